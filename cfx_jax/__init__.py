@@ -1,0 +1,17 @@
+"""Explain an image classifier by counterfactuals and attributions, in pure JAX functions.
+
+Conventions, stated here once and assumed everywhere:
+
+- An *image* is float32 ``(h, w, c)`` in [0, 1]; a *volume* is ``(s, h, w, c)``; a batch adds a leading axis.
+  Normalisation lives inside the model.
+- A *classifier* is a callable from one image to logits ``(k,)``; a *score* is a callable from one image to a
+  scalar; an *objective* is a score that an optimiser minimises. Library functions take one image: use
+  ``jax.vmap``, or the drivers of ``cfx_jax.optimise`` and ``cfx_jax.parallel``, for many.
+- A classifier that is also a pytree (``models.per_image(model)``, ``jax.tree_util.Partial``) can be an argument
+  of a jitted function; its weights are then never compiled in as constants.
+- Random functions take ``key`` first; every option is keyword-only. Maps are raw and keep their sign.
+- Arithmetic of algorithms is float32. Anything the caller can mend raises ``errors.InputError`` with one line
+  that says what was expected, what came and what to do.
+"""
+
+__version__ = "0.1.0"

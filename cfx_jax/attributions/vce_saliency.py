@@ -1,0 +1,25 @@
+"""The saliency map of a visual counterfactual (Boreiko et al. 2022, section 2.4)."""
+
+from jax import Array
+from jaxtyping import Float
+
+from cfx_jax.errors import InputError
+
+
+def vce_saliency(
+    image: Float[Array, "*batch h w c"], counterfactual: Float[Array, "*batch h w c"]
+) -> Float[Array, "*batch h w c"]:
+    """What the counterfactual changed: ``counterfactual - image``, signed.
+
+    The paper's map is the absolute value summed over channels: ``maps.channel_sum`` of this.
+
+    Args:
+        image: the original, values in [0, 1].
+        counterfactual: the changed image, of the same shape.
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    if image.shape != counterfactual.shape:
+        raise InputError(f"counterfactual: expected the image's shape {image.shape}, got {counterfactual.shape}")
+    return counterfactual - image

@@ -1,0 +1,148 @@
+"""Checks of what a user hands in, made before anything is traced.
+
+Shapes, ranks and dtypes are checked always; values (range, NaN) only where they are at hand, that is outside of
+``jit``, ``vmap`` and ``grad``. Every check raises ``InputError`` with one line.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from cfx_jax.errors import InputError
+
+
+def is_concrete(value: object) -> bool:
+    """Whether ``value`` holds numbers now, rather than standing for them while a function is traced."""
+    return not isinstance(value, jax.core.Tracer)
+
+
+def check_image(image: Float[Array, "h w c"], *, name: str = "image") -> None:
+    """Checks one image: rank 3, float32 (or float64), finite and inside [0, 1].
+
+    Raises:
+        InputError: naming what is wrong and how to mend it.
+    """
+    if getattr(image, "ndim", None) != 3:
+        hint = "; use jax.vmap or the batched function for several images" if np.ndim(image) == 4 else ""
+        raise InputError(f"{name}: expected one image (h, w, c), got shape {np.shape(image)}{hint}")
+    check_dtype(image, name=name)
+    check_unit_range(image, name=name)
+
+
+def check_images(images: Float[Array, "n h w c"], *, name: str = "images") -> None:
+    """Checks a batch of images: rank 4, at least one, float32 (or float64), finite and inside [0, 1].
+
+    Raises:
+        InputError: naming what is wrong and how to mend it.
+    """
+    if getattr(images, "ndim", None) != 4:
+        raise InputError(f"{name}: expected a batch of images (n, h, w, c), got shape {np.shape(images)}")
+    if images.shape[0] == 0:
+        raise InputError(f"{name}: expected at least one image, got an empty batch of shape {images.shape}")
+    check_dtype(images, name=name)
+    check_unit_range(images, name=name)
+
+
+def check_dtype(array: Array, *, name: str) -> None:
+    """Checks for float32 or float64, the dtypes in which projections are exact enough."""
+    if array.dtype not in (jnp.float32, jnp.float64):
+        hint = "divide by 255 and cast to float32" if jnp.issubdtype(array.dtype, jnp.integer) else "cast it"
+        raise InputError(f"{name}: expected dtype float32, got {array.dtype}: {hint}")
+
+
+def check_unit_range(array: Array, *, name: str) -> None:
+    """Checks that all values are finite and in [0, 1], where the values are at hand."""
+    if not is_concrete(array):
+        return
+    values = np.asarray(array)
+    low, high = values.min(), values.max()
+    if not np.isfinite([low, high]).all():
+        raise InputError(f"{name}: expected finite values, got NaN or infinity: remove or repair these pixels")
+    if low < 0 or high > 1:
+        raise InputError(f"{name}: expected values in [0, 1], got [{low:g}, {high:g}]: rescale before the call")
+
+
+def check_target(target: int | Array | np.ndarray, num_classes: int, *, name: str = "target") -> None:
+    """Checks that a class index, or each of an array of them, is one of ``num_classes`` classes.
+
+    Raises:
+        InputError: the index is no integer or names no class.
+    """
+    if not jnp.issubdtype(jnp.result_type(target), jnp.integer):
+        raise InputError(f"{name}: expected a class index (integer), got dtype {jnp.result_type(target)}")
+    if not is_concrete(target):
+        return
+    outside = np.extract((np.asarray(target) < 0) | (np.asarray(target) >= num_classes), target)
+    if outside.size:
+        raise InputError(
+            f"{name}: expected a class in 0..{num_classes - 1}, got {outside[0]}: the classifier has {num_classes} classes"
+        )
+
+
+def num_classes(classifier: Callable[[Array], Array], image: Array) -> int:
+    """The number of logits that ``classifier`` gives for one image, found without computing them.
+
+    Args:
+        classifier: one image ``(h, w, c)`` -> logits ``(k,)``.
+        image: an image, or anything of its shape and dtype.
+
+    Raises:
+        InputError: the classifier does not return a vector of at least two logits.
+    """
+    logits = jax.eval_shape(classifier, jax.ShapeDtypeStruct(image.shape, image.dtype))
+    shape = getattr(logits, "shape", None)
+    if shape is None or len(shape) != 1 or shape[0] < 2:
+        raise InputError(
+            f"classifier: expected one image -> logits (k,) with k >= 2, got {shape if shape is not None else type(logits)}"
+            ": wrap a batched model with models.per_image"
+        )
+    return shape[0]
+
+
+def check_classifier(classifier: Callable[[Array], Array], images: Float[Array, "n h w c"]) -> None:
+    """Checks a classifier on a few images: finite logits, and logits rather than probabilities.
+
+    Args:
+        classifier: one image ``(h, w, c)`` -> logits ``(k,)``.
+        images: a few images, values in [0, 1].
+
+    Raises:
+        InputError: the output is NaN or infinite, or sums to 1 over the classes with no value outside [0, 1].
+    """
+    num_classes(classifier, images[0])
+    logits = np.asarray(jax.vmap(classifier)(images), np.float64)
+    if not np.isfinite(logits).all():
+        bad = int((~np.isfinite(logits).all(axis=1)).sum())
+        raise InputError(
+            f"classifier: expected finite logits, got NaN or infinity on {bad} of {len(logits)} images: check the"
+            " weights and the normalisation inside the model"
+        )
+    if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-4):
+        raise InputError(
+            "classifier: expected logits, got probabilities (non-negative, sum 1): return the values before the softmax,"
+            " or their logarithm"
+        )
+
+
+def check_choice(value: object, choices: Sequence[object], *, name: str) -> None:
+    """Checks that an option is one of its valid choices.
+
+    Raises:
+        InputError: listing the valid choices.
+    """
+    if value not in choices:
+        raise InputError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_positive(value: float | Array, *, name: str) -> None:
+    """Checks that a number is finite and above zero, where its value is at hand.
+
+    Raises:
+        InputError: giving the value.
+    """
+    if is_concrete(value) and not (np.isfinite(value).all() and (np.asarray(value) > 0).all()):
+        raise InputError(f"{name}: expected a finite number above 0, got {value}")

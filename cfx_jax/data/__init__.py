@@ -1,0 +1,23 @@
+"""Images with labels: sources, splits, augmentation, and batches for training.
+
+An image is float32 (h, w, c) in [0, 1], a label an int from 0. A source gives one item at a time, in any
+order; ``training_batches`` streams batches of a source, ``load_arrays`` reads items into memory. OpenCV and
+grain are imported where they are used.
+"""
+
+from cfx_jax.data.pipeline import BatchIterator as BatchIterator
+from cfx_jax.data.pipeline import training_batches as training_batches
+from cfx_jax.data.source import ImageSource as ImageSource
+from cfx_jax.data.source import labels_of as labels_of
+from cfx_jax.data.source import load_arrays as load_arrays
+from cfx_jax.data.sources.array_source import ArraySource as ArraySource
+from cfx_jax.data.sources.image_folder import ImageFolder as ImageFolder
+from cfx_jax.data.sources.synthetic_fundus import SyntheticFundus as SyntheticFundus
+from cfx_jax.data.splits import split as split
+from cfx_jax.data.transforms import Transform as Transform
+from cfx_jax.data.transforms import color_jitter as color_jitter
+from cfx_jax.data.transforms import compose as compose
+from cfx_jax.data.transforms import random_affine as random_affine
+from cfx_jax.data.transforms import random_crop as random_crop
+from cfx_jax.data.transforms import random_flip as random_flip
+from cfx_jax.data.transforms import sometimes as sometimes

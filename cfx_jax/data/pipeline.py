@@ -1,0 +1,153 @@
+"""Batches for training, read ahead by threads (grain).
+
+A batch is a pure function of (seed, number of the batch): which images it holds, in which order, and how each
+is augmented. So the stream does not depend on the number of threads, and resuming needs the number of the
+next batch only. Image i of the sequence is the same whatever the batch size or the number of processes.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from cfx_jax.checks import check_images
+from cfx_jax.data.sampling import SampleOrder
+from cfx_jax.data.source import ImageSource, check_indices, check_labels, labels_of
+from cfx_jax.errors import InputError, import_extra
+
+Augment = Callable[[Float[np.ndarray, "h w c"], np.random.Generator], Float[np.ndarray, "h w c"]]
+
+_NUM_BATCHES = 2**62  # grain asks for a length; this one is not reached
+
+
+class BatchIterator(Protocol):
+    """An endless stream of batches whose place can be saved and restored."""
+
+    def __iter__(self) -> Self: ...
+
+    def __next__(self) -> dict[str, np.ndarray]: ...
+
+    def get_state(self) -> dict[str, int]:
+        """The place in the stream, as numbers that can be written to a file."""
+
+    def set_state(self, state: dict[str, int], /) -> None:
+        """Goes on from a saved place."""
+
+
+def training_batches(
+    source: ImageSource,
+    indices: Int[np.ndarray, " n"],
+    *,
+    batch_size: int,
+    seed: int,
+    balanced: bool = True,
+    augment: Augment | None = None,
+    process_index: int = 0,
+    process_count: int = 1,
+    num_threads: int = 2,
+    prefetch: int = 4,
+) -> BatchIterator:
+    """Endless batches for training, shuffled anew in every epoch; a batch may span two epochs.
+
+    Args:
+        source: the images.
+        indices: positions of the training images in the source.
+        batch_size: images in a batch, over all processes.
+        seed: fixes order and augmentation; 0 or more.
+        balanced: whether classes alternate, the smaller ones extended by random duplicates.
+        augment: ``f(image, rng) -> image``, applied to every image.
+        process_index: number of this process. Each process reads its own contiguous share of every batch, so
+            the shares put together are the batch that a single process would read.
+        process_count: number of processes; must divide ``batch_size``.
+        num_threads: threads that read ahead; 0 reads when asked.
+        prefetch: batches read ahead.
+
+    Returns:
+        An iterator of dicts ``image`` float32 (b, h, w, c) in [0, 1] and ``label`` int32 (b,), with
+        ``get_state`` and ``set_state``.
+
+    Raises:
+        InputError: an argument does not fit, or the first batch, which is read here, does not hold float32
+            images in [0, 1] with labels that are classes.
+    """
+    _check_sizes(batch_size, process_index, process_count)
+    if min(num_threads, prefetch) < 0:
+        raise InputError(f"num_threads and prefetch must be 0 or more, got {num_threads} and {prefetch}")
+    grain = import_extra("grain", "reading batches for training")
+    positions = check_indices(source, indices)
+    order = SampleOrder(labels_of(source)[positions], seed=seed, balanced=balanced)
+    share = batch_size // process_count
+    reader = _BatchReader(source, positions, order, augment, batch_size, process_index * share, share)
+    _check_batch(reader[0], source.class_names)
+    options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=max(prefetch, num_threads))
+    return iter(grain.MapDataset.source(reader).to_iter_dataset(options))
+
+
+@dataclass(frozen=True)
+class _BatchReader:
+    """Random access to the batches of one process."""
+
+    source: ImageSource
+    positions: Int[np.ndarray, " n"]
+    order: SampleOrder
+    augment: Augment | None
+    batch_size: int
+    offset: int
+    share: int
+
+    def __len__(self) -> int:
+        return _NUM_BATCHES
+
+    def __getitem__(self, number: int) -> dict[str, np.ndarray]:
+        first = number * self.batch_size + self.offset
+        items = self.positions[self.order.items(first, self.share)]
+        read = [self._read(int(item), first + row) for row, item in enumerate(items)]
+        return {
+            "image": _stack([image for image, _ in read]),
+            "label": np.array([label for _, label in read], np.int32),
+        }
+
+    def _read(self, item: int, position: int) -> tuple[np.ndarray, int]:
+        example = self.source[item]
+        image = example["image"]
+        if self.augment is not None:
+            image = self.augment(image, self.order.generator(position))
+        return image, example["label"]
+
+
+def _stack(images: Sequence[np.ndarray]) -> np.ndarray:
+    shapes = sorted({np.shape(image) for image in images})
+    if len(shapes) > 1:
+        raise InputError(
+            f"images: expected one shape in a batch, got {shapes[0]} and {shapes[1]}: resize in the source, "
+            "or crop in `augment`"
+        )
+    return np.stack(images)
+
+
+def _check_sizes(batch_size: int, process_index: int, process_count: int) -> None:
+    if not 0 <= process_index < process_count:
+        raise InputError(
+            f"process_index must be in 0..process_count - 1, got {process_index} of {process_count}: "
+            "give jax.process_index() and jax.process_count()"
+        )
+    if batch_size < 1 or batch_size % process_count:
+        raise InputError(
+            f"batch_size must be a positive multiple of the number of processes, got {batch_size} for "
+            f"{process_count}: choose another batch size"
+        )
+
+
+def _check_batch(batch: dict[str, np.ndarray], class_names: Sequence[str]) -> None:
+    """Checks the first batch, as augmented; later ones come from the same code."""
+    images, labels = batch["image"], batch["label"]
+    if images.dtype != np.float32:
+        raise InputError(
+            f"images of the first batch: expected dtype float32, got {images.dtype}: let the source (or "
+            "`augment`) return float32 in [0, 1]"
+        )
+    check_images(jnp.asarray(images), name="images of the first batch")
+    check_labels(labels, class_names)

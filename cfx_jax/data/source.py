@@ -1,0 +1,154 @@
+"""What a source of labelled images is, and how to read many of its items at once.
+
+A source is random-access: ``len(source)`` items, ``source[i]`` a dict with at least ``image``, float32 (h, w,
+c) in [0, 1], and ``label``, the class as an int; ``source.class_names`` names the classes. Anything of that
+form serves; a ``labels`` attribute, an int array of all labels, spares reading every image just to learn its
+class.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import numpy as np
+from jaxtyping import Int
+
+from cfx_jax.errors import InputError, import_extra
+
+
+class ImageSource(Protocol):
+    """Labelled images that can be read in any order."""
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """The classes' names, in the order of the labels."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Mapping[str, Any]: ...
+
+
+def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
+    """The labels of all items: the source's ``labels`` where it has them, else every item is read once.
+
+    Raises:
+        InputError: a label is not one of the classes.
+    """
+    known = getattr(source, "labels", None)
+    labels = np.asarray([source[i]["label"] for i in range(len(source))] if known is None else known)
+    check_labels(labels, source.class_names)
+    return labels
+
+
+def check_labels(labels: Int[np.ndarray, " n"], class_names: Sequence[str]) -> None:
+    """Checks that each label is one of the classes.
+
+    Raises:
+        InputError: giving the first that is not.
+    """
+    outside = labels[(labels < 0) | (labels >= len(class_names))]
+    if outside.size:
+        raise InputError(
+            f"label: expected 0..{len(class_names) - 1} for the classes {', '.join(class_names)}, got {outside[0]}: "
+            "correct the labels or the class names"
+        )
+
+
+def check_indices(source: ImageSource, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Checks positions in a source; returns them as an int64 array.
+
+    Raises:
+        InputError: there are none, they are no integers, or one is outside the source.
+    """
+    positions = np.asarray(indices)
+    if positions.ndim != 1 or not positions.size or not np.issubdtype(positions.dtype, np.integer):
+        raise InputError(
+            f"indices: expected a non-empty vector of integer positions, got shape {positions.shape} of "
+            f"{positions.dtype}: give e.g. np.arange(len(source)) or one of the arrays that split returns"
+        )
+    if positions.min() < 0 or positions.max() >= len(source):
+        raise InputError(
+            f"indices: expected positions in 0..{len(source) - 1}, got {positions.min()}..{positions.max()}: "
+            "use indices that were made for this source"
+        )
+    return positions.astype(np.int64)
+
+
+def load_arrays(
+    source: ImageSource,
+    indices: Int[np.ndarray, " n"],
+    *,
+    fields: Sequence[str] | None = None,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Reads items into memory.
+
+    Args:
+        source: the images.
+        indices: positions of the items wanted, in the order wanted.
+        fields: names of the fields to keep; all by default.
+        progress: whether to show a progress bar.
+
+    Returns:
+        A dict of arrays with a leading axis of ``len(indices)``, e.g. ``image`` float32 (n, h, w, c); a field
+        that is a dict itself becomes a dict of arrays.
+
+    Raises:
+        InputError: the indices do not fit the source, a field does not exist, or the items differ in fields
+            or shapes.
+    """
+    positions = check_indices(source, indices)
+    first = _chosen(source[int(positions[0])], fields)
+    arrays = _empty_like(first, len(positions))
+
+    def read(row: int) -> None:
+        _store(arrays, row, _chosen(source[int(positions[row])], fields), int(positions[row]))
+
+    tqdm = import_extra("tqdm", "progress bars").tqdm
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in tqdm(
+            pool.map(read, range(len(positions))), "images", len(positions), disable=None if progress else True
+        ):
+            pass
+    return arrays
+
+
+def _chosen(item: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:
+    """The wanted fields of an item."""
+    missing = [name for name in fields or () if name not in item]
+    if missing:
+        raise InputError(f"fields: expected some of {', '.join(item)}, got {missing[0]!r}")
+    return item if fields is None else {name: item[name] for name in fields}
+
+
+def _empty_like(item: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Arrays with room for ``number`` items like the one given; text is kept as Python objects."""
+    arrays: dict[str, Any] = {}
+    for name, value in item.items():
+        if isinstance(value, Mapping):
+            arrays[name] = _empty_like(value, number)
+        else:
+            array = np.asarray(value)
+            dtype = object if array.dtype.kind in "US" else array.dtype
+            arrays[name] = np.empty((number, *array.shape), dtype)
+    return arrays
+
+
+def _store(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int) -> None:
+    """Writes one item into its row."""
+    if item.keys() != arrays.keys():
+        raise InputError(
+            f"item {index}: expected the fields {', '.join(arrays)}, as the first item has, got "
+            f"{', '.join(item)}: choose common ones by `fields`"
+        )
+    for name, value in item.items():
+        if isinstance(value, Mapping):
+            _store(arrays[name], row, value, index)
+        elif np.shape(value) != arrays[name].shape[1:]:
+            raise InputError(
+                f"item {index}: expected {name} of shape {arrays[name].shape[1:]}, as the first item has, "
+                f"got {np.shape(value)}: bring all images to one size first"
+            )
+        else:
+            arrays[name][row] = value

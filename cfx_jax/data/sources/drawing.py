@@ -1,0 +1,131 @@
+"""What every synthetic world draws with: anti-aliased shapes on super-sampled canvases, and smooth noise.
+
+A *canvas* is a uint8 image ``SUPERSAMPLE`` times finer than the picture; shapes are drawn on it by OpenCV and
+:func:`coverage` averages it down to the share of each pixel that is covered. Colours are never drawn: a world
+blends them in at image resolution, so a picture costs a few single-channel canvases only.
+
+Positions are in *unit coordinates*: (0, 0) is the centre of the object drawn, 1 its radius, x grows to the
+right and y downwards. The same draws therefore give the same anatomy at every resolution.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Num, UInt8
+
+from cfx_jax.errors import import_extra
+
+SUPERSAMPLE = 4
+_SMOOTHING = 0.55  # canvas pixels by which OpenCV's anti-aliased discs exceed their radius
+_SHIFT = 4  # OpenCV's fixed point: coordinates are given in 1/16 of a canvas pixel
+
+
+class Frame(NamedTuple):
+    """Where the unit disc lies in the picture.
+
+    Attributes:
+        size: side of the square picture in pixels.
+        centre: (x, y) of the disc's centre, as a share of the side.
+        radius: the disc's radius, as a share of the side.
+    """
+
+    size: int
+    centre: tuple[float, float]
+    radius: float
+
+    @property
+    def canvas_radius(self) -> float:
+        """The disc's radius in canvas pixels."""
+        return self.radius * self.size * SUPERSAMPLE
+
+
+def unit_grid(frame: Frame) -> tuple[Float[np.ndarray, "1 w"], Float[np.ndarray, "h 1"]]:
+    """The unit coordinates x (a row) and y (a column) of the pixel centres."""
+    share = (np.arange(frame.size, dtype=np.float32) + 0.5) / frame.size
+    x = (share - np.float32(frame.centre[0])) / np.float32(frame.radius)
+    y = (share - np.float32(frame.centre[1])) / np.float32(frame.radius)
+    return x[None, :], y[:, None]
+
+
+def blank(frame: Frame) -> UInt8[np.ndarray, "H W"]:
+    """An empty canvas."""
+    side = frame.size * SUPERSAMPLE
+    return np.zeros((side, side), np.uint8)
+
+
+def coverage(canvas: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
+    """The canvas averaged over each pixel, in [0, 1]."""
+    cv2 = import_extra("cv2", "drawing synthetic images")
+    size = canvas.shape[0] // SUPERSAMPLE
+    return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+
+
+def draw_dots(
+    canvas: UInt8[np.ndarray, "H W"],
+    frame: Frame,
+    centres: Float[np.ndarray, "n 2"],
+    radii: Float[np.ndarray, " n"],
+    strengths: Float[np.ndarray, " n"],
+) -> None:
+    """Draws filled discs in place.
+
+    Args:
+        canvas: what is drawn on; a later disc replaces an earlier one where they overlap.
+        frame: the picture's frame.
+        centres: unit coordinates.
+        radii: in units of the frame's radius.
+        strengths: opacity in [0, 1] of each disc.
+    """
+    cv2 = import_extra("cv2", "drawing synthetic images")
+    points = _fixed_point(frame, centres)
+    fixed_radii = np.maximum(np.rint((radii * frame.canvas_radius - _SMOOTHING) * 2**_SHIFT), 1).astype(int)
+    values = np.rint(255 * strengths).astype(int)
+    for (x, y), radius, value in zip(points.tolist(), fixed_radii.tolist(), values.tolist(), strict=True):
+        cv2.circle(canvas, (x, y), radius, value, cv2.FILLED, cv2.LINE_AA, _SHIFT)
+
+
+def draw_curves(
+    canvas: UInt8[np.ndarray, "H W"],
+    frame: Frame,
+    curves: Float[np.ndarray, "n points 2"],
+    widths: Float[np.ndarray, " n"],
+) -> None:
+    """Draws open curves in place, the thin ones first so that a thick one covers their ends.
+
+    Args:
+        canvas: what is drawn on.
+        frame: the picture's frame.
+        curves: unit coordinates of the corners.
+        widths: full width, in units of the frame's radius. What is thinner than a canvas pixel is drawn one
+            pixel wide and fainter in proportion.
+    """
+    cv2 = import_extra("cv2", "drawing synthetic images")
+    in_pixels = widths * frame.canvas_radius
+    thickness = np.maximum(np.rint(in_pixels), 1).astype(int)
+    points = _fixed_point(frame, curves)
+    for level in np.unique(thickness):
+        chosen = thickness == level
+        opacity = min(1.0, float(in_pixels[chosen].mean()) / level)
+        # OpenCV smooths the edges of wide lines ten times slower than the averaging of the canvas does.
+        edge = cv2.LINE_AA if level == 1 else cv2.LINE_8
+        cv2.polylines(canvas, list(points[chosen]), False, round(255 * opacity), int(level), edge, _SHIFT)
+
+
+def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Float[np.ndarray, "h w"]:
+    """Smooth noise of mean about 0 and deviation about 1 at the grid points: random values on a coarse grid,
+    cubic interpolation between them.
+
+    Args:
+        rng: the source of randomness.
+        size: side of the picture in pixels.
+        cells: number of grid points along each side; fewer means smoother.
+    """
+    cv2 = import_extra("cv2", "drawing synthetic images")
+    coarse = rng.standard_normal((cells, cells), dtype=np.float32)
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def _fixed_point(frame: Frame, points: Num[np.ndarray, "... 2"]) -> Num[np.ndarray, "... 2"]:
+    """Unit coordinates -> OpenCV's fixed-point canvas coordinates, where whole numbers are pixel centres."""
+    share = np.asarray(frame.centre) + points * frame.radius
+    return np.rint((share * frame.size * SUPERSAMPLE - 0.5) * 2**_SHIFT).astype(np.int32)

@@ -1,0 +1,19 @@
+"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera."""
+
+from cfx_jax.data.sources.fundus_world.anatomy import Anatomy as Anatomy
+from cfx_jax.data.sources.fundus_world.anatomy import eye_coverage as eye_coverage
+from cfx_jax.data.sources.fundus_world.anatomy import ground as ground
+from cfx_jax.data.sources.fundus_world.anatomy import sample_anatomy as sample_anatomy
+from cfx_jax.data.sources.fundus_world.camera import Camera as Camera
+from cfx_jax.data.sources.fundus_world.camera import add_mark as add_mark
+from cfx_jax.data.sources.fundus_world.camera import mark_opacity as mark_opacity
+from cfx_jax.data.sources.fundus_world.camera import photograph as photograph
+from cfx_jax.data.sources.fundus_world.camera import sample_camera as sample_camera
+from cfx_jax.data.sources.fundus_world.camera import sensor_noise as sensor_noise
+from cfx_jax.data.sources.fundus_world.distractors import Distractors as Distractors
+from cfx_jax.data.sources.fundus_world.distractors import add_distractors as add_distractors
+from cfx_jax.data.sources.fundus_world.lesions import STAGES as STAGES
+from cfx_jax.data.sources.fundus_world.lesions import Lesions as Lesions
+from cfx_jax.data.sources.fundus_world.lesions import add_lesions as add_lesions
+from cfx_jax.data.sources.fundus_world.lesions import sample_lesions as sample_lesions
+from cfx_jax.data.sources.fundus_world.vessels import vessel_transmission as vessel_transmission

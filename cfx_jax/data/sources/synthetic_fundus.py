@@ -1,0 +1,203 @@
+"""A synthetic world of retinal photographs with and without signs of diabetic retinopathy (DR).
+
+Every picture is a pure function of (seed, index) and comes with what real data cannot give: the mask of its
+lesions and its exact counterfactual, the same eye photographed in the same way without (or with) them. Each
+aspect of a picture has its own random stream, so the anatomy of eye i stays the same whatever the severity,
+prevalence or confounder.
+
+It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical performance: say
+"synthetic" beside them.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cfx_jax.data.sources.drawing import Frame
+from cfx_jax.data.sources.fundus_world import (
+    Anatomy,
+    Camera,
+    Distractors,
+    Lesions,
+    add_distractors,
+    add_lesions,
+    add_mark,
+    eye_coverage,
+    ground,
+    mark_opacity,
+    photograph,
+    sample_anatomy,
+    sample_camera,
+    sample_lesions,
+    sensor_noise,
+    vessel_transmission,
+)
+from cfx_jax.errors import InputError
+
+CLASS_NAMES = ("healthy", "DR")
+SMALLEST_SIZE = 32
+NOTICEABLE = 0.02  # a lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels
+MARK_RATES = (0.05, 0.95)  # share of healthy and of DR pictures that carry the mark where it is confounded
+
+_LABEL, _ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK = range(9)
+
+
+def draw(
+    seed: int,
+    index: int,
+    *,
+    size: int = 64,
+    prevalence: float = 0.5,
+    severity: float = 1.0,
+    confounder: bool = False,
+) -> dict[str, Any]:
+    """Draws one picture and its exact counterfactual.
+
+    Args:
+        seed: the world; pictures of different seeds are independent.
+        index: the picture's number, 0 or more.
+        size: side in pixels, at least 32.
+        prevalence: share of DR pictures in [0, 1].
+        severity: above 0; multiplies the expected number of lesions of each kind and, below 1, their opacity.
+            1 makes a small residual network at 64 pixels reach about 90 per cent accuracy.
+        confounder: plants a small bright mark near the rim in 95 per cent of the DR and 5 per cent of the
+            healthy pictures.
+
+    Returns:
+        A dict of ``image`` float32 (size, size, 3) in [0, 1]; ``label`` int, 1 = DR; ``lesion_mask`` bool
+        (size, size), the pixels that lesions changed by more than 0.02 in any channel, empty for a healthy
+        picture; ``eye_mask`` bool, the pixels that show any of the eye; ``counterfactual``, the same
+        photograph of the same eye without its lesions, or for a healthy one with those drawn for this index;
+        ``counterfactual_lesion_mask``; ``confounder_mask`` bool, the planted mark; ``factors``, a dict of
+        named numbers, in which the stage and the numbers of lesions describe the pair's diseased member. The
+        pair is equal bit for bit outside the union of the two lesion masks.
+
+    Raises:
+        InputError: an argument is out of its range.
+    """
+    _check(seed, index, size, prevalence, severity)
+    label = label_of(seed, index, prevalence=prevalence)
+    anatomy = sample_anatomy(_stream(seed, index, _ANATOMY))
+    frame = anatomy.frame(size)
+    marked = confounder and _stream(seed, index, _MARK).random() < MARK_RATES[label]
+    healthy_scene, distractors = _healthy_scene(seed, index, anatomy, frame)
+    lesions = sample_lesions(_stream(seed, index, _LESIONS), anatomy, severity=severity)
+    camera = sample_camera(_stream(seed, index, _CAMERA))
+    noise = sensor_noise(_stream(seed, index, _NOISE), camera, frame)
+    inside = eye_coverage(frame)
+    scenes = (healthy_scene, add_lesions(healthy_scene, lesions, frame))
+    healthy, diseased = (
+        photograph(add_mark(scene, frame) if marked else scene, camera, noise, inside, frame) for scene in scenes
+    )
+    eye = inside > 0
+    lesion_mask = (np.abs(diseased - healthy).max(-1) > NOTICEABLE) & eye
+    diseased = np.where(lesion_mask[..., None], diseased, healthy)
+    nothing = np.zeros_like(eye)
+    return {
+        "image": diseased if label else healthy,
+        "label": label,
+        "lesion_mask": lesion_mask if label else nothing,
+        "eye_mask": eye,
+        "counterfactual": healthy if label else diseased,
+        "counterfactual_lesion_mask": nothing if label else lesion_mask,
+        "confounder_mask": (mark_opacity(frame)[..., 0] > 0) & eye if marked else nothing,
+        "factors": _factors(anatomy, lesions, distractors, camera, marked),
+    }
+
+
+def label_of(seed: int, index: int, *, prevalence: float) -> int:
+    """The label of one picture, without drawing it."""
+    return int(_stream(seed, index, _LABEL).random() < prevalence)
+
+
+class SyntheticFundus:
+    """The first ``num_images`` pictures of one synthetic world of retinal photographs, drawn when asked for.
+
+    ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few milliseconds at
+    64 pixels; for training, draw once with ``load_arrays`` and train from an ``ArraySource``.
+
+    Args:
+        num_images: how many, at least 1.
+        size: side in pixels, at least 32.
+        seed: the world.
+        prevalence: share of DR pictures in [0, 1].
+        severity: above 0; see :func:`draw`.
+        confounder: whether a mark that depends on the label is planted.
+
+    Raises:
+        InputError: an argument is out of its range.
+    """
+
+    class_names: Sequence[str] = CLASS_NAMES
+
+    def __init__(
+        self,
+        num_images: int,
+        *,
+        size: int = 64,
+        seed: int = 0,
+        prevalence: float = 0.5,
+        severity: float = 1.0,
+        confounder: bool = False,
+    ) -> None:
+        if num_images < 1:
+            raise InputError(f"num_images must be at least 1, got {num_images}: ask for some pictures")
+        _check(seed, 0, size, prevalence, severity)
+        self._draw = functools.partial(
+            draw, seed, size=size, prevalence=prevalence, severity=severity, confounder=confounder
+        )
+        self.labels: Int[np.ndarray, " n"] = np.array(
+            [label_of(seed, index, prevalence=prevalence) for index in range(num_images)]
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        position = range(len(self))[index]  # raises IndexError past the end and counts negative ones from it
+        return self._draw(position)
+
+
+def _healthy_scene(
+    seed: int, index: int, anatomy: Anatomy, frame: Frame
+) -> tuple[Float[np.ndarray, "h w 3"], Distractors]:
+    """The retina without lesions, before it is photographed."""
+    retina = ground(_stream(seed, index, _GROUND), anatomy, frame)
+    retina = retina * vessel_transmission(_stream(seed, index, _VESSELS), anatomy, frame)
+    return add_distractors(_stream(seed, index, _DISTRACTORS), retina, anatomy, frame)
+
+
+def _factors(
+    anatomy: Anatomy, lesions: Lesions, distractors: Distractors, camera: Camera, marked: bool
+) -> dict[str, float | int]:
+    """The generative factors by name."""
+    return {
+        "right_eye": int(anatomy.nasal > 0),
+        "field_radius": float(anatomy.radius),
+        "redness": float(anatomy.colour[0] / anatomy.colour.sum()),
+        "lightness": float(anatomy.colour.mean()),
+        "stage": lesions.stage,
+        **{f"num_{name}": getattr(lesions, name).number for name in lesions._fields[1:]},
+        **{f"num_{name}": count for name, count in distractors._asdict().items()},
+        **{f"camera_{name}": float(value) for name, value in camera._asdict().items()},
+        "confounder": int(marked),
+    }
+
+
+def _stream(seed: int, index: int, purpose: int) -> np.random.Generator:
+    """The random numbers of one aspect of one picture."""
+    return np.random.default_rng([seed, index, purpose])
+
+
+def _check(seed: int, index: int, size: int, prevalence: float, severity: float) -> None:
+    if min(seed, index) < 0:
+        raise InputError(f"seed and index must be 0 or more, got {seed} and {index}: count from 0")
+    if size < SMALLEST_SIZE:
+        raise InputError(f"size must be at least {SMALLEST_SIZE} pixels, got {size}: ask for a larger picture")
+    if not 0 <= prevalence <= 1:
+        raise InputError(f"prevalence must be a share in [0, 1], got {prevalence}: give e.g. 0.5")
+    if not severity > 0:
+        raise InputError(f"severity must be above 0, got {severity}: give e.g. 1.0, the standard world")

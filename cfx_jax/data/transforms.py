@@ -1,0 +1,193 @@
+"""Augmentations: functions ``f(image, rng) -> image`` of one float32 image (h, w, c) in [0, 1] and a numpy
+generator.
+
+Each factory fixes the ranges; each call draws its own values. The result has the image's shape and dtype and
+stays in [0, 1]. Colours of grey images (c = 1) are left as they are where a transform needs three channels.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from cfx_jax.checks import check_choice
+from cfx_jax.errors import InputError, import_extra
+
+Image = Float[np.ndarray, "h w c"]
+Transform = Callable[[Image, np.random.Generator], Image]
+Range = tuple[float, float]
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+_PURPOSE = "augmenting images"
+
+
+def compose(*transforms: Transform) -> Transform:
+    """Applies transforms one after the other.
+
+    Example:
+        >>> augment = compose(random_crop(padding=4), random_flip("horizontal"))
+        >>> augment(np.zeros((8, 8, 3), np.float32), np.random.default_rng(0)).shape
+        (8, 8, 3)
+    """
+
+    def composed(image: Image, rng: np.random.Generator) -> Image:
+        for transform in transforms:
+            image = transform(image, rng)
+        return image
+
+    return composed
+
+
+def sometimes(transform: Transform, *, probability: float) -> Transform:
+    """Applies a transform with the given probability, else leaves the image as it is.
+
+    Raises:
+        InputError: the probability is outside [0, 1].
+    """
+    _check_probability(probability)
+
+    def maybe(image: Image, rng: np.random.Generator) -> Image:
+        return transform(image, rng) if rng.random() < probability else image
+
+    return maybe
+
+
+def random_crop(*, padding: int) -> Transform:
+    """Pads with black on all sides and cuts out a window of the image's own size at a random place.
+
+    Args:
+        padding: pixels on each side, 0 or more.
+
+    Raises:
+        InputError: the padding is negative.
+    """
+    if padding < 0:
+        raise InputError(f"padding must be 0 or more pixels, got {padding}: give e.g. a seventh of the image's side")
+
+    def crop(image: Image, rng: np.random.Generator) -> Image:
+        height, width, channels = image.shape
+        padded = np.zeros((height + 2 * padding, width + 2 * padding, channels), image.dtype)
+        padded[padding : padding + height, padding : padding + width] = image
+        top, left = rng.integers(0, 2 * padding + 1, 2)
+        return padded[top : top + height, left : left + width]
+
+    return crop
+
+
+def random_flip(direction: str, *, probability: float = 0.5) -> Transform:
+    """Mirrors the image with the given probability.
+
+    Args:
+        direction: "horizontal" (left becomes right) or "vertical".
+        probability: in [0, 1].
+
+    Raises:
+        InputError: the direction is unknown or the probability outside [0, 1].
+    """
+    check_choice(direction, ("horizontal", "vertical"), name="direction")
+    axis = 1 if direction == "horizontal" else 0
+    return sometimes(lambda image, rng: np.flip(image, axis), probability=probability)
+
+
+def random_affine(*, degrees: float, translate: float = 0.0) -> Transform:
+    """Rotates about the centre and shifts, filling with black; bilinear.
+
+    Args:
+        degrees: the angle is uniform in [-degrees, degrees].
+        translate: the shifts are uniform in [-translate, translate], in shares of the image's width and
+            height.
+
+    Raises:
+        InputError: a range is negative.
+    """
+    if degrees < 0 or translate < 0:
+        raise InputError(f"degrees and translate must be 0 or more, got {degrees} and {translate}: give the half-width")
+
+    def affine(image: Image, rng: np.random.Generator) -> Image:
+        cv2 = import_extra("cv2", _PURPOSE)
+        height, width, _ = image.shape
+        angle, across, down = rng.uniform(-1, 1, 3) * (degrees, translate * width, translate * height)
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
+        matrix[:, 2] += across, down
+        moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        return np.clip(moved.reshape(image.shape), 0, 1)
+
+    return affine
+
+
+def color_jitter(
+    *,
+    brightness: Range = (1.0, 1.0),
+    contrast: Range = (1.0, 1.0),
+    saturation: Range = (1.0, 1.0),
+    hue: float = 0.0,
+) -> Transform:
+    """Changes brightness, contrast, saturation and hue by random amounts, in this order, with the meaning of
+    torchvision.
+
+    Args:
+        brightness: range of the factor on all values.
+        contrast: range of the factor on the distance from the mean grey of the image.
+        saturation: range of the factor on the distance from each pixel's grey.
+        hue: the hue is turned by up to this share of the full circle either way, in [0, 0.5].
+
+    Raises:
+        InputError: a range is not ascending from 0 or more, or the hue outside [0, 0.5].
+    """
+    for name, (low, high) in {
+        "brightness": brightness,
+        "contrast": contrast,
+        "saturation": saturation,
+    }.items():
+        if not 0 <= low <= high:
+            raise InputError(
+                f"{name} must be an ascending range of factors from 0, got ({low}, {high}): give e.g. (0.5, 1.5)"
+            )
+    if not 0 <= hue <= 0.5:
+        raise InputError(f"hue must be in [0, 0.5] turns, got {hue}: give e.g. 0.15")
+
+    def jitter(image: Image, rng: np.random.Generator) -> Image:
+        image = adjust_brightness(image, rng.uniform(*brightness))
+        image = adjust_contrast(image, rng.uniform(*contrast))
+        image = adjust_saturation(image, rng.uniform(*saturation))
+        return adjust_hue(image, rng.uniform(-hue, hue))
+
+    return jitter
+
+
+def adjust_brightness(image: Image, factor: float) -> Image:
+    """Multiplies all values by the factor and clips."""
+    return np.clip(image * np.float32(factor), 0, 1)
+
+
+def adjust_contrast(image: Image, factor: float) -> Image:
+    """Moves all values away from (above 1) or towards the mean grey and clips."""
+    return _blend(image, _grey(image).mean(), factor)
+
+
+def adjust_saturation(image: Image, factor: float) -> Image:
+    """Moves each pixel's colour away from (above 1) or towards its grey and clips; grey images are kept."""
+    return image if image.shape[-1] != 3 else _blend(image, _grey(image), factor)
+
+
+def adjust_hue(image: Image, turn: float) -> Image:
+    """Turns each pixel's hue by a share of the full circle; grey images are kept."""
+    if image.shape[-1] != 3 or turn == 0:
+        return image
+    cv2 = import_extra("cv2", _PURPOSE)
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)  # hue of float images is in degrees
+    hsv[..., 0] = (hsv[..., 0] + np.float32(360 * turn)) % 360
+    return np.clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), 0, 1)
+
+
+def _grey(image: Image) -> Float[np.ndarray, "h w 1"]:
+    return (image @ _LUMA)[..., None] if image.shape[-1] == 3 else image
+
+
+def _blend(image: Image, towards: Float[np.ndarray, "..."], factor: float) -> Image:
+    return np.clip(towards + np.float32(factor) * (image - towards), 0, 1)
+
+
+def _check_probability(probability: float) -> None:
+    if not 0 <= probability <= 1:
+        raise InputError(f"probability must be in [0, 1], got {probability}: give e.g. 0.5")

@@ -1,0 +1,41 @@
+"""The one exception for mistakes that the caller can mend, and the import of optional libraries."""
+
+import importlib
+from types import ModuleType
+
+
+class InputError(ValueError):
+    """Something given to the library cannot be used; the message is one line: expected, got, what to do.
+
+    Scripts print the message without a traceback, since the mistake is outside the library.
+    """
+
+
+def import_extra(module: str, purpose: str) -> ModuleType:
+    """Imports a library that only some uses need.
+
+    Args:
+        module: the module's import name, e.g. ``"cv2"``.
+        purpose: what it is needed for, completing "needed for ...".
+
+    Returns:
+        The imported module.
+
+    Raises:
+        InputError: the library is not installed; the message names the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = _PACKAGE_OF_MODULE.get(module.split(".")[0], module.split(".")[0])
+        raise InputError(
+            f"the package '{package}' is needed for {purpose} and is not installed: run `pip install {package}`"
+        ) from error
+
+
+_PACKAGE_OF_MODULE = {
+    "cv2": "opencv-python-headless",
+    "orbax": "orbax-checkpoint",
+    "tensorflow_datasets": "tensorflow-datasets",
+    "PIL": "pillow",
+}

@@ -1,0 +1,43 @@
+"""Boxes: every pixel between its own bounds."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, PRNGKeyArray
+
+from cfx_jax.errors import InputError
+from cfx_jax.geometry.constraint_set import ConstraintSet
+
+
+def box(lower: Float[Array, "*shape"], upper: Float[Array, "*shape"]) -> ConstraintSet:
+    """The images with ``lower <= image <= upper``.
+
+    Args:
+        lower: smallest values, an image.
+        upper: largest values, an image of the same shape.
+
+    Returns:
+        The set, with its midpoint as centre, p = infinity and half its widest side as radius. A random start is
+        uniform in the box.
+
+    Raises:
+        InputError: the bounds differ in shape.
+    """
+    if jnp.shape(lower) != jnp.shape(upper):
+        raise InputError(f"box: expected bounds of one shape, got {jnp.shape(lower)} and {jnp.shape(upper)}")
+
+    def linear_minimiser(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        center = (lower + upper) / 2
+        return jnp.where(gradient > 0, lower, jnp.where(gradient < 0, upper, center))
+
+    def sample(key: PRNGKeyArray) -> Float[Array, "*shape"]:
+        return jax.random.uniform(key, lower.shape, lower.dtype, minval=lower, maxval=upper)
+
+    return ConstraintSet(
+        project=lambda point: jnp.clip(point, lower, upper),
+        linear_minimiser=linear_minimiser,
+        sample=sample,
+        center=(lower + upper) / 2,
+        radius=((upper - lower) / 2).max(),
+        p=float("inf"),
+    )

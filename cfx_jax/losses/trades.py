@@ -1,0 +1,50 @@
+"""TRADES (Zhang et al. 2019, "Theoretically Principled Trade-off between Robustness and Accuracy").
+
+The loss is ``CE(z, y) + beta * KL(p || p')`` with ``p = softmax(z)`` of the clean and ``p' = softmax(z')`` of
+the adversarial images, each averaged over the batch. The gradient flows through both arguments of the
+divergence, as in the published code. Boreiko et al. 2022 print the divergence with its arguments exchanged
+(their equation 1), while their code has this order; the code is followed.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from cfx_jax.losses.cross_entropy import cross_entropy
+
+
+def trades_loss(
+    clean_logits: Float[Array, "b k"],
+    adversarial_logits: Float[Array, "b k"],
+    labels: Int[Array, " b"],
+    *,
+    beta: float | Float[Array, ""],
+) -> Float[Array, ""]:
+    """Cross-entropy of the clean logits plus ``beta`` times the mean divergence of the adversarial ones.
+
+    Args:
+        clean_logits: logits of the images.
+        adversarial_logits: logits of the same images after the inner maximisation, in the same order.
+        labels: class indices in 0..k-1.
+        beta: weight of the divergence, at least 0; 0 leaves the cross-entropy.
+
+    Returns:
+        The loss in nats, at least 0.
+    """
+    divergence = kl_divergence(clean_logits, adversarial_logits).mean()
+    return cross_entropy(clean_logits, labels) + beta * divergence
+
+
+def kl_divergence(logits: Float[Array, "*b k"], other_logits: Float[Array, "*b k"]) -> Float[Array, "*b"]:
+    """Kullback-Leibler divergence of the second softmax from the first, ``sum p (log p - log q)``.
+
+    Args:
+        logits: logits of ``p``; the last axis holds the classes.
+        other_logits: logits of ``q``, same shape.
+
+    Returns:
+        One value in nats for each row, at least 0, with gradient 0 where the two rows are equal; both up to
+        rounding.
+    """
+    log_p, log_q = jax.nn.log_softmax(logits), jax.nn.log_softmax(other_logits)
+    return (jnp.exp(log_p) * (log_p - log_q)).sum(axis=-1)

@@ -1,0 +1,38 @@
+"""How often a classifier is right. Per-image correctness in, one number out."""
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from cfx_jax.errors import InputError
+
+
+def accuracy(correct: Bool[np.ndarray, " n"]) -> float:
+    """The share of images that are right.
+
+    Args:
+        correct: one boolean for each image.
+
+    Raises:
+        InputError: there is no image.
+    """
+    if len(correct) == 0:
+        raise InputError("correct: expected at least one image, got none")
+    return float(np.mean(correct))
+
+
+def balanced_accuracy(correct: Bool[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
+    """The mean over classes of the share of their images that are right; classes without an image do not count.
+
+    Args:
+        correct: one boolean for each image.
+        labels: its true class.
+
+    Raises:
+        InputError: there is no image, or the lengths differ.
+    """
+    correct, labels = np.asarray(correct), np.asarray(labels)
+    if correct.shape != labels.shape:
+        raise InputError(f"labels: expected the shape of correct {correct.shape}, got {labels.shape}")
+    if len(correct) == 0:
+        raise InputError("correct: expected at least one image, got none")
+    return float(np.mean([correct[labels == label].mean() for label in np.unique(labels)]))

@@ -1,0 +1,46 @@
+"""The first layers of a residual network: the published 7x7 stem, and a 4x4 patch stem for small images.
+
+Both divide height and width by four. The patch stem leaves full resolution in one step: convolutions on large
+maps with few channels are what makes a small network slow on a CPU.
+"""
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from cfx_jax.models.layers.convolution import HE_FAN_OUT, Activation, batch_norm, convolution
+
+
+class ImagenetStem(nnx.Module):
+    """7x7 convolution with stride 2, batch norm, activation, 3x3 max pooling with stride 2."""
+
+    def __init__(self, in_channels: int, width: int, *, act: Activation, rngs: nnx.Rngs) -> None:
+        self.act = act
+        self.conv = convolution(in_channels, width, size=7, stride=2, rngs=rngs)
+        self.norm = batch_norm(width, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h4 w4 d"]:
+        """Maps (b, h, w, in_channels) to (b, ceil(h / 4), ceil(w / 4), width)."""
+        y = self.act(self.norm(self.conv(x)))
+        return nnx.max_pool(y, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+
+
+class PatchStem(nnx.Module):
+    """4x4 convolution with stride 4 (disjoint patches), batch norm, activation."""
+
+    def __init__(self, in_channels: int, width: int, *, act: Activation, rngs: nnx.Rngs) -> None:
+        self.act = act
+        self.conv = nnx.Conv(
+            in_channels,
+            width,
+            kernel_size=(4, 4),
+            strides=(4, 4),
+            padding="VALID",
+            use_bias=False,
+            kernel_init=HE_FAN_OUT,
+            rngs=rngs,
+        )
+        self.norm = batch_norm(width, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h4 w4 d"]:
+        """Maps (b, h, w, in_channels) to (b, h // 4, w // 4, width)."""
+        return self.act(self.norm(self.conv(x)))

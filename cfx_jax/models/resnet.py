@@ -1,0 +1,235 @@
+"""Residual networks, version 1.5 (He et al. 2016, "Deep Residual Learning for Image Recognition"), and a small one.
+
+ResNet-18, 34 and 50 have the published layers, parameter counts and PyTorch's padding, so PyTorch's weights give
+the same logits. Convolutions start from He's normal distribution (fan out), the last layer from PyTorch's uniform
+one with zero bias. Deviation: the normalisation of images with ``mean`` and ``std`` is part of the model.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float
+
+from cfx_jax.checks import check_choice
+from cfx_jax.errors import InputError
+from cfx_jax.models.layers.blocks import BasicBlock, BottleneckBlock
+from cfx_jax.models.layers.checks import check_images, check_sizes, per_channel
+from cfx_jax.models.layers.convolution import Activation
+from cfx_jax.models.layers.stems import ImagenetStem, PatchStem
+
+PerChannel = float | Sequence[float]
+"""One number for all channels, or one per channel."""
+
+_BLOCKS: dict[str, type[BasicBlock] | type[BottleneckBlock]] = {
+    "basic": BasicBlock,
+    "bottleneck": BottleneckBlock,
+}
+_STEMS: dict[str, type[ImagenetStem] | type[PatchStem]] = {"imagenet": ImagenetStem, "patch": PatchStem}
+
+_PUBLISHED_WIDTHS = (64, 128, 256, 512)
+
+# PyTorch's initial weights of a linear layer: uniform with bound 1 / sqrt(fan_in).
+_HEAD_INIT = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+
+
+class ResNet(nnx.Module):
+    """A residual classifier of batches of images.
+
+    Args:
+        block: ``"basic"`` (two 3x3 convolutions) or ``"bottleneck"`` (1x1, 3x3, 1x1 with fourfold output).
+        stage_sizes: blocks of each stage. Stages after the first halve the maps; only the first may be empty.
+        widths: channels of each stage's 3x3 convolutions, one per stage; the stem has the first stage's.
+        num_classes: number of logits, at least 1.
+        in_channels: channels of the images.
+        stem: ``"imagenet"`` (7x7 with stride 2, max pooling) or ``"patch"`` (4x4 with stride 4).
+        mean: subtracted from the image, in its units [0, 1].
+        std: positive divisor of the image after that.
+        act: elementwise activation, a named function.
+        rngs: source of the initial weights.
+
+    Raises:
+        InputError: an unknown ``block`` or ``stem``, lengths that do not match, or numbers out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        block: Literal["basic", "bottleneck"],
+        stage_sizes: Sequence[int],
+        widths: Sequence[int],
+        num_classes: int,
+        in_channels: int = 3,
+        stem: Literal["imagenet", "patch"] = "imagenet",
+        mean: PerChannel = 0.0,
+        std: PerChannel = 1.0,
+        act: Activation = nnx.relu,
+        rngs: nnx.Rngs,
+    ) -> None:
+        check_choice(block, tuple(_BLOCKS), name="block")
+        check_choice(stem, tuple(_STEMS), name="stem")
+        check_sizes(stage_sizes, widths, num_classes, in_channels)
+        self.mean = per_channel("mean", mean, in_channels)
+        self.std = per_channel("std", std, in_channels)
+        if min(self.std) <= 0:
+            raise InputError(f"std: expected numbers above 0, got {self.std}")
+        self.stem = _STEMS[stem](in_channels, widths[0], act=act, rngs=rngs)
+        channels, stages = widths[0], []
+        for index, (size, width) in enumerate(zip(stage_sizes, widths, strict=True)):
+            stages.append(_stage(_BLOCKS[block], size, channels, width, stride=min(index, 1) + 1, act=act, rngs=rngs))
+            channels = _BLOCKS[block].expansion * width if size else channels
+        self.stages = nnx.List(stages)
+        self.head = nnx.Linear(channels, num_classes, kernel_init=_HEAD_INIT, rngs=rngs)
+
+    def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
+        """Gives the last feature maps.
+
+        Args:
+            images: (b, h, w, in_channels) in [0, 1], at least 4x4 pixels.
+
+        Returns:
+            Maps (b, fh, fw, f) after the last stage, not negative where the activation is the ReLU.
+
+        Raises:
+            InputError: another shape, too few pixels, or integers.
+        """
+        check_images(images, len(self.mean))
+        x = (images - jnp.asarray(self.mean, images.dtype)) / jnp.asarray(self.std, images.dtype)
+        x = self.stem(x)
+        for stage in self.stages:
+            for block in stage:
+                x = block(x)
+        return x
+
+    def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
+        """Gives logits (b, num_classes) of feature maps: the mean over positions, then the linear layer."""
+        return self.head(features.mean(axis=(1, 2)))
+
+    def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
+        """Gives logits (b, num_classes) of images: ``classify(features(images))``."""
+        return self.classify(self.features(images))
+
+
+def _stage(
+    make_block: type[BasicBlock] | type[BottleneckBlock],
+    size: int,
+    in_channels: int,
+    width: int,
+    *,
+    stride: int,
+    act: Activation,
+    rngs: nnx.Rngs,
+) -> nnx.List:
+    blocks: list[nnx.Module] = []
+    for position in range(size):
+        channels = in_channels if position == 0 else make_block.expansion * width
+        blocks.append(make_block(channels, width, stride=stride if position == 0 else 1, act=act, rngs=rngs))
+    return nnx.List(blocks)
+
+
+def resnet18(
+    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+) -> ResNet:
+    """Makes ResNet-18: 11,689,512 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
+    return ResNet(
+        block="basic",
+        stage_sizes=(2, 2, 2, 2),
+        widths=_PUBLISHED_WIDTHS,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        mean=mean,
+        std=std,
+        rngs=rngs,
+    )
+
+
+def resnet34(
+    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+) -> ResNet:
+    """Makes ResNet-34: 21,797,672 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
+    return ResNet(
+        block="basic",
+        stage_sizes=(3, 4, 6, 3),
+        widths=_PUBLISHED_WIDTHS,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        mean=mean,
+        std=std,
+        rngs=rngs,
+    )
+
+
+def resnet50(
+    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+) -> ResNet:
+    """Makes ResNet-50: 25,557,032 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
+    return ResNet(
+        block="bottleneck",
+        stage_sizes=(3, 4, 6, 3),
+        widths=_PUBLISHED_WIDTHS,
+        num_classes=num_classes,
+        in_channels=in_channels,
+        mean=mean,
+        std=std,
+        rngs=rngs,
+    )
+
+
+def resnet_small(
+    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+) -> ResNet:
+    """Makes a network of about 0.6 million parameters for images of 32 to 128 pixels, quick on a CPU.
+
+    The patch stem turns 64 pixels into 16x16 maps, and two blocks turn those into 8x8 and 4x4: few wide layers on
+    small maps, since narrow ones on large maps cost a CPU the most for what they can learn. Arguments and errors as
+    ``ResNet``.
+    """
+    return ResNet(
+        block="basic",
+        stage_sizes=(0, 1, 1),
+        widths=(48, 112, 160),
+        stem="patch",
+        num_classes=num_classes,
+        in_channels=in_channels,
+        mean=mean,
+        std=std,
+        rngs=rngs,
+    )
+
+
+_FACTORIES: dict[str, Callable[..., ResNet]] = {
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "resnet50": resnet50,
+    "resnet_small": resnet_small,
+}
+
+
+def build(
+    name: str,
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    mean: PerChannel = 0.0,
+    std: PerChannel = 1.0,
+    rngs: nnx.Rngs,
+) -> ResNet:
+    """Makes the architecture of a given name, e.g. from a configuration file.
+
+    Args:
+        name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"`` or ``"resnet_small"``.
+        num_classes: number of logits, at least 1.
+        in_channels: channels of the images.
+        mean: subtracted from the image, in its units [0, 1].
+        std: positive divisor of the image after that.
+        rngs: source of the initial weights.
+
+    Returns:
+        The model, in training mode.
+
+    Raises:
+        InputError: an unknown name (the message lists the valid ones), or as ``ResNet``.
+    """
+    check_choice(name, tuple(_FACTORIES), name="model")
+    return _FACTORIES[name](num_classes=num_classes, in_channels=in_channels, mean=mean, std=std, rngs=rngs)

@@ -1,0 +1,74 @@
+"""Views of a model: as a classifier of one image, and with the guided ReLU. Weights are shared, nothing is changed.
+
+A view holds the same weights as its model at the moment it is made. Make a new one after a training step.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+from flax import nnx
+from jax.tree_util import Partial
+from jaxtyping import Array, Float
+
+from cfx_jax.errors import InputError
+from cfx_jax.models.activations import guided_relu
+
+Model = TypeVar("Model", bound=nnx.Module)
+
+
+def per_image(model: nnx.Module) -> Partial:
+    """Turns a model of batches into a classifier of one image, in inference mode.
+
+    Batch norm uses its running averages and dropout is off, whatever mode the given model is in; the given model
+    stays in its mode. The result is a pytree: pass it through ``jax.jit`` as an argument, and ``jax.vmap`` it over
+    images at the speed of a batch.
+
+    Args:
+        model: an NNX module, (b, h, w, c) -> logits (b, k).
+
+    Returns:
+        The classifier, image (h, w, c) -> logits (k,).
+
+    Raises:
+        InputError: ``model`` is not an NNX module that can be called.
+    """
+    _check_module(model, "a function of one image needs no per_image")
+    return Partial(
+        _classify_one,
+        nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False),
+    )
+
+
+def _classify_one(model: Callable[[jax.Array], jax.Array], image: Float[Array, "h w c"]) -> Float[Array, "k"]:
+    return model(image[None])[0]
+
+
+def guided(model: Model) -> Model:
+    """Gives a view of a model for guided backpropagation: each activation sends back only positive signals.
+
+    Values are the model's where its activation is the ReLU. Source: Springenberg et al. 2015, "Striving for
+    Simplicity"; see ``guided_relu``.
+
+    Args:
+        model: an NNX module that keeps its activations as attributes named ``act``, as the models here do.
+
+    Returns:
+        The view, of the same class, for ``per_image``.
+
+    Raises:
+        InputError: ``model`` is not an NNX module, or no part of it has the attribute ``act``.
+    """
+    _check_module(model, "apply models.guided before models.per_image")
+    try:
+        return nnx.with_attributes(model, act=guided_relu)
+    except ValueError as error:
+        raise InputError(
+            f"model: {type(model).__name__} has no activation attribute `act` to replace: "
+            "store the activation as `self.act = nnx.relu` and call `self.act(x)`"
+        ) from error
+
+
+def _check_module(model: object, advice: str) -> None:
+    if not isinstance(model, nnx.Module) or not callable(model):
+        raise InputError(f"model: expected an NNX model of batches of images, got {type(model).__name__}: {advice}")

@@ -1,0 +1,138 @@
+"""The step-size rule that APGD (l2, linf) and Auto-Frank-Wolfe share: best tracking, checkpoints, restarts.
+
+At planned checkpoints the step is halved and the search goes back to its best point where it oscillates (C1) or
+stagnates (C2); Croce and Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
+parameter-free attacks", section 3, with the periods of their released code. Written for minimisation.
+
+Deviations: the released code compares the first iterate with 0, here it is compared with the start's value; a
+value or gradient that is not finite is never stored, the search goes back to its best point instead.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from cfx_jax.optimise.algorithm import Objective
+
+
+class Search(NamedTuple):
+    """Where the search stands.
+
+    Attributes:
+        x, gradient: where the next step starts: the iterate, or the best point after a restart.
+        value: the last iterate's, with which C1 compares the next, restart or not.
+        best_x, best_gradient, best_value: the iterate of smallest value so far, the start included.
+        step_size: relative or absolute, as the algorithm defines it.
+        iteration: steps done.
+        num_improved: steps since the last checkpoint whose value was below the previous one.
+        was_reduced: whether the last checkpoint reduced the step; True at the start, so that C2 needs two checkpoints.
+        value_at_check: the best value at the last checkpoint.
+    """
+
+    x: Float[Array, "*shape"]
+    gradient: Float[Array, "*shape"]
+    value: Float[Array, ""]
+    best_x: Float[Array, "*shape"]
+    best_gradient: Float[Array, "*shape"]
+    best_value: Float[Array, ""]
+    step_size: Float[Array, ""]
+    iteration: Int[Array, ""]
+    num_improved: Int[Array, ""]
+    was_reduced: Bool[Array, ""]
+    value_at_check: Float[Array, ""]
+
+
+def checkpoints(num_steps: int) -> tuple[Bool[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Which steps end with a check, and how many steps each check looks back.
+
+    The first period is ``max(floor(.22 N), 1)``; each following is shorter by ``max(floor(.03 N), 1)`` down to
+    ``max(floor(.06 N), 1)``. For N = 75: after 16, 30, 42, 52, 60, 66, 70, 74 steps.
+
+    Returns:
+        (is_check, period), both ``(num_steps,)``; the period is 0 where there is no check.
+    """
+    period = max(int(0.22 * num_steps), 1)
+    shrink, shortest = max(int(0.03 * num_steps), 1), max(int(0.06 * num_steps), 1)
+    periods = np.zeros(num_steps, np.int32)
+    done = period
+    while done <= num_steps:
+        periods[done - 1] = period
+        period = max(period - shrink, shortest)
+        done += period
+    return periods > 0, periods
+
+
+def begin(objective: Objective, x0: Float[Array, "*shape"], step_size: Float[Array, ""]) -> Search:
+    """The search at its start; a start that is not finite has value infinity and a zero gradient."""
+    value, gradient = jax.value_and_grad(objective)(x0)
+    finite = _all_finite(value, gradient)
+    value = jnp.where(finite, value, jnp.inf)
+    gradient = jnp.where(finite, gradient, 0)
+    return Search(
+        x0, gradient, value, x0, gradient, value,
+        step_size=jnp.asarray(step_size, x0.dtype),
+        iteration=jnp.zeros((), jnp.int32),
+        num_improved=jnp.zeros((), jnp.int32),
+        was_reduced=jnp.ones((), bool),
+        value_at_check=value,
+    )  # fmt: skip
+
+
+def observe(search: Search, objective: Objective, x: Float[Array, "*shape"]) -> tuple[Search, Float[Array, ""]]:
+    """Evaluates the new iterate ``x`` and stores it, and keeps the best.
+
+    Returns:
+        The search at ``x`` (at the best point where ``x`` gave NaN or infinity), and the raw value at ``x``.
+    """
+    raw_value, raw_gradient = jax.value_and_grad(objective)(x)
+    finite = _all_finite(raw_value, raw_gradient)
+    x = jnp.where(finite, x, search.best_x)
+    gradient = jnp.where(finite, raw_gradient, search.best_gradient)
+    value = jnp.where(finite, raw_value, search.best_value)
+    better = value < search.best_value
+    observed = search._replace(
+        x=x,
+        gradient=gradient,
+        value=value,
+        best_x=jnp.where(better, x, search.best_x),
+        best_gradient=jnp.where(better, gradient, search.best_gradient),
+        best_value=jnp.where(better, value, search.best_value),
+        iteration=search.iteration + 1,
+        num_improved=search.num_improved + (value < search.value),
+    )
+    return observed, raw_value
+
+
+def adapt(search: Search, *, num_steps: int, oscillation: float = 0.75, divisor: float = 2.0) -> Search:
+    """At a checkpoint: reduces the step and restarts from the best point where C1 or C2 holds.
+
+    C1, oscillation: at most ``oscillation * period`` of the period's steps improved on the step before. C2,
+    stagnation: the last checkpoint did not reduce the step, and the best value is what it was then.
+    """
+    is_check, period = checkpoints(num_steps)
+    checked = jnp.asarray(is_check)[search.iteration - 1]
+    oscillates = search.num_improved <= oscillation * jnp.asarray(period)[search.iteration - 1]
+    stagnates = ~search.was_reduced & (search.best_value == search.value_at_check)
+    reduce = checked & (oscillates | stagnates)
+    return return_to_best(search, reduce)._replace(
+        step_size=jnp.where(reduce, search.step_size / divisor, search.step_size),
+        num_improved=jnp.where(checked, 0, search.num_improved),
+        was_reduced=jnp.where(checked, reduce, search.was_reduced),
+        value_at_check=jnp.where(checked, search.best_value, search.value_at_check),
+    )
+
+
+def return_to_best(search: Search, where: Bool[Array, ""]) -> Search:
+    """The search at its best point where asked, else unchanged."""
+    return search._replace(
+        x=jnp.where(where, search.best_x, search.x),
+        gradient=jnp.where(where, search.best_gradient, search.gradient),
+    )
+
+
+def _all_finite(value: Float[Array, ""], gradient: Float[Array, "*shape"]) -> Bool[Array, ""]:
+    return jnp.isfinite(value) & jnp.isfinite(gradient).all()

@@ -1,0 +1,118 @@
+"""The shape of an iterative optimiser, and the two loops that run one.
+
+An ``Algorithm`` holds pure functions of one example. ``run`` is one ``lax.scan``: it composes with every JAX
+transformation. ``drive`` is a loop on the host over one compiled, vmapped, sharded step: it shows progress and stops
+early, and on a CPU it is several times faster, since XLA does not bring the gradient of a convolution inside a
+compiled loop into its fast layout. Both minimise, and both give the same result.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float
+
+from cfx_jax.errors import InputError
+
+Objective = Callable[[Array], Array]
+State: TypeAlias = Any
+
+
+class Algorithm(NamedTuple):
+    """An iterative minimiser of a scalar function of one array.
+
+    Attributes:
+        init: ``(objective, x0) -> state``; evaluates the objective at ``x0``.
+        step: ``(objective, state) -> (state, value)``; one evaluation of value and gradient, the value of the new
+            iterate returned. The state is a NamedTuple of arrays; no randomness.
+        solution: ``state -> (x, value)``: the algorithm's answer so far and its objective.
+        num_steps: how many steps make a full run.
+    """
+
+    init: Callable[[Objective, Array], State]
+    step: Callable[[Objective, State], tuple[State, Array]]
+    solution: Callable[[State], tuple[Array, Array]]
+    num_steps: int
+
+
+class Problem(NamedTuple):
+    """One example's task: which algorithm minimises what, from where."""
+
+    algorithm: Algorithm
+    objective: Objective
+    x0: Float[Array, "*shape"]
+
+
+class MakeProblem(Protocol):
+    """Builds the ``Problem`` of one example from what all examples share and what is its own.
+
+    It is a static argument of compiled functions: make it hashable by value (a frozen dataclass, a module-level
+    function), so that equal problems compile once.
+    """
+
+    def __call__(self, shared: Any, example: Any, /) -> Problem: ...
+
+
+class Result(NamedTuple):
+    """What a run gives.
+
+    Attributes:
+        solution: the algorithm's answer, of the shape of ``x0``.
+        value: the objective there.
+        trace: the objective at ``x0`` and at every iterate, ``(num_steps + 1,)``; constant after an early stop.
+    """
+
+    solution: Float[Array, "*shape"]
+    value: Float[Array, ""]
+    trace: Float[Array, " num_steps_plus_1"]
+
+
+def check_num_steps(num_steps: int) -> None:
+    """Raises ``InputError`` unless ``num_steps`` is an integer of at least 1."""
+    if not isinstance(num_steps, int) or num_steps < 1:
+        raise InputError(f"num_steps: expected an integer of at least 1, got {num_steps!r}")
+
+
+def run(
+    algorithm: Algorithm,
+    objective: Objective,
+    x0: Float[Array, "*shape"],
+    *,
+    unroll: int | bool = 1,
+    stop_below: float | None = None,
+) -> Result:
+    """Minimises ``objective`` of one example in one ``lax.scan``.
+
+    Args:
+        algorithm: from a factory such as ``apgd``.
+        objective: maps an array of the shape of ``x0`` to a scalar.
+        x0: the start.
+        unroll: as in ``lax.scan``; True removes the loop, which on a CPU makes convolutions fast and compiling slow.
+        stop_below: once the solution's value is below it, the state stays as it is.
+
+    Returns:
+        The solution, its value and the trace.
+    """
+
+    def body(state: State, _: None) -> tuple[State, Array]:
+        return guarded_step(algorithm, objective, state, stop_below)
+
+    start = algorithm.init(objective, x0)
+    final, values = lax.scan(body, start, None, length=algorithm.num_steps, unroll=unroll)
+    first = algorithm.solution(start)[1]
+    return Result(*algorithm.solution(final), jnp.concatenate([first[None], values]))
+
+
+def guarded_step(
+    algorithm: Algorithm, objective: Objective, state: State, stop_below: float | None
+) -> tuple[State, Array]:
+    """One step, or none where the solution is good enough already."""
+    new_state, value = algorithm.step(objective, state)
+    if stop_below is None:
+        return new_state, value
+    reached = algorithm.solution(state)[1]
+    done = reached < stop_below
+    kept = jax.tree.map(lambda old, new: jnp.where(done, old, new), state, new_state)
+    return kept, jnp.where(done, reached, value)

@@ -1,0 +1,73 @@
+"""Auto-PGD in l2 and linf: projected steps along the normalised gradient, with momentum and an adaptive step.
+
+Croce and Hein 2020 (see ``adaptive_step``), method card of the fundus paper, section 1. For l1 the rules differ:
+``apgd`` hands over to ``apgd_l1``.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from cfx_jax.checks import check_choice
+from cfx_jax.geometry import ConstraintSet
+from cfx_jax.geometry.lp_ball import unit_direction
+from cfx_jax.optimise.adaptive_step import Search, adapt, begin, observe
+from cfx_jax.optimise.algorithm import Algorithm, Objective, check_num_steps
+from cfx_jax.optimise.apgd_l1 import apgd_l1
+
+
+class APGDState(NamedTuple):
+    """``search``: the adaptive search. ``previous_x``: the iterate before it, for the momentum."""
+
+    search: Search
+    previous_x: Float[Array, "*shape"]
+
+
+def apgd(
+    constraint: ConstraintSet,
+    *,
+    num_steps: int,
+    momentum: float = 0.75,
+    oscillation: float = 0.75,
+) -> Algorithm:
+    """Auto-PGD over a constraint set whose norm is 1, 2 or inf.
+
+    The first step is ``2 * radius`` long (``radius`` for l1). The gradient is normalised over all pixels before the
+    projection applies a mask, as published, so a masked l2 step is shorter. A projection of the published form is
+    ``lp_ball_in_box(..., projection="ball_then_box")``.
+
+    Args:
+        constraint: the set, from ``lp_ball_in_box`` with p = 1, 2 or inf.
+        num_steps: at least 1; the checkpoints depend on it.
+        momentum: weight of the new point against the last move, from the second step on; not used for l1.
+        oscillation: the share of improving steps at or below which the step is halved (C1); not used for l1.
+
+    Returns:
+        The algorithm; its solution is the best iterate, the start included.
+
+    Raises:
+        InputError: another norm (use ``auto_frank_wolfe``), or ``num_steps`` below 1.
+    """
+    check_num_steps(num_steps)
+    check_choice(constraint.p, (1, 2, math.inf), name="apgd needs a projection, and for other norms there is"
+                 " auto_frank_wolfe; p of the constraint")  # fmt: skip
+    if constraint.p == 1:
+        return apgd_l1(constraint, num_steps=num_steps)
+
+    def init(objective: Objective, x0: Float[Array, "*shape"]) -> APGDState:
+        return APGDState(begin(objective, x0, 2 * constraint.radius), x0)
+
+    def step(objective: Objective, state: APGDState) -> tuple[APGDState, Array]:
+        search = state.search
+        direction = unit_direction(search.gradient, constraint.p)
+        target = constraint.project(search.x - search.step_size * direction)
+        weight = jnp.where(search.iteration == 0, 1, momentum).astype(target.dtype)
+        moved = search.x + weight * (target - search.x) + (1 - weight) * (search.x - state.previous_x)
+        observed, value = observe(search, objective, constraint.project(moved))
+        adapted = adapt(observed, num_steps=num_steps, oscillation=oscillation)
+        return APGDState(adapted, search.x), value
+
+    return Algorithm(init, step, lambda state: (state.search.best_x, state.search.best_value), num_steps)

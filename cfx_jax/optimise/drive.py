@@ -1,0 +1,182 @@
+"""Many examples: a loop on the host over one compiled step, or one compiled scan."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.sharding import Mesh
+
+from cfx_jax import parallel
+from cfx_jax.checks import check_choice
+from cfx_jax.optimise.algorithm import MakeProblem, Result, State, guarded_step, run
+
+Finish = Callable[[Any, Any, Result], Any]
+
+_STEPS_BETWEEN_LOOKS = 5
+
+
+def give_result(shared: Any, example: Any, result: Result) -> Result:
+    """The result as it is: what ``drive`` and ``solve`` return for each example unless told otherwise."""
+    del shared, example
+    return result
+
+
+def solve(make_problem: MakeProblem, shared: Any, examples: Any, *, loop: str = "auto", **options: Any) -> Any:
+    """Solves one problem for each example, by the loop that suits the machine.
+
+    Args:
+        make_problem: ``(shared, example) -> Problem`` of ONE example; hashable by value.
+        shared: a pytree that all examples share: the classifier. It is an argument of the compiled step.
+        examples: a pytree whose leaves have a leading axis over examples.
+        loop: ``"host"`` (``drive``), ``"scan"`` (``run`` in compiled micro-batches) or ``"auto"``: the host loop on
+            a CPU, where it is faster, the scan elsewhere.
+        options: ``finish``, ``batch_size``, ``mesh``, ``progress``, ``stop_below`` as in ``drive``.
+
+    Returns:
+        As ``drive``; the loops agree up to rounding.
+
+    Raises:
+        InputError: an unknown loop, an invalid batch size, examples of different lengths or none.
+    """
+    check_choice(loop, ("auto", "host", "scan"), name="loop")
+    if loop == "auto":
+        loop = "host" if jax.default_backend() == "cpu" else "scan"
+    return (drive if loop == "host" else _scan)(make_problem, shared, examples, **options)
+
+
+def drive(
+    make_problem: MakeProblem,
+    shared: Any,
+    examples: Any,
+    *,
+    finish: Finish = give_result,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+    progress: bool | str = False,
+    stop_below: float | None = None,
+) -> Any:
+    """Runs one algorithm over many examples, step by step from the host.
+
+    Args:
+        make_problem: ``(shared, example) -> Problem`` of ONE example; hashable by value.
+        shared: a pytree that all examples share: the classifier.
+        examples: a pytree whose leaves have a leading axis over examples.
+        finish: ``(shared, example, result) -> answer`` of one example, compiled too; hashable by value.
+        batch_size: examples in flight at once; None takes all. Changes nothing but memory and speed.
+        mesh: devices over which each batch is spread; None takes all (``parallel.data_mesh()``).
+        progress: shows a bar over all steps; a text is its label.
+        stop_below: an example whose solution's value is below it rests; the loop ends early when all of a batch rest.
+
+    Returns:
+        The answers, stacked over examples, as NumPy arrays.
+
+    Raises:
+        InputError: an invalid batch size, examples of different lengths or none.
+    """
+    mesh = mesh or parallel.data_mesh()
+    shared = parallel.replicate(shared, mesh)
+    num_steps = _num_steps(make_problem, shared, examples)
+    batches = parallel.batches(examples, batch_size=batch_size, mesh=mesh)
+    answers = []
+    with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
+        for batch in batches:
+            answer = _drive_batch(make_problem, finish, stop_below, num_steps, shared, batch.examples, bar.update)
+            answers.append(jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer)))
+    return parallel.concatenate(answers)
+
+
+def _drive_batch(
+    make_problem: MakeProblem,
+    finish: Finish,
+    stop_below: float | None,
+    num_steps: int,
+    shared: Any,
+    examples: Any,
+    advance: Callable[[int], object],
+) -> Any:
+    state, value = _start(make_problem, shared, examples)
+    values, done = [value], 0
+    while done < num_steps:
+        for _ in range(min(_STEPS_BETWEEN_LOOKS, num_steps - done)):
+            state, value, best = _step(make_problem, stop_below, shared, examples, state)
+            values.append(value)
+            done += 1
+            advance(1)
+        # Waiting now and then keeps the bar honest and lets the loop end early; every step would starve a GPU.
+        if stop_below is not None and bool((best < stop_below).all()):
+            break
+        jax.block_until_ready(value)
+    advance(num_steps - done)
+    trace = jnp.stack(values + values[-1:] * (num_steps - done), axis=1)
+    return _finish(make_problem, finish, shared, examples, state, trace)
+
+
+@partial(jax.jit, static_argnums=0)
+def _start(make_problem: MakeProblem, shared: Any, examples: Any) -> tuple[State, Array]:
+    def one(example: Any) -> tuple[State, Array]:
+        problem = make_problem(shared, example)
+        state = problem.algorithm.init(problem.objective, problem.x0)
+        return state, problem.algorithm.solution(state)[1]
+
+    return jax.vmap(one)(examples)
+
+
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
+def _step(
+    make_problem: MakeProblem, stop_below: float | None, shared: Any, examples: Any, state: State
+) -> tuple[State, Array, Array]:
+    def one(example: Any, state: State) -> tuple[State, Array, Array]:
+        problem = make_problem(shared, example)
+        state, value = guarded_step(problem.algorithm, problem.objective, state, stop_below)
+        return state, value, problem.algorithm.solution(state)[1]
+
+    return jax.vmap(one)(examples, state)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _finish(make_problem: MakeProblem, finish: Finish, shared: Any, examples: Any, state: State, trace: Array) -> Any:
+    def one(example: Any, state: State, trace: Array) -> Any:
+        solution, value = make_problem(shared, example).algorithm.solution(state)
+        return finish(shared, example, Result(solution, value, trace))
+
+    return jax.vmap(one)(examples, state, trace)
+
+
+def _num_steps(make_problem: MakeProblem, shared: Any, examples: Any) -> int:
+    """The algorithm's own number, read off while the problem is traced without computing anything."""
+    found = []
+
+    def probe(shared: Any, example: Any) -> None:
+        found.append(make_problem(shared, example).algorithm.num_steps)
+
+    jax.eval_shape(jax.vmap(probe, in_axes=(None, 0)), shared, examples)
+    return found[0]
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """One example's whole run, hashable by value so that equal ones compile once."""
+
+    make_problem: MakeProblem
+    finish: Finish
+    stop_below: float | None
+
+    def __call__(self, shared: Any, example: Any) -> Any:
+        problem = self.make_problem(shared, example)
+        return self.finish(shared, example, run(*problem, stop_below=self.stop_below))
+
+
+def _scan(
+    make_problem: MakeProblem,
+    shared: Any,
+    examples: Any,
+    *,
+    finish: Finish = give_result,
+    stop_below: float | None = None,
+    **options: Any,
+) -> Any:
+    return parallel.map_examples(_Scan(make_problem, finish, stop_below), shared, examples, **options)

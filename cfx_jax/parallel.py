@@ -1,0 +1,217 @@
+"""Data parallelism: the batch axis over all devices, weights on each; on one host or several.
+
+Every process passes the same examples and gets the whole result; each computes its own part. Results do not depend on
+the number of devices or on the batch size, up to the rounding of differently shaped programs.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from cfx_jax.errors import InputError, import_extra
+
+AXIS = "data"
+
+
+def start_distributed(
+    *, coordinator: str | None = None, num_processes: int | None = None, index: int | None = None
+) -> None:
+    """Joins this process to the others of a multi-host run; call it before any other use of JAX.
+
+    On managed clusters (TPU pods, SLURM) leave all arguments out. On CPU devices processes talk through Gloo.
+
+    Args:
+        coordinator: ``host:port`` of process 0.
+        num_processes: how many processes there are.
+        index: this process's number, from 0.
+    """
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(coordinator, num_processes, index)
+
+
+def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A mesh with the one axis ``"data"``.
+
+    Args:
+        devices: which devices; None takes all, of every process.
+    """
+    return Mesh(np.asarray(jax.devices() if devices is None else devices), (AXIS,))
+
+
+def replicate(tree: Any, mesh: Mesh) -> Any:
+    """The same arrays on every device of the mesh."""
+    return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec())), tree)
+
+
+def shard(tree: Any, mesh: Mesh) -> Any:
+    """Spreads the leading axis of every leaf over the mesh; its length must be a multiple of the mesh's size.
+
+    Args:
+        tree: the whole batch, the same in every process.
+        mesh: from ``data_mesh``.
+
+    Raises:
+        InputError: a leading axis that the devices cannot share evenly.
+    """
+    length = num_examples(tree)
+    if length % mesh.size:
+        raise InputError(f"shard: expected a multiple of {mesh.size} devices, got {length} examples: pad the batch")
+    return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec(AXIS))), tree)
+
+
+def shard_local(tree: Any, mesh: Mesh) -> Any:
+    """A global batch from the part that each process loaded for itself, as a grain pipeline sharded by process does."""
+    sharding = NamedSharding(mesh, PartitionSpec(AXIS))
+    return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), tree)
+
+
+def gather(tree: Any) -> Any:
+    """The whole of a sharded pytree as NumPy arrays, in every process."""
+    if jax.process_count() == 1:
+        return jax.tree.map(np.asarray, tree)
+    from jax.experimental import multihost_utils
+
+    return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
+
+
+class Batch(NamedTuple):
+    """``examples``: a padded batch on the devices. ``num_real``: how many of it are real, at its beginning."""
+
+    examples: Any
+    num_real: int
+
+
+class Batches:
+    """The batches of a set of examples, placed on the devices one by one as they are asked for."""
+
+    def __init__(self, examples: Any, *, batch_size: int | None, mesh: Mesh) -> None:
+        self._examples = jax.tree.map(lambda leaf: leaf if _is_key(leaf) else np.asarray(leaf), examples)
+        self._count = num_examples(examples)
+        self._mesh = mesh
+        size = self._count if batch_size is None else batch_size
+        if size < 1:
+            raise InputError(f"batch_size: expected at least 1, got {batch_size}")
+        self._size = -(-min(size, self._count) // mesh.size) * mesh.size
+
+    def __len__(self) -> int:
+        return -(-self._count // self._size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for start in range(0, self._count, self._size):
+            # The last batch repeats its last example, so that every batch has one shape and compiles once.
+            index = np.minimum(np.arange(start, start + self._size), self._count - 1)
+            part = jax.tree.map(lambda leaf, index=index: leaf[index], self._examples)
+            yield Batch(shard(part, self._mesh), min(self._size, self._count - start))
+
+
+def batches(examples: Any, *, batch_size: int | None, mesh: Mesh) -> Batches:
+    """Cuts examples into padded, sharded batches of one shape.
+
+    Args:
+        examples: a pytree whose leaves have a leading axis over examples.
+        batch_size: at least 1, rounded up to a multiple of the mesh's size; None makes one batch.
+        mesh: from ``data_mesh``.
+
+    Raises:
+        InputError: a batch size below 1, no examples, or leaves of different lengths.
+    """
+    return Batches(examples, batch_size=batch_size, mesh=mesh)
+
+
+def map_examples(
+    fn: Callable[[Any, Any], Any],
+    shared: Any,
+    examples: Any,
+    *,
+    batch_size: int | None = None,
+    mesh: Mesh | None = None,
+    progress: bool | str = False,
+) -> Any:
+    """``jax.vmap(fn, (None, 0))(shared, examples)`` in compiled micro-batches over all devices.
+
+    Args:
+        fn: ``(shared, example) -> result`` of ONE example; hashable by value (a module-level function, a frozen
+            dataclass), so that equal functions compile once.
+        shared: a pytree that all examples share, such as a classifier.
+        examples: a pytree whose leaves have a leading axis over examples.
+        batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
+        mesh: the devices; None takes all.
+        progress: shows a bar over batches; a text is its label.
+
+    Returns:
+        The results as NumPy arrays with a leading axis over examples.
+
+    Raises:
+        InputError: a batch size below 1, no examples, or leaves of different lengths.
+    """
+    mesh = mesh or data_mesh()
+    shared = replicate(shared, mesh)
+    parts = batches(examples, batch_size=batch_size, mesh=mesh)
+    results = []
+    with progress_bar(len(parts), progress) as bar:
+        for part in parts:
+            result = gather(_map_batch(fn, shared, part.examples))
+            results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
+            bar.update(1)
+    return concatenate(results)
+
+
+@partial(jax.jit, static_argnums=0)
+def _map_batch(fn: Callable[[Any, Any], Any], shared: Any, examples: Any) -> Any:
+    return jax.vmap(fn, (None, 0))(shared, examples)
+
+
+def num_examples(examples: Any) -> int:
+    """The common length of all leaves' leading axes.
+
+    Raises:
+        InputError: there is no example, or the lengths differ.
+    """
+    lengths = {leaf.shape[0] if getattr(leaf, "ndim", 0) else None for leaf in jax.tree.leaves(examples)}
+    if len(lengths) != 1 or None in lengths:
+        raise InputError(
+            f"examples: expected leaves with one common leading axis, got lengths {sorted(map(str, lengths))}"
+        )
+    (length,) = lengths
+    if not length:
+        raise InputError("examples: expected at least one example, got none")
+    return length
+
+
+def concatenate(parts: Sequence[Any]) -> Any:
+    """Joins pytrees of arrays along their leading axis."""
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+
+def progress_bar(total: int, progress: bool | str) -> AbstractContextManager[Any]:
+    """A tqdm bar with ``update(n)`` where asked for, in process 0 only; else something silent with the same method.
+
+    Args:
+        total: number of steps.
+        progress: whether to show it; a text is its label.
+    """
+    if not progress or jax.process_index() > 0:
+        return nullcontext(SimpleNamespace(update=lambda count: None))
+    label = progress if isinstance(progress, str) else None
+    return import_extra("tqdm", "progress bars").tqdm(total=total, desc=label, leave=False, dynamic_ncols=True)
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _place(leaf: Any, sharding: NamedSharding) -> Array:
+    if jax.process_count() == 1:
+        return jax.device_put(leaf, sharding)
+    if _is_key(leaf):
+        return jax.random.wrap_key_data(_place(jax.random.key_data(leaf), sharding), impl=jax.random.key_impl(leaf))
+    host = np.asarray(leaf)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])

@@ -1,0 +1,29 @@
+"""Results for readers: figures, animations, tables, claims and one self-contained page.
+
+NumPy arrays and numbers go in, files come out; nothing here knows a model. Every file is written in one move,
+so that an interrupted run leaves the earlier file and never half of a new one. Data made by a program is
+marked as such: give ``note`` (drawn below figures and animations, printed under tables and at the head of the
+page) wherever it is used.
+"""
+
+from cfx_jax.report.animation import AnimationPanel as AnimationPanel
+from cfx_jax.report.animation import animate as animate
+from cfx_jax.report.claims import Claim as Claim
+from cfx_jax.report.claims import format_claims as format_claims
+from cfx_jax.report.claims import verdict as verdict
+from cfx_jax.report.claims import write_claims as write_claims
+from cfx_jax.report.colours import signed_colours as signed_colours
+from cfx_jax.report.colours import signed_difference as signed_difference
+from cfx_jax.report.figures import CounterfactualPanel as CounterfactualPanel
+from cfx_jax.report.figures import CounterfactualRow as CounterfactualRow
+from cfx_jax.report.figures import CurvePanel as CurvePanel
+from cfx_jax.report.figures import Line as Line
+from cfx_jax.report.figures import MapColumn as MapColumn
+from cfx_jax.report.figures import SaliencyMap as SaliencyMap
+from cfx_jax.report.figures import SaliencyRow as SaliencyRow
+from cfx_jax.report.figures import counterfactual_grid as counterfactual_grid
+from cfx_jax.report.figures import curve as curve
+from cfx_jax.report.figures import saliency_grid as saliency_grid
+from cfx_jax.report.html import Report as Report
+from cfx_jax.report.table import format_table as format_table
+from cfx_jax.report.table import write_table as write_table

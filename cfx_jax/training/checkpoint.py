@@ -1,0 +1,231 @@
+"""Checkpoints of a training, written by orbax.
+
+A checkpoint is a folder ``WORKDIR/checkpoints/step_00000100``: orbax's arrays, ``record.json`` and a manifest
+with the SHA-256 of every file. It is written under a temporary name and renamed when it is complete and
+durable, so a stop at any moment leaves whole checkpoints only; the digests find damage that comes later.
+Saving returns when the checkpoint is on the disk: nothing runs on in the background that the end of the
+process could cut off.
+"""
+
+import json
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from jax.experimental import multihost_utils
+
+from cfx_jax.errors import InputError, import_extra
+from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
+from cfx_jax.training.storage import digest, sync_folder, write_atomic, writing
+from cfx_jax.training.workdir import prepare_workdir
+
+
+class Checkpoint(NamedTuple):
+    """What a checkpoint gives back.
+
+    Attributes:
+        step: number of steps done when it was written.
+        state: the state after these steps.
+        best: the best state so far by the metric of selection, None where there was none.
+        record: the plain values stored beside.
+    """
+
+    step: int
+    state: Any
+    best: Any
+    record: dict[str, Any]
+
+
+class CheckpointStore:
+    """The checkpoints of one training of one configuration.
+
+    Args:
+        workdir: the training's folder; made where missing.
+        config: the training's configuration, a dataclass or mapping.
+        keep: how many of the newest checkpoints stay, at least 2, so that one is left when another is
+            damaged.
+
+    Raises:
+        InputError: the folder holds something else, or a training of another configuration.
+    """
+
+    def __init__(self, workdir: str | Path, config: Any, *, keep: int = 2) -> None:
+        if keep < 2:
+            raise InputError(f"keep: expected at least 2 checkpoints, got {keep}: one may turn out damaged")
+        self.workdir = prepare_workdir(workdir, config)
+        self._folder, self._keep = self.workdir / "checkpoints", keep
+        if jax.process_index() == 0:
+            for leftover in self._folder.glob("tmp_*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+    def steps(self) -> list[int]:
+        """The steps of which there is a checkpoint, oldest first."""
+        names = (re.fullmatch(r"step_(\d{8,})", path.name) for path in self._folder.glob("step_*"))
+        return sorted(int(match[1]) for match in names if match)
+
+    def latest(self) -> str:
+        """A phrase for messages: where the last good checkpoint is."""
+        steps = self.steps()
+        return f"the last good checkpoint is {self._path(steps[-1])}" if steps else "there is no checkpoint yet"
+
+    def save(self, step: int, state: Any, *, best: Any = None, record: Mapping[str, Any] | None = None) -> None:
+        """Writes a checkpoint, then removes those that are no longer kept.
+
+        Args:
+            step: number of steps done.
+            state: any pytree of arrays, PRNG keys and numbers.
+            best: a pytree like ``state``, or None.
+            record: values that JSON knows, given back by ``restore``.
+
+        Raises:
+            InputError: it could not be written, a full disk above all; earlier checkpoints are untouched.
+        """
+        arrays = to_arrays({"state": state} if best is None else {"state": state, "best": best})
+        content = {
+            "step": step,
+            "leaves": describe(arrays),
+            "has_best": best is not None,
+            "record": record or {},
+        }
+        target = self._path(step)
+        temporary = self._folder / f"tmp_{target.name}"
+        advice = f"free some space and start again; {self.latest()}"
+        try:
+            with writing(f"the checkpoint of step {step}", target, advice):
+                self._write(temporary, arrays, content)
+                self._publish(temporary, target)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def restore(self, template: Any) -> Checkpoint | None:
+        """Reads the newest checkpoint that is whole.
+
+        Args:
+            template: a state like the one saved: structure, shapes, types and placement on devices.
+
+        Returns:
+            The checkpoint, or None where none was written yet. A damaged one is passed over with a warning
+            and kept under another name.
+
+        Raises:
+            InputError: there are checkpoints but none can be read, or the state saved has other leaves than
+                ``template``.
+        """
+        damaged: dict[int, str] = {}
+        for step in reversed(self.steps()):
+            try:
+                checkpoint = self._read(step, template)
+            except _DamagedError as error:
+                damaged[step] = str(error)
+                continue
+            self._set_aside(damaged, step)
+            return checkpoint
+        if damaged:
+            reasons = "; ".join(f"step {step}: {reason}" for step, reason in damaged.items())
+            raise InputError(
+                f"none of the checkpoints in {self._folder} can be read ({reasons}): restore them from a"
+                f" copy, or delete {self.workdir} to start anew"
+            )
+        return None
+
+    def _path(self, step: int) -> Path:
+        return self._folder / f"step_{step:08d}"
+
+    def _write(self, folder: Path, arrays: Arrays, content: Mapping[str, Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        orbax = import_extra("orbax.checkpoint", "saving checkpoints")
+        orbax.PyTreeCheckpointer().save(folder / "arrays", arrays)
+        if jax.process_index() == 0:
+            write_atomic(folder / "record.json", json.dumps(content, indent=1))
+            write_atomic(folder / "manifest.json", json.dumps(_digests(folder), indent=1))
+
+    def _publish(self, temporary: Path, target: Path) -> None:
+        if jax.process_index() == 0:
+            self._remove(target)
+            os.replace(temporary, target)
+            sync_folder(self._folder)
+            for step in self.steps()[: -self._keep]:
+                self._remove(self._path(step))
+        _wait_for_all("checkpoint written")
+
+    def _remove(self, folder: Path) -> None:
+        """Deletes a checkpoint under a temporary name, so that half of it never passes for a checkpoint."""
+        if folder.exists():
+            doomed = folder.with_name(f"tmp_removed_{folder.name}")
+            os.replace(folder, doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    def _read(self, step: int, template: Any) -> Checkpoint:
+        folder = self._path(step)
+        content = _verified(folder)
+        wanted = {"state": template, "best": template} if content["has_best"] else {"state": template}
+        arrays = to_arrays(wanted)
+        _check_leaves(folder, content["leaves"], describe(arrays))
+        tree = from_arrays(wanted, _restore_arrays(folder / "arrays", arrays))
+        return Checkpoint(content["step"], tree["state"], tree.get("best"), content["record"])
+
+    def _set_aside(self, damaged: Mapping[int, str], good: int) -> None:
+        _wait_for_all("checkpoint read")
+        for step, reason in damaged.items():
+            aside = self._folder / f"damaged_{self._path(step).name}"
+            if jax.process_index() == 0:
+                shutil.rmtree(aside, ignore_errors=True)
+                os.replace(self._path(step), aside)
+            warnings.warn(
+                f"the checkpoint of step {step} is damaged ({reason}) and now called {aside}: going on from"
+                f" step {good}",
+                stacklevel=4,
+            )
+
+
+class _DamagedError(Exception):
+    """A checkpoint that cannot be read; the message says why."""
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): digest(path) for path in files}
+
+
+def _verified(folder: Path) -> dict[str, Any]:
+    """The record of a checkpoint all of whose files are as they were written."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        for name, expected in manifest.items():
+            if not (folder / name).is_file():
+                raise _DamagedError(f"{name} is missing")
+            if digest(folder / name) != expected:
+                raise _DamagedError(f"{name} has changed since it was written")
+        return json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, AttributeError) as error:
+        raise _DamagedError(f"{type(error).__name__} while reading it") from error
+
+
+def _check_leaves(folder: Path, stored: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    names = [name for name in {**stored, **wanted} if stored.get(name) != wanted.get(name)]
+    if names:
+        name, more = names[0], f" and {len(names) - 1} more differ" if len(names) > 1 else ""
+        raise InputError(
+            f"{folder} does not fit this model: {name} was {stored.get(name, 'absent')}, now"
+            f" {wanted.get(name, 'absent')}{more}: build the model that was trained, or choose another"
+            " workdir"
+        )
+
+
+def _restore_arrays(folder: Path, template: Arrays) -> Arrays:
+    orbax = import_extra("orbax.checkpoint", "reading checkpoints")
+    restore_args = orbax.checkpoint_utils.construct_restore_args(template)
+    try:
+        return orbax.PyTreeCheckpointer().restore(folder, item=template, restore_args=restore_args)
+    except (OSError, ValueError, KeyError) as error:
+        raise _DamagedError(f"{type(error).__name__} while reading its arrays") from error
+
+
+def _wait_for_all(what: str) -> None:
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(what)

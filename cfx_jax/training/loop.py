@@ -1,0 +1,222 @@
+"""The training loop: counting, logging, checkpoints, selection of the best state, and going on after a stop.
+
+The loop owns what is the same in every training; what is trained lives in ``step``. Step ``i`` gets the key
+``fold_in(key, i)``, so a training that goes on from a checkpoint draws the numbers it would have drawn.
+Metrics are fetched one step late: while the host reads those of a step, the device works on the next one.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import jax
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import PRNGKeyArray
+
+from cfx_jax.errors import InputError, import_extra
+from cfx_jax.parallel import replicate, shard, shard_local
+from cfx_jax.training.checkpoint import CheckpointStore
+from cfx_jax.training.finite import FiniteGuard, MetricsWindow
+from cfx_jax.training.metrics_writer import MetricsWriter
+from cfx_jax.training.selection import Selection, copy_state
+
+Step = Callable[[Any, PRNGKeyArray, Any], tuple[Any, Mapping[str, Array]]]
+Evaluate = Callable[[Any], Mapping[str, float]]
+
+
+class Batches(Protocol):
+    """An iterator over batches whose position can be read and set, as grain's are."""
+
+    def __next__(self) -> Any:
+        """The next batch, a pytree of arrays with the examples along the first axis."""
+
+    def get_state(self) -> Any:
+        """The position, of values that JSON knows."""
+
+    def set_state(self, state: Any) -> None:
+        """Moves to a position that ``get_state`` gave."""
+
+
+class FitResult(NamedTuple):
+    """What a training gives.
+
+    Attributes:
+        state: the state after the last step.
+        best: the state with the highest value of the metric of selection; ``state`` where nothing was
+            selected.
+        history: the lines of ``metrics.jsonl``: ``step``, training metrics (means since the line before) and
+            those of ``evaluate``.
+    """
+
+    state: Any
+    best: Any
+    history: list[dict[str, Any]]
+
+
+def fit(
+    step: Step,
+    state: Any,
+    batches: Batches,
+    *,
+    key: PRNGKeyArray,
+    num_steps: int,
+    workdir: str | Path,
+    config: Any,
+    evaluate: Evaluate | None = None,
+    evaluate_every: int | None = None,
+    select: str | None = None,
+    checkpoint_every: int = 500,
+    log_every: int = 50,
+    mesh: Mesh | None = None,
+    progress: bool = True,
+) -> FitResult:
+    """Trains for ``num_steps`` steps, or goes on where an earlier call with the same ``workdir`` was stopped.
+
+    A stopped training that goes on ends with the same bits as one that was not stopped (state, best state,
+    position in the data, metrics file), on the same machine and with the same devices.
+
+    Args:
+        step: pure function ``(state, key, batch) -> (state, metrics)``; ``metrics`` are scalars, ``"loss"``
+            among them. It is jitted here, its state donated, unless it is jitted already.
+        state: initial state, any pytree of arrays and PRNG keys; it is copied, not consumed.
+        batches: iterator with ``get_state`` and ``set_state``, at its beginning; it must not end early. With
+            several processes each gives its own share of every batch.
+        key: base key of the training.
+        num_steps: number of optimiser steps in all.
+        workdir: folder of this training: configuration, checkpoints, metrics.
+        config: what the training depends on, a dataclass or mapping; a ``workdir`` of another one is refused.
+        evaluate: state -> metrics by name, e.g. on a validation set.
+        evaluate_every: steps between evaluations; the last step is always evaluated. Default: only the last
+            step.
+        select: name of the metric of ``evaluate`` to maximise; earlier steps win ties.
+        checkpoint_every: steps between checkpoints; the last step always has one.
+        log_every: steps between lines of ``metrics.jsonl``; evaluations and checkpoints have a line too.
+        mesh: devices over which batches are split, with the state on all of them; None leaves both where they
+            are.
+        progress: shows a progress bar with the loss.
+
+    Returns:
+        Final and selected state, and the history.
+
+    Raises:
+        InputError: impossible options; a workdir of something else; a loss, a state or a metric of selection
+            that is not finite; batches that ended; a full disk.
+    """
+    _check_options(num_steps, evaluate, evaluate_every, select, checkpoint_every, log_every)
+    due = _Due(num_steps, log_every, evaluate_every if evaluate else None, checkpoint_every)
+    store, selection = CheckpointStore(workdir, config), Selection(select)
+    state, first = _start(store, _place(copy_state(state), mesh), batches, selection, num_steps)
+    guard, window = FiniteGuard(state, store.latest), MetricsWindow(store.latest)
+    step = _compiled(step, mesh)
+    with MetricsWriter(store.workdir, step=first) as writer, _bar(first, num_steps, progress) as bar:
+        for index in range(first, num_steps):
+            done, batch = index + 1, _next(batches, index, num_steps, mesh)
+            state, metrics = step(state, jax.random.fold_in(key, index), batch)
+            window.add(done, metrics)
+            _advance(bar, window)
+            if due.line(done):
+                line = window.mean()
+                if evaluate is not None and due.evaluation(done):
+                    line |= (scores := dict(evaluate(state)))
+                    selection.offer(done, state, scores)
+                writer.write(done, line)
+            if due.checkpoint(done):
+                guard.check(done, state)
+                writer.sync()
+                store.save(done, state, best=selection.best, record=_record(batches, selection))
+    return FitResult(state, state if selection.best is None else selection.best, writer.history)
+
+
+class _Due(NamedTuple):
+    """What is to be done after a number of steps; the last step has everything."""
+
+    num_steps: int
+    log_every: int
+    evaluate_every: int | None
+    checkpoint_every: int
+
+    def _is(self, done: int, every: int) -> bool:
+        return done % every == 0 or done == self.num_steps
+
+    def evaluation(self, done: int) -> bool:
+        return self._is(done, self.evaluate_every or self.num_steps)
+
+    def checkpoint(self, done: int) -> bool:
+        return self._is(done, self.checkpoint_every)
+
+    def line(self, done: int) -> bool:
+        """One at each checkpoint, since a line covers the steps after the line before, and those are lost."""
+        return self._is(done, self.log_every) or self.evaluation(done) or self.checkpoint(done)
+
+
+def _check_options(
+    num_steps: int,
+    evaluate: Evaluate | None,
+    evaluate_every: int | None,
+    select: str | None,
+    checkpoint_every: int,
+    log_every: int,
+) -> None:
+    counts = {"num_steps": num_steps, "checkpoint_every": checkpoint_every, "log_every": log_every}
+    for name, value in {**counts, "evaluate_every": 1 if evaluate_every is None else evaluate_every}.items():
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f"{name}: expected an integer of at least 1, got {value!r}")
+    if evaluate is None and (select is not None or evaluate_every is not None):
+        raise InputError("select and evaluate_every need evaluate, a function of the state that returns metrics")
+
+
+def _start(
+    store: CheckpointStore, state: Any, batches: Batches, selection: Selection, num_steps: int
+) -> tuple[Any, int]:
+    """The state to begin with and the number of steps it has behind it."""
+    checkpoint = store.restore(state)
+    if checkpoint is None:
+        return state, 0
+    if checkpoint.step > num_steps:
+        raise InputError(
+            f"num_steps: {store.workdir} holds a training of {checkpoint.step} steps already, got"
+            f" {num_steps}: ask for at least as many, or choose another workdir"
+        )
+    selection.resume(checkpoint.best, checkpoint.record["best_value"])
+    batches.set_state(checkpoint.record["batches"])
+    return checkpoint.state, checkpoint.step
+
+
+def _record(batches: Batches, selection: Selection) -> dict[str, Any]:
+    return {"batches": batches.get_state(), "best_value": selection.value}
+
+
+def _place(state: Any, mesh: Mesh | None) -> Any:
+    return state if mesh is None else replicate(state, mesh)
+
+
+def _compiled(step: Step, mesh: Mesh | None) -> Step:
+    if isinstance(step, jax.stages.Wrapped):
+        return step
+    everywhere = None if mesh is None else NamedSharding(mesh, PartitionSpec())
+    return jax.jit(step, donate_argnums=0, out_shardings=everywhere)
+
+
+def _next(batches: Batches, index: int, num_steps: int, mesh: Mesh | None) -> Any:
+    try:
+        batch = next(batches)
+    except StopIteration:
+        raise InputError(
+            f"batches: ended after {index} of {num_steps} steps: pass an iterator that repeats the data"
+        ) from None
+    if mesh is None:
+        return batch
+    return shard(batch, mesh) if jax.process_count() == 1 else shard_local(batch, mesh)
+
+
+def _bar(first: int, num_steps: int, progress: bool) -> Any:
+    tqdm = import_extra("tqdm", "the progress bar")
+    hidden = not progress or jax.process_index() > 0
+    return tqdm.tqdm(total=num_steps, initial=first, unit="step", disable=hidden)
+
+
+def _advance(bar: Any, window: MetricsWindow) -> None:
+    if (loss := window.latest().get("loss")) is not None:
+        bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+    bar.update()

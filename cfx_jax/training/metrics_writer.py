@@ -1,0 +1,135 @@
+"""The metrics of a training: one JSON line per logged step, and the same numbers for TensorBoard.
+
+``metrics.jsonl`` holds nothing that differs between two runs of the same training (no times), and lines after
+the step at which a stopped training goes on are dropped, so the file of a resumed training equals that of an
+uninterrupted one. TensorBoard's files are written in this process, without tensorboardX's background thread:
+a full disk is noticed.
+"""
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import jax
+
+from cfx_jax.errors import import_extra
+from cfx_jax.training.storage import write_atomic, writing
+
+_ADVICE = "free some space and start again"
+
+
+class MetricsWriter:
+    """Keeps the metrics of one training and, in the first process, writes them; to be used in a ``with``
+    statement.
+
+    Args:
+        workdir: an existing folder.
+        step: the step at which the training starts or goes on; lines after it are dropped at the first new
+            one.
+
+    Attributes:
+        history: one dictionary per line, ``step`` and the metrics; values that are not finite come back as
+            NaN.
+    """
+
+    def __init__(self, workdir: str | Path, *, step: int = 0) -> None:
+        self._path, self._step = Path(workdir) / "metrics.jsonl", step
+        self.history = _read_lines(self._path, step)
+        self._file: Any = None
+        self._events: Any = None
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Adds a line.
+
+        Args:
+            step: number of steps done.
+            metrics: values by name.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        line = {"step": step, **metrics}
+        if jax.process_index() == 0:
+            with writing("the metrics", self._path, _ADVICE):
+                self._open()
+                self._file.write(_to_line(line))
+                self._file.flush()
+                _add_events(self._events, step, metrics)
+        self.history.append(line)
+
+    def sync(self) -> None:
+        """Makes the lines durable; called before a checkpoint, which relies on them.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        if self._file is not None:
+            with writing("the metrics", self._path, _ADVICE):
+                os.fsync(self._file.fileno())
+
+    def _open(self) -> None:
+        if self._file is None:
+            write_atomic(self._path, "".join(map(_to_line, self.history)))
+            self._events = _open_events(self._path.with_name("tensorboard"), self._step)
+            self._file = self._path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> "MetricsWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the files; every line is flushed, so only what has failed already can fail here."""
+        del kind, error, trace
+        for file in (self._file, self._events):
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    file.close()
+
+
+def _read_lines(path: Path, last_step: int) -> list[dict[str, Any]]:
+    """The lines up to a step; one cut short by a stop is later than the last checkpoint and dropped too."""
+    if not path.is_file():
+        return []
+    lines = map(_from_line, path.read_text(encoding="utf-8", errors="replace").splitlines())
+    return [line for line in lines if line.get("step", math.inf) <= last_step]
+
+
+def _from_line(text: str) -> dict[str, Any]:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return {}
+    values = line.items() if isinstance(line, dict) else ()
+    return {name: math.nan if value is None else value for name, value in values}
+
+
+def _to_line(line: Mapping[str, float]) -> str:
+    """JSON has no NaN and no infinity: both become null."""
+    return json.dumps({name: value if math.isfinite(value) else None for name, value in line.items()}) + "\n"
+
+
+def _open_events(folder: Path, step: int) -> Any:
+    """An event file that makes TensorBoard forget what earlier files hold from ``step + 1`` on."""
+    folder.mkdir(exist_ok=True)
+    files = import_extra("tensorboardX.event_file_writer", "TensorBoard files")
+    proto = import_extra("tensorboardX.proto.event_pb2", "TensorBoard files")
+    events = files.EventsWriter(str(folder / "events"), f".from_step_{step}")
+    start = proto.SessionLog(status=proto.SessionLog.START)
+    events.write_event(proto.Event(wall_time=time.time(), step=step + 1, session_log=start))
+    return events
+
+
+def _add_events(events: Any, step: int, metrics: Mapping[str, float]) -> None:
+    proto = import_extra("tensorboardX.proto.event_pb2", "TensorBoard files")
+    summary = import_extra("tensorboardX.summary", "TensorBoard files")
+    for name, value in metrics.items():
+        scalar = summary.scalar(name, value)
+        events.write_event(proto.Event(wall_time=time.time(), step=step, summary=scalar))
+    events.flush()

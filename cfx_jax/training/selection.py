@@ -1,0 +1,54 @@
+"""Keeping the state that did best on the validation set."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from cfx_jax.errors import InputError
+
+
+def copy_state(state: Any) -> Any:
+    """The state as device arrays of its own, which stay when the original is donated."""
+    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, Array) else jnp.asarray(np.asarray(leaf)), state)
+
+
+class Selection:
+    """The best state so far by one metric.
+
+    Args:
+        metric: its name, higher is better; None selects nothing.
+
+    Attributes:
+        best: a copy of the best state, None before the first evaluation.
+        value: its metric, None before the first evaluation.
+    """
+
+    def __init__(self, metric: str | None) -> None:
+        self._metric = metric
+        self.best: Any = None
+        self.value: float | None = None
+
+    def resume(self, best: Any, value: float | None) -> None:
+        """Takes up what a checkpoint held."""
+        self.best, self.value = best, value
+
+    def offer(self, step: int, state: Any, metrics: Mapping[str, float]) -> None:
+        """Keeps a copy of ``state`` if it is better than the best so far; the earlier one wins ties.
+
+        Raises:
+            InputError: ``metrics`` lacks the metric, or it is NaN.
+        """
+        if self._metric is None:
+            return
+        if self._metric not in metrics:
+            raise InputError(f"select: expected one of {', '.join(metrics)}, got {self._metric!r}")
+        value = metrics[self._metric]
+        if math.isnan(value):
+            raise InputError(f"{self._metric} is not a number at step {step}: nothing can be selected by it")
+        if self.value is None or value > self.value:
+            self.best, self.value = copy_state(state), value

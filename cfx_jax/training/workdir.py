@@ -1,0 +1,110 @@
+"""The folder of one training: whose it is, and which configuration it belongs to.
+
+``WORKDIR/training.json`` holds the configuration, ``checkpoints/``, ``metrics.jsonl`` and ``tensorboard/``
+lie beside it. A folder with other contents, or of another configuration, is refused before anything is
+written.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from cfx_jax.errors import InputError
+from cfx_jax.training.storage import write_atomic, writing
+
+_NAME = "training.json"
+_FORMAT = "cfx-jax training, version 1"
+_ABSENT = object()
+
+
+def prepare_workdir(workdir: str | Path, config: Any) -> Path:
+    """Makes the folder of a training, or checks that it belongs to this configuration.
+
+    Args:
+        workdir: the folder; it and its parents are created where missing.
+        config: a dataclass or mapping, nested as you like, of values that JSON knows (others are stored as
+            ``str``).
+
+    Returns:
+        The folder's absolute path.
+
+    Raises:
+        InputError: the path is no folder, cannot be written, holds other files, or another configuration.
+    """
+    folder = Path(workdir).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"workdir: expected a folder, {folder} is a file: choose another workdir")
+    fields = _plain(config)
+    if (folder / _NAME).is_file():
+        _check_same(folder, load_config(folder), fields)
+        return folder
+    _check_unused(folder)
+    if jax.process_index() == 0:
+        with writing("the configuration", folder, "choose a workdir that can be written"):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(folder / _NAME, json.dumps({"format": _FORMAT, "config": fields}, indent=1) + "\n")
+    return folder
+
+
+def load_config(workdir: str | Path) -> dict[str, Any]:
+    """The configuration that a training was started with, as nested dictionaries of plain values.
+
+    Raises:
+        InputError: the folder holds no training of this library, or its ``training.json`` cannot be read.
+    """
+    path = Path(workdir).expanduser().absolute() / _NAME
+    if not path.is_file():
+        raise InputError(f"workdir: {path.parent} holds no training ({_NAME} is missing): check the path")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: restore it, or delete {path.parent} to start anew") from error
+    if not isinstance(record, dict) or record.get("format") != _FORMAT:
+        raise InputError(f"{path} was not written by this library (expected '{_FORMAT}'): choose another workdir")
+    return record["config"]
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    """What JSON gives back of a configuration: two configurations are the same where this is."""
+    is_instance = dataclasses.is_dataclass(config) and not isinstance(config, type)
+    fields = dataclasses.asdict(config) if is_instance else config
+    if not isinstance(fields, Mapping):
+        raise InputError(f"config: expected a dataclass or a mapping, got {type(config).__name__}")
+    return json.loads(json.dumps(fields, default=str))
+
+
+def _check_unused(folder: Path) -> None:
+    """Refuses a folder with contents; hidden files and what a start cut short leaves do not count."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    foreign = [name for name in names if not name.startswith(".") and name != f"{_NAME}.tmp"]
+    if foreign:
+        raise InputError(
+            f"workdir: {folder} holds other files ({', '.join(foreign[:3])}) and no training of this library:"
+            " choose an empty or new folder"
+        )
+
+
+def _check_same(folder: Path, stored: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    old, new = _flatten(stored), _flatten(given)
+    names = [name for name in {**old, **new} if old.get(name, _ABSENT) != new.get(name, _ABSENT)]
+    if names:
+        differing = "; ".join(f"{name} was {_show(old, name)}, now {_show(new, name)}" for name in names)
+        raise InputError(
+            f"workdir: {folder} holds a training of another configuration ({differing}): choose another"
+            " workdir or delete this one"
+        )
+
+
+def _flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in fields.items():
+        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return flat
+
+
+def _show(flat: Mapping[str, Any], name: str) -> str:
+    return json.dumps(flat[name]) if name in flat else "absent"

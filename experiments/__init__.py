@@ -1,0 +1,1 @@
+"""Experiments: each rebuilds one paper's tables, figures and claims, as ``python -m experiments.NAME``."""

@@ -1,0 +1,60 @@
+"""The command line of experiments: presets, errors without tracebacks, and the compilation cache."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import jax
+
+from cfx_jax.errors import InputError, import_extra
+
+C = TypeVar("C")
+
+
+def run(
+    main: Callable[[C], None], presets: Mapping[str, C], *, default: str, arguments: Sequence[str] | None = None
+) -> None:
+    """Parses ``--preset NAME`` and every field of the configuration, then runs the experiment.
+
+    Args:
+        main: the experiment.
+        presets: configurations by name, dataclasses with a field ``preset``.
+        default: the preset where none is named.
+        arguments: the command line; None for the process's own.
+
+    A mistake that the user can mend is printed as one line and ends the process with status 2.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        tyro = import_extra("tyro", "the command line of experiments")
+        preset = _preset(arguments, default)
+        if preset not in presets:
+            raise InputError(f"--preset: expected one of {', '.join(presets)}, got {preset}")
+        config = tyro.cli(type(presets[preset]), default=presets[preset], args=arguments)
+        use_compilation_cache()
+        main(config)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("stopped: start the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _preset(arguments: Sequence[str], default: str) -> str:
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--preset="):
+            return argument.partition("=")[2]
+        if argument == "--preset" and position + 1 < len(arguments):
+            return arguments[position + 1]
+    return default
+
+
+def use_compilation_cache() -> None:
+    """Keeps compiled programs between runs, in the user's cache folder or ``JAX_COMPILATION_CACHE_DIR``."""
+    if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    jax.config.update("jax_compilation_cache_dir", str(home / "cfx_jax" / "compiled"))

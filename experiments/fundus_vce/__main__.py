@@ -1,0 +1,56 @@
+"""Visual counterfactuals from a plain + robust ensemble (Boreiko et al., MICCAI 2022).
+
+python -m experiments.fundus_vce --preset demo
+python -m experiments.fundus_vce --preset images --data folder:PATH --classes healthy sick
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from cfx_jax.report import format_claims, format_table
+from cfx_jax.report.files import write_text
+from experiments import cli
+from experiments.fundus_vce import present
+from experiments.fundus_vce.claims import claims as make_claims
+from experiments.fundus_vce.config import PRESETS, Config
+from experiments.fundus_vce.data import load
+from experiments.fundus_vce.evaluate import evaluate
+from experiments.fundus_vce.explain import localise, show
+from experiments.fundus_vce.train import train
+from experiments.stages import Workspace, fingerprint
+
+
+def main(config: Config) -> None:
+    """Runs every stage that has no result yet, then writes the report and prints the tables."""
+    workspace = Workspace(Path(config.work) / "fundus_vce")
+    data = load(config, workspace)
+    classifiers = train(config, data, workspace)
+    evaluation = evaluate(config, data, classifiers, workspace)
+    shown = show(config, data, classifiers, workspace)
+    localised = localise(config, data, classifiers, workspace)
+    claims = make_claims(evaluation, localised, data.note)
+    folder = results_folder(config)
+    write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))
+    page = present.write_all(folder, config, data, evaluation, shown, localised, claims, classifiers.temperatures)
+    print()
+    print(format_table(*present.accuracy_table(evaluation)))
+    if localised is not None:
+        print()
+        print(format_table(*present.overlap_table(localised)))
+    print()
+    print(format_claims(claims))
+    print(f"\n{data.note}\nReport: {page.resolve()}")
+
+
+def results_folder(config: Config) -> Path:
+    """``RESULTS/fundus_vce/PRESET``, and a name of its own for settings that differ from the preset's."""
+    places = {"results": "", "work": ""}
+    settings = dataclasses.replace(config, **places)
+    unchanged = settings == dataclasses.replace(PRESETS[config.preset], **places)
+    name = config.preset if unchanged else f"{config.preset}-{fingerprint(settings)}"
+    return Path(config.results) / "fundus_vce" / name
+
+
+if __name__ == "__main__":
+    cli.run(main, PRESETS, default="demo")

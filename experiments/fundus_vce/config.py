@@ -1,0 +1,160 @@
+"""What the experiment can be told, and its presets."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainers import classifier, trades
+from trainers.optimiser import OptimiserConfig
+
+
+@dataclass(frozen=True)
+class RobustAccuracyConfig:
+    """How robust accuracy is measured (method card, section 1)."""
+
+    radius: float = 0.1
+    """l2 radius of the attack, in units of the image's values (paper: 0.1 at 224 x 224 x 3)."""
+    num_steps: int = 100
+    """APGD steps of each restart (paper: 100)."""
+    num_restarts: int = 9
+    """Random restarts; later ones see only images not yet broken (paper: 9)."""
+    num_images: int = 1000
+    """Test images attacked, the first of the shuffled test split (released code: 1000)."""
+
+
+@dataclass(frozen=True)
+class ExplanationConfig:
+    """Which counterfactuals and maps are made."""
+
+    norms: tuple[float, ...] = (1.5, 2.0, 4.0)
+    """Norms p of the counterfactuals (paper: 1.5, 2, 4)."""
+    radii: tuple[float, ...] = (30.0, 6.0, 0.2)
+    """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3)."""
+    sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
+    """Radii of the last norm along which the animation morphs (paper: 0.1 to 0.4)."""
+    num_steps: int = 75
+    """Steps of each counterfactual (paper: 75)."""
+    integration_steps: int = 100
+    """Nodes of integrated gradients (card: 100)."""
+    num_shown: int = 4
+    """Test images of each class shown in figures."""
+    num_localised: int = 81
+    """Test images with a lesion mask whose maps are scored (paper: 81 in all)."""
+    quantile_guided: float = 0.98
+    """Threshold of guided backprop (paper: 0.98)."""
+    quantile_integrated: float = 0.96
+    """Threshold of integrated gradients (paper: 0.96)."""
+    quantile_vce: float = 0.96
+    """Threshold of the counterfactuals' maps (paper: 0.96)."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Trains a plain and a robust classifier, joins them, explains them, and reports what holds."""
+
+    preset: Literal["smoke", "demo", "images"] = "demo"
+    """smoke: seconds, proves that everything runs. demo: synthetic fundus images, minutes on two cores. images: a folder of
+    one's own images, see --data."""
+    data: str = "synthetic"
+    """Either 'synthetic', or 'folder:PATH' where PATH holds one sub-folder of images for each class, or is a zip of such."""
+    classes: tuple[str, ...] = ()
+    """Class folders in the order of the labels; the last is the finding. Empty: the two that there are, by name."""
+    image_size: int = 64
+    """Height and width to which images are resized, in pixels (paper: 224)."""
+    channels: Literal[1, 3] = 3
+    """1 for grey images, 3 for colour (paper: 3)."""
+    num_images: int = 8000
+    """Images of the synthetic world."""
+    validation: float = 0.15
+    """Share of images for the selection of weights (paper: 0.15)."""
+    temperature: float = 0.04
+    """Share of images for the calibration (paper: 0.04)."""
+    test: float = 0.06
+    """Share of images for all reported figures (paper: 0.06)."""
+    augmentation: Literal["none", "light"] = "light"
+    """light: mirrored left to right at random, shifted by up to a sixteenth."""
+    plain: classifier.Config = field(default_factory=classifier.Config)
+    """Training of the plain classifier; model, classes and channels are set by the data."""
+    robust: trades.Config = field(default_factory=trades.Config)
+    """Training of the robust classifier; model, classes and channels are set by the data."""
+    robust_accuracy: RobustAccuracyConfig = field(default_factory=RobustAccuracyConfig)
+    """Measurement of robust accuracy."""
+    explanations: ExplanationConfig = field(default_factory=ExplanationConfig)
+    """Counterfactuals and maps."""
+    batch_size: int = 64
+    """Images attacked or explained at once; does not change results."""
+    seed: int = 0
+    """Seed of the data, the splits and all random draws; trainings have seeds of their own."""
+    results: str = "results"
+    """Folder of the report, in RESULTS/fundus_vce/PRESET."""
+    work: str = "work"
+    """Folder of trained models and intermediate results; a second start reads them from there."""
+
+
+def _plain(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
+    return classifier.Config(
+        model="resnet_small",
+        optimiser=OptimiserConfig(name="adam", learning_rate=2e-3, weight_decay=1e-3),
+        num_steps=num_steps,
+        batch_size=batch_size,
+        evaluate_every=evaluate_every,
+        checkpoint_every=evaluate_every,
+        log_every=25,
+    )
+
+
+def _robust(
+    num_steps: int, batch_size: int, evaluate_every: int, *, radius: float, attack_steps: int, step_size: float
+) -> trades.Config:
+    return trades.Config(
+        **_fields(_plain(num_steps, batch_size, evaluate_every)),
+        attack=trades.AttackConfig(radius=radius, num_steps=attack_steps, step_size=step_size),
+    )
+
+
+def _fields(config: classifier.Config) -> dict:
+    return {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
+
+
+SMOKE = Config(
+    preset="smoke",
+    image_size=32,
+    num_images=240,
+    validation=0.2,
+    temperature=0.2,
+    test=0.2,
+    plain=_plain(4, 16, 2),
+    robust=_robust(3, 16, 2, radius=0.25, attack_steps=2, step_size=0.5),
+    robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=4, num_restarts=2, num_images=16),
+    explanations=ExplanationConfig(
+        radii=(1.0, 0.5, 0.05), sweep=(0.02, 0.05), num_steps=4, integration_steps=4, num_shown=1, num_localised=6
+    ),
+    batch_size=16,
+)
+
+DEMO = Config(
+    preset="demo",
+    num_images=4500,
+    test=0.1,
+    plain=_plain(400, 64, 100),
+    robust=_robust(240, 64, 80, radius=0.5, attack_steps=5, step_size=0.4),
+    robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=50, num_restarts=2, num_images=200),
+    explanations=ExplanationConfig(
+        radii=(5.0, 1.6, 0.09), sweep=(0.03, 0.06, 0.09, 0.12), integration_steps=50, num_shown=3, num_localised=60
+    ),
+)
+
+IMAGES = Config(
+    preset="images",
+    data="folder:PATH",
+    channels=1,
+    validation=0.1,
+    temperature=0.05,
+    test=0.15,
+    plain=_plain(800, 128, 100),
+    robust=_robust(500, 128, 100, radius=0.5, attack_steps=8, step_size=0.3),
+    robust_accuracy=RobustAccuracyConfig(radius=0.5, num_steps=100, num_restarts=9, num_images=1000),
+    explanations=ExplanationConfig(radii=(7.0, 2.5, 0.15), sweep=(0.05, 0.1, 0.15, 0.2)),
+)
+
+PRESETS = {"smoke": SMOKE, "demo": DEMO, "images": IMAGES}

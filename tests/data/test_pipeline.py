@@ -1,0 +1,159 @@
+import json
+
+import numpy as np
+import pytest
+
+from cfx_jax.data import ArraySource, compose, random_crop, random_flip, training_batches
+from cfx_jax.errors import InputError
+
+IMAGES = np.random.default_rng(0).random((23, 6, 5, 3), dtype=np.float32)
+IMAGES[:, 0, 0, 0] = np.arange(23) / 23  # tells the images apart
+LABELS = np.array([0] * 15 + [1] * 8)
+SOURCE = ArraySource(IMAGES, LABELS, ("healthy", "DR"))
+AUGMENT = compose(random_crop(padding=2), random_flip("horizontal"))
+
+
+def stream(**changes):
+    options = {"batch_size": 8, "seed": 0} | changes
+    source = options.pop("source", SOURCE)
+    return training_batches(source, options.pop("indices", np.arange(len(source))), **options)
+
+
+def take(batches, number):
+    return [next(batches) for _ in range(number)]
+
+
+def assert_same(ours, others):
+    for one, other in zip(ours, others, strict=True):
+        np.testing.assert_array_equal(one["image"], other["image"])
+        np.testing.assert_array_equal(one["label"], other["label"])
+
+
+def which(batch):
+    return np.rint(batch["image"][:, 0, 0, 0] * 23).astype(int)
+
+
+def test_batches_have_the_stated_form():
+    batch = next(stream())
+    assert batch["image"].shape == (8, 6, 5, 3) and batch["image"].dtype == np.float32
+    assert batch["label"].shape == (8,) and batch["label"].dtype == np.int32
+
+
+def test_images_keep_their_labels():
+    for batch in take(stream(), 8):
+        np.testing.assert_array_equal(batch["image"], IMAGES[which(batch)])
+        np.testing.assert_array_equal(batch["label"], LABELS[which(batch)])
+
+
+def test_balanced_batches_hold_each_class_equally():
+    for batch in take(stream(), 12):
+        np.testing.assert_array_equal(batch["label"], [0, 1] * 4)
+
+
+def test_unbalanced_epoch_shows_every_image_once():
+    batches = take(stream(batch_size=1, balanced=False), 23)
+    assert sorted(int(which(batch)[0]) for batch in batches) == list(range(23))
+
+
+def test_only_the_given_indices_are_read():
+    indices = np.array([2, 3, 5, 16, 20])
+    seen = {int(i) for batch in take(stream(indices=indices), 10) for i in which(batch)}
+    assert seen == set(indices.tolist())
+
+
+def test_same_seed_same_batches_and_other_seed_others():
+    assert_same(take(stream(augment=AUGMENT), 6), take(stream(augment=AUGMENT), 6))
+    ours, others = next(stream()), next(stream(seed=1))
+    assert (ours["image"] != others["image"]).any()
+
+
+@pytest.mark.parametrize("num_threads", [0, 1, 5])
+def test_number_of_threads_changes_nothing(num_threads):
+    plain = take(stream(augment=AUGMENT), 12)
+    assert_same(take(stream(augment=AUGMENT, num_threads=num_threads, prefetch=7), 12), plain)
+
+
+def test_restored_state_goes_on_exactly():
+    batches = stream(augment=AUGMENT)
+    take(batches, 5)
+    state = json.loads(json.dumps(batches.get_state()))  # what a checkpoint does to it
+    expected = take(batches, 7)
+    fresh = stream(augment=AUGMENT)
+    take(fresh, 2)
+    fresh.set_state(state)
+    assert_same(take(fresh, 7), expected)
+
+
+def test_batch_size_does_not_change_the_sequence_of_images():
+    small = np.concatenate([b["image"] for b in take(stream(batch_size=4, augment=AUGMENT), 6)])
+    large = np.concatenate([b["image"] for b in take(stream(batch_size=12, augment=AUGMENT), 2)])
+    np.testing.assert_array_equal(small, large)
+
+
+def test_shares_of_all_processes_make_the_batch_of_one():
+    whole = take(stream(augment=AUGMENT), 5)
+    shares = [take(stream(augment=AUGMENT, process_index=i, process_count=4), 5) for i in range(4)]
+    for number, batch in enumerate(whole):
+        for field in ("image", "label"):
+            joined = np.concatenate([share[number][field] for share in shares])
+            np.testing.assert_array_equal(joined, batch[field])
+
+
+def test_augmentation_differs_between_images_and_epochs():
+    constant = ArraySource(np.ones((4, 6, 6, 1), np.float32), np.array([0, 1, 0, 1]), ("a", "b"))
+    batches = take(stream(source=constant, batch_size=4, augment=random_crop(padding=3)), 6)
+    assert len({image.tobytes() for batch in batches for image in batch["image"]}) > 12
+
+
+class Faulty:
+    class_names = ("a", "b")
+    labels = np.array([0, 1, 0, 1])
+
+    def __init__(self, image, label=None):
+        self.image, self.label = image, label
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        image = self.image(index) if callable(self.image) else self.image
+        return {"image": image, "label": self.labels[index] if self.label is None else self.label}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (Faulty(np.zeros((4, 4, 3), np.uint8)), "first batch: expected dtype float32, got uint8"),
+        (Faulty(np.zeros((4, 4, 3))), "first batch: expected dtype float32, got float64"),
+        (Faulty(np.full((4, 4, 3), 255, np.float32)), r"expected values in \[0, 1\], got \[255, 255\]"),
+        (Faulty(np.full((4, 4, 3), np.nan, np.float32)), "first batch: expected finite values"),
+        (Faulty(np.zeros((4, 4), np.float32)), r"expected a batch of images \(n, h, w, c\), got shape \(4, 4, 4\)"),
+        (Faulty(lambda i: np.zeros((4 + i % 2, 4, 3), np.float32)), r"one shape in a batch, got \(4, 4, 3\) and \(5"),
+        (Faulty(np.zeros((4, 4, 3), np.float32), label=2), "label: expected 0..1 for the classes a, b, got 2"),
+    ],
+)
+def test_faulty_first_batch_is_explained(source, message):
+    with pytest.raises(InputError, match=message):
+        stream(source=source, batch_size=4)
+
+
+def test_augmentation_that_leaves_the_range_is_explained():
+    with pytest.raises(InputError, match=r"first batch: expected values in \[0, 1\]"):
+        stream(augment=lambda image, rng: image * 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be a positive multiple of the number of processes, got 0 for 1"),
+        ({"process_count": 3}, "got 8 for 3: choose another batch size"),
+        ({"process_index": 1}, "process_index must be in 0..process_count - 1, got 1 of 1"),
+        ({"seed": -2}, "seed must be 0 or more"),
+        ({"indices": np.array([23])}, "expected positions in 0..22"),
+        ({"indices": np.array([0, 1])}, "two classes or more"),
+        ({"num_threads": -1}, "num_threads and prefetch must be 0 or more"),
+    ],
+)
+def test_wrong_options_are_explained(changes, message):
+    with pytest.raises(InputError, match=message):
+        stream(**changes)

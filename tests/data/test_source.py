@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from cfx_jax.data.source import check_indices, labels_of, load_arrays
+from cfx_jax.errors import InputError
+
+
+class Counting:
+    """Item i holds the number i; images of odd items can be made taller."""
+
+    class_names = ("even", "odd")
+
+    def __init__(self, tall_odd=False, extra_on=None):
+        self.reads, self.tall_odd, self.extra_on = 0, tall_odd, extra_on
+
+    def __len__(self):
+        return 10
+
+    def __getitem__(self, index):
+        self.reads += 1
+        height = 5 if self.tall_odd and index % 2 else 4
+        item = {
+            "image": np.full((height, 3, 1), index / 10, np.float32),
+            "label": index % 2,
+            "path": "x" * index,
+            "factors": {"age": index * 1.5, "eye": index},
+        }
+        return {**item, "more": 1} if index == self.extra_on else item
+
+
+def test_load_arrays_keeps_the_order_of_the_indices():
+    arrays = load_arrays(Counting(), np.array([7, 2, 2, 9]))
+    np.testing.assert_array_equal(arrays["image"][:, 0, 0, 0], np.float32([0.7, 0.2, 0.2, 0.9]))
+    np.testing.assert_array_equal(arrays["label"], [1, 0, 0, 1])
+    assert arrays["image"].shape == (4, 4, 3, 1) and arrays["image"].dtype == np.float32
+
+
+def test_load_arrays_stacks_text_and_nested_fields():
+    arrays = load_arrays(Counting(), np.array([3, 8]))
+    assert list(arrays["path"]) == ["xxx", "xxxxxxxx"]
+    np.testing.assert_array_equal(arrays["factors"]["age"], [4.5, 12.0])
+    np.testing.assert_array_equal(arrays["factors"]["eye"], [3, 8])
+
+
+def test_load_arrays_takes_only_the_fields_asked_for():
+    assert list(load_arrays(Counting(), np.arange(3), fields=["label"])) == ["label"]
+
+
+def test_progress_changes_nothing():
+    quiet, shown = (load_arrays(Counting(), np.arange(4), progress=p) for p in (False, True))
+    np.testing.assert_array_equal(quiet["image"], shown["image"])
+
+
+def test_unknown_field_lists_the_fields():
+    with pytest.raises(InputError, match="fields: expected some of image, label, path, factors, got 'lesions'"):
+        load_arrays(Counting(), np.arange(3), fields=["lesions"])
+
+
+def test_differing_shapes_name_the_item():
+    with pytest.raises(InputError, match=r"item 1: expected image of shape \(4, 3, 1\).*got \(5, 3, 1\)"):
+        load_arrays(Counting(tall_odd=True), np.arange(2))
+
+
+def test_differing_fields_name_the_item():
+    with pytest.raises(InputError, match=r"item 1: expected the fields image, label, path, factors.*more"):
+        load_arrays(Counting(extra_on=1), np.arange(2))
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        (np.array([], int), "non-empty vector of integer positions"),
+        (np.array([0.0, 1.0]), "got shape .2,. of float64"),
+        (np.array([True, False]), "of bool"),
+        (np.zeros((2, 2), int), r"got shape \(2, 2\)"),
+        (np.array([0, 10]), r"expected positions in 0..9, got 0..10"),
+        (np.array([-1, 3]), r"expected positions in 0..9, got -1..3"),
+    ],
+)
+def test_wrong_indices_are_explained(indices, message):
+    with pytest.raises(InputError, match=message):
+        check_indices(Counting(), indices)
+
+
+def test_labels_are_read_from_the_items_where_the_source_does_not_hold_them():
+    source = Counting()
+    np.testing.assert_array_equal(labels_of(source), [0, 1] * 5)
+    assert source.reads == 10
+
+
+def test_labels_of_the_source_spare_reading():
+    source = Counting()
+    source.labels = np.arange(10) % 2
+    np.testing.assert_array_equal(labels_of(source), [0, 1] * 5)
+    assert source.reads == 0
+
+
+def test_label_without_a_class_is_explained():
+    source = Counting()
+    source.class_names = ("even",)
+    with pytest.raises(InputError, match=r"label: expected 0..0 for the classes even, got 1"):
+        labels_of(source)

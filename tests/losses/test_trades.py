@@ -1,0 +1,63 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import softmax
+from scipy.stats import entropy
+
+from cfx_jax.losses import cross_entropy, kl_divergence, trades_loss
+
+
+def _logits(seed: int, rows: int = 200, classes: int = 3, scale: float = 4.0) -> jax.Array:
+    return scale * jax.random.normal(jax.random.key(seed), (rows, classes))
+
+
+def test_divergence_equals_the_relative_entropy_of_scipy() -> None:
+    p, q = _logits(0), _logits(1)
+    expected = entropy(softmax(np.float64(p), axis=1), softmax(np.float64(q), axis=1), axis=1)
+    np.testing.assert_allclose(kl_divergence(p, q), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_divergence_is_not_negative_and_zero_only_for_equal_predictions() -> None:
+    p, q = _logits(0), _logits(1)
+    assert (kl_divergence(p, q) > 0).all()
+    np.testing.assert_allclose(kl_divergence(p, p + 7.0), 0, atol=1e-5)
+
+
+def test_divergence_of_nearly_equal_predictions_is_not_negative_beyond_rounding() -> None:
+    p = _logits(0, rows=5000)
+    q = p + 1e-4 * _logits(2, rows=5000)
+    assert kl_divergence(p, q).min() > -1e-6
+
+
+def test_divergence_is_finite_for_saturated_predictions() -> None:
+    p, q = jnp.array([[500.0, -500.0]]), jnp.array([[-500.0, 500.0]])
+    np.testing.assert_allclose(kl_divergence(p, q), [1000.0], rtol=1e-6)
+    assert jnp.isfinite(jax.grad(lambda x: kl_divergence(x, q).sum())(p)).all()
+
+
+def test_gradient_of_the_divergence_vanishes_at_equal_logits() -> None:
+    p = _logits(0)
+    for gradient in jax.grad(lambda a, b: kl_divergence(a, b).sum(), (0, 1))(p, p):
+        np.testing.assert_allclose(gradient, 0, atol=1e-6)
+
+
+def test_gradient_flows_through_both_arguments_as_derived_by_hand() -> None:
+    # d KL / d q_logits = q - p;  d KL / d p_logits = p * (log p - log q - KL).
+    p, q = _logits(3), _logits(4)
+    to_p, to_q = jax.grad(lambda a, b: kl_divergence(a, b).sum(), (0, 1))(p, q)
+    ratio = jax.nn.log_softmax(p) - jax.nn.log_softmax(q)
+    np.testing.assert_allclose(to_q, jax.nn.softmax(q) - jax.nn.softmax(p), atol=1e-5)
+    np.testing.assert_allclose(to_p, jax.nn.softmax(p) * (ratio - kl_divergence(p, q)[:, None]), atol=1e-5)
+
+
+def test_loss_is_cross_entropy_of_the_clean_plus_beta_times_divergence_from_clean() -> None:
+    clean, attacked, labels = _logits(0), _logits(1), jnp.arange(200) % 3
+    divergence = entropy(softmax(np.float64(clean), axis=1), softmax(np.float64(attacked), axis=1), axis=1).mean()
+    expected = float(cross_entropy(clean, labels)) + 6 * divergence
+    assert trades_loss(clean, attacked, labels, beta=6.0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_loss_without_weight_is_the_cross_entropy() -> None:
+    clean, labels = _logits(0), jnp.arange(200) % 3
+    assert trades_loss(clean, _logits(1), labels, beta=0.0) == cross_entropy(clean, labels)

@@ -1,0 +1,73 @@
+"""Robust correctness against the closed form of a linear classifier; restarts and radii only take away."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_classifiers import convolutional_classifier, images, linear_classifier
+
+from cfx_jax.errors import InputError
+from cfx_jax.metrics import robustly_correct
+
+KEY = jax.random.key(0)
+IMAGES = 0.25 + 0.5 * images(40)
+LABELS = np.asarray(jax.vmap(convolutional_classifier)(IMAGES)).argmax(-1)
+
+
+@pytest.mark.parametrize(("p", "dual"), [(2, 2), (np.inf, 1)])
+def test_linear_classifier_breaks_exactly_within_its_margin(p, dual):
+    slope = np.broadcast_to(np.linspace(1, -1, 8)[None, :, None], (8, 8, 1))
+    scores = (slope * IMAGES).sum((1, 2, 3))
+    labels = (scores > 0).astype(int)
+    distance = np.abs(scores) / np.linalg.norm(slope.ravel(), dual)
+    radius = float(np.median(distance))
+    standing = robustly_correct(
+        KEY, linear_classifier, IMAGES, labels, p=p, radius=radius, num_steps=30, num_restarts=1
+    )
+    clear = np.abs(distance - radius) > 0.02 * radius
+    np.testing.assert_array_equal(standing[clear], (distance > radius)[clear])
+
+
+def test_wrong_images_are_never_counted_as_robust():
+    wrong = (LABELS + 1) % 3
+    assert not robustly_correct(KEY, convolutional_classifier, IMAGES, wrong, radius=1e-6, num_steps=2).any()
+
+
+def test_more_restarts_and_larger_radii_leave_fewer_standing():
+    options = {"num_steps": 10, "batch_size": 16}
+    one = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, radius=0.05, num_restarts=1, **options)
+    three = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, radius=0.05, num_restarts=3, **options)
+    wider = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, radius=0.1, num_restarts=1, **options)
+    assert not (three & ~one).any()
+    assert 0 < wider.sum() < one.sum() < 40
+
+
+def test_both_loops_find_the_same_images():
+    options = {"radius": 0.05, "num_steps": 10, "num_restarts": 2}
+    by_host, by_scan = (
+        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, loop=loop, **options)
+        for loop in ("host", "scan")
+    )
+    np.testing.assert_array_equal(by_host, by_scan)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"p": 1.5}, "p: expected one of 1, 2, inf, got 1.5"),
+        ({"radius": -1.0}, "radius: expected a finite number above 0, got -1.0"),
+        ({"num_restarts": 0}, "num_restarts: expected at least 1, got 0"),
+        ({"labels": LABELS + 5}, r"labels: expected a class in 0\.\.2"),
+        ({"images": IMAGES * 3}, r"images: expected values in \[0, 1\]"),
+    ],
+)
+def test_mistakes_are_named(change, message):
+    options = {"images": IMAGES, "labels": LABELS, "radius": 0.1} | change
+    with pytest.raises(InputError, match=message):
+        robustly_correct(
+            KEY,
+            convolutional_classifier,
+            jnp.asarray(options.pop("images")),
+            options.pop("labels"),
+            **options,
+        )

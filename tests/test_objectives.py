@@ -1,0 +1,50 @@
+"""Objectives against their definitions, and where float32 probabilities saturate."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_classifiers import convolutional_classifier, images
+
+from cfx_jax.objectives import log_odds, negative_divergence, negative_log_probability, negative_margin
+
+IMAGE = jnp.asarray(images(1)[0])
+
+
+@pytest.mark.parametrize("target", [0, 1, 2])
+def test_negative_log_probability_is_that_of_a_softmax(target):
+    expected = -jax.nn.log_softmax(convolutional_classifier(IMAGE))[target]
+    assert float(negative_log_probability(convolutional_classifier, target)(IMAGE)) == pytest.approx(
+        float(expected), rel=1e-5
+    )
+
+
+def test_log_odds_of_two_classes_is_the_logit_difference():
+    assert float(log_odds(jnp.asarray([1.0, 4.0]), 1)) == 3.0
+    assert float(log_odds(jnp.asarray([1.0, 4.0]), 0)) == -3.0
+
+
+@pytest.mark.parametrize("logit", [-200.0, -30.0, 30.0, 80.0])
+def test_gradient_survives_saturation(logit):
+    objective = negative_log_probability(lambda x: jnp.stack([0 * x.sum(), x.sum()]), 1)
+    value, gradient = jax.value_and_grad(objective)(jnp.full((1, 1, 1), logit))
+    expected = -1 / (1 + np.exp(np.float64(logit)))
+    assert float(gradient.sum()) == pytest.approx(expected, rel=1e-4)
+    assert jnp.isfinite(value)
+
+
+def test_margin_is_negative_exactly_for_misclassified_images():
+    for image in images(20):
+        logits = convolutional_classifier(jnp.asarray(image))
+        for label in range(3):
+            margin = float(negative_margin(convolutional_classifier, label)(jnp.asarray(image)))
+            assert (margin < 0) == (int(logits.argmax()) != label)
+
+
+def test_divergence_is_zero_at_the_reference_and_negative_elsewhere():
+    reference = convolutional_classifier(IMAGE)
+    objective = negative_divergence(convolutional_classifier, reference)
+    assert float(objective(IMAGE)) == pytest.approx(0, abs=1e-6)
+    other = jnp.asarray(images(2)[1])
+    p, q = jax.nn.softmax(reference), jax.nn.softmax(convolutional_classifier(other))
+    assert float(objective(other)) == pytest.approx(-float((p * jnp.log(p / q)).sum()), rel=1e-4)

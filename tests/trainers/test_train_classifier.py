@@ -1,0 +1,172 @@
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from toy_training import OPTIONS, batch, bits, net, source, validation
+
+from cfx_jax.errors import InputError
+from cfx_jax.losses import cross_entropy
+from trainers import classifier
+from trainers.classifier import FINE_TUNING, Config, init, make_step
+from trainers.nnx_views import graph_of, training_view, variables_of
+from trainers.optimiser import OptimiserConfig
+
+
+def _config(num_steps: int, **options: Any) -> Config:
+    return Config(num_steps=num_steps, **{**OPTIONS, **options})
+
+
+def _train(workdir: Path, config: Config, **options: Any) -> nnx.Module:
+    return classifier.train(
+        config, source(), np.arange(256), validation(), workdir, model=net, progress=False, **options
+    )
+
+
+def test_defaults_are_those_of_the_method_card() -> None:
+    config = Config()
+    assert (config.model, config.batch_size, config.balanced) == ("resnet50", 128, True)
+    assert (config.num_steps, config.evaluate_every, config.select) == (500 * 395, 395, "balanced_accuracy")
+    tuned = FINE_TUNING
+    assert (tuned.num_steps, tuned.optimiser.learning_rate, tuned.optimiser.nesterov) == (3 * 395, 1e-3, False)
+    assert (tuned.optimiser.schedule, tuned.optimiser.peak, tuned.select) == ("triangle", 1 / 3, "none")
+
+
+def test_loss_falls_and_parameters_and_statistics_move() -> None:
+    config = _config(50)
+    state, step = init(jax.random.key(0), config, model=net), jax.jit(make_step(config, model=net))
+    first = state
+    losses = []
+    for index in range(50):
+        state, metrics = step(state, jax.random.key(index), batch())
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < 0.6 * losses[0]
+    for before, after in zip(
+        jax.tree.leaves((first.params, first.rest)), jax.tree.leaves((state.params, state.rest)), strict=True
+    ):
+        if jnp.issubdtype(before.dtype, jnp.floating):
+            assert (before != after).any()
+
+
+def test_first_step_is_sgd_on_the_cross_entropy_of_the_training_mode() -> None:
+    config = _config(10, optimiser=OptimiserConfig(learning_rate=0.1, weight_decay=0.0, nesterov=False))
+    state, data = init(jax.random.key(0), config, model=net), batch()
+
+    def loss(params: Any) -> jax.Array:
+        module: Any = training_view(graph_of(net), params, state.rest)
+        return cross_entropy(module(data["image"]), jnp.asarray(data["label"]))
+
+    gradient = jax.grad(loss)(state.params)
+    new, metrics = make_step(config, model=net)(state, jax.random.key(0), data)
+    assert metrics["loss"] == pytest.approx(float(loss(state.params)), rel=1e-5)
+    moved = jax.tree.map(lambda a, b: a - 0.1 * b, state.params, gradient)
+    for expected, got in zip(jax.tree.leaves(moved), jax.tree.leaves(new.params), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_training_gives_a_good_classifier_in_evaluation_mode(tmp_path: Path) -> None:
+    model: Any = _train(tmp_path, _config(80))
+    data = validation()
+    right = np.asarray(model(data["image"])).argmax(axis=1) == data["label"]
+    assert right.mean() > 0.95
+    np.testing.assert_allclose(model(data["image"][:1]), model(data["image"])[:1], atol=1e-4)
+
+
+def test_fine_tuning_goes_on_from_a_model_and_does_not_change_it(tmp_path: Path) -> None:
+    start = net(nnx.Rngs(5))
+    before = bits(variables_of(start))
+    config = _config(1, optimiser=OptimiserConfig(schedule="triangle"), select="none")
+    model = _train(tmp_path, config, start=start)
+    assert bits(variables_of(model)[0]) == bits(variables_of(start)[0])  # the triangle's first rate is 0
+    assert bits(variables_of(start)) == before
+
+
+def test_other_data_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    _train(tmp_path, _config(2))
+    with pytest.raises(InputError, match=r"another configuration \(data.train_indices was .*choose another workdir"):
+        classifier.train(_config(2), source(), np.arange(255), validation(), tmp_path, model=net, progress=False)
+
+
+def test_an_unknown_metric_of_selection_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="select: expected one of 'balanced_accuracy', 'accuracy', 'none', got 'f1'"):
+        _train(tmp_path, _config(2, select="f1"))
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from toy_training import Net, OPTIONS, source, validation
+from trainers import classifier
+
+def model(rngs):
+    return Net(rngs=rngs, dropout=0.2)
+
+def noisy(image, rng):
+    return np.clip(image + 0.01 * rng.normal(size=image.shape), 0, 1).astype(np.float32)
+
+config = classifier.Config(num_steps=120, **{**OPTIONS, "checkpoint_every": 7, "evaluate_every": 10})
+classifier.train(config, source(), np.arange(256), validation(), sys.argv[1], model=model, augment=noisy)
+"""
+
+
+def _start(workdir: Path) -> subprocess.Popen[str]:
+    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{here}{os.pathsep}{root}"}
+    command = [sys.executable, "-c", SCRIPT, str(workdir)]
+    return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
+
+
+def _finish(workdir: Path) -> None:
+    process = _start(workdir)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors and "Exception" not in errors
+
+
+def _kill_at_a_random_step(workdir: Path) -> None:
+    """Waits for some new lines of metrics, then a moment: at a step, in an evaluation, in a checkpoint."""
+    lines = _count_lines(workdir) + random.randint(1, 10)
+    process = _start(workdir)
+    while process.poll() is None and _count_lines(workdir) < lines:
+        time.sleep(0.002)
+    time.sleep(random.uniform(0, 0.05))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def _count_lines(workdir: Path) -> int:
+    path = workdir / "metrics.jsonl"
+    return len(path.read_text().splitlines()) if path.exists() else 0
+
+
+def _contents(workdir: Path) -> dict[str, Any]:
+    """The last checkpoint's record (position in the data, best value), arrays and the metrics file."""
+    import orbax.checkpoint as ocp
+
+    folder = workdir / "checkpoints" / "step_00000120"
+    arrays = ocp.PyTreeCheckpointer().restore(folder / "arrays")
+    record = (folder / "record.json").read_text()
+    metrics = (workdir / "metrics.jsonl").read_bytes()
+    return {"record": record, "metrics": metrics, **{name: np.asarray(x).tobytes() for name, x in arrays.items()}}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_a_training_that_was_killed_ends_with_the_same_bits(tmp_path: Path) -> None:
+    _finish(tmp_path / "whole")
+    _kill_at_a_random_step(tmp_path / "parts")
+    _kill_at_a_random_step(tmp_path / "parts")
+    _finish(tmp_path / "parts")
+    whole, parts = _contents(tmp_path / "whole"), _contents(tmp_path / "parts")
+    assert whole.keys() == parts.keys()
+    assert any("best" in name for name in whole) and any("opt_state" in name for name in whole)
+    assert [name for name in whole if whole[name] != parts[name]] == []

@@ -1,0 +1,168 @@
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from toy_training import OPTIONS, RADIUS, batch, bits, images_and_labels, net, source, validation
+
+from cfx_jax.errors import InputError
+from cfx_jax.losses import kl_divergence
+from cfx_jax.metrics.robustness import robustly_correct
+from cfx_jax.models import per_image
+from trainers import classifier, trades
+from trainers.nnx_views import classifier_of, graph_of, training_view, variables_of
+from trainers.trades import AttackConfig, Config, attack, init, make_robust_evaluate, make_step
+
+ATTACK = AttackConfig(radius=RADIUS, num_steps=5)
+
+
+def _config(num_steps: int = 60, **options: Any) -> Config:
+    return Config(num_steps=num_steps, **{"attack": ATTACK, **OPTIONS, **options})
+
+
+@cache
+def _trained(num_steps: int = 60) -> tuple[Any, list[dict[str, float]]]:
+    """State and metrics after some steps on changing batches."""
+    config = _config(num_steps)
+    state, step = init(jax.random.key(0), config, model=net), jax.jit(make_step(config, model=net))
+    history = []
+    for index in range(num_steps):
+        images, labels = images_and_labels(32, seed=100 + index)
+        state, metrics = step(state, jax.random.key(index), {"image": images, "label": labels})
+        history.append({name: float(value) for name, value in metrics.items()})
+    return state, history
+
+
+def test_defaults_are_those_of_the_method_card() -> None:
+    config = Config()
+    assert (config.beta, config.attack.p, config.attack.radius, config.attack.num_steps) == (6.0, 2.0, 0.25, 20)
+    assert (config.attack.momentum, config.attack.step_size * config.attack.radius) == (0.9, 0.05)
+    assert (config.optimiser, config.num_steps) == (classifier.Config().optimiser, classifier.Config().num_steps)
+
+
+def test_loss_falls_and_attacks_use_their_radius() -> None:
+    _, history = _trained()
+    assert np.mean([line["loss"] for line in history[-10:]]) < 0.7 * np.mean([line["loss"] for line in history[:10]])
+    assert all(line["divergence"] >= 0 for line in history)
+    assert all(0.9 < line["distance"] <= 1 + 1e-5 for line in history)
+    assert all(line["loss"] > 6 * line["divergence"] for line in history)
+
+
+def test_adversarial_divergence_exceeds_that_of_the_start_and_stays_in_the_ball() -> None:
+    state, _ = _trained()
+    images = jnp.asarray(images_and_labels(512, seed=3)[0])
+    model = classifier_of(graph_of(net), state.params, state.rest)
+    keys = jax.random.split(jax.random.key(0), len(images))
+    still = AttackConfig(radius=RADIUS, num_steps=1, step_size=1e-7)
+    found, start = (jax.vmap(lambda key, x, c=c: attack(c, key, model, x))(keys, images) for c in (ATTACK, still))
+    clean, adversarial, started = (jax.vmap(model)(x) for x in (images, found, start))
+    assert (kl_divergence(clean, adversarial) > kl_divergence(clean, started)).mean() > 0.99
+    lengths = np.linalg.norm(np.asarray(found - images).reshape(512, -1), axis=1) / RADIUS
+    assert lengths.max() <= 1 + 1e-5 and lengths.mean() > 0.9
+
+
+def test_clean_and_adversarial_images_share_one_forward_pass_and_its_statistics() -> None:
+    config, data = _config(), batch()
+    state = init(jax.random.key(0), config, model=net)
+    model = classifier_of(graph_of(net), state.params, state.rest)
+    keys = jax.random.split(jax.random.key(9), 32)
+    adversarial = jax.vmap(lambda key, image: attack(ATTACK, key, model, image))(keys, jnp.asarray(data["image"]))
+    module: Any = training_view(graph_of(net), state.params, state.rest)
+    both = module(jnp.concatenate([data["image"], adversarial]))
+    new, metrics = make_step(config, model=net)(state, jax.random.key(9), data)
+    np.testing.assert_allclose(new.rest["norm"]["mean"][...], variables_of(module)[1]["norm"]["mean"][...], atol=1e-5)
+    assert metrics["divergence"] == pytest.approx(float(kl_divergence(both[:32], both[32:]).mean()), rel=1e-3)
+    assert metrics["accuracy"] == (both[:32].argmax(axis=1) == data["label"]).mean()
+
+
+def test_the_network_that_is_attacked_is_in_evaluation_mode() -> None:
+    # An image's adversarial twin must not depend on the other images of its batch.
+    state, data = _trained()[0], batch()
+    model = classifier_of(graph_of(net), state.params, state.rest)
+    key, image = jax.random.key(4), jnp.asarray(data["image"][0])
+    alone = attack(ATTACK, key, model, image)
+    among = jax.vmap(lambda x: attack(ATTACK, key, model, x))(jnp.asarray(data["image"]))[0]
+    np.testing.assert_allclose(alone, among, atol=1e-5)
+
+
+def test_robust_training_withstands_attacks_that_break_plain_training(tmp_path: Path) -> None:
+    data = (source(), np.arange(256), validation())
+    plain_config = classifier.Config(num_steps=100, **OPTIONS)  # type: ignore[arg-type]
+    plain = classifier.train(plain_config, *data, tmp_path / "plain", model=net, progress=False)
+    robust = trades.train(_config(100), *data, tmp_path / "robust", model=net, progress=False)
+
+    def accuracies(model: nnx.Module) -> tuple[float, float]:
+        images, labels = jnp.asarray(data[2]["image"]), jnp.asarray(data[2]["label"])
+        clean = (jax.vmap(per_image(model))(images).argmax(axis=1) == labels).mean()
+        held = robustly_correct(
+            jax.random.key(0), per_image(model), images, labels, radius=RADIUS, num_steps=20, num_restarts=1
+        )
+        return float(clean), float(held.mean())
+
+    (plain_clean, plain_robust), (robust_clean, robust_robust) = accuracies(plain), accuracies(robust)
+    assert plain_clean > 0.95 and robust_clean > 0.8
+    assert robust_robust > plain_robust + 0.3
+
+
+def test_validation_can_be_attacked_and_select(tmp_path: Path) -> None:
+    config = _config(20, evaluate_every=10, select="adversarial_accuracy")
+    model = trades.train(config, source(), np.arange(256), validation(), tmp_path, model=net, progress=False)
+    loaded = trades.load(tmp_path, model=net)
+    assert bits(variables_of(model)) == bits(variables_of(loaded))
+    state, _ = _trained()
+    scores = make_robust_evaluate(_config(), validation(), model=net)(state)
+    assert scores.keys() == {"validation_adversarial_accuracy", "validation_adversarial_balanced_accuracy"}
+    assert scores == make_robust_evaluate(_config(eval_batch_size=50), validation(), model=net)(state)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attack": AttackConfig(p=1.0)}, "attack.p: expected one of 2.0, inf, got 1.0"),
+        ({"attack": AttackConfig(radius=0.0)}, "attack.radius: expected a finite number above 0, got 0.0"),
+        ({"attack": AttackConfig(step_size=-1.0)}, "attack.step_size: expected a finite number above 0, got -1.0"),
+        ({"beta": -1.0}, "beta: expected a weight of at least 0, got -1.0"),
+        ({"select": "f1"}, "select: expected one of 'balanced_accuracy', 'accuracy', 'adversarial_accuracy'"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_step(_config(**options), model=net)
+
+
+SHARDED = """
+import jax, numpy as np
+from cfx_jax.parallel import data_mesh, replicate, shard
+from toy_training import batch, net
+from trainers.trades import AttackConfig, Config, init, make_step
+
+assert len(jax.devices()) == 4
+config = Config(attack=AttackConfig(radius=0.4, num_steps=3))
+step = jax.jit(make_step(config, model=net))
+alone = spread = init(jax.random.key(0), config, model=net)
+spread = replicate(spread, data_mesh())
+for index in range(3):
+    key = jax.random.key(index)
+    alone, metrics = step(alone, key, batch())
+    spread, other = step(spread, key, shard(batch(), data_mesh()))
+for one, two in zip(jax.tree.leaves((alone.params, metrics)), jax.tree.leaves((spread.params, other)), strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+assert spread.params["head"]["kernel"][...].sharding.is_fully_replicated
+print("same")
+"""
+
+
+def test_a_step_over_four_devices_equals_one_device() -> None:
+    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    flags = "--xla_force_host_platform_device_count=4"
+    paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
+    result = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
+    assert result.stdout == "same\n", result.stderr

@@ -1,0 +1,263 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cfx_jax.errors import InputError
+from cfx_jax.training import FitResult, fit
+
+
+class State(NamedTuple):
+    weights: jax.Array
+    velocity: jax.Array
+    count: jax.Array
+    key: jax.Array
+
+
+class Numbers:
+    """Batches of numbers, as many as asked for; ``fail_at`` stands for a stop."""
+
+    def __init__(self, end: int = 10**9, fail_at: int = 10**9) -> None:
+        self.position, self.end, self.fail_at = 0, end, fail_at
+
+    def __next__(self) -> np.ndarray:
+        if self.position >= self.end:
+            raise StopIteration
+        if self.position >= self.fail_at:
+            raise KeyboardInterrupt
+        self.position += 1
+        return np.sin(np.arange(8.0) * self.position).astype(np.float32)
+
+    def get_state(self) -> dict[str, int]:
+        return {"position": self.position}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        self.position = state["position"]
+
+
+def _state() -> State:
+    return State(jnp.ones(8), jnp.zeros(8), jnp.asarray(0), jax.random.key(5))
+
+
+def _step(state: State, key: jax.Array, batch: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+    """Momentum descent on ||w - batch||^2 with noise from both keys."""
+    loss = ((state.weights - batch) ** 2).mean()
+    noise = jax.random.normal(key, (8,)) + jax.random.normal(jax.random.fold_in(state.key, state.count), (8,))
+    velocity = 0.9 * state.velocity + (state.weights - batch) + 0.1 * noise
+    new = State(state.weights - 0.1 * velocity, velocity, state.count + 1, jax.random.split(state.key, 1)[0])
+    return new, {"loss": loss}
+
+
+def _score(state: State) -> dict[str, float]:
+    return {"score": float(-jnp.abs(state.weights).sum())}
+
+
+def _fit(workdir: Path, batches: Any = None, step: Any = _step, **options: Any) -> FitResult:
+    defaults = {
+        "key": jax.random.key(0),
+        "num_steps": 20,
+        "config": {"rate": 0.1},
+        "evaluate": _score,
+        "evaluate_every": 3,
+        "select": "score",
+        "checkpoint_every": 4,
+        "log_every": 5,
+        "progress": False,
+    }
+    return fit(step, _state(), Numbers() if batches is None else batches, workdir=workdir, **(defaults | options))
+
+
+def _bits(tree: Any) -> list[bytes]:
+    leaves = jax.tree.leaves(tree)
+    is_key = [jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
+    return [np.asarray(jax.random.key_data(x) if key else x).tobytes() for x, key in zip(leaves, is_key, strict=True)]
+
+
+def test_equals_a_plain_loop_over_the_steps(tmp_path: Path) -> None:
+    state, batches = _state(), Numbers()
+    for index in range(20):
+        state, _ = jax.jit(_step)(state, jax.random.fold_in(jax.random.key(0), index), next(batches))
+    assert _bits(_fit(tmp_path).state) == _bits(state)
+
+
+@pytest.mark.parametrize("stop", range(0, 20, 3))
+def test_stopped_and_gone_on_equals_uninterrupted_bit_for_bit(tmp_path: Path, stop: int) -> None:
+    whole = _fit(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        _fit(tmp_path / "parts", Numbers(fail_at=stop))
+    batches = Numbers()
+    parts = _fit(tmp_path / "parts", batches)
+    assert _bits(parts.state) == _bits(whole.state)
+    assert _bits(parts.best) == _bits(whole.best)
+    assert parts.history == whole.history
+    assert batches.position == 20
+    one, other = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "parts"))
+    assert one == other
+
+
+def test_a_finished_training_is_read_without_a_step(tmp_path: Path) -> None:
+    whole, batches = _fit(tmp_path), Numbers(fail_at=0)
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = _fit(tmp_path, batches)
+    assert _bits(again.state) == _bits(whole.state) and _bits(again.best) == _bits(whole.best)
+    assert again.history == whole.history
+    assert files == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+def test_best_is_the_state_of_the_highest_evaluation(tmp_path: Path) -> None:
+    scores: dict[int, float] = {}
+
+    def evaluate(state: State) -> dict[str, float]:
+        scores[int(state.count)] = _score(state)["score"]
+        return {"score": scores[int(state.count)]}
+
+    result = _fit(tmp_path, evaluate=evaluate)
+    assert list(scores) == [3, 6, 9, 12, 15, 18, 20]
+    best = max(scores, key=lambda count: scores[count])
+    assert best < 20 and int(result.best.count) == best
+    assert _score(result.best)["score"] == scores[best]
+
+
+def test_without_selection_the_last_state_is_the_best(tmp_path: Path) -> None:
+    result = _fit(tmp_path, select=None)
+    assert result.best is result.state
+
+
+def test_lines_hold_means_since_the_line_before_and_evaluations(tmp_path: Path) -> None:
+    losses, state, batches = [], _state(), Numbers()
+    for index in range(7):
+        state, metrics = jax.jit(_step)(state, jax.random.fold_in(jax.random.key(0), index), next(batches))
+        losses.append(float(metrics["loss"]))
+    result = _fit(tmp_path, num_steps=7, evaluate_every=None, checkpoint_every=100)
+    assert [line["step"] for line in result.history] == [5, 7]
+    assert result.history[0]["loss"] == pytest.approx(np.mean(losses[:5]), rel=1e-12)
+    assert result.history[1]["loss"] == pytest.approx(np.mean(losses[5:]), rel=1e-12)
+    assert result.history[1]["score"] == _score(state)["score"] and "score" not in result.history[0]
+
+
+def test_the_state_given_is_not_consumed_and_the_step_is_compiled_once(tmp_path: Path) -> None:
+    traces = []
+
+    def step(state: State, key: jax.Array, batch: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        traces.append(1)
+        return _step(state, key, batch)
+
+    state = _state()
+    fit(step, state, Numbers(), key=jax.random.key(0), num_steps=6, workdir=tmp_path, config={}, progress=False)
+    np.testing.assert_array_equal(state.weights, np.ones(8))
+    assert len(traces) == 1
+
+
+def _spoiled(at: int, where: str) -> Any:
+    def step(state: State, key: jax.Array, batch: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        new, metrics = _step(state, key, batch)
+        bad = jnp.where(state.count + 1 == at, jnp.nan, 0.0)
+        if where == "loss":
+            return new, {"loss": metrics["loss"] + bad}
+        return new._replace(weights=new.weights.at[2].add(bad)), metrics
+
+    return step
+
+
+@pytest.mark.parametrize("at", [8, 9, 10, 11, 20])
+def test_a_loss_that_is_no_number_stops_with_its_step_and_the_checkpoint_before(tmp_path: Path, at: int) -> None:
+    good = (at - 1) // 4 * 4
+    message = rf"^the loss of step {at} is nan: the last good checkpoint is .*step_{good:08d}; lower the learning rate"
+    with pytest.raises(InputError, match=message):
+        _fit(tmp_path, step=_spoiled(at, "loss"))
+
+
+def test_weights_that_are_no_numbers_never_reach_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^\.weights is not finite after step 8: .*step_00000004; lower"):
+        _fit(tmp_path, step=_spoiled(8, "weights"))
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_00000004"]
+
+
+def test_batches_that_end_early_are_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="batches: ended after 6 of 20 steps: pass an iterator that repeats the data"):
+        _fit(tmp_path, Numbers(end=6))
+
+
+def test_another_configuration_and_fewer_steps_are_refused(tmp_path: Path) -> None:
+    _fit(tmp_path)
+    with pytest.raises(InputError, match=r"another configuration \(rate was 0\.1, now 0\.2\)"):
+        _fit(tmp_path, config={"rate": 0.2})
+    with pytest.raises(InputError, match="holds a training of 20 steps already, got 19: ask for at least as many"):
+        _fit(tmp_path, num_steps=19)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
+        ({"checkpoint_every": 0}, "checkpoint_every: expected an integer of at least 1, got 0"),
+        ({"log_every": 1.5}, "log_every: expected an integer of at least 1, got 1.5"),
+        ({"evaluate_every": -1}, "evaluate_every: expected an integer of at least 1, got -1"),
+        ({"evaluate": None}, "select and evaluate_every need evaluate, a function of the state"),
+        ({"select": "f1"}, "select: expected one of score, got 'f1'"),
+    ],
+)
+def test_impossible_options_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        _fit(tmp_path, **options)
+
+
+def test_progress_bar_shows_steps_and_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = _fit(tmp_path, progress=True)
+    shown = capsys.readouterr().err
+    assert "20/20" in shown and "loss=" in shown
+    assert len(result.history) > 0
+
+
+SHARDED = """
+import sys
+import jax, jax.numpy as jnp, numpy as np
+from cfx_jax.parallel import data_mesh
+from cfx_jax.training import fit
+
+class Images:
+    position = 0
+    def __next__(self):
+        self.position += 1
+        return np.random.default_rng(self.position).normal(size=(16, 5)).astype(np.float32)
+    def get_state(self):
+        return self.position
+    def set_state(self, position):
+        self.position = position
+
+def step(state, key, batch):
+    value, gradient = jax.value_and_grad(lambda w: ((batch @ w - 1) ** 2).mean())(state)
+    return state - 0.1 * gradient, {"loss": value}
+
+def final(name, mesh, **options):
+    return fit(step, jnp.ones(5), Images(), key=jax.random.key(0), workdir=f"{sys.argv[1]}/{name}", config={},
+               checkpoint_every=3, mesh=mesh, progress=False, **options).state
+
+assert len(jax.devices()) == 8
+alone, spread = final("one", None, num_steps=9), final("eight", data_mesh(), num_steps=6)
+spread = final("eight", data_mesh(), num_steps=9)
+assert len(spread.sharding.device_set) == 8 and spread.sharding.is_fully_replicated
+np.testing.assert_allclose(spread, alone, rtol=1e-5)
+np.testing.assert_array_equal(final("eight", data_mesh(jax.devices()[:2]), num_steps=9), spread)
+print("same")
+"""
+
+
+def test_a_training_over_eight_devices_equals_one_device_and_moves_to_two(tmp_path: Path) -> None:
+    flags = "--xla_force_host_platform_device_count=8"
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
+    command = [sys.executable, "-c", SHARDED, str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.stdout == "same\n", result.stderr
+
+
+def test_metrics_file_is_one_json_object_a_line(tmp_path: Path) -> None:
+    result = _fit(tmp_path)
+    assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == result.history

@@ -1,0 +1,1 @@
+"""Trainings, one file per thing trained: frozen ``Config``, ``init``, ``make_step``, ``train``, ``load``."""

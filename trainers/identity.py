@@ -1,0 +1,50 @@
+"""What a training depends on besides its configuration, in few words, so that a change is noticed."""
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Int
+
+
+def describe_data(
+    source: Any,
+    indices: Int[np.ndarray, " n"],
+    validation_labels: Int[np.ndarray, " m"],
+    augment: Callable[..., Any] | None,
+    start: nnx.Module | None,
+) -> dict[str, str]:
+    """Names and short digests of the data, the augmentation and the starting weights of a training."""
+    return {
+        "source": f"{type(source).__name__} of {len(source)}",
+        "train_indices": _digest(indices),
+        "validation_labels": _digest(validation_labels),
+        "augment": "none" if augment is None else _digest(np.frombuffer(_text(augment).encode(), np.uint8)),
+        "start": "random" if start is None else _digest(nnx.state(start, nnx.Param)),
+    }
+
+
+def _text(value: Any) -> str:
+    """A function with all that it closes over, so that other ranges of an augmentation give another text."""
+    if isinstance(value, partial):
+        return _text((value.func, value.args, tuple(sorted(value.keywords.items()))))
+    if isinstance(value, tuple | list):
+        return f"({', '.join(map(_text, value))})"
+    if isinstance(value, FunctionType):
+        return value.__qualname__ + _text([cell.cell_contents for cell in value.__closure__ or ()])
+    described = repr(value)
+    return type(value).__qualname__ if " at 0x" in described else described
+
+
+def _digest(tree: Any) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of all leaves, and their number of entries."""
+    sums, entries = hashlib.sha256(), 0
+    for leaf in map(np.asarray, jax.tree.leaves(tree)):
+        sums.update(f"{leaf.dtype}{leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
+        entries += leaf.size
+    return f"{entries} values, {sums.hexdigest()[:12]}"

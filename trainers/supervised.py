@@ -1,0 +1,240 @@
+"""What trainings of a classifier share: configuration, state, validation, the run itself and its result."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax import Array
+from jax.sharding import Mesh
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from cfx_jax.checks import check_images, check_target
+from cfx_jax.data import training_batches
+from cfx_jax.errors import InputError
+from cfx_jax.metrics.classification import accuracy, balanced_accuracy
+from cfx_jax.models import build
+from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import data_mesh, map_examples
+from cfx_jax.training import fit
+from trainers.identity import describe_data
+from trainers.nnx_views import ModelFactory, classifier_of, evaluation_view, graph_of, variables_of
+from trainers.optimiser import OptimiserConfig, make_optimiser
+
+Batch = Mapping[str, Array]
+Step = Callable[["State", PRNGKeyArray, Batch], tuple["State", dict[str, Array]]]
+Evaluate = Callable[["State"], dict[str, float]]
+
+
+class State(NamedTuple):
+    """What a training changes.
+
+    Attributes:
+        params: the model's parameters, an ``nnx.State``.
+        rest: its other variables, batch statistics above all.
+        opt_state: the optimiser's state.
+    """
+
+    params: Any
+    rest: Any
+    opt_state: Any
+
+
+@dataclass(frozen=True)
+class SupervisedConfig:
+    """What every training of a classifier has to say. Defaults: Boreiko et al. 2022."""
+
+    model: str = "resnet50"
+    """Name of the architecture, as in cfx_jax.models.build (paper: ResNet-50, not pretrained)."""
+    num_classes: int = 2
+    """Number of classes (paper: healthy, diabetic retinopathy)."""
+    in_channels: int = 3
+    """Channels of the images."""
+    mean: tuple[float, ...] = (0.41859, 0.28518, 0.20822)
+    """Subtracted from images in [0, 1], for each channel (released code, for its fundus images)."""
+    std: tuple[float, ...] = (0.30146, 0.21559, 0.16516)
+    """Divisor of images after that, for each channel (released code)."""
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    """How weights move."""
+    num_steps: int = 197_500
+    """Optimiser steps (paper: 500 epochs; one of 31,744 images with DR oversampled to a half: 395)."""
+    batch_size: int = 128
+    """Images of one step, over all devices (paper: 128)."""
+    balanced: bool = True
+    """Whether each batch holds as many images of each class (paper: DR oversampled)."""
+    evaluate_every: int = 395
+    """Steps between evaluations on the validation set (released code: one epoch)."""
+    checkpoint_every: int = 395
+    """Steps between checkpoints; at most so much is lost when the training is stopped."""
+    log_every: int = 50
+    """Steps between lines of metrics."""
+    eval_batch_size: int = 128
+    """Images of one batch of the evaluation; does not change its result."""
+    seed: int = 0
+    """Seed of the initial weights, of the order of images and of all random draws."""
+
+
+def choose_model(config: SupervisedConfig, model: ModelFactory | None) -> ModelFactory:
+    """The given factory, or the one that builds the configuration's model."""
+    if model is not None:
+        return model
+    return lambda rngs: build(
+        config.model,
+        num_classes=config.num_classes,
+        in_channels=config.in_channels,
+        mean=config.mean,
+        std=config.std,
+        rngs=rngs,
+    )
+
+
+def init(
+    key: PRNGKeyArray,
+    config: SupervisedConfig,
+    *,
+    model: ModelFactory | None = None,
+    start: nnx.Module | None = None,
+) -> State:
+    """The state before the first step.
+
+    Args:
+        key: draws the initial weights.
+        config: names the model and the optimiser.
+        model: makes another model from ``nnx.Rngs``; None for the configuration's.
+        start: a model to go on from instead of random weights; it is not changed.
+
+    Returns:
+        Parameters, other variables and a fresh state of the optimiser.
+
+    Raises:
+        InputError: an unknown model, optimiser or schedule.
+    """
+    params, rest = variables_of(choose_model(config, model)(nnx.Rngs(key)) if start is None else start)
+    return State(params, rest, make_optimiser(config.optimiser, config.num_steps).init(params))
+
+
+def make_update(config: SupervisedConfig) -> Callable[[State, Any, Any], State]:
+    """The optimiser's step: ``(state, gradients, new rest) -> state``."""
+    transformation = make_optimiser(config.optimiser, config.num_steps)
+
+    def update(state: State, gradients: Any, rest: Any) -> State:
+        updates, opt_state = transformation.update(gradients, state.opt_state, state.params)
+        return State(optax.apply_updates(state.params, updates), rest, opt_state)
+
+    return update
+
+
+def make_evaluate(
+    config: SupervisedConfig,
+    validation: Mapping[str, np.ndarray],
+    *,
+    model: ModelFactory | None = None,
+    mesh: Mesh | None = None,
+) -> Evaluate:
+    """The validation of a state.
+
+    Args:
+        config: of the training.
+        validation: ``image`` ``(n, h, w, c)`` in [0, 1] and ``label`` ``(n,)``.
+        model: as in ``init``.
+        mesh: devices to spread the images over.
+
+    Returns:
+        ``state -> {"validation_accuracy", "validation_balanced_accuracy"}``, of the model in evaluation mode.
+
+    Raises:
+        InputError: images outside [0, 1], labels that are no class.
+    """
+    images, labels = validation["image"], np.asarray(validation["label"])
+    check_images(jnp.asarray(images), name="validation images")
+    check_target(jnp.asarray(labels), config.num_classes, name="validation labels")
+    graphdef = graph_of(choose_model(config, model))
+
+    def evaluate(state: State) -> dict[str, float]:
+        classifier = classifier_of(graphdef, state.params, state.rest)
+        logits = map_examples(_classify, classifier, images, batch_size=config.eval_batch_size, mesh=mesh)
+        return scores("validation", logits, labels)
+
+    return evaluate
+
+
+def _classify(classifier: Classifier, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
+    return classifier(image)
+
+
+def scores(prefix: str, logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> dict[str, float]:
+    """Accuracy and balanced accuracy under names that begin with ``prefix``."""
+    correct = logits.argmax(axis=1) == labels
+    return {
+        f"{prefix}_accuracy": accuracy(correct),
+        f"{prefix}_balanced_accuracy": balanced_accuracy(correct, labels),
+    }
+
+
+def run_training(
+    trainer: str,
+    config: SupervisedConfig,
+    step: Step,
+    evaluate: Evaluate,
+    select: str | None,
+    data: tuple[Any, Int[np.ndarray, " n"], Mapping[str, np.ndarray]],
+    workdir: str | Path,
+    *,
+    model: ModelFactory | None,
+    start: nnx.Module | None,
+    augment: Callable[..., Any] | None,
+    mesh: Mesh | None,
+    progress: bool,
+) -> nnx.Module:
+    """Trains, or goes on with, a classifier; gives the selected model in evaluation mode."""
+    source, indices, validation = data
+    mesh = data_mesh() if mesh is None else mesh
+    _check_data(config, source, validation, mesh, model is None)
+    init_key, step_key = jax.random.split(jax.random.key(config.seed))
+    described = describe_data(source, indices, validation["label"], augment, start)
+    result = fit(
+        step,
+        init(init_key, config, model=model, start=start),
+        training_batches(
+            source,
+            indices,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            balanced=config.balanced,
+            augment=augment,
+            process_index=jax.process_index(),
+            process_count=jax.process_count(),
+        ),
+        key=step_key,
+        num_steps=config.num_steps,
+        workdir=workdir,
+        config={"trainer": trainer, **asdict(config), "data": described},
+        evaluate=evaluate,
+        evaluate_every=config.evaluate_every,
+        select=select,
+        checkpoint_every=config.checkpoint_every,
+        log_every=config.log_every,
+        mesh=mesh,
+        progress=progress,
+    )
+    return evaluation_view(graph_of(choose_model(config, model)), result.best.params, result.best.rest)
+
+
+def _check_data(
+    config: SupervisedConfig, source: Any, validation: Mapping[str, np.ndarray], mesh: Mesh, named_model: bool
+) -> None:
+    if config.batch_size % mesh.size:
+        raise InputError(f"batch_size: expected a multiple of the {mesh.size} devices, got {config.batch_size}")
+    if len(source.class_names) != config.num_classes:
+        raise InputError(
+            f"num_classes: expected {len(source.class_names)} as the data has ({', '.join(source.class_names)}), got"
+            f" {config.num_classes}: change one of them"
+        )
+    channels = np.shape(validation["image"])[-1]
+    if named_model and channels != config.in_channels:
+        raise InputError(f"in_channels: expected {channels} as the images have, got {config.in_channels}")
