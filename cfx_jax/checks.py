@@ -12,6 +12,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.arrays import AnyArray
+from cfx_jax.callables import as_pytree
 from cfx_jax.errors import InputError
 
 
@@ -20,7 +22,7 @@ def is_concrete(value: object) -> bool:
     return not isinstance(value, jax.core.Tracer)
 
 
-def check_image(image: Float[Array, "h w c"], *, name: str = "image") -> None:
+def check_image(image: Float[AnyArray, "h w c"], *, name: str = "image") -> None:
     """Checks one image: rank 3, float32 (or float64), finite and inside [0, 1].
 
     Raises:
@@ -33,7 +35,7 @@ def check_image(image: Float[Array, "h w c"], *, name: str = "image") -> None:
     check_unit_range(image, name=name)
 
 
-def check_images(images: Float[Array, "n h w c"], *, name: str = "images") -> None:
+def check_images(images: Float[AnyArray, "n h w c"], *, name: str = "images") -> None:
     """Checks a batch of images: rank 4, at least one, float32 (or float64), finite and inside [0, 1].
 
     Raises:
@@ -47,14 +49,14 @@ def check_images(images: Float[Array, "n h w c"], *, name: str = "images") -> No
     check_unit_range(images, name=name)
 
 
-def check_dtype(array: Array, *, name: str) -> None:
+def check_dtype(array: AnyArray, *, name: str) -> None:
     """Checks for float32 or float64, the dtypes in which projections are exact enough."""
     if array.dtype not in (jnp.float32, jnp.float64):
         hint = "divide by 255 and cast to float32" if jnp.issubdtype(array.dtype, jnp.integer) else "cast it"
         raise InputError(f"{name}: expected dtype float32, got {array.dtype}: {hint}")
 
 
-def check_unit_range(array: Array, *, name: str) -> None:
+def check_unit_range(array: AnyArray, *, name: str) -> None:
     """Checks that all values are finite and in [0, 1], where the values are at hand."""
     if not is_concrete(array):
         return
@@ -66,7 +68,7 @@ def check_unit_range(array: Array, *, name: str) -> None:
         raise InputError(f"{name}: expected values in [0, 1], got [{low:g}, {high:g}]: rescale before the call")
 
 
-def check_target(target: int | Array | np.ndarray, num_classes: int, *, name: str = "target") -> None:
+def check_target(target: int | AnyArray, num_classes: int, *, name: str = "target") -> None:
     """Checks that a class index, or each of an array of them, is one of ``num_classes`` classes.
 
     Raises:
@@ -83,7 +85,7 @@ def check_target(target: int | Array | np.ndarray, num_classes: int, *, name: st
         )
 
 
-def num_classes(classifier: Callable[[Array], Array], image: Array) -> int:
+def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
     """The number of logits that ``classifier`` gives for one image, found without computing them.
 
     Args:
@@ -103,7 +105,7 @@ def num_classes(classifier: Callable[[Array], Array], image: Array) -> int:
     return shape[0]
 
 
-def check_classifier(classifier: Callable[[Array], Array], images: Float[Array, "n h w c"]) -> None:
+def check_classifier(classifier: Callable[[Array], Array], images: Float[AnyArray, "n h w c"]) -> None:
     """Checks a classifier on a few images: finite logits, and logits rather than probabilities.
 
     Args:
@@ -114,7 +116,7 @@ def check_classifier(classifier: Callable[[Array], Array], images: Float[Array, 
         InputError: the output is NaN or infinite, or sums to 1 over the classes with no value outside [0, 1].
     """
     num_classes(classifier, images[0])
-    logits = np.asarray(jax.vmap(classifier)(images), np.float64)
+    logits = np.asarray(_logits(as_pytree(classifier), jnp.asarray(images)), np.float64)
     if not np.isfinite(logits).all():
         bad = int((~np.isfinite(logits).all(axis=1)).sum())
         raise InputError(
@@ -128,6 +130,11 @@ def check_classifier(classifier: Callable[[Array], Array], images: Float[Array, 
         )
 
 
+@jax.jit
+def _logits(classifier: Callable[[Array], Array], images: Array) -> Array:
+    return jax.vmap(classifier)(images)
+
+
 def check_choice(value: object, choices: Sequence[object], *, name: str) -> None:
     """Checks that an option is one of its valid choices.
 
@@ -138,7 +145,7 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
         raise InputError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def check_positive(value: float | Array, *, name: str) -> None:
+def check_positive(value: float | AnyArray, *, name: str) -> None:
     """Checks that a number is finite and above zero, where its value is at hand.
 
     Raises:

@@ -1,14 +1,14 @@
 """The saliency map of a visual counterfactual (Boreiko et al. 2022, section 2.4)."""
 
-from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.errors import InputError
 
 
 def vce_saliency(
-    image: Float[Array, "*batch h w c"], counterfactual: Float[Array, "*batch h w c"]
-) -> Float[Array, "*batch h w c"]:
+    image: Float[AnyArray, "*batch h w c"], counterfactual: Float[AnyArray, "*batch h w c"]
+) -> Float[AnyArray, "*batch h w c"]:
     """What the counterfactual changed: ``counterfactual - image``, signed.
 
     The paper's map is the absolute value summed over channels: ``maps.channel_sum`` of this.

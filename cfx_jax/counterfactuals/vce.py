@@ -10,7 +10,6 @@ worse than it.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +19,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import (
     check_choice,
@@ -48,10 +48,10 @@ class Counterfactual(NamedTuple):
         trace: the target's probability at the start of the search and at each iterate, ``(num_steps + 1,)``.
     """
 
-    image: Float[Array, "*batch h w c"]
-    probability: Float[Array, "*batch"]
-    initial_probability: Float[Array, "*batch"]
-    trace: Float[Array, "*batch num_steps_plus_1"]
+    image: Float[AnyArray, "*batch h w c"]
+    probability: Float[AnyArray, "*batch"]
+    initial_probability: Float[AnyArray, "*batch"]
+    trace: Float[AnyArray, "*batch num_steps_plus_1"]
 
 
 class VCEExample(NamedTuple):
@@ -157,12 +157,12 @@ def vce(
 
 def vce_batch(
     classifier: Classifier,
-    images: Float[Array, "n h w c"],
-    targets: Int[Array, " n"],
+    images: Float[AnyArray, "n h w c"],
+    targets: Int[AnyArray, " n"],
     *,
     p: float,
-    radius: float | Float[Array, " n"],
-    masks: Bool[Array, "n h w"] | None = None,
+    radius: float | Float[AnyArray, " n"],
+    masks: Bool[AnyArray, "n h w"] | None = None,
     num_steps: int = 75,
     key: PRNGKeyArray | None = None,
     method: str = "auto",
@@ -199,9 +199,9 @@ def vce_batch(
     problem = VCEProblem(p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle)
     radii = jnp.broadcast_to(jnp.asarray(radius, images.dtype), (len(images),))
     keys = None if key is None else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(images)))
-    examples = VCEExample(images, targets, radii, masks, keys)
+    fields: Any = (images, targets, radii, masks, keys)
     return solve(
-        problem, as_pytree(classifier), examples, finish=_answer, loop=loop, batch_size=batch_size, mesh=mesh,
+        problem, as_pytree(classifier), VCEExample(*fields), finish=_answer, loop=loop, batch_size=batch_size, mesh=mesh,
         progress=progress,
     )  # fmt: skip
 
@@ -218,7 +218,7 @@ def _as_channels(mask: Bool[Array, "*shape"]) -> Bool[Array, "h w c"]:
     return mask[..., None] if mask.ndim == 2 else mask
 
 
-def _check_lengths(expected: int, **arrays: Sequence[Any] | Array | None) -> None:
+def _check_lengths(expected: int, **arrays: AnyArray | None) -> None:
     for name, array in arrays.items():
         if array is not None and (np.ndim(array) == 0 or len(array) != expected):
             raise InputError(f"{name}: expected one for each of the {expected} images, got shape {np.shape(array)}")

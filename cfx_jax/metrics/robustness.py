@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_images, check_positive, check_target
 from cfx_jax.checks import num_classes as count_classes
@@ -46,8 +47,8 @@ class Attack:
 def robustly_correct(
     key: PRNGKeyArray,
     classifier: Classifier,
-    images: Float[Array, "n h w c"],
-    labels: Int[Array, " n"],
+    images: Float[AnyArray, "n h w c"],
+    labels: Int[AnyArray, " n"],
     *,
     radius: float,
     p: float = 2,
@@ -94,9 +95,9 @@ def robustly_correct(
             break
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, restart), jnp.asarray(index))
         radii = jnp.full(len(index), radius, images.dtype)
-        examples = AttackExample(images[index], labels[index], radii, keys)
+        fields: Any = (images[index], labels[index], radii, keys)
         result = solve(
-            Attack(p, num_steps), pytree, examples, loop=loop, batch_size=batch_size, mesh=mesh,
+            Attack(p, num_steps), pytree, AttackExample(*fields), loop=loop, batch_size=batch_size, mesh=mesh,
             progress=progress and f"{progress} restart {restart + 1}/{num_restarts}", stop_below=0.0,
         )  # fmt: skip
         standing[index] = np.asarray(result.value) > 0

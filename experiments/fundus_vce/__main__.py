@@ -16,7 +16,7 @@ from experiments.fundus_vce.claims import claims as make_claims
 from experiments.fundus_vce.config import PRESETS, Config
 from experiments.fundus_vce.data import load
 from experiments.fundus_vce.evaluate import evaluate
-from experiments.fundus_vce.explain import localise, show
+from experiments.fundus_vce.explain import explain
 from experiments.fundus_vce.train import train
 from experiments.stages import Workspace, fingerprint
 
@@ -27,8 +27,7 @@ def main(config: Config) -> None:
     data = load(config, workspace)
     classifiers = train(config, data, workspace)
     evaluation = evaluate(config, data, classifiers, workspace)
-    shown = show(config, data, classifiers, workspace)
-    localised = localise(config, data, classifiers, workspace)
+    shown, localised = explain(config, data, classifiers, workspace)
     claims = make_claims(evaluation, localised, data.note)
     folder = results_folder(config)
     write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))
@@ -45,9 +44,8 @@ def main(config: Config) -> None:
 
 def results_folder(config: Config) -> Path:
     """``RESULTS/fundus_vce/PRESET``, and a name of its own for settings that differ from the preset's."""
-    places = {"results": "", "work": ""}
-    settings = dataclasses.replace(config, **places)
-    unchanged = settings == dataclasses.replace(PRESETS[config.preset], **places)
+    settings = dataclasses.replace(config, results="", work="")
+    unchanged = settings == dataclasses.replace(PRESETS[config.preset], results="", work="")
     name = config.preset if unchanged else f"{config.preset}-{fingerprint(settings)}"
     return Path(config.results) / "fundus_vce" / name
 

@@ -18,6 +18,8 @@ from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.train import NAMES, Classifiers, classify
 from experiments.stages import Arrays, Workspace
 
+_MAPS_AT_ONCE = 8
+
 
 class Shown(NamedTuple):
     """What the figures show.
@@ -51,95 +53,138 @@ class Localised(NamedTuple):
     iou: dict[tuple[str, str], np.ndarray]
 
 
-def show(config: Config, data: Data, classifiers: Classifiers, workspace: Workspace) -> Shown:
-    """Counterfactuals towards both classes of a few test images of each class, chosen by their order alone."""
+def explain(
+    config: Config, data: Data, classifiers: Classifiers, workspace: Workspace
+) -> tuple[Shown, Localised | None]:
+    """Counterfactuals towards both classes of a few test images of each class, chosen by their order alone; and, where
+    the data have lesion masks, the maps of every method for images of the finding."""
     settings, test = config.explanations, data.part("test")
-    chosen = _first_of_each_class(test["label"], settings.num_shown)
-    images, masks = test["image"][chosen], _masks(test, chosen)
-    depends = [classifiers.identity, classifiers.temperatures, settings, config.seed]
-    options = {"masks": masks, "key": jax.random.key(config.seed), "num_steps": settings.num_steps}
+    finding = len(data.class_names) - 1
+    shown = _first_of_each_class(test["label"], settings.num_shown)
+    localised = _with_lesions(test, finding)[: settings.num_localised]
     targets = range(len(data.class_names))
-
-    def make(name: str, target: int, p: float, radius: float) -> Counterfactual:
-        def compute() -> Arrays:
-            wanted = np.full(len(images), target)
-            label = f"{name}, l{p:g}, towards {data.class_names[target]}"
-            return vce_batch(
-                classifiers.ordinary[name], images, wanted, p=p, radius=radius, batch_size=config.batch_size,
-                progress=label, **options,
-            )._asdict()  # fmt: skip
-
-        return Counterfactual(**workspace.cached("vce", [depends, name, target, p, radius], compute))
-
-    probability = {
-        name: np.asarray(jax.nn.softmax(map_examples(classify, classifiers.ordinary[name], images))) for name in NAMES
-    }
+    examples = [(image, target) for target in targets for image in shown] + [(image, finding) for image in localised]
+    search = _Search(config, data, classifiers, workspace, np.asarray(examples))
     vce = {
-        (name, p, target): make(name, target, p, radius)
+        (name, p): search.counterfactuals(name, p, np.full(len(examples), radius))
         for name in NAMES
         for p, radius in zip(settings.norms, settings.radii, strict=True)
-        for target in targets
     }
-    sweep = {
-        (radius, target): make("ensemble", target, settings.norms[-1], radius)
-        for radius in settings.sweep
-        for target in targets
+    blocks = {target: slice(target * len(shown), (target + 1) * len(shown)) for target in targets}
+    sweep = _sweep(config, data, classifiers, workspace, shown, blocks)
+    probability = {
+        name: np.asarray(jax.nn.softmax(map_examples(classify, classifiers.ordinary[name], test["image"][shown])))
+        for name in NAMES
     }
-    return Shown(chosen, probability, vce, sweep)
+    by_target = {(name, p, target): _take(vce[name, p], blocks[target]) for name, p in vce for target in targets}
+    seen = Shown(shown, probability, by_target, sweep)
+    if not len(localised):
+        return seen, None
+    rest = slice(len(shown) * len(targets), None)
+    changed = {(name, f"VCE l{p:g}"): np.asarray(_take(vce[name, p], rest).image) for name, p in vce}
+    return seen, _localise(config, data, classifiers, workspace, localised, changed)
 
 
-def localise(config: Config, data: Data, classifiers: Classifiers, workspace: Workspace) -> Localised | None:
-    """Maps of every method and classifier for images of the finding, and their overlap with the lesion masks.
+class _Search(NamedTuple):
+    """Counterfactuals of a list of examples, each a (position within the test split, target) pair."""
 
-    Returns:
-        None where the data have no masks.
-    """
+    config: Config
+    data: Data
+    classifiers: Classifiers
+    workspace: Workspace
+    examples: np.ndarray
+
+    def counterfactuals(self, name: str, p: float, radii: np.ndarray) -> Counterfactual:
+        settings, test = self.config.explanations, self.data.part("test")
+        positions, targets = self.examples.T
+
+        def compute() -> Arrays:
+            return vce_batch(
+                self.classifiers.ordinary[name],
+                test["image"][positions],
+                targets,
+                p=p,
+                radius=radii,
+                masks=test["eye_mask"][positions] if "eye_mask" in test else None,
+                num_steps=settings.num_steps,
+                key=jax.random.key(self.config.seed),
+                batch_size=self.config.batch_size,
+                progress=f"l{p:g} counterfactuals of {name}",
+            )._asdict()
+
+        depends = [
+            self.classifiers.identity, self.classifiers.temperatures, name, p, radii.tolist(), self.examples.tolist(),
+            settings.num_steps, self.config.seed,
+        ]  # fmt: skip
+        return Counterfactual(**self.workspace.cached(f"vce-{name}-l{p:g}", depends, compute))
+
+
+def _sweep(
+    config: Config,
+    data: Data,
+    classifiers: Classifiers,
+    workspace: Workspace,
+    shown: np.ndarray,
+    blocks: dict[int, slice],
+) -> dict[tuple[float, int], Counterfactual]:
+    """The ensemble's counterfactuals in the last norm for a list of radii: every radius of every image is one example."""
+    radii = config.explanations.sweep
+    examples = [(image, target) for target in blocks for image in shown]
+    search = _Search(config, data, classifiers, workspace, np.tile(examples, (len(radii), 1)))
+    found = search.counterfactuals("ensemble", config.explanations.norms[-1], np.repeat(radii, len(examples)))
+    return {
+        (radius, target): _take(found, slice(number * len(examples) + block.start, number * len(examples) + block.stop))
+        for number, radius in enumerate(radii)
+        for target, block in blocks.items()
+    }
+
+
+def _localise(
+    config: Config,
+    data: Data,
+    classifiers: Classifiers,
+    workspace: Workspace,
+    chosen: np.ndarray,
+    changed: dict[tuple[str, str], np.ndarray],
+) -> Localised:
     settings, test = config.explanations, data.part("test")
-    if "lesion_mask" not in test:
-        return None
-    finding = len(data.class_names) - 1
-    chosen = np.flatnonzero((test["label"] == finding) & test["lesion_mask"].any((1, 2)))[: settings.num_localised]
-    images, masks = test["image"][chosen], _masks(test, chosen)
-    targets = np.full(len(images), finding)
-    depends = [classifiers.identity, classifiers.temperatures, settings, config.seed]
-    vce_methods = {f"VCE l{p:g}": (p, radius) for p, radius in zip(settings.norms, settings.radii, strict=True)}
-    quantiles = {"GBP": settings.quantile_guided, "IG": settings.quantile_integrated}
-    methods = (*quantiles, *vce_methods)
-
-    def signed_map(name: str, method: str) -> np.ndarray:
-        label = f"{method} of {name}"
-        if method == "GBP":
-            return map_examples(_guided_map, classifiers.guided[name], (images, targets), progress=label)
-        if method == "IG":
-            fn = _IntegratedMap(settings.integration_steps)
-            return map_examples(fn, classifiers.ordinary[name], (images, targets), batch_size=8, progress=label)
-        p, radius = vce_methods[method]
-        found = vce_batch(
-            classifiers.ordinary[name], images, targets, p=p, radius=radius, masks=masks, num_steps=settings.num_steps,
-            key=jax.random.key(config.seed), batch_size=config.batch_size, progress=label,
-        )  # fmt: skip
-        return np.asarray(vce_saliency(images, found.image))
-
-    kept, iou = {}, {}
+    images, targets = test["image"][chosen], np.full(len(chosen), len(data.class_names) - 1)
+    makers = {
+        "GBP": (_guided_map, classifiers.guided, settings.quantile_guided),
+        "IG": (_IntegratedMap(settings.integration_steps), classifiers.ordinary, settings.quantile_integrated),
+    }
+    depends = [classifiers.identity, classifiers.temperatures, settings.integration_steps, chosen.tolist()]
+    kept = {}
     for name in NAMES:
-        for method in methods:
-            quantile = quantiles.get(method, settings.quantile_vce)
+        for method, (maker, views, quantile) in makers.items():
 
-            def compute(name: str = name, method: str = method) -> Arrays:
-                return {"map": signed_map(name, method)}
+            def compute(name=name, method=method, maker=maker, views=views) -> Arrays:  # type: ignore[no-untyped-def]
+                label = f"{method} of {name}"
+                found = map_examples(maker, views[name], (images, targets), batch_size=_MAPS_AT_ONCE, progress=label)
+                return {"map": found}
 
-            saliency = workspace.cached("map", [depends, name, method], compute)["map"]
-            kept[name, method] = np.asarray(threshold(saliency, test["eye_mask"][chosen], quantile))
-            iou[name, method] = intersection_over_union(kept[name, method], test["lesion_mask"][chosen])
+            saliency = workspace.cached(f"{method}-{name}", [depends, name, method], compute)["map"]
+            kept[name, method] = threshold(saliency, test["eye_mask"][chosen], quantile)
+    for (name, method), image in changed.items():
+        saliency = np.asarray(vce_saliency(images, image))
+        kept[name, method] = threshold(saliency, test["eye_mask"][chosen], settings.quantile_vce)
+    methods = (*makers, *dict.fromkeys(method for _, method in changed))
+    iou = {key: intersection_over_union(each, test["lesion_mask"][chosen]) for key, each in kept.items()}
     return Localised(chosen, methods, kept, iou)
+
+
+def _with_lesions(test: Arrays, finding: int) -> np.ndarray:
+    if "lesion_mask" not in test:
+        return np.zeros(0, int)
+    return np.flatnonzero((test["label"] == finding) & test["lesion_mask"].any((1, 2)))
+
+
+def _take(found: Counterfactual, block: slice) -> Counterfactual:
+    return Counterfactual(*(values[block] for values in found))
 
 
 def _first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
     return np.concatenate([np.flatnonzero(labels == label)[:count] for label in np.unique(labels)])
-
-
-def _masks(test: Arrays, chosen: np.ndarray) -> np.ndarray | None:
-    return test["eye_mask"][chosen] if "eye_mask" in test else None
 
 
 def _guided_map(classifier: Classifier, example: tuple[Array, Array]) -> Array:

@@ -72,11 +72,12 @@ def counterfactual_rows(config: Config, data: Data, shown: Shown, name: str) -> 
         for target, target_name in enumerate(data.class_names):
             for p, radius in zip(settings.norms, settings.radii, strict=True):
                 found = shown.vce[name, p, target]
-                saliency = vce_saliency(image, found.image[row])[None]
+                changed = np.asarray(found.image[row])
+                saliency = np.asarray(vce_saliency(image, changed))[None]
                 eye = test["eye_mask"][position] if "eye_mask" in test else np.ones(image.shape[:2], bool)
                 panels.append(
                     CounterfactualPanel(
-                        image=found.image[row],
+                        image=changed,
                         target=target_name,
                         probability=float(found.probability[row]),
                         name=f"l{p:g}, ε = {radius:g}",
@@ -151,8 +152,8 @@ def write_all(
     report.section("Classifiers").table(
         columns, rows, digits=_DIGITS,
         caption=f"Accuracy on {len(evaluation['label'])} test images; robust accuracy on {attacked} of them: l2 radius"
-        f" {settings.radius:g}, APGD with {settings.num_restarts} restarts of {settings.num_steps} steps. Brackets: 95 % bootstrap"
-        " intervals over images.",
+        f" {settings.radius:g}, APGD with {settings.num_restarts} restarts of {settings.num_steps} steps. Brackets: 95 %"
+        " bootstrap intervals over images.",
     )  # fmt: skip
     temperatures_text = ", ".join(f"{name} {value:.3f}" for name, value in temperatures.items())
     report.text(f"Temperatures fitted on the calibration split: {temperatures_text}.")

@@ -4,8 +4,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax import Array
 
 from cfx_jax.checks import check_classifier
 from cfx_jax.data import compose, random_crop, random_flip
@@ -43,7 +45,7 @@ def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
         settings[name] = _fit_to_data(chosen, data)
         folder = workspace.folder(name, [settings[name], data.identity, config.augmentation])
         print(f"{name} classifier: {settings[name].num_steps} steps in {folder}", flush=True)
-        models[name] = trainer.train(  # type: ignore[attr-defined]
+        models[name] = trainer.train(
             settings[name], data.source, data.parts["train"], validation, folder, augment=augment
         )
         check_classifier(per_image(models[name]), validation["image"][:4])
@@ -75,10 +77,10 @@ def _fit_to_data(settings: SupervisedConfig, data: Data) -> SupervisedConfig:
 def _temperature(classifier: Classifier, data: Data) -> float:
     part = data.part("temperature")
     logits = map_examples(classify, classifier, part["image"], batch_size=256)
-    return fit_temperature(logits, part["label"])
+    return fit_temperature(jnp.asarray(logits), jnp.asarray(part["label"]))
 
 
-def classify(classifier: Classifier, image: np.ndarray) -> np.ndarray:
+def classify(classifier: Classifier, image: Array) -> Array:
     """The logits of one image; a named function, so that it compiles once."""
     return classifier(image)
 

@@ -46,9 +46,9 @@ def test_loading_what_is_no_such_training_is_refused(tmp_path: Path) -> None:
         classifier.load(tmp_path, model=net)
     config = classifier.Config(num_steps=2, **OPTIONS)  # type: ignore[arg-type]
     classifier.train(config, source(), np.arange(256), validation(), tmp_path, model=net, progress=False)
-    with pytest.raises(InputError, match="workdir: expected a training of trades, .* is of classifier"):
+    with pytest.raises(InputError, match=r"workdir: expected a training of trades, .* is of classifier"):
         trades.load(tmp_path, model=net)
-    with pytest.raises(InputError, match="does not fit this model"):
+    with pytest.raises(InputError, match=r"does not fit this model"):
         classifier.load(tmp_path, model=_wider)
 
 
@@ -63,12 +63,12 @@ def test_an_unfinished_training_is_given_only_when_asked_for(tmp_path: Path) -> 
     classifier.train(config, source(), np.arange(256), validation(), tmp_path / "w", model=net, progress=False)
     (newest,) = (tmp_path / "w" / "checkpoints").glob("step_00000040")
     newest.rename(newest.with_name("set_aside"))
-    with pytest.raises(InputError, match="stands at step 20 of 40: call train again to finish it, or pass unfinished"):
+    with pytest.raises(InputError, match=r"stands at step 20 of 40: call train again to finish it, or pass unfinished"):
         classifier.load(tmp_path / "w", model=net)
     assert classifier.load(tmp_path / "w", model=net, unfinished=True) is not None
 
 
 def test_a_training_without_checkpoint_is_refused(tmp_path: Path) -> None:
     CheckpointStore(tmp_path / "w", {"trainer": "classifier"})
-    with pytest.raises(InputError, match="has no checkpoint yet: train first"):
+    with pytest.raises(InputError, match=r"has no checkpoint yet: train first"):
         classifier.load(tmp_path / "w", model=net)

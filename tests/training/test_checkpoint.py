@@ -154,7 +154,7 @@ def test_another_configuration_is_refused(tmp_path: Path) -> None:
 
 
 def test_fewer_than_two_kept_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="keep: expected at least 2 checkpoints, got 1: one may turn out damaged"):
+    with pytest.raises(InputError, match=r"keep: expected at least 2 checkpoints, got 1: one may turn out damaged"):
         CheckpointStore(tmp_path / "w", CONFIG, keep=1)
 
 

@@ -181,7 +181,7 @@ def test_weights_that_are_no_numbers_never_reach_a_checkpoint(tmp_path: Path) ->
 
 
 def test_batches_that_end_early_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="batches: ended after 6 of 20 steps: pass an iterator that repeats the data"):
+    with pytest.raises(InputError, match=r"batches: ended after 6 of 20 steps: pass an iterator that repeats the data"):
         _fit(tmp_path, Numbers(end=6))
 
 
@@ -189,7 +189,7 @@ def test_another_configuration_and_fewer_steps_are_refused(tmp_path: Path) -> No
     _fit(tmp_path)
     with pytest.raises(InputError, match=r"another configuration \(rate was 0\.1, now 0\.2\)"):
         _fit(tmp_path, config={"rate": 0.2})
-    with pytest.raises(InputError, match="holds a training of 20 steps already, got 19: ask for at least as many"):
+    with pytest.raises(InputError, match=r"holds a training of 20 steps already, got 19: ask for at least as many"):
         _fit(tmp_path, num_steps=19)
 
 

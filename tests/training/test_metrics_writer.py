@@ -66,7 +66,7 @@ def test_a_full_disk_is_one_line_at_once_and_closing_is_silent(tmp_path: Path) -
     message = r"^the metrics could not be written to .*metrics.jsonl \(No space left on device\): free some space"
     with MetricsWriter(tmp_path) as writer:
         writer.write(1, {"loss": 1.0})
-        writer._file = open("/dev/full", "w")
+        writer._file = open("/dev/full", "w")  # noqa: SIM115
         with pytest.raises(InputError, match=message):
             writer.write(2, {"loss": 1.0})
     assert [line["step"] for line in writer.history] == [1]

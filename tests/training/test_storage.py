@@ -47,7 +47,7 @@ def test_refusals_of_the_file_system_become_one_line(error: Exception, reason: s
 
 
 def test_other_errors_pass_through() -> None:
-    with pytest.raises(ValueError, match="^a mistake in the code$"), writing("it", Path("/w"), "help"):
+    with pytest.raises(ValueError, match=r"^a mistake in the code$"), writing("it", Path("/w"), "help"):
         raise ValueError("a mistake in the code")
 
 

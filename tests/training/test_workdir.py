@@ -62,13 +62,13 @@ def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path: Path) -> 
 
 def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "w").touch()
-    with pytest.raises(InputError, match="expected a folder, .*w is a file: choose another workdir"):
+    with pytest.raises(InputError, match=r"expected a folder, .*w is a file: choose another workdir"):
         prepare_workdir(tmp_path / "w", Config())
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="the configuration could not be written to .*choose a workdir that can be"):
+    with pytest.raises(InputError, match=r"the configuration could not be written to .*choose a workdir that can be"):
         prepare_workdir(tmp_path / "file" / "w", Config())
 
 
@@ -82,8 +82,8 @@ def test_reading_the_configuration_of_something_else_is_refused(tmp_path: Path) 
     with pytest.raises(InputError, match=r"holds no training \(training.json is missing\): check the path"):
         load_config(tmp_path)
     (tmp_path / "training.json").write_text('{"form')
-    with pytest.raises(InputError, match="training.json cannot be read: restore it, or delete"):
+    with pytest.raises(InputError, match=r"training.json cannot be read: restore it, or delete"):
         load_config(tmp_path)
     (tmp_path / "training.json").write_text(json.dumps({"format": "other"}))
-    with pytest.raises(InputError, match="was not written by this library .*choose another workdir"):
+    with pytest.raises(InputError, match=r"was not written by this library .*choose another workdir"):
         load_config(tmp_path)

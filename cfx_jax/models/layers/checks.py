@@ -22,17 +22,14 @@ def check_sizes(stage_sizes: Sequence[int], widths: Sequence[int], num_classes: 
         in_channels: channels of the images.
 
     Raises:
-        InputError: no stage, different lengths, an empty stage after the first, or a number below 1.
+        InputError: no stage, different lengths, or a number below 1.
     """
     if len(stage_sizes) != len(widths) or not widths:
         raise InputError(
             f"widths: expected one for each of at least one stage, got {len(widths)} for {len(stage_sizes)} stages"
         )
-    if min(stage_sizes) < 0 or 0 in stage_sizes[1:]:
-        raise InputError(
-            f"stage_sizes: expected at least one block in each stage after the first, got {tuple(stage_sizes)}"
-        )
-    for name, smallest in (("widths", min(widths)), ("num_classes", num_classes), ("in_channels", in_channels)):
+    numbers = {"stage_sizes": min(stage_sizes), "widths": min(widths), "in_channels": in_channels}
+    for name, smallest in {**numbers, "num_classes": num_classes}.items():
         if smallest < 1:
             raise InputError(f"{name}: expected at least 1, got {smallest}")
 

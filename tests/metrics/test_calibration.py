@@ -1,0 +1,137 @@
+"""Calibration error against a loop over bins, and temperatures planted in logits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from cfx_jax.errors import InputError
+from cfx_jax.metrics import expected_calibration_error, fit_temperature
+
+
+def error_by_loop(probabilities, labels, num_bins):
+    """The definition, one bin (lo, hi] after the other."""
+    confidences = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0, 1, num_bins + 1).astype(probabilities.dtype)
+    total = 0.0
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        inside = (confidences > low) & (confidences <= high)
+        if inside.any():
+            total += abs(right[inside].mean() - confidences[inside].mean()) * inside.mean()
+    return total
+
+
+def planted(temperature, shares, count):
+    """Two-class logits that are calibrated after division by ``temperature``: of ``count`` images with confidence s,
+    s * count are right."""
+    logits, labels = [], []
+    for share in shares:
+        difference = temperature * np.log(share / (1 - share))
+        logits += [[0.0, difference]] * count
+        labels += [1] * round(share * count) + [0] * (count - round(share * count))
+    return np.asarray(logits, np.float32), np.asarray(labels)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**16), num_classes=st.integers(2, 5), num_bins=st.sampled_from([1, 5, 20]))
+def test_matches_the_definition(seed, num_classes, num_bins):
+    rng = np.random.default_rng(seed)
+    probabilities = softmax(rng.normal(size=(50, num_classes)) * 2, axis=1).astype(np.float32)
+    labels = rng.integers(0, num_classes, 50)
+    result = expected_calibration_error(probabilities, labels, num_bins=num_bins)
+    np.testing.assert_allclose(result, error_by_loop(probabilities, labels, num_bins), atol=1e-5)
+
+
+def test_by_hand():
+    """Bins of width 0.5 hold {0.6 right, 0.8 wrong}: |0.5 - 0.7| = 0.2; a third image in the same bin would join them."""
+    probabilities = np.asarray([[0.6, 0.4], [0.2, 0.8]])
+    assert expected_calibration_error(probabilities, np.asarray([0, 0]), num_bins=2) == pytest.approx(0.2, abs=1e-6)
+    # In bins of width 0.1 each image is alone: (0.4 + 0.8) / 2.
+    assert expected_calibration_error(probabilities, np.asarray([0, 0]), num_bins=10) == pytest.approx(0.6, abs=1e-6)
+
+
+@pytest.mark.parametrize("edge", [0.55, 0.6, 0.75, 0.85, 0.95])
+def test_a_confidence_on_an_edge_falls_into_the_lower_bin(edge):
+    """A right image just below the edge and a wrong one on it share a bin, so their errors partly cancel."""
+    probabilities = np.asarray([[edge - 0.01, 1.01 - edge], [edge, 1 - edge]], np.float32)
+    together = abs(0.5 - (edge - 0.005))
+    error = expected_calibration_error(probabilities, np.asarray([0, 1]), num_bins=20)
+    np.testing.assert_allclose(error, together, atol=1e-5)
+
+
+def test_a_certain_and_right_classifier_has_no_error():
+    assert expected_calibration_error(np.eye(3), np.arange(3)) == 0
+
+
+def test_jit_gives_the_same():
+    rng = np.random.default_rng(0)
+    probabilities, labels = softmax(rng.normal(size=(40, 3)), axis=1), rng.integers(0, 3, 40)
+    jitted = jax.jit(lambda p, y: expected_calibration_error(p, y))(probabilities, labels)
+    np.testing.assert_allclose(jitted, expected_calibration_error(probabilities, labels), rtol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.4534, 1.0, 1.1124, 5.0])
+def test_finds_the_planted_temperature(temperature):
+    logits, labels = planted(temperature, [0.6, 0.7, 0.8, 0.9], 100)
+    # The grid's step in log T is 6 / 1999.
+    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.0031)
+
+
+def test_temperatures_are_those_of_the_published_grid():
+    """The stored temperatures of the fundus paper, .4534 and 1.1124, are entries 736 and 1035 of the grid."""
+    for index in (736, 1035):
+        temperature = np.exp(np.linspace(-3, 3, 2000))[index]
+        logits, labels = planted(temperature, [0.8], 10)
+        assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=1e-6)
+
+
+def test_no_calibration_is_among_the_candidates():
+    logits, labels = planted(1.0, [0.8], 10)
+    assert fit_temperature(logits, labels) == 1.0
+
+
+def test_the_first_of_equal_minimisers_is_taken():
+    """Always right, and so far apart that every temperature of the grid leaves a confidence of 1."""
+    assert fit_temperature(np.asarray([[0.0, 1e4]]), np.asarray([1])) == pytest.approx(np.exp(-3))
+
+
+def test_calibration_lowers_the_error_and_keeps_classes():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(500, 3)).astype(np.float32) * 2
+    labels = np.asarray([rng.choice(3, p=p) for p in softmax(logits.astype(np.float64), axis=1)])
+    overconfident = 3 * logits
+    fitted = overconfident / fit_temperature(overconfident, labels)
+    before, after = (expected_calibration_error(jax.nn.softmax(z), labels) for z in (overconfident, fitted))
+    assert after < before / 2
+    np.testing.assert_array_equal(fitted.argmax(axis=1), logits.argmax(axis=1))
+
+
+@pytest.mark.parametrize("function", [expected_calibration_error, fit_temperature])
+def test_impossible_inputs_are_refused(function):
+    scores, labels = np.full((4, 2), 0.5), np.zeros(4, int)
+    with pytest.raises(InputError, match=r"expected \(n, k\) with labels \(n,\) .* got shapes \(4,\), \(4,\)"):
+        function(scores[:, 0], labels)
+    with pytest.raises(InputError, match=r"for at least one image, got shapes \(0, 2\), \(0,\)"):
+        function(scores[:0], labels[:0])
+    with pytest.raises(InputError, match=r"got shapes \(4, 2\), \(3,\)"):
+        function(scores, labels[:3])
+    with pytest.raises(InputError, match=r"labels: expected a class in 0..1, got 2"):
+        function(scores, labels + 2)
+    with pytest.raises(InputError, match=r"labels: expected a class index \(integer\), got dtype float"):
+        function(scores, labels.astype(np.float32))
+    with pytest.raises(InputError, match="num_bins: expected at least 1, got 0"):
+        function(scores, labels, num_bins=0)
+
+
+def test_logits_are_not_probabilities():
+    with pytest.raises(InputError, match="rows that sum to 1, got a sum of 5: apply softmax to logits"):
+        expected_calibration_error(jnp.asarray([[0.5, 0.5], [2.0, 3.0]]), jnp.asarray([0, 1]))
+
+
+def test_logits_that_are_not_finite_are_refused():
+    with pytest.raises(InputError, match="logits: expected finite values, got NaN or infinity"):
+        fit_temperature(np.asarray([[0.0, np.nan]]), np.asarray([0]))
