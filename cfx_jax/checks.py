@@ -69,7 +69,12 @@ def check_unit_range(array: AnyArray, *, name: str) -> None:
 
 
 def check_target(target: int | AnyArray, num_classes: int, *, name: str = "target") -> None:
-    """Checks that a class index, or each of an array of them, is one of ``num_classes`` classes.
+    """Checks that a class index, or each of an array of them, is one of the classes.
+
+    Args:
+        target: one index, or an array of them; may be traced, then only its dtype is checked.
+        num_classes: how many classes there are.
+        name: what the message calls it.
 
     Raises:
         InputError: the index is no integer or names no class.
@@ -110,13 +115,16 @@ def check_classifier(classifier: Callable[[Array], Array], images: Float[AnyArra
 
     Args:
         classifier: one image ``(h, w, c)`` -> logits ``(k,)``.
-        images: a few images, values in [0, 1].
+        images: a few images, values in [0, 1]. Inside of ``jit`` only the output's shape is checked.
 
     Raises:
         InputError: the output is NaN or infinite, or sums to 1 over the classes with no value outside [0, 1].
     """
     num_classes(classifier, images[0])
-    logits = np.asarray(_logits(as_pytree(classifier), jnp.asarray(images)), np.float64)
+    found = _logits(as_pytree(classifier), jnp.asarray(images))
+    if not is_concrete(found):
+        return
+    logits = np.asarray(found, np.float64)
     if not np.isfinite(logits).all():
         bad = int((~np.isfinite(logits).all(axis=1)).sum())
         raise InputError(
@@ -137,6 +145,11 @@ def _logits(classifier: Callable[[Array], Array], images: Array) -> Array:
 
 def check_choice(value: object, choices: Sequence[object], *, name: str) -> None:
     """Checks that an option is one of its valid choices.
+
+    Args:
+        value: what was given.
+        choices: what may be given.
+        name: what the message calls it.
 
     Raises:
         InputError: listing the valid choices.

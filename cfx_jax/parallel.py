@@ -32,12 +32,25 @@ def start_distributed(
         coordinator: ``host:port`` of process 0.
         num_processes: how many processes there are.
         index: this process's number, from 0.
+
+    Raises:
+        InputError: an index outside of the processes, arguments that are missing where no cluster names them, JAX
+            that was used before, or processes that do not answer.
     """
+    if num_processes is not None and index is not None and not 0 <= index < num_processes:
+        raise InputError(f"index: expected a process in 0..{num_processes - 1}, got {index}")
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(coordinator, num_processes, index)
+    try:
+        jax.distributed.initialize(coordinator, num_processes, index)
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"start_distributed: expected to be the first use of JAX and, outside of a cluster, to get all arguments, "
+            f"got {coordinator=}, {num_processes=}, {index=}: {reason}"
+        ) from error
 
 
-def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+def data_mesh(*, devices: Sequence[jax.Device] | None = None) -> Mesh:
     """A mesh with the one axis ``"data"``.
 
     Args:

@@ -69,8 +69,8 @@ class SupervisedConfig:
     """Whether each batch holds as many images of each class (paper: DR oversampled)."""
     evaluate_every: int = 395
     """Steps between evaluations on the validation set (released code: one epoch)."""
-    checkpoint_every: int = 395
-    """Steps between checkpoints; at most so much is lost when the training is stopped."""
+    checkpoint_every: int = 1975
+    """Steps between checkpoints; at most so much is lost when the training is stopped (5 epochs of the paper)."""
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 128

@@ -145,11 +145,13 @@ def vce(
 
     Raises:
         InputError: an image outside [0, 1] or not float, a target that is no class, radius not above 0, p < 1, a mask
-            of another shape, ``method="apgd"`` for a norm without projection, a classifier that returns no logits.
+            of another shape, ``method="apgd"`` for a norm without projection, a classifier that returns no logits but
+            probabilities, NaN or another shape.
     """
     check_image(image)
     check_positive(radius, name="radius")
     check_target(target, count_classes(classifier, image))
+    check_classifier(classifier, jnp.asarray(image)[None])
     problem = VCEProblem(p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle)
     example = VCEExample(image, jnp.asarray(target), jnp.asarray(radius, image.dtype), mask, key)
     return _answer(classifier, example, run(*problem(classifier, example)))

@@ -54,7 +54,12 @@ def sample_sphere(key: PRNGKeyArray, shape: tuple[int, ...], p: float, dtype: jn
     """A random point of unit lp norm as APGD starts from it: p = 2 a normalised Gaussian, p = infinity a uniform cube
     stretched until one entry reaches the surface (card of the fundus paper, section 1, "Start")."""
     if math.isinf(p):
-        point = jax.random.uniform(key, shape, dtype, minval=-1, maxval=1)
+        point = jax.random.uniform(key, (math.prod(shape),), dtype, minval=-1, maxval=1).reshape(shape)
     else:
-        point = jax.random.normal(key, shape, dtype)
+        point = sample_gaussian(key, shape, dtype)
     return point / lp_norm(point, p)
+
+
+def sample_gaussian(key: PRNGKeyArray, shape: tuple[int, ...], dtype: jnp.dtype) -> Float[Array, "*shape"]:
+    """Independent standard normal entries, drawn flat: JAX compiles that several times faster than a draw in 3-D."""
+    return jax.random.normal(key, (math.prod(shape),), dtype).reshape(shape)

@@ -24,7 +24,7 @@ from cfx_jax.checks import check_choice, check_dtype, check_positive, is_concret
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
 from cfx_jax.geometry.exact import accurate_sum, weighted_threshold
-from cfx_jax.geometry.lp_ball import lp_norm, project_l2, project_linf, sample_sphere
+from cfx_jax.geometry.lp_ball import lp_norm, project_l2, project_linf, sample_gaussian, sample_sphere
 
 _MAX_ROUNDS = 64
 _Bracket = tuple[Array, Array, Array, Array, Array]
@@ -87,7 +87,7 @@ def lp_ball_in_box(
     def sample(key: PRNGKeyArray) -> Float[Array, "*shape"]:
         if p == 2 or math.isinf(p):
             return finish(radius * sample_sphere(key, center.shape, p, center.dtype))
-        gaussian = jax.random.normal(key, center.shape, center.dtype)
+        gaussian = sample_gaussian(key, center.shape, center.dtype)
         return project(center + gaussian) if p == 1 else linear_minimiser(gaussian)
 
     return ConstraintSet(project, linear_minimiser, sample, center, radius, float(p))
@@ -192,15 +192,16 @@ def _saturating_profile(
         return (log_profile > -jnp.inf) & (log_break <= log_scale)
 
     def grow(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        log_scale, count, rounds = carry
+        log_scale, _, rounds = carry
         saturated = saturation(log_scale)
         new = jnp.maximum(scale_given(saturated), log_scale)
-        return new, jnp.where(saturation(new).sum() > saturated.sum(), 1, 0), rounds + 1
+        return new, saturation(new).sum() > saturated.sum(), rounds + 1
 
     def unsettled(carry: tuple[Array, Array, Array]) -> Array:
-        return (carry[1] > 0) & (carry[2] < _MAX_ROUNDS)
+        _, joined, rounds = carry
+        return joined & (rounds < _MAX_ROUNDS)
 
-    start = (scale_given(jnp.zeros(room.shape, bool)), jnp.ones((), jnp.int32), jnp.zeros((), jnp.int32))
+    start = (scale_given(jnp.zeros(room.shape, bool)), jnp.ones((), bool), jnp.zeros((), jnp.int32))
     log_scale, _, _ = lax.while_loop(unsettled, grow, start)
     partial = jnp.minimum(room, jnp.exp(log_profile + log_scale))
     reachable = jnp.where(log_profile > -jnp.inf, room, 0)

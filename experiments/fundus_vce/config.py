@@ -153,7 +153,7 @@ IMAGES = Config(
     test=0.15,
     plain=_plain(800, 128, 100),
     robust=_robust(500, 128, 100, radius=0.5, attack_steps=8, step_size=0.3),
-    robust_accuracy=RobustAccuracyConfig(radius=0.5, num_steps=100, num_restarts=9, num_images=1000),
+    robust_accuracy=RobustAccuracyConfig(radius=0.5, num_steps=100, num_restarts=9, num_images=500),
     explanations=ExplanationConfig(radii=(7.0, 2.5, 0.15), sweep=(0.05, 0.1, 0.15, 0.2)),
 )
 

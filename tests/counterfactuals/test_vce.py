@@ -131,6 +131,11 @@ GOOD = {
         ({"method": "pgd"}, "method: expected one of 'auto', 'apgd', 'afw', got 'pgd'"),
         ({"method": "apgd", "p": 1.5}, "method: 'apgd' needs p in 1, 2, inf, got p = 1.5: use 'afw'"),
         ({"mask_after_oracle": True}, "mask_after_oracle: is an option of Auto-Frank-Wolfe"),
+        ({"classifier": lambda x: jax.nn.softmax(convolutional_classifier(x))}, "expected logits, got probabilities"),
+        (
+            {"classifier": lambda x: convolutional_classifier(x) * jnp.nan},
+            "expected finite logits, got NaN or infinity",
+        ),
         ({"classifier": lambda x: x.sum()}, r"classifier: expected one image -> logits \(k,\)"),
     ],
 )

@@ -23,10 +23,14 @@ def _apply(weights: tuple[jax.Array, jax.Array], image: jax.Array) -> jax.Array:
 
 
 @cache
-def _attacked(p: float, **options: object) -> tuple[jax.Array, jax.Array, jax.tree_util.Partial]:
+def _attacked(
+    p: float, *, unroll: bool | int = 1, **options: object
+) -> tuple[jax.Array, jax.Array, jax.tree_util.Partial]:
     net, images = _net(jax.random.key(0)), jax.random.uniform(jax.random.key(1), (256, *SHAPE))
     keys = jax.random.split(jax.random.key(2), len(images))
-    attack = jax.jit(jax.vmap(lambda key, image: trades_attack(key, net, image, p=p, radius=RADIUS[p], **options)))
+    attack = jax.jit(
+        jax.vmap(lambda key, image: trades_attack(key, net, image, p=p, radius=RADIUS[p], unroll=unroll, **options))
+    )
     return images, attack(keys, images), net
 
 

@@ -1,5 +1,7 @@
 """Calibration error against a loop over bins, and temperatures planted in logits."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +20,7 @@ def error_by_loop(probabilities, labels, num_bins):
     right = probabilities.argmax(axis=1) == labels
     edges = np.linspace(0, 1, num_bins + 1).astype(probabilities.dtype)
     total = 0.0
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = (confidences > low) & (confidences <= high)
         if inside.any():
             total += abs(right[inside].mean() - confidences[inside].mean()) * inside.mean()

@@ -1,6 +1,8 @@
 import os
 import random
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tyro
 from flax import nnx
 from toy_training import OPTIONS, batch, bits, net, source, validation
 
@@ -101,6 +104,16 @@ def test_an_unknown_metric_of_selection_is_refused(tmp_path: Path) -> None:
         _train(tmp_path, _config(2, select="f1"))
 
 
+def test_help_of_the_command_line_explains_every_field(capsys: pytest.CaptureFixture[str]) -> None:
+    config = tyro.cli(Config, args=["--optimiser.learning-rate", "0.2", "--mean", "0.1", "--std", "0.3"])
+    assert config == Config(optimiser=OptimiserConfig(learning_rate=0.2), mean=(0.1,), std=(0.3,))
+    with pytest.raises(SystemExit):
+        tyro.cli(Config, args=["--help"])
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for text in ("Images of one step, over all devices (paper: 128).", "Largest learning rate of the schedule"):
+        assert text in shown
+
+
 SCRIPT = """
 import sys
 import numpy as np
@@ -119,10 +132,13 @@ classifier.train(config, source(), np.arange(256), validation(), sys.argv[1], mo
 
 
 def _start(workdir: Path) -> subprocess.Popen[str]:
-    here, root = Path(__file__).parent, Path(__file__).parents[2]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{here}{os.pathsep}{root}"}
     command = [sys.executable, "-c", SCRIPT, str(workdir)]
-    return subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, env=_environment(), text=True, stderr=subprocess.PIPE)
+
+
+def _environment() -> dict[str, str]:
+    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    return {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{here}{os.pathsep}{root}"}
 
 
 def _finish(workdir: Path) -> None:
@@ -134,7 +150,7 @@ def _finish(workdir: Path) -> None:
 
 def _kill_at_a_random_step(workdir: Path) -> None:
     """Waits for some new lines of metrics, then a moment: at a step, in an evaluation, in a checkpoint."""
-    lines = _count_lines(workdir) + random.randint(1, 10)
+    lines = _count_lines(workdir) + random.randint(1, 20)
     process = _start(workdir)
     while process.poll() is None and _count_lines(workdir) < lines:
         time.sleep(0.002)
@@ -164,9 +180,46 @@ def _contents(workdir: Path) -> dict[str, Any]:
 def test_a_training_that_was_killed_ends_with_the_same_bits(tmp_path: Path) -> None:
     _finish(tmp_path / "whole")
     _kill_at_a_random_step(tmp_path / "parts")
-    _kill_at_a_random_step(tmp_path / "parts")
     _finish(tmp_path / "parts")
     whole, parts = _contents(tmp_path / "whole"), _contents(tmp_path / "parts")
     assert whole.keys() == parts.keys()
     assert any("best" in name for name in whole) and any("opt_state" in name for name in whole)
     assert [name for name in whole if whole[name] != parts[name]] == []
+
+
+SHARED = """
+import sys
+from cfx_jax.parallel import start_distributed
+start_distributed(coordinator=sys.argv[2], num_processes=2, index=int(sys.argv[3]))
+import numpy as np
+from toy_training import OPTIONS, net, source, validation
+from trainers import classifier
+options = {**OPTIONS, "checkpoint_every": 7, "optimiser": classifier.OptimiserConfig(schedule="constant")}
+config = classifier.Config(num_steps=int(sys.argv[4]), select="none", **options)
+classifier.train(config, source(), np.arange(256), validation(), sys.argv[1], model=net, progress=False)
+"""
+
+
+def _run_two_processes(workdir: Path, num_steps: int) -> None:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    commands = [[sys.executable, "-c", SHARED, str(workdir), address, str(i), str(num_steps)] for i in (0, 1)]
+    processes = [
+        subprocess.Popen(command, env=_environment(), stderr=subprocess.PIPE, text=True) for command in commands
+    ]
+    for process in processes:
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_and_go_on_from_their_checkpoint(tmp_path: Path) -> None:
+    config = _config(20, select="none", checkpoint_every=7, optimiser=OptimiserConfig(schedule="constant"))
+    alone = _train(tmp_path / "alone", config)
+    _run_two_processes(tmp_path / "two", 20)
+    shutil.rmtree(tmp_path / "two" / "checkpoints" / "step_00000020")
+    _run_two_processes(tmp_path / "two", 20)
+    together = classifier.load(tmp_path / "two", model=net)
+    for one, two in zip(*(jax.tree.leaves(variables_of(model)[0]) for model in (alone, together)), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)

@@ -7,7 +7,7 @@ maps with few channels are what makes a small network slow on a CPU.
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.layers.convolution import HE_FAN_OUT, Activation, batch_norm, convolution
+from cfx_jax.models.layers.convolution import Activation, batch_norm, convolution, he_fan_out
 
 
 class ImagenetStem(nnx.Module):
@@ -36,7 +36,7 @@ class PatchStem(nnx.Module):
             strides=(4, 4),
             padding="VALID",
             use_bias=False,
-            kernel_init=HE_FAN_OUT,
+            kernel_init=he_fan_out,
             rngs=rngs,
         )
         self.norm = batch_norm(width, rngs=rngs)

@@ -20,7 +20,7 @@ STAGES = ("mild", "moderate", "severe")
 _STAGE_SHARES = (0.22, 0.45, 0.33)
 # Expected numbers by stage: microaneurysms, haemorrhages, clusters of hard exudates, soft exudates.
 _RATES = (
-    (9.0, 1.0, 0.0, 0.0),
+    (10.0, 1.4, 0.0, 0.0),
     (10.0, 3.5, 1.1, 0.6),
     (13.0, 6.5, 2.0, 1.4),
 )

@@ -1,0 +1,34 @@
+# `make demo` sets up and runs the main job, `make test` sets up and runs the tests. Both need Python >= 3.11, git and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test slow-test lint types check clean
+
+demo: $(READY)
+	$(BIN)/python -m experiments.fundus_vce --preset demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -n auto
+
+slow-test: $(READY)
+	$(BIN)/python -m pytest -q -n auto -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+check: lint types test
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) work results

@@ -1,0 +1,120 @@
+"""The methods that ``test_conformance`` checks, each as (scale of the logits, key, image) -> image.
+
+Run as a script, on 8 devices: the results of a few of them under every way to spread a batch.
+"""
+
+import json
+import os
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from small_classifiers import convolutional_classifier, images
+
+from cfx_jax.attributions import gradient, guided_backprop, integrated_gradients
+from cfx_jax.counterfactuals import vce
+from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.objectives import negative_log_probability
+from cfx_jax.optimise import (
+    apgd,
+    auto_frank_wolfe,
+    best_so_far,
+    from_optax,
+    gradient_descent,
+    proximal_gradient,
+    run,
+    soft_threshold,
+)
+from cfx_jax.parallel import data_mesh
+
+IMAGES = images(8)
+KEYS = jax.random.split(jax.random.key(0), 8)
+STEPS = 3
+ON_DEVICES = ("apgd_l1", "from_optax", "integrated_gradients", "vce_l1.5", "vce_l2")
+
+
+def methods(scale):
+    def classifier(image):
+        return scale * convolutional_classifier(image)
+
+    objective = negative_log_probability(classifier, 1)
+
+    def score(image):
+        return -objective(image)
+
+    def by(make):
+        return lambda key, image: run(make(image), objective, image).solution
+
+    def ball(image, p):
+        return lp_ball_in_box(image, 0.3, p)
+
+    def proximal(image):
+        return proximal_gradient(
+            lambda x, step: soft_threshold(x, image, 0.01 * step),
+            lambda x: 0.01 * jnp.abs(x - image).sum(),
+            num_steps=STEPS,
+            step_size=0.05,
+        )
+
+    def counterfactual(p, radius):
+        return lambda key, image: vce(classifier, image, 1, p=p, radius=radius, num_steps=STEPS, key=key).image
+
+    def projected_adam(image):
+        return from_optax(optax.adam(0.05), num_steps=STEPS, project=ball(image, 2).project)
+
+    return {
+        "apgd_l1": by(lambda image: apgd(ball(image, 1), num_steps=STEPS)),
+        "apgd_l2": by(lambda image: apgd(ball(image, 2), num_steps=STEPS)),
+        "apgd_linf": by(lambda image: apgd(ball(image, np.inf), num_steps=STEPS)),
+        "auto_frank_wolfe_l1.5": by(lambda image: auto_frank_wolfe(ball(image, 1.5), num_steps=STEPS)),
+        "auto_frank_wolfe_l4": by(lambda image: auto_frank_wolfe(ball(image, 4), num_steps=STEPS, momentum=0.5)),
+        "gradient_descent": by(lambda image: gradient_descent(num_steps=STEPS, step_size=0.05, normalise="l2")),
+        "proximal_gradient": by(proximal),
+        "from_optax": by(lambda image: best_so_far(projected_adam(image))),
+        "gradient": lambda key, image: gradient(score, image),
+        "integrated_gradients": lambda key, image: integrated_gradients(score, image, num_steps=5, nodes_per_batch=2),
+        "guided_backprop": lambda key, image: guided_backprop(score, image),
+        "vce_l1.5": counterfactual(1.5, 1.0),
+        "vce_l2": counterfactual(2, 0.5),
+        "vce_l4": counterfactual(4, 0.2),
+    }
+
+
+def call(name, scale, key, image):
+    """One method on one image; compile it once for every scale."""
+    return methods(scale)[name](key, image)
+
+
+def environment(num_devices):
+    flags = f"--xla_force_host_platform_device_count={num_devices}"
+    return {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.pathsep.join(_paths())}
+
+
+def _paths():
+    here = os.path.dirname(os.path.abspath(__file__))
+    return [here, os.path.dirname(here)]
+
+
+def _on_all_devices():
+    spec = jax.sharding.PartitionSpec("data")
+    mesh = data_mesh()
+    sharding = jax.sharding.NamedSharding(mesh, spec)
+    results = {}
+    for name in ON_DEVICES:
+        method = partial(call, name, 1.0)
+        batched = jax.vmap(method)
+        placed = jax.device_put((KEYS, IMAGES), sharding)
+        split = jax.shard_map(batched, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+        results[name] = {
+            "single": jax.jit(batched)(KEYS, IMAGES),
+            "pmap": jax.pmap(method)(KEYS, IMAGES),
+            "shard_map": jax.jit(split)(KEYS, IMAGES),
+            "mesh": jax.jit(batched)(*placed),
+        }
+    return jax.tree.map(lambda result: np.asarray(result).tolist(), results)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_on_all_devices()))

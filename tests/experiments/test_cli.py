@@ -1,0 +1,54 @@
+"""Presets, overrides, and mistakes in one line."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from cfx_jax.errors import InputError
+from experiments import cli
+
+
+@dataclass(frozen=True)
+class Config:
+    preset: str = "small"
+    steps: int = 1
+
+
+PRESETS = {"small": Config(), "large": Config("large", 100)}
+
+
+def parse(*arguments):
+    seen = []
+    cli.run(seen.append, PRESETS, default="small", arguments=arguments)
+    return seen[0]
+
+
+def test_a_preset_sets_the_defaults_and_options_override_them():
+    assert parse() == Config("small", 1)
+    assert parse("--preset", "large") == Config("large", 100)
+    assert parse("--preset=large", "--steps", "7") == Config("large", 7)
+
+
+def test_an_unknown_preset_lists_the_known_ones(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse("--preset", "huge")
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "error: --preset: expected one of small, large, got huge\n"
+
+
+def test_a_mistake_of_the_user_is_one_line_without_a_traceback(capsys):
+    def main(config):
+        raise InputError("radius: expected a number above 0, got -1")
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.run(main, PRESETS, default="small", arguments=[])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "error: radius: expected a number above 0, got -1\n"
+
+
+def test_other_errors_keep_their_traceback():
+    def main(config):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cli.run(main, PRESETS, default="small", arguments=[])
