@@ -22,12 +22,12 @@ from jax import Array
 
 from cfx_jax.checks import check_choice
 from cfx_jax.counterfactuals import VCEExample, VCEProblem
+from cfx_jax.files import write_text
 from cfx_jax.models import build, per_image
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import drive
 from cfx_jax.parallel import data_mesh, replicate
 from cfx_jax.report import format_table
-from cfx_jax.report.files import write_text
 from experiments import cli
 
 

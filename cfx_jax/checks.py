@@ -158,6 +158,16 @@ def check_choice(value: object, choices: Sequence[object], *, name: str) -> None
         raise InputError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
+def check_num_steps(num_steps: int) -> None:
+    """Checks that a number of steps is an integer of at least 1.
+
+    Raises:
+        InputError: giving the number.
+    """
+    if not isinstance(num_steps, int) or num_steps < 1:
+        raise InputError(f"num_steps: expected an integer of at least 1, got {num_steps!r}")
+
+
 def check_positive(value: float | AnyArray, *, name: str) -> None:
     """Checks that a number is finite and above zero, where its value is at hand.
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 import cfx_jax
-from cfx_jax.report.files import replacing
+from cfx_jax.files import replacing
 
 Arrays = dict[str, np.ndarray]
 

@@ -7,9 +7,8 @@ from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score
 from cfx_jax.backend import scan_unroll
-from cfx_jax.checks import check_image
+from cfx_jax.checks import check_image, check_num_steps
 from cfx_jax.errors import InputError
-from cfx_jax.optimise.algorithm import check_num_steps
 
 
 def integrated_gradients(

@@ -14,7 +14,6 @@ moves, and none outside the mask. Three problems over ``{||delta||_p <= radius, 
 
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax

@@ -14,8 +14,6 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
-from cfx_jax.errors import InputError
-
 Objective = Callable[[Array], Array]
 State: TypeAlias = Any
 
@@ -67,12 +65,6 @@ class Result(NamedTuple):
     solution: Float[Array, "*shape"]
     value: Float[Array, ""]
     trace: Float[Array, " num_steps_plus_1"]
-
-
-def check_num_steps(num_steps: int) -> None:
-    """Raises ``InputError`` unless ``num_steps`` is an integer of at least 1."""
-    if not isinstance(num_steps, int) or num_steps < 1:
-        raise InputError(f"num_steps: expected an integer of at least 1, got {num_steps!r}")
 
 
 def run(

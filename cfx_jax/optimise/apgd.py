@@ -11,11 +11,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_num_steps
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.geometry.lp_ball import unit_direction
 from cfx_jax.optimise.adaptive_step import Search, adapt, begin, observe
-from cfx_jax.optimise.algorithm import Algorithm, Objective, check_num_steps
+from cfx_jax.optimise.algorithm import Algorithm, Objective
 from cfx_jax.optimise.apgd_l1 import apgd_l1
 
 

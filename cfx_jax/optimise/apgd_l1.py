@@ -10,10 +10,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.checks import check_num_steps
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.geometry.exact import accurate_sum, order_statistic
 from cfx_jax.optimise.adaptive_step import Search, begin, observe, return_to_best
-from cfx_jax.optimise.algorithm import Algorithm, Objective, check_num_steps
+from cfx_jax.optimise.algorithm import Algorithm, Objective
 
 _FIRST_TOP_FRACTION = 0.2
 _SPARSITY_RATIO = 0.95

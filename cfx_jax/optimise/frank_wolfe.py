@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
+from cfx_jax.checks import check_num_steps
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.optimise.adaptive_step import Search, adapt, begin, observe
-from cfx_jax.optimise.algorithm import Algorithm, Objective, check_num_steps
+from cfx_jax.optimise.algorithm import Algorithm, Objective
 
 
 class FrankWolfeState(NamedTuple):

@@ -8,7 +8,8 @@ import optax
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.optimise.algorithm import Algorithm, Objective, State, check_num_steps
+from cfx_jax.checks import check_num_steps
+from cfx_jax.optimise.algorithm import Algorithm, Objective, State
 
 
 class OptaxState(NamedTuple):

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_choice, check_positive
+from cfx_jax.checks import check_choice, check_num_steps, check_positive
 from cfx_jax.geometry.lp_ball import unit_direction
-from cfx_jax.optimise.algorithm import Algorithm, Objective, check_num_steps
+from cfx_jax.optimise.algorithm import Algorithm, Objective
 
 
 class DescentState(NamedTuple):

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.report.files import replacing
+from cfx_jax.files import replacing
 from cfx_jax.report.inputs import check_filled, check_images
 from cfx_jax.report.text import fit
 

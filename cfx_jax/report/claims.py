@@ -17,8 +17,8 @@ from typing import Any, Literal
 import numpy as np
 
 from cfx_jax.errors import InputError
+from cfx_jax.files import write_text
 from cfx_jax.report.cells import format_cell
-from cfx_jax.report.files import write_text
 from cfx_jax.report.inputs import check_choice
 from cfx_jax.report.table import format_table
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cfx_jax.errors import InputError, import_extra
+from cfx_jax.files import write_text
 from cfx_jax.report.blocks import (
     Block,
     Section,
@@ -23,7 +24,6 @@ from cfx_jax.report.blocks import (
 )
 from cfx_jax.report.cells import DEFAULT_DIGITS, Digits
 from cfx_jax.report.claims import Claim, summary
-from cfx_jax.report.files import write_text
 
 _TEMPLATE = "report.html.jinja"
 

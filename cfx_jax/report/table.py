@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from cfx_jax.files import write_text
 from cfx_jax.report.cells import DEFAULT_DIGITS, Digits, format_cells, numbers, numeric_columns
-from cfx_jax.report.files import write_text
 
 _PARTS = {1: ("",), 2: ("", "_std"), 3: ("", "_low", "_high")}
 

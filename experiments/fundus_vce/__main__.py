@@ -8,8 +8,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+from cfx_jax.files import write_text
 from cfx_jax.report import format_claims, format_table
-from cfx_jax.report.files import write_text
 from experiments import cli
 from experiments.fundus_vce import present
 from experiments.fundus_vce.claims import claims as make_claims

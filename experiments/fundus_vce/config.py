@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from trainers import classifier, trades
 from trainers.optimiser import OptimiserConfig
@@ -65,6 +65,8 @@ class Config:
     """1 for grey images, 3 for colour (paper: 3)."""
     num_images: int = 8000
     """Images of the synthetic world."""
+    severity: float = 1.0
+    """Strength of the synthetic lesions: 1 is as documented in cfx_jax.data.SyntheticFundus."""
     validation: float = 0.15
     """Share of images for the selection of weights (paper: 0.15)."""
     temperature: float = 0.04
@@ -91,10 +93,10 @@ class Config:
     """Folder of trained models and intermediate results; a second start reads them from there."""
 
 
-def _plain(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
+def _plain(num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float) -> classifier.Config:
     return classifier.Config(
         model="resnet_small",
-        optimiser=OptimiserConfig(name="adam", learning_rate=2e-3, weight_decay=1e-3),
+        optimiser=OptimiserConfig(name="adam", learning_rate=learning_rate, weight_decay=1e-3),
         num_steps=num_steps,
         batch_size=batch_size,
         evaluate_every=evaluate_every,
@@ -104,15 +106,22 @@ def _plain(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.C
 
 
 def _robust(
-    num_steps: int, batch_size: int, evaluate_every: int, *, radius: float, attack_steps: int, step_size: float
+    num_steps: int,
+    batch_size: int,
+    evaluate_every: int,
+    *,
+    learning_rate: float,
+    radius: float,
+    attack_steps: int,
+    step_size: float,
 ) -> trades.Config:
     return trades.Config(
-        **_fields(_plain(num_steps, batch_size, evaluate_every)),
+        **_fields(_plain(num_steps, batch_size, evaluate_every, learning_rate=learning_rate)),
         attack=trades.AttackConfig(radius=radius, num_steps=attack_steps, step_size=step_size),
     )
 
 
-def _fields(config: classifier.Config) -> dict:
+def _fields(config: classifier.Config) -> dict[str, Any]:
     return {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
 
 
@@ -123,8 +132,8 @@ SMOKE = Config(
     validation=0.2,
     temperature=0.2,
     test=0.2,
-    plain=_plain(4, 16, 2),
-    robust=_robust(3, 16, 2, radius=0.25, attack_steps=2, step_size=0.5),
+    plain=_plain(4, 16, 2, learning_rate=2e-3),
+    robust=_robust(3, 16, 2, learning_rate=2e-3, radius=0.25, attack_steps=2, step_size=0.5),
     robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=4, num_restarts=2, num_images=16),
     explanations=ExplanationConfig(
         radii=(1.0, 0.5, 0.05), sweep=(0.02, 0.05), num_steps=4, integration_steps=4, num_shown=1, num_localised=6
@@ -136,12 +145,13 @@ DEMO = Config(
     preset="demo",
     num_images=4500,
     test=0.1,
-    plain=_plain(400, 64, 100),
-    robust=_robust(240, 64, 80, radius=0.5, attack_steps=5, step_size=0.4),
-    robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=50, num_restarts=2, num_images=200),
+    plain=_plain(300, 64, 75, learning_rate=2e-3),
+    robust=_robust(200, 64, 50, learning_rate=3e-3, radius=0.25, attack_steps=4, step_size=0.4),
+    robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=40, num_restarts=2, num_images=200),
     explanations=ExplanationConfig(
-        radii=(5.0, 1.6, 0.09), sweep=(0.03, 0.06, 0.09, 0.12), integration_steps=50, num_shown=3, num_localised=60
+        radii=(6.0, 1.7, 0.1), sweep=(0.025, 0.05, 0.075, 0.1), integration_steps=50, num_shown=3, num_localised=41
     ),
+    batch_size=32,
 )
 
 IMAGES = Config(
@@ -151,10 +161,10 @@ IMAGES = Config(
     validation=0.1,
     temperature=0.05,
     test=0.15,
-    plain=_plain(800, 128, 100),
-    robust=_robust(500, 128, 100, radius=0.5, attack_steps=8, step_size=0.3),
-    robust_accuracy=RobustAccuracyConfig(radius=0.5, num_steps=100, num_restarts=9, num_images=500),
-    explanations=ExplanationConfig(radii=(7.0, 2.5, 0.15), sweep=(0.05, 0.1, 0.15, 0.2)),
+    plain=_plain(1000, 128, 100, learning_rate=2e-3),
+    robust=_robust(800, 128, 100, learning_rate=3e-3, radius=0.5, attack_steps=4, step_size=0.4),
+    robust_accuracy=RobustAccuracyConfig(radius=0.5, num_steps=100, num_restarts=5, num_images=500),
+    explanations=ExplanationConfig(radii=(7.0, 2.5, 0.2), sweep=(0.05, 0.1, 0.15, 0.2)),
 )
 
 PRESETS = {"smoke": SMOKE, "demo": DEMO, "images": IMAGES}

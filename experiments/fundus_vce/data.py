@@ -64,10 +64,16 @@ def load(config: Config, workspace: Workspace) -> Data:
 def _synthetic(config: Config, workspace: Workspace) -> tuple[Arrays, tuple[str, ...], dict[str, object]]:
     if config.classes or config.channels != 3:
         raise InputError("--classes, --channels: the synthetic images have their own; leave these out, or give --data")
-    identity = {"data": "synthetic", "num_images": config.num_images, "size": config.image_size, "seed": config.seed}
+    identity = {
+        "data": "synthetic",
+        "num_images": config.num_images,
+        "size": config.image_size,
+        "severity": config.severity,
+        "seed": config.seed,
+    }
 
     def draw() -> Arrays:
-        source = SyntheticFundus(config.num_images, size=config.image_size, seed=config.seed)
+        source = SyntheticFundus(config.num_images, size=config.image_size, severity=config.severity, seed=config.seed)
         fields = ("image", "label", "lesion_mask", "eye_mask")
         return load_arrays(source, np.arange(len(source)), fields=fields, progress=True)
 

@@ -26,7 +26,7 @@ class Raise:
     num_steps: int = 12
 
     def __call__(self, scale, example):
-        constraint = lp_ball_in_box(example, 0.5, self.p)
+        constraint = lp_ball_in_box(example, 0.15, self.p)
         make = apgd if self.p == 2 else auto_frank_wolfe
         objective = negative_log_probability(lambda x: scale * convolutional_classifier(x), 1)
         return Problem(make(constraint, num_steps=self.num_steps), objective, example)
@@ -53,7 +53,8 @@ def test_an_early_stop_gives_the_same_result_in_both_loops_and_rests_where_reach
     by_host = solve(Raise(), SCALE, IMAGES, loop="host", stop_below=level)
     by_scan = solve(Raise(), SCALE, IMAGES, loop="scan", stop_below=level)
     np.testing.assert_allclose(by_host.trace, by_scan.trace, rtol=2e-4, atol=1e-5)
-    np.testing.assert_allclose(by_host.solution, by_scan.solution, atol=2e-4)
+    # Where a search has converged, rounding decides which step counts as an improvement: values agree better than points.
+    np.testing.assert_allclose(by_host.solution, by_scan.solution, atol=5e-3)
     for trace, whole in zip(by_host.trace, full.trace, strict=True):
         reached = np.flatnonzero(np.minimum.accumulate(whole) < level)
         last = reached[0] if len(reached) else len(whole) - 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.report.files import replacing
+from cfx_jax.files import replacing
 from cfx_jax.report.text import fit
 
 if TYPE_CHECKING:

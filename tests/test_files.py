@@ -5,7 +5,7 @@ import os
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.files import replacing, write_text
+from cfx_jax.files import replacing, write_text
 
 
 def test_text_arrives_with_its_folders(tmp_path):
