@@ -5,8 +5,7 @@ Maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as Bo
 directions are gradients of unit l1 norm, summed with momentum; each step has a fixed length along that sum
 (its sign for the linf norm); then the ball and the box; the best iterate, the start included, is the answer.
 
-Deviation: the start is a random point near ``x0``. The divergence has gradient zero at ``x0`` itself, where
-    the
+Deviation: the start is a random point near ``x0``. The divergence has gradient zero at ``x0`` itself, where the
 released code starts, so images can fail to move at all; the noise of the original TRADES code, 1e-3 in every
 entry, is longer than the radius for large images.
 """

@@ -145,13 +145,13 @@ DEMO = Config(
     preset="demo",
     num_images=4500,
     test=0.1,
-    plain=_plain(300, 64, 75, learning_rate=2e-3),
-    robust=_robust(200, 64, 50, learning_rate=3e-3, radius=0.25, attack_steps=4, step_size=0.4),
-    robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=40, num_restarts=2, num_images=200),
+    plain=_plain(300, 64, 100, learning_rate=2e-3),
+    robust=_robust(170, 64, 85, learning_rate=3e-3, radius=0.25, attack_steps=4, step_size=0.4),
+    robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=40, num_restarts=2, num_images=128),
     explanations=ExplanationConfig(
-        radii=(6.0, 1.7, 0.1), sweep=(0.025, 0.05, 0.075, 0.1), integration_steps=50, num_shown=3, num_localised=41
+        radii=(6.0, 1.7, 0.1), sweep=(0.025, 0.05, 0.075, 0.1), integration_steps=25, num_shown=3, num_localised=36
     ),
-    batch_size=32,
+    batch_size=48,
 )
 
 IMAGES = Config(

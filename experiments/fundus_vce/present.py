@@ -1,5 +1,6 @@
 """Tables, figures, animation, claims and the page that holds them all."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -62,28 +63,27 @@ def overlap_table(localised: Localised) -> Table:
     return ["IoU", *localised.methods], rows
 
 
-def counterfactual_rows(config: Config, data: Data, shown: Shown, name: str) -> list[CounterfactualRow]:
-    """One row for each image: the counterfactuals of every norm towards every class."""
+def counterfactual_rows(config: Config, data: Data, shown: Shown, name: str, target: int) -> list[CounterfactualRow]:
+    """One row for each image: the counterfactuals of every norm towards one class."""
     settings, test = config.explanations, data.part("test")
     rows = []
     for row, position in enumerate(shown.test):
         image = test["image"][position]
         panels = []
-        for target, target_name in enumerate(data.class_names):
-            for p, radius in zip(settings.norms, settings.radii, strict=True):
-                found = shown.vce[name, p, target]
-                changed = np.asarray(found.image[row])
-                saliency = np.asarray(vce_saliency(image, changed))[None]
-                eye = test["eye_mask"][position] if "eye_mask" in test else np.ones(image.shape[:2], bool)
-                panels.append(
-                    CounterfactualPanel(
-                        image=changed,
-                        target=target_name,
-                        probability=float(found.probability[row]),
-                        name=f"l{p:g}, ε = {radius:g}",
-                        saliency=threshold(saliency, eye[None], settings.quantile_vce)[0],
-                    )
+        for p, radius in zip(settings.norms, settings.radii, strict=True):
+            found = shown.vce[name, p, target]
+            changed = np.asarray(found.image[row])
+            saliency = np.asarray(vce_saliency(image, changed))[None]
+            eye = test["eye_mask"][position] if "eye_mask" in test else np.ones(image.shape[:2], bool)
+            panels.append(
+                CounterfactualPanel(
+                    image=changed,
+                    target=data.class_names[target],
+                    probability=float(found.probability[row]),
+                    name=f"l{p:g}, ε = {radius:g}",
+                    saliency=threshold(saliency, eye[None], settings.quantile_vce)[0],
                 )
+            )
         predicted = int(shown.probability[name][row].argmax())
         rows.append(
             CounterfactualRow(
@@ -172,13 +172,13 @@ def _counterfactual_section(report: Report, folder: Path, config: Config, data: 
         "The most confident image of a class within a small distance of the original. Blue and red: what was taken away and"
         " added.",
     )
-    for name in NAMES:
-        rows = counterfactual_rows(config, data, shown, name)
-        path = counterfactual_grid(folder / f"figure_counterfactuals_{name}.png", rows, title=name, note=data.note)
-        classes = " and ".join(data.class_names)
+    for name, (target, goal) in itertools.product(NAMES, enumerate(data.class_names)):
+        rows = counterfactual_rows(config, data, shown, name, target)
+        place = folder / f"figure_counterfactuals_{name}_{target}.png"
+        path = counterfactual_grid(place, rows, title=f"{name} classifier, towards {goal}", note=data.note)
         report.figure(
             path,
-            caption=f"Counterfactuals of the {name} classifier, towards {classes}.",
+            caption=f"Counterfactuals of the {name} classifier towards {goal}.",
             alt=f"Grid: test images, their counterfactuals in norms {config.explanations.norms}, and the differences.",
         )
     path = morph(folder / "animation_radius.gif", config, data, shown)
