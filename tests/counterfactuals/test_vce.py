@@ -70,7 +70,7 @@ def test_the_image_itself_is_kept_where_nothing_better_is_found():
         return jnp.stack([0.0, -100 * distance])
 
     image = jnp.full((8, 8, 1), 0.5)
-    result = vce(peaked, image, 1, p=1.5, radius=0.5, num_steps=3, key=KEY)
+    result = jax.jit(lambda image: vce(peaked, image, 1, p=1.5, radius=0.5, num_steps=3, key=KEY))(image)
     np.testing.assert_array_equal(result.image, image)
     assert float(result.probability) == pytest.approx(0.5)
 
