@@ -8,6 +8,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cfx_jax.report
+import experiments.fundus_vce
 from cfx_jax.files import write_text
 from cfx_jax.report import format_claims, format_table
 from experiments import cli
@@ -18,7 +20,9 @@ from experiments.fundus_vce.data import load
 from experiments.fundus_vce.evaluate import evaluate
 from experiments.fundus_vce.explain import explain
 from experiments.fundus_vce.train import train
-from experiments.stages import Workspace, fingerprint
+from experiments.stages import Workspace, fingerprint, source_digest
+
+_STAMP = "drawn_from.txt"
 
 
 def main(config: Config) -> None:
@@ -30,8 +34,12 @@ def main(config: Config) -> None:
     shown, localised = explain(config, data, classifiers, workspace)
     claims = make_claims(evaluation, localised, data.note)
     folder = results_folder(config)
-    write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))
-    page = present.write_all(folder, config, data, evaluation, shown, localised, claims, classifiers.temperatures)
+    drawn_from = fingerprint([config, classifiers.identity, source_digest(cfx_jax.report, experiments.fundus_vce)])
+    if not _is_drawn(folder, drawn_from):
+        print("tables and figures ...", flush=True)
+        write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))
+        present.write_all(folder, config, data, evaluation, shown, localised, claims, classifiers.temperatures)
+        write_text(folder / _STAMP, drawn_from)
     print()
     print(format_table(*present.accuracy_table(evaluation)))
     if localised is not None:
@@ -39,7 +47,12 @@ def main(config: Config) -> None:
         print(format_table(*present.overlap_table(localised)))
     print()
     print(format_claims(claims))
-    print(f"\n{data.note}\nReport: {page.resolve()}")
+    print(f"\n{data.note}\nReport: {(folder / 'report.html').resolve()}")
+
+
+def _is_drawn(folder: Path, drawn_from: str) -> bool:
+    stamp = folder / _STAMP
+    return (folder / "report.html").exists() and stamp.exists() and stamp.read_text() == drawn_from
 
 
 def results_folder(config: Config) -> Path:

@@ -17,7 +17,7 @@ from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.stages import Workspace
+from experiments.stages import Arrays, Workspace
 from trainers import classifier as plain_trainer
 from trainers import trades
 from trainers.supervised import SupervisedConfig
@@ -39,10 +39,11 @@ def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
     """Trains, or reads from the workspace, both networks, and calibrates each on its own split."""
     validation = {name: data.part("validation")[name] for name in ("image", "label")}
     augment = _augmentation(config)
+    normalisation = workspace.cached("normalisation", data.identity, lambda: _normalisation(data))
     models: dict[str, nnx.Module] = {}
     settings: dict[str, SupervisedConfig] = {}
     for name, trainer, chosen in (("plain", plain_trainer, config.plain), ("robust", trades, config.robust)):
-        settings[name] = _fit_to_data(chosen, data)
+        settings[name] = _fit_to_data(chosen, data, normalisation)
         folder = workspace.folder(name, [settings[name], data.identity, config.augmentation])
         print(f"{name} classifier: {settings[name].num_steps} steps in {folder}", flush=True)
         models[name] = trainer.train(
@@ -63,15 +64,21 @@ def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict
     return {**members, "ensemble": ensemble([members["plain"], members["robust"]])}
 
 
-def _fit_to_data(settings: SupervisedConfig, data: Data) -> SupervisedConfig:
-    images = data.part("train")["image"]
+def _fit_to_data(settings: SupervisedConfig, data: Data, normalisation: Arrays) -> SupervisedConfig:
     return dataclasses.replace(
         settings,
         num_classes=len(data.class_names),
-        in_channels=images.shape[-1],
-        mean=tuple(round(float(value), 4) for value in images.mean(axis=(0, 1, 2), dtype=np.float64)),
-        std=tuple(round(float(value), 4) for value in images.std(axis=(0, 1, 2), dtype=np.float64)),
+        in_channels=len(normalisation["mean"]),
+        mean=tuple(normalisation["mean"].tolist()),
+        std=tuple(normalisation["std"].tolist()),
     )
+
+
+def _normalisation(data: Data) -> Arrays:
+    """Mean and standard deviation of each channel over the training images, rounded so that they name themselves."""
+    images = data.part("train")["image"]
+    axes = (0, 1, 2)
+    return {"mean": images.mean(axes, np.float64).round(4), "std": images.std(axes, np.float64).round(4)}
 
 
 def _temperature(classifier: Classifier, data: Data) -> float:
