@@ -7,24 +7,17 @@ the time of ``drive`` against N + 1 times that of a jitted, vmapped ``value_and_
     python -m benchmarks.optimiser_overhead --share 0.2     # a fifth of the steps
 """
 
-import json
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
-from jax import Array
 
+from benchmarks.measure import classifier, median_seconds, report, seconds, value_and_gradient
 from cfx_jax.checks import check_choice
 from cfx_jax.counterfactuals import VCEExample, VCEProblem
-from cfx_jax.files import write_text
-from cfx_jax.models import build, per_image
-from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import drive
 from cfx_jax.parallel import data_mesh, replicate
 from cfx_jax.report import format_table
@@ -35,8 +28,6 @@ from experiments import cli
 class Config:
     """Measures the optimisers' own cost."""
 
-    preset: str = "full"
-    """The only preset."""
     model: str = "resnet50"
     """Architecture, by name."""
     image_size: int = 224
@@ -52,72 +43,37 @@ class Config:
 
 
 RUNS = {1.0: ("APGD", 100.0, 100), 2.0: ("APGD", 6.0, 100), 1.5: ("AFW", 30.0, 75), 4.0: ("AFW", 0.2, 75)}
+_COLUMNS = ["run", "seconds", "gradients alone", "ratio"]
 
 
 def main(config: Config) -> None:
     """Prints one row for each optimiser: seconds, seconds of the gradients alone, ratio."""
-    classifier = replicate(_classifier(config.model), data_mesh())
+    model = replicate(classifier(config.model), data_mesh())
     shape = (config.num_images, config.image_size, config.image_size, 3)
     images = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
     targets = np.zeros(config.num_images, np.int32)
+    gradient = partial(value_and_gradient, model, jnp.asarray(images), jnp.asarray(targets))
+    seconds(gradient)  # compiles
     rows = []
     for p in config.norms:
         check_choice(p, tuple(RUNS), name="norms")
         name, radius, full = RUNS[p]
         num_steps = max(int(config.share * full), 1)
-        before = _gradient_seconds(classifier, images, targets)
-        seconds = _drive_seconds(classifier, images, targets, p, radius, num_steps)
-        gradient = (before + _gradient_seconds(classifier, images, targets)) / 2
-        alone = (num_steps + 1) * gradient
-        rows.append([f"{name}-{num_steps} l{p:g}", seconds, alone, seconds / alone])
+        run = partial(drive, VCEProblem(p=p, num_steps=num_steps), model, _examples(images, targets, radius))
+        seconds(run)  # compiles
+        before = median_seconds(gradient, repeats=7)
+        whole = seconds(run)
+        alone = (num_steps + 1) * (before + median_seconds(gradient, repeats=7)) / 2
+        rows.append([f"{name}-{num_steps} l{p:g}", whole, alone, whole / alone])
         print(format_table(_COLUMNS, rows[-1:]), flush=True)
-    print()
-    print(format_table(_COLUMNS, rows))
-    if config.output:
-        device = jax.devices()[0].device_kind
-        result = {"config": asdict(config), "device": device, "jax": jax.__version__, "columns": _COLUMNS, "rows": rows}
-        write_text(Path(config.output), json.dumps(result, indent=2))
+    report(config, _COLUMNS, rows, config.output)
 
 
-_COLUMNS = ["run", "seconds", "gradients alone", "ratio"]
-
-
-def _classifier(name: str) -> Classifier:
-    zeros, ones = (0.0,) * 3, (1.0,) * 3
-    return per_image(build(name, num_classes=2, in_channels=3, mean=zeros, std=ones, rngs=nnx.Rngs(0)))
-
-
-@jax.jit
-def _value_and_gradient(classifier: Classifier, images: Array, targets: Array) -> Any:
-    def one(image: Array, target: Array) -> Any:
-        return jax.value_and_grad(negative_log_probability(classifier, target))(image)
-
-    return jax.vmap(one)(images, targets)
-
-
-def _gradient_seconds(classifier: Classifier, images: np.ndarray, targets: np.ndarray, repeats: int = 7) -> float:
-    call = partial(_value_and_gradient, classifier, jnp.asarray(images), jnp.asarray(targets))
-    jax.block_until_ready(call())
-    seconds = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(call())
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds))
-
-
-def _drive_seconds(
-    classifier: Classifier, images: np.ndarray, targets: np.ndarray, p: float, radius: float, num_steps: int
-) -> float:
+def _examples(images: np.ndarray, targets: np.ndarray, radius: float) -> VCEExample:
     radii = np.full(len(images), radius, np.float32)
     fields: Any = (images, targets, radii, None, jax.random.split(jax.random.key(0), len(images)))
-    example = VCEExample(*fields)
-    problem = VCEProblem(p=p, num_steps=num_steps)
-    drive(problem, classifier, example)  # compiles
-    start = time.perf_counter()
-    drive(problem, classifier, example)
-    return time.perf_counter() - start
+    return VCEExample(*fields)
 
 
 if __name__ == "__main__":
-    cli.run(main, {"full": Config()}, default="full")
+    cli.command(main, Config)

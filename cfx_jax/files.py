@@ -1,21 +1,25 @@
-"""Writing result files so that a reader never meets half a file and an old result is never lost to a
-crash."""
+"""Writing files so that a reader, or a start after a crash, meets the old content or the new, never half of it."""
 
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cfx_jax.errors import InputError
 
+_NO_ROOM = ("no space left", "file too large", "quota exceeded", "resource_exhausted")
+
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
     """Gives a temporary path in the folder of ``path``, and moves it onto ``path`` when the block succeeds.
 
     Args:
         path: the file to write; folders that are missing are made.
+        durable: whether content and name reach the disk before the block ends, so that they outlive a power cut too.
+            It takes milliseconds; without it only the death of the process is survived.
 
     Yields:
         The temporary path to write to. If the block raises, it is removed and ``path`` is as it was.
@@ -24,27 +28,28 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: the file or its folder cannot be written (a missing permission, a full disk).
     """
     target = Path(path)
-    temporary: Path | None = None
-    try:
+    with writing("the file", target, "free space there or choose another place"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _temporary_beside(target)
-        yield temporary
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {target}: {error.strerror or error}; free space there or choose another place"
-        ) from error
-    finally:
-        if temporary is not None:
+        # In the same folder: a move between folders may be a copy, which can be cut short.
+        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+        try:
+            yield temporary
+            if durable:
+                _sync(temporary, os.O_RDWR)
+            os.replace(temporary, target)
+            if durable:
+                sync_folder(target.parent)
+        finally:
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> Path:
+def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> Path:
     """Writes a UTF-8 text file in one move.
 
     Args:
         path: the file to write.
         text: its contents.
+        durable: as in ``replacing``.
 
     Returns:
         The path.
@@ -52,12 +57,66 @@ def write_text(path: str | os.PathLike[str], text: str) -> Path:
     Raises:
         InputError: the file cannot be written.
     """
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return Path(path)
 
 
-def _temporary_beside(target: Path) -> Path:
-    """A name nobody else uses, in the same folder: a move between folders may be a copy, which can be cut
-    short."""
-    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+@contextmanager
+def writing(what: str, path: Path, advice: str) -> Iterator[None]:
+    """Turns a failure to write, a full disk above all, into one line for the user; of nested ones the outermost speaks.
+
+    Args:
+        what: what is being written, e.g. ``"the metrics"``.
+        path: where.
+        advice: what to do about it, the end of the message.
+
+    Raises:
+        InputError: the file system refused; other exceptions pass through.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = _refusal(error)
+        if reason is None:
+            raise
+        raise _RefusedError(f"{what} could not be written to {path} ({reason}): {advice}", reason) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable, where the file system knows how to."""
+    with suppress(OSError):  # some network file systems refuse to sync a folder; the rename itself has succeeded
+        _sync(folder, os.O_RDONLY)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _RefusedError(InputError):
+    """The file system refused to write, for the given reason."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def _refusal(error: Exception) -> str | None:
+    """Why the file system refused, None for an error of another kind."""
+    if isinstance(error, _RefusedError):
+        return error.reason
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    # TensorStore reports the operating system's refusals as ValueError, with the reason in its text.
+    found = next((words for words in _NO_ROOM if words in str(error).lower()), None)
+    return found and ("No space left" if found == _NO_ROOM[3] else found.capitalize())
+
+
+def _sync(path: Path, mode: int) -> None:
+    descriptor = os.open(path, mode)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

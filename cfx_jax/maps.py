@@ -4,10 +4,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.errors import InputError
 
 
-def channel_sum(saliency: Float[Array, "*batch h w c"]) -> Float[Array, "*batch h w"]:
+def channel_sum(saliency: Float[AnyArray, "*batch h w c"]) -> Float[Array, "*batch h w"]:
     """The sum of absolute values over channels.
 
     Args:

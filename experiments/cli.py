@@ -1,8 +1,9 @@
-"""The command line of experiments: presets, errors without tracebacks, and the compilation cache."""
+"""The command line of experiments and commands: presets, errors without tracebacks, and the compilation cache."""
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,20 +28,44 @@ def run(
     A mistake that the user can mend is printed as one line and ends the process with status 2.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        tyro = import_extra("tyro", "the command line of experiments")
+    with _mistakes_in_one_line():
         preset = _preset(arguments, default)
         if preset not in presets:
             raise InputError(f"--preset: expected one of {', '.join(presets)}, got {preset}")
-        config = tyro.cli(type(presets[preset]), default=presets[preset], args=arguments)
-        use_compilation_cache()
-        main(config)
+        _start(main, type(presets[preset]), arguments, default=presets[preset])
+
+
+def command(main: Callable[[C], None], config_class: type[C], *, arguments: Sequence[str] | None = None) -> None:
+    """Parses every field of the configuration, then runs a command that has no presets.
+
+    Args:
+        main: the command.
+        config_class: its configuration, a dataclass; fields without a default must be given.
+        arguments: the command line; None for the process's own.
+
+    A mistake that the user can mend is printed as one line and ends the process with status 2.
+    """
+    with _mistakes_in_one_line():
+        _start(main, config_class, list(sys.argv[1:] if arguments is None else arguments))
+
+
+@contextmanager
+def _mistakes_in_one_line() -> Iterator[None]:
+    try:
+        yield
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("stopped: start the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _start(main: Callable[[C], None], config_class: type[C], arguments: Sequence[str], **options: C) -> None:
+    tyro = import_extra("tyro", "the command line of experiments")
+    config = tyro.cli(config_class, args=arguments, **options)
+    use_compilation_cache()
+    main(config)
 
 
 def _preset(arguments: Sequence[str], default: str) -> str:

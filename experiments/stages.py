@@ -46,14 +46,18 @@ def source_digest(*packages: ModuleType) -> str:
 
 
 class Workspace:
-    """A folder in which stages keep their results."""
+    """A folder in which stages keep their results.
+
+    Attributes:
+        root: the folder.
+    """
 
     def __init__(self, root: str | Path) -> None:
-        self._root = Path(root)
+        self.root = Path(root)
 
     def folder(self, stage: str, depends: Any) -> Path:
         """The folder of one stage: ``STAGE-FINGERPRINT``."""
-        return self._root / f"{stage}-{fingerprint([stage, depends])}"
+        return self.root / f"{stage}-{fingerprint([stage, depends])}"
 
     def cached(self, stage: str, depends: Any, compute: Callable[[], Arrays]) -> Arrays:
         """The arrays of a stage, computed only where they are not there yet.
@@ -72,7 +76,6 @@ class Workspace:
                 print(f"{stage}: {path} cannot be read ({error}) and is made anew", flush=True)
         print(f"{stage} ...", flush=True)
         arrays = compute()
-        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         return arrays

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGES = (
     "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "models", "losses", "metrics",
-    "data", "training", "parallel", "checks", "report",
+    "data", "data.fundus", "data.fundus_sets", "training", "parallel", "checks", "report",
 )  # fmt: skip
 FLAX_FREE = ("geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "metrics")
 

@@ -1,11 +1,16 @@
-"""Files are replaced whole or not at all."""
+"""Files are replaced whole or not at all, and what the file system refuses is one line."""
 
+import errno
+import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.files import replacing, write_text
+from cfx_jax.files import digest, replacing, write_text, writing
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_text_arrives_with_its_folders(tmp_path):
@@ -40,14 +45,87 @@ def test_new_file_has_the_rights_of_an_ordinary_one(tmp_path):
     assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+@pytest.mark.parametrize("durable", [False, True])
+def test_only_durable_files_are_synced_and_before_they_get_their_name(tmp_path, monkeypatch, durable):
+    path, seen, real = tmp_path / "a.txt", [], os.fsync
+
+    def fsync(descriptor):
+        seen.append((os.path.isdir(descriptor), path.exists()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_text(path, "new", durable=durable)
+    assert seen == ([(False, False), (True, True)] if durable else [])
+    assert path.read_text() == "new"
+
+
+def test_failed_sync_leaves_the_old_file(tmp_path, monkeypatch):
+    write_text(tmp_path / "a.txt", "old", durable=True)
+    monkeypatch.setattr(os, "fsync", raise_full)
+    with pytest.raises(
+        InputError, match=r"^the file could not be written to .*a\.txt \(No space left on device\): free"
+    ):
+        write_text(tmp_path / "a.txt", "new", durable=True)
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def raise_full(*_):
+    raise FULL
+
+
 def test_full_disk_is_reported_in_one_line(tmp_path):
-    message = r"cannot write .*a\.txt: No space left; free space there"
+    message = (
+        r"^the file could not be written to .*a\.txt \(No space left on device\): free space there or choose another"
+    )
     with pytest.raises(InputError, match=message), replacing(tmp_path / "a.txt"):
-        raise OSError(28, "No space left")
+        raise FULL
     assert os.listdir(tmp_path) == []
 
 
 def test_folder_that_is_a_file_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(
+        InputError, match=r"^the file could not be written to .*a\.txt \((File exists|Not a directory)\)"
+    ):
         write_text(tmp_path / "file" / "a.txt", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (FULL, "No space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (
+            ValueError("RESOURCE_EXHAUSTED: Error writing 'x' [OS error 28: ENOSPC No space left on device]"),
+            "No space left",
+        ),
+        (ValueError("RESOURCE_EXHAUSTED: 'x'"), "No space left"),
+        (ValueError("Error writing [OS error 27: EFBIG File too large]"), "File too large"),
+    ],
+)
+def test_refusals_of_the_file_system_become_one_line(error, reason):
+    message = rf"^the metrics could not be written to /w/m \({reason}\): free some space$"
+    with pytest.raises(InputError, match=message), writing("the metrics", Path("/w/m"), "free some space"):
+        raise error
+
+
+def test_outermost_name_is_the_one_reported(tmp_path):
+    message = r"^the metrics could not be written to /w/m \(No space left on device\): free some space$"
+    with (
+        pytest.raises(InputError, match=message),
+        writing("the metrics", Path("/w/m"), "free some space"),
+        replacing(tmp_path / "a.txt"),
+    ):
+        raise FULL
+
+
+@pytest.mark.parametrize("error", [ValueError("a mistake in the code"), InputError("size: expected 3, got 4")])
+def test_other_errors_pass_through(error):
+    with pytest.raises(type(error), match=f"^{error}$"), writing("it", Path("/w"), "help"):
+        raise error
+
+
+def test_digest_is_the_sha256_of_the_bytes(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert digest(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()

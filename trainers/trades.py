@@ -7,7 +7,7 @@ the two predictions.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,9 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
-from cfx_jax.losses import kl_divergence, trades_attack, trades_loss
+from cfx_jax.losses import trades_attack, trades_divergence, trades_loss
+from cfx_jax.losses.trades import ORDERS, Order
+from cfx_jax.losses.trades_attack import check_start
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from trainers.nnx_views import ModelFactory, classifier_of, graph_of, training_view, variables_of
@@ -58,6 +60,9 @@ class AttackConfig:
     """Length of a step in units of the radius (defaults of the sibling code bases)."""
     momentum: float = 0.9
     """Weight of the earlier directions, in [0, 1) (released code: 0.9)."""
+    start: tuple[float, float] = (0.1, 0.5)
+    """Least and largest distance of the random start, in units of the radius (method card: 0.1 and 0.5; released code:
+    0 and 0, where the gradient vanishes)."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,9 @@ class Config(SupervisedConfig):
     """Weight of the divergence (paper: 6)."""
     attack: AttackConfig = field(default_factory=AttackConfig)
     """How adversarial images are found."""
+    divergence_order: Order = "clean_first"
+    """First argument of the divergence, in the loss and in the attack (released code: clean_first; paper, equation 1:
+    adversarial_first)."""
     select: Literal[
         "balanced_accuracy", "accuracy", "adversarial_accuracy", "adversarial_balanced_accuracy", "none"
     ] = "balanced_accuracy"
@@ -76,19 +84,11 @@ class Config(SupervisedConfig):
 
 
 def attack(
-    config: AttackConfig, key: PRNGKeyArray, classifier: Classifier, image: Float[Array, "h w c"]
+    config: Config, key: PRNGKeyArray, classifier: Classifier, image: Float[Array, "h w c"]
 ) -> Float[Array, "h w c"]:
     """The adversarial image of one image, as the training makes it; see ``losses.trades_attack``."""
-    return trades_attack(
-        key,
-        classifier,
-        image,
-        p=config.p,
-        radius=config.radius,
-        num_steps=config.num_steps,
-        step_size=config.step_size,
-        momentum=config.momentum,
-    )
+    options = {each.name: getattr(config.attack, each.name) for each in fields(AttackConfig)}
+    return trades_attack(key, classifier, image, order=config.divergence_order, **options)
 
 
 def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
@@ -105,7 +105,7 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         attack that works brings above 0.9.
 
     Raises:
-        InputError: a norm other than 2 and inf, numbers that must be above 0.
+        InputError: a norm other than 2 and inf, numbers out of range, an unknown order.
     """
     _check(config)
     graphdef, update = graph_of(choose_model(config, model)), make_update(config)
@@ -114,19 +114,17 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         images, labels = batch["image"], batch["label"]
         classifier = classifier_of(graphdef, state.params, state.rest)
         keys = jax.random.split(key, len(images))
-        adversarial = jax.vmap(lambda key, image: attack(config.attack, key, classifier, image))(keys, images)
+        adversarial = jax.vmap(lambda key, image: attack(config, key, classifier, image))(keys, images)
 
         def loss_of(params: Any) -> tuple[Array, tuple[Any, Array, Array]]:
             module = training_view(graphdef, params, state.rest)
             clean, attacked = _separate(module(_interleave(images, adversarial)))
-            return trades_loss(clean, attacked, labels, beta=config.beta), (
-                variables_of(module)[1],
-                clean,
-                attacked,
-            )
+            loss = trades_loss(clean, attacked, labels, beta=config.beta, order=config.divergence_order)
+            return loss, (variables_of(module)[1], clean, attacked)
 
         (loss, (rest, clean, attacked)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         metrics = {"loss": loss, **_metrics(clean, attacked, labels)}
+        metrics["divergence"] = trades_divergence(clean, attacked, order=config.divergence_order).mean()
         metrics["distance"] = _mean_length(config.attack, adversarial - images)
         return update(state, gradients, rest), metrics
 
@@ -157,7 +155,7 @@ def make_robust_evaluate(
     keys = jax.random.split(jax.random.key(config.seed), len(images))
 
     def attacked(classifier: Classifier, example: tuple[PRNGKeyArray, Array]) -> Float[Array, " k"]:
-        return classifier(attack(config.attack, example[0], classifier, example[1]))
+        return classifier(attack(config, example[0], classifier, example[1]))
 
     def evaluate(state: State) -> dict[str, float]:
         classifier = classifier_of(graphdef, state.params, state.rest)
@@ -183,25 +181,8 @@ def train(
 ) -> nnx.Module:
     """Trains a robust classifier, or goes on with a training that was stopped; a finished one is only read.
 
-    Args:
-        config: the training. Where ``config.select`` is adversarial, the validation images are attacked as
-            well.
-        source: random-access data set whose items hold ``image`` and ``label``.
-        train_indices: the items to train on.
-        validation: ``image`` ``(m, h, w, c)`` in [0, 1] and ``label`` ``(m,)``.
-        workdir: folder of this training.
-        model: makes the model from ``nnx.Rngs``; None for the configuration's.
-        start: a model to go on from instead of random weights.
-        augment: ``(image, rng) -> image``, applied to training images.
-        mesh: devices to train on; None for all.
-        progress: shows a progress bar.
-
-    Returns:
-        The selected model in evaluation mode.
-
-    Raises:
-        InputError: as ``training.fit``; options out of range; validation images or labels that cannot be
-            used.
+    Arguments, result and errors are those of ``trainers.classifier.train``. Where ``config.select`` is adversarial, the
+    validation images are attacked as well.
     """
     evaluations = [make_evaluate(config, validation, model=model, mesh=mesh)]
     if config.select.startswith("adversarial"):
@@ -223,20 +204,7 @@ def train(
 
 
 def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
-    """The selected model of a training.
-
-    Args:
-        workdir: folder of the training.
-        model: the factory that the training was given, if any.
-        unfinished: accept the best model so far of a training that was stopped.
-
-    Returns:
-        The model in evaluation mode.
-
-    Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not
-            finished.
-    """
+    """The selected model of a training; arguments, result and errors as ``trainers.classifier.load``."""
     return load_model("trades", Config, workdir, model=model, unfinished=unfinished)
 
 
@@ -245,6 +213,8 @@ def _check(config: Config) -> None:
     check_choice(config.attack.p, (2.0, float("inf")), name="attack.p")
     check_positive(config.attack.radius, name="attack.radius")
     check_positive(config.attack.step_size, name="attack.step_size")
+    check_start(config.attack.start, name="attack.start")
+    check_choice(config.divergence_order, ORDERS, name="divergence_order")
     if not config.beta >= 0:
         raise InputError(f"beta: expected a weight of at least 0, got {config.beta}")
 
@@ -262,7 +232,6 @@ def _metrics(clean: Float[Array, "b k"], attacked: Float[Array, "b k"], labels: 
     return {
         "accuracy": jnp.mean(clean.argmax(axis=1) == labels),
         "adversarial_accuracy": jnp.mean(attacked.argmax(axis=1) == labels),
-        "divergence": kl_divergence(clean, attacked).mean(),
     }
 
 

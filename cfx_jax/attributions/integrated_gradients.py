@@ -1,4 +1,8 @@
-"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic attribution for deep networks", equation 1)."""
+"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic attribution for deep networks", equation 1).
+
+The class released with Boreiko et al. 2022 leaves out the factor ``image - baseline`` and keeps the mean gradient:
+``multiply_by_inputs=False``.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +22,7 @@ def integrated_gradients(
     baseline: float | Float[Array, "h w c"] = 0.0,
     num_steps: int = 50,
     nodes_per_batch: int | None = None,
+    multiply_by_inputs: bool = True,
 ) -> Float[Array, "h w c"]:
     """The mean gradient along the straight path from a baseline, times the way (midpoint rule).
 
@@ -27,9 +32,11 @@ def integrated_gradients(
         baseline: the start of the path, an image or one value for all pixels; 0 is black.
         num_steps: number of nodes on the path, at least 1.
         nodes_per_batch: how many nodes are differentiated at once, which bounds the memory; None takes all.
+        multiply_by_inputs: whether the mean gradient is multiplied by the way, ``image - baseline``.
 
     Returns:
-        The signed map; its sum approaches ``score(image) - score(baseline)`` as ``num_steps`` grows.
+        The signed map; its sum approaches ``score(image) - score(baseline)`` as ``num_steps`` grows. Without the factor
+        the mean gradient, of which this holds for the product with the way.
 
     Raises:
         InputError: no valid image, a baseline of another shape, ``num_steps`` or ``nodes_per_batch`` below 1.
@@ -53,4 +60,4 @@ def integrated_gradients(
         return total + jax.vmap(node_gradient)(nodes).sum(axis=0), None
 
     total, _ = lax.scan(add, jnp.zeros_like(image), index, unroll=scan_unroll())
-    return way * total / num_steps
+    return (way * total if multiply_by_inputs else total) / num_steps

@@ -5,6 +5,7 @@ is augmented. So the stream does not depend on the number of threads, and resumi
 next batch only. Image i of the sequence is the same whatever the batch size or the number of processes.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
@@ -47,7 +48,7 @@ def training_batches(
     augment: Augment | None = None,
     process_index: int = 0,
     process_count: int = 1,
-    num_threads: int = 2,
+    num_threads: int | None = None,
     prefetch: int = 4,
 ) -> BatchIterator:
     """Endless batches for training, shuffled anew in every epoch; a batch may span two epochs.
@@ -62,7 +63,7 @@ def training_batches(
         process_index: number of this process. Each process reads its own contiguous share of every batch, so
             the shares put together are the batch that a single process would read.
         process_count: number of processes; must divide ``batch_size``.
-        num_threads: threads that read ahead; 0 reads when asked.
+        num_threads: threads that read ahead; 0 reads when asked, None takes one for each processor.
         prefetch: batches read ahead.
 
     Returns:
@@ -74,6 +75,7 @@ def training_batches(
             images in [0, 1] with labels that are classes.
     """
     _check_sizes(batch_size, process_index, process_count)
+    num_threads = os.cpu_count() or 1 if num_threads is None else num_threads
     if min(num_threads, prefetch) < 0:
         raise InputError(f"num_threads and prefetch must be 0 or more, got {num_threads} and {prefetch}")
     grain = import_extra("grain", "reading batches for training")

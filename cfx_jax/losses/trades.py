@@ -3,14 +3,22 @@
 The loss is ``CE(z, y) + beta * KL(p || p')`` with ``p = softmax(z)`` of the clean and ``p' = softmax(z')`` of
 the adversarial images, each averaged over the batch. The gradient flows through both arguments of the
 divergence, as in the published code. Boreiko et al. 2022 print the divergence with its arguments exchanged
-(their equation 1), while their code has this order; the code is followed.
+(their equation 1, ``order="adversarial_first"``), while their code has this order, which is the default.
 """
+
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from cfx_jax.checks import check_choice
 from cfx_jax.losses.cross_entropy import cross_entropy
+
+Order = Literal["clean_first", "adversarial_first"]
+"""Which prediction is the first argument of the divergence."""
+
+ORDERS: tuple[Order, ...] = ("clean_first", "adversarial_first")
 
 
 def trades_loss(
@@ -19,20 +27,47 @@ def trades_loss(
     labels: Int[Array, " b"],
     *,
     beta: float | Float[Array, ""],
+    order: Order = "clean_first",
 ) -> Float[Array, ""]:
-    """Cross-entropy of the clean logits plus ``beta`` times the mean divergence of the adversarial ones.
+    """Cross-entropy of the clean logits plus ``beta`` times the mean divergence from or to the adversarial ones.
 
     Args:
         clean_logits: logits of the images.
         adversarial_logits: logits of the same images after the inner maximisation, in the same order.
         labels: class indices in 0..k-1.
         beta: weight of the divergence, at least 0; 0 leaves the cross-entropy.
+        order: ``"clean_first"`` for ``KL(p || p')`` of the published codes, ``"adversarial_first"`` for
+            ``KL(p' || p)``.
 
     Returns:
         The loss in nats, at least 0.
+
+    Raises:
+        InputError: an unknown order.
     """
-    divergence = kl_divergence(clean_logits, adversarial_logits).mean()
+    divergence = trades_divergence(clean_logits, adversarial_logits, order=order).mean()
     return cross_entropy(clean_logits, labels) + beta * divergence
+
+
+def trades_divergence(
+    clean_logits: Float[Array, "*b k"], adversarial_logits: Float[Array, "*b k"], *, order: Order = "clean_first"
+) -> Float[Array, "*b"]:
+    """The divergence that ``trades_loss`` averages, for each row.
+
+    Args:
+        clean_logits: logits of the images; the last axis holds the classes.
+        adversarial_logits: logits of the adversarial images, same shape.
+        order: as in ``trades_loss``.
+
+    Returns:
+        One value in nats for each row, at least 0 up to rounding.
+
+    Raises:
+        InputError: an unknown order.
+    """
+    check_choice(order, ORDERS, name="order")
+    pair = (clean_logits, adversarial_logits)
+    return kl_divergence(*(pair if order == "clean_first" else pair[::-1]))
 
 
 def kl_divergence(logits: Float[Array, "*b k"], other_logits: Float[Array, "*b k"]) -> Float[Array, "*b"]:

@@ -1,12 +1,13 @@
 """The inner maximisation of TRADES (Zhang et al. 2019, equation 3): the nearby image that is predicted most
 differently.
 
-Maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as Boreiko et al. 2022 do:
-directions are gradients of unit l1 norm, summed with momentum; each step has a fixed length along that sum
-(its sign for the linf norm); then the ball and the box; the best iterate, the start included, is the answer.
+Maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as the code of Boreiko et al. 2022 does
+(their equation 1 exchanges the arguments: ``order="adversarial_first"``). Directions are gradients of unit l1 norm,
+summed with momentum; each step has a fixed length along that sum (its sign for the linf norm); then the ball and the
+box; the best iterate, the start included, is the answer.
 
-Deviation: the start is a random point near ``x0``. The divergence has gradient zero at ``x0`` itself, where the
-released code starts, so images can fail to move at all; the noise of the original TRADES code, 1e-3 in every
+Deviation: the start is a random point near ``x0``. The divergence has gradient zero at ``x0`` itself, where the released
+code starts (``start=(0, 0)``), so images can fail to move at all; the noise of the original TRADES code, 1e-3 in every
 entry, is longer than the radius for large images.
 """
 
@@ -16,9 +17,11 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from cfx_jax.backend import scan_unroll
+from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.geometry.lp_ball import sample_sphere, unit_direction
-from cfx_jax.objectives import Classifier, negative_divergence
+from cfx_jax.losses.trades import Order, trades_divergence
+from cfx_jax.objectives import Classifier
 from cfx_jax.optimise import best_so_far, from_optax, run
 
 
@@ -33,6 +36,7 @@ def trades_attack(
     step_size: float = 0.2,
     momentum: float = 0.9,
     start: tuple[float, float] = (0.1, 0.5),
+    order: Order = "clean_first",
     unroll: int | bool | None = None,
 ) -> Float[Array, "h w c"]:
     """The image of the ball whose prediction diverges most from that of its centre.
@@ -47,15 +51,18 @@ def trades_attack(
         step_size: length of a step in units of ``radius``. The released code's default is 4 radii, its
             siblings' is 0.2.
         momentum: weight of the earlier directions, in [0, 1).
-        start: the start's distance from ``image`` in units of ``radius`` is uniform between these two.
+        start: the start's distance from ``image`` in units of ``radius`` is uniform between these two, which are in
+            [0, 1] and in rising order; (0, 0) is the released code.
+        order: which prediction comes first in the divergence, as in ``trades_loss``.
         unroll: as in ``lax.scan``; None unrolls the loop on a CPU, where it is about ten times faster so.
 
     Returns:
         The adversarial image; no gradient flows through it.
 
     Raises:
-        InputError: ``num_steps`` below 1, ``radius`` not above 0.
+        InputError: ``num_steps`` below 1, ``radius`` not above 0, no such ``start``, another norm or order.
     """
+    check_start(start)
     centre = jax.lax.stop_gradient(image)
     ball = lp_ball_in_box(centre, radius, p, projection="ball_then_box")
     direction_key, distance_key = jax.random.split(key)
@@ -63,9 +70,27 @@ def trades_attack(
     x0 = ball.project(centre + distance * sample_sphere(direction_key, centre.shape, p, centre.dtype))
     rule = _unit_steps(p, step_size * ball.radius, momentum)
     algorithm = best_so_far(from_optax(rule, num_steps=num_steps, project=ball.project))
-    objective = negative_divergence(classifier, jax.lax.stop_gradient(classifier(centre)))
+    clean = jax.lax.stop_gradient(classifier(centre))
+
+    def objective(x: Float[Array, "h w c"]) -> Float[Array, ""]:
+        return -trades_divergence(clean, classifier(x), order=order)
+
     result = run(algorithm, objective, x0, unroll=scan_unroll() if unroll is None else unroll)
     return jax.lax.stop_gradient(result.solution)
+
+
+def check_start(start: tuple[float, float], *, name: str = "start") -> None:
+    """Checks the two distances of a start, in units of the radius.
+
+    Args:
+        start: the least and the largest distance.
+        name: what the message calls it.
+
+    Raises:
+        InputError: they are not in [0, 1] or not in rising order.
+    """
+    if len(start) != 2 or not 0 <= start[0] <= start[1] <= 1:
+        raise InputError(f"{name}: expected two rising shares of the radius in [0, 1], got {start}")
 
 
 def _unit_steps(p: float, length: Float[Array, ""], momentum: float) -> optax.GradientTransformation:

@@ -5,22 +5,18 @@ the same logits. Convolutions start from He's normal distribution (fan out), the
 one with zero bias. Deviation: the normalisation of images with ``mean`` and ``std`` is part of the model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
-import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError
 from cfx_jax.models.layers.blocks import BasicBlock, BottleneckBlock
-from cfx_jax.models.layers.checks import check_images, check_sizes, per_channel
-from cfx_jax.models.layers.convolution import Activation
+from cfx_jax.models.layers.checks import check_sizes
+from cfx_jax.models.layers.convolution import Activation, last_layer
+from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
 from cfx_jax.models.layers.stems import ImagenetStem, PatchStem
-
-PerChannel = float | Sequence[float]
-"""One number for all channels, or one per channel."""
 
 _BLOCKS: dict[str, type[BasicBlock] | type[BottleneckBlock]] = {
     "basic": BasicBlock,
@@ -29,9 +25,6 @@ _BLOCKS: dict[str, type[BasicBlock] | type[BottleneckBlock]] = {
 _STEMS: dict[str, type[ImagenetStem] | type[PatchStem]] = {"imagenet": ImagenetStem, "patch": PatchStem}
 
 _PUBLISHED_WIDTHS = (64, 128, 256, 512)
-
-# PyTorch's initial weights of a linear layer: uniform with bound 1 / sqrt(fan_in).
-_HEAD_INIT = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 class ResNet(nnx.Module):
@@ -70,17 +63,14 @@ class ResNet(nnx.Module):
         check_choice(block, tuple(_BLOCKS), name="block")
         check_choice(stem, tuple(_STEMS), name="stem")
         check_sizes(stage_sizes, widths, num_classes, in_channels)
-        self.mean = per_channel("mean", mean, in_channels)
-        self.std = per_channel("std", std, in_channels)
-        if min(self.std) <= 0:
-            raise InputError(f"std: expected numbers above 0, got {self.std}")
+        self.mean, self.std = channel_statistics(mean, std, in_channels)
         self.stem = _STEMS[stem](in_channels, widths[0], act=act, rngs=rngs)
         channels, stages = widths[0], []
         for index, (size, width) in enumerate(zip(stage_sizes, widths, strict=True)):
             stages.append(_stage(_BLOCKS[block], size, channels, width, stride=min(index, 1) + 1, act=act, rngs=rngs))
             channels = _BLOCKS[block].expansion * width
         self.stages = nnx.List(stages)
-        self.head = nnx.Linear(channels, num_classes, kernel_init=_HEAD_INIT, rngs=rngs)
+        self.head = last_layer(channels, num_classes, rngs=rngs)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
         """Gives the last feature maps.
@@ -94,9 +84,7 @@ class ResNet(nnx.Module):
         Raises:
             InputError: another shape, too few pixels, or integers.
         """
-        check_images(images, len(self.mean))
-        x = (images - jnp.asarray(self.mean, images.dtype)) / jnp.asarray(self.std, images.dtype)
-        x = self.stem(x)
+        x = self.stem(normalise(images, self.mean, self.std))
         for stage in self.stages:
             for block in stage:
                 x = block(x)
@@ -195,40 +183,3 @@ def resnet_small(
         std=std,
         rngs=rngs,
     )
-
-
-_FACTORIES: dict[str, Callable[..., ResNet]] = {
-    "resnet18": resnet18,
-    "resnet34": resnet34,
-    "resnet50": resnet50,
-    "resnet_small": resnet_small,
-}
-
-
-def build(
-    name: str,
-    *,
-    num_classes: int,
-    in_channels: int = 3,
-    mean: PerChannel = 0.0,
-    std: PerChannel = 1.0,
-    rngs: nnx.Rngs,
-) -> ResNet:
-    """Makes the architecture of a given name, e.g. from a configuration file.
-
-    Args:
-        name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"`` or ``"resnet_small"``.
-        num_classes: number of logits, at least 1.
-        in_channels: channels of the images.
-        mean: subtracted from the image, in its units [0, 1].
-        std: positive divisor of the image after that.
-        rngs: source of the initial weights.
-
-    Returns:
-        The model, in training mode.
-
-    Raises:
-        InputError: an unknown name (the message lists the valid ones), or as ``ResNet``.
-    """
-    check_choice(name, tuple(_FACTORIES), name="model")
-    return _FACTORIES[name](num_classes=num_classes, in_channels=in_channels, mean=mean, std=std, rngs=rngs)

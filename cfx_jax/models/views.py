@@ -11,6 +11,7 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
+from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.activations import guided_relu
 
@@ -44,7 +45,7 @@ def _classify_one(model: Callable[[jax.Array], jax.Array], image: Float[Array, "
     return model(image[None])[0]
 
 
-def guided(model: Model) -> Model:
+def guided(model: Model, *, part: str | None = None) -> Model:
     """Gives a view of a model for guided backpropagation: each activation sends back only positive signals.
 
     Values are the model's where its activation is the ReLU. Source: Springenberg et al. 2015, "Striving for
@@ -52,21 +53,26 @@ def guided(model: Model) -> Model:
 
     Args:
         model: an NNX module that keeps its activations as attributes named ``act``, as the models here do.
+        part: the attribute of the model, such as ``"stem"``, whose activations alone are guided; None for all. The code
+            released with Boreiko et al. 2022 guides the stem only.
 
     Returns:
         The view, of the same class, for ``per_image``.
 
     Raises:
-        InputError: ``model`` is not an NNX module, or no part of it has the attribute ``act``.
+        InputError: ``model`` is not an NNX module, no part of it has the attribute ``act``, or ``part`` is none that has.
     """
     _check_module(model, "apply models.guided before models.per_image")
-    try:
-        return nnx.with_attributes(model, act=guided_relu)
-    except ValueError as error:
+    paths = [path for path, module in nnx.iter_modules(model) if hasattr(module, "act")]
+    if not paths:
         raise InputError(
             f"model: {type(model).__name__} has no activation attribute `act` to replace: "
             "store the activation as `self.act = nnx.relu` and call `self.act(x)`"
-        ) from error
+        )
+    if part is None:
+        return nnx.with_attributes(model, act=guided_relu)
+    check_choice(part, tuple(dict.fromkeys(path[0] for path in paths if path)), name="part")
+    return nnx.with_attributes(model, only=lambda path, _: path[:1] == (part,), act=guided_relu)
 
 
 def _check_module(model: object, advice: str) -> None:

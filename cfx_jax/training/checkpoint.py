@@ -20,8 +20,8 @@ import jax
 from jax.experimental import multihost_utils
 
 from cfx_jax.errors import InputError, import_extra
+from cfx_jax.files import digest, sync_folder, write_text, writing
 from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
-from cfx_jax.training.storage import digest, sync_folder, write_atomic, writing
 from cfx_jax.training.workdir import prepare_workdir
 
 
@@ -141,8 +141,8 @@ class CheckpointStore:
         orbax = import_extra("orbax.checkpoint", "saving checkpoints")
         orbax.PyTreeCheckpointer().save(folder / "arrays", arrays)
         if jax.process_index() == 0:
-            write_atomic(folder / "record.json", json.dumps(content, indent=1))
-            write_atomic(folder / "manifest.json", json.dumps(_digests(folder), indent=1))
+            write_text(folder / "record.json", json.dumps(content, indent=1), durable=True)
+            write_text(folder / "manifest.json", json.dumps(_digests(folder), indent=1), durable=True)
 
     def _publish(self, temporary: Path, target: Path) -> None:
         if jax.process_index() == 0:

@@ -19,7 +19,7 @@ from typing import Any
 import jax
 
 from cfx_jax.errors import import_extra
-from cfx_jax.training.storage import write_atomic, writing
+from cfx_jax.files import write_text, writing
 
 _ADVICE = "free some space and start again"
 
@@ -75,7 +75,7 @@ class MetricsWriter:
 
     def _open(self) -> None:
         if self._file is None:
-            write_atomic(self._path, "".join(map(_to_line, self.history)))
+            write_text(self._path, "".join(map(_to_line, self.history)), durable=True)
             self._events = _open_events(self._path.with_name("tensorboard"), self._step)
             self._file = self._path.open("a", encoding="utf-8")
 

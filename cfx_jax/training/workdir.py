@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from cfx_jax.errors import InputError
-from cfx_jax.training.storage import write_atomic, writing
+from cfx_jax.files import write_text, writing
 
 _NAME = "training.json"
 _FORMAT = "cfx-jax training, version 1"
@@ -45,8 +45,8 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
     _check_unused(folder)
     if jax.process_index() == 0:
         with writing("the configuration", folder, "choose a workdir that can be written"):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(folder / _NAME, json.dumps({"format": _FORMAT, "config": fields}, indent=1) + "\n")
+            text = json.dumps({"format": _FORMAT, "config": fields}, indent=1) + "\n"
+            write_text(folder / _NAME, text, durable=True)
     return folder
 
 
@@ -78,9 +78,9 @@ def _plain(config: Any) -> dict[str, Any]:
 
 
 def _check_unused(folder: Path) -> None:
-    """Refuses a folder with contents; hidden files and what a start cut short leaves do not count."""
+    """Refuses a folder with contents; hidden files, as a start cut short leaves them, do not count."""
     names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-    foreign = [name for name in names if not name.startswith(".") and name != f"{_NAME}.tmp"]
+    foreign = [name for name in names if not name.startswith(".")]
     if foreign:
         raise InputError(
             f"workdir: {folder} holds other files ({', '.join(foreign[:3])}) and no training of this library:"

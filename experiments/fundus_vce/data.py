@@ -1,100 +1,107 @@
-"""The images of the experiment: synthetic fundus photographs or a user's folder, split once and for all."""
+"""The images of the experiment, filtered and split once and for all."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.data import ArraySource, ImageFolder, SyntheticFundus, load_arrays, split
+from cfx_jax.data import split
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
-from experiments.stages import Arrays, Workspace
+from experiments.fundus_vce.image_set import ImageSet
+from experiments.fundus_vce.quality import Quality
+from experiments.fundus_vce.sources import Sources
 
 
 class Data(NamedTuple):
-    """Images in memory and their split.
+    """The image sets.
 
     Attributes:
-        arrays: ``image`` (n, h, w, c) and ``label`` (n,); for synthetic data ``lesion_mask`` and ``eye_mask`` (n, h, w).
-        parts: positions of the images of ``train``, ``validation``, ``temperature`` and ``test``.
+        train, validation, temperature, test: disjoint parts of the main source, by person where persons are known.
+        external: another set, for tests; or None.
+        lesions: images of the finding with lesion masks; or None.
         class_names: two names, the finding last.
         note: what a reader must know beside every figure.
-        identity: what the data depend on.
+        identity: what the images and their split depend on.
     """
 
-    arrays: Arrays
-    parts: Mapping[str, np.ndarray]
+    train: ImageSet
+    validation: ImageSet
+    temperature: ImageSet
+    test: ImageSet
+    external: ImageSet | None
+    lesions: ImageSet | None
     class_names: tuple[str, ...]
     note: str
     identity: Mapping[str, object]
 
-    def part(self, name: str) -> Arrays:
-        """The arrays of one part, in the order of its positions."""
-        return {field: values[self.parts[name]] for field, values in self.arrays.items()}
+    @property
+    def finding(self) -> int:
+        """The label of the finding."""
+        return len(self.class_names) - 1
 
     @property
-    def source(self) -> ArraySource:
-        """All images as a source for training."""
-        return ArraySource(self.arrays["image"], self.arrays["label"], self.class_names)
+    def tests(self) -> dict[str, ImageSet]:
+        """The sets that classifiers are tested on, by name."""
+        return {"test": self.test} if self.external is None else {"test": self.test, "external": self.external}
 
 
-def load(config: Config, workspace: Workspace) -> Data:
-    """Loads or draws the images and splits them.
+def split_data(config: Config, sources: Sources, quality: Quality | None) -> Data:
+    """Splits the gradable images of the main source, and picks the images with lesions.
 
     Raises:
-        InputError: ``data`` is neither 'synthetic' nor 'folder:PATH', or the folder cannot be used.
+        InputError: shares that leave nothing for training, or a part that would hold images of one class only.
     """
-    if config.data == "synthetic":
-        arrays, names, identity = _synthetic(config, workspace)
-        note = "Synthetic data: drawn by a program, no patient's eye."
-    elif config.data.startswith("folder:"):
-        arrays, names, identity = _folder(config)
-        note = "Split by image: where several images show one person, accuracy on new persons is lower than printed."
-    else:
-        raise InputError(f"--data: expected 'synthetic' or 'folder:PATH', got {config.data!r}")
     shares = {"validation": config.validation, "temperature": config.temperature, "test": config.test}
     rest = 1 - sum(shares.values())
     if rest <= 0:
         raise InputError(f"--validation, --temperature, --test: expected a sum below 1, got {1 - rest:g}")
-    parts = split(arrays["label"], {"train": rest, **shares}, seed=config.seed)
-    shuffled = {name: np.random.default_rng(config.seed).permutation(items) for name, items in parts.items()}
-    return Data(arrays, shuffled, names, note, {**identity, "shares": shares, "seed": config.seed})
+    kept = np.arange(len(sources.main)) if quality is None else quality.kept
+    labels = np.asarray(sources.main.labels)[kept]  # type: ignore[attr-defined]
+    groups = None if sources.groups is None else sources.groups[kept]
+    positions = split(labels, {"train": rest, **shares}, seed=config.seed, groups=groups)
+    rng = np.random.default_rng(config.seed)
+    parts = {name: ImageSet(sources.main, kept[rng.permutation(items)]) for name, items in positions.items()}
+    for name, part in parts.items():
+        _check_classes(name, part)
+    names = parts["train"].class_names
+    return Data(
+        **parts,
+        external=None if sources.external is None else ImageSet(sources.external, np.arange(len(sources.external))),
+        lesions=_with_lesions(config, sources, len(names) - 1),
+        class_names=names,
+        note=sources.note,
+        identity={
+            **sources.identity,
+            "shares": shares,
+            "split_seed": config.seed,
+            "quality": None if quality is None else quality.identity,
+        },
+    )
 
 
-def _synthetic(config: Config, workspace: Workspace) -> tuple[Arrays, tuple[str, ...], dict[str, object]]:
-    if config.classes or config.channels != 3:
-        raise InputError("--classes, --channels: the synthetic images have their own; leave these out, or give --data")
-    identity = {
-        "data": "synthetic",
-        "num_images": config.num_images,
-        "size": config.image_size,
-        "severity": config.severity,
-        "seed": config.seed,
-    }
-
-    def draw() -> Arrays:
-        source = SyntheticFundus(config.num_images, size=config.image_size, severity=config.severity, seed=config.seed)
-        fields = ("image", "label", "lesion_mask", "eye_mask")
-        return load_arrays(source, np.arange(len(source)), fields=fields, progress=True)
-
-    return workspace.cached("synthetic", identity, draw), tuple(SyntheticFundus.class_names), identity
-
-
-def _folder(config: Config) -> tuple[Arrays, tuple[str, ...], dict[str, object]]:
-    path = config.data.removeprefix("folder:")
-    names = list(config.classes) or None
-    folder = ImageFolder(path, size=config.image_size, channels=config.channels, class_names=names)
-    if len(folder.class_names) != 2:
+def _check_classes(name: str, part: ImageSet) -> None:
+    present = np.unique(part.labels)
+    if len(present) < len(part.class_names):
+        missing = ", ".join(each for label, each in enumerate(part.class_names) if label not in present)
         raise InputError(
-            f"--data: expected two classes, found {len(folder.class_names)} ({', '.join(folder.class_names)}): choose two,"
-            f" e.g. --classes {folder.class_names[0]} {folder.class_names[1]}"
+            f"the {name} part has {len(part)} images and none of class {missing}: give more images of it, or a larger share"
+            f" by --{name}"
         )
-    arrays = load_arrays(folder, np.arange(len(folder)), fields=("image", "label"))
-    identity = {
-        "data": config.data,
-        "classes": list(folder.class_names),
-        "size": config.image_size,
-        "channels": config.channels,
-        "num_images": len(folder),
-    }
-    return arrays, tuple(folder.class_names), identity
+
+
+def _with_lesions(config: Config, sources: Sources, finding: int) -> ImageSet | None:
+    """Shuffled images of the finding whose mask is not empty, as many as are tuned on and scored; None where none is."""
+    if sources.lesions is None:
+        return None
+    everything = ImageSet(sources.lesions, np.arange(len(sources.lesions)))
+    arrays = everything.arrays
+    usable = np.flatnonzero((arrays["label"] == finding) & arrays["lesion_mask"].any((1, 2)))
+    wanted = config.localisation.num_tuning + config.localisation.num_scored
+    chosen = np.random.default_rng(config.seed).permutation(usable)[:wanted]
+    if len(chosen) <= config.localisation.num_tuning + 1:
+        raise InputError(
+            f"--localisation.num-tuning: expected at least two images left to score, {len(chosen)} images with lesions"
+            f" are there and {config.localisation.num_tuning} are tuned on: lower it"
+        )
+    return everything.take(chosen)

@@ -1,44 +1,70 @@
-"""Table 1: accuracy, balanced accuracy and robust accuracy of each classifier."""
+"""Table 1: accuracy, balanced accuracy and robust accuracy of each classifier on each test set."""
+
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from cfx_jax.metrics import robustly_correct
-from cfx_jax.parallel import map_examples
+from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.train import NAMES, Classifiers, classify
+from experiments.fundus_vce.image_set import ImageSet, predict, probabilities
+from experiments.fundus_vce.train import NAMES, Classifiers
 from experiments.stages import Arrays, Workspace
 
 
-def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Workspace) -> Arrays:
-    """Which test images each classifier gets right, clean and under attack.
+class Evaluation(NamedTuple):
+    """One classifier on one test set.
 
-    Returns:
-        ``correct_NAME`` (n,) on the whole test split, ``robust_NAME`` (m,) on its first m images, for each name.
+    Attributes:
+        label: the true classes (n,).
+        probability: of each class (n, k).
+        robust: whether each of the first m images stays right under attack (m,).
     """
-    test = data.part("test")
-    attacked = min(config.robust_accuracy.num_images, len(test["label"]))
 
-    def compute() -> Arrays:
-        arrays: Arrays = {}
-        for name in NAMES:
-            classifier = classifiers.ordinary[name]
-            logits = map_examples(classify, classifier, test["image"], batch_size=256)
-            arrays[f"correct_{name}"] = logits.argmax(axis=1) == test["label"]
-            arrays[f"robust_{name}"] = robustly_correct(
-                jax.random.key(config.seed),
-                classifier,
-                test["image"][:attacked],
-                test["label"][:attacked],
-                radius=config.robust_accuracy.radius,
-                num_steps=config.robust_accuracy.num_steps,
-                num_restarts=config.robust_accuracy.num_restarts,
-                batch_size=4 * config.batch_size,
-                progress=f"attack on {name}",
-            )
-        return arrays
+    label: np.ndarray
+    probability: np.ndarray
+    robust: np.ndarray
 
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether each image is classified right (n,)."""
+        return self.probability.argmax(axis=1) == self.label
+
+
+Evaluations = dict[tuple[str, str], Evaluation]
+"""By (test set, classifier)."""
+
+
+def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Workspace) -> Evaluations:
+    """Every classifier on every test set, clean and under attack."""
     depends = [classifiers.identity, classifiers.temperatures, config.robust_accuracy, config.seed]
-    arrays = workspace.cached("evaluation", depends, compute)
-    return {**arrays, "label": np.asarray(test["label"])}
+    found: Evaluations = {}
+    for place, images in data.tests.items():
+        for name in NAMES:
+
+            def compute(images=images, name=name, place=place) -> Arrays:  # type: ignore[no-untyped-def]
+                return _measure(config, classifiers.ordinary[name], images, f"attack on {name}, {place}")
+
+            found[place, name] = Evaluation(
+                images.labels, **workspace.cached(f"evaluation-{place}-{name}", [depends, place, name], compute)
+            )
+    return found
+
+
+def _measure(config: Config, classifier: Classifier, images: ImageSet, label: str) -> Arrays:
+    settings = config.robust_accuracy
+    attacked = images.take(np.arange(min(settings.num_images, len(images))))
+    robust = robustly_correct(
+        jax.random.key(config.seed),
+        classifier,
+        attacked.arrays["image"],
+        attacked.labels,
+        radius=settings.radius,
+        num_steps=settings.num_steps,
+        num_restarts=settings.num_restarts,
+        batch_size=4 * config.batch_size,
+        progress=label,
+    )
+    return {"probability": probabilities(predict(classifier, images)), "robust": robust}

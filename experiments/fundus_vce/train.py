@@ -1,23 +1,22 @@
 """The classifiers: a plain and a robust network, each calibrated, and their ensemble."""
 
-import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax import Array
 
 from cfx_jax.checks import check_classifier
-from cfx_jax.data import compose, random_crop, random_flip
+from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, sometimes
 from cfx_jax.metrics import fit_temperature
 from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.stages import Arrays, Workspace
+from experiments.fundus_vce.image_set import predict
+from experiments.fundus_vce.normalisation import fit_to_images
+from experiments.stages import Workspace
 from trainers import classifier as plain_trainer
 from trainers import trades
 from trainers.supervised import SupervisedConfig
@@ -26,37 +25,63 @@ NAMES = ("plain", "robust", "ensemble")
 
 
 class Classifiers(NamedTuple):
-    """``ordinary`` and ``guided`` classifiers by name (plain, robust, ensemble), their ``temperatures``, and the
-    ``identity`` of all of them: what their weights depend on."""
+    """Classifiers by name (plain, robust, ensemble).
+
+    Attributes:
+        ordinary: calibrated.
+        guided: the same with every ReLU guided.
+        stem_guided: the same with only the stem's ReLU guided, as the released script has it.
+        temperatures: of the two networks.
+        identity: what the weights depend on.
+    """
 
     ordinary: dict[str, Classifier]
     guided: dict[str, Classifier]
+    stem_guided: dict[str, Classifier]
     temperatures: dict[str, float]
     identity: object
 
 
 def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
     """Trains, or reads from the workspace, both networks, and calibrates each on its own split."""
-    validation = {name: data.part("validation")[name] for name in ("image", "label")}
-    augment = _augmentation(config)
-    normalisation = workspace.cached("normalisation", data.identity, lambda: _normalisation(data))
-    models: dict[str, nnx.Module] = {}
-    settings: dict[str, SupervisedConfig] = {}
-    for name, trainer, chosen in (("plain", plain_trainer, config.plain), ("robust", trades, config.robust)):
-        settings[name] = _fit_to_data(chosen, data, normalisation)
-        folder = workspace.folder(name, [settings[name], data.identity, config.augmentation])
-        print(f"{name} classifier: {settings[name].num_steps} steps in {folder}", flush=True)
-        models[name] = trainer.train(
-            settings[name], data.source, data.parts["train"], validation, folder, augment=augment
-        )
-        check_classifier(per_image(models[name]), validation["image"][:4])
-    temperatures = {name: _temperature(per_image(model), data) for name, model in models.items()}
-    views: list[Callable[[nnx.Module], nnx.Module]] = [lambda model: model, guided]
-    ordinary, guided_ones = (
-        _join({name: view(model) for name, model in models.items()}, temperatures) for view in views
+    training = _Training(config, data, workspace)
+    models = {"plain": training.run("plain", plain_trainer, config.plain)}
+    if config.fine_tune:
+        models["plain"] = training.run("fine-tuned", plain_trainer, config.fine_tuning, start=models["plain"])
+    models["robust"] = training.run("robust", trades, config.robust)
+    temperatures = {name: _temperature(model, data) for name, model in models.items()}
+    identity = [config.plain, config.fine_tune and config.fine_tuning, config.robust, *training.depends]
+    return Classifiers(
+        ordinary=_join(models, temperatures),
+        guided=_join({name: guided(model) for name, model in models.items()}, temperatures),
+        stem_guided=_join({name: guided(model, part="stem") for name, model in models.items()}, temperatures),
+        temperatures=temperatures,
+        identity=identity,
     )
-    identity = [settings, data.identity, config.augmentation]
-    return Classifiers(ordinary, guided_ones, temperatures, identity)
+
+
+class _Training(NamedTuple):
+    """What all trainings share."""
+
+    config: Config
+    data: Data
+    workspace: Workspace
+
+    @property
+    def depends(self) -> list[object]:
+        return [self.data.identity, self.config.augmentation]
+
+    def run(self, name: str, trainer: Any, chosen: SupervisedConfig, *, start: nnx.Module | None = None) -> nnx.Module:
+        """One training; ``start`` is the model of the one before, whose settings belong to this one's name too."""
+        images = self.data.train
+        settings = fit_to_images(chosen, images, self.data.identity, self.workspace)
+        before = None if start is None else self.config.plain
+        folder = self.workspace.folder(name, [settings, before, *self.depends])
+        print(f"{name} classifier: {settings.num_steps} steps in {folder}", flush=True)
+        validation, augment = self.data.validation.arrays, augmentation(self.config)
+        model = trainer.train(settings, images.source, images.indices, validation, folder, start=start, augment=augment)
+        check_classifier(per_image(model), validation["image"][:4])
+        return model
 
 
 def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict[str, Classifier]:
@@ -64,35 +89,23 @@ def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict
     return {**members, "ensemble": ensemble([members["plain"], members["robust"]])}
 
 
-def _fit_to_data(settings: SupervisedConfig, data: Data, normalisation: Arrays) -> SupervisedConfig:
-    return dataclasses.replace(
-        settings,
-        num_classes=len(data.class_names),
-        in_channels=len(normalisation["mean"]),
-        mean=tuple(normalisation["mean"].tolist()),
-        std=tuple(normalisation["std"].tolist()),
+def _temperature(model: nnx.Module, data: Data) -> float:
+    return fit_temperature(
+        jnp.asarray(predict(per_image(model), data.temperature)), jnp.asarray(data.temperature.labels)
     )
 
 
-def _normalisation(data: Data) -> Arrays:
-    """Mean and standard deviation of each channel over the training images, rounded so that they name themselves."""
-    images = data.part("train")["image"]
-    axes = (0, 1, 2)
-    return {"mean": images.mean(axes, np.float64).round(4), "std": images.std(axes, np.float64).round(4)}
-
-
-def _temperature(classifier: Classifier, data: Data) -> float:
-    part = data.part("temperature")
-    logits = map_examples(classify, classifier, part["image"], batch_size=256)
-    return fit_temperature(jnp.asarray(logits), jnp.asarray(part["label"]))
-
-
-def classify(classifier: Classifier, image: Array) -> Array:
-    """The logits of one image; a named function, so that it compiles once."""
-    return classifier(image)
-
-
-def _augmentation(config: Config) -> Callable[..., np.ndarray] | None:
+def augmentation(config: Config) -> Callable[..., np.ndarray] | None:
+    """The augmentation that the configuration names, for its image size."""
     if config.augmentation == "none":
         return None
-    return compose(random_flip("horizontal"), random_crop(padding=config.image_size // 16))
+    if config.augmentation == "light":
+        return compose(random_flip("horizontal"), random_crop(padding=config.image_size // 16))
+    everything = compose(
+        random_crop(padding=round(config.image_size * 33 / 224)),
+        color_jitter(brightness=(0.5, 0.9), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15),
+        random_flip("horizontal"),
+        random_flip("vertical"),
+        random_affine(degrees=15, translate=0.048),
+    )
+    return sometimes(everything, probability=0.9)

@@ -43,6 +43,24 @@ def test_integrated_gradients_of_a_linear_score_need_one_node():
     np.testing.assert_allclose(found, weights * IMAGE, rtol=1e-6)
 
 
+def test_without_the_inputs_it_is_the_mean_gradient():
+    """The gradient of x y^2 along t (x, y) is t^2 y^2 and 2 t^2 x y: its mean is a third of that."""
+    image = jnp.asarray([[[0.4], [0.8]]])
+    found = integrated_gradients(
+        lambda x: x[0, 0, 0] * x[0, 1, 0] ** 2, image, num_steps=2000, multiply_by_inputs=False
+    )
+    np.testing.assert_allclose(found.ravel(), [0.8**2 / 3, 2 * 0.4 * 0.8 / 3], rtol=1e-4)
+
+
+@pytest.mark.parametrize("baseline", [0.0, 0.25])
+def test_the_way_is_all_that_multiplies_the_mean_gradient(baseline):
+    with_inputs, without = (
+        integrated_gradients(score, IMAGE, baseline=baseline, num_steps=7, nodes_per_batch=3, multiply_by_inputs=each)
+        for each in (True, False)
+    )
+    np.testing.assert_allclose(with_inputs, (IMAGE - baseline) * without, atol=1e-6)
+
+
 @pytest.mark.parametrize("nodes_per_batch", [1, 3, 7, 100])
 def test_node_batches_change_nothing(nodes_per_batch):
     whole = integrated_gradients(score, IMAGE, num_steps=7)

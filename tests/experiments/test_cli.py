@@ -52,3 +52,36 @@ def test_other_errors_keep_their_traceback():
 
     with pytest.raises(ZeroDivisionError):
         cli.run(main, PRESETS, default="small", arguments=[])
+
+
+@dataclass(frozen=True)
+class Task:
+    source: str
+    size: int = 224
+
+
+def test_a_command_needs_the_fields_without_a_default_and_takes_the_others():
+    seen = []
+    cli.command(seen.append, Task, arguments=["--source", "here", "--size", "32"])
+    cli.command(seen.append, Task, arguments=["--source", "there"])
+    assert seen == [Task("here", 32), Task("there", 224)]
+    with pytest.raises(SystemExit) as stopped:
+        cli.command(seen.append, Task, arguments=[])
+    assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (InputError("size: too large"), 2, "error: size: too large\n"),
+        (KeyboardInterrupt(), 130, "stopped: start the same command again to go on\n"),
+    ],
+)
+def test_a_command_that_stops_says_why_in_one_line(raised, code, line, capsys):
+    def main(task):
+        raise raised
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.command(main, Task, arguments=["--source", "here"])
+    assert stopped.value.code == code
+    assert capsys.readouterr().err == line

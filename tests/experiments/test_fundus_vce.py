@@ -1,4 +1,4 @@
-"""The first experiment: where its results go, what it refuses; and, slow, a whole smoke run on both kinds of data."""
+"""The first experiment: where its results go, what it refuses; and, slow, whole smoke runs on each kind of data."""
 
 import dataclasses
 import json
@@ -12,11 +12,13 @@ import pytest
 
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.__main__ import main, results_folder
-from experiments.fundus_vce.config import DEMO, PRESETS, SMOKE
-from experiments.fundus_vce.data import load
+from experiments.fundus_vce.data import split_data
+from experiments.fundus_vce.presets import DEMO, PRESETS, SMOKE
+from experiments.fundus_vce.sources import load_sources
 from experiments.stages import Workspace
 
 ROOT = Path(__file__).parents[2]
+NO_FILTER = dataclasses.replace(SMOKE, quality=dataclasses.replace(SMOKE.quality, num_members=0))
 
 
 def write_folder(folder, *, classes=("sad", "glad"), count=40):
@@ -33,8 +35,23 @@ def test_every_preset_knows_its_name():
     assert {name: config.preset for name, config in PRESETS.items()} == {name: name for name in PRESETS}
 
 
+def test_the_paper_preset_has_the_published_settings():
+    paper = PRESETS["paper"]
+    assert paper.image_size == 224 and paper.augmentation == "murat"
+    assert (paper.validation, paper.temperature, paper.test) == (0.15, 0.04, 0.06)
+    for training in (paper.plain, paper.robust):
+        assert (training.model, training.batch_size, training.balanced) == ("resnet50", 128, True)
+        assert training.num_steps == 500 * 395 and training.select == "balanced_accuracy"
+    assert (paper.robust.beta, paper.robust.attack.radius, paper.robust.attack.p) == (6.0, 0.25, 2.0)
+    assert (paper.fine_tuning.num_steps, paper.fine_tuning.optimiser.schedule) == (3 * 395, "triangle")
+    attack = paper.robust_accuracy
+    assert (attack.radius, attack.num_steps, attack.num_restarts) == (0.1, 100, 9)
+    assert paper.explanations.radii == (30.0, 6.0, 0.2) and paper.explanations.num_steps == 75
+    assert (paper.localisation.num_tuning, paper.localisation.num_scored) == (40, 41)
+
+
 def test_results_of_other_settings_have_a_folder_of_their_own():
-    changed = dataclasses.replace(DEMO, num_images=99)
+    changed = dataclasses.replace(DEMO, seed=99)
     assert results_folder(DEMO) == Path("results/fundus_vce/demo")
     assert results_folder(dataclasses.replace(DEMO, work="elsewhere")) == Path("results/fundus_vce/demo")
     assert results_folder(changed) != results_folder(DEMO)
@@ -44,29 +61,71 @@ def test_results_of_other_settings_have_a_folder_of_their_own():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": "retina"}, "--data: expected 'synthetic' or 'folder:PATH', got 'retina'"),
+        ({"data": "retina"}, "--data: expected 'synthetic', 'folder:PATH' or 'fundus:PATH', got 'retina'"),
         ({"data": "folder:nowhere"}, "nowhere"),
+        ({"data": "fundus:nowhere"}, "expected the folder that holds kaggle, messidor, ..., 'nowhere' is none"),
         ({"channels": 1}, "the synthetic images have their own"),
-        ({"test": 0.9}, "expected a sum below 1, got 1.3"),
     ],
 )
-def test_mistakes_are_named(tmp_path, change, message):
+def test_data_that_cannot_be_used_is_named(tmp_path, change, message):
     with pytest.raises(InputError, match=message):
-        load(dataclasses.replace(SMOKE, **change), Workspace(tmp_path))
+        load_sources(dataclasses.replace(SMOKE, **change), Workspace(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"test": 0.9}, "expected a sum below 1, got 1.3"),
+        (
+            {"localisation": dataclasses.replace(SMOKE.localisation, num_tuning=9, num_scored=0)},
+            "--localisation.num-tuning: expected at least two images left to score, 9 images with lesions are there",
+        ),
+    ],
+)
+def test_splits_that_cannot_be_made_are_named(tmp_path, change, message):
+    config = dataclasses.replace(NO_FILTER, **change)
+    with pytest.raises(InputError, match=message):
+        split_data(config, load_sources(config, Workspace(tmp_path)), None)
+
+
+def test_a_part_with_one_class_only_is_named(tmp_path):
+    folder = write_folder(tmp_path / "images", count=12)
+    for path in list((folder / "glad").iterdir())[2:]:
+        path.unlink()
+    config = dataclasses.replace(NO_FILTER, data=f"folder:{folder}", channels=1)
+    sources = load_sources(config, Workspace(tmp_path))
+    with pytest.raises(InputError, match=r"part has \d+ images and none of class glad: give more images"):
+        split_data(config, sources, None)
 
 
 def test_three_classes_need_a_choice(tmp_path):
     folder = write_folder(tmp_path / "images", classes=("a", "b", "c"), count=5)
     config = dataclasses.replace(SMOKE, data=f"folder:{folder}", channels=1)
     with pytest.raises(InputError, match=r"expected two classes, found 3 \(a, b, c\): choose two, e.g. --classes a b"):
-        load(config, Workspace(tmp_path))
+        load_sources(config, Workspace(tmp_path))
+
+
+def test_other_images_in_the_same_files_are_other_data(tmp_path):
+    folder = write_folder(tmp_path / "images", count=5)
+    config = dataclasses.replace(SMOKE, data=f"folder:{folder}", channels=1)
+    before = load_sources(config, Workspace(tmp_path)).identity
+    assert load_sources(config, Workspace(tmp_path)).identity == before
+    cv2.imwrite(str(folder / "glad" / "3.png"), np.zeros((32, 32), np.uint8))
+    assert load_sources(config, Workspace(tmp_path)).identity != before
 
 
 def test_parts_are_disjoint_and_keep_the_classes(tmp_path):
-    data = load(SMOKE, Workspace(tmp_path))
-    positions = np.concatenate(list(data.parts.values()))
-    assert len(set(positions)) == len(positions) == SMOKE.num_images
-    assert all(0.3 < data.part(name)["label"].mean() < 0.7 for name in data.parts)
+    data = split_data(NO_FILTER, load_sources(NO_FILTER, Workspace(tmp_path)), None)
+    parts = (data.train, data.validation, data.temperature, data.test)
+    positions = np.concatenate([part.indices for part in parts])
+    assert len(set(positions)) == len(positions) == SMOKE.synthetic.num_images
+    assert all(0.3 < part.labels.mean() < 0.7 for part in parts)
+
+
+def test_images_with_lesions_have_lesions_and_the_finding(tmp_path):
+    lesions = split_data(NO_FILTER, load_sources(NO_FILTER, Workspace(tmp_path)), None).lesions
+    assert len(lesions) == SMOKE.localisation.num_tuning + SMOKE.localisation.num_scored
+    assert (lesions.labels == 1).all() and lesions.arrays["lesion_mask"].any((1, 2)).all()
 
 
 @pytest.mark.slow
@@ -82,8 +141,8 @@ def test_smoke_run_on_a_folder_writes_everything_and_a_second_start_reads_it(tmp
     )
     main(config)
     written = {path.name for path in (tmp_path / "r").rglob("*") if path.is_file()}
-    assert {"report.html", "claims.json", "config.json", "table_1_accuracy.csv", "animation_radius.gif"} <= written
-    assert "table_2_overlap.csv" not in written
+    assert {"report.html", "claims.json", "config.json", "table_1_accuracy_test.csv", "animation_radius.gif"} <= written
+    assert not {"table_2_overlap.csv", "table_quality.csv"} & written
     (claims,) = (tmp_path / "r").rglob("claims.json")
     assert {each["verdict"] for each in json.loads(claims.read_text())["claims"]} <= {"holds", "fails", "undecided"}
     capsys.readouterr()
@@ -100,4 +159,9 @@ def test_the_command_line_runs_on_synthetic_images(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout.splitlines()[-1]
-    assert (tmp_path / "r" / "fundus_vce" / "smoke" / "table_2_overlap.csv").exists()
+    folder = tmp_path / "r" / "fundus_vce" / "smoke"
+    written = {path.name for path in folder.iterdir()}
+    assert {"table_quality.csv", "table_1_accuracy_external.csv", "table_2_overlap.csv", "table_tuning.csv"} <= written
+    assert {"figure_1_maps.png", "figure_2.png", "figure_3.png", "figure_confidence.png"} <= written
+    ids = {each["id"][0] for each in json.loads((folder / "claims.json").read_text())["claims"]}
+    assert ids == set("12345678")

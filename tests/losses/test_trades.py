@@ -5,7 +5,8 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from cfx_jax.losses import cross_entropy, kl_divergence, trades_loss
+from cfx_jax.errors import InputError
+from cfx_jax.losses import cross_entropy, kl_divergence, trades_divergence, trades_loss
 
 
 def _logits(seed: int, rows: int = 200, classes: int = 3, scale: float = 4.0) -> jax.Array:
@@ -56,6 +57,20 @@ def test_loss_is_cross_entropy_of_the_clean_plus_beta_times_divergence_from_clea
     divergence = entropy(softmax(np.float64(clean), axis=1), softmax(np.float64(attacked), axis=1), axis=1).mean()
     expected = float(cross_entropy(clean, labels)) + 6 * divergence
     assert trades_loss(clean, attacked, labels, beta=6.0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_equation_1_of_the_paper_is_the_divergence_of_the_clean_from_the_adversarial() -> None:
+    clean, attacked, labels = _logits(0), _logits(1), jnp.arange(200) % 3
+    rows = entropy(softmax(np.float64(attacked), axis=1), softmax(np.float64(clean), axis=1), axis=1)
+    found = trades_divergence(clean, attacked, order="adversarial_first")
+    np.testing.assert_allclose(found, rows, rtol=1e-4, atol=1e-6)
+    loss = trades_loss(clean, attacked, labels, beta=6.0, order="adversarial_first")
+    assert loss == pytest.approx(float(cross_entropy(clean, labels)) + 6 * rows.mean(), rel=1e-5)
+
+
+def test_unknown_order_is_refused() -> None:
+    with pytest.raises(InputError, match="order: expected one of 'clean_first', 'adversarial_first', got 'reverse'"):
+        trades_loss(_logits(0), _logits(1), jnp.zeros(200, int), beta=6.0, order="reverse")  # type: ignore[arg-type]
 
 
 def test_loss_without_weight_is_the_cross_entropy() -> None:

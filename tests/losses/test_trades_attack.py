@@ -98,6 +98,35 @@ def test_start_lies_at_the_distance_asked_for() -> None:
     assert 0.1 <= distances.min() < 0.15 and 0.45 < distances.max() <= 0.5
 
 
+def test_each_order_reaches_the_maximum_of_its_own_divergence_on_a_circle() -> None:
+    # Two pixels and three classes, where the two divergences have their maxima at different places.
+    weights, bias = jnp.array([[-2.0, 5.0], [-2.0, -5.0], [4.0, 3.0]]), jnp.array([2.0, 3.0, 0.0])
+    image, angles = jnp.full((1, 2, 1), 0.5), jnp.linspace(0, 2 * jnp.pi, 3600)
+    circle = image + 0.4 * jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1).reshape(-1, 1, 2, 1)
+
+    def net(x: jax.Array) -> jax.Array:
+        return weights @ x.ravel() + bias
+
+    def divergences(images: jax.Array) -> dict[str, jax.Array]:
+        p, q = jax.nn.softmax(net(image)), jax.nn.softmax(jax.vmap(net)(images))
+        forward, backward = (p * jnp.log(p / q)).sum(1), (q * jnp.log(q / p)).sum(1)
+        return {"clean_first": forward, "adversarial_first": backward}
+
+    keys, best = jax.random.split(jax.random.key(0), 16), divergences(circle)
+    for order, other in (("clean_first", "adversarial_first"), ("adversarial_first", "clean_first")):
+        options = {"radius": 0.4, "step_size": 0.05, "num_steps": 60, "order": order, "unroll": 1}
+        found = jax.vmap(lambda key, options=options: trades_attack(key, net, image, **options))(keys)
+        reached = divergences(found)
+        assert reached[order].max() == pytest.approx(float(best[order].max()), rel=0.01)
+        assert reached[other][reached[order].argmax()] < 0.8 * best[other].max()
+
+
+def test_start_of_the_released_code_is_the_image_itself() -> None:
+    image = jnp.full(SHAPE, 0.4)
+    found = trades_attack(jax.random.key(0), lambda x: jnp.zeros(2), image, num_steps=1, start=(0.0, 0.0))
+    np.testing.assert_array_equal(found, image)
+
+
 def test_scan_and_unrolled_loop_agree() -> None:
     unrolled, scanned = (_attacked(2.0, unroll=unroll)[1] for unroll in (True, 1))
     np.testing.assert_allclose(unrolled, scanned, atol=1e-5)
@@ -118,3 +147,6 @@ def test_impossible_options_are_refused() -> None:
         trades_attack(jax.random.key(0), net, image, p=1)
     with pytest.raises(InputError, match="num_steps: expected an integer of at least 1, got 0"):
         trades_attack(jax.random.key(0), net, image, num_steps=0)
+    for start in ((0.5, 0.1), (-0.1, 0.5), (0.5, 1.5)):
+        with pytest.raises(InputError, match=r"start: expected two rising shares of the radius in \[0, 1\], got \("):
+            trades_attack(jax.random.key(0), net, image, start=start)

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import ResNet, build, resnet18, resnet34, resnet50, resnet_small
+from cfx_jax.models import ResNet, resnet18, resnet34, resnet50, resnet_small
 
 PUBLISHED = [(resnet18, 11_689_512), (resnet34, 21_797_672), (resnet50, 25_557_032)]
 
@@ -115,17 +115,7 @@ def test_equal_seeds_give_equal_weights():
     assert np.any(first != other)
 
 
-def test_build_looks_names_up():
-    def small(rngs):
-        return build("resnet_small", num_classes=4, in_channels=1, mean=0.5, std=0.25, rngs=rngs)
-
-    model = abstract(small)
-    assert model.head.kernel.shape == (192, 4) and model.mean == (0.5,) and model.std == (0.25,)
-
-
 def test_unknown_names_list_the_valid_ones():
-    with pytest.raises(InputError, match=r"model: expected one of 'resnet18', .*'resnet_small', got 'resnet19'"):
-        build("resnet19", num_classes=2, rngs=nnx.Rngs(0))
     with pytest.raises(InputError, match="block: expected one of 'basic', 'bottleneck', got 'wide'"):
         tiny(block="wide")
     with pytest.raises(InputError, match="stem: expected one of 'imagenet', 'patch', got 'cifar'"):

@@ -139,6 +139,27 @@ def test_guided_gradient_passes_through_jit_and_vmap():
         np.testing.assert_allclose(jax.jit(gradient)(classifier, image), row, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("part", ["stem", "stages"])
+def test_guided_part_equals_a_model_in_which_only_those_activations_were_replaced_by_hand(part):
+    model, by_hand, image = small_model(), small_model(), random_images(1)[0]
+    for holder in [by_hand.stem] if part == "stem" else [block for stage in by_hand.stages for block in stage]:
+        holder.act = guided_relu
+
+    def gradient(model):
+        return jax.jit(jax.grad(lambda image, classifier: classifier(image)[1]))(image, per_image(model))
+
+    view = guided(model, part=part)
+    assert (view.stem.act is guided_relu) == (part == "stem") and model.stem.act is nnx.relu
+    np.testing.assert_array_equal(gradient(view), gradient(by_hand))
+    assert np.any(gradient(view) != gradient(model)) and np.any(gradient(view) != gradient(guided(model)))
+
+
+@pytest.mark.parametrize("part", ["body", "head", ""])
+def test_guided_part_must_have_activations(part):
+    with pytest.raises(InputError, match=f"^part: expected one of 'stages', 'stem', got '{part}'$"):
+        guided(small_model(), part=part)
+
+
 def test_guided_needs_an_activation_attribute():
     with pytest.raises(InputError, match="Linear has no activation attribute `act` to replace: store the activation"):
         guided(Linear())

@@ -19,10 +19,12 @@ from toy_training import OPTIONS, batch, bits, net, source, validation
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy
+from cfx_jax.models import EfficientNet, Stage
 from trainers import classifier
 from trainers.classifier import FINE_TUNING, Config, init, make_step
 from trainers.nnx_views import graph_of, training_view, variables_of
 from trainers.optimiser import OptimiserConfig
+from trainers.supervised import make_evaluate
 
 
 def _config(num_steps: int, **options: Any) -> Config:
@@ -82,6 +84,47 @@ def test_training_gives_a_good_classifier_in_evaluation_mode(tmp_path: Path) -> 
     right = np.asarray(model(data["image"])).argmax(axis=1) == data["label"]
     assert right.mean() > 0.95
     np.testing.assert_allclose(model(data["image"][:1]), model(data["image"])[:1], atol=1e-4)
+
+
+def dropping(rngs: nnx.Rngs) -> EfficientNet:
+    """A tiny EfficientNet that draws much: dropout, and stochastic depth in its second block."""
+    return EfficientNet(
+        stages=(Stage(2, 3, 1, 4, 2),),
+        stem_width=4,
+        top_width=8,
+        num_classes=2,
+        in_channels=1,
+        stem="patch",
+        dropout=0.3,
+        drop_rate=0.8,
+        rngs=rngs,
+    )
+
+
+def test_an_efficientnet_draws_anew_in_every_step_and_not_in_evaluation() -> None:
+    config = _config(2, optimiser=OptimiserConfig(learning_rate=0.0, weight_decay=0.0, schedule="constant"))
+    state, step = init(jax.random.key(0), config, model=dropping), jax.jit(make_step(config, model=dropping))
+    once, first = step(state, jax.random.key(0), batch())
+    again, same = step(state, jax.random.key(0), batch())
+    _, second = step(once, jax.random.key(0), batch())
+    assert first["loss"] == same["loss"] != second["loss"]
+    assert bits(once) == bits(again)
+    evaluate = make_evaluate(config, validation(), model=dropping)
+    assert evaluate(once) == evaluate(once)
+
+
+def test_an_efficientnet_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+    def train(workdir: Path) -> tuple[list[bytes], list[bytes]]:
+        config = _config(8, checkpoint_every=3, evaluate_every=4, select="none")
+        model = classifier.train(
+            config, source(), np.arange(256), validation(), workdir, model=dropping, progress=False
+        )
+        return tuple(map(bits, variables_of(model)))
+
+    whole = train(tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints" / "step_00000008")
+    assert [path.name for path in (tmp_path / "checkpoints").glob("step_*")]  # an earlier one to go on from
+    assert train(tmp_path) == whole
 
 
 def test_fine_tuning_goes_on_from_a_model_and_does_not_change_it(tmp_path: Path) -> None:

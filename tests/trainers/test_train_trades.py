@@ -14,7 +14,7 @@ from flax import nnx
 from toy_training import OPTIONS, RADIUS, batch, bits, images_and_labels, net, source, validation
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses import kl_divergence
+from cfx_jax.losses import cross_entropy, kl_divergence, trades_attack
 from cfx_jax.metrics.robustness import robustly_correct
 from cfx_jax.models import per_image
 from trainers import classifier, trades
@@ -43,13 +43,14 @@ def _trained(num_steps: int = 60) -> tuple[Any, list[dict[str, float]]]:
 
 @partial(jax.jit, static_argnums=0)
 def _attack_all(config: AttackConfig, keys: jax.Array, model: Any, images: jax.Array) -> jax.Array:
-    return jax.vmap(lambda key, image: attack(config, key, model, image))(keys, images)
+    return jax.vmap(lambda key, image: attack(_config(attack=config), key, model, image))(keys, images)
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
     assert (config.beta, config.attack.p, config.attack.radius, config.attack.num_steps) == (6.0, 2.0, 0.25, 20)
     assert (config.attack.momentum, config.attack.step_size * config.attack.radius) == (0.9, 0.05)
+    assert (config.attack.start, config.divergence_order) == ((0.1, 0.5), "clean_first")
     assert (config.optimiser, config.num_steps) == (classifier.Config().optimiser, classifier.Config().num_steps)
 
 
@@ -86,6 +87,40 @@ def test_clean_and_adversarial_images_share_one_forward_pass_and_its_statistics(
     np.testing.assert_allclose(new.rest["norm"]["mean"][...], variables_of(module)[1]["norm"]["mean"][...], atol=1e-5)
     assert metrics["divergence"] == pytest.approx(float(kl_divergence(both[:32], both[32:]).mean()), rel=1e-3)
     assert metrics["accuracy"] == (both[:32].argmax(axis=1) == data["label"]).mean()
+
+
+def test_the_order_of_the_divergence_reaches_the_attack_the_loss_and_the_metrics() -> None:
+    config, data, key = _config(divergence_order="adversarial_first"), batch(), jax.random.key(9)
+    state = init(jax.random.key(0), config, model=net)
+    state = state._replace(params=jax.tree.map(lambda weight: 3 * weight, state.params))  # predictions far from even
+    model = classifier_of(graph_of(net), state.params, state.rest)
+
+    def attack_one(key: jax.Array, image: jax.Array) -> jax.Array:
+        return trades_attack(key, model, image, radius=RADIUS, num_steps=5, order="adversarial_first")
+
+    adversarial = jax.jit(jax.vmap(attack_one))(jax.random.split(key, 32), data["image"])
+    module: Any = training_view(graph_of(net), state.params, state.rest)
+    clean, attacked = jnp.split(module(jnp.concatenate([data["image"], adversarial])), 2)
+    _, metrics = jax.jit(make_step(config, model=net))(state, key, data)
+    divergence = float(kl_divergence(attacked, clean).mean())
+    assert divergence != pytest.approx(float(kl_divergence(clean, attacked).mean()), rel=1e-2)
+    assert metrics["divergence"] == pytest.approx(divergence, rel=1e-3)
+    expected = float(cross_entropy(clean, data["label"])) + 6 * divergence
+    assert metrics["loss"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_start_reaches_the_attack() -> None:
+    # On a network that does not depend on the image no step is taken, and the start is the answer.
+    def distances(start: tuple[float, float]) -> np.ndarray:
+        config = _config(attack=AttackConfig(radius=RADIUS, num_steps=1, start=start))
+        images = jnp.full((20, 8, 8, 1), 0.5)
+        found = jax.vmap(lambda key, image: attack(config, key, lambda x: jnp.zeros(2), image))(
+            jax.random.split(jax.random.key(0), 20), images
+        )
+        return np.linalg.norm(np.asarray(found - images).reshape(20, -1), axis=1) / RADIUS
+
+    np.testing.assert_array_equal(distances((0.0, 0.0)), 0)
+    np.testing.assert_allclose(distances((0.7, 0.7)), 0.7, rtol=1e-5)
 
 
 def test_the_network_that_is_attacked_is_in_evaluation_mode() -> None:
@@ -136,6 +171,11 @@ def test_validation_can_be_attacked_and_select(tmp_path: Path) -> None:
         ({"attack": AttackConfig(p=1.0)}, "attack.p: expected one of 2.0, inf, got 1.0"),
         ({"attack": AttackConfig(radius=0.0)}, "attack.radius: expected a finite number above 0, got 0.0"),
         ({"attack": AttackConfig(step_size=-1.0)}, "attack.step_size: expected a finite number above 0, got -1.0"),
+        ({"attack": AttackConfig(start=(0.5, 0.1))}, r"attack.start: expected two rising shares .*, got \(0.5, 0.1\)"),
+        (
+            {"divergence_order": "both"},
+            "divergence_order: expected one of 'clean_first', 'adversarial_first', got 'both'",
+        ),
         ({"beta": -1.0}, "beta: expected a weight of at least 0, got -1.0"),
         ({"select": "f1"}, "select: expected one of 'balanced_accuracy', 'accuracy', 'adversarial_accuracy'"),
     ],

@@ -35,7 +35,7 @@ def test_the_same_configuration_is_accepted_again_as_dataclass_or_mapping(tmp_pa
 
 def test_an_empty_folder_hidden_files_and_a_start_cut_short_are_accepted(tmp_path: Path) -> None:
     (tmp_path / ".DS_Store").touch()
-    (tmp_path / "training.json.tmp").write_text('{"format": ')
+    (tmp_path / ".training.json.0123456789ab.tmp").write_text('{"format": ')
     prepare_workdir(tmp_path, Config())
     assert load_config(tmp_path)["name"] == "net"
 

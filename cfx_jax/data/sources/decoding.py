@@ -6,6 +6,9 @@ scaled by their type's maximum, so 12-bit data in a 16-bit file come out dark; f
 already.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from jaxtyping import Float, Shaped
 
@@ -54,6 +57,17 @@ def unit_range(pixels: Shaped[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w c"
     if pixels.dtype == np.float32:
         return pixels
     return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
+
+
+@contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keeps OpenCV from printing about damaged files, which are reported otherwise."""
+    logging = import_extra("cv2", "reading image files").utils.logging
+    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(before)
 
 
 def _check_complete(data: bytes) -> None:

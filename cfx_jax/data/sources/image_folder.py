@@ -1,9 +1,8 @@
 """Image files sorted into one folder per class, or a zip archive of such folders."""
 
-import contextlib
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cfx_jax.data.sources.class_folders import choose_classes, find_classes
-from cfx_jax.data.sources.decoding import DamagedImage, decode_image, unit_range
+from cfx_jax.data.sources.decoding import DamagedImage, decode_image, quiet_opencv, unit_range
 from cfx_jax.data.sources.file_tree import UNREADABLE, FileTree
 from cfx_jax.errors import InputError, import_extra
 
@@ -93,7 +92,7 @@ class ImageFolder:
         tqdm = import_extra("tqdm", "progress bars").tqdm
         hidden = None if progress and len(names) >= _PROGRESS_FROM else True  # None: hidden unless on a terminal
         used, first_of_shape = 0, dict[tuple[int, ...], str]()
-        with _quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
             results = tqdm(pool.map(self._try_decode, names), "reading images", len(names), disable=hidden)
             for name, result in zip(names, results, strict=True):
                 if isinstance(result, str):
@@ -141,17 +140,6 @@ class ImageFolder:
             total = len(described) + len(self._names)
             message = f"{len(described)} of {total} image files are damaged and skipped: {named}"
             warnings.warn(message, stacklevel=3)
-
-
-@contextlib.contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    """Keeps OpenCV from printing about damaged files, which are reported in one warning at the end."""
-    logging = import_extra("cv2", "reading image files").utils.logging
-    before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        logging.setLogLevel(before)
 
 
 def _check_one_shape(first_of_shape: dict[tuple[int, ...], str]) -> None:

@@ -3,7 +3,7 @@
 Every picture is a pure function of (seed, index) and comes with what real data cannot give: the mask of its
 lesions and its exact counterfactual, the same eye photographed in the same way without (or with) them. Each
 aspect of a picture has its own random stream, so the anatomy of eye i stays the same whatever the severity,
-prevalence or confounder.
+prevalence, confounder or quality.
 
 It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical performance: say
 "synthetic" beside them.
@@ -21,18 +21,22 @@ from cfx_jax.data.sources.fundus_world import (
     Anatomy,
     Camera,
     Distractors,
+    Faults,
     Lesions,
     add_distractors,
     add_lesions,
     add_mark,
+    displaced,
     eye_coverage,
     ground,
     mark_opacity,
     photograph,
     sample_anatomy,
     sample_camera,
+    sample_faults,
     sample_lesions,
     sensor_noise,
+    spoil,
     vessel_transmission,
 )
 from cfx_jax.errors import InputError
@@ -42,7 +46,7 @@ SMALLEST_SIZE = 32
 NOTICEABLE = 0.02  # a lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels
 MARK_RATES = (0.05, 0.95)  # share of healthy and of DR pictures that carry the mark where it is confounded
 
-_LABEL, _ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK = range(9)
+_LABEL, _ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK, _QUALITY, _FAULTS = range(11)
 
 
 def draw(
@@ -53,6 +57,7 @@ def draw(
     prevalence: float = 0.5,
     severity: float = 1.0,
     confounder: bool = False,
+    ungradable: float = 0.0,
 ) -> dict[str, Any]:
     """Draws one picture and its exact counterfactual.
 
@@ -66,52 +71,69 @@ def draw(
             others correctly: 96 of the healthy ones, 74, 97 and 100 of the mild, moderate and severe stages.
         confounder: plants a small bright mark near the rim in 95 per cent of the DR and 5 per cent of the
             healthy pictures.
+        ungradable: share in [0, 1] of pictures taken so badly that they cannot be graded. Above 0 the others have
+            mild forms of the same faults; at 0 none has any.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 3) in [0, 1]; ``label`` int, 1 = DR; ``lesion_mask`` bool
-        (size, size), the pixels that lesions changed by more than 0.02 in any channel, empty for a healthy
-        picture; ``eye_mask`` bool, the pixels that show any of the eye; ``counterfactual``, the same
-        photograph of the same eye without its lesions, or for a healthy one with those drawn for this index;
+        A dict of ``image`` float32 (size, size, 3) in [0, 1]; ``label`` int, 1 = DR; ``gradable`` int, 1 where
+        the picture can be graded; ``lesion_mask`` bool (size, size), the pixels that lesions change by more
+        than 0.02 in any channel of the same picture without faults, empty for a healthy one; ``eye_mask``
+        bool, the pixels that show any of the eye; ``counterfactual``, the same photograph of the same eye
+        without its lesions, or for a healthy one with those drawn for this index;
         ``counterfactual_lesion_mask``; ``confounder_mask`` bool, the planted mark; ``factors``, a dict of
         named numbers, in which the stage and the numbers of lesions describe the pair's diseased member. The
-        pair is equal bit for bit outside the union of the two lesion masks.
+        pair is equal bit for bit outside the union of the two lesion masks where the picture has no fault;
+        defocus carries lesions beyond their masks, and a displaced field may leave none in sight.
 
     Raises:
         InputError: an argument is out of its range.
     """
-    _check(seed, index, size, prevalence, severity)
+    _check(seed, index, size, prevalence, severity, ungradable)
     label = label_of(seed, index, prevalence=prevalence)
+    gradable = gradable_of(seed, index, ungradable=ungradable)
+    faults = sample_faults(_stream(seed, index, _FAULTS), gradable=bool(gradable)) if ungradable else Faults()
     anatomy = sample_anatomy(_stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
     marked = confounder and _stream(seed, index, _MARK).random() < MARK_RATES[label]
-    healthy_scene, distractors = _healthy_scene(seed, index, anatomy, frame)
+    retina = displaced(frame, faults)
+    healthy_scene, distractors = _healthy_scene(seed, index, anatomy, retina)
     lesions = sample_lesions(_stream(seed, index, _LESIONS), anatomy, severity=severity)
     camera = sample_camera(_stream(seed, index, _CAMERA))
     noise = sensor_noise(_stream(seed, index, _NOISE), camera, frame)
     inside = eye_coverage(frame)
-    scenes = (healthy_scene, add_lesions(healthy_scene, lesions, frame))
-    healthy, diseased = (
-        photograph(add_mark(scene, frame) if marked else scene, camera, noise, inside, frame) for scene in scenes
-    )
+    scenes = [
+        add_mark(scene, frame) if marked else scene
+        for scene in (healthy_scene, add_lesions(healthy_scene, lesions, retina))
+    ]
+    healthy, diseased = (photograph(scene, camera, noise, inside, frame) for scene in scenes)
     eye = inside > 0
     lesion_mask = (np.abs(diseased - healthy).max(-1) > NOTICEABLE) & eye
     diseased = np.where(lesion_mask[..., None], diseased, healthy)
+    if faults != Faults():
+        spoiled = [spoil(scene, faults, frame) for scene in scenes]
+        healthy, diseased = (photograph(scene, camera, noise, inside, frame) for scene in spoiled)
     nothing = np.zeros_like(eye)
     return {
         "image": diseased if label else healthy,
         "label": label,
+        "gradable": gradable,
         "lesion_mask": lesion_mask if label else nothing,
         "eye_mask": eye,
         "counterfactual": healthy if label else diseased,
         "counterfactual_lesion_mask": nothing if label else lesion_mask,
         "confounder_mask": (mark_opacity(frame)[..., 0] > 0) & eye if marked else nothing,
-        "factors": _factors(anatomy, lesions, distractors, camera, marked),
+        "factors": _factors(anatomy, lesions, distractors, camera, faults, marked),
     }
 
 
 def label_of(seed: int, index: int, *, prevalence: float) -> int:
     """The label of one picture, without drawing it."""
     return int(_stream(seed, index, _LABEL).random() < prevalence)
+
+
+def gradable_of(seed: int, index: int, *, ungradable: float) -> int:
+    """Whether one picture can be graded, 1 or 0, without drawing it."""
+    return int(_stream(seed, index, _QUALITY).random() >= ungradable)
 
 
 class SyntheticFundus:
@@ -127,6 +149,8 @@ class SyntheticFundus:
         prevalence: share of DR pictures in [0, 1].
         severity: above 0; see :func:`draw`.
         confounder: whether a mark that depends on the label is planted.
+        ungradable: share in [0, 1] of pictures that cannot be graded; see :func:`draw`. ``gradables`` holds 1 for
+            each picture that can.
 
     Raises:
         InputError: an argument is out of its range.
@@ -143,15 +167,25 @@ class SyntheticFundus:
         prevalence: float = 0.5,
         severity: float = 1.0,
         confounder: bool = False,
+        ungradable: float = 0.0,
     ) -> None:
         if num_images < 1:
             raise InputError(f"num_images must be at least 1, got {num_images}: ask for some pictures")
-        _check(seed, 0, size, prevalence, severity)
+        _check(seed, 0, size, prevalence, severity, ungradable)
         self._draw = functools.partial(
-            draw, seed, size=size, prevalence=prevalence, severity=severity, confounder=confounder
+            draw,
+            seed,
+            size=size,
+            prevalence=prevalence,
+            severity=severity,
+            confounder=confounder,
+            ungradable=ungradable,
         )
         self.labels: Int[np.ndarray, " n"] = np.array(
             [label_of(seed, index, prevalence=prevalence) for index in range(num_images)]
+        )
+        self.gradables: Int[np.ndarray, " n"] = np.array(
+            [gradable_of(seed, index, ungradable=ungradable) for index in range(num_images)]
         )
 
     def __len__(self) -> int:
@@ -172,7 +206,7 @@ def _healthy_scene(
 
 
 def _factors(
-    anatomy: Anatomy, lesions: Lesions, distractors: Distractors, camera: Camera, marked: bool
+    anatomy: Anatomy, lesions: Lesions, distractors: Distractors, camera: Camera, faults: Faults, marked: bool
 ) -> dict[str, float | int]:
     """The generative factors by name."""
     return {
@@ -184,6 +218,7 @@ def _factors(
         **{f"num_{name}": getattr(lesions, name).number for name in lesions._fields[1:]},
         **{f"num_{name}": count for name, count in distractors._asdict().items()},
         **{f"camera_{name}": float(value) for name, value in camera._asdict().items()},
+        **{f"fault_{name}": float(value) for name, value in faults._asdict().items()},
         "confounder": int(marked),
     }
 
@@ -193,7 +228,7 @@ def _stream(seed: int, index: int, purpose: int) -> np.random.Generator:
     return np.random.default_rng([seed, index, purpose])
 
 
-def _check(seed: int, index: int, size: int, prevalence: float, severity: float) -> None:
+def _check(seed: int, index: int, size: int, prevalence: float, severity: float, ungradable: float) -> None:
     if min(seed, index) < 0:
         raise InputError(f"seed and index must be 0 or more, got {seed} and {index}: count from 0")
     if size < SMALLEST_SIZE:
@@ -202,3 +237,5 @@ def _check(seed: int, index: int, size: int, prevalence: float, severity: float)
         raise InputError(f"prevalence must be a share in [0, 1], got {prevalence}: give e.g. 0.5")
     if not severity > 0:
         raise InputError(f"severity must be above 0, got {severity}: give e.g. 1.0, the standard world")
+    if not 0 <= ungradable <= 1:
+        raise InputError(f"ungradable must be a share in [0, 1], got {ungradable}: give e.g. 0.2")

@@ -9,7 +9,7 @@ import numpy as np
 from cfx_jax.errors import InputError
 
 SMALLEST_SIDE = 4
-"""Both stems divide by four, so fewer pixels would leave empty maps, whose mean is not a number."""
+"""Stems divide by up to four, so fewer pixels would leave empty maps, whose mean is not a number."""
 
 
 def check_sizes(stage_sizes: Sequence[int], widths: Sequence[int], num_classes: int, in_channels: int) -> None:

@@ -1,4 +1,4 @@
-"""Convolutions and batch norm of residual networks, laid out as in PyTorch so that weights can be exchanged.
+"""Convolutions, batch norm and last layer of the networks, laid out as in PyTorch so that weights can be exchanged.
 
 Padding is explicit and symmetric: JAX's ``"SAME"`` shifts the window by one pixel on even maps with stride 2.
 A 1x1 convolution is a matrix product over channels, about twice as fast on a CPU and the same numbers.
@@ -15,6 +15,12 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 Activation = Callable[[jax.Array], jax.Array]
 """An elementwise non-linearity; a named function, since an inline lambda would retrace once per model."""
+
+Norm = Callable[..., nnx.BatchNorm]
+"""Makes the batch norm of a number of channels: ``norm(channels, rngs=rngs)``."""
+
+# PyTorch's initial weights of a linear layer: uniform with bound 1 / sqrt(fan_in).
+_LINEAR_INIT = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def he_fan_out(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
@@ -75,17 +81,45 @@ def pointwise(in_channels: int, out_channels: int, *, rngs: nnx.Rngs) -> nnx.Lin
     return nnx.Linear(in_channels, out_channels, use_bias=False, kernel_init=he_fan_out, rngs=rngs)
 
 
-def batch_norm(channels: int, *, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    """Makes the batch norm of the published networks: running averages keep 0.9 a step, epsilon 1e-5.
+def batch_norm(channels: int, *, momentum: float = 0.9, epsilon: float = 1e-5, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    """Makes a batch norm; the defaults are those of the published residual networks.
 
     Args:
         channels: size of the last axis.
+        momentum: share of its value that a running average keeps in a step, in [0, 1).
+        epsilon: added to the variance.
         rngs: required by the layer, though scale 1 and bias 0 are not random.
 
     Returns:
         The layer, in training mode as all new NNX layers are.
     """
-    return nnx.BatchNorm(channels, momentum=0.9, epsilon=1e-5, rngs=rngs)
+    return nnx.BatchNorm(channels, momentum=momentum, epsilon=epsilon, rngs=rngs)
+
+
+def last_layer(channels: int, num_classes: int, *, rngs: nnx.Rngs) -> nnx.Linear:
+    """Makes the layer of the logits: weights from PyTorch's uniform distribution, zero bias.
+
+    Args:
+        channels: size of the last axis of its input.
+        num_classes: number of logits.
+        rngs: source of the initial weights.
+
+    Returns:
+        The layer, (..., channels) -> (..., num_classes).
+    """
+    return nnx.Linear(channels, num_classes, kernel_init=_LINEAR_INIT, rngs=rngs)
+
+
+class NormalisedPointwise(nnx.Module):
+    """A 1x1 convolution and batch norm."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, norm: Norm = batch_norm, rngs: nnx.Rngs) -> None:
+        self.linear = pointwise(in_channels, out_channels, rngs=rngs)
+        self.norm = norm(out_channels, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
+        """Maps (b, h, w, in_channels) to (b, h, w, out_channels)."""
+        return self.norm(self.linear(x))
 
 
 class Shortcut(nnx.Module):

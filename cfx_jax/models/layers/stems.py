@@ -1,13 +1,13 @@
-"""The first layers of a residual network: the published 7x7 stem, and a 4x4 patch stem for small images.
+"""The first layers of a network: the published 7x7 and 3x3 stems, and a 4x4 patch stem for small images.
 
-Both divide height and width by four. The patch stem leaves full resolution in one step: convolutions on large
-maps with few channels are what makes a small network slow on a CPU.
+The 3x3 stem halves height and width, the others divide them by four. The patch stem leaves full resolution in one
+step: convolutions on large maps with few channels are what makes a small network slow on a CPU.
 """
 
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.layers.convolution import Activation, batch_norm, convolution, he_fan_out
+from cfx_jax.models.layers.convolution import Activation, Norm, batch_norm, convolution, he_fan_out
 
 
 class ImagenetStem(nnx.Module):
@@ -24,10 +24,27 @@ class ImagenetStem(nnx.Module):
         return nnx.max_pool(y, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
 
 
+class ConvolutionStem(nnx.Module):
+    """3x3 convolution with stride 2, batch norm, activation."""
+
+    def __init__(
+        self, in_channels: int, width: int, *, act: Activation, norm: Norm = batch_norm, rngs: nnx.Rngs
+    ) -> None:
+        self.act = act
+        self.conv = convolution(in_channels, width, size=3, stride=2, rngs=rngs)
+        self.norm = norm(width, rngs=rngs)
+
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
+        """Maps (b, h, w, in_channels) to (b, ceil(h / 2), ceil(w / 2), width)."""
+        return self.act(self.norm(self.conv(x)))
+
+
 class PatchStem(nnx.Module):
     """4x4 convolution with stride 4 (disjoint patches), batch norm, activation."""
 
-    def __init__(self, in_channels: int, width: int, *, act: Activation, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, width: int, *, act: Activation, norm: Norm = batch_norm, rngs: nnx.Rngs
+    ) -> None:
         self.act = act
         self.conv = nnx.Conv(
             in_channels,
@@ -39,7 +56,7 @@ class PatchStem(nnx.Module):
             kernel_init=he_fan_out,
             rngs=rngs,
         )
-        self.norm = batch_norm(width, rngs=rngs)
+        self.norm = norm(width, rngs=rngs)
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h4 w4 d"]:
         """Maps (b, h, w, in_channels) to (b, h // 4, w // 4, width)."""

@@ -140,6 +140,74 @@ def test_mark_is_in_both_pictures_of_a_pair_and_bright():
     assert item["image"][item["confounder_mask"]].max() > 0.7
 
 
+SPOILED = [draw(7, index, ungradable=0.5) for index in range(NUMBER)]
+
+
+def test_pictures_are_flawless_unless_asked_for():
+    for item in ITEMS:
+        flawless = {"defocus": 0, "exposure": 1, "haze": 0, "lid": 0, "shift_x": 0, "shift_y": 0}
+        assert item["gradable"] == 1
+        assert all(item["factors"][f"fault_{name}"] == value for name, value in flawless.items())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
+def test_ungradable_is_the_share_of_pictures_that_cannot_be_graded(share):
+    gradables = SyntheticFundus(2000, ungradable=share).gradables
+    assert abs(gradables.mean() - (1 - share)) <= 4 * np.sqrt(share * (1 - share) / 2000)
+
+
+def test_spoiled_pictures_have_the_stated_form():
+    for item in SPOILED:
+        for name in ("image", "counterfactual"):
+            assert item[name].shape == (64, 64, 3) and item[name].dtype == np.float32
+            assert item[name].min() >= 0 and item[name].max() <= 1
+            background = item[name][~item["eye_mask"]]
+            assert np.ptp(background) == 0 and background.max() < 0.02
+        assert item["gradable"] in (0, 1) and not (item["lesion_mask"] & ~item["eye_mask"]).any()
+
+
+def test_quality_depends_neither_on_the_label_nor_on_the_rest_of_the_eye():
+    gradables = np.array([item["gradable"] for item in SPOILED])
+    labels = np.array([item["label"] for item in SPOILED])
+    error = 0.5 * np.sqrt(1 / labels.sum() + 1 / (1 - labels).sum())
+    assert abs(gradables[labels == 1].mean() - gradables[labels == 0].mean()) < 4 * error
+    for item, sharp in zip(SPOILED, ITEMS, strict=True):
+        assert item["label"] == sharp["label"]
+        names = [name for name in item["factors"] if not name.startswith("fault_")]
+        assert all(item["factors"][name] == sharp["factors"][name] for name in names)
+        np.testing.assert_array_equal(item["eye_mask"], sharp["eye_mask"])
+
+
+def test_masks_of_spoiled_pictures_are_those_of_the_sharp_ones_and_faultless_ones_stay():
+    still, faultless = 0, 0
+    for item, sharp in zip(SPOILED, ITEMS, strict=True):
+        if item["factors"]["fault_shift_x"] == 0:
+            still += 1
+            for name in MASKS:
+                np.testing.assert_array_equal(item[name], sharp[name])
+        if not np.any(item["image"] != sharp["image"]):
+            faultless += 1
+            np.testing.assert_array_equal(item["counterfactual"], sharp["counterfactual"])
+    assert still > 50 and 0 < faultless < 30
+
+
+def test_lesions_stand_out_less_where_a_picture_cannot_be_graded():
+    def contrast(item):
+        lesions = item["lesion_mask"] | item["counterfactual_lesion_mask"]
+        return np.abs(item["image"] - item["counterfactual"])[lesions].mean() if lesions.any() else 0.0
+
+    kept = np.array([contrast(item) / contrast(sharp) for item, sharp in zip(SPOILED, ITEMS, strict=True)])
+    gradable = np.array([item["gradable"] for item in SPOILED], bool)
+    assert np.median(kept[~gradable]) < 0.6 * np.median(kept[gradable])
+
+
+def test_faults_are_the_same_whatever_the_share_of_ungradable_pictures():
+    for index in range(20):
+        one, other = draw(7, index, ungradable=0.4), draw(7, index, ungradable=0.6)
+        if one["gradable"] == other["gradable"]:
+            assert_same_item(one, other)
+
+
 def test_source_gives_the_drawn_items():
     source = SyntheticFundus(4, seed=7)
     assert len(source) == 4 and source.class_names == ("healthy", "DR")
@@ -151,8 +219,10 @@ def test_source_gives_the_drawn_items():
 
 
 def test_options_reach_the_drawing():
-    source = SyntheticFundus(2, size=48, seed=3, prevalence=1.0, severity=0.5, confounder=True)
-    assert_same_item(source[1], draw(3, 1, size=48, prevalence=1.0, severity=0.5, confounder=True))
+    options = {"size": 48, "prevalence": 1.0, "severity": 0.5, "confounder": True, "ungradable": 0.9}
+    source = SyntheticFundus(2, seed=3, **options)
+    assert_same_item(source[1], draw(3, 1, **options))
+    assert source.gradables[1] == source[1]["gradable"]
 
 
 def test_feeds_the_pipeline_directly_and_from_memory():
@@ -170,6 +240,7 @@ def test_feeds_the_pipeline_directly_and_from_memory():
         ({"size": 31}, "size must be at least 32 pixels, got 31"),
         ({"prevalence": 1.2}, r"prevalence must be a share in \[0, 1\], got 1.2"),
         ({"severity": 0.0}, "severity must be above 0, got 0.0"),
+        ({"ungradable": -0.1}, r"ungradable must be a share in \[0, 1\], got -0.1"),
         ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0"),
         ({"num_images": 0}, "num_images must be at least 1, got 0"),
     ],

@@ -1,4 +1,4 @@
-"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera."""
+"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera and its faults."""
 
 from cfx_jax.data.sources.fundus_world.anatomy import Anatomy as Anatomy
 from cfx_jax.data.sources.fundus_world.anatomy import eye_coverage as eye_coverage
@@ -10,6 +10,10 @@ from cfx_jax.data.sources.fundus_world.camera import mark_opacity as mark_opacit
 from cfx_jax.data.sources.fundus_world.camera import photograph as photograph
 from cfx_jax.data.sources.fundus_world.camera import sample_camera as sample_camera
 from cfx_jax.data.sources.fundus_world.camera import sensor_noise as sensor_noise
+from cfx_jax.data.sources.fundus_world.degradation import Faults as Faults
+from cfx_jax.data.sources.fundus_world.degradation import displaced as displaced
+from cfx_jax.data.sources.fundus_world.degradation import sample_faults as sample_faults
+from cfx_jax.data.sources.fundus_world.degradation import spoil as spoil
 from cfx_jax.data.sources.fundus_world.distractors import Distractors as Distractors
 from cfx_jax.data.sources.fundus_world.distractors import add_distractors as add_distractors
 from cfx_jax.data.sources.fundus_world.lesions import STAGES as STAGES

@@ -1,0 +1,99 @@
+"""Images of an experiment: a source and positions in it, read into memory only where all are needed at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Int
+
+from cfx_jax.data import ImageSource, load_arrays
+from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import concatenate, map_examples, progress_bar
+from experiments.stages import Arrays
+
+_AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x 3
+_BATCH = 256
+
+
+class StoredImages:
+    """A source over arrays in memory, with as many fields as there are arrays.
+
+    Args:
+        arrays: ``image`` (n, h, w, c) float32 in [0, 1], ``label`` (n,), and others with leading axis n.
+        class_names: the classes in the order of the labels.
+    """
+
+    def __init__(self, arrays: Arrays, class_names: Sequence[str]) -> None:
+        self.class_names = tuple(class_names)
+        self.labels = np.asarray(arrays["label"])
+        self._arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {name: values[index] for name, values in self._arrays.items()}
+
+
+class ImageSet:
+    """Some of the images of a source.
+
+    Args:
+        source: the images.
+        indices: positions in the source.
+
+    Attributes:
+        labels: the class of each image.
+        class_names: the classes in the order of the labels.
+    """
+
+    def __init__(self, source: ImageSource, indices: Int[np.ndarray, " n"]) -> None:
+        self.source, self.indices = source, indices
+        self.class_names = tuple(source.class_names)
+        self.labels: Int[np.ndarray, " n"] = np.asarray(source.labels)[indices]  # type: ignore[attr-defined]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def take(self, positions: Int[np.ndarray, " m"]) -> "ImageSet":
+        """Some of these images, by their positions within the set."""
+        return ImageSet(self.source, self.indices[positions])
+
+    @cached_property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """All images in memory: ``image``, ``label``, and ``eye_mask`` and ``lesion_mask`` where there are any."""
+        kept = {"image", "label", "eye_mask", "lesion_mask"} & set(self.source[int(self.indices[0])])
+        return load_arrays(self.source, self.indices, fields=sorted(kept))
+
+    def chunks(self) -> Iterator[Float[np.ndarray, "m h w c"]]:
+        """The images in their order, a part at a time."""
+        for start in range(0, len(self), _AT_ONCE):
+            yield load_arrays(self.source, self.indices[start : start + _AT_ONCE], fields=("image",))["image"]
+
+
+def predict(classifier: Classifier, images: ImageSet, *, progress: bool | str = False) -> Float[np.ndarray, "n k"]:
+    """The logits of every image.
+
+    Args:
+        classifier: one image -> logits, a pytree.
+        images: read a part at a time.
+        progress: whether to show a bar; a text is its label.
+    """
+    found = []
+    with progress_bar(len(images), progress) as bar:
+        for chunk in images.chunks():
+            found.append(map_examples(_classify, classifier, chunk, batch_size=_BATCH))
+            bar.update(len(chunk))
+    return concatenate(found)
+
+
+def probabilities(logits: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+    """The softmax of each row."""
+    return np.asarray(jax.nn.softmax(logits))
+
+
+def _classify(classifier: Classifier, image: Array) -> Array:
+    return classifier(image)

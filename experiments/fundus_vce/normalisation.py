@@ -1,0 +1,42 @@
+"""Mean and standard deviation of the training images, which the networks normalise by."""
+
+import dataclasses
+from typing import TypeVar
+
+import numpy as np
+
+from experiments.fundus_vce.image_set import ImageSet
+from experiments.stages import Arrays, Workspace
+from trainers.supervised import SupervisedConfig
+
+C = TypeVar("C", bound=SupervisedConfig)
+
+
+def fit_to_images(settings: C, images: ImageSet, identity: object, workspace: Workspace) -> C:
+    """A training's settings with the classes, channels and normalisation of its images.
+
+    Args:
+        settings: of the training.
+        images: it is trained on.
+        identity: what the images depend on.
+        workspace: keeps the result.
+    """
+    found = workspace.cached("normalisation", [identity, images.indices.tolist()], lambda: _moments(images))
+    return dataclasses.replace(
+        settings,
+        num_classes=len(images.class_names),
+        in_channels=len(found["mean"]),
+        mean=tuple(found["mean"].tolist()),
+        std=tuple(found["std"].tolist()),
+    )
+
+
+def _moments(images: ImageSet) -> Arrays:
+    """Of each channel, in two sums over the images, rounded so that they name themselves."""
+    count, total, squares = 0, 0.0, 0.0
+    for chunk in images.chunks():
+        count += chunk[..., 0].size
+        total = total + chunk.sum((0, 1, 2), np.float64)
+        squares = squares + np.square(chunk, dtype=np.float64).sum((0, 1, 2))
+    mean = np.asarray(total) / count
+    return {"mean": mean.round(4), "std": np.sqrt(np.asarray(squares) / count - mean**2).round(4)}

@@ -1,0 +1,66 @@
+"""Prepares a folder of photographs of the eye: even contrast, the eye's circle, a tight square crop.
+
+``python -m experiments.prepare_fundus --source FOLDER --out FOLDER``; the same command again goes on where it stopped.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cfx_jax.data.fundus import Job, prepare_files
+from cfx_jax.data.sources.decoding import SUFFIXES
+from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.errors import InputError
+from experiments import cli
+
+_NAMED = 10  # dropped photographs that are printed
+
+
+@dataclass(frozen=True)
+class Config:
+    """Finds every photograph below a folder and writes it cropped to the eye, with the mask of the eye."""
+
+    source: Path
+    """Folder of photographs (PNG, JPEG or TIFF), searched with all its sub-folders."""
+    out: Path
+    """Folder to write to; keeps the sub-folders, so class folders stay class folders, below out/images."""
+    size: int = 224
+    """Side of the images written, in pixels (paper: 224)."""
+    clahe: bool = True
+    """Even out the local contrast (paper: yes)."""
+
+
+def main(config: Config) -> None:
+    """Runs the preparation and prints what was kept and what was dropped."""
+    jobs = find_photographs(config.source, config.out)
+    kept, dropped = prepare_files(jobs, config.out, size=config.size, clahe=config.clahe)
+    print(f"{len(kept)} photographs are in {config.out / 'images'}, {len(dropped)} dropped")
+    for name in list(dropped)[:_NAMED]:
+        print(f"  {name}: {dropped[name]}")
+    if len(dropped) > _NAMED:
+        print(f"  ... all are in {config.out / 'report.csv'}")
+
+
+def find_photographs(source: Path, out: Path) -> list[Job]:
+    """One job for each photograph below ``source``, by name with numbers in numeric order.
+
+    Args:
+        source: the folder to search; hidden files and folders are left out.
+        out: the folder that will be written to.
+
+    Raises:
+        InputError: there is no such folder, it holds no photographs, or ``out`` lies inside of it.
+    """
+    if not source.is_dir():
+        raise InputError(f"--source: expected a folder of photographs, but '{source}' is none: check the spelling")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise InputError(f"--out: expected a folder outside of --source, got '{out}': its images would be read again")
+    found = (path.relative_to(source) for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+    visible = (path for path in found if not any(part.startswith(".") for part in path.parts))
+    names = sorted(visible, key=lambda path: natural_key(path.as_posix()))
+    if not names:
+        raise InputError(f"--source: expected photographs ({', '.join(SUFFIXES)}), but '{source}' holds none")
+    return [Job(path.with_suffix("").as_posix(), source / path) for path in names]
+
+
+if __name__ == "__main__":
+    cli.command(main, Config)

@@ -1,0 +1,121 @@
+"""Robust accuracy against an independent attack: Foolbox's projected gradient descent with the same budget."""
+
+from functools import cache, partial
+
+import foolbox
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from small_classifiers import convolutional_classifier, images, linear_classifier
+
+from cfx_jax.metrics import robustly_correct
+
+KEY, STEPS = jax.random.key(0), 40
+IMAGES = images(64, seed=5)
+
+
+def two_layers(weights, image):
+    """Three logits of a net with one ReLU layer."""
+    return jax.nn.relu((image.ravel() - 0.5) @ weights["first"]) @ weights["second"]
+
+
+@cache
+def trained(noise):
+    """The weights of ``two_layers`` taught by a few hundred steps which third of an image is brightest."""
+    first, second = jax.random.split(jax.random.key(1))
+    weights = {
+        "first": jax.random.normal(first, (64, 32)) / 8,
+        "second": jax.random.normal(second, (32, 3)) / 5,
+    }
+    optimiser = optax.adam(1e-2)
+
+    @jax.jit
+    def step(weights, state, key):
+        x = jax.random.uniform(key, (256, 8, 8, 1))
+        shown = x + noise * jax.random.normal(jax.random.fold_in(key, 1), x.shape)
+
+        def loss(weights):
+            logits = jax.vmap(partial(two_layers, weights))(shown)
+            return optax.softmax_cross_entropy_with_integer_labels(logits, brightest(x)).mean()
+
+        updates, state = optimiser.update(jax.grad(loss)(weights), state)
+        return optax.apply_updates(weights, updates), state
+
+    state = optimiser.init(weights)
+    for key in jax.random.split(jax.random.key(2), 300):
+        weights, state = step(weights, state, key)
+    return weights
+
+
+def brightest(x):
+    """Which of rows 0-2, 3-4 and 5-7 has the brightest mean, for each image."""
+    return jnp.stack([part.mean((1, 2, 3)) for part in (x[:, :3], x[:, 3:5], x[:, 5:])], axis=1).argmax(1)
+
+
+def plainly_trained(image):
+    return two_layers(trained(0.0), image)
+
+
+def trained_on_noise(image):
+    return two_layers(trained(0.5), image)
+
+
+def saturated(image):
+    """A classifier whose probabilities round to 0 and 1, so that gradients of the cross-entropy vanish."""
+    return 200 * plainly_trained(image)
+
+
+CLASSIFIERS = {
+    "linear": (linear_classifier, (0.05, 0.2, 0.5)),
+    "convolutional": (convolutional_classifier, (0.02, 0.05, 0.1)),
+    "plainly trained": (plainly_trained, (0.05, 0.1, 0.2)),
+    "trained on noise": (trained_on_noise, (0.05, 0.1, 0.2)),
+    "saturated": (saturated, (0.05, 0.1, 0.2)),
+}
+CASES = [(name, radius) for name, (_, radii) in CLASSIFIERS.items() for radius in radii]
+
+
+@cache
+def labels_of(name):
+    return np.asarray(jax.vmap(CLASSIFIERS[name][0])(IMAGES)).argmax(1)
+
+
+@cache
+def standing(name, radius, num_restarts):
+    classifier, labels = CLASSIFIERS[name][0], labels_of(name)
+    options = {"radius": radius, "num_steps": STEPS, "num_restarts": num_restarts}
+    return robustly_correct(KEY, classifier, IMAGES, labels, **options)
+
+
+@cache
+def standing_against_foolbox(name, step_size):
+    """For each radius the images that Foolbox does not break; its images are checked here, not taken on trust."""
+    classifier, radii = CLASSIFIERS[name]
+    classify, labels = jax.jit(jax.vmap(classifier)), labels_of(name)
+    attack = foolbox.attacks.L2PGD(rel_stepsize=step_size, steps=STEPS)
+    model = foolbox.models.JAXModel(classify, bounds=(0, 1))
+    _, found, _ = attack(model, jnp.asarray(IMAGES), jnp.asarray(labels), epsilons=list(radii))
+    for radius, adversarial in zip(radii, found, strict=True):
+        assert np.linalg.norm((adversarial - IMAGES).reshape(len(IMAGES), -1), axis=1).max() <= radius * (1 + 1e-5)
+        assert adversarial.min() >= 0 and adversarial.max() <= 1
+    return {r: np.asarray(classify(x)).argmax(1) == labels for r, x in zip(radii, found, strict=True)}
+
+
+@pytest.mark.parametrize("step_size", [0.025, 0.1])  # Foolbox's default, in units of the radius, and a stronger one
+@pytest.mark.parametrize(("name", "radius"), CASES)
+def test_robust_accuracy_is_never_higher_than_under_foolbox_with_as_many_steps(name, radius, step_size):
+    ours, theirs = standing(name, radius, 1), standing_against_foolbox(name, step_size)[radius]
+    assert ours.mean() <= theirs.mean()
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_robust_accuracy_never_rises_with_restarts(name):
+    radius = CLASSIFIERS[name][1][1]
+    assert not (standing(name, radius, 3) & ~standing(name, radius, 1)).any()
+
+
+def test_the_cases_are_neither_trivially_robust_nor_trivially_broken():
+    shares = [standing(name, radius, 1).mean() for name, radius in CASES]
+    assert sum(0.2 < share < 0.9 for share in shares) > len(CASES) / 2, shares
