@@ -63,7 +63,7 @@ class ExplanationConfig:
     integration_steps: int = 100
     """Nodes of integrated gradients (card: 100)."""
     num_studied: int = 50
-    """Test images of each class whose counterfactuals the claims are about."""
+    """Test images of each class whose counterfactuals the claims are about, at least 2."""
     num_shown: int = 4
     """Of those, how many of each class are in the overview figures."""
 

@@ -60,6 +60,7 @@ def _fields(config: classifier.Config) -> dict[str, Any]:
     return {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
 
 
+# Batches of one size compile once: the numbers of images are multiples of the batch size, or nearly so.
 SMOKE = Config(
     preset="smoke",
     image_size=32,
@@ -71,12 +72,12 @@ SMOKE = Config(
     plain=_plain(4, 16, 2, learning_rate=2e-3),
     fine_tuning=_triangle(2, 16, learning_rate=1e-3),
     robust=_robust(3, 16, 2, learning_rate=2e-3, radius=0.25, attack_steps=2, step_size=0.5),
-    robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=4, num_restarts=2, num_images=16),
+    robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=4, num_restarts=1, num_images=16),
     explanations=ExplanationConfig(
-        radii=(1.0, 0.5, 0.05), sweep=(0.02, 0.05), num_steps=4, integration_steps=4, num_studied=3, num_shown=1
+        radii=(1.0, 0.5, 0.05), sweep=(0.02, 0.05), num_steps=4, integration_steps=4, num_studied=2, num_shown=1
     ),
     localisation=LocalisationConfig(num_tuning=4, num_scored=6, radius_factors=(1.0, 2.0)),
-    batch_size=16,
+    batch_size=4,
 )
 
 DEMO = Config(
@@ -92,11 +93,11 @@ DEMO = Config(
         radii=(6.0, 1.7, 0.1),
         sweep=(0.05, 0.1, 0.15, 0.2),
         integration_steps=25,
-        num_studied=12,
+        num_studied=10,
         num_shown=3,
     ),
     localisation=LocalisationConfig(num_tuning=40, num_scored=80),
-    batch_size=48,
+    batch_size=40,
 )
 
 IMAGES = Config(
@@ -128,6 +129,7 @@ PAPER = Config(
             checkpoint_every=10 * _QUALITY_EPOCH,
         )
     ),
+    batch_size=32,
 )
 
 PRESETS = {"smoke": SMOKE, "demo": DEMO, "images": IMAGES, "paper": PAPER}

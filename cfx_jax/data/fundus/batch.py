@@ -129,7 +129,7 @@ def _lesions(path: Path, image: Path, circle: Circle, size: int, shape: tuple[in
     """A lesion mask, cropped as its photograph was."""
     try:
         pixels = decode_image(path.read_bytes(), channels=3)
-        mask: Bool[np.ndarray, "h w"] = (pixels > 0).any(axis=-1)  # some sets draw their masks in colour
+        mask = pixels.max(axis=-1) > 0  # some sets draw their masks in colour
         return crop_mask(mask, circle, size=size, image_shape=shape)
     except (DamagedImage, OSError, InputError) as error:
         raise InputError(f"lesion mask '{path}' of '{image}': {error}") from error

@@ -23,14 +23,14 @@ SMALLEST_SIDE = 48  # pixels; below this an eye's circle is known to no better t
 _FINAL_WIDTH = 0.005  # of the weights at the last step, as a share of the radius
 _TRIALS = 3000  # circles through three random edges
 _JUDGES = 700  # random edges that vote for them
-_RADII = (0.15, 1.5)  # smallest and largest radius, in longer sides of the picture
+_RADII = (0.15, 1.0)  # smallest and largest radius, in longer sides of the picture
 
 
 def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Circle:
     """Finds the rim of the eye in a photograph.
 
     Args:
-        image: red, green, blue; the eye on a dark ground, may be cut by the frame or by black bars.
+        image: red, green, blue; the eye on a dark ground, its centre in the picture; the frame or black bars may cut it.
         num_steps: rounds of weighting and fitting, at least 1.
 
     Returns:
@@ -45,21 +45,22 @@ def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Ci
     if min(image.shape[:2]) < SMALLEST_SIDE:
         raise UnusableImage(f"too small: {image.shape[0]} x {image.shape[1]} pixels, fewer than {SMALLEST_SIDE} a side")
     edges = find_edges(image)
-    circle = _start(edges, max(image.shape[:2]))
+    circle = _start(edges, image.shape[:2])
     circle = _sharpen(edges.points[faces(edges, np.array(circle))], circle, num_steps)
     check_rim(edges, circle, image.shape[:2])
     return circle
 
 
-def _start(edges: Edges, side: int) -> Circle:
-    """The circle through three edges on which most edges lie, out of many drawn at random."""
+def _start(edges: Edges, shape: tuple[int, int]) -> Circle:
+    """The circle through three edges on which most edges lie, out of many drawn at random, its centre in the frame."""
     if len(edges.points) < 3:
         raise UnusableImage("no visible eye: the picture has no edges")
     rng = np.random.default_rng(0)
     triples = edges.points[rng.integers(len(edges.points), size=(_TRIALS, 3))]
     circles = _through(triples)
-    smallest, largest = np.multiply(_RADII, side)
-    circles = circles[(circles[:, 2] > smallest) & (circles[:, 2] < largest)]
+    smallest, largest = np.multiply(_RADII, max(shape))
+    in_frame = ((circles[:, :2] > 0) & (circles[:, :2] < shape[::-1])).all(1)
+    circles = circles[in_frame & (circles[:, 2] > smallest) & (circles[:, 2] < largest)]
     if not len(circles):
         raise UnusableImage("no visible eye: no edges on a circle of fitting size")
     judges = rng.integers(len(edges.points), size=_JUDGES)
