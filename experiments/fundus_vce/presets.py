@@ -87,7 +87,7 @@ DEMO = Config(
     quality=QualityConfig(num_members=2, training=_quality(150, 64, 50)),
     plain=_plain(300, 64, 100, learning_rate=2e-3),
     fine_tuning=_triangle(60, 64, learning_rate=1e-3),
-    robust=_robust(400, 64, 100, learning_rate=3e-3, radius=0.25, attack_steps=4, step_size=0.4),
+    robust=_robust(500, 64, 100, learning_rate=3e-3, radius=0.25, attack_steps=4, step_size=0.4),
     robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=50, num_restarts=2, num_images=150),
     explanations=ExplanationConfig(
         radii=(6.0, 1.7, 0.1),

@@ -41,7 +41,8 @@ def write_sets(folder):
     lesions = {number: ("microaneurysms", "hard_exudates") for number in (1, 2, 3, 55, 56, 57, 58)}
     write_idrid(folder / "idrid", lesions, write=write_eye, write_mask=write_lesion)
     rows = {
-        f"{patient}_l1": rf"{patient},{patient}_l1,\a\{patient}_l1.jpg,{patient % 2},0,,0,8,8,0" for patient in range(24)
+        f"{patient}_l1": rf"{patient},{patient}_l1,\a\{patient}_l1.jpg,{patient % 2},0,,0,8,8,0"
+        for patient in range(24)
     }
     write_deepdrid(folder / "deepdrid", rows, {"99_l1": r"99,99_l1,\a\99_l1.jpg,1,0,,0,8,8,0"}, write=write_eye)
     return folder
