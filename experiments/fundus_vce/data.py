@@ -1,6 +1,5 @@
 """The images of the experiment, filtered and split once and for all."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +21,6 @@ class Data(NamedTuple):
         lesions: images of the finding with lesion masks; or None.
         class_names: two names, the finding last.
         note: what a reader must know beside every figure.
-        identity: what the images and their split depend on.
     """
 
     train: ImageSet
@@ -33,7 +31,6 @@ class Data(NamedTuple):
     lesions: ImageSet | None
     class_names: tuple[str, ...]
     note: str
-    identity: Mapping[str, object]
 
     @property
     def finding(self) -> int:
@@ -56,27 +53,22 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
     rest = 1 - sum(shares.values())
     if rest <= 0:
         raise InputError(f"--validation, --temperature, --test: expected a sum below 1, got {1 - rest:g}")
-    kept = np.arange(len(sources.main)) if quality is None else quality.kept
-    labels = np.asarray(sources.main.labels)[kept]  # type: ignore[attr-defined]
+    everything = sources.all_of("main")
+    assert everything is not None
+    kept = everything.indices if quality is None else quality.kept
     groups = None if sources.groups is None else sources.groups[kept]
-    positions = split(labels, {"train": rest, **shares}, seed=config.seed, groups=groups)
+    positions = split(everything.labels[kept], {"train": rest, **shares}, seed=config.seed, groups=groups)
     rng = np.random.default_rng(config.seed)
-    parts = {name: ImageSet(sources.main, kept[rng.permutation(items)]) for name, items in positions.items()}
+    parts = {name: everything.take(kept[rng.permutation(items)]) for name, items in positions.items()}
     for name, part in parts.items():
         _check_classes(name, part)
     names = parts["train"].class_names
     return Data(
         **parts,
-        external=None if sources.external is None else ImageSet(sources.external, np.arange(len(sources.external))),
+        external=sources.all_of("external"),
         lesions=_with_lesions(config, sources, len(names) - 1),
         class_names=names,
         note=sources.note,
-        identity={
-            **sources.identity,
-            "shares": shares,
-            "split_seed": config.seed,
-            "quality": None if quality is None else quality.identity,
-        },
     )
 
 
@@ -92,9 +84,9 @@ def _check_classes(name: str, part: ImageSet) -> None:
 
 def _with_lesions(config: Config, sources: Sources, finding: int) -> ImageSet | None:
     """Shuffled images of the finding whose mask is not empty, as many as are tuned on and scored; None where none is."""
-    if sources.lesions is None:
+    everything = sources.all_of("lesions")
+    if everything is None:
         return None
-    everything = ImageSet(sources.lesions, np.arange(len(sources.lesions)))
     arrays = everything.arrays
     usable = np.flatnonzero((arrays["label"] == finding) & arrays["lesion_mask"].any((1, 2)))
     wanted = config.localisation.num_tuning + config.localisation.num_scored

@@ -48,7 +48,8 @@ def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Wo
                 return _measure(config, classifiers.ordinary[name], images, f"attack on {name}, {place}")
 
             found[place, name] = Evaluation(
-                images.labels, **workspace.cached(f"evaluation-{place}-{name}", [depends, place, name], compute)
+                images.labels,
+                **workspace.cached(f"evaluation-{place}-{name}", [depends, images.identity, name], compute),
             )
     return found
 

@@ -44,14 +44,15 @@ class ImageSet:
     Args:
         source: the images.
         indices: positions in the source.
+        origin: what the images of the source depend on.
 
     Attributes:
         labels: the class of each image.
         class_names: the classes in the order of the labels.
     """
 
-    def __init__(self, source: ImageSource, indices: Int[np.ndarray, " n"]) -> None:
-        self.source, self.indices = source, indices
+    def __init__(self, source: ImageSource, indices: Int[np.ndarray, " n"], origin: object) -> None:
+        self.source, self.indices, self._origin = source, indices, origin
         self.class_names = tuple(source.class_names)
         self.labels: Int[np.ndarray, " n"] = np.asarray(source.labels)[indices]  # type: ignore[attr-defined]
 
@@ -60,7 +61,12 @@ class ImageSet:
 
     def take(self, positions: Int[np.ndarray, " m"]) -> "ImageSet":
         """Some of these images, by their positions within the set."""
-        return ImageSet(self.source, self.indices[positions])
+        return ImageSet(self.source, self.indices[positions], self._origin)
+
+    @property
+    def identity(self) -> object:
+        """What the images depend on, for the names of stages."""
+        return [self._origin, self.indices.tolist()]
 
     @cached_property
     def arrays(self) -> Mapping[str, np.ndarray]:

@@ -148,7 +148,7 @@ class _Maps(NamedTuple):
             "stem": (_stem_guided_maps, classifiers.stem_guided),
             "integrated": (_IntegratedMaps(nodes), classifiers.ordinary),
         }
-        depends = [classifiers.identity, classifiers.temperatures, nodes, self.images.indices.tolist()]
+        depends = [classifiers.identity, classifiers.temperatures, nodes, self.images.identity]
         found = {}
         for name, (stage, (maker, views)) in itertools.product(NAMES, makers.items()):
 

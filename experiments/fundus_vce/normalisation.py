@@ -12,16 +12,15 @@ from trainers.supervised import SupervisedConfig
 C = TypeVar("C", bound=SupervisedConfig)
 
 
-def fit_to_images(settings: C, images: ImageSet, identity: object, workspace: Workspace) -> C:
+def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
     """A training's settings with the classes, channels and normalisation of its images.
 
     Args:
         settings: of the training.
         images: it is trained on.
-        identity: what the images depend on.
         workspace: keeps the result.
     """
-    found = workspace.cached("normalisation", [identity, images.indices.tolist()], lambda: _moments(images))
+    found = workspace.cached("normalisation", images.identity, lambda: _moments(images))
     return dataclasses.replace(
         settings,
         num_classes=len(images.class_names),

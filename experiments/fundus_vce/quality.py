@@ -35,7 +35,6 @@ class Quality(NamedTuple):
         correct: on the held-out labelled images, whether the ensemble is right.
         label: their true quality, 1 for gradable.
         single: whether each single network is right, (members, n).
-        identity: what all of it depends on.
     """
 
     kept: Int[np.ndarray, " m"]
@@ -43,18 +42,16 @@ class Quality(NamedTuple):
     correct: np.ndarray
     label: np.ndarray
     single: np.ndarray
-    identity: object
 
 
 def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Quality | None:
     """Trains the filter, measures it, and applies it; None where there are no images with a known quality."""
-    if sources.quality is None or not config.quality.num_members:
+    labelled, everything = sources.all_of("quality"), sources.all_of("main")
+    if labelled is None or everything is None or not config.quality.num_members:
         return None
-    labels = np.asarray(sources.quality.labels)  # type: ignore[attr-defined]
-    positions = split(labels, _SHARES, seed=config.seed, groups=sources.quality_groups)
-    parts = {name: ImageSet(sources.quality, items) for name, items in positions.items()}
-    members, identity = _train(config, sources, parts, workspace)
-    everything = ImageSet(sources.main, np.arange(len(sources.main)))
+    positions = split(labelled.labels, _SHARES, seed=config.seed, groups=sources.quality_groups)
+    parts = {name: labelled.take(items) for name, items in positions.items()}
+    members, networks = _train(config, parts, workspace)
 
     def compute() -> dict[str, np.ndarray]:
         return {
@@ -63,18 +60,16 @@ def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Q
             "correct": _correct(ensemble(members), parts["test"]),
         }
 
-    found, truth = workspace.cached("quality", identity, compute), parts["test"].labels
+    found, truth = workspace.cached("quality", [networks, everything.identity], compute), parts["test"].labels
     useful = bootstrap_interval(found["correct"] * balanced_weights(truth)).low > 0.5
     kept = found["kept"] if useful else everything.indices
     print(f"quality filter: {len(kept)} of {len(everything)} images kept" + ("" if useful else _USELESS), flush=True)
-    return Quality(kept, useful, found["correct"], truth, found["single"], identity)
+    return Quality(kept, useful, found["correct"], truth, found["single"])
 
 
-def _train(
-    config: Config, sources: Sources, parts: dict[str, ImageSet], workspace: Workspace
-) -> tuple[list[Classifier], object]:
-    settings = fit_to_images(config.quality.training, parts["train"], sources.identity, workspace)
-    identity = [settings, config.quality.num_members, sources.identity, config.seed]
+def _train(config: Config, parts: dict[str, ImageSet], workspace: Workspace) -> tuple[list[Classifier], object]:
+    settings = fit_to_images(config.quality.training, parts["train"], workspace)
+    identity = [settings, *(part.identity for part in parts.values())]
     members: list[Classifier] = []
     for number in range(config.quality.num_members):
         chosen = dataclasses.replace(settings, seed=settings.seed + number)
@@ -82,7 +77,7 @@ def _train(
         print(f"quality network {number + 1}: {chosen.num_steps} steps in {folder}", flush=True)
         model = trainer.train(chosen, parts["train"].source, parts["train"].indices, parts["validation"].arrays, folder)
         members.append(per_image(model))
-    return members, identity
+    return members, [identity, len(members)]
 
 
 def _correct(classifier: Classifier, images: ImageSet) -> Float[np.ndarray, " n"]:

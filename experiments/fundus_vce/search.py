@@ -61,7 +61,7 @@ class Search(NamedTuple):
 
         depends = [
             self.classifiers.identity, self.classifiers.temperatures, classifier, p, radii.tolist(), targets.tolist(),
-            images.indices[positions].tolist(), settings.num_steps, self.config.seed,
+            images.take(positions).identity, settings.num_steps, self.config.seed,
         ]  # fmt: skip
         return Counterfactual(**self.workspace.cached(f"vce-{stage}-{classifier}-l{p:g}", depends, compute))
 

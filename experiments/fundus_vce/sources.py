@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,13 +11,14 @@ from cfx_jax.data import ImageFolder, ImageSource, SyntheticFundus, load_arrays
 from cfx_jax.data.sources.fundus_world import STAGES
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.image_set import StoredImages
+from experiments.fundus_vce.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
 
 _FUNDUS_PAGE = "README.md, section 'The paper's data sets', says where to get each set"
 
 
-class Sources(NamedTuple):
+@dataclass(frozen=True)
+class Sources:
     """The image sets of the experiment; those other than ``main`` may be missing.
 
     Attributes:
@@ -28,7 +29,7 @@ class Sources(NamedTuple):
         quality: images labelled ungradable (0) or gradable (1).
         quality_groups: whom each of them shows; or None.
         note: what a reader must know beside every figure.
-        identity: what the images depend on.
+        origins: for each set by name, what its images depend on.
     """
 
     main: ImageSource
@@ -38,7 +39,12 @@ class Sources(NamedTuple):
     quality: ImageSource | None
     quality_groups: np.ndarray | None
     note: str
-    identity: Mapping[str, object]
+    origins: Mapping[str, object]
+
+    def all_of(self, name: str) -> ImageSet | None:
+        """All images of one set by name; None where there is none."""
+        source = getattr(self, name)
+        return None if source is None else ImageSet(source, np.arange(len(source)), self.origins[name])
 
 
 def load_sources(config: Config, workspace: Workspace) -> Sources:
@@ -71,10 +77,9 @@ def _synthetic(config: Config, workspace: Workspace) -> Sources:
     if not config.quality.num_members:
         options["main"]["ungradable"] = 0.0
         del options["quality"]
-    sets = {
-        name: _drawn(name, {**each, "size": config.image_size, "seed": 4 * config.seed + number}, workspace)
-        for number, (name, each) in enumerate(options.items())
-    }
+    for number, each in enumerate(options.values()):
+        each.update(size=config.image_size, seed=4 * config.seed + number)
+    sets = {name: _drawn(name, each, workspace) for name, each in options.items()}
     quality = None
     if "quality" in sets:
         labelled = {**sets["quality"], "label": sets["quality"]["gradable"]}
@@ -87,7 +92,7 @@ def _synthetic(config: Config, workspace: Workspace) -> Sources:
         quality=quality,
         quality_groups=None,
         note="Synthetic data: drawn by a program, no patient's eye.",
-        identity={"data": "synthetic", "size": config.image_size, "seed": config.seed, "options": options},
+        origins={name: ["synthetic", each] for name, each in options.items()},
     )
 
 
@@ -125,7 +130,7 @@ def _folder(config: Config, path: str) -> Sources:
         quality=None,
         quality_groups=None,
         note="Split by image: where several images show one person, accuracy on new persons is lower than printed.",
-        identity={"data": config.data, "classes": list(folder.class_names), "contents": _digest(arrays)},
+        origins={"main": [list(folder.class_names), _digest(arrays)]},
     )
 
 
@@ -163,10 +168,10 @@ def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
         note="Photographs in which no eye was found were dropped: "
         + ", ".join(f"{name} {count}" for name, count in dropped.items())
         + ".",
-        identity={
-            "data": config.data,
-            "size": config.image_size,
-            "sets": [None if each is None else each.identity for each in (kaggle, messidor, idrid, deepdrid)],
+        origins={
+            role: each.identity
+            for role, each in (("main", kaggle), ("external", messidor), ("lesions", idrid), ("quality", deepdrid))
+            if each is not None
         },
     )
 

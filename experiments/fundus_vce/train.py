@@ -69,12 +69,12 @@ class _Training(NamedTuple):
 
     @property
     def depends(self) -> list[object]:
-        return [self.data.identity, self.config.augmentation]
+        return [self.data.train.identity, self.data.validation.identity, self.config.augmentation]
 
     def run(self, name: str, trainer: Any, chosen: SupervisedConfig, *, start: nnx.Module | None = None) -> nnx.Module:
         """One training; ``start`` is the model of the one before, whose settings belong to this one's name too."""
         images = self.data.train
-        settings = fit_to_images(chosen, images, self.data.identity, self.workspace)
+        settings = fit_to_images(chosen, images, self.workspace)
         before = None if start is None else self.config.plain
         folder = self.workspace.folder(name, [settings, before, *self.depends])
         print(f"{name} classifier: {settings.num_steps} steps in {folder}", flush=True)
