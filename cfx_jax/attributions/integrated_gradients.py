@@ -1,63 +1,126 @@
 """Integrated gradients (Sundararajan et al. 2017, "Axiomatic attribution for deep networks", equation 1).
 
 The class released with Boreiko et al. 2022 leaves out the factor ``image - baseline`` and keeps the mean gradient:
-``multiply_by_inputs=False``.
+``multiply_by_inputs=False``. The mean over several baselines is that of Erion et al. 2021 ("Improving performance of
+deep learning models with axiomatic attribution priors and expected gradients"), with every baseline integrated by the
+same nodes rather than by random ones.
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.attributions.gradient import Score
-from cfx_jax.backend import scan_unroll
-from cfx_jax.checks import check_image, check_num_steps
+from cfx_jax.attributions.summation import check_count, sum_over
+from cfx_jax.checks import check_choice, check_image, check_num_steps, is_concrete
 from cfx_jax.errors import InputError
+
+
+class IntegratedGradients(NamedTuple):
+    """A map and how far it is from complete.
+
+    Attributes:
+        map: signed, of the image's shape.
+        residual: the map's sum minus the rise of the score, ``score(image) - score(baseline)``; 0 with endless nodes.
+    """
+
+    map: Float[Array, "h w c"]
+    residual: Float[Array, ""]
 
 
 def integrated_gradients(
     score: Score,
     image: Float[Array, "h w c"],
     *,
-    baseline: float | Float[Array, "h w c"] = 0.0,
+    baseline: float | Float[AnyArray, "h w c"] | Float[AnyArray, "n h w c"] = 0.0,
     num_steps: int = 50,
+    rule: str = "midpoint",
     nodes_per_batch: int | None = None,
     multiply_by_inputs: bool = True,
 ) -> Float[Array, "h w c"]:
-    """The mean gradient along the straight path from a baseline, times the way (midpoint rule).
+    """The mean gradient along the straight path from a baseline, times the way.
 
     Args:
         score: one image -> scalar.
         image: values in [0, 1].
-        baseline: the start of the path, an image or one value for all pixels; 0 is black.
-        num_steps: number of nodes on the path, at least 1.
-        nodes_per_batch: how many nodes are differentiated at once, which bounds the memory; None takes all.
+        baseline: the start of the path, an image or one value for all pixels; 0 is black. Of several images, with a leading
+            axis, the map is the mean over them.
+        num_steps: number of equal pieces of the path, at least 1.
+        rule: ``"midpoint"`` takes the gradient in the middle of each piece; ``"trapezoid"`` at its two ends, which is one
+            node more and includes the image and the baseline themselves.
+        nodes_per_batch: how many nodes are differentiated at once, of all baselines together, which bounds the memory;
+            None takes all.
         multiply_by_inputs: whether the mean gradient is multiplied by the way, ``image - baseline``.
 
     Returns:
-        The signed map; its sum approaches ``score(image) - score(baseline)`` as ``num_steps`` grows. Without the factor
-        the mean gradient, of which this holds for the product with the way.
+        The signed map; its sum approaches ``score(image) - score(baseline)``, or the mean of this over the baselines, as
+        ``num_steps`` grows. Without the factor the mean gradient, of which this holds for the product with the way.
 
     Raises:
-        InputError: no valid image, a baseline of another shape, ``num_steps`` or ``nodes_per_batch`` below 1.
+        InputError: no valid image, a baseline of another shape or not finite, an unknown rule, ``num_steps`` or
+            ``nodes_per_batch`` below 1.
     """
     check_image(image)
     check_num_steps(num_steps)
-    if jnp.shape(baseline) not in ((), image.shape):
-        raise InputError(f"baseline: expected a number or shape {image.shape}, got shape {jnp.shape(baseline)}")
-    if nodes_per_batch is not None and nodes_per_batch < 1:
-        raise InputError(f"nodes_per_batch: expected at least 1, got {nodes_per_batch}")
-    way = image - baseline
-    chunk = min(nodes_per_batch or num_steps, num_steps)
-    num_chunks = -(-num_steps // chunk)
-    index = jnp.arange(num_chunks * chunk).reshape(num_chunks, chunk)
+    check_count(nodes_per_batch, name="nodes_per_batch", or_none=True)
+    check_choice(rule, tuple(_RULES), name="rule")
+    starts = _baselines(baseline, image)
+    shares, weights = (jnp.asarray(each, image.dtype) for each in _RULES[rule](num_steps))
 
-    def node_gradient(node: Array) -> Float[Array, "h w c"]:
-        share = ((node + 0.5) / num_steps).astype(image.dtype)
-        return jnp.where(node < num_steps, jax.grad(score)(baseline + share * way), 0)
+    def node(index: Array) -> Float[Array, "h w c"]:
+        start, step = starts[index // len(shares)], index % len(shares)
+        share = shares[step]
+        slope = weights[step] * jax.grad(score)((1 - share) * start + share * image)
+        return (image - start) * slope if multiply_by_inputs else slope
 
-    def add(total: Float[Array, "h w c"], nodes: Array) -> tuple[Float[Array, "h w c"], None]:
-        return total + jax.vmap(node_gradient)(nodes).sum(axis=0), None
+    return sum_over(node, len(starts) * len(shares), per_batch=nodes_per_batch) / len(starts)
 
-    total, _ = lax.scan(add, jnp.zeros_like(image), index, unroll=scan_unroll())
-    return (way * total if multiply_by_inputs else total) / num_steps
+
+def integrated_gradients_and_residual(
+    score: Score,
+    image: Float[Array, "h w c"],
+    *,
+    baseline: float | Float[AnyArray, "h w c"] | Float[AnyArray, "n h w c"] = 0.0,
+    num_steps: int = 50,
+    rule: str = "midpoint",
+    nodes_per_batch: int | None = None,
+) -> IntegratedGradients:
+    """The map of ``integrated_gradients`` and what it lacks to be complete: take more steps where that is large.
+
+    Arguments and errors as ``integrated_gradients``. Costs one value of the score for the image and for each baseline more.
+    """
+    saliency = integrated_gradients(
+        score, image, baseline=baseline, num_steps=num_steps, rule=rule, nodes_per_batch=nodes_per_batch
+    )
+    starts = _baselines(baseline, image)
+    score_of_start = sum_over(lambda i: score(starts[i]), len(starts), per_batch=nodes_per_batch) / len(starts)
+    return IntegratedGradients(saliency, saliency.sum() - (score(image) - score_of_start))
+
+
+def _baselines(baseline: float | AnyArray, image: Float[Array, "h w c"]) -> Float[Array, "n h w c"]:
+    shape = jnp.shape(baseline)
+    if shape not in ((), image.shape) and (shape[1:] != image.shape or shape[0] == 0):
+        several = ", ".join(map(str, ("n", *image.shape)))
+        raise InputError(f"baseline: expected a number or shape {image.shape}, or ({several}) for several, got {shape}")
+    if is_concrete(baseline) and not np.isfinite(baseline).all():
+        raise InputError("baseline: expected finite values, got NaN or infinity")
+    starts = jnp.asarray(baseline, image.dtype)
+    return starts if starts.ndim == 4 else jnp.broadcast_to(starts, image.shape)[None]
+
+
+def _midpoint(num_steps: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    return (np.arange(num_steps) + 0.5) / num_steps, np.full(num_steps, 1 / num_steps)
+
+
+def _trapezoid(num_steps: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    weights = np.full(num_steps + 1, 1 / num_steps)
+    weights[[0, -1]] /= 2
+    return np.linspace(0, 1, num_steps + 1), weights
+
+
+_RULES = {"midpoint": _midpoint, "trapezoid": _trapezoid}

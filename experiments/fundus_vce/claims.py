@@ -17,7 +17,7 @@ from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.evaluate import Evaluation, Evaluations
 from experiments.fundus_vce.explain import Studied
-from experiments.fundus_vce.localise import GUIDED, INTEGRATED, Localised, vce_method
+from experiments.fundus_vce.localise import ABLATIONS, GUIDED, INTEGRATED, Localised, vce_method
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity
@@ -90,7 +90,7 @@ def _per_image(evaluation: Evaluation, kind: str) -> np.ndarray:
 def _overlap_claims(localised: Localised) -> list[Claim]:
     """Orderings 4 and 5."""
     iou, found = localised.iou, []
-    for better, method in itertools.product(("robust", "ensemble"), localised.methods):
+    for better, method in itertools.product(("robust", "ensemble"), (*localised.methods, *ABLATIONS)):
         found.append(
             _paired(
                 f"4 {method} {better}",

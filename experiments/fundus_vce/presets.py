@@ -82,10 +82,10 @@ SMOKE = Config(
 
 DEMO = Config(
     preset="demo",
-    synthetic=SyntheticConfig(num_images=5000, num_external=400),
-    test=0.1,
+    synthetic=SyntheticConfig(num_images=6000, num_external=500),
+    test=0.12,
     quality=QualityConfig(num_members=2, training=_quality(150, 64, 50)),
-    plain=_plain(300, 64, 100, learning_rate=2e-3),
+    plain=_plain(500, 64, 100, learning_rate=2e-3),
     fine_tuning=_triangle(60, 64, learning_rate=1e-3),
     robust=_robust(500, 64, 100, learning_rate=3e-3, radius=0.25, attack_steps=4, step_size=0.4),
     robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=50, num_restarts=2, num_images=150),

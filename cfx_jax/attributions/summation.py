@@ -1,0 +1,57 @@
+"""Sums of many maps with a bounded number of them in memory."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float, Int
+
+from cfx_jax.backend import scan_unroll
+from cfx_jax.errors import InputError
+
+
+def sum_over(
+    term: Callable[[Int[Array, ""]], Float[Array, "*shape"]], count: int, *, per_batch: int | None
+) -> Float[Array, "*shape"]:
+    """``term(0) + ... + term(count - 1)``, of which ``per_batch`` are computed at once.
+
+    Args:
+        term: an index, traced -> an array, always of the same shape and dtype.
+        count: number of terms, at least 1.
+        per_batch: how many terms are held in memory, at least 1; None takes all.
+
+    Returns:
+        The sum; it depends on ``per_batch`` by rounding only.
+    """
+    size = min(per_batch or count, count)
+    if size == count:
+        # Not a scan of length one: JAX never unrolls that, and in a loop a convolution's gradient is slow on a CPU.
+        return jax.vmap(term)(jnp.arange(count)).sum(axis=0)
+    index = jnp.arange(-(-count // size) * size).reshape(-1, size)
+
+    def add(total: Float[Array, "*shape"], chunk: Int[Array, " size"]) -> tuple[Float[Array, "*shape"], None]:
+        # The last chunk is filled up with the last term, which is computed again and left out.
+        terms = jax.vmap(term)(jnp.minimum(chunk, count - 1))
+        kept = (chunk < count).reshape(-1, *[1] * (terms.ndim - 1))
+        return total + jnp.where(kept, terms, 0).sum(axis=0), None
+
+    shape = jax.eval_shape(term, jax.ShapeDtypeStruct((), index.dtype))
+    return lax.scan(add, jnp.zeros(shape.shape, shape.dtype), index, unroll=scan_unroll())[0]
+
+
+def check_count(value: int | None, *, name: str, or_none: bool = False) -> None:
+    """Checks that a number of nodes or samples is an integer of at least 1.
+
+    Args:
+        value: what was given.
+        name: what the message calls it.
+        or_none: whether None, for all of them, is valid too.
+
+    Raises:
+        InputError: giving the number.
+    """
+    if or_none and value is None:
+        return
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{name}: expected an integer of at least 1, got {value!r}")
