@@ -13,10 +13,25 @@ import numpy as np
 import optax
 from small_classifiers import convolutional_classifier, images
 
-from cfx_jax.attributions import gradient, guided_backprop, integrated_gradients
+from cfx_jax.attributions import (
+    augment_average,
+    grad_cam,
+    grad_cam_plus_plus,
+    gradient,
+    guided_backprop,
+    input_x_gradient,
+    integrated_gradients,
+    mask_perturbation,
+    path_attribution,
+    path_attribution_along,
+    perceptual_perturbation,
+    random_map,
+    score_cam,
+    smooth_grad,
+)
 from cfx_jax.counterfactuals import vce
 from cfx_jax.geometry import lp_ball_in_box
-from cfx_jax.objectives import negative_log_probability
+from cfx_jax.objectives import negative_log_probability, negative_margin
 from cfx_jax.optimise import (
     apgd,
     auto_frank_wolfe,
@@ -32,7 +47,7 @@ from cfx_jax.parallel import data_mesh
 IMAGES = images(8)
 KEYS = jax.random.split(jax.random.key(0), 8)
 STEPS = 3
-ON_DEVICES = ("apgd_l1", "from_optax", "integrated_gradients", "vce_l1.5", "vce_l2")
+ON_DEVICES = ("apgd_l1", "from_optax", "integrated_gradients", "smooth_grad", "vce_l1.5", "vce_l2")
 
 
 def methods(scale):
@@ -43,6 +58,9 @@ def methods(scale):
 
     def score(image):
         return -objective(image)
+
+    def probability(image):
+        return jnp.exp(score(image))
 
     def by(make):
         return lambda key, image: run(make(image), objective, image).solution
@@ -64,6 +82,12 @@ def methods(scale):
     def projected_adam(image):
         return from_optax(optax.adam(0.05), num_steps=STEPS, project=ball(image, 2).project)
 
+    def features(image):
+        return image.reshape(4, 2, 4, 2).mean(axis=(1, 3))[..., None] ** jnp.arange(1, 4)
+
+    def head(maps):
+        return scale * jnp.stack([maps[:2].sum(), (maps[2:] ** 2).sum()])
+
     return {
         "apgd_l1": by(lambda image: apgd(ball(image, 1), num_steps=STEPS)),
         "apgd_l2": by(lambda image: apgd(ball(image, 2), num_steps=STEPS)),
@@ -75,6 +99,30 @@ def methods(scale):
         "from_optax": by(lambda image: best_so_far(projected_adam(image))),
         "gradient": lambda key, image: gradient(score, image),
         "integrated_gradients": lambda key, image: integrated_gradients(score, image, num_steps=5, nodes_per_batch=2),
+        "integrated_gradients_of_baselines": lambda key, image: integrated_gradients(
+            score, image, baseline=IMAGES[:2], num_steps=3, rule="trapezoid", nodes_per_batch=3
+        ),
+        "input_x_gradient": lambda key, image: input_x_gradient(score, image),
+        "smooth_grad": lambda key, image: smooth_grad(
+            key, partial(gradient, score), image, num_samples=3, samples_per_batch=2
+        ),
+        "grad_cam": lambda key, image: grad_cam(features, head, image, 1)[..., None],
+        "grad_cam_plus_plus": lambda key, image: grad_cam_plus_plus(features, head, image, 1)[..., None],
+        "score_cam": lambda key, image: score_cam(features, head, image, 1, channels_per_batch=2)[..., None],
+        "random_map": random_map,
+        "augment_average": lambda key, image: augment_average(key, lambda x: gradient(score, x), image, num=3),
+        "mask_perturbation": lambda key, image: mask_perturbation(probability, image, num_steps=STEPS)[..., None],
+        "path_attribution": lambda key, image: (
+            path_attribution(probability, image, 1 - image, num_steps=5, nodes_per_batch=2, sigma=2.0).map
+        ),
+        "path_attribution_along": lambda key, image: (
+            path_attribution_along(
+                probability, lambda z: jax.nn.sigmoid(4 * z - 2), image, 1 - image, variant="v1", num_steps=5
+            ).map
+        ),
+        "perceptual_perturbation": lambda key, image: perceptual_perturbation(
+            negative_margin(classifier, 1), lambda x: jnp.diff(x, axis=0), image, num_steps=STEPS
+        ),
         "guided_backprop": lambda key, image: guided_backprop(score, image),
         "vce_l1.5": counterfactual(1.5, 1.0),
         "vce_l2": counterfactual(2, 0.5),

@@ -8,9 +8,11 @@ import pytest
 
 PACKAGES = (
     "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "models", "losses", "metrics",
-    "data", "data.fundus", "data.fundus_sets", "training", "parallel", "checks", "report",
+    "data", "data.fundus", "data.fundus_sets", "training", "parallel", "checks", "diagnosis", "report",
 )  # fmt: skip
-FLAX_FREE = ("geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "metrics")
+FLAX_FREE = (
+    "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "metrics", "diagnosis",
+)  # fmt: skip
 
 
 def public(package):

@@ -1,7 +1,26 @@
 """Attributions: one signed number for each pixel, raw. What is done to maps afterwards is in ``cfx_jax.maps``."""
 
+from cfx_jax.attributions.augment_average import augment_average as augment_average
+from cfx_jax.attributions.grad_cam import grad_cam as grad_cam
+from cfx_jax.attributions.grad_cam import grad_cam_plus_plus as grad_cam_plus_plus
 from cfx_jax.attributions.gradient import Score as Score
 from cfx_jax.attributions.gradient import gradient as gradient
 from cfx_jax.attributions.guided_backprop import guided_backprop as guided_backprop
+from cfx_jax.attributions.input_x_gradient import input_x_gradient as input_x_gradient
+from cfx_jax.attributions.integrated_gradients import IntegratedGradients as IntegratedGradients
 from cfx_jax.attributions.integrated_gradients import integrated_gradients as integrated_gradients
+from cfx_jax.attributions.integrated_gradients import (
+    integrated_gradients_and_residual as integrated_gradients_and_residual,
+)
+from cfx_jax.attributions.mask_perturbation import MaskProblem as MaskProblem
+from cfx_jax.attributions.mask_perturbation import mask_perturbation as mask_perturbation
+from cfx_jax.attributions.path import PathAttribution as PathAttribution
+from cfx_jax.attributions.path import path_attribution as path_attribution
+from cfx_jax.attributions.path import path_attribution_along as path_attribution_along
+from cfx_jax.attributions.perceptual_perturbation import perceptual_perturbation as perceptual_perturbation
+from cfx_jax.attributions.placement import AugmentationRanges as AugmentationRanges
+from cfx_jax.attributions.random_map import random_map as random_map
+from cfx_jax.attributions.score_cam import score_cam as score_cam
+from cfx_jax.attributions.smooth_grad import Attribution as Attribution
+from cfx_jax.attributions.smooth_grad import smooth_grad as smooth_grad
 from cfx_jax.attributions.vce_saliency import vce_saliency as vce_saliency

@@ -53,8 +53,7 @@ def bootstrap_interval(
         groups: ``(n,)`` names of the groups that are drawn as a whole; each image on its own where None.
 
     Returns:
-        The statistic of ``values`` with the ends of its interval. Values that are all equal give an interval
-        of width
+        The statistic of ``values`` with the ends of its interval. Values that are all equal give an interval of width
         zero: no resampling can show a spread that the sample does not have.
 
     Raises:

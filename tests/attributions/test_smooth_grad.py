@@ -41,33 +41,28 @@ def test_of_a_step_it_is_the_normal_distribution():
     np.testing.assert_allclose(found, stats.norm.cdf((np.asarray(IMAGE) - 0.5) / 0.2), atol=0.02)
 
 
-@pytest.mark.parametrize("samples_per_batch", [1, 2, 5, 100])
+@pytest.mark.parametrize("samples_per_batch", [2, 3, 100])
 def test_sample_batches_change_nothing(samples_per_batch):
-    whole = smooth_grad(KEY, NET, IMAGE, num_samples=5, sigma=0.2)
-    found = smooth_grad(KEY, NET, IMAGE, num_samples=5, sigma=0.2, samples_per_batch=samples_per_batch)
+    whole = smooth_grad(KEY, NET, IMAGE, num_samples=3, sigma=0.2)
+    found = smooth_grad(KEY, NET, IMAGE, num_samples=3, sigma=0.2, samples_per_batch=samples_per_batch)
     np.testing.assert_allclose(found, whole, atol=1e-6)
 
 
 def test_a_sample_depends_on_the_key_and_its_number_only():
-    two, three, five = (num * smooth_grad(KEY, NET, IMAGE, num_samples=num) for num in (2, 3, 5))
-    third = NET(jnp.clip(IMAGE, 0, 1)) - smooth_grad(jax.random.key(1), NET, IMAGE, num_samples=1)
-    assert float(jnp.abs(third).max()) > 1e-3
-    identity = [smooth_grad(KEY, lambda x: x, IMAGE, num_samples=num) for num in (2, 3)]
-    noisy = 3 * identity[1] - 2 * identity[0]
-    assert float((noisy - IMAGE).std()) == pytest.approx(0.15, rel=0.3)
-    np.testing.assert_allclose(three - two, jax.grad(lambda x: convolutional_classifier(x)[1])(noisy), atol=1e-4)
-    assert float(jnp.abs(five - three - (three - two)).max()) > 1e-3
+    one, two = (num * smooth_grad(KEY, lambda x: x, IMAGE, num_samples=num) for num in (1, 2))
+    first, second = one - IMAGE, two - one - IMAGE
+    for noise in (first, second):
+        assert float(noise.std()) == pytest.approx(0.15, rel=0.3)
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.4
+    np.testing.assert_allclose(smooth_grad(KEY, lambda x: x**2, IMAGE, num_samples=1), one**2, atol=1e-6)
 
 
-def test_any_attribution_can_be_wrapped():
-    def score(image):
-        return (image**2).sum()
-
-    path = partial(integrated_gradients, score, num_steps=2)
-    found = smooth_grad(KEY, path, IMAGE, num_samples=1, sigma=0.1)
-    noisy = smooth_grad(KEY, lambda x: x, IMAGE, num_samples=1, sigma=0.1)
-    np.testing.assert_allclose(found, noisy**2, atol=1e-5)
-    assert smooth_grad(KEY, lambda x: x.sum(axis=-1), IMAGE, num_samples=3).shape == (8, 8)
+def test_any_attribution_can_be_wrapped_also_one_without_channels():
+    path = partial(integrated_gradients, lambda x: (x**2).sum(), num_steps=2)
+    noisy = smooth_grad(KEY, lambda x: x, IMAGE, num_samples=1)
+    np.testing.assert_allclose(smooth_grad(KEY, path, IMAGE, num_samples=1), noisy**2, atol=1e-5)
+    without_channels = smooth_grad(KEY, lambda x: x.sum(axis=-1), IMAGE, num_samples=1)
+    np.testing.assert_allclose(without_channels, noisy[..., 0], atol=1e-6)
 
 
 @pytest.mark.parametrize(

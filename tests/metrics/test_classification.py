@@ -1,10 +1,21 @@
-"""Accuracy and balanced accuracy by hand."""
+"""Accuracy, sensitivity and Brier score by hand, the area under the curve by SciPy, all pairs and the trapezoid."""
 
 import numpy as np
 import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import accuracy, balanced_accuracy, balanced_weights
+from cfx_jax.metrics.classification import (
+    accuracy,
+    balanced_accuracy,
+    balanced_weights,
+    brier_score,
+    roc_auc,
+    sensitivity,
+    specificity,
+)
 
 
 def test_balanced_accuracy_weighs_classes_equally():
@@ -36,3 +47,79 @@ def test_the_weighted_mean_is_the_balanced_accuracy():
 def test_weights_of_no_image_are_refused():
     with pytest.raises(InputError, match="expected at least one image"):
         balanced_weights(np.zeros(0, int))
+
+
+def test_sensitivity_and_specificity_by_hand():
+    labels = np.asarray([1, 1, 1, 1, 0, 0, 0])
+    predicted = np.asarray([1, 1, 1, 0, 0, 1, 1])
+    assert sensitivity(predicted, labels) == 3 / 4
+    assert specificity(predicted, labels) == 1 / 3
+
+
+def test_sensitivity_is_the_specificity_of_the_opposite_question():
+    rng = np.random.default_rng(0)
+    predicted, labels = rng.random(40) < 0.5, rng.random(40) < 0.3
+    assert sensitivity(predicted, labels) == specificity(~predicted, ~labels)
+    mean = (sensitivity(predicted, labels) + specificity(predicted, labels)) / 2
+    assert mean == pytest.approx(balanced_accuracy(predicted == labels, labels))
+
+
+def test_both_are_undefined_without_an_image_of_their_class():
+    assert np.isnan(sensitivity(np.ones(3), np.zeros(3)))
+    assert np.isnan(specificity(np.ones(3), np.ones(3)))
+
+
+SCORED = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=30)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SCORED)
+def test_area_is_the_share_of_pairs_in_the_right_order(scored):
+    scores, labels = (np.asarray(each) for each in zip(*scored, strict=True))
+    pairs = [(a > b) + (a == b) / 2 for a in scores[labels] for b in scores[~labels]]
+    np.testing.assert_allclose(roc_auc(scores, labels), np.mean(pairs) if pairs else np.nan, rtol=1e-12)
+
+
+def test_area_matches_the_trapezoid_under_the_curve_and_scipy():
+    rng = np.random.default_rng(1)
+    labels = rng.random(300) < 0.4
+    scores = np.round(rng.normal(size=300) + labels, 1)
+    thresholds = np.append(np.inf, np.unique(scores)[::-1])
+    hits, alarms = zip(
+        *[((scores[labels] >= t).mean(), (scores[~labels] >= t).mean()) for t in thresholds], strict=True
+    )
+    assert roc_auc(scores, labels) == pytest.approx(np.trapezoid(hits, alarms), abs=1e-12)
+    statistic = scipy.stats.mannwhitneyu(scores[labels], scores[~labels]).statistic
+    assert roc_auc(scores, labels) == pytest.approx(statistic / (labels.sum() * (~labels).sum()), abs=1e-12)
+
+
+def test_area_ignores_a_rising_function_and_turns_over_with_the_sign():
+    rng = np.random.default_rng(2)
+    labels, scores = rng.random(50) < 0.5, rng.normal(size=50)
+    assert roc_auc(np.exp(scores), labels) == roc_auc(scores, labels)
+    assert roc_auc(-scores, labels) == pytest.approx(1 - roc_auc(scores, labels))
+    assert roc_auc(np.ones(50), labels) == 0.5
+    assert np.isnan(roc_auc(scores, np.ones(50)))
+
+
+def test_brier_score_by_hand():
+    np.testing.assert_allclose(
+        brier_score(np.asarray([0.25, 1, 0.5, 0]), np.asarray([0, 1, 1, 1])), [1 / 16, 0, 1 / 4, 1]
+    )
+
+
+@pytest.mark.parametrize("function", [sensitivity, specificity, roc_auc, brier_score])
+def test_labels_of_another_kind_or_number_are_refused(function):
+    with pytest.raises(InputError, match=r"labels: expected 0 and 1 \(or booleans\), got 2: compare with a threshold"):
+        function(np.zeros(2), np.asarray([1, 2]))
+    with pytest.raises(InputError, match=r"labels: expected the shape of .* \(2,\), got \(3,\)"):
+        function(np.zeros(2), np.zeros(3))
+    with pytest.raises(InputError, match=r"at least one image \(n,\), got shape \(0,\)"):
+        function(np.zeros(0), np.zeros(0))
+
+
+def test_scores_and_probabilities_out_of_range_are_refused():
+    with pytest.raises(InputError, match="scores: expected finite numbers, got 1 of 2 that are NaN or infinite"):
+        roc_auc(np.asarray([0, np.nan]), np.asarray([0, 1]))
+    with pytest.raises(InputError, match=r"expected probabilities in \[0, 1\], got \[0, 1.5\]: apply sigmoid"):
+        brier_score(np.asarray([0, 1.5]), np.asarray([0, 1]))

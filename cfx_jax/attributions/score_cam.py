@@ -1,0 +1,51 @@
+"""Score-CAM (Wang et al. 2020, "Score-CAM: score-weighted visual explanations for convolutional neural networks")."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jaxtyping import Float, Int
+
+from cfx_jax.attributions.grad_cam import Features, Head, check_parts, class_activation_map
+from cfx_jax.attributions.summation import check_count
+from cfx_jax.maps import min_max, upsample
+
+
+def score_cam(
+    features: Features,
+    head: Head,
+    image: Float[Array, "h w c"],
+    target: int | Int[Array, ""],
+    *,
+    channels_per_batch: int | None = 32,
+) -> Float[Array, "h w"]:
+    """The feature maps, each weighted with the logit of what it lets through of the image; positive part.
+
+    Each map is upsampled, rescaled to [0, 1] and multiplied with the image; the softmax over channels of the target's
+    logits are the weights. No gradients, but a forward pass for each channel. A constant map lets nothing through.
+
+    Args:
+        features: one image -> feature maps ``(fh, fw, f)``, usually of the last convolution, no larger than the image.
+        head: feature maps -> logits ``(k,)``.
+        image: values in [0, 1].
+        target: the class to explain; may be traced.
+        channels_per_batch: how many masked images are classified at once, which bounds the memory; None takes all.
+
+    Returns:
+        A map without channels, at least 0, upsampled to the image's size.
+
+    Raises:
+        InputError: no valid image, features that are no maps of one image, a head without logits, a target that is no
+            class, ``channels_per_batch`` below 1.
+    """
+    check_parts(features, head, image, target)
+    check_count(channels_per_batch, name="channels_per_batch", or_none=True)
+    maps = features(image)
+
+    def logit(channel: Float[Array, "fh fw"]) -> Float[Array, ""]:
+        let_through = min_max(upsample(channel, image.shape[:2]))[..., None]
+        return head(features(let_through * image))[target]
+
+    num_channels = maps.shape[-1]
+    size = min(channels_per_batch or num_channels, num_channels)
+    logits = lax.map(logit, jnp.moveaxis(maps, -1, 0), batch_size=size)
+    return class_activation_map(maps, jax.nn.softmax(logits), image.shape[:2])

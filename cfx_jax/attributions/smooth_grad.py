@@ -1,0 +1,53 @@
+"""SmoothGrad (Smilkov et al. 2017, "SmoothGrad: removing noise by adding noise")."""
+
+from collections.abc import Callable
+
+import jax
+from jax import Array
+from jaxtyping import Float, PRNGKeyArray
+
+from cfx_jax.attributions.summation import check_count, sum_over
+from cfx_jax.checks import check_image, check_positive
+
+Attribution = Callable[[Float[Array, "h w c"]], Float[Array, "*map"]]
+
+
+def smooth_grad(
+    key: PRNGKeyArray,
+    attribution: Attribution,
+    image: Float[Array, "h w c"],
+    *,
+    num_samples: int = 50,
+    sigma: float | Float[Array, ""] = 0.15,
+    samples_per_batch: int | None = None,
+) -> Float[Array, "*map"]:
+    """The mean of an attribution over noisy copies of the image.
+
+    With the gradient it is the published method: an estimate of the gradient of the score blurred by the noise. The noisy
+    copies are not clipped, as published, so the score sees values a little outside [0, 1].
+
+    Args:
+        key: source of the noise; sample i depends on the key and i only.
+        attribution: one image -> map, such as ``lambda x: gradient(score, x)``; any other of this package will do.
+        image: values in [0, 1].
+        num_samples: number of noisy copies, at least 1.
+        sigma: standard deviation of the Gaussian noise, above 0, in the units of the image; the paper advises 10 to 20 %
+            of the range of values.
+        samples_per_batch: how many samples are attributed at once, which bounds the memory; None takes all.
+
+    Returns:
+        The mean map, signed where the attribution is.
+
+    Raises:
+        InputError: no valid image, ``num_samples`` or ``samples_per_batch`` below 1, sigma not above 0.
+    """
+    check_image(image)
+    check_count(num_samples, name="num_samples")
+    check_count(samples_per_batch, name="samples_per_batch", or_none=True)
+    check_positive(sigma, name="sigma")
+
+    def sample(index: Array) -> Float[Array, "*map"]:
+        noise = jax.random.normal(jax.random.fold_in(key, index), image.shape, image.dtype)
+        return attribution(image + sigma * noise)
+
+    return sum_over(sample, num_samples, per_batch=samples_per_batch) / num_samples

@@ -1,0 +1,82 @@
+"""The stages of a diagnosis, one after the other.
+
+Seen are only faults that one image at a time can show. A training-mode batch norm shows where it writes its averages; one
+that only normalises an image by its own statistics looks like any other layer. Dropout shows where two calls differ; with
+a fixed key it does not. That an image's answer depends on the rest of its batch cannot be seen at all: a classifier takes
+no batch. ``models.per_image`` rules all of this out.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cfx_jax.arrays import AnyArray
+from cfx_jax.diagnosis.calls import of_calls
+from cfx_jax.diagnosis.finding import Case, Finding
+from cfx_jax.diagnosis.gradients import of_gradients
+from cfx_jax.diagnosis.images import of_images
+from cfx_jax.diagnosis.logits import of_logits
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import Classifier
+
+
+def diagnose(
+    classifier: Classifier, images: Float[AnyArray, "n h w c"], *, targets: Int[AnyArray, " n"] | None = None
+) -> tuple[Finding, ...]:
+    """Runs a classifier on a few images, outside of ``jit``, and names what is wrong; a fault never raises.
+
+    Four stages. The first with an error is the last, since what followed would only be its echo:
+
+    - images: ``images`` and ``targets`` (shape or dtype), ``not_finite``, ``range``;
+    - calls: ``output`` (not of a classifier's shape), ``untraceable``, ``raises``, ``random`` (two calls differ), and as a
+      warning ``vmap`` (differs from single calls);
+    - logits: ``no_class`` (a target), ``logits`` (NaN, infinity), ``probabilities``, ``constant``, and as warnings
+      ``log_probabilities``, ``saturated``, ``reached`` (the target is predicted already);
+    - gradients of the target's log-odds: ``undifferentiable``, ``gradient`` (NaN, infinity), ``zero_gradient`` (a warning
+      unless on all images).
+
+    Args:
+        classifier: one image -> logits ``(k,)``. It is called outside of ``jit`` too; one in training mode may change its
+            state there, as at any other call.
+        images: a few, as the classifier will be given them; expected in [0, 1].
+        targets: the class to explain or to reach, for each image; None takes the predicted one.
+
+    Returns:
+        The findings in the order of the stages, empty where all is well.
+    """
+    case = Case(classifier, np.asarray(images), None if targets is None else np.asarray(targets))
+    found: list[Finding] = []
+    for stage in (of_images, of_calls, of_logits, of_gradients):
+        found += stage(case)
+        if any(each.severity == "error" for each in found):
+            break
+    return tuple(found)
+
+
+def check_diagnosis(
+    classifier: Classifier,
+    images: Float[AnyArray, "n h w c"],
+    *,
+    targets: Int[AnyArray, " n"] | None = None,
+    show: Callable[[str], object] = print,
+) -> tuple[Finding, ...]:
+    """Diagnoses a classifier in a script: stops at errors and shows warnings.
+
+    Args:
+        classifier, images, targets: as in ``diagnose``.
+        show: called with one line for each warning.
+
+    Returns:
+        The warnings.
+
+    Raises:
+        InputError: the messages of all errors that ``diagnose`` finds, in one line.
+    """
+    found = diagnose(classifier, images, targets=targets)
+    errors = [each.message for each in found if each.severity == "error"]
+    if errors:
+        raise InputError("; ".join(errors))
+    for each in found:
+        show(f"warning: {each.message}")
+    return found

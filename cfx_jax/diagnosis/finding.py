@@ -1,0 +1,77 @@
+"""What a diagnosis is made of and made from."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+from cfx_jax.callables import as_pytree
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import map_examples
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong, or may be.
+
+    Attributes:
+        name: what it is, in one word; ``diagnose`` lists them.
+        severity: ``"error"`` where no explanation can be right before it is mended, else ``"warning"``.
+        message: one line: what was expected, what came, what to do.
+        images: the indices of the images that show it; empty where it is about the classifier or the arguments.
+    """
+
+    name: str
+    severity: Literal["error", "warning"]
+    message: str
+    images: tuple[int, ...] = ()
+
+
+class Case(NamedTuple):
+    """What is diagnosed: the arguments of ``diagnose``, arrays as NumPy's."""
+
+    classifier: Classifier
+    images: Float[np.ndarray, "n h w c"]
+    targets: Int[np.ndarray, " n"] | None
+
+    def logits(self, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
+        """The classifier's answers, jitted and vmapped; batches of one size compile once for the whole diagnosis."""
+        return map_examples(_call, as_pytree(self.classifier), images).astype(np.float64)
+
+
+def caught(name: str, check: Callable[..., object], *arguments: object, images: tuple[int, ...] = ()) -> list[Finding]:
+    """The error that ``check(*arguments)`` raises as a list of one finding, or an empty list.
+
+    Args:
+        name: of the finding.
+        check: may raise ``InputError``.
+        arguments: of the check.
+        images: of the finding.
+    """
+    try:
+        check(*arguments)
+    except InputError as error:
+        return [Finding(name, "error", str(error), images)]
+    return []
+
+
+def one_line(error: Exception) -> str:
+    """An exception's class and the first line of what it says."""
+    lines = str(error).splitlines()
+    return type(error).__name__ + (f" ({lines[0]})" if lines else "")
+
+
+def share(shown: Bool[np.ndarray, " n"]) -> str:
+    """On how many images something is true, in words."""
+    return f"{int(shown.sum())} of {len(shown)} images"
+
+
+def indices(shown: Bool[np.ndarray, " n"]) -> tuple[int, ...]:
+    """The images on which something is true."""
+    return tuple(np.flatnonzero(shown).tolist())
+
+
+def _call(classifier: Classifier, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
+    return classifier(image)

@@ -1,0 +1,71 @@
+"""Whether a classifier's values are logits, and logits that leave something to explain."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from cfx_jax.checks import check_classifier, check_target
+from cfx_jax.diagnosis.finding import Case, Finding, caught, indices, share
+
+_NOISE_SEED = 181003292
+"""No seed that the user's own images may be drawn with."""
+
+
+def of_logits(case: Case) -> Iterator[Finding]:
+    """The findings about the logits of the images and, as a counter-check, of noise."""
+    logits = case.logits(case.images)
+    infinite = ~np.isfinite(logits).all(axis=1)
+    name = "logits" if infinite.any() else "probabilities"
+    unusable = caught(name, check_classifier, case.classifier, case.images, images=indices(infinite))
+    if case.targets is not None:
+        unusable += caught("no_class", partial(check_target, name="targets"), case.targets, logits.shape[1])
+    yield from unusable
+    if unusable:
+        return
+    if _is_constant(case, logits):
+        message = (
+            "classifier: expected logits that depend on the image, got the same for all images and for noise: look for"
+            " weights that are zero or not loaded, and for a model made for values in 0..255"
+        )
+        yield Finding("constant", "error", message)
+    if np.allclose(jax.nn.logsumexp(logits, axis=1), 0, atol=1e-4):
+        message = (
+            "classifier: expected logits, got log-probabilities, as of an ensemble: right for every probability, but maps"
+            " of one logit, such as Grad-CAM, are maps of its log-probability; return the values before the log-softmax if"
+            " there are any"
+        )
+        yield Finding("log_probabilities", "warning", message)
+    yield from _of_probabilities(case, logits)
+
+
+def _is_constant(case: Case, logits: Float[np.ndarray, "n k"]) -> bool:
+    """Whether the probabilities of all images and of as many of noise are equal."""
+    noise = np.random.default_rng(_NOISE_SEED).uniform(size=case.images.shape).astype(case.images.dtype)
+    everything = np.concatenate([logits, case.logits(noise)])
+    differences = everything - everything[:, :1]
+    return bool(np.ptp(differences, axis=0).max() <= 1e-6 * (1 + np.abs(everything).max()))
+
+
+def _of_probabilities(case: Case, logits: Float[np.ndarray, "n k"]) -> Iterator[Finding]:
+    predicted = logits.argmax(axis=1)
+    explained = predicted if case.targets is None else case.targets
+    probability = np.asarray(jax.nn.softmax(jnp.asarray(logits, jnp.float32)))[np.arange(len(logits)), explained]
+    rounded = (probability == 0) | (probability == 1)
+    if rounded.any():
+        message = (
+            f"classifier: expected probabilities between 0 and 1, got 0 or 1 by rounding on {share(rounded)}: the"
+            " probability's gradient vanishes there, and at 1 that of its logarithm; explain objectives.log_odds, or"
+            " calibrate the classifier"
+        )
+        yield Finding("saturated", "warning", message, indices(rounded))
+    reached = (probability > 0.5) | (predicted == explained)
+    if case.targets is not None and reached.any():
+        message = (
+            f"targets: expected classes that are not predicted yet, got the predicted class on {share(reached)}: choose"
+            " another where the class is to change"
+        )
+        yield Finding("reached", "warning", message, indices(reached))

@@ -1,0 +1,102 @@
+"""Whether an explanation still shows its query (Singla et al. 2020, section 4.4 and equation 10)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cfx_jax.errors import InputError
+from cfx_jax.metrics.value_arrays import as_rows, check_same_shape
+
+_ROWS_AT_ONCE = 1024
+
+
+def latent_space_closeness(
+    queries: Float[np.ndarray, "n d"], explanations: Float[np.ndarray, "n d"]
+) -> Bool[np.ndarray, " n"]:
+    """Whether each explanation's nearest embedding is its query's rather than another explanation's.
+
+    A query succeeds where its distance to its own explanation is strictly less than the least distance between that
+    explanation and those of all other queries towards the same δ. The mean over queries, and over every δ, is the
+    latent space closeness. It falls as the number of queries grows: report that number.
+
+    Args:
+        queries: the embeddings E(x), n at least 2.
+        explanations: the embeddings E(x_δ) of their explanations for one δ, found by encoding the explanation itself.
+
+    Returns:
+        ``(n,)``, True for a success.
+
+    Raises:
+        InputError: fewer than two queries, embeddings that are not finite, or the shapes differ.
+    """
+    queries = as_rows(queries, name="queries", at_least=2)
+    explanations = as_rows(explanations, name="explanations", at_least=2)
+    check_same_shape(queries, explanations, names=("queries", "explanations"))
+    nearest = np.concatenate(list(_nearest_others(explanations)))
+    # The nearest one is found by products, which round; its distance is taken from the difference, which does not.
+    own = np.linalg.norm(queries - explanations, axis=1)
+    return own < np.linalg.norm(explanations - explanations[nearest], axis=1)
+
+
+def cosine_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
+    """1 - cosine similarity of each pair of embeddings.
+
+    Args:
+        first: one embedding for each image.
+        second: one for each image's partner.
+
+    Returns:
+        ``(n,)`` numbers in [0, 2].
+
+    Raises:
+        InputError: no image, embeddings that are zero or not finite, or the shapes differ.
+    """
+    first, second = _directions(first, "first"), _directions(second, "second")
+    check_same_shape(first, second, names=("first", "second"))
+    return 1 - np.clip((first * second).sum(axis=1), -1, 1)
+
+
+def verified(
+    first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"], *, threshold: float = 0.5
+) -> Bool[np.ndarray, " n"]:
+    """Whether two embeddings are taken for one person; the mean is the face verification accuracy.
+
+    Report it on pairs of different people too. The threshold belongs to a network trained on VGGFace2: find another for
+    another network, on real pairs of the same and of different people.
+
+    Args:
+        first: the embedding of each image, from a network that recognises faces.
+        second: that of its explanation.
+        threshold: pairs with a cosine distance strictly below it are verified; in (0, 2], the paper's 0.5.
+
+    Returns:
+        ``(n,)``, True where verified.
+
+    Raises:
+        InputError: as ``cosine_distance``, or another threshold.
+    """
+    if not 0 < threshold <= 2:
+        raise InputError(f"threshold: expected a cosine distance in (0, 2], got {threshold}")
+    return cosine_distance(first, second) < threshold
+
+
+def _nearest_others(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields the number of the nearest other row, for blocks of rows: all distances at once would not fit."""
+    centred = rows - rows.mean(axis=0)
+    squares = (centred**2).sum(axis=1)
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        block = np.arange(start, min(start + _ROWS_AT_ONCE, len(rows)))
+        distances = squares - 2 * centred[block] @ centred.T
+        distances[np.arange(len(block)), block] = np.inf
+        yield distances.argmin(axis=1)
+
+
+def _directions(rows: np.ndarray, name: str) -> np.ndarray:
+    rows = as_rows(rows, name=name)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not norms.all():
+        raise InputError(
+            f"{name}: expected embeddings with a direction, got {int((norms == 0).sum())} that are all zero"
+        )
+    return rows / norms

@@ -1,0 +1,69 @@
+"""Maps and masks as the metrics of maps take them: the last two axes are one image, the axes before them any batch."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Num, Shaped
+
+from cfx_jax.errors import InputError
+
+SPACE = (-2, -1)
+"""The axes of one image."""
+
+
+def as_mask(mask: Shaped[np.ndarray, "*batch h w"], *, name: str) -> Bool[np.ndarray, "*batch h w"]:
+    """A mask as booleans.
+
+    Args:
+        mask: booleans, or numbers that are all 0 or 1.
+        name: what a message calls it.
+
+    Raises:
+        InputError: fewer than two axes, no pixel, or another value than 0 and 1, as of a map without a threshold.
+    """
+    mask = np.asarray(mask)
+    _check_pixels(mask, name)
+    if mask.dtype != bool and not ((mask == 0) | (mask == 1)).all():
+        raise InputError(f"{name}: expected a mask of 0 and 1, got other values: threshold it first")
+    return mask.astype(bool)
+
+
+def as_map(maps: Num[np.ndarray, "*batch h w"], *, name: str = "maps") -> Float[np.ndarray, "*batch h w"]:
+    """Maps as float64, in which thresholds between float32 values are exact enough to keep their order.
+
+    Args:
+        maps: finite values.
+        name: what a message calls them.
+
+    Raises:
+        InputError: fewer than two axes, no pixel, NaN or infinity.
+    """
+    maps = np.asarray(maps, np.float64)
+    _check_pixels(maps, name)
+    if not np.isfinite(maps).all():
+        raise InputError(f"{name}: expected finite values, got NaN or infinity: look at how the maps were made")
+    return maps
+
+
+def check_same_shape(array: np.ndarray, truth: np.ndarray, *, name: str) -> None:
+    """Checks that an array has the shape of the true regions.
+
+    Args:
+        array: maps or masks.
+        truth: the true regions.
+        name: what a message calls the array.
+
+    Raises:
+        InputError: giving both shapes.
+    """
+    if array.shape != truth.shape:
+        raise InputError(f"{name}: expected the shape of truth {truth.shape}, got {array.shape}")
+
+
+def ratio(part: Num[np.ndarray, "*batch"], whole: Num[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+    """``part / whole``, NaN where the whole is 0."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
+
+
+def _check_pixels(array: np.ndarray, name: str) -> None:
+    if array.ndim < 2 or 0 in array.shape[-2:]:
+        raise InputError(f"{name}: expected (h, w) or a batch (..., h, w) with at least one pixel, got {array.shape}")

@@ -1,0 +1,45 @@
+"""Ranks with ties, and the correlation of ranks."""
+
+import numpy as np
+from jaxtyping import Float
+
+from cfx_jax.metrics.value_arrays import as_numbers, check_same_shape
+
+
+def midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """The rank of each value, 1 for the smallest; equal values share the mean of their ranks.
+
+    Args:
+        values: ``(n,)``, finite.
+
+    Returns:
+        ``(n,)`` ranks in [1, n] with sum n (n + 1) / 2.
+
+    Raises:
+        InputError: another rank, no value, NaN or infinity.
+    """
+    _, group, counts = np.unique(as_numbers(values, name="values"), return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return (last - (counts - 1) / 2)[group]
+
+
+def rank_correlation(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> float:
+    """Spearman's correlation: that of the ranks, ties with their mean rank.
+
+    Args:
+        first: ``(n,)``, finite.
+        second: ``(n,)``, for the same images.
+
+    Returns:
+        A number in [-1, 1], 1 where one rises whenever the other does; NaN where either is constant.
+
+    Raises:
+        InputError: no image, NaN or infinity, or the shapes differ.
+
+    Source: Spearman 1904.
+    """
+    first, second = as_numbers(first, name="first"), as_numbers(second, name="second")
+    check_same_shape(first, second, names=("first", "second"))
+    centred = [midranks(values) - (len(values) + 1) / 2 for values in (first, second)]
+    scale = np.sqrt(np.sum(centred[0] ** 2) * np.sum(centred[1] ** 2))
+    return float(np.sum(centred[0] * centred[1]) / scale) if scale > 0 else float("nan")

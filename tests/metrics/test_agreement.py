@@ -1,0 +1,96 @@
+"""Agreement by hand-computed tables, published examples and enumeration of pairs."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from cfx_jax.errors import InputError
+from cfx_jax.metrics.agreement import cohen_kappa, count_votes, fleiss_kappa, majority_vote
+
+RNG = np.random.default_rng(0)
+
+
+def test_cohen_by_hand():
+    """20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: agreement 0.7 against 0.5 by chance."""
+    first = np.repeat([1, 1, 0, 0], [20, 5, 10, 15])
+    second = np.repeat([1, 0, 1, 0], [20, 5, 10, 15])
+    assert cohen_kappa(first, second) == pytest.approx(0.4)
+
+
+def test_cohen_bounds_and_names():
+    names = np.asarray(["smile", "hair", "smile", "age"])
+    assert cohen_kappa(names, names) == 1
+    assert cohen_kappa(np.asarray([0, 1]), np.asarray([1, 0])) == -1
+    assert np.isnan(cohen_kappa(np.ones(3), np.ones(3)))
+    assert cohen_kappa(np.ones(3), np.asarray([1, 1, 0])) == 0
+
+
+def test_cohen_of_strangers_is_about_zero():
+    assert abs(cohen_kappa(RNG.integers(4, size=20_000), RNG.integers(4, size=20_000))) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([[8, 0], [0, 8]], 1),
+        ([[4, 4], [4, 4]], -1 / 7),
+        ([[6, 2], [2, 6], [8, 0], [0, 8]], 4 / 7),
+        ([[8, 0], [7, 1], [8, 0], [7, 1]], -1 / 15),
+    ],
+)
+def test_fleiss_by_hand(counts, expected):
+    assert fleiss_kappa(np.asarray(counts)) == pytest.approx(expected)
+
+
+def test_fleiss_of_the_published_table():
+    """The worked example of the psychiatric-diagnosis layout: 10 items, 14 raters, 5 categories, kappa 0.210."""
+    rows = ["0 0 0 0 14", "0 2 6 4 2", "0 0 3 5 6", "0 3 9 2 0", "2 2 8 1 1"]
+    rows += ["7 7 0 0 0", "3 2 6 3 0", "2 5 3 2 2", "6 5 2 1 0", "0 2 2 3 7"]
+    counts = np.asarray([[int(each) for each in row.split()] for row in rows])
+    assert fleiss_kappa(counts) == pytest.approx(0.210, abs=5e-4)
+
+
+def test_fleiss_is_built_from_pairs_of_raters():
+    votes = RNG.integers(3, size=(25, 5))
+    agreement = np.mean([votes[:, i] == votes[:, j] for i, j in combinations(range(5), 2)])
+    chance = sum(np.mean(votes == each) ** 2 for each in range(3))
+    kappa = fleiss_kappa(count_votes(votes, num_categories=3))
+    assert kappa == pytest.approx((agreement - chance) / (1 - chance))
+
+
+def test_fleiss_is_undefined_for_one_category():
+    assert np.isnan(fleiss_kappa(np.asarray([[8, 0], [8, 0]])))
+
+
+def test_votes_are_counted_by_category():
+    np.testing.assert_array_equal(
+        count_votes(np.asarray([[0, 2, 2], [1, 1, 0]]), num_categories=4), [[1, 0, 2, 0], [1, 2, 0, 0]]
+    )
+
+
+def test_majority_and_ties():
+    winners = majority_vote(np.asarray([[5, 3], [4, 4], [0, 8], [0, 0]]))
+    np.testing.assert_array_equal(winners, [0, -1, 1, -1])
+    counts = np.asarray([[8, 0], [7, 1], [8, 0], [7, 1]])
+    assert (majority_vote(counts) == 0).all()
+    assert fleiss_kappa(counts) < 0, "full accuracy of the majority does not make kappa high"
+
+
+def test_what_cannot_be_counted_is_refused():
+    with pytest.raises(InputError, match=r"same number of raters, at least 2, for each item, got 3 to 8"):
+        fleiss_kappa(np.asarray([[8, 0], [2, 1]]))
+    with pytest.raises(InputError, match="at least 2, for each item, got 1 to 1"):
+        fleiss_kappa(np.asarray([[1, 0], [0, 1]]))
+    with pytest.raises(
+        InputError, match=r"whole numbers of votes \(n, k\), got float64 of shape \(2, 2\): use count_votes"
+    ):
+        majority_vote(np.ones((2, 2)))
+    with pytest.raises(InputError, match=r"votes: expected integers in 0..1, got int64 in \[0, 2\]"):
+        count_votes(np.asarray([[0, 2]]), num_categories=2)
+    with pytest.raises(InputError, match=r"votes: expected integers in 0..1, got float64 in \[0.0, 1.0\]"):
+        count_votes(np.asarray([[0.0, 1.0]]), num_categories=2)
+    with pytest.raises(InputError, match=r"votes: expected one category for each item and rater .* got shape \(3,\)"):
+        count_votes(np.zeros(3, int), num_categories=2)
+    with pytest.raises(InputError, match=r"second: expected the shape of first \(2,\), got \(3,\)"):
+        cohen_kappa(np.ones(2), np.ones(3))

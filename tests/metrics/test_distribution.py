@@ -1,0 +1,85 @@
+"""Fréchet distance against closed forms and SciPy's root of a matrix, kernel distance against a double loop."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+from cfx_jax.errors import InputError
+from cfx_jax.metrics import distribution
+from cfx_jax.metrics.distribution import frechet_distance, kernel_distance
+
+RNG = np.random.default_rng(0)
+MIX = RNG.normal(size=(6, 6))
+FIRST, SECOND = RNG.normal(size=(200, 6)), RNG.normal(size=(90, 6)) @ MIX + 0.3
+
+
+def standardised(values):
+    """Mean 0 and sample standard deviation 1."""
+    return (values - values.mean(axis=0)) / values.std(axis=0, ddof=1)
+
+
+def by_root(first, second):
+    one, two = np.cov(first, rowvar=False), np.cov(second, rowvar=False)
+    root = scipy.linalg.sqrtm(one @ two).real
+    return np.sum((first.mean(0) - second.mean(0)) ** 2) + np.trace(one + two - 2 * root)
+
+
+def test_gaussians_in_one_dimension():
+    """(0 - 2)^2 + (1 - 3)^2 = 8."""
+    first, second = standardised(RNG.normal(size=(50, 1))), 2 + 3 * standardised(RNG.normal(size=(70, 1)))
+    assert frechet_distance(first, second) == pytest.approx(8)
+
+
+def test_frechet_matches_the_root_of_the_product():
+    assert frechet_distance(FIRST, SECOND) == pytest.approx(by_root(FIRST, SECOND), rel=1e-8)
+
+
+def test_frechet_is_exact_for_fewer_images_than_features():
+    """Covariances on two orthogonal lines have no overlap: the traces add up, whatever the other features do."""
+    first, second = np.zeros((3, 50)), np.zeros((4, 50))
+    first[:, 0], second[:, 1] = [-1, 0, 1], [-1, 1, -1, 1]
+    assert frechet_distance(first, second) == pytest.approx(1 + 4 / 3)
+    assert frechet_distance(first, first + 2) == pytest.approx(4 * 50)
+
+
+def test_frechet_of_equal_sets_is_zero_and_both_are_symmetric():
+    wide = RNG.normal(size=(20, 100))
+    assert frechet_distance(wide, wide[::-1]) < 1e-10
+    assert frechet_distance(FIRST, SECOND) == pytest.approx(frechet_distance(SECOND, FIRST))
+    assert kernel_distance(FIRST, SECOND) == pytest.approx(kernel_distance(SECOND, FIRST))
+
+
+@pytest.mark.parametrize("function", [frechet_distance, kernel_distance])
+def test_a_rotation_of_the_features_changes_nothing(function):
+    rotation = np.linalg.qr(MIX)[0]
+    assert function(FIRST @ rotation, SECOND @ rotation) == pytest.approx(function(FIRST, SECOND))
+
+
+@pytest.mark.parametrize("rows_at_once", [17, 1024])
+def test_kernel_distance_matches_its_definition(monkeypatch, rows_at_once):
+    monkeypatch.setattr(distribution, "_ROWS_AT_ONCE", rows_at_once)
+
+    def mean(first, second, same):
+        pairs = [
+            (x @ y / 6 + 1) ** 3 for i, x in enumerate(first) for j, y in enumerate(second) if not (same and i == j)
+        ]
+        return np.mean(pairs)
+
+    expected = mean(FIRST, FIRST, True) + mean(SECOND, SECOND, True) - 2 * mean(FIRST, SECOND, False)
+    assert kernel_distance(FIRST, SECOND) == pytest.approx(expected, rel=1e-10)
+
+
+def test_kernel_distance_has_no_bias():
+    values = [kernel_distance(*RNG.normal(size=(2, 12, 4))) for _ in range(500)]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(len(values))
+    assert min(values) < 0 < kernel_distance(FIRST, FIRST + 1)
+
+
+@pytest.mark.parametrize("function", [frechet_distance, kernel_distance])
+def test_features_that_do_not_match_are_refused(function):
+    with pytest.raises(InputError, match="second: expected the 6 features of first, got 5"):
+        function(FIRST, SECOND[:, :5])
+    with pytest.raises(InputError, match=r"first: expected rows \(n, d\) of at least 2 images, got shape \(1, 6\)"):
+        function(FIRST[:1], SECOND)
+    with pytest.raises(InputError, match="second: expected finite numbers, got 540 of 540"):
+        function(FIRST, np.nan * SECOND)
