@@ -38,7 +38,8 @@ def write_sets(folder):
     write_kaggle(folder / "kaggle", grades, write=write_eye)
     bases = {"Base11": {f"2005{number}.tif": number % 4 for number in range(10)}}
     write_messidor(folder / "messidor", bases, write=write_eye)
-    lesions = {number: ("microaneurysms", "hard_exudates") for number in (1, 2, 3, 55, 56, 57, 58)}
+    kinds = ("microaneurysms", "haemorrhages", "hard_exudates", "soft_exudates")
+    lesions = dict.fromkeys((1, 2, 3, 55, 56, 57, 58), kinds)
     write_idrid(folder / "idrid", lesions, write=write_eye, write_mask=write_lesion)
     rows = {
         f"{patient}_l1": rf"{patient},{patient}_l1,\a\{patient}_l1.jpg,{patient % 2},0,,0,8,8,0"
