@@ -164,8 +164,24 @@ def check_num_steps(num_steps: int) -> None:
     Raises:
         InputError: giving the number.
     """
-    if not isinstance(num_steps, int) or num_steps < 1:
-        raise InputError(f"num_steps: expected an integer of at least 1, got {num_steps!r}")
+    check_count(num_steps, name="num_steps")
+
+
+def check_count(value: int | None, *, name: str, or_none: bool = False) -> None:
+    """Checks that a number of steps, nodes or samples is an integer of at least 1.
+
+    Args:
+        value: what was given.
+        name: what the message calls it.
+        or_none: whether None, for all of them, is valid too.
+
+    Raises:
+        InputError: giving the number.
+    """
+    if or_none and value is None:
+        return
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{name}: expected an integer of at least 1, got {value!r}")
 
 
 def check_positive(value: float | AnyArray, *, name: str) -> None:

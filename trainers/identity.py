@@ -22,10 +22,10 @@ def describe_data(
     """Names and short digests of the data, the augmentation and the starting weights of a training."""
     return {
         "source": f"{type(source).__name__} of {len(source)}",
-        "train_indices": _digest(indices),
-        "validation_labels": _digest(validation_labels),
-        "augment": "none" if augment is None else _digest(np.frombuffer(_text(augment).encode(), np.uint8)),
-        "start": "random" if start is None else _digest(nnx.state(start, nnx.Param)),
+        "train_indices": digest(indices),
+        "validation_labels": digest(validation_labels),
+        "augment": "none" if augment is None else digest(np.frombuffer(_text(augment).encode(), np.uint8)),
+        "start": "random" if start is None else digest(nnx.state(start, nnx.Param)),
     }
 
 
@@ -41,7 +41,7 @@ def _text(value: Any) -> str:
     return type(value).__qualname__ if " at 0x" in described else described
 
 
-def _digest(tree: Any) -> str:
+def digest(tree: Any) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of all leaves, and their number of entries."""
     sums, entries = hashlib.sha256(), 0
     for leaf in map(np.asarray, jax.tree.leaves(tree)):

@@ -12,8 +12,8 @@ from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.attributions.placement import AugmentationRanges, draw_placement, inside, inverse, moved
 from cfx_jax.attributions.smooth_grad import Attribution
-from cfx_jax.attributions.summation import check_count, sum_over
-from cfx_jax.checks import check_image
+from cfx_jax.attributions.summation import sum_over
+from cfx_jax.checks import check_count, check_image
 from cfx_jax.errors import InputError
 
 

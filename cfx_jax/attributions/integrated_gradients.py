@@ -16,8 +16,8 @@ from jaxtyping import Float
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.attributions.gradient import Score
-from cfx_jax.attributions.summation import check_count, sum_over
-from cfx_jax.checks import check_choice, check_image, check_num_steps, is_concrete
+from cfx_jax.attributions.summation import sum_over
+from cfx_jax.checks import check_choice, check_count, check_image, check_num_steps, is_concrete
 from cfx_jax.errors import InputError
 
 

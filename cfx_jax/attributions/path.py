@@ -19,8 +19,8 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score
-from cfx_jax.attributions.summation import check_count, sum_over
-from cfx_jax.checks import check_choice, check_image, check_num_steps, check_positive
+from cfx_jax.attributions.summation import sum_over
+from cfx_jax.checks import check_choice, check_count, check_image, check_num_steps, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
 

@@ -6,7 +6,7 @@ from jax import Array, lax
 from jaxtyping import Float, Int
 
 from cfx_jax.attributions.grad_cam import Features, Head, check_parts, class_activation_map
-from cfx_jax.attributions.summation import check_count
+from cfx_jax.checks import check_count
 from cfx_jax.maps import min_max, upsample
 
 

@@ -6,8 +6,8 @@ import jax
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.attributions.summation import check_count, sum_over
-from cfx_jax.checks import check_image, check_positive
+from cfx_jax.attributions.summation import sum_over
+from cfx_jax.checks import check_count, check_image, check_positive
 
 Attribution = Callable[[Float[Array, "h w c"]], Float[Array, "*map"]]
 

@@ -8,7 +8,6 @@ from jax import Array, lax
 from jaxtyping import Float, Int
 
 from cfx_jax.backend import scan_unroll
-from cfx_jax.errors import InputError
 
 
 def sum_over(
@@ -38,20 +37,3 @@ def sum_over(
 
     shape = jax.eval_shape(term, jax.ShapeDtypeStruct((), index.dtype))
     return lax.scan(add, jnp.zeros(shape.shape, shape.dtype), index, unroll=scan_unroll())[0]
-
-
-def check_count(value: int | None, *, name: str, or_none: bool = False) -> None:
-    """Checks that a number of nodes or samples is an integer of at least 1.
-
-    Args:
-        value: what was given.
-        name: what the message calls it.
-        or_none: whether None, for all of them, is valid too.
-
-    Raises:
-        InputError: giving the number.
-    """
-    if or_none and value is None:
-        return
-    if not isinstance(value, int) or value < 1:
-        raise InputError(f"{name}: expected an integer of at least 1, got {value!r}")

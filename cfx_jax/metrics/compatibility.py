@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.value_arrays import as_probabilities, as_vector, check_same_shape
+from cfx_jax.metrics.value_arrays import as_probabilities, as_vector, check_same_shape, ratio
 
 
 class CompatibilityCurve(NamedTuple):
@@ -80,5 +80,4 @@ def flipped(
 
 
 def _bin_mean(values: np.ndarray, bins: np.ndarray, count: np.ndarray) -> np.ndarray:
-    total = np.bincount(bins, values, minlength=len(count))
-    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+    return ratio(np.bincount(bins, values, minlength=len(count)), count)

@@ -11,7 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cfx_jax.metrics.map_arrays import SPACE, as_mask, check_same_shape, ratio
+from cfx_jax.metrics.map_arrays import SPACE, as_mask
+from cfx_jax.metrics.value_arrays import check_same_shape, ratio
 
 Masks: TypeAlias = Bool[np.ndarray, "*batch h w"]
 PerImage: TypeAlias = Float[np.ndarray, "*batch"]
@@ -121,7 +122,7 @@ def mask_kappa(predicted: Masks, truth: Masks) -> PerImage:
 
 def _as_masks(predicted: Masks, truth: Masks) -> tuple[Masks, Masks]:
     predicted, truth = as_mask(predicted, name="predicted"), as_mask(truth, name="truth")
-    check_same_shape(predicted, truth, name="predicted")
+    check_same_shape(truth, predicted, names=("truth", "predicted"))
     return predicted, truth
 
 

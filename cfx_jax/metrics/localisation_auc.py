@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.map_arrays import as_map, as_mask, check_same_shape
+from cfx_jax.metrics.map_arrays import as_maps_and_masks
 
 
 def localisation_auc(
@@ -33,8 +33,7 @@ def localisation_auc(
     Raises:
         InputError: the shapes differ, NaN or infinity in a map, or a percentile outside of [0, 100].
     """
-    maps, truth = as_map(maps), as_mask(truth, name="truth")
-    check_same_shape(maps, truth, name="maps")
+    maps, truth = as_maps_and_masks(maps, truth)
     if lowest not in range(101):
         raise InputError(f"lowest: expected a percentile, an integer in 0..100, got {lowest!r}")
     batch, size = maps.shape[:-2], maps.shape[-2] * maps.shape[-1]

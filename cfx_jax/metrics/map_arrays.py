@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Num, Shaped
 
 from cfx_jax.errors import InputError
+from cfx_jax.metrics.value_arrays import check_same_shape
 
 SPACE = (-2, -1)
 """The axes of one image."""
@@ -43,25 +44,17 @@ def as_map(maps: Num[np.ndarray, "*batch h w"], *, name: str = "maps") -> Float[
     return maps
 
 
-def check_same_shape(array: np.ndarray, truth: np.ndarray, *, name: str) -> None:
-    """Checks that an array has the shape of the true regions.
-
-    Args:
-        array: maps or masks.
-        truth: the true regions.
-        name: what a message calls the array.
+def as_maps_and_masks(
+    maps: Num[np.ndarray, "*batch h w"], truth: Shaped[np.ndarray, "*batch h w"]
+) -> tuple[Float[np.ndarray, "*batch h w"], Bool[np.ndarray, "*batch h w"]]:
+    """Maps and the true regions of the same images.
 
     Raises:
-        InputError: giving both shapes.
+        InputError: as ``as_map`` and ``as_mask``, or the shapes differ.
     """
-    if array.shape != truth.shape:
-        raise InputError(f"{name}: expected the shape of truth {truth.shape}, got {array.shape}")
-
-
-def ratio(part: Num[np.ndarray, "*batch"], whole: Num[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
-    """``part / whole``, NaN where the whole is 0."""
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
+    maps, truth = as_map(maps), as_mask(truth, name="truth")
+    check_same_shape(truth, maps, names=("truth", "maps"))
+    return maps, truth
 
 
 def _check_pixels(array: np.ndarray, name: str) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.metrics.map_arrays import SPACE, as_map, as_mask, check_same_shape, ratio
+from cfx_jax.metrics.map_arrays import SPACE, as_maps_and_masks
+from cfx_jax.metrics.value_arrays import ratio
 
 
 def pointing_game(
@@ -31,7 +32,7 @@ def pointing_game(
     Raises:
         InputError: the shapes differ, NaN or infinity in a map, or a tolerance below 0.
     """
-    maps, truth = _as_map_and_mask(maps, truth)
+    maps, truth = as_maps_and_masks(maps, truth)
     if not tolerance >= 0:
         raise InputError(f"tolerance: expected at least 0 pixels, got {tolerance}")
     highest = maps.max(axis=SPACE, keepdims=True)
@@ -58,16 +59,10 @@ def relevance_mass(
     Raises:
         InputError: the shapes differ, NaN, infinity or a negative value in a map.
     """
-    maps, truth = _as_map_and_mask(maps, truth)
+    maps, truth = as_maps_and_masks(maps, truth)
     if maps.min(initial=0) < 0:
         raise InputError(f"maps: expected values of at least 0, got {maps.min():g}: sum absolute values (channel_sum)")
     return ratio((maps * truth).sum(axis=SPACE), maps.sum(axis=SPACE))
-
-
-def _as_map_and_mask(maps: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    maps, truth = as_map(maps), as_mask(truth, name="truth")
-    check_same_shape(maps, truth, name="maps")
-    return maps, truth
 
 
 def _widened(regions: Bool[np.ndarray, "*batch h w"], tolerance: float) -> Bool[np.ndarray, "*batch h w"]:

@@ -1,7 +1,7 @@
 """Checks of what metrics take: one number, decision or row of numbers for each image."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Num, Shaped
 
 from cfx_jax.errors import InputError
 
@@ -97,6 +97,12 @@ def check_same_shape(first: np.ndarray, second: np.ndarray, *, names: tuple[str,
     """
     if first.shape != second.shape:
         raise InputError(f"{names[1]}: expected the shape of {names[0]} {first.shape}, got {second.shape}")
+
+
+def ratio(part: Num[np.ndarray, "*batch"], whole: Num[np.ndarray, "*batch"]) -> Float[np.ndarray, "*batch"]:
+    """``part / whole``, NaN where the whole is 0."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
 
 
 def _finite(values: np.ndarray, name: str) -> np.ndarray:

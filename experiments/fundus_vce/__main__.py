@@ -46,7 +46,7 @@ def main(config: Config) -> None:
     claims = make_claims(config, data, evaluations, studied, localised)
     folder = results_folder(config)
     code = source_digest(cfx_jax.report, experiments.fundus_vce)
-    drawn_from = fingerprint([config, classifiers.identity, sources.origins, code])
+    drawn_from = fingerprint([config, classifiers.identity, sources.identity, code])
     if not _is_drawn(folder, drawn_from):
         print("tables and figures ...", flush=True)
         write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))

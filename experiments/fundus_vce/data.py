@@ -53,8 +53,7 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
     rest = 1 - sum(shares.values())
     if rest <= 0:
         raise InputError(f"--validation, --temperature, --test: expected a sum below 1, got {1 - rest:g}")
-    everything = sources.all_of("main")
-    assert everything is not None
+    everything = sources.main
     kept = everything.indices if quality is None else quality.kept
     groups = None if sources.groups is None else sources.groups[kept]
     positions = split(everything.labels[kept], {"train": rest, **shares}, seed=config.seed, groups=groups)
@@ -65,7 +64,7 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
     names = parts["train"].class_names
     return Data(
         **parts,
-        external=sources.all_of("external"),
+        external=sources.external,
         lesions=_with_lesions(config, sources, len(names) - 1),
         class_names=names,
         note=sources.note,
@@ -84,7 +83,7 @@ def _check_classes(name: str, part: ImageSet) -> None:
 
 def _with_lesions(config: Config, sources: Sources, finding: int) -> ImageSet | None:
     """Shuffled images of the finding whose mask is not empty, as many as are tuned on and scored; None where none is."""
-    everything = sources.all_of("lesions")
+    everything = sources.lesions
     if everything is None:
         return None
     arrays = everything.arrays

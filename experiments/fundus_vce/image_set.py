@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.data import ImageSource, load_arrays
+from cfx_jax.data import ImageSource, labels_of, load_arrays
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import concatenate, map_examples, progress_bar
 from experiments.stages import Arrays
@@ -54,7 +54,12 @@ class ImageSet:
     def __init__(self, source: ImageSource, indices: Int[np.ndarray, " n"], origin: object) -> None:
         self.source, self.indices, self._origin = source, indices, origin
         self.class_names = tuple(source.class_names)
-        self.labels: Int[np.ndarray, " n"] = np.asarray(source.labels)[indices]  # type: ignore[attr-defined]
+        self.labels: Int[np.ndarray, " n"] = labels_of(source)[indices]
+
+    @classmethod
+    def whole(cls, source: ImageSource, origin: object) -> "ImageSet":
+        """All images of a source."""
+        return cls(source, np.arange(len(source)), origin)
 
     def __len__(self) -> int:
         return len(self.indices)

@@ -15,12 +15,12 @@ from trainers import classifier, trades
 from trainers.optimiser import OptimiserConfig
 
 
-def _plain(
-    num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float, model: str = "resnet_small"
+def _small(
+    model: str, num_steps: int, batch_size: int, evaluate_every: int, optimiser: OptimiserConfig
 ) -> classifier.Config:
     return classifier.Config(
         model=model,
-        optimiser=OptimiserConfig(name="adam", learning_rate=learning_rate, weight_decay=1e-3),
+        optimiser=optimiser,
         num_steps=num_steps,
         batch_size=batch_size,
         evaluate_every=evaluate_every,
@@ -29,9 +29,14 @@ def _plain(
     )
 
 
+def _plain(num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float) -> classifier.Config:
+    optimiser = OptimiserConfig(name="adam", learning_rate=learning_rate, weight_decay=1e-3)
+    return _small("resnet_small", num_steps, batch_size, evaluate_every, optimiser)
+
+
 def _quality(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
-    config = _plain(num_steps, batch_size, evaluate_every, learning_rate=0.0, model="efficientnet_small")
-    return dataclasses.replace(config, optimiser=OptimiserConfig(learning_rate=0.05))
+    optimiser = OptimiserConfig(learning_rate=0.05)
+    return _small("efficientnet_small", num_steps, batch_size, evaluate_every, optimiser)
 
 
 def _triangle(num_steps: int, batch_size: int, *, learning_rate: float) -> classifier.Config:

@@ -46,8 +46,8 @@ class Quality(NamedTuple):
 
 def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Quality | None:
     """Trains the filter, measures it, and applies it; None where there are no images with a known quality."""
-    labelled, everything = sources.all_of("quality"), sources.all_of("main")
-    if labelled is None or everything is None or not config.quality.num_members:
+    labelled, everything = sources.quality, sources.main
+    if labelled is None or not config.quality.num_members:
         return None
     positions = split(labelled.labels, _SHARES, seed=config.seed, groups=sources.quality_groups)
     parts = {name: labelled.take(items) for name, items in positions.items()}

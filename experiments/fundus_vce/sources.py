@@ -1,18 +1,18 @@
 """Where the images come from: drawn by a program, a user's folder, or the paper's own data sets."""
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from cfx_jax.data import ImageFolder, ImageSource, SyntheticFundus, load_arrays
+from cfx_jax.data import ImageFolder, SyntheticFundus, load_arrays
 from cfx_jax.data.sources.fundus_world import STAGES
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
+from trainers.identity import digest
 
 _FUNDUS_PAGE = "README.md, section 'The paper's data sets', says where to get each set"
 
@@ -29,22 +29,20 @@ class Sources:
         quality: images labelled ungradable (0) or gradable (1).
         quality_groups: whom each of them shows; or None.
         note: what a reader must know beside every figure.
-        origins: for each set by name, what its images depend on.
     """
 
-    main: ImageSource
-    groups: np.ndarray | None
-    external: ImageSource | None
-    lesions: ImageSource | None
-    quality: ImageSource | None
-    quality_groups: np.ndarray | None
-    note: str
-    origins: Mapping[str, object]
+    main: ImageSet
+    groups: np.ndarray | None = None
+    external: ImageSet | None = None
+    lesions: ImageSet | None = None
+    quality: ImageSet | None = None
+    quality_groups: np.ndarray | None = None
+    note: str = ""
 
-    def all_of(self, name: str) -> ImageSet | None:
-        """All images of one set by name; None where there is none."""
-        source = getattr(self, name)
-        return None if source is None else ImageSet(source, np.arange(len(source)), self.origins[name])
+    @property
+    def identity(self) -> object:
+        """What the images of all sets depend on."""
+        return [each and each.identity for each in (self.main, self.external, self.lesions, self.quality)]
 
 
 def load_sources(config: Config, workspace: Workspace) -> Sources:
@@ -79,20 +77,22 @@ def _synthetic(config: Config, workspace: Workspace) -> Sources:
         del options["quality"]
     for number, each in enumerate(options.values()):
         each.update(size=config.image_size, seed=4 * config.seed + number)
-    sets = {name: _drawn(name, each, workspace) for name, each in options.items()}
+    stored = {name: _drawn(name, each, workspace) for name, each in options.items()}
+    stored["lesions"] = _beyond_mild(stored["lesions"])
+
+    def whole(name: str, class_names: Sequence[str] = SyntheticFundus.class_names) -> ImageSet:
+        return ImageSet.whole(StoredImages(stored[name], class_names), ["synthetic", options[name]])
+
     quality = None
-    if "quality" in sets:
-        labelled = {**sets["quality"], "label": sets["quality"]["gradable"]}
-        quality = StoredImages(labelled, ("ungradable", "gradable"))
+    if "quality" in stored:
+        stored["quality"]["label"] = stored["quality"]["gradable"]
+        quality = whole("quality", ("ungradable", "gradable"))
     return Sources(
-        main=StoredImages(sets["main"], SyntheticFundus.class_names),
-        groups=None,
-        external=StoredImages(sets["external"], SyntheticFundus.class_names),
-        lesions=StoredImages(_beyond_mild(sets["lesions"]), SyntheticFundus.class_names),
+        main=whole("main"),
+        external=whole("external"),
+        lesions=whole("lesions"),
         quality=quality,
-        quality_groups=None,
         note="Synthetic data: drawn by a program, no patient's eye.",
-        origins={name: ["synthetic", each] for name, each in options.items()},
     )
 
 
@@ -123,14 +123,8 @@ def _folder(config: Config, path: str) -> Sources:
         )
     arrays = load_arrays(folder, np.arange(len(folder)), fields=("image", "label"))
     return Sources(
-        main=StoredImages(arrays, folder.class_names),
-        groups=None,
-        external=None,
-        lesions=None,
-        quality=None,
-        quality_groups=None,
+        main=ImageSet.whole(StoredImages(arrays, folder.class_names), [list(folder.class_names), digest(arrays)]),
         note="Split by image: where several images show one person, accuracy on new persons is lower than printed.",
-        origins={"main": [list(folder.class_names), _digest(arrays)]},
     )
 
 
@@ -159,26 +153,13 @@ def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
     quality = None if deepdrid is None or not config.quality.num_members else quality_labelled(deepdrid)
     dropped = {each.name: len(each.dropped) for each in (kaggle, messidor, idrid, deepdrid) if each is not None}
     return Sources(
-        main=main,
+        main=ImageSet.whole(main, kaggle.identity),
         groups=np.asarray(main.patients),
-        external=None if messidor is None else labelled(messidor),
-        lesions=None if idrid is None else labelled(idrid),
-        quality=quality,
+        external=None if messidor is None else ImageSet.whole(labelled(messidor), messidor.identity),
+        lesions=None if idrid is None else ImageSet.whole(labelled(idrid), idrid.identity),
+        quality=None if quality is None or deepdrid is None else ImageSet.whole(quality, deepdrid.identity),
         quality_groups=None if quality is None else np.asarray(quality.patients),
         note="Photographs in which no eye was found were dropped: "
         + ", ".join(f"{name} {count}" for name, count in dropped.items())
         + ".",
-        origins={
-            role: each.identity
-            for role, each in (("main", kaggle), ("external", messidor), ("lesions", idrid), ("quality", deepdrid))
-            if each is not None
-        },
     )
-
-
-def _digest(arrays: Arrays) -> str:
-    """Twelve hexadecimal digits of the images and labels themselves."""
-    sums = hashlib.sha256()
-    for name in sorted(arrays):
-        sums.update(np.ascontiguousarray(arrays[name]).data)
-    return sums.hexdigest()[:12]

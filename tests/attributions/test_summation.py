@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.attributions.summation import check_count, sum_over
+from cfx_jax.attributions.summation import sum_over
+from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
 
 TERMS = np.random.default_rng(0).normal(size=(7, 3, 2)).astype(np.float32)

@@ -108,10 +108,10 @@ def test_three_classes_need_a_choice(tmp_path):
 def test_other_images_in_the_same_files_are_other_data(tmp_path):
     folder = write_folder(tmp_path / "images", count=5)
     config = dataclasses.replace(SMOKE, data=f"folder:{folder}", channels=1)
-    before = load_sources(config, Workspace(tmp_path)).origins
-    assert load_sources(config, Workspace(tmp_path)).origins == before
+    before = load_sources(config, Workspace(tmp_path)).identity
+    assert load_sources(config, Workspace(tmp_path)).identity == before
     cv2.imwrite(str(folder / "glad" / "3.png"), np.zeros((32, 32), np.uint8))
-    assert load_sources(config, Workspace(tmp_path)).origins != before
+    assert load_sources(config, Workspace(tmp_path)).identity != before
 
 
 def test_parts_are_disjoint_and_keep_the_classes(tmp_path):

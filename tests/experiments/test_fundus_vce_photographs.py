@@ -2,13 +2,9 @@
 
 import dataclasses
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1] / "data" / "fundus_sets"))
 from fundus_layouts import photograph, write_deepdrid, write_idrid, write_image, write_kaggle, write_messidor
 
 from cfx_jax.errors import InputError
