@@ -1,10 +1,17 @@
 """What depends on the machine that JAX runs on."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import jax
+import numpy as np
+from jax import Array, lax
+from jax.extend.core import Jaxpr, Literal
+from jax.extend.core.primitives import conv_general_dilated_p, jit_p
 
 
 def scan_unroll() -> bool | int:
-    """The ``unroll`` of a ``lax.scan`` whose body differentiates a convolution.
+    """The ``unroll`` of a short ``lax.scan`` whose body differentiates a convolution.
 
     On a CPU the gradient of a convolution inside a compiled loop runs about ten times slower than outside, so short
     loops are unrolled whole (True); elsewhere they stay loops (1).
@@ -18,3 +25,66 @@ def depthwise_as_products() -> bool:
     On a CPU the grouped one is ten to forty times slower; elsewhere it is the vendor's own.
     """
     return jax.default_backend() == "cpu"
+
+
+def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, to be called inside a compiled loop, where a CPU then is as fast as outside.
+
+    XLA's compiler for CPUs brings a convolution's operands into the order of axes of its fast routine only outside of
+    loops; the kernel of an input gradient, whose channels are exchanged, is in another order. Here all operands are
+    brought into that order (NHWC and HWIO) in the traced function itself. Elsewhere than on a CPU ``fn`` is returned.
+
+    Args:
+        fn: any function of pytrees of arrays; its values and derivatives stay the same. Convolutions inside of its own
+            loops, branches and ``jax.checkpoint`` are left as they are.
+
+    Returns:
+        The function, to be traced: calling it alone is slower than ``fn``.
+    """
+    if jax.default_backend() != "cpu":
+        return fn
+
+    def body(*args: Any) -> Any:
+        closed, shape = jax.make_jaxpr(fn, return_shape=True)(*args)
+        results = _evaluate(closed.jaxpr, closed.consts, jax.tree.leaves(args))
+        return jax.tree.unflatten(jax.tree.structure(shape), results)
+
+    return body
+
+
+def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
+    values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
+
+    def read(atom: Any) -> Any:
+        return atom.val if isinstance(atom, Literal) else values[atom]
+
+    for equation in jaxpr.eqns:
+        primitive, params = equation.primitive, equation.params
+        operands = [read(atom) for atom in equation.invars]
+        with equation.ctx.manager:
+            if primitive is jit_p:
+                results = _evaluate(params["jaxpr"].jaxpr, params["jaxpr"].consts, operands)
+            elif primitive is conv_general_dilated_p:
+                results = [_convolve(*operands, **params)]
+            else:
+                found = primitive.bind(*operands, **primitive.get_bind_params(params))
+                results = found if primitive.multiple_results else [found]
+        values.update(zip(equation.outvars, results, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _convolve(lhs: Array, rhs: Array, *, dimension_numbers: lax.ConvDimensionNumbers, **params: Any) -> Array:
+    """A convolution with its operands in the order NHWC and HWIO, each with as many spatial axes as it has."""
+    (batch, feature, *space), (output, input_, *window), out = dimension_numbers
+    channels_last = (0, lhs.ndim - 1, *range(1, lhs.ndim - 1))
+    order = lax.ConvDimensionNumbers(channels_last, (lhs.ndim - 1, lhs.ndim - 2, *range(lhs.ndim - 2)), channels_last)
+    lhs, rhs = _ordered(lhs, (batch, *space, feature)), _ordered(rhs, (*window, input_, output))
+    result = conv_general_dilated_p.bind(lhs, rhs, dimension_numbers=order, **params)
+    return lax.transpose(result, np.argsort((out[0], *out[2:], out[1])))
+
+
+def _ordered(array: Array, axes: tuple[int, ...]) -> Array:
+    if axes == tuple(range(array.ndim)):
+        return array
+    # Without the barrier the compiler takes the transposition back into the convolution.
+    return lax.optimization_barrier(lax.transpose(array, axes))

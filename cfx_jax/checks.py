@@ -29,10 +29,41 @@ def check_image(image: Float[AnyArray, "h w c"], *, name: str = "image") -> None
         InputError: naming what is wrong and how to mend it.
     """
     if getattr(image, "ndim", None) != 3:
-        hint = "; use jax.vmap or the batched function for several images" if np.ndim(image) == 4 else ""
-        raise InputError(f"{name}: expected one image (h, w, c), got shape {np.shape(image)}{hint}")
+        hint = "; use jax.vmap or the batched function for several images, attributions.over_slices for a volume"
+        raise InputError(
+            f"{name}: expected one image (h, w, c), got shape {np.shape(image)}{hint if np.ndim(image) == 4 else ''}"
+        )
     check_dtype(image, name=name)
     check_unit_range(image, name=name)
+
+
+def check_volume(volume: Float[AnyArray, "s h w c"], *, name: str = "volume") -> None:
+    """Checks one volume: rank 4, at least one slice, float32 (or float64), finite and inside [0, 1].
+
+    Raises:
+        InputError: naming what is wrong and how to mend it.
+    """
+    if getattr(volume, "ndim", None) != 4 or not volume.shape[0]:
+        raise InputError(
+            f"{name}: expected one volume (s, h, w, c) of at least one slice, got shape {np.shape(volume)}"
+        )
+    check_dtype(volume, name=name)
+    check_unit_range(volume, name=name)
+
+
+def check_picture(picture: Float[AnyArray, "*s h w c"], *, name: str = "image") -> None:
+    """Checks one image or one volume, for methods that treat every pixel alike.
+
+    Raises:
+        InputError: naming what is wrong and how to mend it.
+    """
+    if getattr(picture, "ndim", None) not in (3, 4):
+        raise InputError(
+            f"{name}: expected one image (h, w, c) or one volume (s, h, w, c), got shape {np.shape(picture)}: use jax.vmap"
+            " for several"
+        )
+    check_dtype(picture, name=name)
+    check_unit_range(picture, name=name)
 
 
 def check_images(images: Float[AnyArray, "n h w c"], *, name: str = "images") -> None:
@@ -100,7 +131,8 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
     Raises:
         InputError: the classifier does not return a vector of at least two logits.
     """
-    logits = jax.eval_shape(classifier, jax.ShapeDtypeStruct(image.shape, image.dtype))
+    # A lambda, since JAX cannot trace a callable tuple itself.
+    logits = jax.eval_shape(lambda x: classifier(x), jax.ShapeDtypeStruct(image.shape, image.dtype))
     shape = getattr(logits, "shape", None)
     if shape is None or len(shape) != 1 or shape[0] < 2:
         raise InputError(

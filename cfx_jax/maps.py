@@ -1,7 +1,8 @@
 """What is done to a map: channel sum, scaling, thresholds, Gaussian smoothing, upsampling.
 
-One map ``(h, w, c)`` or ``(h, w)``; ``vmap`` for more. Smoothing and upsampling are linear: matrix products along the
-two axes, which are fast to differentiate everywhere, also inside a loop on a CPU, where a convolution is not.
+One map ``(h, w, c)`` or ``(h, w)``, or one of a volume, ``(s, h, w, c)`` or, where said, ``(s, h, w)``; ``vmap`` for
+more. Smoothing and upsampling are linear: matrix products along the two axes of the plane, which are fast to differentiate
+everywhere, also inside a loop on a CPU, where a convolution is not.
 """
 
 import math
@@ -30,15 +31,19 @@ def channel_sum(saliency: Float[AnyArray, "*batch h w c"]) -> Float[Array, "*bat
     return jnp.abs(saliency).sum(axis=-1)
 
 
-def min_max(saliency: Float[Array, "h w"]) -> Float[Array, "h w"]:
-    """Rescales one map to [0, 1]; a constant map becomes 0."""
+def min_max(saliency: Float[Array, "*s h w"]) -> Float[Array, "*s h w"]:
+    """Rescales one map, or all slices of a volume's together, to [0, 1]; a constant map becomes 0."""
     low, high = saliency.min(), saliency.max()
     return (saliency - low) / jnp.where(high > low, high - low, 1)
 
 
 def quantile_threshold(
-    saliency: Float[Array, "h w"], quantile: float, *, mask: Bool[Array, "h w"] | None = None
-) -> Bool[Array, "h w"]:
+    saliency: Float[Array, "*s h w"],
+    quantile: float,
+    *,
+    mask: Bool[Array, "*s h w"] | None = None,
+    volume: bool = False,
+) -> Bool[Array, "*s h w"]:
     """The pixels at or above a quantile of one map, within a mask (Boreiko et al. 2022, section 2.4).
 
     The quantile is over the whole map, interpolated linearly, and the mask is applied afterwards, as published. Of a
@@ -48,6 +53,7 @@ def quantile_threshold(
         saliency: a map without channels.
         quantile: in [0, 1]; 0.96 keeps 2,008 pixels of 224 x 224.
         mask: where pixels may be kept.
+        volume: whether the map is a volume's, ``(s, h, w)``, with one quantile over all slices.
 
     Returns:
         True where kept.
@@ -57,8 +63,9 @@ def quantile_threshold(
     """
     if not 0 <= quantile <= 1:
         raise InputError(f"quantile: expected a number in [0, 1], got {quantile}")
-    if saliency.ndim != 2:
-        raise InputError(f"saliency: expected one map (h, w), got shape {saliency.shape}: sum over channels, or vmap")
+    if saliency.ndim != 2 + volume:
+        expected = "one map of a volume (s, h, w)" if volume else "one map (h, w)"
+        raise InputError(f"saliency: expected {expected}, got shape {saliency.shape}: sum over channels, or vmap")
     if mask is not None and mask.shape != saliency.shape:
         raise InputError(f"mask: expected the map's shape {saliency.shape}, got {mask.shape}")
     kept = saliency >= jnp.quantile(saliency, quantile)
@@ -66,16 +73,16 @@ def quantile_threshold(
 
 
 def smooth(
-    saliency: Float[AnyArray, "h w *c"],
+    saliency: Float[AnyArray, "h w *c"] | Float[AnyArray, "s h w c"],
     *,
     sigma: float | Float[Array, ""],
     radius: int | None = None,
     border: str = "reflect",
-) -> Float[Array, "h w *c"]:
-    """Blurs one map or image with a Gaussian whose taps sum to 1; channels are kept apart.
+) -> Float[Array, "h w *c"] | Float[Array, "s h w c"]:
+    """Blurs one map or image with a Gaussian whose taps sum to 1; channels and slices are kept apart.
 
     Args:
-        saliency: a map with or without channels, or an image.
+        saliency: a map with or without channels, or an image; or, with channels, a volume's.
         sigma: standard deviation in pixels, above 0.
         radius: the kernel has ``2 * radius + 1`` taps; None takes the radius nearest to ``4 * sigma``. The "28 x 28" kernel
             of Charachon et al. 2021 has radius 14.
@@ -93,18 +100,22 @@ def smooth(
     check_choice(border, tuple(_PADDING), name="border")
     radius = _kernel_radius(sigma, radius)
     values = jnp.asarray(saliency, jnp.result_type(saliency, jnp.float32))
-    down, across = (_blur_matrix(size, sigma, radius, border).astype(values.dtype) for size in values.shape[:2])
-    return jnp.einsum("ih,jw,hw...->ij...", down, across, values, precision=lax.Precision.HIGHEST)
+    slices, size, _ = _axes(values)
+    down, across = (_blur_matrix(each, sigma, radius, border).astype(values.dtype) for each in size)
+    axes = "s" * len(slices)
+    return jnp.einsum(f"ih,jw,{axes}hw...->{axes}ij...", down, across, values, precision=lax.Precision.HIGHEST)
 
 
-def upsample(saliency: Float[AnyArray, "h w *c"], size: tuple[int, ...]) -> Float[Array, "H W *c"]:
-    """Enlarges one map by bilinear interpolation.
+def upsample(
+    saliency: Float[AnyArray, "h w *c"] | Float[AnyArray, "s h w c"], size: tuple[int, ...]
+) -> Float[Array, "H W *c"] | Float[Array, "s H W c"]:
+    """Enlarges one map by bilinear interpolation in the plane.
 
     Pixels are squares: the centre of pixel i is at i + 1/2, and beyond the outermost centres the map is constant (as
     ``align_corners=False`` in PyTorch).
 
     Args:
-        saliency: a map with or without channels, such as the feature maps of a network.
+        saliency: a map with or without channels, such as the feature maps of a network; or, with channels, a volume's.
         size: new height and width in pixels, each at least the old.
 
     Returns:
@@ -114,15 +125,23 @@ def upsample(saliency: Float[AnyArray, "h w *c"], size: tuple[int, ...]) -> Floa
         InputError: no map, or a size below the map's own.
     """
     _check_map(saliency)
-    height, width = saliency.shape[:2]
+    slices, (height, width), channels = _axes(saliency)
     if len(size) != 2 or size[0] < height or size[1] < width:
         raise InputError(f"size: expected (height, width) of at least ({height}, {width}), got {size}")
-    return jax.image.resize(saliency, (*size, *saliency.shape[2:]), "bilinear")
+    return jax.image.resize(saliency, (*slices, *size, *channels), "bilinear")
 
 
 def _check_map(saliency: AnyArray) -> None:
-    if saliency.ndim not in (2, 3):
-        raise InputError(f"saliency: expected one map (h, w) or (h, w, c), got shape {saliency.shape}: use jax.vmap")
+    if saliency.ndim not in (2, 3, 4):
+        raise InputError(
+            f"saliency: expected one map (h, w), (h, w, c) or (s, h, w, c), got shape {saliency.shape}: use jax.vmap"
+        )
+
+
+def _axes(saliency: AnyArray) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """The sizes before the plane (of slices), of the plane, and after it (of channels)."""
+    first = 1 if saliency.ndim == 4 else 0
+    return saliency.shape[:first], saliency.shape[first : first + 2], saliency.shape[first + 2 :]
 
 
 def _kernel_radius(sigma: float | Float[Array, ""], radius: int | None) -> int:

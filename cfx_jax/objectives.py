@@ -1,15 +1,18 @@
-"""Scalar objectives of one image, to be minimised, that do not saturate.
+"""Scalar functions of one image: scores that attributions explain, and objectives, to be minimised, that do not saturate.
 
 For two classes they depend on one number, the logit difference; in any case their gradients keep their direction and
 their values their order where a probability has rounded to 0 or 1 in float32.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
+
+from cfx_jax.checks import check_choice
 
 Classifier = Callable[[Float[Array, "h w c"]], Float[Array, " k"]]
 
@@ -23,6 +26,39 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
     """
     others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, logits)
     return logits[target] - jax.nn.logsumexp(others)
+
+
+def class_score(
+    classifier: Classifier, target: Int[Array, ""] | int, *, of: str = "log_odds"
+) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
+    """How much a classifier holds one image for a class: what an attribution explains.
+
+    For two classes each has a score of its own, so an image predicted 0 is explained by the score of class 0 (Charachon et
+    al. 2020 and 2021: f or 1 - f). With ``"log_odds"`` the score is then the difference of the two logits, that is the one
+    logit z of a sigmoid network for class 1 and -z for class 0: the maps of the two classes differ by their sign alone.
+
+    Args:
+        classifier: one image -> logits ``(k,)``.
+        target: the class; may be traced.
+        of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own, which says nothing of
+            the others; ``"probability"``, in [0, 1], whose gradient vanishes where it saturates; ``"log_probability"``.
+
+    Returns:
+        A function of one image.
+
+    Raises:
+        InputError: ``of`` is none of these.
+    """
+    check_choice(of, tuple(_SCORES), name="of")
+    return lambda image: _SCORES[of](classifier(image), target)
+
+
+_SCORES: dict[str, Callable[[Array, Any], Array]] = {
+    "log_odds": log_odds,
+    "logit": lambda logits, target: logits[target],
+    "probability": lambda logits, target: jax.nn.softmax(logits)[target],
+    "log_probability": lambda logits, target: -jax.nn.softplus(-log_odds(logits, target)),
+}
 
 
 def negative_log_probability(

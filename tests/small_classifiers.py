@@ -13,7 +13,7 @@ def linear_classifier(image):
 
 
 def _weights(seed, *shape):
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape) / np.sqrt(np.prod(shape[:-1])), jnp.float32)
+    return np.asarray(np.random.default_rng(seed).normal(size=shape) / np.sqrt(np.prod(shape[:-1])), np.float32)
 
 
 def convolutional_classifier(image):
@@ -21,13 +21,13 @@ def convolutional_classifier(image):
     channels = image.shape[-1]
     features = jax.lax.conv_general_dilated(
         image[None] - 0.5,
-        _weights(0, 3, 3, channels, 8),
+        _weights(0, 3, 3, channels, 8).astype(image.dtype),
         (2, 2),
         "SAME",
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     hidden = jax.nn.gelu(4 * features).reshape(-1)
-    return 4 * hidden @ _weights(1, hidden.size, 3)
+    return 4 * hidden @ _weights(1, hidden.size, 3).astype(image.dtype)
 
 
 def images(count=5, *, size=8, channels=1, seed=0):

@@ -8,7 +8,8 @@ import pytest
 
 PACKAGES = (
     "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "models", "losses", "metrics",
-    "data", "data.fundus", "data.fundus_sets", "training", "parallel", "checks", "diagnosis", "report",
+    "data", "data.fundus", "data.fundus_sets", "data.published", "data.radiology_sets", "training", "parallel", "checks",
+    "diagnosis", "report",
 )  # fmt: skip
 FLAX_FREE = (
     "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "metrics", "diagnosis",

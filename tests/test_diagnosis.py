@@ -12,8 +12,11 @@ from small_classifiers import convolutional_classifier, images, linear_classifie
 from cfx_jax.diagnosis import check_diagnosis, diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.models import calibrated, ensemble, per_image
+from cfx_jax.models.two_logits import two_logits
 
 IMAGES = images(3)
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 class Net(nnx.Module):
@@ -166,6 +169,18 @@ def test_values_that_are_no_logits_are_named():
     assert finding.images
     finding = only(diagnose(lambda image: jax.nn.softmax(linear_classifier(image)), IMAGES), "probabilities")
     assert finding.message.startswith("classifier: expected logits, got probabilities (non-negative, sum 1)")
+
+
+def test_a_sigmoid_in_place_of_a_logit_is_a_warning():
+    def logit(image):
+        return linear_classifier(image)[1]
+
+    assert diagnose(two_logits(logit), IMAGES) == ()
+    finding = only(diagnose(two_logits(lambda x: jax.nn.sigmoid(logit(x))), IMAGES), "probability", "warning")
+    assert finding.message == (
+        "classifier: expected logits (0, z) of two classes with z of either sign, got z in [0, 1] on all images and on"
+        " noise: if z is a probability, return the value before the sigmoid"
+    )
 
 
 def test_log_probabilities_are_a_warning():

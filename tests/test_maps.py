@@ -53,6 +53,25 @@ def test_maps_of_many_images_go_through_vmap():
 def test_mistakes_are_named(arguments, message):
     with pytest.raises(InputError, match=message):
         quantile_threshold(*arguments)
+    with pytest.raises(InputError, match=r"saliency: expected one map of a volume \(s, h, w\), got shape \(224, 224\)"):
+        quantile_threshold(MAP, 0.9, volume=True)
+
+
+def test_a_volume_has_one_threshold_over_all_slices():
+    volume = jnp.stack([MAP, MAP + 1])
+    mask = jnp.ones(volume.shape, bool).at[1, 0].set(False)
+    expected = np.asarray(volume) >= np.quantile(np.asarray(volume), 0.9)
+    np.testing.assert_array_equal(quantile_threshold(volume, 0.9, volume=True), expected)
+    np.testing.assert_array_equal(quantile_threshold(volume, 0.9, mask=mask, volume=True), expected & mask)
+    assert expected[1].sum() > 2 * expected[0].sum()
+
+
+def test_the_slices_of_a_volume_are_smoothed_and_enlarged_for_themselves():
+    volume = np.stack([SMALL, SMALL[::-1], 2 * SMALL])
+    for found, method in ((smooth(volume, sigma=1.5, border="zero"), lambda x: smooth(x, sigma=1.5, border="zero")),
+                          (upsample(volume, (20, 30)), lambda x: upsample(x, (20, 30)))):  # fmt: skip
+        np.testing.assert_allclose(found, [method(each) for each in volume], atol=1e-6)
+    np.testing.assert_array_equal(channel_sum(volume)[1], channel_sum(volume[1]))
 
 
 def test_mask_of_another_shape_is_refused():
@@ -117,14 +136,17 @@ def test_upsampling_two_pixels_by_hand():
             lambda: smooth(MAP, sigma=1.0, border="wrap"),
             r"border: expected one of 'reflect', 'edge', 'zero', got 'wrap'",
         ),
-        (lambda: smooth(MAP[0], sigma=1.0), r"saliency: expected one map \(h, w\) or \(h, w, c\), got shape \(224,\)"),
+        (
+            lambda: smooth(MAP[0], sigma=1.0),
+            r"saliency: expected one map \(h, w\), \(h, w, c\) or \(s, h, w, c\), got shape \(224,\)",
+        ),
         (
             lambda: upsample(MAP, (224, 100)),
             r"size: expected \(height, width\) of at least \(224, 224\), got \(224, 100\)",
         ),
         (
-            lambda: upsample(SMALL[None], (64, 64)),
-            r"saliency: expected one map .* got shape \(1, 13, 9, 2\): use jax.vmap",
+            lambda: upsample(SMALL[None, None], (64, 64)),
+            r"saliency: expected one map .* got shape \(1, 1, 13, 9, 2\): use jax.vmap",
         ),
     ],
 )

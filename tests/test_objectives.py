@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from small_classifiers import convolutional_classifier, images
 
-from cfx_jax.objectives import log_odds, negative_divergence, negative_log_probability, negative_margin
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import class_score, log_odds, negative_divergence, negative_log_probability, negative_margin
 
 IMAGE = jnp.asarray(images(1)[0])
 
@@ -48,3 +49,27 @@ def test_divergence_is_zero_at_the_reference_and_negative_elsewhere():
     other = jnp.asarray(images(2)[1])
     p, q = jax.nn.softmax(reference), jax.nn.softmax(convolutional_classifier(other))
     assert float(objective(other)) == pytest.approx(-float((p * jnp.log(p / q)).sum()), rel=1e-4)
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_scores_of_two_classes_are_those_of_a_sigmoid_network(target):
+    """With p = sigmoid(z) a class predicted 0 is explained by 1 - p, and by -z."""
+
+    def network(image):
+        return jnp.sin(7 * image).sum()
+
+    def score(of):
+        return float(class_score(lambda x: jnp.stack([0.0, network(x)]), target, of=of)(IMAGE))
+
+    z = float(network(IMAGE)) * (1 if target else -1)
+    p = 1 / (1 + np.exp(-z))
+    assert score("log_odds") == pytest.approx(z, rel=1e-5)
+    assert score("probability") == pytest.approx(p, rel=1e-5)
+    assert score("log_probability") == pytest.approx(np.log(p), rel=1e-5)
+    assert score("logit") == (z if target else 0)
+
+
+def test_an_unknown_score_is_named_before_the_image_is_seen():
+    expected = "of: expected one of 'log_odds', 'logit', 'probability', 'log_probability', got 'odds'"
+    with pytest.raises(InputError, match=expected):
+        class_score(convolutional_classifier, 0, of="odds")

@@ -16,23 +16,17 @@ import numpy as np
 from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
-from jaxtyping import Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_choice
-from cfx_jax.losses import cross_entropy
+from cfx_jax.data.source import check_indices, labels_of
+from cfx_jax.errors import InputError
+from cfx_jax.losses.cross_entropy import cross_entropy, inverse_frequency
 from trainers.nnx_views import ModelFactory, graph_of, training_view, variables_of
 from trainers.optimiser import OptimiserConfig
 from trainers.result import load_model
-from trainers.supervised import (
-    Batch,
-    State,
-    Step,
-    SupervisedConfig,
-    choose_model,
-    make_evaluate,
-    make_update,
-    run_training,
-)
+from trainers.running import Batch, State, Step
+from trainers.supervised import SupervisedConfig, choose_model, make_evaluate, make_update, run_training
 from trainers.supervised import init as init
 
 
@@ -43,6 +37,8 @@ class Config(SupervisedConfig):
     select: Literal["balanced_accuracy", "accuracy", "none"] = "balanced_accuracy"
     """Validation metric of which the best weights are kept (paper: balanced accuracy); none for the last
     weights."""
+    weighted: bool = False
+    """Whether classes weigh inversely to their frequency in the loss (Charachon et al. 2021), instead of ``balanced``."""
 
 
 FINE_TUNING = Config(
@@ -52,12 +48,15 @@ FINE_TUNING = Config(
 )
 
 
-def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
+def make_step(
+    config: Config, *, model: ModelFactory | None = None, class_weights: Float[np.ndarray, " k"] | None = None
+) -> Step:
     """One step of training.
 
     Args:
         config: names the model and the optimiser.
         model: as in ``init``.
+        class_weights: of the terms of the loss; None for 1.
 
     Returns:
         Pure ``step(state, key, batch) -> (state, {"loss", "accuracy"})``; a batch has ``image`` ``(b, h, w,
@@ -73,7 +72,8 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
             module = training_view(graphdef, params, state.rest)
             logits = module(batch["image"])
             correct = logits.argmax(axis=1) == batch["label"]
-            return cross_entropy(logits, batch["label"]), (variables_of(module)[1], jnp.mean(correct))
+            loss = cross_entropy(logits, batch["label"], class_weights=class_weights)
+            return loss, (variables_of(module)[1], jnp.mean(correct))
 
         (loss, (rest, accuracy)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         return update(state, gradients, rest), {"loss": loss, "accuracy": accuracy}
@@ -113,13 +113,19 @@ def train(
 
     Raises:
         InputError: as ``training.fit``; an unknown ``select``; validation images or labels that cannot be
-            used.
+            used; ``weighted`` together with ``balanced``, or without images of some class.
     """
     check_choice(config.select, ("balanced_accuracy", "accuracy", "none"), name="select")
+    if config.weighted and config.balanced:
+        raise InputError(
+            "weighted: expected it instead of balanced, which makes classes alike already: set one to False"
+        )
+    labels = labels_of(source)[check_indices(source, train_indices)] if config.weighted else None
+    class_weights = None if labels is None else inverse_frequency(labels, config.num_classes)
     return run_training(
         "classifier",
         config,
-        make_step(config, model=model),
+        make_step(config, model=model, class_weights=class_weights),
         make_evaluate(config, validation, model=model, mesh=mesh),
         None if config.select == "none" else f"validation_{config.select}",
         (source, train_indices, validation),

@@ -1,20 +1,23 @@
-"""Getting a trained model back from the folder of its training."""
+"""Getting what was trained back from the folder of its training."""
 
 import dataclasses
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 from flax import nnx
+from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError
 from cfx_jax.training import CheckpointStore, load_config
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of
+from trainers.running import RunConfig, State
 from trainers.supervised import SupervisedConfig, choose_model, init
 
 C = TypeVar("C")
+R = TypeVar("R", bound=RunConfig)
 
 
 def load_model(
@@ -25,12 +28,41 @@ def load_model(
     model: ModelFactory | None,
     unfinished: bool,
 ) -> nnx.Module:
-    """The selected model of a training, in evaluation mode."""
+    """The selected classifier of a training, in evaluation mode."""
+    config, state = load_state(
+        trainer, config_class, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
+    )
+    return evaluation_view(graph_of(choose_model(config, model)), state.params, state.rest)
+
+
+def load_state(
+    trainer: str,
+    config_class: type[R],
+    workdir: str | Path,
+    init: Callable[[PRNGKeyArray, R], State],
+    *,
+    unfinished: bool,
+) -> tuple[R, State]:
+    """The configuration and the selected state of a training.
+
+    Args:
+        trainer: the name of the trainer that is expected.
+        config_class: of its configuration.
+        workdir: folder of the training.
+        init: key and configuration -> a state of the trained one's structure.
+        unfinished: accept the best state so far of a training that was stopped.
+
+    Returns:
+        The configuration, and the best state where one was selected, else the last.
+
+    Raises:
+        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+    """
     fields = load_config(workdir)
     if fields.get("trainer") != trainer:
         raise InputError(f"workdir: expected a training of {trainer}, {workdir} is of {fields.get('trainer')}")
     config = config_from(config_class, fields)
-    checkpoint = CheckpointStore(workdir, fields).restore(init(jax.random.key(0), config, model=model))
+    checkpoint = CheckpointStore(workdir, fields).restore(init(jax.random.key(0), config))
     if checkpoint is None:
         raise InputError(f"workdir: {workdir} has no checkpoint yet: train first")
     if checkpoint.step < config.num_steps and not unfinished:
@@ -38,8 +70,7 @@ def load_model(
             f"workdir: the training in {workdir} stands at step {checkpoint.step} of {config.num_steps}:"
             " call train again to finish it, or pass unfinished=True"
         )
-    state = checkpoint.state if checkpoint.best is None else checkpoint.best
-    return evaluation_view(graph_of(choose_model(config, model)), state.params, state.rest)
+    return config, checkpoint.state if checkpoint.best is None else checkpoint.best
 
 
 def config_from(config_class: type[C], fields: Mapping[str, Any]) -> C:

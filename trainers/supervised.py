@@ -1,11 +1,10 @@
-"""What trainings of a classifier share: configuration, state, validation, the run itself and its result."""
+"""What trainings of a classifier share: configuration, first state, validation and the run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -15,34 +14,15 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_images, check_target
-from cfx_jax.data import training_batches
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models import build
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, map_examples
-from cfx_jax.training import fit
 from trainers.identity import describe_data
 from trainers.nnx_views import ModelFactory, classifier_of, evaluation_view, graph_of, variables_of
 from trainers.optimiser import OptimiserConfig, make_optimiser
-
-Batch = Mapping[str, Array]
-Step = Callable[["State", PRNGKeyArray, Batch], tuple["State", dict[str, Array]]]
-Evaluate = Callable[["State"], dict[str, float]]
-
-
-class State(NamedTuple):
-    """What a training changes.
-
-    Attributes:
-        params: the model's parameters, an ``nnx.State``.
-        rest: its other variables, batch statistics above all.
-        opt_state: the optimiser's state.
-    """
-
-    params: Any
-    rest: Any
-    opt_state: Any
+from trainers.running import Evaluate, State, Step, batches_of, check_batch_size, run
 
 
 @dataclass(frozen=True)
@@ -195,41 +175,33 @@ def run_training(
     source, indices, validation = data
     mesh = data_mesh() if mesh is None else mesh
     _check_data(config, source, validation, mesh, model is None)
-    init_key, step_key = jax.random.split(jax.random.key(config.seed))
-    described = describe_data(source, indices, validation["label"], augment, start)
-    result = fit(
+    selected = run(
+        trainer,
+        config,
         step,
-        init(init_key, config, model=model, start=start),
-        training_batches(
+        lambda key: init(key, config, model=model, start=start),
+        batches_of(
             source,
             indices,
             batch_size=config.batch_size,
             seed=config.seed,
             balanced=config.balanced,
             augment=augment,
-            process_index=jax.process_index(),
-            process_count=jax.process_count(),
         ),
-        key=step_key,
-        num_steps=config.num_steps,
-        workdir=workdir,
-        config={"trainer": trainer, **asdict(config), "data": described},
+        workdir,
         evaluate=evaluate,
-        evaluate_every=config.evaluate_every,
         select=select,
-        checkpoint_every=config.checkpoint_every,
-        log_every=config.log_every,
+        data=describe_data(source, indices, validation["label"], augment, start),
         mesh=mesh,
         progress=progress,
     )
-    return evaluation_view(graph_of(choose_model(config, model)), result.best.params, result.best.rest)
+    return evaluation_view(graph_of(choose_model(config, model)), selected.params, selected.rest)
 
 
 def _check_data(
     config: SupervisedConfig, source: Any, validation: Mapping[str, np.ndarray], mesh: Mesh, named_model: bool
 ) -> None:
-    if config.batch_size % mesh.size:
-        raise InputError(f"batch_size: expected a multiple of the {mesh.size} devices, got {config.batch_size}")
+    check_batch_size(config.batch_size, mesh)
     if len(source.class_names) != config.num_classes:
         raise InputError(
             f"num_classes: expected {len(source.class_names)} as the data has ({', '.join(source.class_names)}), got"

@@ -29,18 +29,8 @@ from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from trainers.nnx_views import ModelFactory, classifier_of, graph_of, training_view, variables_of
 from trainers.result import load_model
-from trainers.supervised import (
-    Batch,
-    Evaluate,
-    State,
-    Step,
-    SupervisedConfig,
-    choose_model,
-    make_evaluate,
-    make_update,
-    run_training,
-    scores,
-)
+from trainers.running import Batch, Evaluate, State, Step
+from trainers.supervised import SupervisedConfig, choose_model, make_evaluate, make_update, run_training, scores
 from trainers.supervised import init as init
 
 _SELECT = ("balanced_accuracy", "accuracy", "adversarial_accuracy", "adversarial_balanced_accuracy", "none")

@@ -21,6 +21,8 @@ from cfx_jax.attributions.perceptual_perturbation import perceptual_perturbation
 from cfx_jax.attributions.placement import AugmentationRanges as AugmentationRanges
 from cfx_jax.attributions.random_map import random_map as random_map
 from cfx_jax.attributions.score_cam import score_cam as score_cam
+from cfx_jax.attributions.slices import of_slice as of_slice
+from cfx_jax.attributions.slices import over_slices as over_slices
 from cfx_jax.attributions.smooth_grad import Attribution as Attribution
 from cfx_jax.attributions.smooth_grad import smooth_grad as smooth_grad
 from cfx_jax.attributions.vce_saliency import vce_saliency as vce_saliency

@@ -1,8 +1,7 @@
 """Grad-CAM (Selvaraju et al. 2017) and Grad-CAM++ (Chattopadhay et al. 2018): weighted sums of feature maps.
 
-Both see the classifier in two parts. Those of a network of this library, in inference mode, are ``lambda x:
-model.features(x[None])[0]`` and ``lambda maps: model.classify(maps[None])[0]``. For two classes explain the predicted one:
-the logit of the other falls with what the network found, and its map may be empty.
+Both see the classifier in two parts; ``models.parts(model)`` gives those of a network of this library. For two classes
+explain the predicted one: the logit of the other falls with what the network found, and its map may be empty.
 
 Deviation: Grad-CAM++ counts a channel's sum as at least 0. After a ReLU, as published, it is; of other activations the
 formula would divide by zero or a negative number.
@@ -77,12 +76,12 @@ def check_parts(features: Features, head: Head, image: Float[Array, "h w c"], ta
     """
     check_image(image)
     shape: tuple[int, ...] = getattr(
-        jax.eval_shape(features, jax.ShapeDtypeStruct(image.shape, image.dtype)), "shape", ()
+        jax.eval_shape(lambda x: features(x), jax.ShapeDtypeStruct(image.shape, image.dtype)), "shape", ()
     )
     if len(shape) != 3 or shape[0] > image.shape[0] or shape[1] > image.shape[1]:
         raise InputError(
             f"features: expected one image {image.shape} -> maps (fh, fw, f) no larger than it, got {shape}: "
-            "wrap a batched model as lambda x: model.features(x[None])[0]"
+            "models.parts gives those of a batched model"
         )
     check_target(target, num_classes(lambda x: head(features(x)), image))
 

@@ -3,26 +3,60 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_image
+from cfx_jax.checks import check_picture
+from cfx_jax.errors import InputError
 
-Score = Callable[[Float[Array, "h w c"]], Float[Array, ""]]
+Score = Callable[[Float[Array, "*s h w c"]], Float[Array, ""]]
 
 
-def gradient(score: Score, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+def gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:
     """The derivative of a score by each pixel.
 
     Args:
-        score: one image -> scalar, such as ``lambda x: -negative_log_probability(classifier, 1)(x)``.
-        image: values in [0, 1].
+        score: one image -> scalar, such as ``objectives.class_score(classifier, 1)``; or one volume -> scalar.
+        image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
 
     Returns:
         The signed map, in units of the score per pixel value, of the image's shape.
 
     Raises:
-        InputError: the image is not one float image with values in [0, 1].
+        InputError: no valid image or volume, or a score that is no scalar.
     """
-    check_image(image)
-    return jax.grad(score)(image)
+    check_picture(image)
+    return slope(score, image)
+
+
+def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:
+    """``jax.grad(score)(image)`` without a check of the image, but of the score while it is traced.
+
+    Args:
+        score: one image, or volume, -> scalar.
+        image: any values.
+
+    Raises:
+        InputError: the score is no scalar, or fails on a volume, as it does where a batch is taken for one.
+    """
+
+    def checked(x: Float[Array, "*s h w c"]) -> Float[Array, ""]:
+        try:
+            value = score(x)
+        except (TypeError, ValueError) as error:
+            if x.ndim == 3 or isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"score: expected one volume {x.shape} -> scalar, got {type(error).__name__}: use jax.vmap for a batch of"
+                " images"
+            ) from error
+        if jnp.shape(value) != ():
+            kind = "image" if x.ndim == 3 else "volume"
+            raise InputError(
+                f"score: expected one {kind} {x.shape} -> scalar, got shape {jnp.shape(value)}: objectives.class_score"
+                " makes a score of a classifier, jax.vmap explains a batch"
+            )
+        return value
+
+    return jax.grad(checked)(image)

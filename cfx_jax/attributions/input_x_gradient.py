@@ -6,18 +6,18 @@ from jaxtyping import Float
 from cfx_jax.attributions.gradient import Score, gradient
 
 
-def input_x_gradient(score: Score, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+def input_x_gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:
     """The image times the gradient of a score: the first-order effect of painting each pixel black.
 
     Args:
-        score: one image -> scalar.
-        image: values in [0, 1].
+        score: one image, or volume, -> scalar.
+        image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
 
     Returns:
         The signed map, in units of the score, of the image's shape. Its sum is ``score(image)`` where the score is
         piecewise linear and has no bias.
 
     Raises:
-        InputError: the image is not one float image with values in [0, 1].
+        InputError: no valid image or volume, or a score that is no scalar.
     """
     return image * gradient(score, image)

@@ -8,16 +8,15 @@ same nodes rather than by random ones.
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.attributions.gradient import Score
+from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_choice, check_count, check_image, check_num_steps, is_concrete
+from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, is_concrete
 from cfx_jax.errors import InputError
 
 
@@ -29,27 +28,27 @@ class IntegratedGradients(NamedTuple):
         residual: the map's sum minus the rise of the score, ``score(image) - score(baseline)``; 0 with endless nodes.
     """
 
-    map: Float[Array, "h w c"]
+    map: Float[Array, "*s h w c"]
     residual: Float[Array, ""]
 
 
 def integrated_gradients(
     score: Score,
-    image: Float[Array, "h w c"],
+    image: Float[Array, "*s h w c"],
     *,
-    baseline: float | Float[AnyArray, "h w c"] | Float[AnyArray, "n h w c"] = 0.0,
+    baseline: float | Float[AnyArray, "*s h w c"] | Float[AnyArray, "n *s h w c"] = 0.0,
     num_steps: int = 50,
     rule: str = "midpoint",
     nodes_per_batch: int | None = None,
     multiply_by_inputs: bool = True,
-) -> Float[Array, "h w c"]:
+) -> Float[Array, "*s h w c"]:
     """The mean gradient along the straight path from a baseline, times the way.
 
     Args:
-        score: one image -> scalar.
-        image: values in [0, 1].
-        baseline: the start of the path, an image or one value for all pixels; 0 is black. Of several images, with a leading
-            axis, the map is the mean over them.
+        score: one image, or volume, -> scalar.
+        image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
+        baseline: the start of the path, of the image's shape or one value for all pixels; 0 is black. Of several, with a
+            leading axis, the map is the mean over them.
         num_steps: number of equal pieces of the path, at least 1.
         rule: ``"midpoint"`` takes the gradient in the middle of each piece; ``"trapezoid"`` at its two ends, which is one
             node more and includes the image and the baseline themselves.
@@ -62,30 +61,30 @@ def integrated_gradients(
         ``num_steps`` grows. Without the factor the mean gradient, of which this holds for the product with the way.
 
     Raises:
-        InputError: no valid image, a baseline of another shape or not finite, an unknown rule, ``num_steps`` or
-            ``nodes_per_batch`` below 1.
+        InputError: no valid image or volume, a score that is no scalar, a baseline of another shape or not finite, an
+            unknown rule, ``num_steps`` or ``nodes_per_batch`` below 1.
     """
-    check_image(image)
+    check_picture(image)
     check_num_steps(num_steps)
     check_count(nodes_per_batch, name="nodes_per_batch", or_none=True)
     check_choice(rule, tuple(_RULES), name="rule")
     starts = _baselines(baseline, image)
     shares, weights = (jnp.asarray(each, image.dtype) for each in _RULES[rule](num_steps))
 
-    def node(index: Array) -> Float[Array, "h w c"]:
+    def node(index: Array) -> Float[Array, "*s h w c"]:
         start, step = starts[index // len(shares)], index % len(shares)
         share = shares[step]
-        slope = weights[step] * jax.grad(score)((1 - share) * start + share * image)
-        return (image - start) * slope if multiply_by_inputs else slope
+        weighted = weights[step] * slope(score, (1 - share) * start + share * image)
+        return (image - start) * weighted if multiply_by_inputs else weighted
 
     return sum_over(node, len(starts) * len(shares), per_batch=nodes_per_batch) / len(starts)
 
 
 def integrated_gradients_and_residual(
     score: Score,
-    image: Float[Array, "h w c"],
+    image: Float[Array, "*s h w c"],
     *,
-    baseline: float | Float[AnyArray, "h w c"] | Float[AnyArray, "n h w c"] = 0.0,
+    baseline: float | Float[AnyArray, "*s h w c"] | Float[AnyArray, "n *s h w c"] = 0.0,
     num_steps: int = 50,
     rule: str = "midpoint",
     nodes_per_batch: int | None = None,
@@ -102,7 +101,7 @@ def integrated_gradients_and_residual(
     return IntegratedGradients(saliency, saliency.sum() - (score(image) - score_of_start))
 
 
-def _baselines(baseline: float | AnyArray, image: Float[Array, "h w c"]) -> Float[Array, "n h w c"]:
+def _baselines(baseline: float | AnyArray, image: Float[Array, "*s h w c"]) -> Float[Array, "n *s h w c"]:
     shape = jnp.shape(baseline)
     if shape not in ((), image.shape) and (shape[1:] != image.shape or shape[0] == 0):
         several = ", ".join(map(str, ("n", *image.shape)))
@@ -110,7 +109,7 @@ def _baselines(baseline: float | AnyArray, image: Float[Array, "h w c"]) -> Floa
     if is_concrete(baseline) and not np.isfinite(baseline).all():
         raise InputError("baseline: expected finite values, got NaN or infinity")
     starts = jnp.asarray(baseline, image.dtype)
-    return starts if starts.ndim == 4 else jnp.broadcast_to(starts, image.shape)[None]
+    return starts if starts.ndim > image.ndim else jnp.broadcast_to(starts, image.shape)[None]
 
 
 def _midpoint(num_steps: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:

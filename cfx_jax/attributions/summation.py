@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from cfx_jax.backend import scan_unroll
+from cfx_jax.backend import loop_body
 
 
 def sum_over(
@@ -25,15 +25,15 @@ def sum_over(
     """
     size = min(per_batch or count, count)
     if size == count:
-        # Not a scan of length one: JAX never unrolls that, and in a loop a convolution's gradient is slow on a CPU.
         return jax.vmap(term)(jnp.arange(count)).sum(axis=0)
     index = jnp.arange(-(-count // size) * size).reshape(-1, size)
+    terms_of = loop_body(jax.vmap(term))
 
     def add(total: Float[Array, "*shape"], chunk: Int[Array, " size"]) -> tuple[Float[Array, "*shape"], None]:
         # The last chunk is filled up with the last term, which is computed again and left out.
-        terms = jax.vmap(term)(jnp.minimum(chunk, count - 1))
+        terms = terms_of(jnp.minimum(chunk, count - 1))
         kept = (chunk < count).reshape(-1, *[1] * (terms.ndim - 1))
         return total + jnp.where(kept, terms, 0).sum(axis=0), None
 
     shape = jax.eval_shape(term, jax.ShapeDtypeStruct((), index.dtype))
-    return lax.scan(add, jnp.zeros(shape.shape, shape.dtype), index, unroll=scan_unroll())[0]
+    return lax.scan(add, jnp.zeros(shape.shape, shape.dtype), index)[0]

@@ -1,10 +1,16 @@
 """Images with labels: sources, splits, augmentation, and batches for training.
 
 An image is float32 (h, w, c) in [0, 1], a label an int from 0. A source gives one item at a time, in any
-order; ``training_batches`` streams batches of a source, ``load_arrays`` reads items into memory. OpenCV and
-grain are imported where they are used.
+order; ``training_batches`` streams batches of a source, ``load_arrays`` reads items into memory. OpenCV, pydicom, nibabel
+and grain are imported where they are used.
 """
 
+from cfx_jax.data.dicom import read_dicom as read_dicom
+from cfx_jax.data.dicom import read_dicom_frames as read_dicom_frames
+from cfx_jax.data.nifti import Volume as Volume
+from cfx_jax.data.nifti import read_nifti as read_nifti
+from cfx_jax.data.nifti import resample_volume as resample_volume
+from cfx_jax.data.nifti import unit_slices as unit_slices
 from cfx_jax.data.pipeline import BatchIterator as BatchIterator
 from cfx_jax.data.pipeline import training_batches as training_batches
 from cfx_jax.data.source import ImageSource as ImageSource
@@ -12,6 +18,8 @@ from cfx_jax.data.source import labels_of as labels_of
 from cfx_jax.data.source import load_arrays as load_arrays
 from cfx_jax.data.sources.array_source import ArraySource as ArraySource
 from cfx_jax.data.sources.image_folder import ImageFolder as ImageFolder
+from cfx_jax.data.sources.synthetic_brain import SyntheticBrain as SyntheticBrain
+from cfx_jax.data.sources.synthetic_chest import SyntheticChest as SyntheticChest
 from cfx_jax.data.sources.synthetic_fundus import SyntheticFundus as SyntheticFundus
 from cfx_jax.data.splits import split as split
 from cfx_jax.data.transforms import Transform as Transform

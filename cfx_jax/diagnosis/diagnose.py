@@ -32,7 +32,8 @@ def diagnose(
     - calls: ``output`` (not of a classifier's shape), ``untraceable``, ``raises``, ``random`` (two calls differ), and as a
       warning ``vmap`` (differs from single calls);
     - logits: ``no_class`` (a target), ``logits`` (NaN, infinity), ``probabilities``, ``constant``, and as warnings
-      ``log_probabilities``, ``saturated``, ``reached`` (the target is predicted already);
+      ``probability`` (one logit in [0, 1]), ``log_probabilities``, ``saturated``, ``reached`` (the target is predicted
+      already);
     - gradients of the target's log-odds: ``undifferentiable``, ``gradient`` (NaN, infinity), ``zero_gradient`` (a warning
       unless on all images).
 

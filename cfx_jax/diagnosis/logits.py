@@ -26,12 +26,25 @@ def of_logits(case: Case) -> Iterator[Finding]:
     yield from unusable
     if unusable:
         return
-    if _is_constant(case, logits):
+    everything = np.concatenate([logits, case.logits(_noise(case))])
+    if _is_constant(everything):
         message = (
             "classifier: expected logits that depend on the image, got the same for all images and for noise: look for"
             " weights that are zero or not loaded, and for a model made for values in 0..255"
         )
         yield Finding("constant", "error", message)
+    yield from _of_scale(logits, everything)
+    yield from _of_probabilities(case, logits)
+
+
+def _of_scale(logits: Float[np.ndarray, "n k"], everything: Float[np.ndarray, "m k"]) -> Iterator[Finding]:
+    """Values of another scale than logits that classify as well; ``everything`` is the logits and those of noise."""
+    if everything.shape[1] == 2 and not everything[:, 0].any() and np.all((everything >= 0) & (everything <= 1)):
+        message = (
+            "classifier: expected logits (0, z) of two classes with z of either sign, got z in [0, 1] on all images and on"
+            " noise: if z is a probability, return the value before the sigmoid"
+        )
+        yield Finding("probability", "warning", message)
     if np.allclose(jax.nn.logsumexp(logits, axis=1), 0, atol=1e-4):
         message = (
             "classifier: expected logits, got log-probabilities, as of an ensemble: right for every probability, but maps"
@@ -39,13 +52,15 @@ def of_logits(case: Case) -> Iterator[Finding]:
             " there are any"
         )
         yield Finding("log_probabilities", "warning", message)
-    yield from _of_probabilities(case, logits)
 
 
-def _is_constant(case: Case, logits: Float[np.ndarray, "n k"]) -> bool:
-    """Whether the probabilities of all images and of as many of noise are equal."""
-    noise = np.random.default_rng(_NOISE_SEED).uniform(size=case.images.shape).astype(case.images.dtype)
-    everything = np.concatenate([logits, case.logits(noise)])
+def _noise(case: Case) -> Float[np.ndarray, "n h w c"]:
+    """As many images as there are, of noise."""
+    return np.random.default_rng(_NOISE_SEED).uniform(size=case.images.shape).astype(case.images.dtype)
+
+
+def _is_constant(everything: Float[np.ndarray, "n k"]) -> bool:
+    """Whether the probabilities of all images, with those of noise, are equal."""
     differences = everything - everything[:, :1]
     return bool(np.ptp(differences, axis=0).max() <= 1e-6 * (1 + np.abs(everything).max()))
 

@@ -1,6 +1,18 @@
 """Training objectives of classifiers, one scalar for a batch of logits; and the inner problem of TRADES."""
 
 from cfx_jax.losses.cross_entropy import cross_entropy as cross_entropy
+from cfx_jax.losses.cycle import CYCE as CYCE
+from cfx_jax.losses.cycle import SYCE as SYCE
+from cfx_jax.losses.cycle import CycleWeights as CycleWeights
+from cfx_jax.losses.cycle import cycle_terms as cycle_terms
+from cfx_jax.losses.cycle import discriminator_terms as discriminator_terms
+from cfx_jax.losses.cycle import gradient_penalty as gradient_penalty
+from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS as PUBLISHED_WEIGHTS
+from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights as SimilarAdversarialWeights
+from cfx_jax.losses.similar_adversarial import naive_adversarial_terms as naive_adversarial_terms
+from cfx_jax.losses.similar_adversarial import similar_adversarial_terms as similar_adversarial_terms
+from cfx_jax.losses.similar_adversarial import total_variation as total_variation
+from cfx_jax.losses.similar_adversarial import weight_proximity as weight_proximity
 from cfx_jax.losses.trades import kl_divergence as kl_divergence
 from cfx_jax.losses.trades import trades_divergence as trades_divergence
 from cfx_jax.losses.trades import trades_loss as trades_loss

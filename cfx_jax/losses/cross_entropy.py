@@ -1,19 +1,59 @@
-"""Cross-entropy of a classifier's logits with class labels."""
+"""Cross-entropy of a classifier's logits with class labels, each class with a weight where asked for."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
+from cfx_jax.arrays import AnyArray
+from cfx_jax.errors import InputError
 
-def cross_entropy(logits: Float[Array, "b k"], labels: Int[Array, " b"]) -> Float[Array, ""]:
+
+def cross_entropy(
+    logits: Float[Array, "b k"], labels: Int[Array, " b"], *, class_weights: Float[AnyArray, " k"] | None = None
+) -> Float[Array, ""]:
     """Mean of ``-log softmax(logits)[label]`` over a batch.
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
         labels: class indices in 0..k-1.
+        class_weights: what each image's term is multiplied by, for its label; None for 1. The mean is still over the
+            number of images, as in Keras, so that a batch weighs as much as its images do.
 
     Returns:
         The mean in nats, at least 0.
+
+    Raises:
+        InputError: another number of weights than of classes.
     """
     log_probability = jax.nn.log_softmax(logits)
-    return -jnp.take_along_axis(log_probability, labels[:, None], axis=1).mean()
+    terms = -jnp.take_along_axis(log_probability, labels[:, None], axis=1)[:, 0]
+    if class_weights is None:
+        return terms.mean()
+    if class_weights.shape != logits.shape[1:]:
+        raise InputError(
+            f"class_weights: expected one for each of the {logits.shape[1]} classes, got shape {class_weights.shape}"
+        )
+    return (jnp.asarray(class_weights, terms.dtype)[labels] * terms).mean()
+
+
+def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[np.ndarray, " k"]:
+    """Weights that make each class count alike: ``n / (k n_c)``, whose mean over the images is 1.
+
+    Args:
+        labels: of the training images, in 0..k-1.
+        num_classes: k.
+
+    Returns:
+        float32 weights, inversely proportional to the classes' frequencies.
+
+    Raises:
+        InputError: a class without images.
+    """
+    counts = np.bincount(labels, minlength=num_classes)
+    if not counts.all() or len(counts) > num_classes:
+        raise InputError(
+            f"labels: expected images of each of the {num_classes} classes, got {counts.tolist()}: leave out the weights,"
+            " or add images"
+        )
+    return (len(labels) / (num_classes * counts)).astype(np.float32)

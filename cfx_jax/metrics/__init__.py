@@ -47,6 +47,8 @@ from cfx_jax.metrics.pointing import pointing_game as pointing_game
 from cfx_jax.metrics.pointing import relevance_mass as relevance_mass
 from cfx_jax.metrics.ranks import midranks as midranks
 from cfx_jax.metrics.ranks import rank_correlation as rank_correlation
+from cfx_jax.metrics.reliability import ReliabilityCurve as ReliabilityCurve
+from cfx_jax.metrics.reliability import reliability_curve as reliability_curve
 from cfx_jax.metrics.robustness import robustly_correct as robustly_correct
 from cfx_jax.metrics.runs import MeanOfRuns as MeanOfRuns
 from cfx_jax.metrics.runs import mean_and_standard_error as mean_and_standard_error
@@ -57,3 +59,5 @@ from cfx_jax.metrics.statistics import bootstrap_interval as bootstrap_interval
 from cfx_jax.metrics.statistics import paired_difference_interval as paired_difference_interval
 from cfx_jax.metrics.thresholding import above_percentile as above_percentile
 from cfx_jax.metrics.thresholding import top_pixels as top_pixels
+from cfx_jax.metrics.volumes import VolumeOverlap as VolumeOverlap
+from cfx_jax.metrics.volumes import volume_overlap as volume_overlap

@@ -25,10 +25,15 @@ def cohen_kappa(first: Shaped[np.ndarray, " n"], second: Shaped[np.ndarray, " n"
         A number in [-1, 1]: 1 for full agreement, 0 for chance; NaN where both use a single category throughout.
 
     Raises:
-        InputError: no item, or the shapes differ.
+        InputError: no item, an item without a category (NaN), or the shapes differ.
     """
     first, second = as_vector(first, name="first"), as_vector(second, name="second")
     check_same_shape(first, second, names=("first", "second"))
+    missing = (first != first) | (second != second)
+    if missing.any():
+        raise InputError(
+            f"first, second: expected a category for every item, got NaN for {missing.sum()}: leave these out"
+        )
     categories = np.unique(np.concatenate([first, second]))
     expected = sum(float(np.mean(first == each) * np.mean(second == each)) for each in categories)
     return _beyond_chance(float(np.mean(first == second)), expected)

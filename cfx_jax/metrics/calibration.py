@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from cfx_jax.checks import check_target, is_concrete
 from cfx_jax.errors import InputError
+from cfx_jax.metrics.value_arrays import as_probabilities
 
 _GRID = np.exp(np.append(np.linspace(-3.0, 3.0, 2000), 0.0))
 
@@ -34,11 +35,12 @@ def expected_calibration_error(
         A scalar, 0 for a calibrated classifier.
 
     Raises:
-        InputError: no images, shapes that do not match, labels that name no class, rows that do not sum to 1, no bins.
+        InputError: no images, shapes that do not match, labels that name no class, values outside [0, 1], rows that do
+            not sum to 1, no bins.
     """
     probabilities, labels = jnp.asarray(probabilities), jnp.asarray(labels)
     _check("probabilities", probabilities, labels, num_bins)
-    _check_sums(probabilities)
+    _check_distributions(probabilities)
     inner_edges = jnp.asarray(np.linspace(0.0, 1.0, num_bins + 1)[1:-1], probabilities.dtype)
     confidences = probabilities.max(axis=-1)
     # The number of edges strictly below a confidence: one exactly on an edge falls into the lower bin.
@@ -94,10 +96,11 @@ def _check(name: str, scores: Array, labels: Array, num_bins: int) -> None:
         raise InputError(f"num_bins: expected at least 1, got {num_bins}")
 
 
-def _check_sums(probabilities: Array) -> None:
+def _check_distributions(probabilities: Array) -> None:
     if not is_concrete(probabilities):
         return
     sums = np.asarray(probabilities.sum(axis=-1))
     worst = sums[np.argmax(np.abs(sums - 1))]
     if not abs(worst - 1) < 1e-3:
         raise InputError(f"probabilities: expected rows that sum to 1, got a sum of {worst:g}: apply softmax to logits")
+    as_probabilities(np.asarray(probabilities), name="probabilities")

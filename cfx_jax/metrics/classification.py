@@ -1,7 +1,7 @@
 """How often a classifier is right, and how well its scores tell two classes apart."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.ranks import midranks
@@ -15,11 +15,9 @@ def accuracy(correct: Bool[np.ndarray, " n"]) -> float:
         correct: one boolean for each image.
 
     Raises:
-        InputError: there is no image.
+        InputError: there is no image, or values other than 0 and 1.
     """
-    if len(correct) == 0:
-        raise InputError("correct: expected at least one image, got none")
-    return float(np.mean(correct))
+    return float(as_decisions(correct, name="correct").mean())
 
 
 def balanced_accuracy(correct: Bool[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
@@ -27,16 +25,13 @@ def balanced_accuracy(correct: Bool[np.ndarray, " n"], labels: Int[np.ndarray, "
 
     Args:
         correct: one boolean for each image.
-        labels: its true class.
+        labels: its true class, a number or a name.
 
     Raises:
-        InputError: there is no image, or the lengths differ.
+        InputError: there is no image, decisions other than 0 and 1, labels that name no class, or the lengths differ.
     """
-    correct, labels = np.asarray(correct), np.asarray(labels)
-    if correct.shape != labels.shape:
-        raise InputError(f"labels: expected the shape of correct {correct.shape}, got {labels.shape}")
-    if len(correct) == 0:
-        raise InputError("correct: expected at least one image, got none")
+    correct, labels = as_decisions(correct, name="correct"), _as_classes(labels)
+    check_same_shape(correct, labels, names=("correct", "labels"))
     return float(np.mean([correct[labels == label].mean() for label in np.unique(labels)]))
 
 
@@ -46,17 +41,15 @@ def balanced_weights(labels: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     Intervals and paired differences of the balanced accuracy follow from those of a mean.
 
     Args:
-        labels: the true classes.
+        labels: the true classes, numbers or names.
 
     Returns:
         Weights above 0 with mean 1, the same for all images of a class.
 
     Raises:
-        InputError: there is no image.
+        InputError: there is no image, or labels that name no class.
     """
-    labels = np.asarray(labels)
-    if len(labels) == 0:
-        raise InputError("labels: expected at least one image, got none")
+    labels = _as_classes(labels)
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return len(labels) / (len(counts) * counts[classes])
 
@@ -140,6 +133,13 @@ def brier_score(probabilities: Float[np.ndarray, " n"], labels: Bool[np.ndarray,
     labels = as_decisions(labels, name="labels")
     check_same_shape(probabilities, labels, names=("probabilities", "labels"))
     return (probabilities - labels) ** 2
+
+
+def _as_classes(labels: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " n"]:
+    labels = as_vector(labels, name="labels")
+    if labels.dtype.kind in "fc":
+        raise InputError(f"labels: expected a class of each image (integer or name), got dtype {labels.dtype}")
+    return labels
 
 
 def _decisions(predicted: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

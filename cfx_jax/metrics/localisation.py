@@ -2,7 +2,8 @@
 or ``bootstrap_interval``.
 
 Maps become masks by ``above_percentile`` or ``top_pixels``. No count looks at neighbours, so a volume ``(s, h, w)``,
-which is one case and not s of them, is scored as one tall image: ``volumes.reshape(n, -1, w)``.
+which is one case and not s of them, is scored as one tall image: ``volumes.reshape(n, -1, w)``. ``volume_overlap`` does
+so with the threshold that each volume's own region asks for.
 """
 
 from collections.abc import Callable

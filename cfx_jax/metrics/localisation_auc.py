@@ -46,7 +46,8 @@ def _area(values: Float[np.ndarray, " n"], inside: Bool[np.ndarray, " n"], perce
     if not inside.any():
         return float("nan")
     order = np.argsort(values)
-    num_below = np.searchsorted(values[order], np.percentile(values, percentiles))
+    places = -(-percentiles * (len(values) - 1) // 100)  # rounded up, as in above_percentile
+    num_below = np.searchsorted(values[order], values[order[places]])
     hits = inside.sum() - np.append(0, np.cumsum(inside[order]))[num_below]
     gained_recall = -np.diff(hits / inside.sum(), append=0)
     return float((hits / (len(values) - num_below) * gained_recall).sum())

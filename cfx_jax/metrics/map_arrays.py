@@ -35,10 +35,13 @@ def as_map(maps: Num[np.ndarray, "*batch h w"], *, name: str = "maps") -> Float[
         name: what a message calls them.
 
     Raises:
-        InputError: fewer than two axes, no pixel, NaN or infinity.
+        InputError: fewer than two axes, no pixel, no real numbers, NaN or infinity.
     """
-    maps = np.asarray(maps, np.float64)
+    maps = np.asarray(maps)
     _check_pixels(maps, name)
+    if maps.dtype.kind in "cmMOSU":
+        raise InputError(f"{name}: expected real numbers, got dtype {maps.dtype}")
+    maps = maps.astype(np.float64)
     if not np.isfinite(maps).all():
         raise InputError(f"{name}: expected finite values, got NaN or infinity: look at how the maps were made")
     return maps

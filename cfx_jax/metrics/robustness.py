@@ -73,7 +73,8 @@ def robustly_correct(
         p: 1, 2 or inf.
         num_steps: gradient steps of each restart, at least 1; the paper's 100.
         num_restarts: at least 1; the paper's 9.
-        loop, batch_size, mesh, progress: as in ``optimise.solve``; batches of one size compile once for all restarts.
+        loop, batch_size, mesh, progress: as in ``optimise.solve``. What is left in later restarts is filled up to a half, a
+            quarter, ... of the first batch, so that few sizes are compiled.
 
     Returns:
         True where the image is classified right, and still was in every attack.
@@ -87,12 +88,13 @@ def robustly_correct(
     check_target(labels, count_classes(classifier, images[0]), name="labels")
     if num_restarts < 1:
         raise InputError(f"num_restarts: expected at least 1, got {num_restarts}")
-    pytree = as_pytree(classifier)
+    pytree, largest = as_pytree(classifier), min(batch_size or len(images), len(images))
     standing = map_examples(_margin, pytree, (images, labels), batch_size=batch_size, mesh=mesh) > 0
     for restart in range(num_restarts):
-        index = np.flatnonzero(standing)
-        if not len(index):
+        count = int(standing.sum())
+        if not count:
             break
+        index = _filled(np.flatnonzero(standing), largest=largest)
         keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, restart), jnp.asarray(index))
         radii = jnp.full(len(index), radius, images.dtype)
         fields: Any = (images[index], labels[index], radii, keys)
@@ -100,8 +102,16 @@ def robustly_correct(
             Attack(p, num_steps), pytree, AttackExample(*fields), loop=loop, batch_size=batch_size, mesh=mesh,
             progress=progress and f"{progress} restart {restart + 1}/{num_restarts}", stop_below=0.0,
         )  # fmt: skip
-        standing[index] = np.asarray(result.value) > 0
+        standing[index[:count]] = np.asarray(result.value)[:count] > 0
     return standing
+
+
+def _filled(index: Int[np.ndarray, " n"], *, largest: int) -> Int[np.ndarray, " m"]:
+    """Repeats the last image until a half, a quarter, ... of the largest batch is full: few sizes to compile."""
+    size = largest
+    while 2 * len(index) <= size:
+        size = -(-size // 2)
+    return np.pad(index, (0, max(0, size - len(index))), mode="edge")
 
 
 def _margin(classifier: Classifier, example: tuple[Array, Array]) -> Array:

@@ -153,6 +153,8 @@ def _check_options(level: float, num_resamples: int) -> None:
 def _check_values(values: np.ndarray) -> None:
     if values.ndim == 0 or len(values) < 2:
         raise InputError(f"a bootstrap needs at least two images, got values of shape {values.shape}")
+    if values.dtype.kind in "cmMOSU":
+        raise InputError(f"values must be real numbers, got dtype {values.dtype}")
     bad = int(np.sum(~np.isfinite(values)))
     if bad:
         raise InputError(

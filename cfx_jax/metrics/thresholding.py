@@ -1,11 +1,14 @@
 """Maps of many images into masks, each by its own threshold. Signed maps are ranked as they are: sum absolute values
 first (``maps.channel_sum``) where the sign does not matter."""
 
+import math
+from numbers import Real
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.map_arrays import SPACE, as_map
+from cfx_jax.metrics.map_arrays import as_map
 
 
 def above_percentile(maps: Float[np.ndarray, "*batch h w"], percentile: float) -> Bool[np.ndarray, "*batch h w"]:
@@ -25,10 +28,14 @@ def above_percentile(maps: Float[np.ndarray, "*batch h w"], percentile: float) -
     Raises:
         InputError: a percentile outside of [0, 100], NaN or infinity in a map.
     """
-    if not 0 <= percentile <= 100:
+    if not (isinstance(percentile, Real) and 0 <= percentile <= 100):
         raise InputError(f"percentile: expected a number in [0, 100], got {percentile}")
     maps = as_map(maps)
-    return maps >= np.percentile(maps, percentile, axis=SPACE, keepdims=True)
+    flat = maps.reshape(*maps.shape[:-2], -1)
+    # No pixel lies between the two that the percentile is interpolated from: the upper one is as good a threshold, and
+    # exact, where an interpolated one may be rounded past a pixel.
+    place = math.ceil(percentile * (flat.shape[-1] - 1) / 100)
+    return maps >= np.partition(flat, place, axis=-1)[..., place, None, None]
 
 
 def top_pixels(
@@ -62,5 +69,7 @@ def top_pixels(
     if ((counts < 0) | (counts > size)).any():
         raise InputError(f"counts: expected 0 to {size}, the pixels of a map, got {counts.min()} to {counts.max()}")
     flat = maps.reshape(*batch, size)
-    ranks = np.argsort(np.argsort(-flat, axis=-1, kind="stable"), axis=-1)
-    return (ranks < counts[..., None]).reshape(maps.shape)
+    order = np.argsort(-flat, axis=-1, kind="stable")
+    kept = np.empty(flat.shape, bool)
+    np.put_along_axis(kept, order, np.arange(size) < counts[..., None], axis=-1)
+    return kept.reshape(maps.shape)

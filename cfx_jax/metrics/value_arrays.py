@@ -5,6 +5,8 @@ from jaxtyping import Bool, Float, Num, Shaped
 
 from cfx_jax.errors import InputError
 
+_ROUNDING = 1e-5
+
 
 def as_vector(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.ndarray, " n"]:
     """One value for each of at least one image, as a NumPy array.
@@ -58,18 +60,18 @@ def as_probabilities(values: Shaped[np.ndarray, "*shape"], *, name: str) -> Floa
     """Probabilities of any shape, as float64.
 
     Args:
-        values: of any shape, in [0, 1].
+        values: of any shape, in [0, 1] but for the rounding of ``exp(log p)`` in float32, which is cut off.
         name: what the message calls them.
 
     Raises:
         InputError: a value that is not finite or outside [0, 1].
     """
     numbers = _finite(np.asarray(values), name)
-    if numbers.size and (numbers.min() < 0 or numbers.max() > 1):
+    if numbers.size and (numbers.min() < -_ROUNDING or numbers.max() > 1 + _ROUNDING):
         raise InputError(
             f"{name}: expected probabilities in [0, 1], got [{numbers.min():g}, {numbers.max():g}]: apply sigmoid or softmax"
         )
-    return numbers
+    return numbers.clip(0, 1)
 
 
 def as_rows(values: Shaped[np.ndarray, "n d"], *, name: str, at_least: int = 1) -> Float[np.ndarray, "n d"]:

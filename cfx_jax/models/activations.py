@@ -33,3 +33,37 @@ def _backward(x: Float[Array, "..."], signal: Float[Array, "..."]) -> tuple[Floa
 
 
 guided_relu.defvjp(_forward, _backward)
+
+
+def unit_clip(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """Clips to [0, 1]; the derivative outside is 0."""
+    return jnp.clip(x, 0, 1)
+
+
+@jax.custom_vjp
+def unit_clip_leading_back(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """Clips to [0, 1] and lets through the gradients that lead back there, as projected gradient descent would.
+
+    Plain clipping tells a generator nothing about the pixels that it draws outside, so one that starts with all of them
+    there never learns. Reverse mode only.
+
+    Args:
+        x: any shape.
+
+    Returns:
+        The clipped values. A gradient whose descent moves a value below 0 up, or one above 1 down, passes; one that
+        moves it further away does not.
+    """
+    return unit_clip(x)
+
+
+def _clip_forward(x: Float[Array, "*b"]) -> tuple[Float[Array, "*b"], Float[Array, "*b"]]:
+    return unit_clip(x), x
+
+
+def _clip_backward(x: Float[Array, "*b"], signal: Float[Array, "*b"]) -> tuple[Float[Array, "*b"]]:
+    leads_away = ((x < 0) & (signal > 0)) | ((x > 1) & (signal < 0))
+    return (jnp.where(leads_away, 0, signal),)
+
+
+unit_clip_leading_back.defvjp(_clip_forward, _clip_backward)

@@ -7,14 +7,16 @@ from flax import nnx
 
 from cfx_jax.checks import check_choice
 from cfx_jax.models.efficientnet import EfficientNet, efficientnet, efficientnet_small
+from cfx_jax.models.inception import InceptionV3
 from cfx_jax.models.layers.normalisation import PerChannel
 from cfx_jax.models.resnet import ResNet, resnet18, resnet34, resnet50, resnet_small
 
-_FACTORIES: dict[str, Callable[..., ResNet | EfficientNet]] = {
+_FACTORIES: dict[str, Callable[..., ResNet | EfficientNet | InceptionV3]] = {
     "resnet18": resnet18,
     "resnet34": resnet34,
     "resnet50": resnet50,
     "resnet_small": resnet_small,
+    "inception_v3": InceptionV3,
     "efficientnet_b0": partial(efficientnet, "b0"),
     "efficientnet_b1": partial(efficientnet, "b1"),
     "efficientnet_b2": partial(efficientnet, "b2"),
@@ -35,12 +37,12 @@ def build(
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
-) -> ResNet | EfficientNet:
+) -> ResNet | EfficientNet | InceptionV3:
     """Makes the architecture of a given name.
 
     Args:
-        name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet_small"``, ``"efficientnet_b0"`` to
-            ``"efficientnet_b7"``, or ``"efficientnet_small"``.
+        name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet_small"``, ``"inception_v3"``,
+            ``"efficientnet_b0"`` to ``"efficientnet_b7"``, or ``"efficientnet_small"``.
         num_classes: number of logits, at least 1.
         in_channels: channels of the images.
         mean: subtracted from the image, in its units [0, 1].

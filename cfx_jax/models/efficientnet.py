@@ -16,8 +16,9 @@ from typing import Literal, NamedTuple
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
+from cfx_jax.models.layers.checks import check_numbers, check_shares
 from cfx_jax.models.layers.convolution import Activation, NormalisedPointwise, batch_norm, last_layer
 from cfx_jax.models.layers.mbconv import MBConv
 from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
@@ -92,6 +93,7 @@ class EfficientNet(nnx.Module):
         dropout: rate in [0, 1) before the last layer, in training.
         drop_rate: rate of stochastic depth in [0, 1) that the blocks' grow towards, in training.
         momentum: share that batch norm's running averages keep in a step, in [0, 1).
+        epsilon: positive number that batch norm adds to the variance.
         mean: subtracted from the image, in its units [0, 1].
         std: positive divisor of the image after that.
         act: elementwise activation, a named function.
@@ -113,6 +115,7 @@ class EfficientNet(nnx.Module):
         dropout: float = 0.2,
         drop_rate: float = 0.2,
         momentum: float = 0.99,
+        epsilon: float = 1e-3,
         mean: PerChannel = 0.0,
         std: PerChannel = 1.0,
         act: Activation = nnx.swish,
@@ -120,12 +123,13 @@ class EfficientNet(nnx.Module):
     ) -> None:
         check_choice(stem, tuple(_STEMS), name="stem")
         widths = {"stem_width": stem_width, "top_width": top_width}
-        _check_numbers(widths | {"num_classes": num_classes, "in_channels": in_channels})
+        check_numbers(widths | {"num_classes": num_classes, "in_channels": in_channels})
         _check_stages(stages)
-        _check_shares({"dropout": dropout, "drop_rate": drop_rate, "momentum": momentum})
+        check_shares({"dropout": dropout, "drop_rate": drop_rate, "momentum": momentum})
+        check_positive(epsilon, name="epsilon")
         self.mean, self.std = channel_statistics(mean, std, in_channels)
         self.act = act
-        norm = partial(batch_norm, momentum=momentum, epsilon=1e-3)
+        norm = partial(batch_norm, momentum=momentum, epsilon=epsilon)
         self.stem = _STEMS[stem](in_channels, stem_width, act=act, norm=norm, rngs=rngs)
         blocks: list[MBConv] = []
         channels, number = stem_width, sum(stage.num_blocks for stage in stages)
@@ -146,6 +150,7 @@ class EfficientNet(nnx.Module):
                 )
                 channels = stage.width
         self.blocks = nnx.List(blocks)
+        self.stage_sizes = tuple(stage.num_blocks for stage in stages)
         self.top = NormalisedPointwise(channels, top_width, norm=norm, rngs=rngs)
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
         self.head = last_layer(top_width, num_classes, rngs=rngs)
@@ -181,6 +186,7 @@ def efficientnet(
     *,
     num_classes: int,
     in_channels: int = 3,
+    epsilon: float = 1e-3,
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
@@ -192,6 +198,7 @@ def efficientnet(
             600 pixels).
         num_classes: number of logits, at least 1.
         in_channels: channels of the images.
+        epsilon: added to the variance by batch norm; torchvision's weights of ``"b0"`` to ``"b4"`` need 1e-5.
         mean: subtracted from the image, in its units [0, 1].
         std: positive divisor of the image after that.
         rngs: source of the initial weights, and of the draws in training.
@@ -211,6 +218,7 @@ def efficientnet(
         num_classes=num_classes,
         in_channels=in_channels,
         dropout=scaling.dropout,
+        epsilon=epsilon,
         mean=mean,
         std=std,
         rngs=rngs,
@@ -261,15 +269,3 @@ def _check_stages(stages: Sequence[Stage]) -> None:
     for stage in stages:
         if min(stage) < 1 or stage.size % 2 == 0:
             raise InputError(f"stages: expected numbers of at least 1 and an odd kernel size, got {stage}")
-
-
-def _check_numbers(numbers: dict[str, int]) -> None:
-    for name, number in numbers.items():
-        if number < 1:
-            raise InputError(f"{name}: expected at least 1, got {number}")
-
-
-def _check_shares(shares: dict[str, float]) -> None:
-    for name, share in shares.items():
-        if not 0 <= share < 1:
-            raise InputError(f"{name}: expected a share in [0, 1), got {share}")

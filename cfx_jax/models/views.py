@@ -1,10 +1,10 @@
-"""Views of a model: as a classifier of one image, and with the guided ReLU. Weights are shared, nothing is changed.
+"""Views of a model: as a classifier of one image, as its two parts, and with the guided ReLU. Nothing is copied or changed.
 
 A view holds the same weights as its model at the moment it is made. Make a new one after a training step.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 from flax import nnx
@@ -35,14 +35,64 @@ def per_image(model: nnx.Module) -> Partial:
         InputError: ``model`` is not an NNX module that can be called.
     """
     _check_module(model, "a function of one image needs no per_image")
-    return Partial(
-        _classify_one,
-        nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False),
-    )
+    return Partial(_classify_one, _in_inference_mode(model))
+
+
+class Parts(NamedTuple):
+    """A classifier of one image as two functions, ``classifier(image) = head(features(image))``.
+
+    Attributes:
+        features: image (h, w, c) -> feature maps (fh, fw, f), those of the last convolution.
+        head: feature maps -> logits (k,).
+    """
+
+    features: Partial
+    head: Partial
+
+
+def parts(model: nnx.Module) -> Parts:
+    """Cuts a model of batches into feature maps and head, both of one image and in inference mode, as Grad-CAM needs it.
+
+    Args:
+        model: an NNX module with the methods ``features`` (b, h, w, c) -> (b, fh, fw, f) and ``classify`` -> (b, k), as
+            the classifiers here have them.
+
+    Returns:
+        The two parts, each a pytree as ``per_image`` gives.
+
+    Raises:
+        InputError: ``model`` is not an NNX module with these methods.
+    """
+    _check_module(model, "apply models.parts to the model, not to models.per_image of it")
+    missing = [name for name in ("features", "classify") if not callable(getattr(model, name, None))]
+    if missing:
+        raise InputError(
+            f"model: expected the methods features and classify, {type(model).__name__} has no {' and no '.join(missing)}:"
+            " give attributions two functions of your own, image -> maps and maps -> logits"
+        )
+    view = _in_inference_mode(model)
+    return Parts(Partial(_features_of_one, view), Partial(_classify_features_of_one, view))
+
+
+def _in_inference_mode(model: Model) -> Model:
+    return nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False)
 
 
 def _classify_one(model: Callable[[jax.Array], jax.Array], image: Float[Array, "h w c"]) -> Float[Array, "k"]:
-    return model(image[None])[0]
+    logits = model(image[None])
+    if isinstance(logits, tuple):
+        raise InputError(
+            f"model: expected a batch of images -> logits, got {len(logits)} arrays: models.generator_of takes generators"
+        )
+    return logits[0]
+
+
+def _features_of_one(model: Any, image: Float[Array, "h w c"]) -> Float[Array, "fh fw f"]:
+    return model.features(image[None])[0]
+
+
+def _classify_features_of_one(model: Any, maps: Float[Array, "fh fw f"]) -> Float[Array, "k"]:
+    return model.classify(maps[None])[0]
 
 
 def guided(model: Model, *, part: str | None = None) -> Model:

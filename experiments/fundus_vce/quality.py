@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.data import split
+from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import balanced_weights
 from cfx_jax.metrics.statistics import bootstrap_interval
 from cfx_jax.models import ensemble, per_image
@@ -75,7 +76,9 @@ def _train(config: Config, parts: dict[str, ImageSet], workspace: Workspace) -> 
         chosen = dataclasses.replace(settings, seed=settings.seed + number)
         folder = workspace.folder("quality-network", [identity, number])
         print(f"quality network {number + 1}: {chosen.num_steps} steps in {folder}", flush=True)
-        model = trainer.train(chosen, parts["train"].source, parts["train"].indices, parts["validation"].arrays, folder)
+        validation = parts["validation"].arrays
+        model = trainer.train(chosen, parts["train"].source, parts["train"].indices, validation, folder)
+        check_diagnosis(per_image(model), validation["image"][:4])
         members.append(per_image(model))
     return members, [identity, len(members)]
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from cfx_jax.checks import check_classifier
 from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, sometimes
+from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import fit_temperature
 from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
@@ -80,7 +80,7 @@ class _Training(NamedTuple):
         print(f"{name} classifier: {settings.num_steps} steps in {folder}", flush=True)
         validation, augment = self.data.validation.arrays, augmentation(self.config)
         model = trainer.train(settings, images.source, images.indices, validation, folder, start=start, augment=augment)
-        check_classifier(per_image(model), validation["image"][:4])
+        check_diagnosis(per_image(model), validation["image"][:4])
         return model
 
 

@@ -10,7 +10,7 @@ from small_classifiers import images
 
 from cfx_jax.attributions.grad_cam import grad_cam, grad_cam_plus_plus
 from cfx_jax.errors import InputError
-from cfx_jax.models import resnet_small
+from cfx_jax.models import parts, resnet_small
 
 IMAGE = jnp.asarray(images(1)[0][:, :6])
 MAPS = np.asarray(features(IMAGE), np.float64)
@@ -96,15 +96,11 @@ def test_it_passes_through_jit_and_vmap_with_traced_targets(method):
 def test_a_model_of_this_library_is_explained_by_its_two_parts():
     """Its head is pooled and linear, so the map is the class activation map here too."""
     model = resnet_small(num_classes=2, rngs=nnx.Rngs(0))
-    view = nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False)
-
-    def features(image):
-        return view.features(image[None])[0]
-
+    cut = parts(model)
     image = jnp.asarray(images(1, size=32, channels=3)[0])
-    found = jax.jit(lambda x: grad_cam(features, lambda maps: view.classify(maps[None])[0], x, 1))(image)
-    maps = np.asarray(jax.jit(features)(image))
-    activation = np.maximum(maps @ np.asarray(view.head.kernel[:, 1]), 0) / (maps.shape[0] * maps.shape[1])
+    found = jax.jit(lambda x: grad_cam(*cut, x, 1))(image)
+    maps = np.asarray(jax.jit(cut.features)(image))
+    activation = np.maximum(maps @ np.asarray(model.head.kernel[:, 1]), 0) / (maps.shape[0] * maps.shape[1])
     np.testing.assert_allclose(found, enlarged(activation, (32, 32)), rtol=1e-3, atol=1e-5)
     assert found.max() > 0
 

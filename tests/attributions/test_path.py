@@ -203,7 +203,7 @@ def test_jit_and_vmap_equal_a_loop():
         ),
         (
             lambda: path_attribution_along(score, jnp.sum, LATENT_START, LATENT_END),
-            r"decode: expected one latent -> image \(h, w, c\), got shape \(\)",
+            r"decode: expected one latent -> image \(h, w, c\) or volume \(s, h, w, c\), got shape \(\)",
         ),
     ],
 )  # fmt: skip

@@ -10,6 +10,8 @@ from cfx_jax.losses import kl_divergence, trades_attack
 
 SHAPE, RADIUS = (8, 8, 1), {2.0: 0.5, float("inf"): 0.05}
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 def _net(key: jax.Array) -> jax.tree_util.Partial:
     """A small smooth network with two classes."""
@@ -75,7 +77,7 @@ def test_reaches_the_optimum_of_a_linear_classifier() -> None:
     def net(x: jax.Array) -> jax.Array:
         return jnp.stack([jnp.zeros(()), (weights * (x - 0.45)).sum()])
 
-    found = trades_attack(jax.random.key(1), net, image, radius=0.3)
+    found = jax.jit(lambda key: trades_attack(key, net, image, radius=0.3))(jax.random.key(1))
     ends = jnp.stack([kl_divergence(net(image), net(image + sign * 0.3 * direction)) for sign in (-1, 1)])
     reached = kl_divergence(net(image), net(found))
     assert np.isclose(reached, ends, rtol=1e-3).any()
@@ -93,7 +95,8 @@ def test_start_lies_at_the_distance_asked_for() -> None:
         return 0 * image[0, 0, 0] + jnp.zeros(2)
 
     keys, image = jax.random.split(jax.random.key(0), 200), jnp.full(SHAPE, 0.5)
-    starts = jax.vmap(lambda key: trades_attack(key, constant, image, radius=0.4, num_steps=1))(keys)
+    start = jax.jit(jax.vmap(lambda key: trades_attack(key, constant, image, radius=0.4, num_steps=1)))
+    starts = start(keys)
     distances = jnp.linalg.norm((starts - image).reshape(200, -1), axis=1) / 0.4
     assert 0.1 <= distances.min() < 0.15 and 0.45 < distances.max() <= 0.5
 
@@ -115,7 +118,8 @@ def test_each_order_reaches_the_maximum_of_its_own_divergence_on_a_circle() -> N
     keys, best = jax.random.split(jax.random.key(0), 16), divergences(circle)
     for order, other in (("clean_first", "adversarial_first"), ("adversarial_first", "clean_first")):
         options = {"radius": 0.4, "step_size": 0.05, "num_steps": 60, "order": order, "unroll": 1}
-        found = jax.vmap(lambda key, options=options: trades_attack(key, net, image, **options))(keys)
+        attack = jax.jit(jax.vmap(lambda key, options=options: trades_attack(key, net, image, **options)))
+        found = attack(keys)
         reached = divergences(found)
         assert reached[order].max() == pytest.approx(float(best[order].max()), rel=0.01)
         assert reached[other][reached[order].argmax()] < 0.8 * best[other].max()

@@ -94,3 +94,5 @@ def test_what_cannot_be_counted_is_refused():
         count_votes(np.zeros(3, int), num_categories=2)
     with pytest.raises(InputError, match=r"second: expected the shape of first \(2,\), got \(3,\)"):
         cohen_kappa(np.ones(2), np.ones(3))
+    with pytest.raises(InputError, match="expected a category for every item, got NaN for 2: leave these out"):
+        cohen_kappa(np.asarray([0, np.nan, 1]), np.asarray([0, 1, np.nan]))

@@ -134,6 +134,17 @@ def test_logits_are_not_probabilities():
         expected_calibration_error(jnp.asarray([[0.5, 0.5], [2.0, 3.0]]), jnp.asarray([0, 1]))
 
 
+def test_rows_that_sum_to_one_but_leave_the_range_are_no_probabilities():
+    with pytest.raises(InputError, match=r"probabilities: expected probabilities in \[0, 1\], got \[-1, 2\]"):
+        expected_calibration_error(jnp.asarray([[0.5, 0.5], [2.0, -1.0]]), jnp.asarray([0, 1]))
+    with pytest.raises(InputError, match="rows that sum to 1, got a sum of nan"):
+        expected_calibration_error(jnp.asarray([[0.5, 0.5], [jnp.nan, 0.5]]), jnp.asarray([0, 1]))
+
+
+def test_probabilities_may_pass_one_by_rounding():
+    assert float(expected_calibration_error(jnp.asarray([[1.0000001, 0.0]]), jnp.asarray([0]))) < 1e-6
+
+
 def test_logits_that_are_not_finite_are_refused():
     with pytest.raises(InputError, match="logits: expected finite values, got NaN or infinity"):
         fit_temperature(np.asarray([[0.0, np.nan]]), np.asarray([0]))

@@ -29,11 +29,40 @@ def test_classes_without_images_do_not_count():
     assert balanced_accuracy(np.asarray([True, False]), np.asarray([2, 2])) == 0.5
 
 
-def test_no_images_and_different_lengths_are_refused():
-    with pytest.raises(InputError, match="expected at least one image"):
-        accuracy(np.zeros(0, bool))
-    with pytest.raises(InputError, match=r"expected the shape of correct \(2,\), got \(3,\)"):
+def test_classes_may_be_names():
+    names = np.asarray(["healthy", "DR", "DR"])
+    assert balanced_accuracy(np.asarray([True, True, False]), names) == 0.75
+    np.testing.assert_allclose(balanced_weights(names), [1.5, 0.75, 0.75])
+
+
+def test_one_image_is_enough():
+    one = np.ones(1, bool)
+    assert accuracy(one) == balanced_accuracy(one, np.zeros(1, int)) == sensitivity(one, one) == 1
+    np.testing.assert_array_equal(balanced_weights(np.zeros(1, int)), [1])
+
+
+@pytest.mark.parametrize(
+    "function", [accuracy, lambda correct: balanced_accuracy(correct, np.zeros(len(correct), int))]
+)
+def test_what_is_neither_right_nor_wrong_is_refused(function):
+    with pytest.raises(
+        InputError, match=r"correct: expected one value for each of at least one image \(n,\), got shape"
+    ):
+        function(np.zeros(0, bool))
+    with pytest.raises(InputError, match=r"correct: expected 0 and 1 \(or booleans\), got 3: compare with a threshold"):
+        function(np.asarray([1, 3]))
+    with pytest.raises(InputError, match="correct: expected finite numbers, got 1 of 2"):
+        function(np.asarray([1, np.nan]))
+
+
+def test_labels_that_name_no_class_or_other_images_are_refused():
+    with pytest.raises(InputError, match=r"labels: expected the shape of correct \(2,\), got \(3,\)"):
         balanced_accuracy(np.ones(2, bool), np.zeros(3, int))
+    for function in (lambda labels: balanced_accuracy(np.ones(2, bool), labels), balanced_weights):
+        with pytest.raises(
+            InputError, match=r"labels: expected a class of each image \(integer or name\), got dtype f"
+        ):
+            function(np.asarray([0, np.nan]))
 
 
 def test_the_weighted_mean_is_the_balanced_accuracy():
@@ -45,7 +74,7 @@ def test_the_weighted_mean_is_the_balanced_accuracy():
 
 
 def test_weights_of_no_image_are_refused():
-    with pytest.raises(InputError, match="expected at least one image"):
+    with pytest.raises(InputError, match="labels: expected one value for each of at least one image"):
         balanced_weights(np.zeros(0, int))
 
 

@@ -75,6 +75,14 @@ def test_kernel_distance_has_no_bias():
     assert min(values) < 0 < kernel_distance(FIRST, FIRST + 1)
 
 
+def test_constant_features_have_no_covariance_but_a_place():
+    ones, threes = np.ones((4, 2)), np.full((3, 2), 3.0)
+    assert frechet_distance(ones, threes) == pytest.approx(8)
+    # Kernels (2/2 + 1)^3, (18/2 + 1)^3 and (6/2 + 1)^3.
+    assert kernel_distance(ones, threes) == pytest.approx(8 + 1000 - 2 * 64)
+    assert frechet_distance(ones, ones) == kernel_distance(ones, ones) == 0
+
+
 @pytest.mark.parametrize("function", [frechet_distance, kernel_distance])
 def test_features_that_do_not_match_are_refused(function):
     with pytest.raises(InputError, match="second: expected the 6 features of first, got 5"):

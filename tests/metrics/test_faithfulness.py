@@ -81,7 +81,7 @@ def test_maps_at_random_have_the_score_of_their_mean_curve():
         def curve(relevance):
             return perturbation_curve(jnp.mean, image, relevance, overwrite_with(0.0), region=1, order=order)
 
-        return area_under_perturbation_curve(jax.vmap(curve)(maps))
+        return area_under_perturbation_curve(jax.jit(jax.vmap(curve))(maps))
 
     degradation, preservation = 1 - areas("most_relevant_first"), areas("least_relevant_first")
     np.testing.assert_allclose(degradation, 0.5, atol=1e-6)
@@ -137,7 +137,7 @@ def test_accuracy_curve_of_pixels_replaced_by_noise():
             convolutional_classifier, image, relevance, overwrite_with(other), region=1, regions_per_step=10
         )
 
-    correct = still_correct(jax.vmap(curve)(batch, noise), labels)
+    correct = still_correct(jax.jit(jax.vmap(curve))(batch, noise), labels)
     assert correct.shape == (6, 8)
     assert correct[:, 0].all()
     expected = np.asarray(jax.vmap(convolutional_classifier)(noise)).argmax(axis=-1) == labels

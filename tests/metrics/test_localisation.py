@@ -17,7 +17,7 @@ from cfx_jax.metrics.localisation import (
     precision,
     recall,
 )
-from cfx_jax.metrics.thresholding import top_pixels
+from cfx_jax.metrics.thresholding import above_percentile, top_pixels
 
 ALL = (intersection_over_union, dice, precision, recall, false_discovery_rate, mask_kappa)
 EMPTY, FULL, HALF = np.zeros((2, 2), bool), np.ones((2, 2), bool), np.asarray([[1, 1], [0, 0]], bool)
@@ -111,6 +111,28 @@ def test_empty_and_full_masks(overlap, predicted, truth, expected):
 @pytest.mark.parametrize("both", [EMPTY, FULL])
 def test_the_macro_average_of_two_empty_or_two_full_masks_is_undefined(both):
     assert np.isnan(macro_average(intersection_over_union, both, both))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 99), st.sampled_from([50, 80, 90, 95, 98]))
+def test_percentiles_score_by_what_is_in_common(seed, size, percentile):
+    """Method card of adversarial generation, test T11: with shares a of the region, q kept and i in common."""
+    rng = np.random.default_rng(seed)
+    truth, maps = rng.permutation(100).reshape(10, 10) < size, rng.permutation(100).reshape(10, 10)
+    kept = above_percentile(maps, percentile)
+    a, q, i = truth.mean(), kept.mean(), (kept & truth).mean()
+    assert q == pytest.approx(1 - percentile / 100)
+    assert intersection_over_union(kept, truth) == pytest.approx(i / (a + q - i))
+    assert false_discovery_rate(kept, truth) == pytest.approx(1 - i / q)
+    assert intersection_over_union(kept, truth) <= min(a, q) / max(a, q) + 1e-12
+
+
+@pytest.mark.parametrize("size", [1, 20, 99])
+def test_a_map_that_is_the_region_meets_it_wholly_at_the_percentile_of_its_size(size):
+    truth = np.arange(100).reshape(10, 10) < size
+    kept = above_percentile(truth.astype(float), 100 - size)
+    assert intersection_over_union(kept, truth) == 1
+    assert false_discovery_rate(kept, truth) == 0
 
 
 def test_random_maps_score_as_chance_says():

@@ -1,6 +1,7 @@
 """Perturbation curves against a plain loop over regions, and against what is known of linear scores."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,13 @@ from cfx_jax.metrics.perturbation import overwrite_with, perturbation_curve
 IMAGE, OTHER = images(2, channels=3)
 MAP = np.random.default_rng(1).normal(size=(8, 8)).astype(np.float32)
 FIRST, LAST = "most_relevant_first", "least_relevant_first"
+OPTIONS = ("order", "region", "regions_per_step", "num_steps", "steps_per_batch")
+classify = jax.jit(convolutional_classifier)
+
+
+@partial(jax.jit, static_argnames=OPTIONS)
+def logits_on_the_way(image, relevance, other, **options):
+    return perturbation_curve(convolutional_classifier, image, relevance, overwrite_with(other), **options)
 
 
 def _by_loops(output, image, relevance, other, *, order, region, regions_per_step):
@@ -22,11 +30,11 @@ def _by_loops(output, image, relevance, other, *, order, region, regions_per_ste
     ranked = sorted(places, key=lambda place: -relevance[place].sum())
     if order == LAST:
         ranked.reverse()
-    changed, outputs = image.copy(), [output(image)]
+    changed, outputs = image.copy(), [np.asarray(output(image))]
     for start in range(0, len(ranked), regions_per_step):
         for place in ranked[start : start + regions_per_step]:
             changed[place] = other[place]
-        outputs.append(output(changed))
+        outputs.append(np.asarray(output(changed)))  # waited for, before the image changes under it
     return np.stack(outputs)
 
 
@@ -34,8 +42,8 @@ def _by_loops(output, image, relevance, other, *, order, region, regions_per_ste
 @pytest.mark.parametrize(("region", "regions_per_step"), [(1, 5), (2, 1), (2, 3), (3, 1), (8, 1), (20, 1)])
 def test_curve_is_that_of_a_loop_over_regions(order, region, regions_per_step):
     options = dict(order=order, region=region, regions_per_step=regions_per_step)
-    found = perturbation_curve(convolutional_classifier, IMAGE, MAP, overwrite_with(OTHER), **options)
-    expected = _by_loops(convolutional_classifier, IMAGE, MAP, OTHER, **options)
+    found = logits_on_the_way(IMAGE, MAP, OTHER, **options)
+    expected = _by_loops(classify, IMAGE, MAP, OTHER, **options)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -81,19 +89,14 @@ def test_the_true_weights_give_the_lowest_curve_of_all_orders():
 
 
 def test_fewer_steps_are_the_beginning_of_the_curve():
-    def curve(**options):
-        return perturbation_curve(convolutional_classifier, IMAGE, MAP, overwrite_with(OTHER), region=2, **options)
-
-    np.testing.assert_allclose(curve(num_steps=5), curve()[:6], atol=1e-6)
+    whole = logits_on_the_way(IMAGE, MAP, OTHER, region=2)
+    np.testing.assert_allclose(logits_on_the_way(IMAGE, MAP, OTHER, region=2, num_steps=5), whole[:6], atol=1e-6)
 
 
 @pytest.mark.parametrize("steps_per_batch", [1, 2, 7, 1000])
 def test_curve_does_not_depend_on_how_many_steps_are_evaluated_at_once(steps_per_batch):
-    options = dict(region=2, order=LAST)
-    expected = perturbation_curve(convolutional_classifier, IMAGE, MAP, overwrite_with(OTHER), **options)
-    found = perturbation_curve(
-        convolutional_classifier, IMAGE, MAP, overwrite_with(OTHER), steps_per_batch=steps_per_batch, **options
-    )
+    expected = logits_on_the_way(IMAGE, MAP, OTHER, region=2, order=LAST)
+    found = logits_on_the_way(IMAGE, MAP, OTHER, region=2, order=LAST, steps_per_batch=steps_per_batch)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -101,11 +104,9 @@ def test_many_images_each_with_its_map_and_its_replacement():
     batch, others = images(3, channels=3, seed=3), images(3, channels=3, seed=4)
     maps = np.random.default_rng(5).normal(size=(3, 8, 8)).astype(np.float32)
 
-    def curve(image, relevance, other):
-        return perturbation_curve(convolutional_classifier, image, relevance, overwrite_with(other), region=2)
-
+    curve = partial(logits_on_the_way, region=2)
     expected = np.stack([curve(*each) for each in zip(batch, maps, others, strict=True)])
-    np.testing.assert_allclose(jax.jit(jax.vmap(curve))(batch, maps, others), expected, atol=1e-5)
+    np.testing.assert_allclose(jax.vmap(curve)(batch, maps, others), expected, atol=1e-5)
 
 
 def test_an_operator_sees_the_original_image_and_all_removed_pixels():

@@ -7,7 +7,7 @@ import pytest
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import robustly_correct
+from cfx_jax.metrics import robustly_correct, robustness
 
 KEY = jax.random.key(0)
 IMAGES = 0.25 + 0.5 * images(40)
@@ -42,12 +42,22 @@ def test_more_restarts_and_larger_radii_leave_fewer_standing():
     assert 0 < wider.sum() < one.sum() < 40
 
 
-def test_both_loops_find_the_same_images():
+@pytest.mark.parametrize(
+    ("count", "largest", "filled"), [(8, 8, 8), (5, 8, 8), (4, 8, 4), (3, 8, 4), (1, 8, 1), (17, 150, 19), (9, 8, 9)]
+)
+def test_what_is_left_is_filled_up_to_few_sizes(count, largest, filled):
+    index = robustness._filled(10 + np.arange(count), largest=largest)
+    np.testing.assert_array_equal(index, 10 + np.minimum(np.arange(filled), count - 1))
+
+
+def test_both_loops_find_the_same_images_whatever_the_batch():
+    """Not all of the 40 images are left for the second restart, which are then filled up to one batch or to several."""
     options = {"radius": 0.05, "num_steps": 10, "num_restarts": 2}
     by_host, by_scan = (
-        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, loop=loop, **options)
-        for loop in ("host", "scan")
+        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, loop=loop, batch_size=batch_size, **options)
+        for loop, batch_size in (("host", 8), ("scan", None))
     )
+    assert 0 < by_host.sum() < 40
     np.testing.assert_array_equal(by_host, by_scan)
 
 

@@ -84,3 +84,9 @@ def test_what_is_no_pair_of_images_is_refused():
         ssim(FLAT, FLAT, window="box")
     with pytest.raises(InputError, match=r"at least 11 x 11 pixels for window 'gaussian', got shape \(9, 20, 1\)"):
         ssim(FLAT[:9], FLAT[:9])
+    with pytest.raises(InputError, match=r"at least 7 x 7 pixels for window 'uniform', got shape \(20, 6, 1\)"):
+        ssim(FLAT[:, :6], FLAT[:, :6], window="uniform")
+    with pytest.raises(
+        InputError, match=r"first: expected one image \(h, w, c\), got shape \(1, 24, 31, 3\); use jax.vmap"
+    ):
+        psnr(NOISE[None], NOISE[None])

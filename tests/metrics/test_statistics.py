@@ -105,6 +105,7 @@ def test_equal_values_give_an_interval_of_width_zero():
         (np.ones(1), {}, "at least two images, got values of shape"),
         (np.array(1.0), {}, "at least two images"),
         (np.array([1.0, np.nan]), {}, "values must be finite, 1 of 2 are not"),
+        (np.array([1.0, None]), {}, "values must be real numbers, got dtype object"),
         (VALUES, {"level": 95}, "level must lie strictly between 0 and 1"),
         (VALUES, {"num_resamples": 10}, "num_resamples must be at least 100"),
         (VALUES, {"statistic": "mode"}, "unknown statistic 'mode': choose mean, median, or pass a function"),

@@ -70,7 +70,14 @@ def test_without_ties_the_percentile_and_the_count_agree():
     np.testing.assert_array_equal(above_percentile(MAPS, 96), top_pixels(MAPS, 2008))
 
 
-@pytest.mark.parametrize("percentile", [-1, 101, np.nan])
+def test_a_percentile_that_falls_on_a_pixel_keeps_it():
+    """Of 101 ranks each is a percentile, also where an interpolated one would be rounded past it."""
+    ranks = np.random.default_rng(1).permutation(101).astype(float)[None]
+    for percentile in range(101):
+        np.testing.assert_array_equal(above_percentile(ranks, percentile), ranks >= percentile)
+
+
+@pytest.mark.parametrize("percentile", [-1, 101, np.nan, None, "95"])
 def test_a_percentile_out_of_range_is_refused(percentile):
     with pytest.raises(InputError, match=rf"percentile: expected a number in \[0, 100\], got {percentile}"):
         above_percentile(MAPS, percentile)
@@ -84,6 +91,7 @@ def test_a_percentile_out_of_range_is_refused(percentile):
         (np.full((2, 2), np.inf), "maps: expected finite values"),
         (np.ones(4), r"maps: expected \(h, w\) or a batch .*, got \(4,\)"),
         (np.ones((3, 0, 4)), "with at least one pixel"),
+        (np.ones((2, 2)) * 1j, "maps: expected real numbers, got dtype complex128"),
     ],
 )
 def test_what_is_no_map_is_refused(threshold, maps, message):

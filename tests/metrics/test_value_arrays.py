@@ -34,6 +34,10 @@ def test_probabilities_keep_their_shape_and_their_ends():
     assert as_probabilities(np.zeros((0, 3)), name="before").shape == (0, 3)
 
 
+def test_probabilities_may_pass_their_ends_by_rounding():
+    np.testing.assert_array_equal(as_probabilities([-1e-7, 1.0000001], name="before"), [0, 1])
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -9,9 +9,11 @@ from flax import nnx
 
 from cfx_jax.errors import InputError
 from cfx_jax.models import EfficientNet, ResNet, build
+from cfx_jax.models.inception import InceptionV3
 
 CLASSES = {
     **{f"resnet{size}": ResNet for size in ("18", "34", "50", "_small")},
+    "inception_v3": InceptionV3,
     **{f"efficientnet_{size}": EfficientNet for size in ("b0", "b1", "small")},  # test_efficientnet.py has the others
 }
 

@@ -68,6 +68,13 @@ def test_parameter_counts_are_the_published_ones(variant):
     assert num_parameters(abstract(build, f"efficientnet_{variant}", num_classes=1000)) == PUBLISHED[variant]
 
 
+def test_batch_norms_have_the_given_epsilon():
+    for options, expected in [({}, 1e-3), ({"epsilon": 1e-5}, 1e-5)]:
+        model = abstract(EfficientNet, stages=STAGES, stem_width=8, top_width=16, num_classes=3, **options)
+        norms = [module.epsilon for _, module in nnx.iter_modules(model) if isinstance(module, nnx.BatchNorm)]
+        assert norms == [expected] * 7
+
+
 def test_published_networks_divide_the_side_by_32():
     model = abstract(efficientnet, "b0", num_classes=7)
     assert output_shape(model, "features", 224) == (2, 7, 7, 1280)

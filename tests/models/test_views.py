@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import ResNet, as_pytree, guided, guided_relu, per_image
+from cfx_jax.models import ResNet, SingleAE, as_pytree, guided, guided_relu, parts, per_image
 
 
 def small_model(seed=0, **options):
@@ -84,6 +84,21 @@ def test_per_image_leaves_the_model_in_its_mode_and_as_it_was():
 
 def test_per_image_turns_dropout_off():
     np.testing.assert_array_equal(per_image(WithDropout())(jnp.ones((4, 4, 1))), np.ones(16))
+
+
+def test_the_parts_composed_are_the_classifier():
+    model, image = small_model(), random_images(1)[0]
+    cut = parts(model)
+    maps = jax.jit(cut.features)(image)
+    assert maps.shape == (2, 2, 6)
+    np.testing.assert_allclose(cut.head(maps), per_image(model)(image), rtol=1e-5, atol=1e-6)
+
+
+def test_parts_need_a_model_that_has_them():
+    with pytest.raises(InputError, match=r"Linear has no features and no classify: give attributions two functions"):
+        parts(Linear())
+    with pytest.raises(InputError, match=r"got Partial: apply models\.parts to the model"):
+        parts(per_image(Linear()))
 
 
 def test_new_weights_reuse_the_compiled_program():
@@ -173,6 +188,12 @@ def test_views_need_a_module():
         per_image(image_function)
     with pytest.raises(InputError, match=r"got Partial: apply models\.guided before"):
         guided(image_function)
+
+
+def test_a_generator_of_two_images_is_no_classifier():
+    generator = SingleAE(filters=(2, 2), head_filters=(), rngs=nnx.Rngs(0))
+    with pytest.raises(InputError, match=r"got 2 arrays: models\.generator_of takes generators"):
+        per_image(generator)(random_images(1)[0])
 
 
 def test_as_pytree_keeps_pytrees_and_wraps_functions():

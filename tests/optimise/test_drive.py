@@ -17,6 +17,8 @@ from cfx_jax.optimise import Problem, apgd, auto_frank_wolfe, drive, run, solve
 IMAGES = images(5)
 SCALE = jnp.asarray(1.5)
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @dataclass(frozen=True)
 class Raise:

@@ -266,3 +266,18 @@ def test_two_processes_train_together_and_go_on_from_their_checkpoint(tmp_path: 
     together = classifier.load(tmp_path / "two", model=net)
     for one, two in zip(*(jax.tree.leaves(variables_of(model)[0]) for model in (alone, together)), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+
+
+def test_weights_of_classes_reach_the_loss() -> None:
+    config, weights = _config(1), np.array([3.0, 0.5], np.float32)
+    state = init(jax.random.key(0), config, model=net)
+    _, metrics = jax.jit(make_step(config, model=net, class_weights=weights))(state, jax.random.key(0), batch())
+    logits = training_view(graph_of(net), state.params, state.rest)(batch()["image"])
+    expected = cross_entropy(logits, batch()["label"], class_weights=weights)
+    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)
+
+
+def test_weighting_comes_instead_of_balancing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="weighted: expected it instead of balanced"):
+        _train(tmp_path, _config(1, weighted=True))
+    assert not list(tmp_path.iterdir())

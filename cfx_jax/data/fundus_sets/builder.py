@@ -7,16 +7,13 @@ be used, in the reader's order. ``FundusSet`` drives them; by hand, with TFDS al
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=raw_folder))
     examples = builder.as_data_source("images")
 
-The split is called ``images`` and holds the whole set (TFDS keeps the name ``all`` for itself). Images reach
-TFDS as encoded files, since it would load TensorFlow to encode arrays.
+The split is called ``images`` and holds the whole set; see ``published.builder`` for what all builders share.
 """
 
-import abc
-import functools
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -25,66 +22,33 @@ from jaxtyping import Bool
 from cfx_jax.data.fundus import Job, prepare_files
 from cfx_jax.data.fundus_sets import deepdrid, idrid, kaggle, messidor
 from cfx_jax.data.fundus_sets.record import FundusRecord, digest
+from cfx_jax.data.published.builder import PublishedBuilder, png
 from cfx_jax.data.sources.decoding import decode_image
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.errors import InputError
 
 UNKNOWN = -1  # stands for a grade or gradability that the set does not tell
 
 
-class FundusBuilder(tfds.core.GeneratorBasedBuilder):
-    """What the four builders have in common.
+class FundusBuilder(PublishedBuilder):
+    """What the four builders have in common, see ``PublishedBuilder`` for the arguments.
 
-    The set lies in ``DATA_DIR/SIZEpx/NAME``, the prepared files in ``DATA_DIR/SIZEpx/prepared/NAME``, so that a build
-    that was stopped goes on.
-
-    Args:
-        data_dir: folder for all sets and sizes.
-        size: side of the prepared images in pixels.
-        progress: whether to show progress bars.
-        options: what else TFDS's builders take.
+    The prepared files lie in ``DATA_DIR/SIZEpx/prepared/NAME``, so that a build that was stopped goes on.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    page: ClassVar[str]  # where the set can be downloaded
-    # Nothing is downloaded, so there are no checksums. To look for a file of them TFDS would need importlib_resources,
-    # which it does not install.
-    url_infos = None
+    what = "photographs"
+    digest = staticmethod(digest)
 
-    def __init__(self, *, data_dir: str | Path, size: int = 224, progress: bool = True, **options: Any) -> None:
-        self._arguments = {"data_dir": data_dir, "size": size, "progress": progress, **options}
-        self._size, self._progress = size, progress
-        super().__init__(**{"data_dir": Path(data_dir) / f"{size}px", "file_format": "array_record", **options})
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial(type(self), **self._arguments), ()
-
-    @staticmethod
-    @abc.abstractmethod
-    def read(folder: str | Path) -> list[FundusRecord]:
-        """Lists the photographs."""
-
-    @property
-    def MANUAL_DOWNLOAD_INSTRUCTIONS(self) -> str:
-        """TFDS shows it where ``manual_dir`` is empty."""
-        return f"Download the set from {self.page} and unpack it."
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        features = {
-            "image": tfds.features.Image(shape=(self._size, self._size, 3), encoding_format="png"),
-            "eye_mask": tfds.features.Image(shape=(self._size, self._size, 1), encoding_format="png"),
-            "lesion_mask": tfds.features.Image(shape=(self._size, self._size, 1), encoding_format="png"),
+    def features(self) -> dict[str, Any]:
+        """The TFDS features of a photograph."""
+        return {
+            "image": self._image(channels=3),
+            "eye_mask": self._image(channels=1),
+            "lesion_mask": self._image(channels=1),
             "grade": np.int64,
             "gradable": np.int64,
             "patient": tfds.features.Text(),
             "name": tfds.features.Text(),
         }
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(features),
-            homepage=self.page,
-            metadata=tfds.core.MetadataDict(),
-            disable_shuffling=True,
-        )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
         records = self.read(Path(dl_manager.manual_dir))
@@ -102,14 +66,13 @@ class FundusBuilder(tfds.core.GeneratorBasedBuilder):
         return {"images": self._generate_examples(kept, folder)}
 
     def _generate_examples(self, records: Sequence[FundusRecord], folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-        tqdm = import_extra("tqdm", "progress bars").tqdm
-        for record in tqdm(records, "writing", disable=None if self._progress else True):
+        for record in self._bar(records, "writing", len(records)):
             yield (
                 record.name,
                 {
                     "image": io.BytesIO((folder / "images" / f"{record.name}.png").read_bytes()),
                     "eye_mask": io.BytesIO((folder / "eye_masks" / f"{record.name}.png").read_bytes()),
-                    "lesion_mask": io.BytesIO(_png(self._any_lesion(record, folder))),
+                    "lesion_mask": png(self._any_lesion(record, folder)),
                     **_facts(record),
                 },
             )
@@ -163,12 +126,6 @@ def _facts(record: FundusRecord) -> dict[str, str | int]:
         "grade": UNKNOWN if record.grade is None else record.grade,
         "gradable": UNKNOWN if record.gradable is None else record.gradable,
     }
-
-
-def _png(mask: Bool[np.ndarray, "h w"]) -> bytes:
-    """A mask as a PNG file of 0 and 255."""
-    cv2 = import_extra("cv2", "writing image files")
-    return cv2.imencode(".png", mask.astype(np.uint8) * 255)[1].tobytes()
 
 
 BUILDERS = {"kaggle": KaggleDR, "messidor": Messidor, "idrid": IDRiD, "deepdrid": DeepDRiD}

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cfx_jax.data.fundus_sets.record import FundusRecord, checked
-from cfx_jax.data.fundus_sets.tables import read_rows, whole_number
+from cfx_jax.data.published.tables import read_rows, whole_number
 from cfx_jax.errors import InputError
 
 PAGE = "https://github.com/deepdrdoc/DeepDRiD"

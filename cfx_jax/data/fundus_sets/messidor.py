@@ -20,7 +20,7 @@ as a patient, so use the set as a whole, for testing.
 from pathlib import Path
 
 from cfx_jax.data.fundus_sets.record import FundusRecord, checked
-from cfx_jax.data.fundus_sets.tables import read_rows, whole_number
+from cfx_jax.data.published.tables import read_rows, whole_number
 from cfx_jax.data.sources.file_tree import natural_key
 from cfx_jax.errors import InputError
 

@@ -1,13 +1,11 @@
 """What a data set says of one fundus photograph, whatever form its files have."""
 
 import hashlib
-import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cfx_jax.errors import InputError
+from cfx_jax.data.published.listing import check_files, check_names
 
 
 class FundusRecord(NamedTuple):
@@ -43,16 +41,6 @@ def checked(records: Sequence[FundusRecord], folder: Path) -> list[FundusRecord]
     Raises:
         InputError: a name occurs twice, or the image of a record is not there.
     """
-    twice = [name for name, times in Counter(each.name for each in records).items() if times > 1]
-    if twice:
-        raise InputError(f"'{folder}': expected each photograph once, got '{twice[0]}' twice: remove one of its rows")
-    places = [os.path.split(each.image) for each in records]
-    # One look at a folder takes less time than one for each of its files.
-    present = {parent: set(os.listdir(parent)) for parent in {parent for parent, _ in places} if os.path.isdir(parent)}
-    missing = [os.path.join(*place) for place in places if place[1] not in present.get(place[0], ())]
-    if missing:
-        raise InputError(
-            f"'{folder}': expected {len(records)} photographs, {len(missing)} are missing, the first is "
-            f"'{missing[0]}': unpack all parts of the download, or remove the rows of those that you leave out"
-        )
+    check_names([each.name for each in records], folder, what="photograph")
+    check_files([each.image for each in records], folder, what="photograph")
     return list(records)

@@ -2,4 +2,6 @@
 
 from cfx_jax.data.sources.array_source import ArraySource as ArraySource
 from cfx_jax.data.sources.image_folder import ImageFolder as ImageFolder
+from cfx_jax.data.sources.synthetic_brain import SyntheticBrain as SyntheticBrain
+from cfx_jax.data.sources.synthetic_chest import SyntheticChest as SyntheticChest
 from cfx_jax.data.sources.synthetic_fundus import SyntheticFundus as SyntheticFundus

@@ -8,7 +8,8 @@ Positions are in *unit coordinates*: (0, 0) is the centre of the object drawn, 1
 right and y downwards. The same draws therefore give the same anatomy at every resolution.
 """
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num, UInt8
@@ -17,6 +18,7 @@ from cfx_jax.errors import import_extra
 
 SUPERSAMPLE = 4
 _SMOOTHING = 0.55  # canvas pixels by which OpenCV's anti-aliased discs exceed their radius
+_NARROWEST_BLUR = 0.15  # pixels
 _SHIFT = 4  # OpenCV's fixed point: coordinates are given in 1/16 of a canvas pixel
 
 
@@ -39,6 +41,11 @@ class Frame(NamedTuple):
         return self.radius * self.size * SUPERSAMPLE
 
 
+def whole_picture(size: int) -> Frame:
+    """The frame whose unit disc touches the picture's four sides."""
+    return Frame(size, (0.5, 0.5), 0.5)
+
+
 def unit_grid(frame: Frame) -> tuple[Float[np.ndarray, "1 w"], Float[np.ndarray, "h 1"]]:
     """The unit coordinates x (a row) and y (a column) of the pixel centres."""
     share = (np.arange(frame.size, dtype=np.float32) + 0.5) / frame.size
@@ -55,7 +62,7 @@ def blank(frame: Frame) -> UInt8[np.ndarray, "H W"]:
 
 def coverage(canvas: UInt8[np.ndarray, "H W"]) -> Float[np.ndarray, "h w"]:
     """The canvas averaged over each pixel, in [0, 1]."""
-    cv2 = import_extra("cv2", "drawing synthetic images")
+    cv2 = _opencv()
     size = canvas.shape[0] // SUPERSAMPLE
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
 
@@ -76,7 +83,7 @@ def draw_dots(
         radii: in units of the frame's radius.
         strengths: opacity in [0, 1] of each disc.
     """
-    cv2 = import_extra("cv2", "drawing synthetic images")
+    cv2 = _opencv()
     points = _fixed_point(frame, centres)
     fixed_radii = np.maximum(np.rint((radii * frame.canvas_radius - _SMOOTHING) * 2**_SHIFT), 1).astype(int)
     values = np.rint(255 * strengths).astype(int)
@@ -89,6 +96,7 @@ def draw_curves(
     frame: Frame,
     curves: Float[np.ndarray, "n points 2"],
     widths: Float[np.ndarray, " n"],
+    strength: float = 1.0,
 ) -> None:
     """Draws open curves in place, the thin ones first so that a thick one covers their ends.
 
@@ -98,17 +106,72 @@ def draw_curves(
         curves: unit coordinates of the corners.
         widths: full width, in units of the frame's radius. What is thinner than a canvas pixel is drawn one
             pixel wide and fainter in proportion.
+        strength: opacity in [0, 1].
     """
-    cv2 = import_extra("cv2", "drawing synthetic images")
+    cv2 = _opencv()
     in_pixels = widths * frame.canvas_radius
     thickness = np.maximum(np.rint(in_pixels), 1).astype(int)
     points = _fixed_point(frame, curves)
-    for level in np.unique(thickness):
+    for level in sorted(set(thickness.tolist())):
         chosen = thickness == level
-        opacity = min(1.0, float(in_pixels[chosen].mean()) / level)
+        opacity = strength * min(1.0, float(in_pixels[chosen].mean()) / level)
         # OpenCV smooths the edges of wide lines ten times slower than the averaging of the canvas does.
         edge = cv2.LINE_AA if level == 1 else cv2.LINE_8
-        cv2.polylines(canvas, list(points[chosen]), False, round(255 * opacity), int(level), edge, _SHIFT)
+        cv2.polylines(canvas, list(points[chosen]), False, round(255 * opacity), level, edge, _SHIFT)
+
+
+def fill_outline(
+    canvas: UInt8[np.ndarray, "H W"], frame: Frame, outline: Float[np.ndarray, "points 2"], strength: float = 1.0
+) -> None:
+    """Fills a closed outline in place.
+
+    Args:
+        canvas: what is drawn on; what was there before is replaced.
+        frame: the picture's frame.
+        outline: unit coordinates of its corners.
+        strength: opacity in [0, 1].
+    """
+    cv2 = _opencv()
+    cv2.fillPoly(canvas, [_fixed_point(frame, outline)], round(255 * strength), cv2.LINE_8, _SHIFT)
+
+
+def filled(frame: Frame, *outlines: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "h w"]:
+    """The share of each pixel that lies inside at least one of the outlines (in unit coordinates)."""
+    canvas = blank(frame)
+    for outline in outlines:
+        fill_outline(canvas, frame, outline)
+    return coverage(canvas)
+
+
+def stroked(
+    frame: Frame, curves: Float[np.ndarray, "n points 2"], widths: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, "h w"]:
+    """The share of each pixel that curves cover; arguments as of :func:`draw_curves`."""
+    canvas = blank(frame)
+    draw_curves(canvas, frame, curves, widths)
+    return coverage(canvas)
+
+
+def smooth_outline(corners: Float[np.ndarray, "corners 2"], rounds: int = 3) -> Float[np.ndarray, "points 2"]:
+    """Rounds a closed polygon by Chaikin's corner cutting; each round doubles the number of its points."""
+    for _ in range(rounds):
+        following = np.roll(corners, -1, axis=0)
+        pair = np.stack([0.75 * corners + 0.25 * following, 0.25 * corners + 0.75 * following], 1)
+        corners = pair.reshape(-1, 2)
+    return corners
+
+
+def soften(image: Float[np.ndarray, "h w *c"], frame: Frame, blur: float) -> Float[np.ndarray, "h w *c"]:
+    """Blurs by a Gaussian; one too narrow to matter is left out.
+
+    Args:
+        image: what is blurred.
+        frame: the picture's frame.
+        blur: standard deviation in unit coordinates.
+    """
+    cv2 = _opencv()
+    in_pixels = blur * frame.radius * frame.size
+    return cv2.GaussianBlur(image, (0, 0), in_pixels) if in_pixels > _NARROWEST_BLUR else image
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Float[np.ndarray, "h w"]:
@@ -120,9 +183,15 @@ def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Float[np.nd
         size: side of the picture in pixels.
         cells: number of grid points along each side; fewer means smoother.
     """
-    cv2 = import_extra("cv2", "drawing synthetic images")
+    cv2 = _opencv()
     coarse = rng.standard_normal((cells, cells), dtype=np.float32)
     return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+@functools.cache
+def _opencv() -> Any:
+    """OpenCV, looked up once: a picture asks for it dozens of times."""
+    return import_extra("cv2", "drawing synthetic images")
 
 
 def _fixed_point(frame: Frame, points: Num[np.ndarray, "... 2"]) -> Num[np.ndarray, "... 2"]:

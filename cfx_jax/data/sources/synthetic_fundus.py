@@ -39,14 +39,13 @@ from cfx_jax.data.sources.fundus_world import (
     spoil,
     vessel_transmission,
 )
-from cfx_jax.errors import InputError
+from cfx_jax.data.sources.world import DrawnSource, check_picture, check_severity, check_share, label_of, stream
 
 CLASS_NAMES = ("healthy", "DR")
-SMALLEST_SIZE = 32
 NOTICEABLE = 0.02  # a lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels
 MARK_RATES = (0.05, 0.95)  # share of healthy and of DR pictures that carry the mark where it is confounded
 
-_LABEL, _ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK, _QUALITY, _FAULTS = range(11)
+_ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK, _QUALITY, _FAULTS = range(1, 11)
 
 
 def draw(
@@ -91,15 +90,15 @@ def draw(
     _check(seed, index, size, prevalence, severity, ungradable)
     label = label_of(seed, index, prevalence=prevalence)
     gradable = gradable_of(seed, index, ungradable=ungradable)
-    faults = sample_faults(_stream(seed, index, _FAULTS), gradable=bool(gradable)) if ungradable else Faults()
-    anatomy = sample_anatomy(_stream(seed, index, _ANATOMY))
+    faults = sample_faults(stream(seed, index, _FAULTS), gradable=bool(gradable)) if ungradable else Faults()
+    anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
-    marked = confounder and _stream(seed, index, _MARK).random() < MARK_RATES[label]
+    marked = confounder and stream(seed, index, _MARK).random() < MARK_RATES[label]
     retina = displaced(frame, faults)
     healthy_scene, distractors = _healthy_scene(seed, index, anatomy, retina)
-    lesions = sample_lesions(_stream(seed, index, _LESIONS), anatomy, severity=severity)
-    camera = sample_camera(_stream(seed, index, _CAMERA))
-    noise = sensor_noise(_stream(seed, index, _NOISE), camera, frame)
+    lesions = sample_lesions(stream(seed, index, _LESIONS), anatomy, severity=severity)
+    camera = sample_camera(stream(seed, index, _CAMERA))
+    noise = sensor_noise(stream(seed, index, _NOISE), camera, frame)
     inside = eye_coverage(frame)
     scenes = [
         add_mark(scene, frame) if marked else scene
@@ -126,17 +125,12 @@ def draw(
     }
 
 
-def label_of(seed: int, index: int, *, prevalence: float) -> int:
-    """The label of one picture, without drawing it."""
-    return int(_stream(seed, index, _LABEL).random() < prevalence)
-
-
 def gradable_of(seed: int, index: int, *, ungradable: float) -> int:
     """Whether one picture can be graded, 1 or 0, without drawing it."""
-    return int(_stream(seed, index, _QUALITY).random() >= ungradable)
+    return int(stream(seed, index, _QUALITY).random() >= ungradable)
 
 
-class SyntheticFundus:
+class SyntheticFundus(DrawnSource):
     """The first ``num_images`` pictures of one synthetic world of retinal photographs, drawn when asked for.
 
     ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few milliseconds at
@@ -169,10 +163,8 @@ class SyntheticFundus:
         confounder: bool = False,
         ungradable: float = 0.0,
     ) -> None:
-        if num_images < 1:
-            raise InputError(f"num_images must be at least 1, got {num_images}: ask for some pictures")
         _check(seed, 0, size, prevalence, severity, ungradable)
-        self._draw = functools.partial(
+        drawing = functools.partial(
             draw,
             seed,
             size=size,
@@ -181,28 +173,19 @@ class SyntheticFundus:
             confounder=confounder,
             ungradable=ungradable,
         )
-        self.labels: Int[np.ndarray, " n"] = np.array(
-            [label_of(seed, index, prevalence=prevalence) for index in range(num_images)]
-        )
+        super().__init__(num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence))
         self.gradables: Int[np.ndarray, " n"] = np.array(
             [gradable_of(seed, index, ungradable=ungradable) for index in range(num_images)]
         )
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        position = range(len(self))[index]  # raises IndexError past the end and counts negative ones from it
-        return self._draw(position)
 
 
 def _healthy_scene(
     seed: int, index: int, anatomy: Anatomy, frame: Frame
 ) -> tuple[Float[np.ndarray, "h w 3"], Distractors]:
     """The retina without lesions, before it is photographed."""
-    retina = ground(_stream(seed, index, _GROUND), anatomy, frame)
-    retina = retina * vessel_transmission(_stream(seed, index, _VESSELS), anatomy, frame)
-    return add_distractors(_stream(seed, index, _DISTRACTORS), retina, anatomy, frame)
+    retina = ground(stream(seed, index, _GROUND), anatomy, frame)
+    retina = retina * vessel_transmission(stream(seed, index, _VESSELS), anatomy, frame)
+    return add_distractors(stream(seed, index, _DISTRACTORS), retina, anatomy, frame)
 
 
 def _factors(
@@ -223,19 +206,8 @@ def _factors(
     }
 
 
-def _stream(seed: int, index: int, purpose: int) -> np.random.Generator:
-    """The random numbers of one aspect of one picture."""
-    return np.random.default_rng([seed, index, purpose])
-
-
 def _check(seed: int, index: int, size: int, prevalence: float, severity: float, ungradable: float) -> None:
-    if min(seed, index) < 0:
-        raise InputError(f"seed and index must be 0 or more, got {seed} and {index}: count from 0")
-    if size < SMALLEST_SIZE:
-        raise InputError(f"size must be at least {SMALLEST_SIZE} pixels, got {size}: ask for a larger picture")
-    if not 0 <= prevalence <= 1:
-        raise InputError(f"prevalence must be a share in [0, 1], got {prevalence}: give e.g. 0.5")
-    if not severity > 0:
-        raise InputError(f"severity must be above 0, got {severity}: give e.g. 1.0, the standard world")
-    if not 0 <= ungradable <= 1:
-        raise InputError(f"ungradable must be a share in [0, 1], got {ungradable}: give e.g. 0.2")
+    check_picture(seed, index, size)
+    check_share("prevalence", prevalence, 0.5)
+    check_severity(severity)
+    check_share("ungradable", ungradable, 0.2)

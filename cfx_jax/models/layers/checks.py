@@ -1,6 +1,6 @@
 """Checks of what a model is built from and of the batches it is given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -29,9 +29,35 @@ def check_sizes(stage_sizes: Sequence[int], widths: Sequence[int], num_classes: 
             f"widths: expected one for each of at least one stage, got {len(widths)} for {len(stage_sizes)} stages"
         )
     numbers = {"stage_sizes": min(stage_sizes), "widths": min(widths), "in_channels": in_channels}
-    for name, smallest in {**numbers, "num_classes": num_classes}.items():
-        if smallest < 1:
-            raise InputError(f"{name}: expected at least 1, got {smallest}")
+    check_numbers({**numbers, "num_classes": num_classes})
+
+
+def check_numbers(numbers: Mapping[str, int]) -> None:
+    """Checks that numbers of channels, classes or blocks are at least 1.
+
+    Args:
+        numbers: each by the argument's name.
+
+    Raises:
+        InputError: naming the first that is not.
+    """
+    for name, number in numbers.items():
+        if number < 1:
+            raise InputError(f"{name}: expected at least 1, got {number}")
+
+
+def check_shares(shares: Mapping[str, float]) -> None:
+    """Checks that rates are in [0, 1).
+
+    Args:
+        shares: each by the argument's name.
+
+    Raises:
+        InputError: naming the first that is not.
+    """
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise InputError(f"{name}: expected a share in [0, 1), got {share}")
 
 
 def per_channel(name: str, value: float | Sequence[float], channels: int) -> tuple[float, ...]:

@@ -138,7 +138,7 @@ def test_set_is_prepared_once(folders, opened, monkeypatch):
 def test_stopped_build_goes_on(folders, tmp_path, monkeypatch):
     raw, _ = folders("kaggle")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(builder, "_png", lambda mask: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(builder, "png", lambda mask: (_ for _ in ()).throw(KeyboardInterrupt))
         FundusSet("kaggle", raw, tmp_path, size=SIZE, progress=False)
     with pytest.raises(InputError, match="which does not exist: give the folder to build it from"):
         FundusSet("kaggle", None, tmp_path, size=SIZE)

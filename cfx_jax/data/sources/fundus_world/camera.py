@@ -5,9 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.sources.drawing import Frame
+from cfx_jax.data.sources.drawing import Frame, soften
 from cfx_jax.data.sources.fundus_world.layers import Spots, opacity
-from cfx_jax.errors import import_extra
 
 BACKGROUND = 0.016  # released fundus photographs have about 4/255 outside the eye
 _MID_TONE = 0.35  # the light that contrast leaves as it is
@@ -54,9 +53,7 @@ def photograph(
     frame: Frame,
 ) -> Float[np.ndarray, "h w 3"]:
     """Takes the picture of a scene; ``eye`` is the share of each pixel inside the field of view."""
-    cv2 = import_extra("cv2", "drawing synthetic images")
-    blur = camera.blur * frame.radius * frame.size
-    blurred = cv2.GaussianBlur(scene, (0, 0), blur) if blur > 0.15 else scene
+    blurred = soften(scene, frame, camera.blur)
     exposed = blurred * (camera.gain * camera.contrast) + (noise + _MID_TONE * (1 - camera.contrast))
     return BACKGROUND + eye[..., None] * (np.clip(exposed, 0, 1) - BACKGROUND)
 

@@ -8,12 +8,12 @@ Vessels fade out in the avascular zone around the fovea and cross each other fre
 world's look-alikes of small dark lesions.
 """
 
-import itertools
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cfx_jax.data.sources.curves import POINTS, Curves, Widths, bezier, shoots, wiggle
 from cfx_jax.data.sources.drawing import Frame, blank, coverage, draw_curves, unit_grid
 from cfx_jax.data.sources.fundus_world.anatomy import Anatomy
 
@@ -21,11 +21,6 @@ _ARTERY_WIDTH, _VEIN_WIDTH = 0.030, 0.042
 _ARTERY_TINT = np.array([0.82, 0.56, 0.50], np.float32)  # what a vessel leaves of the ground's light
 _VEIN_TINT = np.array([0.66, 0.40, 0.38], np.float32)
 _AVASCULAR = 0.13
-_POINTS = 13
-_SHARE = np.linspace(0, 1, _POINTS)[None, :, None]
-
-Curves = Float[np.ndarray, "n points 2"]
-Widths = Float[np.ndarray, " n"]
 
 
 class Level(NamedTuple):
@@ -55,8 +50,8 @@ def vessel_transmission(rng: np.random.Generator, anatomy: Anatomy, frame: Frame
 def _tree(rng: np.random.Generator, anatomy: Anatomy) -> list[Level]:
     """All vessels, the thin ones first so that a thick one covers their ends."""
     trunks = _trunks(rng, anatomy)
-    branches, of_trunk = _shoots(rng, trunks, per_parent=5, length=(0.25, 0.55))
-    twigs, of_branch = _shoots(rng, branches, per_parent=2, length=(0.12, 0.32))
+    branches, of_trunk = shoots(rng, trunks, per_parent=5, length=(0.25, 0.55))
+    twigs, of_branch = shoots(rng, branches, per_parent=2, length=(0.12, 0.32))
     widths = np.repeat([_ARTERY_WIDTH, _VEIN_WIDTH], 4)
     return [
         _level(twigs, 0.18 * widths, of_trunk[of_branch], pieces=1),
@@ -77,51 +72,12 @@ def _trunks(rng: np.random.Generator, anatomy: Anatomy) -> Curves:
         corners.append([disc, *(disc + nasal * (along, up))])
     jitter = rng.normal(0, 0.055, (8, 4, 2))
     jitter[:, 0] *= 0.25
-    return _wiggle(rng, _bezier(np.asarray(corners * 2) + jitter), 0.016)
-
-
-def _shoots(
-    rng: np.random.Generator, parents: Curves, *, per_parent: int, length: tuple[float, float]
-) -> tuple[Curves, np.ndarray]:
-    """Side vessels: quadratic Bezier curves that leave a parent at an angle and bend back along it.
-
-    Returns the curves and, for each, the number of its parent.
-    """
-    parent = np.repeat(np.arange(len(parents)), per_parent)
-    at = rng.integers(_POINTS // 6, _POINTS - 2, len(parent))
-    start = parents[parent, at]
-    along = parents[parent, at + 1] - start
-    along /= np.linalg.norm(along, axis=-1, keepdims=True)
-    angle = np.radians(rng.uniform(28, 68, len(parent))) * rng.choice([-1, 1], len(parent))
-    reach = rng.uniform(*length, len(parent))[:, None]
-    bend = start + 0.45 * reach * _rotate(along, angle)
-    end = bend + 0.65 * reach * _rotate(along, angle * rng.uniform(0.0, 1.2, len(parent)))
-    return _wiggle(rng, _bezier(np.stack([start, bend, end], 1)), 0.008), parent
-
-
-def _bezier(corners: Float[np.ndarray, "n corners 2"]) -> Curves:
-    """Bezier curves by de Casteljau's algorithm, all at once."""
-    layers = [corners[:, i, None, :] for i in range(corners.shape[1])]
-    while len(layers) > 1:
-        layers = [a + _SHARE * (b - a) for a, b in itertools.pairwise(layers)]
-    return layers[0]
-
-
-def _wiggle(rng: np.random.Generator, curves: Curves, amplitude: float) -> Curves:
-    """Makes vessels tortuous: moves the points by a random sine that vanishes at the start."""
-    phase, waves = rng.uniform(0, 2 * np.pi, (2, len(curves), 1, 2))
-    return curves + amplitude * np.sqrt(_SHARE) * np.sin((2 + 0.6 * waves) * np.pi * _SHARE + phase)
-
-
-def _rotate(vectors: Float[np.ndarray, "n 2"], angle: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-    """Rotates each vector by its angle in radians."""
-    turn = (vectors[:, 0] + 1j * vectors[:, 1]) * np.exp(1j * angle)
-    return np.stack([turn.real, turn.imag], -1)
+    return wiggle(rng, bezier(np.asarray(corners * 2) + jitter), 0.016)
 
 
 def _level(curves: Curves, trunk_widths: Widths, trunk: Int[np.ndarray, " n"], *, pieces: int) -> Level:
     """Cuts each curve into joined pieces whose widths fall to half; ``trunk`` tells whose offspring it is."""
-    step = (_POINTS - 1) // pieces
+    step = (POINTS - 1) // pieces
     cut = [curves[:, i * step : (i + 1) * step + 1] for i in range(pieces)]
     taper = np.linspace(1, 0.5, pieces)[:, None]
     return Level(np.concatenate(cut), (taper * trunk_widths[trunk]).ravel(), np.tile(trunk >= 4, pieces))

@@ -37,6 +37,15 @@ def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dic
 def whole_number(row: dict[str, str], column: str, *, highest: int, table: Path) -> int:
     """A value of 0 to ``highest`` from a row; Excel's numbers, e.g. "2.0", are understood.
 
+    Args:
+        row: column -> value as text, see ``read_rows``.
+        column: the value's column.
+        highest: the largest value that is expected.
+        table: the file, for the message.
+
+    Returns:
+        The value.
+
     Raises:
         InputError: the value is another, or none.
     """

@@ -1,7 +1,7 @@
 import pytest
 import xlwt
 
-from cfx_jax.data.fundus_sets.tables import read_rows, whole_number
+from cfx_jax.data.published.tables import read_rows, whole_number
 from cfx_jax.errors import InputError
 
 

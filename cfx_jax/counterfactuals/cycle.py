@@ -1,0 +1,159 @@
+"""Explanations by a generator for each class that the classifier decides on (SyCE and CyCE: Charachon et al. 2021,
+"Leveraging Conditional Generative Models in a General Explanation Framework of Classifier Decisions").
+
+g_0 changes images predicted 0 so that they are predicted 1, g_1 the other way round. For an image predicted c the
+adversary is ``x_a = g_c(x)``. CyCE explains by x and x_a. SyCE explains by x_a and ``x_s = g_c(x_a)``, the same generator
+applied twice, which its training brings back to x; it is not ``g_c'(x_a)``, the cycle. The true label is never used.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import Partial
+from jaxtyping import Float, Int
+
+from cfx_jax.callables import as_pytree
+from cfx_jax.checks import check_classifier, check_image, num_classes
+from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import Classifier, log_odds
+
+Generate = Callable[[Float[Array, "h w c"]], Float[Array, "h w c"]]
+
+
+class Coder(Protocol):
+    """A generator in two parts, ``decode(encode(image))``, such as ``models.generator_of`` gives."""
+
+    @property
+    def encode(self) -> Callable[[Float[Array, "h w c"]], Any]:
+        """Image -> latent, a pytree of arrays."""
+
+    @property
+    def decode(self) -> Callable[[Any], Float[Array, "h w c"]]:
+        """Latent -> image in [0, 1]."""
+
+
+class LatentPath(NamedTuple):
+    """A path of generated images; ``path_attribution_along(score, *path)`` takes it.
+
+    Attributes:
+        decode: latent -> image (h, w, c), a pytree.
+        start: the latent where the path begins.
+        end: the latent where it ends.
+    """
+
+    decode: Partial
+    start: Any
+    end: Any
+
+
+def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:
+    """The class that a classifier of two classes decides on for one image: 1 from a probability of one half.
+
+    Args:
+        classifier: one image -> two logits; ``models.thresholded`` makes one that decides at another probability.
+        image: values in [0, 1].
+
+    Returns:
+        0 or 1, int32.
+
+    Raises:
+        InputError: another number of classes.
+    """
+    classes = num_classes(classifier, image)
+    if classes != 2:
+        raise InputError(f"classifier: expected two classes, since each has a generator, got {classes}")
+    return (log_odds(classifier(image), 1) >= 0).astype(jnp.int32)
+
+
+def cyce(generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:
+    """The image and its adversary, by the generator of the class that the classifier decides on.
+
+    Args:
+        generators: g_0 and g_1, each one image -> image, such as ``models.generator_of(model)``.
+        classifier: one image -> two logits.
+        image: values in [0, 1].
+
+    Returns:
+        The pair (x, x_a), whose ``explanation`` is ``|x - x_a|``; composes with jit, vmap and pmap. Under ``vmap`` both
+        generators are computed.
+
+    Raises:
+        InputError: no valid image, another number of classes or generators, a classifier that gives probabilities or NaN,
+            or a generator that gives no image of the image's shape.
+    """
+    _, generate = _chosen(generators, classifier, image)
+    return SimilarAdversarial(image, generate(image))
+
+
+def syce(generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:
+    """The adversary and the image that the same generator makes of it.
+
+    Args:
+        generators: g_0 and g_1, as in ``cyce``.
+        classifier: one image -> two logits.
+        image: values in [0, 1].
+
+    Returns:
+        The pair (x_s, x_a), whose ``explanation`` is ``|x_s - x_a|``; composes with jit, vmap and pmap.
+
+    Raises:
+        InputError: as ``cyce``.
+    """
+    _, generate = _chosen(generators, classifier, image)
+    adversarial = generate(image)
+    return SimilarAdversarial(generate(adversarial), adversarial)
+
+
+def syce_latent_path(coders: Sequence[Coder], classifier: Classifier, image: Float[Array, "h w c"]) -> LatentPath:
+    """The path of generated images from x_s to x_a, with the latent of the generator on its straight way.
+
+    Since ``x_a = Dec(Enc(x))`` and ``x_s = Dec(Enc(x_a))``, the latents ``Enc(x_a)`` and ``Enc(x)`` decode to exactly the
+    ends of ``syce``. This is the path of real images that Charachon et al. 2021 ("Visual explanation by unifying
+    adversarial generation and feature importance attributions", footnote 3) leave aside; the choice of latents is ours.
+    CyCE has no such path: no latent of its generators decodes to x itself.
+
+    Args:
+        coders: g_0 and g_1 with the parts ``encode`` and ``decode``, whose latents have one structure.
+        classifier: one image -> two logits.
+        image: values in [0, 1].
+
+    Returns:
+        The decoder of the decided class and the latents of x_s and x_a; composes with jit, vmap and pmap.
+
+    Raises:
+        InputError: as ``cyce``.
+    """
+    generators = [Partial(_recode, as_pytree(coder.encode), as_pytree(coder.decode)) for coder in coders]
+    predicted, generate = _chosen(generators, classifier, image)
+    encode, decode = (
+        Partial(_apply_chosen, tuple(as_pytree(getattr(coder, part)) for coder in coders), predicted)
+        for part in ("encode", "decode")
+    )
+    return LatentPath(decode, encode(generate(image)), encode(image))
+
+
+def _recode(encode: Callable[[Array], Any], decode: Callable[[Any], Array], image: Array) -> Array:
+    return decode(encode(image))
+
+
+def _chosen(
+    generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]
+) -> tuple[Int[Array, ""], Partial]:
+    """The decided class and its generator."""
+    check_image(image)
+    if len(generators) != 2:
+        raise InputError(f"generators: expected g_0 and g_1, got {len(generators)}")
+    for generate in generators:
+        check_generated(generate, image, 1)
+    predicted = decided_class(classifier, image)
+    check_classifier(classifier, jnp.asarray(image)[None])
+    return predicted, Partial(_apply_chosen, tuple(map(as_pytree, generators)), predicted)
+
+
+def _apply_chosen(functions: tuple[Callable[[Any], Any], ...], predicted: Int[Array, ""], argument: Any) -> Any:
+    # Lambdas, since JAX cannot trace a callable tuple itself.
+    return jax.lax.cond(predicted == 1, lambda x: functions[1](x), lambda x: functions[0](x), argument)

@@ -1,0 +1,95 @@
+"""Explanations by a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining Similarity and Adversarial
+Learning to Generate Visual Explanation", equations 1 to 3).
+
+The difference of an image and its adversary holds what the generator could not redraw; that of two generated images, of
+which one keeps the classifier's decision and the other turns it over, does not. The pair is also a pair of ends for
+``attributions.path_attribution``, which weighs the difference by what the classifier made of it.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float
+
+from cfx_jax.checks import check_image
+from cfx_jax.errors import InputError
+
+
+class SimilarAdversarial(NamedTuple):
+    """The two images that explain one image; ``path_attribution(score, *pair)`` takes them as the ends of its path.
+
+    Attributes:
+        similar: (h, w, c) in [0, 1], which the classifier decides as it does the image; the image itself in the methods
+            that have no other.
+        adversarial: (h, w, c) in [0, 1], which it decides the other way.
+    """
+
+    similar: Float[Array, "*batch h w c"]
+    adversarial: Float[Array, "*batch h w c"]
+
+    @property
+    def explanation(self) -> Float[Array, "*batch h w c"]:
+        """The map ``|similar - adversarial|`` (equation 3), at least 0."""
+        return jnp.abs(self.similar - self.adversarial)
+
+
+def similar_adversarial(
+    generate: Callable[[Float[Array, "h w c"]], tuple[Array, Array]], image: Float[Array, "h w c"]
+) -> SimilarAdversarial:
+    """The pair of a trained generator of both images (equation 3).
+
+    Args:
+        generate: one image -> similar and adversarial image, such as ``models.generator_of(single_ae)``.
+        image: values in [0, 1].
+
+    Returns:
+        The pair; composes with jit, vmap and pmap.
+
+    Raises:
+        InputError: no valid image, or a generator that gives anything else than two images of its shape.
+    """
+    check_image(image)
+    check_generated(generate, image, 2)
+    return SimilarAdversarial(*generate(image))
+
+
+def naive_adversarial(
+    generate: Callable[[Float[Array, "h w c"]], Array], image: Float[Array, "h w c"]
+) -> SimilarAdversarial:
+    """The image itself and the adversary of a trained generator, the naive formulation (equation 1).
+
+    Args:
+        generate: one image -> adversarial image.
+        image: values in [0, 1].
+
+    Returns:
+        The pair, its first the image; composes with jit, vmap and pmap.
+
+    Raises:
+        InputError: no valid image, or a generator that gives anything else than one image of its shape.
+    """
+    check_image(image)
+    check_generated(generate, image, 1)
+    return SimilarAdversarial(image, generate(image))
+
+
+def check_generated(generate: Callable[[Array], Any], image: Float[Array, "h w c"], count: int) -> None:
+    """Checks what a generator gives, without computing it.
+
+    Args:
+        generate: one image -> one image, or a tuple of them.
+        image: an image, or anything of its shape and dtype.
+        count: how many images it is to give, each of the shape of the image.
+
+    Raises:
+        InputError: naming the shapes that it gives.
+    """
+    # A lambda, since JAX cannot trace a callable tuple itself.
+    given = jax.eval_shape(lambda image: generate(image), jax.ShapeDtypeStruct(image.shape, image.dtype))
+    shapes = [each.shape for each in jax.tree.leaves(given)]
+    if shapes != [image.shape] * count or isinstance(given, tuple) != (count > 1):
+        wanted = f"{count} images" if count > 1 else "one image"
+        raise InputError(f"generate: expected one image -> {wanted} of its shape {image.shape}, got {shapes}")

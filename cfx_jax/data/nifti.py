@@ -1,0 +1,195 @@
+"""Reading NIfTI files by nibabel: volumes with their axes in one order, whatever order the file has.
+
+A volume is (slices, rows, columns): slices from the feet to the head, rows from the front to the back, columns from the
+patient's right to the left. So each slice lies as radiologists look at it, from the feet, the nose up, the patient's
+right on the left. The axes of the file are reordered and reversed as its affine matrix tells, the nearest ones where
+they are oblique; values are not interpolated. A file whose header tells nothing is read as nibabel reads it.
+"""
+
+import gzip
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from cfx_jax.errors import InputError, import_extra
+
+_PURPOSE = "reading NIfTI files"
+AXES = ("S", "P", "L")  # where slices, rows and columns lead to: superior, posterior, left
+
+
+class Volume(NamedTuple):
+    """A volume.
+
+    Attributes:
+        array: (s, h, w), or (s, h, w, k) of k sequences; float32, or int32 for labels.
+        spacing: distance of the centres of neighbouring slices, rows and columns in mm.
+    """
+
+    array: Shaped[np.ndarray, "s h w ..."]
+    spacing: tuple[float, float, float]
+
+
+def read_nifti(
+    path: str | Path, *, sequence: int | None = None, num_sequences: int | None = None, labels: bool = False
+) -> Volume:
+    """Reads a volume, with the values that the header's slope and intercept give, in the order that is stated above.
+
+    Args:
+        path: a file .nii or .nii.gz, or the .hdr or .img of a pair.
+        sequence: which of several sequences (the fourth axis) to read, from 0; the others are not loaded. None reads
+            what is there.
+        num_sequences: how many sequences the file must have; None takes any number. A file of three axes has 1.
+        labels: whether the values are classes: they must be whole numbers, and become int32.
+
+    Returns:
+        The volume; (s, h, w) from a file of three axes, and where one sequence is chosen.
+
+    Raises:
+        InputError: there is no such file, or it is no NIfTI file, is damaged or cut short, has another number of axes or
+            sequences, values that are no finite real numbers (or no whole ones), or an affine matrix that leads nowhere.
+    """
+    path = Path(path)
+    image = _opened(path)
+    found = image.shape[3] if image.ndim == 4 else 1
+    if num_sequences is not None and found != num_sequences:
+        raise InputError(f"'{path}': expected {num_sequences} sequences, got {found} (shape {image.shape})")
+    if sequence is not None and not 0 <= sequence < found:
+        raise InputError(f"sequence: expected one of the {found} in '{path}', 0..{found - 1}, got {sequence}")
+    values = _values(path, image, sequence if image.ndim == 4 else None, labels)
+    return _oriented(path, values, image.affine)
+
+
+def resample_volume(
+    volume: Volume, *, shape: Sequence[int] | None = None, spacing: Sequence[float] | None = None
+) -> Volume:
+    """Brings a volume to another number of voxels; it keeps the space that it covers.
+
+    Float values are interpolated linearly, after smoothing along axes that shrink (Gaussian, (factor - 1) / 2 voxels
+    wide); integers are labels and take the nearest voxel's. At the edges the outermost values go on.
+
+    Args:
+        volume: the volume.
+        shape: the wanted numbers of slices, rows and columns.
+        spacing: the wanted spacing in mm instead, reached as nearly as whole numbers of voxels allow.
+
+    Returns:
+        The volume of that shape, of the same dtype, with its spacing.
+
+    Raises:
+        InputError: none or both of shape and spacing are given, or not three numbers above 0.
+    """
+    before = volume.array.shape[:3]
+    after = _wanted_shape(volume, shape, spacing)
+    if np.issubdtype(volume.array.dtype, np.integer):
+        nearest = [(2 * np.arange(m) + 1) * n // (2 * m) for n, m in zip(before, after, strict=True)]
+        array = volume.array[np.ix_(*nearest)]
+    else:
+        array = _interpolated(volume.array, after)
+    slices, rows, columns = (mm * n / m for mm, n, m in zip(volume.spacing, before, after, strict=True))
+    return Volume(array, (slices, rows, columns))
+
+
+def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]:
+    """Scales each slice so that its smallest value becomes 0 and its largest 1; a constant slice becomes 0.
+
+    Args:
+        array: values of any range.
+
+    Returns:
+        float32 in [0, 1].
+    """
+    low, high = (extreme(axis=(1, 2), keepdims=True) for extreme in (array.min, array.max))
+    return ((array - low) / np.where(high > low, high - low, 1)).astype(np.float32)
+
+
+def _opened(path: Path) -> Any:
+    """The file's header, from which its values can be read."""
+    nibabel = import_extra("nibabel", _PURPOSE)
+    if not path.is_file():
+        raise InputError(f"path: expected a NIfTI file, but there is no file '{path}': check the spelling")
+    try:
+        if path.suffix == ".gz":
+            _check_sum(path)
+        image = nibabel.load(path)
+    except nibabel.filebasedimages.ImageFileError as error:
+        raise InputError(
+            f"'{path}' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair .hdr and .img"
+        ) from error
+    except Exception as error:  # damaged bytes make nibabel raise errors of many kinds
+        raise _damaged(path, error) from error
+    if not isinstance(image, nibabel.Nifti1Pair):
+        raise InputError(f"'{path}' is no NIfTI file but a {type(image).__name__}: convert it")
+    if image.ndim not in (3, 4) or 0 in image.shape:
+        raise InputError(f"'{path}': expected three axes, or four with that of the sequences, got shape {image.shape}")
+    if image.get_data_dtype().kind not in "iuf":
+        raise InputError(f"'{path}': expected real numbers, got {image.get_data_dtype()}: convert it")
+    return image
+
+
+def _check_sum(path: Path) -> None:
+    """Reads a compressed file to its end, where its check sum is compared; nibabel stops before it.
+
+    Raises:
+        OSError, EOFError or zlib.error: the file is damaged or cut short.
+    """
+    with gzip.open(path) as file:
+        while file.read(2**20):
+            pass
+
+
+def _values(path: Path, image: Any, sequence: int | None, labels: bool) -> Shaped[np.ndarray, "x y z ..."]:
+    """The values in the file's order of axes."""
+    try:
+        values = np.asarray(image.dataobj if sequence is None else image.dataobj[..., sequence])
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise _damaged(path, error) from error
+    with np.errstate(invalid="ignore", over="ignore"):
+        converted = values.astype(np.int32 if labels else np.float32)
+    if labels and (converted != values).any():
+        wrong = values[converted != values][0]
+        raise InputError(f"'{path}': expected classes, which are whole numbers, got {wrong:g}: give the file of labels")
+    if not np.isfinite(converted).all():
+        count = (~np.isfinite(converted)).sum()
+        raise InputError(f"'{path}': expected finite values of float32, {count} are not: repair the file")
+    return converted
+
+
+def _oriented(path: Path, values: Shaped[np.ndarray, "x y z ..."], affine: Float[np.ndarray, "4 4"]) -> Volume:
+    """The values with their axes in the stated order."""
+    orientations = import_extra("nibabel.orientations", _PURPOSE)
+    found = orientations.io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
+    if np.isnan(found).any():
+        raise InputError(f"'{path}': expected an affine matrix that leads into three directions, got {affine.tolist()}")
+    moves = orientations.ornt_transform(found, orientations.axcodes2ornt(AXES))
+    spacing = np.empty(3)
+    spacing[moves[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
+    slices, rows, columns = spacing.tolist()
+    array = np.ascontiguousarray(orientations.apply_orientation(values, moves))
+    return Volume(array, (slices, rows, columns))
+
+
+def _wanted_shape(volume: Volume, shape: Sequence[int] | None, spacing: Sequence[float] | None) -> tuple[int, ...]:
+    if (shape is None) == (spacing is None):
+        raise InputError(f"expected either shape or spacing, got shape={shape} and spacing={spacing}: give one of them")
+    wanted = np.asarray(shape if spacing is None else spacing)
+    if wanted.shape != (3,) or not (wanted > 0).all() or (shape is not None and wanted.dtype.kind not in "iu"):
+        name, kind = ("shape", "whole numbers") if spacing is None else ("spacing", "numbers of mm")
+        raise InputError(f"{name}: expected three {kind} above 0 (slices, rows, columns), got {shape or spacing}")
+    if spacing is not None:
+        wanted = np.rint(np.array(volume.array.shape[:3]) * volume.spacing / wanted).clip(1)
+    return tuple(int(number) for number in wanted)
+
+
+def _interpolated(array: Float[np.ndarray, "s h w ..."], shape: tuple[int, ...]) -> Float[np.ndarray, "S H W ..."]:
+    ndimage = import_extra("scipy.ndimage", "resampling volumes")
+    factors = np.array([n / m for n, m in zip(array.shape, shape, strict=False)] + [1.0] * (array.ndim - 3))
+    smooth = ndimage.gaussian_filter(array, (factors - 1).clip(0) / 2, mode="nearest")
+    return ndimage.zoom(smooth, 1 / factors, order=1, mode="nearest", grid_mode=True)
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(f"'{path}' is damaged ({' '.join(str(error).split())}): copy or download it again")

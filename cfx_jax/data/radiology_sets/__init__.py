@@ -1,0 +1,15 @@
+"""Public sets of chest radiographs and magnetic resonance images of the brain, with what radiologists marked.
+
+A ``read_NAME`` lists a set in the layout in which it is published; ``RSNAPneumonia`` and ``MSDBrainTumour`` prepare its
+images once, store them as a TensorFlow Datasets set in ArrayRecord files, and are then random-access sources of two
+classes. No TensorFlow is needed. The builders are in ``cfx_jax.data.radiology_sets.builder``, which imports
+``tensorflow_datasets``.
+"""
+
+from cfx_jax.data.radiology_sets.msd import BrainRecord as BrainRecord
+from cfx_jax.data.radiology_sets.msd import read_msd_brain as read_msd_brain
+from cfx_jax.data.radiology_sets.patients import split_patients as split_patients
+from cfx_jax.data.radiology_sets.rsna import ChestRecord as ChestRecord
+from cfx_jax.data.radiology_sets.rsna import read_rsna as read_rsna
+from cfx_jax.data.radiology_sets.source import MSDBrainTumour as MSDBrainTumour
+from cfx_jax.data.radiology_sets.source import RSNAPneumonia as RSNAPneumonia

@@ -1,0 +1,107 @@
+"""What every synthetic world shares: random streams, labels, checks of options, and the source that draws."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from cfx_jax.errors import InputError
+
+SMALLEST_SIZE = 32
+_LABEL = 0  # the stream that decides the label; a world's own streams count from 1
+
+
+def stream(seed: int, index: int, purpose: int) -> np.random.Generator:
+    """The random numbers of one aspect of one picture."""
+    return np.random.default_rng([seed, index, purpose])
+
+
+def label_of(seed: int, index: int, *, prevalence: float) -> int:
+    """The label of one picture, 1 = diseased, without drawing it."""
+    return int(stream(seed, index, _LABEL).random() < prevalence)
+
+
+def check_picture(seed: int, index: int, size: int) -> None:
+    """Checks which picture is asked for.
+
+    Raises:
+        InputError: the seed or the index is negative, or the side below 32 pixels.
+    """
+    if min(seed, index) < 0:
+        raise InputError(f"seed and index must be 0 or more, got {seed} and {index}: count from 0")
+    if size < SMALLEST_SIZE:
+        raise InputError(f"size must be at least {SMALLEST_SIZE} pixels, got {size}: ask for a larger picture")
+
+
+def check_share(name: str, value: float, example: float) -> None:
+    """Checks that an option is a share; ``example`` is one to suggest.
+
+    Raises:
+        InputError: it is outside [0, 1].
+    """
+    if not 0 <= value <= 1:
+        raise InputError(f"{name} must be a share in [0, 1], got {value}: give e.g. {example}")
+
+
+def check_severity(severity: float) -> None:
+    """Checks the factor on the findings.
+
+    Raises:
+        InputError: it is not above 0.
+    """
+    if not severity > 0:
+        raise InputError(f"severity must be above 0, got {severity}: give e.g. 1.0, the standard world")
+
+
+def check_options(
+    *, seed: int, index: int, size: int, prevalence: float, severity: float, confounder: float | None
+) -> None:
+    """Checks the options of a world whose tag is bound to the label by a strength.
+
+    Raises:
+        InputError: naming the first that is out of its range.
+    """
+    check_picture(seed, index, size)
+    check_share("prevalence", prevalence, 0.5)
+    check_severity(severity)
+    if confounder is not None and not 0 <= confounder <= 1:
+        raise InputError(
+            f"confounder must be None or a strength in [0, 1], got {confounder}: give e.g. 0.9, or None for no tag"
+        )
+
+
+def is_tagged(rng: np.random.Generator, label: int, strength: float | None) -> bool:
+    """Whether a picture of the given label carries the planted tag: ``(1 + strength) / 2`` of the diseased and
+    ``(1 - strength) / 2`` of the healthy ones do, none where the strength is None."""
+    if strength is None:
+        return False
+    return bool(rng.random() < 0.5 + (0.5 if label else -0.5) * strength)
+
+
+class DrawnSource:
+    """The first pictures of one synthetic world, drawn when asked for.
+
+    Args:
+        num_images: how many, at least 1.
+        draw: index -> item.
+        label_of: index -> the item's label, without drawing it.
+
+    Raises:
+        InputError: no picture is asked for.
+    """
+
+    class_names: Sequence[str]
+
+    def __init__(self, num_images: int, draw: Callable[[int], dict[str, Any]], label_of: Callable[[int], int]) -> None:
+        if num_images < 1:
+            raise InputError(f"num_images must be at least 1, got {num_images}: ask for some pictures")
+        self._draw = draw
+        self.labels: Int[np.ndarray, " n"] = np.array([label_of(index) for index in range(num_images)])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        position = range(len(self))[index]  # raises IndexError past the end and counts negative ones from it
+        return self._draw(position)

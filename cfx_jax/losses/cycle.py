@@ -1,0 +1,153 @@
+"""What the generators and discriminators of SyCE and CyCE are trained with (Charachon et al. 2021, "Leveraging
+Conditional Generative Models in a General Explanation Framework of Classifier Decisions"; weights as released).
+
+One generator for each class that the classifier may predict: for images predicted c, ``x_a = g_c(x)`` is the adversary,
+``x_s = g_c(x_a)`` the same generator applied twice, ``x_cy = g_c'(x_a)`` the cycle back. Targets are the classifier's
+decisions, not the labels of the data. The distance of x and x_a has no price of its own.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from cfx_jax.errors import InputError
+from cfx_jax.losses.cross_entropy import cross_entropy
+from cfx_jax.losses.subgradients import safe_abs, safe_sqrt
+
+Images = Float[Array, "b h w c"]
+Logits = Float[Array, "b 2"]
+
+
+@dataclass(frozen=True)
+class CycleWeights:
+    """The weights of the terms of the same names; a term of weight 0 is left out."""
+
+    symmetric: float
+    """Of the reconstruction error of x by x_s."""
+    cyclic: float
+    """Of the reconstruction error of x by x_cy."""
+    adversarial_class: float
+    """Of the cross-entropy of x_a with the other class."""
+    symmetric_class: float
+    """Of the cross-entropy of x_s with the predicted class."""
+    cyclic_class: float
+    """Of the cross-entropy of x_cy with the predicted class."""
+    realness: float
+    """Of the discriminator's verdict on x_a."""
+
+
+SYCE = CycleWeights(10.0, 2.0, 0.2, 0.01, 0.005, 0.25)
+"""The released weights of SyCE (symmetric and cyclic)."""
+
+CYCE = CycleWeights(0.0, 10.0, 0.2, 0.0, 0.005, 0.25)
+"""The released weights of CyCE (cyclic alone)."""
+
+
+def cycle_terms(
+    images: Images,
+    generated: tuple[Images, Images, Images],
+    predicted: Int[Array, " b"],
+    generated_logits: tuple[Logits, Logits, Logits],
+    realness: Float[Array, " b"],
+    *,
+    weights: CycleWeights,
+) -> dict[str, Array]:
+    """The generators' loss on images predicted one class, as its weighted parts; their sum is the loss.
+
+    Args:
+        images: in [0, 1].
+        generated: the adversary x_a, the image x_s of symmetry and the image x_cy of the cycle, of each.
+        predicted: the class that the classifier decides on for each image, 0 or 1.
+        generated_logits: the classifier's two logits of the images in ``generated``; it is frozen.
+        realness: logits of the other class's discriminator on x_a, above 0 for what seems real.
+        weights: ``SYCE``, ``CYCE`` or others.
+
+    Returns:
+        Scalars by the names of the fields of ``CycleWeights`` whose weight is not 0.
+
+    Raises:
+        InputError: another number of classes than two.
+    """
+    if generated_logits[0].shape[-1] != 2:
+        raise InputError(f"logits: expected two classes, got {generated_logits[0].shape[-1]}")
+    _, symmetric, cyclic = generated
+    adversarial_logits, symmetric_logits, cyclic_logits = generated_logits
+    terms = {
+        "symmetric": reconstruction_error(images, symmetric),
+        "cyclic": reconstruction_error(images, cyclic),
+        "adversarial_class": cross_entropy(adversarial_logits, 1 - predicted),
+        "symmetric_class": cross_entropy(symmetric_logits, predicted),
+        "cyclic_class": cross_entropy(cyclic_logits, predicted),
+        "realness": jax.nn.softplus(-realness).mean(),
+    }
+    return {name: weight * terms[name] for name, weight in asdict(weights).items() if weight}
+
+
+def reconstruction_error(images: Images, reconstructions: Images) -> Float[Array, ""]:
+    """The mean square plus the mean magnitude of the difference of two batches of images."""
+    difference = images - reconstructions
+    return jnp.square(difference).mean() + safe_abs(difference).mean()
+
+
+def discriminator_terms(
+    key: PRNGKeyArray,
+    discriminator: Callable[[Float[Array, "h w c"]], Float[Array, ""]],
+    real: Images,
+    fake: Images,
+    *,
+    penalty: float = 1.0,
+) -> dict[str, Array]:
+    """A discriminator's loss as its parts, the two verdicts and the gradient penalty; their sum is the loss.
+
+    Args:
+        key: draws the penalty's images.
+        discriminator: one image -> logit, above 0 for what seems real.
+        real: images of a class by the classifier's decision.
+        fake: generated images that are to pass for it, of the same shape; no gradient reaches their generator.
+        penalty: weight of the gradient penalty, at least 0 (released: 1).
+
+    Returns:
+        The scalars ``"real"``, ``"fake"`` and ``"penalty"``, the last weighted.
+
+    Raises:
+        InputError: real and generated images of different shapes.
+    """
+    fake = jax.lax.stop_gradient(fake)
+    return {
+        "real": jax.nn.softplus(-jax.vmap(discriminator)(real)).mean(),
+        "fake": jax.nn.softplus(jax.vmap(discriminator)(fake)).mean(),
+        "penalty": penalty * gradient_penalty(key, discriminator, real, fake),
+    }
+
+
+def gradient_penalty(
+    key: PRNGKeyArray,
+    discriminator: Callable[[Float[Array, "h w c"]], Float[Array, ""]],
+    real: Images,
+    fake: Images,
+) -> Float[Array, ""]:
+    """How far the discriminator's slope is from 1 between real and generated images: the mean of (‖∇D‖ - 1)^2.
+
+    Source: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", equation 3, both sides. The slope is taken at
+    ``real + e (fake - real)`` with e uniform in [0, 1] for each pair.
+
+    Args:
+        key: draws e.
+        discriminator: one image -> scalar, twice differentiable almost everywhere.
+        real: real images.
+        fake: generated images, of the same shape.
+
+    Returns:
+        A scalar, at least 0; where the slope is 0 its derivative is taken as 0.
+
+    Raises:
+        InputError: different shapes.
+    """
+    if real.shape != fake.shape:
+        raise InputError(f"fake: expected as many images of the same size as real, {real.shape}, got {fake.shape}")
+    share = jax.random.uniform(key, (len(real), 1, 1, 1), real.dtype)
+    slopes = jax.vmap(jax.grad(discriminator))(real + share * (fake - real))
+    return jnp.square(safe_sqrt(jnp.square(slopes).sum(axis=(1, 2, 3))) - 1).mean()

@@ -1,0 +1,44 @@
+"""A classifier that decides at another threshold than one half (Charachon et al. 2020, section III)."""
+
+import jax
+import jax.numpy as jnp
+from jax.tree_util import Partial
+from jaxtyping import Array, Float
+
+from cfx_jax.callables import as_pytree
+from cfx_jax.checks import is_concrete
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import Classifier, log_odds
+
+
+def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> Partial:
+    """Remaps the probability of class 1 piecewise linearly so that a threshold becomes one half; 0 and 1 stay.
+
+    Args:
+        classifier: image (h, w, c) -> two logits.
+        threshold: the probability of class 1 from which class 1 is decided, in (0, 1); 0.5 changes nothing.
+
+    Returns:
+        The classifier, image (h, w, c) -> the logarithms of the two remapped probabilities, which are logits too; a pytree
+        with the threshold as a leaf.
+
+    Raises:
+        InputError: a threshold outside (0, 1), or (when called) another number of classes.
+    """
+    if is_concrete(threshold) and not 0 < threshold < 1:
+        raise InputError(f"threshold: expected a probability in (0, 1), got {threshold}")
+    return Partial(_remap, as_pytree(classifier), jnp.asarray(threshold, jnp.float32))
+
+
+def _remap(classifier: Classifier, threshold: Float[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, " 2"]:
+    logits = classifier(image)
+    if logits.shape != (2,):
+        raise InputError(f"classifier: expected two logits, since one threshold parts two classes, got {logits.shape}")
+    odds = log_odds(logits, 1)
+    # The class below its threshold has p / (2 t); the other's is taken from it, so that nothing cancels.
+    below = odds < jnp.log(threshold) - jnp.log1p(-threshold)
+    smaller = -jax.nn.softplus(jnp.where(below, -odds, odds)) - jnp.log(2 * jnp.where(below, threshold, 1 - threshold))
+    # At the threshold itself the smaller is one half up to rounding, never above it.
+    smaller = jnp.minimum(smaller, -jnp.log(2.0))
+    larger = jnp.log1p(-jnp.exp(smaller))
+    return jnp.where(below, jnp.stack([larger, smaller]), jnp.stack([smaller, larger]))

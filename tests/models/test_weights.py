@@ -1,0 +1,230 @@
+"""Weights by torchvision's names: every tensor finds its place, and every mistake its message."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from cfx_jax.errors import InputError
+from cfx_jax.models import EfficientNet, ResNet, Stage, import_weights
+
+
+def norm(name, width):
+    tensors = ("weight", "bias", "running_mean", "running_var")
+    return {**{f"{name}.{tensor}": (width,) for tensor in tensors}, f"{name}.num_batches_tracked": ()}
+
+
+def resnet_block(name, channels, width, *, projects=False):
+    shapes = {f"{name}.conv1.weight": (width, channels, 3, 3), f"{name}.conv2.weight": (width, width, 3, 3)}
+    shapes |= norm(f"{name}.bn1", width) | norm(f"{name}.bn2", width)
+    if projects:
+        shapes |= {f"{name}.downsample.0.weight": (width, channels, 1, 1)} | norm(f"{name}.downsample.1", width)
+    return shapes
+
+
+def mbconv(name, channels, width, *, expansion, size):
+    """torchvision leaves the first item of the sequence out where nothing is expanded."""
+    inner, first = expansion * channels, 0
+    shapes = {}
+    if expansion > 1:
+        shapes, first = {f"{name}.0.0.weight": (inner, channels, 1, 1)} | norm(f"{name}.0.1", inner), 1
+    shapes |= {f"{name}.{first}.0.weight": (inner, 1, size, size)} | norm(f"{name}.{first}.1", inner)
+    reduced, gate = max(1, channels // 4), f"{name}.{first + 1}"
+    shapes |= {f"{gate}.fc1.weight": (reduced, inner, 1, 1), f"{gate}.fc1.bias": (reduced,)}
+    shapes |= {f"{gate}.fc2.weight": (inner, reduced, 1, 1), f"{gate}.fc2.bias": (inner,)}
+    return shapes | {f"{name}.{first + 2}.0.weight": (width, inner, 1, 1)} | norm(f"{name}.{first + 2}.1", width)
+
+
+RESNET = {
+    "conv1.weight": (4, 3, 4, 4),
+    **norm("bn1", 4),
+    **resnet_block("layer1.0", 4, 4),
+    **resnet_block("layer1.1", 4, 4),
+    **resnet_block("layer2.0", 4, 6, projects=True),
+    "fc.weight": (3, 6),
+    "fc.bias": (3,),
+}
+EFFICIENTNET = {
+    "features.0.0.weight": (4, 3, 3, 3),
+    **norm("features.0.1", 4),
+    **mbconv("features.1.0.block", 4, 4, expansion=1, size=3),
+    **mbconv("features.2.0.block", 4, 6, expansion=2, size=5),
+    **mbconv("features.2.1.block", 6, 6, expansion=2, size=5),
+    "features.3.0.weight": (8, 6, 1, 1),
+    **norm("features.3.1", 8),
+    "classifier.1.weight": (3, 8),
+    "classifier.1.bias": (3,),
+}
+
+
+def random_tensors(shapes):
+    rng = np.random.default_rng(0)
+    return {name: rng.uniform(0.5, 1.5, shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+@functools.cache
+def resnet():
+    sizes = {"stage_sizes": (2, 1), "widths": (4, 6), "num_classes": 3}
+    return ResNet(block="basic", stem="patch", **sizes, rngs=nnx.Rngs(0))
+
+
+@functools.cache
+def shapes_of_resnet():
+    """Quicker than drawing weights that are replaced at once."""
+    return nnx.eval_shape(resnet.__wrapped__)
+
+
+@functools.cache
+def shapes_of_efficientnet():
+    sizes = {"stages": (Stage(1, 3, 1, 4, 1), Stage(2, 5, 2, 6, 2)), "stem_width": 4, "top_width": 8, "num_classes": 3}
+    return nnx.eval_shape(lambda: EfficientNet(**sizes, rngs=nnx.Rngs(0)))
+
+
+def weights(model):
+    state = nnx.state(model, (nnx.Param, nnx.BatchStat))
+    return jax.tree.map(np.asarray, nnx.to_pure_dict(state))
+
+
+@pytest.mark.parametrize(("model", "shapes"), [(shapes_of_resnet, RESNET), (shapes_of_efficientnet, EFFICIENTNET)])
+def test_each_tensor_is_used_once(model, shapes):
+    tensors = random_tensors(shapes)
+    imported = jax.tree.leaves(weights(import_weights(model(), tensors)))
+    given = [tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")]
+    assert len(imported) == len(given)
+    flat = (np.sort(np.concatenate([array.ravel() for array in arrays])) for arrays in (imported, given))
+    np.testing.assert_array_equal(*flat)
+
+
+def test_tensors_of_a_resnet_are_where_their_names_say():
+    tensors = random_tensors(RESNET)
+    model = import_weights(shapes_of_resnet(), tensors)
+    block = model.stages[1][0]
+    pairs = [
+        (model.stem.conv.kernel, tensors["conv1.weight"].transpose(2, 3, 1, 0)),
+        (model.stem.norm.var, tensors["bn1.running_var"]),
+        (model.stages[0][1].conv2.kernel, tensors["layer1.1.conv2.weight"].transpose(2, 3, 1, 0)),
+        (block.norm2.scale, tensors["layer2.0.bn2.weight"]),
+        (block.shortcut.linear.kernel, tensors["layer2.0.downsample.0.weight"][:, :, 0, 0].T),
+        (block.shortcut.norm.mean, tensors["layer2.0.downsample.1.running_mean"]),
+        (model.head.kernel, tensors["fc.weight"].T),
+        (model.head.bias, tensors["fc.bias"]),
+    ]
+    for ours, expected in pairs:
+        np.testing.assert_array_equal(ours[...], expected)
+
+
+def test_tensors_of_an_efficientnet_are_where_their_names_say():
+    tensors = random_tensors(EFFICIENTNET)
+    model = import_weights(shapes_of_efficientnet(), tensors)
+    plain, _, last = model.blocks
+    pairs = [
+        (model.stem.conv.kernel, tensors["features.0.0.weight"].transpose(2, 3, 1, 0)),
+        (plain.depthwise.kernel, tensors["features.1.0.block.0.0.weight"].transpose(2, 3, 1, 0)),
+        (plain.project.norm.bias, tensors["features.1.0.block.2.1.bias"]),
+        (last.expand.linear.kernel, tensors["features.2.1.block.0.0.weight"][:, :, 0, 0].T),
+        (last.depthwise_norm.mean, tensors["features.2.1.block.1.1.running_mean"]),
+        (last.excitation.reduce.kernel, tensors["features.2.1.block.2.fc1.weight"][:, :, 0, 0].T),
+        (last.excitation.expand.bias, tensors["features.2.1.block.2.fc2.bias"]),
+        (last.project.linear.kernel, tensors["features.2.1.block.3.0.weight"][:, :, 0, 0].T),
+        (model.top.norm.scale, tensors["features.3.1.weight"]),
+        (model.head.kernel, tensors["classifier.1.weight"].T),
+    ]
+    for ours, expected in pairs:
+        np.testing.assert_array_equal(ours[...], expected)
+
+
+def test_the_given_model_keeps_its_weights_and_the_copy_its_mode():
+    model = nnx.view(resnet(), use_running_average=True)
+    before = weights(model)
+    imported = import_weights(model, random_tensors(RESNET))
+    jax.tree.map(np.testing.assert_array_equal, weights(model), before)
+    assert imported.stem.norm.use_running_average and np.any(imported.head.bias[...] != model.head.bias[...])
+
+
+def test_the_model_does_not_share_the_memory_of_the_tensors():
+    buffer = np.zeros(64 + 3 * 4, np.uint8)
+    start = -buffer.ctypes.data % 64  # what JAX can take as it is
+    bias = buffer[start : start + 12].view(np.float32)
+    imported = import_weights(shapes_of_resnet(), random_tensors(RESNET) | {"fc.bias": bias})
+    bias[:] = 5
+    np.testing.assert_array_equal(imported.head.bias[...], 0)
+
+
+def test_halves_and_doubles_become_float32():
+    tensors = random_tensors(RESNET)
+    tensors["fc.weight"], tensors["fc.bias"] = tensors["fc.weight"].astype(np.float16), np.arange(3, dtype=np.float64)
+    imported = import_weights(shapes_of_resnet(), tensors)
+    assert imported.head.kernel.dtype == imported.head.bias.dtype == jnp.float32
+    np.testing.assert_array_equal(imported.head.bias[...], np.arange(3))
+
+
+def test_counters_and_the_auxiliary_head_are_not_asked_for():
+    tensors = {name: each for name, each in random_tensors(RESNET).items() if "num_batches" not in name}
+    with_head = tensors | {"AuxLogits.fc.weight": np.zeros((3, 768), np.float32)}
+    import_weights(shapes_of_resnet(), tensors)
+    import_weights(shapes_of_resnet(), with_head)
+
+
+@pytest.mark.parametrize("given", [(), ("fc.weight", "fc.bias")])
+def test_kept_layers_keep_their_weights(given):
+    """Whether the file has none for them or some of another size."""
+    tensors = {name: each for name, each in random_tensors(RESNET).items() if not name.startswith("fc.")}
+    tensors |= {name: np.zeros((1000, 6) if name == "fc.weight" else 1000, np.float32) for name in given}
+    imported = import_weights(resnet(), tensors, keep=("fc",))
+    np.testing.assert_array_equal(imported.head.kernel[...], resnet().head.kernel[...])
+    np.testing.assert_array_equal(imported.stem.norm.bias[...], tensors["bn1.bias"])
+
+
+def without(*names):
+    return {name: tensor for name, tensor in random_tensors(RESNET).items() if name not in names}
+
+
+WITH_LAYER_3 = {f"layer3.{i}.conv1.weight": np.zeros(1) for i in range(4)}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        (
+            without("bn1.bias"),
+            r"tensors: expected the 42 of this architecture by torchvision's names, got 1 missing \(bn1.bias\): "
+            "give the file of this very architecture, and name a layer of another size in `keep`",
+        ),
+        (
+            random_tensors(RESNET) | WITH_LAYER_3,
+            r"got 4 left over \(layer3.0.conv1.weight, layer3.1.conv1.weight, layer3.2.conv1.weight, ...\):",
+        ),
+        (
+            {"head.weight": np.zeros(1)},
+            r"got 42 missing \(bn1.bias, bn1.running_mean, bn1.running_var, ...\) and 1 left over \(head.weight\)",
+        ),
+        (
+            random_tensors(RESNET | {"conv1.weight": (4, 1, 4, 4)}),
+            r"tensors: expected conv1.weight of shape \(4, 4, 3, 4\) in Flax's order of axes, got \(4, 4, 1, 4\): "
+            r"is it another width, another number of classes \(name its layer in `keep`\) or of channels\?",
+        ),
+        (
+            random_tensors(RESNET | {"layer2.0.downsample.0.weight": (6, 4, 3, 3)}),
+            r"layer2.0.downsample.0.weight of shape \(4, 6\) in Flax's order of axes, got \(3, 3, 4, 6\)",
+        ),
+    ],
+)
+def test_tensors_of_another_network_are_named(tensors, message):
+    with pytest.raises(InputError, match=message):
+        import_weights(shapes_of_resnet(), tensors)
+
+
+def test_models_without_torchvisions_names_are_refused():
+    message = "model: expected one of ResNet, EfficientNet, InceptionV3, got Linear: torchvision has no names for it"
+    with pytest.raises(InputError, match=message):
+        import_weights(nnx.Linear(2, 3, rngs=nnx.Rngs(0)), {})
+
+
+@pytest.mark.parametrize("keep", ["fc", ("head",), ("fc.weight",)])
+def test_a_kept_layer_that_the_model_has_not_is_named(keep):
+    message = r"keep: expected torchvision's names of layers of the model, such as \('fc',\), got "
+    with pytest.raises(InputError, match=message):
+        import_weights(shapes_of_resnet(), random_tensors(RESNET), keep=keep)

@@ -1,0 +1,55 @@
+"""Images grouped by a classifier's decision."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cfx_jax.data import ArraySource, training_batches
+from cfx_jax.errors import InputError
+from trainers.decisions import DecidedSource, check_both_decided, decide, decide_source
+
+IMAGES = np.linspace(0, 1, 41, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 1), np.float32)
+SOURCE = ArraySource(IMAGES, np.zeros(41, np.int32), ("healthy", "ill"))
+
+
+def bright(image: jax.Array) -> jax.Array:
+    return jnp.stack([jnp.zeros(()), image.mean() - 0.5])
+
+
+def test_decisions_are_the_classifiers_and_one_half_is_class_1() -> None:
+    expected = (np.arange(41) >= 20).astype(int)
+    np.testing.assert_array_equal(decide(bright, IMAGES, batch_size=8), expected)
+    chosen = np.array([40, 3, 20, 19])
+    np.testing.assert_array_equal(decide_source(bright, SOURCE, chosen, batch_size=8), expected[chosen])
+
+
+def test_a_source_is_read_in_parts_to_the_same_decisions() -> None:
+    np.testing.assert_array_equal(
+        decide_source(bright, SOURCE, np.arange(41), batch_size=2), decide(bright, IMAGES, batch_size=41)
+    )
+
+
+def test_a_decided_source_has_the_chosen_images_with_the_decisions_as_labels() -> None:
+    chosen = np.array([40, 3, 20])
+    decided = DecidedSource(SOURCE, chosen, np.array([1, 0, 1]))
+    assert [len(decided), *(decided[i]["label"] for i in range(3))] == [3, 1, 0, 1]
+    np.testing.assert_array_equal([decided[i]["image"].mean() for i in range(3)], IMAGES[chosen, 0, 0, 0])
+
+
+def test_balanced_batches_of_it_alternate_between_the_decisions() -> None:
+    decisions = (np.arange(41) >= 30).astype(np.int32)
+    batches = training_batches(DecidedSource(SOURCE, np.arange(41), decisions), np.arange(41), batch_size=8, seed=0)
+    for _ in range(10):  # over several epochs of 60
+        images = next(batches)["image"].mean(axis=(1, 2, 3))
+        assert (images[0::2] < 0.75).all() and (images[1::2] >= 0.75).all()
+
+
+def test_a_classifier_that_decides_one_way_is_named_with_the_counts() -> None:
+    check_both_decided(np.array([0, 1]), name="training images")
+    with pytest.raises(
+        InputError, match=r"both classes on the training images.* got class 0 for 3 and class 1 for 0 .*mod"
+    ):
+        check_both_decided(np.zeros(3, int), name="training images")
+    with pytest.raises(InputError, match="expected two classes, since each has a generator, got 3"):
+        decide(lambda image: jnp.zeros(3), IMAGES, batch_size=8)

@@ -1,0 +1,208 @@
+"""Training of a pair of generators: they learn, the classifier stays, and a stopped training goes on to the same bits."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from toy_training import bits, images_and_labels, source, validation
+
+from cfx_jax.counterfactuals.similar_adversarial import similar_adversarial
+from cfx_jax.errors import InputError
+from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
+from cfx_jax.models.generator_views import generator_of
+from cfx_jax.models.unet import LinearHead
+from cfx_jax.training import load_config
+from cfx_jax.training.workdir import prepare_workdir
+from trainers import similar_adversarial as trainer
+from trainers.nnx_views import evaluation_view, graph_of, variables_of
+from trainers.result import config_from
+from trainers.similar_adversarial import Config, PlateauConfig, choose_generator, init, make_step
+
+PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
+
+
+def classifier(image: jax.Array) -> jax.Array:
+    """Reads the strong pattern of the toy data, left half against right half."""
+    score = 8 * (PATTERN * image).mean()
+    return jnp.stack([-score, score])
+
+
+def _config(num_steps: int, **options: Any) -> Config:
+    small = {
+        "filters": (3, 4), "head_filters": (3,), "batch_size": 32, "eval_batch_size": 64, "log_every": 10,
+        "evaluate_every": 4, "checkpoint_every": 3, "optimiser": PlateauConfig(1e-2, steps_per_epoch=2, smallest=1e-3),
+        "weights": SimilarAdversarialWeights(similar_class=1.0, adversarial_class=1.0, proximity=1e-3, variation=0.02),
+    }  # fmt: skip
+    return Config(num_steps=num_steps, **{**small, **options})
+
+
+class LinearPair(nnx.Module):
+    """Two generators that scale and shift an image: quick to compile."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.similar, self.adversarial = LinearHead(1, (), 1, rngs=rngs), LinearHead(1, (), 1, rngs=rngs)
+
+    def __call__(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return jnp.clip(self.similar(images), 0, 1), jnp.clip(self.adversarial(images), 0, 1)
+
+
+def _train(workdir: Path, config: Config) -> Any:
+    data = (source(64), np.arange(64), validation(64))
+    return trainer.train(config, classifier, *data, workdir, model=LinearPair, progress=False)
+
+
+@cache
+def _trained(num_steps: int = 150) -> tuple[Any, list[dict[str, float]]]:
+    """State and metrics after some steps on changing batches, with a learning rate that stays."""
+    config = _config(num_steps, optimiser=PlateauConfig(1e-2, steps_per_epoch=1000))
+    state, step = init(jax.random.key(0), config), jax.jit(make_step(config, classifier))
+    history = []
+    for index in range(num_steps):
+        state, metrics = step(state, jax.random.key(0), {"image": images_and_labels(32, seed=100 + index)[0]})
+        history.append({name: float(value) for name, value in metrics.items()})
+    return state, history
+
+
+def test_defaults_are_those_of_the_method_card() -> None:
+    config = Config()
+    assert (config.generator, config.head_filters, config.batch_size) == ("single", (32, 16), 8)
+    assert config.weights == SimilarAdversarialWeights(3, 1, 1, 0.2, 1e-3, 1e-3, 0.2, 0.2)
+    assert (config.optimiser.learning_rate, config.optimiser.factor, config.optimiser.patience) == (1e-4, 1 / 3, 3)
+    assert config.num_steps == 70 * config.optimiser.steps_per_epoch == 70 * -(-11_917 // 8)
+
+
+def test_loss_falls_until_decisions_are_kept_and_turned_over() -> None:
+    _, history = _trained()
+    first, last = history[0], history[-1]
+    assert last["loss"] < 0.5 * first["loss"]
+    assert last["kept"] > 0.9 and last["turned"] > 0.9
+    terms = SimilarAdversarialWeights.__dataclass_fields__
+    assert last["loss"] == pytest.approx(sum(last[name] for name in terms), rel=1e-4)
+
+
+def test_the_explanation_lies_where_the_classifier_looks() -> None:
+    config, (state, _) = _config(150), _trained()
+    generator = generator_of(evaluation_view(graph_of(choose_generator(config, None)), state.params, state.rest))
+    images = jnp.asarray(images_and_labels(16, seed=3)[0])
+    pairs = jax.jit(lambda generator, images: jax.vmap(lambda x: similar_adversarial(generator, x))(images))(
+        generator, images
+    )
+    moved = np.asarray(pairs.adversarial - pairs.similar)
+    assert np.mean(PATTERN * moved * np.sign(-(PATTERN * images).mean(axis=(1, 2, 3), keepdims=True))) > 0.02
+
+
+def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+    config = _config(8)
+    whole = bits(variables_of(_train(tmp_path, config)))
+    assert bits(variables_of(trainer.load(tmp_path, model=LinearPair))) == whole
+    shutil.rmtree(tmp_path / "checkpoints" / "step_00000008")
+    with pytest.raises(
+        InputError, match="stands at step 6 of 8: call train again to finish it, or pass unfinished=True"
+    ):
+        trainer.load(tmp_path, model=LinearPair)
+    assert bits(variables_of(_train(tmp_path, config))) == whole
+    # A plain function has no weights to tell it by, and no address that another process would not have.
+    assert load_config(tmp_path)["data"]["classifier"].startswith("0 values")
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    evaluated = [line for line in lines if "validation_loss" in line]
+    assert [line["step"] for line in evaluated] == [4, 8]
+    assert all(line["validation_score"] == -line["validation_loss"] for line in evaluated)
+
+
+def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
+    config = _config(1, margin=0.5, generator="duo")
+    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_the_learning_rate_falls_to_a_third_where_the_loss_stands_still_and_stops_at_its_smallest() -> None:
+    optimiser = trainer.make_optimiser(PlateauConfig(0.9, patience=3, steps_per_epoch=2, smallest=0.1))
+    params = {"w": jnp.zeros(1)}
+
+    @jax.jit
+    def update(state: Any, loss: float) -> tuple[jax.Array, Any]:
+        updates, state = optimiser.update({"w": jnp.ones(1)}, state, params, value=loss)
+        return -updates["w"][0], state
+
+    state, rates = optimiser.init(params), []
+    for loss in [4.0, 2.0] * 14:  # each epoch of two steps has the mean 3
+        rate, state = update(state, loss)
+        rates.append(float(rate))
+    # The first epoch is the best so far; three more without a lower loss end at step 8, and so on.
+    expected = [0.9] * 7 + [0.3] * 6 + [0.1] * 15
+    np.testing.assert_allclose(rates, expected, rtol=1e-4)
+    for loss in (1.0, 1.0):
+        rate, state = update(state, loss)
+    assert float(rate) == pytest.approx(0.1, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"generator": "triple"}, "generator: expected one of 'single', 'duo', got 'triple'"),
+        ({"optimiser": PlateauConfig(factor=1.0)}, r"optimiser: expected a factor in \(0, 1\), .*factor=1.0"),
+        ({"optimiser": PlateauConfig(1e-6)}, "0 < smallest <= learning_rate, got .*learning_rate=1e-06"),
+        ({"optimiser": PlateauConfig(patience=0)}, "patience and steps_per_epoch of at least 1"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_step(_config(1, **options), classifier)
+
+
+def test_mistakes_of_the_run_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="select: expected one of 'loss', 'none', got 'kept'"):
+        _train(tmp_path, _config(1, select="kept"))
+    with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
+        trainer.make_evaluate(_config(1), classifier, {"image": 2 + validation(2)["image"]})
+    with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
+        _train(tmp_path, _config(1, batch_size=0))
+    prepare_workdir(tmp_path, {"trainer": "trades"})
+    with pytest.raises(InputError, match=r"expected a training of similar_adversarial, .* is of trades"):
+        trainer.load(tmp_path)
+    shutil.rmtree(tmp_path)
+    prepare_workdir(tmp_path, {"trainer": "similar_adversarial"})
+    with pytest.raises(InputError, match="has no checkpoint yet: train first"):
+        trainer.load(tmp_path, model=LinearPair)
+
+
+SHARDED = """
+import jax, numpy as np
+from cfx_jax.parallel import data_mesh, replicate, shard
+from test_train_similar_adversarial import LinearPair, _config, classifier
+from toy_training import batch
+from trainers.similar_adversarial import init, make_step
+
+assert len(jax.devices()) == 4
+config = _config(3)
+step = jax.jit(make_step(config, classifier, model=LinearPair))
+alone = init(jax.random.key(0), config, model=LinearPair)
+spread = replicate(alone, data_mesh())
+for index in range(3):
+    key = jax.random.key(index)
+    alone, metrics = step(alone, key, batch())
+    spread, other = step(spread, key, shard(batch(), data_mesh()))
+for one, two in zip(jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other)), strict=True):
+    np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+print("same")
+"""
+
+
+@pytest.mark.slow
+def test_a_step_over_four_devices_equals_one_device() -> None:
+    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    flags = "--xla_force_host_platform_device_count=4"
+    paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
+    result = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
+    assert result.stdout == "same\n", result.stderr

@@ -1,0 +1,95 @@
+"""Images grouped by what a frozen classifier decides on them; the labels of the data play no part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh
+from jaxtyping import Float, Int
+
+from cfx_jax.callables import as_pytree
+from cfx_jax.counterfactuals.cycle import decided_class
+from cfx_jax.data.source import check_indices, load_arrays
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import map_examples
+
+_BATCHES_READ = 16
+"""Batches that are in memory at once while a source is read."""
+
+
+def decide(
+    classifier: Classifier, images: Float[np.ndarray, "n h w c"], *, batch_size: int, mesh: Mesh | None = None
+) -> Int[np.ndarray, " n"]:
+    """The classes that a classifier of two classes decides on.
+
+    Args:
+        classifier: one image -> two logits.
+        images: values in [0, 1].
+        batch_size: images computed at once.
+        mesh: devices to spread them over.
+
+    Returns:
+        0 or 1 for each image.
+
+    Raises:
+        InputError: another number of classes.
+    """
+    return map_examples(_decide, as_pytree(classifier), images, batch_size=batch_size, mesh=mesh)
+
+
+def decide_source(
+    classifier: Classifier, source: Any, indices: Int[np.ndarray, " n"], *, batch_size: int, mesh: Mesh | None = None
+) -> Int[np.ndarray, " n"]:
+    """As ``decide``, for items of a random-access source, read in parts.
+
+    Raises:
+        InputError: another number of classes, or indices that do not fit the source.
+    """
+    positions, size = check_indices(source, indices), _BATCHES_READ * batch_size
+    parts = [positions[first : first + size] for first in range(0, len(positions), size)]
+    images = (load_arrays(source, part, fields=("image",))["image"] for part in parts)
+    return np.concatenate([decide(classifier, each, batch_size=batch_size, mesh=mesh) for each in images])
+
+
+def check_both_decided(decisions: Int[np.ndarray, " n"], *, name: str) -> None:
+    """Checks that each class is decided on for some image.
+
+    Raises:
+        InputError: giving the count of each class.
+    """
+    counts = np.bincount(decisions, minlength=2)
+    if not counts.all():
+        raise InputError(
+            f"classifier: expected decisions for both classes on the {name}, since each has a generator, got class 0 for"
+            f" {counts[0]} and class 1 for {counts[1]} of them: add images of the other kind, train the classifier"
+            " further, or move its threshold with models.thresholded"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DecidedSource:
+    """Some items of a source, labelled with the classifier's decisions; each holds ``image`` and ``label``.
+
+    Attributes:
+        source: random-access, its items with ``image``.
+        positions: the items chosen.
+        labels: the decision on each.
+    """
+
+    source: Any
+    positions: Int[np.ndarray, " n"]
+    labels: Int[np.ndarray, " n"]
+    class_names: tuple[str, str] = ("decided 0", "decided 1")
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int, /) -> Mapping[str, Any]:
+        return {"image": self.source[int(self.positions[index])]["image"], "label": int(self.labels[index])}
+
+
+def _decide(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:
+    return decided_class(classifier, image)

@@ -1,0 +1,358 @@
+"""Training of the generators of a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining Similarity
+and Adversarial Learning to Generate Visual Explanation", section IV-C).
+
+The classifier is frozen and in evaluation mode; its decisions, not the labels, are what the generators learn to keep and
+to turn over. The default is Single AE2 (W,TV) with the filters that suit 224 pixels, which are ours.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import optax.contrib
+from flax import nnx
+from jax import Array
+from jax.sharding import Mesh
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from cfx_jax.callables import as_pytree
+from cfx_jax.checks import check_choice, check_images
+from cfx_jax.errors import InputError
+from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights, Terms, similar_adversarial_terms
+from cfx_jax.models.activations import unit_clip_leading_back
+from cfx_jax.models.similar_adversarial import AE2_HEAD, DuoAE, SingleAE
+from cfx_jax.models.unet import NormName
+from cfx_jax.objectives import Classifier
+from cfx_jax.parallel import data_mesh, map_examples
+from trainers.identity import describe_data, digest
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, training_view, variables_of
+from trainers.result import load_state
+from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
+
+_GENERATORS: dict[str, type[SingleAE] | type[DuoAE]] = {"single": SingleAE, "duo": DuoAE}
+_TRAINER = "similar_adversarial"
+_EPOCH = 1490
+"""Steps of one epoch of the paper: 11,917 images in batches of 8."""
+
+
+@dataclass(frozen=True)
+class PlateauConfig:
+    """Adam, and a learning rate that falls while the loss does not."""
+
+    learning_rate: float = 1e-4
+    """Of Adam at first (paper: 1e-4)."""
+    factor: float = 1 / 3
+    """What the learning rate is multiplied by (paper: divided by 3)."""
+    patience: int = 3
+    """Epochs without a lower training loss before that (paper: 3)."""
+    steps_per_epoch: int = _EPOCH
+    """Steps whose mean loss is compared with the lowest so far; lower means by at least one part in 10,000."""
+    smallest: float = 1e-5
+    """Where the learning rate stops falling (released code: 1e-5)."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A pair of generators. Defaults: Single AE2 (W,TV) of Charachon et al. 2020 at 224 pixels."""
+
+    generator: Literal["single", "duo"] = "single"
+    """One network with two heads, or two networks."""
+    in_channels: int = 1
+    """Channels of the images; the generated ones have as many."""
+    filters: tuple[int, ...] = (16, 32, 64, 128, 256)
+    """Channels at each resolution (released for 28 pixels: 16, 32, 64)."""
+    head_filters: tuple[int, ...] = AE2_HEAD
+    """Channels of the 3x3 convolutions of each head (AE2: 32, 16; AE1: 32)."""
+    norm: NormName = "affine"
+    """A scale and a shift for each channel, or batch norm."""
+    weights: SimilarAdversarialWeights = field(default_factory=SimilarAdversarialWeights)
+    """The price of each term of the loss (paper, table I)."""
+    margin: float | None = None
+    """None for two classes; above 0 for the multi-class loss, in units of the logits."""
+    proximity: Literal["norm", "mean_square"] = "norm"
+    """How the weights of the two generators are compared (paper: the sum of the norms)."""
+    optimiser: PlateauConfig = field(default_factory=PlateauConfig)
+    """How weights move."""
+    num_steps: int = 70 * _EPOCH
+    """Optimiser steps (paper: 70 epochs)."""
+    batch_size: int = 8
+    """Images of one step, over all devices (paper: 8; Duo 4)."""
+    select: Literal["loss", "none"] = "loss"
+    """Keep the weights of lowest validation loss, or none for the last ones."""
+    evaluate_every: int = _EPOCH
+    """Steps between evaluations on the validation set."""
+    checkpoint_every: int = _EPOCH
+    """Steps between checkpoints; at most so much is lost when the training is stopped."""
+    log_every: int = 50
+    """Steps between lines of metrics."""
+    eval_batch_size: int = 32
+    """Images of one batch of the evaluation; does not change its result."""
+    seed: int = 0
+    """Seed of the initial weights, of the order of images and of all random draws."""
+
+
+def choose_generator(config: Config, model: ModelFactory | None) -> ModelFactory:
+    """The given factory, or the one that builds the configuration's generators."""
+    check_choice(config.generator, tuple(_GENERATORS), name="generator")
+    return model or partial(_build, config)
+
+
+def make_optimiser(config: PlateauConfig) -> optax.GradientTransformationExtraArgs:
+    """Adam with Keras' epsilon; its update takes the loss as ``value``.
+
+    Raises:
+        InputError: a number out of its range.
+    """
+    counts = min(config.patience, config.steps_per_epoch) >= 1
+    if not (counts and 0 < config.factor < 1 and 0 < config.smallest <= config.learning_rate):
+        raise InputError(
+            "optimiser: expected a factor in (0, 1), patience and steps_per_epoch of at least 1, and 0 < smallest <="
+            f" learning_rate, got {config}"
+        )
+    plateau = optax.contrib.reduce_on_plateau(
+        factor=config.factor,
+        patience=config.patience,
+        accumulation_size=config.steps_per_epoch,
+        min_scale=config.smallest / config.learning_rate,
+    )
+    return optax.chain(optax.adam(config.learning_rate, eps=1e-7), plateau)
+
+
+def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None) -> State:
+    """The state before the first step.
+
+    Args:
+        key: draws the initial weights.
+        config: names the generators and the optimiser.
+        model: makes other generators from ``nnx.Rngs``; None for the configuration's.
+
+    Returns:
+        Parameters, other variables and a fresh state of the optimiser.
+
+    Raises:
+        InputError: an unknown generator or norm, or numbers out of range.
+    """
+    params, rest = variables_of(choose_generator(config, model)(nnx.Rngs(key)))
+    return State(params, rest, make_optimiser(config.optimiser).init(params))
+
+
+def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | None = None) -> Step:
+    """One step of training.
+
+    Args:
+        config: the training.
+        classifier: one image -> logits, frozen; its weights are compiled in.
+        model: as in ``init``.
+
+    Returns:
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)``. Metrics: ``loss``,
+        each of its weighted terms, and those of ``answers``.
+
+    Raises:
+        InputError: as ``init``.
+    """
+    graphdef, optimiser = graph_of(choose_generator(config, model)), make_optimiser(config.optimiser)
+
+    def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+        del key
+
+        def loss_of(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+            module = training_view(graphdef, params, state.rest)
+            terms, metrics = _judge(config, module, classifier, batch["image"])
+            return sum(terms.values(), jnp.zeros(())), (variables_of(module)[1], {**terms, **metrics})
+
+        (loss, (rest, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        updates, opt_state = optimiser.update(gradients, state.opt_state, state.params, value=loss)
+        return State(optax.apply_updates(state.params, updates), rest, opt_state), {"loss": loss, **metrics}
+
+    return step
+
+
+def answers(
+    logits: Float[Array, "b k"],
+    similar_logits: Float[Array, "b k"],
+    adversarial_logits: Float[Array, "b k"],
+    adversarial: Float[Array, "b h w c"],
+) -> dict[str, Array]:
+    """What the generated images reach, as shares.
+
+    Args:
+        logits: the classifier's, of the images.
+        similar_logits: of the similar images.
+        adversarial_logits: of the adversarial images.
+        adversarial: the adversarial images, in [0, 1].
+
+    Returns:
+        ``kept``, the share of similar images with the image's decision; ``turned``, the share of adversarial images with
+        another; ``saturated``, the share of their pixels at 0 or 1, which a clipped generator does not learn from.
+    """
+    decided = logits.argmax(axis=1)
+    return {
+        "kept": (similar_logits.argmax(axis=1) == decided).mean(),
+        "turned": (adversarial_logits.argmax(axis=1) != decided).mean(),
+        "saturated": ((adversarial <= 0) | (adversarial >= 1)).mean(),
+    }
+
+
+def make_evaluate(
+    config: Config,
+    classifier: Classifier,
+    validation: Mapping[str, np.ndarray],
+    *,
+    model: ModelFactory | None = None,
+    mesh: Mesh | None = None,
+) -> Evaluate:
+    """The validation of a state, with the generators in evaluation mode.
+
+    Args:
+        config: of the training.
+        classifier: the frozen one.
+        validation: ``image`` ``(n, h, w, c)`` in [0, 1].
+        model: as in ``init``.
+        mesh: devices to spread the images over.
+
+    Returns:
+        ``state -> metrics``, those of the step with ``validation_`` before their names, and ``validation_score``, the
+        negative loss.
+
+    Raises:
+        InputError: images outside [0, 1].
+    """
+    images = validation["image"]
+    check_images(jnp.asarray(images), name="validation images")
+    graphdef, frozen = graph_of(choose_generator(config, model)), as_pytree(classifier)
+
+    def evaluate(state: State) -> dict[str, float]:
+        shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
+        values = map_examples(_Judge(config), shared, images, batch_size=config.eval_batch_size, mesh=mesh)
+        means = {f"validation_{name}": float(each.mean()) for name, each in values.items()}
+        return means | {"validation_score": -means["validation_loss"]}
+
+    return evaluate
+
+
+def train(
+    config: Config,
+    classifier: Classifier,
+    source: Any,
+    train_indices: Int[np.ndarray, " n"],
+    validation: Mapping[str, np.ndarray],
+    workdir: str | Path,
+    *,
+    model: ModelFactory | None = None,
+    augment: Callable[..., Any] | None = None,
+    mesh: Mesh | None = None,
+    progress: bool = True,
+) -> nnx.Module:
+    """Trains the generators, or goes on with a training that was stopped; a finished one is only read.
+
+    Args:
+        config: the training.
+        classifier: one image -> logits, such as ``models.per_image(model)``; it is not changed.
+        source: random-access data set whose items hold ``image`` and ``label``; labels are not learned from.
+        train_indices: the items to train on.
+        validation: ``image`` ``(m, h, w, c)`` in [0, 1] and ``label`` ``(m,)``.
+        workdir: folder of this training.
+        model: makes the generators from ``nnx.Rngs``; None for the configuration's.
+        augment: ``(image, rng) -> image``, applied to training images.
+        mesh: devices to train on; None for all.
+        progress: shows a progress bar.
+
+    Returns:
+        The selected generators in evaluation mode, for ``models.generator_of``.
+
+    Raises:
+        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images that cannot be used.
+    """
+    check_choice(config.select, ("loss", "none"), name="select")
+    mesh = data_mesh() if mesh is None else mesh
+    check_batch_size(config.batch_size, mesh)
+    described = describe_data(source, train_indices, validation["label"], augment, None)
+    selected = run(
+        _TRAINER,
+        config,
+        make_step(config, classifier, model=model),
+        lambda key: init(key, config, model=model),
+        batches_of(
+            source,
+            train_indices,
+            batch_size=config.batch_size,
+            seed=config.seed,
+            balanced=False,
+            augment=augment,
+        ),
+        workdir,
+        evaluate=make_evaluate(config, classifier, validation, model=model, mesh=mesh),
+        select=None if config.select == "none" else "validation_score",
+        data={**described, "classifier": digest(as_pytree(classifier))},
+        mesh=mesh,
+        progress=progress,
+    )
+    return evaluation_view(graph_of(choose_generator(config, model)), selected.params, selected.rest)
+
+
+def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
+    """The selected generators of a training.
+
+    Args:
+        workdir: folder of the training.
+        model: the factory that the training was given, if any.
+        unfinished: accept the best generators so far of a training that was stopped.
+
+    Returns:
+        The generators in evaluation mode.
+
+    Raises:
+        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+    """
+    config, state = load_state(
+        _TRAINER, Config, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
+    )
+    return evaluation_view(graph_of(choose_generator(config, model)), state.params, state.rest)
+
+
+def _build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
+    return _GENERATORS[config.generator](
+        in_channels=config.in_channels,
+        filters=config.filters,
+        head_filters=config.head_filters,
+        norm=config.norm,
+        rngs=rngs,
+    )
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Loss, terms and answers of one image; equal configurations compile once."""
+
+    config: Config
+
+    def __call__(self, shared: tuple[Any, Classifier], image: Float[Array, "h w c"]) -> dict[str, Array]:
+        terms, metrics = _judge(self.config, *shared, image[None])
+        return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **metrics}
+
+
+def _judge(
+    config: Config, module: Any, classifier: Classifier, images: Float[Array, "b h w c"]
+) -> tuple[Terms, dict[str, Array]]:
+    # A model of the caller's own may have no such limit.
+    learning = nnx.with_attributes(module, limit=unit_clip_leading_back, raise_if_not_found=False)
+    similar, adversarial = learning(images)
+    logits, similar_logits, adversarial_logits = (jax.vmap(classifier)(each) for each in (images, similar, adversarial))
+    terms = similar_adversarial_terms(
+        images,
+        (similar, adversarial),
+        logits,
+        (similar_logits, adversarial_logits),
+        (nnx.state(module.similar, nnx.Param), nnx.state(module.adversarial, nnx.Param)),
+        weights=config.weights,
+        margin=config.margin,
+        proximity=config.proximity,
+    )
+    return terms, answers(logits, similar_logits, adversarial_logits, adversarial)
