@@ -1,12 +1,17 @@
-"""Training objectives of classifiers, one scalar for a batch of logits; and the inner problem of TRADES."""
+"""Training objectives of classifiers, generators and discriminators, and the inner problem of TRADES."""
 
 from cfx_jax.losses.cross_entropy import cross_entropy as cross_entropy
+from cfx_jax.losses.cross_entropy import inverse_frequency as inverse_frequency
 from cfx_jax.losses.cycle import CYCE as CYCE
 from cfx_jax.losses.cycle import SYCE as SYCE
 from cfx_jax.losses.cycle import CycleWeights as CycleWeights
 from cfx_jax.losses.cycle import cycle_terms as cycle_terms
 from cfx_jax.losses.cycle import discriminator_terms as discriminator_terms
 from cfx_jax.losses.cycle import gradient_penalty as gradient_penalty
+from cfx_jax.losses.mask_generator import MaskGeneratorWeights as MaskGeneratorWeights
+from cfx_jax.losses.mask_generator import blend as blend
+from cfx_jax.losses.mask_generator import mask_generator_terms as mask_generator_terms
+from cfx_jax.losses.mask_generator import random_backgrounds as random_backgrounds
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS as PUBLISHED_WEIGHTS
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights as SimilarAdversarialWeights
 from cfx_jax.losses.similar_adversarial import naive_adversarial_terms as naive_adversarial_terms

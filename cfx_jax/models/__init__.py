@@ -17,9 +17,11 @@ from cfx_jax.models.feature_extractor import FeatureExtractor as FeatureExtracto
 from cfx_jax.models.feature_extractor import classifier_extractor as classifier_extractor
 from cfx_jax.models.feature_extractor import extract_features as extract_features
 from cfx_jax.models.feature_extractor import inception_extractor as inception_extractor
+from cfx_jax.models.finding_classifier import FindingClassifier as FindingClassifier
 from cfx_jax.models.generator_views import Generator as Generator
 from cfx_jax.models.generator_views import generator_of as generator_of
 from cfx_jax.models.inception import InceptionV3 as InceptionV3
+from cfx_jax.models.mask_generator import MaskGenerator as MaskGenerator
 from cfx_jax.models.resnet import ResNet as ResNet
 from cfx_jax.models.resnet import resnet18 as resnet18
 from cfx_jax.models.resnet import resnet34 as resnet34

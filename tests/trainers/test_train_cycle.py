@@ -24,6 +24,7 @@ from cfx_jax.data import ArraySource
 from cfx_jax.diagnosis.generators import check_generators, generator_answers
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cycle import CYCE, SYCE, cycle_terms, discriminator_terms
+from cfx_jax.models.activations import unit_clip
 from cfx_jax.models.generator_views import generator_of
 from cfx_jax.models.unet import LinearHead
 from cfx_jax.training import load_config
@@ -53,13 +54,13 @@ def _config(num_steps: int, start: Config | None = None, **options: Any) -> Conf
 
 
 class LinearGenerator(nnx.Module):
-    """Scales and shifts an image: quick to compile."""
+    """Scales and shifts an image: quick to compile. Without the attribute ``limit``, so that clipping is plain."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.head = LinearHead(1, (), 1, rngs=rngs)
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        return jnp.clip(self.head(images), 0, 1)
+        return getattr(self, "limit", unit_clip)(self.head(images))
 
 
 class LinearDiscriminator(nnx.Module):
@@ -114,7 +115,9 @@ def test_defaults_are_those_of_the_method_card() -> None:
     assert config.num_steps == 60 * (min(4890, 4695) // 64)
 
 
-@pytest.mark.parametrize("start", [pytest.param(Config(), id="syce", marks=pytest.mark.slow), CYCE_CONFIG])
+@pytest.mark.parametrize(
+    "start", [pytest.param(Config(), id="syce", marks=pytest.mark.slow), pytest.param(CYCE_CONFIG, id="cyce")]
+)
 def test_one_step_by_hand(start: Config) -> None:
     """Losses and gradients computed apart, and the first step of Adam, which is the sign of the gradient."""
     config, batch, key = _config(1, start), decided_batch(0), jax.random.key(5)
@@ -187,6 +190,22 @@ def test_one_step_by_hand(start: Config) -> None:
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
     found = sum(float(metrics[f"discriminator_{name}"]) for name in ("real", "fake", "penalty"))
     assert found == pytest.approx(float(verdict) / 2, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_generators_that_draw_all_pixels_too_bright_learn_nevertheless() -> None:
+    def bright(rngs: nnx.Rngs) -> Networks:
+        networks = linear(rngs)
+        for generator in networks.generators:
+            generator.limit, generator.head.layers.layers[0].bias[...] = unit_clip, jnp.full(1, 5.0)
+        return networks
+
+    config = _config(1, CYCE_CONFIG)
+    state = init(jax.random.key(0), config, model=bright)
+    moved, metrics = jax.jit(make_step(config, classifier, model=bright))(state, jax.random.key(0), decided_batch(0))
+    assert metrics["saturated"] == 1
+    before, after = (jax.tree.leaves(each.params["generators"]) for each in (state, moved))
+    assert all((one != two).all() for one, two in zip(before, after, strict=True))
 
 
 def test_answers_by_hand() -> None:
