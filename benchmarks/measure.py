@@ -96,5 +96,6 @@ def report(config: Any, columns: list[str], rows: Rows, output: str) -> None:
     print(f"\n{format_table(columns, rows)}")
     if output:
         device = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
-        result = {"config": asdict(config), "device": device, "jax": jax.__version__, "columns": columns, "rows": rows}
+        settings = {name: value for name, value in asdict(config).items() if name != "output"}
+        result = {"config": settings, "device": device, "jax": jax.__version__, "columns": columns, "rows": rows}
         write_text(Path(output), json.dumps(result, indent=2) + "\n")

@@ -76,11 +76,6 @@ class TorchResNet(nn.Module):
         return self.fc(self.features(images).mean((2, 3)))
 
 
-def torch_resnet50(num_classes: int) -> TorchResNet:
-    """The twin of ``resnet50``."""
-    return TorchResNet("bottleneck", (3, 4, 6, 3), (64, 128, 256, 512), num_classes)
-
-
 def numpy_tensors(network: nn.Module) -> dict[str, np.ndarray]:
     """The state dict of a network as NumPy arrays."""
     return {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}

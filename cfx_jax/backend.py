@@ -36,7 +36,8 @@ def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     Args:
         fn: any function of pytrees of arrays; its values and derivatives stay the same. Convolutions inside of its own
-            loops, branches and ``jax.checkpoint`` are left as they are.
+            loops, branches, ``jax.checkpoint`` and functions with derivatives of their own are left as they are; functions
+            jitted by themselves become part of this one.
 
     Returns:
         The function, to be traced: calling it alone is slower than ``fn``.

@@ -88,7 +88,9 @@ def check_dtype(array: AnyArray, *, name: str) -> None:
 
 
 def check_unit_range(array: AnyArray, *, name: str) -> None:
-    """Checks that all values are finite and in [0, 1], where the values are at hand."""
+    """Checks that there are values and, where they are at hand, that all are finite and in [0, 1]."""
+    if not array.size:
+        raise InputError(f"{name}: expected at least one pixel, got shape {array.shape}")
     if not is_concrete(array):
         return
     values = np.asarray(array)

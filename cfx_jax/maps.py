@@ -9,6 +9,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float
 
@@ -68,6 +69,8 @@ def quantile_threshold(
         raise InputError(f"saliency: expected {expected}, got shape {saliency.shape}: sum over channels, or vmap")
     if mask is not None and mask.shape != saliency.shape:
         raise InputError(f"mask: expected the map's shape {saliency.shape}, got {mask.shape}")
+    if is_concrete(saliency) and np.isnan(np.asarray(saliency)).any():
+        raise InputError("saliency: expected a map without NaN: look for the cause in the score's gradient")
     kept = saliency >= jnp.quantile(saliency, quantile)
     return kept if mask is None else kept & mask
 

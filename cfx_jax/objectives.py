@@ -28,6 +28,20 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
     return logits[target] - jax.nn.logsumexp(others)
 
 
+def decision(logits: Float[Array, "*b k"]) -> Int[Array, "*b"]:
+    """The class that a classifier decides on: of two, class 1 from a probability of one half; of more, the most probable.
+
+    Args:
+        logits: of one image, or of many.
+
+    Returns:
+        A class index for each; of equal logits of three and more classes the first.
+    """
+    if logits.shape[-1] == 2:
+        return (logits[..., 1] >= logits[..., 0]).astype(jnp.int32)
+    return logits.argmax(axis=-1).astype(jnp.int32)
+
+
 def class_score(
     classifier: Classifier, target: Int[Array, ""] | int, *, of: str = "log_odds"
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
@@ -100,23 +114,3 @@ def negative_margin(
         return logits[label] - others.max()
 
     return margin
-
-
-def negative_divergence(
-    classifier: Classifier, reference: Float[Array, " k"]
-) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
-    """``-KL(reference || p(. | image))``: to minimise it is the inner problem of TRADES (Zhang et al. 2019).
-
-    Args:
-        classifier: one image -> logits ``(k,)``.
-        reference: logits of the clean image, held fixed.
-
-    Returns:
-        A function of one image, at most 0.
-    """
-    log_reference = jax.nn.log_softmax(reference)
-
-    def divergence(image: Float[Array, "h w c"]) -> Float[Array, ""]:
-        return (jnp.exp(log_reference) * (jax.nn.log_softmax(classifier(image)) - log_reference)).sum()
-
-    return divergence

@@ -36,6 +36,8 @@ from cfx_jax.attributions.slices import of_slice, over_slices
 from cfx_jax.counterfactuals import vce
 from cfx_jax.counterfactuals.cycle import syce, syce_latent_path
 from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.maps import quantile_threshold, smooth, upsample
+from cfx_jax.metrics import overwrite_with, perturbation_curve, psnr, ssim
 from cfx_jax.models import guided_relu
 from cfx_jax.models.two_logits import two_logits
 from cfx_jax.objectives import class_score, negative_log_probability, negative_margin
@@ -56,6 +58,8 @@ KEYS = jax.random.split(jax.random.key(0), 8)
 STEPS = 3
 TYPICAL = ("integrated_gradients", "smooth_grad", "vce_l1.5")
 """One with a loop over nodes, one with random draws, one with an optimiser: the three that the fast suite spreads."""
+CHECKED = ("integrated_gradients", "smooth_grad", "path_attribution", "gradient", "mask_perturbation")
+"""Those that ``shard_map`` runs with its own check of what differs between devices."""
 
 
 def methods(scale):
@@ -122,7 +126,19 @@ def methods(scale):
         others = jax.vmap(features)(of_volume)
         return grad_cam(features, lambda maps: head(others.at[index].set(maps).mean(axis=0)), image, 1)[..., None]
 
+    def other(image):
+        return image**2 / 2 + 0.1
+
+    def curve(image):
+        return perturbation_curve(probability, image, image[..., 0], overwrite_with(0.5), region=4, steps_per_batch=3)
+
     return {
+        "psnr": lambda key, image: jnp.broadcast_to(psnr(image, other(image)), image.shape),
+        "ssim": lambda key, image: jnp.broadcast_to(ssim(image, other(image), window="uniform"), image.shape),
+        "perturbation_curve": lambda key, image: jnp.broadcast_to(curve(image).mean(), image.shape),
+        "quantile_threshold": lambda key, image: quantile_threshold(image[..., 0], 0.7)[..., None].astype(image.dtype),
+        "smooth": lambda key, image: smooth(image, sigma=1.0),
+        "upsample": lambda key, image: upsample(image[::2, ::2], image.shape[:2]),
         "apgd_l1": by(lambda image: apgd(ball(image, 1), num_steps=STEPS)),
         "apgd_l2": by(lambda image: apgd(ball(image, 2), num_steps=STEPS)),
         "apgd_linf": by(lambda image: apgd(ball(image, np.inf), num_steps=STEPS)),
@@ -209,7 +225,7 @@ def _on_all_devices(names):
         method = partial(call, name, 1.0)
         batched = jax.vmap(method)
         placed = jax.device_put((KEYS, IMAGES), sharding)
-        split = jax.shard_map(batched, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+        split = jax.shard_map(batched, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=name in CHECKED)
         results[name] = {
             "pmap": jax.pmap(method)(KEYS, IMAGES),
             "shard_map": jax.jit(split)(KEYS, IMAGES),

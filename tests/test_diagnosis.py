@@ -1,6 +1,7 @@
 """Classifiers and images with one fault each: it is found, named, and nothing else is."""
 
 import itertools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -276,3 +277,18 @@ def test_in_a_script_errors_stop_and_warnings_are_shown():
     assert shown == [f"warning: {warning.message}"]
     assert check_diagnosis(linear_classifier, IMAGES, show=shown.append) == ()
     assert len(shown) == 1
+
+
+@pytest.mark.parametrize(
+    ("pictures", "targets", "name", "message"),
+    [
+        (np.array([["a"]]), None, "images", "expected floats .* got dtype <U1: stack images of one size"),
+        ([[1.0], [1.0, 2.0]], None, "images", "expected floats .* got dtype object: stack images of one size"),
+        (np.zeros((2, 0, 0, 1), np.float32), None, "images", r"expected at least one pixel, got shape \(2, 0, 0, 1\)"),
+        (np.full((1, 8, 8, 1), 0.5, np.float32), ["a"], "targets", "expected class indices .integers., got dtype <U1"),
+    ],
+)
+def test_what_is_no_batch_of_images_is_a_finding_too(pictures, targets, name, message):
+    (found,) = diagnose(lambda image: image[:2, 0, 0], pictures, targets=targets)
+    assert (found.name, found.severity) == (name, "error")
+    assert re.search(message, found.message)

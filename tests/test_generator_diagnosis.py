@@ -98,3 +98,10 @@ def test_mistakes_are_named():
     with pytest.raises(InputError, match=r"images: expected values in \[0, 1\]"):
         answers_of_bright = Partial(syce, (mirrored, mirrored), classifier)
         generator_answers(answers_of_bright, classifier, 2 + IMAGES)
+
+
+def test_an_explanation_that_is_no_pair_is_named():
+    with pytest.raises(
+        InputError, match=r"explain: expected one image -> SimilarAdversarial, got tuple: give Partial\("
+    ):
+        generator_answers(lambda image: (image, mirrored(image)), classifier, IMAGES)

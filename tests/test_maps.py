@@ -153,3 +153,8 @@ def test_upsampling_two_pixels_by_hand():
 def test_mistakes_of_smoothing_and_upsampling_are_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_a_map_with_nan_has_no_threshold():
+    with pytest.raises(InputError, match="saliency: expected a map without NaN"):
+        quantile_threshold(jnp.asarray([[0.0, jnp.nan]]), 0.5)

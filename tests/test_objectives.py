@@ -7,7 +7,7 @@ import pytest
 from small_classifiers import convolutional_classifier, images
 
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import class_score, log_odds, negative_divergence, negative_log_probability, negative_margin
+from cfx_jax.objectives import class_score, decision, log_odds, negative_log_probability, negative_margin
 
 IMAGE = jnp.asarray(images(1)[0])
 
@@ -42,15 +42,6 @@ def test_margin_is_negative_exactly_for_misclassified_images():
             assert (margin < 0) == (int(logits.argmax()) != label)
 
 
-def test_divergence_is_zero_at_the_reference_and_negative_elsewhere():
-    reference = convolutional_classifier(IMAGE)
-    objective = negative_divergence(convolutional_classifier, reference)
-    assert float(objective(IMAGE)) == pytest.approx(0, abs=1e-6)
-    other = jnp.asarray(images(2)[1])
-    p, q = jax.nn.softmax(reference), jax.nn.softmax(convolutional_classifier(other))
-    assert float(objective(other)) == pytest.approx(-float((p * jnp.log(p / q)).sum()), rel=1e-4)
-
-
 @pytest.mark.parametrize("target", [0, 1])
 def test_scores_of_two_classes_are_those_of_a_sigmoid_network(target):
     """With p = sigmoid(z) a class predicted 0 is explained by 1 - p, and by -z."""
@@ -73,3 +64,8 @@ def test_an_unknown_score_is_named_before_the_image_is_seen():
     expected = "of: expected one of 'log_odds', 'logit', 'probability', 'log_probability', got 'odds'"
     with pytest.raises(InputError, match=expected):
         class_score(convolutional_classifier, 0, of="odds")
+
+
+def test_of_two_classes_the_second_is_decided_from_one_half():
+    np.testing.assert_array_equal(decision(jnp.asarray([[1.0, 1.0], [1.0, 0.9], [0.0, 3.0]])), [1, 0, 1])
+    np.testing.assert_array_equal(decision(jnp.asarray([[1.0, 1.0, 0.0], [0.0, 1.0, 2.0]])), [0, 2])

@@ -32,7 +32,7 @@ from trainers.supervised import init as init
 
 @dataclass(frozen=True)
 class Config(SupervisedConfig):
-    """A plain classifier. Defaults: stage 1 of Boreiko et al. 2022 (method card, section 4)."""
+    """A plain classifier. Defaults: stage 1 of Boreiko et al. 2022."""
 
     select: Literal["balanced_accuracy", "accuracy", "none"] = "balanced_accuracy"
     """Validation metric of which the best weights are kept (paper: balanced accuracy); none for the last

@@ -31,10 +31,10 @@ from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights, cycle_terms, discrimi
 from cfx_jax.models.activations import unit_clip_leading_back
 from cfx_jax.models.discriminator import Discriminator
 from cfx_jax.models.unet import PUBLISHED_FILTERS, UNetGenerator
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.decisions import DecidedSource, check_both_decided, decide, decide_source
-from trainers.identity import describe_data, digest
+from trainers.identity import describe_classifier, describe_data, digest
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, variables_of
 from trainers.plateau import Plateau, RatedBatches, ValidationPlateauConfig
 from trainers.result import load_state
@@ -212,8 +212,8 @@ def answers(
     """
     error = jnp.square(images - returned[0]).mean(axis=(1, 2, 3))
     return {
-        "turned": (_decisions(adversarial[1]) != decided).mean(),
-        "kept": (_decisions(returned[1]) == decided).mean(),
+        "turned": (decision(adversarial[1]) != decided).mean(),
+        "kept": (decision(returned[1]) == decided).mean(),
         "psnr": -10 * jnp.log10(jnp.maximum(error, _WORST_ERROR)).mean(),
         "saturated": ((adversarial[0] <= 0) | (adversarial[0] >= 1)).mean(),
     }
@@ -291,7 +291,7 @@ def train(
         progress: shows a progress bar.
 
     Returns:
-        g_0 and g_1 of the selected state, for ``models.generator_of``.
+        g_0 and g_1 of the selected state; ``tuple(map(models.generator_of, ...))`` makes them generators of one image.
 
     Raises:
         InputError: as ``training.fit``; an unknown name; numbers out of range; validation images that cannot be used; a
@@ -328,9 +328,9 @@ def train(
         evaluate=evaluate_and_wait,
         select=None if config.select == "none" else "validation_score",
         data={
-            **describe_data(source, train_indices, decisions, augment, None),
-            "validation_images": digest(validation["image"]),
-            "classifier": digest(as_pytree(classifier)),
+            **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
+            "decisions": digest(decisions),
+            "classifier": describe_classifier(classifier, validation["image"]),
         },
         mesh=mesh,
         progress=progress,
@@ -435,11 +435,6 @@ def _judge(
     returned = 1 if config.method == "syce" else 2
     reached = answers(decided, images, (adversarial, logits[0]), (generated[returned], logits[returned]))
     return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **reached}, adversarial
-
-
-def _decisions(logits: Float[Array, "b 2"]) -> Int[Array, " b"]:
-    """As ``counterfactuals.decided_class``: 1 from a probability of one half."""
-    return (logits[:, 1] >= logits[:, 0]).astype(jnp.int32)
 
 
 def _realness(discriminator: Any, image: Float[Array, "h w c"]) -> Float[Array, ""]:

@@ -1,32 +1,49 @@
 """What a training depends on besides its configuration, in few words, so that a change is noticed."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import FunctionType
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Int
+from jaxtyping import Float, Int
+
+from cfx_jax.callables import as_pytree
+from cfx_jax.objectives import Classifier
+
+_DESCRIBED = 16  # images whose logits tell functions apart
 
 
 def describe_data(
     source: Any,
     indices: Int[np.ndarray, " n"],
-    validation_labels: Int[np.ndarray, " m"],
+    validation: Mapping[str, np.ndarray],
     augment: Callable[..., Any] | None,
     start: nnx.Module | None,
 ) -> dict[str, str]:
-    """Names and short digests of the data, the augmentation and the starting weights of a training."""
+    """Names and short digests of the data, the augmentation and the starting weights of a training.
+
+    ``validation`` holds those arrays of the validation set that the training looks at, in the singular.
+    """
     return {
         "source": f"{type(source).__name__} of {len(source)}",
         "train_indices": digest(indices),
-        "validation_labels": digest(validation_labels),
+        **{f"validation_{name}s": digest(values) for name, values in validation.items()},
         "augment": "none" if augment is None else digest(np.frombuffer(_text(augment).encode(), np.uint8)),
         "start": "random" if start is None else digest(nnx.state(start, nnx.Param)),
     }
+
+
+def describe_classifier(classifier: Classifier, images: Float[np.ndarray, "n h w c"]) -> str:
+    """A short digest of a frozen classifier's weights; of one without any, such as a plain function, of some logits."""
+    frozen = as_pytree(classifier)
+    if jax.tree.leaves(frozen):
+        return digest(frozen)
+    return digest(jax.vmap(classifier)(jnp.asarray(images[:_DESCRIBED])))
 
 
 def _text(value: Any) -> str:
@@ -44,7 +61,12 @@ def _text(value: Any) -> str:
 def digest(tree: Any) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of all leaves, and their number of entries."""
     sums, entries = hashlib.sha256(), 0
-    for leaf in map(np.asarray, jax.tree.leaves(tree)):
+    for leaf in map(_numbers, jax.tree.leaves(tree)):
         sums.update(f"{leaf.dtype}{leaf.shape}".encode() + np.ascontiguousarray(leaf).tobytes())
         entries += leaf.size
     return f"{entries} values, {sums.hexdigest()[:12]}"
+
+
+def _numbers(leaf: Any) -> np.ndarray:
+    is_key = isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if is_key else leaf)

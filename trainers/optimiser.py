@@ -12,7 +12,7 @@ from cfx_jax.errors import InputError
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """How weights move. The defaults are those of stage 1 of Boreiko et al. 2022 (method card, section 4)."""
+    """How weights move. The defaults are those of stage 1 of Boreiko et al. 2022."""
 
     name: Literal["sgd", "adam"] = "sgd"
     """Update rule: stochastic gradient descent with momentum, or Adam."""

@@ -23,14 +23,16 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_images
+from cfx_jax.data.source import check_indices
 from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights, Terms, similar_adversarial_terms
 from cfx_jax.models.activations import unit_clip_leading_back
 from cfx_jax.models.similar_adversarial import AE2_HEAD, DuoAE, SingleAE
 from cfx_jax.models.unet import NormName
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
-from trainers.identity import describe_data, digest
+from trainers.decisions import DecidedSource
+from trainers.identity import describe_classifier, describe_data
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, training_view, variables_of
 from trainers.result import load_state
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
@@ -190,12 +192,12 @@ def answers(
 
     Returns:
         ``kept``, the share of similar images with the image's decision; ``turned``, the share of adversarial images with
-        another; ``saturated``, the share of their pixels at 0 or 1, which a clipped generator does not learn from.
+        another; ``saturated``, the share of their pixels at 0 or 1.
     """
-    decided = logits.argmax(axis=1)
+    decided = decision(logits)
     return {
-        "kept": (similar_logits.argmax(axis=1) == decided).mean(),
-        "turned": (adversarial_logits.argmax(axis=1) != decided).mean(),
+        "kept": (decision(similar_logits) == decided).mean(),
+        "turned": (decision(adversarial_logits) != decided).mean(),
         "saturated": ((adversarial <= 0) | (adversarial >= 1)).mean(),
     }
 
@@ -255,11 +257,12 @@ def train(
     Args:
         config: the training.
         classifier: one image -> logits, such as ``models.per_image(model)``; it is not changed.
-        source: random-access data set whose items hold ``image`` and ``label``; labels are not learned from.
+        source: random-access data set whose items hold ``image``.
         train_indices: the items to train on.
-        validation: ``image`` ``(m, h, w, c)`` in [0, 1] and ``label`` ``(m,)``.
+        validation: ``image`` ``(m, h, w, c)`` in [0, 1].
         workdir: folder of this training.
-        model: makes the generators from ``nnx.Rngs``; None for the configuration's.
+        model: makes the generators from ``nnx.Rngs``, a module that gives the pair and has the twins as ``similar`` and
+            ``adversarial``; None for the configuration's.
         augment: ``(image, rng) -> image``, applied to training images.
         mesh: devices to train on; None for all.
         progress: shows a progress bar.
@@ -273,15 +276,16 @@ def train(
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
-    described = describe_data(source, train_indices, validation["label"], augment, None)
+    positions = check_indices(source, train_indices)
+    images = DecidedSource(source, positions, np.zeros(len(positions), np.int64))  # labels that nothing looks at
     selected = run(
         _TRAINER,
         config,
         make_step(config, classifier, model=model),
         lambda key: init(key, config, model=model),
         batches_of(
-            source,
-            train_indices,
+            images,
+            np.arange(len(images)),
             batch_size=config.batch_size,
             seed=config.seed,
             balanced=False,
@@ -290,7 +294,10 @@ def train(
         workdir,
         evaluate=make_evaluate(config, classifier, validation, model=model, mesh=mesh),
         select=None if config.select == "none" else "validation_score",
-        data={**described, "classifier": digest(as_pytree(classifier))},
+        data={
+            **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
+            "classifier": describe_classifier(classifier, validation["image"]),
+        },
         mesh=mesh,
         progress=progress,
     )

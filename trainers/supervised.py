@@ -191,7 +191,7 @@ def run_training(
         workdir,
         evaluate=evaluate,
         select=select,
-        data=describe_data(source, indices, validation["label"], augment, start),
+        data=describe_data(source, indices, {"label": validation["label"]}, augment, start),
         mesh=mesh,
         progress=progress,
     )

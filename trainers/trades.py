@@ -38,7 +38,7 @@ _SELECT = ("balanced_accuracy", "accuracy", "adversarial_accuracy", "adversarial
 
 @dataclass(frozen=True)
 class AttackConfig:
-    """The inner maximisation (method card, section 4)."""
+    """The inner maximisation."""
 
     p: float = 2.0
     """Norm of the ball, 2 or inf (paper: 2)."""
@@ -51,7 +51,7 @@ class AttackConfig:
     momentum: float = 0.9
     """Weight of the earlier directions, in [0, 1) (released code: 0.9)."""
     start: tuple[float, float] = (0.1, 0.5)
-    """Least and largest distance of the random start, in units of the radius (method card: 0.1 and 0.5; released code:
+    """Least and largest distance of the random start, in units of the radius (ours: 0.1 and 0.5; released code:
     0 and 0, where the gradient vanishes)."""
 
 

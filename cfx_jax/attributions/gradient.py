@@ -47,9 +47,10 @@ def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w
         except (TypeError, ValueError) as error:
             if x.ndim == 3 or isinstance(error, InputError):
                 raise
+            first_line = str(error).partition("\n")[0]
             raise InputError(
-                f"score: expected one volume {x.shape} -> scalar, got {type(error).__name__}: use jax.vmap for a batch of"
-                " images"
+                f"score: expected one volume {x.shape} -> scalar, got {type(error).__name__} ({first_line}): mend the score,"
+                " or use jax.vmap if this is a batch of images"
             ) from error
         if jnp.shape(value) != ():
             kind = "image" if x.ndim == 3 else "volume"

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
+from cfx_jax.backend import loop_body
 from cfx_jax.checks import check_count, check_volume, is_concrete
 from cfx_jax.errors import InputError
 
@@ -49,7 +50,7 @@ def over_slices(
     pairs = jnp.asarray(volume), jnp.arange(num_slices)
     if slices_per_batch is None or slices_per_batch >= num_slices:
         return jax.vmap(explain)(*pairs)
-    return lax.map(lambda pair: explain(*pair), pairs, batch_size=slices_per_batch)
+    return lax.map(loop_body(lambda pair: explain(*pair)), pairs, batch_size=slices_per_batch)
 
 
 def of_slice(

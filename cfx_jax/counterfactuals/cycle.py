@@ -19,7 +19,7 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_classifier, check_image, num_classes
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier, log_odds
+from cfx_jax.objectives import Classifier, decision
 
 Generate = Callable[[Float[Array, "h w c"]], Float[Array, "h w c"]]
 
@@ -66,7 +66,7 @@ def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[A
     classes = num_classes(classifier, image)
     if classes != 2:
         raise InputError(f"classifier: expected two classes, since each has a generator, got {classes}")
-    return (log_odds(classifier(image), 1) >= 0).astype(jnp.int32)
+    return decision(classifier(image))
 
 
 def cyce(generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:

@@ -91,5 +91,5 @@ def check_generated(generate: Callable[[Array], Any], image: Float[Array, "h w c
     given = jax.eval_shape(lambda image: generate(image), jax.ShapeDtypeStruct(image.shape, image.dtype))
     shapes = [each.shape for each in jax.tree.leaves(given)]
     if shapes != [image.shape] * count or isinstance(given, tuple) != (count > 1):
-        wanted = f"{count} images" if count > 1 else "one image"
+        wanted = f"a tuple of {count} images" if count > 1 else "one image"
         raise InputError(f"generate: expected one image -> {wanted} of its shape {image.shape}, got {shapes}")

@@ -21,7 +21,7 @@ def check_window(window: Window) -> None:
     Raises:
         InputError: it is neither.
     """
-    if window in ("file", "full", "values"):
+    if isinstance(window, str) and window in ("file", "full", "values"):
         return
     numbers = (
         isinstance(window, tuple | list)

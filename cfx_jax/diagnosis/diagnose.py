@@ -7,6 +7,7 @@ no batch. ``models.per_image`` rules all of this out.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -46,7 +47,7 @@ def diagnose(
     Returns:
         The findings in the order of the stages, empty where all is well.
     """
-    case = Case(classifier, np.asarray(images), None if targets is None else np.asarray(targets))
+    case = Case(classifier, _as_array(images), None if targets is None else _as_array(targets))
     found: list[Finding] = []
     for stage in (of_images, of_calls, of_logits, of_gradients):
         found += stage(case)
@@ -81,3 +82,10 @@ def check_diagnosis(
     for each in found:
         show(f"warning: {each.message}")
     return found
+
+
+def _as_array(values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values)
+    except ValueError:  # nested sequences of different lengths
+        return np.asarray(None)

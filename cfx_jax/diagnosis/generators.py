@@ -21,7 +21,7 @@ from cfx_jax.checks import check_classifier, check_images
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial
 from cfx_jax.diagnosis.finding import Finding
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
 
 Explain = Callable[[Float[Array, "h w c"]], SimilarAdversarial]
@@ -67,13 +67,13 @@ def generator_answers(
         Counts and shares for each of the classifier's classes.
 
     Raises:
-        InputError: images outside [0, 1], or a classifier that gives probabilities or NaN.
+        InputError: images outside [0, 1], a classifier that gives probabilities or NaN, or an explanation that is no pair.
     """
     check_images(images)
     check_classifier(classifier, images[:4])
     shared = as_pytree(explain), as_pytree(classifier)
     adversarial, logits = map_examples(_answer, shared, np.asarray(images), batch_size=batch_size, mesh=mesh)
-    own, similar, other = (logits[:, each].argmax(axis=1) for each in range(3))
+    own, similar, other = (np.asarray(decision(logits[:, each])) for each in range(3))
     classes = range(logits.shape[2])
     chosen = [own == each for each in classes]
     return GeneratorAnswers(
@@ -91,7 +91,7 @@ def diagnose_generators(
 
     Args:
         answers: from ``generator_answers``.
-        least_turned: share of adversarial images with another decision, in [0, 1] (method card of SyCE: 0.95).
+        least_turned: share of adversarial images with another decision, in [0, 1] (our bound).
         least_kept: share of similar images with the same decision (0.98).
         least_spread: of adversarial images, as a share of that of the images; below it a generator has collapsed.
 
@@ -168,4 +168,9 @@ def _answer(shared: tuple[Any, Classifier], image: Float[Array, "h w c"]) -> tup
     """The adversarial image, and the logits of the image, the similar and the adversarial one."""
     explain, classifier = shared
     pair = explain(image)
+    if not isinstance(pair, SimilarAdversarial):
+        raise InputError(
+            f"explain: expected one image -> SimilarAdversarial, got {type(pair).__name__}: give"
+            " Partial(similar_adversarial, generator) or Partial(syce, generators, classifier)"
+        )
     return pair.adversarial, jax.vmap(classifier)(jnp.stack([image, *pair]))

@@ -11,12 +11,19 @@ from cfx_jax.diagnosis.finding import Case, Finding, caught, indices, share
 
 def of_images(case: Case) -> Iterator[Finding]:
     """The findings about images and targets, without the classifier."""
+    if case.images.dtype.kind not in "fiub":
+        message = f"images: expected floats (n, h, w, c), got dtype {case.images.dtype}: stack images of one size"
+        yield Finding("images", "error", message)
+        return
     # Traced, the check sees shape and dtype only; what is wrong with the values is told apart below.
     unusable = caught("images", jax.eval_shape, check_images, case.images)
     yield from unusable
     if unusable:
         return
-    if case.targets is not None and case.targets.shape != case.images.shape[:1]:
+    if case.targets is not None and case.targets.dtype.kind not in "iu":
+        message = f"targets: expected class indices (integers), got dtype {case.targets.dtype}"
+        yield Finding("targets", "error", message)
+    elif case.targets is not None and case.targets.shape != case.images.shape[:1]:
         message = f"targets: expected one for each of {len(case.images)} images, got shape {case.targets.shape}"
         yield Finding("targets", "error", message)
     bad = ~np.isfinite(case.images).all(axis=(1, 2, 3))

@@ -52,7 +52,7 @@ def unit_direction(gradient: Float[Array, "*shape"], p: float) -> Float[Array, "
 
 def sample_sphere(key: PRNGKeyArray, shape: tuple[int, ...], p: float, dtype: jnp.dtype) -> Float[Array, "*shape"]:
     """A random point of unit lp norm as APGD starts from it: p = 2 a normalised Gaussian, p = infinity a uniform cube
-    stretched until one entry reaches the surface (card of the fundus paper, section 1, "Start")."""
+    stretched until one entry reaches the surface (the start of the released code of Boreiko et al. 2022)."""
     if math.isinf(p):
         point = jax.random.uniform(key, (math.prod(shape),), dtype, minval=-1, maxval=1).reshape(shape)
     else:

@@ -3,6 +3,8 @@
 Charachon et al. 2020 ("Combining similarity and adversarial learning to generate visual explanation", equation 14).
 """
 
+from numbers import Integral
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -34,7 +36,7 @@ def localisation_auc(
         InputError: the shapes differ, NaN or infinity in a map, or a percentile outside of [0, 100].
     """
     maps, truth = as_maps_and_masks(maps, truth)
-    if lowest not in range(101):
+    if not isinstance(lowest, Integral) or lowest not in range(101):
         raise InputError(f"lowest: expected a percentile, an integer in 0..100, got {lowest!r}")
     batch, size = maps.shape[:-2], maps.shape[-2] * maps.shape[-1]
     pairs = zip(maps.reshape(-1, size), truth.reshape(-1, size), strict=True)

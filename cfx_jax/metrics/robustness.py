@@ -1,4 +1,4 @@
-"""Which images stay right under attack: APGD with random restarts (method card of the fundus paper, section 1)."""
+"""Which images stay right under attack: APGD with random restarts (Boreiko et al. 2022, as released)."""
 
 import math
 from dataclasses import dataclass
@@ -83,6 +83,8 @@ def robustly_correct(
         InputError: images outside [0, 1], labels that are no class, radius not above 0, another p, no restart.
     """
     check_images(images)
+    if np.shape(labels) != images.shape[:1]:
+        raise InputError(f"labels: expected one for each of {len(images)} images, got shape {np.shape(labels)}")
     check_positive(radius, name="radius")
     check_choice(p, (1, 2, math.inf), name="p")
     check_target(labels, count_classes(classifier, images[0]), name="labels")

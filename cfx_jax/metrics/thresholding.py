@@ -31,10 +31,11 @@ def above_percentile(maps: Float[np.ndarray, "*batch h w"], percentile: float) -
     if not (isinstance(percentile, Real) and 0 <= percentile <= 100):
         raise InputError(f"percentile: expected a number in [0, 100], got {percentile}")
     maps = as_map(maps)
-    flat = maps.reshape(*maps.shape[:-2], -1)
+    *batch, height, width = maps.shape
+    flat = maps.reshape(*batch, height * width)
     # No pixel lies between the two that the percentile is interpolated from: the upper one is as good a threshold, and
     # exact, where an interpolated one may be rounded past a pixel.
-    place = math.ceil(percentile * (flat.shape[-1] - 1) / 100)
+    place = math.ceil(round(percentile * (flat.shape[-1] - 1) / 100, 9))
     return maps >= np.partition(flat, place, axis=-1)[..., place, None, None]
 
 

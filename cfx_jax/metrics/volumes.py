@@ -69,4 +69,5 @@ def _as_tall(volumes: Shaped[np.ndarray, "*batch s h w"], name: str) -> Shaped[n
         raise InputError(
             f"{name}: expected (s, h, w) or a batch (..., s, h, w) with at least one voxel, got {volumes.shape}"
         )
-    return volumes.reshape(*volumes.shape[:-3], -1, volumes.shape[-1])
+    *batch, slices, height, width = volumes.shape
+    return volumes.reshape(*batch, slices * height, width)

@@ -69,7 +69,10 @@ class Discriminator(nnx.Module):
         """
         check_images(images, self.in_channels)
         if images.shape[1:3] != self.size:
-            raise InputError(f"images: expected {self.size[0]}x{self.size[1]} pixels, got {images.shape[1:3]}")
+            (height, width), found = self.size, images.shape[1:3]
+            raise InputError(
+                f"images: expected {height}x{width} pixels, the `size` of the discriminator, got {found[0]}x{found[1]}"
+            )
         x = images
         for widen, shrink in zip(self.widen, self.shrink, strict=True):
             x = shrink(self.act(widen(self.act(x))))

@@ -1,7 +1,6 @@
 """Auto-PGD in l2 and linf: projected steps along the normalised gradient, with momentum and an adaptive step.
 
-Croce and Hein 2020 (see ``adaptive_step``), method card of the fundus paper, section 1. For l1 the rules differ:
-``apgd`` hands over to ``apgd_l1``.
+Croce and Hein 2020 (see ``adaptive_step``). For l1 the rules differ: ``apgd`` hands over to ``apgd_l1``.
 """
 
 import math

@@ -1,7 +1,6 @@
 """Auto-PGD in l1: sparse sign steps whose sparsity follows that of the best point found.
 
-Croce and Hein 2021, "Mind the box: l1-APGD for sparse adversarial attacks on image classifiers"; method card of the
-fundus paper, section 1.
+Croce and Hein 2021, "Mind the box: l1-APGD for sparse adversarial attacks on image classifiers".
 """
 
 from typing import NamedTuple

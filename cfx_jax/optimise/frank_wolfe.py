@@ -1,7 +1,7 @@
 """Auto-Frank-Wolfe: steps towards the linear oracle's answer, with the adaptive step of APGD, for every norm p >= 1.
 
-Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image Space"; method card of the fundus paper,
-section 2. Between checkpoints the step is constant; there is no 2 / (t + 2) decay.
+Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image Space".
+Between checkpoints the step is constant; there is no 2 / (t + 2) decay.
 """
 
 from typing import NamedTuple

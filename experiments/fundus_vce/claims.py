@@ -1,4 +1,4 @@
-"""The paper's orderings (method card, section 8), each with an interval over images and a verdict."""
+"""The paper's orderings each with an interval over images and a verdict."""
 
 import dataclasses
 import itertools

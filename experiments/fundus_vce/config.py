@@ -36,7 +36,7 @@ class QualityConfig:
 
 @dataclass(frozen=True)
 class RobustAccuracyConfig:
-    """How robust accuracy is measured (method card, section 1)."""
+    """How robust accuracy is measured."""
 
     radius: float = 0.1
     """l2 radius of the attack, in units of the image's values (paper: 0.1 at 224 x 224 x 3)."""
@@ -61,7 +61,7 @@ class ExplanationConfig:
     num_steps: int = 75
     """Steps of each counterfactual (paper: 75)."""
     integration_steps: int = 100
-    """Nodes of integrated gradients (card: 100)."""
+    """Nodes of integrated gradients (ours: 100)."""
     num_studied: int = 50
     """Test images of each class whose counterfactuals the claims are about, at least 2."""
     num_shown: int = 4

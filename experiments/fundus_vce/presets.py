@@ -13,6 +13,7 @@ from experiments.fundus_vce.config import (
 )
 from trainers import classifier, trades
 from trainers.optimiser import OptimiserConfig
+from trainers.supervised import SupervisedConfig
 
 
 def _small(
@@ -61,8 +62,8 @@ def _robust(
     )
 
 
-def _fields(config: classifier.Config) -> dict[str, Any]:
-    return {each.name: getattr(config, each.name) for each in dataclasses.fields(config)}
+def _fields(config: SupervisedConfig) -> dict[str, Any]:
+    return {each.name: getattr(config, each.name) for each in dataclasses.fields(SupervisedConfig)}
 
 
 # Batches of one size compile once: the numbers of images are multiples of the batch size, or nearly so.

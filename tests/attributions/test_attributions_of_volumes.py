@@ -135,7 +135,7 @@ def test_a_volume_is_perturbed_as_a_whole():
         (lambda: path_attribution(joint, VOLUME, END[:2]), r"end: expected the shape of start \(3, 8, 8, 1\)"),
         (
             lambda: gradient(slice_score, VOLUME),
-            r"score: expected one volume \(3, 8, 8, 1\) -> scalar, got \w*Error: use jax\.vmap for a batch of images",
+            r"score: expected one volume \(3, 8, 8, 1\) -> scalar, got \w*Error \(.+\): mend the score, or use jax\.vmap",
         ),
         (
             lambda: integrated_gradients(lambda x: x.sum(axis=(1, 2, 3)), VOLUME),

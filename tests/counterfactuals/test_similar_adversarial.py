@@ -63,7 +63,7 @@ def test_jit_and_vmap_equal_one_by_one(method):
         (lambda: naive_adversarial(adversary, 2 + IMAGES[0]), r"image: expected values in \[0, 1\]"),
         (
             lambda: similar_adversarial(adversary, IMAGES[0]),
-            r"generate: expected one image -> 2 images of its shape \(8, 8, 1\), got \[\(8, 8, 1\)\]",
+            r"generate: expected one image -> a tuple of 2 images of its shape \(8, 8, 1\), got \[\(8, 8, 1\)\]",
         ),
         (
             lambda: naive_adversarial(generate, IMAGES[0]),

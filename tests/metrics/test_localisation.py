@@ -116,7 +116,7 @@ def test_the_macro_average_of_two_empty_or_two_full_masks_is_undefined(both):
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 99), st.sampled_from([50, 80, 90, 95, 98]))
 def test_percentiles_score_by_what_is_in_common(seed, size, percentile):
-    """Method card of adversarial generation, test T11: with shares a of the region, q kept and i in common."""
+    """With shares a of the region, q kept and i in common."""
     rng = np.random.default_rng(seed)
     truth, maps = rng.permutation(100).reshape(10, 10) < size, rng.permutation(100).reshape(10, 10)
     kept = above_percentile(maps, percentile)
@@ -145,7 +145,7 @@ def test_random_maps_score_as_chance_says():
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 59))
 def test_masks_of_one_size_have_the_closed_forms_of_their_precision(seed, size):
-    """Method card of ACAT, section 5.3: with r the precision and f the region's share of the image."""
+    """With r the precision and f the region's share of the image."""
     rng = np.random.default_rng(seed)
     truth = rng.permutation(60).reshape(6, 10) < size
     predicted = top_pixels(rng.uniform(size=(6, 10)) + rng.uniform() * truth, size)
@@ -159,7 +159,7 @@ def test_masks_of_one_size_have_the_closed_forms_of_their_precision(seed, size):
 
 
 def test_the_macro_average_of_a_random_volume_is_that_of_chance():
-    """Method card of ACAT, test 9. A volume counts as one image, whatever its slices hold."""
+    """A volume counts as one image, whatever its slices hold."""
     rng, share = np.random.default_rng(2), 0.002
     truth, maps = rng.uniform(size=(4, 40, 128, 128)) < share, rng.uniform(size=(4, 40, 128, 128))
     truth[:, :20] = False

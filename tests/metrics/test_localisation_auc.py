@@ -94,3 +94,9 @@ def test_only_the_order_of_the_values_matters():
 def test_what_has_no_area_is_refused(maps, options, message):
     with pytest.raises(InputError, match=message):
         localisation_auc(maps, REGION, **options)
+
+
+@pytest.mark.parametrize("lowest", [80.0, -1, 101])
+def test_the_lowest_percentile_is_an_integer(lowest):
+    with pytest.raises(InputError, match=r"lowest: expected a percentile, an integer in 0\.\.100"):
+        localisation_auc(np.ones((2, 2)), np.ones((2, 2), bool), lowest=lowest)

@@ -81,3 +81,8 @@ def test_mistakes_are_named(change, message):
             options.pop("labels"),
             **options,
         )
+
+
+def test_labels_of_another_number_are_named():
+    with pytest.raises(InputError, match=r"labels: expected one for each of 2 images, got shape \(3,\)"):
+        robustly_correct(jax.random.key(0), linear_classifier, images(2), np.zeros(3, int), radius=1.0)

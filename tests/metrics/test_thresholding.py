@@ -111,3 +111,14 @@ def test_what_is_no_map_is_refused(threshold, maps, message):
 def test_counts_that_cannot_be_kept_are_refused(counts, message):
     with pytest.raises(InputError, match=message):
         top_pixels(MAPS, counts)
+
+
+@pytest.mark.parametrize("percentile", [16.1, 32.2, 32.7, 64.4, 64.9])
+def test_a_pixel_at_a_fractional_percentile_is_kept(percentile):
+    """Of 1,001 pixels 0, 1, ... the p-th percentile is the pixel 10 p."""
+    kept = above_percentile(np.arange(1001.0).reshape(7, 143), percentile)
+    assert kept.sum() == 1001 - round(10 * percentile)
+
+
+def test_no_maps_have_no_pixels_above():
+    assert above_percentile(np.zeros((0, 3, 4)), 50).shape == (0, 3, 4)

@@ -33,7 +33,7 @@ def test_a_volume_that_equals_the_lesion_scores_one_and_its_negative_nothing():
 
 
 def test_each_scan_has_its_own_percentile_over_all_its_slices():
-    """Method card of ACAT, section 5.3: with r the precision and f the lesion's share of the scan."""
+    """With r the precision and f the lesion's share of the scan."""
     truth = RNG.random((3, 2, 5, 8, 9)) < np.asarray([0.02, 0.1, 0.4]).reshape(3, 1, 1, 1, 1)
     truth[:, :, 0] = False
     volumes = RNG.random(truth.shape) + 0.4 * truth
@@ -56,7 +56,6 @@ def test_each_scan_has_its_own_percentile_over_all_its_slices():
 
 
 def test_random_volumes_score_as_chance_says():
-    """Method card of ACAT, test 9."""
     truth = np.zeros((6, 20, 64, 64), bool)
     truth[:, 5:9, 20:28, 10:18] = True
     found, f = volume_overlap(RNG.random(truth.shape), truth), truth[0].mean()
@@ -110,3 +109,7 @@ def test_of_equal_voxels_those_of_the_first_slices_are_kept():
 def test_what_is_no_volume_with_its_lesion_is_refused(volumes, truth, message):
     with pytest.raises(InputError, match=message):
         volume_overlap(volumes, truth)
+
+
+def test_no_volumes_have_no_overlap():
+    assert volume_overlap(np.zeros((0, 2, 3, 4)), np.zeros((0, 2, 3, 4), bool)).dice.shape == (0,)

@@ -1,4 +1,4 @@
-"""The generators' UNet: released sizes, layers as the card lists them, and what a generator makes of an image."""
+"""The generators' UNet: released sizes, layers as released, and what a generator makes of an image."""
 
 from functools import cache
 

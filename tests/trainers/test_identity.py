@@ -6,13 +6,14 @@ from flax import nnx
 from toy_training import net, source
 
 from cfx_jax.data import Transform, compose, random_crop, random_flip
-from trainers.identity import describe_data
+from cfx_jax.models import per_image
+from trainers.identity import describe_classifier, describe_data
 
 
 def _described(
     indices: object = range(10), labels: object = (0, 1), augment: object = None, start: object = None
 ) -> dict[str, str]:
-    return describe_data(source(), np.array(indices), np.array(labels), augment, start)  # type: ignore[arg-type]
+    return describe_data(source(), np.array(indices), {"label": np.array(labels)}, augment, start)  # type: ignore[arg-type]
 
 
 def test_the_same_data_has_the_same_description() -> None:
@@ -27,7 +28,7 @@ def test_every_change_of_the_data_shows() -> None:
         _described(labels=(1, 0), start=start),
         _described(start=other),
         _described(),
-        describe_data(source(100), np.arange(10), np.array([0, 1]), None, start),
+        describe_data(source(100), np.arange(10), {"label": np.array([0, 1])}, None, start),
         _described(augment=_mirror, start=start),
     ):
         assert changed != base
@@ -71,3 +72,14 @@ class _Brighter:
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         del rng
         return np.minimum(image + 0.1, 1)
+
+
+def test_classifiers_are_told_apart_by_weights_or_else_by_logits() -> None:
+    images = np.random.default_rng(0).uniform(size=(3, 4, 4, 1)).astype(np.float32)
+
+    def by(scale: float) -> str:
+        return describe_classifier(lambda image: scale * image[:2, 0, 0], images)
+
+    assert by(1.0) == by(1.0) != by(2.0)
+    first, same, second = (describe_classifier(per_image(net(nnx.Rngs(seed))), images) for seed in (0, 0, 1))
+    assert first == same != second

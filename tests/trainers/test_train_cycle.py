@@ -230,8 +230,8 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
         trainer.load(tmp_path, model=linear)
     assert [bits(variables_of(each)) for each in _train(tmp_path, config)] == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
-    # A plain function has no weights to tell it by, and no address that another process would not have.
-    assert load_config(tmp_path)["data"]["classifier"].startswith("0 values")
+    # A plain function has no weights to tell it by, and no address that another process would not have: two logits of 16.
+    assert load_config(tmp_path)["data"]["classifier"].startswith("32 values")
     evaluated = [line for line in map(json.loads, written.splitlines()) if "validation_loss" in line]
     assert [line["step"] for line in evaluated] == [2, 4, 6, 8]
     assert all(line["validation_score"] == -line["validation_loss"] for line in evaluated)

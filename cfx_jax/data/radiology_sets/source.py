@@ -15,7 +15,7 @@ LEAST_TUMOUR = 10 / 224**2  # share of a slice's pixels that makes it positive
 class RSNAPneumonia(StoredSet):
     """The normal chest radiographs and those with opacities of the RSNA pneumonia set.
 
-    The first use reads every file, which takes some minutes; later ones open what is stored. Items are dicts of ``image``
+    The first use reads every file, which takes minutes; later ones open what is stored. Items are dicts of ``image``
     float32 (size, size, 1) in [0, 1]; ``label`` int, 1 with opacities; ``boxes`` int (4, 4), y0, x0, y1, x1 of each
     marked opacity, half-open in pixels, padded with zeros; ``num_boxes`` int, how many there are; ``annotation_mask``
     bool (size, size), the boxes' union; ``patient`` str. It can be pickled and read by several threads.
@@ -72,7 +72,7 @@ class RSNAPneumonia(StoredSet):
 class MSDBrainTumour(StoredSet):
     """Axial slices of T1-weighted brain images after gadolinium, of the Medical Segmentation Decathlon.
 
-    The first use reads every volume, which takes some ten minutes; later ones open what is stored. Items are dicts of
+    The first use reads every volume, which takes minutes; later ones open what is stored. Items are dicts of
     ``image`` float32 (size, size, 1), each slice scaled to [0, 1] by itself and stored with 8 bits; ``label`` int, 1
     with at least 0.02 % of tumour (ten pixels of 224 x 224); ``lesion_mask`` bool (size, size), the tumour without its
     edema; ``body_mask`` bool (size, size); ``patient`` str; ``slice`` int, from the feet. The order is that of the
