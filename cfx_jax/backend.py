@@ -53,6 +53,29 @@ def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
     return body
 
 
+def varying_like(tree: Any, reference: Any) -> Any:
+    """The same arrays, of the kind that differs between the devices of a ``shard_map`` wherever the reference does.
+
+    What a loop carries must not change its kind, and the gradient by an array that is alike on all devices is a sum over
+    them. Outside of ``shard_map``, and under ``check_vma=False``, nothing changes.
+
+    Args:
+        tree: a pytree of arrays.
+        reference: an array, or its ``jax.ShapeDtypeStruct``.
+    """
+
+    def cast(leaf: Array) -> Array:
+        missing = tuple(_varying_axes(reference) - _varying_axes(jax.typeof(leaf)))
+        return lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(cast, tree)
+
+
+def _varying_axes(aval: Any) -> frozenset[Any]:
+    kind = getattr(aval, "manual_axis_type", None)
+    return kind.varying if kind else frozenset()
+
+
 def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
     values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*consts, *args), strict=True))
 

@@ -58,7 +58,9 @@ KEYS = jax.random.split(jax.random.key(0), 8)
 STEPS = 3
 TYPICAL = ("integrated_gradients", "smooth_grad", "vce_l1.5")
 """One with a loop over nodes, one with random draws, one with an optimiser: the three that the fast suite spreads."""
-CHECKED = ("integrated_gradients", "smooth_grad", "path_attribution", "gradient", "mask_perturbation")
+CHECKED = (
+    "integrated_gradients", "smooth_grad", "path_attribution", "gradient", "mask_perturbation", "gradient_descent", "vce_l2",
+)  # fmt: skip
 """Those that ``shard_map`` runs with its own check of what differs between devices."""
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from cfx_jax.backend import loop_body
+from cfx_jax.backend import loop_body, varying_like
 
 
 def sum_over(
@@ -36,11 +36,4 @@ def sum_over(
         return total + jnp.where(kept, terms, 0).sum(axis=0), None
 
     shape = jax.eval_shape(term, jax.ShapeDtypeStruct((), index.dtype))
-    return lax.scan(add, _zeros(shape), index)[0]
-
-
-def _zeros(like: jax.ShapeDtypeStruct) -> Array:
-    """Zeros that vary over the same axes of a mesh, as ``shard_map`` asks of what a loop carries."""
-    zeros = jnp.zeros(like.shape, like.dtype)
-    kind = getattr(like, "manual_axis_type", None)
-    return lax.pcast(zeros, tuple(kind.varying), to="varying") if kind and kind.varying else zeros
+    return lax.scan(add, varying_like(jnp.zeros(shape.shape, shape.dtype), shape), index)[0]

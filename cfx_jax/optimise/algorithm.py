@@ -14,6 +14,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
 
+from cfx_jax.backend import varying_like
+
 Objective = Callable[[Array], Array]
 State: TypeAlias = Any
 
@@ -91,7 +93,9 @@ def run(
     def body(state: State, _: None) -> tuple[State, Array]:
         return guarded_step(algorithm, objective, state, stop_below)
 
-    start = algorithm.init(objective, x0)
+    if jax.sharding.get_abstract_mesh().manual_axes:
+        x0 = varying_like(x0, jax.eval_shape(objective, x0))
+    start = varying_like(algorithm.init(objective, x0), jax.typeof(x0))
     final, values = lax.scan(body, start, None, length=algorithm.num_steps, unroll=unroll)
     first = algorithm.solution(start)[1]
     return Result(*algorithm.solution(final), jnp.concatenate([first[None], values]))
