@@ -21,3 +21,13 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
     leaves = jax.tree.leaves(classifier)
     is_pytree = all(isinstance(leaf, Array) or hasattr(leaf, "__array__") for leaf in leaves)
     return classifier if is_pytree else Partial(classifier)
+
+
+def call(function: Callable[[Any], Any], example: Any) -> Any:
+    """``function(example)``: what ``parallel.map_examples`` maps where the function itself is what the examples share.
+
+    Args:
+        function: from ``as_pytree``.
+        example: its one argument.
+    """
+    return function(example)

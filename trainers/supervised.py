@@ -9,15 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from cfx_jax.callables import call
 from cfx_jax.checks import check_images, check_target
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models import build
-from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.identity import describe_data
 from trainers.nnx_views import ModelFactory, classifier_of, evaluation_view, graph_of, variables_of
@@ -137,14 +136,10 @@ def make_evaluate(
 
     def evaluate(state: State) -> dict[str, float]:
         classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = map_examples(_classify, classifier, images, batch_size=config.eval_batch_size, mesh=mesh)
+        logits = map_examples(call, classifier, images, batch_size=config.eval_batch_size, mesh=mesh)
         return scores("validation", logits, labels)
 
     return evaluate
-
-
-def _classify(classifier: Classifier, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
-    return classifier(image)
 
 
 def scores(prefix: str, logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> dict[str, float]:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.callables import as_pytree
+from cfx_jax.callables import as_pytree, call
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
@@ -38,7 +37,7 @@ class Case(NamedTuple):
 
     def logits(self, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
         """The classifier's answers, jitted and vmapped; batches of one size compile once for the whole diagnosis."""
-        return map_examples(_call, as_pytree(self.classifier), images).astype(np.float64)
+        return map_examples(call, as_pytree(self.classifier), images).astype(np.float64)
 
 
 def caught(name: str, check: Callable[..., object], *arguments: object, images: tuple[int, ...] = ()) -> list[Finding]:
@@ -71,7 +70,3 @@ def share(shown: Bool[np.ndarray, " n"]) -> str:
 def indices(shown: Bool[np.ndarray, " n"]) -> tuple[int, ...]:
     """The images on which something is true."""
     return tuple(np.flatnonzero(shown).tolist())
-
-
-def _call(classifier: Classifier, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
-    return classifier(image)

@@ -17,7 +17,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
+from cfx_jax.callables import as_pytree, call
 from cfx_jax.checks import check_images
 from cfx_jax.errors import InputError
 from cfx_jax.models.inception import InceptionV3, Network
@@ -120,11 +120,7 @@ def extract_features(
     """
     check_images(images)
     extract = as_pytree(extractor.extract)
-    return map_examples(_extract, extract, images, batch_size=batch_size, progress=progress)
-
-
-def _extract(extract: Callable[[Array], Array], image: Float[Array, "h w c"]) -> Float[Array, " d"]:
-    return extract(image)
+    return map_examples(call, extract, images, batch_size=batch_size, progress=progress)
 
 
 def _pooled(features: Callable[[Array], Array], image: Float[Array, "h w c"]) -> Float[Array, " d"]:

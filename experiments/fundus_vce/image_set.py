@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax import Array
 from jaxtyping import Float, Int
 
+from cfx_jax.callables import call
 from cfx_jax.data import ImageSource, labels_of, load_arrays
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import concatenate, map_examples, progress_bar
@@ -96,7 +96,7 @@ def predict(classifier: Classifier, images: ImageSet, *, progress: bool | str = 
     found = []
     with progress_bar(len(images), progress) as bar:
         for chunk in images.chunks():
-            found.append(map_examples(_classify, classifier, chunk, batch_size=_BATCH))
+            found.append(map_examples(call, classifier, chunk, batch_size=_BATCH))
             bar.update(len(chunk))
     return concatenate(found)
 
@@ -104,7 +104,3 @@ def predict(classifier: Classifier, images: ImageSet, *, progress: bool | str = 
 def probabilities(logits: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
     """The softmax of each row."""
     return np.asarray(jax.nn.softmax(logits))
-
-
-def _classify(classifier: Classifier, image: Array) -> Array:
-    return classifier(image)

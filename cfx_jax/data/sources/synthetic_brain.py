@@ -39,7 +39,7 @@ from cfx_jax.data.sources.brain_world import (
     tumour_cover,
 )
 from cfx_jax.data.sources.drawing import Frame
-from cfx_jax.data.sources.world import DrawnSource, check_options, is_tagged, label_of, stream
+from cfx_jax.data.sources.world import DrawnSource, check_options, is_tagged, label_of, pair_of, stream
 
 CLASS_NAMES = ("no tumour", "tumour")
 LEAST_COVER = 0.25  # a pixel belongs to a tumour that covers more than this share of it
@@ -104,12 +104,8 @@ def draw(
     lesion = cover > LEAST_COVER
     diseased = np.where(lesion[..., None], diseased, healthy)
     return {
-        "image": diseased if label else healthy,
-        "label": label,
-        "lesion_mask": lesion & bool(label),
+        **pair_of(label, healthy, diseased, lesion),
         "body_mask": head_cover(anatomy, frame) >= 0.5,
-        "counterfactual": healthy if label else diseased,
-        "counterfactual_lesion_mask": lesion & (not label),
         "confounder_mask": lettering > 0,
         "factors": _factors(anatomy, tumour, counts, scanner, tagged),
     }

@@ -42,7 +42,7 @@ from cfx_jax.data.sources.chest_world import (
     vessel_density,
 )
 from cfx_jax.data.sources.drawing import Frame, soften
-from cfx_jax.data.sources.world import DrawnSource, check_options, is_tagged, label_of, stream
+from cfx_jax.data.sources.world import DrawnSource, check_options, is_tagged, label_of, pair_of, stream
 
 CLASS_NAMES = ("normal", "opacity")
 NOTICEABLE = 0.02  # a pixel of an opacity differs from the same lung without it by more than this: 5 of 255 grey levels
@@ -122,14 +122,10 @@ def draw(
     on_film = [soften(density, frame, film.blur) for density in densities]
     boxes = opacity_boxes(on_film, seen) if label else np.zeros((0, 4), int)
     return {
-        "image": diseased if label else normal,
-        "label": label,
-        "lesion_mask": seen & bool(label),
+        **pair_of(label, normal, diseased, seen),
         "boxes": np.pad(boxes, ((0, MOST_OPACITIES - len(boxes)), (0, 0))),
         "num_boxes": len(boxes),
         "annotation_mask": _union(boxes, size),
-        "counterfactual": normal if label else diseased,
-        "counterfactual_lesion_mask": seen & (not label),
         "confounder_mask": tag_cover > 0,
         "factors": _factors(anatomy, opacities, counts, film, tagged),
     }

@@ -39,7 +39,15 @@ from cfx_jax.data.sources.fundus_world import (
     spoil,
     vessel_transmission,
 )
-from cfx_jax.data.sources.world import DrawnSource, check_picture, check_severity, check_share, label_of, stream
+from cfx_jax.data.sources.world import (
+    DrawnSource,
+    check_picture,
+    check_severity,
+    check_share,
+    label_of,
+    pair_of,
+    stream,
+)
 
 CLASS_NAMES = ("healthy", "DR")
 NOTICEABLE = 0.02  # a lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels
@@ -111,16 +119,11 @@ def draw(
     if faults != Faults():
         spoiled = [spoil(scene, faults, frame) for scene in scenes]
         healthy, diseased = (photograph(scene, camera, noise, inside, frame) for scene in spoiled)
-    nothing = np.zeros_like(eye)
     return {
-        "image": diseased if label else healthy,
-        "label": label,
+        **pair_of(label, healthy, diseased, lesion_mask),
         "gradable": gradable,
-        "lesion_mask": lesion_mask if label else nothing,
         "eye_mask": eye,
-        "counterfactual": healthy if label else diseased,
-        "counterfactual_lesion_mask": nothing if label else lesion_mask,
-        "confounder_mask": (mark_opacity(frame)[..., 0] > 0) & eye if marked else nothing,
+        "confounder_mask": (mark_opacity(frame)[..., 0] > 0) & eye if marked else np.zeros_like(eye),
         "factors": _factors(anatomy, lesions, distractors, camera, faults, marked),
     }
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 
 from cfx_jax.errors import InputError
 
@@ -77,6 +77,33 @@ def is_tagged(rng: np.random.Generator, label: int, strength: float | None) -> b
     if strength is None:
         return False
     return bool(rng.random() < 0.5 + (0.5 if label else -0.5) * strength)
+
+
+def pair_of(
+    label: int,
+    healthy: Float[np.ndarray, "h w c"],
+    diseased: Float[np.ndarray, "h w c"],
+    lesion: Bool[np.ndarray, "h w"],
+) -> dict[str, Any]:
+    """The fields of an item that a pair of pictures gives: the label says which of them is the image.
+
+    Args:
+        label: 1 where the image is the diseased one.
+        healthy: the picture without the finding.
+        diseased: the same with it.
+        lesion: where the finding is.
+
+    Returns:
+        ``image``, ``label``, ``lesion_mask``, ``counterfactual`` and ``counterfactual_lesion_mask``.
+    """
+    nothing = np.zeros_like(lesion)
+    return {
+        "image": diseased if label else healthy,
+        "label": label,
+        "lesion_mask": lesion if label else nothing,
+        "counterfactual": healthy if label else diseased,
+        "counterfactual_lesion_mask": nothing if label else lesion,
+    }
 
 
 class DrawnSource:
