@@ -39,10 +39,17 @@ def fingerprint(depends: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
-def source_digest(*packages: ModuleType) -> str:
-    """Ten hexadecimal digits that differ wherever the Python code of a package differs."""
-    files = [path for package in packages for folder in package.__path__ for path in sorted(Path(folder).rglob("*.py"))]
+def source_digest(*modules: ModuleType) -> str:
+    """Ten hexadecimal digits that differ wherever the Python code of a module, or of any in a package, differs."""
+    files = [path for module in modules for path in _files(module)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:10]
+
+
+def _files(module: ModuleType) -> list[Path]:
+    folders = getattr(module, "__path__", None)
+    if folders is None:
+        return [Path(str(module.__file__))]
+    return [path for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
 
 
 class Workspace:

@@ -35,6 +35,7 @@ from cfx_jax.attributions import (
 from cfx_jax.attributions.slices import of_slice, over_slices
 from cfx_jax.counterfactuals import vce
 from cfx_jax.counterfactuals.cycle import syce, syce_latent_path
+from cfx_jax.counterfactuals.fixed_point import fixed_point
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.maps import quantile_threshold, smooth, upsample
 from cfx_jax.metrics import overwrite_with, perturbation_curve, psnr, ssim
@@ -187,6 +188,11 @@ def methods(scale):
             partial(cam_of_slice, volume(image)), volume(image), slices_per_batch=2
         )[1],
         "syce": lambda key, image: syce([partial(_recode, each) for each in coders], decider, image).explanation,
+        "fixed_point": lambda key, image: (
+            fixed_point(
+                lambda x, domain: jnp.where(domain == 1, jnp.sqrt(x), jnp.square(x)), decider, image
+            ).explanation
+        ),
         "path_attribution_along_syce": lambda key, image: (
             path_attribution_along(
                 class_score(decider, 1, of="probability"), *syce_latent_path(coders, decider, image), num_steps=3

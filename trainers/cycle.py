@@ -10,10 +10,10 @@ back (``unit_clip_leading_back``).
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,89 +27,27 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_images
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
+from cfx_jax.losses.cycle import cycle_terms, discriminator_terms
 from cfx_jax.models.activations import unit_clip_leading_back
-from cfx_jax.models.discriminator import Discriminator
-from cfx_jax.models.unet import PUBLISHED_FILTERS, UNetGenerator
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
-from trainers.decisions import DecidedSource, check_both_decided, decide, decide_source
+from trainers.cycle_config import CYCE_CONFIG as CYCE_CONFIG
+from trainers.cycle_config import Config as Config
+from trainers.cycle_config import Networks as Networks
+from trainers.cycle_config import choose_networks as choose_networks
+from trainers.decisions import check_both_decided, decide, decided_source
 from trainers.identity import describe_classifier, describe_data, digest
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, variables_of
-from trainers.plateau import Plateau, RatedBatches, ValidationPlateauConfig
+from trainers.plateau import Plateau, RatedBatches
 from trainers.result import load_state
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
 
 _TRAINER = "cycle"
-_EPOCH = 4695 // 64
-"""Steps of one epoch of the released experiment: the smaller group's images in batches of 64."""
-
 _TURNS: dict[str, tuple[tuple[int, ...], ...]] = {"separated": ((0,), (1,)), "together": ((0, 1),)}
 """The classes whose images each of a step's updates of the generators sees."""
 
 _WORST_ERROR = 1e-10
 """The mean square that the peak signal-to-noise ratio of equal images is computed with: 100 dB."""
-
-
-@dataclass(frozen=True)
-class Config:
-    """Two generators and two discriminators. Defaults: SyCE as released for 28 pixels; ``CYCE_CONFIG`` is CyCE."""
-
-    method: Literal["syce", "cyce"] = "syce"
-    """What the generators explain by: x_a and x_s, or x_a and the image itself."""
-    size: tuple[int, int] = (28, 28)
-    """Height and width of the images, in pixels."""
-    in_channels: int = 1
-    """Channels of the images; the generated ones have as many."""
-    filters: tuple[int, ...] = PUBLISHED_FILTERS
-    """Channels of the generators at each resolution (released: 16, 32, 64; a start for 224 pixels: 16, ..., 256)."""
-    discriminator_filters: tuple[int, ...] = (32, 64, 96)
-    """Channels of the discriminators (released: 32, 64, 96; a start for 224 pixels: 32, ..., 512)."""
-    weights: CycleWeights = SYCE
-    """The price of each term of the generators' loss (released: SYCE or CYCE)."""
-    penalty: float = 1.0
-    """Weight of the discriminators' gradient penalty (released: 1)."""
-    update: Literal["separated", "together"] = "separated"
-    """One step of both generators for the images of each decision in turn, or one for all (released: separated for SyCE,
-    together for CyCE)."""
-    optimiser: ValidationPlateauConfig = field(default_factory=ValidationPlateauConfig)
-    """Learning rate of the Adams of generators and discriminators."""
-    num_steps: int = 60 * _EPOCH
-    """Steps (released: 60 epochs)."""
-    batch_size: int = 64
-    """Images of each decision in one step, over all devices (released: 64)."""
-    select: Literal["loss", "none"] = "loss"
-    """Keep the weights of lowest validation loss, or none for the last ones."""
-    evaluate_every: int = _EPOCH
-    """Steps between evaluations on the validation set."""
-    checkpoint_every: int = _EPOCH
-    """Steps between checkpoints; at most so much is lost when the training is stopped."""
-    log_every: int = 50
-    """Steps between lines of metrics."""
-    eval_batch_size: int = 64
-    """Images of one batch of the evaluation; does not change its result."""
-    seed: int = 0
-    """Seed of the initial weights, of the order of images and of all random draws."""
-
-
-CYCE_CONFIG = Config(method="cyce", weights=CYCE, update="together")
-
-
-class Networks(nnx.Module):
-    """What is trained: each list has the network of class 0 and that of class 1.
-
-    Args:
-        generators: g_0 and g_1; g_c turns over what is decided c.
-        discriminators: D_0 and D_1; D_c knows images decided c.
-    """
-
-    def __init__(self, generators: list[nnx.Module], discriminators: list[nnx.Module]) -> None:
-        self.generators, self.discriminators = nnx.List(generators), nnx.List(discriminators)
-
-
-def choose_networks(config: Config, model: ModelFactory | None) -> ModelFactory:
-    """The given factory, or the one that builds the configuration's networks."""
-    return model or partial(_build, config)
 
 
 def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None) -> State:
@@ -302,11 +240,12 @@ def train(
     check_batch_size(config.batch_size, mesh)
     plateau, step = Plateau(config.optimiser), make_step(config, classifier, model=model)
     evaluate = make_evaluate(config, classifier, validation, model=model, mesh=mesh)
-    decisions = decide_source(classifier, source, train_indices, batch_size=config.eval_batch_size, mesh=mesh)
-    check_both_decided(decisions, name="training images")
+    images = decided_source(
+        classifier, source, train_indices, balanced=True, batch_size=config.eval_batch_size, mesh=mesh
+    )
     batches = batches_of(
-        DecidedSource(source, np.asarray(train_indices), decisions),
-        np.arange(len(decisions)),
+        images,
+        np.arange(len(images)),
         batch_size=2 * config.batch_size,
         seed=config.seed,
         balanced=True,
@@ -329,7 +268,7 @@ def train(
         select=None if config.select == "none" else "validation_score",
         data={
             **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
-            "decisions": digest(decisions),
+            "decisions": digest(images.labels),
             "classifier": describe_classifier(classifier, validation["image"]),
         },
         mesh=mesh,
@@ -358,18 +297,6 @@ def load(
         _TRAINER, Config, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
     )
     return _generators(config, state, model)
-
-
-def _build(config: Config, rngs: nnx.Rngs) -> Networks:
-    make_generator = partial(UNetGenerator, in_channels=config.in_channels, filters=config.filters, rngs=rngs)
-    make_discriminator = partial(
-        Discriminator,
-        size=config.size,
-        in_channels=config.in_channels,
-        filters=config.discriminator_filters,
-        rngs=rngs,
-    )
-    return Networks([make_generator() for _ in range(2)], [make_discriminator() for _ in range(2)])
 
 
 def _check(config: Config) -> None:

@@ -63,7 +63,7 @@ def check_both_decided(decisions: Int[np.ndarray, " n"], *, name: str) -> None:
     counts = np.bincount(decisions, minlength=2)
     if not counts.all():
         raise InputError(
-            f"classifier: expected decisions for both classes on the {name}, since each has a generator, got class 0 for"
+            f"classifier: expected decisions for both classes on the {name}, since each needs some, got class 0 for"
             f" {counts[0]} and class 1 for {counts[1]} of them: add images of the other kind, train the classifier"
             " further, or move its threshold with models.thresholded"
         )
@@ -89,6 +89,39 @@ class DecidedSource:
 
     def __getitem__(self, index: int, /) -> Mapping[str, Any]:
         return {"image": self.source[int(self.positions[index])]["image"], "label": int(self.labels[index])}
+
+
+def decided_source(
+    classifier: Classifier,
+    source: Any,
+    indices: Int[np.ndarray, " n"],
+    *,
+    balanced: bool,
+    batch_size: int,
+    mesh: Mesh | None = None,
+) -> DecidedSource:
+    """The items that a training draws its batches from, with decisions only where batches are balanced by them.
+
+    Args:
+        classifier: one image -> logits, of two classes where balanced.
+        source: random-access data set whose items hold ``image``.
+        indices: the items to train on.
+        balanced: whether batches are to hold as many images of each decision.
+        batch_size: images decided at once.
+        mesh: devices to spread them over.
+
+    Returns:
+        The items; without balance their labels are all 0, and nothing looks at them.
+
+    Raises:
+        InputError: indices that do not fit the source; where balanced, another number of classes, or one decision alone.
+    """
+    positions = check_indices(source, indices)
+    if not balanced:
+        return DecidedSource(source, positions, np.zeros(len(positions), np.int64))
+    decisions = decide_source(classifier, source, positions, batch_size=batch_size, mesh=mesh)
+    check_both_decided(decisions, name="training images")
+    return DecidedSource(source, positions, decisions)
 
 
 def _decide(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:

@@ -2,20 +2,19 @@
 and Adversarial Learning to Generate Visual Explanation", section IV-C).
 
 The classifier is frozen and in evaluation mode; its decisions, not the labels, are what the generators learn to keep and
-to turn over. The default is Single AE2 (W,TV) with the filters that suit 224 pixels, which are ours.
+to turn over. The default is Single AE2 (W,TV) with the filters that suit 224 pixels, which are ours; the naive
+formulation (equations 1 and 2) has the adversarial generator alone, and the image itself stands for the similar one.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import optax.contrib
 from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
@@ -23,107 +22,21 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_images
-from cfx_jax.data.source import check_indices
-from cfx_jax.errors import InputError
-from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights, Terms, similar_adversarial_terms
+from cfx_jax.losses.similar_adversarial import Terms, naive_adversarial_terms, similar_adversarial_terms
 from cfx_jax.models.activations import unit_clip_leading_back
-from cfx_jax.models.similar_adversarial import AE2_HEAD, DuoAE, SingleAE
-from cfx_jax.models.unet import NormName
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
-from trainers.decisions import DecidedSource
-from trainers.identity import describe_classifier, describe_data
+from trainers.decisions import decided_source
+from trainers.identity import describe_classifier, describe_data, digest
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, training_view, variables_of
 from trainers.result import load_state
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
+from trainers.similar_adversarial_config import Config as Config
+from trainers.similar_adversarial_config import PlateauConfig as PlateauConfig
+from trainers.similar_adversarial_config import choose_generator as choose_generator
+from trainers.similar_adversarial_config import make_optimiser as make_optimiser
 
-_GENERATORS: dict[str, type[SingleAE] | type[DuoAE]] = {"single": SingleAE, "duo": DuoAE}
 _TRAINER = "similar_adversarial"
-_EPOCH = 1490
-"""Steps of one epoch of the paper: 11,917 images in batches of 8."""
-
-
-@dataclass(frozen=True)
-class PlateauConfig:
-    """Adam, and a learning rate that falls while the loss does not."""
-
-    learning_rate: float = 1e-4
-    """Of Adam at first (paper: 1e-4)."""
-    factor: float = 1 / 3
-    """What the learning rate is multiplied by (paper: divided by 3)."""
-    patience: int = 3
-    """Epochs without a lower training loss before that (paper: 3)."""
-    steps_per_epoch: int = _EPOCH
-    """Steps whose mean loss is compared with the lowest so far; lower means by at least one part in 10,000."""
-    smallest: float = 1e-5
-    """Where the learning rate stops falling (released code: 1e-5)."""
-
-
-@dataclass(frozen=True)
-class Config:
-    """A pair of generators. Defaults: Single AE2 (W,TV) of Charachon et al. 2020 at 224 pixels."""
-
-    generator: Literal["single", "duo"] = "single"
-    """One network with two heads, or two networks."""
-    in_channels: int = 1
-    """Channels of the images; the generated ones have as many."""
-    filters: tuple[int, ...] = (16, 32, 64, 128, 256)
-    """Channels at each resolution (released for 28 pixels: 16, 32, 64)."""
-    head_filters: tuple[int, ...] = AE2_HEAD
-    """Channels of the 3x3 convolutions of each head (AE2: 32, 16; AE1: 32)."""
-    norm: NormName = "affine"
-    """A scale and a shift for each channel, or batch norm."""
-    weights: SimilarAdversarialWeights = field(default_factory=SimilarAdversarialWeights)
-    """The price of each term of the loss (paper, table I)."""
-    margin: float | None = None
-    """None for two classes; above 0 for the multi-class loss, in units of the logits."""
-    proximity: Literal["norm", "mean_square"] = "norm"
-    """How the weights of the two generators are compared (paper: the sum of the norms)."""
-    optimiser: PlateauConfig = field(default_factory=PlateauConfig)
-    """How weights move."""
-    num_steps: int = 70 * _EPOCH
-    """Optimiser steps (paper: 70 epochs)."""
-    batch_size: int = 8
-    """Images of one step, over all devices (paper: 8; Duo 4)."""
-    select: Literal["loss", "none"] = "loss"
-    """Keep the weights of lowest validation loss, or none for the last ones."""
-    evaluate_every: int = _EPOCH
-    """Steps between evaluations on the validation set."""
-    checkpoint_every: int = _EPOCH
-    """Steps between checkpoints; at most so much is lost when the training is stopped."""
-    log_every: int = 50
-    """Steps between lines of metrics."""
-    eval_batch_size: int = 32
-    """Images of one batch of the evaluation; does not change its result."""
-    seed: int = 0
-    """Seed of the initial weights, of the order of images and of all random draws."""
-
-
-def choose_generator(config: Config, model: ModelFactory | None) -> ModelFactory:
-    """The given factory, or the one that builds the configuration's generators."""
-    check_choice(config.generator, tuple(_GENERATORS), name="generator")
-    return model or partial(_build, config)
-
-
-def make_optimiser(config: PlateauConfig) -> optax.GradientTransformationExtraArgs:
-    """Adam with Keras' epsilon; its update takes the loss as ``value``.
-
-    Raises:
-        InputError: a number out of its range.
-    """
-    counts = min(config.patience, config.steps_per_epoch) >= 1
-    if not (counts and 0 < config.factor < 1 and 0 < config.smallest <= config.learning_rate):
-        raise InputError(
-            "optimiser: expected a factor in (0, 1), patience and steps_per_epoch of at least 1, and 0 < smallest <="
-            f" learning_rate, got {config}"
-        )
-    plateau = optax.contrib.reduce_on_plateau(
-        factor=config.factor,
-        patience=config.patience,
-        accumulation_size=config.steps_per_epoch,
-        min_scale=config.smallest / config.learning_rate,
-    )
-    return optax.chain(optax.adam(config.learning_rate, eps=1e-7), plateau)
 
 
 def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None) -> State:
@@ -262,22 +175,25 @@ def train(
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
         workdir: folder of this training.
         model: makes the generators from ``nnx.Rngs``, a module that gives the pair and has the twins as ``similar`` and
-            ``adversarial``; None for the configuration's.
+            ``adversarial``, or where naive one that gives the adversarial images; None for the configuration's.
         augment: ``(image, rng) -> image``, applied to training images.
         mesh: devices to train on; None for all.
         progress: shows a progress bar.
 
     Returns:
-        The selected generators in evaluation mode, for ``models.generator_of``.
+        The selected generators in evaluation mode, for ``models.generator_of`` and then
+        ``counterfactuals.similar_adversarial``, or where naive ``counterfactuals.naive_adversarial``.
 
     Raises:
-        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images that cannot be used.
+        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images that cannot be used;
+            balanced batches for a classifier that decides on one class alone.
     """
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
-    positions = check_indices(source, train_indices)
-    images = DecidedSource(source, positions, np.zeros(len(positions), np.int64))  # labels that nothing looks at
+    images = decided_source(
+        classifier, source, train_indices, balanced=config.balanced, batch_size=config.eval_batch_size, mesh=mesh
+    )
     selected = run(
         _TRAINER,
         config,
@@ -288,7 +204,7 @@ def train(
             np.arange(len(images)),
             batch_size=config.batch_size,
             seed=config.seed,
-            balanced=False,
+            balanced=config.balanced,
             augment=augment,
         ),
         workdir,
@@ -296,6 +212,7 @@ def train(
         select=None if config.select == "none" else "validation_score",
         data={
             **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
+            "decisions": digest(images.labels),
             "classifier": describe_classifier(classifier, validation["image"]),
         },
         mesh=mesh,
@@ -324,16 +241,6 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
     return evaluation_view(graph_of(choose_generator(config, model)), state.params, state.rest)
 
 
-def _build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
-    return _GENERATORS[config.generator](
-        in_channels=config.in_channels,
-        filters=config.filters,
-        head_filters=config.head_filters,
-        norm=config.norm,
-        rngs=rngs,
-    )
-
-
 @dataclass(frozen=True)
 class _Judge:
     """Loss, terms and answers of one image; equal configurations compile once."""
@@ -350,8 +257,13 @@ def _judge(
 ) -> tuple[Terms, dict[str, Array]]:
     # A model of the caller's own may have no such limit.
     learning = nnx.with_attributes(module, limit=unit_clip_leading_back, raise_if_not_found=False)
-    similar, adversarial = learning(images)
+    naive = config.generator == "naive"
+    similar, adversarial = (images, learning(images)) if naive else learning(images)
     logits, similar_logits, adversarial_logits = (jax.vmap(classifier)(each) for each in (images, similar, adversarial))
+    metrics = answers(logits, similar_logits, adversarial_logits, adversarial)
+    if naive:
+        terms = naive_adversarial_terms(images, adversarial, logits, adversarial_logits, weights=config.weights)
+        return terms, metrics
     terms = similar_adversarial_terms(
         images,
         (similar, adversarial),
@@ -362,4 +274,4 @@ def _judge(
         margin=config.margin,
         proximity=config.proximity,
     )
-    return terms, answers(logits, similar_logits, adversarial_logits, adversarial)
+    return terms, metrics

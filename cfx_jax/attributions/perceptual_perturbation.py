@@ -61,6 +61,25 @@ def perceptual_perturbation(
     for name, weight in (("feature_weight", feature_weight), ("image_weight", image_weight)):
         if is_concrete(weight) and not weight >= 0:
             raise InputError(f"{name}: expected a number of at least 0, got {weight}")
+    weights = {"target_margin": target_margin, "feature_weight": feature_weight, "image_weight": image_weight}
+    algorithm = from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps)
+    return run(best_so_far(algorithm), perceptual_objective(margin, features, image, **weights), image).solution - image
+
+
+def perceptual_objective(
+    margin: Score,
+    features: Features,
+    image: Float[Array, "*s h w c"],
+    *,
+    target_margin: float = -2.0,
+    feature_weight: float = 1e4,
+    image_weight: float = 1.0,
+) -> Score:
+    """What ``perceptual_perturbation`` minimises, for loops of one's own such as ``optimise.drive``; arguments as there.
+
+    Returns:
+        A function of the changed image, at least 0.
+    """
     kept = features(image)
 
     def objective(changed: Float[Array, "*s h w c"]) -> Float[Array, ""]:
@@ -68,5 +87,4 @@ def perceptual_perturbation(
         distance = feature_weight * sum(jax.tree.leaves(by_layer)) + image_weight * jnp.square(changed - image).mean()
         return distance + jnp.square(margin(changed) - target_margin)
 
-    algorithm = from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps)
-    return run(best_so_far(algorithm), objective, image).solution - image
+    return objective

@@ -5,6 +5,7 @@ from cfx_jax.counterfactuals.cycle import cyce as cyce
 from cfx_jax.counterfactuals.cycle import decided_class as decided_class
 from cfx_jax.counterfactuals.cycle import syce as syce
 from cfx_jax.counterfactuals.cycle import syce_latent_path as syce_latent_path
+from cfx_jax.counterfactuals.fixed_point import fixed_point as fixed_point
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial as SimilarAdversarial
 from cfx_jax.counterfactuals.similar_adversarial import naive_adversarial as naive_adversarial
 from cfx_jax.counterfactuals.similar_adversarial import similar_adversarial as similar_adversarial

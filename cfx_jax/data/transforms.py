@@ -89,25 +89,29 @@ def random_flip(direction: str, *, probability: float = 0.5) -> Transform:
     return sometimes(lambda image, rng: np.flip(image, axis), probability=probability)
 
 
-def random_affine(*, degrees: float, translate: float = 0.0) -> Transform:
-    """Rotates about the centre and shifts, filling with black; bilinear.
+def random_affine(*, degrees: float, translate: float = 0.0, magnify: Range = (1.0, 1.0)) -> Transform:
+    """Rotates and magnifies about the centre and shifts, filling with black; bilinear.
 
     Args:
         degrees: the angle is uniform in [-degrees, degrees].
         translate: the shifts are uniform in [-translate, translate], in shares of the image's width and
             height.
+        magnify: range of the factor by which what is shown grows.
 
     Raises:
-        InputError: a range is negative.
+        InputError: a range is negative, or ``magnify`` is not ascending from above 0.
     """
     if degrees < 0 or translate < 0:
         raise InputError(f"degrees and translate must be 0 or more, got {degrees} and {translate}: give the half-width")
+    if not 0 < magnify[0] <= magnify[1]:
+        raise InputError(f"magnify must be an ascending range of factors above 0, got {magnify}: give e.g. (1.0, 1.1)")
 
     def affine(image: Image, rng: np.random.Generator) -> Image:
         cv2 = import_extra("cv2", _PURPOSE)
         height, width, _ = image.shape
         angle, across, down = rng.uniform(-1, 1, 3) * (degrees, translate * width, translate * height)
-        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1.0)
+        factor = rng.uniform(*magnify) if magnify[0] < magnify[1] else magnify[0]
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, factor)
         matrix[:, 2] += across, down
         moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
         return np.clip(moved.reshape(image.shape), 0, 1)

@@ -8,6 +8,10 @@ from cfx_jax.losses.cycle import CycleWeights as CycleWeights
 from cfx_jax.losses.cycle import cycle_terms as cycle_terms
 from cfx_jax.losses.cycle import discriminator_terms as discriminator_terms
 from cfx_jax.losses.cycle import gradient_penalty as gradient_penalty
+from cfx_jax.losses.fixed_point import FixedPointWeights as FixedPointWeights
+from cfx_jax.losses.fixed_point import Translations as Translations
+from cfx_jax.losses.fixed_point import critic_terms as critic_terms
+from cfx_jax.losses.fixed_point import fixed_point_terms as fixed_point_terms
 from cfx_jax.losses.mask_generator import MaskGeneratorWeights as MaskGeneratorWeights
 from cfx_jax.losses.mask_generator import blend as blend
 from cfx_jax.losses.mask_generator import mask_generator_terms as mask_generator_terms

@@ -18,6 +18,10 @@ from cfx_jax.models.feature_extractor import classifier_extractor as classifier_
 from cfx_jax.models.feature_extractor import extract_features as extract_features
 from cfx_jax.models.feature_extractor import inception_extractor as inception_extractor
 from cfx_jax.models.finding_classifier import FindingClassifier as FindingClassifier
+from cfx_jax.models.fixed_point import FixedPointTranslator as FixedPointTranslator
+from cfx_jax.models.fixed_point import PatchCritic as PatchCritic
+from cfx_jax.models.fixed_point import Verdict as Verdict
+from cfx_jax.models.fixed_point import translation_of as translation_of
 from cfx_jax.models.generator_views import Generator as Generator
 from cfx_jax.models.generator_views import generator_of as generator_of
 from cfx_jax.models.inception import InceptionV3 as InceptionV3

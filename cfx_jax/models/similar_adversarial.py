@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.models.activations import unit_clip
 from cfx_jax.models.layers.convolution import Activation
-from cfx_jax.models.unet import PUBLISHED_FILTERS, LinearHead, NormName, UNet, UNetGenerator
+from cfx_jax.models.unet import PUBLISHED_FILTERS, Latent, LinearHead, NormName, UNet, UNetGenerator, decode, encode
 
 Images = Float[Array, "b h w c"]
 
@@ -32,6 +32,7 @@ class SingleAE(nnx.Module):
     Args:
         in_channels, filters, norm, act: as in ``models.UNet``.
         head_filters: channels of the 3x3 convolutions of each head, ``AE1_HEAD`` or ``AE2_HEAD``.
+        residual: adds the outputs to the image, as in ``models.UNetGenerator``.
         rngs: source of the initial weights; the two heads start differently.
 
     Raises:
@@ -46,21 +47,22 @@ class SingleAE(nnx.Module):
         head_filters: Sequence[int] = AE2_HEAD,
         norm: NormName = "affine",
         act: Activation = nnx.relu,
+        residual: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
         self.unet = UNet(in_channels=in_channels, filters=filters, norm=norm, act=act, rngs=rngs)
         self.similar = LinearHead(self.unet.out_channels, head_filters, in_channels, rngs=rngs)
         self.adversarial = LinearHead(self.unet.out_channels, head_filters, in_channels, rngs=rngs)
-        self.limit = unit_clip
+        self.residual, self.limit = residual, unit_clip
 
-    def encode(self, images: Images) -> tuple[Float[Array, "b _ _ _"], ...]:
+    def encode(self, images: Images) -> Latent:
         """Gives the latent of images, the shared encoder's maps; arguments and errors as ``UNet.encode``."""
-        return self.unet.encode(images)
+        return encode(self.unet, images, residual=self.residual)
 
-    def decode(self, skips: tuple[Float[Array, "b _ _ _"], ...]) -> tuple[Images, Images]:
+    def decode(self, latent: Latent) -> tuple[Images, Images]:
         """Gives similar and adversarial images (b, h, w, in_channels) in [0, 1] of a latent."""
-        maps = self.unet.decode(skips)
-        return self.limit(self.similar(maps)), self.limit(self.adversarial(maps))
+        similar, adversarial = decode(self.unet, (self.similar, self.adversarial), latent, residual=self.residual)
+        return self.limit(similar), self.limit(adversarial)
 
     def __call__(self, images: Images) -> tuple[Images, Images]:
         """Gives similar and adversarial images of images: ``decode(encode(images))``."""
@@ -73,6 +75,7 @@ class DuoAE(nnx.Module):
     Args:
         in_channels, filters, norm, act: as in ``models.UNet``.
         head_filters: channels of the 3x3 convolutions at the end of each, as in ``SingleAE``.
+        residual: adds the outputs to the image, as in ``models.UNetGenerator``.
         rngs: source of the initial weights; the two generators start differently.
 
     Raises:
@@ -87,20 +90,27 @@ class DuoAE(nnx.Module):
         head_filters: Sequence[int] = AE2_HEAD,
         norm: NormName = "affine",
         act: Activation = nnx.relu,
+        residual: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
         make = partial(
-            UNetGenerator, in_channels=in_channels, filters=filters, head_filters=head_filters, norm=norm, act=act
+            UNetGenerator,
+            in_channels=in_channels,
+            filters=filters,
+            head_filters=head_filters,
+            norm=norm,
+            act=act,
+            residual=residual,
         )
         self.similar, self.adversarial = make(rngs=rngs), make(rngs=rngs)
 
-    def encode(self, images: Images) -> tuple[tuple[Float[Array, "b _ _ _"], ...], ...]:
+    def encode(self, images: Images) -> tuple[Latent, Latent]:
         """Gives the latents of images in the two generators; arguments and errors as ``UNet.encode``."""
         return self.similar.encode(images), self.adversarial.encode(images)
 
-    def decode(self, skips: tuple[tuple[Float[Array, "b _ _ _"], ...], ...]) -> tuple[Images, Images]:
+    def decode(self, latents: tuple[Latent, Latent]) -> tuple[Images, Images]:
         """Gives similar and adversarial images (b, h, w, in_channels) in [0, 1] of the two latents."""
-        return self.similar.decode(skips[0]), self.adversarial.decode(skips[1])
+        return self.similar.decode(latents[0]), self.adversarial.decode(latents[1])
 
     def __call__(self, images: Images) -> tuple[Images, Images]:
         """Gives similar and adversarial images of images: ``decode(encode(images))``."""

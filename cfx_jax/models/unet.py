@@ -6,7 +6,8 @@ Generative Models in a General Explanation Framework of Classifier Decisions"). 
 mode with its first statistics, so it is a scale and a shift for each channel, and dropout was off; this is what
 ``norm="affine"`` is and why there is no dropout. Deviations: the constant factor 1 / sqrt(1.001) of that scale is left to
 the weights; the image that comes out has the channels of the one that goes in, where the authors emit one channel and
-tile it (tile grey images inside of the classifier).
+tile it (tile grey images inside of the classifier). ``residual=True`` is ours: the network gives what is added to the
+image, so that training does not begin by learning to copy it.
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,12 @@ NormName = Literal["affine", "batch"]
 """What comes before each activation."""
 
 _NORMS: dict[str, Norm] = {"affine": Affine, "batch": partial(batch_norm, momentum=0.99, epsilon=1e-3)}
+
+Latent = tuple[Float[Array, "b _ _ _"], ...]
+"""An encoder's maps, the finest first; of a residual generator after the images themselves."""
+
+_RESIDUAL_SCALE = 0.1
+"""What a residual generator's output is multiplied by before it is added, so that it starts near the image."""
 
 PUBLISHED_FILTERS = (16, 32, 64)
 """Channels at each resolution in the released networks, for 28 pixels; two more levels suit 224 (16, ..., 256)."""
@@ -142,6 +149,7 @@ class UNetGenerator(nnx.Module):
     Args:
         in_channels, filters, norm, act: as in ``UNet``.
         head_filters: channels of the 3x3 convolutions of the head; none for SyCE and CyCE.
+        residual: adds the output to the image instead of giving it as the image (ours; the papers do not).
         rngs: source of the initial weights.
 
     Raises:
@@ -156,23 +164,39 @@ class UNetGenerator(nnx.Module):
         head_filters: Sequence[int] = (),
         norm: NormName = "affine",
         act: Activation = nnx.relu,
+        residual: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
         self.unet = UNet(in_channels=in_channels, filters=filters, norm=norm, act=act, rngs=rngs)
         self.head = LinearHead(self.unet.out_channels, head_filters, in_channels, rngs=rngs)
-        self.limit = unit_clip
+        self.residual, self.limit = residual, unit_clip
 
-    def encode(self, images: Float[Array, "b h w c"]) -> tuple[Float[Array, "b _ _ _"], ...]:
+    def encode(self, images: Float[Array, "b h w c"]) -> Latent:
         """Gives the latent of images, the encoder's maps; arguments and errors as ``UNet.encode``."""
-        return self.unet.encode(images)
+        return encode(self.unet, images, residual=self.residual)
 
-    def decode(self, skips: tuple[Float[Array, "b _ _ _"], ...]) -> Float[Array, "b h w c"]:
+    def decode(self, latent: Latent) -> Float[Array, "b h w c"]:
         """Gives images (b, h, w, in_channels) in [0, 1] of a latent; a clipped pixel has derivative 0."""
-        return self.limit(self.head(self.unet.decode(skips)))
+        (image,) = decode(self.unet, (self.head,), latent, residual=self.residual)
+        return self.limit(image)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         """Gives the generated images, of the given ones' shape: ``decode(encode(images))``."""
         return self.decode(self.encode(images))
+
+
+def encode(unet: UNet, images: Float[Array, "b h w c"], *, residual: bool) -> Latent:
+    """The latent of a generator with this UNet: its encoder's maps, after the images where it is residual."""
+    maps = unet.encode(images)
+    return (images, *maps) if residual else maps
+
+
+def decode(
+    unet: UNet, heads: Sequence[LinearHead], latent: Latent, *, residual: bool
+) -> tuple[Float[Array, "b h w c"], ...]:
+    """What each head of a generator makes of a latent of ``encode``, not limited to [0, 1]."""
+    maps = unet.decode(latent[1:] if residual else latent)
+    return tuple(latent[0] + _RESIDUAL_SCALE * head(maps) if residual else head(maps) for head in heads)
 
 
 def _check_filters(filters: Sequence[int], in_channels: int) -> None:

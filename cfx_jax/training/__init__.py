@@ -2,6 +2,7 @@
 
 from cfx_jax.training.checkpoint import Checkpoint as Checkpoint
 from cfx_jax.training.checkpoint import CheckpointStore as CheckpointStore
+from cfx_jax.training.clock import Durations as Durations
 from cfx_jax.training.loop import FitResult as FitResult
 from cfx_jax.training.loop import fit as fit
 from cfx_jax.training.metrics_writer import MetricsWriter as MetricsWriter

@@ -5,6 +5,7 @@ The loop owns what is the same in every training; what is trained lives in ``ste
 Metrics are fetched one step late: while the host reads those of a step, the device works on the next one.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +18,7 @@ from jaxtyping import PRNGKeyArray
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.parallel import replicate, shard, shard_local
 from cfx_jax.training.checkpoint import CheckpointStore
+from cfx_jax.training.clock import Durations, StepClock
 from cfx_jax.training.finite import FiniteGuard, MetricsWindow
 from cfx_jax.training.metrics_writer import MetricsWriter
 from cfx_jax.training.selection import Selection, copy_state
@@ -47,11 +49,13 @@ class FitResult(NamedTuple):
             selected.
         history: the lines of ``metrics.jsonl``: ``step``, training metrics (means since the line before) and
             those of ``evaluate``.
+        durations: where the time of this call went; 0 everywhere if the training was finished before.
     """
 
     state: Any
     best: Any
     history: list[dict[str, Any]]
+    durations: Durations
 
 
 def fit(
@@ -94,10 +98,10 @@ def fit(
         log_every: steps between lines of ``metrics.jsonl``; evaluations and checkpoints have a line too.
         mesh: devices over which batches are split, with the state on all of them; None leaves both where they
             are.
-        progress: shows a progress bar with the loss.
+        progress: shows a progress bar with the loss and, at the end, how long the device waited for the host.
 
     Returns:
-        Final and selected state, and the history.
+        Final and selected state, the history, and where the time went.
 
     Raises:
         InputError: impossible options; a workdir of something else; a loss, a state or a metric of selection
@@ -109,23 +113,29 @@ def fit(
     state, first = _start(store, _place(copy_state(state), mesh), batches, selection, num_steps)
     guard, window = FiniteGuard(state, store.latest), MetricsWindow(store.latest)
     step = _compiled(step, mesh)
-    with MetricsWriter(store.workdir, step=first) as writer, _bar(first, num_steps, progress) as bar:
+    with (
+        MetricsWriter(store.workdir, step=first) as writer,
+        _bar(first, num_steps, progress) as bar,
+        StepClock() as clock,
+    ):
         for index in range(first, num_steps):
             done, batch = index + 1, _next(batches, index, num_steps, mesh)
-            state, metrics = step(state, jax.random.fold_in(key, index), batch)
+            state, metrics = clock.step(step, state, jax.random.fold_in(key, index), batch)
             window.add(done, metrics)
             _advance(bar, window)
             if due.line(done):
                 line = window.mean()
                 if evaluate is not None and due.evaluation(done):
-                    line |= (scores := dict(evaluate(state)))
+                    line |= (scores := dict(clock.evaluation(evaluate, state)))
                     selection.offer(done, state, scores)
                 writer.write(done, line)
             if due.checkpoint(done):
                 guard.check(done, state)
                 writer.sync()
                 store.save(done, state, best=selection.best, record=_record(batches, selection))
-    return FitResult(state, state if selection.best is None else selection.best, writer.history)
+    if _is_shown(progress) and clock.durations.steps:
+        print(clock.durations, file=sys.stderr)
+    return FitResult(state, state if selection.best is None else selection.best, writer.history, clock.durations)
 
 
 class _Due(NamedTuple):
@@ -212,8 +222,11 @@ def _next(batches: Batches, index: int, num_steps: int, mesh: Mesh | None) -> An
 
 def _bar(first: int, num_steps: int, progress: bool) -> Any:
     tqdm = import_extra("tqdm", "the progress bar")
-    hidden = not progress or jax.process_index() > 0
-    return tqdm.tqdm(total=num_steps, initial=first, unit="step", disable=hidden)
+    return tqdm.tqdm(total=num_steps, initial=first, unit="step", disable=not _is_shown(progress))
+
+
+def _is_shown(progress: bool) -> bool:
+    return progress and jax.process_index() == 0
 
 
 def _advance(bar: Any, window: MetricsWindow) -> None:

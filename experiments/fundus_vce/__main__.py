@@ -5,13 +5,12 @@ python -m experiments.fundus_vce --preset images --data folder:PATH --classes he
 python -m experiments.fundus_vce --preset paper --data fundus:PATH
 """
 
-import dataclasses
-import json
 from pathlib import Path
 
 import cfx_jax.report
 import experiments.fundus_vce
-from cfx_jax.files import write_text
+import experiments.interval_claims
+import experiments.presenter
 from cfx_jax.report import format_claims, format_table
 from experiments import cli
 from experiments.fundus_vce import tables
@@ -27,9 +26,8 @@ from experiments.fundus_vce.quality import filter_gradable
 from experiments.fundus_vce.search import Search
 from experiments.fundus_vce.sources import load_sources
 from experiments.fundus_vce.train import train
+from experiments.results import draw_once, results_folder
 from experiments.stages import Workspace, fingerprint, source_digest
-
-_STAMP = "drawn_from.txt"
 
 
 def main(config: Config) -> None:
@@ -44,37 +42,23 @@ def main(config: Config) -> None:
     localised = localise(config, data, search)
     studied = explain(config, data, evaluations, search)
     claims = make_claims(config, data, evaluations, studied, localised)
-    folder = results_folder(config)
-    code = source_digest(cfx_jax.report, experiments.fundus_vce)
-    drawn_from = fingerprint([config, classifiers.identity, sources.identity, code])
-    if not _is_drawn(folder, drawn_from):
-        print("tables and figures ...", flush=True)
-        write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))
+    folder = results_folder("fundus_vce", config, PRESETS)
+
+    def draw() -> None:
         presenter = Presenter(folder, config, data)
         presenter.quality(quality)
         presenter.classifiers(evaluations, classifiers.temperatures)
         presenter.localisation(localised)
         presenter.counterfactuals(studied)
-        presenter.finish(claims)
-        write_text(folder / _STAMP, drawn_from)
+        presenter.finish(claims, config)
+
+    code = source_digest(cfx_jax.report, experiments.fundus_vce, experiments.interval_claims, experiments.presenter)
+    draw_once(folder, config, fingerprint([config, classifiers.identity, sources.identity, code]), draw)
     found = [tables.accuracy_table(evaluations, place) for place in data.tests]
     found += [tables.overlap_table(localised)] if localised is not None else []
     found += [tables.quality_table(quality)] if quality is not None else []
     print("", *(format_table(*table) for table in found), format_claims(claims), sep="\n\n")
     print(f"\n{data.note}\nReport: {(folder / 'report.html').resolve()}")
-
-
-def _is_drawn(folder: Path, drawn_from: str) -> bool:
-    stamp = folder / _STAMP
-    return (folder / "report.html").exists() and stamp.exists() and stamp.read_text() == drawn_from
-
-
-def results_folder(config: Config) -> Path:
-    """``RESULTS/fundus_vce/PRESET``, and a name of its own for settings that differ from the preset's."""
-    settings = dataclasses.replace(config, results="", work="")
-    unchanged = settings == dataclasses.replace(PRESETS[config.preset], results="", work="")
-    name = config.preset if unchanged else f"{config.preset}-{fingerprint(settings)}"
-    return Path(config.results) / "fundus_vce" / name
 
 
 if __name__ == "__main__":

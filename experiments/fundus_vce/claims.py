@@ -3,21 +3,20 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.metrics import balanced_weights
-from cfx_jax.metrics.statistics import Interval, bootstrap_interval, paired_difference_interval
-from cfx_jax.report import Claim, verdict
+from cfx_jax.report import Claim
 from experiments.fundus_vce import published
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.evaluate import Evaluation, Evaluations
 from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.localise import ABLATIONS, GUIDED, INTEGRATED, Localised, vce_method
+from experiments.interval_claims import mean_claim, paired_claim
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity
@@ -66,7 +65,7 @@ class _Pairs:
 
     def difference(self, name: str, text: str, kind: str, first: str, second: str, *, minimum: float) -> Claim:
         one, other = (_per_image(self._measures[each], kind) for each in (first, second))
-        return _paired(
+        return paired_claim(
             name + self._end,
             text + self._end,
             {each: self._paper[each][kind] / 100 for each in (first, second)},
@@ -92,7 +91,7 @@ def _overlap_claims(localised: Localised) -> list[Claim]:
     iou, found = localised.iou, []
     for better, method in itertools.product(("robust", "ensemble"), (*localised.methods, *ABLATIONS)):
         found.append(
-            _paired(
+            paired_claim(
                 f"4 {method} {better}",
                 f"{method} maps of the {better} model overlap the lesions more than those of the plain model.",
                 {each: published.overlap(each, method) for each in (better, "plain")},
@@ -104,7 +103,7 @@ def _overlap_claims(localised: Localised) -> list[Claim]:
         )
     for method in localised.methods:
         found.append(
-            _paired(
+            paired_claim(
                 f"4 {method} equal",
                 f"{method} maps of the robust model and of the ensemble overlap the lesions alike, to 0.01.",
                 {each: published.overlap(each, method) for each in ("robust", "ensemble")},
@@ -118,7 +117,7 @@ def _overlap_claims(localised: Localised) -> list[Claim]:
     order = [(GUIDED, INTEGRATED), (INTEGRATED, sparse), *((sparse, each) for each in others)]
     for name, (first, second) in itertools.product(("robust", "ensemble"), order):
         found.append(
-            _paired(
+            paired_claim(
                 f"5 {first} {second} {name}",
                 f"For the {name} model, {first} maps overlap the lesions at least as much as {second} maps.",
                 {each: published.overlap(name, each) for each in (first, second)},
@@ -144,7 +143,7 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
     right = (studied.images.labels == finding) & (studied.predicted("ensemble") == finding)
     small, named = settings.sweep[0], data.class_names
     found = [
-        _single(
+        mean_claim(
             "6a",
             f"The confidence in the target does not fall as the radius grows (l{norm:g}, ensemble).",
             {"share of images": 1.0},
@@ -158,7 +157,7 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
     table = np.asarray(studied.vce["ensemble", norm, healthy].probability)[right]
     return [
         *found,
-        _paired(
+        paired_claim(
             "6b",
             f"For images of {named[finding]} rightly classified, enhancing the class saturates no later than flipping it.",
             {"enhanced": 1.0, "flipped": 0.74},
@@ -166,7 +165,7 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
             f"probability of the target at l{norm:g}, ε = {small:g}",
             minimum=0.0,
         ),
-        _single(
+        mean_claim(
             "6c",
             f"At l{norm:g}, ε = {settings.radii[-1]:g} the flip from {named[finding]} to {named[healthy]} stays below 1.",
             {"lowest": 0.82, "highest": 0.95},
@@ -189,7 +188,7 @@ def _size_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
     norm = settings.norms[-1]
     length, area = (lambda change: np.sqrt(np.square(change).sum((1, 2, 3)))), _area
     found = [
-        _paired(
+        paired_claim(
             name, text, {}, dict(zip(ends, map(measure, (largest, smallest)), strict=True)), of, minimum=0, strict=True
         )
         for name, text, measure, of in (
@@ -202,7 +201,7 @@ def _size_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
         for p in settings.norms
     }
     found += [
-        _paired(
+        paired_claim(
             f"7c l{p:g} l{q:g}",
             f"Changes in l{p:g} are sparser than in l{q:g}.",
             {},
@@ -220,7 +219,7 @@ def _saturation_claim(config: Config, data: Data, studied: Studied) -> Claim:
     """Ordering 8."""
     p, radius = config.explanations.norms[0], config.explanations.radii[0]
     reached = [np.asarray(studied.vce["plain", p, target].probability) for target in range(len(data.class_names))]
-    return _single(
+    return mean_claim(
         "8",
         "Counterfactuals of the plain model are confident too: confidence does not tell the models apart.",
         {vce_method(p): 1.0},
@@ -242,43 +241,3 @@ def _top_share(change: np.ndarray) -> np.ndarray:
     energy = np.sort(np.square(change).sum(axis=-1).reshape(len(change), -1), axis=1)
     top = energy[:, -max(1, round(_TOP * energy.shape[1])) :].sum(axis=1)
     return top / np.maximum(energy.sum(axis=1), np.finfo(energy.dtype).tiny)
-
-
-def _paired(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    ours: Mapping[str, np.ndarray],
-    statistic: str,
-    **bounds: Any,
-) -> Claim:
-    """A claim about the difference of two measures on the same images."""
-    (first, second), (one, other) = ours.keys(), ours.values()
-    interval = paired_difference_interval(one, other)
-    of = f"{statistic}; {first} minus {second}, paired over {len(one)} images"
-    return _claim(
-        name, text, paper, {each: float(np.mean(values)) for each, values in ours.items()}, interval, of, bounds
-    )
-
-
-def _single(
-    name: str, text: str, paper: Mapping[str, Any], values: np.ndarray, statistic: str, **bounds: float
-) -> Claim:
-    """A claim about the mean of one measure over images."""
-    interval = bootstrap_interval(values)
-    return _claim(name, text, paper, {"mean": float(values.mean())}, interval, statistic, bounds)
-
-
-def _claim(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    ours: Mapping[str, float],
-    interval: Interval,
-    statistic: str,
-    bounds: Mapping[str, Any],
-) -> Claim:
-    return Claim(
-        id=name, text=text, paper=paper, ours=ours, interval=interval, verdict=verdict(interval, **bounds),
-        statistic=statistic,
-    )  # fmt: skip

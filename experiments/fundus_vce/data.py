@@ -7,9 +7,9 @@ import numpy as np
 from cfx_jax.data import split
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.image_set import ImageSet
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.sources import Sources
+from experiments.image_set import ImageSet
 
 
 class Data(NamedTuple):

@@ -9,8 +9,8 @@ from cfx_jax.metrics import robustly_correct
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.image_set import ImageSet, predict, probabilities
 from experiments.fundus_vce.train import NAMES, Classifiers
+from experiments.image_set import ImageSet, predict, probabilities
 from experiments.stages import Arrays, Workspace
 
 

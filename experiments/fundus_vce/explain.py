@@ -9,9 +9,9 @@ from cfx_jax.counterfactuals import Counterfactual
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.evaluate import Evaluations
-from experiments.fundus_vce.image_set import ImageSet
 from experiments.fundus_vce.search import Search, part_of
 from experiments.fundus_vce.train import NAMES
+from experiments.image_set import ImageSet
 
 
 class Studied(NamedTuple):

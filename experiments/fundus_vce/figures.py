@@ -35,14 +35,7 @@ from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.localise import Localised, threshold, vce_method
 from experiments.fundus_vce.search import part_of
 from experiments.fundus_vce.train import NAMES
-
-
-class Figure(NamedTuple):
-    """A file with its caption and what is to be seen in it, in words."""
-
-    path: Path
-    caption: str
-    alt: str
+from experiments.presenter import Figure
 
 
 class Gallery(NamedTuple):

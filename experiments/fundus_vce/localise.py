@@ -24,9 +24,9 @@ from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.parallel import map_examples
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.image_set import ImageSet
 from experiments.fundus_vce.search import Search, part_of
 from experiments.fundus_vce.train import NAMES
+from experiments.image_set import ImageSet
 from experiments.stages import Arrays
 
 GUIDED, INTEGRATED = "GBP", "IG"

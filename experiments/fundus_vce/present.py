@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from cfx_jax.report import Claim, Report, write_claims, write_table
+from experiments import presenter
 from experiments.fundus_vce import figures, tables
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
@@ -12,10 +12,8 @@ from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.localise import Localised
 from experiments.fundus_vce.quality import Quality
 
-_DIGITS = 3
 
-
-class Presenter:
+class Presenter(presenter.Presenter):
     """A report in the making.
 
     Args:
@@ -25,8 +23,9 @@ class Presenter:
     """
 
     def __init__(self, folder: Path, config: Config, data: Data) -> None:
-        self._folder, self._config, self._data = folder, config, data
-        self._report = Report(
+        self._config, self._data = config, data
+        super().__init__(
+            folder,
             "Visual counterfactuals from a plain + robust ensemble",
             introduction="After Boreiko et al., Visual explanations for the detection of diabetic retinopathy from retinal"
             " fundus images, MICCAI 2022. Rows that begin with 'paper' are the figures printed there, on its data.",
@@ -37,15 +36,15 @@ class Presenter:
         """The quality filter."""
         if quality is None:
             return
-        self._report.section("Quality filter")
+        self.report.section("Quality filter")
         applied = "" if quality.useful else "It is no better than chance and was not applied: "
         kept = f"{applied}{len(quality.kept)} images of the main set were kept."
-        self._table("table_quality", tables.quality_table(quality), f"On {len(quality.label)} held-out images. {kept}")
+        self.table("table_quality", tables.quality_table(quality), f"On {len(quality.label)} held-out images. {kept}")
 
     def classifiers(self, evaluations: Evaluations, temperatures: Mapping[str, float]) -> None:
         """Table 1."""
         settings = self._config.robust_accuracy
-        self._report.section("Classifiers")
+        self.report.section("Classifiers")
         for place, images in self._data.tests.items():
             attacked = len(evaluations[place, "plain"].robust)
             caption = (
@@ -53,9 +52,9 @@ class Presenter:
                 f" {settings.radius:g}, APGD with {settings.num_restarts} restarts of {settings.num_steps} steps. Brackets:"
                 " 95 % bootstrap intervals over images."
             )
-            self._table(f"table_1_accuracy_{place}", tables.accuracy_table(evaluations, place), caption)
+            self.table(f"table_1_accuracy_{place}", tables.accuracy_table(evaluations, place), caption)
         found = ", ".join(f"{name} {value:.3f}" for name, value in temperatures.items())
-        self._report.text(
+        self.report.text(
             f"Temperatures fitted on {len(self._data.temperature)} images of their own: {found} (paper: plain 1.112, robust"
             " 0.453)."
         )
@@ -64,20 +63,20 @@ class Presenter:
         """Table 2 and Figure 1."""
         if localised is None:
             return
-        self._report.section("Where the maps point")
+        self.report.section("Where the maps point")
         count = len(localised.images)
         radii = ", ".join(f"l{p:g} {radius:g}" for p, radius in localised.radii.items())
         quantiles = ", ".join(f"{each} {localised.quantiles[each]:g}" for each in localised.methods)
-        self._table(
+        self.table(
             "table_2_overlap",
             tables.overlap_table(localised),
             f"Table 2: intersection over union of thresholded maps with the lesion masks, mean ± standard deviation over"
             f" {count} images. Radii: {radii}. Thresholds (quantiles): {quantiles}.",
         )
-        self._figures(*figures.figure_1(self._folder, self._data, localised))
+        self.figures(*figures.figure_1(self.folder, self._data, localised))
         shown = 2 * self._config.explanations.num_shown
-        self._figures(figures.maps_figure(self._folder, self._data, localised, count=shown))
-        self._table(
+        self.figures(figures.maps_figure(self.folder, self._data, localised, count=shown))
+        self.table(
             "table_ablation",
             tables.ablation_table(localised),
             "What the released scripts compute instead: guided backprop with the stem's ReLU alone guided, integrated"
@@ -85,45 +84,25 @@ class Presenter:
         )
         if localised.tuned:
             number = self._config.localisation.num_tuning
-            self._table(
+            self.table(
                 "table_tuning",
                 tables.tuning_table(localised),
                 f"Choice of the radii: IoU of the ensemble on {number} images that are not scored, each at its best"
                 " threshold.",
             )
-            self._figures(figures.tuning_figure(self._folder, self._config, self._data, localised))
+            self.figures(figures.tuning_figure(self.folder, self._config, self._data, localised))
 
     def counterfactuals(self, studied: Studied) -> None:
         """Figures 2 to 7, the animation, and an overview of all classifiers."""
-        gallery = figures.Gallery(self._folder, self._config, self._data, studied)
-        self._report.section(
+        gallery = figures.Gallery(self.folder, self._config, self._data, studied)
+        self.report.section(
             "Counterfactuals",
             "The most confident image of a class within a small distance of the original. Blue and red: what was taken away"
             " and added.",
         )
-        self._figures(*gallery.numbered())
+        self.figures(*gallery.numbered())
         path, caption, alt = gallery.morph()
-        self._report.animation(path, caption=caption, alt=alt)
-        self._figures(gallery.confidence())
-        self._report.section("Counterfactuals of all classifiers")
-        self._figures(*gallery.overview())
-
-    def finish(self, claims: list[Claim]) -> Path:
-        """The claims, the settings, and the page itself.
-
-        Returns:
-            The path of ``report.html``.
-        """
-        write_claims(self._folder / "claims.json", claims, note=self._data.note)
-        self._report.section("Claims of the paper").claims(claims)
-        self._report.section("Settings").config(self._config)
-        return self._report.write(self._folder / "report.html")
-
-    def _table(self, name: str, table: tables.Table, caption: str) -> None:
-        columns, rows = table
-        write_table(self._folder / name, columns, rows, digits=_DIGITS, note=self._data.note)
-        self._report.table(columns, rows, digits=_DIGITS, caption=caption)
-
-    def _figures(self, *drawn: figures.Figure) -> None:
-        for path, caption, alt in drawn:
-            self._report.figure(path, caption=caption, alt=alt)
+        self.report.animation(path, caption=caption, alt=alt)
+        self.figures(gallery.confidence())
+        self.report.section("Counterfactuals of all classifiers")
+        self.figures(*gallery.overview())

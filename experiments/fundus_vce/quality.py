@@ -17,9 +17,9 @@ from cfx_jax.metrics.statistics import bootstrap_interval
 from cfx_jax.models import ensemble, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.image_set import ImageSet, predict
-from experiments.fundus_vce.normalisation import fit_to_images
 from experiments.fundus_vce.sources import Sources
+from experiments.image_set import ImageSet, predict
+from experiments.normalisation import fit_to_images
 from experiments.stages import Workspace
 from trainers import classifier as trainer
 

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 
 from cfx_jax.counterfactuals import Counterfactual, vce_batch
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.image_set import ImageSet
 from experiments.fundus_vce.train import Classifiers
+from experiments.image_set import ImageSet
 from experiments.stages import Arrays, Workspace
 
 

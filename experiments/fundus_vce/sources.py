@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cfx_jax.data import ImageFolder, SyntheticFundus, load_arrays
+from cfx_jax.data import SyntheticFundus, load_arrays
 from cfx_jax.data.sources.fundus_world import STAGES
 from cfx_jax.errors import InputError
+from experiments.folder_images import FOLDER_NOTE, load_folder
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.image_set import ImageSet, StoredImages
+from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
-from trainers.identity import digest
 
 _FUNDUS_PAGE = "README.md, section 'The paper's data sets', says where to get each set"
 
@@ -114,18 +114,8 @@ def _beyond_mild(arrays: Arrays) -> Arrays:
 
 
 def _folder(config: Config, path: str) -> Sources:
-    names = list(config.classes) or None
-    folder = ImageFolder(path, size=config.image_size, channels=config.channels, class_names=names)
-    if len(folder.class_names) != 2:
-        raise InputError(
-            f"--data: expected two classes, found {len(folder.class_names)} ({', '.join(folder.class_names)}): choose two,"
-            f" e.g. --classes {folder.class_names[0]} {folder.class_names[1]}"
-        )
-    arrays = load_arrays(folder, np.arange(len(folder)), fields=("image", "label"))
-    return Sources(
-        main=ImageSet.whole(StoredImages(arrays, folder.class_names), [list(folder.class_names), digest(arrays)]),
-        note="Split by image: where several images show one person, accuracy on new persons is lower than printed.",
-    )
+    images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
+    return Sources(main=images, note=FOLDER_NOTE)
 
 
 def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:

@@ -11,8 +11,7 @@ from experiments.fundus_vce.evaluate import Evaluation, Evaluations
 from experiments.fundus_vce.localise import ABLATIONS, Localised
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.train import NAMES
-
-Table = tuple[list[str], list[list[Any]]]
+from experiments.presenter import Table
 
 
 def accuracy_table(evaluations: Evaluations, place: str) -> Table:

@@ -14,8 +14,8 @@ from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.image_set import predict
-from experiments.fundus_vce.normalisation import fit_to_images
+from experiments.image_set import predict
+from experiments.normalisation import fit_to_images
 from experiments.stages import Workspace
 from trainers import classifier as plain_trainer
 from trainers import trades

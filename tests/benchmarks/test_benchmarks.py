@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 from jax.tree_util import Partial
 
-from benchmarks import measure, optimiser_overhead, paper_training_step, vce_throughput
+from benchmarks import generator_explanations, measure, optimiser_overhead, paper_training_step, vce_throughput
 from cfx_jax.errors import InputError
 
 SMALL = {"model": "resnet_small", "image_size": 32}
@@ -51,12 +51,23 @@ def test_optimisers_cost_is_a_ratio_to_the_gradients_alone(tmp_path):
     assert row["ratio"] == pytest.approx(row["seconds"] / row["gradients alone"])
 
 
+@pytest.mark.slow
+def test_explanations_by_generators_are_ratios_to_their_passes(tmp_path):
+    options = {"filters": (2, 3), "batch_size": 2, "num_steps": 3, "repeats": 1}
+    rows = figures(generator_explanations, tmp_path / "generators.json", **options)
+    assert len(rows) == 4 and {row["bound"] for row in rows} == {1.1, 1.15}
+    for row in rows:
+        assert row["ratio"] == pytest.approx(row["seconds"] / row["its passes alone"])
+
+
 @pytest.mark.parametrize(
     ("module", "options", "message"),
     [
         (paper_training_step, {"trainings": ("plan",)}, "trainings: expected one of 'plain', 'trades', got 'plan'"),
         (paper_training_step, {"batch_size": 0}, "batch_size: expected a multiple of [0-9]+ devices, got 0"),
         (paper_training_step, {"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
+        (generator_explanations, {"batch_size": 0}, "batch_size: expected an integer of at least 1, got 0"),
+        (generator_explanations, {"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
         (vce_throughput, {"norms": (3.0,)}, r"norms: expected one of 1\.5, 2\.0, 4\.0, got 3\.0"),
         (vce_throughput, {"share": 0.0}, r"share: expected a share of the steps in \(0, 1\], got 0\.0"),
     ],

@@ -98,6 +98,12 @@ def test_rotation_matches_scipy_inside():
     np.testing.assert_allclose(turned[3:-3, 3:-3], expected[3:-3, 3:-3], atol=0.06)
 
 
+def test_magnifying_shows_the_middle_larger():
+    magnified = random_affine(degrees=0, magnify=(2.0, 2.0))(IMAGE, rng())
+    expected = ndimage.affine_transform(IMAGE[..., 0], np.full(2, 0.5), offset=(2.75, 2.25), order=1)
+    np.testing.assert_allclose(magnified[..., 0], expected, atol=1e-5)
+
+
 def test_translation_moves_by_shares_of_the_sides():
     moved = random_affine(degrees=0, translate=0.5)(IMAGE, Fixed(1.0))
     np.testing.assert_allclose(moved[6:, 5:], IMAGE[:6, :5], atol=1e-6)
@@ -153,6 +159,7 @@ def test_default_jitter_is_the_identity():
         (lambda: random_flip("vertical", probability=1.5), r"probability must be in \[0, 1\], got 1.5"),
         (lambda: sometimes(random_crop(padding=1), probability=-0.1), r"probability must be in \[0, 1\], got -0.1"),
         (lambda: random_affine(degrees=-5), "degrees and translate must be 0 or more, got -5 and 0.0"),
+        (lambda: random_affine(degrees=5, magnify=(0.0, 1.0)), r"magnify must be an ascending range.*got \(0.0, 1.0\)"),
         (lambda: color_jitter(contrast=(2.0, 1.0)), r"contrast must be an ascending range.*got \(2.0, 1.0\)"),
         (lambda: color_jitter(brightness=(-1.0, 1.0)), "brightness must be an ascending range of factors from 0"),
         (lambda: color_jitter(hue=0.6), r"hue must be in \[0, 0.5\] turns, got 0.6"),

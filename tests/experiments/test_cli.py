@@ -1,5 +1,8 @@
 """Presets, overrides, and mistakes in one line."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
@@ -85,3 +88,16 @@ def test_a_command_that_stops_says_why_in_one_line(raised, code, line, capsys):
         cli.command(main, Task, arguments=["--source", "here"])
     assert stopped.value.code == code
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(
+    ("environment", "devices"),
+    [({}, min(4, 2 ** (len(os.sched_getaffinity(0)).bit_length() - 1))), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)],
+)
+def test_every_core_is_a_device_unless_the_environment_says_how_many(environment, devices):
+    code = "import jax; from experiments import cli; cli.use_every_core(); print(len(jax.devices('cpu')))"
+    kept = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=kept | environment, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) == devices

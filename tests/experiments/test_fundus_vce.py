@@ -9,26 +9,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from image_folders import write_folder
 
 from cfx_jax.errors import InputError
-from experiments.fundus_vce.__main__ import main, results_folder
+from experiments.fundus_vce.__main__ import main
 from experiments.fundus_vce.data import split_data
 from experiments.fundus_vce.presets import DEMO, PRESETS, SMOKE
 from experiments.fundus_vce.sources import load_sources
+from experiments.results import results_folder
 from experiments.stages import Workspace
 
 ROOT = Path(__file__).parents[2]
 NO_FILTER = dataclasses.replace(SMOKE, quality=dataclasses.replace(SMOKE.quality, num_members=0))
-
-
-def write_folder(folder, *, classes=("sad", "glad"), count=40):
-    rng = np.random.default_rng(0)
-    for brightness, name in enumerate(classes):
-        (folder / name).mkdir(parents=True)
-        for number in range(count):
-            image = rng.integers(0, 120, (32, 32)).astype(np.uint8) + np.uint8(60 * brightness)
-            cv2.imwrite(str(folder / name / f"{number}.png"), image)
-    return folder
 
 
 def test_every_preset_knows_its_name():
@@ -52,10 +44,12 @@ def test_the_paper_preset_has_the_published_settings():
 
 def test_results_of_other_settings_have_a_folder_of_their_own():
     changed = dataclasses.replace(DEMO, seed=99)
-    assert results_folder(DEMO) == Path("results/fundus_vce/demo")
-    assert results_folder(dataclasses.replace(DEMO, work="elsewhere")) == Path("results/fundus_vce/demo")
-    assert results_folder(changed) != results_folder(DEMO)
-    assert results_folder(changed) == results_folder(changed)
+    assert results_folder("fundus_vce", DEMO, PRESETS) == Path("results/fundus_vce/demo")
+    assert results_folder("fundus_vce", dataclasses.replace(DEMO, work="elsewhere"), PRESETS) == Path(
+        "results/fundus_vce/demo"
+    )
+    assert results_folder("fundus_vce", changed, PRESETS) != results_folder("fundus_vce", DEMO, PRESETS)
+    assert results_folder("fundus_vce", changed, PRESETS) == results_folder("fundus_vce", changed, PRESETS)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,13 @@ def test_released_weights():
     assert CycleWeights(0, 10, 0.2, 0, 0.005, 0.25) == CYCE
 
 
+def test_terms_are_finite_for_logits_beyond_any_probability():
+    def total(scale):
+        return sum(terms((X, X, X), SYCE, answers=tuple(scale * each for each in ANSWERS)).values())
+
+    assert all(np.isfinite(each) for each in jax.value_and_grad(total)(1e6))
+
+
 def test_generators_that_change_nothing_reconstruct_without_error():
     answers = (ANSWERS[0],) * 3  # the classifier's, of the one image that all are
     found = terms((X, X, X), SYCE, answers=answers)

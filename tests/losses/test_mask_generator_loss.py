@@ -35,6 +35,14 @@ def test_every_term_equals_its_hand_computed_value():
         assert float(found[name]) == pytest.approx(value, rel=1e-5), name
 
 
+def test_terms_are_finite_for_logits_beyond_any_probability():
+    def total(inside, outside):
+        return sum(mask_generator_terms(MASK, DECIDED, inside, outside, weights=MaskGeneratorWeights()).values())
+
+    value, slopes = jax.value_and_grad(total, (0, 1))(1e6 * INSIDE, -1e6 * OUTSIDE)
+    assert np.isfinite(value) and all(np.isfinite(each).all() for each in slopes)
+
+
 def test_clear_decisions_cost_nothing_more():
     found = mask_generator_terms(MASK, DECIDED, 9 * INSIDE, -9 * INSIDE[:, ::-1], weights=MaskGeneratorWeights())
     assert float(found["preserver"]) == 0

@@ -54,6 +54,16 @@ def test_the_pair_has_the_images_shape_and_range(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_residual_twins_add_a_tenth_of_what_the_same_weights_would_give(kind):
+    residual = kind(filters=(2, 3), head_filters=(3, 2), residual=True, rngs=nnx.Rngs(0))
+    for added, output in zip(run(residual, IMAGES), run(tiny(kind), IMAGES), strict=True):
+        inside = (output > 0) & (output < 1)
+        assert inside.any()
+        expected = np.clip(IMAGES + 0.1 * np.asarray(output), 0, 1)
+        np.testing.assert_allclose(np.where(inside, added, expected), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_twins_are_alike_and_start_differently(kind):
     model = tiny(kind)
     twins = [nnx.state(each, nnx.Param) for each in (model.similar, model.adversarial)]

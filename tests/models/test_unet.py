@@ -43,6 +43,16 @@ def run(model, images):
     return latent, maps, model.head(maps), model.decode(latent), model(images)
 
 
+@jax.jit
+def generate(model, images):
+    return model(images), model.encode(images)
+
+
+@jax.jit
+def decode(model, latent):
+    return model.decode(latent)
+
+
 def correlate(x, conv):
     kernel, bias = (np.asarray(v[...], np.float64) for v in (conv.kernel, conv.bias))
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), (3, 3), axis=(1, 2))
@@ -110,12 +120,23 @@ def test_generated_images_stay_in_the_unit_range():
     assert ((generated > 0) & (generated < 1)).mean() > 0
 
 
-@pytest.mark.parametrize("options", [{}, {"head_filters": (3, 2), "in_channels": 3}])
+@pytest.mark.parametrize("options", [{}, {"head_filters": (3, 2), "in_channels": 3}, {"residual": True}])
 def test_decoding_the_latent_is_generating(options):
     images = np.tile(IMAGES, (1, 1, 1, options.get("in_channels", 1)))
-    *_, decoded, generated = run(tiny(**options), images)
-    np.testing.assert_array_equal(decoded, generated)
+    generated, latent = generate(tiny(**options), images)
+    np.testing.assert_array_equal(decode(tiny(**options), latent), generated)
     assert generated.shape == images.shape
+
+
+def test_a_residual_generator_adds_a_tenth_of_what_the_same_weights_would_give():
+    residual, output = generate(tiny(residual=True), IMAGES)[0], np.asarray(run(tiny(), IMAGES)[2])
+    np.testing.assert_allclose(residual, np.clip(np.asarray(IMAGES) + 0.1 * output, 0, 1), atol=1e-6)
+
+
+def test_the_latent_of_a_residual_generator_begins_with_the_image():
+    _, latent = generate(tiny(residual=True), IMAGES)
+    np.testing.assert_array_equal(latent[0], IMAGES)
+    assert [each.shape for each in latent[1:]] == [each.shape for each in run(tiny(), IMAGES)[0]]
 
 
 def test_all_parameters_get_a_gradient():

@@ -7,7 +7,8 @@ import pytest
 
 from cfx_jax.data import ArraySource, training_batches
 from cfx_jax.errors import InputError
-from trainers.decisions import DecidedSource, check_both_decided, decide, decide_source
+from cfx_jax.models import thresholded
+from trainers.decisions import DecidedSource, check_both_decided, decide, decide_source, decided_source
 
 IMAGES = np.linspace(0, 1, 41, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 1), np.float32)
 SOURCE = ArraySource(IMAGES, np.zeros(41, np.int32), ("healthy", "ill"))
@@ -35,6 +36,30 @@ def test_a_decided_source_has_the_chosen_images_with_the_decisions_as_labels() -
     decided = DecidedSource(SOURCE, chosen, np.array([1, 0, 1]))
     assert [len(decided), *(decided[i]["label"] for i in range(3))] == [3, 1, 0, 1]
     np.testing.assert_array_equal([decided[i]["image"].mean() for i in range(3)], IMAGES[chosen, 0, 0, 0])
+
+
+def test_a_threshold_moves_the_groups() -> None:
+    """At a probability of 0.6 the classifier asks for pixels of 0.5 + log(0.6 / 0.4), about 0.905, and more."""
+    strict = thresholded(bright, 0.6)
+    np.testing.assert_array_equal(decide(strict, IMAGES, batch_size=41), IMAGES[:, 0, 0, 0] > 0.905)
+
+
+def test_logits_beyond_any_probability_decide_as_small_ones_do() -> None:
+    saturated = decide(lambda image: 1e6 * bright(image), IMAGES, batch_size=41)
+    np.testing.assert_array_equal(saturated, decide(bright, IMAGES, batch_size=41))
+
+
+def test_only_balanced_training_sets_are_decided() -> None:
+    chosen = np.array([40, 3, 20])
+    balanced, plain = (
+        decided_source(bright, SOURCE, chosen, balanced=each, batch_size=8).labels.tolist() for each in (True, False)
+    )
+    assert balanced == [1, 0, 1] and plain == [0, 0, 0]
+    assert len(decided_source(lambda image: jnp.zeros(3), SOURCE, chosen, balanced=False, batch_size=8)) == 3
+    with pytest.raises(InputError, match=r"on the training images, .* got class 0 for 2 and class 1 for 0 of them"):
+        decided_source(bright, SOURCE, np.array([2, 3]), balanced=True, batch_size=8)
+    with pytest.raises(InputError, match=r"indices: expected positions in 0\.\.40, got 41\.\.41"):
+        decided_source(bright, SOURCE, np.array([41]), balanced=False, batch_size=8)
 
 
 def test_balanced_batches_of_it_alternate_between_the_decisions() -> None:

@@ -17,16 +17,17 @@ import pytest
 from flax import nnx
 from toy_training import bits, images_and_labels, source, validation
 
-from cfx_jax.counterfactuals.similar_adversarial import similar_adversarial
+from cfx_jax.counterfactuals.similar_adversarial import naive_adversarial, similar_adversarial
 from cfx_jax.errors import InputError
-from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
+from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights, naive_adversarial_terms
 from cfx_jax.models.generator_views import generator_of
-from cfx_jax.models.unet import LinearHead
+from cfx_jax.models.unet import LinearHead, UNetGenerator
 from cfx_jax.training import load_config
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import similar_adversarial as trainer
 from trainers.nnx_views import evaluation_view, graph_of, variables_of
 from trainers.result import config_from
+from trainers.running import State
 from trainers.similar_adversarial import Config, PlateauConfig, choose_generator, init, make_step
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
@@ -55,6 +56,22 @@ class LinearPair(nnx.Module):
 
     def __call__(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jnp.clip(self.similar(images), 0, 1), jnp.clip(self.adversarial(images), 0, 1)
+
+
+class LinearAdversary(nnx.Module):
+    """The adversarial one alone, in the two parts that ``generator_of`` asks for."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.head = LinearHead(1, (), 1, rngs=rngs)
+
+    def encode(self, images: jax.Array) -> jax.Array:
+        return images
+
+    def decode(self, latent: jax.Array) -> jax.Array:
+        return jnp.clip(self.head(latent), 0, 1)
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        return self.decode(self.encode(images))
 
 
 def _train(workdir: Path, config: Config) -> Any:
@@ -120,6 +137,59 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
     assert all(line["validation_score"] == -line["validation_loss"] for line in evaluated)
 
 
+def test_the_naive_loss_knows_the_adversarial_image_alone() -> None:
+    config, images = _config(1, generator="naive"), images_and_labels(16, seed=4)[0]
+    state = init(jax.random.key(0), config, model=LinearAdversary)
+    _, metrics = jax.jit(make_step(config, classifier, model=LinearAdversary))(
+        state, jax.random.key(0), {"image": images}
+    )
+    generator: Any = evaluation_view(graph_of(LinearAdversary), state.params, state.rest)
+    adversarial = generator(jnp.asarray(images))
+    logits, adversarial_logits = (jax.vmap(classifier)(jnp.asarray(each)) for each in (images, adversarial))
+    terms = naive_adversarial_terms(images, adversarial, logits, adversarial_logits, weights=config.weights)
+    assert {name: float(metrics[name]) for name in terms} == pytest.approx({k: float(v) for k, v in terms.items()})
+    assert metrics["loss"] == pytest.approx(float(sum(terms.values())), rel=1e-5)
+    assert metrics["kept"] == 1 and set(metrics) == {"loss", "kept", "turned", "saturated", *terms}
+    built: Any = nnx.eval_shape(lambda: choose_generator(config, None)(nnx.Rngs(0)))
+    assert isinstance(built, UNetGenerator) and len(built.head.layers.layers) == len(config.head_filters) + 1
+
+
+def test_a_naive_training_explains_by_the_image_itself_and_its_adversary(tmp_path: Path) -> None:
+    config = _config(2, generator="naive", batch_size=16)
+    trained = trainer.train(
+        config, classifier, source(64), np.arange(64), validation(16), tmp_path, model=LinearAdversary, progress=False
+    )
+    assert bits(variables_of(trainer.load(tmp_path, model=LinearAdversary))) == bits(variables_of(trained))
+    image = jnp.asarray(validation(16)["image"][0])
+    found = naive_adversarial(generator_of(trained), image)
+    np.testing.assert_array_equal(found.similar, image)
+    np.testing.assert_array_equal(found.explanation, jnp.abs(image - found.adversarial))
+
+
+def test_balanced_batches_have_as_many_images_of_each_decision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, _ = images_and_labels(256, seed=0)
+    decided = (PATTERN * images).mean(axis=(1, 2, 3)) >= 0
+    rare = np.concatenate([np.flatnonzero(~decided)[:30], np.flatnonzero(decided)[:3]])
+    shares: dict[bool, float] = {}
+
+    def look(*arguments: Any, data: dict[str, str], **_: Any) -> State:
+        batches = [next(arguments[4])["image"] for _ in range(4)]
+        means = np.array([(PATTERN * batch).mean(axis=(1, 2, 3)) >= 0 for batch in batches]).mean(axis=1)
+        shares[balanced] = means.max()
+        return arguments[3](jax.random.key(0))
+
+    monkeypatch.setattr(trainer, "run", look)
+    for balanced in (True, False):
+        trainer.train(
+            _config(1, balanced=balanced), classifier, source(256), rare, validation(8), tmp_path, model=LinearPair
+        )
+    assert shares[True] == 0.5 and shares[False] < 0.2
+    with pytest.raises(InputError, match=r"on the training images, .* got class 0 for 30 and class 1 for 0 of them"):
+        trainer.train(
+            _config(1, balanced=True), classifier, source(256), rare[:30], validation(8), tmp_path, model=LinearPair
+        )
+
+
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = _config(1, margin=0.5, generator="duo")
     assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
@@ -149,7 +219,8 @@ def test_the_learning_rate_falls_to_a_third_where_the_loss_stands_still_and_stop
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"generator": "triple"}, "generator: expected one of 'single', 'duo', got 'triple'"),
+        ({"generator": "triple"}, "generator: expected one of 'single', 'duo', 'naive', got 'triple'"),
+        ({"generator": "naive", "margin": 1.0}, "margin: expected None, since the naive loss is one of two classes"),
         ({"optimiser": PlateauConfig(factor=1.0)}, r"optimiser: expected a factor in \(0, 1\), .*factor=1.0"),
         ({"optimiser": PlateauConfig(1e-6)}, "0 < smallest <= learning_rate, got .*learning_rate=1e-06"),
         ({"optimiser": PlateauConfig(patience=0)}, "patience and steps_per_epoch of at least 1"),

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -218,6 +219,24 @@ def test_progress_bar_shows_steps_and_loss(tmp_path: Path, capsys: pytest.Captur
     shown = capsys.readouterr().err
     assert "20/20" in shown and "loss=" in shown
     assert len(result.history) > 0
+
+
+def test_the_wait_for_the_host_is_told_where_progress_is_shown_and_something_was_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Slow(Numbers):
+        def __next__(self) -> np.ndarray:
+            time.sleep(0.01)
+            return super().__next__()
+
+    found = _fit(tmp_path / "shown", Slow(), progress=True).durations
+    assert found.waiting > 19 * 0.005 and found.evaluation > 0
+    assert capsys.readouterr().err.splitlines()[-1] == str(found)
+    again = _fit(tmp_path / "shown", progress=True)
+    assert tuple(again.durations) == (0, 0, 0)
+    _fit(tmp_path / "hidden")
+    assert "waiting" not in capsys.readouterr().err
+    assert "waiting" not in (tmp_path / "shown" / "metrics.jsonl").read_text()
 
 
 SHARDED = """

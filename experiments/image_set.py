@@ -16,6 +16,9 @@ from experiments.stages import Arrays
 
 _AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x 3
 _BATCH = 256
+_PICTURES = ("image", "counterfactual")
+_MASKS = ("eye_mask", "body_mask", "lesion_mask", "annotation_mask", "counterfactual_lesion_mask")
+_FIELDS = {"label", *_PICTURES, *_MASKS}
 
 
 class StoredImages:
@@ -75,8 +78,9 @@ class ImageSet:
 
     @cached_property
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """All images in memory: ``image``, ``label``, and ``eye_mask`` and ``lesion_mask`` where there are any."""
-        kept = {"image", "label", "eye_mask", "lesion_mask"} & set(self.source[int(self.indices[0])])
+        """All images in memory: ``image``, ``label``, and where there are any ``eye_mask``, ``body_mask``, ``lesion_mask``,
+        ``annotation_mask``, ``counterfactual`` and ``counterfactual_lesion_mask``."""
+        kept = _FIELDS & set(self.source[int(self.indices[0])])
         return load_arrays(self.source, self.indices, fields=sorted(kept))
 
     def chunks(self) -> Iterator[Float[np.ndarray, "m h w c"]]:

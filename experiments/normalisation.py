@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from experiments.fundus_vce.image_set import ImageSet
+from experiments.image_set import ImageSet
 from experiments.stages import Arrays, Workspace
 from trainers.supervised import SupervisedConfig
 

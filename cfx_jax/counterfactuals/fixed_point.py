@@ -1,0 +1,49 @@
+"""The adversary that translates an image into the domain of the other class (Fixed-Point GAN: Siddiquee et al. 2019,
+"Learning Fixed Points in Generative Adversarial Networks").
+
+Charachon et al. 2021 ("Visual explanation by unifying adversarial generation and feature importance attributions") replace
+the regions of an image by those of such a translation when they measure how well a map ranks them: it is trained apart
+from every explanation, so it favours none.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import Array
+from jax.tree_util import Partial
+from jaxtyping import Float, Int
+
+from cfx_jax.callables import as_pytree
+from cfx_jax.checks import check_classifier, check_image
+from cfx_jax.counterfactuals.cycle import decided_class
+from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
+from cfx_jax.objectives import Classifier
+
+Translate = Callable[[Float[Array, "h w c"], Int[Array, ""]], Float[Array, "h w c"]]
+
+
+def fixed_point(translate: Translate, classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:
+    """The image and its translation into the class that the classifier does not decide on.
+
+    Args:
+        translate: image and class, 0 or 1, -> image in [0, 1], such as ``models.translation_of(translator)``.
+        classifier: one image -> two logits.
+        image: values in [0, 1].
+
+    Returns:
+        The pair (x, x~); composes with jit, vmap and pmap.
+
+    Raises:
+        InputError: no valid image, another number of classes, a classifier that gives probabilities or NaN, or a
+            translation that is no image of the image's shape.
+    """
+    check_image(image)
+    other = 1 - decided_class(classifier, image)
+    turn_over = Partial(_into, as_pytree(translate), other)
+    check_generated(turn_over, image, 1)
+    check_classifier(classifier, jnp.asarray(image)[None])
+    return SimilarAdversarial(image, turn_over(image))
+
+
+def _into(translate: Translate, domain: Int[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+    return translate(image, domain)

@@ -1,0 +1,179 @@
+"""The images: drawn by a program, of the papers' own sets, or a user's folder; split once and for all."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from cfx_jax.data import SyntheticBrain, SyntheticChest, load_arrays, split
+from cfx_jax.errors import InputError
+from experiments.folder_images import FOLDER_NOTE, load_folder
+from experiments.generation.config import GenerationConfig
+from experiments.image_set import ImageSet, StoredImages
+from experiments.stages import Arrays, Workspace
+
+_WORLDS = {"chest": SyntheticChest, "brain": SyntheticBrain}
+_PAIR = ("image", "label", "lesion_mask", "counterfactual", "counterfactual_lesion_mask")
+_FIELDS = {"chest": (*_PAIR, "annotation_mask"), "brain": (*_PAIR, "body_mask")}
+_ANNOTATIONS = {"chest": "annotation_mask", "rsna": "annotation_mask", "brain": "lesion_mask", "msd": "lesion_mask"}
+
+
+class Data(NamedTuple):
+    """The image sets.
+
+    Attributes:
+        train, validation, test: disjoint parts, by patient where patients are known, each shuffled.
+        class_names: two names, the finding last.
+        annotation: the field that marks the finding, or None where nothing does.
+        patients: for each test image whom it shows, where several images show one patient; or None.
+        note: what a reader must know beside every figure.
+    """
+
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet
+    class_names: tuple[str, ...]
+    annotation: str | None
+    patients: np.ndarray | None
+    note: str
+
+    @property
+    def finding(self) -> int:
+        """The label of the finding."""
+        return len(self.class_names) - 1
+
+    @property
+    def identity(self) -> object:
+        """What all images depend on."""
+        return [part.identity for part in (self.train, self.validation, self.test)]
+
+
+class _Source(NamedTuple):
+    """All images of one kind, whom they show if that is known, and a note."""
+
+    images: ImageSet
+    patients: np.ndarray | None
+    note: str
+
+
+def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
+    """Opens or draws the images and splits them.
+
+    Raises:
+        InputError: ``data`` is of no known kind, or its folder cannot be used; shares that leave nothing for training, or
+            a part without images of some class.
+    """
+    kind, _, path = config.data.partition(":")
+    rest = 1 - config.validation - config.test
+    if rest <= 0:
+        raise InputError(f"--validation, --test: expected a sum below 1, got {1 - rest:g}")
+    source = _open(config, kind, path, workspace)
+    positions = _split(config, source, {"train": rest, "validation": config.validation, "test": config.test})
+    rng = np.random.default_rng(config.seed)
+    shuffled = {name: rng.permutation(items) for name, items in positions.items()}
+    parts = {name: source.images.take(items) for name, items in shuffled.items()}
+    for name, part in parts.items():
+        _check_classes(name, part)
+    return Data(
+        **parts,
+        class_names=source.images.class_names,
+        annotation=_ANNOTATIONS.get(kind),
+        patients=None if source.patients is None else source.patients[shuffled["test"]],
+        note=source.note,
+    )
+
+
+def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
+    """Positions within the test set of the images that explanations are compared on.
+
+    The first images of the finding with a non-empty annotation, whatever the classifier says of them.
+
+    Raises:
+        InputError: fewer than two.
+    """
+    assert data.annotation is not None
+    arrays = data.test.arrays
+    usable = np.flatnonzero((arrays["label"] == data.finding) & arrays[data.annotation].any((1, 2)))
+    if min(len(usable), config.num_explained) < 2:
+        raise InputError(
+            f"--num-explained: expected at least two annotated test images, got {len(usable)} of which"
+            f" {config.num_explained} are wanted: raise it, or --test"
+        )
+    return usable[: config.num_explained]
+
+
+def _open(config: GenerationConfig, kind: str, path: str, workspace: Workspace) -> _Source:
+    if config.data in _WORLDS:
+        _check_no_classes(config)
+        return _drawn(config, workspace)
+    if kind in _OPENERS and path:
+        return _OPENERS[kind](config, path, workspace)
+    raise InputError(
+        f"--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH' or 'folder:PATH', got {config.data!r}"
+    )
+
+
+def _drawn(config: GenerationConfig, workspace: Workspace) -> _Source:
+    options = {"num_images": config.num_images, "size": config.image_size, "seed": config.seed}
+
+    def draw() -> Arrays:
+        source = _WORLDS[config.data](**options)
+        return load_arrays(source, np.arange(len(source)), fields=_FIELDS[config.data], progress=True)
+
+    arrays = workspace.cached(f"synthetic-{config.data}", options, draw)
+    stored = StoredImages(arrays, _WORLDS[config.data].class_names)
+    note = f"Synthetic {config.data} images: drawn by a program, of no patient."
+    return _Source(ImageSet.whole(stored, ["synthetic", config.data, options]), None, note)
+
+
+def _folder(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
+    del workspace
+    return _Source(load_folder(path, size=config.image_size, channels=1, classes=config.classes), None, FOLDER_NOTE)
+
+
+def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
+    from cfx_jax.data.radiology_sets import RSNAPneumonia
+
+    _check_no_classes(config)
+    source = RSNAPneumonia(path, workspace.root / "sets", size=config.image_size)
+    note = f"RSNA pneumonia; {source.left_out} images of the third class were left out."
+    return _Source(ImageSet.whole(source, source.identity), None, note)
+
+
+def _msd(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
+    from cfx_jax.data.radiology_sets import MSDBrainTumour
+
+    _check_no_classes(config)
+    source = MSDBrainTumour(path, workspace.root / "sets", size=config.image_size)
+    note = f"Medical Segmentation Decathlon, brain; {source.left_out} slices that show nothing were left out."
+    return _Source(ImageSet.whole(source, source.identity), np.asarray(source.patients), note)
+
+
+_OPENERS: Mapping[str, Callable[[GenerationConfig, str, Workspace], _Source]] = {
+    "folder": _folder,
+    "rsna": _rsna,
+    "msd": _msd,
+}
+
+
+def _split(config: GenerationConfig, source: _Source, shares: Mapping[str, float]) -> dict[str, Any]:
+    if source.patients is None:
+        return split(source.images.labels, shares, seed=config.seed)
+    from cfx_jax.data.radiology_sets import split_patients
+
+    return split_patients(source.patients, shares, seed=config.seed)
+
+
+def _check_no_classes(config: GenerationConfig) -> None:
+    if config.classes:
+        raise InputError(f"--classes: expected none with --data {config.data}, which has its own: leave it out")
+
+
+def _check_classes(name: str, part: ImageSet) -> None:
+    missing = [each for label, each in enumerate(part.class_names) if label not in part.labels]
+    if missing:
+        raise InputError(
+            f"the {name} part has {len(part)} images and none of class {', '.join(missing)}: give more images of it, or a"
+            f" larger share by --{name}"
+        )

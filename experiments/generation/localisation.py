@@ -1,0 +1,60 @@
+"""How well maps meet what is annotated, for each image and method.
+
+Charachon et al. 2021 print under the name "FNR" the share of a thresholded map that lies outside of the annotation, which
+is its false discovery rate (FDR).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cfx_jax.metrics import (
+    above_percentile,
+    false_discovery_rate,
+    intersection_over_union,
+    localisation_auc,
+    recall,
+)
+
+_PARTIAL = 80  # lowest percentile of the partial area
+
+
+class Localisation(NamedTuple):
+    """One method against the annotations; by percentile and image, or by image.
+
+    Attributes:
+        iou, fdr, recall: of the pixels at or above each percentile, (n,).
+        kept: the share of pixels that are, (n,); more than the percentile says where a map has ties.
+        auc: area under precision against recall, (n,).
+        partial_auc: its part from the 80th percentile up, not scaled, (n,).
+    """
+
+    iou: dict[float, Float[np.ndarray, " n"]]
+    fdr: dict[float, Float[np.ndarray, " n"]]
+    recall: dict[float, Float[np.ndarray, " n"]]
+    kept: dict[float, Float[np.ndarray, " n"]]
+    auc: Float[np.ndarray, " n"]
+    partial_auc: Float[np.ndarray, " n"]
+
+
+def localise(
+    maps: Float[np.ndarray, "n h w"], annotation: Bool[np.ndarray, "n h w"], percentiles: Sequence[float]
+) -> Localisation:
+    """Compares maps with annotations.
+
+    Args:
+        maps: of one method.
+        annotation: none of them empty.
+        percentiles: thresholds, each in [0, 100].
+    """
+    above = {each: above_percentile(maps, each) for each in percentiles}
+    return Localisation(
+        iou={each: intersection_over_union(mask, annotation) for each, mask in above.items()},
+        fdr={each: false_discovery_rate(mask, annotation) for each, mask in above.items()},
+        recall={each: recall(mask, annotation) for each, mask in above.items()},
+        kept={each: mask.mean(axis=(1, 2)) for each, mask in above.items()},
+        auc=localisation_auc(maps, annotation),
+        partial_auc=localisation_auc(maps, annotation, lowest=_PARTIAL),
+    )

@@ -1,0 +1,100 @@
+"""The independent adversary, whose images overwrite regions: no explanation is made from it."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from jax.tree_util import Partial
+from jaxtyping import Bool, Float, Int
+
+from cfx_jax.callables import call
+from cfx_jax.counterfactuals.fixed_point import fixed_point
+from cfx_jax.errors import InputError
+from cfx_jax.models.fixed_point import translation_of
+from cfx_jax.objectives import decision
+from cfx_jax.parallel import map_examples
+from experiments.generation.augmentation import training_augmentation
+from experiments.generation.classifier import Network
+from experiments.generation.generators import PairGenerator, check_pairs
+from experiments.generation.images import Data
+from experiments.path_attribution.config import Config, FaithfulnessConfig
+from experiments.stages import Workspace
+from trainers import fixed_point as trainer
+
+NAME = "adversary"
+
+
+class Turned(NamedTuple):
+    """Which of some images the adversary turns over.
+
+    Attributes:
+        share: of all of them.
+        kept: the rows on which curves are measured.
+    """
+
+    share: float
+    kept: Int[np.ndarray, " m"]
+
+
+def train_adversary(config: Config, data: Data, network: Network, workspace: Workspace) -> PairGenerator:
+    """Trains the adversary, or reads it from the workspace, and prints what is wrong with it.
+
+    Raises:
+        InputError: as ``trainers.fixed_point.train``.
+    """
+    images = data.validation.arrays["image"]
+    settings = dataclasses.replace(config.adversary, size=images.shape[1:3], in_channels=images.shape[-1])
+    identity = [settings, network.identity, config.augmentation]
+    folder = workspace.folder("fixed_point", identity)
+    print(f"{NAME}: {settings.num_steps} steps in {folder}", flush=True)
+    translator = trainer.train(
+        settings,
+        network.classifier,
+        data.train.source,
+        data.train.indices,
+        {"image": images},
+        folder,
+        augment=training_augmentation(config),
+    )
+    explain = Partial(fixed_point, translation_of(translator), network.classifier)
+    return check_pairs(NAME, explain, identity, config, data, network, workspace)
+
+
+def turned_over(
+    settings: FaithfulnessConfig,
+    network: Network,
+    others: Float[np.ndarray, "n h w c"],
+    predicted: Int[np.ndarray, " n"],
+    *,
+    batch_size: int,
+) -> Turned:
+    """Which images have an adversary of the other decision; without one a curve cannot fall.
+
+    Args:
+        settings: how many there must be, and what becomes of the rest.
+        network: the classifier.
+        others: the adversary of each image.
+        predicted: the decision on each image.
+        batch_size: images classified at once.
+
+    Raises:
+        InputError: too few images are turned over.
+    """
+    logits = map_examples(call, network.classifier, others, batch_size=batch_size)
+    turned = np.asarray(decision(logits)) != predicted
+    share = float(turned.mean())
+    if share < settings.least_turned or (settings.unturned == "drop" and turned.sum() < 2):
+        raise InputError(
+            f"{NAME}: expected the decision turned over on at least {settings.least_turned:.0%} of the {len(turned)} images"
+            f" that are overwritten, got {share:.0%}: train it longer (--adversary.num-steps), raise the price of its"
+            " classifier term, or accept fewer by --faithfulness.least-turned"
+        )
+    return Turned(share, _kept(settings, turned))
+
+
+def _kept(settings: FaithfulnessConfig, turned: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    left = int((~turned).sum())
+    if left:
+        what = "are left out" if settings.unturned == "drop" else "stay in, although their curves cannot fall"
+        print(f"{NAME}: the decision on {left} of {len(turned)} images is not turned over; they {what}", flush=True)
+    return np.flatnonzero(turned) if settings.unturned == "drop" else np.arange(len(turned))

@@ -1,0 +1,70 @@
+"""The test images that are explained: those with an annotation, and as many of either label."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int
+
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import Classifier, decision
+from experiments.generation.images import Data, annotated
+from experiments.image_set import ImageSet, predict, probabilities
+from experiments.path_attribution.config import Config
+
+
+class Explained(NamedTuple):
+    """Test images, and what the classifier says of them.
+
+    Attributes:
+        images: in the order of the test set.
+        probability: of the finding, (n,).
+        predicted: the classifier's decision, (n,).
+        localised: rows with an annotation, on which Table 1 is measured; none where the images have no annotations.
+        perturbed: rows of the balanced subset of Table 2 and Figure 2.
+        patients: whom each image shows, where several show one patient; or None.
+    """
+
+    images: ImageSet
+    probability: np.ndarray
+    predicted: Int[np.ndarray, " n"]
+    localised: Int[np.ndarray, " m"]
+    perturbed: Int[np.ndarray, " k"]
+    patients: np.ndarray | None
+
+    def patients_of(self, rows: Int[np.ndarray, " m"]) -> np.ndarray | None:
+        """Whom some of the images show."""
+        return None if self.patients is None else self.patients[rows]
+
+
+def choose(config: Config, data: Data, classifier: Classifier) -> Explained:
+    """Chooses the images by their labels, annotations and the order of the shuffled test set alone.
+
+    Raises:
+        InputError: fewer than two annotated images where there are annotations, or none of some label.
+    """
+    marked = annotated(config, data) if data.annotation is not None else np.empty(0, np.int64)
+    perturbed = _balanced(data.test.labels, config.faithfulness.num_images)
+    positions = np.union1d(marked, perturbed)
+    images = data.test.take(positions)
+    logits = predict(classifier, images)
+    return Explained(
+        images,
+        probabilities(logits)[:, data.finding],
+        np.asarray(decision(jnp.asarray(logits))),
+        np.searchsorted(positions, marked),
+        np.searchsorted(positions, perturbed),
+        None if data.patients is None else data.patients[positions],
+    )
+
+
+def _balanced(labels: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " m"]:
+    """The first positions of either label, as many of one as of the other, at most ``count``."""
+    positions = [np.flatnonzero(labels == label) for label in (0, 1)]
+    half = min(count // 2, *map(len, positions))
+    if half < 1:
+        raise InputError(
+            f"--faithfulness.num-images: expected at least one test image of each label, got {count // 2} wanted of"
+            f" {len(positions[0])} and {len(positions[1])}: raise it, or --test"
+        )
+    return np.sort(np.concatenate([each[:half] for each in positions]))

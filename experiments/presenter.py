@@ -1,0 +1,62 @@
+"""What every experiment's report is made with: tables as files and on the page, figures, claims, settings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cfx_jax.report import Claim, Report, write_claims, write_table
+
+_DIGITS = 3
+
+Table = tuple[list[str], list[list[Any]]]
+"""Names of the columns, and rows of cells as in ``cfx_jax.report.cells``."""
+
+
+class Figure(NamedTuple):
+    """A file with its caption and what is to be seen in it, in words."""
+
+    path: Path
+    caption: str
+    alt: str
+
+
+class Presenter:
+    """A report in the making.
+
+    Args:
+        folder: where everything is written.
+        title: of the page.
+        introduction: below the title.
+        note: what a reader must know beside every table and figure.
+    """
+
+    def __init__(self, folder: Path, title: str, *, introduction: str, note: str) -> None:
+        self.folder, self.note = folder, note
+        self.report = Report(title, introduction=introduction, note=note)
+
+    def table(self, name: str, table: Table, caption: str, *, digits: int = _DIGITS) -> None:
+        """Writes ``NAME.csv`` and ``NAME.md``, and adds the table to the page."""
+        columns, rows = table
+        write_table(self.folder / name, columns, rows, digits=digits, note=self.note)
+        self.report.table(columns, rows, digits=digits, caption=caption)
+
+    def figures(self, *drawn: Figure) -> None:
+        """Adds figures that are drawn already."""
+        for path, caption, alt in drawn:
+            self.report.figure(path, caption=caption, alt=alt)
+
+    def finish(self, claims: Sequence[Claim], config: Any) -> Path:
+        """The claims, if there are any, the settings, and the page itself.
+
+        Args:
+            claims: in reading order.
+            config: the run's configuration, a dataclass.
+
+        Returns:
+            The path of ``report.html``.
+        """
+        write_claims(self.folder / "claims.json", claims, note=self.note)
+        if claims:
+            self.report.section("Claims of the paper").claims(claims)
+        self.report.section("Settings").config(config)
+        return self.report.write(self.folder / "report.html")

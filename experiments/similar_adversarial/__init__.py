@@ -1,0 +1,1 @@
+"""Explanations by similar and adversarial images (Charachon et al., ICPR 2020)."""

@@ -1,0 +1,30 @@
+"""What the experiment can be told, besides what the experiments on generated images share."""
+
+from dataclasses import dataclass
+
+from experiments.generation.config import GenerationConfig
+from experiments.similar_adversarial.rows import NAMES
+
+
+@dataclass(frozen=True)
+class Config(GenerationConfig):
+    """Trains a classifier and generators of every kind, compares their explanations with others', reports what holds.
+
+    Of ``similar_adversarial`` the two class weights hold for every row of the paper's table I; the other weights are that
+    row's.
+    """
+
+    data: str = "chest"
+    """'chest' or 'brain', synthetic worlds; 'rsna:PATH' or 'msd:PATH', the RSNA pneumonia set or the brain tumours of the
+    Medical Segmentation Decathlon as they are downloaded; 'folder:PATH', one sub-folder of images for each class, or a zip
+    of such."""
+    generators: tuple[str, ...] = NAMES
+    """Rows of the paper's tables, by name; the naive one and Single AE2 (W,TV) must be among them."""
+    duo_batch_size: int = 4
+    """Images of one step of the Duo generators, over all devices (paper: 4)."""
+    percentiles: tuple[float, ...] = (80.0, 85.0, 90.0, 95.0, 98.0)
+    """Thresholds of the maps, ascending (paper: 80, 85, 90, 95, 98)."""
+    num_averaged: int = 10
+    """Moved images over which explanations are averaged (paper: 10)."""
+    num_shown: int = 4
+    """Images in each figure, at most."""

@@ -1,0 +1,241 @@
+"""What the experiments on generated images share: images and their split, maps, localisation, names of what is wrong."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from image_folders import write_folder
+from jax.tree_util import Partial
+from radiology_layouts import write_msd, write_rsna
+from small_classifiers import images, linear_classifier
+
+from cfx_jax.attributions import AugmentationRanges
+from cfx_jax.counterfactuals import SimilarAdversarial
+from cfx_jax.errors import InputError
+from cfx_jax.models import build, parts, per_image
+from experiments.generation.attributions import (
+    GRADIENT,
+    MASK_GENERATOR,
+    RANDOM,
+    Method,
+    averaged,
+    baselines,
+    first_activations,
+    maps,
+    pair_method,
+)
+from experiments.generation.augmentation import averaging_ranges, training_augmentation
+from experiments.generation.classifier import Network, auc_interval, check_decides_both
+from experiments.generation.config import GenerationConfig
+from experiments.generation.generators import MaskMaker, check_pairs
+from experiments.generation.images import Data, annotated, load_images
+from experiments.generation.localisation import localise
+from experiments.generation.quality import measure_quality
+from experiments.image_set import ImageSet, StoredImages
+from experiments.stages import Workspace
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+CONFIG = GenerationConfig(image_size=32, num_images=60, num_explained=3, batch_size=4)
+
+
+def stored(arrays, origin="made up"):
+    return ImageSet.whole(StoredImages(arrays, ("healthy", "sick")), origin)
+
+
+def data_of(arrays, annotation="lesion_mask"):
+    part = stored(arrays)
+    return Data(part, part, part, part.class_names, annotation, None, "")
+
+
+def network_of(logits, classifier=linear_classifier):
+    return Network(None, classifier, None, np.asarray(logits), None, "linear")
+
+
+@pytest.mark.parametrize(("world", "annotation"), [("chest", "annotation_mask"), ("brain", "lesion_mask")])
+def test_a_world_is_drawn_once_and_split_without_overlap(world, annotation, tmp_path):
+    workspace, config = Workspace(tmp_path), dataclasses.replace(CONFIG, data=world)
+    data = load_images(config, workspace)
+    parts = [data.train.indices, data.validation.indices, data.test.indices]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(60))
+    assert data.annotation == annotation and {annotation, "counterfactual"} <= set(data.test.arrays)
+    again = load_images(config, workspace)
+    np.testing.assert_array_equal(again.test.arrays["image"], data.test.arrays["image"])
+    assert len(list(tmp_path.rglob("arrays.npz"))) == 1
+
+
+def test_a_folder_has_no_annotation(tmp_path):
+    write_folder(tmp_path / "photos", count=10)
+    data = load_images(dataclasses.replace(CONFIG, data=f"folder:{tmp_path / 'photos'}"), Workspace(tmp_path / "w"))
+    assert data.annotation is None and data.class_names == ("glad", "sad")
+    assert set(data.test.arrays) == {"image", "label"}
+
+
+def test_radiographs_are_split_by_image_and_marked_by_boxes(tmp_path):
+    kinds = [("Normal", []), ("Lung Opacity", [(20.0, 20.0, 40.0, 40.0)])]
+    write_rsna(tmp_path / "raw", {f"{number:08x}": kinds[number % 2] for number in range(12)}, side=64)
+    config = dataclasses.replace(CONFIG, data=f"rsna:{tmp_path / 'raw'}", validation=0.25, test=0.25)
+    data = load_images(config, Workspace(tmp_path / "w"))
+    assert len(data.train) + len(data.validation) + len(data.test) == 12
+    assert data.patients is None and data.annotation == "annotation_mask"
+    assert data.test.arrays["annotation_mask"].any((1, 2)).tolist() == (data.test.labels == 1).tolist()
+
+
+def test_slices_are_split_by_patient(tmp_path):
+    write_msd(tmp_path / "raw", [f"BRATS_{number:03d}" for number in range(4)])
+    config = dataclasses.replace(CONFIG, data=f"msd:{tmp_path / 'raw'}", validation=0.25, test=0.25)
+    data = load_images(config, Workspace(tmp_path / "w"))
+    whose = [set(part.source.patients[part.indices]) for part in (data.train, data.validation, data.test)]
+    assert [len(each) for each in whose] == [2, 1, 1] and len(set.union(*whose)) == 4
+    assert set(data.patients) == whose[2] and len(data.patients) == len(data.test)
+    assert data.annotation == "lesion_mask"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": "moon"}, "--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH' or 'folder:PATH', got 'moon'"),
+        ({"data": "rsna:"}, "--data: expected 'chest'"),
+        ({"validation": 0.5, "test": 0.5}, "--validation, --test: expected a sum below 1, got 1"),
+        ({"classes": ("a", "b")}, "--classes: expected none with --data brain"),
+        ({"num_images": 6, "validation": 0.2}, "part has . images and none of class"),
+    ],
+)
+def test_unusable_images_are_refused(changes, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        load_images(dataclasses.replace(CONFIG, **changes), Workspace(tmp_path))
+
+
+def test_explained_are_the_first_annotated_images_of_the_finding():
+    mask = np.zeros((6, 8, 8), bool)
+    mask[[1, 2, 4, 5], 2, 2] = True
+    data = data_of({"image": images(6), "label": np.array([1, 1, 0, 1, 1, 1]), "lesion_mask": mask})
+    assert annotated(CONFIG, data).tolist() == [1, 4, 5]
+    with pytest.raises(
+        InputError, match=r"--num-explained: expected at least two annotated test images, got 3 of which 1"
+    ):
+        annotated(dataclasses.replace(CONFIG, num_explained=1), data)
+
+
+def test_a_classifier_of_one_class_is_found_and_named():
+    check_decides_both(np.array([[0.0, 1.0], [1.0, 0.0]]), ("healthy", "sick"))
+    with pytest.raises(InputError, match=r"expected decisions for both classes.*got 'sick' for all 2"):
+        check_decides_both(np.array([[0.0, 1.0], [0.0, 2.0]]), ("healthy", "sick"))
+
+
+def test_the_area_of_a_perfect_score_is_one_and_that_of_one_class_undefined():
+    logits, truth = np.array([[0, -2], [0, -1], [0, 1], [0, 2.0]]), np.array([0, 0, 1, 1])
+    assert auc_interval(logits, truth == 1, None).estimate == 1
+    assert np.isnan(auc_interval(logits, truth == 2, None).estimate)
+
+
+def test_averaging_flips_as_training_does():
+    assert training_augmentation(dataclasses.replace(CONFIG, augmentation="none")) is None
+    ranges = {name: averaging_ranges(dataclasses.replace(CONFIG, augmentation=name)) for name in ("none", "published")}
+    assert not ranges["none"].horizontal_flip and ranges["published"].vertical_flip
+    assert ranges["none"].height_shift == pytest.approx(10 * 32 / 224)
+    published = training_augmentation(dataclasses.replace(CONFIG, augmentation="published"))
+    assert published(images(1, size=32)[0], np.random.default_rng(0)).shape == (32, 32, 1)
+
+
+def test_maps_are_made_once_and_random_ones_differ(tmp_path):
+    shown, workspace = stored({"image": images(3), "label": np.zeros(3, int)}), Workspace(tmp_path)
+    network = network_of(np.zeros((3, 2)), Partial(linear_classifier))
+    methods = {each.name: each for each in baselines(CONFIG, network, MaskMaker(Partial(_mask), "made up"))}
+    gradients, masks, noise = (
+        maps(methods[name], shown, CONFIG, workspace) for name in (GRADIENT, MASK_GENERATOR, RANDOM)
+    )
+    slopes = np.broadcast_to(2 * np.abs(np.linspace(1, -1, 8)), (3, 8, 8))
+    np.testing.assert_allclose(gradients.values, slopes, atol=1e-5)
+    np.testing.assert_array_equal(masks.values, shown.arrays["image"][..., 0])
+    assert not np.allclose(noise.values[0], noise.values[1]) and noise.seconds > 0
+    again = maps(methods[RANDOM], shown, CONFIG, workspace)
+    np.testing.assert_array_equal(again.values, noise.values)
+    assert again.seconds == noise.seconds
+
+
+@pytest.fixture(scope="module")
+def residual():
+    return build("resnet_small", num_classes=2, in_channels=1, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.slow
+def test_every_baseline_gives_maps(residual, tmp_path):
+    config = dataclasses.replace(
+        CONFIG, num_nodes=2, num_samples=2, num_perturbation_steps=2, num_perceptual_steps=2, batch_size=2
+    )
+    network = Network(residual, per_image(residual), parts(residual), np.zeros((2, 2)), None, "untrained")
+    shown = stored({"image": images(2, size=32), "label": np.array([0, 1])})
+    for each in baselines(config, network, MaskMaker(Partial(_mask), "made up")):
+        found = maps(each, shown, config, Workspace(tmp_path)).values
+        assert found.shape == (2, 32, 32) and found.min() >= 0 and np.isfinite(found).all(), each.name
+
+
+@pytest.mark.slow
+def test_first_activations_are_those_inside_of_the_blocks(residual):
+    found = first_activations(residual, jnp.asarray(images(1, size=32)[0]))
+    assert [each.shape[-1] for each in found] == [24, 24, 64, 192]
+    assert all(each.min() >= 0 for each in found)
+
+
+def _mask(image):
+    return image
+
+
+def _corner(image):
+    return SimilarAdversarial(image, image.at[:2, :2].set(1 - image[:2, :2]))
+
+
+def test_averaging_an_equivariant_map_without_moves_returns_it(tmp_path):
+    shown = stored({"image": images(3), "label": np.zeros(3, int)})
+    method = Method("brightness", _brightness, None, "made up")
+    nothing = AugmentationRanges(
+        rotation=0, height_shift=0, width_shift=0, zoom=(1.0, 1.0), horizontal_flip=True, vertical_flip=True
+    )
+    plain, mean = (
+        maps(each, shown, CONFIG, Workspace(tmp_path)).values for each in (method, averaged(method, nothing, num=3))
+    )
+    np.testing.assert_allclose(mean, plain, atol=1e-6)
+
+
+def _brightness(shared, image):
+    del shared
+    return image[..., 0]
+
+
+def test_localisation_of_a_map_that_is_the_annotation():
+    annotation = np.zeros((2, 10, 10), bool)
+    annotation[:, :2, :5] = True
+    noise = np.random.default_rng(0).uniform(size=(2, 10, 10))
+    found = localise(annotation + 0.1 * noise, annotation, (90, 95))
+    np.testing.assert_allclose(found.iou[90], 1)
+    np.testing.assert_allclose(found.fdr[90], 0)
+    np.testing.assert_allclose(found.recall[95], 0.5)
+    np.testing.assert_allclose(found.kept[95], 0.05)
+    np.testing.assert_allclose(found.auc, 1)
+
+
+def test_quality_knows_the_truth_and_findings_have_names(tmp_path):
+    image = images(8, size=12)
+    truth = np.asarray(jnp.asarray(image).at[:, :2, :2].set(1 - image[:, :2, :2]))
+    lesion = np.zeros((8, 12, 12), bool)
+    lesion[:, :2, :2] = True
+    arrays = {
+        "image": image,
+        "label": np.arange(8) % 2,
+        "lesion_mask": lesion,
+        "counterfactual": truth,
+        "counterfactual_lesion_mask": np.zeros_like(lesion),
+    }
+    data, network = data_of(arrays), network_of(np.zeros((8, 2)), Partial(linear_classifier))
+    generator = check_pairs("corner", Partial(_corner), "made up", CONFIG, data, network, Workspace(tmp_path))
+    assert "turned" in generator.remarks and "collapsed" not in generator.remarks
+    found = measure_quality(generator, CONFIG, data, network, Workspace(tmp_path))
+    np.testing.assert_array_equal(found.psnr["x, x_s"], 100)
+    np.testing.assert_allclose(found.to_truth["inside"], 100)
+    inside = np.square(image - truth)[:, :2, :2, 0].mean((1, 2))
+    np.testing.assert_allclose(found.image_to_truth["inside"], -10 * np.log10(inside), rtol=1e-5)
+    np.testing.assert_array_equal(found.kept, 1)
+    assert pair_method(generator).name == "corner"

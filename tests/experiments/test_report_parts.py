@@ -1,0 +1,101 @@
+"""What every experiment's report is made with: claims from intervals, one drawing for one result, tables and the page."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import experiments
+from cfx_jax.errors import InputError
+from cfx_jax.metrics.statistics import Interval
+from experiments import stages
+from experiments.interval_claims import claim, mean_claim, paired_claim
+from experiments.presenter import Presenter
+from experiments.results import draw_once, results_folder
+from experiments.stages import source_digest
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    preset: str = "demo"
+    radius: float = 1.0
+    results: str = "results"
+    work: str = "work"
+
+
+def test_a_paired_claim_is_about_the_difference():
+    first = np.linspace(0, 1, 20)
+    found = paired_claim("1", "Larger.", {}, {"a": first + 0.5, "b": first}, "size", minimum=0.4, strict=True)
+    assert found.verdict == "holds" and found.interval == pytest.approx((0.5, 0.5, 0.5))
+    assert found.ours == pytest.approx({"a": 1.0, "b": 0.5})
+    assert found.statistic == "size; a minus b, paired over 20 images"
+
+
+def test_images_of_one_group_count_as_one_draw():
+    values = np.repeat([0.0, 1.0, 0.0, 1.0], 25)
+    alone = mean_claim("1", "Half.", {}, values, "share", minimum=0.3)
+    together = mean_claim("1", "Half.", {}, values, "share", groups=np.repeat(np.arange(4), 25), minimum=0.3)
+    assert (alone.verdict, together.verdict) == ("holds", "undecided")
+
+
+def test_any_statistic_with_an_interval_makes_a_claim():
+    found = claim("1", "Small.", {"x": 1.0}, {"x": 2.0}, Interval(2.0, 1.5, 2.5), "ratio", maximum=1.0)
+    assert found.verdict == "fails" and found.paper == {"x": 1.0}
+
+
+def test_a_report_is_drawn_once_for_what_it_depends_on(tmp_path):
+    drawn = []
+
+    def draw():
+        drawn.append(1)
+        (tmp_path / "report.html").write_text("page")
+
+    for drawn_from, times in (("a", 1), ("a", 1), ("b", 2)):
+        draw_once(tmp_path, Settings(), drawn_from, draw)
+        assert len(drawn) == times
+    assert json.loads((tmp_path / "config.json").read_text())["radius"] == 1.0
+
+
+def test_a_drawing_that_fails_is_drawn_again(tmp_path):
+    def fail():
+        (tmp_path / "report.html").write_text("half a page")
+        raise InputError("no")
+
+    for _ in range(2):
+        with pytest.raises(InputError, match="no"):
+            draw_once(tmp_path, Settings(), "a", fail)
+
+
+def test_other_settings_have_a_folder_of_their_own_and_other_places_have_not():
+    presets = {"demo": Settings()}
+    plain = results_folder("x", Settings(), presets)
+    assert str(plain) == "results/x/demo"
+    assert results_folder("x", Settings(work="elsewhere"), presets) == plain
+    assert results_folder("x", Settings(radius=2.0), presets) != plain
+
+
+def test_a_presenter_writes_tables_claims_and_the_page(tmp_path):
+    presenter = Presenter(tmp_path, "Title", introduction="What it is.", note="made up")
+    presenter.report.section("Numbers")
+    presenter.table("table_1", (["name", "size"], [["a", 1.0]]), "Sizes.")
+    tested = claim("1", "Small.", {}, {"x": 2.0}, Interval(2.0, 1.5, 2.5), "ratio", maximum=1.0)
+    page = presenter.finish([tested], Settings())
+    assert "*made up*" in (tmp_path / "table_1.md").read_text()
+    assert json.loads((tmp_path / "claims.json").read_text())["summary"]["fails"] == 1
+    assert "Small." in page.read_text() and "radius" in page.read_text()
+
+
+def test_a_report_without_claims_has_no_section_of_them(tmp_path):
+    page = Presenter(tmp_path, "Title", introduction="", note="").finish([], Settings())
+    assert "Claims of the paper" not in page.read_text()
+
+
+def test_the_digest_of_code_knows_packages_and_modules(tmp_path, monkeypatch):
+    found = {source_digest(stages), source_digest(experiments), source_digest(stages, experiments)}
+    assert len(found) == 3
+    other = tmp_path / "stages.py"
+    other.write_text("")
+    before = source_digest(stages)
+    monkeypatch.setattr(stages, "__file__", str(other))
+    assert source_digest(stages) != before
