@@ -25,7 +25,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_choice, check_images
+from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cycle import cycle_terms, discriminator_terms
 from cfx_jax.models.activations import unit_clip_leading_back
@@ -35,7 +35,7 @@ from trainers.cycle_config import CYCE_CONFIG as CYCE_CONFIG
 from trainers.cycle_config import Config as Config
 from trainers.cycle_config import Networks as Networks
 from trainers.cycle_config import choose_networks as choose_networks
-from trainers.decisions import check_both_decided, decide, decided_source
+from trainers.decisions import decide_validation, decided_source
 from trainers.identity import describe_classifier, describe_data, digest
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, variables_of
 from trainers.plateau import Plateau, RatedBatches
@@ -181,10 +181,7 @@ def make_evaluate(
     Raises:
         InputError: images outside [0, 1], or all of one decision.
     """
-    images = np.asarray(validation["image"])
-    check_images(images, name="validation images")
-    decisions = decide(classifier, images, batch_size=config.eval_batch_size, mesh=mesh)
-    check_both_decided(decisions, name="validation images")
+    images, decisions = decide_validation(classifier, validation, batch_size=config.eval_batch_size, mesh=mesh)
     graphdef, frozen = graph_of(choose_networks(config, model)), as_pytree(classifier)
 
     def evaluate(state: State) -> dict[str, float]:

@@ -10,6 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int
 
 from cfx_jax.callables import as_pytree
+from cfx_jax.checks import check_images
 from cfx_jax.counterfactuals.cycle import decided_class
 from cfx_jax.data.source import check_indices, load_arrays
 from cfx_jax.errors import InputError
@@ -67,6 +68,28 @@ def check_both_decided(decisions: Int[np.ndarray, " n"], *, name: str) -> None:
             f" {counts[0]} and class 1 for {counts[1]} of them: add images of the other kind, train the classifier"
             " further, or move its threshold with models.thresholded"
         )
+
+
+def decide_validation(
+    classifier: Classifier, validation: Mapping[str, np.ndarray], *, batch_size: int, mesh: Mesh | None = None
+) -> tuple[Float[np.ndarray, "n h w c"], Int[np.ndarray, " n"]]:
+    """The validation images of a training that needs both decisions, and the decisions.
+
+    Args:
+        classifier, batch_size, mesh: as in ``decide``.
+        validation: ``image`` ``(n, h, w, c)`` in [0, 1].
+
+    Returns:
+        The images, and 0 or 1 for each.
+
+    Raises:
+        InputError: images outside [0, 1], another number of classes, or one decision alone.
+    """
+    images = np.asarray(validation["image"])
+    check_images(images, name="validation images")
+    decisions = decide(classifier, images, batch_size=batch_size, mesh=mesh)
+    check_both_decided(decisions, name="validation images")
+    return images, decisions
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,13 +23,13 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import scan_unroll
 from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_choice, check_images
+from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.losses.fixed_point import Translations, critic_terms, fixed_point_terms
 from cfx_jax.models.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
-from trainers.decisions import DecidedSource, check_both_decided, decide, decide_source
+from trainers.decisions import decide_validation, decided_source
 from trainers.fixed_point_config import AdamConfig as AdamConfig
 from trainers.fixed_point_config import Config as Config
 from trainers.fixed_point_config import Networks as Networks
@@ -181,10 +181,7 @@ def make_evaluate(
     Raises:
         InputError: images outside [0, 1], or all of one decision.
     """
-    images = np.asarray(validation["image"])
-    check_images(images, name="validation images")
-    decisions = decide(classifier, images, batch_size=config.eval_batch_size, mesh=mesh)
-    check_both_decided(decisions, name="validation images")
+    images, decisions = decide_validation(classifier, validation, batch_size=config.eval_batch_size, mesh=mesh)
     graphdef, frozen = graph_of(choose_networks(config, model)), as_pytree(classifier)
     examples = {"image": images, "predicted": decisions}
 
@@ -238,16 +235,17 @@ def train(
     check_batch_size(config.batch_size, mesh)
     step = make_step(config, classifier, model=model)
     evaluate = make_evaluate(config, classifier, validation, model=model, mesh=mesh)
-    decisions = decide_source(classifier, source, train_indices, batch_size=config.eval_batch_size, mesh=mesh)
-    check_both_decided(decisions, name="training images")
+    images = decided_source(
+        classifier, source, train_indices, balanced=True, batch_size=config.eval_batch_size, mesh=mesh
+    )
     selected = run(
         _TRAINER,
         config,
         step,
         lambda key: init(key, config, model=model),
         batches_of(
-            DecidedSource(source, np.asarray(train_indices), decisions),
-            np.arange(len(decisions)),
+            images,
+            np.arange(len(images)),
             batch_size=2 * config.batch_size * config.critic_steps,
             seed=config.seed,
             balanced=True,
@@ -258,7 +256,7 @@ def train(
         select=None if config.select == "none" else "validation_score",
         data={
             **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
-            "decisions": digest(decisions),
+            "decisions": digest(images.labels),
             "classifier": describe_classifier(classifier, validation["image"]),
         },
         mesh=mesh,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cfx_jax.report
 import experiments.generation
+import experiments.interval_claims
 import experiments.path_attribution
 import experiments.presenter
 from cfx_jax.report import format_claims, format_table
@@ -40,7 +41,13 @@ def main(config: Config) -> None:
         presenter.everything()
         presenter.finish(claims, config)
 
-    code = source_digest(cfx_jax.report, experiments.presenter, experiments.generation, experiments.path_attribution)
+    code = source_digest(
+        cfx_jax.report,
+        experiments.generation,
+        experiments.interval_claims,
+        experiments.path_attribution,
+        experiments.presenter,
+    )
     draw_once(folder, config, fingerprint([config, found.identity, code]), draw)
     shown = [tables.generator_table(found)]
     shown += [tables.localisation_table(task, found)] if found.localisation else []

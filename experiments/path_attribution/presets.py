@@ -11,8 +11,7 @@ from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights
 from cfx_jax.losses.fixed_point import FixedPointWeights
 from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.similar_adversarial import presets as shared
-from trainers import classifier, cycle, fixed_point
-from trainers.optimiser import OptimiserConfig
+from trainers import cycle, fixed_point
 from trainers.plateau import ValidationPlateauConfig
 
 # The demonstration's numbers that were chosen by trial, all in one place.
@@ -36,16 +35,6 @@ _ADVERSARY: dict[str, Any] = {
 _OVERWRITTEN = 120  # images whose regions are overwritten, half of each label
 
 
-def _times(num_steps: int, evaluate_every: int) -> dict[str, Any]:
-    """A training's length, and how often it looks at itself."""
-    return {
-        "num_steps": num_steps,
-        "evaluate_every": evaluate_every,
-        "checkpoint_every": evaluate_every,
-        "log_every": 25,
-    }
-
-
 def _cycle(
     released: cycle.Config,
     weights: CycleWeights,
@@ -66,7 +55,7 @@ def _cycle(
         residual=True,
         optimiser=ValidationPlateauConfig(learning_rate=_CYCLE_RATE, patience=2, smallest=_CYCLE_RATE / 10),
         batch_size=batch_size,
-        **_times(num_steps, evaluate_every),
+        **shared.times(num_steps, evaluate_every),
     )
 
 
@@ -80,7 +69,7 @@ def _adversary(num_steps: int, batch_size: int, evaluate_every: int, **networks:
         batch_size=batch_size,
         select="turned",
         **networks,
-        **_times(num_steps, evaluate_every),
+        **shared.times(num_steps, evaluate_every),
     )
 
 
@@ -127,12 +116,11 @@ DEMO = Config(
 IMAGES = dataclasses.replace(DEMO, preset="images", data="folder:PATH", classifier=shared.IMAGES.classifier)
 
 _EPOCH = 11_917 // 16  # steps of 16 of the paper's chests
-_CLASSIFIER_EPOCH = 11_917 // 32
 _LARGE: dict[str, Any] = {
     "filters": (16, 32, 64, 128, 256),
     "discriminator_filters": (32, 64, 128, 256, 512),
     "batch_size": 16,
-    **_times(60 * _EPOCH, _EPOCH),
+    **shared.times(60 * _EPOCH, _EPOCH),
 }
 
 PAPER = Config(
@@ -141,14 +129,7 @@ PAPER = Config(
     image_size=224,
     test=0.1,
     augmentation="published",
-    classifier=classifier.Config(
-        model="resnet50",
-        balanced=False,
-        weighted=True,
-        optimiser=OptimiserConfig(name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"),
-        batch_size=32,
-        **_times(50 * _CLASSIFIER_EPOCH, _CLASSIFIER_EPOCH),
-    ),
+    classifier=dataclasses.replace(shared.PAPER.classifier, weighted=True),
     head="finding",
     syce=dataclasses.replace(cycle.Config(), **_LARGE),
     cyce=dataclasses.replace(cycle.CYCE_CONFIG, **_LARGE),

@@ -20,7 +20,7 @@ _MASK_STEPS = 300
 _CLASSIFIER_STEPS = 400
 
 
-def _times(num_steps: int, evaluate_every: int) -> dict[str, Any]:
+def times(num_steps: int, evaluate_every: int) -> dict[str, Any]:
     """A training's length, and how often it looks at itself."""
     return {
         "num_steps": num_steps,
@@ -35,7 +35,7 @@ def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> classif
         model="resnet_small",
         optimiser=OptimiserConfig(name="adam", learning_rate=2e-3, weight_decay=1e-3),
         batch_size=batch_size,
-        **_times(num_steps, evaluate_every),
+        **times(num_steps, evaluate_every),
     )
 
 
@@ -57,7 +57,7 @@ def _pairs(
         ),
         batch_size=batch_size,
         balanced=True,
-        **_times(num_steps, evaluate_every),
+        **times(num_steps, evaluate_every),
     )
 
 
@@ -67,7 +67,7 @@ def _masks(num_steps: int, batch_size: int, evaluate_every: int, *, width: int, 
         blur_sigma=11 * size / 224,
         batch_size=batch_size,
         balanced=True,
-        **_times(num_steps, evaluate_every),
+        **times(num_steps, evaluate_every),
     )
 
 
@@ -128,7 +128,7 @@ PAPER = Config(
         balanced=False,
         optimiser=OptimiserConfig(name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"),
         batch_size=32,
-        **_times(50 * _EPOCH, _EPOCH),
+        **times(50 * _EPOCH, _EPOCH),
     ),
     num_explained=10_000,
     batch_size=4,  # with 50 nodes or noisy copies each, 200 images: 18 GB for a ResNet-50
