@@ -45,6 +45,8 @@ from trainers.running import Batch, Evaluate, State, Step, batches_of, check_bat
 _TRAINER = "cycle"
 _TURNS: dict[str, tuple[tuple[int, ...], ...]] = {"separated": ((0,), (1,)), "together": ((0, 1),)}
 """The classes whose images each of a step's updates of the generators sees."""
+_SELECTED = {"loss": "validation_score", "answers": "validation_answers", "none": None}
+"""The metric whose highest value is kept."""
 
 _WORST_ERROR = 1e-10
 """The mean square that the peak signal-to-noise ratio of equal images is computed with: 100 dB."""
@@ -176,7 +178,8 @@ def make_evaluate(
 
     Returns:
         ``state -> metrics``, the generators' of the step with ``validation_`` before their names, each a mean over the two
-        decisions, and ``validation_score``, the negative loss.
+        decisions; ``validation_score``, the negative loss; and ``validation_answers``, the lowest of the shares ``turned``
+        and ``kept`` of either decision.
 
     Raises:
         InputError: images outside [0, 1], or all of one decision.
@@ -190,10 +193,10 @@ def make_evaluate(
             map_examples(_Judge(config, decided), shared, images[decisions == decided], batch_size=size, mesh=mesh)
             for decided in (0, 1)
         ]
-        means = _mean([{name: each.mean() for name, each in found.items()} for found in values])
-        return {f"validation_{name}": float(each) for name, each in means.items()} | {
-            "validation_score": -float(means["loss"])
-        }
+        groups = [{name: float(each.mean()) for name, each in found.items()} for found in values]
+        means = {f"validation_{name}": each for name, each in _mean(groups).items()}
+        lowest = min(group[name] for group in groups for name in ("turned", "kept"))
+        return means | {"validation_score": -means["validation_loss"], "validation_answers": lowest}
 
     return evaluate
 
@@ -232,7 +235,7 @@ def train(
         InputError: as ``training.fit``; an unknown name; numbers out of range; validation images that cannot be used; a
             classifier that decides on one class alone.
     """
-    check_choice(config.select, ("loss", "none"), name="select")
+    check_choice(config.select, tuple(_SELECTED), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
     plateau, step = Plateau(config.optimiser), make_step(config, classifier, model=model)
@@ -262,7 +265,7 @@ def train(
         RatedBatches(batches, plateau),
         workdir,
         evaluate=evaluate_and_wait,
-        select=None if config.select == "none" else "validation_score",
+        select=_SELECTED[config.select],
         data={
             **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
             "decisions": digest(images.labels),

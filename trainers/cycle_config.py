@@ -45,8 +45,9 @@ class Config:
     """Steps (released: 60 epochs)."""
     batch_size: int = 64
     """Images of each decision in one step, over all devices (released: 64)."""
-    select: Literal["loss", "none"] = "loss"
-    """Keep the weights of lowest validation loss, or none for the last ones."""
+    select: Literal["loss", "answers", "none"] = "loss"
+    """Keep the weights of lowest validation loss; those whose lowest share of turned or kept decisions is highest, which no
+    discriminator's opinion blurs (ours); or none for the last ones."""
     evaluate_every: int = _EPOCH
     """Steps between evaluations on the validation set."""
     checkpoint_every: int = _EPOCH

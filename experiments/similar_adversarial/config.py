@@ -14,10 +14,6 @@ class Config(GenerationConfig):
     row's.
     """
 
-    data: str = "chest"
-    """'chest' or 'brain', synthetic worlds; 'rsna:PATH' or 'msd:PATH', the RSNA pneumonia set or the brain tumours of the
-    Medical Segmentation Decathlon as they are downloaded; 'folder:PATH', one sub-folder of images for each class, or a zip
-    of such."""
     generators: tuple[str, ...] = NAMES
     """Rows of the paper's tables, by name; the naive one and Single AE2 (W,TV) must be among them."""
     duo_batch_size: int = 4

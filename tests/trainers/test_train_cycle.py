@@ -237,6 +237,21 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
     assert all(line["validation_score"] == -line["validation_loss"] for line in evaluated)
 
 
+def test_the_answers_to_select_by_are_the_lowest_share_of_either_decision() -> None:
+    config, images = _config(1, CYCE_CONFIG), varied(validation(24)["image"], 1)
+    state = init(jax.random.key(5), config, model=linear)
+    networks: Any = evaluation_view(graph_of(linear), state.params, state.rest)
+    decided, shares = np.asarray(jax.vmap(classifier)(images)).argmax(axis=1), []
+    for own in (0, 1):
+        adversarial = networks.generators[own](images[decided == own])
+        back = networks.generators[1 - own](adversarial)
+        says = [np.asarray(jax.vmap(classifier)(each)).argmax(axis=1) for each in (adversarial, back)]
+        shares += [(says[0] != own).mean(), (says[1] == own).mean()]
+    found = trainer.make_evaluate(config, classifier, {"image": images}, model=linear)(state)
+    assert found["validation_answers"] == pytest.approx(min(shares)) and min(shares) < max(shares)
+    assert found["validation_turned"] == pytest.approx((shares[0] + shares[2]) / 2)
+
+
 def test_the_learning_rate_follows_the_validation_loss_over_a_stop(tmp_path: Path) -> None:
     """With a rate that ruins the loss at once each evaluation lowers it, and a checkpoint remembers how far."""
     config = _config(
@@ -300,7 +315,7 @@ def test_impossible_options_are_refused(options: dict[str, Any], message: str) -
 
 
 def test_mistakes_of_the_run_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="select: expected one of 'loss', 'none', got 'kept'"):
+    with pytest.raises(InputError, match="select: expected one of 'loss', 'answers', 'none', got 'kept'"):
         _train(tmp_path, _config(1, select="kept"))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
         trainer.make_evaluate(_config(1), classifier, {"image": 2 + validation(2)["image"]})
