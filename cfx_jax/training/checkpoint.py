@@ -1,8 +1,9 @@
 """Checkpoints of a training, written by orbax.
 
-A checkpoint is a folder ``WORKDIR/checkpoints/step_00000100``: orbax's arrays, ``record.json`` and a manifest
-with the SHA-256 of every file. It is written under a temporary name and renamed when it is complete and
-durable, so a stop at any moment leaves whole checkpoints only; the digests find damage that comes later.
+A checkpoint is a folder ``WORKDIR/checkpoints/step_00000100``: orbax's arrays (see ``bundles``), ``record.json`` with the
+name, shape and type of each array of the state in their order, and a manifest with the SHA-256 of every file. It is
+written under a temporary name and renamed when it is complete and durable, so a stop at any moment leaves whole
+checkpoints only; the digests find damage that comes later.
 Saving returns when the checkpoint is on the disk: nothing runs on in the background that the end of the
 process could cut off.
 """
@@ -22,6 +23,7 @@ from jax.experimental import multihost_utils
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import digest, sync_folder, write_text, writing
 from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
+from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
 from cfx_jax.training.workdir import prepare_workdir
 
 
@@ -89,6 +91,7 @@ class CheckpointStore:
         content = {
             "step": step,
             "leaves": describe(arrays),
+            "split": split_over_devices(arrays),
             "has_best": best is not None,
             "record": record or {},
         }
@@ -139,7 +142,7 @@ class CheckpointStore:
     def _write(self, folder: Path, arrays: Arrays, content: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         orbax = import_extra("orbax.checkpoint", "saving checkpoints")
-        orbax.PyTreeCheckpointer().save(folder / "arrays", arrays)
+        orbax.PyTreeCheckpointer().save(folder / "arrays", bundle(arrays, content["split"]))
         if jax.process_index() == 0:
             write_text(folder / "record.json", json.dumps(content, indent=1), durable=True)
             write_text(folder / "manifest.json", json.dumps(_digests(folder), indent=1), durable=True)
@@ -166,7 +169,7 @@ class CheckpointStore:
         wanted = {"state": template, "best": template} if content["has_best"] else {"state": template}
         arrays = to_arrays(wanted)
         _check_leaves(folder, content["leaves"], describe(arrays))
-        tree = from_arrays(wanted, _restore_arrays(folder / "arrays", arrays))
+        tree = from_arrays(wanted, _restore_arrays(folder / "arrays", arrays, content["split"]))
         return Checkpoint(content["step"], tree["state"], tree.get("best"), content["record"])
 
     def _set_aside(self, damaged: Mapping[int, str], good: int) -> None:
@@ -217,11 +220,13 @@ def _check_leaves(folder: Path, stored: Mapping[str, str], wanted: Mapping[str, 
         )
 
 
-def _restore_arrays(folder: Path, template: Arrays) -> Arrays:
+def _restore_arrays(folder: Path, template: Arrays, split: list[str]) -> Arrays:
     orbax = import_extra("orbax.checkpoint", "reading checkpoints")
-    restore_args = orbax.checkpoint_utils.construct_restore_args(template)
+    wanted = bundle_like(template, split)
+    restore_args = orbax.checkpoint_utils.construct_restore_args(wanted)
     try:
-        return orbax.PyTreeCheckpointer().restore(folder, item=template, restore_args=restore_args)
+        stored = orbax.PyTreeCheckpointer().restore(folder, item=wanted, restore_args=restore_args)
+        return unbundle(template, stored, split)
     except (OSError, ValueError, KeyError) as error:
         raise _DamagedError(f"{type(error).__name__} while reading its arrays") from error
 
