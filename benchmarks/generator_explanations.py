@@ -2,8 +2,9 @@
 
 A pair of SAGen takes one pass of its generator, a pair of SyCE two (with the images grouped by decision, as the
 experiments do), and a path attribution with N nodes N values and gradients of the classifier, along the generator's own
-path each with a Jacobian-vector product of its decoder. Explanations and passes take turns in one process on the same
-batch; the ratio of the median times is what the explanation adds.
+path each with a Jacobian-vector product of its decoder. A sweep of progressive exaggeration over ten bins takes one
+encoding, ten drawings, and a pass of the classifier for each drawing and the image. Explanations and passes take turns in
+one process on the same batch; the ratio of the median times is what the explanation adds.
 
     python -m benchmarks.generator_explanations                                             # 224 px, ResNet-50
     python -m benchmarks.generator_explanations --image-size 64 --model resnet_small --filters 8 16 32 64
@@ -22,8 +23,16 @@ from jax import Array
 from benchmarks.measure import report, seconds
 from cfx_jax.attributions import path_attribution, path_attribution_along
 from cfx_jax.checks import check_count, check_num_steps
-from cfx_jax.counterfactuals import similar_adversarial
-from cfx_jax.models import SingleAE, UNetGenerator, build, generator_of, per_image
+from cfx_jax.counterfactuals import progressive, similar_adversarial
+from cfx_jax.models import (
+    ProgressiveGenerator,
+    SingleAE,
+    UNetGenerator,
+    build,
+    exaggerator_of,
+    generator_of,
+    per_image,
+)
 from cfx_jax.objectives import class_score
 from cfx_jax.report import format_table
 from experiments import cli
@@ -92,10 +101,12 @@ def _cases(config: Config) -> list[_Case]:
     network = build(config.model, num_classes=2, in_channels=1, rngs=nnx.Rngs(0))
     pair = generator_of(SingleAE(filters=config.filters, rngs=nnx.Rngs(1)))
     coder = generator_of(UNetGenerator(filters=config.filters, rngs=nnx.Rngs(2)))
+    knob = exaggerator_of(ProgressiveGenerator(in_channels=1, filters=config.filters, rngs=nnx.Rngs(3)))
     nodes: dict[str, Any] = {"num_steps": config.num_steps, "nodes_per_batch": config.nodes_per_batch}
     ends = jax.jit(_ends)(coder, images)
     latents = jax.jit(_latents)(coder, images)
     gradient = partial(jax.jit(_value_and_gradient), network, images)
+    encoded = jax.jit(_encode)(knob, images)
     return [
         _Case(
             "similar and adversarial image (SAGen)",
@@ -107,6 +118,16 @@ def _cases(config: Config) -> list[_Case]:
             "stable and adversarial image (SyCE)",
             partial(jax.jit(_ends), coder, images),
             ((2, partial(jax.jit(_generate), coder, images)),),
+            1.1,
+        ),
+        _Case(
+            "sweep of ten bins",
+            partial(jax.jit(_sweep), knob, network, images),
+            (
+                (1, partial(jax.jit(_encode), knob, images)),
+                (10, partial(jax.jit(_draw), knob, encoded)),
+                (11, partial(jax.jit(_classify), network, images)),
+            ),
             1.1,
         ),
         _Case(
@@ -134,6 +155,22 @@ def _generate(generator: Any, images: Array) -> Any:
 
 def _pair(generator: Any, images: Array) -> Array:
     return jax.vmap(lambda image: similar_adversarial(generator, image).explanation)(images)
+
+
+def _sweep(knob: Any, network: nnx.Module, images: Array) -> Any:
+    return jax.vmap(lambda image: progressive(knob, per_image(network), image))(images)
+
+
+def _encode(knob: Any, images: Array) -> Any:
+    return jax.vmap(lambda image: knob.encode(image, 0))(images)
+
+
+def _draw(knob: Any, latents: Any) -> Array:
+    return jax.vmap(lambda latent: knob.decode(latent, 9))(latents)
+
+
+def _classify(network: nnx.Module, images: Array) -> Array:
+    return jax.vmap(per_image(network))(images)
 
 
 def _ends(coder: Any, images: Array) -> tuple[Array, Array]:

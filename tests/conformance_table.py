@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.tree_util import Partial
 from small_classifiers import convolutional_classifier, images
 
 from cfx_jax.attributions import (
@@ -36,6 +37,8 @@ from cfx_jax.attributions.slices import of_slice, over_slices
 from cfx_jax.counterfactuals import vce
 from cfx_jax.counterfactuals.cycle import syce, syce_latent_path
 from cfx_jax.counterfactuals.fixed_point import fixed_point
+from cfx_jax.counterfactuals.progressive import Exaggerator, progressive
+from cfx_jax.counterfactuals.xgem import xgem
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.maps import quantile_threshold, smooth, upsample
 from cfx_jax.metrics import overwrite_with, perturbation_curve, psnr, ssim
@@ -53,6 +56,7 @@ from cfx_jax.optimise import (
     soft_threshold,
 )
 from cfx_jax.parallel import data_mesh
+from cfx_jax.registration import register, warp
 
 IMAGES = images(8)
 KEYS = jax.random.split(jax.random.key(0), 8)
@@ -111,6 +115,17 @@ def methods(scale):
         SimpleNamespace(encode=lambda x: 4 * x - 2, decode=jax.nn.sigmoid),
         SimpleNamespace(encode=jnp.square, decode=lambda latent: jnp.clip(1.2 * latent[::-1], 0, 1)),
     ]
+
+    explainer = Exaggerator(
+        Partial(lambda x, own: 4 * x - 2 + 0 * own),
+        Partial(lambda latent, desired: jax.nn.sigmoid(latent + desired / 3 - 1)),
+    )
+
+    def descent():
+        return gradient_descent(num_steps=STEPS, step_size=0.5)
+
+    def registered(image):
+        return warp(image, register(image, other(image), num_frequencies=3, num_steps=STEPS, blurs=(0.1,)))
 
     def guided_score(image):
         return scale * (jnp.diff(guided_relu(jnp.diff(image, axis=0)), axis=1) ** 2).sum()
@@ -198,6 +213,9 @@ def methods(scale):
                 class_score(decider, 1, of="probability"), *syce_latent_path(coders, decider, image), num_steps=3
             ).map
         ),
+        "progressive": lambda key, image: progressive(explainer, decider, image, bins_per_batch=4).saliency,
+        "xgem": lambda key, image: xgem(coders[0], decider, image, descent()).image,
+        "register": lambda key, image: registered(image),
         "vce_saliency": lambda key, image: vce_saliency(image, jnp.square(1 - image)),
         "vce_l1.5": counterfactual(1.5, 1.0),
         "vce_l2": counterfactual(2, 0.5),

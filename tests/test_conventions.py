@@ -8,11 +8,12 @@ import pytest
 
 PACKAGES = (
     "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "models", "losses", "metrics",
-    "data", "data.fundus", "data.fundus_sets", "data.published", "data.radiology_sets", "training", "parallel", "checks",
-    "diagnosis", "report",
+    "data", "data.face_sets", "data.fundus", "data.fundus_sets", "data.published", "data.radiology_sets", "training",
+    "parallel", "checks", "diagnosis", "registration", "report",
 )  # fmt: skip
 FLAX_FREE = (
     "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "metrics", "diagnosis",
+    "registration",
 )  # fmt: skip
 
 

@@ -6,6 +6,11 @@ from cfx_jax.counterfactuals.cycle import decided_class as decided_class
 from cfx_jax.counterfactuals.cycle import syce as syce
 from cfx_jax.counterfactuals.cycle import syce_latent_path as syce_latent_path
 from cfx_jax.counterfactuals.fixed_point import fixed_point as fixed_point
+from cfx_jax.counterfactuals.progressive import Exaggeration as Exaggeration
+from cfx_jax.counterfactuals.progressive import Exaggerator as Exaggerator
+from cfx_jax.counterfactuals.progressive import bin_centres as bin_centres
+from cfx_jax.counterfactuals.progressive import probability_bin as probability_bin
+from cfx_jax.counterfactuals.progressive import progressive as progressive
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial as SimilarAdversarial
 from cfx_jax.counterfactuals.similar_adversarial import naive_adversarial as naive_adversarial
 from cfx_jax.counterfactuals.similar_adversarial import similar_adversarial as similar_adversarial
@@ -14,3 +19,6 @@ from cfx_jax.counterfactuals.vce import VCEExample as VCEExample
 from cfx_jax.counterfactuals.vce import VCEProblem as VCEProblem
 from cfx_jax.counterfactuals.vce import vce as vce
 from cfx_jax.counterfactuals.vce import vce_batch as vce_batch
+from cfx_jax.counterfactuals.xgem import XGEM as XGEM
+from cfx_jax.counterfactuals.xgem import xgem as xgem
+from cfx_jax.counterfactuals.xgem import xgem_batch as xgem_batch

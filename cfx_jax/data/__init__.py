@@ -5,6 +5,9 @@ order; ``training_batches`` streams batches of a source, ``load_arrays`` reads i
 and grain are imported where they are used.
 """
 
+from cfx_jax.data.bins import bin_counts as bin_counts
+from cfx_jax.data.bins import calibrated_sample as calibrated_sample
+from cfx_jax.data.bins import probability_bins as probability_bins
 from cfx_jax.data.dicom import read_dicom as read_dicom
 from cfx_jax.data.dicom import read_dicom_frames as read_dicom_frames
 from cfx_jax.data.nifti import Volume as Volume
@@ -20,6 +23,7 @@ from cfx_jax.data.sources.array_source import ArraySource as ArraySource
 from cfx_jax.data.sources.image_folder import ImageFolder as ImageFolder
 from cfx_jax.data.sources.synthetic_brain import SyntheticBrain as SyntheticBrain
 from cfx_jax.data.sources.synthetic_chest import SyntheticChest as SyntheticChest
+from cfx_jax.data.sources.synthetic_faces import SyntheticFaces as SyntheticFaces
 from cfx_jax.data.sources.synthetic_fundus import SyntheticFundus as SyntheticFundus
 from cfx_jax.data.splits import split as split
 from cfx_jax.data.transforms import Transform as Transform

@@ -16,6 +16,10 @@ from cfx_jax.losses.mask_generator import MaskGeneratorWeights as MaskGeneratorW
 from cfx_jax.losses.mask_generator import blend as blend
 from cfx_jax.losses.mask_generator import mask_generator_terms as mask_generator_terms
 from cfx_jax.losses.mask_generator import random_backgrounds as random_backgrounds
+from cfx_jax.losses.progressive import ProgressiveWeights as ProgressiveWeights
+from cfx_jax.losses.progressive import compatibility as compatibility
+from cfx_jax.losses.progressive import desired_probability as desired_probability
+from cfx_jax.losses.progressive import ordinal_code as ordinal_code
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS as PUBLISHED_WEIGHTS
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights as SimilarAdversarialWeights
 from cfx_jax.losses.similar_adversarial import naive_adversarial_terms as naive_adversarial_terms
@@ -26,3 +30,5 @@ from cfx_jax.losses.trades import kl_divergence as kl_divergence
 from cfx_jax.losses.trades import trades_divergence as trades_divergence
 from cfx_jax.losses.trades import trades_loss as trades_loss
 from cfx_jax.losses.trades_attack import trades_attack as trades_attack
+from cfx_jax.losses.vae import sample_latents as sample_latents
+from cfx_jax.losses.vae import vae_terms as vae_terms

@@ -26,8 +26,11 @@ from cfx_jax.metrics.faithfulness import area_over_perturbation_curve as area_ov
 from cfx_jax.metrics.faithfulness import area_under_perturbation_curve as area_under_perturbation_curve
 from cfx_jax.metrics.faithfulness import relevance_score as relevance_score
 from cfx_jax.metrics.faithfulness import still_correct as still_correct
+from cfx_jax.metrics.heart_size import HeartSize as HeartSize
+from cfx_jax.metrics.heart_size import heart_size as heart_size
 from cfx_jax.metrics.identity import cosine_distance as cosine_distance
 from cfx_jax.metrics.identity import latent_space_closeness as latent_space_closeness
+from cfx_jax.metrics.identity import latent_space_closeness_released as latent_space_closeness_released
 from cfx_jax.metrics.identity import verified as verified
 from cfx_jax.metrics.localisation import dice as dice
 from cfx_jax.metrics.localisation import false_discovery_rate as false_discovery_rate
@@ -57,7 +60,14 @@ from cfx_jax.metrics.similarity import ssim as ssim
 from cfx_jax.metrics.statistics import Interval as Interval
 from cfx_jax.metrics.statistics import bootstrap_interval as bootstrap_interval
 from cfx_jax.metrics.statistics import paired_difference_interval as paired_difference_interval
+from cfx_jax.metrics.t_tests import TTest as TTest
+from cfx_jax.metrics.t_tests import dependent_t_test as dependent_t_test
+from cfx_jax.metrics.t_tests import independent_t_test as independent_t_test
 from cfx_jax.metrics.thresholding import above_percentile as above_percentile
 from cfx_jax.metrics.thresholding import top_pixels as top_pixels
 from cfx_jax.metrics.volumes import VolumeOverlap as VolumeOverlap
 from cfx_jax.metrics.volumes import volume_overlap as volume_overlap
+from cfx_jax.metrics.votes import VoteScore as VoteScore
+from cfx_jax.metrics.votes import agreement_word as agreement_word
+from cfx_jax.metrics.votes import score_votes as score_votes
+from cfx_jax.metrics.votes import score_votes_by_category as score_votes_by_category

@@ -7,6 +7,9 @@ from cfx_jax.callables import as_pytree as as_pytree
 from cfx_jax.models.activations import guided_relu as guided_relu
 from cfx_jax.models.build import build as build
 from cfx_jax.models.calibrated import calibrated as calibrated
+from cfx_jax.models.densenet import DenseNet as DenseNet
+from cfx_jax.models.densenet import densenet121 as densenet121
+from cfx_jax.models.densenet import densenet_small as densenet_small
 from cfx_jax.models.discriminator import Discriminator as Discriminator
 from cfx_jax.models.efficientnet import EfficientNet as EfficientNet
 from cfx_jax.models.efficientnet import Stage as Stage
@@ -26,11 +29,16 @@ from cfx_jax.models.generator_views import Generator as Generator
 from cfx_jax.models.generator_views import generator_of as generator_of
 from cfx_jax.models.inception import InceptionV3 as InceptionV3
 from cfx_jax.models.mask_generator import MaskGenerator as MaskGenerator
+from cfx_jax.models.one_label import one_label as one_label
+from cfx_jax.models.progressive import ProgressiveGenerator as ProgressiveGenerator
+from cfx_jax.models.progressive import ProjectionDiscriminator as ProjectionDiscriminator
+from cfx_jax.models.progressive import exaggerator_of as exaggerator_of
 from cfx_jax.models.resnet import ResNet as ResNet
 from cfx_jax.models.resnet import resnet18 as resnet18
 from cfx_jax.models.resnet import resnet34 as resnet34
 from cfx_jax.models.resnet import resnet50 as resnet50
 from cfx_jax.models.resnet import resnet_small as resnet_small
+from cfx_jax.models.segmentation import Segmenter as Segmenter
 from cfx_jax.models.similar_adversarial import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.similar_adversarial import AE2_HEAD as AE2_HEAD
 from cfx_jax.models.similar_adversarial import DuoAE as DuoAE
@@ -40,6 +48,7 @@ from cfx_jax.models.thresholded import thresholded as thresholded
 from cfx_jax.models.two_logits import two_logits as two_logits
 from cfx_jax.models.unet import UNet as UNet
 from cfx_jax.models.unet import UNetGenerator as UNetGenerator
+from cfx_jax.models.vae import VAE as VAE
 from cfx_jax.models.views import Parts as Parts
 from cfx_jax.models.views import guided as guided
 from cfx_jax.models.views import parts as parts

@@ -6,12 +6,13 @@ from functools import partial
 from flax import nnx
 
 from cfx_jax.checks import check_choice
+from cfx_jax.models.densenet import DenseNet, densenet121, densenet_small
 from cfx_jax.models.efficientnet import EfficientNet, efficientnet, efficientnet_small
 from cfx_jax.models.inception import InceptionV3
 from cfx_jax.models.layers.normalisation import PerChannel
 from cfx_jax.models.resnet import ResNet, resnet18, resnet34, resnet50, resnet_small
 
-_FACTORIES: dict[str, Callable[..., ResNet | EfficientNet | InceptionV3]] = {
+_FACTORIES: dict[str, Callable[..., ResNet | EfficientNet | InceptionV3 | DenseNet]] = {
     "resnet18": resnet18,
     "resnet34": resnet34,
     "resnet50": resnet50,
@@ -26,6 +27,8 @@ _FACTORIES: dict[str, Callable[..., ResNet | EfficientNet | InceptionV3]] = {
     "efficientnet_b6": partial(efficientnet, "b6"),
     "efficientnet_b7": partial(efficientnet, "b7"),
     "efficientnet_small": efficientnet_small,
+    "densenet121": densenet121,
+    "densenet_small": densenet_small,
 }
 
 
@@ -37,12 +40,13 @@ def build(
     mean: PerChannel = 0.0,
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
-) -> ResNet | EfficientNet | InceptionV3:
+) -> ResNet | EfficientNet | InceptionV3 | DenseNet:
     """Makes the architecture of a given name.
 
     Args:
         name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet_small"``, ``"inception_v3"``,
-            ``"efficientnet_b0"`` to ``"efficientnet_b7"``, or ``"efficientnet_small"``.
+            ``"efficientnet_b0"`` to ``"efficientnet_b7"``, ``"efficientnet_small"``, ``"densenet121"``, or
+            ``"densenet_small"``.
         num_classes: number of logits, at least 1.
         in_channels: channels of the images.
         mean: subtracted from the image, in its units [0, 1].

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flax import nnx
 
 from cfx_jax.errors import InputError
+from cfx_jax.models.densenet import DenseNet
 from cfx_jax.models.efficientnet import EfficientNet
 from cfx_jax.models.inception import InceptionV3
 from cfx_jax.models.resnet import ResNet
@@ -21,7 +22,7 @@ def torchvision_name(model: nnx.Module, path: Sequence[object]) -> str:
     """The name that torchvision gives an array of a model.
 
     Args:
-        model: a ``ResNet``, an ``EfficientNet`` or an ``InceptionV3``.
+        model: a ``ResNet``, an ``EfficientNet``, an ``InceptionV3`` or a ``DenseNet``.
         path: where the model keeps a parameter or a running average, e.g. ``("stages", 0, 1, "conv2", "kernel")``.
 
     Returns:
@@ -38,9 +39,11 @@ def torchvision_name(model: nnx.Module, path: Sequence[object]) -> str:
             layer = _efficientnet_layer(model, where)
         case InceptionV3():
             layer = _inception_layer(where)
+        case DenseNet():
+            layer = _densenet_layer(model, where)
         case _:
             raise InputError(
-                "model: expected one of ResNet, EfficientNet, InceptionV3,"
+                "model: expected one of ResNet, EfficientNet, InceptionV3, DenseNet,"
                 f" got {type(model).__name__}: torchvision has no names for it"
             )
     return f"{layer}.{_ARRAYS[leaf]}"
@@ -105,6 +108,21 @@ def _inception_layer(where: Sequence[str]) -> str:
         case ["layers", *names, part]:
             return ".".join([*names, _with_bn(part)])
     raise AssertionError(f"an InceptionV3 has no {where}")
+
+
+def _densenet_layer(model: DenseNet, where: Sequence[str]) -> str:
+    match where:
+        case ["head"]:
+            return "classifier"
+        case ["stem", part]:
+            return f"features.{part}0"
+        case ["blocks", block, layer, part]:
+            return f"features.denseblock{int(block) + 1}.denselayer{int(layer) + 1}.{part}"
+        case ["transitions", index, part]:
+            return f"features.transition{int(index) + 1}.{part}"
+        case ["norm"]:
+            return f"features.norm{len(model.blocks) + 1}"
+    raise AssertionError(f"a DenseNet has no {where}")
 
 
 def _with_bn(part: str) -> str:

@@ -29,8 +29,8 @@ def import_weights(model: Model, tensors: Mapping[str, np.ndarray], *, keep: Col
     torchvision's EfficientNets B0 to B4 ``epsilon=1e-5``.
 
     Args:
-        model: a ``ResNet``, ``EfficientNet`` or ``InceptionV3``; its own weights are not changed. Its shapes alone, from
-            ``nnx.eval_shape``, are quicker to make and suffice where no layer is kept and none draws (dropout).
+        model: a ``ResNet``, ``EfficientNet``, ``InceptionV3`` or ``DenseNet``; its own weights are not changed. Its shapes
+            alone, from ``nnx.eval_shape``, are quicker to make and suffice where no layer is kept and none draws (dropout).
         tensors: arrays by torchvision's names, such as ``layer1.0.conv1.weight``: a state dict with each tensor as
             NumPy's, as ``read_tensors`` gives it.
         keep: torchvision's names of layers, such as ``("fc",)``, whose weights stay the model's own; tensors of theirs

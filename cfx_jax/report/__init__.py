@@ -8,6 +8,9 @@ page) wherever it is used.
 
 from cfx_jax.report.animation import AnimationPanel as AnimationPanel
 from cfx_jax.report.animation import animate as animate
+from cfx_jax.report.answer_key import Key as Key
+from cfx_jax.report.answer_key import read_key as read_key
+from cfx_jax.report.answer_key import write_key as write_key
 from cfx_jax.report.claims import Claim as Claim
 from cfx_jax.report.claims import format_claims as format_claims
 from cfx_jax.report.claims import verdict as verdict
@@ -24,6 +27,13 @@ from cfx_jax.report.figures import SaliencyRow as SaliencyRow
 from cfx_jax.report.figures import counterfactual_grid as counterfactual_grid
 from cfx_jax.report.figures import curve as curve
 from cfx_jax.report.figures import saliency_grid as saliency_grid
+from cfx_jax.report.figures import sweep_grid as sweep_grid
 from cfx_jax.report.html import Report as Report
+from cfx_jax.report.knob import Sweep as Sweep
+from cfx_jax.report.knob import write_knob as write_knob
+from cfx_jax.report.questionnaire import Question as Question
+from cfx_jax.report.questionnaire import write_questionnaire as write_questionnaire
 from cfx_jax.report.table import format_table as format_table
 from cfx_jax.report.table import write_table as write_table
+from cfx_jax.report.vote_files import Votes as Votes
+from cfx_jax.report.vote_files import read_votes as read_votes

@@ -7,12 +7,10 @@ interpreted.
 
 import os
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-from cfx_jax.errors import InputError, import_extra
-from cfx_jax.files import write_text
+from cfx_jax.errors import InputError
 from cfx_jax.report.blocks import (
     Block,
     Section,
@@ -24,6 +22,7 @@ from cfx_jax.report.blocks import (
 )
 from cfx_jax.report.cells import DEFAULT_DIGITS, Digits
 from cfx_jax.report.claims import Claim, summary
+from cfx_jax.report.page import write_page
 
 _TEMPLATE = "report.html.jinja"
 
@@ -184,7 +183,7 @@ class Report:
         Raises:
             InputError: the file cannot be written.
         """
-        return write_text(path, _render(self._contents()))
+        return write_page(path, _TEMPLATE, self._contents())
 
     def _contents(self) -> Mapping[str, Any]:
         anchors = [s.anchor for s in self._sections if any(block.kind == "claims" for block in s.blocks)]
@@ -205,12 +204,3 @@ class Report:
 
     def _number(self, *kinds: str) -> int:
         return 1 + sum(block.kind in kinds for section in self._sections for block in section.blocks)
-
-
-def _render(contents: Mapping[str, Any]) -> str:
-    jinja = import_extra("jinja2", "writing reports")
-    environment = jinja.Environment(
-        autoescape=True, undefined=jinja.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    source = resources.files("cfx_jax.report").joinpath(_TEMPLATE).read_text(encoding="utf-8")
-    return environment.from_string(source).render(contents)

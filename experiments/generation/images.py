@@ -122,7 +122,7 @@ def _drawn(config: GenerationConfig, workspace: Workspace) -> _Source:
         return load_arrays(source, np.arange(len(source)), fields=_FIELDS[config.data], progress=True)
 
     arrays = workspace.cached(f"synthetic-{config.data}", options, draw)
-    stored = StoredImages(arrays, _WORLDS[config.data].class_names)
+    stored = StoredImages(arrays, _WORLDS[config.data](**options).class_names)
     note = f"Synthetic {config.data} images: drawn by a program, of no patient."
     return _Source(ImageSet.whole(stored, ["synthetic", config.data, options]), None, note)
 

@@ -9,12 +9,14 @@ from flax import nnx
 
 from cfx_jax.errors import InputError
 from cfx_jax.models import EfficientNet, ResNet, build
+from cfx_jax.models.densenet import DenseNet
 from cfx_jax.models.inception import InceptionV3
 
 CLASSES = {
     **{f"resnet{size}": ResNet for size in ("18", "34", "50", "_small")},
     "inception_v3": InceptionV3,
     **{f"efficientnet_{size}": EfficientNet for size in ("b0", "b1", "small")},  # test_efficientnet.py has the others
+    **{f"densenet{size}": DenseNet for size in ("121", "_small")},
 }
 
 
@@ -37,6 +39,8 @@ def test_names_differ_in_what_they_build():
 
 
 def test_unknown_names_list_the_valid_ones():
-    message = r"model: expected one of 'resnet18', .*'efficientnet_b7', 'efficientnet_small', got 'resnet19'"
+    message = (
+        r"model: expected one of 'resnet18', .*'efficientnet_small', 'densenet121', 'densenet_small', got 'resnet19'"
+    )
     with pytest.raises(InputError, match=message):
         build("resnet19", num_classes=2, rngs=nnx.Rngs(0))

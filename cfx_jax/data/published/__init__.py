@@ -6,6 +6,7 @@ sets that are stored once as ArrayRecord files by TensorFlow Datasets, without T
 
 from cfx_jax.data.published.listing import check_files as check_files
 from cfx_jax.data.published.listing import check_names as check_names
+from cfx_jax.data.published.pictures import read_picture as read_picture
 from cfx_jax.data.published.source import StoredSet as StoredSet
 from cfx_jax.data.published.source import open_or_build as open_or_build
 from cfx_jax.data.published.tables import read_rows as read_rows

@@ -1,11 +1,14 @@
 """Public sets of chest radiographs and magnetic resonance images of the brain, with what radiologists marked.
 
-A ``read_NAME`` lists a set in the layout in which it is published; ``RSNAPneumonia`` and ``MSDBrainTumour`` prepare its
-images once, store them as a TensorFlow Datasets set in ArrayRecord files, and are then random-access sources of two
-classes. No TensorFlow is needed. The builders are in ``cfx_jax.data.radiology_sets.builder``, which imports
+A ``read_NAME`` lists a set in the layout in which it is published; ``RSNAPneumonia``, ``MSDBrainTumour`` and ``CheXpert``
+prepare its images once, store them as a TensorFlow Datasets set in ArrayRecord files, and are then random-access sources of
+two classes. No TensorFlow is needed. The builders are in ``builder`` and ``chexpert_builder``, which import
 ``tensorflow_datasets``.
 """
 
+from cfx_jax.data.radiology_sets.chexpert import CheXpertRecord as CheXpertRecord
+from cfx_jax.data.radiology_sets.chexpert import read_chexpert as read_chexpert
+from cfx_jax.data.radiology_sets.chexpert_source import CheXpert as CheXpert
 from cfx_jax.data.radiology_sets.msd import BrainRecord as BrainRecord
 from cfx_jax.data.radiology_sets.msd import read_msd_brain as read_msd_brain
 from cfx_jax.data.radiology_sets.patients import split_patients as split_patients

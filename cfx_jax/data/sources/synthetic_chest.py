@@ -1,65 +1,79 @@
-"""A synthetic world of frontal chest radiographs with and without pneumonic opacities.
+"""A synthetic world of frontal chest radiographs with and without a finding: pneumonic opacities or cardiomegaly.
 
-Every picture is a pure function of (seed, index) and comes with what real data cannot give: the pixels its opacities
-change, beside the boxes that annotators would draw, and its exact counterfactual, the same chest on the same film
-without (or with) them. It stands in for the RSNA pneumonia set in the studies of Charachon et al. Each aspect of a
-picture has its own random stream, so chest i stays the same whatever the severity, prevalence or confounder.
+Every picture is a pure function of (seed, index) and comes with what real data cannot give: the pixels its finding
+changes, the boxes that annotators would draw around opacities, the masks of heart and lungs, and its exact
+counterfactual, the same chest on the same film without (or with) the finding. It stands in for the RSNA pneumonia set
+in the studies of Charachon et al., and for CheXpert's cardiomegaly in that of Singla et al. (2020). Each aspect of a
+picture has its own random stream, so chest i stays the same whatever the finding, severity, prevalence or confounder.
 
 It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical performance: say
 "synthetic" beside them.
 """
 
 import functools
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cfx_jax.checks import check_choice
 from cfx_jax.data.sources.chest_world import (
     MOST_OPACITIES,
     Anatomy,
     Distractors,
     Film,
     Opacity,
-    airway_cover,
-    bone_density,
+    Parts,
+    enlarged,
     expose,
     film_noise,
-    lung_cover,
-    lung_shadows,
-    mediastinal_cover,
+    heart_cover,
     opacity_boxes,
     opacity_density,
-    overlays,
     sample_anatomy,
     sample_distractors,
     sample_film,
     sample_opacities,
+    sample_parts,
     side_marker,
-    soft_tissue,
     tag,
-    vessel_density,
+    with_heart,
 )
 from cfx_jax.data.sources.drawing import Frame, soften
 from cfx_jax.data.sources.world import DrawnSource, check_options, is_tagged, label_of, pair_of, stream
 
-CLASS_NAMES = ("normal", "opacity")
-NOTICEABLE = 0.02  # a pixel of an opacity differs from the same lung without it by more than this: 5 of 255 grey levels
+Finding = Literal["opacity", "cardiomegaly"]
+CLASS_NAMES: dict[Finding, tuple[str, str]] = {
+    "opacity": ("normal", "opacity"),
+    "cardiomegaly": ("normal heart", "cardiomegaly"),
+}
+NOTICEABLE = 0.02  # a pixel of a finding differs from the same chest without it by more than this: 5 of 255 grey levels
+_BESIDE = 0.4  # share of the pictures with opacities where the finding is another
 
 _ANATOMY, _BONES, _VESSELS, _OPACITIES, _COUNTS, _DISTRACTORS, _FILM, _NOISE, _MARKER, _TAG = range(1, 11)
-# How much the parts weigh in the beam.
-_AIR_IN_LUNG = 0.66  # share of the soft tissue's density that a lung takes away
-_HEART = 0.12
-_AIRWAY = 0.10
-_BONE_BEHIND_TISSUE = 0.4  # how visible bones are outside the lungs
+_GROWTH, _HAS_OPACITIES = 11, 12
 
 
-class _Chest(NamedTuple):
-    """A chest without opacities: its density, and how much of each pixel is lung that nothing hides."""
+class _Person(NamedTuple):
+    """What differs between the two members of a pair: the heart, in the anatomy, and the opacities."""
 
-    density: Float[np.ndarray, "h w"]
-    air: Float[np.ndarray, "h w"]
+    anatomy: Anatomy
+    opacities: list[Opacity]
+
+
+class _Radiograph(NamedTuple):
+    """One member of a pair on film.
+
+    Attributes:
+        picture: with the opacities; bit for bit the picture without them where they are not seen.
+        boxes: around what is seen of each opacity.
+        heart: the pixels of which at least half lie inside the heart's border.
+    """
+
+    picture: Float[np.ndarray, "h w 1"]
+    boxes: Int[np.ndarray, "n 4"]
+    heart: Bool[np.ndarray, "h w"]
 
 
 def draw(
@@ -67,6 +81,7 @@ def draw(
     index: int,
     *,
     size: int = 64,
+    finding: Finding = "opacity",
     prevalence: float = 0.4,
     severity: float = 1.0,
     confounder: float | None = None,
@@ -77,57 +92,80 @@ def draw(
         seed: the world; pictures of different seeds are independent.
         index: the picture's number, 0 or more.
         size: side in pixels, at least 32.
-        prevalence: share of pictures with opacities in [0, 1].
-        severity: above 0; multiplies the opacities' density. At 1, ``resnet_small`` after 300 steps of 64 of 2,000
-            pictures of 64 pixels told 94 per cent of 600 others correctly, with an area under the ROC curve of 0.974:
-            98 of the normal ones, 64 of the quarter with the faintest opacities and 94 to 98 of the others.
+        finding: what the label tells. With "opacity", the diseased have opacities and all hearts are normal. With
+            "cardiomegaly", the diseased have an enlarged heart, and 40 per cent of all have opacities, whatever
+            their label: they and the chest, its heart included, are those of the same index with "opacity". Some
+            normal hearts are wider than some enlarged ones, but none than the same person's enlarged one.
+        prevalence: share of pictures with the finding in [0, 1].
+        severity: above 0; multiplies the opacities' density or the growth of the heart's width (the latter up to a
+            heart that fills the chest), whichever is the finding. With opacities, at 1, ``resnet_small`` after 300
+            steps of 64 of 2,000 pictures of 64 pixels told 94 per cent of 600 others correctly, with an area under the
+            ROC curve of 0.974: 98 of the normal ones, 64 of the quarter with the faintest opacities and 94 to 98 of the
+            others. With cardiomegaly, at 1, the width of ``heart_mask`` as a share of that of ``lung_mask`` told 91 per
+            cent of 600 correctly at the best threshold, with an area of 0.967.
         confounder: strength in [0, 1] of the bond between the label and a tag, "AP" in the upper left corner:
-            the tag is on the share ``(1 + confounder) / 2`` of the pictures with opacities and on
+            the tag is on the share ``(1 + confounder) / 2`` of the pictures with the finding and on
             ``(1 - confounder) / 2`` of the others. None plants no tag at all, 0 one that says nothing.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 = opacity; ``lesion_mask`` bool
-        (size, size), the pixels that opacities change by more than 0.02, empty for a normal one (and where a low
-        ``severity`` leaves nothing to notice); ``boxes`` int
-        (3, 4), the smallest boxes y0, x0, y1, x1 (half-open, in pixels) around what is seen of each opacity, padded
-        with zeros; ``num_boxes`` int, how many of them there are; ``annotation_mask`` bool, the boxes' union;
-        ``counterfactual``, the same radiograph of the same chest without its opacities, or for a normal one with
-        those drawn for this index; ``counterfactual_lesion_mask``; ``confounder_mask`` bool, the planted tag;
-        ``factors``, a dict of named numbers, in which opacities are those of the pair's diseased member. The pair is
-        equal bit for bit outside the union of the two lesion masks.
+        A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 with the finding; ``lesion_mask`` bool
+        (size, size), the pixels that the finding changes by more than 0.02, empty without it (and where a low
+        ``severity`` leaves nothing to notice); ``boxes`` int (3, 4), the smallest boxes y0, x0, y1, x1 (half-open, in
+        pixels) around what is seen of each opacity, padded with zeros; ``num_boxes`` int, how many of them there are;
+        ``annotation_mask`` bool, the boxes' union; ``heart_mask`` bool, the heart; ``lung_mask`` bool, both lungs, also
+        where the heart hides them; ``counterfactual``, the same radiograph of the same chest without its finding, or
+        for a normal one with that drawn for this index; ``counterfactual_lesion_mask`` and
+        ``counterfactual_heart_mask``; ``confounder_mask`` bool, the planted tag; ``factors``, a dict of named numbers,
+        in which ``heart`` (factor on its width) is the image's and opacities are those of the pair's diseased member.
+        The pair is equal bit for bit outside the union of the two lesion masks.
 
     Raises:
         InputError: an argument is out of its range.
     """
-    check_options(seed=seed, index=index, size=size, prevalence=prevalence, severity=severity, confounder=confounder)
+    _check(
+        seed=seed,
+        index=index,
+        size=size,
+        finding=finding,
+        prevalence=prevalence,
+        severity=severity,
+        confounder=confounder,
+    )
     label = label_of(seed, index, prevalence=prevalence)
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
     counts = sample_distractors(stream(seed, index, _COUNTS))
+    parts = sample_parts(
+        counts,
+        anatomy,
+        frame,
+        bones=stream(seed, index, _BONES),
+        vessels=stream(seed, index, _VESSELS),
+        distractors=stream(seed, index, _DISTRACTORS),
+    )
     film = sample_film(stream(seed, index, _FILM))
-    opacities = sample_opacities(stream(seed, index, _OPACITIES), anatomy, severity=severity)
+    noise = film_noise(stream(seed, index, _NOISE), film, frame)
     tagged = is_tagged(stream(seed, index, _TAG), label, confounder)
     nothing = np.zeros((size, size), np.float32)
     tag_cover = tag(size) if tagged else nothing
-    chest = _normal_chest(seed, index, anatomy, counts, frame)
-    densities = [opacity_density(opacity, frame) * chest.air for opacity in opacities]
     marker = side_marker(stream(seed, index, _MARKER), frame) if counts.markers else nothing
-    noise = film_noise(stream(seed, index, _NOISE), film, frame)
-    normal, diseased = (
-        expose(density, film, noise, np.maximum(tag_cover, marker), frame)
-        for density in (chest.density, chest.density + np.sum(densities, axis=0))
+    expose_chest = functools.partial(
+        expose, film=film, noise=noise, lettering=np.maximum(tag_cover, marker), frame=frame
     )
-    seen = np.abs(diseased - normal)[..., 0] > NOTICEABLE
-    diseased = np.where(seen[..., None], diseased, normal)
-    on_film = [soften(density, frame, film.blur) for density in densities]
-    boxes = opacity_boxes(on_film, seen) if label else np.zeros((0, 4), int)
+    people = _people(seed, index, anatomy, finding=finding, severity=severity)
+    healthy, diseased = (_radiograph(each, parts, expose_chest, film, frame) for each in people)
+    lesion = _differs(healthy.picture, diseased.picture)
+    shown, other = (diseased, healthy) if label else (healthy, diseased)
     return {
-        **pair_of(label, normal, diseased, seen),
-        "boxes": np.pad(boxes, ((0, MOST_OPACITIES - len(boxes)), (0, 0))),
-        "num_boxes": len(boxes),
-        "annotation_mask": _union(boxes, size),
+        **pair_of(label, healthy.picture, np.where(lesion[..., None], diseased.picture, healthy.picture), lesion),
+        "boxes": np.pad(shown.boxes, ((0, MOST_OPACITIES - len(shown.boxes)), (0, 0))),
+        "num_boxes": len(shown.boxes),
+        "annotation_mask": _union(shown.boxes, size),
+        "heart_mask": shown.heart,
+        "counterfactual_heart_mask": other.heart,
+        "lung_mask": parts.lung >= 0.5,
         "confounder_mask": tag_cover > 0,
-        "factors": _factors(anatomy, opacities, counts, film, tagged),
+        "factors": _factors(people[label].anatomy, people[1].opacities, counts, film, tagged),
     }
 
 
@@ -141,15 +179,17 @@ class SyntheticChest(DrawnSource):
         num_images: how many, at least 1.
         size: side in pixels, at least 32.
         seed: the world.
-        prevalence: share of pictures with opacities in [0, 1].
+        finding: "opacity" or "cardiomegaly", what the label tells; see :func:`draw`.
+        prevalence: share of pictures with the finding in [0, 1].
         severity: above 0; see :func:`draw`.
         confounder: strength in [0, 1] of the bond between label and tag, or None for no tag; see :func:`draw`.
+
+    Attributes:
+        class_names: ("normal", "opacity") or ("normal heart", "cardiomegaly").
 
     Raises:
         InputError: an argument is out of its range.
     """
-
-    class_names: Sequence[str] = CLASS_NAMES
 
     def __init__(
         self,
@@ -157,33 +197,61 @@ class SyntheticChest(DrawnSource):
         *,
         size: int = 64,
         seed: int = 0,
+        finding: Finding = "opacity",
         prevalence: float = 0.4,
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:
-        check_options(seed=seed, index=0, size=size, prevalence=prevalence, severity=severity, confounder=confounder)
-        drawing = functools.partial(
-            draw, seed, size=size, prevalence=prevalence, severity=severity, confounder=confounder
+        options: dict[str, Any] = dict(
+            size=size, finding=finding, prevalence=prevalence, severity=severity, confounder=confounder
         )
-        super().__init__(num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence))
+        _check(seed=seed, index=0, **options)
+        self.class_names: Sequence[str] = CLASS_NAMES[finding]
+        super().__init__(
+            num_images,
+            functools.partial(draw, seed, **options),
+            functools.partial(label_of, seed, prevalence=prevalence),
+        )
 
 
-def _normal_chest(seed: int, index: int, anatomy: Anatomy, counts: Distractors, frame: Frame) -> _Chest:
-    """The chest without opacities."""
-    lung, hidden = lung_cover(anatomy, frame), mediastinal_cover(anatomy, frame)
-    air = lung * (1 - hidden)
-    rng = stream(seed, index, _DISTRACTORS)
-    in_lung = vessel_density(stream(seed, index, _VESSELS), anatomy, frame) + lung_shadows(rng, counts, anatomy, frame)
-    bones = bone_density(stream(seed, index, _BONES), anatomy, frame)
-    density = (
-        soft_tissue(anatomy, frame) * (1 - _AIR_IN_LUNG * air)
-        + _HEART * hidden
-        - _AIRWAY * airway_cover(anatomy, frame)
-        + air * in_lung
-        + bones * (_BONE_BEHIND_TISSUE + (1 - _BONE_BEHIND_TISSUE) * air)
-        + overlays(rng, counts, anatomy, frame)
-    )
-    return _Chest(density.astype(np.float32), air)
+def _check(*, finding: str, **options: Any) -> None:
+    check_choice(finding, tuple(CLASS_NAMES), name="finding")
+    check_options(**options)
+
+
+def _people(seed: int, index: int, anatomy: Anatomy, *, finding: Finding, severity: float) -> tuple[_Person, _Person]:
+    """A person without and with the finding."""
+    rng = stream(seed, index, _OPACITIES)
+    if finding == "opacity":
+        return _Person(anatomy, []), _Person(anatomy, sample_opacities(rng, anatomy, severity=severity))
+    clouded = stream(seed, index, _HAS_OPACITIES).random() < _BESIDE
+    opacities = sample_opacities(rng, anatomy, severity=1.0) if clouded else []
+    enlarged_heart = enlarged(stream(seed, index, _GROWTH), anatomy, severity=severity)
+    return _Person(anatomy, opacities), _Person(enlarged_heart, opacities)
+
+
+def _radiograph(
+    person: _Person,
+    parts: Parts,
+    expose_chest: Callable[[Float[np.ndarray, "h w"]], Float[np.ndarray, "h w 1"]],
+    film: Film,
+    frame: Frame,
+) -> _Radiograph:
+    """Takes the picture of one member of a pair."""
+    chest = with_heart(parts, person.anatomy, frame)
+    picture, boxes = expose_chest(chest.density), np.zeros((0, 4), int)
+    if person.opacities:
+        densities = [opacity_density(opacity, frame) * chest.air for opacity in person.opacities]
+        clouded = expose_chest(chest.density + np.sum(densities, axis=0))
+        seen = _differs(picture, clouded)
+        picture = np.where(seen[..., None], clouded, picture)
+        boxes = opacity_boxes([soften(density, frame, film.blur) for density in densities], seen)
+    return _Radiograph(picture, boxes, heart_cover(person.anatomy, frame) >= 0.5)
+
+
+def _differs(one: Float[np.ndarray, "h w 1"], other: Float[np.ndarray, "h w 1"]) -> Bool[np.ndarray, "h w"]:
+    """The pixels in which two pictures differ noticeably."""
+    return np.abs(other - one)[..., 0] > NOTICEABLE
 
 
 def _union(boxes: Int[np.ndarray, "n 4"], size: int) -> Bool[np.ndarray, "h w"]:
@@ -201,7 +269,7 @@ def _factors(
     return {
         **{name: float(getattr(anatomy, name)) for name in anatomy._fields[2:]},
         "num_opacities": len(opacities),
-        "strongest_opacity": max(opacity.strength for opacity in opacities),
+        "strongest_opacity": max((opacity.strength for opacity in opacities), default=0.0),
         **{f"num_{name}": count for name, count in counts._asdict().items()},
         **{f"film_{name}": float(value) for name, value in film._asdict().items()},
         "confounder": int(tagged),

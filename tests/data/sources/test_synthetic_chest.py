@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cfx_jax.data.source import load_arrays
 from cfx_jax.data.sources.synthetic_chest import SyntheticChest, draw
@@ -10,7 +11,11 @@ from cfx_jax.errors import InputError
 NUMBER = 100
 ITEMS = [draw(7, index) for index in range(NUMBER)]
 DISEASED = [draw(7, index, prevalence=1.0) for index in range(NUMBER)]
-MASKS = ("lesion_mask", "annotation_mask", "counterfactual_lesion_mask", "confounder_mask")
+HEARTS = [draw(7, index, finding="cardiomegaly", prevalence=0.5) for index in range(NUMBER)]
+MASKS = (
+    "lesion_mask", "annotation_mask", "counterfactual_lesion_mask", "confounder_mask", "heart_mask", "lung_mask",
+    "counterfactual_heart_mask",
+)  # fmt: skip
 
 
 def assert_same_item(one, other):
@@ -23,8 +28,18 @@ def boxes_of(item):
     return item["boxes"][: item["num_boxes"]]
 
 
+def without_and_with(item, name):
+    """A field of the pair's member without the finding, and of the one with it."""
+    fields = item[name], item["counterfactual" if name == "image" else f"counterfactual_{name}"]
+    return fields[::-1] if item["label"] else fields
+
+
+def width(mask):
+    return np.ptp(np.flatnonzero(mask.any(0))) + 1
+
+
 def test_items_have_the_stated_form():
-    for item in ITEMS[:20]:
+    for item in ITEMS[:20] + HEARTS[:20]:
         for name in ("image", "counterfactual"):
             assert item[name].shape == (64, 64, 1) and item[name].dtype == np.float32
             assert item[name].min() >= 0 and item[name].max() <= 1
@@ -39,8 +54,8 @@ def test_an_item_is_a_function_of_seed_and_index():
         assert np.abs(ITEMS[5]["image"] - other["image"]).mean() > 0.01
 
 
-def test_pair_is_equal_bit_for_bit_outside_the_opacities_and_differs_noticeably_inside():
-    for item in ITEMS:
+def test_pair_is_equal_bit_for_bit_outside_the_finding_and_differs_noticeably_inside():
+    for item in ITEMS + HEARTS:
         changed = item["lesion_mask"] | item["counterfactual_lesion_mask"]
         np.testing.assert_array_equal(item["image"][~changed], item["counterfactual"][~changed])
         assert (np.abs(item["image"] - item["counterfactual"])[changed] > 0.02).all()
@@ -127,6 +142,72 @@ def test_same_chest_at_another_resolution():
     np.testing.assert_allclose(boxes_of(fine) / 2, boxes_of(item), atol=1.5)
 
 
+def test_chest_of_the_same_index_has_the_same_normal_heart_and_opacities_whatever_the_finding():
+    for index, item in enumerate(HEARTS):
+        clear, clouded = without_and_with(DISEASED[index], "image")
+        normal = without_and_with(item, "image")[0]
+        np.testing.assert_array_equal(normal, clouded if item["factors"]["num_opacities"] else clear)
+        np.testing.assert_array_equal(item["lung_mask"], DISEASED[index]["lung_mask"])
+
+
+def test_heart_is_wider_with_cardiomegaly_than_without():
+    for item in HEARTS:
+        normal, wide = without_and_with(item, "heart_mask")
+        assert width(wide) > width(normal) and (normal & ~wide).sum() < 0.02 * normal.sum()
+        darker, brighter = without_and_with(item, "image")
+        assert (brighter - darker).sum() > 0
+
+
+def test_cardiomegaly_changes_the_border_of_the_heart_only():
+    for item in HEARTS:
+        normal, wide = without_and_with(item, "heart_mask")
+        changed = item["lesion_mask"] | item["counterfactual_lesion_mask"]
+        assert changed.any() and item["lesion_mask"].any() == item["label"]
+        near, core = ndimage.binary_dilation(wide, iterations=3), ndimage.binary_erosion(normal, iterations=3)
+        assert not (changed & ~near).any() and not (changed & core).any()
+
+
+def test_classes_overlap_in_the_size_of_the_heart():
+    ratios = [
+        [width(mask) / width(item["lung_mask"]) for mask in without_and_with(item, "heart_mask")] for item in HEARTS
+    ]
+    normal, wide = np.transpose(ratios)  # cardiothoracic ratios
+    assert 0.45 < normal.mean() < 0.55 and 0.6 < wide.mean() < 0.75
+    assert 0.93 < np.mean(normal[:, None] < wide) < 0.995
+
+
+def test_heart_is_the_images_own_and_normal_where_opacities_are_the_finding():
+    for item in HEARTS:
+        assert item["factors"]["heart"] >= 1.05 or not item["label"]
+        assert item["factors"]["heart"] <= 1.2 or item["label"]
+    for item in ITEMS:
+        np.testing.assert_array_equal(item["heart_mask"], item["counterfactual_heart_mask"])
+
+
+def test_opacities_beside_cardiomegaly_do_not_depend_on_it():
+    labels = np.array([item["label"] for item in HEARTS])
+    clouded = np.array([item["factors"]["num_opacities"] > 0 for item in HEARTS])
+    assert clouded.mean() == pytest.approx(0.4, abs=0.15)
+    assert abs(clouded[labels == 1].mean() - clouded[labels == 0].mean()) < 4 * 0.5 * 2 / np.sqrt(NUMBER)
+    for item in HEARTS:
+        assert (item["num_boxes"] > 0) == item["annotation_mask"].any() <= (item["factors"]["num_opacities"] > 0)
+
+
+def test_cardiomegaly_counterfactual_is_the_picture_drawn_with_the_other_label():
+    for index in range(8):
+        normal, wide = (draw(7, index, finding="cardiomegaly", prevalence=share) for share in (0.0, 1.0))
+        for name in ("image", "heart_mask", "lesion_mask"):
+            for one, other in zip(without_and_with(normal, name), without_and_with(wide, name), strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_severity_makes_the_heart_wider_and_leaves_the_opacities_alone():
+    options = {"finding": "cardiomegaly", "prevalence": 1.0}
+    factors = [draw(7, 9, severity=severity, **options)["factors"] for severity in (0.5, 1.0, 9.0)]
+    assert factors[0]["heart"] < factors[1]["heart"] < factors[2]["heart"] == 1.6
+    assert len({each["strongest_opacity"] for each in factors}) == 1
+
+
 def test_without_confounder_there_is_no_tag():
     assert not any(item["confounder_mask"].any() or item["factors"]["confounder"] for item in ITEMS)
 
@@ -147,6 +228,7 @@ def test_tag_follows_the_label_by_its_strength_and_leaves_the_rest_alone():
 def test_source_gives_the_drawn_items():
     source = SyntheticChest(4, seed=7)
     assert len(source) == 4 and source.class_names == ("normal", "opacity")
+    assert SyntheticChest(1, finding="cardiomegaly").class_names == ("normal heart", "cardiomegaly")
     for index in range(4):
         assert_same_item(source[index], ITEMS[index])
         assert source.labels[index] == ITEMS[index]["label"]
@@ -158,7 +240,7 @@ def test_source_can_be_sent_to_other_processes():
 
 
 def test_options_reach_the_drawing():
-    options = {"size": 48, "prevalence": 1.0, "severity": 0.5, "confounder": 0.9}
+    options = {"size": 48, "finding": "cardiomegaly", "prevalence": 1.0, "severity": 0.5, "confounder": 0.9}
     assert_same_item(SyntheticChest(2, seed=3, **options)[1], draw(3, 1, **options))
 
 
@@ -175,6 +257,7 @@ def test_items_can_be_read_into_arrays():
         ({"severity": 0.0}, "severity must be above 0, got 0.0"),
         ({"confounder": -1.0}, r"confounder must be None or a strength in \[0, 1\], got -1.0"),
         ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0"),
+        ({"finding": "fracture"}, "finding: expected one of 'opacity', 'cardiomegaly', got 'fracture'"),
         ({"num_images": 0}, "num_images must be at least 1, got 0"),
     ],
 )

@@ -2,11 +2,10 @@
 
 from cfx_jax.data.sources.chest_world.anatomy import Anatomy as Anatomy
 from cfx_jax.data.sources.chest_world.anatomy import sample_anatomy as sample_anatomy
-from cfx_jax.data.sources.chest_world.body import soft_tissue as soft_tissue
-from cfx_jax.data.sources.chest_world.bones import bone_density as bone_density
+from cfx_jax.data.sources.chest_world.chest import Parts as Parts
+from cfx_jax.data.sources.chest_world.chest import sample_parts as sample_parts
+from cfx_jax.data.sources.chest_world.chest import with_heart as with_heart
 from cfx_jax.data.sources.chest_world.distractors import Distractors as Distractors
-from cfx_jax.data.sources.chest_world.distractors import lung_shadows as lung_shadows
-from cfx_jax.data.sources.chest_world.distractors import overlays as overlays
 from cfx_jax.data.sources.chest_world.distractors import sample_distractors as sample_distractors
 from cfx_jax.data.sources.chest_world.film import Film as Film
 from cfx_jax.data.sources.chest_world.film import expose as expose
@@ -14,12 +13,10 @@ from cfx_jax.data.sources.chest_world.film import film_noise as film_noise
 from cfx_jax.data.sources.chest_world.film import sample_film as sample_film
 from cfx_jax.data.sources.chest_world.film import side_marker as side_marker
 from cfx_jax.data.sources.chest_world.film import tag as tag
-from cfx_jax.data.sources.chest_world.lungs import lung_cover as lung_cover
-from cfx_jax.data.sources.chest_world.mediastinum import airway_cover as airway_cover
-from cfx_jax.data.sources.chest_world.mediastinum import mediastinal_cover as mediastinal_cover
+from cfx_jax.data.sources.chest_world.mediastinum import enlarged as enlarged
+from cfx_jax.data.sources.chest_world.mediastinum import heart_cover as heart_cover
 from cfx_jax.data.sources.chest_world.opacities import MOST_OPACITIES as MOST_OPACITIES
 from cfx_jax.data.sources.chest_world.opacities import Opacity as Opacity
 from cfx_jax.data.sources.chest_world.opacities import opacity_boxes as opacity_boxes
 from cfx_jax.data.sources.chest_world.opacities import opacity_density as opacity_density
 from cfx_jax.data.sources.chest_world.opacities import sample_opacities as sample_opacities
-from cfx_jax.data.sources.chest_world.vessels import vessel_density as vessel_density

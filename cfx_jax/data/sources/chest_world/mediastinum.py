@@ -33,11 +33,27 @@ _BRONCHI = np.array(
     [[(-0.015, -0.38), (-0.09, -0.26), (-0.17, -0.17)], [(-0.015, -0.38), (0.09, -0.24), (0.18, -0.14)]]
 )
 _EDGE = 0.022
+_GROWTH = (0.20, 0.40)  # by how much an enlarged heart's width factor exceeds that of the same person's normal heart
+_WIDEST = 1.6  # beyond it the heart would leave the chest
+
+
+def enlarged(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Anatomy:
+    """The same chest with cardiomegaly: a wider heart.
+
+    Normal factors on the heart's width lie in 0.85..1.2 and enlarged ones, at severity 1, in 1.05..1.6: some normal
+    hearts are wider than some enlarged ones, but each person's heart is wider with the finding than without.
+    """
+    return anatomy._replace(heart=min(anatomy.heart + severity * rng.uniform(*_GROWTH), _WIDEST))
 
 
 def heart_outline(anatomy: Anatomy) -> Float[np.ndarray, "points 2"]:
     """The heart's border, in unit coordinates."""
     return anatomy.place(_HEART * (anatomy.heart, 1) + (0, 0.6 * anatomy.inspiration))
+
+
+def heart_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
+    """The share of each pixel that lies inside the heart's border, which is not softened here."""
+    return filled(frame, heart_outline(anatomy))
 
 
 def mediastinal_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:

@@ -1,0 +1,99 @@
+"""The right answers of a questionnaire, in a JSON file that its raters do not get.
+
+The file holds ``format`` ("cfx-jax key"), ``version`` (1), ``questionnaire`` (its fingerprint) and ``items`` in the
+questionnaire's order, each with ``id``, ``options``, ``truth`` (the right option, counted from 0) and ``category``.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from cfx_jax.errors import InputError
+from cfx_jax.files import write_text
+from cfx_jax.report.questionnaire import Question, fingerprint
+from cfx_jax.report.study_files import VERSION, check_fields, read_document
+
+_FORMAT = "cfx-jax key"
+_FIELDS = {"questionnaire": str, "items": list}
+_ITEM_FIELDS = {"id": str, "options": list, "truth": int, "category": str}
+_ADVICE = "write it again with write_key"
+
+
+class Key(NamedTuple):
+    """What is right."""
+
+    truth: Int[np.ndarray, " items"]
+    """``(items,)``: the right option, counted from 0."""
+    ids: tuple[str, ...]
+    """The items' ids, in the questionnaire's order."""
+    categories: tuple[str, ...]
+    """What kind of item each is, such as "easy"."""
+    options: tuple[tuple[str, ...], ...]
+    """What there was to choose from."""
+    questionnaire: str
+    """The questionnaire's fingerprint."""
+
+
+def write_key(
+    path: str | os.PathLike[str],
+    questions: Sequence[Question],
+    *,
+    truth: Sequence[int],
+    categories: Sequence[str] | None = None,
+) -> Path:
+    """Writes the right answers of a questionnaire.
+
+    Args:
+        path: the file, usually ``key.json``; written in one move.
+        questions: the questionnaire's, in its order.
+        truth: the right option of each question, counted from 0.
+        categories: the kind of each question, by which results are to be grouped; None for one kind, "all".
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: truth or categories do not match the questions, or the file cannot be written.
+    """
+    kinds = ["all"] * len(questions) if categories is None else categories
+    for name, values in (("truth", truth), ("categories", kinds)):
+        if len(values) != len(questions):
+            raise InputError(f"{name} must have one entry for each of {len(questions)} questions, got {len(values)}")
+    items = [_item(*each) for each in zip(questions, truth, kinds, strict=True)]
+    document = {"format": _FORMAT, "version": VERSION, "questionnaire": fingerprint(questions), "items": items}
+    return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_key(path: str | os.PathLike[str]) -> Key:
+    """Reads what ``write_key`` wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The right answers.
+
+    Raises:
+        InputError: the file is missing, damaged, or no key.
+    """
+    document = read_document(path, _FORMAT, _FIELDS, advice=_ADVICE)
+    items = [check_fields(item, _ITEM_FIELDS, path, advice=_ADVICE) for item in document["items"]]
+    return Key(
+        np.array([item["truth"] for item in items], int),
+        tuple(item["id"] for item in items),
+        tuple(item["category"] for item in items),
+        tuple(tuple(item["options"]) for item in items),
+        document["questionnaire"],
+    )
+
+
+def _item(question: Question, truth: int, category: str) -> dict[str, Any]:
+    last = len(question.options) - 1
+    if truth not in range(last + 1):
+        raise InputError(f"the truth of question '{question.id}' must be one of its options 0..{last}, got {truth}")
+    return {"id": question.id, "options": list(question.options), "truth": int(truth), "category": category}

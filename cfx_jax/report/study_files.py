@@ -1,0 +1,66 @@
+"""Reading the JSON files of a human study, with one line for the user about what is wrong with one."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+from cfx_jax.errors import InputError
+
+VERSION = 1
+"""Of the format of all these files."""
+
+
+def read_document(
+    path: str | os.PathLike[str], kind: str, fields: Mapping[str, type | UnionType], *, advice: str
+) -> dict[str, Any]:
+    """Reads a JSON file that names its kind.
+
+    Args:
+        path: the file.
+        kind: what its ``format`` must be.
+        fields: the entries that it must have, and their types.
+        advice: where such a file comes from, the end of messages.
+
+    Returns:
+        Its contents.
+
+    Raises:
+        InputError: it is missing, damaged, of another kind or of another version.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"'{path}' is damaged, it is no JSON text ({error}): {advice}") from error
+    if not isinstance(document, dict) or document.get("format") != kind:
+        raise InputError(f"'{path}' is no file of {kind}: {advice}")
+    if document.get("version") != VERSION:
+        raise InputError(f"'{path}' has version {document.get('version')!r}, expected {VERSION}: update cfx-jax")
+    return check_fields(document, fields, path, advice=advice)
+
+
+def check_fields(
+    record: Any, fields: Mapping[str, type | UnionType], path: str | os.PathLike[str], *, advice: str
+) -> dict[str, Any]:
+    """Checks that a part of a file has its entries.
+
+    Args:
+        record: the part.
+        fields: the entries that it must have, and their types.
+        path: the file, for the message.
+        advice: the end of the message.
+
+    Returns:
+        The part.
+
+    Raises:
+        InputError: an entry is missing or of another type.
+    """
+    for name, kind in fields.items():
+        if not isinstance(record, dict) or name not in record or not isinstance(record[name], kind):
+            raise InputError(f"'{path}' is damaged, '{name}' is missing or malformed in it: {advice}")
+    return record

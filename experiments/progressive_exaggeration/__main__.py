@@ -1,0 +1,54 @@
+"""Explanation by progressive exaggeration (Singla et al., ICLR 2020).
+
+python -m experiments.progressive_exaggeration --preset demo
+python -m experiments.progressive_exaggeration --preset images --data folder:PATH --classes neutral smile
+python -m experiments.progressive_exaggeration --preset paper --data celeba:PATH --label Smiling
+"""
+
+from pathlib import Path
+
+import cfx_jax.report
+import experiments.interval_claims
+import experiments.presenter
+import experiments.progressive_exaggeration
+from cfx_jax.report import format_claims, format_table
+from experiments import cli
+from experiments.progressive_exaggeration import tables
+from experiments.progressive_exaggeration.claims import claims as make_claims
+from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.images import load_images
+from experiments.progressive_exaggeration.present import Presenter
+from experiments.progressive_exaggeration.presets import PRESETS
+from experiments.progressive_exaggeration.study import study
+from experiments.results import draw_once, results_folder
+from experiments.stages import Workspace, fingerprint, source_digest
+
+
+def main(config: Config) -> None:
+    """Runs every stage that has no result yet, then writes the report and prints the tables."""
+    workspace = Workspace(Path(config.work) / "progressive_exaggeration")
+    data = load_images(config, workspace)
+    found = study(config, data, workspace)
+    claims = make_claims(config, found, note=data.note)
+    folder = results_folder("progressive_exaggeration", config, PRESETS)
+
+    def draw() -> None:
+        presenter = Presenter(folder, config, data, found)
+        presenter.everything()
+        presenter.finish(claims, config)
+
+    code = source_digest(
+        cfx_jax.report, experiments.interval_claims, experiments.presenter, experiments.progressive_exaggeration
+    )
+    draw_once(folder, config, fingerprint([config, found.dependencies, code]), draw)
+    shown = [
+        tables.reach_table(config, found),
+        tables.distance_table(config, found),
+        tables.identity_table(config, found),
+    ]
+    print("", *(format_table(*table) for table in shown), format_claims(claims), sep="\n\n")
+    print(f"\n{data.note}\nReport: {(folder / 'report.html').resolve()}")
+
+
+if __name__ == "__main__":
+    cli.run(main, PRESETS, default="demo", every_core=True)

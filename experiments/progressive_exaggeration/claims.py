@@ -1,0 +1,119 @@
+"""The paper's orderings, each with an interval over images and a verdict."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+from cfx_jax.metrics import bootstrap_interval, rank_correlation
+from cfx_jax.report import Claim
+from experiments.interval_claims import claim, mean_claim, paired_claim
+from experiments.progressive_exaggeration import published
+from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.published import GROUPS
+from experiments.progressive_exaggeration.study import Study
+from experiments.progressive_exaggeration.sweeps import OURS, XGEM
+from experiments.progressive_exaggeration.tables import own_psnr
+
+
+def claims(config: Config, study: Study, *, note: str) -> list[Claim]:
+    """All claims that these data can test.
+
+    Args:
+        config: of the run.
+        study: what was found.
+        note: what a reader must know to judge them.
+    """
+    found = [*_distances(config, study), *_identity(config, study), *_reach(study)]
+    return [dataclasses.replace(each, note=note) for each in found]
+
+
+def _distances(config: Config, study: Study) -> Iterator[Claim]:
+    """C1."""
+    for group in GROUPS:
+        interval = study.distances.difference[group]
+        if interval is None:
+            continue
+        paper = published.distances(config.label, group)
+        yield claim(
+            f"C1 {group}",
+            f"Explanations by {OURS} are nearer to real images than those by {XGEM}, {group}.",
+            {} if paper is None else {OURS: paper[1], XGEM: paper[0]},
+            {name: study.distances.found[group, name].interval.estimate for name in (OURS, XGEM)},
+            interval,
+            f"Fréchet distance of features of {study.extractor}; {OURS} minus {XGEM}",
+            maximum=0.0,
+            strict=True,
+        )
+
+
+def _identity(config: Config, study: Study) -> Iterator[Claim]:
+    """C4 and C5."""
+    ours, other = (study.identity[name] for name in (OURS, XGEM))
+    paper = published.closeness(config.label)
+    yield paired_claim(
+        "C4",
+        f"On faces, explanations by {XGEM} are at least as close to their queries as those by {OURS}.",
+        {} if paper is None else {XGEM: paper[0], OURS: paper[1]},
+        {XGEM: other.closeness.mean(axis=1), OURS: ours.closeness.mean(axis=1)},
+        "latent space closeness",
+        minimum=0.0,
+    )
+    if ours.verified is not None and other.verified is not None:
+        paper = published.verification(config.label)
+        yield paired_claim(
+            "C5",
+            f"Explanations by {OURS} show the same person more often than those by {XGEM}.",
+            {} if paper is None else {OURS: paper[1], XGEM: paper[0]},
+            {OURS: ours.verified.mean(axis=1), XGEM: other.verified.mean(axis=1)},
+            "share verified by the stand-in",
+            minimum=0.0,
+            strict=True,
+        )
+
+
+def _reach(study: Study) -> Iterator[Claim]:
+    """Figure 3, and what an explanation must do to be one."""
+    ours = study.sweeps[0]
+    desired, achieved = np.asarray(ours.found.desired), np.asarray(ours.found.probabilities)
+    pairs = np.stack([desired, achieved], axis=-1)
+    interval = bootstrap_interval(pairs, statistic=_correlation, num_resamples=200)
+    yield claim(
+        "Figure 3",
+        "The probability that is reached rises with the one that was asked for.",
+        {},
+        {"rank correlation": interval.estimate},
+        interval,
+        "Spearman's correlation over all pairs of desired and achieved",
+        minimum=0.8,
+    )
+    yield mean_claim(
+        "turned over",
+        "At the opposite extreme at least 80 % of the decisions are turned over.",
+        {},
+        ours.crossed,
+        "share of queries",
+        minimum=0.8,
+    )
+    yield mean_claim(
+        "own bin",
+        "Drawn for its own bin, an image comes back with at least 22 dB.",
+        {},
+        own_psnr(study, ours),
+        "PSNR in decibels",
+        minimum=22.0,
+    )
+    seen = study.seen_by_judge
+    yield mean_claim(
+        "second classifier",
+        "A classifier that the explainer was not trained against sees the change too: its probability rises by more than a"
+        " half from the lowest bin to the highest.",
+        {},
+        seen[:, -1] - seen[:, 0],
+        "mean rise of its probability",
+        minimum=0.5,
+    )
+
+
+def _correlation(pairs: np.ndarray) -> float:
+    return float(rank_correlation(pairs[..., 0].ravel(), pairs[..., 1].ravel()))

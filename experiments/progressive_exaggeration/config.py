@@ -1,0 +1,76 @@
+"""What the experiment can be told."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainers.multi_label import Config as ClassifierConfig
+from trainers.progressive import Config as ExplainerConfig
+from trainers.vae import Config as VAEConfig
+
+
+@dataclass(frozen=True)
+class XGEMConfig:
+    """The search of xGEM in the latents of a variational autoencoder; the paper says nothing of it (all ours)."""
+
+    num_steps: int = 150
+    """Steps of Adam, at most."""
+    learning_rate: float = 0.05
+    """Of Adam, in units of the latent."""
+    weight: float = 0.1
+    """Of the cross-entropy of the other class against the mean squared error."""
+    until: float = 0.95
+    """The search rests once the other class's probability is above it."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Images, a classifier of their labels, an explainer of one label, and the baseline."""
+
+    preset: Literal["smoke", "demo", "images", "paper"] = "demo"
+    """smoke: proves that everything runs. demo: synthetic images, minutes on two cores. images: a folder of one's own
+    images, see --data. paper: the published setting on the paper's data, for a GPU."""
+    data: str = "faces"
+    """'faces', a synthetic world; 'folder:PATH', one sub-folder of images for each of two classes, or a zip of such;
+    'celeba:PATH', CelebA as it is downloaded."""
+    classes: tuple[str, ...] = ()
+    """Class folders in the order of the labels; the last is explained. Empty: the two that there are, by name."""
+    label: str = "smiling"
+    """The label that is explained, of those that the images have; a folder has only that of its last class."""
+    image_size: int = 64
+    """Height and width of the images, in pixels (paper: 128)."""
+    channels: Literal[1, 3] = 3
+    """Of images in a folder: grey or coloured."""
+    num_images: int = 5000
+    """Images of a synthetic world, over all parts."""
+    validation: float = 0.08
+    """Share of images for the selection of weights."""
+    test: float = 0.12
+    """Share of images for all reported figures; neither classifier nor explainer is trained on them."""
+    mirrored: bool = True
+    """Whether training images are mirrored left to right at random (paper: no)."""
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    """Training of the classifier that is explained, one sigmoid for each label; labels, channels and normalisation are
+    set by the images. A second one of another seed judges what the explanations show."""
+    explainer: ExplainerConfig = field(default_factory=ExplainerConfig)
+    """Training of encoder and conditional generator; channels are set by the images."""
+    vae: VAEConfig = field(default_factory=VAEConfig)
+    """Training of the autoencoder of xGEM; size and channels are set by the images."""
+    xgem: XGEMConfig = field(default_factory=XGEMConfig)
+    """The search of xGEM."""
+    num_explained: int = 240
+    """Test images that are explained, at most, as many of either decision."""
+    inception: str = ""
+    """File of Inception-v3's weights, for Fréchet distances that compare with published ones; without it the features are
+    those of the second classifier, and distances compare with each other alone."""
+    collapsed: float = 0.2
+    """An explainer that turns over fewer decisions than this share at the opposite extreme is reported as collapsed."""
+    num_shown: int = 4
+    """Images in figures and on the page of the knob, half of either decision."""
+    batch_size: int = 16
+    """Images explained at once; changes results by rounding only."""
+    seed: int = 0
+    """Seed of images and splits; the trainings have their own."""
+    results: str = "results"
+    """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
+    work: str = "work"
+    """Folder of trained models and intermediate results; a second start reads them from there."""

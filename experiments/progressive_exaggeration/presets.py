@@ -1,0 +1,92 @@
+"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting."""
+
+import dataclasses
+from typing import Any
+
+from experiments.progressive_exaggeration.config import Config, XGEMConfig
+from trainers import multi_label, progressive, vae
+from trainers.optimiser import OptimiserConfig
+
+# The demonstration's numbers that were chosen by trial, all in one place.
+_CLASSIFIER_STEPS = 500
+_EXPLAINER_STEPS = 600
+_VAE_STEPS = 600
+_FILTERS, _DISCRIMINATOR = (16, 32, 64, 96, 96), (16, 32, 64, 96)
+_CRITIC_STEPS = 1  # released: 5
+_RATE = 1e-3
+
+
+def _times(num_steps: int, evaluate_every: int) -> dict[str, Any]:
+    return {
+        "num_steps": num_steps,
+        "evaluate_every": evaluate_every,
+        "checkpoint_every": 2 * evaluate_every,
+        "log_every": 25,
+    }
+
+
+def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> multi_label.Config:
+    return multi_label.Config(
+        model="resnet_small",
+        optimiser=OptimiserConfig(name="adam", learning_rate=2e-3, weight_decay=1e-3),
+        batch_size=batch_size,
+        select="auc",
+        **_times(num_steps, evaluate_every),
+    )
+
+
+def _explainer(
+    num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...], discriminator: tuple[int, ...]
+) -> progressive.Config:
+    return progressive.Config(
+        filters=filters,
+        discriminator_filters=discriminator,
+        last_block=False,
+        critic_steps=_CRITIC_STEPS,
+        learning_rate=_RATE,
+        batch_size=batch_size,
+        select="score",
+        **_times(num_steps, evaluate_every),
+    )
+
+
+def _autoencoder(num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...]) -> vae.Config:
+    return vae.Config(filters=filters, learning_rate=1e-3, batch_size=batch_size, **_times(num_steps, evaluate_every))
+
+
+SMOKE = Config(
+    preset="smoke",
+    image_size=32,
+    num_images=300,
+    validation=0.16,
+    test=0.3,
+    classifier=_classifier(30, 16, 30),
+    explainer=_explainer(2, 4, 2, (4, 4, 8), (4, 4)),
+    vae=_autoencoder(4, 4, 4, (4, 8)),
+    xgem=XGEMConfig(num_steps=3),
+    num_explained=24,
+    num_shown=2,
+    batch_size=8,
+)
+
+DEMO = Config(
+    preset="demo",
+    classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
+    explainer=_explainer(_EXPLAINER_STEPS, 16, 100, _FILTERS, _DISCRIMINATOR),
+    vae=_autoencoder(_VAE_STEPS, 32, 200, (16, 32, 64, 64)),
+)
+
+IMAGES = dataclasses.replace(DEMO, preset="images", data="folder:PATH")
+
+PAPER = Config(
+    preset="paper",
+    data="celeba:PATH",
+    label="Smiling",
+    image_size=128,
+    mirrored=False,
+    vae=vae.Config(filters=(64, 128, 256, 512, 512)),
+    num_explained=5000,
+    batch_size=32,
+)
+
+PRESETS = {"smoke": SMOKE, "demo": DEMO, "images": IMAGES, "paper": PAPER}

@@ -1,0 +1,142 @@
+"""Progressive exaggeration: its parts on made-up numbers; and, slow, a whole smoke run."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from cfx_jax.counterfactuals import Exaggeration
+from cfx_jax.errors import InputError
+from experiments.image_set import ImageSet, StoredImages
+from experiments.progressive_exaggeration import published
+from experiments.progressive_exaggeration.__main__ import main
+from experiments.progressive_exaggeration.distances import Features, distances
+from experiments.progressive_exaggeration.identity import calibrate, closeness
+from experiments.progressive_exaggeration.images import Data, Part, load_images
+from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
+from experiments.progressive_exaggeration.sweeps import Sweeps, choose_queries, spread
+from experiments.progressive_exaggeration.tables import ranges, remarks
+from experiments.stages import Workspace
+
+RNG = np.random.default_rng(0)
+
+
+def made_up(reach):
+    """Series of four queries, of which the probabilities rise by ``reach`` from the lowest bin to the highest."""
+    own = np.array([0.1, 0.2, 0.8, 0.9])
+    levels = 0.5 + reach * np.linspace(-0.5, 0.5, 10)
+    images = np.broadcast_to(levels[:, None, None, None], (4, 10, 2, 2, 1))
+    desired = np.broadcast_to((np.arange(10) + 0.5) / 10, (4, 10))
+    probabilities = np.broadcast_to(levels, (4, 10))
+    return Sweeps("made up", Exaggeration(images, probabilities, desired, (own * 10).astype(int), own), None)
+
+
+def test_every_preset_knows_its_name():
+    assert all(config.preset == name for name, config in PRESETS.items())
+
+
+def test_the_paper_preset_has_the_published_settings():
+    paper = PRESETS["paper"]
+    assert (paper.image_size, paper.explainer.num_steps, paper.explainer.batch_size) == (128, 20_000, 32)
+    assert paper.explainer.filters[-1] == 1024 and paper.classifier.model == "densenet121"
+
+
+def test_the_published_figures_are_as_the_paper_prints_them():
+    assert published.distances("smiling", published.OVERALL) == (106.3, 35.8)
+    assert published.closeness("Young") == (0.895, 0.816)
+    assert published.distances("bangs", published.PRESENT) is None and published.verification("bangs") is None
+
+
+def test_decisions_are_turned_over_at_the_opposite_extreme():
+    np.testing.assert_array_equal(made_up(1.0).opposite, [9, 9, 0, 0])
+    np.testing.assert_array_equal(made_up(1.0).crossed, np.ones(4))
+    # At exactly one half the decision is a yes: those that were one stay one.
+    np.testing.assert_array_equal(made_up(0.0).crossed, [1, 1, 0, 0])
+    np.testing.assert_allclose(spread(made_up(0.5)), 0.5)
+
+
+def test_a_sweep_that_turns_nothing_over_is_reported_as_collapsed():
+    assert remarks(made_up(1.0), SMOKE) == "none"
+    assert remarks(made_up(-1.0), SMOKE) == "collapsed: turns over 0%"
+
+
+def test_queries_of_either_decision_are_as_many():
+    source = StoredImages({"image": np.zeros((9, 2, 2, 1), np.float32), "label": np.zeros(9, int)}, ("no", "yes"))
+    part = Part(ImageSet.whole(source, "made up"), np.zeros((9, 1), int))
+    data = Data(part, part, part, ("yes",), ("no", "yes"), 0, "")
+    logits = np.array([1.0, 1, 1, 1, 1, 1, -1, 1, -1])
+    np.testing.assert_array_equal(choose_queries(SMOKE, data, logits).indices, [0, 1, 6, 8])
+    with pytest.raises(InputError, match="expected decisions both ways on the test images, got 'yes' for all 9"):
+        choose_queries(SMOKE, data, np.ones(9))
+
+
+def test_distances_compare_as_many_images_of_every_method():
+    real = Features(RNG.normal(size=(300, 3)), np.full(300, 0.95))
+    near = Features(RNG.normal(size=(200, 3)), np.repeat([0.95, 0.05], 100))
+    far = Features(RNG.normal(size=(60, 3)) + 3, np.full(60, 0.95))
+    found = distances(real, {"near": near, "far": far}, seed=0)
+    assert {found.found["present", name].num_images for name in ("near", "far")} == {60}
+    # The means lie 3 apart in each of three features.
+    assert found.found["present", "far"].interval.estimate == pytest.approx(27, rel=0.2)
+    assert found.found["present", "near"].interval.estimate < 1 and found.real["present"] < 1
+    difference = found.difference["present"]
+    assert difference is not None and difference.high < 0
+    absent = found.found["absent", "near"]
+    assert found.difference["absent"] is None and (absent.num_images, absent.reached) == (0, 100)
+
+
+def test_an_explanation_is_close_where_it_is_nearer_to_its_query_than_to_others():
+    queries = RNG.normal(size=(6, 4))
+    explanations = np.stack([queries, np.roll(queries, 1, axis=0)], axis=1)
+    np.testing.assert_array_equal(closeness(queries, explanations), np.tile([True, False], (6, 1)))
+
+
+def test_the_verifier_stands_where_both_errors_are_alike():
+    people = RNG.normal(size=(400, 8))
+    sure = calibrate(people, people + 0.01 * RNG.normal(size=people.shape), seed=0)
+    assert sure.error < 0.01 and 0 < sure.threshold < 1
+    blind = calibrate(people, RNG.normal(size=people.shape), seed=0)
+    assert blind.error == pytest.approx(0.5, abs=0.05)
+
+
+def test_ranges_part_the_queries_in_five():
+    parts = ranges(np.array([0.0, 0.2, 0.59, 1.0]))
+    assert [low for low, _, _ in parts] == [0.0, 0.2, 0.4, 0.6, 0.8]
+    np.testing.assert_array_equal([chosen.sum() for _, _, chosen in parts], [1, 1, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data": "cats"}, "--data: expected 'faces', 'celeba:PATH' or 'folder:PATH', got 'cats'"),
+        ({"label": "happy"}, "--label: expected one of 'smiling', 'young'"),
+        ({"test": 0.9}, "--validation, --test: expected a sum below 1"),
+        ({"classes": ("a", "b")}, "--classes: expected none with --data faces"),
+    ],
+)
+def test_impossible_options_are_refused(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        load_images(dataclasses.replace(SMOKE, **options), Workspace(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
+    config = dataclasses.replace(SMOKE, results=str(tmp_path / "r"), work=str(tmp_path / "w"))
+    main(config)
+    folder = tmp_path / "r" / "progressive_exaggeration" / "smoke"
+    written = {path.name for path in folder.iterdir()}
+    assert {"table_1_distances.csv", "table_2_identity.csv", "table_reach.csv", "figure_3_compatibility.csv"} <= written
+    assert {
+        "report.html",
+        "claims.json",
+        "knob.html",
+        "figure_sweeps_ours.png",
+        "figure_3_compatibility.png",
+    } <= written
+    made = json.loads((folder / "claims.json").read_text())["claims"]
+    assert {"C1 overall", "C4", "C5", "Figure 3", "turned over", "own bin"} <= {each["id"] for each in made}
+    assert all("Synthetic" in each["note"] for each in made)
+    capsys.readouterr()
+    main(config)
+    assert "..." not in capsys.readouterr().out

@@ -1,0 +1,159 @@
+"""Training of a classifier of several labels: each is learned, and a stopped training goes on to the same bits."""
+
+import json
+import shutil
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from sklearn.metrics import roc_auc_score
+from toy_training import OPTIONS, bits
+
+from cfx_jax.data import ArraySource
+from cfx_jax.errors import InputError
+from cfx_jax.training.workdir import prepare_workdir
+from trainers import multi_label as trainer
+from trainers.multi_label import Config, init, make_evaluate, make_step, scores
+from trainers.nnx_views import variables_of
+from trainers.optimiser import OptimiserConfig
+from trainers.result import config_from
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+ADAM = OptimiserConfig(name="adam", learning_rate=3e-2, weight_decay=0.0, schedule="constant")
+
+
+class Net(nnx.Module):
+    """A linear layer after a batch norm."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.norm = nnx.BatchNorm(64, momentum=0.9, rngs=rngs)
+        self.head = nnx.Linear(64, 3, rngs=rngs)
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        return self.head(self.norm(images.reshape(len(images), -1)))
+
+
+def net(rngs: nnx.Rngs) -> Net:
+    return Net(rngs)
+
+
+def labelled(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Noise in which each of three labels brightens a part of the image of its own."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((count, 3)) < [0.5, 0.3, 0.7]).astype(np.int64)
+    images = 0.4 + 0.05 * rng.normal(size=(count, 8, 8, 1))
+    for label in range(3):
+        images[:, 2 * label : 2 * label + 2, ..., 0] += 0.2 * labels[:, label, None, None]
+    return images.clip(0, 1).astype(np.float32), labels
+
+
+def _config(num_steps: int, **options: Any) -> Config:
+    given: dict[str, Any] = {**OPTIONS, "num_classes": 3, "optimiser": ADAM, "checkpoint_every": 3}
+    return Config(num_steps=num_steps, **{**given, **options})
+
+
+@cache
+def _compiled() -> Any:
+    """The step, compiled once; numbers of steps play no part in one of a constant rate."""
+    return jax.jit(make_step(_config(1), model=net))
+
+
+def _train(workdir: Path, config: Config, **options: Any) -> Any:
+    images, labels = labelled(96, 0)
+    source = ArraySource(images, np.zeros(96, np.int32), ("a", "b"))
+    validation = dict(zip(("image", "label"), labelled(64, 1), strict=True))
+    given: dict[str, Any] = {"labels": labels[:64], "model": net, **options}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled())
+        return trainer.train(
+            config, source, np.arange(64), validation=validation, workdir=workdir, progress=False, **given
+        )
+
+
+def test_defaults_are_those_of_the_method_card() -> None:
+    config = Config()
+    assert (config.model, config.batch_size, config.mean[0], config.std[0]) == ("densenet121", 32, 0.5, 0.5)
+    adam = config.optimiser
+    assert (adam.name, adam.learning_rate, adam.momentum, adam.weight_decay) == ("adam", 1e-4, 0.9, 0.0)
+    assert (adam.schedule, config.num_steps, config.select) == ("constant", 5 * (182_592 // 32 - 1), "none")
+
+
+def test_the_loss_is_the_mean_over_images_and_labels_of_independent_sigmoids() -> None:
+    state = init(jax.random.key(0), _config(1), model=net)
+    head = state.params["head"]
+    head["kernel"][...], head["bias"][...] = jnp.zeros((64, 3)), jnp.array([0.0, 1.0, -2.0])
+    images, labels = labelled(32, 2)
+    _, metrics = _compiled()(state, jax.random.key(0), {"image": images, "target": labels})
+    probability = 1 / (1 + np.exp(-np.array([0.0, 1.0, -2.0])))
+    expected = -(labels * np.log(probability) + (1 - labels) * np.log(1 - probability)).mean()
+    assert float(metrics["loss"]) == pytest.approx(expected, rel=1e-5)
+    assert float(metrics["accuracy"]) == pytest.approx((labels == [1, 1, 0]).mean())
+
+
+def test_training_learns_each_label_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+    config = _config(40, select="auc", checkpoint_every=30)
+    model = _train(tmp_path, config)
+    whole = bits(variables_of(model))
+    assert bits(variables_of(trainer.load(tmp_path, model=net))) == whole
+    written = (tmp_path / "metrics.jsonl").read_text()
+    shutil.rmtree(tmp_path / "checkpoints" / "step_00000040")
+    with pytest.raises(InputError, match="stands at step 30 of 40: call train again"):
+        trainer.load(tmp_path, model=net)
+    assert bits(variables_of(_train(tmp_path, config))) == whole
+    assert (tmp_path / "metrics.jsonl").read_text() == written
+    lines = [each for each in map(json.loads, written.splitlines()) if "validation_auc" in each]
+    assert min(lines[-1][f"validation_auc_{label}"] for label in range(3)) > 0.95
+    images, labels = labelled(64, 1)
+    found = roc_auc_score(labels, np.asarray(model(images)))
+    assert max(each["validation_auc"] for each in lines) == pytest.approx(found, rel=1e-6)
+
+
+def test_scores_by_hand() -> None:
+    logits = np.array([[1.0, -1.0], [-1.0, 2.0], [3.0, 1.0], [0.0, -3.0]])
+    labels = np.array([[1, 0], [0, 0], [0, 1], [1, 0]])
+    assert scores(logits, labels) == {
+        "validation_accuracy_0": 0.75, "validation_accuracy_1": 0.75, "validation_accuracy": 0.75,
+        # Positives 1 and 0 against negatives -1 and 3: two of four pairs; positive 1 against -1, 2 and -3: two of three.
+        "validation_auc_0": 0.5, "validation_auc_1": pytest.approx(2 / 3), "validation_auc": pytest.approx(7 / 12),
+    }  # fmt: skip
+
+
+def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
+    config = _config(1, select="accuracy")
+    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    images, labels = labelled(64, 0)
+    with pytest.raises(InputError, match=r"^labels: expected 0 and 1, got -1: turn -1 into 0, by `labels > 0`"):
+        _train(tmp_path, _config(1), labels=2 * labels - 1)
+    with pytest.raises(InputError, match=r"^labels: expected 0 and 1, got 0.3: decide on uncertain ones first"):
+        _train(tmp_path, _config(1), labels=np.full((64, 3), 0.3))
+    with pytest.raises(InputError, match=r"^labels: .* each of 3 labels, shape \(64, 3\), got shape \(64,\): num_"):
+        _train(tmp_path, _config(1), labels=labels[:, 0])
+    with pytest.raises(InputError, match="labels: expected one for each of the 64 training images, got 63"):
+        _train(tmp_path, _config(1), labels=labels[1:])
+    with pytest.raises(
+        InputError, match="validation labels: expected images with and without each label, got 1 for all of"
+    ):
+        make_evaluate(_config(1), {"image": images, "label": np.maximum(labels, [0, 1, 0])}, model=net)
+    with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
+        make_evaluate(_config(1), {"image": 2 + images, "label": labels}, model=net)
+    with pytest.raises(InputError, match="balanced: expected False, since several labels cannot be balanced at once"):
+        _train(tmp_path, _config(1, balanced=True))
+    with pytest.raises(InputError, match="select: expected one of 'auc', 'accuracy', 'none', got 'loss'"):
+        _train(tmp_path, _config(1, select="loss"))
+    with pytest.raises(InputError, match="in_channels: expected 1 as the images have, got 3"):
+        _train(tmp_path, _config(1), model=None)
+    with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
+        _train(tmp_path, _config(1, batch_size=0))
+    prepare_workdir(tmp_path, {"trainer": "trades"})
+    with pytest.raises(InputError, match=r"expected a training of multi_label, .* is of trades"):
+        trainer.load(tmp_path)
