@@ -1,7 +1,6 @@
 """Images grouped by what a frozen classifier decides on them; the labels of the data play no part."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,11 @@ from cfx_jax.data.source import check_indices, load_arrays
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
+from trainers.relabelled import RelabelledSource
 
 _BATCHES_READ = 16
 """Batches that are in memory at once while a source is read."""
+_NAMES = ("decided 0", "decided 1")
 
 
 def decide(
@@ -92,28 +93,6 @@ def decide_validation(
     return images, decisions
 
 
-@dataclass(frozen=True, eq=False)
-class DecidedSource:
-    """Some items of a source, labelled with the classifier's decisions; each holds ``image`` and ``label``.
-
-    Attributes:
-        source: random-access, its items with ``image``.
-        positions: the items chosen.
-        labels: the decision on each.
-    """
-
-    source: Any
-    positions: Int[np.ndarray, " n"]
-    labels: Int[np.ndarray, " n"]
-    class_names: tuple[str, str] = ("decided 0", "decided 1")
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __getitem__(self, index: int, /) -> Mapping[str, Any]:
-        return {"image": self.source[int(self.positions[index])]["image"], "label": int(self.labels[index])}
-
-
 def decided_source(
     classifier: Classifier,
     source: Any,
@@ -122,7 +101,7 @@ def decided_source(
     balanced: bool,
     batch_size: int,
     mesh: Mesh | None = None,
-) -> DecidedSource:
+) -> RelabelledSource:
     """The items that a training draws its batches from, with decisions only where batches are balanced by them.
 
     Args:
@@ -141,10 +120,10 @@ def decided_source(
     """
     positions = check_indices(source, indices)
     if not balanced:
-        return DecidedSource(source, positions, np.zeros(len(positions), np.int64))
+        return RelabelledSource(source, positions, np.zeros(len(positions), np.int64), _NAMES)
     decisions = decide_source(classifier, source, positions, batch_size=batch_size, mesh=mesh)
     check_both_decided(decisions, name="training images")
-    return DecidedSource(source, positions, decisions)
+    return RelabelledSource(source, positions, decisions, _NAMES)
 
 
 def _decide(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:

@@ -30,6 +30,7 @@ from cfx_jax.models.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.decisions import decide_validation, decided_source
+from trainers.descent import descend
 from trainers.fixed_point_config import AdamConfig as AdamConfig
 from trainers.fixed_point_config import Config as Config
 from trainers.fixed_point_config import Networks as Networks
@@ -104,7 +105,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         ) -> tuple[Any, dict[str, Array]]:
             critic, moments = carry
             gradients, terms = jax.grad(critic_loss, has_aux=True)(critic, *given)
-            return _updated(optimisers["critic"], critic, moments, gradients), terms
+            return descend(optimisers["critic"], critic, moments, gradients), terms
 
         def translator_loss(translator: Any) -> tuple[Array, dict[str, Array]]:
             values = _judge(config, view(translator, critic), classifier, shares[-1], predicted)
@@ -120,7 +121,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             unroll=scan_unroll(),
         )
         gradients, metrics = jax.grad(translator_loss, has_aux=True)(translator)
-        translator, moments["translator"] = _updated(
+        translator, moments["translator"] = descend(
             optimisers["translator"], translator, moments["translator"], gradients
         )
         metrics |= {f"critic_{name}": values.mean() for name, values in terms.items()}
@@ -297,11 +298,6 @@ def _optimisers(config: Config) -> dict[str, optax.GradientTransformation]:
         "translator": make_optimiser(config, updates=1),
         "critic": make_optimiser(config, updates=config.critic_steps),
     }
-
-
-def _updated(adam: optax.GradientTransformation, params: Any, moments: Any, gradients: Any) -> tuple[Any, Any]:
-    updates, moments = adam.update(gradients, moments, params)
-    return optax.apply_updates(params, updates), moments
 
 
 def _shares(images: Float[Array, "n h w c"], number: int) -> Float[Array, "number b h w c"]:

@@ -63,7 +63,8 @@ class Config:
     """File of Inception-v3's weights, for Fréchet distances that compare with published ones; without it the features are
     those of the second classifier, and distances compare with each other alone."""
     collapsed: float = 0.2
-    """An explainer that turns over fewer decisions than this share at the opposite extreme is reported as collapsed."""
+    """An explainer that turns over less than this share of either decision at the opposite extreme is reported as
+    collapsed."""
     num_shown: int = 4
     """Images in figures and on the page of the knob, half of either decision."""
     batch_size: int = 16

@@ -26,6 +26,7 @@ from trainers import progressive as explainer_trainer
 from trainers import vae as vae_trainer
 
 OURS, XGEM = "progressive exaggeration", "xGEM"
+_VALIDATED = 128  # images that an explainer draws for all bins in each of its validations
 
 
 class Explainer(NamedTuple):
@@ -113,7 +114,7 @@ def train_explainer(
         classifier,
         data.train.images.source,
         data.train.images.indices,
-        {"image": data.validation.pixels},
+        {"image": data.validation.pixels[:_VALIDATED]},
         folder,
         augment=augmentation(config),
     )

@@ -15,12 +15,16 @@ from experiments.progressive_exaggeration.sweeps import Sweeps, spread
 
 _RANGES = 5  # of the queries' own probability, one curve each
 _FINEST = 1e-6  # mean square that images of 8 bits tell nothing below
+_NOTHING = 1 / 255  # mean difference of extremes that images of 8 bits hardly show
 
 
 def remarks(found: Sweeps, config: Config) -> str:
-    """What is wrong with a method, in a few words."""
-    share = float(found.crossed.mean())
-    return f"collapsed: turns over {share:.0%}" if share < config.collapsed else "none"
+    """What is wrong with a method, in a few words: images that leave all bins alike turn one of the two decisions over."""
+    decided = np.asarray(found.found.probability) >= 0.5
+    share = min(float(found.crossed[decided == each].mean()) for each in (False, True))
+    if float(spread(found).mean()) < _NOTHING:
+        return "collapsed: all bins look alike"
+    return f"collapsed: turns over {share:.0%} of one decision" if share < config.collapsed else "none"
 
 
 def reach_table(config: Config, study: Study) -> Table:

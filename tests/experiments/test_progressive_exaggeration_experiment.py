@@ -58,7 +58,8 @@ def test_decisions_are_turned_over_at_the_opposite_extreme():
 
 def test_a_sweep_that_turns_nothing_over_is_reported_as_collapsed():
     assert remarks(made_up(1.0), SMOKE) == "none"
-    assert remarks(made_up(-1.0), SMOKE) == "collapsed: turns over 0%"
+    assert remarks(made_up(-1.0), SMOKE) == "collapsed: turns over 0% of one decision"
+    assert remarks(made_up(0.0), SMOKE) == "collapsed: all bins look alike"
 
 
 def test_queries_of_either_decision_are_as_many():

@@ -8,7 +8,8 @@ import pytest
 from cfx_jax.data import ArraySource, training_batches
 from cfx_jax.errors import InputError
 from cfx_jax.models import thresholded
-from trainers.decisions import DecidedSource, check_both_decided, decide, decide_source, decided_source
+from trainers.decisions import check_both_decided, decide, decide_source, decided_source
+from trainers.relabelled import RelabelledSource
 
 IMAGES = np.linspace(0, 1, 41, dtype=np.float32)[:, None, None, None] * np.ones((1, 2, 2, 1), np.float32)
 SOURCE = ArraySource(IMAGES, np.zeros(41, np.int32), ("healthy", "ill"))
@@ -33,7 +34,7 @@ def test_a_source_is_read_in_parts_to_the_same_decisions() -> None:
 
 def test_a_decided_source_has_the_chosen_images_with_the_decisions_as_labels() -> None:
     chosen = np.array([40, 3, 20])
-    decided = DecidedSource(SOURCE, chosen, np.array([1, 0, 1]))
+    decided = decided_source(bright, SOURCE, chosen, balanced=True, batch_size=8)
     assert [len(decided), *(decided[i]["label"] for i in range(3))] == [3, 1, 0, 1]
     np.testing.assert_array_equal([decided[i]["image"].mean() for i in range(3)], IMAGES[chosen, 0, 0, 0])
 
@@ -64,7 +65,9 @@ def test_only_balanced_training_sets_are_decided() -> None:
 
 def test_balanced_batches_of_it_alternate_between_the_decisions() -> None:
     decisions = (np.arange(41) >= 30).astype(np.int32)
-    batches = training_batches(DecidedSource(SOURCE, np.arange(41), decisions), np.arange(41), batch_size=8, seed=0)
+    batches = training_batches(
+        RelabelledSource(SOURCE, np.arange(41), decisions, ("no", "yes")), np.arange(41), batch_size=8, seed=0
+    )
     for _ in range(10):  # over several epochs of 60
         images = next(batches)["image"].mean(axis=(1, 2, 3))
         assert (images[0::2] < 0.75).all() and (images[1::2] >= 0.75).all()
