@@ -115,7 +115,13 @@ DEMO = Config(
     batch_size=32,
 )
 
-IMAGES = dataclasses.replace(DEMO, preset="images", data="folder:PATH", classifier=shared.IMAGES.classifier)
+IMAGES = dataclasses.replace(
+    DEMO,
+    preset="images",
+    data="folder:PATH",
+    classifier=shared.IMAGES.classifier,
+    similar_adversarial=shared.IMAGES.similar_adversarial,
+)
 
 _EPOCH = 11_917 // 16  # steps of 16 of the paper's chests
 _LARGE: dict[str, Any] = {
