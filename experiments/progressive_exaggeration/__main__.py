@@ -51,4 +51,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, PRESETS, default="demo", every_core=True)
+    cli.run(main, PRESETS, default="demo")

@@ -12,7 +12,7 @@ from trainers.optimiser import OptimiserConfig
 _CLASSIFIER_STEPS = 500
 _EXPLAINER_STEPS = 500
 _VAE_STEPS = 600
-_FILTERS, _DISCRIMINATOR = (16, 32, 64, 96, 96), (16, 32, 64, 96)
+_FILTERS, _DISCRIMINATOR = (8, 16, 32, 64, 64), (8, 16, 32, 64)
 _CRITIC_STEPS = 1  # released: 5
 _RATE = 1e-3  # released: 2e-4
 # Published: 1, 1, 100, 100. The classifier has more to say, so that its probability is reached within few steps.
@@ -77,7 +77,7 @@ SMOKE = Config(
 DEMO = Config(
     preset="demo",
     classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
-    explainer=_explainer(_EXPLAINER_STEPS, 16, 125, _FILTERS, _DISCRIMINATOR),
+    explainer=_explainer(_EXPLAINER_STEPS, 8, 125, _FILTERS, _DISCRIMINATOR),
     vae=_autoencoder(_VAE_STEPS, 32, 200, (16, 32, 64, 64)),
 )
 
