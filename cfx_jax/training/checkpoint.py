@@ -169,7 +169,8 @@ class CheckpointStore:
         wanted = {"state": template, "best": template} if content["has_best"] else {"state": template}
         arrays = to_arrays(wanted)
         _check_leaves(folder, content["leaves"], describe(arrays))
-        tree = from_arrays(wanted, _restore_arrays(folder / "arrays", arrays, content["split"]))
+        split = content.get("split", list(arrays))  # before there were bundles, every array was stored by itself
+        tree = from_arrays(wanted, _restore_arrays(folder / "arrays", arrays, split))
         return Checkpoint(content["step"], tree["state"], tree.get("best"), content["record"])
 
     def _set_aside(self, damaged: Mapping[int, str], good: int) -> None:

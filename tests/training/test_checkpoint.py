@@ -1,4 +1,5 @@
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
+from cfx_jax.files import digest
 from cfx_jax.training import CheckpointStore
 
 CONFIG = {"a": 1}
@@ -64,6 +66,20 @@ def test_state_best_and_record_come_back_bit_for_bit(tmp_path: Path) -> None:
 def test_a_state_without_a_best_comes_back_without(tmp_path: Path) -> None:
     checkpoint = _store(tmp_path, 1).restore(_state(0))
     assert checkpoint is not None and checkpoint.best is None
+
+
+def test_a_checkpoint_of_arrays_one_by_one_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they were written before arrays of one type were stored as one."""
+    monkeypatch.setattr("cfx_jax.training.checkpoint.split_over_devices", list)
+    folder = _store(tmp_path, 4).workdir / "checkpoints" / "step_00000004"
+    record = json.loads((folder / "record.json").read_text())
+    assert len(record.pop("split")) == len(_state(0))
+    (folder / "record.json").write_text(json.dumps(record))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"record.json": digest(folder / "record.json")}))
+    checkpoint = CheckpointStore(tmp_path / "w", CONFIG).restore(_state(0))
+    assert checkpoint is not None and checkpoint.step == 4
+    _assert_same(checkpoint.state, _state(4))
 
 
 def test_the_newest_is_restored_and_old_ones_are_removed(tmp_path: Path) -> None:
