@@ -8,7 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.layers.checks import check_images
+from cfx_jax.models.layers.checks import check_images, check_size
 from cfx_jax.models.layers.convolution import Activation
 from cfx_jax.models.layers.keras import dense, same_convolution
 
@@ -68,11 +68,7 @@ class Discriminator(nnx.Module):
             InputError: images of another shape, or integers.
         """
         check_images(images, self.in_channels)
-        if images.shape[1:3] != self.size:
-            (height, width), found = self.size, images.shape[1:3]
-            raise InputError(
-                f"images: expected {height}x{width} pixels, the `size` of the discriminator, got {found[0]}x{found[1]}"
-            )
+        check_size(images, self.size, network="discriminator")
         x = images
         for widen, shrink in zip(self.widen, self.shrink, strict=True):
             x = shrink(self.act(widen(self.act(x))))

@@ -24,7 +24,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.activations import unit_clip
-from cfx_jax.models.layers.checks import check_images, check_numbers
+from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides, check_size
 from cfx_jax.models.layers.resampling import Doubling, Halving
 
 LimitName = Literal["tanh", "clip"]
@@ -88,12 +88,7 @@ class FixedPointTranslator(nnx.Module):
     def change(self, images: Float[Array, "b h w c"], domain: Int[Array, " b"]) -> Float[Array, "b h w c"]:
         """Gives the change G, in units of images in [-1, 1]; arguments and errors as those of the call."""
         check_images(images, self.in_channels)
-        divisor = 2**self.num_halvings
-        if any(side % divisor for side in images.shape[1:3]):
-            raise InputError(
-                f"images: expected sides that divide by {divisor}, since the network halves them {self.num_halvings}"
-                f" times, got {images.shape[1]}x{images.shape[2]} pixels: resize or pad them"
-            )
+        check_sides(images, self.num_halvings, instead="")
         label = jnp.broadcast_to(domain[:, None, None, None], (*images.shape[:3], 1)).astype(images.dtype)
         x = nnx.relu(self.enter(jnp.concatenate([2 * images - 1, label], axis=-1)))
         for down in self.down:
@@ -184,11 +179,7 @@ class PatchCritic(nnx.Module):
             InputError: images of another shape, or integers.
         """
         check_images(images, self.in_channels)
-        if images.shape[1:3] != self.size:
-            (height, width), found = self.size, images.shape[1:3]
-            raise InputError(
-                f"images: expected {height}x{width} pixels, the `size` of the critic, got {found[0]}x{found[1]}"
-            )
+        check_size(images, self.size, network="critic")
         x = 2 * images - 1
         for down in self.down:
             x = nnx.leaky_relu(down(x), negative_slope=0.01)

@@ -24,7 +24,7 @@ from cfx_jax.checks import check_choice, is_concrete
 from cfx_jax.counterfactuals.progressive import Exaggerator, check_num_bins
 from cfx_jax.errors import InputError
 from cfx_jax.losses.progressive import ordinal_code
-from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares
+from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
 from cfx_jax.models.layers.conditional_norm import ConditionalBatchNorm
 from cfx_jax.models.layers.convolution import batch_norm
 from cfx_jax.models.layers.keras import same_convolution
@@ -33,7 +33,6 @@ from cfx_jax.models.layers.progressive_blocks import (
     ConditionalBlock,
     SpectralBlock,
     SpectralIdentityBlock,
-    check_sides,
     mean_halve,
 )
 from cfx_jax.models.layers.spectral_norm import SpectralLinear

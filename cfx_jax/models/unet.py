@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.activations import unit_clip
-from cfx_jax.models.layers.checks import check_images
+from cfx_jax.models.layers.checks import check_images, check_sides
 from cfx_jax.models.layers.convolution import Activation, batch_norm
 from cfx_jax.models.layers.keras import Affine, dense, same_convolution
 from cfx_jax.models.layers.preactivation import Norm, double, halve, units
@@ -94,7 +94,7 @@ class UNet(nnx.Module):
             InputError: another shape, sides that do not divide, too few pixels, or integers.
         """
         check_images(images, self.in_channels)
-        _check_sides(images.shape[1:3], self.num_halvings)
+        check_sides(images, self.num_halvings)
         skips = [self.top(images)]
         for enter, residual in zip(self.enter, self.residual, strict=True):
             x = halve(enter(skips[-1]))
@@ -204,12 +204,3 @@ def _check_filters(filters: Sequence[int], in_channels: int) -> None:
         raise InputError(f"filters: expected at least two numbers of at least 1, got {tuple(filters)}")
     if in_channels < 1:
         raise InputError(f"in_channels: expected at least 1, got {in_channels}")
-
-
-def _check_sides(sides: tuple[int, ...], num_halvings: int) -> None:
-    divisor = 2**num_halvings
-    if any(side % divisor for side in sides):
-        raise InputError(
-            f"images: expected sides that divide by {divisor}, since the network halves them {num_halvings} times, got"
-            f" {sides[0]}x{sides[1]} pixels: resize or pad them, or give fewer `filters`"
-        )

@@ -15,7 +15,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.layers.checks import check_images, check_numbers
+from cfx_jax.models.layers.checks import check_images, check_numbers, check_size
 from cfx_jax.models.layers.convolution import batch_norm
 from cfx_jax.models.layers.keras import dense, glorot_uniform
 from cfx_jax.models.layers.transposed import TransposedConvolution
@@ -75,11 +75,7 @@ class VAE(nnx.Module):
             InputError: images of another shape, or integers.
         """
         check_images(images, self.in_channels)
-        if images.shape[1:3] != self.size:
-            (height, width), found = self.size, images.shape[1:3]
-            raise InputError(
-                f"images: expected {height}x{width} pixels, the `size` of the VAE, got {found[0]}x{found[1]}"
-            )
+        check_size(images, self.size, network="VAE")
         x = 2 * images - 1
         for down in self.down:
             x = down(x)

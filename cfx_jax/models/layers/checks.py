@@ -102,3 +102,40 @@ def check_images(images: jax.Array, channels: int) -> None:
         )
     if not jnp.issubdtype(images.dtype, jnp.floating):
         raise InputError(f"images: expected dtype float32, got {images.dtype}: divide 8-bit pixels by 255")
+
+
+def check_sides(images: jax.Array, num_halvings: int, *, instead: str = ", or give fewer `filters`") -> None:
+    """Checks that maps of images can be halved a number of times.
+
+    Args:
+        images: what the network was called with.
+        num_halvings: how many times the network halves them.
+        instead: what else can be done than to change the images, the end of the message.
+
+    Raises:
+        InputError: a side that does not divide.
+    """
+    divisor = 2**num_halvings
+    if any(side % divisor for side in images.shape[1:3]):
+        raise InputError(
+            f"images: expected sides that divide by {divisor}, since the network halves them {num_halvings} times, got"
+            f" {images.shape[1]}x{images.shape[2]} pixels: resize or pad them{instead}"
+        )
+
+
+def check_size(images: jax.Array, size: tuple[int, ...], *, network: str) -> None:
+    """Checks that images have the size that a network was made for.
+
+    Args:
+        images: what the network was called with.
+        size: height and width, in pixels.
+        network: what the message calls it.
+
+    Raises:
+        InputError: another height or width.
+    """
+    if images.shape[1:3] != size:
+        (height, width), found = size, images.shape[1:3]
+        raise InputError(
+            f"images: expected {height}x{width} pixels, the `size` of the {network}, got {found[0]}x{found[1]}"
+        )

@@ -12,7 +12,6 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from cfx_jax.errors import InputError
 from cfx_jax.models.layers.conditional_norm import ConditionalBatchNorm
 from cfx_jax.models.layers.keras import dense, same_convolution
 from cfx_jax.models.layers.spectral_norm import SpectralConvolution, SpectralLinear
@@ -29,24 +28,6 @@ def mean_halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     """Means over disjoint 2x2 windows; height and width must be even."""
     b, h, w, c = x.shape
     return x.reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
-
-
-def check_sides(images: Float[Array, "b h w c"], num_halvings: int) -> None:
-    """Checks that maps of images can be halved a number of times.
-
-    Args:
-        images: what the network was called with.
-        num_halvings: how many times the network halves them.
-
-    Raises:
-        InputError: a side that does not divide.
-    """
-    divisor = 2**num_halvings
-    if any(side % divisor for side in images.shape[1:3]):
-        raise InputError(
-            f"images: expected sides that divide by {divisor}, since the network halves them {num_halvings} times, got"
-            f" {images.shape[1]}x{images.shape[2]} pixels: resize or pad them, or give fewer `filters`"
-        )
 
 
 class ConditionalBlock(nnx.Module):
