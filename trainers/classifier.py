@@ -153,4 +153,4 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
         InputError: no such training, no readable checkpoint, another model, or a training that is not
             finished.
     """
-    return load_model("classifier", Config, workdir, model=model, unfinished=unfinished)
+    return load_model("classifier", Config, workdir, init, choose_model, model=model, unfinished=unfinished)

@@ -37,7 +37,7 @@ from trainers.cycle_config import Networks as Networks
 from trainers.cycle_config import choose_networks as choose_networks
 from trainers.decisions import decide_validation, decided_source
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, variables_of
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, variables_of
 from trainers.plateau import Plateau, RatedBatches
 from trainers.result import load_state
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
@@ -328,7 +328,7 @@ def _view(graphdef: Any, parts: Mapping[str, Any], rest: Any) -> Any:
 
 
 def _generators(config: Config, state: State, model: ModelFactory | None) -> tuple[nnx.Module, nnx.Module]:
-    networks: Any = evaluation_view(graph_of(choose_networks(config, model)), state.params, state.rest)
+    networks = trained(choose_networks(config, model), state.params, state.rest)
     return networks.generators[0], networks.generators[1]
 
 

@@ -36,7 +36,7 @@ from trainers.fixed_point_config import Config as Config
 from trainers.fixed_point_config import Networks as Networks
 from trainers.fixed_point_config import choose_networks, make_optimiser
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, variables_of
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, variables_of
 from trainers.result import load_state
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
 
@@ -315,7 +315,7 @@ def _view(config: Config, graphdef: Any, parts: Mapping[str, Any], rest: Any) ->
 
 
 def _translator(config: Config, state: State, model: ModelFactory | None) -> nnx.Module:
-    networks: Any = evaluation_view(graph_of(choose_networks(config, model)), state.params, state.rest)
+    networks = trained(choose_networks(config, model), state.params, state.rest)
     return networks.translator
 
 

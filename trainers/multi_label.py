@@ -24,7 +24,7 @@ from cfx_jax.metrics.classification import roc_auc
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.descent import descent_step
 from trainers.identity import describe_data, digest
-from trainers.nnx_views import ModelFactory, classifier_of, evaluation_view, graph_of
+from trainers.nnx_views import ModelFactory, classifier_of, graph_of, trained
 from trainers.optimiser import OptimiserConfig, make_optimiser
 from trainers.result import load_model
 from trainers.running import Batch, Evaluate, State, Step, check_batch_size, run
@@ -212,12 +212,12 @@ def train(
         mesh=mesh,
         progress=progress,
     )
-    return evaluation_view(graph_of(choose_model(config, model)), selected.params, selected.rest)
+    return trained(choose_model(config, model), selected.params, selected.rest)
 
 
 def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
     """The selected model of a training; arguments, result and errors as ``trainers.classifier.load``."""
-    return load_model(_TRAINER, Config, workdir, model=model, unfinished=unfinished)
+    return load_model(_TRAINER, Config, workdir, init, choose_model, model=model, unfinished=unfinished)
 
 
 def _check(config: Config, validation: Mapping[str, np.ndarray], *, named_model: bool) -> None:

@@ -29,6 +29,11 @@ def evaluation_view(graphdef: Any, params: Any, rest: Any) -> nnx.Module:
     return nnx.view(module, use_running_average=True, deterministic=True, raise_if_not_found=False)
 
 
+def trained(model: ModelFactory, params: Any, rest: Any) -> Any:
+    """The network that a factory makes, with the variables of a training, in evaluation mode."""
+    return evaluation_view(graph_of(model), params, rest)
+
+
 def classifier_of(graphdef: Any, params: Any, rest: Any) -> Callable[[Float[Array, "h w c"]], Float[Array, " k"]]:
     """The model in evaluation mode as a function of one image, a pytree."""
     return per_image(evaluation_view(graphdef, params, rest))

@@ -38,7 +38,7 @@ from trainers.bins import binned_source
 from trainers.decisions import decide_validation
 from trainers.descent import descend
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, training_view, variables_of
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, training_view, variables_of
 from trainers.progressive_config import CODE_HEAD as CODE_HEAD
 from trainers.progressive_config import PAPER_FIXED as PAPER_FIXED
 from trainers.progressive_config import Config as Config
@@ -261,7 +261,7 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
 
 
 def _generator(config: Config, state: State, model: ModelFactory | None) -> nnx.Module:
-    networks: Any = evaluation_view(graph_of(choose_networks(config, model)), state.params, state.rest)
+    networks = trained(choose_networks(config, model), state.params, state.rest)
     return networks.generator
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
-from flax import nnx
 from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError
 from cfx_jax.training import CheckpointStore, load_config
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of
+from trainers.nnx_views import ModelFactory, trained
 from trainers.running import RunConfig, State
-from trainers.supervised import SupervisedConfig, choose_model, init
 
 C = TypeVar("C")
 R = TypeVar("R", bound=RunConfig)
@@ -22,17 +20,32 @@ R = TypeVar("R", bound=RunConfig)
 
 def load_model(
     trainer: str,
-    config_class: type[SupervisedConfig],
+    config_class: type[R],
     workdir: str | Path,
+    init: Callable[..., State],
+    choose: Callable[[R, ModelFactory | None], ModelFactory],
     *,
     model: ModelFactory | None,
     unfinished: bool,
-) -> nnx.Module:
-    """The selected classifier of a training, in evaluation mode."""
+) -> Any:
+    """The selected network of a training, in evaluation mode.
+
+    Args:
+        trainer, config_class, workdir, unfinished: as in ``load_state``.
+        init: the trainer's, ``(key, config, model=...) -> state``.
+        choose: the factory that the training used, from its configuration and the one that it was given.
+        model: the factory that the training was given, if any.
+
+    Returns:
+        All that was trained.
+
+    Raises:
+        InputError: as ``load_state``.
+    """
     config, state = load_state(
         trainer, config_class, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
     )
-    return evaluation_view(graph_of(choose_model(config, model)), state.params, state.rest)
+    return trained(choose(config, model), state.params, state.rest)
 
 
 def load_state(

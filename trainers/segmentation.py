@@ -24,8 +24,8 @@ from cfx_jax.models.unet import PUBLISHED_FILTERS, NormName
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.descent import descent_step, first_state
 from trainers.identity import describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of
-from trainers.result import load_state
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained
+from trainers.result import load_model
 from trainers.running import Batch, Evaluate, State, Step, check_batch_size, run
 from trainers.targets import batches_with_targets
 
@@ -205,7 +205,7 @@ def train(
         mesh=mesh,
         progress=progress,
     )
-    return evaluation_view(graph_of(_choose(config, model)), selected.params, selected.rest)
+    return trained(_choose(config, model), selected.params, selected.rest)
 
 
 def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
@@ -222,10 +222,7 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
     Raises:
         InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
     """
-    config, state = load_state(
-        _TRAINER, Config, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
-    )
-    return evaluation_view(graph_of(_choose(config, model)), state.params, state.rest)
+    return load_model(_TRAINER, Config, workdir, init, _choose, model=model, unfinished=unfinished)
 
 
 def _choose(config: Config, model: ModelFactory | None) -> ModelFactory:

@@ -28,8 +28,8 @@ from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.decisions import decided_source
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, training_view, variables_of
-from trainers.result import load_state
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, training_view, variables_of
+from trainers.result import load_model
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
 from trainers.similar_adversarial_config import Config as Config
 from trainers.similar_adversarial_config import PlateauConfig as PlateauConfig
@@ -218,7 +218,7 @@ def train(
         mesh=mesh,
         progress=progress,
     )
-    return evaluation_view(graph_of(choose_generator(config, model)), selected.params, selected.rest)
+    return trained(choose_generator(config, model), selected.params, selected.rest)
 
 
 def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
@@ -235,10 +235,7 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
     Raises:
         InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
     """
-    config, state = load_state(
-        _TRAINER, Config, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
-    )
-    return evaluation_view(graph_of(choose_generator(config, model)), state.params, state.rest)
+    return load_model(_TRAINER, Config, workdir, init, choose_generator, model=model, unfinished=unfinished)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models import build
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.identity import describe_data
-from trainers.nnx_views import ModelFactory, classifier_of, evaluation_view, graph_of, variables_of
+from trainers.nnx_views import ModelFactory, classifier_of, graph_of, trained, variables_of
 from trainers.optimiser import OptimiserConfig, make_optimiser
 from trainers.running import Evaluate, State, Step, batches_of, check_batch_size, run
 
@@ -190,7 +190,7 @@ def run_training(
         mesh=mesh,
         progress=progress,
     )
-    return evaluation_view(graph_of(choose_model(config, model)), selected.params, selected.rest)
+    return trained(choose_model(config, model), selected.params, selected.rest)
 
 
 def _check_data(

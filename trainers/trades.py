@@ -195,7 +195,7 @@ def train(
 
 def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
     """The selected model of a training; arguments, result and errors as ``trainers.classifier.load``."""
-    return load_model("trades", Config, workdir, model=model, unfinished=unfinished)
+    return load_model("trades", Config, workdir, init, choose_model, model=model, unfinished=unfinished)
 
 
 def _check(config: Config) -> None:
