@@ -94,7 +94,7 @@ def distances(real: Features, fakes: Mapping[str, Features], *, seed: int) -> Di
     for group in GROUPS:
         rng = np.random.default_rng(seed)
         reals = rng.permutation(real.of(group))
-        halves[group] = _distance(reals[::2], reals[1::2]) if len(reals) >= _FEWEST else float("nan")
+        halves[group] = frechet_distance(reals[::2], reals[1::2]) if len(reals) >= _FEWEST else float("nan")
         groups = {name: rng.permutation(each.of(group)) for name, each in fakes.items()}
         usable = [each for each in groups.values() if len(each) >= _FEWEST]
         number = min([len(reals), *map(len, usable)])
@@ -118,14 +118,10 @@ def _members(probability: Float[np.ndarray, " n"], group: str) -> Bool[np.ndarra
 def _bootstrap(real: np.ndarray, fake: np.ndarray, rng: np.random.Generator) -> Float[np.ndarray, " draws"]:
     """The distance, then that of images drawn again. Draws add to the distance, to both methods' alike."""
     draws = (rng.integers(len(real), size=(2, len(real))) for _ in range(_DRAWS))
-    return np.array([_distance(real, fake), *(_distance(real[own], fake[other]) for own, other in draws)])
+    return np.array([frechet_distance(real, fake), *(frechet_distance(real[own], fake[other]) for own, other in draws)])
 
 
 def _interval(values: Float[np.ndarray, " draws"]) -> Interval:
     """The first value with the spread of the others around their own mean."""
     low, high = np.quantile(values[1:] - values[1:].mean(), [0.025, 0.975]) if len(values) > 1 else (0.0, 0.0)
     return Interval(float(values[0]), float(values[0] + low), float(values[0] + high))
-
-
-def _distance(first: np.ndarray, second: np.ndarray) -> float:
-    return frechet_distance(first, second)

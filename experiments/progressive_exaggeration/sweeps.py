@@ -3,7 +3,6 @@
 import dataclasses
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.tree_util import Partial
@@ -179,4 +178,5 @@ def _arrays(found: Exaggeration) -> Arrays:
 
 def spread(found: Sweeps) -> Float[np.ndarray, " n"]:
     """The mean magnitude of the difference between the two extremes of each query; about 0 where the bin has no effect."""
-    return np.abs(np.asarray(jnp.asarray(found.found.images[:, -1]) - found.found.images[:, 0])).mean((1, 2, 3))
+    images = np.asarray(found.found.images)
+    return np.abs(images[:, -1] - images[:, 0]).mean((1, 2, 3))
