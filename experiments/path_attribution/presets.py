@@ -11,6 +11,7 @@ from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights
 from cfx_jax.losses.fixed_point import FixedPointWeights
 from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.similar_adversarial import presets as shared
+from experiments.times import times
 from trainers import cycle, fixed_point
 from trainers.plateau import ValidationPlateauConfig
 
@@ -57,7 +58,7 @@ def _cycle(
         batch_size=batch_size,
         # So few steps end on what the discriminators think just then as much as on what the generators reach.
         select="answers",
-        **shared.times(num_steps, evaluate_every),
+        **times(num_steps, evaluate_every),
     )
 
 
@@ -71,7 +72,7 @@ def _adversary(num_steps: int, batch_size: int, evaluate_every: int, **networks:
         batch_size=batch_size,
         select="turned",
         **networks,
-        **shared.times(num_steps, evaluate_every),
+        **times(num_steps, evaluate_every),
     )
 
 
@@ -128,7 +129,7 @@ _LARGE: dict[str, Any] = {
     "filters": (16, 32, 64, 128, 256),
     "discriminator_filters": (32, 64, 128, 256, 512),
     "batch_size": 16,
-    **shared.times(60 * _EPOCH, _EPOCH),
+    **times(60 * _EPOCH, _EPOCH),
 }
 
 PAPER = Config(

@@ -1,10 +1,10 @@
 """The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting."""
 
 import dataclasses
-from typing import Any
 
 from cfx_jax.losses.progressive import ProgressiveWeights
 from experiments.progressive_exaggeration.config import Config, XGEMConfig
+from experiments.times import times
 from trainers import multi_label, progressive, vae
 from trainers.optimiser import OptimiserConfig
 
@@ -19,22 +19,13 @@ _RATE = 1e-3  # released: 2e-4
 _WEIGHTS = ProgressiveWeights(adversarial=0.1, compatibility=1.0, reconstruction=10.0, cycle=10.0)
 
 
-def _times(num_steps: int, evaluate_every: int) -> dict[str, Any]:
-    return {
-        "num_steps": num_steps,
-        "evaluate_every": evaluate_every,
-        "checkpoint_every": 2 * evaluate_every,
-        "log_every": 25,
-    }
-
-
 def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> multi_label.Config:
     return multi_label.Config(
         model="resnet_small",
         optimiser=OptimiserConfig(name="adam", learning_rate=2e-3, weight_decay=1e-3),
         batch_size=batch_size,
         select="auc",
-        **_times(num_steps, evaluate_every),
+        **times(num_steps, evaluate_every),
     )
 
 
@@ -51,12 +42,12 @@ def _explainer(
         learning_rate=_RATE,
         batch_size=batch_size,
         select="score",
-        **_times(num_steps, evaluate_every),
+        **times(num_steps, evaluate_every),
     )
 
 
 def _autoencoder(num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...]) -> vae.Config:
-    return vae.Config(filters=filters, learning_rate=1e-3, batch_size=batch_size, **_times(num_steps, evaluate_every))
+    return vae.Config(filters=filters, learning_rate=1e-3, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 SMOKE = Config(

@@ -1,11 +1,11 @@
 """The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting."""
 
 import dataclasses
-from typing import Any
 
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS
+from experiments.times import times
 from trainers import classifier, mask_generator, similar_adversarial
 from trainers.optimiser import OptimiserConfig
 from trainers.similar_adversarial import PlateauConfig
@@ -20,16 +20,6 @@ _PLATEAU_STEPS = 100  # whose mean losses decide when the learning rate falls
 _FILTERS, _HEADS = (8, 16, 32, 64), (16, 8)
 _MASK_STEPS = 300
 _CLASSIFIER_STEPS = 400
-
-
-def times(num_steps: int, evaluate_every: int) -> dict[str, Any]:
-    """A training's length, how often it looks at itself, and half as often saves itself, which takes seconds."""
-    return {
-        "num_steps": num_steps,
-        "evaluate_every": evaluate_every,
-        "checkpoint_every": 2 * evaluate_every,
-        "log_every": 25,
-    }
 
 
 def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
