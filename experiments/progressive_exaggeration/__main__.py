@@ -14,6 +14,7 @@ import experiments.progressive_exaggeration
 from cfx_jax.report import format_claims, format_table
 from experiments import cli
 from experiments.progressive_exaggeration import tables
+from experiments.progressive_exaggeration.chapters import examine
 from experiments.progressive_exaggeration.claims import claims as make_claims
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.images import load_images
@@ -27,27 +28,24 @@ from experiments.stages import Workspace, fingerprint, source_digest
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "progressive_exaggeration")
-    data = load_images(config, workspace)
-    found = study(config, data, workspace)
-    claims = make_claims(config, found, note=data.note)
+    found = study(config, load_images(config, workspace), workspace)
+    chapters = examine(found)
+    claims = make_claims(found, chapters.values())
     folder = results_folder("progressive_exaggeration", config, PRESETS)
 
     def draw() -> None:
-        presenter = Presenter(folder, config, data, found)
+        presenter = Presenter(folder, found, chapters.values())
         presenter.everything()
         presenter.finish(claims, config)
 
     code = source_digest(
         cfx_jax.report, experiments.interval_claims, experiments.presenter, experiments.progressive_exaggeration
     )
-    draw_once(folder, config, fingerprint([config, found.dependencies, code]), draw)
-    shown = [
-        tables.reach_table(config, found),
-        tables.distance_table(config, found),
-        tables.identity_table(config, found),
-    ]
+    depends = [config, found.dependencies, [each.dependencies for each in chapters.values()], code]
+    draw_once(folder, config, fingerprint(depends), draw)
+    shown = [tables.reach_table(found), tables.distance_table(found), tables.identity_table(found)]
     print("", *(format_table(*table) for table in shown), format_claims(claims), sep="\n\n")
-    print(f"\n{data.note}\nReport: {(folder / 'report.html').resolve()}")
+    print(f"\n{found.data.note}\nReport: {(folder / 'report.html').resolve()}")
 
 
 if __name__ == "__main__":

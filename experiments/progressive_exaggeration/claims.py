@@ -1,7 +1,7 @@
 """The paper's orderings, each with an interval over images and a verdict."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -9,48 +9,43 @@ from cfx_jax.metrics import bootstrap_interval, rank_correlation
 from cfx_jax.report import Claim
 from experiments.interval_claims import claim, mean_claim, paired_claim
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.published import GROUPS
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import OURS, XGEM
 from experiments.progressive_exaggeration.tables import own_psnr
 
 
-def claims(config: Config, study: Study, *, note: str) -> list[Claim]:
-    """All claims that these data can test.
-
-    Args:
-        config: of the run.
-        study: what was found.
-        note: what a reader must know to judge them.
-    """
-    found = [*_distances(config, study), *_identity(config, study), *_reach(study)]
-    return [dataclasses.replace(each, note=note) for each in found]
+def claims(study: Study, chapters: Iterable[Chapter]) -> list[Claim]:
+    """All claims that these data can test, in reading order."""
+    found = [*_distances(study), *_identity(study), *_reach(study)]
+    found += [each for chapter in chapters for each in chapter.claims()]
+    return [each if each.note else dataclasses.replace(each, note=study.data.note) for each in found]
 
 
-def _distances(config: Config, study: Study) -> Iterator[Claim]:
+def _distances(study: Study) -> Iterator[Claim]:
     """C1."""
     for group in GROUPS:
-        interval = study.distances.difference[group]
+        interval = study.measures.distances.difference[group]
         if interval is None:
             continue
-        paper = published.distances(config.label, group)
+        paper = published.distances(study.config.label, group)
         yield claim(
             f"C1 {group}",
             f"Explanations by {OURS} are nearer to real images than those by {XGEM}, {group}.",
             {} if paper is None else {OURS: paper[1], XGEM: paper[0]},
-            {name: study.distances.found[group, name].interval.estimate for name in (OURS, XGEM)},
+            {name: study.measures.distances.found[group, name].interval.estimate for name in (OURS, XGEM)},
             interval,
-            f"Fréchet distance of features of {study.extractor}; {OURS} minus {XGEM}",
+            f"Fréchet distance of features of {study.features.extractor.name}; {OURS} minus {XGEM}",
             maximum=0.0,
             strict=True,
         )
 
 
-def _identity(config: Config, study: Study) -> Iterator[Claim]:
+def _identity(study: Study) -> Iterator[Claim]:
     """C4 and C5."""
-    ours, other = (study.identity[name] for name in (OURS, XGEM))
-    paper = published.closeness(config.label)
+    ours, other = (study.measures.identity[name] for name in (OURS, XGEM))
+    paper = published.closeness(study.config.label)
     yield paired_claim(
         "C4",
         f"On faces, explanations by {XGEM} are at least as close to their queries as those by {OURS}.",
@@ -60,7 +55,7 @@ def _identity(config: Config, study: Study) -> Iterator[Claim]:
         minimum=0.0,
     )
     if ours.verified is not None and other.verified is not None:
-        paper = published.verification(config.label)
+        paper = published.verification(study.config.label)
         yield paired_claim(
             "C5",
             f"Explanations by {OURS} show the same person more often than those by {XGEM}.",

@@ -57,6 +57,8 @@ class Config:
     """Training of the autoencoder of xGEM; size and channels are set by the images."""
     xgem: XGEMConfig = field(default_factory=XGEMConfig)
     """The search of xGEM."""
+    chapters: tuple[str, ...] = ()
+    """What is asked beyond the explained label, see ``chapters.CHAPTERS``."""
     num_explained: int = 240
     """Test images that are explained, at most, as many of either decision."""
     inception: str = ""

@@ -11,16 +11,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cfx_jax.metrics import Interval, frechet_distance
-from cfx_jax.models import FeatureExtractor, extract_features
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
-from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.stages import Workspace
 
 _FEWEST = 20  # images of a group from which a distance is computed
 _DRAWS = 200
 
 
-class Features(NamedTuple):
+class Cloud(NamedTuple):
     """Images as vectors, with the classifier's probability of class 1.
 
     Attributes:
@@ -55,7 +52,8 @@ class Distances(NamedTuple):
 
     Attributes:
         found: by group and method.
-        difference: by group, the first method's less the second's, with its interval; None where one has none.
+        difference: by group, the first method's less the second's, with its interval; None where one has none. Empty where
+            there is one method only.
         real: by group, the distance of two halves of the real images.
     """
 
@@ -64,28 +62,12 @@ class Distances(NamedTuple):
     real: Mapping[str, float]
 
 
-def features_of_sweep(
-    extractor: FeatureExtractor, found: Sweeps, depends: object, batch_size: int, workspace: Workspace
-) -> Features:
-    """Every image of every series, as vectors."""
-
-    def compute() -> dict[str, np.ndarray]:
-        images = np.asarray(found.found.images)
-        flat = images.reshape(-1, *images.shape[2:])
-        return {
-            "values": extract_features(extractor, flat, batch_size=batch_size, progress=f"features of {found.name}")
-        }
-
-    values = workspace.cached(f"features {found.name}", [depends, found.identity], compute)["values"]
-    return Features(values, np.asarray(found.found.probabilities).ravel())
-
-
-def distances(real: Features, fakes: Mapping[str, Features], *, seed: int) -> Distances:
+def distances(real: Cloud, fakes: Mapping[str, Cloud], *, seed: int) -> Distances:
     """All groups of all methods.
 
     Args:
         real: the test images.
-        fakes: by method, the first of which is compared with the second.
+        fakes: by method; where there are several, the first is compared with the second.
         seed: of the choice of images and of the bootstrap.
     """
     found: dict[tuple[str, str], Distance] = {}
@@ -103,9 +85,10 @@ def distances(real: Features, fakes: Mapping[str, Features], *, seed: int) -> Di
             enough = len(values) >= _FEWEST and number >= _FEWEST
             drawn[name] = _bootstrap(reals[:number], values[:number], rng) if enough else np.full(1 + _DRAWS, np.nan)
             found[group, name] = Distance(_interval(drawn[name]), number if enough else 0, len(values))
-        first, second, *_ = drawn.values()
-        between = first - second
-        difference[group] = None if np.isnan(between).any() else _interval(between)
+        if len(drawn) > 1:
+            first, second, *_ = drawn.values()
+            between = first - second
+            difference[group] = None if np.isnan(between).any() else _interval(between)
     return Distances(found, difference, halves)
 
 

@@ -13,8 +13,6 @@ from jaxtyping import Int
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.report import CurvePanel, Line, Sweep, curve, sweep_grid, write_knob
 from experiments.presenter import Figure
-from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import Sweeps
 from experiments.progressive_exaggeration.tables import ranges
@@ -24,8 +22,6 @@ class Gallery(NamedTuple):
     """What the figures are drawn from, and where to."""
 
     folder: Path
-    config: Config
-    data: Data
     study: Study
 
     def sweeps(self) -> list[Figure]:
@@ -37,9 +33,9 @@ class Gallery(NamedTuple):
         return write_knob(
             self.folder / "knob.html",
             self._shown(self.study.sweeps[0]),
-            title=f"What would have to change: {self.data.class_names[1]}",
-            class_names=self.data.class_names,
-            note=self.data.note,
+            title=f"What would have to change: {self.study.data.class_names[1]}",
+            class_names=self.study.data.class_names,
+            note=self.study.data.note,
             smooth=True,
         )
 
@@ -47,7 +43,7 @@ class Gallery(NamedTuple):
         """Figure 3: the probability reached against the one asked for."""
         panels = [self._panel(each) for each in self.study.sweeps]
         path = self.folder / "figure_3_compatibility.png"
-        curve(path, panels, note=self.data.note)
+        curve(path, panels, note=self.study.data.note)
         return Figure(
             path,
             "As the paper's Figure 3: mean probability of the explanations against the desired one, by the probability of"
@@ -57,7 +53,7 @@ class Gallery(NamedTuple):
 
     def _sweeps(self, number: int, found: Sweeps) -> Figure:
         path = self.folder / f"figure_sweeps_{('ours', 'xgem')[number]}.png"
-        sweep_grid(path, self._shown(found), class_name=self.data.class_names[1], note=self.data.note)
+        sweep_grid(path, self._shown(found), class_name=self.study.data.class_names[1], note=self.study.data.note)
         return Figure(
             path,
             f"The series of some test images by {found.name}.",
@@ -75,7 +71,7 @@ class Gallery(NamedTuple):
         return CurvePanel(lines=lines, x_label="desired", y_label="achieved", title=found.name, y_range=(-0.02, 1.02))
 
     def _shown(self, found: Sweeps) -> list[Sweep]:
-        images, numbers = self.study.queries.arrays["image"], self._chosen(found)
+        images, numbers = self.study.subject.queries.arrays["image"], self._chosen(found)
         return [
             Sweep(
                 images=np.clip(np.asarray(found.found.images[row]), 0, 1),
@@ -92,5 +88,5 @@ class Gallery(NamedTuple):
     def _chosen(self, found: Sweeps) -> Int[np.ndarray, " m"]:
         """The first queries of either decision."""
         decided = np.asarray(found.found.probability) >= 0.5
-        each = self.config.num_shown // 2
+        each = self.study.config.num_shown // 2
         return np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)])

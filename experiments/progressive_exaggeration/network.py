@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from cfx_jax.data import Transform, random_flip
 from cfx_jax.metrics import roc_auc
-from cfx_jax.models import FeatureExtractor, classifier_extractor, inception_extractor, one_label, per_image
+from cfx_jax.models import one_label, per_image
 from cfx_jax.objectives import Classifier
 from experiments.image_set import predict
 from experiments.normalisation import fit_to_images
@@ -85,10 +85,3 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
 def augmentation(config: Config) -> Transform | None:
     """The augmentation of all trainings."""
     return random_flip("horizontal") if config.mirrored else None
-
-
-def features_of(config: Config, judge: Network) -> FeatureExtractor:
-    """What Fréchet distances compare: Inception's features where there is a file of its weights, else the judge's."""
-    if config.inception:
-        return inception_extractor(config.inception)
-    return classifier_extractor(judge.model, name=f"{config.classifier.model} trained on these images")

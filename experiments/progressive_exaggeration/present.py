@@ -1,12 +1,12 @@
 """Writes every table and figure, the claims, and the page that holds them all."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from experiments import presenter
 from experiments.progressive_exaggeration import tables
-from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.figures import Gallery
-from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.study import Study
 
 
@@ -15,14 +15,13 @@ class Presenter(presenter.Presenter):
 
     Args:
         folder: where everything is written.
-        config: of the run.
-        data: whose note stands beside every figure.
         study: what was found.
+        chapters: what was found beyond the explained label, in reading order.
     """
 
-    def __init__(self, folder: Path, config: Config, data: Data, study: Study) -> None:
-        self._config, self._data, self._study = config, data, study
-        self._gallery = Gallery(folder, config, data, study)
+    def __init__(self, folder: Path, study: Study, chapters: Iterable[Chapter]) -> None:
+        self._study, self._chapters, data = study, chapters, study.data
+        self._gallery = Gallery(folder, study)
         super().__init__(
             folder,
             "Explanation by progressive exaggeration",
@@ -37,6 +36,8 @@ class Presenter(presenter.Presenter):
         self._sweeps()
         self._distances()
         self._identity()
+        for chapter in self._chapters:
+            chapter.present(self)
         self._classifiers()
 
     def _sweeps(self) -> None:
@@ -47,7 +48,7 @@ class Presenter(presenter.Presenter):
         self.figures(*self._gallery.sweeps())
         self.table(
             "table_reach",
-            tables.reach_table(self._config, self._study),
+            tables.reach_table(self._study),
             "On all queries: Spearman's correlation of desired and achieved probability and their mean difference, the share"
             " of decisions turned over at the opposite extreme, PSNR in dB of the drawing for the query's own bin, and the"
             " mean difference of the two extremes. Findings: an explainer that turns over few decisions has collapsed."
@@ -65,34 +66,34 @@ class Presenter(presenter.Presenter):
         self.report.section("Do they look like data")
         self.table(
             "table_1_distances",
-            tables.distance_table(self._config, self._study),
-            f"Table 1: Fréchet distance to test images of features of {self._study.extractor}, by what the classifier makes"
-            " of the explanations: present is a probability of at least 0.9, absent below 0.1. 'images' are compared, of"
-            " each kind; 'reached' are all that a method has in the group. The last column is the distance of two halves"
-            " of the real images. Brackets: 95 % bootstrap intervals over images.",
+            tables.distance_table(self._study),
+            f"Table 1: Fréchet distance to test images of features of {self._study.features.extractor.name}, by what the"
+            " classifier makes of the explanations: present is a probability of at least 0.9, absent below 0.1. 'images'"
+            " are compared, of each kind; 'reached' are all that a method has in the group. The last column is the distance"
+            " of two halves of the real images. Brackets: 95 % bootstrap intervals over images.",
         )
 
     def _identity(self) -> None:
-        found = self._study.verifier
-        stand_in = (
-            ""
-            if found is None
-            else " 'verified' is by a stand-in for a network that recognises faces: the cosine distance of features of"
-            f" {self._study.extractor}, below {found.threshold:.3g}, where {found.error:.1%} of real pairs of either kind"
-            " are judged wrongly."
-        )
+        found = self._study.measures.verifier
+        stand_in = ""
+        if found is not None:
+            stand_in = (
+                " 'verified' is by a stand-in for a network that recognises faces: the cosine distance of features of"
+                f" {self._study.features.extractor.name}, below {found.threshold:.3g}, where {found.error:.1%} of real pairs"
+                " of either kind are judged wrongly."
+            )
         self.report.section("Do they show the same person")
         self.table(
             "table_2_identity",
-            tables.identity_table(self._config, self._study),
+            tables.identity_table(self._study),
             "Table 2: latent space closeness, the share of explanations that are nearer to their query than to any other"
-            f" query's explanation; it falls as queries get more.{stand_in}",
+            " query's explanation, by each method's own encoder; it falls as queries get more." + stand_in,
         )
 
     def _classifiers(self) -> None:
         self.report.section("The classifiers")
         self.table(
             "table_labels",
-            tables.label_table(self._data, self._study),
+            tables.label_table(self._study),
             "Area under the ROC curve of each label on the test images.",
         )

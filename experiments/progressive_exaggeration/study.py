@@ -1,72 +1,68 @@
-"""Everything that the tables, figures and claims are made from, each stage kept by what it depends on."""
+"""What the tables, figures and claims of the explained label are made from, each stage kept by what it depends on."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from cfx_jax.callables import call
-from cfx_jax.metrics import cosine_distance
-from cfx_jax.models import FeatureExtractor, extract_features
-from cfx_jax.parallel import map_examples
-from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.distances import Distances, Features, distances, features_of_sweep
-from experiments.progressive_exaggeration.identity import Verifier, calibrate, closeness
+from experiments.progressive_exaggeration.distances import Cloud, Distances, distances
+from experiments.progressive_exaggeration.features import Features, features_by
+from experiments.progressive_exaggeration.identity import Identity, Verifier, calibrate, identity_of
 from experiments.progressive_exaggeration.images import Data
-from experiments.progressive_exaggeration.network import EXPLAINED, JUDGE, Network, features_of, train_network
-from experiments.progressive_exaggeration.sweeps import (
-    Sweeps,
-    choose_queries,
-    sweep,
-    train_explainer,
-    xgem_sweep,
-)
+from experiments.progressive_exaggeration.network import EXPLAINED, JUDGE, Network, train_network
+from experiments.progressive_exaggeration.subject import Subject, subject_of
+from experiments.progressive_exaggeration.sweeps import Sweeps, seen_by, sweep, train_explainer, xgem_sweep
 from experiments.stages import Workspace
-
-
-class Identity(NamedTuple):
-    """Table 2 for one method, each (n, k), of every query and bin.
-
-    Attributes:
-        closeness: by the judge's features.
-        verified: None where no pair of pictures of one person is known.
-    """
-
-    closeness: Bool[np.ndarray, "n k"]
-    verified: Bool[np.ndarray, "n k"] | None
 
 
 class Study(NamedTuple):
     """What was found.
 
     Attributes:
-        network: the explained classifier.
+        config: of the run.
+        workspace: keeps all that was computed.
+        subject: the explained label, with the classifier and the queries.
         judge: a second classifier, of another seed.
-        queries: the explained test images.
+        features: what is compared by distances.
         sweeps: the paper's method, then xGEM.
         seen_by_judge: the judge's probability of the label for every explanation of the paper's method (n, k).
-        extractor: the name of the network whose features are compared.
-        distances: Table 1.
-        identity: Table 2, by method.
-        verifier: of its second half; None where there is none.
+        measures: Tables 1 and 2.
     """
 
-    network: Network
+    config: Config
+    workspace: Workspace
+    subject: Subject
     judge: Network
-    queries: ImageSet
+    features: Features
     sweeps: tuple[Sweeps, Sweeps]
     seen_by_judge: Float[np.ndarray, "n k"]
-    extractor: str
-    distances: Distances
-    identity: Mapping[str, Identity]
-    verifier: Verifier | None
+    measures: "Measures"
+
+    @property
+    def data(self) -> Data:
+        """The images."""
+        return self.subject.data
 
     @property
     def dependencies(self) -> object:
         """What all of it depends on, besides the configuration."""
         return [self.judge.identity, [each.identity for each in self.sweeps]]
+
+
+class Measures(NamedTuple):
+    """Tables 1 and 2 for some methods.
+
+    Attributes:
+        distances: Table 1.
+        identity: Table 2, by method.
+        verifier: of its second half; None where there is none.
+    """
+
+    distances: Distances
+    identity: Mapping[str, Identity]
+    verifier: Verifier | None
 
 
 def study(config: Config, data: Data, workspace: Workspace) -> Study:
@@ -76,83 +72,35 @@ def study(config: Config, data: Data, workspace: Workspace) -> Study:
         InputError: as the trainers; classifiers that nothing can be explained of.
     """
     network, judge = (train_network(name, config, data, workspace) for name in (EXPLAINED, JUDGE))
-    classifier, depends = network.of_label(data.explained), [network.identity, data.explained]
-    queries = choose_queries(config, data, network.logits[:, data.explained])
-    explainer = train_explainer(config.explainer, classifier, depends, config, data, workspace)
-    sweeps = (
-        sweep(explainer, classifier, queries, config, workspace),
-        xgem_sweep(classifier, depends, queries, config, data, workspace),
-    )
-    extractor = features_of(config, judge)
-    of_network = [extractor.name, judge.identity]
-    real = Features(
-        _features(extractor, "test", data.test.images, of_network, config, workspace), _probability(network, data)
-    )
-    fakes = {each.name: features_of_sweep(extractor, each, of_network, config.batch_size, workspace) for each in sweeps}
-    own = _features(extractor, "queries", queries, of_network, config, workspace)
-    verifier = _verifier(extractor, data, real, of_network, config, workspace)
-    identity = {each.name: _identity(own, fakes[each.name], each, verifier) for each in sweeps}
+    subject = subject_of(config, data, network, data.explained)
+    explainer = train_explainer(config.explainer, subject, config, workspace)
+    sweeps = sweep(explainer, subject, config, workspace), xgem_sweep(subject, config, workspace)
+    features = features_by(config, judge, workspace)
+    seen = seen_by(judge, sweeps[0], config, workspace)[..., subject.label]
     return Study(
-        network,
-        judge,
-        queries,
-        sweeps,
-        _seen(judge, data, sweeps[0], config, workspace),
-        extractor.name,
-        distances(real, fakes, seed=config.seed),
-        identity,
-        verifier,
+        config, workspace, subject, judge, features, sweeps, seen, measure(subject, sweeps, features, seed=config.seed)
     )
 
 
-def _probability(network: Network, data: Data) -> Float[np.ndarray, " n"]:
-    return 1 / (1 + np.exp(-network.logits[:, data.explained].astype(np.float64)))
+def measure(subject: Subject, sweeps: tuple[Sweeps, ...], features: Features, *, seed: int) -> Measures:
+    """Tables 1 and 2 of one subject.
+
+    Args:
+        subject: what is explained.
+        sweeps: by one method or several; names differ.
+        features: what is compared.
+        seed: of the choice of images, of pairs, and of the bootstrap.
+    """
+    test = subject.data.test.images
+    real, again = features.of_images(test), features.of_counterfactuals(test)
+    verifier = None if again is None else calibrate(real, again, seed=seed)
+    clouds = {each.name: _cloud(each, features) for each in sweeps}
+    identity = {
+        each.name: identity_of(each, subject.queries, features, verifier, features.workspace) for each in sweeps
+    }
+    return Measures(distances(Cloud(real, subject.probability), clouds, seed=seed), identity, verifier)
 
 
-def _features(
-    extractor: FeatureExtractor, name: str, images: ImageSet, depends: object, config: Config, workspace: Workspace
-) -> Float[np.ndarray, "n d"]:
-    def compute() -> dict[str, np.ndarray]:
-        return {"values": extract_features(extractor, images.arrays["image"], batch_size=config.batch_size)}
-
-    return workspace.cached(f"features {name}", [depends, images.identity], compute)["values"]
-
-
-def _verifier(
-    extractor: FeatureExtractor, data: Data, real: Features, depends: object, config: Config, workspace: Workspace
-) -> Verifier | None:
-    """Calibrated on the test images and their true counterfactuals, which show the same people."""
-    arrays = data.test.images.arrays
-    if "counterfactual" not in arrays:
-        return None
-
-    def compute() -> dict[str, np.ndarray]:
-        return {"values": extract_features(extractor, arrays["counterfactual"], batch_size=config.batch_size)}
-
-    again = workspace.cached("features counterfactuals", [depends, data.test.images.identity], compute)["values"]
-    return calibrate(real.values, again, seed=config.seed)
-
-
-def _identity(own: Float[np.ndarray, "n d"], fake: Features, found: Sweeps, verifier: Verifier | None) -> Identity:
-    bins = found.found.images.shape[1]
-    explanations = fake.values.reshape(len(own), bins, -1)
-    verified = None
-    if verifier is not None:
-        away = [cosine_distance(own, explanations[:, each]) for each in range(bins)]
-        verified = np.stack(away, axis=1) < verifier.threshold
-    return Identity(closeness(own, explanations), verified)
-
-
-def _seen(judge: Network, data: Data, found: Sweeps, config: Config, workspace: Workspace) -> Float[np.ndarray, "n k"]:
-    """What a classifier says that the explainer was not trained against; noise for one network moves another little."""
-
-    def compute() -> dict[str, np.ndarray]:
-        images = np.asarray(found.found.images)
-        flat = images.reshape(-1, *images.shape[2:])
-        logits = map_examples(
-            call, judge.of_label(data.explained), flat, batch_size=config.batch_size * images.shape[1]
-        )
-        odds = (logits[:, 1] - logits[:, 0]).astype(np.float64)
-        return {"values": (1 / (1 + np.exp(-odds))).reshape(images.shape[:2])}
-
-    return workspace.cached("judged", [judge.identity, data.explained, found.identity], compute)["values"]
+def _cloud(found: Sweeps, features: Features) -> Cloud:
+    vectors, probabilities = features.of_sweeps(found), np.asarray(found.found.probabilities)
+    return Cloud(vectors.reshape(probabilities.size, -1), probabilities.ravel())

@@ -1,8 +1,10 @@
 """The explanations of the test images: by the trained explainer, and by xGEM in the latents of an autoencoder."""
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import optax
 from jax.tree_util import Partial
@@ -10,16 +12,13 @@ from jaxtyping import Float, Int
 
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
-from cfx_jax.errors import InputError
 from cfx_jax.metrics import flipped
 from cfx_jax.models import exaggerator_of, generator_of
-from cfx_jax.objectives import Classifier
 from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import map_examples
-from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.images import Data
-from experiments.progressive_exaggeration.network import augmentation
+from experiments.progressive_exaggeration.network import Network, augmentation
+from experiments.progressive_exaggeration.subject import Subject
 from experiments.stages import Arrays, Workspace
 from trainers import progressive as explainer_trainer
 from trainers import vae as vae_trainer
@@ -47,16 +46,23 @@ class Sweeps(NamedTuple):
         name: of the method.
         found: with leading axis n; ``images`` (n, k, h, w, c).
         identity: what all of it depends on.
+        encode: one image and its bin -> its latent in the method's own coder, a pytree.
     """
 
     name: str
     found: Exaggeration
     identity: object
+    encode: Callable[..., Any]
 
     @property
     def opposite(self) -> Int[np.ndarray, " n"]:
         """The bin at the opposite extreme of each query's decision."""
         return np.where(self.found.probability >= 0.5, 0, self.found.images.shape[1] - 1)
+
+    @property
+    def extremes(self) -> Float[np.ndarray, "n h w c"]:
+        """The image for that bin."""
+        return np.asarray(self.found.images)[np.arange(len(self.opposite)), self.opposite]
 
     @property
     def crossed(self) -> Float[np.ndarray, " n"]:
@@ -70,47 +76,25 @@ class Sweeps(NamedTuple):
         return np.asarray(self.found.images)[np.arange(len(self.found.source_bin)), np.asarray(self.found.source_bin)]
 
 
-def choose_queries(config: Config, data: Data, logits: Float[np.ndarray, " n"]) -> ImageSet:
-    """The first test images of either decision, as many of each.
-
-    Raises:
-        InputError: a classifier that never decides on one of the two.
-    """
-    decided = logits >= 0
-    each = min(config.num_explained // 2, int(decided.sum()), int((~decided).sum()))
-    if each == 0:
-        raise InputError(
-            f"classifier: expected decisions both ways on the test images, got {data.class_names[int(decided[0])]!r} for all"
-            f" {len(decided)}: train longer (--classifier.num-steps)"
-        )
-    return data.test.images.take(np.sort(np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)])))
-
-
 def train_explainer(
-    settings: explainer_trainer.Config,
-    classifier: Classifier,
-    depends: object,
-    config: Config,
-    data: Data,
-    workspace: Workspace,
+    settings: explainer_trainer.Config, subject: Subject, config: Config, workspace: Workspace
 ) -> Explainer:
-    """Trains encoder and generator for one classifier, or reads them from the workspace.
+    """Trains encoder and generator for one subject, or reads them from the workspace.
 
     Args:
         settings: of the training; channels are set by the images.
-        classifier: one image -> two logits.
-        depends: what the classifier's answers depend on.
+        subject: what is explained.
         config: names the augmentation.
-        data: the images.
         workspace: keeps the weights.
     """
+    data = subject.data
     settings = dataclasses.replace(settings, in_channels=data.validation.pixels.shape[-1])
-    identity = [settings, depends, data.train.images.identity, config.mirrored]
+    identity = [settings, subject.identity, data.train.images.identity, config.mirrored]
     folder = workspace.folder("explainer", identity)
-    print(f"explainer: {settings.num_steps} steps in {folder}", flush=True)
+    print(f"explainer of {data.names[subject.label]!r}: {settings.num_steps} steps in {folder}", flush=True)
     model = explainer_trainer.train(
         settings,
-        classifier,
+        subject.classifier,
         data.train.images.source,
         data.train.images.indices,
         {"image": data.validation.pixels[:_VALIDATED]},
@@ -120,25 +104,23 @@ def train_explainer(
     return Explainer(exaggerator_of(model), identity)
 
 
-def sweep(
-    explainer: Explainer, classifier: Classifier, queries: ImageSet, config: Config, workspace: Workspace
-) -> Sweeps:
+def sweep(explainer: Explainer, subject: Subject, config: Config, workspace: Workspace, *, name: str = OURS) -> Sweeps:
     """The explanation of every query for every bin, kept in the workspace."""
-    identity = [explainer.identity, queries.identity]
+    identity = [explainer.identity, subject.queries.identity]
 
     def compute() -> Arrays:
-        explain = Partial(progressive, explainer.explain, classifier)
-        return _arrays(
-            map_examples(call, explain, queries.arrays["image"], batch_size=config.batch_size, progress="sweeps")
-        )
+        explain = Partial(progressive, explainer.explain, subject.classifier)
+        pixels = subject.queries.arrays["image"]
+        return _arrays(map_examples(call, explain, pixels, batch_size=config.batch_size, progress="sweeps"))
 
-    return Sweeps(OURS, Exaggeration(**workspace.cached("sweeps", identity, compute)), identity)
+    return Sweeps(
+        name, Exaggeration(**workspace.cached("sweeps", identity, compute)), identity, explainer.explain.encode
+    )
 
 
-def xgem_sweep(
-    classifier: Classifier, depends: object, queries: ImageSet, config: Config, data: Data, workspace: Workspace
-) -> Sweeps:
+def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps:
     """The series of xGEM for every query; its autoencoder is trained, or read from the workspace."""
+    data = subject.data
     height, width, channels = data.validation.pixels.shape[1:]
     settings = dataclasses.replace(config.vae, size=(height, width), in_channels=channels)
     coder_identity = [settings, data.train.images.identity, config.mirrored]
@@ -152,14 +134,14 @@ def xgem_sweep(
         folder,
         augment=augmentation(config),
     )
-    identity = [coder_identity, depends, config.xgem, queries.identity]
+    identity = [coder_identity, subject.identity, config.xgem, subject.queries.identity]
 
     def compute() -> Arrays:
         search = config.xgem
         found = xgem_batch(
             generator_of(model),
-            classifier,
-            queries.arrays["image"],
+            subject.classifier,
+            subject.queries.arrays["image"],
             from_optax(optax.adam(search.learning_rate), num_steps=search.num_steps),
             weight=search.weight,
             until=search.until,
@@ -169,7 +151,26 @@ def xgem_sweep(
         )
         return _arrays(found.series)
 
-    return Sweeps(XGEM, Exaggeration(**workspace.cached("xGEM", identity, compute)), identity)
+    encode = Partial(_mean_latent, generator_of(model).encode)
+    return Sweeps(XGEM, Exaggeration(**workspace.cached("xGEM", identity, compute)), identity, encode)
+
+
+def seen_by(judge: Network, found: Sweeps, config: Config, workspace: Workspace) -> Float[np.ndarray, "n k labels"]:
+    """What a classifier that the explainer was not trained against says of every image: the probability of each label."""
+
+    def compute() -> Arrays:
+        images = np.asarray(found.found.images)
+        flat = images.reshape(-1, *images.shape[2:])
+        logits = map_examples(call, judge.outputs, flat, batch_size=config.batch_size * images.shape[1])
+        return {"values": np.asarray(jax.nn.sigmoid(logits)).reshape(*images.shape[:2], -1)}
+
+    return workspace.cached("judged", [judge.identity, found.identity], compute)["values"]
+
+
+def _mean_latent(encode: Callable[..., Any], image: Float[jax.Array, "h w c"], bin: Int[jax.Array, ""]) -> jax.Array:
+    del bin
+    mean, _ = encode(image)
+    return mean
 
 
 def _arrays(found: Exaggeration) -> Arrays:

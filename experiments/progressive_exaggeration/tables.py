@@ -7,8 +7,6 @@ import numpy as np
 from cfx_jax.metrics import bootstrap_interval, compatibility_curve, rank_correlation
 from experiments.presenter import Table
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.published import GROUPS
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import Sweeps, spread
@@ -18,16 +16,16 @@ _FINEST = 1e-6  # mean square that images of 8 bits tell nothing below
 _NOTHING = 1 / 255  # mean difference of extremes that images of 8 bits hardly show
 
 
-def remarks(found: Sweeps, config: Config) -> str:
+def remarks(found: Sweeps, collapsed: float) -> str:
     """What is wrong with a method, in a few words: images that leave all bins alike turn one of the two decisions over."""
     decided = np.asarray(found.found.probability) >= 0.5
     share = min(float(found.crossed[decided == each].mean()) for each in (False, True))
     if float(spread(found).mean()) < _NOTHING:
         return "collapsed: all bins look alike"
-    return f"collapsed: turns over {share:.0%} of one decision" if share < config.collapsed else "none"
+    return f"collapsed: turns over {share:.0%} of one decision" if share < collapsed else "none"
 
 
-def reach_table(config: Config, study: Study) -> Table:
+def reach_table(study: Study) -> Table:
     """What each method reaches on the queries."""
     columns = ["method", "rank correlation", "error", "turned over", "PSNR own bin", "spread", "findings"]
     rows = []
@@ -42,7 +40,7 @@ def reach_table(config: Config, study: Study) -> Table:
                 bootstrap_interval(each.crossed),
                 bootstrap_interval(own_psnr(study, each)),
                 float(spread(each).mean()),
-                remarks(each, config),
+                remarks(each, study.config.collapsed),
             ]
         )
     return columns, rows
@@ -50,7 +48,7 @@ def reach_table(config: Config, study: Study) -> Table:
 
 def own_psnr(study: Study, found: Sweeps) -> np.ndarray:
     """PSNR of each query's drawing for its own bin, in decibels, at most 60."""
-    squared = np.square(study.queries.arrays["image"] - found.reconstructions, dtype=np.float64).mean((1, 2, 3))
+    squared = np.square(study.subject.queries.arrays["image"] - found.reconstructions, dtype=np.float64).mean((1, 2, 3))
     return -10 * np.log10(np.maximum(squared, _FINEST))
 
 
@@ -75,14 +73,14 @@ def ranges(probability: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
     return [(each / _RANGES, (each + 1) / _RANGES, which == each) for each in range(_RANGES)]
 
 
-def distance_table(config: Config, study: Study) -> Table:
+def distance_table(study: Study) -> Table:
     """Table 1."""
     columns = ["group", "method", "distance", "paper", "images", "reached", "halves of real"]
     rows = []
     for group in GROUPS:
-        paper = published.distances(config.label, group)
+        paper = published.distances(study.config.label, group)
         for number, each in enumerate(study.sweeps):
-            found = study.distances.found[group, each.name]
+            found = study.measures.distances.found[group, each.name]
             printed = None if paper is None else paper[1 - number]
             rows.append(
                 [
@@ -92,19 +90,19 @@ def distance_table(config: Config, study: Study) -> Table:
                     printed,
                     found.num_images,
                     found.reached,
-                    study.distances.real[group],
+                    study.measures.distances.real[group],
                 ]
             )
     return columns, rows
 
 
-def identity_table(config: Config, study: Study) -> Table:
+def identity_table(study: Study) -> Table:
     """Table 2."""
     columns = ["method", "closeness", "paper closeness", "verified", "paper verified", "queries"]
-    papers = published.closeness(config.label), published.verification(config.label)
+    papers = published.closeness(study.config.label), published.verification(study.config.label)
     rows = []
     for number, each in enumerate(study.sweeps):
-        found = study.identity[each.name]
+        found = study.measures.identity[each.name]
         printed = [None if paper is None else paper[1 - number] for paper in papers]
         verified = None if found.verified is None else bootstrap_interval(found.verified.mean(axis=1))
         rows.append(
@@ -120,9 +118,9 @@ def identity_table(config: Config, study: Study) -> Table:
     return columns, rows
 
 
-def label_table(data: Data, study: Study) -> Table:
+def label_table(study: Study) -> Table:
     """How well both classifiers know the labels."""
     columns = ["label", "AUC", "AUC of the second classifier", "share of test images"]
-    shares = data.test.labels.mean(axis=0)
-    rows = [list(row) for row in zip(data.names, study.network.auc, study.judge.auc, shares, strict=True)]
+    shares = study.data.test.labels.mean(axis=0)
+    rows = [list(row) for row in zip(study.data.names, study.subject.network.auc, study.judge.auc, shares, strict=True)]
     return columns, [[name, *map(float, numbers)] for name, *numbers in rows]

@@ -11,11 +11,13 @@ from cfx_jax.errors import InputError
 from experiments.image_set import ImageSet, StoredImages
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.__main__ import main
-from experiments.progressive_exaggeration.distances import Features, distances
+from experiments.progressive_exaggeration.distances import Cloud, distances
 from experiments.progressive_exaggeration.identity import calibrate, closeness
 from experiments.progressive_exaggeration.images import Data, Part, load_images
+from experiments.progressive_exaggeration.network import Network
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
-from experiments.progressive_exaggeration.sweeps import Sweeps, choose_queries, spread
+from experiments.progressive_exaggeration.subject import subject_of
+from experiments.progressive_exaggeration.sweeps import Sweeps, spread
 from experiments.progressive_exaggeration.tables import ranges, remarks
 from experiments.stages import Workspace
 
@@ -29,7 +31,7 @@ def made_up(reach):
     images = np.broadcast_to(levels[:, None, None, None], (4, 10, 2, 2, 1))
     desired = np.broadcast_to((np.arange(10) + 0.5) / 10, (4, 10))
     probabilities = np.broadcast_to(levels, (4, 10))
-    return Sweeps("made up", Exaggeration(images, probabilities, desired, (own * 10).astype(int), own), None)
+    return Sweeps("made up", Exaggeration(images, probabilities, desired, (own * 10).astype(int), own), None, None)
 
 
 def test_every_preset_knows_its_name():
@@ -57,9 +59,9 @@ def test_decisions_are_turned_over_at_the_opposite_extreme():
 
 
 def test_a_sweep_that_turns_nothing_over_is_reported_as_collapsed():
-    assert remarks(made_up(1.0), SMOKE) == "none"
-    assert remarks(made_up(-1.0), SMOKE) == "collapsed: turns over 0% of one decision"
-    assert remarks(made_up(0.0), SMOKE) == "collapsed: all bins look alike"
+    assert remarks(made_up(1.0), SMOKE.collapsed) == "none"
+    assert remarks(made_up(-1.0), SMOKE.collapsed) == "collapsed: turns over 0% of one decision"
+    assert remarks(made_up(0.0), SMOKE.collapsed) == "collapsed: all bins look alike"
 
 
 def test_queries_of_either_decision_are_as_many():
@@ -67,15 +69,22 @@ def test_queries_of_either_decision_are_as_many():
     part = Part(ImageSet.whole(source, "made up"), np.zeros((9, 1), int))
     data = Data(part, part, part, ("yes",), ("no", "yes"), 0, "")
     logits = np.array([1.0, 1, 1, 1, 1, 1, -1, 1, -1])
-    np.testing.assert_array_equal(choose_queries(SMOKE, data, logits).indices, [0, 1, 6, 8])
-    with pytest.raises(InputError, match="expected decisions both ways on the test images, got 'yes' for all 9"):
-        choose_queries(SMOKE, data, np.ones(9))
+
+    def classifier(logits):
+        return Network(None, logits[:, None], np.ones(1), None)
+
+    subject = subject_of(SMOKE, data, classifier(logits), 0)
+    np.testing.assert_array_equal(subject.queries.indices, [0, 1, 6, 8])
+    np.testing.assert_allclose(subject.probability[[0, 6]], [0.731059, 0.268941], rtol=1e-5)
+    message = "classifier of 'yes': expected decisions both ways on the test images, got yes for all 9"
+    with pytest.raises(InputError, match=message):
+        subject_of(SMOKE, data, classifier(np.ones(9)), 0)
 
 
 def test_distances_compare_as_many_images_of_every_method():
-    real = Features(RNG.normal(size=(300, 3)), np.full(300, 0.95))
-    near = Features(RNG.normal(size=(200, 3)), np.repeat([0.95, 0.05], 100))
-    far = Features(RNG.normal(size=(60, 3)) + 3, np.full(60, 0.95))
+    real = Cloud(RNG.normal(size=(300, 3)), np.full(300, 0.95))
+    near = Cloud(RNG.normal(size=(200, 3)), np.repeat([0.95, 0.05], 100))
+    far = Cloud(RNG.normal(size=(60, 3)) + 3, np.full(60, 0.95))
     found = distances(real, {"near": near, "far": far}, seed=0)
     assert {found.found["present", name].num_images for name in ("near", "far")} == {60}
     # The means lie 3 apart in each of three features.

@@ -1,0 +1,62 @@
+"""What is explained: one label of a classifier, on test images of either decision."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import Classifier
+from experiments.image_set import ImageSet
+from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.images import Data
+from experiments.progressive_exaggeration.network import Network
+
+
+class Subject(NamedTuple):
+    """A label of a classifier.
+
+    Attributes:
+        data: the images that the classifier was tested on, and that explainers are trained on.
+        network: the classifier of all labels.
+        label: position of the explained one.
+        queries: the test images that are explained, as many of either decision.
+    """
+
+    data: Data
+    network: Network
+    label: int
+    queries: ImageSet
+
+    @property
+    def classifier(self) -> Classifier:
+        """One image -> two logits."""
+        return self.network.of_label(self.label)
+
+    @property
+    def identity(self) -> object:
+        """What the classifier's answers depend on."""
+        return [self.network.identity, self.label]
+
+    @property
+    def probability(self) -> Float[np.ndarray, " n"]:
+        """Of the label, for every test image."""
+        return np.asarray(jax.nn.sigmoid(self.network.logits[:, self.label]))
+
+
+def subject_of(config: Config, data: Data, network: Network, label: int) -> Subject:
+    """A label with the first test images of either decision as its queries.
+
+    Raises:
+        InputError: a classifier that never decides on one of the two.
+    """
+    decided = network.logits[:, label] >= 0
+    each = min(config.num_explained // 2, int(decided.sum()), int((~decided).sum()))
+    if each == 0:
+        raise InputError(
+            f"classifier of {data.names[label]!r}: expected decisions both ways on the test images, got"
+            f" {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer (--classifier.num-steps)"
+        )
+    chosen = np.sort(np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)]))
+    return Subject(data, network, label, data.test.images.take(chosen))
