@@ -17,7 +17,10 @@ from experiments.stages import Arrays
 _AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x 3
 _BATCH = 256
 _PICTURES = ("image", "counterfactual")
-_MASKS = ("eye_mask", "body_mask", "lesion_mask", "annotation_mask", "counterfactual_lesion_mask")
+_MASKS = (
+    "eye_mask", "body_mask", "lung_mask", "heart_mask", "lesion_mask", "annotation_mask", "counterfactual_heart_mask",
+    "counterfactual_lesion_mask",
+)  # fmt: skip
 _FIELDS = {"label", *_PICTURES, *_MASKS}
 
 
@@ -78,8 +81,9 @@ class ImageSet:
 
     @cached_property
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """All images in memory: ``image``, ``label``, and where there are any ``eye_mask``, ``body_mask``, ``lesion_mask``,
-        ``annotation_mask``, ``counterfactual`` and ``counterfactual_lesion_mask``."""
+        """All images in memory: ``image``, ``label``, and where there are any ``counterfactual``, ``eye_mask``,
+        ``body_mask``, ``lung_mask``, ``heart_mask``, ``lesion_mask``, ``annotation_mask``, and the counterfactual's
+        ``counterfactual_heart_mask`` and ``counterfactual_lesion_mask``."""
         kept = _FIELDS & set(self.source[int(self.indices[0])])
         return load_arrays(self.source, self.indices, fields=sorted(kept))
 

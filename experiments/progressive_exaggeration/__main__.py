@@ -17,6 +17,7 @@ from experiments.progressive_exaggeration import tables
 from experiments.progressive_exaggeration.chapters import examine
 from experiments.progressive_exaggeration.claims import claims as make_claims
 from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.human_study import write_human_study
 from experiments.progressive_exaggeration.images import load_images
 from experiments.progressive_exaggeration.present import Presenter
 from experiments.progressive_exaggeration.presets import PRESETS
@@ -37,6 +38,8 @@ def main(config: Config) -> None:
         presenter = Presenter(folder, found, chapters.values())
         presenter.everything()
         presenter.finish(claims, config)
+        if config.human_items:
+            write_human_study(folder / "human_study", found, chapters)
 
     code = source_digest(
         cfx_jax.report, experiments.interval_claims, experiments.presenter, experiments.progressive_exaggeration

@@ -6,6 +6,10 @@ from typing import Protocol
 from cfx_jax.checks import check_choice
 from cfx_jax.report import Claim
 from experiments.presenter import Presenter
+from experiments.progressive_exaggeration.ablation import ablation
+from experiments.progressive_exaggeration.attributes import attributes
+from experiments.progressive_exaggeration.bias import bias
+from experiments.progressive_exaggeration.saliency import saliency
 from experiments.progressive_exaggeration.study import Study
 
 
@@ -23,7 +27,12 @@ class Chapter(Protocol):
         """The paper's orderings that it can test."""
 
 
-CHAPTERS: Mapping[str, Callable[[Study], Chapter]] = {}
+CHAPTERS: Mapping[str, Callable[[Study], Chapter]] = {
+    "saliency": saliency,
+    "bias": bias,
+    "attributes": attributes,
+    "ablation": ablation,
+}
 
 
 def examine(study: Study) -> dict[str, Chapter]:

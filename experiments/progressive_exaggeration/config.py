@@ -36,6 +36,8 @@ class Config:
     """Class folders in the order of the labels; the last is explained. Empty: the two that there are, by name."""
     label: str = "smiling"
     """The label that is explained, of those that the images have; a folder has only that of its last class."""
+    labels: tuple[str, ...] = ()
+    """The labels that the classifier has, of those that the images have, the explained one among them; empty: all."""
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 128)."""
     channels: Literal[1, 3] = 3
@@ -59,6 +61,12 @@ class Config:
     """The search of xGEM."""
     chapters: tuple[str, ...] = ()
     """What is asked beyond the explained label, see ``chapters.CHAPTERS``."""
+    chapter_steps: int = 0
+    """Steps of the explainers of chapters; 0 for as many as of the first one."""
+    confounder: str = "male"
+    """The label that the chapter "bias" binds to the explained one; CelebA's is 'Male'."""
+    human_items: int = 0
+    """Queries of each task of the questionnaire for people (paper: 200, 100 and 200); 0 writes none."""
     num_explained: int = 240
     """Test images that are explained, at most, as many of either decision."""
     inception: str = ""

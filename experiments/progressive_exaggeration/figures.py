@@ -4,6 +4,7 @@ Which images a figure shows is decided by the order of the shuffled test set and
 how an explanation looks.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from jaxtyping import Int
 
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.report import CurvePanel, Line, Sweep, curve, sweep_grid, write_knob
+from experiments.image_set import ImageSet
 from experiments.presenter import Figure
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import Sweeps
@@ -71,22 +73,26 @@ class Gallery(NamedTuple):
         return CurvePanel(lines=lines, x_label="desired", y_label="achieved", title=found.name, y_range=(-0.02, 1.02))
 
     def _shown(self, found: Sweeps) -> list[Sweep]:
-        images, numbers = self.study.subject.queries.arrays["image"], self._chosen(found)
-        return [
-            Sweep(
-                images=np.clip(np.asarray(found.found.images[row]), 0, 1),
-                original=images[row],
-                probabilities=np.asarray(found.found.probabilities[row]),
-                desired=np.asarray(found.found.desired[row]),
-                source_bin=int(found.found.source_bin[row]),
-                probability=float(found.found.probability[row]),
-                name=f"test image {int(row) + 1}",
-            )
-            for row in numbers
-        ]
+        return shown(found, self.study.subject.queries, self._chosen(found))
 
     def _chosen(self, found: Sweeps) -> Int[np.ndarray, " m"]:
         """The first queries of either decision."""
         decided = np.asarray(found.found.probability) >= 0.5
         each = self.study.config.num_shown // 2
         return np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)])
+
+
+def shown(found: Sweeps, queries: ImageSet, rows: Iterable[int]) -> list[Sweep]:
+    """Some queries' series as the figures and the knob take them."""
+    return [
+        Sweep(
+            images=np.clip(np.asarray(found.found.images[row]), 0, 1),
+            original=queries.arrays["image"][row],
+            probabilities=np.asarray(found.found.probabilities[row]),
+            desired=np.asarray(found.found.desired[row]),
+            source_bin=int(found.found.source_bin[row]),
+            probability=float(found.found.probability[row]),
+            name=f"test image {int(row) + 1}",
+        )
+        for row in rows
+    ]

@@ -1,21 +1,17 @@
-"""The images with their labels: drawn by a program, CelebA, or a user's folder; split once and for all."""
+"""The images with their labels, split once and for all."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.checks import check_choice
-from cfx_jax.data import SyntheticFaces, load_arrays, split
-from cfx_jax.data.sources.face_world import ATTRIBUTES
+from cfx_jax.data import split
 from cfx_jax.errors import InputError
-from experiments.folder_images import FOLDER_NOTE, load_folder
-from experiments.image_set import ImageSet, StoredImages
+from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
+from experiments.progressive_exaggeration.sources import Source, open_source
 from experiments.stages import Workspace
-
-_DRAWN = ("image", "label", "attributes", "counterfactual")
 
 
 class Part(NamedTuple):
@@ -42,7 +38,7 @@ class Data(NamedTuple):
     """The image sets.
 
     Attributes:
-        train, validation, test: disjoint.
+        train, validation, test: disjoint, by patient where patients are known.
         names: of the labels.
         class_names: what not having and having the explained label is called.
         explained: position of the explained label among the names.
@@ -63,15 +59,6 @@ class Data(NamedTuple):
         return [part.images.identity for part in (self.train, self.validation, self.test)]
 
 
-class _Source(NamedTuple):
-    """All images of one kind with all labels, and a note."""
-
-    images: ImageSet
-    labels: Int[np.ndarray, "n k"]
-    names: tuple[str, ...]
-    note: str
-
-
 def load_images(config: Config, workspace: Workspace) -> Data:
     """Opens or draws the images and splits them.
 
@@ -79,17 +66,16 @@ def load_images(config: Config, workspace: Workspace) -> Data:
         InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the images do not have; shares
             that leave nothing for training.
     """
-    kind, _, path = config.data.partition(":")
     rest = 1 - config.validation - config.test
     if rest <= 0:
         raise InputError(f"--validation, --test: expected a sum below 1, got {1 - rest:g}")
-    source = _open(config, kind, path, workspace)
+    source = _chosen(config, open_source(config, workspace))
     explained = len(source.names) - 1
     if len(source.names) > 1:
         check_choice(config.label, source.names, name="--label")
         explained = source.names.index(config.label)
     shares = {"train": rest, "validation": config.validation, "test": config.test}
-    positions = split(source.labels[:, explained], shares, seed=config.seed)
+    positions = split(source.labels[:, explained], shares, seed=config.seed, groups=source.patients)
     rng = np.random.default_rng(config.seed)
     parts = {}
     for name, items in positions.items():
@@ -100,53 +86,13 @@ def load_images(config: Config, workspace: Workspace) -> Data:
     return Data(**parts, names=source.names, class_names=class_names, explained=explained, note=source.note)
 
 
-def _open(config: Config, kind: str, path: str, workspace: Workspace) -> _Source:
-    if config.data == "faces":
-        return _faces(config, workspace)
-    if kind in _OPENERS and path:
-        return _OPENERS[kind](config, path, workspace)
-    raise InputError(f"--data: expected 'faces', 'celeba:PATH' or 'folder:PATH', got {config.data!r}")
-
-
-def _faces(config: Config, workspace: Workspace) -> _Source:
-    _check_no_classes(config)
-    check_choice(config.label, ATTRIBUTES, name="--label")
-    options: dict[str, Any] = {
-        "num_images": config.num_images,
-        "size": config.image_size,
-        "seed": config.seed,
-        "attribute": config.label,
-    }
-
-    def draw() -> dict[str, np.ndarray]:
-        source = SyntheticFaces(**options)
-        return load_arrays(source, np.arange(len(source)), fields=_DRAWN, progress=True)
-
-    arrays = workspace.cached("synthetic-faces", options, draw)
-    names = SyntheticFaces(1, attribute=config.label).class_names
-    images = ImageSet.whole(StoredImages(arrays, names), ["synthetic", "faces", options])
-    return _Source(images, arrays["attributes"], ATTRIBUTES, "Synthetic faces: drawn by a program, of nobody.")
-
-
-def _folder(config: Config, path: str, workspace: Workspace) -> _Source:
-    del workspace
-    images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
-    return _Source(images, images.labels[:, None], (images.class_names[-1],), FOLDER_NOTE)
-
-
-def _celeba(config: Config, path: str, workspace: Workspace) -> _Source:
-    from cfx_jax.data.face_sets import CelebA
-
-    _check_no_classes(config)
-    check_choice(config.label, CelebA.attribute_names, name="--label")
-    source = CelebA(path, workspace.root / "sets", attribute=config.label, size=config.image_size)
-    labels = np.asarray(source.attributes)
-    return _Source(ImageSet.whole(source, source.identity), labels, tuple(source.attribute_names), "CelebA.")
-
-
-_OPENERS: Mapping[str, Callable[[Config, str, Workspace], _Source]] = {"folder": _folder, "celeba": _celeba}
-
-
-def _check_no_classes(config: Config) -> None:
-    if config.classes:
-        raise InputError(f"--classes: expected none with --data {config.data}, which has its own: leave it out")
+def _chosen(config: Config, source: Source) -> Source:
+    """Those labels of a source that the classifier is to have."""
+    for each in config.labels:
+        check_choice(each, source.names, name="--labels")
+    if not config.labels:
+        return source
+    if config.label not in config.labels:
+        raise InputError(f"--labels: expected {config.label!r}, which is explained, among them, got {config.labels}")
+    columns = [source.names.index(each) for each in config.labels]
+    return source._replace(labels=source.labels[:, columns], names=config.labels)

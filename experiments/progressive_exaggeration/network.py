@@ -53,7 +53,7 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
     """Trains a classifier of all labels, or reads it from the workspace.
 
     Args:
-        name: ``EXPLAINED``, or ``JUDGE`` for the same training from another seed.
+        name: ``EXPLAINED`` or another, or ``JUDGE`` for the same training from another seed.
         config: of the run.
         data: the images and labels.
         workspace: keeps the weights.
@@ -61,7 +61,9 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
     seed = config.classifier.seed + (_JUDGE_SEED if name == JUDGE else 0)
     fitted = fit_to_images(config.classifier, data.train.images, workspace)
     settings = dataclasses.replace(fitted, num_classes=len(data.names), seed=seed)
-    identity = [settings, data.train.images.identity, data.validation.images.identity, config.mirrored]
+    identity = [
+        settings, data.names, data.train.images.identity, data.validation.images.identity, config.mirrored
+    ]  # fmt: skip
     folder = workspace.folder(name, identity)
     print(f"{name}: {settings.num_steps} steps in {folder}", flush=True)
     model = trainer.train(

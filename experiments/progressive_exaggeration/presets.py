@@ -10,11 +10,11 @@ from trainers.optimiser import OptimiserConfig
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CLASSIFIER_STEPS = 500
-_EXPLAINER_STEPS = 500
+_EXPLAINER_STEPS, _CHAPTER_STEPS = 600, 450
 _VAE_STEPS = 600
-_FILTERS, _DISCRIMINATOR = (8, 16, 32, 64, 64), (8, 16, 32, 64)
+_FILTERS, _DISCRIMINATOR = (16, 32, 64), (8, 16, 32, 64)
 _CRITIC_STEPS = 1  # released: 5
-_RATE = 1e-3  # released: 2e-4
+_RATE, _FIRST_MOMENT = 2e-3, 0.5  # released: 2e-4, 0
 # Published: 1, 1, 100, 100. The classifier has more to say, so that its probability is reached within few steps.
 _WEIGHTS = ProgressiveWeights(adversarial=0.1, compatibility=1.0, reconstruction=10.0, cycle=10.0)
 
@@ -40,6 +40,7 @@ def _explainer(
         weights=_WEIGHTS,
         critic_steps=_CRITIC_STEPS,
         learning_rate=_RATE,
+        first_moment=_FIRST_MOMENT,
         batch_size=batch_size,
         select="score",
         **times(num_steps, evaluate_every),
@@ -60,6 +61,8 @@ SMOKE = Config(
     explainer=_explainer(2, 4, 2, (4, 4, 8), (4, 4)),
     vae=_autoencoder(4, 4, 4, (4, 8)),
     xgem=XGEMConfig(num_steps=3),
+    chapters=("saliency", "bias"),
+    human_items=2,
     num_explained=24,
     num_shown=2,
     batch_size=8,
@@ -67,20 +70,28 @@ SMOKE = Config(
 
 DEMO = Config(
     preset="demo",
+    image_size=48,
     classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
-    explainer=_explainer(_EXPLAINER_STEPS, 8, 125, _FILTERS, _DISCRIMINATOR),
+    explainer=_explainer(_EXPLAINER_STEPS, 16, 150, _FILTERS, _DISCRIMINATOR),
     vae=_autoencoder(_VAE_STEPS, 32, 200, (16, 32, 64, 64)),
+    chapters=("saliency", "bias"),
+    chapter_steps=_CHAPTER_STEPS,
+    human_items=10,
 )
 
-IMAGES = dataclasses.replace(DEMO, preset="images", data="folder:PATH")
+IMAGES = dataclasses.replace(DEMO, preset="images", data="folder:PATH", image_size=64, chapters=("saliency",))
 
 PAPER = Config(
     preset="paper",
     data="celeba:PATH",
     label="Smiling",
+    labels=("Smiling", "Young", "No_Beard", "Heavy_Makeup", "Black_Hair", "Bangs", "Male"),
+    confounder="Male",
     image_size=128,
     mirrored=False,
     vae=vae.Config(filters=(64, 128, 256, 512, 512)),
+    chapters=("saliency", "bias", "attributes", "ablation"),
+    human_items=200,
     num_explained=5000,
     batch_size=32,
 )

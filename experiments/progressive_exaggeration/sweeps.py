@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
+from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.metrics import flipped
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
@@ -102,6 +103,23 @@ def train_explainer(
         augment=augmentation(config),
     )
     return Explainer(exaggerator_of(model), identity)
+
+
+def further_explainer(
+    subject: Subject, config: Config, workspace: Workspace, *, weights: ProgressiveWeights | None = None
+) -> Explainer:
+    """An explainer of a chapter: trained as the first one, for as many steps as chapters may take.
+
+    Args:
+        subject, config, workspace: as in ``train_explainer``.
+        weights: of the generator's loss, where they are others.
+    """
+    settings = dataclasses.replace(
+        config.explainer,
+        num_steps=config.chapter_steps or config.explainer.num_steps,
+        weights=weights or config.explainer.weights,
+    )
+    return train_explainer(settings, subject, config, workspace)
 
 
 def sweep(explainer: Explainer, subject: Subject, config: Config, workspace: Workspace, *, name: str = OURS) -> Sweeps:

@@ -7,9 +7,9 @@ import numpy as np
 from cfx_jax.metrics import bootstrap_interval, compatibility_curve, rank_correlation
 from experiments.presenter import Table
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.published import GROUPS
-from experiments.progressive_exaggeration.study import Study
-from experiments.progressive_exaggeration.sweeps import Sweeps, spread
+from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
+from experiments.progressive_exaggeration.study import Measures, Study
+from experiments.progressive_exaggeration.sweeps import OURS, Sweeps, spread
 
 _RANGES = 5  # of the queries' own probability, one curve each
 _FINEST = 1e-6  # mean square that images of 8 bits tell nothing below
@@ -116,6 +116,21 @@ def identity_table(study: Study) -> Table:
             ]
         )
     return columns, rows
+
+
+def measure_columns() -> list[str]:
+    """Names of the cells of ``measure_cells``."""
+    names = (PRESENT, ABSENT, OVERALL, "closeness", "verified")
+    return [column for name in names for column in (name, f"paper {name}")]
+
+
+def measure_cells(measures: Measures, paper: published.Row | None) -> list[Any]:
+    """Tables 1 and 2 of the paper's method in one row, each beside the paper's, as Tables 5 and 6 print them."""
+    identity, distances = measures.identity[OURS], measures.distances.found
+    own: list[Any] = [distances[group, OURS].interval for group in (PRESENT, ABSENT, OVERALL)]
+    own.append(bootstrap_interval(identity.closeness.mean(axis=1)))
+    own.append(None if identity.verified is None else bootstrap_interval(identity.verified.mean(axis=1)))
+    return [cell for pair in zip(own, paper or (None,) * len(own), strict=True) for cell in pair]
 
 
 def label_table(study: Study) -> Table:

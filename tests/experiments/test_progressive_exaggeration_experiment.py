@@ -119,7 +119,7 @@ def test_ranges_part_the_queries_in_five():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data": "cats"}, "--data: expected 'faces', 'celeba:PATH' or 'folder:PATH', got 'cats'"),
+        ({"data": "cats"}, "--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH' or 'folder:PATH', got 'cats'"),
         ({"label": "happy"}, "--label: expected one of 'smiling', 'young'"),
         ({"test": 0.9}, "--validation, --test: expected a sum below 1"),
         ({"classes": ("a", "b")}, "--classes: expected none with --data faces"),

@@ -1,0 +1,246 @@
+"""Table 3 and Figure 6: whether the explanations of a classifier show what it has confounded with the label.
+
+Two classifiers of the label alone are trained on as many images: in the biased set every image with the label has the
+confounder too (every smiling face is a man's), in the other both classes have it as often as not. Validation images and
+queries are the same. Both explainers are trained on all training images, so that they differ by their classifiers alone:
+images that carry the bias would teach it to an explainer by themselves (Cohen et al. 2018), which the paper's may have.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cfx_jax.checks import check_choice
+from cfx_jax.errors import InputError
+from cfx_jax.metrics import bootstrap_interval
+from cfx_jax.report import Claim, sweep_grid
+from experiments.image_set import predict
+from experiments.interval_claims import mean_claim, paired_claim
+from experiments.presenter import Figure, Presenter, Table
+from experiments.progressive_exaggeration import published
+from experiments.progressive_exaggeration.figures import shown
+from experiments.progressive_exaggeration.images import Data, Part
+from experiments.progressive_exaggeration.network import train_network
+from experiments.progressive_exaggeration.study import Study
+from experiments.progressive_exaggeration.subject import Subject
+from experiments.progressive_exaggeration.sweeps import Sweeps, further_explainer, seen_by, sweep
+
+BIASED, UNBIASED = "biased", "unbiased"
+
+
+class Shown(NamedTuple):
+    """What the oracle sees in the explanations of one classifier.
+
+    Attributes:
+        sweeps: the explanations.
+        auc: the area under the classifier's ROC curve on the test images.
+        extremes: whether the explanations for the lowest and the highest bin show the confounder (n, 2).
+        reconstructions: the same of the drawings for the queries' own bins (n,).
+    """
+
+    sweeps: Sweeps
+    auc: float
+    extremes: Bool[np.ndarray, "n 2"]
+    reconstructions: Bool[np.ndarray, " n"]
+
+
+class Bias(NamedTuple):
+    """Both classifiers.
+
+    Attributes:
+        study: of the label.
+        confounder: its name.
+        truth: whether each query has the confounder (n,).
+        oracle: whether the oracle says so (n,).
+        found: by classifier.
+    """
+
+    study: Study
+    confounder: str
+    truth: Bool[np.ndarray, " n"]
+    oracle: Bool[np.ndarray, " n"]
+    found: Mapping[str, Shown]
+
+    @property
+    def dependencies(self) -> object:
+        """What all of it depends on."""
+        return [self.confounder, [each.sweeps.identity for each in self.found.values()]]
+
+    def changed(self, name: str, target: int) -> Float[np.ndarray, " n"]:
+        """1 where an explanation towards a class has not its query's confounder: the mean is the confounding metric."""
+        return (self.found[name].extremes[:, target] != self.truth).astype(float)
+
+    def present(self, presenter: Presenter) -> None:
+        """Writes its section."""
+        data = self.study.data
+        presenter.report.section(
+            "Does the classifier confound",
+            f"Two classifiers of {data.names[data.explained]!r}: where one was trained, all images with it are"
+            f" {self.confounder}, too.",
+        )
+        presenter.table(
+            "table_3_confounding",
+            self._table(),
+            f"Table 3: share of the explanations that an oracle of {self.confounder!r} sees it in, and share whose oracle's"
+            " answer is not the query's truth, the confounding metric, for the lowest and the highest bin and for the"
+            " query's own. The oracle is the second classifier; 'queries' is what it says of these themselves. Brackets:"
+            " 95 % bootstrap intervals.",
+        )
+        presenter.figures(*(self._figure(presenter, name) for name in self.found))
+
+    def claims(self) -> Iterator[Claim]:
+        """C7, C8 and C9."""
+        metric, share = "share of explanations that change the confounder", "share of explanations that show it"
+        for target in (0, 1):
+            name = self.study.data.class_names[target]
+            printed = {each: published.CONFOUNDING[each][target] for each in (BIASED, UNBIASED)}
+            yield paired_claim(
+                f"C7 to {name}",
+                f"Explanations to {name!r} of the biased classifier change the confounder more often.",
+                {each: row[1] for each, row in printed.items()},
+                {each: self.changed(each, target) for each in (BIASED, UNBIASED)},
+                metric,
+                minimum=0.0,
+                strict=True,
+            )
+            yield mean_claim(
+                f"C8 to {name}",
+                f"Explanations to {name!r} of the unbiased classifier show the confounder about as often as not.",
+                {UNBIASED: printed[UNBIASED][0]},
+                self.found[UNBIASED].extremes[:, target].astype(float),
+                share,
+                minimum=0.4,
+                maximum=0.6,
+            )
+        yield mean_claim(
+            "C9",
+            f"Explanations to {self.study.data.class_names[0]!r} of the biased classifier mostly lack the confounder.",
+            {BIASED: published.CONFOUNDING[BIASED][0][0]},
+            self.found[BIASED].extremes[:, 0].astype(float),
+            share,
+            maximum=0.5,
+            strict=True,
+        )
+
+    def _table(self) -> Table:
+        columns = ["classifier", "AUC", "explanations", "show it", "paper", "change it", "paper change", "images"]
+        rows: list[list[object]] = []
+        for name, found in self.found.items():
+            for target in (0, 1):
+                share, change = published.CONFOUNDING[name][target]
+                rows.append(
+                    [
+                        name,
+                        found.auc,
+                        f"to {self.study.data.class_names[target]}",
+                        bootstrap_interval(found.extremes[:, target].astype(float)),
+                        share,
+                        bootstrap_interval(self.changed(name, target)),
+                        change,
+                        len(self.truth),
+                    ]
+                )
+            rows.append([name, found.auc, "of the own bin", *self._row(found.reconstructions)])
+        rows.append(["none", None, "queries", *self._row(self.oracle)])
+        return columns, rows
+
+    def _row(self, seen: Bool[np.ndarray, " n"]) -> list[object]:
+        shows, changes = (bootstrap_interval(values.astype(float)) for values in (seen, seen != self.truth))
+        return [shows, None, changes, None, len(seen)]
+
+    def _figure(self, presenter: Presenter, name: str) -> Figure:
+        """Queries without the label, one with the confounder and one without: what is added to them."""
+        decided = np.asarray(self.found[name].sweeps.found.probability) >= 0.5
+        rows = [int(np.flatnonzero(self.truth == has)[0]) for has in (False, True) if (self.truth == has).any()]
+        rows += [int(each) for each in np.flatnonzero(decided & self.truth)[:1]]
+        path = presenter.folder / f"figure_6_{name}.png"
+        series = shown(self.found[name].sweeps, self.study.subject.queries, dict.fromkeys(rows))
+        sweep_grid(path, series, class_name=self.study.data.class_names[1], note=presenter.note)
+        return Figure(
+            path,
+            f"As the paper's Figure 6: what the {name} classifier has to see in some images.",
+            "Grid: queries, and the same image drawn for rising probabilities.",
+        )
+
+
+def bias(study: Study) -> Bias:
+    """Trains both classifiers and their explainers.
+
+    Raises:
+        InputError: the images do not have the confounder as a label, or too few have it both ways.
+    """
+    data, name = study.data, study.config.confounder
+    check_choice(name, tuple(each for each in data.names if each != data.names[data.explained]), name="--confounder")
+    confounder, found = data.names.index(name), {}
+    has_label, has_it = (data.train.labels[:, each].astype(bool) for each in (data.explained, confounder))
+    for each, chosen in confounded_and_not(has_label, has_it, seed=study.config.seed).items():
+        found[each] = _shown(study, each, chosen, confounder)
+    oracle = predict(study.judge.outputs, study.subject.queries)[:, confounder] >= 0
+    of_query = {int(index): row for row, index in enumerate(data.test.images.indices)}
+    rows = [of_query[int(index)] for index in study.subject.queries.indices]
+    return Bias(study, name, data.test.labels[rows, confounder].astype(bool), oracle, found)
+
+
+def confounded_and_not(
+    has_label: Bool[np.ndarray, " n"], has_confounder: Bool[np.ndarray, " n"], *, seed: int
+) -> dict[str, Int[np.ndarray, " m"]]:
+    """Positions of two sets of as many images of each class.
+
+    Args:
+        has_label: of each image.
+        has_confounder: of each image.
+        seed: of the choice.
+
+    Returns:
+        By ``BIASED``, where all images with the label have the confounder, and ``UNBIASED``, where half of them have;
+        half of those without the label have it in both.
+
+    Raises:
+        InputError: fewer than two images of one of the four kinds.
+    """
+    rng = np.random.default_rng(seed)
+    kinds = {
+        (label, other): rng.permutation(np.flatnonzero((has_label == label) & (has_confounder == other)))
+        for label in (False, True)
+        for other in (False, True)
+    }
+    half = min(len(kinds[True, True]) // 2, *(len(each) for each in kinds.values()))
+    if half < 1:
+        raise InputError(
+            "--confounder: expected at least two training images with and without it in either class, got"
+            f" {', '.join(str(len(each)) for each in kinds.values())}: choose another"
+        )
+    negatives = [kinds[False, other][:half] for other in (False, True)]
+    mixed = [kinds[True, other][:half] for other in (False, True)]
+    return {
+        BIASED: np.sort(np.concatenate([*negatives, kinds[True, True][: 2 * half]])),
+        UNBIASED: np.sort(np.concatenate([*negatives, *mixed])),
+    }
+
+
+def _shown(study: Study, name: str, chosen: Int[np.ndarray, " m"], confounder: int) -> Shown:
+    config, workspace, own = study.config, study.workspace, _of_one_label(study.data)
+    trained_on = own._replace(train=Part(own.train.images.take(chosen), own.train.labels[chosen]))
+    network = train_network(name, config, trained_on, workspace)
+    subject = Subject(own, network, 0, study.subject.queries)
+    found = sweep(further_explainer(subject, config, workspace), subject, config, workspace)
+    seen = seen_by(study.judge, found, config, workspace)[..., confounder] >= 0.5
+    rows = np.arange(len(seen))
+    return Shown(found, float(network.auc[0]), seen[:, [0, -1]], seen[rows, np.asarray(found.found.source_bin)])
+
+
+def _of_one_label(data: Data) -> Data:
+    """The same images with the explained label only."""
+
+    def narrowed(part: Part) -> Part:
+        return Part(part.images, part.labels[:, [data.explained]])
+
+    return data._replace(
+        train=narrowed(data.train),
+        validation=narrowed(data.validation),
+        test=narrowed(data.test),
+        names=(data.names[data.explained],),
+        explained=0,
+    )

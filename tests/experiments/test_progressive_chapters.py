@@ -1,0 +1,195 @@
+"""Chapters of progressive exaggeration on made-up numbers: confounded classifiers, maps, weights, people's answers."""
+
+import dataclasses
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cfx_jax.counterfactuals import Exaggeration
+from cfx_jax.errors import InputError
+from cfx_jax.losses.progressive import ProgressiveWeights
+from cfx_jax.report import read_key
+from experiments import score_votes
+from experiments.image_set import ImageSet, StoredImages
+from experiments.progressive_exaggeration import published
+from experiments.progressive_exaggeration.ablation import BASE, NO_RECONSTRUCTION, SETTINGS, scaled
+from experiments.progressive_exaggeration.bias import BIASED, UNBIASED, Bias, Shown, confounded_and_not
+from experiments.progressive_exaggeration.chapters import CHAPTERS, examine
+from experiments.progressive_exaggeration.human_study import write_human_study
+from experiments.progressive_exaggeration.images import Data, Part, load_images
+from experiments.progressive_exaggeration.network import Network
+from experiments.progressive_exaggeration.presets import SMOKE
+from experiments.progressive_exaggeration.saliency import GRAD_CAM, GRADIENT, INTEGRATED, RANDOM, Saliency
+from experiments.progressive_exaggeration.study import Study
+from experiments.progressive_exaggeration.subject import Subject
+from experiments.progressive_exaggeration.sweeps import OURS, Sweeps
+from experiments.stages import Workspace
+
+RNG = np.random.default_rng(0)
+NUMBER, BINS = 40, 10
+
+
+def made_up_sweeps():
+    """Series that brighten from bin to bin; half of the queries are decided to have the label."""
+    own = np.repeat([0.2, 0.8], NUMBER // 2)
+    images = np.broadcast_to(np.linspace(0, 1, BINS)[:, None, None, None], (NUMBER, BINS, 4, 4, 1))
+    desired = np.broadcast_to((np.arange(BINS) + 0.5) / BINS, (NUMBER, BINS))
+    return Sweeps(OURS, Exaggeration(images, desired, desired, (own * BINS).astype(int), own), None, None)
+
+
+def made_up_study(tmp_path, **options):
+    labels = RNG.integers(2, size=(NUMBER, 2))
+    pixels = np.zeros((NUMBER, 4, 4, 1), np.float32)
+    images = ImageSet.whole(StoredImages({"image": pixels, "label": labels[:, 0]}, ("no", "yes")), "made up")
+    part = Part(images, labels)
+    data = Data(part, part, part, ("glad", "male"), ("not glad", "glad"), 0, "made up")
+    network = Network(None, np.zeros((NUMBER, 2)), np.ones(2), None)
+    config = dataclasses.replace(SMOKE, **options)
+    sweeps = made_up_sweeps()
+    subject = Subject(data, network, 0, images)
+    return Study(config, Workspace(tmp_path), subject, network, None, (sweeps, sweeps), np.zeros((NUMBER, BINS)), None)
+
+
+def made_up_bias(study, *, flips):
+    """The biased classifier's explanations change the confounder in the share ``flips``, the other's never."""
+    truth = np.arange(NUMBER) % 2 == 0
+    changed = truth ^ (np.arange(NUMBER) < flips * NUMBER)
+    found = {
+        BIASED: Shown(study.sweeps[0], 0.9, np.stack([changed, changed], axis=1), truth),
+        UNBIASED: Shown(study.sweeps[0], 0.9, np.stack([truth, truth], axis=1), truth),
+    }
+    return Bias(study, "male", truth, truth, found)
+
+
+def test_in_the_biased_set_all_with_the_label_have_the_confounder_and_in_the_other_half():
+    has_label, has_it = RNG.integers(2, size=(2, 400)).astype(bool)
+    sets = confounded_and_not(has_label, has_it, seed=0)
+    counts = {
+        name: [int((has_label[own] == a).sum()) for a in (False, True)]
+        + [int(has_it[own][has_label[own] == a].sum()) for a in (False, True)]
+        for name, own in sets.items()
+    }
+    without, having, men_without, men_having = counts[BIASED]
+    assert without == having == men_having == 2 * men_without
+    assert counts[UNBIASED] == [without, having, men_without, men_without]
+    assert all(len(np.unique(own)) == len(own) for own in sets.values())
+    # The images without the label are the same, so only those with it tell the classifiers apart.
+    np.testing.assert_array_equal(*(own[~has_label[own]] for own in sets.values()))
+
+
+def test_a_label_that_is_bound_to_the_confounder_already_is_refused():
+    has_label = np.arange(40) < 20
+    with pytest.raises(InputError, match="--confounder: expected at least two training images with and without it"):
+        confounded_and_not(has_label, has_label, seed=0)
+
+
+def test_the_confounding_metric_is_the_share_of_changed_queries(tmp_path):
+    study = made_up_study(tmp_path)
+    found = made_up_bias(study, flips=0.75)
+    assert found.changed(BIASED, 0).mean() == 0.75 and found.changed(UNBIASED, 1).mean() == 0
+    verdicts = {each.id: each.verdict for each in found.claims()}
+    assert verdicts["C7 to glad"] == verdicts["C7 to not glad"] == "holds"
+    assert {each.id: each.verdict for each in made_up_bias(study, flips=0).claims()}["C7 to glad"] == "fails"
+
+
+def test_maps_are_judged_by_the_area_under_the_accuracy(tmp_path):
+    steps = np.linspace(1, 0, 21)
+    falls = {OURS: steps**4, GRADIENT: steps**2, INTEGRATED: steps**2, GRAD_CAM: steps**2, RANDOM: steps}
+    right = {name: np.tile(each, (NUMBER, 1)) for name, each in falls.items()}
+    found = Saliency(made_up_study(tmp_path), {}, right)
+    assert found.area(RANDOM)[0] == pytest.approx(0.5) and found.area(OURS)[0] == pytest.approx(1 / 5, abs=0.01)
+    assert [each.verdict for each in found.claims()] == ["holds", "holds"]
+    worse = Saliency(made_up_study(tmp_path), {}, right | {OURS: np.tile(1 - (1 - steps) ** 4, (NUMBER, 1))})
+    assert [each.verdict for each in worse.claims()] == ["fails", "fails"]
+
+
+def test_the_ablation_multiplies_one_weight_at_a_time_and_has_the_papers_ten_settings():
+    weights = ProgressiveWeights()
+    assert scaled(weights, BASE) == weights
+    assert scaled(weights, NO_RECONSTRUCTION) == dataclasses.replace(weights, reconstruction=0.0, cycle=0.0)
+    assert scaled(weights, (1, 10, 1)) == dataclasses.replace(weights, compatibility=10.0)
+    assert len(set(SETTINGS)) == 10 and all(sum(each != 1 for each in factors) <= 1 for factors in SETTINGS)
+    assert published.ablation(NO_RECONSTRUCTION) == pytest.approx((116.2, 118.9, 72.2, 0.166, 0.0))
+    assert published.attribute("No_Beard") == pytest.approx((79.2, 72.3, 45.4, 0.896, 0.833))
+    assert published.attribute("old") is None
+
+
+def test_the_questionnaire_has_every_task_and_its_key_the_right_answers(tmp_path):
+    study = made_up_study(tmp_path, human_items=6)
+    path = write_human_study(tmp_path / "people", study, {"bias": made_up_bias(study, flips=0.5)})
+    key = read_key(tmp_path / "people" / "key.json")
+    assert {each: key.categories.count(each) for each in set(key.categories)} == {
+        "task 1 easy": 6,
+        "task 1 hard": 6,
+        "task 3 biased": 6,
+        "task 3 unbiased": 6,
+    }
+    page = path.read_text()
+    assert "task 1" not in page and "biased" not in page
+    # The answer to Task 3 is always the label alone; in Task 1 either place holds the higher bin.
+    truth = {kind: {t for t, c in zip(key.truth.tolist(), key.categories, strict=True) if kind in c} for kind in "13"}
+    assert truth["1"] == {0, 1} and truth["3"] == {0}
+
+
+def votes_file(path, key, rater, choices):
+    votes = [{"id": name, "choice": int(choice)} for name, choice in zip(key.ids, choices, strict=True)]
+    document = {"format": "cfx-jax votes", "version": 1, "questionnaire": key.questionnaire, "rater": rater}
+    path.write_text(json.dumps({**document, "votes": votes}))
+    return str(path)
+
+
+def test_votes_are_scored_by_kind_and_task_and_settle_the_papers_orderings(tmp_path, capsys):
+    study = made_up_study(tmp_path, human_items=20)
+    write_human_study(tmp_path, study, {"bias": made_up_bias(study, flips=0.5)})
+    key = read_key(tmp_path / "key.json")
+    hard = np.array(["hard" in each for each in key.categories])
+    files = [
+        votes_file(tmp_path / f"{rater}.json", key, rater, np.where(hard, 1 - key.truth, key.truth)) for rater in "ab"
+    ]
+    score_votes.main(score_votes.Config(key=str(tmp_path / "key.json"), votes=tuple(files)))
+    columns, *rows = [line.split(",") for line in (tmp_path / "table_4_votes.csv").read_text().splitlines()]
+    accuracy = {row[0]: float(row[columns.index("accuracy")]) for row in rows}
+    assert accuracy == {
+        "task 1 easy": 1,
+        "task 1 hard": 0,
+        "task 1": 0.5,
+        "task 3": 1,
+        "task 3 biased": 1,
+        "task 3 unbiased": 1,
+    }
+    claims = json.loads((tmp_path / "table_4_votes_claims.json").read_text())["claims"]
+    assert {each["id"]: each["verdict"] for each in claims} == {"C10": "holds", "C12": "holds"}
+    assert "task 1 easy" in capsys.readouterr().out
+
+
+def test_one_rater_is_refused(tmp_path):
+    with pytest.raises(InputError, match="--votes: expected the files of two raters or more, got 1"):
+        score_votes.main(score_votes.Config(key="key.json", votes=("a.json",)))
+
+
+def test_an_unknown_chapter_is_refused():
+    study = SimpleNamespace(config=dataclasses.replace(SMOKE, chapters=("hearts",)))
+    with pytest.raises(InputError, match=f"--chapters: expected one of '{next(iter(CHAPTERS))}'"):
+        examine(study)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (("smiling", "happy"), "--labels: expected one of 'smiling'"),
+        (("young", "male"), "--labels: expected 'smiling', which is explained, among them"),
+    ],
+)
+def test_impossible_labels_are_refused(tmp_path, labels, message):
+    with pytest.raises(InputError, match=message):
+        load_images(dataclasses.replace(SMOKE, num_images=12, labels=labels), Workspace(tmp_path))
+
+
+def test_a_classifier_can_have_fewer_labels_than_the_images(tmp_path):
+    config = dataclasses.replace(SMOKE, num_images=40, labels=("male", "smiling"))
+    data = load_images(config, Workspace(tmp_path))
+    whole = load_images(dataclasses.replace(config, labels=()), Workspace(tmp_path))
+    assert data.names == ("male", "smiling") and data.explained == 1
+    np.testing.assert_array_equal(data.train.labels, whole.train.labels[:, [2, 0]])
