@@ -33,10 +33,13 @@ from cfx_jax.attributions import (
     smooth_grad,
     vce_saliency,
 )
+from cfx_jax.attributions.latent_saliency import latent_saliency
 from cfx_jax.attributions.slices import of_slice, over_slices
 from cfx_jax.counterfactuals import vce
 from cfx_jax.counterfactuals.cycle import syce, syce_latent_path
 from cfx_jax.counterfactuals.fixed_point import fixed_point
+from cfx_jax.counterfactuals.latent import latent_counterfactual
+from cfx_jax.counterfactuals.latent_shift import latent_shift
 from cfx_jax.counterfactuals.progressive import Exaggerator, progressive
 from cfx_jax.counterfactuals.xgem import xgem
 from cfx_jax.geometry import lp_ball_in_box
@@ -65,6 +68,8 @@ TYPICAL = ("integrated_gradients", "smooth_grad", "vce_l1.5")
 """One with a loop over nodes, one with random draws, one with an optimiser: the three that the fast suite spreads."""
 CHECKED = (
     "integrated_gradients", "smooth_grad", "path_attribution", "gradient", "mask_perturbation", "gradient_descent", "vce_l2",
+    "latent_counterfactual", "latent_counterfactual_of_a_volume", "latent_shift", "latent_shift_gifsplanation",
+    "latent_saliency",
 )  # fmt: skip
 """Those that ``shard_map`` runs with its own check of what differs between devices."""
 
@@ -132,6 +137,23 @@ def methods(scale):
 
     def volume(image):
         return jnp.stack([image, 1 - image, image**2])
+
+    def volume_classifier(volume):
+        return jax.vmap(classifier)(volume).mean(axis=0)
+
+    def descended(image, target=1):
+        return latent_counterfactual(coders[0], classifier, image, target, penalty=0.5, num_steps=STEPS, step_size=0.5)
+
+    def descended_volume(image):
+        options = {"penalty": 0.5, "num_steps": STEPS, "step_size": 0.5, "proximal": True, "slices_per_batch": 2}
+        return latent_counterfactual(coders[0], volume_classifier, volume(image), 1, **options)
+
+    def agnostic(image):
+        positive, negative = descended(image), descended(image, 0)
+        return latent_saliency(positive.reconstruction, positive.image, negative.image)
+
+    def shifted(image, search):
+        return latent_shift(coders[0], classifier, image, 1, search=search)
 
     def volume_score(volume):
         return jnp.prod(jax.vmap(probability)(volume))
@@ -214,6 +236,12 @@ def methods(scale):
             ).map
         ),
         "progressive": lambda key, image: progressive(explainer, decider, image, bins_per_batch=4).saliency,
+        "latent_counterfactual": lambda key, image: descended(image).image,
+        "latent_counterfactual_of_a_volume": lambda key, image: descended_volume(image).image[0],
+        "latent_shift": lambda key, image: shifted(image, "doubling").image,
+        "latent_shift_gifsplanation": lambda key, image: shifted(image, "gifsplanation").image,
+        "latent_shift_latentshift": lambda key, image: shifted(image, "latentshift").image,
+        "latent_saliency": lambda key, image: agnostic(image).map,
         "xgem": lambda key, image: xgem(coders[0], decider, image, descent()).image,
         "register": lambda key, image: registered(image),
         "vce_saliency": lambda key, image: vce_saliency(image, jnp.square(1 - image)),

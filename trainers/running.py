@@ -1,6 +1,6 @@
 """What every training here shares: the state that it changes, its batches, and the run itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -12,9 +12,11 @@ from jax.sharding import Mesh
 from jaxtyping import Int, PRNGKeyArray
 
 from cfx_jax.data import training_batches
+from cfx_jax.data.pipeline import AugmentItem
 from cfx_jax.errors import InputError
 from cfx_jax.training import fit
 from cfx_jax.training.loop import Batches
+from cfx_jax.training.selection import Ties
 
 Batch = Mapping[str, Array]
 Step = Callable[["State", PRNGKeyArray, Batch], tuple["State", dict[str, Array]]]
@@ -79,6 +81,8 @@ def batches_of(
     seed: int,
     balanced: bool,
     augment: Callable[..., Any] | None,
+    fields: Sequence[str] = (),
+    augment_item: AugmentItem | None = None,
 ) -> Batches:
     """This process's share of the training batches; arguments as ``data.training_batches``."""
     return training_batches(
@@ -88,6 +92,8 @@ def batches_of(
         seed=seed,
         balanced=balanced,
         augment=augment,
+        fields=fields,
+        augment_item=augment_item,
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )
@@ -106,6 +112,7 @@ def run(
     data: Mapping[str, str],
     mesh: Mesh,
     progress: bool,
+    ties: Ties = "earlier",
 ) -> State:
     """Trains, or goes on with a training that was stopped.
 
@@ -121,6 +128,7 @@ def run(
         data: what the training depends on besides ``config``, in few words.
         mesh: devices to train on.
         progress: shows a progress bar.
+        ties: whether earlier or later states win ties of ``select``.
 
     Returns:
         The selected state.
@@ -140,6 +148,7 @@ def run(
         evaluate=evaluate,
         evaluate_every=config.evaluate_every,
         select=select,
+        ties=ties,
         checkpoint_every=config.checkpoint_every,
         log_every=config.log_every,
         mesh=mesh,

@@ -12,6 +12,9 @@ from cfx_jax.attributions.integrated_gradients import integrated_gradients as in
 from cfx_jax.attributions.integrated_gradients import (
     integrated_gradients_and_residual as integrated_gradients_and_residual,
 )
+from cfx_jax.attributions.latent_saliency import LatentSaliency as LatentSaliency
+from cfx_jax.attributions.latent_saliency import difference_saliency as difference_saliency
+from cfx_jax.attributions.latent_saliency import latent_saliency as latent_saliency
 from cfx_jax.attributions.mask_perturbation import MaskProblem as MaskProblem
 from cfx_jax.attributions.mask_perturbation import mask_perturbation as mask_perturbation
 from cfx_jax.attributions.path import PathAttribution as PathAttribution

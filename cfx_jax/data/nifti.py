@@ -34,7 +34,12 @@ class Volume(NamedTuple):
 
 
 def read_nifti(
-    path: str | Path, *, sequence: int | None = None, num_sequences: int | None = None, labels: bool = False
+    path: str | Path,
+    *,
+    sequence: int | None = None,
+    num_sequences: int | None = None,
+    labels: bool = False,
+    placed_as: str | Path | None = None,
 ) -> Volume:
     """Reads a volume, with the values that the header's slope and intercept give, in the order that is stated above.
 
@@ -44,23 +49,32 @@ def read_nifti(
             what is there.
         num_sequences: how many sequences the file must have; None takes any number. A file of three axes has 1.
         labels: whether the values are classes: they must be whole numbers, and become int32.
+        placed_as: the file of the image that these voxels belong to one by one; its header tells their order instead of
+            the file's own, which programs for drawing masks write differently.
 
     Returns:
         The volume; (s, h, w) from a file of three axes, and where one sequence is chosen.
 
     Raises:
         InputError: there is no such file, or it is no NIfTI file, is damaged or cut short, has another number of axes or
-            sequences, values that are no finite real numbers (or no whole ones), or an affine matrix that leads nowhere.
+            sequences, values that are no finite real numbers (or no whole ones), an affine matrix that leads nowhere, or
+            another shape than the image that it belongs to.
     """
     path = Path(path)
     image = _opened(path)
+    placed = image if placed_as is None else _opened(Path(placed_as))
+    if placed.shape[:3] != image.shape[:3]:
+        raise InputError(
+            f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got {image.shape[:3]}: copy or "
+            "download both again"
+        )
     found = image.shape[3] if image.ndim == 4 else 1
     if num_sequences is not None and found != num_sequences:
         raise InputError(f"'{path}': expected {num_sequences} sequences, got {found} (shape {image.shape})")
     if sequence is not None and not 0 <= sequence < found:
         raise InputError(f"sequence: expected one of the {found} in '{path}', 0..{found - 1}, got {sequence}")
     values = _values(path, image, sequence if image.ndim == 4 else None, labels)
-    return _oriented(path, values, image.affine)
+    return _oriented(path, values, placed.affine)
 
 
 def resample_volume(

@@ -3,12 +3,13 @@
 A batch is a pure function of (seed, number of the batch): which images it holds, in which order, and how each
 is augmented. So the stream does not depend on the number of threads, and resuming needs the number of the
 next batch only. Image i of the sequence is the same whatever the batch size or the number of processes.
+What is said of images (h, w, c) holds for volumes (s, h, w, c) too.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +20,8 @@ from cfx_jax.data.sampling import SampleOrder
 from cfx_jax.data.source import ImageSource, check_indices, check_labels, labels_of
 from cfx_jax.errors import InputError, import_extra
 
-Augment = Callable[[Float[np.ndarray, "h w c"], np.random.Generator], Float[np.ndarray, "h w c"]]
+Augment = Callable[[Float[np.ndarray, "*s h w c"], np.random.Generator], Float[np.ndarray, "*s h w c"]]
+AugmentItem = Callable[[Mapping[str, Any], np.random.Generator], Mapping[str, Any]]
 
 _NUM_BATCHES = 2**62  # grain asks for a length; this one is not reached
 
@@ -46,6 +48,8 @@ def training_batches(
     seed: int,
     balanced: bool = True,
     augment: Augment | None = None,
+    fields: Sequence[str] = (),
+    augment_item: AugmentItem | None = None,
     process_index: int = 0,
     process_count: int = 1,
     num_threads: int | None = None,
@@ -60,6 +64,9 @@ def training_batches(
         seed: fixes order and augmentation; 0 or more.
         balanced: whether classes alternate, the smaller ones extended by random duplicates.
         augment: ``f(image, rng) -> image``, applied to every image.
+        fields: further arrays of the items, such as saliency maps, that a batch carries under their names.
+        augment_item: ``f(item, rng) -> item``, applied after ``augment`` to the dict of image, label and fields, for
+            changes that must reach several of them.
         process_index: number of this process. Each process reads its own contiguous share of every batch, so
             the shares put together are the batch that a single process would read.
         process_count: number of processes; must divide ``batch_size``.
@@ -67,12 +74,12 @@ def training_batches(
         prefetch: batches read ahead.
 
     Returns:
-        An iterator of dicts ``image`` float32 (b, h, w, c) in [0, 1] and ``label`` int32 (b,), with
+        An iterator of dicts ``image`` float32 (b, h, w, c) in [0, 1], ``label`` int32 (b,) and the fields, with
         ``get_state`` and ``set_state``.
 
     Raises:
         InputError: an argument does not fit, or the first batch, which is read here, does not hold float32
-            images in [0, 1] with labels that are classes.
+            images in [0, 1] with labels that are classes, or lacks a field.
     """
     _check_sizes(batch_size, process_index, process_count)
     num_threads = os.cpu_count() or 1 if num_threads is None else num_threads
@@ -82,7 +89,9 @@ def training_batches(
     positions = check_indices(source, indices)
     order = SampleOrder(labels_of(source)[positions], seed=seed, balanced=balanced)
     share = batch_size // process_count
-    reader = _BatchReader(source, positions, order, augment, batch_size, process_index * share, share)
+    reader = _BatchReader(
+        source, positions, order, augment, tuple(fields), augment_item, batch_size, process_index * share, share
+    )
     _check_batch(reader[0], source.class_names)
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=max(prefetch, num_threads))
     return iter(grain.MapDataset.source(reader).to_iter_dataset(options))
@@ -96,6 +105,8 @@ class _BatchReader:
     positions: Int[np.ndarray, " n"]
     order: SampleOrder
     augment: Augment | None
+    fields: tuple[str, ...]
+    augment_item: AugmentItem | None
     batch_size: int
     offset: int
     share: int
@@ -108,23 +119,30 @@ class _BatchReader:
         items = self.positions[self.order.items(first, self.share)]
         read = [self._read(int(item), first + row) for row, item in enumerate(items)]
         return {
-            "image": _stack([image for image, _ in read]),
-            "label": np.array([label for _, label in read], np.int32),
+            "image": _stack([example["image"] for example in read], name="images"),
+            "label": np.array([example["label"] for example in read], np.int32),
+            **{name: _stack([example[name] for example in read], name=name) for name in self.fields},
         }
 
-    def _read(self, item: int, position: int) -> tuple[np.ndarray, int]:
-        example = self.source[item]
-        image = example["image"]
+    def _read(self, item: int, position: int) -> Mapping[str, Any]:
+        example, rng = _chosen(self.source[item], self.fields), self.order.generator(position)
         if self.augment is not None:
-            image = self.augment(image, self.order.generator(position))
-        return image, example["label"]
+            example["image"] = self.augment(example["image"], rng)
+        return example if self.augment_item is None else self.augment_item(example, rng)
 
 
-def _stack(images: Sequence[np.ndarray]) -> np.ndarray:
+def _chosen(item: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+    for name in fields:
+        if name not in item:
+            raise InputError(f"fields: expected some of {', '.join(item)}, as the source's items have, got {name!r}")
+    return {name: item[name] for name in ("image", "label", *fields)}
+
+
+def _stack(images: Sequence[np.ndarray], *, name: str) -> np.ndarray:
     shapes = sorted({np.shape(image) for image in images})
     if len(shapes) > 1:
         raise InputError(
-            f"images: expected one shape in a batch, got {shapes[0]} and {shapes[1]}: resize in the source, "
+            f"{name}: expected one shape in a batch, got {shapes[0]} and {shapes[1]}: resize in the source, "
             "or crop in `augment`"
         )
     return np.stack(images)
@@ -151,5 +169,6 @@ def _check_batch(batch: dict[str, np.ndarray], class_names: Sequence[str]) -> No
             f"images of the first batch: expected dtype float32, got {images.dtype}: let the source (or "
             "`augment`) return float32 in [0, 1]"
         )
-    check_images(jnp.asarray(images), name="images of the first batch")
+    pictures = images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images  # a volume's slices are images
+    check_images(jnp.asarray(pictures), name="images of the first batch")
     check_labels(labels, class_names)

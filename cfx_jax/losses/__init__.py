@@ -16,6 +16,7 @@ from cfx_jax.losses.mask_generator import MaskGeneratorWeights as MaskGeneratorW
 from cfx_jax.losses.mask_generator import blend as blend
 from cfx_jax.losses.mask_generator import mask_generator_terms as mask_generator_terms
 from cfx_jax.losses.mask_generator import random_backgrounds as random_backgrounds
+from cfx_jax.losses.multi_task import multi_task_terms as multi_task_terms
 from cfx_jax.losses.progressive import ProgressiveWeights as ProgressiveWeights
 from cfx_jax.losses.progressive import compatibility as compatibility
 from cfx_jax.losses.progressive import desired_probability as desired_probability
@@ -32,3 +33,4 @@ from cfx_jax.losses.trades import trades_loss as trades_loss
 from cfx_jax.losses.trades_attack import trades_attack as trades_attack
 from cfx_jax.losses.vae import sample_latents as sample_latents
 from cfx_jax.losses.vae import vae_terms as vae_terms
+from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy as weighted_cross_entropy

@@ -20,6 +20,8 @@ from cfx_jax.metrics.compatibility import flipped as flipped
 from cfx_jax.metrics.confounding import Confounding as Confounding
 from cfx_jax.metrics.confounding import class_discrimination_matrix as class_discrimination_matrix
 from cfx_jax.metrics.confounding import confounding as confounding
+from cfx_jax.metrics.decision_counts import DecisionCounts as DecisionCounts
+from cfx_jax.metrics.decision_counts import decision_counts as decision_counts
 from cfx_jax.metrics.distribution import frechet_distance as frechet_distance
 from cfx_jax.metrics.distribution import kernel_distance as kernel_distance
 from cfx_jax.metrics.faithfulness import area_over_perturbation_curve as area_over_perturbation_curve
@@ -28,6 +30,8 @@ from cfx_jax.metrics.faithfulness import relevance_score as relevance_score
 from cfx_jax.metrics.faithfulness import still_correct as still_correct
 from cfx_jax.metrics.heart_size import HeartSize as HeartSize
 from cfx_jax.metrics.heart_size import heart_size as heart_size
+from cfx_jax.metrics.hit_score import HitScore as HitScore
+from cfx_jax.metrics.hit_score import hit_score as hit_score
 from cfx_jax.metrics.identity import cosine_distance as cosine_distance
 from cfx_jax.metrics.identity import latent_space_closeness as latent_space_closeness
 from cfx_jax.metrics.identity import latent_space_closeness_released as latent_space_closeness_released
@@ -40,6 +44,8 @@ from cfx_jax.metrics.localisation import mask_kappa as mask_kappa
 from cfx_jax.metrics.localisation import precision as precision
 from cfx_jax.metrics.localisation import recall as recall
 from cfx_jax.metrics.localisation_auc import localisation_auc as localisation_auc
+from cfx_jax.metrics.mcnemar import McNemar as McNemar
+from cfx_jax.metrics.mcnemar import mcnemar as mcnemar
 from cfx_jax.metrics.paired_test import PairedTest as PairedTest
 from cfx_jax.metrics.paired_test import paired_test as paired_test
 from cfx_jax.metrics.parameter_randomisation import ParameterRandomisation as ParameterRandomisation

@@ -60,6 +60,25 @@ def as_maps_and_masks(
     return maps, truth
 
 
+def as_tall(volumes: Shaped[np.ndarray, "*batch s h w"], *, name: str) -> Shaped[np.ndarray, "*batch sh w"]:
+    """Volumes as one tall image each, slices below each other, for what does not look at neighbours.
+
+    Args:
+        volumes: of any kind, without channels.
+        name: what a message calls them.
+
+    Raises:
+        InputError: fewer than three axes, or no voxel.
+    """
+    volumes = np.asarray(volumes)
+    if volumes.ndim < 3 or 0 in volumes.shape[-3:]:
+        raise InputError(
+            f"{name}: expected (s, h, w) or a batch (..., s, h, w) with at least one voxel, got {volumes.shape}"
+        )
+    *batch, slices, height, width = volumes.shape
+    return volumes.reshape(*batch, slices * height, width)
+
+
 def _check_pixels(array: np.ndarray, name: str) -> None:
     if array.ndim < 2 or 0 in array.shape[-2:]:
         raise InputError(f"{name}: expected (h, w) or a batch (..., h, w) with at least one pixel, got {array.shape}")

@@ -9,11 +9,10 @@ the table does not show.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 
-from cfx_jax.errors import InputError
 from cfx_jax.metrics.localisation import dice, intersection_over_union, macro_average, mask_kappa
-from cfx_jax.metrics.map_arrays import SPACE, as_maps_and_masks
+from cfx_jax.metrics.map_arrays import SPACE, as_maps_and_masks, as_tall
 from cfx_jax.metrics.thresholding import top_pixels
 
 
@@ -51,7 +50,7 @@ def volume_overlap(
         InputError: fewer than three axes, no voxel, the shapes differ, NaN or infinity in a volume, or a truth with
             other values than 0 and 1.
     """
-    maps, truth = as_maps_and_masks(_as_tall(volumes, "volumes"), _as_tall(truth, "truth"))
+    maps, truth = as_maps_and_masks(as_tall(volumes, name="volumes"), as_tall(truth, name="truth"))
     kept = top_pixels(maps, truth.sum(axis=SPACE))
     return VolumeOverlap(
         iou=intersection_over_union(kept, truth),
@@ -60,14 +59,3 @@ def volume_overlap(
         macro_dice=macro_average(dice, kept, truth),
         kappa=mask_kappa(kept, truth),
     )
-
-
-def _as_tall(volumes: Shaped[np.ndarray, "*batch s h w"], name: str) -> Shaped[np.ndarray, "*batch sh w"]:
-    """Slices below each other: no count looks at neighbours."""
-    volumes = np.asarray(volumes)
-    if volumes.ndim < 3 or 0 in volumes.shape[-3:]:
-        raise InputError(
-            f"{name}: expected (s, h, w) or a batch (..., s, h, w) with at least one voxel, got {volumes.shape}"
-        )
-    *batch, slices, height, width = volumes.shape
-    return volumes.reshape(*batch, slices * height, width)

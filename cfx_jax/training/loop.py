@@ -21,7 +21,7 @@ from cfx_jax.training.checkpoint import CheckpointStore
 from cfx_jax.training.clock import Durations, StepClock
 from cfx_jax.training.finite import FiniteGuard, MetricsWindow
 from cfx_jax.training.metrics_writer import MetricsWriter
-from cfx_jax.training.selection import Selection, copy_state
+from cfx_jax.training.selection import Selection, Ties, copy_state
 
 Step = Callable[[Any, PRNGKeyArray, Any], tuple[Any, Mapping[str, Array]]]
 Evaluate = Callable[[Any], Mapping[str, float]]
@@ -70,6 +70,7 @@ def fit(
     evaluate: Evaluate | None = None,
     evaluate_every: int | None = None,
     select: str | None = None,
+    ties: Ties = "earlier",
     checkpoint_every: int = 500,
     log_every: int = 50,
     mesh: Mesh | None = None,
@@ -93,7 +94,8 @@ def fit(
         evaluate: state -> metrics by name, e.g. on a validation set.
         evaluate_every: steps between evaluations; the last step is always evaluated. Default: only the last
             step.
-        select: name of the metric of ``evaluate`` to maximise; earlier steps win ties.
+        select: name of the metric of ``evaluate`` to maximise.
+        ties: whether earlier or later steps win ties of it.
         checkpoint_every: steps between checkpoints; the last step always has one.
         log_every: steps between lines of ``metrics.jsonl``; evaluations and checkpoints have a line too.
         mesh: devices over which batches are split, with the state on all of them; None leaves both where they
@@ -109,7 +111,7 @@ def fit(
     """
     _check_options(num_steps, evaluate, evaluate_every, select, checkpoint_every, log_every)
     due = _Due(num_steps, log_every, evaluate_every if evaluate else None, checkpoint_every)
-    store, selection = CheckpointStore(workdir, config), Selection(select)
+    store, selection = CheckpointStore(workdir, config), Selection(select, ties=ties)
     state, first = _start(store, _place(copy_state(state), mesh), batches, selection, num_steps)
     guard, window = FiniteGuard(state, store.latest), MetricsWindow(store.latest)
     step = _compiled(step, mesh)

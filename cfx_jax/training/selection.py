@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
+
+Ties = Literal["earlier", "later"]
 
 
 def copy_state(state: Any) -> Any:
@@ -22,14 +25,19 @@ class Selection:
 
     Args:
         metric: its name, higher is better; None selects nothing.
+        ties: which of two states with the same value is kept.
 
     Attributes:
         best: a copy of the best state, None before the first evaluation.
         value: its metric, None before the first evaluation.
+
+    Raises:
+        InputError: another word for ``ties``.
     """
 
-    def __init__(self, metric: str | None) -> None:
-        self._metric = metric
+    def __init__(self, metric: str | None, *, ties: Ties = "earlier") -> None:
+        check_choice(ties, ("earlier", "later"), name="ties")
+        self._metric, self._ties = metric, ties
         self.best: Any = None
         self.value: float | None = None
 
@@ -38,7 +46,7 @@ class Selection:
         self.best, self.value = best, value
 
     def offer(self, step: int, state: Any, metrics: Mapping[str, float]) -> None:
-        """Keeps a copy of ``state`` if it is better than the best so far; the earlier one wins ties.
+        """Keeps a copy of ``state`` if it is better than the best so far, or as good where later ones win ties.
 
         Raises:
             InputError: ``metrics`` lacks the metric, or it is NaN.
@@ -50,5 +58,5 @@ class Selection:
         value = metrics[self._metric]
         if math.isnan(value):
             raise InputError(f"{self._metric} is not a number at step {step}: nothing can be selected by it")
-        if self.value is None or value > self.value:
+        if self.value is None or value > self.value or (value == self.value and self._ties == "later"):
             self.best, self.value = copy_state(state), value

@@ -66,6 +66,25 @@ def test_files_of_nibabel_as_its_own_functions_turn_them(name):
     np.testing.assert_allclose(volume.spacing, nibabel.affines.voxel_sizes(closest.affine)[::-1])
 
 
+def test_mask_is_placed_as_its_image_whatever_its_own_header_says(tmp_path):
+    mask = (VOXELS > 0).astype(np.uint8)
+    for order, signs in ORIENTATIONS[::7]:
+        values, affine = turned(VOXELS, order, signs)
+        saved(values, tmp_path / "image.nii", affine)
+        saved(turned(mask, order, signs)[0], tmp_path / "mask.nii")
+        placed = read_nifti(tmp_path / "mask.nii", labels=True, placed_as=tmp_path / "image.nii")
+        np.testing.assert_array_equal(placed.array, mask)
+        np.testing.assert_allclose(placed.spacing, SPACING, rtol=1e-6)
+
+
+def test_mask_of_another_shape_than_its_image_is_refused(tmp_path):
+    saved(VOXELS, tmp_path / "image.nii"), saved(VOXELS[1:], tmp_path / "mask.nii")
+    with pytest.raises(
+        InputError, match=r"mask.nii': expected the shape of .*image.nii', \(4, 5, 6\), got \(3, 5, 6\): copy"
+    ):
+        read_nifti(tmp_path / "mask.nii", placed_as=tmp_path / "image.nii")
+
+
 def test_header_scales_the_values(tmp_path):
     image = nibabel.Nifti1Image((VOXELS * 100).astype(np.int16), np.eye(4))
     image.header.set_slope_inter(0.25, -3)

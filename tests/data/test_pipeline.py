@@ -105,6 +105,67 @@ def test_augmentation_differs_between_images_and_epochs():
     assert len({image.tobytes() for batch in batches for image in batch["image"]}) > 12
 
 
+class Scans:
+    """Volumes with a map each, which is twice the volume."""
+
+    class_names = ("a", "b")
+    labels = np.array([0, 1, 0, 1])
+    volumes = np.random.default_rng(1).random((4, 2, 6, 5, 1), dtype=np.float32) / 2
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        volume = self.volumes[index]
+        return {"image": volume, "label": int(self.labels[index]), "saliency": 2 * volume, "name": str(index)}
+
+
+def test_volumes_come_with_the_fields_asked_for_and_no_others():
+    for batch in take(stream(source=Scans(), batch_size=4, fields=("saliency",)), 3):
+        assert sorted(batch) == ["image", "label", "saliency"]
+        assert batch["image"].shape == (4, 2, 6, 5, 1)
+        np.testing.assert_array_equal(batch["saliency"], 2 * batch["image"])
+
+
+def test_an_item_is_augmented_as_a_whole_after_its_image_and_a_place_in_the_stream_is_taken_up_again():
+    def lower(image, rng):
+        return image / 2
+
+    def roll(item, rng):
+        assert item["image"].max() <= 0.25
+        rows = rng.integers(1, 6)
+        return {
+            "image": np.roll(item["image"], rows, axis=1),
+            "label": 1 - item["label"],
+            "saliency": np.roll(item["saliency"], rows, axis=1),
+        }
+
+    options = {"source": Scans(), "batch_size": 2, "fields": ("saliency",), "augment": lower, "augment_item": roll}
+    batches = stream(**options)
+    first, place = next(batches), batches.get_state()
+    np.testing.assert_array_equal(first["label"], [1, 0])  # balanced, so 0 and 1 before
+    np.testing.assert_allclose(first["saliency"], 4 * first["image"])
+    expected, fresh = next(batches), stream(**options)
+    fresh.set_state(place)
+    again = next(fresh)
+    assert_same([again], [expected])
+    np.testing.assert_array_equal(again["saliency"], expected["saliency"])
+
+
+def test_a_field_that_items_lack_or_that_differs_in_shape_is_named():
+    with pytest.raises(
+        InputError, match="fields: expected some of image, label, as the source's items have, got 'mask'"
+    ):
+        stream(fields=("mask",))
+
+    class Growing(Scans):
+        def __getitem__(self, index):
+            return {**super().__getitem__(index), "saliency": np.zeros(index + 1)}
+
+    with pytest.raises(InputError, match=r"saliency: expected one shape in a batch, got \(1,\) and \(2,\)"):
+        stream(source=Growing(), batch_size=4, fields=("saliency",))
+
+
 class Faulty:
     class_names = ("a", "b")
     labels = np.array([0, 1, 0, 1])
@@ -128,6 +189,7 @@ class Faulty:
         (Faulty(np.full((4, 4, 3), 255, np.float32)), r"expected values in \[0, 1\], got \[255, 255\]"),
         (Faulty(np.full((4, 4, 3), np.nan, np.float32)), "first batch: expected finite values"),
         (Faulty(np.zeros((4, 4), np.float32)), r"expected a batch of images \(n, h, w, c\), got shape \(4, 4, 4\)"),
+        (Faulty(np.full((2, 4, 4, 3), 255, np.float32)), r"expected values in \[0, 1\], got \[255, 255\]"),
         (Faulty(lambda i: np.zeros((4 + i % 2, 4, 3), np.float32)), r"one shape in a batch, got \(4, 4, 3\) and \(5"),
         (Faulty(np.zeros((4, 4, 3), np.float32), label=2), "label: expected 0..1 for the classes a, b, got 2"),
     ],

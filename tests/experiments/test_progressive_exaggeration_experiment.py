@@ -9,7 +9,7 @@ import pytest
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.image_set import ImageSet, StoredImages
-from experiments.progressive_exaggeration import published
+from experiments.progressive_exaggeration import ablation, published
 from experiments.progressive_exaggeration.__main__ import main
 from experiments.progressive_exaggeration.distances import Cloud, distances
 from experiments.progressive_exaggeration.identity import calibrate, closeness
@@ -119,7 +119,10 @@ def test_ranges_part_the_queries_in_five():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data": "cats"}, "--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH' or 'folder:PATH', got 'cats'"),
+        (
+            {"data": "cats"},
+            "--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH' or 'folder:PATH', got 'cats'",
+        ),
         ({"label": "happy"}, "--label: expected one of 'smiling', 'young'"),
         ({"test": 0.9}, "--validation, --test: expected a sum below 1"),
         ({"classes": ("a", "b")}, "--classes: expected none with --data faces"),
@@ -141,12 +144,38 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
         "report.html",
         "claims.json",
         "knob.html",
+        "table_3_confounding.csv",
+        "figure_4_heart.png",
+        "figure_5_perturbation.png",
+        "figure_6_biased.png",
+        "human_study",
         "figure_sweeps_ours.png",
         "figure_3_compatibility.png",
     } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
-    assert {"C1 overall", "C4", "C5", "Figure 3", "turned over", "own bin"} <= {each["id"] for each in made}
+    assert {"C1 overall", "C4", "C5", "Figure 3", "Figure 4a segmented", "own bin"} <= {each["id"] for each in made}
     assert all("Synthetic" in each["note"] for each in made)
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_all_labels_and_the_ablation_are_written(tmp_path, monkeypatch):
+    config = dataclasses.replace(
+        SMOKE,
+        chapters=("attributes", "ablation"),
+        labels=("smiling", "male"),
+        results=str(tmp_path / "r"),
+        work=str(tmp_path / "w"),
+    )
+    few = (ablation.NO_ADVERSARY, ablation.BASE, ablation.NO_CLASSIFIER, ablation.NO_RECONSTRUCTION)
+    monkeypatch.setattr(ablation, "SETTINGS", few)
+    main(config)
+    (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
+    written = {path.name for path in folder.iterdir()}
+    assert {"table_5_attributes.csv", "figure_7_discrimination.csv", "figure_12_ablation.png"} <= written
+    rows = (folder / "table_6_ablation.csv").read_text().splitlines()
+    assert len([row for row in rows if not row.startswith("#")]) == 1 + 4
+    made = {each["id"] for each in json.loads((folder / "claims.json").read_text())["claims"]}
+    assert {"C13 male", "Figure 7 smiling", "C14", "C15", "C16"} <= made

@@ -23,6 +23,15 @@ def test_the_highest_value_is_kept_and_the_earlier_one_wins_ties() -> None:
     assert selection.value == 0.7 and selection.best["step"] == 2
 
 
+def test_the_later_one_wins_ties_where_asked_for_and_never_a_lower_one() -> None:
+    selection = Selection("score", ties="later")
+    for step, score in enumerate([0.2, 0.7, 0.5, 0.7, 0.6], start=1):
+        selection.offer(step, {"step": jnp.asarray(step)}, {"score": score})
+    assert selection.value == 0.7 and selection.best["step"] == 4
+    with pytest.raises(InputError, match="ties: expected one of 'earlier', 'later', got 'both'"):
+        Selection("score", ties="both")
+
+
 def test_without_a_metric_nothing_is_kept() -> None:
     selection = Selection(None)
     selection.offer(1, {"w": jnp.zeros(1)}, {"score": 1.0})

@@ -31,7 +31,7 @@ class PublishedBuilder(tfds.core.GeneratorBasedBuilder):
 
     Args:
         data_dir: folder for all sets and sizes.
-        size: side of the prepared images in pixels.
+        size: side of the prepared images in pixels; of volumes, the numbers of slices, rows and columns.
         progress: whether to show progress bars.
         options: what else TFDS's builders take.
     """
@@ -43,10 +43,11 @@ class PublishedBuilder(tfds.core.GeneratorBasedBuilder):
     # which it does not install.
     url_infos = None
 
-    def __init__(self, *, data_dir: str | Path, size: int = 224, progress: bool = True, **options: Any) -> None:
+    def __init__(self, *, data_dir: str | Path, size: Any = 224, progress: bool = True, **options: Any) -> None:
         self._arguments = {"data_dir": data_dir, "size": size, "progress": progress, **options}
         self._size, self._progress = size, progress
-        super().__init__(**{"data_dir": Path(data_dir) / f"{size}px", "file_format": "array_record", **options})
+        folder = "x".join(map(str, size)) if isinstance(size, tuple) else str(size)
+        super().__init__(**{"data_dir": Path(data_dir) / f"{folder}px", "file_format": "array_record", **options})
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(type(self), **self._arguments), ()

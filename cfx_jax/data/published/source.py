@@ -21,13 +21,13 @@ class StoredSet:
         name: the set's name.
         builder: its builder, see ``published.builder``.
         raw_folder: what was downloaded; None opens a set that has been built.
-        size: side of the images in pixels.
+        size: side of the images in pixels; of volumes, the numbers of slices, rows and columns.
 
     Attributes:
         identity: a fingerprint of the set's facts, what was dropped, and the size; for caches of results.
     """
 
-    def __init__(self, name: str, builder: Any, raw_folder: str | Path | None, size: int) -> None:
+    def __init__(self, name: str, builder: Any, raw_folder: str | Path | None, size: Any) -> None:
         stored = open_or_build(builder, raw_folder)
         self.name, self.size = name, size
         self._records = stored.as_data_source("images")

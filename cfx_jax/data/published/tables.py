@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
+from cfx_jax.data.published.xlsx import cells_of_xlsx
 from cfx_jax.errors import InputError, import_extra
 
 
@@ -12,7 +13,7 @@ def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dic
     """The rows of a table of labels.
 
     Args:
-        table: a csv file, or an xls file of Excel up to 2003, of which the first sheet is read. The first row
+        table: a csv file, or an xls or xlsx file of Excel, of which the first sheet is read. The first row
             names the columns; blanks around names and values do not count.
         columns: names of the columns that are needed.
         page: where the table can be downloaded.
@@ -63,6 +64,8 @@ def _cells(table: Path) -> list[list[str]]:
     """All values as text, row by row."""
     if table.suffix.lower() == ".xls":
         return _cells_of_excel(table)
+    if table.suffix.lower() == ".xlsx":
+        return cells_of_xlsx(table)
     try:
         with table.open(encoding="utf-8-sig", newline="") as lines:
             return list(csv.reader(lines))

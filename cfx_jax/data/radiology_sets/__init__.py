@@ -9,6 +9,12 @@ two classes. No TensorFlow is needed. The builders are in ``builder`` and ``chex
 from cfx_jax.data.radiology_sets.chexpert import CheXpertRecord as CheXpertRecord
 from cfx_jax.data.radiology_sets.chexpert import read_chexpert as read_chexpert
 from cfx_jax.data.radiology_sets.chexpert_source import CheXpert as CheXpert
+from cfx_jax.data.radiology_sets.ct_source import IST3 as IST3
+from cfx_jax.data.radiology_sets.ct_source import MosMed as MosMed
+from cfx_jax.data.radiology_sets.ist3 import StrokeRecord as StrokeRecord
+from cfx_jax.data.radiology_sets.ist3 import read_ist3 as read_ist3
+from cfx_jax.data.radiology_sets.mosmed import MosMedRecord as MosMedRecord
+from cfx_jax.data.radiology_sets.mosmed import read_mosmed as read_mosmed
 from cfx_jax.data.radiology_sets.msd import BrainRecord as BrainRecord
 from cfx_jax.data.radiology_sets.msd import read_msd_brain as read_msd_brain
 from cfx_jax.data.radiology_sets.patients import split_patients as split_patients

@@ -13,7 +13,8 @@ class ArraySource:
     """A source of images that the caller holds as arrays; nothing is copied.
 
     Args:
-        images: (n, h, w, c), float32 in [0, 1], or uint8, which is divided by 255 as it is read.
+        images: (n, h, w, c), or volumes (n, s, h, w, c), float32 in [0, 1], or uint8, which is divided by 255 as it is
+            read.
         labels: (n,) integer classes, 0 to k - 1.
         class_names: the k classes' names.
 
@@ -28,7 +29,7 @@ class ArraySource:
 
     def __init__(
         self,
-        images: Float[np.ndarray, "n h w c"] | UInt8[np.ndarray, "n h w c"],
+        images: Float[np.ndarray, "n *s h w c"] | UInt8[np.ndarray, "n *s h w c"],
         labels: Int[np.ndarray, " n"],
         class_names: Sequence[str],
     ) -> None:
@@ -49,7 +50,7 @@ class ArraySource:
 
 
 def _check_images(images: np.ndarray) -> None:
-    if images.ndim != 4 or not images.size:
+    if images.ndim not in (4, 5) or not images.size:
         hint = ": add a channel axis with images[..., None]" if images.ndim == 3 else ": stack images of one size"
         raise InputError(f"images: expected a non-empty array (n, h, w, c), got shape {images.shape}{hint}")
     if images.dtype not in (np.uint8, np.float32):

@@ -81,11 +81,11 @@ def is_tagged(rng: np.random.Generator, label: int, strength: float | None) -> b
 
 def pair_of(
     label: int,
-    healthy: Float[np.ndarray, "h w c"],
-    diseased: Float[np.ndarray, "h w c"],
-    lesion: Bool[np.ndarray, "h w"],
+    healthy: Float[np.ndarray, "*s h w c"],
+    diseased: Float[np.ndarray, "*s h w c"],
+    lesion: Bool[np.ndarray, "*s h w"],
 ) -> dict[str, Any]:
-    """The fields of an item that a pair of pictures gives: the label says which of them is the image.
+    """The fields of an item that a pair of pictures, or of scans, gives: the label says which of them is the image.
 
     Args:
         label: 1 where the image is the diseased one.

@@ -22,6 +22,11 @@ def test_bytes_are_scaled_to_unit_range():
     np.testing.assert_allclose(image.ravel(), [0, 0.2, 1], rtol=1e-6)
 
 
+def test_volumes_come_back_as_they_are():
+    volumes = np.stack([IMAGES, 1 - IMAGES], axis=1)
+    np.testing.assert_array_equal(ArraySource(volumes, LABELS, ("a", "b"))[3]["image"], volumes[3])
+
+
 def test_index_past_the_end_raises_index_error():
     with pytest.raises(IndexError):
         ArraySource(IMAGES, LABELS, ("a", "b"))[4]

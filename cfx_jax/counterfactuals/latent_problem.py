@@ -1,0 +1,84 @@
+"""The optimisation problem of ``latent_counterfactual``: what is minimised over the latent, and by which steps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Int
+
+from cfx_jax.checks import check_num_steps, check_positive
+from cfx_jax.counterfactuals.xgem_problem import Explained
+from cfx_jax.errors import InputError
+from cfx_jax.losses.subgradients import safe_abs
+from cfx_jax.objectives import negative_log_probability
+from cfx_jax.optimise import Algorithm, Problem, gradient_descent, proximal_gradient, soft_threshold
+from cfx_jax.optimise.algorithm import Objective, State
+
+
+class LatentExample(NamedTuple):
+    """One image's part of the problem: ``image``, its ``latent``, where the search starts, and the ``target`` class."""
+
+    image: Float[Array, "*s h w c"]
+    latent: Float[Array, "*latent"]
+    target: Int[Array, ""]
+
+
+@dataclass(frozen=True)
+class LatentProblem:
+    """Makes the optimisation problem of one image or volume; equal settings compile once.
+
+    The values of its algorithm are pairs: the whole objective, and its first part, the cross-entropy.
+
+    Attributes: see ``latent_counterfactual``.
+    """
+
+    penalty: float = 100.0
+    num_steps: int = 20
+    step_size: float = 0.1
+    proximal: bool = False
+
+    def __post_init__(self) -> None:
+        check_num_steps(self.num_steps)
+        check_positive(self.step_size, name="step_size")
+        if not (np.isfinite(self.penalty) and self.penalty >= 0):
+            raise InputError(f"penalty: expected a finite number of at least 0, got {self.penalty}")
+
+    def __call__(self, explained: Explained, example: LatentExample) -> Problem:
+        improbable = negative_log_probability(explained.classifier, example.target)
+        start = example.latent
+
+        def cross_entropy(latent: Float[Array, "*latent"]) -> Float[Array, ""]:
+            return improbable(explained.decode(latent))
+
+        def penalty(latent: Float[Array, "*latent"]) -> Float[Array, ""]:
+            return self.penalty * safe_abs(latent - start).mean()
+
+        if self.proximal:
+            return Problem(_in_parts(self._proximal(start, penalty), penalty), cross_entropy, start)
+        descent = gradient_descent(num_steps=self.num_steps, step_size=self.step_size)
+        return Problem(_in_parts(descent, penalty), lambda latent: cross_entropy(latent) + penalty(latent), start)
+
+    def _proximal(self, start: Float[Array, "*latent"], penalty: Objective) -> Algorithm:
+        each = self.penalty / start.size
+
+        def pull_back(latent: Float[Array, "*latent"], step_size: Float[Array, ""]) -> Float[Array, "*latent"]:
+            return soft_threshold(latent, start, step_size * each)
+
+        return proximal_gradient(pull_back, penalty, num_steps=self.num_steps, step_size=self.step_size)
+
+
+def _in_parts(algorithm: Algorithm, penalty: Callable[[Array], Array]) -> Algorithm:
+    """The same algorithm, whose values are the whole and what is left of it without the penalty."""
+
+    def solution(state: State) -> tuple[Array, Array]:
+        latent, whole = algorithm.solution(state)
+        return latent, jnp.stack([whole, jnp.maximum(whole - penalty(latent), 0)])
+
+    def step(objective: Objective, state: State) -> tuple[State, Array]:
+        state, _ = algorithm.step(objective, state)
+        return state, solution(state)[1]
+
+    return Algorithm(algorithm.init, step, solution, algorithm.num_steps)

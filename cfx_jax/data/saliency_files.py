@@ -1,0 +1,175 @@
+"""Saliency maps of the volumes of a source, computed once and kept in files, one for each scan.
+
+ACAT (Fontanella et al. 2023) and its competitors take a volume together with its map, which stays fixed while they train.
+Each file names the scan that its map is of by a fingerprint of the scan's voxels, and how the map was made by a text that
+the caller gives. So neither maps of other slices, sizes or scans, nor those of another classifier can be taken by mistake:
+the published code reads maps that are not aligned with their scans without notice.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cfx_jax.arrays import AnyArray
+from cfx_jax.data.source import ImageSource, check_indices, labels_of
+from cfx_jax.errors import InputError, import_extra
+from cfx_jax.files import replacing
+
+Explain = Callable[[Float[np.ndarray, "s h w c"]], Float[AnyArray, "s h w"]]
+
+
+def write_saliency(
+    folder: str | Path,
+    index: int,
+    volume: Float[AnyArray, "s h w c"],
+    saliency: Float[AnyArray, "s h w"],
+    *,
+    origin: str,
+) -> Path:
+    """Writes the map of one scan, whole or not at all.
+
+    Args:
+        folder: where the maps of one source are kept.
+        index: the scan's place in the source, which names the file.
+        volume: the scan as the classifier sees it.
+        saliency: its map.
+        origin: how maps are made, e.g. a fingerprint of the classifier and the options.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: a map of another shape than the volume's slices, or values that are not finite; or it cannot be written.
+    """
+    found = np.asarray(saliency, np.float32)
+    if found.shape != volume.shape[:-1] or volume.ndim != 4:
+        raise InputError(
+            f"saliency: expected a map (s, h, w) of the volume (s, h, w, c), got shapes {found.shape} and {volume.shape}:"
+            " give one map for the slices that the classifier sees"
+        )
+    if not np.isfinite(found).all():
+        raise InputError(f"saliency: expected finite values, got NaN or infinity for scan {index}: look for the cause")
+    file = _file(folder, index)
+    with replacing(file) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, saliency=found, identity=np.array(_identity(volume, origin)))
+    return file
+
+
+def read_saliency(
+    folder: str | Path, index: int, volume: Float[AnyArray, "s h w c"], *, origin: str
+) -> Float[np.ndarray, "s h w"]:
+    """Reads the map of one scan.
+
+    Args:
+        folder: where the maps are kept.
+        index: the scan's place in the source.
+        volume: the scan as the classifier sees it.
+        origin: how the map must have been made, see ``write_saliency``.
+
+    Returns:
+        The map as it was written.
+
+    Raises:
+        InputError: there is no such file, it is damaged, or its map is of another scan or was made otherwise.
+    """
+    file = _file(folder, index)
+    if not file.is_file():
+        raise InputError(
+            f"expected the map of scan {index} in '{file}', which does not exist: run write_saliency_of first"
+        )
+    try:
+        with np.load(file) as content:
+            saliency, identity = content["saliency"], str(content["identity"])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"'{file}' is damaged ({error}): remove it and compute it again") from error
+    if identity != _identity(volume, origin):
+        raise InputError(
+            f"'{file}': expected the map of this scan {index}, with these slices and this size, of origin '{origin}'; it is"
+            " another one's: give the folder of this source, or remove it to compute its maps again"
+        )
+    return saliency
+
+
+def write_saliency_of(
+    source: ImageSource,
+    indices: Int[np.ndarray, " n"],
+    folder: str | Path,
+    explain: Explain,
+    *,
+    origin: str,
+    progress: bool = True,
+) -> int:
+    """Computes and writes the maps of a source's scans; those that are there already are kept.
+
+    A run that was stopped goes on where it was: only the map in work is computed again.
+
+    Args:
+        source: volumes ``image``.
+        indices: which of them.
+        folder: where the maps are kept; one folder for each source and origin.
+        explain: volume (s, h, w, c) -> map (s, h, w).
+        origin: see ``write_saliency``.
+        progress: whether to show a progress bar.
+
+    Returns:
+        How many maps were computed.
+
+    Raises:
+        InputError: the indices do not fit the source; a file is there that is damaged, of another scan or made otherwise; or
+            a map cannot be used or written.
+    """
+    tqdm = import_extra("tqdm", "progress bars").tqdm
+    computed = 0
+    for index in tqdm(check_indices(source, indices).tolist(), "saliency maps", disable=None if progress else True):
+        volume = source[index]["image"]
+        if _file(folder, index).is_file():
+            read_saliency(folder, index, volume, origin=origin)
+        else:
+            write_saliency(folder, index, volume, explain(volume), origin=origin)
+            computed += 1
+    return computed
+
+
+class WithSaliency:
+    """A source whose items have their maps beside them: ``saliency`` float32 (s, h, w, 1).
+
+    Args:
+        source: volumes ``image`` with labels.
+        folder: where their maps are kept.
+        origin: see ``write_saliency``.
+
+    Attributes:
+        source, class_names: the source, and its classes.
+        labels: of each item.
+
+    Raises:
+        InputError: a label is not one of the classes; and for an item, see ``read_saliency``.
+    """
+
+    def __init__(self, source: ImageSource, folder: str | Path, *, origin: str) -> None:
+        self.source, self.class_names, self.labels = source, source.class_names, labels_of(source)
+        self._folder, self._origin = Path(folder), origin
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Mapping[str, Any]:
+        index = range(len(self))[index]
+        item = self.source[index]
+        saliency = read_saliency(self._folder, index, item["image"], origin=self._origin)
+        return {**item, "saliency": saliency[..., None]}
+
+
+def _file(folder: str | Path, index: int) -> Path:
+    return Path(folder) / f"{index:06d}.npz"
+
+
+def _identity(volume: Float[AnyArray, "s h w c"], origin: str) -> str:
+    """A fingerprint of a scan's voxels and shape, and of how its map is made."""
+    voxels = np.ascontiguousarray(volume, np.float32)
+    return hashlib.sha256(repr((voxels.shape, origin)).encode() + voxels.tobytes()).hexdigest()

@@ -1,0 +1,34 @@
+"""Cross-entropy of a classifier's logits with class labels, each image with a weight.
+
+A batch's mean is divided by the sum of its weights, as in PyTorch, so that a batch with many images of a rare class counts
+no more than another; ``losses.cross_entropy`` divides by the number of images.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from cfx_jax.errors import InputError
+
+
+def weighted_cross_entropy(
+    logits: Float[Array, "b k"], labels: Int[Array, " b"], weights: Float[Array, " b"]
+) -> Float[Array, ""]:
+    """Mean of ``-log softmax(logits)[label]`` over a batch, weighted by image.
+
+    Args:
+        logits: any finite scale, the log-softmax is taken in its stable form.
+        labels: class indices in 0..k-1.
+        weights: of each image, at least 0.
+
+    Returns:
+        The sum of weighted terms over the sum of weights, in nats; 0 where no image has a weight.
+
+    Raises:
+        InputError: another number of weights than of images.
+    """
+    if weights.shape != labels.shape:
+        raise InputError(f"weights: expected one for each of the {labels.shape[0]} images, got shape {weights.shape}")
+    terms = -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)[:, 0]
+    total = weights.sum()
+    return (weights * terms).sum() / jnp.where(total > 0, total, 1)

@@ -1,0 +1,84 @@
+"""A model that starts from the weights of another one, where they have parts in common (Fontanella et al. 2023, "ACAT:
+Adversarial Counterfactual Attention for Classification and Detection in Medical Imaging", appendix C: ACAT and its
+competitors start from the weights of the baseline)."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import jax.numpy as jnp
+from flax import nnx
+
+from cfx_jax.errors import InputError
+
+Model = TypeVar("Model", bound=nnx.Module)
+
+
+class WarmStart(NamedTuple, Generic[Model]):
+    """A model with the weights of another, and what they do not share.
+
+    Attributes:
+        model: the model.
+        fresh: names of its parameters and batch statistics that are as they were, such as ``"fusion.weights.kernel"``: the
+            source has none of this name, or they were skipped.
+        unused: names of those of the source that were not taken.
+    """
+
+    model: Model
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) -> WarmStart[Model]:
+    """A copy of a model with the parameters and batch statistics of another one wherever their names are the same.
+
+    Args:
+        model: the one that starts; it is not changed.
+        source: the one that was trained, such as the ``SliceWise`` that an ``ACAT`` extends. Its arrays are copied; counters
+            of random draws are not.
+        skip: names of parts that stay the model's own, such as ``"head"``; for layers of another size.
+
+    Returns:
+        The copy in the mode of ``model``, and what the two do not share.
+
+    Raises:
+        InputError: no name in common, arrays of one name and different shapes, or a part in ``skip`` that the model has not.
+    """
+    copy = nnx.clone(model)
+    own, given = _variables(copy), _variables(source)
+    _check_parts(skip, own)
+    shared = {name for name in own if name in given and not _is_of(name, skip)}
+    if not shared:
+        raise InputError(
+            f"source: expected parts that {type(model).__name__} has too, such as {next(iter(own), None)}, got"
+            f" {type(source).__name__} with {next(iter(given), None)}: give the baseline of the same architecture"
+        )
+    _check_shapes(sorted(shared), own, given)
+    for name in shared:
+        # A copy, since training steps donate their arrays, which would take the source's away.
+        own[name].set_value(jnp.array(given[name][...]))
+    fresh, unused = (tuple(name for name in names if name not in shared) for names in (own, given))
+    return WarmStart(copy, fresh, unused)
+
+
+def _variables(model: nnx.Module) -> dict[str, Any]:
+    flat = nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat)))
+    return {".".join(map(str, path)): variable for path, variable in flat}
+
+
+def _is_of(name: str, parts: Collection[str]) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
+def _check_parts(parts: Collection[str], names: Collection[str]) -> None:
+    for part in parts:
+        if not any(_is_of(name, [part]) for name in names):
+            raise InputError(f"skip: expected names of parts of the model, such as 'head', got {part!r}")
+
+
+def _check_shapes(names: Collection[str], own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    for name in names:
+        if own[name].shape != given[name].shape:
+            raise InputError(
+                f"source: expected {name} of shape {own[name].shape}, got {given[name].shape}: name the part in `skip` if it"
+                " is to be of another size"
+            )

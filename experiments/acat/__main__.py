@@ -1,0 +1,49 @@
+"""ACAT: adversarial counterfactual attention for classification and detection (Fontanella et al., ICML 2023).
+
+python -m experiments.acat --preset demo
+python -m experiments.acat --preset paper --data mosmed:PATH
+"""
+
+from pathlib import Path
+
+import cfx_jax.report
+import experiments.acat
+import experiments.interval_claims
+import experiments.presenter
+from cfx_jax.report import format_claims, format_table
+from experiments import cli
+from experiments.acat import tables
+from experiments.acat.claims import claims as make_claims
+from experiments.acat.config import Config
+from experiments.acat.present import Presenter
+from experiments.acat.presets import PRESETS
+from experiments.acat.scans import load_scans
+from experiments.acat.study import study
+from experiments.results import draw_once, results_folder
+from experiments.stages import Workspace, fingerprint, source_digest
+
+
+def main(config: Config) -> None:
+    """Runs every stage that has no result yet, then writes the report and prints the tables."""
+    workspace = Workspace(Path(config.work) / "acat")
+    studies = [study(config, load_scans(config, kind, workspace), workspace) for kind in config.data]
+    claims = [claim for each in studies for claim in make_claims(each)]
+    folder = results_folder("acat", config, PRESETS)
+
+    def draw() -> None:
+        presenter = Presenter(folder, config, studies)
+        presenter.everything()
+        presenter.finish(claims, config)
+
+    code = source_digest(cfx_jax.report, experiments.interval_claims, experiments.presenter, experiments.acat)
+    draw_once(folder, config, fingerprint([config, [each.identity for each in studies], code]), draw)
+    for each in studies:
+        print(f"\n{each.scans.note}\n", format_table(*tables.accuracy_table(each)), sep="\n")
+        if all(run.detection.hits for run in each.runs):
+            print("", format_table(*tables.hit_table(each)), sep="\n")
+        print("", format_table(*tables.reach_table(each)), sep="\n")
+    print("", format_claims(claims), f"\nReport: {(folder / 'report.html').resolve()}", sep="\n")
+
+
+if __name__ == "__main__":
+    cli.run(main, PRESETS, default="demo")

@@ -1,0 +1,78 @@
+"""What the experiment can be told."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainers.autoencoder import Config as AutoencoderConfig
+from trainers.volume_config import FROM_BASELINE
+from trainers.volume_config import Config as ClassifierConfig
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """The search of counterfactuals in the autoencoder's latents (equation 4)."""
+
+    quotient: float = 5.5e-4
+    """The penalty of the mean change of a latent's entries over their number, on which alone the result depends (released:
+    100 over 180,224 entries of 11 slices of 128 pixels)."""
+    num_steps: int = 20
+    """Steps of descent (published: 20)."""
+    step_size: float = 0.1
+    """Of the latent against the gradient (released: 0.1; figure 5: 1)."""
+    proximal: bool = False
+    """Whether the penalty is treated exactly (ours)."""
+    minimum_psnr: float = 20.0
+    """Decibels below which a scan is not explained, since the autoencoder shows another one; its map is 0 (ours)."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Scans, a baseline, an autoencoder, and networks that look where counterfactuals differ."""
+
+    preset: Literal["smoke", "demo", "paper"] = "demo"
+    """smoke: proves that everything runs. demo: synthetic scans, minutes on two cores. paper: the published setting on the
+    paper's data, for a GPU."""
+    data: tuple[str, ...] = ("stroke", "lung")
+    """One report section each: 'stroke' and 'lung', synthetic worlds; 'mosmed:PATH' and 'ist3:PATH', the paper's sets as
+    they are downloaded."""
+    shape: tuple[int, int, int] = (11, 128, 128)
+    """Slices, rows and columns of a scan (paper: 11 of 128x128, and of 400x500)."""
+    num_scans: int = 426
+    """Scans of a synthetic world, over all parts."""
+    num_masked: int = 50
+    """Further scans of the lung world, with faint lesions of known place, for Table 5 (paper: 50)."""
+    severity: float = 1.0
+    """Factor on the lesions' contrast in the synthetic worlds."""
+    train: float = 0.7
+    """Share of scans for training (paper: 0.7)."""
+    test: float = 0.15
+    """Share of scans for all reported figures (paper: 0.15); the rest selects weights."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Runs, each with a split and initial weights of its own (paper: three)."""
+    trunks: tuple[str, str] = ("half_brain", "slice_resnet50")
+    """Networks of heads and of chests, as in cfx_jax.models.build_volume_model."""
+    rows: tuple[str, ...] = ("competitors",)
+    """Groups of networks besides the baseline and ACAT: 'competitors', 'components', 'sources', 'dropout', 'scratch',
+    'controls'."""
+    training_sizes: tuple[int, ...] = ()
+    """Numbers of training scans for Table 4, each of which trains every network anew (paper: 50, 100, 200, 300, 500)."""
+    baseline: ClassifierConfig = field(default_factory=ClassifierConfig)
+    """Training of the baseline; what the scans say (classes, slices) is set by them."""
+    from_baseline: ClassifierConfig = FROM_BASELINE
+    """Training of everything that starts from the baseline's weights."""
+    autoencoder: AutoencoderConfig = field(default_factory=AutoencoderConfig)
+    """Training of the autoencoder, on the slices of all scans, without labels."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """The search of counterfactuals."""
+    num_detected: int = 1000
+    """Positive test scans of each run whose maps are compared, at most."""
+    num_shown: int = 3
+    """Scans in figures."""
+    batch_size: int = 8
+    """Scans at once; changes results by rounding only."""
+    seed: int = 0
+    """Seed of the synthetic scans."""
+    results: str = "results"
+    """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
+    work: str = "work"
+    """Folder of trained models and intermediate results; a second start reads them from there."""

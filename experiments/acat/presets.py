@@ -1,0 +1,83 @@
+"""The experiment's presets: a smoke test, a demonstration for two cores, and the published setting."""
+
+import dataclasses
+from typing import Any
+
+from experiments.acat.config import Config, SearchConfig
+from experiments.times import times
+from trainers import autoencoder, volume_classifier
+from trainers.annealed_adam import AnnealedAdamConfig
+from trainers.volume_config import FROM_BASELINE
+
+# The demonstration's numbers that were chosen by trial, all in one place.
+_SHAPE, _SEVERITY = (5, 32, 32), 1.5
+_BASELINE_STEPS, _FROM_BASELINE_STEPS, _AUTOENCODER_STEPS = 400, 150, 600
+_RATE, _FROM_BASELINE_RATE = 2e-3, 5e-4
+_SMALL = ("half_brain_small", "slice_small")
+
+
+def _classifier(
+    settings: volume_classifier.Config, num_steps: int, evaluate_every: int, rate: float, **options: Any
+) -> volume_classifier.Config:
+    return dataclasses.replace(
+        settings,
+        optimiser=AnnealedAdamConfig(learning_rate=rate, epoch=evaluate_every),
+        **times(num_steps, evaluate_every),
+        **options,
+    )
+
+
+def _autoencoder(num_steps: int, evaluate_every: int, batch_size: int) -> autoencoder.Config:
+    """As many latents as pixels, as published, from fewer channels in between."""
+    return autoencoder.Config(
+        width=8,
+        filters=(6, 8, 16),
+        decoder_filters=(16, 8, 8),
+        optimiser=AnnealedAdamConfig(learning_rate=3e-3, weight_decay=0.0, epoch=evaluate_every),
+        batch_size=batch_size,
+        **times(num_steps, evaluate_every),
+    )
+
+
+SMOKE = Config(
+    preset="smoke",
+    shape=(3, 32, 32),
+    num_scans=60,
+    num_masked=4,
+    test=0.3,
+    train=0.5,
+    severity=2.0,
+    seeds=(0, 1),
+    trunks=_SMALL,
+    rows=("scratch", "controls"),
+    training_sizes=(20,),
+    baseline=_classifier(volume_classifier.Config(), 4, 4, _RATE, horizontal_flip=False),
+    from_baseline=_classifier(FROM_BASELINE, 2, 2, _FROM_BASELINE_RATE),
+    autoencoder=_autoencoder(4, 4, 8),
+    search=SearchConfig(num_steps=2, minimum_psnr=0.0),
+    num_detected=4,
+    num_shown=1,
+)
+
+DEMO = Config(
+    preset="demo",
+    shape=_SHAPE,
+    num_scans=260,
+    num_masked=30,
+    severity=_SEVERITY,
+    trunks=_SMALL,
+    rows=("competitors", "controls"),
+    baseline=_classifier(volume_classifier.Config(), _BASELINE_STEPS, 50, _RATE),
+    from_baseline=_classifier(FROM_BASELINE, _FROM_BASELINE_STEPS, 50, _FROM_BASELINE_RATE),
+    autoencoder=_autoencoder(_AUTOENCODER_STEPS, 150, 32),
+    search=SearchConfig(step_size=1.0),
+)
+
+PAPER = Config(
+    preset="paper",
+    data=("mosmed:PATH",),
+    rows=("competitors", "components", "sources", "dropout", "scratch", "controls"),
+    batch_size=8,
+)
+
+PRESETS = {"smoke": SMOKE, "demo": DEMO, "paper": PAPER}

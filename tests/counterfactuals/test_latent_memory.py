@@ -1,0 +1,46 @@
+"""How much memory the search in the latent of the published autoencoder takes, as compiled: 11 slices of 128 pixels."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import pytest
+from flax import nnx
+
+from cfx_jax.counterfactuals.latent import latent_counterfactual
+from cfx_jax.models import per_image
+from cfx_jax.models.layers.convolution import last_layer
+from cfx_jax.models.residual_autoencoder import ResidualAutoencoder, coder_of
+from cfx_jax.models.slice_wise import SliceWise
+from cfx_jax.models.trunks import resnet50_stages, resnet_small_stages
+
+VOLUME = jax.ShapeDtypeStruct((11, 128, 128, 1), jnp.float32)
+
+pytestmark = pytest.mark.slow
+
+
+def classifier(stages):
+    trunk = stages(rngs=nnx.Rngs(0))
+    return SliceWise(trunk, last_layer(trunk.slice_width, 2, rngs=nnx.Rngs(1)), rngs=nnx.Rngs(2))
+
+
+@functools.cache
+def temporary_bytes(stages, slices_per_batch):
+    """What the compiled program allocates beyond its arguments and results; no weight is ever made."""
+    model = nnx.eval_shape(lambda: classifier(stages))
+    autoencoder = nnx.eval_shape(lambda: ResidualAutoencoder(rngs=nnx.Rngs(3)))
+
+    def search(coder, classify, volume):
+        return latent_counterfactual(coder, classify, volume, 1, slices_per_batch=slices_per_batch)
+
+    program = jax.jit(search).lower(coder_of(autoencoder), per_image(model), VOLUME).compile()
+    return program.memory_analysis().temp_size_in_bytes
+
+
+def test_the_published_networks_need_less_than_2_gib():
+    assert 2**24 < temporary_bytes(resnet50_stages, None) < 2**31
+
+
+def test_slices_one_by_one_need_a_fraction_of_the_autoencoders_memory():
+    """The autoencoder's share is large here, since the classifier is a small one."""
+    assert temporary_bytes(resnet_small_stages, 1) < 0.3 * temporary_bytes(resnet_small_stages, None)

@@ -1,0 +1,153 @@
+"""ACAT's experiment: its parts on made-up numbers; and, slow, a whole smoke run."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from cfx_jax.errors import InputError
+from cfx_jax.metrics import hit_score
+from experiments.acat import claims, published, tables
+from experiments.acat.__main__ import main
+from experiments.acat.config import Config
+from experiments.acat.detection import Detection
+from experiments.acat.maps import control_maps
+from experiments.acat.presets import PRESETS, SMOKE
+from experiments.acat.rows import ACAT, BASELINE, GROUPS, rows_of
+from experiments.acat.scans import Scans, load_scans, split_scans
+from experiments.acat.sources import DETECTORS, NOISE, OURS, SHUFFLED, ZERO
+from experiments.acat.study import Fitted, Run, Study
+from experiments.stages import Workspace
+
+RNG = np.random.default_rng(0)
+
+
+def made_up_scans(labels):
+    arrays = {"image": np.zeros((len(labels), 2, 4, 4, 1), np.float32), "label": labels, "size": labels}
+    return Scans("made up", arrays, ("none", "left", "right", "both"), True, None, None, "made up", None)
+
+
+def made_up_study(*counts_right):
+    """Runs of 64 scans without a finding; the baseline is right about so many, and ACAT about all.
+
+    Every map by latent counterfactuals hits, every other misses; the search reaches 0.1 and latent shift 0.6.
+    """
+    labels = np.zeros(64, int)
+    atlas, territory = np.ones((3, 1, 2, 2), int), np.full(3, 1)
+    atlas[:, :, 0, 0] = 2
+    miss, hit = np.zeros((3, 1, 2, 2)), np.zeros((3, 1, 2, 2))
+    miss[:, 0, 0, 0], hit[:, 0, 1, 1] = 1, 1
+    hits = {each: hit_score(hit if each == OURS else miss, atlas, territory) for each in DETECTORS}
+    trace = np.tile(np.linspace(0.9, 0.1, 21), (3, 1))
+    runs = []
+    for seed, right in enumerate(counts_right):
+        decided = np.where(np.arange(64) < right, 0, 1)
+        fitted = {BASELINE: Fitted(None, None, decided), ACAT: Fitted(None, None, labels)}
+        detection = Detection(np.arange(3), {}, hits, {}, trace, np.full(3, 0.6))
+        runs.append(Run(seed, None, labels, labels, fitted, {}, detection))
+    return Study(made_up_scans(labels), rows_of(Config(rows=())), tuple(runs), {}, 30.0, 0, None)
+
+
+def test_every_preset_knows_its_name():
+    assert all(config.preset == name for name, config in PRESETS.items())
+
+
+def test_the_paper_preset_has_the_published_settings():
+    paper = PRESETS["paper"]
+    assert paper.shape == (11, 128, 128) and paper.trunks[1] == "slice_resnet50" and len(paper.seeds) == 3
+    assert paper.baseline.num_steps == 2 * paper.from_baseline.num_steps and paper.search.num_steps == 20
+    assert paper.search.quotient * 11 * 128 * 128 == pytest.approx(100, rel=0.01)
+
+
+def test_the_standard_error_is_the_papers():
+    columns, rows = tables.accuracy_table(made_up_study(38, 45, 47))
+    first = dict(zip(columns, rows[0], strict=True))
+    # Three runs of 64 scans, of which 38, 45 and 47 are right, are printed as 67.71 (3.48).
+    assert (round(100 * first["accuracy"], 2), round(100 * first["SE"], 2)) == (67.71, 3.48)
+    assert (first["right"], first["scans"]) == (130, 192)
+    acat = dict(zip(columns, rows[1], strict=True))
+    # McNemar by hand: 62 scans that only ACAT is right about, none the other way: 2 / 2^62.
+    assert acat["McNemar p"] == pytest.approx(2.0**-61) and acat["less baseline"].estimate == pytest.approx(62 / 192)
+
+
+def test_claims_hold_where_the_numbers_say_so():
+    found = {each.id: each.verdict for each in claims.claims(made_up_study(38, 45, 47))}
+    assert found["accuracy, baseline (made up)"] == "holds"
+    assert found["hit score, gradient (made up)"] == found["Figure 5, reached (made up)"] == "holds"
+    assert found["Table 1, size 0 (made up)"] == "holds" and found["Figure 5, latent shift (made up)"] == "holds"
+    even = {each.id: each.verdict for each in claims.claims(made_up_study(64, 64))}
+    assert even["accuracy, baseline (made up)"] != "holds"
+
+
+def test_tables_give_counts():
+    study = made_up_study(38, 45)
+    columns, rows = tables.hit_table(study)
+    ours = dict(zip(columns, rows[0], strict=True))
+    assert (ours["method"], ours["hits"], ours["scans"], ours["flat"]) == (OURS, 6, 6, 0)
+    columns, rows = tables.sensitivity_table(study)
+    assert dict(zip(columns, rows[0], strict=True))["FP"] == 128 - 83
+    columns, rows = tables.reach_table(study)
+    assert [row[-1].estimate for row in rows] == [1.0, 0.0]
+
+
+def test_control_maps_say_nothing_of_their_scans():
+    maps = RNG.random((5, 2, 3, 3)).astype(np.float32)
+    assert not control_maps(ZERO, maps, seed=0).any()
+    shuffled = control_maps(SHUFFLED, maps, seed=0)
+    assert not any(np.array_equal(one, other) for one, other in zip(maps, shuffled, strict=True))
+    np.testing.assert_array_equal(np.sort(maps.reshape(5, -1)[:, 0]), np.sort(shuffled.reshape(5, -1)[:, 0]))
+    noise = control_maps(NOISE, maps, seed=0)
+    assert noise.shape == maps.shape and noise.dtype == np.float32 and 0 <= noise.min() < noise.max() <= 1
+
+
+def test_rows_are_the_groups_between_baseline_and_acat():
+    config = Config(rows=("components", "controls"))
+    names = [row.name for row in rows_of(config)]
+    assert names[0] == BASELINE and names[-1] == ACAT and len(names) == 2 + 3 + 5
+    assert set(published.ACCURACY) <= {BASELINE, ACAT, *(row.name for group in GROUPS.values() for row in group)}
+
+
+def test_parts_are_disjoint_and_change_with_the_seed():
+    scans = made_up_scans(np.repeat([0, 1, 2], 40))
+    parts = split_scans(SMOKE, scans, 0)
+    assert sorted(np.concatenate(parts)) == list(range(120))
+    assert not np.array_equal(parts.test, split_scans(SMOKE, scans, 1).test)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data": "heads"}, "--data: expected 'stroke', 'lung', 'mosmed:PATH' or 'ist3:PATH', got 'heads'"),
+        ({"data": "stroke", "shape": (3, 32, 40)}, "--shape: expected square slices of a synthetic world"),
+    ],
+)
+def test_impossible_scans_are_refused(tmp_path, options, message):
+    kind = options.pop("data")
+    with pytest.raises(InputError, match=message):
+        load_scans(dataclasses.replace(SMOKE, **options), kind, Workspace(tmp_path))
+
+
+def test_impossible_options_are_refused():
+    with pytest.raises(InputError, match="--rows: expected one of 'competitors'"):
+        rows_of(Config(rows=("rivals",)))
+    with pytest.raises(InputError, match="--train, --test: expected a sum below 1"):
+        split_scans(dataclasses.replace(SMOKE, train=0.9, test=0.2), made_up_scans(np.zeros(9, int)), 0)
+
+
+@pytest.mark.slow
+def test_a_smoke_run_of_both_worlds_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
+    config = dataclasses.replace(SMOKE, results=str(tmp_path / "r"), work=str(tmp_path / "w"))
+    main(config)
+    folder = tmp_path / "r" / "acat" / "smoke"
+    written = {path.name for path in folder.iterdir()}
+    for world in ("stroke", "lung"):
+        assert {f"table_2_accuracy_{world}.csv", f"figure_maps_{world}.png", f"table_5_overlap_{world}.csv"} <= written
+        assert {f"table_3_variances_{world}.csv", f"table_4_training_sizes_{world}.csv"} <= written
+    assert {"table_1_sizes_stroke.csv", "table_hits_stroke.csv", "report.html", "claims.json"} <= written
+    made = json.loads((folder / "claims.json").read_text())["claims"]
+    assert {"accuracy, baseline (stroke)", "Figure 5, reached (lung)"} <= {each["id"] for each in made}
+    assert all("Synthetic" in each["note"] for each in made)
+    capsys.readouterr()
+    main(config)
+    assert "..." not in capsys.readouterr().out

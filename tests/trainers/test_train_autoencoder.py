@@ -1,0 +1,173 @@
+"""Training of the autoencoder of slices: one step by hand, slices come back, a stopped training goes on to the same bits."""
+
+import json
+import shutil
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from toy_progressive import data, images_of
+from toy_training import bits
+
+from cfx_jax.data import ArraySource
+from cfx_jax.errors import InputError
+from cfx_jax.training.workdir import prepare_workdir
+from trainers import autoencoder as trainer
+from trainers.annealed_adam import AnnealedAdamConfig
+from trainers.autoencoder import Config, init, make_evaluate, make_step
+from trainers.nnx_views import evaluation_view, graph_of, training_view, variables_of
+from trainers.result import config_from
+from trainers.slice_source import SliceSource
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+class Line(nnx.Module):
+    """Two numbers for each image, with a batch norm that moves: quick to compile."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.into = nnx.Linear(64, 2, rngs=rngs)
+        self.out = nnx.Linear(2, 64, kernel_init=nnx.initializers.normal(0.1), rngs=rngs)
+        self.norm = nnx.BatchNorm(64, momentum=0.9, rngs=rngs)
+
+    def encode(self, images: jax.Array) -> jax.Array:
+        return self.into(self.norm(images.reshape(len(images), -1)))
+
+    def decode(self, latent: jax.Array) -> jax.Array:
+        return 0.5 + self.out(latent).reshape(-1, 8, 8, 1)
+
+
+def line(rngs: nnx.Rngs) -> Line:
+    return Line(rngs)
+
+
+def _config(num_steps: int, **options: Any) -> Config:
+    given: dict[str, Any] = {
+        "width": 4, "filters": (4, 4), "decoder_filters": (4, 4), "batch_size": 16, "eval_batch_size": 16,
+        "log_every": 10, "evaluate_every": 20, "checkpoint_every": 3,
+        "optimiser": AnnealedAdamConfig(learning_rate=3e-2, weight_decay=0.0, epoch=10),
+    }  # fmt: skip
+    return Config(num_steps=num_steps, **{**given, **options})
+
+
+@cache
+def _compiled(config: Config) -> Any:
+    return jax.jit(make_step(config, model=line))
+
+
+def _train(workdir: Path, config: Config, source: Any = None) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(replace(config, select="none")))
+        return trainer.train(
+            config,
+            data() if source is None else source,
+            np.arange(64),
+            {"image": images_of(32, 1)},
+            workdir,
+            model=line,
+            progress=False,
+        )
+
+
+def test_defaults_are_those_of_the_method_card() -> None:
+    config = Config()
+    assert (config.width, config.filters, config.decoder_filters) == (128, (6, 12, 16), (16, 12, 12))
+    assert (config.batch_size, config.num_steps) == (64, 200 * (298 * 11 // 64))
+    adam = config.optimiser
+    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (3e-4, 1e-7, 0.0, 51)
+
+
+def test_one_step_by_hand() -> None:
+    config, images = _config(1), jnp.asarray(images_of(16, 2))
+    state = init(jax.random.key(0), config, model=line)
+    moved, metrics = _compiled(config)(state, jax.random.key(1), {"image": images})
+
+    def error(params: Any) -> jax.Array:
+        module: Any = training_view(graph_of(line), params, state.rest)
+        return jnp.square(module.decode(module.encode(images)) - images).sum() / images.size
+
+    adam = optax.adam(3e-2)
+    expected = optax.apply_updates(state.params, adam.update(jax.grad(error)(state.params), adam.init(state.params))[0])
+    assert float(metrics["loss"]) == pytest.approx(float(error(state.params)), rel=1e-4)
+    for one, two in zip(jax.tree.leaves(moved.params), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=2e-5)
+
+
+def test_training_gives_slices_back_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+    volumes = images_of(64, 0).reshape(16, 4, 8, 8, 1)
+    source = SliceSource(ArraySource(volumes, np.arange(16) % 2, ("a", "b")), 4)
+    config = _config(60, checkpoint_every=45)
+    model = _train(tmp_path, config, source)
+    whole = bits(variables_of(model))
+    assert bits(variables_of(trainer.load(tmp_path, model=line))) == whole
+    written = (tmp_path / "metrics.jsonl").read_text()
+    shutil.rmtree(tmp_path / "checkpoints" / "step_00000060")
+    with pytest.raises(InputError, match="stands at step 45 of 60: call train again"):
+        trainer.load(tmp_path, model=line)
+    assert bits(variables_of(_train(tmp_path, config, source))) == whole
+    assert (tmp_path / "metrics.jsonl").read_text() == written
+    lines = [each for each in map(json.loads, written.splitlines()) if "validation_loss" in each]
+    for each in lines:
+        assert each["validation_psnr"] == pytest.approx(-10 * np.log10(each["validation_loss"]))
+    images = jnp.asarray(images_of(32, 1))
+    errors = np.asarray(model.decode(model.encode(images)) - images) ** 2
+    assert errors.mean() == pytest.approx(min(each["validation_loss"] for each in lines), rel=1e-4)
+    assert errors.mean() < 0.5 * np.var(images)
+
+
+def test_validation_is_that_of_the_evaluation_mode_whatever_the_batch() -> None:
+    images = images_of(12, 1)
+    state = init(jax.random.key(0), _config(1), model=line)
+    one, two = (
+        make_evaluate(_config(1, eval_batch_size=size), {"image": images}, model=line)(state) for size in (5, 12)
+    )
+    assert one == pytest.approx(two, rel=1e-5)
+    module: Any = evaluation_view(graph_of(line), state.params, state.rest)
+    errors = np.asarray(module.decode(module.encode(jnp.asarray(images)))) - images
+    assert one["validation_loss"] == pytest.approx(float(np.mean(errors**2)), rel=1e-4)
+
+
+def test_the_configured_network_is_trained() -> None:
+    state = jax.eval_shape(lambda key: init(key, _config(1)), jax.random.key(0))
+    assert state.params["stem"]["kernel"].shape == (3, 3, 1, 4)
+    moved, metrics = jax.eval_shape(make_step(_config(1)), state, jax.random.key(1), {"image": images_of(16, 2)})
+    assert jax.tree.structure(moved) == jax.tree.structure(state) and metrics["loss"].shape == ()
+
+
+@pytest.mark.slow
+def test_every_weight_and_statistic_of_the_configured_network_moves() -> None:
+    state = init(jax.random.key(0), _config(1))
+    moved, metrics = jax.jit(make_step(_config(1)))(state, jax.random.key(1), {"image": images_of(16, 2)})
+    assert np.isfinite(metrics["loss"])
+    changed = jax.tree.map(
+        lambda one, two: bool((one != two).any()), moved._replace(opt_state=()), state._replace(opt_state=())
+    )
+    assert all(jax.tree.leaves(changed))
+
+
+def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
+    config = _config(1, filters=(3, 4))
+    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="learning_rate: expected a finite number above 0, got 0"):
+        init(jax.random.key(0), _config(1, optimiser=AnnealedAdamConfig(learning_rate=0.0)), model=line)
+    with pytest.raises(InputError, match="weight_decay: expected a weight of at least 0, got -1"):
+        make_step(_config(1, optimiser=AnnealedAdamConfig(weight_decay=-1.0)), model=line)
+    with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
+        make_evaluate(_config(1), {"image": 2 + images_of(2, 0)}, model=line)
+    with pytest.raises(InputError, match="select: expected one of 'psnr', 'none', got 'loss'"):
+        _train(tmp_path, _config(1, select="loss"))
+    with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
+        _train(tmp_path, _config(1, batch_size=0))
+    prepare_workdir(tmp_path, {"trainer": "trades"})
+    with pytest.raises(InputError, match=r"expected a training of autoencoder, .* is of trades"):
+        trainer.load(tmp_path)

@@ -1,0 +1,66 @@
+"""Configuration of the classifiers of volumes."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainers.annealed_adam import AnnealedAdamConfig
+
+_EPOCH = 37
+"""Steps that see each of MosMed's 298 training scans about once."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A classifier of volumes. Defaults: the baseline of ACAT's released code, for MosMed."""
+
+    model: str = "slice_resnet50"
+    """Name of the architecture, as in cfx_jax.models.volume_build; acat_ in front for ACAT (released: ResNet-50 on slices,
+    their mean)."""
+    saliency: bool = False
+    """Whether the network takes a saliency map of each volume too."""
+    sides: bool = False
+    """Whether the network also names the side of a lesion: classes none, left, right, both (published for IST-3)."""
+    num_classes: int = 2
+    """Number of classes of a network that names no side (released: without and with COVID-19)."""
+    in_channels: int = 1
+    """Channels of the volumes."""
+    num_slices: int = 11
+    """Slices of each volume, for networks that weigh them (published: 11)."""
+    weighted: bool = True
+    """Whether classes weigh inversely to their frequency in the loss (released: yes); with sides, lesion and none do."""
+    horizontal_flip: bool = True
+    """Whether training volumes are mirrored from left to right with probability 0.5; sides are exchanged (released: yes, no
+    for networks with saliency maps)."""
+    vertical_flip: bool = True
+    """Whether training volumes are mirrored from front to back with probability 0.5 (released: yes, no with saliency)."""
+    optimiser: AnnealedAdamConfig = field(default_factory=lambda: AnnealedAdamConfig(epoch=_EPOCH))
+    """How weights move."""
+    num_steps: int = 200 * _EPOCH
+    """Optimiser steps (published: 200 epochs; 100 from the baseline's weights)."""
+    batch_size: int = 8
+    """Volumes of one step, over all devices (released: 8)."""
+    select: Literal["accuracy", "balanced_accuracy", "none"] = "accuracy"
+    """Validation metric of which the best weights are kept, the later ones of equals; none for the last weights (released:
+    accuracy for the baseline, the last weights of the others)."""
+    evaluate_every: int = _EPOCH
+    """Steps between evaluations on the validation set."""
+    checkpoint_every: int = 10 * _EPOCH
+    """Steps between checkpoints; at most so much is lost when the training is stopped."""
+    log_every: int = _EPOCH
+    """Steps between lines of metrics."""
+    eval_batch_size: int = 8
+    """Volumes of one batch of the evaluation; does not change its result."""
+    seed: int = 0
+    """Seed of the initial weights, of the order of volumes and of all random draws."""
+
+
+FROM_BASELINE = Config(
+    model="acat_slice_resnet50",
+    saliency=True,
+    horizontal_flip=False,
+    vertical_flip=False,
+    optimiser=AnnealedAdamConfig(learning_rate=1e-5, epoch=_EPOCH),
+    num_steps=100 * _EPOCH,
+)
+"""ACAT and its competitors: half as long with a tenth of the rate, from the baseline's weights, which ``train`` gets as
+``start``. Unlike in the released code, they are selected as the baseline is."""
