@@ -29,7 +29,7 @@ def _distances(study: Study) -> Iterator[Claim]:
         interval = study.measures.distances.difference[group]
         if interval is None:
             continue
-        paper = published.distances(study.config.label, group)
+        paper = published.distances(study.data.label, group)
         yield claim(
             f"C1 {group}",
             f"Explanations by {OURS} are nearer to real images than those by {XGEM}, {group}.",
@@ -45,17 +45,21 @@ def _distances(study: Study) -> Iterator[Claim]:
 def _identity(study: Study) -> Iterator[Claim]:
     """C4 and C5."""
     ours, other = (study.measures.identity[name] for name in (OURS, XGEM))
-    paper = published.closeness(study.config.label)
+    paper = published.closeness(study.data.label)
+    close = {XGEM: other.closeness.mean(axis=1), OURS: ours.closeness.mean(axis=1)}
+    chest = published.of_chest(study.data.label)
+    first, second = (OURS, XGEM) if chest else (XGEM, OURS)
     yield paired_claim(
         "C4",
-        f"On faces, explanations by {XGEM} are at least as close to their queries as those by {OURS}.",
+        f"On {'radiographs' if chest else 'faces'}, explanations by {first} are at least as close to their queries as those"
+        f" by {second}.",
         {} if paper is None else {XGEM: paper[0], OURS: paper[1]},
-        {XGEM: other.closeness.mean(axis=1), OURS: ours.closeness.mean(axis=1)},
+        {first: close[first], second: close[second]},
         "latent space closeness",
         minimum=0.0,
     )
     if ours.verified is not None and other.verified is not None:
-        paper = published.verification(study.config.label)
+        paper = published.verification(study.data.label)
         yield paired_claim(
             "C5",
             f"Explanations by {OURS} show the same person more often than those by {XGEM}.",

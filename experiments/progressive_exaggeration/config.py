@@ -5,6 +5,7 @@ from typing import Literal
 
 from trainers.multi_label import Config as ClassifierConfig
 from trainers.progressive import Config as ExplainerConfig
+from trainers.segmentation import Config as SegmentationConfig
 from trainers.vae import Config as VAEConfig
 
 
@@ -23,6 +24,24 @@ class XGEMConfig:
 
 
 @dataclass(frozen=True)
+class HeartConfig:
+    """The chapter "heart": synthetic radiographs with a classifier and an explainer of their own, unless ``data`` is 'chest'
+    itself; and a segmentation (of which the paper says no more than UNet)."""
+
+    image_size: int = 128
+    """Height and width of the radiographs, in pixels (paper: 128)."""
+    num_images: int = 5000
+    """Radiographs, over all parts."""
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    """Training of the classifier of cardiomegaly."""
+    explainer: ExplainerConfig = field(default_factory=ExplainerConfig)
+    """Training of its explainer."""
+    segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
+    """Training of the segmentation of lungs and heart, on the explainer's training images; classes and channels are set by
+    the images."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Images, a classifier of their labels, an explainer of one label, and the baseline."""
 
@@ -30,12 +49,13 @@ class Config:
     """smoke: proves that everything runs. demo: synthetic images, minutes on two cores. images: a folder of one's own
     images, see --data. paper: the published setting on the paper's data, for a GPU."""
     data: str = "faces"
-    """'faces', a synthetic world; 'folder:PATH', one sub-folder of images for each of two classes, or a zip of such;
-    'celeba:PATH', CelebA as it is downloaded."""
+    """'faces' or 'chest' (cardiomegaly), synthetic worlds; 'folder:PATH', one sub-folder of images for each of two classes,
+    or a zip of such; 'celeba:PATH' and 'chexpert:PATH', CelebA and CheXpert as they are downloaded."""
     classes: tuple[str, ...] = ()
     """Class folders in the order of the labels; the last is explained. Empty: the two that there are, by name."""
     label: str = "smiling"
-    """The label that is explained, of those that the images have; a folder has only that of its last class."""
+    """The label that is explained, of those that the images have; a folder has only that of its last class, and 'chest'
+    only cardiomegaly."""
     labels: tuple[str, ...] = ()
     """The labels that the classifier has, of those that the images have, the explained one among them; empty: all."""
     image_size: int = 64
@@ -49,7 +69,7 @@ class Config:
     test: float = 0.12
     """Share of images for all reported figures; neither classifier nor explainer is trained on them."""
     mirrored: bool = True
-    """Whether training images are mirrored left to right at random (paper: no)."""
+    """Whether training images are mirrored left to right at random (paper: no); chests have a left and a right."""
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     """Training of the classifier that is explained, one sigmoid for each label; labels, channels and normalisation are
     set by the images. A second one of another seed judges what the explanations show."""
@@ -61,6 +81,8 @@ class Config:
     """The search of xGEM."""
     chapters: tuple[str, ...] = ()
     """What is asked beyond the explained label, see ``chapters.CHAPTERS``."""
+    heart: HeartConfig = field(default_factory=HeartConfig)
+    """Images and trainings of the chapter "heart"."""
     chapter_steps: int = 0
     """Steps of the explainers of chapters; 0 for as many as of the first one."""
     confounder: str = "male"

@@ -54,6 +54,11 @@ class Data(NamedTuple):
     note: str
 
     @property
+    def label(self) -> str:
+        """The explained label."""
+        return self.names[self.explained]
+
+    @property
     def identity(self) -> object:
         """What all images depend on."""
         return [part.images.identity for part in (self.train, self.validation, self.test)]

@@ -238,4 +238,4 @@ def _magnitude(attribution: Callable[[Array], Array], image: Float[Array, "h w c
 
 
 def _grad_cam(features: Any, head: Any, label: int, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
-    return grad_cam(features, head, image, label)[..., 0]
+    return grad_cam(features, head, image, label)

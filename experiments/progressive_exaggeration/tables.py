@@ -78,7 +78,7 @@ def distance_table(study: Study) -> Table:
     columns = ["group", "method", "distance", "paper", "images", "reached", "halves of real"]
     rows = []
     for group in GROUPS:
-        paper = published.distances(study.config.label, group)
+        paper = published.distances(study.data.label, group)
         for number, each in enumerate(study.sweeps):
             found = study.measures.distances.found[group, each.name]
             printed = None if paper is None else paper[1 - number]
@@ -99,7 +99,7 @@ def distance_table(study: Study) -> Table:
 def identity_table(study: Study) -> Table:
     """Table 2."""
     columns = ["method", "closeness", "paper closeness", "verified", "paper verified", "queries"]
-    papers = published.closeness(study.config.label), published.verification(study.config.label)
+    papers = published.closeness(study.data.label), published.verification(study.data.label)
     rows = []
     for number, each in enumerate(study.sweeps):
         found = study.measures.identity[each.name]

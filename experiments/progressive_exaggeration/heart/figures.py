@@ -1,0 +1,83 @@
+"""The figures of the chapter."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cfx_jax.metrics import bootstrap_interval
+from cfx_jax.report import CurvePanel, Line, curve, sweep_grid
+from experiments.presenter import Figure
+from experiments.progressive_exaggeration.figures import shown
+from experiments.progressive_exaggeration.heart.groups import groups
+from experiments.progressive_exaggeration.heart.organs import SEGMENTED, WAYS
+from experiments.progressive_exaggeration.heart.series import Series
+from experiments.progressive_exaggeration.heart.tables import MEASURES, AllSeries, spoken
+from experiments.progressive_exaggeration.subject import Subject
+from experiments.progressive_exaggeration.sweeps import Sweeps
+
+_SHARES = np.linspace(0, 1, 11)
+
+
+def size_figure(
+    folder: Path,
+    series: AllSeries,
+    desired: Float[np.ndarray, " k"],
+    references: dict[str, tuple[float, float]],
+    note: str,
+) -> Figure:
+    """Figure 4a, for either measure, and 4b.
+
+    Args:
+        folder: of the figure.
+        series: what is drawn.
+        desired: the probability of each bin.
+        references: by measure, the size of normal and of enlarged hearts.
+        note: below the figure.
+    """
+    path = folder / "figure_4_heart.png"
+    panels = []
+    for measure in MEASURES:
+        lines = [line for way in WAYS for line in _risen(way, series[way, measure], desired)]
+        for name, size in zip(("true, normal", "true, enlarged"), references[measure], strict=True):
+            lines.append(Line(name=name, x=desired, y=np.full(len(desired), size)))
+        panels.append(CurvePanel(lines=lines, x_label="desired", y_label=spoken(measure), title="4a"))
+    lines = [
+        Line(name=name, x=np.quantile(sizes, _SHARES), y=_SHARES)
+        for name, sizes in groups(series[SEGMENTED, MEASURES[0]]).items()
+        if len(sizes)
+    ]
+    if lines:
+        panels.append(CurvePanel(lines=lines, x_label=spoken(MEASURES[0]), y_label="share below", title="4b"))
+    curve(path, panels, band="95 % bootstrap intervals over queries", note=note)
+    return Figure(
+        path,
+        "As the paper's Figure 4: (a) mean size of the heart in the explanations against the desired probability of"
+        " cardiomegaly, and the mean true sizes of normal and enlarged hearts; (b) the sizes in four groups, segmented:"
+        " real hearts that the classifier is sure of, and their explanations for the opposite.",
+        "Line plots; where explanations show what cardiomegaly is, the first two rise.",
+    )
+
+
+def sweep_figure(folder: Path, subject: Subject, found: Sweeps, num_shown: int, note: str) -> Figure:
+    """The series of some radiographs, the first ones of either decision."""
+    path = folder / "figure_heart_sweeps.png"
+    chosen = _first(np.asarray(found.found.probability) >= 0.5, num_shown // 2)
+    sweep_grid(path, shown(found, subject.queries, chosen), class_name=subject.data.class_names[1], note=note)
+    return Figure(
+        path,
+        "The series of some radiographs, as in the paper's Figure 2.",
+        "Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly.",
+    )
+
+
+def _first(decided: np.ndarray, each: int) -> Int[np.ndarray, " m"]:
+    return np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)])
+
+
+def _risen(way: str, series: Series, desired: Float[np.ndarray, " k"]) -> Iterator[Line]:
+    """The mean size by bin, where there are enough queries for a band."""
+    if series.number > 1:
+        mean, low, high = np.transpose([bootstrap_interval(each) for each in series.explanations.T])
+        yield Line(name=way, x=desired, y=mean, low=low, high=high)

@@ -1,0 +1,131 @@
+"""How large the hearts of radiographs and of their explanations are.
+
+Singla et al. 2020 (section 4.2) segment the hearts of real radiographs by a UNet, register each radiograph to its
+explanation and move its mask along. Here explanations are segmented themselves as well, so that either way checks the
+other. Both are applied to the queries' true counterfactuals too, whose hearts are known.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+from cfx_jax.callables import call
+from cfx_jax.metrics import dice
+from cfx_jax.models import per_image
+from cfx_jax.parallel import map_examples
+from cfx_jax.registration import register, warp
+from experiments.progressive_exaggeration.heart.masks import ORGANS, classes_of, organs_of, true_organs
+from experiments.progressive_exaggeration.images import Data
+from experiments.progressive_exaggeration.subject import Subject
+from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.stages import Arrays, Workspace
+from trainers import segmentation as trainer
+
+SEGMENTED, REGISTERED = "segmented", "registered"
+WAYS = (SEGMENTED, REGISTERED)
+
+_BATCH = 64
+
+
+class Hearts(NamedTuple):
+    """The organs of all images, each with a last axis for lungs and heart.
+
+    Attributes:
+        dice: of the segmentation of each test image with its true masks (m, 2).
+        queries: segmented.
+        explanations: by way, one for each bin and last the true counterfactual (n, k + 1, h, w, 2).
+        identity: what all of it depends on.
+    """
+
+    dice: Float[np.ndarray, "m 2"]
+    queries: Bool[np.ndarray, "n h w 2"]
+    explanations: Mapping[str, Bool[np.ndarray, "n k h w 2"]]
+    identity: object
+
+
+def find_hearts(settings: trainer.Config, subject: Subject, found: Sweeps, workspace: Workspace) -> Hearts:
+    """Trains a segmentation, or reads it from the workspace, and finds the organs of every image.
+
+    Args:
+        settings: of the training; classes and channels are set by the images.
+        subject: what is explained, on images with masks of heart and lungs.
+        found: the explanations.
+        workspace: keeps weights and masks.
+    """
+    data, queries = subject.data, subject.queries.arrays
+    pixels = data.validation.pixels
+    settings = dataclasses.replace(settings, num_classes=1 + len(ORGANS), in_channels=pixels.shape[-1])
+    trained = [settings, data.train.images.identity, data.validation.images.identity]
+    identity = [trained, data.test.images.identity, found.identity]
+    model = _train(settings, data, workspace, trained)
+    explanations = np.clip(np.asarray(found.found.images), 0, 1)
+    images = np.concatenate([explanations, queries["counterfactual"][:, None]], axis=1)
+
+    def segmented() -> Arrays:
+        flat = images.reshape(-1, *images.shape[2:])
+        tested = _organs(model, data.test.pixels)
+        return {
+            "dice": np.stack(
+                [dice(tested[..., each], true_organs(data.test.images)[..., each]) for each in (0, 1)], axis=-1
+            ),
+            "queries": _organs(model, queries["image"]),
+            "explanations": _organs(model, flat, progress="segmentation").reshape(*images.shape[:4], len(ORGANS)),
+        }
+
+    def registered() -> Arrays:
+        return {"explanations": move(queries["image"], stored["queries"], images)}
+
+    stored = workspace.cached("hearts segmented", identity, segmented)
+    moved = workspace.cached("hearts registered", identity, registered)
+    return Hearts(
+        stored["dice"],
+        stored["queries"],
+        {SEGMENTED: stored["explanations"], REGISTERED: moved["explanations"]},
+        identity,
+    )
+
+
+def move(
+    queries: Float[np.ndarray, "n h w c"], organs: Bool[np.ndarray, "n h w 2"], images: Float[np.ndarray, "n k h w c"]
+) -> Bool[np.ndarray, "n k h w 2"]:
+    """Registers each query to its images and moves its organs along.
+
+    Args:
+        queries: in [0, 1].
+        organs: of the queries.
+        images: of each query, in [0, 1].
+    """
+    each = images.shape[1]
+    examples = (np.repeat(queries, each, 0), np.repeat(organs, each, 0), images.reshape(-1, *images.shape[2:]))
+    moved = map_examples(_moved, (), examples, batch_size=_BATCH, progress="registration")
+    return moved.reshape(*images.shape[:2], *organs.shape[1:])
+
+
+def _train(settings: trainer.Config, data: Data, workspace: Workspace, identity: object) -> nnx.Module:
+    folder = workspace.folder("segmentation", identity)
+    print(f"segmentation of {' and '.join(ORGANS)}: {settings.num_steps} steps in {folder}", flush=True)
+    return trainer.train(
+        settings,
+        data.train.images.source,
+        data.train.images.indices,
+        classes_of(data.train.images.arrays),
+        {"image": data.validation.pixels, "mask": classes_of(data.validation.images.arrays)},
+        folder,
+    )
+
+
+def _organs(
+    model: nnx.Module, images: Float[np.ndarray, "n h w c"], *, progress: bool | str = False
+) -> Bool[np.ndarray, "n h w 2"]:
+    logits = map_examples(call, per_image(model), images, batch_size=_BATCH, progress=progress)
+    return organs_of(logits.argmax(axis=-1))
+
+
+def _moved(_: Any, example: tuple[jax.Array, jax.Array, jax.Array]) -> Bool[Array, "h w 2"]:
+    query, organs, image = example
+    return warp(organs, register(query, image))

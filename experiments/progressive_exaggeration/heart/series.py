@@ -1,0 +1,110 @@
+"""Sizes of hearts as bare numbers: against the probability that was asked for, and against the true counterfactuals'."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cfx_jax.metrics import Interval, bootstrap_interval, rank_correlation
+
+_DRAWS = 200  # of queries, for a correlation over thousands of pairs
+
+
+class Series(NamedTuple):
+    """Hearts by one way of finding them and one measure of size.
+
+    Attributes:
+        queries: their sizes (n,).
+        explanations: those for each bin (n, k).
+        counterfactuals: those of the true counterfactuals, found in the same way (n,).
+        known: those of the true counterfactuals by their true masks (n,).
+        desired: the probability asked for (n, k).
+        probability: the queries' (n,).
+        achieved: the explanations' (n, k).
+        labels: the truth (n,).
+    """
+
+    queries: Float[np.ndarray, " n"]
+    explanations: Float[np.ndarray, "n k"]
+    counterfactuals: Float[np.ndarray, " n"]
+    known: Float[np.ndarray, " n"]
+    desired: Float[np.ndarray, "n k"]
+    probability: Float[np.ndarray, " n"]
+    achieved: Float[np.ndarray, "n k"]
+    labels: Int[np.ndarray, " n"]
+
+    def of(self, chosen: Bool[np.ndarray, " n"]) -> "Series":
+        """Some of the queries."""
+        return Series(*(each[chosen] for each in self))
+
+    @property
+    def number(self) -> int:
+        """Of queries."""
+        return len(self.queries)
+
+    @property
+    def complete(self) -> "Series":
+        """The queries of which every image has a size: where no lung is found there is none."""
+        every = np.column_stack([self.queries, self.explanations, self.counterfactuals, self.known])
+        return self.of(np.isfinite(every).all(axis=1))
+
+    @property
+    def decided_rightly(self) -> "Series":
+        """The queries whose opposite extreme is of the class of their true counterfactual."""
+        return self.of((self.probability >= 0.5) == (self.labels == 1))
+
+    @property
+    def opposite(self) -> Float[np.ndarray, " n"]:
+        """The size at the opposite extreme of each query's decision."""
+        return np.where(self.probability >= 0.5, self.explanations[:, 0], self.explanations[:, -1])
+
+
+class Errors(NamedTuple):
+    """How far sizes are from those of the true counterfactuals, of queries that were decided rightly.
+
+    Attributes:
+        explanation: at the opposite extreme, both found in the same way (m,).
+        query: of the query itself, likewise (m,).
+        way: of the true counterfactual as it is found, from that of its true masks (m,).
+    """
+
+    explanation: Float[np.ndarray, " m"]
+    query: Float[np.ndarray, " m"]
+    way: Float[np.ndarray, " m"]
+
+
+def errors(series: Series) -> Errors:
+    """The errors of a series without gaps."""
+    rightly = series.decided_rightly
+    found = rightly.counterfactuals
+    return Errors(
+        *(np.abs(each) for each in (rightly.opposite - found, rightly.queries - found, found - rightly.known))
+    )
+
+
+def correlation(series: Series) -> Interval | None:
+    """Spearman's correlation of size and desired probability over all pairs, 0 where no size differs.
+
+    Queries are drawn again for its interval; None for fewer than two.
+    """
+    pairs = np.stack([series.desired, series.explanations], axis=-1)
+    return interval_of(pairs, statistic=_over_pairs, num_resamples=_DRAWS)
+
+
+def correlation_per_query(series: Series) -> Interval | None:
+    """The mean of the correlations within each query's series, 0 where its size stays; None for fewer than two queries."""
+    pairs = zip(series.desired, series.explanations, strict=True)
+    return interval_of(np.array([_rank_correlation(*each) for each in pairs]))
+
+
+def interval_of(values: Float[np.ndarray, "n ..."], **options: Any) -> Interval | None:
+    """The bootstrap interval of a statistic, the mean unless another is named; None for fewer than two images."""
+    return bootstrap_interval(values, **options) if len(values) > 1 else None
+
+
+def _over_pairs(pairs: Float[np.ndarray, "n k 2"]) -> float:
+    return _rank_correlation(pairs[..., 0].ravel(), pairs[..., 1].ravel())
+
+
+def _rank_correlation(desired: Float[np.ndarray, " m"], sizes: Float[np.ndarray, " m"]) -> float:
+    return float(np.nan_to_num(rank_correlation(desired, sizes)))
