@@ -84,3 +84,30 @@ def claim(
         id=name, text=text, paper=paper, ours=ours, interval=interval, verdict=verdict(interval, **bounds),
         statistic=statistic,
     )  # fmt: skip
+
+
+def unpaired_claim(
+    name: str,
+    text: str,
+    paper: Mapping[str, Any],
+    ours: Mapping[str, Float[np.ndarray, " n"]],
+    statistic: str,
+    **bounds: Any,
+) -> Claim:
+    """A claim about the difference of the means of one measure on two sets of images; arguments as ``paired_claim``.
+
+    Raises:
+        InputError: a set without images, or values that are not finite.
+    """
+    (first, second), (one, other) = ours.keys(), ours.values()
+    values, of_first = np.concatenate([one, other]), np.repeat([1.0, 0.0], [len(one), len(other)])
+    interval = bootstrap_interval(np.stack([values, of_first], axis=1), statistic=_difference_of_means)
+    of = f"{statistic}; {first} minus {second}, of {len(one)} and {len(other)} images"
+    means = {each: float(np.mean(given)) for each, given in ours.items()}
+    return claim(name, text, paper, means, interval, of, **bounds)
+
+
+def _difference_of_means(pairs: np.ndarray) -> float:
+    """Of those marked by 1 less those by 0; 0 where a draw has only one kind."""
+    values, of_first = pairs[:, 0], pairs[:, 1] == 1
+    return float(values[of_first].mean() - values[~of_first].mean()) if of_first.any() and not of_first.all() else 0.0

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import bootstrap_interval, count_votes, majority_vote, score_votes
+from cfx_jax.metrics import count_votes, majority_vote, score_votes
 from cfx_jax.report import (
     Claim,
     Key,
@@ -23,7 +23,7 @@ from cfx_jax.report import (
     write_table,
 )
 from experiments import cli
-from experiments.interval_claims import claim
+from experiments.interval_claims import unpaired_claim
 from experiments.presenter import Table
 
 _COLUMNS = ["items", "number", "accuracy", "ties", "kappa", "agreement"]
@@ -89,22 +89,13 @@ def vote_table(key: Key, votes: Votes) -> Table:
 def vote_claims(key: Key, votes: Votes) -> list[Claim]:
     """C10, C11 and C12, of those whose items there are; intervals are over items."""
     options = max(map(len, key.options))
-    right = majority_vote(count_votes(votes.votes, num_categories=options)) == key.truth
+    right = (majority_vote(count_votes(votes.votes, num_categories=options)) == key.truth).astype(float)
     found, categories = [], np.array(key.categories)
     for name, text, paper, bounds in _ORDERINGS:
-        (first, second), chosen = paper, np.isin(categories, list(paper))
-        if not all((categories == each).any() for each in paper):
-            continue
-        pairs = np.stack([right[chosen], categories[chosen] == first], axis=1).astype(float)
-        interval = bootstrap_interval(pairs, statistic=_difference)
-        ours = {each: float(right[categories == each].mean()) for each in paper}
-        found.append(claim(name, text, paper, ours, interval, f"accuracy; {first} minus {second}", **bounds))
+        ours = {each: right[categories == each] for each in paper}
+        if all(len(each) for each in ours.values()):
+            found.append(unpaired_claim(name, text, paper, ours, "accuracy over items", **bounds))
     return found
-
-
-def _difference(pairs: np.ndarray) -> float:
-    right, first = pairs[:, 0], pairs[:, 1] == 1
-    return float(right[first].mean() - right[~first].mean()) if first.any() and not first.all() else 0.0
 
 
 def _groups(key: Key) -> list[tuple[str, np.ndarray]]:

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import Claim
 from experiments.acat import published
 from experiments.acat.rows import ACAT, BASELINE, GROUPS
 from experiments.acat.sources import DETECTORS, NO_BOUND, OURS
 from experiments.acat.study import Study
 from experiments.acat.tables import joined, place_of, right_of
-from experiments.interval_claims import claim, mean_claim, paired_claim
+from experiments.interval_claims import mean_claim, paired_claim, unpaired_claim
 
 _LOW = 0.2
 _SMALL = (0, 1, 2)  # sizes of infarcts on which the paper's ACAT is best
@@ -83,22 +82,15 @@ def _sizes(study: Study) -> Iterator[Claim]:
     small, large = (np.isin(sizes, kinds) for kinds in ((1, 2), (3, 4)))
     if small.any() and large.any():
         right = _right(study, BASELINE)
-        pairs = np.stack([right, large], axis=1)[small | large]
-        yield claim(
+        yield unpaired_claim(
             "Table 1, larger",
             "The baseline finds large infarcts (3 and 4) more often than small ones (1 and 2).",
-            {"1 and 2": 0.389, "3 and 4": 0.799},
-            {"1 and 2": float(right[small].mean()), "3 and 4": float(right[large].mean())},
-            bootstrap_interval(pairs, statistic=_larger),
-            "accuracy; large minus small; the paper's are means of two columns",
+            {"3 and 4": 0.799, "1 and 2": 0.389},
+            {"3 and 4": right[large], "1 and 2": right[small]},
+            "accuracy; the paper's are means of two columns",
             minimum=0.0,
             strict=True,
         )
-
-
-def _larger(pairs: np.ndarray) -> float:
-    right, large = pairs[:, 0], pairs[:, 1] == 1
-    return float(right[large].mean() - right[~large].mean()) if large.any() and not large.all() else 0.0
 
 
 def _hits(study: Study) -> Iterator[Claim]:

@@ -24,11 +24,12 @@ Factors = tuple[float, float, float]
 """Of adversary, classifier, and reconstruction with cycle."""
 BASE: Factors = (1, 1, 1)
 NO_ADVERSARY, NO_CLASSIFIER, NO_RECONSTRUCTION = (0, 1, 1), (1, 0, 1), (1, 1, 0)
+STRONG_ADVERSARY: Factors = (100, 1, 1)
 SETTINGS: tuple[Factors, ...] = (
     NO_ADVERSARY,
     BASE,
     (10, 1, 1),
-    (100, 1, 1),
+    STRONG_ADVERSARY,
     NO_CLASSIFIER,
     (1, 10, 1),
     (1, 100, 1),
@@ -79,7 +80,7 @@ class Ablation(NamedTuple):
         presenter.figures(self._curves(presenter))
 
     def claims(self) -> Iterator[Claim]:
-        """C14, C15, C16: those of the paper's orderings that are no matter of a few units of distance."""
+        """C14 to C17: those of the paper's orderings that are no matter of a few units of distance."""
         close = {each: self.found[each].measures.identity[OURS].closeness.mean(axis=1) for each in self.found}
         yield paired_claim(
             "C14",
@@ -107,6 +108,18 @@ class Ablation(NamedTuple):
             minimum=0.0,
             strict=True,
         )
+
+        verified = [self.found[each].measures.identity[OURS].verified for each in (BASE, STRONG_ADVERSARY)]
+        if verified[0] is not None and verified[1] is not None:
+            yield paired_claim(
+                "C17",
+                "A hundred times the adversary's weight costs the person's identity.",
+                {"1": published.ablation(BASE)[4], "100": published.ablation(STRONG_ADVERSARY)[4]},
+                {"1": verified[0].mean(axis=1), "100": verified[1].mean(axis=1)},
+                "share verified by the stand-in",
+                minimum=0.0,
+                strict=True,
+            )
 
     def _error(self, factors: Factors) -> np.ndarray:
         found = self.found[factors].sweeps.found

@@ -13,7 +13,7 @@ from cfx_jax.callables import call
 from cfx_jax.metrics import class_discrimination_matrix
 from cfx_jax.parallel import map_examples
 from cfx_jax.report import Claim
-from experiments.interval_claims import mean_claim
+from experiments.interval_claims import mean_claim, unpaired_claim
 from experiments.presenter import Presenter, Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import GROUPS
@@ -74,7 +74,7 @@ class Attributes(NamedTuple):
         )
 
     def claims(self) -> Iterator[Claim]:
-        """C13 as far as it is no matter of the paper's data, and Figure 7."""
+        """C6, C13 as far as it is no matter of the paper's data, and Figure 7."""
         for name, each in self.found.items():
             distances = each.measures.distances.found
             printed = published.attribute(name)
@@ -87,6 +87,7 @@ class Attributes(NamedTuple):
                 f"latent space closeness; distances: {', '.join(f'{g} {v:.3g}' for g, v in groups.items())}",
                 minimum=0.76,
             )
+        yield from self._local()
         for name, each in self.found.items():
             others = np.delete(each.turned, each.subject.label, axis=1).mean(axis=1)
             yield mean_claim(
@@ -95,6 +96,27 @@ class Attributes(NamedTuple):
                 {},
                 each.turned[:, each.subject.label] - others,
                 "share turned over of the label less the mean of the others",
+                minimum=0.0,
+                strict=True,
+            )
+
+    def _local(self) -> Iterator[Claim]:
+        """C6."""
+        names = {name.lower(): name for name in self.found}
+        if not {"smiling", "young"} <= names.keys():
+            return
+        local, whole = (self.found[names[name]].measures.identity[OURS] for name in ("smiling", "young"))
+        papers = published.attribute("smiling"), published.attribute("young")
+        for place, measure_name in ((3, "closeness"), (4, "verified")):
+            ours = {"smiling": getattr(local, measure_name), "young": getattr(whole, measure_name)}
+            if any(each is None for each in ours.values()):
+                continue
+            yield unpaired_claim(
+                f"C6 {measure_name}",
+                "Explanations of a smile, which is local, show the same person more often than those of age.",
+                {name: paper[place] for name, paper in zip(ours, papers, strict=True) if paper is not None},
+                {name: each.mean(axis=1) for name, each in ours.items()},
+                measure_name,
                 minimum=0.0,
                 strict=True,
             )

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from cfx_jax.metrics import bootstrap_interval, rank_correlation
+from cfx_jax.metrics import Interval, bootstrap_interval, rank_correlation
 from cfx_jax.report import Claim
 from experiments.interval_claims import claim, mean_claim, paired_claim
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.chapters import Chapter
-from experiments.progressive_exaggeration.published import GROUPS
+from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import OURS, XGEM
 from experiments.progressive_exaggeration.tables import own_psnr
@@ -18,7 +18,7 @@ from experiments.progressive_exaggeration.tables import own_psnr
 
 def claims(study: Study, chapters: Iterable[Chapter]) -> list[Claim]:
     """All claims that these data can test, in reading order."""
-    found = [*_distances(study), *_identity(study), *_reach(study)]
+    found = [*_distances(study), *_groups(study), *_identity(study), *_reach(study)]
     found += [each for chapter in chapters for each in chapter.claims()]
     return [each if each.note else dataclasses.replace(each, note=study.data.note) for each in found]
 
@@ -37,6 +37,26 @@ def _distances(study: Study) -> Iterator[Claim]:
             {name: study.measures.distances.found[group, name].interval.estimate for name in (OURS, XGEM)},
             interval,
             f"Fréchet distance of features of {study.features.extractor.name}; {OURS} minus {XGEM}",
+            maximum=0.0,
+            strict=True,
+        )
+
+
+def _groups(study: Study) -> Iterator[Claim]:
+    """C2. The interval of a difference goes from one end to the other of both, which is wide."""
+    found = {group: study.measures.distances.found[group, OURS].interval for group in GROUPS}
+    for near, far in ((OVERALL, PRESENT), (PRESENT, ABSENT)):
+        one, other = found[near], found[far]
+        if not np.isfinite([one.estimate, other.estimate]).all():
+            continue
+        paper = {group: published.distances(study.data.label, group) for group in (near, far)}
+        yield claim(
+            f"C2 {near}",
+            f"Explanations by {OURS} are nearer to real images {near} than {far}.",
+            {group: both[1] for group, both in paper.items() if both is not None},
+            {group: found[group].estimate for group in (near, far)},
+            Interval(one.estimate - other.estimate, one.low - other.high, one.high - other.low),
+            f"Fréchet distance of features of {study.features.extractor.name}; {near} minus {far}",
             maximum=0.0,
             strict=True,
         )

@@ -13,6 +13,7 @@ from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.report import read_key
 from experiments import score_votes
 from experiments.image_set import ImageSet, StoredImages
+from experiments.interval_claims import unpaired_claim
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.ablation import BASE, NO_RECONSTRUCTION, SETTINGS, scaled
 from experiments.progressive_exaggeration.bias import BIASED, UNBIASED, Bias, Shown, confounded_and_not
@@ -162,6 +163,15 @@ def test_votes_are_scored_by_kind_and_task_and_settle_the_papers_orderings(tmp_p
     claims = json.loads((tmp_path / "table_4_votes_claims.json").read_text())["claims"]
     assert {each["id"]: each["verdict"] for each in claims} == {"C10": "holds", "C12": "holds"}
     assert "task 1 easy" in capsys.readouterr().out
+
+
+def test_means_of_two_sets_are_compared_without_pairing():
+    values = {"first": np.array([1.0, 1, 0, 1]), "second": np.zeros(7)}
+    found = unpaired_claim("C", "The first is larger.", {}, values, "share", minimum=0.0, strict=True)
+    assert found.interval is not None and found.interval.estimate == 0.75 and found.verdict == "holds"
+    assert "of 4 and 7 images" in found.statistic
+    equal = unpaired_claim("C", "The first is larger.", {}, {"a": np.zeros(4), "b": np.zeros(4)}, "", minimum=0.1)
+    assert equal.verdict == "fails"
 
 
 def test_one_rater_is_refused(tmp_path):

@@ -169,13 +169,19 @@ def test_all_labels_and_the_ablation_are_written(tmp_path, monkeypatch):
         results=str(tmp_path / "r"),
         work=str(tmp_path / "w"),
     )
-    few = (ablation.NO_ADVERSARY, ablation.BASE, ablation.NO_CLASSIFIER, ablation.NO_RECONSTRUCTION)
+    few = (
+        ablation.NO_ADVERSARY,
+        ablation.BASE,
+        ablation.STRONG_ADVERSARY,
+        ablation.NO_CLASSIFIER,
+        ablation.NO_RECONSTRUCTION,
+    )
     monkeypatch.setattr(ablation, "SETTINGS", few)
     main(config)
     (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
     written = {path.name for path in folder.iterdir()}
     assert {"table_5_attributes.csv", "figure_7_discrimination.csv", "figure_12_ablation.png"} <= written
     rows = (folder / "table_6_ablation.csv").read_text().splitlines()
-    assert len([row for row in rows if not row.startswith("#")]) == 1 + 4
+    assert len([row for row in rows if not row.startswith("#")]) == 1 + 5
     made = {each["id"] for each in json.loads((folder / "claims.json").read_text())["claims"]}
-    assert {"C13 male", "Figure 7 smiling", "C14", "C15", "C16"} <= made
+    assert {"C13 male", "Figure 7 smiling", "C14", "C15", "C16", "C17"} <= made
