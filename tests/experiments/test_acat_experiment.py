@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -14,11 +15,12 @@ from experiments.acat.config import Config
 from experiments.acat.detection import Detection
 from experiments.acat.maps import control_maps
 from experiments.acat.presets import PRESETS, SMOKE
-from experiments.acat.rows import ACAT, BASELINE, GROUPS, rows_of
+from experiments.acat.rows import ACAT, BASELINE, GROUPS, WHOLE, rows_of
 from experiments.acat.scans import Scans, load_scans, split_scans
 from experiments.acat.sources import DETECTORS, NOISE, OURS, SHUFFLED, ZERO
 from experiments.acat.study import Fitted, Run, Study
 from experiments.stages import Workspace
+from trainers import volume_classifier
 
 RNG = np.random.default_rng(0)
 
@@ -151,3 +153,22 @@ def test_a_smoke_run_of_both_worlds_writes_everything_and_a_second_start_reads_i
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_published_acat_takes_two_steps_at_full_size():
+    paper = PRESETS["paper"]
+    config = dataclasses.replace(paper.from_baseline, saliency=True, num_slices=paper.shape[0])
+    factory = WHOLE.factory("slice_resnet50", paper.shape)
+    batch = {
+        "image": RNG.random((config.batch_size, *paper.shape, 1), np.float32),
+        "saliency": RNG.random((config.batch_size, *paper.shape, 1), np.float32),
+        "label": np.arange(config.batch_size) % 2,
+    }
+    state = volume_classifier.init(jax.random.key(0), config, model=factory)
+    step = jax.jit(volume_classifier.make_step(config, model=factory))
+    losses = []
+    for number in range(2):
+        state, metrics = step(state, jax.random.key(number), batch)
+        losses.append(float(metrics["loss"]))
+    assert np.isfinite(losses).all() and losses[0] != losses[1]
