@@ -10,7 +10,7 @@ from trainers.optimiser import OptimiserConfig
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CLASSIFIER_STEPS = 500
-_EXPLAINER_STEPS, _CHAPTER_STEPS = 700, 500
+_EXPLAINER_STEPS, _CHAPTER_STEPS = 900, 600
 _IMAGES_STEPS = 1500
 _VAE_STEPS = 600
 _HEART_STEPS, _SEGMENTATION_STEPS = 600, 300
@@ -88,9 +88,9 @@ SMOKE = Config(
 
 DEMO = Config(
     preset="demo",
-    image_size=48,
+    image_size=32,
     classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
-    explainer=_explainer(_EXPLAINER_STEPS, 16, 100, _FILTERS, _DISCRIMINATOR),
+    explainer=_explainer(_EXPLAINER_STEPS, 16, 150, _FILTERS, _DISCRIMINATOR),
     vae=_autoencoder(_VAE_STEPS, 32, 200, (16, 32, 64, 64)),
     chapters=("saliency", "bias", "heart"),
     heart=HeartConfig(
