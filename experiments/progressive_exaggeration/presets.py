@@ -10,11 +10,10 @@ from trainers.optimiser import OptimiserConfig
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CLASSIFIER_STEPS = 500
-_EXPLAINER_STEPS, _CHAPTER_STEPS = 900, 600
+_EXPLAINER_STEPS, _CHAPTER_STEPS = 900, 500
 _IMAGES_STEPS = 1500
 _VAE_STEPS = 600
 _HEART_STEPS, _SEGMENTATION_STEPS = 600, 300
-_HEART_FILTERS = (16, 32, 64)
 _FILTERS, _DISCRIMINATOR = (16, 32, 64), (8, 16, 32, 64)
 _CRITIC_STEPS = 1  # released: 5
 _RATE, _FIRST_MOMENT = 2e-3, 0.5  # released: 2e-4, 0
@@ -97,7 +96,7 @@ DEMO = Config(
         image_size=32,
         num_images=3000,
         classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
-        explainer=_explainer(_HEART_STEPS, 16, 150, _HEART_FILTERS, _HEART_FILTERS),
+        explainer=_explainer(_HEART_STEPS, 16, 125, _FILTERS, _DISCRIMINATOR),
         segmentation=_segmentation(_SEGMENTATION_STEPS, 16, 100, (16, 32, 64), 3e-3),
     ),
     chapter_steps=_CHAPTER_STEPS,
