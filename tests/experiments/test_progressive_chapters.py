@@ -90,7 +90,10 @@ def test_the_confounding_metric_is_the_share_of_changed_queries(tmp_path):
     study = made_up_study(tmp_path)
     found = made_up_bias(study, flips=0.75)
     assert found.changed(BIASED, 0).mean() == 0.75 and found.changed(UNBIASED, 1).mean() == 0
+    # Both extremes show the same, so nothing is gained between them.
+    np.testing.assert_array_equal(found.gained(BIASED), 0)
     verdicts = {each.id: each.verdict for each in found.claims()}
+    assert verdicts["bias, from end to end"] == "fails"
     assert verdicts["C7 to glad"] == verdicts["C7 to not glad"] == "holds"
     assert {each.id: each.verdict for each in made_up_bias(study, flips=0).claims()}["C7 to glad"] == "fails"
 
