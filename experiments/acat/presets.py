@@ -49,7 +49,7 @@ SMOKE = Config(
     severity=2.0,
     seeds=(0, 1),
     trunks=_SMALL,
-    rows=("scratch", "controls"),
+    rows=("scratch",),
     training_sizes=(20,),
     baseline=_classifier(volume_classifier.Config(), 4, 4, _RATE, horizontal_flip=False),
     from_baseline=_classifier(FROM_BASELINE, 2, 2, _FROM_BASELINE_RATE),
