@@ -50,7 +50,6 @@ SMOKE = Config(
     seeds=(0, 1),
     trunks=_SMALL,
     rows=("scratch",),
-    training_sizes=(20,),
     baseline=_classifier(volume_classifier.Config(), 4, 4, _RATE, horizontal_flip=False),
     from_baseline=_classifier(FROM_BASELINE, 2, 2, _FROM_BASELINE_RATE),
     autoencoder=_autoencoder(4, 4, 8),
