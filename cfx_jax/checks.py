@@ -5,6 +5,7 @@ Shapes, ranks and dtypes are checked always; values (range, NaN) only where they
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
+from cfx_jax.callables import as_pytree, call
 from cfx_jax.errors import InputError
 
 
@@ -133,8 +134,7 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
     Raises:
         InputError: the classifier does not return a vector of at least two logits.
     """
-    # A lambda, since JAX cannot trace a callable tuple itself.
-    logits = jax.eval_shape(lambda x: classifier(x), jax.ShapeDtypeStruct(image.shape, image.dtype))
+    logits = _logits_of(classifier, jax.ShapeDtypeStruct(image.shape, image.dtype))
     shape = getattr(logits, "shape", None)
     if shape is None or len(shape) != 1 or shape[0] < 2:
         raise InputError(
@@ -142,6 +142,15 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
             ": wrap a batched model with models.per_image"
         )
     return shape[0]
+
+
+def _logits_of(classifier: Callable[[Array], Array], image: jax.ShapeDtypeStruct) -> Any:
+    """The shape and dtype of what a classifier gives."""
+    if as_pytree(classifier) is classifier:
+        # JAX keeps what it found for this structure and these shapes, whatever the weights: a network is traced once.
+        return jax.eval_shape(call, classifier, image)
+    # A lambda, since JAX cannot trace a callable tuple itself.
+    return jax.eval_shape(lambda x: classifier(x), image)
 
 
 def check_classifier(classifier: Callable[[Array], Array], images: Float[AnyArray, "n h w c"]) -> None:

@@ -34,10 +34,10 @@ class Presenter:
         self.folder, self.note = folder, note
         self.report = Report(title, introduction=introduction, note=note)
 
-    def table(self, name: str, table: Table, caption: str, *, digits: int = _DIGITS) -> None:
-        """Writes ``NAME.csv`` and ``NAME.md``, and adds the table to the page."""
+    def table(self, name: str, table: Table, caption: str, *, digits: int = _DIGITS, note: str | None = None) -> None:
+        """Writes ``NAME.csv`` and ``NAME.md``, with the report's note or another, and adds the table to the page."""
         columns, rows = table
-        write_table(self.folder / name, columns, rows, digits=digits, note=self.note)
+        write_table(self.folder / name, columns, rows, digits=digits, note=self.note if note is None else note)
         self.report.table(columns, rows, digits=digits, caption=caption)
 
     def figures(self, *drawn: Figure) -> None:

@@ -18,16 +18,14 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_choice, check_images
-from cfx_jax.data.source import check_indices
 from cfx_jax.models.residual_autoencoder import ResidualAutoencoder
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.annealed_adam import AnnealedAdamConfig, annealed_adam
 from trainers.descent import descent_step, first_state
-from trainers.identity import describe_data
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained
-from trainers.relabelled import RelabelledSource
 from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
+from trainers.running import Batch, Evaluate, State, Step
+from trainers.unlabelled import run_unlabelled
 
 _TRAINER = "autoencoder"
 _EPOCH = 51
@@ -45,6 +43,8 @@ class Config:
     """Channels of each encoding stage (released); sides divide by 2 for each but the first."""
     decoder_filters: tuple[int, ...] = (16, 12, 12)
     """Channels of each decoding stage (released)."""
+    norms: bool = True
+    """Whether the network has batch norms (released); without them it draws small noisy slices better (ours)."""
     optimiser: AnnealedAdamConfig = field(
         default_factory=lambda: AnnealedAdamConfig(learning_rate=3e-4, weight_decay=0.0, epoch=_EPOCH)
     )
@@ -169,26 +169,16 @@ def train(
     """
     check_choice(config.select, ("psnr", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
-    check_batch_size(config.batch_size, mesh)
-    positions = check_indices(source, train_indices)
-    images = RelabelledSource(source, positions, np.zeros(len(positions), np.int64), ("image",))
-    selected = run(
+    selected = run_unlabelled(
         _TRAINER,
         config,
         make_step(config, model=model),
         lambda key: init(key, config, model=model),
-        batches_of(
-            images,
-            np.arange(len(images)),
-            batch_size=config.batch_size,
-            seed=config.seed,
-            balanced=False,
-            augment=None,
-        ),
+        make_evaluate(config, validation, model=model, mesh=mesh),
+        None if config.select == "none" else "validation_psnr",
+        (source, train_indices, validation),
         workdir,
-        evaluate=make_evaluate(config, validation, model=model, mesh=mesh),
-        select=None if config.select == "none" else "validation_psnr",
-        data=describe_data(source, train_indices, {"image": validation["image"]}, None, None),
+        augment=None,
         mesh=mesh,
         progress=progress,
     )
@@ -215,7 +205,11 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
 def _choose(config: Config, model: ModelFactory | None) -> ModelFactory:
     return model or (
         lambda rngs: ResidualAutoencoder(
-            width=config.width, filters=config.filters, decoder_filters=config.decoder_filters, rngs=rngs
+            width=config.width,
+            filters=config.filters,
+            decoder_filters=config.decoder_filters,
+            norms=config.norms,
+            rngs=rngs,
         )
     )
 

@@ -21,7 +21,7 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.backend import scan_unroll
+from cfx_jax.backend import short_scan
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
@@ -114,11 +114,10 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         moments = dict(state.opt_state)
         translate = view(translator, state.params["critic"]).translator
         fakes = jax.vmap(lambda images: translate(images, 1 - predicted))(shares)
-        (critic, moments["critic"]), terms = jax.lax.scan(
+        (critic, moments["critic"]), terms = short_scan(
             update_critic,
             (state.params["critic"], moments["critic"]),
             (jax.random.split(key, config.critic_steps), shares, fakes),
-            unroll=scan_unroll(),
         )
         gradients, metrics = jax.grad(translator_loss, has_aux=True)(translator)
         translator, moments["translator"] = descend(

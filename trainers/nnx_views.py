@@ -7,6 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.models import per_image
+from cfx_jax.models.views import in_inference_mode
 
 ModelFactory = Callable[[nnx.Rngs], nnx.Module]
 
@@ -25,8 +26,7 @@ def training_view(graphdef: Any, params: Any, rest: Any) -> nnx.Module:
 
 def evaluation_view(graphdef: Any, params: Any, rest: Any) -> nnx.Module:
     """A model with variables of its own that uses its running statistics, with dropout off."""
-    module = nnx.merge(graphdef, params, rest, copy=True)
-    return nnx.view(module, use_running_average=True, deterministic=True, raise_if_not_found=False)
+    return in_inference_mode(nnx.merge(graphdef, params, rest, copy=True))
 
 
 def trained(model: ModelFactory, params: Any, rest: Any) -> Any:

@@ -22,7 +22,7 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.backend import scan_unroll
+from cfx_jax.backend import short_scan
 from cfx_jax.callables import as_pytree
 from cfx_jax.losses.progressive import (
     Exaggerations,
@@ -89,6 +89,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
     """
     check_config(config)
     graphdef, adam = graph_of(choose_networks(config, model)), make_optimiser(config)
+    critic_adam = make_optimiser(config, updates=config.critic_steps)
 
     def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
         share_key, target_key = jax.random.split(key)
@@ -110,14 +111,13 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             # The running averages of the networks that draw these images are not kept.
             _, fake = _exaggerate(networks_of(generator, discriminator, rest).generator, *given)
             gradients, (rest, terms) = jax.grad(discriminator_loss, has_aux=True)(discriminator, rest, fake, given)
-            return (*descend(adam, discriminator, moments, gradients), rest), terms
+            return (*descend(critic_adam, discriminator, moments, gradients), rest), terms
 
         moments = dict(state.opt_state)
-        (discriminator, moments["discriminator"], rest), terms = jax.lax.scan(
+        (discriminator, moments["discriminator"], rest), terms = short_scan(
             update_discriminator,
             (state.params["discriminator"], moments["discriminator"], state.rest),
             (images, sources, targets),
-            unroll=scan_unroll(),
         )
 
         def generator_loss(generator: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:

@@ -56,6 +56,8 @@ class Config:
     """Updates of the discriminator in one step (released: 5)."""
     learning_rate: float = 2e-4
     """Of the Adam of either network (released: 2e-4)."""
+    anneal: bool = False
+    """Whether the rate falls to 0 over the training, along half a cosine (ours, for short trainings; released: constant)."""
     first_moment: float = 0.0
     """Decay rate of Adam's first moment, in [0, 1) (released: 0)."""
     second_moment: float = 0.9
@@ -111,8 +113,12 @@ def choose_networks(config: Config, model: ModelFactory | None) -> ModelFactory:
     return model or partial(_build, config)
 
 
-def make_optimiser(config: Config) -> optax.GradientTransformation:
+def make_optimiser(config: Config, *, updates: int = 1) -> optax.GradientTransformation:
     """The Adam of either network.
+
+    Args:
+        config: the training.
+        updates: how often the network is updated in one step.
 
     Raises:
         InputError: a number out of its range.
@@ -122,7 +128,10 @@ def make_optimiser(config: Config) -> optax.GradientTransformation:
         raise InputError(
             f"optimiser: expected a learning_rate above 0 and moments in [0, 1), got {config.learning_rate} and {moments}"
         )
-    return optax.adam(config.learning_rate, b1=moments[0], b2=moments[1])
+    rate: optax.ScalarOrSchedule = config.learning_rate
+    if config.anneal:
+        rate = optax.cosine_decay_schedule(config.learning_rate, max(config.num_steps, 1) * updates)
+    return optax.adam(rate, b1=moments[0], b2=moments[1])
 
 
 def check_config(config: Config) -> None:

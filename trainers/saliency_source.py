@@ -1,52 +1,47 @@
 """Volumes together with their saliency maps."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from cfx_jax.data.source import labels_of
+from cfx_jax.data.source import ImageSource
+from cfx_jax.data.volumes_with_saliency import VolumesWithSaliency
 from cfx_jax.errors import InputError
 
 
-@dataclass(frozen=True, eq=False)
-class SaliencySource:
-    """Volumes of a source, each with ``saliency``; its items hold that, ``image`` and ``label``.
+class SaliencySource(VolumesWithSaliency):
+    """Volumes of a source, each with ``saliency``.
 
-    Attributes:
+    Args:
         source: random-access, the ``image`` of its items (s, h, w, c).
         maps: of every item, (s, h, w, 1) float32; an array, or anything that reads them by position.
+
+    Attributes:
+        source, class_names: the source, and its classes.
+        labels: of each item.
+        maps: as given.
+
+    Raises:
+        InputError: not as many maps as volumes; and for an item, see ``check_saliency``.
     """
 
-    source: Any
-    maps: Sequence[Float[np.ndarray, "s h w 1"]] | Float[np.ndarray, "n s h w 1"]
-
-    def __post_init__(self) -> None:
-        if len(self.maps) != len(self.source):
+    def __init__(
+        self, source: ImageSource, maps: Sequence[Float[np.ndarray, "s h w 1"]] | Float[np.ndarray, "n s h w 1"]
+    ) -> None:
+        super().__init__(source)
+        if len(maps) != len(source):
             raise InputError(
-                f"maps: expected one for each of the {len(self.source)} volumes, got {len(self.maps)}: make them for every"
+                f"maps: expected one for each of the {len(source)} volumes, got {len(maps)}: make them for every"
                 " item, in the source's order"
             )
+        self.maps = maps
 
-    @property
-    def class_names(self) -> Sequence[str]:
-        """Of the volumes."""
-        return self.source.class_names
-
-    @property
-    def labels(self) -> Int[np.ndarray, " n"]:
-        """Of the volumes."""
-        return labels_of(self.source)
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: int, /) -> Mapping[str, Any]:
-        item, saliency = self.source[index], np.asarray(self.maps[index])
-        check_saliency(saliency, item["image"].shape, name=f"map {index}")
-        return {"image": item["image"], "label": item["label"], "saliency": saliency}
+    def saliency_of(self, index: int, volume: Float[np.ndarray, "s h w c"]) -> Float[np.ndarray, "s h w 1"]:
+        """The map of the volume at a place of the source; errors as ``check_saliency``."""
+        saliency = np.asarray(self.maps[index])
+        check_saliency(saliency, volume.shape, name=f"map {index}")
+        return saliency
 
 
 def check_saliency(maps: Float[np.ndarray, "..."], shape: tuple[int, ...], *, name: str) -> None:

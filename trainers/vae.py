@@ -19,18 +19,16 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_choice, check_images, check_positive
-from cfx_jax.data.source import check_indices
 from cfx_jax.errors import InputError
 from cfx_jax.losses.vae import sample_latents, vae_terms
 from cfx_jax.models.layers.checks import check_shares
 from cfx_jax.models.vae import VAE
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.descent import descent_step, first_state
-from trainers.identity import describe_data
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained
-from trainers.relabelled import RelabelledSource
 from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
+from trainers.running import Batch, Evaluate, State, Step
+from trainers.unlabelled import run_unlabelled
 
 _TRAINER = "vae"
 _EPOCH = 3165
@@ -179,26 +177,16 @@ def train(
     """
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
-    check_batch_size(config.batch_size, mesh)
-    positions = check_indices(source, train_indices)
-    images = RelabelledSource(source, positions, np.zeros(len(positions), np.int64), ("image",))
-    selected = run(
+    selected = run_unlabelled(
         _TRAINER,
         config,
         make_step(config, model=model),
         lambda key: init(key, config, model=model),
-        batches_of(
-            images,
-            np.arange(len(images)),
-            batch_size=config.batch_size,
-            seed=config.seed,
-            balanced=False,
-            augment=augment,
-        ),
+        make_evaluate(config, validation, model=model, mesh=mesh),
+        None if config.select == "none" else "validation_score",
+        (source, train_indices, validation),
         workdir,
-        evaluate=make_evaluate(config, validation, model=model, mesh=mesh),
-        select=None if config.select == "none" else "validation_score",
-        data=describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
+        augment=augment,
         mesh=mesh,
         progress=progress,
     )

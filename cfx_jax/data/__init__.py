@@ -45,5 +45,6 @@ from cfx_jax.data.transforms import compose as compose
 from cfx_jax.data.transforms import random_affine as random_affine
 from cfx_jax.data.transforms import random_crop as random_crop
 from cfx_jax.data.transforms import random_flip as random_flip
+from cfx_jax.data.transforms import random_noise as random_noise
 from cfx_jax.data.transforms import sometimes as sometimes
 from cfx_jax.data.volume_flips import random_volume_flip as random_volume_flip

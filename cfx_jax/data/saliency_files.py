@@ -8,15 +8,15 @@ the published code reads maps that are not aligned with their scans without noti
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.data.source import ImageSource, check_indices, labels_of
+from cfx_jax.data.source import ImageSource, check_indices
+from cfx_jax.data.volumes_with_saliency import VolumesWithSaliency
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import replacing
 
@@ -135,8 +135,8 @@ def write_saliency_of(
     return computed
 
 
-class WithSaliency:
-    """A source whose items have their maps beside them: ``saliency`` float32 (s, h, w, 1).
+class WithSaliency(VolumesWithSaliency):
+    """A source whose items have their maps, read from files, beside them: ``saliency`` float32 (s, h, w, 1).
 
     Args:
         source: volumes ``image`` with labels.
@@ -152,17 +152,12 @@ class WithSaliency:
     """
 
     def __init__(self, source: ImageSource, folder: str | Path, *, origin: str) -> None:
-        self.source, self.class_names, self.labels = source, source.class_names, labels_of(source)
+        super().__init__(source)
         self._folder, self._origin = Path(folder), origin
 
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, index: int) -> Mapping[str, Any]:
-        index = range(len(self))[index]
-        item = self.source[index]
-        saliency = read_saliency(self._folder, index, item["image"], origin=self._origin)
-        return {**item, "saliency": saliency[..., None]}
+    def saliency_of(self, index: int, volume: Float[np.ndarray, "s h w c"]) -> Float[np.ndarray, "s h w 1"]:
+        """The map of the volume at a place of the source; errors as ``read_saliency``."""
+        return read_saliency(self._folder, index, volume, origin=self._origin)[..., None]
 
 
 def _file(folder: str | Path, index: int) -> Path:

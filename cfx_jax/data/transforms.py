@@ -159,6 +159,25 @@ def color_jitter(
     return jitter
 
 
+def random_noise(*, scale: Range) -> Transform:
+    """Adds Gaussian noise, the same in no two pixels, and clips to [0, 1].
+
+    Args:
+        scale: range of the standard deviation, drawn anew for each image.
+
+    Raises:
+        InputError: a range that is not ascending from 0 or more.
+    """
+    if not 0 <= scale[0] <= scale[1]:
+        raise InputError(f"scale must be an ascending range of 0 or more, got {scale}: give e.g. (0.0, 0.1)")
+
+    def noisy(image: Image, rng: np.random.Generator) -> Image:
+        noise = rng.standard_normal(image.shape, np.float32)
+        return np.clip(image + np.float32(rng.uniform(*scale)) * noise, 0, 1)
+
+    return noisy
+
+
 def adjust_brightness(image: Image, factor: float) -> Image:
     """Multiplies all values by the factor and clips."""
     return np.clip(image * np.float32(factor), 0, 1)

@@ -26,6 +26,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.activations import unit_clip
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides, check_size
 from cfx_jax.models.layers.resampling import Doubling, Halving
+from cfx_jax.models.views import in_inference_mode
 
 LimitName = Literal["tanh", "clip"]
 """What leads the sum of image and change back to [0, 1]."""
@@ -202,7 +203,7 @@ def translation_of(model: nnx.Module) -> Partial:
     """
     if not isinstance(model, nnx.Module):
         raise InputError(f"model: expected an NNX module, got {type(model).__name__}")
-    return Partial(_translate_one, nnx.view(model, use_running_average=True, raise_if_not_found=False))
+    return Partial(_translate_one, in_inference_mode(model))
 
 
 def _translate_one(model: nnx.Module, image: Float[Array, "h w c"], domain: Int[Array, ""]) -> Float[Array, "h w c"]:

@@ -9,6 +9,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
+from cfx_jax.models.views import in_inference_mode
 
 
 @jax.tree_util.register_dataclass
@@ -45,13 +46,22 @@ def generator_of(model: nnx.Module) -> Generator:
     Raises:
         InputError: ``model`` is not an NNX module with these methods.
     """
+    view = coding_view(model)
+    return Generator(Partial(_encode_one, view), Partial(_decode_one, view))
+
+
+def coding_view(model: nnx.Module) -> Any:
+    """The view in inference mode of what encodes and decodes batches.
+
+    Raises:
+        InputError: ``model`` is not an NNX module with the methods ``encode`` and ``decode``.
+    """
     methods = [callable(getattr(model, name, None)) for name in ("encode", "decode")]
     if not isinstance(model, nnx.Module) or not all(methods):
         raise InputError(
             f"model: expected an NNX module with the methods encode and decode, got {type(model).__name__}"
         )
-    view = nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False)
-    return Generator(Partial(_encode_one, view), Partial(_decode_one, view))
+    return in_inference_mode(model)
 
 
 def _encode_one(model: Any, image: Float[Array, "h w c"]) -> Any:

@@ -21,6 +21,7 @@ from cfx_jax.models.layers.normalisation import normalise
 from cfx_jax.models.layers.preactivation import double, units
 from cfx_jax.models.layers.stems import ImagenetStem
 from cfx_jax.models.resnet import ResNet
+from cfx_jax.models.views import in_inference_mode
 
 _TINY = 1e-6
 """Makes the mask one half, and its derivative finite, where both channels are 0."""
@@ -87,7 +88,7 @@ class MaskGenerator(nnx.Module):
 
 def _pyramid(encoder: ResNet, images: Float[Array, "b h w c"]) -> tuple[Float[Array, "b _ _ _"], ...]:
     """The encoder's maps in inference mode, the finest first: of the stem's convolution, if it pools, and of each stage."""
-    view = nnx.view(encoder, use_running_average=True, deterministic=True, raise_if_not_found=False)
+    view = in_inference_mode(encoder)
     x, stem = normalise(images, view.mean, view.std), view.stem
     maps = [stem.act(stem.norm(stem.conv(x)))] if isinstance(stem, ImagenetStem) else []
     x = stem(x)

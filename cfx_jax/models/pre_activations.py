@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
+from cfx_jax.models.views import in_inference_mode
 
 LayerPath = tuple[Hashable, ...]
 """Names and places that lead from a model to one of its layers."""
@@ -79,8 +80,7 @@ def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivat
     if part is not None:
         check_choice(part, tuple(dict.fromkeys(path[0] for path in names)), name="part")
         names = tuple(path for path in names if path[0] == part)
-    view = nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False)
-    return PreActivations(view, names)
+    return PreActivations(in_inference_mode(model), names)
 
 
 class _Recorder(nnx.Module):

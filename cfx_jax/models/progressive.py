@@ -36,6 +36,7 @@ from cfx_jax.models.layers.progressive_blocks import (
     mean_halve,
 )
 from cfx_jax.models.layers.spectral_norm import SpectralLinear
+from cfx_jax.models.views import in_inference_mode
 
 ProjectionName = Literal["ordinal", "tied", "none"]
 """How the discriminator knows the bin: a direction for each step (the paper), one for all (the code), or not at all."""
@@ -253,7 +254,7 @@ def exaggerator_of(model: nnx.Module) -> Exaggerator:
             f"model: expected an NNX module with encode, decode and num_bins, as ProgressiveGenerator, got"
             f" {type(model).__name__}"
         )
-    view: Any = nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False)
+    view: Any = in_inference_mode(model)
     return Exaggerator(Partial(_encode_one, view), Partial(_decode_one, view), view.num_bins)
 
 

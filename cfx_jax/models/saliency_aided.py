@@ -4,6 +4,7 @@ The maps are computed beforehand, on the slices and the size that the classifier
 ``with_saliency`` fixes a map, for what explains a classifier of one volume.
 """
 
+import abc
 from typing import Any
 
 from flax import nnx
@@ -14,7 +15,7 @@ from cfx_jax.models.layers.slices import check_volumes, fold_slices
 from cfx_jax.models.trunks import Trunk
 
 
-class SaliencyAided(nnx.Module):
+class SaliencyAided(nnx.Module, abc.ABC):
     """A trunk whose maps depend on the saliency too, the mean over positions and slices, and a head.
 
     Args:
@@ -43,11 +44,11 @@ class SaliencyAided(nnx.Module):
         check_saliency(volumes, saliency)
         return self.trunk.fold(volumes), fold_slices(saliency, self.trunk.split)
 
+    @abc.abstractmethod
     def features(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b s fh fw f"]:
         """Gives the last feature maps of each slice, (b, s, fh, fw, out_features). Arguments and errors as ``fold``."""
-        raise NotImplementedError
 
     def classify(self, features: Float[Array, "b s fh fw f"]) -> Any:
         """Gives the head's logits of feature maps: their means over positions, then over slices, then the head."""

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.errors import InputError
+from cfx_jax.models.views import in_inference_mode
 
 
 def with_saliency(model: nnx.Module, saliency: Float[AnyArray, "s h w 1"]) -> Partial:
@@ -34,8 +35,7 @@ def with_saliency(model: nnx.Module, saliency: Float[AnyArray, "s h w 1"]) -> Pa
         raise InputError(f"model: expected an NNX model of volumes and saliency maps, got {type(model).__name__}")
     if saliency.ndim != 4:
         raise InputError(f"saliency: expected the map of one volume (s, h, w, 1), got shape {saliency.shape}")
-    view = nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False)
-    return Partial(_classify_one, view, saliency)
+    return Partial(_classify_one, in_inference_mode(model), saliency)
 
 
 def _classify_one(

@@ -1,4 +1,5 @@
-"""Views of a model: as a classifier of one image, as its two parts, and with the guided ReLU. Nothing is copied or changed.
+"""Views of a model: in inference mode, as a classifier of one image, as its two parts, and with the guided ReLU. Nothing is
+copied or changed.
 
 A view holds the same weights as its model at the moment it is made. Make a new one after a training step.
 """
@@ -18,6 +19,18 @@ from cfx_jax.models.activations import guided_relu
 Model = TypeVar("Model", bound=nnx.Module)
 
 
+def in_inference_mode(model: Model) -> Model:
+    """Gives a view of a model whose batch norms use their running averages and whose dropout is off.
+
+    Args:
+        model: an NNX module in any mode, which it stays in.
+
+    Returns:
+        The view, of the same class.
+    """
+    return nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False)
+
+
 def per_image(model: nnx.Module) -> Partial:
     """Turns a model of batches into a classifier of one image, in inference mode.
 
@@ -35,7 +48,7 @@ def per_image(model: nnx.Module) -> Partial:
         InputError: ``model`` is not an NNX module that can be called.
     """
     _check_module(model, "a function of one image needs no per_image")
-    return Partial(_classify_one, _in_inference_mode(model))
+    return Partial(_classify_one, in_inference_mode(model))
 
 
 class Parts(NamedTuple):
@@ -70,12 +83,8 @@ def parts(model: nnx.Module) -> Parts:
             f"model: expected the methods features and classify, {type(model).__name__} has no {' and no '.join(missing)}:"
             " give attributions two functions of your own, image -> maps and maps -> logits"
         )
-    view = _in_inference_mode(model)
+    view = in_inference_mode(model)
     return Parts(Partial(_features_of_one, view), Partial(_classify_features_of_one, view))
-
-
-def _in_inference_mode(model: Model) -> Model:
-    return nnx.view(model, use_running_average=True, deterministic=True, raise_if_not_found=False)
 
 
 def _classify_one(model: Callable[[jax.Array], jax.Array], image: Float[Array, "h w c"]) -> Float[Array, "k"]:

@@ -10,12 +10,10 @@ from jaxtyping import Float, Int
 
 from cfx_jax.metrics import HitScore, VolumeOverlap, hit_score, volume_overlap
 from experiments.acat.config import Config
-from experiments.acat.maps import Explained, detector_maps, search, shift
+from experiments.acat.maps import Detected, Explained, detected
 from experiments.acat.scans import Scans
 from experiments.acat.sources import DETECTORS
 from experiments.stages import Arrays, Workspace
-
-_WITHOUT = 0
 
 
 class Detection(NamedTuple):
@@ -55,30 +53,31 @@ def detect(
         explained: the run's baseline.
         test: positions of the test scans.
         workspace: keeps the maps.
-        depends: what the baseline depends on.
+        depends: what the baseline and the autoencoder depend on.
     """
     examples = test[scans.positive[test]][: config.num_detected]
-    depends = [depends, config.autoencoder, config.search, config.batch_size]
 
-    def compute(images: Float[np.ndarray, "n s h w 1"]) -> Arrays:
-        return {
-            name: detector_maps(name, explained, images, config.search, batch_size=config.batch_size)
-            for name in DETECTORS
-        }
+    def explain(stage: str, images: Float[np.ndarray, "n s h w 1"], which: object) -> Detected:
+        arrays = workspace.cached(
+            f"{stage} {scans.name}",
+            [depends, config.search, config.batch_size, which],
+            lambda: _flat(detected(explained, images, config.search, batch_size=config.batch_size)),
+        )
+        return Detected({name: arrays[name] for name in DETECTORS}, arrays["trace"], arrays["shifted"])
 
-    maps = workspace.cached(
-        f"detectors {scans.name}", [depends, examples.tolist()], lambda: compute(scans.images[examples])
-    )
+    found = explain("detectors", scans.images[examples], examples.tolist())
     overlaps, masked = {}, scans.masked
     if masked is not None:
-        found = workspace.cached(f"masked {scans.name}", depends, lambda: compute(masked["image"]))
-        overlaps = {name: volume_overlap(each, masked["lesion_mask"]) for name, each in found.items()}
+        maps = explain("masked", masked["image"], len(masked["image"])).maps
+        overlaps = {name: volume_overlap(each, masked["lesion_mask"]) for name, each in maps.items()}
     elif "lesion_mask" in scans.arrays:
-        overlaps = {name: volume_overlap(each, scans.arrays["lesion_mask"][examples]) for name, each in maps.items()}
-    reach = workspace.cached(
-        f"reach {scans.name}", [depends, examples.tolist()], lambda: _reach(config, explained, scans.images[examples])
-    )
-    return Detection(examples, maps, _hits(scans, examples, maps), overlaps, reach["trace"], reach["shifted"])
+        masks = scans.arrays["lesion_mask"][examples]
+        overlaps = {name: volume_overlap(each, masks) for name, each in found.maps.items()}
+    return Detection(examples, found.maps, _hits(scans, examples, found.maps), overlaps, found.trace, found.shifted)
+
+
+def _flat(found: Detected) -> Arrays:
+    return {**found.maps, "trace": found.trace, "shifted": found.shifted}
 
 
 def _hits(
@@ -89,10 +88,3 @@ def _hits(
     known = scans.arrays["territory"][examples] > 0
     atlas, territory = (scans.arrays[name][examples[known]] for name in ("atlas", "territory"))
     return {name: hit_score(values[known], atlas, territory) for name, values in maps.items()} if known.any() else {}
-
-
-def _reach(config: Config, explained: Explained, images: Float[np.ndarray, "n s h w 1"]) -> Arrays:
-    """Of the finding, which both try to lower."""
-    found = search(explained, images, _WITHOUT, config.search, batch_size=config.batch_size)
-    shifted = shift(explained, images, _WITHOUT, batch_size=config.batch_size)
-    return {"trace": 1 - np.asarray(found.trace), "shifted": 1 - np.asarray(shifted.probability)}

@@ -12,7 +12,6 @@ from jaxtyping import Float, Int
 from cfx_jax.report import CurvePanel, Line, MapColumn, SaliencyMap, SaliencyRow, curve, saliency_grid
 from experiments.acat.sources import DETECTORS
 from experiments.acat.study import Study
-from experiments.acat.tables import joined
 from experiments.presenter import Figure
 
 
@@ -39,8 +38,8 @@ class Gallery(NamedTuple):
     def searches(self) -> Figure:
         """Figure 5: the probability of the finding while the search goes on, and what the best latent shift reaches."""
         path = self.folder / f"figure_5_searches_{self.study.scans.name}.png"
-        trace = joined(self.study, lambda run: run.detection.trace)
-        shifted = joined(self.study, lambda run: run.detection.shifted)
+        trace = np.concatenate([run.detection.trace for run in self.study.runs])
+        shifted = np.concatenate([run.detection.shifted for run in self.study.runs])
         steps = np.arange(trace.shape[1])
         low, middle, high = np.quantile(trace, [0.1, 0.5, 0.9], axis=0)
         lines = [

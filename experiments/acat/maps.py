@@ -4,7 +4,7 @@ Maps by which a network is to attend take no knowledge of the class: latent coun
 its own maximum. Maps that are compared with the truth are of scans with a finding, towards none, as in the paper.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -32,7 +32,6 @@ from cfx_jax.counterfactuals import (
     LatentShift,
     latent_counterfactual_batch,
     latent_shift_batch,
-    refused,
 )
 from cfx_jax.counterfactuals.cycle import Coder
 from cfx_jax.maps import channel_sum
@@ -46,7 +45,6 @@ from experiments.acat.sources import (
     INTEGRATED,
     LATENT_SHIFT,
     NO_BOUND,
-    NOISE,
     OURS,
     SCORE_CAM,
     SHUFFLED,
@@ -117,36 +115,36 @@ def shift(
     return latent_shift_batch(explained.coder, explained.classifier, volumes, targets, batch_size=batch_size)
 
 
-def unusable(
-    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
-) -> dict[int, str]:
-    """Positions of the volumes that cannot be explained by way of the autoencoder, each with the reason."""
-    return refused(explained.coder, volumes, minimum_psnr=settings.minimum_psnr, batch_size=batch_size)
+class Detected(NamedTuple):
+    """What the methods hold for the finding of volumes that have one, and how far the searches come in lowering it.
 
-
-def detector_maps(
-    method: str,
-    explained: Explained,
-    volumes: Float[np.ndarray, "n s h w 1"],
-    settings: SearchConfig,
-    *,
-    batch_size: int,
-) -> Float[np.ndarray, "n s h w"]:
-    """What one method holds for the finding of volumes that have one.
-
-    Args:
-        method: one of ``DETECTORS``.
-        explained, volumes, settings, batch_size: as ``search``.
+    Attributes:
+        maps: by method, all ``DETECTORS`` (n, s, h, w).
+        trace: the probability of the finding after each step of the search, at the reconstruction first (n, steps + 1).
+        shifted: that of the best latent shift (n,).
     """
-    if method in (OURS, NO_BOUND):
-        found = search(explained, volumes, _WITHOUT, settings, batch_size=batch_size, bounded=method == OURS)
-        return _differences(found.reconstruction, found.image)
-    if method == LATENT_SHIFT:
-        shifted = shift(explained, volumes, _WITHOUT, batch_size=batch_size)
-        return _differences(shifted.reconstruction, shifted.image)
-    return np.asarray(
-        map_examples(call, _ATTRIBUTIONS[method](explained), volumes, batch_size=batch_size, progress=method)
-    )
+
+    maps: Mapping[str, Float[np.ndarray, "n s h w"]]
+    trace: Float[np.ndarray, "n steps_plus_1"]
+    shifted: Float[np.ndarray, " n"]
+
+
+def detected(
+    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
+) -> Detected:
+    """Explains volumes by every method; arguments as ``search``."""
+    towards = partial(search, explained, volumes, _WITHOUT, settings, batch_size=batch_size)
+    bounded, unbounded = towards(), towards(bounded=False)
+    shifted = shift(explained, volumes, _WITHOUT, batch_size=batch_size)
+    differences = {
+        OURS: _differences(bounded.reconstruction, bounded.image),
+        NO_BOUND: _differences(unbounded.reconstruction, unbounded.image),
+        LATENT_SHIFT: _differences(shifted.reconstruction, shifted.image),
+    }
+    attributions = {
+        name: _attributed(name, explained, volumes, batch_size=batch_size) for name in (*_OF_CLASSIFIERS, *_OF_FEATURES)
+    }
+    return Detected(differences | attributions, 1 - np.asarray(bounded.trace), 1 - np.asarray(shifted.probability))
 
 
 def attention_maps(
@@ -175,7 +173,7 @@ def attention_maps(
                 positive.reconstruction, positive.image, negative.image
             )
         )[..., 0]
-    raw = map_examples(call, _ATTRIBUTIONS[source](explained), volumes, batch_size=batch_size, progress=source)
+    raw = jnp.asarray(_attributed(source, explained, volumes, batch_size=batch_size))
     return np.asarray(jax.vmap(_unit)(raw))
 
 
@@ -194,9 +192,6 @@ def control_maps(source: str, maps: Float[np.ndarray, "n s h w"], *, seed: int) 
         shuffled[order] = maps[np.roll(order, 1)]
         return shuffled
     return np.zeros_like(maps) if source == ZERO else rng.random(maps.shape, np.float32)
-
-
-CONTROLS = (ZERO, SHUFFLED, NOISE)
 
 
 def _differences(reference: AnyArray, counterfactual: AnyArray) -> Float[np.ndarray, "n s h w"]:
@@ -230,15 +225,24 @@ def _by_slice(method: Any, explained: tuple[Any, Any], volume: Float[Array, "s h
     return over_slices(explain, volume)
 
 
-_ATTRIBUTIONS: dict[str, Callable[[Explained], Any]] = {
-    GRADIENT: lambda explained: Partial(partial(_magnitude, gradient), explained.classifier),
-    INTEGRATED: lambda explained: Partial(
-        partial(_magnitude, partial(integrated_gradients, num_steps=_INTEGRATION_STEPS, nodes_per_batch=1)),
-        explained.classifier,
-    ),
-    GRAD_CAM: lambda explained: Partial(partial(_by_slice, grad_cam), (explained.features, explained.head)),
-    GRAD_CAM_PP: lambda explained: Partial(
-        partial(_by_slice, grad_cam_plus_plus), (explained.features, explained.head)
-    ),
-    SCORE_CAM: lambda explained: Partial(partial(_by_slice, score_cam), (explained.features, explained.head)),
+# Made once: a program is compiled anew for each new function.
+_OF_CLASSIFIERS = {
+    GRADIENT: partial(_magnitude, gradient),
+    INTEGRATED: partial(_magnitude, partial(integrated_gradients, num_steps=_INTEGRATION_STEPS, nodes_per_batch=1)),
 }
+_OF_FEATURES = {
+    GRAD_CAM: partial(_by_slice, grad_cam),
+    GRAD_CAM_PP: partial(_by_slice, grad_cam_plus_plus),
+    SCORE_CAM: partial(_by_slice, score_cam),
+}
+
+
+def _attributed(
+    method: str, explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], *, batch_size: int
+) -> Float[np.ndarray, "n s h w"]:
+    by_method = (
+        Partial(_OF_CLASSIFIERS[method], explained.classifier)
+        if method in _OF_CLASSIFIERS
+        else Partial(_OF_FEATURES[method], (explained.features, explained.head))
+    )
+    return np.asarray(map_examples(call, by_method, volumes, batch_size=batch_size, progress=method))

@@ -8,7 +8,6 @@ from experiments.acat import tables
 from experiments.acat.config import Config
 from experiments.acat.figures import Gallery
 from experiments.acat.study import Study
-from experiments.presenter import Table
 
 
 class Presenter(presenter.Presenter):
@@ -46,7 +45,7 @@ class Presenter(presenter.Presenter):
         )
         gallery = Gallery(self.folder, study, self._config.num_shown)
         self.figures(gallery.maps())
-        self._named(
+        self.table(
             f"table_2_accuracy_{name}",
             tables.accuracy_table(study),
             "Table 2: accuracy over the test scans of all runs, with the standard error over runs as the paper computes it;"
@@ -54,49 +53,46 @@ class Presenter(presenter.Presenter):
             " exact McNemar test.",
         )
         if study.scans.sides:
-            self._named(
+            self.table(
                 f"table_1_sizes_{name}",
                 tables.size_table(study),
                 "Table 1: accuracy by size of the infarct, 0 for none.",
             )
-        self._named(
+        self.table(
             f"table_6_sensitivity_{name}",
             tables.sensitivity_table(study),
             "Tables 6 and 7: sensitivity and specificity of a finding, with their counts.",
         )
         if all(run.detection.hits for run in study.runs):
-            self._named(
+            self.table(
                 f"table_hits_{name}",
                 tables.hit_table(study),
                 "Hit score: how often the highest voxel of a positive test scan's map lies in the territory of its lesion;"
                 " flat maps count as misses.",
             )
         if all(run.detection.overlaps for run in study.runs):
-            self._named(
+            self.table(
                 f"table_5_overlap_{name}",
                 tables.overlap_table(study),
                 "Table 5: overlap of as many of the highest voxels as the mask has with the mask, IoU and Dice as means over"
                 " lesion and background, for which chance is 0.5; lesion Dice and kappa are 0 by chance. Brackets: 95 %"
                 " bootstrap intervals over scans and runs.",
             )
-        self._named(
+        self.table(
             f"figure_5_searches_{name}",
             tables.reach_table(study),
             "Figure 5 in numbers: what the searches make of the probability of the finding on positive test scans.",
         )
         self.figures(gallery.searches())
-        self._named(
+        self.table(
             f"table_3_variances_{name}",
             tables.variance_table(study),
             "Table 3: variance of what each convolution gives, before batch norm, over the test scans, on plain ones and"
             " with standard normal noise; mean over runs. The paper's are of networks trained from scratch.",
         )
         if study.smaller:
-            self._named(
+            self.table(
                 f"table_4_training_sizes_{name}",
                 tables.training_size_table(study),
                 "Table 4: accuracy by the number of training scans, over all runs; each size's baseline makes its maps.",
             )
-
-    def _named(self, name: str, table: Table, caption: str) -> None:
-        self.table(name, table, caption)

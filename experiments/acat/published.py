@@ -15,6 +15,9 @@ from experiments.acat.sources import (
 
 HEADS, CHESTS = "heads", "chests"
 
+REACHED = 0.2
+"""The probability of the finding below which Figure 5 counts a search as done."""
+
 ACCURACY: Mapping[str, Mapping[str, float]] = {
     "baseline": {HEADS: 71.39, CHESTS: 67.71},
     "SMIC": {HEADS: 70.85, CHESTS: 69.27},

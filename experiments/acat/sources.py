@@ -7,3 +7,6 @@ ZERO, SHUFFLED, NOISE = "zero", "other scans", "noise"
 
 DETECTORS = (OURS, NO_BOUND, LATENT_SHIFT, GRADIENT, INTEGRATED, GRAD_CAM_PP, GRAD_CAM, SCORE_CAM)
 """Methods whose maps are compared with the truth."""
+
+CONTROLS = (ZERO, SHUFFLED, NOISE)
+"""What says nothing of the scan."""

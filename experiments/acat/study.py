@@ -11,16 +11,17 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
+from cfx_jax.counterfactuals import reconstruction_psnr
 from cfx_jax.data import read_saliency, write_saliency
 from cfx_jax.errors import InputError
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples, progress_bar
 from experiments.acat.config import Config
 from experiments.acat.detection import Detection, detect
-from experiments.acat.maps import CONTROLS, Explained, attention_maps, control_maps, unusable
+from experiments.acat.maps import Explained, attention_maps, control_maps
 from experiments.acat.rows import FIRST, Row, rows_of
 from experiments.acat.scans import Parts, Scans, split_scans
-from experiments.acat.sources import OURS
+from experiments.acat.sources import CONTROLS, OURS
 from experiments.acat.variances import MEASURED, Variances, variances_of
 from experiments.stages import Arrays, Workspace, fingerprint
 from trainers import autoencoder, volume_classifier
@@ -36,12 +37,10 @@ class Fitted(NamedTuple):
 
     Attributes:
         model: in evaluation mode.
-        config: its training's.
         decided: its class for every test scan (n,).
     """
 
     model: nnx.Module
-    config: volume_classifier.Config
     decided: Int[np.ndarray, " n"]
 
 
@@ -50,7 +49,6 @@ class Run(NamedTuple):
 
     Attributes:
         seed: of the split and of all trainings.
-        parts: positions of the scans.
         labels: of the test scans (n,).
         sizes: of their findings (n,).
         fitted: by the name of the row.
@@ -59,7 +57,6 @@ class Run(NamedTuple):
     """
 
     seed: int
-    parts: Parts
     labels: Int[np.ndarray, " n"]
     sizes: Int[np.ndarray, " n"]
     fitted: Mapping[str, Fitted]
@@ -102,7 +99,7 @@ class _Bench:
     workspace: Workspace
     coder: Any
     coder_identity: object
-    refused: Mapping[int, str]
+    refused: Bool[np.ndarray, " n"]
 
     @property
     def trunk(self) -> str:
@@ -122,39 +119,41 @@ def study(config: Config, scans: Scans, workspace: Workspace) -> Study:
     """
     model, identity = _train_autoencoder(config, scans, workspace)
     coder, rows = coder_of(model), rows_of(config)
-
-    def compute() -> Arrays:
-        drawn = map_examples(_reconstruct, coder, scans.images, batch_size=config.batch_size)
-        squared = np.square(drawn - scans.images, dtype=np.float64).mean((1, 2, 3, 4))
-        return {"psnr": -10 * np.log10(squared)}
-
-    psnr = workspace.cached("reconstruction", [identity, scans.identity], compute)["psnr"]
-    explained = Explained(None, None, None, coder)  # type: ignore[arg-type]
-    refused = unusable(explained, scans.images, config.search, batch_size=config.batch_size)
-    bench = _Bench(config, scans, workspace, coder, identity, refused)
+    shown = workspace.cached(
+        f"reconstruction {scans.name}", [identity, config.search.minimum_psnr], lambda: _shown(config, scans, coder)
+    )
+    bench = _Bench(config, scans, workspace, coder, identity, shown["refused"])
     runs = tuple(_run(bench, rows, seed) for seed in config.seeds)
     smaller = {size: _smaller(bench, rows, size) for size in config.training_sizes}
     depends = [identity, [_depends(bench, rows, seed) for seed in config.seeds], list(smaller)]
-    return Study(scans, rows, runs, smaller, float(psnr.mean()), len(refused), depends)
+    return Study(scans, rows, runs, smaller, float(shown["psnr"].mean()), int(shown["refused"].sum()), depends)
 
 
 def _train_autoencoder(config: Config, scans: Scans, workspace: Workspace) -> tuple[nnx.Module, object]:
     """Of all scans, as in the paper: it takes no labels. Some of the slices choose its weights."""
     slices = SliceSource(scans.source, scans.images.shape[1])
-    settings = config.autoencoder
-    identity = [settings, scans.identity]
+    settings, validation = config.autoencoder, split_scans(config, scans, config.seeds[0]).validation
+    identity = [settings, scans.identity, validation.tolist()]
     folder = workspace.folder(f"autoencoder-{scans.name}", identity)
     print(f"autoencoder of {scans.name}: {settings.num_steps} steps in {folder}", flush=True)
-    held_out = slices.slices_of(split_scans(config, scans, config.seeds[0]).validation)
+    held_out = slices.slices_of(validation)
     images = scans.images.reshape(-1, *scans.images.shape[2:])
     everything = np.arange(len(slices))
     return autoencoder.train(settings, slices, everything, {"image": images[held_out]}, folder), identity
 
 
+def _shown(config: Config, scans: Scans, coder: Any) -> Arrays:
+    """How well the autoencoder shows each scan, and which of them cannot be explained by way of it."""
+    psnr = map_examples(_psnr, coder, scans.images, batch_size=config.batch_size)
+    empty = np.ptp(scans.images.reshape(len(psnr), -1), axis=1) == 0
+    # NaN is below every bound.
+    return {"psnr": psnr, "refused": ~(psnr >= config.search.minimum_psnr) | empty}
+
+
 def _run(bench: _Bench, rows: tuple[Row, ...], seed: int) -> Run:
     scans, split = bench.scans, split_scans(bench.config, bench.scans, seed)
     fitted, maps, explained = _fit_all(bench, rows, split, seed)
-    depends = _baseline_identity(bench, split, seed)
+    depends = [_baseline_identity(bench, split, seed), bench.coder_identity]
 
     def inputs_of(row: Row) -> tuple[np.ndarray, ...]:
         given = (scans.images,) if not row.maps else (scans.images, maps[row.maps][..., None])
@@ -167,13 +166,13 @@ def _run(bench: _Bench, rows: tuple[Row, ...], seed: int) -> Run:
             inputs_of(row),
             bench.workspace,
             name=f"{scans.name}-{row.name}",
-            depends=[depends, _training(bench, row, seed), row.maps, bench.coder_identity, bench.config.search],
+            depends=[depends, row, _training(bench, row, seed), bench.config.search],
         )
         for row in measured
     }
     detection = detect(bench.config, scans, explained, split.test, bench.workspace, depends=depends)
     sizes = scans.arrays["size"][split.test]
-    return Run(seed, split, scans.labels[split.test], sizes, fitted, variances, detection)
+    return Run(seed, scans.labels[split.test], sizes, fitted, variances, detection)
 
 
 def _smaller(bench: _Bench, rows: tuple[Row, ...], size: int) -> dict[str, Bool[np.ndarray, " n"]]:
@@ -224,8 +223,8 @@ def _fit(
     """Trains one network and asks it about the test scans."""
     config = _training(bench, row, seed)
     start = start if row.starts else None
-    identity = [config, row.name, _baseline_identity(bench, split, seed)]
-    identity += [] if maps is None else [row.maps, bench.coder_identity, bench.config.search]
+    identity = [config, row, _baseline_identity(bench, split, seed)]
+    identity += [] if maps is None else [bench.coder_identity, bench.config.search]
     workspace, name = bench.workspace, f"{bench.scans.name}-{row.name.replace(' ', '_').replace(':', '')}"
     folder = workspace.folder(name, identity)
     print(f"{bench.scans.name}, run {seed}, {row.name}: {config.num_steps} steps in {folder}", flush=True)
@@ -248,7 +247,7 @@ def _fit(
         identity,
         lambda: {"decided": map_examples(_Decide(config), model, test, batch_size=bench.config.batch_size)},
     )
-    return Fitted(model, config, found["decided"])
+    return Fitted(model, found["decided"])
 
 
 def _training(bench: _Bench, row: Row, seed: int) -> volume_classifier.Config:
@@ -270,7 +269,7 @@ def _attention(
     """The maps of all scans, each in a file of its own; a run that was stopped makes only those that lack."""
     images, origin = bench.scans.images, fingerprint(_maps_identity(bench, source, split, seed))
     folder = bench.workspace.folder(f"maps-{bench.scans.name}", origin)
-    wanted = [each for each in range(len(images)) if each not in bench.refused]
+    wanted = np.flatnonzero(~bench.refused).tolist()
     missing = [each for each in wanted if not (folder / f"{each:06d}.npz").is_file()]
     with progress_bar(len(missing), f"run {seed}: maps by {source}") as bar:
         for first in range(0, len(missing), _CHUNK):
@@ -303,11 +302,11 @@ def _maps_identity(bench: _Bench, source: str, split: Parts, seed: int) -> objec
 
 def _depends(bench: _Bench, rows: tuple[Row, ...], seed: int) -> object:
     split = split_scans(bench.config, bench.scans, seed)
-    return [_baseline_identity(bench, split, seed), [[row.name, _training(bench, row, seed)] for row in rows]]
+    return [_baseline_identity(bench, split, seed), [[row, _training(bench, row, seed)] for row in rows]]
 
 
-def _reconstruct(coder: Any, volume: Float[Array, "s h w 1"]) -> Float[Array, "s h w 1"]:
-    return coder.decode(coder.encode(volume))
+def _psnr(coder: Any, volume: Float[Array, "s h w 1"]) -> Float[Array, ""]:
+    return reconstruction_psnr(volume, coder.decode(coder.encode(volume)))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The paper's tables of one kind of scans, each with the counts that it is made from."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,12 @@ from cfx_jax.metrics import (
     paired_difference_interval,
 )
 from experiments.acat import published
+from experiments.acat.published import REACHED
 from experiments.acat.rows import BASELINE
 from experiments.acat.sources import DETECTORS
 from experiments.acat.study import Run, Study
 from experiments.acat.variances import Variances
 from experiments.presenter import Table
-
-_LOW = 0.2  # the probability below which the paper's Figure 5 counts a search as done
 
 
 def accuracy_table(study: Study) -> Table:
@@ -46,7 +44,7 @@ def accuracy_table(study: Study) -> Table:
 
 def size_table(study: Study) -> Table:
     """Table 1: accuracy by the size of the infarct, 0 for none."""
-    sizes = joined(study, lambda run: run.sizes)
+    sizes = np.concatenate([run.sizes for run in study.runs])
     kinds = np.unique(sizes)
     columns = ["network", *(f"size {each} ({int((sizes == each).sum())} scans)" for each in kinds)]
     columns += [f"paper {each}" for each in kinds]
@@ -62,9 +60,10 @@ def sensitivity_table(study: Study) -> Table:
     """Tables 6 and 7: of a finding, whichever."""
     columns = ["network", "sensitivity", "paper", "specificity", "paper specificity", "TP", "FN", "TN", "FP"]
     rows: list[list[Any]] = []
+    positive = np.concatenate([run.labels for run in study.runs]) > 0
     for row in study.rows:
-        found = np.concatenate([run.fitted[row.name].decided > 0 for run in study.runs])
-        counts = decision_counts(found, joined(study, lambda run: run.labels > 0))
+        decided = np.concatenate([run.fitted[row.name].decided for run in study.runs])
+        counts = decision_counts(decided > 0, positive)
         paper = (
             published.SENSITIVITY.get(row.name, (None, None)) if place_of(study) == published.CHESTS else (None,) * 2
         )
@@ -108,12 +107,12 @@ def overlap_table(study: Study) -> Table:
 
 def reach_table(study: Study) -> Table:
     """Figure 5 in numbers: the probability of the finding that each search reaches."""
-    columns = ["search", "scans", "at the reconstruction", "reached", f"below {_LOW}"]
-    trace = joined(study, lambda run: run.detection.trace)
-    shifted = joined(study, lambda run: run.detection.shifted)
+    columns = ["search", "scans", "at the reconstruction", "reached", f"below {REACHED}"]
+    trace = np.concatenate([run.detection.trace for run in study.runs])
+    shifted = np.concatenate([run.detection.shifted for run in study.runs])
     start = float(trace[:, 0].mean())
     return columns, [
-        [name, len(values), start, bootstrap_interval(values), bootstrap_interval((values < _LOW).astype(float))]
+        [name, len(values), start, bootstrap_interval(values), bootstrap_interval((values < REACHED).astype(float))]
         for name, values in (("latent counterfactuals", trace[:, -1]), ("latent shift", shifted))
     ]
 
@@ -143,11 +142,6 @@ def training_size_table(study: Study) -> Table:
         paper = published.BY_TRAINING.get(row.name, {}) if place_of(study) == published.HEADS else {}
         rows.append([row.name, *own, *(_share(paper.get(size)) for size in study.smaller)])
     return columns, rows
-
-
-def joined(study: Study, of: Callable[[Run], np.ndarray]) -> np.ndarray:
-    """What all runs give, one after the other."""
-    return np.concatenate([np.asarray(of(run)) for run in study.runs])
 
 
 def right_of(study: Study, name: str) -> Bool[np.ndarray, " n"]:

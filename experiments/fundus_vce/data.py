@@ -9,6 +9,7 @@ from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.sources import Sources
+from experiments.image_options import remaining_share
 from experiments.image_set import ImageSet
 
 
@@ -50,9 +51,7 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
         InputError: shares that leave nothing for training, or a part that would hold images of one class only.
     """
     shares = {"validation": config.validation, "temperature": config.temperature, "test": config.test}
-    rest = 1 - sum(shares.values())
-    if rest <= 0:
-        raise InputError(f"--validation, --temperature, --test: expected a sum below 1, got {1 - rest:g}")
+    rest = remaining_share(**shares)
     everything = sources.main
     kept = everything.indices if quality is None else quality.kept
     groups = None if sources.groups is None else sources.groups[kept]

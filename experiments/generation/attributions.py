@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import nnx
 from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float
@@ -34,6 +33,7 @@ from cfx_jax.attributions.perceptual_perturbation import perceptual_objective
 from cfx_jax.maps import channel_sum, smooth
 from cfx_jax.models import FindingClassifier, Parts, ResNet
 from cfx_jax.models.layers.normalisation import normalise
+from cfx_jax.models.views import in_inference_mode
 from cfx_jax.objectives import Classifier, class_score, decision, negative_margin
 from cfx_jax.optimise import Problem, Result, best_so_far, from_optax, solve
 from cfx_jax.optimise.algorithm import MakeProblem
@@ -187,7 +187,7 @@ def first_activations(model: Any, image: Image) -> list[Float[Array, "1 fh fw f"
         image: values in [0, 1].
     """
     network: ResNet = model.backbone if isinstance(model, FindingClassifier) else model
-    network = nnx.view(network, use_running_average=True, deterministic=True, raise_if_not_found=False)
+    network = in_inference_mode(network)
     x, found = network.stem(normalise(image[None], network.mean, network.std)), []
     for stage in network.stages:
         for block in stage:

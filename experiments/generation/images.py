@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.data import SyntheticBrain, SyntheticChest, load_arrays, split
+from cfx_jax.data import SyntheticBrain, SyntheticChest, split
 from cfx_jax.errors import InputError
 from experiments.folder_images import FOLDER_NOTE, load_folder
 from experiments.generation.config import GenerationConfig
-from experiments.image_set import ImageSet, StoredImages
-from experiments.stages import Arrays, Workspace
+from experiments.image_options import check_no_classes, remaining_share
+from experiments.image_set import ImageSet
+from experiments.stages import Workspace
+from experiments.synthetic_images import draw_images
 
 _WORLDS = {"chest": SyntheticChest, "brain": SyntheticBrain}
 _PAIR = ("image", "label", "lesion_mask", "counterfactual", "counterfactual_lesion_mask")
@@ -65,9 +67,7 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
             a part without images of some class.
     """
     kind, _, path = config.data.partition(":")
-    rest = 1 - config.validation - config.test
-    if rest <= 0:
-        raise InputError(f"--validation, --test: expected a sum below 1, got {1 - rest:g}")
+    rest = remaining_share(validation=config.validation, test=config.test)
     source = _open(config, kind, path, workspace)
     positions = _split(config, source, {"train": rest, "validation": config.validation, "test": config.test})
     rng = np.random.default_rng(config.seed)
@@ -105,8 +105,7 @@ def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
 
 def _open(config: GenerationConfig, kind: str, path: str, workspace: Workspace) -> _Source:
     if config.data in _WORLDS:
-        _check_no_classes(config)
-        return _drawn(config, workspace)
+        return _synthetic(config, workspace)
     if kind in _OPENERS and path:
         return _OPENERS[kind](config, path, workspace)
     raise InputError(
@@ -114,17 +113,11 @@ def _open(config: GenerationConfig, kind: str, path: str, workspace: Workspace) 
     )
 
 
-def _drawn(config: GenerationConfig, workspace: Workspace) -> _Source:
+def _synthetic(config: GenerationConfig, workspace: Workspace) -> _Source:
+    check_no_classes(config.classes, config.data)
     options = {"num_images": config.num_images, "size": config.image_size, "seed": config.seed}
-
-    def draw() -> Arrays:
-        source = _WORLDS[config.data](**options)
-        return load_arrays(source, np.arange(len(source)), fields=_FIELDS[config.data], progress=True)
-
-    arrays = workspace.cached(f"synthetic-{config.data}", options, draw)
-    stored = StoredImages(arrays, _WORLDS[config.data](**options).class_names)
-    note = f"Synthetic {config.data} images: drawn by a program, of no patient."
-    return _Source(ImageSet.whole(stored, ["synthetic", config.data, options]), None, note)
+    images, _ = draw_images(config.data, _WORLDS[config.data], options, _FIELDS[config.data], workspace)
+    return _Source(images, None, f"Synthetic {config.data} images: drawn by a program, of no patient.")
 
 
 def _folder(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
@@ -135,7 +128,7 @@ def _folder(config: GenerationConfig, path: str, workspace: Workspace) -> _Sourc
 def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
     from cfx_jax.data.radiology_sets import RSNAPneumonia
 
-    _check_no_classes(config)
+    check_no_classes(config.classes, config.data)
     source = RSNAPneumonia(path, workspace.root / "sets", size=config.image_size)
     note = f"RSNA pneumonia; {source.left_out} images of the third class were left out."
     return _Source(ImageSet.whole(source, source.identity), None, note)
@@ -144,7 +137,7 @@ def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
 def _msd(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
     from cfx_jax.data.radiology_sets import MSDBrainTumour
 
-    _check_no_classes(config)
+    check_no_classes(config.classes, config.data)
     source = MSDBrainTumour(path, workspace.root / "sets", size=config.image_size)
     note = f"Medical Segmentation Decathlon, brain; {source.left_out} slices that show nothing were left out."
     return _Source(ImageSet.whole(source, source.identity), np.asarray(source.patients), note)
@@ -163,11 +156,6 @@ def _split(config: GenerationConfig, source: _Source, shares: Mapping[str, float
     from cfx_jax.data.radiology_sets import split_patients
 
     return split_patients(source.patients, shares, seed=config.seed)
-
-
-def _check_no_classes(config: GenerationConfig) -> None:
-    if config.classes:
-        raise InputError(f"--classes: expected none with --data {config.data}, which has its own: leave it out")
 
 
 def _check_classes(name: str, part: ImageSet) -> None:

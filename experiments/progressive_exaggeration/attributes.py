@@ -5,13 +5,10 @@ one of them does to the others.
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.callables import call
 from cfx_jax.metrics import class_discrimination_matrix
-from cfx_jax.parallel import map_examples
 from cfx_jax.report import Claim
 from experiments.interval_claims import mean_claim, unpaired_claim
 from experiments.presenter import Presenter, Table
@@ -21,6 +18,8 @@ from experiments.progressive_exaggeration.study import Measures, Study, measure
 from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import OURS, Sweeps, further_explainer, sweep
 from experiments.progressive_exaggeration.tables import measure_cells, measure_columns, remarks
+
+_AT_ONCE = 256  # images that are classified together
 
 
 class Explained(NamedTuple):
@@ -162,10 +161,7 @@ def attributes(study: Study) -> Attributes:
 
 def _turned(subject: Subject, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n labels"]:
     """1 where the decision on a label is not the query's."""
-    before, after = (_probabilities(subject, each) for each in (subject.queries.arrays["image"], images))
+    both = subject.queries.arrays["image"], images
+    before, after = (subject.network.probabilities(each, batch_size=_AT_ONCE) for each in both)
     rows = [class_discrimination_matrix(before[[each]], after[None, [each]])[0] for each in range(len(before))]
     return np.stack(rows)
-
-
-def _probabilities(subject: Subject, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n labels"]:
-    return np.asarray(jax.nn.sigmoid(map_examples(call, subject.network.outputs, images, batch_size=256)))

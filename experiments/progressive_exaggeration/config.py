@@ -70,6 +70,9 @@ class Config:
     """Share of images for all reported figures; neither classifier nor explainer is trained on them."""
     mirrored: bool = True
     """Whether training images are mirrored left to right at random (paper: no); chests have a left and a right."""
+    noise: float = 0.0
+    """Largest standard deviation of noise on the classifiers' training images, drawn anew for each (ours). Without noise a
+    small classifier's probability follows what the eye does not see."""
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
     """Training of the classifier that is explained, one sigmoid for each label; labels, channels and normalisation are
     set by the images. A second one of another seed judges what the explanations show."""

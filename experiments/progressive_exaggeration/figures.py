@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
 
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.report import CurvePanel, Line, Sweep, curve, sweep_grid, write_knob
@@ -73,13 +72,7 @@ class Gallery(NamedTuple):
         return CurvePanel(lines=lines, x_label="desired", y_label="achieved", title=found.name, y_range=(-0.02, 1.02))
 
     def _shown(self, found: Sweeps) -> list[Sweep]:
-        return shown(found, self.study.subject.queries, self._chosen(found))
-
-    def _chosen(self, found: Sweeps) -> Int[np.ndarray, " m"]:
-        """The first queries of either decision."""
-        decided = np.asarray(found.found.probability) >= 0.5
-        each = self.study.config.num_shown // 2
-        return np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)])
+        return shown(found, self.study.subject.queries, found.first(self.study.config.num_shown))
 
 
 def shown(found: Sweeps, queries: ImageSet, rows: Iterable[int]) -> list[Sweep]:

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from cfx_jax.checks import check_choice
 from cfx_jax.data import split
 from cfx_jax.errors import InputError
+from experiments.image_options import remaining_share
 from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.sources import Source, open_source
@@ -71,9 +72,7 @@ def load_images(config: Config, workspace: Workspace) -> Data:
         InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the images do not have; shares
             that leave nothing for training.
     """
-    rest = 1 - config.validation - config.test
-    if rest <= 0:
-        raise InputError(f"--validation, --test: expected a sum below 1, got {1 - rest:g}")
+    rest = remaining_share(validation=config.validation, test=config.test)
     source = _chosen(config, open_source(config, workspace))
     explained = len(source.names) - 1
     if len(source.names) > 1:

@@ -10,15 +10,17 @@ from trainers.optimiser import OptimiserConfig
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CLASSIFIER_STEPS = 500
-_EXPLAINER_STEPS, _CHAPTER_STEPS = 900, 500
+_EXPLAINER_STEPS, _CHAPTER_STEPS = 1000, 400
 _IMAGES_STEPS = 1500
+_NOISE = 0.2
 _VAE_STEPS = 600
 _HEART_STEPS, _SEGMENTATION_STEPS = 600, 300
-_FILTERS, _DISCRIMINATOR = (16, 32, 64), (8, 16, 32, 64)
+# One halving: with two, mouths of these sizes get lost on the way.
+_FILTERS, _DISCRIMINATOR = (24, 48), (8, 16, 32, 64)
 _CRITIC_STEPS = 1  # released: 5
 _RATE, _FIRST_MOMENT = 2e-3, 0.5  # released: 2e-4, 0
 # Published: 1, 1, 100, 100. The classifier has more to say, so that its probability is reached within few steps.
-_WEIGHTS = ProgressiveWeights(adversarial=0.1, compatibility=1.0, reconstruction=5.0, cycle=5.0)
+_WEIGHTS = ProgressiveWeights(adversarial=0.1, compatibility=1.0, reconstruction=6.0, cycle=6.0)
 
 
 def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> multi_label.Config:
@@ -42,6 +44,7 @@ def _explainer(
         weights=_WEIGHTS,
         critic_steps=_CRITIC_STEPS,
         learning_rate=_RATE,
+        anneal=True,
         first_moment=_FIRST_MOMENT,
         batch_size=batch_size,
         select="score",
@@ -87,16 +90,17 @@ SMOKE = Config(
 
 DEMO = Config(
     preset="demo",
-    image_size=32,
+    image_size=48,
+    noise=_NOISE,
     classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
-    explainer=_explainer(_EXPLAINER_STEPS, 16, 150, _FILTERS, _DISCRIMINATOR),
+    explainer=_explainer(_EXPLAINER_STEPS, 16, 250, _FILTERS, _DISCRIMINATOR),
     vae=_autoencoder(_VAE_STEPS, 32, 200, (16, 32, 64, 64)),
     chapters=("saliency", "bias", "heart"),
     heart=HeartConfig(
         image_size=32,
         num_images=3000,
         classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
-        explainer=_explainer(_HEART_STEPS, 16, 125, _FILTERS, _DISCRIMINATOR),
+        explainer=_explainer(_HEART_STEPS, 16, 200, _FILTERS, _DISCRIMINATOR),
         segmentation=_segmentation(_SEGMENTATION_STEPS, 16, 100, (16, 32, 64), 3e-3),
     ),
     chapter_steps=_CHAPTER_STEPS,
@@ -108,7 +112,7 @@ IMAGES = dataclasses.replace(
     preset="images",
     data="folder:PATH",
     image_size=64,
-    explainer=_explainer(_IMAGES_STEPS, 16, 150, _FILTERS, _DISCRIMINATOR),
+    explainer=_explainer(_IMAGES_STEPS, 16, 300, _FILTERS, _DISCRIMINATOR),
     chapters=("saliency",),
 )
 

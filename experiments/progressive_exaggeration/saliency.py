@@ -128,15 +128,13 @@ class Saliency(NamedTuple):
 
     def _maps(self, presenter: Presenter) -> Figure:
         path, queries = presenter.folder / "figure_4c_saliency.png", self.study.subject.queries
-        decided = np.asarray(self.study.sweeps[0].found.probability) >= 0.5
-        each = self.study.config.num_shown // 2
         rows = [
             SaliencyRow(
                 original=queries.arrays["image"][row],
                 maps=[SaliencyMap(values=values[row]) for values in self.maps.values()],
                 name=f"test image {row + 1}",
             )
-            for row in np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)])
+            for row in self.study.sweeps[0].first(self.study.config.num_shown)
         ]
         columns = [MapColumn(model="the classifier", method=method) for method in self.maps]
         saliency_grid(path, rows, columns, style="heat", note=presenter.note)
@@ -155,7 +153,7 @@ def saliency(study: Study) -> Saliency:
         return {OURS: _extremes(study), **_others(subject, study.config.batch_size), RANDOM: _noise(study)}
 
     maps = study.workspace.cached("saliency", [study.dependencies, study.config.seed], compute_maps)
-    truth = _truth(subject)
+    truth = subject.query_labels[:, subject.label] == 1
 
     def compute_right() -> Arrays:
         return {
@@ -191,12 +189,6 @@ def _noise(study: Study) -> Float[np.ndarray, "n h w"]:
     images = jnp.asarray(study.subject.queries.arrays["image"][..., :1])
     keys = jax.random.split(jax.random.key(study.config.seed), len(images))
     return np.asarray(jax.vmap(random_map)(keys, images))[..., 0]
-
-
-def _truth(subject: Subject) -> Bool[np.ndarray, " n"]:
-    """Whether each query has the label in the data."""
-    row = {int(index): row for row, index in enumerate(subject.data.test.images.indices)}
-    return subject.data.test.labels[[row[int(each)] for each in subject.queries.indices], subject.label] == 1
 
 
 def _right(

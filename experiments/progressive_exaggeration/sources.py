@@ -1,19 +1,21 @@
 """All images of each kind with all their labels, before they are split: one function for each kind."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
 from cfx_jax.checks import check_choice
-from cfx_jax.data import SyntheticChest, SyntheticFaces, load_arrays
+from cfx_jax.data import SyntheticChest, SyntheticFaces
 from cfx_jax.data.sources.face_world import ATTRIBUTES
 from cfx_jax.errors import InputError
 from experiments.folder_images import FOLDER_NOTE, load_folder
-from experiments.image_set import ImageSet, StoredImages
+from experiments.image_options import check_no_classes
+from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
-from experiments.stages import Arrays, Workspace
+from experiments.stages import Workspace
+from experiments.synthetic_images import draw_images
 
 _FACE = ("image", "label", "attributes", "counterfactual")
 _CHEST = ("image", "label", "counterfactual", "heart_mask", "counterfactual_heart_mask", "lung_mask")
@@ -55,32 +57,24 @@ def open_source(config: Config, workspace: Workspace) -> Source:
 
 
 def _faces(config: Config, workspace: Workspace) -> Source:
-    _check_no_classes(config)
+    check_no_classes(config.classes, config.data)
     check_choice(config.label, ATTRIBUTES, name="--label")
-    images, arrays = _drawn("faces", SyntheticFaces, config, _FACE, workspace, attribute=config.label)
+    options = _options(config, attribute=config.label)
+    images, arrays = draw_images("faces", SyntheticFaces, options, _FACE, workspace)
     return Source(images, arrays["attributes"], ATTRIBUTES, "Synthetic faces: drawn by a program, of nobody.")
 
 
 def _chest(config: Config, workspace: Workspace) -> Source:
-    _check_no_classes(config)
-    images, arrays = _drawn("chest", SyntheticChest, config, _CHEST, workspace, finding="cardiomegaly")
+    check_no_classes(config.classes, config.data)
+    options = _options(config, finding="cardiomegaly")
+    images, arrays = draw_images("chest", SyntheticChest, options, _CHEST, workspace)
     note = "Synthetic chest radiographs: drawn by a program, of no patient."
     return Source(images, arrays["label"][:, None], (images.class_names[-1],), note)
 
 
-def _drawn(
-    name: str, world: Callable[..., Any], config: Config, fields: Sequence[str], workspace: Workspace, **own: Any
-) -> tuple[ImageSet, Arrays]:
-    """The images of a synthetic world, and all their fields."""
-    options = {"num_images": config.num_images, "size": config.image_size, "seed": config.seed, **own}
-
-    def draw() -> Arrays:
-        source = world(**options)
-        return load_arrays(source, np.arange(len(source)), fields=fields, progress=True)
-
-    arrays = workspace.cached(f"synthetic-{name}", options, draw)
-    stored = StoredImages(arrays, world(**options).class_names)
-    return ImageSet.whole(stored, ["synthetic", name, options]), arrays
+def _options(config: Config, **own: str) -> dict[str, Any]:
+    """Of a synthetic world."""
+    return {"num_images": config.num_images, "size": config.image_size, "seed": config.seed, **own}
 
 
 def _folder(config: Config, path: str, workspace: Workspace) -> Source:
@@ -92,7 +86,7 @@ def _folder(config: Config, path: str, workspace: Workspace) -> Source:
 def _celeba(config: Config, path: str, workspace: Workspace) -> Source:
     from cfx_jax.data.face_sets import CelebA
 
-    _check_no_classes(config)
+    check_no_classes(config.classes, config.data)
     check_choice(config.label, CelebA.attribute_names, name="--label")
     source = CelebA(path, workspace.root / "sets", attribute=config.label, size=config.image_size)
     labels = np.asarray(source.attributes)
@@ -103,7 +97,7 @@ def _chexpert(config: Config, path: str, workspace: Workspace) -> Source:
     """All 14 findings, as in the released code; which reading of uncertain ones it took is not published."""
     from cfx_jax.data.radiology_sets import CheXpert
 
-    _check_no_classes(config)
+    check_no_classes(config.classes, config.data)
     check_choice(config.label, CheXpert.finding_names, name="--label")
     source = CheXpert(
         path, workspace.root / "sets", finding=config.label, uncertain="zeros", size=config.image_size
@@ -122,8 +116,3 @@ _OPENERS: Mapping[str, Callable[[Config, str, Workspace], Source]] = {
     "celeba": _celeba,
     "chexpert": _chexpert,
 }
-
-
-def _check_no_classes(config: Config) -> None:
-    if config.classes:
-        raise InputError(f"--classes: expected none with --data {config.data}, which has its own: leave it out")

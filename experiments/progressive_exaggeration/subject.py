@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
@@ -44,6 +44,12 @@ class Subject(NamedTuple):
         """Of the label, for every test image."""
         return np.asarray(jax.nn.sigmoid(self.network.logits[:, self.label]))
 
+    @property
+    def query_labels(self) -> Int[np.ndarray, "n k"]:
+        """What the data say of each query: 0 or 1 for each label."""
+        row = {int(index): row for row, index in enumerate(self.data.test.images.indices)}
+        return self.data.test.labels[[row[int(index)] for index in self.queries.indices]]
+
 
 def subject_of(config: Config, data: Data, network: Network, label: int) -> Subject:
     """A label with the first test images of either decision as its queries.
@@ -58,5 +64,9 @@ def subject_of(config: Config, data: Data, network: Network, label: int) -> Subj
             f"classifier of {data.names[label]!r}: expected decisions both ways on the test images, got"
             f" {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer (--classifier.num-steps)"
         )
-    chosen = np.sort(np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)]))
-    return Subject(data, network, label, data.test.images.take(chosen))
+    return Subject(data, network, label, data.test.images.take(np.sort(first_of_either(decided, each))))
+
+
+def first_of_either(decided: Bool[np.ndarray, " n"], each: int) -> Int[np.ndarray, " m"]:
+    """Positions of the first images of either decision, ``each`` at most, those without the label before the others."""
+    return np.concatenate([np.flatnonzero(decided == decision)[:each] for decision in (False, True)])

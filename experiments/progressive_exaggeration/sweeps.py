@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import optax
 from jax.tree_util import Partial
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
@@ -19,7 +19,7 @@ from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import map_examples
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.network import Network, augmentation
-from experiments.progressive_exaggeration.subject import Subject
+from experiments.progressive_exaggeration.subject import Subject, first_of_either
 from experiments.stages import Arrays, Workspace
 from trainers import progressive as explainer_trainer
 from trainers import vae as vae_trainer
@@ -56,9 +56,14 @@ class Sweeps(NamedTuple):
     encode: Callable[..., Any]
 
     @property
+    def decided(self) -> Bool[np.ndarray, " n"]:
+        """Whether the classifier decides that each query has the label."""
+        return np.asarray(self.found.probability) >= 0.5
+
+    @property
     def opposite(self) -> Int[np.ndarray, " n"]:
         """The bin at the opposite extreme of each query's decision."""
-        return np.where(self.found.probability >= 0.5, 0, self.found.images.shape[1] - 1)
+        return np.where(self.decided, 0, self.found.images.shape[1] - 1)
 
     @property
     def extremes(self) -> Float[np.ndarray, "n h w c"]:
@@ -75,6 +80,10 @@ class Sweeps(NamedTuple):
     def reconstructions(self) -> Float[np.ndarray, "n h w c"]:
         """The image of each query's own bin."""
         return np.asarray(self.found.images)[np.arange(len(self.found.source_bin)), np.asarray(self.found.source_bin)]
+
+    def first(self, number: int) -> Int[np.ndarray, " m"]:
+        """Positions of the first queries, half of them of either decision: those that figures show."""
+        return first_of_either(self.decided, number // 2)
 
 
 def train_explainer(
@@ -179,8 +188,8 @@ def seen_by(judge: Network, found: Sweeps, config: Config, workspace: Workspace)
     def compute() -> Arrays:
         images = np.asarray(found.found.images)
         flat = images.reshape(-1, *images.shape[2:])
-        logits = map_examples(call, judge.outputs, flat, batch_size=config.batch_size * images.shape[1])
-        return {"values": np.asarray(jax.nn.sigmoid(logits)).reshape(*images.shape[:2], -1)}
+        values = judge.probabilities(flat, batch_size=config.batch_size * images.shape[1])
+        return {"values": values.reshape(*images.shape[:2], -1)}
 
     return workspace.cached("judged", [judge.identity, found.identity], compute)["values"]
 

@@ -18,8 +18,7 @@ _NOTHING = 1 / 255  # mean difference of extremes that images of 8 bits hardly s
 
 def remarks(found: Sweeps, collapsed: float) -> str:
     """What is wrong with a method, in a few words: images that leave all bins alike turn one of the two decisions over."""
-    decided = np.asarray(found.found.probability) >= 0.5
-    share = min(float(found.crossed[decided == each].mean()) for each in (False, True))
+    share = min(float(found.crossed[found.decided == each].mean()) for each in (False, True))
     if float(spread(found).mean()) < _NOTHING:
         return "collapsed: all bins look alike"
     return f"collapsed: turns over {share:.0%} of one decision" if share < collapsed else "none"

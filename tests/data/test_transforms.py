@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, sometimes
+from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, random_noise, sometimes
 from cfx_jax.data.transforms import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
 from cfx_jax.errors import InputError
 
@@ -14,6 +14,7 @@ EVERY = {
     "crop": random_crop(padding=3),
     "flip": random_flip("vertical"),
     "affine": random_affine(degrees=15, translate=0.1),
+    "noise": random_noise(scale=(0.0, 0.3)),
     "colour": color_jitter(brightness=(0.5, 1.5), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15),
 }
 
@@ -71,6 +72,16 @@ def test_flips():
     np.testing.assert_array_equal(random_flip("horizontal", probability=1)(IMAGE, rng()), IMAGE[:, ::-1])
     np.testing.assert_array_equal(random_flip("vertical", probability=1)(IMAGE, rng()), IMAGE[::-1])
     np.testing.assert_array_equal(random_flip("vertical", probability=0)(IMAGE, rng()), IMAGE)
+
+
+def test_noise_has_the_stated_scale_and_is_the_same_in_no_two_pixels():
+    middle = np.full((60, 60, 3), 0.5, np.float32)
+    noise = random_noise(scale=(0.1, 0.1))(middle, rng()) - 0.5
+    assert abs(noise.std() - 0.1) < 0.003 and abs(noise.mean()) < 0.005
+    assert len(np.unique(noise)) > 0.9 * noise.size
+    scales = [(random_noise(scale=(0.02, 0.1))(middle, rng(seed)) - 0.5).std() for seed in range(40)]
+    assert 0.015 < min(scales) < 0.035 and 0.085 < max(scales) < 0.105
+    np.testing.assert_array_equal(random_noise(scale=(0.0, 0.0))(IMAGE, rng()), IMAGE)
 
 
 def test_sometimes_has_the_stated_probability():
@@ -160,6 +171,7 @@ def test_default_jitter_is_the_identity():
         (lambda: sometimes(random_crop(padding=1), probability=-0.1), r"probability must be in \[0, 1\], got -0.1"),
         (lambda: random_affine(degrees=-5), "degrees and translate must be 0 or more, got -5 and 0.0"),
         (lambda: random_affine(degrees=5, magnify=(0.0, 1.0)), r"magnify must be an ascending range.*got \(0.0, 1.0\)"),
+        (lambda: random_noise(scale=(0.2, 0.1)), r"scale must be an ascending range of 0 or more, got \(0.2, 0.1\)"),
         (lambda: color_jitter(contrast=(2.0, 1.0)), r"contrast must be an ascending range.*got \(2.0, 1.0\)"),
         (lambda: color_jitter(brightness=(-1.0, 1.0)), "brightness must be an ascending range of factors from 0"),
         (lambda: color_jitter(hue=0.6), r"hue must be in \[0, 0.5\] turns, got 0.6"),

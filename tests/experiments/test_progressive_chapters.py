@@ -4,10 +4,12 @@ import dataclasses
 import json
 from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
-from cfx_jax.counterfactuals import Exaggeration
+from cfx_jax.counterfactuals import Exaggeration, Exaggerator
 from cfx_jax.errors import InputError
 from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.report import read_key
@@ -21,11 +23,12 @@ from experiments.progressive_exaggeration.chapters import CHAPTERS, examine
 from experiments.progressive_exaggeration.human_study import write_human_study
 from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network
+from experiments.progressive_exaggeration.oracle import balanced, with_drawings
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.saliency import GRAD_CAM, GRADIENT, INTEGRATED, RANDOM, Saliency
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import OURS, Sweeps
+from experiments.progressive_exaggeration.sweeps import OURS, Explainer, Sweeps
 from experiments.stages import Workspace
 
 RNG = np.random.default_rng(0)
@@ -61,7 +64,7 @@ def made_up_bias(study, *, flips):
         BIASED: Shown(study.sweeps[0], 0.9, np.stack([changed, changed], axis=1), truth),
         UNBIASED: Shown(study.sweeps[0], 0.9, np.stack([truth, truth], axis=1), truth),
     }
-    return Bias(study, "male", truth, truth, found)
+    return Bias(study, "male", truth, truth, np.arange(50) < 45, found)
 
 
 def test_in_the_biased_set_all_with_the_label_have_the_confounder_and_in_the_other_half():
@@ -96,6 +99,62 @@ def test_the_confounding_metric_is_the_share_of_changed_queries(tmp_path):
     assert verdicts["bias, from end to end"] == "fails"
     assert verdicts["C7 to glad"] == verdicts["C7 to not glad"] == "holds"
     assert {each.id: each.verdict for each in made_up_bias(study, flips=0).claims()}["C7 to glad"] == "fails"
+
+
+def test_the_table_says_how_often_the_oracle_is_right(tmp_path):
+    found = made_up_bias(made_up_study(tmp_path), flips=0.75)
+    astray = found.found[UNBIASED]._replace(reconstructions=found.truth ^ (np.arange(NUMBER) < NUMBER / 4))
+    columns, rows = found._replace(found={**found.found, UNBIASED: astray}).table()
+    right = {(row[0], row[2]): row[columns.index("oracle right")] for row in rows}
+    assert {each: value.estimate for each, value in right.items() if value is not None} == {
+        (BIASED, "of the own bin"): 1,
+        (UNBIASED, "of the own bin"): 0.75,
+        ("none", "queries"): 1,
+        ("none", "all test images"): 0.9,
+    }
+
+
+def test_drawings_tell_nothing_of_the_confounder_by_their_bin():
+    bins, has = RNG.integers(4, size=200), RNG.random(200) < 0.3
+    has |= bins == 3  # here are none without
+    chosen = balanced(bins, has)
+    assert (np.diff(chosen) > 0).all()
+    for each in range(3):
+        counts = [int((has[chosen][bins[chosen] == each] == kind).sum()) for kind in (False, True)]
+        assert counts[0] == counts[1] == min(int((has[bins == each] == kind).sum()) for kind in (False, True)) > 0
+    assert 3 not in bins[chosen] and len(balanced(np.zeros(5, int), np.ones(5, bool))) == 0
+
+
+def brightness(image):
+    """Two logits whose probability of class 1 is the image's mean."""
+    mean = jnp.clip(image.mean(), 1e-3, 1 - 1e-3)
+    return jnp.log(jnp.stack([1 - mean, mean]))
+
+
+def drawing_of(shade):
+    """An explainer of two bins that paints its shade onto the last pixel and leaves everything else as it is."""
+    decode = Partial(lambda latent, bin_index: latent.at[-1, -1].set(shade))
+    explain = Exaggerator(Partial(lambda image, bin_index: image), decode, 2)
+    return SimpleNamespace(classifier=Partial(brightness)), Explainer(explain, shade)
+
+
+def test_the_oracle_learns_from_images_and_as_many_drawings_with_the_labels_of_their_images(tmp_path):
+    shades = (RNG.permutation(30) / 30).astype(np.float32)
+    pixels = np.broadcast_to(shades[:, None, None, None], (30, 4, 4, 1))
+    labels = RNG.integers(2, size=(30, 2))
+    images = ImageSet.whole(StoredImages({"image": pixels, "label": labels[:, 0]}, ("no", "yes")), "made up")
+    part = Part(images.take(np.arange(24)), labels[:24])  # the others are the test images
+    study = SimpleNamespace(workspace=Workspace(tmp_path), config=SMOKE, data=SimpleNamespace(explained=0))
+    both = with_drawings(part, 1, [drawing_of(0.0), drawing_of(1.0)], study)
+    np.testing.assert_array_equal(both.pixels[:24], part.pixels)
+    np.testing.assert_array_equal(both.labels[:24], part.labels)
+    assert len(both) == 48
+    for turn, drawn in enumerate(np.split(both.pixels[24:], 2)):
+        np.testing.assert_array_equal(drawn[:, -1, -1], turn)  # by the explainer whose turn it is
+        shown = np.array([np.flatnonzero(shades == each[0, 0])[0] for each in drawn])
+        assert (shown < 24).all() and (shown % 2 == turn).all()
+        np.testing.assert_array_equal(both.labels[24 + 12 * turn :][:12], labels[shown])
+    np.testing.assert_array_equal(both.images.labels, both.labels[:, 0])
 
 
 def test_maps_are_judged_by_the_area_under_the_accuracy(tmp_path):

@@ -16,7 +16,7 @@ from experiments.progressive_exaggeration.identity import calibrate, closeness
 from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
-from experiments.progressive_exaggeration.subject import subject_of
+from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import Sweeps, spread
 from experiments.progressive_exaggeration.tables import ranges, remarks
 from experiments.stages import Workspace
@@ -76,9 +76,27 @@ def test_queries_of_either_decision_are_as_many():
     subject = subject_of(SMOKE, data, classifier(logits), 0)
     np.testing.assert_array_equal(subject.queries.indices, [0, 1, 6, 8])
     np.testing.assert_allclose(subject.probability[[0, 6]], [0.731059, 0.268941], rtol=1e-5)
+    np.testing.assert_array_equal(subject.query_labels, np.zeros((4, 1)))
     message = "classifier of 'yes': expected decisions both ways on the test images, got yes for all 9"
     with pytest.raises(InputError, match=message):
         subject_of(SMOKE, data, classifier(np.ones(9)), 0)
+
+
+def test_what_the_data_say_of_queries_follows_them_through_the_shuffle():
+    labels = RNG.integers(2, size=(9, 3))
+    source = StoredImages({"image": np.zeros((9, 2, 2, 1), np.float32), "label": labels[:, 0]}, ("no", "yes"))
+    whole, shuffled = ImageSet.whole(source, "made up"), np.array([4, 7, 1, 8, 0])
+    part = Part(whole.take(shuffled), labels[shuffled])
+    queries = whole.take(np.array([8, 4, 1]))
+    subject = Subject(Data(part, part, part, ("a", "b", "c"), ("no", "yes"), 0, ""), None, 0, queries)
+    np.testing.assert_array_equal(subject.query_labels, labels[[8, 4, 1]])
+
+
+def test_figures_show_the_first_queries_of_either_decision():
+    found = made_up(1.0)
+    swapped = found._replace(found=found.found._replace(probability=np.array([0.9, 0.5, 0.4, 0.8])))
+    np.testing.assert_array_equal(swapped.first(2), [2, 0])
+    np.testing.assert_array_equal(swapped.first(5), [2, 0, 1])
 
 
 def test_distances_compare_as_many_images_of_every_method():
@@ -153,6 +171,7 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
         "figure_3_compatibility.png",
     } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
+    assert "oracle right" in (folder / "table_3_confounding.csv").read_text()
     assert {"C1 overall", "C4", "C5", "Figure 3", "Figure 4a segmented", "own bin"} <= {each["id"] for each in made}
     assert all("Synthetic" in each["note"] for each in made)
     capsys.readouterr()

@@ -79,9 +79,11 @@ def test_a_presenter_writes_tables_claims_and_the_page(tmp_path):
     presenter = Presenter(tmp_path, "Title", introduction="What it is.", note="made up")
     presenter.report.section("Numbers")
     presenter.table("table_1", (["name", "size"], [["a", 1.0]]), "Sizes.")
+    presenter.table("table_2", (["name"], [["b"]]), "Names.", note="real")
     tested = claim("1", "Small.", {}, {"x": 2.0}, Interval(2.0, 1.5, 2.5), "ratio", maximum=1.0)
     page = presenter.finish([tested], Settings())
     assert "*made up*" in (tmp_path / "table_1.md").read_text()
+    assert "*real*" in (tmp_path / "table_2.md").read_text()
     assert json.loads((tmp_path / "claims.json").read_text())["summary"]["fails"] == 1
     assert "Small." in page.read_text() and "radius" in page.read_text()
 

@@ -57,6 +57,16 @@ def doubled(x):
     return np.repeat(np.repeat(x, 2, axis=1), 2, axis=2)
 
 
+def test_without_norms_each_block_is_its_shortcut_at_first():
+    network = ResidualAutoencoder(width=3, filters=(3,), decoder_filters=(3,), norms=False, rngs=nnx.Rngs(0))
+    assert not jax.tree.leaves(nnx.state(network, nnx.BatchStat))
+    images = random_images(2, 8, 8, 1)
+    # ReLU after the first convolution, which the blocks then hand on, since their shortcuts are the identity.
+    latent = np.maximum(convolved(images, network.stem), 0)
+    np.testing.assert_allclose(network.encode(images), latent, atol=1e-5)
+    np.testing.assert_allclose(network(images), convolved(latent, network.leave), atol=1e-5)
+
+
 def test_published_size_has_as_many_parameters_as_counted_in_the_released_one():
     model = published()
     assert num_parameters(model.stem, model.stem_norm, model.down) == 23_840

@@ -20,6 +20,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.half_brain import HalfBrainLogits
 from cfx_jax.models.hsm import HSM
 from cfx_jax.models.sal_class_net import SalClassNet
+from cfx_jax.models.saliency_aided import SaliencyAided
 from cfx_jax.models.saliency_views import with_saliency
 from cfx_jax.models.smic import SMIC
 
@@ -92,3 +93,8 @@ def test_maps_of_other_volumes_are_refused(make):
         model(VOLUMES, SALIENCY[..., 0])
     with pytest.raises(InputError, match="saliency: expected dtype float32, got uint8"):
         model(VOLUMES, SALIENCY.astype(np.uint8))
+
+
+def test_what_has_no_features_cannot_be_made():
+    with pytest.raises(TypeError, match=r"abstract method '?features"):
+        SaliencyAided(small_trunk("whole"), nnx.Linear(16, 2, rngs=nnx.Rngs(0)))

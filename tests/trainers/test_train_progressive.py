@@ -304,6 +304,19 @@ def test_images_as_they_come_keep_their_shares(tmp_path: Path, monkeypatch: pyte
         assert asked["balanced"] == (sampling == "equal")
 
 
+@pytest.mark.parametrize("updates", [1, 3])
+def test_an_annealed_rate_falls_along_half_a_cosine_over_all_updates(updates: int) -> None:
+    config, number = small(4, learning_rate=0.2), 4 * updates
+    for annealed in (False, True):
+        adam = make_optimiser(replace(config, anneal=annealed), updates=updates)
+        state, moves = adam.init(jnp.zeros(())), []
+        for _ in range(number):  # of a constant gradient each update is the rate
+            move, state = adam.update(jnp.ones(()), state)
+            moves.append(-float(move))
+        rates = 0.2 * (1 + np.cos(np.pi * np.arange(number) / number)) / 2 if annealed else np.full(number, 0.2)
+        np.testing.assert_allclose(moves, rates, rtol=1e-3)
+
+
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="select: expected one of 'score', 'none', got 'loss'"):
         make_step(small(1, select="loss"), classifier, model=linear)

@@ -2,10 +2,10 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 
-from cfx_jax.data.published.xlsx import cells_of_xlsx
 from cfx_jax.errors import InputError, import_extra
 
 
@@ -63,9 +63,9 @@ def whole_number(row: dict[str, str], column: str, *, highest: int, table: Path)
 def _cells(table: Path) -> list[list[str]]:
     """All values as text, row by row."""
     if table.suffix.lower() == ".xls":
-        return _cells_of_excel(table)
+        return _cells_of_xls(table)
     if table.suffix.lower() == ".xlsx":
-        return cells_of_xlsx(table)
+        return _cells_of_xlsx(table)
     try:
         with table.open(encoding="utf-8-sig", newline="") as lines:
             return list(csv.reader(lines))
@@ -73,11 +73,28 @@ def _cells(table: Path) -> list[list[str]]:
         raise InputError(f"'{table}' is no csv file in UTF-8 ({error}): save it as one") from error
 
 
-def _cells_of_excel(table: Path) -> list[list[str]]:
+def _cells_of_xls(table: Path) -> list[list[str]]:
     xlrd = import_extra("xlrd", "reading xls files")
     try:
         with xlrd.open_workbook(table) as book:
             sheet = book.sheet_by_index(0)
             return [[str(value) for value in sheet.row_values(row)] for row in range(sheet.nrows)]
     except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
+        raise InputError(f"'{table}' cannot be read ({error}): download it again, or save it as a csv file") from error
+
+
+def _cells_of_xlsx(table: Path) -> list[list[str]]:
+    """Each row up to its last value; of a formula, the value that Excel stored."""
+    openpyxl = import_extra("openpyxl", "reading xlsx files")
+    try:
+        with (
+            table.open("rb") as stream,
+            closing(openpyxl.load_workbook(stream, read_only=True, data_only=True)) as book,
+        ):
+            if not book.worksheets:
+                raise ValueError("it has no sheet")
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # what a file says of its sheet's size may be wrong, and would cut it
+            return [["" if value is None else str(value) for value in row] for row in sheet.values]
+    except Exception as error:  # damaged bytes make openpyxl raise errors of many kinds
         raise InputError(f"'{table}' cannot be read ({error}): download it again, or save it as a csv file") from error

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import HeartSize
-from cfx_jax.report import Claim, write_table
-from experiments.presenter import Presenter, Table
+from cfx_jax.report import Claim
+from experiments.presenter import Presenter
 from experiments.progressive_exaggeration.heart import captions, claims, figures, tables
 from experiments.progressive_exaggeration.heart.masks import ORGANS, has_hearts, sizes_of, true_sizes
 from experiments.progressive_exaggeration.heart.organs import WAYS, Hearts, find_hearts
@@ -25,8 +25,6 @@ from experiments.progressive_exaggeration.network import EXPLAINED, train_networ
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import Sweeps, sweep, train_explainer
-
-_DIGITS = 3
 
 
 class Heart(NamedTuple):
@@ -67,28 +65,17 @@ class Heart(NamedTuple):
 
     def present(self, presenter: Presenter) -> None:
         """Writes the section."""
-        desired = np.asarray(self.sweeps.found.desired)[0]
-        presenter.report.section(
-            "Do hearts grow where cardiomegaly is asked for", f"{captions.EXPLANATION} {self.note}"
-        )
-        drawn = figures.size_figure(presenter.folder, self.series, desired, self._references(), self.note)
-        presenter.figures(drawn)
-        self._table(presenter, "figure_4a_heart", tables.bin_table(self.series, desired), captions.BINS)
-        number = len(self.subject.queries)
-        self._table(presenter, "table_heart_size", tables.size_table(self.series, number), captions.SIZES)
-        self._table(presenter, "table_heart_groups", tables.group_table(self.series), captions.GROUPS)
+        desired, number, note = np.asarray(self.sweeps.found.desired)[0], len(self.subject.queries), self.note
+        presenter.report.section("Do hearts grow where cardiomegaly is asked for", f"{captions.EXPLANATION} {note}")
+        presenter.figures(figures.size_figure(presenter.folder, self.series, desired, self._references(), note))
+        presenter.table("figure_4a_heart", tables.bin_table(self.series, desired), captions.BINS, note=note)
+        presenter.table("table_heart_size", tables.size_table(self.series, number), captions.SIZES, note=note)
+        presenter.table("table_heart_groups", tables.group_table(self.series), captions.GROUPS, note=note)
         for measure in MEASURES:
-            found = tables.comparison_table(self.series, measure)
-            self._table(
-                presenter, f"table_heart_t_tests_{measure}", found, f"{captions.TESTS} Size: {spoken(measure)}."
-            )
-        self._table(presenter, "table_heart_segmentation", tables.dice_table(self.hearts.dice), captions.DICE)
-        presenter.figures(figures.sweep_figure(presenter.folder, self.subject, self.sweeps, self.num_shown, self.note))
-
-    def _table(self, presenter: Presenter, name: str, table: Table, caption: str) -> None:
-        """As the presenter's, with the chapter's own note."""
-        write_table(presenter.folder / name, *table, digits=_DIGITS, note=self.note)
-        presenter.report.table(*table, digits=_DIGITS, caption=caption)
+            found, caption = tables.comparison_table(self.series, measure), f"{captions.TESTS} Size: {spoken(measure)}."
+            presenter.table(f"table_heart_t_tests_{measure}", found, caption, note=note)
+        presenter.table("table_heart_segmentation", tables.dice_table(self.hearts.dice), captions.DICE, note=note)
+        presenter.figures(figures.sweep_figure(presenter.folder, self.subject, self.sweeps, self.num_shown, note))
 
     def _references(self) -> dict[str, tuple[float, float]]:
         """By measure, the mean true size of normal and of enlarged hearts among the test images."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import CurvePanel, Line, curve, sweep_grid
@@ -63,17 +63,13 @@ def size_figure(
 def sweep_figure(folder: Path, subject: Subject, found: Sweeps, num_shown: int, note: str) -> Figure:
     """The series of some radiographs, the first ones of either decision."""
     path = folder / "figure_heart_sweeps.png"
-    chosen = _first(np.asarray(found.found.probability) >= 0.5, num_shown // 2)
-    sweep_grid(path, shown(found, subject.queries, chosen), class_name=subject.data.class_names[1], note=note)
+    series = shown(found, subject.queries, found.first(num_shown))
+    sweep_grid(path, series, class_name=subject.data.class_names[1], note=note)
     return Figure(
         path,
         "The series of some radiographs, as in the paper's Figure 2.",
         "Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly.",
     )
-
-
-def _first(decided: np.ndarray, each: int) -> Int[np.ndarray, " m"]:
-    return np.concatenate([np.flatnonzero(decided == c)[:each] for c in (False, True)])
 
 
 def _risen(way: str, series: Series, desired: Float[np.ndarray, " k"]) -> Iterator[Line]:

@@ -1,5 +1,9 @@
+import zipfile
+
+import openpyxl
 import pytest
 import xlwt
+from ct_layouts import write_xlsx
 
 from cfx_jax.data.published.tables import read_rows, whole_number
 from cfx_jax.errors import InputError
@@ -9,7 +13,33 @@ def rows(table):
     return list(read_rows(table, ("image", "level"), page="https://page"))
 
 
-def test_csv_and_xls_give_the_same_text(tmp_path):
+MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+SHARED = "xl/sharedStrings.xml"
+SHARED_TYPE = (
+    f'<Override PartName="/{SHARED}"'
+    ' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/>'
+)
+
+
+def with_parts(path, parts):
+    """An Excel file with parts as given, by name."""
+    write_xlsx(path, [("image", "level")])
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name).decode() for name in archive.namelist()}
+    types = content["[Content_Types].xml"].replace("</Types>", f"{SHARED_TYPE}</Types>")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in {**content, "[Content_Types].xml": types, SHARED: f"<sst {MAIN}/>", **parts}.items():
+            archive.writestr(name, text)
+    return path
+
+
+def with_sheet(path, rows, *, head="", texts=""):
+    """An Excel file whose sheet and shared texts are given in XML."""
+    sheet = f"<worksheet {MAIN}>{head}<sheetData>{rows}</sheetData></worksheet>"
+    return with_parts(path, {"xl/worksheets/sheet1.xml": sheet, SHARED: f"<sst {MAIN}>{texts}</sst>"})
+
+
+def test_csv_xls_and_xlsx_give_the_same_text(tmp_path):
     (tmp_path / "a.csv").write_text("image ,level,more\n é ,2,\n\n,,\nb,0\n", encoding="utf-8-sig")
     book = xlwt.Workbook()
     sheet = book.add_sheet("any")
@@ -18,7 +48,50 @@ def test_csv_and_xls_give_the_same_text(tmp_path):
         sheet.write(*place, value)
     book.save(str(tmp_path / "a.xls"))
     expected = [{"image": "é", "level": "2", "more": ""}, {"image": "b", "level": "0", "more": ""}]
-    assert rows(tmp_path / "a.csv") == rows(tmp_path / "a.xls") == expected
+    write_xlsx(tmp_path / "a.xlsx", [("image", "level ", "more"), ("é", "2", ""), (), ("b", "0")])
+    assert rows(tmp_path / "a.csv") == rows(tmp_path / "a.xls") == rows(tmp_path / "a.xlsx") == expected
+
+
+def test_numbers_formulas_and_texts_of_all_kinds_come_from_an_xlsx_file_as_text(tmp_path):
+    """Written by hand, as Excel writes them: shared texts with formats and a phonetic hint, results beside formulas."""
+    cells = (
+        '<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="inlineStr"><is><t>level</t></is></c></row>'
+        '<row r="2"><c r="A2"><v>2.5</v></c><c r="B2" t="str"><f>A2</f><v>two</v></c></row>'
+        '<row r="3"><c r="B3" t="n"><v>7</v></c></row>'
+    )
+    texts = "<si><r><t>ima</t></r><r><t xml:space='preserve'>ge </t></r><rPh sb='0' eb='1'><t>hint</t></rPh></si>"
+    file = with_sheet(tmp_path / "a.xlsx", cells, head='<dimension ref="A1"/>', texts=texts)
+    assert rows(file) == [{"image": "2.5", "level": "two"}, {"image": "", "level": "7"}]
+
+
+def test_the_first_sheet_of_an_xlsx_file_is_read(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["image", "level"])
+    book.active.append(["a", 1])
+    book.create_sheet("other").append(["other"])
+    book.active = 1
+    book.save(tmp_path / "a.xlsx")
+    assert rows(tmp_path / "a.xlsx") == [{"image": "a", "level": "1"}]
+
+
+def test_damaged_xlsx_files_are_explained(tmp_path):
+    no_sheets = f"<workbook {MAIN}><sheets/></workbook>"
+    files = {
+        "mismatched tag": with_sheet(tmp_path / "a.xlsx", "<row><c></row>"),
+        "list index out of range": with_sheet(tmp_path / "b.xlsx", '<row><c r="A1" t="s"><v>4</v></c></row>'),
+        "invalid literal": with_sheet(tmp_path / "c.xlsx", '<row><c r="A1" t="s"><v>one</v></c></row>'),
+        "no sheet": with_parts(tmp_path / "d.xlsx", {"xl/workbook.xml": no_sheets}),
+        "not a zip file": tmp_path / "e.xlsx",
+        "no item named": tmp_path / "f.xlsx",
+    }
+    files["not a zip file"].write_bytes(b"not excel")
+    with zipfile.ZipFile(files["no item named"], "w") as archive:
+        archive.writestr("any", "")
+    for reason, file in files.items():
+        with pytest.raises(
+            InputError, match=rf"{file.name}' cannot be read \(.*{reason}.*\): download it again, or save"
+        ):
+            rows(file)
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("3", 3), ("3.0", 3)])

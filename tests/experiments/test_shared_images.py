@@ -1,0 +1,47 @@
+"""What experiments share about their images: options that are refused, and worlds that are drawn once."""
+
+import numpy as np
+import pytest
+
+from cfx_jax.data import SyntheticBrain
+from cfx_jax.errors import InputError
+from experiments.image_options import check_no_classes, remaining_share
+from experiments.stages import Workspace
+from experiments.synthetic_images import draw, draw_images
+
+OPTIONS = {"num_images": 6, "size": 32, "seed": 3}
+
+
+def test_the_part_without_an_option_has_the_rest():
+    assert remaining_share(validation=0.25, test=0.5) == 0.25 and remaining_share() == 1
+    with pytest.raises(InputError, match=r"^--train, --test: expected a sum below 1, got 1.25$"):
+        remaining_share(train=0.75, test=0.5)
+    with pytest.raises(InputError, match=r"^--test: expected a sum below 1, got 1$"):
+        remaining_share(test=1.0)
+
+
+def test_classes_of_images_that_have_their_own_are_refused():
+    check_no_classes((), "faces")
+    message = r"^--classes: expected none with --data faces, which has its own: leave it out$"
+    with pytest.raises(InputError, match=message):
+        check_no_classes(("a", "b"), "faces")
+
+
+def test_a_world_is_kept_with_the_fields_that_were_asked_for(tmp_path):
+    drawn, workspace = [], Workspace(tmp_path)
+
+    def world(**options):
+        drawn.append(options)
+        return SyntheticBrain(**options)
+
+    first, again = (draw("brain", world, OPTIONS, ("image", "label"), workspace) for _ in range(2))
+    assert drawn == [OPTIONS] and set(first) == {"image", "label"}
+    np.testing.assert_array_equal(first["image"], again["image"])
+    np.testing.assert_array_equal(first["image"][4], SyntheticBrain(**OPTIONS)[4]["image"])
+
+
+def test_the_set_of_a_world_has_its_images_and_depends_on_its_options(tmp_path):
+    images, arrays = draw_images("brain", SyntheticBrain, OPTIONS, ("image", "label"), Workspace(tmp_path))
+    np.testing.assert_array_equal(images.arrays["image"], arrays["image"])
+    assert images.class_names == SyntheticBrain.class_names
+    assert images.identity == [["synthetic", "brain", OPTIONS], [0, 1, 2, 3, 4, 5]]
