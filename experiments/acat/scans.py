@@ -9,8 +9,10 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.data import SyntheticCT, load_arrays, split
 from cfx_jax.errors import InputError
 from experiments.acat.config import Config
+from experiments.image_options import remaining_share
 from experiments.image_set import StoredImages
 from experiments.stages import Arrays, Workspace
+from experiments.synthetic_images import draw
 
 _SIDES = ("none", "left", "right", "both")
 _DRAWN = "drawn by a program, of no patient"
@@ -94,9 +96,7 @@ def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
     Raises:
         InputError: shares that leave nothing for the validation.
     """
-    rest = 1 - config.train - config.test
-    if rest <= 0:
-        raise InputError(f"--train, --test: expected a sum below 1, got {1 - rest:g}")
+    rest = remaining_share(train=config.train, test=config.test)
     shares = {"train": config.train, "validation": rest, "test": config.test}
     return Parts(**split(scans.labels, shares, seed=seed, groups=scans.groups))
 
@@ -135,13 +135,8 @@ def _drawn(
         "seed": config.seed + (1 if own else 0), **own,
     }  # fmt: skip
 
-    def draw() -> Arrays:
-        source = SyntheticCT(**options)
-        known = ("image", "label", "lesion_mask")
-        more = ("side", "infarct_size", "territory", "territory_mask") if kind == "stroke" else ("grade",)
-        return load_arrays(source, np.arange(len(source)), fields=(*known, *more), progress=True)
-
-    return workspace.cached(f"synthetic-{kind}", options, draw), ["synthetic", options]
+    more = ("side", "infarct_size", "territory", "territory_mask") if kind == "stroke" else ("grade",)
+    return draw(kind, SyntheticCT, options, ("image", "label", "lesion_mask", *more), workspace), ["synthetic", options]
 
 
 def _mosmed(config: Config, path: str, workspace: Workspace) -> Scans:

@@ -11,7 +11,7 @@ from trainers.optimiser import OptimiserConfig
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CLASSIFIER_STEPS = 500
 _EXPLAINER_STEPS, _CHAPTER_STEPS = 1000, 400
-_IMAGES_STEPS = 1500
+_IMAGES_STEPS = 1200
 _NOISE = 0.2
 _VAE_STEPS = 600
 _HEART_STEPS, _SEGMENTATION_STEPS = 600, 300
@@ -19,8 +19,9 @@ _HEART_STEPS, _SEGMENTATION_STEPS = 600, 300
 _FILTERS, _DISCRIMINATOR = (24, 48), (8, 16, 32, 64)
 _CRITIC_STEPS = 1  # released: 5
 _RATE, _FIRST_MOMENT = 2e-3, 0.5  # released: 2e-4, 0
-# Published: 1, 1, 100, 100. The classifier has more to say, so that its probability is reached within few steps.
-_WEIGHTS = ProgressiveWeights(adversarial=0.1, compatibility=1.0, reconstruction=6.0, cycle=6.0)
+# Prices of the reconstruction and of the cycle. Published: 100, where that of the critic is 1. The classifier has more to
+# say, so that its probability is reached within few steps.
+_LIKENESS, _LIKENESS_OF_HEARTS, _LIKENESS_OF_IMAGES, _CRITIC = 4.0, 6.0, 2.0, 0.1
 
 
 def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> multi_label.Config:
@@ -34,14 +35,19 @@ def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> multi_l
 
 
 def _explainer(
-    num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...], discriminator: tuple[int, ...]
+    num_steps: int,
+    batch_size: int,
+    evaluate_every: int,
+    filters: tuple[int, ...] = _FILTERS,
+    discriminator: tuple[int, ...] = _DISCRIMINATOR,
+    likeness: float = _LIKENESS,
 ) -> progressive.Config:
     return progressive.Config(
         filters=filters,
         discriminator_filters=discriminator,
         stem_activation=False,  # it takes away what is dark
         last_block=False,
-        weights=_WEIGHTS,
+        weights=ProgressiveWeights(adversarial=_CRITIC, reconstruction=likeness, cycle=likeness),
         critic_steps=_CRITIC_STEPS,
         learning_rate=_RATE,
         anneal=True,
@@ -67,6 +73,7 @@ def _segmentation(
 SMOKE = Config(
     preset="smoke",
     image_size=32,
+    noise=0.1,
     num_images=300,
     validation=0.16,
     test=0.3,
@@ -93,14 +100,14 @@ DEMO = Config(
     image_size=48,
     noise=_NOISE,
     classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
-    explainer=_explainer(_EXPLAINER_STEPS, 16, 250, _FILTERS, _DISCRIMINATOR),
+    explainer=_explainer(_EXPLAINER_STEPS, 16, 250),
     vae=_autoencoder(_VAE_STEPS, 32, 200, (16, 32, 64, 64)),
     chapters=("saliency", "bias", "heart"),
     heart=HeartConfig(
         image_size=32,
         num_images=3000,
         classifier=_classifier(_CLASSIFIER_STEPS, 64, 100),
-        explainer=_explainer(_HEART_STEPS, 16, 200, _FILTERS, _DISCRIMINATOR),
+        explainer=_explainer(_HEART_STEPS, 16, 200, likeness=_LIKENESS_OF_HEARTS),
         segmentation=_segmentation(_SEGMENTATION_STEPS, 16, 100, (16, 32, 64), 3e-3),
     ),
     chapter_steps=_CHAPTER_STEPS,
@@ -112,7 +119,7 @@ IMAGES = dataclasses.replace(
     preset="images",
     data="folder:PATH",
     image_size=64,
-    explainer=_explainer(_IMAGES_STEPS, 16, 300, _FILTERS, _DISCRIMINATOR),
+    explainer=_explainer(_IMAGES_STEPS, 16, 300, likeness=_LIKENESS_OF_IMAGES),
     chapters=("saliency",),
 )
 
