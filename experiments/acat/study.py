@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.counterfactuals import reconstruction_psnr
+from cfx_jax.counterfactuals import reconstruction_psnr, refused
 from cfx_jax.data import read_saliency, write_saliency
 from cfx_jax.errors import InputError
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
@@ -145,9 +145,8 @@ def _train_autoencoder(config: Config, scans: Scans, workspace: Workspace) -> tu
 def _shown(config: Config, scans: Scans, coder: Any) -> Arrays:
     """How well the autoencoder shows each scan, and which of them cannot be explained by way of it."""
     psnr = map_examples(_psnr, coder, scans.images, batch_size=config.batch_size)
-    empty = np.ptp(scans.images.reshape(len(psnr), -1), axis=1) == 0
-    # NaN is below every bound.
-    return {"psnr": psnr, "refused": ~(psnr >= config.search.minimum_psnr) | empty}
+    objections = refused(coder, scans.images, minimum_psnr=config.search.minimum_psnr, batch_size=config.batch_size)
+    return {"psnr": psnr, "refused": np.isin(np.arange(len(psnr)), list(objections))}
 
 
 def _run(bench: _Bench, rows: tuple[Row, ...], seed: int) -> Run:

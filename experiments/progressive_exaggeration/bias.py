@@ -258,7 +258,7 @@ def confounded_and_not(
 
 def _explained(study: Study, name: str, chosen: Int[np.ndarray, " m"]) -> tuple[Subject, Explainer]:
     own = _of_one_label(study.data)
-    trained_on = own._replace(train=Part(own.train.images.take(chosen), own.train.labels[chosen]))
+    trained_on = own._replace(train=own.train.take(chosen))
     network = train_network(name, study.config, trained_on, study.workspace)
     subject = Subject(own, network, 0, study.subject.queries)
     return subject, further_explainer(subject, study.config, study.workspace)

@@ -34,6 +34,10 @@ class Part(NamedTuple):
         """All images in memory."""
         return self.images.arrays["image"]
 
+    def take(self, positions: Int[np.ndarray, " m"]) -> "Part":
+        """Some of these images, in the order of the positions."""
+        return Part(self.images.take(positions), self.labels[positions])
+
 
 class Data(NamedTuple):
     """The image sets.

@@ -47,9 +47,9 @@ def train_oracle(study: Study, confounder: int, explained: Explained) -> Network
 
 def with_drawings(part: Part, confounder: int, explained: Explained, study: Study) -> Part:
     """The images of a part, and then as many drawings of them."""
-    plain = _taken(part, np.arange(min(len(part), _MOST)))
+    plain = part.take(np.arange(min(len(part), _MOST)))
     drawn = [
-        _drawn(_taken(plain, np.arange(len(plain))[turn :: len(explained)]), confounder, *each, study)
+        _drawn(plain.take(np.arange(len(plain))[turn :: len(explained)]), confounder, *each, study)
         for turn, each in enumerate(explained)
     ]
     images = np.concatenate([plain.pixels, *(images for images, _ in drawn)])
@@ -91,7 +91,3 @@ def _own_bin(
     explainer, classifier = shared
     own = probability_bin(class_1_probability(classifier, image), num_bins=explainer.num_bins)
     return explainer.decode(explainer.encode(image, own), own), own
-
-
-def _taken(part: Part, positions: Int[np.ndarray, " m"]) -> Part:
-    return Part(part.images.take(positions), part.labels[positions])
