@@ -159,6 +159,19 @@ def test_a_smoke_run_of_heads_writes_everything_and_a_second_start_reads_it(tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_smoke_run_of_chests_compares_maps_with_masks_and_trains_with_fewer_scans(tmp_path):
+    work = {"results": str(tmp_path / "r"), "work": str(tmp_path / "w")}
+    main(dataclasses.replace(SMOKE, data=("lung",), rows=(), training_sizes=(20,), **work))
+    (folder,) = (tmp_path / "r" / "acat").iterdir()
+    written = {path.name for path in folder.iterdir()}
+    tables = {"2_accuracy", "3_variances", "4_training_sizes", "5_overlap"}
+    assert {f"table_{each}_lung.csv" for each in tables} | {"figure_maps_lung.png", "report.html"} <= written
+    made = json.loads((folder / "claims.json").read_text())["claims"]
+    assert {"accuracy, baseline (lung)", "Figure 5, reached (lung)"} <= {each["id"] for each in made}
+
+
+@pytest.mark.slow
 def test_the_published_acat_takes_two_steps_at_full_size():
     paper = PRESETS["paper"]
     config = dataclasses.replace(paper.from_baseline, saliency=True, num_slices=paper.shape[0])
