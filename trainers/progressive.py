@@ -32,6 +32,7 @@ from cfx_jax.losses.progressive import (
     generator_terms,
 )
 from cfx_jax.models.progressive import exaggerator_of
+from cfx_jax.models.warm_start import warm_start
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.bins import binned_source
@@ -52,21 +53,28 @@ _TRAINER = "progressive"
 _PARTS = ("generator", "discriminator")
 
 
-def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None) -> State:
+def init(
+    key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None, start: nnx.Module | None = None
+) -> State:
     """The state before the first step.
 
     Args:
         key: draws the initial weights.
         config: names the networks.
         model: makes other ``Networks`` from ``nnx.Rngs``; None for the configuration's.
+        start: a generator whose parameters and batch statistics are taken, such as one that explains another classifier;
+            it is not changed. The discriminator starts at random.
 
     Returns:
         Parameters, other variables, and fresh states of the two Adams.
 
     Raises:
-        InputError: numbers out of range.
+        InputError: numbers out of range; a start of other sizes, or with nothing in common.
     """
-    params, rest = variables_of(choose_networks(config, model)(nnx.Rngs(key)))
+    networks: Any = choose_networks(config, model)(nnx.Rngs(key))
+    if start is not None:
+        networks.generator = warm_start(networks.generator, start).model
+    params, rest = variables_of(networks)
     return State(params, rest, {part: make_optimiser(config).init(params[part]) for part in _PARTS})
 
 
@@ -101,34 +109,39 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             params = nnx.State({"generator": generator, "discriminator": discriminator})
             return training_view(graphdef, params, rest)
 
-        def discriminator_loss(discriminator: Any, rest: Any, fake: Array, given: tuple[Array, Array, Array]) -> Any:
+        def draw(generator: Any, index: int) -> tuple[tuple[Array, Array], Any]:
+            networks = networks_of(generator, state.params["discriminator"], state.rest)
+            drawn = _exaggerate(networks.generator, images[index], sources[index], targets[index])
+            return drawn, variables_of(networks)[1]
+
+        # The discriminator's last images are the generator's, drawn once for both; only then are running averages kept.
+        last, pull_back, averages = jax.vjp(lambda generator: draw(generator, -1), generator, has_aux=True)
+        fakes = jnp.stack([*(draw(generator, index)[0][1] for index in range(len(images) - 1)), last[1]])
+
+        def discriminator_loss(discriminator: Any, rest: Any, given: tuple[Array, Array, Array, Array]) -> Any:
             networks = networks_of(generator, discriminator, rest)
-            terms = _discriminate(config, networks.discriminator, fake, *given)
+            terms = _discriminate(config, networks.discriminator, *given)
             return sum(terms.values(), jnp.zeros(())), (variables_of(networks)[1], terms)
 
-        def update_discriminator(carry: tuple[Any, Any, Any], given: tuple[Array, Array, Array]) -> Any:
+        def update_discriminator(carry: tuple[Any, Any, Any], given: tuple[Array, Array, Array, Array]) -> Any:
             discriminator, moments, rest = carry
-            # The running averages of the networks that draw these images are not kept.
-            _, fake = _exaggerate(networks_of(generator, discriminator, rest).generator, *given)
-            gradients, (rest, terms) = jax.grad(discriminator_loss, has_aux=True)(discriminator, rest, fake, given)
+            gradients, (rest, terms) = jax.grad(discriminator_loss, has_aux=True)(discriminator, rest, given)
             return (*descend(critic_adam, discriminator, moments, gradients), rest), terms
 
         moments = dict(state.opt_state)
         (discriminator, moments["discriminator"], rest), terms = short_scan(
             update_discriminator,
-            (state.params["discriminator"], moments["discriminator"], state.rest),
-            (images, sources, targets),
+            (state.params["discriminator"], moments["discriminator"], averages),
+            (fakes, images, sources, targets),
         )
 
-        def generator_loss(generator: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+        def generator_loss(generator: Any, drawn: tuple[Array, Array]) -> tuple[Array, dict[str, Array]]:
             networks = networks_of(generator, discriminator, rest)
-            exaggerated = _exaggerate(networks.generator, images[-1], sources[-1], targets[-1])
-            averages = variables_of(networks)[1]
-            again = networks_of(generator, discriminator, averages)
-            metrics = _judge(config, again, classifier, exaggerated, images[-1], sources[-1], targets[-1])
-            return metrics["loss"], (averages, metrics)
+            metrics = _judge(config, networks, classifier, drawn, images[-1], sources[-1], targets[-1])
+            return metrics["loss"], metrics
 
-        gradients, (rest, metrics) = jax.grad(generator_loss, has_aux=True)(generator)
+        (direct, through_drawn), metrics = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)(generator, last)
+        gradients = jax.tree.map(jnp.add, direct, *pull_back(through_drawn))
         generator, moments["generator"] = descend(adam, generator, moments["generator"], gradients)
         metrics |= {f"discriminator_{name}": values.mean() for name, values in terms.items()}
         return State(nnx.State({"generator": generator, "discriminator": discriminator}), rest, moments), metrics
@@ -180,6 +193,7 @@ def train(
     workdir: str | Path,
     *,
     model: ModelFactory | None = None,
+    start: nnx.Module | None = None,
     augment: Callable[..., Any] | None = None,
     mesh: Mesh | None = None,
     progress: bool = True,
@@ -195,6 +209,7 @@ def train(
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
         workdir: folder of this training.
         model: makes ``Networks`` from ``nnx.Rngs``; None for the configuration's.
+        start: as in ``init``.
         augment: ``(image, rng) -> image``, applied to training images, which keep their bin.
         mesh: devices to train on; None for all.
         progress: shows a progress bar.
@@ -203,8 +218,8 @@ def train(
         The selected generator, for ``models.exaggerator_of`` and then ``counterfactuals.progressive``.
 
     Raises:
-        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images that cannot be used; a
-            classifier of other than two classes, or that never leaves one bin.
+        InputError: as ``training.fit`` and ``init``; an unknown name; validation images that cannot be used; a classifier of
+            other than two classes, or that never leaves one bin.
     """
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
@@ -217,7 +232,7 @@ def train(
         _TRAINER,
         config,
         step,
-        lambda key: init(key, config, model=model),
+        lambda key: init(key, config, model=model, start=start),
         batches_of(
             images,
             np.arange(len(images)),
@@ -230,7 +245,7 @@ def train(
         evaluate=evaluate,
         select=None if config.select == "none" else "validation_score",
         data={
-            **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
+            **describe_data(source, train_indices, {"image": validation["image"]}, augment, start),
             "bins": digest(images.labels),
             "classifier": describe_classifier(classifier, validation["image"]),
         },

@@ -9,7 +9,9 @@ Deviations: classes are weighted by their frequencies in the training set, not i
 selected alike.
 """
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +96,8 @@ def make_step(
         InputError: numbers out of range.
     """
     weights = np.ones(2 if config.sides else config.num_classes) if class_weights is None else class_weights
-
-    def judge(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
-        del key
-        logits, labels = logits_of(config, network, batch), batch["label"]
-        terms = loss_terms(logits, labels, jnp.asarray(weights, jnp.float32))
-        correct = decided(logits) == labels
-        return {"loss": sum(terms.values(), jnp.zeros(())), **terms, "accuracy": correct.mean()}
-
-    return descent_step(_choose(config, model), annealed_adam(config.optimiser, config.num_steps), judge)
+    make = _shared_step if isinstance(model, Hashable) else _step
+    return make(dataclasses.replace(config, seed=0), model, tuple(float(each) for each in weights))
 
 
 def make_evaluate(
@@ -201,6 +196,21 @@ def train(
 def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
     """The selected network of a training; arguments, result and errors as ``trainers.classifier.load``."""
     return load_model(_TRAINER, Config, workdir, init, _choose, model=model, unfinished=unfinished)
+
+
+def _step(config: Config, model: ModelFactory | None, class_weights: tuple[float, ...]) -> Step:
+    def judge(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
+        del key
+        logits, labels = logits_of(config, network, batch), batch["label"]
+        terms = loss_terms(logits, labels, jnp.asarray(class_weights, jnp.float32))
+        correct = decided(logits) == labels
+        return {"loss": sum(terms.values(), jnp.zeros(())), **terms, "accuracy": correct.mean()}
+
+    return descent_step(_choose(config, model), annealed_adam(config.optimiser, config.num_steps), judge)
+
+
+# Trainings of the same network that differ by their seeds share a step, so that it is compiled once.
+_shared_step = lru_cache(maxsize=32)(_step)
 
 
 def _choose(config: Config, model: ModelFactory | None) -> ModelFactory:

@@ -1,7 +1,7 @@
 """The validation of a classifier of volumes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -28,7 +28,7 @@ def validation_of(
 ) -> Evaluate:
     """The validation of a state; arguments, result and errors as ``volume_classifier.make_evaluate``."""
     examples, labels = _check(config, validation), np.asarray(validation["label"])
-    graphdef, answer = graph_of(model), _Answer(config)
+    graphdef, answer = graph_of(model), _Answer(replace(config, seed=0))
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
@@ -62,7 +62,7 @@ def scores(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The logits of one volume; equal configurations compile once."""
+    """The logits of one volume; configurations that are equal but for their seeds compile once."""
 
     config: Config
 

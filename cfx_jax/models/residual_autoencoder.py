@@ -19,7 +19,8 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.generator_views import Generator, coding_view
 from cfx_jax.models.layers.blocks import BasicBlock
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides
-from cfx_jax.models.layers.convolution import NormalisedPointwise, batch_norm, convolution
+from cfx_jax.models.layers.convolution import Norm, NormalisedPointwise, batch_norm, convolution
+from cfx_jax.models.layers.keras import Affine
 from cfx_jax.models.layers.preactivation import double
 
 # PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as large.
@@ -34,8 +35,8 @@ class ResidualAutoencoder(nnx.Module):
             of the encoder's work, so fewer spare much of it.
         filters: channels of each encoding stage; stages after the first halve the maps.
         decoder_filters: channels of each decoding stage; stages before the last double the maps.
-        norms: whether there are batch norms (published). Without them (ours) biases take their places, and each block is
-            its shortcut at first. It then learns in fewer steps to draw small slices as they are.
+        norms: whether there are batch norms (published). Without them (ours) layers without statistics take their places,
+            and each block is its shortcut at first. It then learns in fewer steps to draw small slices as they are.
         rngs: source of the initial weights.
 
     Raises:
@@ -58,10 +59,11 @@ class ResidualAutoencoder(nnx.Module):
             )
         check_numbers({"width": width, "filters": min(filters), "decoder_filters": min(decoder_filters)})
         self.num_halvings = len(filters) - 1
-        self.stem, self.stem_norm = convolution(1, width, size=3, rngs=rngs), batch_norm(width, rngs=rngs)
+        norm = batch_norm if norms else Affine
+        self.stem, self.stem_norm = convolution(1, width, size=3, rngs=rngs), norm(width, rngs=rngs)
         self.down, self.up = (
-            _encoder_blocks((width, *filters), rngs),
-            _decoder_blocks((filters[-1], *decoder_filters), rngs),
+            _encoder_blocks((width, *filters), norm, rngs),
+            _decoder_blocks((filters[-1], *decoder_filters), norm, rngs),
         )
         self.leave = nnx.Conv(
             decoder_filters[-1],
@@ -73,7 +75,6 @@ class ResidualAutoencoder(nnx.Module):
             rngs=rngs,
         )
         if not norms:
-            _replace_norms(self)
             for block in (*self.down, *self.up):
                 block.conv2.kernel[...] = jnp.zeros_like(block.conv2.kernel[...])
 
@@ -108,53 +109,35 @@ class ResidualAutoencoder(nnx.Module):
         return self.decode(self.encode(images))
 
 
-class _Bias(nnx.Module):
-    """What is left of a batch norm without statistics and scale."""
-
-    def __init__(self, channels: int) -> None:
-        self.bias = nnx.Param(jnp.zeros(channels))
-
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w c"]:
-        return x + self.bias[...]
-
-
-def _replace_norms(network: nnx.Module) -> None:
-    for _, module in list(nnx.iter_modules(network)):
-        for name, part in list(vars(module).items()):
-            if isinstance(part, nnx.BatchNorm):
-                setattr(module, name, _Bias(part.num_features))
-
-
-def _encoder_blocks(channels: Sequence[int], rngs: nnx.Rngs) -> nnx.List:
+def _encoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.List:
     """Two blocks for each stage; the first of a stage halves, but for the first stage."""
     blocks: list[nnx.Module] = []
     for index, (before, after) in enumerate(pairwise(channels)):
-        blocks.append(BasicBlock(before, after, stride=min(index, 1) + 1, act=nnx.relu, rngs=rngs))
-        blocks.append(BasicBlock(after, after, stride=1, act=nnx.relu, rngs=rngs))
+        blocks.append(BasicBlock(before, after, stride=min(index, 1) + 1, act=nnx.relu, norm=norm, rngs=rngs))
+        blocks.append(BasicBlock(after, after, stride=1, act=nnx.relu, norm=norm, rngs=rngs))
     return nnx.List(blocks)
 
 
-def _decoder_blocks(channels: Sequence[int], rngs: nnx.Rngs) -> nnx.List:
+def _decoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.List:
     """Two blocks for each stage; the first of a stage doubles, but for the last stage."""
     blocks: list[nnx.Module] = []
     for index, (before, after) in enumerate(pairwise(channels)):
-        blocks.append(_DecoderBlock(before, after, doubling=index < len(channels) - 2, rngs=rngs))
-        blocks.append(_DecoderBlock(after, after, doubling=False, rngs=rngs))
+        blocks.append(_DecoderBlock(before, after, doubling=index < len(channels) - 2, norm=norm, rngs=rngs))
+        blocks.append(_DecoderBlock(after, after, doubling=False, norm=norm, rngs=rngs))
     return nnx.List(blocks)
 
 
 class _DecoderBlock(nnx.Module):
     """Two 3x3 convolutions with, between them, nearest-neighbour doubling if the block doubles, and a shortcut."""
 
-    def __init__(self, in_channels: int, width: int, *, doubling: bool, rngs: nnx.Rngs) -> None:
+    def __init__(self, in_channels: int, width: int, *, doubling: bool, norm: Norm, rngs: nnx.Rngs) -> None:
         self.doubling = doubling
-        self.conv1, self.norm1 = (
-            convolution(in_channels, in_channels, size=3, rngs=rngs),
-            batch_norm(in_channels, rngs=rngs),
-        )
-        self.conv2, self.norm2 = convolution(in_channels, width, size=3, rngs=rngs), batch_norm(width, rngs=rngs)
+        self.conv1 = convolution(in_channels, in_channels, size=3, rngs=rngs)
+        self.norm1 = norm(in_channels, rngs=rngs)
+        self.conv2 = convolution(in_channels, width, size=3, rngs=rngs)
+        self.norm2 = norm(width, rngs=rngs)
         is_plain = not doubling and in_channels == width
-        self.shortcut = nnx.data(None if is_plain else NormalisedPointwise(in_channels, width, rngs=rngs))
+        self.shortcut = nnx.data(None if is_plain else NormalisedPointwise(in_channels, width, norm=norm, rngs=rngs))
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 d"]:
         y = self._resized(nnx.relu(self.norm1(self.conv1(x))))

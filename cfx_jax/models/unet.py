@@ -23,9 +23,9 @@ from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.activations import unit_clip
 from cfx_jax.models.layers.checks import check_images, check_sides
-from cfx_jax.models.layers.convolution import Activation, batch_norm
+from cfx_jax.models.layers.convolution import Activation, Norm, batch_norm
 from cfx_jax.models.layers.keras import Affine, dense, same_convolution
-from cfx_jax.models.layers.preactivation import Norm, double, halve, units
+from cfx_jax.models.layers.preactivation import double, halve, units
 
 NormName = Literal["affine", "batch"]
 """What comes before each activation."""

@@ -1,8 +1,8 @@
 """The networks that are compared, each a row of the tables."""
 
 from collections.abc import Mapping
-from functools import partial
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from flax import nnx
 
@@ -37,18 +37,27 @@ class Row(NamedTuple):
     options: tuple[tuple[str, object], ...] = ()
 
     def factory(self, trunk: str, shape: tuple[int, int, int]) -> ModelFactory:
-        """What makes the network, of scans of a shape, from ``nnx.Rngs``."""
-        return partial(_build, self, trunk, shape)
+        """What makes the network, of scans of a shape, from ``nnx.Rngs``; the same object for the same network."""
+        return _factory(self.method, self.options, trunk, shape)
 
 
-def _build(row: Row, trunk: str, shape: tuple[int, int, int], rngs: nnx.Rngs) -> nnx.Module:
+@cache
+def _factory(
+    method: str, options: tuple[tuple[str, object], ...], trunk: str, shape: tuple[int, int, int]
+) -> ModelFactory:
+    """Made once, so that trainings of one network share a compiled step."""
+    return partial(_build, method, dict(options), trunk, shape)
+
+
+def _build(
+    method: str, options: Mapping[str, Any], trunk: str, shape: tuple[int, int, int], rngs: nnx.Rngs
+) -> nnx.Module:
     slices, *size = shape
-    if row.method == "acat":
-        options = {"num_slices": slices, **dict(row.options)}
-        return build_acat(trunk, rngs=rngs, **options)  # type: ignore[arg-type]
-    if row.method == "slice_wise":
-        return build_slice_wise(trunk, rngs=rngs, **dict(row.options))  # type: ignore[arg-type]
-    return build_competitor(row.method, trunk, size=(size[0], size[1]), rngs=rngs)
+    if method == "acat":
+        return build_acat(trunk, rngs=rngs, **{"num_slices": slices, **options})
+    if method == "slice_wise":
+        return build_slice_wise(trunk, rngs=rngs, **options)
+    return build_competitor(method, trunk, size=(size[0], size[1]), rngs=rngs)
 
 
 FIRST = Row(BASELINE, "slice_wise", starts=False)

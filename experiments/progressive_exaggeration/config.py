@@ -90,6 +90,10 @@ class Config:
     """Steps of the explainers of chapters; 0 for as many as of the first one."""
     confounder: str = "male"
     """The label that the chapter "bias" binds to the explained one; CelebA's is 'Male'."""
+    bias_likeness: float = 1.0
+    """Prices of reconstruction and cycle in the chapter "bias", in units of the first explainer's (paper: 1)."""
+    bias_warm_start: bool = False
+    """Whether both explainers of the chapter "bias" start from the first one's weights (ours, for short trainings)."""
     human_items: int = 0
     """Queries of each task of the questionnaire for people (paper: 200, 100 and 200); 0 writes none."""
     num_explained: int = 240

@@ -13,7 +13,14 @@ from experiments.progressive_exaggeration.identity import Identity, Verifier, ca
 from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.network import EXPLAINED, JUDGE, Network, train_network
 from experiments.progressive_exaggeration.subject import Subject, subject_of
-from experiments.progressive_exaggeration.sweeps import Sweeps, seen_by, sweep, train_explainer, xgem_sweep
+from experiments.progressive_exaggeration.sweeps import (
+    Explainer,
+    Sweeps,
+    seen_by,
+    sweep,
+    train_explainer,
+    xgem_sweep,
+)
 from experiments.stages import Workspace
 
 
@@ -25,6 +32,7 @@ class Study(NamedTuple):
         workspace: keeps all that was computed.
         subject: the explained label, with the classifier and the queries.
         judge: a second classifier, of another seed.
+        explainer: of the explained label.
         features: what is compared by distances.
         sweeps: the paper's method, then xGEM.
         seen_by_judge: the judge's probability of the label for every explanation of the paper's method (n, k).
@@ -35,6 +43,7 @@ class Study(NamedTuple):
     workspace: Workspace
     subject: Subject
     judge: Network
+    explainer: Explainer
     features: Features
     sweeps: tuple[Sweeps, Sweeps]
     seen_by_judge: Float[np.ndarray, "n k"]
@@ -77,9 +86,8 @@ def study(config: Config, data: Data, workspace: Workspace) -> Study:
     sweeps = sweep(explainer, subject, config, workspace), xgem_sweep(subject, config, workspace)
     features = features_by(config, judge, workspace)
     seen = seen_by(judge, sweeps[0], config, workspace)[..., subject.label]
-    return Study(
-        config, workspace, subject, judge, features, sweeps, seen, measure(subject, sweeps, features, seed=config.seed)
-    )
+    measures = measure(subject, sweeps, features, seed=config.seed)
+    return Study(config, workspace, subject, judge, explainer, features, sweeps, seen, measures)
 
 
 def measure(subject: Subject, sweeps: tuple[Sweeps, ...], features: Features, *, seed: int) -> Measures:

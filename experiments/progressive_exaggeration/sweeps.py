@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
+from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
@@ -32,12 +33,17 @@ class Explainer(NamedTuple):
     """A trained explainer.
 
     Attributes:
-        explain: one image and its bin -> latent -> image, a pytree.
+        generator: in evaluation mode.
         identity: what the weights depend on.
     """
 
-    explain: Exaggerator
+    generator: nnx.Module
     identity: object
+
+    @property
+    def explain(self) -> Exaggerator:
+        """One image and its bin -> latent -> image, a pytree."""
+        return exaggerator_of(self.generator)
 
 
 class Sweeps(NamedTuple):
@@ -87,7 +93,12 @@ class Sweeps(NamedTuple):
 
 
 def train_explainer(
-    settings: explainer_trainer.Config, subject: Subject, config: Config, workspace: Workspace
+    settings: explainer_trainer.Config,
+    subject: Subject,
+    config: Config,
+    workspace: Workspace,
+    *,
+    start: Explainer | None = None,
 ) -> Explainer:
     """Trains encoder and generator for one subject, or reads them from the workspace.
 
@@ -96,10 +107,12 @@ def train_explainer(
         subject: what is explained.
         config: names the augmentation.
         workspace: keeps the weights.
+        start: another one, from whose weights the training starts.
     """
     data = subject.data
     settings = dataclasses.replace(settings, in_channels=data.validation.pixels.shape[-1])
     identity = [settings, subject.identity, data.train.images.identity, config.mirrored]
+    identity += [] if start is None else [start.identity]
     folder = workspace.folder("explainer", identity)
     print(f"explainer of {data.names[subject.label]!r}: {settings.num_steps} steps in {folder}", flush=True)
     model = explainer_trainer.train(
@@ -109,18 +122,24 @@ def train_explainer(
         data.train.images.indices,
         {"image": data.validation.pixels[:_VALIDATED]},
         folder,
+        start=start and start.generator,
         augment=augmentation(config),
     )
-    return Explainer(exaggerator_of(model), identity)
+    return Explainer(model, identity)
 
 
 def further_explainer(
-    subject: Subject, config: Config, workspace: Workspace, *, weights: ProgressiveWeights | None = None
+    subject: Subject,
+    config: Config,
+    workspace: Workspace,
+    *,
+    weights: ProgressiveWeights | None = None,
+    start: Explainer | None = None,
 ) -> Explainer:
     """An explainer of a chapter: trained as the first one, for as many steps as chapters may take.
 
     Args:
-        subject, config, workspace: as in ``train_explainer``.
+        subject, config, workspace, start: as in ``train_explainer``.
         weights: of the generator's loss, where they are others.
     """
     settings = dataclasses.replace(
@@ -128,7 +147,7 @@ def further_explainer(
         num_steps=config.chapter_steps or config.explainer.num_steps,
         weights=weights or config.explainer.weights,
     )
-    return train_explainer(settings, subject, config, workspace)
+    return train_explainer(settings, subject, config, workspace, start=start)
 
 
 def sweep(explainer: Explainer, subject: Subject, config: Config, workspace: Workspace, *, name: str = OURS) -> Sweeps:

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax.tree_util import Partial
 
-from cfx_jax.counterfactuals import Exaggeration, Exaggerator
+from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.report import read_key
@@ -53,7 +54,8 @@ def made_up_study(tmp_path, **options):
     config = dataclasses.replace(SMOKE, **options)
     sweeps = made_up_sweeps()
     subject = Subject(data, network, 0, images)
-    return Study(config, Workspace(tmp_path), subject, network, None, (sweeps, sweeps), np.zeros((NUMBER, BINS)), None)
+    seen = np.zeros((NUMBER, BINS))
+    return Study(config, Workspace(tmp_path), subject, network, None, None, (sweeps, sweeps), seen, None)
 
 
 def made_up_bias(study, *, flips):
@@ -131,11 +133,23 @@ def brightness(image):
     return jnp.log(jnp.stack([1 - mean, mean]))
 
 
+class Painter(nnx.Module):
+    """Draws images of two bins: paints its shade onto the last pixel and leaves everything else as it is."""
+
+    num_bins = 2
+
+    def __init__(self, shade):
+        self.shade = shade
+
+    def encode(self, images, bins):
+        return images
+
+    def decode(self, latent, bins):
+        return latent.at[:, -1, -1].set(self.shade)
+
+
 def drawing_of(shade):
-    """An explainer of two bins that paints its shade onto the last pixel and leaves everything else as it is."""
-    decode = Partial(lambda latent, bin_index: latent.at[-1, -1].set(shade))
-    explain = Exaggerator(Partial(lambda image, bin_index: image), decode, 2)
-    return SimpleNamespace(classifier=Partial(brightness)), Explainer(explain, shade)
+    return SimpleNamespace(classifier=Partial(brightness)), Explainer(Painter(shade), shade)
 
 
 def test_the_oracle_learns_from_images_and_as_many_drawings_with_the_labels_of_their_images(tmp_path):

@@ -27,7 +27,7 @@ from cfx_jax.models.layers.spectral_norm import power_step
 from cfx_jax.models.progressive import ProgressiveGenerator, exaggerator_of
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import progressive as trainer
-from trainers.nnx_views import evaluation_view, graph_of, training_view, variables_of
+from trainers.nnx_views import evaluation_view, graph_of, trained, training_view, variables_of
 from trainers.progressive import CODE_HEAD, PAPER_FIXED, Config, init, make_step
 from trainers.progressive_config import make_optimiser
 from trainers.progressive_validation import summary
@@ -224,6 +224,18 @@ def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path
     decided = found.probability >= 0.5
     both = np.mean([errors[decided].mean(), errors[~decided].mean()])
     assert best["validation_compatibility"] == pytest.approx(both, rel=1e-4)
+
+
+def test_a_start_gives_the_generator_and_the_discriminator_is_drawn(tmp_path: Path) -> None:
+    explainer = trained(linear, *init(jax.random.key(5), small(1), model=linear)[:2]).generator
+    before = bits(variables_of(explainer))
+    started, drawn = (init(jax.random.key(0), small(1), model=linear, start=each) for each in (explainer, None))
+    assert bits(started.params["generator"]) == bits(variables_of(explainer)[0]) != bits(drawn.params["generator"])
+    assert bits(started.params["discriminator"]) == bits(drawn.params["discriminator"])
+    assert bits(variables_of(_train(tmp_path, small(3), start=explainer))) != before
+    assert bits(variables_of(explainer)) == before
+    with pytest.raises(InputError, match="expected parts that"):
+        init(jax.random.key(0), small(1), model=linear, start=nnx.Linear(2, 2, rngs=nnx.Rngs(0)))
 
 
 def test_no_step_changes_the_classifier() -> None:

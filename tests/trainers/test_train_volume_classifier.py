@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -213,6 +213,14 @@ def test_the_configured_network_is_trained_in_the_form_that_it_has(name: str) ->
     moved, metrics = jax.eval_shape(make_step(config), state, jax.random.key(1), batch)
     assert jax.tree.structure(moved) == jax.tree.structure(state)
     assert set(metrics) == {"loss", "accuracy"} | ({"lesion", "side"} if config.sides else {"cross_entropy"})
+
+
+def test_runs_that_differ_by_their_seeds_share_a_step() -> None:
+    first, second = (_config(7, model="half_brain_small", sides=True, num_slices=2, seed=seed) for seed in (0, 1))
+    step, weights = make_step(first, class_weights=np.array([0.25, 0.75])), np.array([0.25, 0.75])
+    assert make_step(second, class_weights=weights) is step
+    assert make_step(second, class_weights=weights[::-1]) is not step
+    assert make_step(replace(second, num_steps=8), class_weights=weights) is not step
 
 
 @pytest.mark.slow

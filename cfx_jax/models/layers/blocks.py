@@ -7,13 +7,15 @@ timm do. The activation is the attribute ``act``, so that ``models.guided`` can 
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.layers.convolution import Activation, Shortcut, batch_norm, convolution, pointwise
+from cfx_jax.models.layers.convolution import Activation, Norm, Shortcut, batch_norm, convolution, pointwise
 
 
-def _shortcut(in_channels: int, out_channels: int, stride: int, rngs: nnx.Rngs) -> Shortcut | None:
+def _shortcut(
+    in_channels: int, out_channels: int, stride: int, rngs: nnx.Rngs, norm: Norm = batch_norm
+) -> Shortcut | None:
     if stride == 1 and in_channels == out_channels:
         return None
-    return Shortcut(in_channels, out_channels, stride=stride, rngs=rngs)
+    return Shortcut(in_channels, out_channels, stride=stride, norm=norm, rngs=rngs)
 
 
 class BasicBlock(nnx.Module):
@@ -21,13 +23,22 @@ class BasicBlock(nnx.Module):
 
     expansion = 1
 
-    def __init__(self, in_channels: int, width: int, *, stride: int, act: Activation, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        *,
+        stride: int,
+        act: Activation,
+        norm: Norm = batch_norm,
+        rngs: nnx.Rngs,
+    ) -> None:
         self.act = act
         self.conv1 = convolution(in_channels, width, size=3, stride=stride, rngs=rngs)
-        self.norm1 = batch_norm(width, rngs=rngs)
+        self.norm1 = norm(width, rngs=rngs)
         self.conv2 = convolution(width, width, size=3, rngs=rngs)
-        self.norm2 = batch_norm(width, rngs=rngs)
-        self.shortcut = nnx.data(_shortcut(in_channels, width, stride, rngs))
+        self.norm2 = norm(width, rngs=rngs)
+        self.shortcut = nnx.data(_shortcut(in_channels, width, stride, rngs, norm))
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
         """Maps (b, h, w, in_channels) to (b, ceil(h / stride), ceil(w / stride), width)."""

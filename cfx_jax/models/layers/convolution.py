@@ -16,8 +16,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 Activation = Callable[[jax.Array], jax.Array]
 """An elementwise non-linearity; a named function, since an inline lambda would retrace once per model."""
 
-Norm = Callable[..., nnx.BatchNorm]
-"""Makes the batch norm of a number of channels: ``norm(channels, rngs=rngs)``."""
+Norm = Callable[..., nnx.Module]
+"""Makes the norm of a number of channels: ``norm(channels, rngs=rngs)``."""
 
 # PyTorch's initial weights of a linear layer: uniform with bound 1 / sqrt(fan_in).
 _LINEAR_INIT = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
@@ -125,10 +125,12 @@ class NormalisedPointwise(nnx.Module):
 class Shortcut(nnx.Module):
     """The projection shortcut: take every stride-th pixel, then a 1x1 convolution and batch norm."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, stride: int, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, stride: int, norm: Norm = batch_norm, rngs: nnx.Rngs
+    ) -> None:
         self.stride = stride
         self.linear = pointwise(in_channels, out_channels, rngs=rngs)
-        self.norm = batch_norm(out_channels, rngs=rngs)
+        self.norm = norm(out_channels, rngs=rngs)
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
         """Projects maps of shape (b, h, w, c) to the shape of the block's output."""

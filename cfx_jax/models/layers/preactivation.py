@@ -1,17 +1,13 @@
 """The units of the generators: norm, activation, 3x3 convolution; and what joins maps of different sizes."""
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.layers.convolution import Activation
+from cfx_jax.models.layers.convolution import Activation, Norm
 from cfx_jax.models.layers.keras import same_convolution
-
-Norm = Callable[..., nnx.Module]
-"""Makes the norm of a number of channels: ``norm(channels, rngs=rngs)``."""
 
 
 class PreActivation(nnx.Module):
