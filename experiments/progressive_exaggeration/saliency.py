@@ -20,7 +20,7 @@ from cfx_jax.attributions import grad_cam, gradient, integrated_gradients, rando
 from cfx_jax.callables import call
 from cfx_jax.maps import channel_sum
 from cfx_jax.metrics import area_under_perturbation_curve, bootstrap_interval, overwrite_with, perturbation_curve
-from cfx_jax.models import parts
+from cfx_jax.models import one_label, parts
 from cfx_jax.objectives import class_score, decision
 from cfx_jax.parallel import map_examples
 from cfx_jax.report import (
@@ -150,7 +150,7 @@ def saliency(study: Study) -> Saliency:
     subject = study.subject
 
     def compute_maps() -> Arrays:
-        return {OURS: _extremes(study), **_others(subject, study.config.batch_size), RANDOM: _noise(study)}
+        return {OURS: _extremes(study), **other_maps(subject, study.config.batch_size), RANDOM: _noise(study)}
 
     maps = study.workspace.cached("saliency", [study.dependencies, study.config.seed], compute_maps)
     truth = subject.query_labels[:, subject.label] == 1
@@ -170,14 +170,22 @@ def _extremes(study: Study) -> Float[np.ndarray, "n h w"]:
     return np.abs(images[:, -1] - images[:, 0]).mean(axis=-1)
 
 
-def _others(subject: Subject, batch_size: int) -> Arrays:
-    """Of the label's logit, whatever the decision."""
+def other_maps(subject: Subject, batch_size: int) -> Arrays:
+    """Maps by other methods, of the label's logit, whatever the decision.
+
+    Args:
+        subject: a network, its label and the queries.
+        batch_size: images at once.
+
+    Returns:
+        By method, (n, h, w) for the n queries.
+    """
     images, score = subject.queries.arrays["image"], Partial(_logit, subject.classifier)
     features, head = parts(subject.network.model)
     methods: dict[str, Callable[[Array], Array]] = {
         GRADIENT: Partial(_magnitude, Partial(gradient, score)),
         INTEGRATED: Partial(_magnitude, Partial(integrated_gradients, score)),
-        GRAD_CAM: Partial(_grad_cam, features, head, subject.label),
+        GRAD_CAM: Partial(_grad_cam, features, one_label(head, subject.label)),
     }
     return {
         name: np.asarray(map_examples(call, method, images, batch_size=batch_size, progress=name))
@@ -229,5 +237,5 @@ def _magnitude(attribution: Callable[[Array], Array], image: Float[Array, "h w c
     return channel_sum(jnp.abs(attribution(image)))
 
 
-def _grad_cam(features: Any, head: Any, label: int, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
-    return grad_cam(features, head, image, label)
+def _grad_cam(features: Any, head: Any, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
+    return grad_cam(features, head, image, 1)

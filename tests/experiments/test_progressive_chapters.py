@@ -26,7 +26,7 @@ from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network
 from experiments.progressive_exaggeration.oracle import balanced, with_drawings
 from experiments.progressive_exaggeration.presets import SMOKE
-from experiments.progressive_exaggeration.saliency import GRAD_CAM, GRADIENT, INTEGRATED, RANDOM, Saliency
+from experiments.progressive_exaggeration.saliency import GRAD_CAM, GRADIENT, INTEGRATED, RANDOM, Saliency, other_maps
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, Explainer, Sweeps
@@ -180,6 +180,37 @@ def test_maps_are_judged_by_the_area_under_the_accuracy(tmp_path):
     assert [each.verdict for each in found.claims()] == ["holds", "holds"]
     worse = Saliency(made_up_study(tmp_path), {}, right | {OURS: np.tile(1 - (1 - steps) ** 4, (NUMBER, 1))})
     assert [each.verdict for each in worse.claims()] == ["fails", "fails"]
+
+
+class Blocks(nnx.Module):
+    """Labels whose logits are the mean of blocks of four pixels, times one number for each label."""
+
+    def __init__(self, weights):
+        self.weights = nnx.Param(jnp.asarray(weights, jnp.float32))
+
+    def features(self, images):
+        return images.reshape(len(images), 4, 2, 4, 2, 1).mean((2, 4))
+
+    def classify(self, maps):
+        return maps.mean((1, 2)) * self.weights[...]
+
+    def __call__(self, images):
+        return self.classify(self.features(images))
+
+
+@pytest.mark.parametrize("weights", [[2.0], [2.0, 5.0, -1.0]])
+def test_a_label_has_the_same_maps_alone_and_beside_others(weights):
+    pixels = RNG.random((6, 8, 8, 1)).astype(np.float32)
+    images = ImageSet.whole(StoredImages({"image": pixels, "label": np.arange(6) % 2}, ("no", "yes")), "made up")
+    subject = Subject(None, Network(Blocks(weights), None, None, None), 0, images)
+    maps = other_maps(subject, 3)
+    blocks = pixels.reshape(6, 4, 2, 4, 2).mean((2, 4))
+    assert set(maps) == {GRADIENT, INTEGRATED, GRAD_CAM}
+    np.testing.assert_allclose(maps[GRADIENT], 2 / 64, rtol=1e-5)
+    np.testing.assert_allclose(maps[INTEGRATED], 2 * pixels[..., 0] / 64, rtol=1e-4)
+    # Enlarged from its blocks, it correlates with them, since their weights are all alike.
+    for found, expected in zip(maps[GRAD_CAM], np.kron(blocks, np.ones((2, 2))), strict=True):
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.8
 
 
 def test_the_ablation_multiplies_one_weight_at_a_time_and_has_the_papers_ten_settings():

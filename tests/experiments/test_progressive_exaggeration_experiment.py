@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -177,6 +178,28 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_folder_of_images_is_explained(tmp_path):
+    for name, brightness in (("dark", 60), ("light", 180)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for index in range(60):
+            noise = RNG.integers(-40, 40, size=(32, 32))
+            cv2.imwrite(str(tmp_path / "images" / name / f"{index}.png"), (brightness + noise).astype(np.uint8))
+    config = dataclasses.replace(
+        SMOKE,
+        data=f"folder:{tmp_path / 'images'}",
+        classes=("dark", "light"),
+        channels=1,
+        chapters=("saliency",),
+        human_items=0,
+        results=str(tmp_path / "r"),
+        work=str(tmp_path / "w"),
+    )
+    main(config)
+    (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
+    assert {"report.html", "knob.html", "figure_4c_saliency.png"} <= {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.slow
