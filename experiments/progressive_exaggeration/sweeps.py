@@ -122,7 +122,7 @@ def train_explainer(
         data.train.images.indices,
         {"image": data.validation.pixels[:_VALIDATED]},
         folder,
-        start=start and start.generator,
+        start=None if start is None else start.generator,
         augment=augmentation(config),
     )
     return Explainer(model, identity)
