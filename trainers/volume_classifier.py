@@ -209,7 +209,7 @@ def _step(config: Config, model: ModelFactory | None, class_weights: tuple[float
     return descent_step(_choose(config, model), annealed_adam(config.optimiser, config.num_steps), judge)
 
 
-# Trainings of the same network that differ by their seeds share a step, so that it is compiled once.
+# Trainings of the same network that differ by their seeds share a step, so that it is traced and compiled once.
 _shared_step = lru_cache(maxsize=32)(_step)
 
 
