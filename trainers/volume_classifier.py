@@ -9,7 +9,6 @@ Deviations: classes are weighted by their frequencies in the training set, not i
 selected alike.
 """
 
-import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -40,6 +39,7 @@ from trainers.running import Batch, Evaluate, State, Step, batches_of, check_bat
 from trainers.volume_answers import decided, logits_of, loss_terms, number_of_classes
 from trainers.volume_config import FROM_BASELINE as FROM_BASELINE
 from trainers.volume_config import Config as Config
+from trainers.volume_config import seedless
 from trainers.volume_validation import validation_of
 
 _TRAINER = "volume_classifier"
@@ -97,7 +97,7 @@ def make_step(
     """
     weights = np.ones(2 if config.sides else config.num_classes) if class_weights is None else class_weights
     make = _shared_step if isinstance(model, Hashable) else _step
-    return make(dataclasses.replace(config, seed=0), model, tuple(float(each) for each in weights))
+    return make(seedless(config), model, tuple(float(each) for each in weights))
 
 
 def make_evaluate(

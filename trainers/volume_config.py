@@ -1,6 +1,6 @@
 """Configuration of the classifiers of volumes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from trainers.annealed_adam import AnnealedAdamConfig
@@ -52,6 +52,11 @@ class Config:
     """Volumes of one batch of the evaluation; does not change its result."""
     seed: int = 0
     """Seed of the initial weights, of the order of volumes and of all random draws."""
+
+
+def seedless(config: Config) -> Config:
+    """The same configuration for every seed: what a compiled function depends on."""
+    return replace(config, seed=0)
 
 
 FROM_BASELINE = Config(

@@ -1,7 +1,7 @@
 """The validation of a classifier of volumes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ from trainers.nnx_views import ModelFactory, evaluation_view, graph_of
 from trainers.running import Evaluate, State
 from trainers.saliency_source import check_saliency
 from trainers.volume_answers import Logits, decided, logits_of, loss_terms, number_of_classes
-from trainers.volume_config import Config
+from trainers.volume_config import Config, seedless
 
 
 def validation_of(
@@ -28,7 +28,7 @@ def validation_of(
 ) -> Evaluate:
     """The validation of a state; arguments, result and errors as ``volume_classifier.make_evaluate``."""
     examples, labels = _check(config, validation), np.asarray(validation["label"])
-    graphdef, answer = graph_of(model), _Answer(replace(config, seed=0))
+    graphdef, answer = graph_of(model), _Answer(seedless(config))
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)

@@ -28,6 +28,7 @@ from trainers import autoencoder, volume_classifier
 from trainers.saliency_source import SaliencySource
 from trainers.slice_source import SliceSource
 from trainers.volume_answers import decided, logits_of
+from trainers.volume_config import seedless
 
 _CHUNK = 32  # scans whose maps are computed before they are written
 
@@ -241,14 +242,11 @@ def _fit(
         skip=row.skip if start is not None else (),
     )
     test = {name: values[split.test] for name, values in arrays.items()}
+    decide = _Decide(seedless(config))
     found = workspace.cached(
         f"decided {name}",
         identity,
-        lambda: {
-            "decided": map_examples(
-                _Decide(dataclasses.replace(config, seed=0)), model, test, batch_size=bench.config.batch_size
-            )
-        },
+        lambda: {"decided": map_examples(decide, model, test, batch_size=bench.config.batch_size)},
     )
     return Fitted(model, found["decided"])
 
