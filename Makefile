@@ -11,10 +11,10 @@ demo: $(READY)
 	$(BIN)/python -m experiments.fundus_vce --preset demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 slow-test: $(READY)
-	$(BIN)/python -m pytest -q -n auto -m slow
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .

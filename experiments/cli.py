@@ -91,6 +91,7 @@ def use_compilation_cache() -> None:
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(home / "cfx_jax" / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)  # many small programs take long as well
 
 
 def use_every_core() -> None:

@@ -1,15 +1,26 @@
-"""Fixtures that every test file can ask for."""
+"""How tests compile: with few optimisations unless they are slow ones, kept between runs, and let go when there are many."""
+
+from pathlib import Path
 
 import jax
 import pytest
 
+from experiments.cli import use_compilation_cache
 
-@pytest.fixture(scope="module")
-def quick_compilation():
-    """Compiles with few optimisations, in half of the time: for files of many small programs that each run a moment.
+_MAPPINGS = Path("/proc/self/maps")
+_MANY_MAPPINGS = 10_000
 
-    A file asks for it by ``pytestmark = pytest.mark.usefixtures("quick_compilation")``.
-    """
-    jax.config.update("jax_disable_most_optimizations", True)
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fast tests run many small programs for a moment each: few optimisations compile these in two thirds of the time."""
+    use_compilation_cache()
+    jax.config.update("jax_disable_most_optimizations", config.option.markexpr == "not slow")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_programs():
+    """Lets compiled programs go when there are many: each takes about 20 memory mappings, of which Linux allows a process
+    65,530; at the next one the process dies."""
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    if _MAPPINGS.exists() and _MAPPINGS.read_bytes().count(b"\n") > _MANY_MAPPINGS:
+        jax.clear_caches()

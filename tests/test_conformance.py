@@ -16,8 +16,6 @@ METHODS = sorted(table.methods(1.0))
 RARE = tuple(name for name in METHODS if name not in table.TYPICAL)
 TRACES = []
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def counted(name, scale, key, image):
     TRACES.append(name)

@@ -17,8 +17,6 @@ from cfx_jax.models.two_logits import two_logits
 
 IMAGES = images(3)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 class Net(nnx.Module):
     """A convolution, and batch norm or dropout."""

@@ -1,9 +1,11 @@
 """What a classifier of volumes says, in either of its forms: logits of classes, or of a lesion and of its side."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
@@ -46,6 +48,21 @@ def logits_of(config: Config, network: Any, batch: Mapping[str, Any]) -> Logits:
     if not names_sides and logits.shape[-1] != config.num_classes:
         raise InputError(f"num_classes: expected {logits.shape[-1]}, the network's logits, got {config.num_classes}")
     return logits
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The logits of one volume, as ``map_examples`` takes it; equal configurations compile once.
+
+    Attributes:
+        config: of the training, see ``logits_of``; ``seedless``, for one program for all seeds.
+    """
+
+    config: Config
+
+    def __call__(self, network: Any, example: Mapping[str, Array]) -> Logits:
+        batch = {name: value[None] for name, value in example.items()}
+        return jax.tree.map(lambda leaf: leaf[0], logits_of(self.config, network, batch))
 
 
 def _check_inputs(network: Any, inputs: tuple[Array, ...]) -> None:

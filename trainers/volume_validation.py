@@ -1,13 +1,9 @@
 """The validation of a classifier of volumes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Int
 
@@ -19,7 +15,7 @@ from cfx_jax.parallel import map_examples
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of
 from trainers.running import Evaluate, State
 from trainers.saliency_source import check_saliency
-from trainers.volume_answers import Logits, decided, logits_of, loss_terms, number_of_classes
+from trainers.volume_answers import Answer, Logits, decided, loss_terms, number_of_classes
 from trainers.volume_config import Config, seedless
 
 
@@ -28,7 +24,7 @@ def validation_of(
 ) -> Evaluate:
     """The validation of a state; arguments, result and errors as ``volume_classifier.make_evaluate``."""
     examples, labels = _check(config, validation), np.asarray(validation["label"])
-    graphdef, answer = graph_of(model), _Answer(seedless(config))
+    graphdef, answer = graph_of(model), Answer(seedless(config))
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
@@ -58,17 +54,6 @@ def scores(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, float]:
     if isinstance(logits, HalfBrainLogits):
         found["validation_lesion_accuracy"] = accuracy((decisions > 0) == (labels > 0))
     return found
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """The logits of one volume; configurations that are equal but for their seeds compile once."""
-
-    config: Config
-
-    def __call__(self, network: Any, example: Mapping[str, Array]) -> Logits:
-        batch = {name: value[None] for name, value in example.items()}
-        return jax.tree.map(lambda leaf: leaf[0], logits_of(self.config, network, batch))
 
 
 def _check(config: Config, validation: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from experiments.acat.published import REACHED
 from experiments.acat.rows import ACAT, BASELINE, GROUPS
 from experiments.acat.sources import DETECTORS, LATENT_SHIFT, NO_BOUND, OURS
 from experiments.acat.study import Study
-from experiments.acat.tables import place_of, right_of
+from experiments.acat.tables import by_scan, place_of, right_of
 from experiments.interval_claims import mean_claim, paired_claim, unpaired_claim
 
 _SMALL = (0, 1, 2)  # sizes of infarcts on which the paper's ACAT is best
@@ -96,10 +96,7 @@ def _sizes(study: Study) -> Iterator[Claim]:
 def _hits(study: Study) -> Iterator[Claim]:
     if not all(run.detection.hits for run in study.runs):
         return
-    hits = {
-        method: np.concatenate([run.detection.hits[method].hits for run in study.runs]).astype(float)
-        for method in DETECTORS
-    }
+    hits = {method: by_scan(study, [run.detection.hits[method].hits for run in study.runs]) for method in DETECTORS}
     for method in published.HITS:
         if method != OURS:
             yield paired_claim(
@@ -117,10 +114,8 @@ def _overlaps(study: Study) -> Iterator[Claim]:
     """Table 5."""
     if place_of(study) != published.CHESTS or not all(run.detection.overlaps for run in study.runs):
         return
-    dice = {
-        method: np.concatenate([run.detection.overlaps[method].macro_dice for run in study.runs])
-        for method in DETECTORS
-    }
+    overlaps = {method: [run.detection.overlaps[method] for run in study.runs] for method in DETECTORS}
+    dice = {method: by_scan(study, [each.macro_dice for each in found]) for method, found in overlaps.items()}
     known = np.isfinite(dice[OURS])
     for method, (_, paper) in published.OVERLAP.items():
         if method != OURS:

@@ -39,8 +39,9 @@ class Config:
     """Slices, rows and columns of a scan (paper: 11 of 128x128, and of 400x500)."""
     num_scans: int = 426
     """Scans of a synthetic world, over all parts."""
-    num_masked: int = 50
-    """Further scans of the lung world, with faint lesions of known place, for Table 5 (paper: 50)."""
+    num_located: int = 50
+    """Further scans of a synthetic world, with a finding of known place, on which maps are compared (paper: 50 chests, and
+    the test's heads)."""
     severity: float = 1.0
     """Factor on the lesions' contrast in the synthetic worlds."""
     train: float = 0.7
@@ -65,7 +66,7 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     """The search of counterfactuals."""
     num_detected: int = 1000
-    """Positive test scans of each run whose maps are compared, at most."""
+    """Positive test scans of each run that are explained, at most."""
     num_shown: int = 3
     """Scans in figures."""
     batch_size: int = 8

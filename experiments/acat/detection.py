@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.metrics import HitScore, VolumeOverlap, hit_score, volume_overlap
+from cfx_jax.metrics import HitScore, VolumeOverlap, hit_score, rank_correlation, volume_overlap
 from experiments.acat.config import Config
 from experiments.acat.maps import Detected, Explained, detected
 from experiments.acat.scans import Scans
-from experiments.acat.sources import DETECTORS
+from experiments.acat.sources import DETECTORS, OURS
 from experiments.stages import Arrays, Workspace
 
 
@@ -22,8 +22,10 @@ class Detection(NamedTuple):
     Attributes:
         examples: positions of the scans that are explained.
         maps: by method, of these (n, s, h, w).
-        hits: by method, where territories are known; else empty.
-        overlaps: by method, with the masks of the further scans, or of these where there are none; else empty.
+        hits: by method, of the scans whose finding is located, or of these where there are none; where territories are
+            known, else empty.
+        overlaps: likewise, where masks are known.
+        likeness: likewise, each map's rank correlation with that of latent counterfactuals (m,), NaN for flat ones.
         trace: the probability of the finding after each step of the search, at the reconstruction first (n, steps + 1).
         shifted: that of the best latent shift (n,).
     """
@@ -32,6 +34,7 @@ class Detection(NamedTuple):
     maps: Mapping[str, Float[np.ndarray, "n s h w"]]
     hits: Mapping[str, HitScore]
     overlaps: Mapping[str, VolumeOverlap]
+    likeness: Mapping[str, Float[np.ndarray, " m"]]
     trace: Float[np.ndarray, "n steps"]
     shifted: Float[np.ndarray, " n"]
 
@@ -45,7 +48,7 @@ def detect(
     *,
     depends: object,
 ) -> Detection:
-    """Explains the positive test scans, and the scans with masks, by every method.
+    """Explains the positive test scans, and those whose finding is located, by every method.
 
     Args:
         config: of the run.
@@ -66,25 +69,36 @@ def detect(
         return Detected({name: arrays[name] for name in DETECTORS}, arrays["trace"], arrays["shifted"])
 
     found = explain("detectors", scans.images[examples], examples.tolist())
-    overlaps, masked = {}, scans.masked
-    if masked is not None:
-        maps = explain("masked", masked["image"], len(masked["image"])).maps
-        overlaps = {name: volume_overlap(each, masked["lesion_mask"]) for name, each in maps.items()}
-    elif "lesion_mask" in scans.arrays:
-        masks = scans.arrays["lesion_mask"][examples]
-        overlaps = {name: volume_overlap(each, masks) for name, each in found.maps.items()}
-    return Detection(examples, found.maps, _hits(scans, examples, found.maps), overlaps, found.trace, found.shifted)
+    truth, maps = {name: values[examples] for name, values in scans.arrays.items()}, found.maps
+    if scans.located is not None:
+        truth = scans.located
+        maps = explain("located", truth["image"], len(truth["image"])).maps
+    return Detection(
+        examples, found.maps, _hits(truth, maps), _overlaps(truth, maps), _likeness(maps), found.trace, found.shifted
+    )
 
 
 def _flat(found: Detected) -> Arrays:
     return {**found.maps, "trace": found.trace, "shifted": found.shifted}
 
 
-def _hits(
-    scans: Scans, examples: Int[np.ndarray, " n"], maps: Mapping[str, Float[np.ndarray, "n s h w"]]
-) -> dict[str, HitScore]:
-    if "atlas" not in scans.arrays:
+def _hits(truth: Arrays, maps: Mapping[str, Float[np.ndarray, "n s h w"]]) -> dict[str, HitScore]:
+    if "atlas" not in truth:
         return {}
-    known = scans.arrays["territory"][examples] > 0
-    atlas, territory = (scans.arrays[name][examples[known]] for name in ("atlas", "territory"))
+    known = truth["territory"] > 0
+    atlas, territory = truth["atlas"][known], truth["territory"][known]
     return {name: hit_score(values[known], atlas, territory) for name, values in maps.items()} if known.any() else {}
+
+
+def _overlaps(truth: Arrays, maps: Mapping[str, Float[np.ndarray, "n s h w"]]) -> dict[str, VolumeOverlap]:
+    if "lesion_mask" not in truth:
+        return {}
+    return {name: volume_overlap(each, truth["lesion_mask"]) for name, each in maps.items()}
+
+
+def _likeness(maps: Mapping[str, Float[np.ndarray, "n s h w"]]) -> dict[str, Float[np.ndarray, " n"]]:
+    ours = maps[OURS]
+    return {
+        name: np.array([rank_correlation(*map(np.ravel, pair)) for pair in zip(ours, values, strict=True)])
+        for name, values in maps.items()
+    }

@@ -67,8 +67,8 @@ class Presenter(presenter.Presenter):
             self.table(
                 f"table_hits_{name}",
                 tables.hit_table(study),
-                "Hit score: how often the highest voxel of a positive test scan's map lies in the territory of its lesion;"
-                " flat maps count as misses.",
+                "Hit score: how often the highest voxel of a positive scan's map lies in the territory of its lesion; flat"
+                " maps count as misses. Likeness: the mean rank correlation with the map of latent counterfactuals.",
             )
         if all(run.detection.overlaps for run in study.runs):
             self.table(

@@ -29,7 +29,8 @@ class Scans(NamedTuple):
         class_names: of the labels.
         sides: whether the label is the side of the lesion, and networks see half a slice at a time.
         groups: whom each scan shows, where several show one; or None.
-        masked: further scans with ``lesion_mask``, for the comparison of maps; or None.
+        located: further scans with a finding, fields as ``arrays`` has them, on which maps are compared with the truth; or
+            None, where they are compared on the test scans.
         note: what a reader must know beside every figure.
         identity: what all of them depend on.
     """
@@ -39,7 +40,7 @@ class Scans(NamedTuple):
     class_names: tuple[str, ...]
     sides: bool
     groups: np.ndarray | None
-    masked: Arrays | None
+    located: Arrays | None
     note: str
     identity: object
 
@@ -103,7 +104,13 @@ def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
 
 def _stroke(config: Config, workspace: Workspace) -> Scans:
     drawn, depends = _drawn(config, workspace, "stroke", config.num_scans)
-    arrays = {
+    located, _ = _drawn(config, workspace, "stroke", config.num_located, prevalence=1.0)
+    note = f"Synthetic CT of heads: {_DRAWN}."
+    return Scans("stroke", _head(drawn), _SIDES, True, None, _head(located), note, depends)
+
+
+def _head(drawn: Mapping[str, np.ndarray]) -> Arrays:
+    return {
         "image": drawn["image"],
         "label": drawn["side"],
         "size": drawn["infarct_size"],
@@ -111,17 +118,16 @@ def _stroke(config: Config, workspace: Workspace) -> Scans:
         "atlas": drawn["territory_mask"],
         "territory": drawn["territory"],
     }
-    return Scans("stroke", arrays, _SIDES, True, None, None, f"Synthetic CT of heads: {_DRAWN}.", depends)
 
 
 def _lung(config: Config, workspace: Workspace) -> Scans:
     drawn, depends = _drawn(config, workspace, "lung", config.num_scans)
-    masked, _ = _drawn(
-        config, workspace, "lung", config.num_masked, prevalence=1.0, finding_shares=(1.0, 0.0, 0.0, 0.0)
+    located, _ = _drawn(
+        config, workspace, "lung", config.num_located, prevalence=1.0, finding_shares=(1.0, 0.0, 0.0, 0.0)
     )
     arrays = {"image": drawn["image"], "label": drawn["label"], "size": drawn["grade"]}
     names = ("clear", "ground glass")
-    return Scans("lung", arrays, names, False, None, masked, f"Synthetic CT of chests: {_DRAWN}.", depends)
+    return Scans("lung", arrays, names, False, None, located, f"Synthetic CT of chests: {_DRAWN}.", depends)
 
 
 def _drawn(

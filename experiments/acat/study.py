@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import Array
@@ -27,7 +26,7 @@ from experiments.stages import Arrays, Workspace, fingerprint
 from trainers import autoencoder, volume_classifier
 from trainers.saliency_source import SaliencySource
 from trainers.slice_source import SliceSource
-from trainers.volume_answers import decided, logits_of
+from trainers.volume_answers import Answer, decided
 from trainers.volume_config import seedless
 
 _CHUNK = 32  # scans whose maps are computed before they are written
@@ -242,13 +241,12 @@ def _fit(
         skip=row.skip if start is not None else (),
     )
     test = {name: values[split.test] for name, values in arrays.items()}
-    decide = _Decide(seedless(config))
-    found = workspace.cached(
-        f"decided {name}",
-        identity,
-        lambda: {"decided": map_examples(decide, model, test, batch_size=bench.config.batch_size)},
-    )
-    return Fitted(model, found["decided"])
+
+    def decide() -> Arrays:
+        logits = map_examples(Answer(seedless(config)), model, test, batch_size=bench.config.batch_size)
+        return {"decided": np.asarray(decided(logits))}
+
+    return Fitted(model, workspace.cached(f"decided {name}", identity, decide)["decided"])
 
 
 def _training(bench: _Bench, row: Row, seed: int) -> volume_classifier.Config:
@@ -308,14 +306,3 @@ def _depends(bench: _Bench, rows: tuple[Row, ...], seed: int) -> object:
 
 def _psnr(coder: Any, volume: Float[Array, "s h w 1"]) -> Float[Array, ""]:
     return reconstruction_psnr(volume, coder.decode(coder.encode(volume)))
-
-
-@dataclass(frozen=True)
-class _Decide:
-    """The class of one scan; hashable by value, so that runs that differ by their seeds compile it once."""
-
-    config: volume_classifier.Config
-
-    def __call__(self, network: Any, example: Mapping[str, Array]) -> Int[Array, ""]:
-        batch = {name: jnp.asarray(value)[None] for name, value in example.items()}
-        return decided(logits_of(self.config, network, batch))[0]

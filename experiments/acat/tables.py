@@ -1,10 +1,12 @@
 """The paper's tables of one kind of scans, each with the counts that it is made from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.metrics import (
     bootstrap_interval,
     decision_counts,
@@ -74,17 +76,17 @@ def sensitivity_table(study: Study) -> Table:
 
 
 def hit_table(study: Study) -> Table:
-    """The hit score of every method."""
-    columns = ["method", "hit score", "SE", "paper", "hits", "scans", "flat"]
+    """The hit score of every method, and how much its maps are like those of latent counterfactuals."""
+    columns = ["method", "hit score", "SE", "paper", "hits", "scans", "flat", "likeness"]
     rows: list[list[Any]] = []
     for method in DETECTORS:
         found = [run.detection.hits[method] for run in study.runs]
         runs = mean_and_standard_error(np.array([each.score for each in found]), ddof=0)
         hits, misses = (sum(getattr(each, name) for each in found) for name in ("num_hits", "num_misses"))
-        flat = sum(each.num_flat for each in found)
-        rows.append(
-            [method, runs.mean, runs.standard_error, _share(published.HITS.get(method)), hits, hits + misses, flat]
-        )
+        flat, paper = sum(each.num_flat for each in found), _share(published.HITS.get(method))
+        likeness = np.concatenate([run.detection.likeness[method] for run in study.runs])
+        alike = float(likeness[known].mean()) if (known := np.isfinite(likeness)).any() else None
+        rows.append([method, runs.mean, runs.standard_error, paper, hits, hits + misses, flat, alike])
     return columns, rows
 
 
@@ -95,7 +97,7 @@ def overlap_table(study: Study) -> Table:
     for method in DETECTORS:
         found = [run.detection.overlaps[method] for run in study.runs]
         values = {
-            name: np.concatenate([np.asarray(getattr(each, name)) for each in found])
+            name: by_scan(study, [getattr(each, name) for each in found])
             for name in ("macro_iou", "macro_dice", "dice", "kappa")
         }
         known = np.isfinite(values["kappa"])
@@ -147,6 +149,12 @@ def training_size_table(study: Study) -> Table:
 def right_of(study: Study, name: str) -> Bool[np.ndarray, " n"]:
     """Whether a network is right about each test scan of each run."""
     return np.concatenate([run.right(name) for run in study.runs])
+
+
+def by_scan(study: Study, measured: Sequence[AnyArray]) -> Float[np.ndarray, " m"]:
+    """What every run's maps measure on each scan: the mean over runs where these explain the same scans, else all of it."""
+    by_run = [np.asarray(each, float) for each in measured]
+    return np.concatenate(by_run) if study.scans.located is None else np.mean(by_run, axis=0)
 
 
 def place_of(study: Study) -> str:

@@ -25,8 +25,6 @@ ENTRIES = 3 * LATENT
 OPTIONS = ("penalty", "num_steps", "step_size", "proximal", "slices_per_batch")
 explain = jax.jit(latent_counterfactual, static_argnums=(0, 1), static_argnames=OPTIONS)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def by_hand(start, target, *, penalty, num_steps, step_size, proximal):
     """All latents, probabilities and objectives of the search."""

@@ -14,8 +14,6 @@ VOLUMES = volumes(3)
 TARGETS = np.asarray([0, 1, 1])
 shift = jax.jit(latent_shift, static_argnums=(0, 1), static_argnames=("search", "slices_per_batch"))
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def slope_of_probability(start, target):
     return -target_probability(start, target) * slope_of_cross_entropy(start, target)

@@ -9,8 +9,6 @@ import pytest
 
 from cfx_jax.counterfactuals.latent_shift_search import SEARCHES, Shifted
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def sigmoid(number):
     return 1 / (1 + jnp.exp(-number))

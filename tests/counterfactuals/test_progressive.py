@@ -35,8 +35,6 @@ EXPLAINER = Exaggerator(Partial(encode), Partial(decode))
 sweep = jax.jit(partial(progressive, classifier=brightness_classifier), static_argnames="bins_per_batch")
 sweeps = jax.jit(jax.vmap(partial(progressive, EXPLAINER, brightness_classifier)))
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def test_each_image_has_the_probability_of_its_bin():
     found = sweep(EXPLAINER, image=IMAGES[0])

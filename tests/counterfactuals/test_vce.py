@@ -16,8 +16,6 @@ IMAGES = images(5)
 TARGETS = np.asarray([0, 1, 2, 0, 1])
 KEY = jax.random.key(0)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.mark.parametrize(("p", "radius"), [(1, 4.0), (1.5, 2.0), (2, 1.0), (4, 0.4), (math.inf, 0.1)])
 def test_counterfactual_is_feasible_and_raises_the_target(p, radius):

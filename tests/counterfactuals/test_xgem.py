@@ -19,8 +19,6 @@ SHADES = (0.2, 0.35, 0.8)
 IMAGES = jnp.stack([jnp.full((4, 4, 1), shade, jnp.float32) for shade in SHADES])
 DESCENT = gradient_descent(num_steps=60, step_size=STEP)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 class Coder(NamedTuple):
     encode: Callable

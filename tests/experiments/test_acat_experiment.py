@@ -41,12 +41,13 @@ def made_up_study(*counts_right):
     miss, hit = np.zeros((3, 1, 2, 2)), np.zeros((3, 1, 2, 2))
     miss[:, 0, 0, 0], hit[:, 0, 1, 1] = 1, 1
     hits = {each: hit_score(hit if each == OURS else miss, atlas, territory) for each in DETECTORS}
+    likeness = {each: np.ones(3) for each in DETECTORS}
     trace = np.tile(np.linspace(0.9, 0.1, 21), (3, 1))
     runs = []
     for seed, right in enumerate(counts_right):
         decided = np.where(np.arange(64) < right, 0, 1)
         fitted = {BASELINE: Fitted(None, decided), ACAT: Fitted(None, labels)}
-        detection = Detection(np.arange(3), {}, hits, {}, trace, np.full(3, 0.6))
+        detection = Detection(np.arange(3), {}, hits, {}, likeness, trace, np.full(3, 0.6))
         runs.append(Run(seed, labels, labels, fitted, {}, detection))
     return Study(made_up_scans(labels), rows_of(Config(rows=())), tuple(runs), {}, 30.0, 0, None)
 
@@ -86,11 +87,32 @@ def test_tables_give_counts():
     study = made_up_study(38, 45)
     columns, rows = tables.hit_table(study)
     ours = dict(zip(columns, rows[0], strict=True))
-    assert (ours["method"], ours["hits"], ours["scans"], ours["flat"]) == (OURS, 6, 6, 0)
+    assert (ours["method"], ours["hits"], ours["scans"], ours["flat"], ours["likeness"]) == (OURS, 6, 6, 0, 1.0)
     columns, rows = tables.sensitivity_table(study)
     assert dict(zip(columns, rows[0], strict=True))["FP"] == 128 - 83
     columns, rows = tables.reach_table(study)
     assert [row[-1].estimate for row in rows] == [1.0, 0.0]
+
+
+def test_maps_of_the_same_scans_count_once_however_many_runs_there_are():
+    study = made_up_study(38, 45)
+    measured = [np.array([True, False, True]), np.array([True, True, False])]
+    np.testing.assert_array_equal(tables.by_scan(study, measured), [1, 0, 1, 1, 1, 0])
+    same = study._replace(scans=study.scans._replace(located={"territory": np.ones(3, int)}))
+    np.testing.assert_array_equal(tables.by_scan(same, measured), [1, 0.5, 0.5])
+
+
+def test_the_likeness_of_maps_leaves_flat_ones_out():
+    columns, rows = tables.hit_table(with_likeness(made_up_study(38), np.array([0.2, np.nan, 0.4])))
+    assert dict(zip(columns, rows[0], strict=True))["likeness"] == pytest.approx(0.3)
+    columns, rows = tables.hit_table(with_likeness(made_up_study(38), np.full(3, np.nan)))
+    assert dict(zip(columns, rows[0], strict=True))["likeness"] is None
+
+
+def with_likeness(study, values):
+    likeness = dict.fromkeys(DETECTORS, values)
+    runs = [run._replace(detection=run.detection._replace(likeness=likeness)) for run in study.runs]
+    return study._replace(runs=tuple(runs))
 
 
 def test_control_maps_say_nothing_of_their_scans():
@@ -138,7 +160,6 @@ def test_impossible_options_are_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_a_smoke_run_of_heads_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
     config = dataclasses.replace(SMOKE, data=("stroke",), results=str(tmp_path / "r"), work=str(tmp_path / "w"))
     main(config)
@@ -159,7 +180,6 @@ def test_a_smoke_run_of_heads_writes_everything_and_a_second_start_reads_it(tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_a_smoke_run_of_chests_compares_maps_with_masks_and_trains_with_fewer_scans(tmp_path):
     work = {"results": str(tmp_path / "r"), "work": str(tmp_path / "w")}
     main(dataclasses.replace(SMOKE, data=("lung",), rows=(), training_sizes=(20,), **work))

@@ -36,8 +36,6 @@ from experiments.generation.quality import measure_quality
 from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Workspace
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CONFIG = GenerationConfig(image_size=32, num_images=60, num_explained=3, batch_size=4)
 
 

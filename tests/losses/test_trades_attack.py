@@ -10,8 +10,6 @@ from cfx_jax.losses import kl_divergence, trades_attack
 
 SHAPE, RADIUS = (8, 8, 1), {2.0: 0.5, float("inf"): 0.05}
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def _net(key: jax.Array) -> jax.tree_util.Partial:
     """A small smooth network with two classes."""

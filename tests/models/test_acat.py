@@ -16,8 +16,6 @@ from cfx_jax.models.slice_wise import SliceWise
 from cfx_jax.models.trunks import Repeated, Trunk
 from cfx_jax.models.warm_start import warm_start
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 FILTERS = (2, 2, 3, 3, 4, 4, 5)
 
 

@@ -16,8 +16,6 @@ from cfx_jax.models.weights import import_weights
 
 RNG = np.random.default_rng(0)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def abstract(factory, **options):
     """The model's shapes, with nothing allocated."""

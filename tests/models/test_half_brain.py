@@ -21,8 +21,6 @@ from cfx_jax.models.half_brain import (
 )
 from cfx_jax.models.slice_wise import SliceWise
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TINY = {"filters": (2, 2, 3, 3, 4, 4, 5)}
 
 

@@ -22,8 +22,6 @@ from cfx_jax.models.hsm import HSM, HallucinatedSaliency
 from cfx_jax.models.layers.convolution import last_layer
 from cfx_jax.models.trunks import resnet50_stages
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def released(trunk, *, last):
     """With a second trunk whose last maps are one number for each channel."""

@@ -16,8 +16,6 @@ from cfx_jax.models.slice_wise import SliceWise
 from cfx_jax.models.sp_att import SpAtt
 from cfx_jax.models.views import parts, per_image
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def hallucinated(split):
     trunk = small_trunk(split)

@@ -13,8 +13,6 @@ from cfx_jax.models.pre_activations import pre_activations
 from cfx_jax.models.resnet import ResNet
 from cfx_jax.models.slice_wise import SliceWise
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 NAMES = [f"trunk.stages.{number}.layers.0.conv" for number in range(4)]
 
 

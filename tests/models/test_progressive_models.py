@@ -15,8 +15,6 @@ RNG = np.random.default_rng(0)
 IMAGES = jnp.asarray(RNG.uniform(size=(3, 8, 8, 2)), jnp.float32)
 BINS = jnp.array([0, 3, 1])
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def perturbed(model):
     """The same model with numbers that differ between bins and channels in all its norms and biases."""

@@ -13,8 +13,6 @@ from cfx_jax.errors import InputError
 from cfx_jax.models import generator_of
 from cfx_jax.models.residual_autoencoder import ResidualAutoencoder, coder_of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @functools.cache
 def tiny():

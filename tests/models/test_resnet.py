@@ -11,8 +11,6 @@ from cfx_jax.models import ResNet, resnet18, resnet34, resnet50, resnet_small
 
 PUBLISHED = [(resnet18, 11_689_512), (resnet34, 21_797_672), (resnet50, 25_557_032)]
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def abstract(factory, **options):
     """The model's shapes, with nothing allocated."""

@@ -22,8 +22,6 @@ from cfx_jax.models.layers.convolution import last_layer
 from cfx_jax.models.sal_class_net import SalClassNet
 from cfx_jax.models.trunks import resnet50_stages
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def stem(trunk):
     return trunk.stages[0].layers[0].conv

@@ -24,8 +24,6 @@ from cfx_jax.models.saliency_aided import SaliencyAided
 from cfx_jax.models.saliency_views import with_saliency
 from cfx_jax.models.smic import SMIC
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def smic(split):
     trunk = small_trunk(split)

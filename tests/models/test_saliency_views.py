@@ -11,8 +11,6 @@ from cfx_jax.models import as_pytree
 from cfx_jax.models.half_brain import HalfBrainLogits, LesionHead
 from cfx_jax.models.saliency_views import with_saliency
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 class Weighted(nnx.Module):
     """Logits of the mean of the volume, weighted by the map, after batch norm; with dropout."""

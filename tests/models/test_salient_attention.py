@@ -12,8 +12,6 @@ from scipy.ndimage import correlate
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.salient_attention import MaskFusion, SalientAttention, average_pool
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def num_parameters(model):
     return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))

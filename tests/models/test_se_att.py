@@ -21,8 +21,6 @@ from cfx_jax.models.layers.convolution import last_layer
 from cfx_jax.models.se_att import SeAtt
 from cfx_jax.models.trunks import resnet50_stages
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.mark.parametrize(("split", "places"), [("whole", (3, 4)), ("halves", (2, 3))])
 def test_it_starts_as_the_baseline_with_attention_at_the_published_places(split, places):

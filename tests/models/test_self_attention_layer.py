@@ -9,7 +9,6 @@ from flax import nnx
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.self_attention import SelfAttention
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 MAPS = np.random.default_rng(0).normal(size=(2, 3, 4, 16)).astype(np.float32)
 
 

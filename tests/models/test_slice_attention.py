@@ -9,8 +9,6 @@ from flax import nnx
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.slice_attention import SliceAttention
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def attention(**options):
     return SliceAttention(3, 4, hidden=5, **options, rngs=nnx.Rngs(0))

@@ -9,8 +9,6 @@ from small_volume_networks import VOLUMES, abstract_parameters, call, inference
 from cfx_jax.errors import InputError
 from cfx_jax.models.slice_vit import VisionTransformer, vit_small_stages, vit_stages
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 IMAGES = np.random.default_rng(3).uniform(size=(2, 8, 12, 1)).astype(np.float32)
 SMALL = {"size": (8, 12), "patch": 4, "width": 6, "num_blocks": 1, "num_heads": 2, "hidden": 5, "dropout": 0.0}
 

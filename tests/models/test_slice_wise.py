@@ -14,8 +14,6 @@ from cfx_jax.models.layers import last_layer
 from cfx_jax.models.slice_wise import SliceWise
 from cfx_jax.models.trunks import Repeated, Trunk, resnet50_stages, resnet_small_stages
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def small(seed=0, **options):
     rngs = nnx.Rngs(seed)

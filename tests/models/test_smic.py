@@ -22,8 +22,6 @@ from cfx_jax.models.layers.convolution import last_layer
 from cfx_jax.models.smic import SMIC
 from cfx_jax.models.trunks import resnet50_stages
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def network(trunk, *, gate, **options):
     """With a constant gate: the sigmoid of a number."""

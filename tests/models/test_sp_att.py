@@ -22,8 +22,6 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.layers.slice_attention import SliceAttention
 from cfx_jax.models.sp_att import SpAtt
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")  # which recomputes maxima with another rounding
-
 
 def network(trunk, *, mask=None, **options):
     """With constant masks where a number is given: its sigmoid."""

@@ -1,13 +1,11 @@
 """The block of vision transformers by NumPy."""
 
 import numpy as np
-import pytest
 import scipy.special
 from flax import nnx
 
 from cfx_jax.models.layers.transformer import TransformerBlock
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 TOKENS = np.random.default_rng(0).normal(size=(2, 5, 6)).astype(np.float32)
 
 

@@ -12,8 +12,6 @@ from cfx_jax.errors import InputError
 from cfx_jax.models import ResNet, resnet_small
 from cfx_jax.models.trunks import Repeated, Trunk, resnet50_stages, resnet_small_stages
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @functools.cache
 def abstract(factory, **options):

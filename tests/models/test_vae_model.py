@@ -11,8 +11,6 @@ from cfx_jax.models.vae import VAE
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(3, 8, 4, 2)), jnp.float32)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def tiny(**options):
     return VAE(**({"size": (8, 4), "in_channels": 2, "filters": (2, 3), "latent": 5} | options), rngs=nnx.Rngs(0))

@@ -15,8 +15,6 @@ from cfx_jax.optimise import apgd, run
 
 INF = math.inf
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def solve(p, objective, *, radius=0.2, num_steps=100, **options):
     constraint = lp_ball_in_box(CENTER, radius, p, **options)

@@ -17,8 +17,6 @@ from cfx_jax.optimise import Problem, apgd, auto_frank_wolfe, drive, run, solve
 IMAGES = images(5)
 SCALE = jnp.asarray(1.5)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @dataclass(frozen=True)
 class Raise:

@@ -9,8 +9,6 @@ from problems import CENTER, SLOPE, bowl, linear
 from cfx_jax.geometry import lp_ball_in_box, lp_norm
 from cfx_jax.optimise import apgd, auto_frank_wolfe, run
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.mark.parametrize("p", [1.5, 2, 4])
 def test_gap_of_a_linear_objective_shrinks_by_one_minus_the_step(p):

@@ -26,8 +26,6 @@ from trainers.nnx_views import evaluation_view, graph_of, training_view, variabl
 from trainers.result import config_from
 from trainers.slice_source import SliceSource
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 class Line(nnx.Module):
     """Two numbers for each image, with a batch norm that moves: quick to compile."""

@@ -24,8 +24,6 @@ from trainers.nnx_views import variables_of
 from trainers.optimiser import OptimiserConfig
 from trainers.result import config_from
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ADAM = OptimiserConfig(name="adam", learning_rate=3e-2, weight_decay=0.0, schedule="constant")
 
 

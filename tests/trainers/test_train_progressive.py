@@ -33,8 +33,6 @@ from trainers.progressive_config import make_optimiser
 from trainers.progressive_validation import summary
 from trainers.result import config_from
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ONLY_COMPATIBILITY = ProgressiveWeights(adversarial=0.0, reconstruction=0.0, cycle=0.0)
 
 

@@ -21,8 +21,6 @@ from trainers.nnx_views import variables_of
 from trainers.result import config_from
 from trainers.segmentation import Config, init, make_evaluate, make_step
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def discs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """A bright and a dark disc of one size in noise, and the class of each pixel: background, bright, dark."""

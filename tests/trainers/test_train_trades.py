@@ -23,8 +23,6 @@ from trainers.trades import AttackConfig, Config, attack, init, make_step
 
 ATTACK = AttackConfig(radius=RADIUS, num_steps=5)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def _config(num_steps: int = 60, **options: Any) -> Config:
     return Config(num_steps=num_steps, **{"attack": ATTACK, **OPTIONS, **options})

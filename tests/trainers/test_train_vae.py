@@ -23,8 +23,6 @@ from trainers.nnx_views import graph_of, training_view, variables_of
 from trainers.result import config_from
 from trainers.vae import Config, init, make_evaluate, make_step
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 class Line(nnx.Module):
     """A latent of one number along a learned image, with a batch norm that moves: quick to compile."""

@@ -27,8 +27,6 @@ from trainers.result import config_from
 from trainers.volume_classifier import FROM_BASELINE, Config, init, make_evaluate, make_step
 from trainers.volume_validation import scores
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def _config(num_steps: int, **options: Any) -> Config:
     given: dict[str, Any] = {
