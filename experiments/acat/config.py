@@ -66,7 +66,7 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     """The search of counterfactuals."""
     num_detected: int = 1000
-    """Positive test scans of each run that are explained, at most."""
+    """Positive test scans of each run that are searched, and explained where none are located, at most."""
     num_shown: int = 3
     """Scans in figures."""
     batch_size: int = 8

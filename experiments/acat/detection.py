@@ -2,7 +2,7 @@
 the searches reach their target at all (Figure 5).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.metrics import HitScore, VolumeOverlap, hit_score, rank_correlation, volume_overlap
 from experiments.acat.config import Config
-from experiments.acat.maps import Detected, Explained, detected
+from experiments.acat.maps import Explained, detected, reached
 from experiments.acat.scans import Scans
 from experiments.acat.sources import DETECTORS, OURS
 from experiments.stages import Arrays, Workspace
@@ -20,23 +20,23 @@ class Detection(NamedTuple):
     """The maps of one run.
 
     Attributes:
-        examples: positions of the scans that are explained.
-        maps: by method, of these (n, s, h, w).
-        hits: by method, of the scans whose finding is located, or of these where there are none; where territories are
-            known, else empty.
-        overlaps: likewise, where masks are known.
-        likeness: likewise, each map's rank correlation with that of latent counterfactuals (m,), NaN for flat ones.
-        trace: the probability of the finding after each step of the search, at the reconstruction first (n, steps + 1).
-        shifted: that of the best latent shift (n,).
+        scans: those that are explained, fields as ``Scans`` has them: the located ones, or the positive ones of the test.
+        maps: of these, by method (n, s, h, w).
+        hits: by method, where territories are known; else empty.
+        overlaps: by method, where masks are known; else empty.
+        likeness: by method, each map's rank correlation with that of latent counterfactuals (n,), NaN for flat ones.
+        trace: of the positive test scans, the probability of the finding after each step of the search, at the
+            reconstruction first (m, steps + 1).
+        shifted: that of the best latent shift (m,).
     """
 
-    examples: Int[np.ndarray, " n"]
+    scans: Mapping[str, np.ndarray]
     maps: Mapping[str, Float[np.ndarray, "n s h w"]]
     hits: Mapping[str, HitScore]
     overlaps: Mapping[str, VolumeOverlap]
-    likeness: Mapping[str, Float[np.ndarray, " m"]]
-    trace: Float[np.ndarray, "n steps"]
-    shifted: Float[np.ndarray, " n"]
+    likeness: Mapping[str, Float[np.ndarray, " n"]]
+    trace: Float[np.ndarray, "m steps"]
+    shifted: Float[np.ndarray, " m"]
 
 
 def detect(
@@ -48,7 +48,7 @@ def detect(
     *,
     depends: object,
 ) -> Detection:
-    """Explains the positive test scans, and those whose finding is located, by every method.
+    """Explains the located scans, or the positive ones of the test, by every method, and searches the latter.
 
     Args:
         config: of the run.
@@ -59,30 +59,28 @@ def detect(
         depends: what the baseline and the autoencoder depend on.
     """
     examples = test[scans.positive[test]][: config.num_detected]
+    positive = {name: values[examples] for name, values in scans.arrays.items()}
 
-    def explain(stage: str, images: Float[np.ndarray, "n s h w 1"], which: object) -> Detected:
-        arrays = workspace.cached(
-            f"{stage} {scans.name}",
-            [depends, config.search, config.batch_size, which],
-            lambda: _flat(detected(explained, images, config.search, batch_size=config.batch_size)),
-        )
-        return Detected({name: arrays[name] for name in DETECTORS}, arrays["trace"], arrays["shifted"])
+    def cached(stage: str, which: object, compute: Callable[[], Arrays]) -> Arrays:
+        return workspace.cached(f"{stage} {scans.name}", [depends, config.search, config.batch_size, which], compute)
 
-    found = explain("detectors", scans.images[examples], examples.tolist())
-    truth, maps = {name: values[examples] for name, values in scans.arrays.items()}, found.maps
-    if scans.located is not None:
-        truth = scans.located
-        maps = explain("located", truth["image"], len(truth["image"])).maps
-    return Detection(
-        examples, found.maps, _hits(truth, maps), _overlaps(truth, maps), _likeness(maps), found.trace, found.shifted
-    )
+    def explain() -> Arrays:
+        maps, reach = detected(explained, truth["image"], config.search, batch_size=config.batch_size)
+        return maps | reach._asdict()
 
+    def search() -> Arrays:
+        return reached(explained, positive["image"], config.search, batch_size=config.batch_size)._asdict()
 
-def _flat(found: Detected) -> Arrays:
-    return {**found.maps, "trace": found.trace, "shifted": found.shifted}
+    truth: Mapping[str, np.ndarray] = positive if scans.located is None else scans.located
+    which = examples.tolist() if scans.located is None else len(truth["image"])
+    found = cached("detected", which, explain)
+    searched = found if scans.located is None else cached("searched", examples.tolist(), search)
+    maps = {name: found[name] for name in DETECTORS}
+    hits, overlaps = _hits(truth, maps), _overlaps(truth, maps)
+    return Detection(truth, maps, hits, overlaps, _likeness(maps), searched["trace"], searched["shifted"])
 
 
-def _hits(truth: Arrays, maps: Mapping[str, Float[np.ndarray, "n s h w"]]) -> dict[str, HitScore]:
+def _hits(truth: Mapping[str, np.ndarray], maps: Mapping[str, Float[np.ndarray, "n s h w"]]) -> dict[str, HitScore]:
     if "atlas" not in truth:
         return {}
     known = truth["territory"] > 0
@@ -90,7 +88,9 @@ def _hits(truth: Arrays, maps: Mapping[str, Float[np.ndarray, "n s h w"]]) -> di
     return {name: hit_score(values[known], atlas, territory) for name, values in maps.items()} if known.any() else {}
 
 
-def _overlaps(truth: Arrays, maps: Mapping[str, Float[np.ndarray, "n s h w"]]) -> dict[str, VolumeOverlap]:
+def _overlaps(
+    truth: Mapping[str, np.ndarray], maps: Mapping[str, Float[np.ndarray, "n s h w"]]
+) -> dict[str, VolumeOverlap]:
     if "lesion_mask" not in truth:
         return {}
     return {name: volume_overlap(each, truth["lesion_mask"]) for name, each in maps.items()}

@@ -1,6 +1,6 @@
 """The paper's figures in kind: counterfactuals, maps beside each other, and the course of the searches.
 
-Which scans are shown is decided by the order of the first run's test set alone.
+Which scans are shown is decided by the order of those that the first run explains alone.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ class Gallery(NamedTuple):
     def maps(self) -> Figure:
         """Figures 2 and 6: the slice of each scan in which most is to be found, and every method's map of it."""
         path, run = self.folder / f"figure_maps_{self.study.scans.name}.png", self.study.runs[0]
-        rows = [self._row(place, int(index)) for place, index in enumerate(run.detection.examples[: self.num_shown])]
+        rows = [self._row(place) for place in range(min(self.num_shown, len(run.detection.scans["image"])))]
         columns = [MapColumn(model="baseline", method=method) for method in DETECTORS]
         saliency_grid(path, rows, columns, style="heat", note=self.study.scans.note)
         return Figure(
@@ -56,15 +56,15 @@ class Gallery(NamedTuple):
             "A line that falls, and a level line for latent shift.",
         )
 
-    def _row(self, place: int, index: int) -> SaliencyRow:
-        scans, run = self.study.scans, self.study.runs[0]
-        masks = scans.arrays.get("lesion_mask")
-        shown = _fullest(None if masks is None else masks[index], len(scans.images[index]))
+    def _row(self, place: int) -> SaliencyRow:
+        found = self.study.runs[0].detection
+        image, masks = found.scans["image"][place], found.scans.get("lesion_mask")
+        shown = _fullest(None if masks is None else masks[place], len(image))
         return SaliencyRow(
-            original=np.clip(scans.images[index, shown], 0, 1),
-            maps=[SaliencyMap(values=run.detection.maps[method][place, shown]) for method in DETECTORS],
-            mask=None if masks is None else masks[index, shown],
-            name=f"scan {index + 1}, slice {shown + 1}",
+            original=np.clip(image[shown], 0, 1),
+            maps=[SaliencyMap(values=found.maps[method][place, shown]) for method in DETECTORS],
+            mask=None if masks is None else masks[place, shown],
+            name=f"scan {place + 1}, slice {shown + 1}",
         )
 
 

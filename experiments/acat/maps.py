@@ -4,7 +4,7 @@ Maps by which a network is to attend take no knowledge of the class: latent coun
 its own maximum. Maps that are compared with the truth are of scans with a finding, towards none, as in the paper.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -115,27 +115,34 @@ def shift(
     return latent_shift_batch(explained.coder, explained.classifier, volumes, targets, batch_size=batch_size)
 
 
-class Detected(NamedTuple):
-    """What the methods hold for the finding of volumes that have one, and how far the searches come in lowering it.
+class Reached(NamedTuple):
+    """How far the searches come in lowering the probability of the finding of volumes that have one.
 
     Attributes:
-        maps: by method, all ``DETECTORS`` (n, s, h, w).
-        trace: the probability of the finding after each step of the search, at the reconstruction first (n, steps + 1).
-        shifted: that of the best latent shift (n,).
+        trace: after each step of latent counterfactuals, at the reconstruction first (n, steps + 1).
+        shifted: by the best latent shift (n,).
     """
 
-    maps: Mapping[str, Float[np.ndarray, "n s h w"]]
     trace: Float[np.ndarray, "n steps_plus_1"]
     shifted: Float[np.ndarray, " n"]
 
 
+def reached(
+    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
+) -> Reached:
+    """Searches alone; arguments as ``search``."""
+    return _reached(*_searches(explained, volumes, settings, batch_size=batch_size))
+
+
 def detected(
     explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
-) -> Detected:
-    """Explains volumes by every method; arguments as ``search``."""
-    towards = partial(search, explained, volumes, _WITHOUT, settings, batch_size=batch_size)
-    bounded, unbounded = towards(), towards(bounded=False)
-    shifted = shift(explained, volumes, _WITHOUT, batch_size=batch_size)
+) -> tuple[dict[str, Float[np.ndarray, "n s h w"]], Reached]:
+    """What each of ``DETECTORS`` holds for the finding of volumes that have one, and the searches among them.
+
+    Arguments as ``search``.
+    """
+    bounded, shifted = _searches(explained, volumes, settings, batch_size=batch_size)
+    unbounded = search(explained, volumes, _WITHOUT, settings, batch_size=batch_size, bounded=False)
     differences = {
         OURS: _differences(bounded.reconstruction, bounded.image),
         NO_BOUND: _differences(unbounded.reconstruction, unbounded.image),
@@ -144,7 +151,7 @@ def detected(
     attributions = {
         name: _attributed(name, explained, volumes, batch_size=batch_size) for name in (*_OF_CLASSIFIERS, *_OF_FEATURES)
     }
-    return Detected(differences | attributions, 1 - np.asarray(bounded.trace), 1 - np.asarray(shifted.probability))
+    return differences | attributions, _reached(bounded, shifted)
 
 
 def attention_maps(
@@ -192,6 +199,17 @@ def control_maps(source: str, maps: Float[np.ndarray, "n s h w"], *, seed: int) 
         shuffled[order] = maps[np.roll(order, 1)]
         return shuffled
     return np.zeros_like(maps) if source == ZERO else rng.random(maps.shape, np.float32)
+
+
+def _searches(
+    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
+) -> tuple[LatentCounterfactual, LatentShift]:
+    found = search(explained, volumes, _WITHOUT, settings, batch_size=batch_size)
+    return found, shift(explained, volumes, _WITHOUT, batch_size=batch_size)
+
+
+def _reached(found: LatentCounterfactual, shifted: LatentShift) -> Reached:
+    return Reached(1 - np.asarray(found.trace), 1 - np.asarray(shifted.probability))
 
 
 def _differences(reference: AnyArray, counterfactual: AnyArray) -> Float[np.ndarray, "n s h w"]:

@@ -47,7 +47,7 @@ def made_up_study(*counts_right):
     for seed, right in enumerate(counts_right):
         decided = np.where(np.arange(64) < right, 0, 1)
         fitted = {BASELINE: Fitted(None, decided), ACAT: Fitted(None, labels)}
-        detection = Detection(np.arange(3), {}, hits, {}, likeness, trace, np.full(3, 0.6))
+        detection = Detection({}, {}, hits, {}, likeness, trace, np.full(3, 0.6))
         runs.append(Run(seed, labels, labels, fitted, {}, detection))
     return Study(made_up_scans(labels), rows_of(Config(rows=())), tuple(runs), {}, 30.0, 0, None)
 
