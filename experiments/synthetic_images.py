@@ -1,13 +1,22 @@
-"""The images of a synthetic world, drawn once and kept in the workspace."""
+"""The images of a synthetic world, drawn once, by a process on each core, and kept in the workspace."""
 
+import multiprocessing
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
+from jaxtyping import Int
 
 from cfx_jax.data import ImageSource, load_arrays
+from cfx_jax.parallel import progress_bar
 from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
+
+_AT_ONCE = 250  # images that a process draws before it hands them over; fewer in all are not worth a process
 
 
 def draw(
@@ -27,11 +36,30 @@ def draw(
         workspace: keeps them.
     """
 
-    def compute() -> Arrays:
-        source = world(**options)
-        return load_arrays(source, np.arange(len(source)), fields=fields, progress=True)
+    return workspace.cached(f"synthetic-{name}", options, lambda: drawn(world, options, fields))
 
-    return workspace.cached(f"synthetic-{name}", options, compute)
+
+def drawn(world: Callable[..., ImageSource], options: Mapping[str, Any], fields: Sequence[str]) -> Arrays:
+    """The images themselves, drawn now; arguments as of ``draw``, where ``world`` can be pickled if there are many."""
+    source = world(**options)
+    everything = np.arange(len(source))
+    parts = np.array_split(everything, max(1, len(everything) // _AT_ONCE))
+    if len(parts) == 1:
+        return load_arrays(source, everything, fields=fields, num_threads=1)
+    # Spawned: a fork of a process in which JAX has threads may hang.
+    pool = ProcessPoolExecutor(min(len(parts), os.cpu_count() or 1), multiprocessing.get_context("spawn"))
+    found = []
+    with pool, progress_bar(len(everything), "images") as bar:
+        for arrays in pool.map(partial(_part, world, options, fields), parts):
+            found.append(arrays)
+            bar.update(len(parts[len(found) - 1]))
+    return jax.tree.map(lambda *each: np.concatenate(each), *found)
+
+
+def _part(
+    world: Callable[..., ImageSource], options: Mapping[str, Any], fields: Sequence[str], indices: Int[np.ndarray, " n"]
+) -> Arrays:
+    return load_arrays(world(**options), indices, fields=fields, num_threads=1)
 
 
 def draw_images(

@@ -1,5 +1,6 @@
 """How tests compile: with few optimisations unless they are slow ones, kept between runs, and let go when there are many."""
 
+import os
 from pathlib import Path
 
 import jax
@@ -14,7 +15,13 @@ _MANY_MAPPINGS = 10_000
 def pytest_configure(config: pytest.Config) -> None:
     """Fast tests run many small programs for a moment each: few optimisations compile these in two thirds of the time."""
     use_compilation_cache()
-    jax.config.update("jax_disable_most_optimizations", config.option.markexpr == "not slow")
+    quick = config.option.markexpr == "not slow"
+    jax.config.update("jax_disable_most_optimizations", quick)
+    os.environ |= {  # for processes that tests start
+        "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(jax.config.jax_persistent_cache_min_compile_time_secs),
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": str(quick),
+    }
 
 
 @pytest.fixture(scope="module", autouse=True)

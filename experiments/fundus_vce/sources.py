@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cfx_jax.data import SyntheticFundus, load_arrays
+from cfx_jax.data import SyntheticFundus
 from cfx_jax.data.sources.fundus_world import STAGES
 from cfx_jax.errors import InputError
 from experiments.folder_images import FOLDER_NOTE, load_folder
 from experiments.fundus_vce.config import Config
 from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
+from experiments.synthetic_images import drawn
 
 _FUNDUS_PAGE = "README.md, section 'The paper's data sets', says where to get each set"
 
@@ -98,9 +99,8 @@ def _synthetic(config: Config, workspace: Workspace) -> Sources:
 
 def _drawn(name: str, options: Mapping[str, float], workspace: Workspace) -> Arrays:
     def draw() -> Arrays:
-        source = SyntheticFundus(**options)  # type: ignore[arg-type]
         fields = ("image", "label", "lesion_mask", "eye_mask", "gradable", "factors")
-        arrays = load_arrays(source, np.arange(len(source)), fields=fields, progress=True)
+        arrays = drawn(SyntheticFundus, options, fields)
         stage = arrays.pop("factors")["stage"]
         return {**arrays, "stage": stage}
 

@@ -7,7 +7,7 @@ from cfx_jax.data import SyntheticBrain
 from cfx_jax.errors import InputError
 from experiments.image_options import check_no_classes, remaining_share
 from experiments.stages import Workspace
-from experiments.synthetic_images import draw, draw_images
+from experiments.synthetic_images import draw, draw_images, drawn
 
 OPTIONS = {"num_images": 6, "size": 32, "seed": 3}
 
@@ -28,16 +28,25 @@ def test_classes_of_images_that_have_their_own_are_refused():
 
 
 def test_a_world_is_kept_with_the_fields_that_were_asked_for(tmp_path):
-    drawn, workspace = [], Workspace(tmp_path)
+    made, workspace = [], Workspace(tmp_path)
 
     def world(**options):
-        drawn.append(options)
+        made.append(options)
         return SyntheticBrain(**options)
 
     first, again = (draw("brain", world, OPTIONS, ("image", "label"), workspace) for _ in range(2))
-    assert drawn == [OPTIONS] and set(first) == {"image", "label"}
+    assert made == [OPTIONS] and set(first) == {"image", "label"}
     np.testing.assert_array_equal(first["image"], again["image"])
     np.testing.assert_array_equal(first["image"][4], SyntheticBrain(**OPTIONS)[4]["image"])
+
+
+def test_many_images_are_drawn_by_several_processes_alike():
+    options = {"num_images": 501, "size": 32, "seed": 3}
+    found = drawn(SyntheticBrain, options, ("image", "factors"))
+    for index in (0, 250, 251, 500):
+        expected = SyntheticBrain(**options)[index]
+        np.testing.assert_array_equal(found["image"][index], expected["image"])
+        assert {name: values[index] for name, values in found["factors"].items()} == pytest.approx(expected["factors"])
 
 
 def test_the_set_of_a_world_has_its_images_and_depends_on_its_options(tmp_path):
