@@ -1,9 +1,9 @@
 """What descent in the latent of an autoencoder costs on top of the gradients that it needs.
 
-A counterfactual of a volume by N steps (ACAT: Fontanella et al. 2023) takes N + 1 values and gradients of the classifier's
-cross-entropy by the latent, through the decoder. The rest, that is the penalty, the encoding, the drawing of reconstruction
-and counterfactual and a look at the original, is what this measures: runs and gradients of the same batch take turns in
-one process, and the ratio of their median times is printed.
+A counterfactual of a volume by N steps (ACAT: Fontanella et al. 2023) takes N values and gradients of the classifier's
+cross-entropy by the latent, through the decoder, and one more value. With N + 1 gradients as the measure, the rest, that is
+the penalty, the encoding, the drawing of the reconstruction and a look at the original, is what this measures: runs and
+gradients of the same batch take turns in one process, and the ratio of their median times is printed.
 
     python -m benchmarks.latent_counterfactuals                                          # 11 slices of 128 px, ResNet-50
     python -m benchmarks.latent_counterfactuals --image-size 64 --trunk resnet_small     # for a CPU

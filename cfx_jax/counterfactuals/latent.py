@@ -14,6 +14,7 @@ Deviation: ``proximal=True``, ours, treats the penalty exactly. Entries whose sl
 are, and the objective falls at every step that is small enough, where plain descent makes them chatter around z0.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -80,7 +81,7 @@ def latent_counterfactual(
         target: the class whose probability is to rise; may be traced. The published maps take two runs, one for each class.
         penalty: of the mean absolute change of the latent (published: 100), at least 0; 0 is the search without a bound
             (NoRec in table 5).
-        num_steps: at least 1 (published: 20); costs ``num_steps + 1`` gradients.
+        num_steps: at least 1 (published: 20); costs as many gradients, and one more evaluation.
         step_size: of the latent against the gradient, above 0 (released: 0.1; figure 5: 1).
         proximal: whether the penalty is treated exactly (ours), instead of by its gradient as published.
         slices_per_batch: how many slices of a volume the coder takes at once, and keeps in memory for the gradient; None
@@ -98,7 +99,7 @@ def latent_counterfactual(
     check_target(target, num_classes(classifier, image))
     explained = checked_parts(coder, classifier, jnp.asarray(image)[None], slices_per_batch=slices_per_batch)
     example = LatentExample(image, explained.encode(image), jnp.asarray(target))
-    return _answer(explained, example, run(*problem(explained, example)))
+    return _Answer(problem)(explained, example, run(*problem(explained, example)))
 
 
 def latent_counterfactual_batch(
@@ -139,7 +140,7 @@ def latent_counterfactual_batch(
     latents = map_examples(call, explained.encode, images, batch_size=batch_size, mesh=mesh)
     fields: Any = (images, latents, targets)
     return solve(
-        problem, explained, LatentExample(*fields), finish=_answer, loop=loop, batch_size=batch_size, mesh=mesh,
+        problem, explained, LatentExample(*fields), finish=_Answer(problem), loop=loop, batch_size=batch_size, mesh=mesh,
         progress=progress,
     )  # fmt: skip
 
@@ -181,11 +182,19 @@ def check_targets(
     return found
 
 
-def _answer(explained: Explained, example: LatentExample, result: Result) -> LatentCounterfactual:
-    objective, cross_entropy = result.trace[:, 0], result.trace[:, 1]
-    initial = negative_log_probability(explained.classifier, example.target)(example.image)
-    probabilities = jnp.exp(-cross_entropy)
-    image, reconstruction = explained.decode(result.solution), explained.decode(example.latent)
-    return LatentCounterfactual(
-        image, result.solution, reconstruction, probabilities[-1], jnp.exp(-initial), probabilities, objective
-    )
+@dataclass(frozen=True)
+class _Answer:
+    """What the search of a problem ends in; equal problems compile it once."""
+
+    problem: LatentProblem
+
+    def __call__(self, explained: Explained, example: LatentExample, result: Result) -> LatentCounterfactual:
+        improbable = negative_log_probability(explained.classifier, example.target)
+        latent = result.solution
+        image, reconstruction = explained.decode(latent), explained.decode(example.latent)
+        last = improbable(image)
+        whole = last + self.problem.bound(latent, example.latent)
+        objective, cross_entropy = jnp.concatenate([result.trace, jnp.stack([whole, last])[None]]).T
+        probabilities = jnp.exp(-cross_entropy)
+        initial = jnp.exp(-improbable(example.image))
+        return LatentCounterfactual(image, latent, reconstruction, probabilities[-1], initial, probabilities, objective)

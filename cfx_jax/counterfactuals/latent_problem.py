@@ -1,7 +1,7 @@
 """The optimisation problem of ``latent_counterfactual``: what is minimised over the latent, and by which steps."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -30,7 +30,8 @@ class LatentExample(NamedTuple):
 class LatentProblem:
     """Makes the optimisation problem of one image or volume; equal settings compile once.
 
-    The values of its algorithm are pairs: the whole objective, and its first part, the cross-entropy.
+    The values of its algorithm are pairs: the whole objective, and its first part, the cross-entropy. Its solution is the
+    last iterate, its trace ends before that.
 
     Attributes: see ``latent_counterfactual``.
     """
@@ -54,31 +55,44 @@ class LatentProblem:
             return improbable(explained.decode(latent))
 
         def penalty(latent: Float[Array, "*latent"]) -> Float[Array, ""]:
-            return self.penalty * safe_abs(latent - start).mean()
+            return self.bound(latent, start)
+
+        def whole(latent: Float[Array, "*latent"]) -> Float[Array, ""]:
+            return cross_entropy(latent) + penalty(latent)
 
         if self.proximal:
-            return Problem(_in_parts(self._proximal(start, penalty), penalty), cross_entropy, start)
+            return Problem(self._all_but_the_last(self._proximal(start, penalty), start), cross_entropy, start)
         descent = gradient_descent(num_steps=self.num_steps, step_size=self.step_size)
-        return Problem(_in_parts(descent, penalty), lambda latent: cross_entropy(latent) + penalty(latent), start)
+        return Problem(self._all_but_the_last(descent, start), whole, start)
+
+    def bound(self, latent: Float[Array, "*latent"], start: Float[Array, "*latent"]) -> Float[Array, ""]:
+        """The second part of the objective: what a latent costs that differs from the image's own."""
+        return self.penalty * safe_abs(latent - start).mean()
 
     def _proximal(self, start: Float[Array, "*latent"], penalty: Objective) -> Algorithm:
-        each = self.penalty / start.size
+        return proximal_gradient(
+            partial(self._pull_back, start), penalty, num_steps=self.num_steps, step_size=self.step_size
+        )
 
-        def pull_back(latent: Float[Array, "*latent"], step_size: Float[Array, ""]) -> Float[Array, "*latent"]:
-            return soft_threshold(latent, start, step_size * each)
+    def _pull_back(
+        self, start: Float[Array, "*latent"], latent: Float[Array, "*latent"], step_size: float | Float[Array, ""]
+    ) -> Float[Array, "*latent"]:
+        return soft_threshold(latent, start, step_size * self.penalty / start.size)
 
-        return proximal_gradient(pull_back, penalty, num_steps=self.num_steps, step_size=self.step_size)
+    def _all_but_the_last(self, algorithm: Algorithm, start: Float[Array, "*latent"]) -> Algorithm:
+        """The same algorithm with pairs of values, whose solution has made the last move, not yet evaluated.
 
+        Nothing follows from the gradient there: whoever draws the solution evaluates it in passing.
+        """
 
-def _in_parts(algorithm: Algorithm, penalty: Callable[[Array], Array]) -> Algorithm:
-    """The same algorithm, whose values are the whole and what is left of it without the penalty."""
+        def solution(state: State) -> tuple[Array, Array]:
+            latent, whole = algorithm.solution(state)
+            parts = jnp.stack([whole, jnp.maximum(whole - self.bound(latent, start), 0)])
+            moved = latent - self.step_size * state.gradient
+            return self._pull_back(start, moved, self.step_size) if self.proximal else moved, parts
 
-    def solution(state: State) -> tuple[Array, Array]:
-        latent, whole = algorithm.solution(state)
-        return latent, jnp.stack([whole, jnp.maximum(whole - penalty(latent), 0)])
+        def step(objective: Objective, state: State) -> tuple[State, Array]:
+            state, _ = algorithm.step(objective, state)
+            return state, solution(state)[1]
 
-    def step(objective: Objective, state: State) -> tuple[State, Array]:
-        state, _ = algorithm.step(objective, state)
-        return state, solution(state)[1]
-
-    return Algorithm(algorithm.init, step, solution, algorithm.num_steps)
+        return Algorithm(algorithm.init, step, solution, algorithm.num_steps - 1)
