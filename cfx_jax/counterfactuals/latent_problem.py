@@ -1,7 +1,7 @@
 """The optimisation problem of ``latent_counterfactual``: what is minimised over the latent, and by which steps."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -60,39 +60,34 @@ class LatentProblem:
         def whole(latent: Float[Array, "*latent"]) -> Float[Array, ""]:
             return cross_entropy(latent) + penalty(latent)
 
+        def pull_back(latent: Float[Array, "*latent"], step_size: float | Float[Array, ""]) -> Float[Array, "*latent"]:
+            return soft_threshold(latent, start, step_size * self.penalty / start.size)
+
+        def move(state: State) -> Float[Array, "*latent"]:
+            moved = state.x - self.step_size * state.gradient
+            return pull_back(moved, self.step_size) if self.proximal else moved
+
         if self.proximal:
-            return Problem(self._all_but_the_last(self._proximal(start, penalty), start), cross_entropy, start)
-        descent = gradient_descent(num_steps=self.num_steps, step_size=self.step_size)
-        return Problem(self._all_but_the_last(descent, start), whole, start)
+            descent = proximal_gradient(pull_back, penalty, num_steps=self.num_steps, step_size=self.step_size)
+        else:
+            descent = gradient_descent(num_steps=self.num_steps, step_size=self.step_size)
+        return Problem(_all_but_the_last(descent, penalty, move), cross_entropy if self.proximal else whole, start)
 
     def bound(self, latent: Float[Array, "*latent"], start: Float[Array, "*latent"]) -> Float[Array, ""]:
         """The second part of the objective: what a latent costs that differs from the image's own."""
         return self.penalty * safe_abs(latent - start).mean()
 
-    def _proximal(self, start: Float[Array, "*latent"], penalty: Objective) -> Algorithm:
-        return proximal_gradient(
-            partial(self._pull_back, start), penalty, num_steps=self.num_steps, step_size=self.step_size
-        )
 
-    def _pull_back(
-        self, start: Float[Array, "*latent"], latent: Float[Array, "*latent"], step_size: float | Float[Array, ""]
-    ) -> Float[Array, "*latent"]:
-        return soft_threshold(latent, start, step_size * self.penalty / start.size)
+def _all_but_the_last(algorithm: Algorithm, penalty: Objective, move: Callable[[State], Array]) -> Algorithm:
+    """The same algorithm, whose values are the whole and what is left of it without the penalty, and whose solution has
+    made the last move, not yet evaluated: nothing follows from the gradient there, and whoever draws it has its value."""
 
-    def _all_but_the_last(self, algorithm: Algorithm, start: Float[Array, "*latent"]) -> Algorithm:
-        """The same algorithm with pairs of values, whose solution has made the last move, not yet evaluated.
+    def solution(state: State) -> tuple[Array, Array]:
+        latent, whole = algorithm.solution(state)
+        return move(state), jnp.stack([whole, jnp.maximum(whole - penalty(latent), 0)])
 
-        Nothing follows from the gradient there: whoever draws the solution evaluates it in passing.
-        """
+    def step(objective: Objective, state: State) -> tuple[State, Array]:
+        state, _ = algorithm.step(objective, state)
+        return state, solution(state)[1]
 
-        def solution(state: State) -> tuple[Array, Array]:
-            latent, whole = algorithm.solution(state)
-            parts = jnp.stack([whole, jnp.maximum(whole - self.bound(latent, start), 0)])
-            moved = latent - self.step_size * state.gradient
-            return self._pull_back(start, moved, self.step_size) if self.proximal else moved, parts
-
-        def step(objective: Objective, state: State) -> tuple[State, Array]:
-            state, _ = algorithm.step(objective, state)
-            return state, solution(state)[1]
-
-        return Algorithm(algorithm.init, step, solution, algorithm.num_steps - 1)
+    return Algorithm(algorithm.init, step, solution, algorithm.num_steps - 1)

@@ -51,6 +51,13 @@ def test_progress_changes_nothing():
     np.testing.assert_array_equal(quiet["image"], shown["image"])
 
 
+def test_the_number_of_threads_changes_nothing_and_is_checked():
+    one, three = (load_arrays(Counting(), np.array([7, 2, 9]), num_threads=number) for number in (1, 3))
+    np.testing.assert_array_equal(one["image"], three["image"])
+    with pytest.raises(InputError, match="num_threads"):
+        load_arrays(Counting(), np.arange(3), num_threads=0)
+
+
 def test_unknown_field_lists_the_fields():
     with pytest.raises(InputError, match="fields: expected some of image, label, path, factors, got 'lesions'"):
         load_arrays(Counting(), np.arange(3), fields=["lesions"])
