@@ -1,13 +1,20 @@
-"""Claims about numbers of images, each settled by a bootstrap interval over the images."""
+"""Claims about numbers of images or of trainings, settled by an interval over what was drawn independently."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from cfx_jax.metrics.statistics import Interval, bootstrap_interval, paired_difference_interval
+from cfx_jax.metrics import (
+    Interval,
+    bootstrap_interval,
+    interval_over_runs,
+    paired_difference_interval,
+    unpaired_difference_interval,
+)
 from cfx_jax.report import Claim, verdict
+from cfx_jax.report.claims import Kind
 
 
 def paired_claim(
@@ -17,7 +24,11 @@ def paired_claim(
     ours: Mapping[str, Float[np.ndarray, " n"]],
     statistic: str,
     *,
+    kind: Kind = "target",
+    place: str = "",
     groups: np.ndarray | None = None,
+    unit: str = "images",
+    group_unit: str = "patients",
     **bounds: Any,
 ) -> Claim:
     """A claim about the mean difference of two measures on the same images.
@@ -28,21 +39,23 @@ def paired_claim(
         paper: the paper's figures by name.
         ours: two measures by name, the first less the second; finite, one number for each image.
         statistic: what they measure.
+        kind: "statement" of the paper, "ordering" read off its tables, or "target" of ours; see ``report.Claim``.
+        place: where the paper says or shows it; needed unless it is a target.
         groups: whom each image shows, where several show one; they are drawn together.
+        unit: what the numbers are of, in words.
+        group_unit: what the groups are, in words.
         bounds: of the difference, as in ``report.verdict``.
 
     Returns:
         The claim with its verdict.
 
     Raises:
-        InputError: fewer than two images, or values that are not finite.
+        InputError: no image, or values that are not finite.
     """
     (first, second), (one, other) = ours.keys(), ours.values()
     interval = paired_difference_interval(one, other, groups=groups)
-    of = f"{statistic}; {first} minus {second}, paired over {len(one)} images"
-    return claim(
-        name, text, paper, {each: float(np.mean(values)) for each, values in ours.items()}, interval, of, **bounds
-    )
+    of = f"{statistic}; {first} minus {second}, paired over {_counted(len(one), unit, groups, group_unit)}"
+    return claim(name, text, paper, _means(ours), interval, of, kind=kind, place=place, **bounds)
 
 
 def mean_claim(
@@ -52,12 +65,54 @@ def mean_claim(
     values: Float[np.ndarray, " n"],
     statistic: str,
     *,
+    kind: Kind = "target",
+    place: str = "",
     groups: np.ndarray | None = None,
+    unit: str = "images",
+    group_unit: str = "patients",
     **bounds: Any,
 ) -> Claim:
     """A claim about the mean of one measure over images; arguments and errors as ``paired_claim``."""
     interval = bootstrap_interval(values, groups=groups)
-    return claim(name, text, paper, {"mean": float(values.mean())}, interval, statistic, **bounds)
+    of = f"{statistic}, over {_counted(len(values), unit, groups, group_unit)}"
+    return claim(name, text, paper, {"mean": float(values.mean())}, interval, of, kind=kind, place=place, **bounds)
+
+
+def runs_claim(
+    name: str,
+    text: str,
+    paper: Mapping[str, Any],
+    ours: Mapping[str, Sequence[Float[np.ndarray, " cases"]]],
+    statistic: str,
+    *,
+    kind: Kind = "target",
+    place: str = "",
+    cases: Sequence[Shaped[np.ndarray, " cases"]] | None = None,
+    unit: str = "scans",
+    **bounds: Any,
+) -> Claim:
+    """A claim about trainings: the mean difference of two methods that were trained in the same runs.
+
+    Args:
+        name, text, paper, statistic, kind, place, bounds: as in ``paired_claim``.
+        ours: two methods by name, the first less the second: for each run, one number for each test case, the same
+            cases for both methods.
+        cases: for each run, the names of the cases; None where all runs are tested on the same ones.
+        unit: what the cases are, in words.
+
+    Returns:
+        The claim, with the interval of ``metrics.interval_over_runs``.
+
+    Raises:
+        InputError: as ``metrics.interval_over_runs``.
+    """
+    (first, second), (one, other) = ours.keys(), ours.values()
+    differences = [np.asarray(a, float) - np.asarray(b, float) for a, b in zip(one, other, strict=True)]
+    interval = interval_over_runs(differences, cases=cases)
+    number = len(np.unique(np.concatenate(cases))) if cases is not None else len(differences[0])
+    of = f"{statistic}; {first} minus {second}, over {len(differences)} runs and {number} {unit}"
+    means = {label: float(np.mean([np.mean(run) for run in runs])) for label, runs in ours.items()}
+    return claim(name, text, paper, means, interval, of, kind=kind, place=place, **bounds)
 
 
 def claim(
@@ -67,6 +122,10 @@ def claim(
     ours: Mapping[str, Any],
     interval: Interval,
     statistic: str,
+    *,
+    kind: Kind = "target",
+    place: str = "",
+    note: str = "",
     **bounds: Any,
 ) -> Claim:
     """A claim about any statistic of which an interval is known.
@@ -78,12 +137,22 @@ def claim(
         ours: our figures by name.
         interval: of the statistic.
         statistic: what the interval is of.
+        kind, place: as in ``paired_claim``.
+        note: what a reader must know to judge it.
         bounds: of the statistic, as in ``report.verdict``.
     """
     return Claim(
-        id=name, text=text, paper=paper, ours=ours, interval=interval, verdict=verdict(interval, **bounds),
+        id=name,
+        text=text,
+        paper=paper,
+        ours=ours,
+        interval=interval,
+        verdict=verdict(interval, **bounds),
+        kind=kind,
+        place=place,
         statistic=statistic,
-    )  # fmt: skip
+        note=note,
+    )
 
 
 def unpaired_claim(
@@ -92,6 +161,10 @@ def unpaired_claim(
     paper: Mapping[str, Any],
     ours: Mapping[str, Float[np.ndarray, " n"]],
     statistic: str,
+    *,
+    kind: Kind = "target",
+    place: str = "",
+    unit: str = "images",
     **bounds: Any,
 ) -> Claim:
     """A claim about the difference of the means of one measure on two sets of images; arguments as ``paired_claim``.
@@ -100,14 +173,14 @@ def unpaired_claim(
         InputError: a set without images, or values that are not finite.
     """
     (first, second), (one, other) = ours.keys(), ours.values()
-    values, of_first = np.concatenate([one, other]), np.repeat([1.0, 0.0], [len(one), len(other)])
-    interval = bootstrap_interval(np.stack([values, of_first], axis=1), statistic=_difference_of_means)
-    of = f"{statistic}; {first} minus {second}, of {len(one)} and {len(other)} images"
-    means = {each: float(np.mean(given)) for each, given in ours.items()}
-    return claim(name, text, paper, means, interval, of, **bounds)
+    interval = unpaired_difference_interval(one, other)
+    of = f"{statistic}; {first} minus {second}, of {len(one)} and {len(other)} {unit}"
+    return claim(name, text, paper, _means(ours), interval, of, kind=kind, place=place, **bounds)
 
 
-def _difference_of_means(pairs: np.ndarray) -> float:
-    """Of those marked by 1 less those by 0; 0 where a draw has only one kind."""
-    values, of_first = pairs[:, 0], pairs[:, 1] == 1
-    return float(values[of_first].mean() - values[~of_first].mean()) if of_first.any() and not of_first.all() else 0.0
+def _means(ours: Mapping[str, Float[np.ndarray, " n"]]) -> dict[str, float]:
+    return {label: float(np.mean(values)) for label, values in ours.items()}
+
+
+def _counted(n: int, unit: str, groups: np.ndarray | None, group_unit: str) -> str:
+    return f"{n} {unit}" if groups is None else f"{n} {unit} of {len(np.unique(groups))} {group_unit}"

@@ -60,12 +60,15 @@ from cfx_jax.metrics.reliability import ReliabilityCurve as ReliabilityCurve
 from cfx_jax.metrics.reliability import reliability_curve as reliability_curve
 from cfx_jax.metrics.robustness import robustly_correct as robustly_correct
 from cfx_jax.metrics.runs import MeanOfRuns as MeanOfRuns
+from cfx_jax.metrics.runs import interval_over_runs as interval_over_runs
 from cfx_jax.metrics.runs import mean_and_standard_error as mean_and_standard_error
 from cfx_jax.metrics.similarity import psnr as psnr
 from cfx_jax.metrics.similarity import ssim as ssim
 from cfx_jax.metrics.statistics import Interval as Interval
 from cfx_jax.metrics.statistics import bootstrap_interval as bootstrap_interval
 from cfx_jax.metrics.statistics import paired_difference_interval as paired_difference_interval
+from cfx_jax.metrics.statistics import unpaired_difference_interval as unpaired_difference_interval
+from cfx_jax.metrics.statistics import wilson_interval as wilson_interval
 from cfx_jax.metrics.t_tests import TTest as TTest
 from cfx_jax.metrics.t_tests import dependent_t_test as dependent_t_test
 from cfx_jax.metrics.t_tests import independent_t_test as independent_t_test

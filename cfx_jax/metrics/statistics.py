@@ -1,4 +1,4 @@
-"""Bootstrap intervals over images: how sure a reported number is.
+"""Intervals over images: how sure a reported number is.
 
 The percentile bootstrap (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13): draw the
 images again with replacement, compute the statistic on each draw, and take the central ``level`` share of the
@@ -6,10 +6,17 @@ results. Everything is NumPy on the host: the inputs are one number per image, c
 
 Methods that are compared on the same images are compared in pairs (``paired_difference_interval``): the
 spread over images that both share cancels. Images that belong together (two eyes of one patient, images of
-one training seed) are drawn together (``groups``), or the interval would be too narrow.
+one training seed) are drawn together (``groups``), or the interval would be too narrow. What is drawn at once is
+called a unit: a group, or an image where there are no groups.
+
+A resample shows no spread that the sample does not have. So shares of yes and no have Wilson's interval (and pairs of
+them Newcombe's), which is never of width zero; and where too few units or equal values say nothing about the
+spread, the ends are NaN, which leaves a claim undecided.
 """
 
+import math
 from collections.abc import Callable, Iterator
+from statistics import NormalDist
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -26,9 +33,9 @@ class Interval(NamedTuple):
     estimate: float
     """The statistic of the images themselves."""
     low: float
-    """Lower end of the interval, in the statistic's unit."""
+    """Lower end of the interval, in the statistic's unit; NaN where the sample does not tell."""
     high: float
-    """Upper end of the interval, in the statistic's unit."""
+    """Upper end of the interval, in the statistic's unit; NaN where the sample does not tell."""
 
 
 def bootstrap_interval(
@@ -39,37 +46,57 @@ def bootstrap_interval(
     num_resamples: int = 2000,
     seed: int = 0,
     groups: Shaped[np.ndarray, "n"] | None = None,
+    strata: Shaped[np.ndarray, "n"] | None = None,
+    bounds: tuple[float, float] | None = None,
 ) -> Interval:
-    """Percentile bootstrap interval of a statistic over images.
+    """Interval of a statistic over images: the percentile bootstrap, or Wilson's for a share of yes and no.
 
     Args:
         values: ``(n,)`` one number per image, or ``(n, ...)`` for a callable statistic of several numbers per
-            image (``lambda v: v[:, 0].mean() / v[:, 1].mean()``); finite, at least two images.
+            image (``lambda v: v[:, 0].mean() / v[:, 1].mean()``); finite, at least one image. The mean of values that
+            are all 0 or 1 is a share.
         statistic: ``"mean"``, ``"median"``, or a function of the drawn values ``(m, ...)`` that returns a
             scalar.
         level: the interval's coverage, strictly between 0 and 1.
         num_resamples: how many times the images are drawn again, at least 100.
         seed: seed of NumPy's random generator; the same seed gives the same interval.
-        groups: ``(n,)`` names of the groups that are drawn as a whole; each image on its own where None.
+        groups: ``(n,)`` names of the groups that are drawn as a unit; each image is a unit where None.
+        strata: ``(n,)`` kinds of images, such as labels. Each resample has as many units of each kind as the sample, so
+            that a ROC-AUC is defined on all of them. Groups of mixed kinds are a kind of their own.
+        bounds: the least and the largest value that the statistic can have, where it is a mean of values between them (a
+            ROC-AUC: 0 and 1). An interval of width zero at a bound becomes Wilson's, as a share of it.
 
     Returns:
-        The statistic of ``values`` with the ends of its interval. Values that are all equal give an interval of width
-        zero: no resampling can show a spread that the sample does not have.
+        The statistic of ``values`` with the ends of its interval. A share has Wilson's interval; with groups, the
+        bootstrap's, but Wilson's for as many answers as groups where that has width zero or the groups are too few.
+        Otherwise the ends are NaN for an interval of width zero, and for fewer units than an exact sign test needs to
+        decide anything at this level (six for 0.95).
 
     Raises:
-        InputError: fewer than two images or groups, values that are not finite, options out of range.
+        InputError: no image, values that are not finite, a statistic that is not finite on a resample, options out of
+            range.
 
     Source: Efron and Tibshirani (1993), chapter 13; for ``groups``, the cluster bootstrap of Davison and
-    Hinkley (1997), section 3.8.
+    Hinkley (1997), section 3.8; Wilson (1927) for shares.
     """
     values = np.asarray(values)
     _check_options(level, num_resamples)
     _check_values(values)
+    units = _Units.of(len(values), groups, strata)
     measure = _named_statistic(statistic)
-    drawn = [float(measure(values[index])) for index in _draws(len(values), groups, num_resamples, seed)]
-    _check_statistics(drawn)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(measure(values)), float(low), float(high))
+    estimate = float(measure(values))
+    is_share = statistic == "mean" and values.ndim == 1 and bool(np.isin(values, (0, 1)).all())
+    if is_share and groups is None and strata is None:
+        return wilson_interval(float(values.sum()), len(values), level=level)
+    if units.count < _fewest_units(level):
+        low, high = math.nan, math.nan
+    else:
+        drawn = [float(measure(values[index])) for index in units.draws(num_resamples, seed)]
+        _check_statistics(drawn)
+        low, high = map(float, np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
+    if high - low > _ROUNDING * max(1.0, abs(estimate)):
+        return Interval(estimate, low, high)
+    return _interval_at_bound(estimate, (0.0, 1.0) if is_share else bounds, units.smallest, level, is_share)
 
 
 def paired_difference_interval(
@@ -82,7 +109,7 @@ def paired_difference_interval(
     seed: int = 0,
     groups: Shaped[np.ndarray, "n"] | None = None,
 ) -> Interval:
-    """Percentile bootstrap interval of ``first - second``, measured on the same images in the same order.
+    """Interval of ``first - second``, measured on the same images in the same order.
 
     Args:
         first: ``(n,)`` one number per image.
@@ -92,47 +119,214 @@ def paired_difference_interval(
         level: the interval's coverage, strictly between 0 and 1.
         num_resamples: how many times the images are drawn again.
         seed: seed of NumPy's random generator.
-        groups: ``(n,)`` names of the groups that are drawn as a whole.
+        groups: ``(n,)`` names of the groups that are drawn as a unit.
 
     Returns:
-        The statistic of the differences with the ends of its interval; above 0 where ``first`` is the larger.
+        The statistic of the differences with the ends of its interval; above 0 where ``first`` is the larger. The mean
+        difference of answers that are all 0 or 1 has Newcombe's interval; with groups, the bootstrap's, but Newcombe's
+        for as many pairs as groups where that says nothing. Otherwise as ``bootstrap_interval``.
 
     Raises:
         InputError: the two differ in shape, or as in ``bootstrap_interval``.
+
+    Source: Newcombe (1998), "Improved confidence intervals for the difference between binomial proportions based on
+    paired data", method 10.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape:
         raise InputError(
             f"a paired difference needs the same images on both sides, got {first.shape} and {second.shape}"
         )
-    return bootstrap_interval(
+    pairs = np.stack([first, second])
+    are_answers = statistic == "mean" and first.ndim == 1 and len(first) > 0 and bool(np.isin(pairs, (0, 1)).all())
+    if are_answers and groups is None:
+        _check_options(level, num_resamples)
+        return _newcombe_interval(pairs, len(first), level)
+    interval = bootstrap_interval(
         first - second,
-        statistic=statistic,
+        statistic=_mean if are_answers else statistic,
         level=level,
         num_resamples=num_resamples,
         seed=seed,
         groups=groups,
     )
+    if are_answers and math.isnan(interval.low):
+        return _newcombe_interval(pairs, len(np.unique(np.asarray(groups))), level)
+    return interval
 
 
-def _draws(n: int, groups: Shaped[np.ndarray, "n"] | None, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """Yields the image numbers of each resample. One at a time: all of them would not fit for large sets."""
-    rng = np.random.default_rng(seed)
-    if groups is None:
-        yield from (rng.integers(n, size=n) for _ in range(num_resamples))
-        return
-    members = _members(n, np.asarray(groups))
-    for _ in range(num_resamples):
-        yield np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+def unpaired_difference_interval(
+    first: Float[np.ndarray, "n"],
+    second: Float[np.ndarray, "m"],
+    *,
+    level: float = 0.95,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Interval of the mean of ``first`` less the mean of ``second``, measured on different images.
+
+    Args:
+        first: ``(n,)`` one number per image.
+        second: ``(m,)`` one number for each of other images.
+        level: the interval's coverage, strictly between 0 and 1.
+        num_resamples: how many times the images of both sets are drawn again.
+        seed: seed of NumPy's random generator.
+
+    Returns:
+        The difference with its interval: Newcombe's where all numbers are 0 or 1, else the bootstrap's, with NaN ends
+        where a set has fewer images than ``bootstrap_interval`` needs.
+
+    Raises:
+        InputError: a set without images, or as in ``bootstrap_interval``.
+
+    Source: Newcombe (1998), "Interval estimation for the difference between independent proportions", method 10.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    _check_options(level, num_resamples)
+    for values in (first, second):
+        _check_values(values)
+    if bool(np.isin(first, (0, 1)).all() and np.isin(second, (0, 1)).all()):
+        one, other = (wilson_interval(values.sum(), len(values), level=level) for values in (first, second))
+        return _difference_of_shares(one, other, 0.0)
+    difference = float(first.mean() - second.mean())
+    if min(len(first), len(second)) < _fewest_units(level):
+        return Interval(difference, math.nan, math.nan)
+    is_first = np.repeat([True, False], [len(first), len(second)])
+    return bootstrap_interval(
+        np.stack([np.concatenate([first, second]), is_first], axis=1),
+        statistic=_difference_of_means,
+        level=level,
+        num_resamples=num_resamples,
+        seed=seed,
+        strata=is_first,
+    )
 
 
-def _members(n: int, groups: np.ndarray) -> list[np.ndarray]:
-    if groups.shape != (n,):
-        raise InputError(f"groups must name one group for each of the {n} images, got shape {groups.shape}")
-    names, inverse = np.unique(groups, return_inverse=True)
-    if len(names) < 2:
-        raise InputError("a bootstrap over groups needs at least two groups, got 1: leave groups out")
-    return [np.flatnonzero(inverse == i) for i in range(len(names))]
+def wilson_interval(successes: float, n: int, *, level: float = 0.95) -> Interval:
+    """Wilson's score interval of a share; of a width above zero even for none or all of n.
+
+    Args:
+        successes: how many of the n were a yes, in [0, n]; not a whole number where groups stand for images.
+        n: how many there were, at least 1.
+        level: the interval's coverage, strictly between 0 and 1.
+
+    Returns:
+        The share and its interval, within [0, 1].
+
+    Raises:
+        InputError: n below 1, successes outside [0, n], or a level out of range.
+
+    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+
+    >>> tuple(round(end, 3) for end in wilson_interval(0, 10))
+    (0.0, 0.0, 0.278)
+    """
+    _check_level(level)
+    if n < 1 or not 0 <= successes <= n:
+        raise InputError(f"a share needs n >= 1 and successes in [0, n], got {successes} of {n}")
+    share, z2 = successes / n, NormalDist().inv_cdf((1 + level) / 2) ** 2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n) / (1 + z2 / n)
+    return Interval(share, 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
+
+
+class _Units(NamedTuple):
+    """What a resample draws: the images of each unit, and the units of each kind."""
+
+    members: list[np.ndarray] | None
+    kinds: list[np.ndarray]
+
+    @classmethod
+    def of(cls, n: int, groups: np.ndarray | None, strata: np.ndarray | None) -> "_Units":
+        members = None if groups is None else _members(n, np.asarray(groups), "groups")
+        count = n if members is None else len(members)
+        if strata is None:
+            return cls(members, [np.arange(count)])
+        stratum = np.empty(n, int)
+        for number, images in enumerate(_members(n, np.asarray(strata), "strata")):
+            stratum[images] = number
+        held = [(kind,) for kind in stratum] if members is None else [tuple(np.unique(stratum[m])) for m in members]
+        numbers = {kind: number for number, kind in enumerate(dict.fromkeys(held))}
+        return cls(members, _members(count, np.asarray([numbers[kind] for kind in held]), "strata"))
+
+    @property
+    def count(self) -> int:
+        return sum(map(len, self.kinds))
+
+    @property
+    def smallest(self) -> int:
+        """How many units the rarest kind has."""
+        return min(map(len, self.kinds))
+
+    def draws(self, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
+        """Yields the image numbers of each resample. One at a time: all of them would not fit for large sets."""
+        rng = np.random.default_rng(seed)
+        for _ in range(num_resamples):
+            drawn = np.concatenate([kind[rng.integers(len(kind), size=len(kind))] for kind in self.kinds])
+            yield drawn if self.members is None else np.concatenate([self.members[unit] for unit in drawn])
+
+
+def _members(n: int, names: np.ndarray, argument: str) -> list[np.ndarray]:
+    if names.shape != (n,):
+        raise InputError(f"{argument} must name one for each of the {n} images, got shape {names.shape}")
+    inverse = np.unique(names, return_inverse=True)[1]
+    return [np.flatnonzero(inverse == number) for number in range(inverse.max() + 1)]
+
+
+def _fewest_units(level: float) -> int:
+    """The smallest n of which a sign test, with n signs alike, has a p-value of at most 1 - level: 2 / 2^n."""
+    return math.ceil(1 - math.log2(1 - level) - _ROUNDING)
+
+
+def _interval_at_bound(
+    estimate: float, bounds: tuple[float, float] | None, n: int, level: float, is_share: bool
+) -> Interval:
+    """Wilson's interval between the bounds, for a share and for an estimate that is one of them; else NaN ends."""
+    if bounds is None or not (is_share or estimate in bounds):
+        return Interval(estimate, math.nan, math.nan)
+    least, largest = bounds
+    share = (estimate - least) / (largest - least)
+    _, low, high = wilson_interval(share * n, n, level=level)
+    return Interval(estimate, least + low * (largest - least), least + high * (largest - least))
+
+
+def _newcombe_interval(pairs: Float[np.ndarray, "2 n"], n: int, level: float) -> Interval:
+    """Newcombe's method 10, for the shares of the given pairs as if there were n of them."""
+    first, second = pairs
+    both, neither = float(np.mean(first * second)), float(np.mean((1 - first) * (1 - second)))
+    only_first, only_second = float(np.mean(first * (1 - second))), float(np.mean((1 - first) * second))
+    one, other = (wilson_interval(share * n, n, level=level) for share in (float(first.mean()), float(second.mean())))
+    margins = one.estimate * (1 - one.estimate) * other.estimate * (1 - other.estimate)
+    product = both * neither - only_first * only_second
+    if product > 0:  # The continuity correction that method 10 adds to a positive association.
+        product = max(product - 1 / (2 * n), 0.0)
+    phi = product / math.sqrt(margins) if margins > 0 else 0.0
+    return _difference_of_shares(one, other, phi)
+
+
+def _difference_of_shares(one: Interval, other: Interval, phi: float) -> Interval:
+    """Newcombe's combination of the intervals of two shares whose answers correlate by phi."""
+    difference = one.estimate - other.estimate
+    return Interval(
+        difference,
+        difference - _distance(one.estimate - one.low, other.high - other.estimate, phi),
+        difference + _distance(one.high - one.estimate, other.estimate - other.low, phi),
+    )
+
+
+def _distance(one: float, other: float, phi: float) -> float:
+    return math.sqrt(max(one**2 - 2 * phi * one * other + other**2, 0.0))
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean, not named: differences that happen to be all 0 and 1 are no shares."""
+    return float(np.mean(values))
+
+
+def _difference_of_means(pairs: Float[np.ndarray, "n 2"]) -> float:
+    """The mean of the values marked by 1 less the mean of those marked by 0."""
+    values, is_first = pairs[:, 0], pairs[:, 1] == 1
+    return float(values[is_first].mean() - values[~is_first].mean())
 
 
 def _named_statistic(statistic: Statistic) -> Callable[[np.ndarray], Any]:
@@ -144,15 +338,19 @@ def _named_statistic(statistic: Statistic) -> Callable[[np.ndarray], Any]:
 
 
 def _check_options(level: float, num_resamples: int) -> None:
-    if not 0 < level < 1:
-        raise InputError(f"level must lie strictly between 0 and 1 (0.95 for 95 %), got {level}")
+    _check_level(level)
     if num_resamples < 100:
         raise InputError(f"num_resamples must be at least 100 for an interval's ends, got {num_resamples}")
 
 
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise InputError(f"level must lie strictly between 0 and 1 (0.95 for 95 %), got {level}")
+
+
 def _check_values(values: np.ndarray) -> None:
-    if values.ndim == 0 or len(values) < 2:
-        raise InputError(f"a bootstrap needs at least two images, got values of shape {values.shape}")
+    if values.ndim == 0 or len(values) == 0:
+        raise InputError(f"an interval needs one value for each of at least one image, got shape {values.shape}")
     if values.dtype.kind in "cmMOSU":
         raise InputError(f"values must be real numbers, got dtype {values.dtype}")
     bad = int(np.sum(~np.isfinite(values)))
@@ -171,3 +369,6 @@ def _check_statistics(drawn: list[float]) -> None:
 
 
 _STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.mean, "median": np.median}
+
+_ROUNDING = 1e-9
+"""A narrower interval, relative to the estimate, has width zero but for rounding."""

@@ -186,6 +186,7 @@ def _claim_texts(claim: Claim, digits: int) -> dict[str, Any]:
     return {
         "id": claim.id,
         "text": claim.text,
+        "source": "our target" if claim.kind == "target" else f"{claim.kind}, {claim.place}",
         "note": claim.note,
         "paper": named(claim.paper),
         "ours": named(claim.ours),

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,10 +26,14 @@ Verdict = Literal["holds", "fails", "undecided"]
 
 VERDICTS: tuple[Verdict, ...] = ("holds", "fails", "undecided")
 
+Kind = Literal["statement", "ordering", "target"]
+
+KINDS: tuple[Kind, ...] = ("statement", "ordering", "target")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One claim of a paper with our finding."""
+    """One claim with our finding: a paper's, or a target that we set ourselves."""
 
     id: str
     """Short name, unique within a report."""
@@ -44,6 +48,11 @@ class Claim:
     none."""
     verdict: Verdict
     """``"holds"``, ``"fails"`` or ``"undecided"``; ``verdict(interval, ...)`` gives it."""
+    kind: Kind = "target"
+    """``"statement"`` for a sentence of the paper, ``"ordering"`` for what its tables or figures show without a sentence
+    that says so, ``"target"`` for a bound of ours."""
+    place: str = ""
+    """Where the paper says or shows it, e.g. "section 4.2, second paragraph" or "Table 2"."""
     statistic: str = ""
     """What the interval is of, e.g. "mean IoU, robust minus plain, paired over 41 images"."""
     note: str = ""
@@ -51,6 +60,9 @@ class Claim:
 
     def __post_init__(self) -> None:
         check_choice(self.verdict, VERDICTS, "verdict")
+        check_choice(self.kind, KINDS, "kind")
+        if self.kind != "target" and not self.place:
+            raise InputError(f"claim {self.id}: what the paper says needs a place, e.g. 'Table 2'")
         if not self.id or not self.text:
             raise InputError("a claim needs an id and a text")
         if self.interval is not None:
@@ -101,8 +113,8 @@ def write_claims(path: str | os.PathLike[str], claims: Sequence[Claim], *, note:
         note: about all of them, such as "synthetic data".
 
     Returns:
-        The path. The file holds ``note``, ``summary`` (the number of claims for each verdict) and ``claims``;
-        numbers that are not finite are written as null.
+        The path. The file holds ``note``, ``summary`` (see ``summary``) and ``claims``; numbers that are not finite are
+        written as null.
 
     Raises:
         InputError: two claims share an id, a value cannot be written, or the file cannot be written.
@@ -114,17 +126,25 @@ def write_claims(path: str | os.PathLike[str], claims: Sequence[Claim], *, note:
     return write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def summary(claims: Sequence[Claim]) -> dict[str, int]:
-    """How many claims got each verdict.
+def summary(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
+    """How many claims got each verdict; the paper's own apart from our targets.
 
     Args:
         claims: any number.
 
     Returns:
-        The count for each of the three verdicts.
+        ``{"paper": counts, "targets": counts}``, where counts has a number for each of the three verdicts. Statements and
+        orderings are the paper's.
     """
-    counts = Counter(claim.verdict for claim in claims)
-    return {name: counts[name] for name in VERDICTS}
+
+    def counts(chosen: Iterable[Claim]) -> dict[str, int]:
+        counted = Counter(claim.verdict for claim in chosen)
+        return {name: counted[name] for name in VERDICTS}
+
+    return {
+        "paper": counts(claim for claim in claims if claim.kind != "target"),
+        "targets": counts(claim for claim in claims if claim.kind == "target"),
+    }
 
 
 def format_claims(claims: Sequence[Claim], *, digits: int = 3) -> str:
@@ -135,10 +155,10 @@ def format_claims(claims: Sequence[Claim], *, digits: int = 3) -> str:
         digits: decimals.
 
     Returns:
-        One line per claim: verdict, id, interval and text.
+        One line per claim: verdict, id, kind, interval and text.
     """
-    rows = [[c.verdict, c.id, format_cell(c.interval, digits=digits), c.text] for c in claims]
-    return format_table(["verdict", "claim", "estimate [interval]", "text"], rows)
+    rows = [[c.verdict, c.id, c.kind, format_cell(c.interval, digits=digits), c.text] for c in claims]
+    return format_table(["verdict", "claim", "kind", "estimate [interval]", "text"], rows)
 
 
 def _check_interval(interval: tuple[float, float, float]) -> None:
@@ -154,6 +174,8 @@ def _as_json(claim: Claim) -> dict[str, Any]:
     return {
         "id": claim.id,
         "text": claim.text,
+        "kind": claim.kind,
+        "place": claim.place,
         "paper": {name: _plain(value) for name, value in claim.paper.items()},
         "ours": {name: _plain(value) for name, value in claim.ours.items()},
         "statistic": claim.statistic,

@@ -10,7 +10,7 @@ import experiments
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.statistics import Interval
 from experiments import stages
-from experiments.interval_claims import claim, mean_claim, paired_claim
+from experiments.interval_claims import claim, mean_claim, paired_claim, runs_claim, unpaired_claim
 from experiments.presenter import Presenter
 from experiments.results import draw_once, results_folder
 from experiments.stages import source_digest
@@ -26,10 +26,40 @@ class Settings:
 
 def test_a_paired_claim_is_about_the_difference():
     first = np.linspace(0, 1, 20)
-    found = paired_claim("1", "Larger.", {}, {"a": first + 0.5, "b": first}, "size", minimum=0.4, strict=True)
-    assert found.verdict == "holds" and found.interval == pytest.approx((0.5, 0.5, 0.5))
-    assert found.ours == pytest.approx({"a": 1.0, "b": 0.5})
+    ours = {"a": 2 * first + 0.5, "b": first}
+    found = paired_claim("1", "Larger.", {}, ours, "size", kind="ordering", place="Table 2", minimum=0.5, strict=True)
+    assert found.verdict == "holds" and found.interval[0] == pytest.approx(1.0)
+    assert 0.5 < found.interval[1] < 1 < found.interval[2] < 1.5
+    assert found.ours == pytest.approx({"a": 1.5, "b": 0.5})
     assert found.statistic == "size; a minus b, paired over 20 images"
+    assert (found.kind, found.place) == ("ordering", "Table 2")
+
+
+def test_a_claim_says_what_was_drawn():
+    values, patients = np.tile(np.linspace(0, 1, 20), 2), np.tile(np.arange(20), 2)
+    options = {"groups": patients, "unit": "answers", "minimum": 0}
+    assert paired_claim("1", "t", {}, {"a": values, "b": -values}, "size", **options).statistic == (
+        "size; a minus b, paired over 40 answers of 20 patients"
+    )
+    assert mean_claim("1", "t", {}, values, "size", **options).statistic == "size, over 40 answers of 20 patients"
+
+
+def test_a_claim_about_trainings_counts_runs():
+    """Three runs that answer alike on forty scans: pooled they would settle it, three runs do not."""
+    ours = {"new": np.ones((3, 40)), "old": np.repeat([[0.9], [0.2], [1.0]], 40, axis=1)}
+    found = runs_claim("1", "Better.", {}, ours, "accuracy", minimum=0, strict=True)
+    assert (found.verdict, found.interval[0]) == ("undecided", pytest.approx(0.3))
+    assert found.statistic == "accuracy; new minus old, over 3 runs and 40 scans"
+    assert found.ours == pytest.approx({"new": 1.0, "old": 0.7})
+    names = [np.arange(40), np.arange(40, 80), np.arange(80, 120)]
+    assert "over 3 runs and 120 scans" in runs_claim("1", "t", {}, ours, "accuracy", cases=names, minimum=0).statistic
+
+
+def test_different_images_make_an_unpaired_claim():
+    ours = {"a": np.ones(30), "b": np.zeros(20)}
+    found = unpaired_claim("1", "More.", {}, ours, "share", unit="items", minimum=0.7, strict=True)
+    assert found.verdict == "holds" and found.interval[0] == 1 and found.interval[1] < 0.9
+    assert found.statistic == "share; a minus b, of 30 and 20 items"
 
 
 def test_images_of_one_group_count_as_one_draw():
@@ -84,7 +114,7 @@ def test_a_presenter_writes_tables_claims_and_the_page(tmp_path):
     page = presenter.finish([tested], Settings())
     assert "*made up*" in (tmp_path / "table_1.md").read_text()
     assert "*real*" in (tmp_path / "table_2.md").read_text()
-    assert json.loads((tmp_path / "claims.json").read_text())["summary"]["fails"] == 1
+    assert json.loads((tmp_path / "claims.json").read_text())["summary"]["targets"]["fails"] == 1
     assert "Small." in page.read_text() and "radius" in page.read_text()
 
 

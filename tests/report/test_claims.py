@@ -86,6 +86,8 @@ def test_verdict_refuses_what_it_cannot_judge(interval, bounds, message):
         ({"verdict": "true"}, "unknown verdict 'true': choose holds or fails or undecided"),
         ({"id": ""}, "a claim needs an id and a text"),
         ({"text": ""}, "a claim needs an id and a text"),
+        ({"kind": "wish"}, "unknown kind 'wish': choose statement or ordering or target"),
+        ({"kind": "ordering"}, "claim iou: what the paper says needs a place, e.g. 'Table 2'"),
         ({"interval": (0.1, 0.2)}, "got 2 numbers"),
     ],
 )
@@ -94,11 +96,20 @@ def test_incomplete_claim_is_refused(changes, message):
         claim(**changes)
 
 
-def test_file_holds_every_claim_and_the_count_of_verdicts(tmp_path):
-    claims = [claim(), claim(id="b", verdict="fails"), claim(id="c", verdict="undecided", interval=None)]
+def test_file_holds_every_claim_and_counts_the_paper_apart_from_our_targets(tmp_path):
+    claims = [
+        claim(kind="statement", place="section 4"),
+        claim(id="b", verdict="fails", kind="ordering", place="Table 2"),
+        claim(id="c", verdict="undecided", interval=None),
+    ]
     path = write_claims(tmp_path / "claims.json", claims, note="synthetic data")
     read = json.loads(path.read_text(encoding="utf-8"))
-    assert read["summary"] == {"holds": 1, "fails": 1, "undecided": 1} == summary(claims)
+    assert read["summary"] == summary(claims)
+    assert read["summary"]["paper"] == {"holds": 1, "fails": 1, "undecided": 0}
+    assert read["summary"]["targets"] == {"holds": 0, "fails": 0, "undecided": 1}
+    assert [(c["kind"], c["place"]) for c in read["claims"]] == [
+        ("statement", "section 4"), ("ordering", "Table 2"), ("target", ""),
+    ]  # fmt: skip
     assert read["note"] == "synthetic data"
     assert [c["id"] for c in read["claims"]] == ["iou", "b", "c"]
     assert read["claims"][0]["paper"] == {"plain": 0.07, "robust": [0.13, 0.06]}
@@ -134,5 +145,5 @@ def test_figure_of_another_type_is_refused(tmp_path):
 
 def test_console_text_has_one_line_per_claim():
     lines = format_claims([claim(), claim(id="b", verdict="fails", interval=None)]).splitlines()
-    assert lines[2].split()[:3] == ["holds", "iou", "0.100"]
-    assert lines[3].split()[:3] == ["fails", "b", "n/a"]
+    assert lines[2].split()[:4] == ["holds", "iou", "target", "0.100"]
+    assert lines[3].split()[:4] == ["fails", "b", "target", "n/a"]

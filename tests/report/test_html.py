@@ -63,7 +63,13 @@ def images(tmp_path):
 def page(tmp_path, images):
     figure, animation = images
     report = Report("A title", introduction="Intro.\n\n- one\n- two", note="synthetic data")
-    report.section("Claims").claims([claim(), claim("b", "fails"), claim("c", "fails", note="n", statistic="s")])
+    report.section("Claims").claims(
+        [
+            claim(kind="statement", place="section 4"),
+            claim("b", "fails", kind="ordering", place="Table 2"),
+            claim("c", "fails", note="n", statistic="s"),
+        ]
+    )
     report.section("Results", "Some text.").table(["model", "IoU"], [["plain", (0.1, 0.2)]], caption="IoU.")
     report.figure(figure, caption="A figure.", alt="what it shows").text("Between.")
     report.animation(animation, caption="An animation.", alt="what moves")
@@ -118,8 +124,10 @@ def test_inputs_have_names(page):
 
 
 def test_verdicts_are_words_and_summed_up(page):
-    assert "1 ✓ holds 2 ✗ fails 0 ? undecided" in page.text
-    assert page.text.count("✗ fails") == 3
+    assert "Claims of the paper 1 ✓ holds 1 ✗ fails 0 ? undecided" in page.text
+    assert "Our targets 0 ✓ holds 1 ✗ fails 0 ? undecided" in page.text
+    assert page.text.count("✗ fails") == 4
+    assert "statement, section 4" in page.text and "ordering, Table 2" in page.text and "our target" in page.text
 
 
 def test_language_character_set_and_title_are_declared(page):
