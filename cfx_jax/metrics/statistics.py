@@ -88,7 +88,7 @@ def bootstrap_interval(
     is_share = statistic == "mean" and values.ndim == 1 and bool(np.isin(values, (0, 1)).all())
     if is_share and groups is None and strata is None:
         return wilson_interval(float(values.sum()), len(values), level=level)
-    if units.count < _fewest_units(level):
+    if units.number < _fewest_units(level):
         low, high = math.nan, math.nan
     else:
         drawn = [float(measure(values[index])) for index in units.draws(num_resamples, seed)]
@@ -250,7 +250,7 @@ class _Units(NamedTuple):
         return cls(members, _members(count, np.asarray([numbers[kind] for kind in held]), "strata"))
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         return sum(map(len, self.kinds))
 
     @property
