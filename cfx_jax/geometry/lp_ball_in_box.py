@@ -19,7 +19,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_dtype, check_positive, is_concrete
+from cfx_jax.checks import check_array, check_choice, check_dtype, check_norm, check_positive_number, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
 from cfx_jax.geometry.exact import accurate_sum, weighted_threshold
@@ -95,10 +95,10 @@ def lp_ball_in_box(
 def _check_arguments(
     center: Array, radius: float | Array, p: float, lower: float, upper: float, projection: str
 ) -> None:
+    check_array(center, name="center")
     check_dtype(center, name="center")
-    check_positive(radius, name="radius")
-    if not p >= 1:
-        raise InputError(f"p: expected a norm with p >= 1 (or inf), got {p}: for p < 1 it is no norm")
+    check_positive_number(radius, name="radius")
+    check_norm(p)
     check_choice(projection, ("exact", "ball_then_box"), name="projection")
     if projection == "ball_then_box" and p not in (2, float("inf")):
         raise InputError(f"projection: 'ball_then_box' exists for p = 2 and inf, got p = {p}: use 'exact'")
