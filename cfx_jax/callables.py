@@ -23,6 +23,18 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
     return classifier if is_pytree else Partial(classifier)
 
 
+def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
+    """The classifiers that stand in for one where its own gradients say too little, as a saturated ensemble's do.
+
+    Args:
+        classifier: any callable; those that have an attribute ``surrogates``, such as ``models.ensemble`` gives, name them.
+
+    Returns:
+        None or more classifiers of the same classes.
+    """
+    return tuple(getattr(classifier, "surrogates", ()))
+
+
 def call(function: Callable[[Any], Any], example: Any) -> Any:
     """``function(example)``: what ``parallel.map_examples`` maps where the function itself is what the examples share.
 

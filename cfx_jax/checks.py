@@ -5,13 +5,14 @@ Shapes, ranks and dtypes are checked always; values (range, NaN) only where they
 """
 
 from collections.abc import Callable, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree, call
@@ -29,7 +30,8 @@ def check_image(image: Float[AnyArray, "h w c"], *, name: str = "image") -> None
     Raises:
         InputError: naming what is wrong and how to mend it.
     """
-    if getattr(image, "ndim", None) != 3:
+    check_array(image, name=name)
+    if image.ndim != 3:
         hint = "; use jax.vmap or the batched function for several images, attributions.over_slices for a volume"
         raise InputError(
             f"{name}: expected one image (h, w, c), got shape {np.shape(image)}{hint if np.ndim(image) == 4 else ''}"
@@ -44,7 +46,8 @@ def check_volume(volume: Float[AnyArray, "s h w c"], *, name: str = "volume") ->
     Raises:
         InputError: naming what is wrong and how to mend it.
     """
-    if getattr(volume, "ndim", None) != 4 or not volume.shape[0]:
+    check_array(volume, name=name)
+    if volume.ndim != 4 or not volume.shape[0]:
         raise InputError(
             f"{name}: expected one volume (s, h, w, c) of at least one slice, got shape {np.shape(volume)}"
         )
@@ -58,7 +61,8 @@ def check_picture(picture: Float[AnyArray, "*s h w c"], *, name: str = "image") 
     Raises:
         InputError: naming what is wrong and how to mend it.
     """
-    if getattr(picture, "ndim", None) not in (3, 4):
+    check_array(picture, name=name)
+    if picture.ndim not in (3, 4):
         raise InputError(
             f"{name}: expected one image (h, w, c) or one volume (s, h, w, c), got shape {np.shape(picture)}: use jax.vmap"
             " for several"
@@ -73,12 +77,30 @@ def check_images(images: Float[AnyArray, "n h w c"], *, name: str = "images") ->
     Raises:
         InputError: naming what is wrong and how to mend it.
     """
-    if getattr(images, "ndim", None) != 4:
+    check_array(images, name=name)
+    if images.ndim != 4:
         raise InputError(f"{name}: expected a batch of images (n, h, w, c), got shape {np.shape(images)}")
     if images.shape[0] == 0:
         raise InputError(f"{name}: expected at least one image, got an empty batch of shape {images.shape}")
     check_dtype(images, name=name)
     check_unit_range(images, name=name)
+
+
+def check_array(value: object, *, name: str) -> None:
+    """Checks for an array of NumPy or JAX, rather than a list of them, a picture of another library, or a number.
+
+    Raises:
+        InputError: naming the type and how to make an array of it.
+    """
+    if all(hasattr(value, attribute) for attribute in ("ndim", "shape", "dtype")):
+        return
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        advice = "join them with np.stack" if len(value) and hasattr(value[0], "shape") else "use np.asarray"
+    elif hasattr(value, "__array_interface__"):
+        advice = "use np.asarray(image, np.float32) / 255, with [..., None] where it is grey"
+    else:
+        advice = "use np.asarray, or read it with cfx_jax.data"
+    raise InputError(f"{name}: expected an array of NumPy or JAX, got {type(value).__name__}: {advice}")
 
 
 def check_dtype(array: AnyArray, *, name: str) -> None:
@@ -103,25 +125,84 @@ def check_unit_range(array: AnyArray, *, name: str) -> None:
 
 
 def check_target(target: int | AnyArray, num_classes: int, *, name: str = "target") -> None:
-    """Checks that a class index, or each of an array of them, is one of the classes.
+    """Checks the index of one class.
 
     Args:
-        target: one index, or an array of them; may be traced, then only its dtype is checked.
+        target: an integer; may be traced, then only its dtype and shape are checked.
         num_classes: how many classes there are.
         name: what the message calls it.
 
     Raises:
-        InputError: the index is no integer or names no class.
+        InputError: the index is no integer, not one alone, or names no class.
     """
-    if not jnp.issubdtype(jnp.result_type(target), jnp.integer):
-        raise InputError(f"{name}: expected a class index (integer), got dtype {jnp.result_type(target)}")
-    if not is_concrete(target):
+    shape, _ = _shape_and_dtype(target)
+    if shape != ():
+        raise InputError(f"{name}: expected one class, 0..{num_classes - 1}, got shape {shape}: give a single integer")
+    check_classes(target, num_classes, name=name)
+
+
+def check_targets(
+    targets: Sequence[int] | AnyArray, num_classes: int, *, count: int, name: str = "targets"
+) -> Int[Array, " n"]:
+    """The indices of one class for each of several images, after a check of them.
+
+    Args:
+        targets: integers; may be traced, then only their dtype and shape are checked.
+        num_classes: how many classes there are.
+        count: how many images there are.
+        name: what the message calls them.
+
+    Returns:
+        The indices as an array.
+
+    Raises:
+        InputError: another number of them, or one that is no integer or names no class.
+    """
+    shape, _ = _shape_and_dtype(targets)
+    if shape != (count,):
+        raise InputError(
+            f"{name}: expected one class for each of the {count} images, shape ({count},), got shape {shape}"
+        )
+    check_classes(targets, num_classes, name=name)
+    return jnp.asarray(targets)
+
+
+def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, name: str) -> None:
+    """Checks indices of classes, in an array of any shape.
+
+    Args:
+        classes: integers; may be traced, then only their dtype is checked.
+        num_classes: how many classes there are.
+        name: what the message calls them.
+
+    Raises:
+        InputError: they are no integers, or one names no class.
+    """
+    _, dtype = _shape_and_dtype(classes)
+    if not np.issubdtype(dtype, np.integer):
+        came = repr(classes) if isinstance(classes, str | float | bool) else f"dtype {dtype}"
+        raise InputError(
+            f"{name}: expected a class index (integer) in 0..{num_classes - 1}, got {came}: classes are numbered in the"
+            " order of the logits"
+        )
+    if not is_concrete(classes):
         return
-    outside = np.extract((np.asarray(target) < 0) | (np.asarray(target) >= num_classes), target)
+    outside = np.extract((np.asarray(classes) < 0) | (np.asarray(classes) >= num_classes), classes)
     if outside.size:
         raise InputError(
             f"{name}: expected a class in 0..{num_classes - 1}, got {outside[0]}: the classifier has {num_classes} classes"
         )
+
+
+def _shape_and_dtype(value: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Those of an array, traced or not, or of what NumPy makes of a number, a text or a list."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return tuple(value.shape), value.dtype
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a list of lists of different lengths
+        return (), np.dtype(object)
+    return array.shape, array.dtype
 
 
 def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
@@ -134,12 +215,36 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
     Raises:
         InputError: the classifier does not return a vector of at least two logits.
     """
-    logits = _logits_of(classifier, jax.ShapeDtypeStruct(image.shape, image.dtype))
-    shape = getattr(logits, "shape", None)
-    if shape is None or len(shape) != 1 or shape[0] < 2:
+    if not callable(classifier):
+        raise InputError(
+            f"classifier: expected a function of one image -> logits (k,), got {type(classifier).__name__}"
+        )
+    return number_of_logits(_logits_of(classifier, jax.ShapeDtypeStruct(image.shape, image.dtype)))
+
+
+def number_of_logits(logits: Any) -> int:
+    """The length k of one image's logits, after a check that they are logits of at least two classes.
+
+    Args:
+        logits: what a classifier gave for one image, or only its shape and dtype; may be traced.
+
+    Raises:
+        InputError: anything but a vector of at least two floating-point numbers.
+    """
+    shape, dtype = getattr(logits, "shape", None), getattr(logits, "dtype", None)
+    if shape is None or dtype is None or len(shape) != 1 or shape[0] < 2:
+        if shape in ((), (1,)):
+            advice = "models.two_logits makes a classifier of two classes of a network with one logit"
+        else:
+            advice = "wrap a batched model with models.per_image"
         raise InputError(
             f"classifier: expected one image -> logits (k,) with k >= 2, got {shape if shape is not None else type(logits)}"
-            ": wrap a batched model with models.per_image"
+            f": {advice}"
+        )
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise InputError(
+            f"classifier: expected logits of a floating-point dtype, got {dtype}: whole numbers have no gradient; return"
+            " the values before they are rounded or compared"
         )
     return shape[0]
 
@@ -223,8 +328,22 @@ def check_count(value: int | None, *, name: str, or_none: bool = False) -> None:
     """
     if or_none and value is None:
         return
-    if not isinstance(value, int) or value < 1:
-        raise InputError(f"{name}: expected an integer of at least 1, got {value!r}")
+    check_integer(value, name=name, at_least=1)
+
+
+def check_integer(value: object, *, name: str, at_least: int) -> None:
+    """Checks that an option is an integer, of Python or NumPy, and not too small.
+
+    Args:
+        value: what was given.
+        name: what the message calls it.
+        at_least: the smallest that is valid.
+
+    Raises:
+        InputError: giving the value.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
+        raise InputError(f"{name}: expected an integer of at least {at_least}, got {value!r}")
 
 
 def check_positive(value: float | AnyArray, *, name: str) -> None:
@@ -233,5 +352,69 @@ def check_positive(value: float | AnyArray, *, name: str) -> None:
     Raises:
         InputError: giving the value.
     """
+    _check_real(value, name)
     if is_concrete(value) and not (np.isfinite(value).all() and (np.asarray(value) > 0).all()):
         raise InputError(f"{name}: expected a finite number above 0, got {value}")
+
+
+def check_positive_number(value: float | AnyArray, *, name: str) -> None:
+    """Checks for one number, finite and above zero, where its value is at hand.
+
+    Raises:
+        InputError: giving the value or the shape.
+    """
+    check_positive(value, name=name)
+    if np.shape(value) != ():
+        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}: use the batched function for several")
+
+
+def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) -> None:
+    """Checks for a finite number above zero for all of several images, or one for each.
+
+    Raises:
+        InputError: giving the value or the shape.
+    """
+    check_positive(value, name=name)
+    if np.shape(value) not in ((), (count,)):
+        raise InputError(
+            f"{name}: expected one number, or one for each of the {count} images, shape ({count},), got shape"
+            f" {np.shape(value)}"
+        )
+
+
+def check_norm(p: float, *, name: str = "p") -> None:
+    """Checks the order of an lp norm: a Python number of at least 1, or infinity.
+
+    Raises:
+        InputError: giving what came.
+    """
+    if not isinstance(p, Real) or isinstance(p, bool) or not p >= 1:
+        advice = "for p < 1 it is no norm" if isinstance(p, Real) else "give a Python number, math.inf for the maximum"
+        raise InputError(f"{name}: expected a norm with p >= 1 (or inf), got {p!r}: {advice}")
+
+
+def check_key(key: object, *, or_none: bool = False) -> None:
+    """Checks for one random key of JAX, new-style or old-style; may be traced.
+
+    Args:
+        key: what was given.
+        or_none: whether None, for no randomness, is valid too.
+
+    Raises:
+        InputError: naming how to make a key.
+    """
+    if or_none and key is None:
+        return
+    shape, dtype = getattr(key, "shape", None), getattr(key, "dtype", None)
+    new = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
+    old = dtype == jnp.uint32 and shape is not None and len(shape) == 1
+    if not (new or old):
+        came = repr(key) if shape is None else f"dtype {dtype} of shape {shape}"
+        raise InputError(f"key: expected one random key, got {came}: make it with jax.random.key(seed)")
+
+
+def _check_real(value: object, name: str) -> None:
+    """Real numbers; of other kinds NumPy has no ``isfinite``."""
+    _, dtype = _shape_and_dtype(value)
+    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        raise InputError(f"{name}: expected a finite number above 0, got {value!r}")

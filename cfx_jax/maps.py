@@ -14,7 +14,7 @@ from jax import Array, lax
 from jaxtyping import Bool, Float
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_choice, check_positive, is_concrete
+from cfx_jax.checks import check_choice, check_integer, check_positive, is_concrete
 from cfx_jax.errors import InputError
 
 _PADDING = {"reflect": "symmetric", "edge": "edge", "zero": "constant"}
@@ -152,8 +152,7 @@ def _kernel_radius(sigma: float | Float[Array, ""], radius: int | None) -> int:
         raise InputError("radius: expected a number of pixels where sigma is traced, got None: pass e.g. radius=8")
     if radius is None:
         return math.floor(4 * float(sigma) + 0.5)
-    if not isinstance(radius, int) or radius < 0:
-        raise InputError(f"radius: expected an integer of at least 0, got {radius!r}")
+    check_integer(radius, name="radius", at_least=0)
     return radius
 
 

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_choice, check_target, number_of_logits
+from cfx_jax.errors import InputError
 
 Classifier = Callable[[Float[Array, "h w c"]], Float[Array, " k"]]
 
@@ -22,10 +23,31 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
 
     Args:
         logits: one image's.
-        target: a class index; may be traced.
+        target: a class index; may be traced: one that names no class then gives NaN, and a gradient of NaN.
+
+    Raises:
+        InputError: fewer than two logits, or a target that is no class.
     """
     others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, logits)
-    return logits[target] - jax.nn.logsumexp(others)
+    return value_of_class(logits, target) - jax.nn.logsumexp(others)
+
+
+def value_of_class(values: Float[Array, " k"], target: Int[Array, ""] | int, *, name: str = "target") -> Float[Array, ""]:
+    """The entry of one class, of which JAX's own indexing would take another one where it does not exist.
+
+    Args:
+        values: one image's logits, or other values of the classes.
+        target: a class index; may be traced: one that names no class then gives NaN, and a gradient of NaN.
+        name: what a message calls it.
+
+    Raises:
+        InputError: fewer than two values, or a target that is no class.
+    """
+    count = number_of_logits(values)
+    check_target(target, count, name=name)
+    # A factor, so that the derivative is NaN too.
+    exists = jnp.where((jnp.asarray(target) >= 0) & (jnp.asarray(target) < count), 1, jnp.nan)
+    return values[target] * exists.astype(values.dtype)
 
 
 def decision(logits: Float[Array, "*b k"]) -> Int[Array, "*b"]:
@@ -36,7 +58,15 @@ def decision(logits: Float[Array, "*b k"]) -> Int[Array, "*b"]:
 
     Returns:
         A class index for each; of equal logits of three and more classes the first.
+
+    Raises:
+        InputError: fewer than two logits, between which there is nothing to decide.
     """
+    if not jnp.ndim(logits) or logits.shape[-1] < 2:
+        raise InputError(
+            f"logits: expected two and more classes to decide between, got shape {jnp.shape(logits)}: models.two_logits"
+            " makes a classifier of two classes of a network with one logit"
+        )
     if logits.shape[-1] == 2:
         return (logits[..., 1] >= logits[..., 0]).astype(jnp.int32)
     return logits.argmax(axis=-1).astype(jnp.int32)
@@ -53,7 +83,7 @@ def class_score(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: the class; may be traced.
+        target: the class; may be traced, and one that the classifier has not then gives NaN.
         of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own, which says nothing of
             the others; ``"probability"``, in [0, 1], whose gradient vanishes where it saturates; ``"log_probability"``.
 
@@ -61,7 +91,8 @@ def class_score(
         A function of one image.
 
     Raises:
-        InputError: ``of`` is none of these.
+        InputError: ``of`` is none of these; of the score, when it is called: a target that is no class, or a classifier of
+            one logit (``models.two_logits`` makes one of two).
     """
     check_choice(of, tuple(_SCORES), name="of")
     return lambda image: _SCORES[of](classifier(image), target)
@@ -69,8 +100,8 @@ def class_score(
 
 _SCORES: dict[str, Callable[[Array, Any], Array]] = {
     "log_odds": log_odds,
-    "logit": lambda logits, target: logits[target],
-    "probability": lambda logits, target: jax.nn.softmax(logits)[target],
+    "logit": value_of_class,
+    "probability": lambda logits, target: value_of_class(jax.nn.softmax(logits), target),
     "log_probability": lambda logits, target: -jax.nn.softplus(-log_odds(logits, target)),
 }
 
@@ -84,10 +115,10 @@ def negative_log_probability(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: a class index; may be traced.
+        target: a class index; may be traced, and one that the classifier has not then gives NaN.
 
     Returns:
-        A function of one image, at least 0.
+        A function of one image, at least 0; it raises ``InputError`` as ``log_odds``.
     """
     return lambda image: jax.nn.softplus(-log_odds(classifier(image), target))
 
@@ -102,15 +133,15 @@ def negative_margin(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        label: the class to move away from; may be traced.
+        label: the class to move away from; may be traced, and one that the classifier has not then gives NaN.
 
     Returns:
-        A function of one image.
+        A function of one image; it raises ``InputError`` as ``log_odds``.
     """
 
     def margin(image: Float[Array, "h w c"]) -> Float[Array, ""]:
         logits = classifier(image)
         others = jnp.where(jnp.arange(logits.shape[0]) == label, -jnp.inf, logits)
-        return logits[label] - others.max()
+        return value_of_class(logits, label, name="label") - others.max()
 
     return margin

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError, import_extra
 
 AXIS = "data"
@@ -109,9 +110,8 @@ class Batches:
         self._examples = jax.tree.map(lambda leaf: leaf if _is_key(leaf) else np.asarray(leaf), examples)
         self._count = num_examples(examples)
         self._mesh = mesh
+        check_count(batch_size, name="batch_size", or_none=True)
         size = self._count if batch_size is None else batch_size
-        if size < 1:
-            raise InputError(f"batch_size: expected at least 1, got {batch_size}")
         self._size = -(-min(size, self._count) // mesh.size) * mesh.size
 
     def __len__(self) -> int:

@@ -82,11 +82,11 @@ def test_weights_may_be_traced_or_mapped_over():
 
 def test_what_gives_no_vector_of_logits_is_explained():
     for classifier, found in (
-        (Network(), r"\(4, 3\)"),  # of a batch
-        (lambda image: image.sum(), r"\(\)"),
-        (lambda image: (image, image), "<class 'tuple'>"),
-        (per_image(Network(classes=1)), r"\(1,\)"),
+        (Network(), r"\(4, 3\): wrap a batched model with models.per_image"),
+        (lambda image: image.sum(), r"\(\): models.two_logits"),
+        (lambda image: (image, image), "<class 'tuple'>: wrap"),
+        (per_image(Network(classes=1)), r"\(1,\): models.two_logits makes"),
     ):
         image = IMAGE[0] if isinstance(classifier, Network) else IMAGE
-        with pytest.raises(InputError, match=rf"expected one image -> logits \(k,\) with k >= 2, got {found}: wrap"):
+        with pytest.raises(InputError, match=rf"expected one image -> logits \(k,\) with k >= 2, got {found}"):
             num_classes(classifier, image)

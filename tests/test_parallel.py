@@ -151,7 +151,7 @@ def test_the_last_batch_is_padded_with_its_last_example():
 
 @pytest.mark.parametrize("batch_size", [0, -3])
 def test_batch_sizes_below_one_are_refused(batch_size):
-    with pytest.raises(InputError, match=f"batch_size: expected at least 1, got {batch_size}"):
+    with pytest.raises(InputError, match=f"batch_size: expected an integer of at least 1, got {batch_size}"):
         parallel.map_examples(jnp.multiply, 2.0, np.arange(5.0), batch_size=batch_size)
 
 

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import call
-from cfx_jax.checks import check_images, check_target
+from cfx_jax.checks import check_images, check_classes
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models import build
@@ -131,7 +131,7 @@ def make_evaluate(
     """
     images, labels = validation["image"], np.asarray(validation["label"])
     check_images(jnp.asarray(images), name="validation images")
-    check_target(jnp.asarray(labels), config.num_classes, name="validation labels")
+    check_classes(jnp.asarray(labels), config.num_classes, name="validation labels")
     graphdef = graph_of(choose_model(config, model))
 
     def evaluate(state: State) -> dict[str, float]:

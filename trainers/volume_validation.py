@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Int
 
-from cfx_jax.checks import check_images, check_target
+from cfx_jax.checks import check_images, check_classes
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models.half_brain import HalfBrainLogits
@@ -62,7 +62,7 @@ def _check(config: Config, validation: Mapping[str, np.ndarray]) -> dict[str, np
     if images.ndim != 5:
         raise InputError(f"validation volumes: expected volumes (n, s, h, w, c), got shape {images.shape}")
     check_images(images.reshape(-1, *images.shape[2:]), name="validation volumes")
-    check_target(np.asarray(validation["label"]), number_of_classes(config), name="validation labels")
+    check_classes(np.asarray(validation["label"]), number_of_classes(config), name="validation labels")
     if not config.saliency:
         return {"image": images}
     if "saliency" not in validation:

@@ -13,7 +13,7 @@ from jaxtyping import Float, PRNGKeyArray
 from cfx_jax.attributions.placement import AugmentationRanges, draw_placement, inside, inverse, moved
 from cfx_jax.attributions.smooth_grad import Attribution
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_count, check_image
+from cfx_jax.checks import check_count, check_image, check_integer, check_key
 from cfx_jax.errors import InputError
 
 
@@ -48,8 +48,8 @@ def augment_average(
         InputError: no valid image, ``num`` below 0, ``samples_per_batch`` below 1, or an explanation of another size.
     """
     check_image(image)
-    if not isinstance(num, int) or num < 0:
-        raise InputError(f"num: expected an integer of at least 0, got {num!r}")
+    check_key(key)
+    check_integer(num, name="num", at_least=0)
     check_count(samples_per_batch, name="samples_per_batch", or_none=True)
     original = explain(image)
     shape = getattr(original, "shape", ())

@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from cfx_jax.checks import check_image, check_target, num_classes
 from cfx_jax.errors import InputError
 from cfx_jax.maps import upsample
+from cfx_jax.objectives import value_of_class
 
 Features = Callable[[Float[Array, "h w c"]], Float[Array, "fh fw f"]]
 Head = Callable[[Float[Array, "fh fw f"]], Float[Array, " k"]]
@@ -87,4 +88,4 @@ def check_parts(features: Features, head: Head, image: Float[Array, "h w c"], ta
 
 
 def _slopes(head: Head, maps: Float[Array, "fh fw f"], target: int | Int[Array, ""]) -> Float[Array, "fh fw f"]:
-    return jax.grad(lambda each: head(each)[target])(maps)
+    return jax.grad(lambda each: value_of_class(head(each), target))(maps)

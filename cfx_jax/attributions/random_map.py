@@ -4,7 +4,7 @@ import jax
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_picture
+from cfx_jax.checks import check_key, check_picture
 
 
 def random_map(key: PRNGKeyArray, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:
@@ -21,5 +21,6 @@ def random_map(key: PRNGKeyArray, image: Float[Array, "*s h w c"]) -> Float[Arra
         InputError: no valid image or volume.
     """
     check_picture(image)
+    check_key(key)
     # Drawn flat: the same numbers, compiled in half the time.
     return jax.random.uniform(key, (image.size,), image.dtype).reshape(image.shape)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from cfx_jax.attributions.grad_cam import Features, Head, check_parts, class_activation_map
 from cfx_jax.checks import check_count
 from cfx_jax.maps import min_max, upsample
+from cfx_jax.objectives import value_of_class
 
 
 def score_cam(
@@ -43,7 +44,7 @@ def score_cam(
 
     def logit(channel: Float[Array, "fh fw"]) -> Float[Array, ""]:
         let_through = min_max(upsample(channel, image.shape[:2]))[..., None]
-        return head(features(let_through * image))[target]
+        return value_of_class(head(features(let_through * image)), target)
 
     num_channels = maps.shape[-1]
     size = min(channels_per_batch or num_channels, num_channels)

@@ -7,7 +7,7 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_count, check_picture, check_positive
+from cfx_jax.checks import check_count, check_key, check_picture, check_positive_number
 
 Attribution = Callable[[Float[Array, "*s h w c"]], Float[Array, "*map"]]
 
@@ -43,9 +43,10 @@ def smooth_grad(
         InputError: no valid image or volume, ``num_samples`` or ``samples_per_batch`` below 1, sigma not above 0.
     """
     check_picture(image)
+    check_key(key)
     check_count(num_samples, name="num_samples")
     check_count(samples_per_batch, name="samples_per_batch", or_none=True)
-    check_positive(sigma, name="sigma")
+    check_positive_number(sigma, name="sigma")
 
     def sample(index: Array) -> Float[Array, "*map"]:
         # Drawn flat: the same numbers, compiled in half the time.

@@ -24,7 +24,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree, call
-from cfx_jax.checks import check_classifier, check_picture, check_target, num_classes
+from cfx_jax.checks import check_classifier, check_picture, check_target, check_targets, num_classes
 from cfx_jax.counterfactuals.coding import check_pictures, coding
 from cfx_jax.counterfactuals.cycle import Coder
 from cfx_jax.counterfactuals.latent_problem import LatentExample, LatentProblem
@@ -135,7 +135,7 @@ def latent_counterfactual_batch(
     """
     check_pictures(images, name="images")
     problem = LatentProblem(penalty, num_steps, step_size, proximal)
-    targets = check_targets(targets, classifier, images)
+    targets = check_targets(targets, num_classes(classifier, images[0]), count=len(images))
     explained = checked_parts(coder, classifier, jnp.asarray(images[:1]), slices_per_batch=slices_per_batch)
     latents = map_examples(call, explained.encode, images, batch_size=batch_size, mesh=mesh)
     fields: Any = (images, latents, targets)
@@ -160,26 +160,6 @@ def checked_parts(
     parts = coding(coder, images[0], slices_per_batch=slices_per_batch)
     check_classifier(classifier, images)
     return Explained(parts.encode, parts.decode, as_pytree(classifier))
-
-
-def check_targets(
-    targets: Int[AnyArray, " n"], classifier: Classifier, images: Float[AnyArray, "n *s h w c"]
-) -> Int[Array, " n"]:
-    """The classes as an array, after a check that there is one for each image and that the classifier has them.
-
-    Args:
-        targets: class indices.
-        classifier: one image or volume -> logits ``(k,)``.
-        images: those that the classes are for.
-
-    Raises:
-        InputError: another number of them, or one that is no class.
-    """
-    found = jnp.asarray(targets)
-    if found.shape != (len(images),):
-        raise InputError(f"targets: expected one class for each of the {len(images)} images, got shape {found.shape}")
-    check_target(found, num_classes(classifier, images[0]), name="targets")
-    return found
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_choice, check_picture, check_target, num_classes
+from cfx_jax.checks import check_choice, check_picture, check_target, check_targets, num_classes
 from cfx_jax.counterfactuals.coding import check_pictures
 from cfx_jax.counterfactuals.cycle import Coder
-from cfx_jax.counterfactuals.latent import check_targets, checked_parts
+from cfx_jax.counterfactuals.latent import checked_parts
 from cfx_jax.counterfactuals.latent_shift_search import SEARCHES, Shifted
 from cfx_jax.counterfactuals.xgem_problem import Explained
 from cfx_jax.objectives import Classifier, class_score
@@ -145,7 +145,7 @@ def latent_shift_batch(
     """
     check_pictures(images, name="images")
     check_choice(search, tuple(SEARCHES), name="search")
-    found: Any = check_targets(targets, classifier, images)
+    found: Any = check_targets(targets, num_classes(classifier, images[0]), count=len(images))
     explained = checked_parts(coder, classifier, jnp.asarray(images[:1]), slices_per_batch=slices_per_batch)
     options: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh, "progress": progress}
     return map_examples(_Shifting(search), explained, (images, found), **options)

@@ -18,7 +18,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_classifier, check_count, check_image, num_classes
+from cfx_jax.checks import check_classifier, check_count, check_image, check_integer, num_classes
 from cfx_jax.counterfactuals.similar_adversarial import check_generated
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, log_odds
@@ -163,8 +163,7 @@ def check_num_bins(num_bins: int) -> None:
     Raises:
         InputError: giving the number.
     """
-    if not isinstance(num_bins, int) or num_bins < 2:
-        raise InputError(f"num_bins: expected an integer of at least 2, got {num_bins!r}")
+    check_integer(num_bins, name="num_bins", at_least=2)
 
 
 def check_two_classes(classifier: Classifier, image: Float[AnyArray, "h w c"]) -> None:

@@ -15,19 +15,24 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import (
+    check_array,
     check_choice,
     check_classifier,
     check_image,
     check_images,
-    check_positive,
+    check_key,
+    check_norm,
+    check_num_steps,
+    check_number_or_one_each,
+    check_positive_number,
     check_target,
+    check_targets,
 )
 from cfx_jax.checks import num_classes as count_classes
 from cfx_jax.errors import InputError
@@ -77,6 +82,8 @@ class VCEProblem:
     mask_after_oracle: bool = False
 
     def __post_init__(self) -> None:
+        check_norm(self.p)
+        check_num_steps(self.num_steps)
         check_choice(self.method, ("auto", "apgd", "afw"), name="method")
         if self.method == "apgd" and self.p not in _APGD_NORMS:
             raise InputError(f"method: 'apgd' needs p in 1, 2, inf, got p = {self.p}: use 'afw'")
@@ -131,7 +138,8 @@ def vce(
     Args:
         classifier: one image -> logits ``(k,)``, normalisation inside.
         image: values in [0, 1].
-        target: the class whose probability is to rise; may be traced.
+        target: the class whose probability is to rise; may be traced, and one that the classifier has not then gives NaN
+            throughout, as does an image whose logits are NaN.
         p: norm of the change, at least 1 or inf; a Python number. The paper uses 1.5, 2 and 4.
         radius: largest norm of the change, above 0. For 224 x 224 x 3 the paper uses 30, 6 and 0.2.
         mask: True where the image may change.
@@ -149,7 +157,8 @@ def vce(
             probabilities, NaN or another shape.
     """
     check_image(image)
-    check_positive(radius, name="radius")
+    check_positive_number(radius, name="radius")
+    check_key(key, or_none=True)
     check_target(target, count_classes(classifier, image))
     check_classifier(classifier, jnp.asarray(image)[None])
     problem = VCEProblem(p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle)
@@ -193,10 +202,10 @@ def vce_batch(
         InputError: as ``vce``; and a classifier that returns NaN or probabilities on the first images.
     """
     check_images(images)
-    check_positive(radius, name="radius")
-    targets = jnp.asarray(targets)
-    _check_lengths(len(images), targets=targets, masks=masks)
-    check_target(targets, count_classes(classifier, images[0]), name="targets")
+    check_number_or_one_each(radius, len(images), name="radius")
+    check_key(key, or_none=True)
+    _check_masks(masks, len(images))
+    targets = check_targets(targets, count_classes(classifier, images[0]), count=len(images))
     check_classifier(classifier, images[:4])
     problem = VCEProblem(p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle)
     radii = jnp.broadcast_to(jnp.asarray(radius, images.dtype), (len(images),))
@@ -213,14 +222,18 @@ def _answer(classifier: Classifier, example: VCEExample, result: Result) -> Coun
     improved = result.value < initial
     image = jnp.where(improved, result.solution, example.image)
     value = jnp.where(improved, result.value, initial)
-    return Counterfactual(image, jnp.exp(-value), jnp.exp(-initial), jnp.exp(-result.trace))
+    found = Counterfactual(image, jnp.exp(-value), jnp.exp(-initial), jnp.exp(-result.trace))
+    # What has no probability has no counterfactual: neither the image itself nor a trace of zeros is one.
+    return jax.tree.map(lambda leaf: jnp.where(jnp.isnan(initial), jnp.nan, leaf), found)
 
 
 def _as_channels(mask: Bool[Array, "*shape"]) -> Bool[Array, "h w c"]:
     return mask[..., None] if mask.ndim == 2 else mask
 
 
-def _check_lengths(expected: int, **arrays: AnyArray | None) -> None:
-    for name, array in arrays.items():
-        if array is not None and (np.ndim(array) == 0 or len(array) != expected):
-            raise InputError(f"{name}: expected one for each of the {expected} images, got shape {np.shape(array)}")
+def _check_masks(masks: AnyArray | None, count: int) -> None:
+    if masks is None:
+        return
+    check_array(masks, name="masks")
+    if masks.shape[:1] != (count,):
+        raise InputError(f"masks: expected one for each of the {count} images, got shape {masks.shape}")

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.checks import check_classifier, check_target
+from cfx_jax.checks import check_classes, check_classifier
 from cfx_jax.diagnosis.finding import Case, Finding, caught, indices, share
 
 _NOISE_SEED = 181003292
@@ -22,7 +22,7 @@ def of_logits(case: Case) -> Iterator[Finding]:
     name = "logits" if infinite.any() else "probabilities"
     unusable = caught(name, check_classifier, case.classifier, case.images, images=indices(infinite))
     if case.targets is not None:
-        unusable += caught("no_class", partial(check_target, name="targets"), case.targets, logits.shape[1])
+        unusable += caught("no_class", partial(check_classes, name="targets"), case.targets, logits.shape[1])
     yield from unusable
     if unusable:
         return

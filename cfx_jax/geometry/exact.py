@@ -1,8 +1,10 @@
 """Sums and thresholds of long float32 vectors that stay exact enough for 1e-6 feasibility."""
 
+import math
+
 import jax.numpy as jnp
 from jax import Array, lax
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 _FAN_IN = 32
 
@@ -19,12 +21,67 @@ def accurate_sum(values: Float[Array, "*shape"]) -> Float[Array, ""]:
     return flat.sum()
 
 
+def magnitude_bits(values: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
+    """The bit patterns of ``|values|`` as integers, which are ordered as the magnitudes are.
+
+    Arithmetic and comparisons of XLA take subnormal numbers (below 1.2e-38 in float32) as 0 on a CPU; their bits do not.
+    """
+    kind = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
+    return lax.bitcast_convert_type(values, kind) & jnp.iinfo(kind).max
+
+
+def log_magnitude(bits: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The natural logarithm of the magnitudes with these bits, subnormal ones included; -inf for 0."""
+    kind = _float_of(bits)
+    info = jnp.finfo(kind)
+    smallest = (info.minexp - info.nmant) * math.log(2)
+    logarithm = jnp.log(lax.bitcast_convert_type(bits, kind))
+    return jnp.where(bits < 2**info.nmant, jnp.log(bits.astype(kind)) + smallest, logarithm)
+
+
+def rescaled(values: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Int[Array, ""]]:
+    """Values divided by the power of two that brings their largest magnitude into [1, 2), and its exponent.
+
+    Powers of two change no digit, so what is computed from the values has the accuracy that it has near 1: reciprocals do
+    not underflow, squares do not overflow, and subnormal numbers count.
+
+    Returns:
+        The values and the exponent e, with ``values = scaled * 2^e``; zeros stay zeros, with an arbitrary exponent.
+    """
+    info = jnp.finfo(values.dtype)
+    bits = magnitude_bits(values)
+    subnormal = bits < 2**info.nmant
+    # A subnormal number is its bits, a whole number, times the smallest one.
+    whole = jnp.where(subnormal, bits.astype(values.dtype) * jnp.where(jnp.signbit(values), -1, 1), values)
+    power = jnp.where(subnormal, info.minexp - info.nmant, 0)
+    largest = bits.max()
+    field = magnitude_bits(jnp.where(largest < 2**info.nmant, largest.astype(values.dtype), _as_float(largest)))
+    exponent = (field >> info.nmant) - (info.maxexp - 1) + jnp.where(largest < 2**info.nmant, info.minexp - info.nmant, 0)
+    return times_power_of_two(whole, power - exponent), exponent
+
+
+def times_power_of_two(values: Float[Array, "*shape"], exponent: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """``values * 2^exponent``, for exponents of which 2^exponent itself may be outside of the dtype's range."""
+    info = jnp.finfo(values.dtype)
+    for _ in range(3):
+        part = jnp.clip(exponent, info.minexp, info.maxexp - 1)
+        values = values * _as_float((part + info.maxexp - 1).astype(magnitude_bits(values).dtype) << info.nmant)
+        exponent = exponent - part
+    return values
+
+
+def _float_of(bits: Int[Array, "*shape"]) -> jnp.dtype:
+    return jnp.dtype(jnp.float64 if bits.dtype == jnp.int64 else jnp.float32)
+
+
+def _as_float(bits: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
+    return lax.bitcast_convert_type(bits, _float_of(bits))
+
+
 def weighted_threshold(
     values: Float[Array, "*shape"], weights: Float[Array, "*shape"], budget: Float[Array, ""]
 ) -> Float[Array, ""]:
     """The smallest threshold with at most ``budget`` of weight strictly above it, found without sorting.
-
-    Non-negative floats are ordered as their bit patterns are, so 31 bisection steps on the bits find it exactly.
 
     Args:
         values: non-negative float32 or float64 numbers.
@@ -35,8 +92,18 @@ def weighted_threshold(
         ``min {t >= 0 : sum(weights[values > t]) <= budget}``, which is 0 or one of the values. With unit weights
         and budget ``d - 1 - j`` it is the order statistic of ascending index ``j``.
     """
-    bits_type = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
-    bits = lax.bitcast_convert_type(values + 0.0, bits_type)
+    return _as_float(threshold_of_bits(magnitude_bits(values), weights, budget))
+
+
+def threshold_of_bits(
+    bits: Int[Array, "*shape"], weights: Float[Array, "*shape"], budget: Float[Array, ""]
+) -> Int[Array, ""]:
+    """``weighted_threshold`` of the values with these bits, as bits: 31 bisection steps find it exactly.
+
+    Args:
+        bits: from ``magnitude_bits``.
+        weights, budget: as in ``weighted_threshold``.
+    """
 
     def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = bracket
@@ -44,10 +111,8 @@ def weighted_threshold(
         fits = accurate_sum(jnp.where(bits > middle, weights, 0)) <= budget
         return jnp.where(fits, low, middle + 1), jnp.where(fits, middle, high)
 
-    start = (jnp.zeros((), bits_type), bits.max())
     num_halvings = 8 * bits.dtype.itemsize - 1
-    threshold, _ = lax.fori_loop(0, num_halvings, halve, start)
-    return lax.bitcast_convert_type(threshold, values.dtype)
+    return lax.fori_loop(0, num_halvings, halve, (jnp.zeros((), bits.dtype), bits.max()))[0]
 
 
 def order_statistic(values: Float[Array, "*shape"], index: Array) -> Float[Array, ""]:

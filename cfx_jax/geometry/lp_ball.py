@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.geometry.exact import accurate_sum
+from cfx_jax.geometry.exact import accurate_sum, magnitude_bits, rescaled, times_power_of_two
 
 
 def lp_norm(delta: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
@@ -21,17 +21,24 @@ def lp_norm(delta: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
         delta: any shape.
         p: at least 1, or infinity.
     """
-    largest = jnp.abs(delta).max()
     if math.isinf(p):
-        return largest
-    scale = jnp.where(largest > 0, largest, 1)
-    return largest * accurate_sum((jnp.abs(delta) / scale) ** p) ** (1 / p)
+        return jnp.abs(delta).max()
+    scaled, exponent = rescaled(delta)
+    return times_power_of_two(_norm_near_1(scaled, p), exponent)
+
+
+def _norm_near_1(scaled: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
+    """The lp norm of entries of which the largest is in [1, 2), or of zeros."""
+    largest = jnp.abs(scaled).max()
+    return largest * accurate_sum((jnp.abs(scaled) / jnp.maximum(largest, 1)) ** p) ** (1 / p)
 
 
 def project_l2(delta: Float[Array, "*shape"], radius: Float[Array, ""]) -> Float[Array, "*shape"]:
     """The nearest point of the l2 ball around 0: the vector itself inside, else shortened to the radius."""
-    norm = lp_norm(delta, 2)
-    return delta * jnp.where(norm > radius, radius / jnp.where(norm > 0, norm, 1), 1)
+    scaled, exponent = rescaled(delta)
+    norm = _norm_near_1(scaled, 2)
+    shortened = scaled * (radius / jnp.maximum(norm, 1))
+    return jnp.where(times_power_of_two(norm, exponent) > radius, shortened, delta)
 
 
 def project_linf(delta: Float[Array, "*shape"], radius: Float[Array, ""]) -> Float[Array, "*shape"]:
@@ -42,12 +49,13 @@ def project_linf(delta: Float[Array, "*shape"], radius: Float[Array, ""]) -> Flo
 def unit_direction(gradient: Float[Array, "*shape"], p: float) -> Float[Array, "*shape"]:
     """The steepest ascent direction of unit lp norm, for p = 2 (the normalised gradient) or infinity (its sign).
 
-    The gradient's scale does not matter: 1e-30 gives the same direction as 1. A zero gradient gives a zero direction.
+    The gradient's scale does not matter: 1e-44 and 1e38 give the same direction as 1. A zero gradient gives a zero
+    direction.
     """
     if math.isinf(p):
-        return jnp.sign(gradient)
-    norm = lp_norm(gradient, 2)
-    return gradient / jnp.where(norm > 0, norm, 1)
+        return jnp.where(magnitude_bits(gradient) > 0, jnp.where(jnp.signbit(gradient), -1, 1), 0).astype(gradient.dtype)
+    scaled, _ = rescaled(gradient)
+    return scaled / jnp.maximum(_norm_near_1(scaled, 2), 1)
 
 
 def sample_sphere(key: PRNGKeyArray, shape: tuple[int, ...], p: float, dtype: jnp.dtype) -> Float[Array, "*shape"]:

@@ -7,25 +7,28 @@ moves, and none outside the mask. Three problems over ``{||delta||_p <= radius, 
   optimality conditions ``|delta_i| = min(h_i, s |w_i|^{1/(p-1)})`` with one number ``s``. The published routine sorts
   breakpoints and cancels in float32 (values of the objective near 0 for small gradients at p = 1.5, norms 1 % above
   the radius at p = 4); here a fixed point over the set of saturated pixels rises to ``s`` from below, in logarithms,
-  without a sort and whatever the gradient's scale;
+  without a sort and whatever the gradient's scale; where the rise is slow, as it is for p near 1, a bisection over the
+  set takes over;
 - the l2 projection, the same form with exponent 1 and ``s <= 1``;
 - the l1 projection, ``|delta_i| = clip(|y_i| - level, 0, h_i)``, by a safeguarded Newton search for ``level``.
 """
 
 import math
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jaxtyping import Bool, Float, PRNGKeyArray
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_choice, check_dtype, check_positive, is_concrete
+from cfx_jax.checks import check_array, check_choice, check_dtype, check_norm, check_positive_number, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
-from cfx_jax.geometry.exact import accurate_sum, weighted_threshold
+from cfx_jax.geometry.exact import accurate_sum, log_magnitude, magnitude_bits, threshold_of_bits
 from cfx_jax.geometry.lp_ball import lp_norm, project_l2, project_linf, sample_gaussian, sample_sphere
 
-_MAX_ROUNDS = 64
+_MAX_RISES = 12
+_MAX_ROUNDS = 128
 _Bracket = tuple[Array, Array, Array, Array, Array]
 
 
@@ -53,8 +56,10 @@ def lp_ball_in_box(
             nearest.
 
     Returns:
-        The set. ``project`` exists for p in {1, 2, inf}. ``linear_minimiser`` exists for every p, obeys the mask before
-        it solves, does not depend on the gradient's scale, and is feasible to float32 rounding. ``sample`` draws as
+        The set. ``project`` exists for p in {1, 2, inf}; an entry of NaN stays at the centre. ``linear_minimiser`` exists
+        for every p, obeys the mask before it solves, does not depend on the gradient's scale (from the smallest subnormal
+        number to the largest), and is feasible to float32 rounding; a gradient that has NaN or infinity where the mask
+        allows a change tells no direction and gives the centre. ``sample`` draws as
         the norm's own attack starts: a point on the sphere (2, inf), the projection of a Gaussian (1), or the oracle's
         answer to a Gaussian (other p), then clipped.
 
@@ -64,24 +69,28 @@ def lp_ball_in_box(
     """
     _check_arguments(center, radius, p, lower, upper, projection)
     allowed = _broadcast_mask(mask, center)
-    radius = jnp.asarray(radius, center.dtype)
+    info = jnp.finfo(center.dtype)
+    # So that neither the radius nor its reciprocal is subnormal; no image in a box can tell the difference.
+    radius = jnp.clip(jnp.asarray(radius, center.dtype), info.tiny, float(info.max) / 8)
 
-    def headroom(direction: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        room = jnp.where(direction > 0, upper - center, jnp.where(direction < 0, center - lower, 0))
-        return jnp.where(allowed, room, 0)
+    def headroom(rising: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return jnp.where(allowed, jnp.where(rising, upper - center, center - lower), 0)
 
     def finish(delta: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         return jnp.where(allowed, jnp.clip(center + delta, lower, upper), center)
 
     def project(point: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        delta = jnp.where(allowed, point - center, 0)
+        delta = jnp.nan_to_num(jnp.where(allowed, point - center, 0))
         if projection == "ball_then_box":
             return finish(project_l2(delta, radius) if p == 2 else project_linf(delta, radius))
-        return finish(jnp.sign(delta) * _project_magnitudes(jnp.abs(delta), headroom(delta), radius, p))
+        return finish(jnp.sign(delta) * _project_magnitudes(jnp.abs(delta), headroom(delta > 0), radius, p))
 
     def linear_minimiser(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        weights = jnp.where(allowed, jnp.abs(gradient), 0)
-        return finish(-jnp.sign(gradient) * _largest_product(weights, headroom(-gradient), radius, p))
+        usable = (jnp.isfinite(gradient) | ~allowed).all()
+        weights = jnp.where(usable & allowed, magnitude_bits(gradient), 0)
+        rising = jnp.signbit(gradient)
+        size = _largest_product(weights, headroom(rising), radius, p)
+        return finish(jnp.where(rising, size, -size))
 
     def sample(key: PRNGKeyArray) -> Float[Array, "*shape"]:
         if p == 2 or math.isinf(p):
@@ -95,10 +104,10 @@ def lp_ball_in_box(
 def _check_arguments(
     center: Array, radius: float | Array, p: float, lower: float, upper: float, projection: str
 ) -> None:
+    check_array(center, name="center")
     check_dtype(center, name="center")
-    check_positive(radius, name="radius")
-    if not p >= 1:
-        raise InputError(f"p: expected a norm with p >= 1 (or inf), got {p}: for p < 1 it is no norm")
+    check_positive_number(radius, name="radius")
+    check_norm(p)
     check_choice(projection, ("exact", "ball_then_box"), name="projection")
     if projection == "ball_then_box" and p not in (2, float("inf")):
         raise InputError(f"projection: 'ball_then_box' exists for p = 2 and inf, got p = {p}: use 'exact'")
@@ -131,7 +140,7 @@ def _project_magnitudes(
         return jnp.minimum(jnp.minimum(size, room), radius)
     if p == 2:
         clipped = jnp.minimum(size, room)
-        shortened = _saturating_profile(jnp.log(size), room, radius, 2)
+        shortened = _saturating_profile(log_magnitude(magnitude_bits(size)), room, radius, 2)
         return jnp.where(lp_norm(clipped, 2) <= radius, clipped, shortened)
     if p == 1:
         return _shrink_to(jnp.minimum(room, radius), size, radius)
@@ -142,24 +151,25 @@ def _project_magnitudes(
 
 
 def _largest_product(
-    weights: Float[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""], p: float
+    weights: Int[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""], p: float
 ) -> Float[Array, "*shape"]:
-    """The magnitudes t, between 0 and ``room`` with lp norm at most ``radius``, that maximise ``<weights, t>``."""
+    """The magnitudes t, between 0 and ``room`` with lp norm at most ``radius``, that maximise ``<w, t>``; ``weights`` are
+    the bits of w, from ``magnitude_bits``."""
     room = jnp.where(weights > 0, room, 0)
     if math.isinf(p):
         return jnp.minimum(room, radius)
     if p == 1:
         return _knapsack(weights, jnp.minimum(room, radius), radius)
-    largest = weights.max()
-    logarithm = jnp.log(weights / jnp.where(largest > 0, largest, 1)) / (p - 1)
-    return _saturating_profile(logarithm, room, radius, p)
+    logarithm = log_magnitude(weights)
+    largest = logarithm.max()
+    return _saturating_profile((logarithm - jnp.where(jnp.isfinite(largest), largest, 0)) / (p - 1), room, radius, p)
 
 
 def _knapsack(
-    weights: Float[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""]
+    weights: Int[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
     """p = 1: fill the pixels of largest weight; those of equal weight at the border share what is left."""
-    border = weighted_threshold(weights, room, radius)
+    border = threshold_of_bits(weights, room, radius)
     filled = jnp.where(weights > border, room, 0)
     at_border = jnp.where(weights == border, room, 0)
     share = (radius - accurate_sum(filled)) / jnp.maximum(accurate_sum(at_border), jnp.finfo(room.dtype).tiny)
@@ -172,40 +182,67 @@ def _saturating_profile(
     """``min(room, s * exp(log_profile))`` with the ``s`` that brings its lp norm to ``radius`` (or all of ``room``).
 
     Works in units of the radius and in logarithms. Given the saturated set S, the rest must carry
-    ``s^p sum exp(p log_profile) = 1 - sum_S room^p``; a larger ``s`` saturates more pixels, so ``s`` rises to the
-    solution and the iteration ends when no pixel joins S.
+    ``s^p sum exp(p log_profile) = 1 - sum_S room^p``. That ``s`` is at most the solution's as long as S is part of the
+    solution's set, and every pixel that it saturates joins S, until none does.
     """
     room = jnp.minimum(room / radius, 1)
     log_profile = jnp.where(room > 0, log_profile, -jnp.inf)
-    budget = room**p
-    log_break = jnp.log(room) - log_profile
+    moves = log_profile > -jnp.inf
+    budget = jnp.where(moves, room**p, 0)
+    log_break = jnp.where(moves, jnp.log(room) - log_profile, jnp.inf)
 
-    def scale_given(saturated: Bool[Array, "*shape"]) -> Float[Array, ""]:
+    def rest(saturated: Bool[Array, "*shape"]) -> tuple[Array, Array]:
+        """A level of the profile and the logarithm of the share of the radius that a pixel of this level gets; for p near
+        1 levels are so large that only differences of them are exact."""
         free = jnp.where(saturated, -jnp.inf, log_profile)
         top = jnp.where(jnp.isfinite(free.max()), free.max(), 0)
-        carried = jnp.log(accurate_sum(jnp.exp(p * (free - top))))
+        carried = accurate_sum(jnp.exp(p * (free - top)))
         left = jnp.maximum(1 - accurate_sum(jnp.where(saturated, budget, 0)), 0)
-        return (jnp.log(left) - carried) / p - top
+        return top, (jnp.log(left) - jnp.log(carried)) / p
 
-    def saturation(log_scale: Float[Array, ""]) -> Bool[Array, "*shape"]:
-        return (log_profile > -jnp.inf) & (log_break <= log_scale)
+    def wanted(saturated: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
+        top, log_share = rest(saturated)
+        return jnp.exp(log_profile - top + log_share)
 
-    def grow(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        log_scale, _, rounds = carry
-        saturated = saturation(log_scale)
-        new = jnp.maximum(scale_given(saturated), log_scale)
-        return new, saturation(new).sum() > saturated.sum(), rounds + 1
+    def settle(start: _Rise) -> _Rise:
+        return lax.while_loop(lambda rise: rise.joined & (rise.rounds < _MAX_RISES), grow, start)
 
-    def unsettled(carry: tuple[Array, Array, Array]) -> Array:
-        _, joined, rounds = carry
-        return joined & (rounds < _MAX_ROUNDS)
+    def grow(rise: _Rise) -> _Rise:
+        saturated = rise.saturated | (moves & (wanted(rise.saturated) >= room))
+        return _Rise(saturated, (saturated != rise.saturated).any(), rise.rounds + 1)
 
-    start = (scale_given(jnp.zeros(room.shape, bool)), jnp.ones((), bool), jnp.zeros((), jnp.int32))
-    log_scale, _, _ = lax.while_loop(unsettled, grow, start)
-    partial = jnp.minimum(room, jnp.exp(log_profile + log_scale))
-    reachable = jnp.where(log_profile > -jnp.inf, room, 0)
-    everything_fits = accurate_sum(jnp.where(reachable > 0, budget, 0)) <= 1
-    return _within(radius * jnp.where(everything_fits, reachable, partial), radius, p)
+    def halve(bracket: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        low, high, rounds = bracket
+        middle = low + (high - low) / 2
+        saturated = log_break <= middle
+        last = jnp.where(saturated, log_break, -jnp.inf).argmax()
+        top, log_share = rest(saturated)
+        part_of_solution = log_profile.reshape(-1)[last] - top + log_share >= jnp.log(room.reshape(-1)[last])
+        return jnp.where(part_of_solution, middle, low), jnp.where(part_of_solution, high, middle), rounds + 1
+
+    def wide(bracket: tuple[Array, Array, Array]) -> Array:
+        low, high, rounds = bracket
+        middle = low + (high - low) / 2
+        return (middle > low) & (middle < high) & (rounds < _MAX_ROUNDS)
+
+    zero = jnp.zeros((), jnp.int32)
+    risen = settle(_Rise(jnp.zeros(room.shape, bool), jnp.ones((), bool), zero))
+    reached = jnp.where(risen.saturated, log_break, -jnp.inf).max()
+    furthest = jnp.where(moves, log_break, -jnp.inf).max()
+    low, _, _ = lax.while_loop(wide, halve, (reached, jnp.where(risen.joined, furthest, reached), zero))
+    saturated = settle(_Rise(risen.saturated | (log_break <= low), risen.joined, zero)).saturated
+    partial = jnp.where(saturated, room, jnp.minimum(room, wanted(saturated)))
+    everything_fits = accurate_sum(budget) <= 1
+    magnitudes = jnp.where(moves, jnp.where(everything_fits, room, partial), 0)
+    return _within(radius * magnitudes, radius, p)
+
+
+class _Rise(NamedTuple):
+    """The ``saturated`` pixels so far, whether any ``joined`` in the last of so many ``rounds``."""
+
+    saturated: Bool[Array, "*shape"]
+    joined: Bool[Array, ""]
+    rounds: Int[Array, ""]
 
 
 def _shrink_to(
@@ -225,7 +262,10 @@ def _shrink_to(
         # Newton settles within a linear piece at once; every third step halves the bracket, so it cannot stall.
         trusted = (newton > low) & (newton < high) & (rounds % 3 < 2)
         settled = jnp.abs(excess) <= tolerance
-        following = jnp.where(trusted, newton, (low + high) / 2)
+        # Halved in its bits, that is in its digits and its exponent: the points may be far away.
+        low_bits, high_bits = magnitude_bits(low), magnitude_bits(high)
+        middle = lax.bitcast_convert_type(low_bits + (high_bits - low_bits) // 2, size.dtype)
+        following = jnp.where(trusted, newton, middle)
         return low, high, jnp.where(settled, level, following), rounds + 1, settled
 
     def unsettled(bracket: _Bracket) -> Array:
@@ -243,4 +283,4 @@ def _shrink_to(
 def _within(magnitudes: Float[Array, "*shape"], radius: Float[Array, ""], p: float) -> Float[Array, "*shape"]:
     """Takes back the last rounding: scales down where the norm came out above the radius."""
     norm = lp_norm(magnitudes, p)
-    return jnp.where(norm > radius, magnitudes * (radius / jnp.where(norm > 0, norm, 1)), magnitudes)
+    return jnp.where(norm > radius, magnitudes * (radius / jnp.maximum(norm, radius)), magnitudes)

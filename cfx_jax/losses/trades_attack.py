@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from cfx_jax.backend import scan_unroll
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.geometry.exact import rescaled
 from cfx_jax.geometry.lp_ball import sample_sphere, unit_direction
 from cfx_jax.losses.trades import Order, trades_divergence
 from cfx_jax.objectives import Classifier
@@ -97,9 +98,8 @@ def _unit_steps(p: float, length: Float[Array, ""], momentum: float) -> optax.Gr
     """Steps of a given lp length along the decayed sum of gradients of unit l1 norm."""
 
     def unit_l1(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        # First by the largest entry: the l1 norm of a nearly saturated model's gradient can underflow.
-        largest = jnp.abs(gradient).max()
-        scaled = gradient / jnp.where(largest > 0, largest, 1)
+        # Near 1: the l1 norm of a nearly saturated model's gradient can underflow.
+        scaled, _ = rescaled(gradient)
         return scaled / jnp.maximum(jnp.abs(scaled).sum(), 1)
 
     return optax.chain(

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cfx_jax.checks import check_target, is_concrete
+from cfx_jax.checks import check_classes, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.value_arrays import as_probabilities
 
@@ -91,7 +91,7 @@ def _check(name: str, scores: Array, labels: Array, num_bins: int) -> None:
         raise InputError(
             f"{name}: expected (n, k) with labels (n,) for at least one image, got shapes {scores.shape}, {labels.shape}"
         )
-    check_target(labels, scores.shape[1], name="labels")
+    check_classes(labels, scores.shape[1], name="labels")
     if num_bins < 1:
         raise InputError(f"num_bins: expected at least 1, got {num_bins}")
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.value_arrays import as_probabilities, as_vector, check_same_shape, ratio
 
@@ -46,8 +47,7 @@ def compatibility_curve(
     """
     desired, reached = as_vector(expected, name="expected"), as_vector(achieved, name="achieved")
     check_same_shape(desired, reached, names=("expected", "achieved"))
-    if num_bins < 1:
-        raise InputError(f"num_bins: expected at least 1, got {num_bins}")
+    check_count(num_bins, name="num_bins")
     as_probabilities(desired, name="expected")
     bins = np.minimum((desired * num_bins).astype(int), num_bins - 1)  # in their own dtype: float32 0.7 is in bin 7
     count = np.bincount(bins, minlength=num_bins)

@@ -6,7 +6,7 @@ Axes before the last are any batch; the last are the steps from 0 (nothing repla
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
-from cfx_jax.checks import check_target
+from cfx_jax.checks import check_classes
 from cfx_jax.errors import InputError
 
 
@@ -105,7 +105,7 @@ def still_correct(
         )
     if np.isnan(logits).any():
         raise InputError("logits: expected numbers, got NaN: look at the classifier and the replaced images")
-    check_target(labels, logits.shape[-1], name="labels")
+    check_classes(labels, logits.shape[-1], name="labels")
     return logits.argmax(axis=-1) == labels[..., None]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.checks import check_choice, check_image, check_unit_range, is_concrete
+from cfx_jax.checks import check_choice, check_count, check_image, check_unit_range, is_concrete
 from cfx_jax.errors import InputError
 
 Replace: TypeAlias = Callable[[Float[Array, "h w c"], Bool[Array, "h w"]], Float[Array, "h w c"]]
@@ -86,10 +86,10 @@ def perturbation_curve(
     _check_relevance(relevance, image.shape[:2])
     check_choice(order, ("most_relevant_first", "least_relevant_first"), name="order")
     for name, value in dict(region=region, regions_per_step=regions_per_step, steps_per_batch=steps_per_batch).items():
-        if not isinstance(value, int) or value < 1:
-            raise InputError(f"{name}: expected an integer of at least 1, got {value!r}")
+        check_count(value, name=name)
     heat = _tile_sums(jnp.asarray(relevance), region)
     all_steps = -(-heat.size // regions_per_step)
+    check_count(num_steps, name="num_steps", or_none=True)
     steps = all_steps if num_steps is None else num_steps
     if steps not in range(1, all_steps + 1):
         raise InputError(f"num_steps: expected 1 to {all_steps}, which replaces every region, got {num_steps!r}")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.errors import InputError
+from cfx_jax.checks import check_count
 from cfx_jax.metrics.value_arrays import as_decisions, as_probabilities, as_vector, check_same_shape, ratio
 
 
@@ -43,8 +43,7 @@ def reliability_curve(
     probabilities = as_vector(probabilities, name="probabilities")
     values, true = as_probabilities(probabilities, name="probabilities"), as_decisions(occurred, name="occurred")
     check_same_shape(values, true, names=("probabilities", "occurred"))
-    if num_bins < 1:
-        raise InputError(f"num_bins: expected at least 1, got {num_bins}")
+    check_count(num_bins, name="num_bins")
     # Compared in the probabilities' own precision: float32 0.6 is on the edge at 0.6, not above it.
     own = np.result_type(probabilities, np.float32)
     bins = np.searchsorted(np.linspace(0, 1, num_bins + 1)[1:-1].astype(own), probabilities.astype(own))

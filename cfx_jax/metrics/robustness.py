@@ -1,46 +1,89 @@
-"""Which images stay right under attack: APGD with random restarts (Boreiko et al. 2022, as released)."""
+"""Which images stay right under attack: APGD with random restarts (Boreiko et al. 2022, as released).
+
+Deviations, each of which can only break more: of three and more classes further losses are lowered than the margin, as in
+AutoAttack (Croce and Hein 2020), and so are those of classifiers that stand in for one whose own gradients vanish.
+"""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_choice, check_images, check_positive, check_target
+from cfx_jax.callables import as_pytree, call, surrogates_of
+from cfx_jax.checks import (
+    check_choice,
+    check_count,
+    check_images,
+    check_key,
+    check_num_steps,
+    check_positive_number,
+    check_targets,
+)
 from cfx_jax.checks import num_classes as count_classes
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
-from cfx_jax.objectives import Classifier, negative_margin
-from cfx_jax.optimise import Problem, apgd, solve
+from cfx_jax.objectives import Classifier, log_odds, negative_margin
+from cfx_jax.optimise import Problem, Result, apgd, solve
 from cfx_jax.parallel import map_examples
 
 
+_MARGIN, _LOG_ODDS = -2, -1
+"""Aims that name no class: to lower the margin, and the log-odds of the label."""
+_MOST_TARGETS = 9
+_BROKEN = float(np.finfo(np.float32).min) / 4
+"""Far below every loss; a search that is there has found what it was to find."""
+
+
 class AttackExample(NamedTuple):
-    """One image's part of the attack: ``image``, its ``label``, the ``radius``, and the ``key`` of the start."""
+    """One image's part of the attack: ``image``, its ``label``, the ``aim``, the ``radius``, and the ``key`` of the start."""
 
     image: Float[Array, "h w c"]
     label: Int[Array, ""]
+    aim: Int[Array, ""]
     radius: Float[Array, ""]
     key: PRNGKeyArray
 
 
+class Attacked(NamedTuple):
+    """The ``classifier`` that is to be wrong and the ``surrogate`` whose loss is lowered, None for the classifier; a pytree."""
+
+    classifier: Classifier
+    surrogate: Classifier | None
+
+
 @dataclass(frozen=True)
 class Attack:
-    """APGD that lowers the margin of the true class; ``p`` in {1, 2, inf}."""
+    """APGD that lowers a loss of the true class until the classifier is wrong; ``p`` in {1, 2, inf}.
+
+    The loss is the label's logit less that of the class ``aim``, or, for an aim below 0, less the largest other logit, or
+    the log-odds of the label, whose descent is that of its log-probability. All are scalars of the same logits, so one
+    compiled program serves every aim.
+    """
 
     p: float
     num_steps: int
 
-    def __call__(self, classifier: Classifier, example: AttackExample) -> Problem:
+    def __call__(self, attacked: Attacked, example: AttackExample) -> Problem:
         projection = "exact" if self.p == 1 else "ball_then_box"
         constraint = lp_ball_in_box(example.image, example.radius, self.p, projection=projection)
-        objective = negative_margin(classifier, example.label)
+        label, aim = example.label, example.aim
+        follow = attacked.classifier if attacked.surrogate is None else attacked.surrogate
+
+        def objective(image: Float[Array, "h w c"]) -> Float[Array, ""]:
+            logits = follow(image)
+            targeted = logits[label] - logits[jnp.maximum(aim, 0)]
+            untargeted = jnp.where(aim == _MARGIN, _margin_of(logits, label), log_odds(logits, label))
+            loss = jnp.where(aim >= 0, targeted, untargeted)
+            judged = logits if attacked.surrogate is None else lax.stop_gradient(attacked.classifier(image))
+            return jnp.where(_margin_of(judged, label) > 0, loss, 2 * _BROKEN)
+
         return Problem(apgd(constraint, num_steps=self.num_steps), objective, constraint.sample(example.key))
 
 
@@ -54,6 +97,7 @@ def robustly_correct(
     p: float = 2,
     num_steps: int = 100,
     num_restarts: int = 9,
+    surrogates: Sequence[Classifier] | None = None,
     loop: str = "auto",
     batch_size: int | None = 256,
     mesh: jax.sharding.Mesh | None = None,
@@ -61,8 +105,10 @@ def robustly_correct(
 ) -> Bool[np.ndarray, " n"]:
     """The images whose class no attack within the radius changes, an upper bound of the truth.
 
-    The attack lowers the margin, for two classes the same path as raising the wrong class's log-probability. An image
-    is broken as soon as one iterate of one restart is misclassified; later restarts see only images not yet broken.
+    The attack lowers the margin, for two classes the same path as raising the wrong class's log-probability. Of three and
+    more classes it also lowers the log-odds of the label, and once for each of its up to nine most probable other classes
+    the lead over that class. An ensemble's members are attacked too, whose gradients a saturated one among them would hide.
+    An image is broken as soon as the classifier misses one iterate; attacks see only images not yet broken.
 
     Args:
         key: restart r of image i starts from ``fold_in(fold_in(key, r), i)``, so more restarts never break fewer.
@@ -72,7 +118,9 @@ def robustly_correct(
         radius: above 0; the paper's 0.1 at 224 x 224 x 3 with p = 2.
         p: 1, 2 or inf.
         num_steps: gradient steps of each restart, at least 1; the paper's 100.
-        num_restarts: at least 1; the paper's 9.
+        num_restarts: of each attack but those on a single class, at least 1; the paper's 9.
+        surrogates: classifiers whose gradients are followed too, each judged by ``classifier`` itself; None takes those that
+            it names (``models.ensemble``: its members and their average, at temperature 1), an empty list none.
         loop, batch_size, mesh, progress: as in ``optimise.solve``. What is left in later restarts is filled up to a half, a
             quarter, ... of the first batch, so that few sizes are compiled.
 
@@ -80,32 +128,62 @@ def robustly_correct(
         True where the image is classified right, and still was in every attack.
 
     Raises:
-        InputError: images outside [0, 1], labels that are no class, radius not above 0, another p, no restart.
+        InputError: images outside [0, 1], labels that are no class, radius not above 0, another p, no restart, or a
+            surrogate of another number of classes.
     """
     check_images(images)
-    if np.shape(labels) != images.shape[:1]:
-        raise InputError(f"labels: expected one for each of {len(images)} images, got shape {np.shape(labels)}")
-    check_positive(radius, name="radius")
+    check_key(key)
+    check_positive_number(radius, name="radius")
     check_choice(p, (1, 2, math.inf), name="p")
-    check_target(labels, count_classes(classifier, images[0]), name="labels")
-    if num_restarts < 1:
-        raise InputError(f"num_restarts: expected at least 1, got {num_restarts}")
+    check_num_steps(num_steps)
+    check_count(num_restarts, name="num_restarts")
+    check_count(batch_size, name="batch_size", or_none=True)
+    classes = count_classes(classifier, images[0])
+    labels = np.asarray(check_targets(labels, classes, count=len(images), name="labels"))
+    surrogates = surrogates_of(classifier) if surrogates is None else surrogates
+    _check_surrogates(surrogates, classes, images[0])
     pytree, largest = as_pytree(classifier), min(batch_size or len(images), len(images))
-    standing = map_examples(_margin, pytree, (images, labels), batch_size=batch_size, mesh=mesh) > 0
-    for restart in range(num_restarts):
-        count = int(standing.sum())
-        if not count:
-            break
-        index = _filled(np.flatnonzero(standing), largest=largest)
-        keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, restart), jnp.asarray(index))
-        radii = jnp.full(len(index), radius, images.dtype)
-        fields: Any = (images[index], labels[index], radii, keys)
-        result = solve(
-            Attack(p, num_steps), pytree, AttackExample(*fields), loop=loop, batch_size=batch_size, mesh=mesh,
-            progress=progress and f"{progress} restart {restart + 1}/{num_restarts}", stop_below=0.0,
-        )  # fmt: skip
-        standing[index[:count]] = np.asarray(result.value)[:count] > 0
+    logits = map_examples(call, pytree, images, batch_size=batch_size, mesh=mesh)
+    standing = np.asarray(_margins(logits, labels)) > 0
+    rounds = list(_rounds(logits, labels, num_restarts))
+    for surrogate in (None, *surrogates):
+        attacked = Attacked(pytree, None if surrogate is None else as_pytree(surrogate))
+        for number, (restart, aims) in enumerate(rounds):
+            count = int(standing.sum())
+            if not count:
+                return standing
+            index = _filled(np.flatnonzero(standing), largest=largest)
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, restart), jnp.asarray(index))
+            radii = jnp.full(len(index), radius, images.dtype)
+            fields: Any = (images[index], labels[index], aims[index], radii, keys)
+            values = solve(
+                Attack(p, num_steps), attacked, AttackExample(*fields), finish=_value, loop=loop, batch_size=batch_size,
+                mesh=mesh, progress=progress and f"{progress} {number + 1}/{len(rounds)}", stop_below=_BROKEN,
+            )  # fmt: skip
+            standing[index[:count]] = values[:count] > _BROKEN
     return standing
+
+
+def _rounds(
+    logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], num_restarts: int
+) -> Iterator[tuple[int, Int[np.ndarray, " n"]]]:
+    """For each round of attacks the number of its start and what is aimed at with each image."""
+    several = logits.shape[1] > 2
+    for restart in range(num_restarts):
+        yield restart, np.full(len(labels), _MARGIN)
+        if several:
+            yield restart, np.full(len(labels), _LOG_ODDS)
+    if several:
+        others = np.where(np.arange(logits.shape[1]) == labels[:, None], -np.inf, logits)
+        for rank in range(min(logits.shape[1] - 1, _MOST_TARGETS)):
+            yield 0, np.argsort(-others, axis=1, kind="stable")[:, rank]
+
+
+def _check_surrogates(surrogates: Sequence[Classifier], classes: int, image: AnyArray) -> None:
+    for surrogate in surrogates:
+        found = count_classes(surrogate, image)
+        if found != classes:
+            raise InputError(f"surrogates: expected classifiers of the same {classes} classes, got one of {found}")
 
 
 def _filled(index: Int[np.ndarray, " n"], *, largest: int) -> Int[np.ndarray, " m"]:
@@ -116,6 +194,15 @@ def _filled(index: Int[np.ndarray, " n"], *, largest: int) -> Int[np.ndarray, " 
     return np.pad(index, (0, max(0, size - len(index))), mode="edge")
 
 
-def _margin(classifier: Classifier, example: tuple[Array, Array]) -> Array:
-    image, label = example
-    return negative_margin(classifier, label)(image)
+def _margin_of(logits: Float[Array, " k"], label: Int[Array, ""]) -> Float[Array, ""]:
+    return negative_margin(lambda _: logits, label)(logits)
+
+
+@jax.jit
+def _margins(logits: Float[Array, "n k"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
+    return jax.vmap(_margin_of)(logits, labels)
+
+
+def _value(attacked: Attacked, example: AttackExample, result: Result) -> Float[Array, ""]:
+    del attacked, example
+    return result.value

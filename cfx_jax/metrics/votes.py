@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from cfx_jax.checks import check_target
+from cfx_jax.checks import check_classes
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.agreement import count_votes, fleiss_kappa, majority_vote
 from cfx_jax.metrics.value_arrays import as_vector
@@ -58,7 +58,7 @@ def score_votes(votes: Int[np.ndarray, "n raters"], truth: Int[np.ndarray, " n"]
     counts = count_votes(votes, num_categories=num_options)
     if len(counts) != len(truth):
         raise InputError(f"truth: expected the right option of each of the {len(counts)} items, got {len(truth)}")
-    check_target(truth, num_options, name="truth")
+    check_classes(truth, num_options, name="truth")
     majority, kappa = majority_vote(counts), fleiss_kappa(counts)
     accuracy, ties = float((majority == truth).mean()), float((majority == -1).mean())
     return VoteScore(accuracy, ties, kappa, agreement_word(kappa), *votes.shape)

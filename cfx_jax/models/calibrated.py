@@ -1,15 +1,40 @@
 """Temperature scaling of a classifier (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2)."""
 
+from dataclasses import dataclass
+
+import jax
 import jax.numpy as jnp
-from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_positive
+from cfx_jax.callables import as_pytree, surrogates_of
+from cfx_jax.checks import check_positive_number
 from cfx_jax.objectives import Classifier
 
 
-def calibrated(classifier: Classifier, temperature: float | Float[Array, ""]) -> Partial:
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """A classifier whose logits are divided by a temperature; a pytree.
+
+    Attributes:
+        classifier: image (h, w, c) -> logits (k,).
+        temperature: above 0, float32; a leaf.
+    """
+
+    classifier: Classifier
+    temperature: Float[Array, ""]
+
+    def __call__(self, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
+        """The logits of one image."""
+        return self.classifier(image) / self.temperature
+
+    @property
+    def surrogates(self) -> tuple[Classifier, ...]:
+        """Those of the classifier: a temperature changes no direction of its own gradients."""
+        return surrogates_of(self.classifier)
+
+
+def calibrated(classifier: Classifier, temperature: float | Float[Array, ""]) -> Calibrated:
     """Divides a classifier's logits by a temperature; the predicted class stays.
 
     Args:
@@ -23,9 +48,10 @@ def calibrated(classifier: Classifier, temperature: float | Float[Array, ""]) ->
     Raises:
         InputError: the temperature is not a positive finite number.
     """
-    check_positive(temperature, name="temperature")
-    return Partial(_scale, as_pytree(classifier), jnp.asarray(temperature, jnp.float32))
+    check_positive_number(temperature, name="temperature")
+    return Calibrated(as_pytree(classifier), jnp.asarray(temperature, jnp.float32))
 
 
-def _scale(classifier: Classifier, temperature: Float[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, "k"]:
-    return classifier(image) / temperature
+def uncalibrated(classifier: Classifier) -> Classifier:
+    """The classifier before ``calibrated``, at temperature 1; any other as it is."""
+    return uncalibrated(classifier.classifier) if isinstance(classifier, Calibrated) else classifier

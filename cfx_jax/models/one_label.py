@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cfx_jax.callables import as_pytree
+from cfx_jax.checks import check_integer
 from cfx_jax.errors import InputError
 
 
@@ -53,6 +54,5 @@ def one_label(network: Callable[[Float[Array, "*s h w c"]], Float[Array, " k"]],
     Raises:
         InputError: a negative label, or, when called, one that the network has not or an output of another shape.
     """
-    if label < 0:
-        raise InputError(f"label: expected an index of at least 0, got {label}")
+    check_integer(label, name="label", at_least=0)
     return OneLabel(as_pytree(network), label)

@@ -1,17 +1,41 @@
 """A classifier that decides at another threshold than one half (Charachon et al. 2020, section III)."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
-from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from cfx_jax.callables import as_pytree
-from cfx_jax.checks import is_concrete
+from cfx_jax.callables import as_pytree, surrogates_of
+from cfx_jax.checks import check_positive_number, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, log_odds
 
 
-def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> Partial:
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class Thresholded:
+    """A classifier of two classes with another threshold; a pytree.
+
+    Attributes:
+        classifier: image (h, w, c) -> two logits.
+        threshold: the probability of class 1 from which it is decided, float32; a leaf.
+    """
+
+    classifier: Classifier
+    threshold: Float[Array, ""]
+
+    def __call__(self, image: Float[Array, "h w c"]) -> Float[Array, " 2"]:
+        """The logarithms of the two remapped probabilities of one image."""
+        return _remap(self.classifier, self.threshold, image)
+
+    @property
+    def surrogates(self) -> tuple[Classifier, ...]:
+        """Those of the classifier: a threshold changes no direction of its own gradients."""
+        return surrogates_of(self.classifier)
+
+
+def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> Thresholded:
     """Remaps the probability of class 1 piecewise linearly so that a threshold becomes one half; 0 and 1 stay.
 
     Args:
@@ -25,9 +49,10 @@ def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> 
     Raises:
         InputError: a threshold outside (0, 1), or (when called) another number of classes.
     """
-    if is_concrete(threshold) and not 0 < threshold < 1:
+    check_positive_number(threshold, name="threshold")
+    if is_concrete(threshold) and not threshold < 1:
         raise InputError(f"threshold: expected a probability in (0, 1), got {threshold}")
-    return Partial(_remap, as_pytree(classifier), jnp.asarray(threshold, jnp.float32))
+    return Thresholded(as_pytree(classifier), jnp.asarray(threshold, jnp.float32))
 
 
 def _remap(classifier: Classifier, threshold: Float[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, " 2"]:

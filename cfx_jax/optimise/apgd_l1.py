@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from cfx_jax.checks import check_num_steps
 from cfx_jax.geometry import ConstraintSet
-from cfx_jax.geometry.exact import accurate_sum, order_statistic
+from cfx_jax.geometry.exact import accurate_sum, order_statistic, rescaled
 from cfx_jax.optimise.adaptive_step import Search, begin, observe, return_to_best
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 
@@ -83,6 +83,7 @@ def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
 def _sparse_sign(gradient: Float[Array, "*shape"], top_fraction: Float[Array, ""]) -> Float[Array, "*shape"]:
     """The signs of the entries at or above the (1 - top_fraction) quantile in magnitude, of unit l1 norm."""
     size = gradient.size
+    gradient, _ = rescaled(gradient)
     magnitude = jnp.abs(gradient)
     index = jnp.clip(jnp.floor((1 - top_fraction) * size), 0, size - 1)
     signs = jnp.where(magnitude >= order_statistic(magnitude, index), jnp.sign(gradient), 0)

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfx_jax.geometry.exact import accurate_sum, order_statistic, weighted_threshold
+from cfx_jax.geometry.exact import (
+    accurate_sum,
+    log_magnitude,
+    magnitude_bits,
+    order_statistic,
+    rescaled,
+    weighted_threshold,
+)
+from cfx_jax.geometry.lp_ball import lp_norm, project_l2, unit_direction
 
 
 def test_sum_of_an_image_is_exact_to_a_few_units_in_the_last_place():
@@ -28,3 +36,33 @@ def test_weighted_threshold_leaves_at_most_the_budget_above_it():
     assert float(weighted_threshold(values, weights, jnp.asarray(1.0))) == 3.0
     assert float(weighted_threshold(values, weights, jnp.asarray(0.4))) == 5.0
     assert float(weighted_threshold(values, weights, jnp.asarray(9.0))) == 0.0
+
+
+EXTREMES = [1e-45, 1e-41, 1e-38, 1e-20, 1.0, 1e20, 9e37, 3.4e38]
+
+
+@pytest.mark.parametrize("size", EXTREMES)
+def test_scale_is_taken_from_vectors_of_any_finite_size(size):
+    """Down to the smallest subnormal number, which XLA's arithmetic takes as 0 on a CPU."""
+    values = np.asarray([1, -0.5, 0.25, 0, 0.7], np.float64) * size
+    values = values.astype(np.float32)
+    exact = values.astype(np.float64)
+    scaled, exponent = jax.jit(rescaled)(values)
+    np.testing.assert_array_equal(np.asarray(scaled, np.float64), exact / 2.0 ** int(exponent))
+    assert 1 <= np.abs(scaled).max() < 2
+    with np.errstate(divide="ignore"):
+        expected = np.log(np.abs(exact))
+    np.testing.assert_allclose(jax.jit(lambda x: log_magnitude(magnitude_bits(x)))(values), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(unit_direction, static_argnums=1)(values, 2), exact / np.linalg.norm(exact), atol=1e-6)
+    np.testing.assert_array_equal(unit_direction(values, np.inf), np.sign(exact))
+
+
+@pytest.mark.parametrize("size", EXTREMES[2:])
+def test_norms_of_vectors_of_any_size_neither_vanish_nor_overflow(size):
+    values = (np.asarray([0.9, -0.3, 0.2]) * size).astype(np.float32)
+    for p in (1.5, 2, 60):
+        expected = size * np.linalg.norm(values.astype(np.float64) / size, p)
+        if expected < 3.4e38:
+            assert float(lp_norm(jnp.asarray(values), p)) == pytest.approx(expected, rel=1e-5)
+    shortened = np.asarray(project_l2(jnp.asarray(values), jnp.float32(1e-3)), np.float64)
+    assert np.linalg.norm(shortened) == pytest.approx(min(1e-3, np.linalg.norm(values.astype(np.float64))), rel=1e-5)

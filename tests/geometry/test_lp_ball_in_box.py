@@ -253,6 +253,93 @@ def test_both_forms_agree_for_linf():
     np.testing.assert_allclose(exact, published, atol=1e-7)
 
 
+def best_product(center, radius, p, weights, mask):
+    """The largest <weights, delta> of the set, in float64: by a sort for p = 1, else by bisection on the multiplier."""
+    room = np.where(weights > 0, 1 - center, center).astype(np.float64)[mask]
+    w = np.abs(weights).astype(np.float64)[mask]
+    room, w = room[(room > 0) & (w > 0)], w[(room > 0) & (w > 0)]
+    if np.isinf(p):
+        return w @ np.minimum(room, radius)
+    if p == 1:
+        order = np.argsort(-w)
+        before = np.cumsum(room[order]) - room[order]
+        return w[order] @ np.clip(radius - before, 0, room[order])
+    level = (np.log(w) - np.log(w.max())) / (p - 1)
+    low, high = np.log(radius) - np.log(len(w)) / p - 1, (np.log(room) - level).max() + 1
+    for _ in range(200):
+        middle = (low + high) / 2
+        fits = (np.minimum(room, np.exp(np.minimum(level + middle, 50))) ** p).sum() <= radius**p
+        low, high = (middle, high) if fits else (low, middle)
+    return w @ np.minimum(room, np.exp(np.minimum(level + low, 50)))
+
+
+GRADIENTS = {
+    "normal": lambda rng, normal: normal,
+    "heavy tails": lambda rng, normal: normal * np.exp(3 * rng.normal(size=normal.shape)),
+    "few values": lambda rng, normal: np.sign(normal) * rng.integers(1, 4, size=normal.shape),
+    "largest float32": lambda rng, normal: np.clip(1e39 * normal, -3.4e38, 3.4e38),
+    "subnormal": lambda rng, normal: 1e-41 * normal,
+    "82 decades": lambda rng, normal: np.sign(normal) * 10.0 ** rng.uniform(-44, 38, size=normal.shape),
+}
+
+
+@pytest.mark.parametrize("p", [1, 1.0000001, 1.0001, 1.001, 1.003, 1.01, 1.5, 2, 4, 50, INF])
+def test_oracle_is_exact_for_every_norm_and_finite_gradient(p):
+    """The product within 1e-5, and the norm, up to the rounding of ``center + delta`` at every pixel."""
+    rng = np.random.default_rng(7)
+    for case in range(12 * len(GRADIENTS)):
+        center = np.clip(rng.uniform(-0.3, 1.3, size=(40, 40, 3)), 0, 1).astype(np.float32)
+        gradient = list(GRADIENTS.values())[case % len(GRADIENTS)](rng, rng.normal(size=center.shape))
+        weights, mask = gradient.astype(np.float32), rng.uniform(size=center.shape) < rng.choice([1, 0.5])
+        reach = center.size ** (0 if np.isinf(p) else 1 / p)
+        radius = np.float32(reach * 10 ** rng.uniform(-3, -0.1))
+        delta = oracle(center, radius, p, weights, mask=mask)
+        best, rounding = best_product(center, float(radius), p, weights, mask), 2e-7 * reach / radius
+        assert weights.astype(np.float64).ravel() @ delta.ravel() >= best * (1 - 1e-5 - rounding), (case, radius)
+        assert norm64(delta, p) <= radius * (1 + 1e-6 + rounding), (case, radius)
+        assert not delta[~mask].any()
+        assert 0 <= (center + delta).min() and (center + delta).max() <= 1
+
+
+@pytest.mark.parametrize("p", [1, 1.0001, 1.5, 2, INF])
+@pytest.mark.parametrize("unusable", [np.nan, np.inf, -np.inf])
+def test_a_gradient_without_a_direction_gives_the_centre_unless_it_is_masked_out(p, unusable):
+    center, weights = small_problem(0)
+    mask = np.arange(6) != 2
+    finite = np.asarray(linear_minimiser(center, 0.3, p, weights, mask=mask))
+    weights[2] = unusable
+    np.testing.assert_array_equal(linear_minimiser(center, 0.3, p, weights, mask=np.ones(6, bool)), center)
+    np.testing.assert_array_equal(linear_minimiser(center, 0.3, p, weights, mask=mask), finite)
+
+
+@pytest.mark.parametrize("projection", ["exact", "ball_then_box"])
+@pytest.mark.parametrize("p", [1, 2, INF])
+def test_projection_of_points_far_away_is_that_of_their_direction(p, projection):
+    """From 1e30 on it no longer depends on the distance; an entry of NaN stays."""
+    if p == 1 and projection == "ball_then_box":
+        pytest.skip("exists for p = 2 and inf")
+    center, direction = np.full(6, 0.5, np.float32), np.asarray([3, -2, 1, 0.5, 0, -1e-3], np.float32)
+    near = np.asarray(project(center, 0.3, p, 1e4 * direction, projection=projection))
+    for distance in (1e15, 1e30, 1e38):
+        far = project(center, 0.3, p, np.float32(distance) * direction, projection=projection)
+        np.testing.assert_allclose(far, near, atol=1e-4)
+    holes = np.where(direction == 1, np.nan, 1e4 * direction).astype(np.float32)
+    infinite = np.where(direction == 3, np.inf, 0.4).astype(np.float32)
+    for point in (holes, infinite):
+        found = np.asarray(project(center, 0.3, p, point, projection=projection))
+        assert np.isfinite(found).all() and norm64(found - center, p) <= 0.3 * (1 + 1e-6)
+    assert np.asarray(project(center, 0.3, p, holes, projection=projection))[2] == 0.5
+
+
+@pytest.mark.parametrize("radius", [1e-42, 1e-30, 1e30, 3e38])
+def test_sets_of_extreme_radius_hold_their_samples(radius):
+    center = jnp.full((16, 16, 3), 0.5)
+    for p in (1, 1.0001, 1.5, 2, INF):
+        sample = np.asarray(lp_ball_in_box(center, radius, p).sample(jax.random.key(0)))
+        assert np.isfinite(sample).all()
+        assert (sample == 0.5).all() if radius < 1 else (0 <= sample.min() and sample.max() <= 1 and sample.std() > 0.1)
+
+
 @pytest.mark.parametrize("p", [1, 1.5, 2, 4, INF])
 def test_samples_are_feasible_differ_by_key_and_reach_the_surface(p):
     center = jnp.full((16, 16, 3), 0.5)

@@ -125,7 +125,7 @@ def test_impossible_inputs_are_refused(function):
         function(scores, labels + 2)
     with pytest.raises(InputError, match=r"labels: expected a class index \(integer\), got dtype float"):
         function(scores, labels.astype(np.float32))
-    with pytest.raises(InputError, match="num_bins: expected at least 1, got 0"):
+    with pytest.raises(InputError, match="num_bins: expected an integer of at least 1, got 0"):
         function(scores, labels, num_bins=0)
 
 

@@ -48,7 +48,7 @@ def test_what_is_no_probability_is_refused():
         compatibility_curve(np.asarray([-1, 0]), half)
     with pytest.raises(InputError, match="threshold: expected a number strictly between 0 and 1, got 1"):
         flipped(half, half, threshold=1)
-    with pytest.raises(InputError, match="num_bins: expected at least 1, got 0"):
+    with pytest.raises(InputError, match="num_bins: expected an integer of at least 1, got 0"):
         compatibility_curve(half, half, num_bins=0)
     with pytest.raises(InputError, match=r"achieved: expected the shape of expected \(2,\), got \(3,\)"):
         compatibility_curve(half, np.zeros(3))

@@ -77,7 +77,7 @@ def test_certain_statements_may_be_integers_and_rounding_is_cut_off():
         (np.asarray([0.5, np.nan]), np.ones(2), {}, "probabilities: expected finite numbers, got 1 of 2"),
         (np.full(2, 0.5), np.asarray([0, 2]), {}, r"occurred: expected 0 and 1 \(or booleans\), got 2"),
         (np.full(2, 0.5), np.ones(3), {}, r"occurred: expected the shape of probabilities \(2,\), got \(3,\)"),
-        (np.full(2, 0.5), np.ones(2), {"num_bins": 0}, "num_bins: expected at least 1, got 0"),
+        (np.full(2, 0.5), np.ones(2), {"num_bins": 0}, "num_bins: expected an integer of at least 1, got 0"),
     ],
 )
 def test_what_has_no_curve_is_refused(probabilities, occurred, options, message):

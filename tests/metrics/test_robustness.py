@@ -66,7 +66,7 @@ def test_both_loops_find_the_same_images_whatever_the_batch():
     [
         ({"p": 1.5}, "p: expected one of 1, 2, inf, got 1.5"),
         ({"radius": -1.0}, "radius: expected a finite number above 0, got -1.0"),
-        ({"num_restarts": 0}, "num_restarts: expected at least 1, got 0"),
+        ({"num_restarts": 0}, "num_restarts: expected an integer of at least 1, got 0"),
         ({"labels": LABELS + 5}, r"labels: expected a class in 0\.\.2"),
         ({"images": IMAGES * 3}, r"images: expected values in \[0, 1\]"),
     ],

@@ -138,7 +138,7 @@ def test_images_that_cannot_be_explained_are_refused():
         extract_features(extractor, random_images(8, 8, 3))
     with pytest.raises(InputError, match=r"images: expected values in \[0, 1\]"):
         extract_features(extractor, 255 * random_images(2, 8, 8, 3))
-    with pytest.raises(InputError, match="batch_size: expected at least 1, got 0"):
+    with pytest.raises(InputError, match="batch_size: expected an integer of at least 1, got 0"):
         extract_features(extractor, random_images(2, 8, 8, 3), batch_size=0)
 
 

@@ -85,7 +85,7 @@ def test_progress_goes_to_the_terminal_only_when_asked(capsys):
     ("options", "message"),
     [
         ({"loop": "fast"}, "loop: expected one of 'auto', 'host', 'scan', got 'fast'"),
-        ({"batch_size": 0}, "batch_size: expected at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size: expected an integer of at least 1, got 0"),
     ],
 )
 def test_mistakes_are_named(options, message):
