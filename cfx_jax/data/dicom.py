@@ -28,6 +28,7 @@ _PALETTE = "PALETTE COLOR"
 _PREAMBLE = 132  # bytes that say nothing, then DICM
 _MOST_META = 2**16  # bytes of the part that tells how a file is stored; it takes some hundreds
 _PIECE = 2**20
+_FLOAT = 8  # bytes of the numbers in which one frame is made grey
 
 
 def read_dicom(path: str | Path, *, frame: int | None = None, window: Window = "file") -> Float[np.ndarray, "h w c"]:
@@ -191,7 +192,8 @@ def _check_size(path: Path, dataset: Any, frames: int) -> None:
     """
     with damage(lambda reason: InputError(f"'{path}' cannot be used ({reason})")):
         samples, bits = int(dataset.get("SamplesPerPixel") or 1), int(dataset.get("BitsAllocated") or 8)
-        check_unpacked(int(dataset.Rows) * int(dataset.Columns) * samples * frames * max(1, bits // 8))
+        values = int(dataset.Rows) * int(dataset.Columns) * samples
+        check_unpacked(values * max(_FLOAT, frames * max(1, bits // 8)))
 
 
 def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, "..."]:

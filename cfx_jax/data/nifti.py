@@ -180,10 +180,10 @@ def _check_length(image: Any, sequence: int | None) -> None:
         DamagedFile: there are fewer bytes than the header says, or more values than allowed would be read.
     """
     size, declared = image.get_data_dtype().itemsize, math.prod(image.shape)
-    check_unpacked(size * (declared if sequence is None else math.prod(image.shape[:3])))
     needed, there = image.dataobj.offset + size * declared, _unpacked_length(Path(image.file_map["image"].filename))
     if needed > there:
         raise DamagedFile(f"its header tells of {needed} bytes, there are {there}")
+    check_unpacked(size * (declared if sequence is None else math.prod(image.shape[:3])))
 
 
 def _values(path: Path, image: Any, sequence: int | None, labels: bool) -> Shaped[np.ndarray, "x y z ..."]:

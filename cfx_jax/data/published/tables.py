@@ -11,7 +11,7 @@ from pathlib import Path
 from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular
 from cfx_jax.errors import InputError, import_extra
 
-_MOST_CELLS = 2**24  # CheXpert, the largest table read here, has 5 million
+_MOST_ROWS, _MOST_CELLS = 2**20, 2**24  # CheXpert, the largest table read here, has 223,414 and 4 million
 
 
 def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dict[str, str]]:
@@ -87,11 +87,11 @@ def _bounded(rows: Iterable[Sequence[object]]) -> list[list[str]]:
         DamagedFile: there are more than a table of labels can have. A few bytes can place a value in a row or a column far
             away, and those between are filled up.
     """
-    kept, number = list[list[str]](), 0
-    for row in rows:
-        number += 1 + len(row)
-        if number > _MOST_CELLS:
-            raise DamagedFile(f"has more than {_MOST_CELLS:,} cells")
+    kept, cells = list[list[str]](), 0
+    for number, row in enumerate(rows):
+        cells += len(row)
+        if number >= _MOST_ROWS or cells > _MOST_CELLS:
+            raise DamagedFile(f"has more than {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells")
         kept.append(["" if value is None else str(value) for value in row])
     return kept
 

@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from cfx_jax.data.sources.decoding import READERS
 from cfx_jax.data.sources.file_tree import FileTree
-from cfx_jax.data.sources.picture_headers import DECODED, START, SUFFIXES, kind_of
+from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, SUFFIXES, kind_of
 from cfx_jax.data.user_files import is_text, printable
 from cfx_jax.errors import InputError
 
@@ -32,28 +31,48 @@ def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
     Raises:
         InputError: there are no class folders, or the name of one is no text.
     """
+    images, left_out = find_images(tree)
     files = [file for file in tree.files() if not _is_hidden(file)]
     folders = [folder for folder in tree.folders() if not _is_hidden(folder)]
     top = _common_top(folders, files)
     classes: dict[str, list[PurePosixPath]] = {f.name: [] for f in folders if len(f.parts) == top + 1}
     _check_names(classes, tree)
-    left_out = Counter(
-        f"that {reason}" for name, reason in tree.unusable.items() if not _is_hidden(PurePosixPath(name.lstrip("/")))
-    )
-    for file in files:
-        kind = "" if file.suffix.lower() in SUFFIXES else _kind(tree, file)
-        if kind:
-            left_out[kind] += 1
-        elif len(file.parts) <= top + 1:
+    for image in images:
+        if len(image.parts) <= top + 1:
             left_out["images beside the class folders"] += 1
         else:
-            classes[file.parts[top]].append(file)
+            classes[image.parts[top]].append(image)
     if not classes:
         raise InputError(
             f"path: expected one sub-folder per class in '{tree.path}', found no sub-folders and "
             f"{len(files)} files{_advice(left_out)}: sort the images into folders named after their classes"
         )
     return classes, left_out
+
+
+def find_images(tree: FileTree) -> tuple[list[PurePosixPath], Counter[str]]:
+    """Finds the visible images of a tree.
+
+    Args:
+        tree: the files.
+
+    Returns:
+        The files that are images by their names, or else by their first bytes, in the tree's order; and how many others
+        there are, by what they are.
+    """
+    images, left_out = list[PurePosixPath](), Counter[str]()
+    for file in tree.files():
+        if _is_hidden(file):
+            continue
+        kind = "" if file.suffix.lower() in SUFFIXES else _kind(tree, file)
+        if kind:
+            left_out[kind] += 1
+        else:
+            images.append(file)
+    for name, reason in tree.unusable.items():
+        if not _is_hidden(PurePosixPath(name.lstrip("/"))):
+            left_out[f"that {reason}"] += 1
+    return images, left_out
 
 
 def choose_classes(classes: Classes, wanted: Sequence[str] | None, tree: FileTree) -> tuple[str, ...]:
@@ -113,8 +132,7 @@ def _check_names(names: Mapping[str, object], tree: FileTree) -> None:
 
 def _kind(tree: FileTree, file: PurePosixPath) -> str:
     """What a file is, in the plural; empty for an image."""
-    start = tree.start(file, START)
-    kind = kind_of(start) or ("NIfTI" if file.name.lower().endswith((".nii", ".nii.gz")) else None)
+    kind = kind_of(tree.start(file, START), name=file.name)
     if kind in DECODED:
         return ""
     suffix = printable(file.suffix.lower())

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cfx_jax.data.grey_values import Window, scaled_values
-from cfx_jax.data.sources.picture_headers import DECODED, START, declared_bytes, kind_of, walk_jpeg
+from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, declared_bytes, kind_of, walk_jpeg
 from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
 from cfx_jax.data.sources.resizing import resize
 from cfx_jax.data.sources.tiff_layout import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, split_planes, tiff_layout
@@ -23,9 +23,6 @@ from cfx_jax.errors import import_extra
 
 _PURPOSE = "reading image files"
 _FAINT = 1 / 8  # of a type's range: values of 12 bits in 16 stay below it
-
-READERS = {"DICOM": "cfx_jax.data.read_dicom", "NIfTI": "cfx_jax.data.read_nifti"}
-"""Kinds of pictures that others read."""
 
 DamagedImage = DamagedFile
 

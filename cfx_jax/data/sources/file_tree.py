@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from cfx_jax.data.sources.picture_headers import READERS, START, kind_of
 from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular, is_text, printable, read_bounded
 from cfx_jax.data.user_files import read_file as read_bounded_file
 from cfx_jax.errors import InputError
@@ -120,13 +121,13 @@ class FileTree:
         folders = set()
         for info in self._archive.infolist():
             parts = _parts(info.filename)
-            name = "/".join(parts)
-            if len(info.filename) > _LONGEST or name in self._members or not (parts or info.is_dir()):
+            name, is_folder = "/".join(parts), info.filename.endswith(("/", "\\"))
+            if len(info.filename) > _LONGEST or name in self._members or not (parts or is_folder):
                 self.unusable[info.filename] = "has a name that is too long, empty, or given to another file"
                 continue
-            if not info.is_dir():
+            if not is_folder:
                 self._members[name] = info
-            upper = parts[: None if info.is_dir() else -1][:_LINKS]
+            upper = parts[: None if is_folder else -1][:_LINKS]
             folders |= {"/".join(upper[: depth + 1]) for depth in range(len(upper))}
         return folders
 
@@ -176,10 +177,12 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
         raise InputError(f"path: expected a folder or a zip file, but '{shown}' {state}: check the spelling")
 
     def refusal(reason: str) -> InputError:
-        return InputError(
-            f"path: expected a folder or a zip file, but '{shown}' is neither ({reason}): give the folder that holds one "
-            "sub-folder per class"
+        with path.open("rb") as file:
+            kind = kind_of(file.read(START), name=path.name) or ""
+        advice = (
+            f"read it by {READERS[kind]}" if kind in READERS else "give the folder that holds one sub-folder per class"
         )
+        return InputError(f"path: expected a folder or a zip file, but '{shown}' is neither ({reason}): {advice}")
 
     with damage(refusal):
         return zipfile.ZipFile(path)

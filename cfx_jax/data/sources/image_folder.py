@@ -68,7 +68,9 @@ class ImageFolder:
         copies: of each item the place of the first one with the same picture; give it to ``split`` as ``groups`` to keep
             copies in one part, and to ``shared_copies`` to count those that are not.
         faint: how many images have no value beyond an eighth of what their type holds, such as 12 bits in files of 16.
-        summary: a line for each kind of what was left out, damaged, copied or faint; empty where nothing was.
+        counts: how many files or images there are of each kind that a report should tell: "damaged files skipped", "files
+            left out", "images that equal an earlier one", "images that equal one of another class", "faint images".
+        summary: a line for each of these kinds of which there are any, with names and advice.
 
     Raises:
         InputError: the path does not exist or is neither a folder nor a zip file; there are no class folders,
@@ -102,7 +104,16 @@ class ImageFolder:
         self.paths = tuple(self._full(name) for name in self._names)
         self.labels = np.array([self.class_names.index(name.parent.name) for name in self._names], np.int64)
         self._check_classes()
-        self.summary = self._summary()
+        again = np.flatnonzero(self.copies != np.arange(len(self)))
+        crossing = again[self.labels[again] != self.labels[self.copies[again]]]
+        self.counts = {
+            "damaged files skipped": len(self.damaged),
+            "files left out": self.ignored,
+            "images that equal an earlier one": again.size,
+            "images that equal one of another class": crossing.size,
+            "faint images": self.faint,
+        }
+        self.summary = self._summary(crossing if crossing.size else again)
         for line in self.summary:
             warnings.warn(line, stacklevel=2)
 
@@ -177,21 +188,19 @@ class ImageFolder:
                     "repair them, or leave the class out by class_names"
                 )
 
-    def _summary(self) -> list[str]:
-        """What a user must know of these files beside their images."""
+    def _summary(self, copied: Int[np.ndarray, " m"]) -> list[str]:
+        """What a user must know of these files beside their images; ``copied`` are places of images that occur before."""
         lines = []
         if self.damaged:
             total = len(self.damaged) + len(self)
             lines.append(f"{len(self.damaged)} of {total} image files are damaged and skipped: {self._damage()}")
         if self.left_out:
             lines.append(f"{self.ignored} files are left out: {describe(self.left_out)}")
-        again = np.flatnonzero(self.copies != np.arange(len(self)))
-        if again.size:
-            crossing = again[self.labels[again] != self.labels[self.copies[again]]]
-            shown = (crossing if crossing.size else again)[0]
+        if copied.size:
+            again, crossing = list(self.counts.values())[2:4]
             lines.append(
-                f"{again.size} of {len(self)} images equal an earlier one, {crossing.size} of them one of another class, "
-                f"e.g. '{self.paths[shown]}' and '{self.paths[self.copies[shown]]}': remove them, or keep copies in one "
+                f"{again} of {len(self)} images equal an earlier one, {crossing} of them one of another class, e.g. "
+                f"'{self.paths[copied[0]]}' and '{self.paths[self.copies[copied[0]]]}': remove them, or keep copies in one "
                 "part of a split by groups=source.copies"
             )
         if self.faint:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from cfx_jax.data.sources.tiff_layout import TIFF_STARTS, tiff_layout
 
 SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".tif", ".tiff", ".bmp", ".dib", ".webp",
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".bmp", ".dib", ".webp", ".tif", ".tiff",
 )  # fmt: skip
 START = 348  # bytes by which every kind can be told
 
@@ -32,13 +32,19 @@ class Jpeg(NamedTuple):
     complete: bool
 
 
-def kind_of(start: bytes) -> str | None:
-    """The kind of picture that a file's first bytes (``START`` of them, or all) announce.
+def kind_of(start: bytes, *, name: str = "") -> str | None:
+    """The kind of picture that a file's first bytes announce.
+
+    Args:
+        start: the first ``START`` bytes, or all.
+        name: the file's name, by which compressed NIfTI files are known.
 
     Returns:
         "PNG", "JPEG", "TIFF", "BMP", "WebP", which can be decoded here; "DICOM" and "NIfTI", which have readers of their
         own; None for all others.
     """
+    if start[128:132] == b"DICM":  # before TIFF: the 128 bytes may be those of one
+        return "DICOM"
     if start.startswith(_PNG_START):
         return "PNG"
     if start.startswith(_JPEG_START):
@@ -49,13 +55,14 @@ def kind_of(start: bytes) -> str | None:
         return "BMP"
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "WebP"
-    if start[128:132] == b"DICM":
-        return "DICOM"
-    return "NIfTI" if start[344:348] in (b"n+1\0", b"ni1\0") else None
+    nifti = start[344:348] in (b"n+1\0", b"ni1\0") or name.lower().endswith((".nii", ".nii.gz"))
+    return "NIfTI" if nifti else None
 
 
 _BMP_HEADERS = {struct.pack("<I", size) for size in (12, 40, 52, 56, 64, 108, 124)}
 DECODED = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
+READERS = {"DICOM": "cfx_jax.data.read_dicom", "NIfTI": "cfx_jax.data.read_nifti"}
+"""Kinds of pictures that others read."""
 
 
 def declared_bytes(data: bytes, kind: str) -> int:
