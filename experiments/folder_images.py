@@ -1,8 +1,9 @@
 """A user's folder of images as an image set of two classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from jaxtyping import Int
 
 from cfx_jax.data import ImageFolder, load_arrays
 from cfx_jax.errors import InputError
@@ -11,6 +12,26 @@ from trainers.identity import digest
 
 FOLDER_NOTE = "Split by image: where several images show one person, accuracy on new persons is lower than printed."
 """What stands beside figures on such images."""
+
+
+class FolderImages(StoredImages):
+    """The images of a folder, in memory.
+
+    Args:
+        folder: the folder, read.
+
+    Attributes:
+        counts: what the folder has beside usable images, see ``ImageFolder``.
+        patients: for each image the place of the first that equals it, so that copies come into one part of a split as the
+            images of one patient do; None where no image occurs twice.
+    """
+
+    def __init__(self, folder: ImageFolder) -> None:
+        self.contents = load_arrays(folder, np.arange(len(folder)), fields=("image", "label"))
+        super().__init__(self.contents, folder.class_names)
+        self.counts: Mapping[str, int] = folder.counts
+        single = len(np.unique(folder.copies)) == len(folder)
+        self.patients: Int[np.ndarray, " n"] | None = None if single else folder.copies
 
 
 def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) -> ImageSet:
@@ -23,7 +44,7 @@ def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) 
         classes: sub-folders in the order of the labels; empty for all there are, by name.
 
     Returns:
-        All images, in memory.
+        All images, in memory; the source is a ``FolderImages``.
 
     Raises:
         InputError: the folder cannot be used, or does not have two classes.
@@ -34,5 +55,19 @@ def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) 
             f"--data: expected two classes, found {len(folder.class_names)} ({', '.join(folder.class_names)}): choose two,"
             f" e.g. --classes {folder.class_names[0]} {folder.class_names[1]}"
         )
-    arrays = load_arrays(folder, np.arange(len(folder)), fields=("image", "label"))
-    return ImageSet.whole(StoredImages(arrays, folder.class_names), [list(folder.class_names), digest(arrays)])
+    source = FolderImages(folder)
+    return ImageSet.whole(source, [list(folder.class_names), digest(source.contents)])
+
+
+def copy_groups(images: ImageSet) -> Int[np.ndarray, " n"] | None:
+    """Which images of a folder are copies of each other, for ``split``; None where none are."""
+    return images.source.patients if isinstance(images.source, FolderImages) else None
+
+
+def folder_note(images: ImageSet) -> str:
+    """What stands beside figures on a folder's images: how they are split, and what the folder has beside them."""
+    if not isinstance(images.source, FolderImages):
+        return FOLDER_NOTE
+    counts = [f"{count} {what}" for what, count in images.source.counts.items() if count]
+    kept = " Images that are equal are in one part." if images.source.patients is not None else ""
+    return f"{FOLDER_NOTE}{kept}{' In the folder: ' + ', '.join(counts) + '.' if counts else ''}"

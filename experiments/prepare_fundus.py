@@ -3,12 +3,14 @@
 ``python -m experiments.prepare_fundus --source FOLDER --out FOLDER``; the same command again goes on where it stopped.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 from cfx_jax.data.fundus import Job, prepare_files
-from cfx_jax.data.sources.decoding import SUFFIXES
-from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.data.sources.class_folders import describe, find_images
+from cfx_jax.data.sources.file_tree import FileTree
+from cfx_jax.data.sources.picture_headers import SUFFIXES
 from cfx_jax.errors import InputError
 from experiments import cli
 
@@ -20,7 +22,7 @@ class Config:
     """Finds every photograph below a folder and writes it cropped to the eye, with the mask of the eye."""
 
     source: Path
-    """Folder of photographs (PNG, JPEG or TIFF), searched with all its sub-folders."""
+    """Folder of photographs (PNG, JPEG, TIFF, BMP or WebP), searched with all its sub-folders."""
     out: Path
     """Folder to write to; keeps the sub-folders, so class folders stay class folders, below out/images."""
     size: int = 224
@@ -49,14 +51,17 @@ def find_photographs(source: Path, out: Path) -> list[Job]:
 
     Raises:
         InputError: there is no such folder, it holds no photographs, or ``out`` lies inside of it.
+
+    Warns:
+        UserWarning: how many visible files are no photographs.
     """
     if not source.is_dir():
         raise InputError(f"--source: expected a folder of photographs, but '{source}' is none: check the spelling")
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"--out: expected a folder outside of --source, got '{out}': its images would be read again")
-    found = (path.relative_to(source) for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
-    visible = (path for path in found if not any(part.startswith(".") for part in path.parts))
-    names = sorted(visible, key=lambda path: natural_key(path.as_posix()))
+    names, left_out = find_images(FileTree(source))
+    if left_out:
+        warnings.warn(f"{left_out.total()} files are left out: {describe(left_out)}", stacklevel=2)
     if not names:
         raise InputError(f"--source: expected photographs ({', '.join(SUFFIXES)}), but '{source}' holds none")
     return [Job(path.with_suffix("").as_posix(), source / path) for path in names]

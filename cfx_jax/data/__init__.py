@@ -12,6 +12,8 @@ from cfx_jax.data.ct_scan import CTScan as CTScan
 from cfx_jax.data.ct_scan import read_ct_scan as read_ct_scan
 from cfx_jax.data.dicom import read_dicom as read_dicom
 from cfx_jax.data.dicom import read_dicom_frames as read_dicom_frames
+from cfx_jax.data.duplicates import first_copies as first_copies
+from cfx_jax.data.duplicates import shared_copies as shared_copies
 from cfx_jax.data.hounsfield import hounsfield_units as hounsfield_units
 from cfx_jax.data.hounsfield import unit_window as unit_window
 from cfx_jax.data.nifti import Volume as Volume

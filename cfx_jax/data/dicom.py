@@ -7,6 +7,7 @@ run lengths, with Pillow JPEG of 8 bits and JPEG 2000.
 """
 
 import logging
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cfx_jax.data.grey_values import Window, check_window, full_scale, unit_grey
+from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular, printable
 from cfx_jax.errors import InputError, import_extra
 
 _PURPOSE = "reading DICOM files"
@@ -23,6 +25,10 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 _PALETTE = "PALETTE COLOR"
+_PREAMBLE = 132  # bytes that say nothing, then DICM
+_MOST_META = 2**16  # bytes of the part that tells how a file is stored; it takes some hundreds
+_PIECE = 2**20
+_FLOAT = 8  # bytes of the numbers in which one frame is made grey
 
 
 def read_dicom(path: str | Path, *, frame: int | None = None, window: Window = "file") -> Float[np.ndarray, "h w c"]:
@@ -41,8 +47,8 @@ def read_dicom(path: str | Path, *, frame: int | None = None, window: Window = "
 
     Raises:
         InputError: there is no such file, or it is no DICOM file, is damaged, holds no pixels, several frames or not the
-            one asked for, a kind of colour that is not known, no window where it needs one, or is compressed in a way that
-            needs another package.
+            one asked for, a kind of colour that is not known, no window where it needs one, would take more memory than
+            allowed (see ``user_files``), or is compressed in a way that needs another package.
 
     Example:
         >>> from pydicom.data import get_testdata_file
@@ -51,7 +57,7 @@ def read_dicom(path: str | Path, *, frame: int | None = None, window: Window = "
     """
     check_window(window)
     dataset = _opened(Path(path))
-    number = _num_frames(dataset)
+    number = _num_frames(Path(path), dataset)
     if frame is None and number > 1:
         raise InputError(
             f"frame: expected a frame in 0..{number - 1}, got None for '{path}' of {number} frames: choose one, or read "
@@ -59,6 +65,7 @@ def read_dicom(path: str | Path, *, frame: int | None = None, window: Window = "
         )
     if frame is not None and not 0 <= frame < number:
         raise InputError(f"frame: expected a frame in 0..{number - 1} of '{path}', got {frame}: choose another")
+    _check_size(Path(path), dataset, 1)
     return _shown(Path(path), dataset, _decoded(Path(path), dataset, frame or 0), frame or 0, window)
 
 
@@ -78,8 +85,10 @@ def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.
     check_window(window)
     path = Path(path)
     dataset = _opened(path)
+    number = _num_frames(path, dataset)
+    _check_size(path, dataset, number)
     frames = _decoded(path, dataset, None)
-    if _num_frames(dataset) == 1:
+    if number == 1:
         frames = frames[None]
     return np.stack([_shown(path, dataset, stored, index, window) for index, stored in enumerate(frames)])
 
@@ -87,26 +96,104 @@ def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.
 def _opened(path: Path) -> Any:
     """The file's dataset, which has pixels."""
     pydicom = import_extra("pydicom", _PURPOSE)
-    if not path.is_file():
-        raise InputError(f"path: expected a DICOM file, but there is no file '{path}': check the spelling")
-    try:
-        dataset = pydicom.dcmread(path)
-    except pydicom.errors.InvalidDicomError as error:
+    if not is_regular(path):
         raise InputError(
-            f"'{path}' is no DICOM file: bytes 128 to 131 are not DICM: read pictures of other kinds by ImageFolder"
-        ) from error
-    except Exception as error:  # damaged bytes make pydicom raise errors of many kinds
-        raise InputError(f"'{path}' is damaged ({_line(error)}): copy or download it again") from error
-    if not any(name in dataset for name in _PIXELS):
-        kind = getattr(dataset.get("SOPClassUID"), "name", "unknown")
-        raise InputError(
-            f"'{path}' holds no pixels, its kind is '{kind}': give a file with an image, or copy it again if it has one"
+            f"path: expected a DICOM file, but there is no file '{printable(str(path))}': check the spelling"
         )
+    with damage(lambda reason: InputError(f"'{path}' is damaged ({reason}): copy or download it again")):
+        _check_deflated(path)
+        try:
+            dataset = pydicom.dcmread(path)
+        except pydicom.errors.InvalidDicomError as error:
+            dataset = _without_preamble(path)
+            if dataset is None:
+                raise InputError(
+                    f"'{path}' is no DICOM file: bytes 128 to 131 are not DICM: read pictures of other kinds by ImageFolder"
+                ) from error
+        if not any(name in dataset for name in _PIXELS):
+            kind = getattr(dataset.get("SOPClassUID"), "name", "unknown")
+            raise InputError(
+                f"'{path}' holds no pixels, its kind is '{kind}': give a file with an image, or copy it again if it has one"
+            )
     return dataset
 
 
-def _num_frames(dataset: Any) -> int:
-    return int(dataset.get("NumberOfFrames") or 1)
+def _without_preamble(path: Path) -> Any:
+    """The dataset of a file that lacks the first 132 bytes, and perhaps the part that tells how it is stored; None for a
+    file of another kind."""
+    pydicom = import_extra("pydicom", _PURPOSE)
+    try:
+        dataset = pydicom.dcmread(path, force=True)
+        if not {"Rows", "Columns"} <= set(dataset.dir()) or not any(name in dataset for name in _PIXELS):
+            return None
+        if "TransferSyntaxUID" not in dataset.file_meta:
+            implicit, little = dataset.original_encoding
+            syntaxes = ("ExplicitVRBigEndian", "ExplicitVRLittleEndian", "ImplicitVRLittleEndian")
+            dataset.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntaxes[2 if implicit else int(little)])
+    except Exception:  # bytes that are no dataset make pydicom raise errors of many kinds
+        return None
+    return dataset
+
+
+def _check_deflated(path: Path) -> None:
+    """Counts what a deflated dataset unpacks to, which pydicom keeps at once.
+
+    Raises:
+        DamagedFile: it is more than allowed.
+        zlib.error: it is damaged.
+    """
+    uid = import_extra("pydicom.uid", _PURPOSE)
+    with path.open("rb") as file:
+        start = file.read(_MOST_META)
+        place = _dataset_start(start)
+        if place > len(start):
+            raise DamagedFile("its first part is longer than any can be")
+        if uid.DeflatedExplicitVRLittleEndian.encode() not in start[:place]:
+            return
+        file.seek(place)
+        inflate, length = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        while not inflate.eof and (waiting := inflate.unconsumed_tail or file.read(_PIECE)):
+            length += len(inflate.decompress(waiting, _PIECE))
+            check_unpacked(length)
+
+
+def _dataset_start(start: bytes) -> int:
+    """Where the elements of group 2, which tell how a file is stored, end (PS3.10, 7.1)."""
+    place = _PREAMBLE if start[_PREAMBLE - 4 : _PREAMBLE] == b"DICM" else 0
+    while start[place : place + 2] == b"\2\0":
+        long = start[place + 4 : place + 6] in (b"OB", b"OD", b"OF", b"OL", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT")
+        length = start[place + 8 : place + 12] if long else start[place + 6 : place + 8]
+        place += (12 if long else 8) + int.from_bytes(length, "little")
+    return place
+
+
+def _num_frames(path: Path, dataset: Any) -> int:
+    """How many frames the file tells of.
+
+    Raises:
+        InputError: what it tells is no number above 0.
+    """
+
+    def refusal(reason: str) -> InputError:
+        return InputError(f"'{path}' is damaged (its number of frames is none: {reason}): copy or download it again")
+
+    with damage(refusal):
+        number = int(dataset.get("NumberOfFrames") or 1)
+        if number < 1:
+            raise ValueError(f"{number}")
+    return number
+
+
+def _check_size(path: Path, dataset: Any, frames: int) -> None:
+    """Compares the size that the header tells of with what is allowed.
+
+    Raises:
+        InputError: it is larger, or told in a way that cannot be used.
+    """
+    with damage(lambda reason: InputError(f"'{path}' cannot be used ({reason})")):
+        samples, bits = int(dataset.get("SamplesPerPixel") or 1), int(dataset.get("BitsAllocated") or 8)
+        values = int(dataset.Rows) * int(dataset.Columns) * samples
+        check_unpacked(values * max(_FLOAT, frames * max(1, bits // 8)))
 
 
 def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, "..."]:
@@ -115,14 +202,15 @@ def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, 
     syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
     if syntax is not None:
         _check_decoder(path, syntax)
-    try:
-        with _quiet_decoders():
-            return pixels.pixel_array(dataset, index=frame)
-    except Exception as error:  # each decoder has errors of its own
+
+    def refusal(reason: str) -> InputError:
         advice = "copy or download it again"
         if syntax is not None and (package := _package(syntax)):
             advice += f", or if it is whole run `pip install {package}`, which decodes more kinds of {syntax.name}"
-        raise InputError(f"'{path}' has pixels that cannot be decoded ({_line(error)}): {advice}") from error
+        return InputError(f"'{path}' has pixels that cannot be decoded ({reason}): {advice}")
+
+    with damage(refusal), _quiet_decoders():
+        return pixels.pixel_array(dataset, index=frame)
 
 
 def _check_decoder(path: Path, syntax: Any) -> None:
@@ -155,20 +243,30 @@ def _shown(
     path: Path, dataset: Any, stored: Shaped[np.ndarray, "h w ..."], frame: int, window: Window
 ) -> Float[np.ndarray, "h w c"]:
     """One frame as a display shows it."""
-    kind = dataset.get("PhotometricInterpretation")
-    if kind not in (*_GREY, *_COLOUR, _PALETTE):
-        raise InputError(f"'{path}' has pixels of kind {kind}, expected {', '.join((*_GREY, *_COLOUR, _PALETTE))}")
+
+    def refusal(reason: str) -> InputError:  # a broken element shows only where it is used
+        return InputError(f"'{path}' tells how to show it in a way that cannot be used ({reason})")
+
+    with damage(refusal):
+        kind = dataset.get("PhotometricInterpretation")
+        if kind not in (*_GREY, *_COLOUR, _PALETTE):
+            raise InputError(f"'{path}' has pixels of kind {kind}, expected {', '.join((*_GREY, *_COLOUR, _PALETTE))}")
+        with _named(path):
+            if kind in _GREY:
+                return unit_grey(dataset, stored, frame=frame, window=window)[..., None]
+            if kind == _PALETTE:
+                colour = import_extra("pydicom.pixels", _PURPOSE).apply_color_lut(stored, dataset)[..., :3]
+                return (colour / (2.0 ** (8 * colour.itemsize) - 1)).astype(np.float32)
+            return (stored / full_scale(dataset)).clip(0, 1).astype(np.float32)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Puts the file's name before what is wrong with its numbers."""
     try:
-        if kind in _GREY:
-            return unit_grey(dataset, stored, frame=frame, window=window)[..., None]
-        if kind == _PALETTE:
-            colour = import_extra("pydicom.pixels", _PURPOSE).apply_color_lut(stored, dataset)[..., :3]
-            return (colour / (2.0 ** (8 * colour.itemsize) - 1)).astype(np.float32)
-        return (stored / full_scale(dataset)).clip(0, 1).astype(np.float32)
+        yield
     except InputError as error:
         raise InputError(f"'{path}': {error}") from error
-    except Exception as error:  # a broken element shows only where it is used
-        raise InputError(f"'{path}' tells how to show it in a way that cannot be used ({_line(error)})") from error
 
 
 @contextmanager
@@ -181,8 +279,3 @@ def _quiet_decoders() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(mute)
-
-
-def _line(error: Exception) -> str:
-    """An error's text in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -14,6 +14,8 @@ from cfx_jax.errors import InputError
 
 Window = tuple[float, float] | Literal["file", "full", "values"]
 
+_WORD = 2**16  # numbers that 16 bits can tell apart
+
 
 def check_window(window: Window) -> None:
     """Checks that a window is "file", "full", "values", or a centre and a width above 0.
@@ -60,12 +62,26 @@ def unit_grey(
         grey = _as_file_says(dataset, values, frame)
     elif window == "full":
         grey = _scaled(values, *_range(dataset, frame))
-    elif window == "values":
-        grey = _scaled(values, values.min(), values.max())
     else:
-        grey = _windowed(values, *window, "LINEAR_EXACT")
+        grey = scaled_values(values, window)
     grey = grey.clip(0, 1).astype(np.float32)
     return 1 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
+
+
+def scaled_values(values: Shaped[np.ndarray, "*any"], window: Window) -> Float[np.ndarray, "*any"]:
+    """Values as float32 in [0, 1] by a window that needs nothing else to be known.
+
+    Args:
+        values: finite numbers.
+        window: "values", from their smallest to their largest; or (centre, width).
+    """
+    numbers = values.astype(np.float64)
+    if window == "values":
+        scaled = _scaled(numbers, float(numbers.min()), float(numbers.max()))
+    else:
+        centre, width = map(float, window)
+        scaled = _windowed(numbers, centre, width, "LINEAR_EXACT")
+    return scaled.clip(0, 1).astype(np.float32)
 
 
 def full_scale(dataset: Any) -> float:
@@ -84,7 +100,7 @@ def _as_file_says(dataset: Any, values: Float[np.ndarray, "h w"], frame: int) ->
     interest = _macro(dataset, frame, "FrameVOILUTSequence")
     if interest.get("VOILUTSequence"):
         table = interest.VOILUTSequence[0]
-        return _looked_up(dataset, table, values) / (2.0 ** table.LUTDescriptor[2] - 1)
+        return _looked_up(dataset, table, values, _range(dataset, frame)) / _largest_entry(table)
     if interest.get("WindowWidth") is not None and interest.get("WindowCenter") is not None:
         # Several windows are views to choose from; the first is the one that is meant.
         centre, width = (float(np.ravel(interest[key].value)[0]) for key in ("WindowCenter", "WindowWidth"))
@@ -104,7 +120,7 @@ def _scaled(values: Float[np.ndarray, "h w"], low: float, high: float) -> Float[
 
 def _modality(dataset: Any, stored: Float[np.ndarray, "..."], frame: int) -> Float[np.ndarray, "..."]:
     if dataset.get("ModalityLUTSequence"):
-        return _looked_up(dataset, dataset.ModalityLUTSequence[0], stored)
+        return _looked_up(dataset, dataset.ModalityLUTSequence[0], stored, _stored_range(dataset))
     scale = _macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = scale.get("RescaleSlope"), scale.get("RescaleIntercept")
     if slope == 0:
@@ -115,11 +131,16 @@ def _modality(dataset: Any, stored: Float[np.ndarray, "..."], frame: int) -> Flo
 def _range(dataset: Any, frame: int) -> tuple[float, float]:
     """The smallest and the largest of the modality's values that the file can hold."""
     if dataset.get("ModalityLUTSequence"):
-        return 0.0, 2.0 ** dataset.ModalityLUTSequence[0].LUTDescriptor[2] - 1
+        return 0.0, _largest_entry(dataset.ModalityLUTSequence[0])
+    ends = _modality(dataset, np.array(_stored_range(dataset)), frame)
+    return float(ends.min()), float(ends.max())
+
+
+def _stored_range(dataset: Any) -> tuple[float, float]:
+    """The smallest and the largest number that the stored bits can hold."""
     scale = full_scale(dataset)
     low = -(scale + 1) / 2 if dataset.get("PixelRepresentation") else 0.0
-    ends = _modality(dataset, np.array([low, low + scale]), frame)
-    return float(ends.min()), float(ends.max())
+    return low, low + scale
 
 
 def _windowed(values: Float[np.ndarray, "h w"], centre: float, width: float, function: str) -> Float[np.ndarray, "h w"]:
@@ -144,18 +165,58 @@ def _windowed(values: Float[np.ndarray, "h w"], centre: float, width: float, fun
     return (values - centre) / width + 0.5
 
 
-def _looked_up(dataset: Any, item: Any, values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """What a table gives for each value; those before its first or after its last entry take that one's."""
-    entries, first, _ = item.LUTDescriptor
-    table = _entries(item.LUTData, entries or 2**16, "<" if dataset.original_encoding[1] else ">")
+def _looked_up(
+    dataset: Any, item: Any, values: Float[np.ndarray, "..."], domain: tuple[float, float]
+) -> Float[np.ndarray, "..."]:
+    """What a table gives for each value; those before its first or after its last entry take that one's.
+
+    Args:
+        dataset: the file.
+        item: the table.
+        values: what is looked up.
+        domain: the smallest and the largest value that the file can hold.
+    """
+    implicit, little = dataset.original_encoding
+    number = (
+        item.LUTDescriptor[0] % _WORD or _WORD
+    )  # 2^16 is written as 0; a number of 2^15 or more may be read as signed
+    first = _first_value(item.LUTDescriptor[1], domain, implicit=bool(implicit))
+    table = _entries(item.LUTData, number, "<" if little else ">", _largest_entry(item))
     return table[np.rint(values - first).clip(0, len(table) - 1).astype(np.int64)]
 
 
-def _entries(data: Any, number: int, byte_order: str) -> Float[np.ndarray, " n"]:
-    """A table's entries, which pydicom gives as numbers or, in files that do not tell their kind, as bytes."""
-    if isinstance(data, bytes):
-        data = np.frombuffer(data, "u1" if len(data) < 2 * number else f"{byte_order}u2")[:number]
-    return np.atleast_1d(np.asarray(data, np.float64))
+def _first_value(written: int, domain: tuple[float, float], *, implicit: bool) -> int:
+    """The value that a table's first entry is of: signed where the values looked up can be negative (PS3.3 C.11.1.1.1 and
+    C.11.2.1.1), whatever the stored pixels are, by which files that do not tell the kind of an element are read."""
+    low, high = domain
+    unsigned = written % _WORD
+    signed = unsigned - _WORD if unsigned >= _WORD // 2 else unsigned
+    if implicit:
+        return signed if low < 0 else unsigned
+    return signed if low < 0 and written > high else written
+
+
+def _largest_entry(item: Any) -> float:
+    """The largest number that a table's entries can have.
+
+    Raises:
+        InputError: the table tells no possible number of bits.
+    """
+    bits = item.LUTDescriptor[2]
+    if not 1 <= bits <= 16:
+        raise InputError(f"expected a table of 1 to 16 bits, got {bits}: give a window, or correct the file")
+    return float(2.0**bits - 1)
+
+
+def _entries(data: Any, number: int, byte_order: str, largest: float) -> Float[np.ndarray, " n"]:
+    """A table's entries, which pydicom gives as numbers or, in files that do not tell their kind, as bytes; two of 8 bits
+    may share a number."""
+    if not isinstance(data, bytes):
+        numbers = np.atleast_1d(np.asarray(data))
+        if largest > 255 or len(numbers) != (number + 1) // 2 or number < 2:
+            return (numbers % _WORD).astype(np.float64)
+        data = numbers.astype(f"{byte_order}u2").tobytes()
+    return np.frombuffer(data, "u1" if len(data) < 2 * number else f"{byte_order}u2")[:number].astype(np.float64)
 
 
 def _macro(dataset: Any, frame: int, name: str) -> Any:

@@ -52,9 +52,12 @@ def hounsfield_units(
         units = np.where(units >= _WRAP // 2, units - _WRAP, units)
         low, high = float(units.min()), float(units.max())
     if high >= _WRAP // 2 or low < _LEAST:
+        filling = (
+            f", or raise the {(units < _LEAST).sum()} voxels below to -1024 if the scanner filled what it did not see"
+        )
         raise InputError(
             f"{name}: expected Hounsfield units in {_LEAST}..{_WRAP // 2 - 1}, got {low:g}..{high:g}: convert it again from"
-            " DICOM, as signed numbers with rescale slope and intercept"
+            f" DICOM, as signed numbers with rescale slope and intercept{filling if low < _LEAST else ''}"
         )
     if has_air and low >= 0:
         raise InputError(

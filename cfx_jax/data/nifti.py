@@ -6,8 +6,9 @@ right on the left. The axes of the file are reordered and reversed as its affine
 they are oblique; values are not interpolated. A file whose header tells nothing is read as nibabel reads it.
 """
 
+import bz2
 import gzip
-import zlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from cfx_jax.data.user_files import DamagedFile, bounded_length, check_unpacked, damage, is_regular, printable
 from cfx_jax.errors import InputError, import_extra
 
 _PURPOSE = "reading NIfTI files"
 AXES = ("S", "P", "L")  # where slices, rows and columns lead to: superior, posterior, left
+_ROUNDING = 1e-3  # by which classes that went through a scale factor may be no whole numbers
 
 
 class Volume(NamedTuple):
@@ -47,16 +50,19 @@ def read_nifti(
         path: a file .nii or .nii.gz, or the .hdr or .img of a pair.
         sequence: which of several sequences (the fourth axis) to read, from 0; the others are not loaded. None reads
             what is there.
-        num_sequences: how many sequences the file must have; None takes any number. A file of three axes has 1.
-        labels: whether the values are classes: they must be whole numbers, and become int32.
+        num_sequences: how many sequences the file must have; None takes any number. A file of three axes has 1, as has one
+            whose further axes have length 1.
+        labels: whether the values are classes: they must be whole numbers, or within 0.001 of them as programs leave them
+            that store a scale factor, and become int32.
         placed_as: the file of the image that these voxels belong to one by one; its header tells their order instead of
             the file's own, which programs for drawing masks write differently.
 
     Returns:
-        The volume; (s, h, w) from a file of three axes, and where one sequence is chosen.
+        The volume; (s, h, w) from a file of one sequence, and where one sequence is chosen.
 
     Raises:
-        InputError: there is no such file, or it is no NIfTI file, is damaged or cut short, has another number of axes or
+        InputError: there is no such file, or it is no NIfTI file, is damaged or cut short, holds fewer bytes than its header
+            says, or would take more memory than allowed (see ``user_files``), has another number of axes or
             sequences, values that are no finite real numbers (or no whole ones), an affine matrix that leads nowhere, or
             another shape than the image that it belongs to.
     """
@@ -68,12 +74,13 @@ def read_nifti(
             f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got {image.shape[:3]}: copy or "
             "download both again"
         )
-    found = image.shape[3] if image.ndim == 4 else 1
+    axes = _axes(image.shape)
+    found = axes[3] if len(axes) == 4 else 1
     if num_sequences is not None and found != num_sequences:
         raise InputError(f"'{path}': expected {num_sequences} sequences, got {found} (shape {image.shape})")
     if sequence is not None and not 0 <= sequence < found:
         raise InputError(f"sequence: expected one of the {found} in '{path}', 0..{found - 1}, got {sequence}")
-    values = _values(path, image, sequence if image.ndim == 4 else None, labels)
+    values = _values(path, image, sequence if len(axes) == 4 else None, labels)
     return _oriented(path, values, placed.affine)
 
 
@@ -123,53 +130,80 @@ def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]
 def _opened(path: Path) -> Any:
     """The file's header, from which its values can be read."""
     nibabel = import_extra("nibabel", _PURPOSE)
-    if not path.is_file():
-        raise InputError(f"path: expected a NIfTI file, but there is no file '{path}': check the spelling")
-    try:
-        if path.suffix == ".gz":
-            _check_sum(path)
-        image = nibabel.load(path)
-    except nibabel.filebasedimages.ImageFileError as error:
+    if not is_regular(path):
         raise InputError(
-            f"'{path}' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair .hdr and .img"
-        ) from error
-    except Exception as error:  # damaged bytes make nibabel raise errors of many kinds
-        raise _damaged(path, error) from error
-    if not isinstance(image, nibabel.Nifti1Pair):
-        raise InputError(f"'{path}' is no NIfTI file but a {type(image).__name__}: convert it")
-    if image.ndim not in (3, 4) or 0 in image.shape:
-        raise InputError(f"'{path}': expected three axes, or four with that of the sequences, got shape {image.shape}")
-    if image.get_data_dtype().kind not in "iuf":
-        raise InputError(f"'{path}': expected real numbers, got {image.get_data_dtype()}: convert it")
+            f"path: expected a NIfTI file, but there is no file '{printable(str(path))}': check the spelling"
+        )
+    with damage(lambda reason: _damaged(path, reason)):
+        if path.suffix.lower() in _COMPRESSED:
+            _unpacked_length(path)  # before nibabel trusts what the header says of itself
+        try:
+            image = nibabel.load(path)
+        except nibabel.filebasedimages.ImageFileError as error:
+            raise InputError(
+                f"'{path}' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair .hdr and .img"
+            ) from error
+        if not isinstance(image, nibabel.Nifti1Pair):
+            raise InputError(f"'{path}' is no NIfTI file but a {type(image).__name__}: convert it")
+        if len(_axes(image.shape)) not in (3, 4) or min(image.shape) < 1:
+            raise InputError(
+                f"'{path}': expected three axes, or four with that of the sequences, got shape {image.shape}"
+            )
+        if image.get_data_dtype().kind not in "iuf":
+            raise InputError(f"'{path}': expected real numbers, got {image.get_data_dtype()}: convert it")
     return image
 
 
-def _check_sum(path: Path) -> None:
-    """Reads a compressed file to its end, where its check sum is compared; nibabel stops before it.
+def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A file's shape without the axes of length one behind the three of space, which hold nothing apart."""
+    return shape[:3] + tuple(length for length in shape[3:] if length != 1)
+
+
+def _unpacked_length(path: Path) -> int:
+    """How many bytes a file holds, once it is unpacked if it is compressed.
+
+    A compressed file is read to its end, where its check sum is compared; nibabel stops before it.
 
     Raises:
-        OSError, EOFError or zlib.error: the file is damaged or cut short.
+        Exception: of nearly any kind, if the file is damaged, cut short, or unpacks to more than is allowed.
     """
-    with gzip.open(path) as file:
-        while file.read(2**20):
-            pass
+    if path.suffix.lower() not in _COMPRESSED:
+        return path.stat().st_size
+    with _COMPRESSED[path.suffix.lower()](path) as file:
+        return bounded_length(file)
+
+
+def _check_length(image: Any, sequence: int | None) -> None:
+    """Compares what the header says of the values with the file that holds them.
+
+    Raises:
+        DamagedFile: there are fewer bytes than the header says, or more values than allowed would be read.
+    """
+    size, declared = image.get_data_dtype().itemsize, math.prod(image.shape)
+    needed, there = image.dataobj.offset + size * declared, _unpacked_length(Path(image.file_map["image"].filename))
+    if needed > there:
+        raise DamagedFile(f"its header tells of {needed} bytes, there are {there}")
+    check_unpacked(size * (declared if sequence is None else math.prod(image.shape[:3])))
 
 
 def _values(path: Path, image: Any, sequence: int | None, labels: bool) -> Shaped[np.ndarray, "x y z ..."]:
-    """The values in the file's order of axes."""
-    try:
-        values = np.asarray(image.dataobj if sequence is None else image.dataobj[..., sequence])
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise _damaged(path, error) from error
+    """The values in the file's order of axes, those of one sequence only if one is given."""
+    with damage(lambda reason: _damaged(path, reason)):
+        _check_length(image, sequence)
+        apart = [0 if length == 1 else slice(None) if sequence is None else sequence for length in image.shape[3:]]
+        whole = not apart or sequence is None
+        values = np.asarray(image.dataobj) if whole else image.dataobj[(..., *apart)]
+        values = values.reshape(_axes(image.shape) if whole else image.shape[:3])
     with np.errstate(invalid="ignore", over="ignore"):
-        converted = values.astype(np.int32 if labels else np.float32)
-    if labels and (converted != values).any():
-        wrong = values[converted != values][0]
-        raise InputError(f"'{path}': expected classes, which are whole numbers, got {wrong:g}: give the file of labels")
-    if not np.isfinite(converted).all():
-        count = (~np.isfinite(converted)).sum()
-        raise InputError(f"'{path}': expected finite values of float32, {count} are not: repair the file")
-    return converted
+        converted = np.rint(values).astype(np.int32) if labels else values.astype(np.float32)
+        wrong = ~(np.abs(converted - values.astype(np.float64)) <= _ROUNDING) if labels else ~np.isfinite(converted)
+    if not wrong.any():
+        return converted
+    if labels:
+        raise InputError(
+            f"'{path}': expected classes, which are whole numbers, got {values[wrong][0]:.9g}: give the file of labels"
+        )
+    raise InputError(f"'{path}': expected finite values of float32, {wrong.sum()} are not: repair the file")
 
 
 def _oriented(path: Path, values: Shaped[np.ndarray, "x y z ..."], affine: Float[np.ndarray, "4 4"]) -> Volume:
@@ -205,5 +239,8 @@ def _interpolated(array: Float[np.ndarray, "s h w ..."], shape: tuple[int, ...])
     return ndimage.zoom(smooth, 1 / factors, order=1, mode="nearest", grid_mode=True)
 
 
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(f"'{path}' is damaged ({' '.join(str(error).split())}): copy or download it again")
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(f"'{path}' is damaged ({reason}): copy or download it again")
+
+
+_COMPRESSED: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}

@@ -92,7 +92,7 @@ def training_batches(
     reader = _BatchReader(
         source, positions, order, augment, tuple(fields), augment_item, batch_size, process_index * share, share
     )
-    _check_batch(reader[0], source.class_names)
+    _check_batch(reader[0])
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=max(prefetch, num_threads))
     return iter(grain.MapDataset.source(reader).to_iter_dataset(options))
 
@@ -120,7 +120,7 @@ class _BatchReader:
         read = [self._read(int(item), first + row) for row, item in enumerate(items)]
         return {
             "image": _stack([example["image"] for example in read], name="images"),
-            "label": np.array([example["label"] for example in read], np.int32),
+            "label": check_labels([example["label"] for example in read], self.source.class_names).astype(np.int32),
             **{name: _stack([example[name] for example in read], name=name) for name in self.fields},
         }
 
@@ -161,9 +161,9 @@ def _check_sizes(batch_size: int, process_index: int, process_count: int) -> Non
         )
 
 
-def _check_batch(batch: dict[str, np.ndarray], class_names: Sequence[str]) -> None:
-    """Checks the first batch, as augmented; later ones come from the same code."""
-    images, labels = batch["image"], batch["label"]
+def _check_batch(batch: dict[str, np.ndarray]) -> None:
+    """Checks the images of the first batch, as augmented; later ones come from the same code."""
+    images = batch["image"]
     if images.dtype != np.float32:
         raise InputError(
             f"images of the first batch: expected dtype float32, got {images.dtype}: let the source (or "
@@ -171,4 +171,3 @@ def _check_batch(batch: dict[str, np.ndarray], class_names: Sequence[str]) -> No
         )
     pictures = images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images  # a volume's slices are images
     check_images(jnp.asarray(pictures), name="images of the first batch")
-    check_labels(labels, class_names)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Int
+from numpy.typing import ArrayLike
 
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError, import_extra
@@ -34,26 +35,51 @@ def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
     """The labels of all items: the source's ``labels`` where it has them, else every item is read once.
 
     Raises:
-        InputError: a label is not one of the classes.
+        InputError: a label is not one of the classes, or there is not one for each item.
     """
     known = getattr(source, "labels", None)
-    labels = np.asarray([source[i]["label"] for i in range(len(source))] if known is None else known)
-    check_labels(labels, source.class_names)
+    labels = check_labels(
+        [source[i]["label"] for i in range(len(source))] if known is None else known, source.class_names
+    )
+    if len(labels) != len(source):
+        raise InputError(
+            f"labels: expected one for each of the source's {len(source)} items, got {len(labels)}: correct its labels"
+        )
     return labels
 
 
-def check_labels(labels: Int[np.ndarray, " n"], class_names: Sequence[str]) -> None:
+def check_labels(labels: ArrayLike, class_names: Sequence[str]) -> Int[np.ndarray, " n"]:
     """Checks that each label is one of the classes.
 
+    Args:
+        labels: (n,) whole numbers of any dtype.
+        class_names: the classes in the order of the labels.
+
+    Returns:
+        The labels as integers.
+
     Raises:
-        InputError: giving the first that is not.
+        InputError: they are no vector; or giving the first that is no number of a class, such as 0.7, NaN or text.
     """
-    outside = labels[(labels < 0) | (labels >= len(class_names))]
-    if outside.size:
+    try:
+        given = np.asarray(labels)
+    except ValueError:  # sequences of different lengths
+        given = np.asarray(labels, object)
+    if given.ndim != 1 or (given.dtype.kind == "O" and any(np.ndim(label) for label in given)):
         raise InputError(
-            f"label: expected 0..{len(class_names) - 1} for the classes {', '.join(class_names)}, got {outside[0]}: "
-            "correct the labels or the class names"
+            f"label: expected one class for each item, got labels of shape {given.shape}: give one number each"
         )
+    if given.dtype.kind in "biuf":
+        wrong = ~((given >= 0) & (given < len(class_names)) & (given == np.floor(given)))  # NaN fails all
+    else:
+        wrong = np.array([not isinstance(label, int | np.integer) for label in given], bool)
+        wrong[~wrong] = [not 0 <= label < len(class_names) for label in given[~wrong]]
+    if wrong.any():
+        raise InputError(
+            f"label: expected 0..{len(class_names) - 1} for the classes {', '.join(class_names)}, got "
+            f"{given[wrong].tolist()[0]!r}: correct the labels or the class names"
+        )
+    return given if given.dtype.kind in "iu" else given.astype(np.int64)
 
 
 def check_indices(source: ImageSource, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -99,8 +125,8 @@ def load_arrays(
         that is a dict itself becomes a dict of arrays.
 
     Raises:
-        InputError: the indices do not fit the source, a field does not exist, or the items differ in fields
-            or shapes, or ``num_threads`` is below 1.
+        InputError: the indices do not fit the source, a field does not exist, or the items differ in fields, in
+            shapes or in the kind of their numbers, or ``num_threads`` is below 1.
     """
     check_count(num_threads, name="num_threads", or_none=True)
     positions = check_indices(source, indices)
@@ -154,6 +180,11 @@ def _store(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int
             raise InputError(
                 f"item {index}: expected {name} of shape {arrays[name].shape[1:]}, as the first item has, "
                 f"got {np.shape(value)}: bring all images to one size first"
+            )
+        elif not np.can_cast(np.asarray(value).dtype, arrays[name].dtype, "same_kind"):
+            raise InputError(
+                f"item {index}: expected {name} of type {arrays[name].dtype}, as the first item has, got "
+                f"{np.asarray(value).dtype}: bring all items to one type first"
             )
         else:
             arrays[name][row] = value

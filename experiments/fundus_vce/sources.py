@@ -9,7 +9,7 @@ import numpy as np
 from cfx_jax.data import SyntheticFundus
 from cfx_jax.data.sources.fundus_world import STAGES
 from cfx_jax.errors import InputError
-from experiments.folder_images import FOLDER_NOTE, load_folder
+from experiments.folder_images import copy_groups, folder_note, load_folder
 from experiments.fundus_vce.config import Config
 from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
@@ -115,7 +115,7 @@ def _beyond_mild(arrays: Arrays) -> Arrays:
 
 def _folder(config: Config, path: str) -> Sources:
     images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
-    return Sources(main=images, note=FOLDER_NOTE)
+    return Sources(main=images, groups=copy_groups(images), note=folder_note(images))
 
 
 def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:

@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from cfx_jax.data import SyntheticBrain, SyntheticChest, split
 from cfx_jax.errors import InputError
-from experiments.folder_images import FOLDER_NOTE, load_folder
+from experiments.folder_images import copy_groups, folder_note, load_folder
 from experiments.generation.config import GenerationConfig
 from experiments.image_options import check_no_classes, remaining_share
 from experiments.image_set import ImageSet
@@ -122,7 +122,8 @@ def _synthetic(config: GenerationConfig, workspace: Workspace) -> _Source:
 
 def _folder(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
     del workspace
-    return _Source(load_folder(path, size=config.image_size, channels=1, classes=config.classes), None, FOLDER_NOTE)
+    images = load_folder(path, size=config.image_size, channels=1, classes=config.classes)
+    return _Source(images, copy_groups(images), folder_note(images))
 
 
 def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:

@@ -10,7 +10,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import SyntheticChest, SyntheticFaces
 from cfx_jax.data.sources.face_world import ATTRIBUTES
 from cfx_jax.errors import InputError
-from experiments.folder_images import FOLDER_NOTE, load_folder
+from experiments.folder_images import copy_groups, folder_note, load_folder
 from experiments.image_options import check_no_classes
 from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
@@ -80,7 +80,7 @@ def _options(config: Config, **own: str) -> dict[str, Any]:
 def _folder(config: Config, path: str, workspace: Workspace) -> Source:
     del workspace
     images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
-    return Source(images, images.labels[:, None], (images.class_names[-1],), FOLDER_NOTE)
+    return Source(images, images.labels[:, None], (images.class_names[-1],), folder_note(images), copy_groups(images))
 
 
 def _celeba(config: Config, path: str, workspace: Workspace) -> Source:

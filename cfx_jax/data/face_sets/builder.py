@@ -11,10 +11,10 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from cfx_jax.data.face_sets import celeba
-from cfx_jax.data.face_sets.celeba import CROP, FaceRecord, crop_face
+from cfx_jax.data.face_sets.celeba import FaceRecord, crop_face
 from cfx_jax.data.published.builder import PublishedBuilder, in_order, png
 from cfx_jax.data.published.pictures import read_picture
-from cfx_jax.errors import import_extra
+from cfx_jax.data.sources.resizing import resize
 
 Examples = Iterator[tuple[str, dict[str, Any]]]
 
@@ -47,10 +47,8 @@ class CelebAFaces(PublishedBuilder):
         yield from self._bar(examples, "photographs", len(records))
 
     def _example(self, record: FaceRecord) -> tuple[str, dict[str, Any]]:
-        cv2 = import_extra("cv2", "preparing photographs")
         photograph = read_picture(record.image, channels=3, page=self.page)
         face = crop_face(photograph, name=f"'{record.image}'")
-        method = cv2.INTER_AREA if self._size < CROP else cv2.INTER_LINEAR
-        resized = cv2.resize(face, (self._size, self._size), interpolation=method)
+        resized = resize(face, (self._size, self._size))
         # OpenCV writes blue first.
         return record.name, {"image": png(resized[..., ::-1]), "name": record.name}

@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cfx_jax.data.published import check_files
+from cfx_jax.data.user_files import damage, is_regular, read_file
 from cfx_jax.errors import InputError
 
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
@@ -32,6 +33,7 @@ ATTRIBUTES = (
 )  # fmt: skip
 PARTS = ("train", "validation", "test")
 HEIGHT, WIDTH, CROP = 218, 178, 150
+_MOST_DIGITS = 9
 _TOP, _LEFT = (HEIGHT - CROP) // 2, (WIDTH - CROP) // 2
 
 
@@ -136,7 +138,7 @@ def _numbers(table: Path, names: Iterable[str]) -> dict[str, int]:
     """Name -> its number in a table of two columns."""
     numbers = {}
     for row in _rows(table):
-        if len(row) != 2 or not row[1].isdecimal():
+        if len(row) != 2 or not row[1].isdecimal() or len(row[1]) > _MOST_DIGITS:
             raise InputError(f"'{table}': expected a file's name and a number, got '{' '.join(row)}': correct the row")
         numbers[row[0]] = int(row[1])
     missing = [name for name in names if name not in numbers]
@@ -157,10 +159,8 @@ def _part(number: int, name: str, table: Path) -> str:
 
 def _rows(table: Path) -> list[list[str]]:
     """The words of each line that is not empty."""
-    if not table.is_file():
+    if not is_regular(table):
         raise InputError(f"expected a table in '{table}', which does not exist: download it from {PAGE}")
-    try:
-        lines = table.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"'{table}' is no text file ({error}): download it from {PAGE}") from error
+    with damage(lambda reason: InputError(f"'{table}' is no text file ({reason}): download it from {PAGE}")):
+        lines = read_file(table).decode().splitlines()
     return [line.split() for line in lines if line.strip()]

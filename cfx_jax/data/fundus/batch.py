@@ -19,7 +19,8 @@ from cfx_jax.data.fundus.crop import crop_mask
 from cfx_jax.data.fundus.pixels import Circle, UnusableImage
 from cfx_jax.data.fundus.preprocess import preprocess
 from cfx_jax.data.fundus.progress_report import Outcome, ProgressReport
-from cfx_jax.data.sources.decoding import DamagedImage, decode_image, quiet_opencv, unit_range
+from cfx_jax.data.sources.decoding import decode_image, quiet_opencv, unit_range
+from cfx_jax.data.user_files import DamagedFile, is_text, printable, read_file
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import replacing, write_text
 
@@ -98,12 +99,10 @@ def prepare_files(
 def _prepare(job: Job, out: Path, size: int, clahe: bool) -> Outcome:
     """Prepares and writes one photograph with its masks."""
     try:
-        pixels = _eight_bits(decode_image(job.image.read_bytes(), channels=3))
+        pixels = _eight_bits(decode_image(read_file(job.image), channels=3))
         image, eye_mask, circle = preprocess(pixels, size=size, clahe=clahe)
-    except (UnusableImage, DamagedImage) as error:
+    except (UnusableImage, DamagedFile) as error:
         return Outcome(job.name, str(error), None)
-    except OSError as error:
-        return Outcome(job.name, f"cannot be read ({error.strerror})", None)
     files: dict[tuple[str, ...], np.ndarray] = {("images",): image, ("eye_masks",): eye_mask}
     for kind, path in job.masks.items():
         files["lesion_masks", kind] = _lesions(path, job.image, circle, size, pixels.shape[:2])
@@ -128,10 +127,10 @@ def _path(out: Path, folders: tuple[str, ...], name: str) -> Path:
 def _lesions(path: Path, image: Path, circle: Circle, size: int, shape: tuple[int, int]) -> Bool[np.ndarray, "s s"]:
     """A lesion mask, cropped as its photograph was."""
     try:
-        pixels = decode_image(path.read_bytes(), channels=3)
+        pixels = decode_image(read_file(path), channels=3)
         mask = pixels.max(axis=-1) > 0  # some sets draw their masks in colour
         return crop_mask(mask, circle, size=size, image_shape=shape)
-    except (DamagedImage, OSError, InputError) as error:
+    except (DamagedFile, InputError) as error:
         raise InputError(f"lesion mask '{path}' of '{image}': {error}") from error
 
 
@@ -168,6 +167,10 @@ def _check(jobs: Sequence[Job], size: int, num_threads: int | None) -> None:
         parts = PurePosixPath(job.name).parts
         if str(PurePosixPath(*parts)) != job.name or not parts or {"..", "/", "."} & set(parts):
             raise InputError(f"jobs: expected names that are relative paths such as 'a/b', got '{job.name}'")
+        if not is_text(job.name):
+            raise InputError(
+                f"jobs: expected names in UTF-8, got '{printable(job.name)}': rename the file or its folder"
+            )
         if job.name in seen:
             raise InputError(
                 f"jobs: expected names used once, got '{job.name}' for '{seen[job.name]}' and '{job.image}'"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from cfx_jax.data.sources.resizing import resize
 from cfx_jax.errors import import_extra
 
 WORKING_SIDE = 512  # pixels of the longer side; a pixel is then well below one per cent of an eye's radius
@@ -40,7 +41,7 @@ def find_edges(image: UInt8[np.ndarray, "h w 3"]) -> Edges:
     height, width = image.shape[:2]
     scale = max(height, width) / WORKING_SIDE
     shape = (max(1, round(width / scale)), max(1, round(height / scale)))
-    small = cv2.resize(image, shape, interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR)
+    small = resize(image, shape[::-1])
     light = np.log(small.mean(axis=2, dtype=np.float32) + _DARK)
     smooth = cv2.GaussianBlur(light, (0, 0), _SMOOTHING, borderType=cv2.BORDER_REPLICATE)
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)

@@ -13,7 +13,8 @@ from cfx_jax.data.fundus.circle import fit_circle
 from cfx_jax.data.fundus.clahe import clahe as even_contrast
 from cfx_jax.data.fundus.crop import crop_to_circle
 from cfx_jax.data.fundus.pixels import Circle, UnusableImage, check_pixels
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.data.sources.resizing import resize
+from cfx_jax.errors import InputError
 
 _DARKEST_USED = 16  # grey level that at least a hundredth of the picture must reach
 _SATURATED = 250  # grey level, the mean of the channels; red alone saturates in good photographs too
@@ -63,8 +64,7 @@ def preprocess(
 
 
 def _check_light(image: UInt8[np.ndarray, "h w 3"]) -> None:
-    cv2 = import_extra("cv2", "preparing photographs of the eye")
-    grey = cv2.resize(image, (_LOOKED_AT, _LOOKED_AT), interpolation=cv2.INTER_AREA).mean(-1)
+    grey = resize(image, (_LOOKED_AT, _LOOKED_AT)).mean(-1)
     bright = np.quantile(grey, 0.99)
     if bright < _DARKEST_USED:
         raise UnusableImage(f"too dark: 99% of it is below grey level {bright:.0f} of 255")

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.sources.decoding import DamagedImage, decode_image, unit_range
+from cfx_jax.data.sources.decoding import decode_image, unit_range
+from cfx_jax.data.user_files import DamagedFile, read_file
 from cfx_jax.errors import InputError
 
 
@@ -15,7 +16,7 @@ def read_picture(
     """Reads a picture that must be sound, since the set is published as such.
 
     Args:
-        file: a PNG, JPEG or TIFF file.
+        file: a PNG, JPEG, TIFF, BMP or WebP file.
         channels: 1 converts to grey, 3 to red, green, blue.
         page: where the set can be downloaded.
         size: (height, width) to resize to, see ``decode_image``. None keeps the file's.
@@ -27,6 +28,6 @@ def read_picture(
         InputError: the file cannot be read, or is no picture that can be used.
     """
     try:
-        return unit_range(decode_image(file.read_bytes(), channels=channels, size=size))
-    except (DamagedImage, OSError) as error:
+        return unit_range(decode_image(read_file(file), channels=channels, size=size))
+    except DamagedFile as error:
         raise InputError(f"'{file}' cannot be used ({error}): download it again from {page}") from error

@@ -1,12 +1,17 @@
 """Reading the label tables of the data sets."""
 
 import csv
-from collections.abc import Iterator, Sequence
+import os
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 
+from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular
 from cfx_jax.errors import InputError, import_extra
+
+_MOST_ROWS, _MOST_CELLS = 2**20, 2**24  # CheXpert, the largest table read here, has 223,414 and 4 million
 
 
 def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dict[str, str]]:
@@ -24,7 +29,7 @@ def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dic
     Raises:
         InputError: the table is missing or damaged, or lacks a column.
     """
-    if not table.is_file():
+    if not is_regular(table):
         raise InputError(f"expected the labels in '{table}', which does not exist: download them from {page}")
     header, *rows = [[value.strip() for value in row] for row in _cells(table)] or [[]]
     missing = [column for column in columns if column not in header]
@@ -62,39 +67,57 @@ def whole_number(row: dict[str, str], column: str, *, highest: int, table: Path)
 
 def _cells(table: Path) -> list[list[str]]:
     """All values as text, row by row."""
-    if table.suffix.lower() == ".xls":
-        return _cells_of_xls(table)
-    if table.suffix.lower() == ".xlsx":
-        return _cells_of_xlsx(table)
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            return list(csv.reader(lines))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"'{table}' is no csv file in UTF-8 ({error}): save it as one") from error
+    suffix = table.suffix.lower()
+
+    def refusal(reason: str) -> InputError:
+        if suffix in (".xls", ".xlsx"):
+            return InputError(f"'{table}' cannot be read ({reason}): download it again, or save it as a csv file")
+        return InputError(f"'{table}' is no csv file in UTF-8 ({reason}): save it as one")
+
+    cells = {".xls": _cells_of_xls, ".xlsx": _cells_of_xlsx}.get(suffix, _cells_of_csv)
+    with damage(refusal):
+        check_unpacked(table.stat().st_size)
+        return _bounded(cells(table))
 
 
-def _cells_of_xls(table: Path) -> list[list[str]]:
+def _bounded(rows: Iterable[Sequence[object]]) -> list[list[str]]:
+    """The rows as text, each up to its last value.
+
+    Raises:
+        DamagedFile: there are more than a table of labels can have. A few bytes can place a value in a row or a column far
+            away, and those between are filled up.
+    """
+    kept, cells = list[list[str]](), 0
+    for number, row in enumerate(rows):
+        cells += len(row)
+        if number >= _MOST_ROWS or cells > _MOST_CELLS:
+            raise DamagedFile(f"has more than {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells")
+        kept.append(["" if value is None else str(value) for value in row])
+    return kept
+
+
+def _cells_of_csv(table: Path) -> Iterator[list[str]]:
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        yield from csv.reader(lines)
+
+
+def _cells_of_xls(table: Path) -> Iterator[list[object]]:
     xlrd = import_extra("xlrd", "reading xls files")
-    try:
-        with xlrd.open_workbook(table) as book:
-            sheet = book.sheet_by_index(0)
-            return [[str(value) for value in sheet.row_values(row)] for row in range(sheet.nrows)]
-    except (xlrd.XLRDError, xlrd.compdoc.CompDocError) as error:
-        raise InputError(f"'{table}' cannot be read ({error}): download it again, or save it as a csv file") from error
+    with open(os.devnull, "w") as silent, xlrd.open_workbook(table, logfile=silent) as book:
+        sheet = book.sheet_by_index(0)
+        for row in range(sheet.nrows):
+            yield sheet.row_values(row)
 
 
-def _cells_of_xlsx(table: Path) -> list[list[str]]:
+def _cells_of_xlsx(table: Path) -> Iterator[Sequence[object]]:
     """Each row up to its last value; of a formula, the value that Excel stored."""
     openpyxl = import_extra("openpyxl", "reading xlsx files")
-    try:
-        with (
-            table.open("rb") as stream,
-            closing(openpyxl.load_workbook(stream, read_only=True, data_only=True)) as book,
-        ):
+    with table.open("rb") as stream:
+        with zipfile.ZipFile(stream) as archive:
+            check_unpacked(sum(member.file_size for member in archive.infolist()))
+        with closing(openpyxl.load_workbook(stream, read_only=True, data_only=True)) as book:
             if not book.worksheets:
-                raise ValueError("it has no sheet")
+                raise DamagedFile("it has no sheet")
             sheet = book.worksheets[0]
             sheet.reset_dimensions()  # what a file says of its sheet's size may be wrong, and would cut it
-            return [["" if value is None else str(value) for value in row] for row in sheet.values]
-    except Exception as error:  # damaged bytes make openpyxl raise errors of many kinds
-        raise InputError(f"'{table}' cannot be read ({error}): download it again, or save it as a csv file") from error
+            yield from sheet.values

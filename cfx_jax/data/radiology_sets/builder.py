@@ -23,7 +23,8 @@ from cfx_jax.data.published.builder import PublishedBuilder, in_order, png
 from cfx_jax.data.radiology_sets import msd, rsna
 from cfx_jax.data.radiology_sets.msd import BrainRecord, BrainSlices, read_slices
 from cfx_jax.data.radiology_sets.rsna import MOST_BOXES, Box, ChestRecord
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.data.sources.resizing import resize
+from cfx_jax.errors import InputError
 
 Examples = Iterator[tuple[str, dict[str, Any]]]
 
@@ -59,12 +60,11 @@ class RSNA(PublishedBuilder):
         yield from self._bar(examples, "radiographs", len(records))
 
     def _example(self, record: ChestRecord) -> tuple[str, dict[str, Any]]:
-        cv2 = import_extra("cv2", "preparing radiographs")
         image = read_dicom(record.image)
         if image.shape[-1] != 1:
             raise InputError(f"'{record.image}': expected a grey image, got colour: download it again from {self.page}")
         boxes = np.array([scaled_box(box, image.shape[:2], self._size) for box in record.boxes], int).reshape(-1, 4)
-        resized = cv2.resize(image[..., 0], (self._size, self._size), interpolation=cv2.INTER_AREA)
+        resized = resize(image[..., 0], (self._size, self._size))
         return record.name, {
             "image": png(resized.clip(0, 1)),
             "boxes": np.pad(boxes, ((0, MOST_BOXES - len(boxes)), (0, 0))),

@@ -23,6 +23,7 @@ from jaxtyping import Bool, Float
 from cfx_jax.data.nifti import read_nifti, resample_volume, unit_slices
 from cfx_jax.data.published import check_files, check_names
 from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.data.user_files import damage, is_regular, read_file
 from cfx_jax.errors import InputError
 
 PAGE = "http://medicaldecathlon.com/"
@@ -89,14 +90,12 @@ def read_msd_brain(folder: str | Path) -> list[BrainRecord]:
     folder = Path(folder)
     top = folder / "Task01_BrainTumour" if (folder / "Task01_BrainTumour").is_dir() else folder
     table = top / "dataset.json"
-    if not table.is_file():
+    if not is_regular(table):
         raise InputError(f"expected the list of files '{table}', which does not exist: unpack the task from {PAGE}")
-    try:
-        listed = json.loads(table.read_text(encoding="utf-8"))
+    with damage(lambda reason: InputError(f"'{table}' is no list of the files of a task ({reason}): unpack it again")):
+        listed = json.loads(read_file(table))
         sequences = [listed["modality"][str(number)].lower() for number in range(len(listed["modality"]))]
         files = [(top / each["image"], top / each["label"]) for each in listed["training"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"'{table}' is no list of the files of a task ({error!r}): unpack it again") from error
     if SEQUENCE not in sequences or not files:
         raise InputError(
             f"'{table}': expected volumes with the sequence {SEQUENCE}, got {len(files)} with {', '.join(sequences)}: "

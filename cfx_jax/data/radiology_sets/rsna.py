@@ -17,6 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from cfx_jax.data.published import check_files, read_rows, whole_number
 from cfx_jax.errors import InputError
 
@@ -92,8 +94,8 @@ def _box(row: dict[str, str], table: Path) -> Box:
     try:
         x, y, width, height = (float(row[side]) for side in _SIDES)
     except ValueError:
-        width = height = 0
-    if not (0 < width < float("inf") and 0 < height < float("inf")):
+        x = y = width = height = 0
+    if not (np.isfinite([x, y, width, height]).all() and width > 0 and height > 0):
         raise InputError(
             f"'{table}': expected numbers for x, y, width and height of a box, got the row {','.join(row.values())}: "
             "correct the row"

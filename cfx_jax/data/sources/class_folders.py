@@ -1,42 +1,78 @@
 """Which files of a tree are images of which class."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
-from cfx_jax.data.sources.decoding import SUFFIXES
 from cfx_jax.data.sources.file_tree import FileTree
+from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, SUFFIXES, kind_of
+from cfx_jax.data.user_files import is_text, printable
 from cfx_jax.errors import InputError
 
 Classes = Mapping[str, list[PurePosixPath]]
 
+_CLUTTER = {"__macosx", "thumbs.db", "desktop.ini"}  # made by archivers and file managers
 
-def find_classes(tree: FileTree) -> tuple[Classes, int]:
+
+def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
     """Finds the class folders: those at the top, or in the one folder at the top if that holds folders
     itself.
+
+    A file is an image if its name ends like one (``SUFFIXES``, in letters of any case), or else if its first bytes are
+    those of one.
 
     Args:
         tree: the files.
 
     Returns:
         Name of each class folder, sorted, -> its images at any depth, sorted; and how many visible files are
-        no images or lie beside the class folders.
+        no images or lie beside the class folders, by what they are.
 
     Raises:
-        InputError: there are no class folders.
+        InputError: there are no class folders, or the name of one is no text.
     """
+    images, left_out = find_images(tree)
     files = [file for file in tree.files() if not _is_hidden(file)]
     folders = [folder for folder in tree.folders() if not _is_hidden(folder)]
     top = _common_top(folders, files)
     classes: dict[str, list[PurePosixPath]] = {f.name: [] for f in folders if len(f.parts) == top + 1}
+    _check_names(classes, tree)
+    for image in images:
+        if len(image.parts) <= top + 1:
+            left_out["images beside the class folders"] += 1
+        else:
+            classes[image.parts[top]].append(image)
     if not classes:
         raise InputError(
             f"path: expected one sub-folder per class in '{tree.path}', found no sub-folders and "
-            f"{len(files)} files: sort the images into folders named after their classes"
+            f"{len(files)} files{_advice(left_out)}: sort the images into folders named after their classes"
         )
-    images = [file for file in files if file.suffix.lower() in SUFFIXES and len(file.parts) > top + 1]
-    for file in images:
-        classes[file.parts[top]].append(file)
-    return classes, len(files) - len(images)
+    return classes, left_out
+
+
+def find_images(tree: FileTree) -> tuple[list[PurePosixPath], Counter[str]]:
+    """Finds the visible images of a tree.
+
+    Args:
+        tree: the files.
+
+    Returns:
+        The files that are images by their names, or else by their first bytes, in the tree's order; and how many others
+        there are, by what they are.
+    """
+    images, left_out = list[PurePosixPath](), Counter[str]()
+    for file in tree.files():
+        if _is_hidden(file):
+            continue
+        kind = "" if file.suffix.lower() in SUFFIXES else _kind(tree, file)
+        if kind:
+            left_out[kind] += 1
+        else:
+            images.append(file)
+    for name, reason in tree.unusable.items():
+        if not _is_hidden(PurePosixPath(name.lstrip("/"))):
+            left_out[f"that {reason}"] += 1
+    return images, left_out
 
 
 def choose_classes(classes: Classes, wanted: Sequence[str] | None, tree: FileTree) -> tuple[str, ...]:
@@ -63,18 +99,50 @@ def choose_classes(classes: Classes, wanted: Sequence[str] | None, tree: FileTre
     return chosen
 
 
+def describe(left_out: Mapping[str, int]) -> str:
+    """Counts of files by what they are, the most frequent first."""
+    return ", ".join(f"{count} {what}" for what, count in Counter(left_out).most_common())
+
+
 def _check_class(name: str, images: Sequence[PurePosixPath], tree: FileTree) -> None:
     if not images:
+        kinds = Counter(_kind(tree, file) for file in tree.files() if file.parent.name == name and not _is_hidden(file))
+        reason = next((why for folder, why in tree.unusable.items() if PurePosixPath(folder).name == name), "")
         raise InputError(
             f"path: expected images ({', '.join(SUFFIXES)}) in the class folder '{name}' of '{tree.path}', "
-            "found none: add some, or leave the class out by class_names"
+            f"found none{f', but {describe(kinds)}' if kinds else ''}{reason and f', it {reason}'}{_advice(kinds)}: "
+            "add some, or leave the class out by class_names"
         )
     deep = [image for image in images if image.parent.name != name]
     if deep:
         raise InputError(
             f"path: expected images directly in the class folder '{name}' of '{tree.path}', found "
-            f"'{deep[0]}': give the folder whose sub-folders are the classes"
+            f"'{printable(str(deep[0]))}': give the folder whose sub-folders are the classes"
         )
+
+
+def _check_names(names: Mapping[str, object], tree: FileTree) -> None:
+    """Reports and pages, to which classes give their names, are written in UTF-8."""
+    for name in names:
+        if not is_text(name):
+            raise InputError(
+                f"path: expected class folders with names in UTF-8, got '{printable(name)}' in '{tree.path}': rename it"
+            )
+
+
+def _kind(tree: FileTree, file: PurePosixPath) -> str:
+    """What a file is, in the plural; empty for an image."""
+    kind = kind_of(tree.start(file, START), name=file.name)
+    if kind in DECODED:
+        return ""
+    suffix = printable(file.suffix.lower())
+    return f"{kind} files" if kind else f"{suffix} files" if suffix else "files without a suffix"
+
+
+def _advice(kinds: Mapping[str, int]) -> str:
+    """Who reads the kinds that have readers of their own."""
+    named = [f"{kind} is read by {reader}" for kind, reader in READERS.items() if f"{kind} files" in kinds]
+    return "".join(f" ({each}, whose arrays cfx_jax.data.ArraySource takes)" for each in named)
 
 
 def _common_top(folders: Sequence[PurePosixPath], files: Sequence[PurePosixPath]) -> int:
@@ -84,5 +152,5 @@ def _common_top(folders: Sequence[PurePosixPath], files: Sequence[PurePosixPath]
 
 
 def _is_hidden(path: PurePosixPath) -> bool:
-    """Whether the file or a folder above it is hidden or made by macOS's archiver."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    """Whether the file or a folder above it is hidden, or is clutter."""
+    return any(part.startswith(".") or part.lower() in _CLUTTER for part in path.parts)

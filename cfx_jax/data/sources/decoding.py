@@ -1,25 +1,30 @@
 """From the bytes of an image file to an array, by OpenCV.
 
-PNG, JPEG and TIFF (the first page), grey, colour or palette. The camera's orientation is applied and
-transparency dropped, though OpenCV has by then laid a transparent 8-bit TIFF on black. Integer pixels are
-scaled by their type's maximum, so 12-bit data in a 16-bit file come out dark; float pixels must lie in [0, 1]
-already.
+PNG, JPEG, TIFF (the first page), BMP and WebP; grey, colour or palette. The camera's orientation is applied and
+transparency dropped, though OpenCV has by then laid a transparent 8-bit TIFF on black. TIFF files may hold 1 to 16 bits or
+floats, black or white as 0, and colours in planes. Integer pixels keep their type, so 12-bit data in a 16-bit file are dark
+until a window is chosen, see :func:`unit_range`; float pixels must lie in [0, 1] already.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from cfx_jax.data.grey_values import Window, scaled_values
+from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, declared_bytes, kind_of, walk_jpeg
+from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
+from cfx_jax.data.sources.resizing import resize
+from cfx_jax.data.sources.tiff_layout import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, split_planes, tiff_layout
+from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage
 from cfx_jax.errors import import_extra
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_PURPOSE = "reading image files"
+_FAINT = 1 / 8  # of a type's range: values of 12 bits in 16 stay below it
 
-
-class DamagedImage(Exception):
-    """The bytes are no image that can be used; the message says why."""
+DamagedImage = DamagedFile
 
 
 def decode_image(data: bytes, *, channels: int, size: tuple[int, int] | None = None) -> Shaped[np.ndarray, "h w c"]:
@@ -28,41 +33,51 @@ def decode_image(data: bytes, *, channels: int, size: tuple[int, int] | None = N
     Args:
         data: the file's content.
         channels: 1 converts to grey, 3 to red, green, blue.
-        size: (height, width) to resize to, by area averaging where that shrinks the image and linearly where
-            it enlarges it; the shape is not preserved. None keeps the file's.
+        size: (height, width) to resize to: each axis by itself, by area averaging where it shrinks and linearly where
+            it grows; the shape is not preserved. None keeps the file's.
 
     Returns:
         The pixels as uint8, uint16 or float32; see :func:`unit_range`.
 
     Raises:
-        DamagedImage: the content cannot be decoded, is cut short, or has pixels of another kind.
+        DamagedImage: the content cannot be decoded, is cut short, has pixels of another kind, or would be larger than
+            allowed (see ``user_files``).
     """
-    cv2 = import_extra("cv2", "reading image files")
-    _check_complete(data)
-    # Unlike IMREAD_UNCHANGED these flags drop transparency and apply the EXIF orientation.
-    flags = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise DamagedImage("cannot be decoded") from error
-    if image is None:
-        raise DamagedImage("cannot be decoded")
-    _check_pixels(image)
-    image = _with_channels(image, channels)
-    return _resized(image, size or image.shape[:2]).reshape(*(size or image.shape[:2]), channels)
+    import_extra("cv2", _PURPOSE)
+    with damage(lambda reason: DamagedImage(f"cannot be decoded ({reason})")):
+        image = _decoded(data)
+        if channels == 1:
+            image = _with_channels(image, channels)
+        image = resize(image, size or (image.shape[0], image.shape[1]))
+        return _with_channels(image, channels).reshape(*image.shape[:2], channels)
 
 
-def unit_range(pixels: Shaped[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w c"]:
-    """Decoded pixels as float32 in [0, 1]."""
+def unit_range(pixels: Shaped[np.ndarray, "h w c"], *, window: Window = "full") -> Float[np.ndarray, "h w c"]:
+    """Decoded pixels as float32 in [0, 1].
+
+    Args:
+        pixels: uint8, uint16, or float32 in [0, 1].
+        window: which values become 0 and 1. "full": those of the pixels' type (floats stay as they are). "values": the
+            image's smallest and largest. (centre, width): centre - width / 2 and centre + width / 2, in the file's numbers;
+            (2047.5, 4095) shows 12 bits. "file", for files that tell their window, is "full" here.
+    """
+    if window == "values" or isinstance(window, tuple | list):
+        return scaled_values(pixels, window)
     if pixels.dtype == np.float32:
         return pixels
     return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
+def is_faint(pixels: Shaped[np.ndarray, "h w c"]) -> bool:
+    """Whether an image has no value beyond an eighth of what its type holds, as with 12 bits in a file of 16."""
+    top = 1.0 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
+    return float(pixels.max()) < _FAINT * top
+
+
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keeps OpenCV from printing about damaged files, which are reported otherwise."""
-    logging = import_extra("cv2", "reading image files").utils.logging
+    logging = import_extra("cv2", _PURPOSE).utils.logging
     before = logging.setLogLevel(logging.LOG_LEVEL_SILENT)
     try:
         yield
@@ -70,11 +85,59 @@ def quiet_opencv() -> Iterator[None]:
         logging.setLogLevel(before)
 
 
-def _check_complete(data: bytes) -> None:
-    """Finds a JPEG that is cut short: OpenCV fills its rest with grey. PNG and TIFF fail by themselves."""
-    # Scan data cannot contain the end marker: it must follow the last scan's start (a thumbnail has its own).
-    if data.startswith(_JPEG_START) and data.rfind(_JPEG_END) < data.rfind(_JPEG_SCAN):
+def _decoded(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
+    """The pixels, blue first; checked, and black as 0."""
+    kind = kind_of(data[:START])
+    if kind not in DECODED:
+        raise DamagedImage(f"is {kind}: read it by {READERS[kind]}" if kind in READERS else "cannot be decoded")
+    check_unpacked(declared_bytes(data, kind))
+    if kind == "TIFF":
+        return _tiff(data)
+    # OpenCV fills the rest of a JPEG that is cut short with grey. PNG and TIFF fail by themselves.
+    if kind == "JPEG" and not walk_jpeg(data).complete:
         raise DamagedImage("is cut short")
+    return _by_opencv(data)
+
+
+def _tiff(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
+    """Sees to the layouts that OpenCV passes over where values have more than 8 bits, or 2 or 4."""
+    layout = tiff_layout(data)
+    if layout.bits in (2, 4):
+        return _by_pillow(data)
+    if layout.planar and layout.bits > 8:
+        if layout.colour == RGB and layout.samples >= 3:
+            return np.stack([_by_opencv(plane) for plane in reversed(split_planes(data, 3))], -1)
+        if layout.colour not in (WHITE_IS_ZERO, BLACK_IS_ZERO):
+            raise DamagedImage(f"has {layout.bits} bits in planes of photometric interpretation {layout.colour}")
+    image = _by_opencv(data)
+    if image.dtype == np.uint8:  # libtiff has made red, green, blue of whatever it was
+        return image
+    if layout.colour not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
+        raise DamagedImage(
+            f"has {layout.bits} bits of photometric interpretation {layout.colour}, which is not known here"
+        )
+    if layout.colour != WHITE_IS_ZERO:
+        return image
+    top = 1.0 if image.dtype == np.float32 else np.iinfo(image.dtype).max
+    return (image.dtype.type(top) - image).astype(image.dtype)
+
+
+def _by_opencv(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
+    cv2 = import_extra("cv2", _PURPOSE)
+    # Unlike IMREAD_UNCHANGED these flags drop transparency and apply the EXIF orientation.
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR)
+    if image is None:
+        raise DamagedImage("cannot be decoded")
+    _check_pixels(image)
+    return image
+
+
+def _by_pillow(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
+    pillow = import_extra("PIL.Image", _PURPOSE)
+    with pillow.open(io.BytesIO(data)) as picture:
+        upright = import_extra("PIL.ImageOps", _PURPOSE).exif_transpose(picture)
+        grey = upright.mode in ("1", "L")
+        return np.asarray(upright.convert("L" if grey else "RGB"))[..., slice(None) if grey else slice(None, None, -1)]
 
 
 def _check_pixels(image: np.ndarray) -> None:
@@ -86,16 +149,7 @@ def _check_pixels(image: np.ndarray) -> None:
 
 def _with_channels(image: np.ndarray, channels: int) -> np.ndarray:
     """(h, w) or blue-green-red (h, w, 3) -> (h, w) or red-green-blue (h, w, 3)."""
-    cv2 = import_extra("cv2", "reading image files")
+    cv2 = import_extra("cv2", _PURPOSE)
     if image.ndim == 2:
         return image if channels == 1 else cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
     return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY if channels == 1 else cv2.COLOR_BGR2RGB)
-
-
-def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    cv2 = import_extra("cv2", "reading image files")
-    height, width = size
-    if (height, width) == image.shape[:2]:
-        return image
-    shrinks = height < image.shape[0] or width < image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

@@ -93,7 +93,7 @@ def test_list_of_another_task_is_refused(tmp_path, entries, message):
 def test_list_that_is_no_json_is_refused(tmp_path):
     folder = write_msd(tmp_path, write=touch)
     (folder / "Task01_BrainTumour/dataset.json").write_text("{")
-    with pytest.raises(InputError, match=r"dataset.json' is no list of the files of a task \(JSONDecodeError"):
+    with pytest.raises(InputError, match=r"dataset.json' is no list of the files of a task \(Expecting property"):
         read_msd_brain(folder)
 
 

@@ -1,0 +1,54 @@
+"""Images that occur more than once: in two classes, or in training and in test, where they make results untrue."""
+
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+
+def fingerprint(pixels: Shaped[np.ndarray, "*s h w c"]) -> bytes:
+    """Sixteen bytes that are the same for images of the same shape, type and values, and for no others."""
+    described = repr((pixels.shape, pixels.dtype.str)).encode()
+    return hashlib.blake2b(described + np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()
+
+
+def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
+    """For each image the place of the first one that equals it, its own if there is none before it.
+
+    Args:
+        fingerprints: of each image, see :func:`fingerprint`.
+
+    Returns:
+        int64; as ``groups`` of :func:`cfx_jax.data.split` it keeps equal images in one part.
+
+    Example:
+        >>> first_copies(["x", "y", "x", "z", "y"])
+        array([0, 1, 0, 3, 1])
+    """
+    places: dict[Hashable, int] = {}
+    return np.array([places.setdefault(each, place) for place, each in enumerate(fingerprints)], np.int64)
+
+
+def shared_copies(
+    copies: Int[np.ndarray, " n"], parts: Mapping[str, Int[np.ndarray, " m"]]
+) -> dict[tuple[str, str], int]:
+    """How many images of one part of a split occur in another one too.
+
+    Args:
+        copies: for each image of the whole the place of the first that equals it, see :func:`first_copies`.
+        parts: name of each part -> positions of its images, see :func:`cfx_jax.data.split`.
+
+    Returns:
+        For each two parts that share images, in the order given: how many images of the second are in the first.
+
+    Example:
+        >>> shared_copies(np.array([0, 1, 0, 3, 1]), {"train": np.array([0, 3]), "test": np.array([1, 2, 4])})
+        {('train', 'test'): 1}
+    """
+    counts = {
+        (one, other): int(np.isin(copies[parts[other]], copies[parts[one]]).sum())
+        for one, other in combinations(parts, 2)
+    }
+    return {pair: count for pair, count in counts.items() if count}
