@@ -2,13 +2,19 @@
 
 import hashlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cfx_jax.errors import InputError
+from cfx_jax.processes import Process, is_gone, this_process
 
+_OWNED = re.compile(r"\..+\.(\d+)-([0-9a-f]{6})-([0-9a-f]*)-[0-9a-f]{8}\.tmp")
+"""Name of a temporary file: pid, six digits that stand for the host, and the life of the process that writes it."""
+_UNOWNED = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+"""As earlier versions named them."""
 _NO_ROOM = ("no space left", "file too large", "quota exceeded", "resource_exhausted")
 
 
@@ -30,8 +36,8 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
     target = Path(path)
     with writing("the file", target, "free space there or choose another place"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder: a move between folders may be a copy, which can be cut short.
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+        # In the same folder: a move between folders may be a copy, which can be cut short. Names have up to 255 bytes.
+        temporary = target.with_name(f".{target.name[:40]}.{_owner()}-{uuid.uuid4().hex[:8]}.tmp")
         try:
             yield temporary
             if durable:
@@ -81,6 +87,37 @@ def writing(what: str, path: Path, advice: str) -> Iterator[None]:
         if reason is None:
             raise
         raise _RefusedError(f"{what} could not be written to {path} ({reason}): {advice}", reason) from error
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Removes what writers that were killed have left in a folder and those inside of it.
+
+    These are temporary files of ``replacing`` whose process has ended on this host. Those of processes on other hosts,
+    of which nothing is known here, stay.
+
+    Args:
+        folder: in which this process is the only one to write (see ``locks.locked``), but for single files.
+    """
+    for path in Path(folder).rglob(".*.tmp"):
+        if _is_left_behind(path.name):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _owner() -> str:
+    process = this_process()
+    return f"{process.pid}-{_host_digits(process.host)}-{process.life}"
+
+
+def _is_left_behind(name: str) -> bool:
+    match, here = _OWNED.fullmatch(name), this_process().host
+    if match is None:
+        return _UNOWNED.fullmatch(name) is not None
+    return match[2] == _host_digits(here) and is_gone(Process(here, int(match[1]), match[3]))
+
+
+def _host_digits(host: str) -> str:
+    return hashlib.sha256(host.encode()).hexdigest()[:6]
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +23,10 @@ from jax.experimental import multihost_utils
 
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import digest, sync_folder, write_text, writing
+from cfx_jax.locks import LockedError
 from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
-from cfx_jax.training.workdir import prepare_workdir
+from cfx_jax.training.workdir import first_process_alone, prepare_workdir
 
 
 class Checkpoint(NamedTuple):
@@ -61,9 +63,10 @@ class CheckpointStore:
             raise InputError(f"keep: expected at least 2 checkpoints, got {keep}: one may turn out damaged")
         self.workdir = prepare_workdir(workdir, config)
         self._folder, self._keep = self.workdir / "checkpoints", keep
-        if jax.process_index() == 0:
-            for leftover in self._folder.glob("tmp_*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+        if any(self._folder.glob("tmp_*")):
+            with suppress(LockedError), first_process_alone(self.workdir):
+                for leftover in self._folder.glob("tmp_*"):
+                    shutil.rmtree(leftover, ignore_errors=True)
 
     def steps(self) -> list[int]:
         """The steps of which there is a checkpoint, oldest first."""
@@ -85,7 +88,8 @@ class CheckpointStore:
             record: values that JSON knows, given back by ``restore``.
 
         Raises:
-            InputError: it could not be written, a full disk above all; earlier checkpoints are untouched.
+            InputError: it could not be written, a full disk above all, or another process trains there; earlier
+                checkpoints are untouched.
         """
         arrays = to_arrays({"state": state} if best is None else {"state": state, "best": best})
         content = {
@@ -98,12 +102,13 @@ class CheckpointStore:
         target = self._path(step)
         temporary = self._folder / f"tmp_{target.name}"
         advice = f"free some space and start again; {self.latest()}"
-        try:
-            with writing(f"the checkpoint of step {step}", target, advice):
-                self._write(temporary, arrays, content)
-                self._publish(temporary, target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with first_process_alone(self.workdir):
+            try:
+                with writing(f"the checkpoint of step {step}", target, advice):
+                    self._write(temporary, arrays, content)
+                    self._publish(temporary, target)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
 
     def restore(self, template: Any) -> Checkpoint | None:
         """Reads the newest checkpoint that is whole.
@@ -113,7 +118,7 @@ class CheckpointStore:
 
         Returns:
             The checkpoint, or None where none was written yet. A damaged one is passed over with a warning
-            and kept under another name.
+            and, unless another process trains there, kept under another name.
 
         Raises:
             InputError: there are checkpoints but none can be read, or the state saved has other leaves than
@@ -124,6 +129,8 @@ class CheckpointStore:
             try:
                 checkpoint = self._read(step, template)
             except _DamagedError as error:
+                if not self._path(step).exists():  # a training that runs has removed it, for newer ones
+                    return self.restore(template)
                 damaged[step] = str(error)
                 continue
             self._set_aside(damaged, step)
@@ -176,15 +183,21 @@ class CheckpointStore:
     def _set_aside(self, damaged: Mapping[int, str], good: int) -> None:
         _wait_for_all("checkpoint read")
         for step, reason in damaged.items():
-            aside = self._folder / f"damaged_{self._path(step).name}"
+            kept = self._rename_damaged(step)
+            now = f" and now called {kept}" if kept is not None else ""
+            warnings.warn(
+                f"the checkpoint of step {step} is damaged ({reason}){now}: going on from step {good}", stacklevel=4
+            )
+
+    def _rename_damaged(self, step: int) -> Path | None:
+        """The new name of a damaged checkpoint, None where another process trains or nothing can be written."""
+        aside = self._folder / f"damaged_{self._path(step).name}"
+        with suppress(LockedError, OSError), first_process_alone(self.workdir):
             if jax.process_index() == 0:
                 shutil.rmtree(aside, ignore_errors=True)
                 os.replace(self._path(step), aside)
-            warnings.warn(
-                f"the checkpoint of step {step} is damaged ({reason}) and now called {aside}: going on from"
-                f" step {good}",
-                stacklevel=4,
-            )
+            return aside
+        return None
 
 
 class _DamagedError(Exception):
