@@ -16,6 +16,7 @@ _OWNED = re.compile(r"\..+\.(\d+)-([0-9a-f]{6})-([0-9a-f]*)-[0-9a-f]{8}\.tmp")
 _UNOWNED = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 """As earlier versions named them."""
 _NO_ROOM = ("no space left", "file too large", "quota exceeded", "resource_exhausted")
+_BARRED = ("permission denied", "operation not permitted", "read-only file system")
 
 
 @contextmanager
@@ -69,13 +70,16 @@ def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False
 
 
 @contextmanager
-def writing(what: str, path: Path, advice: str) -> Iterator[None]:
+def writing(
+    what: str, path: Path, advice: str, *, barred: str = "choose a folder that can be written"
+) -> Iterator[None]:
     """Turns a failure to write, a full disk above all, into one line for the user; of nested ones the outermost speaks.
 
     Args:
         what: what is being written, e.g. ``"the metrics"``.
         path: where.
         advice: what to do about it, the end of the message.
+        barred: the same where nothing may be written: a missing permission, a read-only disk.
 
     Raises:
         InputError: the file system refused; other exceptions pass through.
@@ -86,7 +90,8 @@ def writing(what: str, path: Path, advice: str) -> Iterator[None]:
         reason = _refusal(error)
         if reason is None:
             raise
-        raise _RefusedError(f"{what} could not be written to {path} ({reason}): {advice}", reason) from error
+        what_to_do = barred if reason.lower() in _BARRED else advice
+        raise _RefusedError(f"{what} could not be written to {path} ({reason}): {what_to_do}", reason) from error
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:
@@ -147,7 +152,7 @@ def _refusal(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     # TensorStore reports the operating system's refusals as ValueError, with the reason in its text.
-    found = next((words for words in _NO_ROOM if words in str(error).lower()), None)
+    found = next((words for words in (*_NO_ROOM, *_BARRED) if words in str(error).lower()), None)
     return found and ("No space left" if found == _NO_ROOM[3] else found.capitalize())
 
 

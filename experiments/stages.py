@@ -104,8 +104,8 @@ def _read(stage: str, path: Path, *, quiet: bool = False) -> Arrays | None:
     try:
         with np.load(path) as stored:
             arrays = dict(stored)
-        names = arrays.pop(_NAMES, np.array([], str)).tolist()
-        if not names or sorted(arrays) != names:
+        names = arrays.pop(_NAMES, None)
+        if names is None or sorted(arrays) != names.tolist():
             raise ValueError("it does not hold the arrays that were written")
         return arrays
     except Exception as error:  # a damaged archive fails in any way, for want of memory too

@@ -9,12 +9,14 @@ process could cut off.
 """
 
 import json
+import logging
 import os
 import re
 import shutil
+import threading
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +29,8 @@ from cfx_jax.locks import LockedError
 from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
 from cfx_jax.training.workdir import first_process_alone, prepare_workdir
+
+_PATIENCE = 10.0  # seconds that a thread of a failed write gets to end
 
 
 class Checkpoint(NamedTuple):
@@ -149,7 +153,8 @@ class CheckpointStore:
     def _write(self, folder: Path, arrays: Arrays, content: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         orbax = import_extra("orbax.checkpoint", "saving checkpoints")
-        orbax.PyTreeCheckpointer().save(folder / "arrays", bundle(arrays, content["split"]))
+        with _failures_held_back():
+            orbax.PyTreeCheckpointer().save(folder / "arrays", bundle(arrays, content["split"]))
         if jax.process_index() == 0:
             write_text(folder / "record.json", json.dumps(content, indent=1), durable=True)
             write_text(folder / "manifest.json", json.dumps(_digests(folder), indent=1), durable=True)
@@ -239,10 +244,47 @@ def _restore_arrays(folder: Path, template: Arrays, split: list[str]) -> Arrays:
     wanted = bundle_like(template, split)
     restore_args = orbax.checkpoint_utils.construct_restore_args(wanted)
     try:
-        stored = orbax.PyTreeCheckpointer().restore(folder, item=wanted, restore_args=restore_args)
+        with _failures_held_back():
+            stored = orbax.PyTreeCheckpointer().restore(folder, item=wanted, restore_args=restore_args)
         return unbundle(template, stored, split)
     except (OSError, ValueError, KeyError) as error:
         raise _DamagedError(f"{type(error).__name__} while reading its arrays") from error
+
+
+class _OrbaxErrors(logging.Filter):
+    """Keeps what orbax logs as errors from being printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        held = record.levelno >= logging.ERROR and "orbax" in Path(record.pathname).parts
+        if held:
+            self.records.append(record)
+        return not held
+
+
+@contextmanager
+def _failures_held_back() -> Iterator[None]:
+    """Keeps orbax's threads from printing tracebacks of a failure that the block raises itself.
+
+    Errors that they log without a failure of the block are printed after it.
+    """
+    logger, errors = logging.getLogger("absl"), _OrbaxErrors()
+    logger.addFilter(errors)
+    try:
+        yield
+    except BaseException:
+        for thread in threading.enumerate():  # those still at work would log their failures later
+            if type(thread).__module__.startswith("orbax."):
+                thread.join(_PATIENCE)
+        errors.records.clear()
+        raise
+    finally:
+        logger.removeFilter(errors)
+        for record in errors.records:
+            logger.handle(record)
 
 
 def _wait_for_all(what: str) -> None:

@@ -48,7 +48,8 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
         return folder
     _check_unused(folder)
     if jax.process_index() == 0:
-        with writing("the configuration", folder, "choose a workdir that can be written"):
+        advice = "choose a workdir that can be written"
+        with writing("the configuration", folder, advice, barred=advice):
             text = json.dumps({"format": _FORMAT, "config": fields}, indent=1) + "\n"
             write_text(folder / _NAME, text, durable=True)
     return folder
