@@ -2,14 +2,21 @@
 
 import hashlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cfx_jax.errors import InputError
+from cfx_jax.processes import Process, is_gone, this_process
 
+_OWNED = re.compile(r"\..+\.(\d+)-([0-9a-f]{6})-([0-9a-f]*)-[0-9a-f]{8}\.tmp")
+"""Name of a temporary file: pid, six digits that stand for the host, and the life of the process that writes it."""
+_UNOWNED = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
+"""As earlier versions named them."""
 _NO_ROOM = ("no space left", "file too large", "quota exceeded", "resource_exhausted")
+_BARRED = ("permission denied", "operation not permitted", "read-only file system")
 
 
 @contextmanager
@@ -30,8 +37,8 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
     target = Path(path)
     with writing("the file", target, "free space there or choose another place"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder: a move between folders may be a copy, which can be cut short.
-        temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.tmp")
+        # In the same folder: a move between folders may be a copy, which can be cut short. Names have up to 255 bytes.
+        temporary = target.with_name(f".{target.name[:40]}.{_owner()}-{uuid.uuid4().hex[:8]}.tmp")
         try:
             yield temporary
             if durable:
@@ -63,13 +70,16 @@ def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False
 
 
 @contextmanager
-def writing(what: str, path: Path, advice: str) -> Iterator[None]:
+def writing(
+    what: str, path: Path, advice: str, *, barred: str = "choose a folder that can be written"
+) -> Iterator[None]:
     """Turns a failure to write, a full disk above all, into one line for the user; of nested ones the outermost speaks.
 
     Args:
         what: what is being written, e.g. ``"the metrics"``.
         path: where.
         advice: what to do about it, the end of the message.
+        barred: the same where nothing may be written: a missing permission, a read-only disk.
 
     Raises:
         InputError: the file system refused; other exceptions pass through.
@@ -80,7 +90,39 @@ def writing(what: str, path: Path, advice: str) -> Iterator[None]:
         reason = _refusal(error)
         if reason is None:
             raise
-        raise _RefusedError(f"{what} could not be written to {path} ({reason}): {advice}", reason) from error
+        what_to_do = barred if reason.lower() in _BARRED else advice
+        raise _RefusedError(f"{what} could not be written to {path} ({reason}): {what_to_do}", reason) from error
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Removes what writers that were killed have left in a folder and those inside of it.
+
+    These are temporary files of ``replacing`` whose process has ended on this host. Those of processes on other hosts,
+    of which nothing is known here, stay.
+
+    Args:
+        folder: in which this process is the only one to write (see ``locks.locked``), but for single files.
+    """
+    for path in Path(folder).rglob(".*.tmp"):
+        if _is_left_behind(path.name):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _owner() -> str:
+    process = this_process()
+    return f"{process.pid}-{_host_digits(process.host)}-{process.life}"
+
+
+def _is_left_behind(name: str) -> bool:
+    match, here = _OWNED.fullmatch(name), this_process().host
+    if match is None:
+        return _UNOWNED.fullmatch(name) is not None
+    return match[2] == _host_digits(here) and is_gone(Process(here, int(match[1]), match[3]))
+
+
+def _host_digits(host: str) -> str:
+    return hashlib.sha256(host.encode()).hexdigest()[:6]
 
 
 def sync_folder(folder: Path) -> None:
@@ -110,7 +152,7 @@ def _refusal(error: Exception) -> str | None:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     # TensorStore reports the operating system's refusals as ValueError, with the reason in its text.
-    found = next((words for words in _NO_ROOM if words in str(error).lower()), None)
+    found = next((words for words in (*_NO_ROOM, *_BARRED) if words in str(error).lower()), None)
     return found and ("No space left" if found == _NO_ROOM[3] else found.capitalize())
 
 

@@ -1,13 +1,17 @@
 """Where an experiment's report goes, and whether it has been drawn from the same results already."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cfx_jax.files import write_text
+from cfx_jax.locks import locked
 from experiments.stages import fingerprint
+
+C = TypeVar("C")
 
 _STAMP = "drawn_from.txt"
 
@@ -26,6 +30,27 @@ def results_folder(experiment: str, config: Any, presets: Mapping[str, Any]) -> 
     return Path(config.results) / experiment / name
 
 
+def alone(experiment: str, presets: Mapping[str, C]) -> Callable[[Callable[[C], None]], Callable[[C], None]]:
+    """Decorates an experiment, so that no two processes run it with the same settings into the same results.
+
+    Args:
+        experiment: its name.
+        presets: configurations by name, as of ``results_folder``.
+
+    The decorated function raises ``InputError`` where another process is at work.
+    """
+
+    def decorate(main: Callable[[C], None]) -> Callable[[C], None]:
+        @functools.wraps(main)
+        def run(config: C) -> None:
+            with locked(results_folder(experiment, config, presets), doing=f"runs {experiment}"):
+                main(config)
+
+        return run
+
+    return decorate
+
+
 def draw_once(folder: Path, config: Any, drawn_from: str, draw: Callable[[], Any]) -> None:
     """Draws a report, unless the folder holds one that was drawn from the same.
 
@@ -36,7 +61,7 @@ def draw_once(folder: Path, config: Any, drawn_from: str, draw: Callable[[], Any
         draw: writes ``report.html`` and what belongs to it.
     """
     stamp = folder / _STAMP
-    if (folder / "report.html").exists() and stamp.exists() and stamp.read_text() == drawn_from:
+    if (folder / "report.html").exists() and stamp.exists() and stamp.read_bytes() == drawn_from.encode():
         return
     print("tables and figures ...", flush=True)
     write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))

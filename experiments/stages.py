@@ -7,7 +7,6 @@ changes the names of just those stages that depend on it, so nothing is overwrit
 import dataclasses
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -16,9 +15,13 @@ from typing import Any
 import numpy as np
 
 import cfx_jax
-from cfx_jax.files import replacing
+from cfx_jax.files import replacing, sweep
+from cfx_jax.locks import locked
 
 Arrays = dict[str, np.ndarray]
+
+_NAMES = "names of all arrays"
+"""An entry of a stage's file beside its arrays, which a file cut short or of something else has not."""
 
 
 def fingerprint(depends: Any) -> str:
@@ -53,7 +56,7 @@ def _files(module: ModuleType) -> list[Path]:
 
 
 class Workspace:
-    """A folder in which stages keep their results.
+    """A folder in which stages keep their results; what killed processes left half written there is removed.
 
     Attributes:
         root: the folder.
@@ -61,6 +64,7 @@ class Workspace:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
+        sweep(self.root)
 
     def folder(self, stage: str, depends: Any) -> Path:
         """The folder of one stage: ``STAGE-FINGERPRINT``."""
@@ -73,16 +77,38 @@ class Workspace:
             stage: its name.
             depends: all that its result depends on.
             compute: makes the arrays.
+
+        Raises:
+            InputError: another process makes this stage in this folder, or the result cannot be written.
         """
         path = self.folder(stage, depends) / "arrays.npz"
-        if path.exists():
-            try:
-                with np.load(path) as stored:
-                    return dict(stored)
-            except (zipfile.BadZipFile, ValueError, OSError) as error:
-                print(f"{stage}: {path} cannot be read ({error}) and is made anew", flush=True)
-        print(f"{stage} ...", flush=True)
-        arrays = compute()
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        arrays = _read(stage, path)
+        if arrays is not None:
+            return arrays
+        with locked(path.parent, doing=f"makes {stage}"):
+            arrays = _read(
+                stage, path, quiet=True
+            )  # another process may have made it while this one asked for the lock
+            if arrays is None:
+                print(f"{stage} ...", flush=True)
+                arrays = compute()
+                with replacing(path, durable=True) as temporary, open(temporary, "wb") as file:
+                    np.savez(file, **{_NAMES: np.array(sorted(arrays), str)}, **arrays)  # type: ignore[arg-type]
         return arrays
+
+
+def _read(stage: str, path: Path, *, quiet: bool = False) -> Arrays | None:
+    """The arrays of a stage's file; None where there is none, or one that is not as it was written."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        names = arrays.pop(_NAMES, None)
+        if names is None or sorted(arrays) != names.tolist():
+            raise ValueError("it does not hold the arrays that were written")
+        return arrays
+    except Exception as error:  # a damaged archive fails in any way, for want of memory too
+        if not quiet:
+            print(f"{stage}: {path} cannot be read ({type(error).__name__}: {error}) and is made anew", flush=True)
+        return None

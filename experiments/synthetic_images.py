@@ -13,6 +13,7 @@ from jaxtyping import Int
 
 from cfx_jax.data import ImageSource, load_arrays
 from cfx_jax.parallel import progress_bar
+from cfx_jax.processes import end_with_parent
 from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
 
@@ -47,7 +48,8 @@ def drawn(world: Callable[..., ImageSource], options: Mapping[str, Any], fields:
     if len(parts) == 1:
         return load_arrays(source, everything, fields=fields, num_threads=1)
     # Spawned: a fork of a process in which JAX has threads may hang.
-    pool = ProcessPoolExecutor(min(len(parts), os.cpu_count() or 1), multiprocessing.get_context("spawn"))
+    spawned, number = multiprocessing.get_context("spawn"), min(len(parts), os.cpu_count() or 1)
+    pool = ProcessPoolExecutor(number, spawned, initializer=end_with_parent)
     found = []
     with pool, progress_bar(len(everything), "images") as bar:
         for arrays in pool.map(partial(_part, world, options, fields), parts):

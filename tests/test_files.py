@@ -10,6 +10,7 @@ import pytest
 from cfx_jax.errors import InputError
 from cfx_jax.files import digest, replacing, write_text, writing
 
+FREE, CHOOSE = "free some space", "choose a folder that can be written"
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -92,20 +93,27 @@ def test_folder_that_is_a_file_is_reported(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "reason", "advice"),
     [
-        (FULL, "No space left on device"),
-        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (FULL, "No space left on device", FREE),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied", CHOOSE),
+        (OSError(errno.EROFS, "Read-only file system"), "Read-only file system", CHOOSE),
+        (
+            ValueError("PERMISSION_DENIED: Error writing [OS error 13: EACCES Permission denied]"),
+            "Permission denied",
+            CHOOSE,
+        ),
         (
             ValueError("RESOURCE_EXHAUSTED: Error writing 'x' [OS error 28: ENOSPC No space left on device]"),
             "No space left",
+            FREE,
         ),
-        (ValueError("RESOURCE_EXHAUSTED: 'x'"), "No space left"),
-        (ValueError("Error writing [OS error 27: EFBIG File too large]"), "File too large"),
+        (ValueError("RESOURCE_EXHAUSTED: 'x'"), "No space left", FREE),
+        (ValueError("Error writing [OS error 27: EFBIG File too large]"), "File too large", FREE),
     ],
 )
-def test_refusals_of_the_file_system_become_one_line(error, reason):
-    message = rf"^the metrics could not be written to /w/m \({reason}\): free some space$"
+def test_refusals_of_the_file_system_become_one_line(error, reason, advice):
+    message = rf"^the metrics could not be written to /w/m \({reason}\): {advice}$"
     with pytest.raises(InputError, match=message), writing("the metrics", Path("/w/m"), "free some space"):
         raise error
 

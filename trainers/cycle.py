@@ -22,6 +22,7 @@ import optax
 from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
@@ -37,7 +38,7 @@ from trainers.cycle_config import Networks as Networks
 from trainers.cycle_config import choose_networks as choose_networks
 from trainers.decisions import decide_validation, decided_source
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, variables_of
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, joined, trained, variables_of
 from trainers.plateau import Plateau, RatedBatches
 from trainers.result import load_state
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
@@ -75,7 +76,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
 
     Args:
         config: the training.
-        classifier: one image -> two logits, frozen; its weights are compiled in.
+        classifier: one image -> two logits, frozen; an argument of the compiled step.
         model: as in ``init``.
 
     Returns:
@@ -90,14 +91,14 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
     _check(config)
     graphdef = graph_of(choose_networks(config, model))
 
-    def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+    def step(frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
         groups, rate = (batch["image"][0::2], batch["image"][1::2]), batch["learning_rate"][0]
         parts, moments = {name: state.params[name] for name in state.opt_state}, dict(state.opt_state)
         judged: list[tuple[dict[str, Array], Array]] = []
 
         def generator_loss(generators: Any, decisions: tuple[int, ...]) -> tuple[Array, list[Any]]:
             networks = _view(graphdef, {**parts, "generators": generators}, state.rest)
-            found = [_judge(config, networks, classifier, decided, groups[decided]) for decided in decisions]
+            found = [_judge(config, networks, frozen, decided, groups[decided]) for decided in decisions]
             return sum((values["loss"] for values, _ in found), jnp.zeros(())), found
 
         def discriminator_loss(discriminators: Any) -> tuple[Array, dict[str, Array]]:
@@ -126,9 +127,9 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         )
         metrics = _mean([values for values, _ in judged])
         metrics |= {f"discriminator_{name}": value for name, value in verdicts.items()}
-        return State(nnx.State(parts), state.rest, moments), metrics
+        return State(joined(parts), state.rest, moments), metrics
 
-    return step
+    return Partial(step, as_pytree(classifier))
 
 
 def answers(
@@ -323,7 +324,7 @@ def _updated(params: Any, moments: Any, gradients: Any, rate: Float[Array, ""]) 
 
 def _view(graphdef: Any, parts: Mapping[str, Any], rest: Any) -> Any:
     """The networks for a step: in inference mode, as released, and with gradients that lead clipped pixels back."""
-    networks = evaluation_view(graphdef, nnx.State(parts), rest)
+    networks = evaluation_view(graphdef, joined(parts), rest)
     return nnx.with_attributes(networks, limit=unit_clip_leading_back, raise_if_not_found=False)
 
 

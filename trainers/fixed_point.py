@@ -19,6 +19,7 @@ import optax
 from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
@@ -36,7 +37,7 @@ from trainers.fixed_point_config import Config as Config
 from trainers.fixed_point_config import Networks as Networks
 from trainers.fixed_point_config import choose_networks, make_optimiser
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, variables_of
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, joined, trained, variables_of
 from trainers.result import load_state
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
 
@@ -66,7 +67,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
 
     Args:
         config: the training.
-        classifier: one image -> two logits, frozen; its weights are compiled in.
+        classifier: one image -> two logits, frozen; an argument of the compiled step.
         model: as in ``init``.
 
     Returns:
@@ -80,7 +81,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
     _check(config)
     graphdef, optimisers = graph_of(choose_networks(config, model)), _optimisers(config)
 
-    def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+    def step(frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
         shares = _shares(batch["image"], config.critic_steps)
         predicted = jnp.arange(shares.shape[1]) % 2
         translator = state.params["translator"]
@@ -108,7 +109,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             return descend(optimisers["critic"], critic, moments, gradients), terms
 
         def translator_loss(translator: Any) -> tuple[Array, dict[str, Array]]:
-            values = _judge(config, view(translator, critic), classifier, shares[-1], predicted)
+            values = _judge(config, view(translator, critic), frozen, shares[-1], predicted)
             return values["loss"], values
 
         moments = dict(state.opt_state)
@@ -124,9 +125,9 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             optimisers["translator"], translator, moments["translator"], gradients
         )
         metrics |= {f"critic_{name}": values.mean() for name, values in terms.items()}
-        return State(nnx.State({"translator": translator, "critic": critic}), state.rest, moments), metrics
+        return State(joined({"translator": translator, "critic": critic}), state.rest, moments), metrics
 
-    return step
+    return Partial(step, as_pytree(classifier))
 
 
 def answers(
@@ -307,7 +308,7 @@ def _shares(images: Float[Array, "n h w c"], number: int) -> Float[Array, "numbe
 
 def _view(config: Config, graphdef: Any, parts: Mapping[str, Any], rest: Any) -> Any:
     """The networks for a step; clipped pixels have gradients that lead them back."""
-    networks = evaluation_view(graphdef, nnx.State(parts), rest)
+    networks = evaluation_view(graphdef, joined(parts), rest)
     if config.limit != "clip":
         return networks
     return nnx.with_attributes(networks, limit=unit_clip_leading_back, raise_if_not_found=False)

@@ -19,6 +19,7 @@ import optax
 from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
@@ -99,7 +100,7 @@ def make_step(config: Config, classifier: Classifier, encoder: nnx.Module) -> St
 
     Args:
         config: the training.
-        classifier: one image -> logits, frozen; its weights and the encoder's are compiled in.
+        classifier: one image -> logits, frozen; its weights and the encoder's are arguments of the compiled step.
         encoder: as in ``init``.
 
     Returns:
@@ -112,16 +113,19 @@ def make_step(config: Config, classifier: Classifier, encoder: nnx.Module) -> St
     network, optimiser = _take_apart(jax.random.key(0), config, encoder), _make_optimiser(config)
     judge = _judge_of(config)
 
-    def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+    def step(
+        encoded: Any, frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
+    ) -> tuple[State, dict[str, Array]]:
         def loss_of(decoder: Any) -> tuple[Array, dict[str, Array]]:
-            metrics = judge.batch(network.with_decoder(decoder), classifier, key, batch["image"])
+            generator = network._replace(frozen=encoded).with_decoder(decoder)
+            metrics = judge.batch(generator, frozen, key, batch["image"])
             return metrics["loss"], metrics
 
         (_, metrics), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
         return State(optax.apply_updates(state.params, updates), state.rest, opt_state), metrics
 
-    return step
+    return Partial(step, network.frozen, as_pytree(classifier))
 
 
 def answers(

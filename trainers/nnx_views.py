@@ -1,6 +1,6 @@
 """A Flax NNX classifier taken apart into graph, parameters and the rest, and put together again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flax import nnx
@@ -43,3 +43,11 @@ def variables_of(module: nnx.Module) -> tuple[Any, Any]:
     """The parameters, and the other variables (batch statistics, counters of dropout) as they stand."""
     variables = nnx.state(module, nnx.Param, ...)
     return variables[0], variables[1]
+
+
+def joined(parts: Mapping[str, nnx.State]) -> nnx.State:
+    """The parameters of networks from those of their parts, of the very structure that ``variables_of`` gives.
+
+    A state with states inside of it is another pytree than one with dictionaries, for which a step would compile anew.
+    """
+    return nnx.State({name: part.raw_mapping for name, part in parts.items()})

@@ -20,6 +20,7 @@ import numpy as np
 from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
@@ -39,7 +40,7 @@ from trainers.bins import binned_source
 from trainers.decisions import decide_validation
 from trainers.descent import descend
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, training_view, variables_of
+from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, joined, trained, training_view, variables_of
 from trainers.progressive_config import CODE_HEAD as CODE_HEAD
 from trainers.progressive_config import PAPER_FIXED as PAPER_FIXED
 from trainers.progressive_config import Config as Config
@@ -83,7 +84,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
 
     Args:
         config: the training.
-        classifier: one image -> two logits, frozen; its weights are compiled in.
+        classifier: one image -> two logits, frozen; an argument of the compiled step.
         model: as in ``init``.
 
     Returns:
@@ -99,14 +100,14 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
     graphdef, adam = graph_of(choose_networks(config, model)), make_optimiser(config)
     critic_adam = make_optimiser(config, updates=config.critic_steps)
 
-    def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+    def step(frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
         share_key, target_key = jax.random.split(key)
         images, sources = _shares(share_key, batch, config.critic_steps)
         targets = jax.random.randint(target_key, sources.shape, 0, config.num_bins)
         generator = state.params["generator"]
 
         def networks_of(generator: Any, discriminator: Any, rest: Any) -> Any:
-            params = nnx.State({"generator": generator, "discriminator": discriminator})
+            params = joined({"generator": generator, "discriminator": discriminator})
             return training_view(graphdef, params, rest)
 
         def draw(generator: Any, index: int) -> tuple[tuple[Array, Array], Any]:
@@ -137,16 +138,16 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
 
         def generator_loss(generator: Any, drawn: tuple[Array, Array]) -> tuple[Array, dict[str, Array]]:
             networks = networks_of(generator, discriminator, rest)
-            metrics = _judge(config, networks, classifier, drawn, images[-1], sources[-1], targets[-1])
+            metrics = _judge(config, networks, frozen, drawn, images[-1], sources[-1], targets[-1])
             return metrics["loss"], metrics
 
         (direct, through_drawn), metrics = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)(generator, last)
         gradients = jax.tree.map(jnp.add, direct, *pull_back(through_drawn))
         generator, moments["generator"] = descend(adam, generator, moments["generator"], gradients)
         metrics |= {f"discriminator_{name}": values.mean() for name, values in terms.items()}
-        return State(nnx.State({"generator": generator, "discriminator": discriminator}), rest, moments), metrics
+        return State(joined({"generator": generator, "discriminator": discriminator}), rest, moments), metrics
 
-    return step
+    return Partial(step, as_pytree(classifier))
 
 
 def make_evaluate(

@@ -18,6 +18,7 @@ import optax
 from flax import nnx
 from jax import Array
 from jax.sharding import Mesh
+from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
@@ -62,7 +63,7 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
 
     Args:
         config: the training.
-        classifier: one image -> logits, frozen; its weights are compiled in.
+        classifier: one image -> logits, frozen; an argument of the compiled step.
         model: as in ``init``.
 
     Returns:
@@ -74,19 +75,19 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
     """
     graphdef, optimiser = graph_of(choose_generator(config, model)), make_optimiser(config.optimiser)
 
-    def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+    def step(frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
         del key
 
         def loss_of(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
             module = training_view(graphdef, params, state.rest)
-            terms, metrics = _judge(config, module, classifier, batch["image"])
+            terms, metrics = _judge(config, module, frozen, batch["image"])
             return sum(terms.values(), jnp.zeros(())), (variables_of(module)[1], {**terms, **metrics})
 
         (loss, (rest, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         updates, opt_state = optimiser.update(gradients, state.opt_state, state.params, value=loss)
         return State(optax.apply_updates(state.params, updates), rest, opt_state), {"loss": loss, **metrics}
 
-    return step
+    return Partial(step, as_pytree(classifier))
 
 
 def answers(

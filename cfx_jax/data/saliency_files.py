@@ -7,7 +7,6 @@ the published code reads maps that are not aligned with their scans without noti
 """
 
 import hashlib
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from cfx_jax.data.source import ImageSource, check_indices
 from cfx_jax.data.volumes_with_saliency import VolumesWithSaliency
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import replacing
+from cfx_jax.locks import locked
 
 Explain = Callable[[Float[np.ndarray, "s h w c"]], Float[AnyArray, "s h w"]]
 
@@ -55,7 +55,7 @@ def write_saliency(
     if not np.isfinite(found).all():
         raise InputError(f"saliency: expected finite values, got NaN or infinity for scan {index}: look for the cause")
     file = _file(folder, index)
-    with replacing(file) as temporary, temporary.open("wb") as stream:
+    with replacing(file, durable=True) as temporary, temporary.open("wb") as stream:
         np.savez(stream, saliency=found, identity=np.array(_identity(volume, origin)))
     return file
 
@@ -85,8 +85,8 @@ def read_saliency(
     try:
         with np.load(file) as content:
             saliency, identity = content["saliency"], str(content["identity"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"'{file}' is damaged ({error}): remove it and compute it again") from error
+    except Exception as error:  # a damaged archive fails in any way
+        raise _DamagedError(f"'{file}' is damaged ({error}): remove it and compute it again") from error
     if identity != _identity(volume, origin):
         raise InputError(
             f"'{file}': expected the map of this scan {index}, with these slices and this size, of origin '{origin}'; it is"
@@ -106,7 +106,7 @@ def write_saliency_of(
 ) -> int:
     """Computes and writes the maps of a source's scans; those that are there already are kept.
 
-    A run that was stopped goes on where it was: only the map in work is computed again.
+    A run that was stopped goes on where it was: only the map in work is computed again, and what is damaged.
 
     Args:
         source: volumes ``image``.
@@ -120,18 +120,17 @@ def write_saliency_of(
         How many maps were computed.
 
     Raises:
-        InputError: the indices do not fit the source; a file is there that is damaged, of another scan or made otherwise; or
-            a map cannot be used or written.
+        InputError: the indices do not fit the source; a file is there of another scan or made otherwise; a map cannot be
+            used or written; or another process computes maps in this folder.
     """
     tqdm = import_extra("tqdm", "progress bars").tqdm
-    computed = 0
-    for index in tqdm(check_indices(source, indices).tolist(), "saliency maps", disable=None if progress else True):
-        volume = source[index]["image"]
-        if _file(folder, index).is_file():
-            read_saliency(folder, index, volume, origin=origin)
-        else:
-            write_saliency(folder, index, volume, explain(volume), origin=origin)
-            computed += 1
+    positions, computed = check_indices(source, indices).tolist(), 0
+    with locked(folder, doing="computes saliency maps"):
+        for index in tqdm(positions, "saliency maps", disable=None if progress else True):
+            volume = source[index]["image"]
+            if not _is_there(folder, index, volume, origin):
+                write_saliency(folder, index, volume, explain(volume), origin=origin)
+                computed += 1
     return computed
 
 
@@ -158,6 +157,21 @@ class WithSaliency(VolumesWithSaliency):
     def saliency_of(self, index: int, volume: Float[np.ndarray, "s h w c"]) -> Float[np.ndarray, "s h w 1"]:
         """The map of the volume at a place of the source; errors as ``read_saliency``."""
         return read_saliency(self._folder, index, volume, origin=self._origin)[..., None]
+
+
+class _DamagedError(InputError):
+    """A file of a map that cannot be read."""
+
+
+def _is_there(folder: str | Path, index: int, volume: Float[AnyArray, "s h w c"], origin: str) -> bool:
+    """Whether a scan's map can be read; errors as ``read_saliency``, but for damage."""
+    if not _file(folder, index).is_file():
+        return False
+    try:
+        read_saliency(folder, index, volume, origin=origin)
+    except _DamagedError:
+        return False
+    return True
 
 
 def _file(folder: str | Path, index: int) -> Path:

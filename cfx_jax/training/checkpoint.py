@@ -9,11 +9,14 @@ process could cut off.
 """
 
 import json
+import logging
 import os
 import re
 import shutil
+import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,9 +25,12 @@ from jax.experimental import multihost_utils
 
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import digest, sync_folder, write_text, writing
+from cfx_jax.locks import LockedError
 from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
-from cfx_jax.training.workdir import prepare_workdir
+from cfx_jax.training.workdir import first_process_alone, prepare_workdir
+
+_PATIENCE = 10.0  # seconds that a thread of a failed write gets to end
 
 
 class Checkpoint(NamedTuple):
@@ -61,9 +67,10 @@ class CheckpointStore:
             raise InputError(f"keep: expected at least 2 checkpoints, got {keep}: one may turn out damaged")
         self.workdir = prepare_workdir(workdir, config)
         self._folder, self._keep = self.workdir / "checkpoints", keep
-        if jax.process_index() == 0:
-            for leftover in self._folder.glob("tmp_*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+        if any(self._folder.glob("tmp_*")):
+            with suppress(LockedError), first_process_alone(self.workdir):
+                for leftover in self._folder.glob("tmp_*"):
+                    shutil.rmtree(leftover, ignore_errors=True)
 
     def steps(self) -> list[int]:
         """The steps of which there is a checkpoint, oldest first."""
@@ -85,7 +92,8 @@ class CheckpointStore:
             record: values that JSON knows, given back by ``restore``.
 
         Raises:
-            InputError: it could not be written, a full disk above all; earlier checkpoints are untouched.
+            InputError: it could not be written, a full disk above all, or another process trains there; earlier
+                checkpoints are untouched.
         """
         arrays = to_arrays({"state": state} if best is None else {"state": state, "best": best})
         content = {
@@ -98,12 +106,13 @@ class CheckpointStore:
         target = self._path(step)
         temporary = self._folder / f"tmp_{target.name}"
         advice = f"free some space and start again; {self.latest()}"
-        try:
-            with writing(f"the checkpoint of step {step}", target, advice):
-                self._write(temporary, arrays, content)
-                self._publish(temporary, target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with first_process_alone(self.workdir):
+            try:
+                with writing(f"the checkpoint of step {step}", target, advice):
+                    self._write(temporary, arrays, content)
+                    self._publish(temporary, target)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
 
     def restore(self, template: Any) -> Checkpoint | None:
         """Reads the newest checkpoint that is whole.
@@ -113,7 +122,7 @@ class CheckpointStore:
 
         Returns:
             The checkpoint, or None where none was written yet. A damaged one is passed over with a warning
-            and kept under another name.
+            and, unless another process trains there, kept under another name.
 
         Raises:
             InputError: there are checkpoints but none can be read, or the state saved has other leaves than
@@ -124,6 +133,8 @@ class CheckpointStore:
             try:
                 checkpoint = self._read(step, template)
             except _DamagedError as error:
+                if not self._path(step).exists():  # a training that runs has removed it, for newer ones
+                    return self.restore(template)
                 damaged[step] = str(error)
                 continue
             self._set_aside(damaged, step)
@@ -142,7 +153,8 @@ class CheckpointStore:
     def _write(self, folder: Path, arrays: Arrays, content: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         orbax = import_extra("orbax.checkpoint", "saving checkpoints")
-        orbax.PyTreeCheckpointer().save(folder / "arrays", bundle(arrays, content["split"]))
+        with _failures_held_back():
+            orbax.PyTreeCheckpointer().save(folder / "arrays", bundle(arrays, content["split"]))
         if jax.process_index() == 0:
             write_text(folder / "record.json", json.dumps(content, indent=1), durable=True)
             write_text(folder / "manifest.json", json.dumps(_digests(folder), indent=1), durable=True)
@@ -176,15 +188,21 @@ class CheckpointStore:
     def _set_aside(self, damaged: Mapping[int, str], good: int) -> None:
         _wait_for_all("checkpoint read")
         for step, reason in damaged.items():
-            aside = self._folder / f"damaged_{self._path(step).name}"
+            kept = self._rename_damaged(step)
+            now = f" and now called {kept}" if kept is not None else ""
+            warnings.warn(
+                f"the checkpoint of step {step} is damaged ({reason}){now}: going on from step {good}", stacklevel=4
+            )
+
+    def _rename_damaged(self, step: int) -> Path | None:
+        """The new name of a damaged checkpoint, None where another process trains or nothing can be written."""
+        aside = self._folder / f"damaged_{self._path(step).name}"
+        with suppress(LockedError, OSError), first_process_alone(self.workdir):
             if jax.process_index() == 0:
                 shutil.rmtree(aside, ignore_errors=True)
                 os.replace(self._path(step), aside)
-            warnings.warn(
-                f"the checkpoint of step {step} is damaged ({reason}) and now called {aside}: going on from"
-                f" step {good}",
-                stacklevel=4,
-            )
+            return aside
+        return None
 
 
 class _DamagedError(Exception):
@@ -226,10 +244,47 @@ def _restore_arrays(folder: Path, template: Arrays, split: list[str]) -> Arrays:
     wanted = bundle_like(template, split)
     restore_args = orbax.checkpoint_utils.construct_restore_args(wanted)
     try:
-        stored = orbax.PyTreeCheckpointer().restore(folder, item=wanted, restore_args=restore_args)
+        with _failures_held_back():
+            stored = orbax.PyTreeCheckpointer().restore(folder, item=wanted, restore_args=restore_args)
         return unbundle(template, stored, split)
     except (OSError, ValueError, KeyError) as error:
         raise _DamagedError(f"{type(error).__name__} while reading its arrays") from error
+
+
+class _OrbaxErrors(logging.Filter):
+    """Keeps what orbax logs as errors from being printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        held = record.levelno >= logging.ERROR and "orbax" in Path(record.pathname).parts
+        if held:
+            self.records.append(record)
+        return not held
+
+
+@contextmanager
+def _failures_held_back() -> Iterator[None]:
+    """Keeps orbax's threads from printing tracebacks of a failure that the block raises itself.
+
+    Errors that they log without a failure of the block are printed after it.
+    """
+    logger, errors = logging.getLogger("absl"), _OrbaxErrors()
+    logger.addFilter(errors)
+    try:
+        yield
+    except BaseException:
+        for thread in threading.enumerate():  # those still at work would log their failures later
+            if type(thread).__module__.startswith("orbax."):
+                thread.join(_PATIENCE)
+        errors.records.clear()
+        raise
+    finally:
+        logger.removeFilter(errors)
+        for record in errors.records:
+            logger.handle(record)
 
 
 def _wait_for_all(what: str) -> None:

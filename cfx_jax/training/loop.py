@@ -7,12 +7,14 @@ Metrics are fetched one step late: while the host reads those of a step, the dev
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import jax
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.tree_util import Partial
 from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError, import_extra
@@ -22,6 +24,7 @@ from cfx_jax.training.clock import Durations, StepClock
 from cfx_jax.training.finite import FiniteGuard, MetricsWindow
 from cfx_jax.training.metrics_writer import MetricsWriter
 from cfx_jax.training.selection import Selection, Ties, copy_state
+from cfx_jax.training.workdir import training_alone
 
 Step = Callable[[Any, PRNGKeyArray, Any], tuple[Any, Mapping[str, Array]]]
 Evaluate = Callable[[Any], Mapping[str, float]]
@@ -83,7 +86,10 @@ def fit(
 
     Args:
         step: pure function ``(state, key, batch) -> (state, metrics)``; ``metrics`` are scalars, ``"loss"``
-            among them. It is jitted here, its state donated, unless it is jitted already.
+            among them, and the state comes back with the structure, shapes and types that it had. It is jitted
+            here, its state donated, unless it is jitted already. What a step reads and never changes, such as
+            a frozen classifier, becomes an argument of the compiled program, and no constant in it, where the
+            step is a ``jax.tree_util.Partial`` of a function of that and these three.
         state: initial state, any pytree of arrays and PRNG keys; it is copied, not consumed.
         batches: iterator with ``get_state`` and ``set_state``, at its beginning; it must not end early. With
             several processes each gives its own share of every batch.
@@ -106,38 +112,42 @@ def fit(
         Final and selected state, the history, and where the time went.
 
     Raises:
-        InputError: impossible options; a workdir of something else; a loss, a state or a metric of selection
-            that is not finite; batches that ended; a full disk.
+        InputError: impossible options; a workdir of something else, or in which another process trains; a step
+            that gives a state of another structure; a loss, a state or a metric of selection that is not finite;
+            batches that ended; a full disk.
     """
     _check_options(num_steps, evaluate, evaluate_every, select, checkpoint_every, log_every)
     due = _Due(num_steps, log_every, evaluate_every if evaluate else None, checkpoint_every)
-    store, selection = CheckpointStore(workdir, config), Selection(select, ties=ties)
-    state, first = _start(store, _place(copy_state(state), mesh), batches, selection, num_steps)
-    guard, window = FiniteGuard(state, store.latest), MetricsWindow(store.latest)
-    step = _compiled(step, mesh)
-    with (
-        MetricsWriter(store.workdir, step=first) as writer,
-        _bar(first, num_steps, progress) as bar,
-        StepClock() as clock,
-    ):
-        for index in range(first, num_steps):
-            done, batch = index + 1, _next(batches, index, num_steps, mesh)
-            state, metrics = clock.step(step, state, jax.random.fold_in(key, index), batch)
-            window.add(done, metrics)
-            _advance(bar, window)
-            if due.line(done):
-                line = window.mean()
-                if evaluate is not None and due.evaluation(done):
-                    line |= (scores := dict(clock.evaluation(evaluate, state)))
-                    selection.offer(done, state, scores)
-                writer.write(done, line)
-            if due.checkpoint(done):
-                guard.check(done, state)
-                writer.sync()
-                store.save(done, state, best=selection.best, record=_record(batches, selection))
-    if _is_shown(progress) and clock.durations.steps:
-        print(clock.durations, file=sys.stderr)
-    return FitResult(state, state if selection.best is None else selection.best, writer.history, clock.durations)
+    with training_alone(workdir):
+        store, selection = CheckpointStore(workdir, config), Selection(select, ties=ties)
+        state, first = _start(store, _place(copy_state(state), mesh), batches, selection, num_steps)
+        guard, window = FiniteGuard(state, store.latest), MetricsWindow(store.latest)
+        step, kind = _compiled(step, mesh), _kind(state)
+        with (
+            MetricsWriter(store.workdir, step=first) as writer,
+            _bar(first, num_steps, progress) as bar,
+            StepClock() as clock,
+        ):
+            for index in range(first, num_steps):
+                done, batch = index + 1, _next(batches, index, num_steps, mesh)
+                state, metrics = clock.step(step, state, jax.random.fold_in(key, index), batch)
+                if index == first:
+                    _check_kept(kind, _kind(state))
+                window.add(done, metrics)
+                _advance(bar, window)
+                if due.line(done):
+                    line = window.mean()
+                    if evaluate is not None and due.evaluation(done):
+                        line |= (scores := dict(clock.evaluation(evaluate, state)))
+                        selection.offer(done, state, scores)
+                    writer.write(done, line)
+                if due.checkpoint(done):
+                    guard.check(done, state)
+                    writer.sync()
+                    store.save(done, state, best=selection.best, record=_record(batches, selection))
+        if _is_shown(progress) and clock.durations.steps:
+            print(clock.durations, file=sys.stderr)
+        return FitResult(state, state if selection.best is None else selection.best, writer.history, clock.durations)
 
 
 class _Due(NamedTuple):
@@ -207,7 +217,36 @@ def _compiled(step: Step, mesh: Mesh | None) -> Step:
     if isinstance(step, jax.stages.Wrapped):
         return step
     everywhere = None if mesh is None else NamedSharding(mesh, PartitionSpec())
-    return jax.jit(step, donate_argnums=0, out_shardings=everywhere)
+    if not isinstance(step, Partial):
+        return jax.jit(step, donate_argnums=0, out_shardings=everywhere)
+    frozen = jax.device_put(step.args) if mesh is None else replicate(step.args, mesh)
+    return partial(jax.jit(step.func, donate_argnums=len(frozen), out_shardings=everywhere), *frozen)
+
+
+class _Kind(NamedTuple):
+    """What a step is compiled for: the structure of a state, and the shape and type of each array by its path."""
+
+    structure: Any
+    leaves: dict[str, str]
+
+
+def _kind(state: Any) -> _Kind:
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    described = {jax.tree_util.keystr(path): f"{leaf.dtype}{leaf.shape}" for path, leaf in leaves}
+    return _Kind(jax.tree.structure(state), described)
+
+
+def _check_kept(before: _Kind, after: _Kind) -> None:
+    """A state of another kind would be compiled for anew at the next step, or fit no checkpoint."""
+    names = [name for name in {**before.leaves, **after.leaves} if before.leaves.get(name) != after.leaves.get(name)]
+    if names:
+        given, got = (kind.leaves.get(names[0], "absent") for kind in (before, after))
+        raise InputError(f"step: expected {names[0]} of the state to stay {given}, got {got}: return it as it came")
+    if before.structure != after.structure:
+        raise InputError(
+            "step: expected the state back in the containers that it came in, got others of the same arrays, such as an"
+            " nnx.State in the place of a dict: return those of the first state"
+        )
 
 
 def _next(batches: Batches, index: int, num_steps: int, mesh: Mesh | None) -> Any:

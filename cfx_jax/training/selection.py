@@ -7,7 +7,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
@@ -16,8 +16,14 @@ Ties = Literal["earlier", "later"]
 
 
 def copy_state(state: Any) -> Any:
-    """The state as device arrays of its own, which stay when the original is donated."""
-    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, Array) else jnp.asarray(np.asarray(leaf)), state)
+    """The state as device arrays of its own, which stay when the original is donated; none has a weak type."""
+
+    def copy(leaf: Any) -> Array:
+        if not isinstance(leaf, Array):
+            return jnp.asarray(np.asarray(leaf))
+        return lax.convert_element_type(leaf, leaf.dtype) if jax.typeof(leaf).weak_type else leaf.copy()
+
+    return jax.tree.map(copy, state)
 
 
 class Selection:

@@ -7,14 +7,18 @@ written.
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from cfx_jax.errors import InputError
 from cfx_jax.files import write_text, writing
+from cfx_jax.locks import LockedError, locked
 
 _NAME = "training.json"
 _FORMAT = "cfx-jax training, version 1"
@@ -44,10 +48,39 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
         return folder
     _check_unused(folder)
     if jax.process_index() == 0:
-        with writing("the configuration", folder, "choose a workdir that can be written"):
+        advice = "choose a workdir that can be written"
+        with writing("the configuration", folder, advice, barred=advice):
             text = json.dumps({"format": _FORMAT, "config": fields}, indent=1) + "\n"
             write_text(folder / _NAME, text, durable=True)
     return folder
+
+
+@contextmanager
+def training_alone(workdir: str | Path) -> Iterator[None]:
+    """Keeps the folder of a training for this process while the block runs, or for all processes of one training.
+
+    Args:
+        workdir: the folder. The first of several processes holds its lock.
+
+    Raises:
+        InputError: another training runs there, see ``locks.locked``.
+    """
+    refusal: InputError | None = None
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(first_process_alone(workdir))
+        except InputError as error:
+            refusal = error
+        if jax.process_count() > 1 and not multihost_utils.broadcast_one_to_all(np.array(refusal is None)):
+            refusal = refusal or LockedError(f"another process trains in {workdir}: see the first process's message")
+        if refusal is not None:
+            raise refusal
+        yield
+
+
+def first_process_alone(workdir: str | Path) -> AbstractContextManager[None]:
+    """Keeps the folder for the first process of a training, without telling the others; see ``training_alone``."""
+    return locked(workdir, doing="trains") if jax.process_index() == 0 else nullcontext()
 
 
 def load_config(workdir: str | Path) -> dict[str, Any]:

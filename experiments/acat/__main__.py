@@ -19,10 +19,11 @@ from experiments.acat.present import Presenter
 from experiments.acat.presets import PRESETS
 from experiments.acat.scans import load_scans
 from experiments.acat.study import study
-from experiments.results import draw_once, results_folder
+from experiments.results import alone, draw_once, results_folder
 from experiments.stages import Workspace, fingerprint, source_digest
 
 
+@alone("acat", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "acat")

@@ -26,10 +26,11 @@ from experiments.fundus_vce.quality import filter_gradable
 from experiments.fundus_vce.search import Search
 from experiments.fundus_vce.sources import load_sources
 from experiments.fundus_vce.train import train
-from experiments.results import draw_once, results_folder
+from experiments.results import alone, draw_once, results_folder
 from experiments.stages import Workspace, fingerprint, source_digest
 
 
+@alone("fundus_vce", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "fundus_vce")

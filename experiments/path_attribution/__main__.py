@@ -24,10 +24,11 @@ from experiments.path_attribution.present import Presenter
 from experiments.path_attribution.presets import PRESETS
 from experiments.path_attribution.published import FDR, IOU
 from experiments.path_attribution.study import Study, study
-from experiments.results import draw_once, results_folder
+from experiments.results import alone, draw_once, results_folder
 from experiments.stages import Workspace, fingerprint, source_digest
 
 
+@alone("path_attribution", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "generation")

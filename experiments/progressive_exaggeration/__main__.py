@@ -22,10 +22,11 @@ from experiments.progressive_exaggeration.images import load_images
 from experiments.progressive_exaggeration.present import Presenter
 from experiments.progressive_exaggeration.presets import PRESETS
 from experiments.progressive_exaggeration.study import study
-from experiments.results import draw_once, results_folder
+from experiments.results import alone, draw_once, results_folder
 from experiments.stages import Workspace, fingerprint, source_digest
 
 
+@alone("progressive_exaggeration", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "progressive_exaggeration")

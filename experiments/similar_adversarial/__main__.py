@@ -16,7 +16,7 @@ from cfx_jax.report import format_claims, format_table
 from experiments import cli
 from experiments.generation.classifier import train_classifier
 from experiments.generation.images import load_images
-from experiments.results import draw_once, results_folder
+from experiments.results import alone, draw_once, results_folder
 from experiments.similar_adversarial import tables
 from experiments.similar_adversarial.claims import claims as make_claims
 from experiments.similar_adversarial.config import Config
@@ -26,6 +26,7 @@ from experiments.similar_adversarial.study import run_study
 from experiments.stages import Workspace, fingerprint, source_digest
 
 
+@alone("similar_adversarial", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "generation")

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +11,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
 from cfx_jax.errors import InputError
-from cfx_jax.training import FitResult, fit
+from cfx_jax.training import CheckpointStore, FitResult, fit
 
 
 class State(NamedTuple):
+    weights: jax.Array
+    velocity: jax.Array
+    count: jax.Array
+    key: jax.Array
+
+
+class Twin(NamedTuple):
+    """The same leaves by the same names in another container."""
+
     weights: jax.Array
     velocity: jax.Array
     count: jax.Array
@@ -116,6 +127,54 @@ def test_a_finished_training_is_read_without_a_step(tmp_path: Path) -> None:
     assert files == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
 
 
+class Meddled(Numbers):
+    """At the tenth step another thread, as another process would, tries to do something in the folder."""
+
+    def __init__(self, meddle: Any) -> None:
+        super().__init__()
+        self.meddle, self.errors = meddle, list[str]()
+
+    def __next__(self) -> np.ndarray:
+        if self.position == 10:
+            thread = threading.Thread(target=self._try)
+            thread.start()
+            thread.join()
+        return super().__next__()
+
+    def _try(self) -> None:
+        try:
+            self.meddle()
+        except InputError as error:
+            self.errors.append(str(error))
+
+
+def test_a_second_training_in_the_folder_is_refused_and_the_first_one_is_whole(tmp_path: Path) -> None:
+    whole, batches = _fit(tmp_path / "whole"), Meddled(lambda: _fit(tmp_path / "both"))
+    found = _fit(tmp_path / "both", batches)
+    assert len(batches.errors) == 1 and batches.errors[0].startswith("another process trains here, ")
+    assert _bits(found.state) == _bits(whole.state)
+    assert (tmp_path / "both/metrics.jsonl").read_bytes() == (tmp_path / "whole/metrics.jsonl").read_bytes()
+
+
+def test_reading_beside_a_training_changes_nothing(tmp_path: Path) -> None:
+    """What is being written stays, and a checkpoint that looks damaged keeps its name."""
+    steps: list[int] = []
+
+    def read() -> None:
+        (tmp_path / "checkpoints" / "tmp_step_00000012").mkdir()
+        (tmp_path / "checkpoints" / "step_00000008" / "record.json").write_text("")
+        with pytest.warns(
+            UserWarning, match=r"step 8 is damaged \(record.json has changed since.*\): going on from step 4"
+        ):
+            checkpoint = CheckpointStore(tmp_path, {"rate": 0.1}).restore(_state())
+        assert checkpoint is not None
+        steps.append(checkpoint.step)
+        steps.extend(len(list((tmp_path / "checkpoints").glob(name))) for name in ("tmp_*", "step_00000008"))
+
+    _fit(tmp_path, Meddled(read))
+    assert steps == [4, 1, 1]
+
+
 def test_best_is_the_state_of_the_highest_evaluation(tmp_path: Path) -> None:
     scores: dict[int, float] = {}
 
@@ -158,6 +217,39 @@ def test_the_state_given_is_not_consumed_and_the_step_is_compiled_once(tmp_path:
     fit(step, state, Numbers(), key=jax.random.key(0), num_steps=6, workdir=tmp_path, config={}, progress=False)
     np.testing.assert_array_equal(state.weights, np.ones(8))
     assert len(traces) == 1
+
+
+def test_what_is_frozen_is_an_argument_of_a_step_that_is_compiled_once(tmp_path: Path) -> None:
+    """The step is a ``Partial``; the same numbers as from one that closes over what is frozen."""
+    traces = []
+    frozen = np.linspace(0, 1, 8, dtype=np.float32)
+
+    def step(target: Any, state: State, key: jax.Array, batch: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        traces.append(isinstance(target, jax.core.Tracer))
+        return _step(state, key, batch + target)
+
+    found = _fit(tmp_path / "one", step=Partial(step, frozen), select=None)
+    expected = _fit(tmp_path / "two", step=lambda state, key, batch: _step(state, key, batch + frozen), select=None)
+    np.testing.assert_allclose(found.state.weights, expected.state.weights, rtol=1e-6)
+    assert traces == [True]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda new: new._replace(weights=new.weights[:4]), r"\.weights of the state to stay float32\(8,\), got float32\(4"),
+        (lambda new: new._replace(count=new.count * 1.0), r"\.count of the state to stay int32\(\), got float32"),
+        (lambda new: new._replace(key={"a": new.key}), r"\.key of the state to stay key<fry>\(\), got absent"),
+        (lambda new: Twin(*new), "expected the state back in the containers that it came in"),
+    ],
+)  # fmt: skip
+def test_a_step_that_gives_a_state_of_another_kind_is_named(tmp_path: Path, change: Any, message: str) -> None:
+    def step(*given: Any) -> Any:
+        new, metrics = _step(*given)
+        return change(new), metrics
+
+    with pytest.raises(InputError, match=message):
+        _fit(tmp_path, step=step)
 
 
 def _spoiled(at: int, where: str) -> Any:

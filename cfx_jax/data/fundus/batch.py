@@ -23,6 +23,7 @@ from cfx_jax.data.sources.decoding import decode_image, quiet_opencv, unit_range
 from cfx_jax.data.user_files import DamagedFile, is_text, printable, read_file
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import replacing, write_text
+from cfx_jax.locks import locked
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,18 @@ def prepare_files(
         The names that were kept and those that were dropped, each with the reason.
 
     Raises:
-        InputError: a name occurs twice or is no relative path, the folder was written with other settings, a lesion
-            mask cannot be read or has another shape than its photograph, or a file cannot be written.
+        InputError: a name occurs twice or is no relative path, the folder was written with other settings, another
+            process prepares photographs there, a lesion mask cannot be read or has another shape than its photograph,
+            or a file cannot be written.
     """
     _check(jobs, size, num_threads)
+    with locked(out, doing="prepares photographs"):
+        return _prepare_all(jobs, out, size, clahe, num_threads, progress)
+
+
+def _prepare_all(
+    jobs: Sequence[Job], out: Path, size: int, clahe: bool, num_threads: int | None, progress: bool
+) -> PreparedFiles:
     _check_settings(out / "settings.json", {"size": size, "clahe": clahe})
     report = ProgressReport(out / "report.csv")
     waiting = [job for job in jobs if not _is_finished(job, out, report)]

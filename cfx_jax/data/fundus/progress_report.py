@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cfx_jax.data.fundus.pixels import Circle
 from cfx_jax.errors import InputError
-from cfx_jax.files import replacing
+from cfx_jax.files import replacing, writing
 
 _COLUMNS = ("name", "status", "reason", "x", "y", "radius")
 
@@ -52,13 +52,10 @@ class ProgressReport:
         """Appends a line, which is on the disk when this returns."""
         numbers = [f"{number:.3f}" for number in outcome.circle] if outcome.circle else ["", "", ""]
         status = "ok" if outcome.circle else "dropped"
-        try:
-            with self._path.open("ab") as file:
-                file.write(_line((outcome.name, status, outcome.reason, *numbers)).encode())
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise InputError(f"cannot write {self._path}: {error.strerror}; free space there") from error
+        with writing("the report", self._path, "free space there"), self._path.open("ab") as file:
+            file.write(_line((outcome.name, status, outcome.reason, *numbers)).encode())
+            file.flush()
+            os.fsync(file.fileno())
         self.outcomes[outcome.name] = outcome
 
 
