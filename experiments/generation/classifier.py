@@ -16,6 +16,7 @@ from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
 from cfx_jax.objectives import Classifier, decision
 from experiments.generation.augmentation import training_augmentation
 from experiments.generation.config import GenerationConfig
+from experiments.generation.epochs import by_steps, steps_of_epoch
 from experiments.generation.images import Data
 from experiments.image_set import predict
 from experiments.normalisation import fit_to_images
@@ -50,7 +51,11 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
     Raises:
         InputError: a network that cannot be explained: what ``diagnose`` finds, or one class for all images.
     """
-    settings = fit_to_images(config.classifier, data.train, workspace)
+    settings = by_steps(
+        fit_to_images(config.classifier, data.train, workspace),
+        epochs=config.classifier_epochs,
+        steps_per_epoch=steps_of_epoch(len(data.train), config.classifier.batch_size),
+    )
     identity = [settings, config.head, data.train.identity, data.validation.identity, config.augmentation]
     folder = workspace.folder("classifier", identity)
     print(f"classifier: {settings.num_steps} steps in {folder}", flush=True)

@@ -124,22 +124,25 @@ IMAGES = dataclasses.replace(
     similar_adversarial=shared.IMAGES.similar_adversarial,
 )
 
-_EPOCH = 11_917 // 16  # steps of 16 of the paper's chests
 _LARGE: dict[str, Any] = {
     "filters": (16, 32, 64, 128, 256),
     "discriminator_filters": (32, 64, 128, 256, 512),
     "batch_size": 16,
-    **times(60 * _EPOCH, _EPOCH),
+    "num_steps": 0,
+    "evaluate_every": 0,
+    "checkpoint_every": 0,
 }
 
 PAPER = Config(
     preset="paper",
     data="rsna:PATH",
     image_size=224,
-    test=0.1,
+    validation=None,
+    test=None,
     augmentation="published",
     classifier=dataclasses.replace(shared.PAPER.classifier, weighted=True),
     head="finding",
+    similar_adversarial=shared.PAPER.similar_adversarial,
     syce=dataclasses.replace(cycle.Config(), **_LARGE),
     cyce=dataclasses.replace(cycle.CYCE_CONFIG, **_LARGE),
     num_explained=10_000,

@@ -1,6 +1,7 @@
 """The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting."""
 
 import dataclasses
+from typing import Any
 
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
 from experiments.similar_adversarial.config import Config
@@ -109,21 +110,24 @@ IMAGES = dataclasses.replace(
     generators=(NAIVE, OURS),
 )
 
-_EPOCH = 11_917 // 32  # steps of the classifier
+# Lengths of 0 steps follow from the epochs and the images.
+_BY_EPOCHS: dict[str, Any] = {"num_steps": 0, "evaluate_every": 0, "checkpoint_every": 0}
 
 PAPER = Config(
     preset="paper",
     data="rsna:PATH",
     image_size=224,
-    test=0.1,
+    validation=None,
+    test=None,
     augmentation="published",
     classifier=classifier.Config(
         model="resnet50",
         balanced=False,
         optimiser=OptimiserConfig(name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"),
         batch_size=32,
-        **times(50 * _EPOCH, _EPOCH),
+        **_BY_EPOCHS,
     ),
+    similar_adversarial=similar_adversarial.Config(optimiser=PlateauConfig(steps_per_epoch=0), **_BY_EPOCHS),
     num_explained=10_000,
     batch_size=4,  # with 50 nodes or noisy copies each, 200 images: 18 GB for a ResNet-50
 )
