@@ -5,7 +5,9 @@ from typing import Any, TypeVar
 
 C = TypeVar("C", bound=Any)
 
-_BY_EPOCH = ("evaluate_every", "checkpoint_every")
+BY_EPOCHS: dict[str, Any] = {"num_steps": 0, "evaluate_every": 0, "checkpoint_every": 0}
+"""What a training says whose length follows from epochs and images, see ``by_steps``."""
+_ONCE_AN_EPOCH = ("evaluate_every", "checkpoint_every")
 
 
 def steps_of_epoch(num_images: int, batch_size: int) -> int:
@@ -27,7 +29,7 @@ def by_steps(settings: C, *, epochs: float, steps_per_epoch: int) -> C:
         steps come once in an epoch. Numbers above 0 stay.
     """
     epoch = max(1, steps_per_epoch)
-    changes: dict[str, Any] = {name: epoch for name in _BY_EPOCH if getattr(settings, name) == 0}
+    changes: dict[str, Any] = {name: epoch for name in _ONCE_AN_EPOCH if getattr(settings, name) == 0}
     if settings.num_steps == 0:
         changes["num_steps"] = max(1, round(epochs * epoch))
     optimiser = getattr(settings, "optimiser", None)
@@ -38,4 +40,4 @@ def by_steps(settings: C, *, epochs: float, steps_per_epoch: int) -> C:
 
 def counted_in_epochs(settings: C) -> bool:
     """Whether any length of a training is 0, which ``by_steps`` replaces."""
-    return 0 in (settings.num_steps, *(getattr(settings, name) for name in _BY_EPOCH))
+    return any(getattr(settings, name) == 0 for name in BY_EPOCHS)

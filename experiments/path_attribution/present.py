@@ -6,6 +6,7 @@ from experiments import presenter
 from experiments.generation.images import Data
 from experiments.path_attribution import published, tables
 from experiments.path_attribution.config import Config
+from experiments.path_attribution.faithfulness import NotMeasured
 from experiments.path_attribution.figures import Gallery
 from experiments.path_attribution.maps import sigma_of
 from experiments.path_attribution.study import Study
@@ -82,6 +83,9 @@ class Presenter(presenter.Presenter):
 
     def _faithfulness(self) -> None:
         settings, found = self._config.faithfulness, self._study.faithfulness
+        if isinstance(found, NotMeasured):
+            self.report.section("What the classifier uses", found.reason)
+            return
         what = "dropped" if settings.unturned == "drop" else "kept"
         self.report.section(
             "What the classifier uses",
@@ -94,9 +98,12 @@ class Presenter(presenter.Presenter):
             tables.relevance_table(self._task, found),
             f"Table 2: relevance score R by predicted class, on {len(found.predicted)} images; {settings.num_random} random"
             " maps of each. Degradation is one minus the area under the curve with the most relevant regions first,"
-            " preservation the area with the least relevant first. Brackets: 95 % bootstrap intervals.",
+            " preservation the area with the least relevant first; R is the harmonic mean of the two over a group of images."
+            " That is our reading: the paper defines R by reference, and its level depends on the regions and on the"
+            " adversary (random maps have 2 c (1 - c), c being the mean probability on the way: 0.07 to 0.12 in the paper)."
+            " Compare the order of the maps with the paper's, not the level. Brackets: 95 % bootstrap intervals.",
         )
-        self.figures(self._gallery.perturbation())
+        self.figures(self._gallery.perturbation(found))
         self.table(
             "table_aopc",
             tables.perturbation_table(found, settings.aopc),

@@ -9,6 +9,7 @@ from typing import Any
 
 from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights
 from cfx_jax.losses.fixed_point import FixedPointWeights
+from experiments.generation.epochs import BY_EPOCHS
 from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.similar_adversarial import presets as shared
 from experiments.times import times
@@ -128,9 +129,7 @@ _LARGE: dict[str, Any] = {
     "filters": (16, 32, 64, 128, 256),
     "discriminator_filters": (32, 64, 128, 256, 512),
     "batch_size": 16,
-    "num_steps": 0,
-    "evaluate_every": 0,
-    "checkpoint_every": 0,
+    **BY_EPOCHS,
 }
 
 PAPER = Config(

@@ -1,9 +1,9 @@
 """The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting."""
 
 import dataclasses
-from typing import Any
 
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
+from experiments.generation.epochs import BY_EPOCHS
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.times import times
@@ -110,9 +110,6 @@ IMAGES = dataclasses.replace(
     generators=(NAIVE, OURS),
 )
 
-# Lengths of 0 steps follow from the epochs and the images.
-_BY_EPOCHS: dict[str, Any] = {"num_steps": 0, "evaluate_every": 0, "checkpoint_every": 0}
-
 PAPER = Config(
     preset="paper",
     data="rsna:PATH",
@@ -125,9 +122,9 @@ PAPER = Config(
         balanced=False,
         optimiser=OptimiserConfig(name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"),
         batch_size=32,
-        **_BY_EPOCHS,
+        **BY_EPOCHS,
     ),
-    similar_adversarial=similar_adversarial.Config(optimiser=PlateauConfig(steps_per_epoch=0), **_BY_EPOCHS),
+    similar_adversarial=similar_adversarial.Config(optimiser=PlateauConfig(steps_per_epoch=0), **BY_EPOCHS),
     num_explained=10_000,
     batch_size=4,  # with 50 nodes or noisy copies each, 200 images: 18 GB for a ResNet-50
 )
