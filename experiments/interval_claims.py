@@ -54,7 +54,7 @@ def paired_claim(
     """
     (first, second), (one, other) = ours.keys(), ours.values()
     interval = paired_difference_interval(one, other, groups=groups)
-    of = f"{statistic}; {first} minus {second}, paired over {_counted(len(one), unit, groups, group_unit)}"
+    of = f"{statistic}; {first} minus {second}, paired over {counted(len(one), unit, groups, group_unit)}"
     return claim(name, text, paper, _means(ours), interval, of, kind=kind, place=place, **bounds)
 
 
@@ -74,7 +74,7 @@ def mean_claim(
 ) -> Claim:
     """A claim about the mean of one measure over images; arguments and errors as ``paired_claim``."""
     interval = bootstrap_interval(values, groups=groups)
-    of = f"{statistic}, over {_counted(len(values), unit, groups, group_unit)}"
+    of = f"{statistic}, over {counted(len(values), unit, groups, group_unit)}"
     return claim(name, text, paper, {"mean": float(values.mean())}, interval, of, kind=kind, place=place, **bounds)
 
 
@@ -182,5 +182,6 @@ def _means(ours: Mapping[str, Float[np.ndarray, " n"]]) -> dict[str, float]:
     return {label: float(np.mean(values)) for label, values in ours.items()}
 
 
-def _counted(n: int, unit: str, groups: np.ndarray | None, group_unit: str) -> str:
+def counted(n: int, unit: str, groups: np.ndarray | None, group_unit: str) -> str:
+    """How many things there were, of how many groups, in words."""
     return f"{n} {unit}" if groups is None else f"{n} {unit} of {len(np.unique(groups))} {group_unit}"

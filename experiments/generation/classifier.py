@@ -1,6 +1,7 @@
 """The classifier that is explained: trained, diagnosed, and measured on the test images."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -92,6 +93,13 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
         )
 
 
+def start_of(config: GenerationConfig) -> str:
+    """What the classifier's weights were at first, in a sentence for the report."""
+    if config.classifier.weights:
+        return f"Its training started from the weights of {Path(config.classifier.weights).name}."
+    return "Its training started from random weights (paper: from ImageNet's; --classifier.weights FILE)."
+
+
 def log_odds(logits: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
     """The log-odds of the finding, which order images as its probability does and do not saturate."""
     return logits[:, 1] - logits[:, 0]
@@ -100,17 +108,19 @@ def log_odds(logits: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
 def auc_interval(logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: np.ndarray | None) -> Interval:
     """The area under the ROC curve of two logits with its bootstrap interval over images, or groups of them.
 
-    Where all images are of one class it is not defined, and all three numbers are NaN.
+    Every draw has as many images of either class, so the area is defined on each. Where all images are of one class it is
+    not defined, and all three numbers are NaN.
     """
     if len(np.unique(positive)) < 2:
         return Interval(np.nan, np.nan, np.nan)
     values = np.stack([log_odds(logits), positive.astype(float)], axis=1)
-    return bootstrap_interval(values, statistic=_auc, groups=groups, num_resamples=500)
+    return bootstrap_interval(
+        values, statistic=_auc, groups=groups, strata=positive, bounds=(0.0, 1.0), num_resamples=500
+    )
 
 
 def _auc(values: Float[np.ndarray, "m 2"]) -> float:
-    found = roc_auc(values[:, 0], values[:, 1])
-    return 0.5 if np.isnan(found) else found  # a draw without one of the classes
+    return roc_auc(values[:, 0], values[:, 1])
 
 
 def _factory(config: GenerationConfig, settings: trainer.Config) -> ModelFactory | None:

@@ -19,6 +19,7 @@ from experiments.generation.images import Data
 from experiments.stages import Workspace
 from trainers import mask_generator as mask_trainer
 from trainers import similar_adversarial as pair_trainer
+from trainers.epochs import length_of
 
 _CHECKED = 512  # validation images on which generators are checked
 
@@ -79,7 +80,7 @@ def train_similar_adversarial(
     settings = dataclasses.replace(settings, in_channels=data.validation.arrays["image"].shape[-1])
     identity = [settings, network.identity, config.augmentation]
     folder = workspace.folder("similar_adversarial", identity)
-    print(f"{name}: {settings.num_steps} steps in {folder}", flush=True)
+    print(f"{name}: {length_of(settings)} in {folder}", flush=True)
     validation = {"image": data.validation.arrays["image"]}
     model = pair_trainer.train(
         settings,

@@ -20,6 +20,9 @@ _PAIR = ("image", "label", "lesion_mask", "counterfactual", "counterfactual_lesi
 _FIELDS = {"chest": (*_PAIR, "annotation_mask"), "brain": (*_PAIR, "body_mask")}
 _ANNOTATIONS = {"chest": "annotation_mask", "rsna": "annotation_mask", "brain": "lesion_mask", "msd": "lesion_mask"}
 
+# Validation and test: of 14,863 images (Charachon et al. 2020, section IV-A), of 484 patients (lists in released code).
+_SHARES = {"rsna": (1_495 / 14_863, 1_451 / 14_863), "msd": (48 / 484, 73 / 484)}
+
 
 class Data(NamedTuple):
     """The image sets.
@@ -67,9 +70,10 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
             a part without images of some class.
     """
     kind, _, path = config.data.partition(":")
-    rest = remaining_share(validation=config.validation, test=config.test)
+    validation, test = shares(config)
+    rest = remaining_share(validation=validation, test=test)
     source = _open(config, kind, path, workspace)
-    positions = _split(config, source, {"train": rest, "validation": config.validation, "test": config.test})
+    positions = _split(config, source, {"train": rest, "validation": validation, "test": test})
     rng = np.random.default_rng(config.seed)
     shuffled = {name: rng.permutation(items) for name, items in positions.items()}
     parts = {name: source.images.take(items) for name, items in shuffled.items()}
@@ -82,6 +86,20 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
         patients=None if source.patients is None else source.patients[shuffled["test"]],
         note=source.note,
     )
+
+
+def shares(config: GenerationConfig) -> tuple[float, float]:
+    """The shares of images, or patients, for validation and test: those told, or of the published split."""
+    validation, test = _SHARES.get(config.data.partition(":")[0], (0.1, 0.1))
+    return (
+        validation if config.validation is None else config.validation,
+        test if config.test is None else config.test,
+    )
+
+
+def brackets(data: Data) -> str:
+    """What the brackets of tables are, in a sentence: intervals over what was drawn independently."""
+    return f"Brackets: 95 % bootstrap intervals over {'images' if data.patients is None else 'patients'}."
 
 
 def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:

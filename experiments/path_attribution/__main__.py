@@ -20,6 +20,7 @@ from experiments.path_attribution import published, tables
 from experiments.path_attribution.claims import Scores
 from experiments.path_attribution.claims import claims as make_claims
 from experiments.path_attribution.config import Config
+from experiments.path_attribution.faithfulness import NotMeasured
 from experiments.path_attribution.present import Presenter
 from experiments.path_attribution.presets import PRESETS
 from experiments.path_attribution.published import FDR, IOU
@@ -52,7 +53,7 @@ def main(config: Config) -> None:
     draw_once(folder, config, fingerprint([config, found.identity, code]), draw)
     shown = [tables.generator_table(found)]
     shown += [tables.localisation_table(task, found)] if found.localisation else []
-    shown += [tables.relevance_table(task, found.faithfulness)]
+    shown += [] if isinstance(found.faithfulness, NotMeasured) else [tables.relevance_table(task, found.faithfulness)]
     print("", *(format_table(*table) for table in shown), format_claims(claims), sep="\n\n")
     print(f"\n{data.note}\nReport: {(folder / 'report.html').resolve()}")
 

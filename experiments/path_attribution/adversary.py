@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals.fixed_point import fixed_point
-from cfx_jax.errors import InputError
 from cfx_jax.models.fixed_point import translation_of
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
@@ -30,10 +29,12 @@ class Turned(NamedTuple):
     Attributes:
         share: of all of them.
         kept: the rows on which curves are measured.
+        too_few: why nothing can be measured by overwriting, in a sentence; empty where it can.
     """
 
     share: float
     kept: Int[np.ndarray, " m"]
+    too_few: str = ""
 
 
 def train_adversary(config: Config, data: Data, network: Network, workspace: Workspace) -> PairGenerator:
@@ -68,7 +69,7 @@ def turned_over(
     *,
     batch_size: int,
 ) -> Turned:
-    """Which images have an adversary of the other decision; without one a curve cannot fall.
+    """Which images have an adversary of the other decision; without one a curve cannot fall. Says so where they are too few.
 
     Args:
         settings: how many there must be, and what becomes of the rest.
@@ -76,19 +77,19 @@ def turned_over(
         others: the adversary of each image.
         predicted: the decision on each image.
         batch_size: images classified at once.
-
-    Raises:
-        InputError: too few images are turned over.
     """
     logits = map_examples(call, network.classifier, others, batch_size=batch_size)
     turned = np.asarray(decision(logits)) != predicted
     share = float(turned.mean())
     if share < settings.least_turned or (settings.unturned == "drop" and turned.sum() < 2):
-        raise InputError(
-            f"{NAME}: expected the decision turned over on at least {settings.least_turned:.0%} of the {len(turned)} images"
-            f" that are overwritten, got {share:.0%}: train it longer (--adversary.num-steps), raise the price of its"
-            " classifier term, or accept fewer by --faithfulness.least-turned"
+        too_few = (
+            f"The independent adversary turns over the decision on {share:.0%} of the {len(turned)} images that are"
+            f" overwritten, fewer than {settings.least_turned:.0%} or two: relevance scores and AOPC are left out. Train it"
+            " longer (--adversary.num-steps), raise the price of its classifier term (--adversary.weights.decision), or"
+            " accept fewer by --faithfulness.least-turned."
         )
+        print(f"{NAME}: {too_few}", flush=True)
+        return Turned(share, np.flatnonzero(turned), too_few)
     return Turned(share, _kept(settings, turned))
 
 

@@ -23,7 +23,7 @@ class FaithfulnessConfig:
     num_random: int = 5
     """Random maps of each image, whose curves are averaged (ours: 5)."""
     least_turned: float = 0.95
-    """Share of the images whose decision the adversary must turn over; the run stops below it."""
+    """Share of the images whose decision the adversary must turn over; below it Table 2 and Figure 2 are left out (ours)."""
     unturned: Literal["drop", "keep"] = "drop"
     """What becomes of the other images: dropped and counted; or kept, although their curves cannot fall."""
 

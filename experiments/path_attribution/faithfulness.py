@@ -5,7 +5,7 @@ The overwriting image comes from the independent adversary; the same for all met
 (Samek et al. 2017) and the degradation, least relevant first the preservation; the relevance score R joins the last two.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -47,6 +47,16 @@ class Sweep(NamedTuple):
         )
 
 
+class NotMeasured(NamedTuple):
+    """Why there are no sweeps.
+
+    Attributes:
+        reason: one or more sentences for a reader of the report.
+    """
+
+    reason: str
+
+
 class Faithfulness(NamedTuple):
     """The sweeps of every method.
 
@@ -70,12 +80,21 @@ class Faithfulness(NamedTuple):
 
     def relevance(self, method: str, group: str) -> Interval | None:
         """R of one method and group, with its bootstrap interval; None for fewer than two images."""
-        return self._interval(group, self.sweeps[method].areas, _relevance)
+        return self._interval(group, self.sweeps[method].areas, _relevance, bounds=(0.0, 1.0))
 
-    def relevance_difference(self, first: str, second: str, group: str) -> Interval | None:
-        """R of one method less that of another on the same images; None for fewer than two."""
-        both = np.concatenate([self.sweeps[first].areas, self.sweeps[second].areas], axis=1)
-        return self._interval(group, both, lambda drawn: _relevance(drawn[:, :2]) - _relevance(drawn[:, 2:]))
+    def relevance_margin(self, first: str, others: Sequence[str], group: str, *, sign: int = 1) -> Interval | None:
+        """The least of ``sign`` times R of one method less R of each of some others, on the same images.
+
+        With sign 1 it is above 0 where the one method is the best of all, with -1 where it is the worst. None for fewer than
+        two images.
+        """
+        areas = np.stack([self.sweeps[each].areas for each in (first, *others)], axis=1)
+
+        def least(drawn: Float[np.ndarray, "m k 2"]) -> float:
+            scores = np.array([_relevance(each) for each in np.moveaxis(drawn, 1, 0)])
+            return float((sign * (scores[0] - scores[1:])).min())
+
+        return self._interval(group, areas, least)
 
     def above_random(self, method: str) -> Float[np.ndarray, "n steps"]:
         """The AOPC up to each step, less that of random maps."""
@@ -86,12 +105,20 @@ class Faithfulness(NamedTuple):
         """The first step after which that many regions are replaced; the last where there are not so many."""
         return int(np.searchsorted(self.regions[:-1], regions))
 
-    def _interval(self, group: str, values: np.ndarray, statistic: Callable[[np.ndarray], float]) -> Interval | None:
+    def _interval(
+        self,
+        group: str,
+        values: np.ndarray,
+        statistic: Callable[[np.ndarray], float],
+        bounds: tuple[float, float] | None = None,
+    ) -> Interval | None:
         chosen = self.group(group)
         patients = None if self.patients is None else self.patients[chosen]
         if len(np.unique(np.flatnonzero(chosen) if patients is None else patients)) < 2:
             return None
-        return bootstrap_interval(values[chosen], statistic=statistic, groups=patients, num_resamples=_RESAMPLES)
+        return bootstrap_interval(
+            values[chosen], statistic=statistic, groups=patients, bounds=bounds, num_resamples=_RESAMPLES
+        )
 
 
 def sweep(

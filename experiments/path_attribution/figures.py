@@ -28,6 +28,7 @@ from cfx_jax.report import (
 from experiments.generation.images import Data
 from experiments.image_set import probabilities
 from experiments.path_attribution.config import Config
+from experiments.path_attribution.faithfulness import Faithfulness
 from experiments.path_attribution.published import GENERATORS, METHODS, STATE_OF_THE_ART, VARIANTS
 from experiments.path_attribution.study import Study
 from experiments.presenter import Figure
@@ -106,26 +107,21 @@ class Gallery(NamedTuple):
             "Grid: images of the finding, their adversaries, and the differences.",
         )
 
-    def perturbation(self) -> Figure:
+    def perturbation(self, found: Faithfulness) -> Figure:
         """Figure 2: the AOPC of every method, less that of random maps."""
         panels = [
-            self._panel(generator, [f"{generator} {variant}" for variant in VARIANTS]) for generator in GENERATORS
+            _panel(found, generator, [f"{generator} {variant}" for variant in VARIANTS]) for generator in GENERATORS
         ]
         best = [f"{generator} {variant}" for generator in GENERATORS for variant in ("E", _REGULARISED)]
-        panels.append(self._panel("state of the art", [*STATE_OF_THE_ART, *best]))
+        panels.append(_panel(found, "state of the art", [*STATE_OF_THE_ART, *best]))
         path = self.folder / "figure_2_aopc.png"
         curve(path, panels, note=self.data.note)
-        images = len(self.study.faithfulness.predicted)
+        images = len(found.predicted)
         return Figure(
             path,
             f"As the paper's Figure 2: AOPC less that of random maps, mean over {images} images; higher is better.",
             "Three plots of lines that rise with the number of overwritten regions and fall again towards its end.",
         )
-
-    def _panel(self, title: str, methods: list[str]) -> CurvePanel:
-        found = self.study.faithfulness
-        lines = [Line(name=each, x=found.regions, y=found.above_random(each).mean(axis=0)) for each in methods]
-        return CurvePanel(lines=lines, x_label="regions overwritten", y_label="AOPC less random", title=title)
 
     def _shown(self) -> Int[np.ndarray, " m"]:
         """Images of the finding that the classifier sees, with an annotation where there are any."""
@@ -157,6 +153,11 @@ class Gallery(NamedTuple):
             )
             for image, own, each in zip(images, predicted, found, strict=True)
         ]
+
+
+def _panel(found: Faithfulness, title: str, methods: list[str]) -> CurvePanel:
+    lines = [Line(name=each, x=found.regions, y=found.above_random(each).mean(axis=0)) for each in methods]
+    return CurvePanel(lines=lines, x_label="regions overwritten", y_label="AOPC less random", title=title)
 
 
 def _column(method: str) -> MapColumn:

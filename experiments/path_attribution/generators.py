@@ -16,6 +16,7 @@ from experiments.generation.images import Data
 from experiments.path_attribution.config import Config
 from experiments.stages import Workspace
 from trainers import cycle
+from trainers.epochs import length_of
 
 NAMES = {"syce": "SyCE", "cyce": "CyCE"}
 """What tables call the methods of ``trainers.cycle``."""
@@ -53,7 +54,7 @@ def train_cycle(
     settings = dataclasses.replace(settings, size=images.shape[1:3], in_channels=images.shape[-1])
     identity = [settings, network.identity, config.augmentation]
     folder = workspace.folder(settings.method, identity)
-    print(f"{name}: {settings.num_steps} steps in {folder}", flush=True)
+    print(f"{name}: {length_of(settings)} in {folder}", flush=True)
     trained = cycle.train(
         settings,
         network.classifier,

@@ -10,7 +10,14 @@ from experiments.generation.classifier import Network
 from experiments.path_attribution.adversary import turned_over
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.explained import Explained
-from experiments.path_attribution.faithfulness import Faithfulness, Sweep, random_sweep, regions_replaced, sweep
+from experiments.path_attribution.faithfulness import (
+    Faithfulness,
+    NotMeasured,
+    Sweep,
+    random_sweep,
+    regions_replaced,
+    sweep,
+)
 from experiments.path_attribution.published import RANDOM
 from experiments.stages import Workspace
 from trainers.identity import digest
@@ -23,7 +30,7 @@ def measure(
     others: Float[np.ndarray, "n h w c"],
     maps: Mapping[str, Float[np.ndarray, "n h w"]],
     workspace: Workspace,
-) -> Faithfulness:
+) -> Faithfulness | NotMeasured:
     """Overwrites the images of the balanced subset in the order of every method's map.
 
     Args:
@@ -34,12 +41,14 @@ def measure(
         maps: by method, of each explained image.
         workspace: keeps the curves.
 
-    Raises:
-        InputError: the adversary turns over too few images.
+    Returns:
+        The sweeps, or why there are none: an adversary that turns over too few images.
     """
     settings, batch_size = config.faithfulness, config.batch_size
     rows = explained.perturbed
     chosen = turned_over(settings, network, others[rows], explained.predicted[rows], batch_size=batch_size)
+    if chosen.too_few:
+        return NotMeasured(chosen.too_few)
     rows = rows[chosen.kept]
     images, predicted = explained.images.arrays["image"][rows], explained.predicted[rows]
     given: dict[str, Any] = {"predicted": predicted, "batch_size": batch_size}

@@ -1,20 +1,14 @@
 """The pairs of images that generators make of the explained images."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from cfx_jax.callables import call
-from cfx_jax.counterfactuals import SimilarAdversarial
-from cfx_jax.models.generator_views import Generator
 from cfx_jax.parallel import map_examples
 from experiments.generation.generators import PairGenerator
 from experiments.path_attribution.explained import Explained
-from experiments.path_attribution.generators import NAMES, CycleGenerators
-from experiments.path_attribution.grouping import by_decision
 from experiments.stages import Arrays, Workspace
 
 
@@ -30,45 +24,10 @@ class Pairs(NamedTuple):
     adversarial: Float[np.ndarray, "n h w c"]
 
 
-def cycle_pairs(generators: CycleGenerators, explained: Explained, *, batch_size: int, workspace: Workspace) -> Pairs:
-    """The pairs of the explained images, each by the generator of its decision alone: (x_s, x_a) or (x, x_a)."""
-    images, name = explained.images.arrays["image"], generators.pair.name
-
-    def of_group(decided: int, rows: Int[np.ndarray, " m"]) -> Arrays:
-        make = _twice if name == NAMES["syce"] else _once
-        return _arrays(map_examples(make, generators.parts[decided], images[rows], batch_size=batch_size))
-
-    return _cached(
-        name, generators.pair.identity, explained, workspace, lambda: by_decision(explained.predicted, of_group)
-    )
-
-
 def pairs_of(generator: PairGenerator, explained: Explained, *, batch_size: int, workspace: Workspace) -> Pairs:
-    """The pairs of the explained images by a generator that makes both."""
-    images = explained.images.arrays["image"]
-    return _cached(
-        generator.name,
-        generator.identity,
-        explained,
-        workspace,
-        lambda: _arrays(map_examples(call, generator.explain, images, batch_size=batch_size)),
-    )
+    """The pairs of the explained images: (x_s, x_a), or (x, x_a) where a method has no x_s of its own."""
 
+    def make() -> Arrays:
+        return map_examples(call, generator.explain, explained.images.arrays["image"], batch_size=batch_size)._asdict()
 
-def _cached(
-    name: str, identity: object, explained: Explained, workspace: Workspace, compute: Callable[[], Arrays]
-) -> Pairs:
-    return Pairs(**workspace.cached(f"pairs {name}", [identity, explained.images.identity], compute))
-
-
-def _arrays(pairs: SimilarAdversarial) -> dict[str, Any]:
-    return pairs._asdict()
-
-
-def _once(generate: Generator, image: Float[Array, "h w c"]) -> SimilarAdversarial:
-    return SimilarAdversarial(image, generate(image))
-
-
-def _twice(generate: Generator, image: Float[Array, "h w c"]) -> SimilarAdversarial:
-    adversarial = generate(image)
-    return SimilarAdversarial(generate(adversarial), adversarial)
+    return Pairs(**workspace.cached(f"pairs {generator.name}", [generator.identity, explained.images.identity], make))

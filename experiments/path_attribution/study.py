@@ -16,11 +16,11 @@ from experiments.path_attribution import published
 from experiments.path_attribution.adversary import train_adversary
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.explained import Explained, choose
-from experiments.path_attribution.faithfulness import Faithfulness
+from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.generators import CycleGenerators, train_cycle
 from experiments.path_attribution.maps import OWN_PATH, PathMaps, along_own_path, sigma_of, straight
 from experiments.path_attribution.measure import measure
-from experiments.path_attribution.pairs import Pairs, cycle_pairs, pairs_of
+from experiments.path_attribution.pairs import Pairs, pairs_of
 from experiments.path_attribution.published import STATE_OF_THE_ART
 from experiments.stages import Workspace
 
@@ -41,7 +41,7 @@ class Study(NamedTuple):
         maps: by method, of the explained images (n, h, w).
         percentiles: the thresholds of Table 1.
         localisation: by method, on the annotated images; empty where there are none.
-        faithfulness: the sweeps of every method.
+        faithfulness: the sweeps of every method, or why there are none.
     """
 
     network: Network
@@ -53,7 +53,7 @@ class Study(NamedTuple):
     maps: Mapping[str, Float[np.ndarray, "n h w"]]
     percentiles: tuple[float, ...]
     localisation: Mapping[str, Localisation]
-    faithfulness: Faithfulness
+    faithfulness: Faithfulness | NotMeasured
 
     @property
     def identity(self) -> object:
@@ -65,7 +65,7 @@ def study(config: Config, data: Data, workspace: Workspace) -> Study:
     """Trains what is to be trained, makes every map, and measures it.
 
     Raises:
-        InputError: as the trainers; images, classifiers or adversaries that nothing can be measured with.
+        InputError: as the trainers; images or classifiers that nothing can be measured with.
     """
     network = train_classifier(config, data, workspace)
     cyce, syce = (train_cycle(each, config, data, network, workspace) for each in (config.cyce, config.syce))
@@ -75,11 +75,7 @@ def study(config: Config, data: Data, workspace: Workspace) -> Study:
     quality = {each.name: measure_quality(each, config, data, network, workspace) for each in generators}
     explained = choose(config, data, network.classifier)
     pairs = {
-        each.pair.name: cycle_pairs(each, explained, batch_size=config.batch_size, workspace=workspace)
-        for each in (cyce, syce)
-    } | {
-        each.name: pairs_of(each, explained, batch_size=config.batch_size, workspace=workspace)
-        for each in (sagen, adversary)
+        each.name: pairs_of(each, explained, batch_size=config.batch_size, workspace=workspace) for each in generators
     }
     paths = _paths(config, network, explained, syce, (cyce.pair, syce.pair, sagen), pairs, workspace)
     found = _state_of_the_art(config, data, network, explained, workspace)

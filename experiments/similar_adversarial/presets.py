@@ -109,20 +109,22 @@ IMAGES = dataclasses.replace(
     generators=(NAIVE, OURS),
 )
 
-_EPOCH = 11_917 // 32  # steps of the classifier
-
 PAPER = Config(
     preset="paper",
     data="rsna:PATH",
     image_size=224,
-    test=0.1,
+    validation=None,
+    test=None,
     augmentation="published",
     classifier=classifier.Config(
         model="resnet50",
         balanced=False,
         optimiser=OptimiserConfig(name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"),
         batch_size=32,
-        **times(50 * _EPOCH, _EPOCH),
+        epochs=50,
+        num_steps=0,
+        evaluate_every=0,
+        checkpoint_every=0,
     ),
     num_explained=10_000,
     batch_size=4,  # with 50 nodes or noisy copies each, 200 images: 18 GB for a ResNet-50

@@ -14,12 +14,12 @@ NAMES = (NAIVE, *PUBLISHED_WEIGHTS)
 
 
 def settings_of(name: str, base: TrainerConfig, *, duo_batch_size: int) -> TrainerConfig:
-    """The training of one row.
+    """The training of one row; every row sees as many images.
 
     Args:
         name: of ``NAMES``.
         base: the training of Single AE2 (W,TV); its class weights hold for every row.
-        duo_batch_size: images of one step of the Duo generators.
+        duo_batch_size: images of one step of the Duo generators, whose numbers of steps are in inverse proportion.
 
     Returns:
         The same with the row's generator, heads and weights; the naive one takes the weights of ``base`` that it uses.
@@ -29,6 +29,22 @@ def settings_of(name: str, base: TrainerConfig, *, duo_batch_size: int) -> Train
     classes = {each: getattr(base.weights, each) for each in ("similar_class", "adversarial_class")}
     weights = dataclasses.replace(PUBLISHED_WEIGHTS[name], **classes)
     if name.startswith("Duo"):
-        return dataclasses.replace(base, generator="duo", weights=weights, batch_size=duo_batch_size)
+        return dataclasses.replace(_in_batches(base, duo_batch_size), generator="duo", weights=weights)
     heads = base.head_filters[:1] if "AE1" in name else base.head_filters
     return dataclasses.replace(base, generator="single", weights=weights, head_filters=heads)
+
+
+def _in_batches(base: TrainerConfig, batch_size: int) -> TrainerConfig:
+    """A training that sees the same images in batches of another size; 0 steps stay 0."""
+
+    def steps(count: int) -> int:
+        return round(count * base.batch_size / batch_size)
+
+    return dataclasses.replace(
+        base,
+        batch_size=batch_size,
+        num_steps=steps(base.num_steps),
+        evaluate_every=steps(base.evaluate_every),
+        checkpoint_every=steps(base.checkpoint_every),
+        optimiser=dataclasses.replace(base.optimiser, steps_per_epoch=steps(base.optimiser.steps_per_epoch)),
+    )
