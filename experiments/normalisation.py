@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the training images, which the networks normalise by."""
+"""What a training takes from its images: classes, channels, normalisation, and how many steps an epoch has."""
 
 import dataclasses
 from typing import TypeVar
@@ -7,13 +7,13 @@ import numpy as np
 
 from experiments.image_set import ImageSet
 from experiments.stages import Arrays, Workspace
-from trainers.supervised import SupervisedConfig
+from trainers.supervised import SupervisedConfig, scheduled
 
 C = TypeVar("C", bound=SupervisedConfig)
 
 
 def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
-    """A training's settings with the classes, channels and normalisation of its images.
+    """A training's settings with the classes, channels, normalisation and steps of its images.
 
     Args:
         settings: of the training.
@@ -21,13 +21,14 @@ def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
         workspace: keeps the result.
     """
     found = workspace.cached("normalisation", images.identity, lambda: _moments(images))
-    return dataclasses.replace(
+    fitted = dataclasses.replace(
         settings,
         num_classes=len(images.class_names),
         in_channels=len(found["mean"]),
         mean=tuple(found["mean"].tolist()),
         std=tuple(found["std"].tolist()),
     )
+    return scheduled(fitted, images.labels)
 
 
 def _moments(images: ImageSet) -> Arrays:

@@ -2,7 +2,7 @@
 
 Stage 1 is ``Config()``: SGD with Nesterov momentum, a cosine down to 0, classes balanced by oversampling, the
 weights of highest balanced validation accuracy. The fine-tuning is ``FINE_TUNING``, started from the model of
-stage 1: three epochs with one triangle of the learning rate, the last weights.
+stage 1: three epochs with one triangle of the learning rate, the weights chosen alike (the released code takes the last).
 """
 
 from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ from trainers.nnx_views import ModelFactory, graph_of, training_view, variables_
 from trainers.optimiser import OptimiserConfig
 from trainers.result import load_model
 from trainers.running import Batch, State, Step
-from trainers.supervised import SupervisedConfig, choose_model, make_evaluate, make_update, run_training
+from trainers.supervised import SupervisedConfig, choose_model, make_evaluate, make_update, run_training, scheduled
 from trainers.supervised import init as init
 
 
@@ -43,8 +43,7 @@ class Config(SupervisedConfig):
 
 FINE_TUNING = Config(
     optimiser=OptimiserConfig(learning_rate=1e-3, nesterov=False, schedule="triangle"),
-    num_steps=3 * 395,
-    select="none",
+    epochs=3,
 )
 
 
@@ -120,8 +119,9 @@ def train(
         raise InputError(
             "weighted: expected it instead of balanced, which makes classes alike already: set one to False"
         )
-    labels = labels_of(source)[check_indices(source, train_indices)] if config.weighted else None
-    class_weights = None if labels is None else inverse_frequency(labels, config.num_classes)
+    labels = labels_of(source)[check_indices(source, train_indices)]
+    config = scheduled(config, labels)
+    class_weights = inverse_frequency(labels, config.num_classes) if config.weighted else None
     return run_training(
         "classifier",
         config,

@@ -28,7 +28,7 @@ from trainers.nnx_views import ModelFactory, classifier_of, graph_of, trained
 from trainers.optimiser import OptimiserConfig, make_optimiser
 from trainers.result import load_model
 from trainers.running import Batch, Evaluate, State, Step, check_batch_size, run
-from trainers.supervised import SupervisedConfig, choose_model
+from trainers.supervised import SupervisedConfig, choose_model, scheduled, starting_model
 from trainers.supervised import init as init
 from trainers.targets import batches_with_targets
 
@@ -55,8 +55,10 @@ class Config(SupervisedConfig):
         )
     )
     """How weights move (released: Adam, 1e-4)."""
+    epochs: float = 5
+    """Passes over the training images, where num_steps is 0 (released: 5; 10 for 40 labels)."""
     num_steps: int = 5 * _EPOCH
-    """Optimiser steps (released: 5 epochs; 10 for 40 labels)."""
+    """Optimiser steps (released: 5 epochs; 10 for 40 labels); 0 for as many as the epochs have."""
     batch_size: int = 32
     """Images of one step, over all devices (released: 32)."""
     balanced: bool = False
@@ -184,6 +186,8 @@ def train(
         InputError: as ``training.fit``; an unknown ``select``; ``balanced``; images or labels that cannot be used.
     """
     _check(config, validation, named_model=model is None)
+    config = scheduled(config, np.zeros(len(train_indices), int))
+    start = starting_model(config, model)
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
     labels = np.asarray(labels)
@@ -192,7 +196,7 @@ def train(
         _TRAINER,
         config,
         make_step(config, model=model),
-        lambda key: init(key, config, model=model),
+        lambda key: init(key, config, model=model, start=start),
         batches_with_targets(
             source,
             train_indices,
@@ -206,7 +210,7 @@ def train(
         evaluate=make_evaluate(config, validation, model=model, mesh=mesh),
         select=None if config.select == "none" else f"validation_{config.select}",
         data={
-            **describe_data(source, train_indices, {"label": validation["label"]}, augment, None),
+            **describe_data(source, train_indices, {"label": validation["label"]}, augment, start),
             "labels": digest(labels),
         },
         mesh=mesh,

@@ -36,8 +36,10 @@ def learning_rate(config: OptimiserConfig, num_steps: int) -> optax.Schedule:
     """The learning rate as a function of the number of steps done, 0 to ``num_steps - 1``.
 
     Raises:
-        InputError: an unknown schedule, or a peak outside (0, 1).
+        InputError: an unknown schedule, a peak outside (0, 1), or no steps.
     """
+    if num_steps < 1:
+        raise InputError(f"num_steps: expected at least 1, got {num_steps}: trainers.supervised.scheduled counts out epochs")
     check_choice(config.schedule, ("cosine", "triangle", "constant"), name="schedule")
     if config.schedule == "constant":
         return optax.constant_schedule(config.learning_rate)

@@ -1,10 +1,12 @@
 """What trainings of a classifier share: configuration, first state, validation and the run."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -21,7 +23,11 @@ from cfx_jax.parallel import data_mesh, map_examples
 from trainers.identity import describe_data
 from trainers.nnx_views import ModelFactory, classifier_of, graph_of, trained, variables_of
 from trainers.optimiser import OptimiserConfig, make_optimiser
+from trainers.pretrained import with_pretrained
 from trainers.running import Evaluate, State, Step, batches_of, check_batch_size, run
+
+
+C = TypeVar("C", bound="SupervisedConfig")
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,10 @@ class SupervisedConfig:
     """What every training of a classifier has to say. Defaults: Boreiko et al. 2022."""
 
     model: str = "resnet50"
-    """Name of the architecture, as in cfx_jax.models.build (paper: ResNet-50, not pretrained)."""
+    """Name of the architecture, as in cfx_jax.models.build (paper: ResNet-50)."""
+    weights: str = ""
+    """File of weights to start from, such as torchvision's of ImageNet; the last layer starts anew. Empty: random weights
+    (the paper names none, the released code has none)."""
     num_classes: int = 2
     """Number of classes (paper: healthy, diabetic retinopathy)."""
     in_channels: int = 3
@@ -40,22 +49,69 @@ class SupervisedConfig:
     """Divisor of images after that, for each channel (released code)."""
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """How weights move."""
-    num_steps: int = 197_500
-    """Optimiser steps (paper: 500 epochs; one of 31,744 images with DR oversampled to a half: 395)."""
+    epochs: float = 500
+    """Passes over the training images, where num_steps is 0 (paper: 500). A balanced pass shows every image of the largest
+    class once and the others more often."""
+    num_steps: int = 0
+    """Optimiser steps; 0 for as many as the epochs have."""
     batch_size: int = 128
     """Images of one step, over all devices (paper: 128)."""
     balanced: bool = True
     """Whether each batch holds as many images of each class (paper: DR oversampled)."""
-    evaluate_every: int = 395
-    """Steps between evaluations on the validation set (released code: one epoch)."""
-    checkpoint_every: int = 1975
-    """Steps between checkpoints; at most so much is lost when the training is stopped (5 epochs of the paper)."""
+    evaluate_every: int = 0
+    """Steps between evaluations on the validation set; 0 for one epoch (released code)."""
+    checkpoint_every: int = 0
+    """Steps between checkpoints, 0 for five epochs; at most so much is lost when the training is stopped."""
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 128
     """Images of one batch of the evaluation; does not change its result."""
     seed: int = 0
     """Seed of the initial weights, of the order of images and of all random draws."""
+
+
+def scheduled(config: C, labels: Int[np.ndarray, " n"]) -> C:
+    """A configuration whose steps are counted out for its training images; one that names them is unchanged.
+
+    An epoch has as many steps as it has whole batches, at least one: 395 for the 31,744 images of Boreiko et al., of which
+    25,338 are healthy.
+
+    Args:
+        config: of the training.
+        labels: the classes of the training images.
+
+    Raises:
+        InputError: ``epochs`` not above 0, or so few that they make no step; no training images.
+    """
+    if config.num_steps and config.evaluate_every and config.checkpoint_every:
+        return config
+    if not len(labels):
+        raise InputError("train_indices: expected at least one training image, got none")
+    largest, classes = np.bincount(labels).max(), len(np.unique(labels))
+    epoch = max(1, int(largest * classes if config.balanced else len(labels)) // config.batch_size)
+    num_steps = config.num_steps or round(config.epochs * epoch)
+    if num_steps < 1:
+        raise InputError(f"epochs: expected enough for one step of {config.batch_size} images, got {config.epochs}")
+    return dataclasses.replace(
+        config,
+        num_steps=num_steps,
+        evaluate_every=config.evaluate_every or epoch,
+        checkpoint_every=config.checkpoint_every or 5 * epoch,
+    )
+
+
+def starting_model(config: SupervisedConfig, model: ModelFactory | None) -> nnx.Module | None:
+    """The model that a training starts from where its configuration names a file of weights; None where it names none.
+
+    Its last layer is the one that the training's seed draws.
+
+    Raises:
+        InputError: as ``with_pretrained``.
+    """
+    if not config.weights:
+        return None
+    init_key, _ = jax.random.split(jax.random.key(config.seed))
+    return with_pretrained(choose_model(config, model)(nnx.Rngs(init_key)), config.weights)
 
 
 def choose_model(config: SupervisedConfig, model: ModelFactory | None) -> ModelFactory:
@@ -168,6 +224,7 @@ def run_training(
 ) -> nnx.Module:
     """Trains, or goes on with, a classifier; gives the selected model in evaluation mode."""
     source, indices, validation = data
+    start = starting_model(config, model) if start is None else start
     mesh = data_mesh() if mesh is None else mesh
     _check_data(config, source, validation, mesh, model is None)
     selected = run(

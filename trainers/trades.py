@@ -20,6 +20,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_choice, check_positive
+from cfx_jax.data.source import check_indices, labels_of
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
 from cfx_jax.losses import trades_attack, trades_divergence, trades_loss
@@ -30,7 +31,15 @@ from cfx_jax.parallel import map_examples
 from trainers.nnx_views import ModelFactory, classifier_of, graph_of, training_view, variables_of
 from trainers.result import load_model
 from trainers.running import Batch, Evaluate, State, Step
-from trainers.supervised import SupervisedConfig, choose_model, make_evaluate, make_update, run_training, scores
+from trainers.supervised import (
+    SupervisedConfig,
+    choose_model,
+    make_evaluate,
+    make_update,
+    run_training,
+    scheduled,
+    scores,
+)
 from trainers.supervised import init as init
 
 _SELECT = ("balanced_accuracy", "accuracy", "adversarial_accuracy", "adversarial_balanced_accuracy", "none")
@@ -174,6 +183,7 @@ def train(
     Arguments, result and errors are those of ``trainers.classifier.train``. Where ``config.select`` is adversarial, the
     validation images are attacked as well.
     """
+    config = scheduled(config, labels_of(source)[check_indices(source, train_indices)])
     evaluations = [make_evaluate(config, validation, model=model, mesh=mesh)]
     if config.select.startswith("adversarial"):
         evaluations.append(make_robust_evaluate(config, validation, model=model, mesh=mesh))

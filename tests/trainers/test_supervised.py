@@ -12,14 +12,41 @@ from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
 from trainers import classifier
 from trainers.nnx_views import evaluation_view, graph_of
-from trainers.supervised import SupervisedConfig, choose_model, init, make_evaluate, scores
+from trainers.supervised import SupervisedConfig, choose_model, init, make_evaluate, scheduled, scores
 
-CONFIG = SupervisedConfig(eval_batch_size=50)
+CONFIG = SupervisedConfig(eval_batch_size=50, num_steps=1)
 
 
 def test_initial_weights_depend_on_the_key_alone() -> None:
     one, same, other = (init(jax.random.key(seed), CONFIG, model=net) for seed in (0, 0, 1))
     assert bits(one) == bits(same) != bits(other)
+
+
+PAPER_LABELS = np.repeat([0, 1], [25_338, 6_406])  # 75 % of the 42,325 photographs of Boreiko et al.
+
+
+@pytest.mark.parametrize(
+    ("options", "labels", "expected"),
+    [
+        ({}, PAPER_LABELS, (500 * 395, 395, 5 * 395)),
+        ({"epochs": 3}, PAPER_LABELS, (3 * 395, 395, 5 * 395)),
+        ({"balanced": False, "epochs": 50, "batch_size": 32}, np.zeros(11_917, int), (50 * 372, 372, 5 * 372)),
+        ({"epochs": 2, "batch_size": 8}, np.array([0, 1, 1, 2]), (2, 1, 5)),  # less than a batch is a step
+        ({"num_steps": 7, "epochs": 3}, PAPER_LABELS, (7, 395, 5 * 395)),
+        ({"num_steps": 7, "evaluate_every": 2, "checkpoint_every": 3}, PAPER_LABELS, (7, 2, 3)),
+    ],
+)
+def test_epochs_are_counted_out_for_the_training_images(options: Any, labels: Any, expected: Any) -> None:
+    config = scheduled(SupervisedConfig(**options), labels)
+    assert (config.num_steps, config.evaluate_every, config.checkpoint_every) == expected
+    assert scheduled(config, labels) == config
+
+
+def test_a_schedule_without_steps_is_refused() -> None:
+    with pytest.raises(InputError, match="epochs: expected enough for one step of 128 images, got 0"):
+        scheduled(SupervisedConfig(epochs=0), PAPER_LABELS)
+    with pytest.raises(InputError, match="num_steps: expected at least 1, got 0"):
+        init(jax.random.key(0), SupervisedConfig(), model=net)
 
 
 def test_start_gives_its_weights_and_a_fresh_optimiser() -> None:
@@ -40,7 +67,7 @@ def test_the_configured_model_is_built_with_classes_channels_and_normalisation()
 
 def test_an_unknown_model_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="resnet50"):
-        init(jax.random.key(0), SupervisedConfig(model="resnet51"))
+        init(jax.random.key(0), SupervisedConfig(model="resnet51", num_steps=1))
 
 
 def test_evaluation_counts_right_answers_of_the_evaluation_mode() -> None:

@@ -41,10 +41,10 @@ def _train(workdir: Path, config: Config, **options: Any) -> nnx.Module:
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
     assert (config.model, config.batch_size, config.balanced) == ("resnet50", 128, True)
-    assert (config.num_steps, config.evaluate_every, config.select) == (500 * 395, 395, "balanced_accuracy")
+    assert (config.epochs, config.select, config.weights) == (500, "balanced_accuracy", "")
     tuned = FINE_TUNING
-    assert (tuned.num_steps, tuned.optimiser.learning_rate, tuned.optimiser.nesterov) == (3 * 395, 1e-3, False)
-    assert (tuned.optimiser.schedule, tuned.optimiser.peak, tuned.select) == ("triangle", 1 / 3, "none")
+    assert (tuned.epochs, tuned.optimiser.learning_rate, tuned.optimiser.nesterov) == (3, 1e-3, False)
+    assert (tuned.optimiser.schedule, tuned.optimiser.peak, tuned.select) == ("triangle", 1 / 3, "balanced_accuracy")
 
 
 def test_loss_falls_and_parameters_and_statistics_move() -> None:

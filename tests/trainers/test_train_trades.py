@@ -51,7 +51,7 @@ def test_defaults_are_those_of_the_method_card() -> None:
     assert (config.beta, config.attack.p, config.attack.radius, config.attack.num_steps) == (6.0, 2.0, 0.25, 20)
     assert (config.attack.momentum, config.attack.step_size * config.attack.radius) == (0.9, 0.05)
     assert (config.attack.start, config.divergence_order) == ((0.1, 0.5), "clean_first")
-    assert (config.optimiser, config.num_steps) == (classifier.Config().optimiser, classifier.Config().num_steps)
+    assert (config.optimiser, config.epochs) == (classifier.Config().optimiser, classifier.Config().epochs)
 
 
 def test_loss_falls_and_attacks_use_their_radius() -> None:
@@ -192,7 +192,7 @@ from toy_training import batch, net
 from trainers.trades import AttackConfig, Config, init, make_step
 
 assert len(jax.devices()) == 4
-config = Config(attack=AttackConfig(radius=0.4, num_steps=3))
+config = Config(num_steps=3, attack=AttackConfig(radius=0.4, num_steps=3))
 step = jax.jit(make_step(config, model=net))
 alone = spread = init(jax.random.key(0), config, model=net)
 spread = replicate(spread, data_mesh())
