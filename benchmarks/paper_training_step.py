@@ -76,7 +76,9 @@ def _plain(config: Config) -> _Training:
 
 def _trades(config: Config) -> _Training:
     attack = trades.AttackConfig(num_steps=config.attack_steps)
-    settings = trades.Config(num_steps=_PAPER.num_steps, model=config.model, batch_size=config.batch_size, attack=attack)
+    settings = trades.Config(
+        num_steps=_PAPER.num_steps, model=config.model, batch_size=config.batch_size, attack=attack
+    )
     return _Training(trades.make_step(settings), trades.init(jax.random.key(0), settings))
 
 

@@ -39,7 +39,9 @@ def learning_rate(config: OptimiserConfig, num_steps: int) -> optax.Schedule:
         InputError: an unknown schedule, a peak outside (0, 1), or no steps.
     """
     if num_steps < 1:
-        raise InputError(f"num_steps: expected at least 1, got {num_steps}: trainers.supervised.scheduled counts out epochs")
+        raise InputError(
+            f"num_steps: expected at least 1, got {num_steps}: trainers.supervised.scheduled counts out epochs"
+        )
     check_choice(config.schedule, ("cosine", "triangle", "constant"), name="schedule")
     if config.schedule == "constant":
         return optax.constant_schedule(config.learning_rate)

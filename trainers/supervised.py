@@ -26,7 +26,6 @@ from trainers.optimiser import OptimiserConfig, make_optimiser
 from trainers.pretrained import with_pretrained
 from trainers.running import Evaluate, State, Step, batches_of, check_batch_size, run
 
-
 C = TypeVar("C", bound="SupervisedConfig")
 
 
