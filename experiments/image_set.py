@@ -70,6 +70,13 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.indices)
 
+    @property
+    def patients(self) -> np.ndarray | None:
+        """Whom each image shows, by the source's own ``patients``; None where it has none, or no two images share one."""
+        known = getattr(self.source, "patients", None)
+        names = None if known is None else np.asarray(known)[self.indices]
+        return None if names is None or len(np.unique(names)) == len(names) else names
+
     def take(self, positions: Int[np.ndarray, " m"]) -> "ImageSet":
         """Some of these images, by their positions within the set."""
         return ImageSet(self.source, self.indices[positions], self._origin)

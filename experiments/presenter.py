@@ -45,18 +45,19 @@ class Presenter:
         for path, caption, alt in drawn:
             self.report.figure(path, caption=caption, alt=alt)
 
-    def finish(self, claims: Sequence[Claim], config: Any) -> Path:
+    def finish(self, claims: Sequence[Claim], config: Any, *, title: str = "Claims of the paper") -> Path:
         """The claims, if there are any, the settings, and the page itself.
 
         Args:
             claims: in reading order.
             config: the run's configuration, a dataclass.
+            title: of the section of claims.
 
         Returns:
             The path of ``report.html``.
         """
         write_claims(self.folder / "claims.json", claims, note=self.note)
         if claims:
-            self.report.section("Claims of the paper").claims(claims)
+            self.report.section(title).claims(claims)
         self.report.section("Settings").config(config)
         return self.report.write(self.folder / "report.html")

@@ -5,6 +5,7 @@ python -m experiments.fundus_vce --preset images --data folder:PATH --classes he
 python -m experiments.fundus_vce --preset paper --data fundus:PATH
 """
 
+import dataclasses
 from pathlib import Path
 
 import cfx_jax.report
@@ -26,6 +27,7 @@ from experiments.fundus_vce.quality import filter_gradable
 from experiments.fundus_vce.search import Search
 from experiments.fundus_vce.sources import load_sources
 from experiments.fundus_vce.train import train
+from experiments.notices import keep_notices
 from experiments.results import alone, draw_once, results_folder
 from experiments.stages import Workspace, fingerprint, source_digest
 
@@ -33,6 +35,11 @@ from experiments.stages import Workspace, fingerprint, source_digest
 @alone("fundus_vce", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
+    with keep_notices() as notices:
+        _run(config, notices)
+
+
+def _run(config: Config, notices: list[str]) -> None:
     workspace = Workspace(Path(config.work) / "fundus_vce")
     sources = load_sources(config, workspace)
     quality = filter_gradable(config, sources, workspace)
@@ -41,21 +48,25 @@ def main(config: Config) -> None:
     evaluations = evaluate(config, data, classifiers, workspace)
     search = Search(config, classifiers, workspace)
     localised = localise(config, data, search)
-    studied = explain(config, data, evaluations, search)
+    studied = explain(config, data, evaluations, search, None if localised is None else localised.radii)
     claims = make_claims(config, data, evaluations, studied, localised)
     folder = results_folder("fundus_vce", config, PRESETS)
 
     def draw() -> None:
         presenter = Presenter(folder, config, data)
+        presenter.notices(notices)
+        presenter.images()
         presenter.quality(quality)
-        presenter.classifiers(evaluations, classifiers.temperatures)
+        presenter.classifiers(evaluations, classifiers)
         presenter.localisation(localised)
-        presenter.counterfactuals(studied)
-        presenter.finish(claims, config)
+        presenter.counterfactuals(studied, localised)
+        title = "Claims of the paper" if data.published else "What the method promises"
+        presenter.finish(claims, dataclasses.replace(config, **classifiers.settings), title=title)
 
     code = source_digest(cfx_jax.report, experiments.fundus_vce, experiments.interval_claims, experiments.presenter)
     draw_once(folder, config, fingerprint([config, classifiers.identity, sources.identity, code]), draw)
-    found = [tables.accuracy_table(evaluations, place) for place in data.tests]
+    with_paper = data.published
+    found = [tables.accuracy_table(evaluations, place, with_paper=with_paper) for place in data.tests]
     found += [tables.overlap_table(localised)] if localised is not None else []
     found += [tables.quality_table(quality)] if quality is not None else []
     print("", *(format_table(*table) for table in found), format_claims(claims), sep="\n\n")

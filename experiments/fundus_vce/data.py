@@ -22,6 +22,7 @@ class Data(NamedTuple):
         lesions: images of the finding with lesion masks; or None.
         class_names: two names, the finding last.
         note: what a reader must know beside every figure.
+        published: whether the paper's figures may stand beside ours, see ``Sources``.
     """
 
     train: ImageSet
@@ -32,6 +33,7 @@ class Data(NamedTuple):
     lesions: ImageSet | None
     class_names: tuple[str, ...]
     note: str
+    published: bool = True
 
     @property
     def finding(self) -> int:
@@ -54,10 +56,10 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
     rest = remaining_share(**shares)
     everything = sources.main
     kept = everything.indices if quality is None else quality.kept
-    groups = None if sources.groups is None else sources.groups[kept]
-    positions = split(everything.labels[kept], {"train": rest, **shares}, seed=config.seed, groups=groups)
+    gradable = everything.take(kept)
+    positions = split(gradable.labels, {"train": rest, **shares}, seed=config.seed, groups=gradable.patients)
     rng = np.random.default_rng(config.seed)
-    parts = {name: everything.take(kept[rng.permutation(items)]) for name, items in positions.items()}
+    parts = {name: gradable.take(rng.permutation(items)) for name, items in positions.items()}
     for name, part in parts.items():
         _check_classes(name, part)
     names = parts["train"].class_names
@@ -67,6 +69,7 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
         lesions=_with_lesions(config, sources, len(names) - 1),
         class_names=names,
         note=sources.note,
+        published=sources.published,
     )
 
 

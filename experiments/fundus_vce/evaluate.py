@@ -21,16 +21,25 @@ class Evaluation(NamedTuple):
         label: the true classes (n,).
         probability: of each class (n, k).
         robust: whether each of the first m images stays right under attack (m,).
+        patients: whom each image shows (n,), where several show one; or None.
     """
 
     label: np.ndarray
     probability: np.ndarray
     robust: np.ndarray
+    patients: np.ndarray | None = None
 
     @property
     def correct(self) -> np.ndarray:
         """Whether each image is classified right (n,)."""
         return self.probability.argmax(axis=1) == self.label
+
+    @property
+    def attacked(self) -> "Evaluation":
+        """The part on the images that were attacked."""
+        count = len(self.robust)
+        patients = None if self.patients is None else self.patients[:count]
+        return Evaluation(self.label[:count], self.probability[:count], self.robust, patients)
 
 
 Evaluations = dict[tuple[str, str], Evaluation]
@@ -50,13 +59,15 @@ def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Wo
             found[place, name] = Evaluation(
                 images.labels,
                 **workspace.cached(f"evaluation-{place}-{name}", [depends, images.identity, name], compute),
+                patients=images.patients,
             )
     return found
 
 
 def _measure(config: Config, classifier: Classifier, images: ImageSet, label: str) -> Arrays:
     settings = config.robust_accuracy
-    attacked = images.take(np.arange(min(settings.num_images, len(images))))
+    count = min(settings.num_images, len(images)) if settings.num_images else len(images)
+    attacked = images.take(np.arange(count))
     robust = robustly_correct(
         jax.random.key(config.seed),
         classifier,

@@ -1,11 +1,12 @@
 """The paper's Figures 1 to 7 in kind, overview grids, curves and the animation.
 
-Which image a figure shows is decided by the order of the shuffled set and by the ensemble's prediction alone, never by
-how the counterfactual looks.
+Which image a figure shows is decided by the order of the shuffled set and by the classifiers' predictions alone, never by
+how the counterfactual looks. So Figures 4 and 5 show images that the classifier gets wrong, where the paper shows
+counterfactuals with artefacts that its authors saw.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,27 +46,42 @@ class Gallery(NamedTuple):
     config: Config
     data: Data
     studied: Studied
+    quantile: float
 
-    def numbered(self) -> list[Figure]:
-        """Figures 2 to 7; one that needs an image which does not exist is left out."""
+    def numbered(self) -> tuple[list[Figure], list[str]]:
+        """Figures 2 to 7, and a sentence about each that is left out since no studied image is of its kind."""
+        drawn, missing = [], []
+        for number, (draw, row, subject) in self._subjects().items():
+            if row is None:
+                missing.append(f"There is no Figure {number}: no test image is {subject}.")
+            else:
+                drawn.append(draw(number, row, subject))
+        return drawn, missing
+
+    def _subjects(self) -> dict[int, tuple[Callable[[int, int, str], Figure], int | None, str]]:
+        """By number of the figure: how it is drawn, the image that it shows, and what that is."""
         finding, predicted = self.data.finding, self.studied.predicted("ensemble")
         labels, named = self.studied.images.labels, self.data.class_names
-        right = [int(row) for row in np.flatnonzero((labels == finding) & (predicted == finding))]
-        healthy = [int(row) for row in np.flatnonzero((labels != finding) & (predicted == labels))]
-        missed = [int(row) for row in np.flatnonzero((labels == finding) & (predicted != finding))]
-        what = {
-            2: (self._norms, right[:1], f"an image of {named[finding]}, rightly classified"),
-            3: (self._sweep, right[:1], f"an image of {named[finding]}, rightly classified"),
-            4: (self._norms, right[1:2], f"a second image of {named[finding]}"),
-            5: (self._norms, right[2:3], f"a third image of {named[finding]}"),
-            6: (self._sweep, healthy[:1], f"an image of {named[0]}, rightly classified"),
-            7: (self._sweep, missed[:1], f"an image of {named[finding]} that the ensemble takes for {named[0]}"),
+
+        def first(label: int, decided: int) -> int | None:
+            rows = np.flatnonzero((labels == label) & (predicted == decided))
+            return int(rows[0]) if len(rows) else None
+
+        right = f"an image of {named[finding]}, rightly classified by the ensemble"
+        missed = f"an image of {named[finding]} that the ensemble takes for {named[0]}"
+        alarm = f"an image of {named[0]} that the ensemble takes for {named[finding]}"
+        return {
+            2: (self._norms, first(finding, finding), right),
+            3: (self._sweep, first(finding, finding), right),
+            4: (self._norms, first(finding, 0), missed),
+            5: (self._norms, first(0, finding), alarm),
+            6: (self._sweep, first(0, 0), f"an image of {named[0]}, rightly classified by the ensemble"),
+            7: (self._sweep, first(finding, 0), missed),
         }
-        return [draw(number, rows[0], subject) for number, (draw, rows, subject) in what.items() if rows]
 
     def overview(self) -> list[Figure]:
         """The counterfactuals of every classifier towards every class, for a few images of each class."""
-        labels, count = self.studied.images.labels, self.config.explanations.num_shown
+        labels, count = self._sample_labels, self.config.explanations.num_shown
         shown = np.concatenate([np.flatnonzero(labels == label)[:count] for label in np.unique(labels)])
         found = []
         for name, (target, goal) in itertools.product(NAMES, enumerate(self.data.class_names)):
@@ -78,20 +94,23 @@ class Gallery(NamedTuple):
 
     def confidence(self) -> Figure:
         """The ensemble's mean confidence in each target along the radius."""
-        settings, labels = self.config.explanations, self.studied.images.labels
+        settings, labels = self.config.explanations, self._sample_labels
+        patients = self.studied.images.patients
         panels = []
         for label, name in enumerate(self.data.class_names):
             lines = []
             for target, goal in enumerate(self.data.class_names):
                 found = [self.studied.sweep[radius, target] for radius in settings.sweep]
-                chosen = labels == label
+                chosen = np.flatnonzero(labels == label)
                 start = np.asarray(found[0].initial_probability)[chosen]
                 values = [start, *(np.asarray(each.probability)[chosen] for each in found)]
-                lines.append(_banded(f"towards {goal}", (0.0, *settings.sweep), values))
+                groups = None if patients is None else patients[chosen]
+                lines.append(_banded(f"towards {goal}", (0.0, *settings.sweep), values, groups))
             title = f"images of {name}"
             panels.append(CurvePanel(lines=lines, x_label="ε", y_label="p(target)", title=title, y_range=(0.0, 1.02)))
         path = self.folder / "figure_confidence.png"
-        curve(path, panels, band="95 % bootstrap interval over images", note=self.data.note)
+        unit = "images" if patients is None else "patients"
+        curve(path, panels, band=f"95 % interval over {unit}", note=self.data.note)
         norm = settings.norms[-1]
         return Figure(
             path,
@@ -120,6 +139,11 @@ class Gallery(NamedTuple):
         path = self.folder / "animation_radius.gif"
         animate(path, panels, captions=captions, frame_ms=500, smooth=True, note=self.data.note)
         return Figure(path, "Counterfactuals of the ensemble along the radius.", "Images that morph into a class.")
+
+    @property
+    def _sample_labels(self) -> np.ndarray:
+        """Of the images that were chosen by their order alone."""
+        return self.studied.images.labels[: self.studied.sample]
 
     def _norms(self, number: int, row: int, subject: str) -> Figure:
         rows = [self._row(row, "ensemble", self._norm_panels(row, "ensemble", target)) for target in self._targets]
@@ -151,13 +175,12 @@ class Gallery(NamedTuple):
         path = self.folder / f"figure_{number}.png"
         counterfactual_grid(path, rows, note=self.data.note)
         alt = "Grid: the original, counterfactuals with the confidence in their target, differences, and what was kept."
-        return Figure(path, f"As the paper's Figure {number}, {caption}.", alt)
+        return Figure(path, f"{_title(number, self.data)}: {caption}.", alt)
 
     def _norm_panels(self, row: int, name: str, target: int) -> list[CounterfactualPanel]:
-        settings = self.config.explanations
         return [
             self._panel(row, self.studied.vce[name, p, target], target, f"l{p:g}, ε = {radius:g}")
-            for p, radius in zip(settings.norms, settings.radii, strict=True)
+            for p, radius in self.studied.radii.items()
         ]
 
     def _panel(self, row: int, found: Counterfactual, target: int, title: str) -> CounterfactualPanel:
@@ -170,7 +193,7 @@ class Gallery(NamedTuple):
             target=self.data.class_names[target],
             probability=float(found.probability[row]),
             name=title,
-            saliency=threshold(change[None], eye[None], self.config.localisation.quantile_vce)[0],
+            saliency=threshold(change[None], eye[None], self.quantile)[0],
         )
 
     def _row(self, row: int, name: str, panels: list[CounterfactualPanel]) -> CounterfactualRow:
@@ -186,32 +209,66 @@ class Gallery(NamedTuple):
         )
 
 
+_IN_PLACE_OF = {
+    4: "counterfactuals with visible artefacts, of a rightly classified image",
+    5: "counterfactuals with visible artefacts, of a rightly classified image",
+}
+
+
+def _title(number: int, data: Data) -> str:
+    """How a caption begins: with the paper's figure, and what that shows where ours is another kind of failure."""
+    if not data.published:
+        return f"Figure {number}"
+    if number in _IN_PLACE_OF:
+        return f"In place of the paper's Figure {number} ({_IN_PLACE_OF[number]})"
+    return f"As the paper's Figure {number}"
+
+
+def typical_image(localised: Localised) -> tuple[int, str]:
+    """The scored image that Figure 1 shows, and whether it is rightly classified, in words.
+
+    The first that all classifiers take for the finding, as in the paper; where there is none, the first that the ensemble
+    does; else the first.
+    """
+    norm = next(iter(localised.radii))
+    right = {name: np.asarray(localised.vce[name, norm].initial_probability) > 0.5 for name in NAMES}
+    for names, words in (
+        (NAMES, "rightly classified by all classifiers"),
+        (("ensemble",), "which the ensemble gets right"),
+    ):
+        rows = np.flatnonzero(np.all([right[name] for name in names], axis=0))
+        if len(rows):
+            return int(rows[0]), words
+    return 0, "which the ensemble gets wrong, as it does all that were scored"
+
+
 def figure_1(folder: Path, data: Data, localised: Localised) -> list[Figure]:
     """One image of the finding: the maps of every classifier, and the counterfactuals that they come from."""
-    image, mask = localised.images.arrays["image"][0], localised.images.arrays["lesion_mask"][0]
-    sparse = next(iter(localised.radii))
-    methods = (*localised.methods[:2], vce_method(sparse))
-    maps = _saliency_row(localised, 0, methods)
+    shown, words = typical_image(localised)
+    image, mask = localised.images.arrays["image"][shown], localised.images.arrays["lesion_mask"][shown]
+    norm = localised.norm
+    methods = (*localised.methods[:2], vce_method(norm))
+    maps = _saliency_row(localised, shown, methods)
     path = folder / "figure_1_maps.png"
     saliency_grid(path, [maps], _columns(methods), note=data.note)
     goal, rows = data.class_names[data.finding], []
     for name in NAMES:
-        found = part_of(localised.vce[name, sparse], slice(0, 1))
+        found = part_of(localised.vce[name, norm], slice(shown, shown + 1))
+        before = float(found.initial_probability[0])
         panel = CounterfactualPanel(
             image=np.asarray(found.image[0]),
             target=goal,
             probability=float(found.probability[0]),
-            name=f"l{sparse:g}, ε = {localised.radii[sparse]:g}",
-            saliency=localised.kept[name, vce_method(sparse)][0],
-            iou=_share(localised.iou[name, vce_method(sparse)][0]),
+            name=f"l{norm:g}, ε = {localised.radii[norm]:g}",
+            saliency=localised.kept[name, vce_method(norm)][shown],
+            iou=_share(localised.iou[name, vce_method(norm)][shown]),
         )
-        before = float(found.initial_probability[0])
         rows.append(
             CounterfactualRow(
                 original=image,
                 label=goal,
-                predicted=goal,
-                probability=before,
+                predicted=goal if before > 0.5 else data.class_names[0],
+                probability=max(before, 1 - before),
                 counterfactuals=[panel],
                 mask=mask,
                 name=name,
@@ -220,9 +277,9 @@ def figure_1(folder: Path, data: Data, localised: Localised) -> list[Figure]:
     changed = folder / "figure_1_counterfactuals.png"
     counterfactual_grid(changed, rows, note=data.note)
     return [
-        Figure(path, f"As the paper's Figure 1: thresholded maps towards {goal} of one image.",
+        Figure(path, f"{_title(1, data)}: thresholded maps towards {goal} of an image of {goal}, {words}.",
                "One image with the outline of its lesions, and the pixels that each method keeps for each classifier."),
-        Figure(changed, f"As the paper's Figure 1: the counterfactuals towards {goal} behind the last maps.",
+        Figure(changed, f"{_title(1, data)}: the counterfactuals of that image towards {goal} behind the last maps.",
                "One row for each classifier: the image, its counterfactual, the difference, the kept pixels."),
     ]  # fmt: skip
 
@@ -247,7 +304,8 @@ def tuning_figure(folder: Path, config: Config, data: Data, localised: Localised
     curve(path, [CurvePanel(lines=lines, x_label="quantile", y_label="mean IoU")], note=data.note)
     return Figure(
         path,
-        f"Overlap on the {config.localisation.num_tuning} tuning images against the threshold, mean over the classifiers.",
+        f"Overlap on the {config.localisation.num_tuning} tuning images against the threshold, mean over the classifiers;"
+        " the counterfactuals with the radii chosen before.",
         "One line for each method.",
     )
 
@@ -265,8 +323,8 @@ def _columns(methods: Sequence[str]) -> list[MapColumn]:
     return [MapColumn(model=name, method=method) for name, method in itertools.product(NAMES, methods)]
 
 
-def _banded(name: str, x: Sequence[float], values: Sequence[np.ndarray]) -> Line:
-    found = [bootstrap_interval(each) for each in values]
+def _banded(name: str, x: Sequence[float], values: Sequence[np.ndarray], groups: np.ndarray | None) -> Line:
+    found = [bootstrap_interval(each, groups=groups, bounds=(0.0, 1.0)) for each in values]
     estimate, low, high = zip(*found, strict=True)
     return Line(name=name, x=x, y=estimate, low=low, high=high)
 

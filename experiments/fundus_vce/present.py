@@ -1,16 +1,28 @@
 """Writes every table and figure, the claims, and the page that holds them all."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import presenter
-from experiments.fundus_vce import figures, tables
+from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.evaluate import Evaluations
 from experiments.fundus_vce.explain import Studied
-from experiments.fundus_vce.localise import Localised
+from experiments.fundus_vce.localise import Localised, vce_method
 from experiments.fundus_vce.quality import Quality
+from experiments.fundus_vce.train import Classifiers, best_training
+from experiments.provenance import provenance
+
+_AFTER_THE_PAPER = (
+    "After Boreiko et al., Visual explanations for the detection of diabetic retinopathy from retinal fundus images, MICCAI"
+    " 2022. Rows that begin with 'paper' are the figures printed there, on its data."
+)
+_OWN_IMAGES = (
+    "How a plain and a robust classifier of your images, and their ensemble, tell {names} apart, and how an image would have"
+    " to change for another answer. l1.5, l2 and l4 are ways to measure a change, from few strong to many faint pixels; ε is"
+    " the largest change that is allowed. The method is that of Boreiko et al., MICCAI 2022."
+)
 
 
 class Presenter(presenter.Presenter):
@@ -24,13 +36,21 @@ class Presenter(presenter.Presenter):
 
     def __init__(self, folder: Path, config: Config, data: Data) -> None:
         self._config, self._data = config, data
+        names = " and ".join(data.class_names)
+        title = "Visual counterfactuals from a plain + robust ensemble"
         super().__init__(
             folder,
-            "Visual counterfactuals from a plain + robust ensemble",
-            introduction="After Boreiko et al., Visual explanations for the detection of diabetic retinopathy from retinal"
-            " fundus images, MICCAI 2022. Rows that begin with 'paper' are the figures printed there, on its data.",
+            title if data.published else f"{title}: {names}",
+            introduction=_AFTER_THE_PAPER if data.published else _OWN_IMAGES.format(names=names),
             note=data.note,
         )
+
+    def images(self) -> None:
+        """What was trained and tested on, and what made the report."""
+        self.report.section("Images")
+        caption = "Images of each class in every part, and the patients that they show, where one has several."
+        self.table("table_images", tables.images_table(self._data), caption)
+        self.report.text(f"Made {provenance()}.")
 
     def quality(self, quality: Quality | None) -> None:
         """The quality filter."""
@@ -41,23 +61,30 @@ class Presenter(presenter.Presenter):
         kept = f"{applied}{len(quality.kept)} images of the main set were kept."
         self.table("table_quality", tables.quality_table(quality), f"On {len(quality.label)} held-out images. {kept}")
 
-    def classifiers(self, evaluations: Evaluations, temperatures: Mapping[str, float]) -> None:
-        """Table 1."""
+    def classifiers(self, evaluations: Evaluations, classifiers: Classifiers) -> None:
+        """Table 1, the choice of the plain network, and the temperatures."""
         settings = self._config.robust_accuracy
         self.report.section("Classifiers")
         for place, images in self._data.tests.items():
             attacked = len(evaluations[place, "plain"].robust)
+            unit = "images" if images.patients is None else "patients"
             caption = (
                 f"Table 1, {place} set: accuracy on {len(images)} images; robust accuracy on {attacked} of them: l2 radius"
                 f" {settings.radius:g}, APGD with {settings.num_restarts} restarts of {settings.num_steps} steps. Brackets:"
-                " 95 % bootstrap intervals over images."
+                f" 95 % intervals over {unit}."
             )
-            self.table(f"table_1_accuracy_{place}", tables.accuracy_table(evaluations, place), caption)
-        found = ", ".join(f"{name} {value:.3f}" for name, value in temperatures.items())
-        self.report.text(
-            f"Temperatures fitted on {len(self._data.temperature)} images of their own: {found} (paper: plain 1.112, robust"
-            " 0.453)."
-        )
+            table = tables.accuracy_table(evaluations, place, with_paper=self._data.published)
+            self.table(f"table_1_accuracy_{place}", table, caption)
+        if classifiers.validation:
+            scores = ", ".join(f"{name} {value:.4f}" for name, value in classifiers.validation.items())
+            taken = best_training(classifiers.validation)
+            self.report.text(
+                f"Balanced accuracy of the plain network on the validation images: {scores}; taken: {taken}."
+            )
+        found = ", ".join(f"{name} {value:.3f}" for name, value in classifiers.temperatures.items())
+        released = ", ".join(f"{name} {value:g}" for name, value in published.TEMPERATURES.items())
+        beside = f" (released code: {released})" if self._data.published else ""
+        self.report.text(f"Temperatures fitted on {len(self._data.temperature)} images of their own: {found}{beside}.")
 
     def localisation(self, localised: Localised | None) -> None:
         """Table 2 and Figure 1."""
@@ -65,14 +92,20 @@ class Presenter(presenter.Presenter):
             return
         self.report.section("Where the maps point")
         count = len(localised.images)
+        norm = f"Best norm: l{localised.norm:g}. " if localised.tuned else ""
         radii = ", ".join(f"l{p:g} {radius:g}" for p, radius in localised.radii.items())
         quantiles = ", ".join(f"{each} {localised.quantiles[each]:g}" for each in localised.methods)
         self.table(
             "table_2_overlap",
             tables.overlap_table(localised),
             f"Table 2: intersection over union of thresholded maps with the lesion masks, mean ± standard deviation over"
-            f" {count} images. Radii: {radii}. Thresholds (quantiles): {quantiles}.",
+            f" {count} images. {norm}Radii: {radii}. Thresholds (quantiles): {quantiles}.",
         )
+        if localised.edges:
+            self.report.text(
+                f"Warning: at the edge of what was offered on the tuning images, so that a better choice may lie beyond:"
+                f" {'; '.join(localised.edges)}."
+            )
         self.figures(*figures.figure_1(self.folder, self._data, localised))
         shown = 2 * self._config.explanations.num_shown
         self.figures(figures.maps_figure(self.folder, self._data, localised, count=shown))
@@ -87,22 +120,36 @@ class Presenter(presenter.Presenter):
             self.table(
                 "table_tuning",
                 tables.tuning_table(localised),
-                f"Choice of the radii: IoU of the ensemble on {number} images that are not scored, each at its best"
-                " threshold.",
+                f"Choice of the radii and of the norm: IoU of the ensemble on {number} images that are not scored, each at"
+                " its best threshold.",
             )
             self.figures(figures.tuning_figure(self.folder, self._config, self._data, localised))
 
-    def counterfactuals(self, studied: Studied) -> None:
+    def counterfactuals(self, studied: Studied, localised: Localised | None) -> None:
         """Figures 2 to 7, the animation, and an overview of all classifiers."""
-        gallery = figures.Gallery(self.folder, self._config, self._data, studied)
+        given = self._config.localisation.quantile_vce
+        quantile = given if localised is None else localised.quantiles[vce_method(localised.norm)]
+        gallery = figures.Gallery(self.folder, self._config, self._data, studied, quantile)
+        chosen = "chosen on the tuning images" if localised is not None and localised.tuned else "as configured"
+        radii = ", ".join(f"l{p:g} {radius:g}" for p, radius in studied.radii.items())
         self.report.section(
             "Counterfactuals",
             "The most confident image of a class within a small distance of the original. Blue and red: what was taken away"
-            " and added.",
+            f" and added. Radii, {chosen}: {radii}.",
         )
-        self.figures(*gallery.numbered())
+        drawn, missing = gallery.numbered()
+        self.figures(*drawn)
+        if missing:
+            self.report.text(" ".join(missing))
         path, caption, alt = gallery.morph()
         self.report.animation(path, caption=caption, alt=alt)
         self.figures(gallery.confidence())
         self.report.section("Counterfactuals of all classifiers")
         self.figures(*gallery.overview())
+
+    def notices(self, texts: Sequence[str]) -> None:
+        """The warnings of the run."""
+        if texts:
+            self.report.section("Warnings of the run")
+            for text in texts:
+                self.report.text(text)

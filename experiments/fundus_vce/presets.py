@@ -41,9 +41,9 @@ def _quality(num_steps: int, batch_size: int, evaluate_every: int) -> classifier
 
 
 def _triangle(num_steps: int, batch_size: int, *, learning_rate: float) -> classifier.Config:
-    config = _plain(num_steps, batch_size, num_steps, learning_rate=learning_rate)
+    config = _plain(num_steps, batch_size, max(1, num_steps // 3), learning_rate=learning_rate)
     optimiser = dataclasses.replace(config.optimiser, schedule="triangle")
-    return dataclasses.replace(config, optimiser=optimiser, select="none")
+    return dataclasses.replace(config, optimiser=optimiser)
 
 
 def _robust(
@@ -99,10 +99,12 @@ DEMO = Config(
         radii=(6.0, 1.7, 0.1),
         sweep=(0.05, 0.1, 0.15, 0.2),
         integration_steps=25,
-        num_studied=10,
+        num_studied=18,
         num_shown=3,
     ),
-    localisation=LocalisationConfig(num_tuning=40, num_scored=80),
+    localisation=LocalisationConfig(
+        num_tuning=40, num_scored=80, radius_factors=(1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
+    ),
     batch_size=40,
 )
 
@@ -120,8 +122,6 @@ IMAGES = Config(
     explanations=ExplanationConfig(radii=(7.0, 2.5, 0.2), sweep=(0.05, 0.1, 0.15, 0.2), num_studied=12),
 )
 
-_QUALITY_EPOCH = 8  # steps of 128 of the challenge's some 1,000 training photographs
-
 PAPER = Config(
     preset="paper",
     data="fundus:PATH",
@@ -130,9 +130,7 @@ PAPER = Config(
     quality=QualityConfig(
         training=classifier.Config(
             model="efficientnet_b0",
-            num_steps=100 * _QUALITY_EPOCH,
-            evaluate_every=_QUALITY_EPOCH,
-            checkpoint_every=10 * _QUALITY_EPOCH,
+            epochs=100,
         )
     ),
     batch_size=32,

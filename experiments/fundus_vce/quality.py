@@ -8,18 +8,18 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import split
 from cfx_jax.diagnosis import check_diagnosis
-from cfx_jax.metrics import balanced_weights
-from cfx_jax.metrics.statistics import bootstrap_interval
 from cfx_jax.models import ensemble, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
+from experiments.fundus_vce.intervals import balanced_interval
 from experiments.fundus_vce.sources import Sources
 from experiments.image_set import ImageSet, predict
 from experiments.normalisation import fit_to_images
+from experiments.notices import notify
 from experiments.stages import Workspace
 from trainers import classifier as trainer
 
@@ -36,6 +36,7 @@ class Quality(NamedTuple):
         correct: on the held-out labelled images, whether the ensemble is right.
         label: their true quality, 1 for gradable.
         single: whether each single network is right, (members, n).
+        patients: whom each of these images shows; or None.
     """
 
     kept: Int[np.ndarray, " m"]
@@ -43,6 +44,7 @@ class Quality(NamedTuple):
     correct: np.ndarray
     label: np.ndarray
     single: np.ndarray
+    patients: np.ndarray | None = None
 
 
 def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Quality | None:
@@ -50,7 +52,7 @@ def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Q
     labelled, everything = sources.quality, sources.main
     if labelled is None or not config.quality.num_members:
         return None
-    positions = split(labelled.labels, _SHARES, seed=config.seed, groups=sources.quality_groups)
+    positions = split(labelled.labels, _SHARES, seed=config.seed, groups=labelled.patients)
     parts = {name: labelled.take(items) for name, items in positions.items()}
     members, networks = _train(config, parts, workspace)
 
@@ -62,10 +64,20 @@ def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Q
         }
 
     found, truth = workspace.cached("quality", [networks, everything.identity], compute), parts["test"].labels
-    useful = bootstrap_interval(found["correct"] * balanced_weights(truth)).low > 0.5
+    patients = parts["test"].patients
+    useful = is_useful(found["correct"], truth, patients)
     kept = found["kept"] if useful else everything.indices
-    print(f"quality filter: {len(kept)} of {len(everything)} images kept" + ("" if useful else _USELESS), flush=True)
-    return Quality(kept, useful, found["correct"], truth, found["single"])
+    said = f"quality filter: {len(kept)} of {len(everything)} images kept"
+    if useful:
+        print(said, flush=True)
+    else:
+        notify(said + _USELESS)
+    return Quality(kept, useful, found["correct"], truth, found["single"], patients)
+
+
+def is_useful(correct: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"], patients: np.ndarray | None) -> bool:
+    """Whether the interval of a filter's balanced accuracy on held-out images lies above one half, which is chance."""
+    return balanced_interval(correct, label, patients).low > 0.5
 
 
 def _train(config: Config, parts: dict[str, ImageSet], workspace: Workspace) -> tuple[list[Classifier], object]:
@@ -78,7 +90,7 @@ def _train(config: Config, parts: dict[str, ImageSet], workspace: Workspace) -> 
         print(f"quality network {number + 1}: {chosen.num_steps} steps in {folder}", flush=True)
         validation = parts["validation"].arrays
         model = trainer.train(chosen, parts["train"].source, parts["train"].indices, validation, folder)
-        check_diagnosis(per_image(model), validation["image"][:4])
+        check_diagnosis(per_image(model), validation["image"][:4], show=notify)
         members.append(per_image(model))
     return members, [identity, len(members)]
 

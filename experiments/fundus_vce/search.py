@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.counterfactuals import Counterfactual, vce_batch
+from cfx_jax.counterfactuals import Counterfactual, VCEProblem, vce_batch
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.train import Classifiers
 from experiments.image_set import ImageSet
@@ -43,6 +43,8 @@ class Search(NamedTuple):
             radii: one for each.
         """
         settings = self.config.explanations
+        # The norms that have a projection are searched by APGD, which has no oracle.
+        after_oracle = settings.mask_after_oracle and not VCEProblem(p).uses_apgd
 
         def compute() -> Arrays:
             arrays = images.arrays
@@ -54,6 +56,7 @@ class Search(NamedTuple):
                 radius=radii,
                 masks=arrays["eye_mask"][positions] if "eye_mask" in arrays else None,
                 num_steps=settings.num_steps,
+                mask_after_oracle=after_oracle,
                 key=jax.random.key(self.config.seed),
                 batch_size=self.config.batch_size,
                 progress=f"l{p:g} counterfactuals of {classifier}",
@@ -61,7 +64,7 @@ class Search(NamedTuple):
 
         depends = [
             self.classifiers.identity, self.classifiers.temperatures, classifier, p, radii.tolist(), targets.tolist(),
-            images.take(positions).identity, settings.num_steps, self.config.seed,
+            images.take(positions).identity, settings.num_steps, after_oracle, self.config.seed,
         ]  # fmt: skip
         return Counterfactual(**self.workspace.cached(f"vce-{stage}-{classifier}-l{p:g}", depends, compute))
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from cfx_jax.data import SyntheticFundus
 from cfx_jax.data.sources.fundus_world import STAGES
 from cfx_jax.errors import InputError
@@ -24,21 +22,19 @@ class Sources:
 
     Attributes:
         main: to be split into training, validation, calibration and test.
-        groups: for each image of ``main`` whom it shows, so that no person is in two parts; or None.
         external: another set with the same two classes, for tests only.
         lesions: images of the finding with lesion masks.
         quality: images labelled ungradable (0) or gradable (1).
-        quality_groups: whom each of them shows; or None.
         note: what a reader must know beside every figure.
+        published: whether the images are the paper's or drawn after them, so that its figures may stand beside ours.
     """
 
     main: ImageSet
-    groups: np.ndarray | None = None
     external: ImageSet | None = None
     lesions: ImageSet | None = None
     quality: ImageSet | None = None
-    quality_groups: np.ndarray | None = None
     note: str = ""
+    published: bool = True
 
     @property
     def identity(self) -> object:
@@ -115,7 +111,7 @@ def _beyond_mild(arrays: Arrays) -> Arrays:
 
 def _folder(config: Config, path: str) -> Sources:
     images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
-    return Sources(main=images, groups=copy_groups(images), note=folder_note(images))
+    return Sources(main=images, groups=copy_groups(images), note=folder_note(images), published=False)
 
 
 def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
@@ -144,11 +140,9 @@ def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
     dropped = {each.name: len(each.dropped) for each in (kaggle, messidor, idrid, deepdrid) if each is not None}
     return Sources(
         main=ImageSet.whole(main, kaggle.identity),
-        groups=np.asarray(main.patients),
         external=None if messidor is None else ImageSet.whole(labelled(messidor), messidor.identity),
         lesions=None if idrid is None else ImageSet.whole(labelled(idrid), idrid.identity),
         quality=None if quality is None or deepdrid is None else ImageSet.whole(quality, deepdrid.identity),
-        quality_groups=None if quality is None else np.asarray(quality.patients),
         note="Photographs in which no eye was found were dropped: "
         + ", ".join(f"{name} {count}" for name, count in dropped.items())
         + ".",

@@ -4,37 +4,54 @@ from typing import Any
 
 import numpy as np
 
-from cfx_jax.metrics import accuracy, balanced_accuracy
-from cfx_jax.metrics.statistics import bootstrap_interval
+from cfx_jax.metrics import accuracy
 from experiments.fundus_vce import published
+from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.evaluate import Evaluation, Evaluations
+from experiments.fundus_vce.intervals import balanced_interval, share_interval
 from experiments.fundus_vce.localise import ABLATIONS, Localised
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.train import NAMES
 from experiments.presenter import Table
 
 
-def accuracy_table(evaluations: Evaluations, place: str) -> Table:
-    """Table 1 on one test set: one row for each classifier, with 95 % bootstrap intervals over images."""
+def accuracy_table(evaluations: Evaluations, place: str, *, with_paper: bool = True) -> Table:
+    """Table 1 on one test set: one row for each classifier, with 95 % intervals over patients where they are known.
+
+    Args:
+        evaluations: of the classifiers.
+        place: the test set.
+        with_paper: whether the paper's rows follow.
+    """
     rows = [[name, *_accuracies(evaluations[place, name])] for name in NAMES]
     labels = evaluations[place, "plain"].label
-    attacked = labels[: len(evaluations[place, "plain"].robust)]
+    attacked = evaluations[place, "plain"].attacked.label
     commonest = np.bincount(labels).argmax()
     always = [accuracy(each == commonest) for each in (labels, attacked)]
     rows.append(["always the commoner class", always[0], 0.5, always[1], 0.5])
-    paper = published.TABLE_1[place]
-    rows += [[f"paper: {name}", *(paper[name][kind] / 100 for kind in published.KINDS), None] for name in NAMES]
+    paper = published.TABLE_1[place] if with_paper else {}
+    rows += [[f"paper: {name}", *(row[kind] / 100 for kind in published.KINDS), None] for name, row in paper.items()]
     return ["classifier", *published.KINDS.values(), "balanced robust accuracy"], rows
 
 
 def _accuracies(evaluation: Evaluation) -> list[Any]:
-    label, robust = evaluation.label, evaluation.robust
+    attacked = evaluation.attacked
     return [
-        tuple(bootstrap_interval(evaluation.correct.astype(float))),
-        balanced_accuracy(evaluation.correct, label),
-        tuple(bootstrap_interval(robust.astype(float))),
-        balanced_accuracy(robust, label[: len(robust)]),
+        tuple(share_interval(evaluation.correct, evaluation.patients)),
+        tuple(balanced_interval(evaluation.correct, evaluation.label, evaluation.patients)),
+        tuple(share_interval(evaluation.robust, attacked.patients)),
+        tuple(balanced_interval(evaluation.robust, attacked.label, attacked.patients)),
     ]
+
+
+def images_table(data: Data) -> Table:
+    """How many images of each class every part has, and of how many patients where they are known."""
+    sets = {"training": data.train, "validation": data.validation, "calibration": data.temperature, **data.tests}
+    rows: list[list[Any]] = []
+    for name, images in sets.items():
+        counts = np.bincount(images.labels, minlength=len(data.class_names))
+        rows.append([name, *map(int, counts), None if images.patients is None else len(np.unique(images.patients))])
+    return ["images", *data.class_names, "patients"], rows
 
 
 def overlap_table(localised: Localised) -> Table:
@@ -54,26 +71,34 @@ def ablation_table(localised: Localised) -> Table:
 
 
 def tuning_table(localised: Localised) -> Table:
-    """The ensemble's IoU on the tuning images for every norm and radius, at the best threshold."""
-    rows = [
-        [f"l{p:g}, ε = {radius:g}", value, "chosen" if localised.radii[p] == radius else ""]
+    """The ensemble's IoU on the tuning images for every norm and radius, at the best threshold, and what was chosen."""
+    rows: list[list[Any]] = [
+        [f"l{p:g}, ε = {radius:g}", value, _choice(localised, p, radius)]
         for (p, radius), value in localised.tuned.items()
     ]
-    return ["counterfactuals", "mean IoU", ""], rows
+    return ["counterfactuals", "mean IoU", "choice"], rows
+
+
+def _choice(localised: Localised, p: float, radius: float) -> str:
+    if localised.radii[p] != radius:
+        return ""
+    words = "chosen, and the best norm" if localised.norm == p else "chosen"
+    return f"{words}; at the edge of what was offered" if localised.is_edge(p, radius) else words
 
 
 def quality_table(quality: Quality) -> Table:
     """How often the quality filter is right on held-out labelled images."""
     rows: list[list[Any]] = [
-        [f"network {number + 1}", tuple(bootstrap_interval(each.astype(float))), balanced_accuracy(each, quality.label)]
-        for number, each in enumerate(quality.single)
+        [f"network {number + 1}", *_gradability(quality, each)] for number, each in enumerate(quality.single)
     ]
-    correct = quality.correct
-    rows.append(
-        ["ensemble", tuple(bootstrap_interval(correct.astype(float))), balanced_accuracy(correct, quality.label)]
-    )
+    rows.append(["ensemble", *_gradability(quality, quality.correct)])
     rows.append(["paper: ensemble", published.GRADABILITY, None])
     return ["quality filter", "gradability accuracy", "balanced"], rows
+
+
+def _gradability(quality: Quality, correct: np.ndarray) -> list[Any]:
+    of = balanced_interval(correct, quality.label, quality.patients)
+    return [tuple(share_interval(correct, quality.patients)), tuple(of)]
 
 
 def _spread(values: np.ndarray) -> tuple[float, float]:

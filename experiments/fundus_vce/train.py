@@ -1,6 +1,7 @@
 """The classifiers: a plain and a robust network, each calibrated, and their ensemble."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -9,13 +10,14 @@ from flax import nnx
 
 from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, sometimes
 from cfx_jax.diagnosis import check_diagnosis
-from cfx_jax.metrics import fit_temperature
+from cfx_jax.metrics import balanced_accuracy, fit_temperature
 from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.image_set import predict
+from experiments.image_set import ImageSet, predict
 from experiments.normalisation import fit_to_images
+from experiments.notices import notify
 from experiments.stages import Workspace
 from trainers import classifier as plain_trainer
 from trainers import trades
@@ -32,6 +34,9 @@ class Classifiers(NamedTuple):
         guided: the same with every ReLU guided.
         stem_guided: the same with only the stem's ReLU guided, as the released script has it.
         temperatures: of the two networks.
+        validation: balanced accuracy on the validation images of each training of the plain network, by name, of which
+            the highest was taken; empty where there was nothing to choose.
+        settings: the trainings as they were run, by the names of the configuration's fields.
         identity: what the weights depend on.
     """
 
@@ -39,23 +44,26 @@ class Classifiers(NamedTuple):
     guided: dict[str, Classifier]
     stem_guided: dict[str, Classifier]
     temperatures: dict[str, float]
+    validation: dict[str, float]
+    settings: dict[str, Any]
     identity: object
 
 
 def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
     """Trains, or reads from the workspace, both networks, and calibrates each on its own split."""
     training = _Training(config, data, workspace)
-    models = {"plain": training.run("plain", plain_trainer, config.plain)}
-    if config.fine_tune:
-        models["plain"] = training.run("fine-tuned", plain_trainer, config.fine_tuning, start=models["plain"])
-    models["robust"] = training.run("robust", trades, config.robust)
-    temperatures = {name: _temperature(model, data) for name, model in models.items()}
-    identity = [config.plain, config.fine_tune and config.fine_tuning, config.robust, *training.depends]
+    plain, validation = _train_plain(config, training)
+    models = {"plain": plain, "robust": training.run("robust", trades, config.robust)}
+    temperatures = {name: _temperature(name, model, data) for name, model in models.items()}
+    plain_settings = [config.plain, config.fine_tune and config.fine_tuning, config.plain_weights]
+    identity = [plain_settings, config.robust, *training.depends]
     return Classifiers(
         ordinary=_join(models, temperatures),
         guided=_join({name: guided(model) for name, model in models.items()}, temperatures),
         stem_guided=_join({name: guided(model, part="stem") for name, model in models.items()}, temperatures),
         temperatures=temperatures,
+        validation=validation,
+        settings={field: training.fitted(getattr(config, field)) for field in ("plain", "fine_tuning", "robust")},
         identity=identity,
     )
 
@@ -71,17 +79,44 @@ class _Training(NamedTuple):
     def depends(self) -> list[object]:
         return [self.data.train.identity, self.data.validation.identity, self.config.augmentation]
 
+    def fitted(self, chosen: SupervisedConfig) -> SupervisedConfig:
+        """A training's settings with what the training images decide."""
+        return fit_to_images(chosen, self.data.train, self.workspace)
+
     def run(self, name: str, trainer: Any, chosen: SupervisedConfig, *, start: nnx.Module | None = None) -> nnx.Module:
         """One training; ``start`` is the model of the one before, whose settings belong to this one's name too."""
         images = self.data.train
-        settings = fit_to_images(chosen, images, self.workspace)
+        settings = self.fitted(chosen)
         before = None if start is None else self.config.plain
         folder = self.workspace.folder(name, [settings, before, *self.depends])
         print(f"{name} classifier: {settings.num_steps} steps in {folder}", flush=True)
         validation, augment = self.data.validation.arrays, augmentation(self.config)
         model = trainer.train(settings, images.source, images.indices, validation, folder, start=start, augment=augment)
-        check_diagnosis(per_image(model), validation["image"][:4])
+        check_diagnosis(per_image(model), validation["image"][:4], show=notify)
         return model
+
+
+def _train_plain(config: Config, training: _Training) -> tuple[nnx.Module, dict[str, float]]:
+    """The plain network, and what it was chosen by."""
+    first = training.run("plain", plain_trainer, config.plain)
+    if not config.fine_tune:
+        return first, {}
+    if config.plain_weights == "last":
+        released = dataclasses.replace(config.fine_tuning, select="none")
+        return training.run("fine-tuned", plain_trainer, released, start=first), {}
+    models = {"first": first, "fine-tuned": training.run("fine-tuned", plain_trainer, config.fine_tuning, start=first)}
+    images = training.data.validation
+    scores = {name: _balanced_accuracy(model, images) for name, model in models.items()}
+    return models[best_training(scores)], scores
+
+
+def best_training(scores: Mapping[str, float]) -> str:
+    """The training of highest score; the earlier one of several alike, as within a training."""
+    return max(scores, key=lambda name: scores[name])
+
+
+def _balanced_accuracy(model: nnx.Module, images: ImageSet) -> float:
+    return balanced_accuracy(predict(per_image(model), images).argmax(axis=1) == images.labels, images.labels)
 
 
 def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict[str, Classifier]:
@@ -89,10 +124,20 @@ def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict
     return {**members, "ensemble": ensemble([members["plain"], members["robust"]])}
 
 
-def _temperature(model: nnx.Module, data: Data) -> float:
-    return fit_temperature(
-        jnp.asarray(predict(per_image(model), data.temperature)), jnp.asarray(data.temperature.labels)
-    )
+def _temperature(name: str, model: nnx.Module, data: Data) -> float:
+    images = data.temperature
+    value = fit_temperature(jnp.asarray(predict(per_image(model), images)), jnp.asarray(images.labels))
+    warn_at_edge(name, value, len(images))
+    return value
+
+
+def warn_at_edge(name: str, temperature: float, num_images: int) -> None:
+    """Warns of a temperature at an end of the grid that ``fit_temperature`` searches, e^-3 to e^3."""
+    if abs(np.log(temperature)) > 3 - 1e-6:
+        notify(
+            f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of its grid: the"
+            f" {num_images} calibration images do not determine it, and its probabilities, robust accuracy and counterfactuals may mislead"
+        )
 
 
 def augmentation(config: Config) -> Callable[..., np.ndarray] | None:
