@@ -27,7 +27,7 @@ from trainers.identity import describe_data, digest
 from trainers.nnx_views import ModelFactory, classifier_of, graph_of, trained
 from trainers.optimiser import OptimiserConfig, make_optimiser
 from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step, check_batch_size, run
+from trainers.running import Batch, Evaluate, State, Step, check_batch_size, run, with_steps_of_epochs
 from trainers.supervised import SupervisedConfig, choose_model
 from trainers.supervised import init as init
 from trainers.targets import batches_with_targets
@@ -56,7 +56,10 @@ class Config(SupervisedConfig):
     )
     """How weights move (released: Adam, 1e-4)."""
     num_steps: int = 5 * _EPOCH
-    """Optimiser steps (released: 5 epochs; 10 for 40 labels)."""
+    """Optimiser steps (released: 5 epochs; 10 for 40 labels), unless ``epochs`` are given."""
+    epochs: int = 0
+    """Passes over the training images, from which the steps follow, with an evaluation after each (released: 5); 0 takes
+    ``num_steps``."""
     batch_size: int = 32
     """Images of one step, over all devices (released: 32)."""
     balanced: bool = False
@@ -183,6 +186,7 @@ def train(
     Raises:
         InputError: as ``training.fit``; an unknown ``select``; ``balanced``; images or labels that cannot be used.
     """
+    config = with_steps_of_epochs(config, len(train_indices))
     _check(config, validation, named_model=model is None)
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)

@@ -1,9 +1,9 @@
 """What every training here shares: the state that it changes, its batches, and the run itself."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -71,6 +71,25 @@ def check_batch_size(batch_size: int, mesh: Mesh) -> None:
     """
     if batch_size < 1 or batch_size % mesh.size:
         raise InputError(f"batch_size: expected a multiple of the {mesh.size} devices, got {batch_size}")
+
+
+def with_steps_of_epochs(config: C, num_images: int) -> C:
+    """A training with the steps that its epochs take, and an evaluation after each of them.
+
+    Args:
+        config: a dataclass with ``epochs``, ``batch_size``, ``num_steps`` and ``evaluate_every``; with 0 epochs it stays as
+            it is.
+        num_images: of its training set; a last batch that is not full is left out.
+
+    Raises:
+        InputError: a negative number of epochs.
+    """
+    fields: Any = config
+    check_count(fields.epochs, name="epochs", at_least=0)
+    if not fields.epochs:
+        return config
+    steps = max(1, num_images // fields.batch_size)
+    return replace(fields, num_steps=fields.epochs * steps, evaluate_every=steps)
 
 
 def batches_of(

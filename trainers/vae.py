@@ -27,7 +27,7 @@ from cfx_jax.parallel import data_mesh, map_examples
 from trainers.descent import descent_step, first_state
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained
 from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step
+from trainers.running import Batch, Evaluate, State, Step, with_steps_of_epochs
 from trainers.unlabelled import run_unlabelled
 
 _TRAINER = "vae"
@@ -54,7 +54,10 @@ class Config:
     first_moment: float = 0.5
     """Decay rate of Adam's first moment, in [0, 1) (released: 0.5)."""
     num_steps: int = 50 * _EPOCH
-    """Optimiser steps (released: 50 epochs)."""
+    """Optimiser steps (released: 50 epochs), unless ``epochs`` are given."""
+    epochs: int = 0
+    """Passes over the training images, from which the steps follow, with an evaluation after each (released: 50); 0 takes
+    ``num_steps``."""
     batch_size: int = 64
     """Images of one step, over all devices (released: 64)."""
     select: Literal["loss", "none"] = "none"
@@ -175,6 +178,7 @@ def train(
     Raises:
         InputError: as ``training.fit``; an unknown ``select``; numbers out of range; validation images that cannot be used.
     """
+    config = with_steps_of_epochs(config, len(train_indices))
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     selected = run_unlabelled(
