@@ -87,14 +87,12 @@ class ImageSet:
         kept = _FIELDS & set(self.source[int(self.indices[0])])
         return load_arrays(self.source, self.indices, fields=sorted(kept))
 
-    def chunks(self) -> Iterator[Float[np.ndarray, "m h w c"]]:
-        """The images in their order, a part at a time."""
+    def chunks(self, *, field: str = "image") -> Iterator[Float[np.ndarray, "m h w c"]]:
+        """The images in their order, or their counterfactuals, a part at a time."""
         for start in range(0, len(self), _AT_ONCE):
-            yield self.read(slice(start, start + _AT_ONCE))
+            yield self.read(slice(start, start + _AT_ONCE), field=field)
 
-    def read(
-        self, positions: slice | Int[np.ndarray, " m"], *, field: str = "image"
-    ) -> Shaped[np.ndarray, "m ..."]:
+    def read(self, positions: slice | Int[np.ndarray, " m"], *, field: str = "image") -> Shaped[np.ndarray, "m ..."]:
         """One field of some images, read now and kept nowhere."""
         return load_arrays(self.source, self.indices[positions], fields=(field,))[field]
 

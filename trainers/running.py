@@ -21,6 +21,7 @@ from cfx_jax.training.selection import Ties
 Batch = Mapping[str, Array]
 Step = Callable[["State", PRNGKeyArray, Batch], tuple["State", dict[str, Array]]]
 Evaluate = Callable[["State"], dict[str, float]]
+C = TypeVar("C")
 
 
 class State(NamedTuple):
@@ -85,7 +86,8 @@ def with_steps_of_epochs(config: C, num_images: int) -> C:
         InputError: a negative number of epochs.
     """
     fields: Any = config
-    check_count(fields.epochs, name="epochs", at_least=0)
+    if fields.epochs < 0:
+        raise InputError(f"epochs: expected at least 0, got {fields.epochs}")
     if not fields.epochs:
         return config
     steps = max(1, num_images // fields.batch_size)

@@ -83,10 +83,13 @@ class Data(NamedTuple):
     def of(self, labels: Sequence[str], explained: str) -> "Data":
         """The same images with some of the labels, of which one is explained."""
         columns = [self.names.index(each) for each in labels]
-        parts = (part._replace(labels=part.labels[:, columns]) for part in (self.train, self.validation, self.test))
+        train, validation, test = (
+            part._replace(labels=part.labels[:, columns]) for part in (self.train, self.validation, self.test)
+        )
         spoken = explained.replace("_", " ")
         class_names = self.class_names if explained == self.label else (f"not {spoken}", spoken)
-        return Data(*parts, tuple(labels), class_names, list(labels).index(explained), self.note)
+        position = list(labels).index(explained)
+        return Data(train, validation, test, tuple(labels), class_names, position, self.note)
 
 
 def load_images(config: Config, workspace: Workspace) -> Data:
