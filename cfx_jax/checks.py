@@ -365,7 +365,9 @@ def check_positive_number(value: float | AnyArray, *, name: str) -> None:
     """
     check_positive(value, name=name)
     if np.shape(value) != ():
-        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}: use the batched function for several")
+        raise InputError(
+            f"{name}: expected one number, got shape {np.shape(value)}: use the batched function for several"
+        )
 
 
 def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.callables import call
 from cfx_jax.data import ImageSource, labels_of, load_arrays
@@ -94,10 +94,20 @@ class ImageSet:
         kept = _FIELDS & set(self.source[int(self.indices[0])])
         return load_arrays(self.source, self.indices, fields=sorted(kept))
 
-    def chunks(self) -> Iterator[Float[np.ndarray, "m h w c"]]:
-        """The images in their order, a part at a time."""
+    def chunks(self, *, field: str = "image") -> Iterator[Float[np.ndarray, "m h w c"]]:
+        """The images in their order, or their counterfactuals, a part at a time."""
         for start in range(0, len(self), _AT_ONCE):
-            yield load_arrays(self.source, self.indices[start : start + _AT_ONCE], fields=("image",))["image"]
+            yield self.read(slice(start, start + _AT_ONCE), field=field)
+
+    def read(self, positions: slice | Int[np.ndarray, " m"], *, field: str = "image") -> Shaped[np.ndarray, "m ..."]:
+        """One field of some images, read now and kept nowhere."""
+        return load_arrays(self.source, self.indices[positions], fields=(field,))[field]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an image: height, width, channels."""
+        height, width, channels = np.shape(self.source[int(self.indices[0])]["image"])
+        return height, width, channels
 
 
 def predict(classifier: Classifier, images: ImageSet, *, progress: bool | str = False) -> Float[np.ndarray, "n k"]:

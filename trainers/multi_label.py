@@ -33,8 +33,6 @@ from trainers.supervised import init as init
 from trainers.targets import batches_with_targets
 
 _TRAINER = "multi_label"
-_EPOCH = 5705
-"""Steps that see each of the 182,592 faces that the authors trained on about once."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +55,10 @@ class Config(SupervisedConfig):
     """How weights move (released: Adam, 1e-4)."""
     epochs: float = 5
     """Passes over the training images, where num_steps is 0 (released: 5; 10 for 40 labels)."""
-    num_steps: int = 5 * _EPOCH
-    """Optimiser steps (released: 5 epochs; 10 for 40 labels); 0 for as many as the epochs have."""
     batch_size: int = 32
     """Images of one step, over all devices (released: 32)."""
     balanced: bool = False
     """Always False: several labels cannot be balanced at once (released: no)."""
-    evaluate_every: int = _EPOCH
-    """Steps between evaluations on the validation set."""
     checkpoint_every: int = 1000
     """Steps between checkpoints; at most so much is lost when the training is stopped."""
     select: Literal["auc", "accuracy", "none"] = "none"

@@ -40,8 +40,8 @@ class Config:
     """Share that a running average of the generator's norms keeps in a step, in [0, 1) (ours; released: never used)."""
     discriminator_filters: tuple[int, ...] = (64, 128, 256, 512, 1024)
     """Channels of the discriminator after each halving (released)."""
-    last_block: bool = True
-    """Whether the discriminator has a further block without halving (released code; paper: no)."""
+    last_block: bool = False
+    """Whether the discriminator has a further block without halving, the sixth (paper: no; released code: yes)."""
     projection: ProjectionName = "ordinal"
     """How the discriminator knows the bin: a direction for each step (paper), tied (released code), or none."""
     classifier_gradient: bool = True
@@ -83,11 +83,12 @@ class Config:
 
 
 PAPER_FIXED = Config()
-"""The paper, with centres of bins as desired probabilities and a discriminator of six blocks, as in the code."""
+"""The paper, with centres of bins as desired probabilities."""
 
 CODE_HEAD = Config(
     conditional_encoder=True,
     projection="tied",
+    last_block=True,
     classifier_gradient=False,
     target="edge",
     reconstruction="latent",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ from cfx_jax.training.selection import Ties
 Batch = Mapping[str, Array]
 Step = Callable[["State", PRNGKeyArray, Batch], tuple["State", dict[str, Array]]]
 Evaluate = Callable[["State"], dict[str, float]]
+C = TypeVar("C")
 
 
 class State(NamedTuple):

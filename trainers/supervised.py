@@ -1,6 +1,5 @@
 """What trainings of a classifier share: configuration, first state, validation and the run."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,12 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import call
-from cfx_jax.checks import check_images, check_classes
+from cfx_jax.checks import check_classes, check_images
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models import build
 from cfx_jax.parallel import data_mesh, map_examples
+from trainers.epochs import by_steps
 from trainers.identity import describe_data
 from trainers.nnx_views import ModelFactory, classifier_of, graph_of, trained, variables_of
 from trainers.optimiser import OptimiserConfig, make_optimiser
@@ -60,7 +60,7 @@ class SupervisedConfig:
     evaluate_every: int = 0
     """Steps between evaluations on the validation set; 0 for one epoch (released code)."""
     checkpoint_every: int = 0
-    """Steps between checkpoints, 0 for five epochs; at most so much is lost when the training is stopped."""
+    """Steps between checkpoints, 0 for one epoch; at most so much is lost when the training is stopped."""
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 128
@@ -82,21 +82,11 @@ def scheduled(config: C, labels: Int[np.ndarray, " n"]) -> C:
     Raises:
         InputError: ``epochs`` not above 0, or so few that they make no step; no training images.
     """
-    if config.num_steps and config.evaluate_every and config.checkpoint_every:
-        return config
     if not len(labels):
         raise InputError("train_indices: expected at least one training image, got none")
     largest, classes = np.bincount(labels).max(), len(np.unique(labels))
     epoch = max(1, int(largest * classes if config.balanced else len(labels)) // config.batch_size)
-    num_steps = config.num_steps or round(config.epochs * epoch)
-    if num_steps < 1:
-        raise InputError(f"epochs: expected enough for one step of {config.batch_size} images, got {config.epochs}")
-    return dataclasses.replace(
-        config,
-        num_steps=num_steps,
-        evaluate_every=config.evaluate_every or epoch,
-        checkpoint_every=config.checkpoint_every or 5 * epoch,
-    )
+    return by_steps(config, steps_per_epoch=epoch)
 
 
 def starting_model(config: SupervisedConfig, model: ModelFactory | None) -> nnx.Module | None:

@@ -25,14 +25,13 @@ from cfx_jax.models.layers.checks import check_shares
 from cfx_jax.models.vae import VAE
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.descent import descent_step, first_state
+from trainers.epochs import by_steps
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained
 from trainers.result import load_model
 from trainers.running import Batch, Evaluate, State, Step
 from trainers.unlabelled import run_unlabelled
 
 _TRAINER = "vae"
-_EPOCH = 3165
-"""Steps that see each of CelebA's 202,599 images once."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,16 @@ class Config:
     """Of Adam (released: 2e-4)."""
     first_moment: float = 0.5
     """Decay rate of Adam's first moment, in [0, 1) (released: 0.5)."""
-    num_steps: int = 50 * _EPOCH
-    """Optimiser steps (released: 50 epochs)."""
+    epochs: float = 50
+    """Passes over the training images, where num_steps is 0 (released: 50)."""
+    num_steps: int = 0
+    """Optimiser steps; 0 for as many as the epochs have."""
     batch_size: int = 64
     """Images of one step, over all devices (released: 64)."""
     select: Literal["loss", "none"] = "none"
     """Keep the weights of lowest validation loss, or none for the last ones (released)."""
-    evaluate_every: int = _EPOCH
-    """Steps between evaluations on the validation set."""
+    evaluate_every: int = 0
+    """Steps between evaluations on the validation set; 0 for an epoch."""
     checkpoint_every: int = 1000
     """Steps between checkpoints; at most so much is lost when the training is stopped."""
     log_every: int = 50
@@ -175,6 +176,7 @@ def train(
     Raises:
         InputError: as ``training.fit``; an unknown ``select``; numbers out of range; validation images that cannot be used.
     """
+    config = by_steps(config, steps_per_epoch=len(train_indices) // config.batch_size)
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     selected = run_unlabelled(

@@ -22,6 +22,7 @@ from cfx_jax.report.figures import CounterfactualRow as CounterfactualRow
 from cfx_jax.report.figures import CurvePanel as CurvePanel
 from cfx_jax.report.figures import Line as Line
 from cfx_jax.report.figures import MapColumn as MapColumn
+from cfx_jax.report.figures import Outlines as Outlines
 from cfx_jax.report.figures import SaliencyMap as SaliencyMap
 from cfx_jax.report.figures import SaliencyRow as SaliencyRow
 from cfx_jax.report.figures import counterfactual_grid as counterfactual_grid

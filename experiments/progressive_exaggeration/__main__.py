@@ -2,7 +2,7 @@
 
 python -m experiments.progressive_exaggeration --preset demo
 python -m experiments.progressive_exaggeration --preset images --data folder:PATH --classes neutral smile
-python -m experiments.progressive_exaggeration --preset paper --data celeba:PATH --label Smiling
+python -m experiments.progressive_exaggeration --preset paper --data celeba:PATH --recogniser MODULE:FUNCTION
 """
 
 from pathlib import Path
@@ -39,7 +39,7 @@ def main(config: Config) -> None:
         presenter = Presenter(folder, found, chapters.values())
         presenter.everything()
         presenter.finish(claims, config)
-        if config.human_items:
+        if any(config.human_items):
             write_human_study(folder / "human_study", found, chapters)
 
     code = source_digest(

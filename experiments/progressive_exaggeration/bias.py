@@ -14,12 +14,12 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.losses.progressive import ProgressiveWeights
-from cfx_jax.metrics import bootstrap_interval
+from cfx_jax.metrics import Interval, bootstrap_interval
 from cfx_jax.report import Claim, sweep_grid
 from experiments.image_set import predict
 from experiments.interval_claims import mean_claim, paired_claim
@@ -27,14 +27,14 @@ from experiments.presenter import Figure, Presenter, Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.figures import shown
-from experiments.progressive_exaggeration.images import Data, Part
-from experiments.progressive_exaggeration.network import Network, train_network
+from experiments.progressive_exaggeration.network import Network, labelled, train_network
 from experiments.progressive_exaggeration.oracle import train_oracle
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Explainer, Sweeps, further_explainer, seen_by, sweep
 
 BIASED, UNBIASED = "biased", "unbiased"
+_PLACE = "section 4.4, first paragraph, and Table 3"
 
 
 class Shown(NamedTuple):
@@ -91,10 +91,9 @@ class Bias(NamedTuple):
 
     def present(self, presenter: Presenter) -> None:
         """Writes its section."""
-        data = self.study.data
         presenter.report.section(
             "Does the classifier confound",
-            f"Two classifiers of {data.names[data.explained]!r}: where one was trained, all images with it are"
+            f"Two classifiers of {self.study.data.label!r}: where one was trained, all images with it are"
             f" {self.confounder}, too.",
         )
         presenter.table(
@@ -104,7 +103,8 @@ class Bias(NamedTuple):
             " answer is not the query's truth, the confounding metric, for the lowest and the highest bin and for the"
             " query's own. The oracle is a third classifier, trained on training images and on both explainers' drawings of"
             " them for their own bins; 'oracle right' is its accuracy on test images and on such drawings of them, which"
-            " bounds what the metric can tell. Brackets: 95 % bootstrap intervals.",
+            " bounds what the metric can tell. 'paper' columns are of smiles that are bound to men's faces. Brackets: 95 %"
+            " intervals over images.",
         )
         presenter.figures(*(self._figure(presenter, name) for name in self.found))
 
@@ -113,45 +113,65 @@ class Bias(NamedTuple):
         metric, share = "share of explanations that change the confounder", "share of explanations that show it"
         for target in (0, 1):
             name = self.study.data.class_names[target]
-            printed = {each: published.CONFOUNDING[each][target] for each in (BIASED, UNBIASED)}
+            shares, changes = (self._printed(column, target) for column in (0, 1))
             yield paired_claim(
                 f"C7 to {name}",
                 f"Explanations to {name!r} of the biased classifier change the confounder more often.",
-                {each: row[1] for each, row in printed.items()},
+                changes,
                 {each: self.changed(each, target) for each in (BIASED, UNBIASED)},
                 metric,
+                kind="statement",
+                place=_PLACE,
                 minimum=0.0,
                 strict=True,
+                **self.study.subject.units,
             )
             yield mean_claim(
                 f"C8 to {name}",
                 f"Explanations to {name!r} of the unbiased classifier show the confounder about as often as not.",
-                {UNBIASED: printed[UNBIASED][0]},
+                {each: value for each, value in shares.items() if each == UNBIASED},
                 self.found[UNBIASED].extremes[:, target].astype(float),
-                share,
+                f"{share}; that 0.4 to 0.6 are about a half is ours",
+                kind="statement",
+                place=_PLACE,
                 minimum=0.4,
                 maximum=0.6,
+                **self.study.subject.units,
             )
         yield mean_claim(
             "C9",
             f"Explanations to {self.study.data.class_names[0]!r} of the biased classifier mostly lack the confounder.",
-            {BIASED: published.CONFOUNDING[BIASED][0][0]},
+            {each: value for each, value in self._printed(0, 0).items() if each == BIASED},
             self.found[BIASED].extremes[:, 0].astype(float),
             share,
+            kind="statement",
+            place=_PLACE,
             maximum=0.5,
             strict=True,
+            **self.study.subject.units,
         )
-
+        ends = [self._printed(0, target) for target in (0, 1)]
         yield paired_claim(
             "bias, from end to end",
             "From the lowest to the highest bin, explanations of the biased classifier gain the confounder more often than"
             " those of the unbiased one.",
-            {name: rows[1][0] - rows[0][0] for name, rows in published.CONFOUNDING.items()},
+            {each: high - ends[0][each] for each, high in ends[1].items()},
             {each: self.gained(each) for each in (BIASED, UNBIASED)},
             "share of explanations that show it, highest less lowest bin",
+            kind="ordering",
+            place="Table 3",
             minimum=0.0,
             strict=True,
+            **self.study.subject.units,
         )
+
+    def _printed(self, column: int, target: int) -> dict[str, float]:
+        """The paper's share that shows the confounder (column 0) or changes it (1) by classifier; none for other labels."""
+        found = {name: self._published(name, target) for name in (BIASED, UNBIASED)}
+        return {name: row[column] for name, row in found.items() if row is not None}
+
+    def _published(self, name: str, target: int) -> tuple[float, float] | None:
+        return published.confounding(self.study.data.label, self.confounder, name, target)
 
     def table(self) -> Table:
         """Table 3."""
@@ -161,15 +181,15 @@ class Bias(NamedTuple):
         rows: list[list[object]] = []
         for name, found in self.found.items():
             for target in (0, 1):
-                share, change = published.CONFOUNDING[name][target]
+                share, change = self._published(name, target) or (None, None)
                 rows.append(
                     [
                         name,
                         found.auc,
                         f"to {self.study.data.class_names[target]}",
-                        bootstrap_interval(found.extremes[:, target].astype(float)),
+                        self._interval(found.extremes[:, target]),
                         share,
-                        bootstrap_interval(self.changed(name, target)),
+                        self._interval(self.changed(name, target)),
                         change,
                         None,
                         len(self.truth),
@@ -177,15 +197,19 @@ class Bias(NamedTuple):
                 )
             rows.append([name, found.auc, "of the own bin", *self._row(found.reconstructions)])
         rows.append(["none", None, "queries", *self._row(self.oracle)])
-        right = bootstrap_interval(self.right.astype(float))
+        right = bootstrap_interval(self.right.astype(float), groups=self.study.data.test.people)
         rows.append(["none", None, "all test images", None, None, None, None, right, len(self.right)])
         return columns, rows
 
     def _row(self, seen: Bool[np.ndarray, " n"]) -> list[object]:
         """Of images whose truth is known."""
         tested = seen, seen != self.truth, seen == self.truth
-        shows, changes, right = (bootstrap_interval(values.astype(float)) for values in tested)
+        shows, changes, right = map(self._interval, tested)
         return [shows, None, changes, None, right, len(seen)]
+
+    def _interval(self, answers: Shaped[np.ndarray, " n"]) -> Interval:
+        """Of the share of queries with a yes."""
+        return bootstrap_interval(answers.astype(float), groups=self.study.subject.people)
 
     def _figure(self, presenter: Presenter, name: str) -> Figure:
         """Queries without the label, one with the confounder and one without: what is added to them."""
@@ -207,20 +231,22 @@ def bias(study: Study) -> Bias:
     Raises:
         InputError: the images do not have the confounder as a label, or too few have it both ways.
     """
-    data, name = study.data, study.config.confounder
-    check_choice(name, tuple(each for each in data.names if each != data.names[data.explained]), name="--confounder")
+    data, name = study.every_label, study.config.confounder
+    check_choice(name, tuple(each for each in data.names if each != data.label), name="--confounder")
     confounder = data.names.index(name)
     has_label, has_it = (data.train.labels[:, each].astype(bool) for each in (data.explained, confounder))
     sets = confounded_and_not(has_label, has_it, seed=study.config.seed)
     explained = {each: _explained(study, each, chosen) for each, chosen in sets.items()}
-    oracle = train_oracle(study, confounder, list(explained.values()))
+    truth = data.test.labels[:, confounder].astype(bool)
+    known = labelled(study.config, data, name)
+    oracle, column = train_oracle(study, known, list(explained.values())), known.explained
     return Bias(
         study,
         name,
-        study.subject.query_labels[:, confounder].astype(bool),
-        predict(oracle.outputs, study.subject.queries)[:, confounder] >= 0,
-        (oracle.logits[:, confounder] >= 0) == data.test.labels[:, confounder],
-        {each: _shown(study, oracle, confounder, *own) for each, own in explained.items()},
+        truth[data.test.rows_of(study.subject.queries)],
+        predict(oracle.outputs, study.subject.queries)[:, column] >= 0,
+        (oracle.logits[:, column] >= 0) == truth,
+        {each: _shown(study, oracle, column, *own) for each, own in explained.items()},
     )
 
 
@@ -262,7 +288,8 @@ def confounded_and_not(
 
 
 def _explained(study: Study, name: str, chosen: Int[np.ndarray, " m"]) -> tuple[Subject, Explainer]:
-    own = _of_one_label(study.data)
+    data = study.every_label
+    own = data.of((data.label,), data.label)
     trained_on = own._replace(train=own.train.take(chosen))
     config = study.config
     # Validation images do not carry the bias, and would select the weights that have least of it.
@@ -288,18 +315,3 @@ def _shown(study: Study, oracle: Network, confounder: int, subject: Subject, exp
     seen = seen_by(oracle, found, study.config, study.workspace)[..., confounder] >= 0.5
     own_bin = seen[np.arange(len(seen)), np.asarray(found.found.source_bin)]
     return Shown(found, float(subject.network.auc[0]), seen[:, [0, -1]], own_bin)
-
-
-def _of_one_label(data: Data) -> Data:
-    """The same images with the explained label only."""
-
-    def narrowed(part: Part) -> Part:
-        return Part(part.images, part.labels[:, [data.explained]])
-
-    return data._replace(
-        train=narrowed(data.train),
-        validation=narrowed(data.validation),
-        test=narrowed(data.test),
-        names=(data.names[data.explained],),
-        explained=0,
-    )

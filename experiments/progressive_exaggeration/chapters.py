@@ -9,6 +9,7 @@ from experiments.presenter import Presenter
 from experiments.progressive_exaggeration.ablation import ablation
 from experiments.progressive_exaggeration.attributes import attributes
 from experiments.progressive_exaggeration.bias import bias
+from experiments.progressive_exaggeration.discrimination import discrimination
 from experiments.progressive_exaggeration.heart import heart
 from experiments.progressive_exaggeration.saliency import saliency
 from experiments.progressive_exaggeration.study import Study
@@ -33,6 +34,7 @@ CHAPTERS: Mapping[str, Callable[[Study], Chapter]] = {
     "saliency": saliency,
     "bias": bias,
     "attributes": attributes,
+    "discrimination": discrimination,
     "ablation": ablation,
 }
 

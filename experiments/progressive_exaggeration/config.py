@@ -45,9 +45,10 @@ class HeartConfig:
 class Config:
     """Images, a classifier of their labels, an explainer of one label, and the baseline."""
 
-    preset: Literal["smoke", "demo", "images", "paper"] = "demo"
+    preset: Literal["smoke", "demo", "images", "paper", "code"] = "demo"
     """smoke: proves that everything runs. demo: synthetic images, minutes on two cores. images: a folder of one's own
-    images, see --data. paper: the published setting on the paper's data, for a GPU."""
+    images, see --data. paper: the published setting on the paper's data, for a GPU. code: the same with the explainer of
+    the code that the authors released, which is another method (``trainers.progressive.CODE_HEAD``)."""
     data: str = "faces"
     """'faces' or 'chest' (cardiomegaly), synthetic worlds; 'folder:PATH', one sub-folder of images for each of two classes,
     or a zip of such; 'celeba:PATH' and 'chexpert:PATH', CelebA and CheXpert as they are downloaded."""
@@ -57,7 +58,12 @@ class Config:
     """The label that is explained, of those that the images have; a folder has only that of its last class, and 'chest'
     only cardiomegaly."""
     labels: tuple[str, ...] = ()
-    """The labels that the classifier has, of those that the images have, the explained one among them; empty: all."""
+    """The labels that are read, of those that the images have, the explained one among them; empty: all."""
+    one_label: bool = False
+    """Whether every explained label has a classifier of its own, of that label alone (paper); else one has all labels."""
+    normalisation: Literal["images", "unit"] = "images"
+    """By what classifiers normalise: moments of the training images (ours), or 0.5 and 0.5, which make [-1, 1] of [0, 1]
+    (released)."""
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 128)."""
     channels: Literal[1, 3] = 3
@@ -65,9 +71,10 @@ class Config:
     num_images: int = 5000
     """Images of a synthetic world, over all parts."""
     validation: float = 0.08
-    """Share of images for the selection of weights."""
+    """Share of images for the selection of weights and of thresholds (paper: unsaid)."""
     test: float = 0.12
-    """Share of images for all reported figures; neither classifier nor explainer is trained on them."""
+    """Share of images for all reported figures; neither classifier nor explainer is trained on them (paper: unsaid; the
+    released records have a tenth outside the classifier's training)."""
     mirrored: bool = True
     """Whether training images are mirrored left to right at random (paper: no); chests have a left and a right."""
     noise: float = 0.0
@@ -82,8 +89,17 @@ class Config:
     """Training of the autoencoder of xGEM; size and channels are set by the images."""
     xgem: XGEMConfig = field(default_factory=XGEMConfig)
     """The search of xGEM."""
+    calibrated: int = 0
+    """Images of each bin that an explainer is trained on, chosen so that the classifier is calibrated on them (released:
+    5,000); 0 takes all training images."""
     chapters: tuple[str, ...] = ()
     """What is asked beyond the explained label, see ``chapters.CHAPTERS``."""
+    attributes: tuple[str, ...] = ()
+    """Labels that the chapter "attributes" explains (paper: six); empty: all."""
+    discriminated: tuple[str, ...] = ()
+    """Labels of the one classifier of the chapter "discrimination", each explained (paper: five); empty: all."""
+    ablated: str = ""
+    """The label that the chapter "ablation" explains (paper: young or old); empty: the explained one."""
     heart: HeartConfig = field(default_factory=HeartConfig)
     """Images and trainings of the chapter "heart"."""
     chapter_steps: int = 0
@@ -94,13 +110,18 @@ class Config:
     """Prices of reconstruction and cycle in the chapter "bias", in units of the first explainer's (paper: 1)."""
     bias_warm_start: bool = False
     """Whether both explainers of the chapter "bias" start from the first one's weights (ours, for short trainings)."""
-    human_items: int = 0
-    """Queries of each task of the questionnaire for people (paper: 200, 100 and 200); 0 writes none."""
+    human_items: tuple[int, int, int] = (0, 0, 0)
+    """Queries of the three tasks of the questionnaire for people, for each label or classifier that is asked of (paper: 200,
+    100 and 200); 0 leaves a task out."""
     num_explained: int = 240
     """Test images that are explained, at most, as many of either decision."""
     inception: str = ""
     """File of Inception-v3's weights, for Fréchet distances that compare with published ones; without it the features are
     those of the second classifier, and distances compare with each other alone."""
+    recogniser: str = ""
+    """What recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32 in [0, 1], and gives a vector for
+    each, (n, d), whose cosine distance is below 0.5 for one person, as of networks trained on VGGFace2 (paper). Without it
+    the features of the second classifier stand in, with a threshold from validation images."""
     collapsed: float = 0.2
     """An explainer that turns over less than this share of either decision at the opposite extreme is reported as
     collapsed."""
@@ -110,6 +131,9 @@ class Config:
     """Images explained at once; changes results by rounding only."""
     seed: int = 0
     """Seed of images and splits; the trainings have their own."""
+    test_seed: int = 1_000
+    """Seed of the synthetic world that the test images are of. The presets' settings were chosen on images of the world of
+    seed 0, so a reported figure is of another; with the ``seed`` itself the test images are a part of the same world."""
     results: str = "results"
     """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
     work: str = "work"

@@ -1,11 +1,16 @@
 """Images as vectors: what Fréchet distances, closeness and verification compare."""
 
-from collections.abc import Callable
+import hashlib
+import importlib
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.errors import InputError
 from cfx_jax.models import FeatureExtractor, classifier_extractor, extract_features, inception_extractor
 from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
@@ -13,46 +18,49 @@ from experiments.progressive_exaggeration.network import Network
 from experiments.progressive_exaggeration.sweeps import Sweeps
 from experiments.stages import Workspace
 
+Vectors = Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, "n d"]]
+"""Images in [0, 1] -> a vector for each."""
+
 
 class Features(NamedTuple):
-    """A network that turns images into vectors, which are kept in the workspace.
+    """What turns images into vectors, which are kept in the workspace.
 
     Attributes:
-        extractor: the network, whose name stands beside every figure.
-        identity: what its weights depend on.
-        batch_size: images at once.
+        name: stands beside every figure.
+        vectors: of some images.
+        identity: what they depend on.
+        batch_size: images at once, of whatever else is computed of them.
         workspace: keeps the vectors.
     """
 
-    extractor: FeatureExtractor
+    name: str
+    vectors: Vectors
     identity: object
     batch_size: int
     workspace: Workspace
 
     def of_images(self, images: ImageSet) -> Float[np.ndarray, "n d"]:
         """Those of real images."""
-        return self._of("images", images.identity, lambda: images.arrays["image"])
+        return self._of("images", images.identity, images.chunks())
 
     def of_counterfactuals(self, images: ImageSet) -> Float[np.ndarray, "n d"] | None:
         """Those of the images' true counterfactuals, where they are known."""
-        if "counterfactual" not in images.arrays:
+        if "counterfactual" not in images.source[int(images.indices[0])]:
             return None
-        return self._of("counterfactuals", images.identity, lambda: images.arrays["counterfactual"])
+        return self._of("counterfactuals", images.identity, images.chunks(field="counterfactual"))
 
     def of_sweeps(self, found: Sweeps) -> Float[np.ndarray, "n k d"]:
         """Those of every image of every series."""
-        images = np.asarray(found.found.images)
-        flat = self._of(found.name, found.identity, lambda: images.reshape(-1, *images.shape[2:]))
-        return flat.reshape(*images.shape[:2], -1)
+        images = np.asarray(found.found.images)  # a view of what lies on disk
+        parts = (images[rows].reshape(-1, *images.shape[2:]) for rows in found.parts())
+        return self._of(found.name, found.identity, parts).reshape(*images.shape[:2], -1)
 
-    def _of(self, name: str, depends: object, images: Callable[[], np.ndarray]) -> Float[np.ndarray, "n d"]:
-        def compute() -> dict[str, np.ndarray]:
-            label = f"features of {name}"
-            return {"values": extract_features(self.extractor, images(), batch_size=self.batch_size, progress=label)}
-
-        return self.workspace.cached(f"features {name}", [self.extractor.name, self.identity, depends], compute)[
-            "values"
-        ]
+    def _of(self, name: str, depends: object, parts: Iterable[np.ndarray]) -> Float[np.ndarray, "n d"]:
+        """The parts are read only where the vectors are not kept yet."""
+        identity = [self.name, self.identity, depends]
+        return self.workspace.cached(
+            f"features {name}", identity, lambda: {"values": np.concatenate([self.vectors(each) for each in parts])}
+        )["values"]
 
 
 def features_by(config: Config, judge: Network, workspace: Workspace) -> Features:
@@ -61,4 +69,48 @@ def features_by(config: Config, judge: Network, workspace: Workspace) -> Feature
         extractor = inception_extractor(config.inception)
     else:
         extractor = classifier_extractor(judge.model, name=f"{config.classifier.model} trained on these images")
-    return Features(extractor, judge.identity, config.batch_size, workspace)
+    return Features(
+        extractor.name, _extracted(extractor, config.batch_size), judge.identity, config.batch_size, workspace
+    )
+
+
+def recognised_by(config: Config, workspace: Workspace) -> Features | None:
+    """The vectors of the user's own recogniser of faces; None where none is named.
+
+    Raises:
+        InputError: ``recogniser`` is not MODULE:FUNCTION, cannot be imported, or is no function.
+    """
+    if not config.recogniser:
+        return None
+    module_name, _, function_name = config.recogniser.partition(":")
+    if not module_name or not function_name:
+        raise InputError(f"--recogniser: expected MODULE:FUNCTION, such as faces:embed, got {config.recogniser!r}")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise InputError(
+            f"--recogniser: {module_name!r} cannot be imported ({error}): start where it lies, or install it"
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise InputError(f"--recogniser: expected a function {function_name!r} in {module_name!r}, got {function!r}")
+    source = inspect.getsourcefile(module)
+    code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
+    return Features(config.recogniser, _recognised(function), code, config.batch_size, workspace)
+
+
+def _extracted(extractor: FeatureExtractor, batch_size: int) -> Vectors:
+    return lambda images: extract_features(extractor, images, batch_size=batch_size)
+
+
+def _recognised(function: Callable[[np.ndarray], np.ndarray]) -> Vectors:
+    def vectors(images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n d"]:
+        found = np.asarray(function(np.clip(images, 0, 1)))
+        if found.ndim != 2 or len(found) != len(images) or not np.isfinite(found).all():
+            raise InputError(
+                f"--recogniser: expected finite vectors (n, d) of n = {len(images)} images, got shape {found.shape}"
+                f"{'' if np.isfinite(found).all() else ' with numbers that are not finite'}: correct the function"
+            )
+        return found
+
+    return vectors

@@ -80,7 +80,7 @@ def shown(found: Sweeps, queries: ImageSet, rows: Iterable[int]) -> list[Sweep]:
     return [
         Sweep(
             images=np.clip(np.asarray(found.found.images[row]), 0, 1),
-            original=queries.arrays["image"][row],
+            original=queries.read(np.array([row]))[0],
             probabilities=np.asarray(found.found.probabilities[row]),
             desired=np.asarray(found.found.desired[row]),
             source_bin=int(found.found.source_bin[row]),

@@ -1,8 +1,12 @@
 """Table 4: a questionnaire for people, made from explanations, with its key; ``experiments.score_votes`` scores the answers.
 
 Task 1: in which of two drawings of one query is there more of the label? An easy pair are the two extremes, a hard one any
-other two. Task 2, where several labels are explained: which of them is changing in a series? Task 3, where the chapter on
-bias was written: is it the label alone that changes, or the confounder too?
+two bins. It is asked of youth and of smiles where these are explained, as in the paper, else of the explained label. Task 2,
+where several labels are explained: which of them is changing in a series? Asked of age, smile, bangs and beard where two of
+these are explained, as in the paper, else of all. Task 3, where the chapter on bias was written: is it the label alone that
+changes, or the confounder too?
+
+The paper's 200 queries of Task 1 are taken to be of each label: 89.5 % right is no share of 100 answers.
 """
 
 import dataclasses
@@ -13,10 +17,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.errors import InputError
 from cfx_jax.report import Question, write_key, write_questionnaire
+from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.attributes import Attributes
 from experiments.progressive_exaggeration.bias import BIASED, UNBIASED, Bias
 from experiments.progressive_exaggeration.chapters import Chapter
+from experiments.progressive_exaggeration.published import plain
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import Sweeps
 
@@ -47,15 +54,26 @@ def write_human_study(folder: Path, study: Study, chapters: Mapping[str, Chapter
 
     Returns:
         The path of the questionnaire.
+
+    Raises:
+        InputError: no question is asked.
     """
     rng = np.random.default_rng(study.config.seed)
-    number = study.config.human_items
-    items = list(_more(study, number, rng))
+    of_order, of_change, of_bias = study.config.human_items
     attributes, bias = chapters.get("attributes"), chapters.get("bias")
+    explained = {study.data.label: study.sweeps[0]}
     if isinstance(attributes, Attributes):
-        items += _which(attributes, number, rng)
+        explained |= {name: each.sweeps for name, each in attributes.found.items()}
+    items: list[Item] = []
+    for name in _of_the_paper(explained, published.ASKED_FOR_ORDER, at_least=1) or [study.data.label]:
+        items += _more(name, explained[name], of_order, rng)
+    if len(explained) > 1:
+        asked = _of_the_paper(explained, tuple(published.ASKED_FOR_CHANGE), at_least=2) or list(explained)
+        items += _which({name: explained[name] for name in asked}, of_change, rng)
     if isinstance(bias, Bias):
-        items += _alone(bias, number, rng)
+        items += _alone(bias, of_bias, rng)
+    if not items:
+        raise InputError("--human-items: expected at least one query of a task that the chapters can ask, got none")
     drawn = rng.permutation(len(items))  # ids follow this order, not that of the tasks
     questions = [_named(items[each].question, place) for place, each in enumerate(drawn)]
     write_key(
@@ -75,37 +93,41 @@ def write_human_study(folder: Path, study: Study, chapters: Mapping[str, Chapter
     )
 
 
-def _more(study: Study, number: int, rng: np.random.Generator) -> Iterator[Item]:
+def _of_the_paper(explained: Mapping[str, Sweeps], labels: Sequence[str], *, at_least: int) -> list[str]:
+    """The explained labels that the paper asks of, in its order; none where they are too few."""
+    found = [name for label in labels for name in explained if plain(name) == label]
+    return found if len(found) >= at_least else []
+
+
+def _more(name: str, found: Sweeps, number: int, rng: np.random.Generator) -> Iterator[Item]:
     """Task 1."""
-    found, name = study.sweeps[0], study.data.names[study.subject.label]
-    bins = np.asarray(found.found.images).shape[1]
+    bins = found.found.images.shape[1]
     for row in _queries(found, number, rng):
-        pairs = {"easy": (0, bins - 1), "hard": tuple(sorted(rng.choice(bins - 1, 2, replace=False)))}
-        for kind, (low, high) in pairs.items():
+        hard = np.sort(rng.choice(bins, 2, replace=False))
+        for kind, (low, high) in {"easy": (0, bins - 1), "hard": (int(hard[0]), int(hard[1]))}.items():
             order = rng.permutation([low, high])
             question = Question(
                 id="item",
                 images=_drawn(found, row, order),
-                prompt=f"In which of the two images is there more of: {name.replace('_', ' ')}?",
+                prompt=f"In which of the two images is there more of: {plain(name)}?",
                 options=("A", "B"),
                 captions=("A", "B"),
             )
-            yield Item(question, int(order[1] == high), f"task 1 {kind}")
+            yield Item(question, int(order[1] == high), f"task 1 {plain(name)} {kind}")
 
 
-def _which(attributes: Attributes, number: int, rng: np.random.Generator) -> Iterator[Item]:
+def _which(explained: Mapping[str, Sweeps], number: int, rng: np.random.Generator) -> Iterator[Item]:
     """Task 2."""
-    names = list(attributes.found)
-    for truth, (name, each) in enumerate(attributes.found.items()):
-        options = [each.replace("_", " ") for each in names]
-        for row in _queries(each.sweeps, number, rng):
-            yield Item(_series(each.sweeps, row, options), truth, f"task 2 {name}")
+    options = [published.ASKED_FOR_CHANGE.get(plain(name), plain(name)) for name in explained]
+    for truth, (name, found) in enumerate(explained.items()):
+        for row in _queries(found, number, rng):
+            yield Item(_series(found, row, options), truth, f"task 2 {plain(name)}")
 
 
 def _alone(bias: Bias, number: int, rng: np.random.Generator) -> Iterator[Item]:
     """Task 3."""
-    label = bias.study.data.names[bias.study.subject.label].replace("_", " ")
-    options = [label, f"{label} and {bias.confounder.replace('_', ' ')}"]
+    label = plain(bias.study.data.label)
+    options = [label, f"{label} and {plain(bias.confounder)}"]
     for name in (BIASED, UNBIASED):
         sweeps = bias.found[name].sweeps
         for row in _queries(sweeps, number, rng):
@@ -113,7 +135,7 @@ def _alone(bias: Bias, number: int, rng: np.random.Generator) -> Iterator[Item]:
 
 
 def _series(found: Sweeps, row: int, options: Sequence[str]) -> Question:
-    bins = np.asarray(found.found.images).shape[1]
+    bins = found.found.images.shape[1]
     chosen = np.linspace(0, bins - 1, min(_SHOWN, bins)).round().astype(int)
     return Question(id="item", images=_drawn(found, row, chosen), prompt="What is changing?", options=options)
 
@@ -128,4 +150,4 @@ def _queries(found: Sweeps, number: int, rng: np.random.Generator) -> list[int]:
 
 
 def _drawn(found: Sweeps, row: int, bins: Sequence[int] | np.ndarray) -> Float[np.ndarray, "n h w c"]:
-    return np.clip(np.asarray(found.found.images)[row][np.asarray(bins)], 0, 1)
+    return np.clip(found.found.images[row][np.asarray(bins)], 0, 1)

@@ -1,9 +1,11 @@
 """The images with their labels, split once and for all."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.checks import check_choice
 from cfx_jax.data import split
@@ -11,8 +13,10 @@ from cfx_jax.errors import InputError
 from experiments.image_options import remaining_share
 from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.sources import Source, open_source
+from experiments.progressive_exaggeration.sources import WORLDS, Source, open_source
 from experiments.stages import Workspace
+
+_FRESH = "Test images are of a world of their own, seed {0.test_seed}; all others of that of seed {0.seed}."
 
 
 class Part(NamedTuple):
@@ -21,10 +25,12 @@ class Part(NamedTuple):
     Attributes:
         images: with their positions in the source.
         labels: (n, k), 0 or 1 for each label.
+        people: whom each image shows, where several may show one; or None.
     """
 
     images: ImageSet
     labels: Int[np.ndarray, "n k"]
+    people: Shaped[np.ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -36,7 +42,13 @@ class Part(NamedTuple):
 
     def take(self, positions: Int[np.ndarray, " m"]) -> "Part":
         """Some of these images, in the order of the positions."""
-        return Part(self.images.take(positions), self.labels[positions])
+        people = None if self.people is None else self.people[positions]
+        return Part(self.images.take(positions), self.labels[positions], people)
+
+    def rows_of(self, images: ImageSet) -> Int[np.ndarray, " m"]:
+        """Where some of these images are among them."""
+        row = {int(index): row for row, index in enumerate(self.images.indices)}
+        return np.array([row[int(index)] for index in images.indices], int)
 
 
 class Data(NamedTuple):
@@ -68,30 +80,59 @@ class Data(NamedTuple):
         """What all images depend on."""
         return [part.images.identity for part in (self.train, self.validation, self.test)]
 
+    def of(self, labels: Sequence[str], explained: str) -> "Data":
+        """The same images with some of the labels, of which one is explained."""
+        columns = [self.names.index(each) for each in labels]
+        train, validation, test = (
+            part._replace(labels=part.labels[:, columns]) for part in (self.train, self.validation, self.test)
+        )
+        spoken = explained.replace("_", " ")
+        class_names = self.class_names if explained == self.label else (f"not {spoken}", spoken)
+        position = list(labels).index(explained)
+        return Data(train, validation, test, tuple(labels), class_names, position, self.note)
+
 
 def load_images(config: Config, workspace: Workspace) -> Data:
-    """Opens or draws the images and splits them.
+    """Opens or draws the images and splits them; the test images of a synthetic world are of a world of their own.
 
     Raises:
         InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the images do not have; shares
             that leave nothing for training.
     """
     rest = remaining_share(validation=config.validation, test=config.test)
-    source = _chosen(config, open_source(config, workspace))
-    explained = len(source.names) - 1
-    if len(source.names) > 1:
-        check_choice(config.label, source.names, name="--label")
-        explained = source.names.index(config.label)
     shares = {"train": rest, "validation": config.validation, "test": config.test}
-    positions = split(source.labels[:, explained], shares, seed=config.seed, groups=source.patients)
+    apart = config.data in WORLDS and config.test_seed != config.seed
+    if apart:
+        number = max(1, round(config.num_images * config.test))
+        own = dataclasses.replace(config, num_images=config.num_images - number)
+        fresh = dataclasses.replace(config, num_images=number, seed=config.test_seed)
+        sources = [_chosen(config, open_source(each, workspace)) for each in (own, fresh)]
+        shares = {name: shares[name] / (1 - config.test) for name in ("train", "validation")}
+    else:
+        sources = [_chosen(config, open_source(config, workspace))]
+    source, explained = sources[0], _explained(config, sources[0])
+    positions = split(source.labels[:, explained], shares, seed=config.seed, groups=source.people)
     rng = np.random.default_rng(config.seed)
-    parts = {}
-    for name, items in positions.items():
-        shuffled = rng.permutation(items)
-        parts[name] = Part(source.images.take(shuffled), source.labels[shuffled])
+    parts = {name: _part(source, rng.permutation(items)) for name, items in positions.items()}
+    if apart:
+        parts["test"] = _part(sources[1], np.arange(len(sources[1].labels)))
     names = tuple(source.images.class_names)
     class_names = (names[0], names[1]) if len(names) == 2 else (f"not {config.label}", config.label)
-    return Data(**parts, names=source.names, class_names=class_names, explained=explained, note=source.note)
+    note = f"{source.note} {_FRESH.format(config)}" if apart else source.note
+    return Data(**parts, names=source.names, class_names=class_names, explained=explained, note=note)
+
+
+def _explained(config: Config, source: Source) -> int:
+    """Position of the explained label; of a single one the name is not asked for."""
+    if len(source.names) == 1:
+        return 0
+    check_choice(config.label, source.names, name="--label")
+    return source.names.index(config.label)
+
+
+def _part(source: Source, items: Int[np.ndarray, " n"]) -> Part:
+    people = None if source.people is None else source.people[items]
+    return Part(source.images.take(items), source.labels[items], people)
 
 
 def _chosen(config: Config, source: Source) -> Source:

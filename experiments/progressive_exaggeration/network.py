@@ -1,4 +1,4 @@
-"""The classifier that is explained, with one sigmoid for each label, and a second one that judges the explanations."""
+"""The classifier that is explained, with one sigmoid for each of its labels, and a second one that judges explanations."""
 
 import dataclasses
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.images import Data
 from experiments.stages import Workspace
 from trainers import multi_label as trainer
+from trainers.supervised import scheduled
 
 EXPLAINED, JUDGE, ORACLE = "classifier", "judge", "oracle"
 _JUDGE_SEED = 1_000
@@ -28,7 +29,7 @@ _JUDGE_SEED = 1_000
 
 
 class Network(NamedTuple):
-    """A trained classifier of all labels.
+    """A trained classifier of some labels.
 
     Attributes:
         model: of batches of images, in evaluation mode.
@@ -57,17 +58,17 @@ class Network(NamedTuple):
 
 
 def train_network(name: str, config: Config, data: Data, workspace: Workspace) -> Network:
-    """Trains a classifier of all labels, or reads it from the workspace.
+    """Trains a classifier of all labels of the data, or reads it from the workspace.
 
     Args:
         name: ``EXPLAINED`` or another, or ``JUDGE`` or ``ORACLE`` for the same training from another seed.
         config: of the run.
-        data: the images and labels.
+        data: the images, with the labels that it is to have.
         workspace: keeps the weights.
     """
     seed = config.classifier.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
-    fitted = fit_to_images(config.classifier, data.train.images, workspace)
-    settings = dataclasses.replace(fitted, num_classes=len(data.names), seed=seed)
+    settings = dataclasses.replace(_normalised(config, data, workspace), num_classes=len(data.names), seed=seed)
+    settings = scheduled(settings, data.train.images.labels)
     identity = [
         settings, data.names, data.train.images.identity, data.validation.images.identity, config.mirrored, config.noise
     ]  # fmt: skip
@@ -89,6 +90,19 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
     )
     auc = np.array([roc_auc(*each) for each in zip(stored["logits"].T, data.test.labels.T, strict=True)])
     return Network(model, stored["logits"], auc, identity)
+
+
+def labelled(config: Config, data: Data, label: str) -> Data:
+    """The images with the labels of the classifier by which a label is explained: it alone, or all."""
+    return data.of((label,) if config.one_label else data.names, label)
+
+
+def _normalised(config: Config, data: Data, workspace: Workspace) -> trainer.Config:
+    """The classifier's settings with the channels and the normalisation of the images."""
+    if config.normalisation == "images":
+        return fit_to_images(config.classifier, data.train.images, workspace)
+    channels = data.train.images.shape[-1]
+    return dataclasses.replace(config.classifier, in_channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels)
 
 
 def augmentation(config: Config) -> Transform | None:

@@ -7,7 +7,7 @@ puts more images with the confounder into some bins than into others, and an ora
 guess the rest; so in every bin there are as many drawings with it as without. No test image is among them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
@@ -17,62 +17,79 @@ from cfx_jax.counterfactuals import Exaggerator, probability_bin
 from cfx_jax.counterfactuals.progressive import class_1_probability
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
+from experiments.array_store import row_slices, stored
 from experiments.image_set import ImageSet, StoredImages
-from experiments.progressive_exaggeration.images import Part
+from experiments.progressive_exaggeration.images import Data, Part
 from experiments.progressive_exaggeration.network import ORACLE, Network, train_network
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Explainer
 from experiments.stages import Arrays
 
-_MOST = 8192  # images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3
+_MOST = 8192  # images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3, on disk
 
 Explained = Sequence[tuple[Subject, Explainer]]
 
 
-def train_oracle(study: Study, confounder: int, explained: Explained) -> Network:
-    """Trains a classifier of all labels on images and drawings, or reads it from the workspace.
+def train_oracle(study: Study, known: Data, explained: Explained) -> Network:
+    """Trains a classifier of the confounder on images and drawings, or reads it from the workspace.
 
     Args:
-        study: names the images, and the training, which is the second classifier's.
-        confounder: position of the label that drawings are balanced by.
+        study: names the training, which is the second classifier's.
+        known: the images with the labels that the oracle is to know; the confounder is the explained one, and drawings are
+            balanced by it.
         explained: whose explainers draw.
     """
-    train, validation = (
-        with_drawings(each, confounder, explained, study) for each in (study.data.train, study.data.validation)
-    )
-    data = study.data._replace(train=train, validation=validation)
-    return train_network(ORACLE, study.config, data, study.workspace)
+    parts = (with_drawings(each, known.explained, explained, study) for each in (known.train, known.validation))
+    train, validation = parts
+    return train_network(ORACLE, study.config, known._replace(train=train, validation=validation), study.workspace)
 
 
 def with_drawings(part: Part, confounder: int, explained: Explained, study: Study) -> Part:
-    """The images of a part, and then as many drawings of them."""
+    """The first images of a part, and then as many drawings of them; on disk.
+
+    Args:
+        part: the images and their labels.
+        confounder: position of the label by which drawings are balanced.
+        explained: whose explainers draw, in turns.
+        study: names the batches and the workspace.
+    """
     plain = part.take(np.arange(min(len(part), _MOST)))
-    drawn = [
-        _drawn(plain.take(np.arange(len(plain))[turn :: len(explained)]), confounder, *each, study)
-        for turn, each in enumerate(explained)
-    ]
-    images = np.concatenate([plain.pixels, *(images for images, _ in drawn)])
-    labels = np.concatenate([plain.labels, *(labels for _, labels in drawn)])
-    source = StoredImages({"image": images, "label": labels[:, study.data.explained]}, plain.images.class_names)
+    turns = [plain.take(np.arange(len(plain))[turn :: len(explained)]) for turn in range(len(explained))]
+    drawn = [_drawn(each, confounder, *own, study) for each, own in zip(turns, explained, strict=True)]
+    labels = np.concatenate(
+        [plain.labels, *(each.labels[chosen] for each, (_, chosen) in zip(turns, drawn, strict=True))]
+    )
     origin = ["with drawings", plain.images.identity, confounder, [explainer.identity for _, explainer in explained]]
+
+    def compute() -> Iterator[Arrays]:
+        for images in plain.images.chunks():
+            yield {"image": images}
+        for images, chosen in drawn:
+            for rows in row_slices(len(chosen), images[0].nbytes):
+                yield {"image": images[chosen[rows]]}
+
+    arrays = stored(study.workspace, "with drawings", origin, len(labels), compute)
+    source = StoredImages({**arrays, "label": labels[:, confounder]}, ("no", "yes"))
     return Part(ImageSet.whole(source, origin), labels)
 
 
 def _drawn(
     part: Part, confounder: int, subject: Subject, explainer: Explainer, study: Study
-) -> tuple[Float[np.ndarray, "n h w c"], Int[np.ndarray, "n k"]]:
-    """Balanced drawings of images for their own bins, and the labels; where that leaves some out, others come again."""
+) -> tuple[Float[np.ndarray, "n h w c"], Int[np.ndarray, " m"]]:
+    """Drawings of images for their own bins, and a balanced choice of as many; where that leaves some out, others come
+    again."""
+    shared, at_once = (explainer.explain, subject.classifier), study.config.batch_size * explainer.explain.num_bins
 
-    def compute() -> Arrays:
-        shared, at_once = (explainer.explain, subject.classifier), study.config.batch_size * explainer.explain.num_bins
-        images, bins = map_examples(_own_bin, shared, part.pixels, batch_size=at_once, progress="drawings")
-        return {"image": np.clip(images, 0, 1), "bin": bins}
+    def compute() -> Iterator[Arrays]:
+        for pixels in part.images.chunks():
+            images, bins = map_examples(_own_bin, shared, pixels, batch_size=at_once)
+            yield {"image": np.clip(images, 0, 1), "bin": bins}
 
-    drawn = study.workspace.cached("drawings", [explainer.identity, part.images.identity], compute)
-    chosen = balanced(drawn["bin"], part.labels[:, confounder] == 1)
-    chosen = np.resize(chosen, len(part)) if len(chosen) else chosen
-    return drawn["image"][chosen], part.labels[chosen]
+    depends = [explainer.identity, part.images.identity]
+    drawn = stored(study.workspace, "drawings", depends, len(part), compute)
+    chosen = balanced(np.array(drawn["bin"]), part.labels[:, confounder] == 1)
+    return drawn["image"], np.resize(chosen, len(part)) if len(chosen) else chosen
 
 
 def balanced(bins: Int[np.ndarray, " n"], has: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:

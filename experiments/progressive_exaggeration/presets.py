@@ -1,4 +1,5 @@
-"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting."""
+"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, the published setting, and that of
+the released code."""
 
 import dataclasses
 
@@ -91,7 +92,7 @@ SMOKE = Config(
         explainer=_explainer(2, 4, 2, (4, 4, 8), (4, 4)),
         segmentation=_segmentation(60, 8, 60, (4, 8), 1e-2),
     ),
-    human_items=2,
+    human_items=(2, 2, 2),
     num_explained=24,
     num_shown=2,
     batch_size=8,
@@ -115,7 +116,7 @@ DEMO = Config(
     chapter_steps=_CHAPTER_STEPS,
     bias_likeness=_BIAS_LIKENESS,
     bias_warm_start=True,
-    human_items=10,
+    human_items=(10, 10, 10),
 )
 
 IMAGES = dataclasses.replace(
@@ -127,19 +128,33 @@ IMAGES = dataclasses.replace(
     chapters=("saliency",),
 )
 
+_ATTRIBUTES = ("Smiling", "Young", "No_Beard", "Heavy_Makeup", "Black_Hair", "Bangs")
+_OF_ONE_CLASSIFIER = ("Young", "Smiling", "Black_Hair", "No_Beard", "Bangs")
+
 PAPER = Config(
     preset="paper",
     data="celeba:PATH",
     label="Smiling",
-    labels=("Smiling", "Young", "No_Beard", "Heavy_Makeup", "Black_Hair", "Bangs", "Male"),
-    confounder="Male",
+    one_label=True,
+    normalisation="unit",
     image_size=128,
+    validation=0.02,
+    test=0.08,
     mirrored=False,
-    vae=vae.Config(filters=(64, 128, 256, 512, 512)),
-    chapters=("saliency", "bias", "attributes", "ablation"),
-    human_items=200,
+    classifier=multi_label.Config(epochs=5),
+    explainer=progressive.PAPER_FIXED,
+    vae=vae.Config(filters=(64, 128, 256, 512, 512), epochs=50),
+    calibrated=5000,
+    chapters=("saliency", "bias", "attributes", "discrimination", "ablation"),
+    attributes=_ATTRIBUTES,
+    discriminated=_OF_ONE_CLASSIFIER,
+    ablated="Young",
+    confounder="Male",
+    human_items=(200, 100, 200),
     num_explained=5000,
     batch_size=32,
 )
 
-PRESETS = {"smoke": SMOKE, "demo": DEMO, "images": IMAGES, "paper": PAPER}
+CODE = dataclasses.replace(PAPER, preset="code", explainer=progressive.CODE_HEAD)
+
+PRESETS = {"smoke": SMOKE, "demo": DEMO, "images": IMAGES, "paper": PAPER, "code": CODE}

@@ -1,36 +1,46 @@
-"""The figures that Singla et al. 2020 print, for the labels that they explain."""
+"""The figures that Singla et al. 2020 print, for the labels that they explain.
+
+Data sets spell labels in several ways ("No_Beard", "no_beard", "no beard"): ``plain`` is the one by which all are compared.
+"""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 PRESENT, ABSENT, OVERALL = "present", "absent", "overall"
 GROUPS = (PRESENT, ABSENT, OVERALL)
 """Explanations with a probability of at least 0.9, below 0.1, and all."""
 
-_LABELS = {each: name for name in ("Smiling", "Young", "Cardiomegaly") for each in (name, name.lower())}
+SMILING, YOUNG, CARDIOMEGALY, BANGS, NO_BEARD, MALE = "smiling", "young", "cardiomegaly", "bangs", "no beard", "male"
+"""Labels by their plain names."""
+
+ASKED_FOR_ORDER = (YOUNG, SMILING)
+"""Labels of Task 1 of the human study: in which image is the person younger, or smiles more?"""
+ASKED_FOR_CHANGE: Mapping[str, str] = {YOUNG: "age", SMILING: "smile", BANGS: "hair-style", NO_BEARD: "beard"}
+"""Labels of Task 2 with the answers that people choose from."""
+
 _DISTANCES = {  # table 1: xGEM, progressive exaggeration
-    "Smiling": {PRESENT: (111.0, 46.9), ABSENT: (112.9, 56.3), OVERALL: (106.3, 35.8)},
-    "Young": {PRESENT: (115.2, 67.6), ABSENT: (170.3, 74.4), OVERALL: (117.9, 53.4)},
-    "Cardiomegaly": {PRESENT: (368.6, 82.9), ABSENT: (394.6, 84.8), OVERALL: (326.3, 58.1)},
+    SMILING: {PRESENT: (111.0, 46.9), ABSENT: (112.9, 56.3), OVERALL: (106.3, 35.8)},
+    YOUNG: {PRESENT: (115.2, 67.6), ABSENT: (170.3, 74.4), OVERALL: (117.9, 53.4)},
+    CARDIOMEGALY: {PRESENT: (368.6, 82.9), ABSENT: (394.6, 84.8), OVERALL: (326.3, 58.1)},
 }
 _IDENTITY = {  # table 2, in percent: closeness of xGEM and of progressive exaggeration, verification of both
-    "Smiling": ((88.2, 88.0), (0.0, 85.3)),
-    "Young": ((89.5, 81.6), (0.0, 72.2)),
-    "Cardiomegaly": ((2.2, 27.9), None),
+    SMILING: ((88.2, 88.0), (0.0, 85.3)),
+    YOUNG: ((89.5, 81.6), (0.0, 72.2)),
+    CARDIOMEGALY: ((2.2, 27.9), None),
 }
 
-CONFOUNDING = {
+_CONFOUNDING = {  # table 3, by classifier and target (not smiling, smiling): share of men, and whose gender changed
     "biased": ((0.18, 0.35), (0.52, 0.12)),
     "unbiased": ((0.47, 0.08), (0.48, 0.07)),
 }
-"""Table 3, by classifier and target (not smiling, smiling): share of men, and share whose gender changed."""
 
 _SIX = {  # table 5: distance present, absent, overall; closeness and verification in percent
-    "smiling": (46.9, 56.3, 35.8, 88.0, 85.3),
-    "young": (67.5, 74.4, 53.4, 81.6, 72.2),
-    "no_beard": (79.2, 72.3, 45.4, 89.6, 83.3),
-    "heavy_makeup": (64.9, 98.2, 39.2, 89.2, 75.3),
-    "black_hair": (55.8, 72.8, 34.8, 79.4, 81.6),
-    "bangs": (54.1, 57.8, 40.6, 76.5, 87.3),
+    SMILING: (46.9, 56.3, 35.8, 88.0, 85.3),
+    YOUNG: (67.5, 74.4, 53.4, 81.6, 72.2),
+    NO_BEARD: (79.2, 72.3, 45.4, 89.6, 83.3),
+    "heavy makeup": (64.9, 98.2, 39.2, 89.2, 75.3),
+    "black hair": (55.8, 72.8, 34.8, 79.4, 81.6),
+    BANGS: (54.1, 57.8, 40.6, 76.5, 87.3),
 }
 _ABLATION: Mapping[
     tuple[float, float, float], tuple[float, float, float, float, float]
@@ -47,19 +57,70 @@ _ABLATION: Mapping[
     (1, 1, 0.1): (87.6, 83.6, 65.7, 71.5, 88.8),
 }
 
+_VOTES = {  # table 4: accuracy in percent, and kappa where there is one
+    "task 1 young": (83.5, 0.41),
+    "task 1 young hard": (73, 0.31),
+    "task 1 young easy": (94, 0.51),
+    "task 1 smiling": (77.5, 0.28),
+    "task 1 smiling hard": (66, 0.23),
+    "task 1 smiling easy": (89.5, 0.32),
+    "task 2": (77, 0.35),
+    "task 2 young": (72, None),
+    "task 2 smiling": (99, None),
+    "task 2 bangs": (50, None),
+    "task 2 no beard": (87, None),
+    "task 3": (93.75, 0.14),
+    "task 3 biased": (87.5, 0.09),
+    "task 3 unbiased": (100, 0.02),
+}
+
 Row = tuple[float, float, float, float, float]
 """Fréchet distance present, absent and overall; closeness and verification in [0, 1]."""
 
 
+class Answers(NamedTuple):
+    """Table 4: the accuracy of the majority in [0, 1], and kappa; None where none is printed."""
+
+    accuracy: float | None
+    kappa: float | None
+
+
+def plain(label: str) -> str:
+    """A label's name in lower case with spaces, by which labels are compared."""
+    return " ".join(label.replace("_", " ").casefold().split())
+
+
 def attribute(label: str) -> Row | None:
     """Table 5: a label's row; None for one that is not in it."""
-    found = _SIX.get(label.lower())
+    found = _SIX.get(plain(label))
     return None if found is None else _shares(found)
 
 
-def ablation(factors: tuple[float, float, float]) -> Row:
-    """Table 6: the row of the factors that the weights of adversary, classifier and reconstruction are multiplied by."""
-    return _shares(_ABLATION[factors])
+def ablation(label: str, factors: tuple[float, float, float]) -> Row | None:
+    """Table 6, whose label is "young": the row of the factors that the weights of adversary, classifier and reconstruction
+    are multiplied by; None for another label."""
+    return _shares(_ABLATION[factors]) if plain(label) == YOUNG else None
+
+
+def confounding(label: str, confounder: str, classifier: str, target: int) -> tuple[float, float] | None:
+    """Table 3, of smiles that are confounded with men's faces: None for other labels.
+
+    Args:
+        label: the explained one.
+        confounder: the one bound to it.
+        classifier: "biased" or "unbiased".
+        target: 0 for explanations towards those without the label, 1 for those with it.
+
+    Returns:
+        The share that shows the confounder, and the share that changes it.
+    """
+    return _CONFOUNDING[classifier][target] if (plain(label), plain(confounder)) == (SMILING, MALE) else None
+
+
+def votes(items: str) -> Answers:
+    """Table 4: some items of the human study, such as "task 1 smiling easy"."""
+    percent, kappa = _VOTES.get(items, (None, None))
+    return Answers(None if percent is None else percent / 100, kappa)
 
 
 def _shares(row: Row) -> Row:
@@ -69,12 +130,12 @@ def _shares(row: Row) -> Row:
 
 def of_chest(label: str) -> bool:
     """Whether a label is that of radiographs, which have no faces to verify."""
-    return _LABELS.get(label) == "Cardiomegaly"
+    return plain(label) == CARDIOMEGALY
 
 
 def distances(label: str, group: str) -> tuple[float, float] | None:
     """Table 1: xGEM's and their own Fréchet distance of a group; None for a label that is not in it."""
-    return _DISTANCES.get(_LABELS.get(label, ""), {}).get(group)
+    return _DISTANCES.get(plain(label), {}).get(group)
 
 
 def closeness(label: str) -> tuple[float, float] | None:
@@ -89,5 +150,5 @@ def verification(label: str) -> tuple[float, float] | None:
 
 def _share(label: str, column: int) -> tuple[float, float] | None:
     rows: Mapping[str, tuple[tuple[float, float] | None, ...]] = _IDENTITY
-    found = rows.get(_LABELS.get(label, ""), (None, None))[column]
+    found = rows.get(plain(label), (None, None))[column]
     return None if found is None else (found[0] / 100, found[1] / 100)

@@ -1,4 +1,4 @@
-"""Figures 4c and 5: where the two extremes of a sweep differ, and what of the classifier's accuracy hangs on these pixels.
+"""Figures 5 and 4c: where the two extremes of a sweep differ, and what of the classifier's accuracy hangs on these pixels.
 
 The map is the magnitude of the difference of the drawings for the highest and the lowest bin. Pixels go, the most relevant
 first, and uniform noise takes their places (Samek et al. 2017); the paper names neither how many at once nor its other
@@ -22,7 +22,7 @@ from cfx_jax.maps import channel_sum
 from cfx_jax.metrics import area_under_perturbation_curve, bootstrap_interval, overwrite_with, perturbation_curve
 from cfx_jax.models import one_label, parts
 from cfx_jax.objectives import class_score, decision
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import map_examples, progress_bar
 from cfx_jax.report import (
     Claim,
     CurvePanel,
@@ -33,17 +33,20 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
+from experiments.array_store import row_slices, stored
 from experiments.interval_claims import mean_claim, paired_claim
 from experiments.presenter import Figure, Presenter, Table
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
-from experiments.progressive_exaggeration.sweeps import OURS
+from experiments.progressive_exaggeration.sweeps import OURS, differences
 from experiments.stages import Arrays
 
 GRADIENT, INTEGRATED, GRAD_CAM, RANDOM = "gradient", "integrated gradients", "Grad-CAM", "random"
+METHODS = (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
 _STEPS = 20  # of equally many pixels, until all are replaced
 _DRAWS = 3  # of noise; curves are their means
 _AT_ONCE = 8  # images whose steps are classified together
+_PLACE = "section 4.3, second paragraph, and Figure 4c"
 
 
 class Saliency(NamedTuple):
@@ -73,36 +76,42 @@ class Saliency(NamedTuple):
         presenter.report.section("Where it changes")
         presenter.figures(self._maps(presenter), self._curves(presenter))
         presenter.table(
-            "figure_5_perturbation",
+            "figure_4c_perturbation",
             self._table(),
-            "Figure 5 in numbers: accuracy on the queries after a share of their pixels, the most relevant first, has been"
+            "Figure 4c in numbers: accuracy on the queries after a share of their pixels, the most relevant first, has been"
             f" replaced by uniform noise, mean of {_DRAWS} draws; and the area under that curve, lower is better. Brackets:"
-            " 95 % bootstrap intervals.",
+            " 95 % intervals over queries.",
         )
 
     def claims(self) -> Iterator[Claim]:
-        """Figure 5's."""
+        """Figure 4c's."""
         statistic = "area under accuracy against the share of pixels replaced"
         areas = {method: self.area(method) for method in self.right}
         yield paired_claim(
-            "Figure 5 random",
+            "Figure 4c random",
             "Accuracy falls faster than when pixels are replaced at random.",
             {},
             {OURS: areas[OURS], RANDOM: areas[RANDOM]},
             statistic,
+            kind="statement",
+            place=_PLACE,
             maximum=0.0,
             strict=True,
+            **self.study.subject.units,
         )
         others = np.mean([areas[method] for method in (GRADIENT, INTEGRATED, GRAD_CAM)], axis=0)
         gain = areas[RANDOM] - others
         yield mean_claim(
-            "Figure 5 others",
+            "Figure 4c others",
             "Accuracy falls about as fast as by gradient methods: at least by half of what these gain over random, on the"
             " mean.",
             {},
             (areas[RANDOM] - areas[OURS]) - gain / 2,
-            "gain over random less half the mean gain of the other methods",
+            "gain over random less half the mean gain of the other methods; that half is enough is ours",
+            kind="statement",
+            place=_PLACE,
             minimum=0.0,
+            **self.study.subject.units,
         )
 
     def _table(self) -> Table:
@@ -111,26 +120,27 @@ class Saliency(NamedTuple):
         rows: list[list[Any]] = []
         for method, right in self.right.items():
             accuracy = right.mean(axis=0)
-            rows.append([method, *(float(accuracy[each]) for each in shown), bootstrap_interval(self.area(method))])
+            area = bootstrap_interval(self.area(method), groups=self.study.subject.people, bounds=(0, 1))
+            rows.append([method, *(float(accuracy[each]) for each in shown), area])
         return columns, rows
 
     def _curves(self, presenter: Presenter) -> Figure:
-        path = presenter.folder / "figure_5_perturbation.png"
+        path = presenter.folder / "figure_4c_perturbation.png"
         share = np.arange(_STEPS + 1) / _STEPS
         lines = [Line(name=method, x=share, y=right.mean(axis=0)) for method, right in self.right.items()]
         panel = CurvePanel(lines=lines, x_label="share of pixels replaced", y_label="accuracy", y_range=(-0.02, 1.02))
         curve(path, [panel], panel_size=(4.2, 2.6), note=presenter.note)
         return Figure(
             path,
-            "As the paper's Figure 5: accuracy against the share of pixels replaced, the most relevant first.",
+            "As the paper's Figure 4c: accuracy against the share of pixels replaced, the most relevant first.",
             "Lines that fall from the left to the right, the faster the better the map.",
         )
 
     def _maps(self, presenter: Presenter) -> Figure:
-        path, queries = presenter.folder / "figure_4c_saliency.png", self.study.subject.queries
+        path, queries = presenter.folder / "figure_5_saliency.png", self.study.subject.queries
         rows = [
             SaliencyRow(
-                original=queries.arrays["image"][row],
+                original=queries.read(np.array([row]))[0],
                 maps=[SaliencyMap(values=values[row]) for values in self.maps.values()],
                 name=f"test image {row + 1}",
             )
@@ -140,7 +150,7 @@ class Saliency(NamedTuple):
         saliency_grid(path, rows, columns, style="heat", note=presenter.note)
         return Figure(
             path,
-            "As the paper's Figure 4c: the difference of the two extremes beside other methods' maps.",
+            "As the paper's Figure 5: the difference of the two extremes beside other methods' maps.",
             "Grid: queries and their maps; bright where a method finds what matters.",
         )
 
@@ -148,39 +158,41 @@ class Saliency(NamedTuple):
 def saliency(study: Study) -> Saliency:
     """Makes the maps of all queries and replaces their pixels."""
     subject = study.subject
+    number, (height, width, _) = len(subject.queries), subject.queries.shape
+    row_bytes = 4 * height * width * 16  # the images, and the maps of every method
 
-    def compute_maps() -> Arrays:
-        return {OURS: _extremes(study), **other_maps(subject, study.config.batch_size), RANDOM: _noise(study)}
+    def compute_maps() -> Iterator[Arrays]:
+        extremes = np.concatenate([each.mean(axis=-1) for each in differences(study.sweeps[0])])
+        for rows in row_slices(number, row_bytes, multiple=study.config.batch_size):
+            images = subject.queries.read(rows)
+            others = other_maps(subject, images, study.config.batch_size)
+            keys = jax.random.split(jax.random.key(study.config.seed), number)[rows]
+            yield {OURS: extremes[rows], **others, RANDOM: _noise(keys, images)}
 
-    maps = study.workspace.cached("saliency", [study.dependencies, study.config.seed], compute_maps)
+    depends = [study.dependencies, study.config.seed]
+    maps = stored(study.workspace, "saliency", depends, number, compute_maps)
     truth = subject.query_labels[:, subject.label] == 1
 
     def compute_right() -> Arrays:
-        return {
-            method: _right(subject, values, truth, seed=study.config.seed, name=method)
-            for method, values in maps.items()
-        }
+        return {method: _right(subject, maps[method], truth, seed=study.config.seed, name=method) for method in METHODS}
 
-    depends = [study.dependencies, study.config.seed, _STEPS, _DRAWS]
-    return Saliency(study, maps, study.workspace.cached("perturbation", depends, compute_right))
+    right = study.workspace.cached("perturbation", [*depends, _STEPS, _DRAWS], compute_right)
+    in_order = ({method: found[method] for method in METHODS} for found in (maps, right))
+    return Saliency(study, *in_order)
 
 
-def _extremes(study: Study) -> Float[np.ndarray, "n h w"]:
-    images = np.asarray(study.sweeps[0].found.images)
-    return np.abs(images[:, -1] - images[:, 0]).mean(axis=-1)
-
-
-def other_maps(subject: Subject, batch_size: int) -> Arrays:
+def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_size: int) -> Arrays:
     """Maps by other methods, of the label's logit, whatever the decision.
 
     Args:
-        subject: a network, its label and the queries.
+        subject: a network and its label.
+        images: to be explained.
         batch_size: images at once.
 
     Returns:
-        By method, (n, h, w) for the n queries.
+        By method, (n, h, w).
     """
-    images, score = subject.queries.arrays["image"], Partial(_logit, subject.classifier)
+    score = Partial(_logit, subject.classifier)
     features, head = parts(subject.network.model)
     methods: dict[str, Callable[[Array], Array]] = {
         GRADIENT: Partial(_magnitude, Partial(gradient, score)),
@@ -188,27 +200,31 @@ def other_maps(subject: Subject, batch_size: int) -> Arrays:
         GRAD_CAM: Partial(_grad_cam, features, one_label(head, subject.label)),
     }
     return {
-        name: np.asarray(map_examples(call, method, images, batch_size=batch_size, progress=name))
-        for name, method in methods.items()
+        name: np.asarray(map_examples(call, method, images, batch_size=batch_size)) for name, method in methods.items()
     }
 
 
-def _noise(study: Study) -> Float[np.ndarray, "n h w"]:
-    images = jnp.asarray(study.subject.queries.arrays["image"][..., :1])
-    keys = jax.random.split(jax.random.key(study.config.seed), len(images))
-    return np.asarray(jax.vmap(random_map)(keys, images))[..., 0]
+def _noise(keys: Array, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n h w"]:
+    return np.asarray(jax.vmap(random_map)(keys, jnp.asarray(images[..., :1])))[..., 0]
 
 
 def _right(
     subject: Subject, maps: Float[np.ndarray, "n h w"], truth: Bool[np.ndarray, " n"], *, seed: int, name: str
 ) -> Float[np.ndarray, "n steps"]:
-    images, draws = subject.queries.arrays["image"], []
-    for key in jax.random.split(jax.random.key(seed), _DRAWS):
-        keys = jax.random.key_data(jax.random.split(key, len(images)))
-        given = images, maps, np.asarray(keys), truth.astype(np.int32)
-        steps = _Right(-(-images.shape[1] * images.shape[2] // _STEPS))
-        draws.append(map_examples(steps, subject.classifier, given, batch_size=_AT_ONCE, progress=name))
-    return np.mean(draws, axis=0)
+    """Mean over draws of noise, of which each image has its own."""
+    number, (height, width, channels) = len(maps), subject.queries.shape
+    steps = _Right(-(-height * width // _STEPS))
+    found = []
+    with progress_bar(number, name) as bar:
+        for rows in row_slices(number, 4 * height * width * (channels + 1), multiple=_AT_ONCE):
+            images, draws = subject.queries.read(rows), []
+            for key in jax.random.split(jax.random.key(seed), _DRAWS):
+                keys = np.asarray(jax.random.key_data(jax.random.split(key, number)))[rows]
+                given = images, np.asarray(maps[rows]), keys, truth[rows].astype(np.int32)
+                draws.append(map_examples(steps, subject.classifier, given, batch_size=_AT_ONCE))
+            found.append(np.mean(draws, axis=0))
+            bar.update(rows.stop - rows.start)
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,14 @@ class Source(NamedTuple):
         labels: (n, k), 0 or 1 for each label.
         names: of the labels.
         note: what a reader must know beside every figure.
-        patients: whom each image shows, where several show one; or None.
+        people: whom each image shows, where several may show one; or None.
     """
 
     images: ImageSet
     labels: Int[np.ndarray, "n k"]
     names: tuple[str, ...]
     note: str
-    patients: Shaped[np.ndarray, " n"] | None = None
+    people: Shaped[np.ndarray, " n"] | None = None
 
 
 def open_source(config: Config, workspace: Workspace) -> Source:
@@ -47,8 +47,8 @@ def open_source(config: Config, workspace: Workspace) -> Source:
             they have several.
     """
     kind, _, path = config.data.partition(":")
-    if config.data in _WORLDS:
-        return _WORLDS[config.data](config, workspace)
+    if config.data in WORLDS:
+        return WORLDS[config.data](config, workspace)
     if kind in _OPENERS and path:
         return _OPENERS[kind](config, path, workspace)
     raise InputError(
@@ -90,7 +90,11 @@ def _celeba(config: Config, path: str, workspace: Workspace) -> Source:
     check_choice(config.label, CelebA.attribute_names, name="--label")
     source = CelebA(path, workspace.root / "sets", attribute=config.label, size=config.image_size)
     labels = np.asarray(source.attributes)
-    return Source(ImageSet.whole(source, source.identity), labels, tuple(source.attribute_names), "CelebA.")
+    people = None if source.people is None else np.asarray(source.people)
+    note = "CelebA."
+    if people is not None:
+        note += " Nobody is in two parts; where several images show one person, intervals draw them together."
+    return Source(ImageSet.whole(source, source.identity), labels, tuple(source.attribute_names), note, people)
 
 
 def _chexpert(config: Config, path: str, workspace: Workspace) -> Source:
@@ -103,14 +107,15 @@ def _chexpert(config: Config, path: str, workspace: Workspace) -> Source:
         path, workspace.root / "sets", finding=config.label, uncertain="zeros", size=config.image_size
     )  # fmt: skip
     note = (
-        "CheXpert, frontal views; findings that are uncertain count as absent. No patient is in two parts, but some have"
-        " several images in one, of which intervals know nothing."
+        "CheXpert, frontal views; findings that are uncertain count as absent. No patient is in two parts; where several"
+        " images show one, intervals draw them together."
     )
     images = ImageSet.whole(source, source.identity)
     return Source(images, source.findings, source.finding_names, note, np.asarray(source.patients))
 
 
-_WORLDS: Mapping[str, Callable[[Config, Workspace], Source]] = {"faces": _faces, "chest": _chest}
+WORLDS: Mapping[str, Callable[[Config, Workspace], Source]] = {"faces": _faces, "chest": _chest}
+"""The synthetic worlds, by ``data``."""
 _OPENERS: Mapping[str, Callable[[Config, str, Workspace], Source]] = {
     "folder": _folder,
     "celeba": _celeba,

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.distances import Cloud, Distances, distances
-from experiments.progressive_exaggeration.features import Features, features_by
-from experiments.progressive_exaggeration.identity import Identity, Verifier, calibrate, identity_of
+from experiments.progressive_exaggeration.features import Features, features_by, recognised_by
+from experiments.progressive_exaggeration.identity import Identity, Verifier, identity_of, verifier_of
 from experiments.progressive_exaggeration.images import Data
-from experiments.progressive_exaggeration.network import EXPLAINED, JUDGE, Network, train_network
+from experiments.progressive_exaggeration.network import EXPLAINED, JUDGE, Network, labelled, train_network
 from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import (
     Explainer,
     Sweeps,
+    further_explainer,
     seen_by,
     sweep,
     train_explainer,
@@ -30,10 +31,12 @@ class Study(NamedTuple):
     Attributes:
         config: of the run.
         workspace: keeps all that was computed.
-        subject: the explained label, with the classifier and the queries.
+        every_label: the images with all labels that were read.
+        subject: the explained label, with the classifier, its labels and the queries.
         judge: a second classifier, of another seed.
         explainer: of the explained label.
         features: what is compared by distances.
+        verifier: of faces; None where there is none.
         sweeps: the paper's method, then xGEM.
         seen_by_judge: the judge's probability of the label for every explanation of the paper's method (n, k).
         measures: Tables 1 and 2.
@@ -41,17 +44,19 @@ class Study(NamedTuple):
 
     config: Config
     workspace: Workspace
+    every_label: Data
     subject: Subject
     judge: Network
     explainer: Explainer
     features: Features
+    verifier: Verifier | None
     sweeps: tuple[Sweeps, Sweeps]
     seen_by_judge: Float[np.ndarray, "n k"]
     measures: "Measures"
 
     @property
     def data(self) -> Data:
-        """The images."""
+        """The images with the labels of the explained classifier."""
         return self.subject.data
 
     @property
@@ -66,12 +71,12 @@ class Measures(NamedTuple):
     Attributes:
         distances: Table 1.
         identity: Table 2, by method.
-        verifier: of its second half; None where there is none.
+        people: whom each query shows, the unit of intervals; None where every query is one of its own.
     """
 
     distances: Distances
     identity: Mapping[str, Identity]
-    verifier: Verifier | None
+    people: Shaped[np.ndarray, " n"] | None
 
 
 def study(config: Config, data: Data, workspace: Workspace) -> Study:
@@ -80,35 +85,64 @@ def study(config: Config, data: Data, workspace: Workspace) -> Study:
     Raises:
         InputError: as the trainers; classifiers that nothing can be explained of.
     """
-    network, judge = (train_network(name, config, data, workspace) for name in (EXPLAINED, JUDGE))
-    subject = subject_of(config, data, network, data.explained)
+    own = labelled(config, data, data.label)
+    network, judge = (train_network(name, config, own, workspace) for name in (EXPLAINED, JUDGE))
+    subject = subject_of(config, own, network, own.explained)
     explainer = train_explainer(config.explainer, subject, config, workspace)
     sweeps = sweep(explainer, subject, config, workspace), xgem_sweep(subject, config, workspace)
     features = features_by(config, judge, workspace)
+    verifier = verifier_of(own, features, recognised_by(config, workspace), seed=config.seed)
     seen = seen_by(judge, sweeps[0], config, workspace)[..., subject.label]
-    measures = measure(subject, sweeps, features, seed=config.seed)
-    return Study(config, workspace, subject, judge, explainer, features, sweeps, seen, measures)
+    measures = measure(subject, sweeps, features, verifier, seed=config.seed)
+    return Study(config, workspace, data, subject, judge, explainer, features, verifier, sweeps, seen, measures)
 
 
-def measure(subject: Subject, sweeps: tuple[Sweeps, ...], features: Features, *, seed: int) -> Measures:
+def explained_label(study: Study, data: Data) -> tuple[Subject, Sweeps]:
+    """The explanations of a label by an explainer of a chapter, for the classifier of the labels of the data.
+
+    The study's own where it is the same classifier and label.
+
+    Args:
+        study: whose settings and workspace are used.
+        data: the images with the labels of the classifier, the explained one named.
+    """
+    if (data.names, data.explained) == (study.data.names, study.subject.label):
+        return study.subject, study.sweeps[0]
+    network = train_network(EXPLAINED, study.config, data, study.workspace)
+    subject = subject_of(study.config, data, network, data.explained)
+    explainer = further_explainer(subject, study.config, study.workspace)
+    return subject, sweep(explainer, subject, study.config, study.workspace)
+
+
+def measure(
+    subject: Subject, sweeps: tuple[Sweeps, ...], features: Features, verifier: Verifier | None, *, seed: int
+) -> Measures:
     """Tables 1 and 2 of one subject.
 
     Args:
         subject: what is explained.
         sweeps: by one method or several; names differ.
-        features: what is compared.
-        seed: of the choice of images, of pairs, and of the bootstrap.
+        features: what is compared by distances.
+        verifier: of faces, or None.
+        seed: of the choice of images and of the bootstrap.
     """
-    test = subject.data.test.images
-    real, again = features.of_images(test), features.of_counterfactuals(test)
-    verifier = None if again is None else calibrate(real, again, seed=seed)
-    clouds = {each.name: _cloud(each, features) for each in sweeps}
+    test = subject.data.test
+    real = Cloud(features.of_images(test.images), subject.probability, whom(test.people, len(test)))
+    units = whom(subject.people, len(subject.queries))
+    clouds = {each.name: _cloud(each, features, units) for each in sweeps}
     identity = {
         each.name: identity_of(each, subject.queries, features, verifier, features.workspace) for each in sweeps
     }
-    return Measures(distances(Cloud(real, subject.probability), clouds, seed=seed), identity, verifier)
+    return Measures(distances(real, clouds, seed=seed), identity, subject.people)
 
 
-def _cloud(found: Sweeps, features: Features) -> Cloud:
+def whom(people: Shaped[np.ndarray, " n"] | None, number: int) -> Shaped[np.ndarray, " n"]:
+    """The unit of each image: the person that it shows, or itself."""
+    return np.arange(number) if people is None else people
+
+
+def _cloud(found: Sweeps, features: Features, units: Shaped[np.ndarray, " n"]) -> Cloud:
+    """All explanations of all queries; those of one unit belong together."""
     vectors, probabilities = features.of_sweeps(found), np.asarray(found.found.probabilities)
-    return Cloud(vectors.reshape(probabilities.size, -1), probabilities.ravel())
+    flat = vectors.reshape(probabilities.size, -1)
+    return Cloud(flat, probabilities.ravel(), np.repeat(units, probabilities.shape[1]))

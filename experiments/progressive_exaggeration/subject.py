@@ -1,10 +1,10 @@
 """What is explained: one label of a classifier, on test images of either decision."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
@@ -47,8 +47,18 @@ class Subject(NamedTuple):
     @property
     def query_labels(self) -> Int[np.ndarray, "n k"]:
         """What the data say of each query: 0 or 1 for each label."""
-        row = {int(index): row for row, index in enumerate(self.data.test.images.indices)}
-        return self.data.test.labels[[row[int(index)] for index in self.queries.indices]]
+        return self.data.test.labels[self.data.test.rows_of(self.queries)]
+
+    @property
+    def people(self) -> Shaped[np.ndarray, " n"] | None:
+        """Whom each query shows, the unit of intervals; None where every query is one of its own."""
+        people = self.data.test.people
+        return None if people is None else people[self.data.test.rows_of(self.queries)]
+
+    @property
+    def units(self) -> dict[str, Any]:
+        """What intervals are over, as the options of claims."""
+        return {"groups": self.people, "unit": "queries", "group_unit": "people"}
 
 
 def subject_of(config: Config, data: Data, network: Network, label: int) -> Subject:

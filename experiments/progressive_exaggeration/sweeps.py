@@ -1,7 +1,8 @@
 """The explanations of the test images: by the trained explainer, and by xGEM in the latents of an autoencoder."""
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -13,17 +14,22 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
+from cfx_jax.data import calibrated_sample, probability_bins
 from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.metrics import flipped
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import map_examples, progress_bar
+from experiments.array_store import row_slices, stored
+from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.network import Network, augmentation
 from experiments.progressive_exaggeration.subject import Subject, first_of_either
 from experiments.stages import Arrays, Workspace
 from trainers import progressive as explainer_trainer
 from trainers import vae as vae_trainer
+from trainers.bins import source_probabilities
+from trainers.epochs import by_steps
 
 OURS, XGEM = "progressive exaggeration", "xGEM"
 _VALIDATED = 128  # images that an explainer draws for all bins in each of its validations
@@ -51,7 +57,7 @@ class Sweeps(NamedTuple):
 
     Attributes:
         name: of the method.
-        found: with leading axis n; ``images`` (n, k, h, w, c).
+        found: with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read where they are used.
         identity: what all of it depends on.
         encode: one image and its bin -> its latent in the method's own coder, a pytree.
     """
@@ -72,20 +78,20 @@ class Sweeps(NamedTuple):
         return np.where(self.decided, 0, self.found.images.shape[1] - 1)
 
     @property
-    def extremes(self) -> Float[np.ndarray, "n h w c"]:
-        """The image for that bin."""
-        return np.asarray(self.found.images)[np.arange(len(self.opposite)), self.opposite]
-
-    @property
     def crossed(self) -> Float[np.ndarray, " n"]:
         """1 where the decision turns over at the opposite extreme, else 0."""
         extreme = np.take_along_axis(np.asarray(self.found.probabilities), self.opposite[:, None], axis=1)[:, 0]
         return flipped(np.asarray(self.found.probability), extreme).astype(float)
 
-    @property
-    def reconstructions(self) -> Float[np.ndarray, "n h w c"]:
-        """The image of each query's own bin."""
-        return np.asarray(self.found.images)[np.arange(len(self.found.source_bin)), np.asarray(self.found.source_bin)]
+    def drawn(self, bins: Int[np.ndarray, " n"]) -> Iterator[tuple[slice, Float[np.ndarray, "m h w c"]]]:
+        """The image of each query for a bin of its own, a part of the queries at a time with its rows."""
+        for rows in self.parts():
+            yield rows, np.asarray(self.found.images[rows])[np.arange(rows.stop - rows.start), bins[rows]]
+
+    def parts(self) -> Iterator[slice]:
+        """Rows of queries whose series may be in memory at once."""
+        images = self.found.images
+        return row_slices(len(images), images[0].nbytes)
 
     def first(self, number: int) -> Int[np.ndarray, " m"]:
         """Positions of the first queries, half of them of either decision: those that figures show."""
@@ -105,27 +111,56 @@ def train_explainer(
     Args:
         settings: of the training; channels are set by the images.
         subject: what is explained.
-        config: names the augmentation.
+        config: names the augmentation, and how many images of each bin are taken.
         workspace: keeps the weights.
         start: another one, from whose weights the training starts.
     """
     data = subject.data
-    settings = dataclasses.replace(settings, in_channels=data.validation.pixels.shape[-1])
-    identity = [settings, subject.identity, data.train.images.identity, config.mirrored]
+    settings = dataclasses.replace(settings, in_channels=data.validation.images.shape[-1])
+    images = training_images(subject, config, settings.num_bins, workspace)
+    identity = [settings, subject.identity, images.identity, config.mirrored]
     identity += [] if start is None else [start.identity]
     folder = workspace.folder("explainer", identity)
     print(f"explainer of {data.names[subject.label]!r}: {settings.num_steps} steps in {folder}", flush=True)
     model = explainer_trainer.train(
         settings,
         subject.classifier,
-        data.train.images.source,
-        data.train.images.indices,
-        {"image": data.validation.pixels[:_VALIDATED]},
+        images.source,
+        images.indices,
+        {"image": data.validation.images.read(slice(_VALIDATED))},
         folder,
         start=None if start is None else start.generator,
         augment=augmentation(config),
     )
     return Explainer(model, identity)
+
+
+def training_images(subject: Subject, config: Config, num_bins: int, workspace: Workspace) -> ImageSet:
+    """The images that an explainer is trained on: all training images, or those on which the classifier is calibrated.
+
+    Args:
+        subject: whose classifier gives the bins and whose label is the truth.
+        config: ``calibrated`` images of each bin; 0 for all images.
+        num_bins: equal parts of the probability.
+        workspace: keeps the probabilities.
+
+    Raises:
+        InputError: as ``data.calibrated_sample``.
+    """
+    train = subject.data.train
+    if not config.calibrated:
+        return train.images
+
+    def compute() -> Arrays:
+        given = subject.classifier, train.images.source, train.images.indices
+        return {"values": source_probabilities(*given, batch_size=config.batch_size)}
+
+    depends = [subject.identity, train.images.identity]
+    probabilities = workspace.cached("training probabilities", depends, compute)["values"]
+    bins = probability_bins(probabilities, num_bins=num_bins)
+    truth = train.labels[:, subject.label]
+    chosen = calibrated_sample(bins, truth, per_bin=config.calibrated, seed=config.seed, num_bins=num_bins)
+    return train.images.take(chosen)
 
 
 def further_explainer(
@@ -153,22 +188,21 @@ def further_explainer(
 def sweep(explainer: Explainer, subject: Subject, config: Config, workspace: Workspace, *, name: str = OURS) -> Sweeps:
     """The explanation of every query for every bin, kept in the workspace."""
     identity = [explainer.identity, subject.queries.identity]
+    explain = Partial(progressive, explainer.explain, subject.classifier)
 
-    def compute() -> Arrays:
-        explain = Partial(progressive, explainer.explain, subject.classifier)
-        pixels = subject.queries.arrays["image"]
-        return _arrays(map_examples(call, explain, pixels, batch_size=config.batch_size, progress="sweeps"))
+    def compute(pixels: Float[np.ndarray, "m h w c"]) -> Exaggeration:
+        return map_examples(call, explain, pixels, batch_size=config.batch_size)
 
-    return Sweeps(
-        name, Exaggeration(**workspace.cached("sweeps", identity, compute)), identity, explainer.explain.encode
-    )
+    found = _kept("sweeps", identity, subject.queries, compute, config, workspace)
+    return Sweeps(name, found, identity, explainer.explain.encode)
 
 
 def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps:
     """The series of xGEM for every query; its autoencoder is trained, or read from the workspace."""
     data = subject.data
-    height, width, channels = data.validation.pixels.shape[1:]
+    height, width, channels = data.validation.images.shape
     settings = dataclasses.replace(config.vae, size=(height, width), in_channels=channels)
+    settings = by_steps(settings, steps_per_epoch=len(data.train) // settings.batch_size)
     coder_identity = [settings, data.train.images.identity, config.mirrored]
     folder = workspace.folder("vae", coder_identity)
     print(f"autoencoder of xGEM: {settings.num_steps} steps in {folder}", flush=True)
@@ -180,32 +214,51 @@ def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps
         folder,
         augment=augmentation(config),
     )
-    identity = [coder_identity, subject.identity, config.xgem, subject.queries.identity]
+    identity = [coder_identity, subject.identity, config.xgem, config.explainer.num_bins, subject.queries.identity]
+    optimiser = from_optax(optax.adam(config.xgem.learning_rate), num_steps=config.xgem.num_steps)
 
-    def compute() -> Arrays:
-        search = config.xgem
-        found = xgem_batch(
+    def compute(pixels: Float[np.ndarray, "m h w c"]) -> Exaggeration:
+        return xgem_batch(
             generator_of(model),
             subject.classifier,
-            subject.queries.arrays["image"],
-            from_optax(optax.adam(search.learning_rate), num_steps=search.num_steps),
-            weight=search.weight,
-            until=search.until,
+            pixels,
+            optimiser,
+            weight=config.xgem.weight,
+            until=config.xgem.until,
             num_bins=config.explainer.num_bins,
             batch_size=config.batch_size,
-            progress="xGEM",
-        )
-        return _arrays(found.series)
+        ).series
 
-    encode = Partial(_mean_latent, generator_of(model).encode)
-    return Sweeps(XGEM, Exaggeration(**workspace.cached("xGEM", identity, compute)), identity, encode)
+    found = _kept("xGEM", identity, subject.queries, compute, config, workspace)
+    return Sweeps(XGEM, found, identity, Partial(_mean_latent, generator_of(model).encode))
+
+
+def _kept(
+    stage: str,
+    identity: object,
+    queries: ImageSet,
+    compute: Callable[[Float[np.ndarray, "m h w c"]], Exaggeration],
+    config: Config,
+    workspace: Workspace,
+) -> Exaggeration:
+    """The series of all queries, made and written a part at a time; only their images stay on disk."""
+    row_bytes = 4 * config.explainer.num_bins * math.prod(queries.shape)
+
+    def parts() -> Iterator[Arrays]:
+        with progress_bar(len(queries), stage) as bar:
+            for rows in row_slices(len(queries), row_bytes, multiple=config.batch_size):
+                yield {name: np.asarray(values) for name, values in compute(queries.read(rows))._asdict().items()}
+                bar.update(rows.stop - rows.start)
+
+    arrays = stored(workspace, stage, identity, len(queries), parts)
+    return Exaggeration(**{name: each if name == "images" else np.array(each) for name, each in arrays.items()})
 
 
 def seen_by(judge: Network, found: Sweeps, config: Config, workspace: Workspace) -> Float[np.ndarray, "n k labels"]:
     """What a classifier that the explainer was not trained against says of every image: the probability of each label."""
 
     def compute() -> Arrays:
-        images = np.asarray(found.found.images)
+        images = np.asarray(found.found.images)  # a view of what lies on disk; batches are read one by one
         flat = images.reshape(-1, *images.shape[2:])
         values = judge.probabilities(flat, batch_size=config.batch_size * images.shape[1])
         return {"values": values.reshape(*images.shape[:2], -1)}
@@ -219,11 +272,13 @@ def _mean_latent(encode: Callable[..., Any], image: Float[jax.Array, "h w c"], b
     return mean
 
 
-def _arrays(found: Exaggeration) -> Arrays:
-    return {name: np.asarray(values) for name, values in found._asdict().items()}
-
-
 def spread(found: Sweeps) -> Float[np.ndarray, " n"]:
     """The mean magnitude of the difference between the two extremes of each query; about 0 where the bin has no effect."""
-    images = np.asarray(found.found.images)
-    return np.abs(images[:, -1] - images[:, 0]).mean((1, 2, 3))
+    return np.concatenate([each.mean((1, 2, 3)) for each in differences(found)])
+
+
+def differences(found: Sweeps) -> Iterator[Float[np.ndarray, "m h w c"]]:
+    """The magnitude of the difference between the two extremes of each query, a part of the queries at a time."""
+    for rows in found.parts():
+        images = found.found.images[rows]
+        yield np.abs(images[:, -1] - images[:, 0])

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool, Float, Shaped
 
-from cfx_jax.metrics import bootstrap_interval, compatibility_curve, rank_correlation
+from cfx_jax.metrics import Interval, bootstrap_interval, compatibility_curve, rank_correlation, reliability_curve
 from experiments.presenter import Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
@@ -13,6 +14,7 @@ from experiments.progressive_exaggeration.sweeps import OURS, Sweeps, spread
 
 _RANGES = 5  # of the queries' own probability, one curve each
 _FINEST = 1e-6  # mean square that images of 8 bits tell nothing below
+_CORRELATIONS = 200  # draws of queries, each of thousands of pairs
 _NOTHING = 1 / 255  # mean difference of extremes that images of 8 bits hardly show
 
 
@@ -27,17 +29,18 @@ def remarks(found: Sweeps, collapsed: float) -> str:
 def reach_table(study: Study) -> Table:
     """What each method reaches on the queries."""
     columns = ["method", "rank correlation", "error", "turned over", "PSNR own bin", "spread", "findings"]
-    rows = []
+    rows: list[list[Any]] = []
+    people = study.subject.people
     for each in study.sweeps:
         desired, achieved = np.asarray(each.found.desired), np.asarray(each.found.probabilities)
         error = np.abs(achieved - desired).mean(axis=1)
         rows.append(
             [
                 each.name,
-                float(rank_correlation(desired.ravel(), achieved.ravel())),
-                bootstrap_interval(error),
-                bootstrap_interval(each.crossed),
-                bootstrap_interval(own_psnr(study, each)),
+                correlation(desired, achieved, people),
+                bootstrap_interval(error, groups=people, bounds=(0, 1)),
+                bootstrap_interval(each.crossed, groups=people),
+                bootstrap_interval(own_psnr(study, each), groups=people),
                 float(spread(each).mean()),
                 remarks(each, study.config.collapsed),
             ]
@@ -45,10 +48,26 @@ def reach_table(study: Study) -> Table:
     return columns, rows
 
 
+def correlation(
+    desired: Float[np.ndarray, "n k"], achieved: Float[np.ndarray, "n k"], people: Shaped[np.ndarray, " n"] | None
+) -> Interval:
+    """Spearman's correlation of desired and achieved probability over all pairs; queries are drawn with all of theirs."""
+    pairs = np.stack([desired, achieved], axis=-1)
+    return bootstrap_interval(pairs, statistic=_correlation, num_resamples=_CORRELATIONS, groups=people)
+
+
+def _correlation(pairs: Float[np.ndarray, "n k 2"]) -> float:
+    """0 where all that is achieved is alike."""
+    return float(np.nan_to_num(rank_correlation(pairs[..., 0].ravel(), pairs[..., 1].ravel())))
+
+
 def own_psnr(study: Study, found: Sweeps) -> np.ndarray:
     """PSNR of each query's drawing for its own bin, in decibels, at most 60."""
-    squared = np.square(study.subject.queries.arrays["image"] - found.reconstructions, dtype=np.float64).mean((1, 2, 3))
-    return -10 * np.log10(np.maximum(squared, _FINEST))
+    squared = [
+        np.square(study.subject.queries.read(rows) - drawn, dtype=np.float64).mean((1, 2, 3))
+        for rows, drawn in found.drawn(np.asarray(found.found.source_bin))
+    ]
+    return -10 * np.log10(np.maximum(np.concatenate(squared), _FINEST))
 
 
 def compatibility_table(study: Study) -> Table:
@@ -74,7 +93,7 @@ def ranges(probability: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
 
 def distance_table(study: Study) -> Table:
     """Table 1."""
-    columns = ["group", "method", "distance", "paper", "images", "reached", "halves of real"]
+    columns = ["group", "method", "distance", "paper", "images", "of queries", "reached", "halves of real"]
     rows = []
     for group in GROUPS:
         paper = published.distances(study.data.label, group)
@@ -88,6 +107,7 @@ def distance_table(study: Study) -> Table:
                     found.interval,
                     printed,
                     found.num_images,
+                    found.num_units,
                     found.reached,
                     study.measures.distances.real[group],
                 ]
@@ -103,18 +123,22 @@ def identity_table(study: Study) -> Table:
     for number, each in enumerate(study.sweeps):
         found = study.measures.identity[each.name]
         printed = [None if paper is None else paper[1 - number] for paper in papers]
-        verified = None if found.verified is None else bootstrap_interval(found.verified.mean(axis=1))
         rows.append(
             [
                 each.name,
-                bootstrap_interval(found.closeness.mean(axis=1)),
+                share_of(found.closeness, study.subject.people),
                 printed[0],
-                verified,
+                None if found.verified is None else share_of(found.verified, study.subject.people),
                 printed[1],
                 len(found.closeness),
             ]
         )
     return columns, rows
+
+
+def share_of(answers: Bool[np.ndarray, "n k"], people: Shaped[np.ndarray, " n"] | None) -> Interval:
+    """The share of yes over all bins, with its interval over queries, or over people where several queries show one."""
+    return bootstrap_interval(answers.mean(axis=1), groups=people, bounds=(0, 1))
 
 
 def measure_columns() -> list[str]:
@@ -127,14 +151,29 @@ def measure_cells(measures: Measures, paper: published.Row | None) -> list[Any]:
     """Tables 1 and 2 of the paper's method in one row, each beside the paper's, as Tables 5 and 6 print them."""
     identity, distances = measures.identity[OURS], measures.distances.found
     own: list[Any] = [distances[group, OURS].interval for group in (PRESENT, ABSENT, OVERALL)]
-    own.append(bootstrap_interval(identity.closeness.mean(axis=1)))
-    own.append(None if identity.verified is None else bootstrap_interval(identity.verified.mean(axis=1)))
+    own.append(share_of(identity.closeness, measures.people))
+    own.append(None if identity.verified is None else share_of(identity.verified, measures.people))
     return [cell for pair in zip(own, paper or (None,) * len(own), strict=True) for cell in pair]
 
 
 def label_table(study: Study) -> Table:
-    """How well both classifiers know the labels."""
+    """How well both classifiers know their labels."""
     columns = ["label", "AUC", "AUC of the second classifier", "share of test images"]
     shares = study.data.test.labels.mean(axis=0)
     rows = [list(row) for row in zip(study.data.names, study.subject.network.auc, study.judge.auc, shares, strict=True)]
     return columns, [[name, *map(float, numbers)] for name, *numbers in rows]
+
+
+def reliability_table(study: Study) -> Table:
+    """How often the explained label is there where the classifier says so with a probability, on the test images."""
+    subject = study.subject
+    truth = study.data.test.labels[:, subject.label]
+    found = reliability_curve(subject.probability, truth == 1, num_bins=study.config.explainer.num_bins)
+    edges = np.linspace(0, 1, len(found.num_images) + 1)
+    rows: list[list[Any]] = [
+        [f"{low:.2f} to {high:.2f}", int(number), *(float(each) if number else None for each in (stated, observed))]
+        for low, high, number, stated, observed in zip(
+            edges, edges[1:], found.num_images, found.stated, found.observed, strict=False
+        )
+    ]
+    return ["probability", "test images", "mean probability", "share with the label"], rows

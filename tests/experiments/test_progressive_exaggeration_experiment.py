@@ -10,10 +10,8 @@ import pytest
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.image_set import ImageSet, StoredImages
-from experiments.progressive_exaggeration import ablation, published
+from experiments.progressive_exaggeration import ablation
 from experiments.progressive_exaggeration.__main__ import main
-from experiments.progressive_exaggeration.distances import Cloud, distances
-from experiments.progressive_exaggeration.identity import calibrate, closeness
 from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
@@ -37,18 +35,6 @@ def made_up(reach):
 
 def test_every_preset_knows_its_name():
     assert all(config.preset == name for name, config in PRESETS.items())
-
-
-def test_the_paper_preset_has_the_published_settings():
-    paper = PRESETS["paper"]
-    assert (paper.image_size, paper.explainer.num_steps, paper.explainer.batch_size) == (128, 20_000, 32)
-    assert paper.explainer.filters[-1] == 1024 and paper.classifier.model == "densenet121"
-
-
-def test_the_published_figures_are_as_the_paper_prints_them():
-    assert published.distances("smiling", published.OVERALL) == (106.3, 35.8)
-    assert published.closeness("Young") == (0.895, 0.816)
-    assert published.distances("bangs", published.PRESENT) is None and published.verification("bangs") is None
 
 
 def test_decisions_are_turned_over_at_the_opposite_extreme():
@@ -100,35 +86,6 @@ def test_figures_show_the_first_queries_of_either_decision():
     np.testing.assert_array_equal(swapped.first(5), [2, 0, 1])
 
 
-def test_distances_compare_as_many_images_of_every_method():
-    real = Cloud(RNG.normal(size=(300, 3)), np.full(300, 0.95))
-    near = Cloud(RNG.normal(size=(200, 3)), np.repeat([0.95, 0.05], 100))
-    far = Cloud(RNG.normal(size=(60, 3)) + 3, np.full(60, 0.95))
-    found = distances(real, {"near": near, "far": far}, seed=0)
-    assert {found.found["present", name].num_images for name in ("near", "far")} == {60}
-    # The means lie 3 apart in each of three features.
-    assert found.found["present", "far"].interval.estimate == pytest.approx(27, rel=0.2)
-    assert found.found["present", "near"].interval.estimate < 1 and found.real["present"] < 1
-    difference = found.difference["present"]
-    assert difference is not None and difference.high < 0
-    absent = found.found["absent", "near"]
-    assert found.difference["absent"] is None and (absent.num_images, absent.reached) == (0, 100)
-
-
-def test_an_explanation_is_close_where_it_is_nearer_to_its_query_than_to_others():
-    queries = RNG.normal(size=(6, 4))
-    explanations = np.stack([queries, np.roll(queries, 1, axis=0)], axis=1)
-    np.testing.assert_array_equal(closeness(queries, explanations), np.tile([True, False], (6, 1)))
-
-
-def test_the_verifier_stands_where_both_errors_are_alike():
-    people = RNG.normal(size=(400, 8))
-    sure = calibrate(people, people + 0.01 * RNG.normal(size=people.shape), seed=0)
-    assert sure.error < 0.01 and 0 < sure.threshold < 1
-    blind = calibrate(people, RNG.normal(size=people.shape), seed=0)
-    assert blind.error == pytest.approx(0.5, abs=0.05)
-
-
 def test_ranges_part_the_queries_in_five():
     parts = ranges(np.array([0.0, 0.2, 0.59, 1.0]))
     assert [low for low, _, _ in parts] == [0.0, 0.2, 0.4, 0.6, 0.8]
@@ -165,7 +122,9 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
         "knob.html",
         "table_3_confounding.csv",
         "figure_4_heart.png",
-        "figure_5_perturbation.png",
+        "figure_4c_perturbation.png",
+        "figure_2_heart_sweeps.png",
+        "table_reliability.csv",
         "figure_6_biased.png",
         "human_study",
         "figure_sweeps_ours.png",
@@ -173,8 +132,13 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
     assert "oracle right" in (folder / "table_3_confounding.csv").read_text()
-    assert {"C1 overall", "C4", "C5", "Figure 3", "Figure 4a segmented", "own bin"} <= {each["id"] for each in made}
-    assert all("Synthetic" in each["note"] for each in made)
+    assert {"C1 overall", "C4", "C5", "Figure 3 rises", "Figure 4a segmented", "own bin"} <= {
+        each["id"] for each in made
+    }
+    assert all(
+        "Synthetic" in each["note"] and "Test images are of a world of their own" in each["note"] for each in made
+    )
+    assert {each["kind"] for each in made} == {"statement", "ordering", "target"}
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
@@ -193,21 +157,23 @@ def test_a_folder_of_images_is_explained(tmp_path):
         classes=("dark", "light"),
         channels=1,
         chapters=("saliency",),
-        human_items=0,
+        human_items=(0, 0, 0),
         results=str(tmp_path / "r"),
         work=str(tmp_path / "w"),
     )
     main(config)
     (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
-    assert {"report.html", "knob.html", "figure_4c_saliency.png"} <= {path.name for path in folder.iterdir()}
+    assert {"report.html", "knob.html", "figure_5_saliency.png"} <= {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.slow
 def test_all_labels_and_the_ablation_are_written(tmp_path, monkeypatch):
     config = dataclasses.replace(
         SMOKE,
-        chapters=("attributes", "ablation"),
+        chapters=("attributes", "discrimination", "ablation"),
         labels=("smiling", "male"),
+        one_label=True,
+        ablated="male",
         results=str(tmp_path / "r"),
         work=str(tmp_path / "w"),
     )
@@ -223,7 +189,8 @@ def test_all_labels_and_the_ablation_are_written(tmp_path, monkeypatch):
     (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
     written = {path.name for path in folder.iterdir()}
     assert {"table_5_attributes.csv", "figure_7_discrimination.csv", "figure_12_ablation.png"} <= written
+    assert {"figure_10_male.png", "figure_10_smiling.png", "figure_11_compatibility.png"} <= written
     rows = (folder / "table_6_ablation.csv").read_text().splitlines()
     assert len([row for row in rows if not row.startswith("#")]) == 1 + 5
     made = {each["id"] for each in json.loads((folder / "claims.json").read_text())["claims"]}
-    assert {"C13 male", "Figure 7 smiling", "C14", "C15", "C16", "C17"} <= made
+    assert {"C13 male", "Figure 7 smiling", "Figure 11 male", "C14", "C15", "C16", "C17"} <= made

@@ -28,11 +28,11 @@ PAPER_LABELS = np.repeat([0, 1], [25_338, 6_406])  # 75 % of the 42,325 photogra
 @pytest.mark.parametrize(
     ("options", "labels", "expected"),
     [
-        ({}, PAPER_LABELS, (500 * 395, 395, 5 * 395)),
-        ({"epochs": 3}, PAPER_LABELS, (3 * 395, 395, 5 * 395)),
-        ({"balanced": False, "epochs": 50, "batch_size": 32}, np.zeros(11_917, int), (50 * 372, 372, 5 * 372)),
-        ({"epochs": 2, "batch_size": 8}, np.array([0, 1, 1, 2]), (2, 1, 5)),  # less than a batch is a step
-        ({"num_steps": 7, "epochs": 3}, PAPER_LABELS, (7, 395, 5 * 395)),
+        ({}, PAPER_LABELS, (500 * 395, 395, 395)),
+        ({"epochs": 3}, PAPER_LABELS, (3 * 395, 395, 395)),
+        ({"balanced": False, "epochs": 50, "batch_size": 32}, np.zeros(11_917, int), (50 * 372, 372, 372)),
+        ({"epochs": 2, "batch_size": 8}, np.array([0, 1, 1, 2]), (2, 1, 1)),  # less than a batch is a step
+        ({"num_steps": 7, "epochs": 3}, PAPER_LABELS, (7, 395, 395)),
         ({"num_steps": 7, "evaluate_every": 2, "checkpoint_every": 3}, PAPER_LABELS, (7, 2, 3)),
     ],
 )
@@ -43,7 +43,7 @@ def test_epochs_are_counted_out_for_the_training_images(options: Any, labels: An
 
 
 def test_a_schedule_without_steps_is_refused() -> None:
-    with pytest.raises(InputError, match="epochs: expected enough for one step of 128 images, got 0"):
+    with pytest.raises(InputError, match="epochs: expected enough for one of 395 steps, got 0"):
         scheduled(SupervisedConfig(epochs=0), PAPER_LABELS)
     with pytest.raises(InputError, match="num_steps: expected at least 1, got 0"):
         init(jax.random.key(0), SupervisedConfig(), model=net)

@@ -80,7 +80,7 @@ def test_defaults_are_those_of_the_method_card() -> None:
     assert (config.model, config.batch_size, config.mean[0], config.std[0]) == ("densenet121", 32, 0.5, 0.5)
     adam = config.optimiser
     assert (adam.name, adam.learning_rate, adam.momentum, adam.weight_decay) == ("adam", 1e-4, 0.9, 0.0)
-    assert (adam.schedule, config.num_steps, config.select) == ("constant", 5 * (182_592 // 32 - 1), "none")
+    assert (adam.schedule, config.epochs, config.num_steps, config.select) == ("constant", 5, 0, "none")
 
 
 def test_the_loss_is_the_mean_over_images_and_labels_of_independent_sigmoids() -> None:

@@ -11,4 +11,5 @@ from cfx_jax.report.figures.rows import MapColumn as MapColumn
 from cfx_jax.report.figures.rows import SaliencyMap as SaliencyMap
 from cfx_jax.report.figures.rows import SaliencyRow as SaliencyRow
 from cfx_jax.report.figures.saliency_grid import saliency_grid as saliency_grid
+from cfx_jax.report.figures.sweep_grid import Outlines as Outlines
 from cfx_jax.report.figures.sweep_grid import sweep_grid as sweep_grid

@@ -6,16 +6,36 @@ not obey its knob is seen as such. Images are drawn with their own values, never
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from cfx_jax.errors import InputError
 from cfx_jax.report.figures.grid import Cell, Grid, GridRow
-from cfx_jax.report.figures.panels import draw_heat, draw_image
+from cfx_jax.report.figures.panels import draw_heat, draw_image, draw_outline
 from cfx_jax.report.inputs import check_filled
 from cfx_jax.report.knob import Sweep
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlines:
+    """What is outlined in a query and its series, such as the heart, and how large it is (Singla et al. 2020, Figure 2)."""
+
+    query: Bool[np.ndarray, "h w"]
+    """``(h, w)``: in the query."""
+    images: Bool[np.ndarray, "k h w"]
+    """``(k, h, w)``: in each image of the series."""
+    query_size: float
+    """The size in the query; NaN where it is not known."""
+    sizes: Float[np.ndarray, " k"]
+    """``(k,)``: the size in each image; NaN where it is not known."""
 
 
 def sweep_grid(
@@ -23,6 +43,8 @@ def sweep_grid(
     sweeps: Sequence[Sweep],
     *,
     class_name: str,
+    outlines: Sequence[Outlines] | None = None,
+    outlined: str = "",
     title: str = "",
     panel_size: float = 0.95,
     note: str = "",
@@ -33,6 +55,8 @@ def sweep_grid(
         path: the file, ending in ``.png``; written in one move.
         sweeps: one or more, of the same number of images.
         class_name: what class 1 is called.
+        outlines: what is outlined in each sweep, with its size in parentheses above the image; None for nothing.
+        outlined: what that is, in words.
         title: above the figure.
         panel_size: width of a panel in inches.
         note: drawn below the figure, such as "synthetic data".
@@ -41,41 +65,73 @@ def sweep_grid(
         The path.
 
     Raises:
-        InputError: no sweep, sweeps of several lengths, a page that is too large, or a file that cannot be written.
+        InputError: no sweep, sweeps of several lengths, outlines of another number or shape, a page that is too large, or a
+            file that cannot be written.
     """
     check_filled(sweeps, "sweeps")
     lengths = sorted({len(each.images) for each in sweeps})
     if len(lengths) > 1:
         raise InputError(f"the sweeps of a figure must have the same number of images, got {lengths}")
+    drawn = [None] * len(sweeps) if outlines is None else list(outlines)
+    if len(drawn) != len(sweeps):
+        raise InputError(f"outlines: expected those of {len(sweeps)} sweeps, got {len(drawn)}")
+    for sweep, each in zip(sweeps, drawn, strict=True):
+        _check_outlines(sweep, each)
     grid = Grid(
-        [_row(each, class_name) for each in sweeps],
+        [_row(sweep, class_name, each) for sweep, each in zip(sweeps, drawn, strict=True)],
         [("", 1), ("", lengths[0]), ("", 1)],
         panel_size=panel_size,
         title=title,
         legend="Above each image: the probability asked for, and the one that the classifier gives; framed by [ ] the"
-        " query's own bin. Right: magnitude of the difference of the two extremes, on its own scale.",
+        " query's own bin. Right: magnitude of the difference of the two extremes, on its own scale."
+        + ("" if outlines is None else f" Outlined, with its size in parentheses: {outlined}."),
         note=note,
     )
     return grid.draw().save(path, note=note)
 
 
-def _row(sweep: Sweep, class_name: str) -> GridRow:
+def _check_outlines(sweep: Sweep, outlines: Outlines | None) -> None:
+    if outlines is None:
+        return
+    expected, found = np.shape(sweep.images)[:3], np.shape(outlines.images)
+    if found != expected or np.shape(outlines.query) != expected[1:] or np.shape(outlines.sizes) != expected[:1]:
+        raise InputError(
+            f"outlines: expected masks {expected} of a sweep and {expected[1:]} of its query with {expected[0]} sizes, got"
+            f" {found}, {np.shape(outlines.query)} and sizes of shape {np.shape(outlines.sizes)}"
+        )
+
+
+def _row(sweep: Sweep, class_name: str, outlines: Outlines | None) -> GridRow:
     original = np.asarray(sweep.original)
+    probability = f"p = {sweep.probability:.2f}{'' if outlines is None else _size(outlines.query_size)}"
     query = Cell(
-        draw=partial(draw_image, image=original), titles=[(class_name, ""), ("", f"p = {sweep.probability:.2f}")]
+        draw=partial(_draw, image=original, mask=None if outlines is None else outlines.query),
+        titles=[(class_name, ""), ("", probability)],
     )
     extremes = np.abs(np.asarray(sweep.images[-1]) - np.asarray(sweep.images[0])).mean(axis=-1)
     change = Cell(draw=partial(draw_heat, values=extremes), titles=[("extremes", "")])
     return GridRow(
-        cells=[query, *(_image(sweep, number) for number in range(len(sweep.images))), change],
+        cells=[query, *(_image(sweep, number, outlines) for number in range(len(sweep.images))), change],
         name=sweep.name,
         size=(original.shape[0], original.shape[1]),
     )
 
 
-def _image(sweep: Sweep, number: int) -> Cell:
-    desired, achieved = float(sweep.desired[number]), float(sweep.probabilities[number])
+def _image(sweep: Sweep, number: int, outlines: Outlines | None) -> Cell:
+    desired, achieved = float(sweep.desired[number]), f"{float(sweep.probabilities[number]):.2f}"
     asked = f"[{desired:.2f}]" if number == sweep.source_bin else f"{desired:.2f}"
-    return Cell(
-        draw=partial(draw_image, image=np.asarray(sweep.images[number])), titles=[("", asked), ("", f"{achieved:.2f}")]
-    )
+    mask = None if outlines is None else outlines.images[number]
+    if outlines is not None:
+        achieved += _size(float(outlines.sizes[number]))
+    draw = partial(_draw, image=np.asarray(sweep.images[number]), mask=mask)
+    return Cell(draw=draw, titles=[("", asked), ("", achieved)])
+
+
+def _size(size: float) -> str:
+    return f" ({size:.2f})" if np.isfinite(size) else ""
+
+
+def _draw(axes: "Axes", image: Float[np.ndarray, "h w c"], mask: Bool[np.ndarray, "h w"] | None) -> None:
+    draw_image(axes, image)
+    if mask is not None:
+        draw_outline(axes, mask, on_white=False)

@@ -75,7 +75,9 @@ class Heart(NamedTuple):
             found, caption = tables.comparison_table(self.series, measure), f"{captions.TESTS} Size: {spoken(measure)}."
             presenter.table(f"table_heart_t_tests_{measure}", found, caption, note=note)
         presenter.table("table_heart_segmentation", tables.dice_table(self.hearts.dice), captions.DICE, note=note)
-        presenter.figures(figures.sweep_figure(presenter.folder, self.subject, self.sweeps, self.num_shown, note))
+        presenter.figures(
+            figures.sweep_figure(presenter.folder, self.subject, self.sweeps, self.hearts, self.num_shown, note)
+        )
 
     def _references(self) -> dict[str, tuple[float, float]]:
         """By measure, the mean true size of normal and of enlarged hearts among the test images."""
@@ -137,6 +139,7 @@ def _chests(study: Study) -> tuple[Subject, Sweeps]:
         image_size=own.image_size,
         num_images=own.num_images,
         mirrored=False,  # hearts have a side
+        calibrated=0,  # the world has few images
         classifier=own.classifier,
         explainer=own.explainer,
     )

@@ -20,6 +20,7 @@ from experiments.progressive_exaggeration.heart.groups import (
 )
 from experiments.progressive_exaggeration.heart.series import Series, correlation, errors
 
+_PLACE = "section 4.2, second paragraph, and Figure 4"
 _SIZE = "area of the heart over that of the thorax"
 
 
@@ -45,7 +46,9 @@ def _rise(way: str, series: Series) -> Claim:
         {},
         {} if interval is None else {"rank correlation": interval.estimate},
         interval,
-        f"Spearman's correlation of desired probability and {_SIZE} over all pairs",
+        f"Spearman's correlation of desired probability and {_SIZE} over all pairs of {series.number} queries",
+        kind="statement",
+        place=_PLACE,
         minimum=0.0,
         strict=True,
     )
@@ -63,6 +66,8 @@ def _moves(series: Series) -> Iterator[Claim]:
             {"p": PUBLISHED[first, second]},
             {first: found.after, second: found.before},
             _SIZE,
+            kind="statement",
+            place=_PLACE,
             **bound,
             strict=True,
         )
@@ -85,7 +90,9 @@ def _like_real(series: Series) -> Iterator[Claim]:
             {name: float(sizes.mean()) for name, sizes in ((first, after), (second, real)) if len(sizes)},
             None if gap is None else difference(after, real),
             f"{_SIZE}; {first} minus {second}, Welch's interval over {len(after)} and {len(real)} images; half is"
-            f" {margin:.3g}",
+            f" {margin:.3g}, a bound of ours",
+            kind="statement",
+            place=_PLACE,
             minimum=-margin,
             maximum=margin,
         )
@@ -109,9 +116,9 @@ def _paired(
     name: str, text: str, paper: Mapping[str, Any], ours: Mapping[str, Float[np.ndarray, " n"]], of: str, **bounds: Any
 ) -> Claim:
     number = min(map(len, ours.values()))
-    if number < 2:
-        return _undecided(name, text, paper, {}, f"{of}; {number} images are too few")
-    return paired_claim(name, text, paper, ours, of, **bounds)
+    if number < 1:
+        return _undecided(name, text, paper, {}, f"{of}; no image", **_said(bounds))
+    return paired_claim(name, text, paper, ours, of, unit="queries", **bounds)
 
 
 def _settled(
@@ -124,9 +131,14 @@ def _settled(
     **bounds: Any,
 ) -> Claim:
     if interval is None:
-        return _undecided(name, text, paper, ours, f"{of}; too few images")
+        return _undecided(name, text, paper, ours, f"{of}; too few images", **_said(bounds))
     return claim(name, text, paper, ours, interval, of, **bounds)
 
 
-def _undecided(name: str, text: str, paper: Mapping[str, Any], ours: Mapping[str, Any], of: str) -> Claim:
-    return Claim(id=name, text=text, paper=paper, ours=ours, interval=None, verdict="undecided", statistic=of)
+def _said(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Whose claim it is and where, of the options of a claim."""
+    return {name: options[name] for name in ("kind", "place") if name in options}
+
+
+def _undecided(name: str, text: str, paper: Mapping[str, Any], ours: Mapping[str, Any], of: str, **said: Any) -> Claim:
+    return Claim(id=name, text=text, paper=paper, ours=ours, interval=None, verdict="undecided", statistic=of, **said)

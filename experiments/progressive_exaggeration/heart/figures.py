@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import bootstrap_interval
-from cfx_jax.report import CurvePanel, Line, curve, sweep_grid
+from cfx_jax.report import CurvePanel, Line, Outlines, curve, sweep_grid
 from experiments.presenter import Figure
 from experiments.progressive_exaggeration.figures import shown
 from experiments.progressive_exaggeration.heart.groups import groups
-from experiments.progressive_exaggeration.heart.organs import SEGMENTED, WAYS
+from experiments.progressive_exaggeration.heart.masks import sizes_of
+from experiments.progressive_exaggeration.heart.organs import REGISTERED, SEGMENTED, WAYS, Hearts
 from experiments.progressive_exaggeration.heart.series import Series
 from experiments.progressive_exaggeration.heart.tables import MEASURES, AllSeries, spoken
 from experiments.progressive_exaggeration.subject import Subject
@@ -60,15 +61,35 @@ def size_figure(
     )
 
 
-def sweep_figure(folder: Path, subject: Subject, found: Sweeps, num_shown: int, note: str) -> Figure:
-    """The series of some radiographs, the first ones of either decision."""
-    path = folder / "figure_heart_sweeps.png"
-    series = shown(found, subject.queries, found.first(num_shown))
-    sweep_grid(path, series, class_name=subject.data.class_names[1], note=note)
+def sweep_figure(folder: Path, subject: Subject, found: Sweeps, hearts: Hearts, num_shown: int, note: str) -> Figure:
+    """The series of some radiographs, the first ones of either decision, with their registered hearts and these' sizes."""
+    path, rows = folder / "figure_2_heart_sweeps.png", found.first(num_shown)
+    series = shown(found, subject.queries, rows)
+    sweep_grid(
+        path,
+        series,
+        class_name=subject.data.class_names[1],
+        outlines=[heart_outlines(hearts, int(row)) for row in rows],
+        outlined="the heart, and its area over that of the box around lungs and heart",
+        note=note,
+    )
     return Figure(
         path,
-        "The series of some radiographs, as in the paper's Figure 2.",
-        "Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly.",
+        "The series of some radiographs, as in the paper's Figure 2: hearts are outlined, segmented in the query and moved"
+        " along by its registration to each explanation, with their sizes in parentheses.",
+        "Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly, hearts outlined.",
+    )
+
+
+def heart_outlines(hearts: Hearts, row: int) -> Outlines:
+    """The heart of a query and, by the paper's way, of its explanations."""
+    query, explanations = hearts.queries[row], hearts.explanations[REGISTERED][row, :-1]
+    sizes = sizes_of(explanations).area
+    return Outlines(
+        query=query[..., 1],
+        images=explanations[..., 1],
+        query_size=float(sizes_of(query).area),
+        sizes=np.asarray(sizes),
     )
 
 

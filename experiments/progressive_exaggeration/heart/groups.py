@@ -94,13 +94,18 @@ def comparisons(series: Series) -> Iterator[Comparison]:
 
 
 def difference(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"]) -> Interval | None:
-    """The difference of the means of two samples with Welch's 95 % interval; None where one has fewer than two images."""
+    """The difference of the means of two samples with Welch's 95 % interval; None where one has fewer than two images.
+
+    NaN ends where neither sample has a spread: it cannot show how far its mean may be off.
+    """
     found = _test(independent_t_test, first, second)
     if found is None:
         return None
     error = float(np.sqrt(sum(each.var(ddof=1) / len(each) for each in (first, second))))
-    share = import_extra("scipy.stats", "t-tests").t.ppf(0.975, found.degrees_of_freedom) if error > 0 else 0.0
     mean = float(first.mean() - second.mean())
+    if error == 0:
+        return Interval(mean, float("nan"), float("nan"))
+    share = import_extra("scipy.stats", "t-tests").t.ppf(0.975, found.degrees_of_freedom)
     return Interval(mean, mean - float(share) * error, mean + float(share) * error)
 
 

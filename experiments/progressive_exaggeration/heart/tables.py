@@ -72,7 +72,7 @@ def comparison_table(series: AllSeries, measure: str) -> Table:
 
 def dice_table(dice: Float[np.ndarray, "m 2"]) -> Table:
     """How well the segmentation finds the organs of test images."""
-    rows = [[organ, bootstrap_interval(dice[:, each]), len(dice)] for each, organ in enumerate(ORGANS)]
+    rows = [[organ, bootstrap_interval(dice[:, each], bounds=(0, 1)), len(dice)] for each, organ in enumerate(ORGANS)]
     return ["organ", "Dice", "test images"], rows
 
 
