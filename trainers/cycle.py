@@ -245,7 +245,7 @@ def train(
     images = decided_source(
         classifier, source, train_indices, balanced=True, batch_size=config.eval_batch_size, mesh=mesh
     )
-    config = by_steps(config, steps_per_epoch=int(np.bincount(images.labels).min()) // config.batch_size)
+    config = by_steps(config, num_images=int(np.bincount(images.labels).min()))
     batches = batches_of(
         images,
         np.arange(len(images)),

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, TypeVar
 
+from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
 
 C = TypeVar("C", bound=Any)
@@ -10,22 +11,23 @@ C = TypeVar("C", bound=Any)
 _ONCE_AN_EPOCH = ("evaluate_every", "checkpoint_every")
 
 
-def by_steps(config: C, *, steps_per_epoch: int) -> C:
+def by_steps(config: C, *, num_images: int) -> C:
     """A configuration with a number of steps wherever it says 0.
 
     Args:
-        config: of a training, a dataclass with ``epochs``, ``num_steps``, ``evaluate_every`` and ``checkpoint_every``, and
-            perhaps an ``optimiser`` with ``steps_per_epoch``.
-        steps_per_epoch: the whole batches that the training images make; 0 counts as 1.
+        config: of a training, a dataclass with ``epochs``, ``batch_size``, ``num_steps``, ``evaluate_every`` and
+            ``checkpoint_every``, and perhaps an ``optimiser`` with ``steps_per_epoch``.
+        num_images: the images of an epoch. It has as many steps as they make full batches, and at least one.
 
     Returns:
         A configuration in which ``num_steps`` of 0 are ``epochs`` long, and evaluations, checkpoints and the optimiser's
         epochs of 0 steps come once in an epoch. Numbers above 0 stay.
 
     Raises:
-        InputError: so few epochs that they make no step.
+        InputError: so few epochs that they make no step; a batch without images.
     """
-    epoch = max(1, steps_per_epoch)
+    check_count(config.batch_size, name="batch_size")
+    epoch = max(1, num_images // config.batch_size)
     changes: dict[str, Any] = {name: epoch for name in _ONCE_AN_EPOCH if getattr(config, name) == 0}
     if config.num_steps == 0:
         changes["num_steps"] = round(config.epochs * epoch)

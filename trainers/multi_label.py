@@ -180,10 +180,10 @@ def train(
         InputError: as ``training.fit``; an unknown ``select``; ``balanced``; images or labels that cannot be used.
     """
     _check(config, validation, named_model=model is None)
-    config = scheduled(config, np.zeros(len(train_indices), int))
-    start = starting_model(config, model)
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
+    config = scheduled(config, np.zeros(len(train_indices), int))
+    start = starting_model(config, model)
     labels = np.asarray(labels)
     _check_labels(labels, len(labels), config.num_classes, name="labels")
     selected = run(

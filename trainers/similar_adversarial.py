@@ -193,7 +193,7 @@ def train(
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
-    config = by_steps(config, steps_per_epoch=len(train_indices) // config.batch_size)
+    config = by_steps(config, num_images=len(train_indices))
     images = decided_source(
         classifier, source, train_indices, balanced=config.balanced, batch_size=config.eval_batch_size, mesh=mesh
     )

@@ -85,8 +85,7 @@ def scheduled(config: C, labels: Int[np.ndarray, " n"]) -> C:
     if not len(labels):
         raise InputError("train_indices: expected at least one training image, got none")
     largest, classes = np.bincount(labels).max(), len(np.unique(labels))
-    epoch = max(1, int(largest * classes if config.balanced else len(labels)) // config.batch_size)
-    return by_steps(config, steps_per_epoch=epoch)
+    return by_steps(config, num_images=int(largest * classes) if config.balanced else len(labels))
 
 
 def starting_model(config: SupervisedConfig, model: ModelFactory | None) -> nnx.Module | None:

@@ -28,7 +28,7 @@ from trainers.descent import descent_step, first_state
 from trainers.epochs import by_steps
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained
 from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step
+from trainers.running import Batch, Evaluate, State, Step, check_batch_size
 from trainers.unlabelled import run_unlabelled
 
 _TRAINER = "vae"
@@ -176,9 +176,10 @@ def train(
     Raises:
         InputError: as ``training.fit``; an unknown ``select``; numbers out of range; validation images that cannot be used.
     """
-    config = by_steps(config, steps_per_epoch=len(train_indices) // config.batch_size)
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
+    check_batch_size(config.batch_size, mesh)
+    config = by_steps(config, num_images=len(train_indices))
     selected = run_unlabelled(
         _TRAINER,
         config,

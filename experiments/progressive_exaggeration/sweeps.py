@@ -202,7 +202,7 @@ def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps
     data = subject.data
     height, width, channels = data.validation.images.shape
     settings = dataclasses.replace(config.vae, size=(height, width), in_channels=channels)
-    settings = by_steps(settings, steps_per_epoch=len(data.train) // settings.batch_size)
+    settings = by_steps(settings, num_images=len(data.train))
     coder_identity = [settings, data.train.images.identity, config.mirrored]
     folder = workspace.folder("vae", coder_identity)
     print(f"autoencoder of xGEM: {settings.num_steps} steps in {folder}", flush=True)

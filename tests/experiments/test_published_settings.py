@@ -356,5 +356,5 @@ def test_numbers_of_steps_that_are_told_stay(monkeypatch, tmp_path):
     run = settings_run(monkeypatch, pair_trainer, lambda: generators.train_similar_adversarial(*given))
     assert (run.num_steps, run.evaluate_every) == (7, 100 // 8)
     with pytest.raises(InputError, match=r"epochs: expected enough for one of 12 steps, got 0\.01"):
-        by_steps(dataclasses.replace(told, num_steps=0, epochs=0.01), steps_per_epoch=12)
+        by_steps(dataclasses.replace(told, num_steps=0, epochs=0.01), num_images=8 * 12)
     assert (length_of(told), length_of(SIMILAR.similar_adversarial)) == ("7 steps", "70 epochs")
