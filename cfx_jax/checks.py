@@ -182,7 +182,7 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
     if not np.issubdtype(dtype, np.integer):
         came = repr(classes) if isinstance(classes, str | float | bool) else f"dtype {dtype}"
         raise InputError(
-            f"{name}: expected a class index (integer) in 0..{num_classes - 1}, got {came}: classes are numbered in the"
+            f"{name}: expected a class index (integer), got {came}: classes are the numbers 0..{num_classes - 1}, in the"
             " order of the logits"
         )
     if not is_concrete(classes):
@@ -346,13 +346,24 @@ def check_integer(value: object, *, name: str, at_least: int) -> None:
         raise InputError(f"{name}: expected an integer of at least {at_least}, got {value!r}")
 
 
+def check_real(value: object, *, name: str) -> None:
+    """Checks for real numbers, traced or not, rather than text, booleans or anything else.
+
+    Raises:
+        InputError: giving the value.
+    """
+    _, dtype = _shape_and_dtype(value)
+    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        raise InputError(f"{name}: expected a real number, got {value!r}")
+
+
 def check_positive(value: float | AnyArray, *, name: str) -> None:
     """Checks that a number is finite and above zero, where its value is at hand.
 
     Raises:
         InputError: giving the value.
     """
-    _check_real(value, name)
+    check_real(value, name=name)
     if is_concrete(value) and not (np.isfinite(value).all() and (np.asarray(value) > 0).all()):
         raise InputError(f"{name}: expected a finite number above 0, got {value}")
 
@@ -365,7 +376,9 @@ def check_positive_number(value: float | AnyArray, *, name: str) -> None:
     """
     check_positive(value, name=name)
     if np.shape(value) != ():
-        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}: use the batched function for several")
+        raise InputError(
+            f"{name}: expected one number, got shape {np.shape(value)}: use the batched function for several"
+        )
 
 
 def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) -> None:
@@ -411,10 +424,3 @@ def check_key(key: object, *, or_none: bool = False) -> None:
     if not (new or old):
         came = repr(key) if shape is None else f"dtype {dtype} of shape {shape}"
         raise InputError(f"key: expected one random key, got {came}: make it with jax.random.key(seed)")
-
-
-def _check_real(value: object, name: str) -> None:
-    """Real numbers; of other kinds NumPy has no ``isfinite``."""
-    _, dtype = _shape_and_dtype(value)
-    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
-        raise InputError(f"{name}: expected a finite number above 0, got {value!r}")

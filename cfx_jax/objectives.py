@@ -32,7 +32,9 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
     return value_of_class(logits, target) - jax.nn.logsumexp(others)
 
 
-def value_of_class(values: Float[Array, " k"], target: Int[Array, ""] | int, *, name: str = "target") -> Float[Array, ""]:
+def value_of_class(
+    values: Float[Array, " k"], target: Int[Array, ""] | int, *, name: str = "target"
+) -> Float[Array, ""]:
     """The entry of one class, of which JAX's own indexing would take another one where it does not exist.
 
     Args:

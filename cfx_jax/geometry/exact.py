@@ -56,7 +56,9 @@ def rescaled(values: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], In
     power = jnp.where(subnormal, info.minexp - info.nmant, 0)
     largest = bits.max()
     field = magnitude_bits(jnp.where(largest < 2**info.nmant, largest.astype(values.dtype), _as_float(largest)))
-    exponent = (field >> info.nmant) - (info.maxexp - 1) + jnp.where(largest < 2**info.nmant, info.minexp - info.nmant, 0)
+    exponent = (
+        (field >> info.nmant) - (info.maxexp - 1) + jnp.where(largest < 2**info.nmant, info.minexp - info.nmant, 0)
+    )
     return times_power_of_two(whole, power - exponent), exponent
 
 

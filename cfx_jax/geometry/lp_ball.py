@@ -53,7 +53,9 @@ def unit_direction(gradient: Float[Array, "*shape"], p: float) -> Float[Array, "
     direction.
     """
     if math.isinf(p):
-        return jnp.where(magnitude_bits(gradient) > 0, jnp.where(jnp.signbit(gradient), -1, 1), 0).astype(gradient.dtype)
+        return jnp.where(magnitude_bits(gradient) > 0, jnp.where(jnp.signbit(gradient), -1, 1), 0).astype(
+            gradient.dtype
+        )
     scaled, _ = rescaled(gradient)
     return scaled / jnp.maximum(_norm_near_1(scaled, 2), 1)
 

@@ -87,7 +87,7 @@ def perturbation_curve(
     check_choice(order, ("most_relevant_first", "least_relevant_first"), name="order")
     for name, value in dict(region=region, regions_per_step=regions_per_step, steps_per_batch=steps_per_batch).items():
         check_count(value, name=name)
-    heat = _tile_sums(jnp.asarray(relevance), region)
+    heat = _tile_sums(_in_single(relevance), region)
     all_steps = -(-heat.size // regions_per_step)
     check_count(num_steps, name="num_steps", or_none=True)
     steps = all_steps if num_steps is None else num_steps
@@ -98,6 +98,12 @@ def perturbation_curve(
     return lax.map(
         lambda step: output(replace(image, step_of_pixel < step)), jnp.arange(steps + 1), batch_size=steps_per_batch
     )
+
+
+def _in_single(relevance: Float[Array, "h w"]) -> Float[Array, "h w"]:
+    """In at least float32: sums of half precision would not keep the regions' order."""
+    relevance = jnp.asarray(relevance)
+    return relevance.astype(jnp.promote_types(relevance.dtype, jnp.float32))
 
 
 def _tile_sums(relevance: Float[Array, "h w"], side: int) -> Float[Array, "rows columns"]:

@@ -54,7 +54,8 @@ def relevance_mass(
         truth: the true regions.
 
     Returns:
-        Values in [0, 1]; a constant map has the region's share of the image. NaN where the map is zero everywhere.
+        Values in [0, 1]; a constant map has the region's share of the image. NaN where the region is empty or the
+        map is zero everywhere.
 
     Raises:
         InputError: the shapes differ, NaN, infinity or a negative value in a map.
@@ -62,7 +63,8 @@ def relevance_mass(
     maps, truth = as_maps_and_masks(maps, truth)
     if maps.min(initial=0) < 0:
         raise InputError(f"maps: expected values of at least 0, got {maps.min():g}: sum absolute values (channel_sum)")
-    return ratio((maps * truth).sum(axis=SPACE), maps.sum(axis=SPACE))
+    share = ratio((maps * truth).sum(axis=SPACE), maps.sum(axis=SPACE))
+    return np.where(truth.any(axis=SPACE), share, np.nan)
 
 
 def _widened(regions: Bool[np.ndarray, "*batch h w"], tolerance: float) -> Bool[np.ndarray, "*batch h w"]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cfx_jax.callables import as_pytree, surrogates_of
-from cfx_jax.checks import check_positive_number, is_concrete
+from cfx_jax.checks import check_real, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, log_odds
 
@@ -49,8 +49,8 @@ def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> 
     Raises:
         InputError: a threshold outside (0, 1), or (when called) another number of classes.
     """
-    check_positive_number(threshold, name="threshold")
-    if is_concrete(threshold) and not threshold < 1:
+    check_real(threshold, name="threshold")
+    if is_concrete(threshold) and not 0 < threshold < 1:
         raise InputError(f"threshold: expected a probability in (0, 1), got {threshold}")
     return Thresholded(as_pytree(classifier), jnp.asarray(threshold, jnp.float32))
 

@@ -52,8 +52,12 @@ def test_scale_is_taken_from_vectors_of_any_finite_size(size):
     assert 1 <= np.abs(scaled).max() < 2
     with np.errstate(divide="ignore"):
         expected = np.log(np.abs(exact))
-    np.testing.assert_allclose(jax.jit(lambda x: log_magnitude(magnitude_bits(x)))(values), expected, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(jax.jit(unit_direction, static_argnums=1)(values, 2), exact / np.linalg.norm(exact), atol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(lambda x: log_magnitude(magnitude_bits(x)))(values), expected, rtol=1e-6, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        jax.jit(unit_direction, static_argnums=1)(values, 2), exact / np.linalg.norm(exact), atol=1e-6
+    )
     np.testing.assert_array_equal(unit_direction(values, np.inf), np.sign(exact))
 
 
