@@ -4,6 +4,7 @@ Shapes, ranks and dtypes are checked always; values (range, NaN) only where they
 ``jit``, ``vmap`` and ``grad``. Every check raises ``InputError`` with one line.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -215,10 +216,7 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
     Raises:
         InputError: the classifier does not return a vector of at least two logits.
     """
-    if not callable(classifier):
-        raise InputError(
-            f"classifier: expected a function of one image -> logits (k,), got {type(classifier).__name__}"
-        )
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     return number_of_logits(_logits_of(classifier, jax.ShapeDtypeStruct(image.shape, image.dtype)))
 
 
@@ -291,6 +289,21 @@ def _logits(classifier: Callable[[Array], Array], images: Array) -> Array:
     return jax.vmap(classifier)(images)
 
 
+def check_callable(function: object, *, name: str, gives: str) -> None:
+    """Checks for a function.
+
+    Args:
+        function: what was given.
+        name: what the message calls it.
+        gives: what it takes and gives, completing "expected a function of ...".
+
+    Raises:
+        InputError: naming the type that came.
+    """
+    if not callable(function):
+        raise InputError(f"{name}: expected a function of {gives}, got {type(function).__name__}")
+
+
 def check_choice(value: object, choices: Sequence[object], *, name: str) -> None:
     """Checks that an option is one of its valid choices.
 
@@ -358,27 +371,29 @@ def check_real(value: object, *, name: str) -> None:
 
 
 def check_positive(value: float | AnyArray, *, name: str) -> None:
-    """Checks that a number is finite and above zero, where its value is at hand.
-
-    Raises:
-        InputError: giving the value.
-    """
-    check_real(value, name=name)
-    if is_concrete(value) and not (np.isfinite(value).all() and (np.asarray(value) > 0).all()):
-        raise InputError(f"{name}: expected a finite number above 0, got {value}")
-
-
-def check_positive_number(value: float | AnyArray, *, name: str) -> None:
     """Checks for one number, finite and above zero, where its value is at hand.
 
     Raises:
         InputError: giving the value or the shape.
     """
-    check_positive(value, name=name)
+    check_real(value, name=name)
     if np.shape(value) != ():
-        raise InputError(
-            f"{name}: expected one number, got shape {np.shape(value)}: use the batched function for several"
-        )
+        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
+    _check_all_positive(value, name)
+
+
+def check_at_least(value: float | AnyArray, least: float, *, name: str, below: float = math.inf) -> None:
+    """Checks for one finite number that is not too small, nor too large, where its value is at hand.
+
+    Raises:
+        InputError: giving the value or the shape.
+    """
+    check_real(value, name=name)
+    if np.shape(value) != ():
+        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
+    if is_concrete(value) and not (np.isfinite(value) and least <= value < below):
+        range_ = f"of at least {least}" if math.isinf(below) else f"in [{least}, {below})"
+        raise InputError(f"{name}: expected a number {range_}, got {value}")
 
 
 def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) -> None:
@@ -387,12 +402,18 @@ def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) 
     Raises:
         InputError: giving the value or the shape.
     """
-    check_positive(value, name=name)
+    check_real(value, name=name)
     if np.shape(value) not in ((), (count,)):
         raise InputError(
             f"{name}: expected one number, or one for each of the {count} images, shape ({count},), got shape"
             f" {np.shape(value)}"
         )
+    _check_all_positive(value, name)
+
+
+def _check_all_positive(value: float | AnyArray, name: str) -> None:
+    if is_concrete(value) and not (np.isfinite(value).all() and (np.asarray(value) > 0).all()):
+        raise InputError(f"{name}: expected a finite number above 0, got {value}")
 
 
 def check_norm(p: float, *, name: str = "p") -> None:

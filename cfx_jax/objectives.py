@@ -28,8 +28,9 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
     Raises:
         InputError: fewer than two logits, or a target that is no class.
     """
+    own = value_of_class(logits, target)
     others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, logits)
-    return value_of_class(logits, target) - jax.nn.logsumexp(others)
+    return own - jax.nn.logsumexp(others)
 
 
 def value_of_class(
@@ -143,7 +144,8 @@ def negative_margin(
 
     def margin(image: Float[Array, "h w c"]) -> Float[Array, ""]:
         logits = classifier(image)
+        own = value_of_class(logits, label, name="label")
         others = jnp.where(jnp.arange(logits.shape[0]) == label, -jnp.inf, logits)
-        return value_of_class(logits, label, name="label") - others.max()
+        return own - others.max()
 
     return margin

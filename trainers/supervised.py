@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import call
-from cfx_jax.checks import check_images, check_classes
+from cfx_jax.checks import check_classes, check_images
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models import build

@@ -7,7 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Int
 
-from cfx_jax.checks import check_images, check_classes
+from cfx_jax.checks import check_classes, check_images
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models.half_brain import HalfBrainLogits

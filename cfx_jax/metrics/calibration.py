@@ -1,9 +1,9 @@
 """Expected calibration error, and the temperature that calibrates a classifier.
 
 Expected calibration error: Naeini et al. 2015; temperature scaling by the likelihood: Guo et al. 2017; the targets that
-keep it from running away follow Platt 1999, "Probabilistic outputs for support vector machines". Boreiko et al. 2022 minimise
-the calibration error instead, on a grid: log T at 2000 even steps in [-3, 3], then T = 1, of which the first minimiser is
-taken.
+keep it from running away follow Platt 1999, "Probabilistic outputs for support vector machines". Boreiko et al. 2022
+minimise the calibration error instead, on a grid: log T at 2000 even steps in [-3, 3], then T = 1, of which the first
+minimiser is taken.
 
 Deviation: the likelihood is the default. Where a classifier is right on all calibration images, the smallest temperature
 has the least calibration error, and so the least likelihood: both rules run to the edge of any grid, and the classifier is

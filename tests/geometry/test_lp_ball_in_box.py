@@ -298,7 +298,7 @@ def test_oracle_is_exact_for_every_norm_and_finite_gradient(p):
         assert weights.astype(np.float64).ravel() @ delta.ravel() >= best * (1 - 1e-5 - rounding), (case, radius)
         assert norm64(delta, p) <= radius * (1 + 1e-6 + rounding), (case, radius)
         assert not delta[~mask].any()
-        assert 0 <= (center + delta).min() and (center + delta).max() <= 1
+        assert (center + delta).min() >= 0 and (center + delta).max() <= 1
 
 
 @pytest.mark.parametrize("p", [1, 1.0001, 1.5, 2, INF])
@@ -337,7 +337,7 @@ def test_sets_of_extreme_radius_hold_their_samples(radius):
     for p in (1, 1.0001, 1.5, 2, INF):
         sample = np.asarray(lp_ball_in_box(center, radius, p).sample(jax.random.key(0)))
         assert np.isfinite(sample).all()
-        assert (sample == 0.5).all() if radius < 1 else (0 <= sample.min() and sample.max() <= 1 and sample.std() > 0.1)
+        assert (sample == 0.5).all() if radius < 1 else (sample.min() >= 0 and sample.max() <= 1 and sample.std() > 0.1)
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, 4, INF])
