@@ -51,7 +51,7 @@ def apgd(
         InputError: another norm (use ``auto_frank_wolfe``), ``num_steps`` below 1, or another option out of its range.
     """
     check_num_steps(num_steps)
-    check_at_least(momentum, 0, below=1, name="momentum")
+    check_at_least(momentum, 0, name="momentum")
     check_at_least(oscillation, 0, name="oscillation")
     check_choice(constraint.p, (1, 2, math.inf), name="apgd needs a projection, and for other norms there is"
                  " auto_frank_wolfe; p of the constraint")  # fmt: skip
