@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_choice, check_target, number_of_logits
+from cfx_jax.checks import check_callable, check_choice, check_target, number_of_logits
 from cfx_jax.errors import InputError
 
 Classifier = Callable[[Float[Array, "h w c"]], Float[Array, " k"]]
@@ -97,6 +97,7 @@ def class_score(
         InputError: ``of`` is none of these; of the score, when it is called: a target that is no class, or a classifier of
             one logit (``models.two_logits`` makes one of two).
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     check_choice(of, tuple(_SCORES), name="of")
     return lambda image: _SCORES[of](classifier(image), target)
 

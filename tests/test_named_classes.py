@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small_classifiers import convolutional_classifier, images
 
-from cfx_jax.attributions import grad_cam, grad_cam_plus_plus, integrated_gradients, score_cam
+from cfx_jax.attributions import grad_cam, grad_cam_plus_plus, score_cam
 from cfx_jax.counterfactuals import (
     latent_counterfactual,
     latent_counterfactual_batch,
@@ -43,16 +43,12 @@ EXPLANATIONS = {
         of: lambda target, of=of: jax.grad(class_score(convolutional_classifier, target, of=of))(IMAGE)
         for of in ("log_odds", "logit", "probability", "log_probability")
     },
-    "integrated gradients": lambda target: integrated_gradients(
-        class_score(convolutional_classifier, target), IMAGE, num_steps=2
-    ),
     "negative log-probability": lambda target: negative_log_probability(convolutional_classifier, target)(IMAGE),
     "negative margin": lambda target: negative_margin(convolutional_classifier, target)(IMAGE),
     "grad_cam": lambda target: grad_cam(features, head, IMAGE, target),
     "grad_cam_plus_plus": lambda target: grad_cam_plus_plus(features, head, IMAGE, target),
     "score_cam": lambda target: score_cam(features, head, IMAGE, target),
     "vce": lambda target: vce(convolutional_classifier, IMAGE, target, p=2, radius=0.1, num_steps=2),
-    "vce l1.5": lambda target: vce(convolutional_classifier, IMAGE, target, p=1.5, radius=0.1, num_steps=2),
     "latent_counterfactual": lambda target: latent_counterfactual(
         CODER, convolutional_classifier, IMAGE, target, num_steps=2
     ),
@@ -96,8 +92,9 @@ def test_a_traced_class_that_does_not_exist_gives_nan_and_one_that_does_gives_wh
     for target in (-1, 3, 99):
         found = jax.tree.leaves(explain(target))
         changed = [leaf for leaf in found if not np.isnan(leaf).all()]
-        # What a latent shift or counterfactual has of the image alone does not name a class.
-        assert len(changed) <= (2 if name.startswith("latent") else 0), (target, [leaf.shape for leaf in changed])
+        # The reconstruction, and the factors that a latent shift tries, do not depend on a class.
+        allowed = {"latent_counterfactual": 1, "latent_shift": 3}.get(name, 0)
+        assert len(changed) <= allowed, (target, [leaf.shape for leaf in changed])
         assert np.isnan(found[0]).all()
     expected = EXPLANATIONS[name](1)
     for traced, untraced in zip(*map(jax.tree.leaves, (explain(1), expected)), strict=True):

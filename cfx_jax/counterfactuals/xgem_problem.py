@@ -55,6 +55,8 @@ class XGEMProblem:
     num_bins: int = 10
 
     def __post_init__(self) -> None:
+        if not isinstance(self.algorithm, Algorithm):
+            raise InputError(f"algorithm: expected one of cfx_jax.optimise, got {type(self.algorithm).__name__}")
         check_positive(self.weight, name="weight")
         check_num_bins(self.num_bins)
         check_real(self.until, name="until")

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_choice, check_classes, check_count, is_concrete
+from cfx_jax.checks import check_choice, check_classes, check_count, check_real, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.value_arrays import as_probabilities
 
@@ -54,6 +54,7 @@ def expected_calibration_error(
         InputError: no images, shapes that do not match, labels that name no class, values outside [0, 1], rows that do
             not sum to 1, no bins.
     """
+    check_real(probabilities, name="probabilities")
     given = jnp.asarray(probabilities)
     probabilities, labels = _as_scores("probabilities", given), _as_labels(labels)
     _check("probabilities", probabilities, labels, num_bins)
@@ -158,6 +159,7 @@ def _errors(
 
 def _as_scores(name: str, scores: Float[AnyArray, "n k"]) -> Float[Array, "n k"]:
     """Floating-point numbers in at least float32: sums and counts of half precision are off by per cents."""
+    check_real(scores, name=name)
     scores = jnp.asarray(scores)
     if not jnp.issubdtype(scores.dtype, jnp.floating):
         raise InputError(f"{name}: expected floating-point numbers, got dtype {scores.dtype}: give the model's own")

@@ -116,7 +116,7 @@ def test_what_is_no_map_with_its_region_is_refused(metric, maps, truth, message)
 
 
 def test_a_negative_tolerance_is_refused():
-    with pytest.raises(InputError, match="tolerance: expected at least 0 pixels, got -1"):
+    with pytest.raises(InputError, match="tolerance: expected a number of at least 0, got -1"):
         pointing_game(RAMP, CORNER, tolerance=-1)
 
 

@@ -90,7 +90,7 @@ def test_a_saturated_member_does_not_hide_an_ensemble(outer):
 
 
 def test_surrogates_of_ones_own_only_take_away_and_are_judged_by_the_classifier():
-    """A surrogate with another gradient breaks nothing that the classifier keeps; one that is the classifier adds nothing."""
+    """A surrogate with another gradient breaks nothing that the classifier keeps; the classifier itself adds nothing."""
     options = {"radius": 0.05, "num_steps": 10, "num_restarts": 1}
     alone = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, **options)
     same, mirrored = (
