@@ -56,8 +56,8 @@ def expected_calibration_error(
     """
     check_real(probabilities, name="probabilities")
     given = jnp.asarray(probabilities)
-    probabilities, labels = _as_scores("probabilities", given), _as_labels(labels)
-    _check("probabilities", probabilities, labels, num_bins)
+    probabilities = _as_scores("probabilities", given)
+    labels = _as_labels("probabilities", probabilities, labels, num_bins)
     _check_distributions(probabilities, precision=float(jnp.finfo(given.dtype).eps))
     inner_edges = jnp.asarray(np.linspace(0.0, 1.0, num_bins + 1)[1:-1], probabilities.dtype)
     confidences = probabilities.max(axis=-1)
@@ -92,8 +92,8 @@ def fit_temperature(
         InputError: as ``expected_calibration_error``, logits that are not finite, or an unknown method.
     """
     check_choice(method, tuple(_RANGES), name="method")
-    logits, labels = _as_scores("logits", logits), _as_labels(labels)
-    _check("logits", logits, labels, num_bins)
+    logits = _as_scores("logits", logits)
+    labels = _as_labels("logits", logits, labels, num_bins)
     if not bool(jnp.isfinite(logits).all()):
         raise InputError(
             "logits: expected finite values, got NaN or infinity: check the model on its validation images"
@@ -166,17 +166,17 @@ def _as_scores(name: str, scores: Float[AnyArray, "n k"]) -> Float[Array, "n k"]
     return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
 
 
-def _as_labels(labels: Int[AnyArray, " n"]) -> Array | np.ndarray:
-    return labels if isinstance(labels, Array) else np.asarray(labels)
-
-
-def _check(name: str, scores: Array, labels: Array | np.ndarray, num_bins: int) -> None:
+def _as_labels(name: str, scores: Array, labels: Int[AnyArray, " n"], num_bins: int) -> Int[Array, " n"]:
+    """The labels of these scores as an array, after a check of them and of the number of bins."""
+    # By NumPy, since JAX would not say what else than numbers it was given.
+    labels = labels if isinstance(labels, Array) else np.asarray(labels)
     if scores.ndim != 2 or labels.shape != scores.shape[:1] or scores.size == 0:
         raise InputError(
             f"{name}: expected (n, k) with labels (n,) for at least one image, got shapes {scores.shape}, {labels.shape}"
         )
     check_classes(labels, scores.shape[1], name="labels")
     check_count(num_bins, name="num_bins")
+    return jnp.asarray(labels)
 
 
 def _check_distributions(probabilities: Array, *, precision: float) -> None:

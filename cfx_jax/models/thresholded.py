@@ -58,7 +58,10 @@ def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> 
 def _remap(classifier: Classifier, threshold: Float[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, " 2"]:
     logits = classifier(image)
     if logits.shape != (2,):
-        raise InputError(f"classifier: expected two logits, since one threshold parts two classes, got {logits.shape}")
+        raise InputError(
+            f"classifier: expected two logits, since one threshold parts two classes, got {logits.shape}: models.two_logits"
+            " makes them of one"
+        )
     odds = log_odds(logits, 1)
     # The class below its threshold has p / (2 t); the other's is taken from it, so that nothing cancels.
     below = odds < jnp.log(threshold) - jnp.log1p(-threshold)
