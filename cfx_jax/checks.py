@@ -4,6 +4,7 @@ Shapes, ranks and dtypes are checked always; values (range, NaN) only where they
 ``jit``, ``vmap`` and ``grad``. Every check raises ``InputError`` with one line.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -182,7 +183,7 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
     if not np.issubdtype(dtype, np.integer):
         came = repr(classes) if isinstance(classes, str | float | bool) else f"dtype {dtype}"
         raise InputError(
-            f"{name}: expected a class index (integer) in 0..{num_classes - 1}, got {came}: classes are numbered in the"
+            f"{name}: expected a class index (integer), got {came}: classes are the numbers 0..{num_classes - 1}, in the"
             " order of the logits"
         )
     if not is_concrete(classes):
@@ -215,10 +216,7 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
     Raises:
         InputError: the classifier does not return a vector of at least two logits.
     """
-    if not callable(classifier):
-        raise InputError(
-            f"classifier: expected a function of one image -> logits (k,), got {type(classifier).__name__}"
-        )
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     return number_of_logits(_logits_of(classifier, jax.ShapeDtypeStruct(image.shape, image.dtype)))
 
 
@@ -291,6 +289,21 @@ def _logits(classifier: Callable[[Array], Array], images: Array) -> Array:
     return jax.vmap(classifier)(images)
 
 
+def check_callable(function: object, *, name: str, gives: str) -> None:
+    """Checks for a function.
+
+    Args:
+        function: what was given.
+        name: what the message calls it.
+        gives: what it takes and gives, completing "expected a function of ...".
+
+    Raises:
+        InputError: naming the type that came.
+    """
+    if not callable(function):
+        raise InputError(f"{name}: expected a function of {gives}, got {type(function).__name__}")
+
+
 def check_choice(value: object, choices: Sequence[object], *, name: str) -> None:
     """Checks that an option is one of its valid choices.
 
@@ -346,28 +359,41 @@ def check_integer(value: object, *, name: str, at_least: int) -> None:
         raise InputError(f"{name}: expected an integer of at least {at_least}, got {value!r}")
 
 
-def check_positive(value: float | AnyArray, *, name: str) -> None:
-    """Checks that a number is finite and above zero, where its value is at hand.
+def check_real(value: object, *, name: str) -> None:
+    """Checks for real numbers, traced or not, rather than text, booleans or anything else.
 
     Raises:
         InputError: giving the value.
     """
-    _check_real(value, name)
-    if is_concrete(value) and not (np.isfinite(value).all() and (np.asarray(value) > 0).all()):
-        raise InputError(f"{name}: expected a finite number above 0, got {value}")
+    _, dtype = _shape_and_dtype(value)
+    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        raise InputError(f"{name}: expected a real number, got {value!r}")
 
 
-def check_positive_number(value: float | AnyArray, *, name: str) -> None:
+def check_positive(value: float | AnyArray, *, name: str) -> None:
     """Checks for one number, finite and above zero, where its value is at hand.
 
     Raises:
         InputError: giving the value or the shape.
     """
-    check_positive(value, name=name)
+    check_real(value, name=name)
     if np.shape(value) != ():
-        raise InputError(
-            f"{name}: expected one number, got shape {np.shape(value)}: use the batched function for several"
-        )
+        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
+    _check_all_positive(value, name)
+
+
+def check_at_least(value: float | AnyArray, least: float, *, name: str, below: float = math.inf) -> None:
+    """Checks for one finite number that is not too small, nor too large, where its value is at hand.
+
+    Raises:
+        InputError: giving the value or the shape.
+    """
+    check_real(value, name=name)
+    if np.shape(value) != ():
+        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
+    if is_concrete(value) and not (np.isfinite(value) and least <= value < below):
+        range_ = f"of at least {least}" if math.isinf(below) else f"in [{least}, {below})"
+        raise InputError(f"{name}: expected a number {range_}, got {value}")
 
 
 def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) -> None:
@@ -376,12 +402,18 @@ def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) 
     Raises:
         InputError: giving the value or the shape.
     """
-    check_positive(value, name=name)
+    check_real(value, name=name)
     if np.shape(value) not in ((), (count,)):
         raise InputError(
             f"{name}: expected one number, or one for each of the {count} images, shape ({count},), got shape"
             f" {np.shape(value)}"
         )
+    _check_all_positive(value, name)
+
+
+def _check_all_positive(value: float | AnyArray, name: str) -> None:
+    if is_concrete(value) and not (np.isfinite(value).all() and (np.asarray(value) > 0).all()):
+        raise InputError(f"{name}: expected a finite number above 0, got {value}")
 
 
 def check_norm(p: float, *, name: str = "p") -> None:
@@ -413,10 +445,3 @@ def check_key(key: object, *, or_none: bool = False) -> None:
     if not (new or old):
         came = repr(key) if shape is None else f"dtype {dtype} of shape {shape}"
         raise InputError(f"key: expected one random key, got {came}: make it with jax.random.key(seed)")
-
-
-def _check_real(value: object, name: str) -> None:
-    """Real numbers; of other kinds NumPy has no ``isfinite``."""
-    _, dtype = _shape_and_dtype(value)
-    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
-        raise InputError(f"{name}: expected a finite number above 0, got {value!r}")

@@ -14,7 +14,7 @@ from jax import Array, lax
 from jaxtyping import Bool, Float
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_choice, check_integer, check_positive, is_concrete
+from cfx_jax.checks import check_array, check_choice, check_integer, check_positive, is_concrete
 from cfx_jax.errors import InputError
 
 _PADDING = {"reflect": "symmetric", "edge": "edge", "zero": "constant"}
@@ -135,6 +135,7 @@ def upsample(
 
 
 def _check_map(saliency: AnyArray) -> None:
+    check_array(saliency, name="saliency")
     if saliency.ndim not in (2, 3, 4):
         raise InputError(
             f"saliency: expected one map (h, w), (h, w, c) or (s, h, w, c), got shape {saliency.shape}: use jax.vmap"

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_choice, check_target, number_of_logits
+from cfx_jax.checks import check_callable, check_choice, check_target, number_of_logits
 from cfx_jax.errors import InputError
 
 Classifier = Callable[[Float[Array, "h w c"]], Float[Array, " k"]]
@@ -28,8 +28,9 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
     Raises:
         InputError: fewer than two logits, or a target that is no class.
     """
+    own = value_of_class(logits, target)
     others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, logits)
-    return value_of_class(logits, target) - jax.nn.logsumexp(others)
+    return own - jax.nn.logsumexp(others)
 
 
 def value_of_class(
@@ -96,6 +97,7 @@ def class_score(
         InputError: ``of`` is none of these; of the score, when it is called: a target that is no class, or a classifier of
             one logit (``models.two_logits`` makes one of two).
     """
+    check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     check_choice(of, tuple(_SCORES), name="of")
     return lambda image: _SCORES[of](classifier(image), target)
 
@@ -143,7 +145,8 @@ def negative_margin(
 
     def margin(image: Float[Array, "h w c"]) -> Float[Array, ""]:
         logits = classifier(image)
+        own = value_of_class(logits, label, name="label")
         others = jnp.where(jnp.arange(logits.shape[0]) == label, -jnp.inf, logits)
-        return value_of_class(logits, label, name="label") - others.max()
+        return own - others.max()
 
     return margin

@@ -13,7 +13,7 @@ from jaxtyping import Float, PRNGKeyArray
 from cfx_jax.attributions.placement import AugmentationRanges, draw_placement, inside, inverse, moved
 from cfx_jax.attributions.smooth_grad import Attribution
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_count, check_image, check_integer, check_key
+from cfx_jax.checks import check_callable, check_count, check_image, check_integer, check_key
 from cfx_jax.errors import InputError
 
 
@@ -49,6 +49,9 @@ def augment_average(
     """
     check_image(image)
     check_key(key)
+    check_callable(explain, name="explain", gives="one image -> map")
+    if not isinstance(ranges, AugmentationRanges):
+        raise InputError(f"ranges: expected AugmentationRanges, got {type(ranges).__name__}")
     check_integer(num, name="num", at_least=0)
     check_count(samples_per_batch, name="samples_per_batch", or_none=True)
     original = explain(image)

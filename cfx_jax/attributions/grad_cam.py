@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_image, check_target, num_classes
+from cfx_jax.checks import check_callable, check_image, check_target, num_classes
 from cfx_jax.errors import InputError
 from cfx_jax.maps import upsample
 from cfx_jax.objectives import value_of_class
@@ -76,6 +76,8 @@ def check_parts(features: Features, head: Head, image: Float[Array, "h w c"], ta
         InputError: naming what is wrong.
     """
     check_image(image)
+    check_callable(features, name="features", gives="one image -> feature maps")
+    check_callable(head, name="head", gives="feature maps -> logits")
     shape: tuple[int, ...] = getattr(
         jax.eval_shape(lambda x: features(x), jax.ShapeDtypeStruct(image.shape, image.dtype)), "shape", ()
     )

@@ -1,13 +1,14 @@
 """The gradient of a score (Simonyan et al. 2014, "Deep inside convolutional networks")."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_picture
+from cfx_jax.checks import check_callable, check_picture
 from cfx_jax.errors import InputError
 
 Score = Callable[[Float[Array, "*s h w c"]], Float[Array, ""]]
@@ -30,6 +31,25 @@ def gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s 
     return slope(score, image)
 
 
+def check_score(score: Score, image: Float[Array, "*s h w c"]) -> None:
+    """Checks that a score of an image or volume is a scalar, without computing it.
+
+    Raises:
+        InputError: it is no function, or gives another shape.
+    """
+    check_callable(score, name="score", gives="one image or volume -> scalar")
+    _check_scalar(jax.eval_shape(lambda x: score(x), jax.ShapeDtypeStruct(image.shape, image.dtype)), image)
+
+
+def _check_scalar(value: Any, image: Float[Array, "*s h w c"]) -> None:
+    if jnp.shape(value) != ():
+        kind = "image" if image.ndim == 3 else "volume"
+        raise InputError(
+            f"score: expected one {kind} {image.shape} -> scalar, got shape {jnp.shape(value)}: objectives.class_score"
+            " makes a score of a classifier, jax.vmap explains a batch"
+        )
+
+
 def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:
     """``jax.grad(score)(image)`` without a check of the image, but of the score while it is traced.
 
@@ -40,6 +60,8 @@ def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w
     Raises:
         InputError: the score is no scalar, or fails on a volume, as it does where a batch is taken for one.
     """
+
+    check_callable(score, name="score", gives="one image or volume -> scalar")
 
     def checked(x: Float[Array, "*s h w c"]) -> Float[Array, ""]:
         try:
@@ -52,12 +74,7 @@ def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w
                 f"score: expected one volume {x.shape} -> scalar, got {type(error).__name__} ({first_line}): mend the score,"
                 " or use jax.vmap if this is a batch of images"
             ) from error
-        if jnp.shape(value) != ():
-            kind = "image" if x.ndim == 3 else "volume"
-            raise InputError(
-                f"score: expected one {kind} {x.shape} -> scalar, got shape {jnp.shape(value)}: objectives.class_score"
-                " makes a score of a classifier, jax.vmap explains a batch"
-            )
+        _check_scalar(value, x)
         return value
 
     return jax.grad(checked)(image)

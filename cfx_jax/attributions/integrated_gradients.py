@@ -16,7 +16,7 @@ from jaxtyping import Float
 from cfx_jax.arrays import AnyArray
 from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, is_concrete
+from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, check_real, is_concrete
 from cfx_jax.errors import InputError
 
 
@@ -102,6 +102,7 @@ def integrated_gradients_and_residual(
 
 
 def _baselines(baseline: float | AnyArray, image: Float[Array, "*s h w c"]) -> Float[Array, "n *s h w c"]:
+    check_real(baseline, name="baseline")
     shape = jnp.shape(baseline)
     if shape not in ((), image.shape) and (shape[1:] != image.shape or shape[0] == 0):
         several = ", ".join(map(str, ("n", *image.shape)))

@@ -12,8 +12,8 @@ import optax
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.attributions.gradient import Score
-from cfx_jax.checks import check_image, check_num_steps, check_positive
+from cfx_jax.attributions.gradient import Score, check_score
+from cfx_jax.checks import check_at_least, check_image, check_num_steps, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth, upsample
 from cfx_jax.optimise import Problem, from_optax, run
@@ -43,8 +43,7 @@ class MaskProblem:
         for name in ("blur_sigma", "mask_sigma", "step_size"):
             check_positive(getattr(self, name), name=name)
         for name, least in (("area_weight", 0), ("variation_weight", 0), ("variation_power", 1)):
-            if not getattr(self, name) >= least:
-                raise InputError(f"{name}: expected a number of at least {least}, got {getattr(self, name)}")
+            check_at_least(getattr(self, name), least, name=name)
 
     def __call__(self, score: Score, image: Float[Array, "h w c"]) -> Problem:
         height, width, _ = image.shape
@@ -114,6 +113,7 @@ def mask_perturbation(
         InputError: no valid image, a mask larger than it, or an option outside its range.
     """
     check_image(image)
+    check_score(score, image)
     problem = MaskProblem(
         mask_shape, blur_sigma, mask_sigma, num_steps, step_size, area_weight, variation_weight, variation_power
     )

@@ -15,9 +15,8 @@ import optax
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.attributions.gradient import Score
-from cfx_jax.checks import check_picture, is_concrete
-from cfx_jax.errors import InputError
+from cfx_jax.attributions.gradient import Score, check_score
+from cfx_jax.checks import check_at_least, check_callable, check_picture, check_real
 from cfx_jax.optimise import best_so_far, from_optax, run
 
 Features = Callable[[Float[Array, "*s h w c"]], Any]
@@ -59,8 +58,10 @@ def perceptual_perturbation(
     """
     check_picture(image)
     for name, weight in (("feature_weight", feature_weight), ("image_weight", image_weight)):
-        if is_concrete(weight) and not weight >= 0:
-            raise InputError(f"{name}: expected a number of at least 0, got {weight}")
+        check_at_least(weight, 0, name=name)
+    check_real(target_margin, name="target_margin")
+    check_score(margin, image)
+    check_callable(features, name="features", gives="one image -> arrays")
     weights = {"target_margin": target_margin, "feature_weight": feature_weight, "image_weight": image_weight}
     algorithm = from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps)
     return run(best_so_far(algorithm), perceptual_objective(margin, features, image, **weights), image).solution - image

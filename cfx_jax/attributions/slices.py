@@ -14,7 +14,7 @@ from jax import Array, lax
 from jaxtyping import Float, Int
 
 from cfx_jax.backend import loop_body
-from cfx_jax.checks import check_count, check_volume, is_concrete
+from cfx_jax.checks import check_callable, check_count, check_volume, is_concrete
 from cfx_jax.errors import InputError
 
 SliceExplanation = Callable[[Float[Array, "h w c"], Int[Array, ""]], Any]
@@ -45,6 +45,7 @@ def over_slices(
         InputError: no valid volume, or ``slices_per_batch`` below 1.
     """
     check_volume(volume)
+    check_callable(explain, name="explain", gives="one slice and its index -> map")
     check_count(slices_per_batch, name="slices_per_batch", or_none=True)
     num_slices = volume.shape[0]
     pairs = jnp.asarray(volume), jnp.arange(num_slices)

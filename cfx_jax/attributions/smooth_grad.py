@@ -7,7 +7,7 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_count, check_key, check_picture, check_positive_number
+from cfx_jax.checks import check_callable, check_count, check_key, check_picture, check_positive
 
 Attribution = Callable[[Float[Array, "*s h w c"]], Float[Array, "*map"]]
 
@@ -44,9 +44,10 @@ def smooth_grad(
     """
     check_picture(image)
     check_key(key)
+    check_callable(attribution, name="attribution", gives="one image -> map")
     check_count(num_samples, name="num_samples")
     check_count(samples_per_batch, name="samples_per_batch", or_none=True)
-    check_positive_number(sigma, name="sigma")
+    check_positive(sigma, name="sigma")
 
     def sample(index: Array) -> Float[Array, "*map"]:
         # Drawn flat: the same numbers, compiled in half the time.

@@ -3,6 +3,7 @@
 from jaxtyping import Float
 
 from cfx_jax.arrays import AnyArray
+from cfx_jax.checks import check_array
 from cfx_jax.errors import InputError
 
 
@@ -20,6 +21,8 @@ def vce_saliency(
     Raises:
         InputError: the shapes differ.
     """
+    check_array(image, name="image")
+    check_array(counterfactual, name="counterfactual")
     if image.shape != counterfactual.shape:
         raise InputError(f"counterfactual: expected the image's shape {image.shape}, got {counterfactual.shape}")
     return counterfactual - image

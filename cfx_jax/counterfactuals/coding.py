@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_count, check_dtype, check_unit_range
+from cfx_jax.checks import check_callable, check_count, check_dtype, check_unit_range
 from cfx_jax.counterfactuals.cycle import Coder
 from cfx_jax.counterfactuals.similar_adversarial import check_generated
 from cfx_jax.errors import InputError
@@ -55,6 +55,8 @@ def coding(coder: Coder, image: Float[Array, "*s h w c"], *, slices_per_batch: i
             ``slices_per_batch`` below 1, for an image, or for a coder whose latents do not have the slices in front.
     """
     check_count(slices_per_batch, name="slices_per_batch", or_none=True)
+    for part in ("encode", "decode"):
+        check_callable(getattr(coder, part, None), name=f"coder.{part}", gives="one array -> one array")
     encode, decode = as_pytree(coder.encode), as_pytree(coder.decode)
     # A lambda, since JAX cannot trace a callable tuple itself.
     latent = jax.eval_shape(lambda x: encode(x), jax.ShapeDtypeStruct(image.shape, image.dtype))

@@ -145,8 +145,9 @@ def _chosen(
 ) -> tuple[Int[Array, ""], Partial]:
     """The decided class and its generator."""
     check_image(image)
-    if len(generators) != 2:
-        raise InputError(f"generators: expected g_0 and g_1, got {len(generators)}")
+    if not isinstance(generators, Sequence) or len(generators) != 2:
+        came = len(generators) if isinstance(generators, Sequence) else type(generators).__name__
+        raise InputError(f"generators: expected g_0 and g_1, got {came}")
     for generate in generators:
         check_generated(generate, image, 1)
     predicted = decided_class(classifier, image)

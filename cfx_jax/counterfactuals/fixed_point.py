@@ -14,7 +14,7 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_classifier, check_image
+from cfx_jax.checks import check_callable, check_classifier, check_image
 from cfx_jax.counterfactuals.cycle import decided_class
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
 from cfx_jax.objectives import Classifier
@@ -38,6 +38,7 @@ def fixed_point(translate: Translate, classifier: Classifier, image: Float[Array
             translation that is no image of the image's shape.
     """
     check_image(image)
+    check_callable(translate, name="translate", gives="an image and a class -> image")
     other = 1 - decided_class(classifier, image)
     turn_over = Partial(_into, as_pytree(translate), other)
     check_generated(turn_over, image, 1)

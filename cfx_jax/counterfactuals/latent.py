@@ -29,7 +29,6 @@ from cfx_jax.counterfactuals.coding import check_pictures, coding
 from cfx_jax.counterfactuals.cycle import Coder
 from cfx_jax.counterfactuals.latent_problem import LatentExample, LatentProblem
 from cfx_jax.counterfactuals.xgem_problem import Explained
-from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import Result, run, solve
 from cfx_jax.parallel import map_examples

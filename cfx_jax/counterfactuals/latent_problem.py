@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_num_steps, check_positive
+from cfx_jax.checks import check_at_least, check_num_steps, check_positive
 from cfx_jax.counterfactuals.xgem_problem import Explained
-from cfx_jax.errors import InputError
 from cfx_jax.losses.subgradients import safe_abs
 from cfx_jax.objectives import negative_log_probability
 from cfx_jax.optimise import Algorithm, Problem, gradient_descent, proximal_gradient, soft_threshold
@@ -44,8 +42,7 @@ class LatentProblem:
     def __post_init__(self) -> None:
         check_num_steps(self.num_steps)
         check_positive(self.step_size, name="step_size")
-        if not (np.isfinite(self.penalty) and self.penalty >= 0):
-            raise InputError(f"penalty: expected a finite number of at least 0, got {self.penalty}")
+        check_at_least(self.penalty, 0, name="penalty")
 
     def __call__(self, explained: Explained, example: LatentExample) -> Problem:
         improbable = negative_log_probability(explained.classifier, example.target)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_image
+from cfx_jax.checks import check_callable, check_image
 from cfx_jax.errors import InputError
 
 
@@ -87,6 +87,7 @@ def check_generated(generate: Callable[[Array], Any], image: Float[Array, "h w c
     Raises:
         InputError: naming the shapes that it gives.
     """
+    check_callable(generate, name="generate", gives="one image -> images")
     # A lambda, since JAX cannot trace a callable tuple itself.
     given = jax.eval_shape(lambda image: generate(image), jax.ShapeDtypeStruct(image.shape, image.dtype))
     shapes = [each.shape for each in jax.tree.leaves(given)]

@@ -30,7 +30,7 @@ from cfx_jax.checks import (
     check_norm,
     check_num_steps,
     check_number_or_one_each,
-    check_positive_number,
+    check_positive,
     check_target,
     check_targets,
 )
@@ -157,7 +157,7 @@ def vce(
             probabilities, NaN or another shape.
     """
     check_image(image)
-    check_positive_number(radius, name="radius")
+    check_positive(radius, name="radius")
     check_key(key, or_none=True)
     check_target(target, count_classes(classifier, image))
     check_classifier(classifier, jnp.asarray(image)[None])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.checks import check_positive
+from cfx_jax.checks import check_positive, check_real
 from cfx_jax.counterfactuals.progressive import bin_centres, check_num_bins, class_1_probability
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, negative_log_probability
@@ -55,8 +55,11 @@ class XGEMProblem:
     num_bins: int = 10
 
     def __post_init__(self) -> None:
+        if not isinstance(self.algorithm, Algorithm):
+            raise InputError(f"algorithm: expected one of cfx_jax.optimise, got {type(self.algorithm).__name__}")
         check_positive(self.weight, name="weight")
         check_num_bins(self.num_bins)
+        check_real(self.until, name="until")
         if not 0 < self.until < 1:
             raise InputError(f"until: expected a probability strictly between 0 and 1, got {self.until}")
 

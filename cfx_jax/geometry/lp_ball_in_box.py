@@ -21,7 +21,7 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_array, check_choice, check_dtype, check_norm, check_positive_number, is_concrete
+from cfx_jax.checks import check_array, check_choice, check_dtype, check_norm, check_positive, check_real, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
 from cfx_jax.geometry.exact import accurate_sum, log_magnitude, magnitude_bits, threshold_of_bits
@@ -106,8 +106,10 @@ def _check_arguments(
 ) -> None:
     check_array(center, name="center")
     check_dtype(center, name="center")
-    check_positive_number(radius, name="radius")
+    check_positive(radius, name="radius")
     check_norm(p)
+    check_real(lower, name="lower")
+    check_real(upper, name="upper")
     check_choice(projection, ("exact", "ball_then_box"), name="projection")
     if projection == "ball_then_box" and p not in (2, float("inf")):
         raise InputError(f"projection: 'ball_then_box' exists for p = 2 and inf, got p = {p}: use 'exact'")
@@ -122,6 +124,7 @@ def _inside(values: np.ndarray, lower: float, upper: float) -> bool:
 def _broadcast_mask(mask: Bool[Array, "*mask"] | None, center: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
     if mask is None:
         return jnp.ones(center.shape, bool)
+    check_array(mask, name="mask")
     mask = jnp.asarray(mask)
     if mask.dtype != bool:
         raise InputError(f"mask: expected booleans (True where the image may change), got dtype {mask.dtype}")

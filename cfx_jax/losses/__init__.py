@@ -28,6 +28,7 @@ from cfx_jax.losses.similar_adversarial import similar_adversarial_terms as simi
 from cfx_jax.losses.similar_adversarial import total_variation as total_variation
 from cfx_jax.losses.similar_adversarial import weight_proximity as weight_proximity
 from cfx_jax.losses.trades import kl_divergence as kl_divergence
+from cfx_jax.losses.trades import log_trades_divergence as log_trades_divergence
 from cfx_jax.losses.trades import trades_divergence as trades_divergence
 from cfx_jax.losses.trades import trades_loss as trades_loss
 from cfx_jax.losses.trades_attack import trades_attack as trades_attack

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.arrays import AnyArray
+from cfx_jax.checks import check_classes
 from cfx_jax.errors import InputError
 
 
@@ -16,7 +17,7 @@ def cross_entropy(
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
-        labels: class indices in 0..k-1.
+        labels: class indices in 0..k-1; traced ones that name no class give NaN.
         class_weights: what each image's term is multiplied by, for its label; None for 1. The mean is still over the
             number of images, as in Keras, so that a batch weighs as much as its images do.
 
@@ -24,10 +25,9 @@ def cross_entropy(
         The mean in nats, at least 0.
 
     Raises:
-        InputError: another number of weights than of classes.
+        InputError: another number of weights than of classes, or labels that name no class.
     """
-    log_probability = jax.nn.log_softmax(logits)
-    terms = -jnp.take_along_axis(log_probability, labels[:, None], axis=1)[:, 0]
+    terms = -log_probability_of(logits, labels)
     if class_weights is None:
         return terms.mean()
     if class_weights.shape != logits.shape[1:]:
@@ -35,6 +35,22 @@ def cross_entropy(
             f"class_weights: expected one for each of the {logits.shape[1]} classes, got shape {class_weights.shape}"
         )
     return (jnp.asarray(class_weights, terms.dtype)[labels] * terms).mean()
+
+
+def log_probability_of(logits: Float[Array, "b k"], labels: Int[Array, " b"]) -> Float[Array, " b"]:
+    """``log softmax(logits)[label]`` of each row.
+
+    Args:
+        logits: any finite scale, the log-softmax is taken in its stable form.
+        labels: class indices in 0..k-1; traced ones that name no class give NaN, in value and gradient.
+
+    Raises:
+        InputError: labels that name no class.
+    """
+    check_classes(labels, logits.shape[1], name="labels")
+    labels = jnp.asarray(labels)
+    exists = jnp.where((labels >= 0) & (labels < logits.shape[1]), 1, jnp.nan).astype(logits.dtype)
+    return jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1, mode="clip")[:, 0] * exists
 
 
 def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[np.ndarray, " k"]:

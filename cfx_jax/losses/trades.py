@@ -10,6 +10,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.checks import check_choice
@@ -65,9 +66,53 @@ def trades_divergence(
     Raises:
         InputError: an unknown order.
     """
+    return kl_divergence(*_in_order(clean_logits, adversarial_logits, order))
+
+
+def log_trades_divergence(
+    clean_logits: Float[Array, "*b k"], adversarial_logits: Float[Array, "*b k"], *, order: Order = "clean_first"
+) -> Float[Array, "*b"]:
+    """The logarithm of ``trades_divergence``, for attacks that follow its direction only: it does not saturate.
+
+    Where both predictions are sure of one class, the divergence and its gradient underflow in float32 (margins of 100 and
+    more); their logarithm does not.
+
+    Args:
+        clean_logits, adversarial_logits, order: as in ``trades_divergence``.
+
+    Returns:
+        One value for each row, with its gradient; -1e6 with gradient 0 where the rows are equal.
+
+    Raises:
+        InputError: an unknown order.
+    """
+    log_p, log_q = map(_log_softmax, _in_order(clean_logits, adversarial_logits, order))
+    # The divergence is the sum of p (q / p - 1 - log(q / p)), of which no term is below 0 and none cancels another.
+    terms = log_p + _log_excess(log_q - log_p)
+    return jax.nn.logsumexp(jnp.append(terms, jnp.full((*terms.shape[:-1], 1), -1e6, terms.dtype), axis=-1), axis=-1)
+
+
+def _log_softmax(logits: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
+    """That of JAX, but with all digits of the largest one's logarithm, which is near 0 where the prediction is sure."""
+    below = logits - lax.stop_gradient(logits.max(axis=-1, keepdims=True))
+    largest = jnp.arange(logits.shape[-1]) == logits.argmax(axis=-1, keepdims=True)
+    own = jnp.where(largest, below, 0).sum(axis=-1, keepdims=True)
+    return below - own - jnp.log1p(jnp.where(largest, 0, jnp.exp(below - own)).sum(axis=-1, keepdims=True))
+
+
+def _log_excess(rise: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
+    """``log(exp(t) - 1 - t)``, by its series where t is small."""
+    t = jnp.clip(rise, max=30)
+    small = jnp.where(jnp.abs(t) < 0.05, t, 0)
+    series = small**2 * (1 / 2 + small / 6 + small**2 / 24 + small**3 / 120)
+    excess = jnp.where(jnp.abs(t) < 0.05, series, jnp.expm1(t) - t)
+    logarithm = jnp.where(excess > 0, jnp.log(jnp.where(excess > 0, excess, 1)), -jnp.inf)
+    return jnp.where(rise > 30, rise, logarithm)
+
+
+def _in_order(clean: Array, adversarial: Array, order: Order) -> tuple[Array, Array]:
     check_choice(order, ORDERS, name="order")
-    pair = (clean_logits, adversarial_logits)
-    return kl_divergence(*(pair if order == "clean_first" else pair[::-1]))
+    return (clean, adversarial) if order == "clean_first" else (adversarial, clean)
 
 
 def kl_divergence(logits: Float[Array, "*b k"], other_logits: Float[Array, "*b k"]) -> Float[Array, "*b"]:

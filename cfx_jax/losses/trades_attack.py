@@ -4,7 +4,8 @@ differently.
 Maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as the code of Boreiko et al. 2022 does
 (their equation 1 exchanges the arguments: ``order="adversarial_first"``). Directions are gradients of unit l1 norm,
 summed with momentum; each step has a fixed length along that sum (its sign for the linf norm); then the ball and the
-box; the best iterate, the start included, is the answer.
+box; the best iterate, the start included, is the answer. Since steps have a fixed length, the logarithm of the divergence
+is followed in its place: the same path, which does not end where a sure network's divergence underflows.
 
 Deviation: the start is a random point near ``x0``. The divergence has gradient zero at ``x0`` itself, where the released
 code starts (``start=(0, 0)``), so images can fail to move at all; the noise of the original TRADES code, 1e-3 in every
@@ -21,7 +22,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.geometry.exact import rescaled
 from cfx_jax.geometry.lp_ball import sample_sphere, unit_direction
-from cfx_jax.losses.trades import Order, trades_divergence
+from cfx_jax.losses.trades import Order, log_trades_divergence
 from cfx_jax.objectives import Classifier
 from cfx_jax.optimise import best_so_far, from_optax, run
 
@@ -74,7 +75,7 @@ def trades_attack(
     clean = jax.lax.stop_gradient(classifier(centre))
 
     def objective(x: Float[Array, "h w c"]) -> Float[Array, ""]:
-        return -trades_divergence(clean, classifier(x), order=order)
+        return -log_trades_divergence(clean, classifier(x), order=order)
 
     result = run(algorithm, objective, x0, unroll=scan_unroll() if unroll is None else unroll)
     return jax.lax.stop_gradient(result.solution)

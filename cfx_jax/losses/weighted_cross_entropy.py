@@ -4,11 +4,11 @@ A batch's mean is divided by the sum of its weights, as in PyTorch, so that a ba
 no more than another; ``losses.cross_entropy`` divides by the number of images.
 """
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.errors import InputError
+from cfx_jax.losses.cross_entropy import log_probability_of
 
 
 def weighted_cross_entropy(
@@ -25,10 +25,10 @@ def weighted_cross_entropy(
         The sum of weighted terms over the sum of weights, in nats; 0 where no image has a weight.
 
     Raises:
-        InputError: another number of weights than of images.
+        InputError: another number of weights than of images, or labels that name no class.
     """
     if weights.shape != labels.shape:
         raise InputError(f"weights: expected one for each of the {labels.shape[0]} images, got shape {weights.shape}")
-    terms = -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)[:, 0]
+    terms = -log_probability_of(logits, labels)
     total = weights.sum()
     return (weights * terms).sum() / jnp.where(total > 0, total, 1)

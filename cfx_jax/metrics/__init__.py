@@ -7,6 +7,7 @@ from cfx_jax.metrics.agreement import fleiss_kappa as fleiss_kappa
 from cfx_jax.metrics.agreement import majority_vote as majority_vote
 from cfx_jax.metrics.calibration import expected_calibration_error as expected_calibration_error
 from cfx_jax.metrics.calibration import fit_temperature as fit_temperature
+from cfx_jax.metrics.calibration import temperature_at_edge as temperature_at_edge
 from cfx_jax.metrics.classification import accuracy as accuracy
 from cfx_jax.metrics.classification import balanced_accuracy as balanced_accuracy
 from cfx_jax.metrics.classification import balanced_weights as balanced_weights

@@ -7,8 +7,9 @@ make them. Report the share of agreement beside it.
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.value_arrays import as_vector, check_same_shape
+from cfx_jax.metrics.value_arrays import as_categories, check_same_kind, check_same_shape
 
 
 def cohen_kappa(first: Shaped[np.ndarray, " n"], second: Shaped[np.ndarray, " n"]) -> float:
@@ -25,15 +26,12 @@ def cohen_kappa(first: Shaped[np.ndarray, " n"], second: Shaped[np.ndarray, " n"
         A number in [-1, 1]: 1 for full agreement, 0 for chance; NaN where both use a single category throughout.
 
     Raises:
-        InputError: no item, an item without a category (NaN), or the shapes differ.
+        InputError: no item, an item without a category (NaN), a number that is not whole, numbers against names, or the
+            shapes differ.
     """
-    first, second = as_vector(first, name="first"), as_vector(second, name="second")
+    first, second = as_categories(first, name="first"), as_categories(second, name="second")
     check_same_shape(first, second, names=("first", "second"))
-    missing = (first != first) | (second != second)
-    if missing.any():
-        raise InputError(
-            f"first, second: expected a category for every item, got NaN for {missing.sum()}: leave these out"
-        )
+    check_same_kind(first, second, names=("first", "second"))
     categories = np.unique(np.concatenate([first, second]))
     expected = sum(float(np.mean(first == each) * np.mean(second == each)) for each in categories)
     return _beyond_chance(float(np.mean(first == second)), expected)
@@ -52,10 +50,15 @@ def count_votes(votes: Int[np.ndarray, "n raters"], *, num_categories: int) -> I
     Raises:
         InputError: another rank, or votes for no category.
     """
+    check_count(num_categories, name="num_categories")
     votes = np.asarray(votes)
     if votes.ndim != 2 or votes.size == 0:
         raise InputError(f"votes: expected one category for each item and rater (n, raters), got shape {votes.shape}")
-    if not np.issubdtype(votes.dtype, np.integer) or votes.min() < 0 or votes.max() >= num_categories:
+    if not np.issubdtype(votes.dtype, np.integer):
+        raise InputError(
+            f"votes: expected integers in 0..{num_categories - 1}, got dtype {votes.dtype}: give the number of each category"
+        )
+    if votes.min() < 0 or votes.max() >= num_categories:
         raise InputError(
             f"votes: expected integers in 0..{num_categories - 1}, got {votes.dtype} in [{votes.min()}, {votes.max()}]"
         )

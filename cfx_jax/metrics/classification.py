@@ -5,7 +5,14 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.ranks import midranks
-from cfx_jax.metrics.value_arrays import as_decisions, as_numbers, as_probabilities, as_vector, check_same_shape
+from cfx_jax.metrics.value_arrays import (
+    as_categories,
+    as_decisions,
+    as_numbers,
+    as_probabilities,
+    as_vector,
+    check_same_shape,
+)
 
 
 def accuracy(correct: Bool[np.ndarray, " n"]) -> float:
@@ -136,10 +143,10 @@ def brier_score(probabilities: Float[np.ndarray, " n"], labels: Bool[np.ndarray,
 
 
 def _as_classes(labels: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " n"]:
-    labels = as_vector(labels, name="labels")
-    if labels.dtype.kind in "fc":
-        raise InputError(f"labels: expected a class of each image (integer or name), got dtype {labels.dtype}")
-    return labels
+    given = as_vector(labels, name="labels")
+    if given.dtype.kind in "fc":
+        raise InputError(f"labels: expected a class of each image (integer or name), got dtype {given.dtype}")
+    return as_categories(labels, name="labels")
 
 
 def _decisions(predicted: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_choice, check_images, check_key
+from cfx_jax.checks import check_callable, check_choice, check_images, check_key
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.ranks import rank_correlation
 from cfx_jax.parallel import map_examples
@@ -78,6 +78,9 @@ def parameter_randomisation(
     """
     check_images(images)
     check_key(key)
+    check_callable(attribution, name="attribution", gives="parameters and an image -> map")
+    if groups is not None and (isinstance(groups, str) or not isinstance(groups, Sequence)):
+        raise InputError(f"groups: expected a list of beginnings of paths, got {groups!r}")
     check_choice(draw, _DRAWS, name="draw")
     if targets is not None and np.shape(targets) != images.shape[:1]:
         raise InputError(f"targets: expected one for each of {len(images)} images, got shape {np.shape(targets)}")

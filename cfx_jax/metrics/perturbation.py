@@ -14,7 +14,16 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.checks import check_choice, check_count, check_image, check_unit_range, is_concrete
+from cfx_jax.checks import (
+    check_array,
+    check_callable,
+    check_choice,
+    check_count,
+    check_image,
+    check_real,
+    check_unit_range,
+    is_concrete,
+)
 from cfx_jax.errors import InputError
 
 Replace: TypeAlias = Callable[[Float[Array, "h w c"], Bool[Array, "h w"]], Float[Array, "h w c"]]
@@ -34,6 +43,7 @@ def overwrite_with(other: float | Float[Array, "h w c"]) -> Replace:
     Raises:
         InputError: values outside of [0, 1]; when applied, another shape than the image's.
     """
+    check_real(other, name="other")
     check_unit_range(jnp.asarray(other), name="other")
 
     def replace(image: Float[Array, "h w c"], removed: Bool[Array, "h w"]) -> Float[Array, "h w c"]:
@@ -83,21 +93,29 @@ def perturbation_curve(
         InputError: no valid image, a map of another shape or with NaN, or a number or an order that is not possible.
     """
     check_image(image)
+    check_array(relevance, name="relevance")
+    check_callable(output, name="output", gives="one image -> arrays")
+    check_callable(replace, name="replace", gives="an image and what is removed -> image")
     _check_relevance(relevance, image.shape[:2])
     check_choice(order, ("most_relevant_first", "least_relevant_first"), name="order")
     for name, value in dict(region=region, regions_per_step=regions_per_step, steps_per_batch=steps_per_batch).items():
         check_count(value, name=name)
-    heat = _tile_sums(jnp.asarray(relevance), region)
+    heat = _tile_sums(_in_single(relevance), region)
     all_steps = -(-heat.size // regions_per_step)
-    check_count(num_steps, name="num_steps", or_none=True)
     steps = all_steps if num_steps is None else num_steps
-    if steps not in range(1, all_steps + 1):
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps not in range(1, all_steps + 1):
         raise InputError(f"num_steps: expected 1 to {all_steps}, which replaces every region, got {num_steps!r}")
     step_of_tile = _ranks(heat, order) // regions_per_step
     step_of_pixel = _spread(step_of_tile, region)[: image.shape[0], : image.shape[1]]
     return lax.map(
         lambda step: output(replace(image, step_of_pixel < step)), jnp.arange(steps + 1), batch_size=steps_per_batch
     )
+
+
+def _in_single(relevance: Float[Array, "h w"]) -> Float[Array, "h w"]:
+    """In at least float32: sums of half precision would not keep the regions' order."""
+    relevance = jnp.asarray(relevance)
+    return relevance.astype(jnp.promote_types(relevance.dtype, jnp.float32))
 
 
 def _tile_sums(relevance: Float[Array, "h w"], side: int) -> Float[Array, "rows columns"]:

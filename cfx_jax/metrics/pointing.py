@@ -7,6 +7,7 @@ then without a tolerance.
 import numpy as np
 from jaxtyping import Bool, Float
 
+from cfx_jax.checks import check_at_least
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.map_arrays import SPACE, as_maps_and_masks
 from cfx_jax.metrics.value_arrays import ratio
@@ -33,8 +34,7 @@ def pointing_game(
         InputError: the shapes differ, NaN or infinity in a map, or a tolerance below 0.
     """
     maps, truth = as_maps_and_masks(maps, truth)
-    if not tolerance >= 0:
-        raise InputError(f"tolerance: expected at least 0 pixels, got {tolerance}")
+    check_at_least(tolerance, 0, name="tolerance")
     highest = maps.max(axis=SPACE, keepdims=True)
     hit = (_widened(truth, tolerance) | (maps < highest)).all(axis=SPACE)
     constant = (maps == highest).all(axis=SPACE)
@@ -54,7 +54,8 @@ def relevance_mass(
         truth: the true regions.
 
     Returns:
-        Values in [0, 1]; a constant map has the region's share of the image. NaN where the map is zero everywhere.
+        Values in [0, 1]; a constant map has the region's share of the image. NaN where the region is empty or the
+        map is zero everywhere.
 
     Raises:
         InputError: the shapes differ, NaN, infinity or a negative value in a map.
@@ -62,7 +63,8 @@ def relevance_mass(
     maps, truth = as_maps_and_masks(maps, truth)
     if maps.min(initial=0) < 0:
         raise InputError(f"maps: expected values of at least 0, got {maps.min():g}: sum absolute values (channel_sum)")
-    return ratio((maps * truth).sum(axis=SPACE), maps.sum(axis=SPACE))
+    share = ratio((maps * truth).sum(axis=SPACE), maps.sum(axis=SPACE))
+    return np.where(truth.any(axis=SPACE), share, np.nan)
 
 
 def _widened(regions: Bool[np.ndarray, "*batch h w"], tolerance: float) -> Bool[np.ndarray, "*batch h w"]:

@@ -22,8 +22,9 @@ from cfx_jax.checks import (
     check_count,
     check_images,
     check_key,
+    check_norm,
     check_num_steps,
-    check_positive_number,
+    check_positive,
     check_targets,
 )
 from cfx_jax.checks import num_classes as count_classes
@@ -33,7 +34,6 @@ from cfx_jax.objectives import Classifier, log_odds, negative_margin
 from cfx_jax.optimise import Problem, Result, apgd, solve
 from cfx_jax.parallel import map_examples
 
-
 _MARGIN, _LOG_ODDS = -2, -1
 """Aims that name no class: to lower the margin, and the log-odds of the label."""
 _MOST_TARGETS = 9
@@ -42,7 +42,7 @@ _BROKEN = float(np.finfo(np.float32).min) / 4
 
 
 class AttackExample(NamedTuple):
-    """One image's part of the attack: ``image``, its ``label``, the ``aim``, the ``radius``, and the ``key`` of the start."""
+    """One image's part of the attack: ``image``, its ``label``, the ``aim``, the ``radius``, the ``key`` of the start."""
 
     image: Float[Array, "h w c"]
     label: Int[Array, ""]
@@ -52,7 +52,7 @@ class AttackExample(NamedTuple):
 
 
 class Attacked(NamedTuple):
-    """The ``classifier`` that is to be wrong and the ``surrogate`` whose loss is lowered, None for the classifier; a pytree."""
+    """The ``classifier`` that is to be wrong and the ``surrogate`` whose loss is lowered, None for the classifier itself."""
 
     classifier: Classifier
     surrogate: Classifier | None
@@ -133,8 +133,10 @@ def robustly_correct(
     """
     check_images(images)
     check_key(key)
-    check_positive_number(radius, name="radius")
+    check_positive(radius, name="radius")
+    check_norm(p)
     check_choice(p, (1, 2, math.inf), name="p")
+    check_choice(loop, ("auto", "host", "scan"), name="loop")
     check_num_steps(num_steps)
     check_count(num_restarts, name="num_restarts")
     check_count(batch_size, name="batch_size", or_none=True)
@@ -180,6 +182,8 @@ def _rounds(
 
 
 def _check_surrogates(surrogates: Sequence[Classifier], classes: int, image: AnyArray) -> None:
+    if not isinstance(surrogates, Sequence):
+        raise InputError(f"surrogates: expected a list of classifiers, got {type(surrogates).__name__}")
     for surrogate in surrogates:
         found = count_classes(surrogate, image)
         if found != classes:

@@ -1,5 +1,7 @@
 """Checks of what metrics take: one number, decision or row of numbers for each image."""
 
+from numbers import Real
+
 import numpy as np
 from jaxtyping import Bool, Float, Num, Shaped
 
@@ -22,6 +24,46 @@ def as_vector(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.ndarr
     if values.ndim != 1 or len(values) == 0:
         raise InputError(f"{name}: expected one value for each of at least one image (n,), got shape {values.shape}")
     return values
+
+
+def as_categories(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.ndarray, " n"]:
+    """One category for each item, as whole numbers or as text.
+
+    Args:
+        values: ``(n,)`` whole numbers (also as floats or booleans) or names, in an array or a list.
+        name: what the message calls them.
+
+    Raises:
+        InputError: another rank, no item, numbers among names, an item without a category (NaN, None), or a number that is
+            not whole.
+    """
+    as_vector(values, name=name)
+    # As Python's own, since NumPy makes text of numbers that stand beside text.
+    items = np.asarray(values).tolist() if hasattr(values, "dtype") else list(values)
+    if all(isinstance(item, str) for item in items):
+        return np.asarray(items)
+    missing = sum(item is None or item != item for item in items)
+    if missing:
+        raise InputError(f"{name}: expected a category for every item, got NaN or None for {missing}: leave these out")
+    other = next((item for item in items if not isinstance(item, Real) or not float(item).is_integer()), None)
+    if other is not None:
+        raise InputError(
+            f"{name}: expected categories that are all whole numbers or all names, got {other!r}: convert them to one kind"
+        )
+    return np.asarray([int(item) for item in items])
+
+
+def check_same_kind(first: np.ndarray, second: np.ndarray, *, names: tuple[str, str]) -> None:
+    """Checks that two arrays from ``as_categories`` are both numbers or both names, which are never equal to each other.
+
+    Raises:
+        InputError: naming the two kinds.
+    """
+    if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
+        kinds = ["names" if each.dtype.kind == "U" else "numbers" for each in (first, second)]
+        raise InputError(
+            f"{names[1]}: expected {kinds[0]}, as {names[0]} has, got {kinds[1]}: convert them to one kind"
+        )
 
 
 def as_decisions(values: Shaped[np.ndarray, " n"], *, name: str) -> Bool[np.ndarray, " n"]:

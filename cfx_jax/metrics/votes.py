@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from cfx_jax.checks import check_classes
+from cfx_jax.checks import check_classes, check_integer
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.agreement import count_votes, fleiss_kappa, majority_vote
-from cfx_jax.metrics.value_arrays import as_vector
+from cfx_jax.metrics.value_arrays import as_categories, as_vector
 
 _WORDS = ((0.0, "poor"), (0.2, "slight"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"))
 
@@ -53,8 +53,7 @@ def score_votes(votes: Int[np.ndarray, "n raters"], truth: Int[np.ndarray, " n"]
         InputError: no item, fewer than two raters or options, votes or truths for no option, or lengths that differ.
     """
     votes, truth = np.asarray(votes), as_vector(truth, name="truth")
-    if num_options < 2:
-        raise InputError(f"num_options: expected at least 2, got {num_options}")
+    check_integer(num_options, name="num_options", at_least=2)
     counts = count_votes(votes, num_categories=num_options)
     if len(counts) != len(truth):
         raise InputError(f"truth: expected the right option of each of the {len(counts)} items, got {len(truth)}")
@@ -84,7 +83,7 @@ def score_votes_by_category(
         InputError: as ``score_votes``, or another number of categories than of items.
     """
     votes, truth = np.asarray(votes), as_vector(truth, name="truth")
-    categories = as_vector(categories, name="categories")
+    categories = as_categories(categories, name="categories")
     if not len(votes) == len(truth) == len(categories):
         raise InputError(
             f"categories: expected one for each item, got {len(categories)} with {len(votes)} items and {len(truth)} truths"

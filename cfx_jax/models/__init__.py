@@ -7,6 +7,7 @@ from cfx_jax.callables import as_pytree as as_pytree
 from cfx_jax.models.acat import ACAT as ACAT
 from cfx_jax.models.activations import guided_relu as guided_relu
 from cfx_jax.models.build import build as build
+from cfx_jax.models.calibrated import Calibrated as Calibrated
 from cfx_jax.models.calibrated import calibrated as calibrated
 from cfx_jax.models.competitor_build import build_competitor as build_competitor
 from cfx_jax.models.densenet import DenseNet as DenseNet
@@ -17,6 +18,7 @@ from cfx_jax.models.efficientnet import EfficientNet as EfficientNet
 from cfx_jax.models.efficientnet import Stage as Stage
 from cfx_jax.models.efficientnet import efficientnet as efficientnet
 from cfx_jax.models.efficientnet import efficientnet_small as efficientnet_small
+from cfx_jax.models.ensemble import Ensemble as Ensemble
 from cfx_jax.models.ensemble import ensemble as ensemble
 from cfx_jax.models.feature_extractor import FeatureExtractor as FeatureExtractor
 from cfx_jax.models.feature_extractor import classifier_extractor as classifier_extractor
@@ -66,6 +68,7 @@ from cfx_jax.models.slice_wise import SliceWise as SliceWise
 from cfx_jax.models.smic import SMIC as SMIC
 from cfx_jax.models.sp_att import SpAtt as SpAtt
 from cfx_jax.models.tensor_files import read_tensors as read_tensors
+from cfx_jax.models.thresholded import Thresholded as Thresholded
 from cfx_jax.models.thresholded import thresholded as thresholded
 from cfx_jax.models.trunks import Trunk as Trunk
 from cfx_jax.models.trunks import resnet50_stages as resnet50_stages

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cfx_jax.callables import as_pytree, surrogates_of
-from cfx_jax.checks import check_positive_number
+from cfx_jax.checks import check_positive
 from cfx_jax.objectives import Classifier
 
 
@@ -48,7 +48,7 @@ def calibrated(classifier: Classifier, temperature: float | Float[Array, ""]) ->
     Raises:
         InputError: the temperature is not a positive finite number.
     """
-    check_positive_number(temperature, name="temperature")
+    check_positive(temperature, name="temperature")
     return Calibrated(as_pytree(classifier), jnp.asarray(temperature, jnp.float32))
 
 

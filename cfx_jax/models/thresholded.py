@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cfx_jax.callables import as_pytree, surrogates_of
-from cfx_jax.checks import check_positive_number, is_concrete
+from cfx_jax.checks import check_real, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, log_odds
 
@@ -49,8 +49,8 @@ def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> 
     Raises:
         InputError: a threshold outside (0, 1), or (when called) another number of classes.
     """
-    check_positive_number(threshold, name="threshold")
-    if is_concrete(threshold) and not threshold < 1:
+    check_real(threshold, name="threshold")
+    if is_concrete(threshold) and not 0 < threshold < 1:
         raise InputError(f"threshold: expected a probability in (0, 1), got {threshold}")
     return Thresholded(as_pytree(classifier), jnp.asarray(threshold, jnp.float32))
 
@@ -58,7 +58,10 @@ def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> 
 def _remap(classifier: Classifier, threshold: Float[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, " 2"]:
     logits = classifier(image)
     if logits.shape != (2,):
-        raise InputError(f"classifier: expected two logits, since one threshold parts two classes, got {logits.shape}")
+        raise InputError(
+            f"classifier: expected two logits, since one threshold parts two classes, got {logits.shape}: models.two_logits"
+            " makes them of one"
+        )
     odds = log_odds(logits, 1)
     # The class below its threshold has p / (2 t); the other's is taken from it, so that nothing cancels.
     below = odds < jnp.log(threshold) - jnp.log1p(-threshold)

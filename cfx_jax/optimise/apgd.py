@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_choice, check_num_steps
+from cfx_jax.checks import check_at_least, check_choice, check_num_steps
+from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.geometry.lp_ball import unit_direction
 from cfx_jax.optimise.adaptive_step import Search, adapt, begin, observe
@@ -48,9 +49,13 @@ def apgd(
         The algorithm; its solution is the best iterate, the start included.
 
     Raises:
-        InputError: another norm (use ``auto_frank_wolfe``), or ``num_steps`` below 1.
+        InputError: another norm (use ``auto_frank_wolfe``), ``num_steps`` below 1, or another option out of its range.
     """
+    if not isinstance(constraint, ConstraintSet):
+        raise InputError(f"constraint: expected a set, as of geometry.lp_ball_in_box, got {type(constraint).__name__}")
     check_num_steps(num_steps)
+    check_at_least(momentum, 0, name="momentum")
+    check_at_least(oscillation, 0, name="oscillation")
     check_choice(constraint.p, (1, 2, math.inf), name="apgd needs a projection, and for other norms there is"
                  " auto_frank_wolfe; p of the constraint")  # fmt: skip
     if constraint.p == 1:

@@ -77,6 +77,7 @@ def drive(
     Raises:
         InputError: an invalid batch size, examples of different lengths or none.
     """
+    parallel.num_examples(examples)
     mesh = mesh or parallel.data_mesh()
     shared = parallel.replicate(shared, mesh)
     num_steps = _num_steps(make_problem, shared, examples)

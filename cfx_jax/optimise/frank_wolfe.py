@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float
 
-from cfx_jax.checks import check_num_steps
+from cfx_jax.checks import check_at_least, check_num_steps, check_positive, is_concrete
+from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.optimise.adaptive_step import Search, adapt, begin, observe
 from cfx_jax.optimise.algorithm import Algorithm, Objective
@@ -49,9 +50,14 @@ def auto_frank_wolfe(
         The algorithm; its solution is the best iterate, the start included.
 
     Raises:
-        InputError: ``num_steps`` below 1.
+        InputError: ``num_steps`` below 1, a step outside of (0, 1], momentum outside of [0, 1).
     """
     check_num_steps(num_steps)
+    check_positive(step_size, name="step_size")
+    if is_concrete(step_size) and step_size > 1:
+        raise InputError(f"step_size: expected a share of the way, at most 1, got {step_size}")
+    check_at_least(momentum, 0, below=1, name="momentum")
+    check_at_least(oscillation, 0, name="oscillation")
 
     def init(objective: Objective, x0: Float[Array, "*shape"]) -> FrankWolfeState:
         search = begin(objective, x0, jnp.asarray(step_size, x0.dtype))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_choice, check_num_steps, check_positive
+from cfx_jax.checks import check_at_least, check_choice, check_num_steps, check_positive
 from cfx_jax.geometry.lp_ball import unit_direction
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 
@@ -47,6 +47,7 @@ def gradient_descent(
     """
     check_num_steps(num_steps)
     check_positive(step_size, name="step_size")
+    check_at_least(momentum, 0, below=1, name="momentum")
     check_choice(normalise, (None, "l2", "sign"), name="normalise")
     norm = {"l2": 2.0, "sign": float("inf")}.get(normalise or "")
 

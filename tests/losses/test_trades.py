@@ -6,7 +6,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses import cross_entropy, kl_divergence, trades_divergence, trades_loss
+from cfx_jax.losses import cross_entropy, kl_divergence, log_trades_divergence, trades_divergence, trades_loss
 
 
 def _logits(seed: int, rows: int = 200, classes: int = 3, scale: float = 4.0) -> jax.Array:
@@ -76,3 +76,38 @@ def test_unknown_order_is_refused() -> None:
 def test_loss_without_weight_is_the_cross_entropy() -> None:
     clean, labels = _logits(0), jnp.arange(200) % 3
     assert trades_loss(clean, _logits(1), labels, beta=0.0) == cross_entropy(clean, labels)
+
+
+@pytest.mark.parametrize("order", ["clean_first", "adversarial_first"])
+def test_logarithm_of_the_divergence_is_that_of_scipy(order: str) -> None:
+    for scale, near in ((4.0, 1.0), (4.0, 1e-2), (0.1, 1.0), (15.0, 1.0)):
+        p, q = _logits(0, scale=scale), _logits(0, scale=scale) + near * _logits(1)
+        pair = [softmax(np.float64(z), axis=1) for z in ((p, q) if order == "clean_first" else (q, p))]
+        expected = entropy(*pair, axis=1)
+        clear = expected > 1e-8  # below, SciPy's own sum cancels
+        found = log_trades_divergence(p, q, order=order)[clear]
+        assert clear.mean() > 0.5
+        np.testing.assert_allclose(found, np.log(expected[clear]), rtol=1e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("margin", [20.0, 150.0, 3000.0])
+def test_direction_of_the_divergence_survives_sure_predictions(margin: float) -> None:
+    """Of two classes, both sure of the first: log(p (exp(t) - 1 - t)) with p = exp(-margin), and its slope in t."""
+    for rise in (-3.0, 0.01, 2.0, 40.0):
+        if rise > margin:
+            continue
+
+        def logarithm(change: jax.Array) -> jax.Array:
+            return log_trades_divergence(jnp.array([margin, 0.0]), jnp.array([margin, 0.0 + change]))
+
+        value, slope = jax.value_and_grad(logarithm)(jnp.float32(rise))
+        excess = np.expm1(rise) - rise
+        if rise + 5 < margin:
+            assert float(value) == pytest.approx(-margin + np.log(excess), rel=1e-4, abs=1e-3)
+            assert float(slope) == pytest.approx(np.expm1(rise) / excess, rel=1e-3)
+
+
+def test_logarithm_of_the_divergence_of_equal_predictions_has_no_slope() -> None:
+    z = jnp.array([3.0, -1.0, 200.0])
+    value, slope = jax.value_and_grad(lambda x: log_trades_divergence(z, x))(z)
+    assert value == -1e6 and (slope == 0).all()

@@ -81,6 +81,22 @@ def test_reaches_the_optimum_of_a_linear_classifier() -> None:
     assert np.isclose(reached, ends, rtol=1e-3).any()
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.05])
+def test_a_sure_classifier_is_attacked_like_one_that_is_not(temperature: float) -> None:
+    """At a margin of 150 the divergence and its gradient are 0 in float32; its direction is along the weights."""
+    weights = jax.random.normal(jax.random.key(0), SHAPE)
+    direction = weights / jnp.linalg.norm(weights.ravel())
+    image = jnp.full(SHAPE, 0.5)
+
+    def net(x: jax.Array) -> jax.Array:
+        return jnp.stack([150 + (weights * (x - 0.5)).sum(), jnp.zeros(())]) / temperature
+
+    assert kl_divergence(net(image), net(image - 0.3 * direction)) == 0
+    found = jax.jit(lambda key: trades_attack(key, net, image, radius=0.3))(jax.random.key(1))
+    along = jnp.vdot(found - image, direction) / 0.3
+    assert abs(along) > 0.99
+
+
 def test_every_image_moves_although_the_gradient_at_the_image_is_zero() -> None:
     images, adversarial, net = _attacked(2.0, num_steps=3)
     gradient = jax.grad(lambda x: kl_divergence(net(images[0]), net(x)))(images[0])

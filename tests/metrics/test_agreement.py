@@ -88,11 +88,37 @@ def test_what_cannot_be_counted_is_refused():
         majority_vote(np.ones((2, 2)))
     with pytest.raises(InputError, match=r"votes: expected integers in 0..1, got int64 in \[0, 2\]"):
         count_votes(np.asarray([[0, 2]]), num_categories=2)
-    with pytest.raises(InputError, match=r"votes: expected integers in 0..1, got float64 in \[0.0, 1.0\]"):
+    with pytest.raises(InputError, match=r"votes: expected integers in 0..1, got dtype float64"):
         count_votes(np.asarray([[0.0, 1.0]]), num_categories=2)
     with pytest.raises(InputError, match=r"votes: expected one category for each item and rater .* got shape \(3,\)"):
         count_votes(np.zeros(3, int), num_categories=2)
     with pytest.raises(InputError, match=r"second: expected the shape of first \(2,\), got \(3,\)"):
         cohen_kappa(np.ones(2), np.ones(3))
-    with pytest.raises(InputError, match="expected a category for every item, got NaN for 2: leave these out"):
-        cohen_kappa(np.asarray([0, np.nan, 1]), np.asarray([0, 1, np.nan]))
+    with pytest.raises(InputError, match=r"num_categories: expected an integer of at least 1, got 2\.5"):
+        count_votes(np.zeros((2, 2), int), num_categories=2.5)
+    with pytest.raises(InputError, match=r"votes: expected integers in 0\.\.1, got dtype <U1"):
+        count_votes(np.asarray([["0", "1"]]), num_categories=2)
+
+
+VOTES = np.asarray([0, 1, 1, 0])
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (VOTES.astype(str), "second: expected numbers, as first has, got names: convert them to one kind"),
+        (["0", 1, 1, 0], "second: expected categories that are all whole numbers or all names, got '0'"),
+        ([0, 1, 0.7, 0], "all whole numbers or all names, got 0.7"),
+        ([0, 1, np.inf, 0], "all whole numbers or all names, got inf"),
+        ([0, 1, np.nan, np.nan], "expected a category for every item, got NaN or None for 2: leave these out"),
+        (np.asarray([0, 1, None, 0], object), "got NaN or None for 1: leave these out"),
+    ],
+)
+def test_categories_that_are_never_equal_are_refused(second, message):
+    with pytest.raises(InputError, match=message):
+        cohen_kappa(VOTES, second)
+
+
+@pytest.mark.parametrize("same", [VOTES.tolist(), VOTES.astype(bool), VOTES.astype(float), VOTES.astype(object)])
+def test_the_same_numbers_agree_in_any_dtype(same):
+    assert cohen_kappa(VOTES, same) == 1

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import softmax
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import expected_calibration_error, fit_temperature
+from cfx_jax.metrics import expected_calibration_error, fit_temperature, temperature_at_edge
 
 
 def error_by_loop(probabilities, labels, num_bins):
@@ -79,8 +80,64 @@ def test_jit_gives_the_same():
 @pytest.mark.parametrize("temperature", [0.4534, 1.0, 1.1124, 5.0])
 def test_finds_the_planted_temperature(temperature):
     logits, labels = planted(temperature, [0.6, 0.7, 0.8, 0.9], 100)
-    # The grid's step in log T is 6 / 1999.
-    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.0031)
+    # The grid's step in log T is 6 / 1999; the targets of the likelihood leave room for one error in 402.
+    assert fit_temperature(logits, labels, method="ece") == pytest.approx(temperature, rel=0.0031)
+    assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.02)
+
+
+def mean_cross_entropy(temperature, logits, labels):
+    """With the targets of the likelihood, in float64."""
+    (count, classes), logits = logits.shape, logits.astype(np.float64)
+    targets = np.full(logits.shape, 1 / ((count + 2) * (classes - 1)))
+    targets[np.arange(count), labels] = (count + 1) / (count + 2)
+    return -(targets * log_softmax(logits / temperature, axis=1)).sum(axis=1).mean()
+
+
+@pytest.mark.parametrize("num_classes", [2, 5])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 300.0])
+def test_no_other_temperature_is_more_likely(scale, num_classes):
+    rng = np.random.default_rng(num_classes)
+    logits = scale * rng.normal(size=(80, num_classes)).astype(np.float32)
+    labels = np.where(rng.uniform(size=80) < 0.7, logits.argmax(axis=1), rng.integers(0, num_classes, 80))
+    found = fit_temperature(logits, labels)
+    best = minimize_scalar(lambda t: mean_cross_entropy(np.exp(t), logits, labels), bounds=(-11, 11), method="bounded")
+    assert found == pytest.approx(np.exp(best.x), rel=1e-3)
+    assert not temperature_at_edge(found)
+
+
+@pytest.mark.parametrize("lead", [1e-3, 1.0, 146.0, 1e4])
+def test_a_classifier_that_is_always_right_is_as_sure_as_its_images_are_many(lead):
+    """Of n images, all right by the same lead, the probability of the label is (n + 1) / (n + 2)."""
+    labels = np.arange(61) % 2
+    logits = (lead * np.stack([1 - labels, labels], axis=1)).astype(np.float32)
+    found = fit_temperature(logits, labels)
+    assert softmax([0, lead / found])[1] == pytest.approx(62 / 63, rel=1e-4)
+    assert not temperature_at_edge(found)
+
+
+def test_an_edge_is_reported():
+    labels = np.arange(61) % 2
+    right = np.stack([-labels, labels], axis=1).astype(np.float32)
+    with pytest.warns(UserWarning, match="the best temperature by 'ece' is 0.0498, at the edge of what is searched"):
+        assert temperature_at_edge(fit_temperature(60 * right, labels, method="ece"), method="ece")
+    with pytest.warns(UserWarning, match="'likelihood' is 1.63e"):
+        assert temperature_at_edge(fit_temperature(-right, labels))
+    assert not temperature_at_edge(1.0) and not temperature_at_edge(1.0, method="ece")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_counted_in_single(dtype):
+    """70,000 images are more than float16 can count and 256 more than bfloat16 can."""
+    rng = np.random.default_rng(0)
+    logits = jnp.asarray(rng.normal(0, 3, (70_000, 2)), dtype)
+    exact = np.asarray(logits, np.float32)
+    labels = (rng.uniform(size=70_000) < 1 / (1 + np.exp((exact[:, 0] - exact[:, 1]) / 2))).astype(int)
+    assert fit_temperature(logits, labels) == fit_temperature(exact, labels) == pytest.approx(2, rel=0.03)
+    probabilities = jax.nn.softmax(logits)
+    # Rounded as they came: rows of bfloat16 sum to 1 within its own precision.
+    single = np.asarray(probabilities, np.float32)
+    expected = error_by_loop(single / single.sum(axis=1, keepdims=True), labels, 20)
+    assert float(expected_calibration_error(probabilities, labels)) == pytest.approx(expected, abs=2e-3)
 
 
 def test_temperatures_are_those_of_the_published_grid():
@@ -88,17 +145,19 @@ def test_temperatures_are_those_of_the_published_grid():
     for index in (736, 1035):
         temperature = np.exp(np.linspace(-3, 3, 2000))[index]
         logits, labels = planted(temperature, [0.8], 10)
-        assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=1e-6)
+        assert fit_temperature(logits, labels, method="ece") == pytest.approx(temperature, rel=1e-6)
 
 
 def test_no_calibration_is_among_the_candidates():
     logits, labels = planted(1.0, [0.8], 10)
-    assert fit_temperature(logits, labels) == 1.0
+    assert fit_temperature(logits, labels, method="ece") == 1.0
 
 
 def test_the_first_of_equal_minimisers_is_taken():
     """Always right, and so far apart that every temperature of the grid leaves a confidence of 1."""
-    assert fit_temperature(np.asarray([[0.0, 1e4]]), np.asarray([1])) == pytest.approx(np.exp(-3))
+    with pytest.warns(UserWarning, match="at the edge"):
+        found = fit_temperature(np.asarray([[0.0, 1e4]]), np.asarray([1]), method="ece")
+    assert found == pytest.approx(np.exp(-3))
 
 
 def test_calibration_lowers_the_error_and_keeps_classes():

@@ -78,9 +78,11 @@ def test_relevance_mass_does_not_know_the_scale_and_a_constant_map_has_the_share
     np.testing.assert_allclose(relevance_mass(np.ones((4, 3, 4)), truth), truth.mean(axis=(1, 2)))
 
 
-def test_the_mass_of_a_zero_map_is_undefined_and_that_in_an_empty_region_zero():
+def test_the_mass_of_a_zero_map_and_that_in_an_empty_region_are_undefined():
     assert np.isnan(relevance_mass(np.zeros((3, 4)), CORNER))
-    assert relevance_mass(RAMP, np.zeros((3, 4), bool)) == 0
+    assert np.isnan(relevance_mass(RAMP, np.zeros((3, 4), bool)))
+    empty_and_corner = np.stack([np.zeros((3, 4), bool), CORNER])
+    np.testing.assert_allclose(relevance_mass(np.stack([RAMP, RAMP]), empty_and_corner), [np.nan, 21 / 66])
 
 
 def test_rank_accuracy_of_the_docstring():
@@ -114,7 +116,7 @@ def test_what_is_no_map_with_its_region_is_refused(metric, maps, truth, message)
 
 
 def test_a_negative_tolerance_is_refused():
-    with pytest.raises(InputError, match="tolerance: expected at least 0 pixels, got -1"):
+    with pytest.raises(InputError, match="tolerance: expected a number of at least 0, got -1"):
         pointing_game(RAMP, CORNER, tolerance=-1)
 
 

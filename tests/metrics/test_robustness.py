@@ -4,10 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import robustly_correct, robustness
+from cfx_jax.models import calibrated, ensemble
 
 KEY = jax.random.key(0)
 IMAGES = 0.25 + 0.5 * images(40)
@@ -61,9 +63,54 @@ def test_both_loops_find_the_same_images_whatever_the_batch():
     np.testing.assert_array_equal(by_host, by_scan)
 
 
+def two_linear_logits(weights, image):
+    """Logits -s, s whose difference is linear in the image and 0 on a plane through the grey image."""
+    direction, scale = weights
+    score = scale * ((image - 0.5).ravel() @ direction)
+    return jnp.stack([-score, score])
+
+
+@pytest.mark.parametrize("outer", [lambda found: found, lambda found: calibrated(found, 2.0)])
+def test_a_saturated_member_does_not_hide_an_ensemble(outer):
+    """At temperature 0.05 the first member's margins are in the thousands: it decides for the ensemble, whose gradient has
+    nothing of it. The distance of an image from its plane is the radius at which the ensemble breaks."""
+    first, second = np.random.default_rng(0).normal(size=(2, 64)).astype(np.float32)
+    pixels = IMAGES.reshape(40, -1) - 0.5
+    agreed = np.sign(pixels @ first) == np.sign(pixels @ second)
+    shown, labels = IMAGES[agreed], (pixels[agreed] @ first > 0).astype(int)
+    plain, robust = Partial(two_linear_logits, (first, 75.0)), Partial(two_linear_logits, (second, 1.0))
+    classifier = outer(ensemble([calibrated(plain, 0.05), calibrated(robust, 0.35)]))
+    distance = np.abs(pixels[agreed] @ first) / np.linalg.norm(first)
+    radius = float(np.median(distance))
+    options = {"radius": radius, "num_steps": 30, "num_restarts": 1}
+    clear = np.abs(distance - radius) > 0.02 * radius
+    standing = robustly_correct(KEY, classifier, shown, labels, **options)
+    np.testing.assert_array_equal(standing[clear], (distance > radius)[clear])
+    assert robustly_correct(KEY, classifier, shown, labels, surrogates=[], **options).mean() > 0.9
+
+
+def test_surrogates_of_ones_own_only_take_away_and_are_judged_by_the_classifier():
+    """A surrogate with another gradient breaks nothing that the classifier keeps; the classifier itself adds nothing."""
+    options = {"radius": 0.05, "num_steps": 10, "num_restarts": 1}
+    alone = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, **options)
+    same, mirrored = (
+        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, surrogates=[surrogate], **options)
+        for surrogate in (convolutional_classifier, lambda image: convolutional_classifier(1 - image))
+    )
+    np.testing.assert_array_equal(same, alone)
+    assert not (mirrored & ~alone).any()
+    with pytest.raises(InputError, match="surrogates: expected classifiers of the same 3 classes, got one of 2"):
+        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, surrogates=[linear_classifier], **options)
+    with pytest.raises(InputError, match="surrogates: expected a list of classifiers, got function"):
+        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, surrogates=linear_classifier, **options)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"num_steps": 2.5}, "num_steps: expected an integer of at least 1, got 2.5"),
+        ({"batch_size": 2.5}, "batch_size: expected an integer of at least 1, got 2.5"),
+        ({"radius": [0.1, 0.2]}, r"radius: expected one number, got shape \(2,\)"),
         ({"p": 1.5}, "p: expected one of 1, 2, inf, got 1.5"),
         ({"radius": -1.0}, "radius: expected a finite number above 0, got -1.0"),
         ({"num_restarts": 0}, "num_restarts: expected an integer of at least 1, got 0"),
@@ -84,5 +131,7 @@ def test_mistakes_are_named(change, message):
 
 
 def test_labels_of_another_number_are_named():
-    with pytest.raises(InputError, match=r"labels: expected one for each of 2 images, got shape \(3,\)"):
+    with pytest.raises(
+        InputError, match=r"labels: expected one class for each of the 2 images, shape \(2,\), got shape \(3,\)"
+    ):
         robustly_correct(jax.random.key(0), linear_classifier, images(2), np.zeros(3, int), radius=1.0)

@@ -68,7 +68,7 @@ def test_what_cannot_be_scored_is_refused():
         score_votes(votes, np.asarray([0, 2]), num_options=2)
     with pytest.raises(InputError, match=r"votes: expected integers in 0\.\.2, got int64 in \[0, 3\]"):
         score_votes(3 * votes, np.zeros(2, int), num_options=3)
-    with pytest.raises(InputError, match="num_options: expected at least 2, got 1"):
+    with pytest.raises(InputError, match="num_options: expected an integer of at least 2, got 1"):
         score_votes(0 * votes, np.zeros(2, int), num_options=1)
     with pytest.raises(InputError, match="same number of raters, at least 2, for each item, got 1 to 1"):
         score_votes(votes[:, :1], np.zeros(2, int), num_options=2)
