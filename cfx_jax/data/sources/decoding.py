@@ -46,10 +46,10 @@ def decode_image(data: bytes, *, channels: int, size: tuple[int, int] | None = N
     import_extra("cv2", _PURPOSE)
     with damage(lambda reason: DamagedImage(f"cannot be decoded ({reason})")):
         image = _decoded(data)
-        if channels == 1:
-            image = _with_channels(image, channels)
-        image = resize(image, size or (image.shape[0], image.shape[1]))
-        return _with_channels(image, channels).reshape(*image.shape[:2], channels)
+    if channels == 1:  # colour becomes grey before it is resized, grey becomes colour after: the smaller of the two
+        image = _with_channels(image, channels)
+    image = resize(image, size or (image.shape[0], image.shape[1]))
+    return _with_channels(image, channels).reshape(*image.shape[:2], channels)
 
 
 def unit_range(pixels: Shaped[np.ndarray, "h w c"], *, window: Window = "full") -> Float[np.ndarray, "h w c"]:

@@ -87,7 +87,7 @@ class FileTree:
 
     def _walk(self) -> Iterator[tuple[str, bool]]:
         """Name of each file and folder, and whether it is a file."""
-        waiting = [("", (_identity(self.path),))]
+        waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", (_identity(self.path),))]
         while waiting:
             folder, above = waiting.pop()
             for entry in self._entries(folder):
