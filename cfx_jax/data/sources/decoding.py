@@ -14,7 +14,15 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cfx_jax.data.grey_values import Window, scaled_values
-from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, declared_bytes, kind_of, walk_jpeg
+from cfx_jax.data.sources.picture_headers import (
+    DECODED,
+    READERS,
+    START,
+    declared_bytes,
+    kind_of,
+    least_length,
+    walk_jpeg,
+)
 from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
 from cfx_jax.data.sources.resizing import resize
 from cfx_jax.data.sources.tiff_layout import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, split_planes, tiff_layout
@@ -91,6 +99,8 @@ def _decoded(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     if kind not in DECODED:
         raise DamagedImage(f"is {kind}: read it by {READERS[kind]}" if kind in READERS else "cannot be decoded")
     check_unpacked(declared_bytes(data, kind))
+    if len(data) < least_length(data, kind):
+        raise DamagedImage("is cut short")
     if kind == "TIFF":
         return _tiff(data)
     # OpenCV fills the rest of a JPEG that is cut short with grey. PNG and TIFF fail by themselves.

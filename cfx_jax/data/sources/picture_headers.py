@@ -14,6 +14,7 @@ START = 348  # bytes by which every kind can be told
 _JPEG_START, _PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 # Within a scan 0xff is followed by 0, by a restart, or by another 0xff that fills; anything else is a marker.
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_SEQUENTIAL = {0xC0, 0xC1}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE, _END, _SCAN = {0x01, 0xD8}, 0xD9, 0xDA
 
@@ -23,12 +24,14 @@ class Jpeg(NamedTuple):
 
     Attributes:
         height, width, channels: as its frame says; 0 where there is none.
+        sequential: whether every block of pixels is coded by itself, which takes two bits at least.
         complete: whether its end was found.
     """
 
     height: int
     width: int
     channels: int
+    sequential: bool
     complete: bool
 
 
@@ -96,6 +99,32 @@ def declared_bytes(data: bytes, kind: str) -> int:
     return 3 * _webp_pixels(data)
 
 
+def least_length(data: bytes, kind: str) -> int:
+    """How many bytes a picture file must have to hold what its header says, however well it is compressed.
+
+    Args:
+        data: the file's content.
+        kind: one of ``DECODED``.
+
+    Returns:
+        The number; 0 where the kind has no such bound.
+
+    Raises:
+        Exception: of nearly any kind, where the header is damaged.
+    """
+    if kind == "PNG":
+        width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
+        return height * (1 + width * bits * _PNG_SAMPLES[colour] // 8) // _DEFLATED
+    if kind == "JPEG":
+        jpeg = walk_jpeg(data)
+        return jpeg.height * jpeg.width // 64 // 4 if jpeg.sequential else 0
+    return 0
+
+
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DEFLATED = 1032  # bytes to which one byte of a deflated stream unpacks at most
+
+
 def walk_jpeg(data: bytes) -> Jpeg:
     """Follows the segments of a JPEG file's first image to its end.
 
@@ -108,18 +137,20 @@ def walk_jpeg(data: bytes) -> Jpeg:
         The image's size, and whether its end is there.
     """
     height = width = channels = 0
-    scanned, place = False, len(_JPEG_START) - 1
+    scanned = sequential = False
+    place = len(_JPEG_START) - 1
     while found := _MARKER.search(data, place):
         marker, place = found[1][0], found.end()
         if marker == _END:
-            return Jpeg(height, width, channels, scanned)
+            return Jpeg(height, width, channels, sequential, complete=scanned)
         if marker in _ALONE:
             continue
         if marker in _FRAMES and len(data) >= place + 8 and not height:
             height, width, channels = struct.unpack(">HHB", data[place + 3 : place + 8])
+            sequential = marker in _SEQUENTIAL
         scanned |= marker == _SCAN
         place += max(2, int.from_bytes(data[place : place + 2], "big"))
-    return Jpeg(height, width, channels, complete=False)
+    return Jpeg(height, width, channels, sequential, complete=False)
 
 
 def _webp_pixels(data: bytes) -> int:

@@ -291,3 +291,14 @@ def test_window_says_which_values_are_shown(window, expected):
 def test_faint_images_are_those_far_below_their_types_range():
     assert is_faint(np.full((2, 2, 1), 4095, np.uint16)) and not is_faint(np.full((2, 2, 1), 9000, np.uint16))
     assert is_faint(np.full((2, 2, 1), 31, np.uint8)) and not is_faint(np.full((2, 2, 1), 32, np.uint8))
+
+
+def test_files_too_small_for_what_their_header_says_are_not_decoded(monkeypatch):
+    black = png(4000, 3000, rows=3000)
+    assert decode_image(black, channels=1, size=(3, 4)).max() == 0 and len(black) < 100_000
+    jpeg = encoded(np.zeros((64, 64, 3), np.uint8), "JPEG")
+    frame = jpeg.index(b"\xff\xc0")
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    for data in (png(20_000, 20_000), jpeg[: frame + 5] + struct.pack(">HH", 9000, 9000) + jpeg[frame + 9 :]):
+        with pytest.raises(DamagedImage, match="is cut short"):
+            decode_image(data, channels=1)
