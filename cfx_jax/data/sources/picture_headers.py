@@ -100,7 +100,7 @@ def declared_bytes(data: bytes, kind: str) -> int:
 
 
 def least_length(data: bytes, kind: str) -> int:
-    """How many bytes a picture file must have to hold what its header says, however well it is compressed.
+    """How many bytes a picture file must have to hold what its headers say, however well it is compressed.
 
     Args:
         data: the file's content.
@@ -114,7 +114,7 @@ def least_length(data: bytes, kind: str) -> int:
     """
     if kind == "PNG":
         width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
-        return height * (1 + width * bits * _PNG_SAMPLES[colour] // 8) // _DEFLATED
+        return max(height * (1 + width * bits * _PNG_SAMPLES[colour] // 8) // _DEFLATED, _end_of_chunks(data))
     if kind == "JPEG":
         jpeg = walk_jpeg(data)
         return jpeg.height * jpeg.width // 64 // 4 if jpeg.sequential else 0
@@ -151,6 +151,14 @@ def walk_jpeg(data: bytes) -> Jpeg:
         scanned |= marker == _SCAN
         place += max(2, int.from_bytes(data[place : place + 2], "big"))
     return Jpeg(height, width, channels, sequential, complete=False)
+
+
+def _end_of_chunks(data: bytes) -> int:
+    """Where the chunks of a PNG file end, as far as they can be followed, by the lengths that they tell of themselves."""
+    place = len(_PNG_START)
+    while place + 12 <= len(data) and not data.startswith(b"IEND", place + 4):
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return place
 
 
 def _webp_pixels(data: bytes) -> int:

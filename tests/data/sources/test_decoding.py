@@ -299,6 +299,8 @@ def test_files_too_small_for_what_their_header_says_are_not_decoded(monkeypatch)
     jpeg = encoded(np.zeros((64, 64, 3), np.uint8), "JPEG")
     frame = jpeg.index(b"\xff\xc0")
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    for data in (png(20_000, 20_000), jpeg[: frame + 5] + struct.pack(">HH", 9000, 9000) + jpeg[frame + 9 :]):
+    chunk = black.index(b"IDAT") - 4
+    long = black[:chunk] + b"\x35" + black[chunk + 1 :]
+    for data in (png(20_000, 20_000), long, jpeg[: frame + 5] + struct.pack(">HH", 9000, 9000) + jpeg[frame + 9 :]):
         with pytest.raises(DamagedImage, match="is cut short"):
             decode_image(data, channels=1)
