@@ -4,7 +4,7 @@ import struct
 import zlib
 
 
-def tiff(values, width, height, *, bits, colour, samples=1, planar=False, sample_format=1, order="<"):
+def tiff(values, width, height, *, bits, colour, samples=1, planar=False, sample_format=1, order="<", colour_map=()):
     """A TIFF file of one strip for each plane, not compressed; ``values`` are the packed bytes of each plane."""
     tags = {256: width, 257: height, 259: 1, 262: colour, 277: samples, 278: height, 284: 2 if planar else 1}
     start, places = 8, []
@@ -14,6 +14,8 @@ def tiff(values, width, height, *, bits, colour, samples=1, planar=False, sample
     lists = {258: ("H", [bits] * samples), 339: ("H", [sample_format] * samples)}
     lists |= {273: ("I", places), 279: ("I", [len(plane) for plane in values])}
     lists |= {tag: ("H", [value]) for tag, value in tags.items()}
+    if colour_map:
+        lists[320] = ("H", colour_map)
     directory, beyond = struct.pack(f"{order}H", len(lists)), b""
     after = start + 2 + 12 * len(lists) + 4
     for tag, (code, numbers) in sorted(lists.items()):

@@ -304,3 +304,11 @@ def test_files_too_small_for_what_their_header_says_are_not_decoded(monkeypatch)
     for data in (png(20_000, 20_000), long, jpeg[: frame + 5] + struct.pack(">HH", 9000, 9000) + jpeg[frame + 9 :]):
         with pytest.raises(DamagedImage, match="is cut short"):
             decode_image(data, channels=1)
+
+
+def test_palette_of_four_bits_is_resolved():
+    """A file of eight bits with its map cut to sixteen colours, and two pixels in each byte."""
+    stored, colours = np.arange(16).reshape(2, 8), RNG.integers(0, 256, (3, 16))
+    values = [np.packbits(np.unpackbits(stored.astype(np.uint8)[..., None], axis=-1)[..., -4:]).tobytes()]
+    data = tiff(values, 8, 2, bits=4, colour=3, colour_map=(colours * 257).ravel().tolist())
+    np.testing.assert_array_equal(decode_image(data, channels=3), colours.T[stored])
