@@ -7,8 +7,8 @@ from types import ModuleType
 class InputError(ValueError):
     """Something given to the library cannot be used; the message is one line: expected, got, what to do.
 
-    Scripts print the message without a traceback, since the mistake is outside the library. What it quotes of a file may hold
-    ends of lines, which become blanks.
+    Scripts print the message without a traceback, since the mistake is outside the library. Ends of lines, which may be in
+    what it quotes of a file, become blanks.
     """
 
     def __init__(self, message: str = "") -> None:

@@ -115,21 +115,20 @@ def _opened(path: Path) -> Any:
             raise InputError(
                 f"'{path}' holds no pixels, its kind is '{kind}': give a file with an image, or copy it again if it has one"
             )
+        if "TransferSyntaxUID" not in dataset.file_meta:  # pydicom has found out in which of three ways it is stored
+            implicit, little = dataset.original_encoding
+            syntaxes = ("ExplicitVRBigEndian", "ExplicitVRLittleEndian", "ImplicitVRLittleEndian")
+            dataset.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntaxes[2 if implicit else int(little)])
     return dataset
 
 
 def _without_preamble(path: Path) -> Any:
-    """The dataset of a file that lacks the first 132 bytes, and perhaps the part that tells how it is stored; None for a
-    file of another kind."""
+    """The dataset of a file that lacks the first 132 bytes; None for a file of another kind."""
     pydicom = import_extra("pydicom", _PURPOSE)
     try:
         dataset = pydicom.dcmread(path, force=True)
         if not {"Rows", "Columns"} <= set(dataset.dir()) or not any(name in dataset for name in _PIXELS):
             return None
-        if "TransferSyntaxUID" not in dataset.file_meta:
-            implicit, little = dataset.original_encoding
-            syntaxes = ("ExplicitVRBigEndian", "ExplicitVRLittleEndian", "ImplicitVRLittleEndian")
-            dataset.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntaxes[2 if implicit else int(little)])
     except Exception:  # bytes that are no dataset make pydicom raise errors of many kinds
         return None
     return dataset

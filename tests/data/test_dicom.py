@@ -1,5 +1,7 @@
 import logging
+import os
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from pydicom.pixels.decoders import JPEG2000Decoder
 from pydicom.sequence import Sequence
 from pydicom.uid import MPEG2MPML, CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from cfx_jax.data import dicom
 from cfx_jax.data.dicom import read_dicom, read_dicom_frames
 from cfx_jax.errors import InputError
 
@@ -336,3 +339,150 @@ def test_package_that_is_needed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(InputError, match=r"the package 'pydicom' is needed for reading DICOM .* `pip install pydicom`"):
         read_dicom(SHIPPED / "MR_small.dcm")
+
+
+UNSIGNED = np.linspace(24, 2024, 42).round().astype(np.uint16).reshape(6, 7)  # HU + 1024
+
+
+def with_table(path, stored, entries, first, kind, syntax, tag="VOILUTSequence", **elements):
+    """A file of 12 bits with a table whose first value is written with a sign or without."""
+    item = Dataset()
+    item.add_new(0x00283002, kind, [len(entries), first, 12])
+    item.add_new(0x00283006, "US", entries)
+    dataset = grey(stored, 12, **{tag: Sequence([item]), **elements})
+    return saved(dataset, stored, path, syntax)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize(("kind", "written"), [("SS", -1000), ("US", 2**16 - 1000)])
+def test_table_of_interest_from_a_negative_value_on_whatever_sign_the_pixels_have(tmp_path, syntax, kind, written):
+    """Files that do not tell the kind are read by the pixels' sign, which is not that of the values looked up."""
+    entries = np.arange(0, 4096, 2).tolist()
+    elements = {"RescaleSlope": 1, "RescaleIntercept": -1024}
+    path = with_table(tmp_path / "a.dcm", UNSIGNED, entries, written, kind, syntax, **elements)
+    expected = np.clip(UNSIGNED.astype(int) - 1024 + 1000, 0, 2047) * 2 / 4095
+    np.testing.assert_allclose(read_dicom(path)[..., 0], expected, atol=1e-6)
+    inverted = with_table(
+        tmp_path / "b.dcm",
+        UNSIGNED,
+        entries,
+        written,
+        kind,
+        syntax,
+        PhotometricInterpretation="MONOCHROME1",
+        **elements,
+    )
+    np.testing.assert_allclose(read_dicom(inverted)[..., 0], 1 - expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_table_of_interest_from_a_large_value_on_where_no_value_is_negative(tmp_path, syntax):
+    """Signed pixels become unsigned values by the rescale, or by a table of the modality."""
+    stored = np.linspace(-2000, 2000, 42).round().astype(np.int16).reshape(6, 7)
+    entries = np.arange(0, 4096, 1).tolist()
+    elements = {"RescaleSlope": 10, "RescaleIntercept": 20480}
+    path = with_table(tmp_path / "a.dcm", stored, entries, 36_000, "US", syntax, **elements)
+    expected = np.clip(stored.astype(int) * 10 + 20480 - 36_000, 0, 4095) / 4095
+    np.testing.assert_allclose(read_dicom(path)[..., 0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_table_of_the_modality_by_the_sign_of_the_pixels(tmp_path, syntax):
+    stored = np.linspace(-1000, 1000, 42).round().astype(np.int16).reshape(6, 7)
+    entries = np.arange(0, 4002, 2).tolist()
+    path = with_table(
+        tmp_path / "a.dcm",
+        stored,
+        entries,
+        -1000,
+        "SS",
+        syntax,
+        "ModalityLUTSequence",
+        WindowCenter=2048,
+        WindowWidth=4096,
+    )
+    np.testing.assert_allclose(read_dicom(path)[..., 0], (stored + 1000.0) * 2 / 4095, atol=1e-6)
+
+
+def test_table_of_eight_bits_two_of_which_share_a_number(tmp_path):
+    entries = np.arange(256, dtype=np.uint8)[::-1].copy()
+    item = Dataset()
+    item.add_new(0x00283002, "US", [256, 0, 8])
+    item.add_new(0x00283006, "US", entries.view("<u2").tolist())
+    path = saved(grey(STORED, VOILUTSequence=Sequence([item])), STORED, tmp_path / "a.dcm")
+    np.testing.assert_allclose(read_dicom(path)[..., 0], (255 - STORED.astype(float)) / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize("bits", [0, 17, 40_000])
+def test_table_of_an_impossible_number_of_bits_is_refused(tmp_path, bits):
+    path = saved(grey(STORED, VOILUTSequence=table(list(range(256)), 0, bits)), STORED, tmp_path / "a.dcm")
+    with pytest.raises(InputError, match=rf"a.dcm': expected a table of 1 to 16 bits, got {bits}: give a window"):
+        read_dicom(path)
+
+
+@pytest.mark.parametrize("name", ["CT_small", "MR_small", "MR_small_bigendian", "MR_small_implicit", "image_dfl"])
+def test_files_without_a_preamble_are_read(tmp_path, name):
+    whole, window = SHIPPED / f"{name}.dcm", "values"
+    (tmp_path / "a.dcm").write_bytes(whole.read_bytes()[132:])
+    np.testing.assert_array_equal(read_dicom(tmp_path / "a.dcm", window=window), read_dicom(whole, window=window))
+
+
+def test_files_that_do_not_tell_how_they_are_stored_are_read(tmp_path):
+    for name in ("MR_small_implicit", "CT_small", "MR_small_bigendian"):
+        dataset, whole = dcmread(SHIPPED / f"{name}.dcm"), SHIPPED / f"{name}.dcm"
+        del dataset.file_meta
+        dataset.save_as(
+            tmp_path / "a.dcm", implicit_vr=dataset.original_encoding[0], little_endian=dataset.original_encoding[1]
+        )
+        np.testing.assert_array_equal(
+            read_dicom(tmp_path / "a.dcm", window="values"), read_dicom(whole, window="values")
+        )
+
+
+@pytest.mark.parametrize("number", ["abc", "2\\3", "-4"])
+def test_number_of_frames_that_is_none_is_damage(tmp_path, number):
+    path = saved(grey(STORED, NumberOfFrames=2), STORED, tmp_path / "a.dcm")
+    content = path.read_bytes()
+    place = content.index(b"\x28\0\x08\0IS") + 6
+    text = number.encode().ljust(4, b" ")
+    path.write_bytes(content[:place] + b"\4\0" + text + content[place + 4 :])
+    for read in (read_dicom, read_dicom_frames):
+        with pytest.raises(
+            InputError, match=r"a.dcm' is damaged \(its number of frames is none: .*\): copy or download"
+        ):
+            read(path)
+
+
+def test_sizes_larger_than_allowed_are_refused_before_pixels_are_decoded(tmp_path, monkeypatch):
+    monkeypatch.setattr("pydicom.pixels.pixel_array", lambda *_, **__: pytest.fail("decoded"))
+    for name in ("MR_small", "MR_small_RLE", "SC_rgb_jpeg_dcmtk"):
+        for size in ({"Rows": 65_535, "Columns": 65_535}, {"NumberOfFrames": 2**30}):
+            dataset = dcmread(SHIPPED / f"{name}.dcm")
+            for key, value in size.items():
+                setattr(dataset, key, value)
+            dataset.save_as(tmp_path / "a.dcm")
+            with pytest.raises(InputError, match=r"a.dcm' cannot be used \(unpacks to .* MiB, more than the 512 MiB"):
+                read_dicom_frames(tmp_path / "a.dcm")
+
+
+def test_deflated_files_that_unpack_to_more_than_allowed_are_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", "2")
+    content = (SHIPPED / "image_dfl.dcm").read_bytes()
+    assert read_dicom(SHIPPED / "image_dfl.dcm").shape == (512, 512, 1)
+    start = dicom._dataset_start(content)
+    whole = zlib.decompress(content[start:], -zlib.MAX_WBITS)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(whole + bytes(2**22)) + packer.flush()
+    (tmp_path / "a.dcm").write_bytes(content[:start] + packed)
+    monkeypatch.setattr(pydicom, "dcmread", lambda *_, **__: pytest.fail("unpacked"))
+    with pytest.raises(InputError, match=r"a.dcm' is damaged \(unpacks to \d MiB, more than the 2 MiB"):
+        read_dicom(tmp_path / "a.dcm")
+
+
+def test_paths_that_are_no_files_are_explained(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, "/dev/zero", "a" * 5000):
+        with pytest.raises(
+            InputError, match=r"path: expected a DICOM file, but there is no file '.*': check the spelling"
+        ):
+            read_dicom(path)

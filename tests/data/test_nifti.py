@@ -1,4 +1,7 @@
+import bz2
+import gzip
 import itertools
+import math
 import sys
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from cfx_jax.data.ct_scan import read_ct_scan
 from cfx_jax.data.nifti import Volume, read_nifti, resample_volume, unit_slices
 from cfx_jax.errors import InputError
 
@@ -253,3 +257,99 @@ def test_package_that_is_needed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "nibabel", None)
     with pytest.raises(InputError, match=r"the package 'nibabel' is needed for reading NIfTI .* `pip install nibabel`"):
         read_nifti(SHIPPED / "anatomical.nii")
+
+
+def header(shape, offset=352.0, dtype=np.float32, slope=1.0):
+    """The first 352 bytes of a file, with the offset and the scale factor as given, possible or not."""
+    made = nibabel.Nifti1Header()
+    made.set_data_dtype(dtype)
+    made.set_sform(np.eye(4), code=1)
+    made["dim"][: len(shape) + 1] = [len(shape), *shape]
+    made["vox_offset"], made["magic"], made["scl_slope"] = offset, b"n+1", slope
+    return made.binaryblock + bytes(4)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nii.bz2"])
+@pytest.mark.parametrize("shape", [(1300, 1300, 1300), (32_000, 32_000, 32_000), (4, 5, 7), (4, 5, 6, 2)])
+def test_header_that_tells_of_more_than_there_is_is_damage(tmp_path, name, shape, monkeypatch):
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress}.get((tmp_path / name).suffix, bytes)
+    (tmp_path / name).write_bytes(pack(header(shape) + VOXELS.tobytes()))
+    needed = 352 + 4 * math.prod(shape)
+    with pytest.raises(InputError, match=rf"{name}' is damaged \(its header tells of {needed} bytes, there are 832\)"):
+        read_nifti(tmp_path / name)
+
+
+@pytest.mark.parametrize("offset", [1e30, -1e9, np.nan, np.inf, 833.0])
+def test_impossible_place_of_the_values_is_damage(tmp_path, offset):
+    (tmp_path / "a.nii").write_bytes(header((4, 5, 6), offset) + VOXELS.tobytes())
+    with pytest.raises(InputError, match=r"a.nii' is damaged \(.+\): copy or download it again"):
+        read_nifti(tmp_path / "a.nii")
+
+
+@pytest.mark.parametrize("shape", [(-5, 5, 6), (4, 5, -6), (-4, -5, 6), (4, 0, 6)])
+def test_impossible_sizes_are_refused(tmp_path, shape):
+    (tmp_path / "a.nii").write_bytes(header(shape) + VOXELS.tobytes())
+    with pytest.raises(InputError, match=r"a.nii': expected three axes, .*, got shape|a.nii' is damaged"):
+        read_nifti(tmp_path / "a.nii")
+
+
+def test_volumes_larger_than_allowed_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", "1")
+    whole = np.zeros((64, 64, 64, 2), np.float32)
+    saved(whole, tmp_path / "a.nii"), saved(whole, tmp_path / "a.nii.gz")
+    assert read_nifti(tmp_path / "a.nii", sequence=1).array.shape == (64, 64, 64)
+    for name in ("a.nii", "a.nii.gz"):
+        with pytest.raises(InputError, match=rf"{name}' is damaged \(unpacks to \d MiB, more than the 1 MiB"):
+            read_nifti(tmp_path / name)
+
+
+@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 1), (np.uint8, 3), (np.int16, 1), (np.int16, 60)])
+def test_classes_that_went_through_a_scale_factor_are_rounded(tmp_path, dtype, top):
+    classes = RNG.integers(0, top + 1, (4, 5, 6))
+    classes[0, 0, :2] = 0, top
+    image = nibabel.Nifti1Image(classes.astype(np.float64), np.eye(4))
+    image.set_data_dtype(dtype)
+    nibabel.save(image, tmp_path / "a.nii")
+    stored = nibabel.load(tmp_path / "a.nii").get_fdata()
+    assert (stored != classes).any() and np.abs(stored - classes).max() < 1e-3
+    read = read_nifti(tmp_path / "a.nii", labels=True).array
+    np.testing.assert_array_equal(read, classes[::-1, ::-1].swapaxes(0, 2))
+    for wrong in (1.01, np.nan, np.inf, 2.0**40):
+        saved(np.where(classes == top, wrong, classes), tmp_path / "b.nii")
+        with pytest.raises(InputError, match=r"b.nii': expected classes, which are whole numbers, got [\d.]*[1n9if]"):
+            read_nifti(tmp_path / "b.nii", labels=True)
+
+
+@pytest.mark.parametrize("further", [(1,), (1, 1), (1, 1, 1, 1)])
+def test_axes_of_length_one_hold_nothing_apart(tmp_path, further):
+    flat = read_nifti(saved(VOXELS, tmp_path / "a.nii"))
+    path = saved(VOXELS.reshape(*VOXELS.shape, *further), tmp_path / "b.nii.gz")
+    for options in ({}, {"num_sequences": 1}, {"sequence": 0}, {"sequence": 0, "num_sequences": 1}):
+        np.testing.assert_array_equal(read_nifti(path, **options).array, flat.array)
+    marks = saved((VOXELS > 0).astype(np.uint8).reshape(*VOXELS.shape, *further), tmp_path / "m.nii")
+    for place in (tmp_path / "a.nii", path):
+        placed = read_nifti(marks, labels=True, num_sequences=1, placed_as=place)
+        np.testing.assert_array_equal(placed.array, flat.array > 0)
+
+
+def test_sequences_behind_an_axis_of_length_one(tmp_path):
+    several = RNG.normal(size=(4, 5, 6, 3)).astype(np.float32)
+    flat, path = saved(several, tmp_path / "a.nii"), saved(several[:, :, :, None], tmp_path / "b.nii")
+    np.testing.assert_array_equal(read_nifti(path, num_sequences=3).array, read_nifti(flat).array)
+    np.testing.assert_array_equal(read_nifti(path, sequence=2).array, read_nifti(flat, sequence=2).array)
+
+
+@pytest.mark.parametrize("slope", [0.0, np.nan, np.inf])
+def test_scale_factor_that_is_none_is_not_applied(tmp_path, slope):
+    (tmp_path / "a.nii").write_bytes(header((4, 5, 6), slope=slope) + VOXELS.tobytes(order="F"))
+    read = read_nifti(tmp_path / "a.nii").array
+    np.testing.assert_array_equal(read, VOXELS[::-1, ::-1].swapaxes(0, 2))
+
+
+def test_scan_of_one_sequence_in_a_file_of_four_axes(tmp_path):
+    units = RNG.integers(-1000, 1000, (9, 8, 14)).astype(np.int16)
+    options = {"window": (-1000, 400), "shape": (3, 8, 8)}
+    flat = read_ct_scan(saved(units, tmp_path / "a.nii"), **options)
+    four = read_ct_scan(saved(units[..., None], tmp_path / "b.nii"), **options)
+    np.testing.assert_array_equal(flat.slices, four.slices)
+    assert flat.native_shape == four.native_shape == (14, 8, 9)

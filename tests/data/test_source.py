@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from cfx_jax.data import training_batches
 from cfx_jax.data.source import check_indices, labels_of, load_arrays
 from cfx_jax.errors import InputError
 
@@ -107,3 +108,72 @@ def test_label_without_a_class_is_explained():
     source.class_names = ("even",)
     with pytest.raises(InputError, match=r"label: expected 0..0 for the classes even, got 1"):
         labels_of(source)
+
+
+class Own:
+    """A source of one's own, with labels as given."""
+
+    class_names = ("absent", "present")
+
+    def __init__(self, labels, *, known):
+        self.given = labels
+        if known:
+            self.labels = labels
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return {"image": np.zeros((4, 4, 1), np.float32), "label": self.given[index]}
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, 0.7, 0.4], "label: expected 0..1 for the classes absent, present, got 0.7: correct"),
+        (np.float32([0, 1, np.nan, 1]), "label: expected 0..1 .*, got nan"),
+        ([0, 1, np.inf, 1], "label: expected 0..1 .*, got inf"),
+        (["0", "1", "0", "1"], "label: expected 0..1 .*, got '0'"),
+        ([0, 1, "present", 1], "label: expected 0..1 .*, got '0'|got 'present'"),
+        ([0, 1, None, 1], "label: expected 0..1 .*, got None"),
+        ([0, 1, 2, 1], "label: expected 0..1 .*, got 2"),
+        ([0, 1, -1, 1], "label: expected 0..1 .*, got -1"),
+        ([[0], [1], [0], [1]], r"label: expected one class for each item, got labels of shape \(4, 1\)"),
+        ([[0], [1, 0], [0], [1]], "label: expected one class for each item"),
+        ([0, 1j, 0, 1], "label: expected 0..1 .*, got "),
+    ],
+)
+def test_labels_that_are_no_whole_numbers_of_classes_are_refused(labels, known, message):
+    source = Own(labels, known=known)
+    with pytest.raises(InputError, match=message):
+        labels_of(source)
+    with pytest.raises(InputError, match=message):
+        next(training_batches(source, np.arange(4), batch_size=4, seed=0, balanced=False, num_threads=0))
+
+
+@pytest.mark.parametrize("labels", [[0.0, 1.0, 0.0, 1.0], np.uint8([0, 1, 0, 1]), [False, True, False, True]])
+def test_whole_numbers_of_any_type_are_labels(labels):
+    found = labels_of(Own(labels, known=True))
+    assert np.issubdtype(found.dtype, np.integer)
+    np.testing.assert_array_equal(found, [0, 1, 0, 1])
+
+
+def test_each_item_has_one_label():
+    with pytest.raises(InputError, match="labels: expected one for each of the source's 4 items, got 3: correct"):
+        labels_of(Own([0, 1, 0], known=True))
+
+
+def test_label_of_a_later_item_is_checked_as_it_is_read():
+    source = Own([0, 1, 0, 1], known=True)
+    source.given = [0, 1, 0, 0.7]
+    batches = training_batches(source, np.arange(4), batch_size=1, seed=0, balanced=False, num_threads=0)
+    with pytest.raises(InputError, match=r"label: expected 0..1 .*, got 0.7"):
+        for _ in range(4):
+            next(batches)
+
+
+def test_items_of_another_kind_of_number_are_not_cut_to_the_first_ones():
+    source = Own([0, 0.7, 1, 1], known=True)
+    with pytest.raises(InputError, match="item 1: expected label of type int64, as the first item has, got float64"):
+        load_arrays(source, np.arange(4))

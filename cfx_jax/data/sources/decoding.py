@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cfx_jax.data.grey_values import Window, scaled_values
-from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, declared_bytes, kind_of, walk_jpeg
+from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, kind_of, read_header
 from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
 from cfx_jax.data.sources.resizing import resize
 from cfx_jax.data.sources.tiff_layout import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, split_planes, tiff_layout
@@ -46,10 +46,10 @@ def decode_image(data: bytes, *, channels: int, size: tuple[int, int] | None = N
     import_extra("cv2", _PURPOSE)
     with damage(lambda reason: DamagedImage(f"cannot be decoded ({reason})")):
         image = _decoded(data)
-        if channels == 1:
-            image = _with_channels(image, channels)
-        image = resize(image, size or (image.shape[0], image.shape[1]))
-        return _with_channels(image, channels).reshape(*image.shape[:2], channels)
+    if channels == 1:  # colour becomes grey before it is resized, grey becomes colour after: the smaller of the two
+        image = _with_channels(image, channels)
+    image = resize(image, size or (image.shape[0], image.shape[1]))
+    return _with_channels(image, channels).reshape(*image.shape[:2], channels)
 
 
 def unit_range(pixels: Shaped[np.ndarray, "h w c"], *, window: Window = "full") -> Float[np.ndarray, "h w c"]:
@@ -90,13 +90,12 @@ def _decoded(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     kind = kind_of(data[:START])
     if kind not in DECODED:
         raise DamagedImage(f"is {kind}: read it by {READERS[kind]}" if kind in READERS else "cannot be decoded")
-    check_unpacked(declared_bytes(data, kind))
-    if kind == "TIFF":
-        return _tiff(data)
-    # OpenCV fills the rest of a JPEG that is cut short with grey. PNG and TIFF fail by themselves.
-    if kind == "JPEG" and not walk_jpeg(data).complete:
+    header = read_header(data, kind)
+    check_unpacked(header.unpacked)
+    # OpenCV fills the rest of a JPEG that is cut short with grey. Others fail by themselves, but may take memory first.
+    if not header.complete or len(data) < header.least:
         raise DamagedImage("is cut short")
-    return _by_opencv(data)
+    return _tiff(data) if kind == "TIFF" else _by_opencv(data)
 
 
 def _tiff(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
@@ -137,7 +136,8 @@ def _by_pillow(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     with pillow.open(io.BytesIO(data)) as picture:
         upright = import_extra("PIL.ImageOps", _PURPOSE).exif_transpose(picture)
         grey = upright.mode in ("1", "L")
-        return np.asarray(upright.convert("L" if grey else "RGB"))[..., slice(None) if grey else slice(None, None, -1)]
+        pixels = np.asarray(upright.convert("L" if grey else "RGB"))
+        return pixels if grey else np.ascontiguousarray(pixels[..., ::-1])
 
 
 def _check_pixels(image: np.ndarray) -> None:

@@ -87,17 +87,20 @@ class FileTree:
 
     def _walk(self) -> Iterator[tuple[str, bool]]:
         """Name of each file and folder, and whether it is a file."""
-        waiting = [("", (_identity(self.path),))]
+        waiting: list[tuple[str, tuple[tuple[int, int], ...]]] = [("", (_identity(self.path),))]
         while waiting:
             folder, above = waiting.pop()
             for entry in self._entries(folder):
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                if _is_folder(Path(entry.path)):
-                    identity = _identity(Path(entry.path))
-                    if not entry.is_symlink() or (name.count("/") < _LINKS and identity not in above):
-                        waiting.append((name, (*above, identity)))
+                if _is_folder(entry):
+                    # Where links are followed it is known which folders lead there.
+                    links = (_identity(Path(entry.path)),) if name.count("/") < _LINKS else ()
+                    if not entry.is_symlink() or (links and links[0] not in above):
+                        waiting.append((name, above + links))
                         yield name, False
-                elif is_regular(Path(entry.path)):
+                    else:
+                        self.unusable[name] = "is a link to a folder that is not followed"
+                elif entry.is_file(follow_symlinks=False) or is_regular(Path(entry.path)):
                     yield name, True
                 else:
                     self.unusable[name] = "is no regular file"
@@ -157,10 +160,10 @@ def _parts(name: str) -> list[str]:
     return parts
 
 
-def _is_folder(path: Path) -> bool:
+def _is_folder(path: Path | os.DirEntry[str]) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # a name that is too long
+    except OSError:  # a name that is too long, a link to itself
         return False
 
 

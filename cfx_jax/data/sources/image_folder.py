@@ -15,7 +15,7 @@ from cfx_jax.data.grey_values import Window, check_window
 from cfx_jax.data.sources.class_folders import choose_classes, describe, find_classes
 from cfx_jax.data.sources.decoding import decode_image, is_faint, quiet_opencv, unit_range
 from cfx_jax.data.sources.file_tree import FileTree
-from cfx_jax.data.user_files import DamagedFile, printable
+from cfx_jax.data.user_files import DamagedFile, printable, unpack_limit
 from cfx_jax.errors import InputError, import_extra
 
 MEMORY_LIMIT = 2 * 2**30  # bytes of decoded images that are kept; a larger set is decoded anew at every access
@@ -224,6 +224,8 @@ def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     pair = (size, size) if isinstance(size, int) else size
     if pair is not None and (len(pair) != 2 or min(pair) < 1):
         raise InputError(f"size: expected a side or (height, width) in pixels, 1 or more, got {size}: give e.g. 224")
+    if pair is not None and 3 * pair[0] * pair[1] > unpack_limit():
+        raise InputError(f"size: expected images that take less than {unpack_limit()} bytes, got {size}: give e.g. 224")
     return pair
 
 

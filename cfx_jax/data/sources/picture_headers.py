@@ -1,8 +1,9 @@
 """What a picture file says of itself before its pixels are decoded: its kind, its size, and where a JPEG ends."""
 
-import re
 import struct
 from typing import NamedTuple
+
+import numpy as np
 
 from cfx_jax.data.sources.tiff_layout import TIFF_STARTS, tiff_layout
 
@@ -13,23 +14,24 @@ START = 348  # bytes by which every kind can be told
 
 _JPEG_START, _PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 # Within a scan 0xff is followed by 0, by a restart, or by another 0xff that fills; anything else is a marker.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_IS_MARKER = ~np.isin(np.arange(256), [0x00, 0xFF, *range(0xD0, 0xD8)])
+_SEQUENTIAL = {0xC0, 0xC1}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ALONE, _END, _SCAN = {0x01, 0xD8}, 0xD9, 0xDA
 
 
-class Jpeg(NamedTuple):
-    """A JPEG file's first image.
+class Header(NamedTuple):
+    """What a picture file says of itself.
 
     Attributes:
-        height, width, channels: as its frame says; 0 where there is none.
-        complete: whether its end was found.
+        unpacked: bytes that its pixels take once they are decoded: height * width * channels * bytes of a value.
+        least: bytes that the file must have to hold them, however well it is compressed; 0 where nothing is known.
+        complete: False if the file's end is missing, which the decoder would not notice.
     """
 
-    height: int
-    width: int
-    channels: int
-    complete: bool
+    unpacked: int
+    least: int = 0
+    complete: bool = True
 
 
 def kind_of(start: bytes, *, name: str = "") -> str | None:
@@ -60,80 +62,91 @@ def kind_of(start: bytes, *, name: str = "") -> str | None:
 
 
 _BMP_HEADERS = {struct.pack("<I", size) for size in (12, 40, 52, 56, 64, 108, 124)}
+_BMP_CORE = struct.pack("<I", 12)
 DECODED = ("PNG", "JPEG", "TIFF", "BMP", "WebP")
 READERS = {"DICOM": "cfx_jax.data.read_dicom", "NIfTI": "cfx_jax.data.read_nifti"}
 """Kinds of pictures that others read."""
 
 
-def declared_bytes(data: bytes, kind: str) -> int:
-    """How many bytes the pixels of a picture take once they are decoded, as its header says.
+def read_header(data: bytes, kind: str) -> Header:
+    """Reads what a picture file says of its size.
 
     Args:
         data: the file's content.
         kind: one of ``DECODED``.
 
-    Returns:
-        Height * width * channels * bytes of a value.
-
     Raises:
         Exception: of nearly any kind, where the header is damaged.
     """
-    if kind == "PNG":
-        width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
-        return height * width * (1 if colour in (0, 4) else 3) * max(1, bits // 8)
-    if kind == "JPEG":
-        jpeg = walk_jpeg(data)
-        return jpeg.height * jpeg.width * jpeg.channels
-    if kind == "TIFF":
-        layout = tiff_layout(data)
-        return (
-            layout.height * layout.width * max(layout.samples, 3 if layout.bits <= 8 else 1) * max(1, layout.bits // 8)
-        )
-    if kind == "BMP":
-        core = data[14:18] == _struct_size(12)
-        width, height = struct.unpack("<HH", data[18:22]) if core else struct.unpack("<ii", data[18:26])
-        return abs(height) * abs(width) * 3
-    return 3 * _webp_pixels(data)
+    return _HEADERS[kind](data)
 
 
-def walk_jpeg(data: bytes) -> Jpeg:
+def _png(data: bytes) -> Header:
+    width, height, bits, colour = struct.unpack(">IIBB", data[16:26])
+    packed = height * (1 + width * bits * _PNG_SAMPLES[colour] // 8) // _DEFLATED
+    unpacked = height * width * (1 if colour in (0, 4) else 3) * max(1, bits // 8)
+    return Header(unpacked, max(packed, _end_of_chunks(data)))
+
+
+def _jpeg(data: bytes) -> Header:
     """Follows the segments of a JPEG file's first image to its end.
 
     What lies behind the end (a phone's film, a second picture) does not count, nor do thumbnails within a segment.
-
-    Args:
-        data: the file's content.
-
-    Returns:
-        The image's size, and whether its end is there.
     """
-    height = width = channels = 0
-    scanned, place = False, len(_JPEG_START) - 1
-    while found := _MARKER.search(data, place):
-        marker, place = found[1][0], found.end()
+    content = np.frombuffer(data, np.uint8)
+    filled = np.flatnonzero(content[:-1] == 0xFF)
+    markers = filled[_IS_MARKER[content[filled + 1]]]
+    height = width = channels = least = place = 0
+    scanned = False
+    while (number := np.searchsorted(markers, place)) < len(markers):
+        place = int(markers[number]) + 2
+        marker = data[place - 1]
         if marker == _END:
-            return Jpeg(height, width, channels, scanned)
+            return Header(height * width * channels, least, complete=scanned)
         if marker in _ALONE:
             continue
-        if marker in _FRAMES and len(data) >= place + 8 and not height:
+        if marker in _FRAMES and not height:
             height, width, channels = struct.unpack(">HHB", data[place + 3 : place + 8])
+            # Each block of 8 x 8 takes two bits at least where blocks are coded one by one.
+            least = height * width // 64 // 4 if marker in _SEQUENTIAL else 0
         scanned |= marker == _SCAN
         place += max(2, int.from_bytes(data[place : place + 2], "big"))
-    return Jpeg(height, width, channels, complete=False)
+    return Header(height * width * channels, least, complete=False)
 
 
-def _webp_pixels(data: bytes) -> int:
-    """Width times height of a WebP file (RFC 9649)."""
+def _tiff(data: bytes) -> Header:
+    layout = tiff_layout(data)
+    samples = max(layout.samples, 3 if layout.bits <= 8 else 1)
+    return Header(layout.height * layout.width * samples * max(1, layout.bits // 8))
+
+
+def _bmp(data: bytes) -> Header:
+    core = data[14:18] == _BMP_CORE
+    width, height = struct.unpack("<HH", data[18:22]) if core else struct.unpack("<ii", data[18:26])
+    return Header(abs(height) * abs(width) * 3)
+
+
+def _webp(data: bytes) -> Header:
+    """RFC 9649."""
     chunk = data[12:16]
     if chunk == b"VP8 ":
         width, height = struct.unpack("<HH", data[26:30])
-        return (width & 0x3FFF) * (height & 0x3FFF)
+        return Header(3 * (width & 0x3FFF) * (height & 0x3FFF))
     if chunk == b"VP8L":
         (packed,) = struct.unpack("<I", data[21:25])
-        return ((packed & 0x3FFF) + 1) * ((packed >> 14 & 0x3FFF) + 1)
+        return Header(3 * ((packed & 0x3FFF) + 1) * ((packed >> 14 & 0x3FFF) + 1))
     sizes = data[24:30]
-    return (int.from_bytes(sizes[:3], "little") + 1) * (int.from_bytes(sizes[3:6], "little") + 1)
+    return Header(3 * (int.from_bytes(sizes[:3], "little") + 1) * (int.from_bytes(sizes[3:6], "little") + 1))
 
 
-def _struct_size(size: int) -> bytes:
-    return struct.pack("<I", size)
+_HEADERS = {"PNG": _png, "JPEG": _jpeg, "TIFF": _tiff, "BMP": _bmp, "WebP": _webp}
+_PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DEFLATED = 1032  # bytes to which one byte of a deflated stream unpacks at most
+
+
+def _end_of_chunks(data: bytes) -> int:
+    """Where the chunks of a PNG file end, as far as they can be followed, by the lengths that they tell of themselves."""
+    place = len(_PNG_START)
+    while place + 12 <= len(data) and not data.startswith(b"IEND", place + 4):
+        place += 12 + int.from_bytes(data[place : place + 4], "big")
+    return place

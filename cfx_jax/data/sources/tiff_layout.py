@@ -34,7 +34,7 @@ class _Entry(NamedTuple):
 
     place: int
     code: str
-    count: int
+    number: int
     values: int
 
 
@@ -79,7 +79,7 @@ def _plane(data: bytes, order: str, entries: dict[int, _Entry], plane: int, samp
     big = _is_big(data)
     for tag, entry in entries.items():
         size = struct.calcsize(entry.code)
-        count, values = entry.count, content[entry.values : entry.values + entry.count * size]
+        count, values = entry.number, content[entry.values : entry.values + entry.number * size]
         if tag in _PLACES:
             count //= samples
             values = values[plane * count * size : (plane + 1) * count * size]
@@ -107,7 +107,7 @@ def _directory(data: bytes) -> tuple[str, dict[int, _Entry]]:
     (start,) = struct.unpack_from(order + long, data, 8 if big else 4)
     (number,) = struct.unpack_from(order + ("Q" if big else "H"), data, start)
     start += 8 if big else 2
-    entries = {}
+    entries = dict[int, _Entry]()
     for place in range(start, min(start + number * size, len(data) - size + 1), size):
         tag, kind, count = struct.unpack_from(f"{order}HH{long}", data, place)
         if kind in _CODES and count:

@@ -205,3 +205,10 @@ def test_mistakes_leave_no_folder_behind(tmp_path):
     with pytest.raises(InputError, match="num_threads: expected at least 1, got 0"):
         prepared([], tmp_path / "out", num_threads=0)
     assert not (tmp_path / "out").exists()
+
+
+def test_names_that_are_no_text_are_refused_at_the_start(tmp_path):
+    with pytest.raises(
+        InputError, match=r"jobs: expected names in UTF-8, got 'caf\\udce9': rename the file or its folder"
+    ):
+        prepare_files([Job("caf\udce9", tmp_path / "a.png")], tmp_path / "out")

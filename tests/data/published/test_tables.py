@@ -1,10 +1,13 @@
+import io
 import zipfile
 
+import numpy as np
 import openpyxl
 import pytest
 import xlwt
 from ct_layouts import write_xlsx
 
+from cfx_jax.data.published import tables
 from cfx_jax.data.published.tables import read_rows, whole_number
 from cfx_jax.errors import InputError
 
@@ -120,3 +123,58 @@ def test_unusable_tables_are_explained(tmp_path, name, content, message):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
         rows(tmp_path / name)
+
+
+def an_xls():
+    book, stream = xlwt.Workbook(), io.BytesIO()
+    sheet = book.add_sheet("any")
+    for row, values in enumerate([("image", "level"), *((f"photograph {row}", row % 4) for row in range(40))]):
+        for column, value in enumerate(values):
+            sheet.write(row, column, value)
+    book.save(stream)
+    return stream.getvalue()
+
+
+def test_damaged_xls_files_are_explained_whatever_the_library_raises(tmp_path, capfd):
+    content, rng, refused = an_xls(), np.random.default_rng(7), 0
+    for _ in range(60):
+        changed = bytearray(content)
+        for place in rng.integers(0, len(content), 12):
+            changed[place] = rng.integers(256)
+        (tmp_path / "a.xls").write_bytes(changed)
+        try:
+            rows(tmp_path / "a.xls")
+        except InputError as error:
+            assert "a.xls'" in str(error) and "\n" not in str(error)
+            refused += 1
+    assert refused > 20
+    assert not capfd.readouterr().out
+
+
+@pytest.mark.parametrize("kind", [MemoryError, OverflowError, IndexError, AssertionError, KeyError, RecursionError])
+def test_any_failure_of_a_library_is_damage(tmp_path, monkeypatch, kind):
+    def fails(*_, **__):
+        raise kind("inside")
+
+    (tmp_path / "a.xls").write_bytes(an_xls())
+    write_xlsx(tmp_path / "a.xlsx", [("image", "level")])
+    monkeypatch.setattr("xlrd.open_workbook", fails)
+    monkeypatch.setattr("openpyxl.load_workbook", fails)
+    for name in ("a.xls", "a.xlsx"):
+        with pytest.raises(InputError, match=rf"{name}' cannot be read \(.*inside.*\): download it again, or save it"):
+            rows(tmp_path / name)
+
+
+def test_tables_larger_than_any_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "_MOST_ROWS", 1000)
+    row = '<row r="{0}"><c r="A{0}"><v>1</v></c></row>'
+    far = with_sheet(tmp_path / "far.xlsx", row.format(1) + row.format(2_000_000_000))
+    with pytest.raises(InputError, match=r"far.xlsx' cannot be read \(has more than 1,000 rows or"):
+        rows(far)
+    monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", "1")
+    for name, content in (("a.csv", bytes(2**20 + 1)), ("a.xls", bytes(2**20 + 1))):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=rf"{name}' .* \(unpacks to 1 MiB, more than the 1 MiB"):
+            rows(tmp_path / name)
+    with pytest.raises(InputError, match=r"wide.xlsx' cannot be read \(unpacks to 2 MiB, more than the 1 MiB"):
+        rows(with_sheet(tmp_path / "wide.xlsx", " " * 2**21))

@@ -52,6 +52,8 @@ def test_missing_images_are_counted(tmp_path):
     ("table", "before", "after", "message"),
     [
         ("labels", "26.0,15.0,21.0", "26.0,,21.0", "expected numbers for x, y, width and height of a box, got the row 00"),
+        ("labels", "26.0,15.0,21.0", "26.0,nan,21.0", "expected numbers for x, y, width and height of a box"),
+        ("labels", "26.0,15.0,21.0", "inf,15.0,21.0", "expected numbers for x, y, width and height of a box"),
         ("labels", "100.0,96.0,28.0", "100.0,96.0,0", "expected numbers for x, y, width and height of a box"),
         ("labels", "32.0,1", "32.0,2", "expected Target to be in 0..1, got '2' in the row 00704310,100.0"),
         ("labels", "32.0,1", "32.0,0", "got 0 for '00704310' of class 'Lung Opacity': download both tables again"),

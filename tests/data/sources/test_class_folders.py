@@ -79,3 +79,37 @@ def test_user_fixes_the_order_and_leaves_classes_out(tree_of):
     tree = tree_of("ant/1.png", "bee/notes.txt", "cat/1.png")
     classes, _ = find_classes(tree)
     assert choose_classes(classes, ["cat", "ant"], tree) == ("cat", "ant")
+
+
+def test_images_are_known_by_their_suffix_or_else_by_their_content(make_folder):
+    png = b"\x89PNG\r\n\x1a\n"
+    by_name = [
+        f"ant/{number}{suffix}" for number, suffix in enumerate((".JFIF", ".jpe", ".bmp", ".webp", ".DIB", ".pjpeg"))
+    ]
+    files = {**dict.fromkeys(by_name, IMAGE), "ant/7.bin": png, "ant/8": b"\xff\xd8\xff\xe0", "cat/1.png": IMAGE}
+    classes, left_out = find_classes(FileTree(make_folder({**files, "ant/table.csv": b"a,b", "ant/8.txt": b"BM no"})))
+    assert names_of(classes) == {"ant": [*by_name, "ant/7.bin", "ant/8"], "cat": ["cat/1.png"]}
+    assert left_out == {".csv files": 1, ".txt files": 1}
+
+
+def test_medical_files_are_counted_and_their_readers_named(make_folder):
+    dicom, nifti = bytes(128) + b"DICM", bytes(344) + b"n+1\0"
+    files = {"ant/IM1": dicom, "ant/2.dcm": dicom, "ant/3.nii": nifti, "ant/4.nii.gz": b"\x1f\x8b", "cat/1.png": IMAGE}
+    tree = FileTree(make_folder(files))
+    classes, left_out = find_classes(tree)
+    assert left_out == {"DICOM files": 2, "NIfTI files": 2}
+    message = "class folder 'ant' .* found none, but 2 DICOM files, 2 NIfTI files .*data.read_dicom.*data.read_nifti"
+    with pytest.raises(InputError, match=message):
+        choose_classes(classes, None, tree)
+
+
+@pytest.mark.parametrize("place", ["caf\udce9/1.png", "set/caf\udce9/1.png"])
+def test_class_folder_whose_name_is_no_text_is_refused_at_the_start(make_folder, place):
+    tree = FileTree(make_folder({place: IMAGE, place.replace("caf\udce9", "tea"): IMAGE}))
+    with pytest.raises(InputError, match=r"class folders with names in UTF-8, got 'caf\\udce9' in '.*': rename it"):
+        find_classes(tree)
+
+
+def test_clutter_of_file_managers_is_not_counted(make_folder):
+    names = ["ant/1.png", "cat/1.png", "ant/Thumbs.db", "cat/desktop.ini"]
+    assert not find_classes(FileTree(make_folder(dict.fromkeys(names, IMAGE))))[1]

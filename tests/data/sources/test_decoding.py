@@ -1,10 +1,14 @@
 import io
+import struct
 
+import cv2
 import numpy as np
 import pytest
+from picture_files import png, tiff
 from PIL import Image
 
-from cfx_jax.data.sources.decoding import DamagedImage, decode_image, unit_range
+from cfx_jax.data.sources.decoding import DamagedImage, decode_image, is_faint, unit_range
+from cfx_jax.errors import InputError
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (8, 9, 3), np.uint8)
@@ -149,3 +153,162 @@ def test_signed_pixels_are_refused():
 def test_float_pixels_outside_unit_range_are_refused(value):
     with pytest.raises(DamagedImage, match=r"float pixels in .*, not in \[0, 1\]"):
         decode_image(encoded(np.full((4, 4), value, np.float32), "TIFF"), channels=1)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_tiff_with_white_as_zero_is_not_a_negative(order, dtype):
+    """Written by hand: Pillow and OpenCV pass over the tag at 16 bits and for floats."""
+    stored = RNG.integers(0, 256, (4, 5)).astype(dtype) / (255 if dtype is np.float32 else 1)
+    top = 1 if dtype is np.float32 else np.iinfo(dtype).max
+    values = [stored.astype(np.dtype(dtype).newbyteorder(order)).tobytes()]
+    kind = {"bits": 8 * np.dtype(dtype).itemsize, "sample_format": 3 if dtype is np.float32 else 1, "order": order}
+    for colour, expected in ((1, stored), (0, top - stored)):
+        decoded = decode_image(tiff(values, 5, 4, colour=colour, **kind), channels=1)
+        np.testing.assert_array_equal(decoded[..., 0], expected.astype(dtype))
+
+
+@pytest.mark.parametrize("bits", [1, 4])
+def test_few_bits_fill_the_range_whichever_end_is_white(bits):
+    stored = np.arange(16).reshape(2, 8) % 2**bits
+    values = [np.packbits(np.unpackbits(stored.astype(np.uint8)[..., None], axis=-1)[..., -bits:]).tobytes()]
+    for colour, expected in ((1, stored), (0, 2**bits - 1 - stored)):
+        decoded = decode_image(tiff(values, 8, 2, bits=bits, colour=colour), channels=1)
+        np.testing.assert_allclose(unit_range(decoded)[..., 0], expected / (2**bits - 1), atol=1e-6)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    ("dtype", "samples"), [(np.uint8, 3), (np.uint16, 3), (np.uint16, 4), (np.float32, 3), (np.float32, 4)]
+)
+def test_colours_in_planes_are_put_together(order, dtype, samples):
+    stored = RNG.integers(0, 256, (4, 5, samples)).astype(dtype) / (255 if dtype is np.float32 else 1)
+    planes = [stored[..., plane].astype(np.dtype(dtype).newbyteorder(order)).tobytes() for plane in range(samples)]
+    kind = {"bits": 8 * np.dtype(dtype).itemsize, "sample_format": 3 if dtype is np.float32 else 1, "order": order}
+    data = tiff(planes, 5, 4, colour=2, samples=samples, planar=True, **kind)
+    np.testing.assert_array_equal(decode_image(data, channels=3), stored[..., :3].astype(dtype))
+
+
+def test_sixteen_bits_of_other_colours_are_refused():
+    data = tiff([GREY_16.tobytes()], 9, 8, bits=16, colour=32803)  # a camera's mosaic
+    with pytest.raises(DamagedImage, match=r"16 bits of photometric interpretation 32803|cannot be decoded"):
+        decode_image(data, channels=1)
+
+
+@pytest.mark.parametrize("behind", [b"\xff\xda", b"\xff\xd8\xff\xda", RNG.bytes(20_000), b"\xff\xd9"])
+def test_what_lies_behind_the_end_of_a_jpeg_does_not_count(behind):
+    data = encoded(COLOUR, "JPEG")
+    np.testing.assert_array_equal(decode_image(data + behind, channels=3), decode_image(data, channels=3))
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}])
+def test_jpeg_without_its_end_is_damaged_whatever_lies_behind(options):
+    data = encoded(RNG.integers(0, 256, (32, 32, 3), np.uint8), "JPEG", **options)
+    assert decode_image(data, channels=3).shape == (32, 32, 3)
+    with pytest.raises(DamagedImage, match="is cut short"):
+        decode_image(data[:-2], channels=3)
+
+
+@pytest.mark.parametrize("kind", ["BMP", "WEBP"])
+def test_further_kinds_come_back_exactly_or_are_damaged(kind):
+    data = encoded(COLOUR, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    np.testing.assert_array_equal(decode_image(data, channels=3), COLOUR)
+    with pytest.raises(DamagedImage, match="cannot be decoded"):
+        decode_image(data[:-20], channels=3)
+
+
+def bombs():
+    """Small files that announce large pictures."""
+    jpeg, bmp = encoded(COLOUR, "JPEG"), bytearray(encoded(COLOUR, "BMP"))
+    frame = jpeg.index(b"\xff\xc0")
+    struct.pack_into("<ii", bmp, 18, 60_000, -60_000)
+    webp = bytearray(encoded(COLOUR, "WEBP", lossless=True))
+    struct.pack_into("<I", webp, 21, 0x3FFF | 0x3FFF << 14)
+    return {
+        "grey": png(32_000, 33_000),
+        "colour": png(16_000, 16_000, colour=2),
+        "JPEG": jpeg[: frame + 5] + struct.pack(">HH", 30_000, 30_000) + jpeg[frame + 9 :],
+        "TIFF": tiff([GREY.tobytes()], 60_000, 60_000, bits=8, colour=1),
+        "BMP": bytes(bmp),
+        "WebP": bytes(webp),
+    }
+
+
+@pytest.mark.parametrize(("kind", "data"), bombs().items())
+def test_pictures_larger_than_allowed_are_refused_before_they_are_decoded(kind, data, monkeypatch):
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(DamagedImage, match=r"unpacks to [\d,]+ MiB, more than the 512 MiB .* set CFX_UNPACK_LIMIT_MIB"):
+        decode_image(data, channels=1)
+
+
+def test_bound_can_be_raised_and_lowered(monkeypatch):
+    data = encoded(RNG.integers(0, 256, (700, 600, 3), np.uint8))
+    monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", "1")
+    with pytest.raises(DamagedImage, match="unpacks to 1 MiB, more than the 1 MiB"):
+        decode_image(data, channels=3)
+    monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", "2")
+    assert decode_image(data, channels=3).shape == (700, 600, 3)
+    for text in ("0", "much", "-1", ""):
+        monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", text)
+        with pytest.raises(InputError, match="CFX_UNPACK_LIMIT_MIB: expected a whole number of MiB above 0, got"):
+            decode_image(data, channels=3)
+
+
+@pytest.mark.parametrize(
+    ("reader", "start"), [("read_dicom", bytes(128) + b"DICM"), ("read_nifti", bytes(344) + b"n+1\0")]
+)
+def test_files_with_a_reader_of_their_own_are_sent_there(reader, start):
+    with pytest.raises(DamagedImage, match=f"read it by cfx_jax.data.{reader}"):
+        decode_image(start + bytes(100), channels=1)
+
+
+def test_any_failure_of_a_library_is_damage_and_no_mistake_of_the_caller_is(monkeypatch):
+    def fails(kind):
+        def imdecode(*_):
+            raise kind("broken\ninside")
+
+        return imdecode
+
+    for kind in (MemoryError, OverflowError, RecursionError, AssertionError, struct.error, KeyError, TypeError):
+        monkeypatch.setattr(cv2, "imdecode", fails(kind))
+        with pytest.raises(DamagedImage, match=r"^cannot be decoded \(.*broken.*inside.*\)$"):
+            decode_image(encoded(COLOUR), channels=3)
+    monkeypatch.setattr(cv2, "imdecode", fails(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        decode_image(encoded(COLOUR), channels=3)
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [("full", [0, 1000 / 65535, 4095 / 65535]), ("values", [0, 1000 / 4095, 1]), ((1000, 2000), [0, 0.5, 1])],
+)
+def test_window_says_which_values_are_shown(window, expected):
+    shown = unit_range(np.uint16([[[0], [1000], [4095]]]), window=window)
+    assert shown.dtype == np.float32
+    np.testing.assert_allclose(shown.ravel(), expected, rtol=1e-6)
+
+
+def test_faint_images_are_those_far_below_their_types_range():
+    assert is_faint(np.full((2, 2, 1), 4095, np.uint16)) and not is_faint(np.full((2, 2, 1), 9000, np.uint16))
+    assert is_faint(np.full((2, 2, 1), 31, np.uint8)) and not is_faint(np.full((2, 2, 1), 32, np.uint8))
+
+
+def test_files_too_small_for_what_their_header_says_are_not_decoded(monkeypatch):
+    black = png(4000, 3000, rows=3000)
+    assert decode_image(black, channels=1, size=(3, 4)).max() == 0 and len(black) < 100_000
+    jpeg = encoded(np.zeros((64, 64, 3), np.uint8), "JPEG")
+    frame = jpeg.index(b"\xff\xc0")
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    chunk = black.index(b"IDAT") - 4
+    long = black[:chunk] + b"\x35" + black[chunk + 1 :]
+    for data in (png(20_000, 20_000), long, jpeg[: frame + 5] + struct.pack(">HH", 9000, 9000) + jpeg[frame + 9 :]):
+        with pytest.raises(DamagedImage, match="is cut short"):
+            decode_image(data, channels=1)
+
+
+def test_palette_of_four_bits_is_resolved():
+    """A file of eight bits with its map cut to sixteen colours, and two pixels in each byte."""
+    stored, colours = np.arange(16).reshape(2, 8), RNG.integers(0, 256, (3, 16))
+    values = [np.packbits(np.unpackbits(stored.astype(np.uint8)[..., None], axis=-1)[..., -4:]).tobytes()]
+    data = tiff(values, 8, 2, bits=4, colour=3, colour_map=(colours * 257).ravel().tolist())
+    np.testing.assert_array_equal(decode_image(data, channels=3), colours.T[stored])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cfx_jax.data import ImageFolder, training_batches
+from cfx_jax.data import ImageFolder, shared_copies, split, training_batches
 from cfx_jax.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -135,6 +135,60 @@ def test_file_removed_since_the_start_is_explained(make_folder):
 def test_wrong_options_are_explained(make_folder, options, message):
     with pytest.raises(InputError, match=message):
         ImageFolder(make_folder(FILES), **options)
+
+
+def test_what_is_left_out_is_told_with_its_number(make_folder):
+    folder = make_folder({**FILES, "DR/notes.txt": b"x", "DR/more.txt": b"x", "loose.png": FILES["DR/b.png"]})
+    with pytest.warns(UserWarning, match="3 files are left out: 2 .txt files, 1 images beside the class folders"):
+        source = ImageFolder(folder)
+    assert source.ignored == 3 and source.counts["files left out"] == 3 and len(source.summary) == 1
+
+
+def test_class_folders_that_are_links_are_read(make_folder, tmp_path):
+    folder = make_folder(FILES)
+    (tmp_path / "links").mkdir()
+    for name in ("DR", "healthy"):
+        (tmp_path / "links" / name).symlink_to(folder / name)
+    for one, other in zip(ImageFolder(folder), ImageFolder(tmp_path / "links"), strict=True):
+        np.testing.assert_array_equal(one["image"], other["image"])
+
+
+def test_equal_images_are_counted_in_and_across_classes(make_folder):
+    pictures = [RNG.integers(100, 256, (5, 5), np.uint8) for _ in range(6)]
+    one, other = {f"a/{i}.png": pictures[i] for i in (0, 1, 2, 3)}, {f"b/{i}.png": pictures[i] for i in (3, 4, 5)}
+    folder = make_folder({**one, "a/9.png": pictures[0], **other})
+    with pytest.warns(
+        UserWarning, match=r"2 of 8 images equal an earlier one, 1 of them one of another class, e.g. '.*b/3"
+    ):
+        source = ImageFolder(folder, channels=1)
+    np.testing.assert_array_equal(source.copies, [0, 1, 2, 3, 0, 3, 6, 7])
+    assert source.counts["images that equal an earlier one"] == 2
+    assert source.counts["images that equal one of another class"] == 1
+    parts = split(source.labels, {"train": 0.5, "test": 0.5}, seed=0, groups=source.copies)
+    assert shared_copies(source.copies, parts) == {}
+    assert shared_copies(source.copies, {"x": np.array([0, 1]), "y": np.array([4, 5]), "z": np.array([3, 4])}) == {
+        ("x", "y"): 1, ("x", "z"): 1, ("y", "z"): 2,
+    }  # fmt: skip
+
+
+def test_faint_images_are_told_and_a_window_shows_them(make_folder):
+    twelve_bits = RNG.integers(0, 4096, (6, 8)).astype(np.uint16)
+    twelve_bits[0, :2] = 0, 4095
+    folder = make_folder({"a/1.png": twelve_bits, "b/1.png": FILES["DR/b.png"]})
+    with pytest.warns(
+        UserWarning, match=r"1 of 2 images are faint, .*: .* window='values' or window=\(centre, width\)"
+    ):
+        assert ImageFolder(folder, channels=1).counts["faint images"] == 1
+    with pytest.warns(UserWarning):
+        shown = ImageFolder(folder, channels=1, window="values", memory_limit=0)[0]["image"]
+    np.testing.assert_allclose(shown[..., 0], twelve_bits / 4095, atol=1e-6)
+    with pytest.raises(InputError, match="window: expected 'file', 'full', 'values' or"):
+        ImageFolder(folder, window="bright")
+
+
+def test_names_that_are_no_text_are_escaped(make_folder):
+    source = ImageFolder(make_folder({**FILES, "DR/\udce9\n.png": RNG.integers(0, 256, (6, 8), np.uint8)}))
+    assert [path.rsplit("/", 1)[1] for path in source.paths if "udce9" in path] == [r"\udce9\n.png"]
 
 
 def test_real_faces(shared_data):
