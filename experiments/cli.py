@@ -124,7 +124,8 @@ def _remove_damaged_programs() -> None:
     show = warnings.showwarning
 
     def remove_or_show(message: Warning | str, *details: Any, **options: Any) -> None:
-        found, folder = _DAMAGED_PROGRAM.match(str(message)), jax.config.jax_compilation_cache_dir
+        found = _DAMAGED_PROGRAM.match(str(message))
+        folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
         if found is None or folder is None:
             show(message, *details, **options)
             return
