@@ -1,12 +1,14 @@
 """Writing files so that a reader, or a start after a crash, meets the old content or the new, never half of it."""
 
 import hashlib
+import json
 import os
 import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from cfx_jax.errors import InputError
 from cfx_jax.processes import Process, is_gone, this_process
@@ -16,6 +18,9 @@ _OWNED = re.compile(r"\..+\.(\d+)-([0-9a-f]{6})-([0-9a-f]*)-[0-9a-f]{8}\.tmp")
 _UNOWNED = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 """As earlier versions named them."""
 _NO_ROOM = ("no space left", "file too large", "quota exceeded", "resource_exhausted")
+_JSON_LIMIT = 256 * 2**20
+"""Bytes of the longest JSON file that is read: far more than any of this library's, and less than memory."""
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _BARRED = ("permission denied", "operation not permitted", "read-only file system")
 
 
@@ -62,11 +67,63 @@ def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False
         The path.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written; the text is no Unicode, such as a file name of another encoding.
     """
+    half = _HALF_CHARACTER.search(text)
+    if half is not None:
+        around = ascii(text[max(half.start() - 20, 0) : half.end() + 20])
+        raise InputError(f"{path}: expected text that is Unicode, got {around}: rename what it is the name of")
     with replacing(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return Path(path)
+
+
+def read_json(path: str | os.PathLike[str], *, advice: str, root: type = dict) -> Any:
+    """Reads a JSON file that a user or another program may have changed.
+
+    Args:
+        path: the file, UTF-8 with or without a byte order mark.
+        advice: what to do about a file that cannot be used, the end of the message.
+        root: the type of what it holds, dict or list.
+
+    Returns:
+        Its contents.
+
+    Raises:
+        InputError: it is missing, no ordinary file, longer than 256 MiB, no JSON text, or holds something else.
+    """
+    file = Path(path)
+    try:
+        if file.exists() and not file.is_file():
+            raise InputError(f"cannot read '{path}': it is no file: {advice}")
+        if file.stat().st_size > _JSON_LIMIT:
+            raise InputError(f"'{path}' is damaged, it is longer than {_JSON_LIMIT} bytes: {advice}")
+        document = parse_json(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"cannot read '{path}': {error.strerror}: {advice}") from error
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"'{path}' is damaged, it is no JSON text ({error}): {advice}") from error
+    if not isinstance(document, root):
+        raise InputError(f"'{path}' is damaged, it holds a {type(document).__name__} and no {root.__name__}: {advice}")
+    return document
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What a JSON text holds.
+
+    Raises:
+        ValueError: it is no JSON text, is nested too deeply, or has text that is no Unicode (half of a surrogate pair).
+    """
+    try:
+        text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
+        document = json.loads(text)
+        if "\\ud" in text.lower() and _HALF_CHARACTER.search(json.dumps(document, ensure_ascii=False)):
+            raise ValueError("half of a character, which no file can hold")
+        return document
+    except RecursionError as error:
+        raise ValueError("too many brackets inside of one another") from error
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from cfx_jax.errors import InputError
-from cfx_jax.files import sweep, writing
+from cfx_jax.files import parse_json, sweep, writing
 from cfx_jax.processes import Process, is_gone, this_process
 
 _NAME = ".lock"
@@ -145,9 +145,9 @@ def _end_stale(lock: Path) -> dict[str, Any] | None:
 def _record(content: bytes) -> dict[str, Any] | None:
     """What a lock says; None for what no living process of this library has written."""
     try:
-        record = json.loads(content.decode())
+        record = parse_json(content)
         return {**record, "host": str(record["host"]), "pid": int(record["pid"]), "life": str(record["life"])}
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

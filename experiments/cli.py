@@ -1,17 +1,24 @@
 """The command line of experiments and commands: presets, errors without tracebacks, and the compilation cache."""
 
+import glob
 import os
+import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 
 from cfx_jax.errors import InputError, import_extra
 
 C = TypeVar("C")
+
+_BROKEN_PIPE = 141
+"""The status with which a shell's own commands end when nobody reads what they print."""
+_DAMAGED_PROGRAM = re.compile(r"Error reading persistent compilation cache entry for '([^']+)'")
 
 
 def run(
@@ -60,20 +67,33 @@ def command(main: Callable[[C], None], config_class: type[C], *, arguments: Sequ
 @contextmanager
 def _mistakes_in_one_line() -> Iterator[None]:
     try:
-        yield
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # here, so that a pipe that nobody reads any more is noticed here
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("stopped: start the same command again to go on", file=sys.stderr)
         raise SystemExit(130) from None
+    except BrokenPipeError:
+        # As of `--help | head`; the interpreter flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(_BROKEN_PIPE) from None
 
 
 def _start(main: Callable[[C], None], config_class: type[C], arguments: Sequence[str], **options: C) -> None:
     tyro = import_extra("tyro", "the command line of experiments")
-    config = tyro.cli(config_class, args=arguments, **options)
+    config = tyro.cli(config_class, args=arguments, prog=_program(), **options)
     use_compilation_cache()
     main(config)
+
+
+def _program() -> str | None:
+    """What the user types to start this, for ``--help``; None where it is no module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return None if spec is None else f"python -m {spec.name.removesuffix('.__main__')}"
 
 
 def _preset(arguments: Sequence[str], default: str) -> str:
@@ -86,12 +106,37 @@ def _preset(arguments: Sequence[str], default: str) -> str:
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled programs between runs, in the user's cache folder or ``JAX_COMPILATION_CACHE_DIR``."""
+    """Keeps compiled programs between runs, in the user's cache folder or ``JAX_COMPILATION_CACHE_DIR``.
+
+    A damaged program, as a process that is killed while it writes leaves one, is removed, so that it is written anew: JAX
+    itself would warn of it at each start.
+    """
+    _remove_damaged_programs()
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(home / "cfx_jax" / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)  # many small programs take long as well
+
+
+def _remove_damaged_programs() -> None:
+    """Lets JAX's warnings of a program that cannot be read remove it, and be one line."""
+    show = warnings.showwarning
+
+    def remove_or_show(message: Warning | str, *details: Any, **options: Any) -> None:
+        found = _DAMAGED_PROGRAM.match(str(message))
+        folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+        if found is None or folder is None:
+            show(message, *details, **options)
+            return
+        name = glob.escape(found[1])
+        for program in [*Path(folder).glob(f"{name}-cache"), *Path(folder).glob(f"{name}-*-cache")]:
+            with suppress(OSError):
+                program.unlink()
+        print(f"a compiled program of {found[1]} in {folder} is damaged and is made anew", file=sys.stderr)
+
+    warnings.filterwarnings("always", message=_DAMAGED_PROGRAM.pattern)
+    warnings.showwarning = remove_or_show
 
 
 def use_every_core() -> None:

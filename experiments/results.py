@@ -61,7 +61,7 @@ def draw_once(folder: Path, config: Any, drawn_from: str, draw: Callable[[], Any
         draw: writes ``report.html`` and what belongs to it.
     """
     stamp = folder / _STAMP
-    if (folder / "report.html").exists() and stamp.exists() and stamp.read_bytes() == drawn_from.encode():
+    if (folder / "report.html").exists() and stamp.is_file() and stamp.read_bytes() == drawn_from.encode():
         return
     print("tables and figures ...", flush=True)
     write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))

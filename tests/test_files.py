@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.files import digest, replacing, write_text, writing
+from cfx_jax.files import digest, parse_json, read_json, replacing, write_text, writing
 
 FREE, CHOOSE = "free some space", "choose a folder that can be written"
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -17,6 +17,12 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 def test_text_arrives_with_its_folders(tmp_path):
     path = write_text(tmp_path / "new" / "folder" / "a.txt", "ε → 1\n")
     assert path.read_bytes() == "ε → 1\n".encode()
+
+
+def test_text_that_is_no_unicode_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"a.txt: expected text that is Unicode, got 'caf\\udce9': rename what"):
+        write_text(tmp_path / "a.txt", b"caf\xe9".decode("utf-8", "surrogateescape"))
+    assert os.listdir(tmp_path) == []
 
 
 def test_old_file_survives_a_failure_and_nothing_is_left_behind(tmp_path):
@@ -137,3 +143,46 @@ def test_other_errors_pass_through(error):
 def test_digest_is_the_sha256_of_the_bytes(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert digest(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is no JSON text"),
+        (b'{"a": ', "it is no JSON text"),
+        (b"\xff\xfe{", "it is no JSON text"),
+        (b"[" * 100_000, "too many brackets inside of one another"),
+        (b'{"a": ' * 100_000, "too many brackets inside of one another"),
+        (b'{"a": "\\ud800"}', "half of a character"),
+        (b'{"\\uDFFF": 1}', "half of a character"),
+        (b"[1]", "it holds a list and no dict"),
+        (b"null", "it holds a NoneType and no dict"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "it is no JSON text"),
+    ],
+)
+def test_json_that_cannot_be_used_is_one_line_with_its_file(tmp_path, content, reason):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=rf"^'.*a\.json' is damaged, .*{reason}.*: help$") as caught:
+        read_json(tmp_path / "a.json", advice="help")
+    assert "\n" not in str(caught.value)
+
+
+def test_json_is_read_with_a_byte_order_mark_and_whole_characters(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": "\\ud83d\\ude00 \\\\ud800"}')
+    assert read_json(tmp_path / "a.json", advice="help") == {"a": "\U0001f600 \\ud800"}
+    assert parse_json("[1]") == [1]
+
+
+def test_what_is_no_file_or_too_long_is_not_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    for path, message in (
+        (tmp_path / "pipe", "it is no file"),
+        (tmp_path, "it is no file"),
+        (tmp_path / "x", "No such"),
+    ):
+        with pytest.raises(InputError, match=f"cannot read '.*': {message}.*: help"):
+            read_json(path, advice="help")
+    monkeypatch.setattr("cfx_jax.files._JSON_LIMIT", 10)
+    (tmp_path / "long.json").write_text('{"a": 123456}')
+    with pytest.raises(InputError, match="it is longer than 10 bytes: help"):
+        read_json(tmp_path / "long.json", advice="help")

@@ -151,8 +151,7 @@ def densenet121(
 ) -> DenseNet:
     """Makes DenseNet-121: 7,978,856 parameters with 1000 classes, 6,955,906 with two.
 
-    For ``import_weights`` give the state dict of torchvision's loaded network: the file that it downloads has older names of
-    the layers (``norm.1`` for ``norm1``). Arguments and errors as ``DenseNet``.
+    Arguments and errors as ``DenseNet``.
     """
     return DenseNet(
         block_sizes=(6, 12, 24, 16),

@@ -71,13 +71,14 @@ def _efficientnet_layer(model: EfficientNet, where: Sequence[str]) -> str:
         case ["top", part]:
             return f"features.{len(model.stage_sizes) + 1}.{_POSITIONS[part]}"
         case ["blocks", index, *inner]:
-            stage, position = _stage_and_position(int(index), model.stage_sizes)
+            stage, position = stage_and_position(int(index), model.stage_sizes)
             expands = model.blocks[int(index)].expand is not None
             return f"features.{stage + 1}.{position}.block.{_mbconv_layer(inner, depthwise=int(expands))}"
     raise AssertionError(f"an EfficientNet has no {where}")
 
 
-def _stage_and_position(block: int, stage_sizes: Sequence[int]) -> tuple[int, int]:
+def stage_and_position(block: int, stage_sizes: Sequence[int]) -> tuple[int, int]:
+    """The stage of a block, counted from 0, and the block's place in it, from 0 too."""
     stage = 0
     while block >= stage_sizes[stage]:
         block -= stage_sizes[stage]

@@ -13,6 +13,7 @@ import numpy as np
 from flax import nnx
 
 from cfx_jax.errors import InputError
+from cfx_jax.models.other_names import by_torchvision_names
 from cfx_jax.models.torchvision_names import AUXILIARY_HEAD, torchvision_name
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -32,7 +33,8 @@ def import_weights(model: Model, tensors: Mapping[str, np.ndarray], *, keep: Col
         model: a ``ResNet``, ``EfficientNet``, ``InceptionV3`` or ``DenseNet``; its own weights are not changed. Its shapes
             alone, from ``nnx.eval_shape``, are quicker to make and suffice where no layer is kept and none draws (dropout).
         tensors: arrays by torchvision's names, such as ``layer1.0.conv1.weight``: a state dict with each tensor as
-            NumPy's, as ``read_tensors`` gives it.
+            NumPy's, as ``read_tensors`` gives it. The older names in torchvision's published files of DenseNets are known
+            too, and timm's of EfficientNets; timm's ``tf_efficientnet`` pads otherwise and gives other logits.
         keep: torchvision's names of layers, such as ``("fc",)``, whose weights stay the model's own; tensors of theirs
             are left out. For another number of classes.
 
@@ -44,7 +46,7 @@ def import_weights(model: Model, tensors: Mapping[str, np.ndarray], *, keep: Col
         InputError: a model of another class; a layer in ``keep`` that the model has not; tensors that are missing,
             left over, or of another shape, each by name.
     """
-    imported = nnx.clone(model)
+    imported, tensors = nnx.clone(model), by_torchvision_names(model, tensors)
     flat = nnx.to_flat_state(nnx.state(imported, (nnx.Param, nnx.BatchStat)))
     arrays = {torchvision_name(imported, path): array for path, array in flat}
     _check_kept(keep, set(arrays))

@@ -82,7 +82,9 @@ def read_key(path: str | os.PathLike[str]) -> Key:
         InputError: the file is missing, damaged, or no key.
     """
     document = read_document(path, _FORMAT, _FIELDS, advice=_ADVICE)
-    items = [check_fields(item, _ITEM_FIELDS, path, advice=_ADVICE) for item in document["items"]]
+    items = [_checked(item, path) for item in document["items"]]
+    if not items:
+        raise InputError(f"'{path}' is damaged, it has no items: {_ADVICE}")
     return Key(
         np.array([item["truth"] for item in items], int),
         tuple(item["id"] for item in items),
@@ -90,6 +92,19 @@ def read_key(path: str | os.PathLike[str]) -> Key:
         tuple(tuple(item["options"]) for item in items),
         document["questionnaire"],
     )
+
+
+def _checked(item: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """An item of a file, whose truth is one of its options."""
+    item = check_fields(item, _ITEM_FIELDS, path, advice=_ADVICE)
+    if not all(isinstance(option, str) for option in item["options"]):
+        raise InputError(f"'{path}' is damaged, the options of '{item['id']}' are no texts: {_ADVICE}")
+    if not 0 <= item["truth"] < len(item["options"]):
+        raise InputError(
+            f"'{path}' is damaged, the truth of '{item['id']}' must be one of its options 0..{len(item['options']) - 1},"
+            f" got {item['truth']}: {_ADVICE}"
+        )
+    return item
 
 
 def _item(question: Question, truth: int, category: str) -> dict[str, Any]:

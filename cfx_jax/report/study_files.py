@@ -1,13 +1,12 @@
 """Reading the JSON files of a human study, with one line for the user about what is wrong with one."""
 
-import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from types import UnionType
 from typing import Any
 
 from cfx_jax.errors import InputError
+from cfx_jax.files import read_json
 
 VERSION = 1
 """Of the format of all these files."""
@@ -30,12 +29,7 @@ def read_document(
     Raises:
         InputError: it is missing, damaged, of another kind or of another version.
     """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read '{path}': {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"'{path}' is damaged, it is no JSON text ({error}): {advice}") from error
+    document = read_json(path, advice=advice, root=object)
     if not isinstance(document, dict) or document.get("format") != kind:
         raise InputError(f"'{path}' is no file of {kind}: {advice}")
     if document.get("version") != VERSION:
@@ -61,6 +55,11 @@ def check_fields(
         InputError: an entry is missing or of another type.
     """
     for name, kind in fields.items():
-        if not isinstance(record, dict) or name not in record or not isinstance(record[name], kind):
+        if not isinstance(record, dict) or name not in record or not _is_a(record[name], kind):
             raise InputError(f"'{path}' is damaged, '{name}' is missing or malformed in it: {advice}")
     return record
+
+
+def _is_a(value: Any, kind: type | UnionType) -> bool:
+    """As ``isinstance``, but for true and false, which Python takes for whole numbers."""
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -24,6 +24,7 @@ from cfx_jax.report.study_files import check_fields, read_document
 _FORMAT = "cfx-jax votes"
 _FIELDS = {"questionnaire": str, "rater": str, "votes": list}
 _VOTE_FIELDS = {"id": str, "choice": int | NoneType}
+_MOST_OPTIONS = 2**31
 _ADVICE = "ask its rater for the file that the page saved"
 
 
@@ -83,6 +84,8 @@ def _check_questionnaire(files: Sequence[tuple[str, Mapping[str, Any]]], key: Ke
 def _votes(path: str, document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The votes of a file that is complete."""
     votes = [check_fields(vote, _VOTE_FIELDS, path, advice=_ADVICE) for vote in document["votes"]]
+    if not votes:
+        raise InputError(f"'{path}' is damaged, it has no votes: {_ADVICE}")
     missing = sum(vote["choice"] is None for vote in votes)
     if missing:
         raise InputError(f"'{path}' is incomplete, {missing} of {len(votes)} items have no vote: let its rater finish")
@@ -94,5 +97,5 @@ def _check_votes(path: str, votes: Sequence[Mapping[str, Any]], ids: Sequence[st
     if [vote["id"] for vote in votes] != list(ids):
         raise InputError(f"'{path}' is damaged, its items are not those of its questionnaire: {_ADVICE}")
     for place, vote in enumerate(votes):
-        if vote["choice"] < 0 or (key and vote["choice"] >= len(key.options[place])):
+        if not 0 <= vote["choice"] < (len(key.options[place]) if key else _MOST_OPTIONS):
             raise InputError(f"'{path}' is damaged, the choice {vote['choice']} for '{vote['id']}' is none: {_ADVICE}")

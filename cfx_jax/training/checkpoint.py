@@ -24,7 +24,7 @@ import jax
 from jax.experimental import multihost_utils
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.files import digest, sync_folder, write_text, writing
+from cfx_jax.files import digest, read_json, sync_folder, write_text, writing
 from cfx_jax.locks import LockedError
 from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
@@ -217,14 +217,16 @@ def _digests(folder: Path) -> dict[str, str]:
 def _verified(folder: Path) -> dict[str, Any]:
     """The record of a checkpoint all of whose files are as they were written."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = read_json(folder / "manifest.json", advice="")
+        if "record.json" not in manifest:
+            raise _DamagedError("manifest.json is not that of a checkpoint")
         for name, expected in manifest.items():
             if not (folder / name).is_file():
                 raise _DamagedError(f"{name} is missing")
             if digest(folder / name) != expected:
                 raise _DamagedError(f"{name} has changed since it was written")
-        return json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, AttributeError) as error:
+        return read_json(folder / "record.json", advice="")
+    except (OSError, ValueError) as error:
         raise _DamagedError(f"{type(error).__name__} while reading it") from error
 
 

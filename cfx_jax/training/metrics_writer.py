@@ -19,7 +19,7 @@ from typing import Any
 import jax
 
 from cfx_jax.errors import import_extra
-from cfx_jax.files import write_text, writing
+from cfx_jax.files import parse_json, write_text, writing
 
 _ADVICE = "free some space and start again"
 
@@ -98,16 +98,20 @@ def _read_lines(path: Path, last_step: int) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     lines = map(_from_line, path.read_text(encoding="utf-8", errors="replace").splitlines())
-    return [line for line in lines if line.get("step", math.inf) <= last_step]
+    return [line for line in lines if line and line["step"] <= last_step]
 
 
 def _from_line(text: str) -> dict[str, Any]:
+    """The numbers of a line, none of one that is damaged."""
     try:
-        line = json.loads(text)
+        line = parse_json(text)
     except ValueError:
         return {}
-    values = line.items() if isinstance(line, dict) else ()
-    return {name: math.nan if value is None else value for name, value in values}
+    if not isinstance(line, dict) or type(line.get("step")) is not int:
+        return {}
+    if not all(value is None or type(value) in (int, float) for value in line.values()):
+        return {}
+    return {name: math.nan if value is None else value for name, value in line.items()}
 
 
 def _to_line(line: Mapping[str, float]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from cfx_jax.errors import InputError
-from cfx_jax.files import write_text, writing
+from cfx_jax.files import read_json, write_text, writing
 from cfx_jax.locks import LockedError, locked
 
 _NAME = "training.json"
@@ -92,12 +92,12 @@ def load_config(workdir: str | Path) -> dict[str, Any]:
     path = Path(workdir).expanduser().absolute() / _NAME
     if not path.is_file():
         raise InputError(f"workdir: {path.parent} holds no training ({_NAME} is missing): check the path")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: restore it, or delete {path.parent} to start anew") from error
+    advice = f"restore it, or delete {path.parent} to start anew"
+    record = read_json(path, advice=advice, root=object)
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
         raise InputError(f"{path} was not written by this library (expected '{_FORMAT}'): choose another workdir")
+    if not isinstance(record.get("config"), dict):
+        raise InputError(f"'{path}' is damaged, its configuration is missing: {advice}")
     return record["config"]
 
 

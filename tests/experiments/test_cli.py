@@ -101,3 +101,40 @@ def test_every_core_is_a_device_unless_the_environment_says_how_many(environment
         [sys.executable, "-c", code], env=kept | environment, capture_output=True, text=True, check=True
     )
     assert int(done.stdout) == devices
+
+
+def test_help_names_the_command_and_a_pipe_that_nobody_reads_ends_it_quietly():
+    command = [sys.executable, "-m", "experiments.score_votes", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("usage: python -m experiments.score_votes [-h] --key")
+    reader, writer = os.pipe()
+    os.close(reader)
+    unread = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (unread.returncode, unread.stderr) == (141, "")
+
+
+DAMAGED = """
+import sys
+from pathlib import Path
+import jax
+from experiments.cli import use_compilation_cache
+use_compilation_cache()
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+for content in (None, lambda program: program[: len(program) // 2], lambda program: b"", None):
+    for program in Path(sys.argv[1]).glob("jit_doubled-*-cache"):
+        if content is not None:
+            program.write_bytes(content(program.read_bytes()))
+    jax.clear_caches()
+    def doubled(x):
+        return x + x
+    print(jax.jit(doubled)(3.0), file=sys.stderr)
+"""
+
+
+def test_a_damaged_compiled_program_is_one_line_and_made_anew(tmp_path):
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", DAMAGED, str(tmp_path)]
+    lines = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stderr.splitlines()
+    message = f"a compiled program of jit_doubled in {tmp_path} is damaged and is made anew"
+    assert lines == ["6.0", message, "6.0", message, "6.0", "6.0"]

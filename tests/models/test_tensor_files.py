@@ -1,5 +1,6 @@
 """Weight files: what is read, and what is said of those that are not."""
 
+import json
 import sys
 
 import numpy as np
@@ -53,6 +54,30 @@ def test_fractions_in_safetensors_become_float32(safetensors, tmp_path, dtype):
     kind = ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype
     safetensors.save_file({"module.a": ROUNDED.astype(kind)}, tmp_path / "a.safetensors")
     check_equal(read_tensors(str(tmp_path / "a.safetensors")), {"a": ROUNDED})
+
+
+@pytest.mark.parametrize("name", ["F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0"])
+def test_the_shortest_fractions_in_safetensors_become_float32(safetensors, tmp_path, name):
+    """The file is written by hand as its format says: the header's length, the header, the numbers."""
+    values = {"F8_E4M3": [0x38, 0xB8, 0x40], "F8_E5M2": [0x3C, 0xBC, 0x40], "F8_E8M0": [0x7F, 0x80, 0x7E]}
+    fnuz = {"F8_E4M3FNUZ": [0x40, 0xC0, 0x48], "F8_E5M2FNUZ": [0x40, 0xC0, 0x44]}  # of an exponent one larger
+    expected = [1.0, 2.0, 0.5] if name == "F8_E8M0" else [1.0, -1.0, 2.0]
+    header = {
+        "a": {"dtype": name, "shape": [3], "data_offsets": [0, 3]},
+        "b": {"dtype": "F32", "shape": [1], "data_offsets": [3, 7]},
+    }
+    text = json.dumps(header).encode()
+    content = bytes({**values, **fnuz}[name]) + np.float32(7).tobytes()
+    (tmp_path / "a.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + content)
+    found = read_tensors(tmp_path / "a.safetensors")
+    check_equal(found, {"a": np.array(expected, np.float32), "b": np.array([7], np.float32)})
+
+
+def test_safetensors_without_tensors_and_with_complex_ones_are_refused(safetensors, tmp_path):
+    for tensors, found in (({}, "no tensors"), ({"a": np.array([1 + 2j], np.complex64)}, "complex numbers in 'a'")):
+        safetensors.save_file(tensors, tmp_path / "a.safetensors")
+        with pytest.raises(InputError, match=f"expected a state dict, got {found} in .*a.safetensors"):
+            read_tensors(tmp_path / "a.safetensors")
 
 
 @pytest.mark.parametrize("content", [b"", b"no tensors at all", (1 << 60).to_bytes(8, "little")])
@@ -116,9 +141,26 @@ def test_pickles_of_other_things_are_refused(torch, tmp_path):
         ({}, "an empty dict"),
         ({"epoch": 3}, "a dict with 'epoch', which is no tensor"),
         ({"model": {"a": {"b": torch.zeros(1)}}}, "a dict with 'a', which is no tensor"),
+        ({3: torch.zeros(2)}, "a dict with 3, which is no name,"),
+        ({"a": torch.eye(2).to_sparse()}, "'a', no plain tensor .*Sparse.*"),
+        ({"a": torch.empty(2, device="meta")}, "'a', no plain tensor .*meta.*"),
+        ({"a": torch.zeros(2, dtype=torch.complex64)}, "complex numbers in 'a'"),
+        ({"a": torch.zeros(1), "module.a": torch.zeros(1)}, "a dict with 'a' and the same with 'module.' before it"),
     ]:
         with pytest.raises(InputError, match=f"expected a state dict, got {found} in "):
             read_tensors(saved(torch, content, tmp_path / "a.pt"))
+
+
+def test_pytorch_that_runs_what_is_in_a_file_is_refused(torch, tmp_path, monkeypatch):
+    file = saved(torch, as_torch(torch, TENSORS), tmp_path / "a.pt")
+    for version in ("2.5.1+cpu", "1.13.0", "2.0.0a0+git1"):
+        monkeypatch.setattr(torch, "__version__", version)
+        with pytest.raises(
+            InputError, match=r"PyTorch: expected version 2.6 or newer, .* got .*: update it, or convert"
+        ):
+            read_tensors(file)
+    monkeypatch.setattr(torch, "__version__", "2.10.0")
+    assert set(read_tensors(file)) == set(TENSORS)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02garbage", b"no pickle at all"])

@@ -1,6 +1,7 @@
 """Weights by torchvision's names: every tensor finds its place, and every mistake its message."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,8 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import EfficientNet, ResNet, Stage, import_weights
+from cfx_jax.models import DenseNet, EfficientNet, ResNet, Stage, import_weights
+from cfx_jax.models.torchvision_names import torchvision_name
 
 
 def norm(name, width):
@@ -83,6 +85,14 @@ def shapes_of_efficientnet():
     return nnx.eval_shape(lambda: EfficientNet(**sizes, rngs=nnx.Rngs(0)))
 
 
+@functools.cache
+def efficientnet_with_weights():
+    """A layer that is kept needs weights."""
+    return import_weights(
+        shapes_of_efficientnet(), {name: tensor + 1 for name, tensor in random_tensors(EFFICIENTNET).items()}
+    )
+
+
 def weights(model):
     state = nnx.state(model, (nnx.Param, nnx.BatchStat))
     return jax.tree.map(np.asarray, nnx.to_pure_dict(state))
@@ -134,6 +144,67 @@ def test_tensors_of_an_efficientnet_are_where_their_names_say():
     ]
     for ours, expected in pairs:
         np.testing.assert_array_equal(ours[...], expected)
+
+
+TIMM = {
+    "features.0.0": "conv_stem",
+    "features.0.1": "bn1",
+    "features.1.0.block.0.0": "blocks.0.0.conv_dw",
+    "features.1.0.block.0.1": "blocks.0.0.bn1",
+    "features.1.0.block.1.fc1": "blocks.0.0.se.conv_reduce",
+    "features.1.0.block.1.fc2": "blocks.0.0.se.conv_expand",
+    "features.1.0.block.2.0": "blocks.0.0.conv_pw",
+    "features.1.0.block.2.1": "blocks.0.0.bn2",
+    "features.2.#.block.0.0": "blocks.1.#.conv_pw",
+    "features.2.#.block.0.1": "blocks.1.#.bn1",
+    "features.2.#.block.1.0": "blocks.1.#.conv_dw",
+    "features.2.#.block.1.1": "blocks.1.#.bn2",
+    "features.2.#.block.2.fc1": "blocks.1.#.se.conv_reduce",
+    "features.2.#.block.2.fc2": "blocks.1.#.se.conv_expand",
+    "features.2.#.block.3.0": "blocks.1.#.conv_pwl",
+    "features.2.#.block.3.1": "blocks.1.#.bn3",
+    "features.3.0": "conv_head",
+    "features.3.1": "bn2",
+    "classifier.1": "classifier",
+}
+"""The layers of ``EFFICIENTNET``, and what timm's efficientnet_b0 calls those in their places (timm 1.0.31)."""
+
+
+def test_an_efficientnet_by_timms_names_is_the_same():
+    tensors = random_tensors(EFFICIENTNET)
+    names = {one.replace("#", place): two.replace("#", place) for one, two in TIMM.items() for place in "01"}
+    renamed = {}
+    for name, tensor in tensors.items():
+        layer, _, array = name.rpartition(".")
+        renamed[f"{names[layer]}.{array}"] = tensor
+    assert len(renamed) == len(tensors) and not set(renamed) & set(tensors)
+    both = [weights(import_weights(shapes_of_efficientnet(), each)) for each in (tensors, renamed)]
+    jax.tree.map(np.testing.assert_array_equal, *both)
+    kept = import_weights(efficientnet_with_weights(), renamed, keep=["classifier.1"])
+    np.testing.assert_array_equal(kept.top.norm.scale[...], tensors["features.3.1.weight"])
+    assert not np.array_equal(kept.head.kernel[...], tensors["classifier.1.weight"].T)
+    del renamed["blocks.1.1.bn3.bias"]
+    with pytest.raises(InputError, match=r"got 1 missing \(features.2.1.block.3.1.bias\): give the file"):
+        import_weights(shapes_of_efficientnet(), renamed)
+
+
+def test_a_densenet_by_the_names_of_torchvisions_published_file_is_the_same():
+    model = nnx.eval_shape(
+        lambda: DenseNet(block_sizes=(2, 1), growth=4, stem_width=8, num_classes=3, rngs=nnx.Rngs(0))
+    )
+    flat = nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat)))
+    kernels = {torchvision_name(model, path): each.shape for path, each in flat}
+    shapes = {
+        name: (shape[::-1] if len(shape) < 4 else (shape[3], shape[2], *shape[:2])) for name, shape in kernels.items()
+    }
+    tensors = random_tensors(shapes)
+    old = {
+        re.sub(r"(denselayer\d)\.(norm|conv)([12])\.", r"\1.\2.\3.", name): tensor for name, tensor in tensors.items()
+    }
+    assert "features.denseblock1.denselayer2.norm.1.running_mean" in old and "features.transition1.norm.weight" in old
+    assert len(set(old) - set(tensors)) == 3 * 2 * (4 + 1)  # norms have four arrays, convolutions one
+    both = [weights(import_weights(model, each)) for each in (tensors, old)]
+    jax.tree.map(np.testing.assert_array_equal, *both)
 
 
 def test_the_given_model_keeps_its_weights_and_the_copy_its_mode():

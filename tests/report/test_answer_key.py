@@ -15,6 +15,11 @@ def question(name, options=("A", "B")):
     return Question(id=name, images=np.zeros((1, 2, 2, 1), np.float32), prompt="Which?", options=options)
 
 
+def with_item(key, **changed):
+    """The text of a key whose first item has other entries."""
+    return json.dumps({**key, "items": [{**key["items"][0], **changed}, *key["items"][1:]]})
+
+
 QUESTIONS = [question("one"), question("two", ("age", "smile", "hair"))]
 
 
@@ -68,6 +73,22 @@ def test_what_is_no_key_is_refused(tmp_path, truth, categories, message):
         (lambda key: json.dumps({**key, "items": 3}), r"key.json' is damaged, 'items' is missing or malformed"),
         (lambda key: json.dumps({**key, "items": [3]}), r"key.json' is damaged, 'id' is missing or malformed"),
         (lambda key: json.dumps({**key, "items": [{"id": "a"}]}), r"key.json' is damaged, 'options' is missing"),
+        (lambda key: json.dumps({**key, "items": []}), r"key.json' is damaged, it has no items: write it again"),
+        (
+            lambda key: with_item(key, truth=99),
+            r"key.json' is damaged, the truth of 'one' must be .* 0..1, got 99: write",
+        ),
+        (
+            lambda key: with_item(key, truth=-1),
+            r"key.json' is damaged, the truth of 'one' must be .* 0..1, got -1: write",
+        ),
+        (lambda key: with_item(key, truth=10**30), r"key.json' is damaged, the truth of 'one' must be .* got 1000"),
+        (lambda key: with_item(key, truth=1e30), r"key.json' is damaged, 'truth' is missing or malformed"),
+        (lambda key: with_item(key, truth=True), r"key.json' is damaged, 'truth' is missing or malformed"),
+        (lambda key: with_item(key, options=[]), r"key.json' is damaged, the truth of 'one' must be"),
+        (lambda key: with_item(key, options=[1, 2]), r"key.json' is damaged, the options of 'one' are no texts"),
+        (lambda key: with_item(key, category="\ud800"), r"key.json' is damaged, it is no JSON text \(half of a char"),
+        (lambda _: "[" * 100_000, r"key.json' is damaged, it is no JSON text \(too many brackets"),
     ],
 )
 def test_a_damaged_key_is_named(tmp_path, damage, message):

@@ -67,6 +67,10 @@ def test_two_files_by_one_rater_are_named(tmp_path):
         ([0, 1], {}, r"votes-Ann.json' is damaged, its items are not those of its questionnaire"),
         ([0, 1, 3], {}, r"votes-Ann.json' is damaged, the choice 3 for 'q3' is none"),
         ([-1, 1, 2], {}, r"votes-Ann.json' is damaged, the choice -1 for 'q1' is none"),
+        ([0, True, 2], {}, r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater"),
+        ([0, 1.0, 2], {}, r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater"),
+        ([0, 1, 10**30], {}, r"votes-Ann.json' is damaged, the choice 1000.* for 'q3' is none"),
+        ([], {}, r"votes-Ann.json' is damaged, it has no votes: ask its rater"),
         (["A", 1, 2], {}, r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater"),
         ([0, 1, 2], {"votes": {}}, r"votes-Ann.json' is damaged, 'votes' is missing or malformed"),
         ([0, 1, 2], {"rater": None}, r"votes-Ann.json' is damaged, 'rater' is missing or malformed"),
@@ -82,6 +86,8 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path, choices, changed, message
 def test_a_missing_and_a_cut_file_are_named(tmp_path):
     with pytest.raises(InputError, match=r"cannot read '.*none.json': No such file"):
         read_votes([tmp_path / "none.json"])
+    with pytest.raises(InputError, match=r"the choice 1000.* for 'q1' is none"):  # with no key to compare with
+        read_votes([votes_file(tmp_path, "Ann", [10**30, 1, 2])])
     path = votes_file(tmp_path, "Ann", [0, 1, 2])
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(

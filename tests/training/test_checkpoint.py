@@ -127,6 +127,15 @@ def test_any_damaged_file_of_the_newest_makes_the_one_before_the_newest(tmp_path
         assert sorted(path.name for path in folder.iterdir()) == ["damaged_step_00000006", "step_00000003"]
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", "null", "[" * 100_000, '{"record.json": 3}'])
+def test_a_manifest_that_says_nothing_is_damage(tmp_path: Path, content: str) -> None:
+    store = _store(tmp_path, 3, 6)
+    (store.workdir / "checkpoints" / "step_00000006" / "manifest.json").write_text(content)
+    with pytest.warns(UserWarning, match=r"step 6 is damaged \(.*\) and now called .*going on from step 3"):
+        checkpoint = store.restore(_state(0))
+    assert checkpoint is not None and checkpoint.step == 3
+
+
 def test_after_a_damaged_one_training_goes_on_without_another_warning(tmp_path: Path) -> None:
     store = _store(tmp_path, 3, 6)
     os.remove(store.workdir / "checkpoints" / "step_00000006" / "record.json")

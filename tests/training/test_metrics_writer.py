@@ -37,6 +37,25 @@ def test_going_on_drops_later_lines_and_a_line_cut_short(tmp_path: Path) -> None
     assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [5, 10, 15]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": "7", "loss": 1}',
+        '{"step": true}',
+        '{"loss": 1}',
+        "[1]",
+        '{"step": 7, "loss": "x"}',
+        "[" * 100_000,
+        "\x00",
+    ],
+)
+def test_lines_that_say_nothing_are_dropped(tmp_path: Path, line: str) -> None:
+    _write(tmp_path, [(5, {"loss": 1.0})])
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    assert [each["step"] for each in _write(tmp_path, [(15, {"loss": 3.5})], step=10)] == [5, 15]
+
+
 def test_reading_alone_changes_nothing_on_the_disk(tmp_path: Path) -> None:
     _write(tmp_path, [(5, {"loss": 1.0}), (10, {"loss": 2.0})])
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}

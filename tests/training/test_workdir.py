@@ -81,9 +81,12 @@ def test_a_configuration_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
 def test_reading_the_configuration_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no training \(training.json is missing\): check the path"):
         load_config(tmp_path)
-    (tmp_path / "training.json").write_text('{"form')
-    with pytest.raises(InputError, match=r"training.json cannot be read: restore it, or delete"):
-        load_config(tmp_path)
+    form = json.loads((prepare_workdir(tmp_path / "w", {}) / "training.json").read_text())["format"]
+    damages = ['{"form', "[" * 100_000, "", json.dumps({"format": form}), json.dumps({"format": form, "config": [1]})]
+    for damage in damages:
+        (tmp_path / "training.json").write_text(damage)
+        with pytest.raises(InputError, match=r"training.json' is damaged, .*: restore it, or delete .* to start anew$"):
+            load_config(tmp_path)
     (tmp_path / "training.json").write_text(json.dumps({"format": "other"}))
     with pytest.raises(InputError, match=r"was not written by this library .*choose another workdir"):
         load_config(tmp_path)

@@ -22,7 +22,7 @@ from cfx_jax.data.fundus.progress_report import Outcome, ProgressReport
 from cfx_jax.data.sources.decoding import decode_image, quiet_opencv, unit_range
 from cfx_jax.data.user_files import DamagedFile, is_text, printable, read_file
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.files import replacing, write_text
+from cfx_jax.files import read_json, replacing, write_text
 from cfx_jax.locks import locked
 
 
@@ -156,12 +156,13 @@ def _write_png(path: Path, pixels: Shaped[np.ndarray, "h w ..."]) -> None:
 
 def _check_settings(path: Path, settings: dict[str, Any]) -> None:
     """Writes the settings into a new folder; compares them in one that has them."""
-    text = json.dumps(settings, indent=2) + "\n"
     if not path.exists():
-        write_text(path, text)
-    elif path.read_text(encoding="utf-8") != text:
+        write_text(path, json.dumps(settings, indent=2) + "\n")
+        return
+    earlier = read_json(path, advice="restore it, or choose another folder")
+    if json.dumps(earlier, sort_keys=True) != json.dumps(settings, sort_keys=True):
         raise InputError(
-            f"out: expected the settings of the earlier run, {' '.join(path.read_text(encoding='utf-8').split())} "
+            f"out: expected the settings of the earlier run, {' '.join(json.dumps(earlier, indent=2).split())} "
             f"({path}), got {json.dumps(settings)}: choose another folder, or the same settings"
         )
 

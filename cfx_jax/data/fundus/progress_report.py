@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -38,15 +39,13 @@ class ProgressReport:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        written = path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
-        whole = written[: written.rfind("\n") + 1] or _line(_COLUMNS)
-        lines = list(csv.DictReader(io.StringIO(whole)))
-        if not whole.startswith(_line(_COLUMNS)):
-            raise InputError(f"{path}: expected a report with the columns {','.join(_COLUMNS)}: choose another folder")
-        self.outcomes = {line["name"]: _outcome(line) for line in lines}
+        written = path.read_bytes() if path.is_file() else b""
+        # A line that was cut short may end in half of a character.
+        whole = written[: written.rfind(b"\n") + 1] or _line(_COLUMNS).encode()
+        self.outcomes = {outcome.name: outcome for outcome in _outcomes(path, whole)}
         if whole != written:
             with replacing(path) as temporary:
-                temporary.write_bytes(whole.encode())
+                temporary.write_bytes(whole)
 
     def add(self, outcome: Outcome) -> None:
         """Appends a line, which is on the disk when this returns."""
@@ -59,10 +58,44 @@ class ProgressReport:
         self.outcomes[outcome.name] = outcome
 
 
-def _outcome(line: dict[str, str]) -> Outcome:
-    kept = line["status"] == "ok"
-    circle = Circle(*(float(line[number]) for number in ("x", "y", "radius"))) if kept else None
-    return Outcome(line["name"], line["reason"], circle)
+def _outcomes(path: Path, content: bytes) -> list[Outcome]:
+    """What the lines of a report say, which users may have edited: with a byte order mark, CRLF and empty lines too."""
+    number = 1
+    try:
+        lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+        if tuple(next(lines, ())) != _COLUMNS:
+            raise InputError(f"{path}: expected a report with the columns {','.join(_COLUMNS)}: choose another folder")
+        outcomes = []
+        for line in filter(None, lines):
+            number = lines.line_num
+            outcomes.append(_outcome(line))
+        return outcomes
+    except (csv.Error, UnicodeDecodeError, _DamagedError) as error:
+        raise InputError(
+            f"{path}: line {number} or the one after it is damaged ({error}): take it out, and its photograph is prepared"
+            " again"
+        ) from error
+
+
+class _DamagedError(Exception):
+    """A line of a report that says nothing; the message says why."""
+
+
+def _outcome(line: list[str]) -> Outcome:
+    if len(line) != len(_COLUMNS):
+        raise _DamagedError(f"{len(line)} columns instead of {len(_COLUMNS)}")
+    name, status, reason, *numbers = line
+    if status == "dropped":
+        return Outcome(name, reason, None)
+    if status != "ok":
+        raise _DamagedError(f"its status is neither ok nor dropped but {status!r}")
+    try:
+        circle = Circle(*map(float, numbers))
+    except ValueError as error:
+        raise _DamagedError(str(error)) from error
+    if not (all(map(math.isfinite, circle)) and circle.radius > 0):
+        raise _DamagedError(f"{','.join(numbers)} is no circle")
+    return Outcome(name, reason, circle)
 
 
 def _line(values: tuple[str, ...]) -> str:

@@ -175,6 +175,14 @@ def test_other_settings_need_another_folder(jobs, tmp_path):
         prepared(jobs, tmp_path / "out", clahe=False)
 
 
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"[" * 100_000, b"[1]", b'{"size": '])
+def test_damaged_settings_are_one_line(jobs, tmp_path, damage):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "settings.json").write_bytes(damage)
+    with pytest.raises(InputError, match=r"settings.json' is damaged, .*: restore it, or choose another folder$"):
+        prepared(jobs[:1], tmp_path / "out")
+
+
 def test_a_mask_of_another_shape_names_both_files(jobs, tmp_path):
     job = Job("other", jobs[1].image, jobs[0].masks)
     with pytest.raises(InputError, match=r"lesion mask '.*mask\.tif' of '.*1\.png': mask: expected the image's 120 x "):

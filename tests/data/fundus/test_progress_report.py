@@ -55,3 +55,32 @@ def test_another_file_of_that_name_is_left_alone(path):
     ):
         ProgressReport(path)
     assert path.read_text() == "image,level\n1,2\n"
+
+
+def test_a_report_that_a_spreadsheet_has_saved_is_read_as_before(path):
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n")
+    assert ProgressReport(path).outcomes == {KEPT.name: KEPT, DROPPED.name: DROPPED}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"c,ok,,1,2", "5 columns instead of 6"),
+        (b"c,ok,,1,2,3,4", "7 columns"),
+        (b"c", "1 columns"),
+        (b"c,ok,,1,2,x", "could not convert string to float: 'x'"),
+        (b"c,ok,,nan,2,3", "nan,2,3 is no circle"),
+        (b"c,ok,,1,2,-3", "1,2,-3 is no circle"),
+        (b"c,maybe,,,,", "its status is neither ok nor dropped but 'maybe'"),
+        (b'c,"ok" ,,1,2,3', "expected after"),
+        (b'c,ok,"never closed,1,2,3', "unexpected end of data"),
+        (b"c,ok,\xff,1,2,3", "codec can't decode"),
+        (b"c,dropped," + b"x" * 200_000 + b",,,", "field larger than field limit"),
+    ],
+)
+def test_a_damaged_line_is_named_and_the_file_left_alone(path, line, reason):
+    content = path.read_bytes() + line + b"\n"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=rf"report.csv: line \d+ or .* is damaged \(.*{reason}.*\): take it out"):
+        ProgressReport(path)
+    assert path.read_bytes() == content
