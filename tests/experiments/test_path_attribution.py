@@ -41,6 +41,7 @@ from experiments.path_attribution.pairs import Pairs, pairs_of
 from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS, RANDOM
 from experiments.path_attribution.tables import perturbation_table, relevance_table, values_of
+from experiments.results import results_folder
 from experiments.stages import Workspace
 
 SETTINGS = FaithfulnessConfig(region=2, num_random=3, aopc=(4, 16))
@@ -291,10 +292,12 @@ def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
     network, ones = _Network(), np.ones(4, int)
     chosen = dataclasses.replace(SETTINGS, least_turned=0.9)
     found = turned_over(chosen, network, others, ones, batch_size=4)
-    assert found.share == 0.5 and "turns over the decision on 50% of the 4 images" in found.too_few
+    assert found.share == 0.5
+    assert "turns over the decision on 50% of the 4 images that are overwritten, fewer than 90%: " in found.too_few
     assert found.too_few in capsys.readouterr().out
     one = others[[1, 1, 1, 0]]  # none is required, but two are needed where the others are dropped
-    assert turned_over(dataclasses.replace(chosen, least_turned=0), network, one, ones, batch_size=4).too_few
+    missing = turned_over(dataclasses.replace(chosen, least_turned=0), network, one, ones, batch_size=4)
+    assert "25% of the 4 images that are overwritten, fewer than two: " in missing.too_few
     explained = SimpleNamespace(perturbed=np.arange(4), predicted=ones)
     config = dataclasses.replace(SMOKE, faithfulness=chosen)
     missing = measure(config, network, explained, others, {}, None)
@@ -450,8 +453,18 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     assert {f"table_{name}.csv" for name in tables} <= written
     assert {"report.html", "claims.json", "figure_1_maps.png", "figure_2_aopc.png", "figure_all_maps.png"} <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
-    assert {each["id"].split()[0] for each in made} == {f"O{number}" for number in range(1, 11)}
+    assert {each["id"].split()[0] for each in made} == {f"O{number}" for number in range(1, 12)}
     assert all("Synthetic" in each["note"] for each in made)
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
+    # Two steps make no adversary that turns over all decisions: the rest of the report is written nevertheless.
+    strict = dataclasses.replace(config, faithfulness=dataclasses.replace(config.faithfulness, least_turned=1.0))
+    main(strict)
+    folder = results_folder("path_attribution", strict, PRESETS)
+    written = {path.name for path in folder.iterdir()}
+    assert {"table_1_localisation.csv", "table_residuals.csv", "figure_1_maps.png", "report.html"} <= written
+    assert not {"table_2_relevance.csv", "table_aopc.csv", "figure_2_aopc.png"} & written
+    assert "independent adversary turns over the decision on" in (folder / "report.html").read_text()
+    made = {each["id"]: each for each in json.loads((folder / "claims.json").read_text())["claims"]}
+    assert made["O9 R ALL Random"]["verdict"] == "undecided" and "relevance scores" in made["O9 R ALL Random"]["note"]
