@@ -148,7 +148,9 @@ class Gallery(NamedTuple):
     def _norms(self, number: int, row: int, subject: str) -> Figure:
         rows = [self._row(row, "ensemble", self._norm_panels(row, "ensemble", target)) for target in self._targets]
         norms = ", ".join(f"l{p:g}" for p in self.config.explanations.norms)
-        return self._drawn(number, rows, f"{subject}: counterfactuals of the ensemble in {norms}, towards both classes")
+        return self._drawn(
+            number, rows, f"{subject}, and its counterfactuals by the ensemble in {norms}, towards both classes"
+        )
 
     def _sweep(self, number: int, row: int, subject: str) -> Figure:
         settings = self.config.explanations
@@ -163,8 +165,8 @@ class Gallery(NamedTuple):
             )
             for target in self._targets
         ]
-        what = f"l{settings.norms[-1]:g} counterfactuals of the ensemble with growing radius, towards both classes"
-        return self._drawn(number, rows, f"{subject}: {what}")
+        what = f"its l{settings.norms[-1]:g} counterfactuals by the ensemble with growing radius, towards both classes"
+        return self._drawn(number, rows, f"{subject}, and {what}")
 
     @property
     def _targets(self) -> tuple[int, ...]:

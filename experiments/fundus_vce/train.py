@@ -135,8 +135,8 @@ def warn_at_edge(name: str, temperature: float, num_images: int) -> None:
     """Warns of a temperature at an end of the grid that ``fit_temperature`` searches, e^-3 to e^3."""
     if abs(np.log(temperature)) > 3 - 1e-6:
         notify(
-            f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of its grid: the"
-            f" {num_images} calibration images do not determine it, and its probabilities, robust accuracy and counterfactuals may mislead"
+            f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of its grid: {num_images}"
+            " calibration images do not determine it; its probabilities, robust accuracy and counterfactuals may mislead"
         )
 
 
