@@ -99,8 +99,8 @@ class Presenter(presenter.Presenter):
         self.table(
             "table_2_overlap",
             tables.overlap_table(localised),
-            f"As the paper's Table 2: intersection over union of thresholded maps with the lesion masks, mean ± standard deviation over"
-            f" {count} images. {norm}Radii: {radii}. Thresholds (quantiles): {quantiles}.",
+            f"As the paper's Table 2: intersection over union of thresholded maps with the lesion masks, mean ± standard"
+            f" deviation over {count} images. {norm}Radii: {radii}. Thresholds (quantiles): {quantiles}.",
         )
         if localised.edges:
             self.report.text(
