@@ -10,7 +10,7 @@ from fundus_results import SIDE, Photographs, data, evaluations, image_set, loca
 from jax.tree_util import Partial
 
 from cfx_jax.counterfactuals import Counterfactual
-from cfx_jax.metrics import wilson_interval
+from cfx_jax.metrics import paired_difference_interval, wilson_interval
 from experiments.fundus_vce import evaluate as evaluating
 from experiments.fundus_vce import figures, quality, tables, train
 from experiments.fundus_vce import localise as localising
@@ -18,6 +18,7 @@ from experiments.fundus_vce.config import Config, ExplanationConfig, Localisatio
 from experiments.fundus_vce.data import split_data
 from experiments.fundus_vce.evaluate import Evaluation, evaluate
 from experiments.fundus_vce.explain import explain, studied_positions
+from experiments.fundus_vce.intervals import balanced_difference_interval
 from experiments.fundus_vce.localise import choose_quantiles, choose_radii, localise
 from experiments.fundus_vce.quality import Quality, filter_gradable, is_useful
 from experiments.fundus_vce.search import Search
@@ -100,6 +101,17 @@ def test_a_split_by_patient_is_by_patient_after_the_filter_too():
     assert sum(map(len, held)) == len(set.union(*held)) == 60
     assert sorted(np.concatenate([part.indices for part in parts[:4]])) == sorted(kept)
     assert parts.test.patients is not None
+
+
+@pytest.mark.parametrize("patients", [None, np.arange(80)])
+def test_answers_that_are_all_alike_have_an_interval_of_their_balanced_difference(patients):
+    label, right = np.repeat([0, 1], 40), np.tile(np.arange(40) < 30, 2)
+    half = paired_difference_interval(right[:40], right[:40]).high  # Newcombe's, of one class
+    found = balanced_difference_interval(right, right, label, patients)
+    assert found == pytest.approx((0, -half / np.sqrt(2), half / np.sqrt(2)))  # the mean of two alike
+    other = np.where(label == 1, right, np.roll(right, 20))
+    shifted = balanced_difference_interval(right, other & (np.arange(80) != 60), label, patients)
+    assert shifted.estimate == pytest.approx((0 + 1 / 40 * right[60]) / 2)
 
 
 # ---- The quality filter
