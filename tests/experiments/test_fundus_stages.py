@@ -413,7 +413,7 @@ def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():
     assert variants[0] == ["IoU", "GBP", "GBP, stem only", "IG", "IG, mean gradient"]
 
 
-def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path):
+def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path, monkeypatch):
     labels, predicted = np.array([0, 0, 1, 1, 1, 0]), np.array([0, 0, 0, 1, 1, 1])
     found = studied(labels, predicted=predicted, extra=1)
     gallery = figures.Gallery(tmp_path, Config(), data(image_set([0, 1])), found, 0.9)
@@ -423,6 +423,14 @@ def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path):
     assert subjects[5][1] == "an image of healthy that the ensemble takes for DR"
     alone = figures.Gallery(tmp_path, Config(), data(image_set([0, 1])), studied(labels), 0.9)
     assert [number for number, (_, row, _) in alone._subjects().items() if row is None] == [4, 5, 7]
+    monkeypatch.setattr(figures.Gallery, "_norms", lambda *_: "norms")
+    monkeypatch.setattr(figures.Gallery, "_sweep", lambda *_: "sweep")
+    drawn, missing = alone.numbered()
+    assert drawn == ["norms", "sweep", "sweep"] and missing[0].startswith(
+        "There is no Figure 4: no test image is an image of DR"
+    )
+    own = alone._replace(data=alone.data._replace(published=False))
+    assert len(own.numbered()[1]) == 2 and own.numbered()[1][0].startswith("No test image is an image of DR that")
 
 
 def test_figure_1_shows_an_image_that_all_classifiers_get_right():
@@ -444,6 +452,8 @@ def test_figure_1_shows_an_image_that_all_classifiers_get_right():
 
 def test_captions_say_where_a_figure_is_another_kind_of_failure_than_the_papers():
     of = data(image_set([0, 1]))
-    assert figures._title(3, of) == "As the paper's Figure 3"
-    assert figures._title(4, of).startswith("In place of the paper's Figure 4 (counterfactuals with visible artefacts")
-    assert figures._title(4, of._replace(published=False)) == "Figure 4"
+    assert figures._captioned(3, of, "an image.") == "As the paper's Figure 3: an image."
+    assert figures._captioned(4, of, "an image.").startswith(
+        "In place of the paper's Figure 4 (counterfactuals with visible"
+    )
+    assert figures._captioned(4, of._replace(published=False), "an image.") == "An image."
