@@ -21,6 +21,7 @@ from experiments.notices import notify
 from experiments.stages import Workspace
 from trainers import classifier as plain_trainer
 from trainers import trades
+from trainers.pretrained import weights_digest
 from trainers.supervised import SupervisedConfig
 
 NAMES = ("plain", "robust", "ensemble")
@@ -77,7 +78,8 @@ class _Training(NamedTuple):
 
     @property
     def depends(self) -> list[object]:
-        return [self.data.train.identity, self.data.validation.identity, self.config.augmentation]
+        weights = [weights_digest(training.weights) for training in (self.config.plain, self.config.robust)]
+        return [self.data.train.identity, self.data.validation.identity, self.config.augmentation, weights]
 
     def fitted(self, chosen: SupervisedConfig) -> SupervisedConfig:
         """A training's settings with what the training images decide."""
