@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import jax
 import pytest
 
@@ -15,6 +16,8 @@ _MANY_MAPPINGS = 10_000
 def pytest_configure(config: pytest.Config) -> None:
     """Fast tests run many small programs for a moment each: few optimisations compile these in two thirds of the time."""
     use_compilation_cache()
+    hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of what is tested
+    hypothesis.settings.load_profile("unhurried")
     quick = config.option.markexpr == "not slow"
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ |= {  # for processes that tests start

@@ -1,7 +1,9 @@
 """Weights of another training, such as ImageNet's, as the start of one."""
 
+import hashlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -42,6 +44,23 @@ def with_pretrained(model: Model, file: str | os.PathLike[str]) -> Model:
         return _imported(model, tensors)
     except InputError as error:
         raise InputError(f"weights: {file} does not fit {type(model).__name__}: {error}") from None
+
+
+def weights_digest(file: str | os.PathLike[str]) -> str:
+    """Twelve hexadecimal digits that differ wherever a file's content does, for the names of what depends on it.
+
+    Args:
+        file: as in ``with_pretrained``; an empty name for no file, whose digest is empty.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if not os.fspath(file):
+        return ""
+    try:
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise InputError(f"weights: expected a file of weights, {file} cannot be read: {error.strerror}") from None
 
 
 def _imported(network: Any, tensors: Mapping[str, np.ndarray]) -> Any:

@@ -212,6 +212,10 @@ def run_training(
 ) -> nnx.Module:
     """Trains, or goes on with, a classifier; gives the selected model in evaluation mode."""
     source, indices, validation = data
+    if config.weights and start is not None:
+        raise InputError(
+            f"weights: expected none, since the training starts from a given model, got {config.weights!r}"
+        )
     start = starting_model(config, model) if start is None else start
     mesh = data_mesh() if mesh is None else mesh
     _check_data(config, source, validation, mesh, model is None)

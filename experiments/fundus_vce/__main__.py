@@ -8,6 +8,7 @@ python -m experiments.fundus_vce --preset paper --data fundus:PATH
 import dataclasses
 from pathlib import Path
 
+import cfx_jax.metrics
 import cfx_jax.report
 import experiments.fundus_vce
 import experiments.interval_claims
@@ -63,7 +64,14 @@ def _run(config: Config, notices: list[str]) -> None:
         title = "Claims of the paper" if data.published else "What the method promises"
         presenter.finish(claims, dataclasses.replace(config, **classifiers.settings), title=title)
 
-    code = source_digest(cfx_jax.report, experiments.fundus_vce, experiments.interval_claims, experiments.presenter)
+    drawing = (
+        cfx_jax.metrics,
+        cfx_jax.report,
+        experiments.fundus_vce,
+        experiments.interval_claims,
+        experiments.presenter,
+    )
+    code = source_digest(*drawing)
     draw_once(folder, config, fingerprint([config, classifiers.identity, sources.identity, code]), draw)
     with_paper = data.published
     found = [tables.accuracy_table(evaluations, place, with_paper=with_paper) for place in data.tests]

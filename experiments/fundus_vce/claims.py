@@ -50,7 +50,7 @@ def claims(
         found += _on_par_claims(localised)
     if not data.published:
         found = [dataclasses.replace(each, paper={}, kind="target", place="") for each in found]
-    return [dataclasses.replace(each, note="; ".join(filter(None, (each.note, data.note)))) for each in found]
+    return found
 
 
 def _enough(found: Claim, values: Float[np.ndarray, " n"], patients: np.ndarray | None) -> Claim:

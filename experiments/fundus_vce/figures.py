@@ -49,14 +49,15 @@ class Gallery(NamedTuple):
     quantile: float
 
     def numbered(self) -> tuple[list[Figure], list[str]]:
-        """Figures 2 to 7, and a sentence about each that is left out since no studied image is of its kind."""
+        """Figures 2 to 7, and sentences about those that are left out since no studied image is of their kind."""
         drawn, missing = [], []
         for number, (draw, row, subject) in self._subjects().items():
             if row is None:
-                missing.append(f"There is no Figure {number}: no test image is {subject}.")
+                beginning = f"There is no Figure {number}: no" if self.data.published else "No"
+                missing.append(f"{beginning} test image is {subject}.")
             else:
                 drawn.append(draw(number, row, subject))
-        return drawn, missing
+        return drawn, list(dict.fromkeys(missing))
 
     def _subjects(self) -> dict[int, tuple[Callable[[int, int, str], Figure], int | None, str]]:
         """By number of the figure: how it is drawn, the image that it shows, and what that is."""
@@ -148,7 +149,9 @@ class Gallery(NamedTuple):
     def _norms(self, number: int, row: int, subject: str) -> Figure:
         rows = [self._row(row, "ensemble", self._norm_panels(row, "ensemble", target)) for target in self._targets]
         norms = ", ".join(f"l{p:g}" for p in self.config.explanations.norms)
-        return self._drawn(number, rows, f"{subject}: counterfactuals of the ensemble in {norms}, towards both classes")
+        return self._drawn(
+            number, rows, f"{subject}, and its counterfactuals by the ensemble in {norms}, towards both classes"
+        )
 
     def _sweep(self, number: int, row: int, subject: str) -> Figure:
         settings = self.config.explanations
@@ -163,8 +166,8 @@ class Gallery(NamedTuple):
             )
             for target in self._targets
         ]
-        what = f"l{settings.norms[-1]:g} counterfactuals of the ensemble with growing radius, towards both classes"
-        return self._drawn(number, rows, f"{subject}: {what}")
+        what = f"its l{settings.norms[-1]:g} counterfactuals by the ensemble with growing radius, towards both classes"
+        return self._drawn(number, rows, f"{subject}, and {what}")
 
     @property
     def _targets(self) -> tuple[int, ...]:
@@ -175,7 +178,7 @@ class Gallery(NamedTuple):
         path = self.folder / f"figure_{number}.png"
         counterfactual_grid(path, rows, note=self.data.note)
         alt = "Grid: the original, counterfactuals with the confidence in their target, differences, and what was kept."
-        return Figure(path, f"{_title(number, self.data)}: {caption}.", alt)
+        return Figure(path, _captioned(number, self.data, f"{caption}."), alt)
 
     def _norm_panels(self, row: int, name: str, target: int) -> list[CounterfactualPanel]:
         return [
@@ -215,13 +218,13 @@ _IN_PLACE_OF = {
 }
 
 
-def _title(number: int, data: Data) -> str:
-    """How a caption begins: with the paper's figure, and what that shows where ours is another kind of failure."""
+def _captioned(number: int, data: Data, text: str) -> str:
+    """A caption that begins with the paper's figure, and with what that shows where ours is another kind of failure."""
     if not data.published:
-        return f"Figure {number}"
+        return text[0].upper() + text[1:]
     if number in _IN_PLACE_OF:
-        return f"In place of the paper's Figure {number} ({_IN_PLACE_OF[number]})"
-    return f"As the paper's Figure {number}"
+        return f"In place of the paper's Figure {number} ({_IN_PLACE_OF[number]}): {text}"
+    return f"As the paper's Figure {number}: {text}"
 
 
 def typical_image(localised: Localised) -> tuple[int, str]:
@@ -277,9 +280,9 @@ def figure_1(folder: Path, data: Data, localised: Localised) -> list[Figure]:
     changed = folder / "figure_1_counterfactuals.png"
     counterfactual_grid(changed, rows, note=data.note)
     return [
-        Figure(path, f"{_title(1, data)}: thresholded maps towards {goal} of an image of {goal}, {words}.",
+        Figure(path, _captioned(1, data, f"thresholded maps towards {goal} of an image of {goal}, {words}."),
                "One image with the outline of its lesions, and the pixels that each method keeps for each classifier."),
-        Figure(changed, f"{_title(1, data)}: the counterfactuals of that image towards {goal} behind the last maps.",
+        Figure(changed, _captioned(1, data, f"the counterfactuals of that image towards {goal} behind the last maps."),
                "One row for each classifier: the image, its counterfactual, the difference, the kept pixels."),
     ]  # fmt: skip
 

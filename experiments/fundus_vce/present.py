@@ -65,11 +65,12 @@ class Presenter(presenter.Presenter):
         """Table 1, the choice of the plain network, and the temperatures."""
         settings = self._config.robust_accuracy
         self.report.section("Classifiers")
+        as_papers = "As the paper's Table 1, " if self._data.published else "The "
         for place, images in self._data.tests.items():
             attacked = len(evaluations[place, "plain"].robust)
             unit = "images" if images.patients is None else "patients"
             caption = (
-                f"Table 1, {place} set: accuracy on {len(images)} images; robust accuracy on {attacked} of them: l2 radius"
+                f"{as_papers}{place} set: accuracy on {len(images)} images; robust accuracy on {attacked} of them: l2 radius"
                 f" {settings.radius:g}, APGD with {settings.num_restarts} restarts of {settings.num_steps} steps. Brackets:"
                 f" 95 % intervals over {unit}."
             )
@@ -98,8 +99,8 @@ class Presenter(presenter.Presenter):
         self.table(
             "table_2_overlap",
             tables.overlap_table(localised),
-            f"Table 2: intersection over union of thresholded maps with the lesion masks, mean ± standard deviation over"
-            f" {count} images. {norm}Radii: {radii}. Thresholds (quantiles): {quantiles}.",
+            f"As the paper's Table 2: intersection over union of thresholded maps with the lesion masks, mean ± standard"
+            f" deviation over {count} images. {norm}Radii: {radii}. Thresholds (quantiles): {quantiles}.",
         )
         if localised.edges:
             self.report.text(

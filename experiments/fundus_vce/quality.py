@@ -22,6 +22,7 @@ from experiments.normalisation import fit_to_images
 from experiments.notices import notify
 from experiments.stages import Workspace
 from trainers import classifier as trainer
+from trainers.pretrained import weights_digest
 
 _USELESS = ": it is no better than chance on held-out images and was not applied"
 _SHARES = {"train": 0.65, "validation": 0.15, "test": 0.2}
@@ -82,7 +83,7 @@ def is_useful(correct: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"], pat
 
 def _train(config: Config, parts: dict[str, ImageSet], workspace: Workspace) -> tuple[list[Classifier], object]:
     settings = fit_to_images(config.quality.training, parts["train"], workspace)
-    identity = [settings, *(part.identity for part in parts.values())]
+    identity = [settings, weights_digest(settings.weights), *(part.identity for part in parts.values())]
     members: list[Classifier] = []
     for number in range(config.quality.num_members):
         chosen = dataclasses.replace(settings, seed=settings.seed + number)

@@ -21,6 +21,7 @@ from experiments.notices import notify
 from experiments.stages import Workspace
 from trainers import classifier as plain_trainer
 from trainers import trades
+from trainers.pretrained import weights_digest
 from trainers.supervised import SupervisedConfig
 
 NAMES = ("plain", "robust", "ensemble")
@@ -77,7 +78,8 @@ class _Training(NamedTuple):
 
     @property
     def depends(self) -> list[object]:
-        return [self.data.train.identity, self.data.validation.identity, self.config.augmentation]
+        weights = [weights_digest(training.weights) for training in (self.config.plain, self.config.robust)]
+        return [self.data.train.identity, self.data.validation.identity, self.config.augmentation, weights]
 
     def fitted(self, chosen: SupervisedConfig) -> SupervisedConfig:
         """A training's settings with what the training images decide."""
@@ -135,8 +137,8 @@ def warn_at_edge(name: str, temperature: float, num_images: int) -> None:
     """Warns of a temperature at an end of the grid that ``fit_temperature`` searches, e^-3 to e^3."""
     if abs(np.log(temperature)) > 3 - 1e-6:
         notify(
-            f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of its grid: the"
-            f" {num_images} calibration images do not determine it, and its probabilities, robust accuracy and counterfactuals may mislead"
+            f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of its grid: {num_images}"
+            " calibration images do not determine it; its probabilities, robust accuracy and counterfactuals may mislead"
         )
 
 

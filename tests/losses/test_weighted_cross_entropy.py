@@ -13,9 +13,9 @@ LABELS = np.array([0, 2, 1, 1, 0, 2])
 WEIGHTS = np.array([0.4, 1.0, 0.6, 0.0, 3.0, 0.1], np.float32)
 
 
-def terms():
-    shares = np.exp(np.float64(LOGITS))
-    return -np.log(shares[np.arange(6), LABELS] / shares.sum(axis=1))
+def terms(logits=LOGITS):
+    logits = np.float64(logits)
+    return np.logaddexp.reduce(logits, axis=1) - logits[np.arange(6), LABELS]
 
 
 def test_terms_are_weighted_and_divided_by_the_sum_of_weights():
@@ -34,8 +34,9 @@ def test_without_any_weight_loss_and_gradient_are_zero():
     assert loss == 0 and (slope == 0).all()
 
 
-def test_large_logits_stay_finite():
-    assert np.isfinite(weighted_cross_entropy(1e4 * LOGITS, LABELS, WEIGHTS))
+def test_logits_beyond_any_probability_have_their_distances_as_terms():
+    expected = (WEIGHTS * terms(1e4 * LOGITS)).sum() / WEIGHTS.sum()
+    assert float(weighted_cross_entropy(1e4 * LOGITS, LABELS, WEIGHTS)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_another_number_of_weights_is_refused():

@@ -70,7 +70,11 @@ def test_views_and_attributions_take_it() -> None:
     model, image = small(nnx.Rngs(0)), jnp.asarray(IMAGES[0])
     classify, (features, head) = per_image(model), parts(model)
     np.testing.assert_allclose(head(features(image)), classify(image), rtol=1e-6)
-    assert grad_cam(features, head, image, 1).shape == (8, 8)
+    maps = np.asarray(features(image))
+    slopes = np.asarray(jax.grad(lambda each: head(each)[1])(jnp.asarray(maps))).mean(axis=(0, 1))
+    coarse = np.maximum(maps @ slopes, 0)
+    shown = np.asarray(grad_cam(features, head, image, 1))
+    assert shown.shape == (8, 8) and np.corrcoef(shown[2::4, 2::4].ravel(), coarse.ravel())[0, 1] > 0.9
     np.testing.assert_allclose(per_image(guided(model))(image), classify(image), rtol=1e-6)
     assert np.isfinite(guided_backprop(lambda x: per_image(guided(model))(x)[1], image)).all()
 

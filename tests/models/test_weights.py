@@ -235,8 +235,9 @@ def test_halves_and_doubles_become_float32():
 def test_counters_and_the_auxiliary_head_are_not_asked_for():
     tensors = {name: each for name, each in random_tensors(RESNET).items() if "num_batches" not in name}
     with_head = tensors | {"AuxLogits.fc.weight": np.zeros((3, 768), np.float32)}
-    import_weights(shapes_of_resnet(), tensors)
-    import_weights(shapes_of_resnet(), with_head)
+    for given in (tensors, with_head):
+        imported = import_weights(shapes_of_resnet(), given)
+        np.testing.assert_array_equal(imported.stem.norm.mean[...], tensors["bn1.running_mean"])
 
 
 @pytest.mark.parametrize("given", [(), ("fc.weight", "fc.bias")])

@@ -129,7 +129,9 @@ def test_file_is_json_that_strict_readers_accept(tmp_path):
 
 def test_bootstrap_interval_can_be_used_as_it_is(tmp_path):
     interval = bootstrap_interval(np.random.default_rng(0).normal(1, 0.1, 50))
-    write_claims(tmp_path / "c.json", [claim(interval=interval, verdict=verdict(interval, minimum=0))])
+    path = write_claims(tmp_path / "c.json", [claim(interval=interval, verdict=verdict(interval, minimum=0))])
+    (read,) = json.loads(path.read_text())["claims"]
+    assert (read["interval"], read["verdict"]) == (interval._asdict(), "holds")
 
 
 def test_claims_with_one_id_are_refused(tmp_path):

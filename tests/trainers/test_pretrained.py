@@ -14,7 +14,7 @@ from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
 from cfx_jax.models import FindingClassifier, ResNet
 from trainers import classifier
-from trainers.pretrained import with_pretrained
+from trainers.pretrained import weights_digest, with_pretrained
 from trainers.supervised import init, starting_model
 
 torch = pytest.importorskip("torch", reason="files of PyTorch need it: pip install 'cfx-jax[parity]'")
@@ -74,7 +74,11 @@ def test_a_training_starts_from_the_file_and_other_weights_are_another_training(
     model: Any = classifier.train(config, *given, model=resnet, progress=False)
     kernel = network.conv1.weight.detach().numpy().transpose(2, 3, 1, 0)
     np.testing.assert_allclose(model.stem.conv.kernel[...], kernel, atol=1e-4)
+    before = weights_digest(weights)
+    with pytest.raises(InputError, match="weights: expected none, since the training starts from a given model"):
+        classifier.train(config, *given, model=resnet, start=start, progress=False)
     torch.save({name: 2 * each for name, each in network.state_dict().items()}, weights)
+    assert weights_digest(weights) != before == weights_digest(file) and weights_digest("") == ""
     with pytest.raises(InputError, match="another configuration"):
         classifier.train(config, *given, model=resnet, progress=False)
 
@@ -86,3 +90,5 @@ def test_weights_of_another_architecture_are_named(file: Path, network: Any, tmp
         with_pretrained(resnet(nnx.Rngs(0)), tmp_path / "short.pth")
     with pytest.raises(InputError, match="does not exist"):
         with_pretrained(resnet(nnx.Rngs(0)), tmp_path / "none.pth")
+    with pytest.raises(InputError, match=r"weights: expected a file of weights, .*none\.pth cannot be read"):
+        weights_digest(tmp_path / "none.pth")
