@@ -14,6 +14,7 @@ from experiments.presenter import Presenter
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.heart.chapter import Heart, all_series
 from experiments.progressive_exaggeration.heart.claims import claims
+from experiments.progressive_exaggeration.heart.figures import heart_outlines
 from experiments.progressive_exaggeration.heart.groups import (
     ENLARGED,
     GROUPS,
@@ -239,7 +240,9 @@ def test_the_chest_world_has_one_label_and_hearts(tmp_path):
         "cardiomegaly",
         ("normal heart", "cardiomegaly"),
     )
-    assert data.note.startswith("Synthetic chest radiographs: drawn by a program, of no patient. Test images are of a world")
+    assert data.note.startswith(
+        "Synthetic chest radiographs: drawn by a program, of no patient. Test images are of a world"
+    )
     assert has_hearts(data.test.images) and data.test.pixels.shape == (8, 32, 32, 1)
     np.testing.assert_array_equal(data.test.labels[:, 0], data.test.images.labels)
     stored = StoredImages({"image": np.zeros((1, 2, 2, 1), np.float32), "label": np.zeros(1, int)}, ("a", "b"))
@@ -277,6 +280,16 @@ def test_explanations_that_are_true_counterfactuals_have_no_error(tmp_path):
     note = "Mean Dice of the segmentation on 8 test images: lungs 1.000, heart 1.000."
     assert all(each.note == f"{data.note} {note}" for each in made)
     assert {each.id: each.verdict for each in made}["heart counterfactual"] == "holds"
+
+
+def test_hearts_in_the_figure_are_those_that_registration_moves(tmp_path):
+    found = perfect(chest_data(tmp_path))
+    moved = {**found.hearts.explanations, REGISTERED: np.flip(found.hearts.explanations[REGISTERED], axis=2)}
+    hearts = found.hearts._replace(explanations=moved)
+    outlines = heart_outlines(hearts, 2)
+    np.testing.assert_array_equal(outlines.images, moved[REGISTERED][2, :-1, ..., 1])
+    np.testing.assert_array_equal(outlines.query, hearts.queries[2, ..., 1])
+    np.testing.assert_allclose(outlines.sizes, sizes_of(moved[REGISTERED][2, :-1]).area)
 
 
 def test_every_table_and_figure_says_how_well_hearts_are_found(tmp_path):

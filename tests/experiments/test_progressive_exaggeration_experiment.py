@@ -132,8 +132,12 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
     assert "oracle right" in (folder / "table_3_confounding.csv").read_text()
-    assert {"C1 overall", "C4", "C5", "Figure 3 rises", "Figure 4a segmented", "own bin"} <= {each["id"] for each in made}
-    assert all("Synthetic" in each["note"] and "Test images are of a world of their own" in each["note"] for each in made)
+    assert {"C1 overall", "C4", "C5", "Figure 3 rises", "Figure 4a segmented", "own bin"} <= {
+        each["id"] for each in made
+    }
+    assert all(
+        "Synthetic" in each["note"] and "Test images are of a world of their own" in each["note"] for each in made
+    )
     assert {each["kind"] for each in made} == {"statement", "ordering", "target"}
     capsys.readouterr()
     main(config)
