@@ -10,6 +10,7 @@ import tracemalloc
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from face_layouts import write_celeba
 from flax import nnx
 from jax.tree_util import Partial
 
@@ -19,10 +20,11 @@ from cfx_jax.errors import InputError
 from experiments import array_store
 from experiments.image_set import ImageSet, StoredImages
 from experiments.progressive_exaggeration import sweeps as module
-from experiments.progressive_exaggeration.attributes import Attributes, Explained
+from experiments.progressive_exaggeration.ablation import ablation
+from experiments.progressive_exaggeration.attributes import Attributes, Explained, attributes
 from experiments.progressive_exaggeration.claims import claims
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.discrimination import turned
+from experiments.progressive_exaggeration.discrimination import discrimination, turned
 from experiments.progressive_exaggeration.distances import Cloud, distances
 from experiments.progressive_exaggeration.features import Features, recognised_by
 from experiments.progressive_exaggeration.identity import (
@@ -38,6 +40,7 @@ from experiments.progressive_exaggeration.identity import (
 )
 from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network, labelled
+from experiments.progressive_exaggeration.present import chosen_on
 from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.study import Measures, Study, measure
 from experiments.progressive_exaggeration.subject import Subject
@@ -237,7 +240,8 @@ def test_distances_are_of_the_explanations_in_their_group(tmp_path):
         found = {name: measures.distances.found[group, name] for name in (OURS, XGEM)}
         assert found[OURS].interval.estimate < 0.01
         assert found[XGEM].interval.estimate == pytest.approx(16, rel=0.01)
-        assert all((each.num_images, each.reached) == (60, 120) for each in found.values())
+        # Each query has one explanation in the group, so as many queries as images.
+        assert all((each.num_images, each.num_units, each.reached) == (60, 60, 120) for each in found.values())
         difference = measures.distances.difference((group, OURS), (group, XGEM))
         assert difference is not None and difference.high < 0
     study = _study(subject, ours, other, np.zeros((120, 2)), measures)
@@ -455,6 +459,44 @@ def test_test_images_are_of_a_world_of_their_own(tmp_path):
         np.sort(np.concatenate([same.train.images.indices, same.validation.images.indices, same.test.images.indices])),
         np.arange(40),
     )
+
+
+def test_nobody_of_celeba_is_in_two_parts_and_queries_know_whom_they_show(tmp_path):
+    faces = {f"{number:06d}.jpg": (("Smiling",) * (number % 2), 0, 100 + number // 3) for number in range(1, 25)}
+    raw = write_celeba(tmp_path / "raw", faces)
+    config = dataclasses.replace(
+        SMOKE, data=f"celeba:{raw}", label="Smiling", image_size=16, validation=0.25, test=0.5, labels=()
+    )
+    data = load_images(config, Workspace(tmp_path / "w"))
+    parts = [set(part.people.tolist()) for part in (data.train, data.validation, data.test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 9
+    assert len(data.names) == 40 and data.label == "Smiling" and data.class_names == ("not smiling", "smiling")
+    chosen = np.array([5, 2, 7])
+    subject = Subject(data, None, data.explained, data.test.images.take(chosen))
+    np.testing.assert_array_equal(subject.people, data.test.people[chosen])
+    np.testing.assert_array_equal(subject.people, 100 + (subject.queries.indices + 1) // 3)
+
+
+@pytest.mark.parametrize(
+    ("chapter", "options", "message"),
+    [
+        (attributes, {"attributes": ("smiling", "happy")}, "--attributes: expected one of 'light'"),
+        (discrimination, {"discriminated": ("light", "happy")}, "--discriminated: expected one of 'light'"),
+        (discrimination, {}, "--discriminated: expected two labels or more of one classifier, got light"),
+        (ablation, {"ablated": "happy"}, "--ablated: expected one of 'light'"),
+    ],
+)
+def test_labels_that_chapters_cannot_explain_are_refused(chapter, options, message):
+    subject = subject_of(MEANS)
+    study = _study(subject, None, None, None, None)._replace(config=dataclasses.replace(CONFIG, **options))
+    with pytest.raises(InputError, match=message):
+        chapter(study)
+
+
+def test_the_report_says_what_was_chosen_on_which_images():
+    assert "test images are of the world of seed 1000" in chosen_on(Config())
+    assert "these figures are for choosing settings" in chosen_on(Config(test_seed=0))
+    assert chosen_on(Config(data="celeba:faces")) == "Weights and thresholds were chosen on validation images."
 
 
 def test_a_classifier_of_one_label_is_trained_on_that_label_alone(tmp_path):
