@@ -20,11 +20,11 @@ from cfx_jax.errors import InputError
 from experiments import array_store
 from experiments.image_set import ImageSet, StoredImages
 from experiments.progressive_exaggeration import sweeps as module
-from experiments.progressive_exaggeration.ablation import ablation
-from experiments.progressive_exaggeration.attributes import Attributes, Explained, attributes
+from experiments.progressive_exaggeration.attributes import Attributes, Explained
+from experiments.progressive_exaggeration.chapters import check_chapters
 from experiments.progressive_exaggeration.claims import claims
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.discrimination import discrimination, turned
+from experiments.progressive_exaggeration.discrimination import turned
 from experiments.progressive_exaggeration.distances import Cloud, distances
 from experiments.progressive_exaggeration.features import Features, recognised_by
 from experiments.progressive_exaggeration.identity import (
@@ -480,17 +480,20 @@ def test_nobody_of_celeba_is_in_two_parts_and_queries_know_whom_they_show(tmp_pa
 @pytest.mark.parametrize(
     ("chapter", "options", "message"),
     [
-        (attributes, {"attributes": ("smiling", "happy")}, "--attributes: expected one of 'light'"),
-        (discrimination, {"discriminated": ("light", "happy")}, "--discriminated: expected one of 'light'"),
-        (discrimination, {}, "--discriminated: expected two labels or more of one classifier, got light"),
-        (ablation, {"ablated": "happy"}, "--ablated: expected one of 'light'"),
+        ("hearts", {}, "--chapters: expected one of 'heart'"),
+        ("attributes", {"attributes": ("smiling", "happy")}, "--attributes: expected one of 'light'"),
+        ("discrimination", {"discriminated": ("light", "happy")}, "--discriminated: expected one of 'light'"),
+        ("discrimination", {}, "--discriminated: expected two labels or more of one classifier, got light"),
+        ("ablation", {"ablated": "happy"}, "--ablated: expected one of 'light'"),
+        ("bias", {"confounder": "light"}, "--confounder: expected one of"),
+        ("saliency", {"human_items": (0, 2, 2)}, "--human-items: expected queries of a task that the chapters can ask"),
     ],
 )
-def test_labels_that_chapters_cannot_explain_are_refused(chapter, options, message):
-    subject = subject_of(MEANS)
-    study = _study(subject, None, None, None, None)._replace(config=dataclasses.replace(CONFIG, **options))
-    with pytest.raises(InputError, match=message):
-        chapter(study)
+def test_what_chapters_cannot_explain_is_refused_before_anything_is_trained(chapter, options, message):
+    data = subject_of(MEANS).data
+    with pytest.raises(InputError, match=f"^{message}"):
+        check_chapters(dataclasses.replace(CONFIG, chapters=(chapter,), **options), data)
+    check_chapters(dataclasses.replace(CONFIG, chapters=("saliency",)), data)
 
 
 def test_the_report_says_what_was_chosen_on_which_images():
