@@ -46,7 +46,7 @@ def stored(
     if folder.is_dir():
         try:
             return _read(folder, number)
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, EOFError) as error:
             print(f"{stage}: {folder} cannot be read ({error}) and is made anew", flush=True)
     print(f"{stage} ...", flush=True)
     with writing("the arrays", folder, "free space there or choose another place by --work"):

@@ -36,8 +36,10 @@ def latent_space_closeness(
     check_same_shape(queries, explanations, names=("queries", "explanations"))
     nearest = np.concatenate(list(_nearest_others(explanations)))
     # The nearest one is found by products, which round; its distance is taken from the difference, which does not.
-    own = np.linalg.norm(queries - explanations, axis=1)
-    return own < np.linalg.norm(explanations - explanations[nearest], axis=1)
+    blocks = np.array_split(np.arange(len(queries)), -(-len(queries) // _ROWS_AT_ONCE))
+    own = [np.linalg.norm(queries[block] - explanations[block], axis=1) for block in blocks]
+    others = [np.linalg.norm(explanations[block] - explanations[nearest[block]], axis=1) for block in blocks]
+    return np.concatenate(own) < np.concatenate(others)
 
 
 def latent_space_closeness_released(
@@ -126,7 +128,7 @@ def verified(
 def _nearest_others(rows: np.ndarray) -> Iterator[np.ndarray]:
     """Yields the number of the nearest other row, for blocks of rows: all distances at once would not fit."""
     centred = rows - rows.mean(axis=0)
-    squares = (centred**2).sum(axis=1)
+    squares = np.einsum("ij,ij->i", centred, centred)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         block = np.arange(start, min(start + _ROWS_AT_ONCE, len(rows)))
         distances = squares - 2 * centred[block] @ centred.T

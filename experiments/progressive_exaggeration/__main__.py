@@ -14,7 +14,7 @@ import experiments.progressive_exaggeration
 from cfx_jax.report import format_claims, format_table
 from experiments import cli
 from experiments.progressive_exaggeration import tables
-from experiments.progressive_exaggeration.chapters import examine
+from experiments.progressive_exaggeration.chapters import check_chapters, examine
 from experiments.progressive_exaggeration.claims import claims as make_claims
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.human_study import write_human_study
@@ -30,7 +30,9 @@ from experiments.stages import Workspace, fingerprint, source_digest
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "progressive_exaggeration")
-    found = study(config, load_images(config, workspace), workspace)
+    data = load_images(config, workspace)
+    check_chapters(config, data)
+    found = study(config, data, workspace)
     chapters = examine(found)
     claims = make_claims(found, chapters.values())
     folder = results_folder("progressive_exaggeration", config, PRESETS)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfx_jax.checks import check_choice
 from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.metrics import compatibility_curve, rank_correlation
 from cfx_jax.report import Claim, CurvePanel, Line, curve
@@ -187,11 +186,9 @@ def ablation(study: Study) -> Ablation:
     """Trains an explainer for each choice of weights.
 
     Raises:
-        InputError: a label that the images do not have; as the trainers.
+        InputError: as the trainers.
     """
     config, every_label = study.config, study.every_label
-    if config.ablated:
-        check_choice(config.ablated, every_label.names, name="--ablated")
     data = labelled(config, every_label, config.ablated or every_label.label)
     subject = study.subject
     if data.label != study.data.label:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from cfx_jax.checks import check_choice
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.report import Claim, CurvePanel, Line, curve, sweep_grid
 from experiments.interval_claims import mean_claim, unpaired_claim
@@ -163,11 +162,9 @@ def attributes(study: Study) -> Attributes:
     """Explains every label that the configuration names.
 
     Raises:
-        InputError: a label that the images do not have; as the trainers.
+        InputError: as the trainers.
     """
     every_label, config = study.every_label, study.config
-    for name in config.attributes:
-        check_choice(name, every_label.names, name="--attributes")
     found = {}
     for name in config.attributes or every_label.names:
         subject, sweeps = explained_label(study, labelled(config, every_label, name))

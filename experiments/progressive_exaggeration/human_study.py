@@ -17,7 +17,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.errors import InputError
 from cfx_jax.report import Question, write_key, write_questionnaire
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.attributes import Attributes
@@ -54,9 +53,6 @@ def write_human_study(folder: Path, study: Study, chapters: Mapping[str, Chapter
 
     Returns:
         The path of the questionnaire.
-
-    Raises:
-        InputError: no question is asked.
     """
     rng = np.random.default_rng(study.config.seed)
     of_order, of_change, of_bias = study.config.human_items
@@ -72,8 +68,6 @@ def write_human_study(folder: Path, study: Study, chapters: Mapping[str, Chapter
         items += _which({name: explained[name] for name in asked}, of_change, rng)
     if isinstance(bias, Bias):
         items += _alone(bias, of_bias, rng)
-    if not items:
-        raise InputError("--human-items: expected at least one query of a task that the chapters can ask, got none")
     drawn = rng.permutation(len(items))  # ids follow this order, not that of the tasks
     questions = [_named(items[each].question, place) for place, each in enumerate(drawn)]
     write_key(

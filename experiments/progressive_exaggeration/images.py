@@ -83,9 +83,8 @@ class Data(NamedTuple):
     def of(self, labels: Sequence[str], explained: str) -> "Data":
         """The same images with some of the labels, of which one is explained."""
         columns = [self.names.index(each) for each in labels]
-        train, validation, test = (
-            part._replace(labels=part.labels[:, columns]) for part in (self.train, self.validation, self.test)
-        )
+        parts = (self.train, self.validation, self.test)
+        train, validation, test = (Part(each.images, each.labels[:, columns], each.people) for each in parts)
         spoken = explained.replace("_", " ")
         class_names = self.class_names if explained == self.label else (f"not {spoken}", spoken)
         position = list(labels).index(explained)

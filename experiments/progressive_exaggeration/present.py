@@ -7,7 +7,9 @@ from cfx_jax.metrics import brier_score
 from experiments import presenter
 from experiments.progressive_exaggeration import tables
 from experiments.progressive_exaggeration.chapters import Chapter
+from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.figures import Gallery
+from experiments.progressive_exaggeration.sources import WORLDS
 from experiments.progressive_exaggeration.study import Study
 
 
@@ -28,9 +30,8 @@ class Presenter(presenter.Presenter):
             "Explanation by progressive exaggeration",
             introduction="After Singla et al., Explanation by Progressive Exaggeration, 2020. Columns that begin with"
             " 'paper' are the figures printed there, on its data. Explained is the label"
-            f" {data.label!r}, on test images that neither the classifier nor an explainer was trained on, and on which no"
-            " setting, weights or threshold were chosen: these were on validation images and on synthetic worlds of other"
-            " seeds.",
+            f" {data.label!r}, on test images that neither the classifier nor an explainer was trained on."
+            f" {chosen_on(study.config)} Every network was trained once, so intervals say nothing of another training.",
             note=data.note,
         )
 
@@ -109,3 +110,18 @@ class Presenter(presenter.Presenter):
     @property
     def _unit(self) -> str:
         return "queries" if self._study.subject.people is None else "people, of whom several images may be queries"
+
+
+def chosen_on(config: Config) -> str:
+    """What settings, weights and thresholds were chosen on, in words."""
+    if config.data not in WORLDS:
+        return "Weights and thresholds were chosen on validation images."
+    if config.test_seed == config.seed:
+        return (
+            "Test images are of the same world as all others: these figures are for choosing settings; for a report take"
+            " another --test-seed."
+        )
+    return (
+        "Weights and thresholds were chosen on validation images, and the presets' settings on the world of seed 0; test"
+        f" images are of the world of seed {config.test_seed}."
+    )

@@ -145,6 +145,7 @@ PAPER = Config(
     explainer=progressive.PAPER_FIXED,
     vae=vae.Config(filters=(64, 128, 256, 512, 512), epochs=50),
     calibrated=5000,
+    heart=HeartConfig(classifier=multi_label.Config(epochs=5)),
     chapters=("saliency", "bias", "attributes", "discrimination", "ablation"),
     attributes=_ATTRIBUTES,
     discriminated=_OF_ONE_CLASSIFIER,

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from chexpert_layouts import write_chexpert
+from flax import nnx
 from scipy import stats
 
 from cfx_jax.counterfactuals import Exaggeration
@@ -12,8 +14,10 @@ from cfx_jax.errors import InputError
 from experiments.image_set import ImageSet, StoredImages
 from experiments.presenter import Presenter
 from experiments.progressive_exaggeration import published
+from experiments.progressive_exaggeration.heart import organs
 from experiments.progressive_exaggeration.heart.chapter import Heart, all_series
 from experiments.progressive_exaggeration.heart.claims import claims
+from experiments.progressive_exaggeration.heart.figures import heart_outlines
 from experiments.progressive_exaggeration.heart.groups import (
     ENLARGED,
     GROUPS,
@@ -25,7 +29,7 @@ from experiments.progressive_exaggeration.heart.groups import (
     groups,
 )
 from experiments.progressive_exaggeration.heart.masks import classes_of, has_hearts, largest, organs_of, sizes_of
-from experiments.progressive_exaggeration.heart.organs import REGISTERED, SEGMENTED, WAYS, Hearts, move
+from experiments.progressive_exaggeration.heart.organs import REGISTERED, SEGMENTED, WAYS, Hearts, find_hearts, move
 from experiments.progressive_exaggeration.heart.series import Series, correlation, correlation_per_query, errors
 from experiments.progressive_exaggeration.heart.tables import (
     MEASURES,
@@ -35,7 +39,7 @@ from experiments.progressive_exaggeration.heart.tables import (
     group_table,
     size_table,
 )
-from experiments.progressive_exaggeration.images import load_images
+from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
@@ -279,6 +283,57 @@ def test_explanations_that_are_true_counterfactuals_have_no_error(tmp_path):
     note = "Mean Dice of the segmentation on 8 test images: lungs 1.000, heart 1.000."
     assert all(each.note == f"{data.note} {note}" for each in made)
     assert {each.id: each.verdict for each in made}["heart counterfactual"] == "holds"
+
+
+class ByShade(nnx.Module):
+    """Segments by shade: lungs are dark, hearts bright."""
+
+    def __call__(self, images):
+        shade = images[..., 0]
+        return jnp.stack([-jnp.abs(shade - level) for level in (0.5, 0.2, 0.9)], axis=-1)
+
+
+def test_every_explanation_is_segmented_and_the_true_counterfactual_last(tmp_path, monkeypatch):
+    """Of four radiographs the first explanation is the radiograph itself and the second has a heart of another place."""
+    monkeypatch.setattr(organs, "_train", lambda *args: ByShade())
+    lungs = np.stack([squares((6, 1), (6, 12))] * 4)
+    own, other, true = (
+        np.stack([squares((6, 6 + shift), side=3 + number % 2) for number in range(4)]) for shift in (-1, 1, 0)
+    )
+
+    def radiograph(heart):
+        return np.where(heart, 0.9, np.where(lungs, 0.2, 0.5))[..., None].astype(np.float32)
+
+    arrays = {
+        "image": radiograph(own), "counterfactual": radiograph(true), "label": np.arange(4) % 2, "heart_mask": own,
+        "lung_mask": lungs, "counterfactual_heart_mask": true,
+    }  # fmt: skip
+    images = ImageSet.whole(StoredImages(arrays, ("normal", "enlarged")), "by hand")
+    part = Part(images, arrays["label"][:, None])
+    data = Data(part, part, part, ("enlarged",), ("normal", "enlarged"), 0, "by hand")
+    series = np.stack([radiograph(own), radiograph(other)], axis=1)
+    probabilities = np.tile([0.05, 0.95], (4, 1))
+    found = Sweeps(
+        "by hand", Exaggeration(series, probabilities, probabilities, arrays["label"], probabilities[:, 0]), 1, None
+    )
+    hearts = find_hearts(SMOKE.heart.segmentation, Subject(data, None, 0, images), found, Workspace(tmp_path))
+    np.testing.assert_array_equal(hearts.queries[..., 1], own)
+    np.testing.assert_array_equal(hearts.queries[..., 0], lungs & ~own)
+    np.testing.assert_array_equal(hearts.explanations[SEGMENTED][..., 1], np.stack([own, other, true], axis=1))
+    np.testing.assert_array_equal(hearts.dice, 1)
+    # Registered to itself, a radiograph keeps its heart.
+    np.testing.assert_array_equal(hearts.explanations[REGISTERED][:, 0, ..., 1], own)
+    assert hearts.explanations[REGISTERED].shape == (4, 3, 16, 16, 2)
+
+
+def test_hearts_in_the_figure_are_those_that_registration_moves(tmp_path):
+    found = perfect(chest_data(tmp_path))
+    moved = {**found.hearts.explanations, REGISTERED: np.flip(found.hearts.explanations[REGISTERED], axis=2)}
+    hearts = found.hearts._replace(explanations=moved)
+    outlines = heart_outlines(hearts, 2)
+    np.testing.assert_array_equal(outlines.images, moved[REGISTERED][2, :-1, ..., 1])
+    np.testing.assert_array_equal(outlines.query, hearts.queries[2, ..., 1])
+    np.testing.assert_allclose(outlines.sizes, sizes_of(moved[REGISTERED][2, :-1]).area)
 
 
 def test_every_table_and_figure_says_how_well_hearts_are_found(tmp_path):

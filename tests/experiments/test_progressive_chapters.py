@@ -16,15 +16,24 @@ from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.report import read_key
 from experiments import score_votes
 from experiments.image_set import ImageSet, StoredImages
+from experiments.progressive_exaggeration import human_study
 from experiments.progressive_exaggeration.ablation import BASE, NO_RECONSTRUCTION, SETTINGS, scaled
+from experiments.progressive_exaggeration.attributes import Attributes, Explained
 from experiments.progressive_exaggeration.bias import BIASED, UNBIASED, Bias, Shown, confounded_and_not
-from experiments.progressive_exaggeration.chapters import CHAPTERS, examine
 from experiments.progressive_exaggeration.human_study import write_human_study
 from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network
 from experiments.progressive_exaggeration.oracle import balanced, with_drawings
 from experiments.progressive_exaggeration.presets import SMOKE
-from experiments.progressive_exaggeration.saliency import GRAD_CAM, GRADIENT, INTEGRATED, RANDOM, Saliency, other_maps
+from experiments.progressive_exaggeration.saliency import (
+    GRAD_CAM,
+    GRADIENT,
+    INTEGRATED,
+    RANDOM,
+    Saliency,
+    other_maps,
+    saliency,
+)
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, Explainer, Sweeps
@@ -221,6 +230,35 @@ def test_a_label_has_the_same_maps_alone_and_beside_others(weights):
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.8
 
 
+def test_our_map_is_where_the_extremes_differ_and_accuracy_begins_with_the_queries(tmp_path):
+    """Queries whose extremes differ in one pixel of their own; the classifier is right of those that are bright."""
+    shades = np.linspace(0.1, 0.9, 6).astype(np.float32)
+    pixels = np.broadcast_to(shades[:, None, None, None], (6, 8, 8, 1)).copy()
+    labels = (shades > 0.5).astype(int)
+    images = ImageSet.whole(StoredImages({"image": pixels, "label": labels}, ("no", "yes")), ["by hand"])
+    part = Part(images, labels[:, None])
+    data = Data(part, part, part, ("bright",), ("dark", "bright"), 0, "made up")
+    subject = Subject(data, Network(Blocks([2.0]), shades[:, None] - 0.5, np.ones(1), "blocks"), 0, images)
+    series = np.repeat(pixels[:, None], 2, axis=1)
+    for query in range(6):
+        series[query, 1, query, 0] += 0.05 * (1 + query)
+    own = np.stack([shades, shades], axis=1)
+    found = Sweeps(OURS, Exaggeration(series, own, own, labels, shades), "by hand", None)
+    config = dataclasses.replace(SMOKE, batch_size=3)
+    study = made_up_study(tmp_path)._replace(
+        config=config, subject=subject, sweeps=(found, found), judge=subject.network
+    )
+    made = saliency(study)
+    expected = np.zeros((6, 8, 8))
+    expected[np.arange(6), np.arange(6), 0] = 0.05 * np.arange(1, 7)
+    np.testing.assert_allclose(made.maps[OURS], expected, atol=1e-6)
+    assert tuple(made.maps) == tuple(made.right) == (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
+    assert len({made.maps[RANDOM][query].tobytes() for query in range(6)}) == 6
+    # Logits are above 0 for every image: right of the bright ones alone, before any pixel is replaced.
+    for right in made.right.values():
+        np.testing.assert_array_equal(right[:, 0], labels)
+
+
 def test_the_ablation_multiplies_one_weight_at_a_time_and_has_the_papers_ten_settings():
     weights = ProgressiveWeights()
     assert scaled(weights, BASE) == weights
@@ -244,6 +282,81 @@ def test_the_questionnaire_has_every_task_and_its_key_the_right_answers(tmp_path
     # The answer to Task 3 is always the label alone; in Task 1 either place holds the higher bin.
     truth = {kind: {t for t, c in zip(key.truth.tolist(), key.categories, strict=True) if kind in c} for kind in "13"}
     assert truth["1"] == {0, 1} and truth["3"] == {0}
+
+
+def made_up_attributes(study, *names):
+    """Every label explained by the same series."""
+    return Attributes(study, {name: Explained(study.subject, study.sweeps[0], None) for name in names})
+
+
+def test_people_are_asked_what_the_paper_asked(tmp_path):
+    """On CelebA's six labels: youth and smiles for order; age, smile, bangs and beard for change."""
+    study = made_up_study(tmp_path, human_items=(3, 2, 0))
+    six = made_up_attributes(study, "Smiling", "Young", "No_Beard", "Heavy_Makeup", "Black_Hair", "Bangs")
+    write_human_study(tmp_path, study, {"attributes": six})
+    key = read_key(tmp_path / "key.json")
+    counts = {each: key.categories.count(each) for each in set(key.categories)}
+    order = {f"task 1 {label} {kind}": 3 for label in ("young", "smiling") for kind in ("easy", "hard")}
+    assert counts == order | {f"task 2 {label}": 2 for label in ("young", "smiling", "bangs", "no beard")}
+    options = {tuple(each) for each, kind in zip(key.options, key.categories, strict=True) if kind.startswith("task 2")}
+    assert options == {("age", "smile", "hair-style", "beard")}
+    truth = {kind: {t for t, c in zip(key.truth.tolist(), key.categories, strict=True) if c == kind} for kind in counts}
+    answers = {"task 2 young": 0, "task 2 smiling": 1, "task 2 bangs": 2, "task 2 no beard": 3}
+    assert {kind: truth[kind] for kind in answers} == {kind: {answer} for kind, answer in answers.items()}
+
+
+def test_other_labels_are_asked_of_where_the_papers_are_not_there(tmp_path):
+    study = made_up_study(tmp_path, human_items=(2, 2, 0))
+    write_human_study(tmp_path, study, {"attributes": made_up_attributes(study, "glad", "male")})
+    assert set(read_key(tmp_path / "key.json").categories) == {
+        "task 1 glad easy", "task 1 glad hard", "task 2 glad", "task 2 male"
+    }  # fmt: skip
+
+
+def test_a_hard_pair_is_any_two_bins_and_the_higher_one_has_more(tmp_path, monkeypatch):
+    """The shade of an image is that of its bin; both ends come in hard pairs too."""
+    asked = []
+    monkeypatch.setattr(human_study, "write_questionnaire", lambda path, questions, **options: asked.extend(questions))
+    study = made_up_study(tmp_path, human_items=(40, 0, 0))
+    write_human_study(tmp_path, study, {})
+    key = read_key(tmp_path / "key.json")
+    bins = np.array([np.round(9 * each.images.mean((1, 2, 3))) for each in asked]).astype(int)
+    np.testing.assert_array_equal(bins.argmax(axis=1), key.truth)
+    hard = bins[["hard" in each for each in key.categories]]
+    assert set(hard.ravel()) == set(range(BINS)) and (hard[:, 0] != hard[:, 1]).all()
+    assert {tuple(sorted(each)) for each in bins[["easy" in each for each in key.categories]].tolist()} == {(0, 9)}
+
+
+def test_votes_on_celeba_settle_that_smiles_are_told_best(tmp_path):
+    """Smiles all right, bangs all wrong; the paper's figures stand beside ours under the names of the data."""
+    study = made_up_study(tmp_path, human_items=(0, 20, 0))
+    write_human_study(tmp_path, study, {"attributes": made_up_attributes(study, "Smiling", "Bangs")})
+    key = read_key(tmp_path / "key.json")
+    bangs = np.array(["bangs" in each for each in key.categories])
+    files = [votes_file(tmp_path / f"{r}.json", key, r, np.where(bangs, 1 - key.truth, key.truth)) for r in "ab"]
+    score_votes.main(score_votes.Config(key=str(tmp_path / "key.json"), votes=tuple(files)))
+    (claim,) = json.loads((tmp_path / "table_4_votes_claims.json").read_text())["claims"]
+    assert (claim["id"], claim["verdict"], claim["kind"]) == ("C11", "holds", "statement")
+    assert claim["paper"] == {"task 2 smiling": 0.99, "task 2 bangs": 0.5}
+    columns, *rows = [line.split(",") for line in (tmp_path / "table_4_votes.csv").read_text().splitlines()]
+    papers = {row[0]: row[columns.index("paper accuracy")] for row in rows}
+    assert {name: float(value) for name, value in papers.items()} == {
+        "task 2 bangs": 0.5, "task 2 smiling": 0.99, "task 2": 0.77
+    }  # fmt: skip
+
+
+def test_the_figures_of_smiles_stand_beside_smiles_alone(tmp_path):
+    study = made_up_study(tmp_path)
+    columns, rows = made_up_bias(study, flips=0.5).table()
+    assert {row[columns.index("paper")] for row in rows} == {None}
+    data = study.data._replace(names=("Smiling", "Male"))
+    smiles = study._replace(every_label=data, subject=study.subject._replace(data=data))
+    found = made_up_bias(smiles, flips=0.5)._replace(confounder="Male")
+    columns, rows = found.table()
+    assert [row[columns.index("paper")] for row in rows if row[0] == BIASED] == [0.18, 0.52, None]
+    papers = {each.id: each.paper for each in found.claims()}
+    assert papers["C7 to glad"] == {BIASED: 0.12, UNBIASED: 0.07} and papers["C9"] == {BIASED: 0.18}
+    assert {each.kind for each in found.claims()} == {"statement", "ordering"}
 
 
 def votes_file(path, key, rater, choices):
@@ -281,12 +394,6 @@ def test_votes_are_scored_by_kind_and_task_and_settle_the_papers_orderings(tmp_p
 def test_one_rater_is_refused(tmp_path):
     with pytest.raises(InputError, match="--votes: expected the files of two raters or more, got 1"):
         score_votes.main(score_votes.Config(key="key.json", votes=("a.json",)))
-
-
-def test_an_unknown_chapter_is_refused():
-    study = SimpleNamespace(config=dataclasses.replace(SMOKE, chapters=("hearts",)))
-    with pytest.raises(InputError, match=f"--chapters: expected one of '{next(iter(CHAPTERS))}'"):
-        examine(study)
 
 
 @pytest.mark.parametrize(

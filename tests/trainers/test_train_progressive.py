@@ -74,6 +74,7 @@ def test_the_two_profiles_differ_in_what_the_card_lists() -> None:
         "reconstruction": ("pixels", "latent"),
         "projection": ("ordinal", "tied"),
         "target": ("centre", "edge"),
+        "last_block": (False, True),
     }
     assert [each["returned_class"] for each in weights] == [0, 1]
 

@@ -6,7 +6,7 @@ other. Both are applied to the queries' true counterfactuals too, whose hearts a
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -17,8 +17,10 @@ from jaxtyping import Array, Bool, Float
 from cfx_jax.callables import call
 from cfx_jax.metrics import dice
 from cfx_jax.models import per_image
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import map_examples, progress_bar
 from cfx_jax.registration import register, warp
+from experiments.array_store import stored
+from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.heart.masks import ORGANS, classes_of, organs_of, true_organs
 from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.subject import Subject
@@ -57,37 +59,45 @@ def find_hearts(settings: trainer.Config, subject: Subject, found: Sweeps, works
         found: the explanations.
         workspace: keeps weights and masks.
     """
-    data, queries = subject.data, subject.queries.arrays
-    pixels = data.validation.pixels
-    settings = dataclasses.replace(settings, num_classes=1 + len(ORGANS), in_channels=pixels.shape[-1])
+    data, queries = subject.data, subject.queries
+    settings = dataclasses.replace(settings, num_classes=1 + len(ORGANS), in_channels=data.validation.images.shape[-1])
     trained = [settings, data.train.images.identity, data.validation.images.identity]
     identity = [trained, data.test.images.identity, found.identity]
     model = _train(settings, data, workspace, trained)
-    explanations = np.clip(np.asarray(found.found.images), 0, 1)
-    images = np.concatenate([explanations, queries["counterfactual"][:, None]], axis=1)
 
     def segmented() -> Arrays:
-        flat = images.reshape(-1, *images.shape[2:])
-        tested = _organs(model, data.test.pixels)
+        tested, truth = _organs(model, data.test.pixels), true_organs(data.test.images)
         return {
-            "dice": np.stack(
-                [dice(tested[..., each], true_organs(data.test.images)[..., each]) for each in (0, 1)], axis=-1
-            ),
-            "queries": _organs(model, queries["image"]),
-            "explanations": _organs(model, flat, progress="segmentation").reshape(*images.shape[:4], len(ORGANS)),
+            "dice": np.stack([dice(tested[..., each], truth[..., each]) for each in range(len(ORGANS))], axis=-1),
+            "queries": np.concatenate([_organs(model, pixels) for pixels in queries.chunks()]),
         }
 
-    def registered() -> Arrays:
-        return {"explanations": move(queries["image"], stored["queries"], images)}
+    def explanations_segmented() -> Iterator[Arrays]:
+        for _, images in _images(found, queries, "segmentation"):
+            organs = _organs(model, images.reshape(-1, *images.shape[2:]))
+            yield {"explanations": organs.reshape(*images.shape[:4], len(ORGANS))}
 
-    stored = workspace.cached("hearts segmented", identity, segmented)
-    moved = workspace.cached("hearts registered", identity, registered)
-    return Hearts(
-        stored["dice"],
-        stored["queries"],
-        {SEGMENTED: stored["explanations"], REGISTERED: moved["explanations"]},
-        identity,
-    )
+    def explanations_registered() -> Iterator[Arrays]:
+        for rows, images in _images(found, queries, "registration"):
+            yield {"explanations": move(queries.read(rows), stored_queries["queries"][rows], images)}
+
+    stored_queries = workspace.cached("hearts of queries", identity, segmented)
+    ways = {SEGMENTED: explanations_segmented, REGISTERED: explanations_registered}
+    explanations = {
+        way: stored(workspace, f"hearts {way}", identity, len(queries), compute)["explanations"]
+        for way, compute in ways.items()
+    }
+    return Hearts(stored_queries["dice"], stored_queries["queries"], explanations, identity)
+
+
+def _images(found: Sweeps, queries: ImageSet, stage: str) -> Iterator[tuple[slice, Float[np.ndarray, "m k h w c"]]]:
+    """The explanations of some queries, and last their true counterfactuals, with their rows: a part at a time."""
+    with progress_bar(len(queries), stage) as bar:
+        for rows in found.parts():
+            explanations = np.clip(found.found.images[rows], 0, 1)
+            counterfactuals = queries.read(rows, field="counterfactual")
+            yield rows, np.concatenate([explanations, counterfactuals[:, None]], axis=1)
+            bar.update(rows.stop - rows.start)
 
 
 def move(
@@ -102,7 +112,7 @@ def move(
     """
     each = images.shape[1]
     examples = (np.repeat(queries, each, 0), np.repeat(organs, each, 0), images.reshape(-1, *images.shape[2:]))
-    moved = map_examples(_moved, (), examples, batch_size=_BATCH, progress="registration")
+    moved = map_examples(_moved, (), examples, batch_size=_BATCH)
     return moved.reshape(*images.shape[:2], *organs.shape[1:])
 
 
@@ -119,10 +129,8 @@ def _train(settings: trainer.Config, data: Data, workspace: Workspace, identity:
     )
 
 
-def _organs(
-    model: nnx.Module, images: Float[np.ndarray, "n h w c"], *, progress: bool | str = False
-) -> Bool[np.ndarray, "n h w 2"]:
-    logits = map_examples(call, per_image(model), images, batch_size=_BATCH, progress=progress)
+def _organs(model: nnx.Module, images: Float[np.ndarray, "n h w c"]) -> Bool[np.ndarray, "n h w 2"]:
+    logits = map_examples(call, per_image(model), images, batch_size=_BATCH)
     return organs_of(logits.argmax(axis=-1))
 
 
