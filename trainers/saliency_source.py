@@ -61,7 +61,7 @@ def check_saliency(maps: Float[np.ndarray, "..."], shape: tuple[int, ...], *, na
             f"{name}: expected float32 of shape {expected}, got {maps.dtype} of shape {maps.shape}: make maps on the slices"
             " and the size that the network sees"
         )
-    if not np.isfinite(maps).all():
+    if not np.isfinite([maps.min(), maps.max()]).all():
         raise InputError(
             f"{name}: expected finite values, got NaN or infinity: make them again, or leave out these volumes"
         )
