@@ -63,7 +63,8 @@ def digest(tree: Any) -> str:
     sums, entries = hashlib.sha256(), 0
     for leaf in map(_numbers, jax.tree.leaves(tree)):
         sums.update(f"{leaf.dtype}{leaf.shape}".encode())
-        sums.update(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8))  # in place: an array may lie in a large file
+        # In place, without a copy: an array may lie in a large file.
+        sums.update(memoryview(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8)))
         entries += leaf.size
     return f"{entries} values, {sums.hexdigest()[:12]}"
 

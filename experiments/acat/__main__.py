@@ -1,7 +1,7 @@
 """ACAT: adversarial counterfactual attention for classification and detection (Fontanella et al., ICML 2023).
 
 python -m experiments.acat --preset demo
-python -m experiments.acat --preset paper --data mosmed:PATH
+python -m experiments.acat --preset paper --data mosmed:PATH ist3:PATH
 """
 
 from pathlib import Path
@@ -39,7 +39,7 @@ def main(config: Config) -> None:
     draw_once(folder, config, fingerprint([config, [each.identity for each in studies], code]), draw)
     for each in studies:
         print(f"\n{each.scans.note}\n", format_table(*tables.accuracy_table(each)), sep="\n")
-        if all(run.detection.hits for run in each.runs):
+        if all(run.detection.known("hits") for run in each.runs):
             print("", format_table(*tables.hit_table(each)), sep="\n")
         print("", format_table(*tables.reach_table(each)), sep="\n")
     print("", format_claims(claims), f"\nReport: {(folder / 'report.html').resolve()}", sep="\n")

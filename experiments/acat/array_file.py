@@ -12,7 +12,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.files import replacing
 from cfx_jax.parallel import progress_bar
 
-_BYTES_AT_ONCE = 2**28
+_BYTES_AT_ONCE = 2**26
 
 
 class Rows(Protocol):
@@ -41,7 +41,7 @@ def filled(
     Args:
         folder: of this array alone.
         shape: of the array.
-        make: positions of rows -> these rows; asked for as many at once as take a quarter of a gigabyte.
+        make: positions of rows -> these rows; asked for as many at once as take 64 MiB.
         wanted: the positions of the rows that are made, all others being 0; None for all.
         dtype: of the array.
         label: of a progress bar; False for none.
@@ -75,10 +75,8 @@ def filled(
     return np.load(values, mmap_mode="r")
 
 
-def parts_of(
-    rows: Int[np.ndarray, " n"], shape: Sequence[int], dtype: Any = np.float32
-) -> list[Int[np.ndarray, " m"]]:
-    """Positions of rows of an array of a shape, as many together as take a quarter of a gigabyte, at least one."""
+def parts_of(rows: Int[np.ndarray, " n"], shape: Sequence[int], dtype: Any = np.float32) -> list[Int[np.ndarray, " m"]]:
+    """Positions of rows of an array of a shape, as many together as take 64 MiB, at least one."""
     size = int(np.prod(shape[1:])) * np.dtype(dtype).itemsize
     at_once = max(1, _BYTES_AT_ONCE // max(size, 1))
     return [rows[first : first + at_once] for first in range(0, len(rows), at_once)]

@@ -79,8 +79,8 @@ class Config:
     """Groups of networks besides the baseline and ACAT: 'competitors', 'components', 'sources', 'rivals' (competitors with
     other maps), 'released' (competitors as in the released code), 'dropout', 'scratch', 'controls'."""
     training_sizes: tuple[int, ...] = ()
-    """Numbers of training scans for Table 4, each of which trains the networks anew, for as many epochs (paper: 50, 100, 200,
-    300, 500, of IST-3)."""
+    """Numbers of training scans for Table 4, on heads alone as there: each trains the networks anew, for as many epochs
+    (paper: 50, 100, 200, 300, 500)."""
     epochs: Epochs = field(default_factory=Epochs)
     """Lengths of trainings that follow the number of scans."""
     baseline: ClassifierConfig = field(default_factory=ClassifierConfig)

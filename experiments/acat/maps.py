@@ -36,6 +36,7 @@ from cfx_jax.counterfactuals import (
     latent_shift_batch,
 )
 from cfx_jax.counterfactuals.cycle import Coder
+from cfx_jax.counterfactuals.latent import checked_parts
 from cfx_jax.maps import channel_sum
 from cfx_jax.models import with_saliency
 from cfx_jax.objectives import Classifier, class_score
@@ -143,12 +144,14 @@ class Detected(NamedTuple):
         reached: by the searches among them.
         reconstruction: of the autoencoder (n, s, h, w, 1).
         counterfactual: of latent counterfactuals (n, s, h, w, 1).
+        initial: the probability of the finding at the volumes themselves (n,).
     """
 
     maps: dict[str, Float[np.ndarray, "n s h w"]]
     reached: Reached
     reconstruction: Float[np.ndarray, "n s h w 1"]
     counterfactual: Float[np.ndarray, "n s h w 1"]
+    initial: Float[np.ndarray, " n"]
 
 
 def reached(
@@ -167,16 +170,17 @@ def detected(
     """
     bounded, shifted = _searches(explained, volumes, settings, batch_size=batch_size)
     unbounded = search(explained, volumes, _WITHOUT, settings, batch_size=batch_size, bounded=False)
-    found = {OURS: bounded, NO_BOUND: unbounded, LATENT_SHIFT: shifted}
-    differences = {
-        name: _differences(_reference(volumes, each, settings), each.image)
-        for name, each in found.items()
+    found: dict[str, LatentCounterfactual | LatentShift] = {
+        OURS: bounded,
+        NO_BOUND: unbounded,
+        LATENT_SHIFT: shifted,
     }
+    differences = {name: _differences(_reference(volumes, each, settings), each.image) for name, each in found.items()}
     attributions = {
         name: _attributed(name, explained, volumes, batch_size=batch_size) for name in (*_OF_CLASSIFIERS, *_OF_FEATURES)
     }
     maps, images = differences | attributions, (np.asarray(bounded.reconstruction), np.asarray(bounded.image))
-    return Detected(maps, _reached(bounded, shifted), *images)
+    return Detected(maps, _reached(bounded, shifted), *images, 1 - np.asarray(bounded.initial_probability))
 
 
 def detected_with(
@@ -222,7 +226,7 @@ def walk(
 ) -> Walk:
     """Steps of ``step_size`` times the slope of the probability of the finding, downwards; other arguments as ``search``."""
     sizes = np.full(len(volumes), step_size, np.float32)
-    shared = (explained.coder, explained.classifier)
+    shared = checked_parts(explained.coder, explained.classifier, jnp.asarray(volumes[:1]), slices_per_batch=None)
     return Walk(*map_examples(_Walking(num_steps), shared, (volumes, sizes), batch_size=batch_size))
 
 
@@ -232,12 +236,12 @@ class _Walking:
 
     num_steps: int
 
-    def __call__(self, shared: tuple[Coder, Classifier], example: tuple[Array, Array]) -> tuple[Array, Array]:
-        (coder, classifier), (volume, step_size) = shared, example
-        score = class_score(classifier, _WITH, of="probability")
+    def __call__(self, shared: Any, example: tuple[Array, Array]) -> tuple[Array, Array]:
+        volume, step_size = example
+        score = class_score(shared.classifier, _WITH, of="probability")
 
         def probability(latent: Array) -> Float[Array, ""]:
-            return score(coder.decode(latent))
+            return score(shared.decode(latent))
 
         def step(state: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], Array]:
             latent, best, lowest = state
@@ -245,12 +249,12 @@ class _Walking:
             best = jnp.where(value < lowest, latent, best)
             return (latent - step_size * slope, best, jnp.minimum(value, lowest)), value
 
-        start = coder.encode(volume)
+        start = shared.encode(volume)
         (last, best, lowest), trace = jax.lax.scan(
             step, (start, start, jnp.ones_like(probability(start))), None, length=self.num_steps
         )
         value = probability(last)
-        image = coder.decode(jnp.where(value < lowest, last, best))
+        image = shared.decode(jnp.where(value < lowest, last, best))
         return jnp.append(trace, value), image
 
 

@@ -42,9 +42,14 @@ class Row(NamedTuple):
         """What makes the network, of scans of a shape, from ``nnx.Rngs``; the same object for the same network."""
         return _factory(self.method, self.options, trunk, shape)
 
+    def shapes(self, trunk: str, shape: tuple[int, int, int]) -> Any:
+        """The network with shapes in place of arrays; costs nothing."""
+        factory = self.factory(trunk, shape)
+        return nnx.eval_shape(lambda: factory(nnx.Rngs(0)))
+
     def skipped(self, trunk: str, shape: tuple[int, int, int]) -> tuple[str, ...]:
         """The arrays that the baseline has in another shape, which start at random: SalClassNet's first kernel."""
-        return reshaped(*(nnx.eval_shape(partial(row.factory(trunk, shape), nnx.Rngs(0))) for row in (self, FIRST)))
+        return reshaped(self.shapes(trunk, shape), FIRST.shapes(trunk, shape))
 
 
 @cache
@@ -108,9 +113,10 @@ GROUPS: Mapping[str, tuple[Row, ...]] = {
         Row("maps: noise", "acat", NOISE),
     ),
 }
-"""Groups of rows: Table 2; the components of section 4.5; where ACAT's maps come from; Table 6, where those of its competitors
-do, of which HSM takes maps as in the released code only; competitors as released; dropout in place of attention; the ACAT of
-Table 3; and what the paper lacks, whether it is the maps at all that help, with the true places as the best that maps can be."""
+"""Groups of rows: Table 2; the components of section 4.5; where ACAT's maps come from; Table 6, where those of its
+competitors do, of which HSM takes maps as in the released code only; competitors as released; dropout in place of attention;
+the ACAT of Table 3; and what the paper lacks, whether it is the maps at all that help, with the true places as the best that
+maps can be."""
 
 IN_TABLE_4 = (BASELINE, *(row.name for row in GROUPS["competitors"]), ACAT)
 """The networks that the paper trains with fewer scans."""
@@ -147,7 +153,9 @@ def fitting(
     reasons = dict(_objections(rows, trunk, shape, has_places=has_places))
     for name in (BASELINE, ACAT):
         if name in reasons:
-            raise InputError(f"--trunks: expected networks of scans of {shape}, got one where {name} fails: {reasons[name]}")
+            raise InputError(
+                f"--trunks: expected networks of scans of {shape}, got one where {name} fails: {reasons[name]}"
+            )
     return tuple(row for row in rows if row.name not in reasons), reasons
 
 
@@ -161,7 +169,6 @@ def _objections(
             continue
         inputs = (volumes, volumes) if row.maps else (volumes,)
         try:
-            network = nnx.eval_shape(partial(row.factory(trunk, shape), nnx.Rngs(0)))
-            nnx.eval_shape(lambda model, *given: model(*given), network, *inputs)
+            nnx.eval_shape(lambda model, *given: model(*given), row.shapes(trunk, shape), *inputs)
         except InputError as error:
             yield row.name, str(error)
