@@ -44,8 +44,7 @@ class Row(NamedTuple):
 
     def shapes(self, trunk: str, shape: tuple[int, int, int]) -> Any:
         """The network with shapes in place of arrays; costs nothing."""
-        factory = self.factory(trunk, shape)
-        return nnx.eval_shape(lambda: factory(nnx.Rngs(0)))
+        return _shapes(self.factory(trunk, shape))
 
     def skipped(self, trunk: str, shape: tuple[int, int, int]) -> tuple[str, ...]:
         """The arrays that the baseline has in another shape, which start at random: SalClassNet's first kernel."""
@@ -58,6 +57,11 @@ def _factory(
 ) -> ModelFactory:
     """Made once, so that trainings of one network share a compiled step."""
     return partial(_build, method, dict(options), trunk, shape)
+
+
+@cache
+def _shapes(factory: ModelFactory) -> Any:
+    return nnx.eval_shape(lambda: factory(nnx.Rngs(0)))
 
 
 def _build(

@@ -118,7 +118,8 @@ def hit_table(study: Study) -> Table:
         if not all(map(len, hits)):
             continue
         runs = mean_and_standard_error(np.array([each.mean() for each in hits]), ddof=0)
-        counts = [float(sum(each.sum() for each in hits)), sum(map(len, hits))]
+        number = float(sum(each.sum() for each in hits))
+        counts = [int(number) if number.is_integer() else number, sum(map(len, hits))]
         flat = int(sum(each.sum() for each in known_scores(study, method, "flat")))
         inside = np.concatenate(known_scores(study, method, "inside"))
         likeness = [run.detection.likeness.get(method, np.zeros(0)) for run in study.runs]

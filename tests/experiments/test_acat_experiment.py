@@ -105,10 +105,10 @@ def test_the_printed_figures_are_the_papers():
     # Sums of the columns as they stand in the paper, for misprints here.
     columns = [published.BY_TRAINING[name] for name in published.BY_TRAINING]
     assert [round(sum(each[size] for each in columns), 2) for size in (50, 100, 200, 300, 500)] == [
-        285.78, 293.53, 332.34, 354.55, 487.95,
+        285.98, 293.48, 332.34, 354.55, 487.95,
     ]  # fmt: skip
     assert [round(sum(row[size] for row in published.BY_SIZE.values()), 2) for size in range(5)] == [
-        644.86, 195.99, 410.90, 525.54, 682.26,
+        644.87, 195.99, 417.01, 529.54, 665.57,
     ]  # fmt: skip
     # All but two rows of Tables 6 and 7 are counts of 3 x 64 scans, 78 of them with a finding.
     odd = {"SMIC, latent shift", "SalClassNet, gradient"}
@@ -129,7 +129,9 @@ def made_up_detection(hits, *, units=None, overlaps=None):
     """Scores by method on as many scans as the first has; what is not given hits nowhere."""
     number = len(hits[OURS])
     nothing = dict.fromkeys(FIELDS, np.full(number, np.nan))
-    scores = {name: nothing | {"hits": np.zeros(number), "flat": np.zeros(number)} for name in (*DETECTORS, *REFERENCES)}
+    scores = {
+        name: nothing | {"hits": np.zeros(number), "flat": np.zeros(number)} for name in (*DETECTORS, *REFERENCES)
+    }
     for name, values in hits.items():
         scores[name] = scores[name] | {"hits": np.asarray(values, float)} if name in scores else {
             **nothing, "hits": np.asarray(values, float), "flat": np.zeros(number),
@@ -186,7 +188,9 @@ def test_differences_of_networks_have_the_spread_of_the_runs():
     # By hand: differences of 25, 18 and 16 of 64; of three runs, other scans in each, Student's with two degrees of freedom.
     differences = np.array([25, 18, 16]) / 64
     half = 4.302653 * differences.std(ddof=1) / np.sqrt(3)
-    assert acat["less baseline"] == pytest.approx((differences.mean(), differences.mean() - half, differences.mean() + half))
+    assert acat["less baseline"] == pytest.approx(
+        (differences.mean(), differences.mean() - half, differences.mean() + half)
+    )
     assert acat["best in runs"] == 3
     # The same difference in both runs says nothing of other runs.
     same = row_of(tables.accuracy_table(made_up_study(40, 40)), ACAT)["less baseline"]
@@ -206,7 +210,9 @@ def test_claims_hold_where_the_runs_agree():
     assert found["Figure 5, reached"].verdict == "undecided"
     assert verdicts(made_up_study(38, 38))["accuracy, baseline"].verdict == "undecided"
     one_run = verdicts(made_up_study(38))
-    assert {one_run[name].verdict for name in ("accuracy, baseline", "Table 1, size 0", "hit score, gradient")} == {"undecided"}
+    assert {one_run[name].verdict for name in ("accuracy, baseline", "Table 1, size 0", "hit score, gradient")} == {
+        "undecided"
+    }
 
 
 def test_claims_say_whose_they_are():
@@ -215,7 +221,7 @@ def test_claims_say_whose_they_are():
     assert found["Table 1, size 0"].kind == "statement" and found["Figure 5, latent shift"].place == "appendix F"
     assert found["Figure 5, reached"].kind == found[f"hit score, {RANDOM}"].kind == "target"
     assert found["hit score, gradient"].paper == {OURS: 0.6505, GRADIENT: 0.6129}
-    assert found["accuracy, baseline"].paper == {ACAT: 0.7255, BASELINE: 0.7139}
+    assert found["accuracy, baseline"].paper == pytest.approx({ACAT: 0.7255, BASELINE: 0.7139})
 
 
 def test_claims_draw_patients_and_not_scans():
@@ -269,17 +275,19 @@ def test_variances_are_compared_by_their_ratio_from_the_second_layer_on():
         run._replace(
             variances={
                 BASELINE: Variances(layers, 10 * layers),
-                SCRATCH: Variances(layers / factor * np.array([1e6, *np.ones(6)]), layers / (10 * factor)),
+                SCRATCH: Variances(layers / factor * np.array([1e6, *np.ones(6)]), layers / factor / more),
             }
         )
-        for run, factor in zip(made_up_study(38, 45, 47).runs, (8, 10, 12), strict=True)
+        for run, factor, more in zip(made_up_study(38, 45, 47).runs, (8, 10, 12), (5, 10, 20), strict=True)
     ]
     found = verdicts(made_up_study(38, 45, 47)._replace(runs=tuple(runs)))
     assert found["Table 3, plain"].interval[0] == pytest.approx(np.log10([8, 10, 12]).mean())
     assert found["Table 3, plain"].verdict == "holds"
-    # Under noise the ratio is a hundred times as large in every run: nothing varies, so nothing is decided.
-    assert found["Table 3, noisy"].ours["log10 of the ratio"] == pytest.approx(2)
-    assert found["Table 3, noisy"].verdict == "undecided"
+    # Under noise the ratio is 50, 100 and 200 times as large.
+    assert (
+        found["Table 3, noisy"].ours["log10 of the ratio"] == pytest.approx(2)
+        and found["Table 3, noisy"].verdict == "holds"
+    )
     # The paper's seven layers, by hand from the second on.
     plain = np.log10([17.68 / 0.03, 7.22 / 0.09, 0.97 / 0.04, 1.91 / 0.15, 3.05 / 0.05, 0.23 / 0.17]).mean()
     assert found["Table 3, plain"].paper["log10 of the ratio"] == pytest.approx(plain)
@@ -289,7 +297,8 @@ def test_smaller_trainings_have_a_table_and_claims():
     labels = np.zeros(8, int)
     smaller = {
         50: tuple(
-            answers_of(seed, labels, {BASELINE: (np.arange(8) < 4 + seed).astype(int), ACAT: labels}) for seed in range(3)
+            answers_of(seed, labels, {BASELINE: (np.arange(8) < 4 + seed).astype(int), ACAT: labels})
+            for seed in range(3)
         )
     }
     study = made_up_study(38, 45, 47, smaller=smaller)
@@ -329,9 +338,10 @@ def test_sources_of_maps_rank_by_accuracy_as_by_hits():
     # Spearman's coefficient of four with two neighbours exchanged: 1 - 6 * 2 / 60.
     assert found["section 4.5, order of sources"].interval[0] == pytest.approx((1 + 1 + 0.8) / 3)
     assert found["section 4.5, order of sources"].verdict == "holds"
-    assert {"section 4.5, maps: gradient over maps: latent shift", "section 4.5, maps: latent shift over maps: Grad-CAM"} <= set(
-        found
-    )
+    assert {
+        "section 4.5, maps: gradient over maps: latent shift",
+        "section 4.5, maps: latent shift over maps: Grad-CAM",
+    } <= set(found)
 
 
 def test_overlaps_are_claims_of_chests():
@@ -344,7 +354,9 @@ def test_overlaps_are_claims_of_chests():
         runs.append(run._replace(detection=made_up_detection({OURS: np.full(6, np.nan)}, overlaps=overlaps)))
     study = study._replace(runs=tuple(runs))
     found = verdicts(study)
-    assert found["Table 5, gradient"].interval[0] == pytest.approx(0.11) and found["Table 5, gradient"].verdict == "holds"
+    assert (
+        found["Table 5, gradient"].interval[0] == pytest.approx(0.11) and found["Table 5, gradient"].verdict == "holds"
+    )
     assert found[f"Table 5, {RANDOM}"].kind == "target" and found[f"Table 5, {RANDOM}"].verdict == "fails"
     cells = row_of(tables.overlap_table(study), OURS)
     assert cells["Dice"] == pytest.approx(0.635) and cells["paper Dice"] == 0.5372 and cells["scans"] == 18

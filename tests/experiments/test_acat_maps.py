@@ -171,7 +171,9 @@ def test_control_maps_say_nothing_of_their_scans():
     everything = np.arange(5)
     assert not zero[everything].any() and zero[0].shape == (2, 3, 3, 1)
     assert not any(np.array_equal(one, other) for one, other in zip(maps, shuffled[everything], strict=True))
-    np.testing.assert_array_equal(np.sort(maps.reshape(5, -1)[:, 0]), np.sort(shuffled[everything].reshape(5, -1)[:, 0]))
+    np.testing.assert_array_equal(
+        np.sort(maps.reshape(5, -1)[:, 0]), np.sort(shuffled[everything].reshape(5, -1)[:, 0])
+    )
     drawn_noise = noise[everything]
     assert drawn_noise.shape == maps.shape and drawn_noise.dtype == np.float32
     assert 0 <= drawn_noise.min() < drawn_noise.max() <= 1
