@@ -64,7 +64,7 @@ def digest(tree: Any) -> str:
     for leaf in map(_numbers, jax.tree.leaves(tree)):
         sums.update(f"{leaf.dtype}{leaf.shape}".encode())
         # In place, without a copy: an array may lie in a large file.
-        sums.update(memoryview(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8)))
+        sums.update(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data)
         entries += leaf.size
     return f"{entries} values, {sums.hexdigest()[:12]}"
 

@@ -10,8 +10,7 @@ from flax import nnx
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models import build_acat, build_competitor, build_slice_wise
-from cfx_jax.models.warm_start import reshaped
+from cfx_jax.models import build_acat, build_competitor, build_slice_wise, reshaped
 from experiments.acat.config import Config
 from experiments.acat.sources import GRAD_CAM, GRADIENT, LATENT_SHIFT, NOISE, OURS, PLACES, SHUFFLED, ZERO
 from trainers.nnx_views import ModelFactory

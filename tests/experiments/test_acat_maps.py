@@ -131,6 +131,7 @@ def test_detection_explains_the_finding_towards_none():
 
 def test_latent_shift_lowers_the_finding_and_its_sweep_says_so():
     found = reached(EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
+    maps = detected(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[LATENT_SHIFT]
     shifted = latent_shift_batch(toy_coder.CODER, toy_coder.classifier, VOLUMES, np.zeros(3, int))
     np.testing.assert_allclose(found.shifted, 1 - shifted.probability, atol=1e-6)
     for place, volume in enumerate(VOLUMES):
@@ -139,6 +140,8 @@ def test_latent_shift_lowers_the_finding_and_its_sweep_says_so():
         slope = -p * toy_coder.slope_of_cross_entropy(start, 0)  # of the probability itself
         expected = [1 - toy_coder.target_probability(start + each * slope, 0) for each in found.factors[place]]
         np.testing.assert_allclose(found.sweep[place], expected, atol=1e-4)
+        difference = np.abs(drawn(start) - np.asarray(shifted.image[place]).reshape(SLICES, -1)).reshape(SLICES, 4, 4)
+        np.testing.assert_allclose(maps[place], difference / difference.max(), atol=1e-3)
     assert (found.shifted <= found.trace[:, 0]).all()
 
 

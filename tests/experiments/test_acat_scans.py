@@ -183,7 +183,7 @@ def test_networks_that_cannot_see_the_scans_are_named_before_any_is_trained():
     assert set(left_out) == {"maps: true places"} and len(kept) == len(rows) - 1
     kept, left_out = fitting(rows, "half_brain", (11, 128, 128), has_places=True)
     assert set(left_out) == {VIT} and "divide by the patch of 50 pixels, got 128x128" in left_out[VIT]
-    with pytest.raises(InputError, match="--trunks: expected networks of scans of .*, got one where baseline fails"):
+    with pytest.raises(InputError, match=r"--trunks: expected networks of scans of .*, got one where baseline fails"):
         fitting((FIRST, WHOLE), "half_brain_small", (3, 16, 15), has_places=True)
 
 
