@@ -32,11 +32,20 @@ from experiments.acat.sources import (
     ZERO,
 )
 
-SLICES, STEPS, STEP, QUOTIENT = 3, 4, 0.5, 0.02
+SLICES, STEPS, STEP, QUOTIENT, CURVATURE = 3, 4, 0.1, 0.02, 0.8
 ENTRIES = SLICES * toy_coder.LATENT
 SETTINGS = SearchConfig(quotient=QUOTIENT, num_steps=STEPS, step_size=STEP)
 VOLUMES = toy_coder.volumes(3)
 WEIGHTS_OF_SLICES = np.array([1.0, -0.5, 2.0], np.float32)
+
+
+def decode(latent):
+    """A curved decoder, so that the change of a volume depends on the volume."""
+    straight = latent @ jnp.asarray(toy_coder.BASIS, latent.dtype)
+    return (0.5 + straight + CURVATURE * straight**2).reshape(*latent.shape[:-1], 4, 4, 1)
+
+
+CODER = toy_coder.ToyCoder(toy_coder.encode, decode)
 
 
 def features(volume):
@@ -51,21 +60,35 @@ def head(maps):
     return jnp.stack([0 * evidence, evidence])
 
 
-EXPLAINED = Explained(*map(as_pytree, (toy_coder.classifier, features, head)), toy_coder.CODER)
+EXPLAINED = Explained(*map(as_pytree, (toy_coder.classifier, features, head)), CODER)
+
+
+def probability_of(latent, target):
+    """On paper, in float64: of what the decoder draws of a latent."""
+    evidence = toy_coder.STEEPNESS * (drawn(latent) - 0.5).mean(axis=0) @ toy_coder.WEIGHTS.astype(np.float64)
+    return expit(evidence if target == 1 else -evidence)
+
+
+def slope_of_cross_entropy(latent, target):
+    """On paper: of ``-log p(target)`` by the latent."""
+    straight = latent @ toy_coder.BASIS.astype(np.float64)
+    by_pixel = toy_coder.STEEPNESS * toy_coder.WEIGHTS / SLICES * (1 + 2 * CURVATURE * straight)
+    return (1 if target == 0 else -1) * (1 - probability_of(latent, target)) * by_pixel @ toy_coder.BASIS.T
 
 
 def descent(volume, target, penalty):
     """On paper, in float64: the latents of the search, the first being the volume's own."""
     latents = [np.asarray(toy_coder.encode(jnp.asarray(volume)), np.float64)]
     for _ in range(STEPS):
-        slope = toy_coder.slope_of_cross_entropy(latents[-1], target)
+        slope = slope_of_cross_entropy(latents[-1], target)
         pull = penalty * np.sign(latents[-1] - latents[0]) / latents[0].size
         latents.append(latents[-1] - STEP * (slope + pull))
     return latents
 
 
 def drawn(latent):
-    return 0.5 + latent.reshape(SLICES, toy_coder.LATENT) @ toy_coder.BASIS.astype(np.float64)
+    straight = latent.reshape(SLICES, toy_coder.LATENT) @ toy_coder.BASIS.astype(np.float64)
+    return 0.5 + straight + CURVATURE * straight**2
 
 
 def change(latents, reference=None):
@@ -88,7 +111,7 @@ def test_a_search_takes_the_steps_of_equation_4(settings, options, penalty, targ
     for place, volume in enumerate(VOLUMES):
         latents = descent(volume, target, penalty)
         np.testing.assert_allclose(found.latent[place], latents[-1], atol=2e-5)
-        expected = [toy_coder.target_probability(each, target) for each in latents]
+        expected = [probability_of(each, target) for each in latents]
         np.testing.assert_allclose(found.trace[place], expected, atol=1e-5)
 
 
@@ -116,7 +139,7 @@ def test_detection_explains_the_finding_towards_none():
         np.testing.assert_allclose(found.maps[OURS][place], change(bounded), atol=1e-3)
         np.testing.assert_allclose(found.maps[NO_BOUND][place], change(free), atol=1e-3)
         # The probability of the finding, 1, falls; that of the target, 0, is the rest.
-        finding = [1 - toy_coder.target_probability(each, 0) for each in bounded]
+        finding = [1 - probability_of(each, 0) for each in bounded]
         np.testing.assert_allclose(found.reached.trace[place], finding, atol=1e-5)
         assert finding[-1] < finding[0]
         np.testing.assert_allclose(found.counterfactual[place].reshape(SLICES, -1), drawn(bounded[-1]), atol=1e-4)
@@ -132,13 +155,13 @@ def test_detection_explains_the_finding_towards_none():
 def test_latent_shift_lowers_the_finding_and_its_sweep_says_so():
     found = reached(EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
     maps = detected(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[LATENT_SHIFT]
-    shifted = latent_shift_batch(toy_coder.CODER, toy_coder.classifier, VOLUMES, np.zeros(3, int))
+    shifted = latent_shift_batch(CODER, toy_coder.classifier, VOLUMES, np.zeros(3, int))
     np.testing.assert_allclose(found.shifted, 1 - shifted.probability, atol=1e-6)
     for place, volume in enumerate(VOLUMES):
         start = descent(volume, 0, 0.0)[0]
-        p = toy_coder.target_probability(start, 0)
-        slope = -p * toy_coder.slope_of_cross_entropy(start, 0)  # of the probability itself
-        expected = [1 - toy_coder.target_probability(start + each * slope, 0) for each in found.factors[place]]
+        p = probability_of(start, 0)
+        slope = -p * slope_of_cross_entropy(start, 0)  # of the probability itself
+        expected = [1 - probability_of(start + each * slope, 0) for each in found.factors[place]]
         np.testing.assert_allclose(found.sweep[place], expected, atol=1e-4)
         difference = np.abs(drawn(start) - np.asarray(shifted.image[place]).reshape(SLICES, -1)).reshape(SLICES, 4, 4)
         np.testing.assert_allclose(maps[place], difference / difference.max(), atol=1e-3)
@@ -159,11 +182,11 @@ def test_a_walk_goes_down_the_probability_and_keeps_its_lowest_point():
     for place, volume in enumerate(VOLUMES):
         latents = [descent(volume, 0, 0.0)[0]]
         for _ in range(STEPS):
-            p = toy_coder.target_probability(latents[-1], 1)
+            p = probability_of(latents[-1], 1)
             # The slope of log p is that of the cross-entropy with the other sign.
-            latents.append(latents[-1] - 30.0 * p * -toy_coder.slope_of_cross_entropy(latents[-1], 1))
-        probabilities = [toy_coder.target_probability(each, 1) for each in latents]
-        np.testing.assert_allclose(found.trace[place], probabilities, atol=1e-4)
+            latents.append(latents[-1] - 30.0 * p * -slope_of_cross_entropy(latents[-1], 1))
+        probabilities = [probability_of(each, 1) for each in latents]
+        np.testing.assert_allclose(found.trace[place], probabilities, atol=1e-3)
         lowest = latents[int(np.argmin(probabilities))]
         np.testing.assert_allclose(found.image[place].reshape(SLICES, -1), drawn(lowest), atol=1e-3)
 
