@@ -60,19 +60,26 @@ def filled(
         done: Bool[np.ndarray, " n"] = np.load(written) if written.is_file() else np.zeros(shape[0], bool)
         rows = np.arange(shape[0]) if wanted is None else np.asarray(wanted)
         missing = rows[~done[rows]]
-        if len(missing):
-            array = open_memmap(values, mode="r+")
-            with progress_bar(len(missing), label) as bar:
-                for part in parts_of(missing, shape, dtype):
-                    array[part] = make(part)
-                    array.flush()
-                    done[part] = True
-                    with replacing(written) as temporary, temporary.open("wb") as file:
-                        np.save(file, done)
-                    bar.update(len(part))
-    except OSError as error:
-        raise InputError(f"cannot write '{folder}': {error}; free space there or choose another place") from error
-    return np.load(values, mmap_mode="r")
+        with progress_bar(len(missing), label if len(missing) else False) as bar:
+            for part in parts_of(missing, shape, dtype):
+                _write(values, part, np.asarray(make(part), dtype))
+                done[part] = True
+                with replacing(written) as temporary, temporary.open("wb") as file:
+                    np.save(file, done)
+                bar.update(len(part))
+        return np.load(values, mmap_mode="r")
+    except (OSError, ValueError) as error:
+        advice = "free space there, choose another place, or remove it if it is damaged"
+        raise InputError(f"cannot use '{folder}': {error}; {advice}") from error
+
+
+def _write(path: Path, rows: Int[np.ndarray, " m"], values: np.ndarray) -> None:
+    """Writes rows into a file as such: through a map of it, a full disk would end the process."""
+    offset = np.load(path, mmap_mode="r").offset
+    with path.open("r+b") as file:
+        for row, value in zip(rows.tolist(), values, strict=True):
+            file.seek(offset + row * value.nbytes)
+            file.write(np.ascontiguousarray(value).data)
 
 
 def parts_of(rows: Int[np.ndarray, " n"], shape: Sequence[int], dtype: Any = np.float32) -> list[Int[np.ndarray, " m"]]:

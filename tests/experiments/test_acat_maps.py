@@ -1,17 +1,25 @@
 """What ACAT's experiment makes of scans, on an autoencoder and a classifier that can be followed on paper."""
 
+import dataclasses
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy_coder
+from flax import nnx
 from scipy.special import expit
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.counterfactuals import latent_shift_batch
+from cfx_jax.errors import InputError
+from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig
-from experiments.acat.detection import explain_all
+from experiments.acat.detection import detect, explain_all
 from experiments.acat.facts import StoredFacts
-from experiments.acat.maps import ControlMaps, Explained, attention_maps, detected, reached, search, walk
+from experiments.acat.maps import ControlMaps, Explained, attention_maps, detected, detected_with, reached, search, walk
+from experiments.acat.presets import SMOKE
+from experiments.acat.scans import Scans
 from experiments.acat.scores import references, same_side, score
 from experiments.acat.sources import (
     BRIGHTEST,
@@ -29,8 +37,10 @@ from experiments.acat.sources import (
     RANDOM,
     REFERENCES,
     SHUFFLED,
+    WITH_ACAT,
     ZERO,
 )
+from experiments.stages import Workspace
 
 SLICES, STEPS, STEP, QUOTIENT, CURVATURE = 3, 4, 0.1, 0.02, 0.8
 ENTRIES = SLICES * toy_coder.LATENT
@@ -63,24 +73,24 @@ def head(maps):
 EXPLAINED = Explained(*map(as_pytree, (toy_coder.classifier, features, head)), CODER)
 
 
-def probability_of(latent, target):
-    """On paper, in float64: of what the decoder draws of a latent."""
-    evidence = toy_coder.STEEPNESS * (drawn(latent) - 0.5).mean(axis=0) @ toy_coder.WEIGHTS.astype(np.float64)
+def probability_of(latent, target, gain=1.0):
+    """On paper, in float64: of what the decoder draws of a latent; ``gain`` is a factor on the classifier's evidence."""
+    evidence = gain * toy_coder.STEEPNESS * (drawn(latent) - 0.5).mean(axis=0) @ toy_coder.WEIGHTS.astype(np.float64)
     return expit(evidence if target == 1 else -evidence)
 
 
-def slope_of_cross_entropy(latent, target):
+def slope_of_cross_entropy(latent, target, gain=1.0):
     """On paper: of ``-log p(target)`` by the latent."""
     straight = latent @ toy_coder.BASIS.astype(np.float64)
-    by_pixel = toy_coder.STEEPNESS * toy_coder.WEIGHTS / SLICES * (1 + 2 * CURVATURE * straight)
-    return (1 if target == 0 else -1) * (1 - probability_of(latent, target)) * by_pixel @ toy_coder.BASIS.T
+    by_pixel = gain * toy_coder.STEEPNESS * toy_coder.WEIGHTS / SLICES * (1 + 2 * CURVATURE * straight)
+    return (1 if target == 0 else -1) * (1 - probability_of(latent, target, gain)) * by_pixel @ toy_coder.BASIS.T
 
 
-def descent(volume, target, penalty):
+def descent(volume, target, penalty, gain=1.0):
     """On paper, in float64: the latents of the search, the first being the volume's own."""
     latents = [np.asarray(toy_coder.encode(jnp.asarray(volume)), np.float64)]
     for _ in range(STEPS):
-        slope = slope_of_cross_entropy(latents[-1], target)
+        slope = slope_of_cross_entropy(latents[-1], target, gain)
         pull = penalty * np.sign(latents[-1] - latents[0]) / latents[0].size
         latents.append(latents[-1] - STEP * (slope + pull))
     return latents
@@ -189,6 +199,57 @@ def test_a_walk_goes_down_the_probability_and_keeps_its_lowest_point():
         np.testing.assert_allclose(found.trace[place], probabilities, atol=1e-3)
         lowest = latents[int(np.argmin(probabilities))]
         np.testing.assert_allclose(found.image[place].reshape(SLICES, -1), drawn(lowest), atol=1e-3)
+
+
+class Gated(nnx.Module):
+    """The toy classifier, whose evidence is multiplied by the mean of the map that it is given."""
+
+    def __call__(self, volumes, saliency):
+        return jax.vmap(lambda volume, given: given.mean() * toy_coder.classifier(volume))(volumes, saliency)
+
+
+def test_a_network_that_takes_maps_keeps_each_scans_own_one_while_it_is_searched():
+    found = detected_with(Gated(), EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
+    for place, volume in enumerate(VOLUMES):
+        own = np.mean([change(descent(volume, target, QUOTIENT * ENTRIES)) for target in (0, 1)], axis=0)
+        both = [change(descent(volume, target, QUOTIENT * ENTRIES, own.mean())) for target in (0, 1)]
+        np.testing.assert_allclose(found[place], np.mean(both, axis=0), atol=2e-3)
+
+
+def made_up_scans(*, located):
+    """Eight scans, every other one with a finding."""
+    images, labels = toy_coder.volumes(8, seed=5), np.arange(8) % 2
+    facts = StoredFacts({"image": images, "lesion_mask": images[..., 0] > 0.9})
+    others = StoredFacts({"image": VOLUMES, "lesion_mask": VOLUMES[..., 0] > 0.8}) if located else None
+    groups = np.array([f"p{number // 2}" for number in range(8)])
+    return Scans("made up", images, labels, labels, ("no", "yes"), False, groups, facts, others, None, "", None)
+
+
+@pytest.mark.parametrize("located", [True, False])
+def test_detection_is_of_located_scans_or_of_the_tests_positive_ones(tmp_path, located):
+    config = dataclasses.replace(SMOKE, search=SETTINGS, num_detected=3, num_shown=1, unbounded_steps=(), batch_size=3)
+    scans, test = made_up_scans(located=located), np.array([7, 4, 1, 0, 3, 5])
+    options = {"depends": 0, "depends_acat": 1}
+    found = detect(config, scans, EXPLAINED, Gated(), test, Workspace(tmp_path), **options)
+    searched = scans.images[[7, 1, 3]]  # the first three of the test with a finding
+    explained = VOLUMES if located else searched
+    expected = [[1 - probability_of(each, 0) for each in descent(volume, 0, QUOTIENT * ENTRIES)] for volume in searched]
+    np.testing.assert_allclose(found.trace, expected, atol=1e-5)
+    assert list(found.trace_units) == ["p3", "p0", "p1"]
+    assert list(found.units) == ([0, 1, 2] if located else ["p3", "p0", "p1"])
+    for place, volume in enumerate(explained):
+        mask = volume[..., 0] > (0.8 if located else 0.9)
+        dice = volume_overlap(change(descent(volume, 0, QUOTIENT * ENTRIES)), mask).dice
+        assert found.scores[OURS]["dice"][place] == pytest.approx(float(dice))
+    given = detected_with(Gated(), EXPLAINED, explained, SETTINGS, batch_size=3)
+    masks = explained[..., 0] > (0.8 if located else 0.9)
+    np.testing.assert_allclose(found.scores[WITH_ACAT]["dice"], volume_overlap(given, masks).dice)
+    assert found.known("kappa") and not found.known("hits")
+    # Read from its files, without a search.
+    again = detect(config, scans, None, Gated(), test, Workspace(tmp_path), **options)
+    np.testing.assert_array_equal(again.trace, found.trace)
+    with pytest.raises(InputError, match="--test: expected a scan of made up with a finding"):
+        detect(config, scans, EXPLAINED, None, np.array([0, 2]), Workspace(tmp_path), **options)
 
 
 def test_control_maps_say_nothing_of_their_scans():
