@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
+from cfx_jax.report import write_claims, write_table
 from experiments.acat import claims, published, tables
 from experiments.acat.__main__ import main
 from experiments.acat.config import Config
 from experiments.acat.detection import Detection
 from experiments.acat.facts import StoredFacts
 from experiments.acat.presets import DEMO, PRESETS, SMOKE, TRIED_SEEDS
-from experiments.acat.rows import ACAT, BASELINE, GROUPS, SCRATCH, WHOLE, rows_of
+from experiments.acat.rows import ACAT, BASELINE, GROUPS, IN_TABLE_4, SCRATCH, WHOLE, rows_of
 from experiments.acat.scans import UNKNOWN, Scans, load_scans, split_scans
 from experiments.acat.scores import FIELDS
 from experiments.acat.sources import DETECTORS, GRADIENT, OURS, RANDOM, REFERENCES, WITH_ACAT
@@ -361,6 +362,65 @@ def test_overlaps_are_claims_of_chests():
     cells = row_of(tables.overlap_table(study), OURS)
     assert cells["Dice"] == pytest.approx(0.635) and cells["paper Dice"] == 0.5372 and cells["scans"] == 18
     assert not any(name.startswith("hit score") for name in found)
+
+
+@pytest.mark.parametrize("sides", [True, False])
+def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
+    rng, rows = np.random.default_rng(0), rows_of(PAPER)
+    sizes = np.tile(np.arange(5), 10)
+    labels = np.where(sizes > 0, 1, 0)
+
+    def answers(seed, names):
+        return answers_of(seed, labels, {name: rng.integers(0, 2, 50) for name in names}, sizes=sizes)
+
+    everything, few = [row.name for row in rows], IN_TABLE_4
+    runs = []
+    for seed in range(3):
+        scores = {name: rng.random(6) for name in (*DETECTORS, WITH_ACAT, RANDOM)}
+        overlaps = {name: rng.random(6) for name in (*DETECTORS, RANDOM)}
+        variances = {name: Variances(*rng.uniform(1, 2, (2, 7))) for name in (BASELINE, ACAT, SCRATCH)}
+        runs.append(Run(answers(seed, everything), variances, made_up_detection(scores, overlaps=overlaps), None))
+    smaller = {size: tuple(answers(seed, few) for seed in range(3)) for size in PAPER.training_sizes if sides}
+    study = Study(made_up_scans(labels, sides=sides), rows, {}, tuple(runs), smaller, 30.0, 0, None)
+    made = claims.claims(study)
+    write_claims(tmp_path / "claims.json", made)  # refuses ids that are used twice
+    about = " ".join(each.id for each in made)
+    printed = (
+        "accuracy, SMIC",
+        "dropout 0.2, below the baseline",
+        "best of runs",
+        "control, maps: zero",
+        "Figure 5, reached",
+    )
+    of_heads = (
+        "Table 1, size 4, best",
+        "Table 3, noisy",
+        "Table 4, 500 scans, best",
+        "hit score, ACAT as classifier",
+        "section 4.5",
+    )
+    of_chests = ("Table 5, no bound", "Table 6, SMIC", "Table 7, specificity, ACAT and baseline", "accuracy, no fusion")
+    assert all(name in about for name in (*printed, *(of_heads if sides else of_chests)))
+    assert not any(name in about for name in (of_chests if sides else of_heads[:3]))
+    # What is said to be the paper's agrees with the figures that it prints, as shares.
+    for each in made:
+        figures = [value for value in each.paper.values() if not isinstance(value, str)]
+        assert each.paper or each.kind == "target", each.id
+        assert all(0 < value <= 1 for value in figures) or "log10" in each.statistic, each.id
+        assert len(figures) < 2 or figures[0] > figures[1], each.id
+    makers = [
+        tables.accuracy_table,
+        tables.sensitivity_table,
+        tables.hit_table,
+        tables.overlap_table,
+        tables.variance_table,
+    ]
+    makers += [tables.size_table, tables.training_size_table] if sides else []
+    for maker in makers:
+        columns, cells = maker(study)
+        assert all(len(row) == len(columns) for row in cells)
+        write_table(tmp_path / maker.__name__, columns, cells)
+    assert "maps: true places" in {row[0] for row in tables.accuracy_table(study)[1]}
 
 
 def test_rows_are_the_groups_between_baseline_and_acat():
