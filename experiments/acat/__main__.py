@@ -18,7 +18,7 @@ from experiments.acat.config import Config
 from experiments.acat.present import Presenter
 from experiments.acat.presets import PRESETS
 from experiments.acat.scans import load_scans
-from experiments.acat.study import study
+from experiments.acat.study import planned, study
 from experiments.results import draw_once, results_folder
 from experiments.stages import Workspace, fingerprint, source_digest
 
@@ -26,7 +26,10 @@ from experiments.stages import Workspace, fingerprint, source_digest
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "acat")
-    studies = [study(config, load_scans(config, kind, workspace), workspace) for kind in config.data]
+    scans = [load_scans(config, kind, workspace) for kind in config.data]
+    for each in scans:
+        planned(config, each)  # of all kinds, before the first is trained on
+    studies = [study(config, each, workspace) for each in scans]
     claims = [claim for each in studies for claim in make_claims(each)]
     folder = results_folder("acat", config, PRESETS)
 

@@ -82,7 +82,8 @@ class Config:
     """Numbers of training scans for Table 4, on heads alone as there: each trains the networks anew, for as many epochs
     (paper: 50, 100, 200, 300, 500)."""
     epochs: Epochs = field(default_factory=Epochs)
-    """Lengths of trainings that follow the number of scans."""
+    """Lengths of trainings that follow the number of scans; where above 0, they take the place of the trainings' own numbers
+    of steps, evaluations and checkpoints."""
     baseline: ClassifierConfig = field(default_factory=ClassifierConfig)
     """Training of the baseline; what the scans say (classes, slices) is set by them."""
     from_baseline: ClassifierConfig = FROM_BASELINE

@@ -142,18 +142,43 @@ class _Bench:
         return fingerprint([self.coder_identity, self.config.search])
 
 
+class Plan(NamedTuple):
+    """What a study will train.
+
+    Attributes:
+        rows, left_out: as ``Study`` has them.
+        tasks: of the runs.
+        smaller: those of Table 4, by the number of training scans.
+    """
+
+    rows: tuple[Row, ...]
+    left_out: Mapping[str, str]
+    tasks: tuple[_Task, ...]
+    smaller: Mapping[int, tuple[_Task, ...]]
+
+
+def planned(config: Config, scans: Scans) -> Plan:
+    """Finds out what can be trained on scans, before anything is.
+
+    Raises:
+        InputError: networks that do not fit the scans at all; shares of parts, or numbers of training scans, that there
+            are not.
+    """
+    rows, left_out = fitting(rows_of(config), _trunk(config, scans), scans.shape, has_places=scans.places is not None)
+    tasks = tuple(_Task(seed, split_scans(config, scans, seed)) for seed in config.seeds)
+    sizes = config.training_sizes if scans.sides else ()
+    return Plan(rows, left_out, tasks, {size: tuple(_with_fewer(task, size) for task in tasks) for size in sizes})
+
+
 def study(config: Config, scans: Scans, workspace: Workspace) -> Study:
     """Trains what is to be trained, makes the maps, and measures both.
 
     Raises:
-        InputError: as the trainers and the searches; networks that do not fit the scans at all; more training scans asked
-            for than there are.
+        InputError: as ``planned``, the trainers and the searches.
     """
-    rows, left_out = fitting(rows_of(config), _trunk(config, scans), scans.shape, has_places=scans.places is not None)
+    rows, left_out, tasks, smaller_tasks = planned(config, scans)
     for name, reason in left_out.items():
         print(f"{scans.name}: {name} is left out: {reason}", flush=True)
-    tasks = [_Task(seed, split_scans(config, scans, seed)) for seed in config.seeds]
-    smaller_tasks = {size: [_with_fewer(task, size) for task in tasks] for size in config.training_sizes if scans.sides}
     model, identity = _train_autoencoder(config, scans, workspace)
     coder = coder_of(model)
     shown = workspace.cached(
