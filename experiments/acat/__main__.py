@@ -26,10 +26,10 @@ from experiments.stages import Workspace, fingerprint, source_digest
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "acat")
-    scans = [load_scans(config, kind, workspace) for kind in config.data]
-    for each in scans:
-        planned(config, each)  # of all kinds, before the first is trained on
-    studies = [study(config, each, workspace) for each in scans]
+    loaded = [load_scans(config, kind, workspace) for kind in config.data]
+    for scans in loaded:
+        planned(config, scans)  # of all kinds, before the first is trained on
+    studies = [study(config, scans, workspace) for scans in loaded]
     claims = [claim for each in studies for claim in make_claims(each)]
     folder = results_folder("acat", config, PRESETS)
 
