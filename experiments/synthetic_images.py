@@ -37,7 +37,7 @@ def draw(
         workspace: keeps them.
     """
 
-    return workspace.cached(f"synthetic-{name}", options, lambda: drawn(world, options, fields))
+    return workspace.cached(f"synthetic-{name}", [options, list(fields)], lambda: drawn(world, options, fields))
 
 
 def drawn(world: Callable[..., ImageSource], options: Mapping[str, Any], fields: Sequence[str]) -> Arrays:

@@ -1,6 +1,6 @@
 """Volumes together with their saliency maps."""
 
-from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float
@@ -8,6 +8,14 @@ from jaxtyping import Float
 from cfx_jax.data.source import ImageSource
 from cfx_jax.data.volumes_with_saliency import VolumesWithSaliency
 from cfx_jax.errors import InputError
+
+
+class Maps(Protocol):
+    """Maps that are read by position: an array, in memory or in a file, a sequence, or what computes them."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> Float[np.ndarray, "s h w 1"]: ...
 
 
 class SaliencySource(VolumesWithSaliency):
@@ -26,9 +34,7 @@ class SaliencySource(VolumesWithSaliency):
         InputError: not as many maps as volumes; and for an item, see ``check_saliency``.
     """
 
-    def __init__(
-        self, source: ImageSource, maps: Sequence[Float[np.ndarray, "s h w 1"]] | Float[np.ndarray, "n s h w 1"]
-    ) -> None:
+    def __init__(self, source: ImageSource, maps: Maps) -> None:
         super().__init__(source)
         if len(maps) != len(source):
             raise InputError(
@@ -61,7 +67,7 @@ def check_saliency(maps: Float[np.ndarray, "..."], shape: tuple[int, ...], *, na
             f"{name}: expected float32 of shape {expected}, got {maps.dtype} of shape {maps.shape}: make maps on the slices"
             " and the size that the network sees"
         )
-    if not np.isfinite(maps).all():
+    if not np.isfinite([maps.min(), maps.max()]).all():
         raise InputError(
             f"{name}: expected finite values, got NaN or infinity: make them again, or leave out these volumes"
         )

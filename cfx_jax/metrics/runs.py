@@ -11,6 +11,8 @@ from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.statistics import Interval
 from cfx_jax.metrics.value_arrays import as_numbers, as_vector, check_same_shape
 
+_ROUNDING = 1e-12  # of a mean of equal numbers, as a share of them
+
 
 class MeanOfRuns(NamedTuple):
     """A mean and how far it may be off. Unpacks as a plain ``(mean, standard_error)``."""
@@ -90,7 +92,8 @@ def interval_over_runs(
         return Interval(estimate, math.nan, math.nan)
     parts = [(means.var(ddof=1) / len(means), len(means) - 1), *_variance_of_cases(values, names)]
     variance = sum(part for part, _ in parts)
-    if not variance > 0:
+    largest = max(float(np.abs(run).max()) for run in values)
+    if not variance > (_ROUNDING * largest) ** 2:
         return Interval(estimate, math.nan, math.nan)
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
     quantile = float(import_extra("scipy.special", "intervals over runs").stdtrit(freedom, (1 + level) / 2))

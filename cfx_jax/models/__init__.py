@@ -86,5 +86,6 @@ from cfx_jax.models.volume_build import build_slice_wise as build_slice_wise
 from cfx_jax.models.volume_build import build_trunk as build_trunk
 from cfx_jax.models.volume_build import build_volume_model as build_volume_model
 from cfx_jax.models.warm_start import WarmStart as WarmStart
+from cfx_jax.models.warm_start import reshaped as reshaped
 from cfx_jax.models.warm_start import warm_start as warm_start
 from cfx_jax.models.weights import import_weights as import_weights

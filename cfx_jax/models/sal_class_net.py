@@ -2,7 +2,8 @@
 classification", SalClassNet), as a competitor of ACAT in Fontanella et al. 2023, appendix E.
 
 Deviation, as there: the original trains a network of saliency maps together with the classifier; that worked badly on CT, so
-the maps are computed beforehand. The stem has another input than the baseline's, so a warm start begins behind it.
+the maps are computed beforehand. The first kernel alone has another shape than the baseline's: a warm start skips it, see
+``warm_start.reshaped``.
 """
 
 import jax.numpy as jnp

@@ -60,6 +60,21 @@ def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) 
     return WarmStart(copy, fresh, unused)
 
 
+def reshaped(model: nnx.Module, source: nnx.Module) -> tuple[str, ...]:
+    """The names that two models share for parameters and batch statistics of different shapes, for ``warm_start`` to skip.
+
+    Args:
+        model: the one that is to start; shapes are enough, as ``nnx.eval_shape`` gives them.
+        source: the one that was trained; likewise.
+
+    Returns:
+        The names in the order of the model, such as ``"trunk.stages.0.layers.1.conv.kernel"`` of a network that sees a
+        saliency map as one more channel.
+    """
+    own, given = _variables(model), _variables(source)
+    return tuple(name for name in own if name in given and own[name].shape != given[name].shape)
+
+
 def _variables(model: nnx.Module) -> dict[str, Any]:
     flat = nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat)))
     return {".".join(map(str, path)): variable for path, variable in flat}

@@ -1,7 +1,7 @@
 """ACAT: adversarial counterfactual attention for classification and detection (Fontanella et al., ICML 2023).
 
 python -m experiments.acat --preset demo
-python -m experiments.acat --preset paper --data mosmed:PATH
+python -m experiments.acat --preset paper --data mosmed:PATH ist3:PATH
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ from experiments.acat.config import Config
 from experiments.acat.present import Presenter
 from experiments.acat.presets import PRESETS
 from experiments.acat.scans import load_scans
-from experiments.acat.study import study
+from experiments.acat.study import planned, study
 from experiments.results import alone, draw_once, results_folder
 from experiments.stages import Workspace, fingerprint, source_digest
 
@@ -27,7 +27,10 @@ from experiments.stages import Workspace, fingerprint, source_digest
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "acat")
-    studies = [study(config, load_scans(config, kind, workspace), workspace) for kind in config.data]
+    loaded = [load_scans(config, kind, workspace) for kind in config.data]
+    for scans in loaded:
+        planned(config, scans)  # of all kinds, before the first is trained on
+    studies = [study(config, scans, workspace) for scans in loaded]
     claims = [claim for each in studies for claim in make_claims(each)]
     folder = results_folder("acat", config, PRESETS)
 
@@ -40,7 +43,7 @@ def main(config: Config) -> None:
     draw_once(folder, config, fingerprint([config, [each.identity for each in studies], code]), draw)
     for each in studies:
         print(f"\n{each.scans.note}\n", format_table(*tables.accuracy_table(each)), sep="\n")
-        if all(run.detection.hits for run in each.runs):
+        if all(run.detection.known("hits") for run in each.runs):
             print("", format_table(*tables.hit_table(each)), sep="\n")
         print("", format_table(*tables.reach_table(each)), sep="\n")
     print("", format_claims(claims), f"\nReport: {(folder / 'report.html').resolve()}", sep="\n")

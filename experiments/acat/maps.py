@@ -5,12 +5,14 @@ its own maximum. Maps that are compared with the truth are of scans with a findi
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Float, Int
@@ -34,9 +36,12 @@ from cfx_jax.counterfactuals import (
     latent_shift_batch,
 )
 from cfx_jax.counterfactuals.cycle import Coder
+from cfx_jax.counterfactuals.latent import checked_parts
 from cfx_jax.maps import channel_sum
+from cfx_jax.models import with_saliency
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
+from experiments.acat.array_file import Rows
 from experiments.acat.config import SearchConfig
 from experiments.acat.sources import (
     GRAD_CAM,
@@ -98,7 +103,7 @@ def search(
         explained.classifier,
         volumes,
         np.full(len(volumes), target),
-        penalty=settings.quotient * latent.size if bounded else 0.0,
+        penalty=_penalty(settings, latent.size) if bounded else 0.0,
         num_steps=settings.num_steps,
         step_size=settings.step_size,
         proximal=settings.proximal and bounded,
@@ -121,10 +126,32 @@ class Reached(NamedTuple):
     Attributes:
         trace: after each step of latent counterfactuals, at the reconstruction first (n, steps + 1).
         shifted: by the best latent shift (n,).
+        factors: the lambdas that latent shifts try, factors of the gradient of the probability of no finding (n, m).
+        sweep: at each of them (n, m).
     """
 
     trace: Float[np.ndarray, "n steps_plus_1"]
     shifted: Float[np.ndarray, " n"]
+    factors: Float[np.ndarray, "n m"]
+    sweep: Float[np.ndarray, "n m"]
+
+
+class Detected(NamedTuple):
+    """Volumes with a finding, explained towards none.
+
+    Attributes:
+        maps: by method, (n, s, h, w).
+        reached: by the searches among them.
+        reconstruction: of the autoencoder (n, s, h, w, 1).
+        counterfactual: of latent counterfactuals (n, s, h, w, 1).
+        initial: the probability of the finding at the volumes themselves (n,).
+    """
+
+    maps: dict[str, Float[np.ndarray, "n s h w"]]
+    reached: Reached
+    reconstruction: Float[np.ndarray, "n s h w 1"]
+    counterfactual: Float[np.ndarray, "n s h w 1"]
+    initial: Float[np.ndarray, " n"]
 
 
 def reached(
@@ -136,22 +163,99 @@ def reached(
 
 def detected(
     explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
-) -> tuple[dict[str, Float[np.ndarray, "n s h w"]], Reached]:
+) -> Detected:
     """What each of ``DETECTORS`` holds for the finding of volumes that have one, and the searches among them.
 
     Arguments as ``search``.
     """
     bounded, shifted = _searches(explained, volumes, settings, batch_size=batch_size)
     unbounded = search(explained, volumes, _WITHOUT, settings, batch_size=batch_size, bounded=False)
-    differences = {
-        OURS: _differences(bounded.reconstruction, bounded.image),
-        NO_BOUND: _differences(unbounded.reconstruction, unbounded.image),
-        LATENT_SHIFT: _differences(shifted.reconstruction, shifted.image),
+    found: dict[str, LatentCounterfactual | LatentShift] = {
+        OURS: bounded,
+        NO_BOUND: unbounded,
+        LATENT_SHIFT: shifted,
     }
+    differences = {name: _differences(_reference(volumes, each, settings), each.image) for name, each in found.items()}
     attributions = {
         name: _attributed(name, explained, volumes, batch_size=batch_size) for name in (*_OF_CLASSIFIERS, *_OF_FEATURES)
     }
-    return differences | attributions, _reached(bounded, shifted)
+    maps, images = differences | attributions, (np.asarray(bounded.reconstruction), np.asarray(bounded.image))
+    return Detected(maps, _reached(bounded, shifted), *images, 1 - np.asarray(bounded.initial_probability))
+
+
+def detected_with(
+    model: nnx.Module,
+    explained: Explained,
+    volumes: Float[np.ndarray, "n s h w 1"],
+    settings: SearchConfig,
+    *,
+    batch_size: int,
+) -> Float[np.ndarray, "n s h w"]:
+    """Maps of a network that takes maps itself, of volumes whose class is not known (section 4.4, 68.55 %).
+
+    The network keeps the map that it was given while the volume changes; which one the paper takes is not said. Volumes are
+    searched one by one, since each has a classifier of its own.
+
+    Args:
+        model: volumes and maps -> two logits, such as ACAT, in inference mode.
+        explained: what makes the maps that it is given.
+        volumes, settings, batch_size: as ``search``.
+    """
+    given = attention_maps(OURS, explained, volumes, settings, batch_size=batch_size)
+    found = []
+    for volume, saliency in zip(volumes, given, strict=True):
+        own = explained._replace(classifier=with_saliency(model, saliency[..., None]))
+        found.append(attention_maps(OURS, own, volume[None], settings, batch_size=1)[0])
+    return np.stack(found)
+
+
+class Walk(NamedTuple):
+    """Searches without a bound, down the probability of the finding (Figure 6).
+
+    Attributes:
+        trace: that probability, at the reconstruction and after each step (n, steps + 1).
+        image: what the decoder draws where it is lowest (n, s, h, w, 1).
+    """
+
+    trace: Float[np.ndarray, "n steps_plus_1"]
+    image: Float[np.ndarray, "n s h w 1"]
+
+
+def walk(
+    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], step_size: float, *, num_steps: int, batch_size: int
+) -> Walk:
+    """Steps of ``step_size`` times the slope of the probability of the finding, downwards; other arguments as ``search``."""
+    sizes = np.full(len(volumes), step_size, np.float32)
+    shared = checked_parts(explained.coder, explained.classifier, jnp.asarray(volumes[:1]), slices_per_batch=None)
+    return Walk(*map_examples(_Walking(num_steps), shared, (volumes, sizes), batch_size=batch_size))
+
+
+@dataclass(frozen=True)
+class _Walking:
+    """The walk of one volume; equal lengths compile once."""
+
+    num_steps: int
+
+    def __call__(self, shared: Any, example: tuple[Array, Array]) -> tuple[Array, Array]:
+        volume, step_size = example
+        score = class_score(shared.classifier, _WITH, of="probability")
+
+        def probability(latent: Array) -> Float[Array, ""]:
+            return score(shared.decode(latent))
+
+        def step(state: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], Array]:
+            latent, best, lowest = state
+            value, slope = jax.value_and_grad(probability)(latent)
+            best = jnp.where(value < lowest, latent, best)
+            return (latent - step_size * slope, best, jnp.minimum(value, lowest)), value
+
+        start = shared.encode(volume)
+        (last, best, lowest), trace = jax.lax.scan(
+            step, (start, start, jnp.ones_like(probability(start))), None, length=self.num_steps
+        )
+        value = probability(last)
+        image = shared.decode(jnp.where(value < lowest, last, best))
+        return jnp.append(trace, value), image
 
 
 def attention_maps(
@@ -175,30 +279,44 @@ def attention_maps(
             else partial(shift, explained, volumes, batch_size=batch_size)
         )
         positive, negative = towards(target=_WITH), towards(target=_WITHOUT)
+        reference = _reference(volumes, positive, settings)
         return np.asarray(
-            jax.vmap(lambda *images: latent_saliency(*images).map)(
-                positive.reconstruction, positive.image, negative.image
-            )
+            jax.vmap(lambda *images: latent_saliency(*images).map)(reference, positive.image, negative.image)
         )[..., 0]
     raw = jnp.asarray(_attributed(source, explained, volumes, batch_size=batch_size))
     return np.asarray(jax.vmap(_unit)(raw))
 
 
-def control_maps(source: str, maps: Float[np.ndarray, "n s h w"], *, seed: int) -> Float[np.ndarray, "n s h w"]:
-    """Maps that say nothing of their scans: zeros, those of other scans, or uniform noise.
+class ControlMaps:
+    """Maps that say nothing of their scans: zeros, those of other scans, or uniform noise; computed when they are read.
 
     Args:
         source: ``ZERO``, ``SHUFFLED`` or ``NOISE``.
-        maps: true ones.
+        maps: true ones (n, ...).
         seed: of the order and of the noise.
     """
-    rng = np.random.default_rng(seed)
-    if source == SHUFFLED:  # a single cycle, so that no scan keeps its own
-        order = rng.permutation(len(maps))
-        shuffled = np.empty_like(maps)
-        shuffled[order] = maps[np.roll(order, 1)]
-        return shuffled
-    return np.zeros_like(maps) if source == ZERO else rng.random(maps.shape, np.float32)
+
+    def __init__(self, source: str, maps: Rows, *, seed: int) -> None:
+        self.shape = maps.shape
+        self._source, self._maps, self._seed = source, maps, seed
+        order = np.random.default_rng(seed).permutation(len(maps))
+        self._other = np.empty_like(order)
+        self._other[order] = np.roll(order, 1)  # a single cycle, so that no scan keeps its own
+
+    def __len__(self) -> int:
+        return len(self._other)
+
+    def __getitem__(self, rows: int | Int[np.ndarray, " m"]) -> Float[np.ndarray, "..."]:
+        if np.ndim(rows):
+            return np.stack([self._map(int(row)) for row in np.asarray(rows)])
+        return self._map(int(np.arange(len(self))[rows]))
+
+    def _map(self, row: int) -> Float[np.ndarray, "..."]:
+        if self._source == SHUFFLED:
+            return np.asarray(self._maps[int(self._other[row])])
+        if self._source == ZERO:
+            return np.zeros(self.shape[1:], np.float32)
+        return np.random.default_rng([self._seed, row]).random(self.shape[1:], np.float32)
 
 
 def _searches(
@@ -209,7 +327,18 @@ def _searches(
 
 
 def _reached(found: LatentCounterfactual, shifted: LatentShift) -> Reached:
-    return Reached(1 - np.asarray(found.trace), 1 - np.asarray(shifted.probability))
+    values = found.trace, shifted.probability, shifted.probabilities
+    trace, best, sweep = (1 - np.asarray(each) for each in values)
+    return Reached(trace, best, np.asarray(shifted.lambdas), sweep)
+
+
+def _penalty(settings: SearchConfig, entries: int) -> float:
+    return settings.penalty if settings.quotient is None else settings.quotient * entries
+
+
+def _reference(volumes: AnyArray, found: LatentCounterfactual | LatentShift, settings: SearchConfig) -> AnyArray:
+    """What counterfactuals are subtracted from."""
+    return volumes if settings.reference == "original" else found.reconstruction
 
 
 def _differences(reference: AnyArray, counterfactual: AnyArray) -> Float[np.ndarray, "n s h w"]:

@@ -8,51 +8,52 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import SyntheticCT, load_arrays, split
 from cfx_jax.errors import InputError
+from experiments.acat.array_file import filled
 from experiments.acat.config import Config
+from experiments.acat.facts import FactsOfScans, Heads, MaskedChests, SomeFacts, StoredFacts
 from experiments.image_options import remaining_share
 from experiments.image_set import StoredImages
 from experiments.stages import Arrays, Workspace
 from experiments.synthetic_images import draw
 
+UNKNOWN = -1
+"""The size of a finding of which no size is known."""
 _SIDES = ("none", "left", "right", "both")
 _DRAWN = "drawn by a program, of no patient"
 
 
 class Scans(NamedTuple):
-    """Scans in memory.
+    """Scans, in memory or in a file that is read as it is needed.
 
     Attributes:
         name: of the kind, as in ``--data``, without a path.
-        arrays: ``image`` (n, s, h, w, 1), ``label`` (n,), the class that networks name, ``size`` (n,), of an infarct or the
-            grade of a lung, 0 without a finding; and where it is known ``lesion_mask`` (n, s, h, w), ``atlas`` (n, s, h, w),
-            the number of each voxel's territory, and ``territory`` (n,), that of the lesion.
+        images: (n, s, h, w, 1) in [0, 1].
+        labels: (n,), the class that networks name.
+        sizes: (n,), of an infarct or the grade of a lung; 0 without a finding, ``UNKNOWN`` where only the finding is known.
         class_names: of the labels.
         sides: whether the label is the side of the lesion, and networks see half a slice at a time.
         groups: whom each scan shows, where several show one; or None.
-        located: further scans with a finding, fields as ``arrays`` has them, on which maps are compared with the truth; or
-            None, where they are compared on the test scans.
+        facts: of the same scans.
+        located: the facts of further scans with a finding, on which maps are compared with the truth; or None, where they
+            are compared on the test scans.
+        places: where the finding is, or would be in a scan without one (n, s, h, w, 1), 1 there and 0 elsewhere; None
+            where it is not known.
         note: what a reader must know beside every figure.
         identity: what all of them depend on.
     """
 
     name: str
-    arrays: Mapping[str, np.ndarray]
+    images: Float[np.ndarray, "n s h w 1"]
+    labels: Int[np.ndarray, " n"]
+    sizes: Int[np.ndarray, " n"]
     class_names: tuple[str, ...]
     sides: bool
     groups: np.ndarray | None
-    located: Arrays | None
+    facts: FactsOfScans
+    located: FactsOfScans | None
+    places: Float[np.ndarray, "n s h w 1"] | None
     note: str
     identity: object
-
-    @property
-    def images(self) -> Float[np.ndarray, "n s h w 1"]:
-        """All of them."""
-        return self.arrays["image"]
-
-    @property
-    def labels(self) -> Int[np.ndarray, " n"]:
-        """The class of each."""
-        return self.arrays["label"]
 
     @property
     def positive(self) -> Bool[np.ndarray, " n"]:
@@ -60,9 +61,19 @@ class Scans(NamedTuple):
         return self.labels > 0
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows and columns of a scan."""
+        slices, rows, columns = self.images.shape[1:4]
+        return slices, rows, columns
+
+    @property
     def source(self) -> StoredImages:
         """As trainers take them."""
         return StoredImages({"image": self.images, "label": self.labels}, self.class_names)
+
+    def units(self, positions: Int[np.ndarray, " m"]) -> np.ndarray:
+        """Whom some of the scans show: their groups, or the scans' own numbers."""
+        return positions if self.groups is None else self.groups[positions]
 
 
 class Parts(NamedTuple):
@@ -103,85 +114,121 @@ def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
 
 
 def _stroke(config: Config, workspace: Workspace) -> Scans:
-    drawn, depends = _drawn(config, workspace, "stroke", config.num_scans)
-    located, _ = _drawn(config, workspace, "stroke", config.num_located, prevalence=1.0)
-    note = f"Synthetic CT of heads: {_DRAWN}."
-    return Scans("stroke", _head(drawn), _SIDES, True, None, _head(located), note, depends)
-
-
-def _head(drawn: Mapping[str, np.ndarray]) -> Arrays:
-    return {
-        "image": drawn["image"],
-        "label": drawn["side"],
-        "size": drawn["infarct_size"],
-        "lesion_mask": drawn["lesion_mask"],
-        "atlas": drawn["territory_mask"],
-        "territory": drawn["territory"],
-    }
+    own = {"side": "label", "infarct_size": "size", "territory_mask": "atlas", "territory": "territory"}
+    drawn, located, depends = _drawn(config, workspace, "stroke", own, {})
+    for arrays in (drawn, located):
+        arrays["organ"] = arrays["atlas"] > 0
+    return _world("stroke", drawn, located, _SIDES, True, f"Synthetic CT of heads: {_DRAWN}.", depends)
 
 
 def _lung(config: Config, workspace: Workspace) -> Scans:
-    drawn, depends = _drawn(config, workspace, "lung", config.num_scans)
-    located, _ = _drawn(
-        config, workspace, "lung", config.num_located, prevalence=1.0, finding_shares=(1.0, 0.0, 0.0, 0.0)
+    own = {"label": "label", "grade": "size", "lung_mask": "organ"}
+    faint = {"finding_shares": (1.0, 0.0, 0.0, 0.0)}
+    drawn, located, depends = _drawn(config, workspace, "lung", own, faint)
+    note = f"Synthetic CT of chests: {_DRAWN}."
+    return _world("lung", drawn, located, ("clear", "ground glass"), False, note, depends)
+
+
+def _world(
+    name: str, drawn: Arrays, located: Arrays, classes: tuple[str, ...], sides: bool, note: str, depends: object
+) -> Scans:
+    places = (drawn["lesion_mask"] | drawn["counterfactual_lesion_mask"])[..., None].astype(np.float32)
+    return Scans(
+        name,
+        drawn["image"],
+        drawn["label"],
+        drawn["size"],
+        classes,
+        sides,
+        None,
+        StoredFacts(drawn),
+        StoredFacts(located),
+        places,
+        note,
+        depends,
     )
-    arrays = {"image": drawn["image"], "label": drawn["label"], "size": drawn["grade"]}
-    names = ("clear", "ground glass")
-    return Scans("lung", arrays, names, False, None, located, f"Synthetic CT of chests: {_DRAWN}.", depends)
 
 
 def _drawn(
-    config: Config, workspace: Workspace, kind: str, number: int, **own: Any
-) -> tuple[dict[str, np.ndarray], object]:
+    config: Config, workspace: Workspace, kind: str, own: Mapping[str, str], located: Mapping[str, Any]
+) -> tuple[Arrays, Arrays, object]:
+    """The scans and the located ones, whose world has the next seed, with own fields under the names that are used here."""
     slices, rows, columns = config.shape
     if rows != columns:
         raise InputError(f"--shape: expected square slices of a synthetic world, got {rows} rows and {columns} columns")
-    options = {
-        "num_images": number, "kind": kind, "size": rows, "num_slices": slices, "severity": config.severity,
-        "seed": config.seed + (1 if own else 0), **own,
-    }  # fmt: skip
-
-    more = ("side", "infarct_size", "territory", "territory_mask") if kind == "stroke" else ("grade",)
-    return draw(kind, SyntheticCT, options, ("image", "label", "lesion_mask", *more), workspace), ["synthetic", options]
+    common = {"kind": kind, "size": rows, "num_slices": slices, "severity": config.severity}
+    options = {"num_images": config.num_scans, **common, "seed": config.seed}
+    of_located = {"num_images": config.num_located, **common, "seed": config.seed + 1, "prevalence": 1.0, **located}
+    fields = ("image", "lesion_mask", "counterfactual", "counterfactual_lesion_mask", *own)
+    drawn = [draw(kind, SyntheticCT, each, fields, workspace) for each in (options, of_located)]
+    first, second = (
+        {own.get(name, name): values for name, values in arrays.items() if name in fields} for arrays in drawn
+    )
+    return first, second, ["synthetic", options, of_located]
 
 
 def _mosmed(config: Config, path: str, workspace: Workspace) -> Scans:
     from cfx_jax.data.radiology_sets import MosMed
 
-    sets = {
-        part: MosMed(path, workspace.root / "sets", part=part, shape=config.shape) for part in ("labelled", "masked")
-    }
-    labelled, masked = sets["labelled"], sets["masked"]
-    arrays = load_arrays(labelled, np.arange(len(labelled)), fields=("image", "label", "grade"), progress=True)
-    arrays["size"] = arrays.pop("grade")
-    with_masks = load_arrays(masked, np.arange(len(masked)), fields=("image", "label", "lesion_mask"), progress=True)
+    labelled, masked = (
+        MosMed(path, workspace.root / "sets", part=part, shape=config.shape) for part in ("labelled", "masked")
+    )
+    images = _images(labelled, config.shape, workspace)
     note = f"MosMed; {labelled.left_out} studies are in neither part."
     return Scans(
         "mosmed",
-        arrays,
+        images,
+        labelled.labels,
+        labelled.grades,
         tuple(labelled.class_names),
         False,
         None,
-        with_masks,
+        StoredFacts({"image": images}),
+        MaskedChests(masked),
+        None,
         note,
-        [each.identity for each in sets.values()],
+        [labelled.identity, masked.identity],
     )
 
 
 def _ist3(config: Config, path: str, workspace: Workspace) -> Scans:
     from cfx_jax.data.radiology_sets import IST3
 
-    source = IST3(path, workspace.root / "sets", shape=config.shape)
-    fields = ("image", "side", "infarct_size", "territory")
-    found = load_arrays(source, np.arange(len(source)), fields=fields, progress=True)
-    arrays = {
-        "image": found["image"],
-        "label": found["side"],
-        "size": found["infarct_size"],
-        "territory": np.where(source.has_atlas, found["territory"], 0),
-        "atlas": np.stack([source.marks(each) for each in range(len(source))]),
-    }
-    return Scans("ist3", arrays, _SIDES, True, np.asarray(source.patients), None, "IST-3.", source.identity)
+    source = IST3(path, workspace.root / "sets", shape=config.ist3_shape)
+    images = _images(source, config.ist3_shape, workspace)
+    sizes = np.where((source.sides > 0) & (source.infarct_sizes == 0), UNKNOWN, source.infarct_sizes)
+    known = int(np.sum(source.has_atlas & (source.territories > 0)))
+    note = f"IST-3; {known} of {len(source)} scans have an atlas and a territory of the lesion."
+    return Scans(
+        "ist3",
+        images,
+        source.sides,
+        sizes,
+        _SIDES,
+        True,
+        np.asarray(source.patients),
+        Heads(source, images),
+        None,
+        None,
+        note,
+        source.identity,
+    )
+
+
+def _images(source: Any, shape: tuple[int, int, int], workspace: Workspace) -> Float[np.ndarray, "n s h w 1"]:
+    """All images of a set in a file that is read as they are needed."""
+
+    def read(rows: Int[np.ndarray, " m"]) -> np.ndarray:
+        images: np.ndarray = load_arrays(source, rows, fields=("image",))["image"]
+        return images
+
+    folder = workspace.folder(f"images-{source.name.replace(' ', '_')}", source.identity)
+    return filled(folder, (len(source), *shape, 1), read, label="reading scans")
+
+
+def located_in(scans: Scans, positions: Int[np.ndarray, " m"]) -> FactsOfScans:
+    """The facts of the scans on which maps are compared with the truth: the located ones, or those at some positions."""
+    return SomeFacts(scans.facts, positions.tolist()) if scans.located is None else scans.located
 
 
 _WORLDS: Mapping[str, Callable[[Config, Workspace], Scans]] = {"stroke": _stroke, "lung": _lung}

@@ -10,10 +10,11 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from cfx_jax.metrics import pre_activation_variances
 from cfx_jax.models import pre_activations
+from experiments.acat.array_file import Rows
 from experiments.acat.rows import ACAT, BASELINE, SCRATCH
 from experiments.stages import Arrays, Workspace
 
@@ -35,13 +36,20 @@ class Variances(NamedTuple):
 
 
 def variances_of(
-    model: nnx.Module, inputs: tuple[np.ndarray, ...], workspace: Workspace, *, name: str, depends: object
+    model: nnx.Module,
+    arrays: tuple[Rows, ...],
+    positions: Int[np.ndarray, " n"],
+    workspace: Workspace,
+    *,
+    name: str,
+    depends: object,
 ) -> Variances:
-    """Measures one network.
+    """Measures one network, a few scans at a time.
 
     Args:
         model: of batches of volumes, or of these and their saliency maps.
-        inputs: the volumes (n, s, h, w, 1), and their maps where it takes them.
+        arrays: all volumes (m, s, h, w, 1), and their maps where it takes them.
+        positions: of the scans on which it is measured.
         workspace: keeps the result.
         name: of the network.
         depends: what its weights and the maps depend on.
@@ -50,16 +58,22 @@ def variances_of(
     def compute() -> Arrays:
         capture = pre_activations(model, part=_PART)
         run = jax.jit(lambda capture, *given: capture(*given))
-        noise = np.random.default_rng(0).normal(size=inputs[0].shape).astype(np.float32)
         found = {}
-        for kind, volumes in (("plain", inputs[0]), ("noisy", inputs[0] + noise)):
-            values = pre_activation_variances(run(capture, *batch) for batch in _batches((volumes, *inputs[1:])))
+        for kind in Variances._fields:
+            batches = _batches(arrays, positions, noisy=kind == "noisy")
+            values = pre_activation_variances(run(capture, *batch) for batch in batches)
             found[kind] = np.array(list(values.values()))
         return found
 
     return Variances(**workspace.cached(f"variances {name}", depends, compute))
 
 
-def _batches(arrays: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
-    for first in range(0, len(arrays[0]), _AT_ONCE):
-        yield tuple(each[first : first + _AT_ONCE] for each in arrays)
+def _batches(
+    arrays: tuple[Rows, ...], positions: Int[np.ndarray, " n"], *, noisy: bool
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """Volumes, with the same noise for every network, and their maps."""
+    rng = np.random.default_rng(0)
+    for first in range(0, len(positions), _AT_ONCE):
+        volumes, *maps = (np.asarray(each[positions[first : first + _AT_ONCE]]) for each in arrays)
+        noise = rng.normal(size=volumes.shape).astype(np.float32) if noisy else np.float32(0)
+        yield volumes + noise, *maps

@@ -38,6 +38,9 @@ def test_a_world_is_kept_with_the_fields_that_were_asked_for(tmp_path):
     assert made == [OPTIONS] and set(first) == {"image", "label"}
     np.testing.assert_array_equal(first["image"], again["image"])
     np.testing.assert_array_equal(first["image"][4], SyntheticBrain(**OPTIONS)[4]["image"])
+    # Other fields of the same world are drawn anew, beside the first.
+    assert set(draw("brain", world, OPTIONS, ("image", "lesion_mask"), workspace)) == {"image", "lesion_mask"}
+    assert set(draw("brain", world, OPTIONS, ("image", "label"), workspace)) == {"image", "label"} and len(made) == 2
 
 
 def test_many_images_are_drawn_by_several_processes_alike():

@@ -69,6 +69,8 @@ def test_images_of_one_case_count_once():
 def test_one_run_and_runs_without_spread_say_nothing():
     assert np.isnan(interval_over_runs([np.arange(9.0)])[1:]).all()
     assert np.isnan(interval_over_runs(np.ones((3, 9)))[1:]).all()
+    for share in (0.1, 0.7, 1e6 / 3):  # whose mean of three is another number by rounding
+        assert np.isnan(interval_over_runs([np.array([share])] * 3)[1:]).all()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.warm_start import warm_start
+from cfx_jax.models.warm_start import reshaped, warm_start
 
 
 class Small(nnx.Module):
@@ -94,3 +94,12 @@ def test_a_source_with_nothing_in_common_is_refused():
 def test_unknown_parts_are_refused():
     with pytest.raises(InputError, match="skip: expected names of parts of the model, such as 'head', got 'hea'"):
         warm_start(Small(1), source(), skip=("hea",))
+
+
+def test_arrays_of_another_shape_are_named_to_be_skipped():
+    larger = Larger(1, outputs=3)
+    names = reshaped(larger, source())
+    assert names == ("head.bias", "head.kernel") and reshaped(Larger(1), source()) == ()
+    assert reshaped(nnx.eval_shape(lambda: Larger(1, outputs=3)), nnx.eval_shape(source)) == names
+    start = warm_start(larger, source(), skip=names)
+    assert {"head.bias", "head.kernel"} <= set(start.fresh) and "trunk.layers.0.kernel" not in start.fresh

@@ -98,7 +98,9 @@ def draw(
         finding_shares: how the findings share out, in any unit. Of "stroke", infarcts on the left, on the right and on
             both sides; by default as in IST-3, 28.80, 24.03 and 0.86. Of "lung", the grades CT-1 to CT-4; by default as
             in MosMedData without CT-1: 0, 125, 45 and 2.
-        severity: above 0; a factor on how much darker infarcts are, or on the density of ground glass.
+        severity: above 0; a factor on how much darker infarcts are, or on the density of ground glass, within what is
+            possible: no infarct is darker than 0, so that from 3.57 on all have the same brightness, darker than fluid, and
+            no ground glass is denser than water.
 
     Returns:
         A dict of ``image`` float32 (s, size, size, 1) in [0, 1]; ``label`` int, 1 with a finding; ``lesion_mask`` bool

@@ -48,7 +48,10 @@ class Infarct(NamedTuple):
 
 
 def sample_infarct(rng: np.random.Generator, *, right: bool, severity: float) -> Infarct:
-    """Draws one infarct of a side; ``severity`` is a factor on how much darker it is."""
+    """Draws one infarct of a side; ``severity`` is a factor on how much darker it is, down to a brightness of 0.
+
+    Above a severity of 1.56 (0.5 / 0.32) the darkest are cut off there, and from 3.57 (0.5 / 0.14) on all are equally black.
+    """
     size = int(rng.choice(len(SIZE_SHARES), p=SIZE_SHARES))
     artery = int(rng.choice(len(_ARTERY_SHARES), p=_ARTERY_SHARES))
     away, y, level = (rng.uniform(*bounds) for bounds in _PLACES[artery])

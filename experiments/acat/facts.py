@@ -1,0 +1,102 @@
+"""What is known of single scans, read when it is asked for.
+
+The facts of a scan are a dict of ``image`` (s, h, w, 1) and, where they are known, ``territory``, the number of that of
+the lesion, 0 where it is not known; ``atlas`` (s, h, w), the number of each voxel's territory; ``lesion_mask`` and
+``organ`` (s, h, w), the voxels of the lesion, and those of the brain or the lung; ``counterfactual`` (s, h, w, 1), the
+same scan without its finding; and ``native``, the mask on the grid of the published scan.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from cfx_jax.data import to_native_grid
+from cfx_jax.data.radiology_sets import IST3, MosMed
+from experiments.stages import Arrays
+
+
+class FactsOfScans(Protocol):
+    """The facts of several scans by their positions."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> Mapping[str, Any]: ...
+
+
+class Native(NamedTuple):
+    """A mask on the grid of the published scan.
+
+    Attributes:
+        mask: (n, H, W).
+        places: of the slices that networks see, among these n.
+    """
+
+    mask: Bool[np.ndarray, "n H W"]
+    places: Int[np.ndarray, " s"]
+
+    def on_grid(self, saliency: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "n H W"]:
+        """A map of the slices that networks see, on the same grid."""
+        return to_native_grid(saliency, self.places, self.mask.shape)
+
+
+class StoredFacts:
+    """Facts in memory, arrays by their names with the scans as leading axis."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self._arrays["image"])
+
+    def __getitem__(self, position: int) -> Mapping[str, Any]:
+        return {name: values[position] for name, values in self._arrays.items()}
+
+
+class MaskedChests:
+    """The facts of MosMed's masked studies."""
+
+    def __init__(self, source: MosMed) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, position: int) -> Mapping[str, Any]:
+        item = self._source[position]
+        native = Native(self._source.native_marks(position) > 0, self._source.places(position))
+        return {"image": item["image"], "lesion_mask": item["lesion_mask"], "native": native}
+
+
+class Heads:
+    """The facts of IST-3's scans; without an atlas, no voxel belongs to a territory, nor does the lesion."""
+
+    def __init__(self, source: IST3, images: Float[np.ndarray, "n s h w 1"]) -> None:
+        self._source, self._images = source, images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, position: int) -> Mapping[str, Any]:
+        image = np.asarray(self._images[position])
+        has_atlas = bool(self._source.has_atlas[position])
+        atlas: UInt8[np.ndarray, "s h w"] = (
+            self._source.marks(position) if has_atlas else np.zeros(image.shape[:3], np.uint8)
+        )
+        territory = int(self._source.territories[position])
+        known = bool((atlas == territory).any()) and territory > 0
+        return {"image": image, "atlas": atlas, "organ": atlas > 0, "territory": territory if known else 0}
+
+
+class SomeFacts:
+    """The facts of some scans, by their positions among all."""
+
+    def __init__(self, facts: FactsOfScans, positions: Sequence[int]) -> None:
+        self._facts, self._positions = facts, positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, position: int) -> Mapping[str, Any]:
+        return self._facts[self._positions[position]]

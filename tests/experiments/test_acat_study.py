@@ -1,0 +1,171 @@
+"""The order of ACAT's study: which network is trained on what, with which maps, and asked about which scans."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import toy_coder
+from flax import nnx
+
+from cfx_jax.callables import as_pytree
+from cfx_jax.errors import InputError
+from cfx_jax.models import HalfBrainLogits, LesionHead, parts, per_image
+from experiments.acat import study as studies
+from experiments.acat.config import Epochs, SearchConfig
+from experiments.acat.facts import SomeFacts, StoredFacts
+from experiments.acat.maps import Explained, attention_maps
+from experiments.acat.presets import SMOKE
+from experiments.acat.rows import ACAT, AS_LONG, BASELINE
+from experiments.acat.scans import Scans, split_scans
+from experiments.acat.sources import OURS
+from experiments.acat.variances import Variances
+from experiments.stages import Workspace
+
+NUMBER, FLAT = 24, 5
+SETTINGS = SearchConfig(quotient=0.01, num_steps=2, step_size=0.1, minimum_psnr=0.0)
+CONFIG = dataclasses.replace(
+    SMOKE, search=SETTINGS, rows=("controls",), seeds=(3,), train=0.5, test=0.25, num_shown=1, unbounded_steps=(),
+    acat_detects=False, epochs=Epochs(baseline=4, from_baseline=2), training_sizes=(6,), batch_size=4,
+)  # fmt: skip
+CODER = toy_coder.ToyCoder(*map(as_pytree, (toy_coder.encode, toy_coder.decode)))
+IMAGES = toy_coder.volumes(NUMBER, seed=7)
+IMAGES[FLAT] = 0.5  # nothing to be seen: no autoencoder can show it
+PLACES = (IMAGES > 0.7).astype(np.float32)
+LABELS = np.arange(NUMBER) % 3
+
+
+class Toy(nnx.Module):
+    """Two logits of the mean slice, with or without a map, and a side that is always the right one."""
+
+    def __init__(self, gain):
+        self.gain = nnx.Param(jnp.asarray(gain))
+
+    def features(self, volumes, *maps):
+        return volumes * (1 + maps[0]) if maps else volumes
+
+    def classify(self, features):
+        means = features.reshape(*features.shape[:2], toy_coder.PIXELS).mean(axis=1) - 0.5
+        evidence = self.gain[...] * toy_coder.STEEPNESS * means @ jnp.asarray(toy_coder.WEIGHTS)
+        return HalfBrainLogits(
+            jnp.stack([0 * evidence, evidence], axis=-1),
+            jnp.stack([0 * evidence, 1 + 0 * evidence, 0 * evidence], axis=-1),
+        )
+
+    def __call__(self, volumes, *maps):
+        return self.classify(self.features(volumes, *maps))
+
+    def masks(self, saliency):
+        return {"early": saliency, "middle": 2 * saliency, "late": 3 * saliency}
+
+
+class Call(NamedTuple):
+    """What a training was given."""
+
+    config: object
+    source: object
+    train: np.ndarray
+    validation: dict
+    start: object
+    skip: tuple
+    model: Toy
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Trainings of the study in their order; each gives a network of its own."""
+    found = []
+
+    def train(config, source, train, validation, folder, *, model, start, skip):
+        made = Toy(1.0 + 0.5 * len(found))
+        found.append(Call(config, source, train, validation, start, skip, made))
+        return made
+
+    monkeypatch.setattr(studies.volume_classifier, "train", train)
+    monkeypatch.setattr(studies.autoencoder, "train", lambda *given: found.append(given))
+    monkeypatch.setattr(studies, "coder_of", lambda model: CODER)
+    monkeypatch.setattr(studies, "variances_of", lambda *given, **options: Variances(np.ones(2), np.ones(2)))
+    return found
+
+
+def scans():
+    facts = StoredFacts({"image": IMAGES, "lesion_mask": PLACES[..., 0] > 0})
+    names = ("none", "left", "right", "both")
+    return Scans(
+        "toy", IMAGES, LABELS, LABELS, names, True, None, facts, SomeFacts(facts, [1, 2, 4, 7]), PLACES, "", "toy"
+    )
+
+
+def decided_by(model, *inputs):
+    return np.where(np.asarray(model(*inputs).lesion).argmax(axis=-1) == 1, 2, 0)
+
+
+def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, tmp_path):
+    found = studies.study(CONFIG, scans(), Workspace(tmp_path))
+    split = split_scans(CONFIG, scans(), 3)
+    coder, first, *rest = calls[: 2 + len(found.rows) - 1]
+    assert [row.name for row in found.rows] == [
+        BASELINE, AS_LONG, "slice attention alone", "maps: true places", "maps: zero", "maps: of other scans", "maps: noise",
+        ACAT,
+    ]  # fmt: skip
+    assert len(coder[1]) == NUMBER * 3  # the autoencoder sees the slices of all scans
+    np.testing.assert_array_equal(coder[3]["image"], IMAGES[split.validation].reshape(-1, 4, 4, 1))
+    # The baseline starts at random, sees the training scans four times, and is the start of all others.
+    assert first.start is None and first.config.num_steps == round(4 * 12 / first.config.batch_size)
+    assert all(call.start is first.model and call.config.num_steps == first.config.num_steps // 2 for call in rest)
+    for call in (first, *rest):
+        np.testing.assert_array_equal(call.train, split.train)
+        np.testing.assert_array_equal(call.validation["image"], IMAGES[split.validation])
+        np.testing.assert_array_equal(call.validation["label"], LABELS[split.validation])
+        assert call.config.sides and call.config.seed == 3 and call.skip == ()
+    by_name = dict(zip([row.name for row in found.rows[1:]], rest, strict=True))
+    assert not by_name[AS_LONG].config.saliency and "saliency" not in by_name[AS_LONG].validation
+    explained = Explained(per_image(LesionHead(first.model)), *parts(LesionHead(first.model)), CODER)
+    expected = np.array(attention_maps(OURS, explained, IMAGES, SETTINGS, batch_size=4)[..., None])
+    expected[FLAT] = 0
+    given = {name: np.stack([call.source[place]["saliency"] for place in range(NUMBER)])
+             for name, call in by_name.items() if call.config.saliency}  # fmt: skip
+    np.testing.assert_allclose(given[ACAT], expected, atol=1e-6)
+    np.testing.assert_array_equal(given["slice attention alone"], given[ACAT])
+    np.testing.assert_array_equal(given["maps: true places"], PLACES)
+    assert not given["maps: zero"].any()
+    others = given["maps: of other scans"]
+    assert not any(np.array_equal(one, other) for one, other in zip(others, given[ACAT], strict=True))
+    for name, maps in given.items():
+        np.testing.assert_array_equal(by_name[name].validation["saliency"], maps[split.validation])
+    # Each network is asked about the test scans, with the maps that are its own.
+    answers = found.runs[0].answers
+    np.testing.assert_array_equal(answers.labels, LABELS[split.test])
+    np.testing.assert_array_equal(answers.decided[BASELINE], decided_by(first.model, IMAGES[split.test]))
+    for name, maps in given.items():
+        expected = decided_by(by_name[name].model, IMAGES[split.test], maps[split.test])
+        np.testing.assert_array_equal(answers.decided[name], expected)
+    assert found.refused == 1
+    # Figure 2 is of the first test scan with a finding, in the slice with most of it.
+    place = split.test[LABELS[split.test] > 0][0]
+    attention = found.runs[0].attention
+    number = int(PLACES[place].sum(axis=(1, 2, 3)).argmax())
+    np.testing.assert_array_equal(attention.slices, [number])
+    np.testing.assert_allclose(attention.masks[0, 2], 3 * given[ACAT][place, number, ..., 0], rtol=1e-6)
+
+
+def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tmp_path):
+    found = studies.study(dataclasses.replace(CONFIG, rows=()), scans(), Workspace(tmp_path))
+    split = split_scans(CONFIG, scans(), 3)
+    _, first, acat, smaller, smaller_acat = calls
+    assert set(smaller.train) < set(split.train) and len(smaller.train) == 6
+    np.testing.assert_array_equal(smaller.train, smaller_acat.train)
+    size = first.config.batch_size
+    assert (smaller.config.num_steps, smaller_acat.config.num_steps) == (4 * 6 // size, max(1, round(2 * 6 / size)))
+    assert smaller_acat.start is smaller.model and acat.start is first.model
+    # Its maps are those of its own baseline, of the scans that it uses.
+    explained = Explained(per_image(LesionHead(smaller.model)), *parts(LesionHead(smaller.model)), CODER)
+    expected = attention_maps(OURS, explained, IMAGES, SETTINGS, batch_size=4)[..., None]
+    for place in smaller.train[smaller.train != FLAT]:
+        np.testing.assert_allclose(smaller_acat.source[int(place)]["saliency"], expected[place], atol=1e-6)
+    (answers,) = found.smaller[6]
+    assert set(answers.decided) == {BASELINE, ACAT}
+    np.testing.assert_array_equal(answers.decided[BASELINE], decided_by(smaller.model, IMAGES[split.test]))
+    with pytest.raises(InputError, match=r"--training-sizes: expected 1 to 12, the training scans, got 13"):
+        studies.study(dataclasses.replace(CONFIG, training_sizes=(13,)), scans(), Workspace(tmp_path))
