@@ -15,6 +15,7 @@ from cfx_jax.attributions.smooth_grad import Attribution
 from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import check_count, check_image
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 
 def augment_average(
@@ -51,7 +52,8 @@ def augment_average(
     if not isinstance(num, int) or num < 0:
         raise InputError(f"num: expected an integer of at least 0, got {num!r}")
     check_count(samples_per_batch, name="samples_per_batch", or_none=True)
-    original = explain(image)
+    image = jnp.asarray(image)
+    original = compiled(explain, image)
     shape = getattr(original, "shape", ())
     if len(shape) not in (2, 3) or shape[:2] != image.shape[:2]:
         raise InputError(f"explain: expected a map {image.shape[:2]}, with or without channels, got shape {shape}")

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from cfx_jax.checks import check_picture
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 Score = Callable[[Float[Array, "*s h w c"]], Float[Array, ""]]
 
@@ -27,7 +28,7 @@ def gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s 
         InputError: no valid image or volume, or a score that is no scalar.
     """
     check_picture(image)
-    return slope(score, image)
+    return compiled(slope, score, jnp.asarray(image))
 
 
 def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:

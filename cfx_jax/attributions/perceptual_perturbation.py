@@ -18,7 +18,8 @@ from jaxtyping import Float
 from cfx_jax.attributions.gradient import Score
 from cfx_jax.checks import check_picture, is_concrete
 from cfx_jax.errors import InputError
-from cfx_jax.optimise import best_so_far, from_optax, run
+from cfx_jax.optimise import Algorithm, best_so_far, from_optax, run
+from cfx_jax.programs import compiled
 
 Features = Callable[[Float[Array, "*s h w c"]], Any]
 
@@ -62,8 +63,14 @@ def perceptual_perturbation(
         if is_concrete(weight) and not weight >= 0:
             raise InputError(f"{name}: expected a number of at least 0, got {weight}")
     weights = {"target_margin": target_margin, "feature_weight": feature_weight, "image_weight": image_weight}
-    algorithm = from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps)
-    return run(best_so_far(algorithm), perceptual_objective(margin, features, image, **weights), image).solution - image
+    algorithm = best_so_far(from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps))
+    return compiled(_search, algorithm, margin, features, jnp.asarray(image), **weights)
+
+
+def _search(
+    algorithm: Algorithm, margin: Score, features: Features, image: Float[Array, "*s h w c"], **weights: float
+) -> Float[Array, "*s h w c"]:
+    return run(algorithm, perceptual_objective(margin, features, image, **weights), image).solution - image
 
 
 def perceptual_objective(

@@ -12,8 +12,10 @@ moves, and none outside the mask. Three problems over ``{||delta||_p <= radius, 
 - the l1 projection, ``|delta_i| = clip(|y_i| - level, 0, h_i)``, by a safeguarded Newton search for ``level``.
 """
 
+import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -166,6 +168,7 @@ def _knapsack(
     return _within(filled + jnp.clip(share, 0, 1) * at_border, radius, 1)
 
 
+@functools.partial(jax.jit, static_argnums=3)
 def _saturating_profile(
     log_profile: Float[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""], p: float
 ) -> Float[Array, "*shape"]:
@@ -208,6 +211,7 @@ def _saturating_profile(
     return _within(radius * jnp.where(everything_fits, reachable, partial), radius, p)
 
 
+@jax.jit
 def _shrink_to(
     room: Float[Array, "*shape"], size: Float[Array, "*shape"], radius: Float[Array, ""]
 ) -> Float[Array, "*shape"]:

@@ -15,6 +15,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from cfx_jax.backend import varying_like
+from cfx_jax.programs import compiled
 
 Objective = Callable[[Array], Array]
 State: TypeAlias = Any
@@ -89,7 +90,17 @@ def run(
     Returns:
         The solution, its value and the trace.
     """
+    return compiled(_run, algorithm, objective, x0, unroll=unroll, stop_below=stop_below)
 
+
+def _run(
+    algorithm: Algorithm,
+    objective: Objective,
+    x0: Float[Array, "*shape"],
+    *,
+    unroll: int | bool,
+    stop_below: float | None,
+) -> Result:
     def body(state: State, _: None) -> tuple[State, Array]:
         return guarded_step(algorithm, objective, state, stop_below)
 
