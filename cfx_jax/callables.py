@@ -1,8 +1,8 @@
 """Callables as arguments of jitted functions, so that equal ones share a compiled program.
 
 ``jax.jit`` knows a function by its identity: one that is made anew for each image compiles anew for each image. Here a
-callable is taken apart into the arrays that it holds, which are data, and all else, which is compared by value: the code, the
-numbers, what it calls. Two callables made by the same code then share a program, and weights that change are seen.
+callable is taken apart into the arrays that it holds, which are data, and all else, which is compared by value: its code,
+its numbers, what it calls. Two callables made by the same code then share a program, and weights that change are seen.
 """
 
 import dis
@@ -34,14 +34,19 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
     Args:
         classifier: any callable. One that is a pytree of arrays already (``models.per_image(model)``, ``Partial``) is
             returned as it is. Of a plain function the JAX arrays, and the models and other pytrees of them, that it closes
-            over, or reads as globals, become leaves. NumPy arrays and all else are compiled in.
+            over, reads as globals, or has as attributes of its instance, become leaves. All else is compiled in, also
+            NumPy arrays and what it reads by way of a module.
 
     Returns:
         The same callable as a pytree. Two of one code, with equal contents but for the leaves, have one structure.
     """
     walk = _Walk()
     part = walk.part(classifier, (Array, np.ndarray) if _is_pytree(classifier) else (Array,))
-    return classifier if _is_pytree(classifier) and not walk.met_functions else Parted(tuple(walk.leaves), part, classifier)
+    return (
+        classifier
+        if _is_pytree(classifier) and not walk.met_functions
+        else Parted(tuple(walk.leaves), part, classifier)
+    )
 
 
 def arguments(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> "Parted":
@@ -53,7 +58,11 @@ def arguments(function: Callable[..., Any], args: tuple[Any, ...], options: dict
         options: its options, compared by value.
     """
     walk = _Walk()
-    parts = (walk.part(function, (Array,)), walk.part(args, (Array, np.ndarray)), walk.part(_Options.of(options), (Array,)))
+    parts = (
+        walk.part(function, (Array,)),
+        walk.part(args, (Array, np.ndarray)),
+        walk.part(_Options.of(options), (Array,)),
+    )
     return Parted(tuple(walk.leaves), _Part("call", parts, _bind, any(each.has_leaves for each in parts)), None)
 
 
@@ -119,7 +128,9 @@ class _Part:
 
     def build(self, leaves: tuple[Any, ...]) -> Any:
         """The piece with these arrays in it."""
-        return leaves[self.kind.index] if isinstance(self.kind, _Leaf) else self.make(*(c.build(leaves) for c in self.children))
+        if isinstance(self.kind, _Leaf):
+            return leaves[self.kind.index]
+        return self.make(*(child.build(leaves) for child in self.children))
 
 
 class _Leaf(NamedTuple):
@@ -196,20 +207,24 @@ class _Walk:
             held = (value.func, value.args, _Options.of(value.keywords))
             inner = (Array, np.ndarray) if isinstance(value, jax.tree_util.Partial) else (Array,)
             return self._joined(("partial", type(value)), held, functools.partial(_partial, type(value)), value, inner)
-        if isinstance(value, _Holder) and _is_leaf(value.value):
-            return self._object(value.value)
         if isinstance(value, _Holder):
-            return self.part(value.value, (Array, np.ndarray))
+            held = value.value
+            return self._object(held) if _is_leaf(held) and not isinstance(held, Array) else self.part(held, (Array,))
         if not _is_leaf(value):
-            leaves, structure = jax.tree.flatten(value, is_leaf=lambda x: x is not value and isinstance(x, functools.partial))
-            inner = arrays if isinstance(value, (tuple, list, dict)) else (Array, np.ndarray)
-            make = functools.partial(_unflatten, structure)
-            part = self._joined(("tree", structure), tuple(leaves), make, value, inner)
-            # A list without arrays may be one that the function writes to.
-            return part if part.has_leaves or not isinstance(value, (list, dict)) else _constant(_Same(value), value)
+            return self._tree(value, arrays)
         if callable(value) or isinstance(value, SimpleNamespace) or is_dataclass(value):
             return self._object(value)
         return _constant(_value_key(value), value)
+
+    def _tree(self, value: Any, arrays: tuple[type, ...]) -> _Part:
+        """A pytree by its children; of plain containers, which may hold anything, those next to it."""
+        plain = isinstance(value, (tuple, list, dict))
+        apart = (functools.partial, list, dict) if plain else functools.partial
+        leaves, structure = jax.tree.flatten(value, is_leaf=lambda x: x is not value and isinstance(x, apart))
+        make = functools.partial(_unflatten, structure)
+        part = self._joined(("tree", structure), tuple(leaves), make, value, arrays if plain else (Array, np.ndarray))
+        # A list without arrays may be one that the function writes to.
+        return part if part.has_leaves or not isinstance(value, (list, dict)) else _constant(_Same(value), value)
 
     def _joined(
         self, kind: Hashable, held: tuple[Any, ...], make: Callable[..., Any], original: Any, arrays: tuple[type, ...]
@@ -290,7 +305,11 @@ def _value_key(value: Any) -> Hashable:
 
 def _is_leaf(value: Any) -> bool:
     """Whether a value is no pytree: an array, or what JAX cannot look into."""
-    return isinstance(value, Array) or jax.tree_util.all_leaves([value])
+    try:
+        structure = jax.tree.structure(value, is_leaf=lambda x: x is not value)
+    except (TypeError, ValueError):  # a dictionary whose keys have no order
+        return True
+    return jax.tree_util.treedef_is_leaf(structure)
 
 
 def _is_pytree(value: Any) -> bool:

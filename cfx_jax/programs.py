@@ -5,7 +5,6 @@ process 65,530 (``vm.max_map_count``); at the next one it dies. Nothing is compi
 each new shape, and each function of new code, makes new programs, so old ones are let go in time.
 """
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,19 @@ import jax
 
 from cfx_jax.callables import Parted, arguments, needs_values
 
-_MAPPINGS, _LARGEST = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+_MAPPINGS, _ALLOWED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+_USUALLY_ALLOWED = 65530
+_MANY = 0.4  # of those allowed; the calls between two looks may take as many once more
 _CALLS_BETWEEN_LOOKS = 32
-_SHARE = 0.4
-_calls = 0
+_looks = {"calls": 0, "left": 0}
 
 
 def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """``function(*args, **options)``, compiled once for all calls that differ by their arrays alone.
 
-    Composes with every transformation: it is one ``jax.jit``, whose argument is the call itself. Its structure is the code of
-    the function and of the callables among its arguments, and all that is compared by value (see ``callables``); its leaves
-    are the arrays. A callable that asks for the values of arrays that it holds (``if threshold > 0``) runs as it is.
+    Composes with every transformation: it is one ``jax.jit``, whose argument is the call itself. Its leaves are the arrays;
+    its structure is the code of the function and of the callables among its arguments, and all that is compared by value
+    (see ``callables``). A callable that asks for the values of arrays that it holds (``if threshold > 0``) runs as it is.
 
     Args:
         function: arrays and callables -> a pytree of arrays.
@@ -54,23 +54,25 @@ def num_mappings() -> int:
 
 
 def let_go_of_programs(*, above: int | None = None) -> None:
-    """Lets JAX's compiled programs go once they are many; those still needed are compiled again.
+    """Lets JAX's compiled programs go once there are many (``jax.clear_caches``); those still needed compile again.
 
-    Called by every function here that compiles; it looks at every 32nd call. Elsewhere than on Linux it does nothing.
+    All that compiles here calls it; every 32nd call looks. Elsewhere than on Linux nothing is ever let go.
 
     Args:
-        above: how many memory mappings are many, looked at now; None takes 40 % of what the system allows.
+        above: how many memory mappings are many, and look now; None takes 40 % of what Linux allows, besides those that were
+            left the last time.
     """
-    global _calls
-    _calls += 1
-    if above is None and _calls % _CALLS_BETWEEN_LOOKS or not sys.platform.startswith("linux"):
+    _looks["calls"] += 1
+    if above is None and _looks["calls"] % _CALLS_BETWEEN_LOOKS:
         return
-    if num_mappings() > (_most_mappings() * _SHARE if above is None else above):
+    if num_mappings() > (_looks["left"] + _MANY * _num_allowed() if above is None else above):
         jax.clear_caches()
+        _looks["left"] = num_mappings()
 
 
-def _most_mappings() -> int:
+def _num_allowed() -> int:
+    """What the system allows, or usually allows if it is more: programs take memory too."""
     try:
-        return int(_LARGEST.read_text())
+        return min(int(_ALLOWED.read_text()), _USUALLY_ALLOWED)
     except (OSError, ValueError):
-        return 65530
+        return _USUALLY_ALLOWED

@@ -87,6 +87,7 @@ def perceptual_objective(
     Returns:
         A function of the changed image, at least 0.
     """
+    image = jnp.asarray(image)
     kept = features(image)
 
     def objective(changed: Float[Array, "*s h w c"]) -> Float[Array, ""]:

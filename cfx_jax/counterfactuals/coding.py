@@ -27,7 +27,7 @@ class Coding(NamedTuple):
 
 @dataclass(frozen=True)
 class _BySlices:
-    """Applies a function of a stack of slices to a few of them at a time; hashable by value.
+    """Applies a function of a stack of slices to a few of them at a time.
 
     Its derivative computes each micro-batch anew instead of keeping what is inside the network.
     """

@@ -130,7 +130,8 @@ def vce(
     """The visual counterfactual of one image; composes with jit, vmap and pmap. ``vce_batch`` is faster on a CPU.
 
     Args:
-        classifier: one image -> logits ``(k,)``, normalisation inside.
+        classifier: one image -> logits ``(k,)``, normalisation inside. In a loop it compiles once for each shape of image,
+            and once for each function of other code.
         image: values in [0, 1].
         target: the class whose probability is to rise; may be traced.
         p: norm of the change, at least 1 or inf; a Python number. The paper uses 1.5, 2 and 4.

@@ -1,6 +1,5 @@
 """Sums and thresholds of long float32 vectors that stay exact enough for 1e-6 feasibility."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float
@@ -20,7 +19,6 @@ def accurate_sum(values: Float[Array, "*shape"]) -> Float[Array, ""]:
     return flat.sum()
 
 
-@jax.jit
 def weighted_threshold(
     values: Float[Array, "*shape"], weights: Float[Array, "*shape"], budget: Float[Array, ""]
 ) -> Float[Array, ""]:

@@ -15,7 +15,6 @@ moves, and none outside the mask. Three problems over ``{||delta||_p <= radius, 
 import functools
 import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -26,6 +25,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
 from cfx_jax.geometry.exact import accurate_sum, weighted_threshold
 from cfx_jax.geometry.lp_ball import lp_norm, project_l2, project_linf, sample_gaussian, sample_sphere
+from cfx_jax.programs import compiled
 
 _MAX_ROUNDS = 64
 _Bracket = tuple[Array, Array, Array, Array, Array]
@@ -65,6 +65,7 @@ def lp_ball_in_box(
             ``projection``; and ``project`` itself where p has no projection.
     """
     _check_arguments(center, radius, p, lower, upper, projection)
+    center = jnp.asarray(center)  # of a NumPy array the values would be compiled in
     allowed = _broadcast_mask(mask, center)
     radius = jnp.asarray(radius, center.dtype)
 
@@ -91,7 +92,8 @@ def lp_ball_in_box(
         gaussian = sample_gaussian(key, center.shape, center.dtype)
         return project(center + gaussian) if p == 1 else linear_minimiser(gaussian)
 
-    return ConstraintSet(project, linear_minimiser, sample, center, radius, float(p))
+    operations = (functools.partial(compiled, operation) for operation in (project, linear_minimiser, sample))
+    return ConstraintSet(*operations, center, radius, float(p))
 
 
 def _check_arguments(
@@ -168,7 +170,6 @@ def _knapsack(
     return _within(filled + jnp.clip(share, 0, 1) * at_border, radius, 1)
 
 
-@functools.partial(jax.jit, static_argnums=3)
 def _saturating_profile(
     log_profile: Float[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""], p: float
 ) -> Float[Array, "*shape"]:
@@ -211,7 +212,6 @@ def _saturating_profile(
     return _within(radius * jnp.where(everything_fits, reachable, partial), radius, p)
 
 
-@jax.jit
 def _shrink_to(
     room: Float[Array, "*shape"], size: Float[Array, "*shape"], radius: Float[Array, ""]
 ) -> Float[Array, "*shape"]:

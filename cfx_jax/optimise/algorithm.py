@@ -49,8 +49,7 @@ class Problem(NamedTuple):
 class MakeProblem(Protocol):
     """Builds the ``Problem`` of one example from what all examples share and what is its own.
 
-    It is a static argument of compiled functions: make it hashable by value (a frozen dataclass, a module-level
-    function), so that equal problems compile once.
+    Equal problems compile once: functions of one code, or instances of one class, whose numbers are equal.
     """
 
     def __call__(self, shared: Any, example: Any, /) -> Problem: ...
@@ -78,11 +77,11 @@ def run(
     unroll: int | bool = 1,
     stop_below: float | None = None,
 ) -> Result:
-    """Minimises ``objective`` of one example in one ``lax.scan``.
+    """Minimises ``objective`` of one example in one ``lax.scan``, compiled once for equal arguments (see ``programs``).
 
     Args:
-        algorithm: from a factory such as ``apgd``.
-        objective: maps an array of the shape of ``x0`` to a scalar.
+        algorithm: from a factory such as ``apgd``; may be made anew for each example.
+        objective: maps an array of the shape of ``x0`` to a scalar; so may this.
         x0: the start.
         unroll: as in ``lax.scan``; True removes the loop, which on a CPU makes convolutions fast and compiling slow.
         stop_below: once the solution's value is below it, the state stays as it is.

@@ -162,7 +162,7 @@ def _num_steps(make_problem: MakeProblem, shared: Any, examples: Any) -> int:
 
 @dataclass(frozen=True)
 class _Scan:
-    """One example's whole run, hashable by value so that equal ones compile once."""
+    """One example's whole run; equal ones compile once."""
 
     make_problem: MakeProblem
     finish: Finish
