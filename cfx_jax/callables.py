@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax import Array
+from jax.tree_util import Partial
 
 _FIXED_CLASSES = frozenset({"builtins", "functools", "jax", "jaxlib", "numpy", "flax", "optax"})
 _FIXED_GLOBALS = _FIXED_CLASSES | {"cfx_jax"}
@@ -40,13 +41,12 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         The same callable as a pytree. Two of one code, with equal contents but for the leaves, have one structure.
     """
-    walk = _Walk()
-    part = walk.part(classifier, (Array, np.ndarray) if _is_pytree(classifier) else (Array,))
-    return (
-        classifier
-        if _is_pytree(classifier) and not walk.met_functions
-        else Parted(tuple(walk.leaves), part, classifier)
-    )
+    if _is_pytree(classifier):
+        walk = _Walk()
+        walk.part(classifier, (Array, np.ndarray))
+        if not walk.met_functions:
+            return classifier
+    return Parted(classifier)
 
 
 def arguments(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> "Parted":
@@ -63,7 +63,8 @@ def arguments(function: Callable[..., Any], args: tuple[Any, ...], options: dict
         walk.part(args, (Array, np.ndarray)),
         walk.part(_Options.of(options), (Array,)),
     )
-    return Parted(tuple(walk.leaves), _Part("call", parts, _bind, any(each.has_leaves for each in parts)), None)
+    asked = _Part("call", parts, _bind, has_leaves=any(part.has_leaves for part in parts))
+    return Parted(None, (tuple(walk.leaves), asked))
 
 
 def call(function: Callable[[Any], Any], example: Any) -> Any:
@@ -90,31 +91,52 @@ def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
         return jax.eval_shape(lambda *given: function(*given), *shapes)
 
 
-def needs_values(error: Exception) -> bool:
-    """Whether a function failed since it asks for the values of arrays that it holds, as in ``if threshold > 0``."""
-    return isinstance(error, _NEED_VALUES)
+def needs_values(error: BaseException | None) -> bool:
+    """Whether a function failed since it asks for the values of arrays that it holds, as in ``float(threshold)``."""
+    return isinstance(error, _NEED_VALUES) or (error is not None and needs_values(error.__cause__))
+
+
+def compiled_in(tree: Any) -> Any:
+    """The same pytree, whose callables from ``as_pytree`` have what they hold compiled in, so that it has values."""
+
+    def fixed(leaf: Any) -> Any:
+        return Partial(leaf.whole) if isinstance(leaf, Parted) and leaf.whole is not None else leaf
+
+    return jax.tree.map(fixed, tree, is_leaf=lambda leaf: isinstance(leaf, Parted))
 
 
 @jax.tree_util.register_pytree_node_class
 class Parted:
-    """A callable in parts; a pytree whose leaves are the arrays that it holds."""
+    """A callable as a pytree whose leaves are the arrays that it holds.
 
-    def __init__(self, leaves: tuple[Any, ...], part: "_Part", original: Callable[..., Any] | None) -> None:
-        self._leaves, self._part, self._original = leaves, part, original
+    Attributes:
+        whole: the callable itself, taken apart anew each time, so that what has changed in it is seen; None of one that
+            was put together from ``parts``, its leaves and all else.
+    """
+
+    def __init__(self, whole: Callable[..., Any] | None, parts: "tuple[tuple[Any, ...], _Part] | None" = None) -> None:
+        self.whole, self._parts = whole, parts
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """What the callable gives, with the leaves as they are now."""
-        function = self._part.build(self._leaves) if self._original is None else self._original
+        """What the callable gives."""
+        function = self.whole
+        if function is None:
+            leaves, part = self.tree_flatten()
+            function = part.build(leaves)
         return function(*args, **options)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], "_Part"]:
         """The arrays, and all else."""
-        return self._leaves, self._part
+        if self._parts is not None:
+            return self._parts
+        walk = _Walk()
+        part = walk.part(self.whole, (Array,))
+        return tuple(walk.leaves), part
 
     @classmethod
     def tree_unflatten(cls, part: "_Part", leaves: tuple[Any, ...]) -> "Parted":
         """The callable with other arrays."""
-        return cls(tuple(leaves), part, None)
+        return cls(None, (tuple(leaves), part))
 
 
 @dataclass(frozen=True)
@@ -129,14 +151,14 @@ class _Part:
     def build(self, leaves: tuple[Any, ...]) -> Any:
         """The piece with these arrays in it."""
         if isinstance(self.kind, _Leaf):
-            return leaves[self.kind.index]
+            return leaves[self.kind.place]
         return self.make(*(child.build(leaves) for child in self.children))
 
 
 class _Leaf(NamedTuple):
-    """The place of an array among the leaves."""
+    """An array, by its place among the leaves."""
 
-    index: int
+    place: int
 
 
 class _Same:
@@ -186,7 +208,7 @@ class _Walk:
             value: anything.
             arrays: the types of arrays that are leaves here.
         """
-        place = id(value), len(arrays)
+        place = id(value), 0 if isinstance(value, Array) else len(arrays)
         if place in self._parts:
             part = self._parts[place][1]
             return _constant(_Same(value), value) if part is None else part  # None: it holds itself
@@ -205,7 +227,7 @@ class _Walk:
             return self._joined("method", (value.__func__, _Holder(value.__self__)), _method, value, (Array,))
         if isinstance(value, functools.partial):
             held = (value.func, value.args, _Options.of(value.keywords))
-            inner = (Array, np.ndarray) if isinstance(value, jax.tree_util.Partial) else (Array,)
+            inner = (Array, np.ndarray) if isinstance(value, Partial) else (Array,)
             return self._joined(("partial", type(value)), held, functools.partial(_partial, type(value)), value, inner)
         if isinstance(value, _Holder):
             held = value.value
@@ -239,7 +261,7 @@ class _Walk:
         names = _names(function.__code__)
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
         try:
-            held = tuple(cell if name in names.written else cell.cell_contents for name, cell in cells.items())
+            held = tuple(cell if name in names.rebound else cell.cell_contents for name, cell in cells.items())
         except ValueError:  # a cell that is filled later
             return _constant(_Same(function), function)
         package = function.__globals__.get("__name__", "").partition(".")[0]
@@ -270,20 +292,26 @@ class _Holder(NamedTuple):
 
 
 class _Names(NamedTuple):
-    """The names of globals that some code may read, and those of globals and outer variables that it writes."""
+    """Names in some code: of globals that it reads, of globals that it writes, of outer variables that it writes."""
 
     read: tuple[str, ...]
     written: frozenset[str]
+    rebound: frozenset[str]
 
 
 @functools.lru_cache(maxsize=4096)
 def _names(code: CodeType) -> _Names:
     inner = [_names(const) for const in code.co_consts if isinstance(const, CodeType)]
-    stores = {each.argval for each in dis.get_instructions(code) if each.opname in ("STORE_GLOBAL", "STORE_DEREF")}
-    loads = [each.argval for each in dis.get_instructions(code) if each.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
-    written = frozenset(stores).union(*(each.written for each in inner))
-    read = dict.fromkeys([*loads, *(name for each in inner for name in each.read)])
-    return _Names(tuple(name for name in read if name not in written), written)
+    by_kind: dict[str, list[str]] = {}
+    for instruction in dis.get_instructions(code):
+        by_kind.setdefault(instruction.opname, []).append(instruction.argval)
+    loads = [
+        name for kind in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS") for name in by_kind.get(kind, ())
+    ]
+    written = frozenset(by_kind.get("STORE_GLOBAL", ())).union(*(names.written for names in inner))
+    rebound = frozenset(by_kind.get("STORE_DEREF", ())).union(*(names.rebound for names in inner))
+    read = dict.fromkeys([*loads, *(name for names in inner for name in names.read)])
+    return _Names(tuple(name for name in read if name not in written), written, rebound & {*code.co_freevars})
 
 
 def _constant(key: Hashable, value: Any) -> _Part:

@@ -17,7 +17,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.programs import let_go_of_programs
+from cfx_jax.programs import let_go_of_programs, with_values_if_asked
 
 AXIS = "data"
 
@@ -167,15 +167,19 @@ def map_examples(
     """
     let_go_of_programs()
     mesh = mesh or data_mesh()
-    mapped, shared = replicate((as_pytree(fn), shared), mesh)
     parts = batches(examples, batch_size=batch_size, mesh=mesh)
-    results = []
-    with progress_bar(len(parts), progress) as bar:
-        for part in parts:
-            result = gather(_map_batch(mapped, shared, part.examples))
-            results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
-            bar.update(1)
-    return concatenate(results)
+
+    def map_batches(held: Any) -> list[Any]:
+        mapped, same = replicate(held, mesh)
+        results = []
+        with progress_bar(len(parts), progress) as bar:
+            for part in parts:
+                result = gather(_map_batch(mapped, same, part.examples))
+                results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
+                bar.update(1)
+        return results
+
+    return concatenate(with_values_if_asked(map_batches, (as_pytree(fn), shared)))
 
 
 @jax.jit

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from cfx_jax.callables import Parted, arguments, needs_values
+from cfx_jax.callables import Parted, arguments, compiled_in, needs_values
 
 _MAPPINGS, _ALLOWED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 _USUALLY_ALLOWED = 65530
@@ -25,7 +25,7 @@ def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
     Composes with every transformation: it is one ``jax.jit``, whose argument is the call itself. Its leaves are the arrays;
     its structure is the code of the function and of the callables among its arguments, and all that is compared by value
-    (see ``callables``). A callable that asks for the values of arrays that it holds (``if threshold > 0``) runs as it is.
+    (see ``callables``). A callable that asks for the values of arrays that it holds (``float(threshold)``) runs as it is.
 
     Args:
         function: arrays and callables -> a pytree of arrays.
@@ -46,6 +46,21 @@ def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
 @jax.jit
 def _program(asked: Parted) -> Any:
     return asked()
+
+
+def with_values_if_asked(function: Callable[[Any], Any], held: Any) -> Any:
+    """``function(held)``, and again with all compiled in that callables hold, where one of them asks for its values.
+
+    Args:
+        function: calls jitted functions.
+        held: a pytree with callables from ``as_pytree``.
+    """
+    try:
+        return function(held)
+    except Exception as error:
+        if not needs_values(error):
+            raise
+    return function(compiled_in(held))
 
 
 def num_mappings() -> int:

@@ -165,6 +165,10 @@ def test_equal_callables_have_one_structure():
     structures = [jax.tree.structure(as_pytree(classifier_of(weights))) for weights in (WEIGHTS, 2 * WEIGHTS)]
     assert structures[0] == structures[1]
     assert structures[0] != jax.tree.structure(as_pytree(lambda image: image))
+    held = {"weights": WEIGHTS}
+    kept = as_pytree(lambda image: image.reshape(-1) @ held["weights"])
+    held["weights"] = 2 * WEIGHTS
+    assert jax.tree.leaves(kept)[0] is held["weights"], "what has changed in it is seen"
     doubled = jax.tree.map(lambda leaf: 2 * leaf, as_pytree(classifier_of(WEIGHTS)))
     np.testing.assert_allclose(doubled(IMAGES[0]), 2 * classifier_of(WEIGHTS)(IMAGES[0]), rtol=1e-5)
 
@@ -181,7 +185,13 @@ def test_callables_that_ask_for_values_or_hold_themselves_still_run():
     def recursive(x, depth=2):
         return recursive(x * threshold, depth - 1) if depth else x
 
+    def asking_classifier(x):
+        return x.reshape(-1) @ (WEIGHTS if float(threshold) > 0 else -WEIGHTS)
+
     image = jnp.asarray(IMAGES[0])
+    options = {"p": 2, "radius": 0.5, "num_steps": 2, "loop": "host"}
+    found, expected = (vce_batch(f, IMAGES[:2], [0, 1], **options) for f in (asking_classifier, classifier_of(WEIGHTS)))
+    np.testing.assert_allclose(found.probability, expected.probability, rtol=1e-5)
     assert float(compiled(asks, image)) == pytest.approx(float(image.sum()))
     assert float(compiled(by_numpy, image)) == pytest.approx(3 * float(image.sum()), rel=1e-6)
     np.testing.assert_allclose(compiled(recursive, image), image / 4)
@@ -197,7 +207,7 @@ def test_errors_come_as_they_are():
 @pytest.mark.skipif(not num_mappings(), reason="only Linux tells the memory mappings of a process")
 def test_old_programs_are_let_go_when_there_are_many(monkeypatch):
     def many_programs():
-        return [jax.block_until_ready(compiled(jnp.sin, jnp.ones(size))) for size in range(1, 30)]
+        return [jax.block_until_ready(compiled(jnp.sin, jnp.ones(size))) for size in range(1, 20)]
 
     let_go_of_programs(above=0)
     before = num_mappings()

@@ -92,8 +92,8 @@ def lp_ball_in_box(
         gaussian = sample_gaussian(key, center.shape, center.dtype)
         return project(center + gaussian) if p == 1 else linear_minimiser(gaussian)
 
-    operations = (functools.partial(compiled, operation) for operation in (project, linear_minimiser, sample))
-    return ConstraintSet(*operations, center, radius, float(p))
+    once = functools.partial(functools.partial, compiled)
+    return ConstraintSet(once(project), once(linear_minimiser), once(sample), center, radius, float(p))
 
 
 def _check_arguments(

@@ -14,7 +14,7 @@ from cfx_jax import parallel
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.optimise.algorithm import MakeProblem, Result, State, guarded_step, run
-from cfx_jax.programs import let_go_of_programs
+from cfx_jax.programs import let_go_of_programs, with_values_if_asked
 
 Finish = Callable[[Any, Any, Result], Any]
 
@@ -81,15 +81,20 @@ def drive(
     """
     let_go_of_programs()
     mesh = mesh or parallel.data_mesh()
-    num_steps = _num_steps(make_problem, shared, examples)
-    make_problem, finish, shared = parallel.replicate((as_pytree(make_problem), as_pytree(finish), shared), mesh)
     batches = parallel.batches(examples, batch_size=batch_size, mesh=mesh)
-    answers = []
-    with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
-        for batch in batches:
-            answer = _drive_batch(make_problem, finish, stop_below, num_steps, shared, batch.examples, bar.update)
-            answers.append(jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer)))
-    return parallel.concatenate(answers)
+
+    def drive_batches(held: Any) -> list[Any]:
+        make, end, same = parallel.replicate(held, mesh)
+        num_steps = _num_steps(make, same, examples)
+        answers = []
+        with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
+            for batch in batches:
+                answer = _drive_batch(make, end, stop_below, num_steps, same, batch.examples, bar.update)
+                answers.append(jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer)))
+        return answers
+
+    held = as_pytree(make_problem), as_pytree(finish), shared
+    return parallel.concatenate(with_values_if_asked(drive_batches, held))
 
 
 def _drive_batch(
