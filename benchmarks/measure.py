@@ -72,9 +72,9 @@ def peak_memory_of(call: Callable[[], Any]) -> float | None:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
         return None
-    before = _memory_in_use("VmRSS")
+    before = memory_in_use("VmRSS")
     jax.block_until_ready(call())
-    return max(_memory_in_use("VmHWM") - before, 0.0)
+    return max(memory_in_use("VmHWM") - before, 0.0)
 
 
 def memory_of(program: Any, call: Callable[[], Any]) -> float | None:
@@ -85,7 +85,7 @@ def memory_of(program: Any, call: Callable[[], Any]) -> float | None:
     return None if needs is None else (needs.temp_size_in_bytes + needs.output_size_in_bytes) / 2**30
 
 
-def _memory_in_use(field: str) -> float:
+def memory_in_use(field: str) -> float:
     """A field of this process's status, in GiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return float(next(line for line in lines if line.startswith(f"{field}:")).split()[1]) / 2**20

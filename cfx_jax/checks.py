@@ -16,8 +16,9 @@ from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree, call
+from cfx_jax.callables import shape_of
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 
 def is_concrete(value: object) -> bool:
@@ -249,11 +250,7 @@ def number_of_logits(logits: Any) -> int:
 
 def _logits_of(classifier: Callable[[Array], Array], image: jax.ShapeDtypeStruct) -> Any:
     """The shape and dtype of what a classifier gives."""
-    if as_pytree(classifier) is classifier:
-        # JAX keeps what it found for this structure and these shapes, whatever the weights: a network is traced once.
-        return jax.eval_shape(call, classifier, image)
-    # A lambda, since JAX cannot trace a callable tuple itself.
-    return jax.eval_shape(lambda x: classifier(x), image)
+    return shape_of(classifier, image)
 
 
 def check_classifier(classifier: Callable[[Array], Array], images: Float[AnyArray, "n h w c"]) -> None:
@@ -267,7 +264,7 @@ def check_classifier(classifier: Callable[[Array], Array], images: Float[AnyArra
         InputError: the output is NaN or infinite, or sums to 1 over the classes with no value outside [0, 1].
     """
     num_classes(classifier, images[0])
-    found = _logits(as_pytree(classifier), jnp.asarray(images))
+    found = compiled(_logits, classifier, jnp.asarray(images))
     if not is_concrete(found):
         return
     logits = np.asarray(found, np.float64)
@@ -284,7 +281,6 @@ def check_classifier(classifier: Callable[[Array], Array], images: Float[AnyArra
         )
 
 
-@jax.jit
 def _logits(classifier: Callable[[Array], Array], images: Array) -> Array:
     return jax.vmap(classifier)(images)
 

@@ -86,7 +86,8 @@ def class_score(
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: the class; may be traced, and one that the classifier has not then gives NaN.
+        target: the class; may be traced, and one that the classifier has not then gives NaN. Attributions compile once for
+            each ``int``, but once for all JAX arrays.
         of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own, which says nothing of
             the others; ``"probability"``, in [0, 1], whose gradient vanishes where it saturates; ``"log_probability"``.
 

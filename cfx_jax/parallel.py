@@ -6,7 +6,6 @@ the number of devices or on the batch size, up to the rounding of differently sh
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -16,8 +15,10 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError, import_extra
+from cfx_jax.programs import let_go_of_programs, with_values_if_asked
 
 AXIS = "data"
 
@@ -151,8 +152,7 @@ def map_examples(
     """``jax.vmap(fn, (None, 0))(shared, examples)`` in compiled micro-batches over all devices.
 
     Args:
-        fn: ``(shared, example) -> result`` of ONE example; hashable by value (a module-level function, a frozen
-            dataclass), so that equal functions compile once.
+        fn: ``(shared, example) -> result`` of ONE example; functions of one code with equal contents compile once.
         shared: a pytree that all examples share, such as a classifier.
         examples: a pytree whose leaves have a leading axis over examples.
         batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
@@ -165,19 +165,24 @@ def map_examples(
     Raises:
         InputError: a batch size below 1, no examples, or leaves of different lengths.
     """
+    let_go_of_programs()
     mesh = mesh or data_mesh()
-    shared = replicate(shared, mesh)
     parts = batches(examples, batch_size=batch_size, mesh=mesh)
-    results = []
-    with progress_bar(len(parts), progress) as bar:
-        for part in parts:
-            result = gather(_map_batch(fn, shared, part.examples))
-            results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
-            bar.update(1)
-    return concatenate(results)
+
+    def map_batches(held: Any) -> list[Any]:
+        mapped, same = replicate(held, mesh)
+        results = []
+        with progress_bar(len(parts), progress) as bar:
+            for part in parts:
+                result = gather(_map_batch(mapped, same, part.examples))
+                results.append(jax.tree.map(lambda leaf, n=part.num_real: leaf[:n], result))
+                bar.update(1)
+        return results
+
+    return concatenate(with_values_if_asked(map_batches, (as_pytree(fn), shared)))
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _map_batch(fn: Callable[[Any, Any], Any], shared: Any, examples: Any) -> Any:
     return jax.vmap(fn, (None, 0))(shared, examples)
 

@@ -23,6 +23,7 @@ from cfx_jax.checks import check_count, check_image, check_num_steps, check_posi
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
 from cfx_jax.optimise import from_optax, run
+from cfx_jax.programs import compiled
 
 
 class _Cosines(NamedTuple):
@@ -68,8 +69,20 @@ def register(
     check_num_steps(num_steps)
     for name, value in dict(bending=bending, step_size=step_size).items():
         check_positive(value, name=name)
+    sigmas = tuple(blur * max(moving.shape[:2]) for blur in blurs)
+    return compiled(_fit, moving, fixed, num_frequencies, bending, sigmas, num_steps, step_size)
+
+
+def _fit(
+    moving: Float[Array, "h w c"],
+    fixed: Float[Array, "h w c"],
+    num_frequencies: int,
+    bending: float,
+    sigmas: tuple[float, ...],
+    num_steps: int,
+    step_size: float,
+) -> Float[Array, "h w 2"]:
     basis = _cosines(moving.shape[:2], num_frequencies, moving.dtype)
-    sigmas = [blur * max(moving.shape[:2]) for blur in blurs]
     pairs = jnp.stack([smooth(jnp.stack([moving, fixed]), sigma=sigma) for sigma in sigmas])
     descent = from_optax(optax.adam(optax.cosine_decay_schedule(step_size, num_steps)), num_steps=num_steps)
 

@@ -1,15 +1,14 @@
 """How tests compile: with few optimisations unless they are slow ones, kept between runs, and let go when there are many."""
 
 import os
-from pathlib import Path
 
 import hypothesis
 import jax
 import pytest
 
+from cfx_jax.programs import let_go_of_programs
 from experiments.cli import use_compilation_cache
 
-_MAPPINGS = Path("/proc/self/maps")
 _MANY_MAPPINGS = 10_000
 
 
@@ -32,5 +31,4 @@ def few_programs():
     """Lets compiled programs go when there are many: each takes about 20 memory mappings, of which Linux allows a process
     65,530; at the next one the process dies."""
     yield
-    if _MAPPINGS.exists() and _MAPPINGS.read_bytes().count(b"\n") > _MANY_MAPPINGS:
-        jax.clear_caches()
+    let_go_of_programs(above=_MANY_MAPPINGS)

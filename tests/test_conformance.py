@@ -11,6 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compilations import counted_compilations
+
+from cfx_jax.programs import num_mappings
 
 METHODS = sorted(table.methods(1.0))
 RARE = tuple(name for name in METHODS if name not in table.TYPICAL)
@@ -80,3 +83,16 @@ def on_eight_devices(names):
 def test_eight_devices_equal_one(name, way):
     found = on_eight_devices(table.TYPICAL if name in table.TYPICAL else RARE)[name][way]
     np.testing.assert_allclose(found, answers(name), atol=2e-4)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_eager_calls_compile_once(name):
+    """Scores, constraint sets and algorithms are made anew for each of them; the classifier's code is the same."""
+    table.call(name, 1.0, table.KEYS[5], jnp.asarray(table.IMAGES[5]))
+    table.call(name, 1.0, table.KEYS[6], jnp.asarray(table.IMAGES[6]))
+    before = num_mappings()
+    with counted_compilations() as compilations:
+        for index in range(10):
+            table.call(name, 1.0, table.KEYS[index % 8], jnp.asarray(table.IMAGES[index % 8]))
+    assert not compilations
+    assert num_mappings() < before + 10

@@ -15,6 +15,7 @@ from cfx_jax.attributions.smooth_grad import Attribution
 from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import check_callable, check_count, check_image, check_integer, check_key
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 
 def augment_average(
@@ -54,7 +55,8 @@ def augment_average(
         raise InputError(f"ranges: expected AugmentationRanges, got {type(ranges).__name__}")
     check_integer(num, name="num", at_least=0)
     check_count(samples_per_batch, name="samples_per_batch", or_none=True)
-    original = explain(image)
+    image = jnp.asarray(image)
+    original = compiled(explain, image)
     shape = getattr(original, "shape", ())
     if len(shape) not in (2, 3) or shape[:2] != image.shape[:2]:
         raise InputError(f"explain: expected a map {image.shape[:2]}, with or without channels, got shape {shape}")

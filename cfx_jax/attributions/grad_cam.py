@@ -14,10 +14,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
 
+from cfx_jax.callables import shape_of
 from cfx_jax.checks import check_callable, check_image, check_target, num_classes
 from cfx_jax.errors import InputError
 from cfx_jax.maps import upsample
 from cfx_jax.objectives import value_of_class
+from cfx_jax.programs import compiled
 
 Features = Callable[[Float[Array, "h w c"]], Float[Array, "fh fw f"]]
 Head = Callable[[Float[Array, "fh fw f"]], Float[Array, " k"]]
@@ -42,6 +44,12 @@ def grad_cam(
             class.
     """
     check_parts(features, head, image, target)
+    return compiled(_grad_cam, features, head, jnp.asarray(image), jnp.asarray(target))
+
+
+def _grad_cam(
+    features: Features, head: Head, image: Float[Array, "h w c"], target: Int[Array, ""]
+) -> Float[Array, "h w"]:
     maps = features(image)
     return class_activation_map(maps, _slopes(head, maps, target).mean(axis=(0, 1)), image.shape[:2])
 
@@ -55,6 +63,12 @@ def grad_cam_plus_plus(
     by which the ratio of g^2 and g^3 follows from the gradient alone. Arguments and errors as ``grad_cam``.
     """
     check_parts(features, head, image, target)
+    return compiled(_grad_cam_plus_plus, features, head, jnp.asarray(image), jnp.asarray(target))
+
+
+def _grad_cam_plus_plus(
+    features: Features, head: Head, image: Float[Array, "h w c"], target: Int[Array, ""]
+) -> Float[Array, "h w"]:
     maps = features(image)
     positive = jax.nn.relu(_slopes(head, maps, target))
     # The published product with g, cancelled: no cube that could underflow, and 0 where the gradient is.
@@ -78,9 +92,7 @@ def check_parts(features: Features, head: Head, image: Float[Array, "h w c"], ta
     check_image(image)
     check_callable(features, name="features", gives="one image -> feature maps")
     check_callable(head, name="head", gives="feature maps -> logits")
-    shape: tuple[int, ...] = getattr(
-        jax.eval_shape(lambda x: features(x), jax.ShapeDtypeStruct(image.shape, image.dtype)), "shape", ()
-    )
+    shape: tuple[int, ...] = getattr(shape_of(features, image), "shape", ())
     if len(shape) != 3 or shape[0] > image.shape[0] or shape[1] > image.shape[1]:
         raise InputError(
             f"features: expected one image {image.shape} -> maps (fh, fw, f) no larger than it, got {shape}: "

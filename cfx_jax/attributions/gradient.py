@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from cfx_jax.checks import check_callable, check_picture
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 Score = Callable[[Float[Array, "*s h w c"]], Float[Array, ""]]
 
@@ -28,7 +29,7 @@ def gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s 
         InputError: no valid image or volume, or a score that is no scalar.
     """
     check_picture(image)
-    return slope(score, image)
+    return compiled(slope, score, jnp.asarray(image))
 
 
 def check_score(score: Score, image: Float[Array, "*s h w c"]) -> None:

@@ -18,6 +18,7 @@ from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, check_real, is_concrete
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 
 class IntegratedGradients(NamedTuple):
@@ -68,6 +69,7 @@ def integrated_gradients(
     check_num_steps(num_steps)
     check_count(nodes_per_batch, name="nodes_per_batch", or_none=True)
     check_choice(rule, tuple(_RULES), name="rule")
+    image = jnp.asarray(image)
     starts = _baselines(baseline, image)
     shares, weights = (jnp.asarray(each, image.dtype) for each in _RULES[rule](num_steps))
 
@@ -98,7 +100,7 @@ def integrated_gradients_and_residual(
     )
     starts = _baselines(baseline, image)
     score_of_start = sum_over(lambda i: score(starts[i]), len(starts), per_batch=nodes_per_batch) / len(starts)
-    return IntegratedGradients(saliency, saliency.sum() - (score(image) - score_of_start))
+    return IntegratedGradients(saliency, saliency.sum() - (compiled(score, jnp.asarray(image)) - score_of_start))
 
 
 def _baselines(baseline: float | AnyArray, image: Float[Array, "*s h w c"]) -> Float[Array, "n *s h w c"]:

@@ -17,6 +17,7 @@ from cfx_jax.checks import check_at_least, check_image, check_num_steps, check_p
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth, upsample
 from cfx_jax.optimise import Problem, from_optax, run
+from cfx_jax.programs import compiled
 
 
 @dataclass(frozen=True)
@@ -117,5 +118,9 @@ def mask_perturbation(
     problem = MaskProblem(
         mask_shape, blur_sigma, mask_sigma, num_steps, step_size, area_weight, variation_weight, variation_power
     )
+    return compiled(_search, problem, score, jnp.asarray(image))
+
+
+def _search(problem: MaskProblem, score: Score, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
     height, width, _ = image.shape
     return problem.coverage(run(*problem(score, image)).solution, (height, width))

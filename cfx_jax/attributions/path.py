@@ -20,9 +20,11 @@ from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.attributions.summation import sum_over
+from cfx_jax.callables import shape_of
 from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
+from cfx_jax.programs import compiled
 
 Weight = Callable[[Float[Array, "*s h w c"], Float[Array, "*s h w c"]], Float[Array, "*s h w c"]]
 
@@ -125,6 +127,21 @@ def path_attribution_along(
         check_positive(sigma, name="sigma")
     _check_latents(latent_start, latent_end)
     _check_decoder(decode, latent_start)
+    options = {"num_steps": num_steps, "sigma": sigma, "nodes_per_batch": nodes_per_batch}
+    return compiled(_integrate, score, decode, latent_start, latent_end, weight, **options)
+
+
+def _integrate(
+    score: Score,
+    decode: Callable[[Any], Float[Array, "*s h w c"]],
+    latent_start: Any,
+    latent_end: Any,
+    weight: Weight,
+    *,
+    num_steps: int,
+    sigma: float | None,
+    nodes_per_batch: int | None,
+) -> PathAttribution:
     way = jax.tree.map(jnp.subtract, latent_end, latent_start)
 
     def at(share: Float[Array, ""]) -> tuple[Float[Array, "*s h w c"], Float[Array, "*s h w c"]]:
@@ -159,6 +176,6 @@ def _check_latents(start: Any, end: Any) -> None:
 
 
 def _check_decoder(decode: Callable[[Any], Array], latent: Any) -> None:
-    shape = getattr(jax.eval_shape(lambda z: decode(z), latent), "shape", None)
+    shape = getattr(shape_of(decode, latent), "shape", None)
     if shape is None or len(shape) not in (3, 4):
         raise InputError(f"decode: expected one latent -> image (h, w, c) or volume (s, h, w, c), got shape {shape}")

@@ -17,7 +17,8 @@ from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score, check_score
 from cfx_jax.checks import check_at_least, check_callable, check_picture, check_real
-from cfx_jax.optimise import best_so_far, from_optax, run
+from cfx_jax.optimise import Algorithm, best_so_far, from_optax, run
+from cfx_jax.programs import compiled
 
 Features = Callable[[Float[Array, "*s h w c"]], Any]
 
@@ -63,8 +64,14 @@ def perceptual_perturbation(
     check_score(margin, image)
     check_callable(features, name="features", gives="one image -> arrays")
     weights = {"target_margin": target_margin, "feature_weight": feature_weight, "image_weight": image_weight}
-    algorithm = from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps)
-    return run(best_so_far(algorithm), perceptual_objective(margin, features, image, **weights), image).solution - image
+    algorithm = best_so_far(from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps))
+    return compiled(_search, algorithm, margin, features, jnp.asarray(image), **weights)
+
+
+def _search(
+    algorithm: Algorithm, margin: Score, features: Features, image: Float[Array, "*s h w c"], **weights: float
+) -> Float[Array, "*s h w c"]:
+    return run(algorithm, perceptual_objective(margin, features, image, **weights), image).solution - image
 
 
 def perceptual_objective(
@@ -81,6 +88,7 @@ def perceptual_objective(
     Returns:
         A function of the changed image, at least 0.
     """
+    image = jnp.asarray(image)
     kept = features(image)
 
     def objective(changed: Float[Array, "*s h w c"]) -> Float[Array, ""]:

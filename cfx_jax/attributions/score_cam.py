@@ -9,6 +9,7 @@ from cfx_jax.attributions.grad_cam import Features, Head, check_parts, class_act
 from cfx_jax.checks import check_count
 from cfx_jax.maps import min_max, upsample
 from cfx_jax.objectives import value_of_class
+from cfx_jax.programs import compiled
 
 
 def score_cam(
@@ -40,6 +41,17 @@ def score_cam(
     """
     check_parts(features, head, image, target)
     check_count(channels_per_batch, name="channels_per_batch", or_none=True)
+    return compiled(_weighted_maps, features, head, image, jnp.asarray(target), channels_per_batch=channels_per_batch)
+
+
+def _weighted_maps(
+    features: Features,
+    head: Head,
+    image: Float[Array, "h w c"],
+    target: Int[Array, ""],
+    *,
+    channels_per_batch: int | None,
+) -> Float[Array, "h w"]:
     maps = features(image)
 
     def logit(channel: Float[Array, "fh fw"]) -> Float[Array, ""]:

@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from cfx_jax.backend import loop_body
 from cfx_jax.checks import check_callable, check_count, check_volume, is_concrete
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 SliceExplanation = Callable[[Float[Array, "h w c"], Int[Array, ""]], Any]
 Answer = TypeVar("Answer")
@@ -47,8 +48,12 @@ def over_slices(
     check_volume(volume)
     check_callable(explain, name="explain", gives="one slice and its index -> map")
     check_count(slices_per_batch, name="slices_per_batch", or_none=True)
+    return compiled(_map_slices, explain, jnp.asarray(volume), slices_per_batch=slices_per_batch)
+
+
+def _map_slices(explain: SliceExplanation, volume: Float[Array, "s h w c"], *, slices_per_batch: int | None) -> Any:
     num_slices = volume.shape[0]
-    pairs = jnp.asarray(volume), jnp.arange(num_slices)
+    pairs = volume, jnp.arange(num_slices)
     if slices_per_batch is None or slices_per_batch >= num_slices:
         return jax.vmap(explain)(*pairs)
     return lax.map(loop_body(lambda pair: explain(*pair)), pairs, batch_size=slices_per_batch)
@@ -73,4 +78,5 @@ def of_slice(
     check_volume(volume)
     if is_concrete(index) and not 0 <= index < volume.shape[0]:
         raise InputError(f"index: expected a slice in 0..{volume.shape[0] - 1}, got {index}")
-    return lambda image: function(jnp.asarray(volume).at[index].set(image))
+    others = jnp.asarray(volume)
+    return lambda image: function(others.at[index].set(image))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
@@ -48,6 +49,7 @@ def smooth_grad(
     check_count(num_samples, name="num_samples")
     check_count(samples_per_batch, name="samples_per_batch", or_none=True)
     check_positive(sigma, name="sigma")
+    image, sigma = jnp.asarray(image), jnp.asarray(sigma, image.dtype)
 
     def sample(index: Array) -> Float[Array, "*map"]:
         # Drawn flat: the same numbers, compiled in half the time.

@@ -8,6 +8,7 @@ from jax import Array, lax
 from jaxtyping import Float, Int
 
 from cfx_jax.backend import loop_body, varying_like
+from cfx_jax.programs import compiled
 
 
 def sum_over(
@@ -23,7 +24,10 @@ def sum_over(
     Returns:
         The sum; it depends on ``per_batch`` by rounding only.
     """
-    size = min(per_batch or count, count)
+    return compiled(_sum, term, count, min(per_batch or count, count))
+
+
+def _sum(term: Callable[[Array], Array], count: int, size: int) -> Float[Array, "*shape"]:
     if size == count:
         return jax.vmap(term)(jnp.arange(count)).sum(axis=0)
     index = jnp.arange(-(-count // size) * size).reshape(-1, size)

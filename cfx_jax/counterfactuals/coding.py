@@ -10,11 +10,12 @@ from jax.tree_util import Partial
 from jaxtyping import Float
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
+from cfx_jax.callables import as_pytree, shape_of
 from cfx_jax.checks import check_callable, check_count, check_dtype, check_unit_range
 from cfx_jax.counterfactuals.cycle import Coder
 from cfx_jax.counterfactuals.similar_adversarial import check_generated
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 
 class Coding(NamedTuple):
@@ -26,7 +27,7 @@ class Coding(NamedTuple):
 
 @dataclass(frozen=True)
 class _BySlices:
-    """Applies a function of a stack of slices to a few of them at a time; hashable by value.
+    """Applies a function of a stack of slices to a few of them at a time.
 
     Its derivative computes each micro-batch anew instead of keeping what is inside the network.
     """
@@ -34,8 +35,14 @@ class _BySlices:
     slices_per_batch: int
 
     def __call__(self, function: Callable[[Array], Array], stack: Float[Array, "s *shape"]) -> Float[Array, "s *other"]:
-        one = jax.checkpoint(lambda slice_: function(slice_[None])[0])
-        return lax.map(one, stack, batch_size=self.slices_per_batch)
+        return compiled(_map_slices, function, stack, self.slices_per_batch)
+
+
+def _map_slices(
+    function: Callable[[Array], Array], stack: Float[Array, "s *shape"], slices_per_batch: int
+) -> Float[Array, "s *other"]:
+    one = jax.checkpoint(lambda slice_: function(slice_[None])[0])
+    return lax.map(one, stack, batch_size=slices_per_batch)
 
 
 def coding(coder: Coder, image: Float[Array, "*s h w c"], *, slices_per_batch: int | None = None) -> Coding:
@@ -58,8 +65,7 @@ def coding(coder: Coder, image: Float[Array, "*s h w c"], *, slices_per_batch: i
     for part in ("encode", "decode"):
         check_callable(getattr(coder, part, None), name=f"coder.{part}", gives="one array -> one array")
     encode, decode = as_pytree(coder.encode), as_pytree(coder.decode)
-    # A lambda, since JAX cannot trace a callable tuple itself.
-    latent = jax.eval_shape(lambda x: encode(x), jax.ShapeDtypeStruct(image.shape, image.dtype))
+    latent = shape_of(encode, image)
     if not hasattr(latent, "shape"):
         raise InputError(f"coder: expected encode to give one array, got {type(latent).__name__}")
     check_generated(lambda x: decode(encode(x)), image, 1)

@@ -20,6 +20,7 @@ from cfx_jax.checks import check_classifier, check_image, num_classes
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision
+from cfx_jax.programs import compiled
 
 Generate = Callable[[Float[Array, "h w c"]], Float[Array, "h w c"]]
 
@@ -66,7 +67,7 @@ def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[A
     classes = num_classes(classifier, image)
     if classes != 2:
         raise InputError(f"classifier: expected two classes, since each has a generator, got {classes}")
-    return decision(classifier(image))
+    return decision(compiled(classifier, image))
 
 
 def cyce(generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:
@@ -86,7 +87,7 @@ def cyce(generators: Sequence[Generate], classifier: Classifier, image: Float[Ar
             or a generator that gives no image of the image's shape.
     """
     _, generate = _chosen(generators, classifier, image)
-    return SimilarAdversarial(image, generate(image))
+    return SimilarAdversarial(image, compiled(generate, image))
 
 
 def syce(generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:
@@ -104,8 +105,8 @@ def syce(generators: Sequence[Generate], classifier: Classifier, image: Float[Ar
         InputError: as ``cyce``.
     """
     _, generate = _chosen(generators, classifier, image)
-    adversarial = generate(image)
-    return SimilarAdversarial(generate(adversarial), adversarial)
+    adversarial = compiled(generate, image)
+    return SimilarAdversarial(compiled(generate, adversarial), adversarial)
 
 
 def syce_latent_path(coders: Sequence[Coder], classifier: Classifier, image: Float[Array, "h w c"]) -> LatentPath:
@@ -133,7 +134,7 @@ def syce_latent_path(coders: Sequence[Coder], classifier: Classifier, image: Flo
         Partial(_apply_chosen, tuple(as_pytree(getattr(coder, part)) for coder in coders), predicted)
         for part in ("encode", "decode")
     )
-    return LatentPath(decode, encode(generate(image)), encode(image))
+    return LatentPath(decode, compiled(encode, compiled(generate, image)), compiled(encode, image))
 
 
 def _recode(encode: Callable[[Array], Any], decode: Callable[[Any], Array], image: Array) -> Array:

@@ -18,6 +18,7 @@ from cfx_jax.checks import check_callable, check_classifier, check_image
 from cfx_jax.counterfactuals.cycle import decided_class
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
 from cfx_jax.objectives import Classifier
+from cfx_jax.programs import compiled
 
 Translate = Callable[[Float[Array, "h w c"], Int[Array, ""]], Float[Array, "h w c"]]
 
@@ -43,7 +44,7 @@ def fixed_point(translate: Translate, classifier: Classifier, image: Float[Array
     turn_over = Partial(_into, as_pytree(translate), other)
     check_generated(turn_over, image, 1)
     check_classifier(classifier, jnp.asarray(image)[None])
-    return SimilarAdversarial(image, turn_over(image))
+    return SimilarAdversarial(image, compiled(turn_over, image))
 
 
 def _into(translate: Translate, domain: Int[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:

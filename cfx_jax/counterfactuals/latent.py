@@ -33,6 +33,7 @@ from cfx_jax.counterfactuals.xgem_problem import Explained
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import Result, run, solve
 from cfx_jax.parallel import map_examples
+from cfx_jax.programs import compiled
 
 
 class LatentCounterfactual(NamedTuple):
@@ -98,7 +99,13 @@ def latent_counterfactual(
     problem = LatentProblem(penalty, num_steps, step_size, proximal)
     check_target(target, num_classes(classifier, image))
     explained = checked_parts(coder, classifier, jnp.asarray(image)[None], slices_per_batch=slices_per_batch)
-    example = LatentExample(image, explained.encode(image), jnp.asarray(target))
+    return compiled(_search, problem, explained, image, jnp.asarray(target))
+
+
+def _search(
+    problem: LatentProblem, explained: Explained, image: Float[Array, "*s h w c"], target: Int[Array, ""]
+) -> LatentCounterfactual:
+    example = LatentExample(image, explained.encode(image), target)
     return _Answer(problem)(explained, example, run(*problem(explained, example)))
 
 

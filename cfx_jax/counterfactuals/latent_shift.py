@@ -26,6 +26,7 @@ from cfx_jax.counterfactuals.latent_shift_search import SEARCHES, Shifted
 from cfx_jax.counterfactuals.xgem_problem import Explained
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
+from cfx_jax.programs import compiled
 
 
 class LatentShift(NamedTuple):
@@ -113,7 +114,7 @@ def latent_shift(
     check_choice(search, tuple(SEARCHES), name="search")
     check_target(target, num_classes(classifier, image))
     explained = checked_parts(coder, classifier, jnp.asarray(image)[None], slices_per_batch=slices_per_batch)
-    return _Shifting(search)(explained, (image, jnp.asarray(target)))
+    return compiled(_Shifting(search), explained, (image, jnp.asarray(target)))
 
 
 def latent_shift_batch(

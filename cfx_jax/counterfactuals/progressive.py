@@ -22,6 +22,7 @@ from cfx_jax.checks import check_classifier, check_count, check_image, check_int
 from cfx_jax.counterfactuals.similar_adversarial import check_generated
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, log_odds
+from cfx_jax.programs import compiled
 
 
 @jax.tree_util.register_dataclass
@@ -103,6 +104,12 @@ def progressive(
     lowest = jnp.zeros((), jnp.int32)
     check_generated(lambda x: explainer.decode(explainer.encode(x, lowest), lowest), image, 1)
     check_classifier(classifier, jnp.asarray(image)[None])
+    return compiled(_sweep, explainer, classifier, image, bins_per_batch=bins_per_batch)
+
+
+def _sweep(
+    explainer: Exaggerator, classifier: Classifier, image: Float[Array, "h w c"], *, bins_per_batch: int | None
+) -> Exaggeration:
     probability = class_1_probability(classifier, image)
     source_bin = probability_bin(probability, num_bins=explainer.num_bins)
     latent = explainer.encode(image, source_bin)

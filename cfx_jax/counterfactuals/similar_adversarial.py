@@ -14,8 +14,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.callables import shape_of
 from cfx_jax.checks import check_callable, check_image
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 
 class SimilarAdversarial(NamedTuple):
@@ -53,7 +55,7 @@ def similar_adversarial(
     """
     check_image(image)
     check_generated(generate, image, 2)
-    return SimilarAdversarial(*generate(image))
+    return SimilarAdversarial(*compiled(generate, image))
 
 
 def naive_adversarial(
@@ -73,7 +75,7 @@ def naive_adversarial(
     """
     check_image(image)
     check_generated(generate, image, 1)
-    return SimilarAdversarial(image, generate(image))
+    return SimilarAdversarial(image, compiled(generate, image))
 
 
 def check_generated(generate: Callable[[Array], Any], image: Float[Array, "h w c"], count: int) -> None:
@@ -88,8 +90,7 @@ def check_generated(generate: Callable[[Array], Any], image: Float[Array, "h w c
         InputError: naming the shapes that it gives.
     """
     check_callable(generate, name="generate", gives="one image -> images")
-    # A lambda, since JAX cannot trace a callable tuple itself.
-    given = jax.eval_shape(lambda image: generate(image), jax.ShapeDtypeStruct(image.shape, image.dtype))
+    given = shape_of(generate, image)
     shapes = [each.shape for each in jax.tree.leaves(given)]
     if shapes != [image.shape] * count or isinstance(given, tuple) != (count > 1):
         wanted = f"a tuple of {count} images" if count > 1 else "one image"

@@ -39,6 +39,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet, lp_ball_in_box
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import Algorithm, Problem, Result, apgd, auto_frank_wolfe, run, solve
+from cfx_jax.programs import compiled
 
 _APGD_NORMS = (1, 2, math.inf)
 
@@ -136,7 +137,8 @@ def vce(
     """The visual counterfactual of one image; composes with jit, vmap and pmap. ``vce_batch`` is faster on a CPU.
 
     Args:
-        classifier: one image -> logits ``(k,)``, normalisation inside.
+        classifier: one image -> logits ``(k,)``, normalisation inside. In a loop it compiles once for each shape of image,
+            and once for each function of other code.
         image: values in [0, 1].
         target: the class whose probability is to rise; may be traced, and one that the classifier has not then gives NaN
             throughout, as does an image whose logits are NaN.
@@ -163,6 +165,10 @@ def vce(
     check_classifier(classifier, jnp.asarray(image)[None])
     problem = VCEProblem(p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle)
     example = VCEExample(image, jnp.asarray(target), jnp.asarray(radius, image.dtype), mask, key)
+    return compiled(_search, problem, classifier, example)
+
+
+def _search(problem: VCEProblem, classifier: Classifier, example: VCEExample) -> Counterfactual:
     return _answer(classifier, example, run(*problem(classifier, example)))
 
 

@@ -18,7 +18,7 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.callables import as_pytree
+from cfx_jax.callables import as_pytree, shape_of
 from cfx_jax.checks import check_classifier, check_image, check_images
 from cfx_jax.counterfactuals.cycle import Coder
 from cfx_jax.counterfactuals.progressive import (
@@ -34,6 +34,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.optimise import Algorithm, Result, run, solve
 from cfx_jax.parallel import map_examples
+from cfx_jax.programs import compiled
 
 
 class XGEM(NamedTuple):
@@ -94,7 +95,7 @@ def xgem(
         classifier: one image -> two logits.
         image: values in [0, 1].
         algorithm: how the latent moves, and at most how many steps, such as ``gradient_descent(num_steps=200,
-            step_size=0.1)`` or ``from_optax(optax.adam(0.05), num_steps=200)``. Make it once, or each call compiles anew.
+            step_size=0.1)`` or ``from_optax(optax.adam(0.05), num_steps=200)``.
         weight: of the cross-entropy against the mean squared error, above 0.
         until: the search rests once the other class's probability is above it, in (0, 1): 0.5, where the decision turns
             over, or more, for the series to reach further.
@@ -110,7 +111,11 @@ def xgem(
     check_image(image)
     problem = XGEMProblem(algorithm, weight, until, num_bins)
     explained = _checked(coder, classifier, jnp.asarray(image)[None])
-    example = XGEMExample(image, _other_class(classifier, image))
+    return compiled(_search, problem, explained, image)
+
+
+def _search(problem: XGEMProblem, explained: Explained, image: Float[jax.Array, "h w c"]) -> XGEM:
+    example = XGEMExample(image, _other_class(explained.classifier, image))
     return _Answer(problem)(explained, example, run(*problem(explained, example), stop_below=0.0))
 
 
@@ -167,7 +172,7 @@ def _checked(coder: Coder, classifier: Classifier, images: Float[jax.Array, "n h
     check_two_classes(classifier, images[0])
     encode = Partial(_mean, as_pytree(coder.encode))
     explained = Explained(encode, as_pytree(coder.decode), as_pytree(classifier))
-    latent = jax.eval_shape(encode, images[0])
+    latent = shape_of(encode, images[0])
     if not hasattr(latent, "shape"):
         raise InputError(f"coder: expected encode to give one array or a tuple of them, got {type(latent).__name__}")
     check_generated(lambda x: explained.decode(explained.encode(x)), images[0], 1)

@@ -25,6 +25,7 @@ def box(lower: Float[Array, "*shape"], upper: Float[Array, "*shape"]) -> Constra
     """
     if jnp.shape(lower) != jnp.shape(upper):
         raise InputError(f"box: expected bounds of one shape, got {jnp.shape(lower)} and {jnp.shape(upper)}")
+    lower, upper = jnp.asarray(lower), jnp.asarray(upper)
 
     def linear_minimiser(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         center = (lower + upper) / 2

@@ -13,6 +13,7 @@ moves, and none outside the mask. Three problems over ``{||delta||_p <= radius, 
 - the l1 projection, ``|delta_i| = clip(|y_i| - level, 0, h_i)``, by a safeguarded Newton search for ``level``.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
 from cfx_jax.geometry.exact import accurate_sum, log_magnitude, magnitude_bits, threshold_of_bits
 from cfx_jax.geometry.lp_ball import lp_norm, project_l2, project_linf, sample_gaussian, sample_sphere
+from cfx_jax.programs import compiled
 
 _MAX_RISES = 12
 _MAX_ROUNDS = 128
@@ -68,6 +70,7 @@ def lp_ball_in_box(
             ``projection``; and ``project`` itself where p has no projection.
     """
     _check_arguments(center, radius, p, lower, upper, projection)
+    center = jnp.asarray(center)  # of a NumPy array the values would be compiled in
     allowed = _broadcast_mask(mask, center)
     info = jnp.finfo(center.dtype)
     # So that neither the radius nor its reciprocal is subnormal; no image in a box can tell the difference.
@@ -98,7 +101,8 @@ def lp_ball_in_box(
         gaussian = sample_gaussian(key, center.shape, center.dtype)
         return project(center + gaussian) if p == 1 else linear_minimiser(gaussian)
 
-    return ConstraintSet(project, linear_minimiser, sample, center, radius, float(p))
+    once = functools.partial(functools.partial, compiled)
+    return ConstraintSet(once(project), once(linear_minimiser), once(sample), center, radius, float(p))
 
 
 def _check_arguments(

@@ -25,6 +25,7 @@ from cfx_jax.checks import (
     is_concrete,
 )
 from cfx_jax.errors import InputError
+from cfx_jax.programs import compiled
 
 Replace: TypeAlias = Callable[[Float[Array, "h w c"], Bool[Array, "h w"]], Float[Array, "h w c"]]
 """``(image, removed)`` -> the image with the removed pixels replaced."""
@@ -44,12 +45,13 @@ def overwrite_with(other: float | Float[Array, "h w c"]) -> Replace:
         InputError: values outside of [0, 1]; when applied, another shape than the image's.
     """
     check_real(other, name="other")
-    check_unit_range(jnp.asarray(other), name="other")
+    pixels = jnp.asarray(other)
+    check_unit_range(pixels, name="other")
 
     def replace(image: Float[Array, "h w c"], removed: Bool[Array, "h w"]) -> Float[Array, "h w c"]:
-        if jnp.shape(other) not in ((), image.shape):
-            raise InputError(f"other: expected a number or the image's shape {image.shape}, got {jnp.shape(other)}")
-        return jnp.where(removed[..., None], other, image)
+        if pixels.shape not in ((), image.shape):
+            raise InputError(f"other: expected a number or the image's shape {image.shape}, got {pixels.shape}")
+        return jnp.where(removed[..., None], pixels.astype(image.dtype), image)
 
     return replace
 
@@ -100,11 +102,29 @@ def perturbation_curve(
     check_choice(order, ("most_relevant_first", "least_relevant_first"), name="order")
     for name, value in dict(region=region, regions_per_step=regions_per_step, steps_per_batch=steps_per_batch).items():
         check_count(value, name=name)
-    heat = _tile_sums(_in_single(relevance), region)
-    all_steps = -(-heat.size // regions_per_step)
+    height, width, _ = image.shape
+    all_steps = -(-(-(-height // region) * -(-width // region)) // regions_per_step)
     steps = all_steps if num_steps is None else num_steps
     if not isinstance(steps, int) or isinstance(steps, bool) or steps not in range(1, all_steps + 1):
         raise InputError(f"num_steps: expected 1 to {all_steps}, which replaces every region, got {num_steps!r}")
+    options = {"order": order, "region": region, "regions_per_step": regions_per_step, "steps": steps}
+    values = jnp.asarray(image), _in_single(relevance)
+    return compiled(_outputs, output, *values, replace, **options, steps_per_batch=steps_per_batch)
+
+
+def _outputs(
+    output: Callable[[Float[Array, "h w c"]], Any],
+    image: Float[Array, "h w c"],
+    relevance: Float[Array, "h w"],
+    replace: Replace,
+    *,
+    order: str,
+    region: int,
+    regions_per_step: int,
+    steps: int,
+    steps_per_batch: int,
+) -> Any:
+    heat = _tile_sums(relevance, region)
     step_of_tile = _ranks(heat, order) // regions_per_step
     step_of_pixel = _spread(step_of_tile, region)[: image.shape[0], : image.shape[1]]
     return lax.map(

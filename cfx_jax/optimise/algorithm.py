@@ -15,6 +15,7 @@ from jax import Array, lax
 from jaxtyping import Float
 
 from cfx_jax.backend import varying_like
+from cfx_jax.programs import compiled
 
 Objective = Callable[[Array], Array]
 State: TypeAlias = Any
@@ -48,8 +49,7 @@ class Problem(NamedTuple):
 class MakeProblem(Protocol):
     """Builds the ``Problem`` of one example from what all examples share and what is its own.
 
-    It is a static argument of compiled functions: make it hashable by value (a frozen dataclass, a module-level
-    function), so that equal problems compile once.
+    Equal problems compile once: functions of one code, or instances of one class, whose numbers are equal.
     """
 
     def __call__(self, shared: Any, example: Any, /) -> Problem: ...
@@ -77,11 +77,11 @@ def run(
     unroll: int | bool = 1,
     stop_below: float | None = None,
 ) -> Result:
-    """Minimises ``objective`` of one example in one ``lax.scan``.
+    """Minimises ``objective`` of one example in one ``lax.scan``, compiled once for equal arguments (see ``programs``).
 
     Args:
-        algorithm: from a factory such as ``apgd``.
-        objective: maps an array of the shape of ``x0`` to a scalar.
+        algorithm: from a factory such as ``apgd``; may be made anew for each example.
+        objective: maps an array of the shape of ``x0`` to a scalar; so may this.
         x0: the start.
         unroll: as in ``lax.scan``; True removes the loop, which on a CPU makes convolutions fast and compiling slow.
         stop_below: once the solution's value is below it, the state stays as it is.
@@ -89,7 +89,17 @@ def run(
     Returns:
         The solution, its value and the trace.
     """
+    return compiled(_run, algorithm, objective, x0, unroll=unroll, stop_below=stop_below)
 
+
+def _run(
+    algorithm: Algorithm,
+    objective: Objective,
+    x0: Float[Array, "*shape"],
+    *,
+    unroll: int | bool,
+    stop_below: float | None,
+) -> Result:
     def body(state: State, _: None) -> tuple[State, Array]:
         return guarded_step(algorithm, objective, state, stop_below)
 

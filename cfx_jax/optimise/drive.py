@@ -11,8 +11,10 @@ from jax import Array
 from jax.sharding import Mesh
 
 from cfx_jax import parallel
+from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.optimise.algorithm import MakeProblem, Result, State, guarded_step, run
+from cfx_jax.programs import let_go_of_programs, with_values_if_asked
 
 Finish = Callable[[Any, Any, Result], Any]
 
@@ -29,7 +31,7 @@ def solve(make_problem: MakeProblem, shared: Any, examples: Any, *, loop: str = 
     """Solves one problem for each example, by the loop that suits the machine.
 
     Args:
-        make_problem: ``(shared, example) -> Problem`` of ONE example; hashable by value.
+        make_problem: ``(shared, example) -> Problem`` of ONE example; those of one code with equal contents compile once.
         shared: a pytree that all examples share: the classifier. It is an argument of the compiled step.
         examples: a pytree whose leaves have a leading axis over examples.
         loop: ``"host"`` (``drive``), ``"scan"`` (``run`` in compiled micro-batches) or ``"auto"``: the host loop on
@@ -62,10 +64,10 @@ def drive(
     """Runs one algorithm over many examples, step by step from the host.
 
     Args:
-        make_problem: ``(shared, example) -> Problem`` of ONE example; hashable by value.
+        make_problem: ``(shared, example) -> Problem`` of ONE example; those of one code with equal contents compile once.
         shared: a pytree that all examples share: the classifier.
         examples: a pytree whose leaves have a leading axis over examples.
-        finish: ``(shared, example, result) -> answer`` of one example, compiled too; hashable by value.
+        finish: ``(shared, example, result) -> answer`` of one example, compiled too.
         batch_size: examples in flight at once; None takes all. Changes nothing but memory and speed.
         mesh: devices over which each batch is spread; None takes all (``parallel.data_mesh()``).
         progress: shows a bar over all steps; a text is its label.
@@ -78,16 +80,22 @@ def drive(
         InputError: an invalid batch size, examples of different lengths or none.
     """
     parallel.num_examples(examples)
+    let_go_of_programs()
     mesh = mesh or parallel.data_mesh()
-    shared = parallel.replicate(shared, mesh)
-    num_steps = _num_steps(make_problem, shared, examples)
     batches = parallel.batches(examples, batch_size=batch_size, mesh=mesh)
-    answers = []
-    with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
-        for batch in batches:
-            answer = _drive_batch(make_problem, finish, stop_below, num_steps, shared, batch.examples, bar.update)
-            answers.append(jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer)))
-    return parallel.concatenate(answers)
+
+    def drive_batches(held: Any) -> list[Any]:
+        make, end, same = parallel.replicate(held, mesh)
+        num_steps = _num_steps(make, same, examples)
+        answers = []
+        with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
+            for batch in batches:
+                answer = _drive_batch(make, end, stop_below, num_steps, same, batch.examples, bar.update)
+                answers.append(jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer)))
+        return answers
+
+    held = as_pytree(make_problem), as_pytree(finish), shared
+    return parallel.concatenate(with_values_if_asked(drive_batches, held))
 
 
 def _drive_batch(
@@ -116,7 +124,7 @@ def _drive_batch(
     return _finish(make_problem, finish, shared, examples, state, trace)
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _start(make_problem: MakeProblem, shared: Any, examples: Any) -> tuple[State, Array]:
     def one(example: Any) -> tuple[State, Array]:
         problem = make_problem(shared, example)
@@ -126,7 +134,7 @@ def _start(make_problem: MakeProblem, shared: Any, examples: Any) -> tuple[State
     return jax.vmap(one)(examples)
 
 
-@partial(jax.jit, static_argnums=(0, 1), donate_argnums=4)
+@partial(jax.jit, static_argnums=1, donate_argnums=4)
 def _step(
     make_problem: MakeProblem, stop_below: float | None, shared: Any, examples: Any, state: State
 ) -> tuple[State, Array, Array]:
@@ -138,7 +146,7 @@ def _step(
     return jax.vmap(one)(examples, state)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@jax.jit
 def _finish(make_problem: MakeProblem, finish: Finish, shared: Any, examples: Any, state: State, trace: Array) -> Any:
     def one(example: Any, state: State, trace: Array) -> Any:
         solution, value = make_problem(shared, example).algorithm.solution(state)
@@ -160,7 +168,7 @@ def _num_steps(make_problem: MakeProblem, shared: Any, examples: Any) -> int:
 
 @dataclass(frozen=True)
 class _Scan:
-    """One example's whole run, hashable by value so that equal ones compile once."""
+    """One example's whole run; equal ones compile once."""
 
     make_problem: MakeProblem
     finish: Finish

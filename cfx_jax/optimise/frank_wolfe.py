@@ -58,6 +58,7 @@ def auto_frank_wolfe(
         raise InputError(f"step_size: expected a share of the way, at most 1, got {step_size}")
     check_at_least(momentum, 0, below=1, name="momentum")
     check_at_least(oscillation, 0, name="oscillation")
+    outer_mask = None if update_mask is None else jnp.asarray(update_mask)
 
     def init(objective: Objective, x0: Float[Array, "*shape"]) -> FrankWolfeState:
         search = begin(objective, x0, jnp.asarray(step_size, x0.dtype))
@@ -67,8 +68,8 @@ def auto_frank_wolfe(
         search = state.search
         averaged = momentum * state.averaged + (1 - momentum) * search.gradient if momentum else search.gradient
         change = constraint.linear_minimiser(averaged) - search.x
-        if update_mask is not None:
-            change = jnp.where(update_mask, change, 0)
+        if outer_mask is not None:
+            change = jnp.where(outer_mask, change, 0)
         observed, value = observe(search, objective, search.x + search.step_size * change)
         adapted = adapt(observed, num_steps=num_steps, oscillation=oscillation)
         return FrankWolfeState(adapted, averaged), value
