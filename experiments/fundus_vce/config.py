@@ -115,6 +115,9 @@ class Config:
     """Share of images for the selection of weights (paper: 0.15)."""
     temperature: float = 0.04
     """Share of images for the calibration (paper: 0.04)."""
+    calibration: Literal["ece", "likelihood"] = "ece"
+    """How temperatures are fitted: ece, the least expected calibration error (paper), runs to the edge of its grid where
+    every calibration image is classified right; likelihood does not."""
     test: float = 0.06
     """Share of images for all reported figures (paper: 0.06)."""
     quality: QualityConfig = field(default_factory=QualityConfig)

@@ -114,6 +114,7 @@ IMAGES = Config(
     channels=1,
     validation=0.1,
     temperature=0.05,
+    calibration="likelihood",  # a user's images may be easy
     test=0.15,
     plain=_plain(800, 128, 100, learning_rate=2e-3),
     fine_tune=False,

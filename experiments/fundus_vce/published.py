@@ -111,6 +111,7 @@ SETTINGS: dict[str, Setting] = {
     "synthetic.external_severity": Setting(0.8, "us", "unused: photographs"),
     "validation": Setting(0.15, "paper", "section 2.2, first paragraph"),
     "temperature": Setting(0.04, "paper", "section 2.2, first paragraph"),
+    "calibration": Setting("ece", "paper", "section 2.2, last paragraph"),
     "test": Setting(0.06, "paper", "section 2.2, first paragraph"),
     "quality.num_members": Setting(5, "us", "section 2.1: an ensemble of EfficientNets, of no given number"),
     "quality.num_images": Setting(1600, "us", "unused: photographs"),

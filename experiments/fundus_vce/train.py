@@ -1,8 +1,9 @@
 """The classifiers: a plain and a robust network, each calibrated, and their ensemble."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ from flax import nnx
 
 from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, sometimes
 from cfx_jax.diagnosis import check_diagnosis
-from cfx_jax.metrics import balanced_accuracy, fit_temperature
+from cfx_jax.metrics import balanced_accuracy, fit_temperature, temperature_at_edge
 from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
@@ -55,7 +56,7 @@ def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
     training = _Training(config, data, workspace)
     plain, validation = _train_plain(config, training)
     models = {"plain": plain, "robust": training.run("robust", trades, config.robust)}
-    temperatures = {name: _temperature(name, model, data) for name, model in models.items()}
+    temperatures = {name: _temperature(config, name, model, data) for name, model in models.items()}
     plain_settings = [config.plain, config.fine_tune and config.fine_tuning, config.plain_weights]
     identity = [plain_settings, config.robust, *training.depends]
     return Classifiers(
@@ -126,16 +127,19 @@ def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict
     return {**members, "ensemble": ensemble([members["plain"], members["robust"]])}
 
 
-def _temperature(name: str, model: nnx.Module, data: Data) -> float:
-    images = data.temperature
-    value = fit_temperature(jnp.asarray(predict(per_image(model), images)), jnp.asarray(images.labels))
-    warn_at_edge(name, value, len(images))
+def _temperature(config: Config, name: str, model: nnx.Module, data: Data) -> float:
+    images, method = data.temperature, config.calibration
+    logits = jnp.asarray(predict(per_image(model), images))
+    with warnings.catch_warnings():  # what it warns of is said below, with the network's name
+        warnings.filterwarnings("ignore", message="fit_temperature")
+        value = fit_temperature(logits, jnp.asarray(images.labels), method=method)
+    warn_at_edge(name, value, len(images), method=method)
     return value
 
 
-def warn_at_edge(name: str, temperature: float, num_images: int) -> None:
-    """Warns of a temperature at an end of the grid that ``fit_temperature`` searches, e^-3 to e^3."""
-    if abs(np.log(temperature)) > 3 - 1e-6:
+def warn_at_edge(name: str, temperature: float, num_images: int, *, method: Literal["ece", "likelihood"]) -> None:
+    """Warns of a temperature at an end of what ``fit_temperature`` searches."""
+    if temperature_at_edge(temperature, method=method):
         notify(
             f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of its grid: {num_images}"
             " calibration images do not determine it; its probabilities, robust accuracy and counterfactuals may mislead"

@@ -172,7 +172,7 @@ def test_the_plain_network_is_that_of_best_balanced_validation_accuracy(monkeypa
 )
 def test_a_temperature_at_the_edge_of_its_grid_is_warned_of(temperature, warned):
     with keep_notices() as texts:
-        warn_at_edge("plain", float(temperature), 61)
+        warn_at_edge("plain", float(temperature), 61, method="ece")
     assert [("plain network" in each, "61 calibration images" in each) for each in texts] == [(True, True)] * warned
 
 
