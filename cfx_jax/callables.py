@@ -8,7 +8,7 @@ its numbers, what it calls. Two callables made by the same code then share a pro
 import dis
 import functools
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from types import CellType, CodeType, FunctionType, MethodType, SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ import jax
 import numpy as np
 from jax import Array
 from jax.tree_util import Partial
+
+from cfx_jax.errors import InputError
 
 _FIXED_CLASSES = frozenset({"builtins", "functools", "jax", "jaxlib", "numpy", "flax", "optax"})
 _FIXED_GLOBALS = _FIXED_CLASSES | {"cfx_jax"}
@@ -27,6 +29,10 @@ _NEED_VALUES = (
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerIntegerConversionError,
 )
+
+
+class SideEffectError(InputError):
+    """A call of a callable has changed the arrays that it holds."""
 
 
 def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,11 +137,14 @@ class Parted:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """What the callable gives."""
-        function = self.whole
-        if function is None:
-            leaves, part = self.tree_flatten()
-            function = part.build(leaves)
-        return function(*args, **options)
+        if self.whole is not None:
+            return self.whole(*args, **options)
+        leaves, part = self.tree_flatten()
+        models: list[tuple[Any, list[Any]]] = []
+        result = part.build(leaves, models)(*args, **options)
+        for model, arrays in models:
+            _check_unchanged(model, arrays)
+        return result
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], "_Part"]:
         """The arrays, and all else."""
@@ -159,12 +168,17 @@ class _Part:
     children: tuple["_Part", ...]
     make: Callable[..., Any] = field(compare=False)
     has_leaves: bool = field(compare=False)
+    is_model: bool = field(default=False, compare=False)
 
-    def build(self, leaves: tuple[Any, ...]) -> Any:
-        """The piece with these arrays in it."""
+    def build(self, leaves: tuple[Any, ...], models: list[tuple[Any, list[Any]]]) -> Any:
+        """The piece with these arrays in it; ``models`` gets the models and the like, each with its arrays."""
         if isinstance(self.kind, _Leaf):
             return leaves[self.kind.place]
-        return self.make(*(child.build(leaves) for child in self.children))
+        held = [child.build(leaves, models) for child in self.children]
+        value = self.make(*held)
+        if self.is_model:
+            models.append((value, held))
+        return value
 
 
 class _Leaf(NamedTuple):
@@ -253,10 +267,12 @@ class _Walk:
     def _tree(self, value: Any, arrays: tuple[type, ...]) -> _Part:
         """A pytree by its children; of plain containers, which may hold anything, those next to it."""
         plain = isinstance(value, (tuple, list, dict))
-        apart = (functools.partial, list, dict) if plain else functools.partial
+        apart = object if plain else functools.partial
         leaves, structure = jax.tree.flatten(value, is_leaf=lambda x: x is not value and isinstance(x, apart))
         make = functools.partial(_unflatten, structure)
         part = self._joined(("tree", structure), tuple(leaves), make, value, arrays if plain else (Array, np.ndarray))
+        if part.has_leaves and not plain:
+            return replace(part, is_model=True)
         # A list without arrays may be one that the function writes to.
         return part if part.has_leaves or not isinstance(value, (list, dict)) else _constant(_Same(value), value)
 
@@ -354,6 +370,16 @@ def _is_leaf(value: Any) -> bool:
 
 def _is_pytree(value: Any) -> bool:
     return all(isinstance(leaf, Array) or hasattr(leaf, "__array__") for leaf in jax.tree.leaves(value))
+
+
+def _check_unchanged(model: Any, arrays: list[Any]) -> None:
+    """Checks that a call has not changed what a model holds: that would be lost, and each call would be the first."""
+    left = jax.tree.leaves(model, is_leaf=lambda leaf: isinstance(leaf, functools.partial))
+    if len(left) != len(arrays) or any(new is not old for new, old in zip(left, arrays, strict=True)):
+        raise SideEffectError(
+            f"{type(model).__name__}: expected a model that a call leaves as it is, got one that changes its own arrays, as"
+            " dropout and batch norm in training mode do: use models.per_image, or its evaluation mode"
+        )
 
 
 def _apply(function: Callable[..., Any], *examples: Any) -> Any:

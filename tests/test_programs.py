@@ -9,13 +9,15 @@ import numpy as np
 import optax
 import pytest
 from compilations import counted_compilations
+from flax import nnx
 from small_classifiers import images
 from toy_coder import CODER
 from toy_coder import classifier as toy_classifier
 
 from cfx_jax import programs
 from cfx_jax.attributions import gradient, integrated_gradients_and_residual, over_slices
-from cfx_jax.callables import as_pytree
+from cfx_jax.callables import SideEffectError, as_pytree
+from cfx_jax.checks import num_classes
 from cfx_jax.counterfactuals import (
     cyce,
     latent_counterfactual_batch,
@@ -195,6 +197,18 @@ def test_callables_that_ask_for_values_or_hold_themselves_still_run():
     assert float(compiled(asks, image)) == pytest.approx(float(image.sum()))
     assert float(compiled(by_numpy, image)) == pytest.approx(3 * float(image.sum()), rel=1e-6)
     np.testing.assert_allclose(compiled(recursive, image), image / 4)
+
+
+def test_a_model_in_training_mode_is_refused():
+    model = nnx.BatchNorm(2, rngs=nnx.Rngs(0))
+
+    def classifier(image):
+        return model(jnp.broadcast_to(image, (*image.shape[:2], 2))).mean(axis=(0, 1))
+
+    with pytest.raises(SideEffectError, match="BatchNorm: expected a model that a call leaves as it is"):
+        num_classes(classifier, IMAGES[0])
+    model.eval()
+    assert num_classes(classifier, IMAGES[0]) == 2
 
 
 def test_errors_come_as_they_are():

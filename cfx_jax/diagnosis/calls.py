@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from cfx_jax.callables import SideEffectError
 from cfx_jax.checks import num_classes
 from cfx_jax.diagnosis.finding import Case, Finding, indices, one_line, share
 from cfx_jax.errors import InputError
@@ -22,10 +23,10 @@ def of_calls(case: Case) -> Iterator[Finding]:
     try:
         num_classes(case.classifier, case.images[0])
         together = case.logits(case.images)
-    except InputError as error:
-        yield Finding("output", "error", str(error))
-        return
     except Exception as error:
+        if isinstance(error, InputError) and not isinstance(error, SideEffectError):
+            yield Finding("output", "error", str(error))
+            return
         message = (
             f"classifier: expected a function that jax.jit and jax.vmap can trace, got {one_line(error)}: {_ADVICE}"
         )
