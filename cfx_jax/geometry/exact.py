@@ -2,9 +2,12 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jaxtyping import Float, Int
+
+from cfx_jax.backend import varying_like
 
 _FAN_IN = 32
 
@@ -114,7 +117,8 @@ def threshold_of_bits(
         return jnp.where(fits, low, middle + 1), jnp.where(fits, middle, high)
 
     num_halvings = 8 * bits.dtype.itemsize - 1
-    return lax.fori_loop(0, num_halvings, halve, (jnp.zeros((), bits.dtype), bits.max()))[0]
+    kind = jax.typeof(bits.max() * weights.sum() * budget)
+    return lax.fori_loop(0, num_halvings, halve, varying_like((jnp.zeros((), bits.dtype), bits.max()), kind))[0]
 
 
 def order_statistic(values: Float[Array, "*shape"], index: Array) -> Float[Array, ""]:

@@ -17,11 +17,13 @@ import functools
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
+from cfx_jax.backend import varying_like
 from cfx_jax.checks import check_array, check_choice, check_dtype, check_norm, check_positive, check_real, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
@@ -212,6 +214,7 @@ def _saturating_profile(
         return jnp.exp(log_profile - top + log_share)
 
     def settle(start: _Rise) -> _Rise:
+        start = varying_like(start, jax.typeof(log_profile))
         return lax.while_loop(lambda rise: rise.joined & (rise.rounds < _MAX_RISES), grow, start)
 
     def grow(rise: _Rise) -> _Rise:
@@ -236,7 +239,8 @@ def _saturating_profile(
     risen = settle(_Rise(jnp.zeros(room.shape, bool), jnp.ones((), bool), zero))
     reached = jnp.where(risen.saturated, log_break, -jnp.inf).max()
     furthest = jnp.where(moves, log_break, -jnp.inf).max()
-    low, _, _ = lax.while_loop(wide, halve, (reached, jnp.where(risen.joined, furthest, reached), zero))
+    bracket = varying_like((reached, jnp.where(risen.joined, furthest, reached), zero), jax.typeof(log_profile))
+    low, _, _ = lax.while_loop(wide, halve, bracket)
     saturated = settle(_Rise(risen.saturated | (log_break <= low), risen.joined, zero)).saturated
     partial = jnp.where(saturated, room, jnp.minimum(room, wanted(saturated)))
     everything_fits = accurate_sum(budget) <= 1
@@ -282,6 +286,7 @@ def _shrink_to(
     tolerance = 4 * jnp.finfo(size.dtype).eps * radius
     zero = jnp.zeros((), size.dtype)
     start = (zero, size.max(), size.max() / 2, jnp.zeros((), jnp.int32), jnp.zeros((), bool))
+    start = varying_like(start, jax.typeof(size.max() * room.max() * radius))
     _, high, level, _, settled = lax.while_loop(unsettled, narrow, start)
     level = jnp.where(total(zero) <= radius, zero, jnp.where(settled, level, high))
     return _within(jnp.clip(size - level, 0, room), radius, 1)

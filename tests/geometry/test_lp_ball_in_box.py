@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.sharding import PartitionSpec as P
 from scipy.optimize import minimize
 
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
+from cfx_jax.parallel import data_mesh
 
 INF = float("inf")
 FULL = (224, 224, 3)
@@ -351,6 +353,20 @@ def test_samples_are_feasible_differ_by_key_and_reach_the_surface(p):
     assert norm64(first - 0.5, p) <= 0.4 * (1 + 1e-5)
     unmasked = lp_ball_in_box(center, 0.4, p).sample(jax.random.key(0))
     assert norm64(np.asarray(unmasked) - 0.5, p) == pytest.approx(0.4, rel=1e-4)
+
+
+@pytest.mark.parametrize("p", [1, 1.0001, 2])
+def test_sets_may_lie_on_several_devices(p):
+    rng = np.random.default_rng(0)
+    centers, points = rng.uniform(size=(2, 2, 40)).astype(np.float32)
+
+    def answers(center, point):
+        constraint = lp_ball_in_box(center, 0.3, p)
+        return constraint.linear_minimiser(point - 0.5), constraint.project(point) if p in (1, 2) else center
+
+    spread = jax.shard_map(jax.vmap(answers), mesh=data_mesh(), in_specs=P("data"), out_specs=P("data"))
+    for found, expected in zip(jax.jit(spread)(centers, points), jax.vmap(answers)(centers, points), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_set_without_a_box_is_the_plain_ball():
