@@ -83,6 +83,14 @@ def is_regular(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path | os.DirEntry[str]) -> bool:
+    """Whether a folder is there, or a link to one; a name that no folder can have is none."""
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a link to itself
+        return False
+
+
 def read_file(path: Path) -> bytes:
     """The content of a file.
 
