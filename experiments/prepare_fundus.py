@@ -11,6 +11,7 @@ from cfx_jax.data.fundus import Job, prepare_files
 from cfx_jax.data.sources.class_folders import describe, find_images
 from cfx_jax.data.sources.file_tree import FileTree
 from cfx_jax.data.sources.picture_headers import SUFFIXES
+from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
 from experiments import cli
 
@@ -55,7 +56,7 @@ def find_photographs(source: Path, out: Path) -> list[Job]:
     Warns:
         UserWarning: how many visible files are no photographs.
     """
-    if not source.is_dir():
+    if not is_folder(source):
         raise InputError(f"--source: expected a folder of photographs, but '{source}' is none: check the spelling")
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(f"--out: expected a folder outside of --source, got '{out}': its images would be read again")

@@ -6,7 +6,6 @@ values are not looked at. Pixels may be compressed in any way that pydicom can u
 run lengths, with Pillow JPEG of 8 bits and JPEG 2000.
 """
 
-import logging
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cfx_jax.data.grey_values import Window, check_window, full_scale, unit_grey
-from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular, printable
+from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular, printable, quiet
 from cfx_jax.errors import InputError, import_extra
 
 _PURPOSE = "reading DICOM files"
@@ -208,7 +207,7 @@ def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, 
             advice += f", or if it is whole run `pip install {package}`, which decodes more kinds of {syntax.name}"
         return InputError(f"'{path}' has pixels that cannot be decoded ({reason}): {advice}")
 
-    with damage(refusal), _quiet_decoders():
+    with damage(refusal), quiet("pydicom.pixels.decoders.base"):
         return pixels.pixel_array(dataset, index=frame)
 
 
@@ -266,15 +265,3 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"'{path}': {error}") from error
-
-
-@contextmanager
-def _quiet_decoders() -> Iterator[None]:
-    """Keeps pydicom from printing the tracebacks of its decoders, which are reported otherwise."""
-    logger = logging.getLogger("pydicom.pixels.decoders.base")
-    mute = logging.Filter("nothing")  # one for each call, so that threads do not undo each other's
-    logger.addFilter(mute)
-    try:
-        yield
-    finally:
-        logger.removeFilter(mute)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.data.user_files import DamagedFile, bounded_length, check_unpacked, damage, is_regular, printable
+from cfx_jax.data.user_files import DamagedFile, bounded_length, check_unpacked, damage, is_regular, printable, quiet
 from cfx_jax.errors import InputError, import_extra
 
 _PURPOSE = "reading NIfTI files"
@@ -134,7 +134,7 @@ def _opened(path: Path) -> Any:
         raise InputError(
             f"path: expected a NIfTI file, but there is no file '{printable(str(path))}': check the spelling"
         )
-    with damage(lambda reason: _damaged(path, reason)):
+    with damage(lambda reason: _damaged(path, reason)), quiet("nibabel.global"):
         if path.suffix.lower() in _COMPRESSED:
             _unpacked_length(path)  # before nibabel trusts what the header says of itself
         try:

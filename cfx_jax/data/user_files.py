@@ -5,6 +5,7 @@ volume or a table is unpacked, its size is compared with ``unpack_limit()``: 512
 variable ``CFX_UNPACK_LIMIT_MIB`` says. Files are read by several threads at once, so memory may hold several of that size.
 """
 
+import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -83,6 +84,14 @@ def is_regular(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path | os.DirEntry[str]) -> bool:
+    """Whether a folder is there, or a link to one; a name that no folder can have is none."""
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a link to itself
+        return False
+
+
 def read_file(path: Path) -> bytes:
     """The content of a file.
 
@@ -119,6 +128,17 @@ def damage(refusal: Callable[[str], Exception]) -> Iterator[None]:
         if isinstance(error, DamagedFile) and isinstance(made, DamagedFile):
             raise
         raise made from error
+
+
+@contextmanager
+def quiet(logger: str) -> Iterator[None]:
+    """Keeps a library from printing, through a logger of this name, about damage that is reported otherwise."""
+    mute = logging.Filter("nothing")  # one for each call, so that threads do not undo each other's
+    logging.getLogger(logger).addFilter(mute)
+    try:
+        yield
+    finally:
+        logging.getLogger(logger).removeFilter(mute)
 
 
 def one_line(error: Exception) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cfx_jax.data import SyntheticFundus
 from cfx_jax.data.sources.fundus_world import STAGES
+from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
 from experiments.folder_images import copy_groups, folder_note, load_folder
 from experiments.fundus_vce.config import Config
@@ -121,7 +122,7 @@ def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
 
     if config.channels != 3 or config.classes:
         raise InputError("--channels, --classes: fundus photographs have their own; leave these out")
-    if not Path(path).is_dir():
+    if not is_folder(Path(path)):
         raise InputError(
             f"--data: expected the folder that holds kaggle, messidor, ..., '{path}' is none: {_FUNDUS_PAGE}"
         )

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from cfx_jax.data.fundus_sets.record import FundusRecord, checked
 from cfx_jax.data.published.tables import read_rows, whole_number
+from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
 
 PAGE = "https://github.com/deepdrdoc/DeepDRiD"
@@ -42,7 +43,7 @@ def read_deepdrid(folder: str | Path) -> list[FundusRecord]:
     """
     folder = Path(folder)
     inner = folder / "regular_fundus_images"
-    top = inner if inner.is_dir() else folder
+    top = inner if is_folder(inner) else folder
     return checked([record for part in PARTS for record in _part(top / part)], folder)
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from cfx_jax.data.fundus_sets.record import FundusRecord, checked
 from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
 
 PAGE = "https://ieee-dataport.org/open-access/indian-diabetic-retinopathy-image-dataset-idrid"
@@ -47,7 +48,7 @@ def read_idrid(folder: str | Path) -> list[FundusRecord]:
         InputError: a folder of photographs or of masks is missing or empty, or a mask belongs to no photograph.
     """
     folder = Path(folder)
-    top = folder / "A. Segmentation" if (folder / "A. Segmentation").is_dir() else folder
+    top = folder / "A. Segmentation" if is_folder(folder / "A. Segmentation") else folder
     return checked([record for part in PARTS for record in _part(top, part)], folder)
 
 
@@ -74,7 +75,8 @@ def _least_grade(lesions: Iterable[str]) -> int | None:
 
 def _files(folder: Path, pattern: str, ending: str) -> dict[str, Path]:
     """Name of the photograph -> file, for all files of a folder."""
-    files = {path.stem.removesuffix(ending): path for path in folder.glob(pattern)}
+    found = folder.glob(pattern) if is_folder(folder) else ()
+    files = {path.stem.removesuffix(ending): path for path in found}
     if not files:
         raise InputError(
             f"expected files {pattern} in '{folder}', found none: unpack A. Segmentation.zip, which is at {PAGE}"

@@ -22,6 +22,7 @@ from pathlib import Path
 from cfx_jax.data.fundus_sets.record import FundusRecord, checked
 from cfx_jax.data.published.tables import read_rows, whole_number
 from cfx_jax.data.sources.file_tree import natural_key
+from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
 
 PAGE = "https://www.adcis.net/en/third-party/messidor/"
@@ -43,7 +44,8 @@ def read_messidor(folder: str | Path) -> list[FundusRecord]:
             in two folders, or a row cannot be understood.
     """
     folder = Path(folder)
-    tables = sorted(path for path in folder.rglob("Annotation*Base*") if path.suffix.lower() in (".xls", ".csv"))
+    named = folder.rglob("Annotation*Base*") if is_folder(folder) else ()
+    tables = sorted(path for path in named if path.suffix.lower() in (".xls", ".csv"))
     if not tables:
         raise InputError(
             f"expected the tables Annotation_Base11.xls to Annotation_Base34.xls in '{folder}', found none: download "

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 from cfx_jax.checks import check_choice
 from cfx_jax.data.published import check_files, check_names, read_rows, whole_number
+from cfx_jax.data.user_files import is_regular
 from cfx_jax.errors import InputError
 
 PAGE = "https://datashare.ed.ac.uk/handle/10283/1931"
@@ -88,7 +89,7 @@ def read_ist3(folder: str | Path, *, columns: Mapping[str, str] | None = None) -
     for name in columns:
         check_choice(name, COLUMNS, name="columns")
     called = {name: columns.get(name, name) for name in COLUMNS}
-    table = next((folder / name for name in _TABLES if (folder / name).is_file()), folder / _TABLES[0])
+    table = next((folder / name for name in _TABLES if is_regular(folder / name)), folder / _TABLES[0])
     rows = read_rows(table, tuple(called.values()), page=PAGE)
     records = [_record({name: row[own] for name, own in called.items()}, folder, table) for row in rows]
     check_names([each.name for each in records], folder, what="scan")

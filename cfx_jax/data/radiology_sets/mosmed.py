@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cfx_jax.data.published import check_files, check_names, read_rows
+from cfx_jax.data.user_files import is_folder, is_regular
 from cfx_jax.errors import InputError
 
 PAGE = "https://mosmed.ai/datasets/covid19_1110"
@@ -72,8 +73,8 @@ def read_mosmed(folder: str | Path) -> list[MosMedRecord]:
             that is used is missing. Studies graded CT-1 that have no mask may be missing.
     """
     folder = Path(folder)
-    top = folder / "COVID19_1110" if (folder / "COVID19_1110").is_dir() else folder
-    table = next((top / name for name in _TABLES if (top / name).is_file()), top / _TABLES[0])
+    top = folder / "COVID19_1110" if is_folder(folder / "COVID19_1110") else folder
+    table = next((top / name for name in _TABLES if is_regular(top / name)), top / _TABLES[0])
     records = [_record(row, top, table) for row in read_rows(table, _COLUMNS, page=PAGE)]
     check_names([each.name for each in records], top, what="study")
     used = [each for each in records if each.is_used]

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from cfx_jax.data.nifti import read_nifti, resample_volume, unit_slices
 from cfx_jax.data.published import check_files, check_names
 from cfx_jax.data.sources.file_tree import natural_key
-from cfx_jax.data.user_files import damage, is_regular, read_file
+from cfx_jax.data.user_files import damage, is_folder, is_regular, read_file
 from cfx_jax.errors import InputError
 
 PAGE = "http://medicaldecathlon.com/"
@@ -88,7 +88,7 @@ def read_msd_brain(folder: str | Path) -> list[BrainRecord]:
         InputError: ``dataset.json`` is missing, damaged or of another task, or a file that it lists is missing.
     """
     folder = Path(folder)
-    top = folder / "Task01_BrainTumour" if (folder / "Task01_BrainTumour").is_dir() else folder
+    top = folder / "Task01_BrainTumour" if is_folder(folder / "Task01_BrainTumour") else folder
     table = top / "dataset.json"
     if not is_regular(table):
         raise InputError(f"expected the list of files '{table}', which does not exist: unpack the task from {PAGE}")

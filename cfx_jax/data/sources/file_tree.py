@@ -9,8 +9,17 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from cfx_jax.data.sources.picture_headers import READERS, START, kind_of
-from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular, is_text, printable, read_bounded
-from cfx_jax.data.user_files import read_file as read_bounded_file
+from cfx_jax.data.user_files import (
+    DamagedFile,
+    check_unpacked,
+    damage,
+    is_folder,
+    is_regular,
+    is_text,
+    printable,
+    read_bounded,
+    read_file,
+)
 from cfx_jax.errors import InputError
 
 _LONGEST = 4096  # letters of a member's name: no file system takes more
@@ -43,7 +52,7 @@ class FileTree:
         if not is_text(str(path)):
             raise InputError(f"path: expected a name in UTF-8, got '{printable(str(path))}': rename it")
         self._archive, self._members = None, dict[str, zipfile.ZipInfo]()
-        if _is_folder(self.path):
+        if is_folder(self.path):
             listed = sorted(self._walk(), key=lambda item: natural_key(item[0]))
             self._files = [PurePosixPath(name) for name, is_file in listed if is_file]
             self._folders = [PurePosixPath(name) for name, is_file in listed if not is_file]
@@ -67,7 +76,7 @@ class FileTree:
             DamagedFile: it cannot be read, or unpacks to more than allowed.
         """
         if self._archive is None:
-            return read_bounded_file(self.path / name)
+            return read_file(self.path / name)
         with damage(lambda reason: DamagedFile(f"cannot be read ({reason})")):
             member = self._members[str(name)]
             check_unpacked(member.file_size)
@@ -92,7 +101,7 @@ class FileTree:
             folder, above = waiting.pop()
             for entry in self._entries(folder):
                 name = f"{folder}/{entry.name}" if folder else entry.name
-                if _is_folder(entry):
+                if is_folder(entry):
                     # Where links are followed it is known which folders lead there.
                     links = (_identity(Path(entry.path)),) if name.count("/") < _LINKS else ()
                     if not entry.is_symlink() or (links and links[0] not in above):
@@ -124,13 +133,13 @@ class FileTree:
         folders = set()
         for info in self._archive.infolist():
             parts = _parts(info.filename)
-            name, is_folder = "/".join(parts), info.filename.endswith(("/", "\\"))
-            if len(info.filename) > _LONGEST or name in self._members or not (parts or is_folder):
+            name, ends_as_folder = "/".join(parts), info.filename.endswith(("/", "\\"))
+            if len(info.filename) > _LONGEST or name in self._members or not (parts or ends_as_folder):
                 self.unusable[info.filename] = "has a name that is too long, empty, or given to another file"
                 continue
-            if not is_folder:
+            if not ends_as_folder:
                 self._members[name] = info
-            upper = parts[: None if is_folder else -1][:_LINKS]
+            upper = parts[: None if ends_as_folder else -1][:_LINKS]
             folders |= {"/".join(upper[: depth + 1]) for depth in range(len(upper))}
         return folders
 
@@ -158,13 +167,6 @@ def _parts(name: str) -> list[str]:
         elif part not in ("", "."):
             parts.append(part)
     return parts
-
-
-def _is_folder(path: Path | os.DirEntry[str]) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that is too long, a link to itself
-        return False
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 import pytest
 
+from cfx_jax.data import face_sets, fundus_sets, radiology_sets
 from cfx_jax.data.published import check_files, check_names
 from cfx_jax.errors import InputError
 
@@ -17,3 +18,15 @@ def test_missing_files_are_counted(tmp_path):
         InputError, match=r"expected 3 files, 2 are missing, the first is '.*deep/b': unpack all parts of"
     ):
         check_files([tmp_path / "a", tmp_path / "deep/b", tmp_path / "c"], tmp_path, what="file")
+
+
+@pytest.mark.parametrize("folder", ["a" * 5000, "/dev/zero", "/dev/null/x"])
+def test_folders_that_no_set_can_lie_in_are_explained(folder):
+    readers = (
+        *(getattr(fundus_sets, f"read_{name}") for name in ("kaggle", "messidor", "idrid", "deepdrid")),
+        *(getattr(radiology_sets, f"read_{name}") for name in ("rsna", "msd_brain", "chexpert", "mosmed", "ist3")),
+        face_sets.read_celeba,
+    )
+    for read in readers:
+        with pytest.raises(InputError, match="expected"):
+            read(folder)
