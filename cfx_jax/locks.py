@@ -106,7 +106,7 @@ def _create(place: Path, doing: str) -> None:
     token = uuid.uuid4().hex
     since = time.strftime("%Y-%m-%d %H:%M:%S %Z")
     text = json.dumps({**this_process()._asdict(), "since": since, "doing": doing, "token": token}) + "\n"
-    lock, temporary = place / _NAME, place / f"{_NAME}.{token}"
+    lock, temporary = place / _NAME, place / f"{_NAME}.{token[:12]}.tmp"  # such names are swept
     try:
         temporary.write_text(text, encoding="utf-8")
         try:

@@ -87,13 +87,34 @@ def load_state(
 
 
 def config_from(config_class: type[C], fields: Mapping[str, Any]) -> C:
-    """A configuration from its stored fields, nested classes and tuples too; other fields are ignored."""
+    """A configuration from its stored fields, nested classes and tuples too; other fields are ignored.
+
+    Raises:
+        InputError: a field is not of its type, as in a file that was edited.
+    """
     hints = typing.get_type_hints(config_class)
     names = [each.name for each in dataclasses.fields(config_class)]  # type: ignore[arg-type]
-    return config_class(**{name: _value(hints[name], fields[name]) for name in names if name in fields})
+    return config_class(**{name: _value(name, hints[name], fields[name]) for name in names if name in fields})
 
 
-def _value(hint: Any, value: Any) -> Any:
+def _value(name: str, hint: Any, value: Any) -> Any:
+    if not _fits(hint, value):
+        kind = getattr(hint, "__name__", str(hint))
+        raise InputError(f"{name}: expected {kind}, got {value!r} in the stored configuration: restore training.json")
     if dataclasses.is_dataclass(hint):
         return config_from(hint, value)  # type: ignore[arg-type]
     return tuple(value) if isinstance(value, list) else value
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether a value that JSON gave is of a type; of types that are not looked into here, any is."""
+    if dataclasses.is_dataclass(hint):
+        return isinstance(value, Mapping)
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, list | tuple)
+    if typing.get_origin(hint) is typing.Literal:
+        return value in typing.get_args(hint)
+    if hint in (int, float, str, bool):
+        wanted = (int, float) if hint is float else hint
+        return isinstance(value, wanted) and (hint is bool or not isinstance(value, bool))
+    return True

@@ -107,7 +107,9 @@ def _plain(config: Any) -> dict[str, Any]:
     fields = dataclasses.asdict(config) if is_instance else config
     if not isinstance(fields, Mapping):
         raise InputError(f"config: expected a dataclass or a mapping, got {type(config).__name__}")
-    return json.loads(json.dumps(fields, default=str))
+    return json.loads(
+        json.dumps(fields, default=lambda value: value.item() if isinstance(value, np.generic) else str(value))
+    )
 
 
 def _check_unused(folder: Path) -> None:

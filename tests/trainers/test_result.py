@@ -1,5 +1,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -23,11 +24,34 @@ class Outer:
     inner: Inner = field(default_factory=Inner)
     mean: tuple[float, ...] = (0.0,)
     name: str = "a"
+    steps: int = 3
+    rate: float = 0.5
+    balanced: bool = True
+    kind: Literal["one", "two"] = "one"
+    radius: float | None = None
 
 
 def test_configuration_comes_back_from_its_fields() -> None:
     fields = {"inner": {"size": 4}, "mean": [1.0, 2.0], "name": "b", "another": 1}
     assert config_from(Outer, fields) == Outer(Inner(4), (1.0, 2.0), "b")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"inner": 3}, {"inner": [{"size": 3}]}, {"inner": {"size": "3"}}, {"mean": 0.0}, {"name": 3}, {"steps": "3"},
+        {"steps": True}, {"steps": 2.5}, {"steps": None}, {"rate": "x"}, {"balanced": 1}, {"kind": "three"},
+    ],
+)  # fmt: skip
+def test_a_field_of_another_type_is_named(fields: dict[str, Any]) -> None:
+    with pytest.raises(
+        InputError, match=r"^(size|inner|mean|name|steps|rate|balanced|kind): expected .*, got .*: restore"
+    ):
+        config_from(Outer, fields)
+
+
+def test_whole_numbers_and_none_stand_for_what_they_are() -> None:
+    assert config_from(Outer, {"rate": 2, "radius": None, "kind": "two"}) == Outer(rate=2, kind="two")
 
 
 def test_trained_model_comes_back_from_its_folder(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
@@ -31,6 +32,11 @@ def test_a_new_folder_is_made_with_its_parents_and_holds_the_configuration(tmp_p
 def test_the_same_configuration_is_accepted_again_as_dataclass_or_mapping(tmp_path: Path) -> None:
     for config in (Config(), Config(), load_config(prepare_workdir(tmp_path / "w", Config()))):
         prepare_workdir(tmp_path / "w", config)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    stored = load_config(prepare_workdir(tmp_path, {"steps": np.int64(3), "rate": np.float32(0.5), "path": tmp_path}))
+    assert stored == {"steps": 3, "rate": 0.5, "path": str(tmp_path)}
 
 
 def test_an_empty_folder_hidden_files_and_a_start_cut_short_are_accepted(tmp_path: Path) -> None:
