@@ -10,7 +10,6 @@ import pytest
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.image_set import ImageSet, StoredImages
-from experiments.progressive_exaggeration import ablation
 from experiments.progressive_exaggeration.__main__ import main
 from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network
@@ -164,33 +163,3 @@ def test_a_folder_of_images_is_explained(tmp_path):
     main(config)
     (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
     assert {"report.html", "knob.html", "figure_5_saliency.png"} <= {path.name for path in folder.iterdir()}
-
-
-@pytest.mark.slow
-def test_all_labels_and_the_ablation_are_written(tmp_path, monkeypatch):
-    config = dataclasses.replace(
-        SMOKE,
-        chapters=("attributes", "discrimination", "ablation"),
-        labels=("smiling", "male"),
-        one_label=True,
-        ablated="male",
-        results=str(tmp_path / "r"),
-        work=str(tmp_path / "w"),
-    )
-    few = (
-        ablation.NO_ADVERSARY,
-        ablation.BASE,
-        ablation.STRONG_ADVERSARY,
-        ablation.NO_CLASSIFIER,
-        ablation.NO_RECONSTRUCTION,
-    )
-    monkeypatch.setattr(ablation, "SETTINGS", few)
-    main(config)
-    (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
-    written = {path.name for path in folder.iterdir()}
-    assert {"table_5_attributes.csv", "figure_7_discrimination.csv", "figure_12_ablation.png"} <= written
-    assert {"figure_10_male.png", "figure_10_smiling.png", "figure_11_compatibility.png"} <= written
-    rows = (folder / "table_6_ablation.csv").read_text().splitlines()
-    assert len([row for row in rows if not row.startswith("#")]) == 1 + 5
-    made = {each["id"] for each in json.loads((folder / "claims.json").read_text())["claims"]}
-    assert {"C13 male", "Figure 7 smiling", "Figure 11 male", "C14", "C15", "C16", "C17"} <= made
