@@ -8,7 +8,7 @@ from cfx_jax.data import SyntheticFundus
 from cfx_jax.data.sources.fundus_world import STAGES
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
-from experiments.folder_images import copy_groups, folder_note, load_folder
+from experiments.folder_images import folder_note, load_folder
 from experiments.fundus_vce.config import Config
 from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
@@ -112,7 +112,7 @@ def _beyond_mild(arrays: Arrays) -> Arrays:
 
 def _folder(config: Config, path: str) -> Sources:
     images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
-    return Sources(main=images, groups=copy_groups(images), note=folder_note(images), published=False)
+    return Sources(main=images, note=folder_note(images), published=False)
 
 
 def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
