@@ -17,8 +17,8 @@ from cfx_jax.models.unet import NormName, UNetGenerator
 from trainers.nnx_views import ModelFactory
 
 _GENERATORS: dict[str, Callable[..., nnx.Module]] = {"single": SingleAE, "duo": DuoAE, "naive": UNetGenerator}
-_EPOCH = 1490
-"""Steps of one epoch of the paper: 11,917 images in batches of 8."""
+_EPOCH = 11_917 // 8
+"""Steps of one epoch of the paper: its training images in whole batches of 8."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from cfx_jax.models.views import in_inference_mode
 from cfx_jax.objectives import Classifier, class_score, decision, negative_margin
 from cfx_jax.optimise import Problem, Result, best_so_far, from_optax, solve
 from cfx_jax.optimise.algorithm import MakeProblem
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import map_examples, progress_bar
 from experiments.generation.classifier import Network
 from experiments.generation.config import GenerationConfig
 from experiments.generation.generators import MaskMaker, PairGenerator
@@ -84,11 +84,16 @@ class Maps(NamedTuple):
 
     Attributes:
         values: (n, h, w), at least 0.
-        seconds: for one image, in a batch that is compiled already.
+        timings: seconds for one image, (r,): of each batch, once it was compiled.
     """
 
     values: Float[np.ndarray, "n h w"]
-    seconds: float
+    timings: Float[np.ndarray, " r"]
+
+    @property
+    def seconds(self) -> float:
+        """The median of the timings."""
+        return float(np.median(self.timings))
 
 
 def maps(method: Method, images: ImageSet, config: GenerationConfig, workspace: Workspace) -> Maps:
@@ -105,28 +110,33 @@ def maps(method: Method, images: ImageSet, config: GenerationConfig, workspace: 
         examples: Any = images.arrays["image"]
         if method.keyed:
             examples = jax.random.split(jax.random.key(config.seed), len(images)), examples
-        values = _explained(method, examples, config.batch_size, progress=method.name)
-        first = jax.tree.map(lambda leaf: leaf[: config.batch_size], examples)
-        start = time.perf_counter()
-        count = len(_explained(method, first, config.batch_size, progress=False))
-        return {"values": values, "seconds": np.asarray((time.perf_counter() - start) / count)}
+        return _timed(method, examples, len(images), config.batch_size)._asdict()
 
     depends = [method.name, method.identity, images.identity, config.seed if method.keyed else None]
-    found = workspace.cached(f"maps {method.name}", depends, compute)
-    return Maps(found["values"], float(found["seconds"]))
+    return Maps(**workspace.cached(f"timed maps {method.name}", depends, compute))
 
 
-def _explained(method: Method, examples: Any, batch_size: int, *, progress: bool | str) -> Float[np.ndarray, "n h w"]:
+def _timed(method: Method, examples: Any, count: int, batch_size: int) -> Maps:
+    """The maps batch by batch, and how long each batch took; the first one, which compiles, is timed again at the end."""
+    size = min(batch_size, count)
+    # The last batch begins earlier instead of being smaller, so that all take one program.
+    starts = [min(start, count - size) for start in range(0, count, size)]
+    values, timings = [], []
+    with progress_bar(len(starts) + 1, method.name) as bar:
+        for start in [*starts, starts[0]]:
+            batch = jax.tree.map(lambda leaf, start=start: leaf[start : start + size], examples)
+            begun = time.perf_counter()
+            values.append(_explained(method, batch))
+            timings.append((time.perf_counter() - begun) / size)
+            bar.update(1)
+    fresh = [part[len(part) - min(size, count - size * row) :] for row, part in enumerate(values[:-1])]
+    return Maps(np.concatenate(fresh), np.array(timings[1:]))
+
+
+def _explained(method: Method, examples: Any) -> Float[np.ndarray, "m h w"]:
     if method.make_problem is None:
-        return map_examples(method.explain, method.shared, examples, batch_size=batch_size, progress=progress)
-    return solve(
-        method.make_problem,
-        method.shared,
-        examples,
-        finish=method.explain,
-        batch_size=batch_size,
-        progress=progress,
-    )
+        return map_examples(method.explain, method.shared, examples)
+    return solve(method.make_problem, method.shared, examples, finish=method.explain)
 
 
 def baselines(config: GenerationConfig, network: Network, masks: MaskMaker) -> list[Method]:

@@ -16,7 +16,6 @@ from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
 from cfx_jax.objectives import Classifier, decision
 from experiments.generation.augmentation import training_augmentation
 from experiments.generation.config import GenerationConfig
-from experiments.generation.epochs import by_steps, steps_of_epoch
 from experiments.generation.images import Data
 from experiments.image_set import predict
 from experiments.normalisation import fit_to_images
@@ -51,11 +50,7 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
     Raises:
         InputError: a network that cannot be explained: what ``diagnose`` finds, or one class for all images.
     """
-    settings = by_steps(
-        fit_to_images(config.classifier, data.train, workspace),
-        epochs=config.classifier_epochs,
-        steps_per_epoch=steps_of_epoch(len(data.train), config.classifier.batch_size),
-    )
+    settings = fit_to_images(config.classifier, data.train, workspace)
     identity = [settings, config.head, data.train.identity, data.validation.identity, config.augmentation]
     folder = workspace.folder("classifier", identity)
     print(f"classifier: {settings.num_steps} steps in {folder}", flush=True)
@@ -105,17 +100,19 @@ def log_odds(logits: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
 def auc_interval(logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: np.ndarray | None) -> Interval:
     """The area under the ROC curve of two logits with its bootstrap interval over images, or groups of them.
 
-    Where all images are of one class it is not defined, and all three numbers are NaN.
+    Every draw has as many images of either class, so the area is defined on each. Where all images are of one class it is
+    not defined, and all three numbers are NaN.
     """
     if len(np.unique(positive)) < 2:
         return Interval(np.nan, np.nan, np.nan)
     values = np.stack([log_odds(logits), positive.astype(float)], axis=1)
-    return bootstrap_interval(values, statistic=_auc, groups=groups, num_resamples=500)
+    return bootstrap_interval(
+        values, statistic=_auc, groups=groups, strata=positive, bounds=(0.0, 1.0), num_resamples=500
+    )
 
 
 def _auc(values: Float[np.ndarray, "m 2"]) -> float:
-    found = roc_auc(values[:, 0], values[:, 1])
-    return 0.5 if np.isnan(found) else found  # a draw without one of the classes
+    return roc_auc(values[:, 0], values[:, 1])
 
 
 def _factory(config: GenerationConfig, settings: trainer.Config) -> ModelFactory | None:

@@ -35,9 +35,8 @@ class GenerationConfig:
     """Of all trainings. light: mirrored left to right at random, shifted by up to a sixteenth. published: rotated, shifted,
     magnified and turned upside down; the ranges are those of table II of Charachon et al. 2020."""
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
-    """Training of the classifier that is explained; classes, channels and normalisation are set by the images."""
-    classifier_epochs: float = 50
-    """Passes over the training images where --classifier.num-steps is 0 (Charachon et al. 2020: 50)."""
+    """Training of the classifier that is explained; classes, channels and normalisation are set by the images. The papers
+    start from ImageNet's weights, which --classifier.weights FILE names."""
     head: Literal["linear", "finding"] = "linear"
     """End of the classifier: one linear layer; or dropout and a hidden layer of 128 (Charachon et al. 2021)."""
     similar_adversarial: SimilarAdversarialConfig = field(default_factory=SimilarAdversarialConfig)

@@ -11,8 +11,8 @@ _ONCE_AN_EPOCH = ("evaluate_every", "checkpoint_every")
 
 
 def steps_of_epoch(num_images: int, batch_size: int) -> int:
-    """The steps in which batches have seen as many images as there are, rounded up."""
-    return -(-num_images // batch_size)
+    """The whole batches that some images make."""
+    return num_images // batch_size
 
 
 def by_steps(settings: C, *, epochs: float, steps_per_epoch: int) -> C:

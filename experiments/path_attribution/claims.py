@@ -120,7 +120,9 @@ class _Row(NamedTuple):
     def _sign(self) -> int:
         return 1 if self.row[0] == IOU else -1
 
-    def _pair(self, name: str, text: str, first: str, second: str, *, margin: float, strict: bool, **where: Any) -> Claim:
+    def _pair(
+        self, name: str, text: str, first: str, second: str, *, margin: float, strict: bool, **where: Any
+    ) -> Claim:
         measure, percentile = self.row
         values, paper = self.scores.values[self.row], published.localisation(self.task, measure, percentile)
         bound = {"minimum": margin} if measure == IOU else {"maximum": -margin}
@@ -191,7 +193,9 @@ def _relevance_comparisons(task: str | None) -> Iterator[_Comparison]:
         yield _Comparison("O7", first, (second,), _ALL, text, "ordering", "Table 2", strict=False)
     for generator, variant in itertools.product(GENERATORS, ("v1", "v2")):
         first, second = f"{generator} v2,k", f"{generator} {variant}"
-        text = f"{first} maps are competitive with {second} maps in the relevance score: not below by {_COMPETITIVE_R:g}."
+        text = (
+            f"{first} maps are competitive with {second} maps in the relevance score: not below by {_COMPETITIVE_R:g}."
+        )
         yield _Comparison("O11", first, (second,), _ALL, text, "statement", "section 3.2, after equation 5",
                           minimum=-_COMPETITIVE_R, strict=False)  # fmt: skip
     if task == "pneumonia":
@@ -302,7 +306,15 @@ def _perturbation_id(given: _Comparison) -> str:
 
 def _undecided(name: str, text: str, why: NotMeasured, kind: Kind, place: str) -> Claim:
     return Claim(
-        id=name, text=text, paper={}, ours={}, interval=None, verdict="undecided", kind=kind, place=place, note=why.reason
+        id=name,
+        text=text,
+        paper={},
+        ours={},
+        interval=None,
+        verdict="undecided",
+        kind=kind,
+        place=place,
+        note=why.reason,
     )
 
 

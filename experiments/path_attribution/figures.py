@@ -109,7 +109,9 @@ class Gallery(NamedTuple):
 
     def perturbation(self, found: Faithfulness) -> Figure:
         """Figure 2: the AOPC of every method, less that of random maps."""
-        panels = [_panel(found, generator, [f"{generator} {variant}" for variant in VARIANTS]) for generator in GENERATORS]
+        panels = [
+            _panel(found, generator, [f"{generator} {variant}" for variant in VARIANTS]) for generator in GENERATORS
+        ]
         best = [f"{generator} {variant}" for generator in GENERATORS for variant in ("E", _REGULARISED)]
         panels.append(_panel(found, "state of the art", [*STATE_OF_THE_ART, *best]))
         path = self.folder / "figure_2_aopc.png"

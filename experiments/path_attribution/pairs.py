@@ -30,6 +30,4 @@ def pairs_of(generator: PairGenerator, explained: Explained, *, batch_size: int,
     def make() -> Arrays:
         return map_examples(call, generator.explain, explained.images.arrays["image"], batch_size=batch_size)._asdict()
 
-    return Pairs(
-        **workspace.cached(f"pairs {generator.name}", [generator.identity, explained.images.identity], make)
-    )
+    return Pairs(**workspace.cached(f"pairs {generator.name}", [generator.identity, explained.images.identity], make))

@@ -77,6 +77,15 @@ class Presenter(presenter.Presenter):
             "Where the maps point",
             f"Generators with remarks in Table IV, whose maps mean little: {', '.join(flawed) or 'none'}.",
         )
+        boxes = self._study.boxes
+        if boxes is not None:
+            what = "boxes as drawn" if boxes.drawn else "boxes around the connected regions of the marked pixels"
+            self.table(
+                "table_3_boxes",
+                tables.boxes_table(boxes),
+                f"Table III: size of the {len(boxes.height)} annotations of the {len(self._data.test)} test images, {what},"
+                f" at {self._config.image_size} pixels (paper: 224).",
+            )
         rows = with_averages([name for name in self._config.generators if name != NAIVE])
         compared, averaged = tables.compared_names(), tables.averaged_names()
         self._overlaps(localised, "6", rows, "different generators")
@@ -105,7 +114,7 @@ class Presenter(presenter.Presenter):
         )
 
     def _areas(self, localised: Localised, number: str, names: list[str], what: str, *, timed: bool) -> None:
-        seconds = " Seconds for one image: ours on this machine, one timing." if timed else ""
+        seconds = " Seconds for one image: ours on this machine, median over batches." if timed else ""
         self.table(
             f"table_{number}_areas",
             tables.area_table(localised, names, timed=timed),

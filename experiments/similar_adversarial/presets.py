@@ -122,6 +122,7 @@ PAPER = Config(
         balanced=False,
         optimiser=OptimiserConfig(name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"),
         batch_size=32,
+        epochs=50,
         **BY_EPOCHS,
     ),
     similar_adversarial=similar_adversarial.Config(optimiser=PlateauConfig(steps_per_epoch=0), **BY_EPOCHS),

@@ -1,10 +1,11 @@
 """What is trained and measured, before anything is written."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from cfx_jax.errors import InputError
 from experiments.generation.attributions import AVERAGED, Maps, Method, averaged, baselines, maps, pair_method
@@ -15,6 +16,7 @@ from experiments.generation.images import Data, annotated
 from experiments.generation.localisation import Localisation, localise
 from experiments.generation.quality import Quality, measure_quality
 from experiments.image_set import ImageSet
+from experiments.similar_adversarial.boxes import Boxes, boxes_of
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.published import AVERAGED_TOO
 from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, settings_of
@@ -41,43 +43,87 @@ class Localised(NamedTuple):
     found: dict[str, Localisation]
 
 
+class Run(NamedTuple):
+    """One training of each generator; by row of the paper's tables.
+
+    Attributes:
+        quality: of each.
+        found: of the maps of each, plain and averaged (with the end of the name); empty where nothing is annotated.
+    """
+
+    quality: dict[str, Quality]
+    found: dict[str, Localisation]
+
+
 class Study(NamedTuple):
     """Everything measured.
 
     Attributes:
-        generators: by row of the paper's tables.
+        generators: by row of the paper's tables, of the first training.
         quality: of each.
         localised: None where nothing is annotated.
+        patients: whom each test image shows, where several show one; or None.
+        further: the trainings after the first.
+        boxes: what Table III is made from; None where nothing is annotated.
     """
 
     generators: dict[str, PairGenerator]
     quality: dict[str, Quality]
     localised: Localised | None
+    patients: np.ndarray | None = None
+    further: tuple[Run, ...] = ()
+    boxes: Boxes | None = None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Every training."""
+        return Run(self.quality, {} if self.localised is None else self.localised.found), *self.further
 
 
 def run_study(config: Config, data: Data, network: Network, workspace: Workspace) -> Study:
     """Trains the generators, measures their images, and compares explanations where findings are annotated.
 
     Raises:
-        InputError: unknown generators, or the naive one or the paper's best left out.
+        InputError: unknown generators, or the naive one or the paper's best left out; no training.
     """
     _check_generators(config.generators)
-    generators = {
-        name: train_similar_adversarial(
-            name,
-            settings_of(name, config.similar_adversarial, duo_batch_size=config.duo_batch_size),
-            config,
-            data,
-            network,
-            workspace,
-        )
-        for name in config.generators
+    if config.num_runs < 1:
+        raise InputError(f"--num-runs: expected at least 1, got {config.num_runs}")
+    generators = _trained(config, data, network, workspace, run=0)
+    quality = _qualities(generators, config, data, network, workspace)
+    further = tuple(_run(config, data, network, workspace, run) for run in range(1, config.num_runs))
+    if data.annotation is None:
+        return Study(generators, quality, None, data.patients, further)
+    localised = _localise(config, data, network, generators, workspace)
+    return Study(generators, quality, localised, data.patients, further, boxes_of(data.test, data.annotation))
+
+
+def _trained(
+    config: Config, data: Data, network: Network, workspace: Workspace, *, run: int
+) -> dict[str, PairGenerator]:
+    base = dataclasses.replace(config.similar_adversarial, seed=config.similar_adversarial.seed + run)
+    rows = {name: settings_of(name, base, duo_batch_size=config.duo_batch_size) for name in config.generators}
+    return {
+        name: train_similar_adversarial(name, each, config, data, network, workspace) for name, each in rows.items()
     }
-    quality = {name: measure_quality(each, config, data, network, workspace) for name, each in generators.items()}
-    localised = None
-    if data.annotation is not None:
-        localised = _localise(config, data, network, generators, workspace)
-    return Study(generators, quality, localised)
+
+
+def _qualities(
+    generators: dict[str, PairGenerator], config: Config, data: Data, network: Network, workspace: Workspace
+) -> dict[str, Quality]:
+    return {name: measure_quality(each, config, data, network, workspace) for name, each in generators.items()}
+
+
+def _run(config: Config, data: Data, network: Network, workspace: Workspace, run: int) -> Run:
+    """A training after the first."""
+    generators = _trained(config, data, network, workspace, run=run)
+    quality = _qualities(generators, config, data, network, workspace)
+    if data.annotation is None:
+        return Run(quality, {})
+    methods = [pair_method(each) for each in generators.values()]
+    images, annotation = _annotated(config, data)
+    made = {each.name: maps(each, images, config, workspace) for each in [*methods, *averaged_methods(config, methods)]}
+    return Run(quality, {name: localise(each.values, annotation, config.percentiles) for name, each in made.items()})
 
 
 def averaged_methods(config: Config, methods: Sequence[Method]) -> list[Method]:
@@ -89,13 +135,12 @@ def averaged_methods(config: Config, methods: Sequence[Method]) -> list[Method]:
 def _localise(
     config: Config, data: Data, network: Network, generators: dict[str, PairGenerator], workspace: Workspace
 ) -> Localised:
-    assert data.annotation is not None
     masks = train_mask_generator(config, data, network, workspace)
     methods = [*baselines(config, network, masks), *map(pair_method, generators.values())]
     methods += averaged_methods(config, methods)
     positions = annotated(config, data)
-    images, logits = data.test.take(positions), network.logits[positions]
-    annotation = data.test.arrays[data.annotation][positions].astype(bool)
+    logits = network.logits[positions]
+    images, annotation = _annotated(config, data)
     made = {each.name: maps(each, images, config, workspace) for each in methods}
     return Localised(
         images,
@@ -107,9 +152,11 @@ def _localise(
     )
 
 
-def measures(found: Localisation, percentiles: Sequence[float]) -> Float[np.ndarray, "n m"]:
-    """The IoU at some percentiles and both areas, for each image."""
-    return np.stack([*(found.iou[each] for each in percentiles), found.auc, found.partial_auc], axis=1)
+def _annotated(config: Config, data: Data) -> tuple[ImageSet, Bool[np.ndarray, "n h w"]]:
+    """The images that explanations are compared on, and what is marked on each."""
+    assert data.annotation is not None
+    positions = annotated(config, data)
+    return data.test.take(positions), data.test.arrays[data.annotation][positions].astype(bool)
 
 
 def nearest(percentiles: Sequence[float], percentile: float) -> float:

@@ -11,10 +11,21 @@ from experiments.generation.attributions import RANDOM
 from experiments.generation.quality import PAIRS, Quality
 from experiments.presenter import Table
 from experiments.similar_adversarial import published
+from experiments.similar_adversarial.boxes import Boxes
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Localised, Study, with_averages
 
 AREAS = ("total AUC", "partial AUC")
+
+
+def boxes_table(boxes: Boxes) -> Table:
+    """Table III: how large the annotated boxes of the test images are."""
+    rows: list[list[Any]] = [
+        [prefix + name, *row]
+        for prefix, statistics in (("", boxes.statistics()), ("paper: ", published.TABLE_3))
+        for name, row in statistics.items()
+    ]
+    return ["boxes", "height (pixels)", "width (pixels)", "area (%)"], rows
 
 
 def decisions_table(study: Study) -> Table:
