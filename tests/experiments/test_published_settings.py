@@ -1,0 +1,362 @@
+"""Every number of the ``paper`` presets of the two experiments on generated images, beside where it is published.
+
+I: Charachon et al. 2020 (ICPR). II: Charachon et al. 2021 ("Visual explanation by unifying ..."). "released": read in code,
+named by its repository. "ours": not published anywhere that we know of; each of these is in BUILD_NOTES or follows from it.
+"""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
+from experiments.generation import classifier as classifiers
+from experiments.generation import generators
+from experiments.generation.images import shares
+from experiments.image_set import ImageSet, StoredImages
+from experiments.path_attribution import generators as cycle_generators
+from experiments.path_attribution.presets import PAPER as PATH
+from experiments.similar_adversarial.presets import PAPER as SIMILAR
+from experiments.similar_adversarial.rows import NAIVE, NAMES, settings_of
+from experiments.stages import Workspace
+
+BY_IMAGES = "set by the images"
+BY_EPOCHS = "0: counted out for the images, tested below"
+RUNNING = "no number of the method: what is logged, kept in memory or seeded"
+CGAN = "released: martinCharachon/cGANsExplainer, MNIST"
+FPGAN = "released: mahfuzmohammad/Fixed-Point-GAN"
+SALIENCY = "released: PiotrDabkowski/pytorch-saliency"
+
+SHARED = {
+    "preset": ("paper", RUNNING),
+    "data": ("rsna:PATH", "I, IV-A; II, 4.1"),
+    "classes": ((), BY_IMAGES),
+    "image_size": (224, "I, IV-B; II, 4.1"),
+    "num_images": (4000, "of the synthetic worlds alone"),
+    "validation": (None, "I, IV-A: 1,495 of 14,863; MSD: 48 of 484 patients, lists in cGANsExplainer"),
+    "test": (None, "I, IV-A: 1,451 of 14,863; MSD: 73 of 484 patients, lists in cGANsExplainer"),
+    "augmentation": ("published", "I, IV-B names the moves; ranges: Table II, which is of prediction"),
+    "classifier.model": ("resnet50", "I, IV-B; II, 4.1"),
+    "classifier.weights": ("", "I, IV-B; II, 4.1: ImageNet's, a file that --classifier.weights names"),
+    "classifier.num_classes": (2, BY_IMAGES),
+    "classifier.in_channels": (3, BY_IMAGES),
+    "classifier.mean": ((0.41859, 0.28518, 0.20822), BY_IMAGES),
+    "classifier.std": ((0.30146, 0.21559, 0.16516), BY_IMAGES),
+    "classifier.optimiser.name": ("adam", "I, IV-B; II, 4.1"),
+    "classifier.optimiser.learning_rate": (1e-4, "I, IV-B; II, 4.1"),
+    "classifier.optimiser.momentum": (0.9, "Adam's usual value"),
+    "classifier.optimiser.nesterov": (True, "of sgd alone"),
+    "classifier.optimiser.weight_decay": (0.0, "none is mentioned"),
+    "classifier.optimiser.schedule": ("constant", "ours: 'an initial learning rate', no schedule"),
+    "classifier.optimiser.peak": (1 / 3, "of the triangle alone"),
+    "classifier.epochs": (50, "I, IV-B; not in II"),
+    "classifier.num_steps": (0, BY_EPOCHS),
+    "classifier.batch_size": (32, "I, IV-B; not in II"),
+    "classifier.balanced": (False, "none is mentioned"),
+    "classifier.evaluate_every": (0, BY_EPOCHS),
+    "classifier.checkpoint_every": (0, BY_EPOCHS),
+    "classifier.log_every": (50, RUNNING),
+    "classifier.eval_batch_size": (128, RUNNING),
+    "classifier.seed": (0, RUNNING),
+    "classifier.select": ("balanced_accuracy", "ours"),
+    "similar_adversarial_epochs": (70, "I, IV-C"),
+    "similar_adversarial.generator": ("single", "I, V: Single AE2 (W,TV)"),
+    "similar_adversarial.in_channels": (1, BY_IMAGES),
+    "similar_adversarial.filters": ((16, 32, 64, 128, 256), f"ours at 224 pixels; 16, 32, 64: {CGAN}"),
+    "similar_adversarial.head_filters": ((32, 16), CGAN),
+    "similar_adversarial.norm": ("affine", CGAN),
+    "similar_adversarial.residual": (False, CGAN),
+    "similar_adversarial.weights.similar": (3.0, "I, Table I"),
+    "similar_adversarial.weights.adversarial": (1.0, "I, Table I"),
+    "similar_adversarial.weights.difference": (1.0, "I, Table I"),
+    "similar_adversarial.weights.absolute_difference": (0.2, "I, Table I"),
+    "similar_adversarial.weights.similar_class": (0.001, "I, Table I"),
+    "similar_adversarial.weights.adversarial_class": (0.001, "I, Table I"),
+    "similar_adversarial.weights.proximity": (0.2, "I, Table I"),
+    "similar_adversarial.weights.variation": (0.2, "I, Table I"),
+    "similar_adversarial.margin": (None, "I, equation 7"),
+    "similar_adversarial.proximity": ("norm", "I, equation 8"),
+    "similar_adversarial.optimiser.learning_rate": (1e-4, "I, IV-C"),
+    "similar_adversarial.optimiser.factor": (1 / 3, "I, IV-C"),
+    "similar_adversarial.optimiser.patience": (3, "I, IV-C"),
+    "similar_adversarial.optimiser.steps_per_epoch": (0, BY_EPOCHS),
+    "similar_adversarial.optimiser.smallest": (1e-5, CGAN),
+    "similar_adversarial.num_steps": (0, BY_EPOCHS),
+    "similar_adversarial.batch_size": (8, "I, IV-C: Single AE"),
+    "similar_adversarial.balanced": (False, "none is mentioned"),
+    "similar_adversarial.select": ("loss", CGAN),
+    "similar_adversarial.evaluate_every": (0, BY_EPOCHS),
+    "similar_adversarial.checkpoint_every": (0, BY_EPOCHS),
+    "similar_adversarial.log_every": (50, RUNNING),
+    "similar_adversarial.eval_batch_size": (32, RUNNING),
+    "similar_adversarial.seed": (0, RUNNING),
+    "mask_generator.width": (32, "ours"),
+    "mask_generator.weights.destroyer": (1.0, SALIENCY),
+    "mask_generator.weights.preserver": (0.3, SALIENCY),
+    "mask_generator.weights.area": (8.0, SALIENCY),
+    "mask_generator.weights.smoothness": (0.005, SALIENCY),
+    "mask_generator.weights.destroyer_margin": (5.0, SALIENCY),
+    "mask_generator.weights.preserver_margin": (1.0, SALIENCY),
+    "mask_generator.weights.area_power": (0.3, SALIENCY),
+    "mask_generator.weights.border": (0.3, SALIENCY),
+    "mask_generator.blurred": (0.5, SALIENCY),
+    "mask_generator.blur_sigma": (11.0, SALIENCY),
+    "mask_generator.learning_rate": (1e-3, SALIENCY),
+    "mask_generator.weight_decay": (1e-4, SALIENCY),
+    "mask_generator.num_steps": (3000, f"{SALIENCY}: in steps, whatever the set"),
+    "mask_generator.batch_size": (64, SALIENCY),
+    "mask_generator.balanced": (False, SALIENCY),
+    "mask_generator.select": ("loss", "ours"),
+    "mask_generator.evaluate_every": (500, RUNNING),
+    "mask_generator.checkpoint_every": (500, RUNNING),
+    "mask_generator.log_every": (50, RUNNING),
+    "mask_generator.eval_batch_size": (64, RUNNING),
+    "mask_generator.seed": (0, RUNNING),
+    "num_nodes": (50, "II, 4.2, after equation 6; not in I"),
+    "num_samples": (50, "ours"),
+    "num_perturbation_steps": (150, "II, 4.2; not in I"),
+    "num_perceptual_steps": (300, "ours, of Adam"),
+    "num_explained": (10_000, "I, V-B; II, 4.3: all annotated test images"),
+    "seed": (0, RUNNING),
+    "results": ("results", RUNNING),
+    "work": ("work", RUNNING),
+}  # fmt: skip
+
+IN_I = {
+    "classifier.weighted": (False, "none is mentioned"),
+    "head": ("linear", "I, IV-B: 'adapt the last layers'"),
+    "batch_size": (4, RUNNING),
+    "generators": (NAMES, "I, Table I and the naive one"),
+    "duo_batch_size": (4, "I, IV-C: Duo AE"),
+    "num_runs": (1, "I: one of each, as far as it says"),
+    "percentiles": ((80.0, 85.0, 90.0, 95.0, 98.0), "I, Table VI"),
+    "num_averaged": (10, "I, IV-D"),
+    "num_shown": (4, RUNNING),
+}
+
+CYCLE = {
+    "size": ((28, 28), BY_IMAGES),
+    "in_channels": (1, BY_IMAGES),
+    "filters": ((16, 32, 64, 128, 256), f"ours at 224 pixels; 16, 32, 64: {CGAN}"),
+    "residual": (False, CGAN),
+    "discriminator_filters": ((32, 64, 128, 256, 512), f"ours at 224 pixels; 32, 64, 96: {CGAN}"),
+    "penalty": (1.0, CGAN),
+    "optimiser.learning_rate": (1e-4, CGAN),
+    "optimiser.factor": (0.3, CGAN),
+    "optimiser.patience": (4, CGAN),
+    "optimiser.smallest": (1e-5, CGAN),
+    "num_steps": (0, BY_EPOCHS),
+    "batch_size": (16, f"ours at 224 pixels, of each decision; 64: {CGAN}"),
+    "select": ("loss", CGAN),
+    "evaluate_every": (0, BY_EPOCHS),
+    "checkpoint_every": (0, BY_EPOCHS),
+    "log_every": (50, RUNNING),
+    "eval_batch_size": (64, RUNNING),
+    "seed": (0, RUNNING),
+}
+SYCE = CYCLE | {
+    "method": ("syce", "II, 4.2 (3)"),
+    "weights.symmetric": (10.0, CGAN),
+    "weights.cyclic": (2.0, CGAN),
+    "weights.adversarial_class": (0.2, CGAN),
+    "weights.symmetric_class": (0.01, CGAN),
+    "weights.cyclic_class": (0.005, CGAN),
+    "weights.realness": (0.25, CGAN),
+    "update": ("separated", CGAN),
+}
+CYCE = CYCLE | {
+    "method": ("cyce", "II, 4.2 (3)"),
+    "weights.symmetric": (0.0, CGAN),
+    "weights.cyclic": (10.0, CGAN),
+    "weights.adversarial_class": (0.2, CGAN),
+    "weights.symmetric_class": (0.0, CGAN),
+    "weights.cyclic_class": (0.005, CGAN),
+    "weights.realness": (0.25, CGAN),
+    "update": ("together", CGAN),
+}
+ADVERSARY = {
+    "size": ((128, 128), BY_IMAGES),
+    "in_channels": (1, BY_IMAGES),
+    "filters": (64, FPGAN),
+    "num_halvings": (2, FPGAN),
+    "num_blocks": (6, FPGAN),
+    "limit": ("tanh", FPGAN),
+    "critic_filters": (64, FPGAN),
+    "critic_depth": (6, FPGAN),
+    "weights.realness": (1.0, FPGAN),
+    "weights.domain": (1.0, FPGAN),
+    "weights.reconstruction": (10.0, FPGAN),
+    "weights.identity": (10.0, f"{FPGAN}, CelebA"),
+    "weights.decision": (1.0, "ours"),
+    "penalty": (10.0, FPGAN),
+    "critic_steps": (5, FPGAN),
+    "optimiser.learning_rate": (1e-4, FPGAN),
+    "optimiser.momentum": (0.5, FPGAN),
+    "optimiser.decay": (0.5, FPGAN),
+    "num_steps": (40_000, f"{FPGAN}: 200,000 updates of the critic, whatever the set"),
+    "batch_size": (8, f"{FPGAN}: 16 of both decisions"),
+    "select": ("none", FPGAN),
+    "evaluate_every": (2000, RUNNING),
+    "checkpoint_every": (2000, RUNNING),
+    "log_every": (50, RUNNING),
+    "eval_batch_size": (32, RUNNING),
+    "seed": (0, RUNNING),
+}
+IN_II = {
+    "classifier.weighted": (True, "II, 4.1: weighted binary cross-entropy; by inverse frequency, ours"),
+    "head": ("finding", "II, 4.1: dropout 0.3, 128, 1"),
+    "batch_size": (64, RUNNING),
+    "percentiles": ((), "II, Table 1, by task; see test_path_attribution"),
+    "cycle_epochs": (60, CGAN),
+    "faithfulness.num_images": (1000, "II, 4.3"),
+    "faithfulness.region": (8, "ours"),
+    "faithfulness.regions_per_step": (1, "ours"),
+    "faithfulness.aopc": ((100, 784), "ours"),
+    "faithfulness.num_random": (5, "ours"),
+    "faithfulness.least_turned": (0.95, "ours"),
+    "faithfulness.unturned": ("drop", "ours"),
+    "num_shown": (4, RUNNING),
+    **{f"syce.{name}": each for name, each in SYCE.items()},
+    **{f"cyce.{name}": each for name, each in CYCE.items()},
+    **{f"adversary.{name}": each for name, each in ADVERSARY.items()},
+}
+
+
+def numbers_of(config, prefix=""):
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from numbers_of(value, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}", value
+
+
+@pytest.mark.parametrize(("preset", "table"), [(SIMILAR, SHARED | IN_I), (PATH, SHARED | IN_II)], ids=["I", "II"])
+def test_every_number_of_a_paper_preset_has_its_published_value_or_is_named_as_ours(preset, table):
+    ours, published = dict(numbers_of(preset)), {name: value for name, (value, _) in table.items()}
+    assert ours.keys() == published.keys()
+    assert {name: value for name, value in ours.items() if value != published[name]} == {}
+    assert all(place for _, place in table.values())
+
+
+TABLE_I = {
+    "Duo AE (TV)": (1, 1, 1, 0, 0.001, 0.001, 0, 0.2),
+    "Duo AE (W,TV)": (1, 1, 1, 0, 0.001, 0.001, 0.1, 0.2),
+    "Single AE1 (TV)": (1, 1, 1, 0, 0.001, 0.001, 0, 0.2),
+    "Single AE1 (W)": (3, 1, 1, 0.2, 0.001, 0.001, 0.1, 0),
+    "Single AE1 (W,TV)": (1, 1, 1, 0.2, 0.001, 0.001, 0.1, 0.2),
+    "Single AE2 (W)": (3, 1, 1, 0.2, 0.001, 0.001, 0.2, 0),
+    "Single AE2 (W,TV)": (3, 1, 1, 0.2, 0.001, 0.001, 0.2, 0.2),
+}
+"""The paper's alpha 1 to 4, beta 1 and 2, gamma and lambda."""
+
+
+def test_the_rows_are_those_of_table_i():
+    assert {name: dataclasses.astuple(each) for name, each in PUBLISHED_WEIGHTS.items()} == TABLE_I
+
+
+@pytest.mark.parametrize("preset", [SIMILAR, PATH])
+def test_published_splits_are_those_of_the_set_that_is_named(preset):
+    for data, parts in (("rsna:/x", (1_495 / 14_863, 1_451 / 14_863)), ("msd:/x", (48 / 484, 73 / 484))):
+        assert shares(dataclasses.replace(preset, data=data)) == parts
+    assert shares(dataclasses.replace(preset, data="folder:/x")) == (0.1, 0.1)
+    assert shares(dataclasses.replace(preset, data="msd:/x", test=0.3)) == (48 / 484, 0.3)
+
+
+class Stop(Exception):
+    """Ends a training before it begins."""
+
+
+def settings_reached(monkeypatch, module, trainer, begin):
+    """The settings that a trainer is called with."""
+    seen = []
+
+    def train(settings, *given, **options):
+        seen.append((settings, options))
+        raise Stop
+
+    monkeypatch.setattr(getattr(module, trainer), "train", train)
+    with pytest.raises(Stop):
+        begin()
+    return seen[0]
+
+
+class Virtual:
+    """So many images, all alike."""
+
+    class_names = ("healthy", "ill")
+
+    def __init__(self, count, ill):
+        self.labels = (np.arange(count) < ill).astype(int)
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return {"image": np.full((4, 4, 1), 0.5, np.float32), "label": int(self.labels[index])}
+
+
+def data_of(count, ill):
+    train = ImageSet.whole(Virtual(count, ill), f"virtual {count}")
+    few = {"image": np.full((4, 4, 4, 1), 0.5, np.float32), "label": np.arange(4) % 2}
+    return SimpleNamespace(train=train, validation=ImageSet.whole(StoredImages(few, train.class_names), "few"))
+
+
+SETS = {"RSNA": (11_917, 4_820), "MSD": (46_900, 11_725)}
+NETWORK = SimpleNamespace(identity="none", classifier=None, model=None)
+
+
+# Whole batches of an epoch, times the epochs: I, IV-B and IV-C.
+@pytest.mark.parametrize(("name", "classifier", "single", "duo"),
+                         [("RSNA", 372, 1489, 2979), ("MSD", 1465, 5862, 11_725)])  # fmt: skip
+def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_batch(
+    name, classifier, single, duo, monkeypatch, tmp_path
+):
+    data, workspace = data_of(*SETS[name]), Workspace(tmp_path)
+    monkeypatch.setattr(
+        "experiments.normalisation._moments", lambda images: {"mean": np.array([0.5]), "std": np.array([0.25])}
+    )
+    for preset in (SIMILAR, PATH):
+        reached, _ = settings_reached(
+            monkeypatch,
+            classifiers,
+            "trainer",
+            lambda preset=preset: classifiers.train_classifier(preset, data, workspace),
+        )
+        assert (reached.num_steps, reached.evaluate_every) == (50 * classifier, classifier)
+    for row in NAMES:
+        settings = settings_of(row, SIMILAR.similar_adversarial, duo_batch_size=SIMILAR.duo_batch_size)
+        given = (row, settings, SIMILAR, data, NETWORK, workspace)
+        reached, _ = settings_reached(
+            monkeypatch,
+            generators,
+            "pair_trainer",
+            lambda given=given: generators.train_similar_adversarial(*given),
+        )
+        epoch, batch = (duo, 4) if row.startswith("Duo") else (single, 8)
+        assert (reached.batch_size, reached.num_steps, reached.evaluate_every) == (batch, 70 * epoch, epoch), row
+        assert reached.optimiser.steps_per_epoch == epoch, row  # so that the patience of 3 is 3 epochs
+        # An epoch leaves out less than one batch.
+        assert 0 <= len(data.train) - reached.num_steps * reached.batch_size / 70 < batch
+        assert reached.generator == ("naive" if row == NAIVE else row.split()[0].lower())
+
+
+def test_an_epoch_of_syce_ends_with_the_rarer_decision(monkeypatch, tmp_path):
+    data = data_of(400, 100)
+    monkeypatch.setattr(cycle_generators, "decide_source", lambda *given, **options: data.train.labels)
+    for settings in (PATH.syce, PATH.cyce):
+        given = (settings, PATH, data, NETWORK, Workspace(tmp_path))
+        reached, _ = settings_reached(
+            monkeypatch, cycle_generators, "cycle", lambda given=given: cycle_generators.train_cycle(*given)
+        )
+        assert (reached.num_steps, reached.evaluate_every, reached.size) == (60 * (100 // 16), 100 // 16, (4, 4))
+
+
+def test_numbers_of_steps_that_are_told_stay(monkeypatch, tmp_path):
+    told = dataclasses.replace(SIMILAR.similar_adversarial, num_steps=7)
+    given = (NAIVE, told, SIMILAR, data_of(100, 40), NETWORK, Workspace(tmp_path))
+    reached, _ = settings_reached(
+        monkeypatch, generators, "pair_trainer", lambda: generators.train_similar_adversarial(*given)
+    )
+    assert (reached.num_steps, reached.evaluate_every) == (7, 100 // 8)
