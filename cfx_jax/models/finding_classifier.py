@@ -3,8 +3,9 @@ adversarial generation and feature importance attributions"; head as released): 
 means, one hidden layer, and one logit.
 
 The logit z is that of the finding; the network gives ``(0, z)``, the two logits of the same probabilities. Deviation: the
-authors' backbone is ResNet-50 of version 2 with ImageNet's weights; here it is any network with ``features``, and weights
-are imported into it beforehand (``import_weights``).
+authors' backbone is ResNet-50 of version 2; here it is any network with ``features``, such as version 1.5. Theirs starts
+from ImageNet's weights, which ``trainers.pretrained.with_pretrained`` gives to the backbone here, and the experiments'
+``--classifier.weights FILE``.
 """
 
 from typing import Any

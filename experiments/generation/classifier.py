@@ -1,6 +1,7 @@
 """The classifier that is explained: trained, diagnosed, and measured on the test images."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -90,6 +91,13 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
             f"classifier: expected decisions for both classes on the validation images, got {class_names[decided[0]]!r} for"
             f" all {len(decided)}: train longer (--classifier.num-steps), or move its threshold with models.thresholded"
         )
+
+
+def start_of(config: GenerationConfig) -> str:
+    """What the classifier's weights were at first, in a sentence for the report."""
+    if config.classifier.weights:
+        return f"Its training started from the weights of {Path(config.classifier.weights).name}."
+    return "Its training started from random weights (paper: from ImageNet's; --classifier.weights FILE)."
 
 
 def log_odds(logits: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:

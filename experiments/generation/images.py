@@ -97,6 +97,11 @@ def shares(config: GenerationConfig) -> tuple[float, float]:
     )
 
 
+def brackets(data: Data) -> str:
+    """What the brackets of tables are, in a sentence: intervals over what was drawn independently."""
+    return f"Brackets: 95 % bootstrap intervals over {'images' if data.patients is None else 'patients'}."
+
+
 def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
     """Positions within the test set of the images that explanations are compared on.
 

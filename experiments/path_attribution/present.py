@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from experiments import presenter
-from experiments.generation.images import Data
+from experiments.generation.classifier import start_of
+from experiments.generation.images import Data, brackets
 from experiments.path_attribution import published, tables
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.faithfulness import NotMeasured
@@ -25,6 +26,7 @@ class Presenter(presenter.Presenter):
     def __init__(self, folder: Path, config: Config, data: Data, study: Study) -> None:
         self._config, self._study, self._gallery = config, study, Gallery(folder, config, data, study)
         self._task = published.task_of(config.data)
+        self._brackets = brackets(data)
         auc = study.network.auc
         super().__init__(
             folder,
@@ -32,7 +34,8 @@ class Presenter(presenter.Presenter):
             introduction="After Charachon et al., Visual explanation by unifying adversarial generation and feature"
             " importance attributions, 2021. Columns that begin with 'paper' are the figures printed there, on its data."
             " The classifier's area under the ROC curve on the test images is"
-            f" {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}]{self._paper_auc()}; every table is about this classifier.",
+            f" {auc.estimate:.3f} [{auc.low:.3f}, {auc.high:.3f}]{self._paper_auc()}; every table is about this classifier."
+            f" {start_of(config)}",
             note=data.note,
         )
 
@@ -71,7 +74,7 @@ class Presenter(presenter.Presenter):
                 "table_1_localisation",
                 tables.localisation_table(self._task, self._study),
                 f"Table 1: IoU (higher is better) and FDR (lower is better; the paper calls it FNR) of thresholded maps with"
-                f" the annotations of {count} images. Brackets: 95 % bootstrap intervals.",
+                f" the annotations of {count} images. {self._brackets}",
             )
             self.table(
                 "table_coverage",
@@ -101,13 +104,13 @@ class Presenter(presenter.Presenter):
             " preservation the area with the least relevant first; R is the harmonic mean of the two over a group of images."
             " That is our reading: the paper defines R by reference, and its level depends on the regions and on the"
             " adversary (random maps have 2 c (1 - c), c being the mean probability on the way: 0.07 to 0.12 in the paper)."
-            " Compare the order of the maps with the paper's, not the level. Brackets: 95 % bootstrap intervals.",
+            f" Compare the order of the maps with the paper's, not the level. {self._brackets}",
         )
         self.figures(self._gallery.perturbation(found))
         self.table(
             "table_aopc",
             tables.perturbation_table(found, settings.aopc),
-            "AOPC less that of random maps. Brackets: 95 % bootstrap intervals.",
+            f"AOPC less that of random maps. {self._brackets}",
         )
 
     def _paths(self) -> None:

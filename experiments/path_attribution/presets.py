@@ -108,6 +108,7 @@ DEMO = Config(
     classifier=shared.DEMO.classifier,
     similar_adversarial=shared.DEMO.similar_adversarial,
     mask_generator=shared.DEMO.mask_generator,
+    # Released: separated, two updates in turn, whose step takes twice as long to compile; the numbers above were chosen with one.
     syce=_cycle(cycle.Config(update="together"), _SYCE, _SYCE_STEPS, 8, 100),
     cyce=_cycle(cycle.CYCE_CONFIG, _CYCE, _CYCE_STEPS, 8, 100),
     adversary=_adversary(_ADVERSARY_STEPS, 4, 100, **_ADVERSARY),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from experiments import presenter
-from experiments.generation.classifier import Network
-from experiments.generation.images import Data
+from experiments.generation.classifier import Network, start_of
+from experiments.generation.images import Data, brackets
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.figures import Gallery
@@ -12,7 +12,6 @@ from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Localised, Study, nearest, with_averages
 
 _TABULATED = 90.0  # percentile of what is tabulated at one threshold alone
-_BRACKETS = "Brackets: 95 % bootstrap intervals over images."
 
 
 class Presenter(presenter.Presenter):
@@ -29,6 +28,7 @@ class Presenter(presenter.Presenter):
     def __init__(self, folder: Path, config: Config, data: Data, network: Network, study: Study) -> None:
         self._config, self._data, self._study = config, data, study
         self._gallery = Gallery(folder, config, data, network, study)
+        self._brackets = brackets(data)
         self._auc = f"AUC of the classifier {network.auc.estimate:.3f} (paper: {published.CLASSIFIER_AUC:g})."
         low, high = network.auc[1:]
         super().__init__(
@@ -37,7 +37,9 @@ class Presenter(presenter.Presenter):
             introduction="After Charachon et al., Combining Similarity and Adversarial Learning to Generate Visual"
             " Explanation: Application to Medical Image Classification, ICPR 2020. Rows that begin with 'paper' are the"
             f" figures printed there, on its data.\n\nThe classifier has an AUC of {network.auc.estimate:.3f} [{low:.3f},"
-            f" {high:.3f}] on {len(data.test)} test images (paper: {published.CLASSIFIER_AUC:g}).",
+            f" {high:.3f}] on {len(data.test)} test images (paper: {published.CLASSIFIER_AUC:g}). {start_of(config)}\n\nEach"
+            f" generator was trained {config.num_runs} time{'s' if config.num_runs > 1 else ''}; tables and figures show the"
+            " first training, and claims about ways to train need several (--num-runs).",
             note=data.note,
         )
 
@@ -49,7 +51,8 @@ class Presenter(presenter.Presenter):
             tables.decisions_table(self._study),
             f"Table IV: the classifier's answers to generated images, on {len(self._data.test)} test images. kept, turned:"
             " shares of similar images decided as the image, of adversarial images decided otherwise. remarks: what a check"
-            f" on validation images finds; explanations by a generator with remarks mean little. {_BRACKETS} {self._auc}",
+            " on validation images finds; explanations by a generator with remarks mean little."
+            f" {self._brackets} {self._auc}",
         )
         self.table(
             "table_5_similarity",
@@ -63,7 +66,7 @@ class Presenter(presenter.Presenter):
                 "table_truth",
                 truth,
                 "How near adversarial images are to the true counterfactuals, PSNR inside of the finding and outside, where"
-                f" the original equals its true counterfactual. Not in the paper. {_BRACKETS} {self._auc}",
+                f" the original equals its true counterfactual. Not in the paper. {self._brackets} {self._auc}",
             )
         self.figures(self._gallery.pairs(OURS), self._gallery.pairs(NAIVE))
 
@@ -110,7 +113,7 @@ class Presenter(presenter.Presenter):
             f"table_{number}_overlap",
             tables.overlap_table(localised, names, self._config.percentiles),
             f"Table {_ROMAN[number]}: intersection over union of thresholded maps with the annotation, {what}; mean over"
-            f" {len(localised.images)} annotated test images. {_BRACKETS} {self._auc}",
+            f" {len(localised.images)} annotated test images. {self._brackets} {self._auc}",
         )
 
     def _areas(self, localised: Localised, number: str, names: list[str], what: str, *, timed: bool) -> None:
@@ -119,7 +122,7 @@ class Presenter(presenter.Presenter):
             f"table_{number}_areas",
             tables.area_table(localised, names, timed=timed),
             f"Table {_ROMAN[number]}: area under precision against recall, {what}; mean over {len(localised.images)}"
-            f" annotated test images. {_BRACKETS}{seconds} {self._auc}",
+            f" annotated test images. {self._brackets}{seconds} {self._auc}",
         )
 
 

@@ -9,12 +9,16 @@ from flax import nnx
 from image_folders import write_folder
 from jax.tree_util import Partial
 from radiology_layouts import write_msd, write_rsna
+from safetensors.numpy import save_file
+from scipy import stats
 from small_classifiers import images, linear_classifier
 
 from cfx_jax.attributions import AugmentationRanges
 from cfx_jax.counterfactuals import SimilarAdversarial
 from cfx_jax.errors import InputError
-from cfx_jax.models import build, parts, per_image
+from cfx_jax.models import FindingClassifier, build, parts, per_image
+from cfx_jax.models.torchvision_names import torchvision_name
+from experiments.generation import classifier as classifiers
 from experiments.generation.attributions import (
     GRADIENT,
     MASK_GENERATOR,
@@ -35,6 +39,8 @@ from experiments.generation.localisation import localise
 from experiments.generation.quality import measure_quality
 from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Workspace
+from trainers.classifier import Config as ClassifierConfig
+from trainers.supervised import starting_model
 
 CONFIG = GenerationConfig(image_size=32, num_images=60, num_explained=3, batch_size=4)
 
@@ -129,13 +135,78 @@ def test_the_area_of_a_perfect_score_is_one_and_that_of_one_class_undefined():
     assert np.isnan(auc_interval(logits, truth == 2, None).estimate)
 
 
+def test_the_interval_of_an_area_is_of_draws_with_both_classes():
+    # One positive above 8 of 10 others: with it in every draw the area is the mean of ten 0s and 1s drawn again.
+    scores, truth = np.array([*range(8), 9, 10, 8]), np.arange(11) == 10
+    found = auc_interval(np.stack([np.zeros(11), scores], axis=1), truth, None)
+    low, high = stats.binom.ppf([0.025, 0.975], 10, 0.8) / 10
+    assert found.estimate == 0.8 and found[1:] == pytest.approx((low, high), abs=0.1)
+    perfect = auc_interval(np.stack([np.zeros(80), np.arange(80)], axis=1), np.arange(80) >= 40, None)
+    assert perfect.estimate == perfect.high == 1 and perfect.low == pytest.approx(40 / (40 + 1.96**2), abs=1e-3)
+    # Patients of two images each: as many draws, fewer units, a wider interval.
+    rng = np.random.default_rng(0)
+    truth = np.repeat(np.arange(60) % 2, 2) == 1
+    logits = np.stack([np.zeros(120), np.repeat(rng.normal(size=60), 2) + truth], axis=1)
+    alone, together = (auc_interval(logits, truth, each) for each in (None, np.arange(120) // 2))
+    assert together.high - together.low > 1.2 * (alone.high - alone.low)
+
+
 def test_averaging_flips_as_training_does():
     assert training_augmentation(dataclasses.replace(CONFIG, augmentation="none")) is None
     ranges = {name: averaging_ranges(dataclasses.replace(CONFIG, augmentation=name)) for name in ("none", "published")}
     assert not ranges["none"].horizontal_flip and ranges["published"].vertical_flip
     assert ranges["none"].height_shift == pytest.approx(10 * 32 / 224)
-    published = training_augmentation(dataclasses.replace(CONFIG, augmentation="published"))
-    assert published(images(1, size=32)[0], np.random.default_rng(0)).shape == (32, 32, 1)
+
+
+@pytest.mark.parametrize("head", ["linear", "finding"])
+def test_a_classifier_starts_from_the_weights_of_a_file(head, monkeypatch, tmp_path):
+    colours = build("resnet_small", num_classes=5, in_channels=3, rngs=nnx.Rngs(7))
+    tensors = torchvision_tensors(colours)
+    save_file(tensors, tmp_path / "imagenet.safetensors")
+    trained = ClassifierConfig(
+        model="resnet_small",
+        weights=str(tmp_path / "imagenet.safetensors"),
+        num_steps=1,
+        batch_size=2,
+        evaluate_every=1,
+    )
+    monkeypatch.setattr(classifiers.trainer, "train", _start_alone)
+    config = dataclasses.replace(CONFIG, head=head, classifier=trained)
+    arrays = {"image": images(4, size=32), "label": np.arange(4) % 2}
+    with pytest.raises(_Started) as reached:
+        classifiers.train_classifier(config, data_of(arrays, None), Workspace(tmp_path / "w"))
+    assert (reached.value.settings.in_channels, reached.value.settings.weights) == (1, trained.weights)
+    model = reached.value.model
+    network = model if head == "linear" else model.backbone
+    stem = np.asarray(network.stem.conv.kernel[...])
+    np.testing.assert_allclose(stem, np.asarray(colours.stem.conv.kernel[...]).sum(axis=2, keepdims=True), atol=1e-5)
+    block = network.stages[1][0].conv1.kernel
+    np.testing.assert_array_equal(np.asarray(block[...]), np.asarray(colours.stages[1][0].conv1.kernel[...]))
+    assert isinstance(model, FindingClassifier) == (head == "finding")
+    assert "imagenet.safetensors" in classifiers.start_of(config) and "random" in classifiers.start_of(CONFIG)
+
+
+class _Started(Exception):
+    """The model that a training would start from."""
+
+    def __init__(self, settings, model):
+        super().__init__()
+        self.settings, self.model = settings, model
+
+
+def _start_alone(settings, *given, model=None, **options):
+    raise _Started(settings, starting_model(settings, model))
+
+
+def torchvision_tensors(model):
+    """The weights of a residual network as PyTorch would keep them."""
+
+    def layout(array):
+        array = np.asarray(array)
+        return np.ascontiguousarray(array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T)
+
+    flat = nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat)))
+    return {torchvision_name(model, path): layout(value[...]) for path, value in flat}
 
 
 def test_maps_are_made_once_and_random_ones_differ(tmp_path):
