@@ -36,6 +36,7 @@ from trainers.cycle_config import Config as Config
 from trainers.cycle_config import Networks as Networks
 from trainers.cycle_config import choose_networks as choose_networks
 from trainers.decisions import decide_validation, decided_source
+from trainers.epochs import by_steps
 from trainers.identity import describe_classifier, describe_data, digest
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, variables_of
 from trainers.plateau import Plateau, RatedBatches
@@ -217,7 +218,7 @@ def train(
     """Trains the generators, or goes on with a training that was stopped; a finished one is only read.
 
     Args:
-        config: the training.
+        config: the training; lengths of 0 steps follow from its epochs and the number of items of the rarer decision.
         classifier: one image -> two logits, such as ``models.per_image(model)``; it is not changed.
         source: random-access data set whose items hold ``image``.
         train_indices: the items to train on; the classifier decides on each of them first, without augmentation.
@@ -243,6 +244,7 @@ def train(
     images = decided_source(
         classifier, source, train_indices, balanced=True, batch_size=config.eval_batch_size, mesh=mesh
     )
+    config = by_steps(config, steps_per_epoch=int(np.bincount(images.labels).min()) // config.batch_size)
     batches = batches_of(
         images,
         np.arange(len(images)),

@@ -12,9 +12,6 @@ from cfx_jax.models.unet import PUBLISHED_FILTERS, UNetGenerator
 from trainers.nnx_views import ModelFactory
 from trainers.plateau import ValidationPlateauConfig
 
-_EPOCH = 4695 // 64
-"""Steps of one epoch of the released experiment: the smaller group's images in batches of 64."""
-
 
 @dataclass(frozen=True)
 class Config:
@@ -41,17 +38,19 @@ class Config:
     together for CyCE)."""
     optimiser: ValidationPlateauConfig = field(default_factory=ValidationPlateauConfig)
     """Learning rate of the Adams of generators and discriminators."""
-    num_steps: int = 60 * _EPOCH
-    """Steps (released: 60 epochs)."""
+    epochs: float = 60
+    """Passes over the training images of the rarer decision, where num_steps is 0 (released: 60)."""
+    num_steps: int = 0
+    """Steps; 0 for as many as the epochs have, of whole batches."""
     batch_size: int = 64
     """Images of each decision in one step, over all devices (released: 64)."""
     select: Literal["loss", "answers", "none"] = "loss"
     """Keep the weights of lowest validation loss; those whose lowest share of turned or kept decisions is highest, which no
     discriminator's opinion blurs (ours); or none for the last ones."""
-    evaluate_every: int = _EPOCH
-    """Steps between evaluations on the validation set."""
-    checkpoint_every: int = _EPOCH
-    """Steps between checkpoints; at most so much is lost when the training is stopped."""
+    evaluate_every: int = 0
+    """Steps between evaluations on the validation set; 0 for an epoch."""
+    checkpoint_every: int = 0
+    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is stopped."""
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 64

@@ -27,6 +27,7 @@ from cfx_jax.models.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.decisions import decided_source
+from trainers.epochs import by_steps
 from trainers.identity import describe_classifier, describe_data, digest
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, training_view, variables_of
 from trainers.result import load_model
@@ -168,7 +169,7 @@ def train(
     """Trains the generators, or goes on with a training that was stopped; a finished one is only read.
 
     Args:
-        config: the training.
+        config: the training; lengths of 0 steps follow from its epochs and the number of items.
         classifier: one image -> logits, such as ``models.per_image(model)``; it is not changed.
         source: random-access data set whose items hold ``image``.
         train_indices: the items to train on.
@@ -191,6 +192,7 @@ def train(
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
+    config = by_steps(config, steps_per_epoch=len(train_indices) // config.batch_size)
     images = decided_source(
         classifier, source, train_indices, balanced=config.balanced, batch_size=config.eval_batch_size, mesh=mesh
     )

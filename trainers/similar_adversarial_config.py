@@ -17,8 +17,6 @@ from cfx_jax.models.unet import NormName, UNetGenerator
 from trainers.nnx_views import ModelFactory
 
 _GENERATORS: dict[str, Callable[..., nnx.Module]] = {"single": SingleAE, "duo": DuoAE, "naive": UNetGenerator}
-_EPOCH = 11_917 // 8
-"""Steps of one epoch of the paper: its training images in whole batches of 8."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,9 @@ class PlateauConfig:
     """What the learning rate is multiplied by (paper: divided by 3)."""
     patience: int = 3
     """Epochs without a lower training loss before that (paper: 3)."""
-    steps_per_epoch: int = _EPOCH
-    """Steps whose mean loss is compared with the lowest so far; lower means by at least one part in 10,000."""
+    steps_per_epoch: int = 0
+    """Steps whose mean loss is compared with the lowest so far, 0 for an epoch of the training images; lower means by at
+    least one part in 10,000."""
     smallest: float = 1e-5
     """Where the learning rate stops falling (released code: 1e-5)."""
 
@@ -61,18 +60,20 @@ class Config:
     """How the weights of the two generators are compared (paper: the sum of the norms)."""
     optimiser: PlateauConfig = field(default_factory=PlateauConfig)
     """How weights move."""
-    num_steps: int = 70 * _EPOCH
-    """Optimiser steps (paper: 70 epochs)."""
+    epochs: float = 70
+    """Passes over the training images, where num_steps is 0 (paper: 70)."""
+    num_steps: int = 0
+    """Optimiser steps; 0 for as many as the epochs have, of whole batches."""
     batch_size: int = 8
     """Images of one step, over all devices (paper: 8; Duo 4)."""
     balanced: bool = False
     """Whether a batch has as many images of each decision of the classifier, which then has two classes."""
     select: Literal["loss", "none"] = "loss"
     """Keep the weights of lowest validation loss, or none for the last ones."""
-    evaluate_every: int = _EPOCH
-    """Steps between evaluations on the validation set."""
-    checkpoint_every: int = _EPOCH
-    """Steps between checkpoints; at most so much is lost when the training is stopped."""
+    evaluate_every: int = 0
+    """Steps between evaluations on the validation set; 0 for an epoch."""
+    checkpoint_every: int = 0
+    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is stopped."""
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 32
@@ -97,7 +98,7 @@ def make_optimiser(config: PlateauConfig) -> optax.GradientTransformationExtraAr
     """Adam with Keras' epsilon; its update takes the loss as ``value``.
 
     Raises:
-        InputError: a number out of its range.
+        InputError: a number out of its range; epochs of 0 steps, which ``trainers.epochs.by_steps`` counts out.
     """
     counts = min(config.patience, config.steps_per_epoch) >= 1
     if not (counts and 0 < config.factor < 1 and 0 < config.smallest <= config.learning_rate):

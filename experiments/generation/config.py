@@ -42,8 +42,6 @@ class GenerationConfig:
     similar_adversarial: SimilarAdversarialConfig = field(default_factory=SimilarAdversarialConfig)
     """Training of the generators of a similar and an adversarial image, Single AE2 (W,TV); channels are set by the
     images."""
-    similar_adversarial_epochs: float = 70
-    """Passes over the training images where --similar-adversarial.num-steps is 0 (Charachon et al. 2020: 70)."""
     mask_generator: MaskGeneratorConfig = field(default_factory=MaskGeneratorConfig)
     """Training of the Mask Generator."""
     num_nodes: int = 50

@@ -15,11 +15,11 @@ from cfx_jax.models import generator_of, per_image
 from experiments.generation.augmentation import training_augmentation
 from experiments.generation.classifier import Network
 from experiments.generation.config import GenerationConfig
-from experiments.generation.epochs import by_steps, steps_of_epoch
 from experiments.generation.images import Data
 from experiments.stages import Workspace
 from trainers import mask_generator as mask_trainer
 from trainers import similar_adversarial as pair_trainer
+from trainers.epochs import length_of
 
 _CHECKED = 512  # validation images on which generators are checked
 
@@ -71,21 +71,16 @@ def train_similar_adversarial(
 
     Args:
         name: what tables call it.
-        settings: of the training; channels are set by the images, and lengths of 0 steps by their number.
-        config: names the augmentation and the epochs.
+        settings: of the training; channels are set by the images.
+        config: names the augmentation.
         data: the images.
         network: the classifier, frozen.
         workspace: keeps the weights.
     """
     settings = dataclasses.replace(settings, in_channels=data.validation.arrays["image"].shape[-1])
-    settings = by_steps(
-        settings,
-        epochs=config.similar_adversarial_epochs,
-        steps_per_epoch=steps_of_epoch(len(data.train), settings.batch_size),
-    )
     identity = [settings, network.identity, config.augmentation]
     folder = workspace.folder("similar_adversarial", identity)
-    print(f"{name}: {settings.num_steps} steps in {folder}", flush=True)
+    print(f"{name}: {length_of(settings)} in {folder}", flush=True)
     validation = {"image": data.validation.arrays["image"]}
     model = pair_trainer.train(
         settings,

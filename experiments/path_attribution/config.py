@@ -38,9 +38,6 @@ class Config(GenerationConfig):
     """Training of SyCE's generators; size and channels are set by the images."""
     cyce: cycle.Config = field(default_factory=lambda: cycle.CYCE_CONFIG)
     """Training of CyCE's generators; size and channels are set by the images."""
-    cycle_epochs: float = 60
-    """Passes over the smaller group of decisions where --syce.num-steps or --cyce.num-steps is 0 (released code, for its
-    digits: 60)."""
     adversary: fixed_point.Config = field(default_factory=fixed_point.Config)
     """Training of the independent adversary; size and channels are set by the images."""
     faithfulness: FaithfulnessConfig = field(default_factory=FaithfulnessConfig)

@@ -9,7 +9,6 @@ from typing import Any
 
 from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights
 from cfx_jax.losses.fixed_point import FixedPointWeights
-from experiments.generation.epochs import BY_EPOCHS
 from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.similar_adversarial import presets as shared
 from experiments.times import times
@@ -108,7 +107,7 @@ DEMO = Config(
     classifier=shared.DEMO.classifier,
     similar_adversarial=shared.DEMO.similar_adversarial,
     mask_generator=shared.DEMO.mask_generator,
-    # Released: separated, two updates in turn, whose step takes twice as long to compile; the numbers above were chosen with one.
+    # Released: separated, two updates in turn, whose step takes twice as long to compile. The numbers above are of one.
     syce=_cycle(cycle.Config(update="together"), _SYCE, _SYCE_STEPS, 8, 100),
     cyce=_cycle(cycle.CYCE_CONFIG, _CYCE, _CYCE_STEPS, 8, 100),
     adversary=_adversary(_ADVERSARY_STEPS, 4, 100, **_ADVERSARY),
@@ -130,7 +129,6 @@ _LARGE: dict[str, Any] = {
     "filters": (16, 32, 64, 128, 256),
     "discriminator_filters": (32, 64, 128, 256, 512),
     "batch_size": 16,
-    **BY_EPOCHS,
 }
 
 PAPER = Config(
@@ -142,7 +140,6 @@ PAPER = Config(
     augmentation="published",
     classifier=dataclasses.replace(shared.PAPER.classifier, weighted=True),
     head="finding",
-    similar_adversarial=shared.PAPER.similar_adversarial,
     syce=dataclasses.replace(cycle.Config(), **_LARGE),
     cyce=dataclasses.replace(cycle.CYCE_CONFIG, **_LARGE),
     num_explained=10_000,

@@ -3,7 +3,6 @@
 import dataclasses
 
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
-from experiments.generation.epochs import BY_EPOCHS
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.times import times
@@ -123,9 +122,10 @@ PAPER = Config(
         optimiser=OptimiserConfig(name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"),
         batch_size=32,
         epochs=50,
-        **BY_EPOCHS,
+        num_steps=0,
+        evaluate_every=0,
+        checkpoint_every=0,
     ),
-    similar_adversarial=similar_adversarial.Config(optimiser=PlateauConfig(steps_per_epoch=0), **BY_EPOCHS),
     num_explained=10_000,
     batch_size=4,  # with 50 nodes or noisy copies each, 200 images: 18 GB for a ResNet-50
 )

@@ -10,16 +10,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
-from experiments.generation import classifier as classifiers
 from experiments.generation import generators
 from experiments.generation.images import shares
 from experiments.image_set import ImageSet, StoredImages
+from experiments.normalisation import fit_to_images
 from experiments.path_attribution import generators as cycle_generators
 from experiments.path_attribution.presets import PAPER as PATH
 from experiments.similar_adversarial.presets import PAPER as SIMILAR
 from experiments.similar_adversarial.rows import NAIVE, NAMES, settings_of
 from experiments.stages import Workspace
+from trainers import cycle as cycle_trainer
+from trainers import similar_adversarial as pair_trainer
+from trainers.epochs import by_steps, length_of
+from trainers.relabelled import RelabelledSource
 
 BY_IMAGES = "set by the images"
 BY_EPOCHS = "0: counted out for the images, tested below"
@@ -60,7 +65,7 @@ SHARED = {
     "classifier.eval_batch_size": (128, RUNNING),
     "classifier.seed": (0, RUNNING),
     "classifier.select": ("balanced_accuracy", "ours"),
-    "similar_adversarial_epochs": (70, "I, IV-C"),
+    "similar_adversarial.epochs": (70, "I, IV-C"),
     "similar_adversarial.generator": ("single", "I, V: Single AE2 (W,TV)"),
     "similar_adversarial.in_channels": (1, BY_IMAGES),
     "similar_adversarial.filters": ((16, 32, 64, 128, 256), f"ours at 224 pixels; 16, 32, 64: {CGAN}"),
@@ -146,6 +151,7 @@ CYCLE = {
     "optimiser.factor": (0.3, CGAN),
     "optimiser.patience": (4, CGAN),
     "optimiser.smallest": (1e-5, CGAN),
+    "epochs": (60, CGAN),
     "num_steps": (0, BY_EPOCHS),
     "batch_size": (16, f"ours at 224 pixels, of each decision; 64: {CGAN}"),
     "select": ("loss", CGAN),
@@ -208,7 +214,6 @@ IN_II = {
     "head": ("finding", "II, 4.1: dropout 0.3, 128, 1"),
     "batch_size": (64, RUNNING),
     "percentiles": ((), "II, Table 1, by task; see test_path_attribution"),
-    "cycle_epochs": (60, CGAN),
     "faithfulness.num_images": (1000, "II, 4.3"),
     "faithfulness.region": (8, "ours"),
     "faithfulness.regions_per_step": (1, "ours"),
@@ -265,18 +270,21 @@ def test_published_splits_are_those_of_the_set_that_is_named(preset):
 
 
 class Stop(Exception):
-    """Ends a training before it begins."""
+    """Ends a training before its first step."""
 
 
-def settings_reached(monkeypatch, module, trainer, begin):
-    """The settings that a trainer is called with."""
+def settings_run(monkeypatch, trainer, begin):
+    """The settings that a training runs with, once all lengths are counted out; no network is made."""
     seen = []
 
-    def train(settings, *given, **options):
-        seen.append((settings, options))
+    def run(name, config, *given, **options):
+        seen.append(config)
         raise Stop
 
-    monkeypatch.setattr(getattr(module, trainer), "train", train)
+    for name in ("make_step", "make_evaluate", "init", "describe_classifier", "describe_data"):
+        if hasattr(trainer, name):
+            monkeypatch.setattr(trainer, name, lambda *given, **options: {})
+    monkeypatch.setattr(trainer, "run", run)
     with pytest.raises(Stop):
         begin()
     return seen[0]
@@ -303,60 +311,50 @@ def data_of(count, ill):
     return SimpleNamespace(train=train, validation=ImageSet.whole(StoredImages(few, train.class_names), "few"))
 
 
-SETS = {"RSNA": (11_917, 4_820), "MSD": (46_900, 11_725)}
 NETWORK = SimpleNamespace(identity="none", classifier=None, model=None)
 
 
-# Whole batches of an epoch, times the epochs: I, IV-B and IV-C.
-@pytest.mark.parametrize(("name", "classifier", "single", "duo"),
-                         [("RSNA", 372, 1489, 2979), ("MSD", 1465, 5862, 11_725)])  # fmt: skip
+# Images, positive ones, and whole batches of 32, 8 and 4.
+@pytest.mark.parametrize(
+    ("count", "ill", "classifier", "single", "duo"),
+    [(11_917, 4_820, 372, 1_489, 2_979), (46_900, 11_725, 1_465, 5_862, 11_725)],
+    ids=["RSNA", "MSD"],
+)
 def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_batch(
-    name, classifier, single, duo, monkeypatch, tmp_path
+    count, ill, classifier, single, duo, monkeypatch, tmp_path
 ):
-    data, workspace = data_of(*SETS[name]), Workspace(tmp_path)
-    monkeypatch.setattr(
-        "experiments.normalisation._moments", lambda images: {"mean": np.array([0.5]), "std": np.array([0.25])}
-    )
+    data, workspace = data_of(count, ill), Workspace(tmp_path)
+    moments = {"mean": np.array([0.5]), "std": np.array([0.25])}
+    monkeypatch.setattr("experiments.normalisation._moments", lambda images: moments)
     for preset in (SIMILAR, PATH):
-        reached, _ = settings_reached(
-            monkeypatch,
-            classifiers,
-            "trainer",
-            lambda preset=preset: classifiers.train_classifier(preset, data, workspace),
-        )
-        assert (reached.num_steps, reached.evaluate_every) == (50 * classifier, classifier)
+        fitted = fit_to_images(preset.classifier, data.train, workspace)
+        assert (fitted.num_steps, fitted.evaluate_every) == (50 * classifier, classifier)
     for row in NAMES:
         settings = settings_of(row, SIMILAR.similar_adversarial, duo_batch_size=SIMILAR.duo_batch_size)
         given = (row, settings, SIMILAR, data, NETWORK, workspace)
-        reached, _ = settings_reached(
-            monkeypatch,
-            generators,
-            "pair_trainer",
-            lambda given=given: generators.train_similar_adversarial(*given),
-        )
+        run = settings_run(monkeypatch, pair_trainer, lambda given=given: generators.train_similar_adversarial(*given))
         epoch, batch = (duo, 4) if row.startswith("Duo") else (single, 8)
-        assert (reached.batch_size, reached.num_steps, reached.evaluate_every) == (batch, 70 * epoch, epoch), row
-        assert reached.optimiser.steps_per_epoch == epoch, row  # so that the patience of 3 is 3 epochs
-        # An epoch leaves out less than one batch.
-        assert 0 <= len(data.train) - reached.num_steps * reached.batch_size / 70 < batch
-        assert reached.generator == ("naive" if row == NAIVE else row.split()[0].lower())
+        assert (run.batch_size, run.num_steps, run.evaluate_every) == (batch, 70 * epoch, epoch), row
+        assert run.optimiser.steps_per_epoch == epoch, row  # so that the patience of 3 is 3 epochs
+        assert 0 <= count - run.num_steps * run.batch_size / 70 < batch  # whole batches leave out less than one
+        assert run.generator == ("naive" if row == NAIVE else row.split()[0].lower())
 
 
 def test_an_epoch_of_syce_ends_with_the_rarer_decision(monkeypatch, tmp_path):
     data = data_of(400, 100)
-    monkeypatch.setattr(cycle_generators, "decide_source", lambda *given, **options: data.train.labels)
+    decided = RelabelledSource(data.train.source, np.arange(400), data.train.labels, ("0", "1"))
+    monkeypatch.setattr(cycle_trainer, "decided_source", lambda *given, **options: decided)
     for settings in (PATH.syce, PATH.cyce):
         given = (settings, PATH, data, NETWORK, Workspace(tmp_path))
-        reached, _ = settings_reached(
-            monkeypatch, cycle_generators, "cycle", lambda given=given: cycle_generators.train_cycle(*given)
-        )
-        assert (reached.num_steps, reached.evaluate_every, reached.size) == (60 * (100 // 16), 100 // 16, (4, 4))
+        run = settings_run(monkeypatch, cycle_trainer, lambda given=given: cycle_generators.train_cycle(*given))
+        assert (run.num_steps, run.evaluate_every, run.size) == (60 * (100 // 16), 100 // 16, (4, 4))
 
 
 def test_numbers_of_steps_that_are_told_stay(monkeypatch, tmp_path):
     told = dataclasses.replace(SIMILAR.similar_adversarial, num_steps=7)
     given = (NAIVE, told, SIMILAR, data_of(100, 40), NETWORK, Workspace(tmp_path))
-    reached, _ = settings_reached(
-        monkeypatch, generators, "pair_trainer", lambda: generators.train_similar_adversarial(*given)
-    )
-    assert (reached.num_steps, reached.evaluate_every) == (7, 100 // 8)
+    run = settings_run(monkeypatch, pair_trainer, lambda: generators.train_similar_adversarial(*given))
+    assert (run.num_steps, run.evaluate_every) == (7, 100 // 8)
+    with pytest.raises(InputError, match=r"epochs: expected enough for one of 12 steps, got 0\.01"):
+        by_steps(dataclasses.replace(told, num_steps=0, epochs=0.01), steps_per_epoch=12)
+    assert (length_of(told), length_of(SIMILAR.similar_adversarial)) == ("7 steps", "70 epochs")
