@@ -7,7 +7,7 @@ formulation (equations 1 and 2) has the adversarial generator alone, and the ima
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,9 @@ def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None
         InputError: an unknown generator or norm, or numbers out of range.
     """
     params, rest = variables_of(choose_generator(config, model)(nnx.Rngs(key)))
-    return State(params, rest, make_optimiser(config.optimiser).init(params))
+    # The first state is the same for epochs of any length, also of one that no images have given yet.
+    optimiser = replace(config.optimiser, steps_per_epoch=config.optimiser.steps_per_epoch or 1)
+    return State(params, rest, make_optimiser(optimiser).init(params))
 
 
 def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | None = None) -> Step:
