@@ -41,6 +41,7 @@ from experiments.path_attribution.pairs import Pairs, pairs_of
 from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS, RANDOM
 from experiments.path_attribution.tables import perturbation_table, relevance_table, values_of
+from experiments.results import results_folder
 from experiments.stages import Workspace
 
 SETTINGS = FaithfulnessConfig(region=2, num_random=3, aopc=(4, 16))
@@ -455,3 +456,13 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
+    # Two steps make no adversary that turns over all decisions: the rest of the report is written nevertheless.
+    strict = dataclasses.replace(config, faithfulness=dataclasses.replace(config.faithfulness, least_turned=1.0))
+    main(strict)
+    folder = results_folder("path_attribution", strict, PRESETS)
+    written = {path.name for path in folder.iterdir()}
+    assert {"table_1_localisation.csv", "table_residuals.csv", "figure_1_maps.png", "report.html"} <= written
+    assert not {"table_2_relevance.csv", "table_aopc.csv", "figure_2_aopc.png"} & written
+    assert "independent adversary turns over the decision on" in (folder / "report.html").read_text()
+    made = {each["id"]: each for each in json.loads((folder / "claims.json").read_text())["claims"]}
+    assert made["O9 R ALL Random"]["verdict"] == "undecided" and "relevance scores" in made["O9 R ALL Random"]["note"]
