@@ -125,7 +125,7 @@ class _Row(NamedTuple):
     ) -> Claim:
         measure, percentile = self.row
         values, paper = self.scores.values[self.row], published.localisation(self.task, measure, percentile)
-        bound = {"minimum": margin} if measure == IOU else {"maximum": -margin}
+        bound: dict[str, Any] = {"minimum": margin} if measure == IOU else {"maximum": -margin}
         return paired_claim(
             f"{name} {measure} {percentile:g} {first} / {second}",
             f"{text} {measure} at percentile {percentile:g}.",

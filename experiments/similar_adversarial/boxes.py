@@ -1,6 +1,7 @@
 """The boxes of Table III: how large what is annotated is."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +10,12 @@ from scipy import ndimage
 from cfx_jax.data import load_arrays
 from experiments.image_set import ImageSet
 
-_STATISTICS = {"min": np.min, "max": np.max, "mean": np.mean, "median": np.median}
+_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
+    "min": np.min,
+    "max": np.max,
+    "mean": np.mean,
+    "median": np.median,
+}
 
 
 class Boxes(NamedTuple):
@@ -28,9 +34,8 @@ class Boxes(NamedTuple):
 
     def statistics(self) -> dict[str, tuple[float, float, float]]:
         """Least, largest, mean and median of height, width and area."""
-        columns = (self.height, self.width, self.area)
         return {
-            name: (float(measure(columns[0])), float(measure(columns[1])), float(measure(columns[2])))
+            name: (float(measure(self.height)), float(measure(self.width)), float(measure(self.area)))
             for name, measure in _STATISTICS.items()
         }
 
