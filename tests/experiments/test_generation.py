@@ -38,6 +38,7 @@ from experiments.generation.images import Data, annotated, load_images
 from experiments.generation.localisation import localise
 from experiments.generation.quality import measure_quality
 from experiments.image_set import ImageSet, StoredImages
+from experiments.similar_adversarial.boxes import boxes_of
 from experiments.stages import Workspace
 from trainers.classifier import Config as ClassifierConfig
 from trainers.supervised import starting_model
@@ -85,6 +86,9 @@ def test_radiographs_are_split_by_image_and_marked_by_boxes(tmp_path):
     assert len(data.train) + len(data.validation) + len(data.test) == 12
     assert data.patients is None and data.annotation == "annotation_mask"
     assert data.test.arrays["annotation_mask"].any((1, 2)).tolist() == (data.test.labels == 1).tolist()
+    boxes = boxes_of(data.test, "annotation_mask")
+    assert boxes.drawn and len(boxes.height) == (data.test.labels == 1).sum()
+    assert set(boxes.height) == set(boxes.width) == {20} and set(boxes.area) == {100 * 20**2 / 32**2}
 
 
 def test_slices_are_split_by_patient(tmp_path):
