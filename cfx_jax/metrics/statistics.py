@@ -144,7 +144,7 @@ def paired_difference_interval(
         return _newcombe_interval(pairs, len(first), level)
     interval = bootstrap_interval(
         first - second,
-        statistic=_mean if are_answers else statistic,
+        statistic=_mean if statistic == "mean" else statistic,
         level=level,
         num_resamples=num_resamples,
         seed=seed,

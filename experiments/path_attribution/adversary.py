@@ -81,12 +81,14 @@ def turned_over(
     logits = map_examples(call, network.classifier, others, batch_size=batch_size)
     turned = np.asarray(decision(logits)) != predicted
     share = float(turned.mean())
-    if share < settings.least_turned or (settings.unturned == "drop" and turned.sum() < 2):
+    too_weak = share < settings.least_turned
+    least = f"{settings.least_turned:.0%}" if too_weak else "two"
+    if too_weak or (settings.unturned == "drop" and turned.sum() < 2):
         too_few = (
             f"The independent adversary turns over the decision on {share:.0%} of the {len(turned)} images that are"
-            f" overwritten, fewer than {settings.least_turned:.0%} or two: relevance scores and AOPC are left out. Train it"
-            " longer (--adversary.num-steps), raise the price of its classifier term (--adversary.weights.decision), or"
-            " accept fewer by --faithfulness.least-turned."
+            f" overwritten, fewer than {least}: relevance scores and AOPC are left out. Train it longer"
+            " (--adversary.num-steps), raise the price of its classifier term (--adversary.weights.decision), or accept"
+            " fewer by --faithfulness.least-turned."
         )
         print(f"{NAME}: {too_few}", flush=True)
         return Turned(share, np.flatnonzero(turned), too_few)

@@ -84,6 +84,15 @@ def test_paired_difference_cancels_what_images_share():
     assert 1 < interval.low < interval.high < 1.01
 
 
+def test_measures_that_are_equal_on_every_image_say_nothing_of_a_difference():
+    values = np.linspace(0.1, 0.9, 30)
+    found = paired_difference_interval(values, values)
+    assert found.estimate == 0 and np.isnan(found.low) and np.isnan(found.high)
+    # A share of answers that never differ is another thing: it has Newcombe's width.
+    answers = np.arange(30) % 2
+    assert -0.2 < paired_difference_interval(answers, answers).low < 0
+
+
 def test_paired_difference_is_the_interval_of_the_differences():
     other = RNG.normal(size=60)
     expected = bootstrap_interval(VALUES - other, statistic="median", seed=5, level=0.8)
