@@ -453,7 +453,7 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     assert {f"table_{name}.csv" for name in tables} <= written
     assert {"report.html", "claims.json", "figure_1_maps.png", "figure_2_aopc.png", "figure_all_maps.png"} <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
-    assert {each["id"].split()[0] for each in made} == {f"O{number}" for number in range(1, 11)}
+    assert {each["id"].split()[0] for each in made} == {f"O{number}" for number in range(1, 12)}
     assert all("Synthetic" in each["note"] for each in made)
     capsys.readouterr()
     main(config)
