@@ -162,9 +162,7 @@ def check_targets(
     """
     shape, _ = _shape_and_dtype(targets)
     if shape != (count,):
-        raise InputError(
-            f"{name}: expected one class for each of the {count} images, shape ({count},), got shape {shape}"
-        )
+        raise InputError(f"{name}: expected one class for each of the {count} images, got shape {shape}")
     check_classes(targets, num_classes, name=name)
     return jnp.asarray(targets)
 

@@ -132,7 +132,7 @@ def test_slices_in_micro_batches_change_nothing():
         ({"image": VOLUMES[0] * np.nan}, "image: expected finite values, got NaN"),
         ({"target": 2}, r"target: expected a class in 0\.\.1, got 2"),
         ({"classifier": lambda x: jax.nn.softmax(classifier(x))}, "expected logits, got probabilities"),
-        ({"penalty": -1.0}, r"penalty: expected a finite number of at least 0, got -1\.0"),
+        ({"penalty": -1.0}, r"penalty: expected a number of at least 0, got -1\.0"),
         ({"step_size": 0.0}, r"step_size: expected a finite number above 0, got 0\.0"),
         ({"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
         ({"coder": ToyCoder(lambda x: (encode(x),), decode)}, "coder: expected encode to give one array, got tuple"),

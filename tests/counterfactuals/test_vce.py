@@ -159,7 +159,7 @@ def test_mistakes_are_named(change, message):
         ),
         ({"images": IMAGES[0]}, r"images: expected a batch of images \(n, h, w, c\), got shape \(8, 8, 1\)"),
         ({"images": IMAGES[:0]}, "images: expected at least one image"),
-        ({"targets": TARGETS[:3]}, r"targets: expected one for each of the 5 images, got shape \(3,\)"),
+        ({"targets": TARGETS[:3]}, r"targets: expected one class for each of the 5 images, got shape \(3,\)"),
         ({"targets": TARGETS + 2}, r"targets: expected a class in 0\.\.2, got 3"),
         (
             {"masks": np.ones((8, 8), bool)},

@@ -131,7 +131,5 @@ def test_mistakes_are_named(change, message):
 
 
 def test_labels_of_another_number_are_named():
-    with pytest.raises(
-        InputError, match=r"labels: expected one class for each of the 2 images, shape \(2,\), got shape \(3,\)"
-    ):
+    with pytest.raises(InputError, match=r"labels: expected one class for each of the 2 images, got shape \(3,\)"):
         robustly_correct(jax.random.key(0), linear_classifier, images(2), np.zeros(3, int), radius=1.0)

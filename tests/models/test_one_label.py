@@ -51,7 +51,7 @@ def test_weights_are_arguments_and_one_label_compiles_once():
 
 
 def test_labels_that_there_are_not_are_named():
-    with pytest.raises(InputError, match="label: expected an index of at least 0, got -1"):
+    with pytest.raises(InputError, match="label: expected an integer of at least 0, got -1"):
         one_label(per_image(Labels()), -1)
     with pytest.raises(InputError, match=r"one logit for each label, more than 3 of them, got shape \(3,\)"):
         jax.jit(one_label(per_image(Labels()), 3))(IMAGE)
