@@ -151,13 +151,13 @@ def test_digest_is_the_sha256_of_the_bytes(tmp_path):
         (b"", "it is no JSON text"),
         (b'{"a": ', "it is no JSON text"),
         (b"\xff\xfe{", "it is no JSON text"),
-        (b"[" * 100_000, "too many brackets inside of one another"),
-        (b'{"a": ' * 100_000, "too many brackets inside of one another"),
+        pytest.param(b"[" * 100_000, "too many brackets inside of one another", id="lists"),
+        pytest.param(b'{"a": ' * 100_000, "too many brackets inside of one another", id="dicts"),
         (b'{"a": "\\ud800"}', "half of a character"),
         (b'{"\\uDFFF": 1}', "half of a character"),
         (b"[1]", "it holds a list and no dict"),
         (b"null", "it holds a NoneType and no dict"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "it is no JSON text"),
+        pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "it is no JSON text", id="digits"),
     ],
 )
 def test_json_that_cannot_be_used_is_one_line_with_its_file(tmp_path, content, reason):

@@ -106,7 +106,9 @@ def test_a_pid_that_another_process_has_got_meanwhile_holds_nothing(tmp_path: Pa
         pass
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"\xff", b"[1]", b'{"pid": "x"}', b'{"pid": 1e400}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", pytest.param(b"[" * 100_000, id="deep"), b"\xff", b"[1]", b'{"pid": "x"}', b'{"pid": 1e400}']
+)
 def test_a_damaged_lock_is_nobodys(tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".lock").write_bytes(content)
     with locked(tmp_path, doing="works"):

@@ -1,5 +1,7 @@
+import contextlib
 import errno
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from cfx_jax.errors import InputError
 from cfx_jax.files import digest
 from cfx_jax.training import CheckpointStore
+from cfx_jax.training.checkpoint import _failures_held_back
 
 CONFIG = {"a": 1}
 
@@ -127,7 +130,7 @@ def test_any_damaged_file_of_the_newest_makes_the_one_before_the_newest(tmp_path
         assert sorted(path.name for path in folder.iterdir()) == ["damaged_step_00000006", "step_00000003"]
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "null", "[" * 100_000, '{"record.json": 3}'])
+@pytest.mark.parametrize("content", ["{}", "[]", "null", pytest.param("[" * 100_000, id="deep"), '{"record.json": 3}'])
 def test_a_manifest_that_says_nothing_is_damage(tmp_path: Path, content: str) -> None:
     store = _store(tmp_path, 3, 6)
     (store.workdir / "checkpoints" / "step_00000006" / "manifest.json").write_text(content)
@@ -215,6 +218,7 @@ import resource, signal, sys
 import jax.numpy as jnp, numpy as np
 from cfx_jax.errors import InputError
 from cfx_jax.training import CheckpointStore
+from cfx_jax.training.checkpoint import _failures_held_back
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = CheckpointStore(sys.argv[1], {"a": 1})
@@ -238,3 +242,20 @@ def test_a_file_system_that_really_refuses_is_one_line_and_earlier_checkpoints_s
     assert len(output) == 2 and "Traceback" not in done.stderr
     assert "checkpoint of step 2 could not be written" in output[0] and "File too large" in output[0]
     assert output[1] == "[1] True"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_orbax_logs_of_a_failure_is_told_by_the_failure_alone(
+    caplog: pytest.LogCaptureFixture, fails: bool
+) -> None:
+    logger = logging.getLogger("absl")
+    theirs = logging.LogRecord("absl", logging.ERROR, "/site-packages/orbax/checkpoint/x.py", 1, "theirs", None, None)
+    with contextlib.suppress(OSError), _failures_held_back():
+        logger.handle(theirs)
+        logger.error("another's")
+        assert caplog.messages == ["another's"]
+        if fails:
+            raise OSError
+    assert caplog.messages == ["another's"] + ["theirs"] * (not fails)
+    logger.handle(theirs)
+    assert caplog.messages[-1] == "theirs"

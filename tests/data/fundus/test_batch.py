@@ -175,7 +175,7 @@ def test_other_settings_need_another_folder(jobs, tmp_path):
         prepared(jobs, tmp_path / "out", clahe=False)
 
 
-@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"[" * 100_000, b"[1]", b'{"size": '])
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", pytest.param(b"[" * 100_000, id="deep"), b"[1]", b'{"size": '])
 def test_damaged_settings_are_one_line(jobs, tmp_path, damage):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "settings.json").write_bytes(damage)
