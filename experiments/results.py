@@ -5,11 +5,15 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
+import cfx_jax.metrics
+import cfx_jax.report
 from cfx_jax.files import write_text
 from cfx_jax.locks import locked
-from experiments.stages import fingerprint
+from experiments import interval_claims, presenter
+from experiments.stages import fingerprint, source_digest
 
 C = TypeVar("C")
 
@@ -28,6 +32,11 @@ def results_folder(experiment: str, config: Any, presets: Mapping[str, Any]) -> 
     unchanged = settings == dataclasses.replace(presets[config.preset], results="", work="")
     name = config.preset if unchanged else f"{config.preset}-{fingerprint(settings)}"
     return Path(config.results) / experiment / name
+
+
+def drawing_digest(*modules: ModuleType) -> str:
+    """A digest of the code that makes a report of results: that of all experiments, and the modules of one."""
+    return source_digest(cfx_jax.metrics, cfx_jax.report, interval_claims, presenter, *modules)
 
 
 def alone(experiment: str, presets: Mapping[str, C]) -> Callable[[Callable[[C], None]], Callable[[C], None]]:

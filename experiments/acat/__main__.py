@@ -6,10 +6,7 @@ python -m experiments.acat --preset paper --data mosmed:PATH ist3:PATH
 
 from pathlib import Path
 
-import cfx_jax.report
 import experiments.acat
-import experiments.interval_claims
-import experiments.presenter
 from cfx_jax.report import format_claims, format_table
 from experiments import cli
 from experiments.acat import tables
@@ -19,8 +16,8 @@ from experiments.acat.present import Presenter
 from experiments.acat.presets import PRESETS
 from experiments.acat.scans import load_scans
 from experiments.acat.study import planned, study
-from experiments.results import alone, draw_once, results_folder
-from experiments.stages import Workspace, fingerprint, source_digest
+from experiments.results import alone, draw_once, drawing_digest, results_folder
+from experiments.stages import Workspace, fingerprint
 
 
 @alone("acat", PRESETS)
@@ -39,7 +36,7 @@ def main(config: Config) -> None:
         presenter.everything()
         presenter.finish(claims, config)
 
-    code = source_digest(cfx_jax.report, experiments.interval_claims, experiments.presenter, experiments.acat)
+    code = drawing_digest(experiments.acat)
     draw_once(folder, config, fingerprint([config, [each.identity for each in studies], code]), draw)
     for each in studies:
         print(f"\n{each.scans.note}\n", format_table(*tables.accuracy_table(each)), sep="\n")

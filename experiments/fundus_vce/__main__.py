@@ -8,11 +8,7 @@ python -m experiments.fundus_vce --preset paper --data fundus:PATH
 import dataclasses
 from pathlib import Path
 
-import cfx_jax.metrics
-import cfx_jax.report
 import experiments.fundus_vce
-import experiments.interval_claims
-import experiments.presenter
 from cfx_jax.report import format_claims, format_table
 from experiments import cli
 from experiments.fundus_vce import tables
@@ -29,8 +25,8 @@ from experiments.fundus_vce.search import Search
 from experiments.fundus_vce.sources import load_sources
 from experiments.fundus_vce.train import train
 from experiments.notices import keep_notices
-from experiments.results import alone, draw_once, results_folder
-from experiments.stages import Workspace, fingerprint, source_digest
+from experiments.results import alone, draw_once, drawing_digest, results_folder
+from experiments.stages import Workspace, fingerprint
 
 
 @alone("fundus_vce", PRESETS)
@@ -64,14 +60,7 @@ def _run(config: Config, notices: list[str]) -> None:
         title = "Claims of the paper" if data.published else "What the method promises"
         presenter.finish(claims, dataclasses.replace(config, **classifiers.settings), title=title)
 
-    drawing = (
-        cfx_jax.metrics,
-        cfx_jax.report,
-        experiments.fundus_vce,
-        experiments.interval_claims,
-        experiments.presenter,
-    )
-    code = source_digest(*drawing)
+    code = drawing_digest(experiments.fundus_vce)
     draw_once(folder, config, fingerprint([config, classifiers.identity, sources.identity, code]), draw)
     with_paper = data.published
     found = [tables.accuracy_table(evaluations, place, with_paper=with_paper) for place in data.tests]

@@ -23,6 +23,7 @@ from experiments.normalisation import fit_to_images
 from experiments.stages import Workspace
 from trainers import classifier as trainer
 from trainers.nnx_views import ModelFactory
+from trainers.pretrained import weights_digest
 
 
 class Network(NamedTuple):
@@ -52,7 +53,8 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
         InputError: a network that cannot be explained: what ``diagnose`` finds, or one class for all images.
     """
     settings = fit_to_images(config.classifier, data.train, workspace)
-    identity = [settings, config.head, data.train.identity, data.validation.identity, config.augmentation]
+    weights = weights_digest(settings.weights)
+    identity = [settings, weights, config.head, data.train.identity, data.validation.identity, config.augmentation]
     folder = workspace.folder("classifier", identity)
     print(f"classifier: {settings.num_steps} steps in {folder}", flush=True)
     validation = data.validation.arrays

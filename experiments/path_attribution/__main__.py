@@ -8,11 +8,8 @@ python -m experiments.path_attribution --preset paper --data rsna:PATH
 
 from pathlib import Path
 
-import cfx_jax.report
 import experiments.generation
-import experiments.interval_claims
 import experiments.path_attribution
-import experiments.presenter
 from cfx_jax.report import format_claims, format_table
 from experiments import cli
 from experiments.generation.images import load_images
@@ -25,8 +22,8 @@ from experiments.path_attribution.present import Presenter
 from experiments.path_attribution.presets import PRESETS
 from experiments.path_attribution.published import FDR, IOU
 from experiments.path_attribution.study import Study, study
-from experiments.results import alone, draw_once, results_folder
-from experiments.stages import Workspace, fingerprint, source_digest
+from experiments.results import alone, draw_once, drawing_digest, results_folder
+from experiments.stages import Workspace, fingerprint
 
 
 @alone("path_attribution", PRESETS)
@@ -43,13 +40,7 @@ def main(config: Config) -> None:
         presenter.everything()
         presenter.finish(claims, config)
 
-    code = source_digest(
-        cfx_jax.report,
-        experiments.generation,
-        experiments.interval_claims,
-        experiments.path_attribution,
-        experiments.presenter,
-    )
+    code = drawing_digest(experiments.generation, experiments.path_attribution)
     draw_once(folder, config, fingerprint([config, found.identity, code]), draw)
     shown = [tables.generator_table(found)]
     shown += [tables.localisation_table(task, found)] if found.localisation else []

@@ -7,9 +7,6 @@ python -m experiments.progressive_exaggeration --preset paper --data celeba:PATH
 
 from pathlib import Path
 
-import cfx_jax.report
-import experiments.interval_claims
-import experiments.presenter
 import experiments.progressive_exaggeration
 from cfx_jax.report import format_claims, format_table
 from experiments import cli
@@ -22,8 +19,8 @@ from experiments.progressive_exaggeration.images import load_images
 from experiments.progressive_exaggeration.present import Presenter
 from experiments.progressive_exaggeration.presets import PRESETS
 from experiments.progressive_exaggeration.study import study
-from experiments.results import alone, draw_once, results_folder
-from experiments.stages import Workspace, fingerprint, source_digest
+from experiments.results import alone, draw_once, drawing_digest, results_folder
+from experiments.stages import Workspace, fingerprint
 
 
 @alone("progressive_exaggeration", PRESETS)
@@ -44,9 +41,7 @@ def main(config: Config) -> None:
         if any(config.human_items):
             write_human_study(folder / "human_study", found, chapters)
 
-    code = source_digest(
-        cfx_jax.report, experiments.interval_claims, experiments.presenter, experiments.progressive_exaggeration
-    )
+    code = drawing_digest(experiments.progressive_exaggeration)
     depends = [config, found.dependencies, [each.dependencies for each in chapters.values()], code]
     draw_once(folder, config, fingerprint(depends), draw)
     shown = [tables.reach_table(found), tables.distance_table(found), tables.identity_table(found)]

@@ -21,6 +21,7 @@ from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.images import Data
 from experiments.stages import Workspace
 from trainers import multi_label as trainer
+from trainers.pretrained import weights_digest
 from trainers.supervised import scheduled
 
 EXPLAINED, JUDGE, ORACLE = "classifier", "judge", "oracle"
@@ -69,9 +70,8 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
     seed = config.classifier.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
     settings = dataclasses.replace(_normalised(config, data, workspace), num_classes=len(data.names), seed=seed)
     settings = scheduled(settings, data.train.images.labels)
-    identity = [
-        settings, data.names, data.train.images.identity, data.validation.images.identity, config.mirrored, config.noise
-    ]  # fmt: skip
+    images = data.train.images.identity, data.validation.images.identity
+    identity = [settings, weights_digest(settings.weights), data.names, *images, config.mirrored, config.noise]
     folder = workspace.folder(name, identity)
     print(f"{name}: {settings.num_steps} steps in {folder}", flush=True)
     model = trainer.train(
