@@ -11,7 +11,6 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, Int
 
-from cfx_jax.errors import InputError
 from cfx_jax.metrics import rank_correlation
 from experiments.acat.array_file import parts_of
 from experiments.acat.config import Config, SearchConfig
@@ -111,17 +110,12 @@ def detect(
         scans: all of them.
         explained: the run's baseline.
         acat: volumes and maps -> two logits, to be explained too; None for not.
-        test: positions of the test scans.
+        test: positions of the test scans, at least one of which has a finding.
         workspace: keeps the scores.
         depends: what the baseline and the autoencoder depend on.
         depends_acat: what ACAT depends on.
-
-    Raises:
-        InputError: no test scan has a finding.
     """
     examples = test[scans.positive[test]][: config.num_detected]
-    if not len(examples):
-        raise InputError(f"--test: expected a scan of {scans.name} with a finding among the test scans, got none")
     facts = located_in(scans, examples)
     which = [depends, config.search, config.batch_size, examples.tolist() if scans.located is None else len(facts)]
     settings = config.search

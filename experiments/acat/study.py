@@ -162,10 +162,13 @@ def planned(config: Config, scans: Scans) -> Plan:
 
     Raises:
         InputError: networks that do not fit the scans at all; shares of parts, or numbers of training scans, that there
-            are not.
+            are not; no scan with a finding to be tested on.
     """
     rows, left_out = fitting(rows_of(config), _trunk(config, scans), scans.shape, has_places=scans.places is not None)
     tasks = tuple(_Task(seed, split_scans(config, scans, seed)) for seed in config.seeds)
+    for task in tasks:
+        if not scans.positive[task.split.test].any():
+            raise InputError(f"--test: expected a scan of {scans.name} with a finding among the test scans, got none")
     sizes = config.training_sizes if scans.sides else ()
     return Plan(rows, left_out, tasks, {size: tuple(_with_fewer(task, size) for task in tasks) for size in sizes})
 

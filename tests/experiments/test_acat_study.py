@@ -168,4 +168,8 @@ def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tm
     assert set(answers.decided) == {BASELINE, ACAT}
     np.testing.assert_array_equal(answers.decided[BASELINE], decided_by(smaller.model, IMAGES[split.test]))
     with pytest.raises(InputError, match=r"--training-sizes: expected 1 to 12, the training scans, got 13"):
-        studies.study(dataclasses.replace(CONFIG, training_sizes=(13,)), scans(), Workspace(tmp_path))
+        studies.planned(dataclasses.replace(CONFIG, training_sizes=(13,)), scans())
+    with pytest.raises(
+        InputError, match="--test: expected a scan of toy with a finding among the test scans, got none"
+    ):
+        studies.planned(CONFIG, scans()._replace(labels=np.zeros(NUMBER, int)))
