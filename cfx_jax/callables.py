@@ -104,7 +104,7 @@ def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
     """
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), examples)
     try:
-        return jax.eval_shape(_apply, as_pytree(function), *shapes)
+        return _apply.eval_shape(as_pytree(function), *shapes)
     except _NEED_VALUES:
         return jax.eval_shape(lambda *given: function(*given), *shapes)
 
@@ -382,7 +382,9 @@ def _check_unchanged(model: Any, arrays: list[Any]) -> None:
         )
 
 
+@jax.jit
 def _apply(function: Callable[..., Any], *examples: Any) -> Any:
+    # Jitted here, since JAX keeps an entry for each use of jax.eval_shape itself.
     return function(*examples)
 
 
