@@ -88,7 +88,7 @@ def log_trades_divergence(
     """
     log_p, log_q = map(_log_softmax, _in_order(clean_logits, adversarial_logits, order))
     # The divergence is the sum of p (q / p - 1 - log(q / p)), of which no term is below 0 and none cancels another.
-    terms = log_p + _log_excess(log_q - log_p)
+    terms = _log_terms(log_p, log_q)
     return jax.nn.logsumexp(jnp.append(terms, jnp.full((*terms.shape[:-1], 1), -1e6, terms.dtype), axis=-1), axis=-1)
 
 
@@ -100,14 +100,15 @@ def _log_softmax(logits: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
     return below - own - jnp.log1p(jnp.where(largest, 0, jnp.exp(below - own)).sum(axis=-1, keepdims=True))
 
 
-def _log_excess(rise: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
-    """``log(exp(t) - 1 - t)``, by its series where t is small."""
-    t = jnp.clip(rise, max=30)
-    small = jnp.where(jnp.abs(t) < 0.05, t, 0)
+def _log_terms(log_p: Float[Array, "*b k"], log_q: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
+    """``log(q - p - p t)`` with t = log(q / p): by its series where t is small, and from q where it is large."""
+    rise = log_q - log_p
+    large, other = jnp.maximum(rise, 1), jnp.minimum(rise, 1)
+    small = jnp.where(jnp.abs(other) < 0.05, other, 0)
     series = small**2 * (1 / 2 + small / 6 + small**2 / 24 + small**3 / 120)
-    excess = jnp.where(jnp.abs(t) < 0.05, series, jnp.expm1(t) - t)
+    excess = jnp.where(jnp.abs(other) < 0.05, series, jnp.expm1(other) - other)
     logarithm = jnp.where(excess > 0, jnp.log(jnp.where(excess > 0, excess, 1)), -jnp.inf)
-    return jnp.where(rise > 30, rise, logarithm)
+    return jnp.where(rise > 1, log_q + jnp.log1p(-(1 + large) * jnp.exp(-large)), log_p + logarithm)
 
 
 def _in_order(clean: Array, adversarial: Array, order: Order) -> tuple[Array, Array]:
