@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import pytest
 from jax.tree_util import Partial
 
-from benchmarks import generator_explanations, measure, optimiser_overhead, paper_training_step, vce_throughput
+from benchmarks import (
+    eager_growth,
+    generator_explanations,
+    measure,
+    optimiser_overhead,
+    paper_training_step,
+    vce_throughput,
+)
 from cfx_jax.errors import InputError
 
 SMALL = {"model": "resnet_small", "image_size": 32}
@@ -88,3 +95,12 @@ def test_gradient_is_that_of_the_negative_log_probability():
     value, slope = measure.value_and_gradient(Partial(lambda x: jnp.stack([0.0, x.sum()])), image, jnp.asarray([1]))
     assert float(value[0]) == pytest.approx(float(jnp.log1p(jnp.exp(-0.4))), rel=1e-5)
     assert jnp.allclose(slope, -1 / (1 + jnp.exp(0.4)), rtol=1e-5)
+
+
+def test_eager_calls_leave_nothing_behind(tmp_path):
+    path = tmp_path / "growth.json"
+    eager_growth.main(eager_growth.Config(methods=("random_map",), calls=3, output=str(path)))
+    (row,) = json.loads(path.read_text())["rows"]
+    assert row[:2] == ["random_map", 0]
+    with pytest.raises(InputError, match="methods: expected one of"):
+        eager_growth.main(eager_growth.Config(methods=("none",)))
