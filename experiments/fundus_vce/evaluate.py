@@ -5,13 +5,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from cfx_jax.metrics import robustly_correct
+from cfx_jax.metrics import robustly_correct, robustness
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.train import NAMES, Classifiers
 from experiments.image_set import ImageSet, predict, probabilities
-from experiments.stages import Arrays, Workspace
+from experiments.stages import Arrays, Workspace, source_digest
 
 
 class Evaluation(NamedTuple):
@@ -48,7 +48,8 @@ Evaluations = dict[tuple[str, str], Evaluation]
 
 def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Workspace) -> Evaluations:
     """Every classifier on every test set, clean and under attack."""
-    depends = [classifiers.identity, classifiers.temperatures, config.robust_accuracy, config.seed]
+    attack = source_digest(robustness)  # other losses or surrogates give other numbers
+    depends = [classifiers.identity, classifiers.temperatures, config.robust_accuracy, config.seed, attack]
     found: Evaluations = {}
     for place, images in data.tests.items():
         for name in NAMES:
