@@ -379,6 +379,12 @@ def check_positive(value: float | AnyArray, *, name: str) -> None:
 def check_at_least(value: float | AnyArray, least: float, *, name: str, below: float = math.inf) -> None:
     """Checks for one finite number that is not too small, nor too large, where its value is at hand.
 
+    Args:
+        value: what was given.
+        least: the smallest that is valid.
+        name: what the message calls it.
+        below: all valid ones are less than this.
+
     Raises:
         InputError: giving the value or the shape.
     """
@@ -392,6 +398,11 @@ def check_at_least(value: float | AnyArray, least: float, *, name: str, below: f
 
 def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) -> None:
     """Checks for a finite number above zero for all of several images, or one for each.
+
+    Args:
+        value: what was given.
+        count: how many images there are.
+        name: what the message calls it.
 
     Raises:
         InputError: giving the value or the shape.

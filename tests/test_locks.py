@@ -19,7 +19,8 @@ from cfx_jax.locks import LockedError, locked
 from cfx_jax.processes import this_process
 
 HOLDER = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from cfx_jax.files import replacing
 from cfx_jax.locks import locked
 with locked(sys.argv[1], doing="trains"), replacing(sys.argv[1] + "/large.npz") as temporary:

@@ -112,12 +112,13 @@ def make_step(config: Config, classifier: Classifier, encoder: nnx.Module) -> St
     """
     network, optimiser = _take_apart(jax.random.key(0), config, encoder), _make_optimiser(config)
     judge = _judge_of(config)
+    graph = network._replace(decoder=None, frozen=None)  # the step holds no weights of its own
 
     def step(
         encoded: Any, frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
     ) -> tuple[State, dict[str, Array]]:
         def loss_of(decoder: Any) -> tuple[Array, dict[str, Array]]:
-            generator = network._replace(frozen=encoded).with_decoder(decoder)
+            generator = graph._replace(frozen=encoded).with_decoder(decoder)
             metrics = judge.batch(generator, frozen, key, batch["image"])
             return metrics["loss"], metrics
 

@@ -93,6 +93,6 @@ def test_an_unfinished_training_is_given_only_when_asked_for(tmp_path: Path) -> 
 
 
 def test_a_training_without_checkpoint_is_refused(tmp_path: Path) -> None:
-    CheckpointStore(tmp_path / "w", {"trainer": "classifier"})
+    CheckpointStore(tmp_path / "w", {"trainer": "classifier", "num_steps": 1})
     with pytest.raises(InputError, match=r"has no checkpoint yet: train first"):
         classifier.load(tmp_path / "w", model=net)

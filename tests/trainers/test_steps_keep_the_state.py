@@ -31,6 +31,7 @@ from trainers import (
     volume_classifier,
 )
 from trainers.running import State
+from trainers.similar_adversarial_config import PlateauConfig
 
 IMAGES = jax.ShapeDtypeStruct((8, 8, 8, 1), np.float32)
 LABELS = jax.ShapeDtypeStruct((8,), np.int32)
@@ -38,7 +39,7 @@ SMALL: dict[str, Any] = {
     "size": (8, 8), "in_channels": 1, "num_classes": 2, "filters": (4,), "discriminator_filters": (4,),
     "decoder_filters": (4,), "head_filters": (3,), "latent": 2, "width": 4, "critic_steps": 2, "critic_filters": 4,
     "critic_depth": 2, "num_halvings": 1, "num_blocks": 1, "num_slices": 2, "model": "resnet_small", "mean": (0.5,),
-    "std": (0.5,),
+    "std": (0.5,), "num_steps": 3, "evaluate_every": 3, "checkpoint_every": 3,
 }  # fmt: skip
 
 
@@ -72,7 +73,12 @@ TRAINERS: dict[str, tuple[Any, dict[str, Any], Mapping[str, Any], tuple[Callable
         {"image": IMAGES, "target": jax.ShapeDtypeStruct((8, 8, 8), np.uint8)},
         (),
     ),
-    "similar_adversarial": (similar_adversarial, {"filters": (3, 4)}, {"image": IMAGES}, (network,)),
+    "similar_adversarial": (
+        similar_adversarial,
+        {"filters": (3, 4), "optimiser": PlateauConfig(steps_per_epoch=3)},
+        {"image": IMAGES},
+        (network,),
+    ),
     "trades": (trades, {}, {"image": IMAGES, "label": LABELS}, ()),
     "vae": (vae, {}, {"image": IMAGES}, ()),
     "volume_classifier": (

@@ -23,7 +23,7 @@ from trainers.multi_label import Config, init, make_evaluate, make_step, scores
 from trainers.nnx_views import variables_of
 from trainers.optimiser import OptimiserConfig
 from trainers.result import config_from
-from trainers.running import with_steps_of_epochs
+from trainers.supervised import scheduled
 
 ADAM = OptimiserConfig(name="adam", learning_rate=3e-2, weight_decay=0.0, schedule="constant")
 
@@ -161,11 +161,12 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("number", "steps"), [(182_592, 5 * 5706), (40_000, 5 * 1250), (33, 5), (3, 5)])
 def test_the_steps_of_epochs_follow_the_number_of_images(number: int, steps: int) -> None:
     """Full batches of 32 alone, as released; one at least."""
-    found = with_steps_of_epochs(Config(epochs=5), number)
-    assert (found.num_steps, found.evaluate_every) == (steps, steps // 5)
-    assert with_steps_of_epochs(Config(num_steps=7), number) == Config(num_steps=7)
-    with pytest.raises(InputError, match=r"^epochs: expected at least 0, got -1$"):
-        with_steps_of_epochs(Config(epochs=-1), number)
+    labels = np.zeros(number, int)
+    config = scheduled(Config(epochs=5), labels)
+    assert (config.num_steps, config.evaluate_every) == (steps, steps // 5)
+    assert scheduled(Config(num_steps=7), labels).num_steps == 7
+    with pytest.raises(InputError, match=r"^epochs: expected enough for one of \d+ steps, got -1$"):
+        scheduled(Config(epochs=-1), labels)
 
 
 def test_a_training_takes_the_steps_of_its_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,5 +179,11 @@ def test_a_training_takes_the_steps_of_its_epochs(tmp_path: Path, monkeypatch: p
     source, validation = ArraySource(images, labels[:, 0], ("a", "b")), {"image": images, "label": labels}
     with pytest.raises(StopIteration):
         trainer.train(
-            _config(1, epochs=2, batch_size=16), source, np.arange(40), labels, validation, tmp_path, model=net
+            _config(0, epochs=2, batch_size=16, evaluate_every=0),
+            source,
+            np.arange(40),
+            labels,
+            validation,
+            tmp_path,
+            model=net,
         )
