@@ -1,15 +1,15 @@
 """Callables as arguments of jitted functions, so that equal ones share a compiled program.
 
-``jax.jit`` knows a function by its identity: one that is made anew for each image compiles anew for each image. Here a
-callable is taken apart into the arrays that it holds, which are data, and all else, which is compared by value: its code,
-its numbers, what it calls. Two callables made by the same code then share a program, and weights that change are seen.
+``jax.jit`` knows a function by its identity: one that is made anew for each image compiles anew for each image. Here
+the callables of this library, and pytrees, are taken apart into the arrays that they hold, which are data, and all
+else, which is compared by value. A user's own functions and objects stay whole: what they hold is compiled in, and they
+share a program where their fingerprints are equal, so what has changed in them is seen.
 """
 
-import dis
 import functools
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, is_dataclass, replace
-from types import CellType, CodeType, FunctionType, MethodType, SimpleNamespace
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
 import jax
@@ -18,16 +18,23 @@ from jax import Array
 from jax.tree_util import Partial
 
 from cfx_jax.errors import InputError
+from cfx_jax.fingerprints import Fingerprint, fingerprint
 
-_FIXED_CLASSES = frozenset({"builtins", "functools", "jax", "jaxlib", "numpy", "flax", "optax"})
-_FIXED_GLOBALS = _FIXED_CLASSES | {"cfx_jax"}
-"""Packages in which no name is given another meaning while a program runs."""
-_COMPARED_BYTES = 65536
-"""Larger NumPy arrays than this are compared by identity."""
+_OURS = frozenset({"cfx_jax", "trainers", "experiments", "benchmarks", "jax", "optax", "flax"})
+"""Packages whose functions depend on their arguments and on what they close over alone, and change nothing."""
+_MOST_CHANGES = 256
+_own_changes: dict[Fingerprint, Fingerprint] = {}
+"""Fingerprints after a trace, each with the one before it."""
 _NEED_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerIntegerConversionError,
+)
+
+
+_OWN_ARRAYS = (
+    "{}: expected a model that a call leaves as it is, got one that changes its own arrays, as dropout and batch norm in"
+    " training mode do: use models.per_image, or its evaluation mode"
 )
 
 
@@ -40,15 +47,14 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
 
     Args:
         classifier: any callable. One that is a pytree of arrays already (``models.per_image(model)``, ``Partial``) is
-            returned as it is. Of a plain function the JAX arrays, and the models and other pytrees of them, that it closes
-            over, reads as globals, or has as attributes of its instance, become leaves. All else is compiled in, also
-            NumPy arrays and what it reads by way of a module.
+            returned as it is. What a plain function of a user's own closes over or reads is compiled in.
 
     Returns:
-        The same callable as a pytree. Two of one code, with equal contents but for the leaves, have one structure.
+        The same callable as a pytree. Two with equal contents but for the leaves have one structure; one that holds what
+        cannot be compared has a structure of its own.
     """
     if _is_pytree(classifier):
-        walk = _Walk()
+        walk = _Walk(classifier)
         walk.part(classifier, (Array, np.ndarray))
         if not walk.met_functions:
             return classifier
@@ -63,7 +69,7 @@ def arguments(function: Callable[..., Any], args: tuple[Any, ...], options: dict
         args: its arguments.
         options: its options, compared by value.
     """
-    walk = _Walk()
+    walk = _Walk(object())
     parts = (
         walk.part(function, (Array,)),
         walk.part(args, (Array, np.ndarray)),
@@ -107,6 +113,10 @@ def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
         return _apply.eval_shape(as_pytree(function), *shapes)
     except _NEED_VALUES:
         return jax.eval_shape(lambda *given: function(*given), *shapes)
+    except Exception as error:
+        if type(error).__name__ == "TraceContextError":  # Flax's, which is not imported here
+            raise SideEffectError(_OWN_ARRAYS.format(getattr(function, "__name__", type(function).__name__))) from error
+        raise
 
 
 def needs_values(error: BaseException | None) -> bool:
@@ -133,24 +143,26 @@ class Parted:
     """
 
     def __init__(self, whole: Callable[..., Any] | None, parts: "tuple[tuple[Any, ...], _Part] | None" = None) -> None:
-        self.whole, self._parts = whole, parts
+        self.whole, self._parts, self._token = whole, parts, object()
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """What the callable gives."""
         if self.whole is not None:
             return self.whole(*args, **options)
         leaves, part = self.tree_flatten()
-        models: list[tuple[Any, list[Any]]] = []
-        result = part.build(leaves, models)(*args, **options)
-        for model, arrays in models:
+        met = _Met([], [])
+        result = part.build(leaves, met)(*args, **options)
+        for model, arrays in met.models:
             _check_unchanged(model, arrays)
+        for value, key in met.foreign:
+            _remember_own_changes(value, key)
         return result
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], "_Part"]:
         """The arrays, and all else."""
         if self._parts is not None:
             return self._parts
-        walk = _Walk()
+        walk = _Walk(self._token)
         part = walk.part(self.whole, (Array,))
         return tuple(walk.leaves), part
 
@@ -169,16 +181,26 @@ class _Part:
     make: Callable[..., Any] = field(compare=False)
     has_leaves: bool = field(compare=False)
     is_model: bool = field(default=False, compare=False)
+    fingerprint: Fingerprint | None = field(default=None, compare=False)
 
-    def build(self, leaves: tuple[Any, ...], models: list[tuple[Any, list[Any]]]) -> Any:
-        """The piece with these arrays in it; ``models`` gets the models and the like, each with its arrays."""
+    def build(self, leaves: tuple[Any, ...], met: "_Met") -> Any:
+        """The piece with these arrays in it; ``met`` gets the models and the foreign callables."""
         if isinstance(self.kind, _Leaf):
             return leaves[self.kind.place]
-        held = [child.build(leaves, models) for child in self.children]
+        held = [child.build(leaves, met) for child in self.children]
         value = self.make(*held)
         if self.is_model:
-            models.append((value, held))
+            met.models.append((value, held))
+        if self.fingerprint is not None:
+            met.foreign.append((value, self.fingerprint))
         return value
+
+
+class _Met(NamedTuple):
+    """What was put together: models with their arrays, and foreign callables with their fingerprints."""
+
+    models: list[tuple[Any, list[Any]]]
+    foreign: list[tuple[Any, Fingerprint]]
 
 
 class _Leaf(NamedTuple):
@@ -217,12 +239,16 @@ class _Options(NamedTuple):
 class _Walk:
     """Takes values apart; an array met twice is one leaf.
 
+    Args:
+        token: what two walks share that are to give equal parts of things that cannot be compared.
+
     Attributes:
         leaves: the arrays met so far.
         met_functions: whether one of the functions met may differ from an equal one by more than its identity.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, token: object) -> None:
+        self._token = token
         self.leaves: list[Any] = []
         self.met_functions = False
         self._parts: dict[tuple[int, int], tuple[Any, _Part | None]] = {}
@@ -250,7 +276,9 @@ class _Walk:
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, MethodType):
-            return self._joined("method", (value.__func__, _Holder(value.__self__)), _method, value, (Array,))
+            if not _is_ours(value.__func__):
+                return self._foreign(value)
+            return self._joined("method", (value.__func__, _Holder(value.__self__)), MethodType, value, (Array,))
         if isinstance(value, functools.partial):
             held = (value.func, value.args, _Options.of(value.keywords))
             inner = (Array, np.ndarray) if isinstance(value, Partial) else (Array,)
@@ -260,9 +288,18 @@ class _Walk:
             return self._object(held) if _is_leaf(held) and not isinstance(held, Array) else self.part(held, (Array,))
         if not _is_leaf(value):
             return self._tree(value, arrays)
-        if callable(value) or isinstance(value, SimpleNamespace) or is_dataclass(value):
+        if is_dataclass(value) and not isinstance(value, type) and _is_ours(type(value)):
             return self._object(value)
-        return _constant(_value_key(value), value)
+        return self._foreign(value)
+
+    def _foreign(self, value: Any) -> _Part:
+        """What stays whole: it equals another by its fingerprint; without one, only in walks of the same token."""
+        self.met_functions |= callable(value)
+        key = fingerprint(value)
+        if key is None:
+            return _constant((_Same(self._token), _Same(value)), value)
+        key = _own_changes.get(key, key)
+        return replace(_constant(key, value), fingerprint=key if callable(value) else None)
 
     def _tree(self, value: Any, arrays: tuple[type, ...]) -> _Part:
         """A pytree by its children; of plain containers, which may hold anything, those next to it."""
@@ -286,31 +323,25 @@ class _Walk:
         return _Part(kind, children, make, has_leaves=True)
 
     def _function(self, function: FunctionType) -> _Part:
-        names = _names(function.__code__)
-        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        if not _is_ours(function):
+            return self._foreign(function)
         try:
-            held = tuple(cell if name in names.rebound else cell.cell_contents for name, cell in cells.items())
+            held = tuple(cell.cell_contents for cell in function.__closure__ or ())
         except ValueError:  # a cell that is filled later
-            return _constant(_Same(function), function)
-        package = function.__globals__.get("__name__", "").partition(".")[0]
-        known = function.__globals__ if package not in _FIXED_GLOBALS else {}
-        read = {name: known[name] for name in names.read if name in known}
+            return self._foreign(function)
+        self.met_functions |= bool(held or function.__defaults__ or function.__kwdefaults__)
         defaults = (function.__defaults__, _Options.of(function.__kwdefaults__ or {}))
-        self.met_functions |= bool(package not in _FIXED_GLOBALS or held or function.__defaults__)
-        kind = ("function", function.__code__, _Same(function.__globals__), tuple(read))
-        make = functools.partial(_rebuilt, function.__code__, function.__globals__, tuple(read))
-        return self._joined(kind, (held, defaults, tuple(read.values())), make, function, (Array,))
+        make = functools.partial(_rebuilt, function.__code__, function.__globals__)
+        return self._joined(("function", _Same(function.__code__)), (held, defaults), make, function, (Array,))
 
     def _object(self, value: Any) -> _Part:
-        """An instance of a plain class by its attributes; of any other, by value or identity."""
-        kind = type(value)
-        package = kind.__module__.partition(".")[0]
-        plain = kind.__new__ is object.__new__ and package not in _FIXED_CLASSES
+        """An instance of a class of this library by its attributes."""
         attributes = getattr(value, "__dict__", None)
-        if isinstance(value, type) or not isinstance(attributes, dict) or not (plain or kind is SimpleNamespace):
-            return _constant(_value_key(value), value)
-        make = functools.partial(_instance, kind, tuple(attributes))
-        return self._joined(("object", kind, tuple(attributes)), tuple(attributes.values()), make, value, (Array,))
+        if not _is_ours(type(value)) or not isinstance(attributes, dict):
+            return self._foreign(value)
+        kind, names = type(value), tuple(attributes)
+        make = functools.partial(_instance, kind, names)
+        return self._joined(("object", kind, names), tuple(attributes.values()), make, value, (Array,))
 
 
 class _Holder(NamedTuple):
@@ -319,44 +350,13 @@ class _Holder(NamedTuple):
     value: Any
 
 
-class _Names(NamedTuple):
-    """Names in some code: of globals that it reads, of globals that it writes, of outer variables that it writes."""
-
-    read: tuple[str, ...]
-    written: frozenset[str]
-    rebound: frozenset[str]
-
-
-@functools.lru_cache(maxsize=4096)
-def _names(code: CodeType) -> _Names:
-    inner = [_names(const) for const in code.co_consts if isinstance(const, CodeType)]
-    by_kind: dict[str, list[str]] = {}
-    for instruction in dis.get_instructions(code):
-        by_kind.setdefault(instruction.opname, []).append(instruction.argval)
-    loads = [
-        name for kind in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS") for name in by_kind.get(kind, ())
-    ]
-    written = frozenset(by_kind.get("STORE_GLOBAL", ())).union(*(names.written for names in inner))
-    rebound = frozenset(by_kind.get("STORE_DEREF", ())).union(*(names.rebound for names in inner))
-    read = dict.fromkeys([*loads, *(name for names in inner for name in names.read)])
-    return _Names(tuple(name for name in read if name not in written), written, rebound & {*code.co_freevars})
-
-
 def _constant(key: Hashable, value: Any) -> _Part:
     return _Part(("constant", key), (), lambda: value, has_leaves=False)
 
 
-def _value_key(value: Any) -> Hashable:
-    """What a value is compared by: itself and its type, or its identity."""
-    if isinstance(value, float):
-        return type(value), float(value).hex()  # tells 0.0 from -0.0, and NaN is itself
-    if isinstance(value, np.ndarray) and value.nbytes <= _COMPARED_BYTES and not value.dtype.hasobject:
-        return "array", value.shape, value.dtype, value.tobytes()
-    try:
-        hash(value)
-    except Exception:
-        return _Same(value)
-    return type(value), value
+def _is_ours(value: Any) -> bool:
+    """Whether a function or a class is of a package that is known to be pure."""
+    return (value.__module__ or "").partition(".")[0] in _OURS
 
 
 def _is_leaf(value: Any) -> bool:
@@ -372,14 +372,28 @@ def _is_pytree(value: Any) -> bool:
     return all(isinstance(leaf, Array) or hasattr(leaf, "__array__") for leaf in jax.tree.leaves(value))
 
 
+def _remember_own_changes(value: Any, key: Fingerprint) -> None:
+    """Lets a callable share the program that its trace gave, though the trace itself has changed what it holds.
+
+    Such as a list to which each call appends: under ``jit`` that happens once.
+    """
+    changed = fingerprint(value)
+    if changed is not None and changed != key:
+        while len(_own_changes) >= _MOST_CHANGES:
+            del _own_changes[next(iter(_own_changes))]
+        _own_changes[changed] = key
+
+
+def forget_changes() -> None:
+    """Forgets what traces have changed in callables, whose programs are let go."""
+    _own_changes.clear()
+
+
 def _check_unchanged(model: Any, arrays: list[Any]) -> None:
     """Checks that a call has not changed what a model holds: that would be lost, and each call would be the first."""
     left = jax.tree.leaves(model, is_leaf=lambda leaf: isinstance(leaf, functools.partial))
     if len(left) != len(arrays) or any(new is not old for new, old in zip(left, arrays, strict=True)):
-        raise SideEffectError(
-            f"{type(model).__name__}: expected a model that a call leaves as it is, got one that changes its own arrays, as"
-            " dropout and batch norm in training mode do: use models.per_image, or its evaluation mode"
-        )
+        raise SideEffectError(_OWN_ARRAYS.format(type(model).__name__))
 
 
 @jax.jit
@@ -400,31 +414,20 @@ def _unflatten(structure: Any, *leaves: Any) -> Any:
     return structure.unflatten(leaves)
 
 
-def _method(function: Callable[..., Any], instance: Any) -> MethodType:
-    return MethodType(function, instance)
-
-
 def _partial(kind: type[functools.partial[Any]], function: Any, args: tuple[Any, ...], options: _Options) -> Any:
     return kind(function, *args, **options.as_dict())
 
 
 def _instance(kind: type, names: tuple[str, ...], *attributes: Any) -> Any:
-    instance = SimpleNamespace() if kind is SimpleNamespace else object.__new__(kind)
+    instance: Any = object.__new__(kind)
     instance.__dict__.update(zip(names, attributes, strict=True))
     return instance
 
 
 def _rebuilt(
-    code: CodeType,
-    known: dict[str, Any],
-    names: tuple[str, ...],
-    held: tuple[Any, ...],
-    defaults: tuple[Any, _Options],
-    values: tuple[Any, ...],
+    code: CodeType, known: dict[str, Any], held: tuple[Any, ...], defaults: tuple[Any, _Options]
 ) -> FunctionType:
-    """The function of this code with other contents of its closure, other defaults and other globals."""
-    cells = tuple(value if isinstance(value, CellType) else CellType(value) for value in held)
-    namespace = {**known, **dict(zip(names, values, strict=True))} if names else known
-    function = FunctionType(code, namespace, code.co_name, defaults[0], cells)
+    """The function of this code with other contents of its closure and other defaults."""
+    function = FunctionType(code, known, code.co_name, defaults[0], tuple(map(CellType, held)))
     function.__kwdefaults__ = defaults[1].as_dict()
     return function

@@ -7,25 +7,29 @@ each new shape, and each function of new code, makes new programs, so old ones a
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from cfx_jax.callables import Parted, arguments, compiled_in, needs_values
+from cfx_jax.callables import Parted, arguments, compiled_in, forget_changes, needs_values
 
 _MAPPINGS, _ALLOWED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 _USUALLY_ALLOWED = 65530
 _MANY = 0.4  # of those allowed; the calls between two looks may take as many once more
 _CALLS_BETWEEN_LOOKS = 32
 _looks = {"calls": 0, "left": 0}
+_MOST_PROGRAMS, _MOST_BYTES = 1024, 2**30
+_programs: "dict[Any, _Program]" = {}
 
 
 def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """``function(*args, **options)``, compiled once for all calls that differ by their arrays alone.
 
-    Composes with every transformation: it is one ``jax.jit``, whose argument is the call itself. Its leaves are the arrays;
-    its structure is the code of the function and of the callables among its arguments, and all that is compared by value
-    (see ``callables``). A callable that asks for the values of arrays that it holds (``float(threshold)``) runs as it is.
+    Composes with every transformation. A program belongs to the structure of the call: the code of the function and of the
+    callables among its arguments, and all that is compared by value (see ``callables``). The arrays are its arguments, also
+    those that a user's own function holds: compiled in, they would be stored a second time. A callable that asks for the
+    values of arrays that it is given as arguments (``float(threshold)``) runs as it is.
 
     Args:
         function: arrays and callables -> a pytree of arrays.
@@ -33,10 +37,13 @@ def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         options: compiled in, but for JAX arrays.
     """
     asked = arguments(function, args, options)
-    if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(asked)):
-        let_go_of_programs()
+    leaves, structure = jax.tree.flatten(asked)
+    is_eager = not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
     try:
-        return _program(asked)
+        if not is_eager or jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+            return _nested(asked)
+        let_go_of_programs()
+        return _program(leaves, structure)(leaves)
     except Exception as error:
         if not needs_values(error):
             raise
@@ -44,8 +51,49 @@ def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
 
 
 @jax.jit
-def _program(asked: Parted) -> Any:
+def _nested(asked: Parted) -> Any:
     return asked()
+
+
+class _Program(NamedTuple):
+    """A compiled function of ``(constants, leaves)`` with its constants, and the structure of what it gives."""
+
+    run: Callable[..., list[Any]]
+    constants: list[Any]
+    result: Any
+
+    def __call__(self, leaves: list[Any]) -> Any:
+        return jax.tree.unflatten(self.result, self.run(self.constants, leaves))
+
+    @property
+    def num_bytes(self) -> int:
+        return sum(getattr(constant, "nbytes", 0) for constant in self.constants)
+
+
+def _program(leaves: list[Any], structure: Any) -> _Program:
+    """The program of a call, from those that are kept, or traced now."""
+    x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    key = structure, tuple(map(jax.typeof, leaves)), x64, jax.sharding.get_abstract_mesh()
+    program = _programs.pop(key, None)
+    if program is None:
+        traced, result = jax.make_jaxpr(lambda *given: structure.unflatten(given)(), return_shape=True)(*leaves)
+
+        def evaluate(constants: list[Any], given: list[Any]) -> list[Any]:
+            return jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, constants))(*given)
+
+        program = _Program(jax.jit(evaluate), traced.consts, jax.tree.structure(result))
+        if any(isinstance(constant, jax.core.Tracer) for constant in traced.consts):
+            return program  # of an outer trace, which ends
+        _make_room(program.num_bytes)
+    _programs[key] = program  # as the last one used
+    return program
+
+
+def _make_room(num_bytes: int) -> None:
+    """Lets go of the programs that were not used for longest, where there are many or they hold large arrays."""
+    held = num_bytes + sum(program.num_bytes for program in _programs.values())
+    while _programs and (len(_programs) >= _MOST_PROGRAMS or held > _MOST_BYTES):
+        held -= _programs.pop(next(iter(_programs))).num_bytes
 
 
 def with_values_if_asked(function: Callable[[Any], Any], held: Any) -> Any:
@@ -81,6 +129,8 @@ def let_go_of_programs(*, above: int | None = None) -> None:
     if above is None and _looks["calls"] % _CALLS_BETWEEN_LOOKS:
         return
     if num_mappings() > (_looks["left"] + _MANY * _num_allowed() if above is None else above):
+        _programs.clear()
+        forget_changes()
         jax.clear_caches()
         _looks["left"] = num_mappings()
 

@@ -105,7 +105,7 @@ def test_dropout_in_training_mode_is_random_and_untraceable():
     model.train()
     untraceable, random = diagnose(lambda image: model(image[None])[0], IMAGES)
     assert (untraceable.name, random.name) == ("untraceable", "random")
-    assert "Net: expected a model that a call leaves as it is" in untraceable.message
+    assert "expected a model that a call leaves as it is" in untraceable.message
     assert random.message == (
         "classifier: expected the same logits of the same image, got others at the second call: a model in training mode"
         " does so; models.per_image(model) is in inference mode"
@@ -117,7 +117,7 @@ def test_batch_norm_in_training_mode_is_untraceable():
     model.train()
     finding = only(diagnose(lambda image: model(image[None])[0], IMAGES), "untraceable")
     assert finding.message.startswith(
-        "classifier: expected a function that jax.jit and jax.vmap can trace, got SideEffectError (Net: expected"
+        "classifier: expected a function that jax.jit and jax.vmap can trace, got SideEffectError ("
     )
 
 

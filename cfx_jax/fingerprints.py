@@ -1,0 +1,264 @@
+"""What a callable can read, in one hash: two callables of equal fingerprints give the same program.
+
+``jax.jit`` knows a function by its identity. One that is made anew for each image would compile anew for each image,
+and one that reads something that has changed since would give what it gave before. A fingerprint is of the code of a
+callable and of all that it can read: closures, defaults, globals, attributes, and what these hold in turn. Numbers,
+texts and small arrays are compared by value, large arrays of JAX, which cannot change, by identity. Where something
+cannot be compared (a generator, a tensor of another library), there is no fingerprint, and no program is shared.
+"""
+
+import dis
+import enum
+import functools
+import hashlib
+import sys
+import weakref
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+_READ_BYTES = 2**26
+"""Of larger NumPy arrays there is no fingerprint: reading them at each call would cost more than it spares."""
+_SMALL_BYTES = 1024
+"""JAX arrays up to this size are compared by value, larger ones by identity: they cannot change."""
+_MOST_VALUES = 20_000
+_HEAP_TYPE = 1 << 9  # the flag of classes that are made by a program, rather than in C
+_CONTAINERS = (tuple, list, set, frozenset, dict, OrderedDict, defaultdict)
+_OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__qualname__", "__slots__"}
+
+
+class Fingerprint:
+    """A hash of all that is compared by value, and the objects that are compared by identity, which it keeps alive."""
+
+    def __init__(self, digest: bytes, objects: tuple[Any, ...]) -> None:
+        self._digest, self._objects = digest, objects
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Fingerprint) or self._digest != other._digest:
+            return False
+        same = len(self._objects) == len(other._objects)
+        return same and all(one is two for one, two in zip(self._objects, other._objects, strict=True))
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+
+class _Unknown(Exception):
+    """Something was met that cannot be compared."""
+
+
+def fingerprint(value: Any) -> Fingerprint | None:
+    """The fingerprint of a callable or of any other value; None where it holds something that cannot be compared.
+
+    Args:
+        value: anything. It is looked at as it is now.
+
+    >>> def multiplied(factor):
+    ...     return lambda x: factor * x
+    >>> fingerprint(multiplied(2)) == fingerprint(multiplied(2)), fingerprint(multiplied(2)) == fingerprint(multiplied(3))
+    (True, False)
+    """
+    reader = _Reader()
+    try:
+        reader.read(value)
+    except (_Unknown, RecursionError):
+        return None
+    return reader.fingerprint()
+
+
+class _Reader:
+    """Reads values into a hash; what is met again is named by its number, so that cycles end."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._objects: list[Any] = []
+        self._met: dict[int, tuple[int, Any]] = {}  # the values are kept, so that no other one takes their id
+
+    def fingerprint(self) -> Fingerprint:
+        return Fingerprint(self._hash.digest(), tuple(self._objects))
+
+    def read(self, value: Any) -> None:
+        """Reads a value of any kind.
+
+        Raises:
+            _Unknown: it cannot be compared, or there are too many.
+        """
+        if value is None or type(value) in (bool, int, str, bytes):
+            self._write(type(value).__name__, repr(value))
+            return
+        if type(value) in (float, complex):
+            parts = (value,) if isinstance(value, float) else (value.real, value.imag)
+            self._write(type(value).__name__, *(part.hex() for part in parts))
+            return
+        if id(value) in self._met:
+            self._write("again", self._met[id(value)][0])
+            return
+        if len(self._met) >= _MOST_VALUES:
+            raise _Unknown
+        self._met[id(value)] = len(self._met), value
+        if isinstance(value, Array | np.ndarray | np.generic):
+            self._array(value)
+        elif _is_immutable(value):
+            self._same(value)
+        elif isinstance(value, _CONTAINERS):
+            self._container(value)
+        else:
+            self._object(value)
+
+    def _object(self, value: Any) -> None:
+        if isinstance(value, FunctionType):
+            self._function(value)
+        elif isinstance(value, MethodType):
+            self._all("method", value.__func__, value.__self__)
+        elif isinstance(value, functools.partial):
+            self._all("partial", type(value), value.func, value.args, value.keywords, vars(value))
+        elif isinstance(value, MappingProxyType):
+            self._all("mapping", dict(value))
+        elif isinstance(value, weakref.ReferenceType):
+            self._all("reference", value())
+        elif isinstance(value, property | staticmethod | classmethod):
+            parts = (value.fget, value.fset) if isinstance(value, property) else (value.__func__,)
+            self._all(type(value).__name__, *parts)
+        elif isinstance(value, type):
+            self._class(value)
+        elif hasattr(value, "__wrapped__") and not hasattr(value, "__dict__"):
+            self._all("wrapper", type(value), value.__wrapped__)
+        else:
+            self._all("instance", type(value), dict(_attributes(value)))
+
+    def _array(self, value: Any) -> None:
+        if isinstance(value, jax.core.Tracer) or (isinstance(value, np.ndarray) and type(value) is not np.ndarray):
+            raise _Unknown  # a matrix or a masked array computes in its own way
+        if isinstance(value, Array):
+            is_key = jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended)
+            if is_key or value.nbytes > _SMALL_BYTES or value.is_deleted() or not value.is_fully_addressable:
+                self._same(value)
+                return
+            self._write("jax", value.weak_type, str(value.sharding))
+        array = np.asarray(value)
+        if array.dtype.hasobject or array.nbytes > _READ_BYTES:
+            raise _Unknown
+        self._write("array", isinstance(value, np.ndarray), array.dtype.str, str(array.dtype), array.shape)
+        self._hash.update(np.ascontiguousarray(array).tobytes())
+
+    def _container(self, value: Any) -> None:
+        if isinstance(value, defaultdict):
+            self._all("default", value.default_factory)
+        if type(value) not in _CONTAINERS and not hasattr(value, "_fields"):
+            self._all("subclass", type(value), dict(_attributes(value)))
+        if isinstance(value, set | frozenset):
+            items = sorted(value, key=lambda item: (type(item).__name__, repr(item)))
+        else:
+            items = [part for item in value.items() for part in item] if isinstance(value, dict) else list(value)
+        self._write("container", len(items))
+        self._all("items", type(value), *items)
+
+    def _function(self, function: FunctionType) -> None:
+        cells = []
+        for cell in function.__closure__ or ():
+            try:
+                cells.append(("cell", cell.cell_contents))
+            except ValueError:
+                cells.append(("empty", None))
+        self._all("function", function.__code__, cells, function.__defaults__, function.__kwdefaults__, vars(function))
+        if _is_installed(function.__globals__.get("__name__", "")):
+            return
+        known = function.__globals__
+        for name in _global_names(function.__code__):
+            if name in known:
+                self._all(f"global {name}", known[name])
+
+    def _class(self, kind: type) -> None:
+        self._write("class", kind.__module__, kind.__qualname__)
+        self._same(kind)
+        for base in kind.__mro__:
+            if _is_installed(base.__module__):
+                continue
+            for name, value in vars(base).items():
+                if name not in _OF_CLASSES and not isinstance(value, MemberDescriptorType | GetSetDescriptorType):
+                    self._all(f"member {name}", value)
+
+    def _all(self, kind: str, *values: Any) -> None:
+        self._write(kind, len(values))
+        for value in values:
+            self.read(value)
+
+    def _same(self, value: Any) -> None:
+        self._write("same", len(self._objects))
+        self._objects.append(value)
+
+    def _write(self, *parts: Any) -> None:
+        self._hash.update(repr(parts).encode())
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """The attributes of an instance of a class that keeps all that it has in attributes.
+
+    Raises:
+        _Unknown: it may have more, in C.
+    """
+    kind = type(value)
+    if not all(base is object or base in _CONTAINERS or _is_made_in_python(base) for base in kind.__mro__):
+        raise _Unknown
+    yield from getattr(value, "__dict__", {}).items()
+    for base in kind.__mro__:
+        for name, member in vars(base).items():
+            if isinstance(member, MemberDescriptorType):
+                try:
+                    yield f"{base.__qualname__}.{name}", member.__get__(value)
+                except AttributeError:
+                    continue
+
+
+def _is_made_in_python(kind: type) -> bool:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+    in_c = kind.__module__ in sys.builtin_module_names or file.endswith((".so", ".pyd"))
+    return bool(kind.__flags__ & _HEAP_TYPE) and not in_c
+
+
+def _is_immutable(value: Any) -> bool:
+    """Whether a thing stays as it is while a program runs, or is one that JAX compares by identity itself."""
+    if isinstance(value, ModuleType):
+        return _is_installed(value.__name__)
+    if isinstance(value, type):
+        return _is_installed(value.__module__)
+    if isinstance(value, BuiltinFunctionType):
+        return value.__self__ is None or isinstance(value.__self__, ModuleType)
+    if isinstance(value, FunctionType):
+        plain = not (value.__closure__ or value.__defaults__ or value.__kwdefaults__ or vars(value))
+        return plain and _is_installed(value.__module__ or "")
+    jitted = type(value).__module__.partition(".")[0] == "jaxlib"
+    return jitted or isinstance(value, CodeType | np.dtype | np.ufunc | enum.Enum)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_installed(module: str) -> bool:
+    """Whether a module is of Python or of an installed package, in which no name gets another meaning meanwhile."""
+    package = module.partition(".")[0]
+    if (package in sys.stdlib_module_names and package != "__main__") or package == "cfx_jax":
+        return True
+    file = getattr(sys.modules.get(package), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
+
+
+@functools.lru_cache(maxsize=4096)
+def _global_names(code: CodeType) -> tuple[str, ...]:
+    """The names of globals that some code, and the functions defined in it, may read or write."""
+    kinds = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL")
+    names = [each.argval for each in dis.get_instructions(code) if each.opname in kinds]
+    inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _global_names(const)]
+    return tuple(dict.fromkeys([*names, *inner]))
