@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Int
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.checks import check_callable, check_choice, check_target, number_of_logits
 from cfx_jax.errors import InputError
 
@@ -53,11 +54,11 @@ def value_of_class(
     return values[target] * exists.astype(values.dtype)
 
 
-def decision(logits: Float[Array, "*b k"]) -> Int[Array, "*b"]:
+def decision(logits: Float[AnyArray, "*b k"]) -> Int[AnyArray, "*b"]:
     """The class that a classifier decides on: of two, class 1 from a probability of one half; of more, the most probable.
 
     Args:
-        logits: of one image, or of many.
+        logits: of one image, or of many; probabilities give the same.
 
     Returns:
         A class index for each; of equal logits of three and more classes the first.

@@ -72,7 +72,10 @@ def mean_claim(
     group_unit: str = "patients",
     **bounds: Any,
 ) -> Claim:
-    """A claim about the mean of one measure over images; arguments and errors as ``paired_claim``."""
+    """A claim about the mean of one measure over images; arguments and errors as ``paired_claim``.
+
+    Differences of two measures belong to ``paired_claim``: where they are all 0 or 1 they would count as answers here.
+    """
     interval = bootstrap_interval(values, groups=groups)
     of = f"{statistic}, over {counted(len(values), unit, groups, group_unit)}"
     return claim(name, text, paper, {"mean": float(values.mean())}, interval, of, kind=kind, place=place, **bounds)

@@ -100,8 +100,8 @@ def _similarity_claims(study: Study) -> list[Claim]:
             f"{measure} ({pair})",
             kind="statement",
             place=place,
-            cases=_cases(study, study.patients),
-            unit="test images" if study.patients is None else "patients",
+            cases=_cases(study, study.groups),
+            unit="test images" if study.groups is None else study.group_unit,
             minimum=0.0,
             strict=True,
         )
@@ -115,7 +115,7 @@ def _similarity_claims(study: Study) -> list[Claim]:
 def _decision_claims(study: Study) -> list[Claim]:
     """O17: the classifier's answers to the generated images."""
     decided = next(iter(study.quality.values())).decided
-    images = counted(len(decided), "test images", study.patients, "patients")
+    images = counted(len(decided), "test images", study.groups, study.group_unit)
     found = [
         claim(
             f"17a {name}",
@@ -167,7 +167,8 @@ def _area_claim(
         {each: published.TABLE_4[each][1] for each in names},
         dict(zip(names, areas.mean(axis=0).tolist(), strict=True)),
         _least_interval([interval_over_runs(column[:, None]) for column in margins.T]),
-        f"least margin of AUC_a, over {len(areas)} runs, of {len(study.quality[first].decided)} test images each",
+        f"least margin of AUC_a, over {len(areas)} runs, with the {len(study.quality[first].decided)} test images"
+        " held fixed",
         kind=kind,
         place=place,
         minimum=0.0,
@@ -269,7 +270,7 @@ def _mean_differences(
 
 def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -> Interval:
     """The interval of the least mean of several measures, of values for each training."""
-    cases = _cases(study, _patients(study))
+    cases = _cases(study, None if study.localised is None else study.localised.groups)
     columns = range(values[0].shape[1])
     return _least_interval([interval_over_runs([run[:, each] for run in values], cases=cases) for each in columns])
 
@@ -277,9 +278,9 @@ def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -
 def _counted_runs(study: Study) -> str:
     """How many trainings and cases there are, in words."""
     assert study.localised is not None
-    patients = study.localised.patients
+    groups = study.localised.groups
     cases = f"{len(study.localised.images)} annotated test images"
-    return f"{len(study.runs)} runs and {cases if patients is None else f'{len(np.unique(patients))} patients'}"
+    return f"{len(study.runs)} runs and {cases if groups is None else f'{len(np.unique(groups))} {study.group_unit}'}"
 
 
 def _least_interval(intervals: Sequence[Interval]) -> Interval:
@@ -287,12 +288,8 @@ def _least_interval(intervals: Sequence[Interval]) -> Interval:
     return Interval(*np.array(intervals).min(axis=0).tolist())
 
 
-def _cases(study: Study, patients: np.ndarray | None) -> list[np.ndarray] | None:
-    return None if patients is None else [patients] * len(study.runs)
-
-
-def _patients(study: Study) -> np.ndarray | None:
-    return None if study.localised is None else study.localised.patients
+def _cases(study: Study, groups: np.ndarray | None) -> list[np.ndarray] | None:
+    return None if groups is None else [groups] * len(study.runs)
 
 
 def _averaging_claims(config: Config, localised: Localised) -> list[Claim]:
@@ -375,7 +372,17 @@ def _comparison_claims(config: Config, study: Study, localised: Localised) -> li
     areas = {name: localised.found[name].auc for name in (ours, RANDOM)}
     return [
         *found,
-        paired_claim("16d", text, {}, areas, "total AUC", groups=localised.patients, minimum=0.0, strict=True),
+        paired_claim(
+            "16d",
+            text,
+            {},
+            areas,
+            "total AUC",
+            groups=localised.groups,
+            group_unit=localised.images.group_unit,
+            minimum=0.0,
+            strict=True,
+        ),
     ]
 
 
@@ -429,7 +436,8 @@ def _overlap_claim(
         {each: published.IOU[each].get(percentile) for each in pair},
         {each: localised.found[each].iou[percentile] for each in pair},
         f"IoU at percentile {percentile:g}",
-        groups=localised.patients,
+        groups=localised.groups,
+        group_unit=localised.images.group_unit,
         **options,
     )
 
@@ -453,9 +461,9 @@ def _least_claim(
         text,
         _paper_differences(better, worse, percentiles, areas=areas),
         dict(zip(_labels(percentiles, areas=areas), means.tolist(), strict=True)),
-        bootstrap_interval(one - other, statistic=_least_mean, groups=localised.patients),
+        bootstrap_interval(one - other, statistic=_least_mean, groups=localised.groups),
         f"least of the mean differences, {better} minus {worse}, over"
-        f" {counted(len(one), 'annotated test images', localised.patients, 'patients')}",
+        f" {counted(len(one), 'annotated test images', localised.groups, localised.images.group_unit)}",
         minimum=0.0,
         strict=True,
         **options,

@@ -82,8 +82,8 @@ def test_patients_go_from_the_source_to_the_evaluation(tmp_path, monkeypatch, as
     test = ImageSet.whole(source, "with patients").take(np.arange(4, 24))
     config = Config(robust_accuracy=RobustAccuracyConfig(num_images=asked), batch_size=8)
     found = evaluate(config, data(test), classifiers(), Workspace(tmp_path))["test", "plain"]
-    np.testing.assert_array_equal(found.patients, np.arange(4, 24) // 2)
-    np.testing.assert_array_equal(found.attacked.patients, (np.arange(4, 24) // 2)[:attacked])
+    np.testing.assert_array_equal(found.groups, np.arange(4, 24) // 2)
+    np.testing.assert_array_equal(found.attacked.groups, (np.arange(4, 24) // 2)[:attacked])
     assert images.patients is None and test.take(np.arange(0, 20, 2)).patients is None  # one image of each
 
 

@@ -84,7 +84,7 @@ def test_radiographs_are_split_by_image_and_marked_by_boxes(tmp_path):
     config = dataclasses.replace(CONFIG, data=f"rsna:{tmp_path / 'raw'}", validation=0.25, test=0.25)
     data = load_images(config, Workspace(tmp_path / "w"))
     assert len(data.train) + len(data.validation) + len(data.test) == 12
-    assert data.patients is None and data.annotation == "annotation_mask"
+    assert data.groups is None and data.annotation == "annotation_mask"
     assert data.test.arrays["annotation_mask"].any((1, 2)).tolist() == (data.test.labels == 1).tolist()
     boxes = boxes_of(data.test, "annotation_mask")
     assert boxes.drawn and len(boxes.height) == (data.test.labels == 1).sum()
@@ -97,7 +97,7 @@ def test_slices_are_split_by_patient(tmp_path):
     data = load_images(config, Workspace(tmp_path / "w"))
     whose = [set(part.source.patients[part.indices]) for part in (data.train, data.validation, data.test)]
     assert [len(each) for each in whose] == [2, 1, 1] and len(set.union(*whose)) == 4
-    assert set(data.patients) == whose[2] and len(data.patients) == len(data.test)
+    assert set(data.groups) == whose[2] and len(data.groups) == len(data.test) and data.group_unit == "patients"
     assert data.annotation == "lesion_mask"
 
 

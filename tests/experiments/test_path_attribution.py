@@ -416,8 +416,8 @@ def test_perturbation_claims_follow_the_curves():
 
 
 def test_images_of_one_patient_are_drawn_together_and_counted():
-    found = made_up({"SyCE v2,k": 0.6}, count=40)._replace(patients=np.arange(40) // 10)
-    scores = _scores({})._replace(patients=np.arange(30) // 10)
+    found = made_up({"SyCE v2,k": 0.6}, count=40)._replace(groups=np.arange(40) // 10)
+    scores = _scores({})._replace(groups=np.arange(30) // 10)
     made = {each.id: each for each in claims("brain", scores, found, note="")}
     assert made["O6 R ALL SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O10 AOPC SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")

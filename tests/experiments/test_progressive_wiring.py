@@ -473,8 +473,8 @@ def test_nobody_of_celeba_is_in_two_parts_and_queries_know_whom_they_show(tmp_pa
     assert len(data.names) == 40 and data.label == "Smiling" and data.class_names == ("not smiling", "smiling")
     chosen = np.array([5, 2, 7])
     subject = Subject(data, None, data.explained, data.test.images.take(chosen))
-    np.testing.assert_array_equal(subject.people, data.test.people[chosen])
-    np.testing.assert_array_equal(subject.people, 100 + (subject.queries.indices + 1) // 3)
+    np.testing.assert_array_equal(subject.groups, data.test.people[chosen])
+    np.testing.assert_array_equal(subject.groups, 100 + (subject.queries.indices + 1) // 3)
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_what_the_paper_says_of_training_needs_several_trainings():
 def test_images_of_one_patient_are_drawn_together():
     data, study = made_up_study()
     whose = np.arange(COUNT) // 4
-    study = study._replace(localised=study.localised._replace(patients=whose), patients=np.arange(20_000) // 10)
+    study = study._replace(localised=study.localised._replace(groups=whose), groups=np.arange(20_000) // 10)
     found = {each.id: each for each in claims(DEMO, data, study)}
     assert found["13 Gradient"].statistic.endswith("over 20 annotated test images of 5 patients")
     assert found["14b"].statistic.endswith("20 images of 5 patients") and found["14b"].verdict == "undecided"
