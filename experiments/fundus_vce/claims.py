@@ -26,7 +26,7 @@ from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.intervals import balanced_difference_interval
 from experiments.fundus_vce.localise import ABLATIONS, GUIDED, INTEGRATED, Localised, vce_method
 from experiments.image_set import ImageSet
-from experiments.interval_claims import claim, mean_claim, paired_claim
+from experiments.interval_claims import claim, counted, mean_claim, of_one_training, paired_claim
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity
@@ -56,7 +56,7 @@ def claims(
         found += _on_par_claims(localised)
     if not data.published:
         found = [dataclasses.replace(each, paper={}, kind="target", place="") for each in found]
-    return found
+    return of_one_training(found)
 
 
 def _enough(found: Claim, values: Float[np.ndarray, " n"], of: _Grouped) -> Claim:
@@ -139,7 +139,8 @@ class _Pairs:
             return _paired(name, text, paper, ours, statistic, of=images, **options)
         interval = balanced_difference_interval(one, other, images.label, images.groups)
         means = {each: balanced_accuracy(a, images.label) for each, a in ((first, one), (second, other))}
-        statistic += f"; {first} minus {second}, paired over {len(one)} images, as many of each class in every draw"
+        over = counted(len(one), "images", images.groups, images.group_unit)
+        statistic += f"; {first} minus {second}, paired over {over}, as many of each class in every draw"
         found = claim(name, text, paper, means, interval, statistic, **options)
         return _enough(found, one, images)
 
@@ -377,7 +378,7 @@ def _saturation_claim(config: Config, data: Data, studied: Studied) -> Claim:
         {"mean": float(reached.mean())},
         interval,
         f"probability of the target at l{p:g}, ε = {studied.radii[p]:g}, mean over the targets (claimed: at least 0.95),"
-        f" over {len(reached)} images",
+        f" over {counted(len(reached), 'images', sample.images.groups, sample.images.group_unit)}",
         minimum=0.95,
     )
     return _enough(found, reached, sample.images)

@@ -16,7 +16,7 @@ from cfx_jax.metrics import bootstrap_interval, relevance_score
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
 from experiments.image_set import PATIENTS
-from experiments.interval_claims import claim, counted, paired_claim
+from experiments.interval_claims import claim, counted, of_one_training, paired_claim
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import FDR, GENERATORS, IOU, METHODS, RANDOM, STATE_OF_THE_ART
@@ -60,7 +60,8 @@ def claims(
     """
     found = [] if scores is None else [each for row in scores.values for each in _localisation(task, scores, row)]
     found += [*_relevance(task, faithfulness), *_perturbation(faithfulness)]
-    return [dataclasses.replace(each, note=" ".join(filter(None, (note, each.note)))) for each in found]
+    found = [dataclasses.replace(each, note=" ".join(filter(None, (note, each.note)))) for each in found]
+    return of_one_training(found)
 
 
 def _localisation(task: str | None, scores: Scores, row: tuple[str, float]) -> Iterator[Claim]:

@@ -56,7 +56,7 @@ def choose(config: Config, data: Data, classifier: Classifier) -> Explained:
         np.searchsorted(positions, marked),
         np.searchsorted(positions, perturbed),
         images.groups,
-        data.group_unit,
+        images.group_unit,
     )
 
 

@@ -101,8 +101,11 @@ class Faithfulness(NamedTuple):
 
     def above_random(self, method: str) -> Float[np.ndarray, "n steps"]:
         """The AOPC up to each step, less that of random maps."""
-        own, chance = (area_over_perturbation_curve(self.sweeps[each].degraded) for each in (method, RANDOM))
-        return own - chance
+        return self.aopc(method) - self.aopc(RANDOM)
+
+    def aopc(self, method: str) -> Float[np.ndarray, "n steps"]:
+        """The AOPC up to each step."""
+        return area_over_perturbation_curve(self.sweeps[method].degraded)
 
     def step_of(self, regions: int) -> int:
         """The first step after which that many regions are replaced; the last where there are not so many."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cfx_jax.metrics.statistics import bootstrap_interval
+from cfx_jax.metrics.statistics import bootstrap_interval, paired_difference_interval
 from experiments.generation.localisation import Localisation
 from experiments.generation.quality import PAIRS, Quality
 from experiments.path_attribution import published
@@ -72,8 +72,10 @@ def perturbation_table(found: Faithfulness, regions: Iterable[int]) -> Table:
     columns = ["map", *(f"AOPC less random, {found.regions[step]} regions" for step in steps)]
     rows = []
     for method in found.sweeps:
-        above = found.above_random(method)
-        cells = [tuple(bootstrap_interval(above[:, step], groups=found.groups)) for step in steps]
+        own, chance = found.aopc(method), found.aopc(RANDOM)
+        cells = [
+            tuple(paired_difference_interval(own[:, step], chance[:, step], groups=found.groups)) for step in steps
+        ]
         rows.append([method, *([None] * len(cells) if method == RANDOM else cells)])
     return columns, rows
 

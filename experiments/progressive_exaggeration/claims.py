@@ -10,7 +10,7 @@ import numpy as np
 
 from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import Claim
-from experiments.interval_claims import claim, mean_claim, paired_claim
+from experiments.interval_claims import claim, mean_claim, of_one_training, paired_claim
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
@@ -27,7 +27,8 @@ def claims(study: Study, chapters: Iterable[Chapter]) -> list[Claim]:
     """All claims that these data can test, in reading order."""
     found = [*_distances(study), *_groups(study), *_identity(study), *_reach(study)]
     found += [each for chapter in chapters for each in chapter.claims()]
-    return [each if each.note else dataclasses.replace(each, note=study.data.note) for each in found]
+    found = [each if each.note else dataclasses.replace(each, note=study.data.note) for each in found]
+    return of_one_training(found)
 
 
 def _distances(study: Study) -> Iterator[Claim]:

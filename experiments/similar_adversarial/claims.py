@@ -36,6 +36,7 @@ from experiments.similar_adversarial.study import Localised, Study, nearest
 
 _ALIKE = 0.01  # difference of two IoUs that are called equal
 _FASTER = 10.0  # "orders of magnitude"
+_OVER_TRAININGS = ("11", "12", "16a", "17b", "17c", "17d", "17e")  # how the names of such claims begin
 _NEAR, _FAR = 90.0, 98.0
 _GENERATORS = "section V-A"
 _LOCALISATION = "section V-B"
@@ -52,7 +53,15 @@ def claims(config: Config, data: Data, study: Study) -> list[Claim]:
         found += _comparison_claims(config, study, study.localised)
         found += _speed_claims(study.localised)
     order = sorted(found, key=lambda each: int(each.id[:2]))
-    return [dataclasses.replace(each, note=f"{data.note}{_warning(study, each)}") for each in order]
+    return [
+        dataclasses.replace(each, note=" ".join(filter(None, (data.note, _trainings(each), _warning(study, each)))))
+        for each in order
+    ]
+
+
+def _trainings(tested: Claim) -> str:
+    """What a claim that is not over trainings rests on."""
+    return "" if tested.id.startswith(_OVER_TRAININGS) else "Of the first training of each network alone."
 
 
 def _warning(study: Study, tested: Claim) -> str:
@@ -62,7 +71,7 @@ def _warning(study: Study, tested: Claim) -> str:
         for name, each in study.generators.items()
         if any(finding.name == "collapsed" for finding in each.findings) and name in tested.text
     ]
-    return f" Collapsed: {', '.join(collapsed)}." if collapsed else ""
+    return f"Collapsed: {', '.join(collapsed)}." if collapsed else ""
 
 
 def _similarity_claims(study: Study) -> list[Claim]:

@@ -219,6 +219,7 @@ def test_claims_hold_where_the_runs_agree():
 def test_claims_say_whose_they_are():
     found = verdicts(made_up_study(38, 45, 47))
     assert (found["accuracy, baseline"].kind, found["accuracy, baseline"].place) == ("statement", "section 4.3")
+    assert found["accuracy, SMIC"].kind == "statement" and found["accuracy, SMIC"].place.startswith("section 4.3")
     assert found["Table 1, size 0"].kind == "statement" and found["Figure 5, latent shift"].place == "appendix F"
     assert found["Figure 5, reached"].kind == found[f"hit score, {RANDOM}"].kind == "target"
     assert found["hit score, gradient"].paper == {OURS: 0.6505, GRADIENT: 0.6129}

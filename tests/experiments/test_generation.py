@@ -34,7 +34,7 @@ from experiments.generation.augmentation import averaging_ranges, training_augme
 from experiments.generation.classifier import Network, auc_interval, check_decides_both
 from experiments.generation.config import GenerationConfig
 from experiments.generation.generators import MaskMaker, check_pairs
-from experiments.generation.images import Data, annotated, load_images
+from experiments.generation.images import Data, annotated, brackets, load_images
 from experiments.generation.localisation import localise
 from experiments.generation.quality import measure_quality
 from experiments.image_set import ImageSet, StoredImages
@@ -52,7 +52,7 @@ def stored(arrays, origin="made up"):
 
 def data_of(arrays, annotation="lesion_mask"):
     part = stored(arrays)
-    return Data(part, part, part, part.class_names, annotation, None, "")
+    return Data(part, part, part, part.class_names, annotation, "")
 
 
 def network_of(logits, classifier=linear_classifier):
@@ -76,6 +76,22 @@ def test_a_folder_has_no_annotation(tmp_path):
     data = load_images(dataclasses.replace(CONFIG, data=f"folder:{tmp_path / 'photos'}"), Workspace(tmp_path / "w"))
     assert data.annotation is None and data.class_names == ("glad", "sad")
     assert set(data.test.arrays) == {"image", "label"}
+
+
+def test_a_folder_with_copies_is_split_by_label_and_has_pictures_but_no_patients(tmp_path):
+    folder = write_folder(tmp_path / "photos", count=30)
+    for number in range(10):
+        (folder / "sad" / f"copy{number}.png").write_bytes((folder / "sad" / f"{number}.png").read_bytes())
+    config = dataclasses.replace(CONFIG, data=f"folder:{folder}", validation=0.2, test=0.5)
+    with pytest.warns(UserWarning, match="equal"):
+        data = load_images(config, Workspace(tmp_path / "w"))
+    # Of 30 and 40 images: within one picture and its copy of the shares of either label.
+    for part, share in ((data.train, 0.3), (data.validation, 0.2), (data.test, 0.5)):
+        assert np.abs(np.bincount(part.labels) - share * np.array([30, 40])).max() <= 2
+    assert data.groups is not None and data.test.patients is None and data.group_unit == "different images"
+    assert brackets(data).endswith("over different images.")
+    pictures = [set(part.source.copies[part.indices]) for part in (data.train, data.validation, data.test)]
+    assert sum(map(len, pictures)) == 60
 
 
 def test_radiographs_are_split_by_image_and_marked_by_boxes(tmp_path):

@@ -19,6 +19,7 @@ from cfx_jax.models.generator_views import Generator
 from cfx_jax.objectives import class_score
 from experiments.generation.localisation import localise
 from experiments.image_set import ImageSet, StoredImages
+from experiments.interval_claims import ONE_TRAINING
 from experiments.path_attribution import generators as path_generators
 from experiments.path_attribution import published
 from experiments.path_attribution.__main__ import main
@@ -124,7 +125,6 @@ class Toy(NamedTuple):
 
     test: ImageSet
     annotation: str | None
-    patients: np.ndarray | None = None
     finding: int = 1
 
 
@@ -308,8 +308,10 @@ def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
     assert [each.id for each in made] == ids
     without = [each for each in made if " R " in each.id or " AOPC " in each.id]
     assert len(without) > 30 and {(each.verdict, each.interval) for each in without} == {("undecided", None)}
-    assert all(each.note == f"synthetic {missing.reason}" and each.kind != "target" for each in without)
-    assert all(each.interval is not None and each.note == "synthetic" for each in made if each not in without)
+    assert all(each.note == f"synthetic {missing.reason} {ONE_TRAINING}" and each.kind != "target" for each in without)
+    assert all(
+        each.interval is not None and each.note == f"synthetic {ONE_TRAINING}" for each in made if each not in without
+    )
 
 
 def test_an_adversary_that_turns_over_enough_drops_the_rest_or_keeps_it(capsys):

@@ -145,7 +145,7 @@ def made_up_study(changes=None, *, runs=RUNS):
     localised = Localised(images, everywhere, None, label == 1, seconds, first.found)
     collapsed = Finding("collapsed", "error", "all alike")
     generators = {name: PairGenerator(name, None, None, (collapsed,) if name == NAIVE else (), None) for name in NAMES}
-    data = Data(images, images, images, images.class_names, "lesion_mask", None, "Made up.")
+    data = Data(images, images, images, images.class_names, "lesion_mask", "Made up.")
     return data, Study(generators, first.quality, localised, None, tuple(further))
 
 
@@ -205,6 +205,9 @@ def test_what_the_paper_says_of_training_needs_several_trainings():
     }
     assert undecided == of_training
     assert all("1 runs" in each.statistic for each in found if each.id in of_training)
+    assert all(("first training" in each.note) != (each.id in of_training) for each in found)
+    areas = [each for each in found if each.id.startswith(("17b", "17c", "17d", "17e"))]
+    assert areas and all(each.statistic.endswith("test images held fixed") for each in areas)
 
 
 def test_images_of_one_patient_are_drawn_together():
