@@ -394,6 +394,9 @@ def test_what_the_paper_says_and_shows_of_relevance_holds_on_its_own_table(task,
     tied = {"O7 R ALL CyCE v2,k / CyCE v2"} if (task, group) == ("pneumonia", "ALL") else set()
     assert {name for name, each in made.items() if each.verdict != "holds"} == tied
     assert {"statement", "ordering"} >= {each.kind for each in made.values()}
+    # The text is about "the two predicted classes": of all images Table 2 alone tells.
+    kinds = {each.kind for name, each in made.items() if name.startswith("O6")}
+    assert kinds == ({"ordering"} if group == "ALL" else {"statement"})
     assert all(each.paper == pytest.approx(each.ours, abs=1e-4) for each in made.values())
     reverse = sweeps_of({name: 1 - level for name, level in levels.items()})
     made = {each.id: each.verdict for each in claims(task, None, reverse, note="") if f" R {group} " in each.id}
