@@ -83,8 +83,8 @@ PUBLISHED = {
     "chapter_steps": (0, "released: as many steps for every explainer"),
 }
 OURS = {
-    "validation", "test", "classifier.weights", "num_explained", "xgem.num_steps", "xgem.learning_rate", "xgem.weight", "xgem.until",
-    "explainer.momentum", "collapsed", "num_shown",
+    "validation", "test", "classifier.weights", "num_explained", "xgem.num_steps", "xgem.learning_rate", "xgem.weight",
+    "xgem.until", "explainer.momentum", "collapsed", "num_shown",
 }  # fmt: skip
 """Settings that neither the paper nor its code gives."""
 SET_BY_THE_RUN = {  # by the images, by epochs, or of another kind of image alone
