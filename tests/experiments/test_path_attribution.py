@@ -41,7 +41,7 @@ from experiments.path_attribution.measure import measure
 from experiments.path_attribution.pairs import Pairs, pairs_of
 from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS, RANDOM
-from experiments.path_attribution.tables import perturbation_table, relevance_table, values_of
+from experiments.path_attribution.tables import perturbation_table, relevance_table, truth_table, values_of
 from experiments.results import results_folder
 from experiments.stages import Workspace
 
@@ -269,6 +269,22 @@ def test_tables_leave_out_what_cannot_be_said():
     columns, rows = perturbation_table(found, (2, 8, 100))
     assert columns[1:] == ["AOPC less random, 2 regions", "AOPC less random, 8 regions"]
     assert rows[0][1:] == [None, None]
+
+
+def test_maps_that_do_what_random_ones_do_have_no_interval_of_a_share():
+    sweeps = {name: Sweep(np.ones((40, 3)), np.ones((40, 3))) for name in (RANDOM, "SyCE v1")}
+    rows = dict(perturbation_table(Faithfulness(np.zeros(40, int), sweeps, np.arange(3)), (2,))[1])
+    estimate, low, high = rows["SyCE v1"]
+    assert estimate == 0 and low == pytest.approx(-high)  # equal numbers show no spread to either side
+
+
+def test_nearness_to_the_truth_is_drawn_by_group():
+    values, groups = np.repeat(np.linspace(20, 30, 10), 4), np.repeat(np.arange(10), 4)
+    values[:4] = np.nan  # without a lesion
+    quality = SimpleNamespace(to_truth={"inside": values, "outside": values}, image_to_truth={"inside": values})
+    rows = truth_table(SimpleNamespace(quality={"SyCE": quality}), groups)[1]
+    assert rows[1][1] == tuple(bootstrap_interval(values[4:], groups=groups[4:]))
+    assert rows[0][1] == rows[1][2] == rows[1][1] != tuple(bootstrap_interval(values[4:]))
 
 
 def test_relevance_is_that_of_the_predicted_class_alone():
