@@ -110,7 +110,7 @@ class Presenter(presenter.Presenter):
     @property
     def _unit(self) -> str:
         subject = self._study.subject
-        return subject.unit if subject.groups is None else f"{subject.unit}, whom or which several queries may show"
+        return subject.unit if subject.groups is None else f"{subject.unit}, each of which several queries may show"
 
 
 def chosen_on(config: Config) -> str:

@@ -444,6 +444,9 @@ def test_images_of_one_patient_are_drawn_together_and_counted():
     assert made["O10 AOPC SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O5 IoU 98 SyCE E"].statistic.endswith("over 30 images of 3 patients")
     assert {made[name].verdict for name in ("O6 R ALL SyCE v2,k / SyCE E", "O5 IoU 98 SyCE E")} == {"undecided"}
+    copies = {"group_unit": "different images"}
+    made = claims("brain", scores._replace(**copies), found._replace(**copies), note="")
+    assert not any("patient" in each.statistic + each.note for each in made)
 
 
 def test_relevance_claims_need_two_images_of_a_group():

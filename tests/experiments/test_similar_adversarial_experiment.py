@@ -219,6 +219,9 @@ def test_images_of_one_patient_are_drawn_together():
     assert found["14b"].statistic.endswith("20 images of 5 patients") and found["14b"].verdict == "undecided"
     assert found["12a"].statistic.endswith("over 3 runs and 5 patients")
     assert found["11a"].statistic.endswith("over 3 runs and 2000 patients")
+    study = study._replace(group_unit="different images")
+    study.localised.images.source.copies = whose
+    assert not any("patient" in each.statistic + each.note for each in claims(DEMO, data, study))
 
 
 def test_a_speed_needs_several_timings():
