@@ -5,15 +5,18 @@ their values their order where a probability has rounded to 0 or 1 in float32.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
 from cfx_jax.checks import check_callable, check_choice, check_target, number_of_logits
 from cfx_jax.errors import InputError
+
+_A = TypeVar("_A", Array, np.ndarray)
 
 Classifier = Callable[[Float[Array, "h w c"]], Float[Array, " k"]]
 
@@ -53,11 +56,11 @@ def value_of_class(
     return values[target] * exists.astype(values.dtype)
 
 
-def decision(logits: Float[Array, "*b k"]) -> Int[Array, "*b"]:
+def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
     """The class that a classifier decides on: of two, class 1 from a probability of one half; of more, the most probable.
 
     Args:
-        logits: of one image, or of many.
+        logits: of one image, or of many; probabilities give the same.
 
     Returns:
         A class index for each; of equal logits of three and more classes the first.

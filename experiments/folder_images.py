@@ -22,8 +22,8 @@ class FolderImages(StoredImages):
 
     Attributes:
         counts: what the folder has beside usable images, see ``ImageFolder``.
-        patients: for each image the place of the first that equals it, so that copies come into one part of a split as the
-            images of one patient do; None where no image occurs twice.
+        copies: for each image the place of the first that equals it, so that copies come into one part of a split; None
+            where no image occurs twice.
     """
 
     def __init__(self, folder: ImageFolder) -> None:
@@ -31,7 +31,7 @@ class FolderImages(StoredImages):
         super().__init__(self.contents, folder.class_names)
         self.counts: Mapping[str, int] = folder.counts
         single = len(np.unique(folder.copies)) == len(folder)
-        self.patients: Int[np.ndarray, " n"] | None = None if single else folder.copies
+        self.copies: Int[np.ndarray, " n"] | None = None if single else folder.copies
 
 
 def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) -> ImageSet:
@@ -59,15 +59,10 @@ def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) 
     return ImageSet.whole(source, [list(folder.class_names), digest(source.contents)])
 
 
-def copy_groups(images: ImageSet) -> Int[np.ndarray, " n"] | None:
-    """Which images of a folder are copies of each other, for ``split``; None where none are."""
-    return images.source.patients if isinstance(images.source, FolderImages) else None
-
-
 def folder_note(images: ImageSet) -> str:
     """What stands beside figures on a folder's images: how they are split, and what the folder has beside them."""
     if not isinstance(images.source, FolderImages):
         return FOLDER_NOTE
     counts = [f"{count} {what}" for what, count in images.source.counts.items() if count]
-    kept = " Images that are equal are in one part." if images.source.patients is not None else ""
+    kept = " Images that are equal are in one part." if images.source.copies is not None else ""
     return f"{FOLDER_NOTE}{kept}{' In the folder: ' + ', '.join(counts) + '.' if counts else ''}"

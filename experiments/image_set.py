@@ -10,10 +10,12 @@ from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.callables import call
 from cfx_jax.data import ImageSource, labels_of, load_arrays
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import concatenate, map_examples, progress_bar
 from experiments.stages import Arrays
 
+COPIES, PATIENTS = "different images", "patients"
+"""What images that are drawn together have in common, in words."""
 _AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x 3
 _BATCH = 256
 _PICTURES = ("image", "counterfactual")
@@ -73,7 +75,28 @@ class ImageSet:
     @property
     def patients(self) -> np.ndarray | None:
         """Whom each image shows, by the source's own ``patients``; None where it has none, or no two images share one."""
-        known = getattr(self.source, "patients", None)
+        return self._shared("patients")
+
+    @property
+    def copies(self) -> np.ndarray | None:
+        """Which images equal each other, by the source's own ``copies``; None where it has none, or no two are equal.
+
+        Copies of one picture say nothing of persons: two pictures may show one person.
+        """
+        return self._shared("copies")
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """The images that are split and drawn together: those of one patient, else copies; None where none are."""
+        return self.copies if self.patients is None else self.patients
+
+    @property
+    def group_unit(self) -> str:
+        """What the groups are, in words."""
+        return COPIES if self.patients is None and self.copies is not None else PATIENTS
+
+    def _shared(self, name: str) -> np.ndarray | None:
+        known = getattr(self.source, name, None)
         names = None if known is None else np.asarray(known)[self.indices]
         return None if names is None or len(np.unique(names)) == len(names) else names
 
@@ -124,6 +147,11 @@ def predict(classifier: Classifier, images: ImageSet, *, progress: bool | str = 
             found.append(map_examples(call, classifier, chunk, batch_size=_BATCH))
             bar.update(len(chunk))
     return concatenate(found)
+
+
+def decisions(logits: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " n"]:
+    """The class of each row of logits or probabilities, as ``objectives.decision``: of two, class 1 at one half."""
+    return np.asarray(decision(logits))
 
 
 def probabilities(logits: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:

@@ -1,6 +1,7 @@
 """Claims about numbers of images or of trainings, settled by an interval over what was drawn independently."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,14 @@ from cfx_jax.metrics import (
 )
 from cfx_jax.report import Claim, verdict
 from cfx_jax.report.claims import Kind
+
+ONE_TRAINING = "Of one training of each network: other trainings are not drawn."
+"""The note of claims about networks of which there is one each: their intervals are over images alone."""
+
+
+def of_one_training(claims: Iterable[Claim]) -> list[Claim]:
+    """The claims, whose notes say that they rest on one training."""
+    return [dataclasses.replace(each, note=f"{each.note} {ONE_TRAINING}".strip()) for each in claims]
 
 
 def paired_claim(
@@ -72,7 +81,10 @@ def mean_claim(
     group_unit: str = "patients",
     **bounds: Any,
 ) -> Claim:
-    """A claim about the mean of one measure over images; arguments and errors as ``paired_claim``."""
+    """A claim about the mean of one measure over images; arguments and errors as ``paired_claim``.
+
+    Differences of two measures belong to ``paired_claim``: where they are all 0 or 1 they would count as answers here.
+    """
     interval = bootstrap_interval(values, groups=groups)
     of = f"{statistic}, over {counted(len(values), unit, groups, group_unit)}"
     return claim(name, text, paper, {"mean": float(values.mean())}, interval, of, kind=kind, place=place, **bounds)

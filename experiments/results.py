@@ -12,7 +12,7 @@ import cfx_jax.metrics
 import cfx_jax.report
 from cfx_jax.files import write_text
 from cfx_jax.locks import locked
-from experiments import interval_claims, presenter
+from experiments import image_set, interval_claims, presenter
 from experiments.stages import fingerprint, source_digest
 
 C = TypeVar("C")
@@ -36,7 +36,7 @@ def results_folder(experiment: str, config: Any, presets: Mapping[str, Any]) -> 
 
 def drawing_digest(*modules: ModuleType) -> str:
     """A digest of the code that makes a report of results: that of all experiments, and the modules of one."""
-    return source_digest(cfx_jax.metrics, cfx_jax.report, interval_claims, presenter, *modules)
+    return source_digest(cfx_jax.metrics, cfx_jax.report, image_set, interval_claims, presenter, *modules)
 
 
 def alone(experiment: str, presets: Mapping[str, C]) -> Callable[[Callable[[C], None]], Callable[[C], None]]:

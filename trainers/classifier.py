@@ -22,6 +22,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data.source import check_indices, labels_of
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cross_entropy import cross_entropy, inverse_frequency
+from cfx_jax.objectives import decision
 from trainers.nnx_views import ModelFactory, graph_of, training_view, variables_of
 from trainers.optimiser import OptimiserConfig
 from trainers.result import load_model
@@ -70,7 +71,7 @@ def make_step(
         def loss_of(params: Any) -> tuple[Array, tuple[Any, Array]]:
             module = training_view(graphdef, params, state.rest)
             logits = module(batch["image"])
-            correct = logits.argmax(axis=1) == batch["label"]
+            correct = decision(logits) == batch["label"]
             loss = cross_entropy(logits, batch["label"], class_weights=class_weights)
             return loss, (variables_of(module)[1], jnp.mean(correct))
 

@@ -18,6 +18,7 @@ from cfx_jax.checks import check_classes, check_images
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models import build
+from cfx_jax.objectives import decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.epochs import by_steps
 from trainers.identity import describe_data
@@ -188,7 +189,7 @@ def make_evaluate(
 
 def scores(prefix: str, logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> dict[str, float]:
     """Accuracy and balanced accuracy under names that begin with ``prefix``."""
-    correct = logits.argmax(axis=1) == labels
+    correct = np.asarray(decision(logits)) == labels
     return {
         f"{prefix}_accuracy": accuracy(correct),
         f"{prefix}_balanced_accuracy": balanced_accuracy(correct, labels),

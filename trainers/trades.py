@@ -26,7 +26,7 @@ from cfx_jax.geometry import lp_norm
 from cfx_jax.losses import trades_attack, trades_divergence, trades_loss
 from cfx_jax.losses.trades import ORDERS, Order
 from cfx_jax.losses.trades_attack import check_start
-from cfx_jax.objectives import Classifier
+from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
 from trainers.nnx_views import ModelFactory, classifier_of, graph_of, training_view, variables_of
 from trainers.result import load_model
@@ -230,8 +230,8 @@ def _separate(both: Float[Array, "2*b k"]) -> tuple[Float[Array, "b k"], Float[A
 
 def _metrics(clean: Float[Array, "b k"], attacked: Float[Array, "b k"], labels: Int[Array, " b"]) -> dict[str, Array]:
     return {
-        "accuracy": jnp.mean(clean.argmax(axis=1) == labels),
-        "adversarial_accuracy": jnp.mean(attacked.argmax(axis=1) == labels),
+        "accuracy": jnp.mean(decision(clean) == labels),
+        "adversarial_accuracy": jnp.mean(decision(attacked) == labels),
     }
 
 

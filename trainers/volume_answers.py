@@ -14,6 +14,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.losses.multi_task import multi_task_terms
 from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy
 from cfx_jax.models.half_brain import HalfBrainLogits, four_way
+from cfx_jax.objectives import decision
 from trainers.volume_config import Config
 
 Logits = Float[Array, "b k"] | HalfBrainLogits
@@ -78,7 +79,7 @@ def _check_inputs(network: Any, inputs: tuple[Array, ...]) -> None:
 
 def decided(logits: Logits) -> Int[Array, " b"]:
     """The class that is decided on for each volume; with sides, one of none, left, right, both."""
-    return four_way(logits) if isinstance(logits, HalfBrainLogits) else logits.argmax(axis=-1)
+    return four_way(logits) if isinstance(logits, HalfBrainLogits) else decision(logits)
 
 
 def loss_terms(

@@ -10,13 +10,13 @@ from jaxtyping import Float
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.diagnosis.finding import Case, Finding, indices, one_line, share
-from cfx_jax.objectives import Classifier, log_odds
+from cfx_jax.objectives import Classifier, decision, log_odds
 from cfx_jax.parallel import map_examples
 
 
 def of_gradients(case: Case) -> Iterator[Finding]:
     """The findings about the gradients of the log-odds, which do not vanish where a probability rounds to 0 or 1."""
-    targets = case.logits(case.images).argmax(axis=1) if case.targets is None else case.targets
+    targets = decision(case.logits(case.images)) if case.targets is None else case.targets
     try:
         steepest = map_examples(_steepest, as_pytree(case.classifier), (case.images, targets))
     except Exception as error:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from cfx_jax.checks import check_classes, check_classifier
 from cfx_jax.diagnosis.finding import Case, Finding, caught, indices, share
+from cfx_jax.objectives import decision
 
 _NOISE_SEED = 181003292
 """No seed that the user's own images may be drawn with."""
@@ -66,7 +67,7 @@ def _is_constant(everything: Float[np.ndarray, "n k"]) -> bool:
 
 
 def _of_probabilities(case: Case, logits: Float[np.ndarray, "n k"]) -> Iterator[Finding]:
-    predicted = logits.argmax(axis=1)
+    predicted = decision(logits)
     explained = predicted if case.targets is None else case.targets
     probability = np.asarray(jax.nn.softmax(jnp.asarray(logits, jnp.float32)))[np.arange(len(logits)), explained]
     rounded = (probability == 0) | (probability == 1)

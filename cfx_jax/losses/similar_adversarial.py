@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.losses.subgradients import safe_abs, safe_sqrt
+from cfx_jax.objectives import decision
 
 Images = Float[Array, "b h w c"]
 Logits = Float[Array, "b k"]
@@ -193,7 +194,7 @@ def margin_terms(
         InputError: a margin not above 0.
     """
     check_positive(margin, name="margin")
-    predicted = jax.nn.one_hot(logits.argmax(axis=-1), logits.shape[-1], dtype=bool)
+    predicted = jax.nn.one_hot(decision(logits), logits.shape[-1], dtype=bool)
     kept, lost = _lead(similar_logits, predicted), _lead(adversarial_logits, predicted)
     return jnp.maximum(-kept, -margin).mean(), jnp.maximum(lost, -margin).mean()
 

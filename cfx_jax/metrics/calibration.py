@@ -25,6 +25,7 @@ from cfx_jax.arrays import AnyArray
 from cfx_jax.checks import check_choice, check_classes, check_count, check_real, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.value_arrays import as_probabilities
+from cfx_jax.objectives import decision
 
 _GRID = np.exp(np.append(np.linspace(-3.0, 3.0, 2000), 0.0))
 _RANGES = {"likelihood": (math.exp(-12.0), math.exp(12.0)), "ece": (_GRID[0], _GRID[-2])}
@@ -63,7 +64,7 @@ def expected_calibration_error(
     confidences = probabilities.max(axis=-1)
     # The number of edges strictly below a confidence: one exactly on an edge falls into the lower bin.
     bins = jnp.searchsorted(inner_edges, confidences, side="left")
-    surplus = (probabilities.argmax(axis=-1) == labels) - confidences
+    surplus = (decision(probabilities) == labels) - confidences
     return jnp.abs(jax.ops.segment_sum(surplus, bins, num_segments=num_bins)).sum() / len(labels)
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int, Num
 
 from cfx_jax.checks import check_classes
 from cfx_jax.errors import InputError
+from cfx_jax.objectives import decision
 
 
 def area_over_perturbation_curve(curves: Num[np.ndarray, "*batch steps"]) -> Float[np.ndarray, "*batch steps"]:
@@ -93,7 +94,7 @@ def still_correct(
         labels: the true classes.
 
     Returns:
-        True where the largest logit is the label's; of equal logits the first counts.
+        True where the classifier decides on the label, as ``objectives.decision``.
 
     Raises:
         InputError: shapes that do not match, NaN, labels that name no class.
@@ -106,7 +107,7 @@ def still_correct(
     if np.isnan(logits).any():
         raise InputError("logits: expected numbers, got NaN: look at the classifier and the replaced images")
     check_classes(labels, logits.shape[-1], name="labels")
-    return logits.argmax(axis=-1) == labels[..., None]
+    return np.asarray(decision(logits)) == labels[..., None]
 
 
 def _as_curves(curves: np.ndarray, *, least: int = 1) -> Float[np.ndarray, "*batch steps"]:

@@ -54,7 +54,8 @@ def bootstrap_interval(
     Args:
         values: ``(n,)`` one number per image, or ``(n, ...)`` for a callable statistic of several numbers per
             image (``lambda v: v[:, 0].mean() / v[:, 1].mean()``); finite, at least one image. The mean of values that
-            are all 0 or 1 is a share.
+            are all 0 or 1 is a share, so differences of two measures belong to ``paired_difference_interval``: none that
+            differs from 0 is no share of 0.
         statistic: ``"mean"``, ``"median"``, or a function of the drawn values ``(m, ...)`` that returns a
             scalar.
         level: the interval's coverage, strictly between 0 and 1.

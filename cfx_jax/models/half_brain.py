@@ -18,6 +18,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import check_numbers
 from cfx_jax.models.layers.convolution import Activation, batch_norm, convolution, last_layer
 from cfx_jax.models.trunks import NUM_STAGES, Trunk, check_num_stages
+from cfx_jax.objectives import decision
 
 _LAYERS_OF_STAGES = (1, 2, 2, 2)
 _SMALL_FILTERS = (16, 24, 32, 32, 64, 64, 128)
@@ -125,7 +126,7 @@ def four_way(logits: HalfBrainLogits) -> Int[Array, "b"]:
     Returns:
         (b,) with 0 for none, 1 left, 2 right, 3 both.
     """
-    return jnp.where(logits.lesion.argmax(axis=-1) == 1, 1 + logits.side.argmax(axis=-1), 0)
+    return jnp.where(decision(logits.lesion) == 1, 1 + logits.side.argmax(axis=-1), 0)
 
 
 class LesionHead(nnx.Module):

@@ -1,13 +1,14 @@
 """The paper's sentences and orderings, and targets of ours, each with an interval and a verdict.
 
-What is drawn independently is the patient where an image set knows patients, else the image. Numbers of one image, such as
-those of its counterfactuals towards both classes, are averaged before anything is drawn.
+What is drawn independently is the patient where an image set knows patients, the picture where some are there twice, else
+the image. Numbers of one image, such as those of its counterfactuals towards both classes, are averaged before anything is
+drawn.
 """
 
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
@@ -24,7 +25,8 @@ from experiments.fundus_vce.evaluate import Evaluation, Evaluations
 from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.intervals import balanced_difference_interval
 from experiments.fundus_vce.localise import ABLATIONS, GUIDED, INTEGRATED, Localised, vce_method
-from experiments.interval_claims import claim, mean_claim, paired_claim
+from experiments.image_set import ImageSet
+from experiments.interval_claims import claim, counted, mean_claim, of_one_training, paired_claim
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity
@@ -33,7 +35,11 @@ _ALIKE = 0.01  # difference of overlap below which two models' maps are as good 
 _ON_PAR = (
     0.03  # the same for methods: the largest difference in Table 2 that the paper calls on par, GBP 0.15 and l2 0.12
 )
-_FEWEST = 10  # images, or patients, below which nothing is decided
+_FEWEST = 10  # images, or groups of them, below which nothing is decided
+
+
+_Grouped: TypeAlias = ImageSet | Evaluation
+"""Images that know which of them are drawn together."""
 
 
 def claims(
@@ -50,12 +56,12 @@ def claims(
         found += _on_par_claims(localised)
     if not data.published:
         found = [dataclasses.replace(each, paper={}, kind="target", place="") for each in found]
-    return found
+    return of_one_training(found)
 
 
-def _enough(found: Claim, values: Float[np.ndarray, " n"], patients: np.ndarray | None) -> Claim:
-    """The claim, undecided where it rests on too few images or patients."""
-    number, unit = (len(values), "images") if patients is None else (len(np.unique(patients)), "patients")
+def _enough(found: Claim, values: Float[np.ndarray, " n"], of: _Grouped) -> Claim:
+    """The claim, undecided where it rests on too few images or groups of them."""
+    number, unit = (len(values), "images") if of.groups is None else (len(np.unique(of.groups)), of.group_unit)
     if number >= _FEWEST or found.interval is None:
         return found
     unknown = Interval(found.interval[0], np.nan, np.nan)
@@ -65,20 +71,20 @@ def _enough(found: Claim, values: Float[np.ndarray, " n"], patients: np.ndarray 
 
 def _paired(
     name: str, text: str, paper: Mapping[str, Any], ours: Mapping[str, np.ndarray], statistic: str, *,
-    patients: np.ndarray | None, **options: Any,
+    of: _Grouped, **options: Any,
 ) -> Claim:  # fmt: skip
-    """``paired_claim`` over patients, undecided where they are few."""
-    found = paired_claim(name, text, paper, ours, statistic, groups=patients, **options)
-    return _enough(found, next(iter(ours.values())), patients)
+    """``paired_claim`` over groups of images, undecided where they are few."""
+    found = paired_claim(name, text, paper, ours, statistic, groups=of.groups, group_unit=of.group_unit, **options)
+    return _enough(found, next(iter(ours.values())), of)
 
 
 def _mean(
     name: str, text: str, paper: Mapping[str, Any], values: np.ndarray, statistic: str, *,
-    patients: np.ndarray | None, **options: Any,
+    of: _Grouped, **options: Any,
 ) -> Claim:  # fmt: skip
-    """``mean_claim`` over patients, undecided where they are few."""
-    found = mean_claim(name, text, paper, values, statistic, groups=patients, **options)
-    return _enough(found, values, patients)
+    """``mean_claim`` over groups of images, undecided where they are few."""
+    found = mean_claim(name, text, paper, values, statistic, groups=of.groups, group_unit=of.group_unit, **options)
+    return _enough(found, values, of)
 
 
 def _accuracy_claims(evaluations: Evaluations, place: str) -> list[Claim]:
@@ -130,12 +136,13 @@ class _Pairs:
         name, text = name + end, text + end
         if measure != "balanced":
             ours = {first: one.astype(float), second: other.astype(float)}
-            return _paired(name, text, paper, ours, statistic, patients=images.patients, **options)
-        interval = balanced_difference_interval(one, other, images.label, images.patients)
+            return _paired(name, text, paper, ours, statistic, of=images, **options)
+        interval = balanced_difference_interval(one, other, images.label, images.groups)
         means = {each: balanced_accuracy(a, images.label) for each, a in ((first, one), (second, other))}
-        statistic += f"; {first} minus {second}, paired over {len(one)} images, as many of each class in every draw"
+        over = counted(len(one), "images", images.groups, images.group_unit)
+        statistic += f"; {first} minus {second}, paired over {over}, as many of each class in every draw"
         found = claim(name, text, paper, means, interval, statistic, **options)
-        return _enough(found, one, images.patients)
+        return _enough(found, one, images)
 
 
 def _answers(evaluation: Evaluation, measure: str) -> np.ndarray:
@@ -184,7 +191,6 @@ def _as_good_as_robust(localised: Localised) -> list[Claim]:
             kind="statement",
             place="section 3.1, second paragraph",
             minimum=-_ALIKE,
-            maximum=_ALIKE,
         )
         for method in localised.methods
     ]
@@ -232,7 +238,7 @@ def _between_maps(
     """A claim about the overlap of two kinds of maps, given as ``{name: (classifier, method)}``."""
     paper = {each: published.overlap(*key) for each, key in pair.items()}
     ours = {each: localised.iou[key] for each, key in pair.items()}
-    return _paired(name, text, paper, ours, "IoU", patients=localised.images.patients, **options)
+    return _paired(name, text, paper, ours, "IoU", of=localised.images, **options)
 
 
 class _Sample:
@@ -241,7 +247,7 @@ class _Sample:
     def __init__(self, studied: Studied) -> None:
         self._studied, self._part = studied, slice(0, studied.sample)
         self.images = studied.images.take(np.arange(studied.sample))
-        self.labels, self.patients = self.images.labels, self.images.patients
+        self.labels = self.images.labels
 
     def predicted(self, name: str) -> np.ndarray:
         return self._studied.predicted(name)[self._part]
@@ -251,9 +257,6 @@ class _Sample:
 
     def change(self, found: Counterfactual) -> np.ndarray:
         return np.asarray(vce_saliency(self.images.arrays["image"], np.asarray(found.image)[self._part]))
-
-    def patients_of(self, chosen: np.ndarray) -> np.ndarray | None:
-        return None if self.patients is None else self.patients[chosen]
 
 
 def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
@@ -278,14 +281,14 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
             f"share of images without a fall by more than {_SLACK:g} in either direction (claimed: at least 0.95)",
             kind="ordering",
             place="Figures 3, 6 and 7",
-            patients=sample.patients,
+            of=sample.images,
             minimum=0.95,
         )
     ]
     if not len(right):
         return found
     flipped = sample.probability(studied.vce["ensemble", norm, healthy])[right]
-    patients = sample.patients_of(right)
+    shown = sample.images.take(right)
     return [
         *found,
         _paired(
@@ -296,7 +299,7 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
             f"probability of the target at l{norm:g}, ε = {small:g}",
             kind="ordering",
             place="Figure 3",
-            patients=patients,
+            of=shown,
             minimum=0.0,
         ),
         _mean(
@@ -305,7 +308,7 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
             {"Figure 2": 0.92, "Figure 4": 0.86, "Figure 5": 0.82},
             flipped,
             "mean probability of the target (claimed: at most 0.99)",
-            patients=patients,
+            of=shown,
             maximum=0.99,
         ),
     ]
@@ -332,7 +335,7 @@ def _size_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
             f"{of}, l{norm:g}, mean over the targets",
             kind="statement",
             place=place,
-            patients=sample.patients,
+            of=sample.images,
             minimum=0,
             strict=True,
         )
@@ -353,7 +356,7 @@ def _size_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
             f"share of the change's energy in {_TOP:.0%} of the pixels, mean over the targets",
             kind="statement",
             place="section 3.2",
-            patients=sample.patients,
+            of=sample.images,
             minimum=0,
             strict=True,
         )
@@ -367,7 +370,7 @@ def _saturation_claim(config: Config, data: Data, studied: Studied) -> Claim:
     p, sample = config.explanations.norms[0], _Sample(studied)
     targets = range(len(data.class_names))
     reached = np.mean([sample.probability(studied.vce["plain", p, target]) for target in targets], axis=0)
-    interval = bootstrap_interval(reached, groups=sample.patients, bounds=(0.0, 1.0))
+    interval = bootstrap_interval(reached, groups=sample.images.groups, bounds=(0.0, 1.0))
     found = claim(
         "8",
         "Counterfactuals of the plain model are confident too: confidence does not tell the models apart.",
@@ -375,10 +378,10 @@ def _saturation_claim(config: Config, data: Data, studied: Studied) -> Claim:
         {"mean": float(reached.mean())},
         interval,
         f"probability of the target at l{p:g}, ε = {studied.radii[p]:g}, mean over the targets (claimed: at least 0.95),"
-        f" over {len(reached)} images",
+        f" over {counted(len(reached), 'images', sample.images.groups, sample.images.group_unit)}",
         minimum=0.95,
     )
-    return _enough(found, reached, sample.patients)
+    return _enough(found, reached, sample.images)
 
 
 def _length(change: np.ndarray) -> np.ndarray:

@@ -57,7 +57,7 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
     everything = sources.main
     kept = everything.indices if quality is None else quality.kept
     gradable = everything.take(kept)
-    positions = split(gradable.labels, {"train": rest, **shares}, seed=config.seed, groups=gradable.patients)
+    positions = split(gradable.labels, {"train": rest, **shares}, seed=config.seed, groups=gradable.groups)
     rng = np.random.default_rng(config.seed)
     parts = {name: gradable.take(rng.permutation(items)) for name, items in positions.items()}
     for name, part in parts.items():

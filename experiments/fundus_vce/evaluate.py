@@ -1,16 +1,17 @@
 """Table 1: accuracy, balanced accuracy and robust accuracy of each classifier on each test set."""
 
+from importlib import import_module
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from cfx_jax.metrics import robustly_correct, robustness
+from cfx_jax.metrics import robustly_correct
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.train import NAMES, Classifiers
-from experiments.image_set import ImageSet, predict, probabilities
+from experiments.image_set import PATIENTS, ImageSet, decisions, predict, probabilities
 from experiments.stages import Arrays, Workspace, source_digest
 
 
@@ -21,26 +22,34 @@ class Evaluation(NamedTuple):
         label: the true classes (n,).
         probability: of each class (n, k).
         robust: whether each of the first m images stays right under attack (m,).
-        patients: whom each image shows (n,), where several show one; or None.
+        groups: images that are drawn together (n,), of one patient or of one picture; or None.
+        group_unit: what the groups are, in words.
     """
 
     label: np.ndarray
     probability: np.ndarray
     robust: np.ndarray
-    patients: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    group_unit: str = PATIENTS
 
     @property
     def correct(self) -> np.ndarray:
         """Whether each image is classified right (n,)."""
-        return self.probability.argmax(axis=1) == self.label
+        return decisions(self.probability) == self.label
 
     @property
     def attacked(self) -> "Evaluation":
         """The part on the images that were attacked."""
         count = len(self.robust)
-        patients = None if self.patients is None else self.patients[:count]
-        return Evaluation(self.label[:count], self.probability[:count], self.robust, patients)
+        groups = None if self.groups is None else self.groups[:count]
+        return Evaluation(self.label[:count], self.probability[:count], self.robust, groups, self.group_unit)
 
+
+ATTACK = tuple(
+    import_module(f"cfx_jax.{name}")
+    for name in ("metrics.robustness", "objectives", "callables", "optimise", "geometry", "models.ensemble")
+)
+"""Where robust accuracy is computed: other losses, steps or surrogates give other numbers."""
 
 Evaluations = dict[tuple[str, str], Evaluation]
 """By (test set, classifier)."""
@@ -48,8 +57,8 @@ Evaluations = dict[tuple[str, str], Evaluation]
 
 def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Workspace) -> Evaluations:
     """Every classifier on every test set, clean and under attack."""
-    attack = source_digest(robustness)  # other losses or surrogates give other numbers
-    depends = [classifiers.identity, classifiers.temperatures, config.robust_accuracy, config.seed, attack]
+    settings = [config.robust_accuracy, config.seed, source_digest(*ATTACK)]
+    depends = [classifiers.identity, classifiers.temperatures, settings]
     found: Evaluations = {}
     for place, images in data.tests.items():
         for name in NAMES:
@@ -60,7 +69,8 @@ def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Wo
             found[place, name] = Evaluation(
                 images.labels,
                 **workspace.cached(f"evaluation-{place}-{name}", [depends, images.identity, name], compute),
-                patients=images.patients,
+                groups=images.groups,
+                group_unit=images.group_unit,
             )
     return found
 

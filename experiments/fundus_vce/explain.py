@@ -12,7 +12,7 @@ from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.evaluate import Evaluation, Evaluations
 from experiments.fundus_vce.search import Search, part_of
 from experiments.fundus_vce.train import NAMES
-from experiments.image_set import ImageSet
+from experiments.image_set import ImageSet, decisions
 
 
 class Studied(NamedTuple):
@@ -37,7 +37,7 @@ class Studied(NamedTuple):
 
     def predicted(self, name: str) -> np.ndarray:
         """The class that a classifier gives each original (n,)."""
-        return self.probability[name].argmax(axis=1)
+        return decisions(self.probability[name])
 
 
 def explain(

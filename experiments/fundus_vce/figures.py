@@ -36,6 +36,7 @@ from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.localise import Localised, threshold, vce_method
 from experiments.fundus_vce.search import part_of
 from experiments.fundus_vce.train import NAMES
+from experiments.image_set import decisions
 from experiments.presenter import Figure
 
 
@@ -96,7 +97,7 @@ class Gallery(NamedTuple):
     def confidence(self) -> Figure:
         """The ensemble's mean confidence in each target along the radius."""
         settings, labels = self.config.explanations, self._sample_labels
-        patients = self.studied.images.patients
+        images = self.studied.images
         panels = []
         for label, name in enumerate(self.data.class_names):
             lines = []
@@ -105,12 +106,12 @@ class Gallery(NamedTuple):
                 chosen = np.flatnonzero(labels == label)
                 start = np.asarray(found[0].initial_probability)[chosen]
                 values = [start, *(np.asarray(each.probability)[chosen] for each in found)]
-                groups = None if patients is None else patients[chosen]
+                groups = None if images.groups is None else images.groups[chosen]
                 lines.append(_banded(f"towards {goal}", (0.0, *settings.sweep), values, groups))
             title = f"images of {name}"
             panels.append(CurvePanel(lines=lines, x_label="ε", y_label="p(target)", title=title, y_range=(0.0, 1.02)))
         path = self.folder / "figure_confidence.png"
-        unit = "images" if patients is None else "patients"
+        unit = "images" if images.groups is None else images.group_unit
         curve(path, panels, band=f"95 % interval over {unit}", note=self.data.note)
         norm = settings.norms[-1]
         return Figure(
@@ -201,7 +202,7 @@ class Gallery(NamedTuple):
 
     def _row(self, row: int, name: str, panels: list[CounterfactualPanel]) -> CounterfactualRow:
         arrays, probability = self.studied.images.arrays, self.studied.probability[name][row]
-        predicted = int(probability.argmax())
+        predicted = int(decisions(probability))
         return CounterfactualRow(
             original=arrays["image"][row],
             label=self.data.class_names[int(arrays["label"][row])],

@@ -1,4 +1,4 @@
-"""Intervals of the accuracies, over patients where an image set knows them."""
+"""Intervals of the accuracies, over groups of images where an image set knows them."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -6,24 +6,24 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.metrics import Interval, bootstrap_interval, paired_difference_interval
 
 
-def share_interval(answers: Bool[np.ndarray, " n"], patients: np.ndarray | None) -> Interval:
+def share_interval(answers: Bool[np.ndarray, " n"], groups: np.ndarray | None) -> Interval:
     """The share of right answers."""
-    return bootstrap_interval(answers.astype(float), groups=patients)
+    return bootstrap_interval(answers.astype(float), groups=groups)
 
 
 def balanced_interval(
-    answers: Bool[np.ndarray, " n"], labels: Int[np.ndarray, " n"], patients: np.ndarray | None
+    answers: Bool[np.ndarray, " n"], labels: Int[np.ndarray, " n"], groups: np.ndarray | None
 ) -> Interval:
     """The mean over the classes of the share of right answers; each draw has as many images of each class."""
     values = np.stack([answers.astype(float), labels], axis=1)
-    return bootstrap_interval(values, statistic=_balanced, groups=patients, strata=labels, bounds=(0.0, 1.0))
+    return bootstrap_interval(values, statistic=_balanced, groups=groups, strata=labels, bounds=(0.0, 1.0))
 
 
 def balanced_difference_interval(
     first: Bool[np.ndarray, " n"],
     second: Bool[np.ndarray, " n"],
     labels: Int[np.ndarray, " n"],
-    patients: np.ndarray | None,
+    groups: np.ndarray | None,
 ) -> Interval:
     """The balanced accuracy of the first answers less that of the second, on the same images.
 
@@ -31,14 +31,14 @@ def balanced_difference_interval(
     instead, as Newcombe combines those of two shares.
     """
     values = np.stack([first.astype(float) - second.astype(float), labels], axis=1)
-    interval = bootstrap_interval(values, statistic=_balanced, groups=patients, strata=labels)
+    interval = bootstrap_interval(values, statistic=_balanced, groups=groups, strata=labels)
     if not np.isnan(interval.low):
         return interval
     classes = []
     for label in np.unique(labels):
         chosen = labels == label
-        groups = None if patients is None else patients[chosen]
-        classes.append(paired_difference_interval(first[chosen], second[chosen], groups=groups))
+        own = None if groups is None else groups[chosen]
+        classes.append(paired_difference_interval(first[chosen], second[chosen], groups=own))
     estimate, low, high = np.asarray(classes).T
     below, above = (float(np.linalg.norm(ends - estimate) / len(classes)) for ends in (low, high))
     return Interval(interval.estimate, interval.estimate - below, interval.estimate + above)

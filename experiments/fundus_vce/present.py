@@ -48,7 +48,8 @@ class Presenter(presenter.Presenter):
     def images(self) -> None:
         """What was trained and tested on, and what made the report."""
         self.report.section("Images")
-        caption = "Images of each class in every part, and the patients that they show, where one has several."
+        unit = tables.group_unit(self._data)
+        caption = f"Images of each class in every part{'' if unit is None else f', and how many {unit} they show'}."
         self.table("table_images", tables.images_table(self._data), caption)
         self.report.text(f"Made {provenance()}.")
 
@@ -68,7 +69,7 @@ class Presenter(presenter.Presenter):
         as_papers = "As the paper's Table 1, " if self._data.published else "The "
         for place, images in self._data.tests.items():
             attacked = len(evaluations[place, "plain"].robust)
-            unit = "images" if images.patients is None else "patients"
+            unit = "images" if images.groups is None else images.group_unit
             caption = (
                 f"{as_papers}{place} set: accuracy on {len(images)} images; robust accuracy on {attacked} of them: l2 radius"
                 f" {settings.radius:g}, APGD with {settings.num_restarts} restarts of {settings.num_steps} steps. Brackets:"

@@ -17,7 +17,7 @@ from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.intervals import balanced_interval
 from experiments.fundus_vce.sources import Sources
-from experiments.image_set import ImageSet, predict
+from experiments.image_set import ImageSet, decisions, predict
 from experiments.normalisation import fit_to_images
 from experiments.notices import notify
 from experiments.stages import Workspace
@@ -37,7 +37,7 @@ class Quality(NamedTuple):
         correct: on the held-out labelled images, whether the ensemble is right.
         label: their true quality, 1 for gradable.
         single: whether each single network is right, (members, n).
-        patients: whom each of these images shows; or None.
+        groups: which of these images are drawn together; or None.
     """
 
     kept: Int[np.ndarray, " m"]
@@ -45,7 +45,7 @@ class Quality(NamedTuple):
     correct: np.ndarray
     label: np.ndarray
     single: np.ndarray
-    patients: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
 
 def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Quality | None:
@@ -53,32 +53,32 @@ def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Q
     labelled, everything = sources.quality, sources.main
     if labelled is None or not config.quality.num_members:
         return None
-    positions = split(labelled.labels, _SHARES, seed=config.seed, groups=labelled.patients)
+    positions = split(labelled.labels, _SHARES, seed=config.seed, groups=labelled.groups)
     parts = {name: labelled.take(items) for name, items in positions.items()}
     members, networks = _train(config, parts, workspace)
 
     def compute() -> dict[str, np.ndarray]:
         return {
-            "kept": np.flatnonzero(predict(ensemble(members), everything, progress="quality").argmax(axis=1)),
+            "kept": np.flatnonzero(decisions(predict(ensemble(members), everything, progress="quality"))),
             "single": np.stack([_correct(each, parts["test"]) for each in members]),
             "correct": _correct(ensemble(members), parts["test"]),
         }
 
     found, truth = workspace.cached("quality", [networks, everything.identity], compute), parts["test"].labels
-    patients = parts["test"].patients
-    useful = is_useful(found["correct"], truth, patients)
+    groups = parts["test"].groups
+    useful = is_useful(found["correct"], truth, groups)
     kept = found["kept"] if useful else everything.indices
     said = f"quality filter: {len(kept)} of {len(everything)} images kept"
     if useful:
         print(said, flush=True)
     else:
         notify(said + _USELESS)
-    return Quality(kept, useful, found["correct"], truth, found["single"], patients)
+    return Quality(kept, useful, found["correct"], truth, found["single"], groups)
 
 
-def is_useful(correct: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"], patients: np.ndarray | None) -> bool:
+def is_useful(correct: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"], groups: np.ndarray | None) -> bool:
     """Whether the interval of a filter's balanced accuracy on held-out images lies above one half, which is chance."""
-    return balanced_interval(correct, label, patients).low > 0.5
+    return balanced_interval(correct, label, groups).low > 0.5
 
 
 def _train(config: Config, parts: dict[str, ImageSet], workspace: Workspace) -> tuple[list[Classifier], object]:
@@ -97,4 +97,4 @@ def _train(config: Config, parts: dict[str, ImageSet], workspace: Workspace) -> 
 
 
 def _correct(classifier: Classifier, images: ImageSet) -> Float[np.ndarray, " n"]:
-    return predict(classifier, images).argmax(axis=1) == images.labels
+    return decisions(predict(classifier, images)) == images.labels

@@ -12,11 +12,12 @@ from experiments.fundus_vce.intervals import balanced_interval, share_interval
 from experiments.fundus_vce.localise import ABLATIONS, Localised
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.train import NAMES
+from experiments.image_set import PATIENTS
 from experiments.presenter import Table
 
 
 def accuracy_table(evaluations: Evaluations, place: str, *, with_paper: bool = True) -> Table:
-    """Table 1 on one test set: one row for each classifier, with 95 % intervals over patients where they are known.
+    """Table 1 on one test set: one row for each classifier, with 95 % intervals over groups of images where they are known.
 
     Args:
         evaluations: of the classifiers.
@@ -37,21 +38,30 @@ def accuracy_table(evaluations: Evaluations, place: str, *, with_paper: bool = T
 def _accuracies(evaluation: Evaluation) -> list[Any]:
     attacked = evaluation.attacked
     return [
-        tuple(share_interval(evaluation.correct, evaluation.patients)),
-        tuple(balanced_interval(evaluation.correct, evaluation.label, evaluation.patients)),
-        tuple(share_interval(evaluation.robust, attacked.patients)),
-        tuple(balanced_interval(evaluation.robust, attacked.label, attacked.patients)),
+        tuple(share_interval(evaluation.correct, evaluation.groups)),
+        tuple(balanced_interval(evaluation.correct, evaluation.label, evaluation.groups)),
+        tuple(share_interval(evaluation.robust, attacked.groups)),
+        tuple(balanced_interval(evaluation.robust, attacked.label, attacked.groups)),
     ]
 
 
+def group_unit(data: Data) -> str | None:
+    """What groups of images are in words, patients where any part knows them; None where no part has groups."""
+    parts = (data.train, data.validation, data.temperature, *data.tests.values())
+    units = [images.group_unit for images in parts if images.groups is not None]
+    return PATIENTS if PATIENTS in units else units[0] if units else None
+
+
 def images_table(data: Data) -> Table:
-    """How many images of each class every part has, and of how many patients where they are known."""
+    """How many images of each class every part has, and of how many groups where any part has them."""
     sets = {"training": data.train, "validation": data.validation, "calibration": data.temperature, **data.tests}
+    unit = group_unit(data)
     rows: list[list[Any]] = []
     for name, images in sets.items():
         counts = np.bincount(images.labels, minlength=len(data.class_names))
-        rows.append([name, *map(int, counts), None if images.patients is None else len(np.unique(images.patients))])
-    return ["images", *data.class_names, "patients"], rows
+        number = None if images.groups is None else len(np.unique(images.groups))
+        rows.append([name, *map(int, counts), *([] if unit is None else [number])])
+    return ["images", *data.class_names, *([] if unit is None else [unit])], rows
 
 
 def overlap_table(localised: Localised) -> Table:
@@ -97,8 +107,8 @@ def quality_table(quality: Quality) -> Table:
 
 
 def _gradability(quality: Quality, correct: np.ndarray) -> list[Any]:
-    of = balanced_interval(correct, quality.label, quality.patients)
-    return [tuple(share_interval(correct, quality.patients)), tuple(of)]
+    of = balanced_interval(correct, quality.label, quality.groups)
+    return [tuple(share_interval(correct, quality.groups)), tuple(of)]
 
 
 def _spread(values: np.ndarray) -> tuple[float, float]:

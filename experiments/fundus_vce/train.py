@@ -16,7 +16,7 @@ from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.image_set import ImageSet, predict
+from experiments.image_set import ImageSet, decisions, predict
 from experiments.normalisation import fit_to_images
 from experiments.notices import notify
 from experiments.stages import Workspace
@@ -119,7 +119,7 @@ def best_training(scores: Mapping[str, float]) -> str:
 
 
 def _balanced_accuracy(model: nnx.Module, images: ImageSet) -> float:
-    return balanced_accuracy(predict(per_image(model), images).argmax(axis=1) == images.labels, images.labels)
+    return balanced_accuracy(decisions(predict(per_image(model), images)) == images.labels, images.labels)
 
 
 def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict[str, Classifier]:

@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Float
@@ -14,11 +13,11 @@ from cfx_jax.errors import InputError
 from cfx_jax.metrics import roc_auc
 from cfx_jax.metrics.statistics import Interval, bootstrap_interval
 from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
-from cfx_jax.objectives import Classifier, decision
+from cfx_jax.objectives import Classifier
 from experiments.generation.augmentation import training_augmentation
 from experiments.generation.config import GenerationConfig
 from experiments.generation.images import Data
-from experiments.image_set import predict
+from experiments.image_set import decisions, predict
 from experiments.normalisation import fit_to_images
 from experiments.stages import Workspace
 from trainers import classifier as trainer
@@ -73,7 +72,7 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
     stored = workspace.cached(
         "logits", [identity, data.test.identity], lambda: {"logits": predict(classifier, data.test, progress="test")}
     )
-    auc = auc_interval(stored["logits"], data.test.labels == data.finding, data.patients)
+    auc = auc_interval(stored["logits"], data.test.labels == data.finding, data.groups)
     return Network(model, classifier, parts(model), stored["logits"], auc, identity)
 
 
@@ -87,7 +86,7 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
     Raises:
         InputError: naming the class that it always decides on.
     """
-    decided = np.asarray(decision(jnp.asarray(logits)))
+    decided = decisions(logits)
     if len(np.unique(decided)) < 2:
         raise InputError(
             f"classifier: expected decisions for both classes on the validation images, got {class_names[decided[0]]!r} for"

@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from cfx_jax.data import SyntheticBrain, SyntheticChest, split
 from cfx_jax.errors import InputError
-from experiments.folder_images import copy_groups, folder_note, load_folder
+from experiments.folder_images import folder_note, load_folder
 from experiments.generation.config import GenerationConfig
 from experiments.image_options import check_no_classes, remaining_share
 from experiments.image_set import ImageSet
@@ -31,7 +31,6 @@ class Data(NamedTuple):
         train, validation, test: disjoint parts, by patient where patients are known, each shuffled.
         class_names: two names, the finding last.
         annotation: the field that marks the finding, or None where nothing does.
-        patients: for each test image whom it shows, where several images show one patient; or None.
         note: what a reader must know beside every figure.
     """
 
@@ -40,8 +39,17 @@ class Data(NamedTuple):
     test: ImageSet
     class_names: tuple[str, ...]
     annotation: str | None
-    patients: np.ndarray | None
     note: str
+
+    @property
+    def groups(self) -> np.ndarray | None:
+        """Test images that are drawn together: those of one patient, or copies of one picture; None where none are."""
+        return self.test.groups
+
+    @property
+    def group_unit(self) -> str:
+        """What the groups are, in words."""
+        return self.test.group_unit
 
     @property
     def finding(self) -> int:
@@ -55,10 +63,9 @@ class Data(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """All images of one kind, whom they show if that is known, and a note."""
+    """All images of one kind, and a note."""
 
     images: ImageSet
-    patients: np.ndarray | None
     note: str
 
 
@@ -83,7 +90,6 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
         **parts,
         class_names=source.images.class_names,
         annotation=_ANNOTATIONS.get(kind),
-        patients=None if source.patients is None else source.patients[shuffled["test"]],
         note=source.note,
     )
 
@@ -99,7 +105,7 @@ def shares(config: GenerationConfig) -> tuple[float, float]:
 
 def brackets(data: Data) -> str:
     """What the brackets of tables are, in a sentence: intervals over what was drawn independently."""
-    return f"Brackets: 95 % bootstrap intervals over {'images' if data.patients is None else 'patients'}."
+    return f"Brackets: 95 % bootstrap intervals over {'images' if data.groups is None else data.group_unit}."
 
 
 def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
@@ -135,13 +141,13 @@ def _synthetic(config: GenerationConfig, workspace: Workspace) -> _Source:
     check_no_classes(config.classes, config.data)
     options = {"num_images": config.num_images, "size": config.image_size, "seed": config.seed}
     images, _ = draw_images(config.data, _WORLDS[config.data], options, _FIELDS[config.data], workspace)
-    return _Source(images, None, f"Synthetic {config.data} images: drawn by a program, of no patient.")
+    return _Source(images, f"Synthetic {config.data} images: drawn by a program, of no patient.")
 
 
 def _folder(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
     del workspace
     images = load_folder(path, size=config.image_size, channels=1, classes=config.classes)
-    return _Source(images, copy_groups(images), folder_note(images))
+    return _Source(images, folder_note(images))
 
 
 def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
@@ -150,7 +156,7 @@ def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
     check_no_classes(config.classes, config.data)
     source = RSNAPneumonia(path, workspace.root / "sets", size=config.image_size)
     note = f"RSNA pneumonia; {source.left_out} images of the third class were left out."
-    return _Source(ImageSet.whole(source, source.identity), None, note)
+    return _Source(ImageSet.whole(source, source.identity), note)
 
 
 def _msd(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
@@ -159,7 +165,7 @@ def _msd(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
     check_no_classes(config.classes, config.data)
     source = MSDBrainTumour(path, workspace.root / "sets", size=config.image_size)
     note = f"Medical Segmentation Decathlon, brain; {source.left_out} slices that show nothing were left out."
-    return _Source(ImageSet.whole(source, source.identity), np.asarray(source.patients), note)
+    return _Source(ImageSet.whole(source, source.identity), note)
 
 
 _OPENERS: Mapping[str, Callable[[GenerationConfig, str, Workspace], _Source]] = {
@@ -170,11 +176,13 @@ _OPENERS: Mapping[str, Callable[[GenerationConfig, str, Workspace], _Source]] = 
 
 
 def _split(config: GenerationConfig, source: _Source, shares: Mapping[str, float]) -> dict[str, Any]:
-    if source.patients is None:
-        return split(source.images.labels, shares, seed=config.seed)
+    """By patient as the published lists where patients are known, else as many of each label in every part."""
+    images = source.images
+    if images.patients is None:
+        return split(images.labels, shares, seed=config.seed, groups=images.copies)
     from cfx_jax.data.radiology_sets import split_patients
 
-    return split_patients(source.patients, shares, seed=config.seed)
+    return split_patients(images.patients, shares, seed=config.seed)
 
 
 def _check_classes(name: str, part: ImageSet) -> None:

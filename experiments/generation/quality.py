@@ -12,12 +12,13 @@ from jaxtyping import Float, Int
 
 from cfx_jax.metrics import psnr, ssim
 from cfx_jax.metrics.statistics import Interval
-from cfx_jax.objectives import Classifier, decision
+from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.generation.classifier import Network, auc_interval, log_odds
 from experiments.generation.config import GenerationConfig
 from experiments.generation.generators import PairGenerator
 from experiments.generation.images import Data
+from experiments.image_set import decisions
 from experiments.stages import Arrays, Workspace
 
 _HIGHEST = 100.0  # PSNR that equal images are given
@@ -74,14 +75,12 @@ def measure_quality(
 
     depends = [generator.identity, network.identity, data.test.identity]
     found = workspace.cached(f"quality {generator.name}", depends, compute)
-    decided, similar, adversarial = (
-        np.asarray(decision(jnp.asarray(each))) for each in np.moveaxis(found["logits"], 1, 0)
-    )
+    decided, similar, adversarial = (decisions(each) for each in np.moveaxis(found["logits"], 1, 0))
     return Quality(
         decided=decided,
         adversarial_odds=log_odds(found["logits"][:, 2]),
-        auc_similar=auc_interval(found["logits"][:, 1], decided == 1, data.patients),
-        auc_adversarial=auc_interval(found["logits"][:, 2], decided == 0, data.patients),
+        auc_similar=auc_interval(found["logits"][:, 1], decided == 1, data.groups),
+        auc_adversarial=auc_interval(found["logits"][:, 2], decided == 0, data.groups),
         kept=(similar == decided).astype(float),
         turned=(adversarial != decided).astype(float),
         ssim={name: found["ssim"][:, column] for column, name in enumerate(PAIRS)},

@@ -55,7 +55,8 @@ def _scores(found: Study) -> Scores | None:
         return None
     rows = [(measure, percentile) for measure in (IOU, FDR) for percentile in found.percentiles]
     values = {row: {name: tables.values_of(each, *row) for name, each in found.localisation.items()} for row in rows}
-    return Scores(values, found.explained.patients_of(found.explained.localised))
+    explained = found.explained
+    return Scores(values, explained.groups_of(explained.localised), explained.group_unit)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from jaxtyping import Float
 from cfx_jax.metrics import bootstrap_interval, relevance_score
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
-from experiments.interval_claims import claim, counted, paired_claim
+from experiments.image_set import PATIENTS
+from experiments.interval_claims import claim, counted, of_one_training, paired_claim
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import FDR, GENERATORS, IOU, METHODS, RANDOM, STATE_OF_THE_ART
@@ -28,6 +29,8 @@ _WEIGHED = ("v1", "v2", "v2,k")
 _LOCALISATION = "section 4.3, 'Pathology localization'"
 _RELEVANCE = "section 4.3, 'Feature relevance evaluation'"
 _ALL = published.GROUPS[0]
+_SAID_OF_GROUPS: tuple[Kind, str] = ("statement", f"{_RELEVANCE}, (i)")  # "on the two predicted classes"
+_SAID_OF_ALL: tuple[Kind, str] = ("ordering", "Table 2")
 
 
 class Scores(NamedTuple):
@@ -35,11 +38,13 @@ class Scores(NamedTuple):
 
     Attributes:
         values: ``{(measure, percentile): {method: (n,)}}``, IoU and FDR of each image, finite.
-        patients: whom each image shows, where images of one patient are drawn together; or None.
+        groups: images that are drawn together, of one patient or of one picture; or None.
+        group_unit: what the groups are, in words.
     """
 
     values: Mapping[tuple[str, float], Mapping[str, Float[np.ndarray, " n"]]]
-    patients: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    group_unit: str = PATIENTS
 
 
 def claims(
@@ -55,7 +60,8 @@ def claims(
     """
     found = [] if scores is None else [each for row in scores.values for each in _localisation(task, scores, row)]
     found += [*_relevance(task, faithfulness), *_perturbation(faithfulness)]
-    return [dataclasses.replace(each, note=" ".join(filter(None, (note, each.note)))) for each in found]
+    found = [dataclasses.replace(each, note=" ".join(filter(None, (note, each.note)))) for each in found]
+    return of_one_training(found)
 
 
 def _localisation(task: str | None, scores: Scores, row: tuple[str, float]) -> Iterator[Claim]:
@@ -107,9 +113,9 @@ class _Row(NamedTuple):
             f"{first} maps localise better than {what}. {measure} at percentile {percentile:g}.",
             _chosen(paper, (first, *others)),
             {each: float(values[each].mean()) for each in (first, *others)},
-            bootstrap_interval(margins, statistic=_least_mean, groups=self.scores.patients),
+            bootstrap_interval(margins, statistic=_least_mean, groups=self.scores.groups),
             f"{measure} at percentile {percentile:g}; least lead of {first} over {len(others)} others, over"
-            f" {counted(len(margins), 'images', self.scores.patients, 'patients')}",
+            f" {counted(len(margins), 'images', self.scores.groups, self.scores.group_unit)}",
             kind=kind,
             place=place,
             minimum=0.0,
@@ -132,7 +138,8 @@ class _Row(NamedTuple):
             _chosen(paper, (first, second)),
             {first: values[first], second: values[second]},
             f"{measure} at percentile {percentile:g}",
-            groups=self.scores.patients,
+            groups=self.scores.groups,
+            group_unit=self.scores.group_unit,
             strict=strict,
             **bound,
             **where,
@@ -185,7 +192,8 @@ def _relevance_comparisons(task: str | None) -> Iterator[_Comparison]:
         return _Comparison(name, first, tuple(others), group, text, "ordering", place)
 
     for group, generator, variant in itertools.product(published.GROUPS, GENERATORS, _WEIGHED):
-        yield more("O6", f"{generator} {variant}", f"{generator} E", group, "statement", f"{_RELEVANCE}, (i)")
+        kind, place = _SAID_OF_ALL if group == _ALL else _SAID_OF_GROUPS
+        yield more("O6", f"{generator} {variant}", f"{generator} E", group, kind, place)
     yield best("O7 best", _OURS, [each for each in METHODS if each != _OURS], "any other map", _ALL, "Table 2")
     for generator in GENERATORS:
         first, second = f"{generator} v2,k", f"{generator} v2"
@@ -222,7 +230,7 @@ def _relevance_claim(task: str | None, found: Faithfulness, given: _Comparison) 
     if interval is None:
         return None
     methods, chosen = (given.first, *given.others), found.group(given.group)
-    patients = None if found.patients is None else found.patients[chosen]
+    groups = None if found.groups is None else found.groups[chosen]
     rival = given.others[0] if len(given.others) == 1 else f"each of {len(given.others)} others, the least"
     minus = f"{given.first} minus {rival}" if given.sign == 1 else f"{rival} of the differences to {given.first}"
     return claim(
@@ -231,7 +239,7 @@ def _relevance_claim(task: str | None, found: Faithfulness, given: _Comparison) 
         _chosen(published.relevance(task, given.group), methods),
         {each: _score(found, each, given.group) for each in methods},
         interval,
-        f"relevance score R; {minus}, over {counted(int(chosen.sum()), 'images', patients, 'patients')}",
+        f"relevance score R; {minus}, over {counted(int(chosen.sum()), 'images', groups, found.group_unit)}",
         kind=given.kind,
         place=given.place,
         minimum=given.minimum,
@@ -289,9 +297,9 @@ def _perturbation_claim(found: Faithfulness, given: _Comparison) -> Claim:
         given.text,
         {},
         {each: float(values.mean()) for each, values in reached.items()},
-        bootstrap_interval(leads, statistic=_least_mean, groups=found.patients),
+        bootstrap_interval(leads, statistic=_least_mean, groups=found.groups),
         f"AOPC over the full sweep less that of random maps; {given.first} minus {rival}, over"
-        f" {counted(len(leads), 'images', found.patients, 'patients')}",
+        f" {counted(len(leads), 'images', found.groups, found.group_unit)}",
         kind=given.kind,
         place=given.place,
         minimum=given.minimum,

@@ -2,14 +2,13 @@
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier, decision
+from cfx_jax.objectives import Classifier
 from experiments.generation.images import Data, annotated
-from experiments.image_set import ImageSet, predict, probabilities
+from experiments.image_set import ImageSet, decisions, predict, probabilities
 from experiments.path_attribution.config import Config
 
 
@@ -22,7 +21,8 @@ class Explained(NamedTuple):
         predicted: the classifier's decision, (n,).
         localised: rows with an annotation, on which Table 1 is measured; none where the images have no annotations.
         perturbed: rows of the balanced subset of Table 2 and Figure 2.
-        patients: whom each image shows, where several show one patient; or None.
+        groups: images that are drawn together, of one patient or of one picture; or None.
+        group_unit: what the groups are, in words.
     """
 
     images: ImageSet
@@ -30,11 +30,12 @@ class Explained(NamedTuple):
     predicted: Int[np.ndarray, " n"]
     localised: Int[np.ndarray, " m"]
     perturbed: Int[np.ndarray, " k"]
-    patients: np.ndarray | None
+    groups: np.ndarray | None
+    group_unit: str
 
-    def patients_of(self, rows: Int[np.ndarray, " m"]) -> np.ndarray | None:
-        """Whom some of the images show."""
-        return None if self.patients is None else self.patients[rows]
+    def groups_of(self, rows: Int[np.ndarray, " m"]) -> np.ndarray | None:
+        """The groups of some of the images."""
+        return None if self.groups is None else self.groups[rows]
 
 
 def choose(config: Config, data: Data, classifier: Classifier) -> Explained:
@@ -51,10 +52,11 @@ def choose(config: Config, data: Data, classifier: Classifier) -> Explained:
     return Explained(
         images,
         probabilities(logits)[:, data.finding],
-        np.asarray(decision(jnp.asarray(logits))),
+        decisions(logits),
         np.searchsorted(positions, marked),
         np.searchsorted(positions, perturbed),
-        None if data.patients is None else data.patients[positions],
+        images.groups,
+        images.group_unit,
     )
 
 

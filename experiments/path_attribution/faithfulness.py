@@ -21,6 +21,7 @@ from cfx_jax.metrics.perturbation import overwrite_with, perturbation_curve
 from cfx_jax.metrics.statistics import Interval, bootstrap_interval
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
+from experiments.image_set import PATIENTS
 from experiments.path_attribution.config import FaithfulnessConfig
 from experiments.path_attribution.published import GROUPS, RANDOM
 
@@ -64,15 +65,17 @@ class Faithfulness(NamedTuple):
         predicted: the classifier's decision on each image, which is the class explained, (n,).
         sweeps: by method; "Random" is the mean of several random maps.
         regions: how many regions are replaced after each step, (steps,).
-        patients: whom each image shows, where images of one patient are drawn together; or None.
+        groups: images that are drawn together, of one patient or of one picture; or None.
         turned: share of the balanced subset whose decision the adversary turns over.
+        group_unit: what the groups are, in words.
     """
 
     predicted: Int[np.ndarray, " n"]
     sweeps: Mapping[str, Sweep]
     regions: Int[np.ndarray, " steps"]
-    patients: np.ndarray | None = None
+    groups: np.ndarray | None = None
     turned: float = 1.0
+    group_unit: str = PATIENTS
 
     def group(self, name: str) -> Bool[np.ndarray, " n"]:
         """The images of one group of Table 2: "ALL", or "0" or "1" for the predicted class."""
@@ -98,8 +101,11 @@ class Faithfulness(NamedTuple):
 
     def above_random(self, method: str) -> Float[np.ndarray, "n steps"]:
         """The AOPC up to each step, less that of random maps."""
-        own, chance = (area_over_perturbation_curve(self.sweeps[each].degraded) for each in (method, RANDOM))
-        return own - chance
+        return self.aopc(method) - self.aopc(RANDOM)
+
+    def aopc(self, method: str) -> Float[np.ndarray, "n steps"]:
+        """The AOPC up to each step."""
+        return area_over_perturbation_curve(self.sweeps[method].degraded)
 
     def step_of(self, regions: int) -> int:
         """The first step after which that many regions are replaced; the last where there are not so many."""
@@ -113,11 +119,11 @@ class Faithfulness(NamedTuple):
         bounds: tuple[float, float] | None = None,
     ) -> Interval | None:
         chosen = self.group(group)
-        patients = None if self.patients is None else self.patients[chosen]
-        if len(np.unique(np.flatnonzero(chosen) if patients is None else patients)) < 2:
+        groups = None if self.groups is None else self.groups[chosen]
+        if len(np.unique(np.flatnonzero(chosen) if groups is None else groups)) < 2:
             return None
         return bootstrap_interval(
-            values[chosen], statistic=statistic, groups=patients, bounds=bounds, num_resamples=_RESAMPLES
+            values[chosen], statistic=statistic, groups=groups, bounds=bounds, num_resamples=_RESAMPLES
         )
 
 

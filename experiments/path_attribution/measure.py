@@ -72,4 +72,4 @@ def measure(
 
         found[name] = kept(name, compute, digest(ranked))
     regions = regions_replaced(settings, images.shape[1])
-    return Faithfulness(predicted, found, regions, explained.patients_of(rows), chosen.share)
+    return Faithfulness(predicted, found, regions, explained.groups_of(rows), chosen.share, explained.group_unit)

@@ -26,7 +26,7 @@ class Presenter(presenter.Presenter):
     def __init__(self, folder: Path, config: Config, data: Data, study: Study) -> None:
         self._config, self._study, self._gallery = config, study, Gallery(folder, config, data, study)
         self._task = published.task_of(config.data)
-        self._brackets = brackets(data)
+        self._brackets, self._groups = brackets(data), data.groups
         auc = study.network.auc
         super().__init__(
             folder,
@@ -59,7 +59,7 @@ class Presenter(presenter.Presenter):
         if tables.has_truth(next(iter(self._study.quality.values()))):
             self.table(
                 "table_true_counterfactuals",
-                tables.truth_table(self._study),
+                tables.truth_table(self._study, self._groups),
                 "PSNR in dB of adversarial images to the true counterfactual of the same anatomy, over the pixels that are"
                 " lesion in either and over the others, mean over the test images. Outside, the image itself equals its true"
                 " counterfactual.",

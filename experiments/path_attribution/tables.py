@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cfx_jax.metrics.statistics import bootstrap_interval
+from cfx_jax.metrics.statistics import bootstrap_interval, paired_difference_interval
 from experiments.generation.localisation import Localisation
 from experiments.generation.quality import PAIRS, Quality
 from experiments.path_attribution import published
@@ -19,7 +19,7 @@ _CHANGED = PAIRS[1]  # x, x_a
 
 def localisation_table(task: str | None, study: Study) -> Table:
     """Table 1: IoU and FDR of every map at every percentile, with 95 % bootstrap intervals over images."""
-    columns, patients = ["map"], study.explained.patients_of(study.explained.localised)
+    columns, groups = ["map"], study.explained.groups_of(study.explained.localised)
     kinds = [(measure, each) for measure in (IOU, FDR) for each in study.percentiles]
     for measure, percentile in kinds:
         columns += [f"{measure} {percentile:g}", f"paper {measure} {percentile:g}"]
@@ -27,7 +27,7 @@ def localisation_table(task: str | None, study: Study) -> Table:
     for method, found in study.localisation.items():
         row: list[Any] = [method]
         for measure, percentile in kinds:
-            interval = bootstrap_interval(values_of(found, measure, percentile), groups=patients)
+            interval = bootstrap_interval(values_of(found, measure, percentile), groups=groups)
             row += [tuple(interval), published.localisation(task, measure, percentile).get(method)]
         rows.append(row)
     return columns, rows
@@ -72,8 +72,10 @@ def perturbation_table(found: Faithfulness, regions: Iterable[int]) -> Table:
     columns = ["map", *(f"AOPC less random, {found.regions[step]} regions" for step in steps)]
     rows = []
     for method in found.sweeps:
-        above = found.above_random(method)
-        cells = [tuple(bootstrap_interval(above[:, step], groups=found.patients)) for step in steps]
+        own, chance = found.aopc(method), found.aopc(RANDOM)
+        cells = [
+            tuple(paired_difference_interval(own[:, step], chance[:, step], groups=found.groups)) for step in steps
+        ]
         rows.append([method, *([None] * len(cells) if method == RANDOM else cells)])
     return columns, rows
 
@@ -101,13 +103,18 @@ def generator_table(study: Study) -> Table:
     return columns, rows
 
 
-def truth_table(study: Study) -> Table:
-    """How near adversaries are to the true counterfactual: PSNR where either has a lesion, and elsewhere."""
+def truth_table(study: Study, groups: np.ndarray | None = None) -> Table:
+    """How near adversaries are to the true counterfactual: PSNR where either has a lesion, and elsewhere.
+
+    Args:
+        study: what was found.
+        groups: the test images that are drawn together, or None.
+    """
     columns = ["x_a of", "PSNR inside the lesion", "PSNR outside"]
     first = next(iter(study.quality.values()))
-    rows: list[list[Any]] = [["the image itself", _mean_interval(first.image_to_truth["inside"]), None]]
+    rows: list[list[Any]] = [["the image itself", _mean_interval(first.image_to_truth["inside"], groups), None]]
     for name, quality in study.quality.items():
-        rows.append([name, *(_mean_interval(quality.to_truth[each]) for each in ("inside", "outside"))])
+        rows.append([name, *(_mean_interval(quality.to_truth[each], groups) for each in ("inside", "outside"))])
     return columns, rows
 
 
@@ -131,6 +138,9 @@ def _mean(values: np.ndarray) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-def _mean_interval(values: np.ndarray) -> tuple[float, ...] | float | None:
-    finite = values[np.isfinite(values)]
-    return tuple(bootstrap_interval(finite)) if len(finite) > 1 else _mean(finite)
+def _mean_interval(values: np.ndarray, groups: np.ndarray | None) -> tuple[float, ...] | float | None:
+    """Over the images where it is finite, drawn by group."""
+    finite = np.isfinite(values)
+    if finite.sum() < 2:
+        return _mean(values)
+    return tuple(bootstrap_interval(values[finite], groups=None if groups is None else groups[finite]))

@@ -8,7 +8,7 @@ from jaxtyping import Bool
 
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.report import Claim, CurvePanel, Line, curve, sweep_grid
-from experiments.interval_claims import mean_claim, unpaired_claim
+from experiments.interval_claims import mean_claim, paired_claim, unpaired_claim
 from experiments.presenter import Figure, Presenter, Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.figures import shown
@@ -77,12 +77,12 @@ class Attributes(NamedTuple):
                 **each.subject.units,
             )
             achieved = np.asarray(each.sweeps.found.probabilities)
-            yield mean_claim(
+            yield paired_claim(
                 f"Figure 11 {name}",
                 f"The probability of {name!r} that is reached is higher for the highest bin than for the lowest.",
                 {},
-                achieved[:, -1] - achieved[:, 0],
-                "rise of the probability from the lowest to the highest bin",
+                {"highest bin": achieved[:, -1], "lowest bin": achieved[:, 0]},
+                "probability that is reached",
                 kind="statement",
                 place="appendix A.3, caption of Figure 11",
                 minimum=0.0,
@@ -113,7 +113,7 @@ class Attributes(NamedTuple):
                 measure_name,
                 kind="statement",
                 place="section 4.1, identity preservation, second paragraph, and Table 2",
-                unit="queries" if local.subject.people is None else "people",
+                unit=local.subject.unit,
                 minimum=0.0,
                 strict=True,
             )
@@ -174,10 +174,10 @@ def attributes(study: Study) -> Attributes:
 
 
 def _means_of_units(found: Explained, answers: Bool[np.ndarray, "n k"] | None) -> np.ndarray | None:
-    """The share of yes of each query, or of each person where several queries show one."""
+    """The share of yes of each query, or of each group of queries that are drawn together."""
     if answers is None:
         return None
-    shares, people = answers.mean(axis=1), found.subject.people
-    if people is None:
+    shares, groups = answers.mean(axis=1), found.subject.groups
+    if groups is None:
         return shares
-    return np.array([shares[people == person].mean() for person in np.unique(people)])
+    return np.array([shares[groups == group].mean() for group in np.unique(groups)])

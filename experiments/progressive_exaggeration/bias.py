@@ -196,7 +196,7 @@ class Bias(NamedTuple):
                 )
             rows.append([name, found.auc, "of the own bin", *self._row(found.reconstructions)])
         rows.append(["none", None, "queries", *self._row(self.oracle)])
-        right = bootstrap_interval(self.right.astype(float), groups=self.study.data.test.people)
+        right = bootstrap_interval(self.right.astype(float), groups=self.study.data.test.groups)
         rows.append(["none", None, "all test images", None, None, None, None, right, len(self.right)])
         return columns, rows
 
@@ -208,7 +208,7 @@ class Bias(NamedTuple):
 
     def _interval(self, answers: Shaped[np.ndarray, " n"]) -> Interval:
         """Of the share of queries with a yes."""
-        return bootstrap_interval(answers.astype(float), groups=self.study.subject.people)
+        return bootstrap_interval(answers.astype(float), groups=self.study.subject.groups)
 
     def _figure(self, presenter: Presenter, name: str) -> Figure:
         """Queries without the label, one with the confounder and one without: what is added to them."""

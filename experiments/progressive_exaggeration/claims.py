@@ -10,7 +10,7 @@ import numpy as np
 
 from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import Claim
-from experiments.interval_claims import claim, mean_claim, paired_claim
+from experiments.interval_claims import claim, mean_claim, of_one_training, paired_claim
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
@@ -27,7 +27,8 @@ def claims(study: Study, chapters: Iterable[Chapter]) -> list[Claim]:
     """All claims that these data can test, in reading order."""
     found = [*_distances(study), *_groups(study), *_identity(study), *_reach(study)]
     found += [each for chapter in chapters for each in chapter.claims()]
-    return [each if each.note else dataclasses.replace(each, note=study.data.note) for each in found]
+    found = [each if each.note else dataclasses.replace(each, note=study.data.note) for each in found]
+    return of_one_training(found)
 
 
 def _distances(study: Study) -> Iterator[Claim]:
@@ -76,7 +77,7 @@ def _groups(study: Study) -> Iterator[Claim]:
 def _drawn(study: Study, *groups: str) -> str:
     """What the interval of a difference of groups is over."""
     number = min(study.measures.distances.found[each, OURS].num_units for each in groups)
-    return f"{number} {'queries' if study.subject.people is None else 'people'} drawn with all their explanations"
+    return f"{number} {study.subject.unit} drawn with all their explanations"
 
 
 def _identity(study: Study) -> Iterator[Claim]:
@@ -118,7 +119,7 @@ def _reach(study: Study) -> Iterator[Claim]:
     """Figure 3, and targets of ours for what an explanation must do to be one."""
     ours = study.sweeps[0]
     desired, achieved = np.asarray(ours.found.desired), np.asarray(ours.found.probabilities)
-    interval = correlation(desired, achieved, study.subject.people)
+    interval = correlation(desired, achieved, study.subject.groups)
     over = (
         f"Spearman's correlation over all pairs of desired and achieved, of {len(desired)} queries drawn with all bins"
     )
@@ -164,13 +165,13 @@ def _reach(study: Study) -> Iterator[Claim]:
         **study.subject.units,
     )
     seen = study.seen_by_judge
-    yield mean_claim(
+    yield paired_claim(
         "second classifier",
         "A classifier that the explainer was not trained against sees the change too: its probability rises by more than a"
         " half from the lowest bin to the highest.",
         {},
-        seen[:, -1] - seen[:, 0],
-        "mean rise of its probability",
+        {"highest bin": seen[:, -1], "lowest bin": seen[:, 0]},
+        "its probability",
         minimum=0.5,
         **study.subject.units,
     )
@@ -179,7 +180,7 @@ def _reach(study: Study) -> Iterator[Claim]:
 def _rises(study: Study, achieved: np.ndarray, place: str) -> Claim:
     """The mean curve, from each bin to the next: the claim is as sure as its least sure step."""
     steps = np.diff(achieved, axis=1)
-    interval = bootstrap_interval(steps, statistic=_least_step, num_resamples=_DRAWS, groups=study.subject.people)
+    interval = bootstrap_interval(steps, statistic=_least_step, num_resamples=_DRAWS, groups=study.subject.groups)
     return claim(
         "Figure 3 rises",
         "The mean probability that is reached rises from every bin to the next.",

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.metrics import flipped
 from cfx_jax.report import Claim
-from experiments.interval_claims import mean_claim
+from experiments.interval_claims import paired_claim
 from experiments.presenter import Presenter, Table
 from experiments.progressive_exaggeration.study import Study, explained_label
 from experiments.progressive_exaggeration.subject import Subject
@@ -65,14 +65,12 @@ class Discrimination(NamedTuple):
         """Figure 7."""
         for name, each in self.found.items():
             others = np.delete(each.opposite, each.subject.label, axis=1).mean(axis=1)
-            yield mean_claim(
+            yield paired_claim(
                 f"Figure 7 {name}",
                 f"Explaining {name!r} turns its own decision over more often than those of other labels.",
                 {},
-                each.opposite[:, each.subject.label] - others,
-                "share turned over of the label less the mean of the others",
-                kind="statement",
-                place="section 4.5, and Figure 7",
+                {name: each.opposite[:, each.subject.label], "mean of the others": others},
+                "share of decisions turned over",
                 minimum=0.0,
                 strict=True,
                 **each.subject.units,

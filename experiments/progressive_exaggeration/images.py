@@ -11,7 +11,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import split
 from cfx_jax.errors import InputError
 from experiments.image_options import remaining_share
-from experiments.image_set import ImageSet
+from experiments.image_set import COPIES, ImageSet
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.sources import WORLDS, Source, open_source
 from experiments.stages import Workspace
@@ -34,6 +34,16 @@ class Part(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def groups(self) -> Shaped[np.ndarray, " n"] | None:
+        """The images that are drawn together: those of one person, else copies of one picture; None where none are."""
+        return self.images.copies if self.people is None else self.people
+
+    @property
+    def group_unit(self) -> str:
+        """What the groups are, in words."""
+        return COPIES if self.people is None else "people"
 
     @property
     def pixels(self) -> Float[np.ndarray, "n h w c"]:
@@ -110,7 +120,7 @@ def load_images(config: Config, workspace: Workspace) -> Data:
     else:
         sources = [_chosen(config, open_source(config, workspace))]
     source, explained = sources[0], _explained(config, sources[0])
-    positions = split(source.labels[:, explained], shares, seed=config.seed, groups=source.people)
+    positions = split(source.labels[:, explained], shares, seed=config.seed, groups=source.groups)
     rng = np.random.default_rng(config.seed)
     parts = {name: _part(source, rng.permutation(items)) for name, items in positions.items()}
     if apart:

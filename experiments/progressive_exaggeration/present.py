@@ -109,7 +109,8 @@ class Presenter(presenter.Presenter):
 
     @property
     def _unit(self) -> str:
-        return "queries" if self._study.subject.people is None else "people, of whom several images may be queries"
+        subject = self._study.subject
+        return subject.unit if subject.groups is None else f"{subject.unit}, each of which several queries may show"
 
 
 def chosen_on(config: Config) -> str:

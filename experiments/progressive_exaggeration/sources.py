@@ -10,7 +10,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import SyntheticChest, SyntheticFaces
 from cfx_jax.data.sources.face_world import ATTRIBUTES
 from cfx_jax.errors import InputError
-from experiments.folder_images import copy_groups, folder_note, load_folder
+from experiments.folder_images import folder_note, load_folder
 from experiments.image_options import check_no_classes
 from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
@@ -29,7 +29,8 @@ class Source(NamedTuple):
         labels: (n, k), 0 or 1 for each label.
         names: of the labels.
         note: what a reader must know beside every figure.
-        people: whom each image shows, where several may show one; or None.
+        people: whom each image shows, where several may show one; or None. Copies of one picture are none: see
+            ``groups``.
     """
 
     images: ImageSet
@@ -37,6 +38,11 @@ class Source(NamedTuple):
     names: tuple[str, ...]
     note: str
     people: Shaped[np.ndarray, " n"] | None = None
+
+    @property
+    def groups(self) -> Shaped[np.ndarray, " n"] | None:
+        """The images that come into one part of a split: those of one person, else copies; None where none are."""
+        return self.images.copies if self.people is None else self.people
 
 
 def open_source(config: Config, workspace: Workspace) -> Source:
@@ -80,7 +86,7 @@ def _options(config: Config, **own: str) -> dict[str, Any]:
 def _folder(config: Config, path: str, workspace: Workspace) -> Source:
     del workspace
     images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
-    return Source(images, images.labels[:, None], (images.class_names[-1],), folder_note(images), copy_groups(images))
+    return Source(images, images.labels[:, None], (images.class_names[-1],), folder_note(images))
 
 
 def _celeba(config: Config, path: str, workspace: Workspace) -> Source:

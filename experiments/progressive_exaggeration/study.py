@@ -71,12 +71,12 @@ class Measures(NamedTuple):
     Attributes:
         distances: Table 1.
         identity: Table 2, by method.
-        people: whom each query shows, the unit of intervals; None where every query is one of its own.
+        groups: which queries are drawn together, of one person or one picture; None where every query is one of its own.
     """
 
     distances: Distances
     identity: Mapping[str, Identity]
-    people: Shaped[np.ndarray, " n"] | None
+    groups: Shaped[np.ndarray, " n"] | None
 
 
 def study(config: Config, data: Data, workspace: Workspace) -> Study:
@@ -128,18 +128,18 @@ def measure(
         seed: of the choice of images and of the bootstrap.
     """
     test = subject.data.test
-    real = Cloud(features.of_images(test.images), subject.probability, whom(test.people, len(test)))
-    units = whom(subject.people, len(subject.queries))
+    real = Cloud(features.of_images(test.images), subject.probability, units_of(test.groups, len(test)))
+    units = units_of(subject.groups, len(subject.queries))
     clouds = {each.name: _cloud(each, features, units) for each in sweeps}
     identity = {
         each.name: identity_of(each, subject.queries, features, verifier, features.workspace) for each in sweeps
     }
-    return Measures(distances(real, clouds, seed=seed), identity, subject.people)
+    return Measures(distances(real, clouds, seed=seed), identity, subject.groups)
 
 
-def whom(people: Shaped[np.ndarray, " n"] | None, number: int) -> Shaped[np.ndarray, " n"]:
-    """The unit of each image: the person that it shows, or itself."""
-    return np.arange(number) if people is None else people
+def units_of(groups: Shaped[np.ndarray, " n"] | None, number: int) -> Shaped[np.ndarray, " n"]:
+    """The unit of each image: its group, or itself."""
+    return np.arange(number) if groups is None else groups
 
 
 def _cloud(found: Sweeps, features: Features, units: Shaped[np.ndarray, " n"]) -> Cloud:

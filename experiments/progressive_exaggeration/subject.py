@@ -50,15 +50,20 @@ class Subject(NamedTuple):
         return self.data.test.labels[self.data.test.rows_of(self.queries)]
 
     @property
-    def people(self) -> Shaped[np.ndarray, " n"] | None:
-        """Whom each query shows, the unit of intervals; None where every query is one of its own."""
-        people = self.data.test.people
-        return None if people is None else people[self.data.test.rows_of(self.queries)]
+    def groups(self) -> Shaped[np.ndarray, " n"] | None:
+        """The queries that are drawn together, of one person or one picture; None where every query is one of its own."""
+        groups = self.data.test.groups
+        return None if groups is None else groups[self.data.test.rows_of(self.queries)]
+
+    @property
+    def unit(self) -> str:
+        """What is drawn, in words."""
+        return "queries" if self.groups is None else self.data.test.group_unit
 
     @property
     def units(self) -> dict[str, Any]:
         """What intervals are over, as the options of claims."""
-        return {"groups": self.people, "unit": "queries", "group_unit": "people"}
+        return {"groups": self.groups, "unit": "queries", "group_unit": self.data.test.group_unit}
 
 
 def subject_of(config: Config, data: Data, network: Network, label: int) -> Subject:

@@ -30,17 +30,17 @@ def reach_table(study: Study) -> Table:
     """What each method reaches on the queries."""
     columns = ["method", "rank correlation", "error", "turned over", "PSNR own bin", "spread", "findings"]
     rows: list[list[Any]] = []
-    people = study.subject.people
+    groups = study.subject.groups
     for each in study.sweeps:
         desired, achieved = np.asarray(each.found.desired), np.asarray(each.found.probabilities)
         error = np.abs(achieved - desired).mean(axis=1)
         rows.append(
             [
                 each.name,
-                correlation(desired, achieved, people),
-                bootstrap_interval(error, groups=people, bounds=(0, 1)),
-                bootstrap_interval(each.crossed, groups=people),
-                bootstrap_interval(own_psnr(study, each), groups=people),
+                correlation(desired, achieved, groups),
+                bootstrap_interval(error, groups=groups, bounds=(0, 1)),
+                bootstrap_interval(each.crossed, groups=groups),
+                bootstrap_interval(own_psnr(study, each), groups=groups),
                 float(spread(each).mean()),
                 remarks(each, study.config.collapsed),
             ]
@@ -49,11 +49,11 @@ def reach_table(study: Study) -> Table:
 
 
 def correlation(
-    desired: Float[np.ndarray, "n k"], achieved: Float[np.ndarray, "n k"], people: Shaped[np.ndarray, " n"] | None
+    desired: Float[np.ndarray, "n k"], achieved: Float[np.ndarray, "n k"], groups: Shaped[np.ndarray, " n"] | None
 ) -> Interval:
     """Spearman's correlation of desired and achieved probability over all pairs; queries are drawn with all of theirs."""
     pairs = np.stack([desired, achieved], axis=-1)
-    return bootstrap_interval(pairs, statistic=_correlation, num_resamples=_CORRELATIONS, groups=people)
+    return bootstrap_interval(pairs, statistic=_correlation, num_resamples=_CORRELATIONS, groups=groups)
 
 
 def _correlation(pairs: Float[np.ndarray, "n k 2"]) -> float:
@@ -126,9 +126,9 @@ def identity_table(study: Study) -> Table:
         rows.append(
             [
                 each.name,
-                share_of(found.closeness, study.subject.people),
+                share_of(found.closeness, study.subject.groups),
                 printed[0],
-                None if found.verified is None else share_of(found.verified, study.subject.people),
+                None if found.verified is None else share_of(found.verified, study.subject.groups),
                 printed[1],
                 len(found.closeness),
             ]
@@ -136,9 +136,9 @@ def identity_table(study: Study) -> Table:
     return columns, rows
 
 
-def share_of(answers: Bool[np.ndarray, "n k"], people: Shaped[np.ndarray, " n"] | None) -> Interval:
-    """The share of yes over all bins, with its interval over queries, or over people where several queries show one."""
-    return bootstrap_interval(answers.mean(axis=1), groups=people, bounds=(0, 1))
+def share_of(answers: Bool[np.ndarray, "n k"], groups: Shaped[np.ndarray, " n"] | None) -> Interval:
+    """The share of yes over all bins, with its interval over queries, or over groups of queries that are drawn together."""
+    return bootstrap_interval(answers.mean(axis=1), groups=groups, bounds=(0, 1))
 
 
 def measure_columns() -> list[str]:
@@ -151,8 +151,8 @@ def measure_cells(measures: Measures, paper: published.Row | None) -> list[Any]:
     """Tables 1 and 2 of the paper's method in one row, each beside the paper's, as Tables 5 and 6 print them."""
     identity, distances = measures.identity[OURS], measures.distances.found
     own: list[Any] = [distances[group, OURS].interval for group in (PRESENT, ABSENT, OVERALL)]
-    own.append(share_of(identity.closeness, measures.people))
-    own.append(None if identity.verified is None else share_of(identity.verified, measures.people))
+    own.append(share_of(identity.closeness, measures.groups))
+    own.append(None if identity.verified is None else share_of(identity.verified, measures.groups))
     return [cell for pair in zip(own, paper or (None,) * len(own), strict=True) for cell in pair]
 
 

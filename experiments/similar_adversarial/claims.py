@@ -36,6 +36,7 @@ from experiments.similar_adversarial.study import Localised, Study, nearest
 
 _ALIKE = 0.01  # difference of two IoUs that are called equal
 _FASTER = 10.0  # "orders of magnitude"
+_OVER_TRAININGS = ("11", "12", "16a", "17b", "17c", "17d", "17e")  # how the names of such claims begin
 _NEAR, _FAR = 90.0, 98.0
 _GENERATORS = "section V-A"
 _LOCALISATION = "section V-B"
@@ -52,7 +53,15 @@ def claims(config: Config, data: Data, study: Study) -> list[Claim]:
         found += _comparison_claims(config, study, study.localised)
         found += _speed_claims(study.localised)
     order = sorted(found, key=lambda each: int(each.id[:2]))
-    return [dataclasses.replace(each, note=f"{data.note}{_warning(study, each)}") for each in order]
+    return [
+        dataclasses.replace(each, note=" ".join(filter(None, (data.note, _trainings(each), _warning(study, each)))))
+        for each in order
+    ]
+
+
+def _trainings(tested: Claim) -> str:
+    """What a claim that is not over trainings rests on."""
+    return "" if tested.id.startswith(_OVER_TRAININGS) else "Of the first training of each network alone."
 
 
 def _warning(study: Study, tested: Claim) -> str:
@@ -62,7 +71,7 @@ def _warning(study: Study, tested: Claim) -> str:
         for name, each in study.generators.items()
         if any(finding.name == "collapsed" for finding in each.findings) and name in tested.text
     ]
-    return f" Collapsed: {', '.join(collapsed)}." if collapsed else ""
+    return f"Collapsed: {', '.join(collapsed)}." if collapsed else ""
 
 
 def _similarity_claims(study: Study) -> list[Claim]:
@@ -100,8 +109,8 @@ def _similarity_claims(study: Study) -> list[Claim]:
             f"{measure} ({pair})",
             kind="statement",
             place=place,
-            cases=_cases(study, study.patients),
-            unit="test images" if study.patients is None else "patients",
+            cases=_cases(study, study.groups),
+            unit="test images" if study.groups is None else study.group_unit,
             minimum=0.0,
             strict=True,
         )
@@ -115,7 +124,7 @@ def _similarity_claims(study: Study) -> list[Claim]:
 def _decision_claims(study: Study) -> list[Claim]:
     """O17: the classifier's answers to the generated images."""
     decided = next(iter(study.quality.values())).decided
-    images = counted(len(decided), "test images", study.patients, "patients")
+    images = counted(len(decided), "test images", study.groups, study.group_unit)
     found = [
         claim(
             f"17a {name}",
@@ -167,7 +176,8 @@ def _area_claim(
         {each: published.TABLE_4[each][1] for each in names},
         dict(zip(names, areas.mean(axis=0).tolist(), strict=True)),
         _least_interval([interval_over_runs(column[:, None]) for column in margins.T]),
-        f"least margin of AUC_a, over {len(areas)} runs, of {len(study.quality[first].decided)} test images each",
+        f"least margin of AUC_a, over {len(areas)} runs, with the {len(study.quality[first].decided)} test images"
+        " held fixed",
         kind=kind,
         place=place,
         minimum=0.0,
@@ -269,7 +279,7 @@ def _mean_differences(
 
 def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -> Interval:
     """The interval of the least mean of several measures, of values for each training."""
-    cases = _cases(study, _patients(study))
+    cases = _cases(study, None if study.localised is None else study.localised.groups)
     columns = range(values[0].shape[1])
     return _least_interval([interval_over_runs([run[:, each] for run in values], cases=cases) for each in columns])
 
@@ -277,9 +287,9 @@ def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -
 def _counted_runs(study: Study) -> str:
     """How many trainings and cases there are, in words."""
     assert study.localised is not None
-    patients = study.localised.patients
+    groups = study.localised.groups
     cases = f"{len(study.localised.images)} annotated test images"
-    return f"{len(study.runs)} runs and {cases if patients is None else f'{len(np.unique(patients))} patients'}"
+    return f"{len(study.runs)} runs and {cases if groups is None else f'{len(np.unique(groups))} {study.group_unit}'}"
 
 
 def _least_interval(intervals: Sequence[Interval]) -> Interval:
@@ -287,12 +297,8 @@ def _least_interval(intervals: Sequence[Interval]) -> Interval:
     return Interval(*np.array(intervals).min(axis=0).tolist())
 
 
-def _cases(study: Study, patients: np.ndarray | None) -> list[np.ndarray] | None:
-    return None if patients is None else [patients] * len(study.runs)
-
-
-def _patients(study: Study) -> np.ndarray | None:
-    return None if study.localised is None else study.localised.patients
+def _cases(study: Study, groups: np.ndarray | None) -> list[np.ndarray] | None:
+    return None if groups is None else [groups] * len(study.runs)
 
 
 def _averaging_claims(config: Config, localised: Localised) -> list[Claim]:
@@ -375,7 +381,17 @@ def _comparison_claims(config: Config, study: Study, localised: Localised) -> li
     areas = {name: localised.found[name].auc for name in (ours, RANDOM)}
     return [
         *found,
-        paired_claim("16d", text, {}, areas, "total AUC", groups=localised.patients, minimum=0.0, strict=True),
+        paired_claim(
+            "16d",
+            text,
+            {},
+            areas,
+            "total AUC",
+            groups=localised.groups,
+            group_unit=localised.images.group_unit,
+            minimum=0.0,
+            strict=True,
+        ),
     ]
 
 
@@ -429,7 +445,8 @@ def _overlap_claim(
         {each: published.IOU[each].get(percentile) for each in pair},
         {each: localised.found[each].iou[percentile] for each in pair},
         f"IoU at percentile {percentile:g}",
-        groups=localised.patients,
+        groups=localised.groups,
+        group_unit=localised.images.group_unit,
         **options,
     )
 
@@ -453,9 +470,9 @@ def _least_claim(
         text,
         _paper_differences(better, worse, percentiles, areas=areas),
         dict(zip(_labels(percentiles, areas=areas), means.tolist(), strict=True)),
-        bootstrap_interval(one - other, statistic=_least_mean, groups=localised.patients),
+        bootstrap_interval(one - other, statistic=_least_mean, groups=localised.groups),
         f"least of the mean differences, {better} minus {worse}, over"
-        f" {counted(len(one), 'annotated test images', localised.patients, 'patients')}",
+        f" {counted(len(one), 'annotated test images', localised.groups, localised.images.group_unit)}",
         minimum=0.0,
         strict=True,
         **options,

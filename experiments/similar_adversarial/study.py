@@ -15,7 +15,7 @@ from experiments.generation.generators import PairGenerator, train_mask_generato
 from experiments.generation.images import Data, annotated
 from experiments.generation.localisation import Localisation, localise
 from experiments.generation.quality import Quality, measure_quality
-from experiments.image_set import ImageSet
+from experiments.image_set import PATIENTS, ImageSet
 from experiments.similar_adversarial.boxes import Boxes, boxes_of
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.published import AVERAGED_TOO
@@ -29,7 +29,7 @@ class Localised(NamedTuple):
     Attributes:
         images: annotated test images.
         annotation: of each, (n, h, w).
-        patients: whom each shows, where several show one; or None.
+        groups: those that are drawn together, of one patient or of one picture; or None.
         right: whether the classifier finds the finding in each, (n,).
         maps: by method.
         found: by method.
@@ -37,7 +37,7 @@ class Localised(NamedTuple):
 
     images: ImageSet
     annotation: Bool[np.ndarray, "n h w"]
-    patients: np.ndarray | None
+    groups: np.ndarray | None
     right: Bool[np.ndarray, " n"]
     maps: dict[str, Maps]
     found: dict[str, Localisation]
@@ -62,7 +62,8 @@ class Study(NamedTuple):
         generators: by row of the paper's tables, of the first training.
         quality: of each.
         localised: None where nothing is annotated.
-        patients: whom each test image shows, where several show one; or None.
+        groups: test images that are drawn together, of one patient or of one picture; or None.
+        group_unit: what the groups are, in words.
         further: the trainings after the first.
         boxes: what Table III is made from; None where nothing is annotated.
     """
@@ -70,9 +71,10 @@ class Study(NamedTuple):
     generators: dict[str, PairGenerator]
     quality: dict[str, Quality]
     localised: Localised | None
-    patients: np.ndarray | None = None
+    groups: np.ndarray | None = None
     further: tuple[Run, ...] = ()
     boxes: Boxes | None = None
+    group_unit: str = PATIENTS
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -93,9 +95,10 @@ def run_study(config: Config, data: Data, network: Network, workspace: Workspace
     quality = _qualities(generators, config, data, network, workspace)
     further = tuple(_run(config, data, network, workspace, run) for run in range(1, config.num_runs))
     if data.annotation is None:
-        return Study(generators, quality, None, data.patients, further)
+        return Study(generators, quality, None, data.groups, further, None, data.group_unit)
     localised = _localise(config, data, network, generators, workspace)
-    return Study(generators, quality, localised, data.patients, further, boxes_of(data.test, data.annotation))
+    boxes = boxes_of(data.test, data.annotation)
+    return Study(generators, quality, localised, data.groups, further, boxes, data.group_unit)
 
 
 def _trained(
@@ -145,7 +148,7 @@ def _localise(
     return Localised(
         images,
         annotation,
-        None if data.patients is None else data.patients[positions],
+        None if data.groups is None else data.groups[positions],
         logits[:, data.finding] >= logits[:, 0],
         made,
         {name: localise(each.values, annotation, config.percentiles) for name, each in made.items()},

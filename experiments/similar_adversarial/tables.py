@@ -69,10 +69,10 @@ def truth_table(study: Study) -> Table | None:
     if not study.quality[OURS].to_truth:
         return None
     rows: list[list[Any]] = [
-        [name, _interval(each.to_truth["inside"]), _interval(each.to_truth["outside"])]
+        [name, *(_interval(each.to_truth[part], study.groups) for part in ("inside", "outside"))]
         for name, each in study.quality.items()
     ]
-    rows.append(["the image itself", _interval(study.quality[OURS].image_to_truth["inside"]), None])
+    rows.append(["the image itself", _interval(study.quality[OURS].image_to_truth["inside"], study.groups), None])
     return ["generator", "PSNR inside", "PSNR outside"], rows
 
 
@@ -80,7 +80,7 @@ def overlap_table(localised: Localised, names: Sequence[str], percentiles: Seque
     """Tables VI, VIII and X: IoU of some methods at every percentile."""
 
     def ours(name: str) -> list[Any]:
-        return [_interval(localised.found[name].iou[each], localised.patients) for each in percentiles]
+        return [_interval(localised.found[name].iou[each], localised.groups) for each in percentiles]
 
     def paper(name: str) -> list[Any]:
         return [published.IOU[name].get(each) for each in percentiles]
@@ -94,7 +94,7 @@ def area_table(localised: Localised, names: Sequence[str], *, timed: bool) -> Ta
 
     def ours(name: str) -> list[Any]:
         found = localised.found[name]
-        areas = [_interval(each, localised.patients) for each in (found.auc, found.partial_auc)]
+        areas = [_interval(each, localised.groups) for each in (found.auc, found.partial_auc)]
         return [*areas, localised.maps[name].seconds] if timed else areas
 
     def paper(name: str) -> list[Any]:

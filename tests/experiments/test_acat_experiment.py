@@ -402,6 +402,23 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
     of_chests = ("Table 5, no bound", "Table 6, SMIC", "Table 7, specificity, ACAT and baseline", "accuracy, no fusion")
     assert all(name in about for name in (*printed, *(of_heads if sides else of_chests)))
     assert not any(name in about for name in (of_chests if sides else of_heads[:3]))
+    told = {each.id.removesuffix(" (made up)"): (each.kind, each.place.partition(" (")[0]) for each in made}
+    assert told["accuracy, SMIC"] == ("statement", "section 4.3")
+    # Section 4.3 names the sizes on which ACAT is best; that the baseline is on the others is the table's.
+    expected = {
+        "accuracy, maps: gradient": ("statement", "section 4.5, first paragraph"),
+        "Table 1, size 2, best": ("statement", "Table 1 and section 4.3"),
+        "Table 1, size 3, best": ("ordering", "Table 1"),
+    }
+    of_chests = {
+        "accuracy, no fusion": ("statement", "section 4.5, second paragraph"),
+        "accuracy, HSM released, latent shift": ("statement", "appendix I, first paragraph"),
+        "accuracy, HSM released, gradient": ("ordering", "Tables 2 and 6"),
+    }
+    expected = expected if sides else of_chests
+    assert {name: told[name] for name in expected} == expected
+    held = [each.statistic for each in made if each.id.startswith(("Table 1, larger", "Table 3", "section 4.5, order"))]
+    assert len(held) == (4 if sides else 1) and all("test images held fixed" in each for each in held)
     # What is said to be the paper's agrees with the figures that it prints, as shares.
     for each in made:
         figures = [value for value in each.paper.values() if not isinstance(value, str)]

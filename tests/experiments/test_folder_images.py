@@ -8,7 +8,7 @@ from image_folders import write_folder
 
 from cfx_jax.data import shared_copies, split
 from cfx_jax.errors import InputError
-from experiments.folder_images import FOLDER_NOTE, copy_groups, folder_note, load_folder
+from experiments.folder_images import FOLDER_NOTE, folder_note, load_folder
 from experiments.prepare_fundus import find_photographs
 
 OPTIONS = {"size": 8, "channels": 1, "classes": ("sad", "glad")}
@@ -16,7 +16,7 @@ OPTIONS = {"size": 8, "channels": 1, "classes": ("sad", "glad")}
 
 def test_sound_folder_has_the_usual_note_and_no_groups(tmp_path):
     images = load_folder(str(write_folder(tmp_path, count=4)), **OPTIONS)
-    assert folder_note(images) == FOLDER_NOTE and copy_groups(images) is None
+    assert folder_note(images) == FOLDER_NOTE and images.groups is None
     assert len(images) == 8 and images.class_names == ("sad", "glad")
 
 
@@ -36,7 +36,8 @@ def test_what_a_folder_has_beside_its_images_is_in_the_note_and_copies_stay_toge
         "1 images that equal",
     ):
         assert part in folder_note(images)
-    groups = copy_groups(images)
+    groups = images.groups
+    assert images.patients is None and images.group_unit == "different images"
     shares = {"train": 0.5, "test": 0.5}
     assert not shared_copies(groups, split(images.labels, shares, seed=0, groups=groups))
 

@@ -130,6 +130,36 @@ def test_eyes_of_one_patient_are_drawn_together():
     assert "400 images of 200 patients" in together.statistic and "400 images" in alone.statistic
 
 
+def test_copies_are_no_patients():
+    labels = np.arange(400) % 2
+    alike = {
+        key: each._replace(groups=np.arange(400) // 40, group_unit="different images")
+        for key, each in evaluations(plain=(90, 20), robust=(75, 65), ensemble=(90, 30)).items()
+    }
+    maps = localised(TABLE_2)
+    maps.images.source.copies = np.arange(41) // 2
+    found = module.claims(CONFIG, data(image_set(labels), published=False), alike, studied(LABELS), maps)
+    told = [each.statistic + each.note for each in found]
+    assert not any("patient" in each for each in told)
+    assert sum("of 10 different images" in each for each in told) == 6
+    assert any("41 images of 21 different images" in each for each in told)
+
+
+@pytest.mark.parametrize("better", [0.0, 0.05])
+def test_a_better_ensemble_is_as_good_as_the_robust_model(better):
+    means = {name: tuple(row) for name, row in TABLE_2.items()}
+    means["ensemble"] = tuple(each + better for each in means["ensemble"])
+    found = claimed(maps=localised(means))
+    assert {each.verdict for name, each in found.items() if name.startswith("4 ") and name.endswith(" equal")} == {
+        "holds"
+    }
+    worse = means | {"ensemble": tuple(each - 0.05 for each in TABLE_2["robust"])}
+    found = claimed(maps=localised(worse))
+    assert {each.verdict for name, each in found.items() if name.startswith("4 ") and name.endswith(" equal")} == {
+        "fails"
+    }
+
+
 def test_maps_are_compared_as_the_paper_compares_them():
     found = verdicts(claimed(maps=localised(TABLE_2)))
     assert all(found[name] == "holds" for name in found if name[0] == "4")

@@ -74,6 +74,20 @@ def test_each_classifier_is_measured_on_each_set_and_attacked_within_the_radius(
         np.testing.assert_allclose(one.probability[:, 1], 1 / (1 + np.exp(-lead)), rtol=1e-4)
 
 
+def test_a_decision_at_one_half_is_for_the_finding():
+    tied = Evaluation(np.array([0, 1]), np.full((2, 2), 0.5), np.ones(2, bool))
+    assert tied.correct.tolist() == [False, True]
+
+
+def test_the_attack_is_all_that_robust_accuracy_is_computed_by():
+    names = tuple(each.__name__ for each in evaluating.ATTACK)
+    assert {"cfx_jax.metrics.robustness", "cfx_jax.models.ensemble"} <= set(names)
+    without = ("cfx_jax.checks", "cfx_jax.errors", "cfx_jax.parallel")  # give no numbers
+    used = {str(getattr(each, "__module__", "")) for each in vars(evaluating.ATTACK[0]).values()}
+    used = {each for each in used if each.startswith("cfx_jax.") and each not in without}
+    assert len(used) > 3 and all(each.startswith(names) for each in used)
+
+
 @pytest.mark.parametrize(("asked", "attacked"), [(6, 6), (1000, 20), (0, 20)])
 def test_patients_go_from_the_source_to_the_evaluation(tmp_path, monkeypatch, asked, attacked):
     monkeypatch.setattr(evaluating, "robustly_correct", lambda *given, **_: np.ones(len(given[2]), bool))
@@ -82,8 +96,8 @@ def test_patients_go_from_the_source_to_the_evaluation(tmp_path, monkeypatch, as
     test = ImageSet.whole(source, "with patients").take(np.arange(4, 24))
     config = Config(robust_accuracy=RobustAccuracyConfig(num_images=asked), batch_size=8)
     found = evaluate(config, data(test), classifiers(), Workspace(tmp_path))["test", "plain"]
-    np.testing.assert_array_equal(found.patients, np.arange(4, 24) // 2)
-    np.testing.assert_array_equal(found.attacked.patients, (np.arange(4, 24) // 2)[:attacked])
+    np.testing.assert_array_equal(found.groups, np.arange(4, 24) // 2)
+    np.testing.assert_array_equal(found.attacked.groups, (np.arange(4, 24) // 2)[:attacked])
     assert images.patients is None and test.take(np.arange(0, 20, 2)).patients is None  # one image of each
 
 
@@ -397,7 +411,10 @@ def test_the_table_of_images_counts_classes_and_patients():
     test = image_set([0, 1, 1, 1], patients=["a", "a", "b", "c"])
     columns, rows = tables.images_table(data(test))
     assert columns == ["images", "healthy", "DR", "patients"] and rows[-1] == ["test", 1, 3, 3]
-    assert tables.images_table(data(image_set([0, 1])))[1][0] == ["training", 1, 1, None]
+    columns, rows = tables.images_table(data(image_set([0, 1])))
+    assert columns == ["images", "healthy", "DR"] and rows[0] == ["training", 1, 1]
+    test.source.copies, test.source.patients = np.array([0, 0, 2, 3]), None
+    assert tables.images_table(data(test))[0][-1] == "different images"
 
 
 def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():

@@ -34,7 +34,7 @@ from experiments.generation.augmentation import averaging_ranges, training_augme
 from experiments.generation.classifier import Network, auc_interval, check_decides_both
 from experiments.generation.config import GenerationConfig
 from experiments.generation.generators import MaskMaker, check_pairs
-from experiments.generation.images import Data, annotated, load_images
+from experiments.generation.images import Data, annotated, brackets, load_images
 from experiments.generation.localisation import localise
 from experiments.generation.quality import measure_quality
 from experiments.image_set import ImageSet, StoredImages
@@ -52,7 +52,7 @@ def stored(arrays, origin="made up"):
 
 def data_of(arrays, annotation="lesion_mask"):
     part = stored(arrays)
-    return Data(part, part, part, part.class_names, annotation, None, "")
+    return Data(part, part, part, part.class_names, annotation, "")
 
 
 def network_of(logits, classifier=linear_classifier):
@@ -78,13 +78,29 @@ def test_a_folder_has_no_annotation(tmp_path):
     assert set(data.test.arrays) == {"image", "label"}
 
 
+def test_a_folder_with_copies_is_split_by_label_and_has_pictures_but_no_patients(tmp_path):
+    folder = write_folder(tmp_path / "photos", count=30)
+    for number in range(10):
+        (folder / "sad" / f"copy{number}.png").write_bytes((folder / "sad" / f"{number}.png").read_bytes())
+    config = dataclasses.replace(CONFIG, data=f"folder:{folder}", validation=0.2, test=0.5)
+    with pytest.warns(UserWarning, match="equal"):
+        data = load_images(config, Workspace(tmp_path / "w"))
+    # Of 30 and 40 images: within one picture and its copy of the shares of either label.
+    for part, share in ((data.train, 0.3), (data.validation, 0.2), (data.test, 0.5)):
+        assert np.abs(np.bincount(part.labels) - share * np.array([30, 40])).max() <= 2
+    assert data.groups is not None and data.test.patients is None and data.group_unit == "different images"
+    assert brackets(data).endswith("over different images.")
+    pictures = [set(part.source.copies[part.indices]) for part in (data.train, data.validation, data.test)]
+    assert sum(map(len, pictures)) == 60
+
+
 def test_radiographs_are_split_by_image_and_marked_by_boxes(tmp_path):
     kinds = [("Normal", []), ("Lung Opacity", [(20.0, 20.0, 40.0, 40.0)])]
     write_rsna(tmp_path / "raw", {f"{number:08x}": kinds[number % 2] for number in range(12)}, side=64)
     config = dataclasses.replace(CONFIG, data=f"rsna:{tmp_path / 'raw'}", validation=0.25, test=0.25)
     data = load_images(config, Workspace(tmp_path / "w"))
     assert len(data.train) + len(data.validation) + len(data.test) == 12
-    assert data.patients is None and data.annotation == "annotation_mask"
+    assert data.groups is None and data.annotation == "annotation_mask"
     assert data.test.arrays["annotation_mask"].any((1, 2)).tolist() == (data.test.labels == 1).tolist()
     boxes = boxes_of(data.test, "annotation_mask")
     assert boxes.drawn and len(boxes.height) == (data.test.labels == 1).sum()
@@ -97,7 +113,7 @@ def test_slices_are_split_by_patient(tmp_path):
     data = load_images(config, Workspace(tmp_path / "w"))
     whose = [set(part.source.patients[part.indices]) for part in (data.train, data.validation, data.test)]
     assert [len(each) for each in whose] == [2, 1, 1] and len(set.union(*whose)) == 4
-    assert set(data.patients) == whose[2] and len(data.patients) == len(data.test)
+    assert set(data.groups) == whose[2] and len(data.groups) == len(data.test) and data.group_unit == "patients"
     assert data.annotation == "lesion_mask"
 
 

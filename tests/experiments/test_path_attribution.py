@@ -19,6 +19,7 @@ from cfx_jax.models.generator_views import Generator
 from cfx_jax.objectives import class_score
 from experiments.generation.localisation import localise
 from experiments.image_set import ImageSet, StoredImages
+from experiments.interval_claims import ONE_TRAINING
 from experiments.path_attribution import generators as path_generators
 from experiments.path_attribution import published
 from experiments.path_attribution.__main__ import main
@@ -40,7 +41,7 @@ from experiments.path_attribution.measure import measure
 from experiments.path_attribution.pairs import Pairs, pairs_of
 from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS, RANDOM
-from experiments.path_attribution.tables import perturbation_table, relevance_table, values_of
+from experiments.path_attribution.tables import perturbation_table, relevance_table, truth_table, values_of
 from experiments.results import results_folder
 from experiments.stages import Workspace
 
@@ -124,7 +125,6 @@ class Toy(NamedTuple):
 
     test: ImageSet
     annotation: str | None
-    patients: np.ndarray | None = None
     finding: int = 1
 
 
@@ -271,6 +271,22 @@ def test_tables_leave_out_what_cannot_be_said():
     assert rows[0][1:] == [None, None]
 
 
+def test_maps_that_do_what_random_ones_do_have_no_interval_of_a_share():
+    sweeps = {name: Sweep(np.ones((40, 3)), np.ones((40, 3))) for name in (RANDOM, "SyCE v1")}
+    rows = dict(perturbation_table(Faithfulness(np.zeros(40, int), sweeps, np.arange(3)), (2,))[1])
+    estimate, low, high = rows["SyCE v1"]
+    assert estimate == 0 and low == pytest.approx(-high)  # equal numbers show no spread to either side
+
+
+def test_nearness_to_the_truth_is_drawn_by_group():
+    values, groups = np.repeat(np.linspace(20, 30, 10), 4), np.repeat(np.arange(10), 4)
+    values[:4] = np.nan  # without a lesion
+    quality = SimpleNamespace(to_truth={"inside": values, "outside": values}, image_to_truth={"inside": values})
+    rows = truth_table(SimpleNamespace(quality={"SyCE": quality}), groups)[1]
+    assert rows[1][1] == tuple(bootstrap_interval(values[4:], groups=groups[4:]))
+    assert rows[0][1] == rows[1][2] == rows[1][1] != tuple(bootstrap_interval(values[4:]))
+
+
 def test_relevance_is_that_of_the_predicted_class_alone():
     count = 12
     predicted = np.arange(count) % 2
@@ -308,8 +324,10 @@ def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
     assert [each.id for each in made] == ids
     without = [each for each in made if " R " in each.id or " AOPC " in each.id]
     assert len(without) > 30 and {(each.verdict, each.interval) for each in without} == {("undecided", None)}
-    assert all(each.note == f"synthetic {missing.reason}" and each.kind != "target" for each in without)
-    assert all(each.interval is not None and each.note == "synthetic" for each in made if each not in without)
+    assert all(each.note == f"synthetic {missing.reason} {ONE_TRAINING}" and each.kind != "target" for each in without)
+    assert all(
+        each.interval is not None and each.note == f"synthetic {ONE_TRAINING}" for each in made if each not in without
+    )
 
 
 def test_an_adversary_that_turns_over_enough_drops_the_rest_or_keeps_it(capsys):
@@ -392,6 +410,9 @@ def test_what_the_paper_says_and_shows_of_relevance_holds_on_its_own_table(task,
     tied = {"O7 R ALL CyCE v2,k / CyCE v2"} if (task, group) == ("pneumonia", "ALL") else set()
     assert {name for name, each in made.items() if each.verdict != "holds"} == tied
     assert {"statement", "ordering"} >= {each.kind for each in made.values()}
+    # The text is about "the two predicted classes": of all images Table 2 alone tells.
+    kinds = {each.kind for name, each in made.items() if name.startswith("O6")}
+    assert kinds == ({"ordering"} if group == "ALL" else {"statement"})
     assert all(each.paper == pytest.approx(each.ours, abs=1e-4) for each in made.values())
     reverse = sweeps_of({name: 1 - level for name, level in levels.items()})
     made = {each.id: each.verdict for each in claims(task, None, reverse, note="") if f" R {group} " in each.id}
@@ -416,13 +437,16 @@ def test_perturbation_claims_follow_the_curves():
 
 
 def test_images_of_one_patient_are_drawn_together_and_counted():
-    found = made_up({"SyCE v2,k": 0.6}, count=40)._replace(patients=np.arange(40) // 10)
-    scores = _scores({})._replace(patients=np.arange(30) // 10)
+    found = made_up({"SyCE v2,k": 0.6}, count=40)._replace(groups=np.arange(40) // 10)
+    scores = _scores({})._replace(groups=np.arange(30) // 10)
     made = {each.id: each for each in claims("brain", scores, found, note="")}
     assert made["O6 R ALL SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O10 AOPC SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O5 IoU 98 SyCE E"].statistic.endswith("over 30 images of 3 patients")
     assert {made[name].verdict for name in ("O6 R ALL SyCE v2,k / SyCE E", "O5 IoU 98 SyCE E")} == {"undecided"}
+    copies = {"group_unit": "different images"}
+    made = claims("brain", scores._replace(**copies), found._replace(**copies), note="")
+    assert not any("patient" in each.statistic + each.note for each in made)
 
 
 def test_relevance_claims_need_two_images_of_a_group():

@@ -13,6 +13,7 @@ from jax.tree_util import Partial
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from cfx_jax.losses.progressive import ProgressiveWeights
+from cfx_jax.metrics import paired_difference_interval
 from cfx_jax.report import read_key
 from experiments import score_votes
 from experiments.image_set import ImageSet, StoredImages
@@ -20,6 +21,7 @@ from experiments.progressive_exaggeration import human_study
 from experiments.progressive_exaggeration.ablation import BASE, NO_RECONSTRUCTION, SETTINGS, scaled
 from experiments.progressive_exaggeration.attributes import Attributes, Explained
 from experiments.progressive_exaggeration.bias import BIASED, UNBIASED, Bias, Shown, confounded_and_not
+from experiments.progressive_exaggeration.discrimination import Discrimination, Turned
 from experiments.progressive_exaggeration.human_study import write_human_study
 from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network
@@ -197,6 +199,17 @@ def test_maps_are_judged_by_the_area_under_the_accuracy(tmp_path):
     ]  # fmt: skip
     worse = Saliency(made_up_study(tmp_path), {}, right | {OURS: 1 - (1 - steps) ** (4 * power)})
     assert [each.verdict for each in worse.claims()] == ["fails", "fails"]
+
+
+@pytest.mark.parametrize(("flips", "verdict"), [(0, "undecided"), (1, "undecided"), (50, "holds")])
+def test_one_decision_of_a_hundred_is_no_discrimination(tmp_path, flips, verdict):
+    opposite = np.zeros((100, 3))
+    opposite[:flips, 0] = 1
+    turned = Turned(made_up_study(tmp_path).subject, None, opposite, opposite)
+    (found,) = Discrimination(("glad", "male", "old"), {"glad": turned}).claims()
+    assert (found.verdict, found.kind) == (verdict, "target")
+    # Newcombe's interval reaches below 0, where Wilson's of a share cannot.
+    assert found.interval == tuple(paired_difference_interval(opposite[:, 0], np.zeros(100)))
 
 
 class Blocks(nnx.Module):

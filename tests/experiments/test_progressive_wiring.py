@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from face_layouts import write_celeba
 from flax import nnx
+from image_folders import write_folder
 from jax.tree_util import Partial
 
 from cfx_jax.counterfactuals import Exaggeration
@@ -19,6 +20,7 @@ from cfx_jax.data import SyntheticFaces
 from cfx_jax.errors import InputError
 from experiments import array_store
 from experiments.image_set import ImageSet, StoredImages
+from experiments.interval_claims import ONE_TRAINING
 from experiments.progressive_exaggeration import sweeps as module
 from experiments.progressive_exaggeration.attributes import Attributes, Explained
 from experiments.progressive_exaggeration.chapters import check_chapters
@@ -219,7 +221,7 @@ def test_a_training_of_xgem_has_the_epochs_of_the_training_images(tmp_path, monk
         raise StopIteration
 
     monkeypatch.setattr(module.vae_trainer, "train", train)
-    config = dataclasses.replace(CONFIG, vae=dataclasses.replace(CONFIG.vae, epochs=3, num_steps=0, batch_size=5))
+    config = dataclasses.replace(CONFIG, vae=dataclasses.replace(CONFIG.vae, num_steps=0, epochs=3, batch_size=5))
     with pytest.raises(StopIteration):
         xgem_sweep(subject_of(MEANS), config, Workspace(tmp_path))
 
@@ -322,6 +324,7 @@ def test_claims_hold_where_the_method_is_better_and_fail_where_it_is_not(tmp_pat
         "second classifier": "target",
     }  # fmt: skip
     assert all(each.place for each in found.values() if each.kind != "target")
+    assert all(ONE_TRAINING in each.note for each in found.values())
     assert "16 queries" in found["C4"].statistic and "16 queries drawn with all" in found["C1 overall"].statistic
 
 
@@ -395,6 +398,22 @@ def test_a_stand_in_has_its_threshold_from_validation_images(tmp_path):
     assert verifier.error == real_pairs(data.test, features(workspace), seed=0).error(verifier.threshold)
     nobody = data._replace(test=Part(data.test.images, data.test.labels))
     assert verifier_of(nobody, features(workspace), None, seed=0) is None
+
+
+def test_copies_of_a_picture_are_drawn_together_and_are_nobodys_two_images(tmp_path):
+    folder = write_folder(tmp_path / "photos", count=20)
+    for number in range(20):
+        (folder / "glad" / f"copy{number}.png").write_bytes((folder / "glad" / f"{number}.png").read_bytes())
+    with pytest.warns(UserWarning, match="equal"):
+        data = load_images(dataclasses.replace(CONFIG, data=f"folder:{folder}", test=0.4), Workspace(tmp_path))
+    assert {part.people is None for part in (data.train, data.validation, data.test)} == {True}
+    pictures = [{each.images.source.copies[index] for index in each.images.indices} for each in data[:3]]
+    assert sum(map(len, pictures)) == len(set.union(*pictures)) == 40
+    used = features(Workspace(tmp_path))
+    assert real_pairs(data.test, used, seed=0) is None and verifier_of(data, used, None, seed=0) is None
+    subject = Subject(data, None, 0, data.test.images.take(np.arange(10)))
+    assert subject.unit == "different images" and subject.units["group_unit"] == "different images"
+    np.testing.assert_array_equal(subject.groups, data.test.images.source.copies[data.test.images.indices[:10]])
 
 
 def test_the_threshold_stands_where_both_errors_are_alike():
@@ -473,8 +492,8 @@ def test_nobody_of_celeba_is_in_two_parts_and_queries_know_whom_they_show(tmp_pa
     assert len(data.names) == 40 and data.label == "Smiling" and data.class_names == ("not smiling", "smiling")
     chosen = np.array([5, 2, 7])
     subject = Subject(data, None, data.explained, data.test.images.take(chosen))
-    np.testing.assert_array_equal(subject.people, data.test.people[chosen])
-    np.testing.assert_array_equal(subject.people, 100 + (subject.queries.indices + 1) // 3)
+    np.testing.assert_array_equal(subject.groups, data.test.people[chosen])
+    np.testing.assert_array_equal(subject.groups, 100 + (subject.queries.indices + 1) // 3)
 
 
 @pytest.mark.parametrize(

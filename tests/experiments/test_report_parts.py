@@ -1,7 +1,9 @@
 """What every experiment's report is made with: claims from intervals, one drawing for one result, tables and the page."""
 
+import ast
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +12,15 @@ import experiments
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.statistics import Interval
 from experiments import stages
-from experiments.interval_claims import claim, mean_claim, paired_claim, runs_claim, unpaired_claim
+from experiments.interval_claims import (
+    ONE_TRAINING,
+    claim,
+    mean_claim,
+    of_one_training,
+    paired_claim,
+    runs_claim,
+    unpaired_claim,
+)
 from experiments.presenter import Presenter
 from experiments.results import draw_once, results_folder
 from experiments.stages import source_digest
@@ -53,6 +63,29 @@ def test_a_claim_about_trainings_counts_runs():
     assert found.ours == pytest.approx({"new": 1.0, "old": 0.7})
     names = [np.arange(40), np.arange(40, 80), np.arange(80, 120)]
     assert "over 3 runs and 120 scans" in runs_claim("1", "t", {}, ours, "accuracy", cases=names, minimum=0).statistic
+
+
+def test_no_difference_is_given_to_what_takes_answers():
+    """Differences that are all 0 or 1 would have the interval of a share."""
+    values = {"mean_claim": 3, "bootstrap_interval": 0}
+    wrong, seen = [], 0
+    for path in Path(experiments.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            name = getattr(getattr(call, "func", None), "id", None)
+            if name not in values or any(each.arg == "statistic" for each in call.keywords):
+                continue
+            seen += 1
+            given = call.args[values[name]]
+            if isinstance(given, ast.BinOp) and isinstance(given.op, ast.Sub):
+                wrong.append(f"{path.name}:{call.lineno}")
+    assert seen > 15 and wrong == []
+
+
+def test_a_claim_of_one_training_says_so_after_its_own_note():
+    values = np.arange(40) % 2 * 1.0
+    own = mean_claim("1", "Half.", {}, values, "share", minimum=0.3)
+    plain, noted = of_one_training([own, dataclasses.replace(own, note="Synthetic.")])
+    assert (plain.note, noted.note) == (ONE_TRAINING, f"Synthetic. {ONE_TRAINING}")
 
 
 def test_different_images_make_an_unpaired_claim():

@@ -145,7 +145,7 @@ def made_up_study(changes=None, *, runs=RUNS):
     localised = Localised(images, everywhere, None, label == 1, seconds, first.found)
     collapsed = Finding("collapsed", "error", "all alike")
     generators = {name: PairGenerator(name, None, None, (collapsed,) if name == NAIVE else (), None) for name in NAMES}
-    data = Data(images, images, images, images.class_names, "lesion_mask", None, "Made up.")
+    data = Data(images, images, images, images.class_names, "lesion_mask", "Made up.")
     return data, Study(generators, first.quality, localised, None, tuple(further))
 
 
@@ -205,17 +205,23 @@ def test_what_the_paper_says_of_training_needs_several_trainings():
     }
     assert undecided == of_training
     assert all("1 runs" in each.statistic for each in found if each.id in of_training)
+    assert all(("first training" in each.note) != (each.id in of_training) for each in found)
+    areas = [each for each in found if each.id.startswith(("17b", "17c", "17d", "17e"))]
+    assert areas and all(each.statistic.endswith("test images held fixed") for each in areas)
 
 
 def test_images_of_one_patient_are_drawn_together():
     data, study = made_up_study()
     whose = np.arange(COUNT) // 4
-    study = study._replace(localised=study.localised._replace(patients=whose), patients=np.arange(20_000) // 10)
+    study = study._replace(localised=study.localised._replace(groups=whose), groups=np.arange(20_000) // 10)
     found = {each.id: each for each in claims(DEMO, data, study)}
     assert found["13 Gradient"].statistic.endswith("over 20 annotated test images of 5 patients")
     assert found["14b"].statistic.endswith("20 images of 5 patients") and found["14b"].verdict == "undecided"
     assert found["12a"].statistic.endswith("over 3 runs and 5 patients")
     assert found["11a"].statistic.endswith("over 3 runs and 2000 patients")
+    study = study._replace(group_unit="different images")
+    study.localised.images.source.copies = whose
+    assert not any("patient" in each.statistic + each.note for each in claims(DEMO, data, study))
 
 
 def test_a_speed_needs_several_timings():

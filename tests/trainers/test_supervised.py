@@ -88,6 +88,10 @@ def test_evaluations_of_new_weights_compile_nothing_new(caplog: pytest.LogCaptur
     assert not [record for record in caplog.records if "_map_batch" in record.message and "Compiling" in record.message]
 
 
+def test_a_tie_of_two_classes_is_decided_for_class_1() -> None:
+    assert scores("x", np.zeros((4, 2)), np.array([0, 1, 1, 1]))["x_accuracy"] == 0.75
+
+
 def test_scores_by_hand() -> None:
     logits, labels = np.array([[1.0, 0], [0, 1], [0, 1], [1, 0]]), np.array([0, 0, 0, 1])
     assert scores("x", logits, labels) == {"x_accuracy": 0.25, "x_balanced_accuracy": pytest.approx(1 / 6)}

@@ -94,7 +94,8 @@ def correlation(series: Series) -> Interval | None:
 def correlation_per_query(series: Series) -> Interval | None:
     """The mean of the correlations within each query's series, 0 where its size stays; None for fewer than two queries."""
     pairs = zip(series.desired, series.explanations, strict=True)
-    return interval_of(np.array([_rank_correlation(*each) for each in pairs]))
+    # A statistic of ours: correlations that are all 0 or 1 are no answers.
+    return interval_of(np.array([_rank_correlation(*each) for each in pairs]), statistic=np.mean, bounds=(-1.0, 1.0))
 
 
 def interval_of(values: Float[np.ndarray, "n ..."], **options: Any) -> Interval | None:
