@@ -222,7 +222,7 @@ def test_a_training_of_xgem_has_the_epochs_of_the_training_images(tmp_path, monk
         raise StopIteration
 
     monkeypatch.setattr(module.vae_trainer, "train", train)
-    config = dataclasses.replace(CONFIG, vae=dataclasses.replace(CONFIG.vae, epochs=3, batch_size=5))
+    config = dataclasses.replace(CONFIG, vae=dataclasses.replace(CONFIG.vae, epochs=3, num_steps=0, batch_size=5))
     with pytest.raises(StopIteration):
         xgem_sweep(subject_of(MEANS), config, Workspace(tmp_path))
 
