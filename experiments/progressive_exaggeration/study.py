@@ -24,6 +24,7 @@ from experiments.progressive_exaggeration.sweeps import (
     xgem_sweep,
 )
 from experiments.stages import Workspace
+from trainers.identity import digest
 
 
 class Study(NamedTuple):
@@ -135,6 +136,7 @@ def measure(
     depends = [
         seed, [subject.identity, test.images.identity], [features.name, features.identity],
         [(method.name, method.identity) for method in sweeps],
+        digest([np.unique(cloud.units, return_inverse=True)[1] for cloud in (real, *clouds.values())]),
     ]  # fmt: skip
     table = distances(real, clouds, seed=seed, keep=partial(features.workspace.cached, "distances", depends))
     identity = {

@@ -239,7 +239,9 @@ def test_distances_are_of_the_explanations_in_their_group(tmp_path, monkeypatch)
     shown = Exaggeration(near + 1, np.asarray(ours.found.probabilities), *other.found[2:])
     other = other._replace(found=shown)
     measures = measure(subject, (ours, other), features(workspace), None, seed=0)
-    monkeypatch.setattr(table_1, "_draws", None)  # kept
+    monkeypatch.setattr(table_1, "_draws", None)  # those of the same units are kept
+    with pytest.raises(TypeError, match="not callable"):
+        measure(subject_of(means, people=np.arange(120) // 2), (ours, other), features(workspace), None, seed=0)
     again = measure(subject, (ours, other), features(workspace), None, seed=0).distances
     np.testing.assert_array_equal(again.found["present", XGEM].draws, measures.distances.found["present", XGEM].draws)
     for group in ("present", "absent"):
