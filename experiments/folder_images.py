@@ -27,8 +27,7 @@ class FolderImages(StoredImages):
     """
 
     def __init__(self, folder: ImageFolder) -> None:
-        self.contents = load_arrays(folder, np.arange(len(folder)), fields=("image", "label"))
-        super().__init__(self.contents, folder.class_names)
+        super().__init__(load_arrays(folder, np.arange(len(folder)), fields=("image", "label")), folder.class_names)
         self.counts: Mapping[str, int] = folder.counts
         single = len(np.unique(folder.copies)) == len(folder)
         self.copies: Int[np.ndarray, " n"] | None = None if single else folder.copies
@@ -56,7 +55,8 @@ def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) 
             f" e.g. --classes {folder.class_names[0]} {folder.class_names[1]}"
         )
     source = FolderImages(folder)
-    return ImageSet.whole(source, [list(folder.class_names), digest(source.contents)])
+    fingerprints = np.frombuffer(b"".join(folder.fingerprints), np.uint8)
+    return ImageSet.whole(source, [list(folder.class_names), digest([fingerprints, folder.labels])])
 
 
 def folder_note(images: ImageSet) -> str:

@@ -8,6 +8,11 @@ from typing import Any
 _kept: list[list[str]] = []
 
 
+def kept_notices() -> tuple[str, ...]:
+    """What has been kept so far of the run that is under way, see ``keep_notices``; nothing outside of one."""
+    return tuple(_kept[-1]) if _kept else ()
+
+
 @contextmanager
 def keep_notices() -> Iterator[list[str]]:
     """Keeps what ``notify`` prints and what Python's ``UserWarning`` says meanwhile; both are still shown.
@@ -29,7 +34,7 @@ def keep_notices() -> Iterator[list[str]]:
         yield texts
     finally:
         warnings.showwarning = shown_before
-        _kept.remove(texts)
+        _kept.pop()
 
 
 def notify(text: str) -> None:

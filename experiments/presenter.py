@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cfx_jax.report import Claim, Report, write_claims, write_table
+from experiments.notices import kept_notices
+from experiments.provenance import provenance
 
 _DIGITS = 3
 
@@ -21,7 +23,7 @@ class Figure(NamedTuple):
 
 
 class Presenter:
-    """A report in the making.
+    """A report in the making, which begins with the warnings of the run.
 
     Args:
         folder: where everything is written.
@@ -33,6 +35,8 @@ class Presenter:
     def __init__(self, folder: Path, title: str, *, introduction: str, note: str) -> None:
         self.folder, self.note = folder, note
         self.report = Report(title, introduction=introduction, note=note)
+        self._told = kept_notices()
+        self._warnings("Warnings of the run", self._told)
 
     def table(self, name: str, table: Table, caption: str, *, digits: int = _DIGITS, note: str | None = None) -> None:
         """Writes ``NAME.csv`` and ``NAME.md``, with the report's note or another, and adds the table to the page."""
@@ -46,7 +50,7 @@ class Presenter:
             self.report.figure(path, caption=caption, alt=alt)
 
     def finish(self, claims: Sequence[Claim], config: Any, *, title: str = "Claims of the paper") -> Path:
-        """The claims, if there are any, the settings, and the page itself.
+        """The claims, if there are any, the settings, what made the report, and the page itself.
 
         Args:
             claims: in reading order.
@@ -59,5 +63,12 @@ class Presenter:
         write_claims(self.folder / "claims.json", claims, note=self.note)
         if claims:
             self.report.section(title).claims(claims)
-        self.report.section("Settings").config(config)
+        self._warnings("Warnings while this was drawn", [text for text in kept_notices() if text not in self._told])
+        self.report.section("Settings", f"Made {provenance()}.").config(config)
         return self.report.write(self.folder / "report.html")
+
+    def _warnings(self, title: str, texts: Sequence[str]) -> None:
+        if texts:
+            self.report.section(title)
+        for text in texts:
+            self.report.text(text)

@@ -12,7 +12,7 @@ import cfx_jax.metrics
 import cfx_jax.report
 from cfx_jax.files import write_text
 from cfx_jax.locks import locked
-from experiments import image_set, interval_claims, presenter
+from experiments import image_set, interval_claims, notices, presenter, provenance
 from experiments.stages import fingerprint, source_digest
 
 C = TypeVar("C")
@@ -36,11 +36,14 @@ def results_folder(experiment: str, config: Any, presets: Mapping[str, Any]) -> 
 
 def drawing_digest(*modules: ModuleType) -> str:
     """A digest of the code that makes a report of results: that of all experiments, and the modules of one."""
-    return source_digest(cfx_jax.metrics, cfx_jax.report, image_set, interval_claims, presenter, *modules)
+    shared = image_set, interval_claims, presenter, notices, provenance
+    return source_digest(cfx_jax.metrics, cfx_jax.report, *shared, *modules)
 
 
 def alone(experiment: str, presets: Mapping[str, C]) -> Callable[[Callable[[C], None]], Callable[[C], None]]:
     """Decorates an experiment, so that no two processes run it with the same settings into the same results.
+
+    Its warnings are kept meanwhile, for its report.
 
     Args:
         experiment: its name.
@@ -52,7 +55,8 @@ def alone(experiment: str, presets: Mapping[str, C]) -> Callable[[Callable[[C], 
     def decorate(main: Callable[[C], None]) -> Callable[[C], None]:
         @functools.wraps(main)
         def run(config: C) -> None:
-            with locked(results_folder(experiment, config, presets), doing=f"runs {experiment}"):
+            place = results_folder(experiment, config, presets)
+            with locked(place, doing=f"runs {experiment}"), notices.keep_notices():
                 main(config)
 
         return run

@@ -1,19 +1,29 @@
-"""How often something is compiled, counted by JAX's own events."""
+"""How often something is compiled or traced, counted by JAX's own events."""
 
 from contextlib import contextmanager
 
 import jax
 
-_EVENT = "/jax/core/compile/backend_compile_duration"
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+_TRACED = "/jax/core/compile/jaxpr_trace_duration"
+
+
+def counted_compilations():
+    """Gives a list that gets an entry for each compilation inside of the block."""
+    return _counted(_COMPILED)
+
+
+def counted_traces():
+    """Gives a list that gets an entry for each function that is traced inside of the block, by ``jax.eval_shape`` too."""
+    return _counted(_TRACED)
 
 
 @contextmanager
-def counted_compilations():
-    """Gives a list that gets an entry for each compilation inside of the block."""
+def _counted(counted):
     events = []
 
     def listen(event, duration, **metadata):
-        if event == _EVENT:
+        if event == counted:
             events.append(metadata)
 
     jax.monitoring.register_event_duration_secs_listener(listen)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from compilations import counted_compilations
+from compilations import counted_compilations, counted_traces
 
 from cfx_jax.programs import num_mappings
 
@@ -91,8 +91,9 @@ def test_eager_calls_compile_once(name):
     table.call(name, 1.0, table.KEYS[5], jnp.asarray(table.IMAGES[5]))
     table.call(name, 1.0, table.KEYS[6], jnp.asarray(table.IMAGES[6]))
     before = num_mappings()
-    with counted_compilations() as compilations:
+    with counted_compilations() as compilations, counted_traces() as traces:
         for index in range(10):
             table.call(name, 1.0, table.KEYS[index % 8], jnp.asarray(table.IMAGES[index % 8]))
     assert not compilations
+    assert not traces, traces
     assert num_mappings() < before + 10

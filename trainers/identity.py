@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.objectives import Classifier
+from trainers.pretrained import weights_digest
 
 _DESCRIBED = 16  # images whose logits tell functions apart
 
@@ -24,17 +25,21 @@ def describe_data(
     validation: Mapping[str, np.ndarray],
     augment: Callable[..., Any] | None,
     start: nnx.Module | None,
+    *,
+    weights: str = "",
 ) -> dict[str, str]:
     """Names and short digests of the data, the augmentation and the starting weights of a training.
 
-    ``validation`` holds those arrays of the validation set that the training looks at, in the singular.
+    ``validation`` holds those arrays of the validation set that the training looks at, in the singular. ``weights`` is the
+    file that a training starts from, if any; it is told by its bytes, so that a training that goes on need not load it.
     """
+    random = f"file {weights_digest(weights)}" if weights else "random"
     return {
         "source": f"{type(source).__name__} of {len(source)}",
         "train_indices": digest(indices),
         **{f"validation_{name}s": digest(values) for name, values in validation.items()},
         "augment": "none" if augment is None else digest(np.frombuffer(_text(augment).encode(), np.uint8)),
-        "start": "random" if start is None else digest(nnx.state(start, nnx.Param)),
+        "start": random if start is None else digest(nnx.state(start, nnx.Param)),
     }
 
 

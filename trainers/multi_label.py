@@ -183,7 +183,7 @@ def train(
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
     config = scheduled(config, np.zeros(len(train_indices), int))
-    start = starting_model(config, model)
+    start = starting_model(config, model, workdir)
     labels = np.asarray(labels)
     _check_labels(labels, len(labels), config.num_classes, name="labels")
     selected = run(
@@ -204,7 +204,9 @@ def train(
         evaluate=make_evaluate(config, validation, model=model, mesh=mesh),
         select=None if config.select == "none" else f"validation_{config.select}",
         data={
-            **describe_data(source, train_indices, {"label": validation["label"]}, augment, start),
+            **describe_data(
+                source, train_indices, {"label": validation["label"]}, augment, None, weights=config.weights
+            ),
             "labels": digest(labels),
         },
         mesh=mesh,

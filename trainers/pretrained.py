@@ -1,8 +1,8 @@
 """Weights of another training, such as ImageNet's, as the start of one."""
 
-import hashlib
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from flax import nnx
 
 from cfx_jax.errors import InputError
+from cfx_jax.files import digest
 from cfx_jax.models import FindingClassifier, import_weights, read_tensors
 from cfx_jax.models.torchvision_names import torchvision_name
 
@@ -58,9 +59,18 @@ def weights_digest(file: str | os.PathLike[str]) -> str:
     if not os.fspath(file):
         return ""
     try:
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:12]
+        path = Path(file)
+        status = path.stat()
+        return _digest(path, (status.st_ino, status.st_size, status.st_mtime_ns))
     except OSError as error:
         raise InputError(f"weights: expected a file of weights, {file} cannot be read: {error.strerror}") from None
+
+
+@lru_cache
+def _digest(path: Path, status: tuple[int, ...]) -> str:
+    """Of a file that is read once for as long as its status stays: many trainings of a run name the same one."""
+    del status
+    return digest(path)[:12]
 
 
 def _imported(network: Any, tensors: Mapping[str, np.ndarray]) -> Any:

@@ -47,7 +47,3 @@ class SliceSource:
                 " sample as many slices of each volume first"
             )
         return {"image": volume["image"][row], "label": volume["label"]}
-
-    def slices_of(self, volumes: Int[np.ndarray, " v"]) -> Int[np.ndarray, " n"]:
-        """The positions of all slices of some volumes, such as those of one split."""
-        return (np.asarray(volumes)[:, None] * self.num_slices + np.arange(self.num_slices)).ravel()

@@ -20,6 +20,7 @@ from cfx_jax.metrics.classification import accuracy, balanced_accuracy
 from cfx_jax.models import build
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import data_mesh, map_examples
+from cfx_jax.training.checkpoint import has_checkpoint
 from trainers.epochs import by_steps
 from trainers.identity import describe_data
 from trainers.nnx_views import ModelFactory, classifier_of, graph_of, trained, variables_of
@@ -89,15 +90,18 @@ def scheduled(config: C, labels: Int[np.ndarray, " n"]) -> C:
     return by_steps(config, num_images=int(largest * classes) if config.balanced else len(labels))
 
 
-def starting_model(config: SupervisedConfig, model: ModelFactory | None) -> nnx.Module | None:
+def starting_model(
+    config: SupervisedConfig, model: ModelFactory | None, workdir: str | Path | None = None
+) -> nnx.Module | None:
     """The model that a training starts from where its configuration names a file of weights; None where it names none.
 
-    Its last layer is the one that the training's seed draws.
+    Its last layer is the one that the training's seed draws. None too where ``workdir`` holds a checkpoint, from which the
+    training goes on: the file is not read again.
 
     Raises:
         InputError: as ``with_pretrained``.
     """
-    if not config.weights:
+    if not config.weights or (workdir is not None and has_checkpoint(workdir)):
         return None
     init_key, _ = jax.random.split(jax.random.key(config.seed))
     return with_pretrained(choose_model(config, model)(nnx.Rngs(init_key)), config.weights)
@@ -217,14 +221,14 @@ def run_training(
         raise InputError(
             f"weights: expected none, since the training starts from a given model, got {config.weights!r}"
         )
-    start = starting_model(config, model) if start is None else start
+    first = starting_model(config, model, workdir) if start is None else start
     mesh = data_mesh() if mesh is None else mesh
     _check_data(config, source, validation, mesh, model is None)
     selected = run(
         trainer,
         config,
         step,
-        lambda key: init(key, config, model=model, start=start),
+        lambda key: init(key, config, model=model, start=first),
         batches_of(
             source,
             indices,
@@ -236,7 +240,7 @@ def run_training(
         workdir,
         evaluate=evaluate,
         select=select,
-        data=describe_data(source, indices, {"label": validation["label"]}, augment, start),
+        data=describe_data(source, indices, {"label": validation["label"]}, augment, start, weights=config.weights),
         mesh=mesh,
         progress=progress,
     )

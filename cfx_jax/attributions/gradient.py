@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from cfx_jax.callables import shape_of
 from cfx_jax.checks import check_callable, check_picture
 from cfx_jax.errors import InputError
 from cfx_jax.programs import compiled
@@ -39,7 +40,7 @@ def check_score(score: Score, image: Float[Array, "*s h w c"]) -> None:
         InputError: it is no function, or gives another shape.
     """
     check_callable(score, name="score", gives="one image or volume -> scalar")
-    _check_scalar(jax.eval_shape(lambda x: score(x), jax.ShapeDtypeStruct(image.shape, image.dtype)), image)
+    _check_scalar(shape_of(score, image), image)
 
 
 def _check_scalar(value: Any, image: Float[Array, "*s h w c"]) -> None:

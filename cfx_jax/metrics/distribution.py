@@ -6,8 +6,10 @@ for few images, below the number of features by far: give all methods equally ma
 of two halves of the real images beside it. The kernel distance has no such bias.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.value_arrays import as_rows
@@ -32,10 +34,42 @@ def frechet_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, 
         InputError: too few images, features that are not finite, or another number of features.
     """
     first, second = _checked(first, second)
-    shift = first.mean(axis=0) - second.mean(axis=0)
-    roots = [_covariance_root(each) for each in (first, second)]
-    overlap = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
-    distance = shift @ shift + sum(np.sum(each**2) for each in roots) - 2 * overlap
+    return gaussian_distance(gaussian_of(first), gaussian_of(second))
+
+
+class Gaussian(NamedTuple):
+    """The Gaussian with the mean and the sample covariance of a set.
+
+    Attributes:
+        mean: (d,).
+        root: R with R' R the covariance, of at most as many rows as there are features (r, d).
+    """
+
+    mean: Float[np.ndarray, " d"]
+    root: Float[np.ndarray, "r d"]
+
+
+def gaussian_of(features: Float[np.ndarray, "n d"], counts: Int[np.ndarray, " n"] | None = None) -> Gaussian:
+    """The Gaussian of a set in which images may occur several times, for distances to several other sets.
+
+    Args:
+        features: of each image, finite.
+        counts: how often each occurs, at least two in all; None for once. The same as of ``np.repeat(features, counts)``,
+            without the copies.
+    """
+    if counts is not None:
+        features, counts = features[counts > 0], counts[counts > 0]
+    weights = np.ones(len(features)) if counts is None else counts.astype(float)
+    mean = weights @ features / weights.sum()
+    scaled = (features - mean) * np.sqrt(weights / (weights.sum() - 1))[:, None]
+    return Gaussian(mean, np.asarray(np.linalg.qr(scaled, mode="r")))
+
+
+def gaussian_distance(first: Gaussian, second: Gaussian) -> float:
+    """The squared Fréchet distance of two Gaussians, as ``frechet_distance`` of the sets that they are of."""
+    shift = first.mean - second.mean
+    overlap = np.linalg.svd(first.root @ second.root.T, compute_uv=False).sum()
+    distance = shift @ shift + np.sum(first.root**2) + np.sum(second.root**2) - 2 * overlap
     return max(float(distance), 0.0)  # rounding may leave -1e-15 where the two are equal
 
 
@@ -63,12 +97,6 @@ def _checked(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndar
     if first.shape[1] != second.shape[1]:
         raise InputError(f"second: expected the {first.shape[1]} features of first, got {second.shape[1]}")
     return first, second
-
-
-def _covariance_root(features: np.ndarray) -> np.ndarray:
-    """R with R' R the sample covariance, of at most as many rows as there are features."""
-    centred = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-    return np.asarray(np.linalg.qr(centred, mode="r"))
 
 
 def _kernel(products: np.ndarray, num_features: int) -> np.ndarray:

@@ -111,20 +111,6 @@ class InceptionV3(nnx.Module):
                 x = pooled(x, HALVING)
         return x
 
-    def pool_features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b f"]:
-        """Gives the 2048 means of the last feature maps, from which the Fréchet distance of images is computed.
-
-        Args:
-            images: as ``features`` takes them.
-
-        Returns:
-            (b, 2048).
-
-        Raises:
-            InputError: as ``features``.
-        """
-        return self.features(images).mean(axis=(1, 2))
-
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
         """Gives logits (b, num_classes) of feature maps: mean over positions, dropout, then the linear layer."""
         means = features.mean(axis=(1, 2))

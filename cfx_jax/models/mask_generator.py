@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cfx_jax.callables import shape_of
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.convolution import Activation
 from cfx_jax.models.layers.keras import Affine, dense
@@ -102,5 +103,4 @@ def _pyramid(encoder: ResNet, images: Float[Array, "b h w c"]) -> tuple[Float[Ar
 def _channels(encoder: ResNet) -> list[int]:
     side, in_channels = 32 * 2 ** len(encoder.stages), encoder.stem.conv.in_features
     image: Any = jax.ShapeDtypeStruct((1, side, side, in_channels), jnp.float32)
-    maps = jax.eval_shape(_pyramid, encoder, image)
-    return [each.shape[-1] for each in maps]
+    return [maps.shape[-1] for maps in shape_of(_pyramid, encoder, image)]

@@ -30,6 +30,7 @@ from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
 from cfx_jax.training.workdir import first_process_alone, prepare_workdir
 
+_FOLDER = "checkpoints"
 _PATIENCE = 10.0  # seconds that a thread of a failed write gets to end
 
 
@@ -49,6 +50,16 @@ class Checkpoint(NamedTuple):
     record: dict[str, Any]
 
 
+def has_checkpoint(workdir: str | Path) -> bool:
+    """Whether a training in this folder goes on from a checkpoint, or would if none of them were damaged."""
+    return bool(_steps(Path(workdir).expanduser() / _FOLDER))
+
+
+def _steps(folder: Path) -> list[int]:
+    names = (re.fullmatch(r"step_(\d{8,})", path.name) for path in folder.glob("step_*"))
+    return sorted(int(match[1]) for match in names if match)
+
+
 class CheckpointStore:
     """The checkpoints of one training of one configuration.
 
@@ -66,7 +77,7 @@ class CheckpointStore:
         if keep < 2:
             raise InputError(f"keep: expected at least 2 checkpoints, got {keep}: one may turn out damaged")
         self.workdir = prepare_workdir(workdir, config)
-        self._folder, self._keep = self.workdir / "checkpoints", keep
+        self._folder, self._keep = self.workdir / _FOLDER, keep
         if any(self._folder.glob("tmp_*")):
             with suppress(LockedError), first_process_alone(self.workdir):
                 for leftover in self._folder.glob("tmp_*"):
@@ -74,8 +85,7 @@ class CheckpointStore:
 
     def steps(self) -> list[int]:
         """The steps of which there is a checkpoint, oldest first."""
-        names = (re.fullmatch(r"step_(\d{8,})", path.name) for path in self._folder.glob("step_*"))
-        return sorted(int(match[1]) for match in names if match)
+        return _steps(self._folder)
 
     def latest(self) -> str:
         """A phrase for messages: where the last good checkpoint is."""

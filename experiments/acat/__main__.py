@@ -25,9 +25,8 @@ def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "acat")
     loaded = [load_scans(config, kind, workspace) for kind in config.data]
-    for scans in loaded:
-        planned(config, scans)  # of all kinds, before the first is trained on
-    studies = [study(config, scans, workspace) for scans in loaded]
+    plans = [planned(config, scans) for scans in loaded]  # of all kinds, before the first is trained on
+    studies = [study(config, scans, workspace, plan=plan) for scans, plan in zip(loaded, plans, strict=True)]
     claims = [claim for each in studies for claim in make_claims(each)]
     folder = results_folder("acat", config, PRESETS)
 

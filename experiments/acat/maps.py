@@ -28,7 +28,7 @@ from cfx_jax.attributions import (
     over_slices,
     score_cam,
 )
-from cfx_jax.callables import call
+from cfx_jax.callables import call, shape_of
 from cfx_jax.counterfactuals import (
     LatentCounterfactual,
     LatentShift,
@@ -97,7 +97,7 @@ def search(
         bounded: whether the change of the latent has a price.
         progress: whether to show a bar; a text is its label.
     """
-    latent = jax.eval_shape(explained.coder.encode, volumes[0])
+    latent = shape_of(explained.coder.encode, volumes[0])
     return latent_counterfactual_batch(
         explained.coder,
         explained.classifier,

@@ -25,6 +25,7 @@ from experiments.acat.rows import ACAT, FIRST, IN_TABLE_4, WHOLE, Row, fitting, 
 from experiments.acat.scans import Parts, Scans, split_scans
 from experiments.acat.sources import CONTROLS, OURS, PLACES
 from experiments.acat.variances import MEASURED, Variances, variances_of
+from experiments.notices import notify
 from experiments.stages import Arrays, Workspace, fingerprint
 from trainers import autoencoder, volume_classifier
 from trainers.saliency_source import SaliencySource
@@ -173,15 +174,21 @@ def planned(config: Config, scans: Scans) -> Plan:
     return Plan(rows, left_out, tasks, {size: tuple(_with_fewer(task, size) for task in tasks) for size in sizes})
 
 
-def study(config: Config, scans: Scans, workspace: Workspace) -> Study:
+def study(config: Config, scans: Scans, workspace: Workspace, *, plan: Plan | None = None) -> Study:
     """Trains what is to be trained, makes the maps, and measures both.
+
+    Args:
+        config: of the run.
+        scans: of one kind.
+        workspace: keeps the results.
+        plan: from ``planned`` for these scans; None makes it.
 
     Raises:
         InputError: as ``planned``, the trainers and the searches.
     """
-    rows, left_out, tasks, smaller_tasks = planned(config, scans)
+    rows, left_out, tasks, smaller_tasks = planned(config, scans) if plan is None else plan
     for name, reason in left_out.items():
-        print(f"{scans.name}: {name} is left out: {reason}", flush=True)
+        notify(f"{scans.name}: {name} is left out: {reason}")
     model, identity = _train_autoencoder(config, scans, workspace)
     coder = coder_of(model)
     shown = workspace.cached(

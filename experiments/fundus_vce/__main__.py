@@ -24,7 +24,6 @@ from experiments.fundus_vce.quality import filter_gradable
 from experiments.fundus_vce.search import Search
 from experiments.fundus_vce.sources import load_sources
 from experiments.fundus_vce.train import train
-from experiments.notices import keep_notices
 from experiments.results import alone, draw_once, drawing_digest, results_folder
 from experiments.stages import Workspace, fingerprint
 
@@ -32,11 +31,6 @@ from experiments.stages import Workspace, fingerprint
 @alone("fundus_vce", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
-    with keep_notices() as notices:
-        _run(config, notices)
-
-
-def _run(config: Config, notices: list[str]) -> None:
     workspace = Workspace(Path(config.work) / "fundus_vce")
     sources = load_sources(config, workspace)
     quality = filter_gradable(config, sources, workspace)
@@ -51,7 +45,6 @@ def _run(config: Config, notices: list[str]) -> None:
 
     def draw() -> None:
         presenter = Presenter(folder, config, data)
-        presenter.notices(notices)
         presenter.images()
         presenter.quality(quality)
         presenter.classifiers(evaluations, classifiers)
@@ -63,10 +56,10 @@ def _run(config: Config, notices: list[str]) -> None:
     code = drawing_digest(experiments.fundus_vce)
     draw_once(folder, config, fingerprint([config, classifiers.identity, sources.identity, code]), draw)
     with_paper = data.published
-    found = [tables.accuracy_table(evaluations, place, with_paper=with_paper) for place in data.tests]
-    found += [tables.overlap_table(localised)] if localised is not None else []
-    found += [tables.quality_table(quality)] if quality is not None else []
-    print("", *(format_table(*table) for table in found), format_claims(claims), sep="\n\n")
+    shown = [tables.accuracy_table(evaluations, place, with_paper=with_paper) for place in data.tests]
+    shown += [tables.overlap_table(localised)] if localised is not None else []
+    shown += [tables.quality_table(quality)] if quality is not None else []
+    print("", *(format_table(*table) for table in shown), format_claims(claims), sep="\n\n")
     print(f"\n{data.note}\nReport: {(folder / 'report.html').resolve()}")
 
 

@@ -1,6 +1,5 @@
 """Writes every table and figure, the claims, and the page that holds them all."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import presenter
@@ -12,7 +11,6 @@ from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.localise import Localised, vce_method
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.train import Classifiers, best_training
-from experiments.provenance import provenance
 
 _AFTER_THE_PAPER = (
     "After Boreiko et al., Visual explanations for the detection of diabetic retinopathy from retinal fundus images, MICCAI"
@@ -46,12 +44,11 @@ class Presenter(presenter.Presenter):
         )
 
     def images(self) -> None:
-        """What was trained and tested on, and what made the report."""
+        """What was trained and tested on."""
         self.report.section("Images")
         unit = tables.group_unit(self._data)
         caption = f"Images of each class in every part{'' if unit is None else f', and how many {unit} they show'}."
         self.table("table_images", tables.images_table(self._data), caption)
-        self.report.text(f"Made {provenance()}.")
 
     def quality(self, quality: Quality | None) -> None:
         """The quality filter."""
@@ -148,10 +145,3 @@ class Presenter(presenter.Presenter):
         self.figures(gallery.confidence())
         self.report.section("Counterfactuals of all classifiers")
         self.figures(*gallery.overview())
-
-    def notices(self, texts: Sequence[str]) -> None:
-        """The warnings of the run."""
-        if texts:
-            self.report.section("Warnings of the run")
-            for text in texts:
-                self.report.text(text)

@@ -11,6 +11,7 @@ from cfx_jax.errors import InputError
 from experiments.folder_images import folder_note, load_folder
 from experiments.fundus_vce.config import Config
 from experiments.image_set import ImageSet, StoredImages
+from experiments.notices import notify
 from experiments.stages import Arrays, Workspace
 from experiments.synthetic_images import drawn
 
@@ -129,7 +130,7 @@ def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
 
     def opened(name: str) -> FundusSet | None:
         if name != "kaggle" and not (Path(path) / name).exists():
-            print(f"{name}: no folder {Path(path) / name}, its tables are left out", flush=True)
+            notify(f"{name}: no folder {Path(path) / name}, its tables are left out")
             return None
         prepared = workspace.root / "sets"
         return FundusSet(name, Path(path) / name, prepared, size=config.image_size)

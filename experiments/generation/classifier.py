@@ -19,6 +19,7 @@ from experiments.generation.config import GenerationConfig
 from experiments.generation.images import Data
 from experiments.image_set import decisions, predict
 from experiments.normalisation import fit_to_images
+from experiments.notices import notify
 from experiments.stages import Workspace
 from trainers import classifier as trainer
 from trainers.nnx_views import ModelFactory
@@ -67,7 +68,7 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
         augment=training_augmentation(config),
     )
     classifier = per_image(model)
-    check_diagnosis(classifier, validation["image"][:4])
+    check_diagnosis(classifier, validation["image"][:4], show=notify)
     check_decides_both(predict(classifier, data.validation), data.class_names)
     stored = workspace.cached(
         "logits", [identity, data.test.identity], lambda: {"logits": predict(classifier, data.test, progress="test")}

@@ -16,6 +16,7 @@ from experiments.generation.augmentation import training_augmentation
 from experiments.generation.classifier import Network
 from experiments.generation.config import GenerationConfig
 from experiments.generation.images import Data
+from experiments.notices import notify
 from experiments.stages import Workspace
 from trainers import mask_generator as mask_trainer
 from trainers import similar_adversarial as pair_trainer
@@ -44,7 +45,7 @@ class PairGenerator(NamedTuple):
     @property
     def remarks(self) -> str:
         """The findings in a word each, for a table."""
-        return ", ".join(dict.fromkeys(each.name for each in self.findings)) or "none"
+        return ", ".join(dict.fromkeys(finding.name for finding in self.findings)) or "none"
 
 
 class MaskMaker(NamedTuple):
@@ -122,8 +123,8 @@ def check_pairs(
 
     answers = GeneratorAnswers(**workspace.cached(f"answers {name}", [identity, data.validation.identity], measure))
     findings = diagnose_generators(answers)
-    for each in findings:
-        print(f"{name}: {each.severity}: {each.message}", flush=True)
+    for finding in findings:
+        notify(f"{name}: {finding.severity}: {finding.message}")
     return PairGenerator(name, explain, answers, findings, identity)
 
 

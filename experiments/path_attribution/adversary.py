@@ -16,6 +16,7 @@ from experiments.generation.augmentation import training_augmentation
 from experiments.generation.classifier import Network
 from experiments.generation.generators import PairGenerator, check_pairs
 from experiments.generation.images import Data
+from experiments.notices import notify
 from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.stages import Workspace
 from trainers import fixed_point as trainer
@@ -90,7 +91,7 @@ def turned_over(
             " (--adversary.num-steps), raise the price of its classifier term (--adversary.weights.decision), or accept"
             " fewer by --faithfulness.least-turned."
         )
-        print(f"{NAME}: {too_few}", flush=True)
+        notify(f"{NAME}: {too_few}")
         return Turned(share, np.flatnonzero(turned), too_few)
     return Turned(share, _kept(settings, turned))
 
@@ -99,5 +100,5 @@ def _kept(settings: FaithfulnessConfig, turned: Bool[np.ndarray, " n"]) -> Int[n
     left = int((~turned).sum())
     if left:
         what = "are left out" if settings.unturned == "drop" else "stay in, although their curves cannot fall"
-        print(f"{NAME}: the decision on {left} of {len(turned)} images is not turned over; they {what}", flush=True)
+        notify(f"{NAME}: the decision on {left} of {len(turned)} images is not turned over; they {what}")
     return np.flatnonzero(turned) if settings.unturned == "drop" else np.arange(len(turned))

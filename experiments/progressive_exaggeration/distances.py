@@ -8,14 +8,17 @@ these are drawn again with all of their explanations, the same ones for every me
 them. So differences of methods and of groups are paired.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.metrics import Interval, frechet_distance
+from cfx_jax.metrics.distribution import Gaussian, gaussian_distance, gaussian_of
+from cfx_jax.metrics.value_arrays import as_rows
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
+from experiments.stages import Arrays
 
 _FEWEST = 20  # images of a group from which a distance is computed
 _FEWEST_UNITS = 6  # queries from which an interval is computed, as in ``metrics.bootstrap_interval``
@@ -40,11 +43,20 @@ class Cloud(NamedTuple):
 
     def take(self, rows: Int[np.ndarray, " m"]) -> "Cloud":
         """Some of the images, by their positions."""
-        return Cloud(*(each[rows] for each in self))
+        return Cloud(*(values[rows] for values in self))
 
     def numbered(self, units: Shaped[np.ndarray, " units"]) -> "Cloud":
-        """The same with each unit's position among all, which are sorted."""
-        return self._replace(units=np.searchsorted(units, self.units))
+        """The same with each unit's position among all, which are sorted, and checked vectors.
+
+        Raises:
+            InputError: vectors that are not finite.
+        """
+        return Cloud(as_rows(self.values, name="features"), self.probability, np.searchsorted(units, self.units))
+
+    def gaussian(self, counts: Int[np.ndarray, " units"]) -> Gaussian | None:
+        """Of the images, where each numbered unit comes so often; None where hardly any image is left."""
+        of_images = counts[self.units]
+        return gaussian_of(self.values, of_images) if of_images.sum() > 1 else None
 
 
 class Distance(NamedTuple):
@@ -82,58 +94,73 @@ class Distances(NamedTuple):
     def difference(self, first: tuple[str, str], second: tuple[str, str]) -> Interval | None:
         """The distance of one group and method less that of another, paired by queries; None where one has none."""
         one, other = self.found[first], self.found[second]
-        found = interval_of(one.draws - other.draws, min(one.num_units, other.num_units))
-        return None if np.isnan(found.estimate) else found
+        interval = interval_of(one.draws - other.draws, min(one.num_units, other.num_units))
+        return None if np.isnan(interval.estimate) else interval
 
 
 class _Chosen(NamedTuple):
-    """What a distance is of: real images, and as many of a method, their units numbered."""
+    """What the distances of a group are of: real images, and as many of each method, their units numbered."""
 
     real: Cloud
-    fake: Cloud
+    fakes: dict[str, Cloud]
 
-    def distance(self) -> float:
-        return frechet_distance(self.real.values, self.fake.values)
+    def drawn(self, real_counts: Int[np.ndarray, " units"], fake_counts: Int[np.ndarray, " units"]) -> dict[str, float]:
+        """By method, where each unit comes so often; NaN where hardly any image is left."""
+        real = self.real.gaussian(real_counts)
+        drawn = {}
+        for name, cloud in self.fakes.items():
+            fake = cloud.gaussian(fake_counts)
+            drawn[name] = float("nan") if real is None or fake is None else gaussian_distance(real, fake)
+        return drawn
 
-    def drawn(self, real_counts: Int[np.ndarray, " units"], fake_counts: Int[np.ndarray, " units"]) -> float:
-        """Where each unit comes so often; NaN where hardly any image is left."""
-        real = np.repeat(self.real.values, real_counts[self.real.units], axis=0)
-        fake = np.repeat(self.fake.values, fake_counts[self.fake.units], axis=0)
-        return frechet_distance(real, fake) if min(len(real), len(fake)) > 1 else float("nan")
+
+def _computed(compute: Callable[[], Arrays]) -> Arrays:
+    return compute()
 
 
-def distances(real: Cloud, fakes: Mapping[str, Cloud], *, seed: int) -> Distances:
+def distances(
+    real: Cloud,
+    fakes: Mapping[str, Cloud],
+    *,
+    seed: int,
+    keep: Callable[[Callable[[], Arrays]], Arrays] = _computed,
+) -> Distances:
     """All groups of all methods.
 
     Args:
         real: the test images.
         fakes: by method, explanations of the same queries.
         seed: of the choice of images and of the bootstrap.
+        keep: gives the arrays of what it is given, kept or computed: the draws take long.
     """
     rng = np.random.default_rng(seed)
-    chosen: dict[tuple[str, str], _Chosen] = {}
+    chosen: dict[str, _Chosen] = {}
     reached, halves = {}, {}
     real_units = np.unique(real.units)
-    fake_units = np.unique(np.concatenate([each.units for each in fakes.values()]))
+    fake_units = np.unique(np.concatenate([cloud.units for cloud in fakes.values()]))
     for group in GROUPS:
         reals = _shuffled(real, group, rng)
         halves[group] = float("nan")
         if len(reals) >= _FEWEST:
             halves[group] = frechet_distance(real.values[reals[::2]], real.values[reals[1::2]])
-        rows = {name: _shuffled(each, group, rng) for name, each in fakes.items()}
-        number = min([len(reals), *(len(each) for each in rows.values() if len(each) >= _FEWEST)])
-        as_many = real.take(reals[:number]).numbered(real_units)
-        for name, each in rows.items():
-            reached[group, name] = len(each)
-            if len(each) >= _FEWEST and number >= _FEWEST:
-                chosen[group, name] = _Chosen(as_many, fakes[name].take(each[:number]).numbered(fake_units))
-    draws = _draws(chosen, len(real_units), len(fake_units), rng)
+        rows = {name: _shuffled(cloud, group, rng) for name, cloud in fakes.items()}
+        reached.update({(group, name): len(positions) for name, positions in rows.items()})
+        enough = {name: positions for name, positions in rows.items() if len(positions) >= _FEWEST}
+        number = min([len(reals), *map(len, enough.values())])
+        if enough and number >= _FEWEST:
+            chosen[group] = _Chosen(
+                real.take(reals[:number]).numbered(real_units),
+                {name: fakes[name].take(positions[:number]).numbered(fake_units) for name, positions in enough.items()},
+            )
+    draws = keep(lambda: _draws(chosen, len(real_units), len(fake_units), rng))
     nothing = np.full(1 + _DRAWS, np.nan)
-    found = {}
-    for key, number in reached.items():
-        fake = chosen[key].fake.units if key in chosen else np.empty(0)
-        found[key] = Distance(draws.get(key, nothing), len(fake), len(np.unique(fake)), number)
-    return Distances(found, halves)
+    by_method = {}
+    for (group, name), number in reached.items():
+        cloud = chosen[group].fakes.get(name) if group in chosen else None
+        units = np.empty(0) if cloud is None else cloud.units
+        values = draws.get(_label(group, name), nothing)
+        by_method[group, name] = Distance(values, len(units), len(np.unique(units)), number)
+    return Distances(by_method, halves)
 
 
 def interval_of(draws: Draws, num_units: int) -> Interval:
@@ -147,16 +174,22 @@ def interval_of(draws: Draws, num_units: int) -> Interval:
     return Interval(float(draws[0]), float(draws[0] + low), float(draws[0] + high))
 
 
-def _draws(
-    chosen: Mapping[tuple[str, str], _Chosen], num_real: int, num_fake: int, rng: np.random.Generator
-) -> dict[tuple[str, str], Draws]:
-    """Of every distance, with the same units in all of them."""
-    found = {key: [each.distance()] for key, each in chosen.items()}
-    for _ in range(_DRAWS):
-        real, fake = (np.bincount(rng.integers(each, size=each), minlength=each) for each in (num_real, num_fake))
-        for key, each in chosen.items():
-            found[key].append(each.drawn(real, fake))
-    return {key: np.array(values) for key, values in found.items()}
+def _draws(chosen: Mapping[str, _Chosen], num_real: int, num_fake: int, rng: np.random.Generator) -> Arrays:
+    """Of every distance, with the same units in all of them; the first is of the images as they are."""
+    values: dict[str, list[float]] = {}
+    for draw in range(1 + _DRAWS):
+        real, fake = (
+            np.bincount(rng.integers(number, size=number), minlength=number) if draw else np.ones(number, int)
+            for number in (num_real, num_fake)
+        )
+        for group, clouds in chosen.items():
+            for name, distance in clouds.drawn(real, fake).items():
+                values.setdefault(_label(group, name), []).append(distance)
+    return {label: np.array(distances) for label, distances in values.items()}
+
+
+def _label(group: str, name: str) -> str:
+    return f"{group}: {name}"
 
 
 def _shuffled(cloud: Cloud, group: str, rng: np.random.Generator) -> Int[np.ndarray, " m"]:

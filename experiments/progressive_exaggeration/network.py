@@ -11,12 +11,14 @@ from jaxtyping import Float
 
 from cfx_jax.callables import call
 from cfx_jax.data import Transform, compose, random_flip, random_noise
+from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import roc_auc
 from cfx_jax.models import one_label, per_image
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.image_set import predict
 from experiments.normalisation import fit_to_images
+from experiments.notices import notify
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.images import Data
 from experiments.stages import Workspace
@@ -66,6 +68,9 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         config: of the run.
         data: the images, with the labels that it is to have.
         workspace: keeps the weights.
+
+    Raises:
+        InputError: one that cannot be explained, see ``diagnose``; judges are not asked.
     """
     seed = config.classifier.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
     settings = dataclasses.replace(_normalised(config, data, workspace), num_classes=len(data.names), seed=seed)
@@ -83,6 +88,8 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         folder,
         augment=_with_noise(augmentation(config), config.noise),
     )
+    if name not in (JUDGE, ORACLE):
+        check_diagnosis(one_label(per_image(model), data.explained), data.validation.images.read(slice(4)), show=notify)
     stored = workspace.cached(
         f"logits {name}",
         [identity, data.test.images.identity],

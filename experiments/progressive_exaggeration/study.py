@@ -1,6 +1,7 @@
 """What the tables, figures and claims of the explained label are made from, each stage kept by what it depends on."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from experiments.progressive_exaggeration.sweeps import (
     xgem_sweep,
 )
 from experiments.stages import Workspace
+from trainers.identity import digest
 
 
 class Study(NamedTuple):
@@ -130,11 +132,17 @@ def measure(
     test = subject.data.test
     real = Cloud(features.of_images(test.images), subject.probability, units_of(test.groups, len(test)))
     units = units_of(subject.groups, len(subject.queries))
-    clouds = {each.name: _cloud(each, features, units) for each in sweeps}
+    clouds = {method.name: _cloud(method, features, units) for method in sweeps}
+    depends = [
+        seed, [subject.identity, test.images.identity], [features.name, features.identity],
+        [(method.name, method.identity) for method in sweeps],
+        digest([np.unique(cloud.units, return_inverse=True)[1] for cloud in (real, *clouds.values())]),
+    ]  # fmt: skip
+    table = distances(real, clouds, seed=seed, keep=partial(features.workspace.cached, "distances", depends))
     identity = {
-        each.name: identity_of(each, subject.queries, features, verifier, features.workspace) for each in sweeps
+        method.name: identity_of(method, subject.queries, features, verifier, features.workspace) for method in sweeps
     }
-    return Measures(distances(real, clouds, seed=seed), identity, subject.groups)
+    return Measures(table, identity, subject.groups)
 
 
 def units_of(groups: Shaped[np.ndarray, " n"] | None, number: int) -> Shaped[np.ndarray, " n"]:

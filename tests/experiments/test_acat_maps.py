@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy_coder
+from compilations import counted_traces
 from flax import nnx
 from scipy.special import expit
 
@@ -122,6 +123,13 @@ def test_a_search_takes_the_steps_of_equation_4(settings, options, penalty, targ
         np.testing.assert_allclose(found.latent[place], latents[-1], atol=2e-5)
         expected = [probability_of(each, target) for each in latents]
         np.testing.assert_allclose(found.trace[place], expected, atol=1e-5)
+
+
+def test_a_second_search_traces_nothing():
+    search(EXPLAINED, VOLUMES, 1, SETTINGS, batch_size=3)
+    with counted_traces() as traces:
+        search(EXPLAINED, VOLUMES, 1, SETTINGS, batch_size=3)
+    assert not traces
 
 
 @pytest.mark.parametrize("reference", ["reconstruction", "original"])

@@ -42,6 +42,22 @@ def test_what_a_folder_has_beside_its_images_is_in_the_note_and_copies_stay_toge
     assert not shared_copies(groups, split(images.labels, shares, seed=0, groups=groups))
 
 
+def test_the_identity_of_a_folder_is_that_of_its_pixels_and_labels(tmp_path):
+    folder = write_folder(tmp_path, count=2)
+
+    def identity(**options):
+        return load_folder(str(folder), **{**OPTIONS, **options}).identity
+
+    first = identity()
+    others = [identity(size=9), identity(classes=("glad", "sad"))]
+    assert identity() == first
+    picture = cv2.imread(str(folder / "sad/1.png"))
+    picture[0, 0] ^= 128
+    cv2.imwrite(str(folder / "sad/1.png"), picture)
+    others.append(identity())
+    assert all(other != first for other in others)
+
+
 def test_class_folder_whose_name_is_no_text_is_refused_at_the_start(tmp_path):
     write_folder(tmp_path, count=1)
     (tmp_path / "glad").rename(tmp_path / os.fsdecode(b"caf\xe9"))

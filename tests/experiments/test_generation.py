@@ -38,6 +38,7 @@ from experiments.generation.images import Data, annotated, brackets, load_images
 from experiments.generation.localisation import localise
 from experiments.generation.quality import measure_quality
 from experiments.image_set import ImageSet, StoredImages
+from experiments.notices import keep_notices
 from experiments.similar_adversarial.boxes import boxes_of
 from experiments.stages import Workspace
 from trainers.classifier import Config as ClassifierConfig
@@ -319,7 +320,9 @@ def test_quality_knows_the_truth_and_findings_have_names(tmp_path):
         "counterfactual_lesion_mask": np.zeros_like(lesion),
     }
     data, network = data_of(arrays), network_of(np.zeros((8, 2)), Partial(linear_classifier))
-    generator = check_pairs("corner", Partial(_corner), "made up", CONFIG, data, network, Workspace(tmp_path))
+    with keep_notices() as notices:
+        generator = check_pairs("corner", Partial(_corner), "made up", CONFIG, data, network, Workspace(tmp_path))
+    assert notices == [f"corner: {finding.severity}: {finding.message}" for finding in generator.findings] != []
     assert "turned" in generator.remarks and "collapsed" not in generator.remarks
     found = measure_quality(generator, CONFIG, data, network, Workspace(tmp_path))
     np.testing.assert_array_equal(found.psnr["x, x_s"], 100)

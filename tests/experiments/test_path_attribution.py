@@ -20,6 +20,7 @@ from cfx_jax.objectives import class_score
 from experiments.generation.localisation import localise
 from experiments.image_set import ImageSet, StoredImages
 from experiments.interval_claims import ONE_TRAINING
+from experiments.notices import keep_notices
 from experiments.path_attribution import generators as path_generators
 from experiments.path_attribution import published
 from experiments.path_attribution.__main__ import main
@@ -307,8 +308,9 @@ def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
     others = np.stack([np.full((8, 8, 1), value, np.float32) for value in (0.1, 0.9, 0.1, 0.9)])
     network, ones = _Network(), np.ones(4, int)
     chosen = dataclasses.replace(SETTINGS, least_turned=0.9)
-    found = turned_over(chosen, network, others, ones, batch_size=4)
-    assert found.share == 0.5
+    with keep_notices() as notices:
+        found = turned_over(chosen, network, others, ones, batch_size=4)
+    assert found.share == 0.5 and notices == [f"adversary: {found.too_few}"]
     assert "turns over the decision on 50% of the 4 images that are overwritten, fewer than 90%: " in found.too_few
     assert found.too_few in capsys.readouterr().out
     one = others[[1, 1, 1, 0]]  # none is required, but two are needed where the others are dropped

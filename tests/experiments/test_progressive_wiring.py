@@ -18,9 +18,12 @@ from jax.tree_util import Partial
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.data import SyntheticFaces
 from cfx_jax.errors import InputError
+from cfx_jax.metrics import frechet_distance
+from cfx_jax.metrics.distribution import gaussian_of
 from experiments import array_store
 from experiments.image_set import ImageSet, StoredImages
 from experiments.interval_claims import ONE_TRAINING
+from experiments.progressive_exaggeration import distances as table_1
 from experiments.progressive_exaggeration import sweeps as module
 from experiments.progressive_exaggeration.attributes import Attributes, Explained
 from experiments.progressive_exaggeration.chapters import check_chapters
@@ -226,7 +229,7 @@ def test_a_training_of_xgem_has_the_epochs_of_the_training_images(tmp_path, monk
         xgem_sweep(subject_of(MEANS), config, Workspace(tmp_path))
 
 
-def test_distances_are_of_the_explanations_in_their_group(tmp_path):
+def test_distances_are_of_the_explanations_in_their_group(tmp_path, monkeypatch):
     """Explanations for the last bin are real images there; those of xGEM are a unit away in every pixel."""
     means = np.repeat([0.05, 0.95], 60)
     subject, workspace = subject_of(means), Workspace(tmp_path)
@@ -238,6 +241,11 @@ def test_distances_are_of_the_explanations_in_their_group(tmp_path):
     shown = Exaggeration(near + 1, np.asarray(ours.found.probabilities), *other.found[2:])
     other = other._replace(found=shown)
     measures = measure(subject, (ours, other), features(workspace), None, seed=0)
+    monkeypatch.setattr(table_1, "_draws", None)  # those of the same units are kept
+    with pytest.raises(TypeError, match="not callable"):
+        measure(subject_of(means, people=np.arange(120) // 2), (ours, other), features(workspace), None, seed=0)
+    again = measure(subject, (ours, other), features(workspace), None, seed=0).distances
+    np.testing.assert_array_equal(again.found["present", XGEM].draws, measures.distances.found["present", XGEM].draws)
     for group in ("present", "absent"):
         found = {name: measures.distances.found[group, name] for name in (OURS, XGEM)}
         assert found[OURS].interval.estimate < 0.01
@@ -267,6 +275,24 @@ def test_ten_copies_of_a_query_tell_no_more_than_the_query():
     alone, together = width(once, np.arange(40)), width(copies, np.repeat(np.arange(40), 10))
     assert together == pytest.approx(alone, rel=0.35)
     assert width(copies, np.arange(400)) < 0.6 * together
+
+
+def test_draws_repeat_images_by_their_units_and_share_the_real_ones(monkeypatch):
+    """Against the distances of repeated images; of the real ones each draw makes one root for both methods."""
+    monkeypatch.setattr(table_1, "_DRAWS", 3)
+    rng, roots = np.random.default_rng(6), []
+    real, *fakes = (Cloud(rng.normal(size=(30, 4)), np.full(30, 0.5), rng.permutation(30) % 9) for _ in range(3))
+    chosen = {"overall": table_1._Chosen(real, {"a": fakes[0], "b": fakes[1]})}
+    monkeypatch.setattr(table_1, "gaussian_of", lambda *given: roots.append(1) or gaussian_of(*given))
+    draws = table_1._draws(chosen, 9, 9, np.random.default_rng(7))
+    assert len(roots) == 4 * 3
+    again = np.random.default_rng(7)
+    for draw in range(4):
+        counts = [np.bincount(again.integers(9, size=9), minlength=9) if draw else np.ones(9, int) for _ in range(2)]
+        repeated = np.repeat(real.values, counts[0][real.units], axis=0)
+        for name, fake in zip("ab", fakes, strict=True):
+            expected = frechet_distance(repeated, np.repeat(fake.values, counts[1][fake.units], axis=0))
+            assert draws[f"overall: {name}"][draw] == pytest.approx(expected, rel=1e-9)
 
 
 def test_few_queries_have_a_distance_without_an_interval():

@@ -3,8 +3,10 @@
 import ast
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -21,8 +23,9 @@ from experiments.interval_claims import (
     runs_claim,
     unpaired_claim,
 )
+from experiments.notices import kept_notices, notify
 from experiments.presenter import Presenter
-from experiments.results import draw_once, results_folder
+from experiments.results import alone, draw_once, results_folder
 from experiments.stages import source_digest
 
 
@@ -154,6 +157,28 @@ def test_a_presenter_writes_tables_claims_and_the_page(tmp_path):
 def test_a_report_without_claims_has_no_section_of_them(tmp_path):
     page = Presenter(tmp_path, "Title", introduction="", note="").finish([], Settings())
     assert "Claims of the paper" not in page.read_text()
+
+
+def test_the_report_of_any_experiment_has_its_warnings_and_says_what_made_it(tmp_path):
+    presets = {"demo": Settings(results=str(tmp_path))}
+
+    @alone("x", presets)
+    def main(config):
+        notify("warning: a flat network")
+        warnings.warn("a damaged file", UserWarning, stacklevel=1)
+        presenter = Presenter(results_folder("x", config, presets), "Title", introduction="", note="")
+        notify("one image is not shown")
+        pages.append(presenter.finish([], config).read_text())
+
+    pages = []
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="a damaged file"):
+            main(presets["demo"])
+    assert "a damaged file" in pages[1]
+    assert pages[1].count("a flat network") == 1 and pages[1].count("one image is not shown") == 1
+    assert pages[1].index("a flat network") < pages[1].index("one image is not shown") < pages[1].index(" UTC; ")
+    assert f"JAX {jax.__version__}" in pages[1] and "python -m" in pages[1]
+    assert kept_notices() == ()
 
 
 def test_the_digest_of_code_knows_packages_and_modules(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import scipy.linalg
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import distribution
-from cfx_jax.metrics.distribution import frechet_distance, kernel_distance
+from cfx_jax.metrics.distribution import frechet_distance, gaussian_distance, gaussian_of, kernel_distance
 
 RNG = np.random.default_rng(0)
 MIX = RNG.normal(size=(6, 6))
@@ -32,6 +32,12 @@ def test_gaussians_in_one_dimension():
 
 def test_frechet_matches_the_root_of_the_product():
     assert frechet_distance(FIRST, SECOND) == pytest.approx(by_root(FIRST, SECOND), rel=1e-8)
+
+
+def test_images_that_occur_several_times_are_counted_and_not_copied():
+    counts = np.random.default_rng(5).integers(0, 4, len(FIRST))
+    distance = gaussian_distance(gaussian_of(FIRST, counts), gaussian_of(SECOND))
+    assert distance == pytest.approx(by_root(np.repeat(FIRST, counts, axis=0), SECOND), rel=1e-8)
 
 
 def test_frechet_is_exact_for_fewer_images_than_features():

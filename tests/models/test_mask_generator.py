@@ -5,12 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from compilations import counted_traces
 from flax import nnx
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses.mask_generator import MaskGeneratorWeights, blend, mask_generator_terms
 from cfx_jax.models import ResNet, per_image
-from cfx_jax.models.mask_generator import MaskGenerator
+from cfx_jax.models.mask_generator import MaskGenerator, _channels
 
 
 def encoder(stem="imagenet", sizes=(1, 1)):
@@ -55,6 +56,14 @@ def test_the_encoder_gets_no_gradient_and_its_statistics_stay():
     assert all(not np.asarray(leaf).any() for leaf in jax.tree.leaves(gradients["encoder"]))
     assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradients["up"]))
     jax.tree.map(np.testing.assert_array_equal, before, jax.tree.map(np.asarray, nnx.state(model.encoder)))
+
+
+def test_encoders_of_one_architecture_are_traced_once():
+    first, second = encoder(), encoder()
+    channels = _channels(first)
+    with counted_traces() as traces:
+        assert _channels(second) == channels == [4, 4, 6]
+    assert not traces
 
 
 def test_mistakes_are_named():

@@ -1,5 +1,6 @@
 """The start from a file of weights, against PyTorch networks of torchvision's names with random weights."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from torch_parity import nchw, vary_batch_norms
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
+from cfx_jax.files import digest
 from cfx_jax.models import FindingClassifier, ResNet
-from trainers import classifier
+from trainers import classifier, pretrained, supervised
 from trainers.pretrained import weights_digest, with_pretrained
 from trainers.supervised import init, starting_model
 
@@ -58,7 +60,7 @@ def test_feature_maps_are_those_of_the_file_and_the_last_layers_stay(
 
 
 def test_a_training_starts_from_the_file_and_other_weights_are_another_training(
-    file: Path, network: Any, tmp_path: Path
+    file: Path, network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     optimiser = classifier.OptimiserConfig(learning_rate=1e-6, schedule="constant")
     weights = tmp_path / "weights.pth"
@@ -77,10 +79,24 @@ def test_a_training_starts_from_the_file_and_other_weights_are_another_training(
     before = weights_digest(weights)
     with pytest.raises(InputError, match="weights: expected none, since the training starts from a given model"):
         classifier.train(config, *given, model=resnet, start=start, progress=False)
+    with monkeypatch.context() as patch:  # a finished training needs neither the tensors nor PyTorch
+        patch.setattr(supervised, "with_pretrained", None)
+        again: Any = classifier.train(config, *given, model=resnet, progress=False)
+    np.testing.assert_array_equal(again.stem.conv.kernel[...], model.stem.conv.kernel[...])
     torch.save({name: 2 * each for name, each in network.state_dict().items()}, weights)
     assert weights_digest(weights) != before == weights_digest(file) and weights_digest("") == ""
     with pytest.raises(InputError, match="another configuration"):
         classifier.train(config, *given, model=resnet, progress=False)
+
+
+def test_a_file_is_hashed_once_while_it_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, hashed = tmp_path / "weights.pth", []
+    monkeypatch.setattr(pretrained, "digest", lambda path: hashed.append(path) or digest(path))
+    path.write_bytes(b"one")
+    first = {weights_digest(path) for _ in range(3)}
+    assert first == {hashlib.sha256(b"one").hexdigest()[:12]} and len(hashed) == 1
+    path.write_bytes(b"other")
+    assert weights_digest(path) == hashlib.sha256(b"other").hexdigest()[:12] and len(hashed) == 2
 
 
 def test_weights_of_another_architecture_are_named(file: Path, network: Any, tmp_path: Path) -> None:

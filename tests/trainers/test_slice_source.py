@@ -19,10 +19,6 @@ def test_slices_follow_one_another_with_their_volumes_labels() -> None:
     np.testing.assert_array_equal([slices[index]["label"] for index in range(12)], slices.labels)
 
 
-def test_the_slices_of_some_volumes_are_found() -> None:
-    np.testing.assert_array_equal(SliceSource(SOURCE, 4).slices_of(np.array([2, 0])), [8, 9, 10, 11, 0, 1, 2, 3])
-
-
 def test_volumes_of_another_number_of_slices_are_refused() -> None:
     with pytest.raises(
         InputError, match=r"volume 1: expected 5 slices \(s, h, w, c\), got shape \(4, 6, 5, 1\): sample"

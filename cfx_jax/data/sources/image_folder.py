@@ -20,6 +20,7 @@ from cfx_jax.errors import InputError, import_extra
 
 MEMORY_LIMIT = 2 * 2**30  # bytes of decoded images that are kept; a larger set is decoded anew at every access
 _PROGRESS_FROM = 2000  # images; decoding fewer takes a moment only
+_COPIES, _CROSSING = "images that equal an earlier one", "images that equal one of another class"
 _NAMED = 5  # damaged files that a warning names
 
 Pixels = Shaped[np.ndarray, "h w c"]
@@ -65,6 +66,7 @@ class ImageFolder:
         damaged: path of each damaged file -> what is wrong with it.
         left_out: what visible files are that were left out since they are no images or lie in no class folder -> how many.
         ignored: how many these are.
+        fingerprints: of each item, of its pixels as they were decoded and resized, see ``data.duplicates.fingerprint``.
         copies: of each item the place of the first one with the same picture; give it to ``split`` as ``groups`` to keep
             copies in one part, and to ``shared_copies`` to count those that are not.
         faint: how many images have no value beyond an eighth of what their type holds, such as 12 bits in files of 16.
@@ -100,7 +102,8 @@ class ImageFolder:
         self._kept: list[Pixels] | None = []
         self.damaged: dict[str, str] = {}
         self.faint = 0
-        self.copies: Int[np.ndarray, " n"] = first_copies(self._scan(names, memory_limit, progress))
+        self.fingerprints = tuple(self._scan(names, memory_limit, progress))
+        self.copies: Int[np.ndarray, " n"] = first_copies(self.fingerprints)
         self.paths = tuple(self._full(name) for name in self._names)
         self.labels = np.array([self.class_names.index(name.parent.name) for name in self._names], np.int64)
         self._check_classes()
@@ -109,8 +112,8 @@ class ImageFolder:
         self.counts = {
             "damaged files skipped": len(self.damaged),
             "files left out": self.ignored,
-            "images that equal an earlier one": again.size,
-            "images that equal one of another class": crossing.size,
+            _COPIES: again.size,
+            _CROSSING: crossing.size,
             "faint images": self.faint,
         }
         self.summary = self._summary(crossing if crossing.size else again)
@@ -197,9 +200,9 @@ class ImageFolder:
         if self.left_out:
             lines.append(f"{self.ignored} files are left out: {describe(self.left_out)}")
         if copied.size:
-            again, crossing = list(self.counts.values())[2:4]
             lines.append(
-                f"{again} of {len(self)} images equal an earlier one, {crossing} of them one of another class, e.g. "
+                f"{self.counts[_COPIES]} of {len(self)} images equal an earlier one, {self.counts[_CROSSING]} of them one of"
+                " another class, e.g. "
                 f"'{self.paths[copied[0]]}' and '{self.paths[self.copies[copied[0]]]}': remove them, or keep copies in one "
                 "part of a split by groups=source.copies"
             )

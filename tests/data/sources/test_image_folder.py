@@ -162,6 +162,8 @@ def test_equal_images_are_counted_in_and_across_classes(make_folder):
     ):
         source = ImageFolder(folder, channels=1)
     np.testing.assert_array_equal(source.copies, [0, 1, 2, 3, 0, 3, 6, 7])
+    prints = source.fingerprints
+    assert len(prints) == 8 and prints[4] == prints[0] and prints[5] == prints[3] and len(set(prints)) == 6
     assert source.counts["images that equal an earlier one"] == 2
     assert source.counts["images that equal one of another class"] == 1
     parts = split(source.labels, {"train": 0.5, "test": 0.5}, seed=0, groups=source.copies)
