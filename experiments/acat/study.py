@@ -16,7 +16,6 @@ from cfx_jax.data import resize_labels
 from cfx_jax.errors import InputError
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
-from experiments.acat.array_file import Rows, chosen, filled, parts_of
 from experiments.acat.config import Config
 from experiments.acat.detection import Detection, detect, fullest
 from experiments.acat.lengths import by_epochs, by_share
@@ -25,6 +24,7 @@ from experiments.acat.rows import ACAT, FIRST, IN_TABLE_4, WHOLE, Row, fitting, 
 from experiments.acat.scans import Parts, Scans, split_scans
 from experiments.acat.sources import CONTROLS, OURS, PLACES
 from experiments.acat.variances import MEASURED, Variances, variances_of
+from experiments.array_store import Rows, chosen, filled, row_bytes, row_slices
 from experiments.stages import Arrays, Workspace, fingerprint
 from trainers import autoencoder, volume_classifier
 from trainers.saliency_source import SaliencySource
@@ -234,11 +234,11 @@ def _shown(config: Config, scans: Scans, coder: Any) -> Arrays:
     """How well the autoencoder shows each scan, and which of them cannot be explained by way of it."""
     options: dict[str, Any] = {"batch_size": config.batch_size}
     psnr, objections = [], []
-    for part in parts_of(np.arange(len(scans.images)), scans.images.shape):
+    for part in row_slices(len(scans.images), row_bytes(scans.images.shape)):
         images = np.asarray(scans.images[part])
         psnr.append(map_examples(_psnr, coder, images, **options))
         found = refused(coder, images, minimum_psnr=config.search.minimum_psnr, **options)
-        objections.append(np.isin(np.arange(len(part)), list(found)))
+        objections.append(np.isin(np.arange(len(images)), list(found)))
     return {"psnr": np.concatenate(psnr), "refused": np.concatenate(objections)}
 
 
@@ -387,7 +387,8 @@ def _fit(
 
     def decide() -> Arrays:
         found = []
-        for part in parts_of(task.split.test, scans.images.shape):
+        for rows in row_slices(len(task.split.test), row_bytes(scans.images.shape)):
+            part = task.split.test[rows]
             arrays = {"image": np.asarray(scans.images[part])}
             arrays |= {} if maps is None else {"saliency": np.asarray(maps[part])}
             found.append(np.asarray(decided(map_examples(answer, model, arrays, batch_size=bench.config.batch_size))))

@@ -13,8 +13,6 @@ from cfx_jax.data import to_native_grid
 from cfx_jax.data.radiology_sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
-from experiments.acat import array_file
-from experiments.acat.array_file import chosen, filled, parts_of
 from experiments.acat.facts import SomeFacts
 from experiments.acat.lengths import by_epochs, by_share
 from experiments.acat.presets import PRESETS, SMOKE
@@ -23,6 +21,7 @@ from experiments.acat.scans import UNKNOWN, load_scans, split_scans
 from experiments.acat.scores import score
 from experiments.acat.sources import OURS
 from experiments.acat.study import study
+from experiments.array_store import filled, row_bytes, row_slices
 from experiments.stages import Workspace
 from trainers.identity import digest
 from trainers.saliency_source import check_saliency
@@ -109,37 +108,11 @@ def test_worlds_know_where_findings_are_or_would_be(tmp_path):
     assert len({scans.located[0]["image"].tobytes(), scans.facts[0]["image"].tobytes()}) == 2
 
 
-def test_files_of_arrays_are_written_in_parts_and_go_on_where_they_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(array_file, "_BYTES_AT_ONCE", 3 * 8 * 4)
-    values, asked = np.random.default_rng(0).random((10, 2, 4)).astype(np.float32), []
-
-    def make(rows):
-        if len(asked) == 2:
-            raise KeyboardInterrupt
-        asked.append(rows.tolist())
-        return values[rows]
-
-    wanted = np.array([0, 1, 2, 4, 5, 7, 9])
-    with pytest.raises(KeyboardInterrupt):
-        filled(tmp_path, values.shape, make, wanted=wanted)
-    assert asked == [[0, 1, 2], [4, 5, 7]]
-    asked.clear()
-    found = filled(tmp_path, values.shape, make, wanted=wanted)
-    assert asked == [[9]] and isinstance(found, np.memmap) and not found.flags.writeable
-    np.testing.assert_array_equal(found[wanted], values[wanted])
-    assert not found[[3, 6, 8]].any()
-    part = chosen(found, np.array([9, 0, 4]), tmp_path / "part")
-    assert isinstance(part, np.memmap) and isinstance(chosen(values, wanted, tmp_path / "none"), np.ndarray)
-    np.testing.assert_array_equal(part, values[[9, 0, 4]])
-    assert not (tmp_path / "none").exists()
-    assert digest({"image": part}) == digest({"image": values[[9, 0, 4]]})
-
-
 def test_no_more_than_a_few_of_the_published_scans_are_in_memory_together():
     for shape, number in ((PRESETS["paper"].ist3_shape, 5868), (PRESETS["paper"].shape, 426)):
-        parts = parts_of(np.arange(number), (number, *shape, 1))
-        assert max(len(part) for part in parts) * np.prod(shape) * 4 <= 2**26
-        np.testing.assert_array_equal(np.concatenate(parts), np.arange(number))
+        parts = list(row_slices(number, row_bytes((number, *shape, 1))))
+        assert max(each.stop - each.start for each in parts) * np.prod(shape) * 4 <= 2**26
+        np.testing.assert_array_equal(np.concatenate([np.arange(number)[each] for each in parts]), np.arange(number))
 
 
 def test_a_validation_set_in_a_file_is_looked_at_without_a_copy(tmp_path):
