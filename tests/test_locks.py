@@ -20,7 +20,7 @@ from cfx_jax.processes import this_process
 
 HOLDER = """
 import sys, time
-from cfx_jax.files import replacing, sweep
+from cfx_jax.files import replacing
 from cfx_jax.locks import locked
 with locked(sys.argv[1], doing="trains"), replacing(sys.argv[1] + "/large.npz") as temporary:
     temporary.write_text("half")

@@ -14,7 +14,7 @@ from cfx_jax.data.radiology_sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.facts import SomeFacts
-from experiments.acat.lengths import by_epochs, by_share
+from experiments.acat.lengths import by_share
 from experiments.acat.presets import PRESETS, SMOKE
 from experiments.acat.rows import ACAT, BASELINE, FIRST, GROUPS, VIT, WHOLE, Row, fitting, rows_of
 from experiments.acat.scans import UNKNOWN, load_scans, split_scans
@@ -23,6 +23,7 @@ from experiments.acat.sources import OURS
 from experiments.acat.study import study
 from experiments.array_store import filled, row_bytes, row_slices
 from experiments.stages import Workspace
+from trainers.epochs import by_steps
 from trainers.identity import digest
 from trainers.saliency_source import check_saliency
 
@@ -131,22 +132,23 @@ def test_facts_of_some_scans_are_those_of_their_positions():
     assert list(SomeFacts([{"a": 1}, {"a": 2}, {"a": 3}], [2, 0])) == [{"a": 3}, {"a": 1}]
 
 
-@pytest.mark.parametrize(
-    ("number", "steps", "epoch"), [(298, 7450, 37), (4108, 102700, 514), (50, 1250, 6), (500, 12500, 62)]
-)
-def test_trainings_last_for_the_published_epochs_whatever_the_number_of_scans(number, steps, epoch):
+@pytest.mark.parametrize(("number", "epoch"), [(298, 37), (4108, 513), (50, 6), (500, 62)])
+def test_trainings_last_for_the_published_epochs_whatever_the_number_of_scans(number, epoch):
     paper = PRESETS["paper"]
-    found = by_epochs(paper.baseline, paper.epochs.baseline, number)
-    assert found.num_steps * found.batch_size == 200 * number == steps * 8
-    assert (found.evaluate_every, found.optimiser.epoch, found.checkpoint_every) == (epoch, epoch, 10 * epoch)
-    assert by_epochs(paper.from_baseline, paper.epochs.from_baseline, number).num_steps == steps // 2
-    assert by_epochs(SMOKE.baseline, 0, number) == SMOKE.baseline
+    for settings, epochs in ((paper.baseline, 200), (paper.from_baseline, 100)):
+        assert by_share(settings, 0.3) == settings  # Table 4's sizes are counted out as all others are
+        found = by_steps(settings, num_images=number)
+        assert (found.num_steps, found.optimiser.epoch) == (epochs * epoch, epoch)
+        assert found.evaluate_every == found.checkpoint_every == epoch
+        assert 0 <= number - found.num_steps * found.batch_size / epochs < 8  # whole batches leave out less than one
+    assert by_steps(SMOKE.baseline, num_images=number) == SMOKE.baseline
 
 
 def test_fewer_scans_are_seen_as_often():
     found = by_share(PRESETS["demo"].baseline, 0.25)
     assert (found.num_steps, found.evaluate_every, found.optimiser.epoch) == (75, 12, 12)
     assert by_share(SMOKE.baseline, 0.01).num_steps == 1
+    assert by_share(SMOKE.baseline, 1.0) == SMOKE.baseline
 
 
 def test_networks_that_cannot_see_the_scans_are_named_before_any_is_trained():
