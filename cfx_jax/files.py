@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -154,14 +155,18 @@ def writing(
 def sweep(folder: str | os.PathLike[str]) -> None:
     """Removes what writers that were killed have left in a folder and those inside of it.
 
-    These are temporary files of ``replacing`` whose process has ended on this host. Those of processes on other hosts,
-    of which nothing is known here, stay.
+    These are temporary files of ``replacing``, and folders of such names, whose process has ended on this host. Those of
+    processes on other hosts, of which nothing is known here, stay.
 
     Args:
         folder: in which this process is the only one to write (see ``locks.locked``), but for single files.
     """
-    for path in Path(folder).rglob(".*.tmp"):
-        if _is_left_behind(path.name):
+    for path in list(Path(folder).rglob(".*.tmp")):  # a list, as folders are removed on the way
+        if not _is_left_behind(path.name):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             with suppress(OSError):
                 path.unlink()
 

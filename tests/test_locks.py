@@ -14,7 +14,7 @@ import pytest
 
 from cfx_jax import locks
 from cfx_jax.errors import InputError
-from cfx_jax.files import replacing
+from cfx_jax.files import replacing, sweep
 from cfx_jax.locks import LockedError, locked
 from cfx_jax.processes import this_process
 
@@ -177,6 +177,25 @@ def test_of_many_that_find_a_stale_lock_one_takes_over(tmp_path: Path) -> None:
     printed = [racer.communicate()[0] for racer in racers]
     assert (tmp_path / "winners").read_text() == "x"
     assert sum("another process races here" in each for each in printed) == 3
+
+
+def test_folders_that_killed_writers_left_go_with_all_that_is_in_them(tmp_path: Path) -> None:
+    """As earlier versions left them, with arrays of gigabytes."""
+    left, own, kept = (tmp_path / "deep" / name for name in (".parts.0123456789ab.tmp", ".parts.tmp", "parts"))
+    for folder in (left / "inner", own, kept):
+        folder.mkdir(parents=True)
+        (folder / "image.npy").write_bytes(b"0" * 100)
+    (tmp_path / ".link.0123456789ab.tmp").symlink_to(kept, target_is_directory=True)
+    with replacing(tmp_path / "table.csv") as living:
+        living.mkdir()
+        (living / "image.npy").touch()
+        sweep(tmp_path)
+        assert (living / "image.npy").exists()
+        (living / "image.npy").unlink()
+        living.rmdir()
+        living.touch()
+    assert names(tmp_path / "deep") == [".parts.tmp", "parts"] and names(tmp_path) == ["deep", "table.csv"]
+    assert (kept / "image.npy").exists() and (own / "image.npy").exists()
 
 
 def test_temporary_files_of_living_writers_stay(tmp_path: Path) -> None:

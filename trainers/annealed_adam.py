@@ -24,8 +24,8 @@ class AnnealedAdamConfig:
     """Where the learning rate would arrive after the last epoch (released: 1e-7); learning_rate for a constant one."""
     weight_decay: float = 5e-5
     """Weight of the l2 penalty on all parameters, added to the gradient (released: 5e-5)."""
-    epoch: int = 37
-    """Steps with the same learning rate (released: one epoch, here of MosMed's 298 training scans by 8)."""
+    epoch: int = 0
+    """Steps with the same learning rate; 0 for an epoch of the training images (released)."""
 
 
 def annealed_rate(config: AnnealedAdamConfig, num_steps: int) -> optax.Schedule:
@@ -38,14 +38,16 @@ def annealed_rate(config: AnnealedAdamConfig, num_steps: int) -> optax.Schedule:
         num_steps: of the whole training; its last epoch may be shorter.
 
     Raises:
-        InputError: rates that do not fall or are not above 0, or an epoch without steps.
+        InputError: rates that do not fall or are not above 0; a training or an epoch without steps, which
+            ``trainers.epochs.by_steps`` counts out.
     """
-    check_count(config.epoch, name="epoch")
     check_positive(config.learning_rate, name="learning_rate")
     if not 0 <= config.smallest <= config.learning_rate:
         raise InputError(
             f"smallest: expected it in [0, {config.learning_rate}], the learning_rate, got {config.smallest}"
         )
+    check_count(config.epoch, name="epoch")
+    check_count(num_steps, name="num_steps")
     num_epochs = -(-num_steps // config.epoch)
 
     def rate(step: ArrayLike) -> Array:

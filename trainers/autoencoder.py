@@ -22,20 +22,19 @@ from cfx_jax.models.residual_autoencoder import ResidualAutoencoder
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.annealed_adam import AnnealedAdamConfig, annealed_adam
 from trainers.descent import descent_step, first_state
+from trainers.epochs import by_steps
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained
 from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step
+from trainers.running import Batch, Evaluate, State, Step, check_batch_size
 from trainers.unlabelled import run_unlabelled
 
 _TRAINER = "autoencoder"
-_EPOCH = 51
-"""Steps that see each of the 11 slices of MosMed's 298 training scans about once."""
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
 class Config:
-    """An autoencoder of slices. Defaults: as released, for MosMed."""
+    """An autoencoder of slices. Defaults: as released."""
 
     width: int = 128
     """Channels of the first convolution (released: 128)."""
@@ -46,19 +45,21 @@ class Config:
     norms: bool = True
     """Whether the network has batch norms (released); without them it draws small noisy slices better (ours)."""
     optimiser: AnnealedAdamConfig = field(
-        default_factory=lambda: AnnealedAdamConfig(learning_rate=3e-4, weight_decay=0.0, epoch=_EPOCH)
+        default_factory=lambda: AnnealedAdamConfig(learning_rate=3e-4, weight_decay=0.0)
     )
     """How weights move (released: Adam, 3e-4 down to 1e-7, no penalty)."""
-    num_steps: int = 200 * _EPOCH
-    """Optimiser steps (released: 200 epochs)."""
+    epochs: float = 200
+    """Passes over the training slices, where num_steps is 0 (released: 200)."""
+    num_steps: int = 0
+    """Optimiser steps; 0 for as many as the epochs have, of whole batches."""
     batch_size: int = 64
     """Slices of one step, over all devices (released: 64)."""
     select: Literal["psnr", "none"] = "psnr"
     """Keep the weights of highest ``validation_psnr`` (released), or none for the last ones."""
-    evaluate_every: int = _EPOCH
-    """Steps between evaluations on the validation set."""
-    checkpoint_every: int = 10 * _EPOCH
-    """Steps between checkpoints; at most so much is lost when the training is stopped."""
+    evaluate_every: int = 0
+    """Steps between evaluations on the validation set; 0 for an epoch."""
+    checkpoint_every: int = 0
+    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is stopped."""
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 64
@@ -152,7 +153,7 @@ def train(
     """Trains the autoencoder, or goes on with a training that was stopped; a finished one is only read.
 
     Args:
-        config: the training.
+        config: the training; lengths of 0 steps follow from its epochs and the number of items.
         source: random-access data set whose items hold ``image`` (h, w, c), such as a ``SliceSource``.
         train_indices: the items to train on.
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
@@ -169,6 +170,8 @@ def train(
     """
     check_choice(config.select, ("psnr", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
+    check_batch_size(config.batch_size, mesh)
+    config = by_steps(config, num_images=len(train_indices))
     selected = run_unlabelled(
         _TRAINER,
         config,

@@ -1,6 +1,7 @@
 """Lengths of trainings in epochs: papers count passes over their training images, loops count steps."""
 
 import dataclasses
+import math
 from typing import Any, TypeVar
 
 from cfx_jax.checks import check_count
@@ -9,6 +10,7 @@ from cfx_jax.errors import InputError
 C = TypeVar("C", bound=Any)
 
 _ONCE_AN_EPOCH = ("evaluate_every", "checkpoint_every")
+_OF_OPTIMISERS = ("steps_per_epoch", "epoch")
 
 
 def by_steps(config: C, *, num_images: int) -> C:
@@ -16,7 +18,7 @@ def by_steps(config: C, *, num_images: int) -> C:
 
     Args:
         config: of a training, a dataclass with ``epochs``, ``batch_size``, ``num_steps``, ``evaluate_every`` and
-            ``checkpoint_every``, and perhaps an ``optimiser`` with ``steps_per_epoch``.
+            ``checkpoint_every``, and perhaps an ``optimiser`` with ``steps_per_epoch`` or ``epoch``.
         num_images: the images of an epoch. It has as many steps as they make full batches, and at least one.
 
     Returns:
@@ -24,18 +26,20 @@ def by_steps(config: C, *, num_images: int) -> C:
         epochs of 0 steps come once in an epoch. Numbers above 0 stay.
 
     Raises:
-        InputError: so few epochs that they make no step; a batch without images.
+        InputError: no number of epochs, or so few that they make no step; a batch without images.
     """
     check_count(config.batch_size, name="batch_size")
     epoch = max(1, num_images // config.batch_size)
     changes: dict[str, Any] = {name: epoch for name in _ONCE_AN_EPOCH if getattr(config, name) == 0}
     if config.num_steps == 0:
-        changes["num_steps"] = round(config.epochs * epoch)
-        if changes["num_steps"] < 1:
+        steps = config.epochs * epoch
+        if not 0.5 < steps < math.inf:  # NaN too
             raise InputError(f"epochs: expected enough for one of {epoch} steps, got {config.epochs}")
+        changes["num_steps"] = round(steps)
     optimiser = getattr(config, "optimiser", None)
-    if optimiser is not None and getattr(optimiser, "steps_per_epoch", None) == 0:
-        changes["optimiser"] = dataclasses.replace(optimiser, steps_per_epoch=epoch)
+    counted = {name: epoch for name in _OF_OPTIMISERS if getattr(optimiser, name, None) == 0}
+    if optimiser is not None and counted:
+        changes["optimiser"] = dataclasses.replace(optimiser, **counted)
     return dataclasses.replace(config, **changes)
 
 

@@ -32,6 +32,7 @@ from cfx_jax.models.warm_start import warm_start
 from cfx_jax.parallel import data_mesh
 from trainers.annealed_adam import annealed_adam
 from trainers.descent import descent_step
+from trainers.epochs import by_steps
 from trainers.identity import describe_data
 from trainers.nnx_views import ModelFactory, trained, variables_of
 from trainers.result import load_model
@@ -139,7 +140,7 @@ def train(
     """Trains a classifier of volumes, or goes on with a training that was stopped; a finished one is only read.
 
     Args:
-        config: the training.
+        config: the training; lengths of 0 steps follow from its epochs and the number of items.
         source: random-access data set whose items hold ``image`` (s, h, w, c), ``label``, and ``saliency`` (s, h, w, 1)
             where the network takes it.
         train_indices: the items to train on.
@@ -161,6 +162,7 @@ def train(
     check_choice(config.select, ("accuracy", "balanced_accuracy", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
+    config = by_steps(config, num_images=len(train_indices))
     _check_classes(config, source)
     selected = run(
         _TRAINER,

@@ -5,13 +5,10 @@ from typing import Literal
 
 from trainers.annealed_adam import AnnealedAdamConfig
 
-_EPOCH = 37
-"""Steps that see each of MosMed's 298 training scans about once."""
-
 
 @dataclass(frozen=True)
 class Config:
-    """A classifier of volumes. Defaults: the baseline of ACAT's released code, for MosMed."""
+    """A classifier of volumes. Defaults: the baseline of ACAT's released code."""
 
     model: str = "slice_resnet50"
     """Name of the architecture, as in cfx_jax.models.volume_build; acat_ in front for ACAT (released: ResNet-50 on slices,
@@ -33,20 +30,22 @@ class Config:
     for networks with saliency maps)."""
     vertical_flip: bool = True
     """Whether training volumes are mirrored from front to back with probability 0.5 (released: yes, no with saliency)."""
-    optimiser: AnnealedAdamConfig = field(default_factory=lambda: AnnealedAdamConfig(epoch=_EPOCH))
+    optimiser: AnnealedAdamConfig = field(default_factory=AnnealedAdamConfig)
     """How weights move."""
-    num_steps: int = 200 * _EPOCH
-    """Optimiser steps (published: 200 epochs; 100 from the baseline's weights)."""
+    epochs: float = 200
+    """Passes over the training volumes, where num_steps is 0 (published: 200; 100 from the baseline's weights)."""
+    num_steps: int = 0
+    """Optimiser steps; 0 for as many as the epochs have, of whole batches."""
     batch_size: int = 8
     """Volumes of one step, over all devices (released: 8)."""
     select: Literal["accuracy", "balanced_accuracy", "none"] = "accuracy"
     """Validation metric of which the best weights are kept, the later ones of equals; none for the last weights (released:
     accuracy for the baseline, the last weights of the others)."""
-    evaluate_every: int = _EPOCH
-    """Steps between evaluations on the validation set."""
-    checkpoint_every: int = 10 * _EPOCH
-    """Steps between checkpoints; at most so much is lost when the training is stopped."""
-    log_every: int = _EPOCH
+    evaluate_every: int = 0
+    """Steps between evaluations on the validation set; 0 for an epoch."""
+    checkpoint_every: int = 0
+    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is stopped."""
+    log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 8
     """Volumes of one batch of the evaluation; does not change its result."""
@@ -64,8 +63,8 @@ FROM_BASELINE = Config(
     saliency=True,
     horizontal_flip=False,
     vertical_flip=False,
-    optimiser=AnnealedAdamConfig(learning_rate=1e-5, epoch=_EPOCH),
-    num_steps=100 * _EPOCH,
+    optimiser=AnnealedAdamConfig(learning_rate=1e-5),
+    epochs=100,
 )
 """ACAT and its competitors: half as long with a tenth of the rate, from the baseline's weights, which ``train`` gets as
 ``start``. Unlike in the released code, they are selected as the baseline is."""

@@ -9,19 +9,6 @@ from trainers.volume_config import Config as ClassifierConfig
 
 
 @dataclass(frozen=True)
-class Epochs:
-    """Lengths of trainings by how often each training scan, or slice, is seen; 0 for the numbers of steps of the trainings'
-    own configurations."""
-
-    baseline: int = 0
-    """Of the baseline and of all that starts at random (published: 200)."""
-    from_baseline: int = 0
-    """Of what starts from the baseline's weights (published: 100)."""
-    autoencoder: int = 0
-    """Of the autoencoder, which sees all scans (not published; 200 in the authors' later code)."""
-
-
-@dataclass(frozen=True)
 class SearchConfig:
     """The search of counterfactuals in the autoencoder's latents (equation 4)."""
 
@@ -81,9 +68,6 @@ class Config:
     training_sizes: tuple[int, ...] = ()
     """Numbers of training scans for Table 4, on heads alone as there: each trains the networks anew, for as many epochs
     (paper: 50, 100, 200, 300, 500)."""
-    epochs: Epochs = field(default_factory=Epochs)
-    """Lengths of trainings that follow the number of scans; where above 0, they take the place of the trainings' own numbers
-    of steps, evaluations and checkpoints."""
     baseline: ClassifierConfig = field(default_factory=ClassifierConfig)
     """Training of the baseline; what the scans say (classes, slices) is set by them."""
     from_baseline: ClassifierConfig = FROM_BASELINE

@@ -12,13 +12,13 @@ from flax import nnx
 from jaxtyping import Float, Int
 
 from cfx_jax.metrics import rank_correlation
-from experiments.acat.array_file import parts_of
 from experiments.acat.config import Config, SearchConfig
 from experiments.acat.facts import FactsOfScans, SomeFacts
 from experiments.acat.maps import Detected, Explained, detected, detected_with, reached, walk
 from experiments.acat.scans import Scans, located_in
 from experiments.acat.scores import FIELDS, references, score
 from experiments.acat.sources import CONSTANT, DETECTORS, OURS, REFERENCES, WITH_ACAT
+from experiments.array_store import row_bytes, row_slices
 from experiments.stages import Arrays, Workspace
 
 _SHOWN = (
@@ -270,8 +270,8 @@ def fullest(mask: Float[np.ndarray, "s h w"]) -> int:
 def _groups(facts: FactsOfScans) -> Iterator[list[Mapping[str, Any]]]:
     """Facts, read as many at a time as may be in memory together."""
     shape = (len(facts), *facts[0]["image"].shape)
-    for part in parts_of(np.arange(len(facts)), shape):
-        yield [facts[int(row)] for row in part]
+    for part in row_slices(len(facts), row_bytes(shape)):
+        yield [facts[row] for row in range(part.start, part.stop)]
 
 
 def _images(facts: list[Mapping[str, Any]]) -> Float[np.ndarray, "n s h w 1"]:

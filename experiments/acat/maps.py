@@ -41,7 +41,6 @@ from cfx_jax.maps import channel_sum
 from cfx_jax.models import with_saliency
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
-from experiments.acat.array_file import Rows
 from experiments.acat.config import SearchConfig
 from experiments.acat.sources import (
     GRAD_CAM,
@@ -55,6 +54,7 @@ from experiments.acat.sources import (
     SHUFFLED,
     ZERO,
 )
+from experiments.array_store import Rows
 
 _INTEGRATION_STEPS = 100
 _WITHOUT, _WITH = 0, 1  # the classes: without and with a finding

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from experiments.acat.config import Config, Epochs, SearchConfig
+from experiments.acat.config import Config, SearchConfig
 from experiments.times import times
 from trainers import autoencoder, volume_classifier
 from trainers.annealed_adam import AnnealedAdamConfig
@@ -83,7 +83,6 @@ PAPER = Config(
     data=("mosmed:PATH", "ist3:PATH"),
     rows=("competitors", "components", "sources", "rivals", "released", "dropout", "scratch", "controls"),
     training_sizes=(50, 100, 200, 300, 500),
-    epochs=Epochs(baseline=200, from_baseline=100, autoencoder=200),
     batch_size=8,
 )
 

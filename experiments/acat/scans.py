@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import SyntheticCT, load_arrays, split
 from cfx_jax.errors import InputError
-from experiments.acat.array_file import filled
 from experiments.acat.config import Config
 from experiments.acat.facts import FactsOfScans, Heads, MaskedChests, SomeFacts, StoredFacts
+from experiments.array_store import filled
 from experiments.image_options import remaining_share
 from experiments.image_set import StoredImages
 from experiments.stages import Arrays, Workspace

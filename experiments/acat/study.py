@@ -16,18 +16,19 @@ from cfx_jax.data import resize_labels
 from cfx_jax.errors import InputError
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
-from experiments.acat.array_file import Rows, chosen, filled, parts_of
 from experiments.acat.config import Config
 from experiments.acat.detection import Detection, detect, fullest
-from experiments.acat.lengths import by_epochs, by_share
+from experiments.acat.lengths import by_share
 from experiments.acat.maps import ControlMaps, Explained, attention_maps
 from experiments.acat.rows import ACAT, FIRST, IN_TABLE_4, WHOLE, Row, fitting, rows_of
 from experiments.acat.scans import Parts, Scans, split_scans
 from experiments.acat.sources import CONTROLS, OURS, PLACES
 from experiments.acat.variances import MEASURED, Variances, variances_of
+from experiments.array_store import Rows, chosen, filled, row_bytes, row_slices
 from experiments.notices import notify
 from experiments.stages import Arrays, Workspace, fingerprint
 from trainers import autoencoder, volume_classifier
+from trainers.epochs import length_of
 from trainers.saliency_source import SaliencySource
 from trainers.slice_source import SliceSource
 from trainers.volume_answers import Answer, decided
@@ -221,11 +222,11 @@ def _with_fewer(task: _Task, size: int) -> _Task:
 def _train_autoencoder(config: Config, scans: Scans, workspace: Workspace) -> tuple[nnx.Module, object]:
     """Of all scans, as in the paper: it takes no labels. Some of the slices choose its weights."""
     slices = SliceSource(scans.source, scans.shape[0])
-    settings = by_epochs(config.autoencoder, config.epochs.autoencoder, len(slices))
+    settings = config.autoencoder
     validation = split_scans(config, scans, config.seeds[0]).validation
     identity = [settings, scans.identity, validation.tolist()]
     folder = workspace.folder(f"autoencoder-{scans.name}", identity)
-    print(f"autoencoder of {scans.name}: {settings.num_steps} steps in {folder}", flush=True)
+    print(f"autoencoder of {scans.name}: {length_of(settings)} in {folder}", flush=True)
     held_out = _part(workspace, scans, validation)
     images = held_out.reshape(-1, *held_out.shape[2:])
     return autoencoder.train(settings, slices, np.arange(len(slices)), {"image": images}, folder), identity
@@ -241,11 +242,11 @@ def _shown(config: Config, scans: Scans, coder: Any) -> Arrays:
     """How well the autoencoder shows each scan, and which of them cannot be explained by way of it."""
     options: dict[str, Any] = {"batch_size": config.batch_size}
     psnr, objections = [], []
-    for part in parts_of(np.arange(len(scans.images)), scans.images.shape):
+    for part in row_slices(len(scans.images), row_bytes(scans.images.shape)):
         images = np.asarray(scans.images[part])
         psnr.append(map_examples(_psnr, coder, images, **options))
         found = refused(coder, images, minimum_psnr=config.search.minimum_psnr, **options)
-        objections.append(np.isin(np.arange(len(part)), list(found)))
+        objections.append(np.isin(np.arange(len(images)), list(found)))
     return {"psnr": np.concatenate(psnr), "refused": np.concatenate(objections)}
 
 
@@ -374,7 +375,7 @@ def _fit(
     identity += [] if maps is None else [bench.explained_by]
     name = f"{scans.name}-{row.name.replace(' ', '_').replace(':', '').replace(',', '')}"
     folder = workspace.folder(name, identity)
-    print(f"{scans.name}, run {task.seed}, {row.name}: {config.num_steps} steps in {folder}", flush=True)
+    print(f"{scans.name}, run {task.seed}, {row.name}: {length_of(config)} in {folder}", flush=True)
     held_out = task.split.validation
     validation = {"image": _part(workspace, scans, held_out), "label": scans.labels[held_out]}
     if maps is not None:
@@ -394,7 +395,8 @@ def _fit(
 
     def decide() -> Arrays:
         found = []
-        for part in parts_of(task.split.test, scans.images.shape):
+        for rows in row_slices(len(task.split.test), row_bytes(scans.images.shape)):
+            part = task.split.test[rows]
             arrays = {"image": np.asarray(scans.images[part])}
             arrays |= {} if maps is None else {"saliency": np.asarray(maps[part])}
             found.append(np.asarray(decided(map_examples(answer, model, arrays, batch_size=bench.config.batch_size))))
@@ -404,19 +406,9 @@ def _fit(
 
 
 def _training(bench: _Bench, row: Row, task: _Task) -> volume_classifier.Config:
-    config = bench.config
-    settings, num_epochs = (
-        (config.from_baseline, config.epochs.from_baseline) if row.starts else (config.baseline, config.epochs.baseline)
-    )
-    lasting = (
-        by_epochs(settings, num_epochs, len(task.split.train))
-        if num_epochs
-        else settings
-        if task.share == 1
-        else by_share(settings, task.share)
-    )
+    settings = bench.config.from_baseline if row.starts else bench.config.baseline
     return dataclasses.replace(
-        lasting,
+        by_share(settings, task.share),
         saliency=bool(row.maps),
         sides=bench.scans.sides,
         num_classes=2,

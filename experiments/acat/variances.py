@@ -14,8 +14,8 @@ from jaxtyping import Float, Int
 
 from cfx_jax.metrics import pre_activation_variances
 from cfx_jax.models import pre_activations
-from experiments.acat.array_file import Rows
 from experiments.acat.rows import ACAT, BASELINE, SCRATCH
+from experiments.array_store import Rows
 from experiments.stages import Arrays, Workspace
 
 MEASURED = (BASELINE, ACAT, SCRATCH)

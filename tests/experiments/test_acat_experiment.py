@@ -36,9 +36,9 @@ PUBLISHED = {
     "test": (0.15, "section 4.1"),
     "seeds": ((0, 1, 2), "section 4.1, three runs"),
     "training_sizes": ((50, 100, 200, 300, 500), "Table 4"),
-    "epochs.baseline": (200, "appendix C"),
-    "epochs.from_baseline": (100, "appendix C"),
-    "epochs.autoencoder": (200, "the first author's later code, alessandro-f/Dif-fuse"),
+    "baseline.epochs": (200, "appendix C"),
+    "from_baseline.epochs": (100, "appendix C"),
+    "autoencoder.epochs": (200, "the first author's later code, alessandro-f/Dif-fuse"),
     "baseline.num_classes": (2, "section 4.3, chests"),
     "baseline.in_channels": (1, "section 4.1, computed tomography"),
     "baseline.num_slices": (11, "appendix C"),
@@ -65,12 +65,12 @@ PUBLISHED = {
     "search.step_size": (0.1, RELEASED),
     "unbounded_steps": ((10.0, 3.0, 1.0, 0.1, 0.01), "appendix F, Figure 6"),
     **{
-        f"{training}.{name}": (None, OF_EPOCHS)
+        f"{training}.{name}": (0, OF_EPOCHS)
         for training in ("baseline", "from_baseline", "autoencoder")
-        for name in ("num_steps", "evaluate_every", "checkpoint_every", "log_every", "optimiser.epoch")
+        for name in ("num_steps", "evaluate_every", "checkpoint_every", "optimiser.epoch")
     },
     **{f"{training}.{name}": (None, OURS_ALONE) for training in ("baseline", "from_baseline", "autoencoder")
-       for name in ("eval_batch_size", "seed")},
+       for name in ("eval_batch_size", "log_every", "seed")},
     **{name: (None, OURS_ALONE) for name in ("search.minimum_psnr", "num_detected", "num_shown", "batch_size", "seed")},
     **{name: (None, "synthetic worlds only") for name in ("num_scans", "num_located", "severity")},
 }  # fmt: skip

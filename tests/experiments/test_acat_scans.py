@@ -13,17 +13,17 @@ from cfx_jax.data import to_native_grid
 from cfx_jax.data.radiology_sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
-from experiments.acat import array_file
-from experiments.acat.array_file import chosen, filled, parts_of
 from experiments.acat.facts import SomeFacts
-from experiments.acat.lengths import by_epochs, by_share
+from experiments.acat.lengths import by_share
 from experiments.acat.presets import PRESETS, SMOKE
 from experiments.acat.rows import ACAT, BASELINE, FIRST, GROUPS, VIT, WHOLE, Row, fitting, rows_of
 from experiments.acat.scans import UNKNOWN, load_scans, split_scans
 from experiments.acat.scores import score
 from experiments.acat.sources import OURS
 from experiments.acat.study import study
+from experiments.array_store import filled, row_bytes, row_slices
 from experiments.stages import Workspace
+from trainers.epochs import by_steps
 from trainers.identity import digest
 from trainers.saliency_source import check_saliency
 
@@ -109,37 +109,11 @@ def test_worlds_know_where_findings_are_or_would_be(tmp_path):
     assert len({scans.located[0]["image"].tobytes(), scans.facts[0]["image"].tobytes()}) == 2
 
 
-def test_files_of_arrays_are_written_in_parts_and_go_on_where_they_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr(array_file, "_BYTES_AT_ONCE", 3 * 8 * 4)
-    values, asked = np.random.default_rng(0).random((10, 2, 4)).astype(np.float32), []
-
-    def make(rows):
-        if len(asked) == 2:
-            raise KeyboardInterrupt
-        asked.append(rows.tolist())
-        return values[rows]
-
-    wanted = np.array([0, 1, 2, 4, 5, 7, 9])
-    with pytest.raises(KeyboardInterrupt):
-        filled(tmp_path, values.shape, make, wanted=wanted)
-    assert asked == [[0, 1, 2], [4, 5, 7]]
-    asked.clear()
-    found = filled(tmp_path, values.shape, make, wanted=wanted)
-    assert asked == [[9]] and isinstance(found, np.memmap) and not found.flags.writeable
-    np.testing.assert_array_equal(found[wanted], values[wanted])
-    assert not found[[3, 6, 8]].any()
-    part = chosen(found, np.array([9, 0, 4]), tmp_path / "part")
-    assert isinstance(part, np.memmap) and isinstance(chosen(values, wanted, tmp_path / "none"), np.ndarray)
-    np.testing.assert_array_equal(part, values[[9, 0, 4]])
-    assert not (tmp_path / "none").exists()
-    assert digest({"image": part}) == digest({"image": values[[9, 0, 4]]})
-
-
 def test_no_more_than_a_few_of_the_published_scans_are_in_memory_together():
     for shape, number in ((PRESETS["paper"].ist3_shape, 5868), (PRESETS["paper"].shape, 426)):
-        parts = parts_of(np.arange(number), (number, *shape, 1))
-        assert max(len(part) for part in parts) * np.prod(shape) * 4 <= 2**26
-        np.testing.assert_array_equal(np.concatenate(parts), np.arange(number))
+        parts = list(row_slices(number, row_bytes((number, *shape, 1))))
+        assert max(each.stop - each.start for each in parts) * np.prod(shape) * 4 <= 2**26
+        np.testing.assert_array_equal(np.concatenate([np.arange(number)[each] for each in parts]), np.arange(number))
 
 
 def test_a_validation_set_in_a_file_is_looked_at_without_a_copy(tmp_path):
@@ -158,22 +132,23 @@ def test_facts_of_some_scans_are_those_of_their_positions():
     assert list(SomeFacts([{"a": 1}, {"a": 2}, {"a": 3}], [2, 0])) == [{"a": 3}, {"a": 1}]
 
 
-@pytest.mark.parametrize(
-    ("number", "steps", "epoch"), [(298, 7450, 37), (4108, 102700, 514), (50, 1250, 6), (500, 12500, 62)]
-)
-def test_trainings_last_for_the_published_epochs_whatever_the_number_of_scans(number, steps, epoch):
+@pytest.mark.parametrize(("number", "epoch"), [(298, 37), (4108, 513), (50, 6), (500, 62)])
+def test_trainings_last_for_the_published_epochs_whatever_the_number_of_scans(number, epoch):
     paper = PRESETS["paper"]
-    found = by_epochs(paper.baseline, paper.epochs.baseline, number)
-    assert found.num_steps * found.batch_size == 200 * number == steps * 8
-    assert (found.evaluate_every, found.optimiser.epoch, found.checkpoint_every) == (epoch, epoch, 10 * epoch)
-    assert by_epochs(paper.from_baseline, paper.epochs.from_baseline, number).num_steps == steps // 2
-    assert by_epochs(SMOKE.baseline, 0, number) == SMOKE.baseline
+    for settings, epochs in ((paper.baseline, 200), (paper.from_baseline, 100)):
+        assert by_share(settings, 0.3) == settings  # Table 4's sizes are counted out as all others are
+        found = by_steps(settings, num_images=number)
+        assert (found.num_steps, found.optimiser.epoch) == (epochs * epoch, epoch)
+        assert found.evaluate_every == found.checkpoint_every == epoch
+        assert 0 <= number - found.num_steps * found.batch_size / epochs < 8  # whole batches leave out less than one
+    assert by_steps(SMOKE.baseline, num_images=number) == SMOKE.baseline
 
 
 def test_fewer_scans_are_seen_as_often():
     found = by_share(PRESETS["demo"].baseline, 0.25)
     assert (found.num_steps, found.evaluate_every, found.optimiser.epoch) == (75, 12, 12)
     assert by_share(SMOKE.baseline, 0.01).num_steps == 1
+    assert by_share(SMOKE.baseline, 1.0) == SMOKE.baseline
 
 
 def test_networks_that_cannot_see_the_scans_are_named_before_any_is_trained():

@@ -13,7 +13,7 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.models import HalfBrainLogits, LesionHead, parts, per_image
 from experiments.acat import study as studies
-from experiments.acat.config import Epochs, SearchConfig
+from experiments.acat.config import SearchConfig
 from experiments.acat.facts import SomeFacts, StoredFacts
 from experiments.acat.maps import Explained, attention_maps
 from experiments.acat.presets import SMOKE
@@ -22,12 +22,15 @@ from experiments.acat.scans import Scans, split_scans
 from experiments.acat.sources import OURS
 from experiments.acat.variances import Variances
 from experiments.stages import Workspace
+from trainers.volume_config import FROM_BASELINE
 
 NUMBER, FLAT = 24, 5
 SETTINGS = SearchConfig(quotient=0.01, num_steps=2, step_size=0.1, minimum_psnr=0.0)
 CONFIG = dataclasses.replace(
     SMOKE, search=SETTINGS, rows=("controls",), seeds=(3,), train=0.5, test=0.25, num_shown=1, unbounded_steps=(),
-    acat_detects=False, epochs=Epochs(baseline=4, from_baseline=2), training_sizes=(6,), batch_size=4,
+    acat_detects=False, training_sizes=(6,), batch_size=4,
+    baseline=dataclasses.replace(SMOKE.baseline, num_steps=8),
+    from_baseline=dataclasses.replace(SMOKE.from_baseline, num_steps=4),
 )  # fmt: skip
 CODER = toy_coder.ToyCoder(*map(as_pytree, (toy_coder.encode, toy_coder.decode)))
 IMAGES = toy_coder.volumes(NUMBER, seed=7)
@@ -111,9 +114,9 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     ]  # fmt: skip
     assert len(coder[1]) == NUMBER * 3  # the autoencoder sees the slices of all scans
     np.testing.assert_array_equal(coder[3]["image"], IMAGES[split.validation].reshape(-1, 4, 4, 1))
-    # The baseline starts at random, sees the training scans four times, and is the start of all others.
-    assert first.start is None and first.config.num_steps == round(4 * 12 / first.config.batch_size)
-    assert all(call.start is first.model and call.config.num_steps == first.config.num_steps // 2 for call in rest)
+    # The baseline starts at random and is the start of all others, which are trained half as long.
+    assert first.start is None and first.config.num_steps == 8
+    assert all(call.start is first.model and call.config.num_steps == 4 for call in rest)
     for call in (first, *rest):
         np.testing.assert_array_equal(call.train, split.train)
         np.testing.assert_array_equal(call.validation["image"], IMAGES[split.validation])
@@ -151,13 +154,15 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
 
 
 def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tmp_path):
-    found = studies.study(dataclasses.replace(CONFIG, rows=()), scans(), Workspace(tmp_path))
+    config = dataclasses.replace(CONFIG, rows=(), from_baseline=dataclasses.replace(FROM_BASELINE, epochs=2))
+    found = studies.study(config, scans(), Workspace(tmp_path))
     split = split_scans(CONFIG, scans(), 3)
     _, first, acat, smaller, smaller_acat = calls
     assert set(smaller.train) < set(split.train) and len(smaller.train) == 6
     np.testing.assert_array_equal(smaller.train, smaller_acat.train)
-    size = first.config.batch_size
-    assert (smaller.config.num_steps, smaller_acat.config.num_steps) == (4 * 6 // size, max(1, round(2 * 6 / size)))
+    # Half of the scans: half of the steps where they are told, else as many epochs, of however many scans there are.
+    assert (first.config.num_steps, smaller.config.num_steps) == (8, 4)
+    assert all((each.config.num_steps, each.config.epochs) == (0, 2) for each in (acat, smaller_acat))
     assert smaller_acat.start is smaller.model and acat.start is first.model
     # Its maps are those of its own baseline, of the scans that it uses.
     explained = Explained(per_image(LesionHead(smaller.model)), *parts(LesionHead(smaller.model)), CODER)

@@ -52,3 +52,5 @@ def test_mistakes_are_named() -> None:
     ):
         with pytest.raises(InputError, match=message):
             annealed_adam(replace(CONFIG, **options), 10)
+    with pytest.raises(InputError, match="num_steps: expected an integer of at least 1, got 0"):
+        annealed_adam(CONFIG, 0)

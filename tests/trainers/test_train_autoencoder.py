@@ -77,9 +77,20 @@ def _train(workdir: Path, config: Config, source: Any = None) -> Any:
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
     assert (config.width, config.filters, config.decoder_filters) == (128, (6, 12, 16), (16, 12, 12))
-    assert (config.batch_size, config.num_steps) == (64, 200 * (298 * 11 // 64))
+    assert (config.batch_size, config.epochs, config.num_steps) == (64, 200, 0)  # steps of the slices at hand
     adam = config.optimiser
-    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (3e-4, 1e-7, 0.0, 51)
+    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (3e-4, 1e-7, 0.0, 0)
+
+
+def test_epochs_are_counted_out_for_the_slices_at_hand(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        runs: list[Config] = []
+        patch.setattr(trainer, "run_unlabelled", lambda _, config, *rest, **options: runs.append(config) or 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            trainer.train(replace(Config(), batch_size=10), data(), np.arange(64), {"image": images_of(2, 1)}, tmp_path)
+    (config,) = runs  # of 64 slices, six whole batches
+    assert (config.num_steps, config.evaluate_every, config.checkpoint_every) == (200 * 6, 6, 6)
+    assert config.optimiser.epoch == 6
 
 
 def test_one_step_by_hand() -> None:

@@ -63,13 +63,28 @@ def _minus_log(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def test_defaults_are_those_of_the_method_card() -> None:
     config, tuned = Config(), FROM_BASELINE
     assert (config.model, config.batch_size, config.num_slices, config.weighted) == ("slice_resnet50", 8, 11, True)
-    assert (config.num_steps, config.evaluate_every, config.select) == (200 * (298 // 8), 298 // 8, "accuracy")
+    assert (config.epochs, config.num_steps, config.evaluate_every, config.select) == (200, 0, 0, "accuracy")
     adam = config.optimiser
-    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (1e-4, 1e-7, 5e-5, 298 // 8)
+    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (1e-4, 1e-7, 5e-5, 0)
     assert (config.horizontal_flip, config.vertical_flip, config.saliency) == (True, True, False)
     assert tuned.model == "acat_slice_resnet50"
-    assert (tuned.num_steps, tuned.optimiser.learning_rate, tuned.saliency) == (100 * (298 // 8), 1e-5, True)
+    assert (tuned.epochs, tuned.num_steps, tuned.optimiser.learning_rate, tuned.saliency) == (100, 0, 1e-5, True)
     assert not tuned.horizontal_flip and not tuned.vertical_flip
+
+
+@pytest.mark.parametrize(("number", "epoch"), [(48, 6), (45, 5), (3, 1)])
+def test_epochs_are_counted_out_for_the_scans_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, epoch: int
+) -> None:
+    runs: list[Config] = []
+    monkeypatch.setattr(trainer, "run", lambda _, config, *rest, **options: runs.append(config) or 1 / 0)
+    for config in (Config(), FROM_BASELINE, replace(Config(), num_steps=7, evaluate_every=2)):
+        given = replace(config, saliency=False, weighted=False)
+        with pytest.raises(ZeroDivisionError):
+            trainer.train(given, data(), np.arange(number), validation(), tmp_path, model=slices)
+    assert [each.num_steps for each in runs] == [200 * epoch, 100 * epoch, 7]
+    assert [each.evaluate_every for each in runs] == [epoch, epoch, 2]
+    assert all(each.checkpoint_every == each.optimiser.epoch == epoch for each in runs)
 
 
 def test_the_loss_weighs_each_class_by_the_share_of_the_other() -> None:
