@@ -9,11 +9,11 @@ Conventions, stated here once and assumed everywhere:
   ``jax.vmap``, or the drivers of ``cfx_jax.optimise`` and ``cfx_jax.parallel``, for many.
 - A classifier that is also a pytree (``models.per_image(model)``, ``jax.tree_util.Partial``) can be an argument
   of a jitted function; its weights are then never compiled in as constants.
-- Called outside of ``jit``, a function compiles once for each shape of image and each classifier, and then never again:
-  callables of one code count as equal where they differ by JAX arrays alone, so a score, a constraint set or an algorithm
-  may be made anew for each image, and new weights are seen. What costs another compilation: another shape, other
-  functions, other Python numbers and NumPy arrays inside of a function (a class given as an ``int`` is a number, as a JAX
-  array it is data), and objects that are equal to themselves alone. See ``programs`` and ``callables``.
+- Called outside of ``jit``, a function compiles once for each shape of image and each classifier, and then never again.
+  Scores, constraint sets and algorithms may be made anew for each image; other weights of a pytree are data. What costs
+  another compilation: another shape; another class given as an ``int`` (as a JAX array it is data); a plain function
+  whose code, or anything that it holds or reads, has changed; and, at each call, one that holds what cannot be compared,
+  such as a generator or a tensor of another library. See ``programs`` and ``fingerprints``.
 - Random functions take ``key`` first; every option is keyword-only. Maps are raw and keep their sign.
 - Arithmetic of algorithms is float32. Anything the caller can mend raises ``errors.InputError`` with one line
   that says what was expected, what came and what to do.

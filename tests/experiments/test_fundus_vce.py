@@ -131,7 +131,7 @@ def test_smoke_run_on_a_folder_writes_everything_and_a_second_start_reads_it(tmp
     assert found["6a"]["verdict"] == "undecided"  # of four images
     page = (claims.parent / "report.html").read_text()
     assert "sad and glad" in page and "<td>paper: " not in page and "retina" not in page
-    assert "fundus_vce" in page and "JAX" in page
+    assert " UTC; " in page and "JAX" in page
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
