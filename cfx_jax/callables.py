@@ -273,6 +273,8 @@ class _Walk:
         if isinstance(value, arrays):
             self.leaves.append(value)
             return _Part(_Leaf(len(self.leaves) - 1), (), _nothing, has_leaves=True)
+        if isinstance(value, Parted) and value.whole is not None:
+            return self.part(value.whole, arrays)
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, MethodType):

@@ -24,6 +24,7 @@ from types import (
     MemberDescriptorType,
     MethodType,
     ModuleType,
+    SimpleNamespace,
 )
 from typing import Any
 
@@ -168,19 +169,28 @@ class _Reader:
         self._all("items", type(value), *items)
 
     def _function(self, function: FunctionType) -> None:
-        cells = []
-        for cell in function.__closure__ or ():
+        code, known = function.__code__, function.__globals__
+        self._all("function", code, function.__defaults__, function.__kwdefaults__, vars(function))
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
-                cells.append(("cell", cell.cell_contents))
+                self._named(f"outer {name}", cell.cell_contents, code)
             except ValueError:
-                cells.append(("empty", None))
-        self._all("function", function.__code__, cells, function.__defaults__, function.__kwdefaults__, vars(function))
-        if _is_installed(function.__globals__.get("__name__", "")):
+                self._write("empty", name)
+        if _is_installed(known.get("__name__", "")):
             return
-        known = function.__globals__
-        for name in _global_names(function.__code__):
+        for name in _global_names(code):
             if name in known:
-                self._all(f"global {name}", known[name])
+                self._named(f"global {name}", known[name], code)
+
+    def _named(self, name: str, value: Any, code: CodeType) -> None:
+        """A value that some code knows by a name; of a module, what the code may read of it."""
+        if not isinstance(value, ModuleType) or _is_installed(value.__name__):
+            self._all(name, value)
+        elif id(value) not in self._met:
+            self._met[id(value)] = len(self._met), value
+            for part in _attribute_names(code):
+                if part in vars(value):
+                    self._named(f"{name}.{part}", vars(value)[part], code)
 
     def _class(self, kind: type) -> None:
         self._write("class", kind.__module__, kind.__qualname__)
@@ -212,7 +222,8 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
         _Unknown: it may have more, in C.
     """
     kind = type(value)
-    if not all(base is object or base in _CONTAINERS or _is_made_in_python(base) for base in kind.__mro__):
+    known = (object, SimpleNamespace, *_CONTAINERS)
+    if not all(base in known or _is_made_in_python(base) for base in kind.__mro__):
         raise _Unknown
     yield from getattr(value, "__dict__", {}).items()
     for base in kind.__mro__:
@@ -253,6 +264,13 @@ def _is_installed(module: str) -> bool:
         return True
     file = getattr(sys.modules.get(package), "__file__", None) or ""
     return "site-packages" in file or "dist-packages" in file
+
+
+@functools.lru_cache(maxsize=4096)
+def _attribute_names(code: CodeType) -> tuple[str, ...]:
+    """All names by which some code, and the functions defined in it, may read an attribute."""
+    inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _attribute_names(const)]
+    return tuple(dict.fromkeys([*code.co_names, *inner]))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -74,6 +74,14 @@ CHECKED = (
 """Those that ``shard_map`` runs with its own check of what differs between devices."""
 
 
+def _soft(image, x, step):
+    return soft_threshold(x, image, 0.01 * step)
+
+
+def _distance(image, x):
+    return 0.01 * jnp.abs(x - image).sum()
+
+
 def methods(scale):
     def classifier(image):
         return scale * convolutional_classifier(image)
@@ -94,8 +102,8 @@ def methods(scale):
 
     def proximal(image):
         return proximal_gradient(
-            lambda x, step: soft_threshold(x, image, 0.01 * step),
-            lambda x: 0.01 * jnp.abs(x - image).sum(),
+            partial(_soft, image),
+            partial(_distance, image),
             num_steps=STEPS,
             step_size=0.05,
         )
@@ -162,6 +170,9 @@ def methods(scale):
         options = {"variant": "v1", "num_steps": 3, "nodes_per_batch": 2, "sigma": 1.0}
         return path_attribution(volume_score, volume(image), volume(1 - image), **options).map
 
+    def gradient_of_slice(of_volume, image, index):
+        return gradient(of_slice(volume_score, of_volume, index), image)
+
     def cam_of_slice(of_volume, image, index):
         others = jax.vmap(features)(of_volume)
         return grad_cam(features, lambda maps: head(others.at[index].set(maps).mean(axis=0)), image, 1)[..., None]
@@ -218,9 +229,9 @@ def methods(scale):
             gradient(class_score(decider, 0), 1 - image) + gradient(class_score(decider, 1), image)
         ),
         "path_attribution_of_a_volume": lambda key, image: volume_path(image)[0],
-        "gradients_of_slices": lambda key, image: over_slices(
-            lambda x, index: gradient(of_slice(volume_score, volume(image), index), x), volume(image)
-        )[2],
+        "gradients_of_slices": lambda key, image: over_slices(partial(gradient_of_slice, volume(image)), volume(image))[
+            2
+        ],
         "grad_cam_of_slices": lambda key, image: over_slices(
             partial(cam_of_slice, volume(image)), volume(image), slices_per_batch=2
         )[1],

@@ -4,7 +4,7 @@ import functools
 import random
 import weakref
 from collections import OrderedDict, defaultdict
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import jax
@@ -78,6 +78,9 @@ def held_and_changed():
     ruled = jax.custom_jvp(lambda x: x * mapping["factor"])
     ruled.defjvps(lambda tangent, answer, x: tangent)
 
+    module = ModuleType("settings")
+    module.factor = 1.0  # type: ignore[attr-defined]
+
     def change_global():
         globals()["FACTOR"] = 2.0
 
@@ -100,6 +103,7 @@ def held_and_changed():
         "attribute of a class": (with_class, lambda: setattr(kind, "default", 2.0)),
         "method of a class": (with_class, lambda: setattr(kind, "times", lambda self, x: 5 * x)),
         "bound method": (instance.times, lambda: setattr(instance, "factor", 2.0)),
+        "attribute of a module": (lambda x: x * module.factor, lambda: setattr(module, "factor", 2.0)),
         "slot": (slotted, lambda: setattr(slotted, "factor", 2.0)),
         "attribute of a function": (attributed, lambda: setattr(attributed, "factor", 2.0)),
         "weights": (lambda x: model(x), lambda: change_weights(model)),

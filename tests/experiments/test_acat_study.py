@@ -101,7 +101,8 @@ def scans():
 
 
 def decided_by(model, *inputs):
-    return np.where(np.asarray(model(*inputs).lesion).argmax(axis=-1) == 1, 2, 0)
+    no_lesion, lesion = np.asarray(model(*inputs).lesion).T  # of a network at its start they may be equal
+    return np.where(lesion >= no_lesion, 2, 0)
 
 
 def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, tmp_path):

@@ -19,7 +19,6 @@ PUBLISHED = {
     "mirrored": (False, "released: no augmentation"),
     "noise": (0.0, "released: no augmentation"),
     "classifier.model": ("densenet121", "released: classifier/DenseNet.py"),
-    "classifier.weights": ("", "ours: random weights, as neither names others"),
     "classifier.mean": ((0.5, 0.5, 0.5), "released: / 255, - 0.5, x 2"),
     "classifier.std": ((0.5, 0.5, 0.5), "released: / 255, - 0.5, x 2"),
     "classifier.optimiser.name": ("adam", "released"),

@@ -30,6 +30,7 @@ from trainers import (
     vae,
     volume_classifier,
 )
+from trainers.annealed_adam import AnnealedAdamConfig
 from trainers.running import State
 from trainers.similar_adversarial_config import PlateauConfig
 
@@ -55,7 +56,7 @@ def encoder() -> ResNet:
 
 
 TRAINERS: dict[str, tuple[Any, dict[str, Any], Mapping[str, Any], tuple[Callable[[], nnx.Module], ...]]] = {
-    "autoencoder": (autoencoder, {}, {"image": IMAGES}, ()),
+    "autoencoder": (autoencoder, {"optimiser": AnnealedAdamConfig(epoch=3)}, {"image": IMAGES}, ()),
     "classifier": (classifier, {}, {"image": IMAGES, "label": LABELS}, ()),
     "cycle": (
         cycle,
@@ -83,7 +84,7 @@ TRAINERS: dict[str, tuple[Any, dict[str, Any], Mapping[str, Any], tuple[Callable
     "vae": (vae, {}, {"image": IMAGES}, ()),
     "volume_classifier": (
         volume_classifier,
-        {"model": "slice_small"},
+        {"model": "slice_small", "optimiser": AnnealedAdamConfig(epoch=3)},
         {"image": jax.ShapeDtypeStruct((8, 2, 32, 32, 1), np.float32), "label": LABELS},
         (),
     ),
