@@ -87,6 +87,7 @@ class _Reader:
     def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=16)
         self._objects: list[Any] = []
+        self._modules: set[tuple[ModuleType, CodeType]] = set()
         self._met: dict[int, tuple[int, Any]] = {}  # the values are kept, so that no other one takes their id
 
     def fingerprint(self) -> Fingerprint:
@@ -173,9 +174,11 @@ class _Reader:
         self._all("function", code, function.__defaults__, function.__kwdefaults__, vars(function))
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
-                self._named(f"outer {name}", cell.cell_contents, code)
-            except ValueError:
+                contents = cell.cell_contents
+            except ValueError:  # filled later
                 self._write("empty", name)
+                continue
+            self._named(f"outer {name}", contents, code)
         if _is_installed(known.get("__name__", "")):
             return
         for name in _global_names(code):
@@ -186,8 +189,8 @@ class _Reader:
         """A value that some code knows by a name; of a module, what the code may read of it."""
         if not isinstance(value, ModuleType) or _is_installed(value.__name__):
             self._all(name, value)
-        elif id(value) not in self._met:
-            self._met[id(value)] = len(self._met), value
+        elif (value, code) not in self._modules:
+            self._modules.add((value, code))
             for part in _attribute_names(code):
                 if part in vars(value):
                     self._named(f"{name}.{part}", vars(value)[part], code)

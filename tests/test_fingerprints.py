@@ -79,6 +79,7 @@ def held_and_changed():
     ruled.defjvps(lambda tangent, answer, x: tangent)
 
     module = ModuleType("settings")
+    module.unit = 1.0  # type: ignore[attr-defined]
     module.factor = 1.0  # type: ignore[attr-defined]
 
     def change_global():
@@ -104,6 +105,10 @@ def held_and_changed():
         "method of a class": (with_class, lambda: setattr(kind, "times", lambda self, x: 5 * x)),
         "bound method": (instance.times, lambda: setattr(instance, "factor", 2.0)),
         "attribute of a module": (lambda x: x * module.factor, lambda: setattr(module, "factor", 2.0)),
+        "a further attribute of a module": (
+            lambda x: x * (lambda: module.unit)() * (lambda: module.factor)(),
+            lambda: setattr(module, "factor", 2.0),
+        ),
         "slot": (slotted, lambda: setattr(slotted, "factor", 2.0)),
         "attribute of a function": (attributed, lambda: setattr(attributed, "factor", 2.0)),
         "weights": (lambda x: model(x), lambda: change_weights(model)),
