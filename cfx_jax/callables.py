@@ -7,8 +7,10 @@ share a program where their fingerprints are equal, so what has changed in them 
 """
 
 import functools
+import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, is_dataclass, replace
+from pathlib import Path
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
@@ -20,11 +22,11 @@ from jax.tree_util import Partial
 from cfx_jax.errors import InputError
 from cfx_jax.fingerprints import Fingerprint, fingerprint
 
-_OURS = frozenset({"cfx_jax", "trainers", "experiments", "benchmarks", "jax", "optax", "flax"})
+_PURE, _BESIDE = frozenset({"cfx_jax", "jax", "optax", "flax"}), frozenset({"trainers", "experiments", "benchmarks"})
 """Packages whose functions depend on their arguments and on what they close over alone, and change nothing."""
 _MOST_CHANGES = 256
 _own_changes: dict[Fingerprint, Fingerprint] = {}
-"""Fingerprints after a trace, each with the one before it."""
+"""Fingerprints after a trace that has appended to lists, each with the one before it."""
 _NEED_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
@@ -76,7 +78,7 @@ def arguments(function: Callable[..., Any], args: tuple[Any, ...], options: dict
         walk.part(_Options.of(options), (Array,)),
     )
     asked = _Part("call", parts, _bind, has_leaves=any(part.has_leaves for part in parts))
-    return Parted(None, (tuple(walk.leaves), asked))
+    return Parted(None, (tuple(walk.leaves), asked), is_comparable=walk.is_comparable)
 
 
 def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
@@ -140,10 +142,17 @@ class Parted:
     Attributes:
         whole: the callable itself, taken apart anew each time, so that what has changed in it is seen; None of one that
             was put together from ``parts``, its leaves and all else.
+        is_comparable: whether another one can be known to be equal.
     """
 
-    def __init__(self, whole: Callable[..., Any] | None, parts: "tuple[tuple[Any, ...], _Part] | None" = None) -> None:
-        self.whole, self._parts, self._token = whole, parts, object()
+    def __init__(
+        self,
+        whole: Callable[..., Any] | None,
+        parts: "tuple[tuple[Any, ...], _Part] | None" = None,
+        *,
+        is_comparable: bool = True,
+    ) -> None:
+        self.whole, self._parts, self._token, self.is_comparable = whole, parts, object(), is_comparable
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """What the callable gives."""
@@ -154,8 +163,8 @@ class Parted:
         result = part.build(leaves, met)(*args, **options)
         for model, arrays in met.models:
             _check_unchanged(model, arrays)
-        for value, key in met.foreign:
-            _remember_own_changes(value, key)
+        for value, key, lengths in met.foreign:
+            _remember_appended(value, key, lengths)
         return result
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], "_Part"]:
@@ -181,7 +190,7 @@ class _Part:
     make: Callable[..., Any] = field(compare=False)
     has_leaves: bool = field(compare=False)
     is_model: bool = field(default=False, compare=False)
-    fingerprint: Fingerprint | None = field(default=None, compare=False)
+    reading: tuple[Fingerprint, dict[int, int]] | None = field(default=None, compare=False)
 
     def build(self, leaves: tuple[Any, ...], met: "_Met") -> Any:
         """The piece with these arrays in it; ``met`` gets the models and the foreign callables."""
@@ -191,16 +200,16 @@ class _Part:
         value = self.make(*held)
         if self.is_model:
             met.models.append((value, held))
-        if self.fingerprint is not None:
-            met.foreign.append((value, self.fingerprint))
+        if self.reading is not None:
+            met.foreign.append((value, *self.reading))
         return value
 
 
 class _Met(NamedTuple):
-    """What was put together: models with their arrays, and foreign callables with their fingerprints."""
+    """What was put together: models with their arrays, and foreign callables that hold lists with what was read of them."""
 
     models: list[tuple[Any, list[Any]]]
-    foreign: list[tuple[Any, Fingerprint]]
+    foreign: list[tuple[Any, Fingerprint, dict[int, int]]]
 
 
 class _Leaf(NamedTuple):
@@ -245,12 +254,14 @@ class _Walk:
     Attributes:
         leaves: the arrays met so far.
         met_functions: whether one of the functions met may differ from an equal one by more than its identity.
+        is_comparable: whether all that was met can be compared.
     """
 
     def __init__(self, token: object) -> None:
         self._token = token
         self.leaves: list[Any] = []
         self.met_functions = False
+        self.is_comparable = True
         self._parts: dict[tuple[int, int], tuple[Any, _Part | None]] = {}
 
     def part(self, value: Any, arrays: tuple[type, ...]) -> _Part:
@@ -297,11 +308,13 @@ class _Walk:
     def _foreign(self, value: Any) -> _Part:
         """What stays whole: it equals another by its fingerprint; without one, only in walks of the same token."""
         self.met_functions |= callable(value)
-        key = fingerprint(value)
+        lengths: dict[int, int] = {}
+        key = fingerprint(value, lengths=lengths)
         if key is None:
+            self.is_comparable = False
             return _constant((_Same(self._token), _Same(value)), value)
         key = _own_changes.get(key, key)
-        return replace(_constant(key, value), fingerprint=key if callable(value) else None)
+        return replace(_constant(key, value), reading=(key, lengths) if callable(value) and lengths else None)
 
     def _tree(self, value: Any, arrays: tuple[type, ...]) -> _Part:
         """A pytree by its children; of plain containers, which may hold anything, those next to it."""
@@ -358,7 +371,16 @@ def _constant(key: Hashable, value: Any) -> _Part:
 
 def _is_ours(value: Any) -> bool:
     """Whether a function or a class is of a package that is known to be pure."""
-    return (value.__module__ or "").partition(".")[0] in _OURS
+    name = value.__globals__.get("__name__", "") if isinstance(value, FunctionType) else value.__module__ or ""
+    package = name.partition(".")[0]
+    return package in _PURE or (package in _BESIDE and _is_beside_this_package(package))
+
+
+@functools.cache
+def _is_beside_this_package(package: str) -> bool:
+    """Whether a package is that of this project, and not a user's of the same name."""
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return file is not None and Path(file).parents[1] == Path(__file__).parents[1]
 
 
 def _is_leaf(value: Any) -> bool:
@@ -374,13 +396,13 @@ def _is_pytree(value: Any) -> bool:
     return all(isinstance(leaf, Array) or hasattr(leaf, "__array__") for leaf in jax.tree.leaves(value))
 
 
-def _remember_own_changes(value: Any, key: Fingerprint) -> None:
-    """Lets a callable share the program that its trace gave, though the trace itself has changed what it holds.
+def _remember_appended(value: Any, key: Fingerprint, lengths: dict[int, int]) -> None:
+    """Lets a callable share the program of its trace, though the trace has appended to lists that it holds.
 
-    Such as a list to which each call appends: under ``jit`` that happens once.
+    Under ``jit`` such a record is kept once too. Any other change that a trace makes counts, as a change by others does.
     """
     changed = fingerprint(value)
-    if changed is not None and changed != key:
+    if changed is not None and changed != key and fingerprint(value, lengths=dict(lengths)) == key:
         while len(_own_changes) >= _MOST_CHANGES:
             del _own_changes[next(iter(_own_changes))]
         _own_changes[changed] = key

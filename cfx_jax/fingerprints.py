@@ -12,8 +12,9 @@ import enum
 import functools
 import hashlib
 import sys
+import sysconfig
 import weakref
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, namedtuple
 from collections.abc import Iterator
 from types import (
     BuiltinFunctionType,
@@ -36,10 +37,15 @@ _READ_BYTES = 2**26
 """Of larger NumPy arrays there is no fingerprint: reading them at each call would cost more than it spares."""
 _SMALL_BYTES = 1024
 """JAX arrays up to this size are compared by value, larger ones by identity: they cannot change."""
-_MOST_VALUES = 20_000
+_MOST_VALUES = 50_000
+_PLAIN = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, np.generic, np.ndarray, Array)
 _HEAP_TYPE = 1 << 9  # the flag of classes that are made by a program, rather than in C
 _CONTAINERS = (tuple, list, set, frozenset, dict, OrderedDict, defaultdict)
-_OF_CLASSES = {"__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__qualname__", "__slots__"}
+_OF_CLASSES = {
+    "__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__qualname__", "__slots__", "_abc_impl",
+}  # fmt: skip
+_STDLIB = tuple(filter(None, map(sysconfig.get_path, ("stdlib", "platstdlib"))))
+_LRU_CACHE, _FIELD_OF_NAMEDTUPLE = type(functools.lru_cache(int)), type(namedtuple("_Fields", "one").one)  # type: ignore[attr-defined]
 
 
 class Fingerprint:
@@ -62,21 +68,22 @@ class _Unknown(Exception):
     """Something was met that cannot be compared."""
 
 
-def fingerprint(value: Any) -> Fingerprint | None:
+def fingerprint(value: Any, *, lengths: dict[int, int] | None = None) -> Fingerprint | None:
     """The fingerprint of a callable or of any other value; None where it holds something that cannot be compared.
 
     Args:
         value: anything. It is looked at as it is now.
+        lengths: of lists, by their identities: of these only so many items are read. Other lists are added to it.
 
     >>> def multiplied(factor):
     ...     return lambda x: factor * x
     >>> fingerprint(multiplied(2)) == fingerprint(multiplied(2)), fingerprint(multiplied(2)) == fingerprint(multiplied(3))
     (True, False)
     """
-    reader = _Reader()
+    reader = _Reader({} if lengths is None else lengths)
     try:
         reader.read(value)
-    except (_Unknown, RecursionError):
+    except Exception:  # of the objects' own code too, which may raise anything when they are looked at
         return None
     return reader.fingerprint()
 
@@ -84,7 +91,8 @@ def fingerprint(value: Any) -> Fingerprint | None:
 class _Reader:
     """Reads values into a hash; what is met again is named by its number, so that cycles end."""
 
-    def __init__(self) -> None:
+    def __init__(self, lengths: dict[int, int]) -> None:
+        self._lengths, self._count = lengths, 0
         self._hash = hashlib.blake2b(digest_size=16)
         self._objects: list[Any] = []
         self._modules: set[tuple[ModuleType, CodeType]] = set()
@@ -99,7 +107,10 @@ class _Reader:
         Raises:
             _Unknown: it cannot be compared, or there are too many.
         """
-        if value is None or type(value) in (bool, int, str, bytes):
+        self._count += 1
+        if self._count > _MOST_VALUES:
+            raise _Unknown
+        if value is None or value is Ellipsis or type(value) in (bool, int, str, bytes, range):
             self._write(type(value).__name__, repr(value))
             return
         if type(value) in (float, complex):
@@ -109,8 +120,6 @@ class _Reader:
         if id(value) in self._met:
             self._write("again", self._met[id(value)][0])
             return
-        if len(self._met) >= _MOST_VALUES:
-            raise _Unknown
         self._met[id(value)] = len(self._met), value
         if isinstance(value, Array | np.ndarray | np.generic):
             self._array(value)
@@ -137,8 +146,10 @@ class _Reader:
             self._all(type(value).__name__, *parts)
         elif isinstance(value, type):
             self._class(value)
-        elif hasattr(value, "__wrapped__") and not hasattr(value, "__dict__"):
-            self._all("wrapper", type(value), value.__wrapped__)
+        elif isinstance(value, slice):
+            self._all("slice", value.start, value.stop, value.step)
+        elif isinstance(value, _LRU_CACHE):
+            self._all("cached", value.__wrapped__)
         else:
             self._all("instance", type(value), dict(_attributes(value)))
 
@@ -160,12 +171,14 @@ class _Reader:
     def _container(self, value: Any) -> None:
         if isinstance(value, defaultdict):
             self._all("default", value.default_factory)
-        if type(value) not in _CONTAINERS and not hasattr(value, "_fields"):
+        if type(value) not in _CONTAINERS and not hasattr(type(value), "_fields"):
             self._all("subclass", type(value), dict(_attributes(value)))
         if isinstance(value, set | frozenset):
             items = sorted(value, key=lambda item: (type(item).__name__, repr(item)))
         else:
             items = [part for item in value.items() for part in item] if isinstance(value, dict) else list(value)
+        if isinstance(value, list):
+            items = items[: self._lengths.setdefault(id(value), len(items))]
         self._write("container", len(items))
         self._all("items", type(value), *items)
 
@@ -184,6 +197,9 @@ class _Reader:
         for name in _global_names(code):
             if name in known:
                 self._named(f"global {name}", known[name], code)
+        for name in _imported_names(code):
+            if name in sys.modules:
+                self._named(f"import {name}", sys.modules[name], code)
 
     def _named(self, name: str, value: Any, code: CodeType) -> None:
         """A value that some code knows by a name; of a module, what the code may read of it."""
@@ -191,7 +207,8 @@ class _Reader:
             self._all(name, value)
         elif (value, code) not in self._modules:
             self._modules.add((value, code))
-            for part in _attribute_names(code):
+            plain = [part for part, held in vars(value).items() if isinstance(held, _PLAIN) and part[:2] != "__"]
+            for part in dict.fromkeys([*plain, *_attribute_names(code)]):
                 if part in vars(value):
                     self._named(f"{name}.{part}", vars(value)[part], code)
 
@@ -228,14 +245,21 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     known = (object, SimpleNamespace, *_CONTAINERS)
     if not all(base in known or _is_made_in_python(base) for base in kind.__mro__):
         raise _Unknown
-    yield from getattr(value, "__dict__", {}).items()
-    for base in kind.__mro__:
-        for name, member in vars(base).items():
-            if isinstance(member, MemberDescriptorType):
-                try:
-                    yield f"{base.__qualname__}.{name}", member.__get__(value)
-                except AttributeError:
-                    continue
+    by_name = object.__getattribute__(value, "__dict__") if hasattr(kind, "__dict__") and kind.__dictoffset__ else None
+    slots = [(b, n, m) for b in kind.__mro__ for n, m in vars(b).items() if isinstance(m, MemberDescriptorType)]
+    if (
+        by_name is None
+        and not slots
+        and kind.__basicsize__ > object.__basicsize__
+        and not issubclass(kind, _CONTAINERS)
+    ):
+        raise _Unknown  # such as operator.itemgetter, which is made in C though its module is not
+    yield from ({} if by_name is None else by_name).items()
+    for base, name, member in slots:
+        try:
+            yield f"{base.__qualname__}.{name}", member.__get__(value)
+        except AttributeError:
+            continue
 
 
 def _is_made_in_python(kind: type) -> bool:
@@ -251,29 +275,38 @@ def _is_immutable(value: Any) -> bool:
     if isinstance(value, type):
         return _is_installed(value.__module__)
     if isinstance(value, BuiltinFunctionType):
-        return value.__self__ is None or isinstance(value.__self__, ModuleType)
+        return value.__self__ is None or isinstance(value.__self__, ModuleType | type)
     if isinstance(value, FunctionType):
         plain = not (value.__closure__ or value.__defaults__ or value.__kwdefaults__ or vars(value))
-        return plain and _is_installed(value.__module__ or "")
+        return plain and _is_installed(value.__globals__.get("__name__", ""))
     jitted = type(value).__module__.partition(".")[0] == "jaxlib"
-    return jitted or isinstance(value, CodeType | np.dtype | np.ufunc | enum.Enum)
+    return jitted or isinstance(value, CodeType | np.dtype | np.ufunc | enum.Enum | _FIELD_OF_NAMEDTUPLE)
 
 
 @functools.lru_cache(maxsize=4096)
 def _is_installed(module: str) -> bool:
     """Whether a module is of Python or of an installed package, in which no name gets another meaning meanwhile."""
     package = module.partition(".")[0]
-    if (package in sys.stdlib_module_names and package != "__main__") or package == "cfx_jax":
+    if package == "cfx_jax" or package in sys.builtin_module_names:
         return True
     file = getattr(sys.modules.get(package), "__file__", None) or ""
-    return "site-packages" in file or "dist-packages" in file
+    return "site-packages" in file or "dist-packages" in file or file.startswith(_STDLIB)
 
 
 @functools.lru_cache(maxsize=4096)
 def _attribute_names(code: CodeType) -> tuple[str, ...]:
     """All names by which some code, and the functions defined in it, may read an attribute."""
     inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _attribute_names(const)]
-    return tuple(dict.fromkeys([*code.co_names, *inner]))
+    texts = [const for const in code.co_consts if isinstance(const, str)]  # as in getattr(module, "name")
+    return tuple(dict.fromkeys([*code.co_names, *texts, *inner]))
+
+
+@functools.lru_cache(maxsize=4096)
+def _imported_names(code: CodeType) -> tuple[str, ...]:
+    """The names of modules that some code, and the functions defined in it, may import."""
+    names = [step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"]
+    inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _imported_names(const)]
+    return tuple(dict.fromkeys([*names, *inner]))
 
 
 @functools.lru_cache(maxsize=4096)

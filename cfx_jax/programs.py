@@ -5,6 +5,7 @@ process 65,530 (``vm.max_map_count``); at the next one it dies. Nothing is compi
 each new shape, and each function of new code, makes new programs, so old ones are let go in time.
 """
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,12 @@ _CALLS_BETWEEN_LOOKS = 32
 _looks = {"calls": 0, "left": 0}
 _MOST_PROGRAMS, _MOST_BYTES = 1024, 2**30
 _programs: "dict[Any, _Program]" = {}
+_lock = threading.Lock()
+_TRACED_OPTIONS = (
+    "jax_enable_x64", "jax_default_matmul_precision", "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion",
+    "jax_default_prng_impl", "jax_threefry_partitionable", "jax_debug_nans", "jax_debug_infs",
+)  # fmt: skip
+"""What changes how a function is traced."""
 
 
 def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
@@ -43,7 +50,7 @@ def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
         if not is_eager or jax.config.jax_disable_jit:  # type: ignore[attr-defined]
             return _nested(asked)
         let_go_of_programs()
-        return _program(leaves, structure)(leaves)
+        return _program(leaves, structure, is_kept=asked.is_comparable)(leaves)
     except Exception as error:
         if not needs_values(error):
             raise
@@ -70,23 +77,32 @@ class _Program(NamedTuple):
         return sum(getattr(constant, "nbytes", 0) for constant in self.constants)
 
 
-def _program(leaves: list[Any], structure: Any) -> _Program:
+def _program(leaves: list[Any], structure: Any, *, is_kept: bool) -> _Program:
     """The program of a call, from those that are kept, or traced now."""
-    x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]
-    key = structure, tuple(map(jax.typeof, leaves)), x64, jax.sharding.get_abstract_mesh()
-    program = _programs.pop(key, None)
+    options = tuple(getattr(jax.config, name) for name in _TRACED_OPTIONS)
+    key = structure, tuple(map(jax.typeof, leaves)), options, jax.sharding.get_abstract_mesh()
+    with _lock:
+        program = _programs.pop(key, None)
     if program is None:
         traced, result = jax.make_jaxpr(lambda *given: structure.unflatten(given)(), return_shape=True)(*leaves)
 
         def evaluate(constants: list[Any], given: list[Any]) -> list[Any]:
             return jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, constants))(*given)
 
-        program = _Program(jax.jit(evaluate), traced.consts, jax.tree.structure(result))
-        if any(isinstance(constant, jax.core.Tracer) for constant in traced.consts):
-            return program  # of an outer trace, which ends
+        program = _Program(jax.jit(evaluate), list(map(_kept, traced.consts)), jax.tree.structure(result))
+        if not is_kept or any(isinstance(constant, jax.core.Tracer) for constant in traced.consts):
+            return program  # of an outer trace, which ends, or of what never equals another
+    with _lock:
         _make_room(program.num_bytes)
-    _programs[key] = program  # as the last one used
+        _programs[key] = program  # as the last one used
     return program
+
+
+def _kept(constant: Any) -> Any:
+    """A small array of JAX is copied: it is compared by value, and a user may give its buffer away."""
+    is_small = isinstance(constant, jax.Array) and not isinstance(constant, jax.core.Tracer) and constant.size <= 1024
+    is_number = is_small and not jax.dtypes.issubdtype(constant.dtype, jax.dtypes.extended)
+    return jax.numpy.array(constant, copy=True) if is_number else constant
 
 
 def _make_room(num_bytes: int) -> None:
@@ -129,7 +145,8 @@ def let_go_of_programs(*, above: int | None = None) -> None:
     if above is None and _looks["calls"] % _CALLS_BETWEEN_LOOKS:
         return
     if num_mappings() > (_looks["left"] + _MANY * _num_allowed() if above is None else above):
-        _programs.clear()
+        with _lock:
+            _programs.clear()
         forget_changes()
         jax.clear_caches()
         _looks["left"] = num_mappings()

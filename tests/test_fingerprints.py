@@ -218,3 +218,83 @@ def test_arrays_that_a_function_holds_are_no_constants_of_its_program():
     program = next(reversed(programs._programs.values()))
     assert [constant.shape for constant in program.constants] == [weights.shape]
     assert len(program.run.lower(program.constants, [X]).as_text()) < 4000
+
+
+def test_a_state_that_a_trace_flips_is_no_record(monkeypatch):
+    class Lazy:
+        def __init__(self) -> None:
+            self.training, self.calls = True, []
+
+        def __call__(self, x):
+            self.calls.append(1)
+            result = x * (5 if self.training else 1)
+            self.training = False
+            return result
+
+    lazy = Lazy()
+    np.testing.assert_allclose([compiled(lazy, X) for _ in range(3)], [5 * X, X, X])
+    assert len(lazy.calls) == 2
+
+
+def test_small_arrays_that_are_given_away_are_not_missed():
+    held = {"bias": jnp.ones(2)}
+
+    def function(x):
+        return x + held["bias"].sum()
+
+    before = compiled(function, X)
+    held["bias"] = jax.jit(lambda bias: bias * 1, donate_argnums=0)(held["bias"])
+    np.testing.assert_array_equal(compiled(function, X), before)
+
+
+def test_what_changes_a_trace_belongs_to_the_program():
+    def function(x):
+        return jnp.dot(x[..., 0], x[..., 0])
+
+    from cfx_jax import programs
+
+    before = len(programs._programs)
+    compiled(function, X)
+    with jax.default_matmul_precision("highest"):
+        compiled(function, X)
+    assert len(programs._programs) == before + 2
+
+
+def test_objects_that_raise_when_they_are_looked_at_have_no_fingerprint():
+    class Settings(dict):
+        __getattr__ = dict.__getitem__
+
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+        def __hash__(self) -> int:
+            return 1
+
+    assert fingerprint({Broken(): 1, "set": {Broken()}}) is None
+    settings = Settings(factor=2.0)
+    np.testing.assert_allclose(compiled(lambda x: x * settings.factor, X), 2 * X)
+    settings["factor"] = 3.0
+    np.testing.assert_allclose(compiled(lambda x: x * settings.factor, X), 3 * X)
+
+
+def test_a_function_that_poses_as_an_installed_one_is_read(monkeypatch):
+    @functools.wraps(jnp.sum)
+    def total(x):
+        return jnp.sum(x) * FACTOR
+
+    for factor in (1.0, 2.0):
+        monkeypatch.setitem(globals(), "FACTOR", factor)
+        np.testing.assert_allclose(compiled(total, X), factor * X.sum())
+
+
+def test_models_of_a_class_of_ones_own_share_a_program():
+    class Network(nnx.Module):
+        def __init__(self) -> None:
+            self.linear = nnx.Linear(1, 1, rngs=nnx.Rngs(0))
+
+        def __call__(self, x):
+            return self.linear(x)
+
+    network = Network()
+    assert fingerprint(lambda x: network(x)) is not None

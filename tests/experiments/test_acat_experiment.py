@@ -24,6 +24,7 @@ from experiments.acat.study import Answers, Run, Study
 from experiments.acat.variances import Variances
 from experiments.stages import Workspace
 from trainers import volume_classifier
+from trainers.epochs import by_steps
 
 RNG = np.random.default_rng(0)
 PAPER = PRESETS["paper"]
@@ -510,6 +511,7 @@ def test_a_smoke_run_of_chests_compares_maps_with_masks(tmp_path):
 @pytest.mark.slow
 def test_the_published_acat_takes_two_steps_at_full_size():
     config = dataclasses.replace(PAPER.from_baseline, saliency=True, num_slices=PAPER.shape[0])
+    config = by_steps(config, num_images=298)
     factory = WHOLE.factory("slice_resnet50", PAPER.shape)
     batch = {
         "image": RNG.random((config.batch_size, *PAPER.shape, 1), np.float32),
