@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from cfx_jax.callables import Parted, arguments, compiled_in, forget_changes, needs_values
@@ -102,7 +103,7 @@ def _kept(constant: Any) -> Any:
     """A small array of JAX is copied: it is compared by value, and a user may give its buffer away."""
     is_small = isinstance(constant, jax.Array) and not isinstance(constant, jax.core.Tracer) and constant.size <= 1024
     is_number = is_small and not jax.dtypes.issubdtype(constant.dtype, jax.dtypes.extended)
-    return jax.numpy.array(constant, copy=True) if is_number else constant
+    return np.array(constant) if is_number else constant  # of NumPy, which no outer trace records
 
 
 def _make_room(num_bytes: int) -> None:
