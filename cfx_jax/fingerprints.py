@@ -245,19 +245,19 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     known = (object, SimpleNamespace, *_CONTAINERS)
     if not all(base in known or _is_made_in_python(base) for base in kind.__mro__):
         raise _Unknown
-    by_name = object.__getattribute__(value, "__dict__") if hasattr(kind, "__dict__") and kind.__dictoffset__ else None
-    slots = [(b, n, m) for b in kind.__mro__ for n, m in vars(b).items() if isinstance(m, MemberDescriptorType)]
-    if (
-        by_name is None
-        and not slots
-        and kind.__basicsize__ > object.__basicsize__
-        and not issubclass(kind, _CONTAINERS)
-    ):
+    slots = [
+        (f"{base.__qualname__}.{name}", member)
+        for base in kind.__mro__
+        for name, member in vars(base).items()
+        if isinstance(member, MemberDescriptorType)
+    ]
+    if kind.__dictoffset__:
+        yield from object.__getattribute__(value, "__dict__").items()
+    elif not slots and kind.__basicsize__ > object.__basicsize__ and not issubclass(kind, _CONTAINERS):
         raise _Unknown  # such as operator.itemgetter, which is made in C though its module is not
-    yield from ({} if by_name is None else by_name).items()
-    for base, name, member in slots:
+    for name, member in slots:
         try:
-            yield f"{base.__qualname__}.{name}", member.__get__(value)
+            yield name, member.__get__(value)
         except AttributeError:
             continue
 

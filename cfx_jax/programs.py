@@ -84,19 +84,26 @@ def _program(leaves: list[Any], structure: Any, *, is_kept: bool) -> _Program:
     key = structure, tuple(map(jax.typeof, leaves)), options, jax.sharding.get_abstract_mesh()
     with _lock:
         program = _programs.pop(key, None)
-    if program is None:
-        traced, result = jax.make_jaxpr(lambda *given: structure.unflatten(given)(), return_shape=True)(*leaves)
-
-        def evaluate(constants: list[Any], given: list[Any]) -> list[Any]:
-            return jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, constants))(*given)
-
-        program = _Program(jax.jit(evaluate), list(map(_kept, traced.consts)), jax.tree.structure(result))
-        if not is_kept or any(isinstance(constant, jax.core.Tracer) for constant in traced.consts):
-            return program  # of an outer trace, which ends, or of what never equals another
-    with _lock:
-        _make_room(program.num_bytes)
-        _programs[key] = program  # as the last one used
+        if program is not None:
+            _programs[key] = program  # as the last one used
+            return program
+    program = _traced(leaves, structure)
+    # One of an outer trace ends with it, and one of what cannot be compared is never asked for again.
+    if is_kept and not any(isinstance(constant, jax.core.Tracer) for constant in program.constants):
+        with _lock:
+            _make_room(program.num_bytes)
+            _programs[key] = program
     return program
+
+
+def _traced(leaves: list[Any], structure: Any) -> _Program:
+    """The program of a call, traced now."""
+    traced, result = jax.make_jaxpr(lambda *given: structure.unflatten(given)(), return_shape=True)(*leaves)
+
+    def evaluate(constants: list[Any], given: list[Any]) -> list[Any]:
+        return jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, constants))(*given)
+
+    return _Program(jax.jit(evaluate), list(map(_kept, traced.consts)), jax.tree.structure(result))
 
 
 def _kept(constant: Any) -> Any:
