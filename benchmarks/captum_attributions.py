@@ -1,4 +1,6 @@
-"""Captum's explanations of a PyTorch network, for ``benchmarks.attributions``. Needs PyTorch and Captum."""
+"""Captum's explanations of a PyTorch network, for ``benchmarks.attributions``. Needs PyTorch and
+Captum.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -54,22 +56,35 @@ def explanations(
         compiled: whether methods that set no hooks in the network see it compiled.
     """
     network = network.to(_DEVICE)
-    inputs = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(_DEVICE).requires_grad_()
+    inputs = (
+        torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+        .to(_DEVICE)
+        .requires_grad_()
+    )
     targets = torch.ones(len(images), dtype=torch.long, device=_DEVICE)
     plain: Any = torch.compile(network) if compiled else network
     saliency = attr.Saliency(plain)
     last_layer = getattr(network, f"layer{network.num_stages}")
 
     def grad_cam() -> Tensor:
-        maps = attr.LayerGradCam(network, last_layer).attribute(inputs, targets, relu_attributions=True)
-        return attr.LayerAttribution.interpolate(maps, images.shape[1:3], interpolate_mode="bilinear")
+        maps = attr.LayerGradCam(network, last_layer).attribute(
+            inputs, targets, relu_attributions=True
+        )
+        return attr.LayerAttribution.interpolate(
+            maps, images.shape[1:3], interpolate_mode="bilinear"
+        )
 
     calls: dict[str, Callable[[], Tensor]] = {
         "gradient": lambda: saliency.attribute(inputs, targets, abs=False),
         "input_x_gradient": lambda: attr.InputXGradient(plain).attribute(inputs, targets),
         "guided_backprop": lambda: attr.GuidedBackprop(network).attribute(inputs, targets),
         "smooth_grad": lambda: attr.NoiseTunnel(saliency).attribute(
-            inputs, nt_samples=num_steps, nt_samples_batch_size=nodes_per_batch, stdevs=sigma, target=targets, abs=False
+            inputs,
+            nt_samples=num_steps,
+            nt_samples_batch_size=nodes_per_batch,
+            stdevs=sigma,
+            target=targets,
+            abs=False,
         ),
         "integrated_gradients": lambda: attr.IntegratedGradients(plain).attribute(
             inputs, 0.0, targets, None, num_steps, "riemann_middle", nodes_per_batch * len(images)
@@ -80,7 +95,9 @@ def explanations(
 
 
 def peak_memory_of_torch(call: Callable[[], np.ndarray]) -> float | None:
-    """GiB that a call takes at its peak beyond what was in use before, on the GPU where PyTorch has one."""
+    """GiB that a call takes at its peak beyond what was in use before, on the GPU where PyTorch has
+    one.
+    """
     if _DEVICE == "cpu":
         return peak_memory_of(call)
     torch.cuda.reset_peak_memory_stats()

@@ -1,10 +1,10 @@
 """What eager calls in a plain loop leave behind: compilations, memory mappings and memory.
 
-The methods are those of ``tests/conformance_table.py``, each called on other images of one shape, with scores, constraint
-sets and algorithms made anew for each call.
+The methods are those of ``tests/conformance_table.py``, each called on other images of one shape,
+with scores, constraint sets and algorithms made anew for each call.
 
-    python -m benchmarks.eager_growth                                    # 1,000 calls of each: about ten minutes
-    python -m benchmarks.eager_growth --methods vce_l2 smooth_grad --calls 50
+    python -m benchmarks.eager_growth                                    # 1,000 calls of each:
+    about ten minutes python -m benchmarks.eager_growth --methods vce_l2 smooth_grad --calls 50
 """
 
 import gc
@@ -48,7 +48,9 @@ def main(config: Config) -> None:
     for name in config.methods:
         check_choice(name, known, name="methods")
     compilations: list[str] = []
-    jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: compilations.append(event))
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: compilations.append(event)
+    )
     rows = []
     for name in config.methods or known:
         _call(table, name, 2)
@@ -72,7 +74,9 @@ def _table() -> Any:
 def _call(table: Any, name: str, count: int) -> None:
     for index in range(count):
         place = index % len(table.IMAGES)
-        jax.block_until_ready(table.call(name, 1.0, table.KEYS[place], jnp.asarray(table.IMAGES[place])))
+        jax.block_until_ready(
+            table.call(name, 1.0, table.KEYS[place], jnp.asarray(table.IMAGES[place]))
+        )
 
 
 if __name__ == "__main__":

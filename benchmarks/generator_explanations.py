@@ -1,13 +1,15 @@
 """What explanations by trained generators cost, in units of the passes that they cannot do without.
 
-A pair of SAGen takes one pass of its generator, a pair of SyCE two (with the images grouped by decision, as the
-experiments do), and a path attribution with N nodes N values and gradients of the classifier, along the generator's own
-path each with a Jacobian-vector product of its decoder. A sweep of progressive exaggeration over ten bins takes one
-encoding, ten drawings, and a pass of the classifier for each drawing and the image. Explanations and passes take turns in
-one process on the same batch; the ratio of the median times is what the explanation adds.
+A pair of SAGen takes one pass of its generator, a pair of SyCE two (with the images grouped by
+decision, as the experiments do), and a path attribution with N nodes N values and gradients of the
+classifier, along the generator's own path each with a Jacobian-vector product of its decoder. A
+sweep of progressive exaggeration over ten bins takes one encoding, ten drawings, and a pass of the
+classifier for each drawing and the image. Explanations and passes take turns in one process on the
+same batch; the ratio of the median times is what the explanation adds.
 
-    python -m benchmarks.generator_explanations                                             # 224 px, ResNet-50
-    python -m benchmarks.generator_explanations --image-size 64 --model resnet_small --filters 8 16 32 64
+    python -m benchmarks.generator_explanations                                             # 224
+    px, ResNet-50 python -m benchmarks.generator_explanations --image-size 64 --model resnet_small
+    --filters 8 16 32 64
 """
 
 from collections.abc import Callable
@@ -61,7 +63,9 @@ class Config:
 
 
 class _Case(NamedTuple):
-    """An explanation of a batch, and the passes that it is measured in, each with how many it needs."""
+    """An explanation of a batch, and the passes that it is measured in, each with how many it
+    needs.
+    """
 
     name: str
     explanation: Callable[[], Any]
@@ -85,24 +89,35 @@ def main(config: Config) -> None:
 
 
 def _measure(case: _Case, repeats: int) -> tuple[float, float, float]:
-    """Seconds of the explanation, of its passes alone, and their ratio; medians of calls that took turns."""
+    """Seconds of the explanation, of its passes alone, and their ratio; medians of calls that took
+    turns.
+    """
     calls = (case.explanation, *(call for _, call in case.passes))
     for call in calls:
         seconds(call)  # compiles
     times = np.median([[seconds(call) for call in calls] for _ in range(repeats)], axis=0)
-    alone = float(sum(count * each for (count, _), each in zip(case.passes, times[1:], strict=True)))
+    alone = float(
+        sum(count * each for (count, _), each in zip(case.passes, times[1:], strict=True))
+    )
     return float(times[0]), alone, float(times[0]) / alone
 
 
 def _cases(config: Config) -> list[_Case]:
-    """The explanations of one batch of noise by untrained networks: speed does not depend on the weights."""
+    """The explanations of one batch of noise by untrained networks: speed does not depend on the
+    weights.
+    """
     shape = (config.batch_size, config.image_size, config.image_size, 1)
     images = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
     network = build(config.model, num_classes=2, in_channels=1, rngs=nnx.Rngs(0))
     pair = generator_of(SingleAE(filters=config.filters, rngs=nnx.Rngs(1)))
     coder = generator_of(UNetGenerator(filters=config.filters, rngs=nnx.Rngs(2)))
-    knob = exaggerator_of(ProgressiveGenerator(in_channels=1, filters=config.filters, rngs=nnx.Rngs(3)))
-    nodes: dict[str, Any] = {"num_steps": config.num_steps, "nodes_per_batch": config.nodes_per_batch}
+    knob = exaggerator_of(
+        ProgressiveGenerator(in_channels=1, filters=config.filters, rngs=nnx.Rngs(3))
+    )
+    nodes: dict[str, Any] = {
+        "num_steps": config.num_steps,
+        "nodes_per_batch": config.nodes_per_batch,
+    }
     ends = jax.jit(_ends)(coder, images)
     latents = jax.jit(_latents)(coder, images)
     gradient = partial(jax.jit(_value_and_gradient), network, images)
@@ -139,7 +154,10 @@ def _cases(config: Config) -> list[_Case]:
         _Case(
             "along the generator",
             partial(jax.jit(partial(_along, nodes)), network, coder, *latents),
-            ((config.num_steps, gradient), (config.num_steps, partial(jax.jit(_velocity), coder, *latents))),
+            (
+                (config.num_steps, gradient),
+                (config.num_steps, partial(jax.jit(_velocity), coder, *latents)),
+            ),
             1.15,
         ),
     ]
@@ -194,12 +212,16 @@ def _velocity(coder: Any, start: Any, end: Any) -> Any:
 
 
 def _straight(nodes: dict[str, Any], network: nnx.Module, start: Array, end: Array) -> Array:
-    return jax.vmap(lambda one, other: path_attribution(_score(network), one, other, **nodes).map)(start, end)
+    return jax.vmap(lambda one, other: path_attribution(_score(network), one, other, **nodes).map)(
+        start, end
+    )
 
 
 def _along(nodes: dict[str, Any], network: nnx.Module, coder: Any, start: Any, end: Any) -> Array:
     score = _score(network)
-    return jax.vmap(lambda one, other: path_attribution_along(score, coder.decode, one, other, **nodes).map)(start, end)
+    return jax.vmap(
+        lambda one, other: path_attribution_along(score, coder.decode, one, other, **nodes).map
+    )(start, end)
 
 
 if __name__ == "__main__":

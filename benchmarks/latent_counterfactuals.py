@@ -1,12 +1,14 @@
 """What descent in the latent of an autoencoder costs on top of the gradients that it needs.
 
-A counterfactual of a volume by N steps (ACAT: Fontanella et al. 2023) takes N values and gradients of the classifier's
-cross-entropy by the latent, through the decoder, and one more value. With N + 1 gradients as the measure, the rest, that is
-the penalty, the encoding, the drawing of the reconstruction and a look at the original, is what this measures: runs and
-gradients of the same batch take turns in one process, and the ratio of their median times is printed.
+A counterfactual of a volume by N steps (ACAT: Fontanella et al. 2023) takes N values and gradients
+of the classifier's cross-entropy by the latent, through the decoder, and one more value. With N + 1
+gradients as the measure, the rest, that is the penalty, the encoding, the drawing of the
+reconstruction and a look at the original, is what this measures: runs and gradients of the same
+batch take turns in one process, and the ratio of their median times is printed.
 
-    python -m benchmarks.latent_counterfactuals                                          # 11 slices of 128 px, ResNet-50
-    python -m benchmarks.latent_counterfactuals --image-size 64 --trunk resnet_small     # for a CPU
+    python -m benchmarks.latent_counterfactuals                                          # 11 slices
+    of 128 px, ResNet-50 python -m benchmarks.latent_counterfactuals --image-size 64 --trunk
+    resnet_small     # for a CPU
 """
 
 from dataclasses import dataclass
@@ -67,7 +69,10 @@ def main(config: Config) -> None:
     check_num_steps(config.num_steps)
     check_count(config.batch_size, name="batch_size")
     check_count(config.repeats, name="repeats")
-    classifier, coder = _classifier(config), coder_of(ResidualAutoencoder(width=config.width, rngs=nnx.Rngs(1)))
+    classifier, coder = (
+        _classifier(config),
+        coder_of(ResidualAutoencoder(width=config.width, rngs=nnx.Rngs(1))),
+    )
     shape = (config.batch_size, config.num_slices, config.image_size, config.image_size, 1)
     volumes = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
     targets = np.arange(config.batch_size) % 2
@@ -77,7 +82,11 @@ def main(config: Config) -> None:
     gradient = partial(_value_and_gradient, *shared, *shard((latents, targets), mesh))
     rows = []
     for name, proximal in (("plain", False), ("proximal", True)):
-        options: dict[str, Any] = {"num_steps": config.num_steps, "loop": config.loop, "proximal": proximal}
+        options: dict[str, Any] = {
+            "num_steps": config.num_steps,
+            "loop": config.loop,
+            "proximal": proximal,
+        }
         run = partial(latent_counterfactual_batch, coder, classifier, volumes, targets, **options)
         rows.append([name, *_measure(config, run, gradient), _BOUND])
         print(format_table(_COLUMNS, rows[-1:]), flush=True)
@@ -86,7 +95,9 @@ def main(config: Config) -> None:
 
 def _classifier(config: Config) -> Any:
     trunk = TRUNKS[config.trunk](rngs=nnx.Rngs(0))
-    return per_image(SliceWise(trunk, last_layer(trunk.slice_width, 2, rngs=nnx.Rngs(2)), rngs=nnx.Rngs(3)))
+    return per_image(
+        SliceWise(trunk, last_layer(trunk.slice_width, 2, rngs=nnx.Rngs(2)), rngs=nnx.Rngs(3))
+    )
 
 
 def _measure(config: Config, run: Any, gradient: Any) -> tuple[float, float, float]:

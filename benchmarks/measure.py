@@ -37,13 +37,17 @@ def median_seconds(call: Callable[[], Any], *, repeats: int) -> float:
 
 
 def classifier(name: str, *, seed: int = 0) -> Classifier:
-    """An untrained network with two classes for colour images: speed does not depend on the weights."""
+    """An untrained network with two classes for colour images: speed does not depend on the
+    weights.
+    """
     return per_image(build(name, num_classes=2, in_channels=3, rngs=nnx.Rngs(seed)))
 
 
 @jax.jit
 def value_and_gradient(classifier: Classifier, images: Array, targets: Array) -> Any:
-    """What each step of an optimiser needs of the model: the objective and its gradient, for each image."""
+    """What each step of an optimiser needs of the model: the objective and its gradient, for each
+    image.
+    """
 
     def one(image: Array, target: Array) -> Any:
         return jax.value_and_grad(negative_log_probability(classifier, target))(image)
@@ -52,7 +56,9 @@ def value_and_gradient(classifier: Classifier, images: Array, targets: Array) ->
 
 
 def peak_memory() -> tuple[float, str]:
-    """The most memory in use at once so far, in GiB, and of what: the first device, or else this process."""
+    """The most memory in use at once so far, in GiB, and of what: the first device, or else this
+    process.
+    """
     stats = jax.devices()[0].memory_stats() or {}
     if "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"] / 2**30, "device"
@@ -61,7 +67,8 @@ def peak_memory() -> tuple[float, str]:
 
 
 def peak_memory_of(call: Callable[[], Any]) -> float | None:
-    """GiB that one call takes at its peak beyond what this process held before; None where only Linux would tell.
+    """GiB that one call takes at its peak beyond what this process held before; None where only
+    Linux would tell.
 
     Call it once before: compiled programs and caches count too. Memory on an accelerator does not.
     """
@@ -78,11 +85,15 @@ def peak_memory_of(call: Callable[[], Any]) -> float | None:
 
 
 def memory_of(program: Any, call: Callable[[], Any]) -> float | None:
-    """GiB that a call of a compiled program takes beyond its arguments: measured on a CPU, elsewhere as compiled."""
+    """GiB that a call of a compiled program takes beyond its arguments: measured on a CPU,
+    elsewhere as compiled.
+    """
     if jax.default_backend() == "cpu":
         return peak_memory_of(call)
     needs = program.memory_analysis()
-    return None if needs is None else (needs.temp_size_in_bytes + needs.output_size_in_bytes) / 2**30
+    return (
+        None if needs is None else (needs.temp_size_in_bytes + needs.output_size_in_bytes) / 2**30
+    )
 
 
 def memory_in_use(field: str) -> float:
@@ -97,5 +108,11 @@ def report(config: Any, columns: list[str], rows: Rows, output: str) -> None:
     if output:
         device = f"{jax.device_count()} x {jax.devices()[0].device_kind}"
         settings = {name: value for name, value in asdict(config).items() if name != "output"}
-        result = {"config": settings, "device": device, "jax": jax.__version__, "columns": columns, "rows": rows}
+        result = {
+            "config": settings,
+            "device": device,
+            "jax": jax.__version__,
+            "columns": columns,
+            "rows": rows,
+        }
         write_text(Path(output), json.dumps(result, indent=2) + "\n")

@@ -1,10 +1,12 @@
 """What an optimiser costs on top of the gradients it needs.
 
-A run of N steps needs N + 1 values and gradients of the objective. This measures, in one process and on the same batch,
-the time of ``drive`` against N + 1 times that of a jitted, vmapped ``value_and_grad``, and prints the ratio.
+A run of N steps needs N + 1 values and gradients of the objective. This measures, in one process
+and on the same batch, the time of ``drive`` against N + 1 times that of a jitted, vmapped
+``value_and_grad``, and prints the ratio.
 
-    python -m benchmarks.optimiser_overhead                 # ResNet-50, 224 px, batch 8: about 10 minutes on two cores
-    python -m benchmarks.optimiser_overhead --share 0.2     # a fifth of the steps
+    python -m benchmarks.optimiser_overhead                 # ResNet-50, 224 px, batch 8: about 10
+    minutes on two cores python -m benchmarks.optimiser_overhead --share 0.2     # a fifth of the
+    steps
 """
 
 from dataclasses import dataclass
@@ -42,7 +44,12 @@ class Config:
     """A JSON file for the figures; empty writes none."""
 
 
-RUNS = {1.0: ("APGD", 100.0, 100), 2.0: ("APGD", 6.0, 100), 1.5: ("AFW", 30.0, 75), 4.0: ("AFW", 0.2, 75)}
+RUNS = {
+    1.0: ("APGD", 100.0, 100),
+    2.0: ("APGD", 6.0, 100),
+    1.5: ("AFW", 30.0, 75),
+    4.0: ("AFW", 0.2, 75),
+}
 _COLUMNS = ["run", "seconds", "gradients alone", "ratio"]
 
 
@@ -59,7 +66,9 @@ def main(config: Config) -> None:
         check_choice(p, tuple(RUNS), name="norms")
         name, radius, full = RUNS[p]
         num_steps = max(int(config.share * full), 1)
-        run = partial(drive, VCEProblem(p=p, num_steps=num_steps), model, _examples(images, targets, radius))
+        run = partial(
+            drive, VCEProblem(p=p, num_steps=num_steps), model, _examples(images, targets, radius)
+        )
         seconds(run)  # compiles
         before = median_seconds(gradient, repeats=7)
         whole = seconds(run)

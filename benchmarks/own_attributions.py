@@ -35,12 +35,20 @@ def explanations(*, num_steps: int, nodes_per_batch: int, sigma: float) -> dict[
 
     def along(model: Any, key: Array, image: Array, target: Array) -> Array:
         ends = image - 0.5, image + 0.5
-        return attributions.path_attribution_along(score(model, target), jax.nn.sigmoid, *ends, **nodes).map
+        return attributions.path_attribution_along(
+            score(model, target), jax.nn.sigmoid, *ends, **nodes
+        ).map
 
     return {
-        "value_and_gradient": lambda model, _, image, target: jax.value_and_grad(score(model, target))(image),
-        "gradient": lambda model, _, image, target: attributions.gradient(score(model, target), image),
-        "input_x_gradient": lambda model, _, image, target: attributions.input_x_gradient(score(model, target), image),
+        "value_and_gradient": lambda model, _, image, target: jax.value_and_grad(
+            score(model, target)
+        )(image),
+        "gradient": lambda model, _, image, target: attributions.gradient(
+            score(model, target), image
+        ),
+        "input_x_gradient": lambda model, _, image, target: attributions.input_x_gradient(
+            score(model, target), image
+        ),
         "guided_backprop": lambda model, _, image, target: attributions.guided_backprop(
             score(guided(model), target), image
         ),
@@ -52,9 +60,13 @@ def explanations(*, num_steps: int, nodes_per_batch: int, sigma: float) -> dict[
             attributions.path_attribution(score(model, target), image, 1 - image, **nodes).map
         ),
         "path_attribution_along": along,
-        "grad_cam": lambda model, _, image, target: attributions.grad_cam(*parts(model), image, target),
+        "grad_cam": lambda model, _, image, target: attributions.grad_cam(
+            *parts(model), image, target
+        ),
         "grad_cam_plus_plus": lambda model, _, image, target: attributions.grad_cam_plus_plus(
             *parts(model), image, target
         ),
-        "score_cam": lambda model, _, image, target: attributions.score_cam(*parts(model), image, target),
+        "score_cam": lambda model, _, image, target: attributions.score_cam(
+            *parts(model), image, target
+        ),
     }

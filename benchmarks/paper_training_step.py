@@ -1,7 +1,9 @@
-"""What a training step of the paper costs on this machine: time, memory, and the hours of the whole training.
+"""What a training step of the paper costs on this machine: time, memory, and the hours of the whole
+training.
 
-ResNet-50 at 224 px in batches of 128, once with cross-entropy and once with TRADES and its 20 inner steps
-(Boreiko et al. 2022). Each step is the trainer's own, jitted and spread over all devices as ``training.fit`` does.
+ResNet-50 at 224 px in batches of 128, once with cross-entropy and once with TRADES and its 20 inner
+steps (Boreiko et al. 2022). Each step is the trainer's own, jitted and spread over all devices as
+``training.fit`` does.
 
     python -m benchmarks.paper_training_step                       # needs an accelerator
     python -m benchmarks.paper_training_step --batch-size 2 --num-steps 2
@@ -45,7 +47,15 @@ class Config:
     """A JSON file for the figures, in benchmarks/results by custom; empty writes none."""
 
 
-_COLUMNS = ["training", "compile seconds", "seconds per step", "images per second", "peak GiB", "of", "hours"]
+_COLUMNS = [
+    "training",
+    "compile seconds",
+    "seconds per step",
+    "images per second",
+    "peak GiB",
+    "of",
+    "hours",
+]
 _PAPER = dataclasses.replace(classifier.Config(), num_steps=500 * 395)  # epochs of 31,744 images
 
 
@@ -55,13 +65,20 @@ class _Training(NamedTuple):
 
 
 def main(config: Config) -> None:
-    """Prints one row for each training; hours are those of 500 epochs at the measured images per second."""
+    """Prints one row for each training; hours are those of 500 epochs at the measured images per
+    second.
+    """
     check_num_steps(config.num_steps)
     if config.batch_size < 1 or config.batch_size % jax.device_count():
-        raise InputError(f"batch_size: expected a multiple of {jax.device_count()} devices, got {config.batch_size}")
+        raise InputError(
+            f"batch_size: expected a multiple of {jax.device_count()} devices, got"
+            f" {config.batch_size}"
+        )
     for name in config.trainings:
         check_choice(name, tuple(_MAKERS), name="trainings")
-    jax.config.update("jax_enable_compilation_cache", False)  # a cached program would hide what compiling takes
+    jax.config.update(
+        "jax_enable_compilation_cache", False
+    )  # a cached program would hide what compiling takes
     rows = []
     for name in config.trainings:
         rows.append([name, *_measure(config, _MAKERS[name](config))])
@@ -87,10 +104,18 @@ _MAKERS = {"plain": _plain, "trades": _trades}
 
 def _measure(config: Config, training: _Training) -> list[Any]:
     mesh = data_mesh()
-    state, batch, key = replicate(training.state, mesh), shard(_batch(config), mesh), jax.random.key(0)
+    state, batch, key = (
+        replicate(training.state, mesh),
+        shard(_batch(config), mesh),
+        jax.random.key(0),
+    )
     everywhere = NamedSharding(mesh, PartitionSpec())
     start = time.perf_counter()
-    step = jax.jit(training.step, donate_argnums=0, out_shardings=everywhere).lower(state, key, batch).compile()
+    step = (
+        jax.jit(training.step, donate_argnums=0, out_shardings=everywhere)
+        .lower(state, key, batch)
+        .compile()
+    )
     compiling, times = time.perf_counter() - start, []
     for _ in range(config.num_steps + 1):
         start = time.perf_counter()

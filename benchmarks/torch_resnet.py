@@ -1,7 +1,8 @@
-"""Residual networks of PyTorch with torchvision's names, written from the paper: what ours are compared with.
+"""Residual networks of PyTorch with torchvision's names, written from the paper: what ours are
+compared with.
 
-He et al. 2016, "Deep Residual Learning for Image Recognition", version 1.5. Every activation is a module of its own, used
-once, as Captum asks for.
+He et al. 2016, "Deep Residual Learning for Image Recognition", version 1.5. Every activation is a
+module of its own, used once, as Captum asks for.
 """
 
 from collections.abc import Sequence
@@ -11,14 +12,19 @@ from torch import Tensor, nn
 
 
 class TorchBlock(nn.Module):
-    """A basic (two 3x3) or bottleneck (1x1, 3x3, 1x1) block; the first 3x3 convolution has the stride."""
+    """A basic (two 3x3) or bottleneck (1x1, 3x3, 1x1) block; the first 3x3 convolution has the
+    stride.
+    """
 
     def __init__(self, sizes: Sequence[int], channels: Sequence[int], stride: int) -> None:
         super().__init__()
         self.depth, strided = len(sizes), sizes.index(3)
         for i, size in enumerate(sizes):
             step = stride if i == strided else 1
-            self.add_module(f"conv{i + 1}", nn.Conv2d(channels[i], channels[i + 1], size, step, size // 2, bias=False))
+            self.add_module(
+                f"conv{i + 1}",
+                nn.Conv2d(channels[i], channels[i + 1], size, step, size // 2, bias=False),
+            )
             self.add_module(f"bn{i + 1}", nn.BatchNorm2d(channels[i + 1]))
             self.add_module(f"relu{i + 1}", nn.ReLU())
         self.downsample = None
@@ -46,7 +52,12 @@ class TorchResNet(nn.Module):
     """
 
     def __init__(
-        self, block: str, stage_sizes: Sequence[int], widths: Sequence[int], num_classes: int, stem: str = "imagenet"
+        self,
+        block: str,
+        stage_sizes: Sequence[int],
+        widths: Sequence[int],
+        num_classes: int,
+        stem: str = "imagenet",
     ) -> None:
         super().__init__()
         patch = stem == "patch"

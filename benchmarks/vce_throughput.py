@@ -1,11 +1,13 @@
 """Visual counterfactuals per second at the paper's size, and how much of the time is the model's.
 
-The ensemble of a plain and a robust ResNet-50 at 224 px, 75 steps (Boreiko et al. 2022). A run of N steps needs N + 1
-values and gradients. Runs of ``vce_batch`` and calls of the jitted, vmapped ``value_and_grad`` on the same batch take
-turns in one process; what the median run takes beyond N + 1 median calls is the share outside the model.
+The ensemble of a plain and a robust ResNet-50 at 224 px, 75 steps (Boreiko et al. 2022). A run of N
+steps needs N + 1 values and gradients. Runs of ``vce_batch`` and calls of the jitted, vmapped
+``value_and_grad`` on the same batch take turns in one process; what the median run takes beyond N +
+1 median calls is the share outside the model.
 
-    python -m benchmarks.vce_throughput                               # three norms, 12 images at once
-    python -m benchmarks.vce_throughput --share 0.1 --batch-size 4    # two cores: a tenth of the steps
+    python -m benchmarks.vce_throughput                               # three norms, 12 images at
+    once python -m benchmarks.vce_throughput --share 0.1 --batch-size 4    # two cores: a tenth of
+    the steps
 """
 
 from dataclasses import dataclass
@@ -52,7 +54,13 @@ class Config:
 
 RADII = {1.5: 30.0, 2.0: 6.0, 4.0: 0.2}
 _CALLS = 5
-_COLUMNS = ["norm", "images per second", "seconds per step", "model alone", "share outside the model"]
+_COLUMNS = [
+    "norm",
+    "images per second",
+    "seconds per step",
+    "model alone",
+    "share outside the model",
+]
 
 
 def main(config: Config) -> None:
@@ -71,13 +79,23 @@ def main(config: Config) -> None:
 
 def _ensemble(name: str) -> Classifier:
     """The plain and the robust member with the temperatures stored with the released code."""
-    return ensemble([calibrated(classifier(name, seed=0), 1.1124), calibrated(classifier(name, seed=1), 0.4534)])
+    return ensemble(
+        [calibrated(classifier(name, seed=0), 1.1124), calibrated(classifier(name, seed=1), 0.4534)]
+    )
 
 
 def _measure(config: Config, model: Classifier, p: float) -> tuple[float, float, float, float]:
     images, masks = _photographs(config.batch_size, config.image_size)
-    targets, steps = np.arange(config.batch_size) % 2, max(round(config.share * config.num_steps), 1)
-    options: dict[str, Any] = {"radius": RADII[p], "masks": masks, "num_steps": steps, "loop": config.loop}
+    targets, steps = (
+        np.arange(config.batch_size) % 2,
+        max(round(config.share * config.num_steps), 1),
+    )
+    options: dict[str, Any] = {
+        "radius": RADII[p],
+        "masks": masks,
+        "num_steps": steps,
+        "loop": config.loop,
+    }
     run = partial(vce_batch, model, images, targets, p=p, key=jax.random.key(0), **options)
     mesh = data_mesh()
     gradient = partial(value_and_gradient, replicate(model, mesh), *shard((images, targets), mesh))

@@ -15,8 +15,8 @@ from jax.extend.core.primitives import conv_general_dilated_p, jit_p
 def scan_unroll() -> bool | int:
     """The ``unroll`` of a short ``lax.scan`` whose body differentiates a convolution.
 
-    On a CPU the gradient of a convolution inside a compiled loop runs about ten times slower than outside, so short
-    loops are unrolled whole (True); elsewhere they stay loops (1).
+    On a CPU the gradient of a convolution inside a compiled loop runs about ten times slower than
+    outside, so short loops are unrolled whole (True); elsewhere they stay loops (1).
     """
     return True if jax.default_backend() == "cpu" else 1
 
@@ -24,7 +24,8 @@ def scan_unroll() -> bool | int:
 def short_scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) -> tuple[Any, Any]:
     """``lax.scan`` over few entries, written out on a CPU.
 
-    As with ``scan_unroll``; but of a single entry ``lax.scan`` makes a loop however it is told to unroll.
+    As with ``scan_unroll``; but of a single entry ``lax.scan`` makes a loop however it is told to
+    unroll.
 
     Args:
         body: ``(carry, x) -> (carry, y)``.
@@ -44,7 +45,8 @@ def short_scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) 
 
 
 def depthwise_as_products() -> bool:
-    """Whether a depthwise convolution runs as a sum of products rather than as a grouped convolution.
+    """Whether a depthwise convolution runs as a sum of products rather than as a grouped
+    convolution.
 
     On a CPU the grouped one is ten to forty times slower; elsewhere it is the vendor's own.
     """
@@ -52,16 +54,19 @@ def depthwise_as_products() -> bool:
 
 
 def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, to be called inside a compiled loop, where a CPU then is as fast as outside.
+    """The same function, to be called inside a compiled loop, where a CPU then is as fast as
+    outside.
 
-    XLA's compiler for CPUs brings a convolution's operands into the order of axes of its fast routine only outside of
-    loops; the kernel of an input gradient, whose channels are exchanged, is in another order. Here all operands are
-    brought into that order (NHWC and HWIO) in the traced function itself. Elsewhere than on a CPU ``fn`` is returned.
+    XLA's compiler for CPUs brings a convolution's operands into the order of axes of its fast
+    routine only outside of loops; the kernel of an input gradient, whose channels are exchanged, is
+    in another order. Here all operands are brought into that order (NHWC and HWIO) in the traced
+    function itself. Elsewhere than on a CPU ``fn`` is returned.
 
     Args:
-        fn: any function of pytrees of arrays; its values and derivatives stay the same. Convolutions inside of its own
-            loops, branches, ``jax.checkpoint`` and functions with derivatives of their own are left as they are; functions
-            jitted by themselves become part of this one.
+        fn: any function of pytrees of arrays; its values and derivatives stay the same.
+            Convolutions inside of its own loops, branches, ``jax.checkpoint`` and functions with
+            derivatives of their own are left as they are; functions jitted by themselves become
+            part of this one.
 
     Returns:
         The function, to be traced: calling it alone is slower than ``fn``.
@@ -78,10 +83,12 @@ def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def varying_like(tree: Any, reference: Any) -> Any:
-    """The same arrays, of the kind that differs between the devices of a ``shard_map`` wherever the reference does.
+    """The same arrays, of the kind that differs between the devices of a ``shard_map`` wherever the
+    reference does.
 
-    What a loop carries must not change its kind, and the gradient by an array that is alike on all devices is a sum over
-    them. Outside of ``shard_map``, and under ``check_vma=False``, nothing changes.
+    What a loop carries must not change its kind, and the gradient by an array that is alike on all
+    devices is a sum over them. Outside of ``shard_map``, and under ``check_vma=False``, nothing
+    changes.
 
     Args:
         tree: a pytree of arrays.
@@ -121,11 +128,17 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> list[
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _convolve(lhs: Array, rhs: Array, *, dimension_numbers: lax.ConvDimensionNumbers, **params: Any) -> Array:
-    """A convolution with its operands in the order NHWC and HWIO, each with as many spatial axes as it has."""
+def _convolve(
+    lhs: Array, rhs: Array, *, dimension_numbers: lax.ConvDimensionNumbers, **params: Any
+) -> Array:
+    """A convolution with its operands in the order NHWC and HWIO, each with as many spatial axes as
+    it has.
+    """
     (batch, feature, *space), (output, input_, *window), out = dimension_numbers
     channels_last = (0, lhs.ndim - 1, *range(1, lhs.ndim - 1))
-    order = lax.ConvDimensionNumbers(channels_last, (lhs.ndim - 1, lhs.ndim - 2, *range(lhs.ndim - 2)), channels_last)
+    order = lax.ConvDimensionNumbers(
+        channels_last, (lhs.ndim - 1, lhs.ndim - 2, *range(lhs.ndim - 2)), channels_last
+    )
     lhs, rhs = _ordered(lhs, (batch, *space, feature)), _ordered(rhs, (*window, input_, output))
     result = conv_general_dilated_p.bind(lhs, rhs, dimension_numbers=order, **params)
     return lax.transpose(result, np.argsort((out[0], *out[2:], out[1])))

@@ -1,9 +1,10 @@
 """Callables as arguments of jitted functions, so that equal ones share a compiled program.
 
-``jax.jit`` knows a function by its identity: one that is made anew for each image compiles anew for each image. Here
-the callables of this library, and pytrees, are taken apart into the arrays that they hold, which are data, and all
-else, which is compared by value. A user's own functions and objects stay whole: what they hold is compiled in, and they
-share a program where their fingerprints are equal, so what has changed in them is seen.
+``jax.jit`` knows a function by its identity: one that is made anew for each image compiles anew for
+each image. Here the callables of this library, and pytrees, are taken apart into the arrays that
+they hold, which are data, and all else, which is compared by value. A user's own functions and
+objects stay whole: what they hold is compiled in, and they share a program where their fingerprints
+are equal, so what has changed in them is seen.
 """
 
 import functools
@@ -22,8 +23,13 @@ from jax.tree_util import Partial
 from cfx_jax.errors import InputError
 from cfx_jax.fingerprints import Fingerprint, fingerprint
 
-_PURE, _BESIDE = frozenset({"cfx_jax", "jax", "optax", "flax"}), frozenset({"trainers", "experiments", "benchmarks"})
-"""Packages whose functions depend on their arguments and on what they close over alone, and change nothing."""
+_PURE, _BESIDE = (
+    frozenset({"cfx_jax", "jax", "optax", "flax"}),
+    frozenset({"trainers", "experiments", "benchmarks"}),
+)
+"""Packages whose functions depend on their arguments and on what they close over alone, and change
+nothing.
+"""
 _MOST_CHANGES = 256
 _own_changes: dict[Fingerprint, Fingerprint] = {}
 """Fingerprints after a trace that has appended to lists, each with the one before it."""
@@ -35,7 +41,8 @@ _NEED_VALUES = (
 
 
 _OWN_ARRAYS = (
-    "{}: expected a model that a call leaves as it is, got one that changes its own arrays, as dropout and batch norm in"
+    "{}: expected a model that a call leaves as it is, got one that changes its own arrays, as"
+    " dropout and batch norm in"
     " training mode do: use models.per_image, or its evaluation mode"
 )
 
@@ -48,12 +55,13 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
     """A callable that can pass through ``jax.jit`` as an argument.
 
     Args:
-        classifier: any callable. One that is a pytree of arrays already (``models.per_image(model)``, ``Partial``) is
-            returned as it is. What a plain function of a user's own closes over or reads is compiled in.
+        classifier: any callable. One that is a pytree of arrays already
+            (``models.per_image(model)``, ``Partial``) is returned as it is. What a plain function
+            of a user's own closes over or reads is compiled in.
 
     Returns:
-        The same callable as a pytree. Two with equal contents but for the leaves have one structure; one that holds what
-        cannot be compared has a structure of its own.
+        The same callable as a pytree. Two with equal contents but for the leaves have one
+        structure; one that holds what cannot be compared has a structure of its own.
     """
     if _is_pytree(classifier):
         walk = _Walk(classifier)
@@ -63,8 +71,11 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
     return Parted(classifier)
 
 
-def arguments(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> "Parted":
-    """A call as one pytree without arguments: NumPy arrays in ``args`` are data, Python numbers are not.
+def arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+) -> "Parted":
+    """A call as one pytree without arguments: NumPy arrays in ``args`` are data, Python numbers are
+    not.
 
     Args:
         function: what is to be called.
@@ -82,10 +93,12 @@ def arguments(function: Callable[..., Any], args: tuple[Any, ...], options: dict
 
 
 def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
-    """The classifiers that stand in for one where its own gradients say too little, as a saturated ensemble's do.
+    """The classifiers that stand in for one where its own gradients say too little, as a saturated
+    ensemble's do.
 
     Args:
-        classifier: any callable; those that have an attribute ``surrogates``, such as ``models.ensemble`` gives, name them.
+        classifier: any callable; those that have an attribute ``surrogates``, such as
+            ``models.ensemble`` gives, name them.
 
     Returns:
         None or more classifiers of the same classes.
@@ -94,7 +107,8 @@ def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], .
 
 
 def call(function: Callable[[Any], Any], example: Any) -> Any:
-    """``function(example)``: what ``parallel.map_examples`` maps where the function itself is what the examples share.
+    """``function(example)``: what ``parallel.map_examples`` maps where the function itself is what
+    the examples share.
 
     Args:
         function: from ``as_pytree``.
@@ -104,7 +118,8 @@ def call(function: Callable[[Any], Any], example: Any) -> Any:
 
 
 def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
-    """The shapes and dtypes of what a function gives, found without computing it; a function is traced once.
+    """The shapes and dtypes of what a function gives, found without computing it; a function is
+    traced once.
 
     Args:
         function: any callable of arrays.
@@ -117,17 +132,23 @@ def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
         return jax.eval_shape(lambda *given: function(*given), *shapes)
     except Exception as error:
         if type(error).__name__ == "TraceContextError":  # Flax's, which is not imported here
-            raise SideEffectError(_OWN_ARRAYS.format(getattr(function, "__name__", type(function).__name__))) from error
+            raise SideEffectError(
+                _OWN_ARRAYS.format(getattr(function, "__name__", type(function).__name__))
+            ) from error
         raise
 
 
 def needs_values(error: BaseException | None) -> bool:
-    """Whether a function failed since it asks for the values of arrays that it holds, as in ``float(threshold)``."""
+    """Whether a function failed since it asks for the values of arrays that it holds, as in
+    ``float(threshold)``.
+    """
     return isinstance(error, _NEED_VALUES) or (error is not None and needs_values(error.__cause__))
 
 
 def compiled_in(tree: Any) -> Any:
-    """The same pytree, whose callables from ``as_pytree`` have what they hold compiled in, so that it has values."""
+    """The same pytree, whose callables from ``as_pytree`` have what they hold compiled in, so that
+    it has values.
+    """
 
     def fixed(leaf: Any) -> Any:
         return Partial(leaf.whole) if isinstance(leaf, Parted) and leaf.whole is not None else leaf
@@ -140,8 +161,8 @@ class Parted:
     """A callable as a pytree whose leaves are the arrays that it holds.
 
     Attributes:
-        whole: the callable itself, taken apart anew each time, so that what has changed in it is seen; None of one that
-            was put together from ``parts``, its leaves and all else.
+        whole: the callable itself, taken apart anew each time, so that what has changed in it is
+            seen; None of one that was put together from ``parts``, its leaves and all else.
         is_comparable: whether another one can be known to be equal.
     """
 
@@ -152,7 +173,12 @@ class Parted:
         *,
         is_comparable: bool = True,
     ) -> None:
-        self.whole, self._parts, self._token, self.is_comparable = whole, parts, object(), is_comparable
+        self.whole, self._parts, self._token, self.is_comparable = (
+            whole,
+            parts,
+            object(),
+            is_comparable,
+        )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         """What the callable gives."""
@@ -183,7 +209,9 @@ class Parted:
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece of a callable: equal to another where ``kind`` and ``children`` are; ``make`` puts the children together."""
+    """A piece of a callable: equal to another where ``kind`` and ``children`` are; ``make`` puts
+    the children together.
+    """
 
     kind: Hashable
     children: tuple["_Part", ...]
@@ -206,7 +234,9 @@ class _Part:
 
 
 class _Met(NamedTuple):
-    """What was put together: models with their arrays, and foreign callables that hold lists with what was read of them."""
+    """What was put together: models with their arrays, and foreign callables that hold lists with
+    what was read of them.
+    """
 
     models: list[tuple[Any, list[Any]]]
     foreign: list[tuple[Any, Fingerprint, dict[int, int]]]
@@ -253,7 +283,8 @@ class _Walk:
 
     Attributes:
         leaves: the arrays met so far.
-        met_functions: whether one of the functions met may differ from an equal one by more than its identity.
+        met_functions: whether one of the functions met may differ from an equal one by more than
+            its identity.
         is_comparable: whether all that was met can be compared.
     """
 
@@ -291,14 +322,26 @@ class _Walk:
         if isinstance(value, MethodType):
             if not _is_ours(value.__func__):
                 return self._foreign(value)
-            return self._joined("method", (value.__func__, _Holder(value.__self__)), MethodType, value, (Array,))
+            return self._joined(
+                "method", (value.__func__, _Holder(value.__self__)), MethodType, value, (Array,)
+            )
         if isinstance(value, functools.partial):
             held = (value.func, value.args, _Options.of(value.keywords))
             inner = (Array, np.ndarray) if isinstance(value, Partial) else (Array,)
-            return self._joined(("partial", type(value)), held, functools.partial(_partial, type(value)), value, inner)
+            return self._joined(
+                ("partial", type(value)),
+                held,
+                functools.partial(_partial, type(value)),
+                value,
+                inner,
+            )
         if isinstance(value, _Holder):
             held = value.value
-            return self._object(held) if _is_leaf(held) and not isinstance(held, Array) else self.part(held, (Array,))
+            return (
+                self._object(held)
+                if _is_leaf(held) and not isinstance(held, Array)
+                else self.part(held, (Array,))
+            )
         if not _is_leaf(value):
             return self._tree(value, arrays)
         if is_dataclass(value) and not isinstance(value, type) and _is_ours(type(value)):
@@ -306,7 +349,9 @@ class _Walk:
         return self._foreign(value)
 
     def _foreign(self, value: Any) -> _Part:
-        """What stays whole: it equals another by its fingerprint; without one, only in walks of the same token."""
+        """What stays whole: it equals another by its fingerprint; without one, only in walks of the
+        same token.
+        """
         self.met_functions |= callable(value)
         lengths: dict[int, int] = {}
         key = fingerprint(value, lengths=lengths)
@@ -314,22 +359,41 @@ class _Walk:
             self.is_comparable = False
             return _constant((_Same(self._token), _Same(value)), value)
         key = _own_changes.get(key, key)
-        return replace(_constant(key, value), reading=(key, lengths) if callable(value) and lengths else None)
+        return replace(
+            _constant(key, value), reading=(key, lengths) if callable(value) and lengths else None
+        )
 
     def _tree(self, value: Any, arrays: tuple[type, ...]) -> _Part:
         """A pytree by its children; of plain containers, which may hold anything, those next to it."""
         plain = isinstance(value, (tuple, list, dict))
         apart = object if plain else functools.partial
-        leaves, structure = jax.tree.flatten(value, is_leaf=lambda x: x is not value and isinstance(x, apart))
+        leaves, structure = jax.tree.flatten(
+            value, is_leaf=lambda x: x is not value and isinstance(x, apart)
+        )
         make = functools.partial(_unflatten, structure)
-        part = self._joined(("tree", structure), tuple(leaves), make, value, arrays if plain else (Array, np.ndarray))
+        part = self._joined(
+            ("tree", structure),
+            tuple(leaves),
+            make,
+            value,
+            arrays if plain else (Array, np.ndarray),
+        )
         if part.has_leaves and not plain:
             return replace(part, is_model=True)
         # A list without arrays may be one that the function writes to.
-        return part if part.has_leaves or not isinstance(value, (list, dict)) else _constant(_Same(value), value)
+        return (
+            part
+            if part.has_leaves or not isinstance(value, (list, dict))
+            else _constant(_Same(value), value)
+        )
 
     def _joined(
-        self, kind: Hashable, held: tuple[Any, ...], make: Callable[..., Any], original: Any, arrays: tuple[type, ...]
+        self,
+        kind: Hashable,
+        held: tuple[Any, ...],
+        make: Callable[..., Any],
+        original: Any,
+        arrays: tuple[type, ...],
     ) -> _Part:
         """A value made of others; without an array in it, it stays as it is."""
         children = tuple(self.part(child, arrays) for child in held)
@@ -347,7 +411,9 @@ class _Walk:
         self.met_functions |= bool(held or function.__defaults__ or function.__kwdefaults__)
         defaults = (function.__defaults__, _Options.of(function.__kwdefaults__ or {}))
         make = functools.partial(_rebuilt, function.__code__, function.__globals__)
-        return self._joined(("function", _Same(function.__code__)), (held, defaults), make, function, (Array,))
+        return self._joined(
+            ("function", _Same(function.__code__)), (held, defaults), make, function, (Array,)
+        )
 
     def _object(self, value: Any) -> _Part:
         """An instance of a class of this library by its attributes."""
@@ -356,7 +422,9 @@ class _Walk:
             return self._foreign(value)
         kind, names = type(value), tuple(attributes)
         make = functools.partial(_instance, kind, names)
-        return self._joined(("object", kind, names), tuple(attributes.values()), make, value, (Array,))
+        return self._joined(
+            ("object", kind, names), tuple(attributes.values()), make, value, (Array,)
+        )
 
 
 class _Holder(NamedTuple):
@@ -371,7 +439,11 @@ def _constant(key: Hashable, value: Any) -> _Part:
 
 def _is_ours(value: Any) -> bool:
     """Whether a function or a class is of a package that is known to be pure."""
-    name = value.__globals__.get("__name__", "") if isinstance(value, FunctionType) else value.__module__ or ""
+    name = (
+        value.__globals__.get("__name__", "")
+        if isinstance(value, FunctionType)
+        else value.__module__ or ""
+    )
     package = name.partition(".")[0]
     return package in _PURE or (package in _BESIDE and _is_beside_this_package(package))
 
@@ -393,13 +465,17 @@ def _is_leaf(value: Any) -> bool:
 
 
 def _is_pytree(value: Any) -> bool:
-    return all(isinstance(leaf, Array) or hasattr(leaf, "__array__") for leaf in jax.tree.leaves(value))
+    return all(
+        isinstance(leaf, Array) or hasattr(leaf, "__array__") for leaf in jax.tree.leaves(value)
+    )
 
 
 def _remember_appended(value: Any, key: Fingerprint, lengths: dict[int, int]) -> None:
-    """Lets a callable share the program of its trace, though the trace has appended to lists that it holds.
+    """Lets a callable share the program of its trace, though the trace has appended to lists that
+    it holds.
 
-    Under ``jit`` such a record is kept once too. Any other change that a trace makes counts, as a change by others does.
+    Under ``jit`` such a record is kept once too. Any other change that a trace makes counts, as a
+    change by others does.
     """
     changed = fingerprint(value)
     if changed is not None and changed != key and fingerprint(value, lengths=dict(lengths)) == key:
@@ -414,9 +490,13 @@ def forget_changes() -> None:
 
 
 def _check_unchanged(model: Any, arrays: list[Any]) -> None:
-    """Checks that a call has not changed what a model holds: that would be lost, and each call would be the first."""
+    """Checks that a call has not changed what a model holds: that would be lost, and each call
+    would be the first.
+    """
     left = jax.tree.leaves(model, is_leaf=lambda leaf: isinstance(leaf, functools.partial))
-    if len(left) != len(arrays) or any(new is not old for new, old in zip(left, arrays, strict=True)):
+    if len(left) != len(arrays) or any(
+        new is not old for new, old in zip(left, arrays, strict=True)
+    ):
         raise SideEffectError(_OWN_ARRAYS.format(type(model).__name__))
 
 
@@ -430,7 +510,9 @@ def _nothing() -> None:
     """A leaf is put together by whoever holds the leaves."""
 
 
-def _bind(function: Callable[..., Any], args: tuple[Any, ...], options: _Options) -> Callable[[], Any]:
+def _bind(
+    function: Callable[..., Any], args: tuple[Any, ...], options: _Options
+) -> Callable[[], Any]:
     return functools.partial(function, *args, **options.as_dict())
 
 
@@ -438,7 +520,9 @@ def _unflatten(structure: Any, *leaves: Any) -> Any:
     return structure.unflatten(leaves)
 
 
-def _partial(kind: type[functools.partial[Any]], function: Any, args: tuple[Any, ...], options: _Options) -> Any:
+def _partial(
+    kind: type[functools.partial[Any]], function: Any, args: tuple[Any, ...], options: _Options
+) -> Any:
     return kind(function, *args, **options.as_dict())
 
 

@@ -1,7 +1,7 @@
 """Checks of what a user hands in, made before anything is traced.
 
-Shapes, ranks and dtypes are checked always; values (range, NaN) only where they are at hand, that is outside of
-``jit``, ``vmap`` and ``grad``. Every check raises ``InputError`` with one line.
+Shapes, ranks and dtypes are checked always; values (range, NaN) only where they are at hand, that
+is outside of ``jit``, ``vmap`` and ``grad``. Every check raises ``InputError`` with one line.
 """
 
 import math
@@ -22,7 +22,9 @@ from cfx_jax.programs import compiled
 
 
 def is_concrete(value: object) -> bool:
-    """Whether ``value`` holds numbers now, rather than standing for them while a function is traced."""
+    """Whether ``value`` holds numbers now, rather than standing for them while a function is
+    traced.
+    """
     return not isinstance(value, jax.core.Tracer)
 
 
@@ -36,14 +38,16 @@ def check_image(image: Float[AnyArray, "h w c"], *, name: str = "image") -> None
     if image.ndim != 3:
         hint = "; use jax.vmap or the batched function for several images, attributions.over_slices for a volume"
         raise InputError(
-            f"{name}: expected one image (h, w, c), got shape {np.shape(image)}{hint if np.ndim(image) == 4 else ''}"
+            f"{name}: expected one image (h, w, c), got shape"
+            f" {np.shape(image)}{hint if np.ndim(image) == 4 else ''}"
         )
     check_dtype(image, name=name)
     check_unit_range(image, name=name)
 
 
 def check_volume(volume: Float[AnyArray, "s h w c"], *, name: str = "volume") -> None:
-    """Checks one volume: rank 4, at least one slice, float32 (or float64), finite and inside [0, 1].
+    """Checks one volume: rank 4, at least one slice, float32 (or float64), finite and inside [0,
+    1].
 
     Raises:
         InputError: naming what is wrong and how to mend it.
@@ -51,7 +55,8 @@ def check_volume(volume: Float[AnyArray, "s h w c"], *, name: str = "volume") ->
     check_array(volume, name=name)
     if volume.ndim != 4 or not volume.shape[0]:
         raise InputError(
-            f"{name}: expected one volume (s, h, w, c) of at least one slice, got shape {np.shape(volume)}"
+            f"{name}: expected one volume (s, h, w, c) of at least one slice, got shape"
+            f" {np.shape(volume)}"
         )
     check_dtype(volume, name=name)
     check_unit_range(volume, name=name)
@@ -66,7 +71,8 @@ def check_picture(picture: Float[AnyArray, "*s h w c"], *, name: str = "image") 
     check_array(picture, name=name)
     if picture.ndim not in (3, 4):
         raise InputError(
-            f"{name}: expected one image (h, w, c) or one volume (s, h, w, c), got shape {np.shape(picture)}: use jax.vmap"
+            f"{name}: expected one image (h, w, c) or one volume (s, h, w, c), got shape"
+            f" {np.shape(picture)}: use jax.vmap"
             " for several"
         )
     check_dtype(picture, name=name)
@@ -74,22 +80,28 @@ def check_picture(picture: Float[AnyArray, "*s h w c"], *, name: str = "image") 
 
 
 def check_images(images: Float[AnyArray, "n h w c"], *, name: str = "images") -> None:
-    """Checks a batch of images: rank 4, at least one, float32 (or float64), finite and inside [0, 1].
+    """Checks a batch of images: rank 4, at least one, float32 (or float64), finite and inside [0,
+    1].
 
     Raises:
         InputError: naming what is wrong and how to mend it.
     """
     check_array(images, name=name)
     if images.ndim != 4:
-        raise InputError(f"{name}: expected a batch of images (n, h, w, c), got shape {np.shape(images)}")
+        raise InputError(
+            f"{name}: expected a batch of images (n, h, w, c), got shape {np.shape(images)}"
+        )
     if images.shape[0] == 0:
-        raise InputError(f"{name}: expected at least one image, got an empty batch of shape {images.shape}")
+        raise InputError(
+            f"{name}: expected at least one image, got an empty batch of shape {images.shape}"
+        )
     check_dtype(images, name=name)
     check_unit_range(images, name=name)
 
 
 def check_array(value: object, *, name: str) -> None:
-    """Checks for an array of NumPy or JAX, rather than a list of them, a picture of another library, or a number.
+    """Checks for an array of NumPy or JAX, rather than a list of them, a picture of another
+    library, or a number.
 
     Raises:
         InputError: naming the type and how to make an array of it.
@@ -97,18 +109,28 @@ def check_array(value: object, *, name: str) -> None:
     if all(hasattr(value, attribute) for attribute in ("ndim", "shape", "dtype")):
         return
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        advice = "join them with np.stack" if len(value) and hasattr(value[0], "shape") else "use np.asarray"
+        advice = (
+            "join them with np.stack"
+            if len(value) and hasattr(value[0], "shape")
+            else "use np.asarray"
+        )
     elif hasattr(value, "__array_interface__"):
         advice = "use np.asarray(image, np.float32) / 255, with [..., None] where it is grey"
     else:
         advice = "use np.asarray, or read it with cfx_jax.data"
-    raise InputError(f"{name}: expected an array of NumPy or JAX, got {type(value).__name__}: {advice}")
+    raise InputError(
+        f"{name}: expected an array of NumPy or JAX, got {type(value).__name__}: {advice}"
+    )
 
 
 def check_dtype(array: AnyArray, *, name: str) -> None:
     """Checks for float32 or float64, the dtypes in which projections are exact enough."""
     if array.dtype not in (jnp.float32, jnp.float64):
-        hint = "divide by 255 and cast to float32" if jnp.issubdtype(array.dtype, jnp.integer) else "cast it"
+        hint = (
+            "divide by 255 and cast to float32"
+            if jnp.issubdtype(array.dtype, jnp.integer)
+            else "cast it"
+        )
         raise InputError(f"{name}: expected dtype float32, got {array.dtype}: {hint}")
 
 
@@ -121,9 +143,13 @@ def check_unit_range(array: AnyArray, *, name: str) -> None:
     values = np.asarray(array)
     low, high = values.min(), values.max()
     if not np.isfinite([low, high]).all():
-        raise InputError(f"{name}: expected finite values, got NaN or infinity: remove or repair these pixels")
+        raise InputError(
+            f"{name}: expected finite values, got NaN or infinity: remove or repair these pixels"
+        )
     if low < 0 or high > 1:
-        raise InputError(f"{name}: expected values in [0, 1], got [{low:g}, {high:g}]: rescale before the call")
+        raise InputError(
+            f"{name}: expected values in [0, 1], got [{low:g}, {high:g}]: rescale before the call"
+        )
 
 
 def check_target(target: int | AnyArray, num_classes: int, *, name: str = "target") -> None:
@@ -139,7 +165,10 @@ def check_target(target: int | AnyArray, num_classes: int, *, name: str = "targe
     """
     shape, _ = _shape_and_dtype(target)
     if shape != ():
-        raise InputError(f"{name}: expected one class, 0..{num_classes - 1}, got shape {shape}: give a single integer")
+        raise InputError(
+            f"{name}: expected one class, 0..{num_classes - 1}, got shape {shape}: give a single"
+            f" integer"
+        )
     check_classes(target, num_classes, name=name)
 
 
@@ -162,7 +191,9 @@ def check_targets(
     """
     shape, _ = _shape_and_dtype(targets)
     if shape != (count,):
-        raise InputError(f"{name}: expected one class for each of the {count} images, got shape {shape}")
+        raise InputError(
+            f"{name}: expected one class for each of the {count} images, got shape {shape}"
+        )
     check_classes(targets, num_classes, name=name)
     return jnp.asarray(targets)
 
@@ -182,7 +213,8 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
     if not np.issubdtype(dtype, np.integer):
         came = repr(classes) if isinstance(classes, str | float | bool) else f"dtype {dtype}"
         raise InputError(
-            f"{name}: expected a class index (integer), got {came}: classes are the numbers 0..{num_classes - 1}, in the"
+            f"{name}: expected a class index (integer), got {came}: classes are the numbers"
+            f" 0..{num_classes - 1}, in the"
             " order of the logits"
         )
     if not is_concrete(classes):
@@ -190,7 +222,8 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
     outside = np.extract((np.asarray(classes) < 0) | (np.asarray(classes) >= num_classes), classes)
     if outside.size:
         raise InputError(
-            f"{name}: expected a class in 0..{num_classes - 1}, got {outside[0]}: the classifier has {num_classes} classes"
+            f"{name}: expected a class in 0..{num_classes - 1}, got {outside[0]}: the classifier"
+            f" has {num_classes} classes"
         )
 
 
@@ -220,7 +253,8 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
 
 
 def number_of_logits(logits: Any) -> int:
-    """The length k of one image's logits, after a check that they are logits of at least two classes.
+    """The length k of one image's logits, after a check that they are logits of at least two
+    classes.
 
     Args:
         logits: what a classifier gave for one image, or only its shape and dtype; may be traced.
@@ -231,16 +265,20 @@ def number_of_logits(logits: Any) -> int:
     shape, dtype = getattr(logits, "shape", None), getattr(logits, "dtype", None)
     if shape is None or dtype is None or len(shape) != 1 or shape[0] < 2:
         if shape in ((), (1,)):
-            advice = "models.two_logits makes a classifier of two classes of a network with one logit"
+            advice = (
+                "models.two_logits makes a classifier of two classes of a network with one logit"
+            )
         else:
             advice = "wrap a batched model with models.per_image"
         raise InputError(
-            f"classifier: expected one image -> logits (k,) with k >= 2, got {shape if shape is not None else type(logits)}"
+            f"classifier: expected one image -> logits (k,) with k >= 2, got"
+            f" {shape if shape is not None else type(logits)}"
             f": {advice}"
         )
     if not jnp.issubdtype(dtype, jnp.floating):
         raise InputError(
-            f"classifier: expected logits of a floating-point dtype, got {dtype}: whole numbers have no gradient; return"
+            f"classifier: expected logits of a floating-point dtype, got {dtype}: whole numbers"
+            f" have no gradient; return"
             " the values before they are rounded or compared"
         )
     return shape[0]
@@ -251,15 +289,19 @@ def _logits_of(classifier: Callable[[Array], Array], image: jax.ShapeDtypeStruct
     return shape_of(classifier, image)
 
 
-def check_classifier(classifier: Callable[[Array], Array], images: Float[AnyArray, "n h w c"]) -> None:
+def check_classifier(
+    classifier: Callable[[Array], Array], images: Float[AnyArray, "n h w c"]
+) -> None:
     """Checks a classifier on a few images: finite logits, and logits rather than probabilities.
 
     Args:
         classifier: one image ``(h, w, c)`` -> logits ``(k,)``.
-        images: a few images, values in [0, 1]. Inside of ``jit`` only the output's shape is checked.
+        images: a few images, values in [0, 1]. Inside of ``jit`` only the output's shape is
+            checked.
 
     Raises:
-        InputError: the output is NaN or infinite, or sums to 1 over the classes with no value outside [0, 1].
+        InputError: the output is NaN or infinite, or sums to 1 over the classes with no value
+            outside [0, 1].
     """
     num_classes(classifier, images[0])
     found = compiled(_logits, classifier, jnp.asarray(images))
@@ -269,12 +311,14 @@ def check_classifier(classifier: Callable[[Array], Array], images: Float[AnyArra
     if not np.isfinite(logits).all():
         bad = int((~np.isfinite(logits).all(axis=1)).sum())
         raise InputError(
-            f"classifier: expected finite logits, got NaN or infinity on {bad} of {len(logits)} images: check the"
+            f"classifier: expected finite logits, got NaN or infinity on {bad} of {len(logits)}"
+            f" images: check the"
             " weights and the normalisation inside the model"
         )
     if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-4):
         raise InputError(
-            "classifier: expected logits, got probabilities (non-negative, sum 1): return the values before the softmax,"
+            "classifier: expected logits, got probabilities (non-negative, sum 1): return the"
+            " values before the softmax,"
             " or their logarithm"
         )
 
@@ -376,8 +420,11 @@ def check_positive(value: float | AnyArray, *, name: str) -> None:
     _check_all_positive(value, name)
 
 
-def check_at_least(value: float | AnyArray, least: float, *, name: str, below: float = math.inf) -> None:
-    """Checks for one finite number that is not too small, nor too large, where its value is at hand.
+def check_at_least(
+    value: float | AnyArray, least: float, *, name: str, below: float = math.inf
+) -> None:
+    """Checks for one finite number that is not too small, nor too large, where its value is at
+    hand.
 
     Args:
         value: what was given.
@@ -410,7 +457,8 @@ def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) 
     check_real(value, name=name)
     if np.shape(value) not in ((), (count,)):
         raise InputError(
-            f"{name}: expected one number, or one for each of the {count} images, shape ({count},), got shape"
+            f"{name}: expected one number, or one for each of the {count} images, shape ({count},),"
+            f" got shape"
             f" {np.shape(value)}"
         )
     _check_all_positive(value, name)
@@ -428,7 +476,11 @@ def check_norm(p: float, *, name: str = "p") -> None:
         InputError: giving what came.
     """
     if not isinstance(p, Real) or isinstance(p, bool) or not p >= 1:
-        advice = "for p < 1 it is no norm" if isinstance(p, Real) else "give a Python number, math.inf for the maximum"
+        advice = (
+            "for p < 1 it is no norm"
+            if isinstance(p, Real)
+            else "give a Python number, math.inf for the maximum"
+        )
         raise InputError(f"{name}: expected a norm with p >= 1 (or inf), got {p!r}: {advice}")
 
 
@@ -449,4 +501,6 @@ def check_key(key: object, *, or_none: bool = False) -> None:
     old = dtype == jnp.uint32 and shape is not None and len(shape) == 1
     if not (new or old):
         came = repr(key) if shape is None else f"dtype {dtype} of shape {shape}"
-        raise InputError(f"key: expected one random key, got {came}: make it with jax.random.key(seed)")
+        raise InputError(
+            f"key: expected one random key, got {came}: make it with jax.random.key(seed)"
+        )

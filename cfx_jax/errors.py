@@ -5,10 +5,11 @@ from types import ModuleType
 
 
 class InputError(ValueError):
-    """Something given to the library cannot be used; the message is one line: expected, got, what to do.
+    """Something given to the library cannot be used; the message is one line: expected, got, what
+    to do.
 
-    Scripts print the message without a traceback, since the mistake is outside the library. Ends of lines, which may be in
-    what it quotes of a file, become blanks.
+    Scripts print the message without a traceback, since the mistake is outside the library. Ends of
+    lines, which may be in what it quotes of a file, become blanks.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -33,7 +34,8 @@ def import_extra(module: str, purpose: str) -> ModuleType:
     except ModuleNotFoundError as error:
         package = _PACKAGE_OF_MODULE.get(module.split(".")[0], module.split(".")[0])
         raise InputError(
-            f"the package '{package}' is needed for {purpose} and is not installed: run `pip install {package}`"
+            f"the package '{package}' is needed for {purpose} and is not installed: run `pip"
+            f" install {package}`"
         ) from error
 
 

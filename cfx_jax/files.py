@@ -1,4 +1,6 @@
-"""Writing files so that a reader, or a start after a crash, meets the old content or the new, never half of it."""
+"""Writing files so that a reader, or a start after a crash, meets the old content or the new, never
+half of it.
+"""
 
 import hashlib
 import json
@@ -15,27 +17,34 @@ from cfx_jax.errors import InputError
 from cfx_jax.processes import Process, is_gone, this_process
 
 _OWNED = re.compile(r"\..+\.(\d+)-([0-9a-f]{6})-([0-9a-f]*)-[0-9a-f]{8}\.tmp")
-"""Name of a temporary file: pid, six digits that stand for the host, and the life of the process that writes it."""
+"""Name of a temporary file: pid, six digits that stand for the host, and the life of the process
+that writes it.
+"""
 _UNOWNED = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")
 """As earlier versions named them."""
 _NO_ROOM = ("no space left", "file too large", "quota exceeded", "resource_exhausted")
 _JSON_LIMIT = 256 * 2**20
-"""Bytes of the longest JSON file that is read: far more than any of this library's, and less than memory."""
+"""Bytes of the longest JSON file that is read: far more than any of this library's, and less than
+memory.
+"""
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _BARRED = ("permission denied", "operation not permitted", "read-only file system")
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
-    """Gives a temporary path in the folder of ``path``, and moves it onto ``path`` when the block succeeds.
+    """Gives a temporary path in the folder of ``path``, and moves it onto ``path`` when the block
+    succeeds.
 
     Args:
         path: the file to write; folders that are missing are made.
-        durable: whether content and name reach the disk before the block ends, so that they outlive a power cut too.
-            It takes milliseconds; without it only the death of the process is survived.
+        durable: whether content and name reach the disk before the block ends, so that they outlive
+            a power cut too. It takes milliseconds; without it only the death of the process is
+            survived.
 
     Yields:
-        The temporary path to write to. If the block raises, it is removed and ``path`` is as it was.
+        The temporary path to write to. If the block raises, it is removed and ``path`` is as it
+        was.
 
     Raises:
         InputError: the file or its folder cannot be written (a missing permission, a full disk).
@@ -43,7 +52,8 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterato
     target = Path(path)
     with writing("the file", target, "free space there or choose another place"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder: a move between folders may be a copy, which can be cut short. Names have up to 255 bytes.
+        # In the same folder: a move between folders may be a copy, which can be cut short. Names
+        # have up to 255 bytes.
         temporary = target.with_name(f".{target.name[:40]}.{_owner()}-{uuid.uuid4().hex[:8]}.tmp")
         try:
             yield temporary
@@ -68,12 +78,15 @@ def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False
         The path.
 
     Raises:
-        InputError: the file cannot be written; the text is no Unicode, such as a file name of another encoding.
+        InputError: the file cannot be written; the text is no Unicode, such as a file name of
+            another encoding.
     """
     half = _HALF_CHARACTER.search(text)
     if half is not None:
         around = ascii(text[max(half.start() - 20, 0) : half.end() + 20])
-        raise InputError(f"{path}: expected text that is Unicode, got {around}: rename what it is the name of")
+        raise InputError(
+            f"{path}: expected text that is Unicode, got {around}: rename what it is the name of"
+        )
     with replacing(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
     return Path(path)
@@ -91,14 +104,17 @@ def read_json(path: str | os.PathLike[str], *, advice: str, root: type = dict) -
         Its contents.
 
     Raises:
-        InputError: it is missing, no ordinary file, longer than 256 MiB, no JSON text, or holds something else.
+        InputError: it is missing, no ordinary file, longer than 256 MiB, no JSON text, or holds
+            something else.
     """
     file = Path(path)
     try:
         if file.exists() and not file.is_file():
             raise InputError(f"cannot read '{path}': it is no file: {advice}")
         if file.stat().st_size > _JSON_LIMIT:
-            raise InputError(f"'{path}' is damaged, it is longer than {_JSON_LIMIT} bytes: {advice}")
+            raise InputError(
+                f"'{path}' is damaged, it is longer than {_JSON_LIMIT} bytes: {advice}"
+            )
         document = parse_json(file.read_bytes())
     except OSError as error:
         raise InputError(f"cannot read '{path}': {error.strerror}: {advice}") from error
@@ -107,7 +123,10 @@ def read_json(path: str | os.PathLike[str], *, advice: str, root: type = dict) -
             raise
         raise InputError(f"'{path}' is damaged, it is no JSON text ({error}): {advice}") from error
     if not isinstance(document, root):
-        raise InputError(f"'{path}' is damaged, it holds a {type(document).__name__} and no {root.__name__}: {advice}")
+        raise InputError(
+            f"'{path}' is damaged, it holds a {type(document).__name__} and no {root.__name__}:"
+            f" {advice}"
+        )
     return document
 
 
@@ -115,12 +134,15 @@ def parse_json(text: str | bytes) -> Any:
     """What a JSON text holds.
 
     Raises:
-        ValueError: it is no JSON text, is nested too deeply, or has text that is no Unicode (half of a surrogate pair).
+        ValueError: it is no JSON text, is nested too deeply, or has text that is no Unicode (half
+            of a surrogate pair).
     """
     try:
         text = text.decode("utf-8-sig") if isinstance(text, bytes) else text
         document = json.loads(text)
-        if "\\ud" in text.lower() and _HALF_CHARACTER.search(json.dumps(document, ensure_ascii=False)):
+        if "\\ud" in text.lower() and _HALF_CHARACTER.search(
+            json.dumps(document, ensure_ascii=False)
+        ):
             raise ValueError("half of a character, which no file can hold")
         return document
     except RecursionError as error:
@@ -131,7 +153,8 @@ def parse_json(text: str | bytes) -> Any:
 def writing(
     what: str, path: Path, advice: str, *, barred: str = "choose a folder that can be written"
 ) -> Iterator[None]:
-    """Turns a failure to write, a full disk above all, into one line for the user; of nested ones the outermost speaks.
+    """Turns a failure to write, a full disk above all, into one line for the user; of nested ones
+    the outermost speaks.
 
     Args:
         what: what is being written, e.g. ``"the metrics"``.
@@ -149,17 +172,20 @@ def writing(
         if reason is None:
             raise
         what_to_do = barred if reason.lower() in _BARRED else advice
-        raise _RefusedError(f"{what} could not be written to {path} ({reason}): {what_to_do}", reason) from error
+        raise _RefusedError(
+            f"{what} could not be written to {path} ({reason}): {what_to_do}", reason
+        ) from error
 
 
 def sweep(folder: str | os.PathLike[str]) -> None:
     """Removes what writers that were killed have left in a folder and those inside of it.
 
-    These are temporary files of ``replacing``, and folders of such names, whose process has ended on this host. Those of
-    processes on other hosts, of which nothing is known here, stay.
+    These are temporary files of ``replacing``, and folders of such names, whose process has ended
+    on this host. Those of processes on other hosts, of which nothing is known here, stay.
 
     Args:
-        folder: in which this process is the only one to write (see ``locks.locked``), but for single files.
+        folder: in which this process is the only one to write (see ``locks.locked``), but for
+            single files.
     """
     for path in list(Path(folder).rglob(".*.tmp")):  # a list, as folders are removed on the way
         if not _is_left_behind(path.name):
@@ -189,7 +215,9 @@ def _host_digits(host: str) -> str:
 
 def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable, where the file system knows how to."""
-    with suppress(OSError):  # some network file systems refuse to sync a folder; the rename itself has succeeded
+    with suppress(
+        OSError
+    ):  # some network file systems refuse to sync a folder; the rename itself has succeeded
         _sync(folder, os.O_RDONLY)
 
 
@@ -213,7 +241,8 @@ def _refusal(error: Exception) -> str | None:
         return error.reason
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    # TensorStore reports the operating system's refusals as ValueError, with the reason in its text.
+    # TensorStore reports the operating system's refusals as ValueError, with the reason in its
+    # text.
     found = next((words for words in (*_NO_ROOM, *_BARRED) if words in str(error).lower()), None)
     return found and ("No space left" if found == _NO_ROOM[3] else found.capitalize())
 

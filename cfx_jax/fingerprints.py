@@ -1,10 +1,11 @@
 """What a callable can read, in one hash: two callables of equal fingerprints give the same program.
 
-``jax.jit`` knows a function by its identity. One that is made anew for each image would compile anew for each image,
-and one that reads something that has changed since would give what it gave before. A fingerprint is of the code of a
-callable and of all that it can read: closures, defaults, globals, attributes, and what these hold in turn. Numbers,
-texts and small arrays are compared by value, large arrays of JAX, which cannot change, by identity. Where something
-cannot be compared (a generator, a tensor of another library), there is no fingerprint, and no program is shared.
+``jax.jit`` knows a function by its identity. One that is made anew for each image would compile
+anew for each image, and one that reads something that has changed since would give what it gave
+before. A fingerprint is of the code of a callable and of all that it can read: closures, defaults,
+globals, attributes, and what these hold in turn. Numbers, texts and small arrays are compared by
+value, large arrays of JAX, which cannot change, by identity. Where something cannot be compared (a
+generator, a tensor of another library), there is no fingerprint, and no program is shared.
 """
 
 import dis
@@ -34,22 +35,51 @@ import numpy as np
 from jax import Array
 
 _READ_BYTES = 2**26
-"""Of larger NumPy arrays there is no fingerprint: reading them at each call would cost more than it spares."""
+"""Of larger NumPy arrays there is no fingerprint: reading them at each call would cost more than it
+spares.
+"""
 _SMALL_BYTES = 1024
 """JAX arrays up to this size are compared by value, larger ones by identity: they cannot change."""
 _MOST_VALUES = 50_000
-_PLAIN = (bool, int, float, complex, str, bytes, tuple, list, dict, set, frozenset, np.generic, np.ndarray, Array)
+_PLAIN = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    tuple,
+    list,
+    dict,
+    set,
+    frozenset,
+    np.generic,
+    np.ndarray,
+    Array,
+)
 _HEAP_TYPE = 1 << 9  # the flag of classes that are made by a program, rather than in C
 _CONTAINERS = (tuple, list, set, frozenset, dict, OrderedDict, defaultdict)
 _OF_CLASSES = {
-    "__dict__", "__weakref__", "__doc__", "__module__", "__annotations__", "__qualname__", "__slots__", "_abc_impl",
-}  # fmt: skip
+    "__dict__",
+    "__weakref__",
+    "__doc__",
+    "__module__",
+    "__annotations__",
+    "__qualname__",
+    "__slots__",
+    "_abc_impl",
+}
 _STDLIB = tuple(filter(None, map(sysconfig.get_path, ("stdlib", "platstdlib"))))
-_LRU_CACHE, _FIELD_OF_NAMEDTUPLE = type(functools.lru_cache(int)), type(namedtuple("_Fields", "one").one)  # type: ignore[attr-defined]
+_LRU_CACHE, _FIELD_OF_NAMEDTUPLE = (
+    type(functools.lru_cache(int)),
+    type(namedtuple("_Fields", "one").one),
+)  # type: ignore[attr-defined]
 
 
 class Fingerprint:
-    """A hash of all that is compared by value, and the objects that are compared by identity, which it keeps alive."""
+    """A hash of all that is compared by value, and the objects that are compared by identity, which
+    it keeps alive.
+    """
 
     def __init__(self, digest: bytes, objects: tuple[Any, ...]) -> None:
         self._digest, self._objects = digest, objects
@@ -58,7 +88,9 @@ class Fingerprint:
         if not isinstance(other, Fingerprint) or self._digest != other._digest:
             return False
         same = len(self._objects) == len(other._objects)
-        return same and all(one is two for one, two in zip(self._objects, other._objects, strict=True))
+        return same and all(
+            one is two for one, two in zip(self._objects, other._objects, strict=True)
+        )
 
     def __hash__(self) -> int:
         return hash(self._digest)
@@ -69,11 +101,13 @@ class _Unknown(Exception):
 
 
 def fingerprint(value: Any, *, lengths: dict[int, int] | None = None) -> Fingerprint | None:
-    """The fingerprint of a callable or of any other value; None where it holds something that cannot be compared.
+    """The fingerprint of a callable or of any other value; None where it holds something that
+    cannot be compared.
 
     Args:
         value: anything. It is looked at as it is now.
-        lengths: of lists, by their identities: of these only so many items are read. Other lists are added to it.
+        lengths: of lists, by their identities: of these only so many items are read. Other lists
+            are added to it.
 
     >>> def multiplied(factor):
     ...     return lambda x: factor * x
@@ -83,7 +117,9 @@ def fingerprint(value: Any, *, lengths: dict[int, int] | None = None) -> Fingerp
     reader = _Reader({} if lengths is None else lengths)
     try:
         reader.read(value)
-    except Exception:  # of the objects' own code too, which may raise anything when they are looked at
+    except (
+        Exception
+    ):  # of the objects' own code too, which may raise anything when they are looked at
         return None
     return reader.fingerprint()
 
@@ -96,7 +132,9 @@ class _Reader:
         self._hash = hashlib.blake2b(digest_size=16)
         self._objects: list[Any] = []
         self._modules: set[tuple[ModuleType, CodeType]] = set()
-        self._met: dict[int, tuple[int, Any]] = {}  # the values are kept, so that no other one takes their id
+        self._met: dict[
+            int, tuple[int, Any]
+        ] = {}  # the values are kept, so that no other one takes their id
 
     def fingerprint(self) -> Fingerprint:
         return Fingerprint(self._hash.digest(), tuple(self._objects))
@@ -154,18 +192,27 @@ class _Reader:
             self._all("instance", type(value), dict(_attributes(value)))
 
     def _array(self, value: Any) -> None:
-        if isinstance(value, jax.core.Tracer) or (isinstance(value, np.ndarray) and type(value) is not np.ndarray):
+        if isinstance(value, jax.core.Tracer) or (
+            isinstance(value, np.ndarray) and type(value) is not np.ndarray
+        ):
             raise _Unknown  # a matrix or a masked array computes in its own way
         if isinstance(value, Array):
             is_key = jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended)
-            if is_key or value.nbytes > _SMALL_BYTES or value.is_deleted() or not value.is_fully_addressable:
+            if (
+                is_key
+                or value.nbytes > _SMALL_BYTES
+                or value.is_deleted()
+                or not value.is_fully_addressable
+            ):
                 self._same(value)
                 return
             self._write("jax", value.weak_type, str(value.sharding))
         array = np.asarray(value)
         if array.dtype.hasobject or array.nbytes > _READ_BYTES:
             raise _Unknown
-        self._write("array", isinstance(value, np.ndarray), array.dtype.str, str(array.dtype), array.shape)
+        self._write(
+            "array", isinstance(value, np.ndarray), array.dtype.str, str(array.dtype), array.shape
+        )
         self._hash.update(np.ascontiguousarray(array).tobytes())
 
     def _container(self, value: Any) -> None:
@@ -176,7 +223,11 @@ class _Reader:
         if isinstance(value, set | frozenset):
             items = sorted(value, key=lambda item: (type(item).__name__, repr(item)))
         else:
-            items = [part for item in value.items() for part in item] if isinstance(value, dict) else list(value)
+            items = (
+                [part for item in value.items() for part in item]
+                if isinstance(value, dict)
+                else list(value)
+            )
         if isinstance(value, list):
             items = items[: self._lengths.setdefault(id(value), len(items))]
         self._write("container", len(items))
@@ -207,7 +258,11 @@ class _Reader:
             self._all(name, value)
         elif (value, code) not in self._modules:
             self._modules.add((value, code))
-            plain = [part for part, held in vars(value).items() if isinstance(held, _PLAIN) and part[:2] != "__"]
+            plain = [
+                part
+                for part, held in vars(value).items()
+                if isinstance(held, _PLAIN) and part[:2] != "__"
+            ]
             for part in dict.fromkeys([*plain, *_attribute_names(code)]):
                 if part in vars(value):
                     self._named(f"{name}.{part}", vars(value)[part], code)
@@ -219,7 +274,9 @@ class _Reader:
             if _is_installed(base.__module__):
                 continue
             for name, value in vars(base).items():
-                if name not in _OF_CLASSES and not isinstance(value, MemberDescriptorType | GetSetDescriptorType):
+                if name not in _OF_CLASSES and not isinstance(
+                    value, MemberDescriptorType | GetSetDescriptorType
+                ):
                     self._all(f"member {name}", value)
 
     def _all(self, kind: str, *values: Any) -> None:
@@ -253,7 +310,11 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     ]
     if kind.__dictoffset__:
         yield from object.__getattribute__(value, "__dict__").items()
-    elif not slots and kind.__basicsize__ > object.__basicsize__ and not issubclass(kind, _CONTAINERS):
+    elif (
+        not slots
+        and kind.__basicsize__ > object.__basicsize__
+        and not issubclass(kind, _CONTAINERS)
+    ):
         raise _Unknown  # such as operator.itemgetter, which is made in C though its module is not
     for name, member in slots:
         try:
@@ -269,7 +330,9 @@ def _is_made_in_python(kind: type) -> bool:
 
 
 def _is_immutable(value: Any) -> bool:
-    """Whether a thing stays as it is while a program runs, or is one that JAX compares by identity itself."""
+    """Whether a thing stays as it is while a program runs, or is one that JAX compares by identity
+    itself.
+    """
     if isinstance(value, ModuleType):
         return _is_installed(value.__name__)
     if isinstance(value, type):
@@ -280,12 +343,16 @@ def _is_immutable(value: Any) -> bool:
         plain = not (value.__closure__ or value.__defaults__ or value.__kwdefaults__ or vars(value))
         return plain and _is_installed(value.__globals__.get("__name__", ""))
     jitted = type(value).__module__.partition(".")[0] == "jaxlib"
-    return jitted or isinstance(value, CodeType | np.dtype | np.ufunc | enum.Enum | _FIELD_OF_NAMEDTUPLE)
+    return jitted or isinstance(
+        value, CodeType | np.dtype | np.ufunc | enum.Enum | _FIELD_OF_NAMEDTUPLE
+    )
 
 
 @functools.lru_cache(maxsize=4096)
 def _is_installed(module: str) -> bool:
-    """Whether a module is of Python or of an installed package, in which no name gets another meaning meanwhile."""
+    """Whether a module is of Python or of an installed package, in which no name gets another
+    meaning meanwhile.
+    """
     package = module.partition(".")[0]
     if package == "cfx_jax" or package in sys.builtin_module_names:
         return True
@@ -296,8 +363,15 @@ def _is_installed(module: str) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _attribute_names(code: CodeType) -> tuple[str, ...]:
     """All names by which some code, and the functions defined in it, may read an attribute."""
-    inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _attribute_names(const)]
-    texts = [const for const in code.co_consts if isinstance(const, str)]  # as in getattr(module, "name")
+    inner = [
+        name
+        for const in code.co_consts
+        if isinstance(const, CodeType)
+        for name in _attribute_names(const)
+    ]
+    texts = [
+        const for const in code.co_consts if isinstance(const, str)
+    ]  # as in getattr(module, "name")
     return tuple(dict.fromkeys([*code.co_names, *texts, *inner]))
 
 
@@ -305,7 +379,12 @@ def _attribute_names(code: CodeType) -> tuple[str, ...]:
 def _imported_names(code: CodeType) -> tuple[str, ...]:
     """The names of modules that some code, and the functions defined in it, may import."""
     names = [step.argval for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"]
-    inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _imported_names(const)]
+    inner = [
+        name
+        for const in code.co_consts
+        if isinstance(const, CodeType)
+        for name in _imported_names(const)
+    ]
     return tuple(dict.fromkeys([*names, *inner]))
 
 
@@ -314,5 +393,10 @@ def _global_names(code: CodeType) -> tuple[str, ...]:
     """The names of globals that some code, and the functions defined in it, may read or write."""
     kinds = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL")
     names = [each.argval for each in dis.get_instructions(code) if each.opname in kinds]
-    inner = [name for const in code.co_consts if isinstance(const, CodeType) for name in _global_names(const)]
+    inner = [
+        name
+        for const in code.co_consts
+        if isinstance(const, CodeType)
+        for name in _global_names(const)
+    ]
     return tuple(dict.fromkeys([*names, *inner]))

@@ -1,9 +1,10 @@
 """Locks on working folders, so that two processes never write into one of them at the same time.
 
-A lock is the file ``.lock`` in the folder, which names the process that holds it. It is made by a hard link, or where the
-file system knows none by an exclusive creation: both are atomic on network file systems too. A lock whose process has
-ended on this host without releasing it is taken over; whether a process on another host still runs cannot be known from
-here, so the message names the file to delete.
+A lock is the file ``.lock`` in the folder, which names the process that holds it. It is made by a
+hard link, or where the file system knows none by an exclusive creation: both are atomic on network
+file systems too. A lock whose process has ended on this host without releasing it is taken over;
+whether a process on another host still runs cannot be known from here, so the message names the
+file to delete.
 """
 
 import atexit
@@ -48,16 +49,18 @@ _held: dict[Path, _Held] = {}
 def locked(folder: str | os.PathLike[str], *, doing: str) -> Iterator[None]:
     """Keeps a folder for this process while the block runs.
 
-    The lock is released when the block ends, at the end of the process, and by SIGTERM where nothing else handles that.
-    A thread that holds it already gets it again. Temporary files that writers who have ended left in the folder are
-    removed. A folder that cannot be written needs no lock and gets none, so that what is finished can still be read.
+    The lock is released when the block ends, at the end of the process, and by SIGTERM where
+    nothing else handles that. A thread that holds it already gets it again. Temporary files that
+    writers who have ended left in the folder are removed. A folder that cannot be written needs no
+    lock and gets none, so that what is finished can still be read.
 
     Args:
         folder: made where it is missing, and removed at the end if it was and is still empty.
         doing: what this process does there, for the message to another one, e.g. ``"trains"``.
 
     Raises:
-        LockedError: another process or thread holds the lock; one line with its pid, host and start.
+        LockedError: another process or thread holds the lock; one line with its pid, host and
+            start.
         InputError: the lock cannot be written, because of a full disk above all.
     """
     place = Path(folder).expanduser().resolve()
@@ -81,7 +84,9 @@ def locked(folder: str | os.PathLike[str], *, doing: str) -> Iterator[None]:
 
 
 def _take(place: Path, doing: str) -> bool:
-    """Takes the lock; False for a place where nobody can write, or that is no folder: what comes next will say so."""
+    """Takes the lock; False for a place where nobody can write, or that is no folder: what comes
+    next will say so.
+    """
     if place.exists() and not place.is_dir():
         return False
     for _ in range(_ROUNDS):
@@ -105,7 +110,10 @@ def _create(place: Path, doing: str) -> None:
     """Writes a lock of this process, or raises ``FileExistsError``."""
     token = uuid.uuid4().hex
     since = time.strftime("%Y-%m-%d %H:%M:%S %Z")
-    text = json.dumps({**this_process()._asdict(), "since": since, "doing": doing, "token": token}) + "\n"
+    text = (
+        json.dumps({**this_process()._asdict(), "since": since, "doing": doing, "token": token})
+        + "\n"
+    )
     lock, temporary = place / _NAME, place / f"{_NAME}.{token[:12]}.tmp"  # such names are swept
     try:
         temporary.write_text(text, encoding="utf-8")
@@ -132,10 +140,13 @@ def _end_stale(lock: Path) -> dict[str, Any] | None:
         return {}  # another user's, who hides it
     with file:
         holder = _record(file.read())
-        if holder is not None and not is_gone(Process(holder["host"], holder["pid"], holder["life"])):
+        if holder is not None and not is_gone(
+            Process(holder["host"], holder["pid"], holder["life"])
+        ):
             return holder
         _exclude_others(file.fileno())
-        # Another process may have taken over meanwhile: then this is no longer the file of that name.
+        # Another process may have taken over meanwhile: then this is no longer the file of that
+        # name.
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
                 lock.unlink()
@@ -146,13 +157,20 @@ def _record(content: bytes) -> dict[str, Any] | None:
     """What a lock says; None for what no living process of this library has written."""
     try:
         record = parse_json(content)
-        return {**record, "host": str(record["host"]), "pid": int(record["pid"]), "life": str(record["life"])}
+        return {
+            **record,
+            "host": str(record["host"]),
+            "pid": int(record["pid"]),
+            "life": str(record["life"]),
+        }
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 
 def _exclude_others(descriptor: int) -> None:
-    """Waits for processes of this host that look at the same stale lock; only they could remove it too."""
+    """Waits for processes of this host that look at the same stale lock; only they could remove it
+    too.
+    """
     with suppress(ImportError, OSError):  # a system or a file system without such locks
         import fcntl
 
@@ -165,13 +183,17 @@ def _message(place: Path, holder: dict[str, Any]) -> str:
     else:
         who = f"pid {holder.get('pid', 'unknown')} on {holder.get('host', 'an unknown host')}"
     return (
-        f"another process {holder.get('doing', 'works')} here, {who}, since {holder.get('since', 'just now')}: wait until it"
-        f" has ended or choose another folder than {place}; if it does not run any more, delete {place / _NAME}"
+        f"another process {holder.get('doing', 'works')} here, {who}, since"
+        f" {holder.get('since', 'just now')}: wait until it"
+        f" has ended or choose another folder than {place}; if it does not run any more, delete"
+        f" {place / _NAME}"
     )
 
 
 def _release(place: Path) -> None:
-    """Removes this process's lock, unless a user has removed it and another process has taken its place."""
+    """Removes this process's lock, unless a user has removed it and another process has taken its
+    place.
+    """
     held = _held.pop(place, None)
     if held is None or held.pid != os.getpid():  # a fork knows of its parent's locks
         return
@@ -191,7 +213,9 @@ def _release_all() -> None:
 
 
 def _watch_for_termination() -> None:
-    """Lets SIGTERM, which ends a process on the spot, release the locks first; a handler of the caller's stays."""
+    """Lets SIGTERM, which ends a process on the spot, release the locks first; a handler of the
+    caller's stays.
+    """
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminate)

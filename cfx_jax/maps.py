@@ -1,8 +1,9 @@
 """What is done to a map: channel sum, scaling, thresholds, Gaussian smoothing, upsampling.
 
-One map ``(h, w, c)`` or ``(h, w)``, or one of a volume, ``(s, h, w, c)`` or, where said, ``(s, h, w)``; ``vmap`` for
-more. Smoothing and upsampling are linear: matrix products along the two axes of the plane, which are fast to differentiate
-everywhere, also inside a loop on a CPU, where a convolution is not.
+One map ``(h, w, c)`` or ``(h, w)``, or one of a volume, ``(s, h, w, c)`` or, where said,
+``(s, h, w)``; ``vmap`` for more. Smoothing and upsampling are linear: matrix products along the two
+axes of the plane, which are fast to differentiate everywhere, also inside a loop on a CPU, where a
+convolution is not.
 """
 
 import math
@@ -45,10 +46,11 @@ def quantile_threshold(
     mask: Bool[Array, "*s h w"] | None = None,
     volume: bool = False,
 ) -> Bool[Array, "*s h w"]:
-    """The pixels at or above a quantile of one map, within a mask (Boreiko et al. 2022, section 2.4).
+    """The pixels at or above a quantile of one map, within a mask (Boreiko et al. 2022, section
+    2.4).
 
-    The quantile is over the whole map, interpolated linearly, and the mask is applied afterwards, as published. Of a
-    constant map every pixel is kept.
+    The quantile is over the whole map, interpolated linearly, and the mask is applied afterwards,
+    as published. Of a constant map every pixel is kept.
 
     Args:
         saliency: a map without channels.
@@ -66,11 +68,15 @@ def quantile_threshold(
         raise InputError(f"quantile: expected a number in [0, 1], got {quantile}")
     if saliency.ndim != 2 + volume:
         expected = "one map of a volume (s, h, w)" if volume else "one map (h, w)"
-        raise InputError(f"saliency: expected {expected}, got shape {saliency.shape}: sum over channels, or vmap")
+        raise InputError(
+            f"saliency: expected {expected}, got shape {saliency.shape}: sum over channels, or vmap"
+        )
     if mask is not None and mask.shape != saliency.shape:
         raise InputError(f"mask: expected the map's shape {saliency.shape}, got {mask.shape}")
     if is_concrete(saliency) and np.isnan(np.asarray(saliency)).any():
-        raise InputError("saliency: expected a map without NaN: look for the cause in the score's gradient")
+        raise InputError(
+            "saliency: expected a map without NaN: look for the cause in the score's gradient"
+        )
     kept = saliency >= jnp.quantile(saliency, quantile)
     return kept if mask is None else kept & mask
 
@@ -82,21 +88,24 @@ def smooth(
     radius: int | None = None,
     border: str = "reflect",
 ) -> Float[Array, "h w *c"] | Float[Array, "s h w c"]:
-    """Blurs one map or image with a Gaussian whose taps sum to 1; channels and slices are kept apart.
+    """Blurs one map or image with a Gaussian whose taps sum to 1; channels and slices are kept
+    apart.
 
     Args:
         saliency: a map with or without channels, or an image; or, with channels, a volume's.
         sigma: standard deviation in pixels, above 0.
-        radius: the kernel has ``2 * radius + 1`` taps; None takes the radius nearest to ``4 * sigma``. The "28 x 28" kernel
-            of Charachon et al. 2021 has radius 14.
-        border: what is beyond the border: ``"reflect"`` mirrors at the outer edge of the last pixel and so keeps the
-            map's sum, ``"edge"`` repeats the last pixel, ``"zero"`` darkens the border.
+        radius: the kernel has ``2 * radius + 1`` taps; None takes the radius nearest to
+            ``4 * sigma``. The "28 x 28" kernel of Charachon et al. 2021 has radius 14.
+        border: what is beyond the border: ``"reflect"`` mirrors at the outer edge of the last pixel
+            and so keeps the map's sum, ``"edge"`` repeats the last pixel, ``"zero"`` darkens the
+            border.
 
     Returns:
         The blurred map, of the same shape.
 
     Raises:
-        InputError: sigma not above 0, a radius below 0, none where sigma is traced, an unknown border, or no map.
+        InputError: sigma not above 0, a radius below 0, none where sigma is traced, an unknown
+            border, or no map.
     """
     _check_map(saliency)
     check_positive(sigma, name="sigma")
@@ -106,7 +115,9 @@ def smooth(
     slices, size, _ = _axes(values)
     down, across = (_blur_matrix(each, sigma, radius, border).astype(values.dtype) for each in size)
     axes = "s" * len(slices)
-    return jnp.einsum(f"ih,jw,{axes}hw...->{axes}ij...", down, across, values, precision=lax.Precision.HIGHEST)
+    return jnp.einsum(
+        f"ih,jw,{axes}hw...->{axes}ij...", down, across, values, precision=lax.Precision.HIGHEST
+    )
 
 
 def upsample(
@@ -114,11 +125,12 @@ def upsample(
 ) -> Float[Array, "H W *c"] | Float[Array, "s H W c"]:
     """Enlarges one map by bilinear interpolation in the plane.
 
-    Pixels are squares: the centre of pixel i is at i + 1/2, and beyond the outermost centres the map is constant (as
-    ``align_corners=False`` in PyTorch).
+    Pixels are squares: the centre of pixel i is at i + 1/2, and beyond the outermost centres the
+    map is constant (as ``align_corners=False`` in PyTorch).
 
     Args:
-        saliency: a map with or without channels, such as the feature maps of a network; or, with channels, a volume's.
+        saliency: a map with or without channels, such as the feature maps of a network; or, with
+            channels, a volume's.
         size: new height and width in pixels, each at least the old.
 
     Returns:
@@ -130,7 +142,9 @@ def upsample(
     _check_map(saliency)
     slices, (height, width), channels = _axes(saliency)
     if len(size) != 2 or size[0] < height or size[1] < width:
-        raise InputError(f"size: expected (height, width) of at least ({height}, {width}), got {size}")
+        raise InputError(
+            f"size: expected (height, width) of at least ({height}, {width}), got {size}"
+        )
     return jax.image.resize(saliency, (*slices, *size, *channels), "bilinear")
 
 
@@ -138,7 +152,8 @@ def _check_map(saliency: AnyArray) -> None:
     check_array(saliency, name="saliency")
     if saliency.ndim not in (2, 3, 4):
         raise InputError(
-            f"saliency: expected one map (h, w), (h, w, c) or (s, h, w, c), got shape {saliency.shape}: use jax.vmap"
+            f"saliency: expected one map (h, w), (h, w, c) or (s, h, w, c), got shape"
+            f" {saliency.shape}: use jax.vmap"
         )
 
 
@@ -150,16 +165,25 @@ def _axes(saliency: AnyArray) -> tuple[tuple[int, ...], tuple[int, ...], tuple[i
 
 def _kernel_radius(sigma: float | Float[Array, ""], radius: int | None) -> int:
     if radius is None and not is_concrete(sigma):
-        raise InputError("radius: expected a number of pixels where sigma is traced, got None: pass e.g. radius=8")
+        raise InputError(
+            "radius: expected a number of pixels where sigma is traced, got None: pass e.g."
+            " radius=8"
+        )
     if radius is None:
         return math.floor(4 * float(sigma) + 0.5)
     check_integer(radius, name="radius", at_least=0)
     return radius
 
 
-def _blur_matrix(size: int, sigma: float | Float[Array, ""], radius: int, border: str) -> Float[Array, "size size"]:
-    """Blurs a column of ``size`` pixels: slides the taps over the identity, padded as the column would be."""
+def _blur_matrix(
+    size: int, sigma: float | Float[Array, ""], radius: int, border: str
+) -> Float[Array, "size size"]:
+    """Blurs a column of ``size`` pixels: slides the taps over the identity, padded as the column
+    would be.
+    """
     tap = jnp.arange(size + 2 * radius) - jnp.arange(size)[:, None] - radius
     taps = jnp.where(abs(tap) <= radius, jnp.exp(-0.5 * (tap / sigma) ** 2), 0)
     padded = jnp.pad(jnp.eye(size), ((radius, radius), (0, 0)), mode=_PADDING[border])
-    return jnp.matmul(taps / taps.sum(axis=1, keepdims=True), padded, precision=lax.Precision.HIGHEST)
+    return jnp.matmul(
+        taps / taps.sum(axis=1, keepdims=True), padded, precision=lax.Precision.HIGHEST
+    )

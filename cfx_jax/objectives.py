@@ -1,7 +1,8 @@
-"""Scalar functions of one image: scores that attributions explain, and objectives, to be minimised, that do not saturate.
+"""Scalar functions of one image: scores that attributions explain, and objectives, to be minimised,
+that do not saturate.
 
-For two classes they depend on one number, the logit difference; in any case their gradients keep their direction and
-their values their order where a probability has rounded to 0 or 1 in float32.
+For two classes they depend on one number, the logit difference; in any case their gradients keep
+their direction and their values their order where a probability has rounded to 0 or 1 in float32.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,8 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
 
     Args:
         logits: one image's.
-        target: a class index; may be traced: one that names no class then gives NaN, and a gradient of NaN.
+        target: a class index; may be traced: one that names no class then gives NaN, and a gradient
+            of NaN.
 
     Raises:
         InputError: fewer than two logits, or a target that is no class.
@@ -39,11 +41,13 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
 def value_of_class(
     values: Float[Array, " k"], target: Int[Array, ""] | int, *, name: str = "target"
 ) -> Float[Array, ""]:
-    """The entry of one class, of which JAX's own indexing would take another one where it does not exist.
+    """The entry of one class, of which JAX's own indexing would take another one where it does not
+    exist.
 
     Args:
         values: one image's logits, or other values of the classes.
-        target: a class index; may be traced: one that names no class then gives NaN, and a gradient of NaN.
+        target: a class index; may be traced: one that names no class then gives NaN, and a gradient
+            of NaN.
         name: what a message calls it.
 
     Raises:
@@ -57,7 +61,8 @@ def value_of_class(
 
 
 def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
-    """The class that a classifier decides on: of two, class 1 from a probability of one half; of more, the most probable.
+    """The class that a classifier decides on: of two, class 1 from a probability of one half; of
+    more, the most probable.
 
     Args:
         logits: of one image, or of many; probabilities give the same.
@@ -70,7 +75,8 @@ def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
     """
     if not jnp.ndim(logits) or logits.shape[-1] < 2:
         raise InputError(
-            f"logits: expected two and more classes to decide between, got shape {jnp.shape(logits)}: models.two_logits"
+            f"logits: expected two and more classes to decide between, got shape"
+            f" {jnp.shape(logits)}: models.two_logits"
             " makes a classifier of two classes of a network with one logit"
         )
     if logits.shape[-1] == 2:
@@ -83,23 +89,25 @@ def class_score(
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
     """How much a classifier holds one image for a class: what an attribution explains.
 
-    For two classes each has a score of its own, so an image predicted 0 is explained by the score of class 0 (Charachon et
-    al. 2020 and 2021: f or 1 - f). With ``"log_odds"`` the score is then the difference of the two logits, that is the one
-    logit z of a sigmoid network for class 1 and -z for class 0: the maps of the two classes differ by their sign alone.
+    For two classes each has a score of its own, so an image predicted 0 is explained by the score
+    of class 0 (Charachon et al. 2020 and 2021: f or 1 - f). With ``"log_odds"`` the score is then
+    the difference of the two logits, that is the one logit z of a sigmoid network for class 1 and
+    -z for class 0: the maps of the two classes differ by their sign alone.
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        target: the class; may be traced, and one that the classifier has not then gives NaN. Attributions compile once for
-            each ``int``, but once for all JAX arrays.
-        of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own, which says nothing of
-            the others; ``"probability"``, in [0, 1], whose gradient vanishes where it saturates; ``"log_probability"``.
+        target: the class; may be traced, and one that the classifier has not then gives NaN.
+            Attributions compile once for each ``int``, but once for all JAX arrays.
+        of: ``"log_odds"``, ``log p - log(1 - p)``, does not saturate; ``"logit"``, the class's own,
+            which says nothing of the others; ``"probability"``, in [0, 1], whose gradient vanishes
+            where it saturates; ``"log_probability"``.
 
     Returns:
         A function of one image.
 
     Raises:
-        InputError: ``of`` is none of these; of the score, when it is called: a target that is no class, or a classifier of
-            one logit (``models.two_logits`` makes one of two).
+        InputError: ``of`` is none of these; of the score, when it is called: a target that is no
+            class, or a classifier of one logit (``models.two_logits`` makes one of two).
     """
     check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     check_choice(of, tuple(_SCORES), name="of")
@@ -117,7 +125,8 @@ _SCORES: dict[str, Callable[[Array, Any], Array]] = {
 def negative_log_probability(
     classifier: Classifier, target: Int[Array, ""] | int
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
-    """``-log p(target | image)``, the objective of a visual counterfactual (Boreiko et al. 2022, equation 3).
+    """``-log p(target | image)``, the objective of a visual counterfactual (Boreiko et al. 2022,
+    equation 3).
 
     Computed as ``softplus(-log_odds)``, whose gradient is not zero before p is within 1e-38 of 1.
 
@@ -136,12 +145,14 @@ def negative_margin(
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
     """``logit[label] - max of the others``: below 0 exactly where the image is misclassified.
 
-    To minimise it is to attack. For two classes its gradient is a positive multiple of that of ``log p(label)``, so
-    attacks whose steps are normalised follow the same path as with the log-probability, for every temperature.
+    To minimise it is to attack. For two classes its gradient is a positive multiple of that of
+    ``log p(label)``, so attacks whose steps are normalised follow the same path as with the
+    log-probability, for every temperature.
 
     Args:
         classifier: one image -> logits ``(k,)``.
-        label: the class to move away from; may be traced, and one that the classifier has not then gives NaN.
+        label: the class to move away from; may be traced, and one that the classifier has not then
+            gives NaN.
 
     Returns:
         A function of one image; it raises ``InputError`` as ``log_odds``.

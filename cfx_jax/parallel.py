@@ -1,7 +1,8 @@
 """Data parallelism: the batch axis over all devices, weights on each; on one host or several.
 
-Every process passes the same examples and gets the whole result; each computes its own part. Results do not depend on
-the number of devices or on the batch size, up to the rounding of differently shaped programs.
+Every process passes the same examples and gets the whole result; each computes its own part.
+Results do not depend on the number of devices or on the batch size, up to the rounding of
+differently shaped programs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,8 @@ def start_distributed(
 ) -> None:
     """Joins this process to the others of a multi-host run; call it before any other use of JAX.
 
-    On managed clusters (TPU pods, SLURM) leave all arguments out. On CPU devices processes talk through Gloo.
+    On managed clusters (TPU pods, SLURM) leave all arguments out. On CPU devices processes talk
+    through Gloo.
 
     Args:
         coordinator: ``host:port`` of process 0.
@@ -36,8 +38,8 @@ def start_distributed(
         index: this process's number, from 0.
 
     Raises:
-        InputError: an index outside of the processes, arguments that are missing where no cluster names them, JAX
-            that was used before, or processes that do not answer.
+        InputError: an index outside of the processes, arguments that are missing where no cluster
+            names them, JAX that was used before, or processes that do not answer.
     """
     if num_processes is not None and index is not None and not 0 <= index < num_processes:
         raise InputError(f"index: expected a process in 0..{num_processes - 1}, got {index}")
@@ -47,7 +49,8 @@ def start_distributed(
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"start_distributed: expected to be the first use of JAX and, outside of a cluster, to get all arguments, "
+            f"start_distributed: expected to be the first use of JAX and, outside of a cluster, to"
+            f" get all arguments, "
             f"got {coordinator=}, {num_processes=}, {index=}: {reason}"
         ) from error
 
@@ -67,7 +70,8 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
 
 
 def shard(tree: Any, mesh: Mesh) -> Any:
-    """Spreads the leading axis of every leaf over the mesh; its length must be a multiple of the mesh's size.
+    """Spreads the leading axis of every leaf over the mesh; its length must be a multiple of the
+    mesh's size.
 
     Args:
         tree: the whole batch, the same in every process.
@@ -78,14 +82,21 @@ def shard(tree: Any, mesh: Mesh) -> Any:
     """
     length = num_examples(tree)
     if length % mesh.size:
-        raise InputError(f"shard: expected a multiple of {mesh.size} devices, got {length} examples: pad the batch")
+        raise InputError(
+            f"shard: expected a multiple of {mesh.size} devices, got {length} examples: pad the"
+            f" batch"
+        )
     return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec(AXIS))), tree)
 
 
 def shard_local(tree: Any, mesh: Mesh) -> Any:
-    """A global batch from the part that each process loaded for itself, as a grain pipeline sharded by process does."""
+    """A global batch from the part that each process loaded for itself, as a grain pipeline sharded
+    by process does.
+    """
     sharding = NamedSharding(mesh, PartitionSpec(AXIS))
-    return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), tree)
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(sharding, np.asarray(leaf)), tree
+    )
 
 
 def gather(tree: Any) -> Any:
@@ -98,7 +109,9 @@ def gather(tree: Any) -> Any:
 
 
 class Batch(NamedTuple):
-    """``examples``: a padded batch on the devices. ``num_real``: how many of it are real, at its beginning."""
+    """``examples``: a padded batch on the devices. ``num_real``: how many of it are real, at its
+    beginning.
+    """
 
     examples: Any
     num_real: int
@@ -108,7 +121,9 @@ class Batches:
     """The batches of a set of examples, placed on the devices one by one as they are asked for."""
 
     def __init__(self, examples: Any, *, batch_size: int | None, mesh: Mesh) -> None:
-        self._examples = jax.tree.map(lambda leaf: leaf if _is_key(leaf) else np.asarray(leaf), examples)
+        self._examples = jax.tree.map(
+            lambda leaf: leaf if _is_key(leaf) else np.asarray(leaf), examples
+        )
         self._count = num_examples(examples)
         self._mesh = mesh
         check_count(batch_size, name="batch_size", or_none=True)
@@ -120,7 +135,8 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         for start in range(0, self._count, self._size):
-            # The last batch repeats its last example, so that every batch has one shape and compiles once.
+            # The last batch repeats its last example, so that every batch has one shape and
+            # compiles once.
             index = np.minimum(np.arange(start, start + self._size), self._count - 1)
             part = jax.tree.map(lambda leaf, index=index: leaf[index], self._examples)
             yield Batch(shard(part, self._mesh), min(self._size, self._count - start))
@@ -152,7 +168,8 @@ def map_examples(
     """``jax.vmap(fn, (None, 0))(shared, examples)`` in compiled micro-batches over all devices.
 
     Args:
-        fn: ``(shared, example) -> result`` of ONE example; functions of one code with equal contents compile once.
+        fn: ``(shared, example) -> result`` of ONE example; functions of one code with equal
+            contents compile once.
         shared: a pytree that all examples share, such as a classifier.
         examples: a pytree whose leaves have a leading axis over examples.
         batch_size: examples computed at once; None takes all. Changes nothing but memory and speed.
@@ -193,10 +210,13 @@ def num_examples(examples: Any) -> int:
     Raises:
         InputError: there is no example, or the lengths differ.
     """
-    lengths = {leaf.shape[0] if getattr(leaf, "ndim", 0) else None for leaf in jax.tree.leaves(examples)}
+    lengths = {
+        leaf.shape[0] if getattr(leaf, "ndim", 0) else None for leaf in jax.tree.leaves(examples)
+    }
     if len(lengths) != 1 or None in lengths:
         raise InputError(
-            f"examples: expected leaves with one common leading axis, got lengths {sorted(map(str, lengths))}"
+            f"examples: expected leaves with one common leading axis, got lengths"
+            f" {sorted(map(str, lengths))}"
         )
     (length,) = lengths
     if not length:
@@ -210,7 +230,8 @@ def concatenate(parts: Sequence[Any]) -> Any:
 
 
 def progress_bar(total: int, progress: bool | str) -> AbstractContextManager[Any]:
-    """A tqdm bar with ``update(n)`` where asked for, in process 0 only; else something silent with the same method.
+    """A tqdm bar with ``update(n)`` where asked for, in process 0 only; else something silent with
+    the same method.
 
     Args:
         total: number of steps.
@@ -219,7 +240,9 @@ def progress_bar(total: int, progress: bool | str) -> AbstractContextManager[Any
     if not progress or jax.process_index() > 0:
         return nullcontext(SimpleNamespace(update=lambda count: None))
     label = progress if isinstance(progress, str) else None
-    return import_extra("tqdm", "progress bars").tqdm(total=total, desc=label, leave=False, dynamic_ncols=True)
+    return import_extra("tqdm", "progress bars").tqdm(
+        total=total, desc=label, leave=False, dynamic_ncols=True
+    )
 
 
 def _is_key(leaf: Any) -> bool:
@@ -230,6 +253,8 @@ def _place(leaf: Any, sharding: NamedSharding) -> Array:
     if jax.process_count() == 1:
         return jax.device_put(leaf, sharding)
     if _is_key(leaf):
-        return jax.random.wrap_key_data(_place(jax.random.key_data(leaf), sharding), impl=jax.random.key_impl(leaf))
+        return jax.random.wrap_key_data(
+            _place(jax.random.key_data(leaf), sharding), impl=jax.random.key_impl(leaf)
+        )
     host = np.asarray(leaf)
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])

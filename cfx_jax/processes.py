@@ -1,4 +1,6 @@
-"""Processes: which one this is, whether another one is still there, and children that end with their parent."""
+"""Processes: which one this is, whether another one is still there, and children that end with
+their parent.
+"""
 
 import hashlib
 import multiprocessing
@@ -19,7 +21,8 @@ class Process(NamedTuple):
     Attributes:
         host: the name of its machine.
         pid: its number there.
-        life: tells it from an earlier or later one of the same number; empty where the system does not say.
+        life: tells it from an earlier or later one of the same number; empty where the system does
+            not say.
     """
 
     host: str
@@ -33,8 +36,12 @@ def this_process() -> Process:
 
 
 def is_gone(process: Process) -> bool:
-    """Whether a process has surely ended; never of one on another host, of which nothing can be known from here."""
-    if process.host != socket.gethostname() or os.name == "nt":  # on Windows os.kill(pid, 0) would end it
+    """Whether a process has surely ended; never of one on another host, of which nothing can be
+    known from here.
+    """
+    if (
+        process.host != socket.gethostname() or os.name == "nt"
+    ):  # on Windows os.kill(pid, 0) would end it
         return False
     try:
         os.kill(process.pid, 0)
@@ -49,8 +56,8 @@ def is_gone(process: Process) -> bool:
 def end_with_parent() -> None:
     """Makes this process, one that ``multiprocessing`` started, end as soon as its parent is gone.
 
-    To be called once, at its start, such as the ``initializer`` of a pool. A parent that is killed cannot end its
-    children, and they would wait for work for ever.
+    To be called once, at its start, such as the ``initializer`` of a pool. A parent that is killed
+    cannot end its children, and they would wait for work for ever.
     """
     parent = multiprocessing.parent_process()
     if parent is None:
@@ -64,9 +71,16 @@ def end_with_parent() -> None:
 
 
 def _life(pid: int) -> str | None:
-    """Ten hexadecimal digits of the boot and the time at which a process started; "" of one that has ended, None unknown."""
+    """Ten hexadecimal digits of the boot and the time at which a process started; "" of one that
+    has ended, None unknown.
+    """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        fields = (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="utf-8", errors="replace")
+            .rpartition(")")[2]
+            .split()
+        )
         if fields[_STATE] in _GONE_STATES:
             return ""
         return hashlib.sha256(f"{_BOOT.read_text()} {fields[_START]}".encode()).hexdigest()[:10]

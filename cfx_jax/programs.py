@@ -1,8 +1,10 @@
-"""How functions of this library are compiled where they are called outside of ``jit``: once for equal arguments.
+"""How functions of this library are compiled where they are called outside of ``jit``: once for
+equal arguments.
 
-Compiled programs are kept by JAX until the process ends, and each takes some 20 memory mappings, of which Linux allows a
-process 65,530 (``vm.max_map_count``); at the next one it dies. Nothing is compiled anew for other images of one shape; but
-each new shape, and each function of new code, makes new programs, so old ones are let go in time.
+Compiled programs are kept by JAX until the process ends, and each takes some 20 memory mappings, of
+which Linux allows a process 65,530 (``vm.max_map_count``); at the next one it dies. Nothing is
+compiled anew for other images of one shape; but each new shape, and each function of new code,
+makes new programs, so old ones are let go in time.
 """
 
 import threading
@@ -25,19 +27,27 @@ _MOST_PROGRAMS, _MOST_BYTES = 1024, 2**30
 _programs: "dict[Any, _Program]" = {}
 _lock = threading.Lock()
 _TRACED_OPTIONS = (
-    "jax_enable_x64", "jax_default_matmul_precision", "jax_numpy_dtype_promotion", "jax_numpy_rank_promotion",
-    "jax_default_prng_impl", "jax_threefry_partitionable", "jax_debug_nans", "jax_debug_infs",
-)  # fmt: skip
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_numpy_dtype_promotion",
+    "jax_numpy_rank_promotion",
+    "jax_default_prng_impl",
+    "jax_threefry_partitionable",
+    "jax_debug_nans",
+    "jax_debug_infs",
+)
 """What changes how a function is traced."""
 
 
 def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """``function(*args, **options)``, compiled once for all calls that differ by their arrays alone.
+    """``function(*args, **options)``, compiled once for all calls that differ by their arrays
+    alone.
 
-    Composes with every transformation. A program belongs to the structure of the call: the code of the function and of the
-    callables among its arguments, and all that is compared by value (see ``callables``). The arrays are its arguments, also
-    those that a user's own function holds: compiled in, they would be stored a second time. A callable that asks for the
-    values of arrays that it is given as arguments (``float(threshold)``) runs as it is.
+    Composes with every transformation. A program belongs to the structure of the call: the code of
+    the function and of the callables among its arguments, and all that is compared by value (see
+    ``callables``). The arrays are its arguments, also those that a user's own function holds:
+    compiled in, they would be stored a second time. A callable that asks for the values of arrays
+    that it is given as arguments (``float(threshold)``) runs as it is.
 
     Args:
         function: arrays and callables -> a pytree of arrays.
@@ -64,7 +74,9 @@ def _nested(asked: Parted) -> Any:
 
 
 class _Program(NamedTuple):
-    """A compiled function of ``(constants, leaves)`` with its constants, and the structure of what it gives."""
+    """A compiled function of ``(constants, leaves)`` with its constants, and the structure of what
+    it gives.
+    """
 
     run: Callable[..., list[Any]]
     constants: list[Any]
@@ -88,7 +100,8 @@ def _program(leaves: list[Any], structure: Any, *, is_kept: bool) -> _Program:
             _programs[key] = program  # as the last one used
             return program
     program = _traced(leaves, structure)
-    # One of an outer trace ends with it, and one of what cannot be compared is never asked for again.
+    # One of an outer trace ends with it, and one of what cannot be compared is never asked for
+    # again.
     if is_kept and not any(isinstance(constant, jax.core.Tracer) for constant in program.constants):
         with _lock:
             _make_room(program.num_bytes)
@@ -98,7 +111,9 @@ def _program(leaves: list[Any], structure: Any, *, is_kept: bool) -> _Program:
 
 def _traced(leaves: list[Any], structure: Any) -> _Program:
     """The program of a call, traced now."""
-    traced, result = jax.make_jaxpr(lambda *given: structure.unflatten(given)(), return_shape=True)(*leaves)
+    traced, result = jax.make_jaxpr(lambda *given: structure.unflatten(given)(), return_shape=True)(
+        *leaves
+    )
 
     def evaluate(constants: list[Any], given: list[Any]) -> list[Any]:
         return jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, constants))(*given)
@@ -108,20 +123,27 @@ def _traced(leaves: list[Any], structure: Any) -> _Program:
 
 def _kept(constant: Any) -> Any:
     """A small array of JAX is copied: it is compared by value, and a user may give its buffer away."""
-    is_small = isinstance(constant, jax.Array) and not isinstance(constant, jax.core.Tracer) and constant.size <= 1024
+    is_small = (
+        isinstance(constant, jax.Array)
+        and not isinstance(constant, jax.core.Tracer)
+        and constant.size <= 1024
+    )
     is_number = is_small and not jax.dtypes.issubdtype(constant.dtype, jax.dtypes.extended)
     return np.array(constant) if is_number else constant  # of NumPy, which no outer trace records
 
 
 def _make_room(num_bytes: int) -> None:
-    """Lets go of the programs that were not used for longest, where there are many or they hold large arrays."""
+    """Lets go of the programs that were not used for longest, where there are many or they hold
+    large arrays.
+    """
     held = num_bytes + sum(program.num_bytes for program in _programs.values())
     while _programs and (len(_programs) >= _MOST_PROGRAMS or held > _MOST_BYTES):
         held -= _programs.pop(next(iter(_programs))).num_bytes
 
 
 def with_values_if_asked(function: Callable[[Any], Any], held: Any) -> Any:
-    """``function(held)``, and again with all compiled in that callables hold, where one of them asks for its values.
+    """``function(held)``, and again with all compiled in that callables hold, where one of them
+    asks for its values.
 
     Args:
         function: calls jitted functions.
@@ -141,13 +163,15 @@ def num_mappings() -> int:
 
 
 def let_go_of_programs(*, above: int | None = None) -> None:
-    """Lets JAX's compiled programs go once there are many (``jax.clear_caches``); those still needed compile again.
+    """Lets JAX's compiled programs go once there are many (``jax.clear_caches``); those still
+    needed compile again.
 
-    All that compiles here calls it; every 32nd call looks. Elsewhere than on Linux nothing is ever let go.
+    All that compiles here calls it; every 32nd call looks. Elsewhere than on Linux nothing is ever
+    let go.
 
     Args:
-        above: how many memory mappings are many, and look now; None takes 40 % of what Linux allows, besides those that were
-            left the last time.
+        above: how many memory mappings are many, and look now; None takes 40 % of what Linux
+            allows, besides those that were left the last time.
     """
     _looks["calls"] += 1
     if above is None and _looks["calls"] % _CALLS_BETWEEN_LOOKS:

@@ -1,11 +1,14 @@
-"""Registration: the smooth displacement that carries one image onto another, and what it does to a mask.
+"""Registration: the smooth displacement that carries one image onto another, and what it does to a
+mask.
 
-Singla et al. 2020 (section 4.2) register a radiograph with its explanation and move the mask of the heart along; which
-registration is not stated. Here the displacement is a sum of low-frequency cosines with a penalty on its bending
-(Ashburner and Friston 1999, "Nonlinear spatial normalization using basis functions"), fitted from blurred images to
-sharper ones. That images differ in more than shape, say in brightness, is not modelled.
+Singla et al. 2020 (section 4.2) register a radiograph with its explanation and move the mask of the
+heart along; which registration is not stated. Here the displacement is a sum of low-frequency
+cosines with a penalty on its bending (Ashburner and Friston 1999, "Nonlinear spatial normalization
+using basis functions"), fitted from blurred images to sharper ones. That images differ in more than
+shape, say in brightness, is not modelled.
 
-Positions and displacements are in pixels, rows first; a field (h, w, 2) says from where each pixel is read.
+Positions and displacements are in pixels, rows first; a field (h, w, 2) says from where each pixel
+is read.
 """
 
 from collections.abc import Sequence
@@ -27,7 +30,9 @@ from cfx_jax.programs import compiled
 
 
 class _Cosines(NamedTuple):
-    """``down`` and ``across``: the cosines along each axis; ``frequency``: of their products, in radians per side."""
+    """``down`` and ``across``: the cosines along each axis; ``frequency``: of their products, in
+    radians per side.
+    """
 
     down: Float[Array, "h f"]
     across: Float[Array, "w f"]
@@ -46,21 +51,26 @@ def register(
 ) -> Float[Array, "h w 2"]:
     """Finds the displacement with which ``warp(moving, displacement)`` looks like ``fixed``.
 
-    Minimises the mean squared error of the blurred images plus ``bending`` times the bending energy, by Adam on the
-    slopes of the cosines, whose steps shrink to 0 over each blur. Composes with jit and vmap.
+    Minimises the mean squared error of the blurred images plus ``bending`` times the bending
+    energy, by Adam on the slopes of the cosines, whose steps shrink to 0 over each blur. Composes
+    with jit and vmap.
 
     Args:
         moving: the image whose mask is known, in [0, 1].
         fixed: the image that the mask is wanted for, of the same shape.
-        num_frequencies: cosines along each axis, at least 1 (a shift alone); the finest has a half-wave of
-            ``side / (num_frequencies - 1)``.
-        bending: weight of the mean squared Laplacian of the displacement, both in units of the image's sides, above 0.
-        blurs: standard deviations of the Gaussians, in units of the longer side, above 0; from wide to narrow.
+        num_frequencies: cosines along each axis, at least 1 (a shift alone); the finest has a
+            half-wave of ``side / (num_frequencies - 1)``.
+        bending: weight of the mean squared Laplacian of the displacement, both in units of the
+            image's sides, above 0.
+        blurs: standard deviations of the Gaussians, in units of the longer side, above 0; from wide
+            to narrow.
         num_steps: of each blur, at least 1.
-        step_size: of the first step of each blur, above 0; a slope of the displacement, in pixels per pixel.
+        step_size: of the first step of each blur, above 0; a slope of the displacement, in pixels
+            per pixel.
 
     Returns:
-        The displacement in pixels; all 0 for an image and itself. It may fold where images have nothing in common.
+        The displacement in pixels; all 0 for an image and itself. It may fold where images have
+        nothing in common.
 
     Raises:
         InputError: no valid images, shapes that differ, no blur, or an option out of its range.
@@ -84,7 +94,9 @@ def _fit(
 ) -> Float[Array, "h w 2"]:
     basis = _cosines(moving.shape[:2], num_frequencies, moving.dtype)
     pairs = jnp.stack([smooth(jnp.stack([moving, fixed]), sigma=sigma) for sigma in sigmas])
-    descent = from_optax(optax.adam(optax.cosine_decay_schedule(step_size, num_steps)), num_steps=num_steps)
+    descent = from_optax(
+        optax.adam(optax.cosine_decay_schedule(step_size, num_steps)), num_steps=num_steps
+    )
 
     def fit(slopes: Float[Array, "2 f f"], pair: Float[Array, "2 h w c"]) -> tuple[Array, None]:
         def objective(slopes: Float[Array, "2 f f"]) -> Float[Array, ""]:
@@ -97,11 +109,13 @@ def _fit(
     return _field(basis, lax.scan(fit, start, pairs)[0])
 
 
-def warp(picture: Shaped[Array, "h w *c"], displacement: Float[Array, "h w 2"]) -> Shaped[Array, "h w *c"]:
+def warp(
+    picture: Shaped[Array, "h w *c"], displacement: Float[Array, "h w 2"]
+) -> Shaped[Array, "h w *c"]:
     """Reads each pixel at its own place plus the displacement.
 
-    Images are interpolated bilinearly, the border repeated beyond the frame. Of a mask, a pixel is kept where the
-    interpolated mask is at least one half.
+    Images are interpolated bilinearly, the border repeated beyond the frame. Of a mask, a pixel is
+    kept where the interpolated mask is at least one half.
 
     Args:
         picture: an image or a map, float; or a mask, bool.
@@ -115,7 +129,8 @@ def warp(picture: Shaped[Array, "h w *c"], displacement: Float[Array, "h w 2"]) 
     """
     if jnp.ndim(picture) not in (2, 3) or jnp.shape(displacement) != (*jnp.shape(picture)[:2], 2):
         raise InputError(
-            f"displacement: expected (h, w, 2) for a picture (h, w) or (h, w, c), got shapes {jnp.shape(displacement)},"
+            f"displacement: expected (h, w, 2) for a picture (h, w) or (h, w, c), got shapes"
+            f" {jnp.shape(displacement)},"
             f" {jnp.shape(picture)}"
         )
     picture = jnp.asarray(picture)
@@ -123,19 +138,26 @@ def warp(picture: Shaped[Array, "h w *c"], displacement: Float[Array, "h w 2"]) 
         return warp(picture.astype(displacement.dtype), displacement) >= 0.5
     if not jnp.issubdtype(picture.dtype, jnp.floating):
         raise InputError(
-            f"picture: expected an image (float) or a mask (bool), got {picture.dtype}: compare labels first"
+            f"picture: expected an image (float) or a mask (bool), got {picture.dtype}: compare"
+            f" labels first"
         )
     rows, columns = jnp.indices(picture.shape[:2])
     places = [rows + displacement[..., 0], columns + displacement[..., 1]]
     channels = picture.reshape(*picture.shape[:2], -1)
-    read = jax.vmap(lambda channel: map_coordinates(channel, places, 1, mode="nearest"), -1, -1)(channels)
+    read = jax.vmap(lambda channel: map_coordinates(channel, places, 1, mode="nearest"), -1, -1)(
+        channels
+    )
     return read.reshape(picture.shape)
 
 
 def _field(basis: _Cosines, slopes: Float[Array, "2 f f"]) -> Float[Array, "h w 2"]:
     """The displacement in pixels, of cosines with these root mean square slopes."""
     relative = jnp.einsum(
-        "yi,aij,xj->yxa", basis.down, slopes / basis.frequency, basis.across, precision=lax.Precision.HIGHEST
+        "yi,aij,xj->yxa",
+        basis.down,
+        slopes / basis.frequency,
+        basis.across,
+        precision=lax.Precision.HIGHEST,
     )
     return relative * jnp.asarray([len(basis.down), len(basis.across)], relative.dtype)
 
@@ -144,9 +166,12 @@ def _cosines(size: tuple[int, ...], num_frequencies: int, dtype: jnp.dtype) -> _
     """Cosines of mean square 1 at pixel centres, whose slope at the borders is 0."""
     wave = np.arange(num_frequencies)
     down, across = (
-        np.where(wave, np.sqrt(2), 1) * np.cos(np.pi * wave * (np.arange(side)[:, None] + 0.5) / side) for side in size
+        np.where(wave, np.sqrt(2), 1)
+        * np.cos(np.pi * wave * (np.arange(side)[:, None] + 0.5) / side)
+        for side in size
     )
-    # A shift has no frequency; it counts as the slowest wave, so that it too is held where nothing shows it.
+    # A shift has no frequency; it counts as the slowest wave, so that it too is held where nothing
+    # shows it.
     frequency = np.pi * np.sqrt(np.maximum(wave[:, None] ** 2 + wave**2, 1))
     return _Cosines(*(jnp.asarray(each, dtype) for each in (down, across, frequency)))
 
@@ -159,7 +184,8 @@ def _check(moving: Array, fixed: Array, num_frequencies: int, blurs: Sequence[fl
     check_count(num_frequencies, name="num_frequencies")
     if num_frequencies > min(moving.shape[:2]):
         raise InputError(
-            f"num_frequencies: expected at most the image's shorter side {min(moving.shape[:2])}, got {num_frequencies}"
+            f"num_frequencies: expected at most the image's shorter side {min(moving.shape[:2])},"
+            f" got {num_frequencies}"
         )
     if not blurs:
         raise InputError("blurs: expected at least one, got none")

@@ -1,1 +1,3 @@
-"""Experiments: each rebuilds one paper's tables, figures and claims, as ``python -m experiments.NAME``."""
+"""Experiments: each rebuilds one paper's tables, figures and claims, as
+``python -m experiments.NAME``.
+"""

@@ -1,9 +1,10 @@
 """Arrays that are too large for memory: written to disk a part at a time, and read by memory map.
 
-A stage of ``experiments.stages`` holds its arrays in memory twice, as they are made and as they are read. The series of
-5,000 images of 128 pixels for ten bins are 9.8 GB, so they are kept here: in a folder with one ``.npy`` file for each array,
-and a file that names them and says which rows are written. Rows reach the disk before they are said to be written, so that a
-power cut loses a part at most.
+A stage of ``experiments.stages`` holds its arrays in memory twice, as they are made and as they are
+read. The series of 5,000 images of 128 pixels for ten bins are 9.8 GB, so they are kept here: in a
+folder with one ``.npy`` file for each array, and a file that names them and says which rows are
+written. Rows reach the disk before they are said to be written, so that a power cut loses a part at
+most.
 """
 
 import os
@@ -30,7 +31,9 @@ Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 class Rows(Protocol):
-    """What gives rows of an array by their positions: an array, in memory or in a file, or what computes them."""
+    """What gives rows of an array by their positions: an array, in memory or in a file, or what
+    computes them.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -42,7 +45,11 @@ class Rows(Protocol):
 
 
 def stored(
-    workspace: Workspace, stage: str, depends: Any, number: int, compute: Callable[[], Iterable[Arrays]]
+    workspace: Workspace,
+    stage: str,
+    depends: Any,
+    number: int,
+    compute: Callable[[], Iterable[Arrays]],
 ) -> Arrays:
     """The arrays of a stage as memory maps, computed only where they are not there yet.
 
@@ -51,15 +58,15 @@ def stored(
         stage: its name.
         depends: all that its result depends on.
         number: rows of every array, over all parts.
-        compute: makes the parts in their order, the same arrays in each, with leading axis. Where it was stopped it starts
-            from the first row; ``filled`` goes on.
+        compute: makes the parts in their order, the same arrays in each, with leading axis. Where
+            it was stopped it starts from the first row; ``filled`` goes on.
 
     Returns:
         By name, read-only; rows are read from disk where they are used.
 
     Raises:
-        InputError: another process makes this stage in this folder, or it cannot be written, such as on a full disk. What
-            ``compute`` raises passes as it is.
+        InputError: another process makes this stage in this folder, or it cannot be written, such
+            as on a full disk. What ``compute`` raises passes as it is.
     """
     folder = workspace.folder(stage, depends)
     store = _read(folder, number)
@@ -82,7 +89,8 @@ def filled(
     dtype: Any = np.float32,
     label: str | bool = False,
 ) -> np.ndarray:
-    """An array in a file, whose rows are made where they are not there yet; a stopped run goes on where it was.
+    """An array in a file, whose rows are made where they are not there yet; a stopped run goes on
+    where it was.
 
     Args:
         folder: of this array alone.
@@ -96,14 +104,17 @@ def filled(
         The array, mapped from the file and read-only: what is not looked at is not in memory.
 
     Raises:
-        InputError: another process makes this array, or the folder cannot be written. What ``make`` raises passes as it is.
+        InputError: another process makes this array, or the folder cannot be written. What ``make``
+            raises passes as it is.
     """
     layout: Layout = {_VALUES: (tuple(shape), np.dtype(dtype))}
     rows = np.arange(shape[0]) if wanted is None else np.asarray(wanted, int)
     store = _read(folder, shape[0], layout)
     if store is None or not store.written[rows].all():
         with locked(folder, doing=f"makes {folder.name}"):
-            store = _read(folder, shape[0], layout, quiet=True) or _created(folder, shape[0], layout)
+            store = _read(folder, shape[0], layout, quiet=True) or _created(
+                folder, shape[0], layout
+            )
             missing = rows[~store.written[rows]]
             with progress_bar(len(missing), label if len(missing) else False) as bar:
                 for part in row_slices(len(missing), row_bytes(shape, dtype)):
@@ -115,7 +126,8 @@ def filled(
 
 
 def chosen(values: Rows, rows: Int[np.ndarray, " m"], folder: Path) -> np.ndarray:
-    """Some rows as an array of their own: in memory where the values are, else in a file of their own.
+    """Some rows as an array of their own: in memory where the values are, else in a file of their
+    own.
 
     Args:
         values: all rows.
@@ -134,7 +146,8 @@ def row_slices(number: int, row_bytes: int, *, multiple: int = 1) -> Iterator[sl
     Args:
         number: rows in all.
         row_bytes: of one row.
-        multiple: that the number of rows in a part, but for the last, is to be of, such as a batch; at least so many.
+        multiple: that the number of rows in a part, but for the last, is to be of, such as a batch;
+            at least so many.
     """
     size = max(1, PART_BYTES // max(1, row_bytes * multiple)) * multiple
     return (slice(start, min(start + size, number)) for start in range(0, number, size))
@@ -152,7 +165,9 @@ class _Store(NamedTuple):
     written: Bool[np.ndarray, " n"]
 
 
-def _read(folder: Path, number: int, layout: Layout | None = None, *, quiet: bool = False) -> _Store | None:
+def _read(
+    folder: Path, number: int, layout: Layout | None = None, *, quiet: bool = False
+) -> _Store | None:
     """What a folder holds; None where that is nothing, or not what was written there."""
     if not (folder / _WRITTEN).exists():
         return None
@@ -160,7 +175,10 @@ def _read(folder: Path, number: int, layout: Layout | None = None, *, quiet: boo
         return _opened(folder, number, layout)
     except Exception as error:  # damaged files fail in any way
         if not quiet:
-            print(f"{folder} cannot be read ({type(error).__name__}: {error}) and is made anew", flush=True)
+            print(
+                f"{folder} cannot be read ({type(error).__name__}: {error}) and is made anew",
+                flush=True,
+            )
         return None
 
 
@@ -184,8 +202,15 @@ def _created(folder: Path, number: int, layout: Layout) -> _Store:
     with writing("the arrays", folder, _ADVICE):
         (folder / _WRITTEN).unlink(missing_ok=True)  # it speaks of files that are replaced now
         for name, (shape, dtype) in layout.items():
-            with replacing(folder / f"{name}.npy", durable=True) as temporary, temporary.open("wb") as file:
-                header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+            with (
+                replacing(folder / f"{name}.npy", durable=True) as temporary,
+                temporary.open("wb") as file,
+            ):
+                header = {
+                    "descr": np.lib.format.dtype_to_descr(dtype),
+                    "fortran_order": False,
+                    "shape": shape,
+                }
                 np.lib.format.write_array_header_1_0(file, header)
                 file.truncate(file.tell() + number * row_bytes(shape, dtype))
         _mark(folder, list(layout), np.zeros(number, bool))
@@ -198,7 +223,9 @@ def _write_parts(folder: Path, number: int, parts: Iterable[Arrays]) -> None:
     first = 0
     for part in parts:
         if store is None:
-            layout = {name: ((number, *values.shape[1:]), values.dtype) for name, values in part.items()}
+            layout = {
+                name: ((number, *values.shape[1:]), values.dtype) for name, values in part.items()
+            }
             store = _created(folder, number, layout)
         rows = np.arange(first, first + len(next(iter(part.values()))))
         first += len(rows)
@@ -211,7 +238,9 @@ def _write_parts(folder: Path, number: int, parts: Iterable[Arrays]) -> None:
 def _write(folder: Path, store: _Store, rows: Int[np.ndarray, " m"], part: Arrays) -> None:
     """Plain writes, since a full disk ends a process that writes through a memory map."""
     if set(part) != set(store.arrays):
-        raise RuntimeError(f"expected the arrays {sorted(store.arrays)} in each part, got {sorted(part)}")
+        raise RuntimeError(
+            f"expected the arrays {sorted(store.arrays)} in each part, got {sorted(part)}"
+        )
     for name, values in part.items():
         expected = (len(rows), *store.arrays[name].shape[1:])
         if values.shape != expected:
@@ -223,7 +252,9 @@ def _write(folder: Path, store: _Store, rows: Int[np.ndarray, " m"], part: Array
         _mark(folder, list(store.arrays), store.written)
 
 
-def _write_rows(path: Path, array: np.ndarray, rows: Int[np.ndarray, " m"], values: np.ndarray) -> None:
+def _write_rows(
+    path: Path, array: np.ndarray, rows: Int[np.ndarray, " m"], values: np.ndarray
+) -> None:
     assert isinstance(array, np.memmap)
     size = row_bytes(array.shape, array.dtype)
     with path.open("r+b") as file:

@@ -1,4 +1,6 @@
-"""The command line of experiments and commands: presets, errors without tracebacks, and the compilation cache."""
+"""The command line of experiments and commands: presets, errors without tracebacks, and the
+compilation cache.
+"""
 
 import glob
 import os
@@ -35,7 +37,8 @@ def run(
         main: the experiment.
         presets: configurations by name, dataclasses with a field ``preset``.
         default: the preset where none is named.
-        every_core: splits batches over the cores of a host without accelerators, see ``use_every_core``.
+        every_core: splits batches over the cores of a host without accelerators, see
+            ``use_every_core``.
         arguments: the command line; None for the process's own.
 
     A mistake that the user can mend is printed as one line and ends the process with status 2.
@@ -50,7 +53,9 @@ def run(
         _start(main, type(presets[preset]), arguments, default=presets[preset])
 
 
-def command(main: Callable[[C], None], config_class: type[C], *, arguments: Sequence[str] | None = None) -> None:
+def command(
+    main: Callable[[C], None], config_class: type[C], *, arguments: Sequence[str] | None = None
+) -> None:
     """Parses every field of the configuration, then runs a command that has no presets.
 
     Args:
@@ -83,7 +88,9 @@ def _mistakes_in_one_line() -> Iterator[None]:
         raise SystemExit(_BROKEN_PIPE) from None
 
 
-def _start(main: Callable[[C], None], config_class: type[C], arguments: Sequence[str], **options: C) -> None:
+def _start(
+    main: Callable[[C], None], config_class: type[C], arguments: Sequence[str], **options: C
+) -> None:
     tyro = import_extra("tyro", "the command line of experiments")
     config = tyro.cli(config_class, args=arguments, prog=_program(), **options)
     use_compilation_cache()
@@ -106,17 +113,20 @@ def _preset(arguments: Sequence[str], default: str) -> str:
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled programs between runs, in the user's cache folder or ``JAX_COMPILATION_CACHE_DIR``.
+    """Keeps compiled programs between runs, in the user's cache folder or
+    ``JAX_COMPILATION_CACHE_DIR``.
 
-    A damaged program, as a process that is killed while it writes leaves one, is removed, so that it is written anew: JAX
-    itself would warn of it at each start.
+    A damaged program, as a process that is killed while it writes leaves one, is removed, so that
+    it is written anew: JAX itself would warn of it at each start.
     """
     _remove_damaged_programs()
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(home / "cfx_jax" / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)  # many small programs take long as well
+    jax.config.update(
+        "jax_persistent_cache_min_compile_time_secs", 0.05
+    )  # many small programs take long as well
 
 
 def _remove_damaged_programs() -> None:
@@ -133,19 +143,28 @@ def _remove_damaged_programs() -> None:
         for program in [*Path(folder).glob(f"{name}-cache"), *Path(folder).glob(f"{name}-*-cache")]:
             with suppress(OSError):
                 program.unlink()
-        print(f"a compiled program of {found[1]} in {folder} is damaged and is made anew", file=sys.stderr)
+        print(
+            f"a compiled program of {found[1]} in {folder} is damaged and is made anew",
+            file=sys.stderr,
+        )
 
     warnings.filterwarnings("always", message=_DAMAGED_PROGRAM.pattern)
     warnings.showwarning = remove_or_show
 
 
 def use_every_core() -> None:
-    """Lets JAX see up to four cores of the host as devices, over which batches are split; before JAX's first computation.
+    """Lets JAX see up to four cores of the host as devices, over which batches are split; before
+    JAX's first computation.
 
-    Small networks leave most of a second core idle otherwise: two devices take two thirds of the time of one. Four, since
-    batches must be multiples of the devices. ``XLA_FLAGS`` or ``JAX_NUM_CPU_DEVICES`` that name a number go before.
+    Small networks leave most of a second core idle otherwise: two devices take two thirds of the
+    time of one. Four, since batches must be multiples of the devices. ``XLA_FLAGS`` or
+    ``JAX_NUM_CPU_DEVICES`` that name a number go before.
     """
     named = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if not named and "JAX_NUM_CPU_DEVICES" not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
         jax.config.update("jax_num_cpu_devices", max(each for each in (1, 2, 4) if each <= cores))

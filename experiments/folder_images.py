@@ -22,12 +22,15 @@ class FolderImages(StoredImages):
 
     Attributes:
         counts: what the folder has beside usable images, see ``ImageFolder``.
-        copies: for each image the place of the first that equals it, so that copies come into one part of a split; None
-            where no image occurs twice.
+        copies: for each image the place of the first that equals it, so that copies come into one
+            part of a split; None where no image occurs twice.
     """
 
     def __init__(self, folder: ImageFolder) -> None:
-        super().__init__(load_arrays(folder, np.arange(len(folder)), fields=("image", "label")), folder.class_names)
+        super().__init__(
+            load_arrays(folder, np.arange(len(folder)), fields=("image", "label")),
+            folder.class_names,
+        )
         self.counts: Mapping[str, int] = folder.counts
         single = len(np.unique(folder.copies)) == len(folder)
         self.copies: Int[np.ndarray, " n"] | None = None if single else folder.copies
@@ -51,7 +54,8 @@ def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) 
     folder = ImageFolder(path, size=size, channels=channels, class_names=list(classes) or None)
     if len(folder.class_names) != 2:
         raise InputError(
-            f"--data: expected two classes, found {len(folder.class_names)} ({', '.join(folder.class_names)}): choose two,"
+            f"--data: expected two classes, found {len(folder.class_names)}"
+            f" ({', '.join(folder.class_names)}): choose two,"
             f" e.g. --classes {folder.class_names[0]} {folder.class_names[1]}"
         )
     source = FolderImages(folder)
@@ -60,7 +64,9 @@ def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) 
 
 
 def folder_note(images: ImageSet) -> str:
-    """What stands beside figures on a folder's images: how they are split, and what the folder has beside them."""
+    """What stands beside figures on a folder's images: how they are split, and what the folder has
+    beside them.
+    """
     if not isinstance(images.source, FolderImages):
         return FOLDER_NOTE
     counts = [f"{count} {what}" for what, count in images.source.counts.items() if count]

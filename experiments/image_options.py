@@ -18,7 +18,9 @@ def remaining_share(**named: float) -> float:
     for share in named.values():
         rest -= share
     if rest <= 0:
-        raise InputError(f"{', '.join(f'--{name}' for name in named)}: expected a sum below 1, got {1 - rest:g}")
+        raise InputError(
+            f"{', '.join(f'--{name}' for name in named)}: expected a sum below 1, got {1 - rest:g}"
+        )
     return rest
 
 
@@ -33,4 +35,6 @@ def check_no_classes(classes: Sequence[str], data: str) -> None:
         InputError: some are.
     """
     if classes:
-        raise InputError(f"--classes: expected none with --data {data}, which has its own: leave it out")
+        raise InputError(
+            f"--classes: expected none with --data {data}, which has its own: leave it out"
+        )

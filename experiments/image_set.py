@@ -1,4 +1,6 @@
-"""Images of an experiment: a source and positions in it, read into memory only where all are needed at once."""
+"""Images of an experiment: a source and positions in it, read into memory only where all are needed
+at once.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -20,9 +22,15 @@ _AT_ONCE = 1024  # images read before they are classified: 0.6 GB at 224 x 224 x
 _BATCH = 256
 _PICTURES = ("image", "counterfactual")
 _MASKS = (
-    "eye_mask", "body_mask", "lung_mask", "heart_mask", "lesion_mask", "annotation_mask", "counterfactual_heart_mask",
+    "eye_mask",
+    "body_mask",
+    "lung_mask",
+    "heart_mask",
+    "lesion_mask",
+    "annotation_mask",
+    "counterfactual_heart_mask",
     "counterfactual_lesion_mask",
-)  # fmt: skip
+)
 _FIELDS = {"label", *_PICTURES, *_MASKS}
 
 
@@ -30,7 +38,8 @@ class StoredImages:
     """A source over arrays in memory, with as many fields as there are arrays.
 
     Args:
-        arrays: ``image`` (n, h, w, c) float32 in [0, 1], ``label`` (n,), and others with leading axis n.
+        arrays: ``image`` (n, h, w, c) float32 in [0, 1], ``label`` (n,), and others with leading
+            axis n.
         class_names: the classes in the order of the labels.
     """
 
@@ -74,12 +83,15 @@ class ImageSet:
 
     @property
     def patients(self) -> np.ndarray | None:
-        """Whom each image shows, by the source's own ``patients``; None where it has none, or no two images share one."""
+        """Whom each image shows, by the source's own ``patients``; None where it has none, or no
+        two images share one.
+        """
         return self._shared("patients")
 
     @property
     def copies(self) -> np.ndarray | None:
-        """Which images equal each other, by the source's own ``copies``; None where it has none, or no two are equal.
+        """Which images equal each other, by the source's own ``copies``; None where it has none, or
+        no two are equal.
 
         Copies of one picture say nothing of persons: two pictures may show one person.
         """
@@ -87,7 +99,9 @@ class ImageSet:
 
     @property
     def groups(self) -> np.ndarray | None:
-        """The images that are split and drawn together: those of one patient, else copies; None where none are."""
+        """The images that are split and drawn together: those of one patient, else copies; None
+        where none are.
+        """
         return self.copies if self.patients is None else self.patients
 
     @property
@@ -111,9 +125,10 @@ class ImageSet:
 
     @cached_property
     def arrays(self) -> Mapping[str, np.ndarray]:
-        """All images in memory: ``image``, ``label``, and where there are any ``counterfactual``, ``eye_mask``,
-        ``body_mask``, ``lung_mask``, ``heart_mask``, ``lesion_mask``, ``annotation_mask``, and the counterfactual's
-        ``counterfactual_heart_mask`` and ``counterfactual_lesion_mask``."""
+        """All images in memory: ``image``, ``label``, and where there are any ``counterfactual``,
+        ``eye_mask``, ``body_mask``, ``lung_mask``, ``heart_mask``, ``lesion_mask``,
+        ``annotation_mask``, and the counterfactual's ``counterfactual_heart_mask`` and
+        ``counterfactual_lesion_mask``."""
         kept = _FIELDS & set(self.source[int(self.indices[0])])
         return load_arrays(self.source, self.indices, fields=sorted(kept))
 
@@ -122,7 +137,9 @@ class ImageSet:
         for start in range(0, len(self), _AT_ONCE):
             yield self.read(slice(start, start + _AT_ONCE), field=field)
 
-    def read(self, positions: slice | Int[np.ndarray, " m"], *, field: str = "image") -> Shaped[np.ndarray, "m ..."]:
+    def read(
+        self, positions: slice | Int[np.ndarray, " m"], *, field: str = "image"
+    ) -> Shaped[np.ndarray, "m ..."]:
         """One field of some images, read now and kept nowhere."""
         return load_arrays(self.source, self.indices[positions], fields=(field,))[field]
 
@@ -133,7 +150,9 @@ class ImageSet:
         return height, width, channels
 
 
-def predict(classifier: Classifier, images: ImageSet, *, progress: bool | str = False) -> Float[np.ndarray, "n k"]:
+def predict(
+    classifier: Classifier, images: ImageSet, *, progress: bool | str = False
+) -> Float[np.ndarray, "n k"]:
     """The logits of every image.
 
     Args:
@@ -150,7 +169,9 @@ def predict(classifier: Classifier, images: ImageSet, *, progress: bool | str = 
 
 
 def decisions(logits: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " n"]:
-    """The class of each row of logits or probabilities, as ``objectives.decision``: of two, class 1 at one half."""
+    """The class of each row of logits or probabilities, as ``objectives.decision``: of two, class 1
+    at one half.
+    """
     return np.asarray(decision(logits))
 
 

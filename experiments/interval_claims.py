@@ -1,4 +1,6 @@
-"""Claims about numbers of images or of trainings, settled by an interval over what was drawn independently."""
+"""Claims about numbers of images or of trainings, settled by an interval over what was drawn
+independently.
+"""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,12 +20,16 @@ from cfx_jax.report import Claim, verdict
 from cfx_jax.report.claims import Kind
 
 ONE_TRAINING = "Of one training of each network: other trainings are not drawn."
-"""The note of claims about networks of which there is one each: their intervals are over images alone."""
+"""The note of claims about networks of which there is one each: their intervals are over images
+alone.
+"""
 
 
 def of_one_training(claims: Iterable[Claim]) -> list[Claim]:
     """The claims, whose notes say that they rest on one training."""
-    return [dataclasses.replace(each, note=f"{each.note} {ONE_TRAINING}".strip()) for each in claims]
+    return [
+        dataclasses.replace(each, note=f"{each.note} {ONE_TRAINING}".strip()) for each in claims
+    ]
 
 
 def paired_claim(
@@ -48,7 +54,8 @@ def paired_claim(
         paper: the paper's figures by name.
         ours: two measures by name, the first less the second; finite, one number for each image.
         statistic: what they measure.
-        kind: "statement" of the paper, "ordering" read off its tables, or "target" of ours; see ``report.Claim``.
+        kind: "statement" of the paper, "ordering" read off its tables, or "target" of ours; see
+            ``report.Claim``.
         place: where the paper says or shows it; needed unless it is a target.
         groups: whom each image shows, where several show one; they are drawn together.
         unit: what the numbers are of, in words.
@@ -83,11 +90,22 @@ def mean_claim(
 ) -> Claim:
     """A claim about the mean of one measure over images; arguments and errors as ``paired_claim``.
 
-    Differences of two measures belong to ``paired_claim``: where they are all 0 or 1 they would count as answers here.
+    Differences of two measures belong to ``paired_claim``: where they are all 0 or 1 they would
+    count as answers here.
     """
     interval = bootstrap_interval(values, groups=groups)
     of = f"{statistic}, over {counted(len(values), unit, groups, group_unit)}"
-    return claim(name, text, paper, {"mean": float(values.mean())}, interval, of, kind=kind, place=place, **bounds)
+    return claim(
+        name,
+        text,
+        paper,
+        {"mean": float(values.mean())},
+        interval,
+        of,
+        kind=kind,
+        place=place,
+        **bounds,
+    )
 
 
 def runs_claim(
@@ -103,13 +121,15 @@ def runs_claim(
     unit: str = "scans",
     **bounds: Any,
 ) -> Claim:
-    """A claim about trainings: the mean difference of two methods that were trained in the same runs.
+    """A claim about trainings: the mean difference of two methods that were trained in the same
+    runs.
 
     Args:
         name, text, paper, statistic, kind, place, bounds: as in ``paired_claim``.
-        ours: two methods by name, the first less the second: for each run, one number for each test case, the same
-            cases for both methods.
-        cases: for each run, the names of the cases; None where all runs are tested on the same ones.
+        ours: two methods by name, the first less the second: for each run, one number for each test
+            case, the same cases for both methods.
+        cases: for each run, the names of the cases; None where all runs are tested on the same
+            ones.
         unit: what the cases are, in words.
 
     Returns:
@@ -119,7 +139,9 @@ def runs_claim(
         InputError: as ``metrics.interval_over_runs``.
     """
     (first, second), (one, other) = ours.keys(), ours.values()
-    differences = [np.asarray(a, float) - np.asarray(b, float) for a, b in zip(one, other, strict=True)]
+    differences = [
+        np.asarray(a, float) - np.asarray(b, float) for a, b in zip(one, other, strict=True)
+    ]
     interval = interval_over_runs(differences, cases=cases)
     number = len(np.unique(np.concatenate(cases))) if cases is not None else len(differences[0])
     of = f"{statistic}; {first} minus {second}, over {len(differences)} runs and {number} {unit}"
@@ -179,7 +201,8 @@ def unpaired_claim(
     unit: str = "images",
     **bounds: Any,
 ) -> Claim:
-    """A claim about the difference of the means of one measure on two sets of images; arguments as ``paired_claim``.
+    """A claim about the difference of the means of one measure on two sets of images; arguments as
+    ``paired_claim``.
 
     Raises:
         InputError: a set without images, or values that are not finite.
@@ -196,4 +219,6 @@ def _means(ours: Mapping[str, Float[np.ndarray, " n"]]) -> dict[str, float]:
 
 def counted(n: int, unit: str, groups: np.ndarray | None, group_unit: str) -> str:
     """How many things there were, of how many groups, in words."""
-    return f"{n} {unit}" if groups is None else f"{n} {unit} of {len(np.unique(groups))} {group_unit}"
+    return (
+        f"{n} {unit}" if groups is None else f"{n} {unit} of {len(np.unique(groups))} {group_unit}"
+    )

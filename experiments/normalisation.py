@@ -1,4 +1,6 @@
-"""What a training takes from its images: classes, channels, normalisation, and how many steps an epoch has."""
+"""What a training takes from its images: classes, channels, normalisation, and how many steps an
+epoch has.
+"""
 
 import dataclasses
 from typing import TypeVar

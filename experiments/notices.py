@@ -9,13 +9,16 @@ _kept: list[list[str]] = []
 
 
 def kept_notices() -> tuple[str, ...]:
-    """What has been kept so far of the run that is under way, see ``keep_notices``; nothing outside of one."""
+    """What has been kept so far of the run that is under way, see ``keep_notices``; nothing outside
+    of one.
+    """
     return tuple(_kept[-1]) if _kept else ()
 
 
 @contextmanager
 def keep_notices() -> Iterator[list[str]]:
-    """Keeps what ``notify`` prints and what Python's ``UserWarning`` says meanwhile; both are still shown.
+    """Keeps what ``notify`` prints and what Python's ``UserWarning`` says meanwhile; both are still
+    shown.
 
     Yields:
         The texts in their order, each once; it grows as they come.

@@ -1,6 +1,8 @@
-"""Prepares a folder of photographs of the eye: even contrast, the eye's circle, a tight square crop.
+"""Prepares a folder of photographs of the eye: even contrast, the eye's circle, a tight square
+crop.
 
-``python -m experiments.prepare_fundus --source FOLDER --out FOLDER``; the same command again goes on where it stopped.
+``python -m experiments.prepare_fundus --source FOLDER --out FOLDER``; the same command again goes
+on where it stopped.
 """
 
 import warnings
@@ -20,12 +22,16 @@ _NAMED = 10  # dropped photographs that are printed
 
 @dataclass(frozen=True)
 class Config:
-    """Finds every photograph below a folder and writes it cropped to the eye, with the mask of the eye."""
+    """Finds every photograph below a folder and writes it cropped to the eye, with the mask of the
+    eye.
+    """
 
     source: Path
     """Folder of photographs (PNG, JPEG, TIFF, BMP or WebP), searched with all its sub-folders."""
     out: Path
-    """Folder to write to; keeps the sub-folders, so class folders stay class folders, below out/images."""
+    """Folder to write to; keeps the sub-folders, so class folders stay class folders, below
+    out/images.
+    """
     size: int = 224
     """Side of the images written, in pixels (paper: 224)."""
     clahe: bool = True
@@ -57,14 +63,22 @@ def find_photographs(source: Path, out: Path) -> list[Job]:
         UserWarning: how many visible files are no photographs.
     """
     if not is_folder(source):
-        raise InputError(f"--source: expected a folder of photographs, but '{source}' is none: check the spelling")
+        raise InputError(
+            f"--source: expected a folder of photographs, but '{source}' is none: check the"
+            f" spelling"
+        )
     if out.resolve().is_relative_to(source.resolve()):
-        raise InputError(f"--out: expected a folder outside of --source, got '{out}': its images would be read again")
+        raise InputError(
+            f"--out: expected a folder outside of --source, got '{out}': its images would be read"
+            f" again"
+        )
     names, left_out = find_images(FileTree(source))
     if left_out:
         warnings.warn(f"{left_out.total()} files are left out: {describe(left_out)}", stacklevel=2)
     if not names:
-        raise InputError(f"--source: expected photographs ({', '.join(SUFFIXES)}), but '{source}' holds none")
+        raise InputError(
+            f"--source: expected photographs ({', '.join(SUFFIXES)}), but '{source}' holds none"
+        )
     return [Job(path.with_suffix("").as_posix(), source / path) for path in names]
 
 

@@ -1,4 +1,6 @@
-"""What every experiment's report is made with: tables as files and on the page, figures, claims, settings."""
+"""What every experiment's report is made with: tables as files and on the page, figures, claims,
+settings.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,10 +40,26 @@ class Presenter:
         self._told = kept_notices()
         self._warnings("Warnings of the run", self._told)
 
-    def table(self, name: str, table: Table, caption: str, *, digits: int = _DIGITS, note: str | None = None) -> None:
-        """Writes ``NAME.csv`` and ``NAME.md``, with the report's note or another, and adds the table to the page."""
+    def table(
+        self,
+        name: str,
+        table: Table,
+        caption: str,
+        *,
+        digits: int = _DIGITS,
+        note: str | None = None,
+    ) -> None:
+        """Writes ``NAME.csv`` and ``NAME.md``, with the report's note or another, and adds the
+        table to the page.
+        """
         columns, rows = table
-        write_table(self.folder / name, columns, rows, digits=digits, note=self.note if note is None else note)
+        write_table(
+            self.folder / name,
+            columns,
+            rows,
+            digits=digits,
+            note=self.note if note is None else note,
+        )
         self.report.table(columns, rows, digits=digits, caption=caption)
 
     def figures(self, *drawn: Figure) -> None:
@@ -49,7 +67,9 @@ class Presenter:
         for path, caption, alt in drawn:
             self.report.figure(path, caption=caption, alt=alt)
 
-    def finish(self, claims: Sequence[Claim], config: Any, *, title: str = "Claims of the paper") -> Path:
+    def finish(
+        self, claims: Sequence[Claim], config: Any, *, title: str = "Claims of the paper"
+    ) -> Path:
         """The claims, if there are any, the settings, what made the report, and the page itself.
 
         Args:
@@ -63,7 +83,10 @@ class Presenter:
         write_claims(self.folder / "claims.json", claims, note=self.note)
         if claims:
             self.report.section(title).claims(claims)
-        self._warnings("Warnings while this was drawn", [text for text in kept_notices() if text not in self._told])
+        self._warnings(
+            "Warnings while this was drawn",
+            [text for text in kept_notices() if text not in self._told],
+        )
         self.report.section("Settings", f"Made {provenance()}.").config(config)
         return self.report.write(self.folder / "report.html")
 

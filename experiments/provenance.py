@@ -14,7 +14,9 @@ def provenance() -> str:
     """One line: the day in UTC, the command line as it was typed, versions, and the devices."""
     command = shlex.join(["python", "-m", *_module(), *sys.argv[1:]])
     devices = f"{jax.device_count()} {jax.devices()[0].device_kind}"
-    versions = f"cfx-jax {cfx_jax.__version__}, JAX {jax.__version__}, Python {platform.python_version()}"
+    versions = (
+        f"cfx-jax {cfx_jax.__version__}, JAX {jax.__version__}, Python {platform.python_version()}"
+    )
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {versions}; {devices}; {command}"
 
 

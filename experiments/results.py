@@ -21,7 +21,8 @@ _STAMP = "drawn_from.txt"
 
 
 def results_folder(experiment: str, config: Any, presets: Mapping[str, Any]) -> Path:
-    """``RESULTS/EXPERIMENT/PRESET``, and a name of its own for settings that differ from the preset's.
+    """``RESULTS/EXPERIMENT/PRESET``, and a name of its own for settings that differ from the
+    preset's.
 
     Args:
         experiment: its name.
@@ -35,13 +36,18 @@ def results_folder(experiment: str, config: Any, presets: Mapping[str, Any]) -> 
 
 
 def drawing_digest(*modules: ModuleType) -> str:
-    """A digest of the code that makes a report of results: that of all experiments, and the modules of one."""
+    """A digest of the code that makes a report of results: that of all experiments, and the modules
+    of one.
+    """
     shared = image_set, interval_claims, presenter, notices, provenance
     return source_digest(cfx_jax.metrics, cfx_jax.report, *shared, *modules)
 
 
-def alone(experiment: str, presets: Mapping[str, C]) -> Callable[[Callable[[C], None]], Callable[[C], None]]:
-    """Decorates an experiment, so that no two processes run it with the same settings into the same results.
+def alone(
+    experiment: str, presets: Mapping[str, C]
+) -> Callable[[Callable[[C], None]], Callable[[C], None]]:
+    """Decorates an experiment, so that no two processes run it with the same settings into the same
+    results.
 
     Its warnings are kept meanwhile, for its report.
 
@@ -74,7 +80,11 @@ def draw_once(folder: Path, config: Any, drawn_from: str, draw: Callable[[], Any
         draw: writes ``report.html`` and what belongs to it.
     """
     stamp = folder / _STAMP
-    if (folder / "report.html").exists() and stamp.is_file() and stamp.read_bytes() == drawn_from.encode():
+    if (
+        (folder / "report.html").exists()
+        and stamp.is_file()
+        and stamp.read_bytes() == drawn_from.encode()
+    ):
         return
     print("tables and figures ...", flush=True)
     write_text(folder / "config.json", json.dumps(dataclasses.asdict(config), indent=2))

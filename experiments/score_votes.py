@@ -1,6 +1,7 @@
 """Scores the votes of a questionnaire (Singla et al. 2020, Table 4).
 
-python -m experiments.score_votes --key results/progressive_exaggeration/demo/human_study/key.json --votes anna.json ben.json
+python -m experiments.score_votes --key results/progressive_exaggeration/demo/human_study/key.json
+--votes anna.json ben.json
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,16 @@ from experiments.presenter import Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import plain
 
-_COLUMNS = ["items", "number", "accuracy", "paper accuracy", "ties", "kappa", "paper kappa", "agreement"]
+_COLUMNS = [
+    "items",
+    "number",
+    "accuracy",
+    "paper accuracy",
+    "ties",
+    "kappa",
+    "paper kappa",
+    "agreement",
+]
 _ABOVE: dict[str, Any] = {"minimum": 0.0, "strict": True}
 
 
@@ -46,13 +56,21 @@ class _Ordering(NamedTuple):
 def _orderings(categories: Sequence[str]) -> list[_Ordering]:
     """C10 for each label that Task 1 was asked of, C11 and C12."""
     asked = sorted(
-        {each[: -len(" easy")] for each in categories if each.startswith("task 1") and each.endswith(" easy")}
+        {
+            each[: -len(" easy")]
+            for each in categories
+            if each.startswith("task 1") and each.endswith(" easy")
+        }
     )
     place = "section 4.6, third paragraph, and Table 4"
     easier = "The extremes of a series are easier to tell apart than other pairs"
     found = [
         _Ordering(
-            f"C10{each.removeprefix('task 1')}", f"{easier}, {each}.", (f"{each} easy", f"{each} hard"), place, _ABOVE
+            f"C10{each.removeprefix('task 1')}",
+            f"{easier}, {each}.",
+            (f"{each} easy", f"{each} hard"),
+            place,
+            _ABOVE,
         )
         for each in asked
     ]
@@ -81,7 +99,9 @@ class Config:
 def main(config: Config) -> None:
     """Prints and writes the table."""
     if len(config.votes) < 2:
-        raise InputError(f"--votes: expected the files of two raters or more, got {len(config.votes)}")
+        raise InputError(
+            f"--votes: expected the files of two raters or more, got {len(config.votes)}"
+        )
     key = read_key(config.key)
     votes = read_votes(config.votes, key=key)
     table, note = vote_table(key, votes), f"{len(config.votes)} raters"
@@ -99,7 +119,15 @@ def vote_table(key: Key, votes: Votes) -> Table:
         options = max(len(key.options[each]) for each in chosen)
         score = score_votes(votes.votes[chosen], key.truth[chosen], num_options=options)
         paper = published.votes(name)
-        cells = [score.num_items, score.accuracy, paper.accuracy, score.ties, score.kappa, paper.kappa, score.agreement]
+        cells = [
+            score.num_items,
+            score.accuracy,
+            paper.accuracy,
+            score.ties,
+            score.kappa,
+            paper.kappa,
+            score.agreement,
+        ]
         rows.append([name, *cells])
     return _COLUMNS, rows
 
@@ -107,7 +135,9 @@ def vote_table(key: Key, votes: Votes) -> Table:
 def vote_claims(key: Key, votes: Votes) -> list[Claim]:
     """C10, C11 and C12, of those whose items there are; intervals are over items."""
     options = max(map(len, key.options))
-    right = (majority_vote(count_votes(votes.votes, num_categories=options)) == key.truth).astype(float)
+    right = (majority_vote(count_votes(votes.votes, num_categories=options)) == key.truth).astype(
+        float
+    )
     categories = np.array([plain(each) for each in key.categories])
     found = []
     for each in _orderings(categories.tolist()):
@@ -131,12 +161,16 @@ def vote_claims(key: Key, votes: Votes) -> list[Claim]:
 
 
 def _groups(key: Key) -> list[tuple[str, np.ndarray]]:
-    """Positions of the items of each category, and of those whose categories begin alike: "task 2", "task 1 smiling"."""
+    """Positions of the items of each category, and of those whose categories begin alike: "task 2",
+    "task 1 smiling".
+    """
     categories = [plain(each) for each in key.categories]
     begun = {" ".join(each.split()[:2]) for each in categories}
     begun |= {each.rpartition(" ")[0] for each in categories if each.startswith("task 1 ")}
     names = [*sorted(set(categories)), *sorted(begun - set(categories))]
-    members = {name: [each == name or each.startswith(f"{name} ") for each in categories] for name in names}
+    members = {
+        name: [each == name or each.startswith(f"{name} ") for each in categories] for name in names
+    }
     return [(name, np.flatnonzero(members[name])) for name in names]
 
 

@@ -1,7 +1,7 @@
 """Stages of an experiment: each keeps its result under a name made from all it depends on.
 
-A second start of the same command finds the results and goes on where the first one ended; a change of a setting
-changes the names of just those stages that depend on it, so nothing is overwritten.
+A second start of the same command finds the results and goes on where the first one ended; a change
+of a setting changes the names of just those stages that depend on it, so nothing is overwritten.
 """
 
 import dataclasses
@@ -21,14 +21,17 @@ from cfx_jax.locks import locked
 Arrays = dict[str, np.ndarray]
 
 _NAMES = "names of all arrays"
-"""An entry of a stage's file beside its arrays, which a file cut short or of something else has not."""
+"""An entry of a stage's file beside its arrays, which a file cut short or of something else has
+not.
+"""
 
 
 def fingerprint(depends: Any) -> str:
     """Ten hexadecimal digits that differ wherever a setting or the library's version differs.
 
     Args:
-        depends: dataclasses, mappings, sequences, numbers, strings, None, nested as deep as they like.
+        depends: dataclasses, mappings, sequences, numbers, strings, None, nested as deep as they
+            like.
     """
 
     def plain(value: Any) -> Any:
@@ -43,7 +46,9 @@ def fingerprint(depends: Any) -> str:
 
 
 def source_digest(*modules: ModuleType) -> str:
-    """Ten hexadecimal digits that differ wherever the Python code of a module, or of any in a package, differs."""
+    """Ten hexadecimal digits that differ wherever the Python code of a module, or of any in a
+    package, differs.
+    """
     files = [path for module in modules for path in _files(module)]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:10]
 
@@ -56,7 +61,8 @@ def _files(module: ModuleType) -> list[Path]:
 
 
 class Workspace:
-    """A folder in which stages keep their results; what killed processes left half written there is removed.
+    """A folder in which stages keep their results; what killed processes left half written there is
+    removed.
 
     Attributes:
         root: the folder.
@@ -79,7 +85,8 @@ class Workspace:
             compute: makes the arrays.
 
         Raises:
-            InputError: another process makes this stage in this folder, or the result cannot be written.
+            InputError: another process makes this stage in this folder, or the result cannot be
+                written.
         """
         path = self.folder(stage, depends) / "arrays.npz"
         arrays = _read(stage, path)
@@ -110,5 +117,9 @@ def _read(stage: str, path: Path, *, quiet: bool = False) -> Arrays | None:
         return arrays
     except Exception as error:  # a damaged archive fails in any way, for want of memory too
         if not quiet:
-            print(f"{stage}: {path} cannot be read ({type(error).__name__}: {error}) and is made anew", flush=True)
+            print(
+                f"{stage}: {path} cannot be read ({type(error).__name__}: {error}) and is made"
+                f" anew",
+                flush=True,
+            )
         return None

@@ -1,4 +1,6 @@
-"""The images of a synthetic world, drawn once, by a process on each core, and kept in the workspace."""
+"""The images of a synthetic world, drawn once, by a process on each core, and kept in the
+workspace.
+"""
 
 import multiprocessing
 import os
@@ -17,7 +19,8 @@ from cfx_jax.processes import end_with_parent
 from experiments.image_set import ImageSet, StoredImages
 from experiments.stages import Arrays, Workspace
 
-_AT_ONCE = 250  # images that a process draws before it hands them over; fewer in all are not worth a process
+# images that a process draws before it hands them over; fewer in all are not worth a process
+_AT_ONCE = 250
 
 
 def draw(
@@ -37,11 +40,17 @@ def draw(
         workspace: keeps them.
     """
 
-    return workspace.cached(f"synthetic-{name}", [options, list(fields)], lambda: drawn(world, options, fields))
+    return workspace.cached(
+        f"synthetic-{name}", [options, list(fields)], lambda: drawn(world, options, fields)
+    )
 
 
-def drawn(world: Callable[..., ImageSource], options: Mapping[str, Any], fields: Sequence[str]) -> Arrays:
-    """The images themselves, drawn now; arguments as of ``draw``, where ``world`` can be pickled if there are many."""
+def drawn(
+    world: Callable[..., ImageSource], options: Mapping[str, Any], fields: Sequence[str]
+) -> Arrays:
+    """The images themselves, drawn now; arguments as of ``draw``, where ``world`` can be pickled if
+    there are many.
+    """
     source = world(**options)
     everything = np.arange(len(source))
     parts = np.array_split(everything, max(1, len(everything) // _AT_ONCE))
@@ -59,7 +68,10 @@ def drawn(world: Callable[..., ImageSource], options: Mapping[str, Any], fields:
 
 
 def _part(
-    world: Callable[..., ImageSource], options: Mapping[str, Any], fields: Sequence[str], indices: Int[np.ndarray, " n"]
+    world: Callable[..., ImageSource],
+    options: Mapping[str, Any],
+    fields: Sequence[str],
+    indices: Int[np.ndarray, " n"],
 ) -> Arrays:
     return load_arrays(world(**options), indices, fields=fields, num_threads=1)
 

@@ -4,7 +4,9 @@ from typing import Any
 
 
 def times(num_steps: int, evaluate_every: int) -> dict[str, Any]:
-    """A training's length, how often it looks at itself, and half as often saves itself, which takes seconds."""
+    """A training's length, how often it looks at itself, and half as often saves itself, which
+    takes seconds.
+    """
     return {
         "num_steps": num_steps,
         "evaluate_every": evaluate_every,

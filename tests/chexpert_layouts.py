@@ -6,14 +6,22 @@ from radiology_layouts import chest_pixels
 from cfx_jax.data.radiology_sets.chexpert import FINDINGS
 
 HEADER = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *FINDINGS)
-TRAIN = {  # path below the part's folder -> what its row says of some findings; the others are not mentioned
+# path below the part's folder -> what its row says of some findings; the others are not mentioned
+TRAIN = {
     "patient00001/study1/view1_frontal.jpg": {"No Finding": "1.0", "Support Devices": "1.0"},
-    "patient00002/study2/view1_frontal.jpg": {"Cardiomegaly": "-1.0", "Edema": "-1.0", "Fracture": "1.0"},
+    "patient00002/study2/view1_frontal.jpg": {
+        "Cardiomegaly": "-1.0",
+        "Edema": "-1.0",
+        "Fracture": "1.0",
+    },
     "patient00002/study1/view1_frontal.jpg": {"Cardiomegaly": "1.0", "Edema": "-1.0"},
     "patient00002/study1/view2_lateral.jpg": {"Cardiomegaly": "1.0", "Edema": "-1.0"},
     "patient00003/study1/view1_frontal.jpg": {"Cardiomegaly": "0.0", "Lung Opacity": "1.0"},
 }
-VALID = {"patient64541/study1/view1_frontal.jpg": {finding: "0.0" for finding in FINDINGS} | {"Cardiomegaly": "1.0"}}
+VALID = {
+    "patient64541/study1/view1_frontal.jpg": {finding: "0.0" for finding in FINDINGS}
+    | {"Cardiomegaly": "1.0"}
+}
 
 
 def radiograph_pixels(path):
@@ -30,7 +38,9 @@ def write_chexpert(folder, train=TRAIN, valid=VALID, *, published="CheXpert-v1.0
         for path, findings in rows.items():
             view, projection = ("Lateral", "") if "lateral" in path else ("Frontal", "AP")
             values = [findings.get(finding, "") for finding in FINDINGS]
-            lines.append(",".join([f"{published}/{part}/{path}", "Female", "68", view, projection, *values]))
+            lines.append(
+                ",".join([f"{published}/{part}/{path}", "Female", "68", view, projection, *values])
+            )
             image = folder / part / path
             image.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(radiograph_pixels(path)).save(image, "JPEG", quality=95)

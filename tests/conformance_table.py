@@ -1,6 +1,7 @@
 """The methods that ``test_conformance`` checks, each as (scale of the logits, key, image) -> image.
 
-Run as a script, with the names of methods, on 8 devices: their results under every way to spread a batch.
+Run as a script, with the names of methods, on 8 devices: their results under every way to spread a
+batch.
 """
 
 import json
@@ -65,12 +66,23 @@ IMAGES = images(8)
 KEYS = jax.random.split(jax.random.key(0), 8)
 STEPS = 3
 TYPICAL = ("integrated_gradients", "smooth_grad", "vce_l1.5")
-"""One with a loop over nodes, one with random draws, one with an optimiser: the three that the fast suite spreads."""
+"""One with a loop over nodes, one with random draws, one with an optimiser: the three that the fast
+suite spreads.
+"""
 CHECKED = (
-    "integrated_gradients", "smooth_grad", "path_attribution", "gradient", "mask_perturbation", "gradient_descent", "vce_l2",
-    "latent_counterfactual", "latent_counterfactual_of_a_volume", "latent_shift", "latent_shift_gifsplanation",
+    "integrated_gradients",
+    "smooth_grad",
+    "path_attribution",
+    "gradient",
+    "mask_perturbation",
+    "gradient_descent",
+    "vce_l2",
+    "latent_counterfactual",
+    "latent_counterfactual_of_a_volume",
+    "latent_shift",
+    "latent_shift_gifsplanation",
     "latent_saliency",
-)  # fmt: skip
+)
 """Those that ``shard_map`` runs with its own check of what differs between devices."""
 
 
@@ -109,7 +121,9 @@ def methods(scale):
         )
 
     def counterfactual(p, radius):
-        return lambda key, image: vce(classifier, image, 1, p=p, radius=radius, num_steps=STEPS, key=key).image
+        return lambda key, image: (
+            vce(classifier, image, 1, p=p, radius=radius, num_steps=STEPS, key=key).image
+        )
 
     def projected_adam(image):
         return from_optax(optax.adam(0.05), num_steps=STEPS, project=ball(image, 2).project)
@@ -126,7 +140,9 @@ def methods(scale):
     decider = two_logits(logit)
     coders = [
         SimpleNamespace(encode=lambda x: 4 * x - 2, decode=jax.nn.sigmoid),
-        SimpleNamespace(encode=jnp.square, decode=lambda latent: jnp.clip(1.2 * latent[::-1], 0, 1)),
+        SimpleNamespace(
+            encode=jnp.square, decode=lambda latent: jnp.clip(1.2 * latent[::-1], 0, 1)
+        ),
     ]
 
     explainer = Exaggerator(
@@ -138,7 +154,9 @@ def methods(scale):
         return gradient_descent(num_steps=STEPS, step_size=0.5)
 
     def registered(image):
-        return warp(image, register(image, other(image), num_frequencies=3, num_steps=STEPS, blurs=(0.1,)))
+        return warp(
+            image, register(image, other(image), num_frequencies=3, num_steps=STEPS, blurs=(0.1,))
+        )
 
     def guided_score(image):
         return scale * (jnp.diff(guided_relu(jnp.diff(image, axis=0)), axis=1) ** 2).sum()
@@ -150,10 +168,18 @@ def methods(scale):
         return jax.vmap(classifier)(volume).mean(axis=0)
 
     def descended(image, target=1):
-        return latent_counterfactual(coders[0], classifier, image, target, penalty=0.5, num_steps=STEPS, step_size=0.5)
+        return latent_counterfactual(
+            coders[0], classifier, image, target, penalty=0.5, num_steps=STEPS, step_size=0.5
+        )
 
     def descended_volume(image):
-        options = {"penalty": 0.5, "num_steps": STEPS, "step_size": 0.5, "proximal": True, "slices_per_batch": 2}
+        options = {
+            "penalty": 0.5,
+            "num_steps": STEPS,
+            "step_size": 0.5,
+            "proximal": True,
+            "slices_per_batch": 2,
+        }
         return latent_counterfactual(coders[0], volume_classifier, volume(image), 1, **options)
 
     def agnostic(image):
@@ -175,31 +201,47 @@ def methods(scale):
 
     def cam_of_slice(of_volume, image, index):
         others = jax.vmap(features)(of_volume)
-        return grad_cam(features, lambda maps: head(others.at[index].set(maps).mean(axis=0)), image, 1)[..., None]
+        return grad_cam(
+            features, lambda maps: head(others.at[index].set(maps).mean(axis=0)), image, 1
+        )[..., None]
 
     def other(image):
         return image**2 / 2 + 0.1
 
     def curve(image):
-        return perturbation_curve(probability, image, image[..., 0], overwrite_with(0.5), region=4, steps_per_batch=3)
+        return perturbation_curve(
+            probability, image, image[..., 0], overwrite_with(0.5), region=4, steps_per_batch=3
+        )
 
     return {
         "psnr": lambda key, image: jnp.broadcast_to(psnr(image, other(image)), image.shape),
-        "ssim": lambda key, image: jnp.broadcast_to(ssim(image, other(image), window="uniform"), image.shape),
+        "ssim": lambda key, image: jnp.broadcast_to(
+            ssim(image, other(image), window="uniform"), image.shape
+        ),
         "perturbation_curve": lambda key, image: jnp.broadcast_to(curve(image).mean(), image.shape),
-        "quantile_threshold": lambda key, image: quantile_threshold(image[..., 0], 0.7)[..., None].astype(image.dtype),
+        "quantile_threshold": lambda key, image: quantile_threshold(image[..., 0], 0.7)[
+            ..., None
+        ].astype(image.dtype),
         "smooth": lambda key, image: smooth(image, sigma=1.0),
         "upsample": lambda key, image: upsample(image[::2, ::2], image.shape[:2]),
         "apgd_l1": by(lambda image: apgd(ball(image, 1), num_steps=STEPS)),
         "apgd_l2": by(lambda image: apgd(ball(image, 2), num_steps=STEPS)),
         "apgd_linf": by(lambda image: apgd(ball(image, np.inf), num_steps=STEPS)),
-        "auto_frank_wolfe_l1.5": by(lambda image: auto_frank_wolfe(ball(image, 1.5), num_steps=STEPS)),
-        "auto_frank_wolfe_l4": by(lambda image: auto_frank_wolfe(ball(image, 4), num_steps=STEPS, momentum=0.5)),
-        "gradient_descent": by(lambda image: gradient_descent(num_steps=STEPS, step_size=0.05, normalise="l2")),
+        "auto_frank_wolfe_l1.5": by(
+            lambda image: auto_frank_wolfe(ball(image, 1.5), num_steps=STEPS)
+        ),
+        "auto_frank_wolfe_l4": by(
+            lambda image: auto_frank_wolfe(ball(image, 4), num_steps=STEPS, momentum=0.5)
+        ),
+        "gradient_descent": by(
+            lambda image: gradient_descent(num_steps=STEPS, step_size=0.05, normalise="l2")
+        ),
         "proximal_gradient": by(proximal),
         "from_optax": by(lambda image: best_so_far(projected_adam(image))),
         "gradient": lambda key, image: gradient(score, image),
-        "integrated_gradients": lambda key, image: integrated_gradients(score, image, num_steps=5, nodes_per_batch=2),
+        "integrated_gradients": lambda key, image: integrated_gradients(
+            score, image, num_steps=5, nodes_per_batch=2
+        ),
         "integrated_gradients_of_baselines": lambda key, image: integrated_gradients(
             score, image, baseline=IMAGES[:2], num_steps=3, rule="trapezoid", nodes_per_batch=3
         ),
@@ -208,17 +250,32 @@ def methods(scale):
             key, partial(gradient, score), image, num_samples=3, samples_per_batch=2
         ),
         "grad_cam": lambda key, image: grad_cam(features, head, image, 1)[..., None],
-        "grad_cam_plus_plus": lambda key, image: grad_cam_plus_plus(features, head, image, 1)[..., None],
-        "score_cam": lambda key, image: score_cam(features, head, image, 1, channels_per_batch=2)[..., None],
+        "grad_cam_plus_plus": lambda key, image: grad_cam_plus_plus(features, head, image, 1)[
+            ..., None
+        ],
+        "score_cam": lambda key, image: score_cam(features, head, image, 1, channels_per_batch=2)[
+            ..., None
+        ],
         "random_map": random_map,
-        "augment_average": lambda key, image: augment_average(key, lambda x: gradient(score, x), image, num=3),
-        "mask_perturbation": lambda key, image: mask_perturbation(probability, image, num_steps=STEPS)[..., None],
+        "augment_average": lambda key, image: augment_average(
+            key, lambda x: gradient(score, x), image, num=3
+        ),
+        "mask_perturbation": lambda key, image: mask_perturbation(
+            probability, image, num_steps=STEPS
+        )[..., None],
         "path_attribution": lambda key, image: (
-            path_attribution(probability, image, 1 - image, num_steps=5, nodes_per_batch=2, sigma=2.0).map
+            path_attribution(
+                probability, image, 1 - image, num_steps=5, nodes_per_batch=2, sigma=2.0
+            ).map
         ),
         "path_attribution_along": lambda key, image: (
             path_attribution_along(
-                probability, lambda z: jax.nn.sigmoid(4 * z - 2), image, 1 - image, variant="v1", num_steps=5
+                probability,
+                lambda z: jax.nn.sigmoid(4 * z - 2),
+                image,
+                1 - image,
+                variant="v1",
+                num_steps=5,
             ).map
         ),
         "perceptual_perturbation": lambda key, image: perceptual_perturbation(
@@ -229,13 +286,15 @@ def methods(scale):
             gradient(class_score(decider, 0), 1 - image) + gradient(class_score(decider, 1), image)
         ),
         "path_attribution_of_a_volume": lambda key, image: volume_path(image)[0],
-        "gradients_of_slices": lambda key, image: over_slices(partial(gradient_of_slice, volume(image)), volume(image))[
-            2
-        ],
+        "gradients_of_slices": lambda key, image: over_slices(
+            partial(gradient_of_slice, volume(image)), volume(image)
+        )[2],
         "grad_cam_of_slices": lambda key, image: over_slices(
             partial(cam_of_slice, volume(image)), volume(image), slices_per_batch=2
         )[1],
-        "syce": lambda key, image: syce([partial(_recode, each) for each in coders], decider, image).explanation,
+        "syce": lambda key, image: (
+            syce([partial(_recode, each) for each in coders], decider, image).explanation
+        ),
         "fixed_point": lambda key, image: (
             fixed_point(
                 lambda x, domain: jnp.where(domain == 1, jnp.sqrt(x), jnp.square(x)), decider, image
@@ -243,10 +302,14 @@ def methods(scale):
         ),
         "path_attribution_along_syce": lambda key, image: (
             path_attribution_along(
-                class_score(decider, 1, of="probability"), *syce_latent_path(coders, decider, image), num_steps=3
+                class_score(decider, 1, of="probability"),
+                *syce_latent_path(coders, decider, image),
+                num_steps=3,
             ).map
         ),
-        "progressive": lambda key, image: progressive(explainer, decider, image, bins_per_batch=4).saliency,
+        "progressive": lambda key, image: (
+            progressive(explainer, decider, image, bins_per_batch=4).saliency
+        ),
         "latent_counterfactual": lambda key, image: descended(image).image,
         "latent_counterfactual_of_a_volume": lambda key, image: descended_volume(image).image[0],
         "latent_shift": lambda key, image: shifted(image, "doubling").image,
@@ -291,7 +354,9 @@ def _on_all_devices(names):
         method = partial(call, name, 1.0)
         batched = jax.vmap(method)
         placed = jax.device_put((KEYS, IMAGES), sharding)
-        split = jax.shard_map(batched, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=name in CHECKED)
+        split = jax.shard_map(
+            batched, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=name in CHECKED
+        )
         results[name] = {
             "pmap": jax.pmap(method)(KEYS, IMAGES),
             "shard_map": jax.jit(split)(KEYS, IMAGES),

@@ -1,4 +1,6 @@
-"""How tests compile: with few optimisations unless they are slow ones, kept between runs, and let go when there are many."""
+"""How tests compile: with few optimisations unless they are slow ones, kept between runs, and let
+go when there are many.
+"""
 
 import os
 
@@ -13,22 +15,28 @@ _MANY_MAPPINGS = 10_000
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fast tests run many small programs for a moment each: few optimisations compile these in two thirds of the time."""
+    """Fast tests run many small programs for a moment each: few optimisations compile these in two
+    thirds of the time.
+    """
     use_compilation_cache()
-    hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no fault of what is tested
+    hypothesis.settings.register_profile(
+        "unhurried", deadline=None
+    )  # a busy machine is no fault of what is tested
     hypothesis.settings.load_profile("unhurried")
     quick = config.option.markexpr == "not slow"
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ |= {  # for processes that tests start
         "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(jax.config.jax_persistent_cache_min_compile_time_secs),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": str(
+            jax.config.jax_persistent_cache_min_compile_time_secs
+        ),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": str(quick),
     }
 
 
 @pytest.fixture(scope="module", autouse=True)
 def few_programs():
-    """Lets compiled programs go when there are many: each takes about 20 memory mappings, of which Linux allows a process
-    65,530; at the next one the process dies."""
+    """Lets compiled programs go when there are many: each takes about 20 memory mappings, of which
+    Linux allows a process 65,530; at the next one the process dies."""
     yield
     let_go_of_programs(above=_MANY_MAPPINGS)

@@ -1,4 +1,6 @@
-"""Writes tiny sets in the layouts of the published ones of computed tomography, with smooth random scans."""
+"""Writes tiny sets in the layouts of the published ones of computed tomography, with smooth random
+scans.
+"""
 
 import nibabel
 import numpy as np
@@ -27,7 +29,9 @@ STROKES = {  # scan -> patient, side, infarct_size, territory, whether it has an
 
 
 def ct_units(name, shape=SHAPE):
-    """A smooth scan in Hounsfield units, another one for each name: air around something like tissue."""
+    """A smooth scan in Hounsfield units, another one for each name: air around something like
+    tissue.
+    """
     rng = np.random.default_rng(list(name.encode()))
     smooth = ndimage.gaussian_filter(rng.normal(size=shape), 2)
     places = np.moveaxis(np.indices(shape), 0, -1) / (np.array(shape) - 1) - 0.5
@@ -38,7 +42,9 @@ def ct_units(name, shape=SHAPE):
 def ct_marks(name, highest=1, shape=SHAPE):
     """Whole numbers 0 to ``highest`` in patches."""
     rng = np.random.default_rng(list(name.encode()[::-1]))
-    patches = ndimage.zoom(rng.integers(0, highest + 1, [-(-side // 4) for side in shape]), 4, order=0)
+    patches = ndimage.zoom(
+        rng.integers(0, highest + 1, [-(-side // 4) for side in shape]), 4, order=0
+    )
     return patches[tuple(slice(side) for side in shape)].astype(np.uint8)
 
 
@@ -57,10 +63,15 @@ def write_xlsx(path, rows):
 
 
 def write_mosmed(folder, studies=MOSMED, table="dataset_registry.xlsx", save=save_nifti):
-    """The folder of the archive; masks have headers of their own, as programs for drawing write them."""
+    """The folder of the archive; masks have headers of their own, as programs for drawing write
+    them.
+    """
     rows = [("study_id", "category", "study_file", "mask_file")]
     for name, (grade, has_mask) in studies.items():
-        scan, mask = f"/studies/CT-{grade}/{name}.nii.gz", f"/masks/{name}_mask.nii.gz" if has_mask else ""
+        scan, mask = (
+            f"/studies/CT-{grade}/{name}.nii.gz",
+            f"/masks/{name}_mask.nii.gz" if has_mask else "",
+        )
         rows.append((name, f"CT-{grade}", scan, mask))
         save(folder / scan[1:], ct_units(name))
         if mask:
@@ -72,7 +83,9 @@ def write_mosmed(folder, studies=MOSMED, table="dataset_registry.xlsx", save=sav
     return folder
 
 
-def write_ist3(folder, scans=STROKES, header="scan,patient,side,infarct_size,territory,atlas", save=save_nifti):
+def write_ist3(
+    folder, scans=STROKES, header="scan,patient,side,infarct_size,territory,atlas", save=save_nifti
+):
     """The table and the scans, as the reader asks for them."""
     lines = [header]
     for scan, (*facts, has_atlas) in scans.items():

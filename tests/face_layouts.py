@@ -27,10 +27,16 @@ def write_celeba(folder, faces=FACES, *, with_people=True):
     (folder / "img_align_celeba").mkdir(parents=True, exist_ok=True)
     attributes = [f"{len(faces)}", " ".join(ATTRIBUTES) + " "]
     for name, (shown, _, _) in faces.items():
-        attributes.append(name + " " + " ".join(f"{1 if each in shown else -1:2d}" for each in ATTRIBUTES))
-        Image.fromarray(face_pixels(name)).save(folder / "img_align_celeba" / name, "JPEG", quality=95)
+        attributes.append(
+            name + " " + " ".join(f"{1 if each in shown else -1:2d}" for each in ATTRIBUTES)
+        )
+        Image.fromarray(face_pixels(name)).save(
+            folder / "img_align_celeba" / name, "JPEG", quality=95
+        )
     (folder / "list_attr_celeba.txt").write_text("\n".join([*attributes, ""]))
-    (folder / "list_eval_partition.txt").write_text("".join(f"{name} {part}\n" for name, (_, part, _) in faces.items()))
+    (folder / "list_eval_partition.txt").write_text(
+        "".join(f"{name} {part}\n" for name, (_, part, _) in faces.items())
+    )
     if with_people:
         people = "".join(f"{name} {person}\n" for name, (_, _, person) in faces.items())
         (folder / "identity_CelebA.txt").write_text(people)

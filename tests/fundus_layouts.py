@@ -1,4 +1,6 @@
-"""Writes tiny sets in the layouts of the published ones. Photographs are synthetic eyes on black rectangles."""
+"""Writes tiny sets in the layouts of the published ones. Photographs are synthetic eyes on black
+rectangles.
+"""
 
 import numpy as np
 import xlwt
@@ -48,7 +50,12 @@ def write_kaggle(folder, train, test=None, write=touch):
     return folder
 
 
-MESSIDOR_COLUMNS = ("Image name", "Ophthalmologic department", "Retinopathy grade", "Risk of macular edema ")
+MESSIDOR_COLUMNS = (
+    "Image name",
+    "Ophthalmologic department",
+    "Retinopathy grade",
+    "Risk of macular edema ",
+)
 
 
 def write_messidor(folder, bases, write=touch, suffix=""):
@@ -56,7 +63,10 @@ def write_messidor(folder, bases, write=touch, suffix=""):
     for base, grades in bases.items():
         book = xlwt.Workbook()
         sheet = book.add_sheet("Feuil1")
-        rows = [MESSIDOR_COLUMNS, *([name, "CHU de St Etienne", grade, 0] for name, grade in grades.items())]
+        rows = [
+            MESSIDOR_COLUMNS,
+            *([name, "CHU de St Etienne", grade, 0] for name, grade in grades.items()),
+        ]
         for number, row in enumerate(rows):
             for column, value in enumerate(row):
                 sheet.write(number, column, value)
@@ -68,22 +78,33 @@ def write_messidor(folder, bases, write=touch, suffix=""):
 
 
 def write_idrid(folder, lesions, write=touch, write_mask=touch):
-    """``lesions`` maps numbers of photographs to the kinds of lesions that they show; 54 is the last for training."""
+    """``lesions`` maps numbers of photographs to the kinds of lesions that they show; 54 is the
+    last for training.
+    """
     top = folder / "A. Segmentation"
     for part in ("a. Training Set", "b. Testing Set"):
         for place, _ in LESIONS.values():
-            (top / "2. All Segmentation Groundtruths" / part / place).mkdir(parents=True, exist_ok=True)
+            (top / "2. All Segmentation Groundtruths" / part / place).mkdir(
+                parents=True, exist_ok=True
+            )
     for number, kinds in lesions.items():
         part = "a. Training Set" if number <= 54 else "b. Testing Set"
         write(top / "1. Original Images" / part / f"IDRiD_{number:02d}.jpg")
         for kind in kinds:
             place, code = LESIONS[kind]
-            write_mask(top / "2. All Segmentation Groundtruths" / part / place / f"IDRiD_{number:02d}_{code}.tif")
+            write_mask(
+                top
+                / "2. All Segmentation Groundtruths"
+                / part
+                / place
+                / f"IDRiD_{number:02d}_{code}.tif"
+            )
     return folder
 
 
 DEEPDRID_COLUMNS = (
-    "patient_id,image_id,image_path,Overall quality,left_eye_DR_Level,right_eye_DR_Level,patient_DR_Level,Clarity,"
+    "patient_id,image_id,image_path,Overall"
+    " quality,left_eye_DR_Level,right_eye_DR_Level,patient_DR_Level,Clarity,"
     "Field definition,Artifact"
 )
 TRAINING = {  # rows of the published table, with a patient whose columns disagree with the names
@@ -98,7 +119,10 @@ VALIDATION = {"296_l1": r"296,296_l1,\regular-fundus-validation\296\296_l1.jpg,1
 
 def write_deepdrid(folder, training=TRAINING, validation=VALIDATION, write=touch):
     """The parts map names to rows of their tables."""
-    for part, rows in (("regular-fundus-training", training), ("regular-fundus-validation", validation)):
+    for part, rows in (
+        ("regular-fundus-training", training),
+        ("regular-fundus-validation", validation),
+    ):
         top = folder / "regular_fundus_images" / part
         for name in rows:
             write(top / "Images" / name.split("_")[0] / f"{name}.jpg")

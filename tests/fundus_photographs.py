@@ -7,7 +7,9 @@ import numpy as np
 
 
 class Photograph(NamedTuple):
-    """``image`` uint8 (h, w, 3); the circle's centre in pixel-centre coordinates and its radius, in pixels."""
+    """``image`` uint8 (h, w, 3); the circle's centre in pixel-centre coordinates and its radius, in
+    pixels.
+    """
 
     image: np.ndarray
     x: float
@@ -19,7 +21,9 @@ CUTS = ("none", "top and bottom", "left and right", "one side", "black bars")
 
 
 def photograph(seed: int, *, height: int = 300, cut: str = "none") -> Photograph:
-    """An eye of random looks and place on a dark ground, cut by the frame or by black bars as asked for."""
+    """An eye of random looks and place on a dark ground, cut by the frame or by black bars as asked
+    for.
+    """
     rng = np.random.default_rng(seed)
     width, radius = round(height * rng.uniform(1.0, 1.5)), height * rng.uniform(0.3, 0.47)
     if cut in ("top and bottom", "left and right"):
@@ -40,19 +44,31 @@ def photograph(seed: int, *, height: int = 300, cut: str = "none") -> Photograph
 
 
 def _eye(rng, height, width, x, y, radius):
-    """Linear light 0..255 as float32: the disc with its vessels, darker towards the rim, on nothing."""
-    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    """Linear light 0..255 as float32: the disc with its vessels, darker towards the rim, on
+    nothing.
+    """
+    columns, rows = np.meshgrid(
+        np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    )
     u, v = (columns - x) / radius, (rows - y) / radius
     distance = np.hypot(u, v)
     tint = rng.uniform((110, 45, 15), (230, 130, 70))
     angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.6)
     light = 1 + slope * (np.cos(angle) * u + np.sin(angle) * v) - rng.uniform(0, 0.7) * distance**2
-    clouds = cv2.resize(rng.normal(0, 0.1, (9, 9)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    clouds = cv2.resize(
+        rng.normal(0, 0.1, (9, 9)).astype(np.float32),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
     disc_x, disc_y = rng.choice([-0.5, 0.5]), rng.uniform(-0.1, 0.1)
     light = (light + clouds) * _vessels(rng, u, v, disc_x, disc_y)
-    light = light + rng.uniform(0.3, 0.9) * (np.hypot(u - disc_x, v - disc_y) < rng.uniform(0.12, 0.18))
+    light = light + rng.uniform(0.3, 0.9) * (
+        np.hypot(u - disc_x, v - disc_y) < rng.uniform(0.12, 0.18)
+    )
     light = light * rng.uniform(0.35, 1.2)
-    inside = np.clip((1 - distance) * radius / rng.uniform(0.7, 3) + 0.5, 0, 1)  # the rim is a ramp about the radius
+    inside = np.clip(
+        (1 - distance) * radius / rng.uniform(0.7, 3) + 0.5, 0, 1
+    )  # the rim is a ramp about the radius
     return np.clip(light, 0.12, None)[..., None] * tint * inside[..., None]
 
 
@@ -60,7 +76,9 @@ def _vessels(rng, u, v, disc_x, disc_y):
     """The share of light that dark curves from the optic disc let through."""
     drawn = np.zeros(u.shape, np.float32)
     for bend in (-1, -0.45, 0.45, 1):
-        curve = disc_y + bend * np.sqrt(np.abs(u - disc_x)) + 0.05 * np.sin(7 * u + rng.uniform(0, 6))
+        curve = (
+            disc_y + bend * np.sqrt(np.abs(u - disc_x)) + 0.05 * np.sin(7 * u + rng.uniform(0, 6))
+        )
         drawn = np.maximum(drawn, np.exp(-(((v - curve) / rng.uniform(0.012, 0.03)) ** 2)))
     return 1 - rng.uniform(0.3, 0.6) * drawn
 

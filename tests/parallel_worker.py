@@ -1,7 +1,9 @@
-"""What tests/test_parallel.py runs in processes of their own, since the number of devices is fixed when JAX starts.
+"""What tests/test_parallel.py runs in processes of their own, since the number of devices is fixed
+when JAX starts.
 
-``python parallel_worker.py devices OUT`` needs several devices, ``python parallel_worker.py process OUT PORT INDEX``
-is one of two processes. Each writes what it computed to OUT (.npz); the test compares that with one device.
+``python parallel_worker.py devices OUT`` needs several devices,
+``python parallel_worker.py process OUT PORT INDEX`` is one of two processes. Each writes what it
+computed to OUT (.npz); the test compares that with one device.
 """
 
 import sys
@@ -27,7 +29,9 @@ class Example(NamedTuple):
 
 
 class SmallNet(nnx.Module):
-    """A convolution, batch norm and a linear layer: what makes data-parallel training and explaining differ."""
+    """A convolution, batch norm and a linear layer: what makes data-parallel training and
+    explaining differ.
+    """
 
     def __init__(self):
         rngs = nnx.Rngs(0)
@@ -47,7 +51,9 @@ def examples(count):
 
 
 def explain(classifier, example):
-    """A gradient at a noisy copy of the image: weights, integer targets and random draws all take part."""
+    """A gradient at a noisy copy of the image: weights, integer targets and random draws all take
+    part.
+    """
     image = example.image + 0.1 * jax.random.normal(example.key, example.image.shape)
     logits, gradient = jax.value_and_grad(lambda image: classifier(image)[example.target])(image)
     return {"logit": logits, "gradient": gradient}
@@ -70,7 +76,9 @@ def train_step(state, images, labels):
 
 
 def leaves(tree, prefix):
-    return {f"{prefix}/{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(tree))}
+    return {
+        f"{prefix}/{index}": np.asarray(leaf) for index, leaf in enumerate(jax.tree.leaves(tree))
+    }
 
 
 def many_devices():
@@ -89,30 +97,42 @@ def many_devices():
     data, whole = PartitionSpec("data"), PartitionSpec()
     manual = jax.shard_map(batched, mesh=mesh, in_specs=(whole, data), out_specs=data)
     results |= leaves(jax.jit(manual)(classifier, batch), "shard_map")
-    results |= leaves(jax.jit(batched)(parallel.replicate(classifier, mesh), parallel.shard(batch, mesh)), "mesh")
+    results |= leaves(
+        jax.jit(batched)(parallel.replicate(classifier, mesh), parallel.shard(batch, mesh)), "mesh"
+    )
     images, labels = parallel.shard((batch.image, batch.target), mesh)
-    results |= leaves(parallel.gather(train_step(parallel.replicate(model, mesh), images, labels)), "train")
+    results |= leaves(
+        parallel.gather(train_step(parallel.replicate(model, mesh), images, labels)), "train"
+    )
     two = parallel.data_mesh(devices=jax.devices()[:2])
     results["two_of_eight"] = np.asarray(len(parallel.shard(batch.image, two).sharding.device_set))
     return results
 
 
 def one_of_two_processes(index):
-    """The same, with the examples spread over two processes; training reads its own half of the batch."""
+    """The same, with the examples spread over two processes; training reads its own half of the
+    batch.
+    """
     mesh, model, results = parallel.data_mesh(), SmallNet(), {}
     results["num_devices"] = np.asarray(mesh.size)
-    answer = parallel.map_examples(explain, per_image(model), examples(11), batch_size=4, progress="explain")
+    answer = parallel.map_examples(
+        explain, per_image(model), examples(11), batch_size=4, progress="explain"
+    )
     results |= leaves(answer, "map/11/4")
     batch = examples(16)
     half = slice(8 * index, 8 * index + 8)
     images, labels = parallel.shard_local((batch.image[half], batch.target[half]), mesh)
     assert images.shape == (16, 8, 8, 1)
     results |= leaves(parallel.gather((images, labels)), "gathered")
-    return results | leaves(parallel.gather(train_step(parallel.replicate(model, mesh), images, labels)), "train")
+    return results | leaves(
+        parallel.gather(train_step(parallel.replicate(model, mesh), images, labels)), "train"
+    )
 
 
 if __name__ == "__main__":
     mode, out, *rest = sys.argv[1:]
     if mode == "process":
-        parallel.start_distributed(coordinator=f"localhost:{rest[0]}", num_processes=2, index=int(rest[1]))
+        parallel.start_distributed(
+            coordinator=f"localhost:{rest[0]}", num_processes=2, index=int(rest[1])
+        )
     np.savez(out, **(many_devices() if mode == "devices" else one_of_two_processes(int(rest[1]))))

@@ -4,9 +4,31 @@ import struct
 import zlib
 
 
-def tiff(values, width, height, *, bits, colour, samples=1, planar=False, sample_format=1, order="<", colour_map=()):
-    """A TIFF file of one strip for each plane, not compressed; ``values`` are the packed bytes of each plane."""
-    tags = {256: width, 257: height, 259: 1, 262: colour, 277: samples, 278: height, 284: 2 if planar else 1}
+def tiff(
+    values,
+    width,
+    height,
+    *,
+    bits,
+    colour,
+    samples=1,
+    planar=False,
+    sample_format=1,
+    order="<",
+    colour_map=(),
+):
+    """A TIFF file of one strip for each plane, not compressed; ``values`` are the packed bytes of
+    each plane.
+    """
+    tags = {
+        256: width,
+        257: height,
+        259: 1,
+        262: colour,
+        277: samples,
+        278: height,
+        284: 2 if planar else 1,
+    }
     start, places = 8, []
     for plane in values:
         places.append(start)
@@ -22,7 +44,9 @@ def tiff(values, width, height, *, bits, colour, samples=1, planar=False, sample
         packed = struct.pack(f"{order}{len(numbers)}{code}", *numbers)
         if len(packed) > 4:
             packed, beyond = struct.pack(f"{order}I", after + len(beyond)), beyond + packed
-        directory += struct.pack(f"{order}HHI", tag, {"H": 3, "I": 4}[code], len(numbers)) + packed.ljust(4, b"\0")
+        directory += struct.pack(
+            f"{order}HHI", tag, {"H": 3, "I": 4}[code], len(numbers)
+        ) + packed.ljust(4, b"\0")
     mark = b"II*\0" if order == "<" else b"MM\0*"
     return mark + struct.pack(f"{order}I", start) + b"".join(values) + directory + bytes(4) + beyond
 
@@ -35,6 +59,7 @@ def png(width, height, *, bits=8, colour=0, rows=0):
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", content), (b"IEND", b""))
     packed = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
     )
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)

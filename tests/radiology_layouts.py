@@ -40,8 +40,17 @@ def write_radiograph(path, pixels):
     dataset.Rows, dataset.Columns = pixels.shape[:2]
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     if pixels.ndim == 3:
-        dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "YBR_FULL_422", 0
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = (
+            3,
+            "YBR_FULL_422",
+            0,
+        )
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = (
+        8,
+        8,
+        7,
+        0,
+    )
     dataset.PixelData = encapsulate([stream.getvalue()])
     dataset["PixelData"].VR = "OB"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,13 +75,15 @@ AFFINE = np.diag([-1.0, -1, 1, 1])  # first axis to the left, second to the back
 
 
 def head(name, shape=(24, 20, 31)):
-    """The sequences and classes of one patient's head, first axis to the left, second to the back, third up; its lowest
-    three and highest two slices are empty."""
+    """The sequences and classes of one patient's head, first axis to the left, second to the back,
+    third up; its lowest three and highest two slices are empty."""
     rng = np.random.default_rng(list(name.encode()))
     places = np.moveaxis(np.indices(shape), 0, -1) / (np.array(shape) - 1) - 0.5
     inside = np.hypot(places[..., 0], places[..., 1]) < 0.4
     inside[..., :3], inside[..., -2:] = False, False
-    values = [inside * (400 + 100 * ndimage.gaussian_filter(rng.normal(size=shape), 2)) for _ in SEQUENCES]
+    values = [
+        inside * (400 + 100 * ndimage.gaussian_filter(rng.normal(size=shape), 2)) for _ in SEQUENCES
+    ]
     distance = np.linalg.norm((places - (0.1, 0.1, 0.1)) * np.array(shape), axis=-1)
     classes = np.select([distance < 2, distance < 4, distance < 6], [3, 2, 1], 0) * inside
     return np.stack(values, -1).astype(np.int16), classes.astype(np.uint8)
@@ -90,12 +101,20 @@ def write_msd(folder, names=("BRATS_002", "BRATS_010", "BRATS_001"), write=None)
         values, classes = head(name)
         (write or save)(top / f"imagesTr/{name}.nii.gz", values)
         (write or save)(top / f"labelsTr/{name}.nii.gz", classes)
-    files = [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in names]
+    files = [
+        {"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"}
+        for name in names
+    ]
     listed = {
         "name": "BRATS",
         "tensorImageSize": "4D",
         "modality": {str(number): name for number, name in enumerate(SEQUENCES)},
-        "labels": {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"},
+        "labels": {
+            "0": "background",
+            "1": "edema",
+            "2": "non-enhancing tumor",
+            "3": "enhancing tumour",
+        },
         "numTraining": len(names),
         "training": files,
         "test": ["./imagesTs/BRATS_557.nii.gz"],

@@ -1,4 +1,6 @@
-"""Classifiers small enough to reason about, used by many tests. All take one image (8, 8, 1) or (8, 8, 3)."""
+"""Classifiers small enough to reason about, used by many tests. All take one image (8, 8, 1) or (8,
+8, 3).
+"""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,9 @@ def linear_classifier(image):
 
 
 def _weights(seed, *shape):
-    return np.asarray(np.random.default_rng(seed).normal(size=shape) / np.sqrt(np.prod(shape[:-1])), np.float32)
+    return np.asarray(
+        np.random.default_rng(seed).normal(size=shape) / np.sqrt(np.prod(shape[:-1])), np.float32
+    )
 
 
 def convolutional_classifier(image):
@@ -31,4 +35,6 @@ def convolutional_classifier(image):
 
 
 def images(count=5, *, size=8, channels=1, seed=0):
-    return np.random.default_rng(seed).uniform(size=(count, size, size, channels)).astype(np.float32)
+    return (
+        np.random.default_rng(seed).uniform(size=(count, size, size, channels)).astype(np.float32)
+    )

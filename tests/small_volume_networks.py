@@ -21,7 +21,10 @@ features = jax.jit(lambda model, *inputs: model.features(*inputs))
 def small_trunk(split="whole", *, in_channels=1, num_stages=4, seed=0):
     """Four stages of one convolution each; of 16x16 pixels the maps have 8x8, then 4x4."""
     rngs, inputs = nnx.Rngs(seed), (in_channels, *WIDTHS)
-    layers = [[ConvolutionLayer(inputs[i], WIDTHS[i], stride=STRIDES[i], rngs=rngs)] for i in range(num_stages)]
+    layers = [
+        [ConvolutionLayer(inputs[i], WIDTHS[i], stride=STRIDES[i], rngs=rngs)]
+        for i in range(num_stages)
+    ]
     for (layer,) in layers:
         # Running averages that are not those of a fresh network.
         layer.norm.mean[...] = jnp.linspace(-0.3, 0.3, layer.norm.mean.shape[0])
@@ -44,11 +47,15 @@ def baseline(trunk):
 
 
 def assert_same_logits(found, expected, *, atol=1e-5):
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=atol), found, expected)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=atol), found, expected
+    )
 
 
 def without_gradient(model, *inputs):
-    """The names of the parameters whose gradient is zero or not finite in training, for a loss of all logits."""
+    """The names of the parameters whose gradient is zero or not finite in training, for a loss of
+    all logits.
+    """
     graph, parameters, rest = nnx.split(model, nnx.Param, ...)
 
     def loss(parameters):
@@ -59,16 +66,22 @@ def without_gradient(model, *inputs):
             raise_if_not_found=False,
         )
         weights = iter(np.random.default_rng(2).normal(size=100))
-        return sum((logits**2).sum() * next(weights) for logits in jax.tree.leaves(training(*inputs)))
+        return sum(
+            (logits**2).sum() * next(weights) for logits in jax.tree.leaves(training(*inputs))
+        )
 
     gradients = nnx.to_flat_state(jax.jit(jax.grad(loss))(parameters))
     return [
-        ".".join(map(str, path)) for path, leaf in gradients if not (np.isfinite(leaf[...]).all() and np.any(leaf[...]))
+        ".".join(map(str, path))
+        for path, leaf in gradients
+        if not (np.isfinite(leaf[...]).all() and np.any(leaf[...]))
     ]
 
 
 def num_parameters(model):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    return sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))
+    )
 
 
 def abstract_parameters(make):

@@ -20,7 +20,14 @@ from cfx_jax.attributions import (
     smooth_grad,
     vce_saliency,
 )
-from cfx_jax.counterfactuals import cyce, latent_counterfactual, similar_adversarial, vce, vce_batch, xgem
+from cfx_jax.counterfactuals import (
+    cyce,
+    latent_counterfactual,
+    similar_adversarial,
+    vce,
+    vce_batch,
+    xgem,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.maps import smooth
@@ -42,13 +49,23 @@ SET = lp_ball_in_box(jnp.asarray(IMAGE), 0.1, 2)
 
 
 def explain(**changes):
-    arguments = {"classifier": convolutional_classifier, "image": IMAGE, "target": 1, "p": 2, "radius": 0.1} | changes
-    return vce(arguments.pop("classifier"), arguments.pop("image"), arguments.pop("target"), **arguments)
+    arguments = {
+        "classifier": convolutional_classifier,
+        "image": IMAGE,
+        "target": 1,
+        "p": 2,
+        "radius": 0.1,
+    } | changes
+    return vce(
+        arguments.pop("classifier"), arguments.pop("image"), arguments.pop("target"), **arguments
+    )
 
 
 def explain_all(**changes):
     arguments = {"images": IMAGES, "targets": [0, 1, 2], "p": 2, "radius": 0.1} | changes
-    return vce_batch(convolutional_classifier, arguments.pop("images"), arguments.pop("targets"), **arguments)
+    return vce_batch(
+        convolutional_classifier, arguments.pop("images"), arguments.pop("targets"), **arguments
+    )
 
 
 def attack(**changes):
@@ -61,18 +78,27 @@ REFUSED = {
     "image: expected an array of NumPy or JAX, got list: join them with np.stack": lambda: explain(
         image=[IMAGE, IMAGE]
     ),
-    "image: expected an array of NumPy or JAX, got Image: use np.asarray(image, np.float32) / 255": (
-        lambda: explain(image=Image.new("RGB", (8, 8)))
+    "image: expected an array of NumPy or JAX, got Image: use np.asarray(image, np.float32) /"
+    " 255": (lambda: explain(image=Image.new("RGB", (8, 8)))),
+    "image: expected an array of NumPy or JAX, got str: use np.asarray, or read it": lambda: (
+        explain(image="a.png")
     ),
-    "image: expected an array of NumPy or JAX, got str: use np.asarray, or read it": lambda: explain(image="a.png"),
     "image: expected an array of NumPy or JAX, got NoneType": lambda: gradient(jnp.sum, None),
     "images: expected an array of NumPy or JAX, got list: join them with np.stack": (
         lambda: explain_all(images=list(IMAGES))
     ),
-    "counterfactual: expected an array of NumPy or JAX, got list": lambda: vce_saliency(IMAGE, [IMAGE]),
-    "classifier: expected a function of one image -> logits (k,), got int": lambda: explain(classifier=3),
-    "p: expected a norm with p >= 1 (or inf), got '2': give a Python number": lambda: explain(p="2"),
-    "p: expected a norm with p >= 1 (or inf), got 'inf': give a Python number": lambda: explain_all(p="inf"),
+    "counterfactual: expected an array of NumPy or JAX, got list": lambda: vce_saliency(
+        IMAGE, [IMAGE]
+    ),
+    "classifier: expected a function of one image -> logits (k,), got int": lambda: explain(
+        classifier=3
+    ),
+    "p: expected a norm with p >= 1 (or inf), got '2': give a Python number": lambda: explain(
+        p="2"
+    ),
+    "p: expected a norm with p >= 1 (or inf), got 'inf': give a Python number": lambda: explain_all(
+        p="inf"
+    ),
     "p: expected a norm with p >= 1 (or inf), got True": lambda: attack(p=True),
     "p: expected a norm with p >= 1 (or inf), got None": lambda: lp_ball_in_box(IMAGE, 0.1, None),
     "radius: expected a real number, got '1'": lambda: explain(radius="1"),
@@ -83,11 +109,17 @@ REFUSED = {
     "radius: expected one number, or one for each of the 3 images, shape (3,), got shape (3, 2)": (
         lambda: explain_all(radius=np.ones((3, 2)))
     ),
-    "radius: expected a finite number above 0, got [0.1, 0.1, 0]": lambda: explain_all(radius=[0.1, 0.1, 0]),
-    "key: expected one random key, got 0: make it with jax.random.key(seed)": lambda: explain(key=0),
+    "radius: expected a finite number above 0, got [0.1, 0.1, 0]": lambda: explain_all(
+        radius=[0.1, 0.1, 0]
+    ),
+    "key: expected one random key, got 0: make it with jax.random.key(seed)": lambda: explain(
+        key=0
+    ),
     "key: expected one random key, got 7": lambda: smooth_grad(7, lambda x: x, IMAGE),
     "key: expected one random key, got None": lambda: random_map(None, IMAGE),
-    "key: expected one random key, got dtype key<fry> of shape (2,)": lambda: attack(key=jax.random.split(KEY)),
+    "key: expected one random key, got dtype key<fry> of shape (2,)": lambda: attack(
+        key=jax.random.split(KEY)
+    ),
     "num_steps: expected an integer of at least 1, got 2.5": lambda: explain(num_steps=2.5),
     "num_steps: expected an integer of at least 1, got True": lambda: explain(num_steps=True),
     "batch_size: expected an integer of at least 1, got 2.5": lambda: explain_all(batch_size=2.5),
@@ -110,26 +142,52 @@ REFUSED = {
     "algorithm: expected one of cfx_jax.optimise, got NoneType": lambda: xgem(
         CODER, convolutional_classifier, IMAGE, None
     ),
-    "generators: expected g_0 and g_1, got function": lambda: cyce(lambda x: x, convolutional_classifier, IMAGE),
-    "generate: expected a function of one image -> images, got int": lambda: similar_adversarial(3, IMAGE),
-    "classifier: expected a function of one image -> logits (k,), got NoneType": lambda: class_score(None, 1),
+    "generators: expected g_0 and g_1, got function": lambda: cyce(
+        lambda x: x, convolutional_classifier, IMAGE
+    ),
+    "generate: expected a function of one image -> images, got int": lambda: similar_adversarial(
+        3, IMAGE
+    ),
+    "classifier: expected a function of one image -> logits (k,), got NoneType": lambda: (
+        class_score(None, 1)
+    ),
     "features: expected a function of one image -> feature maps, got NoneType": (
         lambda: grad_cam(None, lambda maps: maps.mean((0, 1)), IMAGE, 1)
     ),
-    "score: expected a function of one image or volume -> scalar, got int": lambda: gradient(3, IMAGE),
+    "score: expected a function of one image or volume -> scalar, got int": lambda: gradient(
+        3, IMAGE
+    ),
     "score: expected one image (8, 8, 1) -> scalar, got shape (3,)": (
         lambda: mask_perturbation(convolutional_classifier, IMAGE)
     ),
-    "attribution: expected a function of one image -> map, got NoneType": lambda: smooth_grad(KEY, None, IMAGE),
-    "ranges: expected AugmentationRanges, got int": lambda: augment_average(KEY, lambda x: x, IMAGE, ranges=3),
-    "baseline: expected a real number, got 'black'": lambda: integrated_gradients(jnp.sum, IMAGE, baseline="black"),
-    "radius: expected an integer of at least 0, got 2.5": lambda: smooth(IMAGE[..., 0], sigma=1.0, radius=2.5),
-    "momentum: expected a number in [0, 1), got 1": lambda: gradient_descent(num_steps=1, step_size=0.1, momentum=1),
-    "step_size: expected a share of the way, at most 1, got 2": lambda: auto_frank_wolfe(SET, num_steps=1, step_size=2),
-    "constraint: expected a set, as of geometry.lp_ball_in_box, got NoneType": lambda: apgd(None, num_steps=1),
+    "attribution: expected a function of one image -> map, got NoneType": lambda: smooth_grad(
+        KEY, None, IMAGE
+    ),
+    "ranges: expected AugmentationRanges, got int": lambda: augment_average(
+        KEY, lambda x: x, IMAGE, ranges=3
+    ),
+    "baseline: expected a real number, got 'black'": lambda: integrated_gradients(
+        jnp.sum, IMAGE, baseline="black"
+    ),
+    "radius: expected an integer of at least 0, got 2.5": lambda: smooth(
+        IMAGE[..., 0], sigma=1.0, radius=2.5
+    ),
+    "momentum: expected a number in [0, 1), got 1": lambda: gradient_descent(
+        num_steps=1, step_size=0.1, momentum=1
+    ),
+    "step_size: expected a share of the way, at most 1, got 2": lambda: auto_frank_wolfe(
+        SET, num_steps=1, step_size=2
+    ),
+    "constraint: expected a set, as of geometry.lp_ball_in_box, got NoneType": lambda: apgd(
+        None, num_steps=1
+    ),
     "oscillation: expected a real number, got 'a'": lambda: apgd(SET, num_steps=1, oscillation="a"),
-    "num_steps: expected an integer of at least 1, got '3'": lambda: from_optax(optax.sgd(0.1), num_steps="3"),
-    "examples: expected leaves with one common leading axis, got lengths ['None']": lambda: solve(None, None, 3),
+    "num_steps: expected an integer of at least 1, got '3'": lambda: from_optax(
+        optax.sgd(0.1), num_steps="3"
+    ),
+    "examples: expected leaves with one common leading axis, got lengths ['None']": lambda: solve(
+        None, None, 3
+    ),
     "surrogates: expected a list of classifiers, got int": lambda: attack(surrogates=3),
     "relevance: expected an array of NumPy or JAX, got NoneType": (
         lambda: perturbation_curve(convolutional_classifier, IMAGE, None, overwrite_with(0.0))
@@ -156,7 +214,11 @@ def test_another_kind_of_argument_is_refused_in_one_line(message):
 def test_numbers_and_keys_of_numpy_and_of_old_style_are_as_good():
     expected = explain(key=jax.random.key(0), num_steps=2)
     found = explain(
-        key=jax.random.PRNGKey(0), num_steps=np.int64(2), p=np.float32(2), radius=np.float64(0.1), target=np.int8(1)
+        key=jax.random.PRNGKey(0),
+        num_steps=np.int64(2),
+        p=np.float32(2),
+        radius=np.float64(0.1),
+        target=np.int8(1),
     )
     for one, other in zip(expected, found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6)

@@ -1,4 +1,6 @@
-"""Bodies of loops compute what the plain functions do, and all their convolutions are in one order of axes."""
+"""Bodies of loops compute what the plain functions do, and all their convolutions are in one order
+of axes.
+"""
 
 import math
 import time
@@ -61,7 +63,9 @@ def test_values_and_derivatives_are_those_of_the_function(case):
     slope = jax.grad(squares(function))
     for plain in (function, slope, lambda x: jax.jvp(slope, (x,), (x,))):
         found, expected = loop_body(plain)(image), plain(image)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), found, expected)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), found, expected
+        )
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -87,8 +91,12 @@ def test_all_convolutions_have_one_order_of_axes(case):
 def test_rules_of_derivation_stay_those_of_the_function():
     function, image = CASES["plane"]
     signal = lambda x: guided_relu(function(guided_relu(x)) - 0.2).sum()  # noqa: E731
-    np.testing.assert_allclose(jax.grad(loop_body(signal))(image), jax.grad(signal)(image), atol=1e-5)
-    np.testing.assert_allclose(loop_body(jax.grad(signal))(image), jax.grad(signal)(image), atol=1e-5)
+    np.testing.assert_allclose(
+        jax.grad(loop_body(signal))(image), jax.grad(signal)(image), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        loop_body(jax.grad(signal))(image), jax.grad(signal)(image), atol=1e-5
+    )
 
 
 def test_loops_branches_and_checkpoints_inside_are_left_as_they_are():
@@ -97,7 +105,9 @@ def test_loops_branches_and_checkpoints_inside_are_left_as_they_are():
 
     def nested(image):
         turned = lax.cond(image[0, 0, 0] > 0, slope, lambda x: -slope(x), image)
-        return lax.scan(lambda x, _: (x - 0.01 * jnp.tanh(slope(x)), None), turned, None, length=2)[0]
+        return lax.scan(lambda x, _: (x - 0.01 * jnp.tanh(slope(x)), None), turned, None, length=2)[
+            0
+        ]
 
     np.testing.assert_allclose(loop_body(nested)(image), nested(image), rtol=1e-4, atol=1e-4)
     assert "prevent_cse" in str(jax.make_jaxpr(loop_body(slope))(image))
@@ -144,13 +154,17 @@ def test_a_gradient_in_a_loop_takes_as_long_as_outside():
 
     def loop(image):
         body = loop_body(lambda index: slope((1 + index) * image))
-        return lax.scan(lambda total, index: (total + body(index), None), 0 * image, jnp.arange(num) / num)[0]
+        return lax.scan(
+            lambda total, index: (total + body(index), None), 0 * image, jnp.arange(num) / num
+        )[0]
 
     assert cpu_seconds(jax.jit(loop), image) < 2 * num * cpu_seconds(jax.jit(slope), image)
 
 
 def cpu_seconds(function, *args):
-    """The least of several calls; of the processor, which other programs on the machine do not change much."""
+    """The least of several calls; of the processor, which other programs on the machine do not
+    change much.
+    """
     jax.block_until_ready(function(*args))
     found = []
     for _ in range(5):

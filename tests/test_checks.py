@@ -65,7 +65,12 @@ def test_callables_of_any_kind_are_understood():
 
     assert num_classes(Sums((jnp.sum, jnp.mean, jnp.max)), IMAGE) == 3
     assert num_classes(Unhashable(), IMAGE) == 3
-    assert num_classes(Partial(lambda weights, image: weights * image.sum(), np.ones(4, np.float32)), IMAGE) == 4
+    assert (
+        num_classes(
+            Partial(lambda weights, image: weights * image.sum(), np.ones(4, np.float32)), IMAGE
+        )
+        == 4
+    )
 
 
 def test_weights_may_be_traced_or_mapped_over():
@@ -88,5 +93,7 @@ def test_what_gives_no_vector_of_logits_is_explained():
         (per_image(Network(classes=1)), r"\(1,\): models.two_logits makes"),
     ):
         image = IMAGE[0] if isinstance(classifier, Network) else IMAGE
-        with pytest.raises(InputError, match=rf"expected one image -> logits \(k,\) with k >= 2, got {found}"):
+        with pytest.raises(
+            InputError, match=rf"expected one image -> logits \(k,\) with k >= 2, got {found}"
+        ):
             num_classes(classifier, image)

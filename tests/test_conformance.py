@@ -1,4 +1,6 @@
-"""Every algorithm, attribution and counterfactual through one table of properties that all of them must have."""
+"""Every algorithm, attribution and counterfactual through one table of properties that all of them
+must have.
+"""
 
 import json
 import subprocess
@@ -46,7 +48,9 @@ def test_eager_equals_jit_and_vmap(name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_finite_on_constant_images_and_saturated_classifiers(name):
-    constant = np.broadcast_to(np.linspace(0, 1, 8, dtype=np.float32)[:, None, None, None], table.IMAGES.shape)
+    constant = np.broadcast_to(
+        np.linspace(0, 1, 8, dtype=np.float32)[:, None, None, None], table.IMAGES.shape
+    )
     assert np.isfinite(mapped(name)(1.0, table.KEYS, constant)).all()
     assert np.isfinite(mapped(name)(1e4, table.KEYS, table.IMAGES)).all()
 
@@ -55,16 +59,22 @@ def test_finite_on_constant_images_and_saturated_classifiers(name):
 def test_an_image_does_not_depend_on_its_batch(name):
     others = 1 - table.IMAGES
     others[5] = table.IMAGES[5]
-    np.testing.assert_allclose(mapped(name)(1.0, table.KEYS, others)[5], answers(name)[5], atol=1e-6)
+    np.testing.assert_allclose(
+        mapped(name)(1.0, table.KEYS, others)[5], answers(name)[5], atol=1e-6
+    )
     assert TRACES.count(name) == 1, "other values compile anew"
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_float64_stays_float64(name):
-    """Traced, not computed: what a method rounds to float32 on its way would show as a conversion of an array."""
+    """Traced, not computed: what a method rounds to float32 on its way would show as a conversion
+    of an array.
+    """
     with jax.enable_x64(True):
         method = partial(table.call, name, 1.0, table.KEYS[0])
-        traced, shape = jax.make_jaxpr(method, return_shape=True)(table.IMAGES[0].astype(np.float64))
+        traced, shape = jax.make_jaxpr(method, return_shape=True)(
+            table.IMAGES[0].astype(np.float64)
+        )
     assert shape.dtype == np.float64
     assert "f32[" not in str(traced)
 
@@ -78,7 +88,9 @@ def on_eight_devices(names):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", [*table.TYPICAL, *(pytest.param(name, marks=pytest.mark.slow) for name in RARE)])
+@pytest.mark.parametrize(
+    "name", [*table.TYPICAL, *(pytest.param(name, marks=pytest.mark.slow) for name in RARE)]
+)
 @pytest.mark.parametrize("way", ["pmap", "shard_map", "mesh"])
 def test_eight_devices_equal_one(name, way):
     found = on_eight_devices(table.TYPICAL if name in table.TYPICAL else RARE)[name][way]
@@ -87,7 +99,9 @@ def test_eight_devices_equal_one(name, way):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_eager_calls_compile_once(name):
-    """Scores, constraint sets and algorithms are made anew for each of them; the classifier's code is the same."""
+    """Scores, constraint sets and algorithms are made anew for each of them; the classifier's code
+    is the same.
+    """
     table.call(name, 1.0, table.KEYS[5], jnp.asarray(table.IMAGES[5]))
     table.call(name, 1.0, table.KEYS[6], jnp.asarray(table.IMAGES[6]))
     before = num_mappings()

@@ -7,14 +7,39 @@ import typing
 import pytest
 
 PACKAGES = (
-    "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "models", "losses", "metrics",
-    "data", "data.face_sets", "data.fundus", "data.fundus_sets", "data.published", "data.radiology_sets", "training",
-    "parallel", "checks", "diagnosis", "registration", "report",
-)  # fmt: skip
-FLAX_FREE = (
-    "geometry", "optimise", "objectives", "counterfactuals", "attributions", "maps", "metrics", "diagnosis",
+    "geometry",
+    "optimise",
+    "objectives",
+    "counterfactuals",
+    "attributions",
+    "maps",
+    "models",
+    "losses",
+    "metrics",
+    "data",
+    "data.face_sets",
+    "data.fundus",
+    "data.fundus_sets",
+    "data.published",
+    "data.radiology_sets",
+    "training",
+    "parallel",
+    "checks",
+    "diagnosis",
     "registration",
-)  # fmt: skip
+    "report",
+)
+FLAX_FREE = (
+    "geometry",
+    "optimise",
+    "objectives",
+    "counterfactuals",
+    "attributions",
+    "maps",
+    "metrics",
+    "diagnosis",
+    "registration",
+)
 
 
 def public(package):
@@ -27,11 +52,20 @@ def public(package):
 
 def own_functions():
     for package in PACKAGES:
-        yield from ((name, value) for name, value in public(package) if inspect.isfunction(inspect.unwrap(value)))
+        yield from (
+            (name, value)
+            for name, value in public(package)
+            if inspect.isfunction(inspect.unwrap(value))
+        )
 
 
 FUNCTIONS = dict(own_functions())
-EVERYTHING = {name: value for package in PACKAGES for name, value in public(package) if not typing.get_origin(value)}
+EVERYTHING = {
+    name: value
+    for package in PACKAGES
+    for name, value in public(package)
+    if not typing.get_origin(value)
+}
 
 
 @pytest.mark.parametrize("name", sorted(EVERYTHING))
@@ -47,7 +81,11 @@ def test_docstring_opens_with_one_sentence(name):
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_everything_is_typed(name):
     signature = inspect.signature(FUNCTIONS[name])
-    untyped = [each for each, parameter in signature.parameters.items() if parameter.annotation is parameter.empty]
+    untyped = [
+        each
+        for each, parameter in signature.parameters.items()
+        if parameter.annotation is parameter.empty
+    ]
     assert not untyped, f"{name}: no type for {untyped}"
     assert signature.return_annotation is not signature.empty, f"{name}: no return type"
 
@@ -56,13 +94,19 @@ def test_everything_is_typed(name):
 def test_options_are_keyword_only(name):
     for each, parameter in inspect.signature(FUNCTIONS[name]).parameters.items():
         if parameter.default is not parameter.empty:
-            assert parameter.kind is parameter.KEYWORD_ONLY, f"{name}: {each} has a default and is positional"
+            assert parameter.kind is parameter.KEYWORD_ONLY, (
+                f"{name}: {each} has a default and is positional"
+            )
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_a_required_key_comes_first(name):
     parameters = inspect.signature(FUNCTIONS[name]).parameters
-    positional = [each for each, parameter in parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY]
+    positional = [
+        each
+        for each, parameter in parameters.items()
+        if parameter.kind is not parameter.KEYWORD_ONLY
+    ]
     if "key" in positional:
         assert positional[0] == "key", f"{name}: key is argument {positional.index('key') + 1}"
     assert "rng_key" not in parameters
@@ -88,8 +132,11 @@ def test_methods_import_no_flax_no_data_and_no_files(package):
 
     code = (
         f"import sys, cfx_jax.{package};"
-        "bad = [m for m in ('flax', 'grain', 'orbax', 'cv2', 'matplotlib', 'PIL', 'tyro', 'cfx_jax.models', 'cfx_jax.data',"
+        "bad = [m for m in ('flax', 'grain', 'orbax', 'cv2', 'matplotlib', 'PIL', 'tyro',"
+        " 'cfx_jax.models', 'cfx_jax.data',"
         " 'cfx_jax.training', 'cfx_jax.report') if m in sys.modules]; print(','.join(bad))"
     )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
     assert loaded == ""

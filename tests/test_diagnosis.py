@@ -66,20 +66,47 @@ def test_a_model_seen_through_per_image_is_well(norm):
 @pytest.mark.parametrize(
     ("batch", "name", "message", "places"),
     [
-        (IMAGES[0], "images", r"images: expected a batch of images \(n, h, w, c\), got shape \(8, 8, 1\)", ()),
+        (
+            IMAGES[0],
+            "images",
+            r"images: expected a batch of images \(n, h, w, c\), got shape \(8, 8, 1\)",
+            (),
+        ),
         (IMAGES[:0], "images", "images: expected at least one image, got an empty batch", ()),
-        ((255 * IMAGES).astype(np.uint8), "images", "got uint8: divide by 255 and cast to float32", ()),
-        (255 * np.stack([IMAGES[0], 0 * IMAGES[0]]), "range", r"got \[0, 25.*\] on 1 of 2 images: divide by 255", (0,)),
-        (3 * IMAGES - 1.5, "range", "got .* on 3 of 3 images: if they are standardised, move the normal", (0, 1, 2)),
+        (
+            (255 * IMAGES).astype(np.uint8),
+            "images",
+            "got uint8: divide by 255 and cast to float32",
+            (),
+        ),
+        (
+            255 * np.stack([IMAGES[0], 0 * IMAGES[0]]),
+            "range",
+            r"got \[0, 25.*\] on 1 of 2 images: divide by 255",
+            (0,),
+        ),
+        (
+            3 * IMAGES - 1.5,
+            "range",
+            "got .* on 3 of 3 images: if they are standardised, move the normal",
+            (0, 1, 2),
+        ),
         (1.5 * IMAGES, "range", "rescale before the call", (0, 1, 2)),
-        (np.where(IMAGES > 0.99, np.nan, IMAGES), "not_finite", "finite values, got NaN or infinity on . of 3", None),
+        (
+            np.where(IMAGES > 0.99, np.nan, IMAGES),
+            "not_finite",
+            "finite values, got NaN or infinity on . of 3",
+            None,
+        ),
     ],
-)  # fmt: skip
+)
 def test_images_of_another_form_or_range_are_named(batch, name, message, places):
     finding = only(diagnose(linear_classifier, batch), name)
     with pytest.raises(InputError, match=message):
         raise InputError(finding.message)
-    assert finding.images == (tuple(np.flatnonzero(np.isnan(batch).any((1, 2, 3)))) if places is None else places)
+    assert finding.images == (
+        tuple(np.flatnonzero(np.isnan(batch).any((1, 2, 3)))) if places is None else places
+    )
 
 
 def test_images_divided_twice_are_a_warning():
@@ -92,12 +119,16 @@ def test_targets_that_do_not_fit_are_named():
     finding = only(diagnose(linear_classifier, IMAGES, targets=np.zeros(2, int)), "targets")
     assert finding.message == "targets: expected one for each of 3 images, got shape (2,)"
     finding = only(diagnose(linear_classifier, IMAGES, targets=np.asarray([0, 1, 2])), "no_class")
-    assert finding.message == "targets: expected a class in 0..1, got 2: the classifier has 2 classes"
+    assert (
+        finding.message == "targets: expected a class in 0..1, got 2: the classifier has 2 classes"
+    )
 
 
 def test_a_classifier_of_batches_is_named():
     finding = only(diagnose(lambda image: linear_classifier(image)[None], IMAGES), "output")
-    assert finding.message.startswith("classifier: expected one image -> logits (k,) with k >= 2, got (1, 2)")
+    assert finding.message.startswith(
+        "classifier: expected one image -> logits (k,) with k >= 2, got (1, 2)"
+    )
 
 
 def test_dropout_in_training_mode_is_random_and_untraceable():
@@ -107,7 +138,8 @@ def test_dropout_in_training_mode_is_random_and_untraceable():
     assert (untraceable.name, random.name) == ("untraceable", "random")
     assert "expected a model that a call leaves as it is" in untraceable.message
     assert random.message == (
-        "classifier: expected the same logits of the same image, got others at the second call: a model in training mode"
+        "classifier: expected the same logits of the same image, got others at the second call: a"
+        " model in training mode"
         " does so; models.per_image(model) is in inference mode"
     )
 
@@ -138,7 +170,9 @@ def test_state_that_is_read_while_tracing_is_found():
         return linear_classifier(image) + jnp.asarray([0.0, 1.0]) * (next(calls) < 2)
 
     def longer(image):
-        return jnp.append(linear_classifier(image), jnp.zeros(0 if isinstance(image, jax.core.Tracer) else 1))
+        return jnp.append(
+            linear_classifier(image), jnp.zeros(0 if isinstance(image, jax.core.Tracer) else 1)
+        )
 
     for classifier in (changing, longer):
         assert only(diagnose(classifier, IMAGES), "vmap", "warning").images == (0, 1, 2)
@@ -158,16 +192,23 @@ def test_a_classifier_that_fails_is_named():
     assert raises.name == "raises"
     finding = only(diagnose(traced_only, IMAGES), "raises")
     assert finding.message == (
-        "classifier: expected one image -> logits also outside of jit, got RuntimeError: mend the classifier"
+        "classifier: expected one image -> logits also outside of jit, got RuntimeError: mend the"
+        " classifier"
     )
 
 
 def test_values_that_are_no_logits_are_named():
-    finding = only(diagnose(lambda image: jnp.log(image.mean() - 0.5) * jnp.ones(2), 0.9 * IMAGES), "logits")
+    finding = only(
+        diagnose(lambda image: jnp.log(image.mean() - 0.5) * jnp.ones(2), 0.9 * IMAGES), "logits"
+    )
     assert finding.message.startswith("classifier: expected finite logits, got NaN or infinity on ")
     assert finding.images
-    finding = only(diagnose(lambda image: jax.nn.softmax(linear_classifier(image)), IMAGES), "probabilities")
-    assert finding.message.startswith("classifier: expected logits, got probabilities (non-negative, sum 1)")
+    finding = only(
+        diagnose(lambda image: jax.nn.softmax(linear_classifier(image)), IMAGES), "probabilities"
+    )
+    assert finding.message.startswith(
+        "classifier: expected logits, got probabilities (non-negative, sum 1)"
+    )
 
 
 def test_a_sigmoid_in_place_of_a_logit_is_a_warning():
@@ -175,15 +216,21 @@ def test_a_sigmoid_in_place_of_a_logit_is_a_warning():
         return linear_classifier(image)[1]
 
     assert diagnose(two_logits(logit), IMAGES) == ()
-    finding = only(diagnose(two_logits(lambda x: jax.nn.sigmoid(logit(x))), IMAGES), "probability", "warning")
+    finding = only(
+        diagnose(two_logits(lambda x: jax.nn.sigmoid(logit(x))), IMAGES), "probability", "warning"
+    )
     assert finding.message == (
-        "classifier: expected logits (0, z) of two classes with z of either sign, got z in [0, 1] on all images and on"
+        "classifier: expected logits (0, z) of two classes with z of either sign, got z in [0, 1]"
+        " on all images and on"
         " noise: if z is a probability, return the value before the sigmoid"
     )
 
 
 def test_log_probabilities_are_a_warning():
-    for classifier in (lambda x: jax.nn.log_softmax(linear_classifier(x)), ensemble([linear_classifier] * 2)):
+    for classifier in (
+        lambda x: jax.nn.log_softmax(linear_classifier(x)),
+        ensemble([linear_classifier] * 2),
+    ):
         finding = only(diagnose(classifier, IMAGES), "log_probabilities", "warning")
         assert finding.message.startswith(
             "classifier: expected logits, got log-probabilities, as of an ensemble: right for"
@@ -201,7 +248,8 @@ def test_log_probabilities_are_a_warning():
 def test_a_classifier_that_ignores_its_input_is_named(classifier, count):
     finding = only(diagnose(classifier, IMAGES[:count]), "constant")
     assert finding.message.startswith(
-        "classifier: expected logits that depend on the image, got the same for all images and for noise"
+        "classifier: expected logits that depend on the image, got the same for all images and for"
+        " noise"
     )
 
 
@@ -210,10 +258,15 @@ def test_saturation_is_found_at_both_ends():
     images_of_one[:, :, :2], images_of_other[:, :, 6:] = 1, 1
     batch = np.concatenate([images_of_one, IMAGES[:1] * 0 + 0.5, images_of_other])
     for targets, where in ((None, (0, 2)), ([1, 0, 1], (0, 2))):
-        found = diagnose(scaled(100.0), batch, targets=None if targets is None else np.asarray(targets))
+        found = diagnose(
+            scaled(100.0), batch, targets=None if targets is None else np.asarray(targets)
+        )
         finding = only([each for each in found if each.name != "reached"], "saturated", "warning")
         assert finding.images == where
-        assert "got 0 or 1 by rounding on 2 of 3 images: the probability's gradient vanishes there" in finding.message
+        assert (
+            "got 0 or 1 by rounding on 2 of 3 images: the probability's gradient vanishes there"
+            in finding.message
+        )
     assert diagnose(scaled(0.1), batch) == ()
 
 
@@ -222,10 +275,13 @@ def test_targets_that_are_reached_are_found():
     other = (predicted + 1) % 3
     assert diagnose(convolutional_classifier, IMAGES, targets=other) == ()
     targets = np.where([True, False, True], predicted, other)
-    finding = only(diagnose(convolutional_classifier, IMAGES, targets=targets), "reached", "warning")
+    finding = only(
+        diagnose(convolutional_classifier, IMAGES, targets=targets), "reached", "warning"
+    )
     assert finding.images == (0, 2)
     assert finding.message == (
-        "targets: expected classes that are not predicted yet, got the predicted class on 2 of 3 images: choose another"
+        "targets: expected classes that are not predicted yet, got the predicted class on 2 of 3"
+        " images: choose another"
         " where the class is to change"
     )
 
@@ -241,7 +297,10 @@ def test_gradients_that_are_not_finite_are_found():
 
 
 def test_gradients_that_are_zero_are_an_error_on_all_images_and_a_warning_on_some():
-    finding = only(diagnose(lambda image: linear_classifier(jnp.round(255 * image) / 255), IMAGES), "zero_gradient")
+    finding = only(
+        diagnose(lambda image: linear_classifier(jnp.round(255 * image) / 255), IMAGES),
+        "zero_gradient",
+    )
     assert finding.images == (0, 1, 2)
     assert finding.message.startswith(
         "classifier: expected gradients that are not zero, got 0 at every pixel on 3 of 3"
@@ -258,7 +317,9 @@ def test_gradients_that_are_zero_are_an_error_on_all_images_and_a_warning_on_som
 def test_a_classifier_that_has_no_gradient_is_named():
     def callback(image):
         shape = jax.ShapeDtypeStruct((2,), jnp.float32)
-        return jax.pure_callback(lambda x: np.stack([x.mean(), -x.mean()]), shape, image, vmap_method="sequential")
+        return jax.pure_callback(
+            lambda x: np.stack([x.mean(), -x.mean()]), shape, image, vmap_method="sequential"
+        )
 
     finding = only(diagnose(callback, IMAGES), "undifferentiable")
     assert finding.message.startswith(
@@ -268,7 +329,9 @@ def test_a_classifier_that_has_no_gradient_is_named():
 
 
 def test_in_a_script_errors_stop_and_warnings_are_shown():
-    with pytest.raises(InputError, match=r"^targets: expected one .*; images: expected values in \[0, 1\], got"):
+    with pytest.raises(
+        InputError, match=r"^targets: expected one .*; images: expected values in \[0, 1\], got"
+    ):
         check_diagnosis(linear_classifier, 255 * IMAGES, targets=np.zeros(1, int))
     shown = []
     (warning,) = check_diagnosis(ensemble([linear_classifier]), IMAGES, show=shown.append)
@@ -280,10 +343,30 @@ def test_in_a_script_errors_stop_and_warnings_are_shown():
 @pytest.mark.parametrize(
     ("pictures", "targets", "name", "message"),
     [
-        (np.array([["a"]]), None, "images", "expected floats .* got dtype <U1: stack images of one size"),
-        ([[1.0], [1.0, 2.0]], None, "images", "expected floats .* got dtype object: stack images of one size"),
-        (np.zeros((2, 0, 0, 1), np.float32), None, "images", r"expected at least one pixel, got shape \(2, 0, 0, 1\)"),
-        (np.full((1, 8, 8, 1), 0.5, np.float32), ["a"], "targets", "expected class indices .integers., got dtype <U1"),
+        (
+            np.array([["a"]]),
+            None,
+            "images",
+            "expected floats .* got dtype <U1: stack images of one size",
+        ),
+        (
+            [[1.0], [1.0, 2.0]],
+            None,
+            "images",
+            "expected floats .* got dtype object: stack images of one size",
+        ),
+        (
+            np.zeros((2, 0, 0, 1), np.float32),
+            None,
+            "images",
+            r"expected at least one pixel, got shape \(2, 0, 0, 1\)",
+        ),
+        (
+            np.full((1, 8, 8, 1), 0.5, np.float32),
+            ["a"],
+            "targets",
+            "expected class indices .integers., got dtype <U1",
+        ),
     ],
 )
 def test_what_is_no_batch_of_images_is_a_finding_too(pictures, targets, name, message):

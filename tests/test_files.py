@@ -20,7 +20,9 @@ def test_text_arrives_with_its_folders(tmp_path):
 
 
 def test_text_that_is_no_unicode_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"a.txt: expected text that is Unicode, got 'caf\\udce9': rename what"):
+    with pytest.raises(
+        InputError, match=r"a.txt: expected text that is Unicode, got 'caf\\udce9': rename what"
+    ):
         write_text(tmp_path / "a.txt", b"caf\xe9".decode("utf-8", "surrogateescape"))
     assert os.listdir(tmp_path) == []
 
@@ -53,7 +55,9 @@ def test_new_file_has_the_rights_of_an_ordinary_one(tmp_path):
 
 
 @pytest.mark.parametrize("durable", [False, True])
-def test_only_durable_files_are_synced_and_before_they_get_their_name(tmp_path, monkeypatch, durable):
+def test_only_durable_files_are_synced_and_before_they_get_their_name(
+    tmp_path, monkeypatch, durable
+):
     path, seen, real = tmp_path / "a.txt", [], os.fsync
 
     def fsync(descriptor):
@@ -70,7 +74,8 @@ def test_failed_sync_leaves_the_old_file(tmp_path, monkeypatch):
     write_text(tmp_path / "a.txt", "old", durable=True)
     monkeypatch.setattr(os, "fsync", raise_full)
     with pytest.raises(
-        InputError, match=r"^the file could not be written to .*a\.txt \(No space left on device\): free"
+        InputError,
+        match=r"^the file could not be written to .*a\.txt \(No space left on device\): free",
     ):
         write_text(tmp_path / "a.txt", "new", durable=True)
     assert (tmp_path / "a.txt").read_text() == "old"
@@ -82,9 +87,7 @@ def raise_full(*_):
 
 
 def test_full_disk_is_reported_in_one_line(tmp_path):
-    message = (
-        r"^the file could not be written to .*a\.txt \(No space left on device\): free space there or choose another"
-    )
+    message = r"^the file could not be written to .*a\.txt \(No space left on device\): free space there or choose another"
     with pytest.raises(InputError, match=message), replacing(tmp_path / "a.txt"):
         raise FULL
     assert os.listdir(tmp_path) == []
@@ -93,7 +96,8 @@ def test_full_disk_is_reported_in_one_line(tmp_path):
 def test_folder_that_is_a_file_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        InputError, match=r"^the file could not be written to .*a\.txt \((File exists|Not a directory)\)"
+        InputError,
+        match=r"^the file could not be written to .*a\.txt \((File exists|Not a directory)\)",
     ):
         write_text(tmp_path / "file" / "a.txt", "")
 
@@ -110,7 +114,10 @@ def test_folder_that_is_a_file_is_reported(tmp_path):
             CHOOSE,
         ),
         (
-            ValueError("RESOURCE_EXHAUSTED: Error writing 'x' [OS error 28: ENOSPC No space left on device]"),
+            ValueError(
+                "RESOURCE_EXHAUSTED: Error writing 'x' [OS error 28: ENOSPC No space left on"
+                " device]"
+            ),
             "No space left",
             FREE,
         ),
@@ -120,12 +127,17 @@ def test_folder_that_is_a_file_is_reported(tmp_path):
 )
 def test_refusals_of_the_file_system_become_one_line(error, reason, advice):
     message = rf"^the metrics could not be written to /w/m \({reason}\): {advice}$"
-    with pytest.raises(InputError, match=message), writing("the metrics", Path("/w/m"), "free some space"):
+    with (
+        pytest.raises(InputError, match=message),
+        writing("the metrics", Path("/w/m"), "free some space"),
+    ):
         raise error
 
 
 def test_outermost_name_is_the_one_reported(tmp_path):
-    message = r"^the metrics could not be written to /w/m \(No space left on device\): free some space$"
+    message = (
+        r"^the metrics could not be written to /w/m \(No space left on device\): free some space$"
+    )
     with (
         pytest.raises(InputError, match=message),
         writing("the metrics", Path("/w/m"), "free some space"),
@@ -134,7 +146,9 @@ def test_outermost_name_is_the_one_reported(tmp_path):
         raise FULL
 
 
-@pytest.mark.parametrize("error", [ValueError("a mistake in the code"), InputError("size: expected 3, got 4")])
+@pytest.mark.parametrize(
+    "error", [ValueError("a mistake in the code"), InputError("size: expected 3, got 4")]
+)
 def test_other_errors_pass_through(error):
     with pytest.raises(type(error), match=f"^{error}$"), writing("it", Path("/w"), "help"):
         raise error
@@ -162,7 +176,9 @@ def test_digest_is_the_sha256_of_the_bytes(tmp_path):
 )
 def test_json_that_cannot_be_used_is_one_line_with_its_file(tmp_path, content, reason):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(InputError, match=rf"^'.*a\.json' is damaged, .*{reason}.*: help$") as caught:
+    with pytest.raises(
+        InputError, match=rf"^'.*a\.json' is damaged, .*{reason}.*: help$"
+    ) as caught:
         read_json(tmp_path / "a.json", advice="help")
     assert "\n" not in str(caught.value)
 

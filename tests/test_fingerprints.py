@@ -1,4 +1,6 @@
-"""What a callable can read decides whether it shares a program: a call gives what the function gives now."""
+"""What a callable can read decides whether it shares a program: a call gives what the function
+gives now.
+"""
 
 import functools
 import random
@@ -67,8 +69,16 @@ def held_and_changed():
     mapping, items, large = {"factor": 1.0}, [1.0], np.ones((200, 200))
     default, ordered = defaultdict(float, factor=1.0), OrderedDict(factor=1.0)
     instance, nested, kind = Scaled(1.0), Scaled(Scaled(1.0)), type("Kind", (Scaled,), {})
-    with_class, slotted, holder = kind(1.0), Slotted(1.0), SimpleNamespace(model=nnx.Linear(1, 1, rngs=nnx.Rngs(0)))
-    model, referring, numbers = nnx.Linear(1, 1, rngs=nnx.Rngs(0)), weakref.ref(instance), iter(range(9))
+    with_class, slotted, holder = (
+        kind(1.0),
+        Slotted(1.0),
+        SimpleNamespace(model=nnx.Linear(1, 1, rngs=nnx.Rngs(0))),
+    )
+    model, referring, numbers = (
+        nnx.Linear(1, 1, rngs=nnx.Rngs(0)),
+        weakref.ref(instance),
+        iter(range(9)),
+    )
 
     def attributed(x):
         return x * attributed.factor
@@ -89,7 +99,10 @@ def held_and_changed():
         linear.kernel[...] = linear.kernel[...] + 1
 
     return {
-        "attribute of a namespace": (lambda x: x * held.factor, lambda: setattr(held, "factor", 2.0)),
+        "attribute of a namespace": (
+            lambda x: x * held.factor,
+            lambda: setattr(held, "factor", 2.0),
+        ),
         "dictionary": (lambda x: x * mapping["factor"], lambda: mapping.update(factor=2.0)),
         "list": (lambda x: x * items[0], lambda: items.__setitem__(0, 2.0)),
         "default dictionary": (lambda x: x * default["factor"], lambda: default.update(factor=2.0)),
@@ -98,13 +111,22 @@ def held_and_changed():
         "global": (reads_global, change_global),
         "global of a recursive function": (recursive, change_global),
         "global behind a decorator": (decorated(reads_global), change_global),
-        "global behind a partial": (functools.partial(lambda f, x: f(x), reads_global), change_global),
+        "global behind a partial": (
+            functools.partial(lambda f, x: f(x), reads_global),
+            change_global,
+        ),
         "attribute of an instance": (instance, lambda: setattr(instance, "factor", 2.0)),
-        "attribute of a nested instance": (lambda x: nested.factor(x), lambda: setattr(nested.factor, "factor", 2.0)),
+        "attribute of a nested instance": (
+            lambda x: nested.factor(x),
+            lambda: setattr(nested.factor, "factor", 2.0),
+        ),
         "attribute of a class": (with_class, lambda: setattr(kind, "default", 2.0)),
         "method of a class": (with_class, lambda: setattr(kind, "times", lambda self, x: 5 * x)),
         "bound method": (instance.times, lambda: setattr(instance, "factor", 2.0)),
-        "attribute of a module": (lambda x: x * module.factor, lambda: setattr(module, "factor", 2.0)),
+        "attribute of a module": (
+            lambda x: x * module.factor,
+            lambda: setattr(module, "factor", 2.0),
+        ),
         "a further attribute of a module": (
             lambda x: x * (lambda: module.unit)() * (lambda: module.factor)(),
             lambda: setattr(module, "factor", 2.0),
@@ -117,7 +139,10 @@ def held_and_changed():
             lambda x: holder.model(x),
             lambda: setattr(holder, "model", nnx.Linear(1, 1, rngs=nnx.Rngs(1))),
         ),
-        "weak reference": (lambda x: x * referring().factor, lambda: setattr(instance, "factor", 2.0)),
+        "weak reference": (
+            lambda x: x * referring().factor,
+            lambda: setattr(instance, "factor", 2.0),
+        ),
         "jax.custom_jvp": (ruled, lambda: mapping.update(factor=2.0)),
         "numbers from a generator": (lambda x: x + 0 * next(numbers), lambda: None),
     }
@@ -138,7 +163,16 @@ def test_equal_contents_have_equal_fingerprints():
 
     def made(factor, names=("a", "b")):
         table = {"one": [1, 2.0, None], "two": {3, 4}}
-        return lambda x: (x * factor, weights, model, table, np.eye(2), names, Scaled(factor), Slotted(factor))
+        return lambda x: (
+            x * factor,
+            weights,
+            model,
+            table,
+            np.eye(2),
+            names,
+            Scaled(factor),
+            Slotted(factor),
+        )
 
     assert fingerprint(made(2)) == fingerprint(made(2))
     for other in (made(3), made(2.0), made(True), made(2, names=("a",)), lambda x: x):
@@ -148,12 +182,24 @@ def test_equal_contents_have_equal_fingerprints():
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (0.0, -0.0), (1, 1.0), (1, True), (np.float32(0), np.float32(-0.0)), (0j, -0j), ((1, 2), [1, 2]), ("1", 1),
-        (np.ones(2), np.ones(2, np.float32)), (np.ones(1), np.float64(1)), (jnp.ones(1), np.ones(1, np.float32)),
-        (frozenset({1}), frozenset({1.0})), ({"a": 1, "b": 2}, {"b": 2, "a": 1}), (jnp.float32(1), jnp.asarray(1.0)),
-        (range(2), range(3)), (Scaled(1), Slotted(1)), (slice(1), slice(2)),
+        (0.0, -0.0),
+        (1, 1.0),
+        (1, True),
+        (np.float32(0), np.float32(-0.0)),
+        (0j, -0j),
+        ((1, 2), [1, 2]),
+        ("1", 1),
+        (np.ones(2), np.ones(2, np.float32)),
+        (np.ones(1), np.float64(1)),
+        (jnp.ones(1), np.ones(1, np.float32)),
+        (frozenset({1}), frozenset({1.0})),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        (jnp.float32(1), jnp.asarray(1.0)),
+        (range(2), range(3)),
+        (Scaled(1), Slotted(1)),
+        (slice(1), slice(2)),
     ],
-)  # fmt: skip
+)
 def test_different_values_are_never_taken_for_equal(one, other):
     prints = fingerprint(one), fingerprint(other)
     assert prints[0] != prints[1] or prints == (None, None)
@@ -214,7 +260,9 @@ def test_arrays_that_a_function_holds_are_no_constants_of_its_program():
     from cfx_jax import programs
 
     weights = jnp.asarray(np.random.default_rng(0).normal(size=(4, 4000)), jnp.float32)
-    np.testing.assert_allclose(compiled(lambda x: x.reshape(-1) @ weights, X), X.reshape(-1) @ weights, rtol=1e-5)
+    np.testing.assert_allclose(
+        compiled(lambda x: x.reshape(-1) @ weights, X), X.reshape(-1) @ weights, rtol=1e-5
+    )
     program = next(reversed(programs._programs.values()))
     assert [constant.shape for constant in program.constants] == [weights.shape]
     assert len(program.run.lower(program.constants, [X]).as_text()) < 4000

@@ -59,7 +59,9 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_folder_made_for_the_lock_goes_with_it_unless_something_was_written(tmp_path: Path) -> None:
+def test_a_folder_made_for_the_lock_goes_with_it_unless_something_was_written(
+    tmp_path: Path,
+) -> None:
     with locked(tmp_path / "a" / "b", doing="works"):
         assert names(tmp_path / "a" / "b") == [".lock"]
     assert names(tmp_path) == []
@@ -80,7 +82,9 @@ def test_a_second_process_is_one_line_and_the_first_ones_files_stay(tmp_path: Pa
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_the_folder_of_a_process_that_was_ended_is_taken_over_and_swept(tmp_path: Path, end: signal.Signals) -> None:
+def test_the_folder_of_a_process_that_was_ended_is_taken_over_and_swept(
+    tmp_path: Path, end: signal.Signals
+) -> None:
     process = holder(tmp_path)
     process.send_signal(end)
     process.wait()
@@ -101,14 +105,29 @@ def test_a_process_that_has_ended_but_was_not_waited_for_holds_nothing(tmp_path:
 
 
 def test_a_pid_that_another_process_has_got_meanwhile_holds_nothing(tmp_path: Path) -> None:
-    record = {**this_process()._asdict(), "life": "0123456789", "since": "then", "doing": "trains", "token": "t"}
+    record = {
+        **this_process()._asdict(),
+        "life": "0123456789",
+        "since": "then",
+        "doing": "trains",
+        "token": "t",
+    }
     (tmp_path / ".lock").write_text(json.dumps(record))
     with locked(tmp_path, doing="works"):
         pass
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", pytest.param(b"[" * 100_000, id="deep"), b"\xff", b"[1]", b'{"pid": "x"}', b'{"pid": 1e400}']
+    "content",
+    [
+        b"",
+        b"{",
+        pytest.param(b"[" * 100_000, id="deep"),
+        b"\xff",
+        b"[1]",
+        b'{"pid": "x"}',
+        b'{"pid": 1e400}',
+    ],
 )
 def test_a_damaged_lock_is_nobodys(tmp_path: Path, content: bytes) -> None:
     (tmp_path / ".lock").write_bytes(content)
@@ -117,9 +136,19 @@ def test_a_damaged_lock_is_nobodys(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_lock_of_another_host_is_left_to_the_user(tmp_path: Path) -> None:
-    record = {"host": "elsewhere", "pid": 1, "life": "", "since": "2026-01-01", "doing": "trains", "token": "t"}
+    record = {
+        "host": "elsewhere",
+        "pid": 1,
+        "life": "",
+        "since": "2026-01-01",
+        "doing": "trains",
+        "token": "t",
+    }
     (tmp_path / ".lock").write_text(json.dumps(record))
-    with pytest.raises(InputError, match="pid 1 on elsewhere, since 2026-01-01"), locked(tmp_path, doing="works"):
+    with (
+        pytest.raises(InputError, match="pid 1 on elsewhere, since 2026-01-01"),
+        locked(tmp_path, doing="works"),
+    ):
         pass
     assert names(tmp_path) == [".lock"]
 
@@ -143,13 +172,19 @@ def test_the_same_thread_gets_it_again_and_another_does_not(tmp_path: Path) -> N
     assert names(tmp_path) == []
 
 
-def test_a_lock_that_a_user_removed_and_another_process_took_is_not_released(tmp_path: Path) -> None:
+def test_a_lock_that_a_user_removed_and_another_process_took_is_not_released(
+    tmp_path: Path,
+) -> None:
     with locked(tmp_path, doing="works"):
-        (tmp_path / ".lock").write_text(json.dumps({**this_process()._asdict(), "token": "another"}))
+        (tmp_path / ".lock").write_text(
+            json.dumps({**this_process()._asdict(), "token": "another"})
+        )
     assert names(tmp_path) == [".lock"]
 
 
-def test_without_hard_links_the_lock_is_made_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hard_links_the_lock_is_made_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
@@ -159,7 +194,9 @@ def test_without_hard_links_the_lock_is_made_too(tmp_path: Path, monkeypatch: py
         assert json.loads((tmp_path / ".lock").read_text())["doing"] == "works"
 
 
-def test_what_nobody_can_write_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_can_write_needs_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
@@ -181,7 +218,9 @@ def test_of_many_that_find_a_stale_lock_one_takes_over(tmp_path: Path) -> None:
 
 def test_folders_that_killed_writers_left_go_with_all_that_is_in_them(tmp_path: Path) -> None:
     """As earlier versions left them, with arrays of gigabytes."""
-    left, own, kept = (tmp_path / "deep" / name for name in (".parts.0123456789ab.tmp", ".parts.tmp", "parts"))
+    left, own, kept = (
+        tmp_path / "deep" / name for name in (".parts.0123456789ab.tmp", ".parts.tmp", "parts")
+    )
     for folder in (left / "inner", own, kept):
         folder.mkdir(parents=True)
         (folder / "image.npy").write_bytes(b"0" * 100)
@@ -194,7 +233,10 @@ def test_folders_that_killed_writers_left_go_with_all_that_is_in_them(tmp_path: 
         (living / "image.npy").unlink()
         living.rmdir()
         living.touch()
-    assert names(tmp_path / "deep") == [".parts.tmp", "parts"] and names(tmp_path) == ["deep", "table.csv"]
+    assert names(tmp_path / "deep") == [".parts.tmp", "parts"] and names(tmp_path) == [
+        "deep",
+        "table.csv",
+    ]
     assert (kept / "image.npy").exists() and (own / "image.npy").exists()
 
 
@@ -202,7 +244,9 @@ def test_temporary_files_of_living_writers_stay(tmp_path: Path) -> None:
     with replacing(tmp_path / "table.csv") as temporary:
         temporary.write_text("half")
         (tmp_path / "deep").mkdir()
-        (tmp_path / "deep" / ".arrays.npz.0123456789ab.tmp").touch()  # as earlier versions named them
+        (
+            tmp_path / "deep" / ".arrays.npz.0123456789ab.tmp"
+        ).touch()  # as earlier versions named them
         with locked(tmp_path, doing="works"):
             assert temporary.exists() and names(tmp_path / "deep") == []
     assert (tmp_path / "table.csv").read_text() == "half"

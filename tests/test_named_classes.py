@@ -1,4 +1,6 @@
-"""Functions that name a class refuse one that the classifier has not; where the class is traced they give NaN."""
+"""Functions that name a class refuse one that the classifier has not; where the class is traced
+they give NaN.
+"""
 
 from functools import partial
 from types import SimpleNamespace
@@ -22,7 +24,13 @@ from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy
 from cfx_jax.metrics import robustly_correct
 from cfx_jax.models import one_label, two_logits
-from cfx_jax.objectives import class_score, decision, log_odds, negative_log_probability, negative_margin
+from cfx_jax.objectives import (
+    class_score,
+    decision,
+    log_odds,
+    negative_log_probability,
+    negative_margin,
+)
 
 IMAGE, IMAGES = jnp.asarray(images(1)[0]), images(3)
 CODER = SimpleNamespace(encode=lambda image: 2 * image, decode=lambda latent: latent / 2)
@@ -40,15 +48,21 @@ def head(maps):
 
 EXPLANATIONS = {
     **{
-        of: lambda target, of=of: jax.grad(class_score(convolutional_classifier, target, of=of))(IMAGE)
+        of: lambda target, of=of: jax.grad(class_score(convolutional_classifier, target, of=of))(
+            IMAGE
+        )
         for of in ("log_odds", "logit", "probability", "log_probability")
     },
-    "negative log-probability": lambda target: negative_log_probability(convolutional_classifier, target)(IMAGE),
+    "negative log-probability": lambda target: negative_log_probability(
+        convolutional_classifier, target
+    )(IMAGE),
     "negative margin": lambda target: negative_margin(convolutional_classifier, target)(IMAGE),
     "grad_cam": lambda target: grad_cam(features, head, IMAGE, target),
     "grad_cam_plus_plus": lambda target: grad_cam_plus_plus(features, head, IMAGE, target),
     "score_cam": lambda target: score_cam(features, head, IMAGE, target),
-    "vce": lambda target: vce(convolutional_classifier, IMAGE, target, p=2, radius=0.1, num_steps=2),
+    "vce": lambda target: vce(
+        convolutional_classifier, IMAGE, target, p=2, radius=0.1, num_steps=2
+    ),
     "latent_counterfactual": lambda target: latent_counterfactual(
         CODER, convolutional_classifier, IMAGE, target, num_steps=2
     ),
@@ -56,7 +70,9 @@ EXPLANATIONS = {
 }
 OF_IMAGES = {
     "vce_batch": partial(vce_batch, convolutional_classifier, IMAGES, p=2, radius=0.1, num_steps=2),
-    "latent_counterfactual_batch": partial(latent_counterfactual_batch, CODER, convolutional_classifier, IMAGES),
+    "latent_counterfactual_batch": partial(
+        latent_counterfactual_batch, CODER, convolutional_classifier, IMAGES
+    ),
     "latent_shift_batch": partial(latent_shift_batch, CODER, convolutional_classifier, IMAGES),
     "robustly_correct": lambda labels: robustly_correct(
         jax.random.key(0), convolutional_classifier, IMAGES, labels, radius=0.1
@@ -82,12 +98,16 @@ def test_a_class_that_does_not_exist_is_not_explained(name, target):
 @pytest.mark.parametrize("name", EXPLANATIONS)
 def test_a_class_is_one_number(name):
     for target in ([1], np.asarray([1]), jnp.asarray([[1]])):
-        with pytest.raises(InputError, match=r"expected one class, 0..2, got shape .*: give a single integer"):
+        with pytest.raises(
+            InputError, match=r"expected one class, 0..2, got shape .*: give a single integer"
+        ):
             EXPLANATIONS[name](target)
 
 
 @pytest.mark.parametrize("name", EXPLANATIONS)
-def test_a_traced_class_that_does_not_exist_gives_nan_and_one_that_does_gives_what_it_gives_untraced(name):
+def test_a_traced_class_that_does_not_exist_gives_nan_and_one_that_does_gives_what_it_gives_untraced(
+    name,
+):
     explain = jax.jit(lambda target: EXPLANATIONS[name](target))
     for target in (-1, 3, 99):
         found = jax.tree.leaves(explain(target))
@@ -140,7 +160,8 @@ def test_one_logit_is_no_classifier_and_two_logits_makes_one(shape):
     ]
     for call in calls:
         with pytest.raises(
-            InputError, match=rf"got (shape )?{shape.replace('(', '.').replace(')', '.')}: models.two_logits"
+            InputError,
+            match=rf"got (shape )?{shape.replace('(', '.').replace(')', '.')}: models.two_logits",
         ):
             call()
     assert float(class_score(two_logits(network), 1)(IMAGE)) == pytest.approx(float(IMAGE.sum()))
@@ -148,7 +169,13 @@ def test_one_logit_is_no_classifier_and_two_logits_makes_one(shape):
 
 def test_logits_that_are_whole_numbers_have_no_gradient_to_follow():
     with pytest.raises(InputError, match="expected logits of a floating-point dtype, got int32"):
-        vce(lambda image: jnp.stack([image.sum(), image.max()]).astype(jnp.int32), IMAGE, 1, p=2, radius=0.1)
+        vce(
+            lambda image: jnp.stack([image.sum(), image.max()]).astype(jnp.int32),
+            IMAGE,
+            1,
+            p=2,
+            radius=0.1,
+        )
 
 
 def test_a_label_is_an_index():

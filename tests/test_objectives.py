@@ -7,7 +7,13 @@ import pytest
 from small_classifiers import convolutional_classifier, images
 
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import class_score, decision, log_odds, negative_log_probability, negative_margin
+from cfx_jax.objectives import (
+    class_score,
+    decision,
+    log_odds,
+    negative_log_probability,
+    negative_margin,
+)
 
 IMAGE = jnp.asarray(images(1)[0])
 
@@ -15,9 +21,9 @@ IMAGE = jnp.asarray(images(1)[0])
 @pytest.mark.parametrize("target", [0, 1, 2])
 def test_negative_log_probability_is_that_of_a_softmax(target):
     expected = -jax.nn.log_softmax(convolutional_classifier(IMAGE))[target]
-    assert float(negative_log_probability(convolutional_classifier, target)(IMAGE)) == pytest.approx(
-        float(expected), rel=1e-5
-    )
+    assert float(
+        negative_log_probability(convolutional_classifier, target)(IMAGE)
+    ) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_log_odds_of_two_classes_is_the_logit_difference():
@@ -61,11 +67,15 @@ def test_scores_of_two_classes_are_those_of_a_sigmoid_network(target):
 
 
 def test_an_unknown_score_is_named_before_the_image_is_seen():
-    expected = "of: expected one of 'log_odds', 'logit', 'probability', 'log_probability', got 'odds'"
+    expected = (
+        "of: expected one of 'log_odds', 'logit', 'probability', 'log_probability', got 'odds'"
+    )
     with pytest.raises(InputError, match=expected):
         class_score(convolutional_classifier, 0, of="odds")
 
 
 def test_of_two_classes_the_second_is_decided_from_one_half():
-    np.testing.assert_array_equal(decision(jnp.asarray([[1.0, 1.0], [1.0, 0.9], [0.0, 3.0]])), [1, 0, 1])
+    np.testing.assert_array_equal(
+        decision(jnp.asarray([[1.0, 1.0], [1.0, 0.9], [0.0, 3.0]])), [1, 0, 1]
+    )
     np.testing.assert_array_equal(decision(jnp.asarray([[1.0, 1.0, 0.0], [0.0, 1.0, 2.0]])), [0, 2])

@@ -1,4 +1,6 @@
-"""Data parallelism against one device: eight virtual devices in one process, and two processes that talk by Gloo."""
+"""Data parallelism against one device: eight virtual devices in one process, and two processes that
+talk by Gloo.
+"""
 
 import functools
 import os
@@ -22,9 +24,15 @@ WORKER = Path(__file__).with_name("parallel_worker.py")
 
 def start(num_devices, *arguments):
     flags = f"--xla_force_host_platform_device_count={num_devices}"
-    environment = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PYTHONPATH": str(WORKER.parents[1])}
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": flags,
+        "PYTHONPATH": str(WORKER.parents[1]),
+    }
     command = [sys.executable, str(WORKER), *map(str, arguments)]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(process):
@@ -75,9 +83,13 @@ def assert_same(results, prefix, expected):
 
 @pytest.mark.parametrize("batch_size", [None, 1, 4, 100])
 def test_map_examples_is_vmap(batch_size):
-    result = parallel.map_examples(explain, per_image(SmallNet()), examples(11), batch_size=batch_size)
+    result = parallel.map_examples(
+        explain, per_image(SmallNet()), examples(11), batch_size=batch_size
+    )
     assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(result))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result, one_device(11))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result, one_device(11)
+    )
 
 
 def test_equal_shapes_compile_once():
@@ -143,7 +155,9 @@ def test_a_label_names_the_progress_bar(capsys):
 
 
 def test_the_last_batch_is_padded_with_its_last_example():
-    first, second = parallel.batches(np.arange(5), batch_size=3, mesh=parallel.data_mesh(devices=jax.devices()[:1]))
+    first, second = parallel.batches(
+        np.arange(5), batch_size=3, mesh=parallel.data_mesh(devices=jax.devices()[:1])
+    )
     assert (first.num_real, second.num_real) == (3, 2)
     np.testing.assert_array_equal(first.examples, [0, 1, 2])
     np.testing.assert_array_equal(second.examples, [3, 4, 4])
@@ -151,7 +165,9 @@ def test_the_last_batch_is_padded_with_its_last_example():
 
 @pytest.mark.parametrize("batch_size", [0, -3])
 def test_batch_sizes_below_one_are_refused(batch_size):
-    with pytest.raises(InputError, match=f"batch_size: expected an integer of at least 1, got {batch_size}"):
+    with pytest.raises(
+        InputError, match=f"batch_size: expected an integer of at least 1, got {batch_size}"
+    ):
         parallel.map_examples(jnp.multiply, 2.0, np.arange(5.0), batch_size=batch_size)
 
 
@@ -171,5 +187,8 @@ def test_a_start_that_cannot_work_says_why():
     assert jax.devices()  # JAX is in use, or the last call would wait for the other process
     with pytest.raises(InputError, match=r"index: expected a process in 0\.\.1, got 2"):
         parallel.start_distributed(coordinator="localhost:1234", num_processes=2, index=2)
-    with pytest.raises(InputError, match=r"expected to be the first use of JAX .* must be called before any JAX calls"):
+    with pytest.raises(
+        InputError,
+        match=r"expected to be the first use of JAX .* must be called before any JAX calls",
+    ):
         parallel.start_distributed(coordinator="localhost:1234", num_processes=2, index=0)

@@ -34,13 +34,16 @@ def test_processes_that_draw_images_end_with_a_parent_that_is_killed(tmp_path: P
     pids.mkdir()
     script.write_text(PARENT)
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-    parent = subprocess.Popen([sys.executable, str(script), str(pids)], env=environment, stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, str(script), str(pids)], env=environment, stderr=subprocess.DEVNULL
+    )
     wanted = min(4, os.cpu_count() or 1)
     until = time.monotonic() + 60
     while len(list(pids.iterdir())) < wanted and time.monotonic() < until:
         time.sleep(0.05)
     children = [
-        Process(this_process().host, int(path.name), processes._life(int(path.name)) or "") for path in pids.iterdir()
+        Process(this_process().host, int(path.name), processes._life(int(path.name)) or "")
+        for path in pids.iterdir()
     ]
     assert len(children) == wanted and not any(map(is_gone, children))
     parent.kill()

@@ -1,4 +1,6 @@
-"""Eager calls in a plain loop compile once; what a callable holds is seen as it is now; old programs are let go."""
+"""Eager calls in a plain loop compile once; what a callable holds is seen as it is now; old
+programs are let go.
+"""
 
 from functools import partial
 from types import SimpleNamespace
@@ -66,10 +68,18 @@ def eager_calls(key, image):
 
     return {
         "project": lambda: [ball(p).project(image + 0.3) for p in (1, 2, np.inf)],
-        "linear_minimiser": lambda: [ball(p).linear_minimiser(image - 0.5) for p in (1, 1.5, 2, np.inf)],
-        "sample": lambda: [ball(p, mask=image[..., 0] > 0).sample(key) for p in (1, 1.5, 2, np.inf)],
-        "box": lambda: box(image / 2, image).sample(key) + box(image / 2, image).linear_minimiser(image - 0.5),
-        "run": lambda: run(from_optax(optax.adam(0.1), num_steps=2), class_score(classifier, 1), image),
+        "linear_minimiser": lambda: [
+            ball(p).linear_minimiser(image - 0.5) for p in (1, 1.5, 2, np.inf)
+        ],
+        "sample": lambda: [
+            ball(p, mask=image[..., 0] > 0).sample(key) for p in (1, 1.5, 2, np.inf)
+        ],
+        "box": lambda: (
+            box(image / 2, image).sample(key) + box(image / 2, image).linear_minimiser(image - 0.5)
+        ),
+        "run": lambda: run(
+            from_optax(optax.adam(0.1), num_steps=2), class_score(classifier, 1), image
+        ),
         "integrated_gradients_and_residual": lambda: integrated_gradients_and_residual(
             class_score(classifier, 1), image, num_steps=3, nodes_per_batch=2
         ),
@@ -79,12 +89,18 @@ def eager_calls(key, image):
         "syce_latent_path": lambda: syce_latent_path([coder(), coder()], classifier, image)[1:],
         "over_slices": lambda: over_slices(lambda x, index: x * index, batch, slices_per_batch=1),
         "trades_attack": lambda: trades_attack(key, classifier, image, num_steps=2, unroll=1),
-        "vce_batch": lambda: vce_batch(classifier, batch, targets, p=2, radius=0.5, num_steps=2, key=key),
+        "vce_batch": lambda: vce_batch(
+            classifier, batch, targets, p=2, radius=0.5, num_steps=2, key=key
+        ),
         "latent_counterfactual_batch": lambda: latent_counterfactual_batch(
             CODER, lambda x: toy_classifier(x), batch, targets, num_steps=2
         ),
-        "latent_shift_batch": lambda: latent_shift_batch(CODER, lambda x: toy_classifier(x), batch, targets),
-        "xgem_batch": lambda: xgem_batch(coder(), classifier, batch, gradient_descent(num_steps=2, step_size=0.1)),
+        "latent_shift_batch": lambda: latent_shift_batch(
+            CODER, lambda x: toy_classifier(x), batch, targets
+        ),
+        "xgem_batch": lambda: xgem_batch(
+            coder(), classifier, batch, gradient_descent(num_steps=2, step_size=0.1)
+        ),
         "robustly_correct": lambda: robustly_correct(
             keys[0],
             two_logits(lambda x: 9 + 0 * x.sum()),
@@ -94,7 +110,9 @@ def eager_calls(key, image):
             num_steps=2,
             num_restarts=1,
         ),
-        "parameter_randomisation": lambda: parameter_randomisation(key, lambda w, x: attribution(w, x), WEIGHTS, batch),
+        "parameter_randomisation": lambda: parameter_randomisation(
+            key, lambda w, x: attribution(w, x), WEIGHTS, batch
+        ),
     }
 
 
@@ -133,9 +151,19 @@ def test_new_weights_are_seen_in_closures_globals_and_attributes():
     for factor in (1, 2, -3):
         held["weights"] = network.weights = factor * WEIGHTS
         expected = factor * (WEIGHTS[:, 1] - WEIGHTS[:, 0]).reshape(image.shape)
-        for classifier in (closed_over, closed_over, classifier_of(factor * WEIGHTS), network, network.logits):
-            np.testing.assert_allclose(gradient(class_score(classifier, 1), image), expected, rtol=1e-5)
-    assert len(calls) == 3, "traced once for each of the weights, though it changes a list that it holds"
+        for classifier in (
+            closed_over,
+            closed_over,
+            classifier_of(factor * WEIGHTS),
+            network,
+            network.logits,
+        ):
+            np.testing.assert_allclose(
+                gradient(class_score(classifier, 1), image), expected, rtol=1e-5
+            )
+    assert len(calls) == 3, (
+        "traced once for each of the weights, though it changes a list that it holds"
+    )
 
 
 def test_a_global_name_may_be_given_another_meaning():
@@ -145,7 +173,9 @@ def test_a_global_name_may_be_given_another_meaning():
     for factor in (1.0, 2.0):
         names |= {"weights": WEIGHTS + factor, "factor": factor}
         found = compiled(names["classifier"], jnp.asarray(IMAGES[0]))
-        np.testing.assert_allclose(found, factor * IMAGES[0].reshape(-1) @ (WEIGHTS + factor), rtol=1e-5)
+        np.testing.assert_allclose(
+            found, factor * IMAGES[0].reshape(-1) @ (WEIGHTS + factor), rtol=1e-5
+        )
 
 
 def test_other_numbers_arrays_and_code_are_not_taken_for_equal():
@@ -153,7 +183,19 @@ def test_other_numbers_arrays_and_code_are_not_taken_for_equal():
         return lambda x: (x * factor) ** power
 
     image = jnp.asarray(IMAGES[0])
-    for factor in (1, 1.0, True, 2, -0.0, 0.0, np.float32(3), np.asarray([2.0]), np.asarray([5.0]), jnp.ones(1), (7,)):
+    for factor in (
+        1,
+        1.0,
+        True,
+        2,
+        -0.0,
+        0.0,
+        np.float32(3),
+        np.asarray([2.0]),
+        np.asarray([5.0]),
+        jnp.ones(1),
+        (7,),
+    ):
         by = factor[0] if isinstance(factor, tuple) else factor
         found = compiled(multiplied(factor[0] if isinstance(factor, tuple) else factor), image)
         np.testing.assert_array_equal(found, image * by)
@@ -165,11 +207,19 @@ def test_other_numbers_arrays_and_code_are_not_taken_for_equal():
 
 
 def test_equal_callables_have_one_structure():
-    structures = [jax.tree.structure(as_pytree(classifier_of(weights))) for weights in (WEIGHTS, WEIGHTS, 2 * WEIGHTS)]
+    structures = [
+        jax.tree.structure(as_pytree(classifier_of(weights)))
+        for weights in (WEIGHTS, WEIGHTS, 2 * WEIGHTS)
+    ]
     assert structures[0] == structures[1] != structures[2]
     assert structures[0] != jax.tree.structure(as_pytree(lambda image: image))
-    scores = [as_pytree(class_score(Partial(jnp.matmul, weights), 1)) for weights in (WEIGHTS, 2 * WEIGHTS)]
-    assert jax.tree.structure(scores[0]) == jax.tree.structure(scores[1]), "arrays of pytrees are leaves"
+    scores = [
+        as_pytree(class_score(Partial(jnp.matmul, weights), 1))
+        for weights in (WEIGHTS, 2 * WEIGHTS)
+    ]
+    assert jax.tree.structure(scores[0]) == jax.tree.structure(scores[1]), (
+        "arrays of pytrees are leaves"
+    )
     assert jax.tree.leaves(scores[1])[0] is not WEIGHTS
 
 
@@ -190,7 +240,10 @@ def test_callables_that_ask_for_values_or_hold_themselves_still_run():
 
     image = jnp.asarray(IMAGES[0])
     options = {"p": 2, "radius": 0.5, "num_steps": 2, "loop": "host"}
-    found, expected = (vce_batch(f, IMAGES[:2], [0, 1], **options) for f in (asking_classifier, classifier_of(WEIGHTS)))
+    found, expected = (
+        vce_batch(f, IMAGES[:2], [0, 1], **options)
+        for f in (asking_classifier, classifier_of(WEIGHTS))
+    )
     np.testing.assert_allclose(found.probability, expected.probability, rtol=1e-5)
     assert float(compiled(asks, image)) == pytest.approx(float(image.sum()))
     assert float(compiled(by_numpy, image)) == pytest.approx(3 * float(image.sum()), rel=1e-6)
@@ -203,7 +256,9 @@ def test_a_model_in_training_mode_is_refused():
     def classifier(image):
         return model(jnp.broadcast_to(image, (*image.shape[:2], 2))).mean(axis=(0, 1))
 
-    with pytest.raises(SideEffectError, match="classifier: expected a model that a call leaves as it is"):
+    with pytest.raises(
+        SideEffectError, match="classifier: expected a model that a call leaves as it is"
+    ):
         num_classes(classifier, IMAGES[0])
     model.eval()
     assert num_classes(classifier, IMAGES[0]) == 2

@@ -30,14 +30,18 @@ def disc(radius):
 
 
 def texture(seed):
-    noise = scipy.ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(SIDE, SIDE)), 3, mode="wrap")
+    noise = scipy.ndimage.gaussian_filter(
+        np.random.default_rng(seed).normal(size=(SIDE, SIDE)), 3, mode="wrap"
+    )
     return ((noise - noise.min()) / np.ptp(noise))[..., None].astype(np.float32)
 
 
 def waves(seed, size):
     """A displacement of up to ``size`` pixels, of long waves."""
     phases = np.random.default_rng(seed).uniform(0, 2 * np.pi, size=(2, 2))
-    along = [np.sin(2 * np.pi * ROWS / 48 + a) * np.cos(2 * np.pi * COLUMNS / 60 + b) for a, b in phases]
+    along = [
+        np.sin(2 * np.pi * ROWS / 48 + a) * np.cos(2 * np.pi * COLUMNS / 60 + b) for a, b in phases
+    ]
     return size * np.stack(along, axis=-1).astype(np.float32)
 
 
@@ -82,7 +86,9 @@ def test_warp_reads_between_pixels_as_scipy_does():
     expected = scipy.ndimage.map_coordinates(image, places, order=1, mode="nearest")
     np.testing.assert_allclose(warp(jnp.asarray(image), displacement), expected, atol=1e-5)
     coloured = np.stack([image, 1 - image, image**2], axis=-1)
-    np.testing.assert_allclose(warp(jnp.asarray(coloured), displacement)[..., 1], 1 - expected, atol=1e-5)
+    np.testing.assert_allclose(
+        warp(jnp.asarray(coloured), displacement)[..., 1], 1 - expected, atol=1e-5
+    )
 
 
 def test_warp_of_a_mask_is_a_mask():
@@ -98,10 +104,16 @@ def test_warp_of_a_mask_is_a_mask():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fixed": texture(0)[:24]}, r"fixed: expected the shape of moving \(48, 48, 1\), got \(24, 48, 1\)"),
+        (
+            {"fixed": texture(0)[:24]},
+            r"fixed: expected the shape of moving \(48, 48, 1\), got \(24, 48, 1\)",
+        ),
         ({"moving": 2 + texture(0)}, r"moving: expected values in \[0, 1\]"),
         ({"num_frequencies": 0}, "num_frequencies: expected an integer of at least 1, got 0"),
-        ({"num_frequencies": 49}, "num_frequencies: expected at most the image's shorter side 48, got 49"),
+        (
+            {"num_frequencies": 49},
+            "num_frequencies: expected at most the image's shorter side 48, got 49",
+        ),
         ({"bending": 0.0}, "bending: expected a finite number above 0, got 0.0"),
         ({"step_size": -1.0}, "step_size: expected a finite number above 0, got -1.0"),
         ({"blurs": ()}, "blurs: expected at least one, got none"),
@@ -118,5 +130,7 @@ def test_mistakes_are_named(change, message):
 def test_what_cannot_be_warped_is_refused():
     with pytest.raises(InputError, match=r"got shapes \(48, 48\), \(48, 48, 1\)"):
         warp(texture(0), np.zeros((48, 48), np.float32))
-    with pytest.raises(InputError, match=r"picture: expected an image \(float\) or a mask \(bool\), got int32"):
+    with pytest.raises(
+        InputError, match=r"picture: expected an image \(float\) or a mask \(bool\), got int32"
+    ):
         warp(jnp.zeros((48, 48), jnp.int32), waves(0, 1.0))

@@ -1,4 +1,6 @@
-"""A linear autoencoder of slices of 4 x 4 pixels, and a logistic classifier of their mean, in JAX and on paper."""
+"""A linear autoencoder of slices of 4 x 4 pixels, and a logistic classifier of their mean, in JAX
+and on paper.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,7 +33,11 @@ CODER = ToyCoder(encode, decode)
 
 def classifier(image):
     """Two logits of one image or one volume."""
-    evidence = STEEPNESS * (image.reshape(-1, PIXELS).mean(axis=0) - 0.5) @ jnp.asarray(WEIGHTS, image.dtype)
+    evidence = (
+        STEEPNESS
+        * (image.reshape(-1, PIXELS).mean(axis=0) - 0.5)
+        @ jnp.asarray(WEIGHTS, image.dtype)
+    )
     return jnp.stack([0 * evidence, evidence])
 
 

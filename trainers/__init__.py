@@ -1,1 +1,3 @@
-"""Trainings, one file per thing trained: frozen ``Config``, ``init``, ``make_step``, ``train``, ``load``."""
+"""Trainings, one file per thing trained: frozen ``Config``, ``init``, ``make_step``, ``train``,
+``load``.
+"""

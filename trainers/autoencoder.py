@@ -1,8 +1,9 @@
-"""Training of the autoencoder in whose latents ACAT's counterfactuals are made (Fontanella et al. 2023, "ACAT", appendix B):
-slices of scans as images, mean squared error. The labels of the data play no part.
+"""Training of the autoencoder in whose latents ACAT's counterfactuals are made (Fontanella et al.
+2023, "ACAT", appendix B): slices of scans as images, mean squared error. The labels of the data
+play no part.
 
-Schedule of ``alessandro-f/Dif-fuse``, by the same first author, since the paper prints none. ``slice_source.SliceSource``
-gives the slices of a source of volumes.
+Schedule of ``alessandro-f/Dif-fuse``, by the same first author, since the paper prints none.
+``slice_source.SliceSource`` gives the slices of a source of volumes.
 """
 
 from collections.abc import Mapping
@@ -43,7 +44,9 @@ class Config:
     decoder_filters: tuple[int, ...] = (16, 12, 12)
     """Channels of each decoding stage (released)."""
     norms: bool = True
-    """Whether the network has batch norms (released); without them it draws small noisy slices better (ours)."""
+    """Whether the network has batch norms (released); without them it draws small noisy slices
+    better (ours).
+    """
     optimiser: AnnealedAdamConfig = field(
         default_factory=lambda: AnnealedAdamConfig(learning_rate=3e-4, weight_decay=0.0)
     )
@@ -59,7 +62,9 @@ class Config:
     evaluate_every: int = 0
     """Steps between evaluations on the validation set; 0 for an epoch."""
     checkpoint_every: int = 0
-    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is stopped."""
+    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is
+    stopped.
+    """
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 64
@@ -74,8 +79,8 @@ def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None
     Args:
         key: draws the initial weights.
         config: names the network and the optimiser.
-        model: makes another network from ``nnx.Rngs``, with ``encode`` and ``decode`` of images; None for the
-            configuration's.
+        model: makes another network from ``nnx.Rngs``, with ``encode`` and ``decode`` of images;
+            None for the configuration's.
 
     Returns:
         Parameters, batch statistics and a fresh state of the optimiser.
@@ -83,7 +88,9 @@ def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None
     Raises:
         InputError: numbers out of range.
     """
-    return first_state(key, _choose(config, model), annealed_adam(config.optimiser, config.num_steps))
+    return first_state(
+        key, _choose(config, model), annealed_adam(config.optimiser, config.num_steps)
+    )
 
 
 def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
@@ -94,8 +101,8 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         model: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, {"loss"})``; a batch has ``image`` ``(b, h, w, c)``, and the loss is the
-        mean squared error of all of its pixels.
+        Pure ``step(state, key, batch) -> (state, {"loss"})``; a batch has ``image``
+        ``(b, h, w, c)``, and the loss is the mean squared error of all of its pixels.
 
     Raises:
         InputError: numbers out of range.
@@ -105,11 +112,17 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         del key
         return {"loss": _squared_error(module, batch["image"])}
 
-    return descent_step(_choose(config, model), annealed_adam(config.optimiser, config.num_steps), judge)
+    return descent_step(
+        _choose(config, model), annealed_adam(config.optimiser, config.num_steps), judge
+    )
 
 
 def make_evaluate(
-    config: Config, validation: Mapping[str, np.ndarray], *, model: ModelFactory | None = None, mesh: Mesh | None = None
+    config: Config,
+    validation: Mapping[str, np.ndarray],
+    *,
+    model: ModelFactory | None = None,
+    mesh: Mesh | None = None,
 ) -> Evaluate:
     """The validation of a state, with the network in evaluation mode.
 
@@ -120,8 +133,8 @@ def make_evaluate(
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> {"validation_loss", "validation_psnr"}``: mean squared error of all pixels, and the peak signal-to-noise
-        ratio in decibels that follows from it.
+        ``state -> {"validation_loss", "validation_psnr"}``: mean squared error of all pixels, and
+        the peak signal-to-noise ratio in decibels that follows from it.
 
     Raises:
         InputError: images outside [0, 1].
@@ -132,9 +145,14 @@ def make_evaluate(
 
     def evaluate(state: State) -> dict[str, float]:
         module = evaluation_view(graphdef, state.params, state.rest)
-        errors = map_examples(_error_of_one, module, images, batch_size=config.eval_batch_size, mesh=mesh)
+        errors = map_examples(
+            _error_of_one, module, images, batch_size=config.eval_batch_size, mesh=mesh
+        )
         loss = float(errors.mean())
-        return {"validation_loss": loss, "validation_psnr": float(-10 * np.log10(max(loss, _SMALLEST)))}
+        return {
+            "validation_loss": loss,
+            "validation_psnr": float(-10 * np.log10(max(loss, _SMALLEST))),
+        }
 
     return evaluate
 
@@ -150,11 +168,13 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> Any:
-    """Trains the autoencoder, or goes on with a training that was stopped; a finished one is only read.
+    """Trains the autoencoder, or goes on with a training that was stopped; a finished one is only
+    read.
 
     Args:
         config: the training; lengths of 0 steps follow from its epochs and the number of items.
-        source: random-access data set whose items hold ``image`` (h, w, c), such as a ``SliceSource``.
+        source: random-access data set whose items hold ``image`` (h, w, c), such as a
+            ``SliceSource``.
         train_indices: the items to train on.
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
         workdir: folder of this training.
@@ -166,7 +186,8 @@ def train(
         The selected network in evaluation mode, for ``models.residual_autoencoder.coder_of``.
 
     Raises:
-        InputError: as ``training.fit``; an unknown ``select``; numbers out of range; images that cannot be used.
+        InputError: as ``training.fit``; an unknown ``select``; numbers out of range; images that
+            cannot be used.
     """
     check_choice(config.select, ("psnr", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
@@ -188,7 +209,9 @@ def train(
     return trained(_choose(config, model), selected.params, selected.rest)
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
     """The selected network of a training.
 
     Args:
@@ -200,7 +223,8 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
         The network in evaluation mode.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+        InputError: no such training, no readable checkpoint, another model, or a training that is
+            not finished.
     """
     return load_model(_TRAINER, Config, workdir, init, _choose, model=model, unfinished=unfinished)
 

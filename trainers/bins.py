@@ -1,4 +1,6 @@
-"""Images with the bin of a frozen classifier's probability as their label; the labels of the data play no part."""
+"""Images with the bin of a frozen classifier's probability as their label; the labels of the data
+play no part.
+"""
 
 from typing import Any
 
@@ -20,7 +22,12 @@ _BATCHES_READ = 16
 
 
 def source_probabilities(
-    classifier: Classifier, source: Any, indices: Int[np.ndarray, " n"], *, batch_size: int, mesh: Mesh | None = None
+    classifier: Classifier,
+    source: Any,
+    indices: Int[np.ndarray, " n"],
+    *,
+    batch_size: int,
+    mesh: Mesh | None = None,
 ) -> Float[np.ndarray, " n"]:
     """The classifier's probability of class 1 at items of a random-access source, read in parts.
 
@@ -37,11 +44,18 @@ def source_probabilities(
     Raises:
         InputError: another number of classes, or indices that do not fit the source.
     """
-    positions, size, frozen = check_indices(source, indices), _BATCHES_READ * batch_size, as_pytree(classifier)
+    positions, size, frozen = (
+        check_indices(source, indices),
+        _BATCHES_READ * batch_size,
+        as_pytree(classifier),
+    )
     parts = (positions[first : first + size] for first in range(0, len(positions), size))
     images = (load_arrays(source, part, fields=("image",))["image"] for part in parts)
     return np.concatenate(
-        [map_examples(_probability, frozen, each, batch_size=batch_size, mesh=mesh) for each in images]
+        [
+            map_examples(_probability, frozen, each, batch_size=batch_size, mesh=mesh)
+            for each in images
+        ]
     )
 
 
@@ -69,7 +83,9 @@ def binned_source(
     values = source_probabilities(classifier, source, indices, batch_size=batch_size, mesh=mesh)
     bins = probability_bins(values, num_bins=num_bins)
     bin_counts(bins, num_bins=num_bins)
-    return RelabelledSource(source, np.asarray(indices), bins, tuple(f"bin {each}" for each in range(num_bins)))
+    return RelabelledSource(
+        source, np.asarray(indices), bins, tuple(f"bin {each}" for each in range(num_bins))
+    )
 
 
 def _probability(classifier: Classifier, image: Float[Array, "h w c"]) -> Float[Array, ""]:

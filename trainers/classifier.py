@@ -1,8 +1,10 @@
-"""Training of a plain classifier with cross-entropy (Boreiko et al. 2022, stage 1, and their fine-tuning).
+"""Training of a plain classifier with cross-entropy (Boreiko et al. 2022, stage 1, and their
+fine-tuning).
 
-Stage 1 is ``Config()``: SGD with Nesterov momentum, a cosine down to 0, classes balanced by oversampling, the
-weights of highest balanced validation accuracy. The fine-tuning is ``FINE_TUNING``, started from the model of
-stage 1: three epochs with one triangle of the learning rate, the weights chosen alike (the released code takes the last).
+Stage 1 is ``Config()``: SGD with Nesterov momentum, a cosine down to 0, classes balanced by
+oversampling, the weights of highest balanced validation accuracy. The fine-tuning is
+``FINE_TUNING``, started from the model of stage 1: three epochs with one triangle of the learning
+rate, the weights chosen alike (the released code takes the last).
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +29,14 @@ from trainers.nnx_views import ModelFactory, graph_of, training_view, variables_
 from trainers.optimiser import OptimiserConfig
 from trainers.result import load_model
 from trainers.running import Batch, State, Step
-from trainers.supervised import SupervisedConfig, choose_model, make_evaluate, make_update, run_training, scheduled
+from trainers.supervised import (
+    SupervisedConfig,
+    choose_model,
+    make_evaluate,
+    make_update,
+    run_training,
+    scheduled,
+)
 from trainers.supervised import init as init
 
 
@@ -36,10 +45,12 @@ class Config(SupervisedConfig):
     """A plain classifier. Defaults: stage 1 of Boreiko et al. 2022."""
 
     select: Literal["balanced_accuracy", "accuracy", "none"] = "balanced_accuracy"
-    """Validation metric of which the best weights are kept (paper: balanced accuracy); none for the last
-    weights."""
+    """Validation metric of which the best weights are kept (paper: balanced accuracy); none for the
+    last weights."""
     weighted: bool = False
-    """Whether classes weigh inversely to their frequency in the loss (Charachon et al. 2021), instead of ``balanced``."""
+    """Whether classes weigh inversely to their frequency in the loss (Charachon et al. 2021),
+    instead of ``balanced``.
+    """
 
 
 FINE_TUNING = Config(
@@ -49,7 +60,10 @@ FINE_TUNING = Config(
 
 
 def make_step(
-    config: Config, *, model: ModelFactory | None = None, class_weights: Float[np.ndarray, " k"] | None = None
+    config: Config,
+    *,
+    model: ModelFactory | None = None,
+    class_weights: Float[np.ndarray, " k"] | None = None,
 ) -> Step:
     """One step of training.
 
@@ -59,9 +73,9 @@ def make_step(
         class_weights: of the terms of the loss; None for 1.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, {"loss", "accuracy"})``; a batch has ``image`` ``(b, h, w,
-        c)`` and ``label`` ``(b,)``. Batch statistics are those of the whole batch, over however many devices
-        it is split.
+        Pure ``step(state, key, batch) -> (state, {"loss", "accuracy"})``; a batch has ``image``
+        ``(b, h, w, c)`` and ``label`` ``(b,)``. Batch statistics are those of the whole batch, over
+        however many devices it is split.
     """
     graphdef, update = graph_of(choose_model(config, model)), make_update(config)
 
@@ -75,7 +89,9 @@ def make_step(
             loss = cross_entropy(logits, batch["label"], class_weights=class_weights)
             return loss, (variables_of(module)[1], jnp.mean(correct))
 
-        (loss, (rest, accuracy)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        (loss, (rest, accuracy)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+            state.params
+        )
         return update(state, gradients, rest), {"loss": loss, "accuracy": accuracy}
 
     return step
@@ -94,7 +110,8 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> nnx.Module:
-    """Trains a classifier, or goes on with a training that was stopped; a finished one is only read.
+    """Trains a classifier, or goes on with a training that was stopped; a finished one is only
+    read.
 
     Args:
         config: the training.
@@ -112,13 +129,15 @@ def train(
         The selected model in evaluation mode.
 
     Raises:
-        InputError: as ``training.fit``; an unknown ``select``; validation images or labels that cannot be
-            used; ``weighted`` together with ``balanced``, or without images of some class.
+        InputError: as ``training.fit``; an unknown ``select``; validation images or labels that
+            cannot be used; ``weighted`` together with ``balanced``, or without images of some
+            class.
     """
     check_choice(config.select, ("balanced_accuracy", "accuracy", "none"), name="select")
     if config.weighted and config.balanced:
         raise InputError(
-            "weighted: expected it instead of balanced, which makes classes alike already: set one to False"
+            "weighted: expected it instead of balanced, which makes classes alike already: set one"
+            " to False"
         )
     labels = labels_of(source)[check_indices(source, train_indices)]
     config = scheduled(config, labels)
@@ -139,7 +158,9 @@ def train(
     )
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
     """The selected model of a training.
 
     Args:
@@ -151,7 +172,9 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
         The model in evaluation mode.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not
-            finished.
+        InputError: no such training, no readable checkpoint, another model, or a training that is
+            not finished.
     """
-    return load_model("classifier", Config, workdir, init, choose_model, model=model, unfinished=unfinished)
+    return load_model(
+        "classifier", Config, workdir, init, choose_model, model=model, unfinished=unfinished
+    )

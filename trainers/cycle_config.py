@@ -15,7 +15,9 @@ from trainers.plateau import ValidationPlateauConfig
 
 @dataclass(frozen=True)
 class Config:
-    """Two generators and two discriminators. Defaults: SyCE as released for 28 pixels; ``CYCE_CONFIG`` is CyCE."""
+    """Two generators and two discriminators. Defaults: SyCE as released for 28 pixels;
+    ``CYCE_CONFIG`` is CyCE.
+    """
 
     method: Literal["syce", "cyce"] = "syce"
     """What the generators explain by: x_a and x_s, or x_a and the image itself."""
@@ -24,33 +26,42 @@ class Config:
     in_channels: int = 1
     """Channels of the images; the generated ones have as many."""
     filters: tuple[int, ...] = PUBLISHED_FILTERS
-    """Channels of the generators at each resolution (released: 16, 32, 64; a start for 224 pixels: 16, ..., 256)."""
+    """Channels of the generators at each resolution (released: 16, 32, 64; a start for 224 pixels:
+    16, ..., 256).
+    """
     residual: bool = False
-    """Whether generators add their output to the image instead of giving it as the image (ours; released: no)."""
+    """Whether generators add their output to the image instead of giving it as the image (ours;
+    released: no).
+    """
     discriminator_filters: tuple[int, ...] = (32, 64, 96)
-    """Channels of the discriminators (released: 32, 64, 96; a start for 224 pixels: 32, ..., 512)."""
+    """Channels of the discriminators (released: 32, 64, 96; a start for 224 pixels: 32, ..., 512).
+    """
     weights: CycleWeights = SYCE
     """The price of each term of the generators' loss (released: SYCE or CYCE)."""
     penalty: float = 1.0
     """Weight of the discriminators' gradient penalty (released: 1)."""
     update: Literal["separated", "together"] = "separated"
-    """One step of both generators for the images of each decision in turn, or one for all (released: separated for SyCE,
-    together for CyCE)."""
+    """One step of both generators for the images of each decision in turn, or one for all
+    (released: separated for SyCE, together for CyCE)."""
     optimiser: ValidationPlateauConfig = field(default_factory=ValidationPlateauConfig)
     """Learning rate of the Adams of generators and discriminators."""
     epochs: float = 60
-    """Passes over the training images of the rarer decision, where num_steps is 0 (released: 60)."""
+    """Passes over the training images of the rarer decision, where num_steps is 0 (released: 60).
+    """
     num_steps: int = 0
     """Steps; 0 for as many as the epochs have, of whole batches."""
     batch_size: int = 64
     """Images of each decision in one step, over all devices (released: 64)."""
     select: Literal["loss", "answers", "none"] = "loss"
-    """Keep the weights of lowest validation loss; those whose lowest share of turned or kept decisions is highest, which no
-    discriminator's opinion blurs (ours); or none for the last ones."""
+    """Keep the weights of lowest validation loss; those whose lowest share of turned or kept
+    decisions is highest, which no discriminator's opinion blurs (ours); or none for the last
+    ones."""
     evaluate_every: int = 0
     """Steps between evaluations on the validation set; 0 for an epoch."""
     checkpoint_every: int = 0
-    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is stopped."""
+    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is
+    stopped.
+    """
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 64
@@ -81,7 +92,11 @@ def choose_networks(config: Config, model: ModelFactory | None) -> ModelFactory:
 
 def _build(config: Config, rngs: nnx.Rngs) -> Networks:
     make_generator = partial(
-        UNetGenerator, in_channels=config.in_channels, filters=config.filters, residual=config.residual, rngs=rngs
+        UNetGenerator,
+        in_channels=config.in_channels,
+        filters=config.filters,
+        residual=config.residual,
+        rngs=rngs,
     )
     make_discriminator = partial(
         Discriminator,

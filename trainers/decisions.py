@@ -23,7 +23,11 @@ _NAMES = ("decided 0", "decided 1")
 
 
 def decide(
-    classifier: Classifier, images: Float[np.ndarray, "n h w c"], *, batch_size: int, mesh: Mesh | None = None
+    classifier: Classifier,
+    images: Float[np.ndarray, "n h w c"],
+    *,
+    batch_size: int,
+    mesh: Mesh | None = None,
 ) -> Int[np.ndarray, " n"]:
     """The classes that a classifier of two classes decides on.
 
@@ -43,7 +47,12 @@ def decide(
 
 
 def decide_source(
-    classifier: Classifier, source: Any, indices: Int[np.ndarray, " n"], *, batch_size: int, mesh: Mesh | None = None
+    classifier: Classifier,
+    source: Any,
+    indices: Int[np.ndarray, " n"],
+    *,
+    batch_size: int,
+    mesh: Mesh | None = None,
 ) -> Int[np.ndarray, " n"]:
     """As ``decide``, for items of a random-access source, read in parts.
 
@@ -53,7 +62,9 @@ def decide_source(
     positions, size = check_indices(source, indices), _BATCHES_READ * batch_size
     parts = [positions[first : first + size] for first in range(0, len(positions), size)]
     images = (load_arrays(source, part, fields=("image",))["image"] for part in parts)
-    return np.concatenate([decide(classifier, each, batch_size=batch_size, mesh=mesh) for each in images])
+    return np.concatenate(
+        [decide(classifier, each, batch_size=batch_size, mesh=mesh) for each in images]
+    )
 
 
 def check_both_decided(decisions: Int[np.ndarray, " n"], *, name: str) -> None:
@@ -65,14 +76,20 @@ def check_both_decided(decisions: Int[np.ndarray, " n"], *, name: str) -> None:
     counts = np.bincount(decisions, minlength=2)
     if not counts.all():
         raise InputError(
-            f"classifier: expected decisions for both classes on the {name}, since each needs some, got class 0 for"
-            f" {counts[0]} and class 1 for {counts[1]} of them: add images of the other kind, train the classifier"
+            f"classifier: expected decisions for both classes on the {name}, since each needs some,"
+            f" got class 0 for"
+            f" {counts[0]} and class 1 for {counts[1]} of them: add images of the other kind, train"
+            f" the classifier"
             " further, or move its threshold with models.thresholded"
         )
 
 
 def decide_validation(
-    classifier: Classifier, validation: Mapping[str, np.ndarray], *, batch_size: int, mesh: Mesh | None = None
+    classifier: Classifier,
+    validation: Mapping[str, np.ndarray],
+    *,
+    batch_size: int,
+    mesh: Mesh | None = None,
 ) -> tuple[Float[np.ndarray, "n h w c"], Int[np.ndarray, " n"]]:
     """The validation images of a training that needs both decisions, and the decisions.
 
@@ -102,7 +119,8 @@ def decided_source(
     batch_size: int,
     mesh: Mesh | None = None,
 ) -> RelabelledSource:
-    """The items that a training draws its batches from, with decisions only where batches are balanced by them.
+    """The items that a training draws its batches from, with decisions only where batches are
+    balanced by them.
 
     Args:
         classifier: one image -> logits, of two classes where balanced.
@@ -116,7 +134,8 @@ def decided_source(
         The items; without balance their labels are all 0, and nothing looks at them.
 
     Raises:
-        InputError: indices that do not fit the source; where balanced, another number of classes, or one decision alone.
+        InputError: indices that do not fit the source; where balanced, another number of classes,
+            or one decision alone.
     """
     positions = check_indices(source, indices)
     if not balanced:

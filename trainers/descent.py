@@ -16,7 +16,9 @@ Judge = Callable[[Any, PRNGKeyArray, Batch], Mapping[str, Array]]
 """``(network, key, batch) -> metrics``, scalars with ``loss`` among them."""
 
 
-def first_state(key: PRNGKeyArray, model: ModelFactory, optimiser: optax.GradientTransformation) -> State:
+def first_state(
+    key: PRNGKeyArray, model: ModelFactory, optimiser: optax.GradientTransformation
+) -> State:
     """The state before the first step.
 
     Args:
@@ -31,7 +33,9 @@ def first_state(key: PRNGKeyArray, model: ModelFactory, optimiser: optax.Gradien
     return State(params, rest, optimiser.init(params))
 
 
-def descent_step(model: ModelFactory, optimiser: optax.GradientTransformation, judge: Judge) -> Step:
+def descent_step(
+    model: ModelFactory, optimiser: optax.GradientTransformation, judge: Judge
+) -> Step:
     """One step down the gradient of the loss, with the network in training mode.
 
     Args:
@@ -57,7 +61,9 @@ def descent_step(model: ModelFactory, optimiser: optax.GradientTransformation, j
     return step
 
 
-def descend(optimiser: optax.GradientTransformation, params: Any, opt_state: Any, gradients: Any) -> tuple[Any, Any]:
+def descend(
+    optimiser: optax.GradientTransformation, params: Any, opt_state: Any, gradients: Any
+) -> tuple[Any, Any]:
     """One update: the new parameters, and the optimiser's new state."""
     updates, opt_state = optimiser.update(gradients, opt_state, params)
     return optax.apply_updates(params, updates), opt_state

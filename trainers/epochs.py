@@ -1,4 +1,6 @@
-"""Lengths of trainings in epochs: papers count passes over their training images, loops count steps."""
+"""Lengths of trainings in epochs: papers count passes over their training images, loops count
+steps.
+"""
 
 import dataclasses
 import math
@@ -17,13 +19,16 @@ def by_steps(config: C, *, num_images: int) -> C:
     """A configuration with a number of steps wherever it says 0.
 
     Args:
-        config: of a training, a dataclass with ``epochs``, ``batch_size``, ``num_steps``, ``evaluate_every`` and
-            ``checkpoint_every``, and perhaps an ``optimiser`` with ``steps_per_epoch`` or ``epoch``.
-        num_images: the images of an epoch. It has as many steps as they make full batches, and at least one.
+        config: of a training, a dataclass with ``epochs``, ``batch_size``, ``num_steps``,
+            ``evaluate_every`` and ``checkpoint_every``, and perhaps an ``optimiser`` with
+            ``steps_per_epoch`` or ``epoch``.
+        num_images: the images of an epoch. It has as many steps as they make full batches, and at
+            least one.
 
     Returns:
-        A configuration in which ``num_steps`` of 0 are ``epochs`` long, and evaluations, checkpoints and the optimiser's
-        epochs of 0 steps come once in an epoch. Numbers above 0 stay.
+        A configuration in which ``num_steps`` of 0 are ``epochs`` long, and evaluations,
+        checkpoints and the optimiser's epochs of 0 steps come once in an epoch. Numbers above 0
+        stay.
 
     Raises:
         InputError: no number of epochs, or so few that they make no step; a batch without images.
@@ -34,7 +39,9 @@ def by_steps(config: C, *, num_images: int) -> C:
     if config.num_steps == 0:
         steps = config.epochs * epoch
         if not 0.5 < steps < math.inf:  # NaN too
-            raise InputError(f"epochs: expected enough for one of {epoch} steps, got {config.epochs}")
+            raise InputError(
+                f"epochs: expected enough for one of {epoch} steps, got {config.epochs}"
+            )
         changes["num_steps"] = round(steps)
     optimiser = getattr(config, "optimiser", None)
     counted = {name: epoch for name in _OF_OPTIMISERS if getattr(optimiser, name, None) == 0}

@@ -1,10 +1,12 @@
-"""Training of an adversary that is independent of every explanation, a translator into the other class's domain
-(Fixed-Point GAN: Siddiquee et al. 2019, "Learning Fixed Points in Generative Adversarial Networks"; as released).
+"""Training of an adversary that is independent of every explanation, a translator into the other
+class's domain (Fixed-Point GAN: Siddiquee et al. 2019, "Learning Fixed Points in Generative
+Adversarial Networks"; as released).
 
-The domains are what a frozen classifier decides, not the labels; its cross-entropy is a further term of the loss. Each
-step updates the critic several times, on images of its own each time, and then the translator once, on the last of them.
-Deviations: each batch has as many images of either decision; the learning rate falls at every step of the second half of
-the training, where the released code lowers it every 1000 updates.
+The domains are what a frozen classifier decides, not the labels; its cross-entropy is a further
+term of the loss. Each step updates the critic several times, on images of its own each time, and
+then the translator once, on the last of them. Deviations: each batch has as many images of either
+decision; the learning rate falls at every step of the second half of the training, where the
+released code lowers it every 1000 updates.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,7 +39,14 @@ from trainers.fixed_point_config import Config as Config
 from trainers.fixed_point_config import Networks as Networks
 from trainers.fixed_point_config import choose_networks, make_optimiser
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, joined, trained, variables_of
+from trainers.nnx_views import (
+    ModelFactory,
+    evaluation_view,
+    graph_of,
+    joined,
+    trained,
+    variables_of,
+)
 from trainers.result import load_state
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
 
@@ -59,7 +68,9 @@ def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None
         InputError: numbers out of range.
     """
     params, rest = variables_of(choose_networks(config, model)(nnx.Rngs(key)))
-    return State(params, rest, {part: adam.init(params[part]) for part, adam in _optimisers(config).items()})
+    return State(
+        params, rest, {part: adam.init(params[part]) for part, adam in _optimisers(config).items()}
+    )
 
 
 def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | None = None) -> Step:
@@ -71,9 +82,11 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         model: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(2 b critic_steps, h, w, c)``, decided
-        0, 1, 0, 1 .... Metrics: ``loss`` of the translator, each of its weighted terms and what ``answers`` gives, and
-        the critic's ``critic_real``, ``critic_fake``, ``critic_domain`` and ``critic_penalty``, means over its updates.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
+        ``(2 b critic_steps, h, w, c)``, decided 0, 1, 0, 1 .... Metrics: ``loss`` of the
+        translator, each of its weighted terms and what ``answers`` gives, and the critic's
+        ``critic_real``, ``critic_fake``, ``critic_domain`` and ``critic_penalty``, means over its
+        updates.
 
     Raises:
         InputError: a number out of its range.
@@ -81,7 +94,9 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
     _check(config)
     graphdef, optimisers = graph_of(choose_networks(config, model)), _optimisers(config)
 
-    def step(frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+    def step(
+        frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
+    ) -> tuple[State, dict[str, Array]]:
         shares = _shares(batch["image"], config.critic_steps)
         predicted = jnp.arange(shares.shape[1]) % 2
         translator = state.params["translator"]
@@ -89,7 +104,9 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         def view(translator: Any, critic: Any) -> Any:
             return _view(config, graphdef, {"translator": translator, "critic": critic}, state.rest)
 
-        def critic_loss(critic: Any, key: PRNGKeyArray, real: Array, fake: Array) -> tuple[Array, dict[str, Array]]:
+        def critic_loss(
+            critic: Any, key: PRNGKeyArray, real: Array, fake: Array
+        ) -> tuple[Array, dict[str, Array]]:
             terms = critic_terms(
                 key,
                 view(translator, critic).critic,
@@ -125,7 +142,9 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             optimisers["translator"], translator, moments["translator"], gradients
         )
         metrics |= {f"critic_{name}": values.mean() for name, values in terms.items()}
-        return State(joined({"translator": translator, "critic": critic}), state.rest, moments), metrics
+        return State(
+            joined({"translator": translator, "critic": critic}), state.rest, moments
+        ), metrics
 
     return Partial(step, as_pytree(classifier))
 
@@ -145,9 +164,10 @@ def answers(
         logits: the classifier's, of ``crossed`` and of ``same``.
 
     Returns:
-        ``turned``, the share of crossed images with the other decision; ``kept``, that of same-domain ones with the images'
-        own; ``change``, the mean magnitude of what was changed to cross, in units of [0, 1]; ``moved``, the same of images
-        translated into their own domain, which is to be 0.
+        ``turned``, the share of crossed images with the other decision; ``kept``, that of
+        same-domain ones with the images' own; ``change``, the mean magnitude of what was changed to
+        cross, in units of [0, 1]; ``moved``, the same of images translated into their own domain,
+        which is to be 0.
     """
     crossed, same = (decision(each) for each in logits)
     return {
@@ -176,20 +196,28 @@ def make_evaluate(
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> metrics``, the translator's of the step with ``validation_`` before their names, each a mean over the two
-        decisions; ``validation_turned_0`` and ``validation_turned_1`` of either, and ``validation_score``, the lower one.
+        ``state -> metrics``, the translator's of the step with ``validation_`` before their names,
+        each a mean over the two decisions; ``validation_turned_0`` and ``validation_turned_1`` of
+        either, and ``validation_score``, the lower one.
 
     Raises:
         InputError: images outside [0, 1], or all of one decision.
     """
-    images, decisions = decide_validation(classifier, validation, batch_size=config.eval_batch_size, mesh=mesh)
+    images, decisions = decide_validation(
+        classifier, validation, batch_size=config.eval_batch_size, mesh=mesh
+    )
     graphdef, frozen = graph_of(choose_networks(config, model)), as_pytree(classifier)
     examples = {"image": images, "predicted": decisions}
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = map_examples(_Judge(config), shared, examples, batch_size=config.eval_batch_size, mesh=mesh)
-        groups = [{name: float(each[decisions == c].mean()) for name, each in values.items()} for c in (0, 1)]
+        values = map_examples(
+            _Judge(config), shared, examples, batch_size=config.eval_batch_size, mesh=mesh
+        )
+        groups = [
+            {name: float(each[decisions == c].mean()) for name, each in values.items()}
+            for c in (0, 1)
+        ]
         means = {f"validation_{name}": (groups[0][name] + groups[1][name]) / 2 for name in values}
         turned = {f"validation_turned_{c}": group["turned"] for c, group in enumerate(groups)}
         return means | turned | {"validation_score": min(turned.values())}
@@ -210,13 +238,15 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> nnx.Module:
-    """Trains the translator, or goes on with a training that was stopped; a finished one is only read.
+    """Trains the translator, or goes on with a training that was stopped; a finished one is only
+    read.
 
     Args:
         config: the training.
         classifier: one image -> two logits, such as ``models.per_image(model)``; it is not changed.
         source: random-access data set whose items hold ``image``.
-        train_indices: the items to train on; the classifier decides on each of them first, without augmentation.
+        train_indices: the items to train on; the classifier decides on each of them first, without
+            augmentation.
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
         workdir: folder of this training.
         model: makes ``Networks`` from ``nnx.Rngs``; None for the configuration's.
@@ -228,8 +258,8 @@ def train(
         The selected translator, for ``models.translation_of`` and ``counterfactuals.fixed_point``.
 
     Raises:
-        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images that cannot be used; a
-            classifier that decides on one class alone.
+        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images
+            that cannot be used; a classifier that decides on one class alone.
     """
     check_choice(config.select, ("turned", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
@@ -237,7 +267,12 @@ def train(
     step = make_step(config, classifier, model=model)
     evaluate = make_evaluate(config, classifier, validation, model=model, mesh=mesh)
     images = decided_source(
-        classifier, source, train_indices, balanced=True, batch_size=config.eval_batch_size, mesh=mesh
+        classifier,
+        source,
+        train_indices,
+        balanced=True,
+        batch_size=config.eval_batch_size,
+        mesh=mesh,
     )
     selected = run(
         _TRAINER,
@@ -266,7 +301,9 @@ def train(
     return _translator(config, selected, model)
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
     """The selected translator of a training.
 
     Args:
@@ -278,10 +315,15 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
         The translator, ``(images, domain) -> images``.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+        InputError: no such training, no readable checkpoint, another model, or a training that is
+            not finished.
     """
     config, state = load_state(
-        _TRAINER, Config, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
+        _TRAINER,
+        Config,
+        workdir,
+        lambda key, config: init(key, config, model=model),
+        unfinished=unfinished,
     )
     return _translator(config, state, model)
 
@@ -325,7 +367,9 @@ class _Judge:
 
     config: Config
 
-    def __call__(self, shared: tuple[Any, Classifier], example: Mapping[str, Array]) -> dict[str, Array]:
+    def __call__(
+        self, shared: tuple[Any, Classifier], example: Mapping[str, Array]
+    ) -> dict[str, Array]:
         return _judge(self.config, *shared, example["image"][None], example["predicted"][None])
 
 
@@ -339,9 +383,13 @@ def _judge(
     """Loss of the translator, its terms and answers."""
     translate, critic = networks.translator, networks.critic
     crossed, same = translate(images, 1 - predicted), translate(images, predicted)
-    translations = Translations(crossed, translate(crossed, predicted), same, translate(same, predicted))
+    translations = Translations(
+        crossed, translate(crossed, predicted), same, translate(same, predicted)
+    )
     logits = jax.vmap(classifier)(crossed), jax.vmap(classifier)(same)
     verdicts = critic(crossed), critic(same)
-    terms = fixed_point_terms(images, translations, predicted, verdicts, logits[0], weights=config.weights)
+    terms = fixed_point_terms(
+        images, translations, predicted, verdicts, logits[0], weights=config.weights
+    )
     loss = sum(terms.values(), jnp.zeros(()))
     return {"loss": loss, **terms, **answers(images, translations, predicted, logits)}

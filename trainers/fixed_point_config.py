@@ -1,4 +1,6 @@
-"""What trains the adversary of ``trainers.fixed_point``: its configuration, its networks and their optimisers."""
+"""What trains the adversary of ``trainers.fixed_point``: its configuration, its networks and their
+optimisers.
+"""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,14 +17,18 @@ from trainers.nnx_views import ModelFactory
 
 @dataclass(frozen=True)
 class AdamConfig:
-    """The Adams of translator and critic, whose learning rate falls to 0 in a line at the end. Defaults: as released."""
+    """The Adams of translator and critic, whose learning rate falls to 0 in a line at the end.
+    Defaults: as released.
+    """
 
     learning_rate: float = 1e-4
     """At first (released: 1e-4)."""
     momentum: float = 0.5
     """Decay rate of the first moment, in [0, 1) (released: 0.5; the second's is 0.999)."""
     decay: float = 0.5
-    """The share of the steps in which the rate falls, the last ones, in [0, 1] (released: one half)."""
+    """The share of the steps in which the rate falls, the last ones, in [0, 1] (released: one
+    half).
+    """
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Config:
     num_blocks: int = 6
     """Residual blocks of the translator (released: 6)."""
     limit: LimitName = "tanh"
-    """What leads the sum of image and change back to [0, 1]: tanh, as released, which no image passes unchanged; or clip,
-    which starts as the identity."""
+    """What leads the sum of image and change back to [0, 1]: tanh, as released, which no image
+    passes unchanged; or clip, which starts as the identity."""
     critic_filters: int = 64
     """Channels of the critic's first convolution, doubled by each further one (released: 64)."""
     critic_depth: int = 6
@@ -59,7 +65,9 @@ class Config:
     batch_size: int = 8
     """Images of each decision in one update, over all devices (released: 16 of both)."""
     select: Literal["turned", "none"] = "none"
-    """Keep the weights that turn over most of the decision they turn over less, or none for the last ones (released)."""
+    """Keep the weights that turn over most of the decision they turn over less, or none for the
+    last ones (released).
+    """
     evaluate_every: int = 2000
     """Steps between evaluations on the validation set."""
     checkpoint_every: int = 2000
@@ -102,7 +110,8 @@ def make_optimiser(config: Config, *, updates: int) -> optax.GradientTransformat
     given = config.optimiser
     if not (given.learning_rate > 0 and 0 <= given.momentum < 1 and 0 <= given.decay <= 1):
         raise InputError(
-            f"optimiser: expected a learning_rate above 0, a momentum in [0, 1) and a decay in [0, 1], got {given}"
+            f"optimiser: expected a learning_rate above 0, a momentum in [0, 1) and a decay in [0,"
+            f" 1], got {given}"
         )
     last = round(given.decay * config.num_steps) * updates
     constant = config.num_steps * updates - last

@@ -30,21 +30,26 @@ def describe_data(
 ) -> dict[str, str]:
     """Names and short digests of the data, the augmentation and the starting weights of a training.
 
-    ``validation`` holds those arrays of the validation set that the training looks at, in the singular. ``weights`` is the
-    file that a training starts from, if any; it is told by its bytes, so that a training that goes on need not load it.
+    ``validation`` holds those arrays of the validation set that the training looks at, in the
+    singular. ``weights`` is the file that a training starts from, if any; it is told by its bytes,
+    so that a training that goes on need not load it.
     """
     random = f"file {weights_digest(weights)}" if weights else "random"
     return {
         "source": f"{type(source).__name__} of {len(source)}",
         "train_indices": digest(indices),
         **{f"validation_{name}s": digest(values) for name, values in validation.items()},
-        "augment": "none" if augment is None else digest(np.frombuffer(_text(augment).encode(), np.uint8)),
+        "augment": "none"
+        if augment is None
+        else digest(np.frombuffer(_text(augment).encode(), np.uint8)),
         "start": random if start is None else digest(nnx.state(start, nnx.Param)),
     }
 
 
 def describe_classifier(classifier: Classifier, images: Float[np.ndarray, "n h w c"]) -> str:
-    """A short digest of a frozen classifier's weights; of one without any, such as a plain function, of some logits."""
+    """A short digest of a frozen classifier's weights; of one without any, such as a plain
+    function, of some logits.
+    """
     frozen = as_pytree(classifier)
     if jax.tree.leaves(frozen):
         return digest(frozen)
@@ -52,7 +57,9 @@ def describe_classifier(classifier: Classifier, images: Float[np.ndarray, "n h w
 
 
 def _text(value: Any) -> str:
-    """A function with all that it closes over, so that other ranges of an augmentation give another text."""
+    """A function with all that it closes over, so that other ranges of an augmentation give another
+    text.
+    """
     if isinstance(value, partial):
         return _text((value.func, value.args, tuple(sorted(value.keywords.items()))))
     if isinstance(value, tuple | list):

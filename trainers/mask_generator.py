@@ -1,10 +1,11 @@
-"""Training of a generator of masks (Dabkowski and Gal 2017, "Real time image saliency for black box classifiers"; without
-a class selector, as Charachon et al. 2020 and 2021 use it).
+"""Training of a generator of masks (Dabkowski and Gal 2017, "Real time image saliency for black box
+classifiers"; without a class selector, as Charachon et al. 2020 and 2021 use it).
 
-The classifier is frozen, and so is the encoder, the network that classifies: only the decoder is trained and stored. Its
-decisions, not the labels, are what a mask is to keep inside and to destroy outside. Terms and settings are those of the
-authors' released script; deviations: one background serves both sides of a mask, and a validation, always against the
-same backgrounds, can select the weights.
+The classifier is frozen, and so is the encoder, the network that classifies: only the decoder is
+trained and stored. Its decisions, not the labels, are what a mask is to keep inside and to destroy
+outside. Terms and settings are those of the authors' released script; deviations: one background
+serves both sides of a mask, and a validation, always against the same backgrounds, can select the
+weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +26,12 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_images, check_positive
 from cfx_jax.errors import InputError
-from cfx_jax.losses.mask_generator import MaskGeneratorWeights, blend, mask_generator_terms, random_backgrounds
+from cfx_jax.losses.mask_generator import (
+    MaskGeneratorWeights,
+    blend,
+    mask_generator_terms,
+    random_backgrounds,
+)
 from cfx_jax.models.finding_classifier import FindingClassifier
 from cfx_jax.models.mask_generator import MaskGenerator
 from cfx_jax.objectives import Classifier, decision
@@ -48,9 +54,13 @@ class Config:
     width: int = 32
     """Channels of the decoder at its finest maps, doubled at each coarser ones."""
     weights: MaskGeneratorWeights = field(default_factory=MaskGeneratorWeights)
-    """The price of each term of the loss (released); the smoothness is a sum over pixels, so it grows with the image."""
+    """The price of each term of the loss (released); the smoothness is a sum over pixels, so it
+    grows with the image.
+    """
     blurred: float = 0.5
-    """Share of backgrounds that are the blurred image, the others being a colour with noise (released: 0.5)."""
+    """Share of backgrounds that are the blurred image, the others being a colour with noise
+    (released: 0.5).
+    """
     blur_sigma: float = 11.0
     """Standard deviation of that blur, in pixels (released: 11 for 224 pixels)."""
     learning_rate: float = 1e-3
@@ -62,7 +72,9 @@ class Config:
     batch_size: int = 64
     """Images of one step, over all devices (released: 64)."""
     balanced: bool = False
-    """Whether a batch has as many images of each decision of the classifier, which then has two classes."""
+    """Whether a batch has as many images of each decision of the classifier, which then has two
+    classes.
+    """
     select: Literal["loss", "none"] = "loss"
     """Keep the weights of lowest validation loss, or none for the last ones."""
     evaluate_every: int = _EVALUATE_EVERY
@@ -83,7 +95,8 @@ def init(key: PRNGKeyArray, config: Config, encoder: nnx.Module) -> State:
     Args:
         key: draws the initial weights.
         config: width of the decoder, and the optimiser.
-        encoder: the trained network that classifies, a ``ResNet`` or a ``FindingClassifier`` with one.
+        encoder: the trained network that classifies, a ``ResNet`` or a ``FindingClassifier`` with
+            one.
 
     Returns:
         The decoder's parameters and a fresh state of the optimiser; there are no other variables.
@@ -100,12 +113,14 @@ def make_step(config: Config, classifier: Classifier, encoder: nnx.Module) -> St
 
     Args:
         config: the training.
-        classifier: one image -> logits, frozen; its weights and the encoder's are arguments of the compiled step.
+        classifier: one image -> logits, frozen; its weights and the encoder's are arguments of the
+            compiled step.
         encoder: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)``. Metrics: ``loss``,
-        its weighted terms ``destroyer``, ``preserver``, ``area`` and ``smoothness``, and those of ``answers``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
+        ``(b, h, w, c)``. Metrics: ``loss``, its weighted terms ``destroyer``, ``preserver``,
+        ``area`` and ``smoothness``, and those of ``answers``.
 
     Raises:
         InputError: as ``init``.
@@ -144,8 +159,8 @@ def answers(
         destroyed_logits: of what is outside.
 
     Returns:
-        ``preserved``, the share of decisions that stay inside; ``destroyed``, that of decisions that change outside;
-        ``covered``, the mean of the masks.
+        ``preserved``, the share of decisions that stay inside; ``destroyed``, that of decisions
+        that change outside; ``covered``, the mean of the masks.
     """
     return {
         "preserved": (decision(preserved_logits) == decided).mean(),
@@ -172,8 +187,8 @@ def make_evaluate(
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and ``validation_score``, the
-        negative loss.
+        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``validation_score``, the negative loss.
 
     Raises:
         InputError: as ``init``; images outside [0, 1].
@@ -185,7 +200,9 @@ def make_evaluate(
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (network.with_decoder(state.params), frozen)
-        values = map_examples(_judge_of(config), shared, examples, batch_size=config.eval_batch_size, mesh=mesh)
+        values = map_examples(
+            _judge_of(config), shared, examples, batch_size=config.eval_batch_size, mesh=mesh
+        )
         means = {f"validation_{name}": float(each.mean()) for name, each in values.items()}
         return means | {"validation_score": -means["validation_loss"]}
 
@@ -205,12 +222,14 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> MaskGenerator:
-    """Trains a generator of masks, or goes on with a training that was stopped; a finished one is only read.
+    """Trains a generator of masks, or goes on with a training that was stopped; a finished one is
+    only read.
 
     Args:
         config: the training.
         classifier: one image -> logits, such as ``models.per_image(encoder)``; it is not changed.
-        encoder: the trained network that classifies, a ``ResNet`` or a ``FindingClassifier`` with one; it is not changed.
+        encoder: the trained network that classifies, a ``ResNet`` or a ``FindingClassifier`` with
+            one; it is not changed.
         source: random-access data set whose items hold ``image``.
         train_indices: the items to train on.
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
@@ -220,17 +239,24 @@ def train(
         progress: shows a progress bar.
 
     Returns:
-        The selected generator; ``models.per_image`` makes it a function of one image -> its mask (h, w, 1).
+        The selected generator; ``models.per_image`` makes it a function of one image -> its mask
+        (h, w, 1).
 
     Raises:
-        InputError: as ``training.fit``; an unknown name; numbers out of range; another encoder; validation images that
-            cannot be used; balanced batches for a classifier that decides on one class alone.
+        InputError: as ``training.fit``; an unknown name; numbers out of range; another encoder;
+            validation images that cannot be used; balanced batches for a classifier that decides on
+            one class alone.
     """
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
     images = decided_source(
-        classifier, source, train_indices, balanced=config.balanced, batch_size=config.eval_batch_size, mesh=mesh
+        classifier,
+        source,
+        train_indices,
+        balanced=config.balanced,
+        batch_size=config.eval_batch_size,
+        mesh=mesh,
     )
     selected = run(
         _TRAINER,
@@ -272,14 +298,20 @@ def load(workdir: str | Path, encoder: nnx.Module, *, unfinished: bool = False) 
         The generator.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another encoder, or a training that is not finished.
+        InputError: no such training, no readable checkpoint, another encoder, or a training that is
+            not finished.
     """
     config, state = load_state(
-        _TRAINER, Config, workdir, lambda key, config: init(key, config, encoder), unfinished=unfinished
+        _TRAINER,
+        Config,
+        workdir,
+        lambda key, config: init(key, config, encoder),
+        unfinished=unfinished,
     )
     if load_config(workdir)["data"]["encoder"] != _describe(encoder):
         raise InputError(
-            f"encoder: expected the network that the masks of {workdir} were trained with, got another one"
+            f"encoder: expected the network that the masks of {workdir} were trained with, got"
+            f" another one"
         )
     return _take_apart(jax.random.key(0), config, encoder).with_decoder(state.params)
 
@@ -311,7 +343,9 @@ def _describe(encoder: nnx.Module) -> str:
 def _make_optimiser(config: Config) -> optax.GradientTransformation:
     """Adam on the loss with the squares of the weights added, not the decoupled decay of AdamW."""
     check_positive(config.learning_rate, name="learning_rate")
-    return optax.chain(optax.add_decayed_weights(config.weight_decay), optax.adam(config.learning_rate))
+    return optax.chain(
+        optax.add_decayed_weights(config.weight_decay), optax.adam(config.learning_rate)
+    )
 
 
 @dataclass(frozen=True)
@@ -322,21 +356,35 @@ class _Judge:
     blurred: float
     blur_sigma: float
 
-    def __call__(self, shared: tuple[MaskGenerator, Classifier], example: Mapping[str, Array]) -> dict[str, Array]:
+    def __call__(
+        self, shared: tuple[MaskGenerator, Classifier], example: Mapping[str, Array]
+    ) -> dict[str, Array]:
         return self.batch(*shared, example["key"], example["image"][None])
 
     def batch(
-        self, model: MaskGenerator, classifier: Classifier, key: PRNGKeyArray, images: Float[Array, "b h w c"]
+        self,
+        model: MaskGenerator,
+        classifier: Classifier,
+        key: PRNGKeyArray,
+        images: Float[Array, "b h w c"],
     ) -> dict[str, Array]:
         masks = model(images)
         backgrounds = random_backgrounds(key, images, blurred=self.blurred, sigma=self.blur_sigma)
         logits, inside, outside = (
             jax.vmap(classifier)(each)
-            for each in (images, blend(images, masks, backgrounds), blend(images, 1 - masks, backgrounds))
+            for each in (
+                images,
+                blend(images, masks, backgrounds),
+                blend(images, 1 - masks, backgrounds),
+            )
         )
         decided = decision(logits)
         terms = mask_generator_terms(masks, decided, inside, outside, weights=self.weights)
-        return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **answers(decided, masks, inside, outside)}
+        return {
+            "loss": sum(terms.values(), jnp.zeros(())),
+            **terms,
+            **answers(decided, masks, inside, outside),
+        }
 
 
 def _judge_of(config: Config) -> _Judge:

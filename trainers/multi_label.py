@@ -1,8 +1,9 @@
-"""Training of a classifier of several labels that do not exclude each other, each with a sigmoid of its own (Singla et al.
-2020, authors' code, whose classifiers of faces and radiographs are DenseNets trained so).
+"""Training of a classifier of several labels that do not exclude each other, each with a sigmoid of
+its own (Singla et al. 2020, authors' code, whose classifiers of faces and radiographs are DenseNets
+trained so).
 
-``models.one_label(models.per_image(network), label)`` is the classifier of one label. Deviation: a validation can select the
-weights.
+``models.one_label(models.per_image(network), label)`` is the classifier of one label. Deviation: a
+validation can select the weights.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,7 +43,8 @@ class Config(SupervisedConfig):
     model: str = "densenet121"
     """Name of the architecture, as in cfx_jax.models.build (released: DenseNet-121)."""
     num_classes: int = 5
-    """Number of labels, one logit for each (released: young, smiling, black hair, no beard, bangs)."""
+    """Number of labels, one logit for each (released: young, smiling, black hair, no beard, bangs).
+    """
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     """Subtracted from images in [0, 1], for each channel (released: images in [-1, 1])."""
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
@@ -62,7 +64,8 @@ class Config(SupervisedConfig):
     checkpoint_every: int = 1000
     """Steps between checkpoints; at most so much is lost when the training is stopped."""
     select: Literal["auc", "accuracy", "none"] = "none"
-    """Validation metric of which the best weights are kept; none for the last weights (released)."""
+    """Validation metric of which the best weights are kept; none for the last weights (released).
+    """
 
 
 def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
@@ -73,9 +76,9 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         model: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)`` and ``target``
-        ``(b, k)``, 0 or 1 for each label. Metrics: ``loss``, the mean cross-entropy of all labels in nats, and
-        ``accuracy``, the share of labels that are right.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)``
+        and ``target`` ``(b, k)``, 0 or 1 for each label. Metrics: ``loss``, the mean cross-entropy
+        of all labels in nats, and ``accuracy``, the share of labels that are right.
 
     Raises:
         InputError: an unknown model, optimiser or schedule.
@@ -87,11 +90,17 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         loss = optax.sigmoid_binary_cross_entropy(logits, labels.astype(logits.dtype)).mean()
         return {"loss": loss, "accuracy": ((logits >= 0) == labels).mean()}
 
-    return descent_step(choose_model(config, model), make_optimiser(config.optimiser, config.num_steps), judge)
+    return descent_step(
+        choose_model(config, model), make_optimiser(config.optimiser, config.num_steps), judge
+    )
 
 
 def make_evaluate(
-    config: Config, validation: Mapping[str, np.ndarray], *, model: ModelFactory | None = None, mesh: Mesh | None = None
+    config: Config,
+    validation: Mapping[str, np.ndarray],
+    *,
+    model: ModelFactory | None = None,
+    mesh: Mesh | None = None,
 ) -> Evaluate:
     """The validation of a state.
 
@@ -102,12 +111,12 @@ def make_evaluate(
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> metrics``: ``validation_accuracy_0`` and ``validation_auc_0`` of the first label and so on, and
-        ``validation_accuracy`` and ``validation_auc``, their means over the labels.
+        ``state -> metrics``: ``validation_accuracy_0`` and ``validation_auc_0`` of the first label
+        and so on, and ``validation_accuracy`` and ``validation_auc``, their means over the labels.
 
     Raises:
-        InputError: images outside [0, 1]; labels of another shape or other than 0 and 1; a label that all images have, or
-            none has.
+        InputError: images outside [0, 1]; labels of another shape or other than 0 and 1; a label
+            that all images have, or none has.
     """
     images, labels = np.asarray(validation["image"]), np.asarray(validation["label"])
     check_images(images, name="validation images")
@@ -115,21 +124,25 @@ def make_evaluate(
     alike = np.flatnonzero(labels.min(axis=0) == labels.max(axis=0))
     if alike.size:
         raise InputError(
-            f"validation labels: expected images with and without each label, got {labels[0, alike[0]]} for all of label"
+            f"validation labels: expected images with and without each label, got"
+            f" {labels[0, alike[0]]} for all of label"
             f" {alike[0]}: take more images"
         )
     graphdef = graph_of(choose_model(config, model))
 
     def evaluate(state: State) -> dict[str, float]:
         classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = map_examples(call, classifier, images, batch_size=config.eval_batch_size, mesh=mesh)
+        logits = map_examples(
+            call, classifier, images, batch_size=config.eval_batch_size, mesh=mesh
+        )
         return scores(logits, labels)
 
     return evaluate
 
 
 def scores(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, "n k"]) -> dict[str, float]:
-    """Accuracy, at a probability of one half, and area under the ROC curve of each label, and their means.
+    """Accuracy, at a probability of one half, and area under the ROC curve of each label, and their
+    means.
 
     Args:
         logits: of each label.
@@ -142,7 +155,11 @@ def scores(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, "n k"]) -> 
         "accuracy": ((logits >= 0) == labels).mean(axis=0),
         "auc": np.array([roc_auc(*each) for each in zip(logits.T, labels.T, strict=True)]),
     }
-    each = {f"validation_{name}_{i}": float(value) for name, values in found.items() for i, value in enumerate(values)}
+    each = {
+        f"validation_{name}_{i}": float(value)
+        for name, values in found.items()
+        for i, value in enumerate(values)
+    }
     return each | {f"validation_{name}": float(values.mean()) for name, values in found.items()}
 
 
@@ -159,7 +176,8 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> nnx.Module:
-    """Trains a classifier, or goes on with a training that was stopped; a finished one is only read.
+    """Trains a classifier, or goes on with a training that was stopped; a finished one is only
+    read.
 
     Args:
         config: the training.
@@ -177,7 +195,8 @@ def train(
         The selected model in evaluation mode, images -> logits ``(b, k)``.
 
     Raises:
-        InputError: as ``training.fit``; an unknown ``select``; ``balanced``; images or labels that cannot be used.
+        InputError: as ``training.fit``; an unknown ``select``; ``balanced``; images or labels that
+            cannot be used.
     """
     _check(config, validation, named_model=model is None)
     mesh = data_mesh() if mesh is None else mesh
@@ -205,7 +224,12 @@ def train(
         select=None if config.select == "none" else f"validation_{config.select}",
         data={
             **describe_data(
-                source, train_indices, {"label": validation["label"]}, augment, None, weights=config.weights
+                source,
+                train_indices,
+                {"label": validation["label"]},
+                augment,
+                None,
+                weights=config.weights,
             ),
             "labels": digest(labels),
         },
@@ -215,27 +239,44 @@ def train(
     return trained(choose_model(config, model), selected.params, selected.rest)
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
-    """The selected model of a training; arguments, result and errors as ``trainers.classifier.load``."""
-    return load_model(_TRAINER, Config, workdir, init, choose_model, model=model, unfinished=unfinished)
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
+    """The selected model of a training; arguments, result and errors as
+    ``trainers.classifier.load``.
+    """
+    return load_model(
+        _TRAINER, Config, workdir, init, choose_model, model=model, unfinished=unfinished
+    )
 
 
 def _check(config: Config, validation: Mapping[str, np.ndarray], *, named_model: bool) -> None:
     check_choice(config.select, ("auc", "accuracy", "none"), name="select")
     if config.balanced:
-        raise InputError("balanced: expected False, since several labels cannot be balanced at once, got True")
+        raise InputError(
+            "balanced: expected False, since several labels cannot be balanced at once, got True"
+        )
     channels = np.shape(validation["image"])[-1]
     if named_model and channels != config.in_channels:
-        raise InputError(f"in_channels: expected {channels} as the images have, got {config.in_channels}")
+        raise InputError(
+            f"in_channels: expected {channels} as the images have, got {config.in_channels}"
+        )
 
 
-def _check_labels(labels: Shaped[np.ndarray, "n k"], number: int, num_labels: int, *, name: str) -> None:
+def _check_labels(
+    labels: Shaped[np.ndarray, "n k"], number: int, num_labels: int, *, name: str
+) -> None:
     if labels.shape != (number, num_labels):
         raise InputError(
-            f"{name}: expected 0 or 1 for each of {num_labels} labels, shape {(number, num_labels)}, got shape"
+            f"{name}: expected 0 or 1 for each of {num_labels} labels, shape"
+            f" {(number, num_labels)}, got shape"
             f" {labels.shape}: num_classes is the number of labels"
         )
     other = labels[~np.isin(labels, (0, 1))]
     if other.size:
-        hint = "turn -1 into 0, by `labels > 0`" if (other == -1).any() else "decide on uncertain ones first"
+        hint = (
+            "turn -1 into 0, by `labels > 0`"
+            if (other == -1).any()
+            else "decide on uncertain ones first"
+        )
         raise InputError(f"{name}: expected 0 and 1, got {other[0]}: {hint}")

@@ -23,13 +23,16 @@ class OptimiserConfig:
     nesterov: bool = True
     """Whether momentum of sgd is Nesterov's (released code: yes; fine-tuning: no)."""
     weight_decay: float = 5e-4
-    """Weight of the l2 penalty on all parameters, those of batch normalisation included (released code:
-    5e-4). sgd adds it to the gradient; adam decays the weights directly (Loshchilov and Hutter 2019)."""
+    """Weight of the l2 penalty on all parameters, those of batch normalisation included (released
+    code: 5e-4). sgd adds it to the gradient; adam decays the weights directly (Loshchilov and
+    Hutter 2019)."""
     schedule: Literal["cosine", "triangle", "constant"] = "cosine"
-    """Course of the learning rate over the steps: half a cosine down to 0 (stage 1), linearly up from 0 and
-    down to 0 (fine-tuning), or constant."""
+    """Course of the learning rate over the steps: half a cosine down to 0 (stage 1), linearly up
+    from 0 and down to 0 (fine-tuning), or constant."""
     peak: float = 1 / 3
-    """Where the triangle has its top, as a share of all steps, in (0, 1) (fine-tuning: epoch 1 of 3)."""
+    """Where the triangle has its top, as a share of all steps, in (0, 1) (fine-tuning: epoch 1 of
+    3).
+    """
 
 
 def learning_rate(config: OptimiserConfig, num_steps: int) -> optax.Schedule:
@@ -40,7 +43,8 @@ def learning_rate(config: OptimiserConfig, num_steps: int) -> optax.Schedule:
     """
     if num_steps < 1:
         raise InputError(
-            f"num_steps: expected at least 1, got {num_steps}: trainers.supervised.scheduled counts out epochs"
+            f"num_steps: expected at least 1, got {num_steps}: trainers.supervised.scheduled counts"
+            f" out epochs"
         )
     check_choice(config.schedule, ("cosine", "triangle", "constant"), name="schedule")
     if config.schedule == "constant":
@@ -49,7 +53,10 @@ def learning_rate(config: OptimiserConfig, num_steps: int) -> optax.Schedule:
         return optax.cosine_decay_schedule(config.learning_rate, num_steps)
     if not 0 < config.peak < 1:
         raise InputError(f"peak: expected a share of all steps in (0, 1), got {config.peak}")
-    times, rates = jnp.array([0, config.peak * num_steps, num_steps]), jnp.array([0, config.learning_rate, 0])
+    times, rates = (
+        jnp.array([0, config.peak * num_steps, num_steps]),
+        jnp.array([0, config.learning_rate, 0]),
+    )
     return lambda step: jnp.interp(step, times, rates)
 
 

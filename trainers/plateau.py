@@ -1,7 +1,9 @@
-"""A learning rate that falls while the validation loss does not, in the middle of a training that can be stopped.
+"""A learning rate that falls while the validation loss does not, in the middle of a training that
+can be stopped.
 
-Validation happens between the steps, so its outcome is no part of their state: the rate travels with the batches, and its
-course is kept with their position. A training that goes on from a checkpoint thus has the rate that it would have had.
+Validation happens between the steps, so its outcome is no part of their state: the rate travels
+with the batches, and its course is kept with their position. A training that goes on from a
+checkpoint thus has the rate that it would have had.
 """
 
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ _LOWER = 1e-4
 
 @dataclass(frozen=True)
 class ValidationPlateauConfig:
-    """A learning rate that falls while the validation loss does not. Defaults: the released code of SyCE and CyCE."""
+    """A learning rate that falls while the validation loss does not. Defaults: the released code of
+    SyCE and CyCE.
+    """
 
     learning_rate: float = 1e-4
     """At first (released code: 1e-4)."""
@@ -44,7 +48,8 @@ class Plateau:
         rates = 0 < config.smallest <= config.learning_rate
         if not (rates and 0 < config.factor < 1 and config.patience >= 1):
             raise InputError(
-                "optimiser: expected a factor in (0, 1), patience of at least 1, and 0 < smallest <= learning_rate, got"
+                "optimiser: expected a factor in (0, 1), patience of at least 1, and 0 < smallest"
+                " <= learning_rate, got"
                 f" {config}"
             )
         self._config, self.rate = config, config.learning_rate
@@ -84,7 +89,10 @@ class RatedBatches:
     def __next__(self) -> dict[str, Any]:
         batch = next(self._batches)
         # One for each image, since every array of a batch is spread over the devices.
-        return {**batch, "learning_rate": np.full(len(batch["image"]), self._plateau.rate, np.float32)}
+        return {
+            **batch,
+            "learning_rate": np.full(len(batch["image"]), self._plateau.rate, np.float32),
+        }
 
     def get_state(self) -> dict[str, Any]:
         """Position and course of the rate."""

@@ -1,13 +1,15 @@
-"""Training of an explainer by progressive exaggeration (Singla et al. 2020, "Explanation by Progressive Exaggeration",
-section 3, and the authors' code).
+"""Training of an explainer by progressive exaggeration (Singla et al. 2020, "Explanation by
+Progressive Exaggeration", section 3, and the authors' code).
 
-The classifier is frozen; the bin of its probability at each training image is computed once, and the labels of the data play
-no part. Each step updates the discriminator several times, on images and random desired bins of their own each time, and
-then encoder and decoder once, on the last of them. All norms of the generator use the statistics of the batch; their running
-averages, which explanations use, move once in a step, with what encodes x and draws x_t in the generator's update. The
-vectors of spectral norm move once with each update of the discriminator, on its generated images. Deviations: a validation
-can select the weights; an encoder that is told a bin is told that of x throughout, so that one encoding serves all
-drawings, where the released one is told t when it encodes x for x_t.
+The classifier is frozen; the bin of its probability at each training image is computed once, and
+the labels of the data play no part. Each step updates the discriminator several times, on images
+and random desired bins of their own each time, and then encoder and decoder once, on the last of
+them. All norms of the generator use the statistics of the batch; their running averages, which
+explanations use, move once in a step, with what encodes x and draws x_t in the generator's update.
+The vectors of spectral norm move once with each update of the discriminator, on its generated
+images. Deviations: a validation can select the weights; an encoder that is told a bin is told that
+of x throughout, so that one encoding serves all drawings, where the released one is told t when it
+encodes x for x_t.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,7 +42,15 @@ from trainers.bins import binned_source
 from trainers.decisions import decide_validation
 from trainers.descent import descend
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, joined, trained, training_view, variables_of
+from trainers.nnx_views import (
+    ModelFactory,
+    evaluation_view,
+    graph_of,
+    joined,
+    trained,
+    training_view,
+    variables_of,
+)
 from trainers.progressive_config import CODE_HEAD as CODE_HEAD
 from trainers.progressive_config import PAPER_FIXED as PAPER_FIXED
 from trainers.progressive_config import Config as Config
@@ -55,7 +65,11 @@ _PARTS = ("generator", "discriminator")
 
 
 def init(
-    key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None, start: nnx.Module | None = None
+    key: PRNGKeyArray,
+    config: Config,
+    *,
+    model: ModelFactory | None = None,
+    start: nnx.Module | None = None,
 ) -> State:
     """The state before the first step.
 
@@ -63,8 +77,8 @@ def init(
         key: draws the initial weights.
         config: names the networks.
         model: makes other ``Networks`` from ``nnx.Rngs``; None for the configuration's.
-        start: a generator whose parameters and batch statistics are taken, such as one that explains another classifier;
-            it is not changed. The discriminator starts at random.
+        start: a generator whose parameters and batch statistics are taken, such as one that
+            explains another classifier; it is not changed. The discriminator starts at random.
 
     Returns:
         Parameters, other variables, and fresh states of the two Adams.
@@ -88,9 +102,10 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         model: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b critic_steps, h, w, c)`` and
-        ``label``, the bin of each. Metrics: ``loss`` of the generator, each of its weighted terms, ``divergence`` in nats
-        and ``error``, both of the classifier's probability of x_t from the desired one; and the discriminator's
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
+        ``(b critic_steps, h, w, c)`` and ``label``, the bin of each. Metrics: ``loss`` of the
+        generator, each of its weighted terms, ``divergence`` in nats and ``error``, both of the
+        classifier's probability of x_t from the desired one; and the discriminator's
         ``discriminator_real`` and ``discriminator_fake``, means over its updates.
 
     Raises:
@@ -100,7 +115,9 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
     graphdef, adam = graph_of(choose_networks(config, model)), make_optimiser(config)
     critic_adam = make_optimiser(config, updates=config.critic_steps)
 
-    def step(frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+    def step(
+        frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
+    ) -> tuple[State, dict[str, Array]]:
         share_key, target_key = jax.random.split(key)
         images, sources = _shares(share_key, batch, config.critic_steps)
         targets = jax.random.randint(target_key, sources.shape, 0, config.num_bins)
@@ -115,18 +132,29 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             drawn = _exaggerate(networks.generator, images[index], sources[index], targets[index])
             return drawn, variables_of(networks)[1]
 
-        # The discriminator's last images are the generator's, drawn once for both; only then are running averages kept.
-        last, pull_back, averages = jax.vjp(lambda generator: draw(generator, -1), generator, has_aux=True)
-        fakes = jnp.stack([*(draw(generator, index)[0][1] for index in range(len(images) - 1)), last[1]])
+        # The discriminator's last images are the generator's, drawn once for both; only then are
+        # running averages kept.
+        last, pull_back, averages = jax.vjp(
+            lambda generator: draw(generator, -1), generator, has_aux=True
+        )
+        fakes = jnp.stack(
+            [*(draw(generator, index)[0][1] for index in range(len(images) - 1)), last[1]]
+        )
 
-        def discriminator_loss(discriminator: Any, rest: Any, given: tuple[Array, Array, Array, Array]) -> Any:
+        def discriminator_loss(
+            discriminator: Any, rest: Any, given: tuple[Array, Array, Array, Array]
+        ) -> Any:
             networks = networks_of(generator, discriminator, rest)
             terms = _discriminate(config, networks.discriminator, *given)
             return sum(terms.values(), jnp.zeros(())), (variables_of(networks)[1], terms)
 
-        def update_discriminator(carry: tuple[Any, Any, Any], given: tuple[Array, Array, Array, Array]) -> Any:
+        def update_discriminator(
+            carry: tuple[Any, Any, Any], given: tuple[Array, Array, Array, Array]
+        ) -> Any:
             discriminator, moments, rest = carry
-            gradients, (rest, terms) = jax.grad(discriminator_loss, has_aux=True)(discriminator, rest, given)
+            gradients, (rest, terms) = jax.grad(discriminator_loss, has_aux=True)(
+                discriminator, rest, given
+            )
             return (*descend(critic_adam, discriminator, moments, gradients), rest), terms
 
         moments = dict(state.opt_state)
@@ -136,16 +164,22 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             (fakes, images, sources, targets),
         )
 
-        def generator_loss(generator: Any, drawn: tuple[Array, Array]) -> tuple[Array, dict[str, Array]]:
+        def generator_loss(
+            generator: Any, drawn: tuple[Array, Array]
+        ) -> tuple[Array, dict[str, Array]]:
             networks = networks_of(generator, discriminator, rest)
             metrics = _judge(config, networks, frozen, drawn, images[-1], sources[-1], targets[-1])
             return metrics["loss"], metrics
 
-        (direct, through_drawn), metrics = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)(generator, last)
+        (direct, through_drawn), metrics = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)(
+            generator, last
+        )
         gradients = jax.tree.map(jnp.add, direct, *pull_back(through_drawn))
         generator, moments["generator"] = descend(adam, generator, moments["generator"], gradients)
         metrics |= {f"discriminator_{name}": values.mean() for name, values in terms.items()}
-        return State(joined({"generator": generator, "discriminator": discriminator}), rest, moments), metrics
+        return State(
+            joined({"generator": generator, "discriminator": discriminator}), rest, moments
+        ), metrics
 
     return Partial(step, as_pytree(classifier))
 
@@ -199,14 +233,16 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> nnx.Module:
-    """Trains encoder and decoder, or goes on with a training that was stopped; a finished one is only read.
+    """Trains encoder and decoder, or goes on with a training that was stopped; a finished one is
+    only read.
 
     Args:
         config: the training.
-        classifier: one image -> two logits, such as ``models.per_image(model)``, or ``models.one_label`` of a network of
-            several labels; it is not changed.
+        classifier: one image -> two logits, such as ``models.per_image(model)``, or
+            ``models.one_label`` of a network of several labels; it is not changed.
         source: random-access data set whose items hold ``image``.
-        train_indices: the items to train on; the classifier gives each its bin first, without augmentation.
+        train_indices: the items to train on; the classifier gives each its bin first, without
+            augmentation.
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
         workdir: folder of this training.
         model: makes ``Networks`` from ``nnx.Rngs``; None for the configuration's.
@@ -216,18 +252,24 @@ def train(
         progress: shows a progress bar.
 
     Returns:
-        The selected generator, for ``models.exaggerator_of`` and then ``counterfactuals.progressive``.
+        The selected generator, for ``models.exaggerator_of`` and then
+        ``counterfactuals.progressive``.
 
     Raises:
-        InputError: as ``training.fit`` and ``init``; an unknown name; validation images that cannot be used; a classifier of
-            other than two classes, or that never leaves one bin.
+        InputError: as ``training.fit`` and ``init``; an unknown name; validation images that cannot
+            be used; a classifier of other than two classes, or that never leaves one bin.
     """
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
     step = make_step(config, classifier, model=model)
     evaluate = make_evaluate(config, classifier, validation, model=model, mesh=mesh)
     images = binned_source(
-        classifier, source, train_indices, num_bins=config.num_bins, batch_size=config.eval_batch_size, mesh=mesh
+        classifier,
+        source,
+        train_indices,
+        num_bins=config.num_bins,
+        batch_size=config.eval_batch_size,
+        mesh=mesh,
     )
     selected = run(
         _TRAINER,
@@ -256,7 +298,9 @@ def train(
     return _generator(config, selected, model)
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
     """The selected generator of a training.
 
     Args:
@@ -268,10 +312,15 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
         The generator in evaluation mode, for ``models.exaggerator_of``.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+        InputError: no such training, no readable checkpoint, another model, or a training that is
+            not finished.
     """
     config, state = load_state(
-        _TRAINER, Config, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
+        _TRAINER,
+        Config,
+        workdir,
+        lambda key, config: init(key, config, model=model),
+        unfinished=unfinished,
     )
     return _generator(config, state, model)
 
@@ -286,22 +335,27 @@ def _shares(
 ) -> tuple[Float[Array, "number b h w c"], Int[Array, "number b"]]:
     """Images and their bins as batches, one for each update.
 
-    Of every ``number`` images in a row each goes to another batch, drawn anew: so each device keeps its own, and no
-    batch has always the same bins of a source that alternates between them.
+    Of every ``number`` images in a row each goes to another batch, drawn anew: so each device keeps
+    its own, and no batch has always the same bins of a source that alternates between them.
     """
     rows = len(batch["label"]) // number
     order = jnp.broadcast_to(jnp.arange(number), (rows, number))
     order = jax.random.permutation(key, order, axis=1, independent=True)
 
     def share(values: Array) -> Array:
-        dealt = jax.vmap(lambda row, places: row[places])(values.reshape(rows, number, *values.shape[1:]), order)
+        dealt = jax.vmap(lambda row, places: row[places])(
+            values.reshape(rows, number, *values.shape[1:]), order
+        )
         return jnp.moveaxis(dealt, 1, 0)
 
     return share(batch["image"]), share(batch["label"])
 
 
 def _exaggerate(
-    generator: Any, images: Float[Array, "b h w c"], sources: Int[Array, " b"], targets: Int[Array, " b"]
+    generator: Any,
+    images: Float[Array, "b h w c"],
+    sources: Int[Array, " b"],
+    targets: Int[Array, " b"],
 ) -> tuple[Array, Float[Array, "b h w c"]]:
     """The latent of images, and x_t."""
     latent = generator.encode(images, sources)
@@ -316,7 +370,9 @@ def _discriminate(
     sources: Int[Array, " b"],
     targets: Int[Array, " b"],
 ) -> dict[str, Array]:
-    """The discriminator's weighted terms; the vectors of spectral norm move with the generated images."""
+    """The discriminator's weighted terms; the vectors of spectral norm move with the generated
+    images.
+    """
     moving = nnx.view(discriminator, update_spectral=True, raise_if_not_found=False)
     # Real images first, so that both find the same vectors, and so the same kernels.
     real_logits = discriminator(images, sources)
@@ -336,8 +392,12 @@ def _judge(
     """Loss of the generator, its terms, and how far the classifier is from where it is to be."""
     generator, (latent, drawn) = networks.generator, exaggerated
     back = generator.encode(drawn, sources)
-    made = Exaggerations(drawn, generator.decode(latent, sources), generator.decode(back, sources), (latent, back))
-    of_images, of_drawn, of_returned = (_logits(config, classifier, x) for x in (images, drawn, made.returned))
+    made = Exaggerations(
+        drawn, generator.decode(latent, sources), generator.decode(back, sources), (latent, back)
+    )
+    of_images, of_drawn, of_returned = (
+        _logits(config, classifier, x) for x in (images, drawn, made.returned)
+    )
     desired = desired_probability(targets, config.num_bins, target=config.target)
     terms = generator_terms(
         images,
@@ -350,9 +410,16 @@ def _judge(
     )
     error = jnp.abs(jax.nn.softmax(of_drawn)[:, 1] - desired).mean()
     loss = sum(terms.values(), jnp.zeros(()))
-    return {"loss": loss, **terms, "divergence": compatibility(of_drawn, desired).divergence, "error": error}
+    return {
+        "loss": loss,
+        **terms,
+        "divergence": compatibility(of_drawn, desired).divergence,
+        "error": error,
+    }
 
 
-def _logits(config: Config, classifier: Classifier, images: Float[Array, "b h w c"]) -> Float[Array, "b 2"]:
+def _logits(
+    config: Config, classifier: Classifier, images: Float[Array, "b h w c"]
+) -> Float[Array, "b 2"]:
     logits = jax.vmap(classifier)(images)
     return logits if config.classifier_gradient else jax.lax.stop_gradient(logits)

@@ -1,4 +1,6 @@
-"""What the validation of ``trainers.progressive`` says: how far the explanations of images for all bins reach."""
+"""What the validation of ``trainers.progressive`` says: how far the explanations of images for all
+bins reach.
+"""
 
 from collections.abc import Mapping
 
@@ -17,7 +19,9 @@ _FINEST_PSNR = 60.0
 """Decibels; images of 8 bits tell no more."""
 
 
-def sweep(shared: tuple[Exaggerator, Classifier], image: Float[Array, "h w c"]) -> dict[str, AnyArray]:
+def sweep(
+    shared: tuple[Exaggerator, Classifier], image: Float[Array, "h w c"]
+) -> dict[str, AnyArray]:
     """What ``summary`` needs of the explanation of one image.
 
     Args:
@@ -42,19 +46,24 @@ def summary(found: Mapping[str, np.ndarray], decisions: Int[np.ndarray, " n"]) -
     """What the explanations of validation images reach.
 
     Args:
-        found: ``probability`` ``(n,)`` of class 1; ``desired`` and ``achieved`` ``(n, k)``, for each bin; ``psnr`` ``(n,)``
-            of the drawing for the image's own bin, in decibels; ``spread`` ``(n,)``, the mean magnitude of the difference
-            between the drawings for the last and the first bin.
+        found: ``probability`` ``(n,)`` of class 1; ``desired`` and ``achieved`` ``(n, k)``, for
+            each bin; ``psnr`` ``(n,)`` of the drawing for the image's own bin, in decibels;
+            ``spread`` ``(n,)``, the mean magnitude of the difference between the drawings for the
+            last and the first bin.
         decisions: the classifier's on each image, 0 or 1; both occur.
 
     Returns:
-        Each a mean over the two decisions: ``validation_compatibility``, the magnitude of achieved minus desired;
-        ``validation_crossed``, the share of images whose decision turns over at the opposite extreme bin;
-        ``validation_psnr`` in decibels, of an image at most 60; ``validation_spread``, about 0 where the bin has no effect.
-        Besides ``validation_rank_correlation`` of achieved and desired, 0 where all achieved are alike; and
+        Each a mean over the two decisions: ``validation_compatibility``, the magnitude of achieved
+        minus desired; ``validation_crossed``, the share of images whose decision turns over at the
+        opposite extreme bin; ``validation_psnr`` in decibels, of an image at most 60;
+        ``validation_spread``, about 0 where the bin has no effect. Besides
+        ``validation_rank_correlation`` of achieved and desired, 0 where all achieved are alike; and
         ``validation_score``, crossed times psnr.
     """
-    achieved, opposite = found["achieved"], np.where(decisions == 1, 0, found["achieved"].shape[1] - 1)
+    achieved, opposite = (
+        found["achieved"],
+        np.where(decisions == 1, 0, found["achieved"].shape[1] - 1),
+    )
     extreme = np.take_along_axis(achieved, opposite[:, None], axis=1)[:, 0]
     of_images = {
         "compatibility": np.abs(achieved - found["desired"]).mean(axis=1),
@@ -68,4 +77,7 @@ def summary(found: Mapping[str, np.ndarray], decisions: Int[np.ndarray, " n"]) -
     }
     correlation = rank_correlation(found["desired"].ravel(), achieved.ravel())
     score = means["validation_crossed"] * means["validation_psnr"]
-    return means | {"validation_rank_correlation": float(np.nan_to_num(correlation)), "validation_score": score}
+    return means | {
+        "validation_rank_correlation": float(np.nan_to_num(correlation)),
+        "validation_score": score,
+    }

@@ -28,4 +28,7 @@ class RelabelledSource:
         return len(self.positions)
 
     def __getitem__(self, index: int, /) -> Mapping[str, Any]:
-        return {"image": self.source[int(self.positions[index])]["image"], "label": int(self.labels[index])}
+        return {
+            "image": self.source[int(self.positions[index])]["image"],
+            "label": int(self.labels[index]),
+        }

@@ -33,7 +33,8 @@ def load_model(
     Args:
         trainer, config_class, workdir, unfinished: as in ``load_state``.
         init: the trainer's, ``(key, config, model=...) -> state``.
-        choose: the factory that the training used, from its configuration and the one that it was given.
+        choose: the factory that the training used, from its configuration and the one that it was
+            given.
         model: the factory that the training was given, if any.
 
     Returns:
@@ -43,7 +44,11 @@ def load_model(
         InputError: as ``load_state``.
     """
     config, state = load_state(
-        trainer, config_class, workdir, lambda key, config: init(key, config, model=model), unfinished=unfinished
+        trainer,
+        config_class,
+        workdir,
+        lambda key, config: init(key, config, model=model),
+        unfinished=unfinished,
     )
     return trained(choose(config, model), state.params, state.rest)
 
@@ -69,38 +74,48 @@ def load_state(
         The configuration, and the best state where one was selected, else the last.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+        InputError: no such training, no readable checkpoint, another model, or a training that is
+            not finished.
     """
     fields = load_config(workdir)
     if fields.get("trainer") != trainer:
-        raise InputError(f"workdir: expected a training of {trainer}, {workdir} is of {fields.get('trainer')}")
+        raise InputError(
+            f"workdir: expected a training of {trainer}, {workdir} is of {fields.get('trainer')}"
+        )
     config = config_from(config_class, fields)
     checkpoint = CheckpointStore(workdir, fields).restore(init(jax.random.key(0), config))
     if checkpoint is None:
         raise InputError(f"workdir: {workdir} has no checkpoint yet: train first")
     if checkpoint.step < config.num_steps and not unfinished:
         raise InputError(
-            f"workdir: the training in {workdir} stands at step {checkpoint.step} of {config.num_steps}:"
+            f"workdir: the training in {workdir} stands at step {checkpoint.step} of"
+            f" {config.num_steps}:"
             " call train again to finish it, or pass unfinished=True"
         )
     return config, checkpoint.state if checkpoint.best is None else checkpoint.best
 
 
 def config_from(config_class: type[C], fields: Mapping[str, Any]) -> C:
-    """A configuration from its stored fields, nested classes and tuples too; other fields are ignored.
+    """A configuration from its stored fields, nested classes and tuples too; other fields are
+    ignored.
 
     Raises:
         InputError: a field is not of its type, as in a file that was edited.
     """
     hints = typing.get_type_hints(config_class)
     names = [each.name for each in dataclasses.fields(config_class)]  # type: ignore[arg-type]
-    return config_class(**{name: _value(name, hints[name], fields[name]) for name in names if name in fields})
+    return config_class(
+        **{name: _value(name, hints[name], fields[name]) for name in names if name in fields}
+    )
 
 
 def _value(name: str, hint: Any, value: Any) -> Any:
     if not _fits(hint, value):
         kind = getattr(hint, "__name__", str(hint))
-        raise InputError(f"{name}: expected {kind}, got {value!r} in the stored configuration: restore training.json")
+        raise InputError(
+            f"{name}: expected {kind}, got {value!r} in the stored configuration: restore"
+            f" training.json"
+        )
     if dataclasses.is_dataclass(hint):
         return config_from(hint, value)  # type: ignore[arg-type]
     return tuple(value) if isinstance(value, list) else value

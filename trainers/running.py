@@ -71,7 +71,9 @@ def check_batch_size(batch_size: int, mesh: Mesh) -> None:
         InputError: naming the number of devices.
     """
     if batch_size < 1 or batch_size % mesh.size:
-        raise InputError(f"batch_size: expected a multiple of the {mesh.size} devices, got {batch_size}")
+        raise InputError(
+            f"batch_size: expected a multiple of the {mesh.size} devices, got {batch_size}"
+        )
 
 
 def batches_of(
@@ -118,7 +120,8 @@ def run(
     """Trains, or goes on with a training that was stopped.
 
     Args:
-        trainer: the trainer's name, kept with the configuration so that no other trainer goes on with it.
+        trainer: the trainer's name, kept with the configuration so that no other trainer goes on
+            with it.
         config: the training; all of its fields are kept.
         step: ``(state, key, batch) -> (state, metrics)``.
         init: key -> the state before the first step.

@@ -11,7 +11,9 @@ from cfx_jax.errors import InputError
 
 
 class Maps(Protocol):
-    """Maps that are read by position: an array, in memory or in a file, a sequence, or what computes them."""
+    """Maps that are read by position: an array, in memory or in a file, a sequence, or what
+    computes them.
+    """
 
     def __len__(self) -> int: ...
 
@@ -23,7 +25,8 @@ class SaliencySource(VolumesWithSaliency):
 
     Args:
         source: random-access, the ``image`` of its items (s, h, w, c).
-        maps: of every item, (s, h, w, 1) float32; an array, or anything that reads them by position.
+        maps: of every item, (s, h, w, 1) float32; an array, or anything that reads them by
+            position.
 
     Attributes:
         source, class_names: the source, and its classes.
@@ -38,12 +41,15 @@ class SaliencySource(VolumesWithSaliency):
         super().__init__(source)
         if len(maps) != len(source):
             raise InputError(
-                f"maps: expected one for each of the {len(source)} volumes, got {len(maps)}: make them for every"
+                f"maps: expected one for each of the {len(source)} volumes, got {len(maps)}: make"
+                f" them for every"
                 " item, in the source's order"
             )
         self.maps = maps
 
-    def saliency_of(self, index: int, volume: Float[np.ndarray, "s h w c"]) -> Float[np.ndarray, "s h w 1"]:
+    def saliency_of(
+        self, index: int, volume: Float[np.ndarray, "s h w c"]
+    ) -> Float[np.ndarray, "s h w 1"]:
         """The map of the volume at a place of the source; errors as ``check_saliency``."""
         saliency = np.asarray(self.maps[index])
         check_saliency(saliency, volume.shape, name=f"map {index}")
@@ -64,10 +70,12 @@ def check_saliency(maps: Float[np.ndarray, "..."], shape: tuple[int, ...], *, na
     expected = (*shape[:-1], 1)
     if maps.shape != expected or maps.dtype != np.float32:
         raise InputError(
-            f"{name}: expected float32 of shape {expected}, got {maps.dtype} of shape {maps.shape}: make maps on the slices"
+            f"{name}: expected float32 of shape {expected}, got {maps.dtype} of shape {maps.shape}:"
+            f" make maps on the slices"
             " and the size that the network sees"
         )
     if not np.isfinite([maps.min(), maps.max()]).all():
         raise InputError(
-            f"{name}: expected finite values, got NaN or infinity: make them again, or leave out these volumes"
+            f"{name}: expected finite values, got NaN or infinity: make them again, or leave out"
+            f" these volumes"
         )

@@ -1,5 +1,6 @@
-"""Training of a network that gives each pixel a class, such as lungs and heart in radiographs (Singla et al. 2020, section
-4.2, who measure hearts by a UNet trained on masks; neither its settings nor its code are published, so these are ours).
+"""Training of a network that gives each pixel a class, such as lungs and heart in radiographs
+(Singla et al. 2020, section 4.2, who measure hearts by a UNet trained on masks; neither its
+settings nor its code are published, so these are ours).
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +44,9 @@ class Config:
     filters: tuple[int, ...] = PUBLISHED_FILTERS
     """Channels at each resolution, the finest first; sides divide by 2 for each but the first."""
     norm: NormName = "affine"
-    """What comes before each activation: a scale and a shift, or batch norm, whose first hides what is dark."""
+    """What comes before each activation: a scale and a shift, or batch norm, whose first hides what
+    is dark.
+    """
     learning_rate: float = 1e-3
     """Of Adam."""
     num_steps: int = 2000
@@ -89,9 +92,9 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         model: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)`` and ``target``
-        ``(b, h, w)``, the class of each pixel. Metrics: ``loss``, the mean cross-entropy of all pixels in nats, and
-        ``accuracy``, the share of pixels that are right.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)``
+        and ``target`` ``(b, h, w)``, the class of each pixel. Metrics: ``loss``, the mean
+        cross-entropy of all pixels in nats, and ``accuracy``, the share of pixels that are right.
 
     Raises:
         InputError: numbers out of range.
@@ -107,20 +110,25 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
 
 
 def make_evaluate(
-    config: Config, validation: Mapping[str, np.ndarray], *, model: ModelFactory | None = None, mesh: Mesh | None = None
+    config: Config,
+    validation: Mapping[str, np.ndarray],
+    *,
+    model: ModelFactory | None = None,
+    mesh: Mesh | None = None,
 ) -> Evaluate:
     """The validation of a state.
 
     Args:
         config: of the training.
-        validation: ``image`` ``(n, h, w, c)`` in [0, 1] and ``mask`` ``(n, h, w)``, the class of each pixel.
+        validation: ``image`` ``(n, h, w, c)`` in [0, 1] and ``mask`` ``(n, h, w)``, the class of
+            each pixel.
         model: as in ``init``.
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> metrics``: ``validation_accuracy``, the share of pixels that are right; ``validation_dice_1`` and so on,
-        the mean Dice score of each class but the background over the images where it is, or is found; and
-        ``validation_dice``, their mean over the classes.
+        ``state -> metrics``: ``validation_accuracy``, the share of pixels that are right;
+        ``validation_dice_1`` and so on, the mean Dice score of each class but the background over
+        the images where it is, or is found; and ``validation_dice``, their mean over the classes.
 
     Raises:
         InputError: images outside [0, 1], or masks that do not fit; a class that no mask has.
@@ -130,7 +138,9 @@ def make_evaluate(
     _check_masks(masks, images.shape[:3], config.num_classes, name="validation masks")
     missing = sorted(set(range(1, config.num_classes)) - set(np.unique(masks).tolist()))
     if missing:
-        raise InputError(f"validation masks: expected pixels of each class, got none of class {missing[0]}")
+        raise InputError(
+            f"validation masks: expected pixels of each class, got none of class {missing[0]}"
+        )
     graphdef = graph_of(_choose(config, model))
 
     def evaluate(state: State) -> dict[str, float]:
@@ -141,7 +151,11 @@ def make_evaluate(
             for c in range(1, config.num_classes)
         }
         mean = sum(scores.values()) / len(scores)
-        return {**scores, "validation_accuracy": float((found == masks).mean()), "validation_dice": mean}
+        return {
+            **scores,
+            "validation_accuracy": float((found == masks).mean()),
+            "validation_dice": mean,
+        }
 
     return evaluate
 
@@ -168,21 +182,28 @@ def train(
         masks: the class of each pixel of these items, in their order.
         validation: ``image`` ``(m, h, w, c)`` in [0, 1] and ``mask`` ``(m, h, w)``.
         workdir: folder of this training.
-        model: makes the network from ``nnx.Rngs``, images -> logits ``(b, h, w, k)``; None for the configuration's.
-        augment: ``(image, rng) -> image``, applied to training images; it must leave every pixel where it is.
+        model: makes the network from ``nnx.Rngs``, images -> logits ``(b, h, w, k)``; None for the
+            configuration's.
+        augment: ``(image, rng) -> image``, applied to training images; it must leave every pixel
+            where it is.
         mesh: devices to train on; None for all.
         progress: shows a progress bar.
 
     Returns:
-        The selected network in evaluation mode; ``models.per_image`` of it gives the logits of one image.
+        The selected network in evaluation mode; ``models.per_image`` of it gives the logits of one
+        image.
 
     Raises:
-        InputError: as ``training.fit``; an unknown ``select``; numbers out of range; images or masks that cannot be used.
+        InputError: as ``training.fit``; an unknown ``select``; numbers out of range; images or
+            masks that cannot be used.
     """
     check_choice(config.select, ("dice", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
-    masks, truth = np.asarray(masks), {name: np.asarray(validation[name]) for name in ("image", "mask")}
+    masks, truth = (
+        np.asarray(masks),
+        {name: np.asarray(validation[name]) for name in ("image", "mask")},
+    )
     _check_masks(masks, (len(masks), *truth["image"].shape[1:3]), config.num_classes, name="masks")
     selected = run(
         _TRAINER,
@@ -208,7 +229,9 @@ def train(
     return trained(_choose(config, model), selected.params, selected.rest)
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
     """The selected network of a training.
 
     Args:
@@ -220,7 +243,8 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
         The network in evaluation mode.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+        InputError: no such training, no readable checkpoint, another model, or a training that is
+            not finished.
     """
     return load_model(_TRAINER, Config, workdir, init, _choose, model=model, unfinished=unfinished)
 
@@ -242,14 +266,19 @@ def _make_optimiser(config: Config) -> optax.GradientTransformation:
     return optax.adam(config.learning_rate)
 
 
-def _check_masks(masks: Shaped[np.ndarray, "n h w"], shape: tuple[int, ...], num_classes: int, *, name: str) -> None:
+def _check_masks(
+    masks: Shaped[np.ndarray, "n h w"], shape: tuple[int, ...], num_classes: int, *, name: str
+) -> None:
     if masks.shape != shape or not np.issubdtype(masks.dtype, np.integer):
         raise InputError(
-            f"{name}: expected the class of each pixel, integers of shape {shape}, got {masks.dtype} of shape"
+            f"{name}: expected the class of each pixel, integers of shape {shape}, got"
+            f" {masks.dtype} of shape"
             f" {masks.shape}: put one map for each image together from its masks"
         )
     if masks.size and not 0 <= masks.min() <= masks.max() < num_classes:
-        raise InputError(f"{name}: expected classes in 0..{num_classes - 1}, got {masks.min()}..{masks.max()}")
+        raise InputError(
+            f"{name}: expected classes in 0..{num_classes - 1}, got {masks.min()}..{masks.max()}"
+        )
 
 
 def _segment(module: Any, image: Float[Array, "h w c"]) -> Int[Array, "h w"]:

@@ -1,9 +1,10 @@
-"""Training of the generators of a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining Similarity
-and Adversarial Learning to Generate Visual Explanation", section IV-C).
+"""Training of the generators of a similar and an adversarial image (SAGen: Charachon et al. 2020,
+"Combining Similarity and Adversarial Learning to Generate Visual Explanation", section IV-C).
 
-The classifier is frozen and in evaluation mode; its decisions, not the labels, are what the generators learn to keep and
-to turn over. The default is Single AE2 (W,TV) with the filters that suit 224 pixels, which are ours; the naive
-formulation (equations 1 and 2) has the adversarial generator alone, and the image itself stands for the similar one.
+The classifier is frozen and in evaluation mode; its decisions, not the labels, are what the
+generators learn to keep and to turn over. The default is Single AE2 (W,TV) with the filters that
+suit 224 pixels, which are ours; the naive formulation (equations 1 and 2) has the adversarial
+generator alone, and the image itself stands for the similar one.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,14 +24,25 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_images
-from cfx_jax.losses.similar_adversarial import Terms, naive_adversarial_terms, similar_adversarial_terms
+from cfx_jax.losses.similar_adversarial import (
+    Terms,
+    naive_adversarial_terms,
+    similar_adversarial_terms,
+)
 from cfx_jax.models.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.decisions import decided_source
 from trainers.epochs import by_steps
 from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import ModelFactory, evaluation_view, graph_of, trained, training_view, variables_of
+from trainers.nnx_views import (
+    ModelFactory,
+    evaluation_view,
+    graph_of,
+    trained,
+    training_view,
+    variables_of,
+)
 from trainers.result import load_model
 from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
 from trainers.similar_adversarial_config import Config as Config
@@ -56,7 +68,8 @@ def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None
         InputError: an unknown generator or norm, or numbers out of range.
     """
     params, rest = variables_of(choose_generator(config, model)(nnx.Rngs(key)))
-    # The first state is the same for epochs of any length, also of one that no images have given yet.
+    # The first state is the same for epochs of any length, also of one that no images have given
+    # yet.
     optimiser = replace(config.optimiser, steps_per_epoch=config.optimiser.steps_per_epoch or 1)
     return State(params, rest, make_optimiser(optimiser).init(params))
 
@@ -70,25 +83,36 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         model: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)``. Metrics: ``loss``,
-        each of its weighted terms, and those of ``answers``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
+        ``(b, h, w, c)``. Metrics: ``loss``, each of its weighted terms, and those of ``answers``.
 
     Raises:
         InputError: as ``init``.
     """
-    graphdef, optimiser = graph_of(choose_generator(config, model)), make_optimiser(config.optimiser)
+    graphdef, optimiser = (
+        graph_of(choose_generator(config, model)),
+        make_optimiser(config.optimiser),
+    )
 
-    def step(frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+    def step(
+        frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
+    ) -> tuple[State, dict[str, Array]]:
         del key
 
         def loss_of(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
             module = training_view(graphdef, params, state.rest)
             terms, metrics = _judge(config, module, frozen, batch["image"])
-            return sum(terms.values(), jnp.zeros(())), (variables_of(module)[1], {**terms, **metrics})
+            return sum(terms.values(), jnp.zeros(())), (
+                variables_of(module)[1],
+                {**terms, **metrics},
+            )
 
         (loss, (rest, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
         updates, opt_state = optimiser.update(gradients, state.opt_state, state.params, value=loss)
-        return State(optax.apply_updates(state.params, updates), rest, opt_state), {"loss": loss, **metrics}
+        return State(optax.apply_updates(state.params, updates), rest, opt_state), {
+            "loss": loss,
+            **metrics,
+        }
 
     return Partial(step, as_pytree(classifier))
 
@@ -108,8 +132,8 @@ def answers(
         adversarial: the adversarial images, in [0, 1].
 
     Returns:
-        ``kept``, the share of similar images with the image's decision; ``turned``, the share of adversarial images with
-        another; ``saturated``, the share of their pixels at 0 or 1.
+        ``kept``, the share of similar images with the image's decision; ``turned``, the share of
+        adversarial images with another; ``saturated``, the share of their pixels at 0 or 1.
     """
     decided = decision(logits)
     return {
@@ -137,8 +161,8 @@ def make_evaluate(
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and ``validation_score``, the
-        negative loss.
+        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``validation_score``, the negative loss.
 
     Raises:
         InputError: images outside [0, 1].
@@ -149,7 +173,9 @@ def make_evaluate(
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = map_examples(_Judge(config), shared, images, batch_size=config.eval_batch_size, mesh=mesh)
+        values = map_examples(
+            _Judge(config), shared, images, batch_size=config.eval_batch_size, mesh=mesh
+        )
         means = {f"validation_{name}": float(each.mean()) for name, each in values.items()}
         return means | {"validation_score": -means["validation_loss"]}
 
@@ -169,7 +195,8 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> nnx.Module:
-    """Trains the generators, or goes on with a training that was stopped; a finished one is only read.
+    """Trains the generators, or goes on with a training that was stopped; a finished one is only
+    read.
 
     Args:
         config: the training; lengths of 0 steps follow from its epochs and the number of items.
@@ -178,26 +205,33 @@ def train(
         train_indices: the items to train on.
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
         workdir: folder of this training.
-        model: makes the generators from ``nnx.Rngs``, a module that gives the pair and has the twins as ``similar`` and
-            ``adversarial``, or where naive one that gives the adversarial images; None for the configuration's.
+        model: makes the generators from ``nnx.Rngs``, a module that gives the pair and has the
+            twins as ``similar`` and ``adversarial``, or where naive one that gives the adversarial
+            images; None for the configuration's.
         augment: ``(image, rng) -> image``, applied to training images.
         mesh: devices to train on; None for all.
         progress: shows a progress bar.
 
     Returns:
         The selected generators in evaluation mode, for ``models.generator_of`` and then
-        ``counterfactuals.similar_adversarial``, or where naive ``counterfactuals.naive_adversarial``.
+        ``counterfactuals.similar_adversarial``, or where naive
+        ``counterfactuals.naive_adversarial``.
 
     Raises:
-        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images that cannot be used;
-            balanced batches for a classifier that decides on one class alone.
+        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images
+            that cannot be used; balanced batches for a classifier that decides on one class alone.
     """
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
     check_batch_size(config.batch_size, mesh)
     config = by_steps(config, num_images=len(train_indices))
     images = decided_source(
-        classifier, source, train_indices, balanced=config.balanced, batch_size=config.eval_batch_size, mesh=mesh
+        classifier,
+        source,
+        train_indices,
+        balanced=config.balanced,
+        batch_size=config.eval_batch_size,
+        mesh=mesh,
     )
     selected = run(
         _TRAINER,
@@ -226,7 +260,9 @@ def train(
     return trained(choose_generator(config, model), selected.params, selected.rest)
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
     """The selected generators of a training.
 
     Args:
@@ -238,9 +274,12 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
         The generators in evaluation mode.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+        InputError: no such training, no readable checkpoint, another model, or a training that is
+            not finished.
     """
-    return load_model(_TRAINER, Config, workdir, init, choose_generator, model=model, unfinished=unfinished)
+    return load_model(
+        _TRAINER, Config, workdir, init, choose_generator, model=model, unfinished=unfinished
+    )
 
 
 @dataclass(frozen=True)
@@ -249,7 +288,9 @@ class _Judge:
 
     config: Config
 
-    def __call__(self, shared: tuple[Any, Classifier], image: Float[Array, "h w c"]) -> dict[str, Array]:
+    def __call__(
+        self, shared: tuple[Any, Classifier], image: Float[Array, "h w c"]
+    ) -> dict[str, Array]:
         terms, metrics = _judge(self.config, *shared, image[None])
         return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **metrics}
 
@@ -261,10 +302,14 @@ def _judge(
     learning = nnx.with_attributes(module, limit=unit_clip_leading_back, raise_if_not_found=False)
     naive = config.generator == "naive"
     similar, adversarial = (images, learning(images)) if naive else learning(images)
-    logits, similar_logits, adversarial_logits = (jax.vmap(classifier)(each) for each in (images, similar, adversarial))
+    logits, similar_logits, adversarial_logits = (
+        jax.vmap(classifier)(each) for each in (images, similar, adversarial)
+    )
     metrics = answers(logits, similar_logits, adversarial_logits, adversarial)
     if naive:
-        terms = naive_adversarial_terms(images, adversarial, logits, adversarial_logits, weights=config.weights)
+        terms = naive_adversarial_terms(
+            images, adversarial, logits, adversarial_logits, weights=config.weights
+        )
         return terms, metrics
     terms = similar_adversarial_terms(
         images,

@@ -1,4 +1,6 @@
-"""What a training of similar and adversarial images is made of: its settings, its generators, and its optimiser."""
+"""What a training of similar and adversarial images is made of: its settings, its generators, and
+its optimiser.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +18,11 @@ from cfx_jax.models.similar_adversarial import AE2_HEAD, DuoAE, SingleAE
 from cfx_jax.models.unet import NormName, UNetGenerator
 from trainers.nnx_views import ModelFactory
 
-_GENERATORS: dict[str, Callable[..., nnx.Module]] = {"single": SingleAE, "duo": DuoAE, "naive": UNetGenerator}
+_GENERATORS: dict[str, Callable[..., nnx.Module]] = {
+    "single": SingleAE,
+    "duo": DuoAE,
+    "naive": UNetGenerator,
+}
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,8 @@ class PlateauConfig:
     patience: int = 3
     """Epochs without a lower training loss before that (paper: 3)."""
     steps_per_epoch: int = 0
-    """Steps whose mean loss is compared with the lowest so far, 0 for an epoch of the training images; lower means by at
-    least one part in 10,000."""
+    """Steps whose mean loss is compared with the lowest so far, 0 for an epoch of the training
+    images; lower means by at least one part in 10,000."""
     smallest: float = 1e-5
     """Where the learning rate stops falling (released code: 1e-5)."""
 
@@ -41,7 +47,9 @@ class Config:
     """A pair of generators. Defaults: Single AE2 (W,TV) of Charachon et al. 2020 at 224 pixels."""
 
     generator: Literal["single", "duo", "naive"] = "single"
-    """One network with two heads, two networks, or one of the adversarial image alone, against the image itself."""
+    """One network with two heads, two networks, or one of the adversarial image alone, against the
+    image itself.
+    """
     in_channels: int = 1
     """Channels of the images; the generated ones have as many."""
     filters: tuple[int, ...] = (16, 32, 64, 128, 256)
@@ -51,11 +59,15 @@ class Config:
     norm: NormName = "affine"
     """A scale and a shift for each channel, or batch norm."""
     residual: bool = False
-    """Whether generators add their output to the image instead of giving it as the image (ours; the paper's do not)."""
+    """Whether generators add their output to the image instead of giving it as the image (ours; the
+    paper's do not).
+    """
     weights: SimilarAdversarialWeights = field(default_factory=SimilarAdversarialWeights)
     """The price of each term of the loss (paper, table I)."""
     margin: float | None = None
-    """None for two classes; above 0 for the multi-class loss, in units of the logits, which the naive one has not."""
+    """None for two classes; above 0 for the multi-class loss, in units of the logits, which the
+    naive one has not.
+    """
     proximity: Literal["norm", "mean_square"] = "norm"
     """How the weights of the two generators are compared (paper: the sum of the norms)."""
     optimiser: PlateauConfig = field(default_factory=PlateauConfig)
@@ -67,13 +79,17 @@ class Config:
     batch_size: int = 8
     """Images of one step, over all devices (paper: 8; Duo 4)."""
     balanced: bool = False
-    """Whether a batch has as many images of each decision of the classifier, which then has two classes."""
+    """Whether a batch has as many images of each decision of the classifier, which then has two
+    classes.
+    """
     select: Literal["loss", "none"] = "loss"
     """Keep the weights of lowest validation loss, or none for the last ones."""
     evaluate_every: int = 0
     """Steps between evaluations on the validation set; 0 for an epoch."""
     checkpoint_every: int = 0
-    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is stopped."""
+    """Steps between checkpoints, 0 for an epoch; at most so much is lost when the training is
+    stopped.
+    """
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 32
@@ -90,7 +106,9 @@ def choose_generator(config: Config, model: ModelFactory | None) -> ModelFactory
     """
     check_choice(config.generator, tuple(_GENERATORS), name="generator")
     if config.generator == "naive" and config.margin is not None:
-        raise InputError("margin: expected None, since the naive loss is one of two classes: leave it out")
+        raise InputError(
+            "margin: expected None, since the naive loss is one of two classes: leave it out"
+        )
     return model or partial(_build, config)
 
 
@@ -98,12 +116,14 @@ def make_optimiser(config: PlateauConfig) -> optax.GradientTransformationExtraAr
     """Adam with Keras' epsilon; its update takes the loss as ``value``.
 
     Raises:
-        InputError: a number out of its range; epochs of 0 steps, which ``trainers.epochs.by_steps`` counts out.
+        InputError: a number out of its range; epochs of 0 steps, which ``trainers.epochs.by_steps``
+            counts out.
     """
     counts = min(config.patience, config.steps_per_epoch) >= 1
     if not (counts and 0 < config.factor < 1 and 0 < config.smallest <= config.learning_rate):
         raise InputError(
-            "optimiser: expected a factor in (0, 1), patience and steps_per_epoch of at least 1, and 0 < smallest <="
+            "optimiser: expected a factor in (0, 1), patience and steps_per_epoch of at least 1,"
+            " and 0 < smallest <="
             f" learning_rate, got {config}"
         )
     plateau = optax.contrib.reduce_on_plateau(

@@ -15,7 +15,8 @@ from cfx_jax.errors import InputError
 class SliceSource:
     """Slice ``j`` of volume ``i`` is image ``i * num_slices + j``, with its volume's label.
 
-    Each slice reads its whole volume: hold volumes in memory (``data.ArraySource``) where reading them takes long.
+    Each slice reads its whole volume: hold volumes in memory (``data.ArraySource``) where reading
+    them takes long.
 
     Attributes:
         source: random-access, the ``image`` of its items (s, h, w, c).
@@ -43,7 +44,8 @@ class SliceSource:
         volume = self.source[number]
         if volume["image"].ndim != 4 or len(volume["image"]) != self.num_slices:
             raise InputError(
-                f"volume {number}: expected {self.num_slices} slices (s, h, w, c), got shape {volume['image'].shape}:"
+                f"volume {number}: expected {self.num_slices} slices (s, h, w, c), got shape"
+                f" {volume['image'].shape}:"
                 " sample as many slices of each volume first"
             )
         return {"image": volume["image"][row], "label": volume["label"]}

@@ -38,8 +38,8 @@ class SupervisedConfig:
     model: str = "resnet50"
     """Name of the architecture, as in cfx_jax.models.build (paper: ResNet-50)."""
     weights: str = ""
-    """File of weights to start from, such as torchvision's of ImageNet; the last layer starts anew. Empty: random weights
-    (the paper names none, the released code has none)."""
+    """File of weights to start from, such as torchvision's of ImageNet; the last layer starts anew.
+    Empty: random weights (the paper names none, the released code has none)."""
     num_classes: int = 2
     """Number of classes (paper: healthy, diabetic retinopathy)."""
     in_channels: int = 3
@@ -51,8 +51,8 @@ class SupervisedConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     """How weights move."""
     epochs: float = 500
-    """Passes over the training images, where num_steps is 0 (paper: 500). A balanced pass shows every image of the largest
-    class once and the others more often."""
+    """Passes over the training images, where num_steps is 0 (paper: 500). A balanced pass shows
+    every image of the largest class once and the others more often."""
     num_steps: int = 0
     """Optimiser steps; 0 for as many as the epochs have."""
     batch_size: int = 128
@@ -62,7 +62,9 @@ class SupervisedConfig:
     evaluate_every: int = 0
     """Steps between evaluations on the validation set; 0 for one epoch (released code)."""
     checkpoint_every: int = 0
-    """Steps between checkpoints, 0 for one epoch; at most so much is lost when the training is stopped."""
+    """Steps between checkpoints, 0 for one epoch; at most so much is lost when the training is
+    stopped.
+    """
     log_every: int = 50
     """Steps between lines of metrics."""
     eval_batch_size: int = 128
@@ -72,10 +74,11 @@ class SupervisedConfig:
 
 
 def scheduled(config: C, labels: Int[np.ndarray, " n"]) -> C:
-    """A configuration whose steps are counted out for its training images; one that names them is unchanged.
+    """A configuration whose steps are counted out for its training images; one that names them is
+    unchanged.
 
-    An epoch has as many steps as it has whole batches, at least one: 395 for the 31,744 images of Boreiko et al., of which
-    25,338 are healthy.
+    An epoch has as many steps as it has whole batches, at least one: 395 for the 31,744 images of
+    Boreiko et al., of which 25,338 are healthy.
 
     Args:
         config: of the training.
@@ -93,10 +96,11 @@ def scheduled(config: C, labels: Int[np.ndarray, " n"]) -> C:
 def starting_model(
     config: SupervisedConfig, model: ModelFactory | None, workdir: str | Path | None = None
 ) -> nnx.Module | None:
-    """The model that a training starts from where its configuration names a file of weights; None where it names none.
+    """The model that a training starts from where its configuration names a file of weights; None
+    where it names none.
 
-    Its last layer is the one that the training's seed draws. None too where ``workdir`` holds a checkpoint, from which the
-    training goes on: the file is not read again.
+    Its last layer is the one that the training's seed draws. None too where ``workdir`` holds a
+    checkpoint, from which the training goes on: the file is not read again.
 
     Raises:
         InputError: as ``with_pretrained``.
@@ -142,7 +146,9 @@ def init(
     Raises:
         InputError: an unknown model, optimiser or schedule.
     """
-    params, rest = variables_of(choose_model(config, model)(nnx.Rngs(key)) if start is None else start)
+    params, rest = variables_of(
+        choose_model(config, model)(nnx.Rngs(key)) if start is None else start
+    )
     return State(params, rest, make_optimiser(config.optimiser, config.num_steps).init(params))
 
 
@@ -173,7 +179,8 @@ def make_evaluate(
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> {"validation_accuracy", "validation_balanced_accuracy"}``, of the model in evaluation mode.
+        ``state -> {"validation_accuracy", "validation_balanced_accuracy"}``, of the model in
+        evaluation mode.
 
     Raises:
         InputError: images outside [0, 1], labels that are no class.
@@ -185,13 +192,17 @@ def make_evaluate(
 
     def evaluate(state: State) -> dict[str, float]:
         classifier = classifier_of(graphdef, state.params, state.rest)
-        logits = map_examples(call, classifier, images, batch_size=config.eval_batch_size, mesh=mesh)
+        logits = map_examples(
+            call, classifier, images, batch_size=config.eval_batch_size, mesh=mesh
+        )
         return scores("validation", logits, labels)
 
     return evaluate
 
 
-def scores(prefix: str, logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> dict[str, float]:
+def scores(
+    prefix: str, logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]
+) -> dict[str, float]:
     """Accuracy and balanced accuracy under names that begin with ``prefix``."""
     correct = np.asarray(decision(logits)) == labels
     return {
@@ -219,7 +230,8 @@ def run_training(
     source, indices, validation = data
     if config.weights and start is not None:
         raise InputError(
-            f"weights: expected none, since the training starts from a given model, got {config.weights!r}"
+            f"weights: expected none, since the training starts from a given model, got"
+            f" {config.weights!r}"
         )
     first = starting_model(config, model, workdir) if start is None else start
     mesh = data_mesh() if mesh is None else mesh
@@ -240,7 +252,9 @@ def run_training(
         workdir,
         evaluate=evaluate,
         select=select,
-        data=describe_data(source, indices, {"label": validation["label"]}, augment, start, weights=config.weights),
+        data=describe_data(
+            source, indices, {"label": validation["label"]}, augment, start, weights=config.weights
+        ),
         mesh=mesh,
         progress=progress,
     )
@@ -248,14 +262,21 @@ def run_training(
 
 
 def _check_data(
-    config: SupervisedConfig, source: Any, validation: Mapping[str, np.ndarray], mesh: Mesh, named_model: bool
+    config: SupervisedConfig,
+    source: Any,
+    validation: Mapping[str, np.ndarray],
+    mesh: Mesh,
+    named_model: bool,
 ) -> None:
     check_batch_size(config.batch_size, mesh)
     if len(source.class_names) != config.num_classes:
         raise InputError(
-            f"num_classes: expected {len(source.class_names)} as the data has ({', '.join(source.class_names)}), got"
+            f"num_classes: expected {len(source.class_names)} as the data has"
+            f" ({', '.join(source.class_names)}), got"
             f" {config.num_classes}: change one of them"
         )
     channels = np.shape(validation["image"])[-1]
     if named_model and channels != config.in_channels:
-        raise InputError(f"in_channels: expected {channels} as the images have, got {config.in_channels}")
+        raise InputError(
+            f"in_channels: expected {channels} as the images have, got {config.in_channels}"
+        )

@@ -1,4 +1,6 @@
-"""Batches of images with a target each that is more than one class: several labels, or a class for each pixel."""
+"""Batches of images with a target each that is more than one class: several labels, or a class for
+each pixel.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +16,8 @@ from trainers.running import batches_of
 
 
 class TargetBatches:
-    """Batches of a training with targets; a batch has ``image`` (b, h, w, c) float32 and ``target`` (b, ...).
+    """Batches of a training with targets; a batch has ``image`` (b, h, w, c) float32 and ``target``
+    (b, ...).
 
     Args:
         numbered: batches whose ``label`` is the number of each image.
@@ -67,7 +70,8 @@ def batches_with_targets(
     positions = check_indices(source, indices)
     if len(targets) != len(positions):
         raise InputError(
-            f"{name}: expected one for each of the {len(positions)} training images, got {len(targets)}: take those of"
+            f"{name}: expected one for each of the {len(positions)} training images, got"
+            f" {len(targets)}: take those of"
             " train_indices, in its order"
         )
     numbers = np.arange(len(positions))

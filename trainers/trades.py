@@ -1,9 +1,9 @@
 """Training of a robust classifier with TRADES (Zhang et al. 2019), as in Boreiko et al. 2022.
 
-Each step attacks every image with the network in evaluation mode, then sends clean and adversarial images
-through one forward pass in training mode, interleaved, so that both share their batch statistics (the
-original TRADES code uses two passes), and descends cross-entropy plus ``beta`` times the divergence between
-the two predictions.
+Each step attacks every image with the network in evaluation mode, then sends clean and adversarial
+images through one forward pass in training mode, interleaved, so that both share their batch
+statistics (the original TRADES code uses two passes), and descends cross-entropy plus ``beta``
+times the divergence between the two predictions.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,7 +42,13 @@ from trainers.supervised import (
 )
 from trainers.supervised import init as init
 
-_SELECT = ("balanced_accuracy", "accuracy", "adversarial_accuracy", "adversarial_balanced_accuracy", "none")
+_SELECT = (
+    "balanced_accuracy",
+    "accuracy",
+    "adversarial_accuracy",
+    "adversarial_balanced_accuracy",
+    "none",
+)
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,8 @@ class AttackConfig:
     momentum: float = 0.9
     """Weight of the earlier directions, in [0, 1) (released code: 0.9)."""
     start: tuple[float, float] = (0.1, 0.5)
-    """Least and largest distance of the random start, in units of the radius (ours: 0.1 and 0.5; released code:
-    0 and 0, where the gradient vanishes)."""
+    """Least and largest distance of the random start, in units of the radius (ours: 0.1 and 0.5;
+    released code: 0 and 0, where the gradient vanishes)."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,17 @@ class Config(SupervisedConfig):
     attack: AttackConfig = field(default_factory=AttackConfig)
     """How adversarial images are found."""
     divergence_order: Order = "clean_first"
-    """First argument of the divergence, in the loss and in the attack (released code: clean_first; paper, equation 1:
-    adversarial_first)."""
+    """First argument of the divergence, in the loss and in the attack (released code: clean_first;
+    paper, equation 1: adversarial_first)."""
     select: Literal[
-        "balanced_accuracy", "accuracy", "adversarial_accuracy", "adversarial_balanced_accuracy", "none"
+        "balanced_accuracy",
+        "accuracy",
+        "adversarial_accuracy",
+        "adversarial_balanced_accuracy",
+        "none",
     ] = "balanced_accuracy"
-    """Validation metric of which the best weights are kept (paper: balanced accuracy; released code: accuracy
-    under the training's own attack); none for the last weights."""
+    """Validation metric of which the best weights are kept (paper: balanced accuracy; released
+    code: accuracy under the training's own attack); none for the last weights."""
 
 
 def attack(
@@ -98,10 +108,10 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         model: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)`` and
-        ``label`` ``(b,)``. Metrics: ``loss``; ``accuracy`` and ``adversarial_accuracy`` of the forward pass;
-        ``divergence`` in nats; ``distance``, the mean length of the changes in units of the radius, which an
-        attack that works brings above 0.9.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)``
+        and ``label`` ``(b,)``. Metrics: ``loss``; ``accuracy`` and ``adversarial_accuracy`` of the
+        forward pass; ``divergence`` in nats; ``distance``, the mean length of the changes in units
+        of the radius, which an attack that works brings above 0.9.
 
     Raises:
         InputError: a norm other than 2 and inf, numbers out of range, an unknown order.
@@ -113,17 +123,25 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         images, labels = batch["image"], batch["label"]
         classifier = classifier_of(graphdef, state.params, state.rest)
         keys = jax.random.split(key, len(images))
-        adversarial = jax.vmap(lambda key, image: attack(config, key, classifier, image))(keys, images)
+        adversarial = jax.vmap(lambda key, image: attack(config, key, classifier, image))(
+            keys, images
+        )
 
         def loss_of(params: Any) -> tuple[Array, tuple[Any, Array, Array]]:
             module = training_view(graphdef, params, state.rest)
             clean, attacked = _separate(module(_interleave(images, adversarial)))
-            loss = trades_loss(clean, attacked, labels, beta=config.beta, order=config.divergence_order)
+            loss = trades_loss(
+                clean, attacked, labels, beta=config.beta, order=config.divergence_order
+            )
             return loss, (variables_of(module)[1], clean, attacked)
 
-        (loss, (rest, clean, attacked)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        (loss, (rest, clean, attacked)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
+            state.params
+        )
         metrics = {"loss": loss, **_metrics(clean, attacked, labels)}
-        metrics["divergence"] = trades_divergence(clean, attacked, order=config.divergence_order).mean()
+        metrics["divergence"] = trades_divergence(
+            clean, attacked, order=config.divergence_order
+        ).mean()
         metrics["distance"] = _mean_length(config.attack, adversarial - images)
         return update(state, gradients, rest), metrics
 
@@ -137,8 +155,8 @@ def make_robust_evaluate(
     model: ModelFactory | None = None,
     mesh: Mesh | None = None,
 ) -> Evaluate:
-    """Validation on adversarial images: the training's attack with one start for each image, drawn from the
-    seed.
+    """Validation on adversarial images: the training's attack with one start for each image, drawn
+    from the seed.
 
     Args:
         config: of the training.
@@ -147,7 +165,8 @@ def make_robust_evaluate(
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> {"validation_adversarial_accuracy", "validation_adversarial_balanced_accuracy"}``.
+        ``state -> {"validation_adversarial_accuracy",
+        "validation_adversarial_balanced_accuracy"}``.
     """
     graphdef = graph_of(choose_model(config, model))
     images, labels = np.asarray(validation["image"]), np.asarray(validation["label"])
@@ -178,10 +197,11 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> nnx.Module:
-    """Trains a robust classifier, or goes on with a training that was stopped; a finished one is only read.
+    """Trains a robust classifier, or goes on with a training that was stopped; a finished one is
+    only read.
 
-    Arguments, result and errors are those of ``trainers.classifier.train``. Where ``config.select`` is adversarial, the
-    validation images are attacked as well.
+    Arguments, result and errors are those of ``trainers.classifier.train``. Where ``config.select``
+    is adversarial, the validation images are attacked as well.
     """
     config = scheduled(config, labels_of(source)[check_indices(source, train_indices)])
     evaluations = [make_evaluate(config, validation, model=model, mesh=mesh)]
@@ -191,7 +211,9 @@ def train(
         "trades",
         config,
         make_step(config, model=model),
-        lambda state: {name: value for evaluate in evaluations for name, value in evaluate(state).items()},
+        lambda state: {
+            name: value for evaluate in evaluations for name, value in evaluate(state).items()
+        },
         None if config.select == "none" else f"validation_{config.select}",
         (source, train_indices, validation),
         workdir,
@@ -203,9 +225,15 @@ def train(
     )
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
-    """The selected model of a training; arguments, result and errors as ``trainers.classifier.load``."""
-    return load_model("trades", Config, workdir, init, choose_model, model=model, unfinished=unfinished)
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
+    """The selected model of a training; arguments, result and errors as
+    ``trainers.classifier.load``.
+    """
+    return load_model(
+        "trades", Config, workdir, init, choose_model, model=model, unfinished=unfinished
+    )
 
 
 def _check(config: Config) -> None:
@@ -219,7 +247,9 @@ def _check(config: Config) -> None:
         raise InputError(f"beta: expected a weight of at least 0, got {config.beta}")
 
 
-def _interleave(first: Float[Array, "b *rest"], second: Float[Array, "b *rest"]) -> Float[Array, "2*b *rest"]:
+def _interleave(
+    first: Float[Array, "b *rest"], second: Float[Array, "b *rest"]
+) -> Float[Array, "2*b *rest"]:
     """First, second, first, second ...: so each device keeps its share of a batch."""
     return jnp.stack([first, second], axis=1).reshape(-1, *first.shape[1:])
 
@@ -228,7 +258,9 @@ def _separate(both: Float[Array, "2*b k"]) -> tuple[Float[Array, "b k"], Float[A
     return both[0::2], both[1::2]
 
 
-def _metrics(clean: Float[Array, "b k"], attacked: Float[Array, "b k"], labels: Int[Array, " b"]) -> dict[str, Array]:
+def _metrics(
+    clean: Float[Array, "b k"], attacked: Float[Array, "b k"], labels: Int[Array, " b"]
+) -> dict[str, Array]:
     return {
         "accuracy": jnp.mean(decision(clean) == labels),
         "adversarial_accuracy": jnp.mean(decision(attacked) == labels),

@@ -39,15 +39,18 @@ def run_unlabelled(
     """Trains, or goes on with a training that was stopped.
 
     Args:
-        trainer, config, step, init, evaluate, select, workdir, mesh, progress: as in ``running.run``.
-        data: random-access data set whose items hold ``image``, the items to train on, and the validation's ``image``.
+        trainer, config, step, init, evaluate, select, workdir, mesh, progress: as in
+            ``running.run``.
+        data: random-access data set whose items hold ``image``, the items to train on, and the
+            validation's ``image``.
         augment: ``(image, rng) -> image``, applied to training images.
 
     Returns:
         The selected state.
 
     Raises:
-        InputError: as ``training.fit``; a batch that the devices cannot share; indices that do not fit the source.
+        InputError: as ``training.fit``; a batch that the devices cannot share; indices that do not
+            fit the source.
     """
     source, indices, validation = data
     check_batch_size(config.batch_size, mesh)

@@ -1,5 +1,6 @@
-"""Training of the variational autoencoder whose latents xGEM moves (Singla et al. 2020, appendix A.2; settings of the code
-that it names, LynnHo/VAE-Tensorflow). It knows no classifier, and the labels of the data play no part.
+"""Training of the variational autoencoder whose latents xGEM moves (Singla et al. 2020, appendix
+A.2; settings of the code that it names, LynnHo/VAE-Tensorflow). It knows no classifier, and the
+labels of the data play no part.
 
 Deviation: a validation, always with the same draws of latents, can select the weights.
 """
@@ -97,8 +98,9 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         model: as in ``init``.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)``. Metrics: ``loss`` and
-        its weighted terms ``reconstruction`` and ``divergence``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
+        ``(b, h, w, c)``. Metrics: ``loss`` and its weighted terms ``reconstruction`` and
+        ``divergence``.
 
     Raises:
         InputError: numbers out of range.
@@ -113,7 +115,11 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
 
 
 def make_evaluate(
-    config: Config, validation: Mapping[str, np.ndarray], *, model: ModelFactory | None = None, mesh: Mesh | None = None
+    config: Config,
+    validation: Mapping[str, np.ndarray],
+    *,
+    model: ModelFactory | None = None,
+    mesh: Mesh | None = None,
 ) -> Evaluate:
     """The validation of a state, each image always with the same draw of its latent.
 
@@ -124,8 +130,8 @@ def make_evaluate(
         mesh: devices to spread the images over.
 
     Returns:
-        ``state -> metrics``, those of the step with ``validation_`` before their names, and ``validation_score``, the
-        negative loss.
+        ``state -> metrics``, those of the step with ``validation_`` before their names, and
+        ``validation_score``, the negative loss.
 
     Raises:
         InputError: images outside [0, 1].
@@ -137,7 +143,9 @@ def make_evaluate(
 
     def evaluate(state: State) -> dict[str, float]:
         module = evaluation_view(graphdef, state.params, state.rest)
-        values = map_examples(_Judge(config), module, examples, batch_size=config.eval_batch_size, mesh=mesh)
+        values = map_examples(
+            _Judge(config), module, examples, batch_size=config.eval_batch_size, mesh=mesh
+        )
         means = {f"validation_{name}": float(each.mean()) for name, each in values.items()}
         return means | {"validation_score": -means["validation_loss"]}
 
@@ -156,7 +164,8 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> nnx.Module:
-    """Trains the autoencoder, or goes on with a training that was stopped; a finished one is only read.
+    """Trains the autoencoder, or goes on with a training that was stopped; a finished one is only
+    read.
 
     Args:
         config: the training.
@@ -164,8 +173,8 @@ def train(
         train_indices: the items to train on.
         validation: ``image`` ``(m, h, w, c)`` in [0, 1].
         workdir: folder of this training.
-        model: makes the network from ``nnx.Rngs``, with ``encode`` and ``decode`` as ``models.VAE`` has them; None for the
-            configuration's.
+        model: makes the network from ``nnx.Rngs``, with ``encode`` and ``decode`` as ``models.VAE``
+            has them; None for the configuration's.
         augment: ``(image, rng) -> image``, applied to training images.
         mesh: devices to train on; None for all.
         progress: shows a progress bar.
@@ -174,7 +183,8 @@ def train(
         The selected network in evaluation mode, for ``counterfactuals.xgem``.
 
     Raises:
-        InputError: as ``training.fit``; an unknown ``select``; numbers out of range; validation images that cannot be used.
+        InputError: as ``training.fit``; an unknown ``select``; numbers out of range; validation
+            images that cannot be used.
     """
     check_choice(config.select, ("loss", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
@@ -196,7 +206,9 @@ def train(
     return trained(_choose(config, model), selected.params, selected.rest)
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
     """The selected network of a training.
 
     Args:
@@ -208,7 +220,8 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
         The network in evaluation mode.
 
     Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is not finished.
+        InputError: no such training, no readable checkpoint, another model, or a training that is
+            not finished.
     """
     return load_model(_TRAINER, Config, workdir, init, _choose, model=model, unfinished=unfinished)
 
@@ -216,7 +229,11 @@ def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: 
 def _choose(config: Config, model: ModelFactory | None) -> ModelFactory:
     return model or (
         lambda rngs: VAE(
-            size=config.size, in_channels=config.in_channels, filters=config.filters, latent=config.latent, rngs=rngs
+            size=config.size,
+            in_channels=config.in_channels,
+            filters=config.filters,
+            latent=config.latent,
+            rngs=rngs,
         )
     )
 
@@ -237,7 +254,9 @@ class _Judge:
         return _judge(self.config, module, example["key"], example["image"][None])
 
 
-def _judge(config: Config, module: Any, key: PRNGKeyArray, images: Float[Array, "b h w c"]) -> dict[str, Array]:
+def _judge(
+    config: Config, module: Any, key: PRNGKeyArray, images: Float[Array, "b h w c"]
+) -> dict[str, Array]:
     mean, log_variance = module.encode(images)
     reconstructions = module.decode(sample_latents(key, mean, log_variance))
     terms = vae_terms(images, reconstructions, mean, log_variance, beta=config.beta)

@@ -1,4 +1,6 @@
-"""What a classifier of volumes says, in either of its forms: logits of classes, or of a lesion and of its side."""
+"""What a classifier of volumes says, in either of its forms: logits of classes, or of a lesion and
+of its side.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,10 +36,12 @@ def logits_of(config: Config, network: Any, batch: Mapping[str, Any]) -> Logits:
     Args:
         config: says whether it takes saliency maps, and whether it names sides.
         network: the network.
-        batch: ``image`` (b, s, h, w, c), with ``saliency`` (b, s, h, w, 1) where the network takes it.
+        batch: ``image`` (b, s, h, w, c), with ``saliency`` (b, s, h, w, 1) where the network takes
+            it.
 
     Raises:
-        InputError: a network that takes something else, or logits of another form or number, than the configuration says.
+        InputError: a network that takes something else, or logits of another form or number, than
+            the configuration says.
     """
     inputs = (batch["image"], batch["saliency"]) if config.saliency else (batch["image"],)
     _check_inputs(network, inputs)
@@ -45,9 +49,15 @@ def logits_of(config: Config, network: Any, batch: Mapping[str, Any]) -> Logits:
     names_sides = isinstance(logits, HalfBrainLogits)
     if config.sides != names_sides:
         found = "of lesion and side" if names_sides else "of classes"
-        raise InputError(f"sides: expected {names_sides}, since the network's logits are {found}, got {config.sides}")
+        raise InputError(
+            f"sides: expected {names_sides}, since the network's logits are {found}, got"
+            f" {config.sides}"
+        )
     if not names_sides and logits.shape[-1] != config.num_classes:
-        raise InputError(f"num_classes: expected {logits.shape[-1]}, the network's logits, got {config.num_classes}")
+        raise InputError(
+            f"num_classes: expected {logits.shape[-1]}, the network's logits, got"
+            f" {config.num_classes}"
+        )
     return logits
 
 
@@ -73,7 +83,8 @@ def _check_inputs(network: Any, inputs: tuple[Array, ...]) -> None:
         takes_maps = len(inputs) == 1
         what = "volumes and saliency maps" if takes_maps else "volumes alone"
         raise InputError(
-            f"saliency: expected {takes_maps}, since {type(network).__name__} takes {what}, got {not takes_maps}"
+            f"saliency: expected {takes_maps}, since {type(network).__name__} takes {what}, got"
+            f" {not takes_maps}"
         ) from None
 
 

@@ -1,12 +1,13 @@
-"""Training of a classifier of volumes with or without saliency maps: ACAT, its baseline and its competitors (Fontanella et
-al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical Imaging", appendix C, and
-the released code).
+"""Training of a classifier of volumes with or without saliency maps: ACAT, its baseline and its
+competitors (Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification
+and Detection in Medical Imaging", appendix C, and the released code).
 
-The baseline is ``Config()``; what has a saliency branch starts from the baseline's weights with ``FROM_BASELINE``, and the
-variables that the baseline lacks start at random. ``saliency_source.SaliencySource`` puts maps beside volumes.
+The baseline is ``Config()``; what has a saliency branch starts from the baseline's weights with
+``FROM_BASELINE``, and the variables that the baseline lacks start at random.
+``saliency_source.SaliencySource`` puts maps beside volumes.
 
-Deviations: classes are weighted by their frequencies in the training set, not in the whole data set; all networks are
-selected alike.
+Deviations: classes are weighted by their frequencies in the training set, not in the whole data
+set; all networks are selected alike.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -61,15 +62,16 @@ def init(
         key: draws the initial weights.
         config: names the network and the optimiser.
         model: makes another network from ``nnx.Rngs``; None for the configuration's.
-        start: a network whose parameters and batch statistics are taken where they have the same names, as by
-            ``models.warm_start``; it is not changed.
+        start: a network whose parameters and batch statistics are taken where they have the same
+            names, as by ``models.warm_start``; it is not changed.
         skip: names of parts that start at random all the same, such as ``"head"``.
 
     Returns:
         Parameters, other variables and a fresh state of the optimiser.
 
     Raises:
-        InputError: an unknown network; numbers out of range; a start of other sizes, or with nothing in common.
+        InputError: an unknown network; numbers out of range; a start of other sizes, or with
+            nothing in common.
     """
     network = _choose(config, model)(nnx.Rngs(key))
     if start is not None:
@@ -79,7 +81,10 @@ def init(
 
 
 def make_step(
-    config: Config, *, model: ModelFactory | None = None, class_weights: Float[np.ndarray, " k"] | None = None
+    config: Config,
+    *,
+    model: ModelFactory | None = None,
+    class_weights: Float[np.ndarray, " k"] | None = None,
 ) -> Step:
     """One step of training.
 
@@ -89,37 +94,49 @@ def make_step(
         class_weights: of each class in the loss, with sides of none and lesion; None for 1.
 
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, s, h, w, c)``, ``label`` ``(b,)``,
-        and ``saliency`` ``(b, s, h, w, 1)`` where the network takes it. Metrics: ``loss``, its terms, which are
-        ``cross_entropy`` or ``lesion`` and ``side``, and ``accuracy``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
+        ``(b, s, h, w, c)``, ``label`` ``(b,)``, and ``saliency`` ``(b, s, h, w, 1)`` where the
+        network takes it. Metrics: ``loss``, its terms, which are ``cross_entropy`` or ``lesion``
+        and ``side``, and ``accuracy``.
 
     Raises:
         InputError: numbers out of range.
     """
-    weights = np.ones(2 if config.sides else config.num_classes) if class_weights is None else class_weights
+    weights = (
+        np.ones(2 if config.sides else config.num_classes)
+        if class_weights is None
+        else class_weights
+    )
     make = _shared_step if isinstance(model, Hashable) else _step
     return make(seedless(config), model, tuple(float(each) for each in weights))
 
 
 def make_evaluate(
-    config: Config, validation: Mapping[str, np.ndarray], *, model: ModelFactory | None = None, mesh: Mesh | None = None
+    config: Config,
+    validation: Mapping[str, np.ndarray],
+    *,
+    model: ModelFactory | None = None,
+    mesh: Mesh | None = None,
 ) -> Evaluate:
     """The validation of a state.
 
     Args:
         config: of the training.
-        validation: ``image`` ``(n, s, h, w, c)`` in [0, 1], ``label`` ``(n,)``, and ``saliency`` ``(n, s, h, w, 1)`` where
-            the network takes it.
+        validation: ``image`` ``(n, s, h, w, c)`` in [0, 1], ``label`` ``(n,)``, and ``saliency``
+            ``(n, s, h, w, 1)`` where the network takes it.
         model: as in ``init``.
         mesh: devices to spread the volumes over.
 
     Returns:
-        ``state -> metrics`` of the network in evaluation mode: ``validation_accuracy``, ``validation_balanced_accuracy`` and
-        ``validation_cross_entropy``, in nats and without weights of classes. With sides, accuracies are those of the four
-        classes, ``validation_lesion_accuracy`` is that of lesion or none, and the cross-entropy is the sum of both terms.
+        ``state -> metrics`` of the network in evaluation mode: ``validation_accuracy``,
+        ``validation_balanced_accuracy`` and ``validation_cross_entropy``, in nats and without
+        weights of classes. With sides, accuracies are those of the four classes,
+        ``validation_lesion_accuracy`` is that of lesion or none, and the cross-entropy is the sum
+        of both terms.
 
     Raises:
-        InputError: volumes outside [0, 1], labels that are no class, or maps that do not fit the volumes.
+        InputError: volumes outside [0, 1], labels that are no class, or maps that do not fit the
+            volumes.
     """
     return validation_of(config, validation, model=_choose(config, model), mesh=mesh)
 
@@ -137,17 +154,18 @@ def train(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> nnx.Module:
-    """Trains a classifier of volumes, or goes on with a training that was stopped; a finished one is only read.
+    """Trains a classifier of volumes, or goes on with a training that was stopped; a finished one
+    is only read.
 
     Args:
         config: the training; lengths of 0 steps follow from its epochs and the number of items.
-        source: random-access data set whose items hold ``image`` (s, h, w, c), ``label``, and ``saliency`` (s, h, w, 1)
-            where the network takes it.
+        source: random-access data set whose items hold ``image`` (s, h, w, c), ``label``, and
+            ``saliency`` (s, h, w, 1) where the network takes it.
         train_indices: the items to train on.
         validation: as in ``make_evaluate``.
         workdir: folder of this training.
-        model: makes the network from ``nnx.Rngs``: volumes, or volumes and their maps, -> logits ``(b, k)`` or
-            ``models.HalfBrainLogits``; None for the configuration's.
+        model: makes the network from ``nnx.Rngs``: volumes, or volumes and their maps, -> logits
+            ``(b, k)`` or ``models.HalfBrainLogits``; None for the configuration's.
         start, skip: as in ``init``.
         mesh: devices to train on; None for all.
         progress: shows a progress bar.
@@ -156,8 +174,9 @@ def train(
         The selected network in evaluation mode.
 
     Raises:
-        InputError: as ``training.fit`` and ``init``; an unknown ``select``; another number of classes in the data; classes
-            to be weighted that no training volume has; volumes, maps or labels that cannot be used.
+        InputError: as ``training.fit`` and ``init``; an unknown ``select``; another number of
+            classes in the data; classes to be weighted that no training volume has; volumes, maps
+            or labels that cannot be used.
     """
     check_choice(config.select, ("accuracy", "balanced_accuracy", "none"), name="select")
     mesh = data_mesh() if mesh is None else mesh
@@ -185,7 +204,11 @@ def train(
         ties="later",
         data={
             **describe_data(
-                source, train_indices, {name: validation[name] for name in ("label", *_fields(config))}, None, start
+                source,
+                train_indices,
+                {name: validation[name] for name in ("label", *_fields(config))},
+                None,
+                start,
             ),
             "skip": ", ".join(skip),
         },
@@ -195,8 +218,12 @@ def train(
     return trained(_choose(config, model), selected.params, selected.rest)
 
 
-def load(workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False) -> nnx.Module:
-    """The selected network of a training; arguments, result and errors as ``trainers.classifier.load``."""
+def load(
+    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
+) -> nnx.Module:
+    """The selected network of a training; arguments, result and errors as
+    ``trainers.classifier.load``.
+    """
     return load_model(_TRAINER, Config, workdir, init, _choose, model=model, unfinished=unfinished)
 
 
@@ -208,10 +235,13 @@ def _step(config: Config, model: ModelFactory | None, class_weights: tuple[float
         correct = decided(logits) == labels
         return {"loss": sum(terms.values(), jnp.zeros(())), **terms, "accuracy": correct.mean()}
 
-    return descent_step(_choose(config, model), annealed_adam(config.optimiser, config.num_steps), judge)
+    return descent_step(
+        _choose(config, model), annealed_adam(config.optimiser, config.num_steps), judge
+    )
 
 
-# Trainings of the same network that differ by their seeds share a step, so that it is traced and compiled once.
+# Trainings of the same network that differ by their seeds share a step, so that it is traced and
+# compiled once.
 _shared_step = lru_cache(maxsize=32)(_step)
 
 
@@ -239,8 +269,12 @@ def _flip(config: Config) -> AugmentItem:
     )
 
 
-def _class_weights(config: Config, source: Any, indices: Int[np.ndarray, " n"]) -> Float[np.ndarray, " k"] | None:
-    """Of two classes, the published ones, each the share of the other, but for a factor that the weighted mean cancels."""
+def _class_weights(
+    config: Config, source: Any, indices: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " k"] | None:
+    """Of two classes, the published ones, each the share of the other, but for a factor that the
+    weighted mean cancels.
+    """
     if not config.weighted:
         return None
     labels = labels_of(source)[check_indices(source, indices)]
@@ -256,5 +290,6 @@ def _check_classes(config: Config, source: Any) -> None:
     if len(source.class_names) != expected:
         which = "none, left, right, both" if config.sides else "num_classes"
         raise InputError(
-            f"source: expected {expected} classes ({which}), got {names}: change num_classes or sides, or relabel them"
+            f"source: expected {expected} classes ({which}), got {names}: change num_classes or"
+            f" sides, or relabel them"
         )

@@ -22,13 +22,18 @@ from trainers.volume_config import Config, seedless
 def validation_of(
     config: Config, validation: Mapping[str, np.ndarray], *, model: ModelFactory, mesh: Mesh | None
 ) -> Evaluate:
-    """The validation of a state; arguments, result and errors as ``volume_classifier.make_evaluate``."""
+    """The validation of a state; arguments, result and errors as
+    ``volume_classifier.make_evaluate``.
+    """
     examples, labels = _check(config, validation), np.asarray(validation["label"])
     graphdef, answer = graph_of(model), Answer(seedless(config))
 
     def evaluate(state: State) -> dict[str, float]:
         network = evaluation_view(graphdef, state.params, state.rest)
-        return scores(map_examples(answer, network, examples, batch_size=config.eval_batch_size, mesh=mesh), labels)
+        return scores(
+            map_examples(answer, network, examples, batch_size=config.eval_batch_size, mesh=mesh),
+            labels,
+        )
 
     return evaluate
 
@@ -60,13 +65,20 @@ def _check(config: Config, validation: Mapping[str, np.ndarray]) -> dict[str, np
     """The fields that the network sees."""
     images = np.asarray(validation["image"])
     if images.ndim != 5:
-        raise InputError(f"validation volumes: expected volumes (n, s, h, w, c), got shape {images.shape}")
+        raise InputError(
+            f"validation volumes: expected volumes (n, s, h, w, c), got shape {images.shape}"
+        )
     check_images(images.reshape(-1, *images.shape[2:]), name="validation volumes")
-    check_classes(np.asarray(validation["label"]), number_of_classes(config), name="validation labels")
+    check_classes(
+        np.asarray(validation["label"]), number_of_classes(config), name="validation labels"
+    )
     if not config.saliency:
         return {"image": images}
     if "saliency" not in validation:
-        raise InputError("validation: expected saliency, since the network takes maps, got none: give (n, s, h, w, 1)")
+        raise InputError(
+            "validation: expected saliency, since the network takes maps, got none: give (n, s, h,"
+            " w, 1)"
+        )
     maps = np.asarray(validation["saliency"])
     check_saliency(maps, images.shape, name="validation saliency")
     return {"image": images, "saliency": maps}

@@ -1,4 +1,6 @@
-"""Attributions: one signed number for each pixel, raw. What is done to maps afterwards is in ``cfx_jax.maps``."""
+"""Attributions: one signed number for each pixel, raw. What is done to maps afterwards is in
+``cfx_jax.maps``.
+"""
 
 from cfx_jax.attributions.augment_average import augment_average as augment_average
 from cfx_jax.attributions.grad_cam import grad_cam as grad_cam
@@ -20,7 +22,9 @@ from cfx_jax.attributions.mask_perturbation import mask_perturbation as mask_per
 from cfx_jax.attributions.path import PathAttribution as PathAttribution
 from cfx_jax.attributions.path import path_attribution as path_attribution
 from cfx_jax.attributions.path import path_attribution_along as path_attribution_along
-from cfx_jax.attributions.perceptual_perturbation import perceptual_perturbation as perceptual_perturbation
+from cfx_jax.attributions.perceptual_perturbation import (
+    perceptual_perturbation as perceptual_perturbation,
+)
 from cfx_jax.attributions.placement import AugmentationRanges as AugmentationRanges
 from cfx_jax.attributions.random_map import random_map as random_map
 from cfx_jax.attributions.score_cam import score_cam as score_cam

@@ -1,8 +1,9 @@
-"""Explanations averaged over geometric augmentations (Charachon et al. 2020, "Combining similarity and adversarial
-learning to generate visual explanation", equation 11 and Table II).
+"""Explanations averaged over geometric augmentations (Charachon et al. 2020, "Combining similarity
+and adversarial learning to generate visual explanation", equation 11 and Table II).
 
-A map is brought back by the inverse of the move's matrix. The authors negate the parameters and keep their order, which is
-not the inverse: with their ranges it misplaces a pixel by 0.6 pixels on average.
+A map is brought back by the inverse of the move's matrix. The authors negate the parameters and
+keep their order, which is not the inverse: with their ranges it misplaces a pixel by 0.6 pixels on
+average.
 """
 
 import jax
@@ -10,7 +11,13 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.attributions.placement import AugmentationRanges, draw_placement, inside, inverse, moved
+from cfx_jax.attributions.placement import (
+    AugmentationRanges,
+    draw_placement,
+    inside,
+    inverse,
+    moved,
+)
 from cfx_jax.attributions.smooth_grad import Attribution
 from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import check_callable, check_count, check_image, check_integer, check_key
@@ -34,19 +41,22 @@ def augment_average(
 
     Args:
         key: source of the moves; move i depends on the key and i only.
-        explain: one image -> map ``(h, w)`` or ``(h, w, c)``, raw or not; any attribution of this package.
+        explain: one image -> map ``(h, w)`` or ``(h, w, c)``, raw or not; any attribution of this
+            package.
         image: values in [0, 1].
         num: number of moved images, at least 0.
         ranges: how far they are moved.
-        visible_only: whether a map counts only for pixels that its moved image showed. The published mean counts all: those
-            that left the frame come back as its border.
-        samples_per_batch: how many images are explained at once, which bounds the memory; None takes all.
+        visible_only: whether a map counts only for pixels that its moved image showed. The
+            published mean counts all: those that left the frame come back as its border.
+        samples_per_batch: how many images are explained at once, which bounds the memory; None
+            takes all.
 
     Returns:
         The mean of ``num + 1`` maps, signed where the explanation is.
 
     Raises:
-        InputError: no valid image, ``num`` below 0, ``samples_per_batch`` below 1, or an explanation of another size.
+        InputError: no valid image, ``num`` below 0, ``samples_per_batch`` below 1, or an
+            explanation of another size.
     """
     check_image(image)
     check_key(key)
@@ -59,7 +69,10 @@ def augment_average(
     original = compiled(explain, image)
     shape = getattr(original, "shape", ())
     if len(shape) not in (2, 3) or shape[:2] != image.shape[:2]:
-        raise InputError(f"explain: expected a map {image.shape[:2]}, with or without channels, got shape {shape}")
+        raise InputError(
+            f"explain: expected a map {image.shape[:2]}, with or without channels, got shape"
+            f" {shape}"
+        )
     if num == 0:
         return original
 
@@ -68,7 +81,9 @@ def augment_average(
         back = inverse(forth)
         saliency = moved(explain(jnp.clip(moved(image, forth), 0, 1)), back)
         shown = inside(back, image.shape[:2]) if visible_only else jnp.ones(image.shape[:2], bool)
-        weight = jnp.broadcast_to(shown.reshape(shown.shape + (1,) * (saliency.ndim - 2)), saliency.shape)
+        weight = jnp.broadcast_to(
+            shown.reshape(shown.shape + (1,) * (saliency.ndim - 2)), saliency.shape
+        )
         return jnp.stack([jnp.where(weight, saliency, 0), weight.astype(saliency.dtype)])
 
     total, count = sum_over(sample, num, per_batch=samples_per_batch)

@@ -1,10 +1,12 @@
-"""Grad-CAM (Selvaraju et al. 2017) and Grad-CAM++ (Chattopadhay et al. 2018): weighted sums of feature maps.
+"""Grad-CAM (Selvaraju et al. 2017) and Grad-CAM++ (Chattopadhay et al. 2018): weighted sums of
+feature maps.
 
-Both see the classifier in two parts; ``models.parts(model)`` gives those of a network of this library. For two classes
-explain the predicted one: the logit of the other falls with what the network found, and its map may be empty.
+Both see the classifier in two parts; ``models.parts(model)`` gives those of a network of this
+library. For two classes explain the predicted one: the logit of the other falls with what the
+network found, and its map may be empty.
 
-Deviation: Grad-CAM++ counts a channel's sum as at least 0. After a ReLU, as published, it is; of other activations the
-formula would divide by zero or a negative number.
+Deviation: Grad-CAM++ counts a channel's sum as at least 0. After a ReLU, as published, it is; of
+other activations the formula would divide by zero or a negative number.
 """
 
 from collections.abc import Callable
@@ -28,10 +30,12 @@ Head = Callable[[Float[Array, "fh fw f"]], Float[Array, " k"]]
 def grad_cam(
     features: Features, head: Head, image: Float[Array, "h w c"], target: int | Int[Array, ""]
 ) -> Float[Array, "h w"]:
-    """The feature maps, each weighted with the mean gradient of the target's logit by it; positive part.
+    """The feature maps, each weighted with the mean gradient of the target's logit by it; positive
+    part.
 
     Args:
-        features: one image -> feature maps ``(fh, fw, f)``, usually of the last convolution, no larger than the image.
+        features: one image -> feature maps ``(fh, fw, f)``, usually of the last convolution, no
+            larger than the image.
         head: feature maps -> logits ``(k,)``.
         image: values in [0, 1].
         target: the class to explain; may be traced.
@@ -40,8 +44,8 @@ def grad_cam(
         A map without channels, at least 0, upsampled to the image's size.
 
     Raises:
-        InputError: no valid image, features that are no maps of one image, a head without logits, a target that is no
-            class.
+        InputError: no valid image, features that are no maps of one image, a head without logits, a
+            target that is no class.
     """
     check_parts(features, head, image, target)
     return compiled(_grad_cam, features, head, jnp.asarray(image), jnp.asarray(target))
@@ -51,7 +55,9 @@ def _grad_cam(
     features: Features, head: Head, image: Float[Array, "h w c"], target: Int[Array, ""]
 ) -> Float[Array, "h w"]:
     maps = features(image)
-    return class_activation_map(maps, _slopes(head, maps, target).mean(axis=(0, 1)), image.shape[:2])
+    return class_activation_map(
+        maps, _slopes(head, maps, target).mean(axis=(0, 1)), image.shape[:2]
+    )
 
 
 def grad_cam_plus_plus(
@@ -59,8 +65,9 @@ def grad_cam_plus_plus(
 ) -> Float[Array, "h w"]:
     """Grad-CAM whose weights count each positive gradient g by ``g^2 / (2 g^2 + sum(maps) g^3)``.
 
-    For several objects of one class, of which Grad-CAM favours the largest. Published for the exponential of the logit,
-    by which the ratio of g^2 and g^3 follows from the gradient alone. Arguments and errors as ``grad_cam``.
+    For several objects of one class, of which Grad-CAM favours the largest. Published for the
+    exponential of the logit, by which the ratio of g^2 and g^3 follows from the gradient alone.
+    Arguments and errors as ``grad_cam``.
     """
     check_parts(features, head, image, target)
     return compiled(_grad_cam_plus_plus, features, head, jnp.asarray(image), jnp.asarray(target))
@@ -71,7 +78,8 @@ def _grad_cam_plus_plus(
 ) -> Float[Array, "h w"]:
     maps = features(image)
     positive = jax.nn.relu(_slopes(head, maps, target))
-    # The published product with g, cancelled: no cube that could underflow, and 0 where the gradient is.
+    # The published product with g, cancelled: no cube that could underflow, and 0 where the
+    # gradient is.
     weights = positive / (2 + jax.nn.relu(maps.sum(axis=(0, 1))) * positive)
     return class_activation_map(maps, weights.sum(axis=(0, 1)), image.shape[:2])
 
@@ -83,7 +91,9 @@ def class_activation_map(
     return upsample(jax.nn.relu(jnp.matmul(maps, weights, precision=lax.Precision.HIGHEST)), size)
 
 
-def check_parts(features: Features, head: Head, image: Float[Array, "h w c"], target: int | Int[Array, ""]) -> None:
+def check_parts(
+    features: Features, head: Head, image: Float[Array, "h w c"], target: int | Int[Array, ""]
+) -> None:
     """Checks an image, the two parts of a classifier and a target.
 
     Raises:
@@ -95,11 +105,14 @@ def check_parts(features: Features, head: Head, image: Float[Array, "h w c"], ta
     shape: tuple[int, ...] = getattr(shape_of(features, image), "shape", ())
     if len(shape) != 3 or shape[0] > image.shape[0] or shape[1] > image.shape[1]:
         raise InputError(
-            f"features: expected one image {image.shape} -> maps (fh, fw, f) no larger than it, got {shape}: "
+            f"features: expected one image {image.shape} -> maps (fh, fw, f) no larger than it, got"
+            f" {shape}: "
             "models.parts gives those of a batched model"
         )
     check_target(target, num_classes(lambda x: head(features(x)), image))
 
 
-def _slopes(head: Head, maps: Float[Array, "fh fw f"], target: int | Int[Array, ""]) -> Float[Array, "fh fw f"]:
+def _slopes(
+    head: Head, maps: Float[Array, "fh fw f"], target: int | Int[Array, ""]
+) -> Float[Array, "fh fw f"]:
     return jax.grad(lambda each: value_of_class(head(each), target))(maps)

@@ -20,7 +20,8 @@ def gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s 
     """The derivative of a score by each pixel.
 
     Args:
-        score: one image -> scalar, such as ``objectives.class_score(classifier, 1)``; or one volume -> scalar.
+        score: one image -> scalar, such as ``objectives.class_score(classifier, 1)``; or one volume
+            -> scalar.
         image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
 
     Returns:
@@ -47,7 +48,8 @@ def _check_scalar(value: Any, image: Float[Array, "*s h w c"]) -> None:
     if jnp.shape(value) != ():
         kind = "image" if image.ndim == 3 else "volume"
         raise InputError(
-            f"score: expected one {kind} {image.shape} -> scalar, got shape {jnp.shape(value)}: objectives.class_score"
+            f"score: expected one {kind} {image.shape} -> scalar, got shape {jnp.shape(value)}:"
+            f" objectives.class_score"
             " makes a score of a classifier, jax.vmap explains a batch"
         )
 
@@ -60,7 +62,8 @@ def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w
         image: any values.
 
     Raises:
-        InputError: the score is no scalar, or fails on a volume, as it does where a batch is taken for one.
+        InputError: the score is no scalar, or fails on a volume, as it does where a batch is taken
+            for one.
     """
 
     check_callable(score, name="score", gives="one image or volume -> scalar")
@@ -73,7 +76,8 @@ def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w
                 raise
             first_line = str(error).partition("\n")[0]
             raise InputError(
-                f"score: expected one volume {x.shape} -> scalar, got {type(error).__name__} ({first_line}): mend the score,"
+                f"score: expected one volume {x.shape} -> scalar, got {type(error).__name__}"
+                f" ({first_line}): mend the score,"
                 " or use jax.vmap if this is a batch of images"
             ) from error
         _check_scalar(value, x)

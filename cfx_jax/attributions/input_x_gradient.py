@@ -14,8 +14,8 @@ def input_x_gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Arr
         image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
 
     Returns:
-        The signed map, in units of the score, of the image's shape. Its sum is ``score(image)`` where the score is
-        piecewise linear and has no bias.
+        The signed map, in units of the score, of the image's shape. Its sum is ``score(image)``
+        where the score is piecewise linear and has no bias.
 
     Raises:
         InputError: no valid image or volume, or a score that is no scalar.

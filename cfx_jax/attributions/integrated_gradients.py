@@ -1,9 +1,10 @@
-"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic attribution for deep networks", equation 1).
+"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic attribution for deep networks",
+equation 1).
 
-The class released with Boreiko et al. 2022 leaves out the factor ``image - baseline`` and keeps the mean gradient:
-``multiply_by_inputs=False``. The mean over several baselines is that of Erion et al. 2021 ("Improving performance of
-deep learning models with axiomatic attribution priors and expected gradients"), with every baseline integrated by the
-same nodes rather than by random ones.
+The class released with Boreiko et al. 2022 leaves out the factor ``image - baseline`` and keeps the
+mean gradient: ``multiply_by_inputs=False``. The mean over several baselines is that of Erion et al.
+2021 ("Improving performance of deep learning models with axiomatic attribution priors and expected
+gradients"), with every baseline integrated by the same nodes rather than by random ones.
 """
 
 from typing import NamedTuple
@@ -16,7 +17,14 @@ from jaxtyping import Float
 from cfx_jax.arrays import AnyArray
 from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, check_real, is_concrete
+from cfx_jax.checks import (
+    check_choice,
+    check_count,
+    check_num_steps,
+    check_picture,
+    check_real,
+    is_concrete,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.programs import compiled
 
@@ -26,7 +34,8 @@ class IntegratedGradients(NamedTuple):
 
     Attributes:
         map: signed, of the image's shape.
-        residual: the map's sum minus the rise of the score, ``score(image) - score(baseline)``; 0 with endless nodes.
+        residual: the map's sum minus the rise of the score, ``score(image) - score(baseline)``; 0
+            with endless nodes.
     """
 
     map: Float[Array, "*s h w c"]
@@ -48,22 +57,24 @@ def integrated_gradients(
     Args:
         score: one image, or volume, -> scalar.
         image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
-        baseline: the start of the path, of the image's shape or one value for all pixels; 0 is black. Of several, with a
-            leading axis, the map is the mean over them.
+        baseline: the start of the path, of the image's shape or one value for all pixels; 0 is
+            black. Of several, with a leading axis, the map is the mean over them.
         num_steps: number of equal pieces of the path, at least 1.
-        rule: ``"midpoint"`` takes the gradient in the middle of each piece; ``"trapezoid"`` at its two ends, which is one
-            node more and includes the image and the baseline themselves.
-        nodes_per_batch: how many nodes are differentiated at once, of all baselines together, which bounds the memory;
-            None takes all.
-        multiply_by_inputs: whether the mean gradient is multiplied by the way, ``image - baseline``.
+        rule: ``"midpoint"`` takes the gradient in the middle of each piece; ``"trapezoid"`` at its
+            two ends, which is one node more and includes the image and the baseline themselves.
+        nodes_per_batch: how many nodes are differentiated at once, of all baselines together, which
+            bounds the memory; None takes all.
+        multiply_by_inputs: whether the mean gradient is multiplied by the way,
+            ``image - baseline``.
 
     Returns:
-        The signed map; its sum approaches ``score(image) - score(baseline)``, or the mean of this over the baselines, as
-        ``num_steps`` grows. Without the factor the mean gradient, of which this holds for the product with the way.
+        The signed map; its sum approaches ``score(image) - score(baseline)``, or the mean of this
+        over the baselines, as ``num_steps`` grows. Without the factor the mean gradient, of which
+        this holds for the product with the way.
 
     Raises:
-        InputError: no valid image or volume, a score that is no scalar, a baseline of another shape or not finite, an
-            unknown rule, ``num_steps`` or ``nodes_per_batch`` below 1.
+        InputError: no valid image or volume, a score that is no scalar, a baseline of another shape
+            or not finite, an unknown rule, ``num_steps`` or ``nodes_per_batch`` below 1.
     """
     check_picture(image)
     check_num_steps(num_steps)
@@ -91,24 +102,40 @@ def integrated_gradients_and_residual(
     rule: str = "midpoint",
     nodes_per_batch: int | None = None,
 ) -> IntegratedGradients:
-    """The map of ``integrated_gradients`` and what it lacks to be complete: take more steps where that is large.
+    """The map of ``integrated_gradients`` and what it lacks to be complete: take more steps where
+    that is large.
 
-    Arguments and errors as ``integrated_gradients``. Costs one value of the score for the image and for each baseline more.
+    Arguments and errors as ``integrated_gradients``. Costs one value of the score for the image and
+    for each baseline more.
     """
     saliency = integrated_gradients(
-        score, image, baseline=baseline, num_steps=num_steps, rule=rule, nodes_per_batch=nodes_per_batch
+        score,
+        image,
+        baseline=baseline,
+        num_steps=num_steps,
+        rule=rule,
+        nodes_per_batch=nodes_per_batch,
     )
     starts = _baselines(baseline, image)
-    score_of_start = sum_over(lambda i: score(starts[i]), len(starts), per_batch=nodes_per_batch) / len(starts)
-    return IntegratedGradients(saliency, saliency.sum() - (compiled(score, jnp.asarray(image)) - score_of_start))
+    score_of_start = sum_over(
+        lambda i: score(starts[i]), len(starts), per_batch=nodes_per_batch
+    ) / len(starts)
+    return IntegratedGradients(
+        saliency, saliency.sum() - (compiled(score, jnp.asarray(image)) - score_of_start)
+    )
 
 
-def _baselines(baseline: float | AnyArray, image: Float[Array, "*s h w c"]) -> Float[Array, "n *s h w c"]:
+def _baselines(
+    baseline: float | AnyArray, image: Float[Array, "*s h w c"]
+) -> Float[Array, "n *s h w c"]:
     check_real(baseline, name="baseline")
     shape = jnp.shape(baseline)
     if shape not in ((), image.shape) and (shape[1:] != image.shape or shape[0] == 0):
         several = ", ".join(map(str, ("n", *image.shape)))
-        raise InputError(f"baseline: expected a number or shape {image.shape}, or ({several}) for several, got {shape}")
+        raise InputError(
+            f"baseline: expected a number or shape {image.shape}, or ({several}) for several, got"
+            f" {shape}"
+        )
     if is_concrete(baseline) and not np.isfinite(baseline).all():
         raise InputError("baseline: expected finite values, got NaN or infinity")
     starts = jnp.asarray(baseline, image.dtype)

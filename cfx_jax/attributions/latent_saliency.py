@@ -1,9 +1,11 @@
-"""Saliency maps of counterfactuals from a latent (ACAT: Fontanella et al. 2023, section 3.2; with the code released for it,
-and that of Fontanella et al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in Brain Images").
+"""Saliency maps of counterfactuals from a latent (ACAT: Fontanella et al. 2023, section 3.2; with
+the code released for it, and that of Fontanella et al. 2023, "Diffusion Models for Counterfactual
+Generation and Anomaly Detection in Brain Images").
 
-A map is where the counterfactual differs from what the decoder makes of the image itself, in magnitude. The class-agnostic
-map is the mean of those of both target classes, so that it does not take knowing the class; each is scaled before, since the
-target that the classifier has decided already takes a much smaller change.
+A map is where the counterfactual differs from what the decoder makes of the image itself, in
+magnitude. The class-agnostic map is the mean of those of both target classes, so that it does not
+take knowing the class; each is scaled before, since the target that the classifier has decided
+already takes a much smaller change.
 """
 
 from typing import NamedTuple
@@ -24,8 +26,9 @@ class LatentSaliency(NamedTuple):
 
     Attributes:
         map: of the image's shape, channels included.
-        flat: whether a counterfactual does not differ anywhere, so that its own map is 0; of the class-agnostic map one
-            for each target, positive first. Count them: a flat map says nothing of the image.
+        flat: whether a counterfactual does not differ anywhere, so that its own map is 0; of the
+            class-agnostic map one for each target, positive first. Count them: a flat map says
+            nothing of the image.
     """
 
     map: Float[Array, "*s h w c"]
@@ -38,8 +41,9 @@ def difference_saliency(
     """The map of one counterfactual, such as the negative one of an image known to be positive.
 
     Args:
-        reference: the reconstruction of an image (h, w, c) or a volume (s, h, w, c), as released; or the original (the
-            paper's text), whose difference also holds what the autoencoder could not draw.
+        reference: the reconstruction of an image (h, w, c) or a volume (s, h, w, c), as released;
+            or the original (the paper's text), whose difference also holds what the autoencoder
+            could not draw.
         counterfactual: of the same shape.
 
     Returns:
@@ -65,9 +69,10 @@ def latent_saliency(
         reference: as in ``difference_saliency``.
         positive: the counterfactual whose target is the positive class, of the same shape.
         negative: that of the negative class.
-        scaling: ``"each"`` divides each difference by its own maximum over the whole volume; ``"released"`` leaves the
-            negative one as it is, as the released code does against its intention: its size then tells the classifier's
-            decision; ``"dif_fuse"``, the later code, divides the mean by its maximum once more.
+        scaling: ``"each"`` divides each difference by its own maximum over the whole volume;
+            ``"released"`` leaves the negative one as it is, as the released code does against its
+            intention: its size then tells the classifier's decision; ``"dif_fuse"``, the later
+            code, divides the mean by its maximum once more.
 
     Returns:
         The mean of both maps.
@@ -86,13 +91,20 @@ def latent_saliency(
 
 def _difference(reference: Array, counterfactual: Array, *, name: str) -> Float[Array, "*s h w c"]:
     if reference.shape != counterfactual.shape:
-        raise InputError(f"{name}: expected the shape of reference {reference.shape}, got {counterfactual.shape}")
+        raise InputError(
+            f"{name}: expected the shape of reference {reference.shape}, got {counterfactual.shape}"
+        )
     difference = jnp.abs(jnp.asarray(reference) - counterfactual)
     if is_concrete(difference) and not np.isfinite(np.asarray(difference)).all():
-        raise InputError(f"{name}: expected finite values, got NaN or infinity: lower the step size of the search")
+        raise InputError(
+            f"{name}: expected finite values, got NaN or infinity: lower the step size of the"
+            f" search"
+        )
     return difference
 
 
-def _scaled(difference: Float[Array, "*s h w c"]) -> tuple[Float[Array, "*s h w c"], Bool[Array, ""]]:
+def _scaled(
+    difference: Float[Array, "*s h w c"],
+) -> tuple[Float[Array, "*s h w c"], Bool[Array, ""]]:
     largest = difference.max()
     return difference / jnp.where(largest > 0, largest, 1), largest == 0

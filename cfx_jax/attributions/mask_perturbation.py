@@ -1,8 +1,10 @@
-"""Meaningful perturbation, BBMP (Fong & Vedaldi 2017, "Interpretable explanations of black boxes", deletion game).
+"""Meaningful perturbation, BBMP (Fong & Vedaldi 2017, "Interpretable explanations of black boxes",
+deletion game).
 
-Settings of Charachon et al. 2020 and 2021: a mask of 56 x 56 for an image of 224 x 224, filtered after upsampling
-(sigma 3), a blurred image behind it (sigma 5), 150 steps. Weights, power and step size, which they do not give, are those
-of the code that Fong & Vedaldi released. Its jitter of the image is left out: it would make the objective random.
+Settings of Charachon et al. 2020 and 2021: a mask of 56 x 56 for an image of 224 x 224, filtered
+after upsampling (sigma 3), a blurred image behind it (sigma 5), 150 steps. Weights, power and step
+size, which they do not give, are those of the code that Fong & Vedaldi released. Its jitter of the
+image is left out: it would make the objective random.
 """
 
 from dataclasses import dataclass
@@ -24,8 +26,8 @@ from cfx_jax.programs import compiled
 class MaskProblem:
     """Makes the optimisation problem of one image; equal settings compile once.
 
-    ``optimise.drive(MaskProblem(), score, images)`` runs many images, fast on a CPU too; ``coverage`` makes each solution a
-    map.
+    ``optimise.drive(MaskProblem(), score, images)`` runs many images, fast on a CPU too;
+    ``coverage`` makes each solution a map.
 
     Attributes: see ``mask_perturbation``.
     """
@@ -53,12 +55,17 @@ class MaskProblem:
         def objective(mask: Float[Array, "mh mw"]) -> Float[Array, ""]:
             hidden = self.coverage(mask, (height, width))[..., None]
             area = (1 - mask).sum()
-            variation = sum((jnp.abs(jnp.diff(mask, axis=axis)) ** self.variation_power).sum() for axis in (0, 1))
+            variation = sum(
+                (jnp.abs(jnp.diff(mask, axis=axis)) ** self.variation_power).sum()
+                for axis in (0, 1)
+            )
             penalty = self.area_weight * area + self.variation_weight * variation
             return score(image + hidden * (blurred - image)) + penalty
 
         adam = from_optax(
-            optax.adam(self.step_size), num_steps=self.num_steps, project=lambda mask: jnp.clip(mask, 0, 1)
+            optax.adam(self.step_size),
+            num_steps=self.num_steps,
+            project=lambda mask: jnp.clip(mask, 0, 1),
         )
         return Problem(adam, objective, jnp.ones(self._shape((height, width)), image.dtype))
 
@@ -71,7 +78,9 @@ class MaskProblem:
             return -(-size[0] // 4), -(-size[1] // 4)
         inside = [1 <= own <= pixels for own, pixels in zip(self.mask_shape, size, strict=False)]
         if len(self.mask_shape) != 2 or not all(inside):
-            raise InputError(f"mask_shape: expected (rows, columns) from (1, 1) to {size}, got {self.mask_shape}")
+            raise InputError(
+                f"mask_shape: expected (rows, columns) from (1, 1) to {size}, got {self.mask_shape}"
+            )
         return self.mask_shape
 
 
@@ -90,13 +99,15 @@ def mask_perturbation(
 ) -> Float[Array, "h w"]:
     """The small, smooth region whose blurring lowers the score most.
 
-    Minimises over masks m in [0, 1], by Adam from m = 1, ``score(M x + (1 - M) blur(x)) + area_weight * sum(1 - m) +
-    variation_weight * sum(|differences of m|^variation_power)``, where M is m upsampled and filtered. Where blurring does
-    not lower the score (often so for a healthy image) the map is empty: the method's limit.
-    Composes with jit, vmap and pmap; for many images on a CPU ``MaskProblem`` in ``optimise.drive`` is faster.
+    Minimises over masks m in [0, 1], by Adam from m = 1, ``score(M x + (1 - M) blur(x)) +
+    area_weight * sum(1 - m) + variation_weight * sum(|differences of m|^variation_power)``, where M
+    is m upsampled and filtered. Where blurring does not lower the score (often so for a healthy
+    image) the map is empty: the method's limit. Composes with jit, vmap and pmap; for many images
+    on a CPU ``MaskProblem`` in ``optimise.drive`` is faster.
 
     Args:
-        score: one image -> scalar, the probability of the class to explain (the weights below are on its scale).
+        score: one image -> scalar, the probability of the class to explain (the weights below are
+            on its scale).
         image: values in [0, 1].
         mask_shape: rows and columns of the mask; None takes a quarter of the image's, rounded up.
         blur_sigma: standard deviation of the blur behind the mask, in pixels, above 0.
@@ -104,11 +115,13 @@ def mask_perturbation(
         num_steps: at least 1; costs ``num_steps + 1`` gradients.
         step_size: of Adam, in units of the mask, above 0.
         area_weight: price of hiding one mask pixel, at least 0.
-        variation_weight: price of the mask's differences between neighbours in rows and in columns, at least 0.
+        variation_weight: price of the mask's differences between neighbours in rows and in columns,
+            at least 0.
         variation_power: at least 1; 1 is total variation.
 
     Returns:
-        How much of each pixel is hidden, ``1 - M``, in [0, 1]; all channels share it. At the last iterate.
+        How much of each pixel is hidden, ``1 - M``, in [0, 1]; all channels share it. At the last
+        iterate.
 
     Raises:
         InputError: no valid image, a mask larger than it, or an option outside its range.
@@ -116,11 +129,20 @@ def mask_perturbation(
     check_image(image)
     check_score(score, image)
     problem = MaskProblem(
-        mask_shape, blur_sigma, mask_sigma, num_steps, step_size, area_weight, variation_weight, variation_power
+        mask_shape,
+        blur_sigma,
+        mask_sigma,
+        num_steps,
+        step_size,
+        area_weight,
+        variation_weight,
+        variation_power,
     )
     return compiled(_search, problem, score, jnp.asarray(image))
 
 
-def _search(problem: MaskProblem, score: Score, image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
+def _search(
+    problem: MaskProblem, score: Score, image: Float[Array, "h w c"]
+) -> Float[Array, "h w"]:
     height, width, _ = image.shape
     return problem.coverage(run(*problem(score, image)).solution, (height, width))

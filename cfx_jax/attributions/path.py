@@ -1,12 +1,14 @@
-"""Attributions along a path between two images (Charachon et al. 2021, "Visual explanation by unifying adversarial
-generation and feature importance attributions", equations 2 to 6).
+"""Attributions along a path between two images (Charachon et al. 2021, "Visual explanation by
+unifying adversarial generation and feature importance attributions", equations 2 to 6).
 
-With gradients g of the score on the path and the path's velocity d, all products pixelwise, a map is
-``|mean over the path of F(g, d) d|``: F = 1 is the difference of the ends (E), F = g d is E_FI^v1, F = |g| d is E_FI^v2.
-The straight path is the published one. Its footnote 3 sets aside the path of decoded images, because the decoder's
-Jacobian is too large; only its product with one vector is needed, which costs about two forward passes.
+With gradients g of the score on the path and the path's velocity d, all products pixelwise, a map
+is ``|mean over the path of F(g, d) d|``: F = 1 is the difference of the ends (E), F = g d is
+E_FI^v1, F = |g| d is E_FI^v2. The straight path is the published one. Its footnote 3 sets aside the
+path of decoded images, because the decoder's Jacobian is too large; only its product with one
+vector is needed, which costs about two forward passes.
 
-The paper smooths each term of the integral; that equals smoothing the finished map, which is what is done here.
+The paper smooths each term of the integral; that equals smoothing the finished map, which is what
+is done here.
 """
 
 import math
@@ -41,8 +43,8 @@ class PathAttribution(NamedTuple):
 
     Attributes:
         map: at least 0, of the image's shape.
-        residual: the summed integral of gradient times velocity less ``score(path's end) - score(path's start)``; it
-            approaches 0 as ``num_steps`` grows.
+        residual: the summed integral of gradient times velocity less
+            ``score(path's end) - score(path's start)``; it approaches 0 as ``num_steps`` grows.
     """
 
     map: Float[Array, "*s h w c"]
@@ -62,32 +64,42 @@ def path_attribution(
     """What changed between two images, weighted by what the score made of it on the straight path.
 
     Args:
-        score: one image, or volume, -> scalar. For grey images that the model wants in three channels, tile inside of the
-            score: the gradient is then the sum over the channels.
+        score: one image, or volume, -> scalar. For grey images that the model wants in three
+            channels, tile inside of the score: the gradient is then the sum over the channels.
         start: the image or volume, or its stable generation; values in [0, 1].
         end: its adversary, of the same shape.
-        variant: ``"E"`` for ``|end - start|``, ``"v1"`` for ``D^2 |mean gradient|``, ``"v2"`` for ``D^2 mean |gradient|``,
-            where D is the difference; or a function F of gradient and velocity (equation 3).
+        variant: ``"E"`` for ``|end - start|``, ``"v1"`` for ``D^2 |mean gradient|``, ``"v2"`` for
+            ``D^2 mean |gradient|``, where D is the difference; or a function F of gradient and
+            velocity (equation 3).
         num_steps: number of nodes on the path (midpoint rule), at least 1.
-        sigma: standard deviation in pixels of the Gaussian that smooths the map, zero beyond the border, each slice of a
-            volume for itself; the paper takes 2 with v2. None leaves the map as it is.
-        nodes_per_batch: how many nodes are differentiated at once, which bounds the memory; None takes all.
+        sigma: standard deviation in pixels of the Gaussian that smooths the map, zero beyond the
+            border, each slice of a volume for itself; the paper takes 2 with v2. None leaves the
+            map as it is.
+        nodes_per_batch: how many nodes are differentiated at once, which bounds the memory; None
+            takes all.
 
     Returns:
-        The map and the completeness residual. Swapping the ends, or ``1 - score`` for the score, gives the same map.
+        The map and the completeness residual. Swapping the ends, or ``1 - score`` for the score,
+        gives the same map.
 
     Raises:
-        InputError: no valid images or volumes, different shapes, a score that is no scalar, an unknown variant,
-            ``num_steps`` or ``nodes_per_batch`` below 1, sigma not above 0.
+        InputError: no valid images or volumes, different shapes, a score that is no scalar, an
+            unknown variant, ``num_steps`` or ``nodes_per_batch`` below 1, sigma not above 0.
     """
     check_picture(start, name="start")
     check_picture(end, name="end")
     if start.shape != end.shape:
         raise InputError(f"end: expected the shape of start {start.shape}, got {end.shape}")
     return path_attribution_along(
-        score, lambda image: image, start, end,
-        variant=variant, num_steps=num_steps, sigma=sigma, nodes_per_batch=nodes_per_batch,
-    )  # fmt: skip
+        score,
+        lambda image: image,
+        start,
+        end,
+        variant=variant,
+        num_steps=num_steps,
+        sigma=sigma,
+        nodes_per_batch=nodes_per_batch,
+    )
 
 
 def path_attribution_along(
@@ -101,10 +113,11 @@ def path_attribution_along(
     sigma: float | None = None,
     nodes_per_batch: int | None = None,
 ) -> PathAttribution:
-    """The same on the path of decoded images ``decode(latent)``, with the latent on its straight way (footnote 3).
+    """The same on the path of decoded images ``decode(latent)``, with the latent on its straight
+    way (footnote 3).
 
-    Each node costs one Jacobian-vector product of the decoder and one gradient of the score. Where the decoder clips to
-    [0, 1] a clipped pixel does not move and so is not marked.
+    Each node costs one Jacobian-vector product of the decoder and one gradient of the score. Where
+    the decoder clips to [0, 1] a clipped pixel does not move and so is not marked.
 
     Args:
         score: one image, or volume, -> scalar.
@@ -117,8 +130,8 @@ def path_attribution_along(
         The map and the completeness residual, between the decoded ends.
 
     Raises:
-        InputError: latents of different structure or no float arrays, a decoder that gives no image, or an option outside
-            its range.
+        InputError: latents of different structure or no float arrays, a decoder that gives no
+            image, or an option outside its range.
     """
     check_num_steps(num_steps)
     check_count(nodes_per_batch, name="nodes_per_batch", or_none=True)
@@ -145,7 +158,9 @@ def _integrate(
     way = jax.tree.map(jnp.subtract, latent_end, latent_start)
 
     def at(share: Float[Array, ""]) -> tuple[Float[Array, "*s h w c"], Float[Array, "*s h w c"]]:
-        latent = jax.tree.map(lambda start, step: start + share.astype(step.dtype) * step, latent_start, way)
+        latent = jax.tree.map(
+            lambda start, step: start + share.astype(step.dtype) * step, latent_start, way
+        )
         return jax.jvp(decode, (latent,), (way,))
 
     def node(index: Array) -> Float[Array, "2 *s h w c"]:
@@ -156,8 +171,12 @@ def _integrate(
     integral, change = sum_over(node, num_steps, per_batch=nodes_per_batch) / num_steps
     found = jnp.abs(integral)
     if sigma is not None:
-        found = smooth(found, sigma=sigma, radius=math.ceil(_RADIUS_IN_SIGMAS * sigma), border="zero")
-    return PathAttribution(found, change.sum() - (score(decode(latent_end)) - score(decode(latent_start))))
+        found = smooth(
+            found, sigma=sigma, radius=math.ceil(_RADIUS_IN_SIGMAS * sigma), border="zero"
+        )
+    return PathAttribution(
+        found, change.sum() - (score(decode(latent_end)) - score(decode(latent_start)))
+    )
 
 
 def _weight(variant: str | Weight) -> Weight:
@@ -168,14 +187,24 @@ def _weight(variant: str | Weight) -> Weight:
 
 
 def _check_latents(start: Any, end: Any) -> None:
-    kinds = [jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{jnp.shape(leaf)}", each) for each in (start, end)]
+    kinds = [
+        jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{jnp.shape(leaf)}", each)
+        for each in (start, end)
+    ]
     if kinds[0] != kinds[1]:
-        raise InputError(f"latent_end: expected the structure of latent_start {kinds[0]}, got {kinds[1]}")
-    if not all(jnp.issubdtype(jnp.result_type(leaf), jnp.floating) for leaf in jax.tree.leaves(start)):
+        raise InputError(
+            f"latent_end: expected the structure of latent_start {kinds[0]}, got {kinds[1]}"
+        )
+    if not all(
+        jnp.issubdtype(jnp.result_type(leaf), jnp.floating) for leaf in jax.tree.leaves(start)
+    ):
         raise InputError(f"latent_start: expected float arrays, got {kinds[0]}: cast them")
 
 
 def _check_decoder(decode: Callable[[Any], Array], latent: Any) -> None:
     shape = getattr(shape_of(decode, latent), "shape", None)
     if shape is None or len(shape) not in (3, 4):
-        raise InputError(f"decode: expected one latent -> image (h, w, c) or volume (s, h, w, c), got shape {shape}")
+        raise InputError(
+            f"decode: expected one latent -> image (h, w, c) or volume (s, h, w, c), got shape"
+            f" {shape}"
+        )

@@ -1,9 +1,10 @@
-"""Perturbations on the perceptual ball (Elliott, Law & Russell 2021, "Explaining classifiers using adversarial
-perturbations on the perceptual ball").
+"""Perturbations on the perceptual ball (Elliott, Law & Russell 2021, "Explaining classifiers using
+adversarial perturbations on the perceptual ball").
 
-The smallest change that turns the decision and hardly moves the network's inner features. Weights and margin are those of
-the released code, which also uses L-BFGS, though without a line search. Charachon et al. 2020 compare with it on a binary
-classifier, with the features after the first ReLU of each convolution block of a ResNet-50.
+The smallest change that turns the decision and hardly moves the network's inner features. Weights
+and margin are those of the released code, which also uses L-BFGS, though without a line search.
+Charachon et al. 2020 compare with it on a binary classifier, with the features after the first ReLU
+of each convolution block of a ResNet-50.
 """
 
 from collections.abc import Callable
@@ -36,23 +37,27 @@ def perceptual_perturbation(
 ) -> Float[Array, "*s h w c"]:
     """The change of an image that turns the decision while it leaves the features where they were.
 
-    Minimises over x' ``(margin(x') - target_margin)^2 + feature_weight * sum over layers of the mean squared change of the
-    features + image_weight * mean((x' - x)^2)``, from x' = x.
+    Minimises over x' ``(margin(x') - target_margin)^2 + feature_weight * sum over layers of the
+    mean squared change of the features + image_weight * mean((x' - x)^2)``, from x' = x.
 
     Args:
         margin: one image, or volume, -> scalar, how far the explained class leads:
-            ``objectives.negative_margin(classifier, label)``; of two classes the difference of the logits.
-        features: the same -> a pytree of arrays, the activations to keep, such as a list of feature maps.
+            ``objectives.negative_margin(classifier, label)``; of two classes the difference of the
+            logits.
+        features: the same -> a pytree of arrays, the activations to keep, such as a list of feature
+            maps.
         image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
         target_margin: the lead sought, in logits; below 0 where the decision is to turn.
         feature_weight: price of the features' change, at least 0.
         image_weight: price of the image's change, at least 0.
-        num_steps: at least 1; costs as many gradients or, with a line search, several times as many.
-        optimiser: any optax transformation, such as ``optax.adam(1e-3)``; None takes ``optax.lbfgs()``.
+        num_steps: at least 1; costs as many gradients or, with a line search, several times as
+            many.
+        optimiser: any optax transformation, such as ``optax.adam(1e-3)``; None takes
+            ``optax.lbfgs()``.
 
     Returns:
-        The signed change x' - x of smallest objective; x' may leave [0, 1], as published. The paper's map is its root mean
-        square over channels, smoothed with sigma 2 (``maps.smooth``).
+        The signed change x' - x of smallest objective; x' may leave [0, 1], as published. The
+        paper's map is its root mean square over channels, smoothed with sigma 2 (``maps.smooth``).
 
     Raises:
         InputError: no valid image or volume, ``num_steps`` below 1, or a weight below 0.
@@ -63,15 +68,28 @@ def perceptual_perturbation(
     check_real(target_margin, name="target_margin")
     check_score(margin, image)
     check_callable(features, name="features", gives="one image -> arrays")
-    weights = {"target_margin": target_margin, "feature_weight": feature_weight, "image_weight": image_weight}
-    algorithm = best_so_far(from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps))
+    weights = {
+        "target_margin": target_margin,
+        "feature_weight": feature_weight,
+        "image_weight": image_weight,
+    }
+    algorithm = best_so_far(
+        from_optax(optax.lbfgs() if optimiser is None else optimiser, num_steps=num_steps)
+    )
     return compiled(_search, algorithm, margin, features, jnp.asarray(image), **weights)
 
 
 def _search(
-    algorithm: Algorithm, margin: Score, features: Features, image: Float[Array, "*s h w c"], **weights: float
+    algorithm: Algorithm,
+    margin: Score,
+    features: Features,
+    image: Float[Array, "*s h w c"],
+    **weights: float,
 ) -> Float[Array, "*s h w c"]:
-    return run(algorithm, perceptual_objective(margin, features, image, **weights), image).solution - image
+    return (
+        run(algorithm, perceptual_objective(margin, features, image, **weights), image).solution
+        - image
+    )
 
 
 def perceptual_objective(
@@ -83,7 +101,8 @@ def perceptual_objective(
     feature_weight: float = 1e4,
     image_weight: float = 1.0,
 ) -> Score:
-    """What ``perceptual_perturbation`` minimises, for loops of one's own such as ``optimise.drive``; arguments as there.
+    """What ``perceptual_perturbation`` minimises, for loops of one's own such as
+    ``optimise.drive``; arguments as there.
 
     Returns:
         A function of the changed image, at least 0.
@@ -92,8 +111,13 @@ def perceptual_objective(
     kept = features(image)
 
     def objective(changed: Float[Array, "*s h w c"]) -> Float[Array, ""]:
-        by_layer = jax.tree.map(lambda new, old: jnp.square(new - old).mean(), features(changed), kept)
-        distance = feature_weight * sum(jax.tree.leaves(by_layer)) + image_weight * jnp.square(changed - image).mean()
+        by_layer = jax.tree.map(
+            lambda new, old: jnp.square(new - old).mean(), features(changed), kept
+        )
+        distance = (
+            feature_weight * sum(jax.tree.leaves(by_layer))
+            + image_weight * jnp.square(changed - image).mean()
+        )
         return distance + jnp.square(margin(changed) - target_margin)
 
     return objective

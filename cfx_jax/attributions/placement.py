@@ -1,4 +1,5 @@
-"""Where the pixels of a moved picture come from: rotation, shift, zoom about the centre, then flips, as matrices.
+"""Where the pixels of a moved picture come from: rotation, shift, zoom about the centre, then
+flips, as matrices.
 
 The convention is that of Keras' image generator, except that every move can be undone exactly.
 """
@@ -25,7 +26,8 @@ class AugmentationRanges:
         height_shift: the shift along rows is uniform in [-height_shift, height_shift] pixels.
         width_shift: the same along columns.
         zoom: the range of the zoom, drawn for rows and for columns apart; below 1 magnifies.
-        horizontal_flip: whether left and right are swapped in half of the draws. The model should have seen it in training.
+        horizontal_flip: whether left and right are swapped in half of the draws. The model should
+            have seen it in training.
         vertical_flip: the same for up and down.
 
     Raises:
@@ -42,21 +44,30 @@ class AugmentationRanges:
     def __post_init__(self) -> None:
         for name in ("rotation", "height_shift", "width_shift"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name}: expected the half-width of a range, at least 0, got {getattr(self, name)}")
+                raise InputError(
+                    f"{name}: expected the half-width of a range, at least 0, got"
+                    f" {getattr(self, name)}"
+                )
         low, high = self.zoom
         if not 0 < low <= high < math.inf:
-            raise InputError(f"zoom: expected an ascending range of factors above 0, got {self.zoom}")
+            raise InputError(
+                f"zoom: expected an ascending range of factors above 0, got {self.zoom}"
+            )
 
 
 class Placement(NamedTuple):
-    """A pixel of a moved picture is read at ``matrix @ (row, column) + shift``; all in pixels from the centre."""
+    """A pixel of a moved picture is read at ``matrix @ (row, column) + shift``; all in pixels from
+    the centre.
+    """
 
     matrix: Float[Array, "2 2"]
     shift: Float[Array, " 2"]
 
 
 def draw_placement(key: PRNGKeyArray, ranges: AugmentationRanges) -> Placement:
-    """One random move: ``rotation @ shift``, then ``rotation @ zoom @ flip``, as Keras composes them."""
+    """One random move: ``rotation @ shift``, then ``rotation @ zoom @ flip``, as Keras composes
+    them.
+    """
     for_angle, for_shift, for_zoom, for_flip = jax.random.split(key, 4)
     angle = jnp.deg2rad(ranges.rotation) * jax.random.uniform(for_angle, minval=-1, maxval=1)
     largest_shift = jnp.asarray([ranges.height_shift, ranges.width_shift], float)
@@ -80,7 +91,9 @@ def _sources(placement: Placement, shape: tuple[int, ...]) -> Float[Array, "2 h 
     """The row and column, from the centre, that each pixel is read at."""
     rows, columns = (jnp.arange(size) - (size - 1) / 2 for size in shape[:2])
     matrix, shift = placement
-    return matrix[:, :1, None] * rows[:, None] + matrix[:, 1:, None] * columns + shift[:, None, None]
+    return (
+        matrix[:, :1, None] * rows[:, None] + matrix[:, 1:, None] * columns + shift[:, None, None]
+    )
 
 
 def moved(picture: Float[Array, "h w *c"], placement: Placement) -> Float[Array, "h w *c"]:
@@ -88,11 +101,15 @@ def moved(picture: Float[Array, "h w *c"], placement: Placement) -> Float[Array,
     center = (jnp.asarray(picture.shape[:2]) - 1) / 2
     coordinates = _sources(placement, picture.shape) + center[:, None, None]
     channels = picture.reshape(*picture.shape[:2], -1)
-    read = jax.vmap(lambda channel: map_coordinates(channel, [*coordinates], 1, mode="nearest"), -1, -1)(channels)
+    read = jax.vmap(
+        lambda channel: map_coordinates(channel, [*coordinates], 1, mode="nearest"), -1, -1
+    )(channels)
     return read.reshape(picture.shape)
 
 
 def inside(placement: Placement, shape: tuple[int, ...]) -> Bool[Array, "h w"]:
-    """Whether each pixel is read from within the frame, whose edge is half a pixel beyond the outermost centres."""
+    """Whether each pixel is read from within the frame, whose edge is half a pixel beyond the
+    outermost centres.
+    """
     half = jnp.asarray(shape[:2])[:, None, None] / 2
     return (jnp.abs(_sources(placement, shape)) <= half).all(axis=0)

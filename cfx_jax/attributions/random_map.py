@@ -12,7 +12,8 @@ def random_map(key: PRNGKeyArray, image: Float[Array, "*s h w c"]) -> Float[Arra
 
     Args:
         key: source of randomness, one for each image.
-        image: an image, or a volume ``(s, h, w, c)``; values in [0, 1]; only its shape and dtype count.
+        image: an image, or a volume ``(s, h, w, c)``; values in [0, 1]; only its shape and dtype
+            count.
 
     Returns:
         The map, of the image's shape.

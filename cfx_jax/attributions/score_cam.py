@@ -1,4 +1,6 @@
-"""Score-CAM (Wang et al. 2020, "Score-CAM: score-weighted visual explanations for convolutional neural networks")."""
+"""Score-CAM (Wang et al. 2020, "Score-CAM: score-weighted visual explanations for convolutional
+neural networks").
+"""
 
 import jax
 import jax.numpy as jnp
@@ -20,28 +22,39 @@ def score_cam(
     *,
     channels_per_batch: int | None = 32,
 ) -> Float[Array, "h w"]:
-    """The feature maps, each weighted with the logit of what it lets through of the image; positive part.
+    """The feature maps, each weighted with the logit of what it lets through of the image; positive
+    part.
 
-    Each map is upsampled, rescaled to [0, 1] and multiplied with the image; the softmax over channels of the target's
-    logits are the weights. No gradients, but a forward pass for each channel. A constant map lets nothing through.
+    Each map is upsampled, rescaled to [0, 1] and multiplied with the image; the softmax over
+    channels of the target's logits are the weights. No gradients, but a forward pass for each
+    channel. A constant map lets nothing through.
 
     Args:
-        features: one image -> feature maps ``(fh, fw, f)``, usually of the last convolution, no larger than the image.
+        features: one image -> feature maps ``(fh, fw, f)``, usually of the last convolution, no
+            larger than the image.
         head: feature maps -> logits ``(k,)``.
         image: values in [0, 1].
         target: the class to explain; may be traced.
-        channels_per_batch: how many masked images are classified at once, which bounds the memory; None takes all.
+        channels_per_batch: how many masked images are classified at once, which bounds the memory;
+            None takes all.
 
     Returns:
         A map without channels, at least 0, upsampled to the image's size.
 
     Raises:
-        InputError: no valid image, features that are no maps of one image, a head without logits, a target that is no
-            class, ``channels_per_batch`` below 1.
+        InputError: no valid image, features that are no maps of one image, a head without logits, a
+            target that is no class, ``channels_per_batch`` below 1.
     """
     check_parts(features, head, image, target)
     check_count(channels_per_batch, name="channels_per_batch", or_none=True)
-    return compiled(_weighted_maps, features, head, image, jnp.asarray(target), channels_per_batch=channels_per_batch)
+    return compiled(
+        _weighted_maps,
+        features,
+        head,
+        image,
+        jnp.asarray(target),
+        channels_per_batch=channels_per_batch,
+    )
 
 
 def _weighted_maps(

@@ -1,8 +1,8 @@
 """Explanations of volumes by methods of the plane, slice by slice.
 
-Grad-CAM, Score-CAM, mask perturbation, averages over augmentations and visual counterfactuals explain one image. Methods
-that treat every pixel alike (gradient, input times gradient, SmoothGrad, integrated gradients, guided backprop, paths) need
-none of this: they take a volume as it is.
+Grad-CAM, Score-CAM, mask perturbation, averages over augmentations and visual counterfactuals
+explain one image. Methods that treat every pixel alike (gradient, input times gradient, SmoothGrad,
+integrated gradients, guided backprop, paths) need none of this: they take a volume as it is.
 """
 
 from collections.abc import Callable
@@ -23,21 +23,27 @@ Answer = TypeVar("Answer")
 
 
 def over_slices(
-    explain: SliceExplanation, volume: Float[Array, "s h w c"], *, slices_per_batch: int | None = None
+    explain: SliceExplanation,
+    volume: Float[Array, "s h w c"],
+    *,
+    slices_per_batch: int | None = None,
 ) -> Any:
     """Explains each slice of a volume as an image.
 
-    Of a score of one slice: ``lambda image, index: mask_perturbation(score, image)``. Of a score of the volume:
-    ``lambda image, index: mask_perturbation(of_slice(score, volume, index), image)``; the maps of two slices then leave out
-    what both do together. Of a network of slices whose features ``all_maps`` (s, fh, fw, f) a head joins:
-    ``lambda image, index: grad_cam(features, lambda maps: head(all_maps.at[index].set(maps)), image, target)``, which is
-    the Grad-CAM of each slice in the volume.
+    Of a score of one slice: ``lambda image, index: mask_perturbation(score, image)``. Of a score of
+    the volume: ``lambda image, index: mask_perturbation(of_slice(score, volume, index), image)``;
+    the maps of two slices then leave out what both do together. Of a network of slices whose
+    features ``all_maps`` (s, fh, fw, f) a head joins: ``lambda image, index: grad_cam(features,
+    lambda maps: head(all_maps.at[index].set(maps)), image, target)``, which is the Grad-CAM of each
+    slice in the volume.
 
     Args:
-        explain: one slice and its index, which is traced -> map ``(h, w)`` or ``(h, w, c)``, or any pytree of arrays, such
-            as a counterfactual. A random method takes ``jax.random.fold_in(key, index)``.
+        explain: one slice and its index, which is traced -> map ``(h, w)`` or ``(h, w, c)``, or any
+            pytree of arrays, such as a counterfactual. A random method takes
+            ``jax.random.fold_in(key, index)``.
         volume: values in [0, 1].
-        slices_per_batch: how many slices are explained at once, which bounds the memory; None takes all.
+        slices_per_batch: how many slices are explained at once, which bounds the memory; None takes
+            all.
 
     Returns:
         What ``explain`` gives, stacked along a leading axis over slices.
@@ -51,7 +57,9 @@ def over_slices(
     return compiled(_map_slices, explain, jnp.asarray(volume), slices_per_batch=slices_per_batch)
 
 
-def _map_slices(explain: SliceExplanation, volume: Float[Array, "s h w c"], *, slices_per_batch: int | None) -> Any:
+def _map_slices(
+    explain: SliceExplanation, volume: Float[Array, "s h w c"], *, slices_per_batch: int | None
+) -> Any:
     num_slices = volume.shape[0]
     pairs = volume, jnp.arange(num_slices)
     if slices_per_batch is None or slices_per_batch >= num_slices:
@@ -60,7 +68,9 @@ def _map_slices(explain: SliceExplanation, volume: Float[Array, "s h w c"], *, s
 
 
 def of_slice(
-    function: Callable[[Float[Array, "s h w c"]], Answer], volume: Float[Array, "s h w c"], index: int | Int[Array, ""]
+    function: Callable[[Float[Array, "s h w c"]], Answer],
+    volume: Float[Array, "s h w c"],
+    index: int | Int[Array, ""],
 ) -> Callable[[Float[Array, "h w c"]], Answer]:
     """A function of a volume as one of a single slice, with the others held fixed.
 

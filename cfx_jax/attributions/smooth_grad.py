@@ -24,24 +24,27 @@ def smooth_grad(
 ) -> Float[Array, "*map"]:
     """The mean of an attribution over noisy copies of the image.
 
-    With the gradient it is the published method: an estimate of the gradient of the score blurred by the noise. The noisy
-    copies are not clipped, as published, so the score sees values a little outside [0, 1].
+    With the gradient it is the published method: an estimate of the gradient of the score blurred
+    by the noise. The noisy copies are not clipped, as published, so the score sees values a little
+    outside [0, 1].
 
     Args:
         key: source of the noise; sample i depends on the key and i only.
-        attribution: one image, or volume, -> map, such as ``lambda x: gradient(score, x)``; any other of this package will
-            do.
+        attribution: one image, or volume, -> map, such as ``lambda x: gradient(score, x)``; any
+            other of this package will do.
         image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
         num_samples: number of noisy copies, at least 1.
-        sigma: standard deviation of the Gaussian noise, above 0, in the units of the image; the paper advises 10 to 20 %
-            of the range of values.
-        samples_per_batch: how many samples are attributed at once, which bounds the memory; None takes all.
+        sigma: standard deviation of the Gaussian noise, above 0, in the units of the image; the
+            paper advises 10 to 20 % of the range of values.
+        samples_per_batch: how many samples are attributed at once, which bounds the memory; None
+            takes all.
 
     Returns:
         The mean map, signed where the attribution is.
 
     Raises:
-        InputError: no valid image or volume, ``num_samples`` or ``samples_per_batch`` below 1, sigma not above 0.
+        InputError: no valid image or volume, ``num_samples`` or ``samples_per_batch`` below 1,
+            sigma not above 0.
     """
     check_picture(image)
     check_key(key)
@@ -53,7 +56,9 @@ def smooth_grad(
 
     def sample(index: Array) -> Float[Array, "*map"]:
         # Drawn flat: the same numbers, compiled in half the time.
-        noise = jax.random.normal(jax.random.fold_in(key, index), (image.size,), image.dtype).reshape(image.shape)
+        noise = jax.random.normal(
+            jax.random.fold_in(key, index), (image.size,), image.dtype
+        ).reshape(image.shape)
         return attribution(image + sigma * noise)
 
     return sum_over(sample, num_samples, per_batch=samples_per_batch) / num_samples

@@ -33,7 +33,9 @@ def _sum(term: Callable[[Array], Array], count: int, size: int) -> Float[Array, 
     index = jnp.arange(-(-count // size) * size).reshape(-1, size)
     terms_of = loop_body(jax.vmap(term))
 
-    def add(total: Float[Array, "*shape"], chunk: Int[Array, " size"]) -> tuple[Float[Array, "*shape"], None]:
+    def add(
+        total: Float[Array, "*shape"], chunk: Int[Array, " size"]
+    ) -> tuple[Float[Array, "*shape"], None]:
         # The last chunk is filled up with the last term, which is computed again and left out.
         terms = terms_of(jnp.minimum(chunk, count - 1))
         kept = (chunk < count).reshape(-1, *[1] * (terms.ndim - 1))

@@ -24,5 +24,7 @@ def vce_saliency(
     check_array(image, name="image")
     check_array(counterfactual, name="counterfactual")
     if image.shape != counterfactual.shape:
-        raise InputError(f"counterfactual: expected the image's shape {image.shape}, got {counterfactual.shape}")
+        raise InputError(
+            f"counterfactual: expected the image's shape {image.shape}, got {counterfactual.shape}"
+        )
     return counterfactual - image

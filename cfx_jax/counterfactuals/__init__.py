@@ -8,7 +8,9 @@ from cfx_jax.counterfactuals.cycle import syce_latent_path as syce_latent_path
 from cfx_jax.counterfactuals.fixed_point import fixed_point as fixed_point
 from cfx_jax.counterfactuals.latent import LatentCounterfactual as LatentCounterfactual
 from cfx_jax.counterfactuals.latent import latent_counterfactual as latent_counterfactual
-from cfx_jax.counterfactuals.latent import latent_counterfactual_batch as latent_counterfactual_batch
+from cfx_jax.counterfactuals.latent import (
+    latent_counterfactual_batch as latent_counterfactual_batch,
+)
 from cfx_jax.counterfactuals.latent_shift import LatentShift as LatentShift
 from cfx_jax.counterfactuals.latent_shift import latent_shift as latent_shift
 from cfx_jax.counterfactuals.latent_shift import latent_shift_batch as latent_shift_batch

@@ -1,4 +1,6 @@
-"""An autoencoder of images or volumes, as the searches in its latent take it: checked, and in micro-batches of slices."""
+"""An autoencoder of images or volumes, as the searches in its latent take it: checked, and in
+micro-batches of slices.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,7 +36,9 @@ class _BySlices:
 
     slices_per_batch: int
 
-    def __call__(self, function: Callable[[Array], Array], stack: Float[Array, "s *shape"]) -> Float[Array, "s *other"]:
+    def __call__(
+        self, function: Callable[[Array], Array], stack: Float[Array, "s *shape"]
+    ) -> Float[Array, "s *other"]:
         return compiled(_map_slices, function, stack, self.slices_per_batch)
 
 
@@ -45,25 +49,31 @@ def _map_slices(
     return lax.map(one, stack, batch_size=slices_per_batch)
 
 
-def coding(coder: Coder, image: Float[Array, "*s h w c"], *, slices_per_batch: int | None = None) -> Coding:
+def coding(
+    coder: Coder, image: Float[Array, "*s h w c"], *, slices_per_batch: int | None = None
+) -> Coding:
     """The two parts of an autoencoder as a pytree, after a look at what they give.
 
     Args:
-        coder: ``encode``, image or volume -> latent, one array of any shape, and ``decode``, latent -> image or volume.
+        coder: ``encode``, image or volume -> latent, one array of any shape, and ``decode``, latent
+            -> image or volume.
         image: an image (h, w, c) or a volume (s, h, w, c), or anything of its shape and dtype.
-        slices_per_batch: how many slices of a volume are coded at once, for a coder whose latents have the slices in front
-            and which treats each slice by itself; None takes all.
+        slices_per_batch: how many slices of a volume are coded at once, for a coder whose latents
+            have the slices in front and which treats each slice by itself; None takes all.
 
     Returns:
         The parts; results and derivatives do not depend on ``slices_per_batch``.
 
     Raises:
-        InputError: a latent that is no array, a decoder that gives anything else than one image of the image's shape,
-            ``slices_per_batch`` below 1, for an image, or for a coder whose latents do not have the slices in front.
+        InputError: a latent that is no array, a decoder that gives anything else than one image of
+            the image's shape, ``slices_per_batch`` below 1, for an image, or for a coder whose
+            latents do not have the slices in front.
     """
     check_count(slices_per_batch, name="slices_per_batch", or_none=True)
     for part in ("encode", "decode"):
-        check_callable(getattr(coder, part, None), name=f"coder.{part}", gives="one array -> one array")
+        check_callable(
+            getattr(coder, part, None), name=f"coder.{part}", gives="one array -> one array"
+        )
     encode, decode = as_pytree(coder.encode), as_pytree(coder.decode)
     latent = shape_of(encode, image)
     if not hasattr(latent, "shape"):
@@ -73,7 +83,8 @@ def coding(coder: Coder, image: Float[Array, "*s h w c"], *, slices_per_batch: i
         return Coding(encode, decode)
     if image.ndim != 4 or latent.shape[:1] != image.shape[:1]:
         raise InputError(
-            "slices_per_batch: expected None unless a volume (s, h, w, c) has latents (s, ...), got an image of shape"
+            "slices_per_batch: expected None unless a volume (s, h, w, c) has latents (s, ...), got"
+            " an image of shape"
             f" {image.shape} with latents of shape {latent.shape}"
         )
     by_slices = _BySlices(slices_per_batch)
@@ -81,7 +92,8 @@ def coding(coder: Coder, image: Float[Array, "*s h w c"], *, slices_per_batch: i
 
 
 def check_pictures(pictures: Float[AnyArray, "n *s h w c"], *, name: str) -> None:
-    """Checks a batch of images or of volumes: at least one, float32 (or float64), finite and inside [0, 1].
+    """Checks a batch of images or of volumes: at least one, float32 (or float64), finite and inside
+    [0, 1].
 
     Args:
         pictures: images (n, h, w, c) or volumes (n, s, h, w, c).
@@ -92,7 +104,8 @@ def check_pictures(pictures: Float[AnyArray, "n *s h w c"], *, name: str) -> Non
     """
     if getattr(pictures, "ndim", None) not in (4, 5):
         raise InputError(
-            f"{name}: expected a batch of images (n, h, w, c) or of volumes (n, s, h, w, c), got shape"
+            f"{name}: expected a batch of images (n, h, w, c) or of volumes (n, s, h, w, c), got"
+            f" shape"
             f" {getattr(pictures, 'shape', None)}"
         )
     check_dtype(pictures, name=name)

@@ -1,9 +1,11 @@
-"""Explanations by a generator for each class that the classifier decides on (SyCE and CyCE: Charachon et al. 2021,
-"Leveraging Conditional Generative Models in a General Explanation Framework of Classifier Decisions").
+"""Explanations by a generator for each class that the classifier decides on (SyCE and CyCE:
+Charachon et al. 2021, "Leveraging Conditional Generative Models in a General Explanation Framework
+of Classifier Decisions").
 
-g_0 changes images predicted 0 so that they are predicted 1, g_1 the other way round. For an image predicted c the
-adversary is ``x_a = g_c(x)``. CyCE explains by x and x_a. SyCE explains by x_a and ``x_s = g_c(x_a)``, the same generator
-applied twice, which its training brings back to x; it is not ``g_c'(x_a)``, the cycle. The true label is never used.
+g_0 changes images predicted 0 so that they are predicted 1, g_1 the other way round. For an image
+predicted c the adversary is ``x_a = g_c(x)``. CyCE explains by x and x_a. SyCE explains by x_a and
+``x_s = g_c(x_a)``, the same generator applied twice, which its training brings back to x; it is not
+``g_c'(x_a)``, the cycle. The true label is never used.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,10 +54,12 @@ class LatentPath(NamedTuple):
 
 
 def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:
-    """The class that a classifier of two classes decides on for one image: 1 from a probability of one half.
+    """The class that a classifier of two classes decides on for one image: 1 from a probability of
+    one half.
 
     Args:
-        classifier: one image -> two logits; ``models.thresholded`` makes one that decides at another probability.
+        classifier: one image -> two logits; ``models.thresholded`` makes one that decides at
+            another probability.
         image: values in [0, 1].
 
     Returns:
@@ -66,11 +70,15 @@ def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[A
     """
     classes = num_classes(classifier, image)
     if classes != 2:
-        raise InputError(f"classifier: expected two classes, since each has a generator, got {classes}")
+        raise InputError(
+            f"classifier: expected two classes, since each has a generator, got {classes}"
+        )
     return decision(compiled(classifier, image))
 
 
-def cyce(generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:
+def cyce(
+    generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]
+) -> SimilarAdversarial:
     """The image and its adversary, by the generator of the class that the classifier decides on.
 
     Args:
@@ -79,18 +87,20 @@ def cyce(generators: Sequence[Generate], classifier: Classifier, image: Float[Ar
         image: values in [0, 1].
 
     Returns:
-        The pair (x, x_a), whose ``explanation`` is ``|x - x_a|``; composes with jit, vmap and pmap. Under ``vmap`` both
-        generators are computed.
+        The pair (x, x_a), whose ``explanation`` is ``|x - x_a|``; composes with jit, vmap and pmap.
+        Under ``vmap`` both generators are computed.
 
     Raises:
-        InputError: no valid image, another number of classes or generators, a classifier that gives probabilities or NaN,
-            or a generator that gives no image of the image's shape.
+        InputError: no valid image, another number of classes or generators, a classifier that gives
+            probabilities or NaN, or a generator that gives no image of the image's shape.
     """
     _, generate = _chosen(generators, classifier, image)
     return SimilarAdversarial(image, compiled(generate, image))
 
 
-def syce(generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:
+def syce(
+    generators: Sequence[Generate], classifier: Classifier, image: Float[Array, "h w c"]
+) -> SimilarAdversarial:
     """The adversary and the image that the same generator makes of it.
 
     Args:
@@ -99,7 +109,8 @@ def syce(generators: Sequence[Generate], classifier: Classifier, image: Float[Ar
         image: values in [0, 1].
 
     Returns:
-        The pair (x_s, x_a), whose ``explanation`` is ``|x_s - x_a|``; composes with jit, vmap and pmap.
+        The pair (x_s, x_a), whose ``explanation`` is ``|x_s - x_a|``; composes with jit, vmap and
+        pmap.
 
     Raises:
         InputError: as ``cyce``.
@@ -109,29 +120,39 @@ def syce(generators: Sequence[Generate], classifier: Classifier, image: Float[Ar
     return SimilarAdversarial(compiled(generate, adversarial), adversarial)
 
 
-def syce_latent_path(coders: Sequence[Coder], classifier: Classifier, image: Float[Array, "h w c"]) -> LatentPath:
-    """The path of generated images from x_s to x_a, with the latent of the generator on its straight way.
+def syce_latent_path(
+    coders: Sequence[Coder], classifier: Classifier, image: Float[Array, "h w c"]
+) -> LatentPath:
+    """The path of generated images from x_s to x_a, with the latent of the generator on its
+    straight way.
 
-    Since ``x_a = Dec(Enc(x))`` and ``x_s = Dec(Enc(x_a))``, the latents ``Enc(x_a)`` and ``Enc(x)`` decode to exactly the
-    ends of ``syce``. This is the path of real images that Charachon et al. 2021 ("Visual explanation by unifying
-    adversarial generation and feature importance attributions", footnote 3) leave aside; the choice of latents is ours.
-    CyCE has no such path: no latent of its generators decodes to x itself.
+    Since ``x_a = Dec(Enc(x))`` and ``x_s = Dec(Enc(x_a))``, the latents ``Enc(x_a)`` and ``Enc(x)``
+    decode to exactly the ends of ``syce``. This is the path of real images that Charachon et al.
+    2021 ("Visual explanation by unifying adversarial generation and feature importance
+    attributions", footnote 3) leave aside; the choice of latents is ours. CyCE has no such path: no
+    latent of its generators decodes to x itself.
 
     Args:
-        coders: g_0 and g_1 with the parts ``encode`` and ``decode``, whose latents have one structure.
+        coders: g_0 and g_1 with the parts ``encode`` and ``decode``, whose latents have one
+            structure.
         classifier: one image -> two logits.
         image: values in [0, 1].
 
     Returns:
-        The decoder of the decided class and the latents of x_s and x_a; composes with jit, vmap and pmap.
+        The decoder of the decided class and the latents of x_s and x_a; composes with jit, vmap and
+        pmap.
 
     Raises:
         InputError: as ``cyce``.
     """
-    generators = [Partial(_recode, as_pytree(coder.encode), as_pytree(coder.decode)) for coder in coders]
+    generators = [
+        Partial(_recode, as_pytree(coder.encode), as_pytree(coder.decode)) for coder in coders
+    ]
     predicted, generate = _chosen(generators, classifier, image)
     encode, decode = (
-        Partial(_apply_chosen, tuple(as_pytree(getattr(coder, part)) for coder in coders), predicted)
+        Partial(
+            _apply_chosen, tuple(as_pytree(getattr(coder, part)) for coder in coders), predicted
+        )
         for part in ("encode", "decode")
     )
     return LatentPath(decode, compiled(encode, compiled(generate, image)), compiled(encode, image))
@@ -156,6 +177,10 @@ def _chosen(
     return predicted, Partial(_apply_chosen, tuple(map(as_pytree, generators)), predicted)
 
 
-def _apply_chosen(functions: tuple[Callable[[Any], Any], ...], predicted: Int[Array, ""], argument: Any) -> Any:
+def _apply_chosen(
+    functions: tuple[Callable[[Any], Any], ...], predicted: Int[Array, ""], argument: Any
+) -> Any:
     # Lambdas, since JAX cannot trace a callable tuple itself.
-    return jax.lax.cond(predicted == 1, lambda x: functions[1](x), lambda x: functions[0](x), argument)
+    return jax.lax.cond(
+        predicted == 1, lambda x: functions[1](x), lambda x: functions[0](x), argument
+    )

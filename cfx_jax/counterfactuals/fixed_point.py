@@ -1,9 +1,9 @@
-"""The adversary that translates an image into the domain of the other class (Fixed-Point GAN: Siddiquee et al. 2019,
-"Learning Fixed Points in Generative Adversarial Networks").
+"""The adversary that translates an image into the domain of the other class (Fixed-Point GAN:
+Siddiquee et al. 2019, "Learning Fixed Points in Generative Adversarial Networks").
 
-Charachon et al. 2021 ("Visual explanation by unifying adversarial generation and feature importance attributions") replace
-the regions of an image by those of such a translation when they measure how well a map ranks them: it is trained apart
-from every explanation, so it favours none.
+Charachon et al. 2021 ("Visual explanation by unifying adversarial generation and feature importance
+attributions") replace the regions of an image by those of such a translation when they measure how
+well a map ranks them: it is trained apart from every explanation, so it favours none.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,14 @@ from cfx_jax.programs import compiled
 Translate = Callable[[Float[Array, "h w c"], Int[Array, ""]], Float[Array, "h w c"]]
 
 
-def fixed_point(translate: Translate, classifier: Classifier, image: Float[Array, "h w c"]) -> SimilarAdversarial:
+def fixed_point(
+    translate: Translate, classifier: Classifier, image: Float[Array, "h w c"]
+) -> SimilarAdversarial:
     """The image and its translation into the class that the classifier does not decide on.
 
     Args:
-        translate: image and class, 0 or 1, -> image in [0, 1], such as ``models.translation_of(translator)``.
+        translate: image and class, 0 or 1, -> image in [0, 1], such as
+            ``models.translation_of(translator)``.
         classifier: one image -> two logits.
         image: values in [0, 1].
 
@@ -35,8 +38,8 @@ def fixed_point(translate: Translate, classifier: Classifier, image: Float[Array
         The pair (x, x~); composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, another number of classes, a classifier that gives probabilities or NaN, or a
-            translation that is no image of the image's shape.
+        InputError: no valid image, another number of classes, a classifier that gives probabilities
+            or NaN, or a translation that is no image of the image's shape.
     """
     check_image(image)
     check_callable(translate, name="translate", gives="an image and a class -> image")
@@ -47,5 +50,7 @@ def fixed_point(translate: Translate, classifier: Classifier, image: Float[Array
     return SimilarAdversarial(image, compiled(turn_over, image))
 
 
-def _into(translate: Translate, domain: Int[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+def _into(
+    translate: Translate, domain: Int[Array, ""], image: Float[Array, "h w c"]
+) -> Float[Array, "h w c"]:
     return translate(image, domain)

@@ -1,4 +1,6 @@
-"""The optimisation problem of ``latent_counterfactual``: what is minimised over the latent, and by which steps."""
+"""The optimisation problem of ``latent_counterfactual``: what is minimised over the latent, and by
+which steps.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +19,9 @@ from cfx_jax.optimise.algorithm import Objective, State
 
 
 class LatentExample(NamedTuple):
-    """One image's part of the problem: ``image``, its ``latent``, where the search starts, and the ``target`` class."""
+    """One image's part of the problem: ``image``, its ``latent``, where the search starts, and the
+    ``target`` class.
+    """
 
     image: Float[Array, "*s h w c"]
     latent: Float[Array, "*latent"]
@@ -28,8 +32,8 @@ class LatentExample(NamedTuple):
 class LatentProblem:
     """Makes the optimisation problem of one image or volume; equal settings compile once.
 
-    The values of its algorithm are pairs: the whole objective, and its first part, the cross-entropy. Its solution is the
-    last iterate, its trace ends before that.
+    The values of its algorithm are pairs: the whole objective, and its first part, the
+    cross-entropy. Its solution is the last iterate, its trace ends before that.
 
     Attributes: see ``latent_counterfactual``.
     """
@@ -57,7 +61,9 @@ class LatentProblem:
         def whole(latent: Float[Array, "*latent"]) -> Float[Array, ""]:
             return cross_entropy(latent) + penalty(latent)
 
-        def pull_back(latent: Float[Array, "*latent"], step_size: float | Float[Array, ""]) -> Float[Array, "*latent"]:
+        def pull_back(
+            latent: Float[Array, "*latent"], step_size: float | Float[Array, ""]
+        ) -> Float[Array, "*latent"]:
             return soft_threshold(latent, start, step_size * self.penalty / start.size)
 
         def move(state: State) -> Float[Array, "*latent"]:
@@ -65,19 +71,30 @@ class LatentProblem:
             return pull_back(moved, self.step_size) if self.proximal else moved
 
         if self.proximal:
-            descent = proximal_gradient(pull_back, penalty, num_steps=self.num_steps, step_size=self.step_size)
+            descent = proximal_gradient(
+                pull_back, penalty, num_steps=self.num_steps, step_size=self.step_size
+            )
         else:
             descent = gradient_descent(num_steps=self.num_steps, step_size=self.step_size)
-        return Problem(_all_but_the_last(descent, penalty, move), cross_entropy if self.proximal else whole, start)
+        return Problem(
+            _all_but_the_last(descent, penalty, move),
+            cross_entropy if self.proximal else whole,
+            start,
+        )
 
-    def bound(self, latent: Float[Array, "*latent"], start: Float[Array, "*latent"]) -> Float[Array, ""]:
+    def bound(
+        self, latent: Float[Array, "*latent"], start: Float[Array, "*latent"]
+    ) -> Float[Array, ""]:
         """The second part of the objective: what a latent costs that differs from the image's own."""
         return self.penalty * safe_abs(latent - start).mean()
 
 
-def _all_but_the_last(algorithm: Algorithm, penalty: Objective, move: Callable[[State], Array]) -> Algorithm:
-    """The same algorithm, whose values are the whole and what is left of it without the penalty, and whose solution has
-    made the last move, not yet evaluated: nothing follows from the gradient there, and whoever draws it has its value."""
+def _all_but_the_last(
+    algorithm: Algorithm, penalty: Objective, move: Callable[[State], Array]
+) -> Algorithm:
+    """The same algorithm, whose values are the whole and what is left of it without the penalty,
+    and whose solution has made the last move, not yet evaluated: nothing follows from the gradient
+    there, and whoever draws it has its value."""
 
     def solution(state: State) -> tuple[Array, Array]:
         latent, whole = algorithm.solution(state)

@@ -1,12 +1,14 @@
-"""Counterfactuals by one gradient in the latent of an autoencoder (latent shift: Cohen et al. 2021, "Gifsplanation via
-Latent Shift: A Simple Autoencoder Approach to Counterfactual Generation for Chest X-rays").
+"""Counterfactuals by one gradient in the latent of an autoencoder (latent shift: Cohen et al. 2021,
+"Gifsplanation via Latent Shift: A Simple Autoencoder Approach to Counterfactual Generation for
+Chest X-rays").
 
-``z_lambda = z0 + lambda * dp/dz`` at the latent z0 of the image, with p the probability of the target class for what the
-decoder draws, and a factor lambda found by search for each image.
+``z_lambda = z0 + lambda * dp/dz`` at the latent z0 of the image, with p the probability of the
+target class for what the decoder draws, and a factor lambda found by search for each image.
 
-Deviations: probabilities are the softmax's, those of a sigmoid where there are two classes; the target is the class to be
-raised, where the released code lowers the class that it explains. Fontanella et al. 2023 do not publish their search beyond
-its start and its doublings (appendix F): ``"doubling"`` ends it after 31 sizes and tries both signs.
+Deviations: probabilities are the softmax's, those of a sigmoid where there are two classes; the
+target is the class to be raised, where the released code lowers the class that it explains.
+Fontanella et al. 2023 do not publish their search beyond its start and its doublings (appendix F):
+``"doubling"`` ends it after 31 sizes and tries both signs.
 """
 
 from dataclasses import dataclass
@@ -76,7 +78,14 @@ class _Shifting:
         latent = start + lambdas[chosen] * slope
         drawn, probability = explained.decode(latent), probabilities[chosen]
         return LatentShift(
-            drawn, latent, reconstruction, probability, score(image), lambdas[chosen], lambdas, probabilities
+            drawn,
+            latent,
+            reconstruction,
+            probability,
+            score(image),
+            lambdas[chosen],
+            lambdas,
+            probabilities,
         )
 
 
@@ -96,16 +105,19 @@ def latent_shift(
         classifier: one image, or volume, -> logits ``(k,)``.
         image: an image (h, w, c) or a volume (s, h, w, c), values in [0, 1].
         target: the class whose probability is to rise; may be traced.
-        search: how the factor is found, at one drawing and one look of the classifier for each that is tried.
-            ``"doubling"``: the best of 62 from 1e-5 to 1.1e4 with both signs. ``"gifsplanation"``, released with Cohen et
-            al. 2021: in steps of 1, from 10 on of 10, until the probability falls, has risen by more than 0.15, or 1000.
-            ``"latentshift"``, the authors' later package: in growing steps from 10 on, until the probability falls, is above
-            0.95 or has risen by more than 0.8, the image has changed by more than 5 % of its sum, or 3000.
-        slices_per_batch: how many slices of a volume the coder takes at once; None takes all. Results do not depend on it.
+        search: how the factor is found, at one drawing and one look of the classifier for each that
+            is tried. ``"doubling"``: the best of 62 from 1e-5 to 1.1e4 with both signs.
+            ``"gifsplanation"``, released with Cohen et al. 2021: in steps of 1, from 10 on of 10,
+            until the probability falls, has risen by more than 0.15, or 1000. ``"latentshift"``,
+            the authors' later package: in growing steps from 10 on, until the probability falls, is
+            above 0.95 or has risen by more than 0.8, the image has changed by more than 5 % of its
+            sum, or 3000.
+        slices_per_batch: how many slices of a volume the coder takes at once; None takes all.
+            Results do not depend on it.
 
     Returns:
-        The shifted image, and the factors tried last with their probabilities. The released code's map for grey images is
-        ``|reconstruction - image|``.
+        The shifted image, and the factors tried last with their probabilities. The released code's
+        map for grey images is ``|reconstruction - image|``.
 
     Raises:
         InputError: an unknown search; or as ``latent_counterfactual``.
@@ -113,7 +125,9 @@ def latent_shift(
     check_picture(image)
     check_choice(search, tuple(SEARCHES), name="search")
     check_target(target, num_classes(classifier, image))
-    explained = checked_parts(coder, classifier, jnp.asarray(image)[None], slices_per_batch=slices_per_batch)
+    explained = checked_parts(
+        coder, classifier, jnp.asarray(image)[None], slices_per_batch=slices_per_batch
+    )
     return compiled(_Shifting(search), explained, (image, jnp.asarray(target)))
 
 
@@ -129,11 +143,13 @@ def latent_shift_batch(
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> LatentShift:
-    """``latent_shift`` of many, in micro-batches over all devices; nothing else changes in the result.
+    """``latent_shift`` of many, in micro-batches over all devices; nothing else changes in the
+    result.
 
     Args:
         coder, search, slices_per_batch: as in ``latent_shift``.
-        classifier: as there; best a pytree (``models.per_image(model)``), so that weights are not compiled in.
+        classifier: as there; best a pytree (``models.per_image(model)``), so that weights are not
+            compiled in.
         images: images (n, h, w, c) or volumes (n, s, h, w, c), values in [0, 1].
         targets: a class for each.
         batch_size, mesh, progress: as in ``parallel.map_examples``.
@@ -147,6 +163,8 @@ def latent_shift_batch(
     check_pictures(images, name="images")
     check_choice(search, tuple(SEARCHES), name="search")
     found: Any = check_targets(targets, num_classes(classifier, images[0]), count=len(images))
-    explained = checked_parts(coder, classifier, jnp.asarray(images[:1]), slices_per_batch=slices_per_batch)
+    explained = checked_parts(
+        coder, classifier, jnp.asarray(images[:1]), slices_per_batch=slices_per_batch
+    )
     options: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh, "progress": progress}
     return map_examples(_Shifting(search), explained, (images, found), **options)

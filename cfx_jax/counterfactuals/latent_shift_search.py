@@ -1,9 +1,10 @@
 """How far a latent shift goes: the searches for its factor lambda.
 
-A search asks what becomes of a factor and answers with the factors of its final sweep, their probabilities, and which one
-of them to take. Factors are those of the gradient of the target's own probability, which a positive one raises at first.
-The released searches lower the probability of a class by negative factors of its gradient; for two classes, with the other
-one as target, they take the same steps.
+A search asks what becomes of a factor and answers with the factors of its final sweep, their
+probabilities, and which one of them to take. Factors are those of the gradient of the target's own
+probability, which a positive one raises at first. The released searches lower the probability of a
+class by negative factors of its gradient; for two classes, with the other one as target, they take
+the same steps.
 """
 
 from collections.abc import Callable
@@ -21,8 +22,8 @@ _SMALLEST, _DOUBLINGS = 1e-5, 31
 
 
 class Shifted(NamedTuple):
-    """What becomes of one factor: the target's ``probability``, and the ``change`` of the image, the sum of its magnitudes
-    as a share of the sum of the reconstruction's own."""
+    """What becomes of one factor: the target's ``probability``, and the ``change`` of the image,
+    the sum of its magnitudes as a share of the sum of the reconstruction's own."""
 
     probability: Float[Array, ""]
     change: Float[Array, ""]
@@ -46,9 +47,11 @@ class Search(Protocol):
 
 
 def doubling(shift: Shift) -> Sweep:
-    """Tries 1e-5 and its 30 doublings with both signs, and takes the best probability; of equals the smallest factor.
+    """Tries 1e-5 and its 30 doublings with both signs, and takes the best probability; of equals
+    the smallest factor.
 
-    The start and the doubling are those of Fontanella et al. 2023, appendix F; where it ends is not published.
+    The start and the doubling are those of Fontanella et al. 2023, appendix F; where it ends is not
+    published.
 
     Args:
         shift: one factor -> what becomes of it.
@@ -61,14 +64,18 @@ def doubling(shift: Shift) -> Sweep:
     lambdas = varying_like(jnp.stack([sizes, -sizes], axis=1).reshape(-1), kind)
     probabilities = lax.map(lambda factor: shift(factor).probability, lambdas)
     # A decoder far off its manifold may give NaN, which argmax would take for the best.
-    return Sweep(lambdas, probabilities, jnp.where(jnp.isnan(probabilities), -1, probabilities).argmax())
+    return Sweep(
+        lambdas, probabilities, jnp.where(jnp.isnan(probabilities), -1, probabilities).argmax()
+    )
 
 
 @dataclass(frozen=True)
 class Outwards:
-    """Walks away from 0 until one of several bounds is passed, and takes the factor where it stopped.
+    """Walks away from 0 until one of several bounds is passed, and takes the factor where it
+    stopped.
 
-    It also stops where the probability falls. The sweep then is of ten equal steps up to that factor.
+    It also stops where the probability falls. The sweep then is of ten equal steps up to that
+    factor.
 
     Attributes:
         advance: one factor -> the next.
@@ -94,7 +101,11 @@ class Outwards:
 
         def goes_on(state: tuple[Array, Array, Shifted]) -> Array:
             factor, last, (probability, change) = state
-            stops = (probability < last) | (probability > initial + self.rise) | (probability > self.certain)
+            stops = (
+                (probability < last)
+                | (probability > initial + self.rise)
+                | (probability > self.certain)
+            )
             return ~(stops | (factor >= self.furthest) | (change > self.change))
 
         def onwards(state: tuple[Array, Array, Shifted]) -> tuple[Array, Array, Shifted]:
@@ -120,5 +131,7 @@ def _by_tenths(factor: Float[Array, ""]) -> Float[Array, ""]:
 SEARCHES: dict[str, Search] = {
     "doubling": doubling,
     "gifsplanation": Outwards(_by_ones_then_tens, rise=0.15, furthest=1000),
-    "latentshift": Outwards(_by_tenths, rise=0.8, furthest=3000, certain=0.95, change=0.05, with_zero=True),
+    "latentshift": Outwards(
+        _by_tenths, rise=0.8, furthest=3000, certain=0.95, change=0.05, with_zero=True
+    ),
 }

@@ -1,11 +1,13 @@
-"""Progressive exaggeration: one image drawn anew for each probability that the classifier might give it.
+"""Progressive exaggeration: one image drawn anew for each probability that the classifier might
+give it.
 
-Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3. The probability of class 1 is cut into K bins.
-An encoder and a decoder that know the bin draw the image so that its probability falls into bin k, ``G(E(x), k)``; the
-sweep over all k is the explanation, and the decoding into the image's own bin should give the image back.
+Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3. The probability of class 1
+is cut into K bins. An encoder and a decoder that know the bin draw the image so that its
+probability falls into bin k, ``G(E(x), k)``; the sweep over all k is the explanation, and the
+decoding into the image's own bin should give the image back.
 
-Deviation: the desired probability of a bin is its centre, as in the authors' plots; the lower edge, which their training
-asks for, is never above 0.9.
+Deviation: the desired probability of a bin is its centre, as in the authors' plots; the lower edge,
+which their training asks for, is never above 0.9.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +33,8 @@ class Exaggerator:
     """An explainer of one image, in two parts that know the bin; a pytree.
 
     Attributes:
-        encode: image (h, w, c) in [0, 1] and its own bin () -> latent, a pytree of arrays; may leave the bin aside.
+        encode: image (h, w, c) in [0, 1] and its own bin () -> latent, a pytree of arrays; may
+            leave the bin aside.
         decode: latent and the desired bin () -> image (h, w, c) in [0, 1].
         num_bins: how many bins the two parts know, at least 2.
     """
@@ -45,12 +48,14 @@ class Exaggerator:
 
 
 class Exaggeration(NamedTuple):
-    """One image drawn for each bin of the probability of class 1 (or, with leading axes, several images).
+    """One image drawn for each bin of the probability of class 1 (or, with leading axes, several
+    images).
 
     Attributes:
         images: ``(k, h, w, c)`` in [0, 1], by rising bin.
         probabilities: of class 1 at each of them, f(x_δ).
-        desired: the centre of each bin, f(x) + δ; ``metrics.compatibility_curve(desired, probabilities)``.
+        desired: the centre of each bin, f(x) + δ;
+            ``metrics.compatibility_curve(desired, probabilities)``.
         source_bin: the bin of the image itself, whose drawing is its reconstruction.
         probability: of class 1 at the image itself, f(x).
     """
@@ -63,13 +68,15 @@ class Exaggeration(NamedTuple):
 
     @property
     def saliency(self) -> Float[Array, "*batch h w c"]:
-        """The map ``|x_high - x_low|`` of the two extremes (section 4.3), at least 0; ``maps.channel_sum`` and
-        ``maps.min_max`` make it one map in [0, 1]."""
+        """The map ``|x_high - x_low|`` of the two extremes (section 4.3), at least 0;
+        ``maps.channel_sum`` and ``maps.min_max`` make it one map in [0, 1]."""
         return jnp.abs(self.images[..., -1, :, :, :] - self.images[..., 0, :, :, :])
 
     @property
     def extreme(self) -> Float[Array, "*batch h w c"]:
-        """The counterfactual: the lowest bin's image where the classifier decides 1, else the highest bin's."""
+        """The counterfactual: the lowest bin's image where the classifier decides 1, else the
+        highest bin's.
+        """
         decides_1 = (self.probability >= 0.5)[..., None, None, None]
         return jnp.where(decides_1, self.images[..., 0, :, :, :], self.images[..., -1, :, :, :])
 
@@ -81,13 +88,16 @@ def progressive(
     *,
     bins_per_batch: int | None = None,
 ) -> Exaggeration:
-    """The sweep of one image over all bins: one encoding, one decoding for each bin; composes with jit, vmap and pmap.
+    """The sweep of one image over all bins: one encoding, one decoding for each bin; composes with
+    jit, vmap and pmap.
 
-    For many images: ``parallel.map_examples(callables.call, Partial(progressive, explainer, classifier), images)``.
+    For many images: ``parallel.map_examples(callables.call, Partial(progressive, explainer,
+    classifier), images)``.
 
     Args:
         explainer: such as ``models.exaggerator_of(model)``.
-        classifier: one image -> two logits; ``models.one_label`` makes one of a network of several labels.
+        classifier: one image -> two logits; ``models.one_label`` makes one of a network of several
+            labels.
         image: values in [0, 1].
         bins_per_batch: how many bins are decoded at once, which bounds the memory; None takes all.
 
@@ -95,8 +105,9 @@ def progressive(
         The images, what the classifier makes of them, and what was asked for.
 
     Raises:
-        InputError: no valid image, another number of classes, a classifier that gives probabilities or NaN, an explainer
-            that gives no image of the image's shape, or ``bins_per_batch`` below 1.
+        InputError: no valid image, another number of classes, a classifier that gives probabilities
+            or NaN, an explainer that gives no image of the image's shape, or ``bins_per_batch``
+            below 1.
     """
     check_image(image)
     check_two_classes(classifier, image)
@@ -108,7 +119,11 @@ def progressive(
 
 
 def _sweep(
-    explainer: Exaggerator, classifier: Classifier, image: Float[Array, "h w c"], *, bins_per_batch: int | None
+    explainer: Exaggerator,
+    classifier: Classifier,
+    image: Float[Array, "h w c"],
+    *,
+    bins_per_batch: int | None,
 ) -> Exaggeration:
     probability = class_1_probability(classifier, image)
     source_bin = probability_bin(probability, num_bins=explainer.num_bins)
@@ -119,12 +134,16 @@ def _sweep(
         return drawn, class_1_probability(classifier, drawn)
 
     bins = jnp.arange(explainer.num_bins)
-    images, probabilities = lax.map(draw, bins, batch_size=bins_per_batch) if bins_per_batch else jax.vmap(draw)(bins)
+    images, probabilities = (
+        lax.map(draw, bins, batch_size=bins_per_batch) if bins_per_batch else jax.vmap(draw)(bins)
+    )
     desired = bin_centres(explainer.num_bins).astype(probability.dtype)
     return Exaggeration(images, probabilities, desired, source_bin, probability)
 
 
-def probability_bin(probability: Float[Array, "*shape"], *, num_bins: int = 10) -> Int[Array, "*shape"]:
+def probability_bin(
+    probability: Float[Array, "*shape"], *, num_bins: int = 10
+) -> Int[Array, "*shape"]:
     """The bin that a probability is in: ``[k / K, (k + 1) / K)``, the last one closed.
 
     Args:
@@ -182,6 +201,7 @@ def check_two_classes(classifier: Classifier, image: Float[AnyArray, "h w c"]) -
     classes = num_classes(classifier, image)
     if classes != 2:
         raise InputError(
-            f"classifier: expected two logits, whose class 1 is explained, got {classes}: models.one_label explains one"
+            f"classifier: expected two logits, whose class 1 is explained, got {classes}:"
+            f" models.one_label explains one"
             " label of a network of several"
         )

@@ -1,7 +1,9 @@
-"""Which images a search in an autoencoder's latent must not explain: those that it does not reconstruct.
+"""Which images a search in an autoencoder's latent must not explain: those that it does not
+reconstruct.
 
-Descent begins at the reconstruction, and the classifier sees what the decoder draws. Of a bad reconstruction both say
-something about another image. The bound is the caller's: it depends on noise and contrast of the images.
+Descent begins at the reconstruction, and the classifier sees what the decoder draws. Of a bad
+reconstruction both say something about another image. The bound is the caller's: it depends on
+noise and contrast of the images.
 """
 
 import jax.numpy as jnp
@@ -20,7 +22,8 @@ from cfx_jax.parallel import map_examples
 def reconstruction_psnr(
     image: Float[AnyArray, "*s h w c"], reconstruction: Float[AnyArray, "*s h w c"]
 ) -> Float[Array, ""]:
-    """Peak signal-to-noise ratio of a reconstruction in decibels, ``10 log10(1 / mean squared difference)``.
+    """Peak signal-to-noise ratio of a reconstruction in decibels,
+    ``10 log10(1 / mean squared difference)``.
 
     As ``metrics.psnr``, but of volumes too, and of drawings that leave [0, 1].
 
@@ -35,12 +38,17 @@ def reconstruction_psnr(
         InputError: the shapes differ.
     """
     if image.shape != reconstruction.shape:
-        raise InputError(f"reconstruction: expected the image's shape {image.shape}, got {reconstruction.shape}")
+        raise InputError(
+            f"reconstruction: expected the image's shape {image.shape}, got {reconstruction.shape}"
+        )
     return -10 * jnp.log10(jnp.mean((jnp.asarray(image) - reconstruction) ** 2))
 
 
 def check_reconstruction(
-    image: Float[AnyArray, "*s h w c"], reconstruction: Float[AnyArray, "*s h w c"], *, minimum_psnr: float
+    image: Float[AnyArray, "*s h w c"],
+    reconstruction: Float[AnyArray, "*s h w c"],
+    *,
+    minimum_psnr: float,
 ) -> None:
     """Stops where an image cannot be explained by way of its reconstruction.
 
@@ -50,8 +58,8 @@ def check_reconstruction(
         minimum_psnr: in decibels.
 
     Raises:
-        InputError: the reconstruction is below the bound, giving its figure; the image is constant, or has NaN or infinity;
-            or the shapes differ.
+        InputError: the reconstruction is below the bound, giving its figure; the image is constant,
+            or has NaN or infinity; or the shapes differ.
     """
     values = np.asarray(image)
     psnr = float(reconstruction_psnr(image, reconstruction))
@@ -69,17 +77,20 @@ def refused(
     batch_size: int | None = None,
     mesh: Mesh | None = None,
 ) -> dict[int, str]:
-    """Which of many images cannot be explained by way of their reconstructions, and why: all others can.
+    """Which of many images cannot be explained by way of their reconstructions, and why: all others
+    can.
 
     Args:
         coder: as in ``latent_counterfactual``.
-        images: images (n, h, w, c) or volumes (n, s, h, w, c); those with NaN are found, not an error.
+        images: images (n, h, w, c) or volumes (n, s, h, w, c); those with NaN are found, not an
+            error.
         minimum_psnr: in decibels.
         slices_per_batch: as in ``latent_counterfactual``.
         batch_size, mesh: as in ``parallel.map_examples``.
 
     Returns:
-        The message of ``check_reconstruction`` for each image that it would stop at, by the image's index.
+        The message of ``check_reconstruction`` for each image that it would stop at, by the image's
+        index.
 
     Raises:
         InputError: no batch of images, or a coder as ``latent_counterfactual`` refuses it.
@@ -103,13 +114,16 @@ def _ratio(parts: Coding, image: Float[Array, "*s h w c"]) -> Float[Array, ""]:
 
 def _objection(low: float, high: float, psnr: float, minimum: float) -> str | None:
     if not np.isfinite([low, high]).all():
-        return "image: expected finite values, got NaN or infinity: repair the file, or leave it out"
+        return (
+            "image: expected finite values, got NaN or infinity: repair the file, or leave it out"
+        )
     if low == high:
         return f"image: expected something to see, got the value {low:g} everywhere: look at the file, or leave it out"
     # A reconstruction with NaN is below every bound.
     if not psnr >= minimum:
         return (
-            f"reconstruction: expected a PSNR of at least {minimum:g} dB, got {psnr:.2f} dB: train the autoencoder longer,"
+            f"reconstruction: expected a PSNR of at least {minimum:g} dB, got {psnr:.2f} dB: train"
+            f" the autoencoder longer,"
             " or leave the image out"
         )
     return None

@@ -1,9 +1,10 @@
-"""Explanations by a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining Similarity and Adversarial
-Learning to Generate Visual Explanation", equations 1 to 3).
+"""Explanations by a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining
+Similarity and Adversarial Learning to Generate Visual Explanation", equations 1 to 3).
 
-The difference of an image and its adversary holds what the generator could not redraw; that of two generated images, of
-which one keeps the classifier's decision and the other turns it over, does not. The pair is also a pair of ends for
-``attributions.path_attribution``, which weighs the difference by what the classifier made of it.
+The difference of an image and its adversary holds what the generator could not redraw; that of two
+generated images, of which one keeps the classifier's decision and the other turns it over, does
+not. The pair is also a pair of ends for ``attributions.path_attribution``, which weighs the
+difference by what the classifier made of it.
 """
 
 from collections.abc import Callable
@@ -21,11 +22,12 @@ from cfx_jax.programs import compiled
 
 
 class SimilarAdversarial(NamedTuple):
-    """The two images that explain one image; ``path_attribution(score, *pair)`` takes them as the ends of its path.
+    """The two images that explain one image; ``path_attribution(score, *pair)`` takes them as the
+    ends of its path.
 
     Attributes:
-        similar: (h, w, c) in [0, 1], which the classifier decides as it does the image; the image itself in the methods
-            that have no other.
+        similar: (h, w, c) in [0, 1], which the classifier decides as it does the image; the image
+            itself in the methods that have no other.
         adversarial: (h, w, c) in [0, 1], which it decides the other way.
     """
 
@@ -44,14 +46,16 @@ def similar_adversarial(
     """The pair of a trained generator of both images (equation 3).
 
     Args:
-        generate: one image -> similar and adversarial image, such as ``models.generator_of(single_ae)``.
+        generate: one image -> similar and adversarial image, such as
+            ``models.generator_of(single_ae)``.
         image: values in [0, 1].
 
     Returns:
         The pair; composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, or a generator that gives anything else than two images of its shape.
+        InputError: no valid image, or a generator that gives anything else than two images of its
+            shape.
     """
     check_image(image)
     check_generated(generate, image, 2)
@@ -61,7 +65,8 @@ def similar_adversarial(
 def naive_adversarial(
     generate: Callable[[Float[Array, "h w c"]], Array], image: Float[Array, "h w c"]
 ) -> SimilarAdversarial:
-    """The image itself and the adversary of a trained generator, the naive formulation (equation 1).
+    """The image itself and the adversary of a trained generator, the naive formulation (equation
+    1).
 
     Args:
         generate: one image -> adversarial image.
@@ -71,14 +76,17 @@ def naive_adversarial(
         The pair, its first the image; composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, or a generator that gives anything else than one image of its shape.
+        InputError: no valid image, or a generator that gives anything else than one image of its
+            shape.
     """
     check_image(image)
     check_generated(generate, image, 1)
     return SimilarAdversarial(image, compiled(generate, image))
 
 
-def check_generated(generate: Callable[[Array], Any], image: Float[Array, "h w c"], count: int) -> None:
+def check_generated(
+    generate: Callable[[Array], Any], image: Float[Array, "h w c"], count: int
+) -> None:
     """Checks what a generator gives, without computing it.
 
     Args:
@@ -94,4 +102,6 @@ def check_generated(generate: Callable[[Array], Any], image: Float[Array, "h w c
     shapes = [each.shape for each in jax.tree.leaves(given)]
     if shapes != [image.shape] * count or isinstance(given, tuple) != (count > 1):
         wanted = f"a tuple of {count} images" if count > 1 else "one image"
-        raise InputError(f"generate: expected one image -> {wanted} of its shape {image.shape}, got {shapes}")
+        raise InputError(
+            f"generate: expected one image -> {wanted} of its shape {image.shape}, got {shapes}"
+        )

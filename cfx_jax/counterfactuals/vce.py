@@ -1,12 +1,12 @@
 """Visual counterfactual explanations: the most confident image of a class within a small lp ball.
 
-Boreiko et al. 2022, "Visual explanations for the detection of diabetic retinopathy from retinal fundus images",
-equation 3: ``argmax log p(target | x)`` over the lp ball around the image, the box [0, 1] and a mask. APGD solves it for
-p in {1, 2, inf}, Auto-Frank-Wolfe for every other norm.
+Boreiko et al. 2022, "Visual explanations for the detection of diabetic retinopathy from retinal
+fundus images", equation 3: ``argmax log p(target | x)`` over the lp ball around the image, the box
+[0, 1] and a mask. APGD solves it for p in {1, 2, inf}, Auto-Frank-Wolfe for every other norm.
 
-Deviations, each an improvement that the paper's text allows: the mask is obeyed before the linear oracle solves
-(``mask_after_oracle=True`` gives the released behaviour); the given image is a candidate too, so the answer is never
-worse than it.
+Deviations, each an improvement that the paper's text allows: the mask is obeyed before the linear
+oracle solves (``mask_after_oracle=True`` gives the released behaviour); the given image is a
+candidate too, so the answer is never worse than it.
 """
 
 import math
@@ -48,10 +48,12 @@ class Counterfactual(NamedTuple):
     """A visual counterfactual of one image (or, with a leading axis, of several).
 
     Attributes:
-        image: the changed image ``(h, w, c)``, in [0, 1], within the radius, equal to the original off the mask.
+        image: the changed image ``(h, w, c)``, in [0, 1], within the radius, equal to the original
+            off the mask.
         probability: of the target class at ``image``.
         initial_probability: of the target class at the original.
-        trace: the target's probability at the start of the search and at each iterate, ``(num_steps + 1,)``.
+        trace: the target's probability at the start of the search and at each iterate,
+            ``(num_steps + 1,)``.
     """
 
     image: Float[AnyArray, "*batch h w c"]
@@ -61,7 +63,9 @@ class Counterfactual(NamedTuple):
 
 
 class VCEExample(NamedTuple):
-    """One image's part of the problem: ``image``, ``target`` class, ``radius``, ``mask`` or None, ``key`` or None."""
+    """One image's part of the problem: ``image``, ``target`` class, ``radius``, ``mask`` or None,
+    ``key`` or None.
+    """
 
     image: Float[Array, "h w c"]
     target: Int[Array, ""]
@@ -89,7 +93,9 @@ class VCEProblem:
         if self.method == "apgd" and self.p not in _APGD_NORMS:
             raise InputError(f"method: 'apgd' needs p in 1, 2, inf, got p = {self.p}: use 'afw'")
         if self.mask_after_oracle and self.uses_apgd:
-            raise InputError("mask_after_oracle: is an option of Auto-Frank-Wolfe, got APGD: pass method='afw'")
+            raise InputError(
+                "mask_after_oracle: is an option of Auto-Frank-Wolfe, got APGD: pass method='afw'"
+            )
 
     @property
     def uses_apgd(self) -> bool:
@@ -134,14 +140,15 @@ def vce(
     method: str = "auto",
     mask_after_oracle: bool = False,
 ) -> Counterfactual:
-    """The visual counterfactual of one image; composes with jit, vmap and pmap. ``vce_batch`` is faster on a CPU.
+    """The visual counterfactual of one image; composes with jit, vmap and pmap. ``vce_batch`` is
+    faster on a CPU.
 
     Args:
-        classifier: one image -> logits ``(k,)``, normalisation inside. In a loop it compiles once for each shape of image,
-            and once for each function of other code.
+        classifier: one image -> logits ``(k,)``, normalisation inside. In a loop it compiles once
+            for each shape of image, and once for each function of other code.
         image: values in [0, 1].
-        target: the class whose probability is to rise; may be traced, and one that the classifier has not then gives NaN
-            throughout, as does an image whose logits are NaN.
+        target: the class whose probability is to rise; may be traced, and one that the classifier
+            has not then gives NaN throughout, as does an image whose logits are NaN.
         p: norm of the change, at least 1 or inf; a Python number. The paper uses 1.5, 2 and 4.
         radius: largest norm of the change, above 0. For 224 x 224 x 3 the paper uses 30, 6 and 0.2.
         mask: True where the image may change.
@@ -154,16 +161,18 @@ def vce(
         The counterfactual, its target probability before and after, and the trace.
 
     Raises:
-        InputError: an image outside [0, 1] or not float, a target that is no class, radius not above 0, p < 1, a mask
-            of another shape, ``method="apgd"`` for a norm without projection, a classifier that returns no logits but
-            probabilities, NaN or another shape.
+        InputError: an image outside [0, 1] or not float, a target that is no class, radius not
+            above 0, p < 1, a mask of another shape, ``method="apgd"`` for a norm without
+            projection, a classifier that returns no logits but probabilities, NaN or another shape.
     """
     check_image(image)
     check_positive(radius, name="radius")
     check_key(key, or_none=True)
     check_target(target, count_classes(classifier, image))
     check_classifier(classifier, jnp.asarray(image)[None])
-    problem = VCEProblem(p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle)
+    problem = VCEProblem(
+        p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle
+    )
     example = VCEExample(image, jnp.asarray(target), jnp.asarray(radius, image.dtype), mask, key)
     return compiled(_search, problem, classifier, example)
 
@@ -189,10 +198,12 @@ def vce_batch(
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> Counterfactual:
-    """``vce`` of many images, in micro-batches over all devices; nothing else changes in the result.
+    """``vce`` of many images, in micro-batches over all devices; nothing else changes in the
+    result.
 
     Args:
-        classifier: as in ``vce``; best a pytree (``models.per_image(model)``), so that weights are not compiled in.
+        classifier: as in ``vce``; best a pytree (``models.per_image(model)``), so that weights are
+            not compiled in.
         images: values in [0, 1].
         targets: a class for each image.
         p, num_steps, method, mask_after_oracle: as in ``vce``.
@@ -205,7 +216,8 @@ def vce_batch(
         A ``Counterfactual`` of NumPy arrays with leading axis n.
 
     Raises:
-        InputError: as ``vce``; and a classifier that returns NaN or probabilities on the first images.
+        InputError: as ``vce``; and a classifier that returns NaN or probabilities on the first
+            images.
     """
     check_images(images)
     check_number_or_one_each(radius, len(images), name="radius")
@@ -213,14 +225,26 @@ def vce_batch(
     _check_masks(masks, len(images))
     targets = check_targets(targets, count_classes(classifier, images[0]), count=len(images))
     check_classifier(classifier, images[:4])
-    problem = VCEProblem(p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle)
+    problem = VCEProblem(
+        p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle
+    )
     radii = jnp.broadcast_to(jnp.asarray(radius, images.dtype), (len(images),))
-    keys = None if key is None else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(images)))
+    keys = (
+        None
+        if key is None
+        else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(images)))
+    )
     fields: Any = (images, targets, radii, masks, keys)
     return solve(
-        problem, as_pytree(classifier), VCEExample(*fields), finish=_answer, loop=loop, batch_size=batch_size, mesh=mesh,
+        problem,
+        as_pytree(classifier),
+        VCEExample(*fields),
+        finish=_answer,
+        loop=loop,
+        batch_size=batch_size,
+        mesh=mesh,
         progress=progress,
-    )  # fmt: skip
+    )
 
 
 def _answer(classifier: Classifier, example: VCEExample, result: Result) -> Counterfactual:
@@ -229,7 +253,8 @@ def _answer(classifier: Classifier, example: VCEExample, result: Result) -> Coun
     image = jnp.where(improved, result.solution, example.image)
     value = jnp.where(improved, result.value, initial)
     found = Counterfactual(image, jnp.exp(-value), jnp.exp(-initial), jnp.exp(-result.trace))
-    # What has no probability has no counterfactual: neither the image itself nor a trace of zeros is one.
+    # What has no probability has no counterfactual: neither the image itself nor a trace of zeros
+    # is one.
     return jax.tree.map(lambda leaf: jnp.where(jnp.isnan(initial), jnp.nan, leaf), found)
 
 
@@ -242,4 +267,6 @@ def _check_masks(masks: AnyArray | None, count: int) -> None:
         return
     check_array(masks, name="masks")
     if masks.shape[:1] != (count,):
-        raise InputError(f"masks: expected one for each of the {count} images, got shape {masks.shape}")
+        raise InputError(
+            f"masks: expected one for each of the {count} images, got shape {masks.shape}"
+        )

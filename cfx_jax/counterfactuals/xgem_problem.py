@@ -1,4 +1,6 @@
-"""The optimisation problem of ``xgem``: which latent, from where, by which steps, and what is kept of the way."""
+"""The optimisation problem of ``xgem``: which latent, from where, by which steps, and what is kept
+of the way.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +18,18 @@ from cfx_jax.optimise import Algorithm, Problem
 
 
 class XGEMExample(NamedTuple):
-    """One image's part of the problem: ``image`` and ``target``, the class that it is to be decided."""
+    """One image's part of the problem: ``image`` and ``target``, the class that it is to be
+    decided.
+    """
 
     image: Float[Array, "h w c"]
     target: Int[Array, ""]
 
 
 class Explained(NamedTuple):
-    """What all images share: ``encode`` and ``decode`` of the autoencoder, and the ``classifier``; a pytree."""
+    """What all images share: ``encode`` and ``decode`` of the autoencoder, and the ``classifier``;
+    a pytree.
+    """
 
     encode: Callable[[Array], Array]
     decode: Callable[[Array], Array]
@@ -31,8 +37,9 @@ class Explained(NamedTuple):
 
 
 class Record(NamedTuple):
-    """Where the search stands: ``inner``, the algorithm's own state; ``latent``, its iterate; ``probability`` of class 1
-    there; ``num_steps`` done; for each bin the ``nearest`` latent so far and its ``distance`` in probability."""
+    """Where the search stands: ``inner``, the algorithm's own state; ``latent``, its iterate;
+    ``probability`` of class 1 there; ``num_steps`` done; for each bin the ``nearest`` latent so far
+    and its ``distance`` in probability."""
 
     inner: Any
     latent: Float[Array, "*latent"]
@@ -56,12 +63,16 @@ class XGEMProblem:
 
     def __post_init__(self) -> None:
         if not isinstance(self.algorithm, Algorithm):
-            raise InputError(f"algorithm: expected one of cfx_jax.optimise, got {type(self.algorithm).__name__}")
+            raise InputError(
+                f"algorithm: expected one of cfx_jax.optimise, got {type(self.algorithm).__name__}"
+            )
         check_positive(self.weight, name="weight")
         check_num_bins(self.num_bins)
         check_real(self.until, name="until")
         if not 0 < self.until < 1:
-            raise InputError(f"until: expected a probability strictly between 0 and 1, got {self.until}")
+            raise InputError(
+                f"until: expected a probability strictly between 0 and 1, got {self.until}"
+            )
 
     def __call__(self, explained: Explained, example: XGEMExample) -> Problem:
         flip = negative_log_probability(explained.classifier, example.target)
@@ -70,7 +81,9 @@ class XGEMProblem:
             drawn = explained.decode(latent)
             return jnp.square(drawn - example.image).mean() + self.weight * flip(drawn)
 
-        return Problem(self._recorded(explained, example.target), objective, explained.encode(example.image))
+        return Problem(
+            self._recorded(explained, example.target), objective, explained.encode(example.image)
+        )
 
     def _recorded(self, explained: Explained, target: Int[Array, ""]) -> Algorithm:
         """The algorithm with a record of its way; its value is what the target's probability lacks."""
@@ -82,12 +95,16 @@ class XGEMProblem:
             away = jnp.abs(bin_centres(self.num_bins).astype(probability.dtype) - probability)
             nearer = away < distance
             nearest = jnp.where(nearer.reshape(-1, *(1,) * latent.ndim), latent, nearest)
-            return Record(inner, latent, probability, num_steps, nearest, jnp.where(nearer, away, distance))
+            return Record(
+                inner, latent, probability, num_steps, nearest, jnp.where(nearer, away, distance)
+            )
 
         def init(objective: Callable[[Array], Array], x0: Float[Array, "*latent"]) -> Record:
             nearest = jnp.broadcast_to(x0, (self.num_bins, *x0.shape))
             far = jnp.full(self.num_bins, jnp.inf, x0.dtype)
-            return recorded(self.algorithm.init(objective, x0), jnp.zeros((), jnp.int32), nearest, far)
+            return recorded(
+                self.algorithm.init(objective, x0), jnp.zeros((), jnp.int32), nearest, far
+            )
 
         def step(objective: Callable[[Array], Array], record: Record) -> tuple[Record, Array]:
             inner, _ = self.algorithm.step(objective, record.inner)

@@ -1,8 +1,8 @@
 """Images with labels: sources, splits, augmentation, and batches for training.
 
-An image is float32 (h, w, c) in [0, 1], a label an int from 0. A source gives one item at a time, in any
-order; ``training_batches`` streams batches of a source, ``load_arrays`` reads items into memory. OpenCV, pydicom, nibabel
-and grain are imported where they are used.
+An image is float32 (h, w, c) in [0, 1], a label an int from 0. A source gives one item at a time,
+in any order; ``training_batches`` streams batches of a source, ``load_arrays`` reads items into
+memory. OpenCV, pydicom, nibabel and grain are imported where they are used.
 """
 
 from cfx_jax.data.bins import bin_counts as bin_counts

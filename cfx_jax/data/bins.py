@@ -1,10 +1,11 @@
 """The bins of a classifier's probability, and training images chosen evenly from them.
 
-Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3: [0, 1] is cut into K equal bins [lo, hi), the last
-one closed. Confident classifiers leave the middle nearly empty, so their authors train on as many images of each bin, and of
-bin i choose the share i / K with the true label 1 (released code, ``Process_Classifier_Output.ipynb``), which makes the
-classifier calibrated on the images chosen. Deviation: a probability of 1 is in the last bin, where the released code counts
-it to a further bin that it then drops.
+Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3: [0, 1] is cut into K equal
+bins [lo, hi), the last one closed. Confident classifiers leave the middle nearly empty, so their
+authors train on as many images of each bin, and of bin i choose the share i / K with the true label
+1 (released code, ``Process_Classifier_Output.ipynb``), which makes the classifier calibrated on the
+images chosen. Deviation: a probability of 1 is in the last bin, where the released code counts it
+to a further bin that it then drops.
 """
 
 import warnings
@@ -20,7 +21,9 @@ _FEW = 10
 """A bin with fewer images than this is worth a warning."""
 
 
-def probability_bins(probabilities: Float[np.ndarray, " n"], *, num_bins: int = 10) -> Int[np.ndarray, " n"]:
+def probability_bins(
+    probabilities: Float[np.ndarray, " n"], *, num_bins: int = 10
+) -> Int[np.ndarray, " n"]:
     """The bin of each probability, ``min(floor(K p), K - 1)``.
 
     Args:
@@ -42,8 +45,8 @@ def probability_bins(probabilities: Float[np.ndarray, " n"], *, num_bins: int = 
 def bin_counts(bins: Int[np.ndarray, " n"], *, num_bins: int = 10) -> Int[np.ndarray, " k"]:
     """The number of images in each bin.
 
-    A warning counts the bins that are empty or have fewer than ten images: the first are never an image's own, and those of
-    the others recur often where bins are balanced.
+    A warning counts the bins that are empty or have fewer than ten images: the first are never an
+    image's own, and those of the others recur often where bins are balanced.
 
     Args:
         bins: from ``probability_bins``.
@@ -58,25 +61,35 @@ def bin_counts(bins: Int[np.ndarray, " n"], *, num_bins: int = 10) -> Int[np.nda
     counts = np.bincount(_checked(bins, num_bins), minlength=num_bins)
     if np.count_nonzero(counts) == 1:
         raise InputError(
-            f"classifier: expected probabilities in several of the {num_bins} bins, got all {counts.sum()} images in bin"
-            f" {counts.argmax()}: take other images, train the classifier further, or change it with models.calibrated"
+            f"classifier: expected probabilities in several of the {num_bins} bins, got all"
+            f" {counts.sum()} images in bin"
+            f" {counts.argmax()}: take other images, train the classifier further, or change it"
+            f" with models.calibrated"
         )
     few = np.flatnonzero(counts < _FEW)
     if few.size:
         described = ", ".join(f"{i} ({counts[i]})" for i in few)
         _warn(
-            f"{few.size} of {num_bins} bins have fewer than {_FEW} images: {described}: take more images, or fewer bins"
+            f"{few.size} of {num_bins} bins have fewer than {_FEW} images: {described}: take more"
+            f" images, or fewer bins"
         )
     return counts
 
 
 def calibrated_sample(
-    bins: Int[np.ndarray, " n"], labels: Int[np.ndarray, " n"], *, per_bin: int, seed: int, num_bins: int = 10
+    bins: Int[np.ndarray, " n"],
+    labels: Int[np.ndarray, " n"],
+    *,
+    per_bin: int,
+    seed: int,
+    num_bins: int = 10,
 ) -> Int[np.ndarray, " m"]:
-    """Chooses as many images of each bin, with the share of true labels 1 that the bin's lower edge says.
+    """Chooses as many images of each bin, with the share of true labels 1 that the bin's lower edge
+    says.
 
-    Of bin i ``(1 - i / K) per_bin`` images, rounded, have label 0 and the others label 1. Where images of label 0 run short
-    those of label 1 fill the bin up; where these run short it stays smaller, and a warning counts such bins.
+    Of bin i ``(1 - i / K) per_bin`` images, rounded, have label 0 and the others label 1. Where
+    images of label 0 run short those of label 1 fill the bin up; where these run short it stays
+    smaller, and a warning counts such bins.
 
     Args:
         bins: the bin of each image, from ``probability_bins``.
@@ -89,8 +102,9 @@ def calibrated_sample(
         Positions in ``bins``, ascending, each at most once.
 
     Raises:
-        InputError: labels other than 0 and 1, or all of one class; another number of them than of bins; a bin outside of
-            0..K-1; a classifier that never leaves one bin; numbers out of range.
+        InputError: labels other than 0 and 1, or all of one class; another number of them than of
+            bins; a bin outside of 0..K-1; a classifier that never leaves one bin; numbers out of
+            range.
     """
     check_count(per_bin, name="per_bin")
     if seed < 0:
@@ -100,12 +114,20 @@ def calibrated_sample(
     check_same_shape(bins, labels, names=("bins", "labels"))
     bin_counts(bins, num_bins=num_bins)
     chosen = [
-        _of_bin(np.flatnonzero(bins == i), labels, (num_bins - i, num_bins), per_bin, np.random.default_rng([seed, i]))
+        _of_bin(
+            np.flatnonzero(bins == i),
+            labels,
+            (num_bins - i, num_bins),
+            per_bin,
+            np.random.default_rng([seed, i]),
+        )
         for i in range(num_bins)
     ]
     short = [f"{i} ({len(each)})" for i, each in enumerate(chosen) if len(each) < per_bin]
     if short:
-        _warn(f"{len(short)} of {num_bins} bins give fewer than {per_bin} images: {', '.join(short)}")
+        _warn(
+            f"{len(short)} of {num_bins} bins give fewer than {per_bin} images: {', '.join(short)}"
+        )
     return np.sort(np.concatenate(chosen))
 
 
@@ -119,7 +141,9 @@ def _of_bin(
     """``number`` of the items, the share of label 0 given as numerator and denominator."""
     part, whole = share
     negatives, positives = (rng.permutation(items[labels[items] == label]) for label in (0, 1))
-    quota = (2 * number * part + whole) // (2 * whole)  # in integers, since (1 - 0.9) * 5000 falls short of 500
+    quota = (2 * number * part + whole) // (
+        2 * whole
+    )  # in integers, since (1 - 0.9) * 5000 falls short of 500
     taken = negatives[:quota]
     return np.concatenate([taken, positives[: number - len(taken)]])
 
@@ -129,7 +153,8 @@ def _checked(bins: Int[np.ndarray, " n"], num_bins: int) -> Int[np.ndarray, " n"
     bins = as_vector(bins, name="bins")
     if not np.issubdtype(bins.dtype, np.integer) or bins.min() < 0 or bins.max() >= num_bins:
         raise InputError(
-            f"bins: expected integers in 0..{num_bins - 1}, got {bins.dtype} in [{bins.min():g}, {bins.max():g}]: data.bins."
+            f"bins: expected integers in 0..{num_bins - 1}, got {bins.dtype} in [{bins.min():g},"
+            f" {bins.max():g}]: data.bins."
             "probability_bins makes them of probabilities"
         )
     return bins
@@ -142,10 +167,13 @@ def _checked_labels(labels: Shaped[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     other = numbers[~np.isin(numbers, (0, 1))]
     if other.size:
         raise InputError(
-            f"labels: expected 0 and 1, got {other[0]:g}: give the true classes, not the classifier's probabilities"
+            f"labels: expected 0 and 1, got {other[0]:g}: give the true classes, not the"
+            f" classifier's probabilities"
         )
     if len(np.unique(numbers)) == 1:
-        raise InputError(f"labels: expected both classes, got {numbers[0]:g} for all {len(numbers)} images")
+        raise InputError(
+            f"labels: expected both classes, got {numbers[0]:g} for all {len(numbers)} images"
+        )
     return numbers.astype(np.int64)
 
 

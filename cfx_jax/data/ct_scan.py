@@ -1,4 +1,6 @@
-"""A CT scan from its file to what a classifier of volumes takes: some slices, a window of its values, one size."""
+"""A CT scan from its file to what a classifier of volumes takes: some slices, a window of its
+values, one size.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +19,8 @@ class CTScan(NamedTuple):
 
     Attributes:
         slices: (s, h, w) float32 in [0, 1], from the feet upwards.
-        native_shape: numbers of slices, rows and columns of the whole scan; ``slice_indices(native_shape[0], s)`` are the
-            slices' places in it.
+        native_shape: numbers of slices, rows and columns of the whole scan;
+            ``slice_indices(native_shape[0], s)`` are the slices' places in it.
     """
 
     slices: Float[np.ndarray, "s h w"]
@@ -26,9 +28,14 @@ class CTScan(NamedTuple):
 
 
 def read_ct_scan(
-    path: str | Path, *, window: tuple[float, float], shape: tuple[int, int, int], has_air: bool = True
+    path: str | Path,
+    *,
+    window: tuple[float, float],
+    shape: tuple[int, int, int],
+    has_air: bool = True,
 ) -> CTScan:
-    """Reads a scan, as ACAT's code does: checked Hounsfield units, uniformly chosen slices, a window, bilinear resizing.
+    """Reads a scan, as ACAT's code does: checked Hounsfield units, uniformly chosen slices, a
+    window, bilinear resizing.
 
     Args:
         path: a NIfTI file, see ``read_nifti``.
@@ -40,10 +47,12 @@ def read_ct_scan(
         The scan.
 
     Raises:
-        InputError: naming the file: it cannot be read, holds no Hounsfield units, has too few slices, or shows nothing
-            within the window.
+        InputError: naming the file: it cannot be read, holds no Hounsfield units, has too few
+            slices, or shows nothing within the window.
     """
-    units = hounsfield_units(read_nifti(path, num_sequences=1).array, name=f"'{path}'", has_air=has_air)
+    units = hounsfield_units(
+        read_nifti(path, num_sequences=1).array, name=f"'{path}'", has_air=has_air
+    )
     try:
         chosen = units[slice_indices(len(units), shape[0])]
         slices = resize_slices(unit_window(chosen, *window), shape[1:])

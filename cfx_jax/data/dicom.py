@@ -1,9 +1,10 @@
 """Reading DICOM files by pydicom: the image as a display shows it, float32 in [0, 1].
 
-Grey images go through the standard's chain, see ``grey_values``. Colour images, among them those with a palette and
-those stored as luminance and colour differences, become red, green, blue. Overlays, presentation states and padding
-values are not looked at. Pixels may be compressed in any way that pydicom can undo with what is installed: by itself
-run lengths, with Pillow JPEG of 8 bits and JPEG 2000.
+Grey images go through the standard's chain, see ``grey_values``. Colour images, among them those
+with a palette and those stored as luminance and colour differences, become red, green, blue.
+Overlays, presentation states and padding values are not looked at. Pixels may be compressed in any
+way that pydicom can undo with what is installed: by itself run lengths, with Pillow JPEG of 8 bits
+and JPEG 2000.
 """
 
 import zlib
@@ -16,7 +17,14 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cfx_jax.data.grey_values import Window, check_window, full_scale, unit_grey
-from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular, printable, quiet
+from cfx_jax.data.user_files import (
+    DamagedFile,
+    check_unpacked,
+    damage,
+    is_regular,
+    printable,
+    quiet,
+)
 from cfx_jax.errors import InputError, import_extra
 
 _PURPOSE = "reading DICOM files"
@@ -30,24 +38,29 @@ _PIECE = 2**20
 _FLOAT = 8  # bytes of the numbers in which one frame is made grey
 
 
-def read_dicom(path: str | Path, *, frame: int | None = None, window: Window = "file") -> Float[np.ndarray, "h w c"]:
+def read_dicom(
+    path: str | Path, *, frame: int | None = None, window: Window = "file"
+) -> Float[np.ndarray, "h w c"]:
     """Reads one image.
 
     Args:
         path: the file.
         frame: which of several frames, from 0. None is for files of one frame.
-        window: for grey images, which values become 0 to 1. "file": what the file's own table or (first) window says, or
-            in files of 8 bits without one all values. "full": all values that the stored bits can hold, so that equal
-            values stay equal over files. "values": the image's smallest to its largest. (centre, width): those from
-            centre - width / 2 to centre + width / 2, e.g. (-600, 1500) Hounsfield units for a lung.
+        window: for grey images, which values become 0 to 1. "file": what the file's own table or
+            (first) window says, or in files of 8 bits without one all values. "full": all values
+            that the stored bits can hold, so that equal values stay equal over files. "values": the
+            image's smallest to its largest. (centre, width): those from centre - width / 2 to
+            centre + width / 2, e.g. (-600, 1500) Hounsfield units for a lung.
 
     Returns:
-        float32 in [0, 1]; one channel for grey (0 is black, whichever way the file stores it), three for colour.
+        float32 in [0, 1]; one channel for grey (0 is black, whichever way the file stores it),
+        three for colour.
 
     Raises:
-        InputError: there is no such file, or it is no DICOM file, is damaged, holds no pixels, several frames or not the
-            one asked for, a kind of colour that is not known, no window where it needs one, would take more memory than
-            allowed (see ``user_files``), or is compressed in a way that needs another package.
+        InputError: there is no such file, or it is no DICOM file, is damaged, holds no pixels,
+            several frames or not the one asked for, a kind of colour that is not known, no window
+            where it needs one, would take more memory than allowed (see ``user_files``), or is
+            compressed in a way that needs another package.
 
     Example:
         >>> from pydicom.data import get_testdata_file
@@ -59,13 +72,18 @@ def read_dicom(path: str | Path, *, frame: int | None = None, window: Window = "
     number = _num_frames(Path(path), dataset)
     if frame is None and number > 1:
         raise InputError(
-            f"frame: expected a frame in 0..{number - 1}, got None for '{path}' of {number} frames: choose one, or read "
+            f"frame: expected a frame in 0..{number - 1}, got None for '{path}' of {number} frames:"
+            f" choose one, or read "
             "all by read_dicom_frames"
         )
     if frame is not None and not 0 <= frame < number:
-        raise InputError(f"frame: expected a frame in 0..{number - 1} of '{path}', got {frame}: choose another")
+        raise InputError(
+            f"frame: expected a frame in 0..{number - 1} of '{path}', got {frame}: choose another"
+        )
     _check_size(Path(path), dataset, 1)
-    return _shown(Path(path), dataset, _decoded(Path(path), dataset, frame or 0), frame or 0, window)
+    return _shown(
+        Path(path), dataset, _decoded(Path(path), dataset, frame or 0), frame or 0, window
+    )
 
 
 def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.ndarray, "s h w c"]:
@@ -89,7 +107,9 @@ def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.
     frames = _decoded(path, dataset, None)
     if number == 1:
         frames = frames[None]
-    return np.stack([_shown(path, dataset, stored, index, window) for index, stored in enumerate(frames)])
+    return np.stack(
+        [_shown(path, dataset, stored, index, window) for index, stored in enumerate(frames)]
+    )
 
 
 def _opened(path: Path) -> Any:
@@ -97,9 +117,12 @@ def _opened(path: Path) -> Any:
     pydicom = import_extra("pydicom", _PURPOSE)
     if not is_regular(path):
         raise InputError(
-            f"path: expected a DICOM file, but there is no file '{printable(str(path))}': check the spelling"
+            f"path: expected a DICOM file, but there is no file '{printable(str(path))}': check the"
+            f" spelling"
         )
-    with damage(lambda reason: InputError(f"'{path}' is damaged ({reason}): copy or download it again")):
+    with damage(
+        lambda reason: InputError(f"'{path}' is damaged ({reason}): copy or download it again")
+    ):
         _check_deflated(path)
         try:
             dataset = pydicom.dcmread(path)
@@ -107,17 +130,23 @@ def _opened(path: Path) -> Any:
             dataset = _without_preamble(path)
             if dataset is None:
                 raise InputError(
-                    f"'{path}' is no DICOM file: bytes 128 to 131 are not DICM: read pictures of other kinds by ImageFolder"
+                    f"'{path}' is no DICOM file: bytes 128 to 131 are not DICM: read pictures of"
+                    f" other kinds by ImageFolder"
                 ) from error
         if not any(name in dataset for name in _PIXELS):
             kind = getattr(dataset.get("SOPClassUID"), "name", "unknown")
             raise InputError(
-                f"'{path}' holds no pixels, its kind is '{kind}': give a file with an image, or copy it again if it has one"
+                f"'{path}' holds no pixels, its kind is '{kind}': give a file with an image, or"
+                f" copy it again if it has one"
             )
-        if "TransferSyntaxUID" not in dataset.file_meta:  # pydicom has found out in which of three ways it is stored
+        if (
+            "TransferSyntaxUID" not in dataset.file_meta
+        ):  # pydicom has found out in which of three ways it is stored
             implicit, little = dataset.original_encoding
             syntaxes = ("ExplicitVRBigEndian", "ExplicitVRLittleEndian", "ImplicitVRLittleEndian")
-            dataset.file_meta.TransferSyntaxUID = getattr(pydicom.uid, syntaxes[2 if implicit else int(little)])
+            dataset.file_meta.TransferSyntaxUID = getattr(
+                pydicom.uid, syntaxes[2 if implicit else int(little)]
+            )
     return dataset
 
 
@@ -126,7 +155,9 @@ def _without_preamble(path: Path) -> Any:
     pydicom = import_extra("pydicom", _PURPOSE)
     try:
         dataset = pydicom.dcmread(path, force=True)
-        if not {"Rows", "Columns"} <= set(dataset.dir()) or not any(name in dataset for name in _PIXELS):
+        if not {"Rows", "Columns"} <= set(dataset.dir()) or not any(
+            name in dataset for name in _PIXELS
+        ):
             return None
     except Exception:  # bytes that are no dataset make pydicom raise errors of many kinds
         return None
@@ -159,7 +190,18 @@ def _dataset_start(start: bytes) -> int:
     """Where the elements of group 2, which tell how a file is stored, end (PS3.10, 7.1)."""
     place = _PREAMBLE if start[_PREAMBLE - 4 : _PREAMBLE] == b"DICM" else 0
     while start[place : place + 2] == b"\2\0":
-        long = start[place + 4 : place + 6] in (b"OB", b"OD", b"OF", b"OL", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT")
+        long = start[place + 4 : place + 6] in (
+            b"OB",
+            b"OD",
+            b"OF",
+            b"OL",
+            b"OW",
+            b"SQ",
+            b"UC",
+            b"UN",
+            b"UR",
+            b"UT",
+        )
         length = start[place + 8 : place + 12] if long else start[place + 6 : place + 8]
         place += (12 if long else 8) + int.from_bytes(length, "little")
     return place
@@ -173,7 +215,10 @@ def _num_frames(path: Path, dataset: Any) -> int:
     """
 
     def refusal(reason: str) -> InputError:
-        return InputError(f"'{path}' is damaged (its number of frames is none: {reason}): copy or download it again")
+        return InputError(
+            f"'{path}' is damaged (its number of frames is none: {reason}): copy or download it"
+            f" again"
+        )
 
     with damage(refusal):
         number = int(dataset.get("NumberOfFrames") or 1)
@@ -189,7 +234,10 @@ def _check_size(path: Path, dataset: Any, frames: int) -> None:
         InputError: it is larger, or told in a way that cannot be used.
     """
     with damage(lambda reason: InputError(f"'{path}' cannot be used ({reason})")):
-        samples, bits = int(dataset.get("SamplesPerPixel") or 1), int(dataset.get("BitsAllocated") or 8)
+        samples, bits = (
+            int(dataset.get("SamplesPerPixel") or 1),
+            int(dataset.get("BitsAllocated") or 8),
+        )
         values = int(dataset.Rows) * int(dataset.Columns) * samples
         check_unpacked(values * max(_FLOAT, frames * max(1, bits // 8)))
 
@@ -217,11 +265,13 @@ def _check_decoder(path: Path, syntax: Any) -> None:
         available = import_extra("pydicom.pixels", _PURPOSE).get_decoder(syntax).is_available
     except NotImplementedError as error:
         raise InputError(
-            f"'{path}' is stored as {syntax.name}, which pydicom does not decode: convert it to an uncompressed one"
+            f"'{path}' is stored as {syntax.name}, which pydicom does not decode: convert it to an"
+            f" uncompressed one"
         ) from error
     if not available:
         raise InputError(
-            f"'{path}' is compressed as {syntax.name}, which nothing that is installed decodes: run `pip install "
+            f"'{path}' is compressed as {syntax.name}, which nothing that is installed decodes: run"
+            f" `pip install "
             f"{_package(syntax)}`"
         )
 
@@ -232,7 +282,12 @@ def _package(syntax: Any) -> str:
     packages = {
         "pyjpegls": uid.JPEGLSTransferSyntaxes,
         "'pylibjpeg[libjpeg]'": uid.JPEGTransferSyntaxes,
-        "'pylibjpeg[openjpeg]'": [*uid.JPEG2000TransferSyntaxes, uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL],
+        "'pylibjpeg[openjpeg]'": [
+            *uid.JPEG2000TransferSyntaxes,
+            uid.HTJ2K,
+            uid.HTJ2KLossless,
+            uid.HTJ2KLosslessRPCL,
+        ],
     }
     return next((package for package, syntaxes in packages.items() if syntax in syntaxes), "")
 
@@ -248,12 +303,17 @@ def _shown(
     with damage(refusal):
         kind = dataset.get("PhotometricInterpretation")
         if kind not in (*_GREY, *_COLOUR, _PALETTE):
-            raise InputError(f"'{path}' has pixels of kind {kind}, expected {', '.join((*_GREY, *_COLOUR, _PALETTE))}")
+            raise InputError(
+                f"'{path}' has pixels of kind {kind}, expected"
+                f" {', '.join((*_GREY, *_COLOUR, _PALETTE))}"
+            )
         with _named(path):
             if kind in _GREY:
                 return unit_grey(dataset, stored, frame=frame, window=window)[..., None]
             if kind == _PALETTE:
-                colour = import_extra("pydicom.pixels", _PURPOSE).apply_color_lut(stored, dataset)[..., :3]
+                colour = import_extra("pydicom.pixels", _PURPOSE).apply_color_lut(stored, dataset)[
+                    ..., :3
+                ]
                 return (colour / (2.0 ** (8 * colour.itemsize) - 1)).astype(np.float32)
             return (stored / full_scale(dataset)).clip(0, 1).astype(np.float32)
 

@@ -1,4 +1,6 @@
-"""Images that occur more than once: in two classes, or in training and in test, where they make results untrue."""
+"""Images that occur more than once: in two classes, or in training and in test, where they make
+results untrue.
+"""
 
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
@@ -9,9 +11,13 @@ from jaxtyping import Int, Shaped
 
 
 def fingerprint(pixels: Shaped[np.ndarray, "*s h w c"]) -> bytes:
-    """Sixteen bytes that are the same for images of the same shape, type and values, and for no others."""
+    """Sixteen bytes that are the same for images of the same shape, type and values, and for no
+    others.
+    """
     described = repr((pixels.shape, pixels.dtype.str)).encode()
-    return hashlib.blake2b(described + np.ascontiguousarray(pixels).tobytes(), digest_size=16).digest()
+    return hashlib.blake2b(
+        described + np.ascontiguousarray(pixels).tobytes(), digest_size=16
+    ).digest()
 
 
 def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
@@ -28,7 +34,9 @@ def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
         array([0, 1, 0, 3, 1])
     """
     places: dict[Hashable, int] = {}
-    return np.array([places.setdefault(each, place) for place, each in enumerate(fingerprints)], np.int64)
+    return np.array(
+        [places.setdefault(each, place) for place, each in enumerate(fingerprints)], np.int64
+    )
 
 
 def shared_copies(
@@ -37,11 +45,13 @@ def shared_copies(
     """How many images of one part of a split occur in another one too.
 
     Args:
-        copies: for each image of the whole the place of the first that equals it, see :func:`first_copies`.
+        copies: for each image of the whole the place of the first that equals it, see
+            :func:`first_copies`.
         parts: name of each part -> positions of its images, see :func:`cfx_jax.data.split`.
 
     Returns:
-        For each two parts that share images, in the order given: how many images of the second are in the first.
+        For each two parts that share images, in the order given: how many images of the second are
+        in the first.
 
     Example:
         >>> shared_copies(np.array([0, 1, 0, 3, 1]), {"train": np.array([0, 3]), "test": np.array([1, 2, 4])})

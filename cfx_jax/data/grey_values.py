@@ -1,8 +1,9 @@
-"""From the stored values of a grey DICOM image to [0, 1], as the standard tells a display to do it (PS3.3 C.11).
+"""From the stored values of a grey DICOM image to [0, 1], as the standard tells a display to do it
+(PS3.3 C.11).
 
-Stored values become the modality's (Hounsfield units, say) by a table or by rescale slope and intercept. A table or a
-window then chooses those of interest, which become [0, 1]. Enhanced multi-frame files keep these numbers apart for each
-frame.
+Stored values become the modality's (Hounsfield units, say) by a table or by rescale slope and
+intercept. A table or a window then chooses those of interest, which become [0, 1]. Enhanced
+multi-frame files keep these numbers apart for each frame.
 """
 
 from typing import Any, Literal
@@ -32,7 +33,8 @@ def check_window(window: Window) -> None:
     )
     if not numbers or not np.isfinite(window).all() or float(window[1]) <= 0:
         raise InputError(
-            f"window: expected 'file', 'full', 'values' or (centre, width) with a width above 0, got {window!r}: give "
+            f"window: expected 'file', 'full', 'values' or (centre, width) with a width above 0,"
+            f" got {window!r}: give "
             "e.g. (40, 80), in the units that slope and intercept make"
         )
 
@@ -52,12 +54,15 @@ def unit_grey(
         float32 in [0, 1]; inverted for MONOCHROME1.
 
     Raises:
-        InputError: a pixel is not finite; or the file gives no window or number of bits where one is needed, or numbers
-            that are impossible.
+        InputError: a pixel is not finite; or the file gives no window or number of bits where one
+            is needed, or numbers that are impossible.
     """
     values = _modality(dataset, stored.astype(np.float64), frame)
     if not np.isfinite(values).all():
-        raise InputError(f"expected finite values, {(~np.isfinite(values)).sum()} pixels are not: repair the file")
+        raise InputError(
+            f"expected finite values, {(~np.isfinite(values)).sum()} pixels are not: repair the"
+            f" file"
+        )
     if window == "file":
         grey = _as_file_says(dataset, values, frame)
     elif window == "full":
@@ -91,11 +96,15 @@ def full_scale(dataset: Any) -> float:
         InputError: the file gives no number of bits.
     """
     if not dataset.get("BitsStored"):
-        raise InputError("expected a number of stored bits, which the file does not give: give a window")
+        raise InputError(
+            "expected a number of stored bits, which the file does not give: give a window"
+        )
     return float(2.0**dataset.BitsStored - 1)
 
 
-def _as_file_says(dataset: Any, values: Float[np.ndarray, "h w"], frame: int) -> Float[np.ndarray, "h w"]:
+def _as_file_says(
+    dataset: Any, values: Float[np.ndarray, "h w"], frame: int
+) -> Float[np.ndarray, "h w"]:
     """The values of interest as 0 to 1: by the file's table, its window, or its 8 bits."""
     interest = _macro(dataset, frame, "FrameVOILUTSequence")
     if interest.get("VOILUTSequence"):
@@ -103,12 +112,15 @@ def _as_file_says(dataset: Any, values: Float[np.ndarray, "h w"], frame: int) ->
         return _looked_up(dataset, table, values, _range(dataset, frame)) / _largest_entry(table)
     if interest.get("WindowWidth") is not None and interest.get("WindowCenter") is not None:
         # Several windows are views to choose from; the first is the one that is meant.
-        centre, width = (float(np.ravel(interest[key].value)[0]) for key in ("WindowCenter", "WindowWidth"))
+        centre, width = (
+            float(np.ravel(interest[key].value)[0]) for key in ("WindowCenter", "WindowWidth")
+        )
         return _windowed(values, centre, width, str(interest.get("VOILUTFunction") or "LINEAR"))
     if full_scale(dataset) > 255:
         # All 16 bits of a CT as [0, 1] would leave the body within 3 % of them.
         raise InputError(
-            f"expected a window in a file of {dataset.BitsStored} bits, it has none: give window=(centre, width), "
+            f"expected a window in a file of {dataset.BitsStored} bits, it has none: give"
+            f" window=(centre, width), "
             "'values' for its smallest to its largest, or 'full' for all that the bits can hold"
         )
     return _scaled(values, *_range(dataset, frame))
@@ -118,14 +130,18 @@ def _scaled(values: Float[np.ndarray, "h w"], low: float, high: float) -> Float[
     return (values - low) / (high - low or 1)
 
 
-def _modality(dataset: Any, stored: Float[np.ndarray, "..."], frame: int) -> Float[np.ndarray, "..."]:
+def _modality(
+    dataset: Any, stored: Float[np.ndarray, "..."], frame: int
+) -> Float[np.ndarray, "..."]:
     if dataset.get("ModalityLUTSequence"):
         return _looked_up(dataset, dataset.ModalityLUTSequence[0], stored, _stored_range(dataset))
     scale = _macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = scale.get("RescaleSlope"), scale.get("RescaleIntercept")
     if slope == 0:
         raise InputError("expected a rescale slope other than 0: correct the file")
-    return stored * (1.0 if slope is None else float(slope)) + (0.0 if intercept is None else float(intercept))
+    return stored * (1.0 if slope is None else float(slope)) + (
+        0.0 if intercept is None else float(intercept)
+    )
 
 
 def _range(dataset: Any, frame: int) -> tuple[float, float]:
@@ -143,7 +159,9 @@ def _stored_range(dataset: Any) -> tuple[float, float]:
     return low, low + scale
 
 
-def _windowed(values: Float[np.ndarray, "h w"], centre: float, width: float, function: str) -> Float[np.ndarray, "h w"]:
+def _windowed(
+    values: Float[np.ndarray, "h w"], centre: float, width: float, function: str
+) -> Float[np.ndarray, "h w"]:
     """The window's values as 0 to 1, others beyond (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
     if function == "LINEAR":
         # A window over whole numbers: its ends are the centres of the first and the last one.
@@ -152,14 +170,17 @@ def _windowed(values: Float[np.ndarray, "h w"], centre: float, width: float, fun
             return (values > centre).astype(np.float64)
     if not (np.isfinite([centre, width]).all() and width > 0):
         raise InputError(
-            f"expected a window with a width above 0, got centre {centre:g} and width {width:g} of {function}"
+            f"expected a window with a width above 0, got centre {centre:g} and width {width:g} of"
+            f" {function}"
         )
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
         raise InputError(
-            f"expected a window of the kind LINEAR, LINEAR_EXACT or SIGMOID, got {function}: give a window"
+            f"expected a window of the kind LINEAR, LINEAR_EXACT or SIGMOID, got {function}: give a"
+            f" window"
         )
     if function == "SIGMOID":
-        # Far from the centre the exponential may overflow to infinity, which is right: the grey is 0 there.
+        # Far from the centre the exponential may overflow to infinity, which is right: the grey is
+        # 0 there.
         with np.errstate(over="ignore"):
             return 1 / (1 + np.exp(-4 * (values - centre) / width))
     return (values - centre) / width + 0.5
@@ -168,7 +189,8 @@ def _windowed(values: Float[np.ndarray, "h w"], centre: float, width: float, fun
 def _looked_up(
     dataset: Any, item: Any, values: Float[np.ndarray, "..."], domain: tuple[float, float]
 ) -> Float[np.ndarray, "..."]:
-    """What a table gives for each value; those before its first or after its last entry take that one's.
+    """What a table gives for each value; those before its first or after its last entry take that
+    one's.
 
     Args:
         dataset: the file.
@@ -186,8 +208,9 @@ def _looked_up(
 
 
 def _first_value(written: int, domain: tuple[float, float], *, implicit: bool) -> int:
-    """The value that a table's first entry is of: signed where the values looked up can be negative (PS3.3 C.11.1.1.1 and
-    C.11.2.1.1), whatever the stored pixels are, by which files that do not tell the kind of an element are read."""
+    """The value that a table's first entry is of: signed where the values looked up can be negative
+    (PS3.3 C.11.1.1.1 and C.11.2.1.1), whatever the stored pixels are, by which files that do not
+    tell the kind of an element are read."""
     low, high = domain
     unsigned = written % _WORD
     signed = unsigned - _WORD if unsigned >= _WORD // 2 else unsigned
@@ -204,24 +227,31 @@ def _largest_entry(item: Any) -> float:
     """
     bits = item.LUTDescriptor[2]
     if not 1 <= bits <= 16:
-        raise InputError(f"expected a table of 1 to 16 bits, got {bits}: give a window, or correct the file")
+        raise InputError(
+            f"expected a table of 1 to 16 bits, got {bits}: give a window, or correct the file"
+        )
     return float(2.0**bits - 1)
 
 
 def _entries(data: Any, number: int, byte_order: str, largest: float) -> Float[np.ndarray, " n"]:
-    """A table's entries, which pydicom gives as numbers or, in files that do not tell their kind, as bytes; two of 8 bits
-    may share a number."""
+    """A table's entries, which pydicom gives as numbers or, in files that do not tell their kind,
+    as bytes; two of 8 bits may share a number."""
     if not isinstance(data, bytes):
         numbers = np.atleast_1d(np.asarray(data))
         if largest > 255 or len(numbers) != (number + 1) // 2 or number < 2:
             return (numbers % _WORD).astype(np.float64)
         data = numbers.astype(f"{byte_order}u2").tobytes()
-    return np.frombuffer(data, "u1" if len(data) < 2 * number else f"{byte_order}u2")[:number].astype(np.float64)
+    return np.frombuffer(data, "u1" if len(data) < 2 * number else f"{byte_order}u2")[
+        :number
+    ].astype(np.float64)
 
 
 def _macro(dataset: Any, frame: int, name: str) -> Any:
     """Where one group of numbers stands: with the frame, with all frames, or in the file itself."""
-    frames, shared = dataset.get("PerFrameFunctionalGroupsSequence"), dataset.get("SharedFunctionalGroupsSequence")
+    frames, shared = (
+        dataset.get("PerFrameFunctionalGroupsSequence"),
+        dataset.get("SharedFunctionalGroupsSequence"),
+    )
     for groups in ((frames or ())[frame : frame + 1], (shared or ())[:1]):
         if groups and groups[0].get(name):
             return groups[0][name].value[0]

@@ -1,8 +1,8 @@
 """Hounsfield units of computed tomography (CT): checks, one certain repair, and windows.
 
-Air is about -1,000, water 0, a brain 20 to 45, bone above 300. What a file calls Hounsfield units (HU) often is not: signed
-numbers stored as unsigned ones come back near 2^16, and scanners store HU + 1,024, which only the rescale intercept of
-the header takes back.
+Air is about -1,000, water 0, a brain 20 to 45, bone above 300. What a file calls Hounsfield units
+(HU) often is not: signed numbers stored as unsigned ones come back near 2^16, and scanners store HU
++ 1,024, which only the rescale intercept of the header takes back.
 """
 
 import numpy as np
@@ -10,11 +10,16 @@ from jaxtyping import Float, Shaped
 
 from cfx_jax.errors import InputError
 
-LUNG = (-1000.0, 400.0)  # HU that become 0 and 1: the window of ACAT's code for chests (Fontanella et al. 2023)
+LUNG = (
+    -1000.0,
+    400.0,
+)  # HU that become 0 and 1: the window of ACAT's code for chests (Fontanella et al. 2023)
 BRAIN = (0.0, 80.0)  # for heads; that of ACAT is not published
 
 _WRAP = 2**16  # what is missing where a negative number of 16 bits was stored without its sign
-_LEAST = -5000  # below the values by which scanners fill what they did not see: -2,000, -2,048, -3,024
+_LEAST = (
+    -5000
+)  # below the values by which scanners fill what they did not see: -2,000, -2,048, -3,024
 
 
 def hounsfield_units(
@@ -22,28 +27,32 @@ def hounsfield_units(
 ) -> Float[np.ndarray, "s h w"]:
     """Checks that values can be Hounsfield units, and gives back signs that were lost in storage.
 
-    Where values of 2^15 or more occur, all values are whole numbers below 2^16, and those of 2^15 or more become possible
-    ones less 2^16, the signs were lost, and this is undone. Every other deviation is refused.
+    Where values of 2^15 or more occur, all values are whole numbers below 2^16, and those of 2^15
+    or more become possible ones less 2^16, the signs were lost, and this is undone. Every other
+    deviation is refused.
 
     Args:
         volume: values as a file gives them, of any real dtype.
         name: what the message calls it, e.g. the file.
-        has_air: whether the scan must show air, whose HU are negative. False for scans of which nothing but tissue is
-            left, such as heads without the skull on a background of 0.
+        has_air: whether the scan must show air, whose HU are negative. False for scans of which
+            nothing but tissue is left, such as heads without the skull on a background of 0.
 
     Returns:
         float32, HU.
 
     Raises:
-        InputError: a wrong rank, no voxels, values that are not finite, all the same, too large or too small, or none below
-            0 where there must be air.
+        InputError: a wrong rank, no voxels, values that are not finite, all the same, too large or
+            too small, or none below 0 where there must be air.
     """
     if volume.ndim != 3 or not volume.size:
-        raise InputError(f"{name}: expected a volume (s, h, w) of at least one voxel, got shape {volume.shape}")
+        raise InputError(
+            f"{name}: expected a volume (s, h, w) of at least one voxel, got shape {volume.shape}"
+        )
     low, high = float(volume.min()), float(volume.max())
     if not np.isfinite([low, high]).all():
         raise InputError(
-            f"{name}: expected finite Hounsfield units, got NaN or infinity: repair the file or leave it out"
+            f"{name}: expected finite Hounsfield units, got NaN or infinity: repair the file or"
+            f" leave it out"
         )
     if low == high:
         raise InputError(f"{name}: expected a scan, got {low:g} in all voxels: leave it out")
@@ -52,22 +61,25 @@ def hounsfield_units(
         units = np.where(units >= _WRAP // 2, units - _WRAP, units)
         low, high = float(units.min()), float(units.max())
     if high >= _WRAP // 2 or low < _LEAST:
-        filling = (
-            f", or raise the {(units < _LEAST).sum()} voxels below to -1024 if the scanner filled what it did not see"
-        )
+        filling = f", or raise the {(units < _LEAST).sum()} voxels below to -1024 if the scanner filled what it did not see"
         raise InputError(
-            f"{name}: expected Hounsfield units in {_LEAST}..{_WRAP // 2 - 1}, got {low:g}..{high:g}: convert it again from"
-            f" DICOM, as signed numbers with rescale slope and intercept{filling if low < _LEAST else ''}"
+            f"{name}: expected Hounsfield units in {_LEAST}..{_WRAP // 2 - 1}, got"
+            f" {low:g}..{high:g}: convert it again from"
+            f" DICOM, as signed numbers with rescale slope and"
+            f" intercept{filling if low < _LEAST else ''}"
         )
     if has_air and low >= 0:
         raise InputError(
-            f"{name}: expected Hounsfield units with air at about -1000, got none below {low:g}: subtract 1024 if the"
+            f"{name}: expected Hounsfield units with air at about -1000, got none below {low:g}:"
+            f" subtract 1024 if the"
             " rescale intercept was left out, or say has_air=False if the air has been cut away"
         )
     return units
 
 
-def unit_window(volume: Float[np.ndarray, "s h w"], low: float, high: float) -> Float[np.ndarray, "s h w"]:
+def unit_window(
+    volume: Float[np.ndarray, "s h w"], low: float, high: float
+) -> Float[np.ndarray, "s h w"]:
     """Clips values to a window and scales it to [0, 1].
 
     Args:
@@ -79,20 +91,27 @@ def unit_window(volume: Float[np.ndarray, "s h w"], low: float, high: float) -> 
         float32 in [0, 1].
 
     Raises:
-        InputError: the window is empty or not finite, a value is NaN, or all values lie on one side of the window.
+        InputError: the window is empty or not finite, a value is NaN, or all values lie on one side
+            of the window.
 
     Example:
         >>> unit_window(np.array([[[-20.0, 0.0, 20.0, 900.0]]]), *BRAIN)
         array([[[0.  , 0.  , 0.25, 1.  ]]], dtype=float32)
     """
     if not (np.isfinite([low, high]).all() and low < high):
-        raise InputError(f"low and high: expected finite numbers, the first below the second, got {low:g} and {high:g}")
+        raise InputError(
+            f"low and high: expected finite numbers, the first below the second, got {low:g} and"
+            f" {high:g}"
+        )
     if np.isnan(volume).any():
-        raise InputError("volume: expected Hounsfield units, got NaN: repair the scan or leave it out")
+        raise InputError(
+            "volume: expected Hounsfield units, got NaN: repair the scan or leave it out"
+        )
     unit = ((np.clip(volume, low, high) - low) / (high - low)).astype(np.float32)
     if unit.size and unit.max() == unit.min():
         raise InputError(
-            f"volume: expected values within the window {low:g}..{high:g}, got {volume.min():g}..{volume.max():g}, which it"
+            f"volume: expected values within the window {low:g}..{high:g}, got"
+            f" {volume.min():g}..{volume.max():g}, which it"
             " makes constant: give another window, or look whether these are Hounsfield units"
         )
     return unit

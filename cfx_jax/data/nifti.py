@@ -1,9 +1,11 @@
-"""Reading NIfTI files by nibabel: volumes with their axes in one order, whatever order the file has.
+"""Reading NIfTI files by nibabel: volumes with their axes in one order, whatever order the file
+has.
 
-A volume is (slices, rows, columns): slices from the feet to the head, rows from the front to the back, columns from the
-patient's right to the left. So each slice lies as radiologists look at it, from the feet, the nose up, the patient's
-right on the left. The axes of the file are reordered and reversed as its affine matrix tells, the nearest ones where
-they are oblique; values are not interpolated. A file whose header tells nothing is read as nibabel reads it.
+A volume is (slices, rows, columns): slices from the feet to the head, rows from the front to the
+back, columns from the patient's right to the left. So each slice lies as radiologists look at it,
+from the feet, the nose up, the patient's right on the left. The axes of the file are reordered and
+reversed as its affine matrix tells, the nearest ones where they are oblique; values are not
+interpolated. A file whose header tells nothing is read as nibabel reads it.
 """
 
 import bz2
@@ -16,7 +18,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.data.user_files import DamagedFile, bounded_length, check_unpacked, damage, is_regular, printable, quiet
+from cfx_jax.data.user_files import (
+    DamagedFile,
+    bounded_length,
+    check_unpacked,
+    damage,
+    is_regular,
+    printable,
+    quiet,
+)
 from cfx_jax.errors import InputError, import_extra
 
 _PURPOSE = "reading NIfTI files"
@@ -44,42 +54,50 @@ def read_nifti(
     labels: bool = False,
     placed_as: str | Path | None = None,
 ) -> Volume:
-    """Reads a volume, with the values that the header's slope and intercept give, in the order that is stated above.
+    """Reads a volume, with the values that the header's slope and intercept give, in the order that
+    is stated above.
 
     Args:
         path: a file .nii or .nii.gz, or the .hdr or .img of a pair.
-        sequence: which of several sequences (the fourth axis) to read, from 0; the others are not loaded. None reads
-            what is there.
-        num_sequences: how many sequences the file must have; None takes any number. A file of three axes has 1, as has one
-            whose further axes have length 1.
-        labels: whether the values are classes: they must be whole numbers, or within 0.001 of them as programs leave them
-            that store a scale factor, and become int32.
-        placed_as: the file of the image that these voxels belong to one by one; its header tells their order instead of
-            the file's own, which programs for drawing masks write differently.
+        sequence: which of several sequences (the fourth axis) to read, from 0; the others are not
+            loaded. None reads what is there.
+        num_sequences: how many sequences the file must have; None takes any number. A file of three
+            axes has 1, as has one whose further axes have length 1.
+        labels: whether the values are classes: they must be whole numbers, or within 0.001 of them
+            as programs leave them that store a scale factor, and become int32.
+        placed_as: the file of the image that these voxels belong to one by one; its header tells
+            their order instead of the file's own, which programs for drawing masks write
+            differently.
 
     Returns:
         The volume; (s, h, w) from a file of one sequence, and where one sequence is chosen.
 
     Raises:
-        InputError: there is no such file, or it is no NIfTI file, is damaged or cut short, holds fewer bytes than its header
-            says, or would take more memory than allowed (see ``user_files``), has another number of axes or
-            sequences, values that are no finite real numbers (or no whole ones), an affine matrix that leads nowhere, or
-            another shape than the image that it belongs to.
+        InputError: there is no such file, or it is no NIfTI file, is damaged or cut short, holds
+            fewer bytes than its header says, or would take more memory than allowed (see
+            ``user_files``), has another number of axes or sequences, values that are no finite real
+            numbers (or no whole ones), an affine matrix that leads nowhere, or another shape than
+            the image that it belongs to.
     """
     path = Path(path)
     image = _opened(path)
     placed = image if placed_as is None else _opened(Path(placed_as))
     if placed.shape[:3] != image.shape[:3]:
         raise InputError(
-            f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got {image.shape[:3]}: copy or "
+            f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got"
+            f" {image.shape[:3]}: copy or "
             "download both again"
         )
     axes = _axes(image.shape)
     found = axes[3] if len(axes) == 4 else 1
     if num_sequences is not None and found != num_sequences:
-        raise InputError(f"'{path}': expected {num_sequences} sequences, got {found} (shape {image.shape})")
+        raise InputError(
+            f"'{path}': expected {num_sequences} sequences, got {found} (shape {image.shape})"
+        )
     if sequence is not None and not 0 <= sequence < found:
-        raise InputError(f"sequence: expected one of the {found} in '{path}', 0..{found - 1}, got {sequence}")
+        raise InputError(
+            f"sequence: expected one of the {found} in '{path}', 0..{found - 1}, got {sequence}"
+        )
     values = _values(path, image, sequence if len(axes) == 4 else None, labels)
     return _oriented(path, values, placed.affine)
 
@@ -89,13 +107,15 @@ def resample_volume(
 ) -> Volume:
     """Brings a volume to another number of voxels; it keeps the space that it covers.
 
-    Float values are interpolated linearly, after smoothing along axes that shrink (Gaussian, (factor - 1) / 2 voxels
-    wide); integers are labels and take the nearest voxel's. At the edges the outermost values go on.
+    Float values are interpolated linearly, after smoothing along axes that shrink (Gaussian,
+    (factor - 1) / 2 voxels wide); integers are labels and take the nearest voxel's. At the edges
+    the outermost values go on.
 
     Args:
         volume: the volume.
         shape: the wanted numbers of slices, rows and columns.
-        spacing: the wanted spacing in mm instead, reached as nearly as whole numbers of voxels allow.
+        spacing: the wanted spacing in mm instead, reached as nearly as whole numbers of voxels
+            allow.
 
     Returns:
         The volume of that shape, of the same dtype, with its spacing.
@@ -106,16 +126,21 @@ def resample_volume(
     before = volume.array.shape[:3]
     after = _wanted_shape(volume, shape, spacing)
     if np.issubdtype(volume.array.dtype, np.integer):
-        nearest = [(2 * np.arange(m) + 1) * n // (2 * m) for n, m in zip(before, after, strict=True)]
+        nearest = [
+            (2 * np.arange(m) + 1) * n // (2 * m) for n, m in zip(before, after, strict=True)
+        ]
         array = volume.array[np.ix_(*nearest)]
     else:
         array = _interpolated(volume.array, after)
-    slices, rows, columns = (mm * n / m for mm, n, m in zip(volume.spacing, before, after, strict=True))
+    slices, rows, columns = (
+        mm * n / m for mm, n, m in zip(volume.spacing, before, after, strict=True)
+    )
     return Volume(array, (slices, rows, columns))
 
 
 def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]:
-    """Scales each slice so that its smallest value becomes 0 and its largest 1; a constant slice becomes 0.
+    """Scales each slice so that its smallest value becomes 0 and its largest 1; a constant slice
+    becomes 0.
 
     Args:
         array: values of any range.
@@ -132,7 +157,8 @@ def _opened(path: Path) -> Any:
     nibabel = import_extra("nibabel", _PURPOSE)
     if not is_regular(path):
         raise InputError(
-            f"path: expected a NIfTI file, but there is no file '{printable(str(path))}': check the spelling"
+            f"path: expected a NIfTI file, but there is no file '{printable(str(path))}': check the"
+            f" spelling"
         )
     with damage(lambda reason: _damaged(path, reason)), quiet("nibabel.global"):
         if path.suffix.lower() in _COMPRESSED:
@@ -141,21 +167,27 @@ def _opened(path: Path) -> Any:
             image = nibabel.load(path)
         except nibabel.filebasedimages.ImageFileError as error:
             raise InputError(
-                f"'{path}' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair .hdr and .img"
+                f"'{path}' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair .hdr"
+                f" and .img"
             ) from error
         if not isinstance(image, nibabel.Nifti1Pair):
             raise InputError(f"'{path}' is no NIfTI file but a {type(image).__name__}: convert it")
         if len(_axes(image.shape)) not in (3, 4) or min(image.shape) < 1:
             raise InputError(
-                f"'{path}': expected three axes, or four with that of the sequences, got shape {image.shape}"
+                f"'{path}': expected three axes, or four with that of the sequences, got shape"
+                f" {image.shape}"
             )
         if image.get_data_dtype().kind not in "iuf":
-            raise InputError(f"'{path}': expected real numbers, got {image.get_data_dtype()}: convert it")
+            raise InputError(
+                f"'{path}': expected real numbers, got {image.get_data_dtype()}: convert it"
+            )
     return image
 
 
 def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A file's shape without the axes of length one behind the three of space, which hold nothing apart."""
+    """A file's shape without the axes of length one behind the three of space, which hold nothing
+    apart.
+    """
     return shape[:3] + tuple(length for length in shape[3:] if length != 1)
 
 
@@ -165,7 +197,8 @@ def _unpacked_length(path: Path) -> int:
     A compressed file is read to its end, where its check sum is compared; nibabel stops before it.
 
     Raises:
-        Exception: of nearly any kind, if the file is damaged, cut short, or unpacks to more than is allowed.
+        Exception: of nearly any kind, if the file is damaged, cut short, or unpacks to more than is
+            allowed.
     """
     if path.suffix.lower() not in _COMPRESSED:
         return path.stat().st_size
@@ -177,41 +210,66 @@ def _check_length(image: Any, sequence: int | None) -> None:
     """Compares what the header says of the values with the file that holds them.
 
     Raises:
-        DamagedFile: there are fewer bytes than the header says, or more values than allowed would be read.
+        DamagedFile: there are fewer bytes than the header says, or more values than allowed would
+            be read.
     """
     size, declared = image.get_data_dtype().itemsize, math.prod(image.shape)
-    needed, there = image.dataobj.offset + size * declared, _unpacked_length(Path(image.file_map["image"].filename))
+    needed, there = (
+        image.dataobj.offset + size * declared,
+        _unpacked_length(Path(image.file_map["image"].filename)),
+    )
     if needed > there:
         raise DamagedFile(f"its header tells of {needed} bytes, there are {there}")
     check_unpacked(size * (declared if sequence is None else math.prod(image.shape[:3])))
 
 
-def _values(path: Path, image: Any, sequence: int | None, labels: bool) -> Shaped[np.ndarray, "x y z ..."]:
+def _values(
+    path: Path, image: Any, sequence: int | None, labels: bool
+) -> Shaped[np.ndarray, "x y z ..."]:
     """The values in the file's order of axes, those of one sequence only if one is given."""
     with damage(lambda reason: _damaged(path, reason)):
         _check_length(image, sequence)
-        apart = [0 if length == 1 else slice(None) if sequence is None else sequence for length in image.shape[3:]]
+        apart = [
+            0 if length == 1 else slice(None) if sequence is None else sequence
+            for length in image.shape[3:]
+        ]
         whole = not apart or sequence is None
         values = np.asarray(image.dataobj) if whole else image.dataobj[(..., *apart)]
         values = values.reshape(_axes(image.shape) if whole else image.shape[:3])
     with np.errstate(invalid="ignore", over="ignore"):
         converted = np.rint(values).astype(np.int32) if labels else values.astype(np.float32)
-        wrong = ~(np.abs(converted - values.astype(np.float64)) <= _ROUNDING) if labels else ~np.isfinite(converted)
+        wrong = (
+            ~(np.abs(converted - values.astype(np.float64)) <= _ROUNDING)
+            if labels
+            else ~np.isfinite(converted)
+        )
     if not wrong.any():
         return converted
     if labels:
         raise InputError(
-            f"'{path}': expected classes, which are whole numbers, got {values[wrong][0]:.9g}: give the file of labels"
+            f"'{path}': expected classes, which are whole numbers, got {values[wrong][0]:.9g}: give"
+            f" the file of labels"
         )
-    raise InputError(f"'{path}': expected finite values of float32, {wrong.sum()} are not: repair the file")
+    raise InputError(
+        f"'{path}': expected finite values of float32, {wrong.sum()} are not: repair the file"
+    )
 
 
-def _oriented(path: Path, values: Shaped[np.ndarray, "x y z ..."], affine: Float[np.ndarray, "4 4"]) -> Volume:
+def _oriented(
+    path: Path, values: Shaped[np.ndarray, "x y z ..."], affine: Float[np.ndarray, "4 4"]
+) -> Volume:
     """The values with their axes in the stated order."""
     orientations = import_extra("nibabel.orientations", _PURPOSE)
-    found = orientations.io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
+    found = (
+        orientations.io_orientation(affine)
+        if np.isfinite(affine).all()
+        else np.full((3, 2), np.nan)
+    )
     if np.isnan(found).any():
-        raise InputError(f"'{path}': expected an affine matrix that leads into three directions, got {affine.tolist()}")
+        raise InputError(
+            f"'{path}': expected an affine matrix that leads into three directions, got"
+            f" {affine.tolist()}"
+        )
     moves = orientations.ornt_transform(found, orientations.axcodes2ornt(AXES))
     spacing = np.empty(3)
     spacing[moves[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
@@ -220,21 +278,36 @@ def _oriented(path: Path, values: Shaped[np.ndarray, "x y z ..."], affine: Float
     return Volume(array, (slices, rows, columns))
 
 
-def _wanted_shape(volume: Volume, shape: Sequence[int] | None, spacing: Sequence[float] | None) -> tuple[int, ...]:
+def _wanted_shape(
+    volume: Volume, shape: Sequence[int] | None, spacing: Sequence[float] | None
+) -> tuple[int, ...]:
     if (shape is None) == (spacing is None):
-        raise InputError(f"expected either shape or spacing, got shape={shape} and spacing={spacing}: give one of them")
+        raise InputError(
+            f"expected either shape or spacing, got shape={shape} and spacing={spacing}: give one"
+            f" of them"
+        )
     wanted = np.asarray(shape if spacing is None else spacing)
-    if wanted.shape != (3,) or not (wanted > 0).all() or (shape is not None and wanted.dtype.kind not in "iu"):
+    if (
+        wanted.shape != (3,)
+        or not (wanted > 0).all()
+        or (shape is not None and wanted.dtype.kind not in "iu")
+    ):
         name, kind = ("shape", "whole numbers") if spacing is None else ("spacing", "numbers of mm")
-        raise InputError(f"{name}: expected three {kind} above 0 (slices, rows, columns), got {shape or spacing}")
+        raise InputError(
+            f"{name}: expected three {kind} above 0 (slices, rows, columns), got {shape or spacing}"
+        )
     if spacing is not None:
         wanted = np.rint(np.array(volume.array.shape[:3]) * volume.spacing / wanted).clip(1)
     return tuple(int(number) for number in wanted)
 
 
-def _interpolated(array: Float[np.ndarray, "s h w ..."], shape: tuple[int, ...]) -> Float[np.ndarray, "S H W ..."]:
+def _interpolated(
+    array: Float[np.ndarray, "s h w ..."], shape: tuple[int, ...]
+) -> Float[np.ndarray, "S H W ..."]:
     ndimage = import_extra("scipy.ndimage", "resampling volumes")
-    factors = np.array([n / m for n, m in zip(array.shape, shape, strict=False)] + [1.0] * (array.ndim - 3))
+    factors = np.array(
+        [n / m for n, m in zip(array.shape, shape, strict=False)] + [1.0] * (array.ndim - 3)
+    )
     smooth = ndimage.gaussian_filter(array, (factors - 1).clip(0) / 2, mode="nearest")
     return ndimage.zoom(smooth, 1 / factors, order=1, mode="nearest", grid_mode=True)
 

@@ -1,9 +1,9 @@
 """Batches for training, read ahead by threads (grain).
 
-A batch is a pure function of (seed, number of the batch): which images it holds, in which order, and how each
-is augmented. So the stream does not depend on the number of threads, and resuming needs the number of the
-next batch only. Image i of the sequence is the same whatever the batch size or the number of processes.
-What is said of images (h, w, c) holds for volumes (s, h, w, c) too.
+A batch is a pure function of (seed, number of the batch): which images it holds, in which order,
+and how each is augmented. So the stream does not depend on the number of threads, and resuming
+needs the number of the next batch only. Image i of the sequence is the same whatever the batch size
+or the number of processes. What is said of images (h, w, c) holds for volumes (s, h, w, c) too.
 """
 
 import os
@@ -20,7 +20,9 @@ from cfx_jax.data.sampling import SampleOrder
 from cfx_jax.data.source import ImageSource, check_indices, check_labels, labels_of
 from cfx_jax.errors import InputError, import_extra
 
-Augment = Callable[[Float[np.ndarray, "*s h w c"], np.random.Generator], Float[np.ndarray, "*s h w c"]]
+Augment = Callable[
+    [Float[np.ndarray, "*s h w c"], np.random.Generator], Float[np.ndarray, "*s h w c"]
+]
 AugmentItem = Callable[[Mapping[str, Any], np.random.Generator], Mapping[str, Any]]
 
 _NUM_BATCHES = 2**62  # grain asks for a length; this one is not reached
@@ -64,36 +66,49 @@ def training_batches(
         seed: fixes order and augmentation; 0 or more.
         balanced: whether classes alternate, the smaller ones extended by random duplicates.
         augment: ``f(image, rng) -> image``, applied to every image.
-        fields: further arrays of the items, such as saliency maps, that a batch carries under their names.
-        augment_item: ``f(item, rng) -> item``, applied after ``augment`` to the dict of image, label and fields, for
-            changes that must reach several of them.
-        process_index: number of this process. Each process reads its own contiguous share of every batch, so
-            the shares put together are the batch that a single process would read.
+        fields: further arrays of the items, such as saliency maps, that a batch carries under their
+            names.
+        augment_item: ``f(item, rng) -> item``, applied after ``augment`` to the dict of image,
+            label and fields, for changes that must reach several of them.
+        process_index: number of this process. Each process reads its own contiguous share of every
+            batch, so the shares put together are the batch that a single process would read.
         process_count: number of processes; must divide ``batch_size``.
         num_threads: threads that read ahead; 0 reads when asked, None takes one for each processor.
         prefetch: batches read ahead.
 
     Returns:
-        An iterator of dicts ``image`` float32 (b, h, w, c) in [0, 1], ``label`` int32 (b,) and the fields, with
-        ``get_state`` and ``set_state``.
+        An iterator of dicts ``image`` float32 (b, h, w, c) in [0, 1], ``label`` int32 (b,) and the
+        fields, with ``get_state`` and ``set_state``.
 
     Raises:
-        InputError: an argument does not fit, or the first batch, which is read here, does not hold float32
-            images in [0, 1] with labels that are classes, or lacks a field.
+        InputError: an argument does not fit, or the first batch, which is read here, does not hold
+            float32 images in [0, 1] with labels that are classes, or lacks a field.
     """
     _check_sizes(batch_size, process_index, process_count)
     num_threads = os.cpu_count() or 1 if num_threads is None else num_threads
     if min(num_threads, prefetch) < 0:
-        raise InputError(f"num_threads and prefetch must be 0 or more, got {num_threads} and {prefetch}")
+        raise InputError(
+            f"num_threads and prefetch must be 0 or more, got {num_threads} and {prefetch}"
+        )
     grain = import_extra("grain", "reading batches for training")
     positions = check_indices(source, indices)
     order = SampleOrder(labels_of(source)[positions], seed=seed, balanced=balanced)
     share = batch_size // process_count
     reader = _BatchReader(
-        source, positions, order, augment, tuple(fields), augment_item, batch_size, process_index * share, share
+        source,
+        positions,
+        order,
+        augment,
+        tuple(fields),
+        augment_item,
+        batch_size,
+        process_index * share,
+        share,
     )
     _check_batch(reader[0])
-    options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=max(prefetch, num_threads))
+    options = grain.ReadOptions(
+        num_threads=num_threads, prefetch_buffer_size=max(prefetch, num_threads)
+    )
     return iter(grain.MapDataset.source(reader).to_iter_dataset(options))
 
 
@@ -120,8 +135,12 @@ class _BatchReader:
         read = [self._read(int(item), first + row) for row, item in enumerate(items)]
         return {
             "image": _stack([example["image"] for example in read], name="images"),
-            "label": check_labels([example["label"] for example in read], self.source.class_names).astype(np.int32),
-            **{name: _stack([example[name] for example in read], name=name) for name in self.fields},
+            "label": check_labels(
+                [example["label"] for example in read], self.source.class_names
+            ).astype(np.int32),
+            **{
+                name: _stack([example[name] for example in read], name=name) for name in self.fields
+            },
         }
 
     def _read(self, item: int, position: int) -> Mapping[str, Any]:
@@ -134,7 +153,10 @@ class _BatchReader:
 def _chosen(item: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     for name in fields:
         if name not in item:
-            raise InputError(f"fields: expected some of {', '.join(item)}, as the source's items have, got {name!r}")
+            raise InputError(
+                f"fields: expected some of {', '.join(item)}, as the source's items have, got"
+                f" {name!r}"
+            )
     return {name: item[name] for name in ("image", "label", *fields)}
 
 
@@ -142,7 +164,8 @@ def _stack(images: Sequence[np.ndarray], *, name: str) -> np.ndarray:
     shapes = sorted({np.shape(image) for image in images})
     if len(shapes) > 1:
         raise InputError(
-            f"{name}: expected one shape in a batch, got {shapes[0]} and {shapes[1]}: resize in the source, "
+            f"{name}: expected one shape in a batch, got {shapes[0]} and {shapes[1]}: resize in the"
+            f" source, "
             "or crop in `augment`"
         )
     return np.stack(images)
@@ -151,12 +174,14 @@ def _stack(images: Sequence[np.ndarray], *, name: str) -> np.ndarray:
 def _check_sizes(batch_size: int, process_index: int, process_count: int) -> None:
     if not 0 <= process_index < process_count:
         raise InputError(
-            f"process_index must be in 0..process_count - 1, got {process_index} of {process_count}: "
+            f"process_index must be in 0..process_count - 1, got {process_index} of"
+            f" {process_count}: "
             "give jax.process_index() and jax.process_count()"
         )
     if batch_size < 1 or batch_size % process_count:
         raise InputError(
-            f"batch_size must be a positive multiple of the number of processes, got {batch_size} for "
+            f"batch_size must be a positive multiple of the number of processes, got {batch_size}"
+            f" for "
             f"{process_count}: choose another batch size"
         )
 
@@ -166,8 +191,11 @@ def _check_batch(batch: dict[str, np.ndarray]) -> None:
     images = batch["image"]
     if images.dtype != np.float32:
         raise InputError(
-            f"images of the first batch: expected dtype float32, got {images.dtype}: let the source (or "
+            f"images of the first batch: expected dtype float32, got {images.dtype}: let the source"
+            f" (or "
             "`augment`) return float32 in [0, 1]"
         )
-    pictures = images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images  # a volume's slices are images
+    pictures = (
+        images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images
+    )  # a volume's slices are images
     check_images(jnp.asarray(pictures), name="images of the first batch")

@@ -1,9 +1,10 @@
 """Saliency maps of the volumes of a source, computed once and kept in files, one for each scan.
 
-ACAT (Fontanella et al. 2023) and its competitors take a volume together with its map, which stays fixed while they train.
-Each file names the scan that its map is of by a fingerprint of the scan's voxels, and how the map was made by a text that
-the caller gives. So neither maps of other slices, sizes or scans, nor those of another classifier can be taken by mistake:
-the published code reads maps that are not aligned with their scans without notice.
+ACAT (Fontanella et al. 2023) and its competitors take a volume together with its map, which stays
+fixed while they train. Each file names the scan that its map is of by a fingerprint of the scan's
+voxels, and how the map was made by a text that the caller gives. So neither maps of other slices,
+sizes or scans, nor those of another classifier can be taken by mistake: the published code reads
+maps that are not aligned with their scans without notice.
 """
 
 import hashlib
@@ -44,16 +45,21 @@ def write_saliency(
         The file.
 
     Raises:
-        InputError: a map of another shape than the volume's slices, or values that are not finite; or it cannot be written.
+        InputError: a map of another shape than the volume's slices, or values that are not finite;
+            or it cannot be written.
     """
     found = np.asarray(saliency, np.float32)
     if found.shape != volume.shape[:-1] or volume.ndim != 4:
         raise InputError(
-            f"saliency: expected a map (s, h, w) of the volume (s, h, w, c), got shapes {found.shape} and {volume.shape}:"
+            f"saliency: expected a map (s, h, w) of the volume (s, h, w, c), got shapes"
+            f" {found.shape} and {volume.shape}:"
             " give one map for the slices that the classifier sees"
         )
     if not np.isfinite(found).all():
-        raise InputError(f"saliency: expected finite values, got NaN or infinity for scan {index}: look for the cause")
+        raise InputError(
+            f"saliency: expected finite values, got NaN or infinity for scan {index}: look for the"
+            f" cause"
+        )
     file = _file(folder, index)
     with replacing(file, durable=True) as temporary, temporary.open("wb") as stream:
         np.savez(stream, saliency=found, identity=np.array(_identity(volume, origin)))
@@ -75,21 +81,26 @@ def read_saliency(
         The map as it was written.
 
     Raises:
-        InputError: there is no such file, it is damaged, or its map is of another scan or was made otherwise.
+        InputError: there is no such file, it is damaged, or its map is of another scan or was made
+            otherwise.
     """
     file = _file(folder, index)
     if not file.is_file():
         raise InputError(
-            f"expected the map of scan {index} in '{file}', which does not exist: run write_saliency_of first"
+            f"expected the map of scan {index} in '{file}', which does not exist: run"
+            f" write_saliency_of first"
         )
     try:
         with np.load(file) as content:
             saliency, identity = content["saliency"], str(content["identity"])
     except Exception as error:  # a damaged archive fails in any way
-        raise _DamagedError(f"'{file}' is damaged ({error}): remove it and compute it again") from error
+        raise _DamagedError(
+            f"'{file}' is damaged ({error}): remove it and compute it again"
+        ) from error
     if identity != _identity(volume, origin):
         raise InputError(
-            f"'{file}': expected the map of this scan {index}, with these slices and this size, of origin '{origin}'; it is"
+            f"'{file}': expected the map of this scan {index}, with these slices and this size, of"
+            f" origin '{origin}'; it is"
             " another one's: give the folder of this source, or remove it to compute its maps again"
         )
     return saliency
@@ -106,7 +117,8 @@ def write_saliency_of(
 ) -> int:
     """Computes and writes the maps of a source's scans; those that are there already are kept.
 
-    A run that was stopped goes on where it was: only the map in work is computed again, and what is damaged.
+    A run that was stopped goes on where it was: only the map in work is computed again, and what is
+    damaged.
 
     Args:
         source: volumes ``image``.
@@ -120,8 +132,9 @@ def write_saliency_of(
         How many maps were computed.
 
     Raises:
-        InputError: the indices do not fit the source; a file is there of another scan or made otherwise; a map cannot be
-            used or written; or another process computes maps in this folder.
+        InputError: the indices do not fit the source; a file is there of another scan or made
+            otherwise; a map cannot be used or written; or another process computes maps in this
+            folder.
     """
     tqdm = import_extra("tqdm", "progress bars").tqdm
     positions, computed = check_indices(source, indices).tolist(), 0
@@ -135,7 +148,8 @@ def write_saliency_of(
 
 
 class WithSaliency(VolumesWithSaliency):
-    """A source whose items have their maps, read from files, beside them: ``saliency`` float32 (s, h, w, 1).
+    """A source whose items have their maps, read from files, beside them: ``saliency`` float32 (s,
+    h, w, 1).
 
     Args:
         source: volumes ``image`` with labels.
@@ -154,7 +168,9 @@ class WithSaliency(VolumesWithSaliency):
         super().__init__(source)
         self._folder, self._origin = Path(folder), origin
 
-    def saliency_of(self, index: int, volume: Float[np.ndarray, "s h w c"]) -> Float[np.ndarray, "s h w 1"]:
+    def saliency_of(
+        self, index: int, volume: Float[np.ndarray, "s h w c"]
+    ) -> Float[np.ndarray, "s h w 1"]:
         """The map of the volume at a place of the source; errors as ``read_saliency``."""
         return read_saliency(self._folder, index, volume, origin=self._origin)[..., None]
 
@@ -163,7 +179,9 @@ class _DamagedError(InputError):
     """A file of a map that cannot be read."""
 
 
-def _is_there(folder: str | Path, index: int, volume: Float[AnyArray, "s h w c"], origin: str) -> bool:
+def _is_there(
+    folder: str | Path, index: int, volume: Float[AnyArray, "s h w c"], origin: str
+) -> bool:
     """Whether a scan's map can be read; errors as ``read_saliency``, but for damage."""
     if not _file(folder, index).is_file():
         return False

@@ -14,9 +14,9 @@ from cfx_jax.errors import InputError, import_extra
 def slice_indices(num_slices: int, wanted: int) -> Int[np.ndarray, " wanted"]:
     """Chooses slices at equal distances around the middle of a volume.
 
-    With m = floor(n / 2), k = floor(S / 2 + 1) and d = floor(n / (2 k)) these are the S slices from m - d (k - 1) - 1
-    upwards in steps of d. Towards the ends about half of the volume may be left out: of 39 slices the rule takes 19
-    neighbouring ones.
+    With m = floor(n / 2), k = floor(S / 2 + 1) and d = floor(n / (2 k)) these are the S slices from
+    m - d (k - 1) - 1 upwards in steps of d. Towards the ends about half of the volume may be left
+    out: of 39 slices the rule takes 19 neighbouring ones.
 
     Args:
         num_slices: n, how many the volume has.
@@ -38,18 +38,22 @@ def slice_indices(num_slices: int, wanted: int) -> Int[np.ndarray, " wanted"]:
     half = wanted // 2 + 1
     if num_slices < 2 * half:
         raise InputError(
-            f"num_slices: expected {wanted} or at least {2 * half} slices to choose {wanted} from, got {num_slices}: take"
+            f"num_slices: expected {wanted} or at least {2 * half} slices to choose {wanted} from,"
+            f" got {num_slices}: take"
             " fewer, or leave the scan out"
         )
     step = num_slices // (2 * half)
     return num_slices // 2 - step * (half - 1) - 1 + step * np.arange(wanted)
 
 
-def resize_slices(volume: Float[AnyArray, "s h w"], size: tuple[int, int]) -> Float[np.ndarray, "s H W"]:
-    """Resizes each slice by bilinear interpolation between the centres of pixels, without smoothing.
+def resize_slices(
+    volume: Float[AnyArray, "s h w"], size: tuple[int, int]
+) -> Float[np.ndarray, "s H W"]:
+    """Resizes each slice by bilinear interpolation between the centres of pixels, without
+    smoothing.
 
-    Where it shrinks an image, pixels are therefore left out, as by torchvision 0.12 on tensors, by which the paper's scans
-    were prepared. Beyond the outermost centres the image is constant.
+    Where it shrinks an image, pixels are therefore left out, as by torchvision 0.12 on tensors, by
+    which the paper's scans were prepared. Beyond the outermost centres the image is constant.
 
     Args:
         volume: slices of any range.
@@ -63,21 +67,27 @@ def resize_slices(volume: Float[AnyArray, "s h w"], size: tuple[int, int]) -> Fl
     """
     cv2 = import_extra("cv2", "resizing slices")
     if volume.ndim != 3 or not volume.size:
-        raise InputError(f"volume: expected slices (s, h, w), got shape {volume.shape}: leave out the channel axis")
+        raise InputError(
+            f"volume: expected slices (s, h, w), got shape {volume.shape}: leave out the channel"
+            f" axis"
+        )
     height, width = _checked_size(size)
     values = np.asarray(volume, np.float32)
     if values.shape[1:] == (height, width):
         return values
-    return np.stack([cv2.resize(each, (width, height), interpolation=cv2.INTER_LINEAR) for each in values])
+    return np.stack(
+        [cv2.resize(each, (width, height), interpolation=cv2.INTER_LINEAR) for each in values]
+    )
 
 
 def to_native_grid(
     saliency: Float[AnyArray, "s h w"], indices: Int[np.ndarray, " s"], shape: tuple[int, int, int]
 ) -> Float[np.ndarray, "n H W"]:
-    """Brings a map of some resized slices to the grid of the whole volume, where it can be compared with a mask.
+    """Brings a map of some resized slices to the grid of the whole volume, where it can be compared
+    with a mask.
 
-    Bilinear within the slices and linear between them. Slices before the first and after the last of those that the map
-    is of become 0: nothing is known of them.
+    Bilinear within the slices and linear between them. Slices before the first and after the last
+    of those that the map is of become 0: nothing is known of them.
 
     Args:
         saliency: a map, at least 0 where the zeros outside are to mean the least.
@@ -93,19 +103,24 @@ def to_native_grid(
     slices, places = resize_slices(saliency, shape[1:]), np.asarray(indices)
     if places.shape != slices.shape[:1] or (np.diff([-1, *places, shape[0]]) <= 0).any():
         raise InputError(
-            f"indices: expected {len(saliency)} ascending places in 0..{shape[0] - 1}, one for each slice of the map, got"
+            f"indices: expected {len(saliency)} ascending places in 0..{shape[0] - 1}, one for each"
+            f" slice of the map, got"
             f" {places.tolist()}: give those by which the slices were chosen"
         )
     native = np.zeros(shape, np.float32)
     for number in range(places[0], places[-1] + 1):
         after = int(np.searchsorted(places, number))
         before = after if places[after] == number else after - 1
-        share = 0.0 if before == after else (number - places[before]) / (places[after] - places[before])
+        share = (
+            0.0 if before == after else (number - places[before]) / (places[after] - places[before])
+        )
         native[number] = (1 - share) * slices[before] + share * slices[after]
     return native
 
 
-def resize_labels(labels: Shaped[np.ndarray, "s h w"], size: tuple[int, int]) -> Shaped[np.ndarray, "s H W"]:
+def resize_labels(
+    labels: Shaped[np.ndarray, "s h w"], size: tuple[int, int]
+) -> Shaped[np.ndarray, "s H W"]:
     """Resizes each slice of a mask or of classes: every pixel takes the value of the nearest one.
 
     Args:
@@ -119,7 +134,10 @@ def resize_labels(labels: Shaped[np.ndarray, "s h w"], size: tuple[int, int]) ->
         InputError: another rank, or a size that is not two numbers above 0.
     """
     if labels.ndim != 3:
-        raise InputError(f"labels: expected slices (s, h, w), got shape {labels.shape}: leave out the channel axis")
+        raise InputError(
+            f"labels: expected slices (s, h, w), got shape {labels.shape}: leave out the channel"
+            f" axis"
+        )
     rows, columns = (
         (2 * np.arange(after) + 1) * before // (2 * after)
         for before, after in zip(labels.shape[1:], _checked_size(size), strict=True)

@@ -1,9 +1,11 @@
 """What a source of labelled images is, and how to read many of its items at once.
 
-A source is random-access: ``len(source)`` items, ``source[i]`` a dict with at least ``image``, float32 (h, w,
-c) in [0, 1], and ``label``, the class as an int; ``source.class_names`` names the classes. Anything of that
-form serves; a ``labels`` attribute, an int array of all labels, spares reading every image just to learn its
-class.
+A source is random-access: ``len(source)`` items, ``source[i]`` a dict with at least ``image``,
+float32 (h, w,
+c) in [0, 1], and ``label``, the class as an int; ``source.class_names`` names the classes. Anything
+   of that
+form serves; a ``labels`` attribute, an int array of all labels, spares reading every image just to
+learn its class.
 """
 
 import os
@@ -32,18 +34,21 @@ class ImageSource(Protocol):
 
 
 def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
-    """The labels of all items: the source's ``labels`` where it has them, else every item is read once.
+    """The labels of all items: the source's ``labels`` where it has them, else every item is read
+    once.
 
     Raises:
         InputError: a label is not one of the classes, or there is not one for each item.
     """
     known = getattr(source, "labels", None)
     labels = check_labels(
-        [source[i]["label"] for i in range(len(source))] if known is None else known, source.class_names
+        [source[i]["label"] for i in range(len(source))] if known is None else known,
+        source.class_names,
     )
     if len(labels) != len(source):
         raise InputError(
-            f"labels: expected one for each of the source's {len(source)} items, got {len(labels)}: correct its labels"
+            f"labels: expected one for each of the source's {len(source)} items, got {len(labels)}:"
+            f" correct its labels"
         )
     return labels
 
@@ -59,7 +64,8 @@ def check_labels(labels: ArrayLike, class_names: Sequence[str]) -> Int[np.ndarra
         The labels as integers.
 
     Raises:
-        InputError: they are no vector; or giving the first that is no number of a class, such as 0.7, NaN or text.
+        InputError: they are no vector; or giving the first that is no number of a class, such as
+            0.7, NaN or text.
     """
     try:
         given = np.asarray(labels)
@@ -67,16 +73,20 @@ def check_labels(labels: ArrayLike, class_names: Sequence[str]) -> Int[np.ndarra
         given = np.asarray(labels, object)
     if given.ndim != 1 or (given.dtype.kind == "O" and any(np.ndim(label) for label in given)):
         raise InputError(
-            f"label: expected one class for each item, got labels of shape {given.shape}: give one number each"
+            f"label: expected one class for each item, got labels of shape {given.shape}: give one"
+            f" number each"
         )
     if given.dtype.kind in "biuf":
-        wrong = ~((given >= 0) & (given < len(class_names)) & (given == np.floor(given)))  # NaN fails all
+        wrong = ~(
+            (given >= 0) & (given < len(class_names)) & (given == np.floor(given))
+        )  # NaN fails all
     else:
         wrong = np.array([not isinstance(label, int | np.integer) for label in given], bool)
         wrong[~wrong] = [not 0 <= label < len(class_names) for label in given[~wrong]]
     if wrong.any():
         raise InputError(
-            f"label: expected 0..{len(class_names) - 1} for the classes {', '.join(class_names)}, got "
+            f"label: expected 0..{len(class_names) - 1} for the classes {', '.join(class_names)},"
+            f" got "
             f"{given[wrong].tolist()[0]!r}: correct the labels or the class names"
         )
     return given if given.dtype.kind in "iu" else given.astype(np.int64)
@@ -91,12 +101,15 @@ def check_indices(source: ImageSource, indices: Int[np.ndarray, " n"]) -> Int[np
     positions = np.asarray(indices)
     if positions.ndim != 1 or not positions.size or not np.issubdtype(positions.dtype, np.integer):
         raise InputError(
-            f"indices: expected a non-empty vector of integer positions, got shape {positions.shape} of "
-            f"{positions.dtype}: give e.g. np.arange(len(source)) or one of the arrays that split returns"
+            f"indices: expected a non-empty vector of integer positions, got shape"
+            f" {positions.shape} of "
+            f"{positions.dtype}: give e.g. np.arange(len(source)) or one of the arrays that split"
+            f" returns"
         )
     if positions.min() < 0 or positions.max() >= len(source):
         raise InputError(
-            f"indices: expected positions in 0..{len(source) - 1}, got {positions.min()}..{positions.max()}: "
+            f"indices: expected positions in 0..{len(source) - 1}, got"
+            f" {positions.min()}..{positions.max()}: "
             "use indices that were made for this source"
         )
     return positions.astype(np.int64)
@@ -116,17 +129,17 @@ def load_arrays(
         source: the images.
         indices: positions of the items wanted, in the order wanted.
         fields: names of the fields to keep; all by default.
-        num_threads: that read; None takes as many as the host has cores, as suits files. Where items are computed in
-            Python, threads only wait for each other: 1 is the fastest.
+        num_threads: that read; None takes as many as the host has cores, as suits files. Where
+            items are computed in Python, threads only wait for each other: 1 is the fastest.
         progress: whether to show a progress bar.
 
     Returns:
-        A dict of arrays with a leading axis of ``len(indices)``, e.g. ``image`` float32 (n, h, w, c); a field
-        that is a dict itself becomes a dict of arrays.
+        A dict of arrays with a leading axis of ``len(indices)``, e.g. ``image`` float32 (n, h, w,
+        c); a field that is a dict itself becomes a dict of arrays.
 
     Raises:
-        InputError: the indices do not fit the source, a field does not exist, or the items differ in fields, in
-            shapes or in the kind of their numbers, or ``num_threads`` is below 1.
+        InputError: the indices do not fit the source, a field does not exist, or the items differ
+            in fields, in shapes or in the kind of their numbers, or ``num_threads`` is below 1.
     """
     check_count(num_threads, name="num_threads", or_none=True)
     positions = check_indices(source, indices)
@@ -139,7 +152,10 @@ def load_arrays(
     tqdm = import_extra("tqdm", "progress bars").tqdm
     with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
         for _ in tqdm(
-            pool.map(read, range(len(positions))), "images", len(positions), disable=None if progress else True
+            pool.map(read, range(len(positions))),
+            "images",
+            len(positions),
+            disable=None if progress else True,
         ):
             pass
     return arrays
@@ -178,12 +194,14 @@ def _store(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int
             _store(arrays[name], row, value, index)
         elif np.shape(value) != arrays[name].shape[1:]:
             raise InputError(
-                f"item {index}: expected {name} of shape {arrays[name].shape[1:]}, as the first item has, "
+                f"item {index}: expected {name} of shape {arrays[name].shape[1:]}, as the first"
+                f" item has, "
                 f"got {np.shape(value)}: bring all images to one size first"
             )
         elif not np.can_cast(np.asarray(value).dtype, arrays[name].dtype, "same_kind"):
             raise InputError(
-                f"item {index}: expected {name} of type {arrays[name].dtype}, as the first item has, got "
+                f"item {index}: expected {name} of type {arrays[name].dtype}, as the first item"
+                f" has, got "
                 f"{np.asarray(value).dtype}: bring all items to one type first"
             )
         else:

@@ -1,7 +1,7 @@
 """Disjoint, stratified, reproducible splits, by group where images belong together.
 
-Images of one patient (two eyes, several slices) resemble each other, so a split by image overstates accuracy
-on new patients: give ``groups`` where the patient is known.
+Images of one patient (two eyes, several slices) resemble each other, so a split by image overstates
+accuracy on new patients: give ``groups`` where the patient is known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,23 +19,23 @@ def split(
     seed: int,
     groups: Sequence[object] | np.ndarray | None = None,
 ) -> dict[str, Int[np.ndarray, " m"]]:
-    """Splits items at random so that each part has each class in the same share, as nearly as whole items or
-    groups allow.
+    """Splits items at random so that each part has each class in the same share, as nearly as whole
+    items or groups allow.
 
     Args:
         labels: the class of each item.
-        fractions: name of each part -> its share of the items, above 0. Where they sum to less than 1 the
-            rest of the items is in no part.
+        fractions: name of each part -> its share of the items, above 0. Where they sum to less than
+            1 the rest of the items is in no part.
         seed: fixes the split; 0 or more.
         groups: for each item what it belongs to, e.g. a patient's number; a group is never divided.
 
     Returns:
-        Name of each part -> positions of its items, ascending. Without groups, each part's number of items of
-        a class is within 1 of its share.
+        Name of each part -> positions of its items, ascending. Without groups, each part's number
+        of items of a class is within 1 of its share.
 
     Raises:
-        InputError: a fraction is not above 0 or their sum is above 1, ``groups`` has another length than
-            ``labels``, or a part would be empty.
+        InputError: a fraction is not above 0 or their sum is above 1, ``groups`` has another length
+            than ``labels``, or a part would be empty.
 
     Example:
         >>> parts = split(np.array([0, 0, 0, 0, 1, 1, 1, 1]), {"train": 0.75, "test": 0.25}, seed=0)
@@ -46,12 +46,17 @@ def split(
     _check(labels, fractions, seed, groups)
     rng = np.random.default_rng(seed)
     shares = np.array([*fractions.values(), max(0.0, 1 - sum(fractions.values()))])
-    part = _by_class(labels, shares, rng) if groups is None else _by_group(labels, shares, np.asarray(groups), rng)
+    part = (
+        _by_class(labels, shares, rng)
+        if groups is None
+        else _by_group(labels, shares, np.asarray(groups), rng)
+    )
     parts = {name: np.flatnonzero(part == number) for number, name in enumerate(fractions)}
     for name, items in parts.items():
         if not items.size:
             raise InputError(
-                f"split {name!r} would be empty: its share is {fractions[name]:g} of {len(labels)} items: "
+                f"split {name!r} would be empty: its share is {fractions[name]:g} of {len(labels)}"
+                f" items: "
                 "give it a larger share, or more items"
             )
     return parts
@@ -62,8 +67,8 @@ def _by_class(
 ) -> Int[np.ndarray, " n"]:
     """The part of each item: every class is shuffled and cut at the rounded cumulative shares.
 
-    The rounding error of a class is handed on to the next one, so that the parts' total sizes stay near their
-    shares.
+    The rounding error of a class is handed on to the next one, so that the parts' total sizes stay
+    near their shares.
     """
     part = np.empty(len(labels), np.int64)
     owed = np.zeros(len(shares))
@@ -76,12 +81,16 @@ def _by_class(
     return part
 
 
-def _round_to_sum(wanted: Float[np.ndarray, " parts"], owed: Float[np.ndarray, " parts"]) -> np.ndarray:
+def _round_to_sum(
+    wanted: Float[np.ndarray, " parts"], owed: Float[np.ndarray, " parts"]
+) -> np.ndarray:
     """Rounds down or up, keeping the sum; those owed most after rounding down are rounded up."""
     counts = np.floor(wanted + 1e-9).astype(np.int64)
     missing = round(wanted.sum()) - counts.sum()
     fractional = wanted - counts > 1e-9  # a part with a whole number of items, or none, keeps it
-    first = np.argsort(-np.where(fractional, wanted - counts + owed, -np.inf), kind="stable")[:missing]
+    first = np.argsort(-np.where(fractional, wanted - counts + owed, -np.inf), kind="stable")[
+        :missing
+    ]
     counts[first] += 1
     return counts
 
@@ -92,7 +101,9 @@ def _by_group(
     groups: np.ndarray,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " n"]:
-    """The part of each item: groups, the large ones first, go where most of their items are missing."""
+    """The part of each item: groups, the large ones first, go where most of their items are
+    missing.
+    """
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     _, class_of = np.unique(labels, return_inverse=True)
     content = np.zeros((len(sizes), class_of.max() + 1))
@@ -115,18 +126,21 @@ def _check(
 ) -> None:
     if labels.ndim != 1 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(
-            f"labels: expected a non-empty vector of integers, got shape {labels.shape} of {labels.dtype}: "
+            f"labels: expected a non-empty vector of integers, got shape {labels.shape} of"
+            f" {labels.dtype}: "
             "give one class number for each item"
         )
     if not fractions or min(fractions.values()) <= 0 or sum(fractions.values()) > 1 + 1e-6:
         raise InputError(
-            f"fractions: expected shares above 0 that sum to at most 1, got {dict(fractions)}: give e.g. "
+            f"fractions: expected shares above 0 that sum to at most 1, got {dict(fractions)}: give"
+            f" e.g. "
             "{'train': 0.8, 'test': 0.2}"
         )
     if seed < 0:
         raise InputError(f"seed must be 0 or more, got {seed}: give e.g. 0")
     if groups is not None and len(groups) != len(labels):
         raise InputError(
-            f"groups: expected one for each of the {len(labels)} items, got {len(groups)}: give e.g. each "
+            f"groups: expected one for each of the {len(labels)} items, got {len(groups)}: give"
+            f" e.g. each "
             "item's patient"
         )

@@ -1,8 +1,9 @@
-"""Augmentations: functions ``f(image, rng) -> image`` of one float32 image (h, w, c) in [0, 1] and a numpy
-generator.
+"""Augmentations: functions ``f(image, rng) -> image`` of one float32 image (h, w, c) in [0, 1] and
+a numpy generator.
 
-Each factory fixes the ranges; each call draws its own values. The result has the image's shape and dtype and
-stays in [0, 1]. Colours of grey images (c = 1) are left as they are where a transform needs three channels.
+Each factory fixes the ranges; each call draws its own values. The result has the image's shape and
+dtype and stays in [0, 1]. Colours of grey images (c = 1) are left as they are where a transform
+needs three channels.
 """
 
 from collections.abc import Callable
@@ -62,7 +63,10 @@ def random_crop(*, padding: int) -> Transform:
         InputError: the padding is negative.
     """
     if padding < 0:
-        raise InputError(f"padding must be 0 or more pixels, got {padding}: give e.g. a seventh of the image's side")
+        raise InputError(
+            f"padding must be 0 or more pixels, got {padding}: give e.g. a seventh of the image's"
+            f" side"
+        )
 
     def crop(image: Image, rng: np.random.Generator) -> Image:
         height, width, channels = image.shape
@@ -89,27 +93,39 @@ def random_flip(direction: str, *, probability: float = 0.5) -> Transform:
     return sometimes(lambda image, rng: np.flip(image, axis), probability=probability)
 
 
-def random_affine(*, degrees: float, translate: float = 0.0, magnify: Range = (1.0, 1.0)) -> Transform:
+def random_affine(
+    *, degrees: float, translate: float = 0.0, magnify: Range = (1.0, 1.0)
+) -> Transform:
     """Rotates and magnifies about the centre and shifts, filling with black; bilinear.
 
     Args:
         degrees: the angle is uniform in [-degrees, degrees].
-        translate: the shifts are uniform in [-translate, translate], in shares of the image's width and
-            height.
+        translate: the shifts are uniform in [-translate, translate], in shares of the image's width
+            and height.
         magnify: range of the factor by which what is shown grows.
 
     Raises:
         InputError: a range is negative, or ``magnify`` is not ascending from above 0.
     """
     if degrees < 0 or translate < 0:
-        raise InputError(f"degrees and translate must be 0 or more, got {degrees} and {translate}: give the half-width")
+        raise InputError(
+            f"degrees and translate must be 0 or more, got {degrees} and {translate}: give the"
+            f" half-width"
+        )
     if not 0 < magnify[0] <= magnify[1]:
-        raise InputError(f"magnify must be an ascending range of factors above 0, got {magnify}: give e.g. (1.0, 1.1)")
+        raise InputError(
+            f"magnify must be an ascending range of factors above 0, got {magnify}: give e.g. (1.0,"
+            f" 1.1)"
+        )
 
     def affine(image: Image, rng: np.random.Generator) -> Image:
         cv2 = import_extra("cv2", _PURPOSE)
         height, width, _ = image.shape
-        angle, across, down = rng.uniform(-1, 1, 3) * (degrees, translate * width, translate * height)
+        angle, across, down = rng.uniform(-1, 1, 3) * (
+            degrees,
+            translate * width,
+            translate * height,
+        )
         factor = rng.uniform(*magnify) if magnify[0] < magnify[1] else magnify[0]
         matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, factor)
         matrix[:, 2] += across, down
@@ -126,8 +142,8 @@ def color_jitter(
     saturation: Range = (1.0, 1.0),
     hue: float = 0.0,
 ) -> Transform:
-    """Changes brightness, contrast, saturation and hue by random amounts, in this order, with the meaning of
-    torchvision.
+    """Changes brightness, contrast, saturation and hue by random amounts, in this order, with the
+    meaning of torchvision.
 
     Args:
         brightness: range of the factor on all values.
@@ -145,7 +161,8 @@ def color_jitter(
     }.items():
         if not 0 <= low <= high:
             raise InputError(
-                f"{name} must be an ascending range of factors from 0, got ({low}, {high}): give e.g. (0.5, 1.5)"
+                f"{name} must be an ascending range of factors from 0, got ({low}, {high}): give"
+                f" e.g. (0.5, 1.5)"
             )
     if not 0 <= hue <= 0.5:
         raise InputError(f"hue must be in [0, 0.5] turns, got {hue}: give e.g. 0.15")
@@ -169,7 +186,9 @@ def random_noise(*, scale: Range) -> Transform:
         InputError: a range that is not ascending from 0 or more.
     """
     if not 0 <= scale[0] <= scale[1]:
-        raise InputError(f"scale must be an ascending range of 0 or more, got {scale}: give e.g. (0.0, 0.1)")
+        raise InputError(
+            f"scale must be an ascending range of 0 or more, got {scale}: give e.g. (0.0, 0.1)"
+        )
 
     def noisy(image: Image, rng: np.random.Generator) -> Image:
         noise = rng.standard_normal(image.shape, np.float32)
@@ -189,7 +208,9 @@ def adjust_contrast(image: Image, factor: float) -> Image:
 
 
 def adjust_saturation(image: Image, factor: float) -> Image:
-    """Moves each pixel's colour away from (above 1) or towards its grey and clips; grey images are kept."""
+    """Moves each pixel's colour away from (above 1) or towards its grey and clips; grey images are
+    kept.
+    """
     return image if image.shape[-1] != 3 else _blend(image, _grey(image), factor)
 
 

@@ -1,8 +1,10 @@
-"""What all readers of users' files share: a bound on what a file may unpack to, and one error for whatever is damaged.
+"""What all readers of users' files share: a bound on what a file may unpack to, and one error for
+whatever is damaged.
 
-A small file can declare, or be compressed from, more than any memory holds. Before a picture, a member of an archive, a
-volume or a table is unpacked, its size is compared with ``unpack_limit()``: 512 MiB, or as many MiB as the environment
-variable ``CFX_UNPACK_LIMIT_MIB`` says. Files are read by several threads at once, so memory may hold several of that size.
+A small file can declare, or be compressed from, more than any memory holds. Before a picture, a
+member of an archive, a volume or a table is unpacked, its size is compared with ``unpack_limit()``:
+512 MiB, or as many MiB as the environment variable ``CFX_UNPACK_LIMIT_MIB`` says. Files are read by
+several threads at once, so memory may hold several of that size.
 """
 
 import logging
@@ -35,7 +37,10 @@ def unpack_limit() -> int:
     if text is None:
         return UNPACK_LIMIT
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
-        raise InputError(f"{LIMIT_VARIABLE}: expected a whole number of MiB above 0, got {text!r}: give e.g. 2048")
+        raise InputError(
+            f"{LIMIT_VARIABLE}: expected a whole number of MiB above 0, got {text!r}: give e.g."
+            f" 2048"
+        )
     return int(text) * 2**20
 
 
@@ -47,7 +52,8 @@ def check_unpacked(size: int) -> None:
     """
     if size > unpack_limit():
         raise DamagedFile(
-            f"unpacks to {size / 2**20:,.0f} MiB, more than the {unpack_limit() / 2**20:,.0f} MiB that are allowed: set "
+            f"unpacks to {size / 2**20:,.0f} MiB, more than the {unpack_limit() / 2**20:,.0f} MiB"
+            f" that are allowed: set "
             f"{LIMIT_VARIABLE} to allow more, if it is meant to be that large"
         )
 
@@ -77,7 +83,9 @@ def bounded_length(stream: IO[bytes]) -> int:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a file is there whose content ends: no folder, and no pipe or device, which might be read for ever."""
+    """Whether a file is there whose content ends: no folder, and no pipe or device, which might be
+    read for ever.
+    """
     try:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):  # missing, or a name that no file can have
@@ -109,15 +117,15 @@ def read_file(path: Path) -> bytes:
 def damage(refusal: Callable[[str], Exception]) -> Iterator[None]:
     """Turns whatever a library raises at a damaged file into one error.
 
-    Only calls of decoding libraries, and the use of what they found, belong inside: bytes that make no sense make them
-    raise errors of nearly every kind, of memory and recursion too.
+    Only calls of decoding libraries, and the use of what they found, belong inside: bytes that make
+    no sense make them raise errors of nearly every kind, of memory and recursion too.
 
     Args:
         refusal: makes the error from the reason, one line.
 
     Raises:
-        Exception: the one made. An ``InputError`` passes through, as does a ``DamagedFile`` where another would be made of
-            it: they speak for themselves.
+        Exception: the one made. An ``InputError`` passes through, as does a ``DamagedFile`` where
+            another would be made of it: they speak for themselves.
     """
     try:
         yield
@@ -132,7 +140,9 @@ def damage(refusal: Callable[[str], Exception]) -> Iterator[None]:
 
 @contextmanager
 def quiet(logger: str) -> Iterator[None]:
-    """Keeps a library from printing, through a logger of this name, about damage that is reported otherwise."""
+    """Keeps a library from printing, through a logger of this name, about damage that is reported
+    otherwise.
+    """
     mute = logging.Filter("nothing")  # one for each call, so that threads do not undo each other's
     logging.getLogger(logger).addFilter(mute)
     try:
@@ -150,8 +160,13 @@ def one_line(error: Exception) -> str:
 
 
 def printable(name: str) -> str:
-    """A file's name as a message or a page can hold it: what is no text is escaped, what is very long is cut."""
-    text = "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in name)
+    """A file's name as a message or a page can hold it: what is no text is escaped, what is very
+    long is cut.
+    """
+    text = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in name
+    )
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
 
 

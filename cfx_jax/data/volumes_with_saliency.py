@@ -28,7 +28,9 @@ class VolumesWithSaliency(abc.ABC):
         self.source, self.class_names, self.labels = source, source.class_names, labels_of(source)
 
     @abc.abstractmethod
-    def saliency_of(self, index: int, volume: Float[np.ndarray, "s h w c"]) -> Float[np.ndarray, "s h w 1"]:
+    def saliency_of(
+        self, index: int, volume: Float[np.ndarray, "s h w c"]
+    ) -> Float[np.ndarray, "s h w 1"]:
         """The map of the volume at a place of the source."""
 
     def __len__(self) -> int:

@@ -1,5 +1,5 @@
-"""What may be wrong with a classifier, or with the images that it is given, found by running it on a few of them;
-and whether generators do what they were trained for."""
+"""What may be wrong with a classifier, or with the images that it is given, found by running it on
+a few of them; and whether generators do what they were trained for."""
 
 from cfx_jax.diagnosis.diagnose import check_diagnosis as check_diagnosis
 from cfx_jax.diagnosis.diagnose import diagnose as diagnose

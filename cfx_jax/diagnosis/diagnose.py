@@ -1,9 +1,10 @@
 """The stages of a diagnosis, one after the other.
 
-Seen are only faults that one image at a time can show. A training-mode batch norm shows where it writes its averages; one
-that only normalises an image by its own statistics looks like any other layer. Dropout shows where two calls differ; with
-a fixed key it does not. That an image's answer depends on the rest of its batch cannot be seen at all: a classifier takes
-no batch. ``models.per_image`` rules all of this out.
+Seen are only faults that one image at a time can show. A training-mode batch norm shows where it
+writes its averages; one that only normalises an image by its own statistics looks like any other
+layer. Dropout shows where two calls differ; with a fixed key it does not. That an image's answer
+depends on the rest of its batch cannot be seen at all: a classifier takes no batch.
+``models.per_image`` rules all of this out.
 """
 
 from collections.abc import Callable
@@ -23,24 +24,28 @@ from cfx_jax.objectives import Classifier
 
 
 def diagnose(
-    classifier: Classifier, images: Float[AnyArray, "n h w c"], *, targets: Int[AnyArray, " n"] | None = None
+    classifier: Classifier,
+    images: Float[AnyArray, "n h w c"],
+    *,
+    targets: Int[AnyArray, " n"] | None = None,
 ) -> tuple[Finding, ...]:
-    """Runs a classifier on a few images, outside of ``jit``, and names what is wrong; a fault never raises.
+    """Runs a classifier on a few images, outside of ``jit``, and names what is wrong; a fault never
+    raises.
 
     Four stages. The first with an error is the last, since what followed would only be its echo:
 
     - images: ``images`` and ``targets`` (shape or dtype), ``not_finite``, ``range``;
-    - calls: ``output`` (not of a classifier's shape), ``untraceable``, ``raises``, ``random`` (two calls differ), and as a
-      warning ``vmap`` (differs from single calls);
-    - logits: ``no_class`` (a target), ``logits`` (NaN, infinity), ``probabilities``, ``constant``, and as warnings
-      ``probability`` (one logit in [0, 1]), ``log_probabilities``, ``saturated``, ``reached`` (the target is predicted
-      already);
-    - gradients of the target's log-odds: ``undifferentiable``, ``gradient`` (NaN, infinity), ``zero_gradient`` (a warning
-      unless on all images).
+    - calls: ``output`` (not of a classifier's shape), ``untraceable``, ``raises``, ``random`` (two
+      calls differ), and as a warning ``vmap`` (differs from single calls);
+    - logits: ``no_class`` (a target), ``logits`` (NaN, infinity), ``probabilities``, ``constant``,
+      and as warnings ``probability`` (one logit in [0, 1]), ``log_probabilities``, ``saturated``,
+      ``reached`` (the target is predicted already);
+    - gradients of the target's log-odds: ``undifferentiable``, ``gradient`` (NaN, infinity),
+      ``zero_gradient`` (a warning unless on all images).
 
     Args:
-        classifier: one image -> logits ``(k,)``. It is called outside of ``jit`` too; one in training mode may change its
-            state there, as at any other call.
+        classifier: one image -> logits ``(k,)``. It is called outside of ``jit`` too; one in
+            training mode may change its state there, as at any other call.
         images: a few, as the classifier will be given them; expected in [0, 1].
         targets: the class to explain or to reach, for each image; None takes the predicted one.
 

@@ -17,9 +17,11 @@ class Finding(NamedTuple):
 
     Attributes:
         name: what it is, in one word; ``diagnose`` lists them.
-        severity: ``"error"`` where no explanation can be right before it is mended, else ``"warning"``.
+        severity: ``"error"`` where no explanation can be right before it is mended, else
+            ``"warning"``.
         message: one line: what was expected, what came, what to do.
-        images: the indices of the images that show it; empty where it is about the classifier or the arguments.
+        images: the indices of the images that show it; empty where it is about the classifier or
+            the arguments.
     """
 
     name: str
@@ -36,11 +38,15 @@ class Case(NamedTuple):
     targets: Int[np.ndarray, " n"] | None
 
     def logits(self, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
-        """The classifier's answers, jitted and vmapped; batches of one size compile once for the whole diagnosis."""
+        """The classifier's answers, jitted and vmapped; batches of one size compile once for the
+        whole diagnosis.
+        """
         return map_examples(call, as_pytree(self.classifier), images).astype(np.float64)
 
 
-def caught(name: str, check: Callable[..., object], *arguments: object, images: tuple[int, ...] = ()) -> list[Finding]:
+def caught(
+    name: str, check: Callable[..., object], *arguments: object, images: tuple[int, ...] = ()
+) -> list[Finding]:
     """The error that ``check(*arguments)`` raises as a list of one finding, or an empty list.
 
     Args:

@@ -1,8 +1,8 @@
-"""Whether trained generators do what explanations by them take for granted: turn the classifier's decision over, keep it
-where they are to keep it, and answer each image with an image of its own.
+"""Whether trained generators do what explanations by them take for granted: turn the classifier's
+decision over, keep it where they are to keep it, and answer each image with an image of its own.
 
-A generator that has collapsed gives about the same image for every input. It may turn every decision over and still
-explain nothing, since what it changes has nothing to do with the image.
+A generator that has collapsed gives about the same image for every input. It may turn every
+decision over and still explain nothing, since what it changes has nothing to do with the image.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,14 +28,16 @@ Explain = Callable[[Float[Array, "h w c"]], SimilarAdversarial]
 
 
 class GeneratorAnswers(NamedTuple):
-    """What generated images reach, for each class that the classifier decides on; NaN where there is nothing to tell.
+    """What generated images reach, for each class that the classifier decides on; NaN where there
+    is nothing to tell.
 
     Attributes:
         num_images: how many images are decided so, (k,).
         turned: share of the adversarial images with another decision, (k,).
         kept: share of the similar images with the same decision, (k,).
-        spread: how much the adversarial images differ among each other, as a share of how much the images do (variance
-            over images, mean over pixels), (k,); near 0 for a generator that has collapsed.
+        spread: how much the adversarial images differ among each other, as a share of how much the
+            images do (variance over images, mean over pixels), (k,); near 0 for a generator that
+            has collapsed.
     """
 
     num_images: Int[np.ndarray, " k"]
@@ -55,9 +57,9 @@ def generator_answers(
     """Measures on validation images what generated images reach.
 
     Args:
-        explain: one image -> ``SimilarAdversarial``, such as ``Partial(syce, generators, classifier)`` or
-            ``Partial(similar_adversarial, generator)`` with ``jax.tree_util.Partial``, which carry their weights as
-            arguments.
+        explain: one image -> ``SimilarAdversarial``, such as
+            ``Partial(syce, generators, classifier)`` or ``Partial(similar_adversarial, generator)``
+            with ``jax.tree_util.Partial``, which carry their weights as arguments.
         classifier: one image -> logits.
         images: values in [0, 1]; some of each decision.
         batch_size: images computed at once; None for all.
@@ -67,25 +69,39 @@ def generator_answers(
         Counts and shares for each of the classifier's classes.
 
     Raises:
-        InputError: images outside [0, 1], a classifier that gives probabilities or NaN, or an explanation that is no pair.
+        InputError: images outside [0, 1], a classifier that gives probabilities or NaN, or an
+            explanation that is no pair.
     """
     check_images(images)
     check_classifier(classifier, images[:4])
     shared = as_pytree(explain), as_pytree(classifier)
-    adversarial, logits = map_examples(_answer, shared, np.asarray(images), batch_size=batch_size, mesh=mesh)
+    adversarial, logits = map_examples(
+        _answer, shared, np.asarray(images), batch_size=batch_size, mesh=mesh
+    )
     own, similar, other = (np.asarray(decision(logits[:, each])) for each in range(3))
     classes = range(logits.shape[2])
     chosen = [own == each for each in classes]
     return GeneratorAnswers(
         np.array([each.sum() for each in chosen]),
-        np.array([_share(other[rows] != decided) for decided, rows in zip(classes, chosen, strict=True)]),
-        np.array([_share(similar[rows] == decided) for decided, rows in zip(classes, chosen, strict=True)]),
+        np.array(
+            [_share(other[rows] != decided) for decided, rows in zip(classes, chosen, strict=True)]
+        ),
+        np.array(
+            [
+                _share(similar[rows] == decided)
+                for decided, rows in zip(classes, chosen, strict=True)
+            ]
+        ),
         np.array([_spread(adversarial[rows], np.asarray(images)[rows]) for rows in chosen]),
     )
 
 
 def diagnose_generators(
-    answers: GeneratorAnswers, *, least_turned: float = 0.95, least_kept: float = 0.98, least_spread: float = 0.05
+    answers: GeneratorAnswers,
+    *,
+    least_turned: float = 0.95,
+    least_kept: float = 0.98,
+    least_spread: float = 0.05,
 ) -> tuple[Finding, ...]:
     """Names what is wrong with generators.
 
@@ -93,21 +109,28 @@ def diagnose_generators(
         answers: from ``generator_answers``.
         least_turned: share of adversarial images with another decision, in [0, 1] (our bound).
         least_kept: share of similar images with the same decision (0.98).
-        least_spread: of adversarial images, as a share of that of the images; below it a generator has collapsed.
+        least_spread: of adversarial images, as a share of that of the images; below it a generator
+            has collapsed.
 
     Returns:
-        ``collapsed``, ``turned`` and ``kept``, errors, and as a warning ``undecided``, a class that no image is decided
-        for; one finding for each class; empty where all is well.
+        ``collapsed``, ``turned`` and ``kept``, errors, and as a warning ``undecided``, a class that
+        no image is decided for; one finding for each class; empty where all is well.
 
     Raises:
         InputError: a bound outside [0, 1].
     """
-    for name, bound in (("least_turned", least_turned), ("least_kept", least_kept), ("least_spread", least_spread)):
+    for name, bound in (
+        ("least_turned", least_turned),
+        ("least_kept", least_kept),
+        ("least_spread", least_spread),
+    ):
         if not 0 <= bound <= 1:
             raise InputError(f"{name}: expected a share in [0, 1], got {bound}")
     bounds = least_turned, least_kept, least_spread
     return tuple(
-        finding for decided in range(len(answers.num_images)) for finding in _findings(answers, decided, bounds)
+        finding
+        for decided in range(len(answers.num_images))
+        for finding in _findings(answers, decided, bounds)
     )
 
 
@@ -121,12 +144,16 @@ def check_generators(answers: GeneratorAnswers, **bounds: float) -> None:
     Raises:
         InputError: the messages of all errors that ``diagnose_generators`` finds, in one line.
     """
-    errors = [each.message for each in diagnose_generators(answers, **bounds) if each.severity == "error"]
+    errors = [
+        each.message for each in diagnose_generators(answers, **bounds) if each.severity == "error"
+    ]
     if errors:
         raise InputError("; ".join(errors))
 
 
-def _findings(answers: GeneratorAnswers, decided: int, bounds: tuple[float, float, float]) -> Iterator[Finding]:
+def _findings(
+    answers: GeneratorAnswers, decided: int, bounds: tuple[float, float, float]
+) -> Iterator[Finding]:
     """Comparisons with NaN are false: what could not be measured is no finding."""
     turned, kept, spread = (float(each[decided]) for each in answers[1:])
     least_turned, least_kept, least_spread = bounds
@@ -136,20 +163,24 @@ def _findings(answers: GeneratorAnswers, decided: int, bounds: tuple[float, floa
         yield Finding("undecided", "warning", message)
     if spread < least_spread:
         message = (
-            f"generator: expected adversarial images of {where} that differ among each other, got {spread:.1%} of the"
-            " images' own variance, a collapse: raise the weights of reconstruction, or lower the learning rate, and train"
+            f"generator: expected adversarial images of {where} that differ among each other, got"
+            f" {spread:.1%} of the"
+            " images' own variance, a collapse: raise the weights of reconstruction, or lower the"
+            " learning rate, and train"
             " anew"
         )
         yield Finding("collapsed", "error", message)
     if turned < least_turned:
         message = (
-            f"generator: expected the decision turned over on at least {least_turned:.1%} of {where}, got {turned:.1%}:"
+            f"generator: expected the decision turned over on at least {least_turned:.1%} of"
+            f" {where}, got {turned:.1%}:"
             " train longer, or raise the weight of `adversarial_class`"
         )
         yield Finding("turned", "error", message)
     if kept < least_kept:
         message = (
-            f"generator: expected similar images with the same decision for at least {least_kept:.1%} of {where}, got"
+            f"generator: expected similar images with the same decision for at least"
+            f" {least_kept:.1%} of {where}, got"
             f" {kept:.1%}: train longer, or raise the weights of similar images and of their class"
         )
         yield Finding("kept", "error", message)
@@ -164,7 +195,9 @@ def _spread(generated: Float[np.ndarray, "m h w c"], images: Float[np.ndarray, "
     return float(generated.var(axis=0, dtype=np.float64).mean()) / own if own else np.nan
 
 
-def _answer(shared: tuple[Any, Classifier], image: Float[Array, "h w c"]) -> tuple[Array, Float[Array, "3 k"]]:
+def _answer(
+    shared: tuple[Any, Classifier], image: Float[Array, "h w c"]
+) -> tuple[Array, Float[Array, "3 k"]]:
     """The adversarial image, and the logits of the image, the similar and the adversarial one."""
     explain, classifier = shared
     pair = explain(image)

@@ -15,26 +15,28 @@ from cfx_jax.parallel import map_examples
 
 
 def of_gradients(case: Case) -> Iterator[Finding]:
-    """The findings about the gradients of the log-odds, which do not vanish where a probability rounds to 0 or 1."""
+    """The findings about the gradients of the log-odds, which do not vanish where a probability
+    rounds to 0 or 1.
+    """
     targets = decision(case.logits(case.images)) if case.targets is None else case.targets
     try:
         steepest = map_examples(_steepest, as_pytree(case.classifier), (case.images, targets))
     except Exception as error:
-        message = (
-            f"classifier: expected a function that jax.grad takes, got {one_line(error)}: compute float logits in JAX"
-        )
+        message = f"classifier: expected a function that jax.grad takes, got {one_line(error)}: compute float logits in JAX"
         yield Finding("undifferentiable", "error", message)
         return
     infinite, zero = ~np.isfinite(steepest), steepest == 0
     if infinite.any():
         message = (
-            f"classifier: expected finite gradients, got NaN or infinity on {share(infinite)}: look for roots, logarithms"
+            f"classifier: expected finite gradients, got NaN or infinity on {share(infinite)}: look"
+            f" for roots, logarithms"
             " and divisions at 0, also where jnp.where discards them"
         )
         yield Finding("gradient", "error", message, indices(infinite))
     if zero.any():
         message = (
-            f"classifier: expected gradients that are not zero, got 0 at every pixel on {share(zero)}: look for rounding,"
+            f"classifier: expected gradients that are not zero, got 0 at every pixel on"
+            f" {share(zero)}: look for rounding,"
             " argmax and stop_gradient, and for activations that are off or saturated"
         )
         yield Finding("zero_gradient", "error" if zero.all() else "warning", message, indices(zero))

@@ -15,7 +15,8 @@ def of_images(case: Case) -> Iterator[Finding]:
         message = f"images: expected floats (n, h, w, c), got dtype {case.images.dtype}: stack images of one size"
         yield Finding("images", "error", message)
         return
-    # Traced, the check sees shape and dtype only; what is wrong with the values is told apart below.
+    # Traced, the check sees shape and dtype only; what is wrong with the values is told apart
+    # below.
     unusable = caught("images", jax.eval_shape, check_images, case.images)
     yield from unusable
     if unusable:
@@ -38,9 +39,7 @@ def _of_range(case: Case) -> Iterator[Finding]:
     low, high = case.images.min(), case.images.max()
     outside: np.ndarray = np.any((case.images < 0) | (case.images > 1), axis=(1, 2, 3))
     if outside.any():
-        message = (
-            f"images: expected values in [0, 1], got [{low:g}, {high:g}] on {share(outside)}: {_advice(low, high)}"
-        )
+        message = f"images: expected values in [0, 1], got [{low:g}, {high:g}] on {share(outside)}: {_advice(low, high)}"
         yield Finding("range", "error", message, indices(outside))
     elif 0 < high <= 1 / 255:
         message = f"images: expected values in [0, 1], got none above {high:g}: were they divided by 255 twice?"

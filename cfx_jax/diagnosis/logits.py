@@ -21,16 +21,21 @@ def of_logits(case: Case) -> Iterator[Finding]:
     logits = case.logits(case.images)
     infinite = ~np.isfinite(logits).all(axis=1)
     name = "logits" if infinite.any() else "probabilities"
-    unusable = caught(name, check_classifier, case.classifier, case.images, images=indices(infinite))
+    unusable = caught(
+        name, check_classifier, case.classifier, case.images, images=indices(infinite)
+    )
     if case.targets is not None:
-        unusable += caught("no_class", partial(check_classes, name="targets"), case.targets, logits.shape[1])
+        unusable += caught(
+            "no_class", partial(check_classes, name="targets"), case.targets, logits.shape[1]
+        )
     yield from unusable
     if unusable:
         return
     everything = np.concatenate([logits, case.logits(_noise(case))])
     if _is_constant(everything):
         message = (
-            "classifier: expected logits that depend on the image, got the same for all images and for noise: look for"
+            "classifier: expected logits that depend on the image, got the same for all images and"
+            " for noise: look for"
             " weights that are zero or not loaded, and for a model made for values in 0..255"
         )
         yield Finding("constant", "error", message)
@@ -38,18 +43,29 @@ def of_logits(case: Case) -> Iterator[Finding]:
     yield from _of_probabilities(case, logits)
 
 
-def _of_scale(logits: Float[np.ndarray, "n k"], everything: Float[np.ndarray, "m k"]) -> Iterator[Finding]:
-    """Values of another scale than logits that classify as well; ``everything`` is the logits and those of noise."""
-    if everything.shape[1] == 2 and not everything[:, 0].any() and np.all((everything >= 0) & (everything <= 1)):
+def _of_scale(
+    logits: Float[np.ndarray, "n k"], everything: Float[np.ndarray, "m k"]
+) -> Iterator[Finding]:
+    """Values of another scale than logits that classify as well; ``everything`` is the logits and
+    those of noise.
+    """
+    if (
+        everything.shape[1] == 2
+        and not everything[:, 0].any()
+        and np.all((everything >= 0) & (everything <= 1))
+    ):
         message = (
-            "classifier: expected logits (0, z) of two classes with z of either sign, got z in [0, 1] on all images and on"
+            "classifier: expected logits (0, z) of two classes with z of either sign, got z in [0,"
+            " 1] on all images and on"
             " noise: if z is a probability, return the value before the sigmoid"
         )
         yield Finding("probability", "warning", message)
     if np.allclose(jax.nn.logsumexp(logits, axis=1), 0, atol=1e-4):
         message = (
-            "classifier: expected logits, got log-probabilities, as of an ensemble: right for every probability, but maps"
-            " of one logit, such as Grad-CAM, are maps of its log-probability; return the values before the log-softmax if"
+            "classifier: expected logits, got log-probabilities, as of an ensemble: right for every"
+            " probability, but maps"
+            " of one logit, such as Grad-CAM, are maps of its log-probability; return the values"
+            " before the log-softmax if"
             " there are any"
         )
         yield Finding("log_probabilities", "warning", message)
@@ -57,7 +73,9 @@ def _of_scale(logits: Float[np.ndarray, "n k"], everything: Float[np.ndarray, "m
 
 def _noise(case: Case) -> Float[np.ndarray, "n h w c"]:
     """As many images as there are, of noise."""
-    return np.random.default_rng(_NOISE_SEED).uniform(size=case.images.shape).astype(case.images.dtype)
+    return (
+        np.random.default_rng(_NOISE_SEED).uniform(size=case.images.shape).astype(case.images.dtype)
+    )
 
 
 def _is_constant(everything: Float[np.ndarray, "n k"]) -> bool:
@@ -69,19 +87,24 @@ def _is_constant(everything: Float[np.ndarray, "n k"]) -> bool:
 def _of_probabilities(case: Case, logits: Float[np.ndarray, "n k"]) -> Iterator[Finding]:
     predicted = decision(logits)
     explained = predicted if case.targets is None else case.targets
-    probability = np.asarray(jax.nn.softmax(jnp.asarray(logits, jnp.float32)))[np.arange(len(logits)), explained]
+    probability = np.asarray(jax.nn.softmax(jnp.asarray(logits, jnp.float32)))[
+        np.arange(len(logits)), explained
+    ]
     rounded = (probability == 0) | (probability == 1)
     if rounded.any():
         message = (
-            f"classifier: expected probabilities between 0 and 1, got 0 or 1 by rounding on {share(rounded)}: the"
-            " probability's gradient vanishes there, and at 1 that of its logarithm; explain objectives.log_odds, or"
+            f"classifier: expected probabilities between 0 and 1, got 0 or 1 by rounding on"
+            f" {share(rounded)}: the"
+            " probability's gradient vanishes there, and at 1 that of its logarithm; explain"
+            " objectives.log_odds, or"
             " calibrate the classifier"
         )
         yield Finding("saturated", "warning", message, indices(rounded))
     reached = (probability > 0.5) | (predicted == explained)
     if case.targets is not None and reached.any():
         message = (
-            f"targets: expected classes that are not predicted yet, got the predicted class on {share(reached)}: choose"
+            f"targets: expected classes that are not predicted yet, got the predicted class on"
+            f" {share(reached)}: choose"
             " another where the class is to change"
         )
         yield Finding("reached", "warning", message, indices(reached))

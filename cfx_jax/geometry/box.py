@@ -17,14 +17,16 @@ def box(lower: Float[Array, "*shape"], upper: Float[Array, "*shape"]) -> Constra
         upper: largest values, an image of the same shape.
 
     Returns:
-        The set, with its midpoint as centre, p = infinity and half its widest side as radius. A random start is
-        uniform in the box.
+        The set, with its midpoint as centre, p = infinity and half its widest side as radius. A
+        random start is uniform in the box.
 
     Raises:
         InputError: the bounds differ in shape.
     """
     if jnp.shape(lower) != jnp.shape(upper):
-        raise InputError(f"box: expected bounds of one shape, got {jnp.shape(lower)} and {jnp.shape(upper)}")
+        raise InputError(
+            f"box: expected bounds of one shape, got {jnp.shape(lower)} and {jnp.shape(upper)}"
+        )
     lower, upper = jnp.asarray(lower), jnp.asarray(upper)
 
     def linear_minimiser(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

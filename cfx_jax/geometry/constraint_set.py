@@ -12,7 +12,8 @@ class ConstraintSet(NamedTuple):
 
     Attributes:
         project: the nearest (or, for the APGD form, a near) point of the set.
-        linear_minimiser: for a gradient ``g``, a point ``v`` of the set with the smallest inner product ``<g, v>``.
+        linear_minimiser: for a gradient ``g``, a point ``v`` of the set with the smallest inner
+            product ``<g, v>``.
         sample: a random start for a key.
         center: the centre of the set, an image.
         radius: its size in the norm ``p``: the unit of step sizes.

@@ -15,8 +15,8 @@ _FAN_IN = 32
 def accurate_sum(values: Float[Array, "*shape"]) -> Float[Array, ""]:
     """Sum of all entries, added in a tree of fan-in 32.
 
-    A plain float32 reduction may add sequentially, with a relative error that grows with the length (1e-5 at
-    d = 150,528); the tree keeps it near one unit in the last place.
+    A plain float32 reduction may add sequentially, with a relative error that grows with the length
+    (1e-5 at d = 150,528); the tree keeps it near one unit in the last place.
     """
     flat = values.reshape(-1)
     while flat.size > 1:
@@ -27,7 +27,8 @@ def accurate_sum(values: Float[Array, "*shape"]) -> Float[Array, ""]:
 def magnitude_bits(values: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
     """The bit patterns of ``|values|`` as integers, which are ordered as the magnitudes are.
 
-    Arithmetic and comparisons of XLA take subnormal numbers (below 1.2e-38 in float32) as 0 on a CPU; their bits do not.
+    Arithmetic and comparisons of XLA take subnormal numbers (below 1.2e-38 in float32) as 0 on a
+    CPU; their bits do not.
     """
     kind = jnp.int64 if values.dtype == jnp.float64 else jnp.int32
     return lax.bitcast_convert_type(values, kind) & jnp.iinfo(kind).max
@@ -43,34 +44,48 @@ def log_magnitude(bits: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def rescaled(values: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Int[Array, ""]]:
-    """Values divided by the power of two that brings their largest magnitude into [1, 2), and its exponent.
+    """Values divided by the power of two that brings their largest magnitude into [1, 2), and its
+    exponent.
 
-    Powers of two change no digit, so what is computed from the values has the accuracy that it has near 1: reciprocals do
-    not underflow, squares do not overflow, and subnormal numbers count.
+    Powers of two change no digit, so what is computed from the values has the accuracy that it has
+    near 1: reciprocals do not underflow, squares do not overflow, and subnormal numbers count.
 
     Returns:
-        The values and the exponent e, with ``values = scaled * 2^e``; zeros stay zeros, with an arbitrary exponent.
+        The values and the exponent e, with ``values = scaled * 2^e``; zeros stay zeros, with an
+        arbitrary exponent.
     """
     info = jnp.finfo(values.dtype)
     bits = magnitude_bits(values)
     subnormal = bits < 2**info.nmant
     # A subnormal number is its bits, a whole number, times the smallest one.
-    whole = jnp.where(subnormal, bits.astype(values.dtype) * jnp.where(jnp.signbit(values), -1, 1), values)
+    whole = jnp.where(
+        subnormal, bits.astype(values.dtype) * jnp.where(jnp.signbit(values), -1, 1), values
+    )
     power = jnp.where(subnormal, info.minexp - info.nmant, 0)
     largest = bits.max()
-    field = magnitude_bits(jnp.where(largest < 2**info.nmant, largest.astype(values.dtype), _as_float(largest)))
+    field = magnitude_bits(
+        jnp.where(largest < 2**info.nmant, largest.astype(values.dtype), _as_float(largest))
+    )
     exponent = (
-        (field >> info.nmant) - (info.maxexp - 1) + jnp.where(largest < 2**info.nmant, info.minexp - info.nmant, 0)
+        (field >> info.nmant)
+        - (info.maxexp - 1)
+        + jnp.where(largest < 2**info.nmant, info.minexp - info.nmant, 0)
     )
     return times_power_of_two(whole, power - exponent), exponent
 
 
-def times_power_of_two(values: Float[Array, "*shape"], exponent: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """``values * 2^exponent``, for exponents of which 2^exponent itself may be outside of the dtype's range."""
+def times_power_of_two(
+    values: Float[Array, "*shape"], exponent: Int[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """``values * 2^exponent``, for exponents of which 2^exponent itself may be outside of the
+    dtype's range.
+    """
     info = jnp.finfo(values.dtype)
     for _ in range(3):
         part = jnp.clip(exponent, info.minexp, info.maxexp - 1)
-        values = values * _as_float((part + info.maxexp - 1).astype(magnitude_bits(values).dtype) << info.nmant)
+        values = values * _as_float(
+            (part + info.maxexp - 1).astype(magnitude_bits(values).dtype) << info.nmant
+        )
         exponent = exponent - part
     return values
 
@@ -86,7 +101,8 @@ def _as_float(bits: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
 def weighted_threshold(
     values: Float[Array, "*shape"], weights: Float[Array, "*shape"], budget: Float[Array, ""]
 ) -> Float[Array, ""]:
-    """The smallest threshold with at most ``budget`` of weight strictly above it, found without sorting.
+    """The smallest threshold with at most ``budget`` of weight strictly above it, found without
+    sorting.
 
     Args:
         values: non-negative float32 or float64 numbers.
@@ -94,8 +110,8 @@ def weighted_threshold(
         budget: at least 0.
 
     Returns:
-        ``min {t >= 0 : sum(weights[values > t]) <= budget}``, which is 0 or one of the values. With unit weights
-        and budget ``d - 1 - j`` it is the order statistic of ascending index ``j``.
+        ``min {t >= 0 : sum(weights[values > t]) <= budget}``, which is 0 or one of the values. With
+        unit weights and budget ``d - 1 - j`` it is the order statistic of ascending index ``j``.
     """
     return _as_float(threshold_of_bits(magnitude_bits(values), weights, budget))
 
@@ -103,7 +119,8 @@ def weighted_threshold(
 def threshold_of_bits(
     bits: Int[Array, "*shape"], weights: Float[Array, "*shape"], budget: Float[Array, ""]
 ) -> Int[Array, ""]:
-    """``weighted_threshold`` of the values with these bits, as bits: 31 bisection steps find it exactly.
+    """``weighted_threshold`` of the values with these bits, as bits: 31 bisection steps find it
+    exactly.
 
     Args:
         bits: from ``magnitude_bits``.
@@ -118,7 +135,9 @@ def threshold_of_bits(
 
     num_halvings = 8 * bits.dtype.itemsize - 1
     kind = jax.typeof(bits.max() * weights.sum() * budget)
-    return lax.fori_loop(0, num_halvings, halve, varying_like((jnp.zeros((), bits.dtype), bits.max()), kind))[0]
+    return lax.fori_loop(
+        0, num_halvings, halve, varying_like((jnp.zeros((), bits.dtype), bits.max()), kind)
+    )[0]
 
 
 def order_statistic(values: Float[Array, "*shape"], index: Array) -> Float[Array, ""]:

@@ -1,7 +1,7 @@
 """Balls of an lp norm: projections, linear minimisation and random points, each in closed form.
 
-The functions take the centred vector, a perturbation ``delta``. ``lp_ball_in_box`` holds the sets that images need,
-where pixels are bounded too.
+The functions take the centred vector, a perturbation ``delta``. ``lp_ball_in_box`` holds the sets
+that images need, where pixels are bounded too.
 """
 
 import math
@@ -34,7 +34,9 @@ def _norm_near_1(scaled: Float[Array, "*shape"], p: float) -> Float[Array, ""]:
 
 
 def project_l2(delta: Float[Array, "*shape"], radius: Float[Array, ""]) -> Float[Array, "*shape"]:
-    """The nearest point of the l2 ball around 0: the vector itself inside, else shortened to the radius."""
+    """The nearest point of the l2 ball around 0: the vector itself inside, else shortened to the
+    radius.
+    """
     scaled, exponent = rescaled(delta)
     norm = _norm_near_1(scaled, 2)
     shortened = scaled * (radius / jnp.maximum(norm, 1))
@@ -47,29 +49,39 @@ def project_linf(delta: Float[Array, "*shape"], radius: Float[Array, ""]) -> Flo
 
 
 def unit_direction(gradient: Float[Array, "*shape"], p: float) -> Float[Array, "*shape"]:
-    """The steepest ascent direction of unit lp norm, for p = 2 (the normalised gradient) or infinity (its sign).
+    """The steepest ascent direction of unit lp norm, for p = 2 (the normalised gradient) or
+    infinity (its sign).
 
-    The gradient's scale does not matter: 1e-44 and 1e38 give the same direction as 1. A zero gradient gives a zero
-    direction.
+    The gradient's scale does not matter: 1e-44 and 1e38 give the same direction as 1. A zero
+    gradient gives a zero direction.
     """
     if math.isinf(p):
-        return jnp.where(magnitude_bits(gradient) > 0, jnp.where(jnp.signbit(gradient), -1, 1), 0).astype(
-            gradient.dtype
-        )
+        return jnp.where(
+            magnitude_bits(gradient) > 0, jnp.where(jnp.signbit(gradient), -1, 1), 0
+        ).astype(gradient.dtype)
     scaled, _ = rescaled(gradient)
     return scaled / jnp.maximum(_norm_near_1(scaled, 2), 1)
 
 
-def sample_sphere(key: PRNGKeyArray, shape: tuple[int, ...], p: float, dtype: jnp.dtype) -> Float[Array, "*shape"]:
-    """A random point of unit lp norm as APGD starts from it: p = 2 a normalised Gaussian, p = infinity a uniform cube
-    stretched until one entry reaches the surface (the start of the released code of Boreiko et al. 2022)."""
+def sample_sphere(
+    key: PRNGKeyArray, shape: tuple[int, ...], p: float, dtype: jnp.dtype
+) -> Float[Array, "*shape"]:
+    """A random point of unit lp norm as APGD starts from it: p = 2 a normalised Gaussian, p =
+    infinity a uniform cube stretched until one entry reaches the surface (the start of the released
+    code of Boreiko et al. 2022)."""
     if math.isinf(p):
-        point = jax.random.uniform(key, (math.prod(shape),), dtype, minval=-1, maxval=1).reshape(shape)
+        point = jax.random.uniform(key, (math.prod(shape),), dtype, minval=-1, maxval=1).reshape(
+            shape
+        )
     else:
         point = sample_gaussian(key, shape, dtype)
     return point / lp_norm(point, p)
 
 
-def sample_gaussian(key: PRNGKeyArray, shape: tuple[int, ...], dtype: jnp.dtype) -> Float[Array, "*shape"]:
-    """Independent standard normal entries, drawn flat: JAX compiles that several times faster than a draw in 3-D."""
+def sample_gaussian(
+    key: PRNGKeyArray, shape: tuple[int, ...], dtype: jnp.dtype
+) -> Float[Array, "*shape"]:
+    """Independent standard normal entries, drawn flat: JAX compiles that several times faster than
+    a draw in 3-D.
+    """
     return jax.random.normal(key, (math.prod(shape),), dtype).reshape(shape)

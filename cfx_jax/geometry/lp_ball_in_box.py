@@ -1,16 +1,19 @@
 """The lp ball around an image, inside a box of pixel values, restricted to a mask.
 
-Perturbations are ``delta = x - center``. The box leaves each pixel a head-room ``h_i`` in the direction in which it
-moves, and none outside the mask. Three problems over ``{||delta||_p <= radius, box, mask}`` are solved exactly:
+Perturbations are ``delta = x - center``. The box leaves each pixel a head-room ``h_i`` in the
+direction in which it moves, and none outside the mask. Three problems over
+``{||delta||_p <= radius, box, mask}`` are solved exactly:
 
-- the linear oracle (Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image Space", rebuilt): by its
-  optimality conditions ``|delta_i| = min(h_i, s |w_i|^{1/(p-1)})`` with one number ``s``. The published routine sorts
-  breakpoints and cancels in float32 (values of the objective near 0 for small gradients at p = 1.5, norms 1 % above
-  the radius at p = 4); here a fixed point over the set of saturated pixels rises to ``s`` from below, in logarithms,
-  without a sort and whatever the gradient's scale; where the rise is slow, as it is for p near 1, a bisection over the
-  set takes over;
+- the linear oracle (Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image
+  Space", rebuilt): by its optimality conditions ``|delta_i| = min(h_i, s |w_i|^{1/(p-1)})`` with
+  one number ``s``. The published routine sorts breakpoints and cancels in float32 (values of the
+  objective near 0 for small gradients at p = 1.5, norms 1 % above the radius at p = 4); here a
+  fixed point over the set of saturated pixels rises to ``s`` from below, in logarithms, without a
+  sort and whatever the gradient's scale; where the rise is slow, as it is for p near 1, a bisection
+  over the set takes over;
 - the l2 projection, the same form with exponent 1 and ``s <= 1``;
-- the l1 projection, ``|delta_i| = clip(|y_i| - level, 0, h_i)``, by a safeguarded Newton search for ``level``.
+- the l1 projection, ``|delta_i| = clip(|y_i| - level, 0, h_i)``, by a safeguarded Newton search for
+  ``level``.
 """
 
 import functools
@@ -24,11 +27,25 @@ from jax import Array, lax
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import varying_like
-from cfx_jax.checks import check_array, check_choice, check_dtype, check_norm, check_positive, check_real, is_concrete
+from cfx_jax.checks import (
+    check_array,
+    check_choice,
+    check_dtype,
+    check_norm,
+    check_positive,
+    check_real,
+    is_concrete,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.geometry.constraint_set import ConstraintSet
 from cfx_jax.geometry.exact import accurate_sum, log_magnitude, magnitude_bits, threshold_of_bits
-from cfx_jax.geometry.lp_ball import lp_norm, project_l2, project_linf, sample_gaussian, sample_sphere
+from cfx_jax.geometry.lp_ball import (
+    lp_norm,
+    project_l2,
+    project_linf,
+    sample_gaussian,
+    sample_sphere,
+)
 from cfx_jax.programs import compiled
 
 _MAX_RISES = 12
@@ -46,7 +63,8 @@ def lp_ball_in_box(
     mask: Bool[Array, "*mask"] | None = None,
     projection: str = "exact",
 ) -> ConstraintSet:
-    """The images within ``radius`` of ``center`` in the lp norm, with values in [lower, upper], equal to it off a mask.
+    """The images within ``radius`` of ``center`` in the lp norm, with values in [lower, upper],
+    equal to it off a mask.
 
     Args:
         center: an image ``(h, w, c)`` (or any float array) with values in [lower, upper].
@@ -54,28 +72,31 @@ def lp_ball_in_box(
         p: the norm, at least 1 or ``inf``; a Python number.
         lower: smallest value allowed; ``-inf`` for none.
         upper: largest value allowed; ``inf`` for none.
-        mask: True where the image may change, of the image's shape or ``(h, w)``; None allows every pixel.
-        projection: ``"exact"``, the nearest point of the set, or ``"ball_then_box"``, the form APGD was published with
-            (Croce and Hein 2020; p = 2 or inf): onto the ball, then clipped, which is feasible but for p = 2 not
-            nearest.
+        mask: True where the image may change, of the image's shape or ``(h, w)``; None allows every
+            pixel.
+        projection: ``"exact"``, the nearest point of the set, or ``"ball_then_box"``, the form APGD
+            was published with (Croce and Hein 2020; p = 2 or inf): onto the ball, then clipped,
+            which is feasible but for p = 2 not nearest.
 
     Returns:
-        The set. ``project`` exists for p in {1, 2, inf}; an entry of NaN stays at the centre. ``linear_minimiser`` exists
-        for every p, obeys the mask before it solves, does not depend on the gradient's scale (from the smallest subnormal
-        number to the largest), and is feasible to float32 rounding; a gradient that has NaN or infinity where the mask
-        allows a change tells no direction and gives the centre. ``sample`` draws as
-        the norm's own attack starts: a point on the sphere (2, inf), the projection of a Gaussian (1), or the oracle's
-        answer to a Gaussian (other p), then clipped.
+        The set. ``project`` exists for p in {1, 2, inf}; an entry of NaN stays at the centre.
+        ``linear_minimiser`` exists for every p, obeys the mask before it solves, does not depend on
+        the gradient's scale (from the smallest subnormal number to the largest), and is feasible to
+        float32 rounding; a gradient that has NaN or infinity where the mask allows a change tells
+        no direction and gives the centre. ``sample`` draws as the norm's own attack starts: a point
+        on the sphere (2, inf), the projection of a Gaussian (1), or the oracle's answer to a
+        Gaussian (other p), then clipped.
 
     Raises:
-        InputError: p < 1, radius not above 0, a centre outside the box, a mask of another shape, an unknown
-            ``projection``; and ``project`` itself where p has no projection.
+        InputError: p < 1, radius not above 0, a centre outside the box, a mask of another shape, an
+            unknown ``projection``; and ``project`` itself where p has no projection.
     """
     _check_arguments(center, radius, p, lower, upper, projection)
     center = jnp.asarray(center)  # of a NumPy array the values would be compiled in
     allowed = _broadcast_mask(mask, center)
     info = jnp.finfo(center.dtype)
-    # So that neither the radius nor its reciprocal is subnormal; no image in a box can tell the difference.
+    # So that neither the radius nor its reciprocal is subnormal; no image in a box can tell the
+    # difference.
     radius = jnp.clip(jnp.asarray(radius, center.dtype), info.tiny, float(info.max) / 8)
 
     def headroom(rising: Bool[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -88,7 +109,9 @@ def lp_ball_in_box(
         delta = jnp.nan_to_num(jnp.where(allowed, point - center, 0))
         if projection == "ball_then_box":
             return finish(project_l2(delta, radius) if p == 2 else project_linf(delta, radius))
-        return finish(jnp.sign(delta) * _project_magnitudes(jnp.abs(delta), headroom(delta > 0), radius, p))
+        return finish(
+            jnp.sign(delta) * _project_magnitudes(jnp.abs(delta), headroom(delta > 0), radius, p)
+        )
 
     def linear_minimiser(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         usable = (jnp.isfinite(gradient) | ~allowed).all()
@@ -104,7 +127,9 @@ def lp_ball_in_box(
         return project(center + gaussian) if p == 1 else linear_minimiser(gaussian)
 
     once = functools.partial(functools.partial, compiled)
-    return ConstraintSet(once(project), once(linear_minimiser), once(sample), center, radius, float(p))
+    return ConstraintSet(
+        once(project), once(linear_minimiser), once(sample), center, radius, float(p)
+    )
 
 
 def _check_arguments(
@@ -118,26 +143,37 @@ def _check_arguments(
     check_real(upper, name="upper")
     check_choice(projection, ("exact", "ball_then_box"), name="projection")
     if projection == "ball_then_box" and p not in (2, float("inf")):
-        raise InputError(f"projection: 'ball_then_box' exists for p = 2 and inf, got p = {p}: use 'exact'")
+        raise InputError(
+            f"projection: 'ball_then_box' exists for p = 2 and inf, got p = {p}: use 'exact'"
+        )
     if is_concrete(center) and not _inside(np.asarray(center), lower, upper):
-        raise InputError(f"center: expected finite values in [{lower:g}, {upper:g}]: clip the image first")
+        raise InputError(
+            f"center: expected finite values in [{lower:g}, {upper:g}]: clip the image first"
+        )
 
 
 def _inside(values: np.ndarray, lower: float, upper: float) -> bool:
     return bool(np.isfinite(values).all() and (values >= lower).all() and (values <= upper).all())
 
 
-def _broadcast_mask(mask: Bool[Array, "*mask"] | None, center: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+def _broadcast_mask(
+    mask: Bool[Array, "*mask"] | None, center: Float[Array, "*shape"]
+) -> Bool[Array, "*shape"]:
     if mask is None:
         return jnp.ones(center.shape, bool)
     check_array(mask, name="mask")
     mask = jnp.asarray(mask)
     if mask.dtype != bool:
-        raise InputError(f"mask: expected booleans (True where the image may change), got dtype {mask.dtype}")
+        raise InputError(
+            f"mask: expected booleans (True where the image may change), got dtype {mask.dtype}"
+        )
     if mask.shape == center.shape[:-1]:
         mask = mask[..., None]
     if mask.shape not in (center.shape, (*center.shape[:-1], 1)):
-        raise InputError(f"mask: expected shape {center.shape} or {center.shape[:-1]} like the image, got {mask.shape}")
+        raise InputError(
+            f"mask: expected shape {center.shape} or {center.shape[:-1]} like the image, got"
+            f" {mask.shape}"
+        )
     return jnp.broadcast_to(mask, center.shape)
 
 
@@ -154,7 +190,8 @@ def _project_magnitudes(
     if p == 1:
         return _shrink_to(jnp.minimum(room, radius), size, radius)
     raise InputError(
-        f"project: there is no exact projection onto the l{p:g} ball, it exists for p in 1, 2, inf: use Auto-Frank-Wolfe"
+        f"project: there is no exact projection onto the l{p:g} ball, it exists for p in 1, 2, inf:"
+        f" use Auto-Frank-Wolfe"
         " (optimise.auto_frank_wolfe), which needs the linear oracle only"
     )
 
@@ -162,8 +199,8 @@ def _project_magnitudes(
 def _largest_product(
     weights: Int[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""], p: float
 ) -> Float[Array, "*shape"]:
-    """The magnitudes t, between 0 and ``room`` with lp norm at most ``radius``, that maximise ``<w, t>``; ``weights`` are
-    the bits of w, from ``magnitude_bits``."""
+    """The magnitudes t, between 0 and ``room`` with lp norm at most ``radius``, that maximise
+    ``<w, t>``; ``weights`` are the bits of w, from ``magnitude_bits``."""
     room = jnp.where(weights > 0, room, 0)
     if math.isinf(p):
         return jnp.minimum(room, radius)
@@ -171,28 +208,38 @@ def _largest_product(
         return _knapsack(weights, jnp.minimum(room, radius), radius)
     logarithm = log_magnitude(weights)
     largest = logarithm.max()
-    return _saturating_profile((logarithm - jnp.where(jnp.isfinite(largest), largest, 0)) / (p - 1), room, radius, p)
+    return _saturating_profile(
+        (logarithm - jnp.where(jnp.isfinite(largest), largest, 0)) / (p - 1), room, radius, p
+    )
 
 
 def _knapsack(
     weights: Int[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """p = 1: fill the pixels of largest weight; those of equal weight at the border share what is left."""
+    """p = 1: fill the pixels of largest weight; those of equal weight at the border share what is
+    left.
+    """
     border = threshold_of_bits(weights, room, radius)
     filled = jnp.where(weights > border, room, 0)
     at_border = jnp.where(weights == border, room, 0)
-    share = (radius - accurate_sum(filled)) / jnp.maximum(accurate_sum(at_border), jnp.finfo(room.dtype).tiny)
+    share = (radius - accurate_sum(filled)) / jnp.maximum(
+        accurate_sum(at_border), jnp.finfo(room.dtype).tiny
+    )
     return _within(filled + jnp.clip(share, 0, 1) * at_border, radius, 1)
 
 
 def _saturating_profile(
-    log_profile: Float[Array, "*shape"], room: Float[Array, "*shape"], radius: Float[Array, ""], p: float
+    log_profile: Float[Array, "*shape"],
+    room: Float[Array, "*shape"],
+    radius: Float[Array, ""],
+    p: float,
 ) -> Float[Array, "*shape"]:
-    """``min(room, s * exp(log_profile))`` with the ``s`` that brings its lp norm to ``radius`` (or all of ``room``).
+    """``min(room, s * exp(log_profile))`` with the ``s`` that brings its lp norm to ``radius`` (or
+    all of ``room``).
 
     Works in units of the radius and in logarithms. Given the saturated set S, the rest must carry
-    ``s^p sum exp(p log_profile) = 1 - sum_S room^p``. That ``s`` is at most the solution's as long as S is part of the
-    solution's set, and every pixel that it saturates joins S, until none does.
+    ``s^p sum exp(p log_profile) = 1 - sum_S room^p``. That ``s`` is at most the solution's as long
+    as S is part of the solution's set, and every pixel that it saturates joins S, until none does.
     """
     room = jnp.minimum(room / radius, 1)
     log_profile = jnp.where(room > 0, log_profile, -jnp.inf)
@@ -201,8 +248,8 @@ def _saturating_profile(
     log_break = jnp.where(moves, jnp.log(room) - log_profile, jnp.inf)
 
     def rest(saturated: Bool[Array, "*shape"]) -> tuple[Array, Array]:
-        """A level of the profile and the logarithm of the share of the radius that a pixel of this level gets; for p near
-        1 levels are so large that only differences of them are exact."""
+        """A level of the profile and the logarithm of the share of the radius that a pixel of this
+        level gets; for p near 1 levels are so large that only differences of them are exact."""
         free = jnp.where(saturated, -jnp.inf, log_profile)
         top = jnp.where(jnp.isfinite(free.max()), free.max(), 0)
         carried = accurate_sum(jnp.exp(p * (free - top)))
@@ -227,8 +274,14 @@ def _saturating_profile(
         saturated = log_break <= middle
         last = jnp.where(saturated, log_break, -jnp.inf).argmax()
         top, log_share = rest(saturated)
-        part_of_solution = log_profile.reshape(-1)[last] - top + log_share >= jnp.log(room.reshape(-1)[last])
-        return jnp.where(part_of_solution, middle, low), jnp.where(part_of_solution, high, middle), rounds + 1
+        part_of_solution = log_profile.reshape(-1)[last] - top + log_share >= jnp.log(
+            room.reshape(-1)[last]
+        )
+        return (
+            jnp.where(part_of_solution, middle, low),
+            jnp.where(part_of_solution, high, middle),
+            rounds + 1,
+        )
 
     def wide(bracket: tuple[Array, Array, Array]) -> Array:
         low, high, rounds = bracket
@@ -239,7 +292,9 @@ def _saturating_profile(
     risen = settle(_Rise(jnp.zeros(room.shape, bool), jnp.ones((), bool), zero))
     reached = jnp.where(risen.saturated, log_break, -jnp.inf).max()
     furthest = jnp.where(moves, log_break, -jnp.inf).max()
-    bracket = varying_like((reached, jnp.where(risen.joined, furthest, reached), zero), jax.typeof(log_profile))
+    bracket = varying_like(
+        (reached, jnp.where(risen.joined, furthest, reached), zero), jax.typeof(log_profile)
+    )
     low, _, _ = lax.while_loop(wide, halve, bracket)
     saturated = settle(_Rise(risen.saturated | (log_break <= low), risen.joined, zero)).saturated
     partial = jnp.where(saturated, room, jnp.minimum(room, wanted(saturated)))
@@ -259,7 +314,9 @@ class _Rise(NamedTuple):
 def _shrink_to(
     room: Float[Array, "*shape"], size: Float[Array, "*shape"], radius: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """``clip(size - level, 0, room)`` with the level >= 0 that brings its sum to ``radius``; 0 where it fits already."""
+    """``clip(size - level, 0, room)`` with the level >= 0 that brings its sum to ``radius``; 0
+    where it fits already.
+    """
 
     def total(level: Float[Array, ""]) -> Float[Array, ""]:
         return accurate_sum(jnp.clip(size - level, 0, room))
@@ -270,7 +327,8 @@ def _shrink_to(
         low, high = jnp.where(excess > 0, level, low), jnp.where(excess > 0, high, level)
         slope = ((size > level) & (size - level < room)).sum().astype(size.dtype)
         newton = level + excess / jnp.maximum(slope, 1)
-        # Newton settles within a linear piece at once; every third step halves the bracket, so it cannot stall.
+        # Newton settles within a linear piece at once; every third step halves the bracket, so it
+        # cannot stall.
         trusted = (newton > low) & (newton < high) & (rounds % 3 < 2)
         settled = jnp.abs(excess) <= tolerance
         # Halved in its bits, that is in its digits and its exponent: the points may be far away.
@@ -292,7 +350,9 @@ def _shrink_to(
     return _within(jnp.clip(size - level, 0, room), radius, 1)
 
 
-def _within(magnitudes: Float[Array, "*shape"], radius: Float[Array, ""], p: float) -> Float[Array, "*shape"]:
+def _within(
+    magnitudes: Float[Array, "*shape"], radius: Float[Array, ""], p: float
+) -> Float[Array, "*shape"]:
     """Takes back the last rounding: scales down where the norm came out above the radius."""
     norm = lp_norm(magnitudes, p)
     return jnp.where(norm > radius, magnitudes * (radius / jnp.maximum(norm, radius)), magnitudes)

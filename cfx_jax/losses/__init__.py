@@ -1,4 +1,6 @@
-"""Training objectives of classifiers, generators and discriminators, and the inner problem of TRADES."""
+"""Training objectives of classifiers, generators and discriminators, and the inner problem of
+TRADES.
+"""
 
 from cfx_jax.losses.cross_entropy import cross_entropy as cross_entropy
 from cfx_jax.losses.cross_entropy import inverse_frequency as inverse_frequency
@@ -22,9 +24,13 @@ from cfx_jax.losses.progressive import compatibility as compatibility
 from cfx_jax.losses.progressive import desired_probability as desired_probability
 from cfx_jax.losses.progressive import ordinal_code as ordinal_code
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS as PUBLISHED_WEIGHTS
-from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights as SimilarAdversarialWeights
+from cfx_jax.losses.similar_adversarial import (
+    SimilarAdversarialWeights as SimilarAdversarialWeights,
+)
 from cfx_jax.losses.similar_adversarial import naive_adversarial_terms as naive_adversarial_terms
-from cfx_jax.losses.similar_adversarial import similar_adversarial_terms as similar_adversarial_terms
+from cfx_jax.losses.similar_adversarial import (
+    similar_adversarial_terms as similar_adversarial_terms,
+)
 from cfx_jax.losses.similar_adversarial import total_variation as total_variation
 from cfx_jax.losses.similar_adversarial import weight_proximity as weight_proximity
 from cfx_jax.losses.trades import kl_divergence as kl_divergence

@@ -1,4 +1,6 @@
-"""Cross-entropy of a classifier's logits with class labels, each class with a weight where asked for."""
+"""Cross-entropy of a classifier's logits with class labels, each class with a weight where asked
+for.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -11,15 +13,19 @@ from cfx_jax.errors import InputError
 
 
 def cross_entropy(
-    logits: Float[Array, "b k"], labels: Int[Array, " b"], *, class_weights: Float[AnyArray, " k"] | None = None
+    logits: Float[Array, "b k"],
+    labels: Int[Array, " b"],
+    *,
+    class_weights: Float[AnyArray, " k"] | None = None,
 ) -> Float[Array, ""]:
     """Mean of ``-log softmax(logits)[label]`` over a batch.
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
         labels: class indices in 0..k-1; traced ones that name no class give NaN.
-        class_weights: what each image's term is multiplied by, for its label; None for 1. The mean is still over the
-            number of images, as in Keras, so that a batch weighs as much as its images do.
+        class_weights: what each image's term is multiplied by, for its label; None for 1. The mean
+            is still over the number of images, as in Keras, so that a batch weighs as much as its
+            images do.
 
     Returns:
         The mean in nats, at least 0.
@@ -32,7 +38,8 @@ def cross_entropy(
         return terms.mean()
     if class_weights.shape != logits.shape[1:]:
         raise InputError(
-            f"class_weights: expected one for each of the {logits.shape[1]} classes, got shape {class_weights.shape}"
+            f"class_weights: expected one for each of the {logits.shape[1]} classes, got shape"
+            f" {class_weights.shape}"
         )
     return (jnp.asarray(class_weights, terms.dtype)[labels] * terms).mean()
 
@@ -42,7 +49,8 @@ def log_probability_of(logits: Float[Array, "b k"], labels: Int[Array, " b"]) ->
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
-        labels: class indices in 0..k-1; traced ones that name no class give NaN, in value and gradient.
+        labels: class indices in 0..k-1; traced ones that name no class give NaN, in value and
+            gradient.
 
     Raises:
         InputError: labels that name no class.
@@ -50,7 +58,10 @@ def log_probability_of(logits: Float[Array, "b k"], labels: Int[Array, " b"]) ->
     check_classes(labels, logits.shape[1], name="labels")
     labels = jnp.asarray(labels)
     exists = jnp.where((labels >= 0) & (labels < logits.shape[1]), 1, jnp.nan).astype(logits.dtype)
-    return jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1, mode="clip")[:, 0] * exists
+    return (
+        jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1, mode="clip")[:, 0]
+        * exists
+    )
 
 
 def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[np.ndarray, " k"]:
@@ -69,7 +80,8 @@ def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[
     counts = np.bincount(labels, minlength=num_classes)
     if not counts.all() or len(counts) > num_classes:
         raise InputError(
-            f"labels: expected images of each of the {num_classes} classes, got {counts.tolist()}: leave out the weights,"
+            f"labels: expected images of each of the {num_classes} classes, got {counts.tolist()}:"
+            f" leave out the weights,"
             " or add images"
         )
     return (len(labels) / (num_classes * counts)).astype(np.float32)

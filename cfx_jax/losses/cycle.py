@@ -1,9 +1,11 @@
-"""What the generators and discriminators of SyCE and CyCE are trained with (Charachon et al. 2021, "Leveraging
-Conditional Generative Models in a General Explanation Framework of Classifier Decisions"; weights as released).
+"""What the generators and discriminators of SyCE and CyCE are trained with (Charachon et al. 2021,
+"Leveraging Conditional Generative Models in a General Explanation Framework of Classifier
+Decisions"; weights as released).
 
-One generator for each class that the classifier may predict: for images predicted c, ``x_a = g_c(x)`` is the adversary,
-``x_s = g_c(x_a)`` the same generator applied twice, ``x_cy = g_c'(x_a)`` the cycle back. Targets are the classifier's
-decisions, not the labels of the data. The distance of x and x_a has no price of its own.
+One generator for each class that the classifier may predict: for images predicted c,
+``x_a = g_c(x)`` is the adversary, ``x_s = g_c(x_a)`` the same generator applied twice,
+``x_cy = g_c'(x_a)`` the cycle back. Targets are the classifier's decisions, not the labels of the
+data. The distance of x and x_a has no price of its own.
 """
 
 from collections.abc import Callable
@@ -55,11 +57,13 @@ def cycle_terms(
     *,
     weights: CycleWeights,
 ) -> dict[str, Array]:
-    """The generators' loss on images predicted one class, as its weighted parts; their sum is the loss.
+    """The generators' loss on images predicted one class, as its weighted parts; their sum is the
+    loss.
 
     Args:
         images: in [0, 1].
-        generated: the adversary x_a, the image x_s of symmetry and the image x_cy of the cycle, of each.
+        generated: the adversary x_a, the image x_s of symmetry and the image x_cy of the cycle, of
+            each.
         predicted: the class that the classifier decides on for each image, 0 or 1.
         generated_logits: the classifier's two logits of the images in ``generated``; it is frozen.
         realness: logits of the other class's discriminator on x_a, above 0 for what seems real.
@@ -100,13 +104,15 @@ def discriminator_terms(
     *,
     penalty: float = 1.0,
 ) -> dict[str, Array]:
-    """A discriminator's loss as its parts, the two verdicts and the gradient penalty; their sum is the loss.
+    """A discriminator's loss as its parts, the two verdicts and the gradient penalty; their sum is
+    the loss.
 
     Args:
         key: draws the penalty's images.
         discriminator: one image -> logit, above 0 for what seems real.
         real: images of a class by the classifier's decision.
-        fake: generated images that are to pass for it, of the same shape; no gradient reaches their generator.
+        fake: generated images that are to pass for it, of the same shape; no gradient reaches their
+            generator.
         penalty: weight of the gradient penalty, at least 0 (released: 1).
 
     Returns:
@@ -129,10 +135,11 @@ def gradient_penalty(
     real: Images,
     fake: Images,
 ) -> Float[Array, ""]:
-    """How far the discriminator's slope is from 1 between real and generated images: the mean of (‖∇D‖ - 1)^2.
+    """How far the discriminator's slope is from 1 between real and generated images: the mean of
+    (‖∇D‖ - 1)^2.
 
-    Source: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", equation 3, both sides. The slope is taken at
-    ``real + e (fake - real)`` with e uniform in [0, 1] for each pair.
+    Source: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", equation 3, both sides.
+    The slope is taken at ``real + e (fake - real)`` with e uniform in [0, 1] for each pair.
 
     Args:
         key: draws e.
@@ -147,7 +154,10 @@ def gradient_penalty(
         InputError: different shapes.
     """
     if real.shape != fake.shape:
-        raise InputError(f"fake: expected as many images of the same size as real, {real.shape}, got {fake.shape}")
+        raise InputError(
+            f"fake: expected as many images of the same size as real, {real.shape}, got"
+            f" {fake.shape}"
+        )
     share = jax.random.uniform(key, (len(real), 1, 1, 1), real.dtype)
     slopes = jax.vmap(jax.grad(discriminator))(real + share * (fake - real))
     return jnp.square(safe_sqrt(jnp.square(slopes).sum(axis=(1, 2, 3))) - 1).mean()

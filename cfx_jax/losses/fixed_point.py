@@ -1,11 +1,13 @@
-"""What the translator and the critic of Fixed-Point GAN are trained with (Siddiquee et al. 2019, "Learning Fixed Points in
-Generative Adversarial Networks"; weights and terms as released), the domains being a frozen classifier's decisions.
+"""What the translator and the critic of Fixed-Point GAN are trained with (Siddiquee et al. 2019,
+"Learning Fixed Points in Generative Adversarial Networks"; weights and terms as released), the
+domains being a frozen classifier's decisions.
 
-An image x decided c is translated into the other domain, ``x~ = T(x, 1 - c)``, and into its own, ``T(x, c)``, which is to
-be x itself; from either T leads back to c, and so to x. Deviations: every image is translated into the other domain, where
-the released code draws the domain; the classifier's cross-entropy of x~ with the other class is a term of its own, since
-the translation is to turn its decision over. Errors are in units of images in [-1, 1], twice ours, so that the released
-weights keep their meaning.
+An image x decided c is translated into the other domain, ``x~ = T(x, 1 - c)``, and into its own,
+``T(x, c)``, which is to be x itself; from either T leads back to c, and so to x. Deviations: every
+image is translated into the other domain, where the released code draws the domain; the
+classifier's cross-entropy of x~ with the other class is a term of its own, since the translation is
+to turn its decision over. Errors are in units of images in [-1, 1], twice ours, so that the
+released weights keep their meaning.
 """
 
 from collections.abc import Callable
@@ -46,7 +48,9 @@ class FixedPointWeights:
     realness: float = 1.0
     """Of the critic's verdict on both translations (released: 1)."""
     domain: float = 1.0
-    """Of the cross-entropy of the critic's domain of both with the one that was asked for (released: 1)."""
+    """Of the cross-entropy of the critic's domain of both with the one that was asked for
+    (released: 1).
+    """
     reconstruction: float = 10.0
     """Of the error of both ways back (released: 10)."""
     identity: float = 10.0
@@ -101,8 +105,10 @@ def fixed_point_terms(
     crossed, same = verdicts
     terms = {
         "realness": -crossed.realness.mean() - same.realness.mean(),
-        "domain": cross_entropy(crossed.logits, 1 - predicted) + cross_entropy(same.logits, predicted),
-        "reconstruction": _error(images, translations.crossed_back) + _error(images, translations.same_back),
+        "domain": cross_entropy(crossed.logits, 1 - predicted)
+        + cross_entropy(same.logits, predicted),
+        "reconstruction": _error(images, translations.crossed_back)
+        + _error(images, translations.same_back),
         "identity": _error(images, translations.same),
         "decision": cross_entropy(crossed_logits, 1 - predicted),
     }
@@ -126,10 +132,11 @@ def critic_terms(
         critic: images -> verdict, twice differentiable almost everywhere.
         real: images in [0, 1].
         fake: their translations into the other domain; no gradient reaches the translator.
-        predicted: the class that the classifier decides on for each real image, the critic's target for it.
+        predicted: the class that the classifier decides on for each real image, the critic's target
+            for it.
         domain: weight of the cross-entropy of that target (released: 1).
-        penalty: weight of the gradient penalty, at least 0 (released: 10). As released, the slope is that of the sum over
-            patches, while the verdicts are means over them.
+        penalty: weight of the gradient penalty, at least 0 (released: 10). As released, the slope
+            is that of the sum over patches, while the verdicts are means over them.
 
     Returns:
         The scalars ``"real"``, ``"fake"``, ``"domain"`` and ``"penalty"``, the last two weighted.

@@ -1,9 +1,11 @@
-"""What a generator of masks is trained with (Dabkowski and Gal 2017, "Real time image saliency for black box classifiers").
+"""What a generator of masks is trained with (Dabkowski and Gal 2017, "Real time image saliency for
+black box classifiers").
 
-A mask is to show, at each pixel, how much of the image the classifier needs: what it keeps preserves the decision, what it
-leaves out destroys it, and it is small and smooth. Terms, weights and backgrounds are those of the authors' released
-training script, in our units [0, 1]; the class selector is left out, as in Charachon et al. 2020 and 2021. Deviation:
-without the script's noise on the kept part of the image.
+A mask is to show, at each pixel, how much of the image the classifier needs: what it keeps
+preserves the decision, what it leaves out destroys it, and it is small and smooth. Terms, weights
+and backgrounds are those of the authors' released training script, in our units [0, 1]; the class
+selector is left out, as in Charachon et al. 2020 and 2021. Deviation: without the script's noise on
+the kept part of the image.
 """
 
 from dataclasses import dataclass
@@ -25,7 +27,9 @@ _AREA_OFFSET = 5e-4
 
 @dataclass(frozen=True)
 class MaskGeneratorWeights:
-    """The weights of the terms of the same names, and what the terms are made with. Defaults: as released."""
+    """The weights of the terms of the same names, and what the terms are made with. Defaults: as
+    released.
+    """
 
     destroyer: float = 1.0
     """Of the decision that is left outside of the mask."""
@@ -34,8 +38,8 @@ class MaskGeneratorWeights:
     area: float = 8.0
     """Of the mean of the mask's power."""
     smoothness: float = 0.005
-    """Of the mask's squared differences between neighbours, a sum over pixels (training script; 0.5 is the default of the
-    released loss)."""
+    """Of the mask's squared differences between neighbours, a sum over pixels (training script; 0.5
+    is the default of the released loss)."""
     destroyer_margin: float = 5.0
     """How far another class is to lead outside of the mask, in units of the logits."""
     preserver_margin: float = 1.0
@@ -43,7 +47,9 @@ class MaskGeneratorWeights:
     area_power: float = 0.3
     """Of the mask, above 0; below 1 it prefers masks of 0 and 1 to grey ones."""
     border: float = 0.3
-    """Of the mask's squares along the four sides of the image, in units of those of the differences."""
+    """Of the mask's squares along the four sides of the image, in units of those of the
+    differences.
+    """
 
 
 def mask_generator_terms(
@@ -59,8 +65,8 @@ def mask_generator_terms(
     Args:
         masks: of the images' size, in [0, 1], 1 where the image is kept.
         decided: the class that the classifier decides on for each image.
-        preserved_logits: the classifier's, of the images inside of the masks, ``blend(images, masks, backgrounds)``; it is
-            frozen.
+        preserved_logits: the classifier's, of the images inside of the masks,
+            ``blend(images, masks, backgrounds)``; it is frozen.
         destroyed_logits: of the images outside of them, ``blend(images, 1 - masks, backgrounds)``.
         weights: one for each term.
 
@@ -82,7 +88,8 @@ def mask_generator_terms(
 
 
 def roughness(masks: Masks, *, border: float) -> Float[Array, ""]:
-    """Half the sum of squared differences between neighbours in rows and in columns, and of squares along the border.
+    """Half the sum of squared differences between neighbours in rows and in columns, and of squares
+    along the border.
 
     Args:
         masks: (b, h, w, 1).
@@ -92,7 +99,10 @@ def roughness(masks: Masks, *, border: float) -> Float[Array, ""]:
         The mean over images, at least 0.
     """
     down, right = (jnp.square(jnp.diff(masks, axis=axis)).sum() for axis in (1, 2))
-    sides = jnp.square(masks[:, 0]) + jnp.square(masks[:, -1]), jnp.square(masks[:, :, 0]) + jnp.square(masks[:, :, -1])
+    sides = (
+        jnp.square(masks[:, 0]) + jnp.square(masks[:, -1]),
+        jnp.square(masks[:, :, 0]) + jnp.square(masks[:, :, -1]),
+    )
     return (down + right + border * (sides[0].sum() + sides[1].sum())) / (2 * len(masks))
 
 
@@ -119,7 +129,8 @@ def random_backgrounds(
     colour_range: float = 0.33,
     noise: float = 0.055,
 ) -> Images:
-    """What is seen outside of a mask, by chance: the image itself, strongly blurred, or one colour with noise.
+    """What is seen outside of a mask, by chance: the image itself, strongly blurred, or one colour
+    with noise.
 
     So no background of one kind is a trace that the classifier could go by.
 
@@ -127,9 +138,10 @@ def random_backgrounds(
         key: source of randomness.
         images: (b, h, w, c) in [0, 1].
         blurred: probability of the blurred image, in [0, 1] (released: 0.5).
-        sigma: standard deviation of the blur in pixels (released: 11 for 224 pixels, with 55 taps that sum to 1).
-        colour_range: width of the range around 0.5 that each channel of a colour is drawn from (released: 0.66 of images in
-            [-1, 1]).
+        sigma: standard deviation of the blur in pixels (released: 11 for 224 pixels, with 55 taps
+            that sum to 1).
+        colour_range: width of the range around 0.5 that each channel of a colour is drawn from
+            (released: 0.66 of images in [-1, 1]).
         noise: standard deviation of the noise on a colour (released: 0.11 of such images).
 
     Returns:
@@ -143,7 +155,9 @@ def random_backgrounds(
     which, colour, grain = jax.random.split(key, 3)
     radius = round(2.5 * sigma)
     soft = jax.vmap(lambda image: smooth(image, sigma=sigma, radius=radius))(images)
-    colours = 0.5 + colour_range * (jax.random.uniform(colour, (len(images), 1, 1, images.shape[-1])) - 0.5)
+    colours = 0.5 + colour_range * (
+        jax.random.uniform(colour, (len(images), 1, 1, images.shape[-1])) - 0.5
+    )
     plain = colours + noise * jax.random.normal(grain, images.shape)
     is_soft = jax.random.uniform(which, (len(images), 1, 1, 1)) < blurred
     return jnp.clip(jnp.where(is_soft, soft, plain), 0, 1).astype(images.dtype)

@@ -1,4 +1,6 @@
-"""The loss of a classifier of scans that finds a lesion and names its side (Fontanella et al. 2023, ACAT, appendix B)."""
+"""The loss of a classifier of scans that finds a lesion and names its side (Fontanella et al. 2023,
+ACAT, appendix B).
+"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -7,12 +9,15 @@ from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy
 
 
 def multi_task_terms(
-    lesion: Float[Array, "b 2"], side: Float[Array, "b 3"], labels: Int[Array, " b"], weights: Float[Array, " b"]
+    lesion: Float[Array, "b 2"],
+    side: Float[Array, "b 3"],
+    labels: Int[Array, " b"],
+    weights: Float[Array, " b"],
 ) -> dict[str, Float[Array, ""]]:
     """The two terms of the loss, to be added.
 
-    The paper does not print it: the sum of both cross-entropies, that of the side over images with a lesion alone, is our
-    choice.
+    The paper does not print it: the sum of both cross-entropies, that of the side over images with
+    a lesion alone, is our choice.
 
     Args:
         lesion: logits of no lesion and lesion.
@@ -29,5 +34,7 @@ def multi_task_terms(
     has_lesion = labels > 0
     return {
         "lesion": weighted_cross_entropy(lesion, has_lesion.astype(jnp.int32), weights),
-        "side": weighted_cross_entropy(side, jnp.maximum(labels - 1, 0), has_lesion.astype(side.dtype)),
+        "side": weighted_cross_entropy(
+            side, jnp.maximum(labels - 1, 0), has_lesion.astype(side.dtype)
+        ),
     }

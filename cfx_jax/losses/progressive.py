@@ -1,12 +1,13 @@
-"""What the explainer of progressive exaggeration is trained with (Singla et al. 2020, "Explanation by Progressive
-Exaggeration", section 3, and the authors' code).
+"""What the explainer of progressive exaggeration is trained with (Singla et al. 2020, "Explanation
+by Progressive Exaggeration", section 3, and the authors' code).
 
-An image x whose probability of class 1 falls into bin s is drawn for another bin t, ``x_t = G(E(x), t)``; for its own bin it
-is to be x again, both from x and from x_t. Deviations, where the paper contradicts itself or the code: the discriminator
-minimises the hinge loss (equation 9 maximises it); the desired probability is the bin's centre, as in the authors' plots, or
-its lower edge, as in their code; the paper's additional ``r(c|x)`` of the classifier loss is a part of the discriminator's
-logit, and is not added again. Errors of images are in units of images in [-1, 1], twice ours, so that the published weights
-keep their meaning.
+An image x whose probability of class 1 falls into bin s is drawn for another bin t,
+``x_t = G(E(x), t)``; for its own bin it is to be x again, both from x and from x_t. Deviations,
+where the paper contradicts itself or the code: the discriminator minimises the hinge loss (equation
+9 maximises it); the desired probability is the bin's centre, as in the authors' plots, or its lower
+edge, as in their code; the paper's additional ``r(c|x)`` of the classifier loss is a part of the
+discriminator's logit, and is not added again. Errors of images are in units of images in [-1, 1],
+twice ours, so that the published weights keep their meaning.
 """
 
 from dataclasses import asdict, dataclass
@@ -39,9 +40,12 @@ class ProgressiveWeights:
     reconstruction: float = 100.0
     """Of the error of the image drawn for its own bin, or of its latent (paper: 100)."""
     cycle: float = 100.0
-    """Of the error of x_t drawn for the image's own bin (paper: 100, the same number as of the reconstruction)."""
+    """Of the error of x_t drawn for the image's own bin (paper: 100, the same number as of the
+    reconstruction).
+    """
     returned_class: float = 0.0
-    """Of the classifier's disagreement on that image with x (code: 1; the paper has no such term)."""
+    """Of the classifier's disagreement on that image with x (code: 1; the paper has no such term).
+    """
 
 
 class Exaggerations(NamedTuple):
@@ -64,8 +68,8 @@ class Compatibility(NamedTuple):
     """How far a classifier is from desired probabilities; both have the same gradient.
 
     Attributes:
-        cross_entropy: in nats, at least the mean entropy of the desired probabilities (for each of ten bins once: 0.504 of
-            their centres, 0.491 of their lower edges).
+        cross_entropy: in nats, at least the mean entropy of the desired probabilities (for each of
+            ten bins once: 0.504 of their centres, 0.491 of their lower edges).
         divergence: that entropy taken off, D_KL(desired ‖ achieved) in nats, 0 where all are met.
     """
 
@@ -76,8 +80,8 @@ class Compatibility(NamedTuple):
 def ordinal_code(bins: Int[Array, "*b"], num_bins: int) -> Float[Array, "*b k"]:
     """The code of a bin: the bin itself, then for each j in 1..num_bins - 1 whether j <= bin.
 
-    Those are the answers to "is it above the first bin?", "above the second?", ... (Frank and Hall 2001, "A Simple Approach
-    to Ordinal Classification"). Bin 3 of 5 is (3, 1, 1, 1, 0).
+    Those are the answers to "is it above the first bin?", "above the second?", ... (Frank and Hall
+    2001, "A Simple Approach to Ordinal Classification"). Bin 3 of 5 is (3, 1, 1, 1, 0).
 
     Args:
         bins: in 0..num_bins - 1.
@@ -90,13 +94,16 @@ def ordinal_code(bins: Int[Array, "*b"], num_bins: int) -> Float[Array, "*b k"]:
     return jnp.concatenate([bins[..., None], above], axis=-1, dtype=jnp.float32)
 
 
-def desired_probability(bins: Int[Array, "*b"], num_bins: int, *, target: TargetName = "centre") -> Float[Array, "*b"]:
+def desired_probability(
+    bins: Int[Array, "*b"], num_bins: int, *, target: TargetName = "centre"
+) -> Float[Array, "*b"]:
     """The probability of class 1 that a bin asks for.
 
     Args:
         bins: in 0..num_bins - 1.
         num_bins: equal parts of [0, 1], at least 1.
-        target: ``"centre"``, (k + 1/2) / num_bins, or ``"edge"``, k / num_bins, which never asks for the highest values.
+        target: ``"centre"``, (k + 1/2) / num_bins, or ``"edge"``, k / num_bins, which never asks
+            for the highest values.
 
     Returns:
         A probability for each.
@@ -108,27 +115,36 @@ def desired_probability(bins: Int[Array, "*b"], num_bins: int, *, target: Target
     return (bins + (0.5 if target == "centre" else 0.0)) / num_bins
 
 
-def discriminator_terms(real_logits: Float[Array, " b"], fake_logits: Float[Array, " b"]) -> dict[str, Array]:
+def discriminator_terms(
+    real_logits: Float[Array, " b"], fake_logits: Float[Array, " b"]
+) -> dict[str, Array]:
     """The discriminator's hinge loss as its two parts; their sum is the loss (equation 7).
 
     Args:
         real_logits: of images and the bins that they are in.
-        fake_logits: of x_t and their target bins; no gradient is to reach the generator, which made them.
+        fake_logits: of x_t and their target bins; no gradient is to reach the generator, which made
+            them.
 
     Returns:
-        The scalars ``"real"``, mean of max(0, 1 - logit), and ``"fake"``, mean of max(0, 1 + logit).
+        The scalars ``"real"``, mean of max(0, 1 - logit), and ``"fake"``, mean of max(0, 1 +
+        logit).
     """
-    return {"real": jax.nn.relu(1 - real_logits).mean(), "fake": jax.nn.relu(1 + fake_logits).mean()}
+    return {
+        "real": jax.nn.relu(1 - real_logits).mean(),
+        "fake": jax.nn.relu(1 + fake_logits).mean(),
+    }
 
 
 def compatibility(logits: Logits, desired: Float[Array, " b"]) -> Compatibility:
-    """How far the classifier's probabilities of class 1 are from the desired ones, computed from logits.
+    """How far the classifier's probabilities of class 1 are from the desired ones, computed from
+    logits.
 
-    Source: section 3.2, D_KL(desired ‖ achieved) of two Bernoulli distributions; finite for every finite logit and for
-    desired probabilities of 0 and 1.
+    Source: section 3.2, D_KL(desired ‖ achieved) of two Bernoulli distributions; finite for every
+    finite logit and for desired probabilities of 0 and 1.
 
     Args:
-        logits: the classifier's of x_t, differentiable in it: the code that the authors released last blocks this gradient.
+        logits: the classifier's of x_t, differentiable in it: the code that the authors released
+            last blocks this gradient.
         desired: a probability for each.
 
     Returns:
@@ -157,11 +173,15 @@ def generator_terms(
     Args:
         images: in [0, 1].
         made: of these images.
-        realness: logits of the discriminator on x_t and the target bins, above 0 for what seems real.
-        logits: the classifier's two, of the images, of x_t and of the returned images; it is frozen.
-        desired: what each x_t is to have as its probability of class 1, as ``desired_probability`` gives it.
-        reconstruction: ``"pixels"``, the mean magnitude of the difference of x and its reconstruction (equation 5), or
-            ``"latent"``, the mean square of that of the latents of x and x_t, both with gradient (the code).
+        realness: logits of the discriminator on x_t and the target bins, above 0 for what seems
+            real.
+        logits: the classifier's two, of the images, of x_t and of the returned images; it is
+            frozen.
+        desired: what each x_t is to have as its probability of class 1, as ``desired_probability``
+            gives it.
+        reconstruction: ``"pixels"``, the mean magnitude of the difference of x and its
+            reconstruction (equation 5), or ``"latent"``, the mean square of that of the latents of
+            x and x_t, both with gradient (the code).
         weights: the price of each term.
 
     Returns:
@@ -176,7 +196,9 @@ def generator_terms(
     terms = {
         "adversarial": -realness.mean(),
         "compatibility": compatibility(of_exaggerated, desired).cross_entropy,
-        "reconstruction": pixel_error(images, made.same) if in_pixels else latent_error(*made.latents),
+        "reconstruction": pixel_error(images, made.same)
+        if in_pixels
+        else latent_error(*made.latents),
         "cycle": pixel_error(images, made.returned),
         "returned_class": _disagreement(of_returned, jax.nn.softmax(of_images)[:, 1]),
     }
@@ -184,7 +206,9 @@ def generator_terms(
 
 
 def pixel_error(images: Images, others: Images) -> Float[Array, ""]:
-    """The mean magnitude of the difference of two batches of images in [0, 1], in units of images in [-1, 1]."""
+    """The mean magnitude of the difference of two batches of images in [0, 1], in units of images
+    in [-1, 1].
+    """
     return 2 * safe_abs(images - others).mean()
 
 

@@ -1,10 +1,12 @@
-"""What generators of a similar and an adversarial image are trained with (SAGen: Charachon et al. 2020, "Combining
-Similarity and Adversarial Learning to Generate Visual Explanation", equations 5 to 10).
+"""What generators of a similar and an adversarial image are trained with (SAGen: Charachon et al.
+2020, "Combining Similarity and Adversarial Learning to Generate Visual Explanation", equations 5 to
+10).
 
-Similarity of three images, the classifier's answers, closeness of the two generators' weights, smoothness of what the
-images differ in. The paper's norms of images are read as means over their values (mean square, mean magnitude), total
-variation as a mean over pixels: with the paper's weights and its reported peak signal-to-noise ratios only means leave
-the classifier a say. Its norms of weights are kept as printed, one root for each array of weights.
+Similarity of three images, the classifier's answers, closeness of the two generators' weights,
+smoothness of what the images differ in. The paper's norms of images are read as means over their
+values (mean square, mean magnitude), total variation as a mean over pixels: with the paper's
+weights and its reported peak signal-to-noise ratios only means leave the classifier a say. Its
+norms of weights are kept as printed, one root for each array of weights.
 """
 
 from collections.abc import Mapping
@@ -30,7 +32,9 @@ Terms = dict[str, Array]
 
 @dataclass(frozen=True)
 class SimilarAdversarialWeights:
-    """The weights of the terms of the same names. Defaults: Single AE2 (W,TV), the best of the paper (table I)."""
+    """The weights of the terms of the same names. Defaults: Single AE2 (W,TV), the best of the
+    paper (table I).
+    """
 
     similar: float = 3.0
     """Of the mean square of image less similar image (paper: alpha 1)."""
@@ -87,18 +91,20 @@ def similar_adversarial_terms(
         pair: the similar and the adversarial image of each.
         logits: the classifier's, of ``images``; it is frozen.
         pair_logits: its logits of the two images in ``pair``.
-        twins: the weights of the two generators, pytrees of equal structure; of a Single AE those of its two heads.
+        twins: the weights of the two generators, pytrees of equal structure; of a Single AE those
+            of its two heads.
         weights: one for each term.
-        margin: None for two classes, which takes cross-entropies with the classifier's own probabilities (equation 7);
-            above 0 for any number of classes, which takes ``margin_terms`` (equation 10).
+        margin: None for two classes, which takes cross-entropies with the classifier's own
+            probabilities (equation 7); above 0 for any number of classes, which takes
+            ``margin_terms`` (equation 10).
         proximity: how the twins are compared, see ``weight_proximity``.
 
     Returns:
         Scalars by the names of the fields of ``SimilarAdversarialWeights``.
 
     Raises:
-        InputError: logits of more than two classes without a margin, a margin not above 0, twins of different structure,
-            or an unknown ``proximity``.
+        InputError: logits of more than two classes without a margin, a margin not above 0, twins of
+            different structure, or an unknown ``proximity``.
     """
     similar, adversarial = pair
     class_terms = soft_class_terms if margin is None else partial(margin_terms, margin=margin)
@@ -124,7 +130,8 @@ def naive_adversarial_terms(
     *,
     weights: SimilarAdversarialWeights,
 ) -> Terms:
-    """The loss of the naive formulation, an adversarial generator alone (equation 2 made weak as equation 5 is).
+    """The loss of the naive formulation, an adversarial generator alone (equation 2 made weak as
+    equation 5 is).
 
     The paper gives no weights for it; those of the full loss serve.
 
@@ -143,7 +150,8 @@ def naive_adversarial_terms(
     """
     return {
         "adversarial": weights.adversarial * jnp.square(images - adversarial).mean(),
-        "adversarial_class": weights.adversarial_class * soft_class_terms(logits, logits, adversarial_logits)[1],
+        "adversarial_class": weights.adversarial_class
+        * soft_class_terms(logits, logits, adversarial_logits)[1],
         "variation": weights.variation * total_variation(images - adversarial),
     }
 
@@ -151,7 +159,8 @@ def naive_adversarial_terms(
 def soft_class_terms(
     logits: Logits, similar_logits: Logits, adversarial_logits: Logits
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The classification terms for two classes (equation 7): ``BCE(f(x), f(x_s))`` and ``BCE(1 - f(x), f(x_a))``.
+    """The classification terms for two classes (equation 7): ``BCE(f(x), f(x_s))`` and
+    ``BCE(1 - f(x), f(x_a))``.
 
     Args:
         logits: (b, 2) of the images; their probabilities are the targets, which carry no gradient.
@@ -166,26 +175,30 @@ def soft_class_terms(
     """
     if logits.shape[-1] != 2:
         raise InputError(
-            f"logits: expected two classes, got {logits.shape[-1]}: give a margin above 0 for the loss of equation 10"
+            f"logits: expected two classes, got {logits.shape[-1]}: give a margin above 0 for the"
+            f" loss of equation 10"
         )
     target = jax.lax.stop_gradient(jax.nn.softmax(logits))
-    return _cross_entropy(target, similar_logits), _cross_entropy(target[:, ::-1], adversarial_logits)
+    return _cross_entropy(target, similar_logits), _cross_entropy(
+        target[:, ::-1], adversarial_logits
+    )
 
 
 def margin_terms(
     logits: Logits, similar_logits: Logits, adversarial_logits: Logits, *, margin: float
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The classification terms for any number of classes (equation 10, after Carlini and Wagner 2017).
+    """The classification terms for any number of classes (equation 10, after Carlini and Wagner
+    2017).
 
-    With l the class of the image: the mean of ``max(max of the others - f_l, -margin)`` at the similar image, and of
-    ``max(f_l - max of the others, -margin)`` at the adversarial one.
+    With l the class of the image: the mean of ``max(max of the others - f_l, -margin)`` at the
+    similar image, and of ``max(f_l - max of the others, -margin)`` at the adversarial one.
 
     Args:
         logits: (b, k) of the images.
         similar_logits: (b, k) of the similar images.
         adversarial_logits: (b, k) of the adversarial images.
-        margin: how clear a decision has to be before it is left alone, in units of the logits, above 0 (the paper's
-            kappa, of which it gives no value).
+        margin: how clear a decision has to be before it is left alone, in units of the logits,
+            above 0 (the paper's kappa, of which it gives no value).
 
     Returns:
         The two means, each at least ``-margin``.
@@ -202,8 +215,8 @@ def margin_terms(
 def total_variation(maps: Images) -> Float[Array, ""]:
     """The mean over pixels and channels of the length of the gradient of maps (equation 9).
 
-    The gradient is that of differences to the next row and to the next column, 0 behind the last. Where it vanishes its
-    own derivative is taken as 0.
+    The gradient is that of differences to the next row and to the next column, 0 behind the last.
+    Where it vanishes its own derivative is taken as 0.
 
     Args:
         maps: (b, h, w, c).
@@ -224,8 +237,9 @@ def weight_proximity(
     Args:
         similar: a pytree of arrays, such as ``nnx.state(generator.similar, nnx.Param)``.
         adversarial: one of equal structure and shapes.
-        form: ``"norm"``, the sum over arrays of the l2 norm of the difference, as printed; ``"mean_square"``, the mean of
-            the squared differences of all weights. The gradient at equal weights is 0 in both.
+        form: ``"norm"``, the sum over arrays of the l2 norm of the difference, as printed;
+            ``"mean_square"``, the mean of the squared differences of all weights. The gradient at
+            equal weights is 0 in both.
 
     Returns:
         A scalar, at least 0.
@@ -235,11 +249,13 @@ def weight_proximity(
     """
     check_choice(form, ("norm", "mean_square"), name="proximity")
     kinds = [
-        (jax.tree.structure(each), [leaf.shape for leaf in jax.tree.leaves(each)]) for each in (similar, adversarial)
+        (jax.tree.structure(each), [leaf.shape for leaf in jax.tree.leaves(each)])
+        for each in (similar, adversarial)
     ]
     if kinds[0] != kinds[1] or not jax.tree.leaves(similar):
         raise InputError(
-            "twins: expected the weights of two networks of one architecture, got different arrays or none"
+            "twins: expected the weights of two networks of one architecture, got different arrays"
+            " or none"
         )
     squares = jax.tree.map(lambda a, b: jnp.square(a - b), similar, adversarial)
     sums = jnp.stack([leaf.sum() for leaf in jax.tree.leaves(squares)])

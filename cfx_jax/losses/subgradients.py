@@ -1,4 +1,6 @@
-"""Functions whose derivative is taken as 0 where they have a kink at 0: what is equal already is not moved."""
+"""Functions whose derivative is taken as 0 where they have a kink at 0: what is equal already is
+not moved.
+"""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -1,15 +1,16 @@
-"""The inner maximisation of TRADES (Zhang et al. 2019, equation 3): the nearby image that is predicted most
-differently.
+"""The inner maximisation of TRADES (Zhang et al. 2019, equation 3): the nearby image that is
+predicted most differently.
 
-Maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as the code of Boreiko et al. 2022 does
-(their equation 1 exchanges the arguments: ``order="adversarial_first"``). Directions are gradients of unit l1 norm,
-summed with momentum; each step has a fixed length along that sum (its sign for the linf norm); then the ball and the
-box; the best iterate, the start included, is the answer. Since steps have a fixed length, the logarithm of the divergence
-is followed in its place: the same path, which does not end where a sure network's divergence underflows.
+Maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as the code of Boreiko et
+al. 2022 does (their equation 1 exchanges the arguments: ``order="adversarial_first"``). Directions
+are gradients of unit l1 norm, summed with momentum; each step has a fixed length along that sum
+(its sign for the linf norm); then the ball and the box; the best iterate, the start included, is
+the answer. Since steps have a fixed length, the logarithm of the divergence is followed in its
+place: the same path, which does not end where a sure network's divergence underflows.
 
-Deviation: the start is a random point near ``x0``. The divergence has gradient zero at ``x0`` itself, where the released
-code starts (``start=(0, 0)``), so images can fail to move at all; the noise of the original TRADES code, 1e-3 in every
-entry, is longer than the radius for large images.
+Deviation: the start is a random point near ``x0``. The divergence has gradient zero at ``x0``
+itself, where the released code starts (``start=(0, 0)``), so images can fail to move at all; the
+noise of the original TRADES code, 1e-3 in every entry, is longer than the radius for large images.
 """
 
 import jax
@@ -45,31 +46,36 @@ def trades_attack(
 
     Args:
         key: draws the start.
-        classifier: one image -> logits ``(k,)``, with fixed normalisation statistics (evaluation mode).
+        classifier: one image -> logits ``(k,)``, with fixed normalisation statistics (evaluation
+            mode).
         image: the centre, values in [0, 1].
         p: norm of the ball, 2 or inf.
         radius: of the ball, above 0; 0.25 in the paper for 224 x 224 x 3 and p = 2.
         num_steps: number of steps; costs one gradient more, and one forward pass.
-        step_size: length of a step in units of ``radius``. The released code's default is 4 radii, its
-            siblings' is 0.2.
+        step_size: length of a step in units of ``radius``. The released code's default is 4 radii,
+            its siblings' is 0.2.
         momentum: weight of the earlier directions, in [0, 1).
-        start: the start's distance from ``image`` in units of ``radius`` is uniform between these two, which are in
-            [0, 1] and in rising order; (0, 0) is the released code.
+        start: the start's distance from ``image`` in units of ``radius`` is uniform between these
+            two, which are in [0, 1] and in rising order; (0, 0) is the released code.
         order: which prediction comes first in the divergence, as in ``trades_loss``.
-        unroll: as in ``lax.scan``; None unrolls the loop on a CPU, where it is about ten times faster so.
+        unroll: as in ``lax.scan``; None unrolls the loop on a CPU, where it is about ten times
+            faster so.
 
     Returns:
         The adversarial image; no gradient flows through it.
 
     Raises:
-        InputError: ``num_steps`` below 1, ``radius`` not above 0, no such ``start``, another norm or order.
+        InputError: ``num_steps`` below 1, ``radius`` not above 0, no such ``start``, another norm
+            or order.
     """
     check_start(start)
     centre = jax.lax.stop_gradient(image)
     ball = lp_ball_in_box(centre, radius, p, projection="ball_then_box")
     direction_key, distance_key = jax.random.split(key)
     distance = ball.radius * jax.random.uniform(distance_key, minval=start[0], maxval=start[1])
-    x0 = ball.project(centre + distance * sample_sphere(direction_key, centre.shape, p, centre.dtype))
+    x0 = ball.project(
+        centre + distance * sample_sphere(direction_key, centre.shape, p, centre.dtype)
+    )
     rule = _unit_steps(p, step_size * ball.radius, momentum)
     algorithm = best_so_far(from_optax(rule, num_steps=num_steps, project=ball.project))
     clean = jax.lax.stop_gradient(classifier(centre))
@@ -95,7 +101,9 @@ def check_start(start: tuple[float, float], *, name: str = "start") -> None:
         raise InputError(f"{name}: expected two rising shares of the radius in [0, 1], got {start}")
 
 
-def _unit_steps(p: float, length: Float[Array, ""], momentum: float) -> optax.GradientTransformation:
+def _unit_steps(
+    p: float, length: Float[Array, ""], momentum: float
+) -> optax.GradientTransformation:
     """Steps of a given lp length along the decayed sum of gradients of unit l1 norm."""
 
     def unit_l1(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -1,8 +1,10 @@
-"""The loss of a variational autoencoder (Kingma and Welling 2014, "Auto-Encoding Variational Bayes"; Higgins et al. 2017 for
-the weight beta), as in the code that xGEM's images come from in Singla et al. 2020, appendix A.2 (LynnHo/VAE-Tensorflow).
+"""The loss of a variational autoencoder (Kingma and Welling 2014, "Auto-Encoding Variational
+Bayes"; Higgins et al. 2017 for the weight beta), as in the code that xGEM's images come from in
+Singla et al. 2020, appendix A.2 (LynnHo/VAE-Tensorflow).
 
-Both terms are means over all elements, and errors are in units of images in [-1, 1], so that the released weight keeps its
-meaning: with sums over elements, of which there are many more pixels than latents, beta would be another number.
+Both terms are means over all elements, and errors are in units of images in [-1, 1], so that the
+released weight keeps its meaning: with sums over elements, of which there are many more pixels than
+latents, beta would be another number.
 """
 
 import jax
@@ -40,21 +42,24 @@ def vae_terms(
 
     Args:
         images: in [0, 1].
-        reconstructions: decoded from latents that were drawn for the images, of the same shape, in [0, 1].
+        reconstructions: decoded from latents that were drawn for the images, of the same shape, in
+            [0, 1].
         mean: of the latents.
         log_variance: of the latents.
         beta: weight of the divergence, at least 0 (released: 0.1).
 
     Returns:
-        The scalars ``"reconstruction"``, the mean square error in units of images in [-1, 1], and ``"divergence"``, beta
-        times the mean over coordinates of their Kullback-Leibler divergence from the standard normal distribution.
+        The scalars ``"reconstruction"``, the mean square error in units of images in [-1, 1], and
+        ``"divergence"``, beta times the mean over coordinates of their Kullback-Leibler divergence
+        from the standard normal distribution.
 
     Raises:
         InputError: images and reconstructions of different shapes.
     """
     if images.shape != reconstructions.shape:
         raise InputError(
-            f"reconstructions: expected the shape of the images, {images.shape}, got {reconstructions.shape}"
+            f"reconstructions: expected the shape of the images, {images.shape}, got"
+            f" {reconstructions.shape}"
         )
     divergence = (jnp.square(mean) + jnp.expm1(log_variance) - log_variance).mean() / 2
     return {

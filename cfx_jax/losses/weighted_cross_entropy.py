@@ -1,7 +1,8 @@
 """Cross-entropy of a classifier's logits with class labels, each image with a weight.
 
-A batch's mean is divided by the sum of its weights, as in PyTorch, so that a batch with many images of a rare class counts
-no more than another; ``losses.cross_entropy`` divides by the number of images.
+A batch's mean is divided by the sum of its weights, as in PyTorch, so that a batch with many images
+of a rare class counts no more than another; ``losses.cross_entropy`` divides by the number of
+images.
 """
 
 import jax.numpy as jnp
@@ -28,7 +29,10 @@ def weighted_cross_entropy(
         InputError: another number of weights than of images, or labels that name no class.
     """
     if weights.shape != labels.shape:
-        raise InputError(f"weights: expected one for each of the {labels.shape[0]} images, got shape {weights.shape}")
+        raise InputError(
+            f"weights: expected one for each of the {labels.shape[0]} images, got shape"
+            f" {weights.shape}"
+        )
     terms = -log_probability_of(logits, labels)
     total = weights.sum()
     return (weights * terms).sum() / jnp.where(total > 0, total, 1)

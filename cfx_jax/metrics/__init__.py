@@ -25,8 +25,12 @@ from cfx_jax.metrics.decision_counts import DecisionCounts as DecisionCounts
 from cfx_jax.metrics.decision_counts import decision_counts as decision_counts
 from cfx_jax.metrics.distribution import frechet_distance as frechet_distance
 from cfx_jax.metrics.distribution import kernel_distance as kernel_distance
-from cfx_jax.metrics.faithfulness import area_over_perturbation_curve as area_over_perturbation_curve
-from cfx_jax.metrics.faithfulness import area_under_perturbation_curve as area_under_perturbation_curve
+from cfx_jax.metrics.faithfulness import (
+    area_over_perturbation_curve as area_over_perturbation_curve,
+)
+from cfx_jax.metrics.faithfulness import (
+    area_under_perturbation_curve as area_under_perturbation_curve,
+)
 from cfx_jax.metrics.faithfulness import relevance_score as relevance_score
 from cfx_jax.metrics.faithfulness import still_correct as still_correct
 from cfx_jax.metrics.heart_size import HeartSize as HeartSize
@@ -35,7 +39,9 @@ from cfx_jax.metrics.hit_score import HitScore as HitScore
 from cfx_jax.metrics.hit_score import hit_score as hit_score
 from cfx_jax.metrics.identity import cosine_distance as cosine_distance
 from cfx_jax.metrics.identity import latent_space_closeness as latent_space_closeness
-from cfx_jax.metrics.identity import latent_space_closeness_released as latent_space_closeness_released
+from cfx_jax.metrics.identity import (
+    latent_space_closeness_released as latent_space_closeness_released,
+)
 from cfx_jax.metrics.identity import verified as verified
 from cfx_jax.metrics.localisation import dice as dice
 from cfx_jax.metrics.localisation import false_discovery_rate as false_discovery_rate
@@ -50,7 +56,9 @@ from cfx_jax.metrics.mcnemar import mcnemar as mcnemar
 from cfx_jax.metrics.paired_test import PairedTest as PairedTest
 from cfx_jax.metrics.paired_test import paired_test as paired_test
 from cfx_jax.metrics.parameter_randomisation import ParameterRandomisation as ParameterRandomisation
-from cfx_jax.metrics.parameter_randomisation import parameter_randomisation as parameter_randomisation
+from cfx_jax.metrics.parameter_randomisation import (
+    parameter_randomisation as parameter_randomisation,
+)
 from cfx_jax.metrics.perturbation import overwrite_with as overwrite_with
 from cfx_jax.metrics.perturbation import perturbation_curve as perturbation_curve
 from cfx_jax.metrics.pointing import pointing_game as pointing_game

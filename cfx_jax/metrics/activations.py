@@ -10,32 +10,44 @@ from cfx_jax.arrays import AnyArray
 from cfx_jax.errors import InputError
 
 
-def pre_activation_variances(batches: Iterable[Mapping[str, Float[AnyArray, "n ..."]]]) -> dict[str, float]:
+def pre_activation_variances(
+    batches: Iterable[Mapping[str, Float[AnyArray, "n ..."]]],
+) -> dict[str, float]:
     """The variance of each unit over images, averaged over the units of each layer.
 
-    The paper's values are the outputs of each convolution before its non-linearity, on plain images and on images with
-    standard normal noise; compare two networks under the same noise. Batches are merged exactly (Chan et al. 1979), so
-    that only one is held at a time and their sizes do not matter.
+    The paper's values are the outputs of each convolution before its non-linearity, on plain images
+    and on images with standard normal noise; compare two networks under the same noise. Batches are
+    merged exactly (Chan et al. 1979), so that only one is held at a time and their sizes do not
+    matter.
 
     Args:
-        batches: for each batch of images the values of each layer by name, the first axis running over images; two
-            images or more in all.
+        batches: for each batch of images the values of each layer by name, the first axis running
+            over images; two images or more in all.
 
     Returns:
-        For each layer, in the order of the first batch, a number of at least 0: the variance, divided by the number
-        of images.
+        For each layer, in the order of the first batch, a number of at least 0: the variance,
+        divided by the number of images.
 
     Raises:
-        InputError: fewer than two images, values that are not finite, or batches with other layers or shapes.
+        InputError: fewer than two images, values that are not finite, or batches with other layers
+            or shapes.
     """
     moments: dict[str, _Moments] = {}
     for batch in batches:
         if moments and batch.keys() != moments.keys():
-            raise InputError(f"batches: expected the layers {', '.join(moments)} in each, got {', '.join(batch)}")
-        moments = {name: _merged(name, moments.get(name), np.asarray(batch[name])) for name in moments or batch}
+            raise InputError(
+                f"batches: expected the layers {', '.join(moments)} in each, got {', '.join(batch)}"
+            )
+        moments = {
+            name: _merged(name, moments.get(name), np.asarray(batch[name]))
+            for name in moments or batch
+        }
     count = min((each.num_images for each in moments.values()), default=0)
     if count < 2:
-        raise InputError(f"batches: expected the values of at least two images, got {count}: variance needs a spread")
+        raise InputError(
+            f"batches: expected the values of at least two images, got {count}: variance needs a"
+            f" spread"
+        )
     return {name: float(np.mean(each.squares / each.num_images)) for name, each in moments.items()}
 
 
@@ -60,8 +72,16 @@ def _merged(name: str, before: _Moments | None, values: np.ndarray) -> _Moments:
 
 def _check(name: str, before: _Moments | None, values: np.ndarray) -> None:
     if values.ndim < 1 or values.size == 0:
-        raise InputError(f"{name}: expected values (n, ...) of at least one image, got shape {values.shape}")
+        raise InputError(
+            f"{name}: expected values (n, ...) of at least one image, got shape {values.shape}"
+        )
     if before is not None and values.shape[1:] != before.mean.shape:
-        raise InputError(f"{name}: expected the units {before.mean.shape} of the first batch, got {values.shape[1:]}")
+        raise InputError(
+            f"{name}: expected the units {before.mean.shape} of the first batch, got"
+            f" {values.shape[1:]}"
+        )
     if not np.isfinite(values).all():
-        raise InputError(f"{name}: expected finite values, got NaN or infinity: check the network on these images")
+        raise InputError(
+            f"{name}: expected finite values, got NaN or infinity: check the network on these"
+            f" images"
+        )

@@ -28,14 +28,16 @@ def accuracy(correct: Bool[np.ndarray, " n"]) -> float:
 
 
 def balanced_accuracy(correct: Bool[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
-    """The mean over classes of the share of their images that are right; classes without an image do not count.
+    """The mean over classes of the share of their images that are right; classes without an image
+    do not count.
 
     Args:
         correct: one boolean for each image.
         labels: its true class, a number or a name.
 
     Raises:
-        InputError: there is no image, decisions other than 0 and 1, labels that name no class, or the lengths differ.
+        InputError: there is no image, decisions other than 0 and 1, labels that name no class, or
+            the lengths differ.
     """
     correct, labels = as_decisions(correct, name="correct"), _as_classes(labels)
     check_same_shape(correct, labels, names=("correct", "labels"))
@@ -100,8 +102,8 @@ def specificity(predicted: Bool[np.ndarray, " n"], labels: Bool[np.ndarray, " n"
 def roc_auc(scores: Float[np.ndarray, " n"], labels: Bool[np.ndarray, " n"]) -> float:
     """The area under the receiver operating characteristic of a score.
 
-    It is the probability that a positive image scores above a negative one, ties counting one half, computed from
-    ranks and therefore exact (Hanley and McNeil 1982).
+    It is the probability that a positive image scores above a negative one, ties counting one half,
+    computed from ranks and therefore exact (Hanley and McNeil 1982).
 
     Args:
         scores: one finite number for each image, higher for more positive.
@@ -111,7 +113,8 @@ def roc_auc(scores: Float[np.ndarray, " n"], labels: Bool[np.ndarray, " n"]) -> 
         A number in [0, 1], 0.5 for a constant score; NaN where a class has no image.
 
     Raises:
-        InputError: no image, scores that are not finite, labels other than 0 and 1, or the shapes differ.
+        InputError: no image, scores that are not finite, labels other than 0 and 1, or the shapes
+            differ.
     """
     scores, labels = as_numbers(scores, name="scores"), as_decisions(labels, name="labels")
     check_same_shape(scores, labels, names=("scores", "labels"))
@@ -122,21 +125,27 @@ def roc_auc(scores: Float[np.ndarray, " n"], labels: Bool[np.ndarray, " n"]) -> 
     return float((midranks(scores)[labels].sum() - positives * (positives + 1) / 2) / pairs)
 
 
-def brier_score(probabilities: Float[np.ndarray, " n"], labels: Bool[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The squared distance of each image's probability from its truth; the mean is the Brier score of a set.
+def brier_score(
+    probabilities: Float[np.ndarray, " n"], labels: Bool[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """The squared distance of each image's probability from its truth; the mean is the Brier score
+    of a set.
 
     Args:
         probabilities: of the positive class, in [0, 1].
         labels: the truth, 1 (True) for positive.
 
     Returns:
-        ``(n,)`` numbers in [0, 1], 0 for a sure and right prediction. Brier (1950) sums over both classes, which
-        doubles them.
+        ``(n,)`` numbers in [0, 1], 0 for a sure and right prediction. Brier (1950) sums over both
+        classes, which doubles them.
 
     Raises:
-        InputError: no image, probabilities outside [0, 1], labels other than 0 and 1, or the shapes differ.
+        InputError: no image, probabilities outside [0, 1], labels other than 0 and 1, or the shapes
+            differ.
     """
-    probabilities = as_probabilities(as_vector(probabilities, name="probabilities"), name="probabilities")
+    probabilities = as_probabilities(
+        as_vector(probabilities, name="probabilities"), name="probabilities"
+    )
     labels = as_decisions(labels, name="labels")
     check_same_shape(probabilities, labels, names=("probabilities", "labels"))
     return (probabilities - labels) ** 2
@@ -145,12 +154,17 @@ def brier_score(probabilities: Float[np.ndarray, " n"], labels: Bool[np.ndarray,
 def _as_classes(labels: Shaped[np.ndarray, " n"]) -> Shaped[np.ndarray, " n"]:
     given = as_vector(labels, name="labels")
     if given.dtype.kind in "fc":
-        raise InputError(f"labels: expected a class of each image (integer or name), got dtype {given.dtype}")
+        raise InputError(
+            f"labels: expected a class of each image (integer or name), got dtype {given.dtype}"
+        )
     return as_categories(labels, name="labels")
 
 
 def _decisions(predicted: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    predicted, labels = as_decisions(predicted, name="predicted"), as_decisions(labels, name="labels")
+    predicted, labels = (
+        as_decisions(predicted, name="predicted"),
+        as_decisions(labels, name="labels"),
+    )
     check_same_shape(predicted, labels, names=("predicted", "labels"))
     return predicted, labels
 

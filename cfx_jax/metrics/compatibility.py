@@ -1,6 +1,7 @@
 """Whether an explanation moves the classifier's probability to where it was asked to.
 
-Singla et al. 2020, section 4.2: for each query and each desired probability, the probability that was reached.
+Singla et al. 2020, section 4.2: for each query and each desired probability, the probability that
+was reached.
 """
 
 from typing import NamedTuple
@@ -21,7 +22,8 @@ class CompatibilityCurve(NamedTuple):
     mean: Float[np.ndarray, " bins"]
     """Mean of the reached probability; NaN in a bin without an image."""
     deviation: Float[np.ndarray, " bins"]
-    """Its standard deviation over images (divided by their number); NaN in a bin without an image."""
+    """Its standard deviation over images (divided by their number); NaN in a bin without an image.
+    """
     num_images: Int[np.ndarray, " bins"]
     """Number of images."""
 
@@ -31,8 +33,9 @@ def compatibility_curve(
 ) -> CompatibilityCurve:
     """The mean probability reached against the one that was asked for.
 
-    The paper draws one curve for each range of the query's own probability: call it with those images. Its rank
-    correlation is ``rank_correlation(expected, achieved)``, its error ``abs(achieved - expected).mean()``.
+    The paper draws one curve for each range of the query's own probability: call it with those
+    images. Its rank correlation is ``rank_correlation(expected, achieved)``, its error
+    ``abs(achieved - expected).mean()``.
 
     Args:
         expected: the desired probability of each explanation, f(x) + δ, in [0, 1].
@@ -49,15 +52,22 @@ def compatibility_curve(
     check_same_shape(desired, reached, names=("expected", "achieved"))
     check_count(num_bins, name="num_bins")
     as_probabilities(desired, name="expected")
-    bins = np.minimum((desired * num_bins).astype(int), num_bins - 1)  # in their own dtype: float32 0.7 is in bin 7
+    bins = np.minimum(
+        (desired * num_bins).astype(int), num_bins - 1
+    )  # in their own dtype: float32 0.7 is in bin 7
     count = np.bincount(bins, minlength=num_bins)
     mean = _bin_mean(as_probabilities(reached, name="achieved"), bins, count)
     variance = _bin_mean((reached - mean[bins]) ** 2, bins, count)
-    return CompatibilityCurve((np.arange(num_bins) + 0.5) / num_bins, mean, np.sqrt(variance), count)
+    return CompatibilityCurve(
+        (np.arange(num_bins) + 0.5) / num_bins, mean, np.sqrt(variance), count
+    )
 
 
 def flipped(
-    before: Float[np.ndarray, "*shape"], after: Float[np.ndarray, "*shape"], *, threshold: float = 0.5
+    before: Float[np.ndarray, "*shape"],
+    after: Float[np.ndarray, "*shape"],
+    *,
+    threshold: float = 0.5,
 ) -> Bool[np.ndarray, "*shape"]:
     """Whether the decision changed; the mean is the flip rate.
 

@@ -1,4 +1,6 @@
-"""Counts of right and wrong decisions, from which every rate of a classifier of two classes follows."""
+"""Counts of right and wrong decisions, from which every rate of a classifier of two classes
+follows.
+"""
 
 from typing import NamedTuple
 
@@ -12,16 +14,22 @@ class DecisionCounts(NamedTuple):
     """How many images are right and wrong, by class. Counts of several runs add up; rates do not."""
 
     true_positives: int
-    """Positive images that are predicted positive; as a share of all positive ones, the sensitivity."""
+    """Positive images that are predicted positive; as a share of all positive ones, the
+    sensitivity.
+    """
     false_negatives: int
     """Positive images that are predicted negative."""
     true_negatives: int
-    """Negative images that are predicted negative; as a share of all negative ones, the specificity."""
+    """Negative images that are predicted negative; as a share of all negative ones, the
+    specificity.
+    """
     false_positives: int
     """Negative images that are predicted positive."""
 
 
-def decision_counts(predicted: Bool[np.ndarray, " n"], labels: Bool[np.ndarray, " n"]) -> DecisionCounts:
+def decision_counts(
+    predicted: Bool[np.ndarray, " n"], labels: Bool[np.ndarray, " n"]
+) -> DecisionCounts:
     """Counts the decisions of a classifier of two classes.
 
     Args:
@@ -34,7 +42,10 @@ def decision_counts(predicted: Bool[np.ndarray, " n"], labels: Bool[np.ndarray, 
     Raises:
         InputError: no image, values other than 0 and 1, or the shapes differ.
     """
-    predicted, labels = as_decisions(predicted, name="predicted"), as_decisions(labels, name="labels")
+    predicted, labels = (
+        as_decisions(predicted, name="predicted"),
+        as_decisions(labels, name="labels"),
+    )
     check_same_shape(predicted, labels, names=("predicted", "labels"))
     return DecisionCounts(
         true_positives=int((predicted & labels).sum()),

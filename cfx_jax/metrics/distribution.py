@@ -1,9 +1,11 @@
-"""How far one set of images is from another, judged by features of a network: Fréchet and kernel distance.
+"""How far one set of images is from another, judged by features of a network: Fréchet and kernel
+distance.
 
-With the pooling features of Inception-v3 they are the FID (Heusel et al. 2017) and the KID (Bińkowski et al. 2018);
-with those of another network they compare only with each other, so name the network. The Fréchet distance is too large
-for few images, below the number of features by far: give all methods equally many, report how many, and the distance
-of two halves of the real images beside it. The kernel distance has no such bias.
+With the pooling features of Inception-v3 they are the FID (Heusel et al. 2017) and the KID
+(Bińkowski et al. 2018); with those of another network they compare only with each other, so name
+the network. The Fréchet distance is too large for few images, below the number of features by far:
+give all methods equally many, report how many, and the distance of two halves of the real images
+beside it. The kernel distance has no such bias.
 """
 
 from typing import NamedTuple
@@ -20,8 +22,9 @@ _ROWS_AT_ONCE = 1024
 def frechet_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]) -> float:
     """The squared Fréchet distance of two Gaussians with the sets' means and covariances.
 
-    ``|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``. With ``S = R' R``, the trace of the root is the sum of the
-    singular values of ``R1 R2'``, which needs no root of a matrix and is exact for fewer images than features.
+    ``|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``. With ``S = R' R``, the trace of the root is
+    the sum of the singular values of ``R1 R2'``, which needs no root of a matrix and is exact for
+    fewer images than features.
 
     Args:
         first: the features of each image of one set, at least two images.
@@ -49,13 +52,16 @@ class Gaussian(NamedTuple):
     root: Float[np.ndarray, "r d"]
 
 
-def gaussian_of(features: Float[np.ndarray, "n d"], counts: Int[np.ndarray, " n"] | None = None) -> Gaussian:
-    """The Gaussian of a set in which images may occur several times, for distances to several other sets.
+def gaussian_of(
+    features: Float[np.ndarray, "n d"], counts: Int[np.ndarray, " n"] | None = None
+) -> Gaussian:
+    """The Gaussian of a set in which images may occur several times, for distances to several other
+    sets.
 
     Args:
         features: of each image, finite.
-        counts: how often each occurs, at least two in all; None for once. The same as of ``np.repeat(features, counts)``,
-            without the copies.
+        counts: how often each occurs, at least two in all; None for once. The same as of
+            ``np.repeat(features, counts)``, without the copies.
     """
     if counts is not None:
         features, counts = features[counts > 0], counts[counts > 0]
@@ -66,7 +72,9 @@ def gaussian_of(features: Float[np.ndarray, "n d"], counts: Int[np.ndarray, " n"
 
 
 def gaussian_distance(first: Gaussian, second: Gaussian) -> float:
-    """The squared Fréchet distance of two Gaussians, as ``frechet_distance`` of the sets that they are of."""
+    """The squared Fréchet distance of two Gaussians, as ``frechet_distance`` of the sets that they
+    are of.
+    """
     shift = first.mean - second.mean
     overlap = np.linalg.svd(first.root @ second.root.T, compute_uv=False).sum()
     distance = shift @ shift + np.sum(first.root**2) + np.sum(second.root**2) - 2 * overlap
@@ -74,9 +82,11 @@ def gaussian_distance(first: Gaussian, second: Gaussian) -> float:
 
 
 def kernel_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]) -> float:
-    """The squared maximum mean discrepancy of two sets with the kernel ``(x . y / d + 1)^3``, without bias.
+    """The squared maximum mean discrepancy of two sets with the kernel ``(x . y / d + 1)^3``,
+    without bias.
 
-    Over all images at once; the KID of Bińkowski et al. 2018 is often the mean of this over random subsets.
+    Over all images at once; the KID of Bińkowski et al. 2018 is often the mean of this over random
+    subsets.
 
     Args:
         first: the features of each image of one set, at least two images.
@@ -89,13 +99,22 @@ def kernel_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "
         InputError: too few images, features that are not finite, or another number of features.
     """
     first, second = _checked(first, second)
-    return _mean_of_pairs(first) + _mean_of_pairs(second) - 2 * _kernel_sum(first, second) / (len(first) * len(second))
+    return (
+        _mean_of_pairs(first)
+        + _mean_of_pairs(second)
+        - 2 * _kernel_sum(first, second) / (len(first) * len(second))
+    )
 
 
 def _checked(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    first, second = as_rows(first, name="first", at_least=2), as_rows(second, name="second", at_least=2)
+    first, second = (
+        as_rows(first, name="first", at_least=2),
+        as_rows(second, name="second", at_least=2),
+    )
     if first.shape[1] != second.shape[1]:
-        raise InputError(f"second: expected the {first.shape[1]} features of first, got {second.shape[1]}")
+        raise InputError(
+            f"second: expected the {first.shape[1]} features of first, got {second.shape[1]}"
+        )
     return first, second
 
 

@@ -1,9 +1,10 @@
-"""How well a thresholded map meets the true region, by counting pixels. Per image; aggregate with NumPy (``nanmean``)
-or ``bootstrap_interval``.
+"""How well a thresholded map meets the true region, by counting pixels. Per image; aggregate with
+NumPy (``nanmean``) or ``bootstrap_interval``.
 
-Maps become masks by ``above_percentile`` or ``top_pixels``. No count looks at neighbours, so a volume ``(s, h, w)``,
-which is one case and not s of them, is scored as one tall image: ``volumes.reshape(n, -1, w)``. ``volume_overlap`` does
-so with the threshold that each volume's own region asks for.
+Maps become masks by ``above_percentile`` or ``top_pixels``. No count looks at neighbours, so a
+volume ``(s, h, w)``, which is one case and not s of them, is scored as one tall image:
+``volumes.reshape(n, -1, w)``. ``volume_overlap`` does so with the threshold that each volume's own
+region asks for.
 """
 
 from collections.abc import Callable
@@ -76,8 +77,8 @@ def recall(predicted: Masks, truth: Masks) -> PerImage:
 def false_discovery_rate(predicted: Masks, truth: Masks) -> PerImage:
     """The share of the thresholded map outside of the true region, ``1 - precision``.
 
-    Charachon et al. 2021 (table 1) print this number under the name "FNR"; the false negative rate proper is
-    ``1 - recall``. Arguments and errors as ``intersection_over_union``.
+    Charachon et al. 2021 (table 1) print this number under the name "FNR"; the false negative rate
+    proper is ``1 - recall``. Arguments and errors as ``intersection_over_union``.
 
     Returns:
         Values in [0, 1], lower is better; NaN where the thresholded map is empty.
@@ -88,8 +89,8 @@ def false_discovery_rate(predicted: Masks, truth: Masks) -> PerImage:
 def macro_average(overlap: Overlap, predicted: Masks, truth: Masks) -> PerImage:
     """The mean of an overlap of the regions and the same overlap of all that is outside of them.
 
-    Table 5 of Fontanella et al. 2023 (ACAT) fits this with whole scans and ``top_pixels(maps, size of the region)``;
-    chance is about one half there, not 0.
+    Table 5 of Fontanella et al. 2023 (ACAT) fits this with whole scans and
+    ``top_pixels(maps, size of the region)``; chance is about one half there, not 0.
 
     Args:
         overlap: such as ``intersection_over_union`` or ``dice``.
@@ -97,7 +98,8 @@ def macro_average(overlap: Overlap, predicted: Masks, truth: Masks) -> PerImage:
         truth: the true regions.
 
     Returns:
-        Values in [0, 1]; NaN where either overlap is, which is where both masks are empty or both are full.
+        Values in [0, 1]; NaN where either overlap is, which is where both masks are empty or both
+        are full.
 
     Raises:
         InputError: as ``overlap``.
@@ -107,10 +109,11 @@ def macro_average(overlap: Overlap, predicted: Masks, truth: Masks) -> PerImage:
 
 
 def mask_kappa(predicted: Masks, truth: Masks) -> PerImage:
-    """Cohen's kappa between the pixels of two masks: agreement beyond chance over the most that is possible.
+    """Cohen's kappa between the pixels of two masks: agreement beyond chance over the most that is
+    possible.
 
-    Where both masks have the same size, the macro-averaged Dice is ``(1 + kappa) / 2``. Arguments and errors as
-    ``intersection_over_union``.
+    Where both masks have the same size, the macro-averaged Dice is ``(1 + kappa) / 2``. Arguments
+    and errors as ``intersection_over_union``.
 
     Returns:
         Values in [-1, 1], 0 by chance; NaN where both masks are empty or both are full.

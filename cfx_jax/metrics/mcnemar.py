@@ -1,8 +1,10 @@
-"""McNemar's exact test of two classifiers on the same images (McNemar 1947, with the binomial distribution).
+"""McNemar's exact test of two classifiers on the same images (McNemar 1947, with the binomial
+distribution).
 
-Only images on which one is right and the other wrong say which is better; without a difference each of them is a fair
-coin. ``paired_test`` asks the same with groups (scans of one patient, one scan in several runs), from random draws where
-more than 20 images differ; here the p-value is exact for any number.
+Only images on which one is right and the other wrong say which is better; without a difference each
+of them is a fair coin. ``paired_test`` asks the same with groups (scans of one patient, one scan in
+several runs), from random draws where more than 20 images differ; here the p-value is exact for any
+number.
 """
 
 from fractions import Fraction
@@ -46,7 +48,9 @@ def mcnemar(first: Bool[np.ndarray, " n"], second: Bool[np.ndarray, " n"]) -> Mc
 
 
 def _two_sided(heads: int, tails: int) -> float:
-    """Twice the smaller tail of that many fair coins; fractions, since floats overflow from a thousand coins on."""
+    """Twice the smaller tail of that many fair coins; fractions, since floats overflow from a
+    thousand coins on.
+    """
     coins = heads + tails
     tail = sum(comb(coins, number) for number in range(min(heads, tails) + 1))
     return float(min(Fraction(1), Fraction(2 * tail, 2**coins)))

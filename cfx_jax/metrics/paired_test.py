@@ -1,8 +1,10 @@
-"""A test of whether two methods differ on the same images: all exchanges of the two within an image.
+"""A test of whether two methods differ on the same images: all exchanges of the two within an
+image.
 
-If nothing distinguishes the methods, each image's difference is as likely to have the other sign. The p-value is the
-share of sign patterns whose sum is at least as far from 0 as the one observed (Fisher 1935). On differences of right
-and wrong answers it is McNemar's exact test, on signed ranks it is Wilcoxon's signed-rank test with exact ties.
+If nothing distinguishes the methods, each image's difference is as likely to have the other sign.
+The p-value is the share of sign patterns whose sum is at least as far from 0 as the one observed
+(Fisher 1935). On differences of right and wrong answers it is McNemar's exact test, on signed ranks
+it is Wilcoxon's signed-rank test with exact ties.
 """
 
 from typing import Literal, NamedTuple
@@ -22,7 +24,9 @@ class PairedTest(NamedTuple):
     """How much two methods differ, and how likely chance alone makes such a difference."""
 
     difference: float
-    """Mean of first - second; for ranks, their signed sum as a share of the largest possible, in [-1, 1]."""
+    """Mean of first - second; for ranks, their signed sum as a share of the largest possible, in
+    [-1, 1].
+    """
     p_value: float
     """Two-sided, in (0, 1]; 1 where the methods never differ."""
 
@@ -38,16 +42,16 @@ def paired_test(
 ) -> PairedTest:
     """Tests two methods against each other on the same images, without assuming a distribution.
 
-    Exact for up to 20 images (or groups) that differ; beyond, from random sign patterns, the p-value then being at
-    least 1 / (num_resamples + 1).
+    Exact for up to 20 images (or groups) that differ; beyond, from random sign patterns, the
+    p-value then being at least 1 / (num_resamples + 1).
 
     Args:
         first: one finite number per image; booleans for right and wrong.
         second: the number it is compared with, for the same images.
-        scores: ``"differences"``, or ``"ranks"`` of their absolute values (Wilcoxon 1945; images without a difference
-            are left out), which a few large differences sway less.
-        groups: ``(n,)`` names of the groups whose images change sign together (two eyes of one patient); each image on
-            its own where None.
+        scores: ``"differences"``, or ``"ranks"`` of their absolute values (Wilcoxon 1945; images
+            without a difference are left out), which a few large differences sway less.
+        groups: ``(n,)`` names of the groups whose images change sign together (two eyes of one
+            patient); each image on its own where None.
         num_resamples: number of random sign patterns, at least 100.
         seed: seed of NumPy's random generator.
 
@@ -55,7 +59,8 @@ def paired_test(
         The difference, above 0 where ``first`` is the larger, with its p-value.
 
     Raises:
-        InputError: no image, NaN or infinity, shapes that differ, other scores, or too few resamples.
+        InputError: no image, NaN or infinity, shapes that differ, other scores, or too few
+            resamples.
     """
     check_choice(scores, ("differences", "ranks"), name="scores")
     if num_resamples < 100:
@@ -102,4 +107,6 @@ def _all_sums(signed: np.ndarray) -> np.ndarray:
 
 def _random_sums(signed: np.ndarray, num_resamples: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return np.asarray([signed @ (2 * rng.integers(2, size=len(signed)) - 1) for _ in range(num_resamples)])
+    return np.asarray(
+        [signed @ (2 * rng.integers(2, size=len(signed)) - 1) for _ in range(num_resamples)]
+    )

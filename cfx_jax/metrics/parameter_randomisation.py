@@ -1,9 +1,12 @@
-"""The model parameter randomisation test (Adebayo et al. 2018, "Sanity checks for saliency maps", section 3).
+"""The model parameter randomisation test (Adebayo et al. 2018, "Sanity checks for saliency maps",
+section 3).
 
-A map that stays as it is when the classifier's weights are replaced explains something else, such as the image's edges.
+A map that stays as it is when the classifier's weights are replaced explains something else, such
+as the image's edges.
 
-Deviation: the authors draw the weights anew from the network's initialiser. A normal draw here has each array's own mean
-and standard deviation, so that any pytree of parameters will do; an array of equal values, such as new biases, stays.
+Deviation: the authors draw the weights anew from the network's initialiser. A normal draw here has
+each array's own mean and standard deviation, so that any pytree of parameters will do; an array of
+equal values, such as new biases, stays.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,8 +33,10 @@ class ParameterRandomisation(NamedTuple):
     """How much of each image's map is left at each stage: 1 is all of it, 0 nothing.
 
     Attributes:
-        stages: the group of parameters that was replaced at each stage, the last of the network first.
-        correlation: Spearman's rank correlation of the map with the original map; NaN where either is constant.
+        stages: the group of parameters that was replaced at each stage, the last of the network
+            first.
+        correlation: Spearman's rank correlation of the map with the original map; NaN where either
+            is constant.
         absolute: that of the maps' absolute values, which does not count a change of sign.
     """
 
@@ -52,29 +57,35 @@ def parameter_randomisation(
     cascade: bool = True,
     batch_size: int | None = None,
 ) -> ParameterRandomisation:
-    """Replaces a classifier's parameters group by group, from the last to the first, and compares the maps.
+    """Replaces a classifier's parameters group by group, from the last to the first, and compares
+    the maps.
 
     Args:
         key: source of the new parameters; those of leaf i depend on the key and i only.
-        attribution: ``(parameters, image) -> map``, or ``(parameters, image, target) -> map`` with targets; signed or not,
-            with or without channels, traceable. Let it explain the same class at every stage.
-        parameters: a pytree; leaves that are no arrays of floats are never replaced. Leave out what must stay positive,
-            such as a batch norm's running variances, or take ``draw="permutation"``.
+        attribution: ``(parameters, image) -> map``, or ``(parameters, image, target) -> map`` with
+            targets; signed or not, with or without channels, traceable. Let it explain the same
+            class at every stage.
+        parameters: a pytree; leaves that are no arrays of floats are never replaced. Leave out what
+            must stay positive, such as a batch norm's running variances, or take
+            ``draw="permutation"``.
         images: values in [0, 1].
         targets: a class for each image, handed on to the attribution.
-        groups: beginnings of the leaves' paths such as ``"head"`` or ``"stages/0"``, in the order of the network, from its
-            input to its output; leaves in none are kept. None makes a group of each leaf in the order of the pytree, which
-            for a dictionary is the alphabet's.
-        draw: ``"normal"``, of a leaf's mean and standard deviation, or ``"permutation"`` of its values.
-        cascade: whether groups that were replaced stay so at later stages; False replaces one group at a time.
+        groups: beginnings of the leaves' paths such as ``"head"`` or ``"stages/0"``, in the order
+            of the network, from its input to its output; leaves in none are kept. None makes a
+            group of each leaf in the order of the pytree, which for a dictionary is the alphabet's.
+        draw: ``"normal"``, of a leaf's mean and standard deviation, or ``"permutation"`` of its
+            values.
+        cascade: whether groups that were replaced stay so at later stages; False replaces one group
+            at a time.
         batch_size: how many images are explained at once; None takes all.
 
     Returns:
         The correlations with the original map, for each stage and image.
 
     Raises:
-        InputError: images outside [0, 1], targets of another number, a group that names no leaf or shares one with
-            another, an unknown draw, or an attribution whose result is no map or not finite.
+        InputError: images outside [0, 1], targets of another number, a group that names no leaf or
+            shares one with another, an unknown draw, or an attribution whose result is no map or
+            not finite.
     """
     check_images(images)
     check_key(key)
@@ -83,12 +94,16 @@ def parameter_randomisation(
         raise InputError(f"groups: expected a list of beginnings of paths, got {groups!r}")
     check_choice(draw, _DRAWS, name="draw")
     if targets is not None and np.shape(targets) != images.shape[:1]:
-        raise InputError(f"targets: expected one for each of {len(images)} images, got shape {np.shape(targets)}")
+        raise InputError(
+            f"targets: expected one for each of {len(images)} images, got shape {np.shape(targets)}"
+        )
     members = _members(parameters, groups)
     examples = (images,) if targets is None else (images, targets)
 
     def explain(values: Any, when: str) -> Float[np.ndarray, "n p"]:
-        return _as_rows(map_examples(_Explain(attribution), values, examples, batch_size=batch_size), when)
+        return _as_rows(
+            map_examples(_Explain(attribution), values, examples, batch_size=batch_size), when
+        )
 
     original = explain(parameters, "of the given parameters")
     leaves, structure = jax.tree.flatten(parameters)
@@ -98,18 +113,23 @@ def parameter_randomisation(
         for index in indices:
             current[index] = redrawn(jax.random.fold_in(key, index), leaves[index], draw=draw)
         maps = explain(jax.tree.unflatten(structure, current), f"once {name} is replaced")
-        correlations.append([_correlate(original, maps), _correlate(np.abs(original), np.abs(maps))])
+        correlations.append(
+            [_correlate(original, maps), _correlate(np.abs(original), np.abs(maps))]
+        )
     signed, absolute = np.moveaxis(np.asarray(correlations), 1, 0)
     return ParameterRandomisation(tuple(reversed(members)), signed, absolute)
 
 
-def redrawn(key: PRNGKeyArray, leaf: Float[AnyArray, "*shape"], *, draw: str) -> Float[Array, "*shape"]:
+def redrawn(
+    key: PRNGKeyArray, leaf: Float[AnyArray, "*shape"], *, draw: str
+) -> Float[Array, "*shape"]:
     """Random parameters in the place of an array of parameters.
 
     Args:
         key: source of randomness.
         leaf: the array.
-        draw: ``"normal"``, of the array's mean and standard deviation, or ``"permutation"`` of its values.
+        draw: ``"normal"``, of the array's mean and standard deviation, or ``"permutation"`` of its
+            values.
 
     Returns:
         An array of the same shape and dtype.
@@ -145,26 +165,37 @@ def _members(parameters: Any, groups: Sequence[str] | None) -> dict[str, list[in
         if jnp.issubdtype(getattr(leaf, "dtype", np.int32), jnp.floating)
     }
     if not paths:
-        raise InputError("parameters: expected a pytree with arrays of floats, got none: pass the classifier's weights")
+        raise InputError(
+            "parameters: expected a pytree with arrays of floats, got none: pass the classifier's"
+            " weights"
+        )
     members = {
         group: [index for path, index in paths.items() if f"{path}/".startswith(f"{group}/")]
         for group in (paths if groups is None else groups)
     }
     empty = [group for group, indices in members.items() if not indices]
     if empty or not members:
-        raise InputError(f"groups: expected beginnings of the paths {', '.join(paths)}, got {empty or groups}")
+        raise InputError(
+            f"groups: expected beginnings of the paths {', '.join(paths)}, got {empty or groups}"
+        )
     taken = [index for indices in members.values() for index in indices]
     if len(set(taken)) < len(taken) or (groups is not None and len(members) < len(groups)):
-        raise InputError(f"groups: expected groups without a common leaf, got {', '.join(groups or paths)}")
+        raise InputError(
+            f"groups: expected groups without a common leaf, got {', '.join(groups or paths)}"
+        )
     return members
 
 
 def _as_rows(maps: np.ndarray, when: str) -> Float[np.ndarray, "n p"]:
     if maps.ndim < 3:
-        raise InputError(f"attribution: expected a map (h, w) or (h, w, c) of each image, got shape {maps.shape[1:]}")
+        raise InputError(
+            f"attribution: expected a map (h, w) or (h, w, c) of each image, got shape"
+            f" {maps.shape[1:]}"
+        )
     if not np.isfinite(maps).all():
         raise InputError(
-            f"attribution: expected finite maps, got NaN or infinity {when}: leave out of the parameters what must stay"
+            f"attribution: expected finite maps, got NaN or infinity {when}: leave out of the"
+            f" parameters what must stay"
             " positive, or pass draw='permutation'"
         )
     return maps.reshape(len(maps), -1)

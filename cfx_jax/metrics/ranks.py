@@ -18,7 +18,9 @@ def midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     Raises:
         InputError: another rank, no value, NaN or infinity.
     """
-    _, group, counts = np.unique(as_numbers(values, name="values"), return_inverse=True, return_counts=True)
+    _, group, counts = np.unique(
+        as_numbers(values, name="values"), return_inverse=True, return_counts=True
+    )
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[group]
 
@@ -31,7 +33,8 @@ def rank_correlation(first: Float[np.ndarray, " n"], second: Float[np.ndarray, "
         second: ``(n,)``, for the same images.
 
     Returns:
-        A number in [-1, 1], 1 where one rises whenever the other does; NaN where either is constant.
+        A number in [-1, 1], 1 where one rises whenever the other does; NaN where either is
+        constant.
 
     Raises:
         InputError: no image, NaN or infinity, or the shapes differ.

@@ -1,7 +1,9 @@
-"""Which images stay right under attack: APGD with random restarts (Boreiko et al. 2022, as released).
+"""Which images stay right under attack: APGD with random restarts (Boreiko et al. 2022, as
+released).
 
-Deviations, each of which can only break more: of three and more classes further losses are lowered than the margin, as in
-AutoAttack (Croce and Hein 2020), and so are those of classifiers that stand in for one whose own gradients vanish.
+Deviations, each of which can only break more: of three and more classes further losses are lowered
+than the margin, as in AutoAttack (Croce and Hein 2020), and so are those of classifiers that stand
+in for one whose own gradients vanish.
 """
 
 import math
@@ -42,7 +44,9 @@ _BROKEN = float(np.finfo(np.float32).min) / 4
 
 
 class AttackExample(NamedTuple):
-    """One image's part of the attack: ``image``, its ``label``, the ``aim``, the ``radius``, the ``key`` of the start."""
+    """One image's part of the attack: ``image``, its ``label``, the ``aim``, the ``radius``, the
+    ``key`` of the start.
+    """
 
     image: Float[Array, "h w c"]
     label: Int[Array, ""]
@@ -52,7 +56,9 @@ class AttackExample(NamedTuple):
 
 
 class Attacked(NamedTuple):
-    """The ``classifier`` that is to be wrong and the ``surrogate`` whose loss is lowered, None for the classifier itself."""
+    """The ``classifier`` that is to be wrong and the ``surrogate`` whose loss is lowered, None for
+    the classifier itself.
+    """
 
     classifier: Classifier
     surrogate: Classifier | None
@@ -60,11 +66,12 @@ class Attacked(NamedTuple):
 
 @dataclass(frozen=True)
 class Attack:
-    """APGD that lowers a loss of the true class until the classifier is wrong; ``p`` in {1, 2, inf}.
+    """APGD that lowers a loss of the true class until the classifier is wrong; ``p`` in {1, 2,
+    inf}.
 
-    The loss is the label's logit less that of the class ``aim``, or, for an aim below 0, less the largest other logit, or
-    the log-odds of the label, whose descent is that of its log-probability. All are scalars of the same logits, so one
-    compiled program serves every aim.
+    The loss is the label's logit less that of the class ``aim``, or, for an aim below 0, less the
+    largest other logit, or the log-odds of the label, whose descent is that of its log-probability.
+    All are scalars of the same logits, so one compiled program serves every aim.
     """
 
     p: float
@@ -79,12 +86,20 @@ class Attack:
         def objective(image: Float[Array, "h w c"]) -> Float[Array, ""]:
             logits = follow(image)
             targeted = logits[label] - logits[jnp.maximum(aim, 0)]
-            untargeted = jnp.where(aim == _MARGIN, _margin_of(logits, label), log_odds(logits, label))
+            untargeted = jnp.where(
+                aim == _MARGIN, _margin_of(logits, label), log_odds(logits, label)
+            )
             loss = jnp.where(aim >= 0, targeted, untargeted)
-            judged = logits if attacked.surrogate is None else lax.stop_gradient(attacked.classifier(image))
+            judged = (
+                logits
+                if attacked.surrogate is None
+                else lax.stop_gradient(attacked.classifier(image))
+            )
             return jnp.where(_margin_of(judged, label) > 0, loss, 2 * _BROKEN)
 
-        return Problem(apgd(constraint, num_steps=self.num_steps), objective, constraint.sample(example.key))
+        return Problem(
+            apgd(constraint, num_steps=self.num_steps), objective, constraint.sample(example.key)
+        )
 
 
 def robustly_correct(
@@ -105,13 +120,15 @@ def robustly_correct(
 ) -> Bool[np.ndarray, " n"]:
     """The images whose class no attack within the radius changes, an upper bound of the truth.
 
-    The attack lowers the margin, for two classes the same path as raising the wrong class's log-probability. Of three and
-    more classes it also lowers the log-odds of the label, and once for each of its up to nine most probable other classes
-    the lead over that class. An ensemble's members are attacked too, whose gradients a saturated one among them would hide.
-    An image is broken as soon as the classifier misses one iterate; attacks see only images not yet broken.
+    The attack lowers the margin, for two classes the same path as raising the wrong class's
+    log-probability. Of three and more classes it also lowers the log-odds of the label, and once
+    for each of its up to nine most probable other classes the lead over that class. An ensemble's
+    members are attacked too, whose gradients a saturated one among them would hide. An image is
+    broken as soon as the classifier misses one iterate; attacks see only images not yet broken.
 
     Args:
-        key: restart r of image i starts from ``fold_in(fold_in(key, r), i)``, so more restarts never break fewer.
+        key: restart r of image i starts from ``fold_in(fold_in(key, r), i)``, so more restarts
+            never break fewer.
         classifier: one image -> logits ``(k,)``; best a pytree.
         images: values in [0, 1].
         labels: the true classes.
@@ -119,17 +136,19 @@ def robustly_correct(
         p: 1, 2 or inf.
         num_steps: gradient steps of each restart, at least 1; the paper's 100.
         num_restarts: of each attack but those on a single class, at least 1; the paper's 9.
-        surrogates: classifiers whose gradients are followed too, each judged by ``classifier`` itself; None takes those that
-            it names (``models.ensemble``: its members and their average, at temperature 1), an empty list none.
-        loop, batch_size, mesh, progress: as in ``optimise.solve``. What is left in later restarts is filled up to a half, a
-            quarter, ... of the first batch, so that few sizes are compiled.
+        surrogates: classifiers whose gradients are followed too, each judged by ``classifier``
+            itself; None takes those that it names (``models.ensemble``: its members and their
+            average, at temperature 1), an empty list none.
+        loop, batch_size, mesh, progress: as in ``optimise.solve``. What is left in later restarts
+            is filled up to a half, a quarter, ... of the first batch, so that few sizes are
+            compiled.
 
     Returns:
         True where the image is classified right, and still was in every attack.
 
     Raises:
-        InputError: images outside [0, 1], labels that are no class, radius not above 0, another p, no restart, or a
-            surrogate of another number of classes.
+        InputError: images outside [0, 1], labels that are no class, radius not above 0, another p,
+            no restart, or a surrogate of another number of classes.
     """
     check_images(images)
     check_key(key)
@@ -155,13 +174,22 @@ def robustly_correct(
             if not count:
                 return standing
             index = _filled(np.flatnonzero(standing), largest=largest)
-            keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.fold_in(key, restart), jnp.asarray(index))
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(
+                jax.random.fold_in(key, restart), jnp.asarray(index)
+            )
             radii = jnp.full(len(index), radius, images.dtype)
             fields: Any = (images[index], labels[index], aims[index], radii, keys)
             values = solve(
-                Attack(p, num_steps), attacked, AttackExample(*fields), finish=_value, loop=loop, batch_size=batch_size,
-                mesh=mesh, progress=progress and f"{progress} {number + 1}/{len(rounds)}", stop_below=_BROKEN,
-            )  # fmt: skip
+                Attack(p, num_steps),
+                attacked,
+                AttackExample(*fields),
+                finish=_value,
+                loop=loop,
+                batch_size=batch_size,
+                mesh=mesh,
+                progress=progress and f"{progress} {number + 1}/{len(rounds)}",
+                stop_below=_BROKEN,
+            )
             standing[index[:count]] = values[:count] > _BROKEN
     return standing
 
@@ -183,15 +211,22 @@ def _rounds(
 
 def _check_surrogates(surrogates: Sequence[Classifier], classes: int, image: AnyArray) -> None:
     if not isinstance(surrogates, Sequence):
-        raise InputError(f"surrogates: expected a list of classifiers, got {type(surrogates).__name__}")
+        raise InputError(
+            f"surrogates: expected a list of classifiers, got {type(surrogates).__name__}"
+        )
     for surrogate in surrogates:
         found = count_classes(surrogate, image)
         if found != classes:
-            raise InputError(f"surrogates: expected classifiers of the same {classes} classes, got one of {found}")
+            raise InputError(
+                f"surrogates: expected classifiers of the same {classes} classes, got one of"
+                f" {found}"
+            )
 
 
 def _filled(index: Int[np.ndarray, " n"], *, largest: int) -> Int[np.ndarray, " m"]:
-    """Repeats the last image until a half, a quarter, ... of the largest batch is full: few sizes to compile."""
+    """Repeats the last image until a half, a quarter, ... of the largest batch is full: few sizes
+    to compile.
+    """
     size = largest
     while 2 * len(index) <= size:
         size = -(-size // 2)

@@ -1,4 +1,6 @@
-"""Means over runs: how sure a number is that a training gives, and that another training would give again."""
+"""Means over runs: how sure a number is that a training gives, and that another training would give
+again.
+"""
 
 import math
 from collections.abc import Sequence
@@ -28,8 +30,8 @@ def mean_and_standard_error(runs: Float[np.ndarray, " runs"], *, ddof: int = 1) 
 
     Args:
         runs: the number that each run gave, say an accuracy; finite.
-        ddof: 1 for the usual, unbiased variance; 0 for the one that Fontanella et al. 2023 report, a fifth smaller for
-            three runs.
+        ddof: 1 for the usual, unbiased variance; 0 for the one that Fontanella et al. 2023 report,
+            a fifth smaller for three runs.
 
     Returns:
         The mean and its standard error, 0 for equal runs.
@@ -51,30 +53,34 @@ def interval_over_runs(
     cases: Sequence[Shaped[np.ndarray, " cases"]] | None = None,
     level: float = 0.95,
 ) -> Interval:
-    """Interval of a mean over trainings and test cases: what other trainings and other cases would give.
+    """Interval of a mean over trainings and test cases: what other trainings and other cases would
+    give.
 
-    A statement about a method has two sources of chance: the training (its seed, its split) and the cases on which it is
-    tested. Their variances are estimated apart and added; the interval is Student's, with Satterthwaite's degrees of
-    freedom. To compare two methods, give the differences of their answers.
+    A statement about a method has two sources of chance: the training (its seed, its split) and the
+    cases on which it is tested. Their variances are estimated apart and added; the interval is
+    Student's, with Satterthwaite's degrees of freedom. To compare two methods, give the differences
+    of their answers.
 
     Args:
-        runs: for each training, one finite number for each of its test cases, at least one; a row of a matrix where
-            all are tested on the same cases in the same order.
-        cases: for each training, the names of what its numbers are of (a patient, or a scan), in the same shape. Numbers
-            of one name are averaged. None where all trainings are tested on the same cases, in the same order. Where no
-            case has two trainings, the spread of the trainings holds that of the cases already.
+        runs: for each training, one finite number for each of its test cases, at least one; a row
+            of a matrix where all are tested on the same cases in the same order.
+        cases: for each training, the names of what its numbers are of (a patient, or a scan), in
+            the same shape. Numbers of one name are averaged. None where all trainings are tested on
+            the same cases, in the same order. Where no case has two trainings, the spread of the
+            trainings holds that of the cases already.
         level: the interval's coverage, strictly between 0 and 1.
 
     Returns:
-        The mean of the trainings' means with its interval. Both ends are NaN for a single training, and where nothing
-        varies.
+        The mean of the trainings' means with its interval. Both ends are NaN for a single training,
+        and where nothing varies.
 
     Raises:
-        InputError: no training, one without cases, trainings of different numbers of cases without names, names of
-            another shape, or a level out of range.
+        InputError: no training, one without cases, trainings of different numbers of cases without
+            names, names of another shape, or a level out of range.
 
-    Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components"; both factors as
-    random effects, the residual counted twice, which makes the interval never too narrow.
+    Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components";
+    both factors as random effects, the residual counted twice, which makes the interval never too
+    narrow.
 
     >>> interval = interval_over_runs([np.array([0.0, 1.0, 1.0]), np.array([0.0, 1.0, 0.0]), np.array([1.0, 1.0, 0.0])])
     >>> round(interval.estimate, 3)
@@ -96,7 +102,9 @@ def interval_over_runs(
     if not variance > (_ROUNDING * largest) ** 2:
         return Interval(estimate, math.nan, math.nan)
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    quantile = float(import_extra("scipy.special", "intervals over runs").stdtrit(freedom, (1 + level) / 2))
+    quantile = float(
+        import_extra("scipy.special", "intervals over runs").stdtrit(freedom, (1 + level) / 2)
+    )
     half = quantile * math.sqrt(variance)
     return Interval(estimate, estimate - half, estimate + half)
 
@@ -105,10 +113,15 @@ def _named_cases(values: list[np.ndarray], cases: Sequence[np.ndarray] | None) -
     if cases is None:
         lengths = {len(run) for run in values}
         if len(lengths) > 1:
-            raise InputError(f"cases: expected names, as the trainings have different numbers of cases: {lengths}")
+            raise InputError(
+                f"cases: expected names, as the trainings have different numbers of cases:"
+                f" {lengths}"
+            )
         return [np.arange(len(run)) for run in values]
     if len(cases) != len(values):
-        raise InputError(f"cases: expected names for each of the {len(values)} trainings, got {len(cases)}")
+        raise InputError(
+            f"cases: expected names for each of the {len(values)} trainings, got {len(cases)}"
+        )
     names = [as_vector(name, name="cases") for name in cases]
     for run, name in zip(values, names, strict=True):
         check_same_shape(run, name, names=("runs", "cases"))
@@ -121,8 +134,12 @@ def _mean_of_names(run: np.ndarray, names: np.ndarray) -> float:
     return float((np.bincount(inverse, run) / np.bincount(inverse)).mean())
 
 
-def _variance_of_cases(values: list[np.ndarray], names: list[np.ndarray]) -> list[tuple[float, int]]:
-    """The variance that the cases add and its degrees of freedom; nothing where each case has one training."""
+def _variance_of_cases(
+    values: list[np.ndarray], names: list[np.ndarray]
+) -> list[tuple[float, int]]:
+    """The variance that the cases add and its degrees of freedom; nothing where each case has one
+    training.
+    """
     distinct = [np.unique(name) for name in names]
     every, inverse = np.unique(np.concatenate(names), return_inverse=True)
     if len(every) == sum(map(len, distinct)) or len(every) < 2:

@@ -1,17 +1,18 @@
 """Intervals over images: how sure a reported number is.
 
-The percentile bootstrap (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13): draw the
-images again with replacement, compute the statistic on each draw, and take the central ``level`` share of the
-results. Everything is NumPy on the host: the inputs are one number per image, computed already.
+The percentile bootstrap (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter
+13): draw the images again with replacement, compute the statistic on each draw, and take the
+central ``level`` share of the results. Everything is NumPy on the host: the inputs are one number
+per image, computed already.
 
-Methods that are compared on the same images are compared in pairs (``paired_difference_interval``): the
-spread over images that both share cancels. Images that belong together (two eyes of one patient, images of
-one training seed) are drawn together (``groups``), or the interval would be too narrow. What is drawn at once is
-called a unit: a group, or an image where there are no groups.
+Methods that are compared on the same images are compared in pairs (``paired_difference_interval``):
+the spread over images that both share cancels. Images that belong together (two eyes of one
+patient, images of one training seed) are drawn together (``groups``), or the interval would be too
+narrow. What is drawn at once is called a unit: a group, or an image where there are no groups.
 
-A resample shows no spread that the sample does not have. So shares of yes and no have Wilson's interval (and pairs of
-them Newcombe's), which is never of width zero; and where too few units or equal values say nothing about the
-spread, the ends are NaN, which leaves a claim undecided.
+A resample shows no spread that the sample does not have. So shares of yes and no have Wilson's
+interval (and pairs of them Newcombe's), which is never of width zero; and where too few units or
+equal values say nothing about the spread, the ends are NaN, which leaves a claim undecided.
 """
 
 import math
@@ -49,36 +50,41 @@ def bootstrap_interval(
     strata: Shaped[np.ndarray, "n"] | None = None,
     bounds: tuple[float, float] | None = None,
 ) -> Interval:
-    """Interval of a statistic over images: the percentile bootstrap, or Wilson's for a share of yes and no.
+    """Interval of a statistic over images: the percentile bootstrap, or Wilson's for a share of yes
+    and no.
 
     Args:
-        values: ``(n,)`` one number per image, or ``(n, ...)`` for a callable statistic of several numbers per
-            image (``lambda v: v[:, 0].mean() / v[:, 1].mean()``); finite, at least one image. The mean of values that
-            are all 0 or 1 is a share, so differences of two measures belong to ``paired_difference_interval``: none that
-            differs from 0 is no share of 0.
-        statistic: ``"mean"``, ``"median"``, or a function of the drawn values ``(m, ...)`` that returns a
-            scalar.
+        values: ``(n,)`` one number per image, or ``(n, ...)`` for a callable statistic of several
+            numbers per image (``lambda v: v[:, 0].mean() / v[:, 1].mean()``); finite, at least one
+            image. The mean of values that are all 0 or 1 is a share, so differences of two measures
+            belong to ``paired_difference_interval``: none that differs from 0 is no share of 0.
+        statistic: ``"mean"``, ``"median"``, or a function of the drawn values ``(m, ...)`` that
+            returns a scalar.
         level: the interval's coverage, strictly between 0 and 1.
         num_resamples: how many times the images are drawn again, at least 100.
         seed: seed of NumPy's random generator; the same seed gives the same interval.
-        groups: ``(n,)`` names of the groups that are drawn as a unit; each image is a unit where None.
-        strata: ``(n,)`` kinds of images, such as labels. Each resample has as many units of each kind as the sample, so
-            that a ROC-AUC is defined on all of them. Groups of mixed kinds are a kind of their own.
-        bounds: the least and the largest value that the statistic can have, where it is a mean of values between them (a
-            ROC-AUC: 0 and 1). An interval of width zero at a bound becomes Wilson's, as a share of it.
+        groups: ``(n,)`` names of the groups that are drawn as a unit; each image is a unit where
+            None.
+        strata: ``(n,)`` kinds of images, such as labels. Each resample has as many units of each
+            kind as the sample, so that a ROC-AUC is defined on all of them. Groups of mixed kinds
+            are a kind of their own.
+        bounds: the least and the largest value that the statistic can have, where it is a mean of
+            values between them (a ROC-AUC: 0 and 1). An interval of width zero at a bound becomes
+            Wilson's, as a share of it.
 
     Returns:
-        The statistic of ``values`` with the ends of its interval. A share has Wilson's interval; with groups, the
-        bootstrap's, but Wilson's for as many answers as groups where that has width zero or the groups are too few.
-        Otherwise the ends are NaN for an interval of width zero, and for fewer units than an exact sign test needs to
-        decide anything at this level (six for 0.95).
+        The statistic of ``values`` with the ends of its interval. A share has Wilson's interval;
+        with groups, the bootstrap's, but Wilson's for as many answers as groups where that has
+        width zero or the groups are too few. Otherwise the ends are NaN for an interval of width
+        zero, and for fewer units than an exact sign test needs to decide anything at this level
+        (six for 0.95).
 
     Raises:
-        InputError: no image, values that are not finite, a statistic that is not finite on a resample, options out of
-            range.
+        InputError: no image, values that are not finite, a statistic that is not finite on a
+            resample, options out of range.
 
-    Source: Efron and Tibshirani (1993), chapter 13; for ``groups``, the cluster bootstrap of Davison and
-    Hinkley (1997), section 3.8; Wilson (1927) for shares.
+    Source: Efron and Tibshirani (1993), chapter 13; for ``groups``, the cluster bootstrap of
+    Davison and Hinkley (1997), section 3.8; Wilson (1927) for shares.
     """
     values = np.asarray(values)
     _check_options(level, num_resamples)
@@ -97,7 +103,9 @@ def bootstrap_interval(
         low, high = map(float, np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
     if high - low > _ROUNDING * max(1.0, abs(estimate)):
         return Interval(estimate, low, high)
-    return _interval_at_bound(estimate, (0.0, 1.0) if is_share else bounds, units.smallest, level, is_share)
+    return _interval_at_bound(
+        estimate, (0.0, 1.0) if is_share else bounds, units.smallest, level, is_share
+    )
 
 
 def paired_difference_interval(
@@ -115,31 +123,38 @@ def paired_difference_interval(
     Args:
         first: ``(n,)`` one number per image.
         second: ``(n,)`` the number it is compared with, for the same images.
-        statistic: as in ``bootstrap_interval``; it sees the differences, so ``"median"`` is the median of the
-            differences, not the difference of the medians.
+        statistic: as in ``bootstrap_interval``; it sees the differences, so ``"median"`` is the
+            median of the differences, not the difference of the medians.
         level: the interval's coverage, strictly between 0 and 1.
         num_resamples: how many times the images are drawn again.
         seed: seed of NumPy's random generator.
         groups: ``(n,)`` names of the groups that are drawn as a unit.
 
     Returns:
-        The statistic of the differences with the ends of its interval; above 0 where ``first`` is the larger. The mean
-        difference of answers that are all 0 or 1 has Newcombe's interval; with groups, the bootstrap's, but Newcombe's
-        for as many pairs as groups where that says nothing. Otherwise as ``bootstrap_interval``.
+        The statistic of the differences with the ends of its interval; above 0 where ``first`` is
+        the larger. The mean difference of answers that are all 0 or 1 has Newcombe's interval; with
+        groups, the bootstrap's, but Newcombe's for as many pairs as groups where that says nothing.
+        Otherwise as ``bootstrap_interval``.
 
     Raises:
         InputError: the two differ in shape, or as in ``bootstrap_interval``.
 
-    Source: Newcombe (1998), "Improved confidence intervals for the difference between binomial proportions based on
-    paired data", method 10.
+    Source: Newcombe (1998), "Improved confidence intervals for the difference between binomial
+    proportions based on paired data", method 10.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape:
         raise InputError(
-            f"a paired difference needs the same images on both sides, got {first.shape} and {second.shape}"
+            f"a paired difference needs the same images on both sides, got {first.shape} and"
+            f" {second.shape}"
         )
     pairs = np.stack([first, second])
-    are_answers = statistic == "mean" and first.ndim == 1 and len(first) > 0 and bool(np.isin(pairs, (0, 1)).all())
+    are_answers = (
+        statistic == "mean"
+        and first.ndim == 1
+        and len(first) > 0
+        and bool(np.isin(pairs, (0, 1)).all())
+    )
     if are_answers and groups is None:
         _check_options(level, num_resamples)
         return _newcombe_interval(pairs, len(first), level)
@@ -174,20 +189,23 @@ def unpaired_difference_interval(
         seed: seed of NumPy's random generator.
 
     Returns:
-        The difference with its interval: Newcombe's where all numbers are 0 or 1, else the bootstrap's, with NaN ends
-        where a set has fewer images than ``bootstrap_interval`` needs.
+        The difference with its interval: Newcombe's where all numbers are 0 or 1, else the
+        bootstrap's, with NaN ends where a set has fewer images than ``bootstrap_interval`` needs.
 
     Raises:
         InputError: a set without images, or as in ``bootstrap_interval``.
 
-    Source: Newcombe (1998), "Interval estimation for the difference between independent proportions", method 10.
+    Source: Newcombe (1998), "Interval estimation for the difference between independent
+    proportions", method 10.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     _check_options(level, num_resamples)
     for values in (first, second):
         _check_values(values)
     if bool(np.isin(first, (0, 1)).all() and np.isin(second, (0, 1)).all()):
-        one, other = (wilson_interval(values.sum(), len(values), level=level) for values in (first, second))
+        one, other = (
+            wilson_interval(values.sum(), len(values), level=level) for values in (first, second)
+        )
         return _difference_of_shares(one, other, 0.0)
     difference = float(first.mean() - second.mean())
     if min(len(first), len(second)) < _fewest_units(level):
@@ -207,7 +225,8 @@ def wilson_interval(successes: float, n: int, *, level: float = 0.95) -> Interva
     """Wilson's score interval of a share; of a width above zero even for none or all of n.
 
     Args:
-        successes: how many of the n were a yes, in [0, n]; not a whole number where groups stand for images.
+        successes: how many of the n were a yes, in [0, n]; not a whole number where groups stand
+            for images.
         n: how many there were, at least 1.
         level: the interval's coverage, strictly between 0 and 1.
 
@@ -228,7 +247,9 @@ def wilson_interval(successes: float, n: int, *, level: float = 0.95) -> Interva
     share, z2 = successes / n, NormalDist().inv_cdf((1 + level) / 2) ** 2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n) / (1 + z2 / n)
-    return Interval(share, 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
+    return Interval(
+        share, 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half
+    )
 
 
 class _Units(NamedTuple):
@@ -246,7 +267,11 @@ class _Units(NamedTuple):
         stratum = np.empty(n, int)
         for number, images in enumerate(_members(n, np.asarray(strata), "strata")):
             stratum[images] = number
-        held = [(kind,) for kind in stratum] if members is None else [tuple(np.unique(stratum[m])) for m in members]
+        held = (
+            [(kind,) for kind in stratum]
+            if members is None
+            else [tuple(np.unique(stratum[m])) for m in members]
+        )
         numbers = {kind: number for number, kind in enumerate(dict.fromkeys(held))}
         return cls(members, _members(count, np.asarray([numbers[kind] for kind in held]), "strata"))
 
@@ -260,29 +285,43 @@ class _Units(NamedTuple):
         return min(map(len, self.kinds))
 
     def draws(self, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
-        """Yields the image numbers of each resample. One at a time: all of them would not fit for large sets."""
+        """Yields the image numbers of each resample. One at a time: all of them would not fit for
+        large sets.
+        """
         rng = np.random.default_rng(seed)
         for _ in range(num_resamples):
-            drawn = np.concatenate([kind[rng.integers(len(kind), size=len(kind))] for kind in self.kinds])
-            yield drawn if self.members is None else np.concatenate([self.members[unit] for unit in drawn])
+            drawn = np.concatenate(
+                [kind[rng.integers(len(kind), size=len(kind))] for kind in self.kinds]
+            )
+            yield (
+                drawn
+                if self.members is None
+                else np.concatenate([self.members[unit] for unit in drawn])
+            )
 
 
 def _members(n: int, names: np.ndarray, argument: str) -> list[np.ndarray]:
     if names.shape != (n,):
-        raise InputError(f"{argument} must name one for each of the {n} images, got shape {names.shape}")
+        raise InputError(
+            f"{argument} must name one for each of the {n} images, got shape {names.shape}"
+        )
     inverse = np.unique(names, return_inverse=True)[1]
     return [np.flatnonzero(inverse == number) for number in range(inverse.max() + 1)]
 
 
 def _fewest_units(level: float) -> int:
-    """The smallest n of which a sign test, with n signs alike, has a p-value of at most 1 - level: 2 / 2^n."""
+    """The smallest n of which a sign test, with n signs alike, has a p-value of at most 1 - level:
+    2 / 2^n.
+    """
     return math.ceil(1 - math.log2(1 - level) - _ROUNDING)
 
 
 def _interval_at_bound(
     estimate: float, bounds: tuple[float, float] | None, n: int, level: float, is_share: bool
 ) -> Interval:
-    """Wilson's interval between the bounds, for a share and for an estimate that is one of them; else NaN ends."""
+    """Wilson's interval between the bounds, for a share and for an estimate that is one of them;
+    else NaN ends.
+    """
     if bounds is None or not (is_share or estimate in bounds):
         return Interval(estimate, math.nan, math.nan)
     least, largest = bounds
@@ -295,8 +334,14 @@ def _newcombe_interval(pairs: Float[np.ndarray, "2 n"], n: int, level: float) ->
     """Newcombe's method 10, for the shares of the given pairs as if there were n of them."""
     first, second = pairs
     both, neither = float(np.mean(first * second)), float(np.mean((1 - first) * (1 - second)))
-    only_first, only_second = float(np.mean(first * (1 - second))), float(np.mean((1 - first) * second))
-    one, other = (wilson_interval(share * n, n, level=level) for share in (float(first.mean()), float(second.mean())))
+    only_first, only_second = (
+        float(np.mean(first * (1 - second))),
+        float(np.mean((1 - first) * second)),
+    )
+    one, other = (
+        wilson_interval(share * n, n, level=level)
+        for share in (float(first.mean()), float(second.mean()))
+    )
     margins = one.estimate * (1 - one.estimate) * other.estimate * (1 - other.estimate)
     product = both * neither - only_first * only_second
     if product > 0:  # The continuity correction that method 10 adds to a positive association.
@@ -334,14 +379,18 @@ def _named_statistic(statistic: Statistic) -> Callable[[np.ndarray], Any]:
     if callable(statistic):
         return statistic
     if statistic not in _STATISTICS:
-        raise InputError(f"unknown statistic {statistic!r}: choose {', '.join(_STATISTICS)}, or pass a function")
+        raise InputError(
+            f"unknown statistic {statistic!r}: choose {', '.join(_STATISTICS)}, or pass a function"
+        )
     return _STATISTICS[statistic]
 
 
 def _check_options(level: float, num_resamples: int) -> None:
     _check_level(level)
     if num_resamples < 100:
-        raise InputError(f"num_resamples must be at least 100 for an interval's ends, got {num_resamples}")
+        raise InputError(
+            f"num_resamples must be at least 100 for an interval's ends, got {num_resamples}"
+        )
 
 
 def _check_level(level: float) -> None:
@@ -351,13 +400,16 @@ def _check_level(level: float) -> None:
 
 def _check_values(values: np.ndarray) -> None:
     if values.ndim == 0 or len(values) == 0:
-        raise InputError(f"an interval needs one value for each of at least one image, got shape {values.shape}")
+        raise InputError(
+            f"an interval needs one value for each of at least one image, got shape {values.shape}"
+        )
     if values.dtype.kind in "cmMOSU":
         raise InputError(f"values must be real numbers, got dtype {values.dtype}")
     bad = int(np.sum(~np.isfinite(values)))
     if bad:
         raise InputError(
-            f"values must be finite, {bad} of {values.size} are not: leave those images out and say how many"
+            f"values must be finite, {bad} of {values.size} are not: leave those images out and say"
+            f" how many"
         )
 
 
@@ -365,7 +417,8 @@ def _check_statistics(drawn: list[float]) -> None:
     bad = int(np.sum(~np.isfinite(drawn)))
     if bad:
         raise InputError(
-            f"the statistic was not finite in {bad} of {len(drawn)} resamples: use one defined on every draw"
+            f"the statistic was not finite in {bad} of {len(drawn)} resamples: use one defined on"
+            f" every draw"
         )
 
 

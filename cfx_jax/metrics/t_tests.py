@@ -1,7 +1,8 @@
 """Student's t-tests, for tables that published them; ``paired_test`` assumes no distribution.
 
-Singla et al. 2020 (section 4.2) compare sizes of hearts: a dependent test for images and their own explanations, an
-independent one for explanations and real images of the class that they were moved to.
+Singla et al. 2020 (section 4.2) compare sizes of hearts: a dependent test for images and their own
+explanations, an independent one for explanations and real images of the class that they were moved
+to.
 """
 
 import warnings
@@ -16,7 +17,9 @@ from cfx_jax.metrics.value_arrays import as_numbers, check_same_shape
 
 
 class TTest(NamedTuple):
-    """A t-test of a difference of means, first - second; infinite or NaN where the values do not spread at all."""
+    """A t-test of a difference of means, first - second; infinite or NaN where the values do not
+    spread at all.
+    """
 
     t: float
     """The statistic, above 0 where ``first`` is the larger."""
@@ -25,7 +28,9 @@ class TTest(NamedTuple):
     p_value: float
     """Two-sided, in [0, 1]."""
     cohen_d: float
-    """The effect: the difference of means over a standard deviation, that of the differences or the pooled one."""
+    """The effect: the difference of means over a standard deviation, that of the differences or the
+    pooled one.
+    """
     num_images: tuple[int, int]
     """Number of images of each sample."""
 
@@ -38,7 +43,8 @@ def dependent_t_test(first: Float[np.ndarray, " n"], second: Float[np.ndarray, "
         second: the number it is paired with, say of the image's explanation.
 
     Returns:
-        The test; its effect is the mean of the differences over their standard deviation (with n - 1).
+        The test; its effect is the mean of the differences over their standard deviation (with n -
+        1).
 
     Raises:
         InputError: fewer than two pairs, NaN or infinity, or the shapes differ.
@@ -50,17 +56,22 @@ def dependent_t_test(first: Float[np.ndarray, " n"], second: Float[np.ndarray, "
 
 
 def independent_t_test(
-    first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"], *, equal_variances: bool = False
+    first: Float[np.ndarray, " n"],
+    second: Float[np.ndarray, " m"],
+    *,
+    equal_variances: bool = False,
 ) -> TTest:
     """Tests whether two samples have the same mean.
 
     Args:
         first: one number for each image of one sample, at least two.
         second: the same for other images.
-        equal_variances: False for Welch's test, True for Student's, which pools the variances of both.
+        equal_variances: False for Welch's test, True for Student's, which pools the variances of
+            both.
 
     Returns:
-        The test; its effect is the difference of means over the pooled standard deviation, in either case.
+        The test; its effect is the difference of means over the pooled standard deviation, in
+        either case.
 
     Raises:
         InputError: fewer than two images in a sample, NaN or infinity.
@@ -75,14 +86,19 @@ def independent_t_test(
     return _tested(test, first, second, float(pooled))
 
 
-def _tested(test: Callable[..., Any], first: np.ndarray, second: np.ndarray, deviation: float) -> TTest:
-    # Values that do not spread are told by what comes out, so the warnings of SciPy and NumPy say nothing new.
+def _tested(
+    test: Callable[..., Any], first: np.ndarray, second: np.ndarray, deviation: float
+) -> TTest:
+    # Values that do not spread are told by what comes out, so the warnings of SciPy and NumPy say
+    # nothing new.
     with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
         warnings.simplefilter("ignore", RuntimeWarning)
         found = test(first, second)
         effect = np.divide(first.mean() - second.mean(), deviation)
     counts = len(first), len(second)
-    return TTest(float(found.statistic), float(found.df), float(found.pvalue), float(effect), counts)
+    return TTest(
+        float(found.statistic), float(found.df), float(found.pvalue), float(effect), counts
+    )
 
 
 def _scipy_stats() -> Any:

@@ -1,6 +1,7 @@
 """Classifiers, and what turns a model into one: views of one image, calibration, ensembles.
 
-``per_image(model)`` is the step from a trained NNX model of batches to the classifiers that the library explains.
+``per_image(model)`` is the step from a trained NNX model of batches to the classifiers that the
+library explains.
 """
 
 from cfx_jax.callables import as_pytree as as_pytree

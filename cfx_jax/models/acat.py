@@ -1,13 +1,14 @@
-"""ACAT, a classifier of volumes that attends to where a saliency map is high (Fontanella et al. 2023, "ACAT: Adversarial
-Counterfactual Attention for Classification and Detection in Medical Imaging", section 3.1; layers as released).
+"""ACAT, a classifier of volumes that attends to where a saliency map is high (Fontanella et al.
+2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
+Imaging", section 3.1; layers as released).
 
-The maps are made beforehand and stay as they are; the branch that reads them is trained with the rest. Its features give a
-mask after each of the first three stages, by which those of the volume are weighted, and the three masks together weigh the
-last ones. Fresh masks are near one half, so a network that starts from the weights of its baseline does not start with its
-logits.
+The maps are made beforehand and stay as they are; the branch that reads them is trained with the
+rest. Its features give a mask after each of the first three stages, by which those of the volume
+are weighted, and the three masks together weigh the last ones. Fresh masks are near one half, so a
+network that starts from the weights of its baseline does not start with its logits.
 
-Deviations: the saliency branch has no unused last stage, and batch statistics are not touched before the training, as they
-are in the released code, by a volume of zeros.
+Deviations: the saliency branch has no unused last stage, and batch statistics are not touched
+before the training, as they are in the released code, by a volume of zeros.
 """
 
 from collections.abc import Sequence
@@ -28,22 +29,27 @@ MASKS = ("early", "middle", "late")
 
 
 class ACAT(nnx.Module):
-    """The stages of ``SliceWise`` with salient attention between them, and a learnt sum over slices.
+    """The stages of ``SliceWise`` with salient attention between them, and a learnt sum over
+    slices.
 
-    Parts can be left out, for ablations. Shared parts have the names that they have in ``SliceWise``, for ``warm_start``.
-    The number of slices is fixed unless they are averaged.
+    Parts can be left out, for ablations. Shared parts have the names that they have in
+    ``SliceWise``, for ``warm_start``. The number of slices is fixed unless they are averaged.
 
     Args:
         trunk: the stages of the volume.
-        saliency_trunk: the stages of the saliency map, of the same kind and one channel, up to the last that has a mask;
-            None where there is no mask.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or ``HalfBrainHead``.
+        saliency_trunk: the stages of the saliency map, of the same kind and one channel, up to the
+            last that has a mask; None where there is no mask.
+        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+            ``HalfBrainHead``.
         num_slices: slices of every volume; None averages slices instead of weighing them.
         masks: which of ``"early"``, ``"middle"`` and ``"late"`` there are.
         fusion: whether the masks together also weigh the last features.
-        zero_fusion: start without an effect of the fused mask (released: no; then ``1 + mask`` may start near 0 or below).
-        pooling: how the channels of the saliency map's features become one, ``"max"`` (published) or ``"mean"``.
-        normalise: divide the sum over slices by their number (released: no; then it starts several times the mean).
+        zero_fusion: start without an effect of the fused mask (released: no; then ``1 + mask`` may
+            start near 0 or below).
+        pooling: how the channels of the saliency map's features become one, ``"max"`` (published)
+            or ``"mean"``.
+        normalise: divide the sum over slices by their number (released: no; then it starts several
+            times the mean).
         rngs: source of the initial weights and of the draws of dropout in the slice attention.
 
     Raises:
@@ -73,14 +79,18 @@ class ACAT(nnx.Module):
         self.attention = nnx.Dict(
             {name: SalientAttention(pooling=pooling, rngs=rngs) for name in MASKS if name in masks}
         )
-        self.fusion = nnx.data(MaskFusion(len(self.attention), zero_init=zero_fusion, rngs=rngs) if fusion else None)
+        self.fusion = nnx.data(
+            MaskFusion(len(self.attention), zero_init=zero_fusion, rngs=rngs) if fusion else None
+        )
         self.slices = nnx.data(
             None
             if num_slices is None
             else SliceAttention(num_slices, trunk.slice_width, normalise=normalise, rngs=rngs)
         )
 
-    def masks(self, saliency: Float[Array, "b s h w 1"]) -> dict[str, Float[Array, "b s ?mh ?mw 1"]]:
+    def masks(
+        self, saliency: Float[Array, "b s h w 1"]
+    ) -> dict[str, Float[Array, "b s ?mh ?mw 1"]]:
         """Gives the masks by which features are weighted, to be looked at.
 
         Args:
@@ -102,13 +112,16 @@ class ACAT(nnx.Module):
 
         Args:
             volumes: (b, s, h, w, in_channels) in [0, 1], at least 4x4 pixels.
-            saliency: (b, s, h, w, 1), the saliency map of each volume, of the same slices and pixels; in [0, 1].
+            saliency: (b, s, h, w, 1), the saliency map of each volume, of the same slices and
+                pixels; in [0, 1].
 
         Returns:
-            Maps (b, s, fh, fw, out_features); those of halves lie side by side, as the halves do in the slice.
+            Maps (b, s, fh, fw, out_features); those of halves lie side by side, as the halves do in
+            the slice.
 
         Raises:
-            InputError: shapes that do not fit, too few pixels, integers, or halves of an odd number of columns.
+            InputError: shapes that do not fit, too few pixels, integers, or halves of an odd number
+                of columns.
         """
         check_saliency(volumes, saliency)
         masks = self._masks(saliency)
@@ -122,7 +135,8 @@ class ACAT(nnx.Module):
         return self.trunk.unfold(x, len(volumes))
 
     def classify(self, features: Float[Array, "b s fh fw f"]) -> Any:
-        """Gives the head's logits of feature maps: their means over positions, the sum over slices, the head.
+        """Gives the head's logits of feature maps: their means over positions, the sum over slices,
+        the head.
 
         Raises:
             InputError: another number of slices than the network was made for.
@@ -130,8 +144,12 @@ class ACAT(nnx.Module):
         slices = self.trunk.slice_features(features)
         return self.head(slices.mean(axis=1) if self.slices is None else self.slices(slices))
 
-    def __call__(self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]) -> Any:
-        """Gives the head's logits of volumes with their saliency maps: (b, k), or ``HalfBrainLogits``."""
+    def __call__(
+        self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
+    ) -> Any:
+        """Gives the head's logits of volumes with their saliency maps: (b, k), or
+        ``HalfBrainLogits``.
+        """
         return self.classify(self.features(volumes, saliency))
 
     def _masks(self, saliency: Float[Array, "b s h w 1"]) -> dict[str, Float[Array, "n ?mh ?mw 1"]]:
@@ -153,14 +171,22 @@ def num_mask_stages(masks: Sequence[str]) -> int:
 
 def _check_trunks(trunk: Trunk, saliency_trunk: Trunk | None, num_stages: int) -> None:
     if len(trunk.stages) != NUM_STAGES:
-        raise InputError(f"trunk: expected {NUM_STAGES} stages, got {len(trunk.stages)}: make it without num_stages")
+        raise InputError(
+            f"trunk: expected {NUM_STAGES} stages, got {len(trunk.stages)}: make it without"
+            f" num_stages"
+        )
     found = 0 if saliency_trunk is None else len(saliency_trunk.stages)
     if found != num_stages:
         raise InputError(
-            f"saliency_trunk: expected {num_stages} stages, up to the last that has a mask, got {found}: give num_stages"
+            f"saliency_trunk: expected {num_stages} stages, up to the last that has a mask, got"
+            f" {found}: give num_stages"
         )
-    if saliency_trunk is not None and (saliency_trunk.in_channels, saliency_trunk.split) != (1, trunk.split):
+    if saliency_trunk is not None and (saliency_trunk.in_channels, saliency_trunk.split) != (
+        1,
+        trunk.split,
+    ):
         raise InputError(
-            f"saliency_trunk: expected one channel and the trunk's split {trunk.split!r}, got {saliency_trunk.in_channels}"
+            f"saliency_trunk: expected one channel and the trunk's split {trunk.split!r}, got"
+            f" {saliency_trunk.in_channels}"
             f" and {saliency_trunk.split!r}"
         )

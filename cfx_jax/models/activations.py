@@ -1,7 +1,7 @@
 """The guided ReLU of guided backpropagation (Springenberg et al. 2015, "Striving for Simplicity").
 
-Forward it is the ordinary ReLU. Backward it passes the signal R back as R * 1[x > 0] * 1[R > 0], so that only
-units that were active and that raise the explained score take part.
+Forward it is the ordinary ReLU. Backward it passes the signal R back as R * 1[x > 0] * 1[R > 0], so
+that only units that were active and that raise the explained score take part.
 """
 
 import jax
@@ -42,17 +42,18 @@ def unit_clip(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
 
 @jax.custom_vjp
 def unit_clip_leading_back(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
-    """Clips to [0, 1] and lets through the gradients that lead back there, as projected gradient descent would.
+    """Clips to [0, 1] and lets through the gradients that lead back there, as projected gradient
+    descent would.
 
-    Plain clipping tells a generator nothing about the pixels that it draws outside, so one that starts with all of them
-    there never learns. Reverse mode only.
+    Plain clipping tells a generator nothing about the pixels that it draws outside, so one that
+    starts with all of them there never learns. Reverse mode only.
 
     Args:
         x: any shape.
 
     Returns:
-        The clipped values. A gradient whose descent moves a value below 0 up, or one above 1 down, passes; one that
-        moves it further away does not.
+        The clipped values. A gradient whose descent moves a value below 0 up, or one above 1 down,
+        passes; one that moves it further away does not.
     """
     return unit_clip(x)
 

@@ -44,9 +44,9 @@ def build(
     """Makes the architecture of a given name.
 
     Args:
-        name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet_small"``, ``"inception_v3"``,
-            ``"efficientnet_b0"`` to ``"efficientnet_b7"``, ``"efficientnet_small"``, ``"densenet121"``, or
-            ``"densenet_small"``.
+        name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet_small"``,
+            ``"inception_v3"``, ``"efficientnet_b0"`` to ``"efficientnet_b7"``,
+            ``"efficientnet_small"``, ``"densenet121"``, or ``"densenet_small"``.
         num_classes: number of logits, at least 1.
         in_channels: channels of the images.
         mean: subtracted from the image, in its units [0, 1].
@@ -60,4 +60,6 @@ def build(
         InputError: an unknown name (the message lists the valid ones), or as the model's class.
     """
     check_choice(name, tuple(_FACTORIES), name="model")
-    return _FACTORIES[name](num_classes=num_classes, in_channels=in_channels, mean=mean, std=std, rngs=rngs)
+    return _FACTORIES[name](
+        num_classes=num_classes, in_channels=in_channels, mean=mean, std=std, rngs=rngs
+    )

@@ -1,4 +1,6 @@
-"""Temperature scaling of a classifier (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2)."""
+"""Temperature scaling of a classifier (Guo et al. 2017, "On Calibration of Modern Neural Networks",
+section 4.2).
+"""
 
 from dataclasses import dataclass
 
@@ -43,7 +45,8 @@ def calibrated(classifier: Classifier, temperature: float | Float[Array, ""]) ->
             ``metrics.fit_temperature``.
 
     Returns:
-        The calibrated classifier, image (h, w, c) -> logits (k,), a pytree with the temperature as a leaf.
+        The calibrated classifier, image (h, w, c) -> logits (k,), a pytree with the temperature as
+        a leaf.
 
     Raises:
         InputError: the temperature is not a positive finite number.

@@ -1,4 +1,6 @@
-"""The competitors of ACAT by name, on the trunks of the baseline (Fontanella et al. 2023, "ACAT", appendix E)."""
+"""The competitors of ACAT by name, on the trunks of the baseline (Fontanella et al. 2023, "ACAT",
+appendix E).
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -47,14 +49,15 @@ def build_competitor(
     """Makes a competitor of ACAT with its published options.
 
     Args:
-        method: ``"smic"``, ``"smic_released"`` (with the branch of the code released with ACAT), ``"sal_class_net"`` and
-            ``"hsm"``, which are called with saliency maps; ``"hallucinated_saliency"``, ``"sp_att"``, ``"se_att"`` and
-            ``"vit"``, which are not.
-        trunk: a name of ``build_trunk``. The vision transformer has stages of its own on whole slices, and takes from the
-            name whether they are the published or the small ones, and the head.
+        method: ``"smic"``, ``"smic_released"`` (with the branch of the code released with ACAT),
+            ``"sal_class_net"`` and ``"hsm"``, which are called with saliency maps;
+            ``"hallucinated_saliency"``, ``"sp_att"``, ``"se_att"`` and ``"vit"``, which are not.
+        trunk: a name of ``build_trunk``. The vision transformer has stages of its own on whole
+            slices, and takes from the name whether they are the published or the small ones, and
+            the head.
         num_classes, in_channels: as in ``build_volume_model``.
-        size: height and width of the slices in pixels, which the vision transformer alone needs; None for the published
-            128x128 or 400x500, or 64x64 for the small one.
+        size: height and width of the slices in pixels, which the vision transformer alone needs;
+            None for the published 128x128 or 400x500, or 64x64 for the small one.
         rngs: source of the initial weights, and of the draws in training.
 
     Returns:
@@ -67,14 +70,18 @@ def build_competitor(
     if method == _VIT:
         stages = _vit(trunk, in_channels, size, rngs)
     else:
-        stages = build_trunk(trunk, in_channels=in_channels + (method == "sal_class_net"), rngs=rngs)
+        stages = build_trunk(
+            trunk, in_channels=in_channels + (method == "sal_class_net"), rngs=rngs
+        )
     head = build_head(trunk, stages, num_classes=num_classes, rngs=rngs)
     if method in WITH_SALIENCY:
         return _with_saliency(method, trunk, stages, head, rngs)
     return _ON_IMAGES.get(method, SliceWise)(stages, head, rngs=rngs)
 
 
-def _with_saliency(method: str, name: str, trunk: Trunk, head: nnx.Module, rngs: nnx.Rngs) -> SaliencyAided:
+def _with_saliency(
+    method: str, name: str, trunk: Trunk, head: nnx.Module, rngs: nnx.Rngs
+) -> SaliencyAided:
     if method == "smic":
         return SMIC(trunk, head, rngs=rngs)
     if method == "sal_class_net":

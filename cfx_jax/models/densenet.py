@@ -1,9 +1,11 @@
-"""Densely connected networks (Huang et al. 2017, "Densely Connected Convolutional Networks"), and a small one.
+"""Densely connected networks (Huang et al. 2017, "Densely Connected Convolutional Networks"), and a
+small one.
 
-DenseNet-121 has the published layers, PyTorch's padding and parameter count, so PyTorch's weights give the same logits; it
-is also the classifier that Singla et al. 2020 explain. Deviations: convolutions start from He's normal distribution (fan
-out), as the other networks here, where theirs start from a truncated one of deviation 0.02; there is no dropout, which their
-code writes but never applies; the normalisation of images with ``mean`` and ``std`` is part of the model.
+DenseNet-121 has the published layers, PyTorch's padding and parameter count, so PyTorch's weights
+give the same logits; it is also the classifier that Singla et al. 2020 explain. Deviations:
+convolutions start from He's normal distribution (fan out), as the other networks here, where theirs
+start from a truncated one of deviation 0.02; there is no dropout, which their code writes but never
+applies; the normalisation of images with ``mean`` and ``std`` is part of the model.
 """
 
 from collections.abc import Sequence
@@ -16,20 +18,31 @@ from jaxtyping import Array, Float
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import check_numbers
-from cfx_jax.models.layers.convolution import Activation, batch_norm, convolution, last_layer, pointwise
+from cfx_jax.models.layers.convolution import (
+    Activation,
+    batch_norm,
+    convolution,
+    last_layer,
+    pointwise,
+)
 from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
 from cfx_jax.models.layers.stems import ImagenetStem, PatchStem
 
-_STEMS: dict[str, type[ImagenetStem] | type[PatchStem]] = {"imagenet": ImagenetStem, "patch": PatchStem}
+_STEMS: dict[str, type[ImagenetStem] | type[PatchStem]] = {
+    "imagenet": ImagenetStem,
+    "patch": PatchStem,
+}
 _BOTTLENECK = 4
 """Channels between the two convolutions of a layer, in units of the growth."""
 
 
 class DenseNet(nnx.Module):
-    """A classifier of batches of images out of layers that each read all earlier ones of their block.
+    """A classifier of batches of images out of layers that each read all earlier ones of their
+    block.
 
     Args:
-        block_sizes: layers of each dense block. Between blocks a transition halves the channels and the maps.
+        block_sizes: layers of each dense block. Between blocks a transition halves the channels and
+            the maps.
         growth: channels that each layer adds.
         stem_width: channels of the first layer.
         num_classes: number of logits, at least 1.
@@ -74,7 +87,9 @@ class DenseNet(nnx.Module):
                 transitions.append(Transition(channels, act=act, rngs=rngs))
                 channels //= 2
             inputs = [channels + position * growth for position in range(size)]
-            blocks.append(nnx.List([DenseLayer(each, growth, act=act, rngs=rngs) for each in inputs]))
+            blocks.append(
+                nnx.List([DenseLayer(each, growth, act=act, rngs=rngs) for each in inputs])
+            )
             channels += size * growth
         self.blocks, self.transitions = nnx.List(blocks), nnx.List(transitions)
         self.norm = batch_norm(channels, rngs=rngs)
@@ -84,8 +99,8 @@ class DenseNet(nnx.Module):
         """Gives the last feature maps.
 
         Args:
-            images: (b, h, w, in_channels) in [0, 1], large enough for every transition: four pixels a side, doubled by
-                each block but the first.
+            images: (b, h, w, in_channels) in [0, 1], large enough for every transition: four pixels
+                a side, doubled by each block but the first.
 
         Returns:
             Maps (b, fh, fw, f) after the last norm and activation.
@@ -97,7 +112,8 @@ class DenseNet(nnx.Module):
         halvings = len(self.transitions)
         if min(x.shape[1:3]) < 2**halvings:
             raise InputError(
-                f"images: expected at least {4 * 2**halvings} pixels a side for {halvings + 1} dense blocks, got"
+                f"images: expected at least {4 * 2**halvings} pixels a side for {halvings + 1}"
+                f" dense blocks, got"
                 f" {images.shape[1]}x{images.shape[2]}: enlarge them, or use fewer blocks"
             )
         for index, block in enumerate(self.blocks):
@@ -108,7 +124,9 @@ class DenseNet(nnx.Module):
         return self.act(self.norm(x))
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of feature maps: the mean over positions, then the linear layer."""
+        """Gives logits (b, num_classes) of feature maps: the mean over positions, then the linear
+        layer.
+        """
         return self.head(features.mean(axis=(1, 2)))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
@@ -117,7 +135,9 @@ class DenseNet(nnx.Module):
 
 
 class DenseLayer(nnx.Module):
-    """Norm, activation, 1x1 convolution to four times the growth, norm, activation, 3x3 convolution to the growth."""
+    """Norm, activation, 1x1 convolution to four times the growth, norm, activation, 3x3 convolution
+    to the growth.
+    """
 
     def __init__(self, in_channels: int, growth: int, *, act: Activation, rngs: nnx.Rngs) -> None:
         self.act = act
@@ -141,13 +161,20 @@ class Transition(nnx.Module):
         self.conv = pointwise(in_channels, in_channels // 2, rngs=rngs)
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
-        """Maps (b, h, w, in_channels) to (b, h // 2, w // 2, in_channels // 2); an odd side loses its last pixel."""
+        """Maps (b, h, w, in_channels) to (b, h // 2, w // 2, in_channels // 2); an odd side loses
+        its last pixel.
+        """
         # The 1x1 convolution and the mean commute; on the smaller maps it costs a quarter.
         return self.conv(nnx.avg_pool(self.act(self.norm(x)), (2, 2), strides=(2, 2)))
 
 
 def densenet121(
-    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    mean: PerChannel = 0.0,
+    std: PerChannel = 1.0,
+    rngs: nnx.Rngs,
 ) -> DenseNet:
     """Makes DenseNet-121: 7,978,856 parameters with 1000 classes, 6,955,906 with two.
 
@@ -166,7 +193,12 @@ def densenet121(
 
 
 def densenet_small(
-    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    mean: PerChannel = 0.0,
+    std: PerChannel = 1.0,
+    rngs: nnx.Rngs,
 ) -> DenseNet:
     """Makes a network of 0.27 million parameters for images of 32 to 128 pixels.
 

@@ -1,5 +1,6 @@
-"""The discriminators of SyCE and CyCE (Charachon et al. 2021, "Leveraging Conditional Generative Models in a General
-Explanation Framework of Classifier Decisions"; layers as released): real images of a class against generated ones."""
+"""The discriminators of SyCE and CyCE (Charachon et al. 2021, "Leveraging Conditional Generative
+Models in a General Explanation Framework of Classifier Decisions"; layers as released): real images
+of a class against generated ones."""
 
 from collections.abc import Sequence
 
@@ -19,14 +20,17 @@ def leaky_relu(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
 
 
 class Discriminator(nnx.Module):
-    """Leaky ReLU, 3x3 convolution, leaky ReLU, 3x3 convolution with stride 2, for each filter; then one linear layer.
+    """Leaky ReLU, 3x3 convolution, leaky ReLU, 3x3 convolution with stride 2, for each filter; then
+    one linear layer.
 
-    No norm, so an image's value does not depend on the others of its batch, as the gradient penalty needs it.
+    No norm, so an image's value does not depend on the others of its batch, as the gradient penalty
+    needs it.
 
     Args:
         size: height and width of the images, in pixels.
         in_channels: channels of the images.
-        filters: channels of each pair of convolutions (released: 32, 64, 96; a start for 224 pixels: 32, ..., 512).
+        filters: channels of each pair of convolutions (released: 32, 64, 96; a start for 224
+            pixels: 32, ..., 512).
         act: elementwise activation, a named function.
         rngs: source of the initial weights.
 
@@ -45,13 +49,18 @@ class Discriminator(nnx.Module):
     ) -> None:
         if not filters or min(*filters, *size, in_channels) < 1:
             raise InputError(
-                f"discriminator: expected at least one filter and numbers of at least 1, got filters {tuple(filters)},"
+                f"discriminator: expected at least one filter and numbers of at least 1, got"
+                f" filters {tuple(filters)},"
                 f" size {tuple(size)}, in_channels {in_channels}"
             )
         self.size, self.in_channels, self.act = tuple(size), in_channels, act
         channels = (in_channels, *filters)
-        self.widen = nnx.List([same_convolution(a, b, rngs=rngs) for a, b in zip(channels, filters, strict=False)])
-        self.shrink = nnx.List([same_convolution(width, width, stride=2, rngs=rngs) for width in filters])
+        self.widen = nnx.List(
+            [same_convolution(a, b, rngs=rngs) for a, b in zip(channels, filters, strict=False)]
+        )
+        self.shrink = nnx.List(
+            [same_convolution(width, width, stride=2, rngs=rngs) for width in filters]
+        )
         height, width = (-(-side // 2 ** len(filters)) for side in size)
         self.head = dense(height * width * filters[-1], 1, rngs=rngs)
 

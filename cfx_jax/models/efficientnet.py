@@ -1,11 +1,13 @@
-"""EfficientNets (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for CNNs"), and a small one.
+"""EfficientNets (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for CNNs"), and a small
+one.
 
-B0 to B7 have the published layers, rounding rules and parameter counts; batch norm has epsilon 1e-3 and keeps 0.99 of
-its averages a step, as in the authors' code; the rate of stochastic depth grows linearly from 0 at the first block.
-Deviations: padding is symmetric, as in PyTorch's networks, where the authors' pads even maps on one side; the last
-layer starts from PyTorch's uniform distribution; the normalisation of images with ``mean`` and ``std`` is part of the
-model. Guided backpropagation is defined for the ReLU: ``models.guided`` puts the guided ReLU in the place of the swish,
-which changes the logits too.
+B0 to B7 have the published layers, rounding rules and parameter counts; batch norm has epsilon 1e-3
+and keeps 0.99 of its averages a step, as in the authors' code; the rate of stochastic depth grows
+linearly from 0 at the first block. Deviations: padding is symmetric, as in PyTorch's networks,
+where the authors' pads even maps on one side; the last layer starts from PyTorch's uniform
+distribution; the normalisation of images with ``mean`` and ``std`` is part of the model. Guided
+backpropagation is defined for the ReLU: ``models.guided`` puts the guided ReLU in the place of the
+swish, which changes the logits too.
 """
 
 import math
@@ -19,7 +21,12 @@ from jaxtyping import Array, Float
 from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import check_numbers, check_shares
-from cfx_jax.models.layers.convolution import Activation, NormalisedPointwise, batch_norm, last_layer
+from cfx_jax.models.layers.convolution import (
+    Activation,
+    NormalisedPointwise,
+    batch_norm,
+    last_layer,
+)
 from cfx_jax.models.layers.mbconv import MBConv
 from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
 from cfx_jax.models.layers.stems import ConvolutionStem, PatchStem
@@ -77,7 +84,10 @@ _SCALINGS = {
     "b6": Scaling(1.8, 2.6, 0.5),
     "b7": Scaling(2.0, 3.1, 0.5),
 }
-_STEMS: dict[str, type[ConvolutionStem] | type[PatchStem]] = {"convolution": ConvolutionStem, "patch": PatchStem}
+_STEMS: dict[str, type[ConvolutionStem] | type[PatchStem]] = {
+    "convolution": ConvolutionStem,
+    "patch": PatchStem,
+}
 
 
 class EfficientNet(nnx.Module):
@@ -173,7 +183,9 @@ class EfficientNet(nnx.Module):
         return self.act(self.top(x))
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of feature maps: mean over positions, dropout, then the linear layer."""
+        """Gives logits (b, num_classes) of feature maps: mean over positions, dropout, then the
+        linear layer.
+        """
         return self.head(self.dropout(features.mean(axis=(1, 2))))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
@@ -194,11 +206,12 @@ def efficientnet(
     """Makes one of the published networks.
 
     Args:
-        variant: ``"b0"`` (5,288,548 parameters with 1000 classes, meant for 224 pixels) to ``"b7"`` (66,347,960,
-            600 pixels).
+        variant: ``"b0"`` (5,288,548 parameters with 1000 classes, meant for 224 pixels) to ``"b7"``
+            (66,347,960, 600 pixels).
         num_classes: number of logits, at least 1.
         in_channels: channels of the images.
-        epsilon: added to the variance by batch norm; torchvision's weights of ``"b0"`` to ``"b4"`` need 1e-5.
+        epsilon: added to the variance by batch norm; torchvision's weights of ``"b0"`` to ``"b4"``
+            need 1e-5.
         mean: subtracted from the image, in its units [0, 1].
         std: positive divisor of the image after that.
         rngs: source of the initial weights, and of the draws in training.
@@ -226,13 +239,18 @@ def efficientnet(
 
 
 def efficientnet_small(
-    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    mean: PerChannel = 0.0,
+    std: PerChannel = 1.0,
+    rngs: nnx.Rngs,
 ) -> EfficientNet:
     """Makes a network of 0.2 million parameters for images of 32 to 128 pixels, quick on a CPU.
 
-    The patch stem turns 64 pixels into 16x16 maps, so that no block works at full resolution, and the one block there
-    is not expanded; batch norm keeps 0.9 of its averages a step, since trainings are short.
-    Arguments and errors as ``EfficientNet``.
+    The patch stem turns 64 pixels into 16x16 maps, so that no block works at full resolution, and
+    the one block there is not expanded; batch norm keeps 0.9 of its averages a step, since
+    trainings are short. Arguments and errors as ``EfficientNet``.
     """
     return EfficientNet(
         stages=(Stage(1, 3, 1, 24, 1), Stage(4, 3, 2, 48, 2), Stage(4, 3, 2, 96, 2)),
@@ -268,4 +286,6 @@ def _check_stages(stages: Sequence[Stage]) -> None:
         raise InputError("stages: expected at least one, got none")
     for stage in stages:
         if min(stage) < 1 or stage.size % 2 == 0:
-            raise InputError(f"stages: expected numbers of at least 1 and an odd kernel size, got {stage}")
+            raise InputError(
+                f"stages: expected numbers of at least 1 and an odd kernel size, got {stage}"
+            )

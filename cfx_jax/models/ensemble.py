@@ -1,8 +1,8 @@
 """The ensemble of classifiers that averages their probabilities (Boreiko et al. 2022, section 2).
 
-p(k | x) = (1/M) sum_m p_m(k | x), given as logits log p(k | x) = logsumexp_m(log_softmax(z_m))_k - log M. In this
-form values and gradients stay finite where a probability rounds to 0 or 1. The published code takes the logarithm
-of the averaged softmax, which gives -inf and NaN there.
+p(k | x) = (1/M) sum_m p_m(k | x), given as logits log p(k | x) = logsumexp_m(log_softmax(z_m))_k -
+log M. In this form values and gradients stay finite where a probability rounds to 0 or 1. The
+published code takes the logarithm of the averaged softmax, which gives -inf and NaN there.
 """
 
 from collections.abc import Sequence
@@ -34,17 +34,21 @@ class Ensemble:
         logits = [classifier(image) for classifier in self.classifiers]
         shapes = {each.shape for each in logits}
         if len(shapes) > 1:
-            raise InputError(f"classifiers: expected the same number of classes from each, got logits {sorted(shapes)}")
+            raise InputError(
+                f"classifiers: expected the same number of classes from each, got logits"
+                f" {sorted(shapes)}"
+            )
         log_probabilities = jax.nn.log_softmax(jnp.stack(logits), axis=-1)
         return jax.nn.logsumexp(log_probabilities, axis=0) - jnp.log(float(len(logits)))
 
     @property
     def surrogates(self) -> tuple[Classifier, ...]:
-        """What an attack on the ensemble has to try too: its members and their average, all at temperature 1.
+        """What an attack on the ensemble has to try too: its members and their average, all at
+        temperature 1.
 
-        A member that is sure of its class, with p within 1e-38 of 1, has no part in the gradient of the average, which
-        then shows the way to the other members' decision only. Temperatures do not change the directions in which a
-        member's own margins fall.
+        A member that is sure of its class, with p within 1e-38 of 1, has no part in the gradient of
+        the average, which then shows the way to the other members' decision only. Temperatures do
+        not change the directions in which a member's own margins fall.
         """
         members = tuple(map(uncalibrated, self.classifiers))
         inner = tuple(each for member in members for each in surrogates_of(member))
@@ -55,11 +59,12 @@ def ensemble(classifiers: Sequence[Classifier]) -> Ensemble:
     """Averages the probabilities of classifiers.
 
     Args:
-        classifiers: at least one, each image (h, w, c) -> logits (k,) with the same k, calibrated beforehand.
+        classifiers: at least one, each image (h, w, c) -> logits (k,) with the same k, calibrated
+            beforehand.
 
     Returns:
-        The ensemble, image (h, w, c) -> log-probabilities (k,), which are logits too; a pytree. ``classifiers`` are its
-        members.
+        The ensemble, image (h, w, c) -> log-probabilities (k,), which are logits too; a pytree.
+        ``classifiers`` are its members.
 
     Raises:
         InputError: no classifier, or (when called) logits of different shapes.

@@ -1,7 +1,7 @@
 """Features of images, for the distances between sets of them in ``metrics.distribution``.
 
-A distance means nothing without the network whose features it compares: an extractor carries a name, to be written
-beside every figure made with it.
+A distance means nothing without the network whose features it compares: an extractor carries a
+name, to be written beside every figure made with it.
 """
 
 import os
@@ -49,8 +49,8 @@ def classifier_extractor(model: nnx.Module, *, name: str) -> FeatureExtractor:
     Distances between such features compare only with others of the same network and weights.
 
     Args:
-        model: an NNX module with the methods ``features`` (b, h, w, c) -> (b, fh, fw, f) and ``classify``, as the
-            classifiers here have them.
+        model: an NNX module with the methods ``features`` (b, h, w, c) -> (b, fh, fw, f) and
+            ``classify``, as the classifiers here have them.
         name: which network and weights, such as ``"resnet50 trained on ..."``.
 
     Returns:
@@ -63,11 +63,13 @@ def classifier_extractor(model: nnx.Module, *, name: str) -> FeatureExtractor:
 
 
 def inception_extractor(weights_file: str | os.PathLike[str]) -> FeatureExtractor:
-    """The 2048 pooled features of Inception-v3 that the FID (Heusel et al. 2017) and the KID compare.
+    """The 2048 pooled features of Inception-v3 that the FID (Heusel et al. 2017) and the KID
+    compare.
 
-    Images are resized to 299 x 299 pixels linearly, without smoothing before (as PyTorch's ``interpolate`` does), grey
-    ones take all three colours, and [0, 1] becomes [-1, 1]. Published figures need the weights of 2015, known in
-    PyTorch as ``pt_inception-2015-12-05``: their 1008 outputs tell them from torchvision's, whose poolings differ.
+    Images are resized to 299 x 299 pixels linearly, without smoothing before (as PyTorch's
+    ``interpolate`` does), grey ones take all three colours, and [0, 1] becomes [-1, 1]. Published
+    figures need the weights of 2015, known in PyTorch as ``pt_inception-2015-12-05``: their 1008
+    outputs tell them from torchvision's, whose poolings differ.
 
     Args:
         weights_file: those weights or torchvision's, as ``read_tensors`` takes them.
@@ -81,7 +83,8 @@ def inception_extractor(weights_file: str | os.PathLike[str]) -> FeatureExtracto
     tensors = read_tensors(weights_file)
     if _LAST_LAYER not in tensors:
         raise InputError(
-            f"weights_file: expected Inception-v3's tensors by torchvision's names, got none called {_LAST_LAYER!r}"
+            f"weights_file: expected Inception-v3's tensors by torchvision's names, got none called"
+            f" {_LAST_LAYER!r}"
             f" in {weights_file}"
         )
     num_classes = len(tensors[_LAST_LAYER])
@@ -93,7 +96,9 @@ def inception_extractor(weights_file: str | os.PathLike[str]) -> FeatureExtracto
 
 
 def _inception(num_classes: int, network: Network) -> InceptionV3:
-    return InceptionV3(num_classes=num_classes, network=network, dropout=0, mean=0.5, std=0.5, rngs=nnx.Rngs(0))
+    return InceptionV3(
+        num_classes=num_classes, network=network, dropout=0, mean=0.5, std=0.5, rngs=nnx.Rngs(0)
+    )
 
 
 def extract_features(
@@ -115,8 +120,8 @@ def extract_features(
         (n, d), for ``metrics.frechet_distance`` and ``metrics.kernel_distance``.
 
     Raises:
-        InputError: images that are no batch, outside [0, 1] or of a number of channels that the network does not
-            take, or a batch size below 1.
+        InputError: images that are no batch, outside [0, 1] or of a number of channels that the
+            network does not take, or a batch size below 1.
     """
     check_images(images)
     extract = as_pytree(extractor.extract)
@@ -127,8 +132,14 @@ def _pooled(features: Callable[[Array], Array], image: Float[Array, "h w c"]) ->
     return features(image).mean(axis=(0, 1))
 
 
-def _pooled_at_299(features: Callable[[Array], Array], image: Float[Array, "h w c"]) -> Float[Array, " d"]:
+def _pooled_at_299(
+    features: Callable[[Array], Array], image: Float[Array, "h w c"]
+) -> Float[Array, " d"]:
     if image.shape[-1] not in (1, 3):
-        raise InputError(f"images: expected 1 or 3 channels for Inception-v3, got shape {image.shape}")
+        raise InputError(
+            f"images: expected 1 or 3 channels for Inception-v3, got shape {image.shape}"
+        )
     coloured = jnp.broadcast_to(image, (*image.shape[:2], 3))
-    return _pooled(features, jax.image.resize(coloured, (_SIDE, _SIDE, 3), "linear", antialias=False))
+    return _pooled(
+        features, jax.image.resize(coloured, (_SIDE, _SIDE, 3), "linear", antialias=False)
+    )

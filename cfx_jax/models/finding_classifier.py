@@ -1,10 +1,11 @@
-"""The classifier of a finding in chest X-rays and brain slices (Charachon et al. 2021, "Visual explanation by unifying
-adversarial generation and feature importance attributions"; head as released): the feature maps of a backbone, their
-means, one hidden layer, and one logit.
+"""The classifier of a finding in chest X-rays and brain slices (Charachon et al. 2021, "Visual
+explanation by unifying adversarial generation and feature importance attributions"; head as
+released): the feature maps of a backbone, their means, one hidden layer, and one logit.
 
-The logit z is that of the finding; the network gives ``(0, z)``, the two logits of the same probabilities. Deviation: the
-authors' backbone is ResNet-50 of version 2; here it is any network with ``features``, such as version 1.5. Theirs starts
-from ImageNet's weights, which ``trainers.pretrained.with_pretrained`` gives to the backbone here, and the experiments'
+The logit z is that of the finding; the network gives ``(0, z)``, the two logits of the same
+probabilities. Deviation: the authors' backbone is ResNet-50 of version 2; here it is any network
+with ``features``, such as version 1.5. Theirs starts from ImageNet's weights, which
+``trainers.pretrained.with_pretrained`` gives to the backbone here, and the experiments'
 ``--classifier.weights FILE``.
 """
 
@@ -22,31 +23,39 @@ _HE_UNIFORM = jax.nn.initializers.he_uniform()
 
 
 class FindingClassifier(nnx.Module):
-    """A backbone's maps, mean over positions, dropout, linear layer, leaky ReLU with slope 0.3, linear layer to one logit.
+    """A backbone's maps, mean over positions, dropout, linear layer, leaky ReLU with slope 0.3,
+    linear layer to one logit.
 
-    ``guided`` replaces the backbone's activations and leaves the leaky ReLU, which its rule is not made for.
+    ``guided`` replaces the backbone's activations and leaves the leaky ReLU, which its rule is not
+    made for.
 
     Args:
-        backbone: a network as ``build`` gives it, with ``features`` and a linear ``head``. It is copied without its head,
-            which is not needed, and without any dropout of its own before that.
+        backbone: a network as ``build`` gives it, with ``features`` and a linear ``head``. It is
+            copied without its head, which is not needed, and without any dropout of its own before
+            that.
         width: outputs of the hidden layer, at least 1 (published: 128).
         dropout: share of the means that is dropped in training, in [0, 1) (published: 0.3).
-        rngs: source of the initial weights, He's uniform for the hidden layer, and of the draws of dropout.
+        rngs: source of the initial weights, He's uniform for the hidden layer, and of the draws of
+            dropout.
 
     Raises:
         InputError: another backbone, or a number out of range.
     """
 
-    def __init__(self, backbone: nnx.Module, *, width: int = 128, dropout: float = 0.3, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, backbone: nnx.Module, *, width: int = 128, dropout: float = 0.3, rngs: nnx.Rngs
+    ) -> None:
         channels = getattr(getattr(backbone, "head", None), "in_features", None)
         if not callable(getattr(backbone, "features", None)) or channels is None:
             raise InputError(
-                "backbone: expected a network with `features` and a linear `head`, as models.build gives, got"
+                "backbone: expected a network with `features` and a linear `head`, as models.build"
+                " gives, got"
                 f" {type(backbone).__name__}"
             )
         if width < 1 or not 0 <= dropout < 1:
             raise InputError(
-                f"head: expected a width of at least 1 and dropout in [0, 1), got width {width} and dropout {dropout}"
+                f"head: expected a width of at least 1 and dropout in [0, 1), got width {width} and"
+                f" dropout {dropout}"
             )
         self.backbone = _without_head(backbone)
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
@@ -54,7 +63,9 @@ class FindingClassifier(nnx.Module):
         self.head = nnx.Linear(width, 1, kernel_init=nnx.initializers.glorot_uniform(), rngs=rngs)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
-        """Gives the backbone's feature maps; arguments and errors are those of its own ``features``."""
+        """Gives the backbone's feature maps; arguments and errors are those of its own
+        ``features``.
+        """
         return self.backbone.features(images)
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b 2"]:

@@ -1,11 +1,13 @@
-"""The translator and the critic of Fixed-Point GAN (Siddiquee et al. 2019, "Learning Fixed Points in Generative
-Adversarial Networks: From Image-to-Image Translation to Disease Detection and Localization"; layers as released).
+"""The translator and the critic of Fixed-Point GAN (Siddiquee et al. 2019, "Learning Fixed Points
+in Generative Adversarial Networks: From Image-to-Image Translation to Disease Detection and
+Localization"; layers as released).
 
-The translator gives the change that carries an image into one of two domains; asked for the image's own domain it is to
-change nothing. Released for images in [-1, 1], with ``tanh(u + G(u, c))``; here images are in [0, 1] and ``u = 2 x - 1``.
-The tanh keeps no image as it is, however small G: black needs a G far below 0. ``limit="clip"`` clips the sum instead, so
-that ``G = 0`` is the identity, and starts there, with a last convolution of zeros. Deviations: that option; biases start
-at 0; the first weights of transposed convolutions have another bound, which the norm behind them undoes.
+The translator gives the change that carries an image into one of two domains; asked for the image's
+own domain it is to change nothing. Released for images in [-1, 1], with ``tanh(u + G(u, c))``; here
+images are in [0, 1] and ``u = 2 x - 1``. The tanh keeps no image as it is, however small G: black
+needs a G far below 0. ``limit="clip"`` clips the sum instead, so that ``G = 0`` is the identity,
+and starts there, with a last convolution of zeros. Deviations: that option; biases start at 0; the
+first weights of transposed convolutions have another bound, which the norm behind them undoes.
 """
 
 import math
@@ -33,7 +35,9 @@ LimitName = Literal["tanh", "clip"]
 
 
 def unit_tanh(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
-    """The hyperbolic tangent for values meant to be in [0, 1] rather than [-1, 1]: ``(1 + tanh(2 x - 1)) / 2``."""
+    """The hyperbolic tangent for values meant to be in [0, 1] rather than [-1, 1]:
+    ``(1 + tanh(2 x - 1)) / 2``.
+    """
     return jax.nn.sigmoid(4 * x - 2)
 
 
@@ -41,10 +45,12 @@ _LIMITS: dict[str, Callable[[Array], Array]] = {"tanh": unit_tanh, "clip": unit_
 
 
 class FixedPointTranslator(nnx.Module):
-    """Carries images into a domain: 7x7 convolution, halvings, residual blocks, doublings, 7x7 convolution to the change.
+    """Carries images into a domain: 7x7 convolution, halvings, residual blocks, doublings, 7x7
+    convolution to the change.
 
-    Every convolution but the last is followed by instance norm, whose statistics are those of the image itself, so that an
-    image's translation does not depend on the others of its batch. The domain is a further channel of constant 0 or 1.
+    Every convolution but the last is followed by instance norm, whose statistics are those of the
+    image itself, so that an image's translation does not depend on the others of its batch. The
+    domain is a further channel of constant 0 or 1.
 
     Args:
         in_channels: channels of the images.
@@ -70,7 +76,12 @@ class FixedPointTranslator(nnx.Module):
     ) -> None:
         check_choice(limit, tuple(_LIMITS), name="limit")
         check_numbers(
-            {"in_channels": in_channels, "filters": filters, "num_halvings": num_halvings, "num_blocks": num_blocks}
+            {
+                "in_channels": in_channels,
+                "filters": filters,
+                "num_halvings": num_halvings,
+                "num_blocks": num_blocks,
+            }
         )
         widths = [filters * 2**level for level in range(num_halvings + 1)]
         pairs = list(pairwise(widths))
@@ -86,11 +97,17 @@ class FixedPointTranslator(nnx.Module):
         if limit == "clip":  # the identity is within reach, so it is where training starts
             self.leave.kernel[...] = jnp.zeros_like(self.leave.kernel[...])
 
-    def change(self, images: Float[Array, "b h w c"], domain: Int[Array, " b"]) -> Float[Array, "b h w c"]:
-        """Gives the change G, in units of images in [-1, 1]; arguments and errors as those of the call."""
+    def change(
+        self, images: Float[Array, "b h w c"], domain: Int[Array, " b"]
+    ) -> Float[Array, "b h w c"]:
+        """Gives the change G, in units of images in [-1, 1]; arguments and errors as those of the
+        call.
+        """
         check_images(images, self.in_channels)
         check_sides(images, self.num_halvings, instead="")
-        label = jnp.broadcast_to(domain[:, None, None, None], (*images.shape[:3], 1)).astype(images.dtype)
+        label = jnp.broadcast_to(domain[:, None, None, None], (*images.shape[:3], 1)).astype(
+            images.dtype
+        )
         x = nnx.relu(self.enter(jnp.concatenate([2 * images - 1, label], axis=-1)))
         for down in self.down:
             x = nnx.relu(down(x))
@@ -100,7 +117,9 @@ class FixedPointTranslator(nnx.Module):
             x = nnx.relu(up(x))
         return self.leave(x)
 
-    def __call__(self, images: Float[Array, "b h w c"], domain: Int[Array, " b"]) -> Float[Array, "b h w c"]:
+    def __call__(
+        self, images: Float[Array, "b h w c"], domain: Int[Array, " b"]
+    ) -> Float[Array, "b h w c"]:
         """Translates images.
 
         Args:
@@ -129,9 +148,11 @@ class Verdict(NamedTuple):
 
 
 class PatchCritic(nnx.Module):
-    """4x4 convolutions with stride 2, leaky ReLU after each; then realness of each patch, and the image's domain.
+    """4x4 convolutions with stride 2, leaky ReLU after each; then realness of each patch, and the
+    image's domain.
 
-    No norm, so an image's verdict does not depend on the others of its batch, as the gradient penalty needs it.
+    No norm, so an image's verdict does not depend on the others of its batch, as the gradient
+    penalty needs it.
 
     Args:
         size: height and width of the images, in pixels; at least two to the power of ``depth``.
@@ -156,7 +177,8 @@ class PatchCritic(nnx.Module):
         check_numbers({"in_channels": in_channels, "filters": filters, "depth": depth})
         if min(size) < 2**depth:
             raise InputError(
-                f"size: expected at least {2**depth} pixels a side, since the critic halves them {depth} times, got"
+                f"size: expected at least {2**depth} pixels a side, since the critic halves them"
+                f" {depth} times, got"
                 f" {size[0]}x{size[1]}: give a smaller depth"
             )
         widths = [in_channels, *(filters * 2**level for level in range(depth))]
@@ -165,7 +187,9 @@ class PatchCritic(nnx.Module):
         self.down = nnx.List([make(a, b) for a, b in pairwise(widths)])
         self.realness = _convolution(widths[-1], 1, size=3, rngs=rngs)
         patches = (size[0] // 2**depth) * (size[1] // 2**depth)
-        self.domain = nnx.Linear(patches * widths[-1], 1, use_bias=False, kernel_init=_uniform, rngs=rngs)
+        self.domain = nnx.Linear(
+            patches * widths[-1], 1, use_bias=False, kernel_init=_uniform, rngs=rngs
+        )
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Verdict:
         """Judges images.
@@ -185,7 +209,9 @@ class PatchCritic(nnx.Module):
         for down in self.down:
             x = nnx.leaky_relu(down(x), negative_slope=0.01)
         logit = self.domain(x.reshape(len(x), -1))
-        return Verdict(self.realness(x)[..., 0], jnp.concatenate([jnp.zeros_like(logit), logit], axis=-1))
+        return Verdict(
+            self.realness(x)[..., 0], jnp.concatenate([jnp.zeros_like(logit), logit], axis=-1)
+        )
 
 
 def translation_of(model: nnx.Module) -> Partial:
@@ -206,7 +232,9 @@ def translation_of(model: nnx.Module) -> Partial:
     return Partial(_translate_one, in_inference_mode(model))
 
 
-def _translate_one(model: nnx.Module, image: Float[Array, "h w c"], domain: Int[Array, ""]) -> Float[Array, "h w c"]:
+def _translate_one(
+    model: nnx.Module, image: Float[Array, "h w c"], domain: Int[Array, ""]
+) -> Float[Array, "h w c"]:
     return model(image[None], jnp.asarray(domain)[None])[0]
 
 
@@ -214,18 +242,24 @@ def _uniform(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.f
     """PyTorch's initial weights: uniform within 1 / sqrt(fan in)."""
     bound = 1 / math.sqrt(math.prod(shape[:-1]))
     # Drawn flat: JAX compiles that faster than the same draw in four dimensions.
-    return jax.random.uniform(key, (math.prod(shape),), dtype, minval=-bound, maxval=bound).reshape(shape)
+    return jax.random.uniform(key, (math.prod(shape),), dtype, minval=-bound, maxval=bound).reshape(
+        shape
+    )
 
 
 def _convolution(in_channels: int, out_channels: int, *, size: int, rngs: nnx.Rngs) -> nnx.Conv:
     """A convolution that keeps the size of the maps, without bias."""
-    return nnx.Conv(in_channels, out_channels, (size, size), use_bias=False, kernel_init=_uniform, rngs=rngs)
+    return nnx.Conv(
+        in_channels, out_channels, (size, size), use_bias=False, kernel_init=_uniform, rngs=rngs
+    )
 
 
 class _Unit(nnx.Module):
     """A convolution and instance norm with a learned scale and shift."""
 
-    def __init__(self, layer: nnx.Conv | Halving | Doubling, channels: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, layer: nnx.Conv | Halving | Doubling, channels: int, *, rngs: nnx.Rngs
+    ) -> None:
         self.layer, self.norm = layer, nnx.InstanceNorm(channels, epsilon=1e-5, rngs=rngs)
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:

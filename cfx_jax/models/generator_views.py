@@ -19,7 +19,8 @@ class Generator:
 
     Attributes:
         encode: image (h, w, c) -> latent, a pytree of arrays.
-        decode: latent -> image (h, w, c) in [0, 1], or the pair of a similar and an adversarial image.
+        decode: latent -> image (h, w, c) in [0, 1], or the pair of a similar and an adversarial
+            image.
     """
 
     encode: Partial
@@ -33,12 +34,13 @@ class Generator:
 def generator_of(model: nnx.Module) -> Generator:
     """Turns a generator of batches into one of one image, in inference mode.
 
-    The result shares the model's weights as they are now; pass it through ``jax.jit`` as an argument, and ``jax.vmap`` it
-    over images at the speed of a batch.
+    The result shares the model's weights as they are now; pass it through ``jax.jit`` as an
+    argument, and ``jax.vmap`` it over images at the speed of a batch.
 
     Args:
-        model: an NNX module with the methods ``encode`` (b, h, w, c) -> latent and ``decode``, as ``UNetGenerator``,
-            ``SingleAE`` and ``DuoAE`` have them; every array has the images along its first axis.
+        model: an NNX module with the methods ``encode`` (b, h, w, c) -> latent and ``decode``, as
+            ``UNetGenerator``, ``SingleAE`` and ``DuoAE`` have them; every array has the images
+            along its first axis.
 
     Returns:
         The generator, for ``counterfactuals.similar_adversarial``, ``syce`` and ``cyce``.
@@ -59,7 +61,8 @@ def coding_view(model: nnx.Module) -> Any:
     methods = [callable(getattr(model, name, None)) for name in ("encode", "decode")]
     if not isinstance(model, nnx.Module) or not all(methods):
         raise InputError(
-            f"model: expected an NNX module with the methods encode and decode, got {type(model).__name__}"
+            f"model: expected an NNX module with the methods encode and decode, got"
+            f" {type(model).__name__}"
         )
     return in_inference_mode(model)
 
@@ -69,4 +72,6 @@ def _encode_one(model: Any, image: Float[Array, "h w c"]) -> Any:
 
 
 def _decode_one(model: Any, latent: Any) -> Any:
-    return jax.tree.map(lambda images: images[0], model.decode(jax.tree.map(lambda maps: maps[None], latent)))
+    return jax.tree.map(
+        lambda images: images[0], model.decode(jax.tree.map(lambda maps: maps[None], latent))
+    )

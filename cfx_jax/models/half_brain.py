@@ -1,9 +1,11 @@
-"""The multi-task network of half brains: seven convolutions, whether there is a lesion, and on which side.
+"""The multi-task network of half brains: seven convolutions, whether there is a lesion, and on
+which side.
 
-Source: Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
-Imaging", section 4.2 and appendix B, after their "Development of a deep learning method to identify acute ischaemic stroke
-lesions on brain CT". They give the number of layers, the heads, and that features of the two halves of a slice are
-concatenated. Channels, strides, batch norm and ReLU, and that the right half is mirrored, are ours.
+Source: Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and
+Detection in Medical Imaging", section 4.2 and appendix B, after their "Development of a deep
+learning method to identify acute ischaemic stroke lesions on brain CT". They give the number of
+layers, the heads, and that features of the two halves of a slice are concatenated. Channels,
+strides, batch norm and ReLU, and that the right half is mirrored, are ours.
 """
 
 from collections.abc import Sequence
@@ -30,7 +32,13 @@ class ConvolutionLayer(nnx.Module):
     """3x3 convolution, batch norm, activation."""
 
     def __init__(
-        self, in_channels: int, width: int, *, stride: int = 1, act: Activation = nnx.relu, rngs: nnx.Rngs
+        self,
+        in_channels: int,
+        width: int,
+        *,
+        stride: int = 1,
+        act: Activation = nnx.relu,
+        rngs: nnx.Rngs,
     ) -> None:
         self.act = act
         self.conv = convolution(in_channels, width, size=3, stride=stride, rngs=rngs)
@@ -66,7 +74,9 @@ def half_brain_stages(
     """
     check_num_stages(num_stages)
     if len(filters) != len(strides) or len(filters) != sum(_LAYERS_OF_STAGES):
-        raise InputError(f"filters, strides: expected seven of each, got {len(filters)} and {len(strides)}")
+        raise InputError(
+            f"filters, strides: expected seven of each, got {len(filters)} and {len(strides)}"
+        )
     check_numbers({"in_channels": in_channels, "filters": min(filters), "strides": min(strides)})
     channels = iter(pairwise((in_channels, *filters)))
     steps = iter(strides)
@@ -78,13 +88,21 @@ def half_brain_stages(
     return Trunk(stages, widths=widths, in_channels=in_channels, split="halves")
 
 
-def half_brain_small_stages(*, in_channels: int = 1, num_stages: int = NUM_STAGES, rngs: nnx.Rngs) -> Trunk:
-    """Makes ``half_brain_stages`` with 16 to 128 channels, for slices of 32 to 128 pixels, quick on a CPU.
+def half_brain_small_stages(
+    *, in_channels: int = 1, num_stages: int = NUM_STAGES, rngs: nnx.Rngs
+) -> Trunk:
+    """Makes ``half_brain_stages`` with 16 to 128 channels, for slices of 32 to 128 pixels, quick on
+    a CPU.
 
-    Of halves of 64x32 pixels the maps have 32x16, 16x8, 8x4 and 4x2. Arguments and errors as ``half_brain_stages``.
+    Of halves of 64x32 pixels the maps have 32x16, 16x8, 8x4 and 4x2. Arguments and errors as
+    ``half_brain_stages``.
     """
     return half_brain_stages(
-        in_channels=in_channels, filters=_SMALL_FILTERS, strides=_SMALL_STRIDES, num_stages=num_stages, rngs=rngs
+        in_channels=in_channels,
+        filters=_SMALL_FILTERS,
+        strides=_SMALL_STRIDES,
+        num_stages=num_stages,
+        rngs=rngs,
     )
 
 
@@ -118,7 +136,8 @@ class HalfBrainHead(nnx.Module):
 
 
 def four_way(logits: HalfBrainLogits) -> Int[Array, "b"]:
-    """The decision of the two heads together: no lesion if the first says so, else the side that the second gives.
+    """The decision of the two heads together: no lesion if the first says so, else the side that
+    the second gives.
 
     Args:
         logits: of volumes.
@@ -141,7 +160,9 @@ class LesionHead(nnx.Module):
     def __init__(self, model: Any) -> None:
         self.model = model
 
-    def features(self, volumes: Float[Array, "b s h w c"], *saliency: Float[Array, "b s h w 1"]) -> Float[Array, "..."]:
+    def features(
+        self, volumes: Float[Array, "b s h w c"], *saliency: Float[Array, "b s h w 1"]
+    ) -> Float[Array, "..."]:
         """Gives the model's feature maps; arguments and errors are those of its own ``features``."""
         return self.model.features(volumes, *saliency)
 
@@ -149,6 +170,8 @@ class LesionHead(nnx.Module):
         """Gives the logits (b, 2) of no lesion and lesion of feature maps."""
         return self.model.classify(features).lesion
 
-    def __call__(self, volumes: Float[Array, "b s h w c"], *saliency: Float[Array, "b s h w 1"]) -> Float[Array, "b 2"]:
+    def __call__(
+        self, volumes: Float[Array, "b s h w c"], *saliency: Float[Array, "b s h w 1"]
+    ) -> Float[Array, "b 2"]:
         """Gives the logits (b, 2) of no lesion and lesion of volumes."""
         return self.model(volumes, *saliency).lesion

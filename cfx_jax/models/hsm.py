@@ -1,9 +1,11 @@
-"""Hallucination of saliency maps (Figueroa-Flores et al. 2020, "Hallucinating saliency maps for fine-grained image
-classification for limited data domains"), as a competitor of ACAT in Fontanella et al. 2023, appendix E.
+"""Hallucination of saliency maps (Figueroa-Flores et al. 2020, "Hallucinating saliency maps for
+fine-grained image classification for limited data domains"), as a competitor of ACAT in Fontanella
+et al. 2023, appendix E.
 
-``HSM`` is what the code released with ACAT has under this name, and what its tables compare under several saliency maps: a
-whole second network that sees the map. ``HallucinatedSaliency`` is the original idea, a detector of four convolutions that
-makes a map from the image itself and needs none; its widths and place are ours.
+``HSM`` is what the code released with ACAT has under this name, and what its tables compare under
+several saliency maps: a whole second network that sees the map. ``HallucinatedSaliency`` is the
+original idea, a detector of four convolutions that makes a map from the image itself and needs
+none; its widths and place are ours.
 """
 
 from collections.abc import Sequence
@@ -21,14 +23,17 @@ from cfx_jax.models.trunks import Trunk
 
 
 class HSM(SaliencyAided):
-    """Two trunks, of the slices and of their saliency; the last maps F and g become ``F (1 + g)``, channel by channel.
+    """Two trunks, of the slices and of their saliency; the last maps F and g become ``F (1 + g)``,
+    channel by channel.
 
     As g is what a ReLU gives, a place may be weighted up without bound.
 
     Args:
         trunk: the stages that see the slices.
-        saliency_trunk: as many stages that see the saliency, of one input channel, with as many channels at their end.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or ``HalfBrainHead``.
+        saliency_trunk: as many stages that see the saliency, of one input channel, with as many
+            channels at their end.
+        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+            ``HalfBrainHead``.
 
     Raises:
         InputError: trunks that do not match.
@@ -38,7 +43,11 @@ class HSM(SaliencyAided):
         super().__init__(trunk, head)
         self.saliency_trunk = saliency_trunk
         expected = (1, len(trunk.widths), trunk.out_features)
-        found = (saliency_trunk.in_channels, len(saliency_trunk.widths), saliency_trunk.out_features)
+        found = (
+            saliency_trunk.in_channels,
+            len(saliency_trunk.widths),
+            saliency_trunk.out_features,
+        )
         if found != expected:
             raise InputError(
                 "saliency_trunk: expected (input channels, stages, output channels) of"
@@ -48,18 +57,24 @@ class HSM(SaliencyAided):
     def features(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice, (b, s, fh, fw, out_features). Arguments and errors as ``fold``."""
+        """Gives the last feature maps of each slice, (b, s, fh, fw, out_features). Arguments and
+        errors as ``fold``.
+        """
         images, maps = self.fold(volumes, saliency)
         x = run_stages(self.trunk.stages, images, {})
-        return self.trunk.unfold(gated(x, run_stages(self.saliency_trunk.stages, maps, {})), len(volumes))
+        return self.trunk.unfold(
+            gated(x, run_stages(self.saliency_trunk.stages, maps, {})), len(volumes)
+        )
 
 
 class HallucinatedSaliency(SliceWise):
-    """A trunk whose maps are scaled up after one stage by a saliency map that a detector makes from the same slice.
+    """A trunk whose maps are scaled up after one stage by a saliency map that a detector makes from
+    the same slice.
 
     Args:
         trunk: the stages that see the slices.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or ``HalfBrainHead``.
+        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+            ``HalfBrainHead``.
         widths: channels of the detector's convolutions but the last, which gives the map.
         after: the stage, from 1, whose maps are scaled.
         rngs: source of the initial weights.
@@ -83,7 +98,9 @@ class HallucinatedSaliency(SliceWise):
         self.detector = ConvolutionGate(trunk.in_channels, widths, rngs=rngs)
 
     def features(self, volumes: Float[Array, "b s h w c"]) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice. Arguments and errors as ``SliceWise.features``."""
+        """Gives the last feature maps of each slice. Arguments and errors as
+        ``SliceWise.features``.
+        """
         images = self.trunk.fold(volumes)
         gate = self.detector(images)
         x = run_stages(self.trunk.stages, images, {self.after: lambda x: gated(x, gate)})

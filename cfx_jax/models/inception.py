@@ -1,14 +1,16 @@
 """Inception-v3 (Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision").
 
-The layers, names and padding are torchvision's, so that its weights give the same logits. It is what the Fréchet
-distance of images is measured with: 299 x 299 pixels, values in [0, 1] scaled to [-1, 1] by ``mean=0.5, std=0.5``.
+The layers, names and padding are torchvision's, so that its weights give the same logits. It is
+what the Fréchet distance of images is measured with: 299 x 299 pixels, values in [0, 1] scaled to
+[-1, 1] by ``mean=0.5, std=0.5``.
 
-The authors of that distance used the weights of 2015, with 1008 outputs, in a network that differs in its poolings:
-means leave out what lies beyond the border, and the last block takes maxima. ``network="fid"`` is that one; only its
-figures compare with published ones.
+The authors of that distance used the weights of 2015, with 1008 outputs, in a network that differs
+in its poolings: means leave out what lies beyond the border, and the last block takes maxima.
+``network="fid"`` is that one; only its figures compare with published ones.
 
-Deviations: no auxiliary head, which helps training only; convolutions start from He's normal distribution and the last
-layer from PyTorch's uniform one, where torchvision's start from a truncated normal one.
+Deviations: no auxiliary head, which helps training only; convolutions start from He's normal
+distribution and the last layer from PyTorch's uniform one, where torchvision's start from a
+truncated normal one.
 """
 
 from typing import Literal
@@ -20,8 +22,21 @@ from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import check_numbers, check_shares
 from cfx_jax.models.layers.convolution import Activation, last_layer
-from cfx_jax.models.layers.inception import ConvolutionUnit, InceptionBlock, Pool, Table, Unit, pooled
-from cfx_jax.models.layers.inception_tables import HALVING, PADDED_IN_STEM, POOLED_IN_STEM, STEM, blocks
+from cfx_jax.models.layers.inception import (
+    ConvolutionUnit,
+    InceptionBlock,
+    Pool,
+    Table,
+    Unit,
+    pooled,
+)
+from cfx_jax.models.layers.inception_tables import (
+    HALVING,
+    PADDED_IN_STEM,
+    POOLED_IN_STEM,
+    STEM,
+    blocks,
+)
 from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
 
 Network = Literal["torchvision", "fid"]
@@ -43,7 +58,8 @@ class InceptionV3(nnx.Module):
         num_classes: number of logits, at least 1.
         in_channels: channels of the images.
         network: which poolings, those of ``"torchvision"`` or those of ``"fid"`` (see the module).
-        width: factor above 0 of all channels; no layer has less than 16. The published networks have 1.
+        width: factor above 0 of all channels; no layer has less than 16. The published networks
+            have 1.
         dropout: rate in [0, 1) before the last layer, in training.
         mean: subtracted from the image, in its units [0, 1].
         std: positive divisor of the image after that.
@@ -94,7 +110,8 @@ class InceptionV3(nnx.Module):
             images: (b, h, w, in_channels) in [0, 1], at least 75x75 pixels; trained at 299x299.
 
         Returns:
-            Maps (b, fh, fw, 2048) after the last block, 8x8 for 299 pixels, not negative where the activation is the ReLU.
+            Maps (b, fh, fw, 2048) after the last block, 8x8 for 299 pixels, not negative where the
+            activation is the ReLU.
 
         Raises:
             InputError: another shape, too few pixels, or integers.
@@ -102,7 +119,8 @@ class InceptionV3(nnx.Module):
         x = normalise(images, self.mean, self.std)
         if min(images.shape[1:3]) < SMALLEST_SIDE:
             raise InputError(
-                f"images: expected at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels for Inception-v3,"
+                f"images: expected at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels for"
+                f" Inception-v3,"
                 f" got shape {images.shape}"
             )
         for name in self.order:
@@ -112,7 +130,9 @@ class InceptionV3(nnx.Module):
         return x
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of feature maps: mean over positions, dropout, then the linear layer."""
+        """Gives logits (b, num_classes) of feature maps: mean over positions, dropout, then the
+        linear layer.
+        """
         means = features.mean(axis=(1, 2))
         return self.head(means if self.dropout is None else self.dropout(means))
 
@@ -122,7 +142,10 @@ class InceptionV3(nnx.Module):
 
 
 def _with_width(table: Table, width: float) -> Table:
-    return {name: layer if isinstance(layer, Pool) else _scaled(layer, width) for name, layer in table.items()}
+    return {
+        name: layer if isinstance(layer, Pool) else _scaled(layer, width)
+        for name, layer in table.items()
+    }
 
 
 def _scaled(unit: Unit, width: float) -> Unit:

@@ -1,9 +1,10 @@
-"""A generator of masks: one forward pass instead of an optimisation for each image (Dabkowski and Gal 2017, "Real time
-image saliency for black box classifiers"; as Charachon et al. 2020 and 2021 use it: the encoder is the network that
-classifies, there is no class selector, and the mask has half the image's resolution).
+"""A generator of masks: one forward pass instead of an optimisation for each image (Dabkowski and
+Gal 2017, "Real time image saliency for black box classifiers"; as Charachon et al. 2020 and 2021
+use it: the encoder is the network that classifies, there is no class selector, and the mask has
+half the image's resolution).
 
-The decoder's units are those of the UNet here, norm, activation, convolution; their widths are ours, since neither paper
-gives them.
+The decoder's units are those of the UNet here, norm, activation, convolution; their widths are
+ours, since neither paper gives them.
 """
 
 from functools import partial
@@ -31,8 +32,9 @@ _TINY = 1e-6
 class MaskGenerator(nnx.Module):
     """A frozen encoder and a decoder that gives a mask, 1 where the classifier needs the image.
 
-    The encoder's maps carry no gradient, so training moves the decoder alone (with an optimiser that moves weights by their
-    gradients only: no weight decay on the encoder), and it always is in inference mode.
+    The encoder's maps carry no gradient, so training moves the decoder alone (with an optimiser
+    that moves weights by their gradients only: no weight decay on the encoder), and it always is in
+    inference mode.
 
     Args:
         encoder: the trained classifier; its maps at each resolution are what is decoded.
@@ -41,10 +43,13 @@ class MaskGenerator(nnx.Module):
         rngs: source of the decoder's initial weights.
 
     Raises:
-        InputError: an encoder that is no ``ResNet`` or gives maps of one resolution alone, or a width below 1.
+        InputError: an encoder that is no ``ResNet`` or gives maps of one resolution alone, or a
+            width below 1.
     """
 
-    def __init__(self, encoder: ResNet, *, width: int = 32, act: Activation = nnx.relu, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, encoder: ResNet, *, width: int = 32, act: Activation = nnx.relu, rngs: nnx.Rngs
+    ) -> None:
         if not isinstance(encoder, ResNet):
             raise InputError(f"encoder: expected a ResNet, got {type(encoder).__name__}")
         if width < 1:
@@ -52,11 +57,16 @@ class MaskGenerator(nnx.Module):
         self.encoder = encoder
         channels = _channels(encoder)
         if len(channels) < 2:
-            raise InputError("encoder: expected maps of at least two resolutions, got one: give it more stages")
+            raise InputError(
+                "encoder: expected maps of at least two resolutions, got one: give it more stages"
+            )
         make = partial(units, norm=Affine, act=act, rngs=rngs)
         widths = [width * 2**level for level in range(len(channels) - 1)]
-        # The coarsest maps come as they are; every other input of a unit has been joined with the encoder's maps.
-        inputs = [channels[level + 1] + widths[level + 1] for level in range(len(widths) - 1)] + [channels[-1]]
+        # The coarsest maps come as they are; every other input of a unit has been joined with the
+        # encoder's maps.
+        inputs = [channels[level + 1] + widths[level + 1] for level in range(len(widths) - 1)] + [
+            channels[-1]
+        ]
         self.up = nnx.List([make(own, (out, out)) for own, out in zip(inputs, widths, strict=True)])
         self.head = dense(channels[0] + widths[0], 2, rngs=rngs)
 
@@ -67,8 +77,8 @@ class MaskGenerator(nnx.Module):
             images: (b, h, w, c) in [0, 1], as the encoder takes them.
 
         Returns:
-            (b, mh, mw, 1) in [0, 1]: of half the image's sides with the 7x7 stem (112 for 224 pixels), of a quarter with
-            the patch stem.
+            (b, mh, mw, 1) in [0, 1]: of half the image's sides with the 7x7 stem (112 for 224
+            pixels), of a quarter with the patch stem.
 
         Raises:
             InputError: as the encoder.
@@ -82,13 +92,19 @@ class MaskGenerator(nnx.Module):
         return magnitudes[..., :1] / magnitudes.sum(axis=-1, keepdims=True)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w 1"]:
-        """Gives masks (b, h, w, 1) in [0, 1] of the images' size, each pixel that of ``masks`` nearest to it."""
+        """Gives masks (b, h, w, 1) in [0, 1] of the images' size, each pixel that of ``masks``
+        nearest to it.
+        """
         masks = self.masks(images)
         return jax.image.resize(masks, (*images.shape[:3], 1), "nearest")
 
 
-def _pyramid(encoder: ResNet, images: Float[Array, "b h w c"]) -> tuple[Float[Array, "b _ _ _"], ...]:
-    """The encoder's maps in inference mode, the finest first: of the stem's convolution, if it pools, and of each stage."""
+def _pyramid(
+    encoder: ResNet, images: Float[Array, "b h w c"]
+) -> tuple[Float[Array, "b _ _ _"], ...]:
+    """The encoder's maps in inference mode, the finest first: of the stem's convolution, if it
+    pools, and of each stage.
+    """
     view = in_inference_mode(encoder)
     x, stem = normalise(images, view.mean, view.std), view.stem
     maps = [stem.act(stem.norm(stem.conv(x)))] if isinstance(stem, ImagenetStem) else []

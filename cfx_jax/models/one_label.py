@@ -1,7 +1,9 @@
-"""One label of a network of several, each with a sigmoid of its own, as a classifier of two classes.
+"""One label of a network of several, each with a sigmoid of its own, as a classifier of two
+classes.
 
-Multi-label networks give one logit for each label; so do binary ones with two sigmoids, whose second output is the label
-that is explained (Singla et al. 2020, code). See ``two_logits`` for why ``(0, z)`` is the same classifier.
+Multi-label networks give one logit for each label; so do binary ones with two sigmoids, whose
+second output is the label that is explained (Singla et al. 2020, code). See ``two_logits`` for why
+``(0, z)`` is the same classifier.
 """
 
 from collections.abc import Callable
@@ -34,25 +36,31 @@ class OneLabel:
         logits = self.network(image)
         if jnp.ndim(logits) != 1 or len(logits) <= self.label:
             raise InputError(
-                f"network: expected one image -> one logit for each label, more than {self.label} of them, got shape"
+                f"network: expected one image -> one logit for each label, more than {self.label}"
+                f" of them, got shape"
                 f" {jnp.shape(logits)}: wrap a model of batches with models.per_image"
             )
         return jnp.stack([jnp.zeros_like(logits[0]), logits[self.label]])
 
 
-def one_label(network: Callable[[Float[Array, "*s h w c"]], Float[Array, " k"]], label: int) -> OneLabel:
+def one_label(
+    network: Callable[[Float[Array, "*s h w c"]], Float[Array, " k"]], label: int
+) -> OneLabel:
     """Turns a network of several independent labels into the classifier of one of them.
 
     Args:
-        network: one image -> the logits of the labels, ``(k,)``, such as ``per_image`` of a multi-label model. Give the
-            values before the sigmoids; a softmax over several classes is another thing, and a classifier already.
+        network: one image -> the logits of the labels, ``(k,)``, such as ``per_image`` of a
+            multi-label model. Give the values before the sigmoids; a softmax over several classes
+            is another thing, and a classifier already.
         label: which one, in 0..k-1.
 
     Returns:
-        The classifier, image -> logits ``(0, z_label)``, a pytree with the network's weights as leaves.
+        The classifier, image -> logits ``(0, z_label)``, a pytree with the network's weights as
+        leaves.
 
     Raises:
-        InputError: a negative label, or, when called, one that the network has not or an output of another shape.
+        InputError: a negative label, or, when called, one that the network has not or an output of
+            another shape.
     """
     check_integer(label, name="label", at_least=0)
     return OneLabel(as_pytree(network), label)

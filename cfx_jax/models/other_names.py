@@ -10,7 +10,10 @@ from cfx_jax.models.densenet import DenseNet
 from cfx_jax.models.efficientnet import EfficientNet
 from cfx_jax.models.torchvision_names import stage_and_position, torchvision_name
 
-_EXCITATION = {"se.conv_reduce": ("excitation", "reduce"), "se.conv_expand": ("excitation", "expand")}
+_EXCITATION = {
+    "se.conv_reduce": ("excitation", "reduce"),
+    "se.conv_expand": ("excitation", "expand"),
+}
 _PLAIN_BLOCK: Mapping[str, tuple[str, ...]] = {
     "conv_dw": ("depthwise",),
     "bn1": ("depthwise_norm",),
@@ -29,17 +32,22 @@ _EXPANDING_BLOCK: Mapping[str, tuple[str, ...]] = {
     "bn3": ("project", "norm"),
 }
 _ARRAYS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-# As in the file that torchvision publishes for DenseNet-121, whose names it changes when it loads it.
-_OLD_DENSE_LAYER = re.compile(r"(features\.denseblock\d+\.denselayer\d+\.(?:norm|conv))\.([12]\..+)")
+# As in the file that torchvision publishes for DenseNet-121, whose names it changes when it loads
+# it.
+_OLD_DENSE_LAYER = re.compile(
+    r"(features\.denseblock\d+\.denselayer\d+\.(?:norm|conv))\.([12]\..+)"
+)
 
 
-def by_torchvision_names(model: nnx.Module, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def by_torchvision_names(
+    model: nnx.Module, tensors: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """The tensors of a file by the names of torchvision's networks.
 
     Args:
         model: the network that they are for.
-        tensors: by torchvision's names; of a ``DenseNet`` by those of torchvision's published files too (``norm.1`` for
-            ``norm1``), of an ``EfficientNet`` by timm's.
+        tensors: by torchvision's names; of a ``DenseNet`` by those of torchvision's published files
+            too (``norm.1`` for ``norm1``), of an ``EfficientNet`` by timm's.
 
     Returns:
         The same tensors; those whose names are none of these keep them.
@@ -70,5 +78,11 @@ def _timm_layers(model: EfficientNet) -> dict[str, str]:
     for index, block in enumerate(model.blocks):
         stage, position = stage_and_position(index, model.stage_sizes)
         parts = _PLAIN_BLOCK if block.expand is None else _EXPANDING_BLOCK
-        paths |= {f"blocks.{stage}.{position}.{name}": ("blocks", index, *part) for name, part in parts.items()}
-    return {name: torchvision_name(model, (*path, "kernel")).rpartition(".")[0] for name, path in paths.items()}
+        paths |= {
+            f"blocks.{stage}.{position}.{name}": ("blocks", index, *part)
+            for name, part in parts.items()
+        }
+    return {
+        name: torchvision_name(model, (*path, "kernel")).rpartition(".")[0]
+        for name, path in paths.items()
+    }

@@ -1,5 +1,5 @@
-"""What the convolutions of a network give, before batch norm and non-linearity: for ``metrics.pre_activation_variances``
-(Fontanella et al. 2023, table 3)."""
+"""What the convolutions of a network give, before batch norm and non-linearity: for
+``metrics.pre_activation_variances`` (Fontanella et al. 2023, table 3)."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -24,7 +24,8 @@ _LAYERS = (nnx.Conv, nnx.Linear)
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class PreActivations:
-    """A function that gives what each convolution gives; a pytree, to be passed through ``jax.jit`` as an argument.
+    """A function that gives what each convolution gives; a pytree, to be passed through ``jax.jit``
+    as an argument.
 
     Attributes:
         model: the network in inference mode.
@@ -35,7 +36,8 @@ class PreActivations:
     names: tuple[LayerPath, ...] = field(metadata={"static": True})
 
     def __call__(self, *inputs: Float[Array, "b ..."]) -> dict[str, Float[Array, "b ..."]]:
-        """The values of each convolution by its name, such as ``"stages.0.conv1"``, in the order in which they are made.
+        """The values of each convolution by its name, such as ``"stages.0.conv1"``, in the order in
+        which they are made.
 
         Under ``jax.jit`` they come in the order of their names.
 
@@ -43,8 +45,8 @@ class PreActivations:
             inputs: what the model is called with, the first axis running over images or volumes.
 
         Returns:
-            Arrays whose first axis is that of the inputs: (b, h, w, c) of images, (b, n, h, w, c) where a model of volumes
-            turns each into n images.
+            Arrays whose first axis is that of the inputs: (b, h, w, c) of images, (b, n, h, w, c)
+            where a model of volumes turns each into n images.
         """
         values: dict[str, jax.Array] = {}
         _recording(self.model, self.names, values)(*inputs)
@@ -52,7 +54,8 @@ class PreActivations:
 
 
 def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivations:
-    """Gives a view of a model of batches as a function that gives the values of its convolutions, in inference mode.
+    """Gives a view of a model of batches as a function that gives the values of its convolutions,
+    in inference mode.
 
     Compare two networks on the same images, plain and with the same noise, batch by batch::
 
@@ -60,23 +63,29 @@ def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivat
         pre_activation_variances(values(pre_activations(model), images) for images in batches)
 
     Args:
-        model: an NNX module of batches of images, volumes, or volumes with their saliency. Layers of the classes
-            ``nnx.Conv`` and, on maps, ``nnx.Linear`` count; one that is called twice gives its last values.
-        part: the attribute of the model, such as ``"stages"``, whose convolutions alone are wanted; None for all.
+        model: an NNX module of batches of images, volumes, or volumes with their saliency. Layers
+            of the classes ``nnx.Conv`` and, on maps, ``nnx.Linear`` count; one that is called twice
+            gives its last values.
+        part: the attribute of the model, such as ``"stages"``, whose convolutions alone are wanted;
+            None for all.
 
     Returns:
         The function.
 
     Raises:
-        InputError: ``model`` is not an NNX module, no part of it has a convolution, or ``part`` is none that has.
+        InputError: ``model`` is not an NNX module, no part of it has a convolution, or ``part`` is
+            none that has.
     """
     if not isinstance(model, nnx.Module):
         raise InputError(
-            f"model: expected an NNX model of batches, got {type(model).__name__}: give the model, no view"
+            f"model: expected an NNX model of batches, got {type(model).__name__}: give the model,"
+            f" no view"
         )
     names = tuple(path for path, module in nnx.iter_modules(model) if isinstance(module, _LAYERS))
     if not names:
-        raise InputError(f"model: {type(model).__name__} has no convolution (nnx.Conv, or nnx.Linear on maps)")
+        raise InputError(
+            f"model: {type(model).__name__} has no convolution (nnx.Conv, or nnx.Linear on maps)"
+        )
     if part is not None:
         check_choice(part, tuple(dict.fromkeys(path[0] for path in names)), name="part")
         names = tuple(path for path in names if path[0] == part)

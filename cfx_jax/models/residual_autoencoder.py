@@ -1,9 +1,10 @@
-"""The autoencoder of slices in whose latents ACAT's counterfactuals are made (Fontanella et al. 2023, "ACAT: Adversarial
-Counterfactual Attention for Classification and Detection in Medical Imaging", appendix B; layers as released).
+"""The autoencoder of slices in whose latents ACAT's counterfactuals are made (Fontanella et al.
+2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
+Imaging", appendix B; layers as released).
 
-A latent has as many numbers as the slice has pixels: there is no bottleneck. Three stages of two residual blocks encode,
-three decode, and the image that comes out has no bounds. Deviation: the released decoder's linear layer, of which no use is
-made, is left out.
+A latent has as many numbers as the slice has pixels: there is no bottleneck. Three stages of two
+residual blocks encode, three decode, and the image that comes out has no bounds. Deviation: the
+released decoder's linear layer, of which no use is made, is left out.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,8 @@ from cfx_jax.models.layers.convolution import Norm, NormalisedPointwise, batch_n
 from cfx_jax.models.layers.keras import Affine
 from cfx_jax.models.layers.preactivation import double
 
-# PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as large.
+# PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as
+# large.
 _OUTPUT_INIT = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
@@ -31,12 +33,13 @@ class ResidualAutoencoder(nnx.Module):
     """Residual blocks from a slice to maps of a quarter of its sides, and back.
 
     Args:
-        width: channels of the first convolution, at full resolution (published: 128). It and the next are most
-            of the encoder's work, so fewer spare much of it.
+        width: channels of the first convolution, at full resolution (published: 128). It and the
+            next are most of the encoder's work, so fewer spare much of it.
         filters: channels of each encoding stage; stages after the first halve the maps.
         decoder_filters: channels of each decoding stage; stages before the last double the maps.
-        norms: whether there are batch norms (published). Without them (ours) layers without statistics take their places,
-            and each block is its shortcut at first. It then learns in fewer steps to draw small slices as they are.
+        norms: whether there are batch norms (published). Without them (ours) layers without
+            statistics take their places, and each block is its shortcut at first. It then learns in
+            fewer steps to draw small slices as they are.
         rngs: source of the initial weights.
 
     Raises:
@@ -57,7 +60,9 @@ class ResidualAutoencoder(nnx.Module):
                 "decoder_filters: expected one for each of at least one of `filters`, got"
                 f" {len(decoder_filters)} for {len(filters)}"
             )
-        check_numbers({"width": width, "filters": min(filters), "decoder_filters": min(decoder_filters)})
+        check_numbers(
+            {"width": width, "filters": min(filters), "decoder_filters": min(decoder_filters)}
+        )
         self.num_halvings = len(filters) - 1
         norm = batch_norm if norms else Affine
         self.stem, self.stem_norm = convolution(1, width, size=3, rngs=rngs), norm(width, rngs=rngs)
@@ -82,7 +87,8 @@ class ResidualAutoencoder(nnx.Module):
         """Gives the latents of slices.
 
         Args:
-            images: (n, h, w, 1) in [0, 1], with sides that divide by 4 (by 2 for each stage after the first).
+            images: (n, h, w, 1) in [0, 1], with sides that divide by 4 (by 2 for each stage after
+                the first).
 
         Returns:
             Latents (n, h / 4, w / 4, 16), at least 0.
@@ -98,7 +104,9 @@ class ResidualAutoencoder(nnx.Module):
         return x
 
     def decode(self, latent: Float[Array, "n lh lw d"]) -> Float[Array, "n h w 1"]:
-        """Gives slices (n, 4 lh, 4 lw, 1) of latents (n, lh, lw, 16); their values may leave [0, 1]."""
+        """Gives slices (n, 4 lh, 4 lw, 1) of latents (n, lh, lw, 16); their values may leave [0,
+        1].
+        """
         x = latent
         for block in self.up:
             x = block(x)
@@ -113,7 +121,9 @@ def _encoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.
     """Two blocks for each stage; the first of a stage halves, but for the first stage."""
     blocks: list[nnx.Module] = []
     for index, (before, after) in enumerate(pairwise(channels)):
-        blocks.append(BasicBlock(before, after, stride=min(index, 1) + 1, act=nnx.relu, norm=norm, rngs=rngs))
+        blocks.append(
+            BasicBlock(before, after, stride=min(index, 1) + 1, act=nnx.relu, norm=norm, rngs=rngs)
+        )
         blocks.append(BasicBlock(after, after, stride=1, act=nnx.relu, norm=norm, rngs=rngs))
     return nnx.List(blocks)
 
@@ -122,27 +132,36 @@ def _decoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.
     """Two blocks for each stage; the first of a stage doubles, but for the last stage."""
     blocks: list[nnx.Module] = []
     for index, (before, after) in enumerate(pairwise(channels)):
-        blocks.append(_DecoderBlock(before, after, doubling=index < len(channels) - 2, norm=norm, rngs=rngs))
+        blocks.append(
+            _DecoderBlock(before, after, doubling=index < len(channels) - 2, norm=norm, rngs=rngs)
+        )
         blocks.append(_DecoderBlock(after, after, doubling=False, norm=norm, rngs=rngs))
     return nnx.List(blocks)
 
 
 class _DecoderBlock(nnx.Module):
-    """Two 3x3 convolutions with, between them, nearest-neighbour doubling if the block doubles, and a shortcut."""
+    """Two 3x3 convolutions with, between them, nearest-neighbour doubling if the block doubles, and
+    a shortcut.
+    """
 
-    def __init__(self, in_channels: int, width: int, *, doubling: bool, norm: Norm, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, width: int, *, doubling: bool, norm: Norm, rngs: nnx.Rngs
+    ) -> None:
         self.doubling = doubling
         self.conv1 = convolution(in_channels, in_channels, size=3, rngs=rngs)
         self.norm1 = norm(in_channels, rngs=rngs)
         self.conv2 = convolution(in_channels, width, size=3, rngs=rngs)
         self.norm2 = norm(width, rngs=rngs)
         is_plain = not doubling and in_channels == width
-        self.shortcut = nnx.data(None if is_plain else NormalisedPointwise(in_channels, width, norm=norm, rngs=rngs))
+        self.shortcut = nnx.data(
+            None if is_plain else NormalisedPointwise(in_channels, width, norm=norm, rngs=rngs)
+        )
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 d"]:
         y = self._resized(nnx.relu(self.norm1(self.conv1(x))))
         y = self.norm2(self.conv2(y))
-        # Doubling repeats pixels, so the 1x1 convolution and the norm may as well come before it, on a quarter of them.
+        # Doubling repeats pixels, so the 1x1 convolution and the norm may as well come before it,
+        # on a quarter of them.
         return nnx.relu(y + (x if self.shortcut is None else self._resized(self.shortcut(x))))
 
     def _resized(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
@@ -150,16 +169,19 @@ class _DecoderBlock(nnx.Module):
 
 
 def coder_of(model: nnx.Module) -> Generator:
-    """Turns an autoencoder of batches of slices into one of a volume, in inference mode; slices are the batch.
+    """Turns an autoencoder of batches of slices into one of a volume, in inference mode; slices are
+    the batch.
 
-    The result shares the model's weights as they are now, and is a pytree. ``generator_of(model)`` is that of one slice.
+    The result shares the model's weights as they are now, and is a pytree. ``generator_of(model)``
+    is that of one slice.
 
     Args:
-        model: an NNX module with the methods ``encode`` and ``decode``, as ``ResidualAutoencoder`` has them.
+        model: an NNX module with the methods ``encode`` and ``decode``, as ``ResidualAutoencoder``
+            has them.
 
     Returns:
-        ``encode``, volume (s, h, w, c) -> latent, and ``decode``, latent -> volume. The published latent has shape
-        (s, h / 4, w / 4, 16).
+        ``encode``, volume (s, h, w, c) -> latent, and ``decode``, latent -> volume. The published
+        latent has shape (s, h / 4, w / 4, 16).
 
     Raises:
         InputError: ``model`` is not an NNX module with these methods.

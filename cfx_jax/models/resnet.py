@@ -1,8 +1,10 @@
-"""Residual networks, version 1.5 (He et al. 2016, "Deep Residual Learning for Image Recognition"), and a small one.
+"""Residual networks, version 1.5 (He et al. 2016, "Deep Residual Learning for Image Recognition"),
+and a small one.
 
-ResNet-18, 34 and 50 have the published layers, parameter counts and PyTorch's padding, so PyTorch's weights give
-the same logits. Convolutions start from He's normal distribution (fan out), the last layer from PyTorch's uniform
-one with zero bias. Deviation: the normalisation of images with ``mean`` and ``std`` is part of the model.
+ResNet-18, 34 and 50 have the published layers, parameter counts and PyTorch's padding, so PyTorch's
+weights give the same logits. Convolutions start from He's normal distribution (fan out), the last
+layer from PyTorch's uniform one with zero bias. Deviation: the normalisation of images with
+``mean`` and ``std`` is part of the model.
 """
 
 from collections.abc import Sequence
@@ -22,7 +24,10 @@ _BLOCKS: dict[str, type[BasicBlock] | type[BottleneckBlock]] = {
     "basic": BasicBlock,
     "bottleneck": BottleneckBlock,
 }
-_STEMS: dict[str, type[ImagenetStem] | type[PatchStem]] = {"imagenet": ImagenetStem, "patch": PatchStem}
+_STEMS: dict[str, type[ImagenetStem] | type[PatchStem]] = {
+    "imagenet": ImagenetStem,
+    "patch": PatchStem,
+}
 
 _PUBLISHED_WIDTHS = (64, 128, 256, 512)
 
@@ -31,9 +36,11 @@ class ResNet(nnx.Module):
     """A residual classifier of batches of images.
 
     Args:
-        block: ``"basic"`` (two 3x3 convolutions) or ``"bottleneck"`` (1x1, 3x3, 1x1 with fourfold output).
+        block: ``"basic"`` (two 3x3 convolutions) or ``"bottleneck"`` (1x1, 3x3, 1x1 with fourfold
+            output).
         stage_sizes: blocks of each stage. Stages after the first begin by halving the maps.
-        widths: channels of each stage's 3x3 convolutions, one per stage; the stem has the first stage's.
+        widths: channels of each stage's 3x3 convolutions, one per stage; the stem has the first
+            stage's.
         num_classes: number of logits, at least 1.
         in_channels: channels of the images.
         stem: ``"imagenet"`` (7x7 with stride 2, max pooling) or ``"patch"`` (4x4 with stride 4).
@@ -43,7 +50,8 @@ class ResNet(nnx.Module):
         rngs: source of the initial weights.
 
     Raises:
-        InputError: an unknown ``block`` or ``stem``, lengths that do not match, or numbers out of range.
+        InputError: an unknown ``block`` or ``stem``, lengths that do not match, or numbers out of
+            range.
     """
 
     def __init__(
@@ -67,7 +75,17 @@ class ResNet(nnx.Module):
         self.stem = _STEMS[stem](in_channels, widths[0], act=act, rngs=rngs)
         channels, stages = widths[0], []
         for index, (size, width) in enumerate(zip(stage_sizes, widths, strict=True)):
-            stages.append(_stage(_BLOCKS[block], size, channels, width, stride=min(index, 1) + 1, act=act, rngs=rngs))
+            stages.append(
+                _stage(
+                    _BLOCKS[block],
+                    size,
+                    channels,
+                    width,
+                    stride=min(index, 1) + 1,
+                    act=act,
+                    rngs=rngs,
+                )
+            )
             channels = _BLOCKS[block].expansion * width
         self.stages = nnx.List(stages)
         self.head = last_layer(channels, num_classes, rngs=rngs)
@@ -91,7 +109,9 @@ class ResNet(nnx.Module):
         return x
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of feature maps: the mean over positions, then the linear layer."""
+        """Gives logits (b, num_classes) of feature maps: the mean over positions, then the linear
+        layer.
+        """
         return self.head(features.mean(axis=(1, 2)))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
@@ -112,12 +132,19 @@ def _stage(
     blocks: list[nnx.Module] = []
     for position in range(size):
         channels = in_channels if position == 0 else make_block.expansion * width
-        blocks.append(make_block(channels, width, stride=stride if position == 0 else 1, act=act, rngs=rngs))
+        blocks.append(
+            make_block(channels, width, stride=stride if position == 0 else 1, act=act, rngs=rngs)
+        )
     return nnx.List(blocks)
 
 
 def resnet18(
-    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    mean: PerChannel = 0.0,
+    std: PerChannel = 1.0,
+    rngs: nnx.Rngs,
 ) -> ResNet:
     """Makes ResNet-18: 11,689,512 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
     return ResNet(
@@ -133,7 +160,12 @@ def resnet18(
 
 
 def resnet34(
-    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    mean: PerChannel = 0.0,
+    std: PerChannel = 1.0,
+    rngs: nnx.Rngs,
 ) -> ResNet:
     """Makes ResNet-34: 21,797,672 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
     return ResNet(
@@ -149,7 +181,12 @@ def resnet34(
 
 
 def resnet50(
-    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    mean: PerChannel = 0.0,
+    std: PerChannel = 1.0,
+    rngs: nnx.Rngs,
 ) -> ResNet:
     """Makes ResNet-50: 25,557,032 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
     return ResNet(
@@ -165,12 +202,18 @@ def resnet50(
 
 
 def resnet_small(
-    *, num_classes: int, in_channels: int = 3, mean: PerChannel = 0.0, std: PerChannel = 1.0, rngs: nnx.Rngs
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    mean: PerChannel = 0.0,
+    std: PerChannel = 1.0,
+    rngs: nnx.Rngs,
 ) -> ResNet:
     """Makes a network of 0.53 million parameters for images of 32 to 128 pixels, quick on a CPU.
 
-    The patch stem turns 64 pixels into 16x16 maps; two blocks work there, which small findings need, and one each on
-    8x8 and 4x4 maps, where width costs least. Arguments and errors as ``ResNet``.
+    The patch stem turns 64 pixels into 16x16 maps; two blocks work there, which small findings
+    need, and one each on 8x8 and 4x4 maps, where width costs least. Arguments and errors as
+    ``ResNet``.
     """
     return ResNet(
         block="basic",

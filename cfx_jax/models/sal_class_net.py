@@ -1,9 +1,10 @@
-"""The saliency map as one more channel of the image (Murabito et al. 2018, "Top-down saliency detection driven by visual
-classification", SalClassNet), as a competitor of ACAT in Fontanella et al. 2023, appendix E.
+"""The saliency map as one more channel of the image (Murabito et al. 2018, "Top-down saliency
+detection driven by visual classification", SalClassNet), as a competitor of ACAT in Fontanella et
+al. 2023, appendix E.
 
-Deviation, as there: the original trains a network of saliency maps together with the classifier; that worked badly on CT, so
-the maps are computed beforehand. The first kernel alone has another shape than the baseline's: a warm start skips it, see
-``warm_start.reshaped``.
+Deviation, as there: the original trains a network of saliency maps together with the classifier;
+that worked badly on CT, so the maps are computed beforehand. The first kernel alone has another
+shape than the baseline's: a warm start skips it, see ``warm_start.reshaped``.
 """
 
 import jax.numpy as jnp
@@ -21,10 +22,11 @@ class SalClassNet(SaliencyAided):
     """A trunk that sees the channels of the volume and, after them, its saliency.
 
     Args:
-        trunk: stages of one channel more than the volumes have. ``resnet50_stages(in_channels=2)`` repeats each channel
-            three times, so that its stem has 6 inputs, as released; ``repeats=1`` gives the same functions with fewer
-            weights.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or ``HalfBrainHead``.
+        trunk: stages of one channel more than the volumes have. ``resnet50_stages(in_channels=2)``
+            repeats each channel three times, so that its stem has 6 inputs, as released;
+            ``repeats=1`` gives the same functions with fewer weights.
+        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+            ``HalfBrainHead``.
 
     Raises:
         InputError: a trunk of fewer than two channels.
@@ -34,7 +36,8 @@ class SalClassNet(SaliencyAided):
         super().__init__(trunk, head)
         if trunk.in_channels < 2:
             raise InputError(
-                f"trunk: expected at least 2 input channels, those of the volume and its saliency, got {trunk.in_channels}:"
+                f"trunk: expected at least 2 input channels, those of the volume and its saliency,"
+                f" got {trunk.in_channels}:"
                 " build it with in_channels=2"
             )
 

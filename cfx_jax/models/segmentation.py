@@ -1,8 +1,9 @@
-"""A network that gives each pixel a class: the library's UNet with one linear layer, for organs in radiographs.
+"""A network that gives each pixel a class: the library's UNet with one linear layer, for organs in
+radiographs.
 
-Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation". Deviations, those of
-``models.unet``: residual levels with the norm before each convolution, and maps that keep their size, so that every pixel of
-the image has logits.
+Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation".
+Deviations, those of ``models.unet``: residual levels with the norm before each convolution, and
+maps that keep their size, so that every pixel of the image has logits.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,9 @@ class Segmenter(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         if num_classes < 2:
-            raise InputError(f"num_classes: expected at least 2, the background among them, got {num_classes}")
+            raise InputError(
+                f"num_classes: expected at least 2, the background among them, got {num_classes}"
+            )
         self.unet = UNet(in_channels=in_channels, filters=filters, norm=norm, rngs=rngs)
         self.head = dense(self.unet.out_channels, num_classes, rngs=rngs)
 
@@ -47,6 +50,7 @@ class Segmenter(nnx.Module):
         """Gives the logits (b, h, w, num_classes) of images (b, h, w, in_channels) in [0, 1].
 
         Raises:
-            InputError: another shape, sides that do not divide by 2 for each further filter, or integers.
+            InputError: another shape, sides that do not divide by 2 for each further filter, or
+                integers.
         """
         return self.head(self.unet(images))

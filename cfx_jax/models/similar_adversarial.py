@@ -1,10 +1,12 @@
-"""Generators of a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining Similarity and Adversarial
-Learning to Generate Visual Explanation: Application to Medical Image Classification", section IV-C and figure 1).
+"""Generators of a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining
+Similarity and Adversarial Learning to Generate Visual Explanation: Application to Medical Image
+Classification", section IV-C and figure 1).
 
-Both give the pair (x_s, x_a). Their attributes ``similar`` and ``adversarial`` are the two twins of equal architecture
-whose weights the loss draws together: whole generators in the Duo, heads alone in the Single, which share a trunk. The
-heads of a Single AE_i are i linear 3x3 convolutions and a 1x1 convolution; those of AE2 are the released ones, AE1 keeps
-the first of them, since the paper gives no width.
+Both give the pair (x_s, x_a). Their attributes ``similar`` and ``adversarial`` are the two twins of
+equal architecture whose weights the loss draws together: whole generators in the Duo, heads alone
+in the Single, which share a trunk. The heads of a Single AE_i are i linear 3x3 convolutions and a
+1x1 convolution; those of AE2 are the released ones, AE1 keeps the first of them, since the paper
+gives no width.
 """
 
 from collections.abc import Sequence
@@ -15,7 +17,16 @@ from jaxtyping import Array, Float
 
 from cfx_jax.models.activations import unit_clip
 from cfx_jax.models.layers.convolution import Activation
-from cfx_jax.models.unet import PUBLISHED_FILTERS, Latent, LinearHead, NormName, UNet, UNetGenerator, decode, encode
+from cfx_jax.models.unet import (
+    PUBLISHED_FILTERS,
+    Latent,
+    LinearHead,
+    NormName,
+    UNet,
+    UNetGenerator,
+    decode,
+    encode,
+)
 
 Images = Float[Array, "b h w c"]
 
@@ -56,12 +67,16 @@ class SingleAE(nnx.Module):
         self.residual, self.limit = residual, unit_clip
 
     def encode(self, images: Images) -> Latent:
-        """Gives the latent of images, the shared encoder's maps; arguments and errors as ``UNet.encode``."""
+        """Gives the latent of images, the shared encoder's maps; arguments and errors as
+        ``UNet.encode``.
+        """
         return encode(self.unet, images, residual=self.residual)
 
     def decode(self, latent: Latent) -> tuple[Images, Images]:
         """Gives similar and adversarial images (b, h, w, in_channels) in [0, 1] of a latent."""
-        similar, adversarial = decode(self.unet, (self.similar, self.adversarial), latent, residual=self.residual)
+        similar, adversarial = decode(
+            self.unet, (self.similar, self.adversarial), latent, residual=self.residual
+        )
         return self.limit(similar), self.limit(adversarial)
 
     def __call__(self, images: Images) -> tuple[Images, Images]:
@@ -105,7 +120,9 @@ class DuoAE(nnx.Module):
         self.similar, self.adversarial = make(rngs=rngs), make(rngs=rngs)
 
     def encode(self, images: Images) -> tuple[Latent, Latent]:
-        """Gives the latents of images in the two generators; arguments and errors as ``UNet.encode``."""
+        """Gives the latents of images in the two generators; arguments and errors as
+        ``UNet.encode``.
+        """
         return self.similar.encode(images), self.adversarial.encode(images)
 
     def decode(self, latents: tuple[Latent, Latent]) -> tuple[Images, Images]:

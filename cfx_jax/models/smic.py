@@ -1,10 +1,12 @@
-"""Saliency-modulated image classification (Flores et al. 2019, "Saliency for fine-grained object recognition in domains with
-scarce training data"), as a competitor of ACAT in Fontanella et al. 2023, appendix E.
+"""Saliency-modulated image classification (Flores et al. 2019, "Saliency for fine-grained object
+recognition in domains with scarce training data"), as a competitor of ACAT in Fontanella et al.
+2023, appendix E.
 
-Features F after one of the stages become ``F (1 + g)`` with a gate g in (0, 1) made of the saliency map. The branch that
-makes it has two convolutions, as both papers say; their widths and strides are ours. The code released with ACAT has another
-branch, which is offered too: the first stages of a network like the trunk, and a gate for each channel, which is at least
-one half where these stages end in a ReLU.
+Features F after one of the stages become ``F (1 + g)`` with a gate g in (0, 1) made of the saliency
+map. The branch that makes it has two convolutions, as both papers say; their widths and strides are
+ours. The code released with ACAT has another branch, which is offered too: the first stages of a
+network like the trunk, and a gate for each channel, which is at least one half where these stages
+end in a ReLU.
 """
 
 from flax import nnx
@@ -23,16 +25,19 @@ class SMIC(SaliencyAided):
 
     Args:
         trunk: the stages that see the slices.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or ``HalfBrainHead``.
-        saliency_trunk: None for the branch of two convolutions, whose gate is one for all channels and is averaged to the
-            size of the maps; or, as released, ``after`` stages like the trunk's of one input channel.
+        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+            ``HalfBrainHead``.
+        saliency_trunk: None for the branch of two convolutions, whose gate is one for all channels
+            and is averaged to the size of the maps; or, as released, ``after`` stages like the
+            trunk's of one input channel.
         width: channels between the two convolutions.
-        after: the stage, from 1, whose maps are scaled: block 2 of ResNet-50 and the third convolution of the half-brain
-            network are both stage 2.
+        after: the stage, from 1, whose maps are scaled: block 2 of ResNet-50 and the third
+            convolution of the half-brain network are both stage 2.
         rngs: source of the initial weights.
 
     Raises:
-        InputError: no such stage, a width below 1, or a ``saliency_trunk`` of another number of stages or channels.
+        InputError: no such stage, a width below 1, or a ``saliency_trunk`` of another number of
+            stages or channels.
     """
 
     def __init__(
@@ -57,7 +62,9 @@ class SMIC(SaliencyAided):
     def features(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice, (b, s, fh, fw, out_features). Arguments and errors as ``fold``."""
+        """Gives the last feature maps of each slice, (b, s, fh, fw, out_features). Arguments and
+        errors as ``fold``.
+        """
         images, maps = self.fold(volumes, saliency)
         gate = self.gate(maps)
         x = run_stages(self.trunk.stages, images, {self.after: lambda x: gated(x, gate)})
@@ -77,8 +84,10 @@ class _StagesGate(nnx.Module):
     def __init__(self, trunk: Trunk, widths: tuple[int, ...]) -> None:
         if (trunk.in_channels, len(trunk.widths), trunk.widths[-1]) != (1, len(widths), widths[-1]):
             raise InputError(
-                f"saliency_trunk: expected {len(widths)} stages of 1 input channel that end in {widths[-1]} channels, got"
-                f" {len(trunk.widths)} of {trunk.in_channels} that end in {trunk.widths[-1]}: build it as the trunk, with"
+                f"saliency_trunk: expected {len(widths)} stages of 1 input channel that end in"
+                f" {widths[-1]} channels, got"
+                f" {len(trunk.widths)} of {trunk.in_channels} that end in {trunk.widths[-1]}: build"
+                f" it as the trunk, with"
                 f" num_stages={len(widths)}"
             )
         self.trunk = trunk

@@ -1,5 +1,5 @@
-"""Spatial attention from the features of the image alone (SpAtt), as a competitor of ACAT in Fontanella et al. 2023,
-appendix E: the same masks at the same stages, without a saliency map."""
+"""Spatial attention from the features of the image alone (SpAtt), as a competitor of ACAT in
+Fontanella et al. 2023, appendix E: the same masks at the same stages, without a saliency map."""
 
 from functools import partial
 from typing import Any
@@ -16,14 +16,16 @@ from cfx_jax.models.trunks import Trunk
 
 
 class SpAtt(SliceWise):
-    """A trunk whose maps F become ``F (1 + M)`` after each stage but the last, with a mask M made of F itself.
+    """A trunk whose maps F become ``F (1 + M)`` after each stage but the last, with a mask M made
+    of F itself.
 
     Args:
         trunk: the stages that see the slices.
-        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or ``HalfBrainHead``.
+        head: what maps features (b, ``trunk.slice_width``) to logits: ``last_layer`` or
+            ``HalfBrainHead``.
         pooling: how the channels of F become the one that the mask is made of.
-        slice_attention: learnt weights of the slices, made for ``trunk.slice_width``, as the released code has them; None
-            for the mean over slices, which compares with the baseline.
+        slice_attention: learnt weights of the slices, made for ``trunk.slice_width``, as the
+            released code has them; None for the mean over slices, which compares with the baseline.
         rngs: source of the initial weights.
 
     Raises:
@@ -40,17 +42,25 @@ class SpAtt(SliceWise):
         rngs: nnx.Rngs,
     ) -> None:
         super().__init__(trunk, head, rngs=rngs)
-        self.masks = nnx.List([SalientAttention(pooling=pooling, rngs=rngs) for _ in trunk.widths[:-1]])
+        self.masks = nnx.List(
+            [SalientAttention(pooling=pooling, rngs=rngs) for _ in trunk.widths[:-1]]
+        )
         self.slice_attention = nnx.data(slice_attention)
 
     def features(self, volumes: Float[Array, "b s h w c"]) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice. Arguments and errors as ``SliceWise.features``."""
-        after = {number: partial(_attended, mask) for number, mask in enumerate(self.masks, start=1)}
-        return self.trunk.unfold(run_stages(self.trunk.stages, self.trunk.fold(volumes), after), len(volumes))
+        """Gives the last feature maps of each slice. Arguments and errors as
+        ``SliceWise.features``.
+        """
+        after = {
+            number: partial(_attended, mask) for number, mask in enumerate(self.masks, start=1)
+        }
+        return self.trunk.unfold(
+            run_stages(self.trunk.stages, self.trunk.fold(volumes), after), len(volumes)
+        )
 
     def classify(self, features: Float[Array, "b s fh fw f"]) -> Any:
-        """Gives the head's logits of feature maps: their means over positions, then over slices or the weighted sum of
-        these, then the head.
+        """Gives the head's logits of feature maps: their means over positions, then over slices or
+        the weighted sum of these, then the head.
 
         Raises:
             InputError: another number of slices than ``slice_attention`` has weights for.
@@ -60,5 +70,7 @@ class SpAtt(SliceWise):
         return self.head(self.slice_attention(self.trunk.slice_features(features)))
 
 
-def _attended(mask: SalientAttention, x: Float[jax.Array, "n h w c"]) -> Float[jax.Array, "n h w c"]:
+def _attended(
+    mask: SalientAttention, x: Float[jax.Array, "n h w c"]
+) -> Float[jax.Array, "n h w c"]:
     return x * (1 + mask(x))

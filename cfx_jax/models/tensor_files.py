@@ -1,7 +1,7 @@
 """Named arrays from weight files: safetensors, and the state dicts that PyTorch saves.
 
-A PyTorch file is a pickle, which could run any code when it is read. Only tensors in plain containers are accepted here,
-as ``torch.load(weights_only=True)`` does.
+A PyTorch file is a pickle, which could run any code when it is read. Only tensors in plain
+containers are accepted here, as ``torch.load(weights_only=True)`` does.
 """
 
 import os
@@ -19,7 +19,24 @@ _NESTED = ("state_dict", "model")
 _SAFE_TORCH = (2, 6)
 # What safetensors calls the types of numbers that are read.
 _KINDS: dict[str, Any] = {
-    **dict.fromkeys(("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64", "F16", "BF16", "F32", "F64", "C64")),
+    **dict.fromkeys(
+        (
+            "BOOL",
+            "U8",
+            "I8",
+            "U16",
+            "I16",
+            "U32",
+            "I32",
+            "U64",
+            "I64",
+            "F16",
+            "BF16",
+            "F32",
+            "F64",
+            "C64",
+        )
+    ),
     "F8_E4M3": ml_dtypes.float8_e4m3fn,
     "F8_E4M3FNUZ": ml_dtypes.float8_e4m3fnuz,
     "F8_E5M2": ml_dtypes.float8_e5m2,
@@ -35,17 +52,18 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Reads the tensors of a file.
 
     Args:
-        path: a ``.safetensors`` file, or a ``.pt`` or ``.pth`` file with a state dict, or with a dict that has one under
-            ``"state_dict"`` or ``"model"``.
+        path: a ``.safetensors`` file, or a ``.pt`` or ``.pth`` file with a state dict, or with a
+            dict that has one under ``"state_dict"`` or ``"model"``.
 
     Returns:
-        Arrays by name, those with a fraction as float32 whatever the file has. The ``module.`` that parallel training
-        puts before names is dropped.
+        Arrays by name, those with a fraction as float32 whatever the file has. The ``module.`` that
+        parallel training puts before names is dropped.
 
     Raises:
-        InputError: no such file, another suffix, a file that is damaged or holds a whole pickled model, no tensors,
-            tensors without names, or complex, sparse, quantised or empty ("meta") ones; or the library that reads it is
-            missing, or a PyTorch that runs what is in a file.
+        InputError: no such file, another suffix, a file that is damaged or holds a whole pickled
+            model, no tensors, tensors without names, or complex, sparse, quantised or empty
+            ("meta") ones; or the library that reads it is missing, or a PyTorch that runs what is
+            in a file.
     """
     file = Path(path)
     if file.suffix not in _READERS:
@@ -62,7 +80,9 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def _check_names(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
     twice = [name for name in arrays if _PARALLEL_PREFIX + name in arrays]
     if twice:
-        raise _no_state_dict(file, f"a dict with {twice[0]!r} and the same with '{_PARALLEL_PREFIX}' before it")
+        raise _no_state_dict(
+            file, f"a dict with {twice[0]!r} and the same with '{_PARALLEL_PREFIX}' before it"
+        )
     for name, array in arrays.items():
         if array.dtype.kind == "c":
             raise _no_state_dict(file, f"complex numbers in {name!r}")
@@ -81,7 +101,9 @@ def _read_safetensors(file: Path) -> dict[str, np.ndarray]:
         if small:  # safetensors itself gives NumPy none of these
             parts = dict(safetensors.deserialize(file.read_bytes()))
             arrays |= {
-                name: np.frombuffer(parts[name]["data"], _KINDS[kinds[name]]).reshape(parts[name]["shape"])
+                name: np.frombuffer(parts[name]["data"], _KINDS[kinds[name]]).reshape(
+                    parts[name]["shape"]
+                )
                 for name in small
             }
     except (safetensors.SafetensorError, OSError, OverflowError, MemoryError) as error:
@@ -90,7 +112,8 @@ def _read_safetensors(file: Path) -> dict[str, np.ndarray]:
 
 
 def _with_float32(array: np.ndarray) -> np.ndarray:
-    # Not np.floating, which leaves bfloat16 out: anything but whole, truth and complex values, which are refused.
+    # Not np.floating, which leaves bfloat16 out: anything but whole, truth and complex values,
+    # which are refused.
     return array if array.dtype.kind in "biuc" else array.astype(np.float32)
 
 
@@ -103,7 +126,10 @@ def _read_pytorch(file: Path) -> dict[str, np.ndarray]:
         if any(words in str(error) for words in _OF_OBJECTS):
             raise _no_state_dict(file, "a whole pickled model") from error
         raise _damaged(file, error) from error
-    return {name: _as_numpy(file, name, tensor) for name, tensor in _state_dict(file, loaded, torch.Tensor).items()}
+    return {
+        name: _as_numpy(file, name, tensor)
+        for name, tensor in _state_dict(file, loaded, torch.Tensor).items()
+    }
 
 
 def _check_version(version: str) -> None:
@@ -112,7 +138,8 @@ def _check_version(version: str) -> None:
     if numbers < _SAFE_TORCH:
         wanted = ".".join(map(str, _SAFE_TORCH))
         raise InputError(
-            f"PyTorch: expected version {wanted} or newer, which reads a file without running what is in it, got {version}:"
+            f"PyTorch: expected version {wanted} or newer, which reads a file without running what"
+            f" is in it, got {version}:"
             " update it, or convert the file to .safetensors"
         )
 
@@ -125,7 +152,9 @@ def _state_dict(file: Path, loaded: Any, tensor_type: type) -> dict[str, Any]:
         raise _no_state_dict(file, f"a {type(loaded).__name__}")
     other = [name for name, tensor in loaded.items() if not isinstance(tensor, tensor_type)]
     if other or not loaded:
-        raise _no_state_dict(file, f"a dict with {other[0]!r}, which is no tensor" if other else "an empty dict")
+        raise _no_state_dict(
+            file, f"a dict with {other[0]!r}, which is no tensor" if other else "an empty dict"
+        )
     unnamed = [name for name in loaded if not isinstance(name, str)]
     if unnamed:
         raise _no_state_dict(file, f"a dict with {unnamed[0]!r}, which is no name,")
@@ -135,18 +164,27 @@ def _state_dict(file: Path, loaded: Any, tensor_type: type) -> dict[str, Any]:
 def _as_numpy(file: Path, name: str, tensor: Any) -> np.ndarray:
     try:
         return (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()
-    except (TypeError, RuntimeError, NotImplementedError) as error:  # sparse, quantised, without values
-        raise _no_state_dict(file, f"{name!r}, no plain tensor ({str(error).splitlines()[0]}),") from error
+    except (
+        TypeError,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:  # sparse, quantised, without values
+        raise _no_state_dict(
+            file, f"{name!r}, no plain tensor ({str(error).splitlines()[0]}),"
+        ) from error
 
 
 def _damaged(file: Path, error: Exception) -> InputError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return InputError(f"path: expected the weights of a network, {file} cannot be read: is it damaged? ({reason})")
+    return InputError(
+        f"path: expected the weights of a network, {file} cannot be read: is it damaged? ({reason})"
+    )
 
 
 def _no_state_dict(file: Path, found: str) -> InputError:
     return InputError(
-        f"path: expected a state dict, got {found} in {file}: load it in PyTorch and save its state_dict() instead"
+        f"path: expected a state dict, got {found} in {file}: load it in PyTorch and save its"
+        f" state_dict() instead"
     )
 
 

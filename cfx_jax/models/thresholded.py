@@ -1,4 +1,6 @@
-"""A classifier that decides at another threshold than one half (Charachon et al. 2020, section III)."""
+"""A classifier that decides at another threshold than one half (Charachon et al. 2020, section
+III).
+"""
 
 from dataclasses import dataclass
 
@@ -36,15 +38,17 @@ class Thresholded:
 
 
 def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> Thresholded:
-    """Remaps the probability of class 1 piecewise linearly so that a threshold becomes one half; 0 and 1 stay.
+    """Remaps the probability of class 1 piecewise linearly so that a threshold becomes one half; 0
+    and 1 stay.
 
     Args:
         classifier: image (h, w, c) -> two logits.
-        threshold: the probability of class 1 from which class 1 is decided, in (0, 1); 0.5 changes nothing.
+        threshold: the probability of class 1 from which class 1 is decided, in (0, 1); 0.5 changes
+            nothing.
 
     Returns:
-        The classifier, image (h, w, c) -> the logarithms of the two remapped probabilities, which are logits too; a pytree
-        with the threshold as a leaf.
+        The classifier, image (h, w, c) -> the logarithms of the two remapped probabilities, which
+        are logits too; a pytree with the threshold as a leaf.
 
     Raises:
         InputError: a threshold outside (0, 1), or (when called) another number of classes.
@@ -55,17 +59,23 @@ def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> 
     return Thresholded(as_pytree(classifier), jnp.asarray(threshold, jnp.float32))
 
 
-def _remap(classifier: Classifier, threshold: Float[Array, ""], image: Float[Array, "h w c"]) -> Float[Array, " 2"]:
+def _remap(
+    classifier: Classifier, threshold: Float[Array, ""], image: Float[Array, "h w c"]
+) -> Float[Array, " 2"]:
     logits = classifier(image)
     if logits.shape != (2,):
         raise InputError(
-            f"classifier: expected two logits, since one threshold parts two classes, got {logits.shape}: models.two_logits"
+            f"classifier: expected two logits, since one threshold parts two classes, got"
+            f" {logits.shape}: models.two_logits"
             " makes them of one"
         )
     odds = log_odds(logits, 1)
-    # The class below its threshold has p / (2 t); the other's is taken from it, so that nothing cancels.
+    # The class below its threshold has p / (2 t); the other's is taken from it, so that nothing
+    # cancels.
     below = odds < jnp.log(threshold) - jnp.log1p(-threshold)
-    smaller = -jax.nn.softplus(jnp.where(below, -odds, odds)) - jnp.log(2 * jnp.where(below, threshold, 1 - threshold))
+    smaller = -jax.nn.softplus(jnp.where(below, -odds, odds)) - jnp.log(
+        2 * jnp.where(below, threshold, 1 - threshold)
+    )
     # At the threshold itself the smaller is one half up to rounding, never above it.
     smaller = jnp.minimum(smaller, -jnp.log(2.0))
     larger = jnp.log1p(-jnp.exp(smaller))

@@ -13,7 +13,13 @@ from cfx_jax.models.resnet import ResNet
 AUXILIARY_HEAD = "AuxLogits"
 """The layers of Inception-v3 that help its training only; the network here has none."""
 
-_ARRAYS = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+_ARRAYS = {
+    "kernel": "weight",
+    "scale": "weight",
+    "bias": "bias",
+    "mean": "running_mean",
+    "var": "running_var",
+}
 # A convolution and its norm are items 0 and 1 of a sequence in torchvision's newer networks.
 _POSITIONS = {"conv": 0, "linear": 0, "norm": 1}
 
@@ -23,7 +29,8 @@ def torchvision_name(model: nnx.Module, path: Sequence[object]) -> str:
 
     Args:
         model: a ``ResNet``, an ``EfficientNet``, an ``InceptionV3`` or a ``DenseNet``.
-        path: where the model keeps a parameter or a running average, e.g. ``("stages", 0, 1, "conv2", "kernel")``.
+        path: where the model keeps a parameter or a running average, e.g.
+            ``("stages", 0, 1, "conv2", "kernel")``.
 
     Returns:
         The name in a state dict, such as ``layer1.0.conv1.weight``.

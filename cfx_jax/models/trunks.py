@@ -1,8 +1,9 @@
-"""Networks of the plane cut into stages, to be run on the slices of a volume (Fontanella et al. 2023, "ACAT: Adversarial
-Counterfactual Attention for Classification and Detection in Medical Imaging", appendix B).
+"""Networks of the plane cut into stages, to be run on the slices of a volume (Fontanella et al.
+2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
+Imaging", appendix B).
 
-Methods that let a saliency map act inside of a classifier do so between the stages. The published networks have four: maps
-are weighted after each of the first three, and once more after the last.
+Methods that let a saliency map act inside of a classifier do so between the stages. The published
+networks have four: maps are weighted after each of the first three, and once more after the last.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,14 @@ from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.blocks import BottleneckBlock
 from cfx_jax.models.layers.checks import check_numbers
-from cfx_jax.models.layers.slices import PARTS, Split, check_volumes, fold_slices, slice_means, unfold_slices
+from cfx_jax.models.layers.slices import (
+    PARTS,
+    Split,
+    check_volumes,
+    fold_slices,
+    slice_means,
+    unfold_slices,
+)
 from cfx_jax.models.layers.stems import ImagenetStem
 from cfx_jax.models.resnet import ResNet
 
@@ -44,7 +52,12 @@ class Trunk(nnx.Module):
     """
 
     def __init__(
-        self, stages: Sequence[Sequence[nnx.Module]], *, widths: Sequence[int], in_channels: int, split: Split = "whole"
+        self,
+        stages: Sequence[Sequence[nnx.Module]],
+        *,
+        widths: Sequence[int],
+        in_channels: int,
+        split: Split = "whole",
     ) -> None:
         check_choice(split, tuple(PARTS), name="split")
         self.stages = nnx.List([nnx.Sequential(*layers) for layers in stages])
@@ -56,7 +69,9 @@ class Trunk(nnx.Module):
         """Length of what ``slice_features`` gives for a slice; a head has as many inputs."""
         return PARTS[self.split] * self.out_features
 
-    def fold(self, volumes: Float[Array, "b s h w c"], *, name: str = "volumes") -> Float[Array, "n h v c"]:
+    def fold(
+        self, volumes: Float[Array, "b s h w c"], *, name: str = "volumes"
+    ) -> Float[Array, "n h v c"]:
         """Takes volumes apart into the images that the stages see.
 
         Args:
@@ -67,7 +82,8 @@ class Trunk(nnx.Module):
             (n, h, w, in_channels), or (n, h, w / 2, in_channels) of halves.
 
         Raises:
-            InputError: another shape, too few pixels, integers, or halves of an odd number of columns.
+            InputError: another shape, too few pixels, integers, or halves of an odd number of
+                columns.
         """
         check_volumes(volumes, self.in_channels, name=name)
         return fold_slices(volumes, self.split)
@@ -77,7 +93,9 @@ class Trunk(nnx.Module):
         return unfold_slices(maps, num_volumes, self.split)
 
     def slice_features(self, maps: Float[Array, "b s h w f"]) -> Float[Array, "b s d"]:
-        """Means of unfolded maps over positions, (b, s, ``slice_width``); of halves one after the other."""
+        """Means of unfolded maps over positions, (b, s, ``slice_width``); of halves one after the
+        other.
+        """
         return slice_means(maps, self.split)
 
 
@@ -118,8 +136,8 @@ def resnet50_stages(
         in_channels: channels of the volumes.
         repeats: how often each channel is repeated before the stem (released: 3).
         num_stages: how many stages from the start are made; a saliency branch needs three.
-        stem_width: channels of the stem. The released saliency branch has 2048, which a running counter of channels led to;
-            here 64, as in the image branch.
+        stem_width: channels of the stem. The released saliency branch has 2048, which a running
+            counter of channels led to; here 64, as in the image branch.
         rngs: source of the initial weights.
 
     Returns:
@@ -152,8 +170,11 @@ def resnet50_stages(
     )
 
 
-def resnet_small_stages(*, in_channels: int = 1, num_stages: int = NUM_STAGES, rngs: nnx.Rngs) -> Trunk:
-    """Makes the layers of ``resnet_small`` in four stages, for slices of 32 to 128 pixels, quick on a CPU.
+def resnet_small_stages(
+    *, in_channels: int = 1, num_stages: int = NUM_STAGES, rngs: nnx.Rngs
+) -> Trunk:
+    """Makes the layers of ``resnet_small`` in four stages, for slices of 32 to 128 pixels, quick on
+    a CPU.
 
     Of 64 pixels the maps have 16x16, 16x16, 8x8 and 4x4.
 
@@ -181,4 +202,8 @@ def resnet_small_stages(*, in_channels: int = 1, num_stages: int = NUM_STAGES, r
         rngs=rngs,
     )
     first, *blocks = [block for stage in network.stages for block in stage]
-    return Trunk([[network.stem, first], *([block] for block in blocks)], widths=widths, in_channels=in_channels)
+    return Trunk(
+        [[network.stem, first], *([block] for block in blocks)],
+        widths=widths,
+        in_channels=in_channels,
+    )

@@ -1,7 +1,7 @@
 """Networks with one logit and a sigmoid, as classifiers of two classes.
 
-``softmax((0, z)) = (1 - sigmoid(z), sigmoid(z))``: the probabilities, their logarithms and all gradients are those of the
-sigmoid, and the log-odds of class 1 are z itself.
+``softmax((0, z)) = (1 - sigmoid(z), sigmoid(z))``: the probabilities, their logarithms and all
+gradients are those of the sigmoid, and the log-odds of class 1 are z itself.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,12 @@ from cfx_jax.errors import InputError
 def two_logits(network: Callable[[Float[Array, "*s h w c"]], Float[Array, "*one"]]) -> Partial:
     """Turns a network of one logit into a classifier of two classes.
 
-    Give the value before the sigmoid. A probability in its place is a logit too, of another classifier; ``diagnosis`` warns
-    of logits that stay in [0, 1].
+    Give the value before the sigmoid. A probability in its place is a logit too, of another
+    classifier; ``diagnosis`` warns of logits that stay in [0, 1].
 
     Args:
-        network: one image -> the logit of class 1, a scalar or ``(1,)``, such as ``per_image`` of a model with one output.
+        network: one image -> the logit of class 1, a scalar or ``(1,)``, such as ``per_image`` of a
+            model with one output.
 
     Returns:
         The classifier, image -> logits ``(0, z)``, a pytree with the network's weights as leaves.
@@ -32,11 +33,14 @@ def two_logits(network: Callable[[Float[Array, "*s h w c"]], Float[Array, "*one"
     return Partial(_with_zero, as_pytree(network))
 
 
-def _with_zero(network: Callable[[Array], Array], image: Float[Array, "*s h w c"]) -> Float[Array, "2"]:
+def _with_zero(
+    network: Callable[[Array], Array], image: Float[Array, "*s h w c"]
+) -> Float[Array, "2"]:
     logit = network(image)
     if jnp.shape(logit) not in ((), (1,)):
         raise InputError(
-            f"network: expected one image -> one logit, shape () or (1,), got {jnp.shape(logit)}: a network of several"
+            f"network: expected one image -> one logit, shape () or (1,), got {jnp.shape(logit)}: a"
+            f" network of several"
             " logits is a classifier already; wrap one of batches with models.per_image"
         )
     return jnp.append(jnp.zeros_like(logit), logit)

@@ -1,13 +1,16 @@
-"""The UNet of the generators of Charachon et al. 2020 and 2021, and the generator of one image made of it.
+"""The UNet of the generators of Charachon et al. 2020 and 2021, and the generator of one image made
+of it.
 
-Layers, filters and parameter counts are those of the authors' released networks: SAGen's (2020, "Combining Similarity
-and Adversarial Learning to Generate Visual Explanation") and those of SyCE and CyCE (2021, "Leveraging Conditional
-Generative Models in a General Explanation Framework of Classifier Decisions"). Their "batch norm" never left inference
-mode with its first statistics, so it is a scale and a shift for each channel, and dropout was off; this is what
-``norm="affine"`` is and why there is no dropout. Deviations: the constant factor 1 / sqrt(1.001) of that scale is left to
-the weights; the image that comes out has the channels of the one that goes in, where the authors emit one channel and
-tile it (tile grey images inside of the classifier). ``residual=True`` is ours: the network gives what is added to the
-image, so that training does not begin by learning to copy it.
+Layers, filters and parameter counts are those of the authors' released networks: SAGen's (2020,
+"Combining Similarity and Adversarial Learning to Generate Visual Explanation") and those of SyCE
+and CyCE (2021, "Leveraging Conditional Generative Models in a General Explanation Framework of
+Classifier Decisions"). Their "batch norm" never left inference mode with its first statistics, so
+it is a scale and a shift for each channel, and dropout was off; this is what ``norm="affine"`` is
+and why there is no dropout. Deviations: the constant factor 1 / sqrt(1.001) of that scale is left
+to the weights; the image that comes out has the channels of the one that goes in, where the authors
+emit one channel and tile it (tile grey images inside of the classifier). ``residual=True`` is ours:
+the network gives what is added to the image, so that training does not begin by learning to copy
+it.
 """
 
 from collections.abc import Sequence
@@ -30,16 +33,23 @@ from cfx_jax.models.layers.preactivation import double, halve, units
 NormName = Literal["affine", "batch"]
 """What comes before each activation."""
 
-_NORMS: dict[str, Norm] = {"affine": Affine, "batch": partial(batch_norm, momentum=0.99, epsilon=1e-3)}
+_NORMS: dict[str, Norm] = {
+    "affine": Affine,
+    "batch": partial(batch_norm, momentum=0.99, epsilon=1e-3),
+}
 
 Latent = tuple[Float[Array, "b _ _ _"], ...]
 """An encoder's maps, the finest first; of a residual generator after the images themselves."""
 
 _RESIDUAL_SCALE = 0.1
-"""What a residual generator's output is multiplied by before it is added, so that it starts near the image."""
+"""What a residual generator's output is multiplied by before it is added, so that it starts near
+the image.
+"""
 
 PUBLISHED_FILTERS = (16, 32, 64)
-"""Channels at each resolution in the released networks, for 28 pixels; two more levels suit 224 (16, ..., 256)."""
+"""Channels at each resolution in the released networks, for 28 pixels; two more levels suit 224
+(16, ..., 256).
+"""
 
 
 class UNet(nnx.Module):
@@ -48,8 +58,9 @@ class UNet(nnx.Module):
     Args:
         in_channels: channels of the images.
         filters: channels at each resolution, the finest first; at least two.
-        norm: ``"affine"``, a learned scale and shift; or ``"batch"``, batch norm with Keras' momentum 0.99 and epsilon
-            1e-3. The first norm is before the first ReLU, so there batch norm hides about half of the image.
+        norm: ``"affine"``, a learned scale and shift; or ``"batch"``, batch norm with Keras'
+            momentum 0.99 and epsilon 1e-3. The first norm is before the first ReLU, so there batch
+            norm hides about half of the image.
         act: elementwise activation, a named function.
         rngs: source of the initial weights.
 
@@ -73,19 +84,30 @@ class UNet(nnx.Module):
         _check_filters(filters, in_channels)
         make = partial(units, norm=_NORMS[norm], act=act, rngs=rngs)
         pairs = list(pairwise(filters))
-        self.in_channels, self.out_channels, self.num_halvings = in_channels, 2 * filters[0], len(pairs)
+        self.in_channels, self.out_channels, self.num_halvings = (
+            in_channels,
+            2 * filters[0],
+            len(pairs),
+        )
         self.top = make(in_channels, (filters[0],) * 2)
         self.enter = nnx.List([make(above, (below,)) for above, below in pairs])
         self.residual = nnx.List([make(below, (below,) * 3) for _, below in pairs])
-        # The deepest map has its level's channels; every map that the decoder has joined has twice its level's.
+        # The deepest map has its level's channels; every map that the decoder has joined has twice
+        # its level's.
         inputs = [2 * below for _, below in pairs[:-1]] + [filters[-1]]
-        self.up = nnx.List([make(channels, (above,) * 2) for channels, (above, _) in zip(inputs, pairs, strict=True)])
+        self.up = nnx.List(
+            [
+                make(channels, (above,) * 2)
+                for channels, (above, _) in zip(inputs, pairs, strict=True)
+            ]
+        )
 
     def encode(self, images: Float[Array, "b h w c"]) -> tuple[Float[Array, "b _ _ _"], ...]:
         """Gives the encoder's maps, the finest first.
 
         Args:
-            images: (b, h, w, in_channels) in [0, 1]; height and width divide by 2 for each resolution but the first.
+            images: (b, h, w, in_channels) in [0, 1]; height and width divide by 2 for each
+                resolution but the first.
 
         Returns:
             One array for each resolution, (b, h / 2^l, w / 2^l, filters[l]).
@@ -102,7 +124,9 @@ class UNet(nnx.Module):
         return tuple(skips)
 
     def decode(self, skips: tuple[Float[Array, "b _ _ _"], ...]) -> Float[Array, "b h w d"]:
-        """Gives maps (b, h, w, out_channels) of what ``encode`` gave; no norm and no activation follow the last join."""
+        """Gives maps (b, h, w, out_channels) of what ``encode`` gave; no norm and no activation
+        follow the last join.
+        """
         x = skips[-1]
         for skip, up in zip(reversed(skips[:-1]), reversed(self.up), strict=True):
             x = jnp.concatenate([skip, double(up(x))], axis=-1)
@@ -114,7 +138,8 @@ class UNet(nnx.Module):
 
 
 class LinearHead(nnx.Module):
-    """3x3 convolutions in a row and a 1x1 convolution to the image's channels, with no activation anywhere.
+    """3x3 convolutions in a row and a 1x1 convolution to the image's channels, with no activation
+    anywhere.
 
     Args:
         in_channels: channels of the input maps.
@@ -126,13 +151,16 @@ class LinearHead(nnx.Module):
         InputError: a number of filters below 1.
     """
 
-    def __init__(self, in_channels: int, filters: Sequence[int], out_channels: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, filters: Sequence[int], out_channels: int, *, rngs: nnx.Rngs
+    ) -> None:
         if min(filters, default=1) < 1:
             raise InputError(f"head_filters: expected numbers of at least 1, got {tuple(filters)}")
         channels = (in_channels, *filters)
         pairs = pairwise(channels)
         self.layers = nnx.Sequential(
-            *(same_convolution(a, b, rngs=rngs) for a, b in pairs), dense(channels[-1], out_channels, rngs=rngs)
+            *(same_convolution(a, b, rngs=rngs) for a, b in pairs),
+            dense(channels[-1], out_channels, rngs=rngs),
         )
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
@@ -141,15 +169,18 @@ class LinearHead(nnx.Module):
 
 
 class UNetGenerator(nnx.Module):
-    """A generator of one image from one image: UNet, linear head, clipping to [0, 1], the attribute ``limit``.
+    """A generator of one image from one image: UNet, linear head, clipping to [0, 1], the attribute
+    ``limit``.
 
-    With its defaults it is g_0 or g_1 of SyCE and CyCE, 204,499 parameters; with ``head_filters=(32, 16)`` it is the
-    adversarial generator of the naive formulation (2020, equations 1 and 2).
+    With its defaults it is g_0 or g_1 of SyCE and CyCE, 204,499 parameters; with
+    ``head_filters=(32, 16)`` it is the adversarial generator of the naive formulation (2020,
+    equations 1 and 2).
 
     Args:
         in_channels, filters, norm, act: as in ``UNet``.
         head_filters: channels of the 3x3 convolutions of the head; none for SyCE and CyCE.
-        residual: adds the output to the image instead of giving it as the image (ours; the papers do not).
+        residual: adds the output to the image instead of giving it as the image (ours; the papers
+            do not).
         rngs: source of the initial weights.
 
     Raises:
@@ -176,7 +207,9 @@ class UNetGenerator(nnx.Module):
         return encode(self.unet, images, residual=self.residual)
 
     def decode(self, latent: Latent) -> Float[Array, "b h w c"]:
-        """Gives images (b, h, w, in_channels) in [0, 1] of a latent; a clipped pixel has derivative 0."""
+        """Gives images (b, h, w, in_channels) in [0, 1] of a latent; a clipped pixel has derivative
+        0.
+        """
         (image,) = decode(self.unet, (self.head,), latent, residual=self.residual)
         return self.limit(image)
 
@@ -186,7 +219,9 @@ class UNetGenerator(nnx.Module):
 
 
 def encode(unet: UNet, images: Float[Array, "b h w c"], *, residual: bool) -> Latent:
-    """The latent of a generator with this UNet: its encoder's maps, after the images where it is residual."""
+    """The latent of a generator with this UNet: its encoder's maps, after the images where it is
+    residual.
+    """
     maps = unet.encode(images)
     return (images, *maps) if residual else maps
 
@@ -196,11 +231,15 @@ def decode(
 ) -> tuple[Float[Array, "b h w c"], ...]:
     """What each head of a generator makes of a latent of ``encode``, not limited to [0, 1]."""
     maps = unet.decode(latent[1:] if residual else latent)
-    return tuple(latent[0] + _RESIDUAL_SCALE * head(maps) if residual else head(maps) for head in heads)
+    return tuple(
+        latent[0] + _RESIDUAL_SCALE * head(maps) if residual else head(maps) for head in heads
+    )
 
 
 def _check_filters(filters: Sequence[int], in_channels: int) -> None:
     if len(filters) < 2 or min(filters) < 1:
-        raise InputError(f"filters: expected at least two numbers of at least 1, got {tuple(filters)}")
+        raise InputError(
+            f"filters: expected at least two numbers of at least 1, got {tuple(filters)}"
+        )
     if in_channels < 1:
         raise InputError(f"in_channels: expected at least 1, got {in_channels}")

@@ -1,9 +1,10 @@
-"""The variational autoencoder of xGEM, the method that Singla et al. 2020 compare with (appendix A.2; layers and defaults of
-the code that it names, LynnHo/VAE-Tensorflow, for 64 pixels).
+"""The variational autoencoder of xGEM, the method that Singla et al. 2020 compare with (appendix
+A.2; layers and defaults of the code that it names, LynnHo/VAE-Tensorflow, for 64 pixels).
 
-How it was enlarged to 128 pixels is not published; here another filter adds a stage to encoder and decoder. Released for
-images in [-1, 1]; here images are in [0, 1] and mapped inside. Deviation: running averages keep 0.9 of their value a step
-instead of 0.999, so that short trainings have them right.
+How it was enlarged to 128 pixels is not published; here another filter adds a stage to encoder and
+decoder. Released for images in [-1, 1]; here images are in [0, 1] and mapped inside. Deviation:
+running averages keep 0.9 of their value a step instead of 0.999, so that short trainings have them
+right.
 """
 
 from collections.abc import Sequence
@@ -24,12 +25,14 @@ _EPSILON = 1e-3
 
 
 class VAE(nnx.Module):
-    """Convolutions to mean and log variance of a latent vector, and transposed convolutions from a vector to an image.
+    """Convolutions to mean and log variance of a latent vector, and transposed convolutions from a
+    vector to an image.
 
     Args:
         size: height and width of the images, in pixels; each divides by 2 for each filter.
         in_channels: channels of the images.
-        filters: channels after each 5x5 convolution with stride 2 (released, for 64 pixels); for 128 add a fifth.
+        filters: channels after each 5x5 convolution with stride 2 (released, for 64 pixels); for
+            128 add a fifth.
         latent: length of the latent vector (released: 32).
         rngs: source of the initial weights.
 
@@ -46,23 +49,33 @@ class VAE(nnx.Module):
         latent: int = 32,
         rngs: nnx.Rngs,
     ) -> None:
-        check_numbers({"filters": min(filters, default=0), "in_channels": in_channels, "latent": latent})
+        check_numbers(
+            {"filters": min(filters, default=0), "in_channels": in_channels, "latent": latent}
+        )
         divisor = 2 ** len(filters)
         if any(side < 1 or side % divisor for side in size):
             raise InputError(
-                f"size: expected sides that divide by {divisor}, since {len(filters)} filters halve the maps as often,"
+                f"size: expected sides that divide by {divisor}, since {len(filters)} filters halve"
+                f" the maps as often,"
                 f" got {size[0]}x{size[1]}"
             )
         self.size, self.in_channels = tuple(size), in_channels
         self.smallest = (size[0] // divisor, size[1] // divisor, filters[-1])
         length = self.smallest[0] * self.smallest[1] * filters[-1]
-        self.down = nnx.List([_Halving(a, b, rngs=rngs) for a, b in pairwise((in_channels, *filters))])
-        self.mean, self.log_variance = dense(length, latent, rngs=rngs), dense(length, latent, rngs=rngs)
+        self.down = nnx.List(
+            [_Halving(a, b, rngs=rngs) for a, b in pairwise((in_channels, *filters))]
+        )
+        self.mean, self.log_variance = (
+            dense(length, latent, rngs=rngs),
+            dense(length, latent, rngs=rngs),
+        )
         self.enter = dense(latent, length, rngs=rngs)
         self.up = nnx.List([_Doubling(a, b, rngs=rngs) for a, b in pairwise(filters[::-1])])
         self.leave = TransposedConvolution(filters[0], in_channels, use_bias=True, rngs=rngs)
 
-    def encode(self, images: Float[Array, "b h w c"]) -> tuple[Float[Array, "b d"], Float[Array, "b d"]]:
+    def encode(
+        self, images: Float[Array, "b h w c"]
+    ) -> tuple[Float[Array, "b d"], Float[Array, "b d"]]:
         """Gives the normal distributions of the latents of images.
 
         Args:

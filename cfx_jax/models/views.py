@@ -1,7 +1,8 @@
-"""Views of a model: in inference mode, as a classifier of one image, as its two parts, and with the guided ReLU. Nothing is
-copied or changed.
+"""Views of a model: in inference mode, as a classifier of one image, as its two parts, and with the
+guided ReLU. Nothing is copied or changed.
 
-A view holds the same weights as its model at the moment it is made. Make a new one after a training step.
+A view holds the same weights as its model at the moment it is made. Make a new one after a training
+step.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,8 @@ Model = TypeVar("Model", bound=nnx.Module)
 
 
 def in_inference_mode(model: Model) -> Model:
-    """Gives a view of a model whose batch norms use their running averages and whose dropout is off.
+    """Gives a view of a model whose batch norms use their running averages and whose dropout is
+    off.
 
     Args:
         model: an NNX module in any mode, which it stays in.
@@ -34,9 +36,9 @@ def in_inference_mode(model: Model) -> Model:
 def per_image(model: nnx.Module) -> Partial:
     """Turns a model of batches into a classifier of one image, in inference mode.
 
-    Batch norm uses its running averages and dropout is off, whatever mode the given model is in; the given model
-    stays in its mode. The result is a pytree: pass it through ``jax.jit`` as an argument, and ``jax.vmap`` it over
-    images at the speed of a batch.
+    Batch norm uses its running averages and dropout is off, whatever mode the given model is in;
+    the given model stays in its mode. The result is a pytree: pass it through ``jax.jit`` as an
+    argument, and ``jax.vmap`` it over images at the speed of a batch.
 
     Args:
         model: an NNX module, (b, h, w, c) -> logits (b, k).
@@ -64,11 +66,12 @@ class Parts(NamedTuple):
 
 
 def parts(model: nnx.Module) -> Parts:
-    """Cuts a model of batches into feature maps and head, both of one image and in inference mode, as Grad-CAM needs it.
+    """Cuts a model of batches into feature maps and head, both of one image and in inference mode,
+    as Grad-CAM needs it.
 
     Args:
-        model: an NNX module with the methods ``features`` (b, h, w, c) -> (b, fh, fw, f) and ``classify`` -> (b, k), as
-            the classifiers here have them.
+        model: an NNX module with the methods ``features`` (b, h, w, c) -> (b, fh, fw, f) and
+            ``classify`` -> (b, k), as the classifiers here have them.
 
     Returns:
         The two parts, each a pytree as ``per_image`` gives.
@@ -77,21 +80,27 @@ def parts(model: nnx.Module) -> Parts:
         InputError: ``model`` is not an NNX module with these methods.
     """
     _check_module(model, "apply models.parts to the model, not to models.per_image of it")
-    missing = [name for name in ("features", "classify") if not callable(getattr(model, name, None))]
+    missing = [
+        name for name in ("features", "classify") if not callable(getattr(model, name, None))
+    ]
     if missing:
         raise InputError(
-            f"model: expected the methods features and classify, {type(model).__name__} has no {' and no '.join(missing)}:"
+            f"model: expected the methods features and classify, {type(model).__name__} has no"
+            f" {' and no '.join(missing)}:"
             " give attributions two functions of your own, image -> maps and maps -> logits"
         )
     view = in_inference_mode(model)
     return Parts(Partial(_features_of_one, view), Partial(_classify_features_of_one, view))
 
 
-def _classify_one(model: Callable[[jax.Array], jax.Array], image: Float[Array, "h w c"]) -> Float[Array, "k"]:
+def _classify_one(
+    model: Callable[[jax.Array], jax.Array], image: Float[Array, "h w c"]
+) -> Float[Array, "k"]:
     logits = model(image[None])
     if isinstance(logits, tuple):
         raise InputError(
-            f"model: expected a batch of images -> logits, got {len(logits)} arrays: models.generator_of takes generators"
+            f"model: expected a batch of images -> logits, got {len(logits)} arrays:"
+            f" models.generator_of takes generators"
         )
     return logits[0]
 
@@ -105,21 +114,24 @@ def _classify_features_of_one(model: Any, maps: Float[Array, "fh fw f"]) -> Floa
 
 
 def guided(model: Model, *, part: str | None = None) -> Model:
-    """Gives a view of a model for guided backpropagation: each activation sends back only positive signals.
+    """Gives a view of a model for guided backpropagation: each activation sends back only positive
+    signals.
 
-    Values are the model's where its activation is the ReLU. Source: Springenberg et al. 2015, "Striving for
-    Simplicity"; see ``guided_relu``.
+    Values are the model's where its activation is the ReLU. Source: Springenberg et al. 2015,
+    "Striving for Simplicity"; see ``guided_relu``.
 
     Args:
-        model: an NNX module that keeps its activations as attributes named ``act``, as the models here do.
-        part: the attribute of the model, such as ``"stem"``, whose activations alone are guided; None for all. The code
-            released with Boreiko et al. 2022 guides the stem only.
+        model: an NNX module that keeps its activations as attributes named ``act``, as the models
+            here do.
+        part: the attribute of the model, such as ``"stem"``, whose activations alone are guided;
+            None for all. The code released with Boreiko et al. 2022 guides the stem only.
 
     Returns:
         The view, of the same class, for ``per_image``.
 
     Raises:
-        InputError: ``model`` is not an NNX module, no part of it has the attribute ``act``, or ``part`` is none that has.
+        InputError: ``model`` is not an NNX module, no part of it has the attribute ``act``, or
+            ``part`` is none that has.
     """
     _check_module(model, "apply models.guided before models.per_image")
     paths = [path for path, module in nnx.iter_modules(model) if hasattr(module, "act")]
@@ -136,4 +148,7 @@ def guided(model: Model, *, part: str | None = None) -> Model:
 
 def _check_module(model: object, advice: str) -> None:
     if not isinstance(model, nnx.Module) or not callable(model):
-        raise InputError(f"model: expected an NNX model of batches of images, got {type(model).__name__}: {advice}")
+        raise InputError(
+            f"model: expected an NNX model of batches of images, got {type(model).__name__}:"
+            f" {advice}"
+        )

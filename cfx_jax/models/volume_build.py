@@ -28,9 +28,10 @@ def build_volume_model(
     """Makes the classifier of volumes of a given name, with its published options.
 
     Args:
-        name: ``"slice_resnet50"``, ``"slice_small"``, ``"half_brain"`` or ``"half_brain_small"`` for the baseline, and with
-            ``"acat_"`` in front for ACAT, which takes saliency maps too.
-        num_classes: number of logits, at least 1. The half-brain networks give ``HalfBrainLogits`` whatever it is.
+        name: ``"slice_resnet50"``, ``"slice_small"``, ``"half_brain"`` or ``"half_brain_small"``
+            for the baseline, and with ``"acat_"`` in front for ACAT, which takes saliency maps too.
+        num_classes: number of logits, at least 1. The half-brain networks give ``HalfBrainLogits``
+            whatever it is.
         in_channels: channels of the volumes.
         num_slices: slices of every volume of ACAT (published: 11); the baseline takes any number.
         rngs: source of the initial weights, and of the draws in training.
@@ -45,7 +46,9 @@ def build_volume_model(
     if not name.startswith(_ACAT):
         return build_slice_wise(name, num_classes=num_classes, in_channels=in_channels, rngs=rngs)
     trunk = name.removeprefix(_ACAT)
-    return build_acat(trunk, num_classes=num_classes, in_channels=in_channels, num_slices=num_slices, rngs=rngs)
+    return build_acat(
+        trunk, num_classes=num_classes, in_channels=in_channels, num_slices=num_slices, rngs=rngs
+    )
 
 
 def build_slice_wise(
@@ -80,7 +83,8 @@ def build_acat(
     rngs: nnx.Rngs,
     **options: Any,
 ) -> ACAT:
-    """Makes ACAT, or what is left of it without some of its parts; the saliency branch has as many stages as it needs.
+    """Makes ACAT, or what is left of it without some of its parts; the saliency branch has as many
+    stages as it needs.
 
     Args:
         trunk: a name of ``build_trunk``.
@@ -104,7 +108,9 @@ def build_acat(
     return ACAT(stages, branch, head, num_slices=num_slices, masks=masks, rngs=rngs, **options)
 
 
-def build_trunk(name: str, *, in_channels: int = 1, num_stages: int = NUM_STAGES, rngs: nnx.Rngs) -> Trunk:
+def build_trunk(
+    name: str, *, in_channels: int = 1, num_stages: int = NUM_STAGES, rngs: nnx.Rngs
+) -> Trunk:
     """Makes the stages of a given name.
 
     Args:
@@ -123,13 +129,16 @@ def build_trunk(name: str, *, in_channels: int = 1, num_stages: int = NUM_STAGES
     return _TRUNKS[name](in_channels=in_channels, num_stages=num_stages, rngs=rngs)
 
 
-def build_head(name: str, trunk: Trunk, *, num_classes: int = 2, rngs: nnx.Rngs) -> nnx.Linear | HalfBrainHead:
+def build_head(
+    name: str, trunk: Trunk, *, num_classes: int = 2, rngs: nnx.Rngs
+) -> nnx.Linear | HalfBrainHead:
     """Makes the head that goes with the stages of a given name.
 
     Args:
         name: as in ``build_trunk``.
         trunk: the stages.
-        num_classes: number of logits, at least 1; not used for half brains, whose head has two tasks.
+        num_classes: number of logits, at least 1; not used for half brains, whose head has two
+            tasks.
         rngs: source of the initial weights.
 
     Returns:

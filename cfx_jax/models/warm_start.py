@@ -1,6 +1,6 @@
-"""A model that starts from the weights of another one, where they have parts in common (Fontanella et al. 2023, "ACAT:
-Adversarial Counterfactual Attention for Classification and Detection in Medical Imaging", appendix C: ACAT and its
-competitors start from the weights of the baseline)."""
+"""A model that starts from the weights of another one, where they have parts in common (Fontanella
+et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
+Imaging", appendix C: ACAT and its competitors start from the weights of the baseline)."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -18,8 +18,8 @@ class WarmStart(NamedTuple, Generic[Model]):
 
     Attributes:
         model: the model.
-        fresh: names of its parameters and batch statistics that are as they were, such as ``"fusion.weights.kernel"``: the
-            source has none of this name, or they were skipped.
+        fresh: names of its parameters and batch statistics that are as they were, such as
+            ``"fusion.weights.kernel"``: the source has none of this name, or they were skipped.
         unused: names of those of the source that were not taken.
     """
 
@@ -29,19 +29,22 @@ class WarmStart(NamedTuple, Generic[Model]):
 
 
 def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) -> WarmStart[Model]:
-    """A copy of a model with the parameters and batch statistics of another one wherever their names are the same.
+    """A copy of a model with the parameters and batch statistics of another one wherever their
+    names are the same.
 
     Args:
         model: the one that starts; it is not changed.
-        source: the one that was trained, such as the ``SliceWise`` that an ``ACAT`` extends. Its arrays are copied; counters
-            of random draws are not.
-        skip: names of parts that stay the model's own, such as ``"head"``; for layers of another size.
+        source: the one that was trained, such as the ``SliceWise`` that an ``ACAT`` extends. Its
+            arrays are copied; counters of random draws are not.
+        skip: names of parts that stay the model's own, such as ``"head"``; for layers of another
+            size.
 
     Returns:
         The copy in the mode of ``model``, and what the two do not share.
 
     Raises:
-        InputError: no name in common, arrays of one name and different shapes, or a part in ``skip`` that the model has not.
+        InputError: no name in common, arrays of one name and different shapes, or a part in
+            ``skip`` that the model has not.
     """
     copy = nnx.clone(model)
     own, given = _variables(copy), _variables(source)
@@ -49,8 +52,10 @@ def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) 
     shared = {name for name in own if name in given and not _is_of(name, skip)}
     if not shared:
         raise InputError(
-            f"source: expected parts that {type(model).__name__} has too, such as {next(iter(own), None)}, got"
-            f" {type(source).__name__} with {next(iter(given), None)}: give the baseline of the same architecture"
+            f"source: expected parts that {type(model).__name__} has too, such as"
+            f" {next(iter(own), None)}, got"
+            f" {type(source).__name__} with {next(iter(given), None)}: give the baseline of the"
+            f" same architecture"
         )
     _check_shapes(sorted(shared), own, given)
     for name in shared:
@@ -61,15 +66,16 @@ def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) 
 
 
 def reshaped(model: nnx.Module, source: nnx.Module) -> tuple[str, ...]:
-    """The names that two models share for parameters and batch statistics of different shapes, for ``warm_start`` to skip.
+    """The names that two models share for parameters and batch statistics of different shapes, for
+    ``warm_start`` to skip.
 
     Args:
         model: the one that is to start; shapes are enough, as ``nnx.eval_shape`` gives them.
         source: the one that was trained; likewise.
 
     Returns:
-        The names in the order of the model, such as ``"trunk.stages.0.layers.1.conv.kernel"`` of a network that sees a
-        saliency map as one more channel.
+        The names in the order of the model, such as ``"trunk.stages.0.layers.1.conv.kernel"`` of a
+        network that sees a saliency map as one more channel.
     """
     own, given = _variables(model), _variables(source)
     return tuple(name for name in own if name in given and own[name].shape != given[name].shape)
@@ -87,13 +93,16 @@ def _is_of(name: str, parts: Collection[str]) -> bool:
 def _check_parts(parts: Collection[str], names: Collection[str]) -> None:
     for part in parts:
         if not any(_is_of(name, [part]) for name in names):
-            raise InputError(f"skip: expected names of parts of the model, such as 'head', got {part!r}")
+            raise InputError(
+                f"skip: expected names of parts of the model, such as 'head', got {part!r}"
+            )
 
 
 def _check_shapes(names: Collection[str], own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     for name in names:
         if own[name].shape != given[name].shape:
             raise InputError(
-                f"source: expected {name} of shape {own[name].shape}, got {given[name].shape}: name the part in `skip` if it"
+                f"source: expected {name} of shape {own[name].shape}, got {given[name].shape}: name"
+                f" the part in `skip` if it"
                 " is to be of another size"
             )

@@ -1,11 +1,14 @@
-"""The step-size rule that APGD (l2, linf) and Auto-Frank-Wolfe share: best tracking, checkpoints, restarts.
+"""The step-size rule that APGD (l2, linf) and Auto-Frank-Wolfe share: best tracking, checkpoints,
+restarts.
 
-At planned checkpoints the step is halved and the search goes back to its best point where it oscillates (C1) or
-stagnates (C2); Croce and Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
-parameter-free attacks", section 3, with the periods of their released code. Written for minimisation.
+At planned checkpoints the step is halved and the search goes back to its best point where it
+oscillates (C1) or stagnates (C2); Croce and Hein 2020, "Reliable evaluation of adversarial
+robustness with an ensemble of diverse parameter-free attacks", section 3, with the periods of their
+released code. Written for minimisation.
 
-Deviations: the released code compares the first iterate with 0, here it is compared with the start's value; a
-value or gradient that is not finite is never stored, the search goes back to its best point instead.
+Deviations: the released code compares the first iterate with 0, here it is compared with the
+start's value; a value or gradient that is not finite is never stored, the search goes back to its
+best point instead.
 """
 
 from typing import NamedTuple
@@ -29,7 +32,8 @@ class Search(NamedTuple):
         step_size: relative or absolute, as the algorithm defines it.
         iteration: steps done.
         num_improved: steps since the last checkpoint whose value was below the previous one.
-        was_reduced: whether the last checkpoint reduced the step; True at the start, so that C2 needs two checkpoints.
+        was_reduced: whether the last checkpoint reduced the step; True at the start, so that C2
+            needs two checkpoints.
         value_at_check: the best value at the last checkpoint.
     """
 
@@ -49,8 +53,9 @@ class Search(NamedTuple):
 def checkpoints(num_steps: int) -> tuple[Bool[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Which steps end with a check, and how many steps each check looks back.
 
-    The first period is ``max(floor(.22 N), 1)``; each following is shorter by ``max(floor(.03 N), 1)`` down to
-    ``max(floor(.06 N), 1)``. For N = 75: after 16, 30, 42, 52, 60, 66, 70, 74 steps.
+    The first period is ``max(floor(.22 N), 1)``; each following is shorter by
+    ``max(floor(.03 N), 1)`` down to ``max(floor(.06 N), 1)``. For N = 75: after 16, 30, 42, 52, 60,
+    66, 70, 74 steps.
 
     Returns:
         (is_check, period), both ``(num_steps,)``; the period is 0 where there is no check.
@@ -73,20 +78,28 @@ def begin(objective: Objective, x0: Float[Array, "*shape"], step_size: Float[Arr
     value = jnp.where(finite, value, jnp.inf)
     gradient = jnp.where(finite, gradient, 0)
     return Search(
-        x0, gradient, value, x0, gradient, value,
+        x0,
+        gradient,
+        value,
+        x0,
+        gradient,
+        value,
         step_size=jnp.asarray(step_size, x0.dtype),
         iteration=jnp.zeros((), jnp.int32),
         num_improved=jnp.zeros((), jnp.int32),
         was_reduced=jnp.ones((), bool),
         value_at_check=value,
-    )  # fmt: skip
+    )
 
 
-def observe(search: Search, objective: Objective, x: Float[Array, "*shape"]) -> tuple[Search, Float[Array, ""]]:
+def observe(
+    search: Search, objective: Objective, x: Float[Array, "*shape"]
+) -> tuple[Search, Float[Array, ""]]:
     """Evaluates the new iterate ``x`` and stores it, and keeps the best.
 
     Returns:
-        The search at ``x`` (at the best point where ``x`` gave NaN or infinity), and the raw value at ``x``.
+        The search at ``x`` (at the best point where ``x`` gave NaN or infinity), and the raw value
+        at ``x``.
     """
     raw_value, raw_gradient = jax.value_and_grad(objective)(x)
     finite = _all_finite(raw_value, raw_gradient)
@@ -107,11 +120,14 @@ def observe(search: Search, objective: Objective, x: Float[Array, "*shape"]) -> 
     return observed, raw_value
 
 
-def adapt(search: Search, *, num_steps: int, oscillation: float = 0.75, divisor: float = 2.0) -> Search:
+def adapt(
+    search: Search, *, num_steps: int, oscillation: float = 0.75, divisor: float = 2.0
+) -> Search:
     """At a checkpoint: reduces the step and restarts from the best point where C1 or C2 holds.
 
-    C1, oscillation: at most ``oscillation * period`` of the period's steps improved on the step before. C2,
-    stagnation: the last checkpoint did not reduce the step, and the best value is what it was then.
+    C1, oscillation: at most ``oscillation * period`` of the period's steps improved on the step
+    before. C2, stagnation: the last checkpoint did not reduce the step, and the best value is what
+    it was then.
     """
     is_check, period = checkpoints(num_steps)
     checked = jnp.asarray(is_check)[search.iteration - 1]

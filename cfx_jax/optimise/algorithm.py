@@ -1,9 +1,10 @@
 """The shape of an iterative optimiser, and the two loops that run one.
 
-An ``Algorithm`` holds pure functions of one example. ``run`` is one ``lax.scan``: it composes with every JAX
-transformation. ``drive`` is a loop on the host over one compiled, vmapped, sharded step: it shows progress and stops
-early, and on a CPU it is several times faster, since XLA does not bring the gradient of a convolution inside a
-compiled loop into its fast layout. Both minimise, and both give the same result.
+An ``Algorithm`` holds pure functions of one example. ``run`` is one ``lax.scan``: it composes with
+every JAX transformation. ``drive`` is a loop on the host over one compiled, vmapped, sharded step:
+it shows progress and stops early, and on a CPU it is several times faster, since XLA does not bring
+the gradient of a convolution inside a compiled loop into its fast layout. Both minimise, and both
+give the same result.
 """
 
 from collections.abc import Callable
@@ -26,8 +27,8 @@ class Algorithm(NamedTuple):
 
     Attributes:
         init: ``(objective, x0) -> state``; evaluates the objective at ``x0``.
-        step: ``(objective, state) -> (state, value)``; one evaluation of value and gradient, the value of the new
-            iterate returned. The state is a NamedTuple of arrays; no randomness.
+        step: ``(objective, state) -> (state, value)``; one evaluation of value and gradient, the
+            value of the new iterate returned. The state is a NamedTuple of arrays; no randomness.
         solution: ``state -> (x, value)``: the algorithm's answer so far and its objective.
         num_steps: how many steps make a full run.
     """
@@ -49,7 +50,8 @@ class Problem(NamedTuple):
 class MakeProblem(Protocol):
     """Builds the ``Problem`` of one example from what all examples share and what is its own.
 
-    Equal problems compile once: functions of one code, or instances of one class, whose numbers are equal.
+    Equal problems compile once: functions of one code, or instances of one class, whose numbers are
+    equal.
     """
 
     def __call__(self, shared: Any, example: Any, /) -> Problem: ...
@@ -61,7 +63,8 @@ class Result(NamedTuple):
     Attributes:
         solution: the algorithm's answer, of the shape of ``x0``.
         value: the objective there.
-        trace: the objective at ``x0`` and at every iterate, ``(num_steps + 1,)``; constant after an early stop.
+        trace: the objective at ``x0`` and at every iterate, ``(num_steps + 1,)``; constant after an
+            early stop.
     """
 
     solution: Float[Array, "*shape"]
@@ -77,13 +80,15 @@ def run(
     unroll: int | bool = 1,
     stop_below: float | None = None,
 ) -> Result:
-    """Minimises ``objective`` of one example in one ``lax.scan``, compiled once for equal arguments (see ``programs``).
+    """Minimises ``objective`` of one example in one ``lax.scan``, compiled once for equal arguments
+    (see ``programs``).
 
     Args:
         algorithm: from a factory such as ``apgd``; may be made anew for each example.
         objective: maps an array of the shape of ``x0`` to a scalar; so may this.
         x0: the start.
-        unroll: as in ``lax.scan``; True removes the loop, which on a CPU makes convolutions fast and compiling slow.
+        unroll: as in ``lax.scan``; True removes the loop, which on a CPU makes convolutions fast
+            and compiling slow.
         stop_below: once the solution's value is below it, the state stays as it is.
 
     Returns:

@@ -1,6 +1,8 @@
-"""Auto-PGD in l2 and linf: projected steps along the normalised gradient, with momentum and an adaptive step.
+"""Auto-PGD in l2 and linf: projected steps along the normalised gradient, with momentum and an
+adaptive step.
 
-Croce and Hein 2020 (see ``adaptive_step``). For l1 the rules differ: ``apgd`` hands over to ``apgd_l1``.
+Croce and Hein 2020 (see ``adaptive_step``). For l1 the rules differ: ``apgd`` hands over to
+``apgd_l1``.
 """
 
 import math
@@ -35,29 +37,39 @@ def apgd(
 ) -> Algorithm:
     """Auto-PGD over a constraint set whose norm is 1, 2 or inf.
 
-    The first step is ``2 * radius`` long (``radius`` for l1). The gradient is normalised over all pixels before the
-    projection applies a mask, as published, so a masked l2 step is shorter. A projection of the published form is
-    ``lp_ball_in_box(..., projection="ball_then_box")``.
+    The first step is ``2 * radius`` long (``radius`` for l1). The gradient is normalised over all
+    pixels before the projection applies a mask, as published, so a masked l2 step is shorter. A
+    projection of the published form is ``lp_ball_in_box(..., projection="ball_then_box")``.
 
     Args:
         constraint: the set, from ``lp_ball_in_box`` with p = 1, 2 or inf.
         num_steps: at least 1; the checkpoints depend on it.
-        momentum: weight of the new point against the last move, from the second step on; not used for l1.
-        oscillation: the share of improving steps at or below which the step is halved (C1); not used for l1.
+        momentum: weight of the new point against the last move, from the second step on; not used
+            for l1.
+        oscillation: the share of improving steps at or below which the step is halved (C1); not
+            used for l1.
 
     Returns:
         The algorithm; its solution is the best iterate, the start included.
 
     Raises:
-        InputError: another norm (use ``auto_frank_wolfe``), ``num_steps`` below 1, or another option out of its range.
+        InputError: another norm (use ``auto_frank_wolfe``), ``num_steps`` below 1, or another
+            option out of its range.
     """
     if not isinstance(constraint, ConstraintSet):
-        raise InputError(f"constraint: expected a set, as of geometry.lp_ball_in_box, got {type(constraint).__name__}")
+        raise InputError(
+            f"constraint: expected a set, as of geometry.lp_ball_in_box, got"
+            f" {type(constraint).__name__}"
+        )
     check_num_steps(num_steps)
     check_at_least(momentum, 0, name="momentum")
     check_at_least(oscillation, 0, name="oscillation")
-    check_choice(constraint.p, (1, 2, math.inf), name="apgd needs a projection, and for other norms there is"
-                 " auto_frank_wolfe; p of the constraint")  # fmt: skip
+    check_choice(
+        constraint.p,
+        (1, 2, math.inf),
+        name="apgd needs a projection, and for other norms there is"
+        " auto_frank_wolfe; p of the constraint",
+    )
     if constraint.p == 1:
         return apgd_l1(constraint, num_steps=num_steps)
 
@@ -69,9 +81,13 @@ def apgd(
         direction = unit_direction(search.gradient, constraint.p)
         target = constraint.project(search.x - search.step_size * direction)
         weight = jnp.where(search.iteration == 0, 1, momentum).astype(target.dtype)
-        moved = search.x + weight * (target - search.x) + (1 - weight) * (search.x - state.previous_x)
+        moved = (
+            search.x + weight * (target - search.x) + (1 - weight) * (search.x - state.previous_x)
+        )
         observed, value = observe(search, objective, constraint.project(moved))
         adapted = adapt(observed, num_steps=num_steps, oscillation=oscillation)
         return APGDState(adapted, search.x), value
 
-    return Algorithm(init, step, lambda state: (state.search.best_x, state.search.best_value), num_steps)
+    return Algorithm(
+        init, step, lambda state: (state.search.best_x, state.search.best_value), num_steps
+    )

@@ -22,8 +22,8 @@ _SMALLEST_STEP = 0.1
 
 
 class APGDL1State(NamedTuple):
-    """``search``: the search. ``top_fraction``: share of pixels that a step moves. ``sparsity``: number of pixels that
-    the best point had changed at the last checkpoint."""
+    """``search``: the search. ``top_fraction``: share of pixels that a step moves. ``sparsity``:
+    number of pixels that the best point had changed at the last checkpoint."""
 
     search: Search
     top_fraction: Float[Array, ""]
@@ -33,10 +33,11 @@ class APGDL1State(NamedTuple):
 def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
     """Auto-PGD over an l1 ball; ``apgd`` calls it for p = 1.
 
-    A step moves the pixels of largest gradient, by equal amounts that sum to the step size, without momentum. Every
-    ``max(floor(.04 N), 1)`` steps: where the best point became sparser (ratio below 0.95) the step returns to the
-    radius and the search to its best point, else the step is divided by 1.5, down to a tenth of the radius; the share
-    of pixels moved becomes the best point's sparsity / 1.5.
+    A step moves the pixels of largest gradient, by equal amounts that sum to the step size, without
+    momentum. Every ``max(floor(.04 N), 1)`` steps: where the best point became sparser (ratio below
+    0.95) the step returns to the radius and the search to its best point, else the step is divided
+    by 1.5, down to a tenth of the radius; the share of pixels moved becomes the best point's
+    sparsity / 1.5.
 
     Args:
         constraint: the set, from ``lp_ball_in_box`` with p = 1.
@@ -54,12 +55,16 @@ def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
 
     def init(objective: Objective, x0: Float[Array, "*shape"]) -> APGDL1State:
         fraction = jnp.asarray(_FIRST_TOP_FRACTION, x0.dtype)
-        return APGDL1State(begin(objective, x0, constraint.radius), fraction, jnp.asarray(size, x0.dtype))
+        return APGDL1State(
+            begin(objective, x0, constraint.radius), fraction, jnp.asarray(size, x0.dtype)
+        )
 
     def step(objective: Objective, state: APGDL1State) -> tuple[APGDL1State, Array]:
         search = state.search
         direction = _sparse_sign(search.gradient, state.top_fraction)
-        observed, value = observe(search, objective, constraint.project(search.x - search.step_size * direction))
+        observed, value = observe(
+            search, objective, constraint.project(search.x - search.step_size * direction)
+        )
         return adapt_sparsity(state._replace(search=observed)), value
 
     def adapt_sparsity(state: APGDL1State) -> APGDL1State:
@@ -77,11 +82,17 @@ def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
             jnp.where(checked, sparsity, state.sparsity),
         )
 
-    return Algorithm(init, step, lambda state: (state.search.best_x, state.search.best_value), num_steps)
+    return Algorithm(
+        init, step, lambda state: (state.search.best_x, state.search.best_value), num_steps
+    )
 
 
-def _sparse_sign(gradient: Float[Array, "*shape"], top_fraction: Float[Array, ""]) -> Float[Array, "*shape"]:
-    """The signs of the entries at or above the (1 - top_fraction) quantile in magnitude, of unit l1 norm."""
+def _sparse_sign(
+    gradient: Float[Array, "*shape"], top_fraction: Float[Array, ""]
+) -> Float[Array, "*shape"]:
+    """The signs of the entries at or above the (1 - top_fraction) quantile in magnitude, of unit l1
+    norm.
+    """
     size = gradient.size
     gradient, _ = rescaled(gradient)
     magnitude = jnp.abs(gradient)

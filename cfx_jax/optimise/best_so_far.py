@@ -18,7 +18,8 @@ class BestState(NamedTuple):
 
 
 def best_so_far(algorithm: Algorithm) -> Algorithm:
-    """Keeps the solution of smallest value, the start included; one whose value is NaN is never kept.
+    """Keeps the solution of smallest value, the start included; one whose value is NaN is never
+    kept.
 
     Args:
         algorithm: any algorithm.
@@ -39,4 +40,6 @@ def best_so_far(algorithm: Algorithm) -> Algorithm:
         best_x = jnp.where(better, x, state.best_x)
         return BestState(inner, best_x, jnp.where(better, value, state.best_value)), iterate_value
 
-    return Algorithm(init, step, lambda state: (state.best_x, state.best_value), algorithm.num_steps)
+    return Algorithm(
+        init, step, lambda state: (state.best_x, state.best_value), algorithm.num_steps
+    )

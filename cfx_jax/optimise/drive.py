@@ -22,20 +22,26 @@ _STEPS_BETWEEN_LOOKS = 5
 
 
 def give_result(shared: Any, example: Any, result: Result) -> Result:
-    """The result as it is: what ``drive`` and ``solve`` return for each example unless told otherwise."""
+    """The result as it is: what ``drive`` and ``solve`` return for each example unless told
+    otherwise.
+    """
     del shared, example
     return result
 
 
-def solve(make_problem: MakeProblem, shared: Any, examples: Any, *, loop: str = "auto", **options: Any) -> Any:
+def solve(
+    make_problem: MakeProblem, shared: Any, examples: Any, *, loop: str = "auto", **options: Any
+) -> Any:
     """Solves one problem for each example, by the loop that suits the machine.
 
     Args:
-        make_problem: ``(shared, example) -> Problem`` of ONE example; those of one code with equal contents compile once.
-        shared: a pytree that all examples share: the classifier. It is an argument of the compiled step.
+        make_problem: ``(shared, example) -> Problem`` of ONE example; those of one code with equal
+            contents compile once.
+        shared: a pytree that all examples share: the classifier. It is an argument of the compiled
+            step.
         examples: a pytree whose leaves have a leading axis over examples.
-        loop: ``"host"`` (``drive``), ``"scan"`` (``run`` in compiled micro-batches) or ``"auto"``: the host loop on
-            a CPU, where it is faster, the scan elsewhere.
+        loop: ``"host"`` (``drive``), ``"scan"`` (``run`` in compiled micro-batches) or ``"auto"``:
+            the host loop on a CPU, where it is faster, the scan elsewhere.
         options: ``finish``, ``batch_size``, ``mesh``, ``progress``, ``stop_below`` as in ``drive``.
 
     Returns:
@@ -64,14 +70,17 @@ def drive(
     """Runs one algorithm over many examples, step by step from the host.
 
     Args:
-        make_problem: ``(shared, example) -> Problem`` of ONE example; those of one code with equal contents compile once.
+        make_problem: ``(shared, example) -> Problem`` of ONE example; those of one code with equal
+            contents compile once.
         shared: a pytree that all examples share: the classifier.
         examples: a pytree whose leaves have a leading axis over examples.
         finish: ``(shared, example, result) -> answer`` of one example, compiled too.
-        batch_size: examples in flight at once; None takes all. Changes nothing but memory and speed.
+        batch_size: examples in flight at once; None takes all. Changes nothing but memory and
+            speed.
         mesh: devices over which each batch is spread; None takes all (``parallel.data_mesh()``).
         progress: shows a bar over all steps; a text is its label.
-        stop_below: an example whose solution's value is below it rests; the loop ends early when all of a batch rest.
+        stop_below: an example whose solution's value is below it rests; the loop ends early when
+            all of a batch rest.
 
     Returns:
         The answers, stacked over examples, as NumPy arrays.
@@ -90,8 +99,12 @@ def drive(
         answers = []
         with parallel.progress_bar(len(batches) * num_steps, progress) as bar:
             for batch in batches:
-                answer = _drive_batch(make, end, stop_below, num_steps, same, batch.examples, bar.update)
-                answers.append(jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer)))
+                answer = _drive_batch(
+                    make, end, stop_below, num_steps, same, batch.examples, bar.update
+                )
+                answers.append(
+                    jax.tree.map(lambda leaf, n=batch.num_real: leaf[:n], parallel.gather(answer))
+                )
         return answers
 
     held = as_pytree(make_problem), as_pytree(finish), shared
@@ -115,7 +128,8 @@ def _drive_batch(
             values.append(value)
             done += 1
             advance(1)
-        # Waiting now and then keeps the bar honest and lets the loop end early; every step would starve a GPU.
+        # Waiting now and then keeps the bar honest and lets the loop end early; every step would
+        # starve a GPU.
         if stop_below is not None and bool((best < stop_below).all()):
             break
         jax.block_until_ready(value)
@@ -147,7 +161,14 @@ def _step(
 
 
 @jax.jit
-def _finish(make_problem: MakeProblem, finish: Finish, shared: Any, examples: Any, state: State, trace: Array) -> Any:
+def _finish(
+    make_problem: MakeProblem,
+    finish: Finish,
+    shared: Any,
+    examples: Any,
+    state: State,
+    trace: Array,
+) -> Any:
     def one(example: Any, state: State, trace: Array) -> Any:
         solution, value = make_problem(shared, example).algorithm.solution(state)
         return finish(shared, example, Result(solution, value, trace))
@@ -163,7 +184,9 @@ def _num_steps(make_problem: MakeProblem, shared: Any, examples: Any) -> int:
 @jax.jit
 def _steps(make_problem: MakeProblem, shared: Any, examples: Any) -> Array:
     """An entry for each example and step."""
-    return jax.vmap(lambda example: jnp.zeros(make_problem(shared, example).algorithm.num_steps))(examples)
+    return jax.vmap(lambda example: jnp.zeros(make_problem(shared, example).algorithm.num_steps))(
+        examples
+    )
 
 
 @dataclass(frozen=True)
@@ -188,4 +211,6 @@ def _scan(
     stop_below: float | None = None,
     **options: Any,
 ) -> Any:
-    return parallel.map_examples(_Scan(make_problem, finish, stop_below), shared, examples, **options)
+    return parallel.map_examples(
+        _Scan(make_problem, finish, stop_below), shared, examples, **options
+    )

@@ -1,4 +1,5 @@
-"""Auto-Frank-Wolfe: steps towards the linear oracle's answer, with the adaptive step of APGD, for every norm p >= 1.
+"""Auto-Frank-Wolfe: steps towards the linear oracle's answer, with the adaptive step of APGD, for
+every norm p >= 1.
 
 Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image Space".
 Between checkpoints the step is constant; there is no 2 / (t + 2) decay.
@@ -38,13 +39,16 @@ def auto_frank_wolfe(
     Iterates are convex combinations of points of the set, so they stay in it.
 
     Args:
-        constraint: the set; its mask, if any, is obeyed before the oracle solves, as the paper's equation 3 asks.
+        constraint: the set; its mask, if any, is obeyed before the oracle solves, as the paper's
+            equation 3 asks.
         num_steps: at least 1.
         step_size: the first step, a fraction in (0, 1] of the way to the oracle's answer.
-        momentum: weight of older gradients in the average that the oracle sees; 0 in every published setting.
+        momentum: weight of older gradients in the average that the oracle sees; 0 in every
+            published setting.
         oscillation: the share of improving steps at or below which the step is halved (C1).
-        update_mask: the released code's behaviour: solve over the whole image, then drop the change outside this mask,
-            shaped to broadcast against the image; part of the radius is lost. Then build ``constraint`` without a mask.
+        update_mask: the released code's behaviour: solve over the whole image, then drop the change
+            outside this mask, shaped to broadcast against the image; part of the radius is lost.
+            Then build ``constraint`` without a mask.
 
     Returns:
         The algorithm; its solution is the best iterate, the start included.
@@ -66,7 +70,11 @@ def auto_frank_wolfe(
 
     def step(objective: Objective, state: FrankWolfeState) -> tuple[FrankWolfeState, Array]:
         search = state.search
-        averaged = momentum * state.averaged + (1 - momentum) * search.gradient if momentum else search.gradient
+        averaged = (
+            momentum * state.averaged + (1 - momentum) * search.gradient
+            if momentum
+            else search.gradient
+        )
         change = constraint.linear_minimiser(averaged) - search.x
         if outer_mask is not None:
             change = jnp.where(outer_mask, change, 0)
@@ -74,4 +82,6 @@ def auto_frank_wolfe(
         adapted = adapt(observed, num_steps=num_steps, oscillation=oscillation)
         return FrankWolfeState(adapted, averaged), value
 
-    return Algorithm(init, step, lambda state: (state.search.best_x, state.search.best_value), num_steps)
+    return Algorithm(
+        init, step, lambda state: (state.search.best_x, state.search.best_value), num_steps
+    )

@@ -30,8 +30,8 @@ def from_optax(
     """Minimises with an optax optimiser, such as ``optax.adam(0.01)``.
 
     Args:
-        transformation: any optax transformation; those that need the value or a line search get ``value``, ``grad``
-            and ``value_fn``.
+        transformation: any optax transformation; those that need the value or a line search get
+            ``value``, ``grad`` and ``value_fn``.
         num_steps: at least 1.
         project: applied to every new iterate, such as ``constraint.project``.
 
@@ -49,7 +49,12 @@ def from_optax(
 
     def step(objective: Objective, state: OptaxState) -> tuple[OptaxState, Array]:
         updates, inner = extended.update(
-            state.gradient, state.inner, state.x, value=state.value, grad=state.gradient, value_fn=objective
+            state.gradient,
+            state.inner,
+            state.x,
+            value=state.value,
+            grad=state.gradient,
+            value_fn=objective,
         )
         x = optax.apply_updates(state.x, updates)
         x = x if project is None else project(x)

@@ -1,4 +1,6 @@
-"""Gradient descent with a fixed step: plain, projected, normalised, with heavy-ball momentum; and proximal descent."""
+"""Gradient descent with a fixed step: plain, projected, normalised, with heavy-ball momentum; and
+proximal descent.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -36,7 +38,8 @@ def gradient_descent(
         num_steps: at least 1.
         step_size: above 0; in units of x where ``normalise`` is given, else of x per gradient.
         project: applied to every new iterate, such as ``constraint.project``.
-        normalise: ``"l2"`` for steps of that l2 length, ``"sign"`` for steps of that size in every entry, or None.
+        normalise: ``"l2"`` for steps of that l2 length, ``"sign"`` for steps of that size in every
+            entry, or None.
         momentum: heavy-ball weight in [0, 1): ``velocity <- momentum * velocity + direction``.
 
     Returns:
@@ -72,7 +75,8 @@ def proximal_gradient(
     num_steps: int,
     step_size: float | Float[Array, ""],
 ) -> Algorithm:
-    """Minimises ``objective(x) + penalty(x)`` where only the objective is smooth (forward-backward splitting).
+    """Minimises ``objective(x) + penalty(x)`` where only the objective is smooth (forward-backward
+    splitting).
 
     Args:
         proximal: ``(x, step_size) -> argmin_u penalty(u) + ||u - x||^2 / (2 step_size)``.
@@ -94,7 +98,9 @@ def proximal_gradient(
         return DescentState(x, value + penalty(x), gradient, jnp.zeros_like(x))
 
     def step(objective: Objective, state: DescentState) -> tuple[DescentState, Array]:
-        moved = proximal(state.x - step_size * state.gradient, jnp.asarray(step_size, state.x.dtype))
+        moved = proximal(
+            state.x - step_size * state.gradient, jnp.asarray(step_size, state.x.dtype)
+        )
         new = evaluate(objective, moved)
         return new, new.value
 
@@ -104,6 +110,8 @@ def proximal_gradient(
 def soft_threshold(
     x: Float[Array, "*shape"], center: Float[Array, "*shape"], threshold: float | Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """The proximal map of ``threshold * ||x - center||_1``: x moved towards the centre by the threshold, at most to it."""
+    """The proximal map of ``threshold * ||x - center||_1``: x moved towards the centre by the
+    threshold, at most to it.
+    """
     delta = x - center
     return center + jnp.sign(delta) * jnp.maximum(jnp.abs(delta) - threshold, 0)

@@ -1,9 +1,9 @@
 """Results for readers: figures, animations, tables, claims and one self-contained page.
 
-NumPy arrays and numbers go in, files come out; nothing here knows a model. Every file is written in one move,
-so that an interrupted run leaves the earlier file and never half of a new one. Data made by a program is
-marked as such: give ``note`` (drawn below figures and animations, printed under tables and at the head of the
-page) wherever it is used.
+NumPy arrays and numbers go in, files come out; nothing here knows a model. Every file is written in
+one move, so that an interrupted run leaves the earlier file and never half of a new one. Data made
+by a program is marked as such: give ``note`` (drawn below figures and animations, printed under
+tables and at the head of the page) wherever it is used.
 """
 
 from cfx_jax.report.animation import AnimationPanel as AnimationPanel

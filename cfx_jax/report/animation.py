@@ -1,8 +1,8 @@
 """Animations: an image changing along an optimisation, or along a growing radius, as a looping GIF.
 
-A GIF has 256 colours. One palette is chosen for the whole animation and nothing is dithered, so that what
-does not change does not flicker; a change smaller than a step of the palette is not visible, and animations
-are for looking, not for measuring. Grey images keep all their 256 levels.
+A GIF has 256 colours. One palette is chosen for the whole animation and nothing is dithered, so
+that what does not change does not flicker; a change smaller than a step of the palette is not
+visible, and animations are for looking, not for measuring. Grey images keep all their 256 levels.
 """
 
 import os
@@ -47,7 +47,10 @@ class AnimationPanel:
     def __post_init__(self) -> None:
         count = len(check_images(self.frames, "a panel's frames"))
         if len(self.captions) not in (0, count):
-            raise InputError(f"a panel needs one caption for each of its {count} frames, got {len(self.captions)}")
+            raise InputError(
+                f"a panel needs one caption for each of its {count} frames, got"
+                f" {len(self.captions)}"
+            )
 
 
 def animate(
@@ -68,20 +71,21 @@ def animate(
         path: the file, ending in ``.gif``; written in one move.
         panels: one or more, with equally many frames.
         captions: one line below all panels per frame, e.g. ``"radius 0.2"``; or none.
-        height: height of a panel in pixels; without ``smooth`` the nearest whole multiple of the image's
-            height.
+        height: height of a panel in pixels; without ``smooth`` the nearest whole multiple of the
+            image's height.
         smooth: enlarge by cubic interpolation; otherwise pixels stay square.
         frame_ms: how long a frame is shown, at least 20 ms.
         hold_ms: how long the first and the last frame are shown, at least 20 ms.
-        back_and_forth: go back through the frames after the last one; otherwise start again with the first.
+        back_and_forth: go back through the frames after the last one; otherwise start again with
+            the first.
         note: drawn below every frame, such as "synthetic data".
 
     Returns:
         The path.
 
     Raises:
-        InputError: another ending, no panels, unequal numbers of frames or captions, options out of range, or
-            a file that cannot be written.
+        InputError: another ending, no panels, unequal numbers of frames or captions, options out of
+            range, or a file that cannot be written.
     """
     check_filled(panels, "panels")
     _check_options(path, panels, captions, height, min(frame_ms, hold_ms))
@@ -102,12 +106,16 @@ def _check_options(
     shortest: int,
 ) -> None:
     if Path(path).suffix.lower() != ".gif":
-        raise InputError(f"animations are written as GIF: give a path that ends in .gif, got '{path}'")
+        raise InputError(
+            f"animations are written as GIF: give a path that ends in .gif, got '{path}'"
+        )
     counts = [len(panel.frames) for panel in panels]
     if len(set(counts)) > 1:
         raise InputError(f"all panels need equally many frames, got {counts}")
     if len(captions) not in (0, counts[0]):
-        raise InputError(f"one caption is needed for each of the {counts[0]} frames, got {len(captions)}")
+        raise InputError(
+            f"one caption is needed for each of the {counts[0]} frames, got {len(captions)}"
+        )
     if not 16 <= height <= 2048:
         raise InputError(f"height must lie between 16 and 2048 pixels, got {height}")
     if shortest < _LEAST_MS:
@@ -136,8 +144,8 @@ def _reduce_colours(images: "list[Image]", *, grey: bool) -> "list[Image]":
 def _palette(images: "list[Image]") -> list[int]:
     """The page's own colours, and the rest cut from the colours that occur.
 
-    A colour counts with the logarithm of its pixels: counted by pixels, a few red ones lose to a thousand
-    shades of brown, and come out brown.
+    A colour counts with the logarithm of its pixels: counted by pixels, a few red ones lose to a
+    thousand shades of brown, and come out brown.
     """
     library = import_extra("PIL.Image", "writing animations")
     chosen = np.linspace(0, len(images) - 1, min(len(images), _PALETTE_FRAMES)).round().astype(int)
@@ -180,9 +188,14 @@ class _Page:
         self.panels, self.smooth = panels, smooth
         self.font = _font(min(max(height // 16, 11), 22))
         self.step = round(self.font.size * 1.35)
-        self.sizes = [_enlarged(np.shape(panel.frames)[1:3], height, smooth=smooth) for panel in panels]
+        self.sizes = [
+            _enlarged(np.shape(panel.frames)[1:3], height, smooth=smooth) for panel in panels
+        ]
         self.inner = sum(width for width, _ in self.sizes) + _GAP * (len(panels) - 1)
-        self.titles = [self._fit(panel.title, size[0], 2) for panel, size in zip(panels, self.sizes, strict=True)]
+        self.titles = [
+            self._fit(panel.title, size[0], 2)
+            for panel, size in zip(panels, self.sizes, strict=True)
+        ]
         self.below = [
             [self._fit(caption, size[0], 2) for caption in panel.captions]
             for panel, size in zip(panels, self.sizes, strict=True)
@@ -200,7 +213,9 @@ class _Page:
             self._draw_panel(page, pen, index, number, left)
             left += size[0] + _GAP
         if self.captions:
-            self._write(pen, self.captions[number], _MARGIN, self.tops["captions"], width=self.inner)
+            self._write(
+                pen, self.captions[number], _MARGIN, self.tops["captions"], width=self.inner
+            )
         self._draw_track(pen, number)
         self._write(pen, self.note, _MARGIN, self.tops["note"])
         return page
@@ -227,7 +242,9 @@ class _Page:
     def _fit(self, text: str, width: int, max_lines: int) -> list[str]:
         return fit(text, width, self.font.getlength, max_lines=max_lines) if text else []
 
-    def _draw_panel(self, page: "Image", pen: "ImageDraw", index: int, number: int, left: int) -> None:
+    def _draw_panel(
+        self, page: "Image", pen: "ImageDraw", index: int, number: int, left: int
+    ) -> None:
         library = import_extra("PIL.Image", "writing animations")
         width, height = self.sizes[index]
         image = library.fromarray(_eight_bit(self.panels[index].frames[number]))
@@ -237,7 +254,15 @@ class _Page:
         if self.below[index]:
             self._write(pen, self.below[index][number], left, self.tops["below"], width=width)
 
-    def _write(self, pen: "ImageDraw", lines: Sequence[str], left: int, top: int, *, width: int | None = None) -> None:
+    def _write(
+        self,
+        pen: "ImageDraw",
+        lines: Sequence[str],
+        left: int,
+        top: int,
+        *,
+        width: int | None = None,
+    ) -> None:
         for row, line in enumerate(lines):
             shift = 0.0 if width is None else (width - self.font.getlength(line)) / 2
             pen.text((left + round(shift), top + row * self.step), line, fill=_INK, font=self.font)

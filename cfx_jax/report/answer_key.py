@@ -1,7 +1,8 @@
 """The right answers of a questionnaire, in a JSON file that its raters do not get.
 
-The file holds ``format`` ("cfx-jax key"), ``version`` (1), ``questionnaire`` (its fingerprint) and ``items`` in the
-questionnaire's order, each with ``id``, ``options``, ``truth`` (the right option, counted from 0) and ``category``.
+The file holds ``format`` ("cfx-jax key"), ``version`` (1), ``questionnaire`` (its fingerprint) and
+``items`` in the questionnaire's order, each with ``id``, ``options``, ``truth`` (the right option,
+counted from 0) and ``category``.
 """
 
 import json
@@ -52,7 +53,8 @@ def write_key(
         path: the file, usually ``key.json``; written in one move.
         questions: the questionnaire's, in its order.
         truth: the right option of each question, counted from 0.
-        categories: the kind of each question, by which results are to be grouped; None for one kind, "all".
+        categories: the kind of each question, by which results are to be grouped; None for one
+            kind, "all".
 
     Returns:
         The path.
@@ -63,9 +65,17 @@ def write_key(
     kinds = ["all"] * len(questions) if categories is None else categories
     for name, values in (("truth", truth), ("categories", kinds)):
         if len(values) != len(questions):
-            raise InputError(f"{name} must have one entry for each of {len(questions)} questions, got {len(values)}")
+            raise InputError(
+                f"{name} must have one entry for each of {len(questions)} questions, got"
+                f" {len(values)}"
+            )
     items = [_item(*each) for each in zip(questions, truth, kinds, strict=True)]
-    document = {"format": _FORMAT, "version": VERSION, "questionnaire": fingerprint(questions), "items": items}
+    document = {
+        "format": _FORMAT,
+        "version": VERSION,
+        "questionnaire": fingerprint(questions),
+        "items": items,
+    }
     return write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -98,10 +108,13 @@ def _checked(item: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     """An item of a file, whose truth is one of its options."""
     item = check_fields(item, _ITEM_FIELDS, path, advice=_ADVICE)
     if not all(isinstance(option, str) for option in item["options"]):
-        raise InputError(f"'{path}' is damaged, the options of '{item['id']}' are no texts: {_ADVICE}")
+        raise InputError(
+            f"'{path}' is damaged, the options of '{item['id']}' are no texts: {_ADVICE}"
+        )
     if not 0 <= item["truth"] < len(item["options"]):
         raise InputError(
-            f"'{path}' is damaged, the truth of '{item['id']}' must be one of its options 0..{len(item['options']) - 1},"
+            f"'{path}' is damaged, the truth of '{item['id']}' must be one of its options"
+            f" 0..{len(item['options']) - 1},"
             f" got {item['truth']}: {_ADVICE}"
         )
     return item
@@ -110,5 +123,13 @@ def _checked(item: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
 def _item(question: Question, truth: int, category: str) -> dict[str, Any]:
     last = len(question.options) - 1
     if truth not in range(last + 1):
-        raise InputError(f"the truth of question '{question.id}' must be one of its options 0..{last}, got {truth}")
-    return {"id": question.id, "options": list(question.options), "truth": int(truth), "category": category}
+        raise InputError(
+            f"the truth of question '{question.id}' must be one of its options 0..{last}, got"
+            f" {truth}"
+        )
+    return {
+        "id": question.id,
+        "options": list(question.options),
+        "truth": int(truth),
+        "category": category,
+    }

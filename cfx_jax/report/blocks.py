@@ -18,7 +18,8 @@ Kind = Literal["text", "table", "image", "claims", "config"]
 
 _MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 _STILL = ("PNG", "JPEG", "WEBP")
-# Figures are drawn for print, with small type: on a screen they are shown this much larger than on paper.
+# Figures are drawn for print, with small type: on a screen they are shown this much larger than on
+# paper.
 _SCREEN_SCALE = 1.35
 _CSS_DPI = 96
 
@@ -51,7 +52,11 @@ def paragraphs(text: str) -> Block:
     Returns:
         The piece.
     """
-    parts = [part.strip().splitlines() for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
+    parts = [
+        part.strip().splitlines()
+        for part in text.replace("\r\n", "\n").split("\n\n")
+        if part.strip()
+    ]
     return Block("text", {"paragraphs": [_paragraph(lines) for lines in parts]})
 
 
@@ -75,11 +80,19 @@ def table_block(
     """
     cells = format_cells(columns, rows, digits=digits)
     right = numeric_columns(columns, rows)
-    data = {"columns": list(columns), "rows": cells, "right": right, "number": number, "caption": caption}
+    data = {
+        "columns": list(columns),
+        "rows": cells,
+        "right": right,
+        "number": number,
+        "caption": caption,
+    }
     return Block("table", data)
 
 
-def image_block(path: str | os.PathLike[str], number: int, caption: str, alt: str, *, moving: bool = False) -> Block:
+def image_block(
+    path: str | os.PathLike[str], number: int, caption: str, alt: str, *, moving: bool = False
+) -> Block:
     """A numbered image, embedded.
 
     Args:
@@ -96,13 +109,20 @@ def image_block(path: str | os.PathLike[str], number: int, caption: str, alt: st
         InputError: the file is missing or of another kind, or ``alt`` is empty.
     """
     if not alt.strip():
-        raise InputError(f"the image '{path}' needs an alternative text: say in words what is to be seen")
+        raise InputError(
+            f"the image '{path}' needs an alternative text: say in words what is to be seen"
+        )
     content, image = _opened(path)
     if image.format not in (("GIF",) if moving else _STILL):
         wanted = "GIF" if moving else "PNG, JPEG or WebP"
         raise InputError(f"'{path}' must be a {wanted} file, got {image.format}")
-    data = {"source": _data_uri(content, image.format), "still": _first_frame(image) if moving else ""}
-    return Block("image", {**data, **_sizes(image), "number": number, "caption": caption, "alt": alt})
+    data = {
+        "source": _data_uri(content, image.format),
+        "still": _first_frame(image) if moving else "",
+    }
+    return Block(
+        "image", {**data, **_sizes(image), "number": number, "caption": caption, "alt": alt}
+    )
 
 
 def claims_block(claims: Sequence[Claim], number: int, digits: int) -> Block:
@@ -120,7 +140,9 @@ def claims_block(claims: Sequence[Claim], number: int, digits: int) -> Block:
         InputError: there are no claims.
     """
     check_filled(claims, "claims")
-    return Block("claims", {"claims": [_claim_texts(claim, digits) for claim in claims], "number": number})
+    return Block(
+        "claims", {"claims": [_claim_texts(claim, digits) for claim in claims], "number": number}
+    )
 
 
 def config_block(config: Any, caption: str) -> Block:
@@ -139,7 +161,9 @@ def config_block(config: Any, caption: str) -> Block:
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         config = dataclasses.asdict(config)
     if not isinstance(config, Mapping):
-        raise InputError(f"a configuration is a dataclass or a mapping, got {type(config).__name__}")
+        raise InputError(
+            f"a configuration is a dataclass or a mapping, got {type(config).__name__}"
+        )
     return Block("config", {"settings": list(_flat(config, "")), "caption": caption})
 
 
@@ -157,7 +181,9 @@ def _opened(path: str | os.PathLike[str]) -> tuple[bytes, Any]:
         return content, library.open(io.BytesIO(content))
     except OSError as error:
         # Pillow's "not an image" is an OSError without a reason of the system.
-        raise InputError(f"cannot read the image '{path}': {error.strerror or 'it is no image'}") from error
+        raise InputError(
+            f"cannot read the image '{path}': {error.strerror or 'it is no image'}"
+        ) from error
 
 
 def _data_uri(content: bytes, kind: str) -> str:

@@ -1,7 +1,8 @@
 """Cells of tables as readers see them.
 
-A cell is a string, a number, None for "not measured", ``(mean, std)``, or ``(estimate, low, high)`` such as
-an ``Interval`` of ``cfx_jax.metrics.statistics``. Readers see ``0.150 ± 0.060`` and ``0.150 [0.120, 0.180]``.
+A cell is a string, a number, None for "not measured", ``(mean, std)``, or ``(estimate, low, high)``
+such as an ``Interval`` of ``cfx_jax.metrics.statistics``. Readers see ``0.150 ± 0.060`` and
+``0.150 [0.120, 0.180]``.
 """
 
 import math
@@ -39,7 +40,9 @@ def format_cells(
         InputError: rows and columns do not match, or a cell is none of the kinds above.
     """
     _check_table(columns, rows, digits)
-    places = [digits if isinstance(digits, int) else digits.get(name, DEFAULT_DIGITS) for name in columns]
+    places = [
+        digits if isinstance(digits, int) else digits.get(name, DEFAULT_DIGITS) for name in columns
+    ]
     return [[format_cell(cell, digits=places[i]) for i, cell in enumerate(row)] for row in rows]
 
 
@@ -51,7 +54,8 @@ def format_cell(cell: Any, *, digits: int = DEFAULT_DIGITS) -> str:
         digits: decimals of numbers that are not whole.
 
     Returns:
-        The text; numbers too small or too large for ``digits`` decimals are written with an exponent.
+        The text; numbers too small or too large for ``digits`` decimals are written with an
+        exponent.
 
     Raises:
         InputError: the cell is none of these.
@@ -86,11 +90,15 @@ def _check_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], digits: 
         raise InputError(f"the columns of a table need different names, got {', '.join(columns)}")
     for number, row in enumerate(rows):
         if len(row) != len(columns):
-            raise InputError(f"row {number} needs one cell for each of the {len(columns)} columns, got {len(row)}")
+            raise InputError(
+                f"row {number} needs one cell for each of the {len(columns)} columns, got"
+                f" {len(row)}"
+            )
     unknown = set() if isinstance(digits, int) else set(digits) - set(columns)
     if unknown:
         raise InputError(
-            f"digits names no column of the table: {', '.join(sorted(unknown))}; it has {', '.join(columns)}"
+            f"digits names no column of the table: {', '.join(sorted(unknown))}; it has"
+            f" {', '.join(columns)}"
         )
 
 
@@ -108,7 +116,10 @@ def numbers(cell: Any) -> list[Any]:
     """
     parts = list(cell) if isinstance(cell, tuple) else [cell]
     if not 1 <= len(parts) <= 3 or not all(_is_number(part) for part in parts):
-        raise InputError(f"a cell is a string, a number, None, (mean, std) or (estimate, low, high), got {cell!r}")
+        raise InputError(
+            f"a cell is a string, a number, None, (mean, std) or (estimate, low, high), got"
+            f" {cell!r}"
+        )
     return parts
 
 

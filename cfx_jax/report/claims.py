@@ -1,8 +1,8 @@
 """Claims of a paper, tested: what it says, what we find, and whether that settles it.
 
-A verdict comes from an interval, never from a bare number: a claim holds where the whole interval agrees with
-it, fails where the whole interval contradicts it, and is undecided between. A claim that fails stays in the
-report.
+A verdict comes from an interval, never from a bare number: a claim holds where the whole interval
+agrees with it, fails where the whole interval contradicts it, and is undecided between. A claim
+that fails stays in the report.
 """
 
 import json
@@ -44,13 +44,13 @@ class Claim:
     ours: Mapping[str, Any]
     """Our figures by name."""
     interval: tuple[float, float, float] | None
-    """``(estimate, low, high)`` of ``statistic``, such as a bootstrap ``Interval``; None where there is
-    none."""
+    """``(estimate, low, high)`` of ``statistic``, such as a bootstrap ``Interval``; None where
+    there is none."""
     verdict: Verdict
     """``"holds"``, ``"fails"`` or ``"undecided"``; ``verdict(interval, ...)`` gives it."""
     kind: Kind = "target"
-    """``"statement"`` for a sentence of the paper, ``"ordering"`` for what its tables or figures show without a sentence
-    that says so, ``"target"`` for a bound of ours."""
+    """``"statement"`` for a sentence of the paper, ``"ordering"`` for what its tables or figures
+    show without a sentence that says so, ``"target"`` for a bound of ours."""
     place: str = ""
     """Where the paper says or shows it, e.g. "section 4.2, second paragraph" or "Table 2"."""
     statistic: str = ""
@@ -82,11 +82,12 @@ def verdict(
         interval: ``(estimate, low, high)`` of the statistic; NaN ends leave the claim undecided.
         minimum: the claim says the statistic is at least this.
         maximum: the claim says the statistic is at most this.
-        strict: the claim says "more than" and "less than": a statistic equal to a bound contradicts it.
+        strict: the claim says "more than" and "less than": a statistic equal to a bound contradicts
+            it.
 
     Returns:
-        ``"holds"`` where every value of the interval agrees with the claim, ``"fails"`` where none does,
-        ``"undecided"`` otherwise.
+        ``"holds"`` where every value of the interval agrees with the claim, ``"fails"`` where none
+        does, ``"undecided"`` otherwise.
 
     Raises:
         InputError: neither bound is given, they are in the wrong order, or the interval is not one.
@@ -113,17 +114,24 @@ def write_claims(path: str | os.PathLike[str], claims: Sequence[Claim], *, note:
         note: about all of them, such as "synthetic data".
 
     Returns:
-        The path. The file holds ``note``, ``summary`` (see ``summary``) and ``claims``; numbers that are not finite are
-        written as null.
+        The path. The file holds ``note``, ``summary`` (see ``summary``) and ``claims``; numbers
+        that are not finite are written as null.
 
     Raises:
-        InputError: two claims share an id, a value cannot be written, or the file cannot be written.
+        InputError: two claims share an id, a value cannot be written, or the file cannot be
+            written.
     """
     twice = [name for name, count in Counter(claim.id for claim in claims).items() if count > 1]
     if twice:
         raise InputError(f"claims need different ids, used more than once: {', '.join(twice)}")
-    document = {"note": note, "summary": summary(claims), "claims": [_as_json(claim) for claim in claims]}
-    return write_text(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    document = {
+        "note": note,
+        "summary": summary(claims),
+        "claims": [_as_json(claim) for claim in claims],
+    }
+    return write_text(
+        path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    )
 
 
 def summary(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
@@ -133,8 +141,8 @@ def summary(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
         claims: any number.
 
     Returns:
-        ``{"paper": counts, "targets": counts}``, where counts has a number for each of the three verdicts. Statements and
-        orderings are the paper's.
+        ``{"paper": counts, "targets": counts}``, where counts has a number for each of the three
+        verdicts. Statements and orderings are the paper's.
     """
 
     def counts(chosen: Iterable[Claim]) -> dict[str, int]:
@@ -157,7 +165,9 @@ def format_claims(claims: Sequence[Claim], *, digits: int = 3) -> str:
     Returns:
         One line per claim: verdict, id, kind, interval and text.
     """
-    rows = [[c.verdict, c.id, c.kind, format_cell(c.interval, digits=digits), c.text] for c in claims]
+    rows = [
+        [c.verdict, c.id, c.kind, format_cell(c.interval, digits=digits), c.text] for c in claims
+    ]
     return format_table(["verdict", "claim", "kind", "estimate [interval]", "text"], rows)
 
 
@@ -165,7 +175,9 @@ def _check_interval(interval: tuple[float, float, float]) -> None:
     if len(interval) != 3:
         raise InputError(f"an interval is (estimate, low, high), got {len(interval)} numbers")
     if interval[1] > interval[2]:
-        raise InputError(f"an interval is (estimate, low, high) with low <= high, got {tuple(interval)}")
+        raise InputError(
+            f"an interval is (estimate, low, high) with low <= high, got {tuple(interval)}"
+        )
 
 
 def _as_json(claim: Claim) -> dict[str, Any]:
@@ -195,4 +207,6 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    raise InputError(f"a claim's figure is a string, a number, None or a tuple of numbers, got {value!r}")
+    raise InputError(
+        f"a claim's figure is a string, a number, None or a tuple of numbers, got {value!r}"
+    )

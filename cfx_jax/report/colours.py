@@ -1,7 +1,8 @@
 """Turning differences and maps into colours, in one way for figures and animations.
 
-Signed values: red above 0, white at 0, blue below (Matplotlib's ``RdBu_r``, readable with the common
-colour-vision deficiencies). Maps over an image: the grey image with the kept pixels from red to yellow.
+Signed values: red above 0, white at 0, blue below (Matplotlib's ``RdBu_r``, readable with the
+common colour-vision deficiencies). Maps over an image: the grey image with the kept pixels from red
+to yellow.
 """
 
 from typing import Any
@@ -35,15 +36,18 @@ def grey(image: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w"]:
 
 
 def signed_difference(
-    image: Float[np.ndarray, "*b h w c"], original: Float[np.ndarray, "h w c"], *, reduce: str = "mean"
+    image: Float[np.ndarray, "*b h w c"],
+    original: Float[np.ndarray, "h w c"],
+    *,
+    reduce: str = "mean",
 ) -> Float[np.ndarray, "*b h w"]:
     """``image - original`` with its channels reduced to one signed number per pixel.
 
     Args:
         image: ``(..., h, w, c)``, one or many changed images.
         original: ``(h, w, c)``.
-        reduce: ``"mean"`` over the channels, or ``"max_abs"``: the channel that changed most, with its sign.
-            A change of hue at constant mean is visible only with the second.
+        reduce: ``"mean"`` over the channels, or ``"max_abs"``: the channel that changed most, with
+            its sign. A change of hue at constant mean is visible only with the second.
 
     Returns:
         ``(..., h, w)`` in [-1, 1].
@@ -62,12 +66,15 @@ def signed_difference(
     return np.take_along_axis(change, largest, axis=-1)[..., 0]
 
 
-def signed_colours(values: Float[np.ndarray, "*b h w"], *, scale: float) -> Float[np.ndarray, "*b h w 3"]:
+def signed_colours(
+    values: Float[np.ndarray, "*b h w"], *, scale: float
+) -> Float[np.ndarray, "*b h w 3"]:
     """Colours of signed values, the same as in ``counterfactual_grid``.
 
     Args:
         values: ``(..., h, w)``, any range.
-        scale: the value, above 0, that gets the strongest red; its negative gets the strongest blue.
+        scale: the value, above 0, that gets the strongest red; its negative gets the strongest
+            blue.
 
     Returns:
         ``(..., h, w, 3)`` in [0, 1].
@@ -80,8 +87,11 @@ def signed_colours(values: Float[np.ndarray, "*b h w"], *, scale: float) -> Floa
     return _map_colours(SIGNED_MAP, 0.5 + np.asarray(values) / (2 * scale))
 
 
-def overlay(image: Float[np.ndarray, "h w c"], saliency: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
-    """The grey image with the pixels that a thresholded map kept, from red (lowest kept) to yellow (highest).
+def overlay(
+    image: Float[np.ndarray, "h w c"], saliency: Float[np.ndarray, "h w"]
+) -> Float[np.ndarray, "h w 3"]:
+    """The grey image with the pixels that a thresholded map kept, from red (lowest kept) to yellow
+    (highest).
 
     Args:
         image: ``(h, w, c)`` in [0, 1].

@@ -1,8 +1,9 @@
-"""One self-contained page for a run: text, tables, figures, animations, claims and the configuration.
+"""One self-contained page for a run: text, tables, figures, animations, claims and the
+configuration.
 
-The page holds everything it shows: images are embedded, nothing is fetched (its content policy forbids it),
-so it can be mailed, archived and opened from a folder. Text is shown as it is given; markup in it is not
-interpreted.
+The page holds everything it shows: images are embedded, nothing is fetched (its content policy
+forbids it), so it can be mailed, archived and opened from a folder. Text is shown as it is given;
+markup in it is not interpreted.
 """
 
 import os
@@ -35,9 +36,10 @@ class Report:
 
         Args:
             title: the page's title.
-            introduction: text below the title; a blank line separates paragraphs, a paragraph whose lines all
-                begin with ``- `` is a list.
-            note: set in a frame below the title and repeated at the page's end, such as "synthetic data".
+            introduction: text below the title; a blank line separates paragraphs, a paragraph whose
+                lines all begin with ``- `` is a list.
+            note: set in a frame below the title and repeated at the page's end, such as "synthetic
+                data".
 
         Raises:
             InputError: the title is empty.
@@ -64,14 +66,17 @@ class Report:
         """
         if not title.strip():
             raise InputError("a section needs a title")
-        self._sections.append(Section(title=title, anchor=f"section-{len(self._sections) + 1}", blocks=[]))
+        self._sections.append(
+            Section(title=title, anchor=f"section-{len(self._sections) + 1}", blocks=[])
+        )
         return self.text(text) if text else self
 
     def text(self, text: str) -> Self:
         """Adds paragraphs.
 
         Args:
-            text: blank lines separate paragraphs; a paragraph whose lines all begin with ``- `` is a list.
+            text: blank lines separate paragraphs; a paragraph whose lines all begin with ``- `` is
+                a list.
 
         Returns:
             The report.
@@ -103,7 +108,9 @@ class Report:
         Raises:
             InputError: there is no section yet, or the table is not one.
         """
-        return self._add(table_block(columns, rows, self._number("table", "claims"), caption, digits))
+        return self._add(
+            table_block(columns, rows, self._number("table", "claims"), caption, digits)
+        )
 
     def figure(self, path: str | os.PathLike[str], *, caption: str, alt: str) -> Self:
         """Adds a figure; the file is read now.
@@ -117,14 +124,16 @@ class Report:
             The report.
 
         Raises:
-            InputError: there is no section yet, the file is missing or no image, or ``alt`` is empty.
+            InputError: there is no section yet, the file is missing or no image, or ``alt`` is
+                empty.
         """
         return self._add(image_block(path, self._number("image"), caption, alt))
 
     def animation(self, path: str | os.PathLike[str], *, caption: str, alt: str) -> Self:
         """Adds an animation; the file is read now.
 
-        It can be paused, and stands still in print and for readers who ask their system for less motion.
+        It can be paused, and stands still in print and for readers who ask their system for less
+        motion.
 
         Args:
             path: a GIF file.
@@ -135,7 +144,8 @@ class Report:
             The report.
 
         Raises:
-            InputError: there is no section yet, the file is missing or no image, or ``alt`` is empty.
+            InputError: there is no section yet, the file is missing or no image, or ``alt`` is
+                empty.
         """
         return self._add(image_block(path, self._number("image"), caption, alt, moving=True))
 
@@ -186,7 +196,9 @@ class Report:
         return write_page(path, _TEMPLATE, self._contents())
 
     def _contents(self) -> Mapping[str, Any]:
-        anchors = [s.anchor for s in self._sections if any(block.kind == "claims" for block in s.blocks)]
+        anchors = [
+            s.anchor for s in self._sections if any(block.kind == "claims" for block in s.blocks)
+        ]
         return {
             "title": self._title,
             "note": self._note,
@@ -203,4 +215,6 @@ class Report:
         return self
 
     def _number(self, *kinds: str) -> int:
-        return 1 + sum(block.kind in kinds for section in self._sections for block in section.blocks)
+        return 1 + sum(
+            block.kind in kinds for section in self._sections for block in section.blocks
+        )

@@ -8,7 +8,8 @@ from jaxtyping import Bool, Float
 
 from cfx_jax.errors import InputError
 
-# Rounding in float32 arithmetic may leave an image a little outside [0, 1]; more is a mistake in units.
+# Rounding in float32 arithmetic may leave an image a little outside [0, 1]; more is a mistake in
+# units.
 _SLACK = 1e-3
 
 
@@ -50,7 +51,9 @@ def check_images(images: Any, name: str) -> Float[np.ndarray, "n h w c"]:
     return _check_range(array, name)
 
 
-def check_map(values: Any, size: tuple[int, ...], name: str, *, signed: bool) -> Float[np.ndarray, "h w"]:
+def check_map(
+    values: Any, size: tuple[int, ...], name: str, *, signed: bool
+) -> Float[np.ndarray, "h w"]:
     """Checks a saliency map against the size of its image.
 
     Args:
@@ -72,7 +75,8 @@ def check_map(values: Any, size: tuple[int, ...], name: str, *, signed: bool) ->
         raise InputError(f"{name} must be finite, it holds NaN or infinity")
     if not signed and array.min() < 0:
         raise InputError(
-            f"{name} must be 0 where it was thresholded away and positive elsewhere, got {array.min():.3g}"
+            f"{name} must be 0 where it was thresholded away and positive elsewhere, got"
+            f" {array.min():.3g}"
         )
     return array
 
@@ -95,7 +99,9 @@ def check_mask(mask: Any, size: tuple[int, ...], name: str) -> Bool[np.ndarray, 
     if array.shape != size:
         raise InputError(f"{name} must have the shape of its image {size}, got {array.shape}")
     if not np.isin(array, (0, 1)).all():
-        raise InputError(f"{name} must be boolean or hold 0 and 1 only, got {array.dtype} up to {array.max()}")
+        raise InputError(
+            f"{name} must be boolean or hold 0 and 1 only, got {array.dtype} up to {array.max()}"
+        )
     return array.astype(bool)
 
 
@@ -153,7 +159,10 @@ def check_filled(items: Sequence[Any], name: str) -> None:
 
 def _check_range(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind != "f":
-        raise InputError(f"{name} must be floating point in [0, 1], got {array.dtype}: divide 8-bit values by 255")
+        raise InputError(
+            f"{name} must be floating point in [0, 1], got {array.dtype}: divide 8-bit values by"
+            f" 255"
+        )
     if not np.isfinite(array).all():
         raise InputError(f"{name} must be finite, it holds NaN or infinity")
     if array.min() < -_SLACK or array.max() > 1 + _SLACK:

@@ -1,9 +1,11 @@
-"""The tuning knob: one self-contained page on which a reader drags a slider through a progressive explanation.
+"""The tuning knob: one self-contained page on which a reader drags a slider through a progressive
+explanation.
 
-Beside the query stands the same image exaggerated to the probability that the slider asks for; the classifier's answer
-to it is shown as a number, on a bar and as a point of the chart of expected against achieved probability (Singla,
-Pollack, Chen, Batmanghelich, "Explanation by Progressive Exaggeration", ICLR 2020, section 1 and Figure 3). The page
-holds all its images, fetches nothing (its content policy forbids it), and works by mouse, touch and keyboard.
+Beside the query stands the same image exaggerated to the probability that the slider asks for; the
+classifier's answer to it is shown as a number, on a bar and as a point of the chart of expected
+against achieved probability (Singla, Pollack, Chen, Batmanghelich, "Explanation by Progressive
+Exaggeration", ICLR 2020, section 1 and Figure 3). The page holds all its images, fetches nothing
+(its content policy forbids it), and works by mouse, touch and keyboard.
 """
 
 import os
@@ -20,7 +22,8 @@ from cfx_jax.report.colours import signed_colours, signed_difference
 from cfx_jax.report.inputs import check_filled, check_image, check_images, check_share
 from cfx_jax.report.page import image_uri, write_page
 
-# The smallest colour scale, one step of an 8-bit image: a sweep that changes nothing would divide by zero.
+# The smallest colour scale, one step of an 8-bit image: a sweep that changes nothing would divide
+# by zero.
 _LEAST_SCALE = 1 / 255
 
 
@@ -29,7 +32,9 @@ class Sweep:
     """One query and its progressive series, such as ``counterfactuals.progressive`` gives it."""
 
     images: Float[np.ndarray, "k h w c"]
-    """``(k, h, w, c)`` in [0, 1], k >= 2, c = 1 or 3: the query exaggerated to each desired probability, in order."""
+    """``(k, h, w, c)`` in [0, 1], k >= 2, c = 1 or 3: the query exaggerated to each desired
+    probability, in order.
+    """
     original: Float[np.ndarray, "h w c"]
     """``(h, w, c)``: the query."""
     probabilities: Float[np.ndarray, " k"]
@@ -44,15 +49,21 @@ class Sweep:
     """What the query is called on the page; "Query 1", "Query 2", ... where empty."""
 
     def __post_init__(self) -> None:
-        images, original = check_images(self.images, "a sweep's images"), check_image(self.original, "its original")
+        images, original = (
+            check_images(self.images, "a sweep's images"),
+            check_image(self.original, "its original"),
+        )
         if images.shape[1:] != original.shape or len(images) < 2:
             raise InputError(
-                f"a sweep needs two images or more of its original's shape {original.shape}, got {images.shape}"
+                f"a sweep needs two images or more of its original's shape {original.shape}, got"
+                f" {images.shape}"
             )
         for name in ("probabilities", "desired"):
             _check_shares(getattr(self, name), len(images), f"a sweep's {name}")
         if not (np.diff(self.desired) > 0).all():
-            raise InputError(f"a sweep's desired probabilities must increase, got {np.asarray(self.desired)}")
+            raise InputError(
+                f"a sweep's desired probabilities must increase, got {np.asarray(self.desired)}"
+            )
         if not 0 <= self.source_bin < len(images):
             raise InputError(f"source_bin must lie in 0..{len(images) - 1}, got {self.source_bin}")
         check_share(self.probability, "the query's probability")
@@ -69,9 +80,9 @@ def write_knob(
 ) -> Path:
     """Writes the page of one or several sweeps; of several, the reader picks one by its thumbnail.
 
-    The map of the change from the query is signed and averaged over the channels, and all maps of a sweep share one
-    scale, so that they can be compared. Images are compressed without loss: a sweep takes at most about ``8 (k + 1)``
-    bytes per pixel of the query, 0.4 MB for ten steps at 64 px.
+    The map of the change from the query is signed and averaged over the channels, and all maps of a
+    sweep share one scale, so that they can be compared. Images are compressed without loss: a sweep
+    takes at most about ``8 (k + 1)`` bytes per pixel of the query, 0.4 MB for ten steps at 64 px.
 
     Args:
         path: the file, usually ``knob.html``; written in one move.
@@ -85,13 +96,16 @@ def write_knob(
         The path.
 
     Raises:
-        InputError: no sweep, an empty title, class names that are not two, or a file that cannot be written.
+        InputError: no sweep, an empty title, class names that are not two, or a file that cannot be
+            written.
     """
     check_filled(sweeps, "sweeps")
     if not title.strip():
         raise InputError("a knob page needs a title")
     if isinstance(class_names, str) or len(class_names) != 2:
-        raise InputError(f"class_names must be two names, those of classes 0 and 1, got {class_names!r}")
+        raise InputError(
+            f"class_names must be two names, those of classes 0 and 1, got {class_names!r}"
+        )
     contents = {"title": title, "note": note, "smooth": smooth, "class_names": list(class_names)}
     data = [_sweep_data(sweep, number) for number, sweep in enumerate(sweeps, start=1)]
     return write_page(path, "knob.html.jinja", {**contents, "sweeps": data})
@@ -99,7 +113,9 @@ def write_knob(
 
 def _check_shares(values: Any, count: int, name: str) -> None:
     if np.shape(values) != (count,):
-        raise InputError(f"{name} must be {count} numbers, one per image, got shape {np.shape(values)}")
+        raise InputError(
+            f"{name} must be {count} numbers, one per image, got shape {np.shape(values)}"
+        )
     for value in np.asarray(values):
         check_share(value, name)
 

@@ -1,4 +1,6 @@
-"""What the interactive pages share: the environment of their templates, and images as data inside them."""
+"""What the interactive pages share: the environment of their templates, and images as data inside
+them.
+"""
 
 import base64
 import io
@@ -40,7 +42,8 @@ def write_page(path: str | os.PathLike[str], template: str, contents: Mapping[st
 
 
 def image_uri(image: Float[np.ndarray, "h w c"]) -> str:
-    """An image as a ``data:`` address: a PNG file of 8 bits per channel, for the ``src`` of an ``img``.
+    """An image as a ``data:`` address: a PNG file of 8 bits per channel, for the ``src`` of an
+    ``img``.
 
     Args:
         image: ``(h, w, 1)`` or ``(h, w, 3)`` in [0, 1].

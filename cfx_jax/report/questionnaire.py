@@ -1,12 +1,15 @@
-"""A questionnaire for people: one self-contained page that shows images, asks about them and saves the answers.
+"""A questionnaire for people: one self-contained page that shows images, asks about them and saves
+the answers.
 
-Made for the human study of Singla, Pollack, Chen, Batmanghelich, "Explanation by Progressive Exaggeration", ICLR 2020,
-section 4.6 and Table 4: which of two images shows more of an attribute, and what is changing in a series. Each rater
-opens the page from a folder or a mail, answers by mouse or keyboard in an order of their own, and sends the votes file
-back; ``vote_files.read_votes`` reads these. The page fetches nothing and sends nothing, and it does not hold the right
-answers: these are in the key file (``answer_key.write_key``), which stays with who asks.
+Made for the human study of Singla, Pollack, Chen, Batmanghelich, "Explanation by Progressive
+Exaggeration", ICLR 2020, section 4.6 and Table 4: which of two images shows more of an attribute,
+and what is changing in a series. Each rater opens the page from a folder or a mail, answers by
+mouse or keyboard in an order of their own, and sends the votes file back; ``vote_files.read_votes``
+reads these. The page fetches nothing and sends nothing, and it does not hold the right answers:
+these are in the key file (``answer_key.write_key``), which stays with who asks.
 
-The paper does not say in which order its raters saw the items; here each rater gets a random one, whose seed is saved.
+The paper does not say in which order its raters saw the items; here each rater gets a random one,
+whose seed is saved.
 """
 
 import hashlib
@@ -31,9 +34,13 @@ class Question:
     """One item: images, a question about them, and the answers to choose from."""
 
     id: str
-    """Its name, unique in a questionnaire. It stands in the page's source and must not tell the answer."""
+    """Its name, unique in a questionnaire. It stands in the page's source and must not tell the
+    answer.
+    """
     images: Float[np.ndarray, "n h w c"]
-    """``(n, h, w, c)`` in [0, 1], c = 1 or 3: shown side by side in this order, more than five in two rows."""
+    """``(n, h, w, c)`` in [0, 1], c = 1 or 3: shown side by side in this order, more than five in
+    two rows.
+    """
     prompt: str
     """The question."""
     options: Sequence[str]
@@ -43,12 +50,15 @@ class Question:
 
     def __post_init__(self) -> None:
         if not self.id.strip() or not self.prompt.strip():
-            raise InputError(f"a question needs an id and a prompt, got {self.id!r} and {self.prompt!r}")
+            raise InputError(
+                f"a question needs an id and a prompt, got {self.id!r} and {self.prompt!r}"
+            )
         images = check_images(self.images, f"the images of question '{self.id}'")
         _check_options(self.options, self.id)
         if len(self.captions) not in (0, len(images)):
             raise InputError(
-                f"question '{self.id}' needs one caption for each of its {len(images)} images or none, got"
+                f"question '{self.id}' needs one caption for each of its {len(images)} images or"
+                f" none, got"
                 f" {len(self.captions)}"
             )
 
@@ -62,7 +72,8 @@ def write_questionnaire(
     note: str = "",
     smooth: bool = False,
 ) -> Path:
-    """Writes the page. Its raters' progress is kept in their browser, under the name they give, where it allows this.
+    """Writes the page. Its raters' progress is kept in their browser, under the name they give,
+    where it allows this.
 
     Args:
         path: the file, usually ``questionnaire.html``; written in one move.
@@ -114,7 +125,9 @@ def _check_options(options: Sequence[str], name: str) -> None:
 def _questions_data(questions: Sequence[Question]) -> list[dict[str, Any]]:
     """Questions in JSON's own types, images as data."""
     check_filled(questions, "questions")
-    twice = [name for name, count in Counter(question.id for question in questions).items() if count > 1]
+    twice = [
+        name for name, count in Counter(question.id for question in questions).items() if count > 1
+    ]
     if twice:
         raise InputError(f"questions need different ids, used more than once: {', '.join(twice)}")
     return [

@@ -33,12 +33,18 @@ def read_document(
     if not isinstance(document, dict) or document.get("format") != kind:
         raise InputError(f"'{path}' is no file of {kind}: {advice}")
     if document.get("version") != VERSION:
-        raise InputError(f"'{path}' has version {document.get('version')!r}, expected {VERSION}: update cfx-jax")
+        raise InputError(
+            f"'{path}' has version {document.get('version')!r}, expected {VERSION}: update cfx-jax"
+        )
     return check_fields(document, fields, path, advice=advice)
 
 
 def check_fields(
-    record: Any, fields: Mapping[str, type | UnionType], path: str | os.PathLike[str], *, advice: str
+    record: Any,
+    fields: Mapping[str, type | UnionType],
+    path: str | os.PathLike[str],
+    *,
+    advice: str,
 ) -> dict[str, Any]:
     """Checks that a part of a file has its entries.
 
@@ -56,7 +62,9 @@ def check_fields(
     """
     for name, kind in fields.items():
         if not isinstance(record, dict) or name not in record or not _is_a(record[name], kind):
-            raise InputError(f"'{path}' is damaged, '{name}' is missing or malformed in it: {advice}")
+            raise InputError(
+                f"'{path}' is damaged, '{name}' is missing or malformed in it: {advice}"
+            )
     return record
 
 

@@ -1,8 +1,8 @@
-"""Tables of results, once for machines (CSV, full precision) and once for readers (Markdown, text, the report
-page).
+"""Tables of results, once for machines (CSV, full precision) and once for readers (Markdown, text,
+the report page).
 
-Cells are those of ``cfx_jax.report.cells``. In the CSV file their parts get columns of their own: ``iou``,
-``iou_std``, ``iou_low``, ``iou_high``.
+Cells are those of ``cfx_jax.report.cells``. In the CSV file their parts get columns of their own:
+``iou``, ``iou_std``, ``iou_low``, ``iou_high``.
 """
 
 import csv
@@ -34,16 +34,17 @@ def write_table(
         path_stem: the files' common path without ending; each is written in one move.
         columns: names of the columns, all different.
         rows: one cell per column in each.
-        digits: decimals in the Markdown file, one number or one per column name (3 for columns not named).
-        note: a line below the Markdown table, such as "synthetic data". A CSV file has no place for it: name
-            synthetic data in the file's name or in a column.
+        digits: decimals in the Markdown file, one number or one per column name (3 for columns not
+            named).
+        note: a line below the Markdown table, such as "synthetic data". A CSV file has no place for
+            it: name synthetic data in the file's name or in a column.
 
     Returns:
         The paths of the CSV and of the Markdown file.
 
     Raises:
-        InputError: rows and columns do not match, a cell is none of the kinds above, or a file cannot be
-            written.
+        InputError: rows and columns do not match, a cell is none of the kinds above, or a file
+            cannot be written.
     """
     stem = os.fspath(path_stem)
     table = format_cells(columns, rows, digits=digits)
@@ -52,7 +53,9 @@ def write_table(
     return written, write_text(f"{stem}.md", _markdown_table(columns, rows, table) + footer)
 
 
-def format_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: Digits = DEFAULT_DIGITS) -> str:
+def format_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: Digits = DEFAULT_DIGITS
+) -> str:
     """A table as aligned text for the console: strings to the left, numbers to the right.
 
     Args:
@@ -76,12 +79,15 @@ def format_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, digit
 
 def _aligned(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     cells = [
-        cell.rjust(width) if flag else cell.ljust(width) for cell, width, flag in zip(row, widths, right, strict=True)
+        cell.rjust(width) if flag else cell.ljust(width)
+        for cell, width, flag in zip(row, widths, right, strict=True)
     ]
     return "  ".join(cells)
 
 
-def _markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], cells: list[list[str]]) -> str:
+def _markdown_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], cells: list[list[str]]
+) -> str:
     rule = ["---:" if right else ":---" for right in numeric_columns(columns, rows)]
     head, *body = [[_markdown(cell) for cell in row] for row in [list(columns), *cells]]
     return "".join(f"| {' | '.join(line)} |\n" for line in [head, rule, *body])
@@ -96,7 +102,9 @@ def _markdown(text: str) -> str:
 
 def _csv_text(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     split = [[_csv_parts(cell) for cell in row] for row in rows]
-    names = [(i, part) for i in range(len(columns)) for part in _column_parts([row[i] for row in split])]
+    names = [
+        (i, part) for i in range(len(columns)) for part in _column_parts([row[i] for row in split])
+    ]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([columns[i] + part for i, part in names])
@@ -114,4 +122,6 @@ def _csv_parts(cell: Any) -> dict[str, Any]:
         return {"": "" if cell is None else cell}
     parts = numbers(cell)
     values = [part if isinstance(part, int | np.integer) else float(part) for part in parts]
-    return dict(zip(_PARTS[len(parts)], ["" if value != value else value for value in values], strict=True))
+    return dict(
+        zip(_PARTS[len(parts)], ["" if value != value else value for value in values], strict=True)
+    )

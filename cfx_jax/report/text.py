@@ -1,7 +1,7 @@
 """Fitting text into a given width, for titles that must not run into their neighbours.
 
-Widths come from a ``measure`` function (points, pixels, whatever the caller draws in), so that figures and
-animations share the rule.
+Widths come from a ``measure`` function (points, pixels, whatever the caller draws in), so that
+figures and animations share the rule.
 """
 
 from bisect import bisect
@@ -37,9 +37,11 @@ def wrap(text: str, width: float, measure: Measure) -> list[str]:
     return lines
 
 
-def fit(text: str, width: float, measure: Measure, *, max_lines: int = 2, tail: str = "") -> list[str]:
-    """Breaks text into at most ``max_lines`` lines, cutting its end, but never its tail, where it is too
-    long.
+def fit(
+    text: str, width: float, measure: Measure, *, max_lines: int = 2, tail: str = ""
+) -> list[str]:
+    """Breaks text into at most ``max_lines`` lines, cutting its end, but never its tail, where it
+    is too long.
 
     Args:
         text: the text, the part that may be cut.
@@ -73,8 +75,8 @@ def _break_word(word: str, width: float, measure: Measure) -> list[str]:
 
 
 def _longest_start(word: str, width: float, measure: Measure) -> int:
-    """How many characters of a word fit; it ends after a joint such as ``_`` where one lies in its second
-    half."""
+    """How many characters of a word fit; it ends after a joint such as ``_`` where one lies in its
+    second half."""
     cut = max(1, bisect(range(1, len(word)), width, key=lambda n: measure(word[:n])))
     joints = [n for n in range(cut // 2 + 1, cut + 1) if word[n - 1] in _JOINTS]
     return max(joints, default=cut)

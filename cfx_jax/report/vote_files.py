@@ -1,10 +1,10 @@
 """The votes that the raters of a questionnaire send back.
 
-A votes file, as the page saves it, is JSON. It holds ``format`` ("cfx-jax votes"), ``version`` (1), ``questionnaire``
-(its fingerprint), ``title``, ``rater``, ``seed`` (of the rater's random order), ``started`` and ``saved`` (ISO 8601,
-UTC), and ``votes`` in the questionnaire's order, each with ``id``, ``position`` (from 1: the place at which it was
-shown), ``choice`` (from 0, null where unanswered), ``option`` (the words chosen) and ``seconds`` (for how long it was
-shown).
+A votes file, as the page saves it, is JSON. It holds ``format`` ("cfx-jax votes"), ``version`` (1),
+``questionnaire`` (its fingerprint), ``title``, ``rater``, ``seed`` (of the rater's random order),
+``started`` and ``saved`` (ISO 8601, UTC), and ``votes`` in the questionnaire's order, each with
+``id``, ``position`` (from 1: the place at which it was shown), ``choice`` (from 0, null where
+unanswered), ``option`` (the words chosen) and ``seconds`` (for how long it was shown).
 """
 
 import os
@@ -44,15 +44,15 @@ def read_votes(paths: Sequence[str | os.PathLike[str]], *, key: Key | None = Non
 
     Args:
         paths: the files that the raters saved.
-        key: where given, files of another questionnaire than the key's are refused too, and choices that it does not
-            offer.
+        key: where given, files of another questionnaire than the key's are refused too, and choices
+            that it does not offer.
 
     Returns:
         The votes, items in the questionnaire's order, raters in that of the files.
 
     Raises:
-        InputError: naming the file that is missing, damaged, incomplete, of another questionnaire than the first one,
-            or by a rater of whom there is one already.
+        InputError: naming the file that is missing, damaged, incomplete, of another questionnaire
+            than the first one, or by a rater of whom there is one already.
     """
     check_filled(paths, "votes files")
     files = [(str(path), read_document(path, _FORMAT, _FIELDS, advice=_ADVICE)) for path in paths]
@@ -70,15 +70,23 @@ def _check_raters(files: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     name, count = Counter(document["rater"] for _, document in files).most_common(1)[0]
     if count > 1:
         twice = ", ".join(f"'{path}'" for path, document in files if document["rater"] == name)
-        raise InputError(f"{twice} are all by the rater {name!r}: give one file per rater, or rename one in its file")
+        raise InputError(
+            f"{twice} are all by the rater {name!r}: give one file per rater, or rename one in its"
+            f" file"
+        )
 
 
 def _check_questionnaire(files: Sequence[tuple[str, Mapping[str, Any]]], key: Key | None) -> None:
     first, document = files[0]
-    wanted, whose = (key.questionnaire, "the key") if key else (document["questionnaire"], f"'{first}'")
+    wanted, whose = (
+        (key.questionnaire, "the key") if key else (document["questionnaire"], f"'{first}'")
+    )
     for path, each in files:
         if each["questionnaire"] != wanted:
-            raise InputError(f"the votes in '{path}' are of another questionnaire than {whose}: leave that file out")
+            raise InputError(
+                f"the votes in '{path}' are of another questionnaire than {whose}: leave that file"
+                f" out"
+            )
 
 
 def _votes(path: str, document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -88,14 +96,24 @@ def _votes(path: str, document: Mapping[str, Any]) -> list[dict[str, Any]]:
         raise InputError(f"'{path}' is damaged, it has no votes: {_ADVICE}")
     missing = sum(vote["choice"] is None for vote in votes)
     if missing:
-        raise InputError(f"'{path}' is incomplete, {missing} of {len(votes)} items have no vote: let its rater finish")
+        raise InputError(
+            f"'{path}' is incomplete, {missing} of {len(votes)} items have no vote: let its rater"
+            f" finish"
+        )
     return votes
 
 
-def _check_votes(path: str, votes: Sequence[Mapping[str, Any]], ids: Sequence[str], key: Key | None) -> None:
+def _check_votes(
+    path: str, votes: Sequence[Mapping[str, Any]], ids: Sequence[str], key: Key | None
+) -> None:
     """For these items in this order, and among the options."""
     if [vote["id"] for vote in votes] != list(ids):
-        raise InputError(f"'{path}' is damaged, its items are not those of its questionnaire: {_ADVICE}")
+        raise InputError(
+            f"'{path}' is damaged, its items are not those of its questionnaire: {_ADVICE}"
+        )
     for place, vote in enumerate(votes):
         if not 0 <= vote["choice"] < (len(key.options[place]) if key else _MOST_OPTIONS):
-            raise InputError(f"'{path}' is damaged, the choice {vote['choice']} for '{vote['id']}' is none: {_ADVICE}")
+            raise InputError(
+                f"'{path}' is damaged, the choice {vote['choice']} for '{vote['id']}' is none:"
+                f" {_ADVICE}"
+            )

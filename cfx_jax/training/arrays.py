@@ -1,8 +1,8 @@
 """Any pytree as named arrays, and back: the form in which orbax stores a training's state.
 
-Names are the leaves' paths (``.params['head']['kernel'].value``). Typed PRNG keys are stored as their key
-data. Leaves that are no arrays (Python or NumPy scalars) come back as the type they had. Arrays of size 0,
-which orbax cannot hold, carry no data and are taken from the template.
+Names are the leaves' paths (``.params['head']['kernel'].value``). Typed PRNG keys are stored as
+their key data. Leaves that are no arrays (Python or NumPy scalars) come back as the type they had.
+Arrays of size 0, which orbax cannot hold, carry no data and are taken from the template.
 """
 
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ def from_arrays(template: Any, arrays: Mapping[str, Array | np.ndarray]) -> Any:
     """The inverse of ``to_arrays``.
 
     Args:
-        template: a pytree of the same structure, shapes and types; only its arrays of size 0 give their
-            values.
+        template: a pytree of the same structure, shapes and types; only its arrays of size 0 give
+            their values.
         arrays: what ``to_arrays`` returned.
 
     Returns:

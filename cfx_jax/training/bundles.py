@@ -1,7 +1,9 @@
-"""Many small arrays as few long ones, since orbax takes more than a millisecond for each, however small it is.
+"""Many small arrays as few long ones, since orbax takes more than a millisecond for each, however
+small it is.
 
-Arrays of one type that are whole on each device are stored one behind the other; those that are split over devices stay as
-they are. Where an array is to lie when it is read need not be as it lay when it was stored.
+Arrays of one type that are whole on each device are stored one behind the other; those that are
+split over devices stay as they are. Where an array is to lie when it is read need not be as it lay
+when it was stored.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,11 +17,16 @@ from cfx_jax.training.arrays import Arrays
 
 def split_over_devices(arrays: Arrays) -> list[str]:
     """The names of the arrays of which a device holds a part only."""
-    return [name for name, array in arrays.items() if isinstance(array, Array) and not array.is_fully_replicated]
+    return [
+        name
+        for name, array in arrays.items()
+        if isinstance(array, Array) and not array.is_fully_replicated
+    ]
 
 
 def bundle(arrays: Arrays, split: Collection[str]) -> Arrays:
-    """What to store: one vector for each type, in the order of the arrays, and those that stay as they are.
+    """What to store: one vector for each type, in the order of the arrays, and those that stay as
+    they are.
 
     Args:
         arrays: by name.
@@ -36,7 +43,9 @@ def bundle(arrays: Arrays, split: Collection[str]) -> Arrays:
 
 
 def bundle_like(arrays: Arrays, split: Collection[str]) -> Arrays:
-    """Arrays of the shapes and types that ``bundle`` gives, for reading what it gave; arguments as there."""
+    """Arrays of the shapes and types that ``bundle`` gives, for reading what it gave; arguments as
+    there.
+    """
     vectors: Arrays = {
         vector: np.zeros(sum(arrays[name].size for name in names), arrays[names[0]].dtype)
         for vector, names in _vectors(arrays, split).items()
@@ -44,11 +53,14 @@ def bundle_like(arrays: Arrays, split: Collection[str]) -> Arrays:
     return vectors | {name: arrays[name] for name in split}
 
 
-def unbundle(template: Arrays, stored: Mapping[str, Array | np.ndarray], split: Collection[str]) -> Arrays:
+def unbundle(
+    template: Arrays, stored: Mapping[str, Array | np.ndarray], split: Collection[str]
+) -> Arrays:
     """The inverse of ``bundle``.
 
     Args:
-        template: arrays of the same names, shapes and types in the same order; they say on which devices each is to be.
+        template: arrays of the same names, shapes and types in the same order; they say on which
+            devices each is to be.
         stored: what ``bundle`` gave.
         split: as there.
 
@@ -58,7 +70,9 @@ def unbundle(template: Arrays, stored: Mapping[str, Array | np.ndarray], split: 
     arrays: Arrays = {name: stored[name] for name in split}
     for vector, names in _vectors(template, split).items():
         ends = np.cumsum([template[name].size for name in names])
-        for name, values in zip(names, np.split(np.asarray(stored[vector]), ends[:-1]), strict=True):
+        for name, values in zip(
+            names, np.split(np.asarray(stored[vector]), ends[:-1]), strict=True
+        ):
             arrays[name] = _placed(values.reshape(template[name].shape), template[name])
     return arrays
 

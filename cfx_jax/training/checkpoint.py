@@ -1,11 +1,11 @@
 """Checkpoints of a training, written by orbax.
 
-A checkpoint is a folder ``WORKDIR/checkpoints/step_00000100``: orbax's arrays (see ``bundles``), ``record.json`` with the
-name, shape and type of each array of the state in their order, and a manifest with the SHA-256 of every file. It is
-written under a temporary name and renamed when it is complete and durable, so a stop at any moment leaves whole
-checkpoints only; the digests find damage that comes later.
-Saving returns when the checkpoint is on the disk: nothing runs on in the background that the end of the
-process could cut off.
+A checkpoint is a folder ``WORKDIR/checkpoints/step_00000100``: orbax's arrays (see ``bundles``),
+``record.json`` with the name, shape and type of each array of the state in their order, and a
+manifest with the SHA-256 of every file. It is written under a temporary name and renamed when it is
+complete and durable, so a stop at any moment leaves whole checkpoints only; the digests find damage
+that comes later. Saving returns when the checkpoint is on the disk: nothing runs on in the
+background that the end of the process could cut off.
 """
 
 import json
@@ -51,7 +51,9 @@ class Checkpoint(NamedTuple):
 
 
 def has_checkpoint(workdir: str | Path) -> bool:
-    """Whether a training in this folder goes on from a checkpoint, or would if none of them were damaged."""
+    """Whether a training in this folder goes on from a checkpoint, or would if none of them were
+    damaged.
+    """
     return bool(_steps(Path(workdir).expanduser() / _FOLDER))
 
 
@@ -66,8 +68,8 @@ class CheckpointStore:
     Args:
         workdir: the training's folder; made where missing.
         config: the training's configuration, a dataclass or mapping.
-        keep: how many of the newest checkpoints stay, at least 2, so that one is left when another is
-            damaged.
+        keep: how many of the newest checkpoints stay, at least 2, so that one is left when another
+            is damaged.
 
     Raises:
         InputError: the folder holds something else, or a training of another configuration.
@@ -75,7 +77,9 @@ class CheckpointStore:
 
     def __init__(self, workdir: str | Path, config: Any, *, keep: int = 2) -> None:
         if keep < 2:
-            raise InputError(f"keep: expected at least 2 checkpoints, got {keep}: one may turn out damaged")
+            raise InputError(
+                f"keep: expected at least 2 checkpoints, got {keep}: one may turn out damaged"
+            )
         self.workdir = prepare_workdir(workdir, config)
         self._folder, self._keep = self.workdir / _FOLDER, keep
         if any(self._folder.glob("tmp_*")):
@@ -90,9 +94,15 @@ class CheckpointStore:
     def latest(self) -> str:
         """A phrase for messages: where the last good checkpoint is."""
         steps = self.steps()
-        return f"the last good checkpoint is {self._path(steps[-1])}" if steps else "there is no checkpoint yet"
+        return (
+            f"the last good checkpoint is {self._path(steps[-1])}"
+            if steps
+            else "there is no checkpoint yet"
+        )
 
-    def save(self, step: int, state: Any, *, best: Any = None, record: Mapping[str, Any] | None = None) -> None:
+    def save(
+        self, step: int, state: Any, *, best: Any = None, record: Mapping[str, Any] | None = None
+    ) -> None:
         """Writes a checkpoint, then removes those that are no longer kept.
 
         Args:
@@ -102,8 +112,8 @@ class CheckpointStore:
             record: values that JSON knows, given back by ``restore``.
 
         Raises:
-            InputError: it could not be written, a full disk above all, or another process trains there; earlier
-                checkpoints are untouched.
+            InputError: it could not be written, a full disk above all, or another process trains
+                there; earlier checkpoints are untouched.
         """
         arrays = to_arrays({"state": state} if best is None else {"state": state, "best": best})
         content = {
@@ -131,19 +141,21 @@ class CheckpointStore:
             template: a state like the one saved: structure, shapes, types and placement on devices.
 
         Returns:
-            The checkpoint, or None where none was written yet. A damaged one is passed over with a warning
-            and, unless another process trains there, kept under another name.
+            The checkpoint, or None where none was written yet. A damaged one is passed over with a
+            warning and, unless another process trains there, kept under another name.
 
         Raises:
-            InputError: there are checkpoints but none can be read, or the state saved has other leaves than
-                ``template``.
+            InputError: there are checkpoints but none can be read, or the state saved has other
+                leaves than ``template``.
         """
         damaged: dict[int, str] = {}
         for step in reversed(self.steps()):
             try:
                 checkpoint = self._read(step, template)
             except _DamagedError as error:
-                if not self._path(step).exists():  # a training that runs has removed it, for newer ones
+                if not self._path(
+                    step
+                ).exists():  # a training that runs has removed it, for newer ones
                     return self.restore(template)
                 damaged[step] = str(error)
                 continue
@@ -152,7 +164,8 @@ class CheckpointStore:
         if damaged:
             reasons = "; ".join(f"step {step}: {reason}" for step, reason in damaged.items())
             raise InputError(
-                f"none of the checkpoints in {self._folder} can be read ({reasons}): restore them from a"
+                f"none of the checkpoints in {self._folder} can be read ({reasons}): restore them"
+                f" from a"
                 f" copy, or delete {self.workdir} to start anew"
             )
         return None
@@ -167,7 +180,9 @@ class CheckpointStore:
             orbax.PyTreeCheckpointer().save(folder / "arrays", bundle(arrays, content["split"]))
         if jax.process_index() == 0:
             write_text(folder / "record.json", json.dumps(content, indent=1), durable=True)
-            write_text(folder / "manifest.json", json.dumps(_digests(folder), indent=1), durable=True)
+            write_text(
+                folder / "manifest.json", json.dumps(_digests(folder), indent=1), durable=True
+            )
 
     def _publish(self, temporary: Path, target: Path) -> None:
         if jax.process_index() == 0:
@@ -179,7 +194,9 @@ class CheckpointStore:
         _wait_for_all("checkpoint written")
 
     def _remove(self, folder: Path) -> None:
-        """Deletes a checkpoint under a temporary name, so that half of it never passes for a checkpoint."""
+        """Deletes a checkpoint under a temporary name, so that half of it never passes for a
+        checkpoint.
+        """
         if folder.exists():
             doomed = folder.with_name(f"tmp_removed_{folder.name}")
             os.replace(folder, doomed)
@@ -188,10 +205,14 @@ class CheckpointStore:
     def _read(self, step: int, template: Any) -> Checkpoint:
         folder = self._path(step)
         content = _verified(folder)
-        wanted = {"state": template, "best": template} if content["has_best"] else {"state": template}
+        wanted = (
+            {"state": template, "best": template} if content["has_best"] else {"state": template}
+        )
         arrays = to_arrays(wanted)
         _check_leaves(folder, content["leaves"], describe(arrays))
-        split = content.get("split", list(arrays))  # before there were bundles, every array was stored by itself
+        split = content.get(
+            "split", list(arrays)
+        )  # before there were bundles, every array was stored by itself
         tree = from_arrays(wanted, _restore_arrays(folder / "arrays", arrays, split))
         return Checkpoint(content["step"], tree["state"], tree.get("best"), content["record"])
 
@@ -201,11 +222,15 @@ class CheckpointStore:
             kept = self._rename_damaged(step)
             now = f" and now called {kept}" if kept is not None else ""
             warnings.warn(
-                f"the checkpoint of step {step} is damaged ({reason}){now}: going on from step {good}", stacklevel=4
+                f"the checkpoint of step {step} is damaged ({reason}){now}: going on from step"
+                f" {good}",
+                stacklevel=4,
             )
 
     def _rename_damaged(self, step: int) -> Path | None:
-        """The new name of a damaged checkpoint, None where another process trains or nothing can be written."""
+        """The new name of a damaged checkpoint, None where another process trains or nothing can be
+        written.
+        """
         aside = self._folder / f"damaged_{self._path(step).name}"
         with suppress(LockedError, OSError), first_process_alone(self.workdir):
             if jax.process_index() == 0:
@@ -246,7 +271,8 @@ def _check_leaves(folder: Path, stored: Mapping[str, str], wanted: Mapping[str, 
         name, more = names[0], f" and {len(names) - 1} more differ" if len(names) > 1 else ""
         raise InputError(
             f"{folder} does not fit this model: {name} was {stored.get(name, 'absent')}, now"
-            f" {wanted.get(name, 'absent')}{more}: build the model that was trained, or choose another"
+            f" {wanted.get(name, 'absent')}{more}: build the model that was trained, or choose"
+            f" another"
             " workdir"
         )
 
@@ -257,7 +283,9 @@ def _restore_arrays(folder: Path, template: Arrays, split: list[str]) -> Arrays:
     restore_args = orbax.checkpoint_utils.construct_restore_args(wanted)
     try:
         with _failures_held_back():
-            stored = orbax.PyTreeCheckpointer().restore(folder, item=wanted, restore_args=restore_args)
+            stored = orbax.PyTreeCheckpointer().restore(
+                folder, item=wanted, restore_args=restore_args
+            )
         return unbundle(template, stored, split)
     except (OSError, ValueError, KeyError) as error:
         raise _DamagedError(f"{type(error).__name__} while reading its arrays") from error

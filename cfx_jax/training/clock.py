@@ -1,9 +1,11 @@
 """How long the device waited for the host during a training.
 
-Steps run asynchronously: what the host spends on data, logs and checkpoints costs nothing as long as the device is busy with
-a step meanwhile. What costs is the time from the end of a step until the next one is called. A thread waits for the results
-of each step and notes when they are there. It may come late by the interpreter's switch interval (5 ms) while the host is
-busy with Python, so waits shorter than that can be missed; none is invented. The first step, which compiles, is not counted.
+Steps run asynchronously: what the host spends on data, logs and checkpoints costs nothing as long
+as the device is busy with a step meanwhile. What costs is the time from the end of a step until the
+next one is called. A thread waits for the results of each step and notes when they are there. It
+may come late by the interpreter's switch interval (5 ms) while the host is busy with Python, so
+waits shorter than that can be missed; none is invented. The first step, which compiles, is not
+counted.
 """
 
 import time
@@ -17,7 +19,8 @@ from jax import Array
 
 
 class Durations(NamedTuple):
-    """Where the time went, from the end of the first step to that of the last step or evaluation, in seconds.
+    """Where the time went, from the end of the first step to that of the last step or evaluation,
+    in seconds.
 
     Attributes:
         steps: the device was busy with a step, its call included.
@@ -31,19 +34,23 @@ class Durations(NamedTuple):
 
     @property
     def share_waiting(self) -> float:
-        """The part that was waiting of the time without evaluations, in [0, 1]; 0 where nothing was measured."""
+        """The part that was waiting of the time without evaluations, in [0, 1]; 0 where nothing was
+        measured.
+        """
         training = self.steps + self.waiting
         return self.waiting / training if training else 0.0
 
     def __str__(self) -> str:
         return (
-            f"after the first step: {self.steps:.1f} s in steps, {self.waiting:.1f} s waiting for data, logs and checkpoints"
+            f"after the first step: {self.steps:.1f} s in steps, {self.waiting:.1f} s waiting for"
+            f" data, logs and checkpoints"
             f" ({self.share_waiting:.1%} of both), {self.evaluation:.1f} s in evaluations"
         )
 
 
 class StepClock:
-    """Calls steps and evaluations and measures them; to be used in a ``with`` statement, after which times are complete.
+    """Calls steps and evaluations and measures them; to be used in a ``with`` statement, after
+    which times are complete.
 
     Attributes:
         durations: the times so far.
@@ -61,7 +68,9 @@ class StepClock:
         self._watcher.submit(self._add_step, begin, metrics)
         return state, metrics
 
-    def evaluation(self, evaluate: Callable[[Any], Mapping[str, float]], state: Any) -> Mapping[str, float]:
+    def evaluation(
+        self, evaluate: Callable[[Any], Mapping[str, float]], state: Any
+    ) -> Mapping[str, float]:
         """Gives ``evaluate(state)``, numbers that are computed when it returns."""
         begin = time.perf_counter()
         scores = evaluate(state)
@@ -72,7 +81,10 @@ class StepClock:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Waits for the last step, except where something has failed."""
         del error, trace
@@ -83,7 +95,9 @@ class StepClock:
         self._add("steps", begin, time.perf_counter())
 
     def _add(self, name: str, begin: float, end: float) -> None:
-        """Counts one piece of work, after all that were called before it; runs in the watching thread alone."""
+        """Counts one piece of work, after all that were called before it; runs in the watching
+        thread alone.
+        """
         if self._last_end is not None:
             times = self.durations._asdict()
             times["waiting"] += max(begin - self._last_end, 0.0)

@@ -11,12 +11,14 @@ from jax import Array
 
 from cfx_jax.errors import InputError
 
-_ADVICE = "lower the learning rate or check the images and labels, and start again in another workdir"
+_ADVICE = (
+    "lower the learning rate or check the images and labels, and start again in another workdir"
+)
 
 
 class MetricsWindow:
-    """The metrics since the last line written, fetched one step late so that the device does not wait for the
-    host.
+    """The metrics since the last line written, fetched one step late so that the device does not
+    wait for the host.
 
     Args:
         last_good: gives the phrase that names the last good checkpoint.
@@ -31,10 +33,14 @@ class MetricsWindow:
         """Takes the metrics of a step, and fetches those of the step before.
 
         Raises:
-            InputError: there is no metric called ``loss``, or that of the step before is not finite.
+            InputError: there is no metric called ``loss``, or that of the step before is not
+                finite.
         """
         if "loss" not in metrics:
-            raise InputError(f"step: expected a metric called 'loss', got {', '.join(metrics) or 'none'}: return it")
+            raise InputError(
+                f"step: expected a metric called 'loss', got {', '.join(metrics) or 'none'}: return"
+                f" it"
+            )
         self._fetch()
         self._pending = step, metrics
 
@@ -50,7 +56,9 @@ class MetricsWindow:
         """
         self._fetch()
         values, self._values = self._values, []
-        return {name: math.fsum(value[name] for value in values) / len(values) for name in values[0]}
+        return {
+            name: math.fsum(value[name] for value in values) / len(values) for name in values[0]
+        }
 
     def _fetch(self) -> None:
         if self._pending is None:
@@ -58,7 +66,9 @@ class MetricsWindow:
         (step, metrics), self._pending = self._pending, None
         values = {name: float(value) for name, value in jax.device_get(dict(metrics)).items()}
         if not math.isfinite(values["loss"]):
-            raise InputError(f"the loss of step {step} is {values['loss']}: {self._last_good()}; {_ADVICE}")
+            raise InputError(
+                f"the loss of step {step} is {values['loss']}: {self._last_good()}; {_ADVICE}"
+            )
         self._values.append(values)
 
 
@@ -66,8 +76,8 @@ class FiniteGuard:
     """Checks a state before it is saved: what was finite at the start must still be.
 
     Args:
-        state: the initial state; a leaf that is not finite there (such as a best value that starts at
-            infinity) is not watched.
+        state: the initial state; a leaf that is not finite there (such as a best value that starts
+            at infinity) is not watched.
         last_good: gives the phrase that names the last good checkpoint.
     """
 
@@ -82,9 +92,13 @@ class FiniteGuard:
             InputError: naming the first leaf with a NaN or infinity.
         """
         now = _finite(state)
-        broken = [name for name, was_finite in self._watched.items() if was_finite and not now[name]]
+        broken = [
+            name for name, was_finite in self._watched.items() if was_finite and not now[name]
+        ]
         if broken:
-            raise InputError(f"{broken[0]} is not finite after step {step}: {self._last_good()}; {_ADVICE}")
+            raise InputError(
+                f"{broken[0]} is not finite after step {step}: {self._last_good()}; {_ADVICE}"
+            )
 
 
 def _finite(state: Any) -> dict[str, bool]:

@@ -1,8 +1,10 @@
-"""The training loop: counting, logging, checkpoints, selection of the best state, and going on after a stop.
+"""The training loop: counting, logging, checkpoints, selection of the best state, and going on
+after a stop.
 
-The loop owns what is the same in every training; what is trained lives in ``step``. Step ``i`` gets the key
-``fold_in(key, i)``, so a training that goes on from a checkpoint draws the numbers it would have drawn.
-Metrics are fetched one step late: while the host reads those of a step, the device works on the next one.
+The loop owns what is the same in every training; what is trained lives in ``step``. Step ``i`` gets
+the key ``fold_in(key, i)``, so a training that goes on from a checkpoint draws the numbers it would
+have drawn. Metrics are fetched one step late: while the host reads those of a step, the device
+works on the next one.
 """
 
 import sys
@@ -48,11 +50,12 @@ class FitResult(NamedTuple):
 
     Attributes:
         state: the state after the last step.
-        best: the state with the highest value of the metric of selection; ``state`` where nothing was
-            selected.
-        history: the lines of ``metrics.jsonl``: ``step``, training metrics (means since the line before) and
-            those of ``evaluate``.
-        durations: where the time of this call went; 0 everywhere if the training was finished before.
+        best: the state with the highest value of the metric of selection; ``state`` where nothing
+            was selected.
+        history: the lines of ``metrics.jsonl``: ``step``, training metrics (means since the line
+            before) and those of ``evaluate``.
+        durations: where the time of this call went; 0 everywhere if the training was finished
+            before.
     """
 
     state: Any
@@ -79,42 +82,47 @@ def fit(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> FitResult:
-    """Trains for ``num_steps`` steps, or goes on where an earlier call with the same ``workdir`` was stopped.
+    """Trains for ``num_steps`` steps, or goes on where an earlier call with the same ``workdir``
+    was stopped.
 
-    A stopped training that goes on ends with the same bits as one that was not stopped (state, best state,
-    position in the data, metrics file), on the same machine and with the same devices.
+    A stopped training that goes on ends with the same bits as one that was not stopped (state, best
+    state, position in the data, metrics file), on the same machine and with the same devices.
 
     Args:
-        step: pure function ``(state, key, batch) -> (state, metrics)``; ``metrics`` are scalars, ``"loss"``
-            among them, and the state comes back with the structure, shapes and types that it had. It is jitted
-            here, its state donated, unless it is jitted already. What a step reads and never changes, such as
-            a frozen classifier, becomes an argument of the compiled program, and no constant in it, where the
-            step is a ``jax.tree_util.Partial`` of a function of that and these three.
+        step: pure function ``(state, key, batch) -> (state, metrics)``; ``metrics`` are scalars,
+            ``"loss"`` among them, and the state comes back with the structure, shapes and types
+            that it had. It is jitted here, its state donated, unless it is jitted already. What a
+            step reads and never changes, such as a frozen classifier, becomes an argument of the
+            compiled program, and no constant in it, where the step is a ``jax.tree_util.Partial``
+            of a function of that and these three.
         state: initial state, any pytree of arrays and PRNG keys; it is copied, not consumed.
-        batches: iterator with ``get_state`` and ``set_state``, at its beginning; it must not end early. With
-            several processes each gives its own share of every batch.
+        batches: iterator with ``get_state`` and ``set_state``, at its beginning; it must not end
+            early. With several processes each gives its own share of every batch.
         key: base key of the training.
         num_steps: number of optimiser steps in all.
         workdir: folder of this training: configuration, checkpoints, metrics.
-        config: what the training depends on, a dataclass or mapping; a ``workdir`` of another one is refused.
+        config: what the training depends on, a dataclass or mapping; a ``workdir`` of another one
+            is refused.
         evaluate: state -> metrics by name, e.g. on a validation set.
-        evaluate_every: steps between evaluations; the last step is always evaluated. Default: only the last
-            step.
+        evaluate_every: steps between evaluations; the last step is always evaluated. Default: only
+            the last step.
         select: name of the metric of ``evaluate`` to maximise.
         ties: whether earlier or later steps win ties of it.
         checkpoint_every: steps between checkpoints; the last step always has one.
-        log_every: steps between lines of ``metrics.jsonl``; evaluations and checkpoints have a line too.
-        mesh: devices over which batches are split, with the state on all of them; None leaves both where they
-            are.
-        progress: shows a progress bar with the loss and, at the end, how long the device waited for the host.
+        log_every: steps between lines of ``metrics.jsonl``; evaluations and checkpoints have a line
+            too.
+        mesh: devices over which batches are split, with the state on all of them; None leaves both
+            where they are.
+        progress: shows a progress bar with the loss and, at the end, how long the device waited for
+            the host.
 
     Returns:
         Final and selected state, the history, and where the time went.
 
     Raises:
-        InputError: impossible options; a workdir of something else, or in which another process trains; a step
-            that gives a state of another structure; a loss, a state or a metric of selection that is not finite;
-            batches that ended; a full disk.
+        InputError: impossible options; a workdir of something else, or in which another process
+            trains; a step that gives a state of another structure; a loss, a state or a metric of
+            selection that is not finite; batches that ended; a full disk.
     """
     _check_options(num_steps, evaluate, evaluate_every, select, checkpoint_every, log_every)
     due = _Due(num_steps, log_every, evaluate_every if evaluate else None, checkpoint_every)
@@ -147,7 +155,12 @@ def fit(
                     store.save(done, state, best=selection.best, record=_record(batches, selection))
         if _is_shown(progress) and clock.durations.steps:
             print(clock.durations, file=sys.stderr)
-        return FitResult(state, state if selection.best is None else selection.best, writer.history, clock.durations)
+        return FitResult(
+            state,
+            state if selection.best is None else selection.best,
+            writer.history,
+            clock.durations,
+        )
 
 
 class _Due(NamedTuple):
@@ -168,7 +181,9 @@ class _Due(NamedTuple):
         return self._is(done, self.checkpoint_every)
 
     def line(self, done: int) -> bool:
-        """One at each checkpoint, since a line covers the steps after the line before, and those are lost."""
+        """One at each checkpoint, since a line covers the steps after the line before, and those
+        are lost.
+        """
         return self._is(done, self.log_every) or self.evaluation(done) or self.checkpoint(done)
 
 
@@ -181,11 +196,16 @@ def _check_options(
     log_every: int,
 ) -> None:
     counts = {"num_steps": num_steps, "checkpoint_every": checkpoint_every, "log_every": log_every}
-    for name, value in {**counts, "evaluate_every": 1 if evaluate_every is None else evaluate_every}.items():
+    for name, value in {
+        **counts,
+        "evaluate_every": 1 if evaluate_every is None else evaluate_every,
+    }.items():
         if not isinstance(value, int) or value < 1:
             raise InputError(f"{name}: expected an integer of at least 1, got {value!r}")
     if evaluate is None and (select is not None or evaluate_every is not None):
-        raise InputError("select and evaluate_every need evaluate, a function of the state that returns metrics")
+        raise InputError(
+            "select and evaluate_every need evaluate, a function of the state that returns metrics"
+        )
 
 
 def _start(
@@ -220,11 +240,15 @@ def _compiled(step: Step, mesh: Mesh | None) -> Step:
     if not isinstance(step, Partial):
         return jax.jit(step, donate_argnums=0, out_shardings=everywhere)
     frozen = jax.device_put(step.args) if mesh is None else replicate(step.args, mesh)
-    return partial(jax.jit(step.func, donate_argnums=len(frozen), out_shardings=everywhere), *frozen)
+    return partial(
+        jax.jit(step.func, donate_argnums=len(frozen), out_shardings=everywhere), *frozen
+    )
 
 
 class _Kind(NamedTuple):
-    """What a step is compiled for: the structure of a state, and the shape and type of each array by its path."""
+    """What a step is compiled for: the structure of a state, and the shape and type of each array
+    by its path.
+    """
 
     structure: Any
     leaves: dict[str, str]
@@ -238,13 +262,21 @@ def _kind(state: Any) -> _Kind:
 
 def _check_kept(before: _Kind, after: _Kind) -> None:
     """A state of another kind would be compiled for anew at the next step, or fit no checkpoint."""
-    names = [name for name in {**before.leaves, **after.leaves} if before.leaves.get(name) != after.leaves.get(name)]
+    names = [
+        name
+        for name in {**before.leaves, **after.leaves}
+        if before.leaves.get(name) != after.leaves.get(name)
+    ]
     if names:
         given, got = (kind.leaves.get(names[0], "absent") for kind in (before, after))
-        raise InputError(f"step: expected {names[0]} of the state to stay {given}, got {got}: return it as it came")
+        raise InputError(
+            f"step: expected {names[0]} of the state to stay {given}, got {got}: return it as it"
+            f" came"
+        )
     if before.structure != after.structure:
         raise InputError(
-            "step: expected the state back in the containers that it came in, got others of the same arrays, such as an"
+            "step: expected the state back in the containers that it came in, got others of the"
+            " same arrays, such as an"
             " nnx.State in the place of a dict: return those of the first state"
         )
 
@@ -254,7 +286,8 @@ def _next(batches: Batches, index: int, num_steps: int, mesh: Mesh | None) -> An
         batch = next(batches)
     except StopIteration:
         raise InputError(
-            f"batches: ended after {index} of {num_steps} steps: pass an iterator that repeats the data"
+            f"batches: ended after {index} of {num_steps} steps: pass an iterator that repeats the"
+            f" data"
         ) from None
     if mesh is None:
         return batch

@@ -1,9 +1,9 @@
 """The metrics of a training: one JSON line per logged step, and the same numbers for TensorBoard.
 
-``metrics.jsonl`` holds nothing that differs between two runs of the same training (no times), and lines after
-the step at which a stopped training goes on are dropped, so the file of a resumed training equals that of an
-uninterrupted one. TensorBoard's files are written in this process, without tensorboardX's background thread:
-a full disk is noticed.
+``metrics.jsonl`` holds nothing that differs between two runs of the same training (no times), and
+lines after the step at which a stopped training goes on are dropped, so the file of a resumed
+training equals that of an uninterrupted one. TensorBoard's files are written in this process,
+without tensorboardX's background thread: a full disk is noticed.
 """
 
 import contextlib
@@ -25,17 +25,17 @@ _ADVICE = "free some space and start again"
 
 
 class MetricsWriter:
-    """Keeps the metrics of one training and, in the first process, writes them; to be used in a ``with``
-    statement.
+    """Keeps the metrics of one training and, in the first process, writes them; to be used in a
+    ``with`` statement.
 
     Args:
         workdir: an existing folder.
-        step: the step at which the training starts or goes on; lines after it are dropped at the first new
-            one.
+        step: the step at which the training starts or goes on; lines after it are dropped at the
+            first new one.
 
     Attributes:
-        history: one dictionary per line, ``step`` and the metrics; values that are not finite come back as
-            NaN.
+        history: one dictionary per line, ``step`` and the metrics; values that are not finite come
+            back as NaN.
     """
 
     def __init__(self, workdir: str | Path, *, step: int = 0) -> None:
@@ -83,7 +83,10 @@ class MetricsWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         """Closes the files; every line is flushed, so only what has failed already can fail here."""
         del kind, error, trace
@@ -94,7 +97,9 @@ class MetricsWriter:
 
 
 def _read_lines(path: Path, last_step: int) -> list[dict[str, Any]]:
-    """The lines up to a step; one cut short by a stop is later than the last checkpoint and dropped too."""
+    """The lines up to a step; one cut short by a stop is later than the last checkpoint and dropped
+    too.
+    """
     if not path.is_file():
         return []
     lines = map(_from_line, path.read_text(encoding="utf-8", errors="replace").splitlines())
@@ -116,7 +121,10 @@ def _from_line(text: str) -> dict[str, Any]:
 
 def _to_line(line: Mapping[str, float]) -> str:
     """JSON has no NaN and no infinity: both become null."""
-    return json.dumps({name: value if math.isfinite(value) else None for name, value in line.items()}) + "\n"
+    return (
+        json.dumps({name: value if math.isfinite(value) else None for name, value in line.items()})
+        + "\n"
+    )
 
 
 def _open_events(folder: Path, step: int) -> Any:

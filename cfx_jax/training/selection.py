@@ -16,12 +16,18 @@ Ties = Literal["earlier", "later"]
 
 
 def copy_state(state: Any) -> Any:
-    """The state as device arrays of its own, which stay when the original is donated; none has a weak type."""
+    """The state as device arrays of its own, which stay when the original is donated; none has a
+    weak type.
+    """
 
     def copy(leaf: Any) -> Array:
         if not isinstance(leaf, Array):
             return jnp.asarray(np.asarray(leaf))
-        return lax.convert_element_type(leaf, leaf.dtype) if jax.typeof(leaf).weak_type else leaf.copy()
+        return (
+            lax.convert_element_type(leaf, leaf.dtype)
+            if jax.typeof(leaf).weak_type
+            else leaf.copy()
+        )
 
     return jax.tree.map(copy, state)
 
@@ -52,7 +58,8 @@ class Selection:
         self.best, self.value = best, value
 
     def offer(self, step: int, state: Any, metrics: Mapping[str, float]) -> None:
-        """Keeps a copy of ``state`` if it is better than the best so far, or as good where later ones win ties.
+        """Keeps a copy of ``state`` if it is better than the best so far, or as good where later
+        ones win ties.
 
         Raises:
             InputError: ``metrics`` lacks the metric, or it is NaN.
@@ -63,6 +70,12 @@ class Selection:
             raise InputError(f"select: expected one of {', '.join(metrics)}, got {self._metric!r}")
         value = metrics[self._metric]
         if math.isnan(value):
-            raise InputError(f"{self._metric} is not a number at step {step}: nothing can be selected by it")
-        if self.value is None or value > self.value or (value == self.value and self._ties == "later"):
+            raise InputError(
+                f"{self._metric} is not a number at step {step}: nothing can be selected by it"
+            )
+        if (
+            self.value is None
+            or value > self.value
+            or (value == self.value and self._ties == "later")
+        ):
             self.best, self.value = copy_state(state), value

@@ -1,8 +1,8 @@
 """The folder of one training: whose it is, and which configuration it belongs to.
 
-``WORKDIR/training.json`` holds the configuration, ``checkpoints/``, ``metrics.jsonl`` and ``tensorboard/``
-lie beside it. A folder with other contents, or of another configuration, is refused before anything is
-written.
+``WORKDIR/training.json`` holds the configuration, ``checkpoints/``, ``metrics.jsonl`` and
+``tensorboard/`` lie beside it. A folder with other contents, or of another configuration, is
+refused before anything is written.
 """
 
 import dataclasses
@@ -30,14 +30,15 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
 
     Args:
         workdir: the folder; it and its parents are created where missing.
-        config: a dataclass or mapping, nested as you like, of values that JSON knows (others are stored as
-            ``str``).
+        config: a dataclass or mapping, nested as you like, of values that JSON knows (others are
+            stored as ``str``).
 
     Returns:
         The folder's absolute path.
 
     Raises:
-        InputError: the path is no folder, cannot be written, holds other files, or another configuration.
+        InputError: the path is no folder, cannot be written, holds other files, or another
+            configuration.
     """
     folder = Path(workdir).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
@@ -57,7 +58,8 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
 
 @contextmanager
 def training_alone(workdir: str | Path) -> Iterator[None]:
-    """Keeps the folder of a training for this process while the block runs, or for all processes of one training.
+    """Keeps the folder of a training for this process while the block runs, or for all processes of
+    one training.
 
     Args:
         workdir: the folder. The first of several processes holds its lock.
@@ -71,15 +73,21 @@ def training_alone(workdir: str | Path) -> Iterator[None]:
             stack.enter_context(first_process_alone(workdir))
         except InputError as error:
             refusal = error
-        if jax.process_count() > 1 and not multihost_utils.broadcast_one_to_all(np.array(refusal is None)):
-            refusal = refusal or LockedError(f"another process trains in {workdir}: see the first process's message")
+        if jax.process_count() > 1 and not multihost_utils.broadcast_one_to_all(
+            np.array(refusal is None)
+        ):
+            refusal = refusal or LockedError(
+                f"another process trains in {workdir}: see the first process's message"
+            )
         if refusal is not None:
             raise refusal
         yield
 
 
 def first_process_alone(workdir: str | Path) -> AbstractContextManager[None]:
-    """Keeps the folder for the first process of a training, without telling the others; see ``training_alone``."""
+    """Keeps the folder for the first process of a training, without telling the others; see
+    ``training_alone``.
+    """
     return locked(workdir, doing="trains") if jax.process_index() == 0 else nullcontext()
 
 
@@ -87,15 +95,20 @@ def load_config(workdir: str | Path) -> dict[str, Any]:
     """The configuration that a training was started with, as nested dictionaries of plain values.
 
     Raises:
-        InputError: the folder holds no training of this library, or its ``training.json`` cannot be read.
+        InputError: the folder holds no training of this library, or its ``training.json`` cannot be
+            read.
     """
     path = Path(workdir).expanduser().absolute() / _NAME
     if not path.is_file():
-        raise InputError(f"workdir: {path.parent} holds no training ({_NAME} is missing): check the path")
+        raise InputError(
+            f"workdir: {path.parent} holds no training ({_NAME} is missing): check the path"
+        )
     advice = f"restore it, or delete {path.parent} to start anew"
     record = read_json(path, advice=advice, root=object)
     if not isinstance(record, dict) or record.get("format") != _FORMAT:
-        raise InputError(f"{path} was not written by this library (expected '{_FORMAT}'): choose another workdir")
+        raise InputError(
+            f"{path} was not written by this library (expected '{_FORMAT}'): choose another workdir"
+        )
     if not isinstance(record.get("config"), dict):
         raise InputError(f"'{path}' is damaged, its configuration is missing: {advice}")
     return record["config"]
@@ -108,7 +121,10 @@ def _plain(config: Any) -> dict[str, Any]:
     if not isinstance(fields, Mapping):
         raise InputError(f"config: expected a dataclass or a mapping, got {type(config).__name__}")
     return json.loads(
-        json.dumps(fields, default=lambda value: value.item() if isinstance(value, np.generic) else str(value))
+        json.dumps(
+            fields,
+            default=lambda value: value.item() if isinstance(value, np.generic) else str(value),
+        )
     )
 
 
@@ -118,7 +134,8 @@ def _check_unused(folder: Path) -> None:
     foreign = [name for name in names if not name.startswith(".")]
     if foreign:
         raise InputError(
-            f"workdir: {folder} holds other files ({', '.join(foreign[:3])}) and no training of this library:"
+            f"workdir: {folder} holds other files ({', '.join(foreign[:3])}) and no training of"
+            f" this library:"
             " choose an empty or new folder"
         )
 
@@ -127,9 +144,12 @@ def _check_same(folder: Path, stored: Mapping[str, Any], given: Mapping[str, Any
     old, new = _flatten(stored), _flatten(given)
     names = [name for name in {**old, **new} if old.get(name, _ABSENT) != new.get(name, _ABSENT)]
     if names:
-        differing = "; ".join(f"{name} was {_show(old, name)}, now {_show(new, name)}" for name in names)
+        differing = "; ".join(
+            f"{name} was {_show(old, name)}, now {_show(new, name)}" for name in names
+        )
         raise InputError(
-            f"workdir: {folder} holds a training of another configuration ({differing}): choose another"
+            f"workdir: {folder} holds a training of another configuration ({differing}): choose"
+            f" another"
             " workdir or delete this one"
         )
 
@@ -137,7 +157,11 @@ def _check_same(folder: Path, stored: Mapping[str, Any], given: Mapping[str, Any
 def _flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in fields.items():
-        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+        flat |= (
+            _flatten(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping)
+            else {prefix + name: value}
+        )
     return flat
 
 

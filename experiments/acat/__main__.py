@@ -1,4 +1,5 @@
-"""ACAT: adversarial counterfactual attention for classification and detection (Fontanella et al., ICML 2023).
+"""ACAT: adversarial counterfactual attention for classification and detection (Fontanella et al.,
+ICML 2023).
 
 python -m experiments.acat --preset demo
 python -m experiments.acat --preset paper --data mosmed:PATH ist3:PATH
@@ -25,8 +26,13 @@ def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
     workspace = Workspace(Path(config.work) / "acat")
     loaded = [load_scans(config, kind, workspace) for kind in config.data]
-    plans = [planned(config, scans) for scans in loaded]  # of all kinds, before the first is trained on
-    studies = [study(config, scans, workspace, plan=plan) for scans, plan in zip(loaded, plans, strict=True)]
+    plans = [
+        planned(config, scans) for scans in loaded
+    ]  # of all kinds, before the first is trained on
+    studies = [
+        study(config, scans, workspace, plan=plan)
+        for scans, plan in zip(loaded, plans, strict=True)
+    ]
     claims = [claim for each in studies for claim in make_claims(each)]
     folder = results_folder("acat", config, PRESETS)
 
@@ -36,7 +42,9 @@ def main(config: Config) -> None:
         presenter.finish(claims, config)
 
     code = drawing_digest(experiments.acat)
-    draw_once(folder, config, fingerprint([config, [each.identity for each in studies], code]), draw)
+    draw_once(
+        folder, config, fingerprint([config, [each.identity for each in studies], code]), draw
+    )
     for each in studies:
         print(f"\n{each.scans.note}\n", format_table(*tables.accuracy_table(each)), sep="\n")
         if all(run.detection.known("hits") for run in each.runs):

@@ -1,7 +1,9 @@
-"""The paper's statements and orderings on one kind of scans, and our own targets, each with an interval and a verdict.
+"""The paper's statements and orderings on one kind of scans, and our own targets, each with an
+interval and a verdict.
 
-What is said of a network or of maps that lead back to a training is decided by the runs: intervals are over trainings and
-scans together. What is said of one search is decided by scans, drawn by patient.
+What is said of a network or of maps that lead back to a training is decided by the runs: intervals
+are over trainings and scans together. What is said of one search is decided by scans, drawn by
+patient.
 """
 
 import dataclasses
@@ -18,7 +20,16 @@ from cfx_jax.report.claims import Kind
 from experiments.acat import published
 from experiments.acat.published import REACHED
 from experiments.acat.rows import ACAT, AS_LONG, BASELINE, GROUPS, HSM, SCRATCH
-from experiments.acat.sources import DETECTORS, GRAD_CAM, GRADIENT, LATENT_SHIFT, NO_BOUND, OURS, RANDOM, WITH_ACAT
+from experiments.acat.sources import (
+    DETECTORS,
+    GRAD_CAM,
+    GRADIENT,
+    LATENT_SHIFT,
+    NO_BOUND,
+    OURS,
+    RANDOM,
+    WITH_ACAT,
+)
 from experiments.acat.study import Answers, Study
 from experiments.acat.tables import (
     answers_of,
@@ -36,13 +47,27 @@ from experiments.interval_claims import claim, mean_claim, paired_claim, runs_cl
 
 _SMALL = (0, 1, 2)  # sizes of infarcts on which the paper's ACAT is best
 _MORE: dict[str, Any] = {"minimum": 0.0, "strict": True}
-_SOURCES = {OURS: ACAT, GRADIENT: "maps: gradient", LATENT_SHIFT: "maps: latent shift", GRAD_CAM: "maps: Grad-CAM"}
+_SOURCES = {
+    OURS: ACAT,
+    GRADIENT: "maps: gradient",
+    LATENT_SHIFT: "maps: latent shift",
+    GRAD_CAM: "maps: Grad-CAM",
+}
 _BEST_AND_NEXT = {  # of the columns of Table 4
-    50: (ACAT, "SMIC"), 100: ("SMIC", ACAT), 200: (ACAT, HSM), 300: (ACAT, HSM), 500: (HSM, "SalClassNet"),
-}  # fmt: skip
-_BEST_BY_SIZE = {  # of the columns of Table 1; of the large ones, in which ACAT is worse, before ACAT
-    0: (ACAT, "SeAtt"), 1: (ACAT, "SalClassNet"), 2: (ACAT, "SMIC"), 3: (BASELINE, ACAT), 4: (BASELINE, ACAT),
-}  # fmt: skip
+    50: (ACAT, "SMIC"),
+    100: ("SMIC", ACAT),
+    200: (ACAT, HSM),
+    300: (ACAT, HSM),
+    500: (HSM, "SalClassNet"),
+}
+# of the columns of Table 1; of the large ones, in which ACAT is worse, before ACAT
+_BEST_BY_SIZE = {
+    0: (ACAT, "SeAtt"),
+    1: (ACAT, "SalClassNet"),
+    2: (ACAT, "SMIC"),
+    3: (BASELINE, ACAT),
+    4: (BASELINE, ACAT),
+}
 _AS_PRINTED = {"HSM released": HSM}  # the paper has one HSM
 _WITH_LATENT_SHIFT = ("SalClassNet, latent shift", "HSM released, latent shift")
 _FIRST_LOWER = 1  # the layer, from 0, from which on the paper's ACAT has the smaller variances
@@ -65,7 +90,10 @@ def claims(study: Study) -> list[Claim]:
         *_overlaps(study),
         *_reach(study),
     ]
-    return [dataclasses.replace(each, id=f"{each.id} ({study.scans.name})", note=study.scans.note) for each in found]
+    return [
+        dataclasses.replace(each, id=f"{each.id} ({study.scans.name})", note=study.scans.note)
+        for each in found
+    ]
 
 
 def more_often_right(
@@ -98,11 +126,23 @@ def _accuracy(study: Study) -> Iterator[Claim]:
     statement: Kind = "statement"
     ordering: Kind = "ordering"
     where = {
-        **{row.name: (statement, "section 4.3 ('best performing in both cases')") for row in GROUPS["competitors"]},
-        **{row.name: (statement, "section 4.5, second paragraph ('decreased')") for row in GROUPS["components"]},
-        **{row.name: (statement, "section 4.5, first paragraph ('highest accuracy')") for row in GROUPS["sources"]},
+        **{
+            row.name: (statement, "section 4.3 ('best performing in both cases')")
+            for row in GROUPS["competitors"]
+        },
+        **{
+            row.name: (statement, "section 4.5, second paragraph ('decreased')")
+            for row in GROUPS["components"]
+        },
+        **{
+            row.name: (statement, "section 4.5, first paragraph ('highest accuracy')")
+            for row in GROUPS["sources"]
+        },
         **{row.name: (ordering, "Tables 2 and 6") for row in GROUPS["rivals"]},
-        **{name: (statement, "appendix I, first paragraph ('still don't match')") for name in _WITH_LATENT_SHIFT},
+        **{
+            name: (statement, "appendix I, first paragraph ('still don't match')")
+            for name in _WITH_LATENT_SHIFT
+        },
         BASELINE: (statement, "section 4.3"),
     }
     for row in study.rows:
@@ -176,7 +216,8 @@ def _controls(study: Study) -> Iterator[Claim]:
         yield more_often_right(
             answers_of(study),
             "control, true places help",
-            "ACAT with the true places as maps is right more often than a baseline trained as long: these scans and"
+            "ACAT with the true places as maps is right more often than a baseline trained as long:"
+            " these scans and"
             " trainings can show that maps help.",
             {},
             "maps: true places",
@@ -209,7 +250,8 @@ def _sizes(study: Study) -> Iterator[Claim]:
             yield more_often_right(
                 runs,
                 f"Table 1, size {size}, best",
-                f"Of heads {_of_size(size)}, {best} tells more than {following}, which comes next in the paper.",
+                f"Of heads {_of_size(size)}, {best} tells more than {following}, which comes next"
+                f" in the paper.",
                 {name: published.BY_SIZE[name][size] for name in (best, following)},
                 best,
                 following,
@@ -217,10 +259,17 @@ def _sizes(study: Study) -> Iterator[Claim]:
                 place="Table 1 and section 4.3" if best == ACAT else "Table 1",
             )
     large, small = (3, 4), (1, 2)
-    runs = [each for each in answers_of(study) if all(np.isin(each.sizes, kinds).any() for kinds in (large, small))]
+    runs = [
+        each
+        for each in answers_of(study)
+        if all(np.isin(each.sizes, kinds).any() for kinds in (large, small))
+    ]
     if runs:
         shares = {
-            kinds: [_some(each, np.isin(each.sizes, kinds)).right(BASELINE).mean(keepdims=True) for each in runs]
+            kinds: [
+                _some(each, np.isin(each.sizes, kinds)).right(BASELINE).mean(keepdims=True)
+                for each in runs
+            ]
             for kinds in (large, small)
         }
         yield runs_claim(
@@ -252,7 +301,9 @@ def _with_sizes(study: Study, kinds: tuple[int, ...]) -> list[Answers]:
 
 def _some(answers: Answers, chosen: np.ndarray) -> Answers:
     decided = {name: values[chosen] for name, values in answers.decided.items()}
-    return Answers(answers.seed, answers.labels[chosen], answers.sizes[chosen], answers.units[chosen], decided)
+    return Answers(
+        answers.seed, answers.labels[chosen], answers.sizes[chosen], answers.units[chosen], decided
+    )
 
 
 def _rates(study: Study) -> Iterator[Claim]:
@@ -275,10 +326,15 @@ def _rates(study: Study) -> Iterator[Claim]:
             f"Table 7, {rate}, {name} and {other}",
             f"{name} has a higher {rate} than {other}.",
             {each: published.SENSITIVITY[each][column] / 100 for each in (name, other)},
-            {each: [(answers.decided[each] > 0) == has_finding for answers in runs] for each in (name, other)},
+            {
+                each: [(answers.decided[each] > 0) == has_finding for answers in runs]
+                for each in (name, other)
+            },
             rate,
             kind="ordering" if (name, has_finding) == (BASELINE, True) else "statement",
-            place="Table 7" if (name, has_finding) == (BASELINE, True) else "appendix I, first paragraph",
+            place="Table 7"
+            if (name, has_finding) == (BASELINE, True)
+            else "appendix I, first paragraph",
             cases=[answers.units for answers in runs],
             **_MORE,
         )
@@ -298,8 +354,12 @@ def _rivals(study: Study) -> Iterator[Claim]:
             yield more_often_right(
                 answers_of(study),
                 f"Table 6, {better}",
-                f"'{better}' is right more often than '{worse}'; where none are named, maps are latent counterfactuals'.",
-                {name: published.ACCURACY[_AS_PRINTED.get(name, name)][place] for name in (better, worse)},
+                f"'{better}' is right more often than '{worse}'; where none are named, maps are"
+                f" latent counterfactuals'.",
+                {
+                    name: published.ACCURACY[_AS_PRINTED.get(name, name)][place]
+                    for name in (better, worse)
+                },
                 better,
                 worse,
                 kind="statement",
@@ -308,7 +368,9 @@ def _rivals(study: Study) -> Iterator[Claim]:
 
 
 def _variances(study: Study) -> Iterator[Claim]:
-    """Table 3: decimal logarithms of how many times as large the baseline's variances are, means over layers, by run."""
+    """Table 3: decimal logarithms of how many times as large the baseline's variances are, means
+    over layers, by run.
+    """
     runs = [run.variances for run in study.runs]
     if place_of(study) != published.HEADS or not all(SCRATCH in each for each in runs):
         return
@@ -359,7 +421,8 @@ def _training_sizes(study: Study) -> Iterator[Claim]:
             yield more_often_right(
                 runs,
                 f"Table 4, {size} scans, best",
-                f"With {size} training scans {best} is right more often than {following}, the next best in the paper.",
+                f"With {size} training scans {best} is right more often than {following}, the next"
+                f" best in the paper.",
                 {name: published.BY_TRAINING[name][size] for name in (best, following)},
                 best,
                 following,
@@ -407,7 +470,9 @@ def _hits(study: Study) -> Iterator[Claim]:
 
 def _order_of_sources(study: Study) -> Iterator[Claim]:
     """Section 4.5: ACAT's accuracy by the source of its maps follows their hit score."""
-    if not set(_SOURCES.values()) <= names_of(study) or not all(run.detection.known("hits") for run in study.runs):
+    if not set(_SOURCES.values()) <= names_of(study) or not all(
+        run.detection.known("hits") for run in study.runs
+    ):
         return
     hits, right = (
         np.array([[each.mean() for each in values] for values in found])
@@ -416,7 +481,10 @@ def _order_of_sources(study: Study) -> Iterator[Claim]:
             [right_of(study, name) for name in _SOURCES.values()],
         )
     )
-    alike = [np.nan_to_num(rank_correlation(*pair)).reshape(1) for pair in zip(hits.T, right.T, strict=True)]
+    alike = [
+        np.nan_to_num(rank_correlation(*pair)).reshape(1)
+        for pair in zip(hits.T, right.T, strict=True)
+    ]
     interval = interval_over_runs(alike, cases=[np.arange(1) for _ in alike])
     yield claim(
         "section 4.5, order of sources",
@@ -424,7 +492,8 @@ def _order_of_sources(study: Study) -> Iterator[Claim]:
         {"rank correlation": 1.0},
         {"rank correlation": interval.estimate},
         interval,
-        f"rank correlation of hit score and accuracy over {len(_SOURCES)} sources (0 where all are equal), mean of"
+        f"rank correlation of hit score and accuracy over {len(_SOURCES)} sources (0 where all are"
+        f" equal), mean of"
         f" {len(alike)} runs, test images held fixed",
         kind="statement",
         place="section 4.5, first paragraph",
@@ -445,7 +514,9 @@ def _order_of_sources(study: Study) -> Iterator[Claim]:
 
 def _overlaps(study: Study) -> Iterator[Claim]:
     """Table 5."""
-    if place_of(study) != published.CHESTS or not all(run.detection.known("kappa") for run in study.runs):
+    if place_of(study) != published.CHESTS or not all(
+        run.detection.known("kappa") for run in study.runs
+    ):
         return
     others = [*(method for method in published.OVERLAP if method != OURS)]
     others += [RANDOM] if all(map(len, known_scores(study, RANDOM, "kappa"))) else []
@@ -467,11 +538,15 @@ def _overlaps(study: Study) -> Iterator[Claim]:
 def _reach(study: Study) -> Iterator[Claim]:
     """Figure 5."""
     trace, shifted, units = reached_by(study)
-    below = {OURS: (trace[:, -1] < REACHED).astype(float), LATENT_SHIFT: (shifted < REACHED).astype(float)}
+    below = {
+        OURS: (trace[:, -1] < REACHED).astype(float),
+        LATENT_SHIFT: (shifted < REACHED).astype(float),
+    }
     groups: dict[str, Any] = {"groups": units, "unit": "searches", "group_unit": "patients"}
     yield mean_claim(
         "Figure 5, reached",
-        f"{OURS.capitalize()} bring the probability of the finding below {REACHED} in 90 % of positive scans.",
+        f"{OURS.capitalize()} bring the probability of the finding below {REACHED} in 90 % of"
+        f" positive scans.",
         {},
         below[OURS],
         "share of positive test scans",

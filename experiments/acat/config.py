@@ -15,13 +15,15 @@ class SearchConfig:
     penalty: float = 100.0
     """Of the mean change of a latent's entries (published: 100)."""
     quotient: float | None = None
-    """For small scans, the penalty over the number of entries instead. This is what an entry's slope of the cross-entropy
-    must exceed to be followed: 5.5e-4 for 11 slices of 128 pixels, of which the released autoencoder makes 180,224 entries.
-    Slopes depend on the classifier and fall with the number of entries as well, so equal quotients bound a search equally
-    only where both are alike: compare the quotient with the slopes at hand."""
+    """For small scans, the penalty over the number of entries instead. This is what an entry's
+    slope of the cross-entropy must exceed to be followed: 5.5e-4 for 11 slices of 128 pixels, of
+    which the released autoencoder makes 180,224 entries. Slopes depend on the classifier and fall
+    with the number of entries as well, so equal quotients bound a search equally only where both
+    are alike: compare the quotient with the slopes at hand."""
     reference: Literal["reconstruction", "original"] = "reconstruction"
-    """What counterfactuals are subtracted from for a map: the autoencoder's reconstruction (released), or the scan itself
-    (the paper's text, sections 3.2 and 4.4), whose map also shows what the autoencoder cannot draw."""
+    """What counterfactuals are subtracted from for a map: the autoencoder's reconstruction
+    (released), or the scan itself (the paper's text, sections 3.2 and 4.4), whose map also shows
+    what the autoencoder cannot draw."""
     num_steps: int = 20
     """Steps of descent (published: 20)."""
     step_size: float = 0.1
@@ -29,7 +31,9 @@ class SearchConfig:
     proximal: bool = False
     """Whether the penalty is treated exactly (ours)."""
     minimum_psnr: float = 20.0
-    """Decibels below which a scan is not explained, since the autoencoder shows another one; its map is 0 (ours)."""
+    """Decibels below which a scan is not explained, since the autoencoder shows another one; its
+    map is 0 (ours).
+    """
 
 
 @dataclass(frozen=True)
@@ -37,23 +41,27 @@ class Config:
     """Scans, a baseline, an autoencoder, and networks that look where counterfactuals differ."""
 
     preset: Literal["smoke", "demo", "paper"] = "demo"
-    """smoke: proves that everything runs. demo: synthetic scans, minutes on two cores. paper: the published setting on the
-    paper's data, for a GPU."""
+    """smoke: proves that everything runs. demo: synthetic scans, minutes on two cores. paper: the
+    published setting on the paper's data, for a GPU."""
     data: tuple[str, ...] = ("stroke", "lung")
-    """One report section each: 'stroke' and 'lung', synthetic worlds; 'mosmed:PATH' and 'ist3:PATH', the paper's sets as
-    they are downloaded."""
+    """One report section each: 'stroke' and 'lung', synthetic worlds; 'mosmed:PATH' and
+    'ist3:PATH', the paper's sets as they are downloaded."""
     shape: tuple[int, int, int] = (11, 128, 128)
-    """Slices, rows and columns of a scan of a synthetic world and of MosMed (paper: 11 of 128x128)."""
+    """Slices, rows and columns of a scan of a synthetic world and of MosMed (paper: 11 of 128x128).
+    """
     ist3_shape: tuple[int, int, int] = (11, 500, 400)
-    """The same of IST-3's scans (paper: 11 of 400x500; here 500 are the rows, since heads are longer than wide)."""
+    """The same of IST-3's scans (paper: 11 of 400x500; here 500 are the rows, since heads are
+    longer than wide).
+    """
     num_scans: int = 426
     """Scans of a synthetic world, over all parts."""
     num_located: int = 50
-    """Further scans of a synthetic world, with a finding of known place, on which maps are compared (paper: 50 chests, and
-    the test's heads)."""
+    """Further scans of a synthetic world, with a finding of known place, on which maps are compared
+    (paper: 50 chests, and the test's heads)."""
     severity: float = 1.0
-    """Factor on how much darker infarcts are and on the density of ground glass in the synthetic worlds; neither gets darker
-    than 0 nor denser than water, so from about 3.6 on all infarcts are alike, as black as the world gets."""
+    """Factor on how much darker infarcts are and on the density of ground glass in the synthetic
+    worlds; neither gets darker than 0 nor denser than water, so from about 3.6 on all infarcts are
+    alike, as black as the world gets."""
     train: float = 0.7
     """Share of scans for training (paper: 0.7)."""
     test: float = 0.15
@@ -63,11 +71,12 @@ class Config:
     trunks: tuple[str, str] = ("half_brain", "slice_resnet50")
     """Networks of heads and of chests, as in cfx_jax.models.build_volume_model."""
     rows: tuple[str, ...] = ("competitors",)
-    """Groups of networks besides the baseline and ACAT: 'competitors', 'components', 'sources', 'rivals' (competitors with
-    other maps), 'released' (competitors as in the released code), 'dropout', 'scratch', 'controls'."""
+    """Groups of networks besides the baseline and ACAT: 'competitors', 'components', 'sources',
+    'rivals' (competitors with other maps), 'released' (competitors as in the released code),
+    'dropout', 'scratch', 'controls'."""
     training_sizes: tuple[int, ...] = ()
-    """Numbers of training scans for Table 4, on heads alone as there: each trains the networks anew, for as many epochs
-    (paper: 50, 100, 200, 300, 500)."""
+    """Numbers of training scans for Table 4, on heads alone as there: each trains the networks
+    anew, for as many epochs (paper: 50, 100, 200, 300, 500)."""
     baseline: ClassifierConfig = field(default_factory=ClassifierConfig)
     """Training of the baseline; what the scans say (classes, slices) is set by them."""
     from_baseline: ClassifierConfig = FROM_BASELINE
@@ -77,17 +86,25 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     """The search of counterfactuals."""
     num_detected: int = 1000
-    """Positive test scans of each run that are searched, and explained where none are located, at most."""
+    """Positive test scans of each run that are searched, and explained where none are located, at
+    most.
+    """
     acat_detects: bool = True
-    """Whether scans with a finding of known place are explained with ACAT as classifier too (section 4.4), one by one."""
+    """Whether scans with a finding of known place are explained with ACAT as classifier too
+    (section 4.4), one by one.
+    """
     unbounded_steps: tuple[float, ...] = (10.0, 3.0, 1.0, 0.1, 0.01)
-    """Sizes of the steps of the searches without a bound of Figure 6, down the probability of the finding (published)."""
+    """Sizes of the steps of the searches without a bound of Figure 6, down the probability of the
+    finding (published).
+    """
     num_shown: int = 3
     """Scans in figures."""
     batch_size: int = 8
     """Scans at once; changes results by rounding only."""
     seed: int = 0
-    """Seed of the synthetic scans. Presets' numbers are chosen on the validation scans of worlds of other seeds."""
+    """Seed of the synthetic scans. Presets' numbers are chosen on the validation scans of worlds of
+    other seeds.
+    """
     results: str = "results"
     """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
     work: str = "work"

@@ -1,5 +1,5 @@
-"""How well maps find the finding: the hit score by territories (section 4.4), the overlap with masks (Table 5), and whether
-the searches reach their target at all (Figure 5).
+"""How well maps find the finding: the hit score by territories (section 4.4), the overlap with
+masks (Table 5), and whether the searches reach their target at all (Figure 5).
 
 Scans are explained a few at a time, and only scores are kept of them, but for those that are shown.
 """
@@ -36,14 +36,16 @@ _SHOWN = (
 
 
 class Shown(NamedTuple):
-    """The first of the explained scans, for figures: one slice of each, that with most of the lesion, or the middle one.
+    """The first of the explained scans, for figures: one slice of each, that with most of the
+    lesion, or the middle one.
 
     Attributes:
         slices: its number (k,).
-        image, mask, reconstruction, counterfactual, change: there (k, h, w); the mask is empty where none is known, the
-            change is the map of latent counterfactuals.
+        image, mask, reconstruction, counterfactual, change: there (k, h, w); the mask is empty
+            where none is known, the change is the map of latent counterfactuals.
         maps: by each of ``DETECTORS``, the mean over slices (k, m, h, w).
-        walks: by each of ``--unbounded-steps``, where the probability of the finding is lowest (k, j, h, w).
+        walks: by each of ``--unbounded-steps``, where the probability of the finding is lowest (k,
+            j, h, w).
         walk_traces: that probability (k, j, steps + 1).
         initial: that of the scan itself (k,).
         trace: that along the search of latent counterfactuals (k, steps + 1).
@@ -66,12 +68,14 @@ class Detection(NamedTuple):
     """The maps of one run against the truth.
 
     Attributes:
-        units: whom each explained scan shows (n,): the located ones, or the positive ones of the test.
+        units: whom each explained scan shows (n,): the located ones, or the positive ones of the
+            test.
         scores: by method or reference, each of ``scores.FIELDS`` (n,).
-        likeness: by method, each map's rank correlation with that of latent counterfactuals (n,), NaN for flat ones.
+        likeness: by method, each map's rank correlation with that of latent counterfactuals (n,),
+            NaN for flat ones.
         trace_units: whom each searched scan shows (m,): the positive ones of the test.
-        trace: of these, the probability of the finding after each step of the search, at the reconstruction first
-            (m, steps + 1).
+        trace: of these, the probability of the finding after each step of the search, at the
+            reconstruction first (m, steps + 1).
         shifted: that of the best latent shift (m,).
         factors, sweep: as ``Reached`` has them (m, q).
         shown: the first of the explained scans.
@@ -103,7 +107,8 @@ def detect(
     depends: object,
     depends_acat: object,
 ) -> Detection:
-    """Explains the located scans, or the positive ones of the test, by every method, and searches the latter.
+    """Explains the located scans, or the positive ones of the test, by every method, and searches
+    the latter.
 
     Args:
         config: of the run.
@@ -117,7 +122,12 @@ def detect(
     """
     examples = test[scans.positive[test]][: config.num_detected]
     facts = located_in(scans, examples)
-    which = [depends, config.search, config.batch_size, examples.tolist() if scans.located is None else len(facts)]
+    which = [
+        depends,
+        config.search,
+        config.batch_size,
+        examples.tolist() if scans.located is None else len(facts),
+    ]
     settings = config.search
 
     def explain() -> Arrays:
@@ -134,8 +144,14 @@ def detect(
         assert acat is not None
         parts = []
         for group in _groups(facts):
-            maps = detected_with(acat, explained, _images(group), settings, batch_size=config.batch_size)
-            parts.append(_stacked([score(saliency, each) for saliency, each in zip(maps, group, strict=True)]))
+            maps = detected_with(
+                acat, explained, _images(group), settings, batch_size=config.batch_size
+            )
+            parts.append(
+                _stacked(
+                    [score(saliency, each) for saliency, each in zip(maps, group, strict=True)]
+                )
+            )
         return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
 
     def search() -> Arrays:
@@ -179,7 +195,8 @@ def explain_all(
     num_shown: int,
     steps: tuple[float, ...],
 ) -> Arrays:
-    """Scores of every method and reference on every scan, the searches, and what is shown of the first scans.
+    """Scores of every method and reference on every scan, the searches, and what is shown of the
+    first scans.
 
     Args:
         explained: the classifier and the autoencoder.
@@ -190,23 +207,30 @@ def explain_all(
         steps: of the walks without a bound.
 
     Returns:
-        ``METHOD/FIELD`` for each of ``DETECTORS`` and ``REFERENCES`` and each of ``scores.FIELDS``, and of the former
-        ``METHOD/likeness`` (n,); the fields of ``Reached``; and ``shown/FIELD`` for those of ``Shown``.
+        ``METHOD/FIELD`` for each of ``DETECTORS`` and ``REFERENCES`` and each of ``scores.FIELDS``,
+        and of the former ``METHOD/likeness`` (n,); the fields of ``Reached``; and ``shown/FIELD``
+        for those of ``Shown``.
     """
     rng, parts = np.random.default_rng(0), []
     shown: Arrays = {}
     for group in _groups(facts):
         found = detected(explained, _images(group), settings, batch_size=batch_size)
         if not shown:
-            shown = _shown(explained, group[:num_shown], found, settings, batch_size=batch_size, steps=steps)
+            shown = _shown(
+                explained, group[:num_shown], found, settings, batch_size=batch_size, steps=steps
+            )
         rows = [_of_scan(found, place, each, rng) for place, each in enumerate(group)]
         parts.append(_stacked(rows) | found.reached._asdict())
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     territories = np.array([int(facts[place].get("territory", 0)) for place in range(len(facts))])
-    return whole | _constant(territories) | {f"shown/{name}": value for name, value in shown.items()}
+    return (
+        whole | _constant(territories) | {f"shown/{name}": value for name, value in shown.items()}
+    )
 
 
-def _of_scan(found: Detected, place: int, facts: Mapping[str, Any], rng: np.random.Generator) -> dict[str, float]:
+def _of_scan(
+    found: Detected, place: int, facts: Mapping[str, Any], rng: np.random.Generator
+) -> dict[str, float]:
     maps = {name: values[place] for name, values in found.maps.items()}
     scores = {name: score(saliency, facts) for name, saliency in maps.items()}
     nothing = dict.fromkeys(FIELDS, np.nan)
@@ -215,7 +239,9 @@ def _of_scan(found: Detected, place: int, facts: Mapping[str, Any], rng: np.rand
         f"{name}/likeness": float(rank_correlation(maps[OURS].ravel(), saliency.ravel()))
         for name, saliency in maps.items()
     }
-    return {f"{name}/{field}": each[field] for name, each in scores.items() for field in FIELDS} | likeness
+    return {
+        f"{name}/{field}": each[field] for name, each in scores.items() for field in FIELDS
+    } | likeness
 
 
 def _constant(territories: Int[np.ndarray, " n"]) -> Arrays:
@@ -238,13 +264,21 @@ def _shown(
     steps: tuple[float, ...],
 ) -> Arrays:
     count, images = len(facts), _images(facts)
-    masks = [np.asarray(each.get("lesion_mask", np.zeros(each["image"].shape[:3])), np.float32) for each in facts]
+    masks = [
+        np.asarray(each.get("lesion_mask", np.zeros(each["image"].shape[:3])), np.float32)
+        for each in facts
+    ]
     slices = np.array([fullest(mask) for mask in masks])
 
     def of_slice(volumes: Float[np.ndarray, "n s h w"]) -> Float[np.ndarray, "k h w"]:
-        return np.stack([volume[number] for volume, number in zip(volumes[:count], slices, strict=True)])
+        return np.stack(
+            [volume[number] for volume, number in zip(volumes[:count], slices, strict=True)]
+        )
 
-    walks = [walk(explained, images, step, num_steps=settings.num_steps, batch_size=batch_size) for step in steps]
+    walks = [
+        walk(explained, images, step, num_steps=settings.num_steps, batch_size=batch_size)
+        for step in steps
+    ]
     shape, length = images.shape[2:4], settings.num_steps + 1
     return {
         "slices": slices,
@@ -254,8 +288,12 @@ def _shown(
         "counterfactual": of_slice(found.counterfactual[..., 0]),
         "change": of_slice(found.maps[OURS]),
         "maps": np.stack([found.maps[name][:count].mean(axis=1) for name in DETECTORS], axis=1),
-        "walks": np.array([of_slice(each.image[..., 0]) for each in walks]).reshape(-1, count, *shape).swapaxes(0, 1),
-        "walk_traces": np.array([each.trace for each in walks]).reshape(-1, count, length).swapaxes(0, 1),
+        "walks": np.array([of_slice(each.image[..., 0]) for each in walks])
+        .reshape(-1, count, *shape)
+        .swapaxes(0, 1),
+        "walk_traces": np.array([each.trace for each in walks])
+        .reshape(-1, count, length)
+        .swapaxes(0, 1),
         "initial": found.initial[:count],
         "trace": found.reached.trace[:count],
     }
@@ -283,4 +321,7 @@ def _stacked(rows: list[dict[str, float]]) -> Arrays:
 
 
 def _by_name(found: Arrays, fields: tuple[str, ...]) -> dict[str, Mapping[str, np.ndarray]]:
-    return {name: {field: found[f"{name}/{field}"] for field in fields} for name in (*DETECTORS, *REFERENCES)}
+    return {
+        name: {field: found[f"{name}/{field}"] for field in fields}
+        for name in (*DETECTORS, *REFERENCES)
+    }

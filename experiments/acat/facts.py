@@ -1,9 +1,10 @@
 """What is known of single scans, read when it is asked for.
 
-The facts of a scan are a dict of ``image`` (s, h, w, 1) and, where they are known, ``territory``, the number of that of
-the lesion, 0 where it is not known; ``atlas`` (s, h, w), the number of each voxel's territory; ``lesion_mask`` and
-``organ`` (s, h, w), the voxels of the lesion, and those of the brain or the lung; ``counterfactual`` (s, h, w, 1), the
-same scan without its finding; and ``native``, the mask on the grid of the published scan.
+The facts of a scan are a dict of ``image`` (s, h, w, 1) and, where they are known, ``territory``,
+the number of that of the lesion, 0 where it is not known; ``atlas`` (s, h, w), the number of each
+voxel's territory; ``lesion_mask`` and ``organ`` (s, h, w), the voxels of the lesion, and those of
+the brain or the lung; ``counterfactual`` (s, h, w, 1), the same scan without its finding; and
+``native``, the mask on the grid of the published scan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,9 @@ class MaskedChests:
 
 
 class Heads:
-    """The facts of IST-3's scans; without an atlas, no voxel belongs to a territory, nor does the lesion."""
+    """The facts of IST-3's scans; without an atlas, no voxel belongs to a territory, nor does the
+    lesion.
+    """
 
     def __init__(self, source: IST3, images: Float[np.ndarray, "n s h w 1"]) -> None:
         self._source, self._images = source, images
@@ -86,7 +89,12 @@ class Heads:
         )
         territory = int(self._source.territories[position])
         known = bool((atlas == territory).any()) and territory > 0
-        return {"image": image, "atlas": atlas, "organ": atlas > 0, "territory": territory if known else 0}
+        return {
+            "image": image,
+            "atlas": atlas,
+            "organ": atlas > 0,
+            "territory": territory if known else 0,
+        }
 
 
 class SomeFacts:

@@ -1,4 +1,5 @@
-"""The paper's figures in kind: where ACAT looks, maps beside each other, the course of the searches, counterfactuals.
+"""The paper's figures in kind: where ACAT looks, maps beside each other, the course of the
+searches, counterfactuals.
 
 Which scans are shown is decided by the order of those that the first run explains alone.
 """
@@ -47,22 +48,30 @@ class Gallery(NamedTuple):
         rows = [
             SaliencyRow(
                 original=_picture(found.image[place]),
-                maps=[SaliencyMap(values=each) for each in (_highest(found.saliency[place]), *found.masks[place])],
+                maps=[
+                    SaliencyMap(values=each)
+                    for each in (_highest(found.saliency[place]), *found.masks[place])
+                ],
                 mask=_or_none(found.lesion[place]),
                 name=f"scan {place + 1}, slice {found.slices[place] + 1}",
             )
             for place in range(len(found.slices))
         ]
         columns = [MapColumn(model="saliency", method="highest 5 % of the slice")]
-        columns += [MapColumn(model="masks of ACAT", method=name) for name in ("early", "middle", "late")]
+        columns += [
+            MapColumn(model="masks of ACAT", method=name) for name in ("early", "middle", "late")
+        ]
         path = self._path("2_attention")
         saliency_grid(path, rows, columns, style="heat", note=self.study.scans.note)
         return Figure(
             path,
-            "As the paper's Figure 2: a positive test scan in the slice with most of the lesion (or the middle one,"
-            " where that is not known), its class-agnostic map, and the masks after early, middle and late layers; of the"
+            "As the paper's Figure 2: a positive test scan in the slice with most of the lesion (or"
+            " the middle one,"
+            " where that is not known), its class-agnostic map, and the masks after early, middle"
+            " and late layers; of the"
             " first run.",
-            "Grid: scans, the highest voxels of their saliency maps, and three masks, bright where features weigh more.",
+            "Grid: scans, the highest voxels of their saliency maps, and three masks, bright where"
+            " features weigh more.",
         )
 
     def maps(self) -> Figure:
@@ -82,17 +91,24 @@ class Gallery(NamedTuple):
         saliency_grid(path, rows, columns, style="heat", note=self.study.scans.note)
         return Figure(
             path,
-            "As the paper's Figures 3 and 4: what each method holds for the finding, means over the slices of a scan,"
-            " each on its own scale; beside them the slice with most of the lesion (or the middle one, where that is not"
+            "As the paper's Figures 3 and 4: what each method holds for the finding, means over the"
+            " slices of a scan,"
+            " each on its own scale; beside them the slice with most of the lesion (or the middle"
+            " one, where that is not"
             " known).",
-            "Grid: scans, the lesion where it is known, and maps; bright where a method finds what matters.",
+            "Grid: scans, the lesion where it is known, and maps; bright where a method finds what"
+            " matters.",
         )
 
     def searches(self) -> Figure:
-        """Figure 5: the probability of the finding by the factor of latent shift, and while the search goes on."""
+        """Figure 5: the probability of the finding by the factor of latent shift, and while the
+        search goes on.
+        """
         trace, _, _ = reached_by(self.study)
         found = [run.detection for run in self.study.runs]
-        factors, sweep = (np.concatenate([getattr(each, name) for each in found]) for name in ("factors", "sweep"))
+        factors, sweep = (
+            np.concatenate([getattr(each, name) for each in found]) for name in ("factors", "sweep")
+        )
         down = factors[0] > 0  # of the gradient of the probability of no finding
         panels = [
             CurvePanel(
@@ -114,10 +130,13 @@ class Gallery(NamedTuple):
         curve(path, panels, panel_size=(3.2, 2.4), band=_BAND, note=self.study.scans.note)
         return Figure(
             path,
-            "As the paper's Figure 5: the probability of the finding by the factor lambda of latent shift, doubled from"
-            " 1e-5 on, and during the search of latent counterfactuals, over all positive test scans, and of"
+            "As the paper's Figure 5: the probability of the finding by the factor lambda of latent"
+            " shift, doubled from"
+            " 1e-5 on, and during the search of latent counterfactuals, over all positive test"
+            " scans, and of"
             " the first two of them.",
-            "Two plots of falling lines: by the factor of latent shift, and by the step of the search.",
+            "Two plots of falling lines: by the factor of latent shift, and by the step of the"
+            " search.",
         )
 
     def walks(self) -> list[Figure]:
@@ -129,26 +148,35 @@ class Gallery(NamedTuple):
             Line(name=f"h = -{step:g}", x=np.arange(len(values)), y=values)
             for step, values in zip(self.steps, shown.walk_traces[0], strict=True)
         ]
-        panel = CurvePanel(lines=lines, x_label="step", y_label="probability of the finding", y_range=_WHOLE)
+        panel = CurvePanel(
+            lines=lines, x_label="step", y_label="probability of the finding", y_range=_WHOLE
+        )
         traces, images = self._path("6_steps"), self._path("6_images")
         curve(traces, [panel], panel_size=(4.2, 2.4), note=self.study.scans.note)
         panels = [
             CounterfactualPanel(
-                image=_picture(image), target=_NONE, probability=_share(1 - values.min()), name=f"h = -{step:g}"
+                image=_picture(image),
+                target=_NONE,
+                probability=_share(1 - values.min()),
+                name=f"h = -{step:g}",
             )
-            for step, image, values in zip(self.steps, shown.walks[0], shown.walk_traces[0], strict=True)
+            for step, image, values in zip(
+                self.steps, shown.walks[0], shown.walk_traces[0], strict=True
+            )
         ]
         counterfactual_grid(images, [self._row(0, panels)], note=self.study.scans.note)
         return [
             Figure(
                 traces,
-                "As the paper's Figure 6, above: the probability of the finding of one scan along steps of several"
+                "As the paper's Figure 6, above: the probability of the finding of one scan along"
+                " steps of several"
                 " sizes h down its slope in latent space, without a bound on the change.",
                 "Lines: the probability of the finding by step, one for each size of steps.",
             ),
             Figure(
                 images,
-                "As the paper's Figure 6, below: where that probability is lowest; cut to [0, 1], against the scan itself.",
+                "As the paper's Figure 6, below: where that probability is lowest; cut to [0, 1],"
+                " against the scan itself.",
                 "Grid: a scan, its pictures by each size of steps, and their differences from it.",
             ),
         ]
@@ -168,10 +196,13 @@ class Gallery(NamedTuple):
         counterfactual_grid(path, rows, note=self.study.scans.note)
         return Figure(
             path,
-            "As the paper's Figure 7: scans with a finding, latent counterfactuals without it (cut to [0, 1]), the"
-            " difference from the scan itself, which also holds what the autoencoder does not draw, and the highest 5 % of"
+            "As the paper's Figure 7: scans with a finding, latent counterfactuals without it (cut"
+            " to [0, 1]), the"
+            " difference from the scan itself, which also holds what the autoencoder does not draw,"
+            " and the highest 5 % of"
             " the map.",
-            "Grid: scans, counterfactuals, differences in red and blue, and regions of change over the scan.",
+            "Grid: scans, counterfactuals, differences in red and blue, and regions of change over"
+            " the scan.",
         )
 
     @property

@@ -9,11 +9,12 @@ _STEPS = ("num_steps", "evaluate_every", "checkpoint_every")
 
 
 def by_share(settings: C, share: float) -> C:
-    """A training on a share of the scans that sees each of them as often as the settings let all be seen.
+    """A training on a share of the scans that sees each of them as often as the settings let all be
+    seen.
 
     Args:
-        settings: of the training on all scans. Lengths of 0 stay, since ``trainers.epochs.by_steps`` counts them out for the
-            scans at hand.
+        settings: of the training on all scans. Lengths of 0 stay, since
+            ``trainers.epochs.by_steps`` counts them out for the scans at hand.
         share: in (0, 1].
     """
 

@@ -1,7 +1,8 @@
 """Saliency maps of scans by every method, of the class with a finding.
 
-Maps by which a network is to attend take no knowledge of the class: latent counterfactuals of both targets, each scaled by
-its own maximum. Maps that are compared with the truth are of scans with a finding, towards none, as in the paper.
+Maps by which a network is to attend take no knowledge of the class: latent counterfactuals of both
+targets, each scaled by its own maximum. Maps that are compared with the truth are of scans with a
+finding, towards none, as in the paper.
 """
 
 from collections.abc import Callable
@@ -117,16 +118,21 @@ def shift(
 ) -> LatentShift:
     """Latent shifts of volumes, all towards one class; arguments as ``search``."""
     targets = np.full(len(volumes), target)
-    return latent_shift_batch(explained.coder, explained.classifier, volumes, targets, batch_size=batch_size)
+    return latent_shift_batch(
+        explained.coder, explained.classifier, volumes, targets, batch_size=batch_size
+    )
 
 
 class Reached(NamedTuple):
-    """How far the searches come in lowering the probability of the finding of volumes that have one.
+    """How far the searches come in lowering the probability of the finding of volumes that have
+    one.
 
     Attributes:
-        trace: after each step of latent counterfactuals, at the reconstruction first (n, steps + 1).
+        trace: after each step of latent counterfactuals, at the reconstruction first (n, steps +
+            1).
         shifted: by the best latent shift (n,).
-        factors: the lambdas that latent shifts try, factors of the gradient of the probability of no finding (n, m).
+        factors: the lambdas that latent shifts try, factors of the gradient of the probability of
+            no finding (n, m).
         sweep: at each of them (n, m).
     """
 
@@ -155,16 +161,25 @@ class Detected(NamedTuple):
 
 
 def reached(
-    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
+    explained: Explained,
+    volumes: Float[np.ndarray, "n s h w 1"],
+    settings: SearchConfig,
+    *,
+    batch_size: int,
 ) -> Reached:
     """Searches alone; arguments as ``search``."""
     return _reached(*_searches(explained, volumes, settings, batch_size=batch_size))
 
 
 def detected(
-    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
+    explained: Explained,
+    volumes: Float[np.ndarray, "n s h w 1"],
+    settings: SearchConfig,
+    *,
+    batch_size: int,
 ) -> Detected:
-    """What each of ``DETECTORS`` holds for the finding of volumes that have one, and the searches among them.
+    """What each of ``DETECTORS`` holds for the finding of volumes that have one, and the searches
+    among them.
 
     Arguments as ``search``.
     """
@@ -175,12 +190,21 @@ def detected(
         NO_BOUND: unbounded,
         LATENT_SHIFT: shifted,
     }
-    differences = {name: _differences(_reference(volumes, each, settings), each.image) for name, each in found.items()}
-    attributions = {
-        name: _attributed(name, explained, volumes, batch_size=batch_size) for name in (*_OF_CLASSIFIERS, *_OF_FEATURES)
+    differences = {
+        name: _differences(_reference(volumes, each, settings), each.image)
+        for name, each in found.items()
     }
-    maps, images = differences | attributions, (np.asarray(bounded.reconstruction), np.asarray(bounded.image))
-    return Detected(maps, _reached(bounded, shifted), *images, 1 - np.asarray(bounded.initial_probability))
+    attributions = {
+        name: _attributed(name, explained, volumes, batch_size=batch_size)
+        for name in (*_OF_CLASSIFIERS, *_OF_FEATURES)
+    }
+    maps, images = (
+        differences | attributions,
+        (np.asarray(bounded.reconstruction), np.asarray(bounded.image)),
+    )
+    return Detected(
+        maps, _reached(bounded, shifted), *images, 1 - np.asarray(bounded.initial_probability)
+    )
 
 
 def detected_with(
@@ -191,10 +215,11 @@ def detected_with(
     *,
     batch_size: int,
 ) -> Float[np.ndarray, "n s h w"]:
-    """Maps of a network that takes maps itself, of volumes whose class is not known (section 4.4, 68.55 %).
+    """Maps of a network that takes maps itself, of volumes whose class is not known (section 4.4,
+    68.55 %).
 
-    The network keeps the map that it was given while the volume changes; which one the paper takes is not said. Volumes are
-    searched one by one, since each has a classifier of its own.
+    The network keeps the map that it was given while the volume changes; which one the paper takes
+    is not said. Volumes are searched one by one, since each has a classifier of its own.
 
     Args:
         model: volumes and maps -> two logits, such as ACAT, in inference mode.
@@ -222,11 +247,20 @@ class Walk(NamedTuple):
 
 
 def walk(
-    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], step_size: float, *, num_steps: int, batch_size: int
+    explained: Explained,
+    volumes: Float[np.ndarray, "n s h w 1"],
+    step_size: float,
+    *,
+    num_steps: int,
+    batch_size: int,
 ) -> Walk:
-    """Steps of ``step_size`` times the slope of the probability of the finding, downwards; other arguments as ``search``."""
+    """Steps of ``step_size`` times the slope of the probability of the finding, downwards; other
+    arguments as ``search``.
+    """
     sizes = np.full(len(volumes), step_size, np.float32)
-    shared = checked_parts(explained.coder, explained.classifier, jnp.asarray(volumes[:1]), slices_per_batch=None)
+    shared = checked_parts(
+        explained.coder, explained.classifier, jnp.asarray(volumes[:1]), slices_per_batch=None
+    )
     return Walk(*map_examples(_Walking(num_steps), shared, (volumes, sizes), batch_size=batch_size))
 
 
@@ -243,7 +277,9 @@ class _Walking:
         def probability(latent: Array) -> Float[Array, ""]:
             return score(shared.decode(latent))
 
-        def step(state: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], Array]:
+        def step(
+            state: tuple[Array, Array, Array], _: None
+        ) -> tuple[tuple[Array, Array, Array], Array]:
             latent, best, lowest = state
             value, slope = jax.value_and_grad(probability)(latent)
             best = jnp.where(value < lowest, latent, best)
@@ -281,14 +317,17 @@ def attention_maps(
         positive, negative = towards(target=_WITH), towards(target=_WITHOUT)
         reference = _reference(volumes, positive, settings)
         return np.asarray(
-            jax.vmap(lambda *images: latent_saliency(*images).map)(reference, positive.image, negative.image)
+            jax.vmap(lambda *images: latent_saliency(*images).map)(
+                reference, positive.image, negative.image
+            )
         )[..., 0]
     raw = jnp.asarray(_attributed(source, explained, volumes, batch_size=batch_size))
     return np.asarray(jax.vmap(_unit)(raw))
 
 
 class ControlMaps:
-    """Maps that say nothing of their scans: zeros, those of other scans, or uniform noise; computed when they are read.
+    """Maps that say nothing of their scans: zeros, those of other scans, or uniform noise; computed
+    when they are read.
 
     Args:
         source: ``ZERO``, ``SHUFFLED`` or ``NOISE``.
@@ -320,7 +359,11 @@ class ControlMaps:
 
 
 def _searches(
-    explained: Explained, volumes: Float[np.ndarray, "n s h w 1"], settings: SearchConfig, *, batch_size: int
+    explained: Explained,
+    volumes: Float[np.ndarray, "n s h w 1"],
+    settings: SearchConfig,
+    *,
+    batch_size: int,
 ) -> tuple[LatentCounterfactual, LatentShift]:
     found = search(explained, volumes, _WITHOUT, settings, batch_size=batch_size)
     return found, shift(explained, volumes, _WITHOUT, batch_size=batch_size)
@@ -336,13 +379,17 @@ def _penalty(settings: SearchConfig, entries: int) -> float:
     return settings.penalty if settings.quotient is None else settings.quotient * entries
 
 
-def _reference(volumes: AnyArray, found: LatentCounterfactual | LatentShift, settings: SearchConfig) -> AnyArray:
+def _reference(
+    volumes: AnyArray, found: LatentCounterfactual | LatentShift, settings: SearchConfig
+) -> AnyArray:
     """What counterfactuals are subtracted from."""
     return volumes if settings.reference == "original" else found.reconstruction
 
 
 def _differences(reference: AnyArray, counterfactual: AnyArray) -> Float[np.ndarray, "n s h w"]:
-    return np.asarray(jax.vmap(lambda *images: difference_saliency(*images).map)(reference, counterfactual))[..., 0]
+    return np.asarray(
+        jax.vmap(lambda *images: difference_saliency(*images).map)(reference, counterfactual)
+    )[..., 0]
 
 
 def _unit(saliency: Float[Array, "s h w"]) -> Float[Array, "s h w"]:
@@ -354,18 +401,25 @@ def _score(classifier: Any, volume: Float[Array, "s h w 1"]) -> Float[Array, ""]
     return class_score(classifier, _WITH)(volume)
 
 
-def _magnitude(attribution: Any, classifier: Any, volume: Float[Array, "s h w 1"]) -> Float[Array, "s h w"]:
+def _magnitude(
+    attribution: Any, classifier: Any, volume: Float[Array, "s h w 1"]
+) -> Float[Array, "s h w"]:
     return channel_sum(jnp.abs(attribution(Partial(_score, classifier), volume)))
 
 
-def _by_slice(method: Any, explained: tuple[Any, Any], volume: Float[Array, "s h w 1"]) -> Float[Array, "s h w"]:
+def _by_slice(
+    method: Any, explained: tuple[Any, Any], volume: Float[Array, "s h w 1"]
+) -> Float[Array, "s h w"]:
     """A method of the plane on each slice; the features of the other slices stay as they are."""
     features, head = explained
     all_maps = features(volume)
 
     def explain(image: Float[Array, "h w 1"], index: Int[Array, ""]) -> Float[Array, "h w"]:
         found = method(
-            lambda slice: features(slice[None])[0], lambda maps: head(all_maps.at[index].set(maps)), image, _WITH
+            lambda slice: features(slice[None])[0],
+            lambda maps: head(all_maps.at[index].set(maps)),
+            image,
+            _WITH,
         )
         return found.reshape(volume.shape[1:3])
 
@@ -375,7 +429,9 @@ def _by_slice(method: Any, explained: tuple[Any, Any], volume: Float[Array, "s h
 # Made once: a program is compiled anew for each new function.
 _OF_CLASSIFIERS = {
     GRADIENT: partial(_magnitude, gradient),
-    INTEGRATED: partial(_magnitude, partial(integrated_gradients, num_steps=_INTEGRATION_STEPS, nodes_per_batch=1)),
+    INTEGRATED: partial(
+        _magnitude, partial(integrated_gradients, num_steps=_INTEGRATION_STEPS, nodes_per_batch=1)
+    ),
 }
 _OF_FEATURES = {
     GRAD_CAM: partial(_by_slice, grad_cam),
@@ -392,4 +448,6 @@ def _attributed(
         if method in _OF_CLASSIFIERS
         else Partial(_OF_FEATURES[method], (explained.features, explained.head))
     )
-    return np.asarray(map_examples(call, by_method, volumes, batch_size=batch_size, progress=method))
+    return np.asarray(
+        map_examples(call, by_method, volumes, batch_size=batch_size, progress=method)
+    )

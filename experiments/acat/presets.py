@@ -21,7 +21,11 @@ _FRESH_SEED = 100
 
 
 def _classifier(
-    settings: volume_classifier.Config, num_steps: int, evaluate_every: int, rate: float, **options: Any
+    settings: volume_classifier.Config,
+    num_steps: int,
+    evaluate_every: int,
+    rate: float,
+    **options: Any,
 ) -> volume_classifier.Config:
     return dataclasses.replace(
         settings,
@@ -32,7 +36,9 @@ def _classifier(
 
 
 def _autoencoder(num_steps: int, evaluate_every: int, batch_size: int) -> autoencoder.Config:
-    """Latents of full resolution: so small slices have details of single pixels, which halved maps cannot hold."""
+    """Latents of full resolution: so small slices have details of single pixels, which halved maps
+    cannot hold.
+    """
     return autoencoder.Config(
         width=8,
         filters=(8,),
@@ -81,7 +87,16 @@ DEMO = Config(
 PAPER = Config(
     preset="paper",
     data=("mosmed:PATH", "ist3:PATH"),
-    rows=("competitors", "components", "sources", "rivals", "released", "dropout", "scratch", "controls"),
+    rows=(
+        "competitors",
+        "components",
+        "sources",
+        "rivals",
+        "released",
+        "dropout",
+        "scratch",
+        "controls",
+    ),
     training_sizes=(50, 100, 200, 300, 500),
     batch_size=8,
 )

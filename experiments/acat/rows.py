@@ -12,7 +12,16 @@ from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models import build_acat, build_competitor, build_slice_wise, reshaped
 from experiments.acat.config import Config
-from experiments.acat.sources import GRAD_CAM, GRADIENT, LATENT_SHIFT, NOISE, OURS, PLACES, SHUFFLED, ZERO
+from experiments.acat.sources import (
+    GRAD_CAM,
+    GRADIENT,
+    LATENT_SHIFT,
+    NOISE,
+    OURS,
+    PLACES,
+    SHUFFLED,
+    ZERO,
+)
 from trainers.nnx_views import ModelFactory
 
 BASELINE, ACAT, VIT, HSM = "baseline", "ACAT", "ViT", "HSM"
@@ -38,7 +47,9 @@ class Row(NamedTuple):
     options: tuple[tuple[str, object], ...] = ()
 
     def factory(self, trunk: str, shape: tuple[int, int, int]) -> ModelFactory:
-        """What makes the network, of scans of a shape, from ``nnx.Rngs``; the same object for the same network."""
+        """What makes the network, of scans of a shape, from ``nnx.Rngs``; the same object for the
+        same network.
+        """
         return _factory(self.method, self.options, trunk, shape)
 
     def shapes(self, trunk: str, shape: tuple[int, int, int]) -> Any:
@@ -46,7 +57,9 @@ class Row(NamedTuple):
         return _shapes(self.factory(trunk, shape))
 
     def skipped(self, trunk: str, shape: tuple[int, int, int]) -> tuple[str, ...]:
-        """The arrays that the baseline has in another shape, which start at random: SalClassNet's first kernel."""
+        """The arrays that the baseline has in another shape, which start at random: SalClassNet's
+        first kernel.
+        """
         return reshaped(self.shapes(trunk, shape), FIRST.shapes(trunk, shape))
 
 
@@ -98,7 +111,11 @@ GROUPS: Mapping[str, tuple[Row, ...]] = {
     ),
     "rivals": tuple(
         Row(f"{name}, {maps}", method, maps)
-        for name, method in (("SMIC", "smic"), ("SalClassNet", "sal_class_net"), ("HSM released", "hsm"))
+        for name, method in (
+            ("SMIC", "smic"),
+            ("SalClassNet", "sal_class_net"),
+            ("HSM released", "hsm"),
+        )
         for maps in (LATENT_SHIFT, GRADIENT)
     ),
     "released": (Row("SMIC released", "smic_released", OURS), Row("HSM released", "hsm", OURS)),
@@ -116,17 +133,18 @@ GROUPS: Mapping[str, tuple[Row, ...]] = {
         Row("maps: noise", "acat", NOISE),
     ),
 }
-"""Groups of rows: Table 2; the components of section 4.5; where ACAT's maps come from; Table 6, where those of its
-competitors do, of which HSM takes maps as in the released code only; competitors as released; dropout in place of attention;
-the ACAT of Table 3; and what the paper lacks, whether it is the maps at all that help, with the true places as the best that
-maps can be."""
+"""Groups of rows: Table 2; the components of section 4.5; where ACAT's maps come from; Table 6,
+where those of its competitors do, of which HSM takes maps as in the released code only; competitors
+as released; dropout in place of attention; the ACAT of Table 3; and what the paper lacks, whether
+it is the maps at all that help, with the true places as the best that maps can be."""
 
 IN_TABLE_4 = (BASELINE, *(row.name for row in GROUPS["competitors"]), ACAT)
 """The networks that the paper trains with fewer scans."""
 
 
 def rows_of(config: Config) -> tuple[Row, ...]:
-    """The networks of a run: the baseline, those of the groups that the configuration names, and ACAT.
+    """The networks of a run: the baseline, those of the groups that the configuration names, and
+    ACAT.
 
     Raises:
         InputError: an unknown group.
@@ -157,7 +175,8 @@ def fitting(
     for name in (BASELINE, ACAT):
         if name in reasons:
             raise InputError(
-                f"--trunks: expected networks of scans of {shape}, got one where {name} fails: {reasons[name]}"
+                f"--trunks: expected networks of scans of {shape}, got one where {name} fails:"
+                f" {reasons[name]}"
             )
     return tuple(row for row in rows if row.name not in reasons), reasons
 

@@ -29,15 +29,16 @@ class Scans(NamedTuple):
         name: of the kind, as in ``--data``, without a path.
         images: (n, s, h, w, 1) in [0, 1].
         labels: (n,), the class that networks name.
-        sizes: (n,), of an infarct or the grade of a lung; 0 without a finding, ``UNKNOWN`` where only the finding is known.
+        sizes: (n,), of an infarct or the grade of a lung; 0 without a finding, ``UNKNOWN`` where
+            only the finding is known.
         class_names: of the labels.
         sides: whether the label is the side of the lesion, and networks see half a slice at a time.
         groups: whom each scan shows, where several show one; or None.
         facts: of the same scans.
-        located: the facts of further scans with a finding, on which maps are compared with the truth; or None, where they
-            are compared on the test scans.
-        places: where the finding is, or would be in a scan without one (n, s, h, w, 1), 1 there and 0 elsewhere; None
-            where it is not known.
+        located: the facts of further scans with a finding, on which maps are compared with the
+            truth; or None, where they are compared on the test scans.
+        places: where the finding is, or would be in a scan without one (n, s, h, w, 1), 1 there and
+            0 elsewhere; None where it is not known.
         note: what a reader must know beside every figure.
         identity: what all of them depend on.
     """
@@ -99,7 +100,9 @@ def load_scans(config: Config, kind: str, workspace: Workspace) -> Scans:
         return _WORLDS[name](config, workspace)
     if name in _SETS and path:
         return _SETS[name](config, path, workspace)
-    raise InputError(f"--data: expected 'stroke', 'lung', 'mosmed:PATH' or 'ist3:PATH', got {kind!r}")
+    raise InputError(
+        f"--data: expected 'stroke', 'lung', 'mosmed:PATH' or 'ist3:PATH', got {kind!r}"
+    )
 
 
 def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
@@ -114,11 +117,18 @@ def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
 
 
 def _stroke(config: Config, workspace: Workspace) -> Scans:
-    own = {"side": "label", "infarct_size": "size", "territory_mask": "atlas", "territory": "territory"}
+    own = {
+        "side": "label",
+        "infarct_size": "size",
+        "territory_mask": "atlas",
+        "territory": "territory",
+    }
     drawn, located, depends = _drawn(config, workspace, "stroke", own, {})
     for arrays in (drawn, located):
         arrays["organ"] = arrays["atlas"] > 0
-    return _world("stroke", drawn, located, _SIDES, True, f"Synthetic CT of heads: {_DRAWN}.", depends)
+    return _world(
+        "stroke", drawn, located, _SIDES, True, f"Synthetic CT of heads: {_DRAWN}.", depends
+    )
 
 
 def _lung(config: Config, workspace: Workspace) -> Scans:
@@ -130,9 +140,17 @@ def _lung(config: Config, workspace: Workspace) -> Scans:
 
 
 def _world(
-    name: str, drawn: Arrays, located: Arrays, classes: tuple[str, ...], sides: bool, note: str, depends: object
+    name: str,
+    drawn: Arrays,
+    located: Arrays,
+    classes: tuple[str, ...],
+    sides: bool,
+    note: str,
+    depends: object,
 ) -> Scans:
-    places = (drawn["lesion_mask"] | drawn["counterfactual_lesion_mask"])[..., None].astype(np.float32)
+    places = (drawn["lesion_mask"] | drawn["counterfactual_lesion_mask"])[..., None].astype(
+        np.float32
+    )
     return Scans(
         name,
         drawn["image"],
@@ -150,19 +168,35 @@ def _world(
 
 
 def _drawn(
-    config: Config, workspace: Workspace, kind: str, own: Mapping[str, str], located: Mapping[str, Any]
+    config: Config,
+    workspace: Workspace,
+    kind: str,
+    own: Mapping[str, str],
+    located: Mapping[str, Any],
 ) -> tuple[Arrays, Arrays, object]:
-    """The scans and the located ones, whose world has the next seed, with own fields under the names that are used here."""
+    """The scans and the located ones, whose world has the next seed, with own fields under the
+    names that are used here.
+    """
     slices, rows, columns = config.shape
     if rows != columns:
-        raise InputError(f"--shape: expected square slices of a synthetic world, got {rows} rows and {columns} columns")
+        raise InputError(
+            f"--shape: expected square slices of a synthetic world, got {rows} rows and {columns}"
+            f" columns"
+        )
     common = {"kind": kind, "size": rows, "num_slices": slices, "severity": config.severity}
     options = {"num_images": config.num_scans, **common, "seed": config.seed}
-    of_located = {"num_images": config.num_located, **common, "seed": config.seed + 1, "prevalence": 1.0, **located}
+    of_located = {
+        "num_images": config.num_located,
+        **common,
+        "seed": config.seed + 1,
+        "prevalence": 1.0,
+        **located,
+    }
     fields = ("image", "lesion_mask", "counterfactual", "counterfactual_lesion_mask", *own)
     drawn = [draw(kind, SyntheticCT, each, fields, workspace) for each in (options, of_located)]
     first, second = (
-        {own.get(name, name): values for name, values in arrays.items() if name in fields} for arrays in drawn
+        {own.get(name, name): values for name, values in arrays.items() if name in fields}
+        for arrays in drawn
     )
     return first, second, ["synthetic", options, of_located]
 
@@ -171,7 +205,8 @@ def _mosmed(config: Config, path: str, workspace: Workspace) -> Scans:
     from cfx_jax.data.radiology_sets import MosMed
 
     labelled, masked = (
-        MosMed(path, workspace.root / "sets", part=part, shape=config.shape) for part in ("labelled", "masked")
+        MosMed(path, workspace.root / "sets", part=part, shape=config.shape)
+        for part in ("labelled", "masked")
     )
     images = _images(labelled, config.shape, workspace)
     note = f"MosMed; {labelled.left_out} studies are in neither part."
@@ -196,7 +231,9 @@ def _ist3(config: Config, path: str, workspace: Workspace) -> Scans:
 
     source = IST3(path, workspace.root / "sets", shape=config.ist3_shape)
     images = _images(source, config.ist3_shape, workspace)
-    sizes = np.where((source.sides > 0) & (source.infarct_sizes == 0), UNKNOWN, source.infarct_sizes)
+    sizes = np.where(
+        (source.sides > 0) & (source.infarct_sizes == 0), UNKNOWN, source.infarct_sizes
+    )
     known = int(np.sum(source.has_atlas & (source.territories > 0)))
     note = f"IST-3; {known} of {len(source)} scans have an atlas and a territory of the lesion."
     return Scans(
@@ -215,7 +252,9 @@ def _ist3(config: Config, path: str, workspace: Workspace) -> Scans:
     )
 
 
-def _images(source: Any, shape: tuple[int, int, int], workspace: Workspace) -> Float[np.ndarray, "n s h w 1"]:
+def _images(
+    source: Any, shape: tuple[int, int, int], workspace: Workspace
+) -> Float[np.ndarray, "n s h w 1"]:
     """All images of a set in a file that is read as they are needed."""
 
     def read(rows: Int[np.ndarray, " m"]) -> np.ndarray:
@@ -227,7 +266,9 @@ def _images(source: Any, shape: tuple[int, int, int], workspace: Workspace) -> F
 
 
 def located_in(scans: Scans, positions: Int[np.ndarray, " m"]) -> FactsOfScans:
-    """The facts of the scans on which maps are compared with the truth: the located ones, or those at some positions."""
+    """The facts of the scans on which maps are compared with the truth: the located ones, or those
+    at some positions.
+    """
     return SomeFacts(scans.facts, positions.tolist()) if scans.located is None else scans.located
 
 

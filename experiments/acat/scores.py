@@ -13,12 +13,15 @@ from experiments.acat.sources import BRIGHTEST, CHANGE, DARKEST, RANDOM
 _ARTERIES = 3  # territories of a side
 
 FIELDS = ("hits", "inside", "flat", "macro_iou", "macro_dice", "dice", "kappa")
-"""``hits``: whether the highest voxel lies in the lesion's territory; ``inside``: in the lesion itself; ``flat``: whether
-there is no highest voxel; and the fields of ``VolumeOverlap``. NaN where the truth is not known."""
+"""``hits``: whether the highest voxel lies in the lesion's territory; ``inside``: in the lesion
+itself; ``flat``: whether there is no highest voxel; and the fields of ``VolumeOverlap``. NaN where
+the truth is not known."""
 
 
 def score(saliency: Float[np.ndarray, "s h w"], facts: Mapping[str, Any]) -> dict[str, float]:
-    """Scores a map by ``FIELDS``; overlaps are taken on the grid of the published scan, where its mask is known."""
+    """Scores a map by ``FIELDS``; overlaps are taken on the grid of the published scan, where its
+    mask is known.
+    """
     found = dict.fromkeys(FIELDS, np.nan)
     found["flat"] = float(saliency.min() == saliency.max())
     if facts.get("territory", 0) > 0:
@@ -32,10 +35,12 @@ def score(saliency: Float[np.ndarray, "s h w"], facts: Mapping[str, Any]) -> dic
 
 
 def references(facts: Mapping[str, Any], rng: np.random.Generator) -> dict[str, dict[str, float]]:
-    """Scores of what needs no network, by name: those of ``REFERENCES`` that the facts allow, but for ``CONSTANT``.
+    """Scores of what needs no network, by name: those of ``REFERENCES`` that the facts allow, but
+    for ``CONSTANT``.
 
-    A random voxel is one of the organ, in a head with a known territory of the lesion's side of it; its hits are the share
-    of these voxels that would be hits, its overlap that of as many voxels drawn without replacement.
+    A random voxel is one of the organ, in a head with a known territory of the lesion's side of it;
+    its hits are the share of these voxels that would be hits, its overlap that of as many voxels
+    drawn without replacement.
     """
     image, organ = facts["image"][..., 0], facts.get("organ")
     found = {}
@@ -66,10 +71,16 @@ def same_side(atlas: Int[np.ndarray, "s h w"], territory: int) -> Bool[np.ndarra
     return (atlas > 0) & ((atlas.astype(int) - 1) // _ARTERIES == (territory - 1) // _ARTERIES)
 
 
-def _hits(saliency: Float[np.ndarray, "s h w"], atlas: Int[np.ndarray, "s h w"], number: int) -> float:
+def _hits(
+    saliency: Float[np.ndarray, "s h w"], atlas: Int[np.ndarray, "s h w"], number: int
+) -> float:
     return hit_score(saliency[None], atlas[None], np.array([number])).score
 
 
-def _overlap(saliency: Float[AnyArray, "s h w"], mask: Bool[np.ndarray, "s h w"]) -> dict[str, float]:
+def _overlap(
+    saliency: Float[AnyArray, "s h w"], mask: Bool[np.ndarray, "s h w"]
+) -> dict[str, float]:
     found = volume_overlap(np.asarray(saliency), np.asarray(mask, bool))
-    return {name: float(getattr(found, name)) for name in ("macro_iou", "macro_dice", "dice", "kappa")}
+    return {
+        name: float(getattr(found, name)) for name in ("macro_iou", "macro_dice", "dice", "kappa")
+    }

@@ -1,4 +1,6 @@
-"""Every run of one kind of scans: the baseline, the maps that it leads to, and the networks that use them."""
+"""Every run of one kind of scans: the baseline, the maps that it leads to, and the networks that
+use them.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -97,7 +99,8 @@ class Study(NamedTuple):
     Attributes:
         scans: all of them.
         rows: the networks.
-        left_out: networks that the configuration names and that cannot be trained on these scans, and why.
+        left_out: networks that the configuration names and that cannot be trained on these scans,
+            and why.
         runs: in the order of the seeds.
         smaller: Table 4, the answers of all runs by the number of training scans.
         psnr: of the autoencoder's reconstructions of all scans, in decibels, the mean.
@@ -163,16 +166,26 @@ def planned(config: Config, scans: Scans) -> Plan:
     """Finds out what can be trained on scans, before anything is.
 
     Raises:
-        InputError: networks that do not fit the scans at all; shares of parts, or numbers of training scans, that there
-            are not; no scan with a finding to be tested on.
+        InputError: networks that do not fit the scans at all; shares of parts, or numbers of
+            training scans, that there are not; no scan with a finding to be tested on.
     """
-    rows, left_out = fitting(rows_of(config), _trunk(config, scans), scans.shape, has_places=scans.places is not None)
+    rows, left_out = fitting(
+        rows_of(config), _trunk(config, scans), scans.shape, has_places=scans.places is not None
+    )
     tasks = tuple(_Task(seed, split_scans(config, scans, seed)) for seed in config.seeds)
     for task in tasks:
         if not scans.positive[task.split.test].any():
-            raise InputError(f"--test: expected a scan of {scans.name} with a finding among the test scans, got none")
+            raise InputError(
+                f"--test: expected a scan of {scans.name} with a finding among the test scans, got"
+                f" none"
+            )
     sizes = config.training_sizes if scans.sides else ()
-    return Plan(rows, left_out, tasks, {size: tuple(_with_fewer(task, size) for task in tasks) for size in sizes})
+    return Plan(
+        rows,
+        left_out,
+        tasks,
+        {size: tuple(_with_fewer(task, size) for task in tasks) for size in sizes},
+    )
 
 
 def study(config: Config, scans: Scans, workspace: Workspace, *, plan: Plan | None = None) -> Study:
@@ -193,13 +206,16 @@ def study(config: Config, scans: Scans, workspace: Workspace, *, plan: Plan | No
     model, identity = _train_autoencoder(config, scans, workspace)
     coder = coder_of(model)
     shown = workspace.cached(
-        f"reconstruction {scans.name}", [identity, config.search.minimum_psnr], lambda: _shown(config, scans, coder)
+        f"reconstruction {scans.name}",
+        [identity, config.search.minimum_psnr],
+        lambda: _shown(config, scans, coder),
     )
     bench = _Bench(config, scans, workspace, coder, identity, shown["refused"])
     runs = tuple(_run(bench, rows, task) for task in tasks)
     few = tuple(row for row in rows if row.name in IN_TABLE_4)
     smaller = {
-        size: tuple(_fit_all(bench, few, task).answers for task in of_size) for size, of_size in smaller_tasks.items()
+        size: tuple(_fit_all(bench, few, task).answers for task in of_size)
+        for size, of_size in smaller_tasks.items()
     }
     depends = [identity, [_depends(bench, rows, task) for task in tasks], list(smaller)]
     psnr, number = float(shown["psnr"].mean()), int(shown["refused"].sum())
@@ -214,12 +230,16 @@ def _with_fewer(task: _Task, size: int) -> _Task:
     """The same run with some of its training scans, for as many epochs."""
     train = task.split.train
     if not 0 < size <= len(train):
-        raise InputError(f"--training-sizes: expected 1 to {len(train)}, the training scans, got {size}")
+        raise InputError(
+            f"--training-sizes: expected 1 to {len(train)}, the training scans, got {size}"
+        )
     fewer = np.random.default_rng(task.seed).permutation(train)[:size]
     return _Task(task.seed, task.split._replace(train=fewer), size / len(train))
 
 
-def _train_autoencoder(config: Config, scans: Scans, workspace: Workspace) -> tuple[nnx.Module, object]:
+def _train_autoencoder(
+    config: Config, scans: Scans, workspace: Workspace
+) -> tuple[nnx.Module, object]:
     """Of all scans, as in the paper: it takes no labels. Some of the slices choose its weights."""
     slices = SliceSource(scans.source, scans.shape[0])
     settings = config.autoencoder
@@ -229,10 +249,14 @@ def _train_autoencoder(config: Config, scans: Scans, workspace: Workspace) -> tu
     print(f"autoencoder of {scans.name}: {length_of(settings)} in {folder}", flush=True)
     held_out = _part(workspace, scans, validation)
     images = held_out.reshape(-1, *held_out.shape[2:])
-    return autoencoder.train(settings, slices, np.arange(len(slices)), {"image": images}, folder), identity
+    return autoencoder.train(
+        settings, slices, np.arange(len(slices)), {"image": images}, folder
+    ), identity
 
 
-def _part(workspace: Workspace, scans: Scans, positions: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m s h w 1"]:
+def _part(
+    workspace: Workspace, scans: Scans, positions: Int[np.ndarray, " m"]
+) -> Float[np.ndarray, "m s h w 1"]:
     """Some of the images."""
     folder = workspace.folder(f"part-{scans.name}", [scans.identity, positions.tolist()])
     return chosen(scans.images, positions, folder)
@@ -320,7 +344,9 @@ def _attended(scans: Scans, acat: Any, maps: Rows, examples: Int[np.ndarray, " k
                 "saliency": saliency[place, number, ..., 0],
                 "masks": np.stack(
                     [
-                        resize_labels(np.asarray(masks[name][place, number : number + 1, ..., 0]), size)[0]
+                        resize_labels(
+                            np.asarray(masks[name][place, number : number + 1, ..., 0]), size
+                        )[0]
                         for name in _MASKS
                     ]
                 ),
@@ -379,7 +405,9 @@ def _fit(
     held_out = task.split.validation
     validation = {"image": _part(workspace, scans, held_out), "label": scans.labels[held_out]}
     if maps is not None:
-        of_maps = workspace.folder(f"part-maps-{scans.name}", [row.maps, task.seed, identity[3:], held_out.tolist()])
+        of_maps = workspace.folder(
+            f"part-maps-{scans.name}", [row.maps, task.seed, identity[3:], held_out.tolist()]
+        )
         validation["saliency"] = chosen(maps, held_out, of_maps)
     model = volume_classifier.train(
         config,
@@ -399,7 +427,11 @@ def _fit(
             part = task.split.test[rows]
             arrays = {"image": np.asarray(scans.images[part])}
             arrays |= {} if maps is None else {"saliency": np.asarray(maps[part])}
-            found.append(np.asarray(decided(map_examples(answer, model, arrays, batch_size=bench.config.batch_size))))
+            found.append(
+                np.asarray(
+                    decided(map_examples(answer, model, arrays, batch_size=bench.config.batch_size))
+                )
+            )
         return {"decided": np.concatenate(found)}
 
     return model, workspace.cached(f"decided {name}", identity, decide)["decided"]
@@ -419,14 +451,18 @@ def _training(bench: _Bench, row: Row, task: _Task) -> volume_classifier.Config:
 
 
 def _attention(bench: _Bench, explained: Explained, source: str, task: _Task) -> Rows:
-    """The maps of all scans that the task uses, in a file; of those that cannot be explained they are 0."""
+    """The maps of all scans that the task uses, in a file; of those that cannot be explained they
+    are 0.
+    """
     images, settings = bench.scans.images, bench.config.search
     folder = bench.workspace.folder(f"maps-{bench.scans.name}", _maps_identity(bench, source, task))
     used = np.sort(np.concatenate(task.split))
 
     def make(rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m s h w 1"]:
         volumes = np.asarray(images[rows])
-        return attention_maps(source, explained, volumes, settings, batch_size=bench.config.batch_size)[..., None]
+        return attention_maps(
+            source, explained, volumes, settings, batch_size=bench.config.batch_size
+        )[..., None]
 
     label = f"run {task.seed}: maps by {source}"
     return filled(folder, images.shape, make, wanted=used[~bench.refused[used]], label=label)
@@ -452,8 +488,17 @@ def _maps_identity(bench: _Bench, source: str, task: _Task) -> object:
 
 
 def _depends(bench: _Bench, rows: tuple[Row, ...], task: _Task) -> object:
-    settings = [bench.config.search, bench.config.num_shown, bench.config.unbounded_steps, bench.config.acat_detects]
-    return [_baseline_identity(bench, task), [[row, _training(bench, row, task)] for row in rows], settings]
+    settings = [
+        bench.config.search,
+        bench.config.num_shown,
+        bench.config.unbounded_steps,
+        bench.config.acat_detects,
+    ]
+    return [
+        _baseline_identity(bench, task),
+        [[row, _training(bench, row, task)] for row in rows],
+        settings,
+    ]
 
 
 def _psnr(coder: Any, volume: Float[Array, "s h w 1"]) -> Float[Array, ""]:

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cfx_jax.metrics import Interval, bootstrap_interval, decision_counts, interval_over_runs, mean_and_standard_error
+from cfx_jax.metrics import (
+    Interval,
+    bootstrap_interval,
+    decision_counts,
+    interval_over_runs,
+    mean_and_standard_error,
+)
 from experiments.acat import published
 from experiments.acat.published import REACHED
 from experiments.acat.rows import BASELINE, GROUPS, IN_TABLE_4
@@ -20,7 +26,17 @@ from experiments.presenter import Table
 def accuracy_table(study: Study) -> Table:
     """Table 2, and the rows of the ablations."""
     place = place_of(study)
-    columns = ["network", "accuracy", "SE", "paper", "right", "scans", "balanced", "less baseline", "best in runs"]
+    columns = [
+        "network",
+        "accuracy",
+        "SE",
+        "paper",
+        "right",
+        "scans",
+        "balanced",
+        "less baseline",
+        "best in runs",
+    ]
     rows: list[list[Any]] = []
     best = best_of_runs(study)
     for row in study.rows:
@@ -30,21 +46,37 @@ def accuracy_table(study: Study) -> Table:
         against = None if row.name == BASELINE else less_than(study, row.name, BASELINE)
         balanced = float(np.mean([_balanced(answers, row.name) for answers in answers_of(study)]))
         counts = [int(sum(each.sum() for each in right)), sum(map(len, right))]
-        rows.append([row.name, runs.mean, runs.standard_error, paper, *counts, balanced, against, best.get(row.name)])
+        rows.append(
+            [
+                row.name,
+                runs.mean,
+                runs.standard_error,
+                paper,
+                *counts,
+                balanced,
+                against,
+                best.get(row.name),
+            ]
+        )
     return columns, rows
 
 
 def best_of_runs(study: Study) -> dict[str, int]:
     """In how many runs each of the paper's networks is the best of them; equals count for each."""
     names = [name for name in IN_TABLE_4 if name in {row.name for row in study.rows}]
-    accuracies = np.array([[answers.right(name).mean() for name in names] for answers in answers_of(study)])
+    accuracies = np.array(
+        [[answers.right(name).mean() for name in names] for answers in answers_of(study)]
+    )
     is_best = accuracies == accuracies.max(axis=1, keepdims=True)
     return {name: int(count) for name, count in zip(names, is_best.sum(axis=0), strict=True)}
 
 
 def less_than(study: Study, one: str, other: str) -> Interval:
     """How much more often a network is right than another one, over runs and scans."""
-    differences = [a.astype(float) - b for a, b in zip(right_of(study, one), right_of(study, other), strict=True)]
+    differences = [
+        a.astype(float) - b
+        for a, b in zip(right_of(study, one), right_of(study, other), strict=True)
+    ]
     return interval_over_runs(differences, cases=units_of(study))
 
 
@@ -55,29 +87,51 @@ def size_table(study: Study) -> Table:
     names = {0: "none", UNKNOWN: "size not known"}
     columns = [
         "network",
-        *(f"{names.get(each, f'size {each}')} ({int((sizes == each).sum())} scans)" for each in kinds),
+        *(
+            f"{names.get(each, f'size {each}')} ({int((sizes == each).sum())} scans)"
+            for each in kinds
+        ),
     ]
     columns += [f"paper {names.get(each, each)}" for each in kinds if each != UNKNOWN]
     rows: list[list[Any]] = []
     for row in study.rows:
         right, paper = np.concatenate(right_of(study, row.name)), published.BY_SIZE.get(row.name)
         own = [float(right[sizes == each].mean()) for each in kinds]
-        printed = [None if paper is None else paper[each] / 100 for each in kinds if each != UNKNOWN]
+        printed = [
+            None if paper is None else paper[each] / 100 for each in kinds if each != UNKNOWN
+        ]
         rows.append([row.name, *own, *printed])
     return columns, rows
 
 
 def sensitivity_table(study: Study) -> Table:
-    """Tables 6 and 7: of a finding, whichever; means and standard errors over runs as the paper has them, and counts."""
-    columns = ["network", "sensitivity", "SE", "paper", "specificity", "SE of it", "paper specificity"]
+    """Tables 6 and 7: of a finding, whichever; means and standard errors over runs as the paper has
+    them, and counts.
+    """
+    columns = [
+        "network",
+        "sensitivity",
+        "SE",
+        "paper",
+        "specificity",
+        "SE of it",
+        "paper specificity",
+    ]
     columns += ["TP", "FN", "TN", "FP"]
     rows: list[list[Any]] = []
     for row in study.rows:
-        paper = published.SENSITIVITY.get(row.name, (None, None)) if _is_of_chests(study) else (None, None)
+        paper = (
+            published.SENSITIVITY.get(row.name, (None, None))
+            if _is_of_chests(study)
+            else (None, None)
+        )
         cells: list[Any] = []
         for has_finding, printed in zip((True, False), paper, strict=True):
             found = [_found(answers, row.name, has_finding) for answers in answers_of(study)]
-            cells += [*mean_and_standard_error(np.array([each.mean() for each in found]), ddof=0), _share(printed)]
+            cells += [
+                *mean_and_standard_error(np.array([each.mean() for each in found]), ddof=0),
+                _share(printed),
+            ]
         decided, positive = (
             np.concatenate([answers.decided[row.name] > 0 for answers in answers_of(study)]),
             np.concatenate([answers.labels > 0 for answers in answers_of(study)]),
@@ -104,14 +158,28 @@ def _found(answers: Answers, name: str, has_finding: bool) -> Bool[np.ndarray, "
 
 
 def detection_rows(study: Study) -> list[str]:
-    """What is compared with the truth, as the tables of maps list it: methods, ACAT's own maps, and references."""
+    """What is compared with the truth, as the tables of maps list it: methods, ACAT's own maps, and
+    references.
+    """
     known = study.runs[0].detection.scores
     return [name for name in (*DETECTORS, WITH_ACAT, *REFERENCES) if name in known]
 
 
 def hit_table(study: Study) -> Table:
-    """The hit score of every method, and how much its maps are like those of latent counterfactuals."""
-    columns = ["method", "hit score", "SE", "paper", "hits", "scans", "flat", "inside the lesion", "likeness"]
+    """The hit score of every method, and how much its maps are like those of latent
+    counterfactuals.
+    """
+    columns = [
+        "method",
+        "hit score",
+        "SE",
+        "paper",
+        "hits",
+        "scans",
+        "flat",
+        "inside the lesion",
+        "likeness",
+    ]
     rows: list[list[Any]] = []
     for method in detection_rows(study):
         hits = known_scores(study, method, "hits")
@@ -140,40 +208,75 @@ def hit_table(study: Study) -> Table:
 
 def overlap_table(study: Study) -> Table:
     """Table 5, and what its means over lesion and background hide."""
-    columns = ["method", "IoU", "SE", "paper IoU", "Dice", "SE of it", "paper Dice", "lesion Dice", "kappa", "scans"]
+    columns = [
+        "method",
+        "IoU",
+        "SE",
+        "paper IoU",
+        "Dice",
+        "SE of it",
+        "paper Dice",
+        "lesion Dice",
+        "kappa",
+        "scans",
+    ]
     rows: list[list[Any]] = []
     for method in detection_rows(study):
-        paper = published.OVERLAP.get(method, (None, None)) if _is_of_chests(study) else (None, None)
-        values = {name: known_scores(study, method, name) for name in ("macro_iou", "macro_dice", "dice", "kappa")}
+        paper = (
+            published.OVERLAP.get(method, (None, None)) if _is_of_chests(study) else (None, None)
+        )
+        values = {
+            name: known_scores(study, method, name)
+            for name in ("macro_iou", "macro_dice", "dice", "kappa")
+        }
         if not all(map(len, values["kappa"])):
             continue
         cells: list[Any] = []
         for name, printed in zip(("macro_iou", "macro_dice"), paper, strict=True):
-            cells += [*mean_and_standard_error(np.array([each.mean() for each in values[name]]), ddof=0), printed]
+            cells += [
+                *mean_and_standard_error(np.array([each.mean() for each in values[name]]), ddof=0),
+                printed,
+            ]
         lesion, kappa = (by_unit(study, method, name) for name in ("dice", "kappa"))
         rows.append([method, *cells, lesion, kappa, int(sum(map(len, values["kappa"])))])
     return columns, rows
 
 
 def by_unit(study: Study, method: str, field: str) -> Interval:
-    """The mean of a score over all explained scans of all runs; those that show the same are drawn together."""
+    """The mean of a score over all explained scans of all runs; those that show the same are drawn
+    together.
+    """
     values = np.concatenate(known_scores(study, method, field))
     return bootstrap_interval(values, groups=np.concatenate(known_units(study, method, field)))
 
 
 def reach_table(study: Study) -> Table:
     """Figure 5 in numbers: the probability of the finding that each search reaches."""
-    columns = ["search", "scans", "at the reconstruction", "after one step", "reached", f"below {REACHED}"]
+    columns = [
+        "search",
+        "scans",
+        "at the reconstruction",
+        "after one step",
+        "reached",
+        f"below {REACHED}",
+    ]
     trace, shifted, units = reached_by(study)
     start = float(trace[:, 0].mean())
     rows: list[list[Any]] = []
-    for name, values, first in ((OURS, trace[:, -1], float(trace[:, 1].mean())), ("latent shift", shifted, None)):
+    for name, values, first in (
+        (OURS, trace[:, -1], float(trace[:, 1].mean())),
+        ("latent shift", shifted, None),
+    ):
         below = bootstrap_interval((values < REACHED).astype(float), groups=units)
-        rows.append([name, len(values), start, first, bootstrap_interval(values, groups=units), below])
+        rows.append(
+            [name, len(values), start, first, bootstrap_interval(values, groups=units), below]
+        )
     return columns, rows
 
 
-def reached_by(study: Study) -> tuple[Float[np.ndarray, "n steps"], Float[np.ndarray, " n"], np.ndarray]:
+def reached_by(
+    study: Study,
+) -> tuple[Float[np.ndarray, "n steps"], Float[np.ndarray, " n"], np.ndarray]:
     """The traces of all runs, what latent shift reaches, and whom the scans show."""
     found = [run.detection for run in study.runs]
     parts = (
@@ -204,13 +307,18 @@ def variance_table(study: Study) -> Table:
 def training_size_table(study: Study) -> Table:
     """Table 4: accuracy by the number of training scans, with standard errors over runs."""
     sizes = list(study.smaller)
-    columns = ["network", *(f"{each} of {size} scans" for size in sizes for each in ("accuracy", "SE"))]
+    columns = [
+        "network",
+        *(f"{each} of {size} scans" for size in sizes for each in ("accuracy", "SE")),
+    ]
     columns += [f"paper {size}" for size in sizes]
     rows: list[list[Any]] = []
     for name in next(iter(study.smaller.values()))[0].decided:
         own: list[float] = []
         for runs in study.smaller.values():
-            own += mean_and_standard_error(np.array([answers.right(name).mean() for answers in runs]), ddof=0)
+            own += mean_and_standard_error(
+                np.array([answers.right(name).mean() for answers in runs]), ddof=0
+            )
         paper = published.BY_TRAINING.get(name, {}) if study.scans.sides else {}
         rows.append([name, *own, *(_share(paper.get(size)) for size in sizes)])
     return columns, rows
@@ -241,7 +349,9 @@ def known_units(study: Study, method: str, field: str) -> list[np.ndarray]:
     return _of_known(study, method, field, lambda run: run.units)
 
 
-def _of_known(study: Study, method: str, field: str, values: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
+def _of_known(
+    study: Study, method: str, field: str, values: Callable[[Any], np.ndarray]
+) -> list[np.ndarray]:
     found = [run.detection for run in study.runs]
     return [values(each)[np.isfinite(each.scores[method][field])] for each in found]
 
@@ -267,7 +377,9 @@ def _is_of_chests(study: Study) -> bool:
 
 def _balanced(answers: Answers, name: str) -> float:
     right = answers.right(name)
-    return float(np.mean([right[answers.labels == each].mean() for each in np.unique(answers.labels)]))
+    return float(
+        np.mean([right[answers.labels == each].mean() for each in np.unique(answers.labels)])
+    )
 
 
 def _mean_of_known(values: Float[np.ndarray, " n"]) -> float | None:

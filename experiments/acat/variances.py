@@ -1,7 +1,8 @@
-"""Table 3: how much what convolutions give varies from scan to scan, on plain scans and on scans with noise.
+"""Table 3: how much what convolutions give varies from scan to scan, on plain scans and on scans
+with noise.
 
-The paper compares networks that were trained from scratch; ``--rows scratch`` trains such an ACAT beside the baseline, which
-always is.
+The paper compares networks that were trained from scratch; ``--rows scratch`` trains such an ACAT
+beside the baseline, which always is.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ class Variances(NamedTuple):
     """Of each convolution of the trunk, in the order in which they are applied.
 
     Attributes:
-        plain, noisy: on plain scans, and with standard normal noise added, the same for every network (layers,).
+        plain, noisy: on plain scans, and with standard normal noise added, the same for every
+            network (layers,).
     """
 
     plain: Float[np.ndarray, " layers"]

@@ -39,7 +39,9 @@ def main(config: Config) -> None:
     evaluations = evaluate(config, data, classifiers, workspace)
     search = Search(config, classifiers, workspace)
     localised = localise(config, data, search)
-    studied = explain(config, data, evaluations, search, None if localised is None else localised.radii)
+    studied = explain(
+        config, data, evaluations, search, None if localised is None else localised.radii
+    )
     claims = make_claims(config, data, evaluations, studied, localised)
     folder = results_folder("fundus_vce", config, PRESETS)
 
@@ -54,9 +56,13 @@ def main(config: Config) -> None:
         presenter.finish(claims, dataclasses.replace(config, **classifiers.settings), title=title)
 
     code = drawing_digest(experiments.fundus_vce)
-    draw_once(folder, config, fingerprint([config, classifiers.identity, sources.identity, code]), draw)
+    draw_once(
+        folder, config, fingerprint([config, classifiers.identity, sources.identity, code]), draw
+    )
     with_paper = data.published
-    shown = [tables.accuracy_table(evaluations, place, with_paper=with_paper) for place in data.tests]
+    shown = [
+        tables.accuracy_table(evaluations, place, with_paper=with_paper) for place in data.tests
+    ]
     shown += [tables.overlap_table(localised)] if localised is not None else []
     shown += [tables.quality_table(quality)] if quality is not None else []
     print("", *(format_table(*table) for table in shown), format_claims(claims), sep="\n\n")

@@ -1,8 +1,8 @@
 """The paper's sentences and orderings, and targets of ours, each with an interval and a verdict.
 
-What is drawn independently is the patient where an image set knows patients, the picture where some are there twice, else
-the image. Numbers of one image, such as those of its counterfactuals towards both classes, are averaged before anything is
-drawn.
+What is drawn independently is the patient where an image set knows patients, the picture where some
+are there twice, else the image. Numbers of one image, such as those of its counterfactuals towards
+both classes, are averaged before anything is drawn.
 """
 
 import dataclasses
@@ -31,10 +31,11 @@ from experiments.interval_claims import claim, counted, mean_claim, of_one_train
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity
 _SLACK = 0.01  # fall of confidence that a search's own inaccuracy explains
-_ALIKE = 0.01  # difference of overlap below which two models' maps are as good as each other: the unit of Table 2
-_ON_PAR = (
-    0.03  # the same for methods: the largest difference in Table 2 that the paper calls on par, GBP 0.15 and l2 0.12
-)
+# difference of overlap below which two models' maps are as good as each other: the unit of Table 2
+_ALIKE = 0.01
+# the same for methods: the largest difference in Table 2 that the paper calls on par, GBP 0.15 and
+# l2 0.12
+_ON_PAR = 0.03
 _FEWEST = 10  # images, or groups of them, below which nothing is decided
 
 
@@ -43,9 +44,15 @@ _Grouped: TypeAlias = ImageSet | Evaluation
 
 
 def claims(
-    config: Config, data: Data, evaluations: Evaluations, studied: Studied, localised: Localised | None
+    config: Config,
+    data: Data,
+    evaluations: Evaluations,
+    studied: Studied,
+    localised: Localised | None,
 ) -> list[Claim]:
-    """All claims that these data can test; on a user's own images they are targets, without the paper's figures."""
+    """All claims that these data can test; on a user's own images they are targets, without the
+    paper's figures.
+    """
     found = [each for place in data.tests for each in _accuracy_claims(evaluations, place)]
     if localised is not None:
         found += _overlap_claims(localised)
@@ -61,7 +68,9 @@ def claims(
 
 def _enough(found: Claim, values: Float[np.ndarray, " n"], of: _Grouped) -> Claim:
     """The claim, undecided where it rests on too few images or groups of them."""
-    number, unit = (len(values), "images") if of.groups is None else (len(np.unique(of.groups)), of.group_unit)
+    number, unit = (
+        (len(values), "images") if of.groups is None else (len(np.unique(of.groups)), of.group_unit)
+    )
     if number >= _FEWEST or found.interval is None:
         return found
     unknown = Interval(found.interval[0], np.nan, np.nan)
@@ -70,20 +79,36 @@ def _enough(found: Claim, values: Float[np.ndarray, " n"], of: _Grouped) -> Clai
 
 
 def _paired(
-    name: str, text: str, paper: Mapping[str, Any], ours: Mapping[str, np.ndarray], statistic: str, *,
-    of: _Grouped, **options: Any,
-) -> Claim:  # fmt: skip
+    name: str,
+    text: str,
+    paper: Mapping[str, Any],
+    ours: Mapping[str, np.ndarray],
+    statistic: str,
+    *,
+    of: _Grouped,
+    **options: Any,
+) -> Claim:
     """``paired_claim`` over groups of images, undecided where they are few."""
-    found = paired_claim(name, text, paper, ours, statistic, groups=of.groups, group_unit=of.group_unit, **options)
+    found = paired_claim(
+        name, text, paper, ours, statistic, groups=of.groups, group_unit=of.group_unit, **options
+    )
     return _enough(found, next(iter(ours.values())), of)
 
 
 def _mean(
-    name: str, text: str, paper: Mapping[str, Any], values: np.ndarray, statistic: str, *,
-    of: _Grouped, **options: Any,
-) -> Claim:  # fmt: skip
+    name: str,
+    text: str,
+    paper: Mapping[str, Any],
+    values: np.ndarray,
+    statistic: str,
+    *,
+    of: _Grouped,
+    **options: Any,
+) -> Claim:
     """``mean_claim`` over groups of images, undecided where they are few."""
-    found = mean_claim(name, text, paper, values, statistic, groups=of.groups, group_unit=of.group_unit, **options)
+    found = mean_claim(
+        name, text, paper, values, statistic, groups=of.groups, group_unit=of.group_unit, **options
+    )
     return _enough(found, values, of)
 
 
@@ -91,22 +116,64 @@ def _accuracy_claims(evaluations: Evaluations, place: str) -> list[Claim]:
     """Claims 1 to 3 on one test set."""
     of = _Pairs({name: evaluations[place, name] for name in ("plain", "robust", "ensemble")}, place)
     return [
-        of.difference("1a", "The ensemble is about as accurate as the plain model: at most 2 points below.",
-                      "accuracy", "ensemble", "plain", minimum=-0.02,
-                      kind="statement", said="section 3.1, second paragraph"),
-        of.difference("1b", "The ensemble's balanced accuracy is at most 2 points below the plain model's.",
-                      "balanced", "ensemble", "plain", minimum=-0.02, said="Table 1"),
-        of.difference("2a", "The robust model is far more robust than the ensemble: by more than 20 points.",
-                      "robust", "robust", "ensemble", minimum=0.2, said="Table 1"),
-        of.difference("2b", "The ensemble is more robust than the plain model.",
-                      "robust", "ensemble", "plain", minimum=0.0,
-                      kind="statement", said="section 3.1, second paragraph"),
-        of.difference("3a", "The robust model is less accurate than the plain model.",
-                      "accuracy", "plain", "robust", minimum=0.0, said="Table 1"),
-        of.difference("3b", "The robust model is less accurate than the plain model by more than 10 points.",
-                      "accuracy", "plain", "robust", minimum=0.1,
-                      kind="statement", said="section 3.1, first paragraph"),
-    ]  # fmt: skip
+        of.difference(
+            "1a",
+            "The ensemble is about as accurate as the plain model: at most 2 points below.",
+            "accuracy",
+            "ensemble",
+            "plain",
+            minimum=-0.02,
+            kind="statement",
+            said="section 3.1, second paragraph",
+        ),
+        of.difference(
+            "1b",
+            "The ensemble's balanced accuracy is at most 2 points below the plain model's.",
+            "balanced",
+            "ensemble",
+            "plain",
+            minimum=-0.02,
+            said="Table 1",
+        ),
+        of.difference(
+            "2a",
+            "The robust model is far more robust than the ensemble: by more than 20 points.",
+            "robust",
+            "robust",
+            "ensemble",
+            minimum=0.2,
+            said="Table 1",
+        ),
+        of.difference(
+            "2b",
+            "The ensemble is more robust than the plain model.",
+            "robust",
+            "ensemble",
+            "plain",
+            minimum=0.0,
+            kind="statement",
+            said="section 3.1, second paragraph",
+        ),
+        of.difference(
+            "3a",
+            "The robust model is less accurate than the plain model.",
+            "accuracy",
+            "plain",
+            "robust",
+            minimum=0.0,
+            said="Table 1",
+        ),
+        of.difference(
+            "3b",
+            "The robust model is less accurate than the plain model by more than 10 points.",
+            "accuracy",
+            "plain",
+            "robust",
+            minimum=0.1,
+            kind="statement",
+            said="section 3.1, first paragraph",
+        ),
+    ]
 
 
 class _Pairs:
@@ -130,17 +197,28 @@ class _Pairs:
         end = "" if self._place == "test" else f" ({self._place})"
         one, other = (_answers(self._measures[each], measure) for each in (first, second))
         images = self._measures[first].attacked if measure == "robust" else self._measures[first]
-        paper = {each: published.TABLE_1[self._place][each][measure] / 100 for each in (first, second)}
+        paper = {
+            each: published.TABLE_1[self._place][each][measure] / 100 for each in (first, second)
+        }
         statistic = f"{published.KINDS[measure]} (claimed: above {minimum:g})"
-        options: dict[str, Any] = {"kind": kind, "place": said, "minimum": minimum, "strict": minimum >= 0}
+        options: dict[str, Any] = {
+            "kind": kind,
+            "place": said,
+            "minimum": minimum,
+            "strict": minimum >= 0,
+        }
         name, text = name + end, text + end
         if measure != "balanced":
             ours = {first: one.astype(float), second: other.astype(float)}
             return _paired(name, text, paper, ours, statistic, of=images, **options)
         interval = balanced_difference_interval(one, other, images.label, images.groups)
-        means = {each: balanced_accuracy(a, images.label) for each, a in ((first, one), (second, other))}
+        means = {
+            each: balanced_accuracy(a, images.label) for each, a in ((first, one), (second, other))
+        }
         over = counted(len(one), "images", images.groups, images.group_unit)
-        statistic += f"; {first} minus {second}, paired over {over}, as many of each class in every draw"
+        statistic += (
+            f"; {first} minus {second}, paired over {over}, as many of each class in every draw"
+        )
         found = claim(name, text, paper, means, interval, statistic, **options)
         return _enough(found, one, images)
 
@@ -152,7 +230,11 @@ def _answers(evaluation: Evaluation, measure: str) -> np.ndarray:
 
 def _overlap_claims(localised: Localised) -> list[Claim]:
     """Claims 4 and 5."""
-    return [*_better_than_plain(localised), *_as_good_as_robust(localised), *_order_of_methods(localised)]
+    return [
+        *_better_than_plain(localised),
+        *_as_good_as_robust(localised),
+        *_order_of_methods(localised),
+    ]
 
 
 def _better_than_plain(localised: Localised) -> list[Claim]:
@@ -160,13 +242,16 @@ def _better_than_plain(localised: Localised) -> list[Claim]:
         _between_maps(
             localised,
             f"4 {method} {better}",
-            f"{method} maps of the {better} model overlap the lesions more than those of the plain model.",
+            f"{method} maps of the {better} model overlap the lesions more than those of the plain"
+            f" model.",
             {better: (better, method), "plain": ("plain", method)},
             **_said_of(better, method),
             minimum=0.0,
             strict=True,
         )
-        for better, method in itertools.product(("robust", "ensemble"), (*localised.methods, *ABLATIONS))
+        for better, method in itertools.product(
+            ("robust", "ensemble"), (*localised.methods, *ABLATIONS)
+        )
     ]
 
 
@@ -186,7 +271,8 @@ def _as_good_as_robust(localised: Localised) -> list[Claim]:
         _between_maps(
             localised,
             f"4 {method} equal",
-            f"{method} maps of the ensemble overlap the lesions as well as those of the robust model, to {_ALIKE:g}.",
+            f"{method} maps of the ensemble overlap the lesions as well as those of the robust"
+            f" model, to {_ALIKE:g}.",
             {each: (each, method) for each in ("ensemble", "robust")},
             kind="statement",
             place="section 3.1, second paragraph",
@@ -199,13 +285,21 @@ def _as_good_as_robust(localised: Localised) -> list[Claim]:
 def _order_of_methods(localised: Localised) -> list[Claim]:
     sparse, *others = (each for each in localised.methods if each not in (GUIDED, INTEGRATED))
     table: dict[str, Any] = {"kind": "ordering", "place": "Table 2"}
-    best: dict[str, Any] = {"kind": "statement", "place": "section 3.2"}  # "produced the best quality of T-VSMs"
-    order = [(GUIDED, INTEGRATED, table), (INTEGRATED, sparse, table), *((sparse, each, best) for each in others)]
+    best: dict[str, Any] = {
+        "kind": "statement",
+        "place": "section 3.2",
+    }  # "produced the best quality of T-VSMs"
+    order = [
+        (GUIDED, INTEGRATED, table),
+        (INTEGRATED, sparse, table),
+        *((sparse, each, best) for each in others),
+    ]
     return [
         _between_maps(
             localised,
             f"5 {first} {second} {name}",
-            f"For the {name} model, {first} maps overlap the lesions at least as much as {second} maps.",
+            f"For the {name} model, {first} maps overlap the lesions at least as much as {second}"
+            f" maps.",
             {first: (name, first), second: (name, second)},
             **said,
             minimum=0.0,
@@ -221,7 +315,8 @@ def _on_par_claims(localised: Localised) -> list[Claim]:
         _between_maps(
             localised,
             f"9 {method} {other} {name}",
-            f"For the {name} model, {method} maps are on par with {other}: their overlaps differ by at most {_ON_PAR:g}.",
+            f"For the {name} model, {method} maps are on par with {other}: their overlaps differ by"
+            f" at most {_ON_PAR:g}.",
             {method: (name, method), other: (name, other)},
             kind="statement",
             place="section 2.5, last paragraph",
@@ -256,7 +351,9 @@ class _Sample:
         return np.asarray(found.probability)[self._part]
 
     def change(self, found: Counterfactual) -> np.ndarray:
-        return np.asarray(vce_saliency(self.images.arrays["image"], np.asarray(found.image)[self._part]))
+        return np.asarray(
+            vce_saliency(self.images.arrays["image"], np.asarray(found.image)[self._part])
+        )
 
 
 def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
@@ -275,10 +372,12 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
     found = [
         _mean(
             "6a",
-            f"The confidence in the target does not fall as the radius grows (l{norm:g}, ensemble).",
+            f"The confidence in the target does not fall as the radius grows (l{norm:g},"
+            f" ensemble).",
             {"share of images": 1.0},
             steady.astype(float),
-            f"share of images without a fall by more than {_SLACK:g} in either direction (claimed: at least 0.95)",
+            f"share of images without a fall by more than {_SLACK:g} in either direction (claimed:"
+            f" at least 0.95)",
             kind="ordering",
             place="Figures 3, 6 and 7",
             of=sample.images,
@@ -293,7 +392,8 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
         *found,
         _paired(
             "6b",
-            f"For images of {named[finding]} rightly classified, enhancing the class saturates no later than flipping it.",
+            f"For images of {named[finding]} rightly classified, enhancing the class saturates no"
+            f" later than flipping it.",
             {"enhanced": 1.0, "flipped": 0.74},
             {"enhanced": values[small, finding][right], "flipped": values[small, healthy][right]},
             f"probability of the target at l{norm:g}, ε = {small:g}",
@@ -304,7 +404,8 @@ def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Cla
         ),
         _mean(
             "6c",
-            f"At l{norm:g}, ε = {studied.radii[norm]:g} the flip from {named[finding]} to {named[healthy]} stays below 1.",
+            f"At l{norm:g}, ε = {studied.radii[norm]:g} the flip from {named[finding]} to"
+            f" {named[healthy]} stays below 1.",
             {"Figure 2": 0.92, "Figure 4": 0.86, "Figure 5": 0.82},
             flipped,
             "mean probability of the target (claimed: at most 0.99)",
@@ -340,12 +441,25 @@ def _size_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
             strict=True,
         )
         for name, text, measure, of, place in (
-            ("7a", "The change grows with the radius.", _length, "l2 norm of the change", "Figure 3, caption"),
-            ("7b", "The changed area grows with the radius.", _area, "share of pixels changed visibly", "section 3.4"),
+            (
+                "7a",
+                "The change grows with the radius.",
+                _length,
+                "l2 norm of the change",
+                "Figure 3, caption",
+            ),
+            (
+                "7b",
+                "The changed area grows with the radius.",
+                _area,
+                "share of pixels changed visibly",
+                "section 3.4",
+            ),
         )
     ]
     sparsity = {
-        p: measured(_top_share, [studied.vce["ensemble", p, target] for target in targets]) for p in settings.norms
+        p: measured(_top_share, [studied.vce["ensemble", p, target] for target in targets])
+        for p in settings.norms
     }
     found += [
         _paired(
@@ -369,15 +483,19 @@ def _saturation_claim(config: Config, data: Data, studied: Studied) -> Claim:
     """Claim 8, a target: the paper shows one such image, in Figure 1."""
     p, sample = config.explanations.norms[0], _Sample(studied)
     targets = range(len(data.class_names))
-    reached = np.mean([sample.probability(studied.vce["plain", p, target]) for target in targets], axis=0)
+    reached = np.mean(
+        [sample.probability(studied.vce["plain", p, target]) for target in targets], axis=0
+    )
     interval = bootstrap_interval(reached, groups=sample.images.groups, bounds=(0.0, 1.0))
     found = claim(
         "8",
-        "Counterfactuals of the plain model are confident too: confidence does not tell the models apart.",
+        "Counterfactuals of the plain model are confident too: confidence does not tell the models"
+        " apart.",
         {vce_method(p): 1.0},
         {"mean": float(reached.mean())},
         interval,
-        f"probability of the target at l{p:g}, ε = {studied.radii[p]:g}, mean over the targets (claimed: at least 0.95),"
+        f"probability of the target at l{p:g}, ε = {studied.radii[p]:g}, mean over the targets"
+        f" (claimed: at least 0.95),"
         f" over {counted(len(reached), 'images', sample.images.groups, sample.images.group_unit)}",
         minimum=0.95,
     )

@@ -29,8 +29,12 @@ class QualityConfig:
     num_members: int = 5
     """EfficientNets in the ensemble (paper: several); 0 leaves the filter out."""
     num_images: int = 1600
-    """Labelled images of the synthetic world (the challenge that the paper uses: 1,600 regular photographs)."""
-    training: classifier.Config = field(default_factory=lambda: classifier.Config(model="efficientnet_b0"))
+    """Labelled images of the synthetic world (the challenge that the paper uses: 1,600 regular
+    photographs).
+    """
+    training: classifier.Config = field(
+        default_factory=lambda: classifier.Config(model="efficientnet_b0")
+    )
     """Training of each; classes, channels and normalisation are set by the images."""
 
 
@@ -45,8 +49,8 @@ class RobustAccuracyConfig:
     num_restarts: int = 9
     """Random restarts; later ones see only images not yet broken (paper: 9)."""
     num_images: int = 1000
-    """Images attacked of each test set, the first of its shuffled images; 0 for all of them (paper: "the fraction of test
-    inputs"; released code: the first 1000)."""
+    """Images attacked of each test set, the first of its shuffled images; 0 for all of them (paper:
+    "the fraction of test inputs"; released code: the first 1000)."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,17 @@ class ExplanationConfig:
     norms: tuple[float, ...] = (1.5, 2.0, 4.0)
     """Norms p of the counterfactuals (paper: 1.5, 2, 4)."""
     radii: tuple[float, ...] = (30.0, 6.0, 0.2)
-    """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3); where there are lesion masks, the unit of the radii that
-    localisation.radius_factors offers, of which the best is used everywhere but in the sweep."""
+    """Radius for each norm (paper: 30, 6, 0.2 at 224 x 224 x 3); where there are lesion masks, the
+    unit of the radii that localisation.radius_factors offers, of which the best is used everywhere
+    but in the sweep."""
     sweep: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4)
-    """Ascending radii of the last norm, along which figures and animations go (paper: 0.1 to 0.4)."""
+    """Ascending radii of the last norm, along which figures and animations go (paper: 0.1 to 0.4).
+    """
     num_steps: int = 75
     """Steps of each counterfactual (released code: 75)."""
     mask_after_oracle: bool = False
-    """Whether Auto-Frank-Wolfe solves for the whole image and obeys the eye's mask afterwards, as the released code does
-    (paper, equation 3: within the mask)."""
+    """Whether Auto-Frank-Wolfe solves for the whole image and obeys the eye's mask afterwards, as
+    the released code does (paper, equation 3: within the mask)."""
     integration_steps: int = 100
     """Nodes of integrated gradients (ours: 100)."""
     num_studied: int = 50
@@ -78,13 +84,17 @@ class LocalisationConfig:
     """How maps are compared with lesion masks."""
 
     num_tuning: int = 40
-    """Images on which quantiles, radii and the norm are chosen, never scored (paper: 40); 0 takes those given."""
+    """Images on which quantiles, radii and the norm are chosen, never scored (paper: 40); 0 takes
+    those given.
+    """
     num_scored: int = 41
     """Other images, on which the overlap is measured (paper: 41)."""
     quantiles: tuple[float, ...] = (0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99)
     """Thresholds to choose from, one for each method (ours)."""
     radius_factors: tuple[float, ...] = (0.5, 1.0, 2.0)
-    """Radii to choose from, in units of each norm's own radius (ours; paper: "different radii per norm")."""
+    """Radii to choose from, in units of each norm's own radius (ours; paper: "different radii per
+    norm").
+    """
     quantile_guided: float = 0.98
     """Threshold of guided backprop where none is chosen (paper: 0.98)."""
     quantile_integrated: float = 0.96
@@ -98,13 +108,17 @@ class Config:
     """Trains a plain and a robust classifier, joins them, explains them, and reports what holds."""
 
     preset: Literal["smoke", "demo", "images", "paper"] = "demo"
-    """smoke: proves that everything runs. demo: synthetic fundus images, minutes on two cores. images: a folder of one's own
-    images, see --data. paper: the published setting on the paper's data sets, for a GPU."""
+    """smoke: proves that everything runs. demo: synthetic fundus images, minutes on two cores.
+    images: a folder of one's own images, see --data. paper: the published setting on the paper's
+    data sets, for a GPU."""
     data: str = "synthetic"
-    """'synthetic'; or 'folder:PATH' where PATH holds one sub-folder of images for each class, or is a zip of such; or
-    'fundus:PATH' where PATH holds the paper's data sets as they are downloaded, in kaggle, messidor, idrid and deepdrid."""
+    """'synthetic'; or 'folder:PATH' where PATH holds one sub-folder of images for each class, or is
+    a zip of such; or 'fundus:PATH' where PATH holds the paper's data sets as they are downloaded,
+    in kaggle, messidor, idrid and deepdrid."""
     classes: tuple[str, ...] = ()
-    """Class folders in the order of the labels; the last is the finding. Empty: the two that there are, by name."""
+    """Class folders in the order of the labels; the last is the finding. Empty: the two that there
+    are, by name.
+    """
     image_size: int = 64
     """Height and width to which images are resized, in pixels (paper: 224)."""
     channels: Literal[1, 3] = 3
@@ -116,26 +130,29 @@ class Config:
     temperature: float = 0.04
     """Share of images for the calibration (paper: 0.04)."""
     calibration: Literal["ece", "likelihood"] = "ece"
-    """How temperatures are fitted: ece, the least expected calibration error (paper), runs to the edge of its grid where
-    every calibration image is classified right; likelihood does not."""
+    """How temperatures are fitted: ece, the least expected calibration error (paper), runs to the
+    edge of its grid where every calibration image is classified right; likelihood does not."""
     test: float = 0.06
     """Share of images for all reported figures (paper: 0.06)."""
     quality: QualityConfig = field(default_factory=QualityConfig)
     """The quality filter; left out for 'folder:PATH'."""
     augmentation: Literal["none", "light", "murat"] = "light"
-    """light: mirrored left to right at random, shifted by up to a sixteenth. murat: the paper's, strong in colour and
-    place."""
+    """light: mirrored left to right at random, shifted by up to a sixteenth. murat: the paper's,
+    strong in colour and place."""
     plain: classifier.Config = field(default_factory=classifier.Config)
     """Training of the plain classifier; classes, channels and normalisation are set by the data."""
     fine_tune: bool = True
     """Whether the plain classifier is trained on by fine_tuning (paper: yes)."""
     plain_weights: Literal["best", "last"] = "best"
-    """best: the plain classifier has the weights of highest balanced accuracy on the validation images, of its first
-    training or of the fine-tuning (paper, section 2.2). last: those at the end of the fine-tuning (released code)."""
+    """best: the plain classifier has the weights of highest balanced accuracy on the validation
+    images, of its first training or of the fine-tuning (paper, section 2.2). last: those at the end
+    of the fine-tuning (released code)."""
     fine_tuning: classifier.Config = field(default_factory=lambda: classifier.FINE_TUNING)
-    """Second training of the plain classifier (paper: 3 epochs, one triangle of the learning rate)."""
+    """Second training of the plain classifier (paper: 3 epochs, one triangle of the learning rate).
+    """
     robust: trades.Config = field(default_factory=trades.Config)
-    """Training of the robust classifier; classes, channels and normalisation are set by the data."""
+    """Training of the robust classifier; classes, channels and normalisation are set by the data.
+    """
     robust_accuracy: RobustAccuracyConfig = field(default_factory=RobustAccuracyConfig)
     """Measurement of robust accuracy."""
     explanations: ExplanationConfig = field(default_factory=ExplanationConfig)

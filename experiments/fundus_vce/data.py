@@ -17,7 +17,8 @@ class Data(NamedTuple):
     """The image sets.
 
     Attributes:
-        train, validation, temperature, test: disjoint parts of the main source, by person where persons are known.
+        train, validation, temperature, test: disjoint parts of the main source, by person where
+            persons are known.
         external: another set, for tests; or None.
         lesions: images of the finding with lesion masks; or None.
         class_names: two names, the finding last.
@@ -43,21 +44,32 @@ class Data(NamedTuple):
     @property
     def tests(self) -> dict[str, ImageSet]:
         """The sets that classifiers are tested on, by name."""
-        return {"test": self.test} if self.external is None else {"test": self.test, "external": self.external}
+        return (
+            {"test": self.test}
+            if self.external is None
+            else {"test": self.test, "external": self.external}
+        )
 
 
 def split_data(config: Config, sources: Sources, quality: Quality | None) -> Data:
     """Splits the gradable images of the main source, and picks the images with lesions.
 
     Raises:
-        InputError: shares that leave nothing for training, or a part that would hold images of one class only.
+        InputError: shares that leave nothing for training, or a part that would hold images of one
+            class only.
     """
-    shares = {"validation": config.validation, "temperature": config.temperature, "test": config.test}
+    shares = {
+        "validation": config.validation,
+        "temperature": config.temperature,
+        "test": config.test,
+    }
     rest = remaining_share(**shares)
     everything = sources.main
     kept = everything.indices if quality is None else quality.kept
     gradable = everything.take(kept)
-    positions = split(gradable.labels, {"train": rest, **shares}, seed=config.seed, groups=gradable.groups)
+    positions = split(
+        gradable.labels, {"train": rest, **shares}, seed=config.seed, groups=gradable.groups
+    )
     rng = np.random.default_rng(config.seed)
     parts = {name: gradable.take(rng.permutation(items)) for name, items in positions.items()}
     for name, part in parts.items():
@@ -76,15 +88,20 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
 def _check_classes(name: str, part: ImageSet) -> None:
     present = np.unique(part.labels)
     if len(present) < len(part.class_names):
-        missing = ", ".join(each for label, each in enumerate(part.class_names) if label not in present)
+        missing = ", ".join(
+            each for label, each in enumerate(part.class_names) if label not in present
+        )
         raise InputError(
-            f"the {name} part has {len(part)} images and none of class {missing}: give more images of it, or a larger share"
+            f"the {name} part has {len(part)} images and none of class {missing}: give more images"
+            f" of it, or a larger share"
             f" by --{name}"
         )
 
 
 def _with_lesions(config: Config, sources: Sources, finding: int) -> ImageSet | None:
-    """Shuffled images of the finding whose mask is not empty, as many as are tuned on and scored; None where none is."""
+    """Shuffled images of the finding whose mask is not empty, as many as are tuned on and scored;
+    None where none is.
+    """
     everything = sources.lesions
     if everything is None:
         return None
@@ -94,7 +111,8 @@ def _with_lesions(config: Config, sources: Sources, finding: int) -> ImageSet | 
     chosen = np.random.default_rng(config.seed).permutation(usable)[:wanted]
     if len(chosen) <= config.localisation.num_tuning + 1:
         raise InputError(
-            f"--localisation.num-tuning: expected at least two images left to score, {len(chosen)} images with lesions"
+            f"--localisation.num-tuning: expected at least two images left to score, {len(chosen)}"
+            f" images with lesions"
             f" are there and {config.localisation.num_tuning} are tuned on: lower it"
         )
     return everything.take(chosen)

@@ -42,12 +42,21 @@ class Evaluation(NamedTuple):
         """The part on the images that were attacked."""
         count = len(self.robust)
         groups = None if self.groups is None else self.groups[:count]
-        return Evaluation(self.label[:count], self.probability[:count], self.robust, groups, self.group_unit)
+        return Evaluation(
+            self.label[:count], self.probability[:count], self.robust, groups, self.group_unit
+        )
 
 
 ATTACK = tuple(
     import_module(f"cfx_jax.{name}")
-    for name in ("metrics.robustness", "objectives", "callables", "optimise", "geometry", "models.ensemble")
+    for name in (
+        "metrics.robustness",
+        "objectives",
+        "callables",
+        "optimise",
+        "geometry",
+        "models.ensemble",
+    )
 )
 """Where robust accuracy is computed: other losses, steps or surrogates give other numbers."""
 
@@ -55,7 +64,9 @@ Evaluations = dict[tuple[str, str], Evaluation]
 """By (test set, classifier)."""
 
 
-def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Workspace) -> Evaluations:
+def evaluate(
+    config: Config, data: Data, classifiers: Classifiers, workspace: Workspace
+) -> Evaluations:
     """Every classifier on every test set, clean and under attack."""
     settings = [config.robust_accuracy, config.seed, source_digest(*ATTACK)]
     depends = [classifiers.identity, classifiers.temperatures, settings]
@@ -64,11 +75,15 @@ def evaluate(config: Config, data: Data, classifiers: Classifiers, workspace: Wo
         for name in NAMES:
 
             def compute(images=images, name=name, place=place) -> Arrays:  # type: ignore[no-untyped-def]
-                return _measure(config, classifiers.ordinary[name], images, f"attack on {name}, {place}")
+                return _measure(
+                    config, classifiers.ordinary[name], images, f"attack on {name}, {place}"
+                )
 
             found[place, name] = Evaluation(
                 images.labels,
-                **workspace.cached(f"evaluation-{place}-{name}", [depends, images.identity, name], compute),
+                **workspace.cached(
+                    f"evaluation-{place}-{name}", [depends, images.identity, name], compute
+                ),
                 groups=images.groups,
                 group_unit=images.group_unit,
             )

@@ -1,4 +1,6 @@
-"""Counterfactuals of test images towards both classes: those that the figures show and the claims are about."""
+"""Counterfactuals of test images towards both classes: those that the figures show and the claims
+are about.
+"""
 
 import itertools
 from collections.abc import Mapping
@@ -19,8 +21,9 @@ class Studied(NamedTuple):
     """Test images and their counterfactuals.
 
     Attributes:
-        images: the first of each class, by the order of the shuffled test set alone; after them, for figures of failures,
-            the first of each class that the ensemble takes for another, where it is not among them.
+        images: the first of each class, by the order of the shuffled test set alone; after them,
+            for figures of failures, the first of each class that the ensemble takes for another,
+            where it is not among them.
         sample: how many of the images the first rule chose: those that claims are about.
         radii: the radius of each norm p.
         probability: ``{classifier: (n, k)}`` of each class at the originals.
@@ -41,7 +44,11 @@ class Studied(NamedTuple):
 
 
 def explain(
-    config: Config, data: Data, evaluations: Evaluations, search: Search, radii: Mapping[float, float] | None = None
+    config: Config,
+    data: Data,
+    evaluations: Evaluations,
+    search: Search,
+    radii: Mapping[float, float] | None = None,
 ) -> Studied:
     """Finds the counterfactuals of the studied images, for every classifier, norm and target.
 
@@ -50,10 +57,13 @@ def explain(
         data: whose test images are studied.
         evaluations: of the classifiers on them.
         search: finds counterfactuals.
-        radii: for each norm the radius, such as the one chosen on the tuning images; None for the configured ones.
+        radii: for each norm the radius, such as the one chosen on the tuning images; None for the
+            configured ones.
     """
     settings = config.explanations
-    chosen = dict(zip(settings.norms, settings.radii, strict=True)) if radii is None else dict(radii)
+    chosen = (
+        dict(zip(settings.norms, settings.radii, strict=True)) if radii is None else dict(radii)
+    )
     positions, sample = studied_positions(evaluations["test", "ensemble"], settings.num_studied)
     images = data.test.take(positions)
     targets = range(len(data.class_names))
@@ -90,7 +100,8 @@ def _towards_all(
 
 
 def studied_positions(ensemble: Evaluation, count: int) -> tuple[np.ndarray, int]:
-    """The test images to study: the first of each class, then the first of each class that the ensemble gets wrong.
+    """The test images to study: the first of each class, then the first of each class that the
+    ensemble gets wrong.
 
     Args:
         ensemble: its answers on the test images.
@@ -101,6 +112,8 @@ def studied_positions(ensemble: Evaluation, count: int) -> tuple[np.ndarray, int
     """
     classes = np.unique(ensemble.label)
     first = np.concatenate([np.flatnonzero(ensemble.label == label)[:count] for label in classes])
-    failures = [np.flatnonzero((ensemble.label == label) & ~ensemble.correct)[:1] for label in classes]
+    failures = [
+        np.flatnonzero((ensemble.label == label) & ~ensemble.correct)[:1] for label in classes
+    ]
     added = [position for position in np.concatenate(failures) if position not in first]
     return np.concatenate([first, np.asarray(added, int)]), len(first)

@@ -1,8 +1,8 @@
 """The paper's Figures 1 to 7 in kind, overview grids, curves and the animation.
 
-Which image a figure shows is decided by the order of the shuffled set and by the classifiers' predictions alone, never by
-how the counterfactual looks. So Figures 4 and 5 show images that the classifier gets wrong, where the paper shows
-counterfactuals with artefacts that its authors saw.
+Which image a figure shows is decided by the order of the shuffled set and by the classifiers'
+predictions alone, never by how the counterfactual looks. So Figures 4 and 5 show images that the
+classifier gets wrong, where the paper shows counterfactuals with artefacts that its authors saw.
 """
 
 import itertools
@@ -50,7 +50,9 @@ class Gallery(NamedTuple):
     quantile: float
 
     def numbered(self) -> tuple[list[Figure], list[str]]:
-        """Figures 2 to 7, and sentences about those that are left out since no studied image is of their kind."""
+        """Figures 2 to 7, and sentences about those that are left out since no studied image is of
+        their kind.
+        """
         drawn, missing = [], []
         for number, (draw, row, subject) in self._subjects().items():
             if row is None:
@@ -77,21 +79,36 @@ class Gallery(NamedTuple):
             3: (self._sweep, first(finding, finding), right),
             4: (self._norms, first(finding, 0), missed),
             5: (self._norms, first(0, finding), alarm),
-            6: (self._sweep, first(0, 0), f"an image of {named[0]}, rightly classified by the ensemble"),
+            6: (
+                self._sweep,
+                first(0, 0),
+                f"an image of {named[0]}, rightly classified by the ensemble",
+            ),
             7: (self._sweep, first(finding, 0), missed),
         }
 
     def overview(self) -> list[Figure]:
-        """The counterfactuals of every classifier towards every class, for a few images of each class."""
+        """The counterfactuals of every classifier towards every class, for a few images of each
+        class.
+        """
         labels, count = self._sample_labels, self.config.explanations.num_shown
-        shown = np.concatenate([np.flatnonzero(labels == label)[:count] for label in np.unique(labels)])
+        shown = np.concatenate(
+            [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
+        )
         found = []
         for name, (target, goal) in itertools.product(NAMES, enumerate(self.data.class_names)):
-            rows = [self._row(int(each), name, self._norm_panels(int(each), name, target)) for each in shown]
+            rows = [
+                self._row(int(each), name, self._norm_panels(int(each), name, target))
+                for each in shown
+            ]
             path = self.folder / f"figure_overview_{name}_{target}.png"
-            counterfactual_grid(path, rows, title=f"{name} classifier, towards {goal}", note=self.data.note)
+            counterfactual_grid(
+                path, rows, title=f"{name} classifier, towards {goal}", note=self.data.note
+            )
             alt = f"Grid: test images, their counterfactuals in norms {self.config.explanations.norms}, and the differences."
-            found.append(Figure(path, f"Counterfactuals of the {name} classifier towards {goal}.", alt))
+            found.append(
+                Figure(path, f"Counterfactuals of the {name} classifier towards {goal}.", alt)
+            )
         return found
 
     def confidence(self) -> Figure:
@@ -109,7 +126,11 @@ class Gallery(NamedTuple):
                 groups = None if images.groups is None else images.groups[chosen]
                 lines.append(_banded(f"towards {goal}", (0.0, *settings.sweep), values, groups))
             title = f"images of {name}"
-            panels.append(CurvePanel(lines=lines, x_label="ε", y_label="p(target)", title=title, y_range=(0.0, 1.02)))
+            panels.append(
+                CurvePanel(
+                    lines=lines, x_label="ε", y_label="p(target)", title=title, y_range=(0.0, 1.02)
+                )
+            )
         path = self.folder / "figure_confidence.png"
         unit = "images" if images.groups is None else images.group_unit
         curve(path, panels, band=f"95 % interval over {unit}", note=self.data.note)
@@ -121,7 +142,9 @@ class Gallery(NamedTuple):
         )
 
     def morph(self) -> Figure:
-        """The ensemble's counterfactuals of one image of each class towards the other, and further into its own."""
+        """The ensemble's counterfactuals of one image of each class towards the other, and further
+        into its own.
+        """
         settings, labels, panels = self.config.explanations, self.studied.images.labels, []
         names = self.data.class_names
         for label, target in itertools.product(range(len(names)), repeat=2):
@@ -132,7 +155,9 @@ class Gallery(NamedTuple):
             probabilities = [start, *(float(state.probability[row]) for state in states)]
             panels.append(
                 AnimationPanel(
-                    frames=np.stack([original, *(np.asarray(state.image[row]) for state in states)]),
+                    frames=np.stack(
+                        [original, *(np.asarray(state.image[row]) for state in states)]
+                    ),
                     title=f"{names[label]} → {names[target]}",
                     captions=[f"p({names[target]}) = {each:.2f}" for each in probabilities],
                 )
@@ -140,7 +165,11 @@ class Gallery(NamedTuple):
         captions = [f"l{settings.norms[-1]:g}, ε = {radius:g}" for radius in (0, *settings.sweep)]
         path = self.folder / "animation_radius.gif"
         animate(path, panels, captions=captions, frame_ms=500, smooth=True, note=self.data.note)
-        return Figure(path, "Counterfactuals of the ensemble along the radius.", "Images that morph into a class.")
+        return Figure(
+            path,
+            "Counterfactuals of the ensemble along the radius.",
+            "Images that morph into a class.",
+        )
 
     @property
     def _sample_labels(self) -> np.ndarray:
@@ -148,10 +177,15 @@ class Gallery(NamedTuple):
         return self.studied.images.labels[: self.studied.sample]
 
     def _norms(self, number: int, row: int, subject: str) -> Figure:
-        rows = [self._row(row, "ensemble", self._norm_panels(row, "ensemble", target)) for target in self._targets]
+        rows = [
+            self._row(row, "ensemble", self._norm_panels(row, "ensemble", target))
+            for target in self._targets
+        ]
         norms = ", ".join(f"l{p:g}" for p in self.config.explanations.norms)
         return self._drawn(
-            number, rows, f"{subject}, and its counterfactuals by the ensemble in {norms}, towards both classes"
+            number,
+            rows,
+            f"{subject}, and its counterfactuals by the ensemble in {norms}, towards both classes",
         )
 
     def _sweep(self, number: int, row: int, subject: str) -> Figure:
@@ -187,7 +221,9 @@ class Gallery(NamedTuple):
             for p, radius in self.studied.radii.items()
         ]
 
-    def _panel(self, row: int, found: Counterfactual, target: int, title: str) -> CounterfactualPanel:
+    def _panel(
+        self, row: int, found: Counterfactual, target: int, title: str
+    ) -> CounterfactualPanel:
         arrays = self.studied.images.arrays
         image, changed = arrays["image"][row], np.asarray(found.image[row])
         eye = arrays["eye_mask"][row] if "eye_mask" in arrays else np.ones(image.shape[:2], bool)
@@ -209,7 +245,9 @@ class Gallery(NamedTuple):
             predicted=self.data.class_names[predicted],
             probability=float(probability[predicted]),
             counterfactuals=panels,
-            mask=arrays["lesion_mask"][row] if "lesion_mask" in arrays and arrays["lesion_mask"][row].any() else None,
+            mask=arrays["lesion_mask"][row]
+            if "lesion_mask" in arrays and arrays["lesion_mask"][row].any()
+            else None,
         )
 
 
@@ -220,7 +258,9 @@ _IN_PLACE_OF = {
 
 
 def _captioned(number: int, data: Data, text: str) -> str:
-    """A caption that begins with the paper's figure, and with what that shows where ours is another kind of failure."""
+    """A caption that begins with the paper's figure, and with what that shows where ours is another
+    kind of failure.
+    """
     if not data.published:
         return text[0].upper() + text[1:]
     if number in _IN_PLACE_OF:
@@ -231,11 +271,13 @@ def _captioned(number: int, data: Data, text: str) -> str:
 def typical_image(localised: Localised) -> tuple[int, str]:
     """The scored image that Figure 1 shows, and whether it is rightly classified, in words.
 
-    The first that all classifiers take for the finding, as in the paper; where there is none, the first that the ensemble
-    does; else the first.
+    The first that all classifiers take for the finding, as in the paper; where there is none, the
+    first that the ensemble does; else the first.
     """
     norm = next(iter(localised.radii))
-    right = {name: np.asarray(localised.vce[name, norm].initial_probability) > 0.5 for name in NAMES}
+    right = {
+        name: np.asarray(localised.vce[name, norm].initial_probability) > 0.5 for name in NAMES
+    }
     for names, words in (
         (NAMES, "rightly classified by all classifiers"),
         (("ensemble",), "which the ensemble gets right"),
@@ -247,9 +289,14 @@ def typical_image(localised: Localised) -> tuple[int, str]:
 
 
 def figure_1(folder: Path, data: Data, localised: Localised) -> list[Figure]:
-    """One image of the finding: the maps of every classifier, and the counterfactuals that they come from."""
+    """One image of the finding: the maps of every classifier, and the counterfactuals that they
+    come from.
+    """
     shown, words = typical_image(localised)
-    image, mask = localised.images.arrays["image"][shown], localised.images.arrays["lesion_mask"][shown]
+    image, mask = (
+        localised.images.arrays["image"][shown],
+        localised.images.arrays["lesion_mask"][shown],
+    )
     norm = localised.norm
     methods = (*localised.methods[:2], vce_method(norm))
     maps = _saliency_row(localised, shown, methods)
@@ -281,21 +328,35 @@ def figure_1(folder: Path, data: Data, localised: Localised) -> list[Figure]:
     changed = folder / "figure_1_counterfactuals.png"
     counterfactual_grid(changed, rows, note=data.note)
     return [
-        Figure(path, _captioned(1, data, f"thresholded maps towards {goal} of an image of {goal}, {words}."),
-               "One image with the outline of its lesions, and the pixels that each method keeps for each classifier."),
-        Figure(changed, _captioned(1, data, f"the counterfactuals of that image towards {goal} behind the last maps."),
-               "One row for each classifier: the image, its counterfactual, the difference, the kept pixels."),
-    ]  # fmt: skip
+        Figure(
+            path,
+            _captioned(1, data, f"thresholded maps towards {goal} of an image of {goal}, {words}."),
+            "One image with the outline of its lesions, and the pixels that each method keeps for"
+            " each classifier.",
+        ),
+        Figure(
+            changed,
+            _captioned(
+                1, data, f"the counterfactuals of that image towards {goal} behind the last maps."
+            ),
+            "One row for each classifier: the image, its counterfactual, the difference, the kept"
+            " pixels.",
+        ),
+    ]
 
 
 def maps_figure(folder: Path, data: Data, localised: Localised, *, count: int) -> Figure:
     """The thresholded maps of every classifier and method for several images with lesions."""
-    rows = [_saliency_row(localised, row, localised.methods) for row in range(min(count, len(localised.images)))]
+    rows = [
+        _saliency_row(localised, row, localised.methods)
+        for row in range(min(count, len(localised.images)))
+    ]
     path = folder / "figure_maps.png"
     saliency_grid(path, rows, _columns(localised.methods), note=data.note)
     return Figure(
         path,
-        f"Thresholded maps towards {data.class_names[data.finding]}, with the outline of the lesions.",
+        f"Thresholded maps towards {data.class_names[data.finding]}, with the outline of the"
+        f" lesions.",
         "Grid: images with lesions, and the pixels that each method keeps for each classifier.",
     )
 
@@ -303,12 +364,16 @@ def maps_figure(folder: Path, data: Data, localised: Localised, *, count: int) -
 def tuning_figure(folder: Path, config: Config, data: Data, localised: Localised) -> Figure:
     """The overlap on the tuning images at every threshold."""
     quantiles = config.localisation.quantiles
-    lines = [Line(name=method, x=quantiles, y=values) for method, values in localised.tuned_quantiles.items()]
+    lines = [
+        Line(name=method, x=quantiles, y=values)
+        for method, values in localised.tuned_quantiles.items()
+    ]
     path = folder / "figure_tuning.png"
     curve(path, [CurvePanel(lines=lines, x_label="quantile", y_label="mean IoU")], note=data.note)
     return Figure(
         path,
-        f"Overlap on the {config.localisation.num_tuning} tuning images against the threshold, mean over the classifiers;"
+        f"Overlap on the {config.localisation.num_tuning} tuning images against the threshold, mean"
+        f" over the classifiers;"
         " the counterfactuals with the radii chosen before.",
         "One line for each method.",
     )
@@ -317,17 +382,23 @@ def tuning_figure(folder: Path, config: Config, data: Data, localised: Localised
 def _saliency_row(localised: Localised, row: int, methods: Sequence[str]) -> SaliencyRow:
     arrays = localised.images.arrays
     maps = [
-        SaliencyMap(values=localised.kept[key][row].astype(float), iou=_share(localised.iou[key][row]))
+        SaliencyMap(
+            values=localised.kept[key][row].astype(float), iou=_share(localised.iou[key][row])
+        )
         for key in itertools.product(NAMES, methods)
     ]
     return SaliencyRow(original=arrays["image"][row], maps=maps, mask=arrays["lesion_mask"][row])
 
 
 def _columns(methods: Sequence[str]) -> list[MapColumn]:
-    return [MapColumn(model=name, method=method) for name, method in itertools.product(NAMES, methods)]
+    return [
+        MapColumn(model=name, method=method) for name, method in itertools.product(NAMES, methods)
+    ]
 
 
-def _banded(name: str, x: Sequence[float], values: Sequence[np.ndarray], groups: np.ndarray | None) -> Line:
+def _banded(
+    name: str, x: Sequence[float], values: Sequence[np.ndarray], groups: np.ndarray | None
+) -> Line:
     found = [bootstrap_interval(each, groups=groups, bounds=(0.0, 1.0)) for each in values]
     estimate, low, high = zip(*found, strict=True)
     return Line(name=name, x=x, y=estimate, low=low, high=high)

@@ -14,9 +14,13 @@ def share_interval(answers: Bool[np.ndarray, " n"], groups: np.ndarray | None) -
 def balanced_interval(
     answers: Bool[np.ndarray, " n"], labels: Int[np.ndarray, " n"], groups: np.ndarray | None
 ) -> Interval:
-    """The mean over the classes of the share of right answers; each draw has as many images of each class."""
+    """The mean over the classes of the share of right answers; each draw has as many images of each
+    class.
+    """
     values = np.stack([answers.astype(float), labels], axis=1)
-    return bootstrap_interval(values, statistic=_balanced, groups=groups, strata=labels, bounds=(0.0, 1.0))
+    return bootstrap_interval(
+        values, statistic=_balanced, groups=groups, strata=labels, bounds=(0.0, 1.0)
+    )
 
 
 def balanced_difference_interval(
@@ -27,8 +31,8 @@ def balanced_difference_interval(
 ) -> Interval:
     """The balanced accuracy of the first answers less that of the second, on the same images.
 
-    Where no draw differs, such as for answers that are all alike, the intervals of the classes' differences are combined
-    instead, as Newcombe combines those of two shares.
+    Where no draw differs, such as for answers that are all alike, the intervals of the classes'
+    differences are combined instead, as Newcombe combines those of two shares.
     """
     values = np.stack([first.astype(float) - second.astype(float), labels], axis=1)
     interval = bootstrap_interval(values, statistic=_balanced, groups=groups, strata=labels)
@@ -46,4 +50,6 @@ def balanced_difference_interval(
 
 def _balanced(values: Float[np.ndarray, "n 2"]) -> float:
     """The mean over the classes in the second column of the first column's means."""
-    return float(np.mean([values[values[:, 1] == label, 0].mean() for label in np.unique(values[:, 1])]))
+    return float(
+        np.mean([values[values[:, 1] == label, 0].mean() for label in np.unique(values[:, 1])])
+    )

@@ -13,12 +13,15 @@ from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.train import Classifiers, best_training
 
 _AFTER_THE_PAPER = (
-    "After Boreiko et al., Visual explanations for the detection of diabetic retinopathy from retinal fundus images, MICCAI"
+    "After Boreiko et al., Visual explanations for the detection of diabetic retinopathy from"
+    " retinal fundus images, MICCAI"
     " 2022. Rows that begin with 'paper' are the figures printed there, on its data."
 )
 _OWN_IMAGES = (
-    "How a plain and a robust classifier of your images, and their ensemble, tell {names} apart, and how an image would have"
-    " to change for another answer. l1.5, l2 and l4 are ways to measure a change, from few strong to many faint pixels; ε is"
+    "How a plain and a robust classifier of your images, and their ensemble, tell {names} apart,"
+    " and how an image would have"
+    " to change for another answer. l1.5, l2 and l4 are ways to measure a change, from few strong"
+    " to many faint pixels; ε is"
     " the largest change that is allowed. The method is that of Boreiko et al., MICCAI 2022."
 )
 
@@ -57,7 +60,11 @@ class Presenter(presenter.Presenter):
         self.report.section("Quality filter")
         applied = "" if quality.useful else "It is no better than chance and was not applied: "
         kept = f"{applied}{len(quality.kept)} images of the main set were kept."
-        self.table("table_quality", tables.quality_table(quality), f"On {len(quality.label)} held-out images. {kept}")
+        self.table(
+            "table_quality",
+            tables.quality_table(quality),
+            f"On {len(quality.label)} held-out images. {kept}",
+        )
 
     def classifiers(self, evaluations: Evaluations, classifiers: Classifiers) -> None:
         """Table 1, the choice of the plain network, and the temperatures."""
@@ -68,22 +75,30 @@ class Presenter(presenter.Presenter):
             attacked = len(evaluations[place, "plain"].robust)
             unit = "images" if images.groups is None else images.group_unit
             caption = (
-                f"{as_papers}{place} set: accuracy on {len(images)} images; robust accuracy on {attacked} of them: l2 radius"
-                f" {settings.radius:g}, APGD with {settings.num_restarts} restarts of {settings.num_steps} steps. Brackets:"
+                f"{as_papers}{place} set: accuracy on {len(images)} images; robust accuracy on"
+                f" {attacked} of them: l2 radius"
+                f" {settings.radius:g}, APGD with {settings.num_restarts} restarts of"
+                f" {settings.num_steps} steps. Brackets:"
                 f" 95 % intervals over {unit}."
             )
             table = tables.accuracy_table(evaluations, place, with_paper=self._data.published)
             self.table(f"table_1_accuracy_{place}", table, caption)
         if classifiers.validation:
-            scores = ", ".join(f"{name} {value:.4f}" for name, value in classifiers.validation.items())
+            scores = ", ".join(
+                f"{name} {value:.4f}" for name, value in classifiers.validation.items()
+            )
             taken = best_training(classifiers.validation)
             self.report.text(
-                f"Balanced accuracy of the plain network on the validation images: {scores}; taken: {taken}."
+                f"Balanced accuracy of the plain network on the validation images: {scores}; taken:"
+                f" {taken}."
             )
         found = ", ".join(f"{name} {value:.3f}" for name, value in classifiers.temperatures.items())
         released = ", ".join(f"{name} {value:g}" for name, value in published.TEMPERATURES.items())
         beside = f" (released code: {released})" if self._data.published else ""
-        self.report.text(f"Temperatures fitted on {len(self._data.temperature)} images of their own: {found}{beside}.")
+        self.report.text(
+            f"Temperatures fitted on {len(self._data.temperature)} images of their own:"
+            f" {found}{beside}."
+        )
 
     def localisation(self, localised: Localised | None) -> None:
         """Table 2 and Figure 1."""
@@ -97,12 +112,15 @@ class Presenter(presenter.Presenter):
         self.table(
             "table_2_overlap",
             tables.overlap_table(localised),
-            f"As the paper's Table 2: intersection over union of thresholded maps with the lesion masks, mean ± standard"
-            f" deviation over {count} images. {norm}Radii: {radii}. Thresholds (quantiles): {quantiles}.",
+            f"As the paper's Table 2: intersection over union of thresholded maps with the lesion"
+            f" masks, mean ± standard"
+            f" deviation over {count} images. {norm}Radii: {radii}. Thresholds (quantiles):"
+            f" {quantiles}.",
         )
         if localised.edges:
             self.report.text(
-                f"Warning: at the edge of what was offered on the tuning images, so that a better choice may lie beyond:"
+                f"Warning: at the edge of what was offered on the tuning images, so that a better"
+                f" choice may lie beyond:"
                 f" {'; '.join(localised.edges)}."
             )
         self.figures(*figures.figure_1(self.folder, self._data, localised))
@@ -111,7 +129,8 @@ class Presenter(presenter.Presenter):
         self.table(
             "table_ablation",
             tables.ablation_table(localised),
-            "What the released scripts compute instead: guided backprop with the stem's ReLU alone guided, integrated"
+            "What the released scripts compute instead: guided backprop with the stem's ReLU alone"
+            " guided, integrated"
             " gradients without the multiplication by the image. Same thresholds.",
         )
         if localised.tuned:
@@ -119,7 +138,8 @@ class Presenter(presenter.Presenter):
             self.table(
                 "table_tuning",
                 tables.tuning_table(localised),
-                f"Choice of the radii and of the norm: IoU of the ensemble on {number} images that are not scored, each at"
+                f"Choice of the radii and of the norm: IoU of the ensemble on {number} images that"
+                f" are not scored, each at"
                 " its best threshold.",
             )
             self.figures(figures.tuning_figure(self.folder, self._config, self._data, localised))
@@ -129,11 +149,16 @@ class Presenter(presenter.Presenter):
         given = self._config.localisation.quantile_vce
         quantile = given if localised is None else localised.quantiles[vce_method(localised.norm)]
         gallery = figures.Gallery(self.folder, self._config, self._data, studied, quantile)
-        chosen = "chosen on the tuning images" if localised is not None and localised.tuned else "as configured"
+        chosen = (
+            "chosen on the tuning images"
+            if localised is not None and localised.tuned
+            else "as configured"
+        )
         radii = ", ".join(f"l{p:g} {radius:g}" for p, radius in studied.radii.items())
         self.report.section(
             "Counterfactuals",
-            "The most confident image of a class within a small distance of the original. Blue and red: what was taken away"
+            "The most confident image of a class within a small distance of the original. Blue and"
+            " red: what was taken away"
             f" and added. Radii, {chosen}: {radii}.",
         )
         drawn, missing = gallery.numbered()

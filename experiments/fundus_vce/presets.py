@@ -1,4 +1,6 @@
-"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting."""
+"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the
+published setting.
+"""
 
 import dataclasses
 from typing import Any
@@ -30,7 +32,9 @@ def _small(
     )
 
 
-def _plain(num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float) -> classifier.Config:
+def _plain(
+    num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float
+) -> classifier.Config:
     optimiser = OptimiserConfig(name="adam", learning_rate=learning_rate, weight_decay=1e-3)
     return _small("resnet_small", num_steps, batch_size, evaluate_every, optimiser)
 
@@ -66,7 +70,8 @@ def _fields(config: SupervisedConfig) -> dict[str, Any]:
     return {each.name: getattr(config, each.name) for each in dataclasses.fields(SupervisedConfig)}
 
 
-# Batches of one size compile once: the numbers of images are multiples of the batch size, or nearly so.
+# Batches of one size compile once: the numbers of images are multiples of the batch size, or nearly
+# so.
 SMOKE = Config(
     preset="smoke",
     image_size=32,
@@ -80,7 +85,12 @@ SMOKE = Config(
     robust=_robust(3, 16, 2, learning_rate=2e-3, radius=0.25, attack_steps=2, step_size=0.5),
     robust_accuracy=RobustAccuracyConfig(radius=0.25, num_steps=4, num_restarts=1, num_images=16),
     explanations=ExplanationConfig(
-        radii=(1.0, 0.5, 0.05), sweep=(0.02, 0.05), num_steps=4, integration_steps=4, num_studied=2, num_shown=1
+        radii=(1.0, 0.5, 0.05),
+        sweep=(0.02, 0.05),
+        num_steps=4,
+        integration_steps=4,
+        num_studied=2,
+        num_shown=1,
     ),
     localisation=LocalisationConfig(num_tuning=4, num_scored=6, radius_factors=(1.0, 2.0)),
     batch_size=4,
@@ -120,7 +130,9 @@ IMAGES = Config(
     fine_tune=False,
     robust=_robust(700, 128, 100, learning_rate=3e-3, radius=0.5, attack_steps=4, step_size=0.4),
     robust_accuracy=RobustAccuracyConfig(radius=0.5, num_steps=100, num_restarts=3, num_images=500),
-    explanations=ExplanationConfig(radii=(7.0, 2.5, 0.2), sweep=(0.05, 0.1, 0.15, 0.2), num_studied=12),
+    explanations=ExplanationConfig(
+        radii=(7.0, 2.5, 0.2), sweep=(0.05, 0.1, 0.15, 0.2), num_studied=12
+    ),
 )
 
 PAPER = Config(

@@ -1,7 +1,9 @@
-"""What Boreiko et al., MICCAI 2022, print: figures, shown beside ours, and settings, which the preset ``paper`` has.
+"""What Boreiko et al., MICCAI 2022, print: figures, shown beside ours, and settings, which the
+preset ``paper`` has.
 
-``SETTINGS`` has every setting of that preset by its name on the command line, with who gives its value: the paper, and
-where in it; the authors' code, https://github.com/valentyn1boreiko/Fundus_VCEs, or the sibling repositories of the same
+``SETTINGS`` has every setting of that preset by its name on the command line, with who gives its
+value: the paper, and where in it; the authors' code,
+https://github.com/valentyn1boreiko/Fundus_VCEs, or the sibling repositories of the same
 laboratories; or we ourselves, since neither does.
 """
 
@@ -63,14 +65,20 @@ def _of_training(name: str, changed: dict[str, Setting]) -> dict[str, Setting]:
     code = "defaults of the command line"
     common = {
         "model": Setting("resnet50", "paper", "section 2.2, second paragraph"),
-        "weights": Setting("", "code", "models are made without pretrained weights; the paper names none"),
+        "weights": Setting(
+            "", "code", "models are made without pretrained weights; the paper names none"
+        ),
         "num_classes": Setting(2, "paper", "section 2.2, first paragraph"),
         "in_channels": Setting(3, "paper", "figures: colour photographs"),
         "mean": Setting(
-            (0.41859, 0.28518, 0.20822), "code", "model_normalization.py; measured on the training images instead"
+            (0.41859, 0.28518, 0.20822),
+            "code",
+            "model_normalization.py; measured on the training images instead",
         ),
         "std": Setting(
-            (0.30146, 0.21559, 0.16516), "code", "model_normalization.py; measured on the training images instead"
+            (0.30146, 0.21559, 0.16516),
+            "code",
+            "model_normalization.py; measured on the training images instead",
         ),
         "optimiser.name": Setting("sgd", "code", code),
         "optimiser.learning_rate": Setting(0.01, "paper", "section 2.2, second paragraph"),
@@ -78,11 +86,15 @@ def _of_training(name: str, changed: dict[str, Setting]) -> dict[str, Setting]:
         "optimiser.nesterov": Setting(True, "code", code),
         "optimiser.weight_decay": Setting(5e-4, "code", code),
         "optimiser.schedule": Setting("cosine", "paper", "section 2.2, second paragraph"),
-        "optimiser.peak": Setting(1 / 3, "code", "robust_finetuning: epoch 1 of 3; of the triangle only"),
+        "optimiser.peak": Setting(
+            1 / 3, "code", "robust_finetuning: epoch 1 of 3; of the triangle only"
+        ),
         "epochs": Setting(500, "paper", "section 2.2, second paragraph"),
         "num_steps": Setting(0, "us", "counted out from the epochs"),
         "batch_size": Setting(128, "paper", "section 2.2, second paragraph"),
-        "balanced": Setting(True, "paper", "section 2.2, second paragraph: oversampling of the DR cases"),
+        "balanced": Setting(
+            True, "paper", "section 2.2, second paragraph: oversampling of the DR cases"
+        ),
         "evaluate_every": Setting(0, "code", "each epoch"),
         "checkpoint_every": Setting(0, "us", "five epochs; does not change the result"),
         "log_every": Setting(50, "us", "does not change the result"),
@@ -95,7 +107,9 @@ def _of_training(name: str, changed: dict[str, Setting]) -> dict[str, Setting]:
 
 _LIKE_PLAIN = "not given: as the plain model's"
 _UNWEIGHTED = {
-    "weighted": Setting(False, "paper", "section 2.2, second paragraph: cross-entropy, oversampling instead")
+    "weighted": Setting(
+        False, "paper", "section 2.2, second paragraph: cross-entropy, oversampling instead"
+    )
 }
 
 SETTINGS: dict[str, Setting] = {
@@ -113,12 +127,16 @@ SETTINGS: dict[str, Setting] = {
     "temperature": Setting(0.04, "paper", "section 2.2, first paragraph"),
     "calibration": Setting("ece", "paper", "section 2.2, last paragraph"),
     "test": Setting(0.06, "paper", "section 2.2, first paragraph"),
-    "quality.num_members": Setting(5, "us", "section 2.1: an ensemble of EfficientNets, of no given number"),
+    "quality.num_members": Setting(
+        5, "us", "section 2.1: an ensemble of EfficientNets, of no given number"
+    ),
     "quality.num_images": Setting(1600, "us", "unused: photographs"),
     **_of_training(
         "quality.training",
         {
-            "model": Setting("efficientnet_b0", "us", "section 2.1: EfficientNets, of no given size"),
+            "model": Setting(
+                "efficientnet_b0", "us", "section 2.1: EfficientNets, of no given size"
+            ),
             "weights": Setting("", "us", "not given"),
             "optimiser.learning_rate": Setting(0.01, "us", _LIKE_PLAIN),
             "optimiser.schedule": Setting("cosine", "us", _LIKE_PLAIN),
@@ -132,7 +150,9 @@ SETTINGS: dict[str, Setting] = {
     "augmentation": Setting("murat", "code", "the augmentation of that name; the paper has none"),
     **_of_training("plain", _UNWEIGHTED),
     "fine_tune": Setting(True, "paper", "section 2.2, second paragraph"),
-    "plain_weights": Setting("best", "paper", "section 2.2, second paragraph; the released code takes the last"),
+    "plain_weights": Setting(
+        "best", "paper", "section 2.2, second paragraph; the released code takes the last"
+    ),
     **_of_training(
         "fine_tuning",
         {
@@ -150,14 +170,18 @@ SETTINGS: dict[str, Setting] = {
     **_of_training(
         "robust",
         {
-            "model": Setting("resnet50", "paper", "section 2.2, third paragraph: the same architecture"),
+            "model": Setting(
+                "resnet50", "paper", "section 2.2, third paragraph: the same architecture"
+            ),
             "optimiser.learning_rate": Setting(0.01, "us", _LIKE_PLAIN),
             "optimiser.schedule": Setting("cosine", "us", _LIKE_PLAIN),
             "epochs": Setting(500, "us", _LIKE_PLAIN),
             "batch_size": Setting(128, "us", _LIKE_PLAIN),
             "balanced": Setting(True, "us", _LIKE_PLAIN),
             "select": Setting(
-                "balanced_accuracy", "us", f"{_LIKE_PLAIN}; the released code takes adversarial accuracy"
+                "balanced_accuracy",
+                "us",
+                f"{_LIKE_PLAIN}; the released code takes adversarial accuracy",
             ),
         },
     ),
@@ -167,17 +191,25 @@ SETTINGS: dict[str, Setting] = {
     "robust.attack.num_steps": Setting(20, "code", "name of the run: 20 steps"),
     "robust.attack.step_size": Setting(0.2, "code", "sibling repositories: a fifth of the radius"),
     "robust.attack.momentum": Setting(0.9, "code", "argmin_pgd.py"),
-    "robust.attack.start": Setting((0.1, 0.5), "us", "the released start, the image itself, has no gradient"),
-    "robust.divergence_order": Setting("clean_first", "code", "TRADES_training.py; equation 1 has the other order"),
+    "robust.attack.start": Setting(
+        (0.1, 0.5), "us", "the released start, the image itself, has no gradient"
+    ),
+    "robust.divergence_order": Setting(
+        "clean_first", "code", "TRADES_training.py; equation 1 has the other order"
+    ),
     "robust_accuracy.radius": Setting(0.1, "paper", "section 2.5, first paragraph"),
     "robust_accuracy.num_steps": Setting(100, "paper", "section 2.5, first paragraph"),
     "robust_accuracy.num_restarts": Setting(9, "paper", "section 2.5, first paragraph"),
-    "robust_accuracy.num_images": Setting(1000, "code", "the first 1000; section 2.5: the fraction of test inputs"),
+    "robust_accuracy.num_images": Setting(
+        1000, "code", "the first 1000; section 2.5: the fraction of test inputs"
+    ),
     "explanations.norms": Setting((1.5, 2.0, 4.0), "paper", "section 2.4"),
     "explanations.radii": Setting((30.0, 6.0, 0.2), "paper", "Table 2"),
     "explanations.sweep": Setting((0.1, 0.2, 0.3, 0.4), "paper", "Figure 3"),
     "explanations.num_steps": Setting(75, "code", "scripts of the counterfactuals"),
-    "explanations.mask_after_oracle": Setting(False, "paper", "equation 3; the released code masks afterwards"),
+    "explanations.mask_after_oracle": Setting(
+        False, "paper", "equation 3; the released code masks afterwards"
+    ),
     "explanations.integration_steps": Setting(
         100, "us", "not given; as in an example of the public repository, reference 25"
     ),
@@ -185,7 +217,9 @@ SETTINGS: dict[str, Setting] = {
     "explanations.num_shown": Setting(4, "us", "the paper shows single images"),
     "localisation.num_tuning": Setting(40, "paper", "section 2.4"),
     "localisation.num_scored": Setting(41, "paper", "section 2.5, second paragraph"),
-    "localisation.quantiles": Setting((0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99), "us", "the grid is not given"),
+    "localisation.quantiles": Setting(
+        (0.8, 0.85, 0.9, 0.92, 0.94, 0.96, 0.98, 0.99), "us", "the grid is not given"
+    ),
     "localisation.radius_factors": Setting(
         (0.5, 1.0, 2.0), "us", 'section 2.4: "different epsilon per norm", not given'
     ),
@@ -201,6 +235,8 @@ SETTINGS: dict[str, Setting] = {
 
 
 def overlap(classifier: str, method: str) -> float | None:
-    """The mean IoU of Table 2, for a variant (as in "GBP, stem only") that of its method; None where there is none."""
+    """The mean IoU of Table 2, for a variant (as in "GBP, stem only") that of its method; None
+    where there is none.
+    """
     found = TABLE_2[classifier].get(method.partition(",")[0])
     return None if found is None else found[0]

@@ -1,7 +1,9 @@
-"""The quality filter: several EfficientNets learn which photographs can be graded, and leave out those that cannot.
+"""The quality filter: several EfficientNets learn which photographs can be graded, and leave out
+those that cannot.
 
-As in the paper, which trained an ensemble of EfficientNets on the ISBI 2020 challenge's quality labels and reports its
-accuracy there (87.50 %). Here the labelled images are split by patient where patients are known.
+As in the paper, which trained an ensemble of EfficientNets on the ISBI 2020 challenge's quality
+labels and reports its accuracy there (87.50 %). Here the labelled images are split by patient where
+patients are known.
 """
 
 import dataclasses
@@ -32,8 +34,10 @@ class Quality(NamedTuple):
     """What the filter did.
 
     Attributes:
-        kept: positions of the images of the main source that can be graded; all of them where the filter is not useful.
-        useful: whether it is better than chance on the held-out images; one that is not is not applied.
+        kept: positions of the images of the main source that can be graded; all of them where the
+            filter is not useful.
+        useful: whether it is better than chance on the held-out images; one that is not is not
+            applied.
         correct: on the held-out labelled images, whether the ensemble is right.
         label: their true quality, 1 for gradable.
         single: whether each single network is right, (members, n).
@@ -49,7 +53,9 @@ class Quality(NamedTuple):
 
 
 def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Quality | None:
-    """Trains the filter, measures it, and applies it; None where there are no images with a known quality."""
+    """Trains the filter, measures it, and applies it; None where there are no images with a known
+    quality.
+    """
     labelled, everything = sources.quality, sources.main
     if labelled is None or not config.quality.num_members:
         return None
@@ -59,12 +65,17 @@ def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Q
 
     def compute() -> dict[str, np.ndarray]:
         return {
-            "kept": np.flatnonzero(decisions(predict(ensemble(members), everything, progress="quality"))),
+            "kept": np.flatnonzero(
+                decisions(predict(ensemble(members), everything, progress="quality"))
+            ),
             "single": np.stack([_correct(each, parts["test"]) for each in members]),
             "correct": _correct(ensemble(members), parts["test"]),
         }
 
-    found, truth = workspace.cached("quality", [networks, everything.identity], compute), parts["test"].labels
+    found, truth = (
+        workspace.cached("quality", [networks, everything.identity], compute),
+        parts["test"].labels,
+    )
     groups = parts["test"].groups
     useful = is_useful(found["correct"], truth, groups)
     kept = found["kept"] if useful else everything.indices
@@ -76,21 +87,33 @@ def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Q
     return Quality(kept, useful, found["correct"], truth, found["single"], groups)
 
 
-def is_useful(correct: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"], groups: np.ndarray | None) -> bool:
-    """Whether the interval of a filter's balanced accuracy on held-out images lies above one half, which is chance."""
+def is_useful(
+    correct: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"], groups: np.ndarray | None
+) -> bool:
+    """Whether the interval of a filter's balanced accuracy on held-out images lies above one half,
+    which is chance.
+    """
     return balanced_interval(correct, label, groups).low > 0.5
 
 
-def _train(config: Config, parts: dict[str, ImageSet], workspace: Workspace) -> tuple[list[Classifier], object]:
+def _train(
+    config: Config, parts: dict[str, ImageSet], workspace: Workspace
+) -> tuple[list[Classifier], object]:
     settings = fit_to_images(config.quality.training, parts["train"], workspace)
-    identity = [settings, weights_digest(settings.weights), *(part.identity for part in parts.values())]
+    identity = [
+        settings,
+        weights_digest(settings.weights),
+        *(part.identity for part in parts.values()),
+    ]
     members: list[Classifier] = []
     for number in range(config.quality.num_members):
         chosen = dataclasses.replace(settings, seed=settings.seed + number)
         folder = workspace.folder("quality-network", [identity, number])
         print(f"quality network {number + 1}: {chosen.num_steps} steps in {folder}", flush=True)
         validation = parts["validation"].arrays
-        model = trainer.train(chosen, parts["train"].source, parts["train"].indices, validation, folder)
+        model = trainer.train(
+            chosen, parts["train"].source, parts["train"].indices, validation, folder
+        )
         check_diagnosis(per_image(model), validation["image"][:4], show=notify)
         members.append(per_image(model))
     return members, [identity, len(members)]

@@ -63,10 +63,20 @@ class Search(NamedTuple):
             )._asdict()
 
         depends = [
-            self.classifiers.identity, self.classifiers.temperatures, classifier, p, radii.tolist(), targets.tolist(),
-            images.take(positions).identity, settings.num_steps, after_oracle, self.config.seed,
-        ]  # fmt: skip
-        return Counterfactual(**self.workspace.cached(f"vce-{stage}-{classifier}-l{p:g}", depends, compute))
+            self.classifiers.identity,
+            self.classifiers.temperatures,
+            classifier,
+            p,
+            radii.tolist(),
+            targets.tolist(),
+            images.take(positions).identity,
+            settings.num_steps,
+            after_oracle,
+            self.config.seed,
+        ]
+        return Counterfactual(
+            **self.workspace.cached(f"vce-{stage}-{classifier}-l{p:g}", depends, compute)
+        )
 
 
 def part_of(found: Counterfactual, chosen: slice | np.ndarray) -> Counterfactual:

@@ -28,7 +28,8 @@ class Sources:
         lesions: images of the finding with lesion masks.
         quality: images labelled ungradable (0) or gradable (1).
         note: what a reader must know beside every figure.
-        published: whether the images are the paper's or drawn after them, so that its figures may stand beside ours.
+        published: whether the images are the paper's or drawn after them, so that its figures may
+            stand beside ours.
     """
 
     main: ImageSet
@@ -41,7 +42,10 @@ class Sources:
     @property
     def identity(self) -> object:
         """What the images of all sets depend on."""
-        return [each and each.identity for each in (self.main, self.external, self.lesions, self.quality)]
+        return [
+            each and each.identity
+            for each in (self.main, self.external, self.lesions, self.quality)
+        ]
 
 
 def load_sources(config: Config, workspace: Workspace) -> Sources:
@@ -57,16 +61,28 @@ def load_sources(config: Config, workspace: Workspace) -> Sources:
         return _folder(config, path)
     if kind == "fundus" and path:
         return _photographs(config, path, workspace)
-    raise InputError(f"--data: expected 'synthetic', 'folder:PATH' or 'fundus:PATH', got {config.data!r}")
+    raise InputError(
+        f"--data: expected 'synthetic', 'folder:PATH' or 'fundus:PATH', got {config.data!r}"
+    )
 
 
 def _synthetic(config: Config, workspace: Workspace) -> Sources:
     if config.classes or config.channels != 3:
-        raise InputError("--classes, --channels: the synthetic images have their own; leave these out, or give --data")
-    world, scored = config.synthetic, config.localisation.num_tuning + config.localisation.num_scored
+        raise InputError(
+            "--classes, --channels: the synthetic images have their own; leave these out, or give"
+            " --data"
+        )
+    world, scored = (
+        config.synthetic,
+        config.localisation.num_tuning + config.localisation.num_scored,
+    )
     drawn = 2 * scored + 2  # mild eyes are left out
     options = {
-        "main": {"num_images": world.num_images, "severity": world.severity, "ungradable": world.ungradable},
+        "main": {
+            "num_images": world.num_images,
+            "severity": world.severity,
+            "ungradable": world.ungradable,
+        },
         "external": {"num_images": world.num_external, "severity": world.external_severity},
         "lesions": {"num_images": drawn, "severity": world.severity, "prevalence": 1.0},
         "quality": {"num_images": config.quality.num_images, "ungradable": 0.5},
@@ -112,20 +128,25 @@ def _beyond_mild(arrays: Arrays) -> Arrays:
 
 
 def _folder(config: Config, path: str) -> Sources:
-    images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
+    images = load_folder(
+        path, size=config.image_size, channels=config.channels, classes=config.classes
+    )
     return Sources(main=images, note=folder_note(images), published=False)
 
 
 def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
-    """The sets of the paper below one folder: ``kaggle``, and where they are there ``messidor``, ``idrid``,
-    ``deepdrid``."""
+    """The sets of the paper below one folder: ``kaggle``, and where they are there ``messidor``,
+    ``idrid``, ``deepdrid``."""
     from cfx_jax.data.fundus_sets import FundusSet, labelled, quality_labelled
 
     if config.channels != 3 or config.classes:
-        raise InputError("--channels, --classes: fundus photographs have their own; leave these out")
+        raise InputError(
+            "--channels, --classes: fundus photographs have their own; leave these out"
+        )
     if not is_folder(Path(path)):
         raise InputError(
-            f"--data: expected the folder that holds kaggle, messidor, ..., '{path}' is none: {_FUNDUS_PAGE}"
+            f"--data: expected the folder that holds kaggle, messidor, ..., '{path}' is none:"
+            f" {_FUNDUS_PAGE}"
         )
 
     def opened(name: str) -> FundusSet | None:
@@ -138,13 +159,23 @@ def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
     kaggle, messidor, idrid, deepdrid = map(opened, ("kaggle", "messidor", "idrid", "deepdrid"))
     assert kaggle is not None
     main = labelled(kaggle)
-    quality = None if deepdrid is None or not config.quality.num_members else quality_labelled(deepdrid)
-    dropped = {each.name: len(each.dropped) for each in (kaggle, messidor, idrid, deepdrid) if each is not None}
+    quality = (
+        None if deepdrid is None or not config.quality.num_members else quality_labelled(deepdrid)
+    )
+    dropped = {
+        each.name: len(each.dropped)
+        for each in (kaggle, messidor, idrid, deepdrid)
+        if each is not None
+    }
     return Sources(
         main=ImageSet.whole(main, kaggle.identity),
-        external=None if messidor is None else ImageSet.whole(labelled(messidor), messidor.identity),
+        external=None
+        if messidor is None
+        else ImageSet.whole(labelled(messidor), messidor.identity),
         lesions=None if idrid is None else ImageSet.whole(labelled(idrid), idrid.identity),
-        quality=None if quality is None or deepdrid is None else ImageSet.whole(quality, deepdrid.identity),
+        quality=None
+        if quality is None or deepdrid is None
+        else ImageSet.whole(quality, deepdrid.identity),
         note="Photographs in which no eye was found were dropped: "
         + ", ".join(f"{name} {count}" for name, count in dropped.items())
         + ".",

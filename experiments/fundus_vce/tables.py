@@ -17,7 +17,8 @@ from experiments.presenter import Table
 
 
 def accuracy_table(evaluations: Evaluations, place: str, *, with_paper: bool = True) -> Table:
-    """Table 1 on one test set: one row for each classifier, with 95 % intervals over groups of images where they are known.
+    """Table 1 on one test set: one row for each classifier, with 95 % intervals over groups of
+    images where they are known.
 
     Args:
         evaluations: of the classifiers.
@@ -31,7 +32,10 @@ def accuracy_table(evaluations: Evaluations, place: str, *, with_paper: bool = T
     always = [accuracy(each == commonest) for each in (labels, attacked)]
     rows.append(["always the commoner class", always[0], 0.5, always[1], 0.5])
     paper = published.TABLE_1[place] if with_paper else {}
-    rows += [[f"paper: {name}", *(row[kind] / 100 for kind in published.KINDS), None] for name, row in paper.items()]
+    rows += [
+        [f"paper: {name}", *(row[kind] / 100 for kind in published.KINDS), None]
+        for name, row in paper.items()
+    ]
     return ["classifier", *published.KINDS.values(), "balanced robust accuracy"], rows
 
 
@@ -46,7 +50,9 @@ def _accuracies(evaluation: Evaluation) -> list[Any]:
 
 
 def group_unit(data: Data) -> str | None:
-    """What groups of images are in words, patients where any part knows them; None where no part has groups."""
+    """What groups of images are in words, patients where any part knows them; None where no part
+    has groups.
+    """
     parts = (data.train, data.validation, data.temperature, *data.tests.values())
     units = [images.group_unit for images in parts if images.groups is not None]
     return PATIENTS if PATIENTS in units else units[0] if units else None
@@ -54,7 +60,12 @@ def group_unit(data: Data) -> str | None:
 
 def images_table(data: Data) -> Table:
     """How many images of each class every part has, and of how many groups where any part has them."""
-    sets = {"training": data.train, "validation": data.validation, "calibration": data.temperature, **data.tests}
+    sets = {
+        "training": data.train,
+        "validation": data.validation,
+        "calibration": data.temperature,
+        **data.tests,
+    }
     unit = group_unit(data)
     rows: list[list[Any]] = []
     for name, images in sets.items():
@@ -67,21 +78,32 @@ def images_table(data: Data) -> Table:
 def overlap_table(localised: Localised) -> Table:
     """Table 2: mean and standard deviation over images of the IoU with the lesion masks."""
     methods = localised.methods
-    rows: list[list[Any]] = [[name, *(_spread(localised.iou[name, each]) for each in methods)] for name in NAMES]
+    rows: list[list[Any]] = [
+        [name, *(_spread(localised.iou[name, each]) for each in methods)] for name in NAMES
+    ]
     rows.append(["pixels at random", *(float(np.mean(localised.chance[each])) for each in methods)])
-    rows += [[f"paper: {name}", *(published.TABLE_2[name].get(each) for each in methods)] for name in NAMES]
+    rows += [
+        [f"paper: {name}", *(published.TABLE_2[name].get(each) for each in methods)]
+        for name in NAMES
+    ]
     return ["IoU", *methods], rows
 
 
 def ablation_table(localised: Localised) -> Table:
-    """The released scripts' variants of guided backprop and integrated gradients beside the methods as defined."""
+    """The released scripts' variants of guided backprop and integrated gradients beside the methods
+    as defined.
+    """
     methods = [each for variant, method in ABLATIONS.items() for each in (method, variant)]
-    rows: list[list[Any]] = [[name, *(_spread(localised.iou[name, each]) for each in methods)] for name in NAMES]
+    rows: list[list[Any]] = [
+        [name, *(_spread(localised.iou[name, each]) for each in methods)] for name in NAMES
+    ]
     return ["IoU", *methods], rows
 
 
 def tuning_table(localised: Localised) -> Table:
-    """The ensemble's IoU on the tuning images for every norm and radius, at the best threshold, and what was chosen."""
+    """The ensemble's IoU on the tuning images for every norm and radius, at the best threshold, and
+    what was chosen.
+    """
     rows: list[list[Any]] = [
         [f"l{p:g}, ε = {radius:g}", value, _choice(localised, p, radius)]
         for (p, radius), value in localised.tuned.items()
@@ -99,7 +121,8 @@ def _choice(localised: Localised, p: float, radius: float) -> str:
 def quality_table(quality: Quality) -> Table:
     """How often the quality filter is right on held-out labelled images."""
     rows: list[list[Any]] = [
-        [f"network {number + 1}", *_gradability(quality, each)] for number, each in enumerate(quality.single)
+        [f"network {number + 1}", *_gradability(quality, each)]
+        for number, each in enumerate(quality.single)
     ]
     rows.append(["ensemble", *_gradability(quality, quality.correct)])
     rows.append(["paper: ensemble", published.GRADABILITY, None])

@@ -36,8 +36,9 @@ class Classifiers(NamedTuple):
         guided: the same with every ReLU guided.
         stem_guided: the same with only the stem's ReLU guided, as the released script has it.
         temperatures: of the two networks.
-        validation: balanced accuracy on the validation images of each training of the plain network, by name, of which
-            the highest was taken; empty where there was nothing to choose.
+        validation: balanced accuracy on the validation images of each training of the plain
+            network, by name, of which the highest was taken; empty where there was nothing to
+            choose.
         settings: the trainings as they were run, by the names of the configuration's fields.
         identity: what the weights depend on.
     """
@@ -62,10 +63,15 @@ def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
     return Classifiers(
         ordinary=_join(models, temperatures),
         guided=_join({name: guided(model) for name, model in models.items()}, temperatures),
-        stem_guided=_join({name: guided(model, part="stem") for name, model in models.items()}, temperatures),
+        stem_guided=_join(
+            {name: guided(model, part="stem") for name, model in models.items()}, temperatures
+        ),
         temperatures=temperatures,
         validation=validation,
-        settings={field: training.fitted(getattr(config, field)) for field in ("plain", "fine_tuning", "robust")},
+        settings={
+            field: training.fitted(getattr(config, field))
+            for field in ("plain", "fine_tuning", "robust")
+        },
         identity=identity,
     )
 
@@ -79,22 +85,41 @@ class _Training(NamedTuple):
 
     @property
     def depends(self) -> list[object]:
-        weights = [weights_digest(training.weights) for training in (self.config.plain, self.config.robust)]
-        return [self.data.train.identity, self.data.validation.identity, self.config.augmentation, weights]
+        weights = [
+            weights_digest(training.weights) for training in (self.config.plain, self.config.robust)
+        ]
+        return [
+            self.data.train.identity,
+            self.data.validation.identity,
+            self.config.augmentation,
+            weights,
+        ]
 
     def fitted(self, chosen: SupervisedConfig) -> SupervisedConfig:
         """A training's settings with what the training images decide."""
         return fit_to_images(chosen, self.data.train, self.workspace)
 
-    def run(self, name: str, trainer: Any, chosen: SupervisedConfig, *, start: nnx.Module | None = None) -> nnx.Module:
-        """One training; ``start`` is the model of the one before, whose settings belong to this one's name too."""
+    def run(
+        self, name: str, trainer: Any, chosen: SupervisedConfig, *, start: nnx.Module | None = None
+    ) -> nnx.Module:
+        """One training; ``start`` is the model of the one before, whose settings belong to this
+        one's name too.
+        """
         images = self.data.train
         settings = self.fitted(chosen)
         before = None if start is None else self.config.plain
         folder = self.workspace.folder(name, [settings, before, *self.depends])
         print(f"{name} classifier: {settings.num_steps} steps in {folder}", flush=True)
         validation, augment = self.data.validation.arrays, augmentation(self.config)
-        model = trainer.train(settings, images.source, images.indices, validation, folder, start=start, augment=augment)
+        model = trainer.train(
+            settings,
+            images.source,
+            images.indices,
+            validation,
+            folder,
+            start=start,
+            augment=augment,
+        )
         check_diagnosis(per_image(model), validation["image"][:4], show=notify)
         return model
 
@@ -107,7 +132,10 @@ def _train_plain(config: Config, training: _Training) -> tuple[nnx.Module, dict[
     if config.plain_weights == "last":
         released = dataclasses.replace(config.fine_tuning, select="none")
         return training.run("fine-tuned", plain_trainer, released, start=first), {}
-    models = {"first": first, "fine-tuned": training.run("fine-tuned", plain_trainer, config.fine_tuning, start=first)}
+    models = {
+        "first": first,
+        "fine-tuned": training.run("fine-tuned", plain_trainer, config.fine_tuning, start=first),
+    }
     images = training.data.validation
     scores = {name: _balanced_accuracy(model, images) for name, model in models.items()}
     return models[best_training(scores)], scores
@@ -119,11 +147,15 @@ def best_training(scores: Mapping[str, float]) -> str:
 
 
 def _balanced_accuracy(model: nnx.Module, images: ImageSet) -> float:
-    return balanced_accuracy(decisions(predict(per_image(model), images)) == images.labels, images.labels)
+    return balanced_accuracy(
+        decisions(predict(per_image(model), images)) == images.labels, images.labels
+    )
 
 
 def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict[str, Classifier]:
-    members = {name: calibrated(per_image(model), temperatures[name]) for name, model in models.items()}
+    members = {
+        name: calibrated(per_image(model), temperatures[name]) for name, model in models.items()
+    }
     return {**members, "ensemble": ensemble([members["plain"], members["robust"]])}
 
 
@@ -137,12 +169,16 @@ def _temperature(config: Config, name: str, model: nnx.Module, data: Data) -> fl
     return value
 
 
-def warn_at_edge(name: str, temperature: float, num_images: int, *, method: Literal["ece", "likelihood"]) -> None:
+def warn_at_edge(
+    name: str, temperature: float, num_images: int, *, method: Literal["ece", "likelihood"]
+) -> None:
     """Warns of a temperature at an end of what ``fit_temperature`` searches."""
     if temperature_at_edge(temperature, method=method):
         notify(
-            f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of its grid: {num_images}"
-            " calibration images do not determine it; its probabilities, robust accuracy and counterfactuals may mislead"
+            f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of"
+            f" its grid: {num_images}"
+            " calibration images do not determine it; its probabilities, robust accuracy and"
+            " counterfactuals may mislead"
         )
 
 

@@ -1,1 +1,3 @@
-"""What the experiments on generated images share: images, classifier, generators, baselines and measurements."""
+"""What the experiments on generated images share: images, classifier, generators, baselines and
+measurements.
+"""

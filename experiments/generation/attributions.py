@@ -1,7 +1,8 @@
-"""The explanations that are compared, by name, each a map of one image; and their computation for many images.
+"""The explanations that are compared, by name, each a map of one image; and their computation for
+many images.
 
-The class explained is the one that the classifier decides on. Maps of signed methods are absolute values. Sigmas that the
-papers give in pixels of 224 are in proportion to the image size.
+The class explained is the one that the classifier decides on. Maps of signed methods are absolute
+values. Sigmas that the papers give in pixels of 224 are in proportion to the image size.
 """
 
 import time
@@ -62,9 +63,9 @@ class Method(NamedTuple):
 
     Attributes:
         name: what tables call it.
-        explain: ``(shared, image) -> map (h, w)``, of one image, hashable by value (a module-level function, a frozen
-            dataclass); ``(shared, (key, image)) -> map`` where ``keyed``; and where there is a ``make_problem``
-            ``(shared, image, result) -> map``.
+        explain: ``(shared, image) -> map (h, w)``, of one image, hashable by value (a module-level
+            function, a frozen dataclass); ``(shared, (key, image)) -> map`` where ``keyed``; and
+            where there is a ``make_problem`` ``(shared, image, result) -> map``.
         shared: what it needs of networks, a pytree.
         identity: what its maps depend on besides the images.
         keyed: whether it draws random numbers; image i gets a key of its own.
@@ -117,7 +118,9 @@ def maps(method: Method, images: ImageSet, config: GenerationConfig, workspace: 
 
 
 def _timed(method: Method, examples: Any, count: int, batch_size: int) -> Maps:
-    """The maps batch by batch, and how long each batch took; the first one, which compiles, is timed again at the end."""
+    """The maps batch by batch, and how long each batch took; the first one, which compiles, is
+    timed again at the end.
+    """
     size = min(batch_size, count)
     # The last batch begins earlier instead of being smaller, so that all take one program.
     starts = [min(start, count - size) for start in range(0, count, size)]
@@ -129,7 +132,9 @@ def _timed(method: Method, examples: Any, count: int, batch_size: int) -> Maps:
             values.append(_explained(method, batch))
             timings.append((time.perf_counter() - begun) / size)
             bar.update(1)
-    fresh = [part[len(part) - min(size, count - size * row) :] for row, part in enumerate(values[:-1])]
+    fresh = [
+        part[len(part) - min(size, count - size * row) :] for row, part in enumerate(values[:-1])
+    ]
     return Maps(np.concatenate(fresh), np.array(timings[1:]))
 
 
@@ -146,15 +151,34 @@ def baselines(config: GenerationConfig, network: Network, masks: MaskMaker) -> l
         InputError: the classifier is no residual network.
     """
     scale, classifier, known = config.image_size / _SIZE, network.classifier, network.identity
-    deletion = MaskProblem(blur_sigma=5 * scale, mask_sigma=3 * scale, num_steps=config.num_perturbation_steps)
+    deletion = MaskProblem(
+        blur_sigma=5 * scale, mask_sigma=3 * scale, num_steps=config.num_perturbation_steps
+    )
     perceptual = _Perceptual(config.num_perceptual_steps, 2 * scale)
     return [
         Method(GRADIENT, _gradient, classifier, known),
-        Method(SMOOTH_GRAD, _SmoothGrad(config.num_samples), classifier, [known, config.num_samples], keyed=True),
+        Method(
+            SMOOTH_GRAD,
+            _SmoothGrad(config.num_samples),
+            classifier,
+            [known, config.num_samples],
+            keyed=True,
+        ),
         Method(INPUT_GRADIENT, _input_gradient, classifier, known),
-        Method(INTEGRATED_GRADIENTS, _IntegratedGradients(config.num_nodes), classifier, [known, config.num_nodes]),
+        Method(
+            INTEGRATED_GRADIENTS,
+            _IntegratedGradients(config.num_nodes),
+            classifier,
+            [known, config.num_nodes],
+        ),
         Method(GRAD_CAM, _grad_cam, network.parts, known),
-        Method(BBMP, _DeletedRegion(deletion), classifier, [known, deletion], make_problem=_Deletion(deletion)),
+        Method(
+            BBMP,
+            _DeletedRegion(deletion),
+            classifier,
+            [known, deletion],
+            make_problem=_Deletion(deletion),
+        ),
         Method(
             PERCEPTUAL,
             perceptual.finish,
@@ -185,7 +209,9 @@ def averaged(method: Method, ranges: AugmentationRanges, *, num: int) -> Method:
 
 
 def score_of_decision(classifier: Classifier, image: Image, *, of: str = "probability") -> Score:
-    """The score of the class that the classifier decides on for an image; ``of`` as in ``objectives.class_score``."""
+    """The score of the class that the classifier decides on for an image; ``of`` as in
+    ``objectives.class_score``.
+    """
     return class_score(classifier, decision(classifier(image)), of=of)
 
 
@@ -222,7 +248,9 @@ class _SmoothGrad:
     def __call__(self, classifier: Classifier, example: tuple[Array, Image]) -> Map:
         key, image = example
         score = score_of_decision(classifier, image)
-        return channel_sum(smooth_grad(key, lambda x: gradient(score, x), image, num_samples=self.num_samples))
+        return channel_sum(
+            smooth_grad(key, lambda x: gradient(score, x), image, num_samples=self.num_samples)
+        )
 
 
 @dataclass(frozen=True)
@@ -299,4 +327,6 @@ class _Averaged:
 
     def __call__(self, shared: Any, example: tuple[Array, Image]) -> Map:
         key, image = example
-        return augment_average(key, lambda x: self.explain(shared, x), image, num=self.num, ranges=self.ranges)
+        return augment_average(
+            key, lambda x: self.explain(shared, x), image, num=self.num, ranges=self.ranges
+        )

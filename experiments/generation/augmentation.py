@@ -23,10 +23,12 @@ def training_augmentation(config: GenerationConfig) -> Transform | None:
 
 
 def averaging_ranges(config: GenerationConfig) -> AugmentationRanges:
-    """The ranges of table II, shifts in proportion to the image size; with the flips that the networks were trained on.
+    """The ranges of table II, shifts in proportion to the image size; with the flips that the
+    networks were trained on.
 
-    Table II flips in both directions. ``published`` does too, although the paper trains on vertical flips alone; with the
-    other augmentations a flip that no network has seen would measure the networks, not the averaging.
+    Table II flips in both directions. ``published`` does too, although the paper trains on vertical
+    flips alone; with the other augmentations a flip that no network has seen would measure the
+    networks, not the averaging.
     """
     shift = _PUBLISHED.height_shift * config.image_size / _SIZE
     return AugmentationRanges(

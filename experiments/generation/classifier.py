@@ -34,7 +34,8 @@ class Network(NamedTuple):
         classifier: one image -> two logits, a pytree.
         parts: its feature maps and its head, for Grad-CAM.
         logits: of the test images (n, 2).
-        auc: area under the ROC curve on the test images, with its interval over them; it stands beside every table.
+        auc: area under the ROC curve on the test images, with its interval over them; it stands
+            beside every table.
         identity: what the weights depend on.
     """
 
@@ -50,11 +51,19 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
     """Trains the classifier, or reads it from the workspace.
 
     Raises:
-        InputError: a network that cannot be explained: what ``diagnose`` finds, or one class for all images.
+        InputError: a network that cannot be explained: what ``diagnose`` finds, or one class for
+            all images.
     """
     settings = fit_to_images(config.classifier, data.train, workspace)
     weights = weights_digest(settings.weights)
-    identity = [settings, weights, config.head, data.train.identity, data.validation.identity, config.augmentation]
+    identity = [
+        settings,
+        weights,
+        config.head,
+        data.train.identity,
+        data.validation.identity,
+        config.augmentation,
+    ]
     folder = workspace.folder("classifier", identity)
     print(f"classifier: {settings.num_steps} steps in {folder}", flush=True)
     validation = data.validation.arrays
@@ -71,7 +80,9 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
     check_diagnosis(classifier, validation["image"][:4], show=notify)
     check_decides_both(predict(classifier, data.validation), data.class_names)
     stored = workspace.cached(
-        "logits", [identity, data.test.identity], lambda: {"logits": predict(classifier, data.test, progress="test")}
+        "logits",
+        [identity, data.test.identity],
+        lambda: {"logits": predict(classifier, data.test, progress="test")},
     )
     auc = auc_interval(stored["logits"], data.test.labels == data.finding, data.groups)
     return Network(model, classifier, parts(model), stored["logits"], auc, identity)
@@ -90,8 +101,10 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
     decided = decisions(logits)
     if len(np.unique(decided)) < 2:
         raise InputError(
-            f"classifier: expected decisions for both classes on the validation images, got {class_names[decided[0]]!r} for"
-            f" all {len(decided)}: train longer (--classifier.num-steps), or move its threshold with models.thresholded"
+            f"classifier: expected decisions for both classes on the validation images, got"
+            f" {class_names[decided[0]]!r} for"
+            f" all {len(decided)}: train longer (--classifier.num-steps), or move its threshold"
+            f" with models.thresholded"
         )
 
 
@@ -107,11 +120,14 @@ def log_odds(logits: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
     return logits[:, 1] - logits[:, 0]
 
 
-def auc_interval(logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: np.ndarray | None) -> Interval:
-    """The area under the ROC curve of two logits with its bootstrap interval over images, or groups of them.
+def auc_interval(
+    logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: np.ndarray | None
+) -> Interval:
+    """The area under the ROC curve of two logits with its bootstrap interval over images, or groups
+    of them.
 
-    Every draw has as many images of either class, so the area is defined on each. Where all images are of one class it is
-    not defined, and all three numbers are NaN.
+    Every draw has as many images of either class, so the area is defined on each. Where all images
+    are of one class it is not defined, and all three numbers are NaN.
     """
     if len(np.unique(positive)) < 2:
         return Interval(np.nan, np.nan, np.nan)
@@ -131,5 +147,9 @@ def _factory(config: GenerationConfig, settings: trainer.Config) -> ModelFactory
 
 
 def _with_hidden_layer(settings: trainer.Config, rngs: nnx.Rngs) -> nnx.Module:
-    options: dict[str, Any] = {"in_channels": settings.in_channels, "mean": settings.mean, "std": settings.std}
+    options: dict[str, Any] = {
+        "in_channels": settings.in_channels,
+        "mean": settings.mean,
+        "std": settings.std,
+    }
     return FindingClassifier(build(settings.model, num_classes=2, **options, rngs=rngs), rngs=rngs)

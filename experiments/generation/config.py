@@ -10,38 +10,47 @@ from trainers.similar_adversarial import Config as SimilarAdversarialConfig
 
 @dataclass(frozen=True)
 class GenerationConfig:
-    """Images, a classifier, the generators that both experiments train, and how explanations are measured."""
+    """Images, a classifier, the generators that both experiments train, and how explanations are
+    measured.
+    """
 
     preset: Literal["smoke", "demo", "images", "paper"] = "demo"
-    """smoke: proves that everything runs. demo: synthetic images, minutes on two cores. images: a folder of one's own
-    images, see --data. paper: the published setting on the paper's data, for a GPU."""
+    """smoke: proves that everything runs. demo: synthetic images, minutes on two cores. images: a
+    folder of one's own images, see --data. paper: the published setting on the paper's data, for a
+    GPU."""
     data: str = "brain"
-    """'chest' or 'brain', synthetic worlds; 'rsna:PATH' or 'msd:PATH', the RSNA pneumonia set or the brain tumours of the
-    Medical Segmentation Decathlon as they are downloaded; 'folder:PATH', one sub-folder of images for each class, or a zip
-    of such."""
+    """'chest' or 'brain', synthetic worlds; 'rsna:PATH' or 'msd:PATH', the RSNA pneumonia set or
+    the brain tumours of the Medical Segmentation Decathlon as they are downloaded; 'folder:PATH',
+    one sub-folder of images for each class, or a zip of such."""
     classes: tuple[str, ...] = ()
-    """Class folders in the order of the labels; the last is the finding. Empty: the two that there are, by name."""
+    """Class folders in the order of the labels; the last is the finding. Empty: the two that there
+    are, by name.
+    """
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 224)."""
     num_images: int = 4000
     """Images of a synthetic world, over all parts."""
     validation: float | None = 0.1
-    """Share of images for the selection of weights, of patients where they are known. None: that of the published split,
-    1,495 of RSNA's 14,863 images, 48 of MSD's 484 patients; a tenth of other images."""
-    test: float | None = 0.2
-    """Share of images for all reported figures, of patients where they are known. None: that of the published split, 1,451
-    of RSNA's images, 73 of MSD's patients; a tenth of other images."""
-    augmentation: Literal["none", "light", "published"] = "light"
-    """Of all trainings. light: mirrored left to right at random, shifted by up to a sixteenth. published: rotated, shifted,
-    magnified and turned upside down; the ranges are those of table II of Charachon et al. 2020."""
-    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
-    """Training of the classifier that is explained; classes, channels and normalisation are set by the images. The papers
-    start from ImageNet's weights, which --classifier.weights FILE names."""
-    head: Literal["linear", "finding"] = "linear"
-    """End of the classifier: one linear layer; or dropout and a hidden layer of 128 (Charachon et al. 2021)."""
-    similar_adversarial: SimilarAdversarialConfig = field(default_factory=SimilarAdversarialConfig)
-    """Training of the generators of a similar and an adversarial image, Single AE2 (W,TV); channels are set by the
+    """Share of images for the selection of weights, of patients where they are known. None: that of
+    the published split, 1,495 of RSNA's 14,863 images, 48 of MSD's 484 patients; a tenth of other
     images."""
+    test: float | None = 0.2
+    """Share of images for all reported figures, of patients where they are known. None: that of the
+    published split, 1,451 of RSNA's images, 73 of MSD's patients; a tenth of other images."""
+    augmentation: Literal["none", "light", "published"] = "light"
+    """Of all trainings. light: mirrored left to right at random, shifted by up to a sixteenth.
+    published: rotated, shifted, magnified and turned upside down; the ranges are those of table II
+    of Charachon et al. 2020."""
+    classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
+    """Training of the classifier that is explained; classes, channels and normalisation are set by
+    the images. The papers start from ImageNet's weights, which --classifier.weights FILE names."""
+    head: Literal["linear", "finding"] = "linear"
+    """End of the classifier: one linear layer; or dropout and a hidden layer of 128 (Charachon et
+    al. 2021).
+    """
+    similar_adversarial: SimilarAdversarialConfig = field(default_factory=SimilarAdversarialConfig)
+    """Training of the generators of a similar and an adversarial image, Single AE2 (W,TV); channels
+    are set by the images."""
     mask_generator: MaskGeneratorConfig = field(default_factory=MaskGeneratorConfig)
     """Training of the Mask Generator."""
     num_nodes: int = 50

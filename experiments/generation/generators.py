@@ -1,4 +1,6 @@
-"""The generators that both experiments train, each kept by what it depends on, and what is wrong with them."""
+"""The generators that both experiments train, each kept by what it depends on, and what is wrong
+with them.
+"""
 
 import dataclasses
 from collections.abc import Callable
@@ -68,7 +70,8 @@ def train_similar_adversarial(
     network: Network,
     workspace: Workspace,
 ) -> PairGenerator:
-    """Trains a pair of generators, or reads it from the workspace, and prints what is wrong with it.
+    """Trains a pair of generators, or reads it from the workspace, and prints what is wrong with
+    it.
 
     Args:
         name: what tables call it.
@@ -93,7 +96,9 @@ def train_similar_adversarial(
         augment=training_augmentation(config),
     )
     method = naive_adversarial if settings.generator == "naive" else similar_adversarial
-    return check_pairs(name, Partial(method, generator_of(model)), identity, config, data, network, workspace)
+    return check_pairs(
+        name, Partial(method, generator_of(model)), identity, config, data, network, workspace
+    )
 
 
 def check_pairs(
@@ -105,7 +110,8 @@ def check_pairs(
     network: Network,
     workspace: Workspace,
 ) -> PairGenerator:
-    """Measures any pair generator on validation images and prints what is wrong with it; nothing is stopped.
+    """Measures any pair generator on validation images and prints what is wrong with it; nothing is
+    stopped.
 
     Args:
         name: what tables call it.
@@ -119,16 +125,22 @@ def check_pairs(
 
     def measure() -> dict[str, np.ndarray]:
         images = data.validation.arrays["image"][:_CHECKED]
-        return generator_answers(explain, network.classifier, images, batch_size=config.batch_size)._asdict()
+        return generator_answers(
+            explain, network.classifier, images, batch_size=config.batch_size
+        )._asdict()
 
-    answers = GeneratorAnswers(**workspace.cached(f"answers {name}", [identity, data.validation.identity], measure))
+    answers = GeneratorAnswers(
+        **workspace.cached(f"answers {name}", [identity, data.validation.identity], measure)
+    )
     findings = diagnose_generators(answers)
     for finding in findings:
         notify(f"{name}: {finding.severity}: {finding.message}")
     return PairGenerator(name, explain, answers, findings, identity)
 
 
-def train_mask_generator(config: GenerationConfig, data: Data, network: Network, workspace: Workspace) -> MaskMaker:
+def train_mask_generator(
+    config: GenerationConfig, data: Data, network: Network, workspace: Workspace
+) -> MaskMaker:
     """Trains the Mask Generator on the classifier's own encoder, or reads it from the workspace.
 
     Raises:

@@ -1,4 +1,6 @@
-"""The images: drawn by a program, of the papers' own sets, or a user's folder; split once and for all."""
+"""The images: drawn by a program, of the papers' own sets, or a user's folder; split once and for
+all.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -18,9 +20,15 @@ from experiments.synthetic_images import draw_images
 _WORLDS = {"chest": SyntheticChest, "brain": SyntheticBrain}
 _PAIR = ("image", "label", "lesion_mask", "counterfactual", "counterfactual_lesion_mask")
 _FIELDS = {"chest": (*_PAIR, "annotation_mask"), "brain": (*_PAIR, "body_mask")}
-_ANNOTATIONS = {"chest": "annotation_mask", "rsna": "annotation_mask", "brain": "lesion_mask", "msd": "lesion_mask"}
+_ANNOTATIONS = {
+    "chest": "annotation_mask",
+    "rsna": "annotation_mask",
+    "brain": "lesion_mask",
+    "msd": "lesion_mask",
+}
 
-# Validation and test: of 14,863 images (Charachon et al. 2020, section IV-A), of 484 patients (lists in released code).
+# Validation and test: of 14,863 images (Charachon et al. 2020, section IV-A), of 484 patients
+# (lists in released code).
 _SHARES = {"rsna": (1_495 / 14_863, 1_451 / 14_863), "msd": (48 / 484, 73 / 484)}
 
 
@@ -43,7 +51,9 @@ class Data(NamedTuple):
 
     @property
     def groups(self) -> np.ndarray | None:
-        """Test images that are drawn together: those of one patient, or copies of one picture; None where none are."""
+        """Test images that are drawn together: those of one patient, or copies of one picture; None
+        where none are.
+        """
         return self.test.groups
 
     @property
@@ -73,8 +83,8 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
     """Opens or draws the images and splits them.
 
     Raises:
-        InputError: ``data`` is of no known kind, or its folder cannot be used; shares that leave nothing for training, or
-            a part without images of some class.
+        InputError: ``data`` is of no known kind, or its folder cannot be used; shares that leave
+            nothing for training, or a part without images of some class.
     """
     kind, _, path = config.data.partition(":")
     validation, test = shares(config)
@@ -95,7 +105,9 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
 
 
 def shares(config: GenerationConfig) -> tuple[float, float]:
-    """The shares of images, or patients, for validation and test: those told, or of the published split."""
+    """The shares of images, or patients, for validation and test: those told, or of the published
+    split.
+    """
     validation, test = _SHARES.get(config.data.partition(":")[0], (0.1, 0.1))
     return (
         validation if config.validation is None else config.validation,
@@ -111,7 +123,8 @@ def brackets(data: Data) -> str:
 def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
     """Positions within the test set of the images that explanations are compared on.
 
-    The first images of the finding with a non-empty annotation, whatever the classifier says of them.
+    The first images of the finding with a non-empty annotation, whatever the classifier says of
+    them.
 
     Raises:
         InputError: fewer than two.
@@ -121,7 +134,8 @@ def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
     usable = np.flatnonzero((arrays["label"] == data.finding) & arrays[data.annotation].any((1, 2)))
     if min(len(usable), config.num_explained) < 2:
         raise InputError(
-            f"--num-explained: expected at least two annotated test images, got {len(usable)} of which"
+            f"--num-explained: expected at least two annotated test images, got {len(usable)} of"
+            f" which"
             f" {config.num_explained} are wanted: raise it, or --test"
         )
     return usable[: config.num_explained]
@@ -133,14 +147,17 @@ def _open(config: GenerationConfig, kind: str, path: str, workspace: Workspace) 
     if kind in _OPENERS and path:
         return _OPENERS[kind](config, path, workspace)
     raise InputError(
-        f"--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH' or 'folder:PATH', got {config.data!r}"
+        f"--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH' or 'folder:PATH', got"
+        f" {config.data!r}"
     )
 
 
 def _synthetic(config: GenerationConfig, workspace: Workspace) -> _Source:
     check_no_classes(config.classes, config.data)
     options = {"num_images": config.num_images, "size": config.image_size, "seed": config.seed}
-    images, _ = draw_images(config.data, _WORLDS[config.data], options, _FIELDS[config.data], workspace)
+    images, _ = draw_images(
+        config.data, _WORLDS[config.data], options, _FIELDS[config.data], workspace
+    )
     return _Source(images, f"Synthetic {config.data} images: drawn by a program, of no patient.")
 
 
@@ -175,8 +192,12 @@ _OPENERS: Mapping[str, Callable[[GenerationConfig, str, Workspace], _Source]] = 
 }
 
 
-def _split(config: GenerationConfig, source: _Source, shares: Mapping[str, float]) -> dict[str, Any]:
-    """By patient as the published lists where patients are known, else as many of each label in every part."""
+def _split(
+    config: GenerationConfig, source: _Source, shares: Mapping[str, float]
+) -> dict[str, Any]:
+    """By patient as the published lists where patients are known, else as many of each label in
+    every part.
+    """
     images = source.images
     if images.patients is None:
         return split(images.labels, shares, seed=config.seed, groups=images.copies)
@@ -189,6 +210,7 @@ def _check_classes(name: str, part: ImageSet) -> None:
     missing = [each for label, each in enumerate(part.class_names) if label not in part.labels]
     if missing:
         raise InputError(
-            f"the {name} part has {len(part)} images and none of class {', '.join(missing)}: give more images of it, or a"
+            f"the {name} part has {len(part)} images and none of class {', '.join(missing)}: give"
+            f" more images of it, or a"
             f" larger share by --{name}"
         )

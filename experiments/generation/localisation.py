@@ -1,7 +1,7 @@
 """How well maps meet what is annotated, for each image and method.
 
-Charachon et al. 2021 print under the name "FNR" the share of a thresholded map that lies outside of the annotation, which
-is its false discovery rate (FDR).
+Charachon et al. 2021 print under the name "FNR" the share of a thresholded map that lies outside of
+the annotation, which is its false discovery rate (FDR).
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,8 @@ class Localisation(NamedTuple):
 
     Attributes:
         iou, fdr, recall: of the pixels at or above each percentile, (n,).
-        kept: the share of pixels that are, (n,); more than the percentile says where a map has ties.
+        kept: the share of pixels that are, (n,); more than the percentile says where a map has
+            ties.
         auc: area under precision against recall, (n,).
         partial_auc: its part from the 80th percentile up, not scaled, (n,).
     """
@@ -40,7 +41,9 @@ class Localisation(NamedTuple):
 
 
 def localise(
-    maps: Float[np.ndarray, "n h w"], annotation: Bool[np.ndarray, "n h w"], percentiles: Sequence[float]
+    maps: Float[np.ndarray, "n h w"],
+    annotation: Bool[np.ndarray, "n h w"],
+    percentiles: Sequence[float],
 ) -> Localisation:
     """Compares maps with annotations.
 

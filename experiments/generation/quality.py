@@ -1,5 +1,5 @@
-"""How good the two images of a generator are: what the classifier says of them, how near they are to the image, and how
-near to the true counterfactual where that is known."""
+"""How good the two images of a generator are: what the classifier says of them, how near they are
+to the image, and how near to the true counterfactual where that is known."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -33,14 +33,16 @@ class Quality(NamedTuple):
     Attributes:
         decided: the classifier's decision on each image, (n,).
         adversarial_odds: the log-odds of the finding in each adversarial image, (n,).
-        auc_similar: area under the ROC curve of the similar images' scores for the decisions on the images.
+        auc_similar: area under the ROC curve of the similar images' scores for the decisions on the
+            images.
         auc_adversarial: that of the adversarial images' scores for the opposite decisions.
         kept: whether the similar image is decided as the image is, (n,).
         turned: whether the adversarial image is decided otherwise, (n,).
         ssim, psnr: by the names of ``PAIRS``, (n,); a PSNR is at most 100.
-        to_truth: ``{"inside", "outside"}``, PSNR (n,) of the adversarial image to the true counterfactual, inside of the
-            lesion of either and outside; empty where none is known.
-        image_to_truth: the same of the image itself, ``"inside"`` alone: outside it equals its true counterfactual.
+        to_truth: ``{"inside", "outside"}``, PSNR (n,) of the adversarial image to the true
+            counterfactual, inside of the lesion of either and outside; empty where none is known.
+        image_to_truth: the same of the image itself, ``"inside"`` alone: outside it equals its true
+            counterfactual.
     """
 
     decided: Int[np.ndarray, " n"]
@@ -56,7 +58,11 @@ class Quality(NamedTuple):
 
 
 def measure_quality(
-    generator: PairGenerator, config: GenerationConfig, data: Data, network: Network, workspace: Workspace
+    generator: PairGenerator,
+    config: GenerationConfig,
+    data: Data,
+    network: Network,
+    workspace: Workspace,
 ) -> Quality:
     """Measures a generator on all test images.
 
@@ -71,7 +77,9 @@ def measure_quality(
     def compute() -> Arrays:
         shared = (network.classifier, generator.explain)
         label = f"quality of {generator.name}"
-        return map_examples(_measure, shared, _examples(data), batch_size=config.batch_size, progress=label)
+        return map_examples(
+            _measure, shared, _examples(data), batch_size=config.batch_size, progress=label
+        )
 
     depends = [generator.identity, network.identity, data.test.identity]
     found = workspace.cached(f"quality {generator.name}", depends, compute)
@@ -99,7 +107,9 @@ def _examples(data: Data) -> dict[str, np.ndarray]:
     return examples
 
 
-def _measure(shared: tuple[Classifier, Callable[[Array], Any]], example: dict[str, Array]) -> dict[str, Array]:
+def _measure(
+    shared: tuple[Classifier, Callable[[Array], Any]], example: dict[str, Array]
+) -> dict[str, Array]:
     classifier, explain = shared
     image = example["image"]
     similar, adversarial = explain(image)

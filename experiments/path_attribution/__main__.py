@@ -44,7 +44,11 @@ def main(config: Config) -> None:
     draw_once(folder, config, fingerprint([config, found.identity, code]), draw)
     shown = [tables.generator_table(found)]
     shown += [tables.localisation_table(task, found)] if found.localisation else []
-    shown += [] if isinstance(found.faithfulness, NotMeasured) else [tables.relevance_table(task, found.faithfulness)]
+    shown += (
+        []
+        if isinstance(found.faithfulness, NotMeasured)
+        else [tables.relevance_table(task, found.faithfulness)]
+    )
     print("", *(format_table(*table) for table in shown), format_claims(claims), sep="\n\n")
     print(f"\n{data.note}\nReport: {(folder / 'report.html').resolve()}")
 
@@ -54,7 +58,10 @@ def _scores(found: Study) -> Scores | None:
     if not found.localisation:
         return None
     rows = [(measure, percentile) for measure in (IOU, FDR) for percentile in found.percentiles]
-    values = {row: {name: tables.values_of(each, *row) for name, each in found.localisation.items()} for row in rows}
+    values = {
+        row: {name: tables.values_of(each, *row) for name, each in found.localisation.items()}
+        for row in rows
+    }
     explained = found.explained
     return Scores(values, explained.groups_of(explained.localised), explained.group_unit)
 

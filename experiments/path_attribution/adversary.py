@@ -38,14 +38,18 @@ class Turned(NamedTuple):
     too_few: str = ""
 
 
-def train_adversary(config: Config, data: Data, network: Network, workspace: Workspace) -> PairGenerator:
+def train_adversary(
+    config: Config, data: Data, network: Network, workspace: Workspace
+) -> PairGenerator:
     """Trains the adversary, or reads it from the workspace, and prints what is wrong with it.
 
     Raises:
         InputError: as ``trainers.fixed_point.train``.
     """
     images = data.validation.arrays["image"]
-    settings = dataclasses.replace(config.adversary, size=images.shape[1:3], in_channels=images.shape[-1])
+    settings = dataclasses.replace(
+        config.adversary, size=images.shape[1:3], in_channels=images.shape[-1]
+    )
     identity = [settings, network.identity, config.augmentation]
     folder = workspace.folder("fixed_point", identity)
     print(f"{NAME}: {settings.num_steps} steps in {folder}", flush=True)
@@ -70,7 +74,8 @@ def turned_over(
     *,
     batch_size: int,
 ) -> Turned:
-    """Which images have an adversary of the other decision; without one a curve cannot fall. Says so where they are too few.
+    """Which images have an adversary of the other decision; without one a curve cannot fall. Says
+    so where they are too few.
 
     Args:
         settings: how many there must be, and what becomes of the rest.
@@ -86,9 +91,12 @@ def turned_over(
     least = f"{settings.least_turned:.0%}" if too_weak else "two"
     if too_weak or (settings.unturned == "drop" and turned.sum() < 2):
         too_few = (
-            f"The independent adversary turns over the decision on {share:.0%} of the {len(turned)} images that are"
-            f" overwritten, fewer than {least}: relevance scores and AOPC are left out. Train it longer"
-            " (--adversary.num-steps), raise the price of its classifier term (--adversary.weights.decision), or accept"
+            f"The independent adversary turns over the decision on {share:.0%} of the {len(turned)}"
+            f" images that are"
+            f" overwritten, fewer than {least}: relevance scores and AOPC are left out. Train it"
+            f" longer"
+            " (--adversary.num-steps), raise the price of its classifier term"
+            " (--adversary.weights.decision), or accept"
             " fewer by --faithfulness.least-turned."
         )
         notify(f"{NAME}: {too_few}")
@@ -99,6 +107,13 @@ def turned_over(
 def _kept(settings: FaithfulnessConfig, turned: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
     left = int((~turned).sum())
     if left:
-        what = "are left out" if settings.unturned == "drop" else "stay in, although their curves cannot fall"
-        notify(f"{NAME}: the decision on {left} of {len(turned)} images is not turned over; they {what}")
+        what = (
+            "are left out"
+            if settings.unturned == "drop"
+            else "stay in, although their curves cannot fall"
+        )
+        notify(
+            f"{NAME}: the decision on {left} of {len(turned)} images is not turned over; they"
+            f" {what}"
+        )
     return np.flatnonzero(turned) if settings.unturned == "drop" else np.arange(len(turned))

@@ -9,31 +9,45 @@ from trainers import cycle, fixed_point
 
 @dataclass(frozen=True)
 class FaithfulnessConfig:
-    """How images are overwritten, region by region, to see whether a map names what the classifier uses."""
+    """How images are overwritten, region by region, to see whether a map names what the classifier
+    uses.
+    """
 
     num_images: int = 1000
     """Test images, half of each label, or fewer where there are not so many (paper: 1000)."""
     region: int = 8
-    """Side of the square regions in pixels (ours: 8 at 224 pixels; the paper does not say). With 1, and 224 regions per
-    step, single pixels go, as in the relevance score's released code."""
+    """Side of the square regions in pixels (ours: 8 at 224 pixels; the paper does not say). With 1,
+    and 224 regions per step, single pixels go, as in the relevance score's released code."""
     regions_per_step: int = 1
-    """Regions overwritten between two looks at the classifier; more are faster and make the curves coarser."""
+    """Regions overwritten between two looks at the classifier; more are faster and make the curves
+    coarser.
+    """
     aopc: tuple[int, ...] = (100, 784)
-    """Numbers of overwritten regions at which the AOPC is tabulated (ours: 100 and all of them at 224 pixels)."""
+    """Numbers of overwritten regions at which the AOPC is tabulated (ours: 100 and all of them at
+    224 pixels).
+    """
     num_random: int = 5
     """Random maps of each image, whose curves are averaged (ours: 5)."""
     least_turned: float = 0.95
-    """Share of the images whose decision the adversary must turn over; below it Table 2 and Figure 2 are left out (ours)."""
+    """Share of the images whose decision the adversary must turn over; below it Table 2 and Figure
+    2 are left out (ours).
+    """
     unturned: Literal["drop", "keep"] = "drop"
-    """What becomes of the other images: dropped and counted; or kept, although their curves cannot fall."""
+    """What becomes of the other images: dropped and counted; or kept, although their curves cannot
+    fall.
+    """
 
 
 @dataclass(frozen=True)
 class Config(GenerationConfig):
-    """Trains a classifier, generators of three kinds and an adversary, weighs differences by paths, reports what holds."""
+    """Trains a classifier, generators of three kinds and an adversary, weighs differences by paths,
+    reports what holds.
+    """
 
     percentiles: tuple[float, ...] = ()
-    """Thresholds of the maps in Table 1. Empty: the paper's, 90, 95 and 98 for chests, 98 and 99 for brains."""
+    """Thresholds of the maps in Table 1. Empty: the paper's, 90, 95 and 98 for chests, 98 and 99
+    for brains.
+    """
     syce: cycle.Config = field(default_factory=cycle.Config)
     """Training of SyCE's generators; size and channels are set by the images."""
     cyce: cycle.Config = field(default_factory=lambda: cycle.CYCE_CONFIG)

@@ -19,7 +19,8 @@ class Explained(NamedTuple):
         images: in the order of the test set.
         probability: of the finding, (n,).
         predicted: the classifier's decision, (n,).
-        localised: rows with an annotation, on which Table 1 is measured; none where the images have no annotations.
+        localised: rows with an annotation, on which Table 1 is measured; none where the images have
+            no annotations.
         perturbed: rows of the balanced subset of Table 2 and Figure 2.
         groups: images that are drawn together, of one patient or of one picture; or None.
         group_unit: what the groups are, in words.
@@ -42,7 +43,8 @@ def choose(config: Config, data: Data, classifier: Classifier) -> Explained:
     """Chooses the images by their labels, annotations and the order of the shuffled test set alone.
 
     Raises:
-        InputError: fewer than two annotated images where there are annotations, or none of some label.
+        InputError: fewer than two annotated images where there are annotations, or none of some
+            label.
     """
     marked = annotated(config, data) if data.annotation is not None else np.empty(0, np.int64)
     perturbed = _balanced(data.test.labels, config.faithfulness.num_images)
@@ -66,7 +68,8 @@ def _balanced(labels: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " m"
     half = min(count // 2, *map(len, positions))
     if half < 1:
         raise InputError(
-            f"--faithfulness.num-images: expected at least one test image of each label, got {count // 2} wanted of"
+            f"--faithfulness.num-images: expected at least one test image of each label, got"
+            f" {count // 2} wanted of"
             f" {len(positions[0])} and {len(positions[1])}: raise it, or --test"
         )
     return np.sort(np.concatenate([each[:half] for each in positions]))

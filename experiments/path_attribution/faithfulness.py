@@ -1,8 +1,9 @@
-"""Table 2 and Figure 2: what the classifier says while the regions of an image are overwritten by those of an image of the
-other class, in the order that each map gives them.
+"""Table 2 and Figure 2: what the classifier says while the regions of an image are overwritten by
+those of an image of the other class, in the order that each map gives them.
 
-The overwriting image comes from the independent adversary; the same for all methods. Most relevant first gives the AOPC
-(Samek et al. 2017) and the degradation, least relevant first the preservation; the relevance score R joins the last two.
+The overwriting image comes from the independent adversary; the same for all methods. Most relevant
+first gives the AOPC (Samek et al. 2017) and the degradation, least relevant first the preservation;
+the relevance score R joins the last two.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,11 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.attributions import random_map
-from cfx_jax.metrics import area_over_perturbation_curve, area_under_perturbation_curve, relevance_score
+from cfx_jax.metrics import (
+    area_over_perturbation_curve,
+    area_under_perturbation_curve,
+    relevance_score,
+)
 from cfx_jax.metrics.perturbation import overwrite_with, perturbation_curve
 from cfx_jax.metrics.statistics import Interval, bootstrap_interval
 from cfx_jax.objectives import Classifier, class_score
@@ -30,7 +35,8 @@ _AT_ONCE = 32  # steps of one image that are classified at once
 
 
 class Sweep(NamedTuple):
-    """The probability of the explained class while regions are replaced, (n, steps); the first of the image itself.
+    """The probability of the explained class while regions are replaced, (n, steps); the first of
+    the image itself.
 
     Attributes:
         degraded: most relevant regions first.
@@ -44,7 +50,11 @@ class Sweep(NamedTuple):
     def areas(self) -> Float[np.ndarray, "n 2"]:
         """Degradation and preservation of each image, each in [0, 1], higher is better."""
         return np.stack(
-            [1 - area_under_perturbation_curve(self.degraded), area_under_perturbation_curve(self.preserved)], axis=1
+            [
+                1 - area_under_perturbation_curve(self.degraded),
+                area_under_perturbation_curve(self.preserved),
+            ],
+            axis=1,
         )
 
 
@@ -79,17 +89,22 @@ class Faithfulness(NamedTuple):
 
     def group(self, name: str) -> Bool[np.ndarray, " n"]:
         """The images of one group of Table 2: "ALL", or "0" or "1" for the predicted class."""
-        return np.full(len(self.predicted), True) if name == GROUPS[0] else self.predicted == int(name)
+        return (
+            np.full(len(self.predicted), True) if name == GROUPS[0] else self.predicted == int(name)
+        )
 
     def relevance(self, method: str, group: str) -> Interval | None:
         """R of one method and group, with its bootstrap interval; None for fewer than two images."""
         return self._interval(group, self.sweeps[method].areas, _relevance, bounds=(0.0, 1.0))
 
-    def relevance_margin(self, first: str, others: Sequence[str], group: str, *, sign: int = 1) -> Interval | None:
-        """The least of ``sign`` times R of one method less R of each of some others, on the same images.
+    def relevance_margin(
+        self, first: str, others: Sequence[str], group: str, *, sign: int = 1
+    ) -> Interval | None:
+        """The least of ``sign`` times R of one method less R of each of some others, on the same
+        images.
 
-        With sign 1 it is above 0 where the one method is the best of all, with -1 where it is the worst. None for fewer than
-        two images.
+        With sign 1 it is above 0 where the one method is the best of all, with -1 where it is the
+        worst. None for fewer than two images.
         """
         areas = np.stack([self.sweeps[each].areas for each in (first, *others)], axis=1)
 
@@ -108,7 +123,9 @@ class Faithfulness(NamedTuple):
         return area_over_perturbation_curve(self.sweeps[method].degraded)
 
     def step_of(self, regions: int) -> int:
-        """The first step after which that many regions are replaced; the last where there are not so many."""
+        """The first step after which that many regions are replaced; the last where there are not
+        so many.
+        """
         return int(np.searchsorted(self.regions[:-1], regions))
 
     def _interval(
@@ -123,7 +140,11 @@ class Faithfulness(NamedTuple):
         if len(np.unique(np.flatnonzero(chosen) if groups is None else groups)) < 2:
             return None
         return bootstrap_interval(
-            values[chosen], statistic=statistic, groups=groups, bounds=bounds, num_resamples=_RESAMPLES
+            values[chosen],
+            statistic=statistic,
+            groups=groups,
+            bounds=bounds,
+            num_resamples=_RESAMPLES,
         )
 
 
@@ -175,14 +196,18 @@ def random_sweep(
     for key in jax.random.split(jax.random.key(seed), settings.num_random):
         keys = jax.random.split(key, len(images))
         maps = np.asarray(jax.vmap(random_map)(keys, jnp.asarray(images[..., :1])))[..., 0]
-        found.append(sweep(settings, classifier, images, others, maps, predicted, batch_size=batch_size))
+        found.append(
+            sweep(settings, classifier, images, others, maps, predicted, batch_size=batch_size)
+        )
     return Sweep(*np.mean(found, axis=0))
 
 
 def regions_replaced(settings: FaithfulnessConfig, image_size: int) -> Int[np.ndarray, " steps"]:
     """How many regions are replaced after each step of the full sweep over a square image."""
     total = (-(-image_size // settings.region)) ** 2
-    return np.minimum(np.arange(-(-total // settings.regions_per_step) + 1) * settings.regions_per_step, total)
+    return np.minimum(
+        np.arange(-(-total // settings.regions_per_step) + 1) * settings.regions_per_step, total
+    )
 
 
 def _relevance(areas: Float[np.ndarray, "n 2"]) -> float:
@@ -198,12 +223,21 @@ class _Curves:
         self, classifier: Classifier, example: tuple[Array, Array, Array, Array]
     ) -> tuple[Float[Array, " steps"], Float[Array, " steps"]]:
         image, other, relevance, predicted = example
-        probability, replace = class_score(classifier, predicted, of="probability"), overwrite_with(other)
+        probability, replace = (
+            class_score(classifier, predicted, of="probability"),
+            overwrite_with(other),
+        )
         degraded, preserved = (
             perturbation_curve(
-                probability, image, relevance, replace,
-                order=order, region=self.region, regions_per_step=self.regions_per_step, steps_per_batch=_AT_ONCE,
+                probability,
+                image,
+                relevance,
+                replace,
+                order=order,
+                region=self.region,
+                regions_per_step=self.regions_per_step,
+                steps_per_batch=_AT_ONCE,
             )
             for order in ("most_relevant_first", "least_relevant_first")
-        )  # fmt: skip
+        )
         return degraded, preserved

@@ -1,7 +1,7 @@
 """The paper's Figures 1 and 2 in kind, all maps, and the generated images.
 
-Which images a figure shows is decided by the order of the shuffled test set, the labels and the classifier's decisions
-alone, never by how a map looks.
+Which images a figure shows is decided by the order of the shuffled test set, the labels and the
+classifier's decisions alone, never by how a map looks.
 """
 
 from pathlib import Path
@@ -47,23 +47,37 @@ class Gallery(NamedTuple):
 
     def maps(self) -> Figure:
         """Figure 1: the difference and its regularised weighting for both generators."""
-        columns = [(generator, variant) for generator in GENERATORS for variant in ("E", _REGULARISED)]
+        columns = [
+            (generator, variant) for generator in GENERATORS for variant in ("E", _REGULARISED)
+        ]
         rows = [
-            self._saliency_row(row, [SaliencyMap(values=self.study.maps[f"{g} {v}"][row]) for g, v in columns])
+            self._saliency_row(
+                row, [SaliencyMap(values=self.study.maps[f"{g} {v}"][row]) for g, v in columns]
+            )
             for row in self._shown()
         ]
         path = self.folder / "figure_1_maps.png"
-        saliency_grid(path, rows, [MapColumn(model=g, method=v) for g, v in columns], style="heat", note=self.data.note)
+        saliency_grid(
+            path,
+            rows,
+            [MapColumn(model=g, method=v) for g, v in columns],
+            style="heat",
+            note=self.data.note,
+        )
         return Figure(
             path,
-            f"As the paper's Figure 1: the difference E and the regularised map {_REGULARISED} of CyCE and SyCE.",
+            f"As the paper's Figure 1: the difference E and the regularised map {_REGULARISED} of"
+            f" CyCE and SyCE.",
             "Grid: images of the finding, where it is, and four maps of each.",
         )
 
     def all_maps(self) -> Figure:
         """The highest pixels of every map of Table 1."""
         percentile = max(self.study.percentiles, default=_WITHOUT_ANNOTATION)
-        kept = {method: above_percentile(self.study.maps[method][self._shown()], percentile) for method in METHODS}
+        kept = {
+            method: above_percentile(self.study.maps[method][self._shown()], percentile)
+            for method in METHODS
+        }
         rows = []
         for number, row in enumerate(self._shown()):
             mask = self._mask(row)
@@ -102,7 +116,8 @@ class Gallery(NamedTuple):
         counterfactual_grid(path, rows, note=self.data.note)
         return Figure(
             path,
-            "Adversarial images x_a of every generator. The last is the independent adversary, whose regions overwrite those"
+            "Adversarial images x_a of every generator. The last is the independent adversary,"
+            " whose regions overwrite those"
             " of the image in Table 2 and Figure 2; no map is made from it.",
             "Grid: images of the finding, their adversaries, and the differences.",
         )
@@ -110,24 +125,31 @@ class Gallery(NamedTuple):
     def perturbation(self, found: Faithfulness) -> Figure:
         """Figure 2: the AOPC of every method, less that of random maps."""
         panels = [
-            _panel(found, generator, [f"{generator} {variant}" for variant in VARIANTS]) for generator in GENERATORS
+            _panel(found, generator, [f"{generator} {variant}" for variant in VARIANTS])
+            for generator in GENERATORS
         ]
-        best = [f"{generator} {variant}" for generator in GENERATORS for variant in ("E", _REGULARISED)]
+        best = [
+            f"{generator} {variant}" for generator in GENERATORS for variant in ("E", _REGULARISED)
+        ]
         panels.append(_panel(found, "state of the art", [*STATE_OF_THE_ART, *best]))
         path = self.folder / "figure_2_aopc.png"
         curve(path, panels, note=self.data.note)
         images = len(found.predicted)
         return Figure(
             path,
-            f"As the paper's Figure 2: AOPC less that of random maps, mean over {images} images; higher is better.",
-            "Three plots of lines that rise with the number of overwritten regions and fall again towards its end.",
+            f"As the paper's Figure 2: AOPC less that of random maps, mean over {images} images;"
+            f" higher is better.",
+            "Three plots of lines that rise with the number of overwritten regions and fall again"
+            " towards its end.",
         )
 
     def _shown(self) -> Int[np.ndarray, " m"]:
         """Images of the finding that the classifier sees, with an annotation where there are any."""
         explained, finding = self.study.explained, self.data.finding
         rows = explained.localised if len(explained.localised) else np.arange(len(explained.images))
-        right = rows[(explained.predicted[rows] == finding) & (explained.images.labels[rows] == finding)]
+        right = rows[
+            (explained.predicted[rows] == finding) & (explained.images.labels[rows] == finding)
+        ]
         return (right if len(right) else rows)[: self.config.num_shown]
 
     def _mask(self, row: int) -> np.ndarray | None:
@@ -138,11 +160,18 @@ class Gallery(NamedTuple):
         return mask if mask.any() else None
 
     def _saliency_row(self, row: int, maps: list[SaliencyMap]) -> SaliencyRow:
-        return SaliencyRow(original=self.study.explained.images.arrays["image"][row], maps=maps, mask=self._mask(row))
+        return SaliencyRow(
+            original=self.study.explained.images.arrays["image"][row],
+            maps=maps,
+            mask=self._mask(row),
+        )
 
     def _adversaries(self, name: str, rows: Int[np.ndarray, " m"]) -> list[CounterfactualPanel]:
         """What one generator makes of some images, with the classifier's opinion."""
-        images, predicted = self.study.pairs[name].adversarial[rows], self.study.explained.predicted[rows]
+        images, predicted = (
+            self.study.pairs[name].adversarial[rows],
+            self.study.explained.predicted[rows],
+        )
         found = probabilities(map_examples(call, self.study.network.classifier, images))
         return [
             CounterfactualPanel(
@@ -156,8 +185,13 @@ class Gallery(NamedTuple):
 
 
 def _panel(found: Faithfulness, title: str, methods: list[str]) -> CurvePanel:
-    lines = [Line(name=each, x=found.regions, y=found.above_random(each).mean(axis=0)) for each in methods]
-    return CurvePanel(lines=lines, x_label="regions overwritten", y_label="AOPC less random", title=title)
+    lines = [
+        Line(name=each, x=found.regions, y=found.above_random(each).mean(axis=0))
+        for each in methods
+    ]
+    return CurvePanel(
+        lines=lines, x_label="regions overwritten", y_label="AOPC less random", title=title
+    )
 
 
 def _column(method: str) -> MapColumn:

@@ -38,10 +38,12 @@ class CycleGenerators(NamedTuple):
 def train_cycle(
     settings: cycle.Config, config: Config, data: Data, network: Network, workspace: Workspace
 ) -> CycleGenerators:
-    """Trains the generators of SyCE or CyCE, or reads them from the workspace, and prints what is wrong with them.
+    """Trains the generators of SyCE or CyCE, or reads them from the workspace, and prints what is
+    wrong with them.
 
     Args:
-        settings: of the training; its method is what tables call it, size and channels are set by the images.
+        settings: of the training; its method is what tables call it, size and channels are set by
+            the images.
         config: names the augmentation.
         data: the images.
         network: the classifier, frozen; its decisions group the images.
@@ -66,4 +68,6 @@ def train_cycle(
     )
     parts = generator_of(trained[0]), generator_of(trained[1])
     explain = Partial(_METHODS[settings.method], parts, network.classifier)
-    return CycleGenerators(check_pairs(name, explain, identity, config, data, network, workspace), parts)
+    return CycleGenerators(
+        check_pairs(name, explain, identity, config, data, network, workspace), parts
+    )

@@ -1,8 +1,8 @@
-"""Table 1's maps of pairs of generated images: the difference E, and E_FI^v1, E_FI^v2 and its smoothed version on a path
-between the two (Charachon et al. 2021, equations 4 to 6).
+"""Table 1's maps of pairs of generated images: the difference E, and E_FI^v1, E_FI^v2 and its
+smoothed version on a path between the two (Charachon et al. 2021, equations 4 to 6).
 
-The straight path is the paper's. The path of the generator's own images, from x_s to x_a, is what its footnote 3 leaves
-aside; it exists for SyCE (``counterfactuals.syce_latent_path``).
+The straight path is the paper's. The path of the generator's own images, from x_s to x_a, is what
+its footnote 3 leaves aside; it exists for SyCE (``counterfactuals.syce_latent_path``).
 """
 
 from collections.abc import Mapping
@@ -31,8 +31,10 @@ class PathMaps(NamedTuple):
     """The maps of one set of pairs.
 
     Attributes:
-        maps: by variant, (n, h, w), at least 0; on the own path without E, which does not depend on the path.
-        residual: how far the path integral of each image is from the change of the score, (n,), in probability.
+        maps: by variant, (n, h, w), at least 0; on the own path without E, which does not depend on
+            the path.
+        residual: how far the path integral of each image is from the change of the score, (n,), in
+            probability.
         change: that change, the score of class 1 at the path's end less that at its start, (n,).
     """
 
@@ -43,11 +45,17 @@ class PathMaps(NamedTuple):
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> "PathMaps":
         """From what ``straight`` and ``along_own_path`` compute."""
-        return cls({each: arrays[each] for each in VARIANTS if each in arrays}, arrays["residual"], arrays["change"])
+        return cls(
+            {each: arrays[each] for each in VARIANTS if each in arrays},
+            arrays["residual"],
+            arrays["change"],
+        )
 
 
 def sigma_of(image_size: int) -> float:
-    """The standard deviation of the smoothing in pixels: the paper's 2 at 224 pixels, scaled with the image."""
+    """The standard deviation of the smoothing in pixels: the paper's 2 at 224 pixels, scaled with
+    the image.
+    """
     return _SIGMA_AT_224 * image_size / 224
 
 
@@ -94,7 +102,8 @@ def along_own_path(
     sigma: float,
     batch_size: int,
 ) -> dict[str, np.ndarray]:
-    """Maps on the path of images that SyCE's generator of the decided class makes between x_s and x_a.
+    """Maps on the path of images that SyCE's generator of the decided class makes between x_s and
+    x_a.
 
     Args:
         classifier: one image -> two logits.
@@ -110,7 +119,10 @@ def along_own_path(
     paths = _OwnPath(num_nodes, sigma)
 
     def compute(decision: int, rows: np.ndarray) -> dict[str, np.ndarray]:
-        shared, examples = (classifier, generators[decision]), (images[rows], pairs.adversarial[rows])
+        shared, examples = (
+            (classifier, generators[decision]),
+            (images[rows], pairs.adversarial[rows]),
+        )
         return map_examples(paths, shared, examples, batch_size=_paths(batch_size, num_nodes))
 
     return by_decision(decided, compute)
@@ -126,7 +138,8 @@ class _Straight:
     sigma: float
 
     def __call__(self, classifier: Classifier, pair: tuple[Array, Array]) -> dict[str, Array]:
-        # All nodes at once, so that XLA finds out that the maps share their gradients and computes them once.
+        # All nodes at once, so that XLA finds out that the maps share their gradients and computes
+        # them once.
         score = class_score(classifier, 1, of="probability")
         found = {
             name: path_attribution(score, *pair, num_steps=self.num_nodes, **options)
@@ -140,13 +153,17 @@ class _OwnPath:
     num_nodes: int
     sigma: float
 
-    def __call__(self, shared: tuple[Classifier, Generator], example: tuple[Array, Array]) -> dict[str, Array]:
+    def __call__(
+        self, shared: tuple[Classifier, Generator], example: tuple[Array, Array]
+    ) -> dict[str, Array]:
         (classifier, generator), (image, adversarial) = shared, example
         score = class_score(classifier, 1, of="probability")
         # Dec(Enc(x_a)) is x_s, Dec(Enc(x)) is x_a.
         ends = generator.encode(adversarial), generator.encode(image)
         found = {
-            name: path_attribution_along(score, generator.decode, *ends, num_steps=self.num_nodes, **options)
+            name: path_attribution_along(
+                score, generator.decode, *ends, num_steps=self.num_nodes, **options
+            )
             for name, options in _options(self.sigma).items()
             if name != "E"
         }

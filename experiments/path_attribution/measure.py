@@ -36,7 +36,8 @@ def measure(
     Args:
         config: of the run.
         network: the classifier.
-        explained: the images; those whose decision the adversary does not turn over are left out, as configured.
+        explained: the images; those whose decision the adversary does not turn over are left out,
+            as configured.
         others: the adversary of each explained image.
         maps: by method, of each explained image.
         workspace: keeps the curves.
@@ -46,7 +47,9 @@ def measure(
     """
     settings, batch_size = config.faithfulness, config.batch_size
     rows = explained.perturbed
-    chosen = turned_over(settings, network, others[rows], explained.predicted[rows], batch_size=batch_size)
+    chosen = turned_over(
+        settings, network, others[rows], explained.predicted[rows], batch_size=batch_size
+    )
     if chosen.too_few:
         return NotMeasured(chosen.too_few)
     rows = rows[chosen.kept]
@@ -54,13 +57,21 @@ def measure(
     given: dict[str, Any] = {"predicted": predicted, "batch_size": batch_size}
 
     def kept(name: str, compute: Callable[[], Sweep], *depends: object) -> Sweep:
-        identity = [settings, network.identity, explained.images.take(rows).identity, digest(others[rows]), *depends]
+        identity = [
+            settings,
+            network.identity,
+            explained.images.take(rows).identity,
+            digest(others[rows]),
+            *depends,
+        ]
         return Sweep(**workspace.cached(f"sweep {name}", identity, lambda: compute()._asdict()))
 
     found = {
         RANDOM: kept(
             RANDOM,
-            lambda: random_sweep(settings, network.classifier, images, others[rows], seed=config.seed, **given),
+            lambda: random_sweep(
+                settings, network.classifier, images, others[rows], seed=config.seed, **given
+            ),
             config.seed,
         )
     }
@@ -68,8 +79,12 @@ def measure(
         ranked = values[rows]
 
         def compute(name: str = name, ranked: np.ndarray = ranked) -> Sweep:
-            return sweep(settings, network.classifier, images, others[rows], ranked, progress=name, **given)
+            return sweep(
+                settings, network.classifier, images, others[rows], ranked, progress=name, **given
+            )
 
         found[name] = kept(name, compute, digest(ranked))
     regions = regions_replaced(settings, images.shape[1])
-    return Faithfulness(predicted, found, regions, explained.groups_of(rows), chosen.share, explained.group_unit)
+    return Faithfulness(
+        predicted, found, regions, explained.groups_of(rows), chosen.share, explained.group_unit
+    )

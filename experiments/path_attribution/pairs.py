@@ -24,10 +24,20 @@ class Pairs(NamedTuple):
     adversarial: Float[np.ndarray, "n h w c"]
 
 
-def pairs_of(generator: PairGenerator, explained: Explained, *, batch_size: int, workspace: Workspace) -> Pairs:
-    """The pairs of the explained images: (x_s, x_a), or (x, x_a) where a method has no x_s of its own."""
+def pairs_of(
+    generator: PairGenerator, explained: Explained, *, batch_size: int, workspace: Workspace
+) -> Pairs:
+    """The pairs of the explained images: (x_s, x_a), or (x, x_a) where a method has no x_s of its
+    own.
+    """
 
     def make() -> Arrays:
-        return map_examples(call, generator.explain, explained.images.arrays["image"], batch_size=batch_size)._asdict()
+        return map_examples(
+            call, generator.explain, explained.images.arrays["image"], batch_size=batch_size
+        )._asdict()
 
-    return Pairs(**workspace.cached(f"pairs {generator.name}", [generator.identity, explained.images.identity], make))
+    return Pairs(
+        **workspace.cached(
+            f"pairs {generator.name}", [generator.identity, explained.images.identity], make
+        )
+    )

@@ -1,7 +1,9 @@
-"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting.
+"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the
+published setting.
 
-What both experiments on generated images train, they train alike: the classifier, Single AE2 (W,TV) and the Mask Generator
-of one preset are those of ``experiments.similar_adversarial``, and are trained once where the images are the same.
+What both experiments on generated images train, they train alike: the classifier, Single AE2 (W,TV)
+and the Mask Generator of one preset are those of ``experiments.similar_adversarial``, and are
+trained once where the images are the same.
 """
 
 import dataclasses
@@ -18,13 +20,16 @@ from trainers.plateau import ValidationPlateauConfig
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CYCE_STEPS, _SYCE_STEPS = 400, 700  # in batches of 8 of each decision
 _CYCLE_RATE = 7e-4  # falls after two evaluations without a lower loss
-# Released: 0.2 and 0.01. Generators that start at the image leave it sooner, and x_s keeps its class.
+# Released: 0.2 and 0.01. Generators that start at the image leave it sooner, and x_s keeps its
+# class.
 _SYCE = dataclasses.replace(SYCE, adversarial_class=0.5, symmetric_class=0.2)
 _CYCE = CYCE  # as released
 _FILTERS, _DISCRIMINATOR = (8, 16, 32, 64), (16, 32, 64)
 _ADVERSARY_STEPS = 300  # each an update of the translator, in batches of 4 of each decision
 _ADVERSARY_RATE = 1e-3
-_ADVERSARY_WEIGHTS = FixedPointWeights(decision=2.0, identity=20.0, reconstruction=20.0)  # released: 1, 10, 10
+_ADVERSARY_WEIGHTS = FixedPointWeights(
+    decision=2.0, identity=20.0, reconstruction=20.0
+)  # released: 1, 10, 10
 _CRITIC_STEPS = 1  # released: 5
 _ADVERSARY: dict[str, Any] = {
     "filters": 8,
@@ -54,16 +59,23 @@ def _cycle(
         discriminator_filters=discriminator_filters,
         # Trained to copy the image first, they would need most of these steps for that.
         residual=True,
-        optimiser=ValidationPlateauConfig(learning_rate=_CYCLE_RATE, patience=2, smallest=_CYCLE_RATE / 10),
+        optimiser=ValidationPlateauConfig(
+            learning_rate=_CYCLE_RATE, patience=2, smallest=_CYCLE_RATE / 10
+        ),
         batch_size=batch_size,
-        # So few steps end on what the discriminators think just then as much as on what the generators reach.
+        # So few steps end on what the discriminators think just then as much as on what the
+        # generators reach.
         select="answers",
         **times(num_steps, evaluate_every),
     )
 
 
-def _adversary(num_steps: int, batch_size: int, evaluate_every: int, **networks: Any) -> fixed_point.Config:
-    """The adversary, smaller and for fewer steps than released; clipped, so that it can leave a pixel as it is."""
+def _adversary(
+    num_steps: int, batch_size: int, evaluate_every: int, **networks: Any
+) -> fixed_point.Config:
+    """The adversary, smaller and for fewer steps than released; clipped, so that it can leave a
+    pixel as it is.
+    """
     return fixed_point.Config(
         limit="clip",
         weights=_ADVERSARY_WEIGHTS,
@@ -90,12 +102,20 @@ SMOKE = Config(
     # "together" compiles in half the time.
     syce=_cycle(cycle.Config(update="together"), SYCE, 2, 2, 2, **_TINY),
     cyce=_cycle(cycle.CYCE_CONFIG, CYCE, 2, 2, 2, **_TINY),
-    adversary=_adversary(2, 2, 2, filters=4, num_halvings=1, num_blocks=1, critic_filters=4, critic_depth=2),
+    adversary=_adversary(
+        2, 2, 2, filters=4, num_halvings=1, num_blocks=1, critic_filters=4, critic_depth=2
+    ),
     num_nodes=3,
     num_perturbation_steps=3,
     num_explained=6,
     faithfulness=FaithfulnessConfig(
-        num_images=8, region=8, regions_per_step=4, aopc=(4, 16), num_random=2, least_turned=0.0, unturned="keep"
+        num_images=8,
+        region=8,
+        regions_per_step=4,
+        aopc=(4, 16),
+        num_random=2,
+        least_turned=0.0,
+        unturned="keep",
     ),
     batch_size=8,
     num_shown=1,
@@ -107,13 +127,17 @@ DEMO = Config(
     classifier=shared.DEMO.classifier,
     similar_adversarial=shared.DEMO.similar_adversarial,
     mask_generator=shared.DEMO.mask_generator,
-    # Released: separated, two updates in turn, whose step takes twice as long to compile. The numbers above are of one.
+    # Released: separated, two updates in turn, whose step takes twice as long to compile. The
+    # numbers above are of one.
     syce=_cycle(cycle.Config(update="together"), _SYCE, _SYCE_STEPS, 8, 100),
     cyce=_cycle(cycle.CYCE_CONFIG, _CYCE, _CYCE_STEPS, 8, 100),
     adversary=_adversary(_ADVERSARY_STEPS, 4, 100, **_ADVERSARY),
     num_explained=100,
-    # 4 pixels at 64 are 14 at 224: 256 regions, of which AOPC counts an eighth and all, as 100 and 784 at 224.
-    faithfulness=FaithfulnessConfig(num_images=_OVERWRITTEN, region=4, regions_per_step=8, aopc=(32, 256)),
+    # 4 pixels at 64 are 14 at 224: 256 regions, of which AOPC counts an eighth and all, as 100 and
+    # 784 at 224.
+    faithfulness=FaithfulnessConfig(
+        num_images=_OVERWRITTEN, region=4, regions_per_step=8, aopc=(32, 256)
+    ),
     batch_size=32,
 )
 

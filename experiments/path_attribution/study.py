@@ -1,4 +1,6 @@
-"""Everything that the tables, figures and claims are made from, each stage kept by what it depends on."""
+"""Everything that the tables, figures and claims are made from, each stage kept by what it depends
+on.
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,7 +10,11 @@ from jaxtyping import Float
 
 from experiments.generation.attributions import baselines, maps
 from experiments.generation.classifier import Network, train_classifier
-from experiments.generation.generators import PairGenerator, train_mask_generator, train_similar_adversarial
+from experiments.generation.generators import (
+    PairGenerator,
+    train_mask_generator,
+    train_similar_adversarial,
+)
 from experiments.generation.images import Data
 from experiments.generation.localisation import Localisation, localise
 from experiments.generation.quality import Quality, measure_quality
@@ -37,7 +43,8 @@ class Study(NamedTuple):
         generators: CyCE, SyCE, SAGen and the adversary, in this order.
         quality: what each reaches on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
-        paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by name.
+        paths: the maps of each pair but the adversary's, and those of SyCE on its own path, by
+            name.
         maps: by method, of the explained images (n, h, w).
         percentiles: the thresholds of Table 1.
         localisation: by method, on the annotated images; empty where there are none.
@@ -58,7 +65,11 @@ class Study(NamedTuple):
     @property
     def identity(self) -> object:
         """What all of it depends on, besides the configuration."""
-        return [self.network.identity, [each.identity for each in self.generators], self.explained.images.identity]
+        return [
+            self.network.identity,
+            [each.identity for each in self.generators],
+            self.explained.images.identity,
+        ]
 
 
 def study(config: Config, data: Data, workspace: Workspace) -> Study:
@@ -68,19 +79,34 @@ def study(config: Config, data: Data, workspace: Workspace) -> Study:
         InputError: as the trainers; images or classifiers that nothing can be measured with.
     """
     network = train_classifier(config, data, workspace)
-    cyce, syce = (train_cycle(each, config, data, network, workspace) for each in (config.cyce, config.syce))
-    sagen = train_similar_adversarial(_SAGEN, config.similar_adversarial, config, data, network, workspace)
+    cyce, syce = (
+        train_cycle(each, config, data, network, workspace) for each in (config.cyce, config.syce)
+    )
+    sagen = train_similar_adversarial(
+        _SAGEN, config.similar_adversarial, config, data, network, workspace
+    )
     adversary = train_adversary(config, data, network, workspace)
     generators = (cyce.pair, syce.pair, sagen, adversary)
-    quality = {each.name: measure_quality(each, config, data, network, workspace) for each in generators}
+    quality = {
+        each.name: measure_quality(each, config, data, network, workspace) for each in generators
+    }
     explained = choose(config, data, network.classifier)
     pairs = {
-        each.name: pairs_of(each, explained, batch_size=config.batch_size, workspace=workspace) for each in generators
+        each.name: pairs_of(each, explained, batch_size=config.batch_size, workspace=workspace)
+        for each in generators
     }
-    paths = _paths(config, network, explained, syce, (cyce.pair, syce.pair, sagen), pairs, workspace)
+    paths = _paths(
+        config, network, explained, syce, (cyce.pair, syce.pair, sagen), pairs, workspace
+    )
     found = _state_of_the_art(config, data, network, explained, workspace)
-    found |= {f"{name} {variant}": values for name, each in paths.items() for variant, values in each.maps.items()}
-    percentiles = config.percentiles or published.PERCENTILES.get(published.task_of(config.data) or "", ())
+    found |= {
+        f"{name} {variant}": values
+        for name, each in paths.items()
+        for variant, values in each.maps.items()
+    }
+    percentiles = config.percentiles or published.PERCENTILES.get(
+        published.task_of(config.data) or "", ()
+    )
     others = pairs[adversary.name].adversarial
     return Study(
         network,
@@ -107,7 +133,11 @@ def _paths(
 ) -> dict[str, PathMaps]:
     """The maps of each pair on the straight path, and SyCE's on its own."""
     sigma, classifier = sigma_of(config.image_size), network.classifier
-    settings: dict[str, Any] = {"num_nodes": config.num_nodes, "sigma": sigma, "batch_size": config.batch_size}
+    settings: dict[str, Any] = {
+        "num_nodes": config.num_nodes,
+        "sigma": sigma,
+        "batch_size": config.batch_size,
+    }
     depends = [network.identity, explained.images.identity, config.num_nodes, sigma]
     found = {}
     for each in generators:
@@ -115,13 +145,17 @@ def _paths(
         def compute(name: str = each.name) -> dict[str, np.ndarray]:
             return straight(classifier, pairs[name], progress=f"paths of {name}", **settings)
 
-        found[each.name] = PathMaps.of(workspace.cached(f"paths {each.name}", [each.identity, *depends], compute))
+        found[each.name] = PathMaps.of(
+            workspace.cached(f"paths {each.name}", [each.identity, *depends], compute)
+        )
 
     def along() -> dict[str, np.ndarray]:
         images, ends = explained.images.arrays["image"], pairs[syce.pair.name]
         return along_own_path(classifier, syce.parts, images, ends, explained.predicted, **settings)
 
-    found[_SYCE_OWN] = PathMaps.of(workspace.cached(f"paths {_SYCE_OWN}", [syce.pair.identity, *depends], along))
+    found[_SYCE_OWN] = PathMaps.of(
+        workspace.cached(f"paths {_SYCE_OWN}", [syce.pair.identity, *depends], along)
+    )
     return found
 
 
@@ -135,10 +169,15 @@ def _state_of_the_art(
 
 
 def _localisation(
-    data: Data, explained: Explained, found: Mapping[str, np.ndarray], percentiles: tuple[float, ...]
+    data: Data,
+    explained: Explained,
+    found: Mapping[str, np.ndarray],
+    percentiles: tuple[float, ...],
 ) -> dict[str, Localisation]:
     if data.annotation is None:
         return {}
     rows = explained.localised
     annotation = explained.images.arrays[data.annotation][rows]
-    return {method: localise(values[rows], annotation, percentiles) for method, values in found.items()}
+    return {
+        method: localise(values[rows], annotation, percentiles) for method, values in found.items()
+    }

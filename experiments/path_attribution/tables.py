@@ -18,7 +18,9 @@ _CHANGED = PAIRS[1]  # x, x_a
 
 
 def localisation_table(task: str | None, study: Study) -> Table:
-    """Table 1: IoU and FDR of every map at every percentile, with 95 % bootstrap intervals over images."""
+    """Table 1: IoU and FDR of every map at every percentile, with 95 % bootstrap intervals over
+    images.
+    """
     columns, groups = ["map"], study.explained.groups_of(study.explained.localised)
     kinds = [(measure, each) for measure in (IOU, FDR) for each in study.percentiles]
     for measure, percentile in kinds:
@@ -34,7 +36,9 @@ def localisation_table(task: str | None, study: Study) -> Table:
 
 
 def coverage_table(study: Study) -> Table:
-    """What IoU and FDR leave out: recall, the share of pixels kept, and the area over all thresholds."""
+    """What IoU and FDR leave out: recall, the share of pixels kept, and the area over all
+    thresholds.
+    """
     columns = ["map", "AUC_Loc", "partial AUC_Loc"]
     columns += [f"{name} {each:g}" for name in ("recall", "kept") for each in study.percentiles]
     rows: list[list[Any]] = []
@@ -61,7 +65,10 @@ def relevance_table(task: str | None, found: Faithfulness) -> Table:
         row: list[Any] = [method]
         for group in GROUPS:
             interval = found.relevance(method, group)
-            row += [None if interval is None else tuple(interval), published.relevance(task, group).get(method)]
+            row += [
+                None if interval is None else tuple(interval),
+                published.relevance(task, group).get(method),
+            ]
         rows.append([*row, *map(float, swept.areas.mean(axis=0))])
     return columns, rows
 
@@ -74,16 +81,27 @@ def perturbation_table(found: Faithfulness, regions: Iterable[int]) -> Table:
     for method in found.sweeps:
         own, chance = found.aopc(method), found.aopc(RANDOM)
         cells = [
-            tuple(paired_difference_interval(own[:, step], chance[:, step], groups=found.groups)) for step in steps
+            tuple(paired_difference_interval(own[:, step], chance[:, step], groups=found.groups))
+            for step in steps
         ]
         rows.append([method, *([None] * len(cells) if method == RANDOM else cells)])
     return columns, rows
 
 
 def generator_table(study: Study) -> Table:
-    """What every generator reaches on all test images, and what is wrong with it on the validation images."""
+    """What every generator reaches on all test images, and what is wrong with it on the validation
+    images.
+    """
     images = study.explained.images.arrays["image"]
-    columns = ["generator", "turned", "kept", "AUC_a", "AUC_s", *(f"PSNR {each}" for each in PAIRS), "findings"]
+    columns = [
+        "generator",
+        "turned",
+        "kept",
+        "AUC_a",
+        "AUC_s",
+        *(f"PSNR {each}" for each in PAIRS),
+        "findings",
+    ]
     rows: list[list[Any]] = []
     for each in study.generators:
         quality = study.quality[each.name]
@@ -104,7 +122,8 @@ def generator_table(study: Study) -> Table:
 
 
 def truth_table(study: Study, groups: np.ndarray | None = None) -> Table:
-    """How near adversaries are to the true counterfactual: PSNR where either has a lesion, and elsewhere.
+    """How near adversaries are to the true counterfactual: PSNR where either has a lesion, and
+    elsewhere.
 
     Args:
         study: what was found.
@@ -112,9 +131,16 @@ def truth_table(study: Study, groups: np.ndarray | None = None) -> Table:
     """
     columns = ["x_a of", "PSNR inside the lesion", "PSNR outside"]
     first = next(iter(study.quality.values()))
-    rows: list[list[Any]] = [["the image itself", _mean_interval(first.image_to_truth["inside"], groups), None]]
+    rows: list[list[Any]] = [
+        ["the image itself", _mean_interval(first.image_to_truth["inside"], groups), None]
+    ]
     for name, quality in study.quality.items():
-        rows.append([name, *(_mean_interval(quality.to_truth[each], groups) for each in ("inside", "outside"))])
+        rows.append(
+            [
+                name,
+                *(_mean_interval(quality.to_truth[each], groups) for each in ("inside", "outside")),
+            ]
+        )
     return columns, rows
 
 
@@ -124,11 +150,20 @@ def has_truth(found: Quality) -> bool:
 
 
 def residual_table(study: Study) -> Table:
-    """How exact the integrals are: completeness residuals beside the changes of the score that they should sum up to."""
+    """How exact the integrals are: completeness residuals beside the changes of the score that they
+    should sum up to.
+    """
     rows: list[list[Any]] = []
     for name, found in study.paths.items():
         residual = np.abs(found.residual)
-        rows.append([name, float(np.abs(found.change).mean()), float(residual.mean()), float(residual.max())])
+        rows.append(
+            [
+                name,
+                float(np.abs(found.change).mean()),
+                float(residual.mean()),
+                float(residual.max()),
+            ]
+        )
     return ["path of", "mean |change of the score|", "mean |residual|", "largest |residual|"], rows
 
 
@@ -138,9 +173,13 @@ def _mean(values: np.ndarray) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-def _mean_interval(values: np.ndarray, groups: np.ndarray | None) -> tuple[float, ...] | float | None:
+def _mean_interval(
+    values: np.ndarray, groups: np.ndarray | None
+) -> tuple[float, ...] | float | None:
     """Over the images where it is finite, drawn by group."""
     finite = np.isfinite(values)
     if finite.sum() < 2:
         return _mean(values)
-    return tuple(bootstrap_interval(values[finite], groups=None if groups is None else groups[finite]))
+    return tuple(
+        bootstrap_interval(values[finite], groups=None if groups is None else groups[finite])
+    )

@@ -1,8 +1,9 @@
 """Explanation by progressive exaggeration (Singla et al., ICLR 2020).
 
 python -m experiments.progressive_exaggeration --preset demo
-python -m experiments.progressive_exaggeration --preset images --data folder:PATH --classes neutral smile
-python -m experiments.progressive_exaggeration --preset paper --data celeba:PATH --recogniser MODULE:FUNCTION
+python -m experiments.progressive_exaggeration --preset images --data folder:PATH --classes neutral
+smile python -m experiments.progressive_exaggeration --preset paper --data celeba:PATH --recogniser
+MODULE:FUNCTION
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Table 6 and Figure 12: what each term of the generator's loss is for.
 
-One weight at a time is multiplied, as in the paper, whose weights are 1 (adversary), 1 (classifier) and 100 (reconstruction
-and cycle); other weights than these are multiplied by the same factors.
+One weight at a time is multiplied, as in the paper, whose weights are 1 (adversary), 1 (classifier)
+and 100 (reconstruction and cycle); other weights than these are multiplied by the same factors.
 """
 
 import dataclasses
@@ -73,19 +73,28 @@ class Ablation(NamedTuple):
 
     def present(self, presenter: Presenter) -> None:
         """Writes its section."""
-        presenter.report.section("What each term is for", f"Explained is the label {self._label!r}.")
+        presenter.report.section(
+            "What each term is for", f"Explained is the label {self._label!r}."
+        )
         presenter.table(
             "table_6_ablation",
             self._table(),
-            "Table 6: factors of the weights of adversary, classifier and reconstruction, and what comes of them; 'paper'"
-            " columns are of the label 'Young'. Single runs there and here. Brackets: 95 % intervals over queries, which say"
+            "Table 6: factors of the weights of adversary, classifier and reconstruction, and what"
+            " comes of them; 'paper'"
+            " columns are of the label 'Young'. Single runs there and here. Brackets: 95 %"
+            " intervals over queries, which say"
             " nothing of another seed.",
         )
         presenter.figures(self._curves(presenter))
 
     def claims(self) -> Iterator[Claim]:
-        """C14, C15 and C17: the paper's orderings that are no matter of a few units of distance; C16 is ours."""
-        close = {each: self.found[each].measures.identity[OURS].closeness.mean(axis=1) for each in self.found}
+        """C14, C15 and C17: the paper's orderings that are no matter of a few units of distance;
+        C16 is ours.
+        """
+        close = {
+            each: self.found[each].measures.identity[OURS].closeness.mean(axis=1)
+            for each in self.found
+        }
         units = self.subject.units | {"unit": "queries of one training each"}
         yield paired_claim(
             "C14",
@@ -121,7 +130,9 @@ class Ablation(NamedTuple):
             **units,
         )
 
-        verified = [self.found[each].measures.identity[OURS].verified for each in (BASE, STRONG_ADVERSARY)]
+        verified = [
+            self.found[each].measures.identity[OURS].verified for each in (BASE, STRONG_ADVERSARY)
+        ]
         if self.study.verifier is not None and verified[0] is not None and verified[1] is not None:
             yield paired_claim(
                 "C17",
@@ -142,7 +153,9 @@ class Ablation(NamedTuple):
 
     def _printed(self, column: int, settings: Mapping[str, Factors]) -> dict[str, float]:
         """The paper's figures of a column of Table 6; empty for other labels than its own."""
-        rows = {name: published.ablation(self._label, factors) for name, factors in settings.items()}
+        rows = {
+            name: published.ablation(self._label, factors) for name, factors in settings.items()
+        }
         return {name: row[column] for name, row in rows.items() if row is not None}
 
     def _error(self, factors: Factors) -> np.ndarray:
@@ -156,29 +169,51 @@ class Ablation(NamedTuple):
             correlation = rank_correlation(np.ravel(found.desired), np.ravel(found.probabilities))
             cells = measure_cells(each.measures, published.ablation(self._label, factors))
             finding = remarks(each.sweeps, self.study.config.collapsed)
-            rows.append([*(f"{factor:g}" for factor in factors), *cells, float(correlation), finding])
-        return ["adversary", "classifier", "reconstruction", *measure_columns(), "rank correlation", "findings"], rows
+            rows.append(
+                [*(f"{factor:g}" for factor in factors), *cells, float(correlation), finding]
+            )
+        return [
+            "adversary",
+            "classifier",
+            "reconstruction",
+            *measure_columns(),
+            "rank correlation",
+            "findings",
+        ], rows
 
     def _curves(self, presenter: Presenter) -> Figure:
         path = presenter.folder / "figure_12_ablation.png"
         panels = []
         for place, title in enumerate(("adversary", "classifier", "reconstruction")):
-            chosen = [each for each in self.found if all(each[other] == 1 for other in range(3) if other != place)]
+            chosen = [
+                each
+                for each in self.found
+                if all(each[other] == 1 for other in range(3) if other != place)
+            ]
             lines = [self._line(f"factor {factors[place]:g}", factors) for factors in chosen]
             panels.append(
-                CurvePanel(lines=lines, x_label="desired", y_label="achieved", title=title, y_range=(-0.02, 1.02))
+                CurvePanel(
+                    lines=lines,
+                    x_label="desired",
+                    y_label="achieved",
+                    title=title,
+                    y_range=(-0.02, 1.02),
+                )
             )
         curve(path, panels, note=presenter.note)
         return Figure(
             path,
-            "As the paper's Figure 12: mean probability of the explanations against the desired one, by the weight of one"
+            "As the paper's Figure 12: mean probability of the explanations against the desired"
+            " one, by the weight of one"
             " term.",
             "Line plots, one for each term of the loss.",
         )
 
     def _line(self, name: str, factors: Factors) -> Line:
         found = self.found[factors].sweeps.found
-        reached = compatibility_curve(np.asarray(found.desired).ravel(), np.asarray(found.probabilities).ravel())
+        reached = compatibility_curve(
+            np.asarray(found.desired).ravel(), np.asarray(found.probabilities).ravel()
+        )
         return Line(name=name, x=reached.centre, y=reached.mean)
 
 

@@ -56,10 +56,13 @@ class Attributes(NamedTuple):
         presenter.table(
             "table_5_attributes",
             self._table(),
-            "Table 5: Fréchet distance by group, closeness and verification as in Tables 1 and 2, for each label; beside"
+            "Table 5: Fréchet distance by group, closeness and verification as in Tables 1 and 2,"
+            " for each label; beside"
             " each the paper's.",
         )
-        presenter.figures(self._curves(presenter), *(self._series(presenter, name) for name in self.found))
+        presenter.figures(
+            self._curves(presenter), *(self._series(presenter, name) for name in self.found)
+        )
 
     def claims(self) -> Iterator[Claim]:
         """C13 as far as it is no matter of the paper's data, Figure 11, and C6."""
@@ -69,17 +72,20 @@ class Attributes(NamedTuple):
             groups = {group: distances[group, OURS].interval.estimate for group in GROUPS}
             yield mean_claim(
                 f"C13 {name}",
-                f"Explanations of {name!r} stay close to their queries: at least 0.76, the least of the paper's six labels.",
+                f"Explanations of {name!r} stay close to their queries: at least 0.76, the least of"
+                f" the paper's six labels.",
                 {} if printed is None else {"closeness": printed[3]},
                 each.measures.identity[OURS].closeness.mean(axis=1),
-                f"latent space closeness; distances: {', '.join(f'{g} {v:.3g}' for g, v in groups.items())}",
+                f"latent space closeness; distances:"
+                f" {', '.join(f'{g} {v:.3g}' for g, v in groups.items())}",
                 minimum=0.76,
                 **each.subject.units,
             )
             achieved = np.asarray(each.sweeps.found.probabilities)
             yield paired_claim(
                 f"Figure 11 {name}",
-                f"The probability of {name!r} that is reached is higher for the highest bin than for the lowest.",
+                f"The probability of {name!r} that is reached is higher for the highest bin than"
+                f" for the lowest.",
                 {},
                 {"highest bin": achieved[:, -1], "lowest bin": achieved[:, 0]},
                 "probability that is reached",
@@ -100,15 +106,22 @@ class Attributes(NamedTuple):
         papers = published.attribute(SMILING), published.attribute(YOUNG)
         for column, measure_name in ((3, "closeness"), (4, "verified")):
             ours = {
-                SMILING: _means_of_units(local, getattr(local.measures.identity[OURS], measure_name)),
+                SMILING: _means_of_units(
+                    local, getattr(local.measures.identity[OURS], measure_name)
+                ),
                 YOUNG: _means_of_units(whole, getattr(whole.measures.identity[OURS], measure_name)),
             }
             if any(each is None for each in ours.values()):
                 continue
             yield unpaired_claim(
                 f"C6 {measure_name}",
-                "Explanations of a smile, which is local, show the same person more often than those of age.",
-                {name: paper[column] for name, paper in zip(ours, papers, strict=True) if paper is not None},
+                "Explanations of a smile, which is local, show the same person more often than"
+                " those of age.",
+                {
+                    name: paper[column]
+                    for name, paper in zip(ours, papers, strict=True)
+                    if paper is not None
+                },
                 {name: each for name, each in ours.items() if each is not None},
                 measure_name,
                 kind="statement",
@@ -133,7 +146,9 @@ class Attributes(NamedTuple):
     def _series(self, presenter: Presenter, name: str) -> Figure:
         found = self.found[name]
         path = presenter.folder / f"figure_10_{plain(name).replace(' ', '_')}.png"
-        series = shown(found.sweeps, found.subject.queries, found.sweeps.first(self.study.config.num_shown))
+        series = shown(
+            found.sweeps, found.subject.queries, found.sweeps.first(self.study.config.num_shown)
+        )
         sweep_grid(path, series, class_name=found.subject.data.class_names[1], note=presenter.note)
         return Figure(
             path,
@@ -146,14 +161,19 @@ class Attributes(NamedTuple):
         lines = []
         for name, each in self.found.items():
             found = each.sweeps.found
-            reached = compatibility_curve(np.asarray(found.desired).ravel(), np.asarray(found.probabilities).ravel())
+            reached = compatibility_curve(
+                np.asarray(found.desired).ravel(), np.asarray(found.probabilities).ravel()
+            )
             lines.append(Line(name=plain(name), x=reached.centre, y=reached.mean))
         lines.append(Line(name="perfect", x=lines[0].x, y=lines[0].x))
-        panel = CurvePanel(lines=lines, x_label="desired", y_label="achieved", y_range=(-0.02, 1.02))
+        panel = CurvePanel(
+            lines=lines, x_label="desired", y_label="achieved", y_range=(-0.02, 1.02)
+        )
         curve(path, [panel], panel_size=(4.2, 2.8), note=presenter.note)
         return Figure(
             path,
-            "As the paper's Figure 11: mean probability of the explanations against the desired one, for each label.",
+            "As the paper's Figure 11: mean probability of the explanations against the desired"
+            " one, for each label.",
             "Lines that rise from the lower left to the upper right where the explainers obey.",
         )
 

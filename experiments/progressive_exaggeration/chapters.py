@@ -1,4 +1,6 @@
-"""What the paper asks beyond the explained label: chapters of the report, each with trainings of its own."""
+"""What the paper asks beyond the explained label: chapters of the report, each with trainings of
+its own.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
@@ -43,7 +45,8 @@ CHAPTERS: Mapping[str, Callable[[Study], Chapter]] = {
 
 
 def check_chapters(config: Config, data: Data) -> None:
-    """Checks, before anything is trained, that the images have the labels that chapters and questionnaire ask for.
+    """Checks, before anything is trained, that the images have the labels that chapters and
+    questionnaire ask for.
 
     Raises:
         InputError: naming the option.
@@ -59,17 +62,27 @@ def check_chapters(config: Config, data: Data) -> None:
         names = config.discriminated or data.names
         if len(names) < 2:
             raise InputError(
-                f"--discriminated: expected two labels or more of one classifier, got {', '.join(names)}: leave the chapter"
+                f"--discriminated: expected two labels or more of one classifier, got"
+                f" {', '.join(names)}: leave the chapter"
                 " 'discrimination' out"
             )
     if "ablation" in config.chapters and config.ablated:
         check_choice(config.ablated, data.names, name="--ablated")
     if "bias" in config.chapters:
-        check_choice(config.confounder, tuple(each for each in data.names if each != data.label), name="--confounder")
-    asked = zip(config.human_items, (True, "attributes" in config.chapters, "bias" in config.chapters), strict=True)
+        check_choice(
+            config.confounder,
+            tuple(each for each in data.names if each != data.label),
+            name="--confounder",
+        )
+    asked = zip(
+        config.human_items,
+        (True, "attributes" in config.chapters, "bias" in config.chapters),
+        strict=True,
+    )
     if any(config.human_items) and not any(number and possible for number, possible in asked):
         raise InputError(
-            f"--human-items: expected queries of a task that the chapters can ask, got {config.human_items}: Task 2 needs"
+            f"--human-items: expected queries of a task that the chapters can ask, got"
+            f" {config.human_items}: Task 2 needs"
             " the chapter 'attributes', Task 3 'bias'"
         )
 
@@ -80,4 +93,6 @@ def examine(study: Study) -> dict[str, Chapter]:
     Raises:
         InputError: a chapter that these images cannot answer.
     """
-    return {name: answer(study) for name, answer in CHAPTERS.items() if name in study.config.chapters}
+    return {
+        name: answer(study) for name, answer in CHAPTERS.items() if name in study.config.chapters
+    }

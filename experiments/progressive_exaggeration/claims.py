@@ -1,4 +1,5 @@
-"""What the paper says and what its tables show of the explained label, each with an interval over queries and a verdict.
+"""What the paper says and what its tables show of the explained label, each with an interval over
+queries and a verdict.
 
 Claims of the kind "target" are bounds of ours: the paper prints no number for them.
 """
@@ -27,7 +28,9 @@ def claims(study: Study, chapters: Iterable[Chapter]) -> list[Claim]:
     """All claims that these data can test, in reading order."""
     found = [*_distances(study), *_groups(study), *_identity(study), *_reach(study)]
     found += [each for chapter in chapters for each in chapter.claims()]
-    found = [each if each.note else dataclasses.replace(each, note=study.data.note) for each in found]
+    found = [
+        each if each.note else dataclasses.replace(each, note=study.data.note) for each in found
+    ]
     return of_one_training(found)
 
 
@@ -42,9 +45,13 @@ def _distances(study: Study) -> Iterator[Claim]:
             f"C1 {group}",
             f"Explanations by {OURS} are nearer to real images than those by {XGEM}, {group}.",
             {} if paper is None else {OURS: paper[1], XGEM: paper[0]},
-            {name: study.measures.distances.found[group, name].interval.estimate for name in (OURS, XGEM)},
+            {
+                name: study.measures.distances.found[group, name].interval.estimate
+                for name in (OURS, XGEM)
+            },
             interval,
-            f"Fréchet distance of features of {study.features.name}; {OURS} minus {XGEM}, {_drawn(study, group, group)}",
+            f"Fréchet distance of features of {study.features.name}; {OURS} minus {XGEM},"
+            f" {_drawn(study, group, group)}",
             kind="statement",
             place=_DATA_CONSISTENCY,
             maximum=0.0,
@@ -66,7 +73,8 @@ def _groups(study: Study) -> Iterator[Claim]:
             {group: both[1] for group, both in paper.items() if both is not None},
             {group: found[group].estimate for group in (near, far)},
             interval,
-            f"Fréchet distance of features of {study.features.name}; {near} minus {far}, {_drawn(study, near, far)}",
+            f"Fréchet distance of features of {study.features.name}; {near} minus {far},"
+            f" {_drawn(study, near, far)}",
             kind="ordering",
             place="Table 1",
             maximum=0.0,
@@ -89,7 +97,8 @@ def _identity(study: Study) -> Iterator[Claim]:
     first, second = (OURS, XGEM) if chest else (XGEM, OURS)
     yield paired_claim(
         "C4",
-        f"On {'radiographs' if chest else 'faces'}, explanations by {first} are at least as close to their queries as those"
+        f"On {'radiographs' if chest else 'faces'}, explanations by {first} are at least as close"
+        f" to their queries as those"
         f" by {second}.",
         {} if paper is None else {XGEM: paper[0], OURS: paper[1]},
         {first: close[first], second: close[second]},
@@ -120,9 +129,7 @@ def _reach(study: Study) -> Iterator[Claim]:
     ours = study.sweeps[0]
     desired, achieved = np.asarray(ours.found.desired), np.asarray(ours.found.probabilities)
     interval = correlation(desired, achieved, study.subject.groups)
-    over = (
-        f"Spearman's correlation over all pairs of desired and achieved, of {len(desired)} queries drawn with all bins"
-    )
+    over = f"Spearman's correlation over all pairs of desired and achieved, of {len(desired)} queries drawn with all bins"
     place = "section 4.1, compatibility with the black-box, and the caption of Figure 3"
     yield claim(
         "Figure 3 correlation",
@@ -167,7 +174,8 @@ def _reach(study: Study) -> Iterator[Claim]:
     seen = study.seen_by_judge
     yield paired_claim(
         "second classifier",
-        "A classifier that the explainer was not trained against sees the change too: its probability rises by more than a"
+        "A classifier that the explainer was not trained against sees the change too: its"
+        " probability rises by more than a"
         " half from the lowest bin to the highest.",
         {},
         {"highest bin": seen[:, -1], "lowest bin": seen[:, 0]},
@@ -180,14 +188,17 @@ def _reach(study: Study) -> Iterator[Claim]:
 def _rises(study: Study, achieved: np.ndarray, place: str) -> Claim:
     """The mean curve, from each bin to the next: the claim is as sure as its least sure step."""
     steps = np.diff(achieved, axis=1)
-    interval = bootstrap_interval(steps, statistic=_least_step, num_resamples=_DRAWS, groups=study.subject.groups)
+    interval = bootstrap_interval(
+        steps, statistic=_least_step, num_resamples=_DRAWS, groups=study.subject.groups
+    )
     return claim(
         "Figure 3 rises",
         "The mean probability that is reached rises from every bin to the next.",
         {},
         {"least step": interval.estimate},
         interval,
-        f"least of the {steps.shape[1]} steps of the mean curve, over {len(steps)} queries drawn with all bins",
+        f"least of the {steps.shape[1]} steps of the mean curve, over {len(steps)} queries drawn"
+        f" with all bins",
         kind="statement",
         place=place,
         minimum=0.0,

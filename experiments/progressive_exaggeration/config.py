@@ -11,7 +11,9 @@ from trainers.vae import Config as VAEConfig
 
 @dataclass(frozen=True)
 class XGEMConfig:
-    """The search of xGEM in the latents of a variational autoencoder; the paper says nothing of it (all ours)."""
+    """The search of xGEM in the latents of a variational autoencoder; the paper says nothing of it
+    (all ours).
+    """
 
     num_steps: int = 150
     """Steps of Adam, at most."""
@@ -25,8 +27,9 @@ class XGEMConfig:
 
 @dataclass(frozen=True)
 class HeartConfig:
-    """The chapter "heart": synthetic radiographs with a classifier and an explainer of their own, unless ``data`` is 'chest'
-    itself; and a segmentation (of which the paper says no more than UNet)."""
+    """The chapter "heart": synthetic radiographs with a classifier and an explainer of their own,
+    unless ``data`` is 'chest' itself; and a segmentation (of which the paper says no more than
+    UNet)."""
 
     image_size: int = 128
     """Height and width of the radiographs, in pixels (paper: 128)."""
@@ -37,8 +40,8 @@ class HeartConfig:
     explainer: ExplainerConfig = field(default_factory=ExplainerConfig)
     """Training of its explainer."""
     segmentation: SegmentationConfig = field(default_factory=SegmentationConfig)
-    """Training of the segmentation of lungs and heart, on the explainer's training images; classes and channels are set by
-    the images."""
+    """Training of the segmentation of lungs and heart, on the explainer's training images; classes
+    and channels are set by the images."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +49,32 @@ class Config:
     """Images, a classifier of their labels, an explainer of one label, and the baseline."""
 
     preset: Literal["smoke", "demo", "images", "paper", "code"] = "demo"
-    """smoke: proves that everything runs. demo: synthetic images, minutes on two cores. images: a folder of one's own
-    images, see --data. paper: the published setting on the paper's data, for a GPU. code: the same with the explainer of
-    the code that the authors released, which is another method (``trainers.progressive.CODE_HEAD``)."""
+    """smoke: proves that everything runs. demo: synthetic images, minutes on two cores. images: a
+    folder of one's own images, see --data. paper: the published setting on the paper's data, for a
+    GPU. code: the same with the explainer of the code that the authors released, which is another
+    method (``trainers.progressive.CODE_HEAD``)."""
     data: str = "faces"
-    """'faces' or 'chest' (cardiomegaly), synthetic worlds; 'folder:PATH', one sub-folder of images for each of two classes,
-    or a zip of such; 'celeba:PATH' and 'chexpert:PATH', CelebA and CheXpert as they are downloaded."""
+    """'faces' or 'chest' (cardiomegaly), synthetic worlds; 'folder:PATH', one sub-folder of images
+    for each of two classes, or a zip of such; 'celeba:PATH' and 'chexpert:PATH', CelebA and
+    CheXpert as they are downloaded."""
     classes: tuple[str, ...] = ()
-    """Class folders in the order of the labels; the last is explained. Empty: the two that there are, by name."""
+    """Class folders in the order of the labels; the last is explained. Empty: the two that there
+    are, by name.
+    """
     label: str = "smiling"
-    """The label that is explained, of those that the images have; a folder has only that of its last class, and 'chest'
-    only cardiomegaly."""
+    """The label that is explained, of those that the images have; a folder has only that of its
+    last class, and 'chest' only cardiomegaly."""
     labels: tuple[str, ...] = ()
-    """The labels that are read, of those that the images have, the explained one among them; empty: all."""
+    """The labels that are read, of those that the images have, the explained one among them; empty:
+    all.
+    """
     one_label: bool = False
-    """Whether every explained label has a classifier of its own, of that label alone (paper); else one has all labels."""
+    """Whether every explained label has a classifier of its own, of that label alone (paper); else
+    one has all labels.
+    """
     normalisation: Literal["images", "unit"] = "images"
-    """By what classifiers normalise: moments of the training images (ours), or 0.5 and 0.5, which make [-1, 1] of [0, 1]
-    (released)."""
+    """By what classifiers normalise: moments of the training images (ours), or 0.5 and 0.5, which
+    make [-1, 1] of [0, 1] (released)."""
     image_size: int = 64
     """Height and width of the images, in pixels (paper: 128)."""
     channels: Literal[1, 3] = 3
@@ -73,16 +84,19 @@ class Config:
     validation: float = 0.08
     """Share of images for the selection of weights and of thresholds (paper: unsaid)."""
     test: float = 0.12
-    """Share of images for all reported figures; neither classifier nor explainer is trained on them (paper: unsaid; the
-    released records have a tenth outside the classifier's training)."""
+    """Share of images for all reported figures; neither classifier nor explainer is trained on them
+    (paper: unsaid; the released records have a tenth outside the classifier's training)."""
     mirrored: bool = True
-    """Whether training images are mirrored left to right at random (paper: no); chests have a left and a right."""
+    """Whether training images are mirrored left to right at random (paper: no); chests have a left
+    and a right.
+    """
     noise: float = 0.0
-    """Largest standard deviation of noise on the classifiers' training images, drawn anew for each (ours). Without noise a
-    small classifier's probability follows what the eye does not see."""
+    """Largest standard deviation of noise on the classifiers' training images, drawn anew for each
+    (ours). Without noise a small classifier's probability follows what the eye does not see."""
     classifier: ClassifierConfig = field(default_factory=ClassifierConfig)
-    """Training of the classifier that is explained, one sigmoid for each label; labels, channels and normalisation are
-    set by the images. A second one of another seed judges what the explanations show."""
+    """Training of the classifier that is explained, one sigmoid for each label; labels, channels
+    and normalisation are set by the images. A second one of another seed judges what the
+    explanations show."""
     explainer: ExplainerConfig = field(default_factory=ExplainerConfig)
     """Training of encoder and conditional generator; channels are set by the images."""
     vae: VAEConfig = field(default_factory=VAEConfig)
@@ -90,16 +104,20 @@ class Config:
     xgem: XGEMConfig = field(default_factory=XGEMConfig)
     """The search of xGEM."""
     calibrated: int = 0
-    """Images of each bin that an explainer is trained on, chosen so that the classifier is calibrated on them (released:
-    5,000); 0 takes all training images."""
+    """Images of each bin that an explainer is trained on, chosen so that the classifier is
+    calibrated on them (released: 5,000); 0 takes all training images."""
     chapters: tuple[str, ...] = ()
     """What is asked beyond the explained label, see ``chapters.CHAPTERS``."""
     attributes: tuple[str, ...] = ()
     """Labels that the chapter "attributes" explains (paper: six); empty: all."""
     discriminated: tuple[str, ...] = ()
-    """Labels of the one classifier of the chapter "discrimination", each explained (paper: five); empty: all."""
+    """Labels of the one classifier of the chapter "discrimination", each explained (paper: five);
+    empty: all.
+    """
     ablated: str = ""
-    """The label that the chapter "ablation" explains (paper: young or old); empty: the explained one."""
+    """The label that the chapter "ablation" explains (paper: young or old); empty: the explained
+    one.
+    """
     heart: HeartConfig = field(default_factory=HeartConfig)
     """Images and trainings of the chapter "heart"."""
     chapter_steps: int = 0
@@ -107,24 +125,30 @@ class Config:
     confounder: str = "male"
     """The label that the chapter "bias" binds to the explained one; CelebA's is 'Male'."""
     bias_likeness: float = 1.0
-    """Prices of reconstruction and cycle in the chapter "bias", in units of the first explainer's (paper: 1)."""
+    """Prices of reconstruction and cycle in the chapter "bias", in units of the first explainer's
+    (paper: 1).
+    """
     bias_warm_start: bool = False
-    """Whether both explainers of the chapter "bias" start from the first one's weights (ours, for short trainings)."""
+    """Whether both explainers of the chapter "bias" start from the first one's weights (ours, for
+    short trainings).
+    """
     human_items: tuple[int, int, int] = (0, 0, 0)
-    """Queries of the three tasks of the questionnaire for people, for each label or classifier that is asked of (paper: 200,
-    100 and 200); 0 leaves a task out."""
+    """Queries of the three tasks of the questionnaire for people, for each label or classifier that
+    is asked of (paper: 200, 100 and 200); 0 leaves a task out."""
     num_explained: int = 240
     """Test images that are explained, at most, as many of either decision."""
     inception: str = ""
-    """File of Inception-v3's weights, for Fréchet distances that compare with published ones; without it the features are
-    those of the second classifier, and distances compare with each other alone."""
+    """File of Inception-v3's weights, for Fréchet distances that compare with published ones;
+    without it the features are those of the second classifier, and distances compare with each
+    other alone."""
     recogniser: str = ""
-    """What recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32 in [0, 1], and gives a vector for
-    each, (n, d), whose cosine distance is below 0.5 for one person, as of networks trained on VGGFace2 (paper). Without it
-    the features of the second classifier stand in, with a threshold from validation images."""
+    """What recognises faces, as MODULE:FUNCTION: it takes images (n, h, w, c), float32 in [0, 1],
+    and gives a vector for each, (n, d), whose cosine distance is below 0.5 for one person, as of
+    networks trained on VGGFace2 (paper). Without it the features of the second classifier stand in,
+    with a threshold from validation images."""
     collapsed: float = 0.2
-    """An explainer that turns over less than this share of either decision at the opposite extreme is reported as
-    collapsed."""
+    """An explainer that turns over less than this share of either decision at the opposite extreme
+    is reported as collapsed."""
     num_shown: int = 4
     """Images in figures and on the page of the knob, half of either decision."""
     batch_size: int = 16
@@ -132,8 +156,9 @@ class Config:
     seed: int = 0
     """Seed of images and splits; the trainings have their own."""
     test_seed: int = 1_000
-    """Seed of the synthetic world that the test images are of. The presets' settings were chosen on images of the world of
-    seed 0, so a reported figure is of another; with the ``seed`` itself the test images are a part of the same world."""
+    """Seed of the synthetic world that the test images are of. The presets' settings were chosen on
+    images of the world of seed 0, so a reported figure is of another; with the ``seed`` itself the
+    test images are a part of the same world."""
     results: str = "results"
     """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
     work: str = "work"

@@ -1,4 +1,6 @@
-"""Figure 7: what explaining one label of a classifier of several does to the decisions on the others."""
+"""Figure 7: what explaining one label of a classifier of several does to the decisions on the
+others.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -23,7 +25,8 @@ class Turned(NamedTuple):
     Attributes:
         subject: the label and its queries.
         sweeps: their explanations.
-        opposite: 1 where the decision on a label turns over at the opposite extreme of the explained one (n, labels).
+        opposite: 1 where the decision on a label turns over at the opposite extreme of the
+            explained one (n, labels).
         kept: the same of the drawings for the queries' own bins.
     """
 
@@ -52,13 +55,16 @@ class Discrimination(NamedTuple):
     def present(self, presenter: Presenter) -> None:
         """Writes its section."""
         presenter.report.section(
-            "Does explaining one label leave the others alone", f"One classifier of {', '.join(self.names)}."
+            "Does explaining one label leave the others alone",
+            f"One classifier of {', '.join(self.names)}.",
         )
         presenter.table(
             "figure_7_discrimination",
             self._matrix(),
-            "Figure 7 in numbers: share of the queries of a label whose decision on each label differs at the opposite"
-            " extreme; 'own bin' rows are the same of their drawings for their own bins, which should differ nowhere.",
+            "Figure 7 in numbers: share of the queries of a label whose decision on each label"
+            " differs at the opposite"
+            " extreme; 'own bin' rows are the same of their drawings for their own bins, which"
+            " should differ nowhere.",
         )
 
     def claims(self) -> Iterator[Claim]:
@@ -67,7 +73,8 @@ class Discrimination(NamedTuple):
             others = np.delete(each.opposite, each.subject.label, axis=1).mean(axis=1)
             yield paired_claim(
                 f"Figure 7 {name}",
-                f"Explaining {name!r} turns its own decision over more often than those of other labels.",
+                f"Explaining {name!r} turns its own decision over more often than those of other"
+                f" labels.",
                 {},
                 {name: each.opposite[:, each.subject.label], "mean of the others": others},
                 "share of decisions turned over",
@@ -101,17 +108,25 @@ def discrimination(study: Study) -> Discrimination:
         subject, sweeps = explained_label(study, every_label.of(names, name))
         own_bins = np.asarray(sweeps.found.source_bin)
         found[name] = Turned(
-            subject, sweeps, turned(subject, sweeps, sweeps.opposite), turned(subject, sweeps, own_bins)
+            subject,
+            sweeps,
+            turned(subject, sweeps, sweeps.opposite),
+            turned(subject, sweeps, own_bins),
         )
     return Discrimination(tuple(names), found)
 
 
-def turned(subject: Subject, sweeps: Sweeps, bins: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n labels"]:
-    """1 where the decision on a label is not the query's, of each query's drawing for a bin of its own."""
+def turned(
+    subject: Subject, sweeps: Sweeps, bins: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "n labels"]:
+    """1 where the decision on a label is not the query's, of each query's drawing for a bin of its
+    own.
+    """
     found = []
     for rows, drawn in sweeps.drawn(bins):
         before, after = (
-            subject.network.probabilities(each, batch_size=_AT_ONCE) for each in (subject.queries.read(rows), drawn)
+            subject.network.probabilities(each, batch_size=_AT_ONCE)
+            for each in (subject.queries.read(rows), drawn)
         )
         found.append(flipped(before, after).astype(float))
     return np.concatenate(found)

@@ -1,11 +1,13 @@
 """Table 1: how far the explanations are from real images, by what the classifier makes of them.
 
-Groups are by achieved probability. Every method has as many images in a group as the one with fewest, and as many real ones:
-the distance rises as images get fewer. A method that reaches too few has no distance in that group.
+Groups are by achieved probability. Every method has as many images in a group as the one with
+fewest, and as many real ones: the distance rises as images get fewer. A method that reaches too few
+has no distance in that group.
 
-The explanations of one query belong together, so intervals are by queries, or by people where several queries show one:
-these are drawn again with all of their explanations, the same ones for every method and group, and the real images beside
-them. So differences of methods and of groups are paired.
+The explanations of one query belong together, so intervals are by queries, or by people where
+several queries show one: these are drawn again with all of their explanations, the same ones for
+every method and group, and the real images beside them. So differences of methods and of groups are
+paired.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +23,9 @@ from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERA
 from experiments.stages import Arrays
 
 _FEWEST = 20  # images of a group from which a distance is computed
-_FEWEST_UNITS = 6  # queries from which an interval is computed, as in ``metrics.bootstrap_interval``
+_FEWEST_UNITS = (
+    6  # queries from which an interval is computed, as in ``metrics.bootstrap_interval``
+)
 _DRAWS = 200
 
 Draws = Float[np.ndarray, " draws"]
@@ -34,7 +38,8 @@ class Cloud(NamedTuple):
     Attributes:
         values: (n, d).
         probability: (n,).
-        units: what each image is drawn with: the query that an explanation is of, or whom an image shows (n,).
+        units: what each image is drawn with: the query that an explanation is of, or whom an image
+            shows (n,).
     """
 
     values: Float[np.ndarray, "n d"]
@@ -51,10 +56,16 @@ class Cloud(NamedTuple):
         Raises:
             InputError: vectors that are not finite.
         """
-        return Cloud(as_rows(self.values, name="features"), self.probability, np.searchsorted(units, self.units))
+        return Cloud(
+            as_rows(self.values, name="features"),
+            self.probability,
+            np.searchsorted(units, self.units),
+        )
 
     def gaussian(self, counts: Int[np.ndarray, " units"]) -> Gaussian | None:
-        """Of the images, where each numbered unit comes so often; None where hardly any image is left."""
+        """Of the images, where each numbered unit comes so often; None where hardly any image is
+        left.
+        """
         of_images = counts[self.units]
         return gaussian_of(self.values, of_images) if of_images.sum() > 1 else None
 
@@ -66,7 +77,8 @@ class Distance(NamedTuple):
         draws: NaN where there are too few images.
         num_images: of the method, and as many real ones.
         num_units: queries that these images are of.
-        reached: images that the method has in the group, before they are made as many as the others'.
+        reached: images that the method has in the group, before they are made as many as the
+            others'.
     """
 
     draws: Draws
@@ -92,25 +104,33 @@ class Distances(NamedTuple):
     real: Mapping[str, float]
 
     def difference(self, first: tuple[str, str], second: tuple[str, str]) -> Interval | None:
-        """The distance of one group and method less that of another, paired by queries; None where one has none."""
+        """The distance of one group and method less that of another, paired by queries; None where
+        one has none.
+        """
         one, other = self.found[first], self.found[second]
         interval = interval_of(one.draws - other.draws, min(one.num_units, other.num_units))
         return None if np.isnan(interval.estimate) else interval
 
 
 class _Chosen(NamedTuple):
-    """What the distances of a group are of: real images, and as many of each method, their units numbered."""
+    """What the distances of a group are of: real images, and as many of each method, their units
+    numbered.
+    """
 
     real: Cloud
     fakes: dict[str, Cloud]
 
-    def drawn(self, real_counts: Int[np.ndarray, " units"], fake_counts: Int[np.ndarray, " units"]) -> dict[str, float]:
+    def drawn(
+        self, real_counts: Int[np.ndarray, " units"], fake_counts: Int[np.ndarray, " units"]
+    ) -> dict[str, float]:
         """By method, where each unit comes so often; NaN where hardly any image is left."""
         real = self.real.gaussian(real_counts)
         drawn = {}
         for name, cloud in self.fakes.items():
             fake = cloud.gaussian(fake_counts)
-            drawn[name] = float("nan") if real is None or fake is None else gaussian_distance(real, fake)
+            drawn[name] = (
+                float("nan") if real is None or fake is None else gaussian_distance(real, fake)
+            )
         return drawn
 
 
@@ -150,7 +170,10 @@ def distances(
         if enough and number >= _FEWEST:
             chosen[group] = _Chosen(
                 real.take(reals[:number]).numbered(real_units),
-                {name: fakes[name].take(positions[:number]).numbered(fake_units) for name, positions in enough.items()},
+                {
+                    name: fakes[name].take(positions[:number]).numbered(fake_units)
+                    for name, positions in enough.items()
+                },
             )
     draws = keep(lambda: _draws(chosen, len(real_units), len(fake_units), rng))
     nothing = np.full(1 + _DRAWS, np.nan)
@@ -164,7 +187,8 @@ def distances(
 
 
 def interval_of(draws: Draws, num_units: int) -> Interval:
-    """The first value with the spread of the others around their own mean: draws add to the distance.
+    """The first value with the spread of the others around their own mean: draws add to the
+    distance.
 
     NaN ends for fewer than six units, and where a draw has no distance.
     """
@@ -174,12 +198,18 @@ def interval_of(draws: Draws, num_units: int) -> Interval:
     return Interval(float(draws[0]), float(draws[0] + low), float(draws[0] + high))
 
 
-def _draws(chosen: Mapping[str, _Chosen], num_real: int, num_fake: int, rng: np.random.Generator) -> Arrays:
-    """Of every distance, with the same units in all of them; the first is of the images as they are."""
+def _draws(
+    chosen: Mapping[str, _Chosen], num_real: int, num_fake: int, rng: np.random.Generator
+) -> Arrays:
+    """Of every distance, with the same units in all of them; the first is of the images as they
+    are.
+    """
     values: dict[str, list[float]] = {}
     for draw in range(1 + _DRAWS):
         real, fake = (
-            np.bincount(rng.integers(number, size=number), minlength=number) if draw else np.ones(number, int)
+            np.bincount(rng.integers(number, size=number), minlength=number)
+            if draw
+            else np.ones(number, int)
             for number in (num_real, num_fake)
         )
         for group, clouds in chosen.items():
@@ -198,6 +228,10 @@ def _shuffled(cloud: Cloud, group: str, rng: np.random.Generator) -> Int[np.ndar
 
 
 def _members(probability: Float[np.ndarray, " n"], group: str) -> Bool[np.ndarray, " n"]:
-    bounds: Mapping[str, Sequence[float]] = {PRESENT: (0.9, np.inf), ABSENT: (-np.inf, 0.1), OVERALL: (-np.inf, np.inf)}
+    bounds: Mapping[str, Sequence[float]] = {
+        PRESENT: (0.9, np.inf),
+        ABSENT: (-np.inf, 0.1),
+        OVERALL: (-np.inf, np.inf),
+    }
     low, high = bounds[group]
     return (probability >= low) & (probability < high)

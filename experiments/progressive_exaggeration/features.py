@@ -11,7 +11,12 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import FeatureExtractor, classifier_extractor, extract_features, inception_extractor
+from cfx_jax.models import (
+    FeatureExtractor,
+    classifier_extractor,
+    extract_features,
+    inception_extractor,
+)
 from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.network import Network
@@ -55,11 +60,15 @@ class Features(NamedTuple):
         parts = (images[rows].reshape(-1, *images.shape[2:]) for rows in found.parts())
         return self._of(found.name, found.identity, parts).reshape(*images.shape[:2], -1)
 
-    def _of(self, name: str, depends: object, parts: Iterable[np.ndarray]) -> Float[np.ndarray, "n d"]:
+    def _of(
+        self, name: str, depends: object, parts: Iterable[np.ndarray]
+    ) -> Float[np.ndarray, "n d"]:
         """The parts are read only where the vectors are not kept yet."""
         identity = [self.name, self.identity, depends]
         return self.workspace.cached(
-            f"features {name}", identity, lambda: {"values": np.concatenate([self.vectors(each) for each in parts])}
+            f"features {name}",
+            identity,
+            lambda: {"values": np.concatenate([self.vectors(each) for each in parts])},
         )["values"]
 
 
@@ -68,9 +77,15 @@ def features_by(config: Config, judge: Network, workspace: Workspace) -> Feature
     if config.inception:
         extractor = inception_extractor(config.inception)
     else:
-        extractor = classifier_extractor(judge.model, name=f"{config.classifier.model} trained on these images")
+        extractor = classifier_extractor(
+            judge.model, name=f"{config.classifier.model} trained on these images"
+        )
     return Features(
-        extractor.name, _extracted(extractor, config.batch_size), judge.identity, config.batch_size, workspace
+        extractor.name,
+        _extracted(extractor, config.batch_size),
+        judge.identity,
+        config.batch_size,
+        workspace,
     )
 
 
@@ -84,16 +99,23 @@ def recognised_by(config: Config, workspace: Workspace) -> Features | None:
         return None
     module_name, _, function_name = config.recogniser.partition(":")
     if not module_name or not function_name:
-        raise InputError(f"--recogniser: expected MODULE:FUNCTION, such as faces:embed, got {config.recogniser!r}")
+        raise InputError(
+            f"--recogniser: expected MODULE:FUNCTION, such as faces:embed, got"
+            f" {config.recogniser!r}"
+        )
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise InputError(
-            f"--recogniser: {module_name!r} cannot be imported ({error}): start where it lies, or install it"
+            f"--recogniser: {module_name!r} cannot be imported ({error}): start where it lies, or"
+            f" install it"
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        raise InputError(f"--recogniser: expected a function {function_name!r} in {module_name!r}, got {function!r}")
+        raise InputError(
+            f"--recogniser: expected a function {function_name!r} in {module_name!r}, got"
+            f" {function!r}"
+        )
     source = inspect.getsourcefile(module)
     code = hashlib.sha256(Path(source).read_bytes()).hexdigest() if source else ""
     return Features(config.recogniser, _recognised(function), code, config.batch_size, workspace)
@@ -108,8 +130,10 @@ def _recognised(function: Callable[[np.ndarray], np.ndarray]) -> Vectors:
         found = np.asarray(function(np.clip(images, 0, 1)))
         if found.ndim != 2 or len(found) != len(images) or not np.isfinite(found).all():
             raise InputError(
-                f"--recogniser: expected finite vectors (n, d) of n = {len(images)} images, got shape {found.shape}"
-                f"{'' if np.isfinite(found).all() else ' with numbers that are not finite'}: correct the function"
+                f"--recogniser: expected finite vectors (n, d) of n = {len(images)} images, got"
+                f" shape {found.shape}"
+                f"{'' if np.isfinite(found).all() else ' with numbers that are not finite'}:"
+                f" correct the function"
             )
         return found
 

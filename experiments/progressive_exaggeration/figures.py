@@ -1,7 +1,8 @@
-"""The paper's figures in kind: sweeps, the compatibility curves, and the saliency of the two extremes.
+"""The paper's figures in kind: sweeps, the compatibility curves, and the saliency of the two
+extremes.
 
-Which images a figure shows is decided by the order of the shuffled test set and the classifier's decisions alone, never by
-how an explanation looks.
+Which images a figure shows is decided by the order of the shuffled test set and the classifier's
+decisions alone, never by how an explanation looks.
 """
 
 from collections.abc import Iterable
@@ -47,14 +48,21 @@ class Gallery(NamedTuple):
         curve(path, panels, note=self.study.data.note)
         return Figure(
             path,
-            "As the paper's Figure 3: mean probability of the explanations against the desired one, by the probability of"
+            "As the paper's Figure 3: mean probability of the explanations against the desired one,"
+            " by the probability of"
             " the query; the diagonal is perfect.",
-            "Line plots that rise from the lower left to the upper right where the explainer obeys.",
+            "Line plots that rise from the lower left to the upper right where the explainer"
+            " obeys.",
         )
 
     def _sweeps(self, number: int, found: Sweeps) -> Figure:
         path = self.folder / f"figure_sweeps_{('ours', 'xgem')[number]}.png"
-        sweep_grid(path, self._shown(found), class_name=self.study.data.class_names[1], note=self.study.data.note)
+        sweep_grid(
+            path,
+            self._shown(found),
+            class_name=self.study.data.class_names[1],
+            note=self.study.data.note,
+        )
         return Figure(
             path,
             f"The series of some test images by {found.name}.",
@@ -68,8 +76,16 @@ class Gallery(NamedTuple):
         for low, high, chosen in ranges(own):
             if chosen.any():
                 reached = compatibility_curve(desired[chosen].ravel(), achieved[chosen].ravel())
-                lines.append(Line(name=f"query {low:.1f} to {high:.1f}", x=reached.centre, y=reached.mean))
-        return CurvePanel(lines=lines, x_label="desired", y_label="achieved", title=found.name, y_range=(-0.02, 1.02))
+                lines.append(
+                    Line(name=f"query {low:.1f} to {high:.1f}", x=reached.centre, y=reached.mean)
+                )
+        return CurvePanel(
+            lines=lines,
+            x_label="desired",
+            y_label="achieved",
+            title=found.name,
+            y_range=(-0.02, 1.02),
+        )
 
     def _shown(self, found: Sweeps) -> list[Sweep]:
         return shown(found, self.study.subject.queries, found.first(self.study.config.num_shown))

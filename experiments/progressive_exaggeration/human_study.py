@@ -1,12 +1,15 @@
-"""Table 4: a questionnaire for people, made from explanations, with its key; ``experiments.score_votes`` scores the answers.
+"""Table 4: a questionnaire for people, made from explanations, with its key;
+``experiments.score_votes`` scores the answers.
 
-Task 1: in which of two drawings of one query is there more of the label? An easy pair are the two extremes, a hard one any
-two bins. It is asked of youth and of smiles where these are explained, as in the paper, else of the explained label. Task 2,
-where several labels are explained: which of them is changing in a series? Asked of age, smile, bangs and beard where two of
-these are explained, as in the paper, else of all. Task 3, where the chapter on bias was written: is it the label alone that
+Task 1: in which of two drawings of one query is there more of the label? An easy pair are the two
+extremes, a hard one any two bins. It is asked of youth and of smiles where these are explained, as
+in the paper, else of the explained label. Task 2, where several labels are explained: which of them
+is changing in a series? Asked of age, smile, bangs and beard where two of these are explained, as
+in the paper, else of all. Task 3, where the chapter on bias was written: is it the label alone that
 changes, or the confounder too?
 
-The paper's 200 queries of Task 1 are taken to be of each label: 89.5 % right is no share of 100 answers.
+The paper's 200 queries of Task 1 are taken to be of each label: 89.5 % right is no share of 100
+answers.
 """
 
 import dataclasses
@@ -61,10 +64,14 @@ def write_human_study(folder: Path, study: Study, chapters: Mapping[str, Chapter
     if isinstance(attributes, Attributes):
         explained |= {name: each.sweeps for name, each in attributes.found.items()}
     items: list[Item] = []
-    for name in _of_the_paper(explained, published.ASKED_FOR_ORDER, at_least=1) or [study.data.label]:
+    for name in _of_the_paper(explained, published.ASKED_FOR_ORDER, at_least=1) or [
+        study.data.label
+    ]:
         items += _more(name, explained[name], of_order, rng)
     if len(explained) > 1:
-        asked = _of_the_paper(explained, tuple(published.ASKED_FOR_CHANGE), at_least=2) or list(explained)
+        asked = _of_the_paper(explained, tuple(published.ASKED_FOR_CHANGE), at_least=2) or list(
+            explained
+        )
         items += _which({name: explained[name] for name in asked}, of_change, rng)
     if isinstance(bias, Bias):
         items += _alone(bias, of_bias, rng)
@@ -80,14 +87,17 @@ def write_human_study(folder: Path, study: Study, chapters: Mapping[str, Chapter
         folder / "questionnaire.html",
         questions,
         title="What is changing in these images?",
-        introduction="A program has drawn these images. Choose the answer that fits best; there is no time limit.\n\n"
+        introduction="A program has drawn these images. Choose the answer that fits best; there is"
+        " no time limit.\n\n"
         "When all questions are answered, save your answers and send the file to who asked you.",
         note=study.data.note,
         smooth=True,
     )
 
 
-def _of_the_paper(explained: Mapping[str, Sweeps], labels: Sequence[str], *, at_least: int) -> list[str]:
+def _of_the_paper(
+    explained: Mapping[str, Sweeps], labels: Sequence[str], *, at_least: int
+) -> list[str]:
     """The explained labels that the paper asks of, in its order; none where they are too few."""
     found = [name for label in labels for name in explained if plain(name) == label]
     return found if len(found) >= at_least else []
@@ -98,7 +108,10 @@ def _more(name: str, found: Sweeps, number: int, rng: np.random.Generator) -> It
     bins = found.found.images.shape[1]
     for row in _queries(found, number, rng):
         hard = np.sort(rng.choice(bins, 2, replace=False))
-        for kind, (low, high) in {"easy": (0, bins - 1), "hard": (int(hard[0]), int(hard[1]))}.items():
+        for kind, (low, high) in {
+            "easy": (0, bins - 1),
+            "hard": (int(hard[0]), int(hard[1])),
+        }.items():
             order = rng.permutation([low, high])
             question = Question(
                 id="item",
@@ -110,7 +123,9 @@ def _more(name: str, found: Sweeps, number: int, rng: np.random.Generator) -> It
             yield Item(question, int(order[1] == high), f"task 1 {plain(name)} {kind}")
 
 
-def _which(explained: Mapping[str, Sweeps], number: int, rng: np.random.Generator) -> Iterator[Item]:
+def _which(
+    explained: Mapping[str, Sweeps], number: int, rng: np.random.Generator
+) -> Iterator[Item]:
     """Task 2."""
     options = [published.ASKED_FOR_CHANGE.get(plain(name), plain(name)) for name in explained]
     for truth, (name, found) in enumerate(explained.items()):
@@ -131,7 +146,9 @@ def _alone(bias: Bias, number: int, rng: np.random.Generator) -> Iterator[Item]:
 def _series(found: Sweeps, row: int, options: Sequence[str]) -> Question:
     bins = found.found.images.shape[1]
     chosen = np.linspace(0, bins - 1, min(_SHOWN, bins)).round().astype(int)
-    return Question(id="item", images=_drawn(found, row, chosen), prompt="What is changing?", options=options)
+    return Question(
+        id="item", images=_drawn(found, row, chosen), prompt="What is changing?", options=options
+    )
 
 
 def _named(question: Question, place: int) -> Question:
@@ -143,5 +160,7 @@ def _queries(found: Sweeps, number: int, rng: np.random.Generator) -> list[int]:
     return [int(each) for each in np.sort(rng.choice(total, min(number, total), replace=False))]
 
 
-def _drawn(found: Sweeps, row: int, bins: Sequence[int] | np.ndarray) -> Float[np.ndarray, "n h w c"]:
+def _drawn(
+    found: Sweeps, row: int, bins: Sequence[int] | np.ndarray
+) -> Float[np.ndarray, "n h w c"]:
     return np.clip(found.found.images[row][np.asarray(bins)], 0, 1)

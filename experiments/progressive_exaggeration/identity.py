@@ -1,11 +1,12 @@
 """Table 2: whether the explanations still show their queries.
 
-Closeness is of the latents of each method's own encoder, as in the paper: its figures compare explanations of one method.
-Verification needs a network that recognises faces, such as those trained on VGGFace2, which ``--recogniser`` names: two
-images show one person where the cosine distance of their vectors is below 0.5. Without one other features stand in, with the
-threshold at which as many pairs of different people pass as pairs of one person are refused, on validation images: a
-stand-in that knows labels better than people, to be named wherever its figures are. How often the threshold is wrong is told
-of test images.
+Closeness is of the latents of each method's own encoder, as in the paper: its figures compare
+explanations of one method. Verification needs a network that recognises faces, such as those
+trained on VGGFace2, which ``--recogniser`` names: two images show one person where the cosine
+distance of their vectors is below 0.5. Without one other features stand in, with the threshold at
+which as many pairs of different people pass as pairs of one person are refused, on validation
+images: a stand-in that knows labels better than people, to be named wherever its figures are. How
+often the threshold is wrong is told of test images.
 """
 
 from collections.abc import Callable
@@ -40,7 +41,9 @@ class Pairs(NamedTuple):
     different: Float[np.ndarray, " m"]
 
     def error(self, threshold: float) -> float:
-        """The mean of the share of pairs of one person that are refused and of those of two that pass."""
+        """The mean of the share of pairs of one person that are refused and of those of two that
+        pass.
+        """
         return float(((self.same >= threshold).mean() + (self.different < threshold).mean()) / 2)
 
 
@@ -50,7 +53,8 @@ class Verifier(NamedTuple):
     Attributes:
         features: the vectors that are compared.
         threshold: of the cosine distance.
-        error: on pairs of real test images, see ``Pairs.error``; None where no pair of one person is known.
+        error: on pairs of real test images, see ``Pairs.error``; None where no pair of one person
+            is known.
         stand_in: whether the features are not of a network that recognises faces.
     """
 
@@ -80,7 +84,8 @@ class Identity(NamedTuple):
     """Table 2 for one method, each (n, k), of every query and bin.
 
     Attributes:
-        closeness: whether each explanation is nearer to its query than to every other query's explanation.
+        closeness: whether each explanation is nearer to its query than to every other query's
+            explanation.
         verified: whether it counts as the same person; None where there is no verifier.
     """
 
@@ -88,8 +93,11 @@ class Identity(NamedTuple):
     verified: Bool[np.ndarray, "n k"] | None
 
 
-def verifier_of(data: Data, features: Features, recogniser: Features | None, *, seed: int) -> Verifier | None:
-    """The recogniser with the published threshold, or a stand-in; None where no pair of images of one person is known.
+def verifier_of(
+    data: Data, features: Features, recogniser: Features | None, *, seed: int
+) -> Verifier | None:
+    """The recogniser with the published threshold, or a stand-in; None where no pair of images of
+    one person is known.
 
     Args:
         data: validation images give a stand-in its threshold, test images the error.
@@ -100,7 +108,9 @@ def verifier_of(data: Data, features: Features, recogniser: Features | None, *, 
     used = features if recogniser is None else recogniser
     tested = real_pairs(data.test, used, seed=seed)
     if recogniser is not None:
-        return Verifier(used, _PUBLISHED, None if tested is None else tested.error(_PUBLISHED), False)
+        return Verifier(
+            used, _PUBLISHED, None if tested is None else tested.error(_PUBLISHED), False
+        )
     chosen_on = real_pairs(data.validation, used, seed=seed)
     if tested is None or chosen_on is None:
         return None
@@ -109,7 +119,8 @@ def verifier_of(data: Data, features: Features, recogniser: Features | None, *, 
 
 
 def real_pairs(part: Part, features: Features, *, seed: int) -> Pairs | None:
-    """Pairs of one person, by the people or by the true counterfactuals, and as many of two; None where neither is known.
+    """Pairs of one person, by the people or by the true counterfactuals, and as many of two; None
+    where neither is known.
 
     Args:
         part: the images, with whom they show.
@@ -132,7 +143,9 @@ def real_pairs(part: Part, features: Features, *, seed: int) -> Pairs | None:
     return Pairs(cosine_distance(images, again), cosine_distance(images, images[others]))
 
 
-def two_images_of_each(people: Shaped[np.ndarray, " n"]) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+def two_images_of_each(
+    people: Shaped[np.ndarray, " n"],
+) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
     """Positions of the first and of the second image of everybody who is shown at least twice."""
     order = np.argsort(people, kind="stable")
     starts = np.flatnonzero(np.r_[True, people[order][1:] != people[order][:-1]])
@@ -146,11 +159,17 @@ def equal_error_threshold(pairs: Pairs) -> float:
     candidates = np.unique(np.concatenate([pairs.same, pairs.different]))
     refused = np.array([(pairs.same >= each).mean() for each in candidates])
     passed = np.array([(pairs.different < each).mean() for each in candidates])
-    return max(float(candidates[np.abs(refused - passed).argmin()]), float(np.finfo(np.float64).tiny))
+    return max(
+        float(candidates[np.abs(refused - passed).argmin()]), float(np.finfo(np.float64).tiny)
+    )
 
 
 def identity_of(
-    found: Sweeps, queries: ImageSet, features: Features, verifier: Verifier | None, workspace: Workspace
+    found: Sweeps,
+    queries: ImageSet,
+    features: Features,
+    verifier: Verifier | None,
+    workspace: Workspace,
 ) -> Identity:
     """Both measures of one method.
 
@@ -166,22 +185,32 @@ def identity_of(
         bins, size = range(found.found.images.shape[1]), features.batch_size * 10
         own = latents_of_queries(found, queries, batch_size=size)
         # One bin after the other: the latents of all are gigabytes.
-        close = [latent_space_closeness(own, latents_of_bin(found, each, batch_size=size)) for each in bins]
+        close = [
+            latent_space_closeness(own, latents_of_bin(found, each, batch_size=size))
+            for each in bins
+        ]
         return {"values": np.stack(close, axis=1)}
 
     close = workspace.cached("closeness", [found.identity, queries.identity], compute)["values"]
     if verifier is None:
         return Identity(close, None)
     own, explanations = verifier.features.of_images(queries), verifier.features.of_sweeps(found)
-    same = [verified(own, explanations[:, each], threshold=verifier.threshold) for each in range(explanations.shape[1])]
+    same = [
+        verified(own, explanations[:, each], threshold=verifier.threshold)
+        for each in range(explanations.shape[1])
+    ]
     return Identity(close, np.stack(same, axis=1))
 
 
-def latents_of_queries(found: Sweeps, queries: ImageSet, *, batch_size: int) -> Float[np.ndarray, "n d"]:
+def latents_of_queries(
+    found: Sweeps, queries: ImageSet, *, batch_size: int
+) -> Float[np.ndarray, "n d"]:
     """The latents E(x) of the queries, encoded with their own bins."""
     own_bins = np.asarray(found.found.source_bin)
     encoded = [
-        map_examples(_encode, found.encode, (queries.read(rows), own_bins[rows]), batch_size=batch_size)
+        map_examples(
+            _encode, found.encode, (queries.read(rows), own_bins[rows]), batch_size=batch_size
+        )
         for rows in found.parts()
     ]
     return np.concatenate(encoded)
@@ -190,11 +219,14 @@ def latents_of_queries(found: Sweeps, queries: ImageSet, *, batch_size: int) -> 
 def latents_of_bin(found: Sweeps, bin: int, *, batch_size: int) -> Float[np.ndarray, "n d"]:
     """The latents E(x_delta) of the explanations for one bin.
 
-    An encoder that is told a bin is told that of the query, as where the training encodes explanations for its cycle.
+    An encoder that is told a bin is told that of the query, as where the training encodes
+    explanations for its cycle.
     """
     images, own_bins = np.asarray(found.found.images)[:, bin], np.asarray(found.found.source_bin)
     return map_examples(_encode, found.encode, (images, own_bins), batch_size=batch_size)
 
 
-def _encode(encode: Callable[..., Float[np.ndarray, "..."]], given: tuple[np.ndarray, np.ndarray]) -> jax.Array:
+def _encode(
+    encode: Callable[..., Float[np.ndarray, "..."]], given: tuple[np.ndarray, np.ndarray]
+) -> jax.Array:
     return jnp.ravel(encode(*given))

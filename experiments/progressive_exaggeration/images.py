@@ -37,7 +37,9 @@ class Part(NamedTuple):
 
     @property
     def groups(self) -> Shaped[np.ndarray, " n"] | None:
-        """The images that are drawn together: those of one person, else copies of one picture; None where none are."""
+        """The images that are drawn together: those of one person, else copies of one picture; None
+        where none are.
+        """
         return self.images.copies if self.people is None else self.people
 
     @property
@@ -94,7 +96,9 @@ class Data(NamedTuple):
         """The same images with some of the labels, of which one is explained."""
         columns = [self.names.index(each) for each in labels]
         parts = (self.train, self.validation, self.test)
-        train, validation, test = (Part(each.images, each.labels[:, columns], each.people) for each in parts)
+        train, validation, test = (
+            Part(each.images, each.labels[:, columns], each.people) for each in parts
+        )
         spoken = explained.replace("_", " ")
         class_names = self.class_names if explained == self.label else (f"not {spoken}", spoken)
         position = list(labels).index(explained)
@@ -102,11 +106,12 @@ class Data(NamedTuple):
 
 
 def load_images(config: Config, workspace: Workspace) -> Data:
-    """Opens or draws the images and splits them; the test images of a synthetic world are of a world of their own.
+    """Opens or draws the images and splits them; the test images of a synthetic world are of a
+    world of their own.
 
     Raises:
-        InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the images do not have; shares
-            that leave nothing for training.
+        InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the
+            images do not have; shares that leave nothing for training.
     """
     rest = remaining_share(validation=config.validation, test=config.test)
     shares = {"train": rest, "validation": config.validation, "test": config.test}
@@ -128,7 +133,9 @@ def load_images(config: Config, workspace: Workspace) -> Data:
     names = tuple(source.images.class_names)
     class_names = (names[0], names[1]) if len(names) == 2 else (f"not {config.label}", config.label)
     note = f"{source.note} {_FRESH.format(config)}" if apart else source.note
-    return Data(**parts, names=source.names, class_names=class_names, explained=explained, note=note)
+    return Data(
+        **parts, names=source.names, class_names=class_names, explained=explained, note=note
+    )
 
 
 def _explained(config: Config, source: Source) -> int:
@@ -151,6 +158,9 @@ def _chosen(config: Config, source: Source) -> Source:
     if not config.labels:
         return source
     if config.label not in config.labels:
-        raise InputError(f"--labels: expected {config.label!r}, which is explained, among them, got {config.labels}")
+        raise InputError(
+            f"--labels: expected {config.label!r}, which is explained, among them, got"
+            f" {config.labels}"
+        )
     columns = [source.names.index(each) for each in config.labels]
     return source._replace(labels=source.labels[:, columns], names=config.labels)

@@ -1,4 +1,6 @@
-"""The classifier that is explained, with one sigmoid for each of its labels, and a second one that judges explanations."""
+"""The classifier that is explained, with one sigmoid for each of its labels, and a second one that
+judges explanations.
+"""
 
 import dataclasses
 from typing import NamedTuple
@@ -55,16 +57,21 @@ class Network(NamedTuple):
         """One image -> the two logits of a label."""
         return one_label(self.outputs, label)
 
-    def probabilities(self, images: Float[np.ndarray, "n h w c"], *, batch_size: int) -> Float[np.ndarray, "n k"]:
+    def probabilities(
+        self, images: Float[np.ndarray, "n h w c"], *, batch_size: int
+    ) -> Float[np.ndarray, "n k"]:
         """Of each label, for every image; so many images at once."""
-        return np.asarray(jax.nn.sigmoid(map_examples(call, self.outputs, images, batch_size=batch_size)))
+        return np.asarray(
+            jax.nn.sigmoid(map_examples(call, self.outputs, images, batch_size=batch_size))
+        )
 
 
 def train_network(name: str, config: Config, data: Data, workspace: Workspace) -> Network:
     """Trains a classifier of all labels of the data, or reads it from the workspace.
 
     Args:
-        name: ``EXPLAINED`` or another, or ``JUDGE`` or ``ORACLE`` for the same training from another seed.
+        name: ``EXPLAINED`` or another, or ``JUDGE`` or ``ORACLE`` for the same training from
+            another seed.
         config: of the run.
         data: the images, with the labels that it is to have.
         workspace: keeps the weights.
@@ -73,10 +80,19 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         InputError: one that cannot be explained, see ``diagnose``; judges are not asked.
     """
     seed = config.classifier.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
-    settings = dataclasses.replace(_normalised(config, data, workspace), num_classes=len(data.names), seed=seed)
+    settings = dataclasses.replace(
+        _normalised(config, data, workspace), num_classes=len(data.names), seed=seed
+    )
     settings = scheduled(settings, data.train.images.labels)
     images = data.train.images.identity, data.validation.images.identity
-    identity = [settings, weights_digest(settings.weights), data.names, *images, config.mirrored, config.noise]
+    identity = [
+        settings,
+        weights_digest(settings.weights),
+        data.names,
+        *images,
+        config.mirrored,
+        config.noise,
+    ]
     folder = workspace.folder(name, identity)
     print(f"{name}: {settings.num_steps} steps in {folder}", flush=True)
     model = trainer.train(
@@ -89,13 +105,19 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         augment=_with_noise(augmentation(config), config.noise),
     )
     if name not in (JUDGE, ORACLE):
-        check_diagnosis(one_label(per_image(model), data.explained), data.validation.images.read(slice(4)), show=notify)
+        check_diagnosis(
+            one_label(per_image(model), data.explained),
+            data.validation.images.read(slice(4)),
+            show=notify,
+        )
     stored = workspace.cached(
         f"logits {name}",
         [identity, data.test.images.identity],
         lambda: {"logits": predict(per_image(model), data.test.images, progress="test")},
     )
-    auc = np.array([roc_auc(*each) for each in zip(stored["logits"].T, data.test.labels.T, strict=True)])
+    auc = np.array(
+        [roc_auc(*each) for each in zip(stored["logits"].T, data.test.labels.T, strict=True)]
+    )
     return Network(model, stored["logits"], auc, identity)
 
 
@@ -109,7 +131,9 @@ def _normalised(config: Config, data: Data, workspace: Workspace) -> trainer.Con
     if config.normalisation == "images":
         return fit_to_images(config.classifier, data.train.images, workspace)
     channels = data.train.images.shape[-1]
-    return dataclasses.replace(config.classifier, in_channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels)
+    return dataclasses.replace(
+        config.classifier, in_channels=channels, mean=(0.5,) * channels, std=(0.5,) * channels
+    )
 
 
 def augmentation(config: Config) -> Transform | None:

@@ -1,10 +1,13 @@
-"""The oracle of the confounding metric: a classifier that says which images show the confounder, drawings too.
+"""The oracle of the confounding metric: a classifier that says which images show the confounder,
+drawings too.
 
-Deviation: the paper's is trained on real images alone. Such a one may take drawings as such for images with the confounder,
-or for images without it, and then measures the drawing. Half of what this one learns from are drawings of training images
-for their own bins, by each explainer in turn: these are to show the same person, so the labels stay. A biased classifier
-puts more images with the confounder into some bins than into others, and an oracle could read the bin off a drawing and
-guess the rest; so in every bin there are as many drawings with it as without. No test image is among them.
+Deviation: the paper's is trained on real images alone. Such a one may take drawings as such for
+images with the confounder, or for images without it, and then measures the drawing. Half of what
+this one learns from are drawings of training images for their own bins, by each explainer in turn:
+these are to show the same person, so the labels stay. A biased classifier puts more images with the
+confounder into some bins than into others, and an oracle could read the bin off a drawing and guess
+the rest; so in every bin there are as many drawings with it as without. No test image is among
+them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +29,8 @@ from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Explainer
 from experiments.stages import Arrays
 
-_MOST = 8192  # images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3, on disk
+# images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3, on disk
+_MOST = 8192
 
 Explained = Sequence[tuple[Subject, Explainer]]
 
@@ -36,13 +40,18 @@ def train_oracle(study: Study, known: Data, explained: Explained) -> Network:
 
     Args:
         study: names the training, which is the second classifier's.
-        known: the images with the labels that the oracle is to know; the confounder is the explained one, and drawings are
-            balanced by it.
+        known: the images with the labels that the oracle is to know; the confounder is the
+            explained one, and drawings are balanced by it.
         explained: whose explainers draw.
     """
-    parts = (with_drawings(each, known.explained, explained, study) for each in (known.train, known.validation))
+    parts = (
+        with_drawings(each, known.explained, explained, study)
+        for each in (known.train, known.validation)
+    )
     train, validation = parts
-    return train_network(ORACLE, study.config, known._replace(train=train, validation=validation), study.workspace)
+    return train_network(
+        ORACLE, study.config, known._replace(train=train, validation=validation), study.workspace
+    )
 
 
 def with_drawings(part: Part, confounder: int, explained: Explained, study: Study) -> Part:
@@ -55,12 +64,24 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Stud
         study: names the batches and the workspace.
     """
     plain = part.take(np.arange(min(len(part), _MOST)))
-    turns = [plain.take(np.arange(len(plain))[turn :: len(explained)]) for turn in range(len(explained))]
-    drawn = [_drawn(each, confounder, *own, study) for each, own in zip(turns, explained, strict=True)]
+    turns = [
+        plain.take(np.arange(len(plain))[turn :: len(explained)]) for turn in range(len(explained))
+    ]
+    drawn = [
+        _drawn(each, confounder, *own, study) for each, own in zip(turns, explained, strict=True)
+    ]
     labels = np.concatenate(
-        [plain.labels, *(each.labels[chosen] for each, (_, chosen) in zip(turns, drawn, strict=True))]
+        [
+            plain.labels,
+            *(each.labels[chosen] for each, (_, chosen) in zip(turns, drawn, strict=True)),
+        ]
     )
-    origin = ["with drawings", plain.images.identity, confounder, [explainer.identity for _, explainer in explained]]
+    origin = [
+        "with drawings",
+        plain.images.identity,
+        confounder,
+        [explainer.identity for _, explainer in explained],
+    ]
 
     def compute() -> Iterator[Arrays]:
         for images in plain.images.chunks():
@@ -77,9 +98,12 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Stud
 def _drawn(
     part: Part, confounder: int, subject: Subject, explainer: Explainer, study: Study
 ) -> tuple[Float[np.ndarray, "n h w c"], Int[np.ndarray, " m"]]:
-    """Drawings of images for their own bins, and a balanced choice of as many; where that leaves some out, others come
-    again."""
-    shared, at_once = (explainer.explain, subject.classifier), study.config.batch_size * explainer.explain.num_bins
+    """Drawings of images for their own bins, and a balanced choice of as many; where that leaves
+    some out, others come again."""
+    shared, at_once = (
+        (explainer.explain, subject.classifier),
+        study.config.batch_size * explainer.explain.num_bins,
+    )
 
     def compute() -> Iterator[Arrays]:
         for pixels in part.images.chunks():
@@ -93,7 +117,9 @@ def _drawn(
 
 
 def balanced(bins: Int[np.ndarray, " n"], has: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
-    """Positions, in their order, of as many images with the confounder as without in every bin: the first ones of either."""
+    """Positions, in their order, of as many images with the confounder as without in every bin: the
+    first ones of either.
+    """
     chosen = np.zeros(len(bins), bool)
     for each in np.unique(bins):
         kinds = [np.flatnonzero((bins == each) & (has == kind)) for kind in (False, True)]

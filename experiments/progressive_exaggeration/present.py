@@ -28,10 +28,13 @@ class Presenter(presenter.Presenter):
         super().__init__(
             folder,
             "Explanation by progressive exaggeration",
-            introduction="After Singla et al., Explanation by Progressive Exaggeration, 2020. Columns that begin with"
+            introduction="After Singla et al., Explanation by Progressive Exaggeration, 2020."
+            " Columns that begin with"
             " 'paper' are the figures printed there, on its data. Explained is the label"
-            f" {data.label!r}, on test images that neither the classifier nor an explainer was trained on."
-            f" {chosen_on(study.config)} Every network was trained once, so intervals say nothing of another training.",
+            f" {data.label!r}, on test images that neither the classifier nor an explainer was"
+            f" trained on."
+            f" {chosen_on(study.config)} Every network was trained once, so intervals say nothing"
+            f" of another training.",
             note=data.note,
         )
 
@@ -47,22 +50,27 @@ class Presenter(presenter.Presenter):
     def _sweeps(self) -> None:
         self.report.section(
             "What would have to change",
-            f"The page {self._gallery.knob().name} beside this one turns through the series of some images.",
+            f"The page {self._gallery.knob().name} beside this one turns through the series of some"
+            f" images.",
         )
         self.figures(*self._gallery.sweeps())
         self.table(
             "table_reach",
             tables.reach_table(self._study),
-            "On all queries: Spearman's correlation of desired and achieved probability and their mean difference, the share"
-            " of decisions turned over at the opposite extreme, PSNR in dB of the drawing for the query's own bin, and the"
-            " mean difference of the two extremes. Findings: an explainer that turns over few decisions has collapsed."
+            "On all queries: Spearman's correlation of desired and achieved probability and their"
+            " mean difference, the share"
+            " of decisions turned over at the opposite extreme, PSNR in dB of the drawing for the"
+            " query's own bin, and the"
+            " mean difference of the two extremes. Findings: an explainer that turns over few"
+            " decisions has collapsed."
             f" Brackets: 95 % intervals over {self._unit}.",
         )
         self.figures(self._gallery.compatibility())
         self.table(
             "figure_3_compatibility",
             tables.compatibility_table(self._study),
-            "Figure 3 in numbers: mean probability of the explanations. The last row is a second classifier's opinion, which"
+            "Figure 3 in numbers: mean probability of the explanations. The last row is a second"
+            " classifier's opinion, which"
             " noise that only the first one sees would not move.",
         )
 
@@ -71,10 +79,14 @@ class Presenter(presenter.Presenter):
         self.table(
             "table_1_distances",
             tables.distance_table(self._study),
-            f"Table 1: Fréchet distance to test images of features of {self._study.features.name}, by what the classifier"
-            " makes of the explanations: present is a probability of at least 0.9, absent below 0.1. 'images' are compared,"
-            " of each kind, which are 'of queries'; 'reached' are all that a method has in the group. The last column is the"
-            " distance of two halves of the real images. Brackets: 95 % bootstrap intervals; drawn again are"
+            f"Table 1: Fréchet distance to test images of features of {self._study.features.name},"
+            f" by what the classifier"
+            " makes of the explanations: present is a probability of at least 0.9, absent below"
+            " 0.1. 'images' are compared,"
+            " of each kind, which are 'of queries'; 'reached' are all that a method has in the"
+            " group. The last column is the"
+            " distance of two halves of the real images. Brackets: 95 % bootstrap intervals; drawn"
+            " again are"
             f" {self._unit}, each with all of its explanations, and real images.",
         )
 
@@ -85,7 +97,8 @@ class Presenter(presenter.Presenter):
         self.table(
             "table_2_identity",
             tables.identity_table(self._study),
-            "Table 2: latent space closeness, the share of explanations that are nearer to their query than to any other"
+            "Table 2: latent space closeness, the share of explanations that are nearer to their"
+            " query than to any other"
             " query's explanation, by each method's own encoder; it falls as queries get more."
             f"{verified} Brackets: 95 % intervals over {self._unit}.",
         )
@@ -103,14 +116,19 @@ class Presenter(presenter.Presenter):
         self.table(
             "table_reliability",
             tables.reliability_table(self._study),
-            f"How often test images for which the classifier says a probability of {self._study.data.label!r} have it; Brier"
+            f"How often test images for which the classifier says a probability of"
+            f" {self._study.data.label!r} have it; Brier"
             f" score {brier:.3f}.",
         )
 
     @property
     def _unit(self) -> str:
         subject = self._study.subject
-        return subject.unit if subject.groups is None else f"{subject.unit}, each of which several queries may show"
+        return (
+            subject.unit
+            if subject.groups is None
+            else f"{subject.unit}, each of which several queries may show"
+        )
 
 
 def chosen_on(config: Config) -> str:
@@ -119,10 +137,12 @@ def chosen_on(config: Config) -> str:
         return "Weights and thresholds were chosen on validation images."
     if config.test_seed == config.seed:
         return (
-            "Test images are of the same world as all others: these figures are for choosing settings; for a report take"
+            "Test images are of the same world as all others: these figures are for choosing"
+            " settings; for a report take"
             " another --test-seed."
         )
     return (
-        "Weights and thresholds were chosen on validation images, and the presets' settings on the world of seed 0; test"
+        "Weights and thresholds were chosen on validation images, and the presets' settings on the"
+        " world of seed 0; test"
         f" images are of the world of seed {config.test_seed}."
     )

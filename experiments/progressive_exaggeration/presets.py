@@ -1,5 +1,5 @@
-"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, the published setting, and that of
-the released code."""
+"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, the
+published setting, and that of the released code."""
 
 import dataclasses
 
@@ -20,8 +20,8 @@ _HEART_STEPS, _SEGMENTATION_STEPS = 500, 300
 _FILTERS, _DISCRIMINATOR = (24, 48), (8, 16, 32, 64)
 _CRITIC_STEPS = 1  # released: 5
 _RATE, _FIRST_MOMENT = 2e-3, 0.5  # released: 2e-4, 0
-# Prices of the reconstruction and of the cycle. Published: 100, where that of the critic is 1. The classifier has more to
-# say, so that its probability is reached within few steps.
+# Prices of the reconstruction and of the cycle. Published: 100, where that of the critic is 1. The
+# classifier has more to say, so that its probability is reached within few steps.
 _LIKENESS, _LIKENESS_OF_HEARTS, _LIKENESS_OF_IMAGES, _CRITIC = 3.0, 6.0, 2.0, 0.1
 # Where a classifier confounds, more of an image than the label's place has to change.
 _BIAS_LIKENESS = 1 / 3
@@ -61,15 +61,29 @@ def _explainer(
     )
 
 
-def _autoencoder(num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...]) -> vae.Config:
-    return vae.Config(filters=filters, learning_rate=1e-3, batch_size=batch_size, **times(num_steps, evaluate_every))
+def _autoencoder(
+    num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...]
+) -> vae.Config:
+    return vae.Config(
+        filters=filters,
+        learning_rate=1e-3,
+        batch_size=batch_size,
+        **times(num_steps, evaluate_every),
+    )
 
 
 def _segmentation(
-    num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...], learning_rate: float
+    num_steps: int,
+    batch_size: int,
+    evaluate_every: int,
+    filters: tuple[int, ...],
+    learning_rate: float,
 ) -> segmentation.Config:
     return segmentation.Config(
-        filters=filters, learning_rate=learning_rate, batch_size=batch_size, **times(num_steps, evaluate_every)
+        filters=filters,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        **times(num_steps, evaluate_every),
     )
 
 

@@ -1,6 +1,7 @@
 """The figures that Singla et al. 2020 print, for the labels that they explain.
 
-Data sets spell labels in several ways ("No_Beard", "no_beard", "no beard"): ``plain`` is the one by which all are compared.
+Data sets spell labels in several ways ("No_Beard", "no_beard", "no beard"): ``plain`` is the one by
+which all are compared.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,24 @@ PRESENT, ABSENT, OVERALL = "present", "absent", "overall"
 GROUPS = (PRESENT, ABSENT, OVERALL)
 """Explanations with a probability of at least 0.9, below 0.1, and all."""
 
-SMILING, YOUNG, CARDIOMEGALY, BANGS, NO_BEARD, MALE = "smiling", "young", "cardiomegaly", "bangs", "no beard", "male"
+SMILING, YOUNG, CARDIOMEGALY, BANGS, NO_BEARD, MALE = (
+    "smiling",
+    "young",
+    "cardiomegaly",
+    "bangs",
+    "no beard",
+    "male",
+)
 """Labels by their plain names."""
 
 ASKED_FOR_ORDER = (YOUNG, SMILING)
 """Labels of Task 1 of the human study: in which image is the person younger, or smiles more?"""
-ASKED_FOR_CHANGE: Mapping[str, str] = {YOUNG: "age", SMILING: "smile", BANGS: "hair-style", NO_BEARD: "beard"}
+ASKED_FOR_CHANGE: Mapping[str, str] = {
+    YOUNG: "age",
+    SMILING: "smile",
+    BANGS: "hair-style",
+    NO_BEARD: "beard",
+}
 """Labels of Task 2 with the answers that people choose from."""
 
 _DISTANCES = {  # table 1: xGEM, progressive exaggeration
@@ -23,13 +36,15 @@ _DISTANCES = {  # table 1: xGEM, progressive exaggeration
     YOUNG: {PRESENT: (115.2, 67.6), ABSENT: (170.3, 74.4), OVERALL: (117.9, 53.4)},
     CARDIOMEGALY: {PRESENT: (368.6, 82.9), ABSENT: (394.6, 84.8), OVERALL: (326.3, 58.1)},
 }
-_IDENTITY = {  # table 2, in percent: closeness of xGEM and of progressive exaggeration, verification of both
+# table 2, in percent: closeness of xGEM and of progressive exaggeration, verification of both
+_IDENTITY = {
     SMILING: ((88.2, 88.0), (0.0, 85.3)),
     YOUNG: ((89.5, 81.6), (0.0, 72.2)),
     CARDIOMEGALY: ((2.2, 27.9), None),
 }
 
-_CONFOUNDING = {  # table 3, by classifier and target (not smiling, smiling): share of men, and whose gender changed
+# table 3, by classifier and target (not smiling, smiling): share of men, and whose gender changed
+_CONFOUNDING = {
     "biased": ((0.18, 0.35), (0.52, 0.12)),
     "unbiased": ((0.47, 0.08), (0.48, 0.07)),
 }
@@ -97,12 +112,14 @@ def attribute(label: str) -> Row | None:
 
 
 def ablation(label: str, factors: tuple[float, float, float]) -> Row | None:
-    """Table 6, whose label is "young": the row of the factors that the weights of adversary, classifier and reconstruction
-    are multiplied by; None for another label."""
+    """Table 6, whose label is "young": the row of the factors that the weights of adversary,
+    classifier and reconstruction are multiplied by; None for another label."""
     return _shares(_ABLATION[factors]) if plain(label) == YOUNG else None
 
 
-def confounding(label: str, confounder: str, classifier: str, target: int) -> tuple[float, float] | None:
+def confounding(
+    label: str, confounder: str, classifier: str, target: int
+) -> tuple[float, float] | None:
     """Table 3, of smiles that are confounded with men's faces: None for other labels.
 
     Args:
@@ -114,7 +131,11 @@ def confounding(label: str, confounder: str, classifier: str, target: int) -> tu
     Returns:
         The share that shows the confounder, and the share that changes it.
     """
-    return _CONFOUNDING[classifier][target] if (plain(label), plain(confounder)) == (SMILING, MALE) else None
+    return (
+        _CONFOUNDING[classifier][target]
+        if (plain(label), plain(confounder)) == (SMILING, MALE)
+        else None
+    )
 
 
 def votes(items: str) -> Answers:
@@ -134,7 +155,9 @@ def of_chest(label: str) -> bool:
 
 
 def distances(label: str, group: str) -> tuple[float, float] | None:
-    """Table 1: xGEM's and their own Fréchet distance of a group; None for a label that is not in it."""
+    """Table 1: xGEM's and their own Fréchet distance of a group; None for a label that is not in
+    it.
+    """
     return _DISTANCES.get(plain(label), {}).get(group)
 
 

@@ -1,8 +1,10 @@
-"""Figures 5 and 4c: where the two extremes of a sweep differ, and what of the classifier's accuracy hangs on these pixels.
+"""Figures 5 and 4c: where the two extremes of a sweep differ, and what of the classifier's accuracy
+hangs on these pixels.
 
-The map is the magnitude of the difference of the drawings for the highest and the lowest bin. Pixels go, the most relevant
-first, and uniform noise takes their places (Samek et al. 2017); the paper names neither how many at once nor its other
-methods in words: here they are the gradient, integrated gradients and Grad-CAM of the label's logit, and maps of noise.
+The map is the magnitude of the difference of the drawings for the highest and the lowest bin.
+Pixels go, the most relevant first, and uniform noise takes their places (Samek et al. 2017); the
+paper names neither how many at once nor its other methods in words: here they are the gradient,
+integrated gradients and Grad-CAM of the label's logit, and maps of noise.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +21,12 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.attributions import grad_cam, gradient, integrated_gradients, random_map
 from cfx_jax.callables import call
 from cfx_jax.maps import channel_sum
-from cfx_jax.metrics import area_under_perturbation_curve, bootstrap_interval, overwrite_with, perturbation_curve
+from cfx_jax.metrics import (
+    area_under_perturbation_curve,
+    bootstrap_interval,
+    overwrite_with,
+    perturbation_curve,
+)
 from cfx_jax.models import one_label, parts
 from cfx_jax.objectives import class_score, decision
 from cfx_jax.parallel import map_examples, progress_bar
@@ -55,7 +62,8 @@ class Saliency(NamedTuple):
     Attributes:
         study: of the label.
         maps: by method, (n, h, w), at least 0.
-        right: by method, the share of draws in which the classifier is right (n, steps + 1), the first of the image itself.
+        right: by method, the share of draws in which the classifier is right (n, steps + 1), the
+            first of the image itself.
     """
 
     study: Study
@@ -78,8 +86,10 @@ class Saliency(NamedTuple):
         presenter.table(
             "figure_4c_perturbation",
             self._table(),
-            "Figure 4c in numbers: accuracy on the queries after a share of their pixels, the most relevant first, has been"
-            f" replaced by uniform noise, mean of {_DRAWS} draws; and the area under that curve, lower is better. Brackets:"
+            "Figure 4c in numbers: accuracy on the queries after a share of their pixels, the most"
+            " relevant first, has been"
+            f" replaced by uniform noise, mean of {_DRAWS} draws; and the area under that curve,"
+            f" lower is better. Brackets:"
             " 95 % intervals over queries.",
         )
 
@@ -103,7 +113,8 @@ class Saliency(NamedTuple):
         gain = areas[RANDOM] - others
         yield paired_claim(
             "Figure 4c others",
-            "Accuracy falls about as fast as by gradient methods: at least by half of what these gain over random, on the"
+            "Accuracy falls about as fast as by gradient methods: at least by half of what these"
+            " gain over random, on the"
             " mean.",
             {},
             {OURS: areas[RANDOM] - areas[OURS], "half the mean gain of the others": gain / 2},
@@ -120,19 +131,29 @@ class Saliency(NamedTuple):
         rows: list[list[Any]] = []
         for method, right in self.right.items():
             accuracy = right.mean(axis=0)
-            area = bootstrap_interval(self.area(method), groups=self.study.subject.groups, bounds=(0, 1))
+            area = bootstrap_interval(
+                self.area(method), groups=self.study.subject.groups, bounds=(0, 1)
+            )
             rows.append([method, *(float(accuracy[each]) for each in shown), area])
         return columns, rows
 
     def _curves(self, presenter: Presenter) -> Figure:
         path = presenter.folder / "figure_4c_perturbation.png"
         share = np.arange(_STEPS + 1) / _STEPS
-        lines = [Line(name=method, x=share, y=right.mean(axis=0)) for method, right in self.right.items()]
-        panel = CurvePanel(lines=lines, x_label="share of pixels replaced", y_label="accuracy", y_range=(-0.02, 1.02))
+        lines = [
+            Line(name=method, x=share, y=right.mean(axis=0)) for method, right in self.right.items()
+        ]
+        panel = CurvePanel(
+            lines=lines,
+            x_label="share of pixels replaced",
+            y_label="accuracy",
+            y_range=(-0.02, 1.02),
+        )
         curve(path, [panel], panel_size=(4.2, 2.6), note=presenter.note)
         return Figure(
             path,
-            "As the paper's Figure 4c: accuracy against the share of pixels replaced, the most relevant first.",
+            "As the paper's Figure 4c: accuracy against the share of pixels replaced, the most"
+            " relevant first.",
             "Lines that fall from the left to the right, the faster the better the map.",
         )
 
@@ -150,7 +171,8 @@ class Saliency(NamedTuple):
         saliency_grid(path, rows, columns, style="heat", note=presenter.note)
         return Figure(
             path,
-            "As the paper's Figure 5: the difference of the two extremes beside other methods' maps.",
+            "As the paper's Figure 5: the difference of the two extremes beside other methods'"
+            " maps.",
             "Grid: queries and their maps; bright where a method finds what matters.",
         )
 
@@ -174,7 +196,10 @@ def saliency(study: Study) -> Saliency:
     truth = subject.query_labels[:, subject.label] == 1
 
     def compute_right() -> Arrays:
-        return {method: _right(subject, maps[method], truth, seed=study.config.seed, name=method) for method in METHODS}
+        return {
+            method: _right(subject, maps[method], truth, seed=study.config.seed, name=method)
+            for method in METHODS
+        }
 
     right = study.workspace.cached("perturbation", [*depends, _STEPS, _DRAWS], compute_right)
     in_order = ({method: found[method] for method in METHODS} for found in (maps, right))
@@ -200,7 +225,8 @@ def other_maps(subject: Subject, images: Float[np.ndarray, "n h w c"], batch_siz
         GRAD_CAM: Partial(_grad_cam, features, one_label(head, subject.label)),
     }
     return {
-        name: np.asarray(map_examples(call, method, images, batch_size=batch_size)) for name, method in methods.items()
+        name: np.asarray(map_examples(call, method, images, batch_size=batch_size))
+        for name, method in methods.items()
     }
 
 
@@ -209,7 +235,12 @@ def _noise(keys: Array, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarra
 
 
 def _right(
-    subject: Subject, maps: Float[np.ndarray, "n h w"], truth: Bool[np.ndarray, " n"], *, seed: int, name: str
+    subject: Subject,
+    maps: Float[np.ndarray, "n h w"],
+    truth: Bool[np.ndarray, " n"],
+    *,
+    seed: int,
+    name: str,
 ) -> Float[np.ndarray, "n steps"]:
     """Mean over draws of noise, of which each image has its own."""
     number, (height, width, channels) = len(maps), subject.queries.shape
@@ -233,7 +264,9 @@ class _Right:
 
     pixels_per_step: int
 
-    def __call__(self, classifier: Any, given: tuple[Array, Array, Array, Int[Array, ""]]) -> Float[Array, " steps"]:
+    def __call__(
+        self, classifier: Any, given: tuple[Array, Array, Array, Int[Array, ""]]
+    ) -> Float[Array, " steps"]:
         image, relevance, key, truth = given
         noise = jax.random.uniform(jax.random.wrap_key_data(key), image.shape)
 
@@ -241,7 +274,12 @@ class _Right:
             return (decision(classifier(image)) == truth).astype(jnp.float32)
 
         return perturbation_curve(
-            right, image, relevance, overwrite_with(noise), region=1, regions_per_step=self.pixels_per_step
+            right,
+            image,
+            relevance,
+            overwrite_with(noise),
+            region=1,
+            regions_per_step=self.pixels_per_step,
         )
 
 
@@ -249,7 +287,9 @@ def _logit(classifier: Any, image: Float[Array, "h w c"]) -> Float[Array, ""]:
     return class_score(classifier, 1)(image)
 
 
-def _magnitude(attribution: Callable[[Array], Array], image: Float[Array, "h w c"]) -> Float[Array, "h w"]:
+def _magnitude(
+    attribution: Callable[[Array], Array], image: Float[Array, "h w c"]
+) -> Float[Array, "h w"]:
     return channel_sum(jnp.abs(attribution(image)))
 
 

@@ -18,7 +18,14 @@ from experiments.stages import Workspace
 from experiments.synthetic_images import draw_images
 
 _FACE = ("image", "label", "attributes", "counterfactual")
-_CHEST = ("image", "label", "counterfactual", "heart_mask", "counterfactual_heart_mask", "lung_mask")
+_CHEST = (
+    "image",
+    "label",
+    "counterfactual",
+    "heart_mask",
+    "counterfactual_heart_mask",
+    "lung_mask",
+)
 
 
 class Source(NamedTuple):
@@ -29,8 +36,8 @@ class Source(NamedTuple):
         labels: (n, k), 0 or 1 for each label.
         names: of the labels.
         note: what a reader must know beside every figure.
-        people: whom each image shows, where several may show one; or None. Copies of one picture are none: see
-            ``groups``.
+        people: whom each image shows, where several may show one; or None. Copies of one picture
+            are none: see ``groups``.
     """
 
     images: ImageSet
@@ -41,7 +48,9 @@ class Source(NamedTuple):
 
     @property
     def groups(self) -> Shaped[np.ndarray, " n"] | None:
-        """The images that come into one part of a split: those of one person, else copies; None where none are."""
+        """The images that come into one part of a split: those of one person, else copies; None
+        where none are.
+        """
         return self.images.copies if self.people is None else self.people
 
 
@@ -49,8 +58,8 @@ def open_source(config: Config, workspace: Workspace) -> Source:
     """Opens or draws all images.
 
     Raises:
-        InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the images do not have, where
-            they have several.
+        InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the
+            images do not have, where they have several.
     """
     kind, _, path = config.data.partition(":")
     if config.data in WORLDS:
@@ -58,7 +67,8 @@ def open_source(config: Config, workspace: Workspace) -> Source:
     if kind in _OPENERS and path:
         return _OPENERS[kind](config, path, workspace)
     raise InputError(
-        f"--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH' or 'folder:PATH', got {config.data!r}"
+        f"--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH' or 'folder:PATH', got"
+        f" {config.data!r}"
     )
 
 
@@ -67,7 +77,9 @@ def _faces(config: Config, workspace: Workspace) -> Source:
     check_choice(config.label, ATTRIBUTES, name="--label")
     options = _options(config, attribute=config.label)
     images, arrays = draw_images("faces", SyntheticFaces, options, _FACE, workspace)
-    return Source(images, arrays["attributes"], ATTRIBUTES, "Synthetic faces: drawn by a program, of nobody.")
+    return Source(
+        images, arrays["attributes"], ATTRIBUTES, "Synthetic faces: drawn by a program, of nobody."
+    )
 
 
 def _chest(config: Config, workspace: Workspace) -> Source:
@@ -85,7 +97,9 @@ def _options(config: Config, **own: str) -> dict[str, Any]:
 
 def _folder(config: Config, path: str, workspace: Workspace) -> Source:
     del workspace
-    images = load_folder(path, size=config.image_size, channels=config.channels, classes=config.classes)
+    images = load_folder(
+        path, size=config.image_size, channels=config.channels, classes=config.classes
+    )
     return Source(images, images.labels[:, None], (images.class_names[-1],), folder_note(images))
 
 
@@ -100,20 +114,29 @@ def _celeba(config: Config, path: str, workspace: Workspace) -> Source:
     note = "CelebA."
     if people is not None:
         note += " Nobody is in two parts; where several images show one person, intervals draw them together."
-    return Source(ImageSet.whole(source, source.identity), labels, tuple(source.attribute_names), note, people)
+    return Source(
+        ImageSet.whole(source, source.identity), labels, tuple(source.attribute_names), note, people
+    )
 
 
 def _chexpert(config: Config, path: str, workspace: Workspace) -> Source:
-    """All 14 findings, as in the released code; which reading of uncertain ones it took is not published."""
+    """All 14 findings, as in the released code; which reading of uncertain ones it took is not
+    published.
+    """
     from cfx_jax.data.radiology_sets import CheXpert
 
     check_no_classes(config.classes, config.data)
     check_choice(config.label, CheXpert.finding_names, name="--label")
     source = CheXpert(
-        path, workspace.root / "sets", finding=config.label, uncertain="zeros", size=config.image_size
-    )  # fmt: skip
+        path,
+        workspace.root / "sets",
+        finding=config.label,
+        uncertain="zeros",
+        size=config.image_size,
+    )
     note = (
-        "CheXpert, frontal views; findings that are uncertain count as absent. No patient is in two parts; where several"
+        "CheXpert, frontal views; findings that are uncertain count as absent. No patient is in two"
+        " parts; where several"
         " images show one, intervals draw them together."
     )
     images = ImageSet.whole(source, source.identity)

@@ -1,4 +1,6 @@
-"""What the tables, figures and claims of the explained label are made from, each stage kept by what it depends on."""
+"""What the tables, figures and claims of the explained label are made from, each stage kept by what
+it depends on.
+"""
 
 from collections.abc import Mapping
 from functools import partial
@@ -10,9 +12,20 @@ from jaxtyping import Float, Shaped
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.distances import Cloud, Distances, distances
 from experiments.progressive_exaggeration.features import Features, features_by, recognised_by
-from experiments.progressive_exaggeration.identity import Identity, Verifier, identity_of, verifier_of
+from experiments.progressive_exaggeration.identity import (
+    Identity,
+    Verifier,
+    identity_of,
+    verifier_of,
+)
 from experiments.progressive_exaggeration.images import Data
-from experiments.progressive_exaggeration.network import EXPLAINED, JUDGE, Network, labelled, train_network
+from experiments.progressive_exaggeration.network import (
+    EXPLAINED,
+    JUDGE,
+    Network,
+    labelled,
+    train_network,
+)
 from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import (
     Explainer,
@@ -40,7 +53,8 @@ class Study(NamedTuple):
         features: what is compared by distances.
         verifier: of faces; None where there is none.
         sweeps: the paper's method, then xGEM.
-        seen_by_judge: the judge's probability of the label for every explanation of the paper's method (n, k).
+        seen_by_judge: the judge's probability of the label for every explanation of the paper's
+            method (n, k).
         measures: Tables 1 and 2.
     """
 
@@ -73,7 +87,8 @@ class Measures(NamedTuple):
     Attributes:
         distances: Table 1.
         identity: Table 2, by method.
-        groups: which queries are drawn together, of one person or one picture; None where every query is one of its own.
+        groups: which queries are drawn together, of one person or one picture; None where every
+            query is one of its own.
     """
 
     distances: Distances
@@ -97,11 +112,24 @@ def study(config: Config, data: Data, workspace: Workspace) -> Study:
     verifier = verifier_of(own, features, recogniser, seed=config.seed)
     seen = seen_by(judge, sweeps[0], config, workspace)[..., subject.label]
     measures = measure(subject, sweeps, features, verifier, seed=config.seed)
-    return Study(config, workspace, data, subject, judge, explainer, features, verifier, sweeps, seen, measures)
+    return Study(
+        config,
+        workspace,
+        data,
+        subject,
+        judge,
+        explainer,
+        features,
+        verifier,
+        sweeps,
+        seen,
+        measures,
+    )
 
 
 def explained_label(study: Study, data: Data) -> tuple[Subject, Sweeps]:
-    """The explanations of a label by an explainer of a chapter, for the classifier of the labels of the data.
+    """The explanations of a label by an explainer of a chapter, for the classifier of the labels of
+    the data.
 
     The study's own where it is the same classifier and label.
 
@@ -118,7 +146,12 @@ def explained_label(study: Study, data: Data) -> tuple[Subject, Sweeps]:
 
 
 def measure(
-    subject: Subject, sweeps: tuple[Sweeps, ...], features: Features, verifier: Verifier | None, *, seed: int
+    subject: Subject,
+    sweeps: tuple[Sweeps, ...],
+    features: Features,
+    verifier: Verifier | None,
+    *,
+    seed: int,
 ) -> Measures:
     """Tables 1 and 2 of one subject.
 
@@ -130,17 +163,26 @@ def measure(
         seed: of the choice of images and of the bootstrap.
     """
     test = subject.data.test
-    real = Cloud(features.of_images(test.images), subject.probability, units_of(test.groups, len(test)))
+    real = Cloud(
+        features.of_images(test.images), subject.probability, units_of(test.groups, len(test))
+    )
     units = units_of(subject.groups, len(subject.queries))
     clouds = {method.name: _cloud(method, features, units) for method in sweeps}
     depends = [
-        seed, [subject.identity, test.images.identity], [features.name, features.identity],
+        seed,
+        [subject.identity, test.images.identity],
+        [features.name, features.identity],
         [(method.name, method.identity) for method in sweeps],
-        digest([np.unique(cloud.units, return_inverse=True)[1] for cloud in (real, *clouds.values())]),
-    ]  # fmt: skip
-    table = distances(real, clouds, seed=seed, keep=partial(features.workspace.cached, "distances", depends))
+        digest(
+            [np.unique(cloud.units, return_inverse=True)[1] for cloud in (real, *clouds.values())]
+        ),
+    ]
+    table = distances(
+        real, clouds, seed=seed, keep=partial(features.workspace.cached, "distances", depends)
+    )
     identity = {
-        method.name: identity_of(method, subject.queries, features, verifier, features.workspace) for method in sweeps
+        method.name: identity_of(method, subject.queries, features, verifier, features.workspace)
+        for method in sweeps
     }
     return Measures(table, identity, subject.groups)
 

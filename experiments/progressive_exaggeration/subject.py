@@ -51,7 +51,9 @@ class Subject(NamedTuple):
 
     @property
     def groups(self) -> Shaped[np.ndarray, " n"] | None:
-        """The queries that are drawn together, of one person or one picture; None where every query is one of its own."""
+        """The queries that are drawn together, of one person or one picture; None where every query
+        is one of its own.
+        """
         groups = self.data.test.groups
         return None if groups is None else groups[self.data.test.rows_of(self.queries)]
 
@@ -76,12 +78,20 @@ def subject_of(config: Config, data: Data, network: Network, label: int) -> Subj
     each = min(config.num_explained // 2, int(decided.sum()), int((~decided).sum()))
     if each == 0:
         raise InputError(
-            f"classifier of {data.names[label]!r}: expected decisions both ways on the test images, got"
-            f" {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer (--classifier.num-steps)"
+            f"classifier of {data.names[label]!r}: expected decisions both ways on the test images,"
+            f" got"
+            f" {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer"
+            f" (--classifier.num-steps)"
         )
-    return Subject(data, network, label, data.test.images.take(np.sort(first_of_either(decided, each))))
+    return Subject(
+        data, network, label, data.test.images.take(np.sort(first_of_either(decided, each)))
+    )
 
 
 def first_of_either(decided: Bool[np.ndarray, " n"], each: int) -> Int[np.ndarray, " m"]:
-    """Positions of the first images of either decision, ``each`` at most, those without the label before the others."""
-    return np.concatenate([np.flatnonzero(decided == decision)[:each] for decision in (False, True)])
+    """Positions of the first images of either decision, ``each`` at most, those without the label
+    before the others.
+    """
+    return np.concatenate(
+        [np.flatnonzero(decided == decision)[:each] for decision in (False, True)]
+    )

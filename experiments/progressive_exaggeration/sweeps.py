@@ -1,4 +1,6 @@
-"""The explanations of the test images: by the trained explainer, and by xGEM in the latents of an autoencoder."""
+"""The explanations of the test images: by the trained explainer, and by xGEM in the latents of an
+autoencoder.
+"""
 
 import dataclasses
 import math
@@ -57,7 +59,8 @@ class Sweeps(NamedTuple):
 
     Attributes:
         name: of the method.
-        found: with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read where they are used.
+        found: with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read where they
+            are used.
         identity: what all of it depends on.
         encode: one image and its bin -> its latent in the method's own coder, a pytree.
     """
@@ -80,13 +83,22 @@ class Sweeps(NamedTuple):
     @property
     def crossed(self) -> Float[np.ndarray, " n"]:
         """1 where the decision turns over at the opposite extreme, else 0."""
-        extreme = np.take_along_axis(np.asarray(self.found.probabilities), self.opposite[:, None], axis=1)[:, 0]
+        extreme = np.take_along_axis(
+            np.asarray(self.found.probabilities), self.opposite[:, None], axis=1
+        )[:, 0]
         return flipped(np.asarray(self.found.probability), extreme).astype(float)
 
-    def drawn(self, bins: Int[np.ndarray, " n"]) -> Iterator[tuple[slice, Float[np.ndarray, "m h w c"]]]:
-        """The image of each query for a bin of its own, a part of the queries at a time with its rows."""
+    def drawn(
+        self, bins: Int[np.ndarray, " n"]
+    ) -> Iterator[tuple[slice, Float[np.ndarray, "m h w c"]]]:
+        """The image of each query for a bin of its own, a part of the queries at a time with its
+        rows.
+        """
         for rows in self.parts():
-            yield rows, np.asarray(self.found.images[rows])[np.arange(rows.stop - rows.start), bins[rows]]
+            yield (
+                rows,
+                np.asarray(self.found.images[rows])[np.arange(rows.stop - rows.start), bins[rows]],
+            )
 
     def parts(self) -> Iterator[slice]:
         """Rows of queries whose series may be in memory at once."""
@@ -121,7 +133,10 @@ def train_explainer(
     identity = [settings, subject.identity, images.identity, config.mirrored]
     identity += [] if start is None else [start.identity]
     folder = workspace.folder("explainer", identity)
-    print(f"explainer of {data.names[subject.label]!r}: {settings.num_steps} steps in {folder}", flush=True)
+    print(
+        f"explainer of {data.names[subject.label]!r}: {settings.num_steps} steps in {folder}",
+        flush=True,
+    )
     model = explainer_trainer.train(
         settings,
         subject.classifier,
@@ -135,8 +150,11 @@ def train_explainer(
     return Explainer(model, identity)
 
 
-def training_images(subject: Subject, config: Config, num_bins: int, workspace: Workspace) -> ImageSet:
-    """The images that an explainer is trained on: all training images, or those on which the classifier is calibrated.
+def training_images(
+    subject: Subject, config: Config, num_bins: int, workspace: Workspace
+) -> ImageSet:
+    """The images that an explainer is trained on: all training images, or those on which the
+    classifier is calibrated.
 
     Args:
         subject: whose classifier gives the bins and whose label is the truth.
@@ -159,7 +177,9 @@ def training_images(subject: Subject, config: Config, num_bins: int, workspace: 
     probabilities = workspace.cached("training probabilities", depends, compute)["values"]
     bins = probability_bins(probabilities, num_bins=num_bins)
     truth = train.labels[:, subject.label]
-    chosen = calibrated_sample(bins, truth, per_bin=config.calibrated, seed=config.seed, num_bins=num_bins)
+    chosen = calibrated_sample(
+        bins, truth, per_bin=config.calibrated, seed=config.seed, num_bins=num_bins
+    )
     return train.images.take(chosen)
 
 
@@ -185,7 +205,14 @@ def further_explainer(
     return train_explainer(settings, subject, config, workspace, start=start)
 
 
-def sweep(explainer: Explainer, subject: Subject, config: Config, workspace: Workspace, *, name: str = OURS) -> Sweeps:
+def sweep(
+    explainer: Explainer,
+    subject: Subject,
+    config: Config,
+    workspace: Workspace,
+    *,
+    name: str = OURS,
+) -> Sweeps:
     """The explanation of every query for every bin, kept in the workspace."""
     identity = [explainer.identity, subject.queries.identity]
     explain = Partial(progressive, explainer.explain, subject.classifier)
@@ -214,7 +241,13 @@ def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps
         folder,
         augment=augmentation(config),
     )
-    identity = [coder_identity, subject.identity, config.xgem, config.explainer.num_bins, subject.queries.identity]
+    identity = [
+        coder_identity,
+        subject.identity,
+        config.xgem,
+        config.explainer.num_bins,
+        subject.queries.identity,
+    ]
     optimiser = from_optax(optax.adam(config.xgem.learning_rate), num_steps=config.xgem.num_steps)
 
     def compute(pixels: Float[np.ndarray, "m h w c"]) -> Exaggeration:
@@ -247,18 +280,29 @@ def _kept(
     def parts() -> Iterator[Arrays]:
         with progress_bar(len(queries), stage) as bar:
             for rows in row_slices(len(queries), row_bytes, multiple=config.batch_size):
-                yield {name: np.asarray(values) for name, values in compute(queries.read(rows))._asdict().items()}
+                yield {
+                    name: np.asarray(values)
+                    for name, values in compute(queries.read(rows))._asdict().items()
+                }
                 bar.update(rows.stop - rows.start)
 
     arrays = stored(workspace, stage, identity, len(queries), parts)
-    return Exaggeration(**{name: each if name == "images" else np.array(each) for name, each in arrays.items()})
+    return Exaggeration(
+        **{name: each if name == "images" else np.array(each) for name, each in arrays.items()}
+    )
 
 
-def seen_by(judge: Network, found: Sweeps, config: Config, workspace: Workspace) -> Float[np.ndarray, "n k labels"]:
-    """What a classifier that the explainer was not trained against says of every image: the probability of each label."""
+def seen_by(
+    judge: Network, found: Sweeps, config: Config, workspace: Workspace
+) -> Float[np.ndarray, "n k labels"]:
+    """What a classifier that the explainer was not trained against says of every image: the
+    probability of each label.
+    """
 
     def compute() -> Arrays:
-        images = np.asarray(found.found.images)  # a view of what lies on disk; batches are read one by one
+        images = np.asarray(
+            found.found.images
+        )  # a view of what lies on disk; batches are read one by one
         flat = images.reshape(-1, *images.shape[2:])
         values = judge.probabilities(flat, batch_size=config.batch_size * images.shape[1])
         return {"values": values.reshape(*images.shape[:2], -1)}
@@ -266,19 +310,25 @@ def seen_by(judge: Network, found: Sweeps, config: Config, workspace: Workspace)
     return workspace.cached("judged", [judge.identity, found.identity], compute)["values"]
 
 
-def _mean_latent(encode: Callable[..., Any], image: Float[jax.Array, "h w c"], bin: Int[jax.Array, ""]) -> jax.Array:
+def _mean_latent(
+    encode: Callable[..., Any], image: Float[jax.Array, "h w c"], bin: Int[jax.Array, ""]
+) -> jax.Array:
     del bin
     mean, _ = encode(image)
     return mean
 
 
 def spread(found: Sweeps) -> Float[np.ndarray, " n"]:
-    """The mean magnitude of the difference between the two extremes of each query; about 0 where the bin has no effect."""
+    """The mean magnitude of the difference between the two extremes of each query; about 0 where
+    the bin has no effect.
+    """
     return np.concatenate([each.mean((1, 2, 3)) for each in differences(found)])
 
 
 def differences(found: Sweeps) -> Iterator[Float[np.ndarray, "m h w c"]]:
-    """The magnitude of the difference between the two extremes of each query, a part of the queries at a time."""
+    """The magnitude of the difference between the two extremes of each query, a part of the queries
+    at a time.
+    """
     for rows in found.parts():
         images = found.found.images[rows]
         yield np.abs(images[:, -1] - images[:, 0])

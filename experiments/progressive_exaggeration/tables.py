@@ -5,7 +5,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
-from cfx_jax.metrics import Interval, bootstrap_interval, compatibility_curve, rank_correlation, reliability_curve
+from cfx_jax.metrics import (
+    Interval,
+    bootstrap_interval,
+    compatibility_curve,
+    rank_correlation,
+    reliability_curve,
+)
 from experiments.presenter import Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
@@ -19,7 +25,9 @@ _NOTHING = 1 / 255  # mean difference of extremes that images of 8 bits hardly s
 
 
 def remarks(found: Sweeps, collapsed: float) -> str:
-    """What is wrong with a method, in a few words: images that leave all bins alike turn one of the two decisions over."""
+    """What is wrong with a method, in a few words: images that leave all bins alike turn one of the
+    two decisions over.
+    """
     share = min(float(found.crossed[found.decided == each].mean()) for each in (False, True))
     if float(spread(found).mean()) < _NOTHING:
         return "collapsed: all bins look alike"
@@ -28,7 +36,15 @@ def remarks(found: Sweeps, collapsed: float) -> str:
 
 def reach_table(study: Study) -> Table:
     """What each method reaches on the queries."""
-    columns = ["method", "rank correlation", "error", "turned over", "PSNR own bin", "spread", "findings"]
+    columns = [
+        "method",
+        "rank correlation",
+        "error",
+        "turned over",
+        "PSNR own bin",
+        "spread",
+        "findings",
+    ]
     rows: list[list[Any]] = []
     groups = study.subject.groups
     for each in study.sweeps:
@@ -49,11 +65,17 @@ def reach_table(study: Study) -> Table:
 
 
 def correlation(
-    desired: Float[np.ndarray, "n k"], achieved: Float[np.ndarray, "n k"], groups: Shaped[np.ndarray, " n"] | None
+    desired: Float[np.ndarray, "n k"],
+    achieved: Float[np.ndarray, "n k"],
+    groups: Shaped[np.ndarray, " n"] | None,
 ) -> Interval:
-    """Spearman's correlation of desired and achieved probability over all pairs; queries are drawn with all of theirs."""
+    """Spearman's correlation of desired and achieved probability over all pairs; queries are drawn
+    with all of theirs.
+    """
     pairs = np.stack([desired, achieved], axis=-1)
-    return bootstrap_interval(pairs, statistic=_correlation, num_resamples=_CORRELATIONS, groups=groups)
+    return bootstrap_interval(
+        pairs, statistic=_correlation, num_resamples=_CORRELATIONS, groups=groups
+    )
 
 
 def _correlation(pairs: Float[np.ndarray, "n k 2"]) -> float:
@@ -71,14 +93,18 @@ def own_psnr(study: Study, found: Sweeps) -> np.ndarray:
 
 
 def compatibility_table(study: Study) -> Table:
-    """Figure 3 in numbers: the mean probability reached, by that of the query and by the desired one."""
+    """Figure 3 in numbers: the mean probability reached, by that of the query and by the desired
+    one.
+    """
     found = study.sweeps[0].found
     own, desired = np.asarray(found.probability), np.asarray(found.desired)
     columns = ["query's probability", "queries", *(f"desired {each:.2f}" for each in desired[0])]
     rows: list[list[Any]] = []
     for low, high, chosen in ranges(own):
         if chosen.any():
-            curve = compatibility_curve(desired[chosen].ravel(), np.asarray(found.probabilities)[chosen].ravel())
+            curve = compatibility_curve(
+                desired[chosen].ravel(), np.asarray(found.probabilities)[chosen].ravel()
+            )
             rows.append([f"{low:.1f} to {high:.1f}", int(chosen.sum()), *map(float, curve.mean)])
     seen = study.seen_by_judge.mean(axis=0)
     rows.append(["all, by the second classifier", len(own), *map(float, seen)])
@@ -93,7 +119,16 @@ def ranges(probability: np.ndarray) -> list[tuple[float, float, np.ndarray]]:
 
 def distance_table(study: Study) -> Table:
     """Table 1."""
-    columns = ["group", "method", "distance", "paper", "images", "of queries", "reached", "halves of real"]
+    columns = [
+        "group",
+        "method",
+        "distance",
+        "paper",
+        "images",
+        "of queries",
+        "reached",
+        "halves of real",
+    ]
     rows = []
     for group in GROUPS:
         paper = published.distances(study.data.label, group)
@@ -137,7 +172,9 @@ def identity_table(study: Study) -> Table:
 
 
 def share_of(answers: Bool[np.ndarray, "n k"], groups: Shaped[np.ndarray, " n"] | None) -> Interval:
-    """The share of yes over all bins, with its interval over queries, or over groups of queries that are drawn together."""
+    """The share of yes over all bins, with its interval over queries, or over groups of queries
+    that are drawn together.
+    """
     return bootstrap_interval(answers.mean(axis=1), groups=groups, bounds=(0, 1))
 
 
@@ -148,7 +185,9 @@ def measure_columns() -> list[str]:
 
 
 def measure_cells(measures: Measures, paper: published.Row | None) -> list[Any]:
-    """Tables 1 and 2 of the paper's method in one row, each beside the paper's, as Tables 5 and 6 print them."""
+    """Tables 1 and 2 of the paper's method in one row, each beside the paper's, as Tables 5 and 6
+    print them.
+    """
     identity, distances = measures.identity[OURS], measures.distances.found
     own: list[Any] = [distances[group, OURS].interval for group in (PRESENT, ABSENT, OVERALL)]
     own.append(share_of(identity.closeness, measures.groups))
@@ -160,18 +199,31 @@ def label_table(study: Study) -> Table:
     """How well both classifiers know their labels."""
     columns = ["label", "AUC", "AUC of the second classifier", "share of test images"]
     shares = study.data.test.labels.mean(axis=0)
-    rows = [list(row) for row in zip(study.data.names, study.subject.network.auc, study.judge.auc, shares, strict=True)]
+    rows = [
+        list(row)
+        for row in zip(
+            study.data.names, study.subject.network.auc, study.judge.auc, shares, strict=True
+        )
+    ]
     return columns, [[name, *map(float, numbers)] for name, *numbers in rows]
 
 
 def reliability_table(study: Study) -> Table:
-    """How often the explained label is there where the classifier says so with a probability, on the test images."""
+    """How often the explained label is there where the classifier says so with a probability, on
+    the test images.
+    """
     subject = study.subject
     truth = study.data.test.labels[:, subject.label]
-    found = reliability_curve(subject.probability, truth == 1, num_bins=study.config.explainer.num_bins)
+    found = reliability_curve(
+        subject.probability, truth == 1, num_bins=study.config.explainer.num_bins
+    )
     edges = np.linspace(0, 1, len(found.num_images) + 1)
     rows: list[list[Any]] = [
-        [f"{low:.2f} to {high:.2f}", int(number), *(float(each) if number else None for each in (stated, observed))]
+        [
+            f"{low:.2f} to {high:.2f}",
+            int(number),
+            *(float(each) if number else None for each in (stated, observed)),
+        ]
         for low, high, number, stated, observed in zip(
             edges, edges[1:], found.num_images, found.stated, found.observed, strict=False
         )

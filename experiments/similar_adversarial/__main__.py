@@ -43,7 +43,9 @@ def main(config: Config) -> None:
     draw_once(folder, config, fingerprint([config, network.identity, data.identity, code]), draw)
     found = [tables.decisions_table(study), tables.similarity_table(study)]
     if study.localised is not None:
-        found.append(tables.overlap_table(study.localised, tables.compared_names(), config.percentiles))
+        found.append(
+            tables.overlap_table(study.localised, tables.compared_names(), config.percentiles)
+        )
     print("", *(format_table(*table) for table in found), format_claims(claims), sep="\n\n")
     print(f"\nAUC of the classifier: {network.auc.estimate:.3f}. {data.note}")
     print(f"Report: {(folder / 'report.html').resolve()}")

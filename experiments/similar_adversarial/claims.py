@@ -1,8 +1,9 @@
 """What the paper says and shows, each with an interval and a verdict.
 
-Claims about ways to train (11, 12, 16a, 17b to 17e) compare generators over several trainings and stay undecided with one;
-the others are about the maps and images of the first training, over images. A claim about several measures holds where the
-least of its mean differences is above its bound.
+Claims about ways to train (11, 12, 16a, 17b to 17e) compare generators over several trainings and
+stay undecided with one; the others are about the maps and images of the first training, over
+images. A claim about several measures holds where the least of its mean differences is above its
+bound.
 """
 
 import dataclasses
@@ -36,7 +37,15 @@ from experiments.similar_adversarial.study import Localised, Study, nearest
 
 _ALIKE = 0.01  # difference of two IoUs that are called equal
 _FASTER = 10.0  # "orders of magnitude"
-_OVER_TRAININGS = ("11", "12", "16a", "17b", "17c", "17d", "17e")  # how the names of such claims begin
+_OVER_TRAININGS = (
+    "11",
+    "12",
+    "16a",
+    "17b",
+    "17c",
+    "17d",
+    "17e",
+)  # how the names of such claims begin
 _NEAR, _FAR = 90.0, 98.0
 _GENERATORS = "section V-A"
 _LOCALISATION = "section V-B"
@@ -54,14 +63,20 @@ def claims(config: Config, data: Data, study: Study) -> list[Claim]:
         found += _speed_claims(study.localised)
     order = sorted(found, key=lambda each: int(each.id[:2]))
     return [
-        dataclasses.replace(each, note=" ".join(filter(None, (data.note, _trainings(each), _warning(study, each)))))
+        dataclasses.replace(
+            each, note=" ".join(filter(None, (data.note, _trainings(each), _warning(study, each))))
+        )
         for each in order
     ]
 
 
 def _trainings(tested: Claim) -> str:
     """What a claim that is not over trainings rests on."""
-    return "" if tested.id.startswith(_OVER_TRAININGS) else "Of the first training of each network alone."
+    return (
+        ""
+        if tested.id.startswith(_OVER_TRAININGS)
+        else "Of the first training of each network alone."
+    )
 
 
 def _warning(study: Study, tested: Claim) -> str:
@@ -78,10 +93,18 @@ def _similarity_claims(study: Study) -> list[Claim]:
     """O11: what one network, and weights drawn together, do for the likeness of the images."""
     similar, first, second = PAIRS
     one_network = "section V-B, first paragraph"
-    nearer, together = "One network draws adversarial images nearer", "One network draws the two images together"
+    nearer, together = (
+        "One network draws adversarial images nearer",
+        "One network draws the two images together",
+    )
     free = "Similar images are most alike without weights drawn together"
-    weights, nearer_too = "Weights drawn together bring the two images together", "and adversarial images nearer"
-    even = "With weights drawn together adversarial images are even nearer than the naive generator's"
+    weights, nearer_too = (
+        "Weights drawn together bring the two images together",
+        "and adversarial images nearer",
+    )
+    even = (
+        "With weights drawn together adversarial images are even nearer than the naive generator's"
+    )
     rows = [
         ("11a", nearer, first, "Single AE1 (TV)", "Duo AE (TV)", one_network),
         ("11b", nearer, first, "Single AE1 (W,TV)", "Duo AE (W,TV)", one_network),
@@ -89,14 +112,29 @@ def _similarity_claims(study: Study) -> list[Claim]:
         ("11d", together, second, "Single AE1 (W,TV)", "Duo AE (W,TV)", one_network),
         ("11e", weights, second, "Single AE1 (W,TV)", "Single AE1 (TV)", _GENERATORS),
         ("11f", weights, second, "Duo AE (W,TV)", "Duo AE (TV)", _GENERATORS),
-        ("11g", f"Weights drawn together bring {nearer_too}", first, "Single AE1 (W,TV)", "Single AE1 (TV)", _GENERATORS),
-        ("11h", f"Weights drawn together bring {nearer_too}", first, "Duo AE (W,TV)", "Duo AE (TV)",
-         _UNLIKE_TABLE.format(_GENERATORS, "Table V", "for Duo AE")),
+        (
+            "11g",
+            f"Weights drawn together bring {nearer_too}",
+            first,
+            "Single AE1 (W,TV)",
+            "Single AE1 (TV)",
+            _GENERATORS,
+        ),
+        (
+            "11h",
+            f"Weights drawn together bring {nearer_too}",
+            first,
+            "Duo AE (W,TV)",
+            "Duo AE (TV)",
+            _UNLIKE_TABLE.format(_GENERATORS, "Table V", "for Duo AE"),
+        ),
         ("11i", free, similar, "Single AE1 (TV)", "Single AE1 (W,TV)", _GENERATORS),
         ("11j", free, similar, "Duo AE (TV)", "Duo AE (W,TV)", _GENERATORS),
         ("11k", even, first, OURS, NAIVE, _GENERATORS),
-    ]  # fmt: skip
-    measures: list[tuple[str, str, dict[str, dict[str, float | None]], Callable[[Quality], Any]]] = [
+    ]
+    measures: list[
+        tuple[str, str, dict[str, dict[str, float | None]], Callable[[Quality], Any]]
+    ] = [
         ("", "PSNR", published.PSNR, lambda quality: quality.psnr),
         (" SSIM", "SSIM", published.SSIM, lambda quality: quality.ssim),
     ]
@@ -105,7 +143,10 @@ def _similarity_claims(study: Study) -> list[Claim]:
             f"{name}{end}",
             f"{text}: {better} has a higher {measure} ({pair}) than {worse}.",
             {each: paper[each][pair] for each in (better, worse)},
-            {each: [values(run.quality[each])[pair] for run in study.runs] for each in (better, worse)},
+            {
+                each: [values(run.quality[each])[pair] for run in study.runs]
+                for each in (better, worse)
+            },
             f"{measure} ({pair})",
             kind="statement",
             place=place,
@@ -144,31 +185,58 @@ def _decision_claims(study: Study) -> list[Claim]:
         return found
     ranks = [("17b", "Single AE1 (TV)", 1, "most"), ("17c", "Duo AE (TV)", -1, "fewest")]
     found += [
-        _area_claim(name, f"{extreme} turns the {word} decisions over, by AUC_a.", study, extreme,
-                    [each for each in study.quality if each != extreme], sign, "ordering", "Table IV")
+        _area_claim(
+            name,
+            f"{extreme} turns the {word} decisions over, by AUC_a.",
+            study,
+            extreme,
+            [each for each in study.quality if each != extreme],
+            sign,
+            "ordering",
+            "Table IV",
+        )
         for name, extreme, sign, word in ranks
         if extreme in study.quality
-    ]  # fmt: skip
+    ]
     close = [name for name in study.quality if "Single" in name or "(W" in name]
     for number, rival, place in (
         ("17d", NAIVE, "even outperform the naive approach"),
         ("17e", "Duo AE (TV)", "Single"),
     ):
         found += [
-            _area_claim(f"{number} {name}", f"{name} turns more decisions over than {rival}, by AUC_a.", study, name,
-                        [rival], 1, "statement", f"{_GENERATORS} ('{place}')")
+            _area_claim(
+                f"{number} {name}",
+                f"{name} turns more decisions over than {rival}, by AUC_a.",
+                study,
+                name,
+                [rival],
+                1,
+                "statement",
+                f"{_GENERATORS} ('{place}')",
+            )
             for name in close
             if rival in study.quality
-        ]  # fmt: skip
+        ]
     return found
 
 
 def _area_claim(
-    name: str, text: str, study: Study, first: str, others: Sequence[str], sign: int, kind: Any, place: str
+    name: str,
+    text: str,
+    study: Study,
+    first: str,
+    others: Sequence[str],
+    sign: int,
+    kind: Any,
+    place: str,
 ) -> Claim:
-    """Whether one generator's AUC_a is above (or with sign -1 below) that of every one of some others, over trainings."""
+    """Whether one generator's AUC_a is above (or with sign -1 below) that of every one of some
+    others, over trainings.
+    """
     names = [first, *others]
-    areas = np.array([[_adversarial_area(run.quality[each]) for each in names] for run in study.runs])
+    areas = np.array(
+        [[_adversarial_area(run.quality[each]) for each in names] for run in study.runs]
+    )
     margins = sign * (areas[:, :1] - areas[:, 1:])
     return claim(
         name,
@@ -176,7 +244,8 @@ def _area_claim(
         {each: published.TABLE_4[each][1] for each in names},
         dict(zip(names, areas.mean(axis=0).tolist(), strict=True)),
         _least_interval([interval_over_runs(column[:, None]) for column in margins.T]),
-        f"least margin of AUC_a, over {len(areas)} runs, with the {len(study.quality[first].decided)} test images"
+        f"least margin of AUC_a, over {len(areas)} runs, with the"
+        f" {len(study.quality[first].decided)} test images"
         " held fixed",
         kind=kind,
         place=place,
@@ -212,11 +281,18 @@ def _generator_claims(config: Config, study: Study) -> list[Claim]:
         ("12m", "Single AE1 (TV)" + AVERAGED, "Duo AE (TV)" + AVERAGED, one, at_95),
     ]
     found = [
-        _trained_claim(name, f"{text}: {better} is better than {worse} at every percentile and in both areas.", config,
-                       study, better, worse, place)
+        _trained_claim(
+            name,
+            f"{text}: {better} is better than {worse} at every percentile and in both areas.",
+            config,
+            study,
+            better,
+            worse,
+            place,
+        )
         for name, better, worse, text, place in rows
         if _has(study, better, worse)
-    ]  # fmt: skip
+    ]
     pair = ("Single AE1 (TV)", "Duo AE (TV)")
     return [*found, _alike_claim("12g", config, study, *pair)] if _has(study, *pair) else found
 
@@ -231,7 +307,8 @@ def _alike_claim(name: str, config: Config, study: Study, first: str, second: st
         _paper_differences(first, second, config.percentiles, areas=False),
         _mean_differences(differences, config.percentiles, areas=False),
         _least_over_runs(study, left),
-        f"what is least left of {_ALIKE:g} by the mean differences of IoU, {first} minus {second}, over"
+        f"what is least left of {_ALIKE:g} by the mean differences of IoU, {first} minus {second},"
+        f" over"
         f" {_counted_runs(study)}",
         kind="ordering",
         place="Table VI",
@@ -243,7 +320,9 @@ def _has(study: Study, *names: str) -> bool:
     return {each.removesuffix(AVERAGED) for each in names} <= study.generators.keys()
 
 
-def _trained_claim(name: str, text: str, config: Config, study: Study, better: str, worse: str, place: str) -> Claim:
+def _trained_claim(
+    name: str, text: str, config: Config, study: Study, better: str, worse: str, place: str
+) -> Claim:
     """A claim about two ways to train, in every measure, over trainings and images."""
     differences = _differences(study, better, worse, config.percentiles)
     return claim(
@@ -265,13 +344,17 @@ def _differences(
 ) -> list[Float[np.ndarray, "n m"]]:
     """Of two methods, for each training, image and measure."""
     return [
-        _measures(run.found[first], percentiles, areas=areas) - _measures(run.found[second], percentiles, areas=areas)
+        _measures(run.found[first], percentiles, areas=areas)
+        - _measures(run.found[second], percentiles, areas=areas)
         for run in study.runs
     ]
 
 
 def _mean_differences(
-    differences: Sequence[Float[np.ndarray, "n m"]], percentiles: Sequence[float], *, areas: bool = True
+    differences: Sequence[Float[np.ndarray, "n m"]],
+    percentiles: Sequence[float],
+    *,
+    areas: bool = True,
 ) -> dict[str, float]:
     means = np.mean([each.mean(axis=0) for each in differences], axis=0)
     return dict(zip(_labels(percentiles, areas=areas), means.tolist(), strict=True))
@@ -281,7 +364,9 @@ def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -
     """The interval of the least mean of several measures, of values for each training."""
     cases = _cases(study, None if study.localised is None else study.localised.groups)
     columns = range(values[0].shape[1])
-    return _least_interval([interval_over_runs([run[:, each] for run in values], cases=cases) for each in columns])
+    return _least_interval(
+        [interval_over_runs([run[:, each] for run in values], cases=cases) for each in columns]
+    )
 
 
 def _counted_runs(study: Study) -> str:
@@ -293,7 +378,9 @@ def _counted_runs(study: Study) -> str:
 
 
 def _least_interval(intervals: Sequence[Interval]) -> Interval:
-    """The least estimate, and the least of the low and of the high ends: the least is that low only if one of them is."""
+    """The least estimate, and the least of the low and of the high ends: the least is that low only
+    if one of them is.
+    """
     return Interval(*np.array(intervals).min(axis=0).tolist())
 
 
@@ -330,53 +417,127 @@ def _comparison_claims(config: Config, study: Study, localised: Localised) -> li
     found = [
         _least_claim(
             f"14a {name}",
-            f"{ours} is better than {name} at the percentiles up to 95{' and in both areas' if areas else ''}.",
-            localised, ours, name, wide, areas=areas,
+            f"{ours} is better than {name} at the percentiles up to"
+            f" 95{' and in both areas' if areas else ''}.",
+            localised,
+            ours,
+            name,
+            wide,
+            areas=areas,
             kind="statement" if name in said else "ordering",
             place=said.get(name, "Tables VIII and IX" if areas else "Table VIII"),
         )
         for name in others
         for areas in [name not in _WITHOUT_AREAS]
-    ]  # fmt: skip
+    ]
     only = f"{_LOCALISATION} ('only Mask Generator and Gradient outperform or compete')"
     found += [
-        _overlap_claim("14b", f"At {far:g} the Mask Generator is better.", localised, MASK_GENERATOR, ours, far,
-                       kind="statement", place=only, minimum=0.0, strict=True),
-        _overlap_claim("14c", f"At {far:g} the gradient is as good, to {_ALIKE:g}.", localised, GRADIENT, ours, far,
-                       kind="statement", place=only, minimum=-_ALIKE, maximum=_ALIKE),
-    ]  # fmt: skip
+        _overlap_claim(
+            "14b",
+            f"At {far:g} the Mask Generator is better.",
+            localised,
+            MASK_GENERATOR,
+            ours,
+            far,
+            kind="statement",
+            place=only,
+            minimum=0.0,
+            strict=True,
+        ),
+        _overlap_claim(
+            "14c",
+            f"At {far:g} the gradient is as good, to {_ALIKE:g}.",
+            localised,
+            GRADIENT,
+            ours,
+            far,
+            kind="statement",
+            place=only,
+            minimum=-_ALIKE,
+            maximum=_ALIKE,
+        ),
+    ]
     found += [
-        _least_claim(f"15a {name}", f"Averaged, {ours} is better than {name} up to percentile 90 and in both areas.",
-                     localised, ours_averaged, name + AVERAGED, widest, kind="statement",
-                     place=f"{_LOCALISATION}, last paragraph; Tables X and XI")
+        _least_claim(
+            f"15a {name}",
+            f"Averaged, {ours} is better than {name} up to percentile 90 and in both areas.",
+            localised,
+            ours_averaged,
+            name + AVERAGED,
+            widest,
+            kind="statement",
+            place=f"{_LOCALISATION}, last paragraph; Tables X and XI",
+        )
         for name in (GRADIENT, GRAD_CAM, MASK_GENERATOR, NAIVE)
-    ]  # fmt: skip
+    ]
     found += [
-        _overlap_claim(f"15b {each:g}", f"Averaged, the Mask Generator is better at {each:g}.", localised,
-                       MASK_GENERATOR + AVERAGED, ours_averaged, each, kind="statement",
-                       place=f"{_LOCALISATION}, last paragraph", minimum=0.0, strict=True)
-        for each in config.percentiles if each > 90
-    ]  # fmt: skip
-    found.append(_overlap_claim("15c", f"Averaged, the gradient is better at {far:g}.", localised,
-                                GRADIENT + AVERAGED, ours_averaged, far, kind="ordering", place="Table X",
-                                minimum=0.0, strict=True))  # fmt: skip
+        _overlap_claim(
+            f"15b {each:g}",
+            f"Averaged, the Mask Generator is better at {each:g}.",
+            localised,
+            MASK_GENERATOR + AVERAGED,
+            ours_averaged,
+            each,
+            kind="statement",
+            place=f"{_LOCALISATION}, last paragraph",
+            minimum=0.0,
+            strict=True,
+        )
+        for each in config.percentiles
+        if each > 90
+    ]
+    found.append(
+        _overlap_claim(
+            "15c",
+            f"Averaged, the gradient is better at {far:g}.",
+            localised,
+            GRADIENT + AVERAGED,
+            ours_averaged,
+            far,
+            kind="ordering",
+            place="Table X",
+            minimum=0.0,
+            strict=True,
+        )
+    )
     found += [
         _least_claim(
             f"15d {name}",
-            f"Averaged, {ours} is better than plain {name} at every percentile{' and in both areas' if areas else ''}.",
-            localised, ours_averaged, name, config.percentiles, areas=areas, kind="statement",
+            f"Averaged, {ours} is better than plain {name} at every"
+            f" percentile{' and in both areas' if areas else ''}.",
+            localised,
+            ours_averaged,
+            name,
+            config.percentiles,
+            areas=areas,
+            kind="statement",
             place=f"{_LOCALISATION} ('outperforms all the others')",
         )
         for name in published.STATE_OF_THE_ART
         for areas in [name not in _WITHOUT_AREAS]
-    ]  # fmt: skip
+    ]
     text = f"{NAIVE} is worse than {ours} in every measure."
-    found.append(_trained_claim("16a", text, config, study, ours, NAIVE, f"{_LOCALISATION} ('much poorer results')"))
+    found.append(
+        _trained_claim(
+            "16a", text, config, study, ours, NAIVE, f"{_LOCALISATION} ('much poorer results')"
+        )
+    )
     found += [
-        _overlap_claim(f"16b {name}", f"Perceptual perturbation overlaps less than {name}.", localised, name, PERCEPTUAL,
-                       near, kind="ordering", place="Table VIII", minimum=0.0, strict=True)
-        for name in (*others, NAIVE, ours) if name != PERCEPTUAL
-    ]  # fmt: skip
+        _overlap_claim(
+            f"16b {name}",
+            f"Perceptual perturbation overlaps less than {name}.",
+            localised,
+            name,
+            PERCEPTUAL,
+            near,
+            kind="ordering",
+            place="Table VIII",
+            minimum=0.0,
+            strict=True,
+        )
+        for name in (*others, NAIVE, ours)
+        if name != PERCEPTUAL
+    ]
     text = f"{ours} is better than a random map (ours; the paper does not compare)."
     areas = {name: localised.found[name].auc for name in (ours, RANDOM)}
     return [
@@ -408,7 +569,8 @@ def _speed_claims(localised: Localised) -> list[Claim]:
                     {name: published.SECONDS[name] for name in (fast, slow)},
                     {name: localised.maps[name].seconds for name in (fast, slow)},
                     _ratio_interval(timings[slow], timings[fast]),
-                    f"ratio of the median seconds for one image, of {len(timings[slow])} and {len(timings[fast])} timed"
+                    f"ratio of the median seconds for one image, of {len(timings[slow])} and"
+                    f" {len(timings[fast])} timed"
                     " batches",
                     kind="ordering",
                     place="Tables IX and XI; the factor is ours",
@@ -435,7 +597,13 @@ _FEWEST_TIMINGS = 6  # as ``metrics.bootstrap_interval`` asks of images
 
 
 def _overlap_claim(
-    name: str, text: str, localised: Localised, better: str, worse: str, percentile: float, **options: Any
+    name: str,
+    text: str,
+    localised: Localised,
+    better: str,
+    worse: str,
+    percentile: float,
+    **options: Any,
 ) -> Claim:
     """A claim about the IoU of two methods at one percentile."""
     pair = (better, worse)
@@ -462,8 +630,12 @@ def _least_claim(
     areas: bool = True,
     **options: Any,
 ) -> Claim:
-    """A claim about two methods in several measures at once: the least of their mean differences is above 0."""
-    one, other = (_measures(localised.found[each], percentiles, areas=areas) for each in (better, worse))
+    """A claim about two methods in several measures at once: the least of their mean differences is
+    above 0.
+    """
+    one, other = (
+        _measures(localised.found[each], percentiles, areas=areas) for each in (better, worse)
+    )
     means = (one - other).mean(axis=0)
     return claim(
         name,
@@ -479,14 +651,19 @@ def _least_claim(
     )
 
 
-def _measures(found: Localisation, percentiles: Sequence[float], *, areas: bool = True) -> Float[np.ndarray, "n m"]:
+def _measures(
+    found: Localisation, percentiles: Sequence[float], *, areas: bool = True
+) -> Float[np.ndarray, "n m"]:
     """The IoU at some percentiles and both areas, for each image."""
     columns = [found.iou[each] for each in percentiles]
     return np.stack([*columns, found.auc, found.partial_auc] if areas else columns, axis=1)
 
 
 def _labels(percentiles: Sequence[float], *, areas: bool = True) -> list[str]:
-    return [*(f"IoU {each:g}" for each in percentiles), *(("total AUC", "partial AUC") if areas else ())]
+    return [
+        *(f"IoU {each:g}" for each in percentiles),
+        *(("total AUC", "partial AUC") if areas else ()),
+    ]
 
 
 def _paper_differences(
@@ -495,7 +672,10 @@ def _paper_differences(
     """The printed differences of two methods, of the measures that are printed for both."""
     unknown = (None, None)
     one, other = (
-        [*map(published.IOU[each].get, percentiles), *(published.AUC.get(each, unknown) if areas else ())]
+        [
+            *map(published.IOU[each].get, percentiles),
+            *(published.AUC.get(each, unknown) if areas else ()),
+        ]
         for each in (better, worse)
     )
     return {

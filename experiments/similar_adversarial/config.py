@@ -8,19 +8,24 @@ from experiments.similar_adversarial.rows import NAMES
 
 @dataclass(frozen=True)
 class Config(GenerationConfig):
-    """Trains a classifier and generators of every kind, compares their explanations with others', reports what holds.
+    """Trains a classifier and generators of every kind, compares their explanations with others',
+    reports what holds.
 
-    Of ``similar_adversarial`` the two class weights hold for every row of the paper's table I; the other weights are that
-    row's.
+    Of ``similar_adversarial`` the two class weights hold for every row of the paper's table I; the
+    other weights are that row's.
     """
 
     generators: tuple[str, ...] = NAMES
-    """Rows of the paper's tables, by name; the naive one and Single AE2 (W,TV) must be among them."""
+    """Rows of the paper's tables, by name; the naive one and Single AE2 (W,TV) must be among them.
+    """
     duo_batch_size: int = 4
-    """Images of one step of the Duo generators, over all devices (paper: 4); they see as many images as the others."""
+    """Images of one step of the Duo generators, over all devices (paper: 4); they see as many
+    images as the others.
+    """
     num_runs: int = 1
-    """Trainings of each generator, which differ by their seeds. Tables and figures show the first; what the paper says of
-    how to train needs several (three or more), or stays undecided (paper: 1)."""
+    """Trainings of each generator, which differ by their seeds. Tables and figures show the first;
+    what the paper says of how to train needs several (three or more), or stays undecided (paper:
+    1)."""
     percentiles: tuple[float, ...] = (80.0, 85.0, 90.0, 95.0, 98.0)
     """Thresholds of the maps, ascending (paper: 80, 85, 90, 95, 98)."""
     num_averaged: int = 10

@@ -1,4 +1,6 @@
-"""The paper's Figures 2 to 4 in kind. Which images they show is decided by the order of the shuffled test set alone."""
+"""The paper's Figures 2 to 4 in kind. Which images they show is decided by the order of the
+shuffled test set alone.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,8 +40,16 @@ from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Localised, Study
 
 _SHOWN = (
-    GRADIENT, INTEGRATED_GRADIENTS, GRAD_CAM, BBMP, PERCEPTUAL, MASK_GENERATOR, NAIVE, OURS, OURS + AVERAGED,
-)  # fmt: skip
+    GRADIENT,
+    INTEGRATED_GRADIENTS,
+    GRAD_CAM,
+    BBMP,
+    PERCEPTUAL,
+    MASK_GENERATOR,
+    NAIVE,
+    OURS,
+    OURS + AVERAGED,
+)
 _THRESHOLD = 95.0
 
 
@@ -72,13 +82,17 @@ class Gallery(NamedTuple):
         counterfactual_grid(path, rows, note=self.data.note)
         return Figure(
             path,
-            f"As the paper's Figure 2: test images and what {name} makes of them, with the probability of"
+            f"As the paper's Figure 2: test images and what {name} makes of them, with the"
+            f" probability of"
             f" {self.data.class_names[-1]} and the PSNR to the original.",
-            "Grid: originals, generated images with probabilities, and their differences from the original.",
+            "Grid: originals, generated images with probabilities, and their differences from the"
+            " original.",
         )
 
     def maps(self) -> list[Figure]:
-        """Maps of several methods, raw and thresholded, for one marked region and for several, as Figures 3 and 4."""
+        """Maps of several methods, raw and thresholded, for one marked region and for several, as
+        Figures 3 and 4.
+        """
         localised = self.study.localised
         assert localised is not None
         regions = np.array([ndimage.label(each)[1] for each in localised.annotation])
@@ -88,10 +102,15 @@ class Gallery(NamedTuple):
         for number, fits in chosen.items():
             rows = np.flatnonzero(fits)[: self.config.num_shown]
             if len(rows):
-                found += [self._maps(localised, number, rows, style, what[number]) for style in ("heat", "overlay")]
+                found += [
+                    self._maps(localised, number, rows, style, what[number])
+                    for style in ("heat", "overlay")
+                ]
         return found
 
-    def _maps(self, localised: Localised, number: int, rows: np.ndarray, style: str, subject: str) -> Figure:
+    def _maps(
+        self, localised: Localised, number: int, rows: np.ndarray, style: str, subject: str
+    ) -> Figure:
         path = self.folder / f"figure_{number}_{style}.png"
         columns = [MapColumn(model="", method=name) for name in _SHOWN]
         drawn = [_map_row(localised, int(row), style, _SHOWN) for row in rows]
@@ -106,7 +125,9 @@ class Gallery(NamedTuple):
     def _shown(self) -> np.ndarray:
         """The first test images of the finding, then as many of the other class."""
         labels, count = self.data.test.labels, max(1, self.config.num_shown // 2)
-        return np.concatenate([np.flatnonzero(labels == label)[:count] for label in (self.data.finding, 0)])
+        return np.concatenate(
+            [np.flatnonzero(labels == label)[:count] for label in (self.data.finding, 0)]
+        )
 
     def _row(
         self,
@@ -147,4 +168,6 @@ def _map_row(localised: Localised, row: int, style: str, names: Sequence[str]) -
         iou = (kept & localised.annotation[row]).sum() / (kept | localised.annotation[row]).sum()
         shown = kept.astype(float) if style == "overlay" else values
         maps.append(SaliencyMap(values=shown, iou=float(iou) if style == "overlay" else None))
-    return SaliencyRow(original=localised.images.arrays["image"][row], maps=maps, mask=localised.annotation[row])
+    return SaliencyRow(
+        original=localised.images.arrays["image"][row], maps=maps, mask=localised.annotation[row]
+    )

@@ -25,7 +25,9 @@ class Presenter(presenter.Presenter):
         study: everything measured.
     """
 
-    def __init__(self, folder: Path, config: Config, data: Data, network: Network, study: Study) -> None:
+    def __init__(
+        self, folder: Path, config: Config, data: Data, network: Network, study: Study
+    ) -> None:
         self._config, self._data, self._study = config, data, study
         self._gallery = Gallery(folder, config, data, network, study)
         self._brackets = brackets(data)
@@ -34,11 +36,16 @@ class Presenter(presenter.Presenter):
         super().__init__(
             folder,
             "Explanations by similar and adversarial images",
-            introduction="After Charachon et al., Combining Similarity and Adversarial Learning to Generate Visual"
-            " Explanation: Application to Medical Image Classification, ICPR 2020. Rows that begin with 'paper' are the"
-            f" figures printed there, on its data.\n\nThe classifier has an AUC of {network.auc.estimate:.3f} [{low:.3f},"
-            f" {high:.3f}] on {len(data.test)} test images (paper: {published.CLASSIFIER_AUC:g}). {start_of(config)}\n\nEach"
-            f" generator was trained {config.num_runs} time{'s' if config.num_runs > 1 else ''}; tables and figures show the"
+            introduction="After Charachon et al., Combining Similarity and Adversarial Learning to"
+            " Generate Visual"
+            " Explanation: Application to Medical Image Classification, ICPR 2020. Rows that begin"
+            " with 'paper' are the"
+            f" figures printed there, on its data.\n\nThe classifier has an AUC of"
+            f" {network.auc.estimate:.3f} [{low:.3f},"
+            f" {high:.3f}] on {len(data.test)} test images (paper: {published.CLASSIFIER_AUC:g})."
+            f" {start_of(config)}\n\nEach"
+            f" generator was trained {config.num_runs} time{'s' if config.num_runs > 1 else ''};"
+            f" tables and figures show the"
             " first training, and claims about ways to train need several (--num-runs).",
             note=data.note,
         )
@@ -49,15 +56,18 @@ class Presenter(presenter.Presenter):
         self.table(
             "table_4_decisions",
             tables.decisions_table(self._study),
-            f"Table IV: the classifier's answers to generated images, on {len(self._data.test)} test images. kept, turned:"
-            " shares of similar images decided as the image, of adversarial images decided otherwise. remarks: what a check"
+            f"Table IV: the classifier's answers to generated images, on {len(self._data.test)}"
+            f" test images. kept, turned:"
+            " shares of similar images decided as the image, of adversarial images decided"
+            " otherwise. remarks: what a check"
             " on validation images finds; explanations by a generator with remarks mean little."
             f" {self._brackets} {self._auc}",
         )
         self.table(
             "table_5_similarity",
             tables.similarity_table(self._study),
-            "Table V: similarity of original (x), similar (x_s) and adversarial image (x_a), SSIM with the Gaussian window."
+            "Table V: similarity of original (x), similar (x_s) and adversarial image (x_a), SSIM"
+            " with the Gaussian window."
             f" {self._auc}",
         )
         truth = tables.truth_table(self._study)
@@ -65,8 +75,10 @@ class Presenter(presenter.Presenter):
             self.table(
                 "table_truth",
                 truth,
-                "How near adversarial images are to the true counterfactuals, PSNR inside of the finding and outside, where"
-                f" the original equals its true counterfactual. Not in the paper. {self._brackets} {self._auc}",
+                "How near adversarial images are to the true counterfactuals, PSNR inside of the"
+                " finding and outside, where"
+                f" the original equals its true counterfactual. Not in the paper. {self._brackets}"
+                f" {self._auc}",
             )
         self.figures(self._gallery.pairs(OURS), self._gallery.pairs(NAIVE))
 
@@ -75,18 +87,28 @@ class Presenter(presenter.Presenter):
         localised = self._study.localised
         if localised is None:
             return
-        flawed = [f"{name} ({each.remarks})" for name, each in self._study.generators.items() if each.findings]
+        flawed = [
+            f"{name} ({each.remarks})"
+            for name, each in self._study.generators.items()
+            if each.findings
+        ]
         self.report.section(
             "Where the maps point",
-            f"Generators with remarks in Table IV, whose maps mean little: {', '.join(flawed) or 'none'}.",
+            f"Generators with remarks in Table IV, whose maps mean little:"
+            f" {', '.join(flawed) or 'none'}.",
         )
         boxes = self._study.boxes
         if boxes is not None:
-            what = "boxes as drawn" if boxes.drawn else "boxes around the connected regions of the marked pixels"
+            what = (
+                "boxes as drawn"
+                if boxes.drawn
+                else "boxes around the connected regions of the marked pixels"
+            )
             self.table(
                 "table_3_boxes",
                 tables.boxes_table(boxes),
-                f"Table III: size of the {len(boxes.height)} annotations of the {len(self._data.test)} test images, {what},"
+                f"Table III: size of the {len(boxes.height)} annotations of the"
+                f" {len(self._data.test)} test images, {what},"
                 f" at {self._config.image_size} pixels (paper: 224).",
             )
         rows = with_averages([name for name in self._config.generators if name != NAIVE])
@@ -100,10 +122,15 @@ class Presenter(presenter.Presenter):
         percentile = nearest(self._config.percentiles, _TABULATED)
         self.table(
             "table_thresholded",
-            tables.thresholded_table(localised, list(dict.fromkeys([*rows, *compared, *averaged])), percentile),
-            f"The maps thresholded at percentile {percentile:g}: share of them outside of the annotation (FDR), share of the"
-            " annotation that they cover, share of the image that they keep (more than the percentile says where a map has"
-            f" ties), and the IoU on the {int(localised.right.sum())} images in which the classifier finds the finding."
+            tables.thresholded_table(
+                localised, list(dict.fromkeys([*rows, *compared, *averaged])), percentile
+            ),
+            f"The maps thresholded at percentile {percentile:g}: share of them outside of the"
+            f" annotation (FDR), share of the"
+            " annotation that they cover, share of the image that they keep (more than the"
+            " percentile says where a map has"
+            f" ties), and the IoU on the {int(localised.right.sum())} images in which the"
+            f" classifier finds the finding."
             f" Not in the paper. {self._auc}",
         )
         self.figures(*self._gallery.maps())
@@ -112,16 +139,22 @@ class Presenter(presenter.Presenter):
         self.table(
             f"table_{number}_overlap",
             tables.overlap_table(localised, names, self._config.percentiles),
-            f"Table {_ROMAN[number]}: intersection over union of thresholded maps with the annotation, {what}; mean over"
+            f"Table {_ROMAN[number]}: intersection over union of thresholded maps with the"
+            f" annotation, {what}; mean over"
             f" {len(localised.images)} annotated test images. {self._brackets} {self._auc}",
         )
 
-    def _areas(self, localised: Localised, number: str, names: list[str], what: str, *, timed: bool) -> None:
-        seconds = " Seconds for one image: ours on this machine, median over batches." if timed else ""
+    def _areas(
+        self, localised: Localised, number: str, names: list[str], what: str, *, timed: bool
+    ) -> None:
+        seconds = (
+            " Seconds for one image: ours on this machine, median over batches." if timed else ""
+        )
         self.table(
             f"table_{number}_areas",
             tables.area_table(localised, names, timed=timed),
-            f"Table {_ROMAN[number]}: area under precision against recall, {what}; mean over {len(localised.images)}"
+            f"Table {_ROMAN[number]}: area under precision against recall, {what}; mean over"
+            f" {len(localised.images)}"
             f" annotated test images. {self._brackets}{seconds} {self._auc}",
         )
 

@@ -1,4 +1,6 @@
-"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the published setting."""
+"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the
+published setting.
+"""
 
 import dataclasses
 
@@ -13,8 +15,11 @@ from trainers.similar_adversarial import PlateauConfig
 # The demonstration's numbers that were chosen by trial, all in one place.
 _STEPS = 800  # of each generator, in batches of 8: longer sharpens the adversarial images
 _LEARNING_RATE = 7e-4  # 3e-3 never learns at these sizes
-_CLASS_WEIGHT = 0.05  # of the classifier's answers; the published 1e-3 is too little within so few steps
-# Photographs vary more than a drawn world: with the numbers above two decisions in three turned over.
+_CLASS_WEIGHT = (
+    0.05  # of the classifier's answers; the published 1e-3 is too little within so few steps
+)
+# Photographs vary more than a drawn world: with the numbers above two decisions in three turned
+# over.
 _IMAGES_STEPS, _IMAGES_CLASS_WEIGHT = 1600, 0.3
 _PLATEAU_STEPS = 100  # whose mean losses decide when the learning rate falls
 _FILTERS, _HEADS = (8, 16, 32, 64), (16, 8)
@@ -43,10 +48,14 @@ def _pairs(
     return similar_adversarial.Config(
         filters=filters,
         head_filters=heads,
-        weights=SimilarAdversarialWeights(similar_class=class_weight, adversarial_class=class_weight),
+        weights=SimilarAdversarialWeights(
+            similar_class=class_weight, adversarial_class=class_weight
+        ),
         proximity="mean_square",
         optimiser=PlateauConfig(
-            learning_rate=_LEARNING_RATE, steps_per_epoch=_PLATEAU_STEPS, smallest=_LEARNING_RATE / 10
+            learning_rate=_LEARNING_RATE,
+            steps_per_epoch=_PLATEAU_STEPS,
+            smallest=_LEARNING_RATE / 10,
         ),
         batch_size=batch_size,
         balanced=True,
@@ -54,7 +63,9 @@ def _pairs(
     )
 
 
-def _masks(num_steps: int, batch_size: int, evaluate_every: int, *, width: int, size: int) -> mask_generator.Config:
+def _masks(
+    num_steps: int, batch_size: int, evaluate_every: int, *, width: int, size: int
+) -> mask_generator.Config:
     return mask_generator.Config(
         width=width,
         blur_sigma=11 * size / 224,
@@ -64,7 +75,8 @@ def _masks(num_steps: int, batch_size: int, evaluate_every: int, *, width: int, 
     )
 
 
-# Numbers of images are multiples of the batch sizes, or nearly so: batches of one size compile once.
+# Numbers of images are multiples of the batch sizes, or nearly so: batches of one size compile
+# once.
 SMOKE = Config(
     preset="smoke",
     image_size=32,
@@ -119,7 +131,9 @@ PAPER = Config(
     classifier=classifier.Config(
         model="resnet50",
         balanced=False,
-        optimiser=OptimiserConfig(name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"),
+        optimiser=OptimiserConfig(
+            name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"
+        ),
         batch_size=32,
         epochs=50,
         num_steps=0,

@@ -1,5 +1,5 @@
-"""The figures printed in Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
-Explanation", shown beside ours."""
+"""The figures printed in Charachon et al. 2020, "Combining Similarity and Adversarial Learning to
+Generate Visual Explanation", shown beside ours."""
 
 from experiments.generation.attributions import (
     AVERAGED,
@@ -19,8 +19,16 @@ PERCENTILES = (80.0, 85.0, 90.0, 95.0, 98.0)
 CLASSIFIER_AUC = 0.974
 
 STATE_OF_THE_ART = (
-    GRADIENT, SMOOTH_GRAD, INPUT_GRADIENT, INTEGRATED_GRADIENTS, GRAD_CAM, BBMP, PERCEPTUAL, MASK_GENERATOR, NAIVE,
-)  # fmt: skip
+    GRADIENT,
+    SMOOTH_GRAD,
+    INPUT_GRADIENT,
+    INTEGRATED_GRADIENTS,
+    GRAD_CAM,
+    BBMP,
+    PERCEPTUAL,
+    MASK_GENERATOR,
+    NAIVE,
+)
 """The methods of Table VIII, in its order, before the paper's own."""
 AVERAGED_TOO = (GRADIENT, GRAD_CAM, MASK_GENERATOR, NAIVE, OURS)
 """The methods of Tables X and XI that are averaged over augmentations."""
@@ -116,7 +124,9 @@ AUC: dict[str, tuple[float, float]] = {
     "Single AE2 (W)" + AVERAGED: (0.405, 0.322),
     "Single AE2 (W,TV)" + AVERAGED: (0.412, 0.328),
 }
-"""Total and partial AUC of Tables VII, IX and XI; Grad-CAM's total is .324 in Table IX and .326 in Table XI."""
+"""Total and partial AUC of Tables VII, IX and XI; Grad-CAM's total is .324 in Table IX and .326 in
+Table XI.
+"""
 
 SECONDS = {
     GRADIENT: 2.04,

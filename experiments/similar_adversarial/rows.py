@@ -19,17 +19,21 @@ def settings_of(name: str, base: TrainerConfig, *, duo_batch_size: int) -> Train
     Args:
         name: of ``NAMES``.
         base: the training of Single AE2 (W,TV); its class weights hold for every row.
-        duo_batch_size: images of one step of the Duo generators, whose numbers of steps are in inverse proportion.
+        duo_batch_size: images of one step of the Duo generators, whose numbers of steps are in
+            inverse proportion.
 
     Returns:
-        The same with the row's generator, heads and weights; the naive one takes the weights of ``base`` that it uses.
+        The same with the row's generator, heads and weights; the naive one takes the weights of
+        ``base`` that it uses.
     """
     if name == NAIVE:
         return dataclasses.replace(base, generator="naive")
     classes = {each: getattr(base.weights, each) for each in ("similar_class", "adversarial_class")}
     weights = dataclasses.replace(PUBLISHED_WEIGHTS[name], **classes)
     if name.startswith("Duo"):
-        return dataclasses.replace(_in_batches(base, duo_batch_size), generator="duo", weights=weights)
+        return dataclasses.replace(
+            _in_batches(base, duo_batch_size), generator="duo", weights=weights
+        )
     heads = base.head_filters[:1] if "AE1" in name else base.head_filters
     return dataclasses.replace(base, generator="single", weights=weights, head_filters=heads)
 
@@ -46,5 +50,7 @@ def _in_batches(base: TrainerConfig, batch_size: int) -> TrainerConfig:
         num_steps=steps(base.num_steps),
         evaluate_every=steps(base.evaluate_every),
         checkpoint_every=steps(base.checkpoint_every),
-        optimiser=dataclasses.replace(base.optimiser, steps_per_epoch=steps(base.optimiser.steps_per_epoch)),
+        optimiser=dataclasses.replace(
+            base.optimiser, steps_per_epoch=steps(base.optimiser.steps_per_epoch)
+        ),
     )

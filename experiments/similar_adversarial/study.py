@@ -8,10 +8,22 @@ import numpy as np
 from jaxtyping import Bool
 
 from cfx_jax.errors import InputError
-from experiments.generation.attributions import AVERAGED, Maps, Method, averaged, baselines, maps, pair_method
+from experiments.generation.attributions import (
+    AVERAGED,
+    Maps,
+    Method,
+    averaged,
+    baselines,
+    maps,
+    pair_method,
+)
 from experiments.generation.augmentation import averaging_ranges
 from experiments.generation.classifier import Network
-from experiments.generation.generators import PairGenerator, train_mask_generator, train_similar_adversarial
+from experiments.generation.generators import (
+    PairGenerator,
+    train_mask_generator,
+    train_similar_adversarial,
+)
 from experiments.generation.images import Data, annotated
 from experiments.generation.localisation import Localisation, localise
 from experiments.generation.quality import Quality, measure_quality
@@ -48,7 +60,8 @@ class Run(NamedTuple):
 
     Attributes:
         quality: of each.
-        found: of the maps of each, plain and averaged (with the end of the name); empty where nothing is annotated.
+        found: of the maps of each, plain and averaged (with the end of the name); empty where
+            nothing is annotated.
     """
 
     quality: dict[str, Quality]
@@ -79,11 +92,14 @@ class Study(NamedTuple):
     @property
     def runs(self) -> tuple[Run, ...]:
         """Every training."""
-        return Run(self.quality, {} if self.localised is None else self.localised.found), *self.further
+        return Run(
+            self.quality, {} if self.localised is None else self.localised.found
+        ), *self.further
 
 
 def run_study(config: Config, data: Data, network: Network, workspace: Workspace) -> Study:
-    """Trains the generators, measures their images, and compares explanations where findings are annotated.
+    """Trains the generators, measures their images, and compares explanations where findings are
+    annotated.
 
     Raises:
         InputError: unknown generators, or the naive one or the paper's best left out; no training.
@@ -93,7 +109,9 @@ def run_study(config: Config, data: Data, network: Network, workspace: Workspace
         raise InputError(f"--num-runs: expected at least 1, got {config.num_runs}")
     generators = _trained(config, data, network, workspace, run=0)
     quality = _qualities(generators, config, data, network, workspace)
-    further = tuple(_run(config, data, network, workspace, run) for run in range(1, config.num_runs))
+    further = tuple(
+        _run(config, data, network, workspace, run) for run in range(1, config.num_runs)
+    )
     if data.annotation is None:
         return Study(generators, quality, None, data.groups, further, None, data.group_unit)
     localised = _localise(config, data, network, generators, workspace)
@@ -104,17 +122,30 @@ def run_study(config: Config, data: Data, network: Network, workspace: Workspace
 def _trained(
     config: Config, data: Data, network: Network, workspace: Workspace, *, run: int
 ) -> dict[str, PairGenerator]:
-    base = dataclasses.replace(config.similar_adversarial, seed=config.similar_adversarial.seed + run)
-    rows = {name: settings_of(name, base, duo_batch_size=config.duo_batch_size) for name in config.generators}
+    base = dataclasses.replace(
+        config.similar_adversarial, seed=config.similar_adversarial.seed + run
+    )
+    rows = {
+        name: settings_of(name, base, duo_batch_size=config.duo_batch_size)
+        for name in config.generators
+    }
     return {
-        name: train_similar_adversarial(name, each, config, data, network, workspace) for name, each in rows.items()
+        name: train_similar_adversarial(name, each, config, data, network, workspace)
+        for name, each in rows.items()
     }
 
 
 def _qualities(
-    generators: dict[str, PairGenerator], config: Config, data: Data, network: Network, workspace: Workspace
+    generators: dict[str, PairGenerator],
+    config: Config,
+    data: Data,
+    network: Network,
+    workspace: Workspace,
 ) -> dict[str, Quality]:
-    return {name: measure_quality(each, config, data, network, workspace) for name, each in generators.items()}
+    return {
+        name: measure_quality(each, config, data, network, workspace)
+        for name, each in generators.items()
+    }
 
 
 def _run(config: Config, data: Data, network: Network, workspace: Workspace, run: int) -> Run:
@@ -125,8 +156,17 @@ def _run(config: Config, data: Data, network: Network, workspace: Workspace, run
         return Run(quality, {})
     methods = [pair_method(each) for each in generators.values()]
     images, annotation = _annotated(config, data)
-    made = {each.name: maps(each, images, config, workspace) for each in [*methods, *averaged_methods(config, methods)]}
-    return Run(quality, {name: localise(each.values, annotation, config.percentiles) for name, each in made.items()})
+    made = {
+        each.name: maps(each, images, config, workspace)
+        for each in [*methods, *averaged_methods(config, methods)]
+    }
+    return Run(
+        quality,
+        {
+            name: localise(each.values, annotation, config.percentiles)
+            for name, each in made.items()
+        },
+    )
 
 
 def averaged_methods(config: Config, methods: Sequence[Method]) -> list[Method]:
@@ -136,7 +176,11 @@ def averaged_methods(config: Config, methods: Sequence[Method]) -> list[Method]:
 
 
 def _localise(
-    config: Config, data: Data, network: Network, generators: dict[str, PairGenerator], workspace: Workspace
+    config: Config,
+    data: Data,
+    network: Network,
+    generators: dict[str, PairGenerator],
+    workspace: Workspace,
 ) -> Localised:
     masks = train_mask_generator(config, data, network, workspace)
     methods = [*baselines(config, network, masks), *map(pair_method, generators.values())]
@@ -151,7 +195,10 @@ def _localise(
         None if data.groups is None else data.groups[positions],
         logits[:, data.finding] >= logits[:, 0],
         made,
-        {name: localise(each.values, annotation, config.percentiles) for name, each in made.items()},
+        {
+            name: localise(each.values, annotation, config.percentiles)
+            for name, each in made.items()
+        },
     )
 
 
@@ -176,5 +223,6 @@ def _check_generators(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in NAMES]
     if unknown or not {NAIVE, OURS} <= set(names):
         raise InputError(
-            f"--generators: expected some of {', '.join(NAMES)}, {NAIVE!r} and {OURS!r} among them, got {', '.join(names)}"
+            f"--generators: expected some of {', '.join(NAMES)}, {NAIVE!r} and {OURS!r} among them,"
+            f" got {', '.join(names)}"
         )

@@ -29,7 +29,9 @@ def boxes_table(boxes: Boxes) -> Table:
 
 
 def decisions_table(study: Study) -> Table:
-    """Table IV: what the classifier says of the generated images, and what is wrong with the generators."""
+    """Table IV: what the classifier says of the generated images, and what is wrong with the
+    generators.
+    """
     rows: list[list[Any]] = [
         [
             name,
@@ -53,12 +55,21 @@ def similarity_table(study: Study) -> Table:
         # The naive generator's similar image is the image itself.
         pairs = [pair for pair in PAIRS if name != NAIVE or pair == "x, x_a"]
         return [
-            _mean(values[pair]) if pair in pairs else None for pair in PAIRS for values in (quality.ssim, quality.psnr)
+            _mean(values[pair]) if pair in pairs else None
+            for pair in PAIRS
+            for values in (quality.ssim, quality.psnr)
         ]
 
     rows = [[name, *ours(name, each)] for name, each in study.quality.items()]
     rows += [
-        [f"paper: {name}", *(values[pair] for pair in PAIRS for values in (published.SSIM[name], published.PSNR[name]))]
+        [
+            f"paper: {name}",
+            *(
+                values[pair]
+                for pair in PAIRS
+                for values in (published.SSIM[name], published.PSNR[name])
+            ),
+        ]
         for name in study.quality
     ]
     return ["generator", *columns], rows
@@ -72,15 +83,25 @@ def truth_table(study: Study) -> Table | None:
         [name, *(_interval(each.to_truth[part], study.groups) for part in ("inside", "outside"))]
         for name, each in study.quality.items()
     ]
-    rows.append(["the image itself", _interval(study.quality[OURS].image_to_truth["inside"], study.groups), None])
+    rows.append(
+        [
+            "the image itself",
+            _interval(study.quality[OURS].image_to_truth["inside"], study.groups),
+            None,
+        ]
+    )
     return ["generator", "PSNR inside", "PSNR outside"], rows
 
 
-def overlap_table(localised: Localised, names: Sequence[str], percentiles: Sequence[float]) -> Table:
+def overlap_table(
+    localised: Localised, names: Sequence[str], percentiles: Sequence[float]
+) -> Table:
     """Tables VI, VIII and X: IoU of some methods at every percentile."""
 
     def ours(name: str) -> list[Any]:
-        return [_interval(localised.found[name].iou[each], localised.groups) for each in percentiles]
+        return [
+            _interval(localised.found[name].iou[each], localised.groups) for each in percentiles
+        ]
 
     def paper(name: str) -> list[Any]:
         return [published.IOU[name].get(each) for each in percentiles]
@@ -90,7 +111,9 @@ def overlap_table(localised: Localised, names: Sequence[str], percentiles: Seque
 
 
 def area_table(localised: Localised, names: Sequence[str], *, timed: bool) -> Table:
-    """Tables VII, IX and XI: the areas under precision against recall, and where ``timed`` seconds for one image."""
+    """Tables VII, IX and XI: the areas under precision against recall, and where ``timed`` seconds
+    for one image.
+    """
 
     def ours(name: str) -> list[Any]:
         found = localised.found[name]
@@ -106,7 +129,9 @@ def area_table(localised: Localised, names: Sequence[str], *, timed: bool) -> Ta
 
 
 def thresholded_table(localised: Localised, names: Sequence[str], percentile: float) -> Table:
-    """What else there is to know of the thresholded maps, and the IoU where the classifier is right."""
+    """What else there is to know of the thresholded maps, and the IoU where the classifier is
+    right.
+    """
     rows: list[list[Any]] = []
     for name in names:
         found = localised.found[name]
@@ -137,12 +162,16 @@ def _rows(
     return rows + [[f"paper: {name}", *paper(name)] for name in names if name in known]
 
 
-def _interval(values: Float[np.ndarray, " n"], groups: np.ndarray | None = None) -> tuple[float, ...] | None:
+def _interval(
+    values: Float[np.ndarray, " n"], groups: np.ndarray | None = None
+) -> tuple[float, ...] | None:
     """The mean over images with its interval; those where it is not defined are left out."""
     defined = np.isfinite(values)
     if defined.sum() < 2:
         return None
-    return tuple(bootstrap_interval(values[defined], groups=None if groups is None else groups[defined]))
+    return tuple(
+        bootstrap_interval(values[defined], groups=None if groups is None else groups[defined])
+    )
 
 
 def _mean(values: Float[np.ndarray, " n"]) -> float:

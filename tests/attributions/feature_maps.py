@@ -1,4 +1,6 @@
-"""A classifier in two parts that NumPy can follow, and the published formulas for it, one number after the other."""
+"""A classifier in two parts that NumPy can follow, and the published formulas for it, one number
+after the other.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +21,12 @@ def head(maps):
 
 def enlarged(small, size):
     """Bilinear interpolation between the centres of pixels, by SciPy."""
-    rows, columns = ((np.arange(new) + 0.5) * old / new - 0.5 for new, old in zip(size, small.shape, strict=True))
-    return ndimage.map_coordinates(small, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest")
+    rows, columns = (
+        (np.arange(new) + 0.5) * old / new - 0.5 for new, old in zip(size, small.shape, strict=True)
+    )
+    return ndimage.map_coordinates(
+        small, np.meshgrid(rows, columns, indexing="ij"), order=1, mode="nearest"
+    )
 
 
 def weighted(maps, weights, size):

@@ -1,4 +1,6 @@
-"""Methods that treat every pixel alike on volumes: against the stack of their maps of slices, and by completeness."""
+"""Methods that treat every pixel alike on volumes: against the stack of their maps of slices, and
+by completeness.
+"""
 
 from functools import partial
 
@@ -43,7 +45,9 @@ def summed(score):
 
 
 def joint(volume):
-    """The probability of a classifier that sees the mean of its slices' logits: no sum of scores of slices."""
+    """The probability of a classifier that sees the mean of its slices' logits: no sum of scores of
+    slices.
+    """
     return jax.nn.softmax(jax.vmap(convolutional_classifier)(volume).mean(axis=0))[1]
 
 
@@ -58,10 +62,19 @@ def decoded_path(score, start, end):
 POINTWISE = {
     "gradient": lambda score, image, end: gradient(score, image),
     "input_x_gradient": lambda score, image, end: input_x_gradient(score, image),
-    "integrated_gradients": lambda score, image, end: integrated_gradients(score, image, num_steps=3),
-    "from_an_image": lambda score, image, end: integrated_gradients(score, image, baseline=end, num_steps=3),
+    "integrated_gradients": lambda score, image, end: integrated_gradients(
+        score, image, num_steps=3
+    ),
+    "from_an_image": lambda score, image, end: integrated_gradients(
+        score, image, baseline=end, num_steps=3
+    ),
     "from_two_images": lambda score, image, end: integrated_gradients(
-        score, image, baseline=jnp.stack([end, 1 - end]), num_steps=2, rule="trapezoid", nodes_per_batch=3
+        score,
+        image,
+        baseline=jnp.stack([end, 1 - end]),
+        num_steps=2,
+        rule="trapezoid",
+        nodes_per_batch=3,
     ),
     "path": partial(path, variant="v2"),
     "path_smoothed": partial(path, variant="v1", sigma=1.0),
@@ -73,17 +86,25 @@ POINTWISE = {
 def test_the_map_of_a_sum_over_slices_is_the_stack_of_their_maps(name):
     method = POINTWISE[name]
     expected = jax.jit(jax.vmap(partial(method, slice_score)))(VOLUME, END)
-    np.testing.assert_allclose(jax.jit(partial(method, summed(slice_score)))(VOLUME, END), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        jax.jit(partial(method, summed(slice_score)))(VOLUME, END), expected, atol=1e-6
+    )
 
 
 def test_guided_backprop_too():
     expected = jax.vmap(partial(guided_backprop, score_through(guided_relu)))(VOLUME)
-    np.testing.assert_allclose(guided_backprop(summed(score_through(guided_relu)), VOLUME), expected, atol=1e-6)
-    assert not np.allclose(expected, jax.vmap(partial(gradient, score_through(jax.nn.relu)))(VOLUME))
+    np.testing.assert_allclose(
+        guided_backprop(summed(score_through(guided_relu)), VOLUME), expected, atol=1e-6
+    )
+    assert not np.allclose(
+        expected, jax.vmap(partial(gradient, score_through(jax.nn.relu)))(VOLUME)
+    )
 
 
 def test_integrated_gradients_of_a_volume_are_complete():
-    found = jax.jit(partial(integrated_gradients_and_residual, joint, num_steps=100, nodes_per_batch=25))(VOLUME)
+    found = jax.jit(
+        partial(integrated_gradients_and_residual, joint, num_steps=100, nodes_per_batch=25)
+    )(VOLUME)
     rise = float(joint(VOLUME) - joint(0 * VOLUME))
     assert abs(rise) > 0.05
     assert float(found.map.sum()) == pytest.approx(rise, abs=1e-3 * abs(rise))
@@ -99,7 +120,9 @@ def test_the_residual_of_a_path_between_volumes_vanishes():
 def test_smooth_grad_draws_noise_for_every_voxel():
     found = smooth_grad(KEY, lambda volume: volume**2, VOLUME, num_samples=2, sigma=0.1)
     noise = [jax.random.normal(jax.random.fold_in(KEY, index), VOLUME.shape) for index in range(2)]
-    np.testing.assert_allclose(found, sum((VOLUME + 0.1 * each) ** 2 for each in noise) / 2, atol=1e-6)
+    np.testing.assert_allclose(
+        found, sum((VOLUME + 0.1 * each) ** 2 for each in noise) / 2, atol=1e-6
+    )
 
 
 def test_the_random_map_differs_between_slices():
@@ -112,7 +135,9 @@ def test_a_volume_is_perturbed_as_a_whole():
         return 3 * (volume[0] - volume[2]).sum()
 
     options = {"feature_weight": 1e4, "num_steps": 100, "optimiser": optax.sgd(2e-4)}
-    change = jax.jit(lambda x: perceptual_perturbation(margin, lambda volume: volume[0], x, **options))(VOLUME)
+    change = jax.jit(
+        lambda x: perceptual_perturbation(margin, lambda volume: volume[0], x, **options)
+    )(VOLUME)
     assert change.shape == VOLUME.shape
     assert float(margin(VOLUME + change)) == pytest.approx(-2, abs=0.1)
     assert float(jnp.abs(change[2]).sum()) > 1.5 * float(jnp.abs(change[0]).sum())
@@ -123,28 +148,45 @@ def test_a_volume_is_perturbed_as_a_whole():
     [
         (
             lambda: gradient(joint, VOLUME[None]),
-            r"image: expected one image \(h, w, c\) or one volume \(s, h, w, c\), got shape \(1, 3, 8, 8, 1\): use jax",
+            r"image: expected one image \(h, w, c\) or one volume \(s, h, w, c\), got shape \(1, 3,"
+            r" 8, 8, 1\): use jax",
         ),
-        (lambda: random_map(KEY, VOLUME[0, ..., 0]), r"image: expected one image .* got shape \(8, 8\)"),
-        (lambda: smooth_grad(KEY, jnp.abs, VOLUME + 1), r"image: expected values in \[0, 1\], got \[1"),
-        (lambda: input_x_gradient(joint, (255 * np.asarray(VOLUME)).astype(np.uint8)), "image: .*got uint8: divide by"),
+        (
+            lambda: random_map(KEY, VOLUME[0, ..., 0]),
+            r"image: expected one image .* got shape \(8, 8\)",
+        ),
+        (
+            lambda: smooth_grad(KEY, jnp.abs, VOLUME + 1),
+            r"image: expected values in \[0, 1\], got \[1",
+        ),
+        (
+            lambda: input_x_gradient(joint, (255 * np.asarray(VOLUME)).astype(np.uint8)),
+            "image: .*got uint8: divide by",
+        ),
         (
             lambda: integrated_gradients(joint, VOLUME, baseline=VOLUME[0]),
-            r"baseline: expected a number or shape \(3, 8, 8, 1\), or \(n, 3, 8, 8, 1\) for several, got \(8, 8, 1\)",
+            r"baseline: expected a number or shape \(3, 8, 8, 1\), or \(n, 3, 8, 8, 1\) for"
+            r" several, got \(8, 8, 1\)",
         ),
-        (lambda: path_attribution(joint, VOLUME, END[:2]), r"end: expected the shape of start \(3, 8, 8, 1\)"),
+        (
+            lambda: path_attribution(joint, VOLUME, END[:2]),
+            r"end: expected the shape of start \(3, 8, 8, 1\)",
+        ),
         (
             lambda: gradient(slice_score, VOLUME),
-            r"score: expected one volume \(3, 8, 8, 1\) -> scalar, got \w*Error \(.+\): mend the score, or use jax\.vmap",
+            r"score: expected one volume \(3, 8, 8, 1\) -> scalar, got \w*Error \(.+\): mend the"
+            r" score, or use jax\.vmap",
         ),
         (
             lambda: integrated_gradients(lambda x: x.sum(axis=(1, 2, 3)), VOLUME),
-            r"score: expected one volume \(3, 8, 8, 1\) -> scalar, got shape \(3,\): objectives\.class_score makes a score"
+            r"score: expected one volume \(3, 8, 8, 1\) -> scalar, got shape \(3,\):"
+            r" objectives\.class_score makes a score"
             r" of a classifier, jax\.vmap explains a batch",
         ),
         (
             lambda: gradient(convolutional_classifier, VOLUME[0]),
-            r"score: expected one image \(8, 8, 1\) -> scalar, got shape \(3,\): objectives\.class_score",
+            r"score: expected one image \(8, 8, 1\) -> scalar, got shape \(3,\):"
+            r" objectives\.class_score",
         ),
     ],
 )

@@ -1,4 +1,6 @@
-"""Augmentation averaging against a loop that moves with SciPy, and on explanations that move with the image."""
+"""Augmentation averaging against a loop that moves with SciPy, and on explanations that move with
+the image.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,10 @@ KEY = jax.random.key(3)
 IMAGE = jnp.asarray(images(1, size=9)[0])
 RANGES = AugmentationRanges(10.0, 2.0, 2.0, (0.8, 1.2))
 FLIPS = AugmentationRanges(0.0, 0.0, 0.0, (1.0, 1.0))
-averaged = jax.jit(augment_average, static_argnames=("explain", "num", "ranges", "visible_only", "samples_per_batch"))
+averaged = jax.jit(
+    augment_average,
+    static_argnames=("explain", "num", "ranges", "visible_only", "samples_per_batch"),
+)
 
 
 def explain(image):
@@ -26,7 +31,9 @@ def explain(image):
 def scipys_move(picture, matrix, shift):
     center = (np.asarray(picture.shape[:2]) - 1) / 2
     planes = [
-        ndimage.affine_transform(plane, matrix, center + shift - matrix @ center, order=1, mode="nearest")
+        ndimage.affine_transform(
+            plane, matrix, center + shift - matrix @ center, order=1, mode="nearest"
+        )
         for plane in np.moveaxis(np.asarray(picture, float), -1, 0)
     ]
     return np.stack(planes, axis=-1)
@@ -43,7 +50,9 @@ def seen_after_moving(matrix, shift):
 def test_the_mean_is_that_of_a_loop_with_scipy(visible_only):
     total, count = np.asarray(explain(IMAGE), float), np.ones((9, 9, 1))
     for i in range(6):
-        matrix, shift = (np.asarray(each, float) for each in draw_placement(jax.random.fold_in(KEY, i), RANGES))
+        matrix, shift = (
+            np.asarray(each, float) for each in draw_placement(jax.random.fold_in(KEY, i), RANGES)
+        )
         map_there = explain(scipys_move(IMAGE, matrix, shift))
         inverse = np.linalg.inv(matrix)
         weight = seen_after_moving(matrix, shift) if visible_only else 1
@@ -89,7 +98,9 @@ def test_sample_batches_change_nothing(samples_per_batch):
 
 
 def test_another_key_gives_another_mean():
-    one, other = (averaged(jax.random.key(seed), explain, IMAGE, num=5, ranges=RANGES) for seed in (0, 1))
+    one, other = (
+        averaged(jax.random.key(seed), explain, IMAGE, num=5, ranges=RANGES) for seed in (0, 1)
+    )
     assert float(jnp.abs(one - other).max()) > 0.1
 
 
@@ -108,7 +119,10 @@ def test_jit_and_vmap_equal_a_loop():
     ("call", "message"),
     [
         (lambda: augment_average(KEY, explain, IMAGE + 1), r"image: expected values in \[0, 1\]"),
-        (lambda: augment_average(KEY, explain, IMAGE, num=-1), "num: expected an integer of at least 0, got -1"),
+        (
+            lambda: augment_average(KEY, explain, IMAGE, num=-1),
+            "num: expected an integer of at least 0, got -1",
+        ),
         (
             lambda: augment_average(KEY, explain, IMAGE, samples_per_batch=0),
             "samples_per_batch: expected an integer of at least 1, got 0",

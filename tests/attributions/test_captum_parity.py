@@ -1,7 +1,8 @@
-"""Attributions against Captum, or PyTorch where Captum has none, on one trained network and for both classes.
+"""Attributions against Captum, or PyTorch where Captum has none, on one trained network and for
+both classes.
 
-In float64 on both sides, so that a difference of definition cannot hide in rounding: the maps agree to 1e-14 of their
-maximum, integrated gradients to 3e-8, since Captum keeps the nodes in float32.
+In float64 on both sides, so that a difference of definition cannot hide in rounding: the maps agree
+to 1e-14 of their maximum, integrated gradients to 3e-8, since Captum keeps the nodes in float32.
 """
 
 from typing import Any, NamedTuple
@@ -26,8 +27,12 @@ from cfx_jax.attributions import (
 from cfx_jax.models import ResNet, guided, import_weights, parts, per_image
 from cfx_jax.objectives import class_score
 
-torch = pytest.importorskip("torch", reason="parity with Captum needs PyTorch: pip install 'cfx-jax[parity]'")
-attr = pytest.importorskip("captum.attr", reason="parity with Captum needs it: pip install 'cfx-jax[parity]'")
+torch = pytest.importorskip(
+    "torch", reason="parity with Captum needs PyTorch: pip install 'cfx-jax[parity]'"
+)
+attr = pytest.importorskip(
+    "captum.attr", reason="parity with Captum needs it: pip install 'cfx-jax[parity]'"
+)
 
 TOLERANCE = 1e-7
 """Largest difference, as a share of the map's maximum."""
@@ -39,7 +44,9 @@ def spots(seed, count):
     labels, (y, x) = np.arange(count) % 2, np.indices((32, 32))
     row, column = rng.uniform(6, 26, size=(2, count, 1, 1))
     images = rng.uniform(0.1, 0.6, size=(count, 32, 32, 3))
-    images[np.arange(count), ..., 2 - 2 * labels] += 0.4 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / 18)
+    images[np.arange(count), ..., 2 - 2 * labels] += 0.4 * np.exp(
+        -((y - row) ** 2 + (x - column) ** 2) / 18
+    )
     return images, labels
 
 
@@ -81,7 +88,9 @@ def trained(network):
     optimiser = torch.optim.Adam(network.parameters(), 0.01)
     for step in range(60):
         images, labels = spots(100 + step, 64)
-        loss = torch.nn.functional.cross_entropy(network(nchw(images).float()), torch.from_numpy(labels))
+        loss = torch.nn.functional.cross_entropy(
+            network(nchw(images).float()), torch.from_numpy(labels)
+        )
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -107,7 +116,9 @@ def nhwc(tensor):
 
 def assert_same(found, expected, *, tolerance=TOLERANCE):
     peaks = np.abs(expected).reshape(len(expected), -1).max(axis=1)
-    assert (peaks > 0).mean() >= 0.5, "half of the maps may be empty: those of the class that is not there"
+    assert (peaks > 0).mean() >= 0.5, (
+        "half of the maps may be empty: those of the class that is not there"
+    )
     assert found.shape == expected.shape
     differences = np.abs(found - expected).reshape(len(expected), -1).max(axis=1)
     assert (differences <= tolerance * peaks).all(), f"{differences} of {peaks}"
@@ -121,8 +132,14 @@ def test_gradient(pair):
 def test_gradient_in_float32(pair):
     """As everybody computes it; Captum stays in float64."""
     model = per_image(jax.tree.map(lambda leaf: leaf.astype(jnp.float32), pair.ours))
-    explain = jax.jit(jax.vmap(lambda image, target: gradient(class_score(model, target, of="logit"), image)))
-    assert_same(np.asarray(explain(IMAGES.astype(np.float32), TARGETS)), captum_gradient(pair), tolerance=1e-5)
+    explain = jax.jit(
+        jax.vmap(lambda image, target: gradient(class_score(model, target, of="logit"), image))
+    )
+    assert_same(
+        np.asarray(explain(IMAGES.astype(np.float32), TARGETS)),
+        captum_gradient(pair),
+        tolerance=1e-5,
+    )
 
 
 def captum_gradient(pair):
@@ -137,7 +154,11 @@ def test_input_x_gradient(pair):
 @pytest.mark.parametrize("baseline", ["black", "image"])
 def test_integrated_gradients_in_the_middle_of_the_pieces(pair, baseline):
     start = np.zeros_like(IMAGES[0]) if baseline == "black" else spots(3, 1)[0][0]
-    found = ours(lambda image, target: integrated_gradients(pair.score(target), image, baseline=start, num_steps=10))
+    found = ours(
+        lambda image, target: integrated_gradients(
+            pair.score(target), image, baseline=start, num_steps=10
+        )
+    )
     assert_same(found, captum_integrated_gradients(pair, start, 10, "riemann_middle"))
 
 
@@ -149,7 +170,12 @@ def test_integrated_gradients_at_the_ends_of_the_pieces(pair):
     start = spots(3, 1)[0][0]
     found = ours(
         lambda image, target: integrated_gradients(
-            pair.score(target), image, baseline=start, num_steps=10, rule="trapezoid", nodes_per_batch=2
+            pair.score(target),
+            image,
+            baseline=start,
+            num_steps=10,
+            rule="trapezoid",
+            nodes_per_batch=2,
         )
     )
     assert_same(found, 11 / 10 * captum_integrated_gradients(pair, start, 11, "riemann_trapezoid"))
@@ -158,13 +184,17 @@ def test_integrated_gradients_at_the_ends_of_the_pieces(pair):
 def captum_integrated_gradients(pair, start, num_nodes, method):
     baselines = nchw(np.broadcast_to(start, IMAGES.shape))
     return nhwc(
-        attr.IntegratedGradients(pair.theirs).attribute(INPUTS, baselines, CLASSES, n_steps=num_nodes, method=method)
+        attr.IntegratedGradients(pair.theirs).attribute(
+            INPUTS, baselines, CLASSES, n_steps=num_nodes, method=method
+        )
     )
 
 
 def test_guided_backprop(pair):
     model = per_image(guided(pair.ours))
-    found = ours(lambda image, target: guided_backprop(class_score(model, target, of="logit"), image))
+    found = ours(
+        lambda image, target: guided_backprop(class_score(model, target, of="logit"), image)
+    )
     with pytest.warns(UserWarning, match="hooks"):
         expected = attr.GuidedBackprop(pair.theirs).attribute(INPUTS, CLASSES)
     assert_same(found, nhwc(expected))
@@ -178,7 +208,12 @@ def test_smooth_grad_of_the_same_noise(pair):
         noise = np.asarray(jax.vmap(jax.vmap(normal, (None, 0)), (0, None))(keys, jnp.arange(num)))
     found = ours(
         lambda image, target, key: smooth_grad(
-            key, lambda x: gradient(pair.score(target), x), image, num_samples=num, sigma=sigma, samples_per_batch=4
+            key,
+            lambda x: gradient(pair.score(target), x),
+            image,
+            num_samples=num,
+            sigma=sigma,
+            samples_per_batch=4,
         ),
         keys,
     )
@@ -195,19 +230,25 @@ def normal(key, index):
 def test_grad_cam(pair):
     cut = parts(pair.ours)
     found = ours(lambda image, target: grad_cam(*cut, image, target))
-    maps = attr.LayerGradCam(pair.theirs, pair.theirs.layer2).attribute(INPUTS, CLASSES, relu_attributions=True)
+    maps = attr.LayerGradCam(pair.theirs, pair.theirs.layer2).attribute(
+        INPUTS, CLASSES, relu_attributions=True
+    )
     assert_same(found, enlarged(maps))
 
 
 def test_grad_cam_plus_plus(pair):
-    """The published weights (equations 10 and 19), with each derivative of Y = exp(logit) by PyTorch.
+    """The published weights (equations 10 and 19), with each derivative of Y = exp(logit) by
+    PyTorch.
 
     Y scales the whole map; ours goes without.
     """
     cut = parts(pair.ours)
     found = ours(lambda image, target: grad_cam_plus_plus(*cut, image, target))
     expected = torch.cat(
-        [plain_grad_cam_plus_plus(pair.theirs, *each) for each in zip(INPUTS.detach(), CLASSES, strict=True)]
+        [
+            plain_grad_cam_plus_plus(pair.theirs, *each)
+            for each in zip(INPUTS.detach(), CLASSES, strict=True)
+        ]
     )
     assert_same(found, enlarged(expected))
 
@@ -232,15 +273,22 @@ def test_score_cam(pair):
     found = ours(lambda image, target: score_cam(*cut, image, target, channels_per_batch=5))
     with torch.no_grad():
         expected = torch.cat(
-            [plain_score_cam(pair.theirs, *each) for each in zip(INPUTS.detach(), CLASSES, strict=True)]
+            [
+                plain_score_cam(pair.theirs, *each)
+                for each in zip(INPUTS.detach(), CLASSES, strict=True)
+            ]
         )
     assert_same(found, enlarged(expected))
 
 
 def plain_score_cam(network, image, target):
-    """Algorithm 1 of the paper; its black reference image shifts all scores, which the softmax does not see."""
+    """Algorithm 1 of the paper; its black reference image shifts all scores, which the softmax does
+    not see.
+    """
     maps = network.features(image[None])[0]
-    masks = torch.nn.functional.interpolate(maps[:, None], (32, 32), mode="bilinear", align_corners=False)
+    masks = torch.nn.functional.interpolate(
+        maps[:, None], (32, 32), mode="bilinear", align_corners=False
+    )
     low, high = masks.amin((1, 2, 3), keepdim=True), masks.amax((1, 2, 3), keepdim=True)
     scores = network((masks - low) / (high - low).clamp_min(1e-300) * image)[:, target]
     return (scores.softmax(0)[:, None, None] * maps).sum(0).relu()[None, None]

@@ -1,4 +1,6 @@
-"""Grad-CAM and Grad-CAM++ against the formulas in NumPy, class activation maps, and a network computed by hand."""
+"""Grad-CAM and Grad-CAM++ against the formulas in NumPy, class activation maps, and a network
+computed by hand.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,9 @@ BOTH = pytest.mark.parametrize("method", [grad_cam, grad_cam_plus_plus])
 
 
 def pooled_head(slopes):
-    """The mean of every map, then a linear layer: the network of class activation maps (Zhou et al. 2016)."""
+    """The mean of every map, then a linear layer: the network of class activation maps (Zhou et al.
+    2016).
+    """
     return lambda maps: maps.mean(axis=(0, 1)) @ jnp.asarray(slopes, jnp.float32)
 
 
@@ -39,25 +43,33 @@ def test_grad_cam_plus_plus_is_the_published_formula(target):
             alpha = slope**2 / (2 * slope**2 + MAPS[..., k].sum() * slope**3)
             weights[k] += alpha * max(slope, 0)
     np.testing.assert_allclose(
-        grad_cam_plus_plus(features, head, IMAGE, target), weighted(MAPS, weights, (8, 6)), rtol=1e-5
+        grad_cam_plus_plus(features, head, IMAGE, target),
+        weighted(MAPS, weights, (8, 6)),
+        rtol=1e-5,
     )
 
 
 def test_grad_cam_by_hand():
-    """Logit 1 is the sum of x - 2 (1 - x) = 3 x - 2 over four pixels: weights 1 and -2, positive where x > 2/3."""
+    """Logit 1 is the sum of x - 2 (1 - x) = 3 x - 2 over four pixels: weights 1 and -2, positive
+    where x > 2/3.
+    """
     image = jnp.asarray([[[1.0], [0.5]], [[0.7], [0.9]]])
 
     def tents(x):
         return jnp.concatenate([x, 1 - x], axis=-1)
 
-    found = grad_cam(tents, lambda maps: maps.sum(axis=(0, 1)) @ jnp.asarray([[0.0, 1.0], [0.0, -2.0]]), image, 1)
+    found = grad_cam(
+        tents, lambda maps: maps.sum(axis=(0, 1)) @ jnp.asarray([[0.0, 1.0], [0.0, -2.0]]), image, 1
+    )
     np.testing.assert_allclose(found, [[1.0, 0.0], [0.1, 0.7]], atol=1e-6)
 
 
 def test_with_a_pooled_linear_head_it_is_the_class_activation_map_over_the_area():
     slopes = np.random.default_rng(0).normal(size=(6, 3))
     activation = enlarged(np.maximum(MAPS @ slopes[:, 2], 0), (8, 6))
-    np.testing.assert_allclose(grad_cam(features, pooled_head(slopes), IMAGE, 2), activation / 12, atol=1e-6)
+    np.testing.assert_allclose(
+        grad_cam(features, pooled_head(slopes), IMAGE, 2), activation / 12, atol=1e-6
+    )
 
 
 def test_what_speaks_against_a_class_is_the_map_of_the_other():
@@ -76,20 +88,26 @@ def test_maps_that_do_not_matter_give_nothing_and_no_nan(method):
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_grad_cam_plus_plus_survives_gradients_whose_cube_does_not(scale):
     """Small gradients have the weight g / 2 each, large ones 1 over the channel's sum."""
-    found = grad_cam_plus_plus(features, lambda maps: scale * maps.sum() * jnp.asarray([1.0, -1.0]), IMAGE, 0)
+    found = grad_cam_plus_plus(
+        features, lambda maps: scale * maps.sum() * jnp.asarray([1.0, -1.0]), IMAGE, 0
+    )
     weights = 12 * scale / (2 + MAPS.sum(axis=(0, 1)) * scale)
     np.testing.assert_allclose(found, weighted(MAPS, weights, (8, 6)), rtol=1e-4)
 
 
 def test_grad_cam_plus_plus_counts_a_negative_sum_as_none():
-    found = grad_cam_plus_plus(lambda x: features(x) - 3, lambda maps: maps.sum() * jnp.asarray([1.0, -1.0]), IMAGE, 0)
+    found = grad_cam_plus_plus(
+        lambda x: features(x) - 3, lambda maps: maps.sum() * jnp.asarray([1.0, -1.0]), IMAGE, 0
+    )
     np.testing.assert_allclose(found, weighted(MAPS - 3, np.full(6, 12 / 2), (8, 6)), atol=1e-5)
 
 
 @BOTH
 def test_it_passes_through_jit_and_vmap_with_traced_targets(method):
     batch = jnp.stack([IMAGE, 1 - IMAGE])
-    mapped = jax.jit(jax.vmap(lambda image, target: method(features, head, image, target)))(batch, jnp.asarray([1, 0]))
+    mapped = jax.jit(jax.vmap(lambda image, target: method(features, head, image, target)))(
+        batch, jnp.asarray([1, 0])
+    )
     np.testing.assert_allclose(mapped[1], method(features, head, 1 - IMAGE, 0), atol=1e-6)
 
 
@@ -100,7 +118,9 @@ def test_a_model_of_this_library_is_explained_by_its_two_parts():
     image = jnp.asarray(images(1, size=32, channels=3)[0])
     found = jax.jit(lambda x: grad_cam(*cut, x, 1))(image)
     maps = np.asarray(jax.jit(cut.features)(image))
-    activation = np.maximum(maps @ np.asarray(model.head.kernel[:, 1]), 0) / (maps.shape[0] * maps.shape[1])
+    activation = np.maximum(maps @ np.asarray(model.head.kernel[:, 1]), 0) / (
+        maps.shape[0] * maps.shape[1]
+    )
     np.testing.assert_allclose(found, enlarged(activation, (32, 32)), rtol=1e-3, atol=1e-5)
     assert found.max() > 0
 
@@ -117,8 +137,18 @@ def test_a_model_of_this_library_is_explained_by_its_two_parts():
             0,
             r"features: expected one image \(8, 6, 1\) -> maps .* got \(1, 4",
         ),
-        ((lambda x: jnp.tile(x, (2, 1, 3)), head), IMAGE, 0, r"features: .* no larger than it, got \(16, 6, 3\)"),
-        ((features, lambda maps: head(maps)[0]), IMAGE, 0, r"classifier: expected one image -> logits \(k,\)"),
+        (
+            (lambda x: jnp.tile(x, (2, 1, 3)), head),
+            IMAGE,
+            0,
+            r"features: .* no larger than it, got \(16, 6, 3\)",
+        ),
+        (
+            (features, lambda maps: head(maps)[0]),
+            IMAGE,
+            0,
+            r"classifier: expected one image -> logits \(k,\)",
+        ),
     ],
 )
 def test_mistakes_are_named(method, parts, image, target, message):

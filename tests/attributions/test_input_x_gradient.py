@@ -18,12 +18,19 @@ def test_of_a_product_it_is_known():
 
 
 def test_its_sum_is_the_score_of_a_piecewise_linear_network_without_bias():
-    first, second = np.random.default_rng(0).normal(size=(IMAGE.size, 16)), np.random.default_rng(1).normal(size=16)
+    first, second = (
+        np.random.default_rng(0).normal(size=(IMAGE.size, 16)),
+        np.random.default_rng(1).normal(size=16),
+    )
 
     def score(image):
-        return jax.nn.relu(image.ravel() @ jnp.asarray(first, jnp.float32)) @ jnp.asarray(second, jnp.float32)
+        return jax.nn.relu(image.ravel() @ jnp.asarray(first, jnp.float32)) @ jnp.asarray(
+            second, jnp.float32
+        )
 
-    assert float(input_x_gradient(score, IMAGE).sum()) == pytest.approx(float(score(IMAGE)), rel=1e-5)
+    assert float(input_x_gradient(score, IMAGE).sum()) == pytest.approx(
+        float(score(IMAGE)), rel=1e-5
+    )
 
 
 def test_black_pixels_get_nothing():
@@ -33,5 +40,7 @@ def test_black_pixels_get_nothing():
 
 
 def test_no_image_is_named():
-    with pytest.raises(InputError, match=r"image: expected one image .*, got shape \(8, 8\): use jax\.vmap"):
+    with pytest.raises(
+        InputError, match=r"image: expected one image .*, got shape \(8, 8\): use jax\.vmap"
+    ):
         input_x_gradient(jnp.sum, IMAGE[..., 0])

@@ -52,7 +52,9 @@ def test_against_the_original_the_error_of_the_autoencoder_counts_too():
 
 
 def test_each_volume_of_a_batch_has_its_own_maximum():
-    stacks = [jnp.stack([each, REFERENCE + (each - REFERENCE) / 4]) for each in (POSITIVE, NEGATIVE)]
+    stacks = [
+        jnp.stack([each, REFERENCE + (each - REFERENCE) / 4]) for each in (POSITIVE, NEGATIVE)
+    ]
     maps = jax.jit(jax.vmap(latent_saliency, (None, 0, 0)))(REFERENCE, *stacks).map
     np.testing.assert_allclose(maps[0], maps[1], atol=1e-5)
 
@@ -60,13 +62,22 @@ def test_each_volume_of_a_batch_has_its_own_maximum():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"positive": POSITIVE[0]}, r"positive: expected the shape of reference \(2, 2, 2, 1\), got \(2, 2, 1\)"),
-        ({"negative": NEGATIVE[0]}, r"negative: expected the shape of reference \(2, 2, 2, 1\), got \(2, 2, 1\)"),
+        (
+            {"positive": POSITIVE[0]},
+            r"positive: expected the shape of reference \(2, 2, 2, 1\), got \(2, 2, 1\)",
+        ),
+        (
+            {"negative": NEGATIVE[0]},
+            r"negative: expected the shape of reference \(2, 2, 2, 1\), got \(2, 2, 1\)",
+        ),
         (
             {"negative": NEGATIVE * jnp.nan},
             "negative: expected finite values, got NaN or infinity: lower the step size",
         ),
-        ({"scaling": "both"}, "scaling: expected one of 'each', 'released', 'dif_fuse', got 'both'"),
+        (
+            {"scaling": "both"},
+            "scaling: expected one of 'each', 'released', 'dif_fuse', got 'both'",
+        ),
     ],
 )
 def test_mistakes_are_named(change, message):
@@ -76,5 +87,7 @@ def test_mistakes_are_named(change, message):
 
 
 def test_mistakes_with_one_target_are_named():
-    with pytest.raises(InputError, match=r"counterfactual: expected the shape of reference \(2, 2, 2, 1\)"):
+    with pytest.raises(
+        InputError, match=r"counterfactual: expected the shape of reference \(2, 2, 2, 1\)"
+    ):
         difference_saliency(REFERENCE, POSITIVE[0])

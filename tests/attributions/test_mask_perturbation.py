@@ -1,4 +1,6 @@
-"""Mask perturbation against SciPy's filters and optimisers, and on scores whose only cause is known."""
+"""Mask perturbation against SciPy's filters and optimisers, and on scores whose only cause is
+known.
+"""
 
 from dataclasses import fields
 
@@ -32,7 +34,9 @@ def probability(image):
 
 def test_the_mask_concentrates_on_what_the_score_reads():
     found = np.asarray(
-        explained(contrast_of_the_patch, CHECKERS, mask_shape=(12, 12), mask_sigma=0.5, area_weight=1e-2)
+        explained(
+            contrast_of_the_patch, CHECKERS, mask_shape=(12, 12), mask_sigma=0.5, area_weight=1e-2
+        )
     )
     far = ~ndimage.binary_dilation(PATCH, iterations=5)
     assert found.shape == (SIZE, SIZE)
@@ -48,7 +52,9 @@ def test_a_mask_of_one_leaves_the_image_and_of_zero_gives_scipys_blur():
     weights = np.random.default_rng(1).normal(size=image.shape)
     objective = problem(lambda x: (weights * x).sum(), image).objective
     blurred = ndimage.gaussian_filter(np.asarray(image), (5, 5, 0), mode="reflect", truncate=4)
-    assert float(objective(jnp.ones((6, 6)))) == pytest.approx((weights * np.asarray(image)).sum(), rel=1e-4)
+    assert float(objective(jnp.ones((6, 6)))) == pytest.approx(
+        (weights * np.asarray(image)).sum(), rel=1e-4
+    )
     assert float(objective(jnp.zeros((6, 6)))) == pytest.approx((weights * blurred).sum(), abs=1e-3)
 
 
@@ -56,7 +62,9 @@ def test_penalties_agree_with_a_hand_computed_mask():
     """Differences of [[1, .5], [0, 1]]: rows .5 and 1, columns 1 and .5; hidden 1.5."""
     objective = MaskProblem(mask_shape=(2, 2))(lambda x: jnp.float32(0), CHECKERS).objective
     expected = 1e-4 * 1.5 + 1e-2 * 2 * (1 + 0.5**3)
-    assert float(objective(jnp.asarray([[1.0, 0.5], [0.0, 1.0]]))) == pytest.approx(expected, rel=1e-5)
+    assert float(objective(jnp.asarray([[1.0, 0.5], [0.0, 1.0]]))) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_the_solution_is_scipys_on_a_convex_objective():
@@ -67,15 +75,25 @@ def test_the_solution_is_scipys_on_a_convex_objective():
     _, objective, start = problem(lambda x: (weights * x).sum(), image)
     value_and_grad = jax.jit(jax.value_and_grad(objective))
     best = optimize.minimize(
-        lambda m: tuple(np.asarray(each, float).ravel() for each in value_and_grad(jnp.float32(m.reshape(4, 4)))),
+        lambda m: tuple(
+            np.asarray(each, float).ravel() for each in value_and_grad(jnp.float32(m.reshape(4, 4)))
+        ),
         np.full(16, 0.5),
         jac=True,
         bounds=[(0, 1)] * 16,
     )
     found = explained(
-        lambda x: (weights * x).sum(), image, mask_shape=(4, 4), blur_sigma=2.0, mask_sigma=1.0, num_steps=2000,
-        step_size=0.01, area_weight=1e-2, variation_weight=1e-1, variation_power=2.0,
-    )  # fmt: skip
+        lambda x: (weights * x).sum(),
+        image,
+        mask_shape=(4, 4),
+        blur_sigma=2.0,
+        mask_sigma=1.0,
+        num_steps=2000,
+        step_size=0.01,
+        area_weight=1e-2,
+        variation_weight=1e-1,
+        variation_power=2.0,
+    )
     expected = problem.coverage(jnp.float32(best.x.reshape(start.shape)), (8, 8))
     np.testing.assert_allclose(found, expected, atol=5e-3)
 
@@ -86,13 +104,16 @@ def test_a_score_that_reads_nothing_gives_an_empty_map():
 
 def test_a_dearer_area_hides_less():
     cheap, dear = (
-        explained(contrast_of_the_patch, CHECKERS, num_steps=50, area_weight=weight).sum() for weight in (1e-4, 1e-2)
+        explained(contrast_of_the_patch, CHECKERS, num_steps=50, area_weight=weight).sum()
+        for weight in (1e-4, 1e-2)
     )
     assert float(dear) < float(cheap)
 
 
 def test_the_mask_is_a_quarter_of_the_image_unless_told():
-    shape = jax.eval_shape(lambda x: MaskProblem()(probability, x).x0, jnp.zeros((224, 223, 3))).shape
+    shape = jax.eval_shape(
+        lambda x: MaskProblem()(probability, x).x0, jnp.zeros((224, 223, 3))
+    ).shape
     assert shape == (56, 56)
 
 
@@ -113,11 +134,23 @@ def test_the_host_loop_gives_the_same_maps():
         ({"mask_sigma": -1.0}, "mask_sigma: expected a finite number above 0"),
         ({"step_size": 0.0}, "step_size: expected a finite number above 0"),
         ({"area_weight": -1.0}, "area_weight: expected a number of at least 0, got -1.0"),
-        ({"variation_weight": float("nan")}, "variation_weight: expected a number of at least 0, got nan"),
+        (
+            {"variation_weight": float("nan")},
+            "variation_weight: expected a number of at least 0, got nan",
+        ),
         ({"variation_power": 0.5}, "variation_power: expected a number of at least 1, got 0.5"),
-        ({"mask_shape": (25, 4)}, r"mask_shape: expected \(rows, columns\) from \(1, 1\) to \(24, 24\), got \(25, 4\)"),
-        ({"mask_shape": (4,)}, r"mask_shape: expected \(rows, columns\) from \(1, 1\) to \(24, 24\), got \(4,\)"),
-        ({"mask_shape": (4, 0)}, r"mask_shape: expected \(rows, columns\) from \(1, 1\) to \(24, 24\), got \(4, 0\)"),
+        (
+            {"mask_shape": (25, 4)},
+            r"mask_shape: expected \(rows, columns\) from \(1, 1\) to \(24, 24\), got \(25, 4\)",
+        ),
+        (
+            {"mask_shape": (4,)},
+            r"mask_shape: expected \(rows, columns\) from \(1, 1\) to \(24, 24\), got \(4,\)",
+        ),
+        (
+            {"mask_shape": (4, 0)},
+            r"mask_shape: expected \(rows, columns\) from \(1, 1\) to \(24, 24\), got \(4, 0\)",
+        ),
     ],
 )
 def test_wrong_options_are_named(options, message):

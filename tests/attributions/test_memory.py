@@ -1,4 +1,6 @@
-"""Sums over nodes or samples, one at a time, need little more memory than one gradient of the same batch."""
+"""Sums over nodes or samples, one at a time, need little more memory than one gradient of the same
+batch.
+"""
 
 import functools
 
@@ -50,7 +52,9 @@ def temporary_bytes(method):
     def batched(model, images):
         return jax.vmap(functools.partial(method, class_score(model, 1)))(images)
 
-    program = jax.jit(batched).lower(classifier(), jax.ShapeDtypeStruct(SHAPE, jnp.float32)).compile()
+    program = (
+        jax.jit(batched).lower(classifier(), jax.ShapeDtypeStruct(SHAPE, jnp.float32)).compile()
+    )
     return program.memory_analysis().temp_size_in_bytes
 
 

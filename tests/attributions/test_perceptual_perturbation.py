@@ -15,7 +15,9 @@ from cfx_jax.objectives import negative_margin
 IMAGE = jnp.asarray(images(1)[0])
 RNG = np.random.default_rng(0)
 MAPS = [jnp.asarray(RNG.normal(size=(64, size)) / 8, jnp.float32) for size in (5, 9)]
-explained = jax.jit(perceptual_perturbation, static_argnames=("margin", "features", "num_steps", "optimiser"))
+explained = jax.jit(
+    perceptual_perturbation, static_argnames=("margin", "features", "num_steps", "optimiser")
+)
 
 
 def linear_features(image):
@@ -34,7 +36,9 @@ def closed_form(weights, offset, target, feature_weight, image_weight):
     """Minimises (weights d + offset - target)^2 + d' Q d, where Q holds both means of squares."""
     quadratic = image_weight / 64 * np.eye(64)
     for each in MAPS:
-        quadratic += feature_weight / each.shape[1] * np.asarray(each, float) @ np.asarray(each, float).T
+        quadratic += (
+            feature_weight / each.shape[1] * np.asarray(each, float) @ np.asarray(each, float).T
+        )
     normal = quadratic + np.outer(weights, weights)
     return np.linalg.solve(normal, (target - offset) * weights)
 
@@ -43,7 +47,9 @@ def closed_form(weights, offset, target, feature_weight, image_weight):
 def test_a_linear_network_has_a_closed_form(feature_weight):
     weights = np.asarray(jax.grad(linear_margin)(IMAGE), float).ravel()
     expected = closed_form(weights, float(linear_margin(IMAGE)), -2.0, feature_weight, 50.0)
-    found = explained(linear_margin, linear_features, IMAGE, feature_weight=feature_weight, image_weight=50.0)
+    found = explained(
+        linear_margin, linear_features, IMAGE, feature_weight=feature_weight, image_weight=50.0
+    )
     np.testing.assert_allclose(found.ravel(), expected, atol=2e-4)
 
 
@@ -84,7 +90,12 @@ def test_dear_features_are_kept():
 def test_any_optax_optimiser_serves():
     by_newton = explained(linear_margin, no_features, IMAGE, image_weight=50.0)
     by_adam = explained(
-        linear_margin, no_features, IMAGE, image_weight=50.0, num_steps=1000, optimiser=optax.adam(1e-2)
+        linear_margin,
+        no_features,
+        IMAGE,
+        image_weight=50.0,
+        num_steps=1000,
+        optimiser=optax.adam(1e-2),
     )
     np.testing.assert_allclose(by_adam, by_newton, atol=1e-3)
 
@@ -106,7 +117,9 @@ def test_constant_and_saturated_networks_give_finite_maps(scale):
 
 
 def test_jit_and_vmap_equal_a_loop():
-    """By steepest descent, which compiles fast; the conformance test does the same with the line search."""
+    """By steepest descent, which compiles fast; the conformance test does the same with the line
+    search.
+    """
     options = dict(num_steps=5, feature_weight=3.0, image_weight=50.0, optimiser=optax.sgd(2e-3))
 
     def explain(image):
@@ -123,8 +136,16 @@ def test_jit_and_vmap_equal_a_loop():
     ("image", "options", "message"),
     [
         (IMAGE, {"num_steps": 0}, "num_steps: expected an integer of at least 1"),
-        (IMAGE, {"feature_weight": -1.0}, "feature_weight: expected a number of at least 0, got -1.0"),
-        (IMAGE, {"image_weight": float("nan")}, "image_weight: expected a number of at least 0, got nan"),
+        (
+            IMAGE,
+            {"feature_weight": -1.0},
+            "feature_weight: expected a number of at least 0, got -1.0",
+        ),
+        (
+            IMAGE,
+            {"image_weight": float("nan")},
+            "image_weight: expected a number of at least 0, got nan",
+        ),
         (IMAGE - 1, {}, r"image: expected values in \[0, 1\]"),
     ],
 )

@@ -7,7 +7,14 @@ import pytest
 from scipy import ndimage, stats
 from small_classifiers import images
 
-from cfx_jax.attributions.placement import AugmentationRanges, Placement, draw_placement, inside, inverse, moved
+from cfx_jax.attributions.placement import (
+    AugmentationRanges,
+    Placement,
+    draw_placement,
+    inside,
+    inverse,
+    moved,
+)
 from cfx_jax.errors import InputError
 
 NOTHING = AugmentationRanges(0, 0, 0, (1, 1), False, False)
@@ -28,10 +35,13 @@ def test_moving_is_scipys_affine_transform(channels):
         offset = center + shift - matrix @ center
         planes = picture.reshape(9, 12, -1)
         expected = [
-            ndimage.affine_transform(each, matrix, offset, order=1, mode="nearest") for each in planes.T.swapaxes(1, 2)
+            ndimage.affine_transform(each, matrix, offset, order=1, mode="nearest")
+            for each in planes.T.swapaxes(1, 2)
         ]
         np.testing.assert_allclose(
-            moved(jnp.asarray(picture), placement).reshape(planes.shape), np.stack(expected, -1), atol=1e-4
+            moved(jnp.asarray(picture), placement).reshape(planes.shape),
+            np.stack(expected, -1),
+            atol=1e-4,
         )
 
 
@@ -48,13 +58,17 @@ def test_moving_back_is_the_inverse():
 
 def test_a_smooth_picture_returns():
     rows, columns = np.indices((64, 64)) / 64
-    picture = jnp.asarray(0.5 + 0.5 * np.sin(2 * np.pi * rows) * np.cos(2 * np.pi * columns), jnp.float32)
+    picture = jnp.asarray(
+        0.5 + 0.5 * np.sin(2 * np.pi * rows) * np.cos(2 * np.pi * columns), jnp.float32
+    )
     for key in DRAWS[:5]:
         placement = draw_placement(key, AugmentationRanges())
         back = inverse(placement)
         seen = ndimage.binary_erosion(np.asarray(inside(back, (64, 64))), iterations=2)
         assert seen.mean() > 0.5
-        np.testing.assert_allclose(np.asarray(moved(moved(picture, placement), back))[seen], picture[seen], atol=1e-2)
+        np.testing.assert_allclose(
+            np.asarray(moved(moved(picture, placement), back))[seen], picture[seen], atol=1e-2
+        )
 
 
 def test_whole_pixels_and_flips_are_exact():
@@ -80,22 +94,32 @@ def test_angles_and_shifts_and_zooms_are_uniform():
     shifts = draws(AugmentationRanges(0, 10, 4, (1, 1), False, False)).shift
     zooms = draws(AugmentationRanges(0, 0, 0, (0.9, 1.1), False, False)).matrix[:, [0, 1], [0, 1]]
     for values, low, high in [
-        (angles, -5, 5), (shifts[:, 0], -10, 10), (shifts[:, 1], -4, 4), (zooms[:, 0], 0.9, 1.1), (zooms[:, 1], 0.9, 1.1),
-    ]:  # fmt: skip
+        (angles, -5, 5),
+        (shifts[:, 0], -10, 10),
+        (shifts[:, 1], -4, 4),
+        (zooms[:, 0], 0.9, 1.1),
+        (zooms[:, 1], 0.9, 1.1),
+    ]:
         assert stats.kstest(values, stats.uniform(low, high - low).cdf).pvalue > 1e-3
     assert abs(np.corrcoef(zooms.T)[0, 1]) < 0.2
 
 
 @pytest.mark.parametrize(("horizontal", "vertical"), [(True, True), (True, False), (False, True)])
 def test_flips_are_fair_and_only_the_wanted_ones(horizontal, vertical):
-    signs = draws(AugmentationRanges(0, 0, 0, (1, 1), horizontal, vertical)).matrix[:, [0, 1], [0, 1]]
+    signs = draws(AugmentationRanges(0, 0, 0, (1, 1), horizontal, vertical)).matrix[
+        :, [0, 1], [0, 1]
+    ]
     for axis, wanted in enumerate((vertical, horizontal)):
         assert set(signs[:, axis]) == ({-1.0, 1.0} if wanted else {1.0})
-        assert not wanted or stats.binomtest(int((signs[:, axis] > 0).sum()), len(signs)).pvalue > 1e-3
+        assert (
+            not wanted or stats.binomtest(int((signs[:, axis] > 0).sum()), len(signs)).pvalue > 1e-3
+        )
 
 
 def test_shift_and_zoom_are_along_the_turned_axes():
-    """Rotation @ shift and rotation @ zoom: the columns of the matrix stay orthogonal, the shift is along the first."""
+    """Rotation @ shift and rotation @ zoom: the columns of the matrix stay orthogonal, the shift is
+    along the first.
+    """
     matrix, shift = draws(AugmentationRanges(90, 10, 0, (0.5, 1.5), False, False))
     np.testing.assert_allclose((matrix[:, :, 0] * matrix[:, :, 1]).sum(axis=1), 0, atol=1e-6)
     np.testing.assert_allclose((shift * matrix[:, :, 1]).sum(axis=1), 0, atol=1e-5)
@@ -105,10 +129,22 @@ def test_shift_and_zoom_are_along_the_turned_axes():
     ("options", "message"),
     [
         ({"rotation": -1.0}, "rotation: expected the half-width of a range, at least 0, got -1.0"),
-        ({"height_shift": float("nan")}, "height_shift: expected the half-width of a range, at least 0, got nan"),
-        ({"width_shift": float("inf")}, "width_shift: expected the half-width of a range, at least 0, got inf"),
-        ({"zoom": (1.0, 0.9)}, r"zoom: expected an ascending range of factors above 0, got \(1.0, 0.9\)"),
-        ({"zoom": (0.0, 1.0)}, r"zoom: expected an ascending range of factors above 0, got \(0.0, 1.0\)"),
+        (
+            {"height_shift": float("nan")},
+            "height_shift: expected the half-width of a range, at least 0, got nan",
+        ),
+        (
+            {"width_shift": float("inf")},
+            "width_shift: expected the half-width of a range, at least 0, got inf",
+        ),
+        (
+            {"zoom": (1.0, 0.9)},
+            r"zoom: expected an ascending range of factors above 0, got \(1.0, 0.9\)",
+        ),
+        (
+            {"zoom": (0.0, 1.0)},
+            r"zoom: expected an ascending range of factors above 0, got \(0.0, 1.0\)",
+        ),
     ],
 )
 def test_wrong_ranges_are_named(options, message):

@@ -22,7 +22,8 @@ def test_values_are_uniform_and_of_every_pixel_its_own():
 
 def test_it_depends_on_the_key_and_not_on_the_image():
     one, same, other = (
-        random_map(jax.random.key(key), image) for key, image in ((0, IMAGE), (0, 0 * IMAGE), (1, IMAGE))
+        random_map(jax.random.key(key), image)
+        for key, image in ((0, IMAGE), (0, 0 * IMAGE), (1, IMAGE))
     )
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)

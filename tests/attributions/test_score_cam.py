@@ -42,7 +42,9 @@ def test_the_map_that_lets_the_class_through_has_the_weight():
 
     def halves(image):
         columns = jnp.arange(6)[None, :, None] < 3
-        return jnp.concatenate([jnp.where(columns, image, 0), jnp.where(columns, 0, image)], axis=-1)
+        return jnp.concatenate(
+            [jnp.where(columns, image, 0), jnp.where(columns, 0, image)], axis=-1
+        )
 
     found = score_cam(halves, lambda maps: 100 * maps.mean(axis=(0, 1)), IMAGE, 0)
     np.testing.assert_allclose(found[:, :3], IMAGE[:, :3, 0], rtol=1e-3)
@@ -51,13 +53,22 @@ def test_the_map_that_lets_the_class_through_has_the_weight():
 
 def test_a_constant_map_lets_nothing_through():
     """Both masked images are black, so both channels have weight 1/2."""
-    found = score_cam(lambda x: 0 * x[:4, :3] + jnp.asarray([3.0, 5.0]), lambda maps: maps.sum(axis=(0, 1)), IMAGE, 0)
+    found = score_cam(
+        lambda x: 0 * x[:4, :3] + jnp.asarray([3.0, 5.0]),
+        lambda maps: maps.sum(axis=(0, 1)),
+        IMAGE,
+        0,
+    )
     np.testing.assert_allclose(found, 4, rtol=1e-6)
 
 
 def test_it_passes_through_jit_and_vmap_with_traced_targets():
     batch = jnp.stack([IMAGE, 1 - IMAGE])
-    explain = jax.jit(jax.vmap(lambda image, target: score_cam(features, head, image, target, channels_per_batch=4)))
+    explain = jax.jit(
+        jax.vmap(
+            lambda image, target: score_cam(features, head, image, target, channels_per_batch=4)
+        )
+    )
     found = explain(batch, jnp.asarray([1, 0]))[1]
     np.testing.assert_allclose(found, score_cam(features, head, 1 - IMAGE, 0), atol=1e-6)
 
@@ -66,7 +77,11 @@ def test_it_passes_through_jit_and_vmap_with_traced_targets():
     ("target", "options", "message"),
     [
         (2, {}, r"target: expected a class in 0..1, got 2"),
-        (0, {"channels_per_batch": 0}, "channels_per_batch: expected an integer of at least 1, got 0"),
+        (
+            0,
+            {"channels_per_batch": 0},
+            "channels_per_batch: expected an integer of at least 1, got 0",
+        ),
     ],
 )
 def test_mistakes_are_named(target, options, message):

@@ -36,7 +36,9 @@ def test_its_derivative_is_the_sum_of_the_derivatives():
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, "3", None])
 def test_a_number_of_terms_is_a_whole_one(value):
-    with pytest.raises(InputError, match=f"samples: expected an integer of at least 1, got {value!r}"):
+    with pytest.raises(
+        InputError, match=f"samples: expected an integer of at least 1, got {value!r}"
+    ):
         check_count(value, name="samples")
 
 

@@ -1,4 +1,6 @@
-"""The comparison with Captum runs, agrees with itself, and names mistakes before anything is compiled."""
+"""The comparison with Captum runs, agrees with itself, and names mistakes before anything is
+compiled.
+"""
 
 import json
 from importlib.util import find_spec
@@ -27,7 +29,12 @@ def test_own_columns_need_no_peer(tmp_path, monkeypatch, capsys):
     assert [first["method"], second["method"]] == ["value_and_gradient", "input_x_gradient"]
     assert first["in gradients"] == 1
     assert second["in gradients"] == pytest.approx(second["seconds"] / first["seconds"])
-    assert second["Captum seconds"] is second["peak / Captum's"] is second["largest difference"] is None
+    assert (
+        second["Captum seconds"]
+        is second["peak / Captum's"]
+        is second["largest difference"]
+        is None
+    )
     assert "our columns alone" in capsys.readouterr().out
 
 
@@ -35,10 +42,21 @@ def test_own_columns_need_no_peer(tmp_path, monkeypatch, capsys):
 @pytest.mark.skipif(not PEER, reason="needs PyTorch and Captum: pip install 'cfx-jax[parity]'")
 def test_maps_are_captums_and_ratios_add_up(tmp_path):
     methods = tuple(own_attributions.explanations(num_steps=3, nodes_per_batch=1, sigma=0.15))[1:]
-    found = {row["method"]: row for row in rows(tmp_path / "both.json", methods=methods, batch_size=2)[1:]}
+    found = {
+        row["method"]: row
+        for row in rows(tmp_path / "both.json", methods=methods, batch_size=2)[1:]
+    }
     assert tuple(found) == methods
-    compared = {"gradient", "input_x_gradient", "guided_backprop", "integrated_gradients", "grad_cam"}
-    assert {name for name, row in found.items() if row["largest difference"] is not None} == compared
+    compared = {
+        "gradient",
+        "input_x_gradient",
+        "guided_backprop",
+        "integrated_gradients",
+        "grad_cam",
+    }
+    assert {
+        name for name, row in found.items() if row["largest difference"] is not None
+    } == compared
     for name in compared:
         assert found[name]["largest difference"] < 1e-4
     for name in compared | {"smooth_grad"}:
@@ -80,7 +98,11 @@ def test_without_the_systems_files_there_is_no_figure(monkeypatch):
 
 
 def test_memory_is_the_calls_on_a_cpu_and_the_programs_elsewhere(monkeypatch):
-    program = jax.jit(lambda x: (x[:, None] * x).sum(axis=0)).lower(jax.ShapeDtypeStruct((64,), np.float32)).compile()
+    program = (
+        jax.jit(lambda x: (x[:, None] * x).sum(axis=0))
+        .lower(jax.ShapeDtypeStruct((64,), np.float32))
+        .compile()
+    )
     monkeypatch.setattr(measure, "peak_memory_of", lambda call: 7.0)
     assert measure.memory_of(program, lambda: None) == 7
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")

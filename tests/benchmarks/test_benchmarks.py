@@ -53,7 +53,9 @@ def test_throughput_is_that_of_all_steps_and_its_shares_add_up(tmp_path):
 
 @pytest.mark.slow
 def test_optimisers_cost_is_a_ratio_to_the_gradients_alone(tmp_path):
-    (row,) = figures(optimiser_overhead, tmp_path / "own.json", num_images=2, norms=(2.0,), share=0.03)
+    (row,) = figures(
+        optimiser_overhead, tmp_path / "own.json", num_images=2, norms=(2.0,), share=0.03
+    )
     assert row["run"] == "APGD-3 l2"
     assert row["ratio"] == pytest.approx(row["seconds"] / row["gradients alone"])
 
@@ -70,13 +72,37 @@ def test_explanations_by_generators_are_ratios_to_their_passes(tmp_path):
 @pytest.mark.parametrize(
     ("module", "options", "message"),
     [
-        (paper_training_step, {"trainings": ("plan",)}, "trainings: expected one of 'plain', 'trades', got 'plan'"),
-        (paper_training_step, {"batch_size": 0}, "batch_size: expected a multiple of [0-9]+ devices, got 0"),
-        (paper_training_step, {"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
-        (generator_explanations, {"batch_size": 0}, "batch_size: expected an integer of at least 1, got 0"),
-        (generator_explanations, {"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
+        (
+            paper_training_step,
+            {"trainings": ("plan",)},
+            "trainings: expected one of 'plain', 'trades', got 'plan'",
+        ),
+        (
+            paper_training_step,
+            {"batch_size": 0},
+            "batch_size: expected a multiple of [0-9]+ devices, got 0",
+        ),
+        (
+            paper_training_step,
+            {"num_steps": 0},
+            "num_steps: expected an integer of at least 1, got 0",
+        ),
+        (
+            generator_explanations,
+            {"batch_size": 0},
+            "batch_size: expected an integer of at least 1, got 0",
+        ),
+        (
+            generator_explanations,
+            {"num_steps": 0},
+            "num_steps: expected an integer of at least 1, got 0",
+        ),
         (vce_throughput, {"norms": (3.0,)}, r"norms: expected one of 1\.5, 2\.0, 4\.0, got 3\.0"),
-        (vce_throughput, {"share": 0.0}, r"share: expected a share of the steps in \(0, 1\], got 0\.0"),
+        (
+            vce_throughput,
+            {"share": 0.0},
+            r"share: expected a share of the steps in \(0, 1\], got 0\.0",
+        ),
     ],
 )
 def test_mistakes_are_named(module, options, message):
@@ -90,9 +116,13 @@ def test_seconds_are_those_of_the_clock():
 
 
 def test_gradient_is_that_of_the_negative_log_probability():
-    """Logits (0, s) with s the image's sum: -log p(1) = softplus(-s), whose derivative is -sigmoid(-s)."""
+    """Logits (0, s) with s the image's sum: -log p(1) = softplus(-s), whose derivative is
+    -sigmoid(-s).
+    """
     image = jnp.full((1, 2, 2, 1), 0.1)
-    value, slope = measure.value_and_gradient(Partial(lambda x: jnp.stack([0.0, x.sum()])), image, jnp.asarray([1]))
+    value, slope = measure.value_and_gradient(
+        Partial(lambda x: jnp.stack([0.0, x.sum()])), image, jnp.asarray([1])
+    )
     assert float(value[0]) == pytest.approx(float(jnp.log1p(jnp.exp(-0.4))), rel=1e-5)
     assert jnp.allclose(slope, -1 / (1 + jnp.exp(0.4)), rtol=1e-5)
 

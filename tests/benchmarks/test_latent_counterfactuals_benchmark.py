@@ -1,4 +1,6 @@
-"""The measurement of descent in a latent runs, agrees with itself, and names mistakes before anything is compiled."""
+"""The measurement of descent in a latent runs, agrees with itself, and names mistakes before
+anything is compiled.
+"""
 
 import json
 
@@ -8,8 +10,14 @@ from benchmarks import latent_counterfactuals
 from cfx_jax.errors import InputError
 
 SMALL = {
-    "trunk": "resnet_small", "image_size": 32, "num_slices": 2, "width": 4, "batch_size": 2, "num_steps": 2, "repeats": 1
-}  # fmt: skip
+    "trunk": "resnet_small",
+    "image_size": 32,
+    "num_slices": 2,
+    "width": 4,
+    "batch_size": 2,
+    "num_steps": 2,
+    "repeats": 1,
+}
 
 
 @pytest.mark.slow
@@ -27,7 +35,10 @@ def test_the_cost_of_descent_is_a_ratio_to_its_gradients_alone(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"trunk": "resnet18"}, "trunk: expected one of 'resnet50', 'resnet_small', got 'resnet18'"),
+        (
+            {"trunk": "resnet18"},
+            "trunk: expected one of 'resnet50', 'resnet_small', got 'resnet18'",
+        ),
         ({"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
         ({"batch_size": 0}, "batch_size: expected an integer of at least 1, got 0"),
         ({"repeats": 0}, "repeats: expected an integer of at least 1, got 0"),

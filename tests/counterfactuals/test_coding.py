@@ -19,7 +19,9 @@ def test_values_and_derivatives_are_the_coders_own(slices_per_batch):
     np.testing.assert_allclose(latent, encode(VOLUME), atol=1e-6)
     np.testing.assert_allclose(parts.decode(latent), decode(latent), atol=1e-6)
     weights = jnp.arange(VOLUME.size, dtype=jnp.float32).reshape(VOLUME.shape)
-    found, expected = (jax.grad(lambda z, f=f: (weights * f(z) ** 2).sum())(latent) for f in (parts.decode, decode))
+    found, expected = (
+        jax.grad(lambda z, f=f: (weights * f(z) ** 2).sum())(latent) for f in (parts.decode, decode)
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
@@ -42,14 +44,25 @@ def test_equal_parts_compile_once():
         ({"slices_per_batch": 0}, "slices_per_batch: expected an integer of at least 1, got 0"),
         (
             {"image": VOLUME[0]},
-            r"slices_per_batch: expected None unless a volume \(s, h, w, c\) has latents \(s, \.\.\.\)",
+            r"slices_per_batch: expected None unless a volume \(s, h, w, c\) has latents \(s,"
+            r" \.\.\.\)",
         ),
         (
-            {"coder": ToyCoder(lambda x: encode(x).reshape(-1), lambda z: decode(z.reshape(5, -1)))},
+            {
+                "coder": ToyCoder(
+                    lambda x: encode(x).reshape(-1), lambda z: decode(z.reshape(5, -1))
+                )
+            },
             r"got an image of shape \(5, 4, 4, 1\) with latents of shape \(30,\)",
         ),
-        ({"coder": ToyCoder(encode, lambda z: decode(z)[:2])}, r"one image of its shape .*, got \[\(2, 4, 4, 1\)\]"),
-        ({"coder": ToyCoder(lambda x: [encode(x)], decode)}, "coder: expected encode to give one array, got list"),
+        (
+            {"coder": ToyCoder(encode, lambda z: decode(z)[:2])},
+            r"one image of its shape .*, got \[\(2, 4, 4, 1\)\]",
+        ),
+        (
+            {"coder": ToyCoder(lambda x: [encode(x)], decode)},
+            "coder: expected encode to give one array, got list",
+        ),
     ],
 )
 def test_mistakes_are_named(change, message):

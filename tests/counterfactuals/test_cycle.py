@@ -46,11 +46,16 @@ def test_both_classes_occur():
 @pytest.mark.parametrize("index", [DECIDED.index(0), DECIDED.index(1)])
 def test_the_generator_is_that_of_the_decided_class(index):
     image, own = IMAGES[index], CODERS[DECIDED[index]]
-    straight, stable = cyce(CODERS, linear_classifier, image), syce(CODERS, linear_classifier, image)
+    straight, stable = (
+        cyce(CODERS, linear_classifier, image),
+        syce(CODERS, linear_classifier, image),
+    )
     np.testing.assert_array_equal(straight.similar, image)
     for pair in (straight, stable):
         np.testing.assert_allclose(pair.adversarial, own(image), atol=1e-6)
-    np.testing.assert_allclose(stable.similar, own(own(image)), atol=1e-6)  # the same generator twice, not the cycle
+    np.testing.assert_allclose(
+        stable.similar, own(own(image)), atol=1e-6
+    )  # the same generator twice, not the cycle
 
 
 def test_a_probability_of_one_half_is_class_1():
@@ -80,7 +85,11 @@ def test_both_kinds_of_path_are_attributed():
     def explain(image):
         score, pair = class_score(linear_classifier, 1), syce(CODERS, linear_classifier, image)
         path = syce_latent_path(CODERS, linear_classifier, image)
-        return path_attribution(score, *pair), path_attribution_along(score, *path, variant="E"), pair.explanation
+        return (
+            path_attribution(score, *pair),
+            path_attribution_along(score, *path, variant="E"),
+            pair.explanation,
+        )
 
     straight, along, difference = explain(IMAGES[0])
     assert abs(float(straight.residual)) < 1e-3 and abs(float(along.residual)) < 1e-3
@@ -100,7 +109,9 @@ def test_latent_paths_can_be_mapped_over_images():
     score = class_score(linear_classifier, 1)
 
     def explain(image):
-        return path_attribution_along(score, *syce_latent_path(CODERS, linear_classifier, image), num_steps=3).map
+        return path_attribution_along(
+            score, *syce_latent_path(CODERS, linear_classifier, image), num_steps=3
+        ).map
 
     mapped = jax.jit(jax.vmap(explain))(IMAGES[:2])
     np.testing.assert_allclose(mapped[1], jax.jit(explain)(IMAGES[1]), atol=1e-6)
@@ -116,7 +127,10 @@ def test_latent_paths_can_be_mapped_over_images():
             {"classifier": convolutional_classifier},
             "classifier: expected two classes, since each has a generator, got 3",
         ),
-        ({"classifier": lambda x: jax.nn.softmax(linear_classifier(x))}, "expected logits, got probabilities"),
+        (
+            {"classifier": lambda x: jax.nn.softmax(linear_classifier(x))},
+            "expected logits, got probabilities",
+        ),
         ({"classifier": lambda x: jnp.nan * linear_classifier(x)}, "expected finite logits"),
     ],
 )
@@ -127,5 +141,7 @@ def test_mistakes_are_named(method, change, message):
 
 
 def test_generators_of_another_shape_are_refused():
-    with pytest.raises(InputError, match=r"generate: expected one image -> one image of its shape \(8, 8, 1\), got"):
+    with pytest.raises(
+        InputError, match=r"generate: expected one image -> one image of its shape \(8, 8, 1\), got"
+    ):
         cyce((CODERS[0], lambda image: image[:4]), linear_classifier, IMAGES[0])

@@ -1,4 +1,6 @@
-"""Generators and discriminators trained with the losses of SyCE: decisions are turned over, and back where they must be."""
+"""Generators and discriminators trained with the losses of SyCE: decisions are turned over, and
+back where they must be.
+"""
 
 from functools import partial
 
@@ -16,7 +18,9 @@ from cfx_jax.models.generator_views import generator_of
 from cfx_jax.models.unet import UNetGenerator
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
-WEIGHTS = CycleWeights(10.0, 2.0, 1.0, 0.05, 0.025, 0.1)  # as released, with more for the decision on these images
+WEIGHTS = CycleWeights(
+    10.0, 2.0, 1.0, 0.05, 0.025, 0.1
+)  # as released, with more for the decision on these images
 
 
 def classifier(image):
@@ -26,7 +30,9 @@ def classifier(image):
 
 
 def images_of(predicted, count, rng):
-    texture = 0.1 * rng.uniform(-1, 1, size=(count, 8, 8, 1)) + 0.1 * rng.uniform(-1, 1, size=(count, 1, 1, 1))
+    texture = 0.1 * rng.uniform(-1, 1, size=(count, 8, 8, 1)) + 0.1 * rng.uniform(
+        -1, 1, size=(count, 1, 1, 1)
+    )
     return np.asarray(0.5 + 0.15 * (2 * predicted - 1) * PATTERN + texture, np.float32)
 
 
@@ -38,7 +44,9 @@ def split(make):
 @pytest.mark.slow
 def test_adversaries_turn_decisions_over_and_the_same_generator_brings_images_back():
     generator_graph, generators = split(lambda rngs: UNetGenerator(filters=(4, 6), rngs=rngs))
-    discriminator_graph, discriminators = split(lambda rngs: Discriminator(size=(8, 8), filters=(4, 6), rngs=rngs))
+    discriminator_graph, discriminators = split(
+        lambda rngs: Discriminator(size=(8, 8), filters=(4, 6), rngs=rngs)
+    )
     adam = optax.adam(3e-3, eps=1e-7)
 
     def terms_of(generators, discriminators, predicted, images):
@@ -48,17 +56,24 @@ def test_adversaries_turn_decisions_over_and_the_same_generator_brings_images_ba
         generated = (adversarial, own(adversarial), other(adversarial))
         logits = tuple(jax.vmap(classifier)(each) for each in generated)
         decided = jnp.full(len(images), predicted)
-        return cycle_terms(images, generated, decided, logits, critic(adversarial), weights=WEIGHTS), adversarial
+        return cycle_terms(
+            images, generated, decided, logits, critic(adversarial), weights=WEIGHTS
+        ), adversarial
 
     def generator_loss(generators, discriminators, batches):
         found = [terms_of(generators, discriminators, c, batches[c]) for c in (0, 1)]
-        return sum(sum(terms.values()) for terms, _ in found), [adversarial for _, adversarial in found]
+        return sum(sum(terms.values()) for terms, _ in found), [
+            adversarial for _, adversarial in found
+        ]
 
     def discriminator_loss(discriminators, key, batches, adversarial):
         def verdict(c, image):
             return nnx.merge(discriminator_graph, discriminators[c])(image[None])[0]
 
-        found = [discriminator_terms(key, partial(verdict, c), batches[c], adversarial[1 - c]) for c in (0, 1)]
+        found = [
+            discriminator_terms(key, partial(verdict, c), batches[c], adversarial[1 - c])
+            for c in (0, 1)
+        ]
         return sum(sum(terms.values()) for terms in found)
 
     @jax.jit
@@ -67,8 +82,13 @@ def test_adversaries_turn_decisions_over_and_the_same_generator_brings_images_ba
         grad = jax.value_and_grad(generator_loss, has_aux=True)
         (loss, adversarial), slopes = grad(generators, discriminators, batches)
         of_critics = jax.grad(discriminator_loss)(discriminators, key, batches, adversarial)
-        new = [adam.update(slope, opt) for slope, opt in zip((slopes, of_critics), opt_states, strict=True)]
-        moved = tuple(optax.apply_updates(old, up) for old, (up, _) in zip(state[0], new, strict=True))
+        new = [
+            adam.update(slope, opt)
+            for slope, opt in zip((slopes, of_critics), opt_states, strict=True)
+        ]
+        moved = tuple(
+            optax.apply_updates(old, up) for old, (up, _) in zip(state[0], new, strict=True)
+        )
         return (moved, tuple(opt for _, opt in new)), loss
 
     rng, losses = np.random.default_rng(0), []
@@ -80,10 +100,15 @@ def test_adversaries_turn_decisions_over_and_the_same_generator_brings_images_ba
 
     trained = tuple(generator_of(nnx.merge(generator_graph, each)) for each in state[0][0])
     images = np.concatenate([images_of(c, 32, rng) for c in (0, 1)])
-    explain = jax.jit(jax.vmap(lambda x: (syce(trained, classifier, x), cyce(trained, classifier, x))))
+    explain = jax.jit(
+        jax.vmap(lambda x: (syce(trained, classifier, x), cyce(trained, classifier, x)))
+    )
     symmetric, cyclic = explain(images)
     decided = jax.vmap(classifier)(images).argmax(axis=1)
     assert (jax.vmap(classifier)(symmetric.adversarial).argmax(axis=1) != decided).mean() > 0.95
     assert (jax.vmap(classifier)(symmetric.similar).argmax(axis=1) == decided).mean() > 0.95
-    assert np.square(symmetric.similar - images).mean() < 0.3 * np.square(symmetric.adversarial - images).mean()
+    assert (
+        np.square(symmetric.similar - images).mean()
+        < 0.3 * np.square(symmetric.adversarial - images).mean()
+    )
     np.testing.assert_array_equal(cyclic.adversarial, symmetric.adversarial)

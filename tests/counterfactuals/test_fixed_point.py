@@ -8,7 +8,9 @@ import pytest
 from cfx_jax.counterfactuals.fixed_point import fixed_point
 from cfx_jax.errors import InputError
 
-IMAGES = jnp.asarray(np.stack([np.full((4, 4, 1), value) for value in (0.25, 0.75, 0.5)]), jnp.float32)
+IMAGES = jnp.asarray(
+    np.stack([np.full((4, 4, 1), value) for value in (0.25, 0.75, 0.5)]), jnp.float32
+)
 
 
 def classifier(image):

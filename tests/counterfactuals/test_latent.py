@@ -1,4 +1,6 @@
-"""Descent in a linear latent, against the same descent written out on paper; limits, batches, and mistakes."""
+"""Descent in a linear latent, against the same descent written out on paper; limits, batches, and
+mistakes.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -74,12 +76,16 @@ def test_the_first_step_follows_the_cross_entropy_alone(penalty):
     """The penalty has slope 0 where the search starts, whatever its weight."""
     found = explain(CODER, classifier, VOLUMES[1], 1, penalty=penalty, num_steps=1, step_size=0.1)
     start = np.asarray(encode(VOLUMES[1]))
-    np.testing.assert_allclose(found.latent - start, -0.1 * slope_of_cross_entropy(start, 1), atol=1e-6)
+    np.testing.assert_allclose(
+        found.latent - start, -0.1 * slope_of_cross_entropy(start, 1), atol=1e-6
+    )
 
 
 def test_plain_descent_lowers_the_cross_entropy_and_rises_by_no_more_than_its_chatter():
     each, step = 0.02, 0.1
-    found = explain(CODER, classifier, VOLUMES[2], 1, penalty=each * ENTRIES, num_steps=20, step_size=step)
+    found = explain(
+        CODER, classifier, VOLUMES[2], 1, penalty=each * ENTRIES, num_steps=20, step_size=step
+    )
     assert float(found.trace[-1]) > float(found.trace[0]) + 0.05
     steepest = np.abs(slope_of_cross_entropy(np.full((3, LATENT), -1e3), 1)).mean()
     assert np.diff(found.objective).max() <= step * each * ENTRIES * (each + steepest)
@@ -95,7 +101,15 @@ def test_a_proximal_step_leaves_entries_of_small_slope_where_they_are():
     start = np.asarray(encode(VOLUMES[1]))
     slopes = np.abs(slope_of_cross_entropy(start, 1))
     threshold = np.median(slopes)
-    found = explain(CODER, classifier, VOLUMES[1], 1, penalty=float(threshold) * ENTRIES, num_steps=1, proximal=True)
+    found = explain(
+        CODER,
+        classifier,
+        VOLUMES[1],
+        1,
+        penalty=float(threshold) * ENTRIES,
+        num_steps=1,
+        proximal=True,
+    )
     np.testing.assert_array_equal(np.asarray(found.latent) != start, slopes > threshold)
 
 
@@ -109,7 +123,9 @@ def test_an_overwhelming_penalty_keeps_the_latent_exactly():
 @pytest.mark.parametrize("loop", ["host", "scan"])
 def test_batches_equal_single_volumes(loop):
     options = {"penalty": 0.5, "num_steps": 4}
-    batched = latent_counterfactual_batch(CODER, classifier, VOLUMES, TARGETS, loop=loop, batch_size=3, **options)
+    batched = latent_counterfactual_batch(
+        CODER, classifier, VOLUMES, TARGETS, loop=loop, batch_size=3, **options
+    )
     for index, (volume, target) in enumerate(zip(VOLUMES, TARGETS, strict=True)):
         one = explain(CODER, classifier, volume, target, **options)
         for many, single in zip(jax.tree.leaves(batched), jax.tree.leaves(one), strict=True):
@@ -131,15 +147,26 @@ def test_slices_in_micro_batches_change_nothing():
         ({"image": VOLUMES}, r"image: expected one image \(h, w, c\) or one volume \(s, h, w, c\)"),
         ({"image": VOLUMES[0] * np.nan}, "image: expected finite values, got NaN"),
         ({"target": 2}, r"target: expected a class in 0\.\.1, got 2"),
-        ({"classifier": lambda x: jax.nn.softmax(classifier(x))}, "expected logits, got probabilities"),
+        (
+            {"classifier": lambda x: jax.nn.softmax(classifier(x))},
+            "expected logits, got probabilities",
+        ),
         ({"penalty": -1.0}, r"penalty: expected a number of at least 0, got -1\.0"),
         ({"step_size": 0.0}, r"step_size: expected a finite number above 0, got 0\.0"),
         ({"num_steps": 0}, "num_steps: expected an integer of at least 1, got 0"),
-        ({"coder": ToyCoder(lambda x: (encode(x),), decode)}, "coder: expected encode to give one array, got tuple"),
+        (
+            {"coder": ToyCoder(lambda x: (encode(x),), decode)},
+            "coder: expected encode to give one array, got tuple",
+        ),
     ],
 )
 def test_mistakes_are_named(change, message):
-    arguments = {"coder": CODER, "classifier": classifier, "image": VOLUMES[0], "target": 1} | change
+    arguments = {
+        "coder": CODER,
+        "classifier": classifier,
+        "image": VOLUMES[0],
+        "target": 1,
+    } | change
     positional = [arguments.pop(name) for name in ("coder", "classifier", "image", "target")]
     with pytest.raises(InputError, match=message):
         latent_counterfactual(*positional, **arguments)
@@ -148,9 +175,15 @@ def test_mistakes_are_named(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": VOLUMES[0, 0]}, r"images: expected a batch of images \(n, h, w, c\) or of volumes"),
+        (
+            {"images": VOLUMES[0, 0]},
+            r"images: expected a batch of images \(n, h, w, c\) or of volumes",
+        ),
         ({"images": VOLUMES * 2}, r"images: expected values in \[0, 1\]"),
-        ({"targets": TARGETS[:3]}, r"targets: expected one class for each of the 4 images, got shape \(3,\)"),
+        (
+            {"targets": TARGETS[:3]},
+            r"targets: expected one class for each of the 4 images, got shape \(3,\)",
+        ),
         ({"targets": TARGETS + 1}, r"targets: expected a class in 0\.\.1, got 2"),
         ({"loop": "fast"}, "loop: expected one of 'auto', 'host', 'scan', got 'fast'"),
     ],

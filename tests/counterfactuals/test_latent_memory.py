@@ -1,4 +1,6 @@
-"""How much memory the search in the latent of the published autoencoder takes, as compiled: 11 slices of 128 pixels."""
+"""How much memory the search in the latent of the published autoencoder takes, as compiled: 11
+slices of 128 pixels.
+"""
 
 import functools
 
@@ -43,4 +45,6 @@ def test_the_published_networks_need_less_than_2_gib():
 
 def test_slices_one_by_one_need_a_fraction_of_the_autoencoders_memory():
     """The autoencoder's share is large here, since the classifier is a small one."""
-    assert temporary_bytes(resnet_small_stages, 1) < 0.3 * temporary_bytes(resnet_small_stages, None)
+    assert temporary_bytes(resnet_small_stages, 1) < 0.3 * temporary_bytes(
+        resnet_small_stages, None
+    )

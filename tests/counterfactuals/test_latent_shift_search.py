@@ -1,4 +1,6 @@
-"""Searches for the factor of a latent shift, on probabilities that are known functions of the factor."""
+"""Searches for the factor of a latent shift, on probabilities that are known functions of the
+factor.
+"""
 
 import itertools
 
@@ -15,7 +17,9 @@ def sigmoid(number):
 
 
 def find(search, probability, *, change=lambda factor: 0 * factor):
-    return jax.jit(lambda: SEARCHES[search](lambda factor: Shifted(probability(factor), change(factor))))()
+    return jax.jit(
+        lambda: SEARCHES[search](lambda factor: Shifted(probability(factor), change(factor)))
+    )()
 
 
 def factor_of(sweep):
@@ -40,10 +44,14 @@ def test_doubling_takes_the_best_of_both_signs(peak):
     found = find("doubling", probability)
     sizes = 1e-5 * 2.0 ** np.arange(31)
     assert found.lambdas.shape == (62,)
-    np.testing.assert_allclose(np.sort(found.lambdas), np.sort(np.concatenate([sizes, -sizes])), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.sort(found.lambdas), np.sort(np.concatenate([sizes, -sizes])), rtol=1e-5
+    )
     best = max((sign * size for size in sizes for sign in (1, -1)), key=probability)
     assert factor_of(found) == pytest.approx(best, rel=1e-5)
-    np.testing.assert_allclose(found.probabilities, [probability(each) for each in found.lambdas], rtol=1e-4)
+    np.testing.assert_allclose(
+        found.probabilities, [probability(each) for each in found.lambdas], rtol=1e-4
+    )
 
 
 def test_of_equal_probabilities_doubling_takes_the_smallest_factor():
@@ -51,7 +59,9 @@ def test_of_equal_probabilities_doubling_takes_the_smallest_factor():
 
 
 def test_doubling_passes_over_what_is_not_a_number():
-    found = find("doubling", lambda factor: jnp.where(jnp.abs(factor) > 1, jnp.nan, 0.5 + factor / 4))
+    found = find(
+        "doubling", lambda factor: jnp.where(jnp.abs(factor) > 1, jnp.nan, 0.5 + factor / 4)
+    )
     assert 0.5 < factor_of(found) <= 1
 
 
@@ -62,7 +72,9 @@ def test_the_first_released_search_stops_after_a_rise_of_0_15_or_at_1000(rate):
 
     initial = float(probability(0.0))
     stop = by_hand(
-        probability, lambda factor: factor + (1 if factor < 10 else 10), lambda f, p: p > initial + 0.15 or f >= 1000
+        probability,
+        lambda factor: factor + (1 if factor < 10 else 10),
+        lambda f, p: p > initial + 0.15 or f >= 1000,
     )
     found = find("gifsplanation", probability)
     assert factor_of(found) == stop
@@ -87,7 +99,9 @@ def test_the_second_released_search_stops_at_95_percent_or_after_a_rise_of_0_8_o
 
 
 def test_the_second_released_search_stops_where_the_image_has_changed_by_a_twentieth():
-    found = find("latentshift", lambda factor: 0.3 + 0 * factor, change=lambda factor: 0.002 * factor)
+    found = find(
+        "latentshift", lambda factor: 0.3 + 0 * factor, change=lambda factor: 0.002 * factor
+    )
     assert factor_of(found) == 34  # 0, 10, 21, 34: the first whose change is above 0.05
 
 

@@ -10,7 +10,12 @@ from jax.tree_util import Partial
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
 from cfx_jax.callables import call
-from cfx_jax.counterfactuals.progressive import Exaggerator, bin_centres, probability_bin, progressive
+from cfx_jax.counterfactuals.progressive import (
+    Exaggerator,
+    bin_centres,
+    probability_bin,
+    progressive,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.parallel import map_examples
@@ -32,7 +37,9 @@ def decode(latent, bin_index, num_bins=10):
 
 
 EXPLAINER = Exaggerator(Partial(encode), Partial(decode))
-sweep = jax.jit(partial(progressive, classifier=brightness_classifier), static_argnames="bins_per_batch")
+sweep = jax.jit(
+    partial(progressive, classifier=brightness_classifier), static_argnames="bins_per_batch"
+)
 sweeps = jax.jit(jax.vmap(partial(progressive, EXPLAINER, brightness_classifier)))
 
 
@@ -41,7 +48,9 @@ def test_each_image_has_the_probability_of_its_bin():
     assert found.images.shape == (10, 8, 8, 1)
     np.testing.assert_allclose(found.desired, np.arange(0.05, 1, 0.1), atol=1e-6)
     np.testing.assert_allclose(found.probabilities, found.desired, atol=1e-5)
-    np.testing.assert_allclose(found.probability, 1 / (1 + np.exp(-8 * (IMAGES[0].mean() - 0.5))), atol=1e-6)
+    np.testing.assert_allclose(
+        found.probability, 1 / (1 + np.exp(-8 * (IMAGES[0].mean() - 0.5))), atol=1e-6
+    )
     curve = compatibility_curve(np.asarray(found.desired), np.asarray(found.probabilities))
     np.testing.assert_array_equal(curve.num_images, 1)
 
@@ -87,14 +96,19 @@ def test_memory_bounds_change_nothing():
 
 
 def test_a_driver_gives_numpy_arrays_with_the_same_properties():
-    driven = map_examples(call, Partial(progressive, EXPLAINER, Partial(brightness_classifier)), IMAGES, batch_size=2)
+    driven = map_examples(
+        call, Partial(progressive, EXPLAINER, Partial(brightness_classifier)), IMAGES, batch_size=2
+    )
     straight = sweeps(IMAGES)
     np.testing.assert_allclose(driven.images, straight.images, atol=1e-6)
     np.testing.assert_allclose(driven.extreme, straight.extreme, atol=1e-6)
 
 
 def test_cost_is_one_encoding_and_one_decoding_for_each_bin():
-    into, back = (jax.random.normal(jax.random.key(seed), shape) for seed, shape in ((0, (64, 512)), (1, (512, 64))))
+    into, back = (
+        jax.random.normal(jax.random.key(seed), shape)
+        for seed, shape in ((0, (64, 512)), (1, (512, 64)))
+    )
 
     def encode(weights, image, bin_index):
         return image.reshape(1, -1) @ weights
@@ -107,7 +121,10 @@ def test_cost_is_one_encoding_and_one_decoding_for_each_bin():
 
     explainer = Exaggerator(Partial(encode, into), Partial(decode, back))
     alone = cost(encode, into, IMAGES[0], 0) + 10 * cost(decode, back, jnp.zeros((1, 512)), 0)
-    assert cost(lambda image: progressive(explainer, brightness_classifier, image).images, IMAGES[0]) <= 1.1 * alone
+    assert (
+        cost(lambda image: progressive(explainer, brightness_classifier, image).images, IMAGES[0])
+        <= 1.1 * alone
+    )
 
 
 def test_bins_are_half_open_but_for_the_last():
@@ -126,19 +143,36 @@ def test_bins_are_half_open_but_for_the_last():
             {"classifier": convolutional_classifier},
             "expected two logits, whose class 1 is explained, got 3: models.one",
         ),
-        ({"classifier": lambda x: jax.nn.softmax(linear_classifier(x))}, "expected logits, got probabilities"),
+        (
+            {"classifier": lambda x: jax.nn.softmax(linear_classifier(x))},
+            "expected logits, got probabilities",
+        ),
         ({"classifier": lambda x: jnp.nan * linear_classifier(x)}, "expected finite logits"),
         (
-            {"explainer": Exaggerator(Partial(encode), Partial(lambda latent, bin_index: latent["texture"][:4]))},
-            r"generate: expected one image -> one image of its shape \(8, 8, 1\), got \[\(4, 8, 1\)\]",
+            {
+                "explainer": Exaggerator(
+                    Partial(encode), Partial(lambda latent, bin_index: latent["texture"][:4])
+                )
+            },
+            r"generate: expected one image -> one image of its shape \(8, 8, 1\), got \[\(4, 8,"
+            r" 1\)\]",
         ),
         ({"bins_per_batch": 0}, "bins_per_batch: expected an integer of at least 1, got 0"),
     ],
 )
 def test_mistakes_are_named(change, message):
-    arguments = {"explainer": EXPLAINER, "classifier": brightness_classifier, "image": IMAGES[0]} | change
+    arguments = {
+        "explainer": EXPLAINER,
+        "classifier": brightness_classifier,
+        "image": IMAGES[0],
+    } | change
     with pytest.raises(InputError, match=message):
-        progressive(arguments.pop("explainer"), arguments.pop("classifier"), arguments.pop("image"), **arguments)
+        progressive(
+            arguments.pop("explainer"),
+            arguments.pop("classifier"),
+            arguments.pop("image"),
+            **arguments,
+        )
 
 
 def test_too_few_bins_are_named():

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from toy_coder import CODER, ToyCoder, decode, encode, volumes
 
-from cfx_jax.counterfactuals.reconstruction import check_reconstruction, reconstruction_psnr, refused
+from cfx_jax.counterfactuals.reconstruction import (
+    check_reconstruction,
+    reconstruction_psnr,
+    refused,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import psnr
 
@@ -32,13 +36,21 @@ def test_good_reconstructions_pass():
             r"expected a PSNR of at least 25 dB, got 20\.00 dB: train the autoencoder longer",
         ),
         (VOLUMES[0], VOLUMES[0] * np.nan, "expected a PSNR of at least 25 dB, got nan dB"),
-        (0 * VOLUMES[0] + 0.25, 0 * VOLUMES[0] + 0.25, r"image: .*something to see, got the value 0\.25 everywhere"),
+        (
+            0 * VOLUMES[0] + 0.25,
+            0 * VOLUMES[0] + 0.25,
+            r"image: .*something to see, got the value 0\.25 everywhere",
+        ),
         (
             np.full_like(VOLUMES[0], np.inf),
             VOLUMES[0],
             "image: expected finite values, got NaN or infinity: repair the file",
         ),
-        (VOLUMES[0], VOLUMES[0, :1], r"reconstruction: expected the image's shape \(3, 4, 4, 1\), got \(1, 4, 4, 1\)"),
+        (
+            VOLUMES[0],
+            VOLUMES[0, :1],
+            r"reconstruction: expected the image's shape \(3, 4, 4, 1\), got \(1, 4, 4, 1\)",
+        ),
     ],
 )
 def test_what_cannot_be_explained_is_named(image, reconstruction, message):
@@ -48,7 +60,9 @@ def test_what_cannot_be_explained_is_named(image, reconstruction, message):
 
 @pytest.mark.parametrize("slices_per_batch", [None, 2])
 def test_of_many_only_the_bad_ones_are_refused(slices_per_batch):
-    drawn = np.clip(decode(encode(VOLUMES)), 0, 1)  # in the reach of the decoder, unlike noise, but for the clipping
+    drawn = np.clip(
+        decode(encode(VOLUMES)), 0, 1
+    )  # in the reach of the decoder, unlike noise, but for the clipping
     images = np.array(decode(encode(0.2 * drawn + 0.4)), np.float32)
     images[1] = np.nan
     images[2] = 0.5

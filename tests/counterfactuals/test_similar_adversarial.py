@@ -7,7 +7,11 @@ import pytest
 from small_classifiers import images
 
 from cfx_jax.attributions import path_attribution
-from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, naive_adversarial, similar_adversarial
+from cfx_jax.counterfactuals.similar_adversarial import (
+    SimilarAdversarial,
+    naive_adversarial,
+    similar_adversarial,
+)
 from cfx_jax.errors import InputError
 
 IMAGES = jnp.asarray(images(3))
@@ -43,7 +47,8 @@ def test_the_pair_holds_the_ends_of_a_path():
 
 
 @pytest.mark.parametrize(
-    "method", [lambda x: similar_adversarial(generate, x), lambda x: naive_adversarial(adversary, x)]
+    "method",
+    [lambda x: similar_adversarial(generate, x), lambda x: naive_adversarial(adversary, x)],
 )
 def test_jit_and_vmap_equal_one_by_one(method):
     mapped = jax.jit(jax.vmap(method))(IMAGES)
@@ -60,16 +65,24 @@ def test_jit_and_vmap_equal_one_by_one(method):
             lambda: similar_adversarial(generate, IMAGES),
             r"image: expected one image \(h, w, c\), got shape \(3, 8, 8, 1\)",
         ),
-        (lambda: naive_adversarial(adversary, 2 + IMAGES[0]), r"image: expected values in \[0, 1\]"),
+        (
+            lambda: naive_adversarial(adversary, 2 + IMAGES[0]),
+            r"image: expected values in \[0, 1\]",
+        ),
         (
             lambda: similar_adversarial(adversary, IMAGES[0]),
-            r"generate: expected one image -> a tuple of 2 images of its shape \(8, 8, 1\), got \[\(8, 8, 1\)\]",
+            r"generate: expected one image -> a tuple of 2 images of its shape \(8, 8, 1\), got"
+            r" \[\(8, 8, 1\)\]",
         ),
         (
             lambda: naive_adversarial(generate, IMAGES[0]),
-            r"generate: expected one image -> one image of its shape \(8, 8, 1\), got \[\(8, 8, 1\), \(8, 8, 1\)\]",
+            r"generate: expected one image -> one image of its shape \(8, 8, 1\), got \[\(8, 8,"
+            r" 1\), \(8, 8, 1\)\]",
         ),
-        (lambda: naive_adversarial(lambda x: x[:4], IMAGES[0]), r"of its shape \(8, 8, 1\), got \[\(4, 8, 1\)\]"),
+        (
+            lambda: naive_adversarial(lambda x: x[:4], IMAGES[0]),
+            r"of its shape \(8, 8, 1\), got \[\(4, 8, 1\)\]",
+        ),
     ],
 )
 def test_mistakes_are_named(call, message):

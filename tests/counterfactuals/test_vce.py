@@ -1,4 +1,6 @@
-"""Visual counterfactuals: feasible, better than the start, the same one by one and in batches; mistakes named."""
+"""Visual counterfactuals: feasible, better than the start, the same one by one and in batches;
+mistakes named.
+"""
 
 import math
 
@@ -17,12 +19,21 @@ TARGETS = np.asarray([0, 1, 2, 0, 1])
 KEY = jax.random.key(0)
 
 
-@pytest.mark.parametrize(("p", "radius"), [(1, 4.0), (1.5, 2.0), (2, 1.0), (4, 0.4), (math.inf, 0.1)])
+@pytest.mark.parametrize(
+    ("p", "radius"), [(1, 4.0), (1.5, 2.0), (2, 1.0), (4, 0.4), (math.inf, 0.1)]
+)
 def test_counterfactual_is_feasible_and_raises_the_target(p, radius):
     masks = np.zeros((5, 8, 8), bool)
     masks[:, 2:] = True
     result = vce_batch(
-        convolutional_classifier, IMAGES, TARGETS, p=p, radius=radius, masks=masks, num_steps=20, key=KEY
+        convolutional_classifier,
+        IMAGES,
+        TARGETS,
+        p=p,
+        radius=radius,
+        masks=masks,
+        num_steps=20,
+        key=KEY,
     )
     for image, changed in zip(IMAGES, result.image, strict=True):
         assert float(lp_norm(jnp.asarray(changed - image), p)) <= radius * (1 + 1e-5)
@@ -40,9 +51,13 @@ def test_counterfactual_is_feasible_and_raises_the_target(p, radius):
 def test_one_image_vmap_and_batch_agree(p):
     options = {"p": p, "radius": 0.5, "num_steps": 10}
     keys = jax.vmap(jax.random.fold_in, (None, 0))(KEY, jnp.arange(5))
-    one = jax.jit(lambda image, target, key: vce(convolutional_classifier, image, target, key=key, **options))
+    one = jax.jit(
+        lambda image, target, key: vce(convolutional_classifier, image, target, key=key, **options)
+    )
     by_vmap = jax.vmap(one)(IMAGES, TARGETS, keys)
-    by_batch = vce_batch(convolutional_classifier, IMAGES, TARGETS, key=KEY, batch_size=2, **options)
+    by_batch = vce_batch(
+        convolutional_classifier, IMAGES, TARGETS, key=KEY, batch_size=2, **options
+    )
     alone = one(IMAGES[3], TARGETS[3], keys[3])
     np.testing.assert_allclose(by_batch.image, by_vmap.image, atol=2e-4)
     np.testing.assert_allclose(by_batch.trace, by_vmap.trace, rtol=2e-3, atol=1e-5)
@@ -58,7 +73,9 @@ def test_linear_classifier_gets_the_closed_form():
 
 def test_confidence_rises_with_the_radius():
     probabilities = [
-        vce_batch(convolutional_classifier, IMAGES, TARGETS, p=4, radius=radius, num_steps=30).probability
+        vce_batch(
+            convolutional_classifier, IMAGES, TARGETS, p=4, radius=radius, num_steps=30
+        ).probability
         for radius in (0.05, 0.1, 0.2, 0.4)
     ]
     assert (np.diff(probabilities, axis=0) > -1e-3).all()
@@ -70,7 +87,9 @@ def test_the_image_itself_is_kept_where_nothing_better_is_found():
         return jnp.stack([0.0, -100 * distance])
 
     image = jnp.full((8, 8, 1), 0.5)
-    result = jax.jit(lambda image: vce(peaked, image, 1, p=1.5, radius=0.5, num_steps=3, key=KEY))(image)
+    result = jax.jit(lambda image: vce(peaked, image, 1, p=1.5, radius=0.5, num_steps=3, key=KEY))(
+        image
+    )
     np.testing.assert_array_equal(result.image, image)
     assert float(result.probability) == pytest.approx(0.5)
 
@@ -92,7 +111,9 @@ def test_mask_after_the_oracle_changes_less():
     options = {"p": 1.5, "radius": 0.5, "masks": masks, "num_steps": 20, "key": KEY}
     before = vce_batch(convolutional_classifier, IMAGES, TARGETS, **options)
     after = vce_batch(convolutional_classifier, IMAGES, TARGETS, mask_after_oracle=True, **options)
-    assert (np.abs(after.image - IMAGES).sum((1, 2, 3)) < np.abs(before.image - IMAGES).sum((1, 2, 3))).all()
+    assert (
+        np.abs(after.image - IMAGES).sum((1, 2, 3)) < np.abs(before.image - IMAGES).sum((1, 2, 3))
+    ).all()
     np.testing.assert_array_equal(after.image[:, :4], IMAGES[:, :4])
 
 
@@ -108,12 +129,18 @@ GOOD = {
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"image": 2 * jnp.asarray(IMAGES[0])}, r"image: expected values in \[0, 1\], got \[.*\]: rescale"),
+        (
+            {"image": 2 * jnp.asarray(IMAGES[0])},
+            r"image: expected values in \[0, 1\], got \[.*\]: rescale",
+        ),
         (
             {"image": (255 * jnp.asarray(IMAGES[0])).astype(jnp.uint8)},
             "image: expected dtype float32, got uint8: divide by 255",
         ),
-        ({"image": jnp.asarray(IMAGES[0]).at[0, 0].set(jnp.nan)}, "image: expected finite values, got NaN"),
+        (
+            {"image": jnp.asarray(IMAGES[0]).at[0, 0].set(jnp.nan)},
+            "image: expected finite values, got NaN",
+        ),
         (
             {"image": jnp.asarray(IMAGES)},
             r"image: expected one image \(h, w, c\), got shape \(5, 8, 8, 1\); use jax.vmap",
@@ -129,9 +156,15 @@ GOOD = {
         ),
         ({"num_steps": 0}, "num_steps: expected an integer of at least 1"),
         ({"method": "pgd"}, "method: expected one of 'auto', 'apgd', 'afw', got 'pgd'"),
-        ({"method": "apgd", "p": 1.5}, "method: 'apgd' needs p in 1, 2, inf, got p = 1.5: use 'afw'"),
+        (
+            {"method": "apgd", "p": 1.5},
+            "method: 'apgd' needs p in 1, 2, inf, got p = 1.5: use 'afw'",
+        ),
         ({"mask_after_oracle": True}, "mask_after_oracle: is an option of Auto-Frank-Wolfe"),
-        ({"classifier": lambda x: jax.nn.softmax(convolutional_classifier(x))}, "expected logits, got probabilities"),
+        (
+            {"classifier": lambda x: jax.nn.softmax(convolutional_classifier(x))},
+            "expected logits, got probabilities",
+        ),
         (
             {"classifier": lambda x: convolutional_classifier(x) * jnp.nan},
             "expected finite logits, got NaN or infinity",
@@ -157,9 +190,15 @@ def test_mistakes_are_named(change, message):
             {"classifier": lambda x: convolutional_classifier(x) * jnp.nan},
             "expected finite logits, got NaN or infinity on 4 of 4",
         ),
-        ({"images": IMAGES[0]}, r"images: expected a batch of images \(n, h, w, c\), got shape \(8, 8, 1\)"),
+        (
+            {"images": IMAGES[0]},
+            r"images: expected a batch of images \(n, h, w, c\), got shape \(8, 8, 1\)",
+        ),
         ({"images": IMAGES[:0]}, "images: expected at least one image"),
-        ({"targets": TARGETS[:3]}, r"targets: expected one class for each of the 5 images, got shape \(3,\)"),
+        (
+            {"targets": TARGETS[:3]},
+            r"targets: expected one class for each of the 5 images, got shape \(3,\)",
+        ),
         ({"targets": TARGETS + 2}, r"targets: expected a class in 0\.\.2, got 3"),
         (
             {"masks": np.ones((8, 8), bool)},
@@ -168,7 +207,11 @@ def test_mistakes_are_named(change, message):
     ],
 )
 def test_mistakes_in_batches_are_named(change, message):
-    arguments = {"classifier": convolutional_classifier, "images": IMAGES, "targets": TARGETS} | change
+    arguments = {
+        "classifier": convolutional_classifier,
+        "images": IMAGES,
+        "targets": TARGETS,
+    } | change
     with pytest.raises(InputError, match=message):
         vce_batch(*arguments.values(), p=2, radius=0.5) if "masks" not in change else vce_batch(
             convolutional_classifier, IMAGES, TARGETS, p=2, radius=0.5, masks=change["masks"]

@@ -1,4 +1,6 @@
-"""Counterfactuals against independent searches of the same ball: Foolbox's targeted attacks and random points."""
+"""Counterfactuals against independent searches of the same ball: Foolbox's targeted attacks and
+random points.
+"""
 
 from functools import cache
 
@@ -15,7 +17,9 @@ STEPS, COUNT = 40, 16
 IMAGES = images(COUNT, seed=7)
 CLASSIFIERS = {"linear": linear_classifier, "convolutional": convolutional_classifier}
 RADII = {1.0: (0.5, 2.0), 1.5: (0.2, 0.8), 2.0: (0.1, 0.5), 4.0: (0.03, 0.15), np.inf: (0.01, 0.05)}
-CASES = [(name, p, radius) for name in CLASSIFIERS for p, radii in RADII.items() for radius in radii]
+CASES = [
+    (name, p, radius) for name in CLASSIFIERS for p, radii in RADII.items() for radius in radii
+]
 ATTACKS = {
     1.0: (foolbox.attacks.L1PGD, foolbox.attacks.SparseL1DescentAttack),
     2.0: (foolbox.attacks.L2PGD,),
@@ -41,7 +45,9 @@ def probability(name, changed):
 
 @cache
 def explained(name, p, radius):
-    found = vce_batch(CLASSIFIERS[name], IMAGES, targets_of(name), p=p, radius=radius, num_steps=STEPS)
+    found = vce_batch(
+        CLASSIFIERS[name], IMAGES, targets_of(name), p=p, radius=radius, num_steps=STEPS
+    )
     return probability(name, found.image)
 
 
@@ -49,14 +55,20 @@ def foolbox_finds(attack, name, p, radius):
     """The target's probability under a Foolbox attack, whose images are checked to lie in the ball."""
     model = foolbox.models.JAXModel(batched(name), bounds=(0, 1))
     criterion = foolbox.criteria.TargetedMisclassification(jnp.asarray(targets_of(name)))
-    _, found, _ = attack(rel_stepsize=0.1, steps=STEPS)(model, jnp.asarray(IMAGES), criterion, epsilons=radius)
-    assert np.linalg.norm(np.asarray(found - IMAGES).reshape(COUNT, -1), p, axis=1).max() <= radius * (1 + 1e-5)
+    _, found, _ = attack(rel_stepsize=0.1, steps=STEPS)(
+        model, jnp.asarray(IMAGES), criterion, epsilons=radius
+    )
+    assert np.linalg.norm(
+        np.asarray(found - IMAGES).reshape(COUNT, -1), p, axis=1
+    ).max() <= radius * (1 + 1e-5)
     return probability(name, found)
 
 
 @pytest.mark.parametrize(("name", "p", "radius"), [case for case in CASES if case[1] in ATTACKS])
 def test_not_less_probable_than_what_foolbox_finds_with_as_many_steps(name, p, radius):
-    """For each image where the problem is concave; else two searches may end in different local optima."""
+    """For each image where the problem is concave; else two searches may end in different local
+    optima.
+    """
     ours = explained(name, p, radius)
     for attack in ATTACKS[p]:
         theirs = foolbox_finds(attack, name, p, radius)
@@ -71,9 +83,14 @@ def test_not_less_probable_than_what_foolbox_finds_with_as_many_steps(name, p, r
 def test_no_image_is_less_probable_than_random_points_of_the_ball(name, p, radius):
     rng, best = np.random.default_rng(0), np.zeros(COUNT)
     for _ in range(100):
-        # Dense and sparse directions, stretched to the sphere; clipping to the box does not leave the ball.
-        noise = rng.laplace(size=IMAGES.shape) * (rng.random(IMAGES.shape) < rng.choice([0.05, 0.3, 1.0]))
+        # Dense and sparse directions, stretched to the sphere; clipping to the box does not leave
+        # the ball.
+        noise = rng.laplace(size=IMAGES.shape) * (
+            rng.random(IMAGES.shape) < rng.choice([0.05, 0.3, 1.0])
+        )
         lengths = np.linalg.norm(noise.reshape(COUNT, -1), p, axis=1)[:, None, None, None]
-        candidates = np.clip(IMAGES + radius * noise / np.maximum(lengths, 1e-9), 0, 1).astype(np.float32)
+        candidates = np.clip(IMAGES + radius * noise / np.maximum(lengths, 1e-9), 0, 1).astype(
+            np.float32
+        )
         best = np.maximum(best, probability(name, candidates))
     assert (explained(name, p, radius) >= best - 1e-6).all()

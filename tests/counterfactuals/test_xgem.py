@@ -39,7 +39,9 @@ def decode(latent):
 
 CODER = Coder(encode, decode)
 OPTIONS = {"weight": WEIGHT, "num_bins": 5}
-explain = jax.jit(xgem, static_argnames=("coder", "classifier", "algorithm", "weight", "until", "num_bins"))
+explain = jax.jit(
+    xgem, static_argnames=("coder", "classifier", "algorithm", "weight", "until", "num_bins")
+)
 
 
 def sigmoid(number):
@@ -102,7 +104,9 @@ def test_a_higher_goal_is_reached_where_the_decision_weighs_more():
 
 
 def test_too_few_steps_do_not_converge():
-    found = explain(CODER, classifier, IMAGES[0], gradient_descent(num_steps=2, step_size=STEP), **OPTIONS)
+    found = explain(
+        CODER, classifier, IMAGES[0], gradient_descent(num_steps=2, step_size=STEP), **OPTIONS
+    )
     assert not bool(found.converged)
     assert int(found.num_steps) == 2
     np.testing.assert_allclose(found.image, by_hand(SHADES[0], 2)[0][-1], atol=1e-5)
@@ -133,7 +137,9 @@ def test_of_a_distribution_of_latents_the_mean_is_taken():
 
 
 def test_optimisers_of_optax_move_the_latent():
-    found = explain(CODER, classifier, IMAGES[2], from_optax(optax.adam(0.1), num_steps=60), **OPTIONS)
+    found = explain(
+        CODER, classifier, IMAGES[2], from_optax(optax.adam(0.1), num_steps=60), **OPTIONS
+    )
     assert bool(found.converged)
     assert float(found.probability) < 0.5
     # Steps of Adam are all about as long as its rate.
@@ -145,8 +151,14 @@ def test_optimisers_of_optax_move_the_latent():
     ("change", "message"),
     [
         ({"image": IMAGES}, r"image: expected one image \(h, w, c\)"),
-        ({"classifier": convolutional_classifier}, "expected two logits, whose class 1 is explained, got 3"),
-        ({"classifier": lambda x: jax.nn.softmax(classifier(x))}, "expected logits, got probabilities"),
+        (
+            {"classifier": convolutional_classifier},
+            "expected two logits, whose class 1 is explained, got 3",
+        ),
+        (
+            {"classifier": lambda x: jax.nn.softmax(classifier(x))},
+            "expected logits, got probabilities",
+        ),
         ({"classifier": lambda x: jnp.nan * classifier(x)}, "expected finite logits"),
         (
             {"coder": Coder(lambda x: {"latent": encode(x)}, decode)},
@@ -162,7 +174,12 @@ def test_optimisers_of_optax_move_the_latent():
     ],
 )
 def test_mistakes_are_named(change, message):
-    arguments = {"coder": CODER, "classifier": classifier, "image": IMAGES[0], "algorithm": DESCENT} | change
+    arguments = {
+        "coder": CODER,
+        "classifier": classifier,
+        "image": IMAGES[0],
+        "algorithm": DESCENT,
+    } | change
     positional = [arguments.pop(name) for name in ("coder", "classifier", "image", "algorithm")]
     with pytest.raises(InputError, match=message):
         xgem(*positional, **arguments)

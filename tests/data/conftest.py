@@ -16,7 +16,9 @@ def shared_data():
     def find(name):
         path = folder / name
         if not path.exists():
-            pytest.skip(f"the real data set {path} is not here; CFX_SHARED_DATA can name its folder")
+            pytest.skip(
+                f"the real data set {path} is not here; CFX_SHARED_DATA can name its folder"
+            )
         return path
 
     return find
@@ -24,7 +26,9 @@ def shared_data():
 
 @pytest.fixture
 def make_folder(tmp_path):
-    """A function: {"class/file.png": pixels or bytes} -> a folder that holds these files, written by Pillow."""
+    """A function: {"class/file.png": pixels or bytes} -> a folder that holds these files, written
+    by Pillow.
+    """
 
     def make(files, root=tmp_path / "images"):
         for name, content in files.items():

@@ -66,13 +66,17 @@ def test_positives_fill_up_for_negatives_and_nothing_for_positives() -> None:
     bins, labels = _images((0, 4, 30), (1, 30, 2))
     with pytest.warns(UserWarning, match=r"^1 of 2 bins give fewer than 10 images: 1 \(7\)$"):
         chosen = calibrated_sample(bins, labels, per_bin=10, seed=0, num_bins=2)
-    found = [[int(((bins == i) & (labels == label))[chosen].sum()) for label in (0, 1)] for i in (0, 1)]
+    found = [
+        [int(((bins == i) & (labels == label))[chosen].sum()) for label in (0, 1)] for i in (0, 1)
+    ]
     assert found == [[4, 6], [5, 2]]
 
 
 def test_each_image_is_chosen_at_most_once_and_the_seed_fixes_which() -> None:
     bins, labels = _images((0, 40, 40), (1, 40, 40))
-    one, same, other = (calibrated_sample(bins, labels, per_bin=20, seed=seed, num_bins=2) for seed in (1, 1, 2))
+    one, same, other = (
+        calibrated_sample(bins, labels, per_bin=20, seed=seed, num_bins=2) for seed in (1, 1, 2)
+    )
     assert (np.diff(one) > 0).all()
     assert one.tolist() == same.tolist() != other.tolist()
 
@@ -87,27 +91,39 @@ def test_the_choice_of_a_bin_has_nothing_to_do_with_other_bins() -> None:
 
 def test_mistakes_are_named() -> None:
     bins, labels = _images((0, 20, 20), (1, 20, 20))
-    with pytest.raises(InputError, match=r"probabilities: expected probabilities in \[0, 1\], got \[0.5, 7\]"):
+    with pytest.raises(
+        InputError, match=r"probabilities: expected probabilities in \[0, 1\], got \[0.5, 7\]"
+    ):
         probability_bins(np.array([0.5, 7.0]))
     with pytest.raises(InputError, match="num_bins: expected an integer of at least 1, got 0"):
         probability_bins(np.array([0.5]), num_bins=0)
     with pytest.raises(
-        InputError, match=r"bins: expected integers in 0\.\.0, got int64 in \[0, 1\]: .*probability_bins"
+        InputError,
+        match=r"bins: expected integers in 0\.\.0, got int64 in \[0, 1\]: .*probability_bins",
     ):
         bin_counts(bins, num_bins=1)
-    with pytest.raises(InputError, match=r"bins: expected integers in 0\.\.9, got float64 in \[0.5, 0.5\]"):
+    with pytest.raises(
+        InputError, match=r"bins: expected integers in 0\.\.9, got float64 in \[0.5, 0.5\]"
+    ):
         bin_counts(np.array([0.5]))
-    with pytest.raises(InputError, match=r"several of the 10 bins, got all 40 images in bin 3: take other images"):
+    with pytest.raises(
+        InputError, match=r"several of the 10 bins, got all 40 images in bin 3: take other images"
+    ):
         bin_counts(np.full(40, 3))
     with pytest.raises(InputError, match="several of the 10 bins, got all 80 images in bin 1"):
         calibrated_sample(np.ones(80, int), labels, per_bin=1, seed=0)
     with pytest.raises(InputError, match="labels: expected 0 and 1, got -1: turn -1 into 0"):
         calibrated_sample(bins, 2 * labels - 1, per_bin=1, seed=0)
-    with pytest.raises(InputError, match=r"labels: expected 0 and 1, got 0.25: give the true classes, not the class"):
+    with pytest.raises(
+        InputError,
+        match=r"labels: expected 0 and 1, got 0.25: give the true classes, not the class",
+    ):
         calibrated_sample(bins, labels / 4, per_bin=1, seed=0)
     with pytest.raises(InputError, match="labels: expected both classes, got 1 for all 80 images"):
         calibrated_sample(bins, np.ones(80), per_bin=1, seed=0)
-    with pytest.raises(InputError, match=r"labels: expected the shape of bins \(80,\), got \(40,\)"):
+    with pytest.raises(
+        InputError, match=r"labels: expected the shape of bins \(80,\), got \(40,\)"
+    ):
         calibrated_sample(bins, labels[:40], per_bin=1, seed=0)
     with pytest.raises(InputError, match="per_bin: expected an integer of at least 1, got 0"):
         calibrated_sample(bins, labels, per_bin=0, seed=0)

@@ -18,6 +18,8 @@ for use in (lambda: SyntheticFundus(1)[0], lambda: training_batches(source, np.a
     except InputError as error:
         print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert "'opencv-python-headless' is needed for drawing synthetic images" in done.stdout
     assert "'grain' is needed for reading batches for training" in done.stdout

@@ -9,10 +9,22 @@ import pydicom
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi, apply_windowing, pixel_array
+from pydicom.pixels import (
+    apply_color_lut,
+    apply_modality_lut,
+    apply_voi,
+    apply_windowing,
+    pixel_array,
+)
 from pydicom.pixels.decoders import JPEG2000Decoder
 from pydicom.sequence import Sequence
-from pydicom.uid import MPEG2MPML, CTImageStorage, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    MPEG2MPML,
+    CTImageStorage,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from cfx_jax.data import dicom
 from cfx_jax.data.dicom import read_dicom, read_dicom_frames
@@ -66,7 +78,14 @@ def displayed(dataset, values):
 
 @pytest.mark.parametrize(
     "name",
-    ["MR_small", "MR_small_RLE", "MR_small_bigendian", "MR_small_implicit", "MR_small_jp2klossless", "image_dfl"],
+    [
+        "MR_small",
+        "MR_small_RLE",
+        "MR_small_bigendian",
+        "MR_small_implicit",
+        "MR_small_jp2klossless",
+        "image_dfl",
+    ],
 )
 def test_window_of_the_file_as_pydicom_applies_it(name):
     path = SHIPPED / f"{name}.dcm"
@@ -94,21 +113,29 @@ def test_equal_values_stay_equal_over_the_full_range(tmp_path):
     for bits, dtype in ((12, np.uint16), (16, np.int16)):
         low = -(2**15) if dtype is np.int16 else 0
         stored = np.array([[low, 0], [5, low + 2**bits - 1]], dtype)
-        path = saved(grey(stored, bits, RescaleSlope=2, RescaleIntercept=-7), stored, tmp_path / "a.dcm")
+        path = saved(
+            grey(stored, bits, RescaleSlope=2, RescaleIntercept=-7), stored, tmp_path / "a.dcm"
+        )
         expected = (stored.astype(float) - low) / (2**bits - 1)
         np.testing.assert_allclose(read_dicom(path, window="full")[..., 0], expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
+)
 def test_eight_bits_without_a_window_as_they_are(tmp_path, syntax):
     path = saved(grey(STORED), STORED, tmp_path / "a.dcm", syntax)
-    np.testing.assert_array_equal(read_dicom(path)[..., 0], STORED.astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(
+        read_dicom(path)[..., 0], STORED.astype(np.float32) / np.float32(255)
+    )
 
 
 def test_low_values_are_bright_in_monochrome1(tmp_path):
     window = {"WindowCenter": 100, "WindowWidth": 80}
     paths = [
-        saved(grey(STORED, PhotometricInterpretation=kind, **window), STORED, tmp_path / f"{kind}.dcm")
+        saved(
+            grey(STORED, PhotometricInterpretation=kind, **window), STORED, tmp_path / f"{kind}.dcm"
+        )
         for kind in ("MONOCHROME1", "MONOCHROME2")
     ]
     inverted, image = map(read_dicom, paths)
@@ -121,13 +148,19 @@ def test_low_values_are_bright_in_monochrome1(tmp_path):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16])
 def test_window_functions_as_pydicom_applies_them(tmp_path, function, width, dtype):
     stored = STORED.astype(dtype) - dtype(50 if dtype is np.int16 else 0)
-    elements = {"WindowCenter": ["60", "1"], "WindowWidth": [str(width), "5"], "VOILUTFunction": function}
+    elements = {
+        "WindowCenter": ["60", "1"],
+        "WindowWidth": [str(width), "5"],
+        "VOILUTFunction": function,
+    }
     dataset = grey(stored, RescaleSlope="1.5", RescaleIntercept="-20", **elements)
     image = read_dicom(saved(dataset, stored, tmp_path / "a.dcm"))[..., 0]
     np.testing.assert_allclose(image, displayed(dataset, stored), atol=1e-6)
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
+)
 @pytest.mark.parametrize("first", [0, -40])
 def test_table_of_interest_goes_before_the_window(tmp_path, syntax, first):
     stored = STORED.astype(np.int16) - np.int16(60)
@@ -152,13 +185,24 @@ def test_modality_table_before_the_window(tmp_path):
     values = apply_modality_lut(STORED, dataset)
     image = read_dicom(saved(dataset, STORED, tmp_path / "a.dcm"))[..., 0]
     np.testing.assert_allclose(image, apply_windowing(values, dataset) / 65535, atol=1e-6)
-    np.testing.assert_allclose(read_dicom(tmp_path / "a.dcm", window="full")[..., 0], values / 65535, atol=1e-6)
+    np.testing.assert_allclose(
+        read_dicom(tmp_path / "a.dcm", window="full")[..., 0], values / 65535, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["ExplVR_BigEnd", "SC_rgb_rle", "SC_rgb_rle_16bit", "SC_rgb_jpeg_dcmtk", "SC_rgb_small_odd_jpeg",
-             "SC_rgb_dcmtk_+eb+cy+n1", "SC_ybr_full_422_uncompressed", "examples_jpeg2k"],
-)  # fmt: skip
+    "name",
+    [
+        "ExplVR_BigEnd",
+        "SC_rgb_rle",
+        "SC_rgb_rle_16bit",
+        "SC_rgb_jpeg_dcmtk",
+        "SC_rgb_small_odd_jpeg",
+        "SC_rgb_dcmtk_+eb+cy+n1",
+        "SC_ybr_full_422_uncompressed",
+        "examples_jpeg2k",
+    ],
+)
 def test_colour_becomes_red_green_blue(name):
     path = SHIPPED / f"{name}.dcm"
     expected = pixel_array(dcmread(path)) / (2.0 ** dcmread(path).BitsStored - 1)
@@ -171,7 +215,9 @@ def test_palette_becomes_red_green_blue():
     path = SHIPPED / "examples_palette.dcm"
     dataset = dcmread(path)
     expected = apply_color_lut(dataset.pixel_array, dataset)
-    np.testing.assert_allclose(read_dicom(path), expected / (2.0 ** (8 * expected.itemsize) - 1), atol=1e-6)
+    np.testing.assert_allclose(
+        read_dicom(path), expected / (2.0 ** (8 * expected.itemsize) - 1), atol=1e-6
+    )
 
 
 def test_one_of_several_frames_and_all():
@@ -195,7 +241,10 @@ def test_each_frame_of_an_enhanced_file_by_its_own_numbers(tmp_path):
         setattr(item, name, Sequence([inner]))
         return item
 
-    frames = [group("PixelValueTransformationSequence", RescaleSlope=slope, RescaleIntercept=0) for slope in (1, 2)]
+    frames = [
+        group("PixelValueTransformationSequence", RescaleSlope=slope, RescaleIntercept=0)
+        for slope in (1, 2)
+    ]
     shared = group("FrameVOILUTSequence", WindowCenter="128", WindowWidth="256")
     dataset = grey(stored, NumberOfFrames=2, PerFrameFunctionalGroupsSequence=Sequence(frames))
     dataset.SharedFunctionalGroupsSequence = Sequence([shared])
@@ -207,17 +256,29 @@ def test_each_frame_of_an_enhanced_file_by_its_own_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nowhere", "path: expected a DICOM file, but there is no file '.*nowhere.dcm': check the spelling"),
+        (
+            "nowhere",
+            "path: expected a DICOM file, but there is no file '.*nowhere.dcm': check the spelling",
+        ),
         ("no_meta", "no_meta.dcm' is no DICOM file: bytes 128 to 131 are not DICM"),
-        ("rtplan", "rtplan.dcm' holds no pixels, its kind is 'RT Plan Storage': give a file with an image, or"),
-        ("MR_truncated", r"pixels that cannot be decoded \(.*8130 vs 8192 bytes.*\): copy or download it again$"),
+        (
+            "rtplan",
+            "rtplan.dcm' holds no pixels, its kind is 'RT Plan Storage': give a file with an image,"
+            " or",
+        ),
+        (
+            "MR_truncated",
+            r"pixels that cannot be decoded \(.*8130 vs 8192 bytes.*\): copy or download it again$",
+        ),
         (
             "CT_small",
-            r"CT_small.dcm': expected a window in a file of 16 bits, it has none: give window=\(centre, width\)",
+            r"CT_small.dcm': expected a window in a file of 16 bits, it has none: give"
+            r" window=\(centre, width\)",
         ),
         (
             "rtdose",
-            r"frame: expected a frame in 0..14, got None for '.*rtdose.dcm' of 15 frames: choose one, or read all",
+            r"frame: expected a frame in 0..14, got None for '.*rtdose.dcm' of 15 frames: choose"
+            r" one, or read all",
         ),
     ],
 )
@@ -233,10 +294,14 @@ def test_files_without_a_usable_image_are_explained(name, message):
             "MR_small_jpeg_ls_lossless",
             "compressed as JPEG-LS Lossless Image Compression, which nothing .* install pyjpegls",
         ),
-        ("SC_rgb_jpeg_gdcm", r"compressed as JPEG Lossless, .* `pip install 'pylibjpeg\[libjpeg\]'`"),
+        (
+            "SC_rgb_jpeg_gdcm",
+            r"compressed as JPEG Lossless, .* `pip install 'pylibjpeg\[libjpeg\]'`",
+        ),
         (
             "JPEG-lossy",
-            r"cannot be decoded \(.*12-bit.*\): .*, or if it is whole run `pip install 'pylibjpeg\[libjpeg\]'`",
+            r"cannot be decoded \(.*12-bit.*\): .*, or if it is whole run `pip install"
+            r" 'pylibjpeg\[libjpeg\]'`",
         ),
     ],
 )
@@ -251,7 +316,9 @@ def test_missing_decoder_is_named(name, message, monkeypatch):
 
 def test_decoder_of_jpeg_2000_is_named_where_pillow_cannot_help(monkeypatch):
     monkeypatch.setattr(JPEG2000Decoder, "_available", {})
-    with pytest.raises(InputError, match=r"compressed as JPEG 2000 .*: run `pip install 'pylibjpeg\[openjpeg\]'`"):
+    with pytest.raises(
+        InputError, match=r"compressed as JPEG 2000 .*: run `pip install 'pylibjpeg\[openjpeg\]'`"
+    ):
         read_dicom(SHIPPED / "JPEG2000.dcm")
 
 
@@ -263,7 +330,8 @@ def test_film_is_refused(tmp_path):
     dataset.file_meta.TransferSyntaxUID = MPEG2MPML
     dataset.save_as(path)
     with pytest.raises(
-        InputError, match=r"is stored as MPEG2 Main .*, which pydicom does not decode: convert it to an"
+        InputError,
+        match=r"is stored as MPEG2 Main .*, which pydicom does not decode: convert it to an",
     ):
         read_dicom(path)
 
@@ -288,19 +356,29 @@ def test_cut_header_is_damage(tmp_path):
 @pytest.mark.parametrize(
     ("elements", "message"),
     [
-        ({"PhotometricInterpretation": "HSV"}, "a.dcm' has pixels of kind HSV, expected MONOCHROME1, MONOCHROME2, RGB,"),
-        ({"WindowCenter": 5, "WindowWidth": 0}, "a.dcm': expected a window with a width above 0, got centre 4.5 and"),
+        (
+            {"PhotometricInterpretation": "HSV"},
+            "a.dcm' has pixels of kind HSV, expected MONOCHROME1, MONOCHROME2, RGB,",
+        ),
+        (
+            {"WindowCenter": 5, "WindowWidth": 0},
+            "a.dcm': expected a window with a width above 0, got centre 4.5 and",
+        ),
         (
             {"WindowCenter": 5, "WindowWidth": 9, "VOILUTFunction": "GAMMA"},
-            "a.dcm': expected a window of the kind LINEAR, LINEAR_EXACT or SIGMOID, got GAMMA: give a window",
+            "a.dcm': expected a window of the kind LINEAR, LINEAR_EXACT or SIGMOID, got GAMMA: give"
+            " a window",
         ),
         (
             {"VOILUTSequence": Sequence([Dataset()])},
             r"a.dcm' tells how to show it in a way that cannot be used \(.*LUTDescriptor.*\)",
         ),
-        ({"RescaleSlope": 0, "RescaleIntercept": 1}, "a.dcm': expected a rescale slope other than 0: correct the file"),
+        (
+            {"RescaleSlope": 0, "RescaleIntercept": 1},
+            "a.dcm': expected a rescale slope other than 0: correct the file",
+        ),
     ],
-)  # fmt: skip
+)
 def test_impossible_numbers_are_explained(tmp_path, elements, message):
     with pytest.raises(InputError, match=message):
         read_dicom(saved(grey(STORED, **elements), STORED, tmp_path / "a.dcm"))
@@ -315,29 +393,43 @@ def test_float_pixels_need_a_window(tmp_path):
     del dataset.PixelData
     dataset.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     expected = np.interp(stored, [-0.5, 0.5], [0, 1])
-    np.testing.assert_allclose(read_dicom(tmp_path / "a.dcm", window=(0, 1))[..., 0], expected, atol=1e-6)
+    np.testing.assert_allclose(
+        read_dicom(tmp_path / "a.dcm", window=(0, 1))[..., 0], expected, atol=1e-6
+    )
     with pytest.raises(
-        InputError, match=r"a.dcm': expected a number of stored bits, which the file does not give: give"
+        InputError,
+        match=r"a.dcm': expected a number of stored bits, which the file does not give: give",
     ):
         read_dicom(tmp_path / "a.dcm")
 
 
-@pytest.mark.parametrize("window", ["bone", (40,), (40, 0), ((40, 80), 3), (40, float("nan")), ("40", "80"), None])
+@pytest.mark.parametrize(
+    "window", ["bone", (40,), (40, 0), ((40, 80), 3), (40, float("nan")), ("40", "80"), None]
+)
 def test_other_windows_are_refused(window):
     for read in (read_dicom, read_dicom_frames):
-        with pytest.raises(InputError, match=r"window: expected 'file', 'full', 'values' or \(centre, width\) .* got "):
+        with pytest.raises(
+            InputError,
+            match=r"window: expected 'file', 'full', 'values' or \(centre, width\) .* got ",
+        ):
             read(SHIPPED / "CT_small.dcm", window=window)
 
 
 @pytest.mark.parametrize("frame", [-1, 15])
 def test_frame_that_is_not_there_is_refused(frame):
-    with pytest.raises(InputError, match=rf"frame: expected a frame in 0..14 of '.*rtdose.dcm', got {frame}: choose"):
+    with pytest.raises(
+        InputError,
+        match=rf"frame: expected a frame in 0..14 of '.*rtdose.dcm', got {frame}: choose",
+    ):
         read_dicom(SHIPPED / "rtdose.dcm", frame=frame)
 
 
 def test_package_that_is_needed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(InputError, match=r"the package 'pydicom' is needed for reading DICOM .* `pip install pydicom`"):
+    with pytest.raises(
+        InputError,
+        match=r"the package 'pydicom' is needed for reading DICOM .* `pip install pydicom`",
+    ):
         read_dicom(SHIPPED / "MR_small.dcm")
 
 
@@ -353,10 +445,16 @@ def with_table(path, stored, entries, first, kind, syntax, tag="VOILUTSequence",
     return saved(dataset, stored, path, syntax)
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize(
+    "syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
+)
 @pytest.mark.parametrize(("kind", "written"), [("SS", -1000), ("US", 2**16 - 1000)])
-def test_table_of_interest_from_a_negative_value_on_whatever_sign_the_pixels_have(tmp_path, syntax, kind, written):
-    """Files that do not tell the kind are read by the pixels' sign, which is not that of the values looked up."""
+def test_table_of_interest_from_a_negative_value_on_whatever_sign_the_pixels_have(
+    tmp_path, syntax, kind, written
+):
+    """Files that do not tell the kind are read by the pixels' sign, which is not that of the values
+    looked up.
+    """
     entries = np.arange(0, 4096, 2).tolist()
     elements = {"RescaleSlope": 1, "RescaleIntercept": -1024}
     path = with_table(tmp_path / "a.dcm", UNSIGNED, entries, written, kind, syntax, **elements)
@@ -410,21 +508,31 @@ def test_table_of_eight_bits_two_of_which_share_a_number(tmp_path):
     item.add_new(0x00283002, "US", [256, 0, 8])
     item.add_new(0x00283006, "US", entries.view("<u2").tolist())
     path = saved(grey(STORED, VOILUTSequence=Sequence([item])), STORED, tmp_path / "a.dcm")
-    np.testing.assert_allclose(read_dicom(path)[..., 0], (255 - STORED.astype(float)) / 255, atol=1e-6)
+    np.testing.assert_allclose(
+        read_dicom(path)[..., 0], (255 - STORED.astype(float)) / 255, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("bits", [0, 17, 40_000])
 def test_table_of_an_impossible_number_of_bits_is_refused(tmp_path, bits):
-    path = saved(grey(STORED, VOILUTSequence=table(list(range(256)), 0, bits)), STORED, tmp_path / "a.dcm")
-    with pytest.raises(InputError, match=rf"a.dcm': expected a table of 1 to 16 bits, got {bits}: give a window"):
+    path = saved(
+        grey(STORED, VOILUTSequence=table(list(range(256)), 0, bits)), STORED, tmp_path / "a.dcm"
+    )
+    with pytest.raises(
+        InputError, match=rf"a.dcm': expected a table of 1 to 16 bits, got {bits}: give a window"
+    ):
         read_dicom(path)
 
 
-@pytest.mark.parametrize("name", ["CT_small", "MR_small", "MR_small_bigendian", "MR_small_implicit", "image_dfl"])
+@pytest.mark.parametrize(
+    "name", ["CT_small", "MR_small", "MR_small_bigendian", "MR_small_implicit", "image_dfl"]
+)
 def test_files_without_a_preamble_are_read(tmp_path, name):
     whole, window = SHIPPED / f"{name}.dcm", "values"
     (tmp_path / "a.dcm").write_bytes(whole.read_bytes()[132:])
-    np.testing.assert_array_equal(read_dicom(tmp_path / "a.dcm", window=window), read_dicom(whole, window=window))
+    np.testing.assert_array_equal(
+        read_dicom(tmp_path / "a.dcm", window=window), read_dicom(whole, window=window)
+    )
 
 
 def test_files_that_do_not_tell_how_they_are_stored_are_read(tmp_path):
@@ -432,7 +540,9 @@ def test_files_that_do_not_tell_how_they_are_stored_are_read(tmp_path):
         dataset, whole = dcmread(SHIPPED / f"{name}.dcm"), SHIPPED / f"{name}.dcm"
         del dataset.file_meta
         dataset.save_as(
-            tmp_path / "a.dcm", implicit_vr=dataset.original_encoding[0], little_endian=dataset.original_encoding[1]
+            tmp_path / "a.dcm",
+            implicit_vr=dataset.original_encoding[0],
+            little_endian=dataset.original_encoding[1],
         )
         np.testing.assert_array_equal(
             read_dicom(tmp_path / "a.dcm", window="values"), read_dicom(whole, window="values")
@@ -448,7 +558,8 @@ def test_number_of_frames_that_is_none_is_damage(tmp_path, number):
     path.write_bytes(content[:place] + b"\4\0" + text + content[place + 4 :])
     for read in (read_dicom, read_dicom_frames):
         with pytest.raises(
-            InputError, match=r"a.dcm' is damaged \(its number of frames is none: .*\): copy or download"
+            InputError,
+            match=r"a.dcm' is damaged \(its number of frames is none: .*\): copy or download",
         ):
             read(path)
 
@@ -461,7 +572,10 @@ def test_sizes_larger_than_allowed_are_refused_before_pixels_are_decoded(tmp_pat
             for key, value in size.items():
                 setattr(dataset, key, value)
             dataset.save_as(tmp_path / "a.dcm")
-            with pytest.raises(InputError, match=r"a.dcm' cannot be used \(unpacks to .* MiB, more than the 512 MiB"):
+            with pytest.raises(
+                InputError,
+                match=r"a.dcm' cannot be used \(unpacks to .* MiB, more than the 512 MiB",
+            ):
                 read_dicom_frames(tmp_path / "a.dcm")
 
 
@@ -475,7 +589,9 @@ def test_deflated_files_that_unpack_to_more_than_allowed_are_not_unpacked(tmp_pa
     packed = packer.compress(whole + bytes(2**22)) + packer.flush()
     (tmp_path / "a.dcm").write_bytes(content[:start] + packed)
     monkeypatch.setattr(pydicom, "dcmread", lambda *_, **__: pytest.fail("unpacked"))
-    with pytest.raises(InputError, match=r"a.dcm' is damaged \(unpacks to \d MiB, more than the 2 MiB"):
+    with pytest.raises(
+        InputError, match=r"a.dcm' is damaged \(unpacks to \d MiB, more than the 2 MiB"
+    ):
         read_dicom(tmp_path / "a.dcm")
 
 
@@ -483,6 +599,7 @@ def test_paths_that_are_no_files_are_explained(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", tmp_path, "/dev/zero", "a" * 5000):
         with pytest.raises(
-            InputError, match=r"path: expected a DICOM file, but there is no file '.*': check the spelling"
+            InputError,
+            match=r"path: expected a DICOM file, but there is no file '.*': check the spelling",
         ):
             read_dicom(path)

@@ -39,21 +39,40 @@ def changed(value):
 @pytest.mark.parametrize(
     ("scan", "message"),
     [
-        (SCAN[0], r"a.nii: expected a volume \(s, h, w\) of at least one voxel, got shape \(8, 9\)"),
+        (
+            SCAN[0],
+            r"a.nii: expected a volume \(s, h, w\) of at least one voxel, got shape \(8, 9\)",
+        ),
         (SCAN[:0], r"a.nii: expected a volume .*, got shape \(0, 8, 9\)"),
         (
             changed(np.nan),
-            "a.nii: expected finite Hounsfield units, got NaN or infinity: repair the file or leave it out",
+            "a.nii: expected finite Hounsfield units, got NaN or infinity: repair the file or leave"
+            " it out",
         ),
         (changed(np.inf), "a.nii: expected finite Hounsfield units"),
         (np.full((2, 3, 3), 7), "a.nii: expected a scan, got 7 in all voxels: leave it out"),
-        (changed(2**15), r"a.nii: expected Hounsfield units in -5000..32767, got -10\d\d..32768: convert it again"),
-        (changed(-5001), r"a.nii: expected Hounsfield units in -5000..32767, got -5001..1\d\d\d: convert it again"),
-        (changed(2**16 - 1) + 2048, "a.nii: expected Hounsfield units in -5000..32767, got .*: convert it again"),
-        (SCAN.view(np.uint16) + 0.5, "a.nii: expected Hounsfield units in -5000..32767, got .*: convert it again"),
+        (
+            changed(2**15),
+            r"a.nii: expected Hounsfield units in -5000..32767, got -10\d\d..32768: convert it"
+            r" again",
+        ),
+        (
+            changed(-5001),
+            r"a.nii: expected Hounsfield units in -5000..32767, got -5001..1\d\d\d: convert it"
+            r" again",
+        ),
+        (
+            changed(2**16 - 1) + 2048,
+            "a.nii: expected Hounsfield units in -5000..32767, got .*: convert it again",
+        ),
+        (
+            SCAN.view(np.uint16) + 0.5,
+            "a.nii: expected Hounsfield units in -5000..32767, got .*: convert it again",
+        ),
         (
             SCAN + 1048,
-            r"a.nii: expected Hounsfield units with air at about -1000, got none below \d+: subtract 1024 if",
+            r"a.nii: expected Hounsfield units with air at about -1000, got none below \d+:"
+            r" subtract 1024 if",
         ),
     ],
 )
@@ -72,13 +91,22 @@ def test_window_is_a_line_between_its_ends(window):
 @pytest.mark.parametrize(
     ("scan", "window", "message"),
     [
-        (SCAN, (40, 40), "low and high: expected finite numbers, the first below the second, got 40 and 40"),
+        (
+            SCAN,
+            (40, 40),
+            "low and high: expected finite numbers, the first below the second, got 40 and 40",
+        ),
         (SCAN, (0, np.inf), "low and high: expected finite numbers, .*, got 0 and inf"),
-        (changed(np.nan), LUNG, "volume: expected Hounsfield units, got NaN: repair the scan or leave it out"),
+        (
+            changed(np.nan),
+            LUNG,
+            "volume: expected Hounsfield units, got NaN: repair the scan or leave it out",
+        ),
         (
             SCAN,
             (2000, 3000),
-            r"values within the window 2000..3000, got -10\d\d..1\d\d\d, which it makes constant: give",
+            r"values within the window 2000..3000, got -10\d\d..1\d\d\d, which it makes constant:"
+            r" give",
         ),
     ],
 )

@@ -30,8 +30,12 @@ def saved(values, path, affine=None, kind=nibabel.Nifti1Image):
 
 
 def turned(array, order, signs):
-    """The array as a file may hold it, its axes in another order and some reversed, with the affine that says so."""
-    values = array[tuple(slice(None, None, sign) for sign in signs)].transpose(*order, *range(3, array.ndim))
+    """The array as a file may hold it, its axes in another order and some reversed, with the affine
+    that says so.
+    """
+    values = array[tuple(slice(None, None, sign) for sign in signs)].transpose(
+        *order, *range(3, array.ndim)
+    )
     columns = TOWARDS * np.array(SPACING)[:, None] * np.array(signs)[:, None]
     affine = np.eye(4)
     affine[:3, :3] = columns[list(order)].T
@@ -54,17 +58,27 @@ def test_slices_go_up_rows_back_and_columns_left(tmp_path):
     """A voxel's place in the world, which nibabel gives, grows or falls along each axis."""
     places = np.indices((3, 4, 5)).reshape(3, -1)
     affine = np.array([[0, 2, 0, 1], [0, 0, -1, 5], [3, 0, 0, -9], [0, 0, 0, 1.0]])
-    for axis, (index, sign) in enumerate([(2, 1), (1, -1), (0, -1)]):  # along slices z grows, along rows y falls, ...
-        world = nibabel.affines.apply_affine(affine, places.T)[:, index].reshape(3, 4, 5).astype(np.float32)
+    for axis, (index, sign) in enumerate(
+        [(2, 1), (1, -1), (0, -1)]
+    ):  # along slices z grows, along rows y falls, ...
+        world = (
+            nibabel.affines.apply_affine(affine, places.T)[:, index]
+            .reshape(3, 4, 5)
+            .astype(np.float32)
+        )
         steps = np.diff(read_nifti(saved(world, tmp_path / f"{axis}.nii", affine)).array, axis=axis)
         assert (np.sign(steps) == sign).all()
 
 
-@pytest.mark.parametrize("name", ["example4d.nii.gz", "standard.nii.gz", "anatomical.nii", "functional.nii"])
+@pytest.mark.parametrize(
+    "name", ["example4d.nii.gz", "standard.nii.gz", "anatomical.nii", "functional.nii"]
+)
 def test_files_of_nibabel_as_its_own_functions_turn_them(name):
     image = nibabel.load(SHIPPED / name)
     closest = nibabel.as_closest_canonical(image)
-    expected = closest.get_fdata()[::-1, ::-1].swapaxes(0, 2)  # right, forward, up -> up, back, left
+    expected = closest.get_fdata()[::-1, ::-1].swapaxes(
+        0, 2
+    )  # right, forward, up -> up, back, left
     volume = read_nifti(SHIPPED / name)
     np.testing.assert_allclose(volume.array, expected, rtol=1e-6)
     np.testing.assert_allclose(volume.spacing, nibabel.affines.voxel_sizes(closest.affine)[::-1])
@@ -84,7 +98,8 @@ def test_mask_is_placed_as_its_image_whatever_its_own_header_says(tmp_path):
 def test_mask_of_another_shape_than_its_image_is_refused(tmp_path):
     saved(VOXELS, tmp_path / "image.nii"), saved(VOXELS[1:], tmp_path / "mask.nii")
     with pytest.raises(
-        InputError, match=r"mask.nii': expected the shape of .*image.nii', \(4, 5, 6\), got \(3, 5, 6\): copy"
+        InputError,
+        match=r"mask.nii': expected the shape of .*image.nii', \(4, 5, 6\), got \(3, 5, 6\): copy",
     ):
         read_nifti(tmp_path / "mask.nii", placed_as=tmp_path / "image.nii")
 
@@ -104,7 +119,9 @@ def test_one_sequence_is_that_of_the_whole(tmp_path):
     for number in range(3):
         np.testing.assert_array_equal(read_nifti(path, sequence=number).array, whole[..., number])
     flat = saved(VOXELS, tmp_path / "b.nii")
-    np.testing.assert_array_equal(read_nifti(flat, sequence=0, num_sequences=1).array, read_nifti(flat).array)
+    np.testing.assert_array_equal(
+        read_nifti(flat, sequence=0, num_sequences=1).array, read_nifti(flat).array
+    )
 
 
 def test_labels_are_whole_numbers(tmp_path):
@@ -113,7 +130,8 @@ def test_labels_are_whole_numbers(tmp_path):
     assert volume.array.dtype == np.int32
     np.testing.assert_array_equal(volume.array, classes[::-1, ::-1].swapaxes(0, 2))
     with pytest.raises(
-        InputError, match=r"b.nii': expected classes, which are whole numbers, got .*\..*: give the file"
+        InputError,
+        match=r"b.nii': expected classes, which are whole numbers, got .*\..*: give the file",
     ):
         read_nifti(saved(VOXELS, tmp_path / "b.nii"), labels=True)
 
@@ -121,7 +139,9 @@ def test_labels_are_whole_numbers(tmp_path):
 def test_pair_of_files_serves_as_well(tmp_path):
     saved(VOXELS, tmp_path / "a.img", kind=nibabel.Nifti1Pair)
     saved(VOXELS, tmp_path / "a.nii")
-    np.testing.assert_array_equal(read_nifti(tmp_path / "a.hdr").array, read_nifti(tmp_path / "a.nii").array)
+    np.testing.assert_array_equal(
+        read_nifti(tmp_path / "a.hdr").array, read_nifti(tmp_path / "a.nii").array
+    )
 
 
 def test_files_that_are_no_volume_are_explained(tmp_path):
@@ -134,17 +154,29 @@ def test_files_that_are_no_volume_are_explained(tmp_path):
     image.header.set_sform(lost, code=1)
     image.header.set_qform(None, code=0)
     image.header["vox_offset"] = 352
-    (tmp_path / "lost.nii").write_bytes(image.header.binaryblock + b"\0" * 4 + VOXELS.tobytes(order="F"))
+    (tmp_path / "lost.nii").write_bytes(
+        image.header.binaryblock + b"\0" * 4 + VOXELS.tobytes(order="F")
+    )
     cases = {
         tmp_path
-        / "nowhere.nii": "path: expected a NIfTI file, but there is no file '.*nowhere.nii': check the spelling",
+        / "nowhere.nii": "path: expected a NIfTI file, but there is no file '.*nowhere.nii': check"
+        " the spelling",
         tmp_path
-        / "text.nii": r"text.nii' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair .hdr and .img",
+        / "text.nii": r"text.nii' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair"
+        r" .hdr and .img",
         SHIPPED / "test.mgz": "test.mgz' is no NIfTI file but a MGHImage: convert it",
-        saved(VOXELS[0], tmp_path / "flat.nii"): r"flat.nii': expected three axes, or four .*, got shape \(5, 6\)",
-        saved(VOXELS.astype(np.complex64), tmp_path / "c.nii"): "c.nii': expected real numbers, got complex64: convert",
-        saved(nan, tmp_path / "nan.nii"): "nan.nii': expected finite values of float32, 2 are not: repair the file",
-        tmp_path / "lost.nii": r"lost.nii': expected an affine matrix that leads into three directions, got \[\[1.0,",
+        saved(
+            VOXELS[0], tmp_path / "flat.nii"
+        ): r"flat.nii': expected three axes, or four .*, got shape \(5, 6\)",
+        saved(
+            VOXELS.astype(np.complex64), tmp_path / "c.nii"
+        ): "c.nii': expected real numbers, got complex64: convert",
+        saved(
+            nan, tmp_path / "nan.nii"
+        ): "nan.nii': expected finite values of float32, 2 are not: repair the file",
+        tmp_path
+        / "lost.nii": r"lost.nii': expected an affine matrix that leads into three directions, got"
+        r" \[\[1.0,",
     }
     for path, message in cases.items():
         with pytest.raises(InputError, match=message):
@@ -175,10 +207,14 @@ def test_changed_bytes_of_a_compressed_file_are_noticed(tmp_path):
 
 def test_another_number_of_sequences_is_refused(tmp_path):
     path = saved(RNG.normal(size=(4, 5, 6, 3)).astype(np.float32), tmp_path / "a.nii")
-    with pytest.raises(InputError, match=r"a.nii': expected 4 sequences, got 3 \(shape \(4, 5, 6, 3\)\)"):
+    with pytest.raises(
+        InputError, match=r"a.nii': expected 4 sequences, got 3 \(shape \(4, 5, 6, 3\)\)"
+    ):
         read_nifti(path, num_sequences=4)
     for sequence in (3, -1):
-        with pytest.raises(InputError, match=rf"expected one of the 3 in '.*a.nii', 0..2, got {sequence}"):
+        with pytest.raises(
+            InputError, match=rf"expected one of the 3 in '.*a.nii', 0..2, got {sequence}"
+        ):
             read_nifti(path, sequence=sequence)
 
 
@@ -205,14 +241,18 @@ def test_shrinking_smooths_first():
 
 
 def test_sequences_are_resampled_alike():
-    both = resample_volume(Volume(np.stack([VOXELS, 2 * VOXELS], -1), SPACING), shape=(3, 7, 6)).array
+    both = resample_volume(
+        Volume(np.stack([VOXELS, 2 * VOXELS], -1), SPACING), shape=(3, 7, 6)
+    ).array
     one = resample_volume(Volume(VOXELS, SPACING), shape=(3, 7, 6)).array
     np.testing.assert_allclose(both, np.stack([one, 2 * one], -1), atol=1e-6)
 
 
 def test_same_shape_changes_nothing():
     for array in (VOXELS, (9 * VOXELS).astype(np.int32)):
-        np.testing.assert_array_equal(resample_volume(Volume(array, SPACING), shape=(4, 5, 6)).array, array)
+        np.testing.assert_array_equal(
+            resample_volume(Volume(array, SPACING), shape=(4, 5, 6)).array, array
+        )
 
 
 def test_labels_take_the_nearest_voxel():
@@ -223,21 +263,36 @@ def test_labels_take_the_nearest_voxel():
 
 
 def test_wanted_spacing_is_reached_as_nearly_as_voxels_allow():
-    volume = resample_volume(Volume(np.zeros((10, 20, 30), np.float32), (2.0, 1.0, 1.0)), spacing=(1.0, 2.0, 0.7))
+    volume = resample_volume(
+        Volume(np.zeros((10, 20, 30), np.float32), (2.0, 1.0, 1.0)), spacing=(1.0, 2.0, 0.7)
+    )
     assert volume.array.shape == (20, 10, 43)
     np.testing.assert_allclose(volume.spacing, (1.0, 2.0, 30 / 43))
-    assert resample_volume(Volume(VOXELS, SPACING), spacing=(99.0, 99.0, 99.0)).array.shape == (1, 1, 1)
+    assert resample_volume(Volume(VOXELS, SPACING), spacing=(99.0, 99.0, 99.0)).array.shape == (
+        1,
+        1,
+        1,
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({}, "expected either shape or spacing, got shape=None and spacing=None: give one of them"),
-        ({"shape": (1, 1, 1), "spacing": (1, 1, 1)}, r"expected either shape or spacing, got shape=\(1, 1, 1\) and"),
-        ({"shape": (4, 4)}, r"shape: expected three whole numbers above 0 \(slices, rows, columns\), got \(4, 4\)"),
+        (
+            {"shape": (1, 1, 1), "spacing": (1, 1, 1)},
+            r"expected either shape or spacing, got shape=\(1, 1, 1\) and",
+        ),
+        (
+            {"shape": (4, 4)},
+            r"shape: expected three whole numbers above 0 \(slices, rows, columns\), got \(4, 4\)",
+        ),
         ({"shape": (4, 0, 4)}, "shape: expected three whole numbers above 0"),
         ({"shape": (4, 4.5, 4)}, "shape: expected three whole numbers above 0"),
-        ({"spacing": (1, -1, 1)}, r"spacing: expected three numbers of mm above 0 .*, got \(1, -1, 1\)"),
+        (
+            {"spacing": (1, -1, 1)},
+            r"spacing: expected three numbers of mm above 0 .*, got \(1, -1, 1\)",
+        ),
     ],
 )
 def test_wrong_sizes_are_refused(options, message):
@@ -250,17 +305,24 @@ def test_each_slice_fills_the_unit_range():
     scaled = unit_slices(array)
     assert scaled.dtype == np.float32 and not scaled[4].any()
     for before, after in zip(array[:4], scaled, strict=False):
-        np.testing.assert_allclose(after, (before - before.min()) / (before.max() - before.min()), atol=1e-6)
+        np.testing.assert_allclose(
+            after, (before - before.min()) / (before.max() - before.min()), atol=1e-6
+        )
 
 
 def test_package_that_is_needed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "nibabel", None)
-    with pytest.raises(InputError, match=r"the package 'nibabel' is needed for reading NIfTI .* `pip install nibabel`"):
+    with pytest.raises(
+        InputError,
+        match=r"the package 'nibabel' is needed for reading NIfTI .* `pip install nibabel`",
+    ):
         read_nifti(SHIPPED / "anatomical.nii")
 
 
 def header(shape, offset=352.0, dtype=np.float32, slope=1.0):
-    """The first 352 bytes of a file, with the offset and the scale factor as given, possible or not."""
+    """The first 352 bytes of a file, with the offset and the scale factor as given, possible or
+    not.
+    """
     made = nibabel.Nifti1Header()
     made.set_data_dtype(dtype)
     made.set_sform(np.eye(4), code=1)
@@ -270,12 +332,17 @@ def header(shape, offset=352.0, dtype=np.float32, slope=1.0):
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nii.bz2"])
-@pytest.mark.parametrize("shape", [(1300, 1300, 1300), (32_000, 32_000, 32_000), (4, 5, 7), (4, 5, 6, 2)])
+@pytest.mark.parametrize(
+    "shape", [(1300, 1300, 1300), (32_000, 32_000, 32_000), (4, 5, 7), (4, 5, 6, 2)]
+)
 def test_header_that_tells_of_more_than_there_is_is_damage(tmp_path, name, shape, monkeypatch):
     pack = {".gz": gzip.compress, ".bz2": bz2.compress}.get((tmp_path / name).suffix, bytes)
     (tmp_path / name).write_bytes(pack(header(shape) + VOXELS.tobytes()))
     needed = 352 + 4 * math.prod(shape)
-    with pytest.raises(InputError, match=rf"{name}' is damaged \(its header tells of {needed} bytes, there are 832\)"):
+    with pytest.raises(
+        InputError,
+        match=rf"{name}' is damaged \(its header tells of {needed} bytes, there are 832\)",
+    ):
         read_nifti(tmp_path / name)
 
 
@@ -290,7 +357,9 @@ def test_impossible_place_of_the_values_is_damage(tmp_path, offset, capfd):
 @pytest.mark.parametrize("shape", [(-5, 5, 6), (4, 5, -6), (-4, -5, 6), (4, 0, 6)])
 def test_impossible_sizes_are_refused(tmp_path, shape):
     (tmp_path / "a.nii").write_bytes(header(shape) + VOXELS.tobytes())
-    with pytest.raises(InputError, match=r"a.nii': expected three axes, .*, got shape|a.nii' is damaged"):
+    with pytest.raises(
+        InputError, match=r"a.nii': expected three axes, .*, got shape|a.nii' is damaged"
+    ):
         read_nifti(tmp_path / "a.nii")
 
 
@@ -300,11 +369,15 @@ def test_volumes_larger_than_allowed_are_refused(tmp_path, monkeypatch):
     saved(whole, tmp_path / "a.nii"), saved(whole, tmp_path / "a.nii.gz")
     assert read_nifti(tmp_path / "a.nii", sequence=1).array.shape == (64, 64, 64)
     for name in ("a.nii", "a.nii.gz"):
-        with pytest.raises(InputError, match=rf"{name}' is damaged \(unpacks to \d MiB, more than the 1 MiB"):
+        with pytest.raises(
+            InputError, match=rf"{name}' is damaged \(unpacks to \d MiB, more than the 1 MiB"
+        ):
             read_nifti(tmp_path / name)
 
 
-@pytest.mark.parametrize(("dtype", "top"), [(np.uint8, 1), (np.uint8, 3), (np.int16, 1), (np.int16, 60)])
+@pytest.mark.parametrize(
+    ("dtype", "top"), [(np.uint8, 1), (np.uint8, 3), (np.int16, 1), (np.int16, 60)]
+)
 def test_classes_that_went_through_a_scale_factor_are_rounded(tmp_path, dtype, top):
     classes = RNG.integers(0, top + 1, (4, 5, 6))
     classes[0, 0, :2] = 0, top
@@ -317,7 +390,10 @@ def test_classes_that_went_through_a_scale_factor_are_rounded(tmp_path, dtype, t
     np.testing.assert_array_equal(read, classes[::-1, ::-1].swapaxes(0, 2))
     for wrong in (1.01, np.nan, np.inf, 2.0**40):
         saved(np.where(classes == top, wrong, classes), tmp_path / "b.nii")
-        with pytest.raises(InputError, match=r"b.nii': expected classes, which are whole numbers, got [\d.]*[1n9if]"):
+        with pytest.raises(
+            InputError,
+            match=r"b.nii': expected classes, which are whole numbers, got [\d.]*[1n9if]",
+        ):
             read_nifti(tmp_path / "b.nii", labels=True)
 
 
@@ -327,7 +403,9 @@ def test_axes_of_length_one_hold_nothing_apart(tmp_path, further):
     path = saved(VOXELS.reshape(*VOXELS.shape, *further), tmp_path / "b.nii.gz")
     for options in ({}, {"num_sequences": 1}, {"sequence": 0}, {"sequence": 0, "num_sequences": 1}):
         np.testing.assert_array_equal(read_nifti(path, **options).array, flat.array)
-    marks = saved((VOXELS > 0).astype(np.uint8).reshape(*VOXELS.shape, *further), tmp_path / "m.nii")
+    marks = saved(
+        (VOXELS > 0).astype(np.uint8).reshape(*VOXELS.shape, *further), tmp_path / "m.nii"
+    )
     for place in (tmp_path / "a.nii", path):
         placed = read_nifti(marks, labels=True, num_sequences=1, placed_as=place)
         np.testing.assert_array_equal(placed.array, flat.array > 0)
@@ -335,9 +413,14 @@ def test_axes_of_length_one_hold_nothing_apart(tmp_path, further):
 
 def test_sequences_behind_an_axis_of_length_one(tmp_path):
     several = RNG.normal(size=(4, 5, 6, 3)).astype(np.float32)
-    flat, path = saved(several, tmp_path / "a.nii"), saved(several[:, :, :, None], tmp_path / "b.nii")
+    flat, path = (
+        saved(several, tmp_path / "a.nii"),
+        saved(several[:, :, :, None], tmp_path / "b.nii"),
+    )
     np.testing.assert_array_equal(read_nifti(path, num_sequences=3).array, read_nifti(flat).array)
-    np.testing.assert_array_equal(read_nifti(path, sequence=2).array, read_nifti(flat, sequence=2).array)
+    np.testing.assert_array_equal(
+        read_nifti(path, sequence=2).array, read_nifti(flat, sequence=2).array
+    )
 
 
 @pytest.mark.parametrize("slope", [0.0, np.nan, np.inf])

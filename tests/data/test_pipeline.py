@@ -117,7 +117,12 @@ class Scans:
 
     def __getitem__(self, index):
         volume = self.volumes[index]
-        return {"image": volume, "label": int(self.labels[index]), "saliency": 2 * volume, "name": str(index)}
+        return {
+            "image": volume,
+            "label": int(self.labels[index]),
+            "saliency": 2 * volume,
+            "name": str(index),
+        }
 
 
 def test_volumes_come_with_the_fields_asked_for_and_no_others():
@@ -140,7 +145,13 @@ def test_an_item_is_augmented_as_a_whole_after_its_image_and_a_place_in_the_stre
             "saliency": np.roll(item["saliency"], rows, axis=1),
         }
 
-    options = {"source": Scans(), "batch_size": 2, "fields": ("saliency",), "augment": lower, "augment_item": roll}
+    options = {
+        "source": Scans(),
+        "batch_size": 2,
+        "fields": ("saliency",),
+        "augment": lower,
+        "augment_item": roll,
+    }
     batches = stream(**options)
     first, place = next(batches), batches.get_state()
     np.testing.assert_array_equal(first["label"], [1, 0])  # balanced, so 0 and 1 before
@@ -154,7 +165,8 @@ def test_an_item_is_augmented_as_a_whole_after_its_image_and_a_place_in_the_stre
 
 def test_a_field_that_items_lack_or_that_differs_in_shape_is_named():
     with pytest.raises(
-        InputError, match="fields: expected some of image, label, as the source's items have, got 'mask'"
+        InputError,
+        match="fields: expected some of image, label, as the source's items have, got 'mask'",
     ):
         stream(fields=("mask",))
 
@@ -162,7 +174,9 @@ def test_a_field_that_items_lack_or_that_differs_in_shape_is_named():
         def __getitem__(self, index):
             return {**super().__getitem__(index), "saliency": np.zeros(index + 1)}
 
-    with pytest.raises(InputError, match=r"saliency: expected one shape in a batch, got \(1,\) and \(2,\)"):
+    with pytest.raises(
+        InputError, match=r"saliency: expected one shape in a batch, got \(1,\) and \(2,\)"
+    ):
         stream(source=Growing(), batch_size=4, fields=("saliency",))
 
 
@@ -186,12 +200,27 @@ class Faulty:
     [
         (Faulty(np.zeros((4, 4, 3), np.uint8)), "first batch: expected dtype float32, got uint8"),
         (Faulty(np.zeros((4, 4, 3))), "first batch: expected dtype float32, got float64"),
-        (Faulty(np.full((4, 4, 3), 255, np.float32)), r"expected values in \[0, 1\], got \[255, 255\]"),
+        (
+            Faulty(np.full((4, 4, 3), 255, np.float32)),
+            r"expected values in \[0, 1\], got \[255, 255\]",
+        ),
         (Faulty(np.full((4, 4, 3), np.nan, np.float32)), "first batch: expected finite values"),
-        (Faulty(np.zeros((4, 4), np.float32)), r"expected a batch of images \(n, h, w, c\), got shape \(4, 4, 4\)"),
-        (Faulty(np.full((2, 4, 4, 3), 255, np.float32)), r"expected values in \[0, 1\], got \[255, 255\]"),
-        (Faulty(lambda i: np.zeros((4 + i % 2, 4, 3), np.float32)), r"one shape in a batch, got \(4, 4, 3\) and \(5"),
-        (Faulty(np.zeros((4, 4, 3), np.float32), label=2), "label: expected 0..1 for the classes a, b, got 2"),
+        (
+            Faulty(np.zeros((4, 4), np.float32)),
+            r"expected a batch of images \(n, h, w, c\), got shape \(4, 4, 4\)",
+        ),
+        (
+            Faulty(np.full((2, 4, 4, 3), 255, np.float32)),
+            r"expected values in \[0, 1\], got \[255, 255\]",
+        ),
+        (
+            Faulty(lambda i: np.zeros((4 + i % 2, 4, 3), np.float32)),
+            r"one shape in a batch, got \(4, 4, 3\) and \(5",
+        ),
+        (
+            Faulty(np.zeros((4, 4, 3), np.float32), label=2),
+            "label: expected 0..1 for the classes a, b, got 2",
+        ),
     ],
 )
 def test_faulty_first_batch_is_explained(source, message):
@@ -207,7 +236,10 @@ def test_augmentation_that_leaves_the_range_is_explained():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 0}, "batch_size must be a positive multiple of the number of processes, got 0 for 1"),
+        (
+            {"batch_size": 0},
+            "batch_size must be a positive multiple of the number of processes, got 0 for 1",
+        ),
         ({"process_count": 3}, "got 8 for 3: choose another batch size"),
         ({"process_index": 1}, "process_index must be in 0..process_count - 1, got 1 of 1"),
         ({"seed": -2}, "seed must be 0 or more"),

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from cfx_jax.data import training_batches
-from cfx_jax.data.saliency_files import WithSaliency, read_saliency, write_saliency, write_saliency_of
+from cfx_jax.data.saliency_files import (
+    WithSaliency,
+    read_saliency,
+    write_saliency,
+    write_saliency_of,
+)
 from cfx_jax.data.sources.array_source import ArraySource
 from cfx_jax.errors import InputError
 
@@ -49,25 +54,30 @@ def test_maps_of_other_scans_slices_sizes_or_origins_are_refused(tmp_path):
     changed[1, 2, 3] += 1e-3
     for volume in (changed, VOLUME[::-1], VOLUME[:2], VOLUME.reshape(3, 5, 6, 1)):
         with pytest.raises(
-            InputError, match=r"000000.npz': expected the map of this scan 0, .*, of origin 'f'; it is another"
+            InputError,
+            match=r"000000.npz': expected the map of this scan 0, .*, of origin 'f'; it is another",
         ):
             read_saliency(tmp_path, 0, volume, origin="f")
     with pytest.raises(
-        InputError, match=r"of origin 'g'; it is another one's: give the folder of this source, or remove it"
+        InputError,
+        match=r"of origin 'g'; it is another one's: give the folder of this source, or remove it",
     ):
         read_saliency(tmp_path, 0, VOLUME, origin="g")
 
 
 def test_missing_and_damaged_files_are_named(tmp_path):
     with pytest.raises(
-        InputError, match=r"the map of scan 3 in '.*000003.npz', which does not exist: run write_saliency_of"
+        InputError,
+        match=r"the map of scan 3 in '.*000003.npz', which does not exist: run write_saliency_of",
     ):
         read_saliency(tmp_path, 3, VOLUME, origin="f")
     content = bytearray(write_saliency(tmp_path, 3, VOLUME, SALIENCY, origin="f").read_bytes())
     changed = bytes(content[:200] + b"\x55" + content[201:])
     for damaged in (b"", content[:100], content[:-40], changed, b"no archive"):
         (tmp_path / "000003.npz").write_bytes(damaged)
-        with pytest.raises(InputError, match=r"000003.npz' is damaged \(.*\): remove it and compute it again"):
+        with pytest.raises(
+            InputError, match=r"000003.npz' is damaged \(.*\): remove it and compute it again"
+        ):
             read_saliency(tmp_path, 3, VOLUME, origin="f")
 
 
@@ -77,9 +87,14 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         (
             VOLUME,
             SALIENCY[:2],
-            r"expected a map \(s, h, w\) of the volume \(s, h, w, c\), got shapes \(2, 6, 5\) and \(3, 6",
+            r"expected a map \(s, h, w\) of the volume \(s, h, w, c\), got shapes \(2, 6, 5\) and"
+            r" \(3, 6",
         ),
-        (VOLUME, SALIENCY[..., None], r"got shapes \(3, 6, 5, 1\) and \(3, 6, 5, 1\): give one map for the slices"),
+        (
+            VOLUME,
+            SALIENCY[..., None],
+            r"got shapes \(3, 6, 5, 1\) and \(3, 6, 5, 1\): give one map for the slices",
+        ),
         (VOLUME[0], SALIENCY[0], r"got shapes \(6, 5\) and \(6, 5, 1\)"),
         (
             VOLUME,
@@ -106,7 +121,9 @@ def test_stopped_run_keeps_what_it_has_finished_and_goes_on(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_saliency_of(source, np.arange(5), tmp_path, stopping, origin="f", progress=False)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["000000.npz", "000001.npz"]
-    assert write_saliency_of(source, np.arange(5), tmp_path, doubled, origin="f", progress=False) == 3
+    assert (
+        write_saliency_of(source, np.arange(5), tmp_path, doubled, origin="f", progress=False) == 3
+    )
     assert write_saliency_of(source, np.arange(5), tmp_path, None, origin="f", progress=False) == 0
     for index in range(5):
         saliency = read_saliency(tmp_path, index, source.volumes[index], origin="f")
@@ -115,7 +132,9 @@ def test_stopped_run_keeps_what_it_has_finished_and_goes_on(tmp_path):
 
 def test_files_of_another_origin_stop_the_run(tmp_path):
     write_saliency_of(Volumes(), np.array([2]), tmp_path, doubled, origin="f", progress=False)
-    with pytest.raises(InputError, match=r"000002.npz': expected the map of this scan 2, .*, of origin 'g'"):
+    with pytest.raises(
+        InputError, match=r"000002.npz': expected the map of this scan 2, .*, of origin 'g'"
+    ):
         write_saliency_of(Volumes(), np.arange(5), tmp_path, doubled, origin="g", progress=False)
     with pytest.raises(InputError, match=r"indices: expected positions in 0..4, got 5..5"):
         write_saliency_of(Volumes(), np.array([5]), tmp_path, doubled, origin="f", progress=False)
@@ -125,7 +144,11 @@ def test_items_have_their_maps_beside_them(tmp_path):
     source = Volumes()
     write_saliency_of(source, np.arange(5), tmp_path, doubled, origin="f", progress=False)
     both = pickle.loads(pickle.dumps(WithSaliency(source, tmp_path, origin="f")))
-    assert len(both) == 5 and both.class_names == ("a", "b") and both.labels.tolist() == [0, 1, 0, 1, 0]
+    assert (
+        len(both) == 5
+        and both.class_names == ("a", "b")
+        and both.labels.tolist() == [0, 1, 0, 1, 0]
+    )
     for index, item in enumerate(both):
         assert set(item) == {"image", "label", "grade", "saliency"} and item["grade"] == index
         np.testing.assert_array_equal(item["saliency"], 2 * item["image"])
@@ -146,5 +169,7 @@ def test_source_with_maps_feeds_the_pipeline(tmp_path):
 def test_map_of_an_item_that_has_none_is_asked_for(tmp_path):
     images = ArraySource(np.zeros((2, 3, 6, 5), np.float32), np.array([0, 1]), ("a", "b"))
     assert WithSaliency(images, tmp_path, origin="f").labels.tolist() == [0, 1]
-    with pytest.raises(InputError, match=r"expected the map of scan 1 in '.*', which does not exist"):
+    with pytest.raises(
+        InputError, match=r"expected the map of scan 1 in '.*', which does not exist"
+    ):
         WithSaliency(images, tmp_path, origin="f")[1]

@@ -24,7 +24,9 @@ def test_balanced_epoch_holds_every_item_and_the_largest_class_once():
 
 def test_missing_classes_do_not_disturb_the_alternation():
     labels = np.array([0, 5, 5, 0, 5])
-    np.testing.assert_array_equal(labels[balanced_epoch(labels, np.random.default_rng(0))], [0, 5] * 3)
+    np.testing.assert_array_equal(
+        labels[balanced_epoch(labels, np.random.default_rng(0))], [0, 5] * 3
+    )
 
 
 def test_unbalanced_epoch_is_a_permutation():
@@ -59,7 +61,9 @@ def test_augmentation_numbers_depend_on_the_position_only():
 
 
 def test_one_class_cannot_be_balanced():
-    with pytest.raises(InputError, match="two classes or more, got 3 items of class 1: give balanced=False"):
+    with pytest.raises(
+        InputError, match="two classes or more, got 3 items of class 1: give balanced=False"
+    ):
         order(labels=np.array([1, 1, 1]))
 
 

@@ -11,7 +11,11 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize(
     ("number", "wanted", "expected"),
     [
-        (41, 11, [4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34]),  # m = 20, k = 6, d = 3: from 20 - 15 - 1
+        (
+            41,
+            11,
+            [4, 7, 10, 13, 16, 19, 22, 25, 28, 31, 34],
+        ),  # m = 20, k = 6, d = 3: from 20 - 15 - 1
         (41, 19, list(range(1, 38, 2))),  # m = 20, k = 10, d = 2: from 20 - 18 - 1
         (39, 19, list(range(9, 28))),  # m = 19, d = 1: from 19 - 9 - 1
         (12, 11, list(range(11))),  # m = 6, d = 1: from 6 - 5 - 1
@@ -39,7 +43,8 @@ def test_slices_lie_inside_of_every_volume_that_is_large_enough():
 @pytest.mark.parametrize(("number", "wanted", "least"), [(10, 11, 12), (18, 19, 20), (3, 4, 6)])
 def test_volumes_of_too_few_slices_are_refused(number, wanted, least):
     with pytest.raises(
-        InputError, match=rf"expected {wanted} or at least {least} slices .* {wanted} from, got {number}: "
+        InputError,
+        match=rf"expected {wanted} or at least {least} slices .* {wanted} from, got {number}: ",
     ):
         slice_indices(number, wanted)
     with pytest.raises(InputError, match="wanted: expected an integer of at least 1, got 0"):
@@ -70,7 +75,9 @@ def test_shrinking_leaves_pixels_out():
 def test_labels_take_the_nearest_pixel():
     labels = RNG.integers(0, 7, (2, 4, 6)).astype(np.uint8)
     assert resize_labels(labels, (4, 6)).tolist() == labels.tolist()
-    np.testing.assert_array_equal(resize_labels(labels, (8, 18)), labels.repeat(2, axis=1).repeat(3, axis=2))
+    np.testing.assert_array_equal(
+        resize_labels(labels, (8, 18)), labels.repeat(2, axis=1).repeat(3, axis=2)
+    )
     np.testing.assert_array_equal(resize_labels(labels > 3, (4, 2)), labels[:, :, [1, 4]] > 3)
     assert resize_labels(labels, (2, 2)).dtype == np.uint8
 
@@ -79,31 +86,40 @@ def test_native_grid_has_the_slices_at_their_places_and_lines_between():
     saliency = np.arange(1, 4, dtype=np.float32)[:, None, None] * np.ones((1, 2, 3), np.float32)
     native = to_native_grid(saliency, np.array([1, 3, 4]), (7, 4, 6))
     assert native.dtype == np.float32
-    np.testing.assert_allclose(native, np.array([0, 1, 1.5, 2, 3, 0, 0])[:, None, None] * np.ones((7, 4, 6)))
+    np.testing.assert_allclose(
+        native, np.array([0, 1, 1.5, 2, 3, 0, 0])[:, None, None] * np.ones((7, 4, 6))
+    )
 
 
 def test_native_grid_of_all_slices_is_the_resized_map():
     saliency = RNG.random((5, 6, 6), np.float32)
     np.testing.assert_array_equal(
-        to_native_grid(jnp.asarray(saliency), np.arange(5), (5, 9, 8)), resize_slices(saliency, (9, 8))
+        to_native_grid(jnp.asarray(saliency), np.arange(5), (5, 9, 8)),
+        resize_slices(saliency, (9, 8)),
     )
 
 
 @pytest.mark.parametrize("places", [[0, 1], [0, 2, 1], [0, 1, 1], [-1, 0, 1], [0, 1, 4]])
 def test_places_that_do_not_fit_are_refused(places):
     with pytest.raises(
-        InputError, match=r"indices: expected 3 ascending places in 0..3, one for each slice .*, got \["
+        InputError,
+        match=r"indices: expected 3 ascending places in 0..3, one for each slice .*, got \[",
     ):
         to_native_grid(np.ones((3, 4, 4), np.float32), np.array(places), (4, 8, 8))
 
 
 def test_wrong_shapes_are_refused():
     with pytest.raises(
-        InputError, match=r"volume: expected slices \(s, h, w\), got shape \(2, 4, 4, 1\): leave out the"
+        InputError,
+        match=r"volume: expected slices \(s, h, w\), got shape \(2, 4, 4, 1\): leave out the",
     ):
         resize_slices(np.ones((2, 4, 4, 1), np.float32), (8, 8))
-    with pytest.raises(InputError, match=r"labels: expected slices \(s, h, w\), got shape \(4, 4\): leave out the"):
+    with pytest.raises(
+        InputError, match=r"labels: expected slices \(s, h, w\), got shape \(4, 4\): leave out the"
+    ):
         resize_labels(np.ones((4, 4), np.uint8), (8, 8))
     for size in ((0, 4), (4,)):
-        with pytest.raises(InputError, match=r"size: expected \(height, width\) in pixels, both above 0, got \("):
+        with pytest.raises(
+            InputError, match=r"size: expected \(height, width\) in pixels, both above 0, got \("
+        ):
             resize_slices(np.ones((2, 4, 4), np.float32), size)

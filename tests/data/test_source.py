@@ -53,24 +53,32 @@ def test_progress_changes_nothing():
 
 
 def test_the_number_of_threads_changes_nothing_and_is_checked():
-    one, three = (load_arrays(Counting(), np.array([7, 2, 9]), num_threads=number) for number in (1, 3))
+    one, three = (
+        load_arrays(Counting(), np.array([7, 2, 9]), num_threads=number) for number in (1, 3)
+    )
     np.testing.assert_array_equal(one["image"], three["image"])
     with pytest.raises(InputError, match="num_threads"):
         load_arrays(Counting(), np.arange(3), num_threads=0)
 
 
 def test_unknown_field_lists_the_fields():
-    with pytest.raises(InputError, match="fields: expected some of image, label, path, factors, got 'lesions'"):
+    with pytest.raises(
+        InputError, match="fields: expected some of image, label, path, factors, got 'lesions'"
+    ):
         load_arrays(Counting(), np.arange(3), fields=["lesions"])
 
 
 def test_differing_shapes_name_the_item():
-    with pytest.raises(InputError, match=r"item 1: expected image of shape \(4, 3, 1\).*got \(5, 3, 1\)"):
+    with pytest.raises(
+        InputError, match=r"item 1: expected image of shape \(4, 3, 1\).*got \(5, 3, 1\)"
+    ):
         load_arrays(Counting(tall_odd=True), np.arange(2))
 
 
 def test_differing_fields_name_the_item():
-    with pytest.raises(InputError, match=r"item 1: expected the fields image, label, path, factors.*more"):
+    with pytest.raises(
+        InputError, match=r"item 1: expected the fields image, label, path, factors.*more"
+    ):
         load_arrays(Counting(extra_on=1), np.arange(2))
 
 
@@ -131,7 +139,10 @@ class Own:
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([0, 1, 0.7, 0.4], "label: expected 0..1 for the classes absent, present, got 0.7: correct"),
+        (
+            [0, 1, 0.7, 0.4],
+            "label: expected 0..1 for the classes absent, present, got 0.7: correct",
+        ),
         (np.float32([0, 1, np.nan, 1]), "label: expected 0..1 .*, got nan"),
         ([0, 1, np.inf, 1], "label: expected 0..1 .*, got inf"),
         (["0", "1", "0", "1"], "label: expected 0..1 .*, got '0'"),
@@ -139,7 +150,10 @@ class Own:
         ([0, 1, None, 1], "label: expected 0..1 .*, got None"),
         ([0, 1, 2, 1], "label: expected 0..1 .*, got 2"),
         ([0, 1, -1, 1], "label: expected 0..1 .*, got -1"),
-        ([[0], [1], [0], [1]], r"label: expected one class for each item, got labels of shape \(4, 1\)"),
+        (
+            [[0], [1], [0], [1]],
+            r"label: expected one class for each item, got labels of shape \(4, 1\)",
+        ),
         ([[0], [1, 0], [0], [1]], "label: expected one class for each item"),
         ([0, 1j, 0, 1], "label: expected 0..1 .*, got "),
     ],
@@ -149,10 +163,16 @@ def test_labels_that_are_no_whole_numbers_of_classes_are_refused(labels, known, 
     with pytest.raises(InputError, match=message):
         labels_of(source)
     with pytest.raises(InputError, match=message):
-        next(training_batches(source, np.arange(4), batch_size=4, seed=0, balanced=False, num_threads=0))
+        next(
+            training_batches(
+                source, np.arange(4), batch_size=4, seed=0, balanced=False, num_threads=0
+            )
+        )
 
 
-@pytest.mark.parametrize("labels", [[0.0, 1.0, 0.0, 1.0], np.uint8([0, 1, 0, 1]), [False, True, False, True]])
+@pytest.mark.parametrize(
+    "labels", [[0.0, 1.0, 0.0, 1.0], np.uint8([0, 1, 0, 1]), [False, True, False, True]]
+)
 def test_whole_numbers_of_any_type_are_labels(labels):
     found = labels_of(Own(labels, known=True))
     assert np.issubdtype(found.dtype, np.integer)
@@ -160,14 +180,18 @@ def test_whole_numbers_of_any_type_are_labels(labels):
 
 
 def test_each_item_has_one_label():
-    with pytest.raises(InputError, match="labels: expected one for each of the source's 4 items, got 3: correct"):
+    with pytest.raises(
+        InputError, match="labels: expected one for each of the source's 4 items, got 3: correct"
+    ):
         labels_of(Own([0, 1, 0], known=True))
 
 
 def test_label_of_a_later_item_is_checked_as_it_is_read():
     source = Own([0, 1, 0, 1], known=True)
     source.given = [0, 1, 0, 0.7]
-    batches = training_batches(source, np.arange(4), batch_size=1, seed=0, balanced=False, num_threads=0)
+    batches = training_batches(
+        source, np.arange(4), batch_size=1, seed=0, balanced=False, num_threads=0
+    )
     with pytest.raises(InputError, match=r"label: expected 0..1 .*, got 0.7"):
         for _ in range(4):
             next(batches)
@@ -175,5 +199,7 @@ def test_label_of_a_later_item_is_checked_as_it_is_read():
 
 def test_items_of_another_kind_of_number_are_not_cut_to_the_first_ones():
     source = Own([0, 0.7, 1, 1], known=True)
-    with pytest.raises(InputError, match="item 1: expected label of type int64, as the first item has, got float64"):
+    with pytest.raises(
+        InputError, match="item 1: expected label of type int64, as the first item has, got float64"
+    ):
         load_arrays(source, np.arange(4))

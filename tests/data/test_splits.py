@@ -23,7 +23,9 @@ def test_parts_are_disjoint_complete_and_stratified(counts, weights, seed):
     labels = labels_of_shape(*counts)
     fractions = {str(i): w / sum(weights) for i, w in enumerate(weights)}
     parts = split(labels, fractions, seed=seed)
-    np.testing.assert_array_equal(np.sort(np.concatenate(list(parts.values()))), np.arange(len(labels)))
+    np.testing.assert_array_equal(
+        np.sort(np.concatenate(list(parts.values()))), np.arange(len(labels))
+    )
     for name, items in parts.items():
         for label, count in enumerate(counts):
             assert abs((labels[items] == label).sum() - fractions[name] * count) < 1
@@ -63,7 +65,10 @@ def test_same_seed_same_split_and_other_seed_another():
 
 def test_every_item_is_as_likely_in_a_part():
     labels = labels_of_shape(6, 6)
-    times = sum(np.bincount(split(labels, {"a": 0.5, "b": 0.5}, seed=s)["a"], minlength=12) for s in range(400))
+    times = sum(
+        np.bincount(split(labels, {"a": 0.5, "b": 0.5}, seed=s)["a"], minlength=12)
+        for s in range(400)
+    )
     assert abs(times - 200).max() < 5 * 10  # five standard deviations of a binomial(400, 1/2)
 
 

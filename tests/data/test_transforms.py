@@ -4,8 +4,21 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, random_noise, sometimes
-from cfx_jax.data.transforms import adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation
+from cfx_jax.data import (
+    color_jitter,
+    compose,
+    random_affine,
+    random_crop,
+    random_flip,
+    random_noise,
+    sometimes,
+)
+from cfx_jax.data.transforms import (
+    adjust_brightness,
+    adjust_contrast,
+    adjust_hue,
+    adjust_saturation,
+)
 from cfx_jax.errors import InputError
 
 IMAGE = np.random.default_rng(0).random((12, 10, 3), dtype=np.float32)
@@ -15,7 +28,9 @@ EVERY = {
     "flip": random_flip("vertical"),
     "affine": random_affine(degrees=15, translate=0.1),
     "noise": random_noise(scale=(0.0, 0.3)),
-    "colour": color_jitter(brightness=(0.5, 1.5), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15),
+    "colour": color_jitter(
+        brightness=(0.5, 1.5), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15
+    ),
 }
 
 
@@ -69,7 +84,9 @@ def test_no_padding_is_the_identity():
 
 
 def test_flips():
-    np.testing.assert_array_equal(random_flip("horizontal", probability=1)(IMAGE, rng()), IMAGE[:, ::-1])
+    np.testing.assert_array_equal(
+        random_flip("horizontal", probability=1)(IMAGE, rng()), IMAGE[:, ::-1]
+    )
     np.testing.assert_array_equal(random_flip("vertical", probability=1)(IMAGE, rng()), IMAGE[::-1])
     np.testing.assert_array_equal(random_flip("vertical", probability=0)(IMAGE, rng()), IMAGE)
 
@@ -79,7 +96,9 @@ def test_noise_has_the_stated_scale_and_is_the_same_in_no_two_pixels():
     noise = random_noise(scale=(0.1, 0.1))(middle, rng()) - 0.5
     assert abs(noise.std() - 0.1) < 0.003 and abs(noise.mean()) < 0.005
     assert len(np.unique(noise)) > 0.9 * noise.size
-    scales = [(random_noise(scale=(0.02, 0.1))(middle, rng(seed)) - 0.5).std() for seed in range(40)]
+    scales = [
+        (random_noise(scale=(0.02, 0.1))(middle, rng(seed)) - 0.5).std() for seed in range(40)
+    ]
     assert 0.015 < min(scales) < 0.035 and 0.085 < max(scales) < 0.105
     np.testing.assert_array_equal(random_noise(scale=(0.0, 0.0))(IMAGE, rng()), IMAGE)
 
@@ -111,7 +130,9 @@ def test_rotation_matches_scipy_inside():
 
 def test_magnifying_shows_the_middle_larger():
     magnified = random_affine(degrees=0, magnify=(2.0, 2.0))(IMAGE, rng())
-    expected = ndimage.affine_transform(IMAGE[..., 0], np.full(2, 0.5), offset=(2.75, 2.25), order=1)
+    expected = ndimage.affine_transform(
+        IMAGE[..., 0], np.full(2, 0.5), offset=(2.75, 2.25), order=1
+    )
     np.testing.assert_allclose(magnified[..., 0], expected, atol=1e-5)
 
 
@@ -141,7 +162,9 @@ def test_contrast_of_colour_pivots_on_mean_luma():
 def test_saturation_by_hand():
     image = np.array([[[1.0, 0.0, 0.0]]], np.float32)  # luma 0.299
     np.testing.assert_allclose(adjust_saturation(image, 0.0), np.full((1, 1, 3), 0.299), atol=1e-6)
-    np.testing.assert_allclose(adjust_saturation(image, 0.5), [[[0.6495, 0.1495, 0.1495]]], atol=1e-6)
+    np.testing.assert_allclose(
+        adjust_saturation(image, 0.5), [[[0.6495, 0.1495, 0.1495]]], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("turn", [0.3, -0.15, 0.5])
@@ -166,14 +189,38 @@ def test_default_jitter_is_the_identity():
     ("make", "message"),
     [
         (lambda: random_crop(padding=-1), "padding must be 0 or more pixels, got -1"),
-        (lambda: random_flip("sideways"), "direction: expected one of 'horizontal', 'vertical', got 'sideways'"),
-        (lambda: random_flip("vertical", probability=1.5), r"probability must be in \[0, 1\], got 1.5"),
-        (lambda: sometimes(random_crop(padding=1), probability=-0.1), r"probability must be in \[0, 1\], got -0.1"),
-        (lambda: random_affine(degrees=-5), "degrees and translate must be 0 or more, got -5 and 0.0"),
-        (lambda: random_affine(degrees=5, magnify=(0.0, 1.0)), r"magnify must be an ascending range.*got \(0.0, 1.0\)"),
-        (lambda: random_noise(scale=(0.2, 0.1)), r"scale must be an ascending range of 0 or more, got \(0.2, 0.1\)"),
-        (lambda: color_jitter(contrast=(2.0, 1.0)), r"contrast must be an ascending range.*got \(2.0, 1.0\)"),
-        (lambda: color_jitter(brightness=(-1.0, 1.0)), "brightness must be an ascending range of factors from 0"),
+        (
+            lambda: random_flip("sideways"),
+            "direction: expected one of 'horizontal', 'vertical', got 'sideways'",
+        ),
+        (
+            lambda: random_flip("vertical", probability=1.5),
+            r"probability must be in \[0, 1\], got 1.5",
+        ),
+        (
+            lambda: sometimes(random_crop(padding=1), probability=-0.1),
+            r"probability must be in \[0, 1\], got -0.1",
+        ),
+        (
+            lambda: random_affine(degrees=-5),
+            "degrees and translate must be 0 or more, got -5 and 0.0",
+        ),
+        (
+            lambda: random_affine(degrees=5, magnify=(0.0, 1.0)),
+            r"magnify must be an ascending range.*got \(0.0, 1.0\)",
+        ),
+        (
+            lambda: random_noise(scale=(0.2, 0.1)),
+            r"scale must be an ascending range of 0 or more, got \(0.2, 0.1\)",
+        ),
+        (
+            lambda: color_jitter(contrast=(2.0, 1.0)),
+            r"contrast must be an ascending range.*got \(2.0, 1.0\)",
+        ),
+        (
+            lambda: color_jitter(brightness=(-1.0, 1.0)),
+            "brightness must be an ascending range of factors from 0",
+        ),
         (lambda: color_jitter(hue=0.6), r"hue must be in \[0, 0.5\] turns, got 0.6"),
     ],
 )

@@ -46,12 +46,16 @@ def archive(method):
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as opened:
         for name in ("a/1.png", "a/2.png", "b/1.png"):
-            opened.writestr(name, cv2.imencode(".png", RNG.integers(0, 256, (9, 9), np.uint8))[1].tobytes())
+            opened.writestr(
+                name, cv2.imencode(".png", RNG.integers(0, 256, (9, 9), np.uint8))[1].tobytes()
+            )
     return stream.getvalue()
 
 
 def volume():
-    return nibabel.Nifti1Image(RNG.integers(-1000, 1000, (5, 6, 7)).astype(np.int16), np.eye(4)).to_bytes()
+    return nibabel.Nifti1Image(
+        RNG.integers(-1000, 1000, (5, 6, 7)).astype(np.int16), np.eye(4)
+    ).to_bytes()
 
 
 def shipped(name):
@@ -74,12 +78,17 @@ SAMPLES = {
     "a.nii.gz": (gzip.compress(volume()), read_nifti),
     "a.zip": (archive(zipfile.ZIP_DEFLATED), ImageFolder),
     "b.zip": (archive(zipfile.ZIP_LZMA), ImageFolder),
-    "a.csv": (b"image,level\n" + b"photograph,2\n" * 30, lambda path: [*read_rows(path, ("image", "level"), page="")]),
+    "a.csv": (
+        b"image,level\n" + b"photograph,2\n" * 30,
+        lambda path: [*read_rows(path, ("image", "level"), page="")],
+    ),
 }
 
 
 def mutated(content, rng):
-    """The content with some bytes changed, put in, taken away, or made a number at which sizes overflow."""
+    """The content with some bytes changed, put in, taken away, or made a number at which sizes
+    overflow.
+    """
     changed = bytearray(content)
     for _ in range(rng.integers(1, 4)):
         place = int(rng.integers(0, min(len(changed), 600) if rng.random() < 0.6 else len(changed)))
@@ -95,7 +104,9 @@ def mutated(content, rng):
             changed[place : place + many] = bytes(many)
         else:
             number = NUMBERS[rng.integers(len(NUMBERS))]
-            changed[place : place + 4] = number.to_bytes(4, "little" if rng.random() < 0.5 else "big")
+            changed[place : place + 4] = number.to_bytes(
+                4, "little" if rng.random() < 0.5 else "big"
+            )
     return bytes(changed)
 
 
@@ -130,9 +141,16 @@ def test_mutated_files_end_in_one_line_within_a_gigabyte(tmp_path):
 
 def test_streams_are_read_up_to_the_bound(monkeypatch):
     monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", "1")
-    assert len(read_bounded(io.BytesIO(bytes(2**20)))) == bounded_length(io.BytesIO(bytes(2**20))) == 2**20
+    assert (
+        len(read_bounded(io.BytesIO(bytes(2**20))))
+        == bounded_length(io.BytesIO(bytes(2**20)))
+        == 2**20
+    )
     for read in (read_bounded, bounded_length):
-        with pytest.raises(DamagedFile, match="unpacks to 1 MiB, more than the 1 MiB that are allowed: set CFX_UNPACK"):
+        with pytest.raises(
+            DamagedFile,
+            match="unpacks to 1 MiB, more than the 1 MiB that are allowed: set CFX_UNPACK",
+        ):
             read(io.BytesIO(bytes(2**20 + 1)))
 
 
@@ -141,17 +159,27 @@ def test_only_regular_files_are_read(tmp_path):
     (tmp_path / "file").write_bytes(b"content")
     (tmp_path / "link").symlink_to("file")
     assert read_file(tmp_path / "link") == b"content" and is_regular(tmp_path / "link")
-    for path, reason in ((tmp_path / "pipe", "is no regular file"), (tmp_path, "is no regular file"),
-                         (Path("/dev/zero"), "is no regular file"), (tmp_path / "none", "No such file or directory"),
-                         (Path("a" * 5000), "File name too long")):  # fmt: skip
+    for path, reason in (
+        (tmp_path / "pipe", "is no regular file"),
+        (tmp_path, "is no regular file"),
+        (Path("/dev/zero"), "is no regular file"),
+        (tmp_path / "none", "No such file or directory"),
+        (Path("a" * 5000), "File name too long"),
+    ):
         assert not is_regular(path)
         with pytest.raises(DamagedFile, match=reason):
             read_file(path)
 
 
 def test_errors_and_names_are_shown_in_one_short_line():
-    assert one_line(ValueError("one\n two\r\n")) == "one two" and one_line(MemoryError()) == "MemoryError"
-    assert one_line(KeyError("name")) == "KeyError('name')" and len(one_line(ValueError("x" * 9999))) == 300
+    assert (
+        one_line(ValueError("one\n two\r\n")) == "one two"
+        and one_line(MemoryError()) == "MemoryError"
+    )
+    assert (
+        one_line(KeyError("name")) == "KeyError('name')"
+        and len(one_line(ValueError("x" * 9999))) == 300
+    )
     assert printable("é\n\udce9") == "é\\n\\udce9" and len(printable("x" * 9999)) == 303
     assert str(InputError("one\ntwo\x0cthree\u2028")) == "one two three "[:-1]
 
@@ -164,7 +192,11 @@ def main(folder):
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**30,) * 2)
     refused = try_all(folder, seed=20)
     # Not of getrusage, whose peak counts what the parent held before this program began.
-    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    peak = next(
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
     print(refused, peak.split()[1])
 
 

@@ -33,7 +33,10 @@ def test_every_way_comes_about_as_often_and_maps_follow_their_volumes():
 @pytest.mark.parametrize(("label", "mirrored"), list(enumerate(SIDES)))
 def test_the_side_changes_exactly_where_left_becomes_right(label, mirrored):
     for item in turned(60, label, horizontal=True, vertical=True, mirrored=SIDES):
-        across = any(np.array_equal(item["image"], volume[:, :, ::-1]) for volume in (VOLUME, VOLUME[:, ::-1]))
+        across = any(
+            np.array_equal(item["image"], volume[:, :, ::-1])
+            for volume in (VOLUME, VOLUME[:, ::-1])
+        )
         assert item["label"] == (mirrored if across else label)
 
 

@@ -26,12 +26,18 @@ def image_set(labels, *, patients=None, class_names=("healthy", "DR"), image=Non
     labels = np.asarray(labels)
     image = np.full((len(labels), SIDE, SIDE, 3), 0.5, np.float32) if image is None else image
     arrays = {"image": image, "label": labels, **fields}
-    source = StoredImages(arrays, class_names) if patients is None else Photographs(arrays, class_names, patients)
+    source = (
+        StoredImages(arrays, class_names)
+        if patients is None
+        else Photographs(arrays, class_names, patients)
+    )
     return ImageSet.whole(source, "made by hand")
 
 
 def data(test, *, external=None, lesions=None, published=True):
-    return Data(test, test, test, test, external, lesions, test.class_names, "made by hand", published)
+    return Data(
+        test, test, test, test, external, lesions, test.class_names, "made by hand", published
+    )
 
 
 def answers(labels, wrong):
@@ -42,16 +48,22 @@ def answers(labels, wrong):
 
 
 def evaluation(labels, right, robust, *, patients=None):
-    """Of alternating labels, all but the first ``right`` images are wrong, and all but the first ``robust`` are broken."""
+    """Of alternating labels, all but the first ``right`` images are wrong, and all but the first
+    ``robust`` are broken.
+    """
     wrong = range(right, len(labels))
     return Evaluation(labels, answers(labels, wrong), np.arange(len(labels)) < robust, patients)
 
 
 def evaluations(place="test", *, n=400, patients=None, **shares):
-    """``plain=(accuracy, robust accuracy)`` and so on, in per cent of ``n`` images of alternating classes."""
+    """``plain=(accuracy, robust accuracy)`` and so on, in per cent of ``n`` images of alternating
+    classes.
+    """
     labels = np.arange(n) % 2
     return {
-        (place, name): evaluation(labels, round(n * right / 100), round(n * robust / 100), patients=patients)
+        (place, name): evaluation(
+            labels, round(n * right / 100), round(n * robust / 100), patients=patients
+        )
         for name, (right, robust) in shares.items()
     }
 
@@ -66,7 +78,9 @@ def localised(means, *, n=41, spread=0.02, norm=1.5, patients=None, **changed):
             own = 0.1 * np.roll(noise, 7 * shift + 3 * step)
             iou[name, method] = mean + noise + own
         iou.update({(name, variant): iou[name, method] for variant, method in ABLATIONS.items()})
-    images = image_set(np.ones(n, int), patients=patients, lesion_mask=np.ones((n, SIDE, SIDE), bool))
+    images = image_set(
+        np.ones(n, int), patients=patients, lesion_mask=np.ones((n, SIDE, SIDE), bool)
+    )
     given = {
         "images": images,
         "methods": METHODS,
@@ -86,19 +100,26 @@ def localised(means, *, n=41, spread=0.02, norm=1.5, patients=None, **changed):
 
 def counterfactual(image, probability, *, before=0.5):
     n = len(probability)
-    return Counterfactual(image, np.asarray(probability, float), np.full(n, before), np.zeros((n, 2)))
+    return Counterfactual(
+        image, np.asarray(probability, float), np.full(n, before), np.zeros((n, 2))
+    )
 
 
 def changed(image, size, share=1.0):
-    """The image plus a change of a size that differs a little between images, in a share of its pixels."""
+    """The image plus a change of a size that differs a little between images, in a share of its
+    pixels.
+    """
     mark = np.zeros(image.shape[1:3])
     mark.ravel()[: max(1, round(share * mark.size))] = size
     factor = 1 + 0.01 * np.arange(len(image))
     return image + mark[None, :, :, None] * factor[:, None, None, None]
 
 
-def studied(labels, *, predicted=None, extra=0, sweep=None, vce=None, patients=None, sizes=(0.1, 0.2)):
-    """Studied images: ``sweep`` and ``vce`` give probabilities, the sweep's change grows by ``sizes``.
+def studied(
+    labels, *, predicted=None, extra=0, sweep=None, vce=None, patients=None, sizes=(0.1, 0.2)
+):
+    """Studied images: ``sweep`` and ``vce`` give probabilities, the sweep's change grows by
+    ``sizes``.
 
     Args:
         labels: of all images, those in addition to the sample last.

@@ -1,4 +1,6 @@
-"""ACAT's experiment: its presets, tables and claims on made-up numbers; and, slow, a whole smoke run."""
+"""ACAT's experiment: its presets, tables and claims on made-up numbers; and, slow, a whole smoke
+run.
+"""
 
 import dataclasses
 import json
@@ -29,7 +31,11 @@ from trainers.epochs import by_steps
 RNG = np.random.default_rng(0)
 PAPER = PRESETS["paper"]
 SIDES = ("none", "left", "right", "both")
-OF_EPOCHS, RELEASED, OURS_ALONE = "follows the epochs", "released code", "no result depends on it, or ours"
+OF_EPOCHS, RELEASED, OURS_ALONE = (
+    "follows the epochs",
+    "released code",
+    "no result depends on it, or ours",
+)
 PUBLISHED = {
     "shape": ((11, 128, 128), "appendix C"),
     "ist3_shape": ((11, 500, 400), "appendix C, 400 x 500"),
@@ -70,11 +76,17 @@ PUBLISHED = {
         for training in ("baseline", "from_baseline", "autoencoder")
         for name in ("num_steps", "evaluate_every", "checkpoint_every", "optimiser.epoch")
     },
-    **{f"{training}.{name}": (None, OURS_ALONE) for training in ("baseline", "from_baseline", "autoencoder")
-       for name in ("eval_batch_size", "log_every", "seed")},
-    **{name: (None, OURS_ALONE) for name in ("search.minimum_psnr", "num_detected", "num_shown", "batch_size", "seed")},
+    **{
+        f"{training}.{name}": (None, OURS_ALONE)
+        for training in ("baseline", "from_baseline", "autoencoder")
+        for name in ("eval_batch_size", "log_every", "seed")
+    },
+    **{
+        name: (None, OURS_ALONE)
+        for name in ("search.minimum_psnr", "num_detected", "num_shown", "batch_size", "seed")
+    },
     **{name: (None, "synthetic worlds only") for name in ("num_scans", "num_located", "severity")},
-}  # fmt: skip
+}
 """Every number of the preset, or None where the paper has none, with its place."""
 
 
@@ -95,7 +107,10 @@ def test_every_number_of_the_paper_preset_is_the_published_one():
     }
     assert all(place for _, place in PUBLISHED.values())
     assert PAPER.trunks == ("half_brain", "slice_resnet50") and PAPER.search.quotient is None
-    assert set(PAPER.rows) == set(GROUPS) and [each.partition(":")[0] for each in PAPER.data] == ["mosmed", "ist3"]
+    assert set(PAPER.rows) == set(GROUPS) and [each.partition(":")[0] for each in PAPER.data] == [
+        "mosmed",
+        "ist3",
+    ]
 
 
 def test_every_preset_knows_its_name_and_reports_on_a_fresh_world():
@@ -107,24 +122,49 @@ def test_the_printed_figures_are_the_papers():
     # Sums of the columns as they stand in the paper, for misprints here.
     columns = [published.BY_TRAINING[name] for name in published.BY_TRAINING]
     assert [round(sum(each[size] for each in columns), 2) for size in (50, 100, 200, 300, 500)] == [
-        285.98, 293.48, 332.34, 354.55, 487.95,
-    ]  # fmt: skip
-    assert [round(sum(row[size] for row in published.BY_SIZE.values()), 2) for size in range(5)] == [
-        644.87, 195.99, 417.01, 529.54, 665.57,
-    ]  # fmt: skip
+        285.98,
+        293.48,
+        332.34,
+        354.55,
+        487.95,
+    ]
+    assert [
+        round(sum(row[size] for row in published.BY_SIZE.values()), 2) for size in range(5)
+    ] == [
+        644.87,
+        195.99,
+        417.01,
+        529.54,
+        665.57,
+    ]
     # All but two rows of Tables 6 and 7 are counts of 3 x 64 scans, 78 of them with a finding.
     odd = {"SMIC, latent shift", "SalClassNet, gradient"}
     for name, (sensitivity, specificity) in published.SENSITIVITY.items():
         accuracy = published.ACCURACY[name][published.CHESTS]
         if name not in odd:
-            assert (78 * sensitivity + 114 * specificity) / 192 == pytest.approx(accuracy, abs=0.02), name
+            assert (78 * sensitivity + 114 * specificity) / 192 == pytest.approx(
+                accuracy, abs=0.02
+            ), name
 
 
 def made_up_scans(labels, *, sides=True, groups=None):
     images = np.zeros((len(labels), 2, 4, 4, 1), np.float32)
     facts = StoredFacts({"image": images})
     classes = SIDES if sides else ("clear", "found")
-    return Scans("made up", images, labels, labels, classes, sides, groups, facts, None, None, "made up", None)
+    return Scans(
+        "made up",
+        images,
+        labels,
+        labels,
+        classes,
+        sides,
+        groups,
+        facts,
+        None,
+        None,
+        "made up",
+        None,
+    )
 
 
 def made_up_detection(hits, *, units=None, overlaps=None):
@@ -132,20 +172,37 @@ def made_up_detection(hits, *, units=None, overlaps=None):
     number = len(hits[OURS])
     nothing = dict.fromkeys(FIELDS, np.full(number, np.nan))
     scores = {
-        name: nothing | {"hits": np.zeros(number), "flat": np.zeros(number)} for name in (*DETECTORS, *REFERENCES)
+        name: nothing | {"hits": np.zeros(number), "flat": np.zeros(number)}
+        for name in (*DETECTORS, *REFERENCES)
     }
     for name, values in hits.items():
-        scores[name] = scores[name] | {"hits": np.asarray(values, float)} if name in scores else {
-            **nothing, "hits": np.asarray(values, float), "flat": np.zeros(number),
-        }  # fmt: skip
+        scores[name] = (
+            scores[name] | {"hits": np.asarray(values, float)}
+            if name in scores
+            else {
+                **nothing,
+                "hits": np.asarray(values, float),
+                "flat": np.zeros(number),
+            }
+        )
     for name, values in (overlaps or {}).items():
-        scores[name] |= dict.fromkeys(("macro_iou", "macro_dice", "dice", "kappa"), np.asarray(values, float))
+        scores[name] |= dict.fromkeys(
+            ("macro_iou", "macro_dice", "dice", "kappa"), np.asarray(values, float)
+        )
     units = np.arange(number) if units is None else units
     trace = np.tile(np.linspace(0.9, 0.1, 21), (number, 1))
     factors = np.tile([1.0, -1.0], (number, 1))
     likeness = {name: np.ones(number) for name in DETECTORS}
     return Detection(
-        units, scores, likeness, units, trace, np.full(number, 0.6), factors, np.full((number, 2), 0.6), None
+        units,
+        scores,
+        likeness,
+        units,
+        trace,
+        np.full(number, 0.6),
+        factors,
+        np.full((number, 2), 0.6),
+        None,
     )
 
 
@@ -160,16 +217,29 @@ def answers_of(seed, labels, decided, *, sizes=None, units=None):
 
 
 def made_up_study(*counts_right, sides=True, hits=(1, 1, 1, 0, 1, 1), smaller=None):
-    """Runs of 64 scans without a finding; the baseline is right about so many of them, ACAT about all but one, another one
-    in each run; maps of latent counterfactuals hit as given, the others never."""
+    """Runs of 64 scans without a finding; the baseline is right about so many of them, ACAT about
+    all but one, another one in each run; maps of latent counterfactuals hit as given, the others
+    never."""
     labels, runs = np.zeros(64, int), []
     for seed, right in enumerate(counts_right):
-        decided = {BASELINE: np.where(np.arange(64) < right, 0, 1), ACAT: (np.arange(64) == seed).astype(int)}
+        decided = {
+            BASELINE: np.where(np.arange(64) < right, 0, 1),
+            ACAT: (np.arange(64) == seed).astype(int),
+        }
         units = 64 * seed + np.arange(64)
         found = np.roll(hits, seed)
-        runs.append(Run(answers_of(seed, labels, decided, units=units), {}, made_up_detection({OURS: found}), None))
+        runs.append(
+            Run(
+                answers_of(seed, labels, decided, units=units),
+                {},
+                made_up_detection({OURS: found}),
+                None,
+            )
+        )
     rows = rows_of(Config(rows=()))
-    return Study(made_up_scans(labels, sides=sides), rows, {}, tuple(runs), smaller or {}, 30.0, 0, None)
+    return Study(
+        made_up_scans(labels, sides=sides), rows, {}, tuple(runs), smaller or {}, 30.0, 0, None
+    )
 
 
 def row_of(table, name):
@@ -187,7 +257,8 @@ def test_the_standard_error_is_the_papers():
 
 def test_differences_of_networks_have_the_spread_of_the_runs():
     acat = row_of(tables.accuracy_table(made_up_study(38, 45, 47)), ACAT)
-    # By hand: differences of 25, 18 and 16 of 64; of three runs, other scans in each, Student's with two degrees of freedom.
+    # By hand: differences of 25, 18 and 16 of 64; of three runs, other scans in each, Student's
+    # with two degrees of freedom.
     differences = np.array([25, 18, 16]) / 64
     half = 4.302653 * differences.std(ddof=1) / np.sqrt(3)
     assert acat["less baseline"] == pytest.approx(
@@ -206,21 +277,30 @@ def verdicts(study):
 def test_claims_hold_where_the_runs_agree():
     found = verdicts(made_up_study(38, 45, 47, 40))
     assert found["accuracy, baseline"].verdict == found["Table 1, size 0"].verdict == "holds"
-    assert found["hit score, gradient"].verdict == "holds"  # the same scans in all runs, another one missed in each
+    assert (
+        found["hit score, gradient"].verdict == "holds"
+    )  # the same scans in all runs, another one missed in each
     assert found["Figure 5, latent shift"].verdict == "holds"
     # Six searches that all reach it: Wilson's interval ends at 0.61, so 90 % are not shown.
     assert found["Figure 5, reached"].verdict == "undecided"
     assert verdicts(made_up_study(38, 38))["accuracy, baseline"].verdict == "undecided"
     one_run = verdicts(made_up_study(38))
-    assert {one_run[name].verdict for name in ("accuracy, baseline", "Table 1, size 0", "hit score, gradient")} == {
-        "undecided"
-    }
+    assert {
+        one_run[name].verdict
+        for name in ("accuracy, baseline", "Table 1, size 0", "hit score, gradient")
+    } == {"undecided"}
 
 
 def test_claims_say_whose_they_are():
     found = verdicts(made_up_study(38, 45, 47))
-    assert (found["accuracy, baseline"].kind, found["accuracy, baseline"].place) == ("statement", "section 4.3")
-    assert found["Table 1, size 0"].kind == "statement" and found["Figure 5, latent shift"].place == "appendix F"
+    assert (found["accuracy, baseline"].kind, found["accuracy, baseline"].place) == (
+        "statement",
+        "section 4.3",
+    )
+    assert (
+        found["Table 1, size 0"].kind == "statement"
+        and found["Figure 5, latent shift"].place == "appendix F"
+    )
     assert found["Figure 5, reached"].kind == found[f"hit score, {RANDOM}"].kind == "target"
     assert found["hit score, gradient"].paper == {OURS: 0.6505, GRADIENT: 0.6129}
     assert found["accuracy, baseline"].paper == pytest.approx({ACAT: 0.7255, BASELINE: 0.7139})
@@ -228,7 +308,10 @@ def test_claims_say_whose_they_are():
 
 def test_claims_draw_patients_and_not_scans():
     study = made_up_study(38, 45, 47)
-    pairs = [run._replace(detection=run.detection._replace(trace_units=np.arange(6) // 2)) for run in study.runs]
+    pairs = [
+        run._replace(detection=run.detection._replace(trace_units=np.arange(6) // 2))
+        for run in study.runs
+    ]
     found = verdicts(study._replace(runs=tuple(pairs)))["Figure 5, latent shift"]
     assert "18 searches of 3 patients" in found.statistic and found.verdict != "fails"
 
@@ -263,9 +346,13 @@ def test_sensitivities_are_means_over_runs_with_counts():
     ]
     cells = row_of(tables.sensitivity_table(study._replace(runs=tuple(runs))), BASELINE)
     assert (cells["sensitivity"], cells["specificity"]) == (0.5, 0.75)
-    assert cells["SE"] == pytest.approx(0.25 / sqrt(2)) and cells["SE of it"] == pytest.approx(0.25 / sqrt(2))
+    assert cells["SE"] == pytest.approx(0.25 / sqrt(2)) and cells["SE of it"] == pytest.approx(
+        0.25 / sqrt(2)
+    )
     assert [cells[name] for name in ("TP", "FN", "TN", "FP")] == [4, 4, 3, 1]
-    assert cells["paper"] == pytest.approx(0.7308) and cells["paper specificity"] == pytest.approx(0.6403)
+    assert cells["paper"] == pytest.approx(0.7308) and cells["paper specificity"] == pytest.approx(
+        0.6403
+    )
     found = verdicts(study._replace(runs=tuple(runs)))
     assert found["Table 7, sensitivity, baseline and ACAT"].interval[0] == -0.5
     assert found["Table 7, specificity, ACAT and baseline"].interval[0] == 0.25
@@ -277,10 +364,14 @@ def test_variances_are_compared_by_their_ratio_from_the_second_layer_on():
         run._replace(
             variances={
                 BASELINE: Variances(layers, 10 * layers),
-                SCRATCH: Variances(layers / factor * np.array([1e6, *np.ones(6)]), layers / factor / more),
+                SCRATCH: Variances(
+                    layers / factor * np.array([1e6, *np.ones(6)]), layers / factor / more
+                ),
             }
         )
-        for run, factor, more in zip(made_up_study(38, 45, 47).runs, (8, 10, 12), (5, 10, 20), strict=True)
+        for run, factor, more in zip(
+            made_up_study(38, 45, 47).runs, (8, 10, 12), (5, 10, 20), strict=True
+        )
     ]
     found = verdicts(made_up_study(38, 45, 47)._replace(runs=tuple(runs)))
     assert found["Table 3, plain"].interval[0] == pytest.approx(np.log10([8, 10, 12]).mean())
@@ -291,7 +382,9 @@ def test_variances_are_compared_by_their_ratio_from_the_second_layer_on():
         and found["Table 3, noisy"].verdict == "holds"
     )
     # The paper's seven layers, by hand from the second on.
-    plain = np.log10([17.68 / 0.03, 7.22 / 0.09, 0.97 / 0.04, 1.91 / 0.15, 3.05 / 0.05, 0.23 / 0.17]).mean()
+    plain = np.log10(
+        [17.68 / 0.03, 7.22 / 0.09, 0.97 / 0.04, 1.91 / 0.15, 3.05 / 0.05, 0.23 / 0.17]
+    ).mean()
     assert found["Table 3, plain"].paper["log10 of the ratio"] == pytest.approx(plain)
 
 
@@ -299,32 +392,48 @@ def test_smaller_trainings_have_a_table_and_claims():
     labels = np.zeros(8, int)
     smaller = {
         50: tuple(
-            answers_of(seed, labels, {BASELINE: (np.arange(8) < 4 + seed).astype(int), ACAT: labels})
+            answers_of(
+                seed, labels, {BASELINE: (np.arange(8) < 4 + seed).astype(int), ACAT: labels}
+            )
             for seed in range(3)
         )
     }
     study = made_up_study(38, 45, 47, smaller=smaller)
     cells = row_of(tables.training_size_table(study), BASELINE)
-    assert cells["accuracy of 50 scans"] == pytest.approx(3 / 8) and cells["paper 50"] == pytest.approx(0.3484)
+    assert cells["accuracy of 50 scans"] == pytest.approx(3 / 8) and cells[
+        "paper 50"
+    ] == pytest.approx(0.3484)
     assert cells["SE of 50 scans"] == pytest.approx(np.std([4 / 8, 3 / 8, 2 / 8]) / sqrt(3))
     found = verdicts(study)
     assert found["Table 4, 50 scans, baseline"].ours == {ACAT: 1.0, BASELINE: 3 / 8}
-    assert found["Table 4, 50 scans, baseline"].kind == "ordering" and "Table 4, 50 scans, best" not in found
+    assert (
+        found["Table 4, 50 scans, baseline"].kind == "ordering"
+        and "Table 4, 50 scans, best" not in found
+    )
 
 
 def test_acat_as_classifier_is_compared_with_the_baselines_maps():
     study = made_up_study(38, 45, 47)
     runs = []
     for seed, run in enumerate(study.runs):
-        hits = {OURS: np.roll([1, 0, 0, 0, 0, 0], seed), WITH_ACAT: np.roll([1, 1, 1, 1, 1, 0], seed)}
+        hits = {
+            OURS: np.roll([1, 0, 0, 0, 0, 0], seed),
+            WITH_ACAT: np.roll([1, 1, 1, 1, 1, 0], seed),
+        }
         runs.append(run._replace(detection=made_up_detection(hits)))
     found = verdicts(study._replace(runs=tuple(runs)))[f"hit score, {WITH_ACAT}"]
     assert found.paper == {WITH_ACAT: 0.6855, OURS: 0.6505} and found.verdict == "holds"
-    assert row_of(tables.hit_table(study._replace(runs=tuple(runs))), WITH_ACAT)["hit score"] == pytest.approx(5 / 6)
+    assert row_of(tables.hit_table(study._replace(runs=tuple(runs))), WITH_ACAT)[
+        "hit score"
+    ] == pytest.approx(5 / 6)
 
 
 def test_sources_of_maps_rank_by_accuracy_as_by_hits():
-    names = {"gradient": "maps: gradient", "latent shift": "maps: latent shift", "Grad-CAM": "maps: Grad-CAM"}
+    names = {
+        "gradient": "maps: gradient",
+        "latent shift": "maps: latent shift",
+        "Grad-CAM": "maps: Grad-CAM",
+    }
     study, runs = made_up_study(38, 45, 47)._replace(rows=rows_of(Config(rows=("sources",)))), []
     for seed, run in enumerate(study.runs):
         share = {OURS: 6, "gradient": 5, "latent shift": 4, "Grad-CAM": 3}
@@ -332,7 +441,13 @@ def test_sources_of_maps_rank_by_accuracy_as_by_hits():
             share |= {"gradient": 4, "latent shift": 5}
         hits = {source: (np.arange(6) < each - 1).astype(int) for source, each in share.items()}
         order = (BASELINE, *names.values(), ACAT)
-        right = {BASELINE: 30, ACAT: 60, "maps: gradient": 50, "maps: latent shift": 45, "maps: Grad-CAM": 35}
+        right = {
+            BASELINE: 30,
+            ACAT: 60,
+            "maps: gradient": 50,
+            "maps: latent shift": 45,
+            "maps: Grad-CAM": 35,
+        }
         decided = {name: (np.arange(64) >= right[name]).astype(int) for name in order}
         answers = answers_of(seed, np.zeros(64, int), decided)
         runs.append(run._replace(answers=answers, detection=made_up_detection(hits)))
@@ -353,15 +468,25 @@ def test_overlaps_are_claims_of_chests():
         overlaps = {name: 0.5 + 0.01 * np.arange(6) for name in DETECTORS}
         overlaps[OURS] = 0.6 + 0.01 * np.arange(6) + 0.01 * seed
         overlaps[RANDOM] = np.full(6, 0.7)
-        runs.append(run._replace(detection=made_up_detection({OURS: np.full(6, np.nan)}, overlaps=overlaps)))
+        runs.append(
+            run._replace(detection=made_up_detection({OURS: np.full(6, np.nan)}, overlaps=overlaps))
+        )
     study = study._replace(runs=tuple(runs))
     found = verdicts(study)
     assert (
-        found["Table 5, gradient"].interval[0] == pytest.approx(0.11) and found["Table 5, gradient"].verdict == "holds"
+        found["Table 5, gradient"].interval[0] == pytest.approx(0.11)
+        and found["Table 5, gradient"].verdict == "holds"
     )
-    assert found[f"Table 5, {RANDOM}"].kind == "target" and found[f"Table 5, {RANDOM}"].verdict == "fails"
+    assert (
+        found[f"Table 5, {RANDOM}"].kind == "target"
+        and found[f"Table 5, {RANDOM}"].verdict == "fails"
+    )
     cells = row_of(tables.overlap_table(study), OURS)
-    assert cells["Dice"] == pytest.approx(0.635) and cells["paper Dice"] == 0.5372 and cells["scans"] == 18
+    assert (
+        cells["Dice"] == pytest.approx(0.635)
+        and cells["paper Dice"] == 0.5372
+        and cells["scans"] == 18
+    )
     assert not any(name.startswith("hit score") for name in found)
 
 
@@ -372,16 +497,31 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
     labels = np.where(sizes > 0, 1, 0)
 
     def answers(seed, names):
-        return answers_of(seed, labels, {name: rng.integers(0, 2, 50) for name in names}, sizes=sizes)
+        return answers_of(
+            seed, labels, {name: rng.integers(0, 2, 50) for name in names}, sizes=sizes
+        )
 
     everything, few = [row.name for row in rows], IN_TABLE_4
     runs = []
     for seed in range(3):
         scores = {name: rng.random(6) for name in (*DETECTORS, WITH_ACAT, RANDOM)}
         overlaps = {name: rng.random(6) for name in (*DETECTORS, RANDOM)}
-        variances = {name: Variances(*rng.uniform(1, 2, (2, 7))) for name in (BASELINE, ACAT, SCRATCH)}
-        runs.append(Run(answers(seed, everything), variances, made_up_detection(scores, overlaps=overlaps), None))
-    smaller = {size: tuple(answers(seed, few) for seed in range(3)) for size in PAPER.training_sizes if sides}
+        variances = {
+            name: Variances(*rng.uniform(1, 2, (2, 7))) for name in (BASELINE, ACAT, SCRATCH)
+        }
+        runs.append(
+            Run(
+                answers(seed, everything),
+                variances,
+                made_up_detection(scores, overlaps=overlaps),
+                None,
+            )
+        )
+    smaller = {
+        size: tuple(answers(seed, few) for seed in range(3))
+        for size in PAPER.training_sizes
+        if sides
+    }
     study = Study(made_up_scans(labels, sides=sides), rows, {}, tuple(runs), smaller, 30.0, 0, None)
     made = claims.claims(study)
     write_claims(tmp_path / "claims.json", made)  # refuses ids that are used twice
@@ -400,12 +540,21 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
         "hit score, ACAT as classifier",
         "section 4.5",
     )
-    of_chests = ("Table 5, no bound", "Table 6, SMIC", "Table 7, specificity, ACAT and baseline", "accuracy, no fusion")
+    of_chests = (
+        "Table 5, no bound",
+        "Table 6, SMIC",
+        "Table 7, specificity, ACAT and baseline",
+        "accuracy, no fusion",
+    )
     assert all(name in about for name in (*printed, *(of_heads if sides else of_chests)))
     assert not any(name in about for name in (of_chests if sides else of_heads[:3]))
-    told = {each.id.removesuffix(" (made up)"): (each.kind, each.place.partition(" (")[0]) for each in made}
+    told = {
+        each.id.removesuffix(" (made up)"): (each.kind, each.place.partition(" (")[0])
+        for each in made
+    }
     assert told["accuracy, SMIC"] == ("statement", "section 4.3")
-    # Section 4.3 names the sizes on which ACAT is best; that the baseline is on the others is the table's.
+    # Section 4.3 names the sizes on which ACAT is best; that the baseline is on the others is the
+    # table's.
     expected = {
         "accuracy, maps: gradient": ("statement", "section 4.5, first paragraph"),
         "Table 1, size 2, best": ("statement", "Table 1 and section 4.3"),
@@ -418,8 +567,14 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
     }
     expected = expected if sides else of_chests
     assert {name: told[name] for name in expected} == expected
-    held = [each.statistic for each in made if each.id.startswith(("Table 1, larger", "Table 3", "section 4.5, order"))]
-    assert len(held) == (4 if sides else 1) and all("test images held fixed" in each for each in held)
+    held = [
+        each.statistic
+        for each in made
+        if each.id.startswith(("Table 1, larger", "Table 3", "section 4.5, order"))
+    ]
+    assert len(held) == (4 if sides else 1) and all(
+        "test images held fixed" in each for each in held
+    )
     # What is said to be the paper's agrees with the figures that it prints, as shares.
     for each in made:
         figures = [value for value in each.paper.values() if not isinstance(value, str)]
@@ -445,7 +600,11 @@ def test_rows_are_the_groups_between_baseline_and_acat():
     config = Config(rows=("components", "controls"))
     names = [row.name for row in rows_of(config)]
     assert names[0] == BASELINE and names[-1] == ACAT and len(names) == 2 + 3 + 6
-    assert set(published.ACCURACY) <= {BASELINE, ACAT, *(row.name for group in GROUPS.values() for row in group)}
+    assert set(published.ACCURACY) <= {
+        BASELINE,
+        ACAT,
+        *(row.name for group in GROUPS.values() for row in group),
+    }
 
 
 def test_parts_are_disjoint_and_change_with_the_seed():
@@ -458,8 +617,14 @@ def test_parts_are_disjoint_and_change_with_the_seed():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data": "heads"}, "--data: expected 'stroke', 'lung', 'mosmed:PATH' or 'ist3:PATH', got 'heads'"),
-        ({"data": "stroke", "shape": (3, 32, 40)}, "--shape: expected square slices of a synthetic world"),
+        (
+            {"data": "heads"},
+            "--data: expected 'stroke', 'lung', 'mosmed:PATH' or 'ist3:PATH', got 'heads'",
+        ),
+        (
+            {"data": "stroke", "shape": (3, 32, 40)},
+            "--shape: expected square slices of a synthetic world",
+        ),
     ],
 )
 def test_impossible_scans_are_refused(tmp_path, options, message):
@@ -472,23 +637,42 @@ def test_impossible_options_are_refused():
     with pytest.raises(InputError, match="--rows: expected one of 'competitors'"):
         rows_of(Config(rows=("rivals of",)))
     with pytest.raises(InputError, match="--train, --test: expected a sum below 1"):
-        split_scans(dataclasses.replace(SMOKE, train=0.9, test=0.2), made_up_scans(np.zeros(9, int)), 0)
+        split_scans(
+            dataclasses.replace(SMOKE, train=0.9, test=0.2), made_up_scans(np.zeros(9, int)), 0
+        )
 
 
 @pytest.mark.slow
 def test_a_smoke_run_of_heads_writes_everything_and_a_second_start_reads_it(tmp_path, capsys):
     config = dataclasses.replace(
-        SMOKE, data=("stroke",), training_sizes=(20,), results=str(tmp_path / "r"), work=str(tmp_path / "w")
+        SMOKE,
+        data=("stroke",),
+        training_sizes=(20,),
+        results=str(tmp_path / "r"),
+        work=str(tmp_path / "w"),
     )
     main(config)
     (folder,) = (tmp_path / "r" / "acat").iterdir()
     written = {path.name for path in folder.iterdir()}
-    names = ("1_sizes", "2_accuracy", "3_variances", "4_training_sizes", "5_overlap", "7_sensitivity", "hits")
+    names = (
+        "1_sizes",
+        "2_accuracy",
+        "3_variances",
+        "4_training_sizes",
+        "5_overlap",
+        "7_sensitivity",
+        "hits",
+    )
     assert {f"table_{each}_stroke.csv" for each in names} <= written
     names = ("2_attention", "3_maps", "5_searches", "6_steps", "6_images", "7_counterfactuals")
-    assert {f"figure_{each}_stroke.png" for each in names} | {"report.html", "claims.json"} <= written
+    assert {f"figure_{each}_stroke.png" for each in names} | {
+        "report.html",
+        "claims.json",
+    } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
-    assert {"accuracy, baseline (stroke)", "Figure 5, reached (stroke)"} <= {each["id"] for each in made}
+    assert {"accuracy, baseline (stroke)", "Figure 5, reached (stroke)"} <= {
+        each["id"] for each in made
+    }
     assert all("Synthetic" in each["note"] for each in made)
     assert all(each["place"] for each in made if each["kind"] != "target")
     capsys.readouterr()
@@ -503,9 +687,14 @@ def test_a_smoke_run_of_chests_compares_maps_with_masks(tmp_path):
     (folder,) = (tmp_path / "r" / "acat").iterdir()
     written = {path.name for path in folder.iterdir()}
     names = {"2_accuracy", "3_variances", "5_overlap", "7_sensitivity"}
-    assert {f"table_{each}_lung.csv" for each in names} | {"figure_3_maps_lung.png", "report.html"} <= written
+    assert {f"table_{each}_lung.csv" for each in names} | {
+        "figure_3_maps_lung.png",
+        "report.html",
+    } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
-    assert {"accuracy, baseline (lung)", "Figure 5, reached (lung)"} <= {each["id"] for each in made}
+    assert {"accuracy, baseline (lung)", "Figure 5, reached (lung)"} <= {
+        each["id"] for each in made
+    }
 
 
 @pytest.mark.slow

@@ -32,8 +32,13 @@ SHOWN = Shown(
     initial=np.array([0.95, 0.85]),
     trace=TRACE,
 )
-FACTORS, SWEEP = np.tile([1e-5, -1e-5, 2e-5, -2e-5], (2, 1)), np.array([[0.8, 0.9, 0.6, 1.0], [0.4, 0.5, 0.2, 0.6]])
-ATTENTION = Attention(np.array([2]), IMAGE[:1], MASK[1:], RNG.random((1, 5, 5)), RNG.random((1, 3, 5, 5)))
+FACTORS, SWEEP = (
+    np.tile([1e-5, -1e-5, 2e-5, -2e-5], (2, 1)),
+    np.array([[0.8, 0.9, 0.6, 1.0], [0.4, 0.5, 0.2, 0.6]]),
+)
+ATTENTION = Attention(
+    np.array([2]), IMAGE[:1], MASK[1:], RNG.random((1, 5, 5)), RNG.random((1, 3, 5, 5))
+)
 
 
 @pytest.fixture
@@ -41,19 +46,48 @@ def drawn(monkeypatch, tmp_path):
     """A gallery of one run, and what its figures hand over to be drawn, by the name of the file."""
     found = {}
     for name in ("saliency_grid", "counterfactual_grid", "curve"):
-        monkeypatch.setattr(figures, name, lambda path, *what, **options: found.update({path.stem: what}))
-    detection = Detection(np.arange(2), {}, {}, np.arange(2), TRACE, TRACE[:, 0], FACTORS, SWEEP, SHOWN)
+        monkeypatch.setattr(
+            figures, name, lambda path, *what, **options: found.update({path.stem: what})
+        )
+    detection = Detection(
+        np.arange(2), {}, {}, np.arange(2), TRACE, TRACE[:, 0], FACTORS, SWEEP, SHOWN
+    )
     images = np.zeros((2, 3, 5, 5, 1), np.float32)
     labels, facts = np.ones(2, int), StoredFacts({"image": images})
-    scans = Scans("made up", images, labels, labels, ("no", "yes"), False, None, facts, None, None, "a note", None)
-    study = Study(scans, rows_of(Config(rows=())), {}, (Run(None, {}, detection, ATTENTION),), {}, 30.0, 0, None)
+    scans = Scans(
+        "made up",
+        images,
+        labels,
+        labels,
+        ("no", "yes"),
+        False,
+        None,
+        facts,
+        None,
+        None,
+        "a note",
+        None,
+    )
+    study = Study(
+        scans,
+        rows_of(Config(rows=())),
+        {},
+        (Run(None, {}, detection, ATTENTION),),
+        {},
+        30.0,
+        0,
+        None,
+    )
     return Gallery(tmp_path, study, STEPS), found
 
 
 def test_figure_2_shows_the_map_and_the_three_masks(drawn):
     gallery, found = drawn
     gallery.attention()
-    (rows, columns), (row,) = found["figure_2_attention_made up"], found["figure_2_attention_made up"][0]
+    (rows, columns), (row,) = (
+        found["figure_2_attention_made up"],
+        found["figure_2_attention_made up"][0],
+    )
     assert len(rows) == 1 and [each.method for each in columns[1:]] == ["early", "middle", "late"]
     kept = np.asarray(row.maps[0].values)
     assert np.count_nonzero(kept) == 2  # of 25 voxels those above the 95th percentile
@@ -102,5 +136,7 @@ def test_figure_7_shows_counterfactuals_and_what_the_search_reached(drawn):
     (rows,) = found["figure_7_counterfactuals_made up"]
     assert [row.probability for row in rows] == [0.95, 0.85]
     assert [row.counterfactuals[0].probability for row in rows] == pytest.approx([0.9, 0.4])
-    np.testing.assert_array_equal(rows[0].counterfactuals[0].image, np.ones((5, 5, 1)))  # cut to [0, 1]
+    np.testing.assert_array_equal(
+        rows[0].counterfactuals[0].image, np.ones((5, 5, 1))
+    )  # cut to [0, 1]
     np.testing.assert_allclose(rows[1].original[..., 0], IMAGE[1], rtol=1e-6)

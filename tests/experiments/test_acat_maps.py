@@ -1,4 +1,6 @@
-"""What ACAT's experiment makes of scans, on an autoencoder and a classifier that can be followed on paper."""
+"""What ACAT's experiment makes of scans, on an autoencoder and a classifier that can be followed on
+paper.
+"""
 
 import dataclasses
 
@@ -17,7 +19,16 @@ from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig
 from experiments.acat.detection import detect, explain_all
 from experiments.acat.facts import StoredFacts
-from experiments.acat.maps import ControlMaps, Explained, attention_maps, detected, detected_with, reached, search, walk
+from experiments.acat.maps import (
+    ControlMaps,
+    Explained,
+    attention_maps,
+    detected,
+    detected_with,
+    reached,
+    search,
+    walk,
+)
 from experiments.acat.presets import SMOKE
 from experiments.acat.scans import Scans
 from experiments.acat.scores import references, same_side, score
@@ -74,16 +85,30 @@ EXPLAINED = Explained(*map(as_pytree, (toy_coder.classifier, features, head)), C
 
 
 def probability_of(latent, target, gain=1.0):
-    """On paper, in float64: of what the decoder draws of a latent; ``gain`` is a factor on the classifier's evidence."""
-    evidence = gain * toy_coder.STEEPNESS * (drawn(latent) - 0.5).mean(axis=0) @ toy_coder.WEIGHTS.astype(np.float64)
+    """On paper, in float64: of what the decoder draws of a latent; ``gain`` is a factor on the
+    classifier's evidence.
+    """
+    evidence = (
+        gain
+        * toy_coder.STEEPNESS
+        * (drawn(latent) - 0.5).mean(axis=0)
+        @ toy_coder.WEIGHTS.astype(np.float64)
+    )
     return expit(evidence if target == 1 else -evidence)
 
 
 def slope_of_cross_entropy(latent, target, gain=1.0):
     """On paper: of ``-log p(target)`` by the latent."""
     straight = latent @ toy_coder.BASIS.astype(np.float64)
-    by_pixel = gain * toy_coder.STEEPNESS * toy_coder.WEIGHTS / SLICES * (1 + 2 * CURVATURE * straight)
-    return (1 if target == 0 else -1) * (1 - probability_of(latent, target, gain)) * by_pixel @ toy_coder.BASIS.T
+    by_pixel = (
+        gain * toy_coder.STEEPNESS * toy_coder.WEIGHTS / SLICES * (1 + 2 * CURVATURE * straight)
+    )
+    return (
+        (1 if target == 0 else -1)
+        * (1 - probability_of(latent, target, gain))
+        * by_pixel
+        @ toy_coder.BASIS.T
+    )
 
 
 def descent(volume, target, penalty, gain=1.0):
@@ -102,8 +127,12 @@ def drawn(latent):
 
 
 def change(latents, reference=None):
-    """How far the last of some latents is drawn from the first, or from a reference, over the largest such."""
-    difference = np.abs((drawn(latents[0]) if reference is None else reference) - drawn(latents[-1]))
+    """How far the last of some latents is drawn from the first, or from a reference, over the
+    largest such.
+    """
+    difference = np.abs(
+        (drawn(latents[0]) if reference is None else reference) - drawn(latents[-1])
+    )
     return (difference / difference.max()).reshape(SLICES, 4, 4)
 
 
@@ -137,7 +166,9 @@ def test_attention_maps_are_means_of_both_targets_changes(reference):
     settings = SearchConfig(quotient=QUOTIENT, num_steps=STEPS, step_size=STEP, reference=reference)
     found = attention_maps(OURS, EXPLAINED, VOLUMES, settings, batch_size=3)
     for place, volume in enumerate(VOLUMES):
-        original = volume.reshape(SLICES, -1).astype(np.float64) if reference == "original" else None
+        original = (
+            volume.reshape(SLICES, -1).astype(np.float64) if reference == "original" else None
+        )
         both = [change(descent(volume, target, QUOTIENT * ENTRIES), original) for target in (0, 1)]
         np.testing.assert_allclose(found[place], np.mean(both, axis=0), atol=1e-3)
 
@@ -159,13 +190,23 @@ def test_detection_explains_the_finding_towards_none():
         finding = [1 - probability_of(each, 0) for each in bounded]
         np.testing.assert_allclose(found.reached.trace[place], finding, atol=1e-5)
         assert finding[-1] < finding[0]
-        np.testing.assert_allclose(found.counterfactual[place].reshape(SLICES, -1), drawn(bounded[-1]), atol=1e-4)
-        np.testing.assert_allclose(found.reconstruction[place].reshape(SLICES, -1), drawn(bounded[0]), atol=1e-4)
-        evidence = toy_coder.STEEPNESS * (volume.reshape(-1, 16).mean(axis=0) - 0.5) @ toy_coder.WEIGHTS
+        np.testing.assert_allclose(
+            found.counterfactual[place].reshape(SLICES, -1), drawn(bounded[-1]), atol=1e-4
+        )
+        np.testing.assert_allclose(
+            found.reconstruction[place].reshape(SLICES, -1), drawn(bounded[0]), atol=1e-4
+        )
+        evidence = (
+            toy_coder.STEEPNESS * (volume.reshape(-1, 16).mean(axis=0) - 0.5) @ toy_coder.WEIGHTS
+        )
         assert found.initial[place] == pytest.approx(expit(evidence), abs=1e-5)
         slope = toy_coder.STEEPNESS * np.abs(toy_coder.WEIGHTS).reshape(4, 4) / SLICES
-        np.testing.assert_allclose(found.maps[GRADIENT][place], np.broadcast_to(slope, (SLICES, 4, 4)), rtol=1e-4)
-        above_black = toy_coder.STEEPNESS * np.abs(volume[..., 0] * toy_coder.WEIGHTS.reshape(4, 4)) / SLICES
+        np.testing.assert_allclose(
+            found.maps[GRADIENT][place], np.broadcast_to(slope, (SLICES, 4, 4)), rtol=1e-4
+        )
+        above_black = (
+            toy_coder.STEEPNESS * np.abs(volume[..., 0] * toy_coder.WEIGHTS.reshape(4, 4)) / SLICES
+        )
         np.testing.assert_allclose(found.maps[INTEGRATED][place], above_black, rtol=1e-3, atol=1e-5)
 
 
@@ -180,7 +221,9 @@ def test_latent_shift_lowers_the_finding_and_its_sweep_says_so():
         slope = -p * slope_of_cross_entropy(start, 0)  # of the probability itself
         expected = [1 - probability_of(start + each * slope, 0) for each in found.factors[place]]
         np.testing.assert_allclose(found.sweep[place], expected, atol=1e-4)
-        difference = np.abs(drawn(start) - np.asarray(shifted.image[place]).reshape(SLICES, -1)).reshape(SLICES, 4, 4)
+        difference = np.abs(
+            drawn(start) - np.asarray(shifted.image[place]).reshape(SLICES, -1)
+        ).reshape(SLICES, 4, 4)
         np.testing.assert_allclose(maps[place], difference / difference.max(), atol=1e-3)
     assert (found.shifted <= found.trace[:, 0]).all()
 
@@ -212,14 +255,20 @@ class Gated(nnx.Module):
     """The toy classifier, whose evidence is multiplied by the mean of the map that it is given."""
 
     def __call__(self, volumes, saliency):
-        return jax.vmap(lambda volume, given: given.mean() * toy_coder.classifier(volume))(volumes, saliency)
+        return jax.vmap(lambda volume, given: given.mean() * toy_coder.classifier(volume))(
+            volumes, saliency
+        )
 
 
 def test_a_network_that_takes_maps_keeps_each_scans_own_one_while_it_is_searched():
     found = detected_with(Gated(), EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
     for place, volume in enumerate(VOLUMES):
-        own = np.mean([change(descent(volume, target, QUOTIENT * ENTRIES)) for target in (0, 1)], axis=0)
-        both = [change(descent(volume, target, QUOTIENT * ENTRIES, own.mean())) for target in (0, 1)]
+        own = np.mean(
+            [change(descent(volume, target, QUOTIENT * ENTRIES)) for target in (0, 1)], axis=0
+        )
+        both = [
+            change(descent(volume, target, QUOTIENT * ENTRIES, own.mean())) for target in (0, 1)
+        ]
         np.testing.assert_allclose(found[place], np.mean(both, axis=0), atol=2e-3)
 
 
@@ -227,20 +276,40 @@ def made_up_scans(*, located):
     """Eight scans, every other one with a finding."""
     images, labels = toy_coder.volumes(8, seed=5), np.arange(8) % 2
     facts = StoredFacts({"image": images, "lesion_mask": images[..., 0] > 0.9})
-    others = StoredFacts({"image": VOLUMES, "lesion_mask": VOLUMES[..., 0] > 0.8}) if located else None
+    others = (
+        StoredFacts({"image": VOLUMES, "lesion_mask": VOLUMES[..., 0] > 0.8}) if located else None
+    )
     groups = np.array([f"p{number // 2}" for number in range(8)])
-    return Scans("made up", images, labels, labels, ("no", "yes"), False, groups, facts, others, None, "", None)
+    return Scans(
+        "made up",
+        images,
+        labels,
+        labels,
+        ("no", "yes"),
+        False,
+        groups,
+        facts,
+        others,
+        None,
+        "",
+        None,
+    )
 
 
 @pytest.mark.parametrize("located", [True, False])
 def test_detection_is_of_located_scans_or_of_the_tests_positive_ones(tmp_path, located):
-    config = dataclasses.replace(SMOKE, search=SETTINGS, num_detected=3, num_shown=1, unbounded_steps=(), batch_size=3)
+    config = dataclasses.replace(
+        SMOKE, search=SETTINGS, num_detected=3, num_shown=1, unbounded_steps=(), batch_size=3
+    )
     scans, test = made_up_scans(located=located), np.array([7, 4, 1, 0, 3, 5])
     options = {"depends": 0, "depends_acat": 1}
     found = detect(config, scans, EXPLAINED, Gated(), test, Workspace(tmp_path), **options)
     searched = scans.images[[7, 1, 3]]  # the first three of the test with a finding
     explained = VOLUMES if located else searched
-    expected = [[1 - probability_of(each, 0) for each in descent(volume, 0, QUOTIENT * ENTRIES)] for volume in searched]
+    expected = [
+        [1 - probability_of(each, 0) for each in descent(volume, 0, QUOTIENT * ENTRIES)]
+        for volume in searched
+    ]
     np.testing.assert_allclose(found.trace, expected, atol=1e-5)
     assert list(found.trace_units) == ["p3", "p0", "p1"]
     assert list(found.units) == ([0, 1, 2] if located else ["p3", "p0", "p1"])
@@ -259,10 +328,14 @@ def test_detection_is_of_located_scans_or_of_the_tests_positive_ones(tmp_path, l
 
 def test_control_maps_say_nothing_of_their_scans():
     maps = np.random.default_rng(0).random((5, 2, 3, 3, 1)).astype(np.float32)
-    zero, shuffled, noise = (ControlMaps(source, maps, seed=0) for source in (ZERO, SHUFFLED, NOISE))
+    zero, shuffled, noise = (
+        ControlMaps(source, maps, seed=0) for source in (ZERO, SHUFFLED, NOISE)
+    )
     everything = np.arange(5)
     assert not zero[everything].any() and zero[0].shape == (2, 3, 3, 1)
-    assert not any(np.array_equal(one, other) for one, other in zip(maps, shuffled[everything], strict=True))
+    assert not any(
+        np.array_equal(one, other) for one, other in zip(maps, shuffled[everything], strict=True)
+    )
     np.testing.assert_array_equal(
         np.sort(maps.reshape(5, -1)[:, 0]), np.sort(shuffled[everything].reshape(5, -1)[:, 0])
     )
@@ -283,8 +356,18 @@ def head_facts(territory=1, **more):
     image[0, 0, 0], image[0, 0, 2] = 0.2, 0.9
     mask = np.zeros((1, 4, 4), bool)
     mask[0, 0, :2] = True
-    facts = {"image": image, "atlas": ATLAS, "organ": ATLAS > 0, "territory": territory, "lesion_mask": mask}
-    return facts | {"counterfactual": np.where(mask[..., None], image + 0.25, image).astype(np.float32)} | more
+    facts = {
+        "image": image,
+        "atlas": ATLAS,
+        "organ": ATLAS > 0,
+        "territory": territory,
+        "lesion_mask": mask,
+    }
+    return (
+        facts
+        | {"counterfactual": np.where(mask[..., None], image + 0.25, image).astype(np.float32)}
+        | more
+    )
 
 
 def pointing_at(row, column, shape=(1, 4, 4)):
@@ -295,7 +378,11 @@ def pointing_at(row, column, shape=(1, 4, 4)):
 
 def test_a_map_is_scored_by_territory_lesion_and_overlap():
     found = score(pointing_at(1, 0), head_facts())
-    assert (found["hits"], found["inside"], found["flat"]) == (1, 0, 0)  # the territory, but not the lesion
+    assert (found["hits"], found["inside"], found["flat"]) == (
+        1,
+        0,
+        0,
+    )  # the territory, but not the lesion
     assert score(pointing_at(0, 1), head_facts())["inside"] == 1
     assert score(pointing_at(3, 0), head_facts())["hits"] == 0
     flat = score(np.zeros((1, 4, 4)), head_facts())
@@ -310,9 +397,13 @@ def test_a_map_is_scored_by_territory_lesion_and_overlap():
 
 def test_references_need_no_network():
     found = references(head_facts(), np.random.default_rng(0))
-    assert set(found) == {RANDOM, DARKEST, BRIGHTEST, CHANGE} and {*found, CONSTANT} == set(REFERENCES)
+    assert set(found) == {RANDOM, DARKEST, BRIGHTEST, CHANGE} and {*found, CONSTANT} == set(
+        REFERENCES
+    )
     # Ten voxels of the left side, four of territory 1, two of them in the lesion.
-    assert found[RANDOM]["hits"] == pytest.approx(0.4) and found[RANDOM]["inside"] == pytest.approx(0.2)
+    assert found[RANDOM]["hits"] == pytest.approx(0.4) and found[RANDOM]["inside"] == pytest.approx(
+        0.2
+    )
     assert found[DARKEST]["hits"] == 1 and found[BRIGHTEST]["hits"] == 0
     assert found[CHANGE]["hits"] == 1 and found[CHANGE]["dice"] == 1
     np.testing.assert_array_equal(same_side(ATLAS, 4), ATLAS > 3)
@@ -323,7 +414,9 @@ def test_references_need_no_network():
 def test_every_scan_is_explained_and_scored_with_its_own_facts():
     territories = np.array([1, 2, 2])
     atlas = np.broadcast_to(np.where(np.arange(4) < 2, 1, 2), (3, SLICES, 4, 4)).astype(np.uint8)
-    facts = StoredFacts({"image": VOLUMES, "atlas": atlas, "organ": atlas > 0, "territory": territories})
+    facts = StoredFacts(
+        {"image": VOLUMES, "atlas": atlas, "organ": atlas > 0, "territory": territories}
+    )
     found = explain_all(EXPLAINED, facts, SETTINGS, batch_size=3, num_shown=2, steps=(30.0,))
     for place, volume in enumerate(VOLUMES):
         saliency = change(descent(volume, 0, QUOTIENT * ENTRIES))
@@ -332,9 +425,13 @@ def test_every_scan_is_explained_and_scored_with_its_own_facts():
     np.testing.assert_array_equal(found[f"{CONSTANT}/hits"], [0, 1, 1])
     np.testing.assert_allclose(found[f"{OURS}/likeness"], 1)
     assert found["trace"].shape == (3, STEPS + 1) and np.isnan(found[f"{OURS}/kappa"]).all()
-    assert found["shown/maps"].shape == (2, len(DETECTORS), 4, 4) and found["shown/walks"].shape == (2, 1, 4, 4)
+    assert found["shown/maps"].shape == (2, len(DETECTORS), 4, 4) and found[
+        "shown/walks"
+    ].shape == (2, 1, 4, 4)
     # Without a mask the middle slice is shown, and maps are means over slices.
     np.testing.assert_array_equal(found["shown/slices"], [1, 1])
     np.testing.assert_array_equal(found["shown/image"], VOLUMES[:2, 1, :, :, 0])
     ours = change(descent(VOLUMES[1], 0, QUOTIENT * ENTRIES))
-    np.testing.assert_allclose(found["shown/maps"][1, DETECTORS.index(OURS)], ours.mean(axis=0), atol=1e-3)
+    np.testing.assert_allclose(
+        found["shown/maps"][1, DETECTORS.index(OURS)], ours.mean(axis=0), atol=1e-3
+    )

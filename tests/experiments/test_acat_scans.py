@@ -1,4 +1,6 @@
-"""The scans of ACAT's experiment: read as they are needed, with what is known of each, and networks that fit them."""
+"""The scans of ACAT's experiment: read as they are needed, with what is known of each, and networks
+that fit them.
+"""
 
 import dataclasses
 import tracemalloc
@@ -46,7 +48,9 @@ def heads(tmp_path_factory):
 
 
 def tiny(**options):
-    return dataclasses.replace(SMOKE, ist3_shape=SHAPE, shape=SHAPE, rows=(), num_shown=1, **options)
+    return dataclasses.replace(
+        SMOKE, ist3_shape=SHAPE, shape=SHAPE, rows=(), num_shown=1, **options
+    )
 
 
 def test_ist3_without_an_atlas_of_each_scan_can_be_opened(heads):
@@ -80,7 +84,11 @@ def test_a_study_of_ist3_runs_where_scans_lack_an_atlas(heads):
     assert 0 < known.sum() < len(known)
     np.testing.assert_array_equal(np.isfinite(run.detection.scores[OURS]["hits"]), known)
     np.testing.assert_array_equal(run.detection.units, scans.groups[positive])
-    assert set(run.answers.decided) == {BASELINE, ACAT} and run.attention.masks.shape == (1, 3, *SHAPE[1:])
+    assert set(run.answers.decided) == {BASELINE, ACAT} and run.attention.masks.shape == (
+        1,
+        3,
+        *SHAPE[1:],
+    )
 
 
 def test_table_5_is_scored_on_the_grid_of_the_published_scan(tmp_path):
@@ -113,7 +121,9 @@ def test_no_more_than_a_few_of_the_published_scans_are_in_memory_together():
     for shape, number in ((PRESETS["paper"].ist3_shape, 5868), (PRESETS["paper"].shape, 426)):
         parts = list(row_slices(number, row_bytes((number, *shape, 1))))
         assert max(each.stop - each.start for each in parts) * np.prod(shape) * 4 <= 2**26
-        np.testing.assert_array_equal(np.concatenate([np.arange(number)[each] for each in parts]), np.arange(number))
+        np.testing.assert_array_equal(
+            np.concatenate([np.arange(number)[each] for each in parts]), np.arange(number)
+        )
 
 
 def test_a_validation_set_in_a_file_is_looked_at_without_a_copy(tmp_path):
@@ -136,11 +146,15 @@ def test_facts_of_some_scans_are_those_of_their_positions():
 def test_trainings_last_for_the_published_epochs_whatever_the_number_of_scans(number, epoch):
     paper = PRESETS["paper"]
     for settings, epochs in ((paper.baseline, 200), (paper.from_baseline, 100)):
-        assert by_share(settings, 0.3) == settings  # Table 4's sizes are counted out as all others are
+        assert (
+            by_share(settings, 0.3) == settings
+        )  # Table 4's sizes are counted out as all others are
         found = by_steps(settings, num_images=number)
         assert (found.num_steps, found.optimiser.epoch) == (epochs * epoch, epoch)
         assert found.evaluate_every == found.checkpoint_every == epoch
-        assert 0 <= number - found.num_steps * found.batch_size / epochs < 8  # whole batches leave out less than one
+        assert (
+            0 <= number - found.num_steps * found.batch_size / epochs < 8
+        )  # whole batches leave out less than one
     assert by_steps(SMOKE.baseline, num_images=number) == SMOKE.baseline
 
 
@@ -157,14 +171,22 @@ def test_networks_that_cannot_see_the_scans_are_named_before_any_is_trained():
     kept, left_out = fitting(rows, "half_brain", PRESETS["paper"].ist3_shape, has_places=False)
     assert set(left_out) == {"maps: true places"} and len(kept) == len(rows) - 1
     kept, left_out = fitting(rows, "half_brain", (11, 128, 128), has_places=True)
-    assert set(left_out) == {VIT} and "divide by the patch of 50 pixels, got 128x128" in left_out[VIT]
-    with pytest.raises(InputError, match=r"--trunks: expected networks of scans of .*, got one where baseline fails"):
+    assert (
+        set(left_out) == {VIT} and "divide by the patch of 50 pixels, got 128x128" in left_out[VIT]
+    )
+    with pytest.raises(
+        InputError,
+        match=r"--trunks: expected networks of scans of .*, got one where baseline fails",
+    ):
         fitting((FIRST, WHOLE), "half_brain_small", (3, 16, 15), has_places=True)
 
 
 @pytest.mark.parametrize(
     ("trunk", "kernel"),
-    [("slice_resnet50", "trunk.stages.0.layers.1.conv.kernel"), ("half_brain", "trunk.stages.0.layers.0.conv.kernel")],
+    [
+        ("slice_resnet50", "trunk.stages.0.layers.1.conv.kernel"),
+        ("half_brain", "trunk.stages.0.layers.0.conv.kernel"),
+    ],
 )
 def test_only_the_first_kernel_of_sal_class_net_starts_at_random(trunk, kernel):
     rows = {row.name: row for row in GROUPS["competitors"]}
@@ -174,6 +196,8 @@ def test_only_the_first_kernel_of_sal_class_net_starts_at_random(trunk, kernel):
 
 def test_hsm_is_the_papers_and_the_released_one_is_a_row_of_its_own():
     rows = {row.name: row for group in GROUPS.values() for row in group}
-    assert rows["HSM"] == Row("HSM", "hallucinated_saliency") and rows["HSM released"].method == "hsm"
+    assert (
+        rows["HSM"] == Row("HSM", "hallucinated_saliency") and rows["HSM released"].method == "hsm"
+    )
     detector = rows["HSM"].shapes("half_brain_small", (3, 32, 32)).detector
     assert sum(isinstance(layer, nnx.Conv) for _, layer in nnx.iter_modules(detector)) == 4

@@ -1,4 +1,6 @@
-"""The order of ACAT's study: which network is trained on what, with which maps, and asked about which scans."""
+"""The order of ACAT's study: which network is trained on what, with which maps, and asked about
+which scans.
+"""
 
 import dataclasses
 from typing import NamedTuple
@@ -27,11 +29,20 @@ from trainers.volume_config import FROM_BASELINE
 NUMBER, FLAT = 24, 5
 SETTINGS = SearchConfig(quotient=0.01, num_steps=2, step_size=0.1, minimum_psnr=0.0)
 CONFIG = dataclasses.replace(
-    SMOKE, search=SETTINGS, rows=("controls",), seeds=(3,), train=0.5, test=0.25, num_shown=1, unbounded_steps=(),
-    acat_detects=False, training_sizes=(6,), batch_size=4,
+    SMOKE,
+    search=SETTINGS,
+    rows=("controls",),
+    seeds=(3,),
+    train=0.5,
+    test=0.25,
+    num_shown=1,
+    unbounded_steps=(),
+    acat_detects=False,
+    training_sizes=(6,),
+    batch_size=4,
     baseline=dataclasses.replace(SMOKE.baseline, num_steps=8),
     from_baseline=dataclasses.replace(SMOKE.from_baseline, num_steps=4),
-)  # fmt: skip
+)
 CODER = toy_coder.ToyCoder(*map(as_pytree, (toy_coder.encode, toy_coder.decode)))
 IMAGES = toy_coder.volumes(NUMBER, seed=7)
 IMAGES[FLAT] = 0.5  # nothing to be seen: no autoencoder can show it
@@ -88,7 +99,9 @@ def calls(monkeypatch):
     monkeypatch.setattr(studies.volume_classifier, "train", train)
     monkeypatch.setattr(studies.autoencoder, "train", lambda *given: found.append(given))
     monkeypatch.setattr(studies, "coder_of", lambda model: CODER)
-    monkeypatch.setattr(studies, "variances_of", lambda *given, **options: Variances(np.ones(2), np.ones(2)))
+    monkeypatch.setattr(
+        studies, "variances_of", lambda *given, **options: Variances(np.ones(2), np.ones(2))
+    )
     return found
 
 
@@ -96,12 +109,25 @@ def scans():
     facts = StoredFacts({"image": IMAGES, "lesion_mask": PLACES[..., 0] > 0})
     names = ("none", "left", "right", "both")
     return Scans(
-        "toy", IMAGES, LABELS, LABELS, names, True, None, facts, SomeFacts(facts, [1, 2, 4, 7]), PLACES, "", "toy"
+        "toy",
+        IMAGES,
+        LABELS,
+        LABELS,
+        names,
+        True,
+        None,
+        facts,
+        SomeFacts(facts, [1, 2, 4, 7]),
+        PLACES,
+        "",
+        "toy",
     )
 
 
 def decided_by(model, *inputs):
-    no_lesion, lesion = np.asarray(model(*inputs).lesion).T  # of a network at its start they may be equal
+    no_lesion, lesion = np.asarray(
+        model(*inputs).lesion
+    ).T  # of a network at its start they may be equal
     return np.where(lesion >= no_lesion, 2, 0)
 
 
@@ -110,9 +136,15 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     split = split_scans(CONFIG, scans(), 3)
     coder, first, *rest = calls[: 2 + len(found.rows) - 1]
     assert [row.name for row in found.rows] == [
-        BASELINE, AS_LONG, "slice attention alone", "maps: true places", "maps: zero", "maps: of other scans", "maps: noise",
+        BASELINE,
+        AS_LONG,
+        "slice attention alone",
+        "maps: true places",
+        "maps: zero",
+        "maps: of other scans",
+        "maps: noise",
         ACAT,
-    ]  # fmt: skip
+    ]
     assert len(coder[1]) == NUMBER * 3  # the autoencoder sees the slices of all scans
     np.testing.assert_array_equal(coder[3]["image"], IMAGES[split.validation].reshape(-1, 4, 4, 1))
     # The baseline starts at random and is the start of all others, which are trained half as long.
@@ -125,23 +157,32 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
         assert call.config.sides and call.config.seed == 3 and call.skip == ()
     by_name = dict(zip([row.name for row in found.rows[1:]], rest, strict=True))
     assert not by_name[AS_LONG].config.saliency and "saliency" not in by_name[AS_LONG].validation
-    explained = Explained(per_image(LesionHead(first.model)), *parts(LesionHead(first.model)), CODER)
+    explained = Explained(
+        per_image(LesionHead(first.model)), *parts(LesionHead(first.model)), CODER
+    )
     expected = np.array(attention_maps(OURS, explained, IMAGES, SETTINGS, batch_size=4)[..., None])
     expected[FLAT] = 0
-    given = {name: np.stack([call.source[place]["saliency"] for place in range(NUMBER)])
-             for name, call in by_name.items() if call.config.saliency}  # fmt: skip
+    given = {
+        name: np.stack([call.source[place]["saliency"] for place in range(NUMBER)])
+        for name, call in by_name.items()
+        if call.config.saliency
+    }
     np.testing.assert_allclose(given[ACAT], expected, atol=1e-6)
     np.testing.assert_array_equal(given["slice attention alone"], given[ACAT])
     np.testing.assert_array_equal(given["maps: true places"], PLACES)
     assert not given["maps: zero"].any()
     others = given["maps: of other scans"]
-    assert not any(np.array_equal(one, other) for one, other in zip(others, given[ACAT], strict=True))
+    assert not any(
+        np.array_equal(one, other) for one, other in zip(others, given[ACAT], strict=True)
+    )
     for name, maps in given.items():
         np.testing.assert_array_equal(by_name[name].validation["saliency"], maps[split.validation])
     # Each network is asked about the test scans, with the maps that are its own.
     answers = found.runs[0].answers
     np.testing.assert_array_equal(answers.labels, LABELS[split.test])
-    np.testing.assert_array_equal(answers.decided[BASELINE], decided_by(first.model, IMAGES[split.test]))
+    np.testing.assert_array_equal(
+        answers.decided[BASELINE], decided_by(first.model, IMAGES[split.test])
+    )
     for name, maps in given.items():
         expected = decided_by(by_name[name].model, IMAGES[split.test], maps[split.test])
         np.testing.assert_array_equal(answers.decided[name], expected)
@@ -151,31 +192,47 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     attention = found.runs[0].attention
     number = int(PLACES[place].sum(axis=(1, 2, 3)).argmax())
     np.testing.assert_array_equal(attention.slices, [number])
-    np.testing.assert_allclose(attention.masks[0, 2], 3 * given[ACAT][place, number, ..., 0], rtol=1e-6)
+    np.testing.assert_allclose(
+        attention.masks[0, 2], 3 * given[ACAT][place, number, ..., 0], rtol=1e-6
+    )
 
 
 def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tmp_path):
-    config = dataclasses.replace(CONFIG, rows=(), from_baseline=dataclasses.replace(FROM_BASELINE, epochs=2))
+    config = dataclasses.replace(
+        CONFIG, rows=(), from_baseline=dataclasses.replace(FROM_BASELINE, epochs=2)
+    )
     found = studies.study(config, scans(), Workspace(tmp_path))
     split = split_scans(CONFIG, scans(), 3)
     _, first, acat, smaller, smaller_acat = calls
     assert set(smaller.train) < set(split.train) and len(smaller.train) == 6
     np.testing.assert_array_equal(smaller.train, smaller_acat.train)
-    # Half of the scans: half of the steps where they are told, else as many epochs, of however many scans there are.
+    # Half of the scans: half of the steps where they are told, else as many epochs, of however many
+    # scans there are.
     assert (first.config.num_steps, smaller.config.num_steps) == (8, 4)
-    assert all((each.config.num_steps, each.config.epochs) == (0, 2) for each in (acat, smaller_acat))
+    assert all(
+        (each.config.num_steps, each.config.epochs) == (0, 2) for each in (acat, smaller_acat)
+    )
     assert smaller_acat.start is smaller.model and acat.start is first.model
     # Its maps are those of its own baseline, of the scans that it uses.
-    explained = Explained(per_image(LesionHead(smaller.model)), *parts(LesionHead(smaller.model)), CODER)
+    explained = Explained(
+        per_image(LesionHead(smaller.model)), *parts(LesionHead(smaller.model)), CODER
+    )
     expected = attention_maps(OURS, explained, IMAGES, SETTINGS, batch_size=4)[..., None]
     for place in smaller.train[smaller.train != FLAT]:
-        np.testing.assert_allclose(smaller_acat.source[int(place)]["saliency"], expected[place], atol=1e-6)
+        np.testing.assert_allclose(
+            smaller_acat.source[int(place)]["saliency"], expected[place], atol=1e-6
+        )
     (answers,) = found.smaller[6]
     assert set(answers.decided) == {BASELINE, ACAT}
-    np.testing.assert_array_equal(answers.decided[BASELINE], decided_by(smaller.model, IMAGES[split.test]))
-    with pytest.raises(InputError, match=r"--training-sizes: expected 1 to 12, the training scans, got 13"):
+    np.testing.assert_array_equal(
+        answers.decided[BASELINE], decided_by(smaller.model, IMAGES[split.test])
+    )
+    with pytest.raises(
+        InputError, match=r"--training-sizes: expected 1 to 12, the training scans, got 13"
+    ):
         studies.planned(dataclasses.replace(CONFIG, training_sizes=(13,)), scans())
     with pytest.raises(
-        InputError, match="--test: expected a scan of toy with a finding among the test scans, got none"
+        InputError,
+        match="--test: expected a scan of toy with a finding among the test scans, got none",
     ):
         studies.planned(CONFIG, scans()._replace(labels=np.zeros(NUMBER, int)))

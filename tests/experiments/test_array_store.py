@@ -99,7 +99,9 @@ def test_rows_are_made_in_parts_and_go_on_where_they_stopped(tmp_path, monkeypat
     np.testing.assert_array_equal(found[wanted], values[wanted])
     assert not found[[3, 6, 8]].any()
     part = chosen(found, np.array([9, 0, 4]), tmp_path / "part")
-    assert isinstance(part, np.memmap) and isinstance(chosen(values, wanted, tmp_path / "none"), np.ndarray)
+    assert isinstance(part, np.memmap) and isinstance(
+        chosen(values, wanted, tmp_path / "none"), np.ndarray
+    )
     np.testing.assert_array_equal(part, values[[9, 0, 4]])
     assert not (tmp_path / "none").exists()
     assert digest({"image": part}) == digest({"image": values[[9, 0, 4]]})
@@ -139,16 +141,23 @@ else:
 def test_a_killed_process_leaves_nothing_for_ever(tmp_path, way):
     name = way.__name__.removeprefix("make_")
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), name], env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path), name], env=environment, check=False
+    )
     assert done.returncode == -9
     found = way(tmp_path)
-    # Four rows of the killed process reached the disk: where rows are asked for by position, they stay.
-    np.testing.assert_array_equal(found[:4], VALUES[:4] if name == "stored" else np.full((4, 2, 3), 5.0))
+    # Four rows of the killed process reached the disk: where rows are asked for by position, they
+    # stay.
+    np.testing.assert_array_equal(
+        found[:4], VALUES[:4] if name == "stored" else np.full((4, 2, 3), 5.0)
+    )
     np.testing.assert_array_equal(found[4:], VALUES[4:])
     assert not [each for each in tmp_path.rglob(".*") if each.name.endswith((".tmp", ".lock"))]
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "gone", "list cut", "list empty", "list gone", "other type"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "empty", "gone", "list cut", "list empty", "list gone", "other type"]
+)
 @both
 def test_files_that_are_damaged_are_made_anew(tmp_path, capsys, damage, way):
     way(tmp_path)
@@ -177,7 +186,11 @@ def test_a_lost_array_of_several_is_noticed(tmp_path):
 
 @both
 @pytest.mark.parametrize(
-    "error", [InputError("size: expected 3, got 4"), FileNotFoundError(errno.ENOENT, "No such file", "scan.nii")]
+    "error",
+    [
+        InputError("size: expected 3, got 4"),
+        FileNotFoundError(errno.ENOENT, "No such file", "scan.nii"),
+    ],
 )
 def test_what_computes_the_rows_speaks_for_itself(tmp_path, way, error):
     def fail():
@@ -194,7 +207,10 @@ def test_a_file_system_that_really_refuses_is_one_line(tmp_path, way):
     import resource
     import signal
 
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    before, handler = (
+        resource.getrlimit(resource.RLIMIT_FSIZE),
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
+    )
     message = r"^the arrays could not be written to .*stage.* \(File too large\): free space there or choose another.*$"
     try:
         with pytest.raises(InputError, match=message) as caught:
@@ -218,7 +234,9 @@ def test_rows_are_on_disk_before_they_are_said_to_be_written(tmp_path, monkeypat
         if os.path.basename(target) == "written.npz":
             folder = os.path.dirname(target)
             assert {
-                os.stat(os.path.join(folder, name)).st_ino for name in os.listdir(folder) if name.endswith(".npy")
+                os.stat(os.path.join(folder, name)).st_ino
+                for name in os.listdir(folder)
+                if name.endswith(".npy")
             } <= synced
             assert os.stat(source).st_ino in synced
             synced.clear()
@@ -254,6 +272,11 @@ def test_one_process_makes_a_folder_at_a_time(tmp_path, way):
 def test_rows_are_cut_so_that_a_part_has_at_most_its_bytes():
     row = PART_BYTES // 10
     assert list(row_slices(25, row)) == [slice(0, 10), slice(10, 20), slice(20, 25)]
-    assert list(row_slices(25, row, multiple=4)) == [slice(0, 8), slice(8, 16), slice(16, 24), slice(24, 25)]
+    assert list(row_slices(25, row, multiple=4)) == [
+        slice(0, 8),
+        slice(8, 16),
+        slice(16, 24),
+        slice(24, 25),
+    ]
     assert list(row_slices(2, 2 * PART_BYTES)) == [slice(0, 1), slice(1, 2)]
     assert list(row_slices(5, PART_BYTES, multiple=4)) == [slice(0, 4), slice(4, 5)]

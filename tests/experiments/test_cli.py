@@ -92,13 +92,24 @@ def test_a_command_that_stops_says_why_in_one_line(raised, code, line, capsys):
 
 @pytest.mark.parametrize(
     ("environment", "devices"),
-    [({}, min(4, 2 ** (len(os.sched_getaffinity(0)).bit_length() - 1))), ({"JAX_NUM_CPU_DEVICES": "1"}, 1)],
+    [
+        ({}, min(4, 2 ** (len(os.sched_getaffinity(0)).bit_length() - 1))),
+        ({"JAX_NUM_CPU_DEVICES": "1"}, 1),
+    ],
 )
 def test_every_core_is_a_device_unless_the_environment_says_how_many(environment, devices):
     code = "import jax; from experiments import cli; cli.use_every_core(); print(len(jax.devices('cpu')))"
-    kept = {name: value for name, value in os.environ.items() if name not in ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES")
+    }
     done = subprocess.run(
-        [sys.executable, "-c", code], env=kept | environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert int(done.stdout) == devices
 
@@ -135,6 +146,8 @@ for content in (None, lambda program: program[: len(program) // 2], lambda progr
 def test_a_damaged_compiled_program_is_one_line_and_made_anew(tmp_path):
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", DAMAGED, str(tmp_path)]
-    lines = subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stderr.splitlines()
+    lines = subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=True
+    ).stderr.splitlines()
     message = f"a compiled program of jit_doubled in {tmp_path} is damaged and is made anew"
     assert lines == ["6.0", message, "6.0", message, "6.0", "6.0"]

@@ -23,7 +23,9 @@ def test_sound_folder_has_the_usual_note_and_no_groups(tmp_path):
 def test_what_a_folder_has_beside_its_images_is_in_the_note_and_copies_stay_together(tmp_path):
     folder = write_folder(tmp_path, count=6)
     for number in range(3):
-        (folder / "glad" / f"copy{number}.png").write_bytes((folder / "glad" / f"{number}.png").read_bytes())
+        (folder / "glad" / f"copy{number}.png").write_bytes(
+            (folder / "glad" / f"{number}.png").read_bytes()
+        )
     (folder / "glad/other.png").write_bytes((folder / "sad/0.png").read_bytes())
     (folder / "glad/bad.jpg").write_bytes(b"no image")
     (folder / "sad/notes.txt").write_text("text")
@@ -74,4 +76,6 @@ def test_photographs_are_found_by_content_and_in_linked_folders(tmp_path):
     (tmp_path / "source/list.csv").write_text("a,b")
     with pytest.warns(UserWarning, match="1 files are left out: 1 .csv files"):
         jobs = find_photographs(tmp_path / "source", tmp_path / "out")
-    assert [job.name for job in jobs] == ["DR/scan"] and np.all(cv2.imread(str(jobs[0].image)) is not None)
+    assert [job.name for job in jobs] == ["DR/scan"] and np.all(
+        cv2.imread(str(jobs[0].image)) is not None
+    )

@@ -37,7 +37,9 @@ def test_every_setting_says_where_it_comes_from():
 
 
 @pytest.mark.parametrize(
-    ("training", "epochs"), [(PAPER.plain, 500), (PAPER.fine_tuning, 3), (PAPER.robust, 500)], ids=["1", "2", "robust"]
+    ("training", "epochs"),
+    [(PAPER.plain, 500), (PAPER.fine_tuning, 3), (PAPER.robust, 500)],
+    ids=["1", "2", "robust"],
 )
 def test_the_published_epochs_are_those_of_the_published_images(training, epochs):
     assert sum(GRADES) == 45_923
@@ -49,8 +51,22 @@ def test_the_published_epochs_are_those_of_the_published_images(training, epochs
 @pytest.mark.parametrize(
     ("place", "rows"),
     [
-        ("test", {"plain": (89.5, 85.8, 15.2), "robust": (78.4, 71.6, 66.6), "ensemble": (89.7, 85.2, 19.4)}),
-        ("external", {"plain": (89.5, 89.5, 20.6), "robust": (66.1, 66.5, 60.9), "ensemble": (87.9, 87.9, 24.4)}),
+        (
+            "test",
+            {
+                "plain": (89.5, 85.8, 15.2),
+                "robust": (78.4, 71.6, 66.6),
+                "ensemble": (89.7, 85.2, 19.4),
+            },
+        ),
+        (
+            "external",
+            {
+                "plain": (89.5, 89.5, 20.6),
+                "robust": (66.1, 66.5, 60.9),
+                "ensemble": (87.9, 87.9, 24.4),
+            },
+        ),
     ],
 )
 def test_table_1_is_copied_right(place, rows):
@@ -59,7 +75,13 @@ def test_table_1_is_copied_right(place, rows):
 
 
 def test_table_2_is_copied_right():
-    means = {name: [published.overlap(name, each) for each in row] for name, row in published.TABLE_2.items()}
+    means = {
+        name: [published.overlap(name, each) for each in row]
+        for name, row in published.TABLE_2.items()
+    }
     assert means["plain"] == [0.09, 0.08, 0.07, 0.07, 0.07]
     assert means["robust"] == means["ensemble"] == [0.15, 0.14, 0.13, 0.12, 0.12]
-    assert published.overlap("plain", "GBP, stem only") == 0.09 and published.overlap("plain", "VCE l3") is None
+    assert (
+        published.overlap("plain", "GBP, stem only") == 0.09
+        and published.overlap("plain", "VCE l3") is None
+    )

@@ -1,4 +1,6 @@
-"""The stages of the first experiment on linear classifiers and results made by hand, whose answers are known exactly."""
+"""The stages of the first experiment on linear classifiers and results made by hand, whose answers
+are known exactly.
+"""
 
 import warnings
 
@@ -14,7 +16,12 @@ from cfx_jax.metrics import paired_difference_interval, wilson_interval
 from experiments.fundus_vce import evaluate as evaluating
 from experiments.fundus_vce import figures, quality, tables, train
 from experiments.fundus_vce import localise as localising
-from experiments.fundus_vce.config import Config, ExplanationConfig, LocalisationConfig, RobustAccuracyConfig
+from experiments.fundus_vce.config import (
+    Config,
+    ExplanationConfig,
+    LocalisationConfig,
+    RobustAccuracyConfig,
+)
 from experiments.fundus_vce.data import split_data
 from experiments.fundus_vce.evaluate import Evaluation, evaluate
 from experiments.fundus_vce.explain import explain, studied_positions
@@ -90,7 +97,9 @@ def test_the_attack_is_all_that_robust_accuracy_is_computed_by():
 
 @pytest.mark.parametrize(("asked", "attacked"), [(6, 6), (1000, 20), (0, 20)])
 def test_patients_go_from_the_source_to_the_evaluation(tmp_path, monkeypatch, asked, attacked):
-    monkeypatch.setattr(evaluating, "robustly_correct", lambda *given, **_: np.ones(len(given[2]), bool))
+    monkeypatch.setattr(
+        evaluating, "robustly_correct", lambda *given, **_: np.ones(len(given[2]), bool)
+    )
     images = images_of(24)
     source = Photographs(dict(images.arrays), images.class_names, np.arange(24) // 2)
     test = ImageSet.whole(source, "with patients").take(np.arange(4, 24))
@@ -98,14 +107,19 @@ def test_patients_go_from_the_source_to_the_evaluation(tmp_path, monkeypatch, as
     found = evaluate(config, data(test), classifiers(), Workspace(tmp_path))["test", "plain"]
     np.testing.assert_array_equal(found.groups, np.arange(4, 24) // 2)
     np.testing.assert_array_equal(found.attacked.groups, (np.arange(4, 24) // 2)[:attacked])
-    assert images.patients is None and test.take(np.arange(0, 20, 2)).patients is None  # one image of each
+    assert (
+        images.patients is None and test.take(np.arange(0, 20, 2)).patients is None
+    )  # one image of each
 
 
 def test_a_split_by_patient_is_by_patient_after_the_filter_too():
     patients = np.repeat(np.arange(60), 2)
     labels = np.repeat(np.arange(60) % 2, 2)
     main = ImageSet.whole(
-        Photographs({"image": np.zeros((120, *SHAPE)), "label": labels}, ("healthy", "DR"), patients), 0
+        Photographs(
+            {"image": np.zeros((120, *SHAPE)), "label": labels}, ("healthy", "DR"), patients
+        ),
+        0,
     )
     kept = np.flatnonzero(np.arange(120) % 5 != 0)
     config = Config(validation=0.25, temperature=0.15, test=0.25)
@@ -122,7 +136,9 @@ def test_answers_that_are_all_alike_have_an_interval_of_their_balanced_differenc
     label, right = np.repeat([0, 1], 40), np.tile(np.arange(40) < 30, 2)
     half = paired_difference_interval(right[:40], right[:40]).high  # Newcombe's, of one class
     found = balanced_difference_interval(right, right, label, patients)
-    assert found == pytest.approx((0, -half / np.sqrt(2), half / np.sqrt(2)))  # the mean of two alike
+    assert found == pytest.approx(
+        (0, -half / np.sqrt(2), half / np.sqrt(2))
+    )  # the mean of two alike
     other = np.where(label == 1, right, np.roll(right, 20))
     shifted = balanced_difference_interval(right, other & (np.arange(80) != 60), label, patients)
     assert shifted.estimate == pytest.approx((0 + 1 / 40 * right[60]) / 2)
@@ -133,20 +149,30 @@ def test_answers_that_are_all_alike_have_an_interval_of_their_balanced_differenc
 
 def test_a_filter_that_is_no_better_than_chance_is_not_useful():
     label = np.repeat([0, 1], [20, 80])
-    assert not is_useful(label == 1, label, None)  # everything gradable: right for 80 %, balanced one half
+    assert not is_useful(
+        label == 1, label, None
+    )  # everything gradable: right for 80 %, balanced one half
     assert is_useful(np.ones(100, bool), label, None)
     assert is_useful(np.arange(100) % 5 != 0, label, None)  # 80 % of each
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_the_filter_keeps_what_it_calls_gradable_where_it_is_useful(tmp_path, monkeypatch, sign, capsys):
+def test_the_filter_keeps_what_it_calls_gradable_where_it_is_useful(
+    tmp_path, monkeypatch, sign, capsys
+):
     labelled, main = images_of(80), images_of(30, seed=3)
-    labels = (np.sum(WEIGHTS["plain"] * (labelled.arrays["image"] - 0.5), axis=(1, 2, 3)) > 0).astype(int)
-    labelled = image_set(labels, image=labelled.arrays["image"], class_names=("ungradable", "gradable"))
+    labels = (
+        np.sum(WEIGHTS["plain"] * (labelled.arrays["image"] - 0.5), axis=(1, 2, 3)) > 0
+    ).astype(int)
+    labelled = image_set(
+        labels, image=labelled.arrays["image"], class_names=("ungradable", "gradable")
+    )
     member = Partial(linear, jnp.asarray(sign * WEIGHTS["plain"]))
     monkeypatch.setattr(quality, "_train", lambda *_: ([member, member], "linear"))
     found = filter_gradable(Config(), Sources(main, quality=labelled), Workspace(tmp_path))
-    gradable = np.flatnonzero(np.sum(WEIGHTS["plain"] * (main.arrays["image"] - 0.5), axis=(1, 2, 3)) > 0)
+    gradable = np.flatnonzero(
+        np.sum(WEIGHTS["plain"] * (main.arrays["image"] - 0.5), axis=(1, 2, 3)) > 0
+    )
     assert found.useful == (sign > 0)
     np.testing.assert_array_equal(found.kept, gradable if sign > 0 else np.arange(30))
     np.testing.assert_array_equal(found.correct, np.full(16, sign > 0))
@@ -157,7 +183,8 @@ def test_the_filter_keeps_what_it_calls_gradable_where_it_is_useful(tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    ("scores", "taken"), [((0.92, 0.91), "first"), ((0.91, 0.92), "fine-tuned"), ((0.9, 0.9), "first")]
+    ("scores", "taken"),
+    [((0.92, 0.91), "first"), ((0.91, 0.92), "fine-tuned"), ((0.9, 0.9), "first")],
 )
 def test_the_plain_network_is_that_of_best_balanced_validation_accuracy(monkeypatch, scores, taken):
     given = dict(zip(("plain", "fine-tuned"), scores, strict=True))
@@ -174,7 +201,10 @@ def test_the_plain_network_is_that_of_best_balanced_validation_accuracy(monkeypa
     model, found = train._train_plain(Config(), Training())
     assert {"plain": "first", "fine-tuned": "fine-tuned"}[model] == best_training(found) == taken
     assert found == {"first": scores[0], "fine-tuned": scores[1]}
-    assert asked == [("plain", "balanced_accuracy", None), ("fine-tuned", "balanced_accuracy", "plain")]
+    assert asked == [
+        ("plain", "balanced_accuracy", None),
+        ("fine-tuned", "balanced_accuracy", "plain"),
+    ]
     asked.clear()
     assert train._train_plain(Config(plain_weights="last"), Training()) == ("fine-tuned", {})
     assert asked[1] == ("fine-tuned", "none", "plain")
@@ -187,7 +217,9 @@ def test_the_plain_network_is_that_of_best_balanced_validation_accuracy(monkeypa
 def test_a_temperature_at_the_edge_of_its_grid_is_warned_of(temperature, warned):
     with keep_notices() as texts:
         warn_at_edge("plain", float(temperature), 61, method="ece")
-    assert [("plain network" in each, "61 calibration images" in each) for each in texts] == [(True, True)] * warned
+    assert [("plain network" in each, "61 calibration images" in each) for each in texts] == [
+        (True, True)
+    ] * warned
 
 
 def test_warnings_of_a_run_are_kept_once_and_still_shown(capsys):
@@ -215,14 +247,22 @@ def test_a_search_changes_its_own_image_towards_its_own_target_within_its_own_ra
     images = images_of(6, eye_mask=np.ones((6, SIDE, SIDE), bool))
     images.arrays["eye_mask"][3, 0] = False
     search = Search(
-        Config(explanations=ExplanationConfig(num_steps=40), batch_size=4), classifiers(), Workspace(tmp_path)
+        Config(explanations=ExplanationConfig(num_steps=40), batch_size=4),
+        classifiers(),
+        Workspace(tmp_path),
     )
-    positions, targets, radii = np.array([0, 3, 3]), np.array([1, 1, 0]), np.array([0.1, 0.05, 0.08])
+    positions, targets, radii = (
+        np.array([0, 3, 3]),
+        np.array([1, 1, 0]),
+        np.array([0.1, 0.05, 0.08]),
+    )
     found = search.find("test", images, positions, targets, classifier="robust", p=p, radii=radii)
     for row, (position, target, radius) in enumerate(zip(positions, targets, radii, strict=True)):
         inside = images.arrays["eye_mask"][position][..., None]
         ascent = (2 * target - 1) * WEIGHTS["robust"] * inside
-        best = np.sign(ascent) * np.abs(ascent) ** (1 / (p - 1))  # maximises <ascent, change> in the ball
+        best = np.sign(ascent) * np.abs(ascent) ** (
+            1 / (p - 1)
+        )  # maximises <ascent, change> in the ball
         best *= radius / np.sum(np.abs(best) ** p) ** (1 / p)
         change = found.image[row] - images.arrays["image"][position]
         assert np.sum(np.abs(change) ** p) ** (1 / p) <= radius * (1 + 1e-4)
@@ -237,10 +277,18 @@ def test_the_released_order_of_mask_and_oracle_spends_the_radius_on_the_whole_im
     used = {}
     for after in (False, True):
         settings = ExplanationConfig(num_steps=40, mask_after_oracle=after)
-        search = Search(Config(explanations=settings, batch_size=4), classifiers(), Workspace(tmp_path))
+        search = Search(
+            Config(explanations=settings, batch_size=4), classifiers(), Workspace(tmp_path)
+        )
         for p in (2.0, 4.0):  # of the same shapes as above, which are compiled already
             found = search.find(
-                "test", images, np.arange(3), np.ones(3, int), classifier="plain", p=p, radii=np.full(3, 0.1)
+                "test",
+                images,
+                np.arange(3),
+                np.ones(3, int),
+                classifier="plain",
+                p=p,
+                radii=np.full(3, 0.1),
             )
             change = np.asarray(found.image) - images.arrays["image"]
             used[after, p] = np.sum(np.abs(change) ** p, axis=(1, 2, 3)) ** (1 / p)
@@ -252,26 +300,41 @@ def test_the_released_order_of_mask_and_oracle_spends_the_radius_on_the_whole_im
 
 
 class Recorder:
-    """A search whose counterfactuals' probabilities tell what was asked: 1000 i + 100 c + 10 p + radius + target / 100."""
+    """A search whose counterfactuals' probabilities tell what was asked: 1000 i + 100 c + 10 p +
+    radius + target / 100.
+    """
 
     def __init__(self, change=None):
         self.calls, self._change = [], change
         self.classifiers = classifiers()
 
     def find(self, stage, images, positions, targets, *, classifier, p, radii):
-        self.calls.append((stage, classifier, p, np.asarray(positions), np.asarray(targets), np.asarray(radii)))
+        self.calls.append(
+            (stage, classifier, p, np.asarray(positions), np.asarray(targets), np.asarray(radii))
+        )
         image = images.arrays["image"][positions]
         if self._change is not None:
             image = image + self._change(classifier, p, radii, positions)
-        said = 100 * NAMES.index(classifier) + 10 * p + np.asarray(radii) + np.asarray(targets) / 100
-        return Counterfactual(image, said + 1000 * np.asarray(positions), np.full(len(positions), 0.5), said[:, None])
+        said = (
+            100 * NAMES.index(classifier) + 10 * p + np.asarray(radii) + np.asarray(targets) / 100
+        )
+        return Counterfactual(
+            image, said + 1000 * np.asarray(positions), np.full(len(positions), 0.5), said[:, None]
+        )
 
 
 def test_every_counterfactual_studied_is_filed_under_what_it_is():
     test = images_of(8)
-    config = Config(explanations=ExplanationConfig(norms=(1.5, 4.0), radii=(7.0, 8.0), sweep=(0.1, 0.2), num_studied=2))
+    config = Config(
+        explanations=ExplanationConfig(
+            norms=(1.5, 4.0), radii=(7.0, 8.0), sweep=(0.1, 0.2), num_studied=2
+        )
+    )
     measured = evaluations(n=8, **dict.fromkeys(NAMES, (100, 0)))
-    for radii, expected in ((None, {1.5: 7.0, 4.0: 8.0}), ({1.5: 3.0, 4.0: 2.0}, {1.5: 3.0, 4.0: 2.0})):
+    for radii, expected in (
+        (None, {1.5: 7.0, 4.0: 8.0}),
+        ({1.5: 3.0, 4.0: 2.0}, {1.5: 3.0, 4.0: 2.0}),
+    ):
         found = explain(config, data(test), measured, Recorder(), radii)
         assert found.radii == expected and found.sample == 4
         np.testing.assert_array_equal(found.images.indices, [0, 2, 1, 3])
@@ -279,8 +342,12 @@ def test_every_counterfactual_studied_is_filed_under_what_it_is():
             said = 100 * NAMES.index(name) + 10 * p + expected[p] + target / 100
             np.testing.assert_allclose(one.probability, said + 1000 * np.arange(4))
         for (radius, target), one in found.sweep.items():
-            np.testing.assert_allclose(one.probability, 200 + 40 + radius + target / 100 + 1000 * np.arange(4))
-        assert set(found.vce) == {(name, p, target) for name in NAMES for p in (1.5, 4.0) for target in (0, 1)}
+            np.testing.assert_allclose(
+                one.probability, 200 + 40 + radius + target / 100 + 1000 * np.arange(4)
+            )
+        assert set(found.vce) == {
+            (name, p, target) for name in NAMES for p in (1.5, 4.0) for target in (0, 1)
+        }
 
 
 def test_images_are_studied_by_their_order_and_failures_come_after_them():
@@ -289,14 +356,23 @@ def test_images_are_studied_by_their_order_and_failures_come_after_them():
     decided = np.where(right, label, 1 - label)
     one = Evaluation(label, np.stack([1 - decided, decided], axis=1), right)
     positions, sample = studied_positions(one, 2)
-    assert positions.tolist() == [1, 3, 0, 2, 5] and sample == 4  # 2 is missed and studied already, 5 is a false alarm
+    assert (
+        positions.tolist() == [1, 3, 0, 2, 5] and sample == 4
+    )  # 2 is missed and studied already, 5 is a false alarm
 
 
 # ---- Maps
 
 
 def test_radii_are_chosen_for_each_norm_and_the_norm_by_its_best_radius():
-    overlaps = {(1.5, 1.0): 0.1, (1.5, 2.0): 0.3, (1.5, 4.0): 0.2, (2.0, 1.0): 0.35, (2.0, 2.0): 0.1, (4.0, 1.0): 0.2}
+    overlaps = {
+        (1.5, 1.0): 0.1,
+        (1.5, 2.0): 0.3,
+        (1.5, 4.0): 0.2,
+        (2.0, 1.0): 0.35,
+        (2.0, 2.0): 0.1,
+        (4.0, 1.0): 0.2,
+    }
     assert choose_radii(overlaps) == ({1.5: 2.0, 2.0: 1.0, 4.0: 1.0}, 2.0)
     assert choose_radii({(1.5, 1.0): 0.2, (1.5, 2.0): 0.2}) == ({1.5: 1.0}, 1.5)
 
@@ -311,16 +387,31 @@ def test_thresholds_are_chosen_for_guided_backprop_integrated_gradients_and_all_
     }
     found = choose_quantiles(settings, tuple(curves), curves)
     assert found == {
-        "GBP": 0.95, "IG": 0.8, "VCE l1.5": 0.9, "VCE l2": 0.9, "GBP, stem only": 0.95, "IG, mean gradient": 0.8
-    }  # fmt: skip
+        "GBP": 0.95,
+        "IG": 0.8,
+        "VCE l1.5": 0.9,
+        "VCE l2": 0.9,
+        "GBP, stem only": 0.95,
+        "IG, mean gradient": 0.8,
+    }
     given = choose_quantiles(settings, ("GBP", "IG", "VCE l2"), {})
     assert (given["GBP"], given["IG"], given["VCE l2"]) == (0.98, 0.96, 0.96)
 
 
 def test_a_choice_at_the_edge_of_what_was_offered_is_said():
-    tuned = {(1.5, 15.0): 0.1, (1.5, 30.0): 0.2, (1.5, 60.0): 0.1, (2.0, 6.0): 0.3, (2.0, 12.0): 0.1, (4.0, 0.2): 0.1}
+    tuned = {
+        (1.5, 15.0): 0.1,
+        (1.5, 30.0): 0.2,
+        (1.5, 60.0): 0.1,
+        (2.0, 6.0): 0.3,
+        (2.0, 12.0): 0.1,
+        (4.0, 0.2): 0.1,
+    }
     found = localised(
-        {"ensemble": (0.1,) * 5}, tuned=tuned, norm=2.0, tuned_quantiles={"GBP": np.zeros(3), "IG": np.zeros(3)}
+        {"ensemble": (0.1,) * 5},
+        tuned=tuned,
+        norm=2.0,
+        tuned_quantiles={"GBP": np.zeros(3), "IG": np.zeros(3)},
     )
     found = found._replace(quantiles=dict(found.quantiles) | {"IG": 0.98, "VCE l2": 0.98})
     assert found.edges == [
@@ -340,15 +431,23 @@ def test_chance_is_the_expected_intersection_over_the_expected_union():
     assert localising.chance(kept, masks, lesions) == pytest.approx([1 / (4 + 4 - 1)])
 
 
-def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(tmp_path, monkeypatch):
+def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(localising, "_NODES_AT_ONCE", 4)
     n, tuning = 6, 2
     eye = np.ones((n, SIDE, SIDE), bool)
     eye[:, -1] = False
     lesions = np.zeros((n, SIDE, SIDE), bool)
     lesions[:, 0, :2] = True
-    images = image_set(np.ones(n, int), image=images_of(n).arrays["image"], eye_mask=eye, lesion_mask=lesions)
-    places = {"plain": (3, 3), "robust": (2, 2), "ensemble": (0, 0)}  # where each model's counterfactuals change
+    images = image_set(
+        np.ones(n, int), image=images_of(n).arrays["image"], eye_mask=eye, lesion_mask=lesions
+    )
+    places = {
+        "plain": (3, 3),
+        "robust": (2, 2),
+        "ensemble": (0, 0),
+    }  # where each model's counterfactuals change
 
     def change(name, p, radii, positions):
         best = (name, p) == ("ensemble", 2.0) and np.allclose(radii, 2.0)
@@ -371,9 +470,16 @@ def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(tm
     np.testing.assert_array_equal(found.images.indices, [2, 3, 4, 5])
     tuned = search.calls[:4]
     assert all(call[1] == "ensemble" and call[3].tolist() == [0, 1] for call in tuned)
-    assert [(call[2], call[5][0]) for call in tuned] == [(1.5, 1.0), (1.5, 2.0), (2.0, 1.0), (2.0, 2.0)]
+    assert [(call[2], call[5][0]) for call in tuned] == [
+        (1.5, 1.0),
+        (1.5, 2.0),
+        (2.0, 1.0),
+        (2.0, 2.0),
+    ]
     assert all((call[4] == 1).all() for call in search.calls)  # towards the finding
-    assert found.iou["ensemble", "VCE l2"] == pytest.approx(1.0) and found.iou["plain", "VCE l2"] == pytest.approx(0.0)
+    assert found.iou["ensemble", "VCE l2"] == pytest.approx(1.0) and found.iou[
+        "plain", "VCE l2"
+    ] == pytest.approx(0.0)
     assert not found.kept["plain", "VCE l2"][:, -1].any()  # outside the eye
     image = images.arrays["image"][tuning:]
     for name in NAMES:
@@ -386,7 +492,10 @@ def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(tm
             edge = np.quantile(values, found.quantiles[method], axis=(1, 2), keepdims=True)
             kept = (values >= edge * (1 - 1e-6)) & eye[tuning:]
             np.testing.assert_array_equal(found.kept[name, method], kept)
-            both, either = (kept & lesions[tuning:]).sum((1, 2)), (kept | lesions[tuning:]).sum((1, 2))
+            both, either = (
+                (kept & lesions[tuning:]).sum((1, 2)),
+                (kept | lesions[tuning:]).sum((1, 2)),
+            )
             np.testing.assert_allclose(found.iou[name, method], both / either)
 
 
@@ -397,7 +506,13 @@ def test_the_table_of_accuracies_has_every_classifiers_own_numbers():
     found = evaluations(n=200, plain=(90, 20), robust=(70, 60), ensemble=(80, 30))
     columns, rows = tables.accuracy_table(found, "test")
     ours = {row[0]: row[1:] for row in rows}
-    assert columns == ["classifier", "accuracy", "balanced accuracy", "robust accuracy", "balanced robust accuracy"]
+    assert columns == [
+        "classifier",
+        "accuracy",
+        "balanced accuracy",
+        "robust accuracy",
+        "balanced robust accuracy",
+    ]
     assert ours["robust"][0] == tuple(wilson_interval(140, 200)) and ours["robust"][2] == tuple(
         wilson_interval(120, 200)
     )
@@ -425,7 +540,14 @@ def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():
     assert [cell[0] for cell in rows[0][1:]] == pytest.approx(means["plain"], abs=1e-3)
     assert rows[1][1][1] == pytest.approx(np.std(found.iou["robust", "GBP"]))
     assert rows[3][0] == "pixels at random" and rows[3][1] == pytest.approx(0.01)
-    assert rows[-1] == ["paper: ensemble", (0.15, 0.06), (0.14, 0.06), (0.13, 0.06), (0.12, 0.06), (0.12, 0.05)]
+    assert rows[-1] == [
+        "paper: ensemble",
+        (0.15, 0.06),
+        (0.14, 0.06),
+        (0.13, 0.06),
+        (0.12, 0.06),
+        (0.12, 0.05),
+    ]
     variants = tables.ablation_table(found)
     assert variants[0] == ["IoU", "GBP", "GBP, stem only", "IG", "IG, mean gradient"]
 
@@ -435,7 +557,14 @@ def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path, monke
     found = studied(labels, predicted=predicted, extra=1)
     gallery = figures.Gallery(tmp_path, Config(), data(image_set([0, 1])), found, 0.9)
     subjects = {number: (row, words) for number, (_, row, words) in gallery._subjects().items()}
-    assert {number: row for number, (row, _) in subjects.items()} == {2: 3, 3: 3, 4: 2, 5: 5, 6: 0, 7: 2}
+    assert {number: row for number, (row, _) in subjects.items()} == {
+        2: 3,
+        3: 3,
+        4: 2,
+        5: 5,
+        6: 0,
+        7: 2,
+    }
     assert subjects[4][1] == "an image of DR that the ensemble takes for healthy"
     assert subjects[5][1] == "an image of healthy that the ensemble takes for DR"
     alone = figures.Gallery(tmp_path, Config(), data(image_set([0, 1])), studied(labels), 0.9)
@@ -447,13 +576,17 @@ def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path, monke
         "There is no Figure 4: no test image is an image of DR"
     )
     own = alone._replace(data=alone.data._replace(published=False))
-    assert len(own.numbered()[1]) == 2 and own.numbered()[1][0].startswith("No test image is an image of DR that")
+    assert len(own.numbered()[1]) == 2 and own.numbered()[1][0].startswith(
+        "No test image is an image of DR that"
+    )
 
 
 def test_figure_1_shows_an_image_that_all_classifiers_get_right():
     def shown(**before):
         one = {
-            (name, 1.5): Counterfactual(np.zeros((3, 1)), np.ones(3), np.asarray(values), np.ones((3, 1)))
+            (name, 1.5): Counterfactual(
+                np.zeros((3, 1)), np.ones(3), np.asarray(values), np.ones((3, 1))
+            )
             for name, values in before.items()
         }
         return figures.typical_image(localised({"ensemble": (0.1,) * 5}, vce=one, radii={1.5: 1.0}))

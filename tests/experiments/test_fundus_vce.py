@@ -1,4 +1,6 @@
-"""The first experiment: where its results go, what it refuses; and, slow, whole smoke runs on each kind of data."""
+"""The first experiment: where its results go, what it refuses; and, slow, whole smoke runs on each
+kind of data.
+"""
 
 import dataclasses
 import json
@@ -24,25 +26,37 @@ NO_FILTER = dataclasses.replace(SMOKE, quality=dataclasses.replace(SMOKE.quality
 
 
 def test_every_preset_knows_its_name():
-    assert {name: config.preset for name, config in PRESETS.items()} == {name: name for name in PRESETS}
+    assert {name: config.preset for name, config in PRESETS.items()} == {
+        name: name for name in PRESETS
+    }
 
 
 def test_results_of_other_settings_have_a_folder_of_their_own():
     changed = dataclasses.replace(DEMO, seed=99)
     assert results_folder("fundus_vce", DEMO, PRESETS) == Path("results/fundus_vce/demo")
-    assert results_folder("fundus_vce", dataclasses.replace(DEMO, work="elsewhere"), PRESETS) == Path(
-        "results/fundus_vce/demo"
+    assert results_folder(
+        "fundus_vce", dataclasses.replace(DEMO, work="elsewhere"), PRESETS
+    ) == Path("results/fundus_vce/demo")
+    assert results_folder("fundus_vce", changed, PRESETS) != results_folder(
+        "fundus_vce", DEMO, PRESETS
     )
-    assert results_folder("fundus_vce", changed, PRESETS) != results_folder("fundus_vce", DEMO, PRESETS)
-    assert results_folder("fundus_vce", changed, PRESETS) == results_folder("fundus_vce", changed, PRESETS)
+    assert results_folder("fundus_vce", changed, PRESETS) == results_folder(
+        "fundus_vce", changed, PRESETS
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"data": "retina"}, "--data: expected 'synthetic', 'folder:PATH' or 'fundus:PATH', got 'retina'"),
+        (
+            {"data": "retina"},
+            "--data: expected 'synthetic', 'folder:PATH' or 'fundus:PATH', got 'retina'",
+        ),
         ({"data": "folder:nowhere"}, "nowhere"),
-        ({"data": "fundus:nowhere"}, "expected the folder that holds kaggle, messidor, ..., 'nowhere' is none"),
+        (
+            {"data": "fundus:nowhere"},
+            "expected the folder that holds kaggle, messidor, ..., 'nowhere' is none",
+        ),
         ({"channels": 1}, "the synthetic images have their own"),
     ],
 )
@@ -57,7 +71,8 @@ def test_data_that_cannot_be_used_is_named(tmp_path, change, message):
         ({"test": 0.9}, "expected a sum below 1, got 1.3"),
         (
             {"localisation": dataclasses.replace(SMOKE.localisation, num_tuning=9, num_scored=0)},
-            "--localisation.num-tuning: expected at least two images left to score, 9 images with lesions are there",
+            "--localisation.num-tuning: expected at least two images left to score, 9 images with"
+            " lesions are there",
         ),
     ],
 )
@@ -73,14 +88,19 @@ def test_a_part_with_one_class_only_is_named(tmp_path):
         path.unlink()
     config = dataclasses.replace(NO_FILTER, data=f"folder:{folder}", channels=1)
     sources = load_sources(config, Workspace(tmp_path))
-    with pytest.raises(InputError, match=r"part has \d+ images and none of class glad: give more images"):
+    with pytest.raises(
+        InputError, match=r"part has \d+ images and none of class glad: give more images"
+    ):
         split_data(config, sources, None)
 
 
 def test_three_classes_need_a_choice(tmp_path):
     folder = write_folder(tmp_path / "images", classes=("a", "b", "c"), count=5)
     config = dataclasses.replace(SMOKE, data=f"folder:{folder}", channels=1)
-    with pytest.raises(InputError, match=r"expected two classes, found 3 \(a, b, c\): choose two, e.g. --classes a b"):
+    with pytest.raises(
+        InputError,
+        match=r"expected two classes, found 3 \(a, b, c\): choose two, e.g. --classes a b",
+    ):
         load_sources(config, Workspace(tmp_path))
 
 
@@ -120,14 +140,29 @@ def test_smoke_run_on_a_folder_writes_everything_and_a_second_start_reads_it(tmp
     )
     main(config)
     written = {path.name for path in (tmp_path / "r").rglob("*") if path.is_file()}
-    assert {"report.html", "claims.json", "config.json", "table_1_accuracy_test.csv", "animation_radius.gif"} <= written
+    assert {
+        "report.html",
+        "claims.json",
+        "config.json",
+        "table_1_accuracy_test.csv",
+        "animation_radius.gif",
+    } <= written
     assert not {"table_2_overlap.csv", "table_quality.csv"} & written
     (claims,) = (tmp_path / "r").rglob("claims.json")
     found = {each["id"]: each for each in json.loads(claims.read_text())["claims"]}
     assert all((each["kind"], each["paper"]) == ("target", {}) for each in found.values())
-    rows = [line.split(",") for line in (claims.parent / "table_1_accuracy_test.csv").read_text().splitlines()]
-    right = {row[0]: float(row[1].split()[0]) for row in rows[1:] if row[0] in ("plain", "robust", "ensemble")}
-    assert found["3a"]["ours"] == pytest.approx({each: right[each] for each in ("plain", "robust")}, abs=1e-3)
+    rows = [
+        line.split(",")
+        for line in (claims.parent / "table_1_accuracy_test.csv").read_text().splitlines()
+    ]
+    right = {
+        row[0]: float(row[1].split()[0])
+        for row in rows[1:]
+        if row[0] in ("plain", "robust", "ensemble")
+    }
+    assert found["3a"]["ours"] == pytest.approx(
+        {each: right[each] for each in ("plain", "robust")}, abs=1e-3
+    )
     assert found["6a"]["verdict"] == "undecided"  # of four images
     page = (claims.parent / "report.html").read_text()
     assert "sad and glad" in page and "<td>paper: " not in page and "retina" not in page
@@ -142,13 +177,21 @@ def test_the_command_line_runs_on_synthetic_images(tmp_path):
     command = [sys.executable, "-m", "experiments.fundus_vce", "--preset", "smoke"]
     done = subprocess.run(
         [*command, "--work", str(tmp_path / "w"), "--results", str(tmp_path / "r")],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout.splitlines()[-1]
     folder = tmp_path / "r" / "fundus_vce" / "smoke"
     written = {path.name for path in folder.iterdir()}
-    assert {"table_quality.csv", "table_1_accuracy_external.csv", "table_2_overlap.csv", "table_tuning.csv"} <= written
+    assert {
+        "table_quality.csv",
+        "table_1_accuracy_external.csv",
+        "table_2_overlap.csv",
+        "table_tuning.csv",
+    } <= written
     assert {"figure_1_maps.png", "figure_1_counterfactuals.png", "figure_confidence.png"} <= written
     assert any(f"figure_{number}.png" in written for number in range(2, 8))
     ids = {each["id"][0] for each in json.loads((folder / "claims.json").read_text())["claims"]}

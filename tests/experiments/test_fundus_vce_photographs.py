@@ -1,11 +1,20 @@
-"""The first experiment on photographs in the published layouts of its data sets, from the files to the report."""
+"""The first experiment on photographs in the published layouts of its data sets, from the files to
+the report.
+"""
 
 import dataclasses
 import json
 
 import numpy as np
 import pytest
-from fundus_layouts import photograph, write_deepdrid, write_idrid, write_image, write_kaggle, write_messidor
+from fundus_layouts import (
+    photograph,
+    write_deepdrid,
+    write_idrid,
+    write_image,
+    write_kaggle,
+    write_messidor,
+)
 
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.__main__ import main
@@ -30,7 +39,11 @@ def write_lesion(path):
 
 def write_sets(folder):
     rng = np.random.default_rng(0)
-    grades = {f"{number}_{side}": int(rng.integers(0, 5)) for number in range(40) for side in ("left", "right")}
+    grades = {
+        f"{number}_{side}": int(rng.integers(0, 5))
+        for number in range(40)
+        for side in ("left", "right")
+    }
     write_kaggle(folder / "kaggle", grades, write=write_eye)
     bases = {"Base11": {f"2005{number}.tif": number % 4 for number in range(10)}}
     write_messidor(folder / "messidor", bases, write=write_eye)
@@ -41,7 +54,9 @@ def write_sets(folder):
         f"{patient}_l1": rf"{patient},{patient}_l1,\a\{patient}_l1.jpg,{patient % 2},0,,0,8,8,0"
         for patient in range(24)
     }
-    write_deepdrid(folder / "deepdrid", rows, {"99_l1": r"99,99_l1,\a\99_l1.jpg,1,0,,0,8,8,0"}, write=write_eye)
+    write_deepdrid(
+        folder / "deepdrid", rows, {"99_l1": r"99,99_l1,\a\99_l1.jpg,1,0,,0,8,8,0"}, write=write_eye
+    )
     return folder
 
 
@@ -65,7 +80,9 @@ def test_an_empty_place_names_the_path_and_the_page(tmp_path):
 
 
 def test_sets_that_are_not_there_are_said_to_be_left_out(tmp_path, capsys):
-    write_kaggle(tmp_path / "sets" / "kaggle", {f"{n}_left": n % 3 for n in range(6)}, write=write_eye)
+    write_kaggle(
+        tmp_path / "sets" / "kaggle", {f"{n}_left": n % 3 for n in range(6)}, write=write_eye
+    )
     sources = load_sources(small(tmp_path / "sets", tmp_path), Workspace(tmp_path / "w"))
     assert sources.external is sources.lesions is sources.quality is None
     assert capsys.readouterr().out.count("its tables are left out") == 3
@@ -82,4 +99,9 @@ def test_all_four_sets_reach_the_report(tmp_path):
     assert "dropped: kaggle 0, messidor 0, idrid 0, deepdrid 0" in document["note"]
     assert any("(external)" in each["id"] for each in document["claims"])
     written = {path.name for path in claims.parent.iterdir()}
-    assert {"table_2_overlap.csv", "table_1_accuracy_external.csv", "table_quality.csv", "report.html"} <= written
+    assert {
+        "table_2_overlap.csv",
+        "table_1_accuracy_external.csv",
+        "table_quality.csv",
+        "report.html",
+    } <= written

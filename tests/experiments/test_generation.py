@@ -1,4 +1,6 @@
-"""What the experiments on generated images share: images and their split, maps, localisation, names of what is wrong."""
+"""What the experiments on generated images share: images and their split, maps, localisation, names
+of what is wrong.
+"""
 
 import dataclasses
 
@@ -60,7 +62,9 @@ def network_of(logits, classifier=linear_classifier):
     return Network(None, classifier, None, np.asarray(logits), None, "linear")
 
 
-@pytest.mark.parametrize(("world", "annotation"), [("chest", "annotation_mask"), ("brain", "lesion_mask")])
+@pytest.mark.parametrize(
+    ("world", "annotation"), [("chest", "annotation_mask"), ("brain", "lesion_mask")]
+)
 def test_a_world_is_drawn_once_and_split_without_overlap(world, annotation, tmp_path):
     workspace, config = Workspace(tmp_path), dataclasses.replace(CONFIG, data=world)
     data = load_images(config, workspace)
@@ -74,7 +78,9 @@ def test_a_world_is_drawn_once_and_split_without_overlap(world, annotation, tmp_
 
 def test_a_folder_has_no_annotation(tmp_path):
     write_folder(tmp_path / "photos", count=10)
-    data = load_images(dataclasses.replace(CONFIG, data=f"folder:{tmp_path / 'photos'}"), Workspace(tmp_path / "w"))
+    data = load_images(
+        dataclasses.replace(CONFIG, data=f"folder:{tmp_path / 'photos'}"), Workspace(tmp_path / "w")
+    )
     assert data.annotation is None and data.class_names == ("glad", "sad")
     assert set(data.test.arrays) == {"image", "label"}
 
@@ -82,46 +88,72 @@ def test_a_folder_has_no_annotation(tmp_path):
 def test_a_folder_with_copies_is_split_by_label_and_has_pictures_but_no_patients(tmp_path):
     folder = write_folder(tmp_path / "photos", count=30)
     for number in range(10):
-        (folder / "sad" / f"copy{number}.png").write_bytes((folder / "sad" / f"{number}.png").read_bytes())
+        (folder / "sad" / f"copy{number}.png").write_bytes(
+            (folder / "sad" / f"{number}.png").read_bytes()
+        )
     config = dataclasses.replace(CONFIG, data=f"folder:{folder}", validation=0.2, test=0.5)
     with pytest.warns(UserWarning, match="equal"):
         data = load_images(config, Workspace(tmp_path / "w"))
     # Of 30 and 40 images: within one picture and its copy of the shares of either label.
     for part, share in ((data.train, 0.3), (data.validation, 0.2), (data.test, 0.5)):
         assert np.abs(np.bincount(part.labels) - share * np.array([30, 40])).max() <= 2
-    assert data.groups is not None and data.test.patients is None and data.group_unit == "different images"
+    assert (
+        data.groups is not None
+        and data.test.patients is None
+        and data.group_unit == "different images"
+    )
     assert brackets(data).endswith("over different images.")
-    pictures = [set(part.source.copies[part.indices]) for part in (data.train, data.validation, data.test)]
+    pictures = [
+        set(part.source.copies[part.indices]) for part in (data.train, data.validation, data.test)
+    ]
     assert sum(map(len, pictures)) == 60
 
 
 def test_radiographs_are_split_by_image_and_marked_by_boxes(tmp_path):
     kinds = [("Normal", []), ("Lung Opacity", [(20.0, 20.0, 40.0, 40.0)])]
-    write_rsna(tmp_path / "raw", {f"{number:08x}": kinds[number % 2] for number in range(12)}, side=64)
-    config = dataclasses.replace(CONFIG, data=f"rsna:{tmp_path / 'raw'}", validation=0.25, test=0.25)
+    write_rsna(
+        tmp_path / "raw", {f"{number:08x}": kinds[number % 2] for number in range(12)}, side=64
+    )
+    config = dataclasses.replace(
+        CONFIG, data=f"rsna:{tmp_path / 'raw'}", validation=0.25, test=0.25
+    )
     data = load_images(config, Workspace(tmp_path / "w"))
     assert len(data.train) + len(data.validation) + len(data.test) == 12
     assert data.groups is None and data.annotation == "annotation_mask"
-    assert data.test.arrays["annotation_mask"].any((1, 2)).tolist() == (data.test.labels == 1).tolist()
+    assert (
+        data.test.arrays["annotation_mask"].any((1, 2)).tolist() == (data.test.labels == 1).tolist()
+    )
     boxes = boxes_of(data.test, "annotation_mask")
     assert boxes.drawn and len(boxes.height) == (data.test.labels == 1).sum()
-    assert set(boxes.height) == set(boxes.width) == {20} and set(boxes.area) == {100 * 20**2 / 32**2}
+    assert set(boxes.height) == set(boxes.width) == {20} and set(boxes.area) == {
+        100 * 20**2 / 32**2
+    }
 
 
 def test_slices_are_split_by_patient(tmp_path):
     write_msd(tmp_path / "raw", [f"BRATS_{number:03d}" for number in range(4)])
     config = dataclasses.replace(CONFIG, data=f"msd:{tmp_path / 'raw'}", validation=0.25, test=0.25)
     data = load_images(config, Workspace(tmp_path / "w"))
-    whose = [set(part.source.patients[part.indices]) for part in (data.train, data.validation, data.test)]
+    whose = [
+        set(part.source.patients[part.indices]) for part in (data.train, data.validation, data.test)
+    ]
     assert [len(each) for each in whose] == [2, 1, 1] and len(set.union(*whose)) == 4
-    assert set(data.groups) == whose[2] and len(data.groups) == len(data.test) and data.group_unit == "patients"
+    assert (
+        set(data.groups) == whose[2]
+        and len(data.groups) == len(data.test)
+        and data.group_unit == "patients"
+    )
     assert data.annotation == "lesion_mask"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"data": "moon"}, "--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH' or 'folder:PATH', got 'moon'"),
+        (
+            {"data": "moon"},
+            "--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH' or 'folder:PATH', got"
+            " 'moon'",
+        ),
         ({"data": "rsna:"}, "--data: expected 'chest'"),
         ({"validation": 0.5, "test": 0.5}, "--validation, --test: expected a sum below 1, got 1"),
         ({"classes": ("a", "b")}, "--classes: expected none with --data brain"),
@@ -139,14 +171,17 @@ def test_explained_are_the_first_annotated_images_of_the_finding():
     data = data_of({"image": images(6), "label": np.array([1, 1, 0, 1, 1, 1]), "lesion_mask": mask})
     assert annotated(CONFIG, data).tolist() == [1, 4, 5]
     with pytest.raises(
-        InputError, match=r"--num-explained: expected at least two annotated test images, got 3 of which 1"
+        InputError,
+        match=r"--num-explained: expected at least two annotated test images, got 3 of which 1",
     ):
         annotated(dataclasses.replace(CONFIG, num_explained=1), data)
 
 
 def test_a_classifier_of_one_class_is_found_and_named():
     check_decides_both(np.array([[0.0, 1.0], [1.0, 0.0]]), ("healthy", "sick"))
-    with pytest.raises(InputError, match=r"expected decisions for both classes.*got 'sick' for all 2"):
+    with pytest.raises(
+        InputError, match=r"expected decisions for both classes.*got 'sick' for all 2"
+    ):
         check_decides_both(np.array([[0.0, 1.0], [0.0, 2.0]]), ("healthy", "sick"))
 
 
@@ -157,13 +192,18 @@ def test_the_area_of_a_perfect_score_is_one_and_that_of_one_class_undefined():
 
 
 def test_the_interval_of_an_area_is_of_draws_with_both_classes():
-    # One positive above 8 of 10 others: with it in every draw the area is the mean of ten 0s and 1s drawn again.
+    # One positive above 8 of 10 others: with it in every draw the area is the mean of ten 0s and 1s
+    # drawn again.
     scores, truth = np.array([*range(8), 9, 10, 8]), np.arange(11) == 10
     found = auc_interval(np.stack([np.zeros(11), scores], axis=1), truth, None)
     low, high = stats.binom.ppf([0.025, 0.975], 10, 0.8) / 10
     assert found.estimate == 0.8 and found[1:] == pytest.approx((low, high), abs=0.1)
-    perfect = auc_interval(np.stack([np.zeros(80), np.arange(80)], axis=1), np.arange(80) >= 40, None)
-    assert perfect.estimate == perfect.high == 1 and perfect.low == pytest.approx(40 / (40 + 1.96**2), abs=1e-3)
+    perfect = auc_interval(
+        np.stack([np.zeros(80), np.arange(80)], axis=1), np.arange(80) >= 40, None
+    )
+    assert perfect.estimate == perfect.high == 1 and perfect.low == pytest.approx(
+        40 / (40 + 1.96**2), abs=1e-3
+    )
     # Patients of two images each: as many draws, fewer units, a wider interval.
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(60) % 2, 2) == 1
@@ -174,7 +214,10 @@ def test_the_interval_of_an_area_is_of_draws_with_both_classes():
 
 def test_averaging_flips_as_training_does():
     assert training_augmentation(dataclasses.replace(CONFIG, augmentation="none")) is None
-    ranges = {name: averaging_ranges(dataclasses.replace(CONFIG, augmentation=name)) for name in ("none", "published")}
+    ranges = {
+        name: averaging_ranges(dataclasses.replace(CONFIG, augmentation=name))
+        for name in ("none", "published")
+    }
     assert not ranges["none"].horizontal_flip and ranges["published"].vertical_flip
     assert ranges["none"].height_shift == pytest.approx(10 * 32 / 224)
 
@@ -196,15 +239,24 @@ def test_a_classifier_starts_from_the_weights_of_a_file(head, monkeypatch, tmp_p
     arrays = {"image": images(4, size=32), "label": np.arange(4) % 2}
     with pytest.raises(_Started) as reached:
         classifiers.train_classifier(config, data_of(arrays, None), Workspace(tmp_path / "w"))
-    assert (reached.value.settings.in_channels, reached.value.settings.weights) == (1, trained.weights)
+    assert (reached.value.settings.in_channels, reached.value.settings.weights) == (
+        1,
+        trained.weights,
+    )
     model = reached.value.model
     network = model if head == "linear" else model.backbone
     stem = np.asarray(network.stem.conv.kernel[...])
-    np.testing.assert_allclose(stem, np.asarray(colours.stem.conv.kernel[...]).sum(axis=2, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(
+        stem, np.asarray(colours.stem.conv.kernel[...]).sum(axis=2, keepdims=True), atol=1e-5
+    )
     block = network.stages[1][0].conv1.kernel
-    np.testing.assert_array_equal(np.asarray(block[...]), np.asarray(colours.stages[1][0].conv1.kernel[...]))
+    np.testing.assert_array_equal(
+        np.asarray(block[...]), np.asarray(colours.stages[1][0].conv1.kernel[...])
+    )
     assert isinstance(model, FindingClassifier) == (head == "finding")
-    assert "imagenet.safetensors" in classifiers.start_of(config) and "random" in classifiers.start_of(CONFIG)
+    assert "imagenet.safetensors" in classifiers.start_of(
+        config
+    ) and "random" in classifiers.start_of(CONFIG)
 
 
 class _Started(Exception):
@@ -233,7 +285,9 @@ def torchvision_tensors(model):
 def test_maps_are_made_once_and_random_ones_differ(tmp_path):
     shown, workspace = stored({"image": images(3), "label": np.zeros(3, int)}), Workspace(tmp_path)
     network = network_of(np.zeros((3, 2)), Partial(linear_classifier))
-    methods = {each.name: each for each in baselines(CONFIG, network, MaskMaker(Partial(_mask), "made up"))}
+    methods = {
+        each.name: each for each in baselines(CONFIG, network, MaskMaker(Partial(_mask), "made up"))
+    }
     gradients, masks, noise = (
         maps(methods[name], shown, CONFIG, workspace) for name in (GRADIENT, MASK_GENERATOR, RANDOM)
     )
@@ -254,13 +308,22 @@ def residual():
 @pytest.mark.slow
 def test_every_baseline_gives_maps(residual, tmp_path):
     config = dataclasses.replace(
-        CONFIG, num_nodes=2, num_samples=2, num_perturbation_steps=2, num_perceptual_steps=2, batch_size=2
+        CONFIG,
+        num_nodes=2,
+        num_samples=2,
+        num_perturbation_steps=2,
+        num_perceptual_steps=2,
+        batch_size=2,
     )
-    network = Network(residual, per_image(residual), parts(residual), np.zeros((2, 2)), None, "untrained")
+    network = Network(
+        residual, per_image(residual), parts(residual), np.zeros((2, 2)), None, "untrained"
+    )
     shown = stored({"image": images(2, size=32), "label": np.array([0, 1])})
     for each in baselines(config, network, MaskMaker(Partial(_mask), "made up")):
         found = maps(each, shown, config, Workspace(tmp_path)).values
-        assert found.shape == (2, 32, 32) and found.min() >= 0 and np.isfinite(found).all(), each.name
+        assert found.shape == (2, 32, 32) and found.min() >= 0 and np.isfinite(found).all(), (
+            each.name
+        )
 
 
 @pytest.mark.slow
@@ -282,10 +345,16 @@ def test_averaging_an_equivariant_map_without_moves_returns_it(tmp_path):
     shown = stored({"image": images(3), "label": np.zeros(3, int)})
     method = Method("brightness", _brightness, None, "made up")
     nothing = AugmentationRanges(
-        rotation=0, height_shift=0, width_shift=0, zoom=(1.0, 1.0), horizontal_flip=True, vertical_flip=True
+        rotation=0,
+        height_shift=0,
+        width_shift=0,
+        zoom=(1.0, 1.0),
+        horizontal_flip=True,
+        vertical_flip=True,
     )
     plain, mean = (
-        maps(each, shown, CONFIG, Workspace(tmp_path)).values for each in (method, averaged(method, nothing, num=3))
+        maps(each, shown, CONFIG, Workspace(tmp_path)).values
+        for each in (method, averaged(method, nothing, num=3))
     )
     np.testing.assert_allclose(mean, plain, atol=1e-6)
 
@@ -321,8 +390,14 @@ def test_quality_knows_the_truth_and_findings_have_names(tmp_path):
     }
     data, network = data_of(arrays), network_of(np.zeros((8, 2)), Partial(linear_classifier))
     with keep_notices() as notices:
-        generator = check_pairs("corner", Partial(_corner), "made up", CONFIG, data, network, Workspace(tmp_path))
-    assert notices == [f"corner: {finding.severity}: {finding.message}" for finding in generator.findings] != []
+        generator = check_pairs(
+            "corner", Partial(_corner), "made up", CONFIG, data, network, Workspace(tmp_path)
+        )
+    assert (
+        notices
+        == [f"corner: {finding.severity}: {finding.message}" for finding in generator.findings]
+        != []
+    )
     assert "turned" in generator.remarks and "collapsed" not in generator.remarks
     found = measure_quality(generator, CONFIG, data, network, Workspace(tmp_path))
     np.testing.assert_array_equal(found.psnr["x, x_s"], 100)

@@ -1,5 +1,5 @@
-"""The baselines of the experiments on generated images as they are wired, against closed forms and the library's functions;
-and the moves of the images, against the published ranges."""
+"""The baselines of the experiments on generated images as they are wired, against closed forms and
+the library's functions; and the moves of the images, against the published ranges."""
 
 import dataclasses
 
@@ -39,11 +39,18 @@ from experiments.stages import Workspace
 
 COUNT, SIZE = 6, 8
 SHOWN = images(COUNT)
-SLOPES = np.broadcast_to(np.linspace(1, -1, SIZE)[None, :, None], (SIZE, SIZE, 1))  # of the linear classifier's logit 1
+SLOPES = np.broadcast_to(
+    np.linspace(1, -1, SIZE)[None, :, None], (SIZE, SIZE, 1)
+)  # of the linear classifier's logit 1
 SCORES = (SLOPES * SHOWN).sum((1, 2, 3))
 LOG_ODDS = 2 * SCORES
 CONFIG = GenerationConfig(
-    image_size=SIZE, num_nodes=200, num_samples=2000, num_perturbation_steps=3, num_perceptual_steps=3, batch_size=4
+    image_size=SIZE,
+    num_nodes=200,
+    num_samples=2000,
+    num_perturbation_steps=3,
+    num_perceptual_steps=3,
+    batch_size=4,
 )
 
 
@@ -68,9 +75,13 @@ def network(model=None):
 
 
 def found(name, workspace, *, model=None, config=CONFIG):
-    methods = {each.name: each for each in baselines(config, network(model), MaskMaker(Partial(_first), "made up"))}
+    methods = {
+        each.name: each
+        for each in baselines(config, network(model), MaskMaker(Partial(_first), "made up"))
+    }
     shown = ImageSet.whole(
-        StoredImages({"image": SHOWN, "label": np.zeros(COUNT, int)}, ("healthy", "sick")), "made up"
+        StoredImages({"image": SHOWN, "label": np.zeros(COUNT, int)}, ("healthy", "sick")),
+        "made up",
     )
     return maps(methods[name], shown, config, Workspace(workspace)).values
 
@@ -85,7 +96,9 @@ def test_both_classes_are_explained_here():
 
 def test_gradients_are_those_of_the_log_odds(tmp_path):
     slopes = np.abs(2 * SLOPES)[..., 0]
-    np.testing.assert_allclose(found(GRADIENT, tmp_path), np.broadcast_to(slopes, (COUNT, SIZE, SIZE)), rtol=1e-5)
+    np.testing.assert_allclose(
+        found(GRADIENT, tmp_path), np.broadcast_to(slopes, (COUNT, SIZE, SIZE)), rtol=1e-5
+    )
     np.testing.assert_allclose(found(INPUT_GRADIENT, tmp_path), slopes * SHOWN[..., 0], rtol=1e-5)
 
 
@@ -93,7 +106,9 @@ def test_smooth_grad_is_the_mean_gradient_of_the_probability_under_the_noise(tmp
     # Noise of 0.15 on each pixel moves the log-odds by a normal of this deviation.
     deviation = 0.15 * 2 * np.sqrt(np.square(SLOPES).sum())
     quantiles = stats.norm.ppf((np.arange(4000) + 0.5) / 4000) * deviation
-    slope = (expit(LOG_ODDS[:, None] + quantiles) * expit(-LOG_ODDS[:, None] - quantiles)).mean(axis=1)
+    slope = (expit(LOG_ODDS[:, None] + quantiles) * expit(-LOG_ODDS[:, None] - quantiles)).mean(
+        axis=1
+    )
     wanted = slope[:, None, None] * np.abs(2 * SLOPES)[..., 0]
     np.testing.assert_allclose(found(SMOOTH_GRAD, tmp_path), wanted, rtol=0.1)
 
@@ -109,7 +124,8 @@ def test_grad_cam_explains_class_0_by_the_falling_logit(tmp_path):
     signs = np.where(logits >= 0, 1.0, -1.0)
     assert set(signs) == {1.0, -1.0}
     weighted = SHOWN[..., 0] - 1.5 * np.square(SHOWN[..., 0])
-    # The mean over 64 positions gives each the slope of a 64th; the two logits -z and z are twice as far apart.
+    # The mean over 64 positions gives each the slope of a 64th; the two logits -z and z are twice
+    # as far apart.
     wanted = np.maximum(signs[:, None, None] * 2 * weighted / SIZE**2, 0)
     values = found(GRAD_CAM, tmp_path)
     np.testing.assert_allclose(values / values.max(), wanted / wanted.max(), atol=1e-5)
@@ -123,14 +139,23 @@ def test_bbmp_hides_what_the_decided_class_needs_with_the_published_numbers_at_2
     for row in (np.argmin(LOG_ODDS), np.argmax(LOG_ODDS)):
         image, logit, made = SHOWN[row], LOG_ODDS[row], values[row]
         score = class_score(linear_classifier, int(logit >= 0), of="probability")
-        wanted = mask_perturbation(score, jnp.asarray(image), blur_sigma=5 * scale, mask_sigma=3 * scale, num_steps=3)
+        wanted = mask_perturbation(
+            score, jnp.asarray(image), blur_sigma=5 * scale, mask_sigma=3 * scale, num_steps=3
+        )
         np.testing.assert_allclose(made, wanted, atol=1e-5)
     assert values.max() > 0
 
 
 def test_the_perceptual_perturbation_keeps_the_blocks_activations_and_turns_the_decision(tmp_path):
-    model = ResNet(block="basic", stage_sizes=(1,), widths=(4,), num_classes=2, in_channels=1, stem="patch",
-                   rngs=nnx.Rngs(0))  # fmt: skip
+    model = ResNet(
+        block="basic",
+        stage_sizes=(1,),
+        widths=(4,),
+        num_classes=2,
+        in_channels=1,
+        stem="patch",
+        rngs=nnx.Rngs(0),
+    )
     values, classifier = found(PERCEPTUAL, tmp_path, model=model), per_image(model)
     image = jnp.asarray(SHOWN[1])
     change = perceptual_perturbation(
@@ -147,11 +172,14 @@ def test_the_perceptual_perturbation_keeps_the_blocks_activations_and_turns_the_
 
 def test_maps_of_many_images_are_those_of_each_and_every_batch_is_timed(tmp_path):
     shown = ImageSet.whole(
-        StoredImages({"image": SHOWN, "label": np.zeros(COUNT, int)}, ("healthy", "sick")), "made up"
+        StoredImages({"image": SHOWN, "label": np.zeros(COUNT, int)}, ("healthy", "sick")),
+        "made up",
     )
     for size, timings in ((4, 2), (5, 2), (2, 3), (9, 1)):
         config = dataclasses.replace(CONFIG, batch_size=size)
-        made = maps(Method("red", _red, None, "made up"), shown, config, Workspace(tmp_path / str(size)))
+        made = maps(
+            Method("red", _red, None, "made up"), shown, config, Workspace(tmp_path / str(size))
+        )
         np.testing.assert_array_equal(made.values, SHOWN[..., 0])
         assert made.timings.shape == (timings,) and made.timings.min() > 0
         assert made.seconds == np.median(made.timings)
@@ -163,9 +191,11 @@ def _red(shared, image):
 
 
 def _moves(augmentation, *, size=48, count=300):
-    """Angle in degrees, factors along rows and columns, shifts in pixels and whether upside down, of many draws.
+    """Angle in degrees, factors along rows and columns, shifts in pixels and whether upside down,
+    of many draws.
 
-    The channels of the moved image are the coordinates of its pixels in the image before, which tells the move."""
+    The channels of the moved image are the coordinates of its pixels in the image before, which
+    tells the move."""
     transform = training_augmentation(GenerationConfig(image_size=size, augmentation=augmentation))
     rows, columns = np.mgrid[:size, :size] / (size - 1)
     image = np.stack([columns, rows, np.ones((size, size))], axis=-1).astype(np.float32)
@@ -201,7 +231,12 @@ def test_training_moves_have_the_ranges_of_table_ii():
 
 def test_averaging_has_the_ranges_of_table_ii():
     ranges = averaging_ranges(GenerationConfig(image_size=224, augmentation="published"))
-    assert (ranges.rotation, ranges.height_shift, ranges.width_shift, ranges.zoom) == (5, 10, 10, (0.9, 1.0))
+    assert (ranges.rotation, ranges.height_shift, ranges.width_shift, ranges.zoom) == (
+        5,
+        10,
+        10,
+        (0.9, 1.0),
+    )
     assert (ranges.horizontal_flip, ranges.vertical_flip) == (True, True)
 
 

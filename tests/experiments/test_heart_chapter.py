@@ -28,9 +28,27 @@ from experiments.progressive_exaggeration.heart.groups import (
     difference,
     groups,
 )
-from experiments.progressive_exaggeration.heart.masks import classes_of, has_hearts, largest, organs_of, sizes_of
-from experiments.progressive_exaggeration.heart.organs import REGISTERED, SEGMENTED, WAYS, Hearts, find_hearts, move
-from experiments.progressive_exaggeration.heart.series import Series, correlation, correlation_per_query, errors
+from experiments.progressive_exaggeration.heart.masks import (
+    classes_of,
+    has_hearts,
+    largest,
+    organs_of,
+    sizes_of,
+)
+from experiments.progressive_exaggeration.heart.organs import (
+    REGISTERED,
+    SEGMENTED,
+    WAYS,
+    Hearts,
+    find_hearts,
+    move,
+)
+from experiments.progressive_exaggeration.heart.series import (
+    Series,
+    correlation,
+    correlation_per_query,
+    errors,
+)
 from experiments.progressive_exaggeration.heart.tables import (
     MEASURES,
     bin_table,
@@ -49,16 +67,29 @@ BINS = (np.arange(10) + 0.5) / 10
 
 
 def made_up(rise, *, number=40, probability=(0.05, 0.95), achieved=0.97, noise=0.004):
-    """Hearts of 0.2 that are normal and of 0.3 that are enlarged, whose explanations grow by ``rise`` over the bins."""
+    """Hearts of 0.2 that are normal and of 0.3 that are enlarged, whose explanations grow by
+    ``rise`` over the bins.
+    """
     rng = np.random.default_rng(0)
     labels = np.arange(number) % 2
     own = np.where(labels == 1, 0.3, 0.2) + noise * rng.normal(size=number)
     start = own - rise * labels
-    explanations = start[:, None] + rise * np.linspace(0, 1, 10) + noise * rng.normal(size=(number, 10))
+    explanations = (
+        start[:, None] + rise * np.linspace(0, 1, 10) + noise * rng.normal(size=(number, 10))
+    )
     other = np.where(labels == 1, 0.2, 0.3) + noise * rng.normal(size=number)
     reached = np.tile(np.linspace(1 - achieved, achieved, 10), (number, 1))
     desired = np.tile(BINS, (number, 1))
-    return Series(own, explanations, other, other + 0.01, desired, np.asarray(probability)[labels], reached, labels)
+    return Series(
+        own,
+        explanations,
+        other,
+        other + 0.01,
+        desired,
+        np.asarray(probability)[labels],
+        reached,
+        labels,
+    )
 
 
 def verdicts(series):
@@ -99,7 +130,10 @@ def test_the_heart_hides_the_lungs_and_strays_are_cleared():
     # The box around the lungs spans 4 rows and columns 2 to 11.
     assert sizes_of(organs).area[0] == pytest.approx(16 / 40)
     assert sizes_of(organs).cardiothoracic_ratio[0] == pytest.approx(0.4)
-    assert np.isnan(sizes_of(organs & [False, True]).area).all() and sizes_of(organs & [True, False]).area[0] == 0
+    assert (
+        np.isnan(sizes_of(organs & [False, True]).area).all()
+        and sizes_of(organs & [True, False]).area[0] == 0
+    )
 
 
 def test_corners_of_a_lung_that_the_heart_cuts_off_stay():
@@ -111,9 +145,13 @@ def test_corners_of_a_lung_that_the_heart_cuts_off_stay():
 
 
 def test_organs_stay_where_an_image_is_registered_to_itself():
-    image = np.exp(-((np.indices((16, 16)) - 8) ** 2).sum(0) / 18)[None, ..., None].astype(np.float32)
+    image = np.exp(-((np.indices((16, 16)) - 8) ** 2).sum(0) / 18)[None, ..., None].astype(
+        np.float32
+    )
     organs = np.stack([squares((4, 1), (4, 11)), squares((6, 6))], axis=-1)[None]
-    np.testing.assert_array_equal(move(image, organs, np.stack([image, image], axis=1))[:, 0], organs)
+    np.testing.assert_array_equal(
+        move(image, organs, np.stack([image, image], axis=1))[:, 0], organs
+    )
 
 
 def test_correlation_is_that_of_ranks_over_all_pairs_and_within_queries():
@@ -171,14 +209,24 @@ def test_comparisons_are_the_t_tests_of_scipy():
         stats.ttest_ind(grown, series.queries[high]),
     ]
     found = list(comparisons(series))
-    np.testing.assert_allclose([each.found.t for each in found], [each.statistic for each in expected])
-    np.testing.assert_allclose([each.found.p_value for each in found], [each.pvalue for each in expected])
-    pairs = [(TO_ENLARGED, NORMAL), (TO_NORMAL, ENLARGED)] + 2 * [(TO_NORMAL, NORMAL), (TO_ENLARGED, ENLARGED)]
+    np.testing.assert_allclose(
+        [each.found.t for each in found], [each.statistic for each in expected]
+    )
+    np.testing.assert_allclose(
+        [each.found.p_value for each in found], [each.pvalue for each in expected]
+    )
+    pairs = [(TO_ENLARGED, NORMAL), (TO_NORMAL, ENLARGED)] + 2 * [
+        (TO_NORMAL, NORMAL),
+        (TO_ENLARGED, ENLARGED),
+    ]
     assert [(each.first, each.second) for each in found] == pairs
     interval = difference(shrunk, series.queries[low])
     np.testing.assert_allclose(interval[1:], expected[2].confidence_interval(0.95))
     # Sizes without any spread do not show how far their means may be off.
-    assert np.isnan(difference(np.ones(3), np.zeros(3))[1:]).all() and difference(np.ones(1), np.ones(3)) is None
+    assert (
+        np.isnan(difference(np.ones(3), np.zeros(3))[1:]).all()
+        and difference(np.ones(1), np.ones(3)) is None
+    )
 
 
 def test_tables_have_a_row_for_every_way_and_cells_for_what_is_missing():
@@ -214,7 +262,12 @@ def test_claims_fail_where_hearts_move_the_wrong_way():
 
 def test_hearts_that_hardly_grow_are_not_those_of_the_other_class():
     found = verdicts(made_up(0.02))
-    assert found["Figure 4a segmented"] == found["Figure 4b grow"] == found["Figure 4b shrink"] == "holds"
+    assert (
+        found["Figure 4a segmented"]
+        == found["Figure 4b grow"]
+        == found["Figure 4b shrink"]
+        == "holds"
+    )
     assert found["Figure 4b as normal"] == found["Figure 4b as enlarged"] == "fails"
 
 
@@ -232,7 +285,14 @@ def test_claims_without_images_are_undecided():
 
 def chest_data(tmp_path, **options):
     """A few radiographs of the chest world."""
-    settings = {"data": "chest", "num_images": 20, "image_size": 32, "validation": 0.2, "test": 0.4, **options}
+    settings = {
+        "data": "chest",
+        "num_images": 20,
+        "image_size": 32,
+        "validation": 0.2,
+        "test": 0.4,
+        **options,
+    }
     return load_images(dataclasses.replace(SMOKE, **settings), Workspace(tmp_path))
 
 
@@ -248,7 +308,9 @@ def test_the_chest_world_has_one_label_and_hearts(tmp_path):
     )
     assert has_hearts(data.test.images) and data.test.pixels.shape == (8, 32, 32, 1)
     np.testing.assert_array_equal(data.test.labels[:, 0], data.test.images.labels)
-    stored = StoredImages({"image": np.zeros((1, 2, 2, 1), np.float32), "label": np.zeros(1, int)}, ("a", "b"))
+    stored = StoredImages(
+        {"image": np.zeros((1, 2, 2, 1), np.float32), "label": np.zeros(1, int)}, ("a", "b")
+    )
     assert not has_hearts(ImageSet.whole(stored, "made up"))
 
 
@@ -261,12 +323,20 @@ def perfect(data):
 
     def pair(query, counterfactual):
         chosen = (labels == 0)[:, None, None, None]
-        return np.stack([np.where(chosen, query, counterfactual), np.where(chosen, counterfactual, query)], axis=1)
+        return np.stack(
+            [np.where(chosen, query, counterfactual), np.where(chosen, counterfactual, query)],
+            axis=1,
+        )
 
     organs = np.concatenate([pair(own, other), other[:, None]], axis=1)
-    images, reached = pair(arrays["image"], arrays["counterfactual"]), np.tile([0.05, 0.95], (len(labels), 1))
+    images, reached = (
+        pair(arrays["image"], arrays["counterfactual"]),
+        np.tile([0.05, 0.95], (len(labels), 1)),
+    )
     probability = np.where(labels == 1, 0.95, 0.05)
-    found = Sweeps("made up", Exaggeration(images, reached, reached, labels, probability), None, None)
+    found = Sweeps(
+        "made up", Exaggeration(images, reached, reached, labels, probability), None, None
+    )
     hearts = Hearts(np.ones((8, 2)), own, dict.fromkeys(WAYS, organs), None)
     subject = Subject(data, None, 0, queries)
     return Heart(subject, found, hearts, all_series(subject, found, hearts), 2)
@@ -294,32 +364,46 @@ class ByShade(nnx.Module):
 
 
 def test_every_explanation_is_segmented_and_the_true_counterfactual_last(tmp_path, monkeypatch):
-    """Of four radiographs the first explanation is the radiograph itself and the second has a heart of another place."""
+    """Of four radiographs the first explanation is the radiograph itself and the second has a heart
+    of another place.
+    """
     monkeypatch.setattr(organs, "_train", lambda *args: ByShade())
     lungs = np.stack([squares((6, 1), (6, 12))] * 4)
     own, other, true = (
-        np.stack([squares((6, 6 + shift), side=3 + number % 2) for number in range(4)]) for shift in (-1, 1, 0)
+        np.stack([squares((6, 6 + shift), side=3 + number % 2) for number in range(4)])
+        for shift in (-1, 1, 0)
     )
 
     def radiograph(heart):
         return np.where(heart, 0.9, np.where(lungs, 0.2, 0.5))[..., None].astype(np.float32)
 
     arrays = {
-        "image": radiograph(own), "counterfactual": radiograph(true), "label": np.arange(4) % 2, "heart_mask": own,
-        "lung_mask": lungs, "counterfactual_heart_mask": true,
-    }  # fmt: skip
+        "image": radiograph(own),
+        "counterfactual": radiograph(true),
+        "label": np.arange(4) % 2,
+        "heart_mask": own,
+        "lung_mask": lungs,
+        "counterfactual_heart_mask": true,
+    }
     images = ImageSet.whole(StoredImages(arrays, ("normal", "enlarged")), "by hand")
     part = Part(images, arrays["label"][:, None])
     data = Data(part, part, part, ("enlarged",), ("normal", "enlarged"), 0, "by hand")
     series = np.stack([radiograph(own), radiograph(other)], axis=1)
     probabilities = np.tile([0.05, 0.95], (4, 1))
     found = Sweeps(
-        "by hand", Exaggeration(series, probabilities, probabilities, arrays["label"], probabilities[:, 0]), 1, None
+        "by hand",
+        Exaggeration(series, probabilities, probabilities, arrays["label"], probabilities[:, 0]),
+        1,
+        None,
     )
-    hearts = find_hearts(SMOKE.heart.segmentation, Subject(data, None, 0, images), found, Workspace(tmp_path))
+    hearts = find_hearts(
+        SMOKE.heart.segmentation, Subject(data, None, 0, images), found, Workspace(tmp_path)
+    )
     np.testing.assert_array_equal(hearts.queries[..., 1], own)
     np.testing.assert_array_equal(hearts.queries[..., 0], lungs & ~own)
-    np.testing.assert_array_equal(hearts.explanations[SEGMENTED][..., 1], np.stack([own, other, true], axis=1))
+    np.testing.assert_array_equal(
+        hearts.explanations[SEGMENTED][..., 1], np.stack([own, other, true], axis=1)
+    )
     np.testing.assert_array_equal(hearts.dice, 1)
     # Registered to itself, a radiograph keeps its heart.
     np.testing.assert_array_equal(hearts.explanations[REGISTERED][:, 0, ..., 1], own)
@@ -328,7 +412,10 @@ def test_every_explanation_is_segmented_and_the_true_counterfactual_last(tmp_pat
 
 def test_hearts_in_the_figure_are_those_that_registration_moves(tmp_path):
     found = perfect(chest_data(tmp_path))
-    moved = {**found.hearts.explanations, REGISTERED: np.flip(found.hearts.explanations[REGISTERED], axis=2)}
+    moved = {
+        **found.hearts.explanations,
+        REGISTERED: np.flip(found.hearts.explanations[REGISTERED], axis=2),
+    }
     hearts = found.hearts._replace(explanations=moved)
     outlines = heart_outlines(hearts, 2)
     np.testing.assert_array_equal(outlines.images, moved[REGISTERED][2, :-1, ..., 1])
@@ -349,8 +436,13 @@ def test_every_table_and_figure_says_how_well_hearts_are_found(tmp_path):
         "table_heart_t_tests_cardiothoracic_ratio",
         "table_heart_segmentation",
     }
-    assert all("Synthetic chest" in text and "lungs 1.000, heart 1.000" in text for text in tables.values())
-    assert {path.name for path in presenter.folder.glob("*.png")} == {"figure_4_heart.png", "figure_2_heart_sweeps.png"}
+    assert all(
+        "Synthetic chest" in text and "lungs 1.000, heart 1.000" in text for text in tables.values()
+    )
+    assert {path.name for path in presenter.folder.glob("*.png")} == {
+        "figure_4_heart.png",
+        "figure_2_heart_sweeps.png",
+    }
 
 
 def test_chexpert_keeps_patients_together_and_names_its_findings(tmp_path):
@@ -363,24 +455,32 @@ def test_chexpert_keeps_patients_together_and_names_its_findings(tmp_path):
         for view in (1, 2)
     }
     folder = write_chexpert(tmp_path / "set", rows, None)
-    config = dataclasses.replace(SMOKE, data=f"chexpert:{folder}", label="Cardiomegaly", image_size=32, validation=0.25)
+    config = dataclasses.replace(
+        SMOKE, data=f"chexpert:{folder}", label="Cardiomegaly", image_size=32, validation=0.25
+    )
     data = load_images(config, Workspace(tmp_path / "work"))
     assert len(data.names) == 14 and data.label == "Cardiomegaly"
     assert data.class_names == ("no cardiomegaly", "cardiomegaly")
     parts = (data.train, data.validation, data.test)
-    people = [{each.images.source.patients[index] for index in each.images.indices} for each in parts]
+    people = [
+        {each.images.source.patients[index] for index in each.images.indices} for each in parts
+    ]
     assert sum(map(len, people)) == len(set.union(*people)) == 12
     for each in parts:
         np.testing.assert_array_equal(each.labels[:, data.explained], each.images.labels)
         assert not each.labels[:, data.names.index("Edema")].any()
-    with pytest.raises(InputError, match=r"--label: expected one of 'No Finding', .*'Cardiomegaly', .*, got 'smiling'"):
+    with pytest.raises(
+        InputError,
+        match=r"--label: expected one of 'No Finding', .*'Cardiomegaly', .*, got 'smiling'",
+    ):
         load_images(dataclasses.replace(config, label="smiling"), Workspace(tmp_path / "work"))
 
 
 @pytest.mark.parametrize("data", ["chest", "chexpert:x"])
 def test_class_folders_are_refused(tmp_path, data):
     with pytest.raises(
-        InputError, match=f"--classes: expected none with --data {data}, which has its own: leave it out"
+        InputError,
+        match=f"--classes: expected none with --data {data}, which has its own: leave it out",
     ):
         load_images(dataclasses.replace(SMOKE, data=data, classes=("a", "b")), Workspace(tmp_path))
 

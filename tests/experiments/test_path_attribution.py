@@ -42,7 +42,12 @@ from experiments.path_attribution.measure import measure
 from experiments.path_attribution.pairs import Pairs, pairs_of
 from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS, RANDOM
-from experiments.path_attribution.tables import perturbation_table, relevance_table, truth_table, values_of
+from experiments.path_attribution.tables import (
+    perturbation_table,
+    relevance_table,
+    truth_table,
+    values_of,
+)
 from experiments.results import results_folder
 from experiments.stages import Workspace
 
@@ -54,7 +59,9 @@ WEIGHTS = np.random.default_rng(0).uniform(0, 1, (8, 8, 1)).astype(np.float32)
 def few_resamples(monkeypatch):
     monkeypatch.setattr("experiments.path_attribution.faithfulness._RESAMPLES", 100)
     few = {"num_resamples": 200}
-    monkeypatch.setattr("experiments.path_attribution.claims.bootstrap_interval", partial(bootstrap_interval, **few))
+    monkeypatch.setattr(
+        "experiments.path_attribution.claims.bootstrap_interval", partial(bootstrap_interval, **few)
+    )
     fewer = partial(paired_difference_interval, **few)
     monkeypatch.setattr("experiments.interval_claims.paired_difference_interval", fewer)
 
@@ -94,8 +101,13 @@ def test_the_published_tables_are_whole():
     assert published.CLASSIFIER_AUC == {"pneumonia": 0.974, "brain": 0.975}
     for task, percentiles in published.PERCENTILES.items():
         for name in (IOU, FDR):
-            assert all(len(published.localisation(task, name, each)) == len(METHODS) for each in percentiles)
-        assert all(len(published.relevance(task, group)) == 1 + len(METHODS) for group in published.GROUPS)
+            assert all(
+                len(published.localisation(task, name, each)) == len(METHODS)
+                for each in percentiles
+            )
+        assert all(
+            len(published.relevance(task, group)) == 1 + len(METHODS) for group in published.GROUPS
+        )
     assert published.localisation("brain", IOU, 98)["SyCE v2,k"] == 0.432
     assert published.relevance("pneumonia", "0")["CyCE v2"] == 0.839
     assert published.localisation(None, IOU, 98) == published.localisation("brain", IOU, 97.5) == {}
@@ -103,7 +115,13 @@ def test_the_published_tables_are_whole():
 
 @pytest.mark.parametrize(
     ("data", "task"),
-    [("chest", "pneumonia"), ("rsna:/x", "pneumonia"), ("brain", "brain"), ("msd:/x", "brain"), ("folder:/x", None)],
+    [
+        ("chest", "pneumonia"),
+        ("rsna:/x", "pneumonia"),
+        ("brain", "brain"),
+        ("msd:/x", "brain"),
+        ("folder:/x", None),
+    ],
 )
 def test_data_stand_for_the_papers_tasks(data, task):
     assert published.task_of(data) == task
@@ -139,7 +157,9 @@ def toy(count=20, *, annotation="lesion_mask"):
 
 
 def test_the_images_explained_are_those_annotated_and_a_balanced_subset():
-    config = dataclasses.replace(SMOKE, num_explained=3, faithfulness=FaithfulnessConfig(num_images=6))
+    config = dataclasses.replace(
+        SMOKE, num_explained=3, faithfulness=FaithfulnessConfig(num_images=6)
+    )
     found = choose(config, toy(), CLASSIFIER)
     assert found.images.indices.tolist() == [0, 1, 2, 3, 4, 8, 12]
     assert found.images.indices[found.localised].tolist() == [4, 8, 12]
@@ -152,7 +172,8 @@ def test_the_images_explained_are_those_annotated_and_a_balanced_subset():
 def test_a_subset_of_no_image_is_named():
     config = dataclasses.replace(SMOKE, faithfulness=FaithfulnessConfig(num_images=1))
     with pytest.raises(
-        InputError, match=r"--faithfulness\.num-images: expected at least one test image of each label, got"
+        InputError,
+        match=r"--faithfulness\.num-images: expected at least one test image of each label, got",
     ):
         choose(config, toy(annotation=None), CLASSIFIER)
 
@@ -184,21 +205,27 @@ CURVED = tuple(Generator(Partial(bend, power), Partial(bend, 0.4)) for power in 
 @pytest.mark.parametrize("method", ["syce", "cyce"])
 def test_pairs_are_made_by_the_generator_of_the_decision(method, monkeypatch, tmp_path):
     given = images(count=8)
-    shown = ImageSet.whole(StoredImages({"image": given, "label": np.arange(8) % 2}, ("healthy", "ill")), "toy")
+    shown = ImageSet.whole(
+        StoredImages({"image": given, "label": np.arange(8) % 2}, ("healthy", "ill")), "toy"
+    )
     data = SimpleNamespace(train=shown, validation=shown)
     network = SimpleNamespace(classifier=CLASSIFIER, identity="linear")
     monkeypatch.setattr(path_generators.cycle, "train", lambda *given, **options: (0, 1))
     monkeypatch.setattr(path_generators, "generator_of", lambda number: CURVED[number])
     settings = SMOKE.syce if method == "syce" else SMOKE.cyce
     trained = path_generators.train_cycle(settings, SMOKE, data, network, Workspace(tmp_path))
-    found = pairs_of(trained.pair, SimpleNamespace(images=shown), batch_size=4, workspace=Workspace(tmp_path))
+    found = pairs_of(
+        trained.pair, SimpleNamespace(images=shown), batch_size=4, workspace=Workspace(tmp_path)
+    )
     # By hand: log-odds 4 * (weighted mean of image - 1/2), g_c(x) = (x^p_c)^0.4.
     weighted = ((given - 0.5) * WEIGHTS).sum((1, 2, 3))
     assert (weighted > 0).any() and (weighted < 0).any()
     power = np.where(weighted >= 0, 0.5, 2.0)[:, None, None, None] * 0.4
     adversarial = given**power
     np.testing.assert_allclose(found.adversarial, adversarial, rtol=1e-4)
-    np.testing.assert_allclose(found.similar, adversarial**power if method == "syce" else given, rtol=1e-4)
+    np.testing.assert_allclose(
+        found.similar, adversarial**power if method == "syce" else given, rtol=1e-4
+    )
     assert trained.pair.name == {"syce": "SyCE", "cyce": "CyCE"}[method]
 
 
@@ -208,7 +235,9 @@ def test_syces_own_path_is_that_of_the_library():
     assert set(decided) == {0, 1}
     ends = [syce(CURVED, CLASSIFIER, jnp.asarray(each)) for each in given]
     pairs = Pairs(*(np.stack([getattr(each, name) for each in ends]) for name in Pairs._fields))
-    own = along_own_path(CLASSIFIER, CURVED, given, pairs, decided, num_nodes=4, sigma=0.5, batch_size=8)
+    own = along_own_path(
+        CLASSIFIER, CURVED, given, pairs, decided, num_nodes=4, sigma=0.5, batch_size=8
+    )
     score = class_score(CLASSIFIER, 1, of="probability")
     for row in (np.argmin(decided), np.argmax(decided)):
         path = syce_latent_path(CURVED, CLASSIFIER, jnp.asarray(given[row]))
@@ -224,7 +253,9 @@ def test_the_own_path_of_linear_generators_is_the_straight_one():
     decided = np.arange(len(given)) % 2
     ends = Pairs(pairs.similar, pairs.similar)
     coders = (_coder(2.0), _coder(4.0))
-    own = along_own_path(CLASSIFIER, coders, given, ends, decided, num_nodes=4, sigma=0.5, batch_size=8)
+    own = along_own_path(
+        CLASSIFIER, coders, given, ends, decided, num_nodes=4, sigma=0.5, batch_size=8
+    )
     found = straight(CLASSIFIER, pairs, num_nodes=4, sigma=0.5, batch_size=8)
     for variant in ("v1", "v2", "v2,k"):
         np.testing.assert_allclose(own[variant], found[variant], rtol=1e-4, atol=1e-7)
@@ -276,13 +307,17 @@ def test_maps_that_do_what_random_ones_do_have_no_interval_of_a_share():
     sweeps = {name: Sweep(np.ones((40, 3)), np.ones((40, 3))) for name in (RANDOM, "SyCE v1")}
     rows = dict(perturbation_table(Faithfulness(np.zeros(40, int), sweeps, np.arange(3)), (2,))[1])
     estimate, low, high = rows["SyCE v1"]
-    assert estimate == 0 and low == pytest.approx(-high)  # equal numbers show no spread to either side
+    assert estimate == 0 and low == pytest.approx(
+        -high
+    )  # equal numbers show no spread to either side
 
 
 def test_nearness_to_the_truth_is_drawn_by_group():
     values, groups = np.repeat(np.linspace(20, 30, 10), 4), np.repeat(np.arange(10), 4)
     values[:4] = np.nan  # without a lesion
-    quality = SimpleNamespace(to_truth={"inside": values, "outside": values}, image_to_truth={"inside": values})
+    quality = SimpleNamespace(
+        to_truth={"inside": values, "outside": values}, image_to_truth={"inside": values}
+    )
     rows = truth_table(SimpleNamespace(quality={"SyCE": quality}), groups)[1]
     assert rows[1][1] == tuple(bootstrap_interval(values[4:], groups=groups[4:]))
     assert rows[0][1] == rows[1][2] == rows[1][1] != tuple(bootstrap_interval(values[4:]))
@@ -296,10 +331,13 @@ def test_relevance_is_that_of_the_predicted_class_alone():
     found = Faithfulness(predicted, {"map": Sweep(degraded, preserved)}, np.arange(3))
     for group, mean in (("0", level[::2].mean()), ("1", level[1::2].mean()), ("ALL", level.mean())):
         # The harmonic mean of D = mean and P = mean / 2, of the group's means.
-        assert found.relevance("map", group).estimate == pytest.approx(2 * mean * mean / 2 / (1.5 * mean))
+        assert found.relevance("map", group).estimate == pytest.approx(
+            2 * mean * mean / 2 / (1.5 * mean)
+        )
     _, rows = relevance_table("brain", found)
     assert (
-        rows[0][3][0] == found.relevance("map", "0").estimate and rows[0][5][0] == found.relevance("map", "1").estimate
+        rows[0][3][0] == found.relevance("map", "0").estimate
+        and rows[0][5][0] == found.relevance("map", "1").estimate
     )
     assert rows[0][7:] == pytest.approx([level.mean(), level.mean() / 2])
 
@@ -311,10 +349,15 @@ def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
     with keep_notices() as notices:
         found = turned_over(chosen, network, others, ones, batch_size=4)
     assert found.share == 0.5 and notices == [f"adversary: {found.too_few}"]
-    assert "turns over the decision on 50% of the 4 images that are overwritten, fewer than 90%: " in found.too_few
+    assert (
+        "turns over the decision on 50% of the 4 images that are overwritten, fewer than 90%: "
+        in found.too_few
+    )
     assert found.too_few in capsys.readouterr().out
     one = others[[1, 1, 1, 0]]  # none is required, but two are needed where the others are dropped
-    missing = turned_over(dataclasses.replace(chosen, least_turned=0), network, one, ones, batch_size=4)
+    missing = turned_over(
+        dataclasses.replace(chosen, least_turned=0), network, one, ones, batch_size=4
+    )
     assert "25% of the 4 images that are overwritten, fewer than two: " in missing.too_few
     explained = SimpleNamespace(perturbed=np.arange(4), predicted=ones)
     config = dataclasses.replace(SMOKE, faithfulness=chosen)
@@ -325,10 +368,17 @@ def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
     ids = [each.id for each in claims("brain", scores, made_up({}), note="synthetic")]
     assert [each.id for each in made] == ids
     without = [each for each in made if " R " in each.id or " AOPC " in each.id]
-    assert len(without) > 30 and {(each.verdict, each.interval) for each in without} == {("undecided", None)}
-    assert all(each.note == f"synthetic {missing.reason} {ONE_TRAINING}" and each.kind != "target" for each in without)
+    assert len(without) > 30 and {(each.verdict, each.interval) for each in without} == {
+        ("undecided", None)
+    }
     assert all(
-        each.interval is not None and each.note == f"synthetic {ONE_TRAINING}" for each in made if each not in without
+        each.note == f"synthetic {missing.reason} {ONE_TRAINING}" and each.kind != "target"
+        for each in without
+    )
+    assert all(
+        each.interval is not None and each.note == f"synthetic {ONE_TRAINING}"
+        for each in made
+        if each not in without
     )
 
 
@@ -338,9 +388,17 @@ def test_an_adversary_that_turns_over_enough_drops_the_rest_or_keeps_it(capsys):
     chosen = dataclasses.replace(SETTINGS, least_turned=0.5)
     found = turned_over(chosen, network, others, np.ones(4, int), batch_size=4)
     assert found.share == 0.5 and found.kept.tolist() == [0, 2]
-    assert "the decision on 2 of 4 images is not turned over; they are left out" in capsys.readouterr().out
+    assert (
+        "the decision on 2 of 4 images is not turned over; they are left out"
+        in capsys.readouterr().out
+    )
     kept = dataclasses.replace(chosen, unturned="keep")
-    assert turned_over(kept, network, others, np.ones(4, int), batch_size=4).kept.tolist() == [0, 1, 2, 3]
+    assert turned_over(kept, network, others, np.ones(4, int), batch_size=4).kept.tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 class _Network:
@@ -357,7 +415,9 @@ def _scores(lead, *, count=30):
     base = rng.uniform(0.1, 0.2, count)
     values = {}
     for sign, name in ((1, IOU), (-1, FDR)):
-        values[name, 98.0] = {m: base + sign * lead.get(m, 0.0) + 1e-4 * rng.random(count) for m in METHODS}
+        values[name, 98.0] = {
+            m: base + sign * lead.get(m, 0.0) + 1e-4 * rng.random(count) for m in METHODS
+        }
     return Scores(values)
 
 
@@ -365,7 +425,9 @@ NOT_SHOWN = {
     "pneumonia": {"O5 IoU 90 CyCE E", "O5 FDR 90 CyCE E"},
     "brain": {f"O5 {measure} {each} CyCE E" for measure in (IOU, FDR) for each in (98, 99)},
 }
-"""What section 4.3 says of CyCE and Table 1 does not bear out: SAGen's maps are before CyCE's differences."""
+"""What section 4.3 says of CyCE and Table 1 does not bear out: SAGen's maps are before CyCE's
+differences.
+"""
 
 
 @pytest.mark.parametrize("task", published.PERCENTILES)
@@ -384,9 +446,16 @@ def test_what_the_paper_says_and_shows_of_places_holds_on_its_own_table(task):
     assert {name for name, each in found.items() if each.verdict != "holds"} == NOT_SHOWN[task]
     assert {each.kind for each in found.values()} == {"statement", "ordering"}
     best = found["O4 best IoU 98 SyCE v2,k"]
-    rest = [level for name, level in published.localisation(task, IOU, 98).items() if name != "SyCE v2,k"]
+    rest = [
+        level
+        for name, level in published.localisation(task, IOU, 98).items()
+        if name != "SyCE v2,k"
+    ]
     assert best.interval[0] == pytest.approx(best.paper["SyCE v2,k"] - max(rest), abs=1e-4)
-    assert best.statistic == "IoU at percentile 98; least lead of SyCE v2,k over 13 others, over 30 images"
+    assert (
+        best.statistic
+        == "IoU at percentile 98; least lead of SyCE v2,k over 13 others, over 30 images"
+    )
     reverse = {row: {name: 1 - each for name, each in by.items()} for row, by in values.items()}
     made = claims(task, Scores(reverse), NotMeasured("none"), note="")
     wrong = {each.id for each in made if each.interval is not None and each.verdict == "holds"}
@@ -408,7 +477,11 @@ def sweeps_of(levels, *, count=40):
 @pytest.mark.parametrize("group", published.GROUPS)
 def test_what_the_paper_says_and_shows_of_relevance_holds_on_its_own_table(task, group):
     levels = published.relevance(task, group)
-    made = {each.id: each for each in claims(task, None, sweeps_of(levels), note="") if f" R {group} " in each.id}
+    made = {
+        each.id: each
+        for each in claims(task, None, sweeps_of(levels), note="")
+        if f" R {group} " in each.id
+    }
     tied = {"O7 R ALL CyCE v2,k / CyCE v2"} if (task, group) == ("pneumonia", "ALL") else set()
     assert {name for name, each in made.items() if each.verdict != "holds"} == tied
     assert {"statement", "ordering"} >= {each.kind for each in made.values()}
@@ -417,23 +490,40 @@ def test_what_the_paper_says_and_shows_of_relevance_holds_on_its_own_table(task,
     assert kinds == ({"ordering"} if group == "ALL" else {"statement"})
     assert all(each.paper == pytest.approx(each.ours, abs=1e-4) for each in made.values())
     reverse = sweeps_of({name: 1 - level for name, level in levels.items()})
-    made = {each.id: each.verdict for each in claims(task, None, reverse, note="") if f" R {group} " in each.id}
-    assert {each for name, each in made.items() if name not in tied and not name.startswith("O11")} == {"fails"}
+    made = {
+        each.id: each.verdict
+        for each in claims(task, None, reverse, note="")
+        if f" R {group} " in each.id
+    }
+    assert {
+        each for name, each in made.items() if name not in tied and not name.startswith("O11")
+    } == {"fails"}
 
 
 def test_perturbation_claims_follow_the_curves():
-    lead = {name: 0.3 for name in METHODS if name.startswith("SyCE")} | {"SyCE v2,k": 0.6, "SAGen E": 0.2}
+    lead = {name: 0.3 for name in METHODS if name.startswith("SyCE")} | {
+        "SyCE v2,k": 0.6,
+        "SAGen E": 0.2,
+    }
     lead |= {"CyCE v1": -0.2, "CyCE v2": 0.25, "CyCE v2,k": 0.24, RANDOM: -0.5}
     made = {each.id: each for each in claims("brain", None, made_up(lead), note="synthetic")}
     assert made["O10 AOPC SyCE v2,k / SyCE E"].verdict == "holds"
     assert made["O10 AOPC CyCE v1 / CyCE E"].verdict == "fails"
     assert made["O11 AOPC CyCE v2,k / CyCE v2"].verdict == "holds"  # behind, but competitive
     assert made["O11 AOPC SyCE v2,k / SyCE v1"].verdict == "holds"
-    for name in ("O10 best AOPC SyCE v2,k", "O10 best AOPC CyCE v2,k", "O10 best of all AOPC SyCE v2,k"):
+    for name in (
+        "O10 best AOPC SyCE v2,k",
+        "O10 best AOPC CyCE v2,k",
+        "O10 best of all AOPC SyCE v2,k",
+    ):
         assert made[name].verdict == "holds", name
     rival = lead | {"Gradient": 0.9}
     made = {each.id: each for each in claims("brain", None, made_up(rival), note="")}
-    assert made["O10 best AOPC SyCE v2,k"].verdict == made["O10 best of all AOPC SyCE v2,k"].verdict == "fails"
+    assert (
+        made["O10 best AOPC SyCE v2,k"].verdict
+        == made["O10 best of all AOPC SyCE v2,k"].verdict
+        == "fails"
+    )
     others = claims(None, None, made_up(lead), note="")
     assert not any(each.id.startswith("O8") for each in others)
 
@@ -445,7 +535,9 @@ def test_images_of_one_patient_are_drawn_together_and_counted():
     assert made["O6 R ALL SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O10 AOPC SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O5 IoU 98 SyCE E"].statistic.endswith("over 30 images of 3 patients")
-    assert {made[name].verdict for name in ("O6 R ALL SyCE v2,k / SyCE E", "O5 IoU 98 SyCE E")} == {"undecided"}
+    assert {made[name].verdict for name in ("O6 R ALL SyCE v2,k / SyCE E", "O5 IoU 98 SyCE E")} == {
+        "undecided"
+    }
     copies = {"group_unit": "different images"}
     made = claims("brain", scores._replace(**copies), found._replace(**copies), note="")
     assert not any("patient" in each.statistic + each.note for each in made)
@@ -454,8 +546,12 @@ def test_images_of_one_patient_are_drawn_together_and_counted():
 def test_relevance_claims_need_two_images_of_a_group():
     found = made_up({})
     chosen = slice(0, 3)
-    sweeps = {name: Sweep(*(each[chosen] for each in swept)) for name, swept in found.sweeps.items()}
-    ids = _found(claims("brain", None, Faithfulness(found.predicted[chosen], sweeps, found.regions), note=""))
+    sweeps = {
+        name: Sweep(*(each[chosen] for each in swept)) for name, swept in found.sweeps.items()
+    }
+    ids = _found(
+        claims("brain", None, Faithfulness(found.predicted[chosen], sweeps, found.regions), note="")
+    )
     assert "O6 R 0 SyCE v1 / SyCE E" in ids and "O6 R 1 SyCE v1 / SyCE E" not in ids
 
 
@@ -475,22 +571,49 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     main(config)
     folder = tmp_path / "r" / "path_attribution" / "smoke"
     written = {path.name for path in folder.iterdir()}
-    tables = ("1_localisation", "2_relevance", "aopc", "coverage", "generators", "residuals", "true_counterfactuals")
+    tables = (
+        "1_localisation",
+        "2_relevance",
+        "aopc",
+        "coverage",
+        "generators",
+        "residuals",
+        "true_counterfactuals",
+    )
     assert {f"table_{name}.csv" for name in tables} <= written
-    assert {"report.html", "claims.json", "figure_1_maps.png", "figure_2_aopc.png", "figure_all_maps.png"} <= written
+    assert {
+        "report.html",
+        "claims.json",
+        "figure_1_maps.png",
+        "figure_2_aopc.png",
+        "figure_all_maps.png",
+    } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
     assert {each["id"].split()[0] for each in made} == {f"O{number}" for number in range(1, 12)}
     assert all("Synthetic" in each["note"] for each in made)
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
-    # Two steps make no adversary that turns over all decisions: the rest of the report is written nevertheless.
-    strict = dataclasses.replace(config, faithfulness=dataclasses.replace(config.faithfulness, least_turned=1.0))
+    # Two steps make no adversary that turns over all decisions: the rest of the report is written
+    # nevertheless.
+    strict = dataclasses.replace(
+        config, faithfulness=dataclasses.replace(config.faithfulness, least_turned=1.0)
+    )
     main(strict)
     folder = results_folder("path_attribution", strict, PRESETS)
     written = {path.name for path in folder.iterdir()}
-    assert {"table_1_localisation.csv", "table_residuals.csv", "figure_1_maps.png", "report.html"} <= written
+    assert {
+        "table_1_localisation.csv",
+        "table_residuals.csv",
+        "figure_1_maps.png",
+        "report.html",
+    } <= written
     assert not {"table_2_relevance.csv", "table_aopc.csv", "figure_2_aopc.png"} & written
-    assert "independent adversary turns over the decision on" in (folder / "report.html").read_text()
+    assert (
+        "independent adversary turns over the decision on" in (folder / "report.html").read_text()
+    )
     made = {each["id"]: each for each in json.loads((folder / "claims.json").read_text())["claims"]}
-    assert made["O9 R ALL Random"]["verdict"] == "undecided" and "relevance scores" in made["O9 R ALL Random"]["note"]
+    assert (
+        made["O9 R ALL Random"]["verdict"] == "undecided"
+        and "relevance scores" in made["O9 R ALL Random"]["note"]
+    )

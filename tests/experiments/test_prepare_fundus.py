@@ -18,13 +18,17 @@ def source(tmp_path):
 
 
 def prepare(*arguments):
-    cli.command(prepare_fundus.main, prepare_fundus.Config, arguments=[str(each) for each in arguments])
+    cli.command(
+        prepare_fundus.main, prepare_fundus.Config, arguments=[str(each) for each in arguments]
+    )
 
 
 def test_every_photograph_below_the_folder_is_prepared(source, tmp_path, capsys):
     out = tmp_path / "out"
     prepare("--source", source, "--out", out, "--size", 32)
-    found = sorted(path.relative_to(out / "images").as_posix() for path in out.glob("images/**/*.png"))
+    found = sorted(
+        path.relative_to(out / "images").as_posix() for path in out.glob("images/**/*.png")
+    )
     assert found == ["DR/10.png", "DR/2.png", "healthy/1.png"]
     assert cv2.imread(str(out / "images/DR/2.png")).shape == (32, 32, 3)
     assert capsys.readouterr().out == f"3 photographs are in {out / 'images'}, 0 dropped\n"
@@ -42,20 +46,27 @@ def test_the_first_ten_dropped_are_printed_with_their_reasons(tmp_path, capsys):
     prepare("--source", tmp_path / "source", "--out", tmp_path / "out")
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"0 photographs are in {tmp_path / 'out/images'}, 12 dropped"
-    assert lines[1:11] == [f"  {n}: too small: 20 x 30 pixels, fewer than 48 a side" for n in range(10)]
+    assert lines[1:11] == [
+        f"  {n}: too small: 20 x 30 pixels, fewer than 48 a side" for n in range(10)
+    ]
     assert lines[11:] == [f"  ... all are in {tmp_path / 'out/report.csv'}"]
 
 
 def test_mistakes_are_named(source, tmp_path):
     find = prepare_fundus.find_photographs
-    with pytest.raises(InputError, match=r"--source: expected a folder of photographs, but '.*none' is none: check"):
+    with pytest.raises(
+        InputError, match=r"--source: expected a folder of photographs, but '.*none' is none: check"
+    ):
         find(tmp_path / "none", tmp_path / "out")
     with pytest.raises(
-        InputError, match=r"--out: expected a folder outside of --source, got '.*': its images would be"
+        InputError,
+        match=r"--out: expected a folder outside of --source, got '.*': its images would be",
     ):
         find(source, source / "out")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"--source: expected photographs \(.*\.tiff\), but '.*empty' holds none"):
+    with pytest.raises(
+        InputError, match=r"--source: expected photographs \(.*\.tiff\), but '.*empty' holds none"
+    ):
         find(tmp_path / "empty", tmp_path / "out")
 
 

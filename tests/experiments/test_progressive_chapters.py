@@ -1,4 +1,6 @@
-"""Chapters of progressive exaggeration on made-up numbers: confounded classifiers, maps, weights, people's answers."""
+"""Chapters of progressive exaggeration on made-up numbers: confounded classifiers, maps, weights,
+people's answers.
+"""
 
 import dataclasses
 import json
@@ -20,7 +22,13 @@ from experiments.image_set import ImageSet, StoredImages
 from experiments.progressive_exaggeration import human_study
 from experiments.progressive_exaggeration.ablation import BASE, NO_RECONSTRUCTION, SETTINGS, scaled
 from experiments.progressive_exaggeration.attributes import Attributes, Explained
-from experiments.progressive_exaggeration.bias import BIASED, UNBIASED, Bias, Shown, confounded_and_not
+from experiments.progressive_exaggeration.bias import (
+    BIASED,
+    UNBIASED,
+    Bias,
+    Shown,
+    confounded_and_not,
+)
 from experiments.progressive_exaggeration.discrimination import Discrimination, Turned
 from experiments.progressive_exaggeration.human_study import write_human_study
 from experiments.progressive_exaggeration.images import Data, Part, load_images
@@ -50,13 +58,17 @@ def made_up_sweeps():
     own = np.repeat([0.2, 0.8], NUMBER // 2)
     images = np.broadcast_to(np.linspace(0, 1, BINS)[:, None, None, None], (NUMBER, BINS, 4, 4, 1))
     desired = np.broadcast_to((np.arange(BINS) + 0.5) / BINS, (NUMBER, BINS))
-    return Sweeps(OURS, Exaggeration(images, desired, desired, (own * BINS).astype(int), own), None, None)
+    return Sweeps(
+        OURS, Exaggeration(images, desired, desired, (own * BINS).astype(int), own), None, None
+    )
 
 
 def made_up_study(tmp_path, **options):
     labels = RNG.integers(2, size=(NUMBER, 2))
     pixels = np.zeros((NUMBER, 4, 4, 1), np.float32)
-    images = ImageSet.whole(StoredImages({"image": pixels, "label": labels[:, 0]}, ("no", "yes")), "made up")
+    images = ImageSet.whole(
+        StoredImages({"image": pixels, "label": labels[:, 0]}, ("no", "yes")), "made up"
+    )
     part = Part(images, labels)
     data = Data(part, part, part, ("glad", "male"), ("not glad", "glad"), 0, "made up")
     network = Network(None, np.zeros((NUMBER, 2)), np.ones(2), None)
@@ -64,16 +76,32 @@ def made_up_study(tmp_path, **options):
     sweeps = made_up_sweeps()
     subject = Subject(data, network, 0, images)
     seen = np.zeros((NUMBER, BINS))
-    return Study(config, Workspace(tmp_path), data, subject, network, None, None, None, (sweeps, sweeps), seen, None)
+    return Study(
+        config,
+        Workspace(tmp_path),
+        data,
+        subject,
+        network,
+        None,
+        None,
+        None,
+        (sweeps, sweeps),
+        seen,
+        None,
+    )
 
 
 def made_up_bias(study, *, flips, flipping=BIASED):
-    """One classifier's explanations change the confounder in the share ``flips``, the other's never."""
+    """One classifier's explanations change the confounder in the share ``flips``, the other's
+    never.
+    """
     truth = np.arange(NUMBER) % 2 == 0
     changed = truth ^ (np.arange(NUMBER) < flips * NUMBER)
     found = {
         flipping: Shown(study.sweeps[0], 0.9, np.stack([changed, changed], axis=1), truth),
-        ({BIASED, UNBIASED} - {flipping}).pop(): Shown(study.sweeps[0], 0.9, np.stack([truth, truth], axis=1), truth),
+        ({BIASED, UNBIASED} - {flipping}).pop(): Shown(
+            study.sweeps[0], 0.9, np.stack([truth, truth], axis=1), truth
+        ),
     }
     return Bias(study, "male", truth, truth, np.arange(50) < 45, found)
 
@@ -96,7 +124,9 @@ def test_in_the_biased_set_all_with_the_label_have_the_confounder_and_in_the_oth
 
 def test_a_label_that_is_bound_to_the_confounder_already_is_refused():
     has_label = np.arange(40) < 20
-    with pytest.raises(InputError, match="--confounder: expected at least two training images with and without it"):
+    with pytest.raises(
+        InputError, match="--confounder: expected at least two training images with and without it"
+    ):
         confounded_and_not(has_label, has_label, seed=0)
 
 
@@ -112,12 +142,16 @@ def test_the_confounding_metric_is_the_share_of_changed_queries(tmp_path):
     reverse = made_up_bias(study, flips=0.75, flipping=UNBIASED)
     assert {each.id: each.verdict for each in reverse.claims()}["C7 to glad"] == "fails"
     # No change in either says little: 40 queries leave room for a tenth.
-    assert {each.id: each.verdict for each in made_up_bias(study, flips=0).claims()}["C7 to glad"] == "undecided"
+    assert {each.id: each.verdict for each in made_up_bias(study, flips=0).claims()}[
+        "C7 to glad"
+    ] == "undecided"
 
 
 def test_the_table_says_how_often_the_oracle_is_right(tmp_path):
     found = made_up_bias(made_up_study(tmp_path), flips=0.75)
-    astray = found.found[UNBIASED]._replace(reconstructions=found.truth ^ (np.arange(NUMBER) < NUMBER / 4))
+    astray = found.found[UNBIASED]._replace(
+        reconstructions=found.truth ^ (np.arange(NUMBER) < NUMBER / 4)
+    )
     columns, rows = found._replace(found={**found.found, UNBIASED: astray}).table()
     right = {(row[0], row[2]): row[columns.index("oracle right")] for row in rows}
     assert {each: value.estimate for each, value in right.items() if value is not None} == {
@@ -135,7 +169,12 @@ def test_drawings_tell_nothing_of_the_confounder_by_their_bin():
     assert (np.diff(chosen) > 0).all()
     for each in range(3):
         counts = [int((has[chosen][bins[chosen] == each] == kind).sum()) for kind in (False, True)]
-        assert counts[0] == counts[1] == min(int((has[bins == each] == kind).sum()) for kind in (False, True)) > 0
+        assert (
+            counts[0]
+            == counts[1]
+            == min(int((has[bins == each] == kind).sum()) for kind in (False, True))
+            > 0
+        )
     assert 3 not in bins[chosen] and len(balanced(np.zeros(5, int), np.ones(5, bool))) == 0
 
 
@@ -146,7 +185,9 @@ def brightness(image):
 
 
 class Painter(nnx.Module):
-    """Draws images of two bins: paints its shade onto the last pixel and leaves everything else as it is."""
+    """Draws images of two bins: paints its shade onto the last pixel and leaves everything else as
+    it is.
+    """
 
     num_bins = 2
 
@@ -164,13 +205,19 @@ def drawing_of(shade):
     return SimpleNamespace(classifier=Partial(brightness)), Explainer(Painter(shade), shade)
 
 
-def test_the_oracle_learns_from_images_and_as_many_drawings_with_the_labels_of_their_images(tmp_path):
+def test_the_oracle_learns_from_images_and_as_many_drawings_with_the_labels_of_their_images(
+    tmp_path,
+):
     shades = (RNG.permutation(30) / 30).astype(np.float32)
     pixels = np.broadcast_to(shades[:, None, None, None], (30, 4, 4, 1))
     labels = RNG.integers(2, size=(30, 2))
-    images = ImageSet.whole(StoredImages({"image": pixels, "label": labels[:, 0]}, ("no", "yes")), "made up")
+    images = ImageSet.whole(
+        StoredImages({"image": pixels, "label": labels[:, 0]}, ("no", "yes")), "made up"
+    )
     part = Part(images.take(np.arange(24)), labels[:24])  # the others are the test images
-    study = SimpleNamespace(workspace=Workspace(tmp_path), config=SMOKE, data=SimpleNamespace(explained=0))
+    study = SimpleNamespace(
+        workspace=Workspace(tmp_path), config=SMOKE, data=SimpleNamespace(explained=0)
+    )
     both = with_drawings(part, 1, [drawing_of(0.0), drawing_of(1.0)], study)
     assert isinstance(both.images.source[0]["image"].base, np.memmap)  # on disk
     np.testing.assert_array_equal(both.pixels[:24], part.pixels)
@@ -186,7 +233,13 @@ def test_the_oracle_learns_from_images_and_as_many_drawings_with_the_labels_of_t
 
 def test_maps_are_judged_by_the_area_under_the_accuracy(tmp_path):
     steps = np.linspace(1, 0, 21)
-    falls = {OURS: steps**4, GRADIENT: steps**2, INTEGRATED: steps**2, GRAD_CAM: steps**2, RANDOM: steps}
+    falls = {
+        OURS: steps**4,
+        GRADIENT: steps**2,
+        INTEGRATED: steps**2,
+        GRAD_CAM: steps**2,
+        RANDOM: steps,
+    }
     power = np.linspace(0.9, 1.1, NUMBER)[:, None]  # no two queries are alike
     right = {name: each**power for name, each in falls.items()}
     found = Saliency(made_up_study(tmp_path), {}, right)
@@ -195,8 +248,9 @@ def test_maps_are_judged_by_the_area_under_the_accuracy(tmp_path):
     assert found.area(OURS)[middle] == pytest.approx(1 / 5, abs=0.01)
     assert [each.verdict for each in found.claims()] == ["holds", "holds"]
     assert [(each.id, each.kind) for each in found.claims()] == [
-        ("Figure 4c random", "statement"), ("Figure 4c others", "statement")
-    ]  # fmt: skip
+        ("Figure 4c random", "statement"),
+        ("Figure 4c others", "statement"),
+    ]
     worse = Saliency(made_up_study(tmp_path), {}, right | {OURS: 1 - (1 - steps) ** (4 * power)})
     assert [each.verdict for each in worse.claims()] == ["fails", "fails"]
 
@@ -231,7 +285,9 @@ class Blocks(nnx.Module):
 @pytest.mark.parametrize("weights", [[2.0], [2.0, 5.0, -1.0]])
 def test_a_label_has_the_same_maps_alone_and_beside_others(weights):
     pixels = RNG.random((6, 8, 8, 1)).astype(np.float32)
-    images = ImageSet.whole(StoredImages({"image": pixels, "label": np.arange(6) % 2}, ("no", "yes")), "made up")
+    images = ImageSet.whole(
+        StoredImages({"image": pixels, "label": np.arange(6) % 2}, ("no", "yes")), "made up"
+    )
     subject = Subject(None, Network(Blocks(weights), None, None, None), 0, images)
     maps = other_maps(subject, pixels, 3)
     blocks = pixels.reshape(6, 4, 2, 4, 2).mean((2, 4))
@@ -244,14 +300,20 @@ def test_a_label_has_the_same_maps_alone_and_beside_others(weights):
 
 
 def test_our_map_is_where_the_extremes_differ_and_accuracy_begins_with_the_queries(tmp_path):
-    """Queries whose extremes differ in one pixel of their own; the classifier is right of those that are bright."""
+    """Queries whose extremes differ in one pixel of their own; the classifier is right of those
+    that are bright.
+    """
     shades = np.linspace(0.1, 0.9, 6).astype(np.float32)
     pixels = np.broadcast_to(shades[:, None, None, None], (6, 8, 8, 1)).copy()
     labels = (shades > 0.5).astype(int)
-    images = ImageSet.whole(StoredImages({"image": pixels, "label": labels}, ("no", "yes")), ["by hand"])
+    images = ImageSet.whole(
+        StoredImages({"image": pixels, "label": labels}, ("no", "yes")), ["by hand"]
+    )
     part = Part(images, labels[:, None])
     data = Data(part, part, part, ("bright",), ("dark", "bright"), 0, "made up")
-    subject = Subject(data, Network(Blocks([2.0]), shades[:, None] - 0.5, np.ones(1), "blocks"), 0, images)
+    subject = Subject(
+        data, Network(Blocks([2.0]), shades[:, None] - 0.5, np.ones(1), "blocks"), 0, images
+    )
     series = np.repeat(pixels[:, None], 2, axis=1)
     for query in range(6):
         series[query, 1, query, 0] += 0.05 * (1 + query)
@@ -267,7 +329,8 @@ def test_our_map_is_where_the_extremes_differ_and_accuracy_begins_with_the_queri
     np.testing.assert_allclose(made.maps[OURS], expected, atol=1e-6)
     assert tuple(made.maps) == tuple(made.right) == (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
     assert len({made.maps[RANDOM][query].tobytes() for query in range(6)}) == 6
-    # Logits are above 0 for every image: right of the bright ones alone, before any pixel is replaced.
+    # Logits are above 0 for every image: right of the bright ones alone, before any pixel is
+    # replaced.
     for right in made.right.values():
         np.testing.assert_array_equal(right[:, 0], labels)
 
@@ -275,9 +338,13 @@ def test_our_map_is_where_the_extremes_differ_and_accuracy_begins_with_the_queri
 def test_the_ablation_multiplies_one_weight_at_a_time_and_has_the_papers_ten_settings():
     weights = ProgressiveWeights()
     assert scaled(weights, BASE) == weights
-    assert scaled(weights, NO_RECONSTRUCTION) == dataclasses.replace(weights, reconstruction=0.0, cycle=0.0)
+    assert scaled(weights, NO_RECONSTRUCTION) == dataclasses.replace(
+        weights, reconstruction=0.0, cycle=0.0
+    )
     assert scaled(weights, (1, 10, 1)) == dataclasses.replace(weights, compatibility=10.0)
-    assert len(set(SETTINGS)) == 10 and all(sum(each != 1 for each in factors) <= 1 for factors in SETTINGS)
+    assert len(set(SETTINGS)) == 10 and all(
+        sum(each != 1 for each in factors) <= 1 for factors in SETTINGS
+    )
 
 
 def test_the_questionnaire_has_every_task_and_its_key_the_right_answers(tmp_path):
@@ -293,43 +360,70 @@ def test_the_questionnaire_has_every_task_and_its_key_the_right_answers(tmp_path
     page = path.read_text()
     assert "task 1" not in page and "biased" not in page
     # The answer to Task 3 is always the label alone; in Task 1 either place holds the higher bin.
-    truth = {kind: {t for t, c in zip(key.truth.tolist(), key.categories, strict=True) if kind in c} for kind in "13"}
+    truth = {
+        kind: {t for t, c in zip(key.truth.tolist(), key.categories, strict=True) if kind in c}
+        for kind in "13"
+    }
     assert truth["1"] == {0, 1} and truth["3"] == {0}
 
 
 def made_up_attributes(study, *names):
     """Every label explained by the same series."""
-    return Attributes(study, {name: Explained(study.subject, study.sweeps[0], None) for name in names})
+    return Attributes(
+        study, {name: Explained(study.subject, study.sweeps[0], None) for name in names}
+    )
 
 
 def test_people_are_asked_what_the_paper_asked(tmp_path):
     """On CelebA's six labels: youth and smiles for order; age, smile, bangs and beard for change."""
     study = made_up_study(tmp_path, human_items=(3, 2, 0))
-    six = made_up_attributes(study, "Smiling", "Young", "No_Beard", "Heavy_Makeup", "Black_Hair", "Bangs")
+    six = made_up_attributes(
+        study, "Smiling", "Young", "No_Beard", "Heavy_Makeup", "Black_Hair", "Bangs"
+    )
     write_human_study(tmp_path, study, {"attributes": six})
     key = read_key(tmp_path / "key.json")
     counts = {each: key.categories.count(each) for each in set(key.categories)}
-    order = {f"task 1 {label} {kind}": 3 for label in ("young", "smiling") for kind in ("easy", "hard")}
-    assert counts == order | {f"task 2 {label}": 2 for label in ("young", "smiling", "bangs", "no beard")}
-    options = {tuple(each) for each, kind in zip(key.options, key.categories, strict=True) if kind.startswith("task 2")}
+    order = {
+        f"task 1 {label} {kind}": 3 for label in ("young", "smiling") for kind in ("easy", "hard")
+    }
+    assert counts == order | {
+        f"task 2 {label}": 2 for label in ("young", "smiling", "bangs", "no beard")
+    }
+    options = {
+        tuple(each)
+        for each, kind in zip(key.options, key.categories, strict=True)
+        if kind.startswith("task 2")
+    }
     assert options == {("age", "smile", "hair-style", "beard")}
-    truth = {kind: {t for t, c in zip(key.truth.tolist(), key.categories, strict=True) if c == kind} for kind in counts}
+    truth = {
+        kind: {t for t, c in zip(key.truth.tolist(), key.categories, strict=True) if c == kind}
+        for kind in counts
+    }
     answers = {"task 2 young": 0, "task 2 smiling": 1, "task 2 bangs": 2, "task 2 no beard": 3}
-    assert {kind: truth[kind] for kind in answers} == {kind: {answer} for kind, answer in answers.items()}
+    assert {kind: truth[kind] for kind in answers} == {
+        kind: {answer} for kind, answer in answers.items()
+    }
 
 
 def test_other_labels_are_asked_of_where_the_papers_are_not_there(tmp_path):
     study = made_up_study(tmp_path, human_items=(2, 2, 0))
     write_human_study(tmp_path, study, {"attributes": made_up_attributes(study, "glad", "male")})
     assert set(read_key(tmp_path / "key.json").categories) == {
-        "task 1 glad easy", "task 1 glad hard", "task 2 glad", "task 2 male"
-    }  # fmt: skip
+        "task 1 glad easy",
+        "task 1 glad hard",
+        "task 2 glad",
+        "task 2 male",
+    }
 
 
 def test_a_hard_pair_is_any_two_bins_and_the_higher_one_has_more(tmp_path, monkeypatch):
     """The shade of an image is that of its bin; both ends come in hard pairs too."""
     asked = []
-    monkeypatch.setattr(human_study, "write_questionnaire", lambda path, questions, **options: asked.extend(questions))
+    monkeypatch.setattr(
+        human_study,
+        "write_questionnaire",
+        lambda path, questions, **options: asked.extend(questions),
+    )
     study = made_up_study(tmp_path, human_items=(40, 0, 0))
     write_human_study(tmp_path, study, {})
     key = read_key(tmp_path / "key.json")
@@ -337,25 +431,38 @@ def test_a_hard_pair_is_any_two_bins_and_the_higher_one_has_more(tmp_path, monke
     np.testing.assert_array_equal(bins.argmax(axis=1), key.truth)
     hard = bins[["hard" in each for each in key.categories]]
     assert set(hard.ravel()) == set(range(BINS)) and (hard[:, 0] != hard[:, 1]).all()
-    assert {tuple(sorted(each)) for each in bins[["easy" in each for each in key.categories]].tolist()} == {(0, 9)}
+    assert {
+        tuple(sorted(each)) for each in bins[["easy" in each for each in key.categories]].tolist()
+    } == {(0, 9)}
 
 
 def test_votes_on_celeba_settle_that_smiles_are_told_best(tmp_path):
-    """Smiles all right, bangs all wrong; the paper's figures stand beside ours under the names of the data."""
+    """Smiles all right, bangs all wrong; the paper's figures stand beside ours under the names of
+    the data.
+    """
     study = made_up_study(tmp_path, human_items=(0, 20, 0))
-    write_human_study(tmp_path, study, {"attributes": made_up_attributes(study, "Smiling", "Bangs")})
+    write_human_study(
+        tmp_path, study, {"attributes": made_up_attributes(study, "Smiling", "Bangs")}
+    )
     key = read_key(tmp_path / "key.json")
     bangs = np.array(["bangs" in each for each in key.categories])
-    files = [votes_file(tmp_path / f"{r}.json", key, r, np.where(bangs, 1 - key.truth, key.truth)) for r in "ab"]
+    files = [
+        votes_file(tmp_path / f"{r}.json", key, r, np.where(bangs, 1 - key.truth, key.truth))
+        for r in "ab"
+    ]
     score_votes.main(score_votes.Config(key=str(tmp_path / "key.json"), votes=tuple(files)))
     (claim,) = json.loads((tmp_path / "table_4_votes_claims.json").read_text())["claims"]
     assert (claim["id"], claim["verdict"], claim["kind"]) == ("C11", "holds", "statement")
     assert claim["paper"] == {"task 2 smiling": 0.99, "task 2 bangs": 0.5}
-    columns, *rows = [line.split(",") for line in (tmp_path / "table_4_votes.csv").read_text().splitlines()]
+    columns, *rows = [
+        line.split(",") for line in (tmp_path / "table_4_votes.csv").read_text().splitlines()
+    ]
     papers = {row[0]: row[columns.index("paper accuracy")] for row in rows}
     assert {name: float(value) for name, value in papers.items()} == {
-        "task 2 bangs": 0.5, "task 2 smiling": 0.99, "task 2": 0.77
-    }  # fmt: skip
+        "task 2 bangs": 0.5,
+        "task 2 smiling": 0.99,
+        "task 2": 0.77,
+    }
 
 
 def test_the_figures_of_smiles_stand_beside_smiles_alone(tmp_path):
@@ -373,8 +480,15 @@ def test_the_figures_of_smiles_stand_beside_smiles_alone(tmp_path):
 
 
 def votes_file(path, key, rater, choices):
-    votes = [{"id": name, "choice": int(choice)} for name, choice in zip(key.ids, choices, strict=True)]
-    document = {"format": "cfx-jax votes", "version": 1, "questionnaire": key.questionnaire, "rater": rater}
+    votes = [
+        {"id": name, "choice": int(choice)} for name, choice in zip(key.ids, choices, strict=True)
+    ]
+    document = {
+        "format": "cfx-jax votes",
+        "version": 1,
+        "questionnaire": key.questionnaire,
+        "rater": rater,
+    }
     path.write_text(json.dumps({**document, "votes": votes}))
     return str(path)
 
@@ -385,10 +499,13 @@ def test_votes_are_scored_by_kind_and_task_and_settle_the_papers_orderings(tmp_p
     key = read_key(tmp_path / "key.json")
     hard = np.array(["hard" in each for each in key.categories])
     files = [
-        votes_file(tmp_path / f"{rater}.json", key, rater, np.where(hard, 1 - key.truth, key.truth)) for rater in "ab"
+        votes_file(tmp_path / f"{rater}.json", key, rater, np.where(hard, 1 - key.truth, key.truth))
+        for rater in "ab"
     ]
     score_votes.main(score_votes.Config(key=str(tmp_path / "key.json"), votes=tuple(files)))
-    columns, *rows = [line.split(",") for line in (tmp_path / "table_4_votes.csv").read_text().splitlines()]
+    columns, *rows = [
+        line.split(",") for line in (tmp_path / "table_4_votes.csv").read_text().splitlines()
+    ]
     accuracy = {row[0]: float(row[columns.index("accuracy")]) for row in rows}
     assert accuracy == {
         "task 1 glad easy": 1,
@@ -400,12 +517,17 @@ def test_votes_are_scored_by_kind_and_task_and_settle_the_papers_orderings(tmp_p
         "task 3 unbiased": 1,
     }
     claims = json.loads((tmp_path / "table_4_votes_claims.json").read_text())["claims"]
-    assert {each["id"]: each["verdict"] for each in claims} == {"C10 glad": "holds", "C12": "undecided"}
+    assert {each["id"]: each["verdict"] for each in claims} == {
+        "C10 glad": "holds",
+        "C12": "undecided",
+    }
     assert "task 1 glad easy" in capsys.readouterr().out
 
 
 def test_one_rater_is_refused(tmp_path):
-    with pytest.raises(InputError, match="--votes: expected the files of two raters or more, got 1"):
+    with pytest.raises(
+        InputError, match="--votes: expected the files of two raters or more, got 1"
+    ):
         score_votes.main(score_votes.Config(key="key.json", votes=("a.json",)))
 
 

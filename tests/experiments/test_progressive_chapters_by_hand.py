@@ -1,4 +1,6 @@
-"""The whole experiment with every chapter, on classifiers, explainers and an autoencoder that nobody had to train."""
+"""The whole experiment with every chapter, on classifiers, explainers and an autoencoder that
+nobody had to train.
+"""
 
 import dataclasses
 import json
@@ -34,9 +36,15 @@ class Colours(nnx.Module):
 
 
 def colours(settings, source, indices, labels, *rest, **options):
-    """A classifier that decides either way for half of the training images; brighter ones have every label."""
+    """A classifier that decides either way for half of the training images; brighter ones have
+    every label.
+    """
     images = load_arrays(source, indices[:64], fields=("image",))["image"].mean((1, 2))
-    weights = np.random.default_rng(1 + settings.seed % 7).uniform(20, 40, (3, labels.shape[1])).astype(np.float32)
+    weights = (
+        np.random.default_rng(1 + settings.seed % 7)
+        .uniform(20, 40, (3, labels.shape[1]))
+        .astype(np.float32)
+    )
     return Colours(weights, np.median(images @ weights, axis=0).astype(np.float32))
 
 
@@ -64,8 +72,12 @@ class Coder(nnx.Module):
 
 
 FEW = (
-    ablation.NO_ADVERSARY, ablation.BASE, ablation.STRONG_ADVERSARY, ablation.NO_CLASSIFIER, ablation.NO_RECONSTRUCTION
-)  # fmt: skip
+    ablation.NO_ADVERSARY,
+    ablation.BASE,
+    ablation.STRONG_ADVERSARY,
+    ablation.NO_CLASSIFIER,
+    ablation.NO_RECONSTRUCTION,
+)
 
 
 @pytest.fixture
@@ -92,30 +104,71 @@ def test_every_chapter_is_written_and_a_second_start_computes_nothing(tmp_path, 
     main(config)
     (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
     assert {
-        "report.html", "knob.html", "table_1_distances.csv", "table_2_identity.csv", "figure_3_compatibility.png",
-        "table_reliability.csv", "figure_5_saliency.png", "figure_4c_perturbation.png", "table_3_confounding.csv",
-        "figure_6_biased.png", "table_5_attributes.csv", "figure_10_male.png", "figure_11_compatibility.png",
-        "figure_7_discrimination.csv", "table_6_ablation.csv", "figure_12_ablation.png",
-    } <= {path.name for path in folder.iterdir()}  # fmt: skip
+        "report.html",
+        "knob.html",
+        "table_1_distances.csv",
+        "table_2_identity.csv",
+        "figure_3_compatibility.png",
+        "table_reliability.csv",
+        "figure_5_saliency.png",
+        "figure_4c_perturbation.png",
+        "table_3_confounding.csv",
+        "figure_6_biased.png",
+        "table_5_attributes.csv",
+        "figure_10_male.png",
+        "figure_11_compatibility.png",
+        "figure_7_discrimination.csv",
+        "table_6_ablation.csv",
+        "figure_12_ablation.png",
+    } <= {path.name for path in folder.iterdir()}
 
     made = {each["id"]: each for each in json.loads((folder / "claims.json").read_text())["claims"]}
-    holding = ("C1 overall", "C5", "Figure 3 correlation", "Figure 3 rises", "Figure 11 young", "C13 male")
+    holding = (
+        "C1 overall",
+        "C5",
+        "Figure 3 correlation",
+        "Figure 3 rises",
+        "Figure 11 young",
+        "C13 male",
+    )
     assert {name: made[name]["verdict"] for name in holding} == dict.fromkeys(holding, "holds")
-    # xGEM's pictures of one colour lie close together; three classifiers of brightness tell one story.
+    # xGEM's pictures of one colour lie close together; three classifiers of brightness tell one
+    # story.
     assert made["C4"]["verdict"] == "fails" and made["C6 closeness"]["verdict"] == "undecided"
-    assert {"C7 to smiling", "C9", "C14", "C15", "C16", "C17", "Figure 7 male", "Figure 4c random"} <= made.keys()
+    assert {
+        "C7 to smiling",
+        "C9",
+        "C14",
+        "C15",
+        "C16",
+        "C17",
+        "Figure 7 male",
+        "Figure 4c random",
+    } <= made.keys()
     assert all(each["place"] for each in made.values() if each["kind"] != "target")
     # Figures of smiles stand beside smiles, those of youth nowhere: another label is ablated.
     assert made["C7 to smiling"]["paper"] == {"biased": 0.12, "unbiased": 0.07}
-    assert made["C14"]["paper"] == {} and made["C13 young"]["paper"] == {"closeness": pytest.approx(0.816)}
-    rows = [line for line in (folder / "table_6_ablation.csv").read_text().splitlines() if not line.startswith("#")]
+    assert made["C14"]["paper"] == {} and made["C13 young"]["paper"] == {
+        "closeness": pytest.approx(0.816)
+    }
+    rows = [
+        line
+        for line in (folder / "table_6_ablation.csv").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     assert len(rows) == 1 + len(FEW)
 
     categories = read_key(folder / "human_study" / "key.json").categories
     assert {name: categories.count(name) for name in set(categories)} == {
-        "task 1 young easy": 2, "task 1 young hard": 2, "task 1 smiling easy": 2, "task 1 smiling hard": 2,
-        "task 2 young": 3, "task 2 smiling": 3, "task 3 biased": 4, "task 3 unbiased": 4,
-    }  # fmt: skip
+        "task 1 young easy": 2,
+        "task 1 young hard": 2,
+        "task 1 smiling easy": 2,
+        "task 1 smiling hard": 2,
+        "task 2 young": 3,
+        "task 2 smiling": 3,
+        "task 3 biased": 4,
+        "task 3 unbiased": 4,
+    }
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out

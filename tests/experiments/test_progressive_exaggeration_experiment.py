@@ -23,13 +23,20 @@ RNG = np.random.default_rng(0)
 
 
 def made_up(reach):
-    """Series of four queries, of which the probabilities rise by ``reach`` from the lowest bin to the highest."""
+    """Series of four queries, of which the probabilities rise by ``reach`` from the lowest bin to
+    the highest.
+    """
     own = np.array([0.1, 0.2, 0.8, 0.9])
     levels = 0.5 + reach * np.linspace(-0.5, 0.5, 10)
     images = np.broadcast_to(levels[:, None, None, None], (4, 10, 2, 2, 1))
     desired = np.broadcast_to((np.arange(10) + 0.5) / 10, (4, 10))
     probabilities = np.broadcast_to(levels, (4, 10))
-    return Sweeps("made up", Exaggeration(images, probabilities, desired, (own * 10).astype(int), own), None, None)
+    return Sweeps(
+        "made up",
+        Exaggeration(images, probabilities, desired, (own * 10).astype(int), own),
+        None,
+        None,
+    )
 
 
 def test_every_preset_knows_its_name():
@@ -51,7 +58,9 @@ def test_a_sweep_that_turns_nothing_over_is_reported_as_collapsed():
 
 
 def test_queries_of_either_decision_are_as_many():
-    source = StoredImages({"image": np.zeros((9, 2, 2, 1), np.float32), "label": np.zeros(9, int)}, ("no", "yes"))
+    source = StoredImages(
+        {"image": np.zeros((9, 2, 2, 1), np.float32), "label": np.zeros(9, int)}, ("no", "yes")
+    )
     part = Part(ImageSet.whole(source, "made up"), np.zeros((9, 1), int))
     data = Data(part, part, part, ("yes",), ("no", "yes"), 0, "")
     logits = np.array([1.0, 1, 1, 1, 1, 1, -1, 1, -1])
@@ -63,18 +72,24 @@ def test_queries_of_either_decision_are_as_many():
     np.testing.assert_array_equal(subject.queries.indices, [0, 1, 6, 8])
     np.testing.assert_allclose(subject.probability[[0, 6]], [0.731059, 0.268941], rtol=1e-5)
     np.testing.assert_array_equal(subject.query_labels, np.zeros((4, 1)))
-    message = "classifier of 'yes': expected decisions both ways on the test images, got yes for all 9"
+    message = (
+        "classifier of 'yes': expected decisions both ways on the test images, got yes for all 9"
+    )
     with pytest.raises(InputError, match=message):
         subject_of(SMOKE, data, classifier(np.ones(9)), 0)
 
 
 def test_what_the_data_say_of_queries_follows_them_through_the_shuffle():
     labels = RNG.integers(2, size=(9, 3))
-    source = StoredImages({"image": np.zeros((9, 2, 2, 1), np.float32), "label": labels[:, 0]}, ("no", "yes"))
+    source = StoredImages(
+        {"image": np.zeros((9, 2, 2, 1), np.float32), "label": labels[:, 0]}, ("no", "yes")
+    )
     whole, shuffled = ImageSet.whole(source, "made up"), np.array([4, 7, 1, 8, 0])
     part = Part(whole.take(shuffled), labels[shuffled])
     queries = whole.take(np.array([8, 4, 1]))
-    subject = Subject(Data(part, part, part, ("a", "b", "c"), ("no", "yes"), 0, ""), None, 0, queries)
+    subject = Subject(
+        Data(part, part, part, ("a", "b", "c"), ("no", "yes"), 0, ""), None, 0, queries
+    )
     np.testing.assert_array_equal(subject.query_labels, labels[[8, 4, 1]])
 
 
@@ -96,7 +111,8 @@ def test_ranges_part_the_queries_in_five():
     [
         (
             {"data": "cats"},
-            "--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH' or 'folder:PATH', got 'cats'",
+            "--data: expected 'faces', 'chest', 'celeba:PATH', 'chexpert:PATH' or 'folder:PATH',"
+            " got 'cats'",
         ),
         ({"label": "happy"}, "--label: expected one of 'smiling', 'young'"),
         ({"test": 0.9}, "--validation, --test: expected a sum below 1"),
@@ -114,7 +130,12 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
     main(config)
     folder = tmp_path / "r" / "progressive_exaggeration" / "smoke"
     written = {path.name for path in folder.iterdir()}
-    assert {"table_1_distances.csv", "table_2_identity.csv", "table_reach.csv", "figure_3_compatibility.csv"} <= written
+    assert {
+        "table_1_distances.csv",
+        "table_2_identity.csv",
+        "table_reach.csv",
+        "figure_3_compatibility.csv",
+    } <= written
     assert {
         "report.html",
         "claims.json",
@@ -135,7 +156,8 @@ def test_a_smoke_run_writes_everything_and_a_second_start_reads_it(tmp_path, cap
         each["id"] for each in made
     }
     assert all(
-        "Synthetic" in each["note"] and "Test images are of a world of their own" in each["note"] for each in made
+        "Synthetic" in each["note"] and "Test images are of a world of their own" in each["note"]
+        for each in made
     )
     assert {each["kind"] for each in made} == {"statement", "ordering", "target"}
     capsys.readouterr()
@@ -149,7 +171,10 @@ def test_a_folder_of_images_is_explained(tmp_path):
         (tmp_path / "images" / name).mkdir(parents=True)
         for index in range(60):
             noise = RNG.integers(-40, 40, size=(32, 32))
-            cv2.imwrite(str(tmp_path / "images" / name / f"{index}.png"), (brightness + noise).astype(np.uint8))
+            cv2.imwrite(
+                str(tmp_path / "images" / name / f"{index}.png"),
+                (brightness + noise).astype(np.uint8),
+            )
     config = dataclasses.replace(
         SMOKE,
         data=f"folder:{tmp_path / 'images'}",
@@ -162,4 +187,6 @@ def test_a_folder_of_images_is_explained(tmp_path):
     )
     main(config)
     (folder,) = (tmp_path / "r" / "progressive_exaggeration").iterdir()
-    assert {"report.html", "knob.html", "figure_5_saliency.png"} <= {path.name for path in folder.iterdir()}
+    assert {"report.html", "knob.html", "figure_5_saliency.png"} <= {
+        path.name for path in folder.iterdir()
+    }

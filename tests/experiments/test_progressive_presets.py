@@ -31,14 +31,26 @@ PUBLISHED = {
     "classifier.epochs": (5, "released: 5 epochs"),
     "classifier.select": ("none", "released: the last weights"),
     "explainer.num_bins": (10, "section 2.1 and Table 1: steps of a tenth"),
-    "explainer.filters": ((64, 128, 256, 512, 1024, 1024), "appendix A.1: five blocks; widths released"),
+    "explainer.filters": (
+        (64, 128, 256, 512, 1024, 1024),
+        "appendix A.1: five blocks; widths released",
+    ),
     "explainer.conditional_encoder": (False, "section 2.1, equation 2: E(x)"),
     "explainer.stem_activation": (True, "released"),
-    "explainer.discriminator_filters": ((64, 128, 256, 512, 1024), "appendix A.1: five blocks; widths released"),
+    "explainer.discriminator_filters": (
+        (64, 128, 256, 512, 1024),
+        "appendix A.1: five blocks; widths released",
+    ),
     "explainer.last_block": (False, "appendix A.1: five blocks"),
     "explainer.projection": ("ordinal", "section 2.2, equation 4"),
-    "explainer.classifier_gradient": (True, "section 2.2: the second term influences only the generator"),
-    "explainer.target": ("centre", "section 2.2: f(x) + delta; the centre of a bin is ours, as in the released plots"),
+    "explainer.classifier_gradient": (
+        True,
+        "section 2.2: the second term influences only the generator",
+    ),
+    "explainer.target": (
+        "centre",
+        "section 2.2: f(x) + delta; the centre of a bin is ours, as in the released plots",
+    ),
     "explainer.reconstruction": ("pixels", "section 2.3, equation 5"),
     "explainer.weights.adversarial": (1.0, "appendix A.4: lambda_cGAN"),
     "explainer.weights.compatibility": (1.0, "appendix A.4: lambda_f"),
@@ -79,19 +91,48 @@ PUBLISHED = {
         "section 4.5: young, smiling, black-hair, no-beard and bangs",
     ),
     "ablated": ("Young", "appendix A.4: young vs old"),
-    "human_items": ((200, 100, 200), "section 4.6: 200 query images; 100 from each of four attributes; 200 each"),
+    "human_items": (
+        (200, 100, 200),
+        "section 4.6: 200 query images; 100 from each of four attributes; 200 each",
+    ),
     "chapter_steps": (0, "released: as many steps for every explainer"),
 }
 OURS = {
-    "validation", "test", "classifier.weights", "num_explained", "xgem.num_steps", "xgem.learning_rate", "xgem.weight",
-    "xgem.until", "explainer.momentum", "collapsed", "num_shown",
-}  # fmt: skip
+    "validation",
+    "test",
+    "classifier.weights",
+    "num_explained",
+    "xgem.num_steps",
+    "xgem.learning_rate",
+    "xgem.weight",
+    "xgem.until",
+    "explainer.momentum",
+    "collapsed",
+    "num_shown",
+}
 """Settings that neither the paper nor its code gives."""
 SET_BY_THE_RUN = {  # by the images, by epochs, or of another kind of image alone
-    "preset", "data", "classes", "labels", "num_images", "test_seed", "inception", "recogniser", "results", "work",
-    "classifier.num_classes", "classifier.in_channels", "classifier.num_steps", "classifier.evaluate_every",
-    "explainer.in_channels", "vae.size", "vae.in_channels", "vae.num_steps", "vae.evaluate_every", "chapters",
-}  # fmt: skip
+    "preset",
+    "data",
+    "classes",
+    "labels",
+    "num_images",
+    "test_seed",
+    "inception",
+    "recogniser",
+    "results",
+    "work",
+    "classifier.num_classes",
+    "classifier.in_channels",
+    "classifier.num_steps",
+    "classifier.evaluate_every",
+    "explainer.in_channels",
+    "vae.size",
+    "vae.in_channels",
+    "vae.num_steps",
+    "vae.evaluate_every",
+    "chapters",
+}
 WITHOUT_EFFECT = {
     "seed",
     "batch_size",
@@ -113,16 +154,21 @@ def leaves(value, name=""):
 
 
 def test_every_value_of_the_paper_preset_is_the_published_one_or_said_to_be_ours():
-    found = {name: value for name, value in leaves(PRESETS["paper"]) if not name.startswith("heart.")}
+    found = {
+        name: value for name, value in leaves(PRESETS["paper"]) if not name.startswith("heart.")
+    }
     told = {
         name: value
         for name, value in found.items()
-        if name in PUBLISHED or (name not in SET_BY_THE_RUN | OURS and name.rpartition(".")[2] not in WITHOUT_EFFECT)
+        if name in PUBLISHED
+        or (name not in SET_BY_THE_RUN | OURS and name.rpartition(".")[2] not in WITHOUT_EFFECT)
     }
     told.pop("batch_size", None)  # of explanations: changes rounding only
     assert found.keys() >= OURS and not OURS & PUBLISHED.keys()
     assert told == {name: value for name, (value, _) in PUBLISHED.items()}
-    assert all(place.startswith(("section", "appendix", "released")) for _, place in PUBLISHED.values())
+    assert all(
+        place.startswith(("section", "appendix", "released")) for _, place in PUBLISHED.values()
+    )
 
 
 def test_nine_tenths_of_the_faces_are_trained_on_as_on_record():
@@ -131,12 +177,16 @@ def test_nine_tenths_of_the_faces_are_trained_on_as_on_record():
 
 
 def test_the_preset_of_the_code_differs_in_the_explainer_alone():
-    assert dataclasses.replace(PRESETS["paper"], preset="code", explainer=CODE_HEAD) == PRESETS["code"]
+    assert (
+        dataclasses.replace(PRESETS["paper"], preset="code", explainer=CODE_HEAD) == PRESETS["code"]
+    )
     assert PRESETS["code"].explainer.last_block and PRESETS["code"].explainer.projection == "tied"
 
 
 def test_images_that_the_paper_preset_holds_at_once_take_less_than_four_gibibytes():
-    """The validation images, and those of the oracle with as many drawings; all others are read in parts."""
+    """The validation images, and those of the oracle with as many drawings; all others are read in
+    parts.
+    """
     paper = PRESETS["paper"]
     image = 4 * 3 * paper.image_size**2
     validation = math.ceil(202_599 * paper.validation) * image
@@ -148,12 +198,19 @@ def test_the_published_figures_are_as_the_paper_prints_them():
     assert published.distances("Young", published.PRESENT) == (115.2, 67.6)
     assert published.closeness("Young") == pytest.approx((0.895, 0.816))
     assert published.verification("Smiling") == pytest.approx((0.0, 0.853))
-    assert published.distances("bangs", published.PRESENT) is None and published.verification("bangs") is None
-    assert published.ablation("Young", NO_RECONSTRUCTION) == pytest.approx((116.2, 118.9, 72.2, 0.166, 0.0))
+    assert (
+        published.distances("bangs", published.PRESENT) is None
+        and published.verification("bangs") is None
+    )
+    assert published.ablation("Young", NO_RECONSTRUCTION) == pytest.approx(
+        (116.2, 118.9, 72.2, 0.166, 0.0)
+    )
     assert published.attribute("No_Beard") == pytest.approx((79.2, 72.3, 45.4, 0.896, 0.833))
     assert published.attribute("old") is None
     assert published.votes("task 1 young easy") == pytest.approx((0.94, 0.51))
-    assert published.votes("task 2 no beard") == (0.87, None) and published.votes("task 1 bangs easy") == (None, None)
+    assert published.votes("task 2 no beard") == (0.87, None) and published.votes(
+        "task 1 bangs easy"
+    ) == (None, None)
 
 
 def test_figures_of_one_label_are_not_printed_beside_another():

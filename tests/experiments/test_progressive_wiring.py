@@ -1,7 +1,8 @@
-"""How the parts of progressive exaggeration are put together, on explainers and classifiers made by hand.
+"""How the parts of progressive exaggeration are put together, on explainers and classifiers made by
+hand.
 
-The classifier's probability is the mean of an image. The explainer gives an image the mean that is asked for and leaves its
-pattern, by which it is known, as it is.
+The classifier's probability is the mean of an image. The explainer gives an image the mean that is
+asked for and leaves its pattern, by which it is known, as it is.
 """
 
 import dataclasses
@@ -65,7 +66,9 @@ from experiments.stages import Workspace
 RNG = np.random.default_rng(0)
 NUMBER, BINS = 16, 10
 CENTRES = (np.arange(BINS) + 0.5) / BINS
-CONFIG = dataclasses.replace(SMOKE, batch_size=4, explainer=dataclasses.replace(SMOKE.explainer, num_bins=BINS))
+CONFIG = dataclasses.replace(
+    SMOKE, batch_size=4, explainer=dataclasses.replace(SMOKE.explainer, num_bins=BINS)
+)
 
 
 class Mean(nnx.Module):
@@ -96,7 +99,9 @@ class FlatCoder(nnx.Module):
         return (jnp.log(mean) - jnp.log1p(-mean))[:, None], jnp.zeros((len(images), 1))
 
     def decode(self, latent):
-        return jnp.broadcast_to(1 / (1 + jnp.exp(-latent))[:, :, None, None], (len(latent), 4, 4, 1))
+        return jnp.broadcast_to(
+            1 / (1 + jnp.exp(-latent))[:, :, None, None], (len(latent), 4, 4, 1)
+        )
 
 
 def patterns(number=NUMBER, *, size=4):
@@ -106,7 +111,9 @@ def patterns(number=NUMBER, *, size=4):
 
 
 def subject_of(means, *, people=None, size=4):
-    pixels = (patterns(len(means), size=size) + np.asarray(means)[:, None, None, None]).astype(np.float32)
+    pixels = (patterns(len(means), size=size) + np.asarray(means)[:, None, None, None]).astype(
+        np.float32
+    )
     labels = (np.asarray(means) >= 0.5).astype(int)
     images = ImageSet.whole(
         StoredImages({"image": pixels, "label": labels}, ("dark", "light")), ["by hand", len(means)]
@@ -123,7 +130,9 @@ MEANS = np.linspace(0.06, 0.94, NUMBER)
 
 def sweep_of(tmp_path, **options):
     subject = subject_of(MEANS, **options)
-    return subject, sweep(Explainer(Brightener(), "brightener"), subject, CONFIG, Workspace(tmp_path))
+    return subject, sweep(
+        Explainer(Brightener(), "brightener"), subject, CONFIG, Workspace(tmp_path)
+    )
 
 
 def features(workspace, vectors=lambda images: images.reshape(len(images), -1)):
@@ -132,7 +141,13 @@ def features(workspace, vectors=lambda images: images.reshape(len(images), -1)):
 
 def test_each_bin_of_a_sweep_is_the_query_with_the_probability_of_that_bin(tmp_path):
     subject, found = sweep_of(tmp_path)
-    assert isinstance(found.found.images, np.memmap) and found.found.images.shape == (NUMBER, BINS, 4, 4, 1)
+    assert isinstance(found.found.images, np.memmap) and found.found.images.shape == (
+        NUMBER,
+        BINS,
+        4,
+        4,
+        1,
+    )
     np.testing.assert_allclose(found.found.probabilities, np.tile(CENTRES, (NUMBER, 1)), atol=1e-5)
     np.testing.assert_allclose(found.found.desired, np.tile(CENTRES, (NUMBER, 1)), atol=1e-6)
     np.testing.assert_allclose(found.found.probability, MEANS, atol=1e-5)
@@ -142,7 +157,9 @@ def test_each_bin_of_a_sweep_is_the_query_with_the_probability_of_that_bin(tmp_p
     np.testing.assert_allclose(spread(found), 0.9, atol=1e-5)
     study = _study(subject, found, found, np.zeros((NUMBER, BINS)), None)
     away = np.square(MEANS - CENTRES[np.floor(10 * MEANS).astype(int)])
-    np.testing.assert_allclose(own_psnr(study, found), -10 * np.log10(np.maximum(away, 1e-6)), atol=0.05)
+    np.testing.assert_allclose(
+        own_psnr(study, found), -10 * np.log10(np.maximum(away, 1e-6)), atol=0.05
+    )
 
 
 def test_the_decision_of_each_query_is_judged_at_the_bin_of_its_own(tmp_path):
@@ -158,7 +175,10 @@ def by_hand(images, probability, *, encode=None, name=OURS):
     achieved = images.mean((2, 3, 4))
     own = np.minimum((np.asarray(probability) * bins).astype(int), bins - 1)
     return Sweeps(
-        name, Exaggeration(images, achieved, desired, own, np.asarray(probability)), [name, "by hand"], encode
+        name,
+        Exaggeration(images, achieved, desired, own, np.asarray(probability)),
+        [name, "by hand"],
+        encode,
     )
 
 
@@ -174,14 +194,18 @@ def test_latents_are_of_the_explanations_themselves_and_of_the_bin_that_was_aske
     own = np.floor(3 * MEANS)
     for bin in range(3):
         latents = latents_of_bin(found, bin, batch_size=5)
-        np.testing.assert_array_equal(latents, np.column_stack([images[:, bin].reshape(NUMBER, -1), own]))
+        np.testing.assert_array_equal(
+            latents, np.column_stack([images[:, bin].reshape(NUMBER, -1), own])
+        )
     queries = latents_of_queries(found, subject.queries, batch_size=5)
     pixels = subject.queries.arrays["image"].reshape(NUMBER, -1)
     np.testing.assert_array_equal(queries, np.column_stack([pixels, own]))
 
 
 def test_explanations_of_another_query_are_neither_close_nor_verified(tmp_path):
-    """In the middle bin every query is explained by another one: an encoder of the query would call all of them close."""
+    """In the middle bin every query is explained by another one: an encoder of the query would call
+    all of them close.
+    """
     subject = subject_of(MEANS)
     pixels, workspace = subject.queries.arrays["image"], Workspace(tmp_path)
     images = np.stack([pixels, np.roll(pixels, -5, axis=0), pixels], axis=1)
@@ -211,26 +235,37 @@ def test_the_search_of_xgem_ends_at_the_other_decision(tmp_path, monkeypatch):
     found = xgem_sweep(subject, dataclasses.replace(CONFIG, xgem=search), Workspace(tmp_path))
     np.testing.assert_array_equal(found.crossed, 1)
     achieved = np.asarray(found.found.probabilities)
-    # Of the bins on the other side of the decision each is reached, in their order; where the series begins it stays.
+    # Of the bins on the other side of the decision each is reached, in their order; where the
+    # series begins it stays.
     rising = np.abs(achieved - CENTRES) < 0.06
     assert rising[means == 0.3][:, 3:9].all() and rising[means == 0.7][:, 1:7].all()
     assert (achieved[means == 0.3, 0] > 0.25).all() and (achieved[means == 0.7, 9] < 0.75).all()
-    np.testing.assert_allclose(found.encode(subject.queries.read(slice(1))[0], 4), np.log(7 / 3), atol=0.02)
+    np.testing.assert_allclose(
+        found.encode(subject.queries.read(slice(1))[0], 4), np.log(7 / 3), atol=0.02
+    )
 
 
 def test_a_training_of_xgem_has_the_epochs_of_the_training_images(tmp_path, monkeypatch):
     def train(settings, *args, **options):
-        assert (settings.num_steps, settings.size, settings.in_channels) == (3 * (NUMBER // 5), (4, 4), 1)
+        assert (settings.num_steps, settings.size, settings.in_channels) == (
+            3 * (NUMBER // 5),
+            (4, 4),
+            1,
+        )
         raise StopIteration
 
     monkeypatch.setattr(module.vae_trainer, "train", train)
-    config = dataclasses.replace(CONFIG, vae=dataclasses.replace(CONFIG.vae, num_steps=0, epochs=3, batch_size=5))
+    config = dataclasses.replace(
+        CONFIG, vae=dataclasses.replace(CONFIG.vae, num_steps=0, epochs=3, batch_size=5)
+    )
     with pytest.raises(StopIteration):
         xgem_sweep(subject_of(MEANS), config, Workspace(tmp_path))
 
 
 def test_distances_are_of_the_explanations_in_their_group(tmp_path, monkeypatch):
-    """Explanations for the last bin are real images there; those of xGEM are a unit away in every pixel."""
+    """Explanations for the last bin are real images there; those of xGEM are a unit away in every
+    pixel.
+    """
     means = np.repeat([0.05, 0.95], 60)
     subject, workspace = subject_of(means), Workspace(tmp_path)
     pixels = subject.queries.arrays["image"]
@@ -243,15 +278,26 @@ def test_distances_are_of_the_explanations_in_their_group(tmp_path, monkeypatch)
     measures = measure(subject, (ours, other), features(workspace), None, seed=0)
     monkeypatch.setattr(table_1, "_draws", None)  # those of the same units are kept
     with pytest.raises(TypeError, match="not callable"):
-        measure(subject_of(means, people=np.arange(120) // 2), (ours, other), features(workspace), None, seed=0)
+        measure(
+            subject_of(means, people=np.arange(120) // 2),
+            (ours, other),
+            features(workspace),
+            None,
+            seed=0,
+        )
     again = measure(subject, (ours, other), features(workspace), None, seed=0).distances
-    np.testing.assert_array_equal(again.found["present", XGEM].draws, measures.distances.found["present", XGEM].draws)
+    np.testing.assert_array_equal(
+        again.found["present", XGEM].draws, measures.distances.found["present", XGEM].draws
+    )
     for group in ("present", "absent"):
         found = {name: measures.distances.found[group, name] for name in (OURS, XGEM)}
         assert found[OURS].interval.estimate < 0.01
         assert found[XGEM].interval.estimate == pytest.approx(16, rel=0.01)
         # Each query has one explanation in the group, so as many queries as images.
-        assert all((each.num_images, each.num_units, each.reached) == (60, 60, 120) for each in found.values())
+        assert all(
+            (each.num_images, each.num_units, each.reached) == (60, 60, 120)
+            for each in found.values()
+        )
         difference = measures.distances.difference((group, OURS), (group, XGEM))
         assert difference is not None and difference.high < 0
     study = _study(subject, ours, other, np.zeros((120, 2)), measures)
@@ -261,7 +307,9 @@ def test_distances_are_of_the_explanations_in_their_group(tmp_path, monkeypatch)
 
 
 def test_ten_copies_of_a_query_tell_no_more_than_the_query():
-    """The interval is that of the queries: of one explanation each, as wide as of ten that are alike."""
+    """The interval is that of the queries: of one explanation each, as wide as of ten that are
+    alike.
+    """
     rng = np.random.default_rng(3)
     real = Cloud(rng.normal(size=(400, 2)), np.full(400, 0.95), np.arange(400))
     once = rng.normal(1.0, 1.0, (40, 2))
@@ -278,20 +326,31 @@ def test_ten_copies_of_a_query_tell_no_more_than_the_query():
 
 
 def test_draws_repeat_images_by_their_units_and_share_the_real_ones(monkeypatch):
-    """Against the distances of repeated images; of the real ones each draw makes one root for both methods."""
+    """Against the distances of repeated images; of the real ones each draw makes one root for both
+    methods.
+    """
     monkeypatch.setattr(table_1, "_DRAWS", 3)
     rng, roots = np.random.default_rng(6), []
-    real, *fakes = (Cloud(rng.normal(size=(30, 4)), np.full(30, 0.5), rng.permutation(30) % 9) for _ in range(3))
+    real, *fakes = (
+        Cloud(rng.normal(size=(30, 4)), np.full(30, 0.5), rng.permutation(30) % 9) for _ in range(3)
+    )
     chosen = {"overall": table_1._Chosen(real, {"a": fakes[0], "b": fakes[1]})}
-    monkeypatch.setattr(table_1, "gaussian_of", lambda *given: roots.append(1) or gaussian_of(*given))
+    monkeypatch.setattr(
+        table_1, "gaussian_of", lambda *given: roots.append(1) or gaussian_of(*given)
+    )
     draws = table_1._draws(chosen, 9, 9, np.random.default_rng(7))
     assert len(roots) == 4 * 3
     again = np.random.default_rng(7)
     for draw in range(4):
-        counts = [np.bincount(again.integers(9, size=9), minlength=9) if draw else np.ones(9, int) for _ in range(2)]
+        counts = [
+            np.bincount(again.integers(9, size=9), minlength=9) if draw else np.ones(9, int)
+            for _ in range(2)
+        ]
         repeated = np.repeat(real.values, counts[0][real.units], axis=0)
         for name, fake in zip("ab", fakes, strict=True):
-            expected = frechet_distance(repeated, np.repeat(fake.values, counts[1][fake.units], axis=0))
+            expected = frechet_distance(
+                repeated, np.repeat(fake.values, counts[1][fake.units], axis=0)
+            )
             assert draws[f"overall: {name}"][draw] == pytest.approx(expected, rel=1e-9)
 
 
@@ -300,12 +359,26 @@ def test_few_queries_have_a_distance_without_an_interval():
     real = Cloud(rng.normal(size=(60, 2)), np.full(60, 0.95), np.arange(60))
     fake = Cloud(rng.normal(size=(60, 2)), np.full(60, 0.95), np.arange(60) % 5)
     found = distances(real, {"ours": fake}, seed=0).found["present", "ours"]
-    assert np.isfinite(found.interval.estimate) and np.isnan(found.interval[1:]).all() and found.num_units == 5
+    assert (
+        np.isfinite(found.interval.estimate)
+        and np.isnan(found.interval[1:]).all()
+        and found.num_units == 5
+    )
 
 
 def _study(subject, ours, other, seen, measures, verifier=None):
     return Study(
-        CONFIG, None, subject.data, subject, None, None, features(None), verifier, (ours, other), seen, measures
+        CONFIG,
+        None,
+        subject.data,
+        subject,
+        None,
+        None,
+        features(None),
+        verifier,
+        (ours, other),
+        seen,
+        measures,
     )
 
 
@@ -316,14 +389,21 @@ def _settled(tmp_path, *, better, people=None):
     rising = np.tile(CENTRES, (NUMBER, 1)) + wander
     achieved = np.clip(rising if better else rising[:, ::-1], 0, 1)
     found = Exaggeration(
-        np.broadcast_to(achieved[:, :, None, None, None], (NUMBER, BINS, 4, 4, 1)).astype(np.float32),
-        achieved, np.tile(CENTRES, (NUMBER, 1)), np.floor(10 * MEANS).astype(int), MEANS,
-    )  # fmt: skip
+        np.broadcast_to(achieved[:, :, None, None, None], (NUMBER, BINS, 4, 4, 1)).astype(
+            np.float32
+        ),
+        achieved,
+        np.tile(CENTRES, (NUMBER, 1)),
+        np.floor(10 * MEANS).astype(int),
+        MEANS,
+    )
     ours = Sweeps(OURS, found, "ours", None)
     good, bad = RNG.random((NUMBER, BINS)) < 0.95, RNG.random((NUMBER, BINS)) < 0.3
     pair = (good, bad) if better else (bad, good)
     identity = {
-        OURS: Identity(pair[1], pair[0]),  # the paper's closeness is xGEM's, its verification its own
+        OURS: Identity(
+            pair[1], pair[0]
+        ),  # the paper's closeness is xGEM's, its verification its own
         XGEM: Identity(pair[0], pair[1]),
     }
     near, far = RNG.normal(size=(160, 2)), RNG.normal(size=(160, 2)) + 2
@@ -342,16 +422,32 @@ def _settled(tmp_path, *, better, people=None):
 @pytest.mark.parametrize(("better", "verdict"), [(True, "holds"), (False, "fails")])
 def test_claims_hold_where_the_method_is_better_and_fail_where_it_is_not(tmp_path, better, verdict):
     _, found = _settled(tmp_path, better=better)
-    names = {"C1 overall", "C4", "C5", "Figure 3 correlation", "Figure 3 rises", "second classifier"}
+    names = {
+        "C1 overall",
+        "C4",
+        "C5",
+        "Figure 3 correlation",
+        "Figure 3 rises",
+        "second classifier",
+    }
     assert {name: found[name].verdict for name in names} == dict.fromkeys(names, verdict)
     assert {name: each.kind for name, each in found.items()} == {
-        "C1 overall": "statement", "C4": "ordering", "C5": "statement", "Figure 3 correlation": "statement",
-        "Figure 3 rises": "statement", "correlation of 0.8": "target", "turned over": "target", "own bin": "target",
+        "C1 overall": "statement",
+        "C4": "ordering",
+        "C5": "statement",
+        "Figure 3 correlation": "statement",
+        "Figure 3 rises": "statement",
+        "correlation of 0.8": "target",
+        "turned over": "target",
+        "own bin": "target",
         "second classifier": "target",
-    }  # fmt: skip
+    }
     assert all(each.place for each in found.values() if each.kind != "target")
     assert all(ONE_TRAINING in each.note for each in found.values())
-    assert "16 queries" in found["C4"].statistic and "16 queries drawn with all" in found["C1 overall"].statistic
+    assert (
+        "16 queries" in found["C4"].statistic
+        and "16 queries drawn with all" in found["C1 overall"].statistic
+    )
 
 
 def test_queries_of_one_person_are_drawn_together(tmp_path):
@@ -421,7 +517,9 @@ def test_a_stand_in_has_its_threshold_from_validation_images(tmp_path):
     pairs = real_pairs(data.validation, features(workspace), seed=0)
     assert verifier is not None and pairs is not None and verifier.stand_in
     assert verifier.threshold == equal_error_threshold(pairs)
-    assert verifier.error == real_pairs(data.test, features(workspace), seed=0).error(verifier.threshold)
+    assert verifier.error == real_pairs(data.test, features(workspace), seed=0).error(
+        verifier.threshold
+    )
     nobody = data._replace(test=Part(data.test.images, data.test.labels))
     assert verifier_of(nobody, features(workspace), None, seed=0) is None
 
@@ -429,17 +527,28 @@ def test_a_stand_in_has_its_threshold_from_validation_images(tmp_path):
 def test_copies_of_a_picture_are_drawn_together_and_are_nobodys_two_images(tmp_path):
     folder = write_folder(tmp_path / "photos", count=20)
     for number in range(20):
-        (folder / "glad" / f"copy{number}.png").write_bytes((folder / "glad" / f"{number}.png").read_bytes())
+        (folder / "glad" / f"copy{number}.png").write_bytes(
+            (folder / "glad" / f"{number}.png").read_bytes()
+        )
     with pytest.warns(UserWarning, match="equal"):
-        data = load_images(dataclasses.replace(CONFIG, data=f"folder:{folder}", test=0.4), Workspace(tmp_path))
+        data = load_images(
+            dataclasses.replace(CONFIG, data=f"folder:{folder}", test=0.4), Workspace(tmp_path)
+        )
     assert {part.people is None for part in (data.train, data.validation, data.test)} == {True}
-    pictures = [{each.images.source.copies[index] for index in each.images.indices} for each in data[:3]]
+    pictures = [
+        {each.images.source.copies[index] for index in each.images.indices} for each in data[:3]
+    ]
     assert sum(map(len, pictures)) == len(set.union(*pictures)) == 40
     used = features(Workspace(tmp_path))
-    assert real_pairs(data.test, used, seed=0) is None and verifier_of(data, used, None, seed=0) is None
+    assert (
+        real_pairs(data.test, used, seed=0) is None
+        and verifier_of(data, used, None, seed=0) is None
+    )
     subject = Subject(data, None, 0, data.test.images.take(np.arange(10)))
     assert subject.unit == "different images" and subject.units["group_unit"] == "different images"
-    np.testing.assert_array_equal(subject.groups, data.test.images.source.copies[data.test.images.indices[:10]])
+    np.testing.assert_array_equal(
+        subject.groups, data.test.images.source.copies[data.test.images.indices[:10]]
+    )
 
 
 def test_the_threshold_stands_where_both_errors_are_alike():
@@ -460,7 +569,9 @@ def test_a_users_recogniser_is_found_and_its_mistakes_are_told(tmp_path, monkeyp
     monkeypatch.syspath_prepend(tmp_path)
     config, workspace = Config(recogniser="my_faces:embed"), Workspace(tmp_path)
     pixels = RNG.random((3, 4, 4, 3)).astype(np.float32)
-    np.testing.assert_allclose(recognised_by(config, workspace).vectors(pixels), pixels.mean((1, 2)))
+    np.testing.assert_allclose(
+        recognised_by(config, workspace).vectors(pixels), pixels.mean((1, 2))
+    )
     assert recognised_by(Config(), workspace) is None
     for given, message in (
         ("my_faces", "expected MODULE:FUNCTION, such as faces:embed, got 'my_faces'"),
@@ -469,7 +580,9 @@ def test_a_users_recogniser_is_found_and_its_mistakes_are_told(tmp_path, monkeyp
     ):
         with pytest.raises(InputError, match=f"^--recogniser: {message}"):
             recognised_by(Config(recogniser=given), workspace)
-    with pytest.raises(InputError, match=r"expected finite vectors \(n, d\) of n = 3 images, got shape \(1,\)"):
+    with pytest.raises(
+        InputError, match=r"expected finite vectors \(n, d\) of n = 3 images, got shape \(1,\)"
+    ):
         recognised_by(Config(recogniser="my_faces:wrong"), workspace).vectors(pixels)
 
 
@@ -484,7 +597,10 @@ def test_calibrated_images_have_the_label_as_often_as_their_bin_says(tmp_path):
         chosen = training_images(subject, config, BINS, Workspace(tmp_path)).indices
     assert len(chosen) == 80
     # Bin 0: all without it. Bin 9: a tenth without it.
-    assert half[chosen[means[chosen] < 0.5]].sum() == 0 and half[chosen[means[chosen] > 0.5]].sum() == 36
+    assert (
+        half[chosen[means[chosen] < 0.5]].sum() == 0
+        and half[chosen[means[chosen] > 0.5]].sum() == 36
+    )
     assert training_images(subject, CONFIG, BINS, Workspace(tmp_path)) is part.images
 
 
@@ -501,21 +617,42 @@ def test_test_images_are_of_a_world_of_their_own(tmp_path):
     same = load_images(dataclasses.replace(config, test_seed=0), Workspace(tmp_path))
     assert len(same.test) == 12 and "world of their own" not in same.note
     np.testing.assert_array_equal(
-        np.sort(np.concatenate([same.train.images.indices, same.validation.images.indices, same.test.images.indices])),
+        np.sort(
+            np.concatenate(
+                [
+                    same.train.images.indices,
+                    same.validation.images.indices,
+                    same.test.images.indices,
+                ]
+            )
+        ),
         np.arange(40),
     )
 
 
 def test_nobody_of_celeba_is_in_two_parts_and_queries_know_whom_they_show(tmp_path):
-    faces = {f"{number:06d}.jpg": (("Smiling",) * (number % 2), 0, 100 + number // 3) for number in range(1, 25)}
+    faces = {
+        f"{number:06d}.jpg": (("Smiling",) * (number % 2), 0, 100 + number // 3)
+        for number in range(1, 25)
+    }
     raw = write_celeba(tmp_path / "raw", faces)
     config = dataclasses.replace(
-        SMOKE, data=f"celeba:{raw}", label="Smiling", image_size=16, validation=0.25, test=0.5, labels=()
+        SMOKE,
+        data=f"celeba:{raw}",
+        label="Smiling",
+        image_size=16,
+        validation=0.25,
+        test=0.5,
+        labels=(),
     )
     data = load_images(config, Workspace(tmp_path / "w"))
     parts = [set(part.people.tolist()) for part in (data.train, data.validation, data.test)]
     assert sum(map(len, parts)) == len(set.union(*parts)) == 9
-    assert len(data.names) == 40 and data.label == "Smiling" and data.class_names == ("not smiling", "smiling")
+    assert (
+        len(data.names) == 40
+        and data.label == "Smiling"
+        and data.class_names == ("not smiling", "smiling")
+    )
     chosen = np.array([5, 2, 7])
     subject = Subject(data, None, data.explained, data.test.images.take(chosen))
     np.testing.assert_array_equal(subject.groups, data.test.people[chosen])
@@ -526,15 +663,33 @@ def test_nobody_of_celeba_is_in_two_parts_and_queries_know_whom_they_show(tmp_pa
     ("chapter", "options", "message"),
     [
         ("hearts", {}, "--chapters: expected one of 'heart'"),
-        ("attributes", {"attributes": ("smiling", "happy")}, "--attributes: expected one of 'light'"),
-        ("discrimination", {"discriminated": ("light", "happy")}, "--discriminated: expected one of 'light'"),
-        ("discrimination", {}, "--discriminated: expected two labels or more of one classifier, got light"),
+        (
+            "attributes",
+            {"attributes": ("smiling", "happy")},
+            "--attributes: expected one of 'light'",
+        ),
+        (
+            "discrimination",
+            {"discriminated": ("light", "happy")},
+            "--discriminated: expected one of 'light'",
+        ),
+        (
+            "discrimination",
+            {},
+            "--discriminated: expected two labels or more of one classifier, got light",
+        ),
         ("ablation", {"ablated": "happy"}, "--ablated: expected one of 'light'"),
         ("bias", {"confounder": "light"}, "--confounder: expected one of"),
-        ("saliency", {"human_items": (0, 2, 2)}, "--human-items: expected queries of a task that the chapters can ask"),
+        (
+            "saliency",
+            {"human_items": (0, 2, 2)},
+            "--human-items: expected queries of a task that the chapters can ask",
+        ),
     ],
 )
-def test_what_chapters_cannot_explain_is_refused_before_anything_is_trained(chapter, options, message):
+def test_what_chapters_cannot_explain_is_refused_before_anything_is_trained(
+    chapter, options, message
+):
     data = subject_of(MEANS).data
     with pytest.raises(InputError, match=f"^{message}"):
         check_chapters(dataclasses.replace(CONFIG, chapters=(chapter,), **options), data)
@@ -544,21 +699,32 @@ def test_what_chapters_cannot_explain_is_refused_before_anything_is_trained(chap
 def test_the_report_says_what_was_chosen_on_which_images():
     assert "test images are of the world of seed 1000" in chosen_on(Config())
     assert "these figures are for choosing settings" in chosen_on(Config(test_seed=0))
-    assert chosen_on(Config(data="celeba:faces")) == "Weights and thresholds were chosen on validation images."
+    assert (
+        chosen_on(Config(data="celeba:faces"))
+        == "Weights and thresholds were chosen on validation images."
+    )
 
 
 def test_a_classifier_of_one_label_is_trained_on_that_label_alone(tmp_path):
     data = load_images(dataclasses.replace(SMOKE, num_images=40), Workspace(tmp_path))
     alone = labelled(dataclasses.replace(SMOKE, one_label=True), data, "no_beard")
-    assert (alone.names, alone.explained, alone.class_names) == (("no_beard",), 0, ("not no beard", "no beard"))
-    np.testing.assert_array_equal(alone.train.labels[:, 0], data.train.labels[:, data.names.index("no_beard")])
+    assert (alone.names, alone.explained, alone.class_names) == (
+        ("no_beard",),
+        0,
+        ("not no beard", "no beard"),
+    )
+    np.testing.assert_array_equal(
+        alone.train.labels[:, 0], data.train.labels[:, data.names.index("no_beard")]
+    )
     every = labelled(SMOKE, data, "no_beard")
     assert every.names == data.names and every.label == "no_beard"
     assert labelled(SMOKE, data, data.label).class_names == data.class_names
 
 
 def test_series_are_never_in_memory_as_a_whole(tmp_path, monkeypatch):
-    """Made, looked at and read again with a quarter of their bytes: what NumPy holds, at its highest."""
+    """Made, looked at and read again with a quarter of their bytes: what NumPy holds, at its
+    highest.
+    """
     monkeypatch.setattr(array_store, "PART_BYTES", 2**18)
     number, size, bytes_of_pixel = 200, 32, 4
     config = dataclasses.replace(CONFIG, batch_size=5)

@@ -1,7 +1,8 @@
-"""Every number of the ``paper`` presets of the two experiments on generated images, beside where it is published.
+"""Every number of the ``paper`` presets of the two experiments on generated images, beside where it
+is published.
 
-I: Charachon et al. 2020 (ICPR). II: Charachon et al. 2021 ("Visual explanation by unifying ..."). "released": read in code,
-named by its repository.
+I: Charachon et al. 2020 (ICPR). II: Charachon et al. 2021 ("Visual explanation by unifying ...").
+"released": read in code, named by its repository.
 """
 
 import dataclasses
@@ -33,7 +34,10 @@ SALIENCY = "released: PiotrDabkowski/pytorch-saliency"
 SHARED = {
     "data": ("rsna:PATH", "I, IV-A; II, 4.1"),
     "image_size": (224, "I, IV-B; II, 4.1"),
-    "augmentation": ("published", "I, IV-B names the moves; ranges: Table II, which is of prediction"),
+    "augmentation": (
+        "published",
+        "I, IV-B names the moves; ranges: Table II, which is of prediction",
+    ),
     "classifier.model": ("resnet50", "I, IV-B; II, 4.1"),
     "classifier.optimiser.name": ("adam", "I, IV-B; II, 4.1"),
     "classifier.optimiser.learning_rate": (1e-4, "I, IV-B; II, 4.1"),
@@ -78,7 +82,7 @@ SHARED = {
     "num_nodes": (50, "II, 4.2, after equation 6; not in I"),
     "num_perturbation_steps": (150, "II, 4.2; not in I"),
     "num_explained": (10_000, "I, V-B; II, 4.3: all annotated test images"),
-}  # fmt: skip
+}
 
 IN_I = {
     "head": ("linear", "I, IV-B: 'adapt the last layers'"),
@@ -140,7 +144,10 @@ ADVERSARY = {
     "select": ("none", FPGAN),
 }
 IN_II = {
-    "classifier.weighted": (True, "II, 4.1: weighted binary cross-entropy; by inverse frequency, ours"),
+    "classifier.weighted": (
+        True,
+        "II, 4.1: weighted binary cross-entropy; by inverse frequency, ours",
+    ),
     "head": ("finding", "II, 4.1: dropout 0.3, 128, 1"),
     "percentiles": ((), "II, Table 1, by task; see test_path_attribution"),
     "faithfulness.num_images": (1000, "II, 4.3"),
@@ -150,37 +157,93 @@ IN_II = {
 }
 
 
-# Named alone, so that none is forgotten: what neither paper nor code gives (of BUILD_NOTES, or set by the images, by the
-# epochs, which tests below count out, or by the run).
+# Named alone, so that none is forgotten: what neither paper nor code gives (of BUILD_NOTES, or set
+# by the images, by the epochs, which tests below count out, or by the run).
 SHARED_OURS = {
-    "preset", "classes", "num_images", "validation", "test", "classifier.weights", "classifier.num_classes",
-    "classifier.in_channels", "classifier.mean", "classifier.std", "classifier.optimiser.momentum",
-    "classifier.optimiser.nesterov", "classifier.optimiser.weight_decay", "classifier.optimiser.schedule",
-    "classifier.optimiser.peak", "classifier.num_steps", "classifier.balanced", "classifier.evaluate_every",
-    "classifier.checkpoint_every", "classifier.log_every", "classifier.eval_batch_size", "classifier.seed",
-    "classifier.select", "similar_adversarial.in_channels", "similar_adversarial.filters",
-    "similar_adversarial.optimiser.steps_per_epoch", "similar_adversarial.num_steps",
-    "similar_adversarial.balanced", "similar_adversarial.evaluate_every", "similar_adversarial.checkpoint_every",
-    "similar_adversarial.log_every", "similar_adversarial.eval_batch_size", "similar_adversarial.seed",
-    "mask_generator.width", "mask_generator.select", "mask_generator.evaluate_every",
-    "mask_generator.checkpoint_every", "mask_generator.log_every", "mask_generator.eval_batch_size",
-    "mask_generator.seed", "num_samples", "num_perceptual_steps", "seed", "results", "work",
-}  # fmt: skip
+    "preset",
+    "classes",
+    "num_images",
+    "validation",
+    "test",
+    "classifier.weights",
+    "classifier.num_classes",
+    "classifier.in_channels",
+    "classifier.mean",
+    "classifier.std",
+    "classifier.optimiser.momentum",
+    "classifier.optimiser.nesterov",
+    "classifier.optimiser.weight_decay",
+    "classifier.optimiser.schedule",
+    "classifier.optimiser.peak",
+    "classifier.num_steps",
+    "classifier.balanced",
+    "classifier.evaluate_every",
+    "classifier.checkpoint_every",
+    "classifier.log_every",
+    "classifier.eval_batch_size",
+    "classifier.seed",
+    "classifier.select",
+    "similar_adversarial.in_channels",
+    "similar_adversarial.filters",
+    "similar_adversarial.optimiser.steps_per_epoch",
+    "similar_adversarial.num_steps",
+    "similar_adversarial.balanced",
+    "similar_adversarial.evaluate_every",
+    "similar_adversarial.checkpoint_every",
+    "similar_adversarial.log_every",
+    "similar_adversarial.eval_batch_size",
+    "similar_adversarial.seed",
+    "mask_generator.width",
+    "mask_generator.select",
+    "mask_generator.evaluate_every",
+    "mask_generator.checkpoint_every",
+    "mask_generator.log_every",
+    "mask_generator.eval_batch_size",
+    "mask_generator.seed",
+    "num_samples",
+    "num_perceptual_steps",
+    "seed",
+    "results",
+    "work",
+}
 IN_I_OURS = {
-    "classifier.weighted", "batch_size", "num_shown",
-}  # fmt: skip
+    "classifier.weighted",
+    "batch_size",
+    "num_shown",
+}
 CYCLE_OURS = {
-    "size", "in_channels", "filters", "discriminator_filters", "num_steps", "batch_size", "evaluate_every",
-    "checkpoint_every", "log_every", "eval_batch_size", "seed",
-}  # fmt: skip
+    "size",
+    "in_channels",
+    "filters",
+    "discriminator_filters",
+    "num_steps",
+    "batch_size",
+    "evaluate_every",
+    "checkpoint_every",
+    "log_every",
+    "eval_batch_size",
+    "seed",
+}
 ADVERSARY_OURS = {
-    "size", "in_channels", "weights.decision", "evaluate_every", "checkpoint_every", "log_every",
-    "eval_batch_size", "seed",
-}  # fmt: skip
+    "size",
+    "in_channels",
+    "weights.decision",
+    "evaluate_every",
+    "checkpoint_every",
+    "log_every",
+    "eval_batch_size",
+    "seed",
+}
 IN_II_OURS = {
-    "batch_size", "faithfulness.region", "faithfulness.regions_per_step", "faithfulness.aopc",
-    "faithfulness.num_random", "faithfulness.least_turned", "faithfulness.unturned", "num_shown",
-}  # fmt: skip
+    "batch_size",
+    "faithfulness.region",
+    "faithfulness.regions_per_step",
+    "faithfulness.aopc",
+    "faithfulness.num_random",
+    "faithfulness.least_turned",
+    "faithfulness.unturned",
+    "num_shown",
+}
 IN_II_OURS |= {f"{name}.{each}" for name in ("syce", "cyce") for each in CYCLE_OURS}
 IN_II_OURS |= {f"adversary.{each}" for each in ADVERSARY_OURS}
 
@@ -196,10 +259,15 @@ def numbers_of(config, prefix=""):
 
 @pytest.mark.parametrize(
     ("preset", "table", "ours"),
-    [(SIMILAR, SHARED | IN_I, SHARED_OURS | IN_I_OURS), (PATH, SHARED | IN_II, SHARED_OURS | IN_II_OURS)],
+    [
+        (SIMILAR, SHARED | IN_I, SHARED_OURS | IN_I_OURS),
+        (PATH, SHARED | IN_II, SHARED_OURS | IN_II_OURS),
+    ],
     ids=["I", "II"],
 )
-def test_every_number_of_a_paper_preset_has_its_published_value_or_is_named_as_ours(preset, table, ours):
+def test_every_number_of_a_paper_preset_has_its_published_value_or_is_named_as_ours(
+    preset, table, ours
+):
     found, published = dict(numbers_of(preset)), {name: value for name, (value, _) in table.items()}
     assert found.keys() == published.keys() | ours and not published.keys() & ours
     assert {name: value for name, value in published.items() if found[name] != value} == {}
@@ -224,7 +292,10 @@ def test_the_rows_are_those_of_table_i():
 
 @pytest.mark.parametrize("preset", [SIMILAR, PATH])
 def test_published_splits_are_those_of_the_set_that_is_named(preset):
-    for data, parts in (("rsna:/x", (1_495 / 14_863, 1_451 / 14_863)), ("msd:/x", (48 / 484, 73 / 484))):
+    for data, parts in (
+        ("rsna:/x", (1_495 / 14_863, 1_451 / 14_863)),
+        ("msd:/x", (48 / 484, 73 / 484)),
+    ):
         assert shares(dataclasses.replace(preset, data=data)) == parts
     assert shares(dataclasses.replace(preset, data="folder:/x")) == (0.1, 0.1)
     assert shares(dataclasses.replace(preset, data="msd:/x", test=0.3)) == (48 / 484, 0.3)
@@ -269,7 +340,9 @@ class Virtual:
 def data_of(count, ill):
     train = ImageSet.whole(Virtual(count, ill), f"virtual {count}")
     few = {"image": np.full((4, 4, 4, 1), 0.5, np.float32), "label": np.arange(4) % 2}
-    return SimpleNamespace(train=train, validation=ImageSet.whole(StoredImages(few, train.class_names), "few"))
+    return SimpleNamespace(
+        train=train, validation=ImageSet.whole(StoredImages(few, train.class_names), "few")
+    )
 
 
 NETWORK = SimpleNamespace(identity="none", classifier=None, model=None)
@@ -291,13 +364,23 @@ def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_bat
         fitted = fit_to_images(preset.classifier, data.train, workspace)
         assert (fitted.num_steps, fitted.evaluate_every) == (50 * classifier, classifier)
     for row in NAMES:
-        settings = settings_of(row, SIMILAR.similar_adversarial, duo_batch_size=SIMILAR.duo_batch_size)
+        settings = settings_of(
+            row, SIMILAR.similar_adversarial, duo_batch_size=SIMILAR.duo_batch_size
+        )
         given = (row, settings, SIMILAR, data, NETWORK, workspace)
-        run = settings_run(monkeypatch, pair_trainer, lambda given=given: generators.train_similar_adversarial(*given))
+        run = settings_run(
+            monkeypatch,
+            pair_trainer,
+            lambda given=given: generators.train_similar_adversarial(*given),
+        )
         epoch, batch = (duo, 4) if row.startswith("Duo") else (single, 8)
-        assert (run.batch_size, run.num_steps, run.evaluate_every) == (batch, 70 * epoch, epoch), row
+        assert (run.batch_size, run.num_steps, run.evaluate_every) == (batch, 70 * epoch, epoch), (
+            row
+        )
         assert run.optimiser.steps_per_epoch == epoch, row  # so that the patience of 3 is 3 epochs
-        assert 0 <= count - run.num_steps * run.batch_size / 70 < batch  # whole batches leave out less than one
+        assert (
+            0 <= count - run.num_steps * run.batch_size / 70 < batch
+        )  # whole batches leave out less than one
         assert run.generator == ("naive" if row == NAIVE else row.split()[0].lower())
 
 
@@ -307,14 +390,22 @@ def test_an_epoch_of_syce_ends_with_the_rarer_decision(monkeypatch, tmp_path):
     monkeypatch.setattr(cycle_trainer, "decided_source", lambda *given, **options: decided)
     for settings in (PATH.syce, PATH.cyce):
         given = (settings, PATH, data, NETWORK, Workspace(tmp_path))
-        run = settings_run(monkeypatch, cycle_trainer, lambda given=given: cycle_generators.train_cycle(*given))
-        assert (run.num_steps, run.evaluate_every, run.size) == (60 * (100 // 16), 100 // 16, (4, 4))
+        run = settings_run(
+            monkeypatch, cycle_trainer, lambda given=given: cycle_generators.train_cycle(*given)
+        )
+        assert (run.num_steps, run.evaluate_every, run.size) == (
+            60 * (100 // 16),
+            100 // 16,
+            (4, 4),
+        )
 
 
 def test_numbers_of_steps_that_are_told_stay(monkeypatch, tmp_path):
     told = dataclasses.replace(SIMILAR.similar_adversarial, num_steps=7)
     given = (NAIVE, told, SIMILAR, data_of(100, 40), NETWORK, Workspace(tmp_path))
-    run = settings_run(monkeypatch, pair_trainer, lambda: generators.train_similar_adversarial(*given))
+    run = settings_run(
+        monkeypatch, pair_trainer, lambda: generators.train_similar_adversarial(*given)
+    )
     assert (run.num_steps, run.evaluate_every) == (7, 100 // 8)
     with pytest.raises(InputError, match=r"epochs: expected enough for one of 12 steps, got 0\.01"):
         by_steps(dataclasses.replace(told, num_steps=0, epochs=0.01), num_images=8 * 12)

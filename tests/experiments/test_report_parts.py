@@ -1,4 +1,6 @@
-"""What every experiment's report is made with: claims from intervals, one drawing for one result, tables and the page."""
+"""What every experiment's report is made with: claims from intervals, one drawing for one result,
+tables and the page.
+"""
 
 import ast
 import dataclasses
@@ -40,7 +42,9 @@ class Settings:
 def test_a_paired_claim_is_about_the_difference():
     first = np.linspace(0, 1, 20)
     ours = {"a": 2 * first + 0.5, "b": first}
-    found = paired_claim("1", "Larger.", {}, ours, "size", kind="ordering", place="Table 2", minimum=0.5, strict=True)
+    found = paired_claim(
+        "1", "Larger.", {}, ours, "size", kind="ordering", place="Table 2", minimum=0.5, strict=True
+    )
     assert found.verdict == "holds" and found.interval[0] == pytest.approx(1.0)
     assert 0.5 < found.interval[1] < 1 < found.interval[2] < 1.5
     assert found.ours == pytest.approx({"a": 1.5, "b": 0.5})
@@ -54,7 +58,10 @@ def test_a_claim_says_what_was_drawn():
     assert paired_claim("1", "t", {}, {"a": values, "b": -values}, "size", **options).statistic == (
         "size; a minus b, paired over 40 answers of 20 patients"
     )
-    assert mean_claim("1", "t", {}, values, "size", **options).statistic == "size, over 40 answers of 20 patients"
+    assert (
+        mean_claim("1", "t", {}, values, "size", **options).statistic
+        == "size, over 40 answers of 20 patients"
+    )
 
 
 def test_a_claim_about_trainings_counts_runs():
@@ -65,7 +72,10 @@ def test_a_claim_about_trainings_counts_runs():
     assert found.statistic == "accuracy; new minus old, over 3 runs and 40 scans"
     assert found.ours == pytest.approx({"new": 1.0, "old": 0.7})
     names = [np.arange(40), np.arange(40, 80), np.arange(80, 120)]
-    assert "over 3 runs and 120 scans" in runs_claim("1", "t", {}, ours, "accuracy", cases=names, minimum=0).statistic
+    assert (
+        "over 3 runs and 120 scans"
+        in runs_claim("1", "t", {}, ours, "accuracy", cases=names, minimum=0).statistic
+    )
 
 
 def test_no_difference_is_given_to_what_takes_answers():
@@ -101,12 +111,16 @@ def test_different_images_make_an_unpaired_claim():
 def test_images_of_one_group_count_as_one_draw():
     values = np.repeat([0.0, 1.0, 0.0, 1.0], 25)
     alone = mean_claim("1", "Half.", {}, values, "share", minimum=0.3)
-    together = mean_claim("1", "Half.", {}, values, "share", groups=np.repeat(np.arange(4), 25), minimum=0.3)
+    together = mean_claim(
+        "1", "Half.", {}, values, "share", groups=np.repeat(np.arange(4), 25), minimum=0.3
+    )
     assert (alone.verdict, together.verdict) == ("holds", "undecided")
 
 
 def test_any_statistic_with_an_interval_makes_a_claim():
-    found = claim("1", "Small.", {"x": 1.0}, {"x": 2.0}, Interval(2.0, 1.5, 2.5), "ratio", maximum=1.0)
+    found = claim(
+        "1", "Small.", {"x": 1.0}, {"x": 2.0}, Interval(2.0, 1.5, 2.5), "ratio", maximum=1.0
+    )
     assert found.verdict == "fails" and found.paper == {"x": 1.0}
 
 
@@ -166,7 +180,9 @@ def test_the_report_of_any_experiment_has_its_warnings_and_says_what_made_it(tmp
     def main(config):
         notify("warning: a flat network")
         warnings.warn("a damaged file", UserWarning, stacklevel=1)
-        presenter = Presenter(results_folder("x", config, presets), "Title", introduction="", note="")
+        presenter = Presenter(
+            results_folder("x", config, presets), "Title", introduction="", note=""
+        )
         notify("one image is not shown")
         pages.append(presenter.finish([], config).read_text())
 
@@ -176,7 +192,11 @@ def test_the_report_of_any_experiment_has_its_warnings_and_says_what_made_it(tmp
             main(presets["demo"])
     assert "a damaged file" in pages[1]
     assert pages[1].count("a flat network") == 1 and pages[1].count("one image is not shown") == 1
-    assert pages[1].index("a flat network") < pages[1].index("one image is not shown") < pages[1].index(" UTC; ")
+    assert (
+        pages[1].index("a flat network")
+        < pages[1].index("one image is not shown")
+        < pages[1].index(" UTC; ")
+    )
     assert f"JAX {jax.__version__}" in pages[1] and "python -m" in pages[1]
     assert kept_notices() == ()
 

@@ -1,4 +1,6 @@
-"""What experiments share about their images: options that are refused, and worlds that are drawn once."""
+"""What experiments share about their images: options that are refused, and worlds that are drawn
+once.
+"""
 
 import numpy as np
 import pytest
@@ -39,8 +41,14 @@ def test_a_world_is_kept_with_the_fields_that_were_asked_for(tmp_path):
     np.testing.assert_array_equal(first["image"], again["image"])
     np.testing.assert_array_equal(first["image"][4], SyntheticBrain(**OPTIONS)[4]["image"])
     # Other fields of the same world are drawn anew, beside the first.
-    assert set(draw("brain", world, OPTIONS, ("image", "lesion_mask"), workspace)) == {"image", "lesion_mask"}
-    assert set(draw("brain", world, OPTIONS, ("image", "label"), workspace)) == {"image", "label"} and len(made) == 2
+    assert set(draw("brain", world, OPTIONS, ("image", "lesion_mask"), workspace)) == {
+        "image",
+        "lesion_mask",
+    }
+    assert (
+        set(draw("brain", world, OPTIONS, ("image", "label"), workspace)) == {"image", "label"}
+        and len(made) == 2
+    )
 
 
 def test_many_images_are_drawn_by_several_processes_alike():
@@ -49,11 +57,15 @@ def test_many_images_are_drawn_by_several_processes_alike():
     for index in (0, 250, 251, 500):
         expected = SyntheticBrain(**options)[index]
         np.testing.assert_array_equal(found["image"][index], expected["image"])
-        assert {name: values[index] for name, values in found["factors"].items()} == pytest.approx(expected["factors"])
+        assert {name: values[index] for name, values in found["factors"].items()} == pytest.approx(
+            expected["factors"]
+        )
 
 
 def test_the_set_of_a_world_has_its_images_and_depends_on_its_options(tmp_path):
-    images, arrays = draw_images("brain", SyntheticBrain, OPTIONS, ("image", "label"), Workspace(tmp_path))
+    images, arrays = draw_images(
+        "brain", SyntheticBrain, OPTIONS, ("image", "label"), Workspace(tmp_path)
+    )
     np.testing.assert_array_equal(images.arrays["image"], arrays["image"])
     assert images.class_names == SyntheticBrain.class_names
     assert images.identity == [["synthetic", "brain", OPTIONS], [0, 1, 2, 3, 4, 5]]

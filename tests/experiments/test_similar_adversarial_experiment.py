@@ -1,4 +1,6 @@
-"""The experiment on similar and adversarial images: its rows, its claims from made-up numbers; and, slow, whole runs."""
+"""The experiment on similar and adversarial images: its rows, its claims from made-up numbers; and,
+slow, whole runs.
+"""
 
 import dataclasses
 import json
@@ -35,7 +37,9 @@ PERCENTILES = published.PERCENTILES
 def few_resamples(monkeypatch):
     few = {"num_resamples": 200}
     for place in ("claims.bootstrap_interval", "tables.bootstrap_interval"):
-        monkeypatch.setattr(f"experiments.similar_adversarial.{place}", partial(bootstrap_interval, **few))
+        monkeypatch.setattr(
+            f"experiments.similar_adversarial.{place}", partial(bootstrap_interval, **few)
+        )
     fewer = partial(paired_difference_interval, **few)
     monkeypatch.setattr("experiments.interval_claims.paired_difference_interval", fewer)
 
@@ -44,7 +48,9 @@ COUNT = 20
 
 
 def test_every_preset_knows_its_name():
-    assert {name: config.preset for name, config in PRESETS.items()} == {name: name for name in PRESETS}
+    assert {name: config.preset for name, config in PRESETS.items()} == {
+        name: name for name in PRESETS
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,7 +61,8 @@ def test_rows_are_trained_as_table_1_says(name):
     kind = "naive" if name == NAIVE else name.split()[0].lower()
     share = 4 if kind == "duo" else 1
     assert (settings.generator, settings.batch_size) == (kind, base.batch_size // share)
-    # Every row sees as many images, looks at itself after as many, and waits as long for a lower loss.
+    # Every row sees as many images, looks at itself after as many, and waits as long for a lower
+    # loss.
     for steps in ("num_steps", "evaluate_every", "checkpoint_every"):
         assert getattr(settings, steps) == share * getattr(base, steps)
     assert settings.optimiser == dataclasses.replace(
@@ -77,7 +84,10 @@ def test_unknown_generators_are_refused(tmp_path):
 
 
 def test_results_of_other_settings_have_a_folder_of_their_own():
-    assert str(results_folder("similar_adversarial", DEMO, PRESETS)) == "results/similar_adversarial/demo"
+    assert (
+        str(results_folder("similar_adversarial", DEMO, PRESETS))
+        == "results/similar_adversarial/demo"
+    )
     changed = dataclasses.replace(DEMO, num_averaged=3)
     assert results_folder("similar_adversarial", changed, PRESETS).name.startswith("demo-")
 
@@ -96,12 +106,18 @@ def near(rng, level, scale=1e-5, count=COUNT):
 def localisation(rng, iou, areas):
     by_percentile = {percentile: near(rng, level) for percentile, level in iou.items()}
     return Localisation(
-        by_percentile, by_percentile, by_percentile, by_percentile, *(near(rng, each) for each in areas)
+        by_percentile,
+        by_percentile,
+        by_percentile,
+        by_percentile,
+        *(near(rng, each) for each in areas),
     )
 
 
 def odds_of(rng, area):
-    """Log-odds of adversarial images, and decisions on the images, whose AUC_a is ``area``, to a thousandth."""
+    """Log-odds of adversarial images, and decisions on the images, whose AUC_a is ``area``, to a
+    thousandth.
+    """
     count = 10_000
     decided = np.repeat([1, 0], count)
     lower = round(area * count) + rng.integers(-9, 10) - 0.5
@@ -114,17 +130,31 @@ def quality(rng, name):
     missing = {pair: 0.0 for pair in PAIRS}
 
     def values(table, scale):
-        return {pair: near(rng, level or missing[pair], scale, len(odds)) for pair, level in table[name].items()}
+        return {
+            pair: near(rng, level or missing[pair], scale, len(odds))
+            for pair, level in table[name].items()
+        }
 
     area, ones = Interval(similar, similar, similar), np.ones(len(odds))
     return Quality(
-        decided, odds, area, area, ones, ones, values(published.SSIM, 1e-5), values(published.PSNR, 1e-4), {}, {}
+        decided,
+        odds,
+        area,
+        area,
+        ones,
+        ones,
+        values(published.SSIM, 1e-5),
+        values(published.PSNR, 1e-4),
+        {},
+        {},
     )
 
 
 def run_of(seed, iou, areas):
     rng = np.random.default_rng(seed)
-    found = {name: localisation(rng, levels, areas.get(name, (0.2, 0.1))) for name, levels in iou.items()}
+    found = {
+        name: localisation(rng, levels, areas.get(name, (0.2, 0.1))) for name, levels in iou.items()
+    }
     return Run({name: quality(rng, name) for name in PLAIN}, found)
 
 
@@ -132,19 +162,30 @@ def made_up_study(changes=None, *, runs=RUNS):
     """A study whose measures are the figures that the paper prints, but for some IoUs."""
     iou = published.IOU | {RANDOM: dict.fromkeys(PERCENTILES, 0.05)}
     iou |= {name: dict.fromkeys(PERCENTILES, level) for name, level in (changes or {}).items()}
-    areas = AUCS | {RANDOM: (0.05, 0.02)} | {name: (level, level) for name, level in (changes or {}).items()}
+    areas = (
+        AUCS
+        | {RANDOM: (0.05, 0.02)}
+        | {name: (level, level) for name, level in (changes or {}).items()}
+    )
     first, *further = (run_of(seed, iou, areas) for seed in range(runs))
     label = np.arange(COUNT) % 2
     images = ImageSet.whole(
-        StoredImages({"image": np.zeros((COUNT, 4, 4, 1), np.float32), "label": label}, ("normal", "opacity")),
+        StoredImages(
+            {"image": np.zeros((COUNT, 4, 4, 1), np.float32), "label": label}, ("normal", "opacity")
+        ),
         "made up",
     )
     everywhere = np.ones((COUNT, 4, 4), bool)
     times = np.linspace(0.9, 1.1, 7)
-    seconds = {name: Maps(everywhere, published.SECONDS.get(name, 1.0) * times) for name in first.found}
+    seconds = {
+        name: Maps(everywhere, published.SECONDS.get(name, 1.0) * times) for name in first.found
+    }
     localised = Localised(images, everywhere, None, label == 1, seconds, first.found)
     collapsed = Finding("collapsed", "error", "all alike")
-    generators = {name: PairGenerator(name, None, None, (collapsed,) if name == NAIVE else (), None) for name in NAMES}
+    generators = {
+        name: PairGenerator(name, None, None, (collapsed,) if name == NAIVE else (), None)
+        for name in NAMES
+    }
     data = Data(images, images, images, images.class_names, "lesion_mask", "Made up.")
     return data, Study(generators, first.quality, localised, None, tuple(further))
 
@@ -166,8 +207,15 @@ def test_what_the_paper_says_and_shows_holds_on_its_own_tables():
     assert found["11a"].statistic == (
         "PSNR (x, x_a); Single AE1 (TV) minus Duo AE (TV), over 3 runs and 20000 test images"
     )
-    assert found["12a"].paper == {"IoU 80": 0.008, "IoU 85": 0.005, "IoU 90": 0.003, "IoU 95": 0.001, "IoU 98": 0.002,
-                                  "total AUC": 0.014, "partial AUC": 0.008}  # fmt: skip
+    assert found["12a"].paper == {
+        "IoU 80": 0.008,
+        "IoU 85": 0.005,
+        "IoU 90": 0.003,
+        "IoU 95": 0.001,
+        "IoU 98": 0.002,
+        "total AUC": 0.014,
+        "partial AUC": 0.008,
+    }
     assert found["12a"].ours == pytest.approx(found["12a"].paper, abs=1e-4)
     assert found["12a"].interval[0] == pytest.approx(0.001, abs=1e-4)
     assert "over 3 runs and 20 annotated test images" in found["12a"].statistic
@@ -179,7 +227,9 @@ def test_the_reverse_of_the_papers_tables_makes_no_claim_of_order_hold():
     levels = {name: 0.3 - row[90.0] for name, row in published.IOU.items()}
     data, study = made_up_study(levels)
     found = {
-        each.id: each.verdict for each in claims(DEMO, data, study) if each.id[:2] in ("12", "13", "14", "15", "16")
+        each.id: each.verdict
+        for each in claims(DEMO, data, study)
+        if each.id[:2] in ("12", "13", "14", "15", "16")
     }
     of_others = {
         "12g",
@@ -213,10 +263,15 @@ def test_what_the_paper_says_of_training_needs_several_trainings():
 def test_images_of_one_patient_are_drawn_together():
     data, study = made_up_study()
     whose = np.arange(COUNT) // 4
-    study = study._replace(localised=study.localised._replace(groups=whose), groups=np.arange(20_000) // 10)
+    study = study._replace(
+        localised=study.localised._replace(groups=whose), groups=np.arange(20_000) // 10
+    )
     found = {each.id: each for each in claims(DEMO, data, study)}
     assert found["13 Gradient"].statistic.endswith("over 20 annotated test images of 5 patients")
-    assert found["14b"].statistic.endswith("20 images of 5 patients") and found["14b"].verdict == "undecided"
+    assert (
+        found["14b"].statistic.endswith("20 images of 5 patients")
+        and found["14b"].verdict == "undecided"
+    )
     assert found["12a"].statistic.endswith("over 3 runs and 5 patients")
     assert found["11a"].statistic.endswith("over 3 runs and 2000 patients")
     study = study._replace(group_unit="different images")
@@ -226,7 +281,9 @@ def test_images_of_one_patient_are_drawn_together():
 
 def test_a_speed_needs_several_timings():
     data, study = made_up_study()
-    few = {name: each._replace(timings=each.timings[:5]) for name, each in study.localised.maps.items()}
+    few = {
+        name: each._replace(timings=each.timings[:5]) for name, each in study.localised.maps.items()
+    }
     found = claims(DEMO, data, study._replace(localised=study.localised._replace(maps=few)))
     assert {each.verdict for each in found if each.id.startswith("16c")} == {"undecided"}
 
@@ -236,35 +293,61 @@ def test_tables_show_ours_above_the_papers():
     columns, rows = tables.overlap_table(study.localised, tables.compared_names(), PERCENTILES)
     assert columns[1:] == ["IoU 80", "IoU 85", "IoU 90", "IoU 95", "IoU 98"]
     named = {row[0]: row for row in rows}
-    assert named[OURS][3][0] == pytest.approx(0.232, abs=1e-4) and named[f"paper: {OURS}"][5] == 0.097
+    assert (
+        named[OURS][3][0] == pytest.approx(0.232, abs=1e-4) and named[f"paper: {OURS}"][5] == 0.097
+    )
     assert f"paper: {RANDOM}" not in named
     _, rows = tables.decisions_table(study)
     assert rows[0][0] == NAIVE and rows[0][1] is None and rows[0][-1] == "collapsed"
     _, rows = tables.area_table(study.localised, tables.compared_names(), timed=True)
     named = {row[0]: row for row in rows}
-    assert named["BBMP"][3] == pytest.approx(17.14) and named["paper: BBMP"][1:] == [0.326, 0.229, 17.14]
+    assert named["BBMP"][3] == pytest.approx(17.14) and named["paper: BBMP"][1:] == [
+        0.326,
+        0.229,
+        17.14,
+    ]
 
 
 def test_boxes_are_measured_as_drawn_or_around_regions():
     masks = np.zeros((3, 10, 20), bool)
     masks[0, 1:4, 2:7] = masks[0, 6:8, 10:14] = masks[2, 0:10, 0:2] = True
-    arrays = {"image": np.zeros((3, 10, 20, 1), np.float32), "label": np.array([1, 0, 1]), "lesion_mask": masks}
-    found = boxes_of(ImageSet.whole(StoredImages(arrays, ("normal", "opacity")), "made up"), "lesion_mask")
-    assert (found.height.tolist(), found.width.tolist(), found.drawn) == ([3, 2, 10], [5, 4, 2], False)
+    arrays = {
+        "image": np.zeros((3, 10, 20, 1), np.float32),
+        "label": np.array([1, 0, 1]),
+        "lesion_mask": masks,
+    }
+    found = boxes_of(
+        ImageSet.whole(StoredImages(arrays, ("normal", "opacity")), "made up"), "lesion_mask"
+    )
+    assert (found.height.tolist(), found.width.tolist(), found.drawn) == (
+        [3, 2, 10],
+        [5, 4, 2],
+        False,
+    )
     assert found.area.tolist() == [7.5, 4, 10]
     # Boxes that touch are one region, but two boxes where they are known.
     boxes = np.zeros((3, 2, 4), int)
     boxes[0] = [[1, 2, 4, 7], [4, 2, 6, 7]]
     found = boxes_of(
-        ImageSet.whole(StoredImages(arrays | {"boxes": boxes}, ("normal", "opacity")), "made up"), "lesion_mask"
+        ImageSet.whole(StoredImages(arrays | {"boxes": boxes}, ("normal", "opacity")), "made up"),
+        "lesion_mask",
     )
     assert (found.height.tolist(), found.drawn) == ([3, 2], True)
     _, rows = tables.boxes_table(found)
     assert rows[0] == ["min", 2, 5, 5] and rows[2] == ["mean", 2.5, 5, 6.25]
-    assert rows[4:] == [["paper: min", 13, 13, 0.5], ["paper: max", 171, 91, 25.3], ["paper: mean", 71.8, 47.5, 7.3],
-                        ["paper: median", 67.8, 46.8, 6.3]]  # fmt: skip
+    assert rows[4:] == [
+        ["paper: min", 13, 13, 0.5],
+        ["paper: max", 171, 91, 25.3],
+        ["paper: mean", 71.8, 47.5, 7.3],
+        ["paper: median", 67.8, 46.8, 6.3],
+    ]
     empty = arrays | {"lesion_mask": np.zeros_like(masks)}
-    assert boxes_of(ImageSet.whole(StoredImages(empty, ("normal", "opacity")), "made up"), "lesion_mask") is None
+    assert (
+        boxes_of(
+            ImageSet.whole(StoredImages(empty, ("normal", "opacity")), "made up"), "lesion_mask"
+        )
+        is None
+    )
 
 
 @pytest.mark.slow
@@ -275,7 +358,9 @@ def test_a_smoke_run_ends_in_a_report(tmp_path):
     assert folder == tmp_path / "r" / "similar_adversarial" / "smoke"
     written = {path.name for path in folder.iterdir()}
     numbers = ("3_boxes", "6_overlap", "7_areas", "8_overlap", "9_areas", "10_overlap", "11_areas")
-    assert {f"table_{each}.md" for each in ("4_decisions", "5_similarity", "truth", *numbers)} <= written
+    assert {
+        f"table_{each}.md" for each in ("4_decisions", "5_similarity", "truth", *numbers)
+    } <= written
     assert {"figure_2_pairs.png", "figure_3_overlay.png", "report.html"} <= written
     stated = {each["id"][:2] for each in json.loads((folder / "claims.json").read_text())["claims"]}
     assert stated == {"11", "12", "13", "14", "15", "16", "17"}
@@ -296,6 +381,8 @@ def test_a_folder_without_annotations_gives_quality_and_pictures(tmp_path):
         work=str(tmp_path / "w"),
     )
     main(config)
-    written = {path.name for path in results_folder("similar_adversarial", config, PRESETS).iterdir()}
+    written = {
+        path.name for path in results_folder("similar_adversarial", config, PRESETS).iterdir()
+    }
     assert {"table_4_decisions.md", "figure_2_pairs.png", "report.html"} <= written
     assert not any("overlap" in name for name in written)

@@ -79,7 +79,9 @@ def _far_too_large(content):
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(file, "w") as new:
         for name in old.namelist():
-            new.writestr(name, old.read(name).replace(b"(4,), }            ", b"(1000000000000000,)"))
+            new.writestr(
+                name, old.read(name).replace(b"(4,), }            ", b"(1000000000000000,)")
+            )
     return file.getvalue()
 
 
@@ -102,12 +104,16 @@ DAMAGES = {
     "cut short": lambda content: content[:20],
     "zero length, as a power cut leaves it": lambda content: b"",
     "an empty archive": lambda content: _empty_zip(),
-    "an archive of something else": lambda content: _archive(x=np.zeros(4), y=np.zeros(1), z=np.zeros(1)),
+    "an archive of something else": lambda content: _archive(
+        x=np.zeros(4), y=np.zeros(1), z=np.zeros(1)
+    ),
     "an array in its place": lambda content: _plain_array(),
     "a member is missing": _without_a_member,
     "more than there is memory": _far_too_large,
     "encrypted": _flagged_as_encrypted,
-    "one byte is another": lambda content: content[:150] + bytes([content[150] ^ 1]) + content[151:],
+    "one byte is another": lambda content: (
+        content[:150] + bytes([content[150] ^ 1]) + content[151:]
+    ),
     "no archive": lambda content: b"no archive" * 99,
 }
 
@@ -120,7 +126,10 @@ def test_a_damaged_result_is_made_anew(tmp_path, capsys, damage):
     content = stored.read_bytes()
     stored.write_bytes(DAMAGES[damage](content))
     assert stored.read_bytes() != content
-    assert workspace.cached("stage", 1, lambda: {"x": np.ones(4), "y": np.ones(1)})["x"].tolist() == [1] * 4
+    assert (
+        workspace.cached("stage", 1, lambda: {"x": np.ones(4), "y": np.ones(1)})["x"].tolist()
+        == [1] * 4
+    )
     assert capsys.readouterr().out.count("cannot be read") == 1
     found = workspace.cached("stage", 1, lambda: {})
     assert sorted(found) == ["x", "y"] and found["x"].tolist() == [1] * 4
@@ -128,7 +137,9 @@ def test_a_damaged_result_is_made_anew(tmp_path, capsys, damage):
 
 def test_a_result_reaches_the_disk_before_it_gets_its_name(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(os, "fsync", lambda _: synced.append(len(list(tmp_path.rglob("arrays.npz")))))
+    monkeypatch.setattr(
+        os, "fsync", lambda _: synced.append(len(list(tmp_path.rglob("arrays.npz"))))
+    )
     Workspace(tmp_path).cached("stage", 1, lambda: {"x": np.zeros(1)})
     assert synced == [0, 1]
 
@@ -158,7 +169,9 @@ def test_an_experiment_runs_once_at_a_time_with_the_same_settings(tmp_path):
     @alone("toy", {"demo": Run()})
     def main(config):
         ran.append(config.radius)
-        for other in (config, dataclasses.replace(config, radius=2.0)) if config.radius == 1.0 else ():
+        for other in (
+            (config, dataclasses.replace(config, radius=2.0)) if config.radius == 1.0 else ()
+        ):
             thread = threading.Thread(target=attempt, args=(other,))
             thread.start()
             thread.join()
@@ -178,9 +191,12 @@ def test_an_experiment_runs_once_at_a_time_with_the_same_settings(tmp_path):
 def test_what_killed_processes_left_is_removed_at_the_next_start(tmp_path):
     code = (
         "import os, sys; from cfx_jax.files import replacing\n"
-        "with replacing(sys.argv[1]) as temporary: temporary.write_text('half'); os.kill(os.getpid(), 9)"
+        "with replacing(sys.argv[1]) as temporary: temporary.write_text('half');"
+        " os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "stage-1" / "arrays.npz")], check=False)
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "stage-1" / "arrays.npz")], check=False
+    )
     with replacing(tmp_path / "stage-2" / "arrays.npz") as living:
         living.write_text("half")
         assert len(list(tmp_path.rglob(".*.tmp"))) == 2
@@ -198,6 +214,14 @@ def test_a_stage_that_fails_leaves_nothing_behind(tmp_path):
 
 
 def test_fingerprints_tell_settings_types_and_values_apart():
-    settings = [Setting(), Setting(2.0), OtherSetting(), {"radius": 1.0}, [Setting(), None], (1.5, 2), None]
+    settings = [
+        Setting(),
+        Setting(2.0),
+        OtherSetting(),
+        {"radius": 1.0},
+        [Setting(), None],
+        (1.5, 2),
+        None,
+    ]
     assert len({fingerprint(each) for each in settings}) == len(settings)
     assert fingerprint(Setting()) == fingerprint(Setting(1.0))

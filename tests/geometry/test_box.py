@@ -12,11 +12,15 @@ LOWER, UPPER = jnp.asarray([0.0, -1.0, 0.5]), jnp.asarray([1.0, 1.0, 0.5])
 
 
 def test_projection_clips_each_entry():
-    np.testing.assert_array_equal(box(LOWER, UPPER).project(jnp.asarray([2.0, -3.0, 0.0])), [1.0, -1.0, 0.5])
+    np.testing.assert_array_equal(
+        box(LOWER, UPPER).project(jnp.asarray([2.0, -3.0, 0.0])), [1.0, -1.0, 0.5]
+    )
 
 
 def test_oracle_answers_with_a_corner():
-    np.testing.assert_array_equal(box(LOWER, UPPER).linear_minimiser(jnp.asarray([1.0, -1.0, 0.0])), [0.0, 1.0, 0.5])
+    np.testing.assert_array_equal(
+        box(LOWER, UPPER).linear_minimiser(jnp.asarray([1.0, -1.0, 0.0])), [0.0, 1.0, 0.5]
+    )
 
 
 def test_samples_are_inside():

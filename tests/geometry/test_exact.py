@@ -20,7 +20,9 @@ from cfx_jax.geometry.lp_ball import lp_norm, project_l2, unit_direction
 
 def test_sum_of_an_image_is_exact_to_a_few_units_in_the_last_place():
     values = np.random.default_rng(0).uniform(size=(224, 224, 3)).astype(np.float32)
-    assert float(accurate_sum(jnp.asarray(values))) == pytest.approx(values.astype(np.float64).sum(), rel=2e-7)
+    assert float(accurate_sum(jnp.asarray(values))) == pytest.approx(
+        values.astype(np.float64).sum(), rel=2e-7
+    )
 
 
 @settings(max_examples=50, deadline=None)
@@ -56,7 +58,9 @@ def test_scale_is_taken_from_vectors_of_any_finite_size(size):
         jax.jit(lambda x: log_magnitude(magnitude_bits(x)))(values), expected, rtol=1e-6, atol=1e-6
     )
     np.testing.assert_allclose(
-        jax.jit(unit_direction, static_argnums=1)(values, 2), exact / np.linalg.norm(exact), atol=1e-6
+        jax.jit(unit_direction, static_argnums=1)(values, 2),
+        exact / np.linalg.norm(exact),
+        atol=1e-6,
     )
     np.testing.assert_array_equal(unit_direction(values, np.inf), np.sign(exact))
 
@@ -69,4 +73,6 @@ def test_norms_of_vectors_of_any_size_neither_vanish_nor_overflow(size):
         if expected < 3.4e38:
             assert float(lp_norm(jnp.asarray(values), p)) == pytest.approx(expected, rel=1e-5)
     shortened = np.asarray(project_l2(jnp.asarray(values), jnp.float32(1e-3)), np.float64)
-    assert np.linalg.norm(shortened) == pytest.approx(min(1e-3, np.linalg.norm(values.astype(np.float64))), rel=1e-5)
+    assert np.linalg.norm(shortened) == pytest.approx(
+        min(1e-3, np.linalg.norm(values.astype(np.float64))), rel=1e-5
+    )

@@ -1,4 +1,6 @@
-"""Linear oracle and projections against SciPy, brute force, optimality conditions, and at full image size."""
+"""Linear oracle and projections against SciPy, brute force, optimality conditions, and at full
+image size.
+"""
 
 from functools import partial
 
@@ -21,7 +23,9 @@ FULL = (224, 224, 3)
 
 def norm64(delta, p):
     delta = np.abs(np.asarray(delta, np.float64)).ravel()
-    return delta.max() if np.isinf(p) else delta.max() * ((delta / delta.max()) ** p).sum() ** (1 / p)
+    return (
+        delta.max() if np.isinf(p) else delta.max() * ((delta / delta.max()) ** p).sum() ** (1 / p)
+    )
 
 
 @partial(jax.jit, static_argnames=("p", "lower", "upper"))
@@ -35,7 +39,9 @@ def project(center, radius, p, point, **options):
 
 
 def oracle(center, radius, p, weights, **options):
-    """The oracle's move for maximising <weights, delta>, in float64 arithmetic on the float32 answer."""
+    """The oracle's move for maximising <weights, delta>, in float64 arithmetic on the float32
+    answer.
+    """
     point = linear_minimiser(center, float(radius), p, -weights, **options)
     return np.asarray(point, np.float64) - np.asarray(center, np.float64)
 
@@ -139,7 +145,9 @@ def test_oracle_approaches_its_limits_in_p():
     rng = np.random.default_rng(3)
     center = jnp.asarray(rng.uniform(0.1, 0.9, 50), jnp.float32)
     weights = jnp.asarray(rng.normal(size=50), jnp.float32)
-    value = {p: float(np.asarray(weights) @ oracle(center, 0.3, p, weights)) for p in (1, 1.01, 1e3, INF)}
+    value = {
+        p: float(np.asarray(weights) @ oracle(center, 0.3, p, weights)) for p in (1, 1.01, 1e3, INF)
+    }
     assert value[1.01] == pytest.approx(value[1], rel=0.05)
     assert value[1e3] == pytest.approx(value[INF], rel=0.01)
 
@@ -148,7 +156,9 @@ def test_oracle_of_a_huge_radius_is_a_corner_of_the_box():
     center, weights = small_problem(5)
     for p in (1, 1.5, 2, INF):
         delta = oracle(jnp.asarray(center), 1e6, p, jnp.asarray(weights))
-        np.testing.assert_allclose(delta, np.where(weights > 0, 1 - center, np.where(weights < 0, -center, 0)))
+        np.testing.assert_allclose(
+            delta, np.where(weights > 0, 1 - center, np.where(weights < 0, -center, 0))
+        )
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, INF])
@@ -207,17 +217,22 @@ def test_l1_projection_level_matches_bisection_even_in_the_first_segment(seed, r
         low, high = (level, high) if np.clip(size - level, 0, room).sum() > radius else (low, level)
     level = 0.0 if np.minimum(size, room).sum() <= radius else high
     expected = center + np.sign(move) * np.clip(size - level, 0, room)
-    ours = project(jnp.asarray(center, jnp.float32), radius, 1, jnp.asarray(center + move, jnp.float32))
+    ours = project(
+        jnp.asarray(center, jnp.float32), radius, 1, jnp.asarray(center + move, jnp.float32)
+    )
     np.testing.assert_allclose(ours, expected, atol=2e-6)
 
 
-@pytest.mark.parametrize(("p", "radius"), [(1, 0.01), (1, 50), (1, 5000), (2, 0.01), (2, 6), (INF, 0.03)])
+@pytest.mark.parametrize(
+    ("p", "radius"), [(1, 0.01), (1, 50), (1, 5000), (2, 0.01), (2, 6), (INF, 0.03)]
+)
 def test_projection_at_full_size_is_feasible_idempotent_and_the_identity_inside(p, radius):
     rng = np.random.default_rng(2)
     center = jnp.asarray(np.clip(rng.normal(0.4, 0.3, FULL), 0, 1), jnp.float32)
     projected = project(center, radius, p, center + jnp.asarray(rng.normal(size=FULL), jnp.float32))
     delta = np.asarray(projected, np.float64) - np.asarray(center, np.float64)
-    # A stored pixel is rounded to 6e-8, so over d pixels the norm of the difference may exceed the radius by that much.
+    # A stored pixel is rounded to 6e-8, so over d pixels the norm of the difference may exceed the
+    # radius by that much.
     rounding = 6e-8 * (1 if p == INF else (np.abs(delta) > 0).sum() ** (1 / p) if p == 1 else 1)
     assert norm64(delta, p) <= radius * (1 + 1e-6) + rounding
     np.testing.assert_allclose(project(center, radius, p, projected), projected, atol=1e-6)
@@ -232,7 +247,9 @@ def test_projection_is_non_expansive(seed, p, radius):
     rng = np.random.default_rng(seed)
     points = [(center + rng.normal(size=6)).astype(np.float32) for _ in range(2)]
     first, second = (np.asarray(project(jnp.asarray(center), radius, p, point)) for point in points)
-    assert np.linalg.norm(first - second) <= np.linalg.norm(points[0] - points[1]) * (1 + 1e-5) + 1e-6
+    assert (
+        np.linalg.norm(first - second) <= np.linalg.norm(points[0] - points[1]) * (1 + 1e-5) + 1e-6
+    )
 
 
 def test_apgd_form_for_l2_is_feasible_and_farther_than_the_exact_projection():
@@ -256,7 +273,9 @@ def test_both_forms_agree_for_linf():
 
 
 def best_product(center, radius, p, weights, mask):
-    """The largest <weights, delta> of the set, in float64: by a sort for p = 1, else by bisection on the multiplier."""
+    """The largest <weights, delta> of the set, in float64: by a sort for p = 1, else by bisection
+    on the multiplier.
+    """
     room = np.where(weights > 0, 1 - center, center).astype(np.float64)[mask]
     w = np.abs(weights).astype(np.float64)[mask]
     room, w = room[(room > 0) & (w > 0)], w[(room > 0) & (w > 0)]
@@ -281,23 +300,38 @@ GRADIENTS = {
     "few values": lambda rng, normal: np.sign(normal) * rng.integers(1, 4, size=normal.shape),
     "largest float32": lambda rng, normal: np.clip(1e39 * normal, -3.4e38, 3.4e38),
     "subnormal": lambda rng, normal: 1e-41 * normal,
-    "82 decades": lambda rng, normal: np.sign(normal) * 10.0 ** rng.uniform(-44, 38, size=normal.shape),
+    "82 decades": lambda rng, normal: (
+        np.sign(normal) * 10.0 ** rng.uniform(-44, 38, size=normal.shape)
+    ),
 }
 
 
 @pytest.mark.parametrize("p", [1, 1.0000001, 1.0001, 1.001, 1.003, 1.01, 1.5, 2, 4, 50, INF])
 def test_oracle_is_exact_for_every_norm_and_finite_gradient(p):
-    """The product within 1e-5, and the norm, up to the rounding of ``center + delta`` at every pixel."""
+    """The product within 1e-5, and the norm, up to the rounding of ``center + delta`` at every
+    pixel.
+    """
     rng = np.random.default_rng(7)
     for case in range(12 * len(GRADIENTS)):
         center = np.clip(rng.uniform(-0.3, 1.3, size=(40, 40, 3)), 0, 1).astype(np.float32)
-        gradient = list(GRADIENTS.values())[case % len(GRADIENTS)](rng, rng.normal(size=center.shape))
-        weights, mask = gradient.astype(np.float32), rng.uniform(size=center.shape) < rng.choice([1, 0.5])
+        gradient = list(GRADIENTS.values())[case % len(GRADIENTS)](
+            rng, rng.normal(size=center.shape)
+        )
+        weights, mask = (
+            gradient.astype(np.float32),
+            rng.uniform(size=center.shape) < rng.choice([1, 0.5]),
+        )
         reach = center.size ** (0 if np.isinf(p) else 1 / p)
         radius = np.float32(reach * 10 ** rng.uniform(-3, -0.1))
         delta = oracle(center, radius, p, weights, mask=mask)
-        best, rounding = best_product(center, float(radius), p, weights, mask), 2e-7 * reach / radius
-        assert weights.astype(np.float64).ravel() @ delta.ravel() >= best * (1 - 1e-5 - rounding), (case, radius)
+        best, rounding = (
+            best_product(center, float(radius), p, weights, mask),
+            2e-7 * reach / radius,
+        )
+        assert weights.astype(np.float64).ravel() @ delta.ravel() >= best * (1 - 1e-5 - rounding), (
+            case,
+            radius,
+        )
         assert norm64(delta, p) <= radius * (1 + 1e-6 + rounding), (case, radius)
         assert not delta[~mask].any()
         assert (center + delta).min() >= 0 and (center + delta).max() <= 1
@@ -310,7 +344,9 @@ def test_a_gradient_without_a_direction_gives_the_centre_unless_it_is_masked_out
     mask = np.arange(6) != 2
     finite = np.asarray(linear_minimiser(center, 0.3, p, weights, mask=mask))
     weights[2] = unusable
-    np.testing.assert_array_equal(linear_minimiser(center, 0.3, p, weights, mask=np.ones(6, bool)), center)
+    np.testing.assert_array_equal(
+        linear_minimiser(center, 0.3, p, weights, mask=np.ones(6, bool)), center
+    )
     np.testing.assert_array_equal(linear_minimiser(center, 0.3, p, weights, mask=mask), finite)
 
 
@@ -320,7 +356,10 @@ def test_projection_of_points_far_away_is_that_of_their_direction(p, projection)
     """From 1e30 on it no longer depends on the distance; an entry of NaN stays."""
     if p == 1 and projection == "ball_then_box":
         pytest.skip("exists for p = 2 and inf")
-    center, direction = np.full(6, 0.5, np.float32), np.asarray([3, -2, 1, 0.5, 0, -1e-3], np.float32)
+    center, direction = (
+        np.full(6, 0.5, np.float32),
+        np.asarray([3, -2, 1, 0.5, 0, -1e-3], np.float32),
+    )
     near = np.asarray(project(center, 0.3, p, 1e4 * direction, projection=projection))
     for distance in (1e15, 1e30, 1e38):
         far = project(center, 0.3, p, np.float32(distance) * direction, projection=projection)
@@ -339,7 +378,11 @@ def test_sets_of_extreme_radius_hold_their_samples(radius):
     for p in (1, 1.0001, 1.5, 2, INF):
         sample = np.asarray(lp_ball_in_box(center, radius, p).sample(jax.random.key(0)))
         assert np.isfinite(sample).all()
-        assert (sample == 0.5).all() if radius < 1 else (sample.min() >= 0 and sample.max() <= 1 and sample.std() > 0.1)
+        assert (
+            (sample == 0.5).all()
+            if radius < 1
+            else (sample.min() >= 0 and sample.max() <= 1 and sample.std() > 0.1)
+        )
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2, 4, INF])
@@ -362,12 +405,20 @@ def test_sets_may_lie_on_several_devices(p):
 
     def answers(center, point):
         constraint = lp_ball_in_box(center, 0.3, p)
-        return constraint.linear_minimiser(point - 0.5), constraint.project(point) if p in (1, 2) else center
+        return constraint.linear_minimiser(point - 0.5), constraint.project(point) if p in (
+            1,
+            2,
+        ) else center
 
     spread = jax.shard_map(
-        jax.vmap(answers), mesh=data_mesh(devices=jax.devices()[:2]), in_specs=P("data"), out_specs=P("data")
+        jax.vmap(answers),
+        mesh=data_mesh(devices=jax.devices()[:2]),
+        in_specs=P("data"),
+        out_specs=P("data"),
     )
-    for found, expected in zip(jax.jit(spread)(centers, points), jax.vmap(answers)(centers, points), strict=True):
+    for found, expected in zip(
+        jax.jit(spread)(centers, points), jax.vmap(answers)(centers, points), strict=True
+    ):
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -389,8 +440,14 @@ def test_set_without_a_box_is_the_plain_ball():
         ({"center": jnp.full((4, 4, 1), 1.5)}, r"center: expected finite values in \[0, 1\]"),
         ({"center": jnp.full((4, 4, 1), jnp.nan)}, "center: expected finite values"),
         ({"center": jnp.ones((4, 4, 1), jnp.uint8)}, "center: expected dtype float32, got uint8"),
-        ({"projection": "nearest"}, "projection: expected one of 'exact', 'ball_then_box', got 'nearest'"),
-        ({"p": 1, "projection": "ball_then_box"}, "'ball_then_box' exists for p = 2 and inf, got p = 1"),
+        (
+            {"projection": "nearest"},
+            "projection: expected one of 'exact', 'ball_then_box', got 'nearest'",
+        ),
+        (
+            {"p": 1, "projection": "ball_then_box"},
+            "'ball_then_box' exists for p = 2 and inf, got p = 1",
+        ),
     ],
 )
 def test_mistakes_are_named(arguments, message):
@@ -401,5 +458,7 @@ def test_mistakes_are_named(arguments, message):
 
 def test_projection_for_another_norm_names_frank_wolfe():
     constraint = lp_ball_in_box(jnp.full((4, 4, 1), 0.5), 0.1, 1.5)
-    with pytest.raises(InputError, match=r"no exact projection onto the l1\.5 ball.*use Auto-Frank-Wolfe"):
+    with pytest.raises(
+        InputError, match=r"no exact projection onto the l1\.5 ball.*use Auto-Frank-Wolfe"
+    ):
         constraint.project(jnp.full((4, 4, 1), 0.6))

@@ -12,7 +12,9 @@ def test_equals_the_mean_negative_log_probability_of_scipy() -> None:
     rng = np.random.default_rng(0)
     logits, labels = rng.normal(size=(6, 4)) * 3, rng.integers(4, size=6)
     expected = -log_softmax(logits, axis=1)[np.arange(6), labels].mean()
-    assert cross_entropy(jnp.asarray(logits, jnp.float32), jnp.asarray(labels)) == pytest.approx(expected, rel=1e-6)
+    assert cross_entropy(jnp.asarray(logits, jnp.float32), jnp.asarray(labels)) == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_equal_logits_give_the_logarithm_of_the_number_of_classes() -> None:
@@ -35,7 +37,9 @@ def test_class_weights_multiply_the_terms_and_the_mean_stays_over_images() -> No
     found = cross_entropy(logits, labels, class_weights=np.array([2.0, 0.5]))
     assert found == pytest.approx((2 * terms[0] + 0.5 * terms[1] + 0.5 * terms[2]) / 3, rel=1e-6)
     assert cross_entropy(logits, labels, class_weights=np.ones(2)) == cross_entropy(logits, labels)
-    with pytest.raises(InputError, match=r"class_weights: expected one for each of the 2 classes, got shape \(3,\)"):
+    with pytest.raises(
+        InputError, match=r"class_weights: expected one for each of the 2 classes, got shape \(3,\)"
+    ):
         cross_entropy(logits, labels, class_weights=np.ones(3))
 
 
@@ -49,5 +53,7 @@ def test_inverse_frequency_is_that_of_scikit_learn() -> None:
 
 def test_a_class_without_images_has_no_weight() -> None:
     for labels in ([0, 0], [0, 1, 2]):
-        with pytest.raises(InputError, match="labels: expected images of each of the 2 classes, got"):
+        with pytest.raises(
+            InputError, match="labels: expected images of each of the 2 classes, got"
+        ):
             inverse_frequency(np.array(labels), 2)

@@ -62,7 +62,9 @@ def test_a_generator_that_is_its_own_inverse_is_symmetric():
         return jnp.clip(1 - x, 0, 1)
 
     adversarial = generate(X)
-    assert float(terms((adversarial, generate(adversarial), X), SYCE)["symmetric"]) == pytest.approx(0, abs=1e-6)
+    assert float(
+        terms((adversarial, generate(adversarial), X), SYCE)["symmetric"]
+    ) == pytest.approx(0, abs=1e-6)
 
 
 def test_every_term_equals_its_hand_computed_value():
@@ -87,7 +89,9 @@ def test_cyce_is_syce_without_symmetry_and_with_more_of_the_cycle():
     syce, cyce = terms(generated, SYCE), terms(generated, CYCE)
     assert cyce.keys() == syce.keys() - {"symmetric", "symmetric_class"}
     assert float(cyce["cyclic"]) == pytest.approx(5 * float(syce["cyclic"]), rel=1e-6)
-    assert all(cyce[name] == syce[name] for name in ("adversarial_class", "cyclic_class", "realness"))
+    assert all(
+        cyce[name] == syce[name] for name in ("adversarial_class", "cyclic_class", "realness")
+    )
 
 
 def test_reconstruction_error_is_the_mean_square_and_the_mean_magnitude():
@@ -96,8 +100,14 @@ def test_reconstruction_error_is_the_mean_square_and_the_mean_magnitude():
 
 @pytest.mark.parametrize("scale", [0.0, 0.5, 3.0])
 def test_penalty_of_a_linear_discriminator_is_that_of_its_slope(scale):
-    found = jax.jit(lambda x: gradient_penalty(jax.random.key(0), lambda x: scale * (SLOPES * x).sum(), x, 1 - x))(X)
-    assert float(found) == pytest.approx((scale * float(jnp.linalg.norm(SLOPES)) - 1) ** 2, rel=1e-5)
+    found = jax.jit(
+        lambda x: gradient_penalty(
+            jax.random.key(0), lambda x: scale * (SLOPES * x).sum(), x, 1 - x
+        )
+    )(X)
+    assert float(found) == pytest.approx(
+        (scale * float(jnp.linalg.norm(SLOPES)) - 1) ** 2, rel=1e-5
+    )
 
 
 def test_penalty_is_twice_differentiable_also_where_the_slope_vanishes():
@@ -110,7 +120,8 @@ def test_penalty_is_twice_differentiable_also_where_the_slope_vanishes():
 
 
 def test_the_slope_is_taken_between_real_and_generated_images():
-    # D = |x|^2 / 2 has the slope |x|, so from 0 to 1 the penalty is that of a uniform share of the diagonal.
+    # D = |x|^2 / 2 has the slope |x|, so from 0 to 1 the penalty is that of a uniform share of the
+    # diagonal.
     zeros, ones = jnp.zeros((2000, 2, 2, 1)), jnp.ones((2000, 2, 2, 1))
     found = gradient_penalty(jax.random.key(0), lambda x: jnp.square(x).sum() / 2, zeros, ones)
     assert float(found) == pytest.approx(1 / 3, abs=0.02)  # the mean of (2 e - 1)^2
@@ -128,7 +139,9 @@ def test_discriminators_learn_to_part_real_from_generated_and_leave_generators_a
     real, fake = (np.einsum("hwc,bhwc->b", SLOPES, images) for images in (X, 1 - X))
     assert float(found["real"]) == pytest.approx(np.log1p(np.exp(-real)).mean(), rel=1e-5)
     assert float(found["fake"]) == pytest.approx(np.log1p(np.exp(fake)).mean(), rel=1e-5)
-    assert float(found["penalty"]) == pytest.approx(2 * float(loss(1 - X, 1.0)["penalty"]), rel=1e-6)
+    assert float(found["penalty"]) == pytest.approx(
+        2 * float(loss(1 - X, 1.0)["penalty"]), rel=1e-6
+    )
     np.testing.assert_array_equal(jax.grad(lambda fake: sum(loss(fake, 1.0).values()))(1 - X), 0)
 
 
@@ -136,6 +149,7 @@ def test_mistakes_are_named():
     with pytest.raises(InputError, match="logits: expected two classes, got 3"):
         terms((X, X, X), SYCE, answers=(jnp.zeros((4, 3)),) * 3)
     with pytest.raises(
-        InputError, match=r"fake: expected as many images of the same size as real, \(4, 3, 3, 1\), got"
+        InputError,
+        match=r"fake: expected as many images of the same size as real, \(4, 3, 3, 1\), got",
     ):
         gradient_penalty(jax.random.key(0), jnp.sum, X, X[:2])

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.fixed_point import FixedPointWeights, Translations, critic_terms, fixed_point_terms
+from cfx_jax.losses.fixed_point import (
+    FixedPointWeights,
+    Translations,
+    critic_terms,
+    fixed_point_terms,
+)
 from cfx_jax.models.fixed_point import Verdict
 
 RNG = np.random.default_rng(0)
@@ -25,7 +30,9 @@ compiled = jax.jit(fixed_point_terms, static_argnames="weights")
 def terms(translations, verdicts, logits, weights=ONES):
     return {
         name: float(value)
-        for name, value in compiled(X, translations, PREDICTED, verdicts, logits, weights=weights).items()
+        for name, value in compiled(
+            X, translations, PREDICTED, verdicts, logits, weights=weights
+        ).items()
     }
 
 
@@ -44,7 +51,8 @@ def test_every_term_equals_its_hand_computed_value():
     right = (math.log1p(math.exp(-2)) + math.log1p(math.exp(-3))) / 2
     expected = {
         "realness": -2.5 + 3.5,
-        "domain": math.log(2) + wrong,  # of the same-domain translations the critic is sure of the other domain
+        "domain": math.log(2)
+        + wrong,  # of the same-domain translations the critic is sure of the other domain
         "reconstruction": 2 * (0.1 + 0.3),  # in units of images from -1 to 1
         "identity": 2 * 0.2,
         "decision": right,
@@ -59,29 +67,45 @@ def test_translations_that_change_nothing_have_no_error_and_turn_nothing_over():
 
 
 def test_terms_are_weighted_and_left_out_where_their_weight_is_0():
-    translations, verdicts = Translations(1 - X, X + 0.1, X - 0.2, X + 0.3), (verdict(2.0, EVEN),) * 2
+    translations, verdicts = (
+        Translations(1 - X, X + 0.1, X - 0.2, X + 0.3),
+        (verdict(2.0, EVEN),) * 2,
+    )
     plain = terms(translations, verdicts, SURE)
     found = terms(translations, verdicts, SURE, FixedPointWeights(2, 0, 3, 4, 0))
-    assert found == {name: pytest.approx(w * plain[name]) for name, w in
-                     (("realness", 2), ("reconstruction", 3), ("identity", 4))}  # fmt: skip
+    assert found == {
+        name: pytest.approx(w * plain[name])
+        for name, w in (("realness", 2), ("reconstruction", 3), ("identity", 4))
+    }
 
 
 def test_the_critics_terms_of_a_linear_critic():
-    """Realness of two patches, each half of <w, u> with u from -1 to 1, so their sum has the slope |w|."""
+    """Realness of two patches, each half of <w, u> with u from -1 to 1, so their sum has the slope
+    |w|.
+    """
 
     def critic(images):
         values = jnp.einsum("bhwc,hwc->b", 2 * images - 1, SLOPES)
-        return Verdict(jnp.stack([values, values], axis=1)[..., None] / 2, jnp.stack([0 * values, values], axis=1))
+        return Verdict(
+            jnp.stack([values, values], axis=1)[..., None] / 2,
+            jnp.stack([0 * values, values], axis=1),
+        )
 
     fake = 1 - X
-    judge = jax.jit(lambda fake: critic_terms(jax.random.key(0), critic, X, fake, PREDICTED, domain=2.0, penalty=3.0))
+    judge = jax.jit(
+        lambda fake: critic_terms(
+            jax.random.key(0), critic, X, fake, PREDICTED, domain=2.0, penalty=3.0
+        )
+    )
     found = judge(fake)
     real = np.einsum("bhwc,hwc->b", 2 * np.asarray(X) - 1, SLOPES)
     assert float(found["real"]) == pytest.approx(-real.mean() / 2, abs=1e-5)
     assert float(found["fake"]) == pytest.approx(-real.mean() / 2, abs=1e-5)  # 1 - x is -u
     expected = 2 * np.mean([np.log1p(np.exp(real[0])), np.log1p(np.exp(-real[1]))])
     assert float(found["domain"]) == pytest.approx(expected, rel=1e-5)
-    assert float(found["penalty"]) == pytest.approx(3 * (float(jnp.linalg.norm(SLOPES)) - 1) ** 2, rel=1e-4)
+    assert float(found["penalty"]) == pytest.approx(
+        3 * (float(jnp.linalg.norm(SLOPES)) - 1) ** 2, rel=1e-4
+    )
     np.testing.assert_array_equal(jax.grad(lambda fake: sum(judge(fake).values()))(fake), 0)
 
 

@@ -16,7 +16,11 @@ from cfx_jax.losses.mask_generator import (
 
 MASK = jnp.asarray([0.0, 1.0, 0.5, 0.5]).reshape(1, 2, 2, 1)
 # Three classes; the second is decided. Inside of the mask it leads by 0.25, outside it trails by 2.
-INSIDE, OUTSIDE, DECIDED = jnp.asarray([[1.0, 1.25, 0.0]]), jnp.asarray([[0.0, 1.0, 3.0]]), jnp.asarray([1])
+INSIDE, OUTSIDE, DECIDED = (
+    jnp.asarray([[1.0, 1.25, 0.0]]),
+    jnp.asarray([[0.0, 1.0, 3.0]]),
+    jnp.asarray([1]),
+)
 
 
 def test_every_term_equals_its_hand_computed_value():
@@ -52,9 +56,13 @@ def test_logits_beyond_any_probability_leave_the_mask_its_own_terms():
 
 
 def test_clear_decisions_cost_nothing_more():
-    found = mask_generator_terms(MASK, DECIDED, 9 * INSIDE, -9 * INSIDE[:, ::-1], weights=MaskGeneratorWeights())
+    found = mask_generator_terms(
+        MASK, DECIDED, 9 * INSIDE, -9 * INSIDE[:, ::-1], weights=MaskGeneratorWeights()
+    )
     assert float(found["preserver"]) == 0
-    found = mask_generator_terms(MASK, DECIDED, INSIDE, jnp.asarray([[0.0, -9.0, 0.0]]), weights=MaskGeneratorWeights())
+    found = mask_generator_terms(
+        MASK, DECIDED, INSIDE, jnp.asarray([[0.0, -9.0, 0.0]]), weights=MaskGeneratorWeights()
+    )
     assert float(found["destroyer"]) == 0
 
 
@@ -76,7 +84,9 @@ def test_gradients_are_finite_where_masks_are_empty_or_full():
 
 def test_blending_gives_the_image_inside_and_the_background_outside():
     images, backgrounds = jnp.full((1, 2, 2, 3), 0.8), jnp.full((1, 2, 2, 3), 0.2)
-    np.testing.assert_allclose(blend(images, MASK, backgrounds)[0, :, :, 0], [[0.2, 0.8], [0.5, 0.5]], rtol=1e-6)
+    np.testing.assert_allclose(
+        blend(images, MASK, backgrounds)[0, :, :, 0], [[0.2, 0.8], [0.5, 0.5]], rtol=1e-6
+    )
 
 
 def test_backgrounds_are_blurred_images_or_colours_with_noise():
@@ -96,7 +106,9 @@ def test_backgrounds_are_blurred_images_or_colours_with_noise():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(InputError, match=r"masks: expected a batch \(b, h, w, 1\), got shape \(1, 2, 2\)"):
+    with pytest.raises(
+        InputError, match=r"masks: expected a batch \(b, h, w, 1\), got shape \(1, 2, 2\)"
+    ):
         mask_generator_terms(MASK[..., 0], DECIDED, INSIDE, OUTSIDE, weights=MaskGeneratorWeights())
     with pytest.raises(InputError, match=r"blurred: expected a probability in \[0, 1\], got 2"):
         random_backgrounds(jax.random.key(0), jnp.zeros((1, 4, 4, 1)), blurred=2)

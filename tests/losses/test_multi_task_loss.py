@@ -8,7 +8,10 @@ import pytest
 from cfx_jax.losses.multi_task import multi_task_terms
 
 RNG = np.random.default_rng(0)
-LESION, SIDE = RNG.normal(size=(5, 2)).astype(np.float32), RNG.normal(size=(5, 3)).astype(np.float32)
+LESION, SIDE = (
+    RNG.normal(size=(5, 2)).astype(np.float32),
+    RNG.normal(size=(5, 3)).astype(np.float32),
+)
 LABELS = np.array([0, 1, 3, 0, 2])
 WEIGHTS = np.array([1.2, 0.9, 0.9, 1.2, 0.9], np.float32)
 
@@ -19,9 +22,13 @@ def minus_log(logits, index):
 
 def test_terms_by_hand():
     found = multi_task_terms(LESION, SIDE, LABELS, WEIGHTS)
-    lesion = [minus_log(logits, int(label > 0)) for logits, label in zip(LESION, LABELS, strict=True)]
+    lesion = [
+        minus_log(logits, int(label > 0)) for logits, label in zip(LESION, LABELS, strict=True)
+    ]
     side = [minus_log(SIDE[row], LABELS[row] - 1) for row in (1, 2, 4)]
-    assert float(found["lesion"]) == pytest.approx((WEIGHTS * lesion).sum() / WEIGHTS.sum(), rel=1e-5)
+    assert float(found["lesion"]) == pytest.approx(
+        (WEIGHTS * lesion).sum() / WEIGHTS.sum(), rel=1e-5
+    )
     assert float(found["side"]) == pytest.approx(np.mean(side), rel=1e-5)
 
 

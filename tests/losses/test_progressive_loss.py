@@ -54,7 +54,9 @@ def test_the_code_of_a_bin_counts_the_bins_below(bin, code):
 
 def test_desired_probabilities_are_centres_or_lower_edges():
     np.testing.assert_allclose(desired_probability(BINS, 10), np.arange(0.05, 1, 0.1), rtol=1e-6)
-    np.testing.assert_allclose(desired_probability(BINS, 10, target="edge"), np.arange(10) / 10, rtol=1e-6)
+    np.testing.assert_allclose(
+        desired_probability(BINS, 10, target="edge"), np.arange(10) / 10, rtol=1e-6
+    )
     with pytest.raises(InputError, match="target: expected one of 'centre', 'edge', got 'upper'"):
         desired_probability(BINS, 10, target="upper")
 
@@ -62,13 +64,19 @@ def test_desired_probabilities_are_centres_or_lower_edges():
 def test_the_hinge_of_known_logits():
     real, fake = jnp.array([2.0, 0.5, -1.0]), jnp.array([-2.0, -0.5, 1.0])
     terms = discriminator_terms(real, fake)
-    assert float(terms["real"]) == pytest.approx(2.5 / 3) and float(terms["fake"]) == pytest.approx(2.5 / 3)
+    assert float(terms["real"]) == pytest.approx(2.5 / 3) and float(terms["fake"]) == pytest.approx(
+        2.5 / 3
+    )
     slopes = jax.grad(lambda real: discriminator_terms(real, fake)["real"])(real)
-    np.testing.assert_allclose(slopes, [0, -1 / 3, -1 / 3], rtol=1e-6)  # nothing is won beyond the margin
+    np.testing.assert_allclose(
+        slopes, [0, -1 / 3, -1 / 3], rtol=1e-6
+    )  # nothing is won beyond the margin
 
 
-@pytest.mark.parametrize(("target", "floor", "guess", "constant"),
-                         [("edge", 0.49119, 0.45, 0.68814), ("centre", 0.50383, 0.5, 0.69315)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("target", "floor", "guess", "constant"),
+    [("edge", 0.49119, 0.45, 0.68814), ("centre", 0.50383, 0.5, 0.69315)],
+)
 def test_the_floor_of_the_compatibility_and_the_best_constant_guess(target, floor, guess, constant):
     desired = desired_probability(BINS, 10, target=target)
     odds = np.where(desired > 0, logit(np.maximum(desired, 1e-30)), -100)
@@ -85,7 +93,9 @@ def test_the_divergence_is_that_of_scipy_and_finite_in_saturation():
     found = compatibility(two(logit(q)), jnp.asarray(p, jnp.float32)).divergence
     assert float(found) == pytest.approx((rel_entr(p, q) + rel_entr(1 - p, 1 - q)).mean(), rel=1e-4)
     saturated = two([50.0, -50.0, 50.0, -50.0])
-    value, slope = jax.value_and_grad(lambda x: sum(compatibility(x, jnp.array([0.0, 0.0, 1.0, 1.0]))))(saturated)
+    value, slope = jax.value_and_grad(
+        lambda x: sum(compatibility(x, jnp.array([0.0, 0.0, 1.0, 1.0])))
+    )(saturated)
     assert float(value) == pytest.approx(2 * 25, rel=1e-5) and np.isfinite(slope).all()
 
 
@@ -115,7 +125,9 @@ DESIRED = jnp.array([0.25, 0.75])
 
 
 def terms(weights=ONES, **options):
-    found = generator_terms(X, made(), jnp.array([1.0, 2.0]), LOGITS, DESIRED, weights=weights, **options)
+    found = generator_terms(
+        X, made(), jnp.array([1.0, 2.0]), LOGITS, DESIRED, weights=weights, **options
+    )
     return {name: float(value) for name, value in found.items()}
 
 
@@ -139,17 +151,24 @@ def test_every_term_equals_its_hand_computed_value():
 
 def test_terms_are_weighted_and_left_out_where_their_weight_is_0():
     plain, found = terms(), terms(ProgressiveWeights(2, 0, 3, 4, 0))
-    assert found == {name: pytest.approx(w * plain[name]) for name, w in
-                     (("adversarial", 2), ("reconstruction", 3), ("cycle", 4))}  # fmt: skip
-    assert set(terms(ProgressiveWeights())) == {"adversarial", "compatibility", "reconstruction", "cycle"}
+    assert found == {
+        name: pytest.approx(w * plain[name])
+        for name, w in (("adversarial", 2), ("reconstruction", 3), ("cycle", 4))
+    }
+    assert set(terms(ProgressiveWeights())) == {
+        "adversarial",
+        "compatibility",
+        "reconstruction",
+        "cycle",
+    }
 
 
 def test_both_latents_get_a_gradient():
     def loss(latents):
         exaggerations = made()._replace(latents=latents)
-        return generator_terms(X, exaggerations, jnp.zeros(2), LOGITS, DESIRED, reconstruction="latent", weights=ONES)[
-            "reconstruction"
-        ]
+        return generator_terms(
+            X, exaggerations, jnp.zeros(2), LOGITS, DESIRED, reconstruction="latent", weights=ONES
+        )["reconstruction"]
 
     first, second = jax.grad(loss)((LATENTS, LATENTS + 0.3))
     assert jnp.any(first != 0)
@@ -165,9 +184,13 @@ def test_the_compatibility_reaches_encoder_and_decoder_through_the_frozen_classi
     @jax.jit
     @jax.grad
     def gradient(parameters):
-        generator = nnx.view(nnx.merge(graph, parameters, rest, copy=True), use_running_average=True)
+        generator = nnx.view(
+            nnx.merge(graph, parameters, rest, copy=True), use_running_average=True
+        )
         drawn = generator.decode(generator.encode(X, bins), bins)
-        return compatibility(two((drawn * slopes).sum((1, 2, 3))), desired_probability(bins, 10)).divergence
+        return compatibility(
+            two((drawn * slopes).sum((1, 2, 3))), desired_probability(bins, 10)
+        ).divergence
 
     gradients = gradient(parameters)
     for part in ("stem", "down", "up", "head"):
@@ -180,5 +203,7 @@ def test_mistakes_are_named():
         compatibility(three, DESIRED)
     with pytest.raises(InputError, match="logits: expected two classes, got 3"):
         generator_terms(X, made(), jnp.zeros(2), (*LOGITS[:2], three), DESIRED, weights=ONES)
-    with pytest.raises(InputError, match="reconstruction: expected one of 'pixels', 'latent', got 'image'"):
+    with pytest.raises(
+        InputError, match="reconstruction: expected one of 'pixels', 'latent', got 'image'"
+    ):
         terms(reconstruction="image")

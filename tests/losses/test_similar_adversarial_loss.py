@@ -35,7 +35,11 @@ def logits(*probabilities):
     return jnp.asarray(np.stack([np.log(1 - p), np.log(p)], axis=-1), jnp.float32)
 
 
-IMAGE, SIMILAR, ADVERSARIAL = picture(0.5, 0.5, 0.5, 0.5), picture(0.5, 0.6, 0.5, 0.5), picture(0.5, 0.2, 0.8, 0.5)
+IMAGE, SIMILAR, ADVERSARIAL = (
+    picture(0.5, 0.5, 0.5, 0.5),
+    picture(0.5, 0.6, 0.5, 0.5),
+    picture(0.5, 0.2, 0.8, 0.5),
+)
 ANSWERS = (logits(0.8), (logits(0.7), logits(0.4)))
 
 
@@ -43,13 +47,24 @@ compiled = jax.jit(similar_adversarial_terms, static_argnames=("weights", "margi
 
 
 def terms(**changes):
-    arguments = {"images": IMAGE, "pair": (SIMILAR, ADVERSARIAL), "logits": ANSWERS[0], "pair_logits": ANSWERS[1]}
+    arguments = {
+        "images": IMAGE,
+        "pair": (SIMILAR, ADVERSARIAL),
+        "logits": ANSWERS[0],
+        "pair_logits": ANSWERS[1],
+    }
     return compiled(**{**arguments, "twins": TWINS, "weights": ONES, **changes})
 
 
 def test_every_term_equals_its_hand_computed_value():
-    # x - x_s = (0, -.1, 0, 0); x - x_a = (0, .3, -.3, 0); x_s - x_a = (0, .4, -.3, 0) as rows (0, .4) and (-.3, 0).
-    lengths = [math.hypot(0.4, -0.3), 0.4, 0.3, 0.0]  # of (right, down) at each pixel; 0 behind the border
+    # x - x_s = (0, -.1, 0, 0); x - x_a = (0, .3, -.3, 0); x_s - x_a = (0, .4, -.3, 0) as rows (0,
+    # .4) and (-.3, 0).
+    lengths = [
+        math.hypot(0.4, -0.3),
+        0.4,
+        0.3,
+        0.0,
+    ]  # of (right, down) at each pixel; 0 behind the border
     expected = {
         "similar": 0.01 / 4,
         "adversarial": 0.18 / 4,
@@ -69,12 +84,17 @@ def test_every_term_equals_its_hand_computed_value():
 def test_weights_multiply_their_terms():
     weights = SimilarAdversarialWeights(*map(float, range(1, 9)))
     for name, value in terms(weights=weights).items():
-        assert float(value) == pytest.approx(getattr(weights, name) * float(terms()[name]), rel=1e-6)
+        assert float(value) == pytest.approx(
+            getattr(weights, name) * float(terms()[name]), rel=1e-6
+        )
 
 
 def test_terms_of_the_pair_vanish_where_both_images_are_one():
     found = terms(pair=(SIMILAR, SIMILAR), twins=(TWINS[0], TWINS[0]))
-    assert [float(found[name]) for name in ("difference", "absolute_difference", "proximity", "variation")] == [0] * 4
+    assert [
+        float(found[name])
+        for name in ("difference", "absolute_difference", "proximity", "variation")
+    ] == [0] * 4
 
 
 def test_gradients_are_finite_and_zero_where_both_images_and_twins_are_one():
@@ -83,19 +103,31 @@ def test_gradients_are_finite_and_zero_where_both_images_and_twins_are_one():
 
     def of_pair(pair, twins):
         found = terms(pair=pair, twins=twins)
-        return sum(found[name] for name in ("difference", "absolute_difference", "proximity", "variation"))
+        return sum(
+            found[name] for name in ("difference", "absolute_difference", "proximity", "variation")
+        )
 
     equal = ((IMAGE, IMAGE), (TWINS[0], TWINS[0]))
-    whole, between = jax.jit(lambda *of: (jax.grad(loss, (0, 1))(*of), jax.grad(of_pair, (0, 1))(*of)))(*equal)
+    whole, between = jax.jit(
+        lambda *of: (jax.grad(loss, (0, 1))(*of), jax.grad(of_pair, (0, 1))(*of))
+    )(*equal)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(whole))
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(between))
 
 
 def test_published_weights_are_those_of_table_1():
     best = PUBLISHED_WEIGHTS["Single AE2 (W,TV)"]
-    assert best == SimilarAdversarialWeights() == SimilarAdversarialWeights(3, 1, 1, 0.2, 1e-3, 1e-3, 0.2, 0.2)
-    assert PUBLISHED_WEIGHTS["Duo AE (W,TV)"] == SimilarAdversarialWeights(1, 1, 1, 0, 1e-3, 1e-3, 0.1, 0.2)
-    assert PUBLISHED_WEIGHTS["Single AE1 (W)"] == SimilarAdversarialWeights(3, 1, 1, 0.2, 1e-3, 1e-3, 0.1, 0)
+    assert (
+        best
+        == SimilarAdversarialWeights()
+        == SimilarAdversarialWeights(3, 1, 1, 0.2, 1e-3, 1e-3, 0.2, 0.2)
+    )
+    assert PUBLISHED_WEIGHTS["Duo AE (W,TV)"] == SimilarAdversarialWeights(
+        1, 1, 1, 0, 1e-3, 1e-3, 0.1, 0.2
+    )
+    assert PUBLISHED_WEIGHTS["Single AE1 (W)"] == SimilarAdversarialWeights(
+        3, 1, 1, 0.2, 1e-3, 1e-3, 0.1, 0
+    )
     for name, weights in PUBLISHED_WEIGHTS.items():
         assert (weights.proximity > 0, weights.variation > 0) == ("W" in name, "TV" in name)
 
@@ -105,7 +137,9 @@ def test_class_terms_are_smallest_where_the_answers_agree_and_are_turned_over():
     kept, turned = soft_class_terms(answers, answers, answers[:, ::-1])
     entropy = -np.mean([p * math.log(p) + (1 - p) * math.log(1 - p) for p in (0.8, 0.3)])
     assert float(kept) == pytest.approx(entropy, rel=1e-5) == float(turned)
-    slopes = jax.jit(jax.grad(lambda a, b: sum(soft_class_terms(answers, a, b)), (0, 1)))(answers, answers[:, ::-1])
+    slopes = jax.jit(jax.grad(lambda a, b: sum(soft_class_terms(answers, a, b)), (0, 1)))(
+        answers, answers[:, ::-1]
+    )
     np.testing.assert_allclose(slopes, 0, atol=1e-6)
 
 
@@ -113,7 +147,9 @@ def test_class_terms_are_finite_for_saturated_answers_and_give_the_targets_no_gr
     sure = jnp.asarray([[-200.0, 200.0]])
     kept, turned = soft_class_terms(sure, -sure, sure)
     assert float(kept) == pytest.approx(400) == float(turned)
-    slope = jax.jit(jax.grad(lambda z: sum(soft_class_terms(z, logits(0.3), logits(0.6)))))(logits(0.8))
+    slope = jax.jit(jax.grad(lambda z: sum(soft_class_terms(z, logits(0.3), logits(0.6)))))(
+        logits(0.8)
+    )
     np.testing.assert_array_equal(slope, 0)
 
 
@@ -122,7 +158,9 @@ def test_margin_terms_follow_equation_10_and_stop_at_the_margin():
     answers = [jnp.asarray([row]) for row in ([0.0, 1.0, 5.0], [0.0, 1.0, 3.0], [4.0, 0.0, 0.5])]
     np.testing.assert_allclose(margin_terms(*answers, margin=10.0), [-2.0, -3.5])
     np.testing.assert_allclose(margin_terms(*answers, margin=1.5), [-1.5, -1.5])
-    slopes = jax.jit(jax.grad(lambda a, b: sum(margin_terms(answers[0], a, b, margin=1.5)), (0, 1)))(*answers[1:])
+    slopes = jax.jit(
+        jax.grad(lambda a, b: sum(margin_terms(answers[0], a, b, margin=1.5)), (0, 1))
+    )(*answers[1:])
     np.testing.assert_array_equal(slopes, 0)
     unmet = margin_terms(answers[0], answers[2], answers[1], margin=1.5)
     np.testing.assert_allclose(unmet, [3.5, 2.0])
@@ -158,10 +196,16 @@ def test_the_naive_loss_is_that_of_the_adversary_alone():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"logits": jnp.zeros((1, 3))}, "logits: expected two classes, got 3: give a margin above 0"),
+        (
+            {"logits": jnp.zeros((1, 3))},
+            "logits: expected two classes, got 3: give a margin above 0",
+        ),
         ({"margin": 0.0}, "margin: expected a finite number above 0, got 0.0"),
         ({"proximity": "l1"}, "proximity: expected one of 'norm', 'mean_square', got 'l1'"),
-        ({"twins": (TWINS[0], {"w": jnp.zeros(2)})}, "twins: expected the weights of two networks of one architecture"),
+        (
+            {"twins": (TWINS[0], {"w": jnp.zeros(2)})},
+            "twins: expected the weights of two networks of one architecture",
+        ),
         (
             {"twins": (TWINS[0], {"w": jnp.zeros(3), "b": jnp.zeros(1)})},
             "twins: expected the weights of two networks of one architecture",

@@ -15,11 +15,15 @@ def test_values_are_roots_and_magnitudes():
 
 
 def test_slopes_at_0_are_0_and_elsewhere_the_known_ones():
-    root, magnitude = (jax.jit(jax.vmap(jax.grad(f)))(jnp.asarray([0.0, 4.0])) for f in (safe_sqrt, safe_abs))
+    root, magnitude = (
+        jax.jit(jax.vmap(jax.grad(f)))(jnp.asarray([0.0, 4.0])) for f in (safe_sqrt, safe_abs)
+    )
     np.testing.assert_allclose(root, [0, 0.25])
     np.testing.assert_allclose(magnitude, [0, 1])
     assert float(jax.grad(safe_abs)(-4.0)) == -1
 
 
 def test_second_derivatives_of_the_root_are_finite():
-    np.testing.assert_allclose(jax.jit(jax.vmap(jax.grad(jax.grad(safe_sqrt))))(jnp.asarray([0.0, 4.0])), [0, -1 / 32])
+    np.testing.assert_allclose(
+        jax.jit(jax.vmap(jax.grad(jax.grad(safe_sqrt))))(jnp.asarray([0.0, 4.0])), [0, -1 / 32]
+    )

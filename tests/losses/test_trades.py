@@ -6,7 +6,13 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses import cross_entropy, kl_divergence, log_trades_divergence, trades_divergence, trades_loss
+from cfx_jax.losses import (
+    cross_entropy,
+    kl_divergence,
+    log_trades_divergence,
+    trades_divergence,
+    trades_loss,
+)
 
 
 def _logits(seed: int, rows: int = 200, classes: int = 3, scale: float = 4.0) -> jax.Array:
@@ -49,19 +55,25 @@ def test_gradient_flows_through_both_arguments_as_derived_by_hand() -> None:
     to_p, to_q = jax.grad(lambda a, b: kl_divergence(a, b).sum(), (0, 1))(p, q)
     ratio = jax.nn.log_softmax(p) - jax.nn.log_softmax(q)
     np.testing.assert_allclose(to_q, jax.nn.softmax(q) - jax.nn.softmax(p), atol=1e-5)
-    np.testing.assert_allclose(to_p, jax.nn.softmax(p) * (ratio - kl_divergence(p, q)[:, None]), atol=1e-5)
+    np.testing.assert_allclose(
+        to_p, jax.nn.softmax(p) * (ratio - kl_divergence(p, q)[:, None]), atol=1e-5
+    )
 
 
 def test_loss_is_cross_entropy_of_the_clean_plus_beta_times_divergence_from_clean() -> None:
     clean, attacked, labels = _logits(0), _logits(1), jnp.arange(200) % 3
-    divergence = entropy(softmax(np.float64(clean), axis=1), softmax(np.float64(attacked), axis=1), axis=1).mean()
+    divergence = entropy(
+        softmax(np.float64(clean), axis=1), softmax(np.float64(attacked), axis=1), axis=1
+    ).mean()
     expected = float(cross_entropy(clean, labels)) + 6 * divergence
     assert trades_loss(clean, attacked, labels, beta=6.0) == pytest.approx(expected, rel=1e-5)
 
 
 def test_equation_1_of_the_paper_is_the_divergence_of_the_clean_from_the_adversarial() -> None:
     clean, attacked, labels = _logits(0), _logits(1), jnp.arange(200) % 3
-    rows = entropy(softmax(np.float64(attacked), axis=1), softmax(np.float64(clean), axis=1), axis=1)
+    rows = entropy(
+        softmax(np.float64(attacked), axis=1), softmax(np.float64(clean), axis=1), axis=1
+    )
     found = trades_divergence(clean, attacked, order="adversarial_first")
     np.testing.assert_allclose(found, rows, rtol=1e-4, atol=1e-6)
     loss = trades_loss(clean, attacked, labels, beta=6.0, order="adversarial_first")
@@ -69,7 +81,9 @@ def test_equation_1_of_the_paper_is_the_divergence_of_the_clean_from_the_adversa
 
 
 def test_unknown_order_is_refused() -> None:
-    with pytest.raises(InputError, match="order: expected one of 'clean_first', 'adversarial_first', got 'reverse'"):
+    with pytest.raises(
+        InputError, match="order: expected one of 'clean_first', 'adversarial_first', got 'reverse'"
+    ):
         trades_loss(_logits(0), _logits(1), jnp.zeros(200, int), beta=6.0, order="reverse")  # type: ignore[arg-type]
 
 
@@ -82,7 +96,9 @@ def test_loss_without_weight_is_the_cross_entropy() -> None:
 def test_logarithm_of_the_divergence_is_that_of_scipy(order: str) -> None:
     for scale, near in ((4.0, 1.0), (4.0, 1e-2), (0.1, 1.0), (15.0, 1.0)):
         p, q = _logits(0, scale=scale), _logits(0, scale=scale) + near * _logits(1)
-        pair = [softmax(np.float64(z), axis=1) for z in ((p, q) if order == "clean_first" else (q, p))]
+        pair = [
+            softmax(np.float64(z), axis=1) for z in ((p, q) if order == "clean_first" else (q, p))
+        ]
         expected = entropy(*pair, axis=1)
         clear = expected > 1e-8  # below, SciPy's own sum cancels
         found = log_trades_divergence(p, q, order=order)[clear]
@@ -92,13 +108,17 @@ def test_logarithm_of_the_divergence_is_that_of_scipy(order: str) -> None:
 
 @pytest.mark.parametrize("margin", [20.0, 150.0, 3000.0])
 def test_direction_of_the_divergence_survives_sure_predictions(margin: float) -> None:
-    """Of two classes, both sure of the first: log(p (exp(t) - 1 - t)) with p = exp(-margin), and its slope in t."""
+    """Of two classes, both sure of the first: log(p (exp(t) - 1 - t)) with p = exp(-margin), and
+    its slope in t.
+    """
     for rise in (-3.0, 0.01, 2.0, 40.0):
         if rise > margin:
             continue
 
         def logarithm(change: jax.Array) -> jax.Array:
-            return log_trades_divergence(jnp.array([margin, 0.0]), jnp.array([margin, 0.0 + change]))
+            return log_trades_divergence(
+                jnp.array([margin, 0.0]), jnp.array([margin, 0.0 + change])
+            )
 
         value, slope = jax.value_and_grad(logarithm)(jnp.float32(rise))
         excess = np.expm1(rise) - rise

@@ -29,7 +29,11 @@ def _attacked(
     net, images = _net(jax.random.key(0)), jax.random.uniform(jax.random.key(1), (256, *SHAPE))
     keys = jax.random.split(jax.random.key(2), len(images))
     attack = jax.jit(
-        jax.vmap(lambda key, image: trades_attack(key, net, image, p=p, radius=RADIUS[p], unroll=unroll, **options))
+        jax.vmap(
+            lambda key, image: trades_attack(
+                key, net, image, p=p, radius=RADIUS[p], unroll=unroll, **options
+            )
+        )
     )
     return images, attack(keys, images), net
 
@@ -66,8 +70,8 @@ def test_beats_random_search_on_the_border_for_nearly_all_images(p: float) -> No
 
 
 def test_reaches_the_optimum_of_a_linear_classifier() -> None:
-    # For two classes the divergence rises with the logit difference's change, so the best image of the ball is at
-    # the end of the diameter along the weights, on one of its two sides.
+    # For two classes the divergence rises with the logit difference's change, so the best image of
+    # the ball is at the end of the diameter along the weights, on one of its two sides.
     weights = jax.random.normal(jax.random.key(0), SHAPE)
     direction = weights / jnp.linalg.norm(weights.ravel())
     image = jnp.full(SHAPE, 0.5)
@@ -76,14 +80,18 @@ def test_reaches_the_optimum_of_a_linear_classifier() -> None:
         return jnp.stack([jnp.zeros(()), (weights * (x - 0.45)).sum()])
 
     found = jax.jit(lambda key: trades_attack(key, net, image, radius=0.3))(jax.random.key(1))
-    ends = jnp.stack([kl_divergence(net(image), net(image + sign * 0.3 * direction)) for sign in (-1, 1)])
+    ends = jnp.stack(
+        [kl_divergence(net(image), net(image + sign * 0.3 * direction)) for sign in (-1, 1)]
+    )
     reached = kl_divergence(net(image), net(found))
     assert np.isclose(reached, ends, rtol=1e-3).any()
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.05])
 def test_a_sure_classifier_is_attacked_like_one_that_is_not(temperature: float) -> None:
-    """At a margin of 150 the divergence and its gradient are 0 in float32; its direction is along the weights."""
+    """At a margin of 150 the divergence and its gradient are 0 in float32; its direction is along
+    the weights.
+    """
     weights = jax.random.normal(jax.random.key(0), SHAPE)
     direction = weights / jnp.linalg.norm(weights.ravel())
     image = jnp.full(SHAPE, 0.5)
@@ -109,7 +117,9 @@ def test_start_lies_at_the_distance_asked_for() -> None:
         return 0 * image[0, 0, 0] + jnp.zeros(2)
 
     keys, image = jax.random.split(jax.random.key(0), 200), jnp.full(SHAPE, 0.5)
-    start = jax.jit(jax.vmap(lambda key: trades_attack(key, constant, image, radius=0.4, num_steps=1)))
+    start = jax.jit(
+        jax.vmap(lambda key: trades_attack(key, constant, image, radius=0.4, num_steps=1))
+    )
     starts = start(keys)
     distances = jnp.linalg.norm((starts - image).reshape(200, -1), axis=1) / 0.4
     assert 0.1 <= distances.min() < 0.15 and 0.45 < distances.max() <= 0.5
@@ -119,7 +129,9 @@ def test_each_order_reaches_the_maximum_of_its_own_divergence_on_a_circle() -> N
     # Two pixels and three classes, where the two divergences have their maxima at different places.
     weights, bias = jnp.array([[-2.0, 5.0], [-2.0, -5.0], [4.0, 3.0]]), jnp.array([2.0, 3.0, 0.0])
     image, angles = jnp.full((1, 2, 1), 0.5), jnp.linspace(0, 2 * jnp.pi, 3600)
-    circle = image + 0.4 * jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1).reshape(-1, 1, 2, 1)
+    circle = image + 0.4 * jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1).reshape(
+        -1, 1, 2, 1
+    )
 
     def net(x: jax.Array) -> jax.Array:
         return weights @ x.ravel() + bias
@@ -130,9 +142,14 @@ def test_each_order_reaches_the_maximum_of_its_own_divergence_on_a_circle() -> N
         return {"clean_first": forward, "adversarial_first": backward}
 
     keys, best = jax.random.split(jax.random.key(0), 16), divergences(circle)
-    for order, other in (("clean_first", "adversarial_first"), ("adversarial_first", "clean_first")):
+    for order, other in (
+        ("clean_first", "adversarial_first"),
+        ("adversarial_first", "clean_first"),
+    ):
         options = {"radius": 0.4, "step_size": 0.05, "num_steps": 60, "order": order, "unroll": 1}
-        attack = jax.jit(jax.vmap(lambda key, options=options: trades_attack(key, net, image, **options)))
+        attack = jax.jit(
+            jax.vmap(lambda key, options=options: trades_attack(key, net, image, **options))
+        )
         found = attack(keys)
         reached = divergences(found)
         assert reached[order].max() == pytest.approx(float(best[order].max()), rel=0.01)
@@ -141,7 +158,9 @@ def test_each_order_reaches_the_maximum_of_its_own_divergence_on_a_circle() -> N
 
 def test_start_of_the_released_code_is_the_image_itself() -> None:
     image = jnp.full(SHAPE, 0.4)
-    found = trades_attack(jax.random.key(0), lambda x: jnp.zeros(2), image, num_steps=1, start=(0.0, 0.0))
+    found = trades_attack(
+        jax.random.key(0), lambda x: jnp.zeros(2), image, num_steps=1, start=(0.0, 0.0)
+    )
     np.testing.assert_array_equal(found, image)
 
 
@@ -153,7 +172,9 @@ def test_scan_and_unrolled_loop_agree() -> None:
 def test_no_gradient_flows_through_the_result() -> None:
     net = _net(jax.random.key(0))
     image = jnp.full(SHAPE, 0.4)
-    gradient = jax.grad(lambda x: trades_attack(jax.random.key(1), net, x, num_steps=2).sum())(image)
+    gradient = jax.grad(lambda x: trades_attack(jax.random.key(1), net, x, num_steps=2).sum())(
+        image
+    )
     assert (gradient == 0).all()
 
 
@@ -166,5 +187,7 @@ def test_impossible_options_are_refused() -> None:
     with pytest.raises(InputError, match="num_steps: expected an integer of at least 1, got 0"):
         trades_attack(jax.random.key(0), net, image, num_steps=0)
     for start in ((0.5, 0.1), (-0.1, 0.5), (0.5, 1.5)):
-        with pytest.raises(InputError, match=r"start: expected two rising shares of the radius in \[0, 1\], got \("):
+        with pytest.raises(
+            InputError, match=r"start: expected two rising shares of the radius in \[0, 1\], got \("
+        ):
             trades_attack(jax.random.key(0), net, image, start=start)

@@ -26,10 +26,14 @@ def test_the_divergence_is_the_mean_over_coordinates_of_each_ones_integral():
         q = stats.norm(m, np.exp(v / 2))
         return integrate.quad(lambda z: q.pdf(z) * (q.logpdf(z) - stats.norm.logpdf(z)), -20, 20)[0]
 
-    expected = np.mean([divergence(m, v) for m, v in zip(mean.ravel(), log_variance.ravel(), strict=True)])
+    expected = np.mean(
+        [divergence(m, v) for m, v in zip(mean.ravel(), log_variance.ravel(), strict=True)]
+    )
     found = vae_terms(X, X, mean, log_variance, beta=0.3)["divergence"]
     assert float(found) == pytest.approx(0.3 * expected, rel=1e-4)
-    assert float(vae_terms(X, X, mean, log_variance)["divergence"]) == pytest.approx(0.1 * expected, rel=1e-4)
+    assert float(vae_terms(X, X, mean, log_variance)["divergence"]) == pytest.approx(
+        0.1 * expected, rel=1e-4
+    )
 
 
 def test_latents_have_the_distribution_asked_for():
@@ -41,5 +45,7 @@ def test_latents_have_the_distribution_asked_for():
 
 
 def test_other_shapes_are_refused():
-    with pytest.raises(InputError, match=r"reconstructions: expected the shape of the images, \(2, 4, 4, 1\), got"):
+    with pytest.raises(
+        InputError, match=r"reconstructions: expected the shape of the images, \(2, 4, 4, 1\), got"
+    ):
         vae_terms(X, X[:1], ZEROS, ZEROS)

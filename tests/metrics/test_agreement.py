@@ -44,7 +44,9 @@ def test_fleiss_by_hand(counts, expected):
 
 
 def test_fleiss_of_the_published_table():
-    """The worked example of the psychiatric-diagnosis layout: 10 items, 14 raters, 5 categories, kappa 0.210."""
+    """The worked example of the psychiatric-diagnosis layout: 10 items, 14 raters, 5 categories,
+    kappa 0.210.
+    """
     rows = ["0 0 0 0 14", "0 2 6 4 2", "0 0 3 5 6", "0 3 9 2 0", "2 2 8 1 1"]
     rows += ["7 7 0 0 0", "3 2 6 3 0", "2 5 3 2 2", "6 5 2 1 0", "0 2 2 3 7"]
     counts = np.asarray([[int(each) for each in row.split()] for row in rows])
@@ -65,7 +67,8 @@ def test_fleiss_is_undefined_for_one_category():
 
 def test_votes_are_counted_by_category():
     np.testing.assert_array_equal(
-        count_votes(np.asarray([[0, 2, 2], [1, 1, 0]]), num_categories=4), [[1, 0, 2, 0], [1, 2, 0, 0]]
+        count_votes(np.asarray([[0, 2, 2], [1, 1, 0]]), num_categories=4),
+        [[1, 0, 2, 0], [1, 2, 0, 0]],
     )
 
 
@@ -78,23 +81,33 @@ def test_majority_and_ties():
 
 
 def test_what_cannot_be_counted_is_refused():
-    with pytest.raises(InputError, match=r"same number of raters, at least 2, for each item, got 3 to 8"):
+    with pytest.raises(
+        InputError, match=r"same number of raters, at least 2, for each item, got 3 to 8"
+    ):
         fleiss_kappa(np.asarray([[8, 0], [2, 1]]))
     with pytest.raises(InputError, match="at least 2, for each item, got 1 to 1"):
         fleiss_kappa(np.asarray([[1, 0], [0, 1]]))
     with pytest.raises(
-        InputError, match=r"whole numbers of votes \(n, k\), got float64 of shape \(2, 2\): use count_votes"
+        InputError,
+        match=r"whole numbers of votes \(n, k\), got float64 of shape \(2, 2\): use count_votes",
     ):
         majority_vote(np.ones((2, 2)))
-    with pytest.raises(InputError, match=r"votes: expected integers in 0..1, got int64 in \[0, 2\]"):
+    with pytest.raises(
+        InputError, match=r"votes: expected integers in 0..1, got int64 in \[0, 2\]"
+    ):
         count_votes(np.asarray([[0, 2]]), num_categories=2)
     with pytest.raises(InputError, match=r"votes: expected integers in 0..1, got dtype float64"):
         count_votes(np.asarray([[0.0, 1.0]]), num_categories=2)
-    with pytest.raises(InputError, match=r"votes: expected one category for each item and rater .* got shape \(3,\)"):
+    with pytest.raises(
+        InputError,
+        match=r"votes: expected one category for each item and rater .* got shape \(3,\)",
+    ):
         count_votes(np.zeros(3, int), num_categories=2)
     with pytest.raises(InputError, match=r"second: expected the shape of first \(2,\), got \(3,\)"):
         cohen_kappa(np.ones(2), np.ones(3))
-    with pytest.raises(InputError, match=r"num_categories: expected an integer of at least 1, got 2\.5"):
+    with pytest.raises(
+        InputError, match=r"num_categories: expected an integer of at least 1, got 2\.5"
+    ):
         count_votes(np.zeros((2, 2), int), num_categories=2.5)
     with pytest.raises(InputError, match=r"votes: expected integers in 0\.\.1, got dtype <U1"):
         count_votes(np.asarray([["0", "1"]]), num_categories=2)
@@ -106,11 +119,20 @@ VOTES = np.asarray([0, 1, 1, 0])
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (VOTES.astype(str), "second: expected numbers, as first has, got names: convert them to one kind"),
-        (["0", 1, 1, 0], "second: expected categories that are all whole numbers or all names, got '0'"),
+        (
+            VOTES.astype(str),
+            "second: expected numbers, as first has, got names: convert them to one kind",
+        ),
+        (
+            ["0", 1, 1, 0],
+            "second: expected categories that are all whole numbers or all names, got '0'",
+        ),
         ([0, 1, 0.7, 0], "all whole numbers or all names, got 0.7"),
         ([0, 1, np.inf, 0], "all whole numbers or all names, got inf"),
-        ([0, 1, np.nan, np.nan], "expected a category for every item, got NaN or None for 2: leave these out"),
+        (
+            [0, 1, np.nan, np.nan],
+            "expected a category for every item, got NaN or None for 2: leave these out",
+        ),
         (np.asarray([0, 1, None, 0], object), "got NaN or None for 1: leave these out"),
     ],
 )
@@ -119,6 +141,8 @@ def test_categories_that_are_never_equal_are_refused(second, message):
         cohen_kappa(VOTES, second)
 
 
-@pytest.mark.parametrize("same", [VOTES.tolist(), VOTES.astype(bool), VOTES.astype(float), VOTES.astype(object)])
+@pytest.mark.parametrize(
+    "same", [VOTES.tolist(), VOTES.astype(bool), VOTES.astype(float), VOTES.astype(object)]
+)
 def test_the_same_numbers_agree_in_any_dtype(same):
     assert cohen_kappa(VOTES, same) == 1

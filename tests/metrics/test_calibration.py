@@ -29,8 +29,8 @@ def error_by_loop(probabilities, labels, num_bins):
 
 
 def planted(temperature, shares, count):
-    """Two-class logits that are calibrated after division by ``temperature``: of ``count`` images with confidence s,
-    s * count are right."""
+    """Two-class logits that are calibrated after division by ``temperature``: of ``count`` images
+    with confidence s, s * count are right."""
     logits, labels = [], []
     for share in shares:
         difference = temperature * np.log(share / (1 - share))
@@ -40,7 +40,9 @@ def planted(temperature, shares, count):
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 2**16), num_classes=st.integers(2, 5), num_bins=st.sampled_from([1, 5, 20]))
+@given(
+    seed=st.integers(0, 2**16), num_classes=st.integers(2, 5), num_bins=st.sampled_from([1, 5, 20])
+)
 def test_matches_the_definition(seed, num_classes, num_bins):
     rng = np.random.default_rng(seed)
     probabilities = softmax(rng.normal(size=(50, num_classes)) * 2, axis=1).astype(np.float32)
@@ -50,16 +52,24 @@ def test_matches_the_definition(seed, num_classes, num_bins):
 
 
 def test_by_hand():
-    """Bins of width 0.5 hold {0.6 right, 0.8 wrong}: |0.5 - 0.7| = 0.2; a third image in the same bin would join them."""
+    """Bins of width 0.5 hold {0.6 right, 0.8 wrong}: |0.5 - 0.7| = 0.2; a third image in the same
+    bin would join them.
+    """
     probabilities = np.asarray([[0.6, 0.4], [0.2, 0.8]])
-    assert expected_calibration_error(probabilities, np.asarray([0, 0]), num_bins=2) == pytest.approx(0.2, abs=1e-6)
+    assert expected_calibration_error(
+        probabilities, np.asarray([0, 0]), num_bins=2
+    ) == pytest.approx(0.2, abs=1e-6)
     # In bins of width 0.1 each image is alone: (0.4 + 0.8) / 2.
-    assert expected_calibration_error(probabilities, np.asarray([0, 0]), num_bins=10) == pytest.approx(0.6, abs=1e-6)
+    assert expected_calibration_error(
+        probabilities, np.asarray([0, 0]), num_bins=10
+    ) == pytest.approx(0.6, abs=1e-6)
 
 
 @pytest.mark.parametrize("edge", [0.55, 0.6, 0.75, 0.85, 0.95])
 def test_a_confidence_on_an_edge_falls_into_the_lower_bin(edge):
-    """A right image just below the edge and a wrong one on it share a bin, so their errors partly cancel."""
+    """A right image just below the edge and a wrong one on it share a bin, so their errors partly
+    cancel.
+    """
     probabilities = np.asarray([[edge - 0.01, 1.01 - edge], [edge, 1 - edge]], np.float32)
     together = abs(0.5 - (edge - 0.005))
     error = expected_calibration_error(probabilities, np.asarray([0, 1]), num_bins=20)
@@ -80,7 +90,8 @@ def test_jit_gives_the_same():
 @pytest.mark.parametrize("temperature", [0.4534, 1.0, 1.1124, 5.0])
 def test_finds_the_planted_temperature(temperature):
     logits, labels = planted(temperature, [0.6, 0.7, 0.8, 0.9], 100)
-    # The grid's step in log T is 6 / 1999; the targets of the likelihood leave room for one error in 402.
+    # The grid's step in log T is 6 / 1999; the targets of the likelihood leave room for one error
+    # in 402.
     assert fit_temperature(logits, labels, method="ece") == pytest.approx(temperature, rel=0.0031)
     assert fit_temperature(logits, labels) == pytest.approx(temperature, rel=0.02)
 
@@ -98,9 +109,13 @@ def mean_cross_entropy(temperature, logits, labels):
 def test_no_other_temperature_is_more_likely(scale, num_classes):
     rng = np.random.default_rng(num_classes)
     logits = scale * rng.normal(size=(80, num_classes)).astype(np.float32)
-    labels = np.where(rng.uniform(size=80) < 0.7, logits.argmax(axis=1), rng.integers(0, num_classes, 80))
+    labels = np.where(
+        rng.uniform(size=80) < 0.7, logits.argmax(axis=1), rng.integers(0, num_classes, 80)
+    )
     found = fit_temperature(logits, labels)
-    best = minimize_scalar(lambda t: mean_cross_entropy(np.exp(t), logits, labels), bounds=(-11, 11), method="bounded")
+    best = minimize_scalar(
+        lambda t: mean_cross_entropy(np.exp(t), logits, labels), bounds=(-11, 11), method="bounded"
+    )
     assert found == pytest.approx(np.exp(best.x), rel=1e-3)
     assert not temperature_at_edge(found)
 
@@ -118,7 +133,10 @@ def test_a_classifier_that_is_always_right_is_as_sure_as_its_images_are_many(lea
 def test_an_edge_is_reported():
     labels = np.arange(61) % 2
     right = np.stack([-labels, labels], axis=1).astype(np.float32)
-    with pytest.warns(UserWarning, match="the best temperature by 'ece' is 0.0498, at the edge of what is searched"):
+    with pytest.warns(
+        UserWarning,
+        match="the best temperature by 'ece' is 0.0498, at the edge of what is searched",
+    ):
         assert temperature_at_edge(fit_temperature(60 * right, labels, method="ece"), method="ece")
     with pytest.warns(UserWarning, match="'likelihood' is 1.63e"):
         assert temperature_at_edge(fit_temperature(-right, labels))
@@ -131,17 +149,27 @@ def test_half_precision_is_counted_in_single(dtype):
     rng = np.random.default_rng(0)
     logits = jnp.asarray(rng.normal(0, 3, (70_000, 2)), dtype)
     exact = np.asarray(logits, np.float32)
-    labels = (rng.uniform(size=70_000) < 1 / (1 + np.exp((exact[:, 0] - exact[:, 1]) / 2))).astype(int)
-    assert fit_temperature(logits, labels) == fit_temperature(exact, labels) == pytest.approx(2, rel=0.03)
+    labels = (rng.uniform(size=70_000) < 1 / (1 + np.exp((exact[:, 0] - exact[:, 1]) / 2))).astype(
+        int
+    )
+    assert (
+        fit_temperature(logits, labels)
+        == fit_temperature(exact, labels)
+        == pytest.approx(2, rel=0.03)
+    )
     probabilities = jax.nn.softmax(logits)
     # Rounded as they came: rows of bfloat16 sum to 1 within its own precision.
     single = np.asarray(probabilities, np.float32)
     expected = error_by_loop(single / single.sum(axis=1, keepdims=True), labels, 20)
-    assert float(expected_calibration_error(probabilities, labels)) == pytest.approx(expected, abs=2e-3)
+    assert float(expected_calibration_error(probabilities, labels)) == pytest.approx(
+        expected, abs=2e-3
+    )
 
 
 def test_temperatures_are_those_of_the_published_grid():
-    """The stored temperatures of the fundus paper, .4534 and 1.1124, are entries 736 and 1035 of the grid."""
+    """The stored temperatures of the fundus paper, .4534 and 1.1124, are entries 736 and 1035 of
+    the grid.
+    """
     for index in (736, 1035):
         temperature = np.exp(np.linspace(-3, 3, 2000))[index]
         logits, labels = planted(temperature, [0.8], 10)
@@ -166,7 +194,9 @@ def test_calibration_lowers_the_error_and_keeps_classes():
     labels = np.asarray([rng.choice(3, p=p) for p in softmax(logits.astype(np.float64), axis=1)])
     overconfident = 3 * logits
     fitted = overconfident / fit_temperature(overconfident, labels)
-    before, after = (expected_calibration_error(jax.nn.softmax(z), labels) for z in (overconfident, fitted))
+    before, after = (
+        expected_calibration_error(jax.nn.softmax(z), labels) for z in (overconfident, fitted)
+    )
     assert after < before / 2
     np.testing.assert_array_equal(fitted.argmax(axis=1), logits.argmax(axis=1))
 
@@ -174,7 +204,9 @@ def test_calibration_lowers_the_error_and_keeps_classes():
 @pytest.mark.parametrize("function", [expected_calibration_error, fit_temperature])
 def test_impossible_inputs_are_refused(function):
     scores, labels = np.full((4, 2), 0.5), np.zeros(4, int)
-    with pytest.raises(InputError, match=r"expected \(n, k\) with labels \(n,\) .* got shapes \(4,\), \(4,\)"):
+    with pytest.raises(
+        InputError, match=r"expected \(n, k\) with labels \(n,\) .* got shapes \(4,\), \(4,\)"
+    ):
         function(scores[:, 0], labels)
     with pytest.raises(InputError, match=r"for at least one image, got shapes \(0, 2\), \(0,\)"):
         function(scores[:0], labels[:0])
@@ -182,26 +214,34 @@ def test_impossible_inputs_are_refused(function):
         function(scores, labels[:3])
     with pytest.raises(InputError, match=r"labels: expected a class in 0..1, got 2"):
         function(scores, labels + 2)
-    with pytest.raises(InputError, match=r"labels: expected a class index \(integer\), got dtype float"):
+    with pytest.raises(
+        InputError, match=r"labels: expected a class index \(integer\), got dtype float"
+    ):
         function(scores, labels.astype(np.float32))
     with pytest.raises(InputError, match="num_bins: expected an integer of at least 1, got 0"):
         function(scores, labels, num_bins=0)
 
 
 def test_logits_are_not_probabilities():
-    with pytest.raises(InputError, match="rows that sum to 1, got a sum of 5: apply softmax to logits"):
+    with pytest.raises(
+        InputError, match="rows that sum to 1, got a sum of 5: apply softmax to logits"
+    ):
         expected_calibration_error(jnp.asarray([[0.5, 0.5], [2.0, 3.0]]), jnp.asarray([0, 1]))
 
 
 def test_rows_that_sum_to_one_but_leave_the_range_are_no_probabilities():
-    with pytest.raises(InputError, match=r"probabilities: expected probabilities in \[0, 1\], got \[-1, 2\]"):
+    with pytest.raises(
+        InputError, match=r"probabilities: expected probabilities in \[0, 1\], got \[-1, 2\]"
+    ):
         expected_calibration_error(jnp.asarray([[0.5, 0.5], [2.0, -1.0]]), jnp.asarray([0, 1]))
     with pytest.raises(InputError, match="rows that sum to 1, got a sum of nan"):
         expected_calibration_error(jnp.asarray([[0.5, 0.5], [jnp.nan, 0.5]]), jnp.asarray([0, 1]))
 
 
 def test_probabilities_may_pass_one_by_rounding():
-    assert float(expected_calibration_error(jnp.asarray([[1.0000001, 0.0]]), jnp.asarray([0]))) < 1e-6
+    assert (
+        float(expected_calibration_error(jnp.asarray([[1.0000001, 0.0]]), jnp.asarray([0]))) < 1e-6
+    )
 
 
 def test_logits_that_are_not_finite_are_refused():

@@ -1,4 +1,6 @@
-"""Accuracy, sensitivity and Brier score by hand, the area under the curve by SciPy, all pairs and the trapezoid."""
+"""Accuracy, sensitivity and Brier score by hand, the area under the curve by SciPy, all pairs and
+the trapezoid.
+"""
 
 import numpy as np
 import pytest
@@ -46,21 +48,28 @@ def test_one_image_is_enough():
 )
 def test_what_is_neither_right_nor_wrong_is_refused(function):
     with pytest.raises(
-        InputError, match=r"correct: expected one value for each of at least one image \(n,\), got shape"
+        InputError,
+        match=r"correct: expected one value for each of at least one image \(n,\), got shape",
     ):
         function(np.zeros(0, bool))
-    with pytest.raises(InputError, match=r"correct: expected 0 and 1 \(or booleans\), got 3: compare with a threshold"):
+    with pytest.raises(
+        InputError,
+        match=r"correct: expected 0 and 1 \(or booleans\), got 3: compare with a threshold",
+    ):
         function(np.asarray([1, 3]))
     with pytest.raises(InputError, match="correct: expected finite numbers, got 1 of 2"):
         function(np.asarray([1, np.nan]))
 
 
 def test_labels_that_name_no_class_or_other_images_are_refused():
-    with pytest.raises(InputError, match=r"labels: expected the shape of correct \(2,\), got \(3,\)"):
+    with pytest.raises(
+        InputError, match=r"labels: expected the shape of correct \(2,\), got \(3,\)"
+    ):
         balanced_accuracy(np.ones(2, bool), np.zeros(3, int))
     for function in (lambda labels: balanced_accuracy(np.ones(2, bool), labels), balanced_weights):
         with pytest.raises(
-            InputError, match=r"labels: expected a class of each image \(integer or name\), got dtype f"
+            InputError,
+            match=r"labels: expected a class of each image \(integer or name\), got dtype f",
         ):
             function(np.asarray([0, np.nan]))
 
@@ -74,7 +83,9 @@ def test_the_weighted_mean_is_the_balanced_accuracy():
 
 
 def test_weights_of_no_image_are_refused():
-    with pytest.raises(InputError, match="labels: expected one value for each of at least one image"):
+    with pytest.raises(
+        InputError, match="labels: expected one value for each of at least one image"
+    ):
         balanced_weights(np.zeros(0, int))
 
 
@@ -106,7 +117,9 @@ SCORED = st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_
 def test_area_is_the_share_of_pairs_in_the_right_order(scored):
     scores, labels = (np.asarray(each) for each in zip(*scored, strict=True))
     pairs = [(a > b) + (a == b) / 2 for a in scores[labels] for b in scores[~labels]]
-    np.testing.assert_allclose(roc_auc(scores, labels), np.mean(pairs) if pairs else np.nan, rtol=1e-12)
+    np.testing.assert_allclose(
+        roc_auc(scores, labels), np.mean(pairs) if pairs else np.nan, rtol=1e-12
+    )
 
 
 def test_area_matches_the_trapezoid_under_the_curve_and_scipy():
@@ -115,11 +128,14 @@ def test_area_matches_the_trapezoid_under_the_curve_and_scipy():
     scores = np.round(rng.normal(size=300) + labels, 1)
     thresholds = np.append(np.inf, np.unique(scores)[::-1])
     hits, alarms = zip(
-        *[((scores[labels] >= t).mean(), (scores[~labels] >= t).mean()) for t in thresholds], strict=True
+        *[((scores[labels] >= t).mean(), (scores[~labels] >= t).mean()) for t in thresholds],
+        strict=True,
     )
     assert roc_auc(scores, labels) == pytest.approx(np.trapezoid(hits, alarms), abs=1e-12)
     statistic = scipy.stats.mannwhitneyu(scores[labels], scores[~labels]).statistic
-    assert roc_auc(scores, labels) == pytest.approx(statistic / (labels.sum() * (~labels).sum()), abs=1e-12)
+    assert roc_auc(scores, labels) == pytest.approx(
+        statistic / (labels.sum() * (~labels).sum()), abs=1e-12
+    )
 
 
 def test_area_ignores_a_rising_function_and_turns_over_with_the_sign():
@@ -139,7 +155,10 @@ def test_brier_score_by_hand():
 
 @pytest.mark.parametrize("function", [sensitivity, specificity, roc_auc, brier_score])
 def test_labels_of_another_kind_or_number_are_refused(function):
-    with pytest.raises(InputError, match=r"labels: expected 0 and 1 \(or booleans\), got 2: compare with a threshold"):
+    with pytest.raises(
+        InputError,
+        match=r"labels: expected 0 and 1 \(or booleans\), got 2: compare with a threshold",
+    ):
         function(np.zeros(2), np.asarray([1, 2]))
     with pytest.raises(InputError, match=r"labels: expected the shape of .* \(2,\), got \(3,\)"):
         function(np.zeros(2), np.zeros(3))
@@ -148,7 +167,11 @@ def test_labels_of_another_kind_or_number_are_refused(function):
 
 
 def test_scores_and_probabilities_out_of_range_are_refused():
-    with pytest.raises(InputError, match="scores: expected finite numbers, got 1 of 2 that are NaN or infinite"):
+    with pytest.raises(
+        InputError, match="scores: expected finite numbers, got 1 of 2 that are NaN or infinite"
+    ):
         roc_auc(np.asarray([0, np.nan]), np.asarray([0, 1]))
-    with pytest.raises(InputError, match=r"expected probabilities in \[0, 1\], got \[0, 1.5\]: apply sigmoid"):
+    with pytest.raises(
+        InputError, match=r"expected probabilities in \[0, 1\], got \[0, 1.5\]: apply sigmoid"
+    ):
         brier_score(np.asarray([0, 1.5]), np.asarray([0, 1]))

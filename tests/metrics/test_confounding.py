@@ -23,7 +23,9 @@ def test_each_target_is_counted_by_itself():
 
 
 def test_matrix_by_hand():
-    """Two queries, three labels; the first target's explainer flips its own label, and once the third."""
+    """Two queries, three labels; the first target's explainer flips its own label, and once the
+    third.
+    """
     before = np.asarray([[0.9, 0.2, 0.6], [0.1, 0.8, 0.7]])
     first = np.asarray([[0.1, 0.1, 0.4], [0.9, 0.9, 0.9]])
     second = np.asarray([[0.9, 0.7, 0.6], [0.1, 0.8, 0.5]])
@@ -33,19 +35,26 @@ def test_matrix_by_hand():
 
 def test_reconstructions_flip_nothing():
     before = np.random.default_rng(0).random((20, 5))
-    np.testing.assert_array_equal(class_discrimination_matrix(before, np.stack([before] * 5)), np.zeros((5, 5)))
+    np.testing.assert_array_equal(
+        class_discrimination_matrix(before, np.stack([before] * 5)), np.zeros((5, 5))
+    )
 
 
 def test_what_does_not_match_is_refused():
     ones = np.ones(2)
-    with pytest.raises(InputError, match=r"explained: expected the shape of attribute \(2,\), got \(3,\)"):
+    with pytest.raises(
+        InputError, match=r"explained: expected the shape of attribute \(2,\), got \(3,\)"
+    ):
         confounding(ones, np.ones(3), ones)
-    with pytest.raises(InputError, match=r"targets: expected the shape of attribute \(2,\), got \(3,\)"):
+    with pytest.raises(
+        InputError, match=r"targets: expected the shape of attribute \(2,\), got \(3,\)"
+    ):
         confounding(ones, ones, np.ones(3))
     with pytest.raises(InputError, match=r"explained: expected 0 and 1 \(or booleans\), got 0.7"):
         confounding(ones, np.asarray([0.7, 1]), ones)
     with pytest.raises(
-        InputError, match=r"after: expected \(targets, n, k\) with before \(n, k\).* got shapes \(2, 3\)"
+        InputError,
+        match=r"after: expected \(targets, n, k\) with before \(n, k\).* got shapes \(2, 3\)",
     ):
         class_discrimination_matrix(np.ones((2, 3)), np.ones((2, 3)))
     with pytest.raises(InputError, match=r"after: expected probabilities in \[0, 1\]"):

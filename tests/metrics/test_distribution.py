@@ -1,4 +1,6 @@
-"""Fréchet distance against closed forms and SciPy's root of a matrix, kernel distance against a double loop."""
+"""Fréchet distance against closed forms and SciPy's root of a matrix, kernel distance against a
+double loop.
+"""
 
 import numpy as np
 import pytest
@@ -6,7 +8,12 @@ import scipy.linalg
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import distribution
-from cfx_jax.metrics.distribution import frechet_distance, gaussian_distance, gaussian_of, kernel_distance
+from cfx_jax.metrics.distribution import (
+    frechet_distance,
+    gaussian_distance,
+    gaussian_of,
+    kernel_distance,
+)
 
 RNG = np.random.default_rng(0)
 MIX = RNG.normal(size=(6, 6))
@@ -26,7 +33,10 @@ def by_root(first, second):
 
 def test_gaussians_in_one_dimension():
     """(0 - 2)^2 + (1 - 3)^2 = 8."""
-    first, second = standardised(RNG.normal(size=(50, 1))), 2 + 3 * standardised(RNG.normal(size=(70, 1)))
+    first, second = (
+        standardised(RNG.normal(size=(50, 1))),
+        2 + 3 * standardised(RNG.normal(size=(70, 1))),
+    )
     assert frechet_distance(first, second) == pytest.approx(8)
 
 
@@ -41,7 +51,9 @@ def test_images_that_occur_several_times_are_counted_and_not_copied():
 
 
 def test_frechet_is_exact_for_fewer_images_than_features():
-    """Covariances on two orthogonal lines have no overlap: the traces add up, whatever the other features do."""
+    """Covariances on two orthogonal lines have no overlap: the traces add up, whatever the other
+    features do.
+    """
     first, second = np.zeros((3, 50)), np.zeros((4, 50))
     first[:, 0], second[:, 1] = [-1, 0, 1], [-1, 1, -1, 1]
     assert frechet_distance(first, second) == pytest.approx(1 + 4 / 3)
@@ -67,11 +79,16 @@ def test_kernel_distance_matches_its_definition(monkeypatch, rows_at_once):
 
     def mean(first, second, same):
         pairs = [
-            (x @ y / 6 + 1) ** 3 for i, x in enumerate(first) for j, y in enumerate(second) if not (same and i == j)
+            (x @ y / 6 + 1) ** 3
+            for i, x in enumerate(first)
+            for j, y in enumerate(second)
+            if not (same and i == j)
         ]
         return np.mean(pairs)
 
-    expected = mean(FIRST, FIRST, True) + mean(SECOND, SECOND, True) - 2 * mean(FIRST, SECOND, False)
+    expected = (
+        mean(FIRST, FIRST, True) + mean(SECOND, SECOND, True) - 2 * mean(FIRST, SECOND, False)
+    )
     assert kernel_distance(FIRST, SECOND) == pytest.approx(expected, rel=1e-10)
 
 
@@ -93,7 +110,9 @@ def test_constant_features_have_no_covariance_but_a_place():
 def test_features_that_do_not_match_are_refused(function):
     with pytest.raises(InputError, match="second: expected the 6 features of first, got 5"):
         function(FIRST, SECOND[:, :5])
-    with pytest.raises(InputError, match=r"first: expected rows \(n, d\) of at least 2 images, got shape \(1, 6\)"):
+    with pytest.raises(
+        InputError, match=r"first: expected rows \(n, d\) of at least 2 images, got shape \(1, 6\)"
+    ):
         function(FIRST[:1], SECOND)
     with pytest.raises(InputError, match="second: expected finite numbers, got 540 of 540"):
         function(FIRST, np.nan * SECOND)

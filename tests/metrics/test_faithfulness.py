@@ -33,7 +33,9 @@ def test_area_over_the_curve_by_hand():
 def test_area_over_the_curve_is_its_definition_at_every_step(curves):
     found = area_over_perturbation_curve(curves)
     for steps in range(7):
-        expected = sum(curves[..., 0] - curves[..., step] for step in range(steps + 1)) / (steps + 1)
+        expected = sum(curves[..., 0] - curves[..., step] for step in range(steps + 1)) / (
+            steps + 1
+        )
         np.testing.assert_allclose(found[..., steps], expected, atol=1e-12)
 
 
@@ -73,13 +75,17 @@ def test_relevance_score_is_zero_where_degradation_or_preservation_is():
 
 
 def test_maps_at_random_have_the_score_of_their_mean_curve():
-    """With c the area under the curve of random orders, R = 2 c (1 - c), about 1/2 where the score falls evenly."""
+    """With c the area under the curve of random orders, R = 2 c (1 - c), about 1/2 where the score
+    falls evenly.
+    """
     image, rng = np.ones((8, 8, 1), np.float32), np.random.default_rng(0)
     maps = rng.uniform(size=(40, 8, 8)).astype(np.float32)
 
     def areas(order):
         def curve(relevance):
-            return perturbation_curve(jnp.mean, image, relevance, overwrite_with(0.0), region=1, order=order)
+            return perturbation_curve(
+                jnp.mean, image, relevance, overwrite_with(0.0), region=1, order=order
+            )
 
         return area_under_perturbation_curve(jax.jit(jax.vmap(curve))(maps))
 
@@ -89,7 +95,9 @@ def test_maps_at_random_have_the_score_of_their_mean_curve():
 
 
 def test_the_true_map_of_a_local_score_beats_random_ones():
-    """The score looks at one corner only, sharply: the right map takes it away at once and keeps it to the end."""
+    """The score looks at one corner only, sharply: the right map takes it away at once and keeps it
+    to the end.
+    """
     image, rng = np.ones((8, 8, 1), np.float32), np.random.default_rng(1)
     truth = np.zeros((8, 8), np.float32)
     truth[:2, :2] = 1
@@ -98,7 +106,12 @@ def test_the_true_map_of_a_local_score_beats_random_ones():
         areas = [
             area_under_perturbation_curve(
                 perturbation_curve(
-                    lambda x: x[:2, :2].mean(), image, relevance, overwrite_with(0.0), region=2, order=order
+                    lambda x: x[:2, :2].mean(),
+                    image,
+                    relevance,
+                    overwrite_with(0.0),
+                    region=2,
+                    order=order,
                 )
             )[None]
             for order in ("most_relevant_first", "least_relevant_first")
@@ -114,11 +127,18 @@ def test_an_interval_of_the_relevance_score_as_its_docstring_says():
     rng = np.random.default_rng(2)
     pairs = rng.uniform(0.2, 0.8, size=(50, 2))
     interval = bootstrap_interval(pairs, statistic=lambda drawn: relevance_score(*drawn.T))
-    assert interval.low < relevance_score(pairs[:, 0], pairs[:, 1]) == interval.estimate < interval.high
+    assert (
+        interval.low
+        < relevance_score(pairs[:, 0], pairs[:, 1])
+        == interval.estimate
+        < interval.high
+    )
 
 
 def test_still_correct_by_hand():
-    logits = np.asarray([[[2.0, 1.0], [1.0, 2.0], [1.0, 1.0]], [[0.0, 1.0], [0.0, 2.0], [3.0, 2.0]]])
+    logits = np.asarray(
+        [[[2.0, 1.0], [1.0, 2.0], [1.0, 1.0]], [[0.0, 1.0], [0.0, 2.0], [3.0, 2.0]]]
+    )
     found = still_correct(logits, np.asarray([0, 1]))
     # Of equal logits class 1 is decided on, as everywhere.
     np.testing.assert_array_equal(found, [[True, False, False], [True, True, False]])
@@ -133,9 +153,16 @@ def test_accuracy_curve_of_pixels_replaced_by_noise():
     labels = np.asarray(jax.vmap(convolutional_classifier)(batch)).argmax(axis=-1)
 
     def curve(image, other):
-        relevance = jnp.abs(jax.grad(lambda x: convolutional_classifier(x).max())(image)).sum(axis=-1)
+        relevance = jnp.abs(jax.grad(lambda x: convolutional_classifier(x).max())(image)).sum(
+            axis=-1
+        )
         return perturbation_curve(
-            convolutional_classifier, image, relevance, overwrite_with(other), region=1, regions_per_step=10
+            convolutional_classifier,
+            image,
+            relevance,
+            overwrite_with(other),
+            region=1,
+            regions_per_step=10,
         )
 
     correct = still_correct(jax.jit(jax.vmap(curve))(batch, noise), labels)
@@ -149,11 +176,19 @@ def test_accuracy_curve_of_pixels_replaced_by_noise():
     ("summary", "curves", "message"),
     [
         (area_over_perturbation_curve, np.ones((3, 0)), r"at least 1 steps, got shape \(3, 0\)"),
-        (area_over_perturbation_curve, [1.0, np.nan], "curves: expected finite scores, got NaN or infinity: look"),
-        (area_under_perturbation_curve, [1.0], r"curves: expected \(..., steps\) with at least 2 steps, got shape \(1,\)"),
+        (
+            area_over_perturbation_curve,
+            [1.0, np.nan],
+            "curves: expected finite scores, got NaN or infinity: look",
+        ),
+        (
+            area_under_perturbation_curve,
+            [1.0],
+            r"curves: expected \(..., steps\) with at least 2 steps, got shape \(1,\)",
+        ),
         (area_under_perturbation_curve, [1.0, np.inf], "curves: expected finite scores"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_curve_is_refused(summary, curves, message):
     with pytest.raises(InputError, match=message):
         summary(curves)
@@ -165,7 +200,11 @@ def test_what_is_no_curve_is_refused(summary, curves, message):
         (np.ones(2), np.ones(3), r"for each of the same images \(n,\), got shapes \(2,\), \(3,\)"),
         (np.ones((2, 5)), np.ones((2, 5)), r"expected one number for each of the same images"),
         (np.ones(0), np.ones(0), r"got shapes \(0,\), \(0,\)"),
-        (np.full(2, -3.0), np.ones(2), r"expected numbers in \[0, 1\]: make the curves of probabilities, not logits"),
+        (
+            np.full(2, -3.0),
+            np.ones(2),
+            r"expected numbers in \[0, 1\]: make the curves of probabilities, not logits",
+        ),
         (np.ones(2), np.asarray([0.5, np.nan]), r"expected numbers in \[0, 1\]"),
     ],
 )
@@ -177,12 +216,24 @@ def test_what_has_no_relevance_score_is_refused(degradation, preservation, messa
 @pytest.mark.parametrize(
     ("logits", "labels", "message"),
     [
-        (np.ones((2, 3, 4)), np.zeros(3, int), r"with labels \(...\), got shapes \(2, 3, 4\), \(3,\)"),
+        (
+            np.ones((2, 3, 4)),
+            np.zeros(3, int),
+            r"with labels \(...\), got shapes \(2, 3, 4\), \(3,\)",
+        ),
         (np.ones((2, 3, 4)), np.asarray([0, 4]), r"labels: expected a class in 0\.\.3, got 4"),
-        (np.ones((2, 3, 4)), np.zeros(2), r"labels: expected a class index \(integer\), got dtype float"),
-        (np.full((2, 3, 4), np.nan), np.zeros(2, int), "logits: expected numbers, got NaN: look at the classifier"),
+        (
+            np.ones((2, 3, 4)),
+            np.zeros(2),
+            r"labels: expected a class index \(integer\), got dtype float",
+        ),
+        (
+            np.full((2, 3, 4), np.nan),
+            np.zeros(2, int),
+            "logits: expected numbers, got NaN: look at the classifier",
+        ),
     ],
-)  # fmt: skip
+)
 def test_logits_that_cannot_be_right_or_wrong_are_refused(logits, labels, message):
     with pytest.raises(InputError, match=message):
         still_correct(logits, labels)

@@ -33,13 +33,16 @@ def test_an_ellipse_fills_its_share_of_the_box():
 
 def test_the_scale_of_the_image_does_not_matter():
     small, large = (
-        heart_size(*(np.kron(mask, np.ones((k, k))) for mask in (box(9, 20, 3, 30), LUNGS))) for k in (1, 3)
+        heart_size(*(np.kron(mask, np.ones((k, k))) for mask in (box(9, 20, 3, 30), LUNGS)))
+        for k in (1, 3)
     )
     np.testing.assert_allclose(small, large)
 
 
 def test_a_heart_that_moves_and_lungs_that_fill_up_keep_their_size():
-    assert heart_size(box(20, 30, 12, 28), LUNGS) == heart_size(box(22, 32, 10, 26), box(5, 35, 4, 36))
+    assert heart_size(box(20, 30, 12, 28), LUNGS) == heart_size(
+        box(22, 32, 10, 26), box(5, 35, 4, 36)
+    )
 
 
 def test_what_is_missing():
@@ -50,7 +53,11 @@ def test_what_is_missing():
 
 
 def test_masks_that_do_not_fit_are_refused():
-    with pytest.raises(InputError, match=r"lungs: expected the shape of heart \(40, 40\), got \(4, 4\)"):
+    with pytest.raises(
+        InputError, match=r"lungs: expected the shape of heart \(40, 40\), got \(4, 4\)"
+    ):
         heart_size(LUNGS, np.ones((4, 4)))
-    with pytest.raises(InputError, match="heart: expected a mask of 0 and 1, got other values: threshold it first"):
+    with pytest.raises(
+        InputError, match="heart: expected a mask of 0 and 1, got other values: threshold it first"
+    ):
         heart_size(0.3 * LUNGS, LUNGS)

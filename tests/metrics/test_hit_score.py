@@ -18,8 +18,12 @@ def pointing_at(column, *, slice_index=1):
 
 
 def test_a_hit_is_the_highest_voxel_of_the_whole_scan_in_the_territory_of_its_lesion():
-    """Scans 0 and 1 point rightly, 2 at another territory, 3 at another slice, though second best at the right place."""
-    volumes = np.stack([pointing_at(0), pointing_at(5), pointing_at(1), 2 * pointing_at(3, slice_index=0)])
+    """Scans 0 and 1 point rightly, 2 at another territory, 3 at another slice, though second best
+    at the right place.
+    """
+    volumes = np.stack(
+        [pointing_at(0), pointing_at(5), pointing_at(1), 2 * pointing_at(3, slice_index=0)]
+    )
     volumes[3, 1, 0, 3] = 1
     found = hit_score(volumes, np.stack([ATLAS] * 4), np.asarray([1, 6, 3, 4]))
     np.testing.assert_array_equal(found.hits, [True, True, False, False])
@@ -45,7 +49,9 @@ def test_tied_voxels_hit_where_all_lie_in_the_territory():
 def test_maps_at_random_hit_as_often_as_the_territory_is_large():
     rng = np.random.default_rng(0)
     territories = rng.integers(1, 7, 4000)
-    found = hit_score(rng.random((4000, 2, 4, 6)), np.broadcast_to(ATLAS, (4000, 2, 4, 6)), territories)
+    found = hit_score(
+        rng.random((4000, 2, 4, 6)), np.broadcast_to(ATLAS, (4000, 2, 4, 6)), territories
+    )
     assert found.score == pytest.approx(3 / 48, abs=0.012)
     assert found.num_hits + found.num_misses == 4000 and found.num_hits == found.hits.sum()
 
@@ -53,12 +59,42 @@ def test_maps_at_random_hit_as_often_as_the_territory_is_large():
 @pytest.mark.parametrize(
     ("volumes", "atlas", "territories", "message"),
     [
-        (np.ones((1, 2, 4, 6)), ATLAS[None], [1, 2], r"one number for each .* got shapes \(2,\) and \(1, 2, 4, 6\)"),
-        (np.ones((2, 4, 6)), ATLAS, [1, 2], r"of the atlas \(n, s, h, w\), got shapes \(2,\) and \(2, 4, 6\)"),
-        (np.ones((0, 2, 4, 6)), ATLAS[None][:0], [], r"at least one scan .* got shapes \(0,\) and \(0, 2, 4, 6\)"),
-        (np.ones((1, 2, 4, 5)), ATLAS[None], [1], r"volumes: expected the shape of atlas \(1, 2, 4, 6\), got"),
-        (np.full((1, 2, 4, 6), np.nan), ATLAS[None], [1], "maps: expected finite values, got NaN or infinity"),
-        (np.ones((1, 2, 4, 6)), ATLAS[None], [7], "numbers that the atlas has, got 7 for scan 0, which has no such"),
+        (
+            np.ones((1, 2, 4, 6)),
+            ATLAS[None],
+            [1, 2],
+            r"one number for each .* got shapes \(2,\) and \(1, 2, 4, 6\)",
+        ),
+        (
+            np.ones((2, 4, 6)),
+            ATLAS,
+            [1, 2],
+            r"of the atlas \(n, s, h, w\), got shapes \(2,\) and \(2, 4, 6\)",
+        ),
+        (
+            np.ones((0, 2, 4, 6)),
+            ATLAS[None][:0],
+            [],
+            r"at least one scan .* got shapes \(0,\) and \(0, 2, 4, 6\)",
+        ),
+        (
+            np.ones((1, 2, 4, 5)),
+            ATLAS[None],
+            [1],
+            r"volumes: expected the shape of atlas \(1, 2, 4, 6\), got",
+        ),
+        (
+            np.full((1, 2, 4, 6), np.nan),
+            ATLAS[None],
+            [1],
+            "maps: expected finite values, got NaN or infinity",
+        ),
+        (
+            np.ones((1, 2, 4, 6)),
+            ATLAS[None],
+            [7],
+            "numbers that the atlas has, got 7 for scan 0, which has no such",
+        ),
     ],
 )
 def test_what_has_no_hit_score_is_refused(volumes, atlas, territories, message):

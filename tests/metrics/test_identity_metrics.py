@@ -43,8 +43,12 @@ def test_closeness_at_its_ends():
 
 def test_equal_distances_are_no_success():
     queries = np.asarray([[0.0], [4.0]])
-    np.testing.assert_array_equal(latent_space_closeness(queries, np.asarray([[1.0], [2.0]])), [False, False])
-    np.testing.assert_array_equal(latent_space_closeness(queries, np.asarray([[1.0], [1.0]])), [False, False])
+    np.testing.assert_array_equal(
+        latent_space_closeness(queries, np.asarray([[1.0], [2.0]])), [False, False]
+    )
+    np.testing.assert_array_equal(
+        latent_space_closeness(queries, np.asarray([[1.0], [1.0]])), [False, False]
+    )
     same = np.full((3, 2), 0.1)
     assert not latent_space_closeness(same, same).any()
 
@@ -59,13 +63,17 @@ def released_by_loop(queries, explanations, num_components):
     for index in range(len(queries), len(pool)):
         neighbours = np.argsort(np.linalg.norm(rows - rows[index], axis=1))[: len(explanations) + 1]
         real = np.flatnonzero(neighbours == owner[index])
-        successes.append(real.size == 1 and bool((owner[neighbours[: real[0]]] == owner[index]).all()))
+        successes.append(
+            real.size == 1 and bool((owner[neighbours[: real[0]]] == owner[index]).all())
+        )
     return np.reshape(successes, (len(explanations), len(queries)))
 
 
 @pytest.mark.parametrize("rows_at_once", [50, 1024])
 @pytest.mark.parametrize("num_components", [3, 300])
-def test_released_closeness_matches_the_search_of_neighbours(monkeypatch, rows_at_once, num_components):
+def test_released_closeness_matches_the_search_of_neighbours(
+    monkeypatch, rows_at_once, num_components
+):
     monkeypatch.setattr(identity, "_ROWS_AT_ONCE", rows_at_once)
     queries = RNG.normal(size=(40, 8)) + 100
     explanations = queries + 0.6 * RNG.normal(size=(10, 40, 8))
@@ -80,7 +88,8 @@ def test_released_closeness_counts_other_queries_and_other_bins():
     queries = np.asarray([[0.0], [10.0], [20.0]])
     explanations = np.asarray([[[6.0], [11.0], [21.0]], [[0.0], [3.0], [20.0]]])
     found = latent_space_closeness_released(queries, explanations)
-    # 6 is nearer to query 1 than to query 0; 3 is nearer to 0 and to 6, explanations of query 0, than to query 1.
+    # 6 is nearer to query 1 than to query 0; 3 is nearer to 0 and to 6, explanations of query 0,
+    # than to query 1.
     np.testing.assert_array_equal(found, [[False, True, True], [True, False, True]])
 
 
@@ -105,17 +114,30 @@ def test_verified_is_strict():
 
 
 def test_a_single_query_and_other_shapes_are_refused():
-    with pytest.raises(InputError, match=r"queries: expected rows \(n, d\) of at least 2 images, got shape \(1, 3\)"):
+    with pytest.raises(
+        InputError,
+        match=r"queries: expected rows \(n, d\) of at least 2 images, got shape \(1, 3\)",
+    ):
         latent_space_closeness(np.ones((1, 3)), np.ones((1, 3)))
-    with pytest.raises(InputError, match=r"explanations: expected the shape of queries \(2, 3\), got \(2, 4\)"):
+    with pytest.raises(
+        InputError, match=r"explanations: expected the shape of queries \(2, 3\), got \(2, 4\)"
+    ):
         latent_space_closeness(np.ones((2, 3)), np.ones((2, 4)))
-    with pytest.raises(InputError, match=r"\(k, n, d\) with the shape of queries \(n, d\) \(2, 3\), got \(2, 3\)"):
+    with pytest.raises(
+        InputError, match=r"\(k, n, d\) with the shape of queries \(n, d\) \(2, 3\), got \(2, 3\)"
+    ):
         latent_space_closeness_released(np.ones((2, 3)), np.ones((2, 3)))
-    with pytest.raises(InputError, match="num_components: expected an integer of at least 1, got 0"):
+    with pytest.raises(
+        InputError, match="num_components: expected an integer of at least 1, got 0"
+    ):
         latent_space_closeness_released(np.ones((2, 3)), np.ones((1, 2, 3)), num_components=0)
-    with pytest.raises(InputError, match="second: expected embeddings with a direction, got 1 that are all zero"):
+    with pytest.raises(
+        InputError, match="second: expected embeddings with a direction, got 1 that are all zero"
+    ):
         cosine_distance(np.ones((2, 3)), np.asarray([[0, 0, 0], [1, 1, 1]]))
     with pytest.raises(InputError, match="first: expected finite numbers, got 1 of 6"):
         cosine_distance(np.asarray([[np.nan, 0, 0], [1, 1, 1]]), np.ones((2, 3)))
-    with pytest.raises(InputError, match=r"threshold: expected a cosine distance in \(0, 2\], got 0"):
+    with pytest.raises(
+        InputError, match=r"threshold: expected a cosine distance in \(0, 2\], got 0"
+    ):
         verified(np.ones((2, 3)), np.ones((2, 3)), threshold=0)

@@ -20,7 +20,11 @@ from cfx_jax.metrics.localisation import (
 from cfx_jax.metrics.thresholding import above_percentile, top_pixels
 
 ALL = (intersection_over_union, dice, precision, recall, false_discovery_rate, mask_kappa)
-EMPTY, FULL, HALF = np.zeros((2, 2), bool), np.ones((2, 2), bool), np.asarray([[1, 1], [0, 0]], bool)
+EMPTY, FULL, HALF = (
+    np.zeros((2, 2), bool),
+    np.ones((2, 2), bool),
+    np.asarray([[1, 1], [0, 0]], bool),
+)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +55,12 @@ def _by_loops(predicted, truth):
     table = {(p, t): 0 for p in (False, True) for t in (False, True)}
     for p, t in zip(predicted.ravel(), truth.ravel(), strict=True):
         table[bool(p), bool(t)] += 1
-    hits, false, missed, rest = table[True, True], table[True, False], table[False, True], table[False, False]
+    hits, false, missed, rest = (
+        table[True, True],
+        table[True, False],
+        table[False, True],
+        table[False, False],
+    )
     total = hits + false + missed + rest
     agreement = (hits + rest) / total
     chance = ((hits + false) * (hits + missed) + (missed + rest) * (false + rest)) / total**2
@@ -73,14 +82,19 @@ def _by_loops(predicted, truth):
 @given(arrays(bool, (3, 2, 4, 5)), arrays(bool, (3, 2, 4, 5)))
 def test_every_overlap_is_that_of_the_confusion_matrix_of_each_image(predicted, truth):
     found = np.stack([overlap(predicted, truth) for overlap in ALL], axis=-1)
-    expected = [[_by_loops(*pair) for pair in zip(*rows, strict=True)] for rows in zip(predicted, truth, strict=True)]
+    expected = [
+        [_by_loops(*pair) for pair in zip(*rows, strict=True)]
+        for rows in zip(predicted, truth, strict=True)
+    ]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_precision_and_recall_are_those_of_scikit_images_contingency_table():
     rng = np.random.default_rng(1)
     predicted, truth = rng.uniform(size=(2, 40, 40)) < 0.3
-    table = skimage.metrics.contingency_table(truth.astype(int), predicted.astype(int), normalize=False).toarray()
+    table = skimage.metrics.contingency_table(
+        truth.astype(int), predicted.astype(int), normalize=False
+    ).toarray()
     assert precision(predicted, truth) == pytest.approx(table[1, 1] / table[:, 1].sum())
     assert recall(predicted, truth) == pytest.approx(table[1, 1] / table[1].sum())
 
@@ -138,7 +152,9 @@ def test_a_map_that_is_the_region_meets_it_wholly_at_the_percentile_of_its_size(
 def test_random_maps_score_as_chance_says():
     rng = np.random.default_rng(0)
     q, g = 0.04, 0.02
-    values = intersection_over_union(rng.uniform(size=(50, 224, 224)) < q, rng.uniform(size=(50, 224, 224)) < g)
+    values = intersection_over_union(
+        rng.uniform(size=(50, 224, 224)) < q, rng.uniform(size=(50, 224, 224)) < g
+    )
     assert values.mean() == pytest.approx(q * g / (q + g - q * g), rel=0.05)
 
 
@@ -153,7 +169,9 @@ def test_masks_of_one_size_have_the_closed_forms_of_their_precision(seed, size):
     assert recall(predicted, truth) == r
     assert dice(predicted, truth) == pytest.approx(r)
     assert mask_kappa(predicted, truth) == pytest.approx((r - f) / (1 - f))
-    assert macro_average(dice, predicted, truth) == pytest.approx((1 + mask_kappa(predicted, truth)) / 2)
+    assert macro_average(dice, predicted, truth) == pytest.approx(
+        (1 + mask_kappa(predicted, truth)) / 2
+    )
     expected = (r / (2 - r) + (1 - 2 * f + f * r) / (1 - f * r)) / 2
     assert macro_average(intersection_over_union, predicted, truth) == pytest.approx(expected)
 
@@ -167,14 +185,20 @@ def test_the_macro_average_of_a_random_volume_is_that_of_chance():
     kept, f = top_pixels(maps, truth.sum(axis=(1, 2))), truth.mean()
     assert macro_average(dice, kept, truth).mean() == pytest.approx(0.5, abs=1e-3)
     expected = (f / (2 - f) + (1 - f) / (1 + f)) / 2
-    assert macro_average(intersection_over_union, kept, truth).mean() == pytest.approx(expected, abs=1e-3)
+    assert macro_average(intersection_over_union, kept, truth).mean() == pytest.approx(
+        expected, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(
-    ("common", "iou", "dice_score"), [(126, 0.4998, 0.5024), (303, 0.5022, 0.5071)], ids=["Grad-CAM", "gradient"]
+    ("common", "iou", "dice_score"),
+    [(126, 0.4998, 0.5024), (303, 0.5022, 0.5071)],
+    ids=["Grad-CAM", "gradient"],
 )
 def test_macro_averages_are_those_of_the_published_table(common, iou, dice_score):
-    """Rows of Fontanella et al. 2023, table 5: lesions are 0.1887 % of a scan, and the Dice fixes what is in common."""
+    """Rows of Fontanella et al. 2023, table 5: lesions are 0.1887 % of a scan, and the Dice fixes
+    what is in common.
+    """
     predicted, truth = np.zeros((2, 1000, 10_000), bool)
     truth.flat[:18_870] = True
     predicted.flat[18_870 - common : 2 * 18_870 - common] = True
@@ -186,11 +210,23 @@ def test_macro_averages_are_those_of_the_published_table(common, iou, dice_score
 @pytest.mark.parametrize(
     ("predicted", "truth", "message"),
     [
-        (np.ones((3, 2)), np.ones((2, 2)), r"predicted: expected the shape of truth \(2, 2\), got \(3, 2\)"),
-        (np.full((2, 2), 0.5), FULL, "predicted: expected a mask of 0 and 1, got other values: threshold it first"),
+        (
+            np.ones((3, 2)),
+            np.ones((2, 2)),
+            r"predicted: expected the shape of truth \(2, 2\), got \(3, 2\)",
+        ),
+        (
+            np.full((2, 2), 0.5),
+            FULL,
+            "predicted: expected a mask of 0 and 1, got other values: threshold it first",
+        ),
         (FULL, np.full((2, 2), 255), "truth: expected a mask of 0 and 1"),
         (np.full((2, 2), np.nan), FULL, "predicted: expected a mask of 0 and 1"),
-        (np.ones(2), np.ones(2), r"predicted: expected \(h, w\) or a batch .* at least one pixel, got \(2,\)"),
+        (
+            np.ones(2),
+            np.ones(2),
+            r"predicted: expected \(h, w\) or a batch .* at least one pixel, got \(2,\)",
+        ),
     ],
 )
 def test_what_is_no_pair_of_masks_is_refused(overlap, predicted, truth, message):

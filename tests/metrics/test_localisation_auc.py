@@ -26,7 +26,9 @@ def _by_definition(one, region, lowest):
 
 @settings(max_examples=20, deadline=None)
 @given(
-    arrays(np.float64, (2, 4, 5), elements=st.one_of(st.floats(-5, 5), st.sampled_from([0.0, 1.0]))),
+    arrays(
+        np.float64, (2, 4, 5), elements=st.one_of(st.floats(-5, 5), st.sampled_from([0.0, 1.0]))
+    ),
     arrays(bool, (2, 4, 5)),
     st.sampled_from([0, 1, 80, 100]),
 )
@@ -36,7 +38,9 @@ def test_the_area_is_its_definition(maps, truth, lowest):
 
 
 def test_with_101_pixels_every_pixel_is_a_threshold_and_the_area_is_the_average_precision():
-    """Average precision: the mean, over the region's pixels, of the precision among all pixels at least as high."""
+    """Average precision: the mean, over the region's pixels, of the precision among all pixels at
+    least as high.
+    """
     rng = np.random.default_rng(0)
     values, inside = rng.permutation(101).astype(float)[None], rng.uniform(size=(1, 101)) < 0.3
     expected = np.mean([inside[values >= value].mean() for value in values[inside]])
@@ -51,13 +55,19 @@ def test_a_map_that_equals_the_region_scores_one(lowest):
 def test_a_map_that_ranks_the_region_highest_scores_one_and_lowest_almost_nothing():
     ranking = REGION + np.random.default_rng(1).uniform(0, 0.5, REGION.shape)
     assert localisation_auc(ranking, REGION) == pytest.approx(1)
-    # The region's ten pixels come at the places 91 to 100; the lowest of all is below every percentile from 1.
-    assert localisation_auc(-ranking, REGION) == pytest.approx(sum(k / (90 + k) for k in range(1, 10)) / 10)
+    # The region's ten pixels come at the places 91 to 100; the lowest of all is below every
+    # percentile from 1.
+    assert localisation_auc(-ranking, REGION) == pytest.approx(
+        sum(k / (90 + k) for k in range(1, 10)) / 10
+    )
 
 
 def test_maps_at_random_have_the_share_of_the_region_and_a_fifth_of_it_from_the_80th_percentile():
     rng = np.random.default_rng(2)
-    maps, truth = rng.uniform(size=(60, 100, 100)), np.broadcast_to(np.arange(100)[:, None] < 10, (60, 100, 100))
+    maps, truth = (
+        rng.uniform(size=(60, 100, 100)),
+        np.broadcast_to(np.arange(100)[:, None] < 10, (60, 100, 100)),
+    )
     assert localisation_auc(maps, truth).mean() == pytest.approx(0.1, rel=0.03)
     assert localisation_auc(maps, truth, lowest=80).mean() == pytest.approx(0.2 * 0.1, rel=0.03)
 
@@ -87,7 +97,11 @@ def test_only_the_order_of_the_values_matters():
     [
         (np.ones((3, 2)), {}, r"maps: expected the shape of truth \(10, 10\), got \(3, 2\)"),
         (np.full((10, 10), np.nan), {}, "maps: expected finite values, got NaN"),
-        (REGION, {"lowest": 101}, r"lowest: expected a percentile, an integer in 0\.\.100, got 101"),
+        (
+            REGION,
+            {"lowest": 101},
+            r"lowest: expected a percentile, an integer in 0\.\.100, got 101",
+        ),
         (REGION, {"lowest": 0.5}, "got 0.5"),
     ],
 )

@@ -43,6 +43,7 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(InputError, match=r"first: expected 0 and 1 .or booleans., got 2"):
         mcnemar(np.full(3, 2), np.ones(3))
     with pytest.raises(
-        InputError, match=r"first: expected one value for each of at least one image .* got shape \(0,\)"
+        InputError,
+        match=r"first: expected one value for each of at least one image .* got shape \(0,\)",
     ):
         mcnemar(np.ones(0), np.ones(0))

@@ -1,4 +1,6 @@
-"""The paired test against SciPy's Wilcoxon, binomial and permutation tests, and against all sign patterns."""
+"""The paired test against SciPy's Wilcoxon, binomial and permutation tests, and against all sign
+patterns.
+"""
 
 from itertools import product
 
@@ -59,7 +61,9 @@ def test_random_patterns_approach_the_exact_test(scores):
     first = RNG.normal(0.25, 1, 60)
     test = scipy.stats.ttest_1samp if scores == "differences" else scipy.stats.wilcoxon
     found = paired_test(first, np.zeros(60), scores=scores)
-    assert found.p_value == pytest.approx(test(first, *([0] if scores == "differences" else [])).pvalue, abs=0.02)
+    assert found.p_value == pytest.approx(
+        test(first, *([0] if scores == "differences" else [])).pvalue, abs=0.02
+    )
     assert found == paired_test(first, np.zeros(60), scores=scores)
 
 
@@ -77,9 +81,13 @@ def test_equal_methods_are_rejected_as_often_as_the_level_says():
 
 def test_groups_change_sign_together():
     differences = np.asarray([1.0, 1.0, 2.0, 2.0, -1.0, -1.0])
-    grouped = paired_test(differences, np.zeros(6), groups=np.asarray(["a", "a", "b", "b", "c", "c"]))
+    grouped = paired_test(
+        differences, np.zeros(6), groups=np.asarray(["a", "a", "b", "b", "c", "c"])
+    )
     assert grouped == (pytest.approx(2 / 3), by_enumeration(np.asarray([2, 4, -2])))
-    assert paired_test(differences, np.zeros(6), groups=np.arange(6)) == paired_test(differences, np.zeros(6))
+    assert paired_test(differences, np.zeros(6), groups=np.arange(6)) == paired_test(
+        differences, np.zeros(6)
+    )
 
 
 def test_methods_that_never_differ_have_p_value_one():
@@ -88,11 +96,17 @@ def test_methods_that_never_differ_have_p_value_one():
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(InputError, match=r"second: expected the shape of first \(12,\), got \(11,\)"):
+    with pytest.raises(
+        InputError, match=r"second: expected the shape of first \(12,\), got \(11,\)"
+    ):
         paired_test(FIRST, SECOND[1:])
-    with pytest.raises(InputError, match=r"groups: expected the shape of first \(12,\), got \(11,\)"):
+    with pytest.raises(
+        InputError, match=r"groups: expected the shape of first \(12,\), got \(11,\)"
+    ):
         paired_test(FIRST, SECOND, groups=np.arange(11))
-    with pytest.raises(InputError, match="scores: expected one of 'differences', 'ranks', got 'signs'"):
+    with pytest.raises(
+        InputError, match="scores: expected one of 'differences', 'ranks', got 'signs'"
+    ):
         paired_test(FIRST, SECOND, scores="signs")
     with pytest.raises(InputError, match="num_resamples: expected at least 100, got 10"):
         paired_test(FIRST, SECOND, num_resamples=10)

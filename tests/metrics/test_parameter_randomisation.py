@@ -22,7 +22,10 @@ def weights(*shape, decimals=6):
 
 
 LINEAR = {"bias": jnp.asarray([0.5, 1.0]), "weights": weights(16, 16, 1), "steps": jnp.arange(3)}
-LAYERS = {"stem": {"bias": weights(16, 16, 1), "scale": weights(16, 16, 1)}, "head": {"scale": weights(16, 16, 1)}}
+LAYERS = {
+    "stem": {"bias": weights(16, 16, 1), "scale": weights(16, 16, 1)},
+    "head": {"scale": weights(16, 16, 1)},
+}
 ORDER = ("stem", "head")
 
 
@@ -54,7 +57,9 @@ def test_a_map_that_ignores_the_parameters_keeps_all_of_it(draw):
 
 @pytest.mark.parametrize("draw", ["normal", "permutation"])
 def test_the_gradient_of_a_linear_model_is_lost_exactly_when_its_weights_are_replaced(draw):
-    result = parameter_randomisation(KEY, linear_map, LINEAR, IMAGES, groups=("weights", "bias"), draw=draw)
+    result = parameter_randomisation(
+        KEY, linear_map, LINEAR, IMAGES, groups=("weights", "bias"), draw=draw
+    )
     assert result.stages == ("bias", "weights")
     np.testing.assert_allclose(result.correlation[0], 1)
     assert np.abs(result.correlation[1]).max() < 0.2
@@ -76,7 +81,9 @@ def test_correlations_match_scipy_also_with_ties(draw, levels):
     new = redrawn(jax.random.fold_in(KEY, 0), old, draw=draw)
     first, second = (np.round(levels * np.asarray(values)).ravel() for values in (old, new))
     assert (len(set(first)) < len(first)) == (levels == 2)
-    np.testing.assert_allclose(found.correlation, np.full((1, 3), spearmanr(first, second).statistic), atol=1e-12)
+    np.testing.assert_allclose(
+        found.correlation, np.full((1, 3), spearmanr(first, second).statistic), atol=1e-12
+    )
     expected = spearmanr(np.abs(first), np.abs(second)).statistic
     np.testing.assert_allclose(found.absolute, np.full((1, 3), expected), atol=1e-12)
 
@@ -84,15 +91,22 @@ def test_correlations_match_scipy_also_with_ties(draw, levels):
 @pytest.mark.parametrize("cascade", [True, False])
 def test_stages_match_the_map_computed_by_hand(cascade):
     """The leaves of a pytree are in the alphabet's order: head/scale 0, stem/bias 1, stem/scale 2."""
-    result = parameter_randomisation(KEY, layered_map, LAYERS, IMAGES, groups=ORDER, cascade=cascade)
+    result = parameter_randomisation(
+        KEY, layered_map, LAYERS, IMAGES, groups=ORDER, cascade=cascade
+    )
     assert result.stages == ("head", "stem")
     old = LAYERS["stem"]["scale"], LAYERS["stem"]["bias"], LAYERS["head"]["scale"]
-    new = [redrawn(jax.random.fold_in(KEY, i), leaf, draw="normal") for i, leaf in zip((2, 1, 0), old, strict=True)]
+    new = [
+        redrawn(jax.random.fold_in(KEY, i), leaf, draw="normal")
+        for i, leaf in zip((2, 1, 0), old, strict=True)
+    ]
     second = (new[0], new[1], new[2] if cascade else old[2])
     for row, parameters in enumerate(((old[0], old[1], new[2]), second)):
         for column, image in enumerate(IMAGES):
             maps = by_hand(*old, image).ravel(), by_hand(*parameters, image).ravel()
-            assert result.correlation[row, column] == pytest.approx(spearmanr(*maps).statistic, abs=1e-3)
+            assert result.correlation[row, column] == pytest.approx(
+                spearmanr(*maps).statistic, abs=1e-3
+            )
             expected = spearmanr(*map(np.abs, maps)).statistic
             assert result.absolute[row, column] == pytest.approx(expected, abs=1e-3)
 
@@ -101,9 +115,10 @@ def test_an_inverted_map_counts_in_absolute_values_only():
     """Permuting two signs swaps them, or does nothing."""
     signs = {"sign": jnp.asarray([1.0, -1.0])}
     swapping = next(
-        key for key in map(jax.random.key, range(20))
+        key
+        for key in map(jax.random.key, range(20))
         if redrawn(jax.random.fold_in(key, 0), signs["sign"], draw="permutation")[0] < 0
-    )  # fmt: skip
+    )
     result = parameter_randomisation(
         swapping, lambda parameters, x: parameters["sign"][0] * x, signs, IMAGES, draw="permutation"
     )
@@ -116,9 +131,15 @@ def test_targets_reach_the_attribution_and_batches_change_nothing():
         return image * parameters["weights"][..., target]
 
     parameters = {"weights": weights(16, 16, 1, 2)}
-    whole = parameter_randomisation(KEY, of_class, parameters, IMAGES, targets=np.asarray([0, 1, 0]))
-    cut = parameter_randomisation(KEY, of_class, parameters, IMAGES, targets=np.asarray([0, 1, 0]), batch_size=2)
-    other = parameter_randomisation(KEY, of_class, parameters, IMAGES, targets=np.asarray([0, 1, 1]))
+    whole = parameter_randomisation(
+        KEY, of_class, parameters, IMAGES, targets=np.asarray([0, 1, 0])
+    )
+    cut = parameter_randomisation(
+        KEY, of_class, parameters, IMAGES, targets=np.asarray([0, 1, 0]), batch_size=2
+    )
+    other = parameter_randomisation(
+        KEY, of_class, parameters, IMAGES, targets=np.asarray([0, 1, 1])
+    )
     np.testing.assert_array_equal(whole.correlation, cut.correlation)
     np.testing.assert_array_equal(whole.correlation == other.correlation, [[True, True, False]])
 
@@ -140,14 +161,18 @@ def test_the_parameters_of_a_network_are_grouped_by_its_attributes():
         model = nnx.merge(definition, parameters, others)
         return gradient(lambda x: model(x[None])[0, 1], image)
 
-    result = parameter_randomisation(KEY, by_gradient, parameters, IMAGES, groups=("conv", "norm", "head"))
+    result = parameter_randomisation(
+        KEY, by_gradient, parameters, IMAGES, groups=("conv", "norm", "head")
+    )
     assert result.stages == ("head", "norm", "conv")
     assert (np.abs(result.correlation) < 0.99).all()
     np.testing.assert_array_equal(result.correlation[0], result.correlation[1])
 
 
 def test_constant_maps_have_no_correlation():
-    result = parameter_randomisation(KEY, lambda parameters, x: 0 * x, LAYERS, IMAGES, groups=["head"])
+    result = parameter_randomisation(
+        KEY, lambda parameters, x: 0 * x, LAYERS, IMAGES, groups=["head"]
+    )
     assert result.stages == ("head",)
     assert np.isnan(result.correlation).all()
     assert np.isnan(result.absolute).all()
@@ -168,25 +193,45 @@ def test_new_parameters_keep_mean_deviation_or_values():
     [
         ({"images": 2 * IMAGES}, r"images: expected values in \[0, 1\]"),
         ({"draw": "uniform"}, "draw: expected one of 'normal', 'permutation', got 'uniform'"),
-        ({"targets": np.zeros(2, int)}, r"targets: expected one for each of 3 images, got shape \(2,\)"),
-        ({"parameters": {"steps": np.arange(3)}}, "parameters: expected a pytree with arrays of floats, got none"),
+        (
+            {"targets": np.zeros(2, int)},
+            r"targets: expected one for each of 3 images, got shape \(2,\)",
+        ),
+        (
+            {"parameters": {"steps": np.arange(3)}},
+            "parameters: expected a pytree with arrays of floats, got none",
+        ),
         ({"groups": ["weights", "top"]}, r"beginnings of the paths bias, weights, got \['top'\]"),
         ({"groups": ["weight"]}, r"got \['weight'\]"),
         ({"groups": []}, r"got \[\]"),
-        ({"groups": ["weights", "weights"]}, "expected groups without a common leaf, got weights, weights"),
-        ({"attribution": lambda parameters, x: x.sum()}, r"expected a map \(h, w\) or \(h, w, c\) of each image, got"),
+        (
+            {"groups": ["weights", "weights"]},
+            "expected groups without a common leaf, got weights, weights",
+        ),
+        (
+            {"attribution": lambda parameters, x: x.sum()},
+            r"expected a map \(h, w\) or \(h, w, c\) of each image, got",
+        ),
         (
             {
                 "attribution": lambda parameters, x: x + jnp.log(parameters["bias"] > 0.4).sum(),
                 "key": jax.random.key(3),
             },
-            "finite maps, got NaN or infinity once bias is replaced: leave out of the parameters what must stay positive",
+            "finite maps, got NaN or infinity once bias is replaced: leave out of the parameters"
+            " what must stay positive",
         ),
         ({"attribution": lambda parameters, x: x / 0}, "NaN or infinity of the given parameters"),
     ],
 )
 def test_mistakes_are_named(change, message):
-    given = {"key": KEY, "attribution": linear_map, "parameters": LINEAR, "images": IMAGES, "groups": None, **change}
+    given = {
+        "key": KEY,
+        "attribution": linear_map,
+        "parameters": LINEAR,
+        "images": IMAGES,
+        "groups": None,
+        **change,
+    }
     if "parameters" not in change and given["groups"] is None:
         given["groups"] = ("bias", "weights")
     with pytest.raises(InputError, match=message):
@@ -194,5 +239,7 @@ def test_mistakes_are_named(change, message):
 
 
 def test_groups_may_not_overlap():
-    with pytest.raises(InputError, match="groups: expected groups without a common leaf, got stem, stem/scale"):
+    with pytest.raises(
+        InputError, match="groups: expected groups without a common leaf, got stem, stem/scale"
+    ):
         parameter_randomisation(KEY, layered_map, LAYERS, IMAGES, groups=["stem", "stem/scale"])

@@ -1,4 +1,6 @@
-"""Perturbation curves against a plain loop over regions, and against what is known of linear scores."""
+"""Perturbation curves against a plain loop over regions, and against what is known of linear
+scores.
+"""
 
 import itertools
 from functools import partial
@@ -21,11 +23,15 @@ classify = jax.jit(convolutional_classifier)
 
 @partial(jax.jit, static_argnames=OPTIONS)
 def logits_on_the_way(image, relevance, other, **options):
-    return perturbation_curve(convolutional_classifier, image, relevance, overwrite_with(other), **options)
+    return perturbation_curve(
+        convolutional_classifier, image, relevance, overwrite_with(other), **options
+    )
 
 
 def _by_loops(output, image, relevance, other, *, order, region, regions_per_step):
-    corners = list(itertools.product(range(0, image.shape[0], region), range(0, image.shape[1], region)))
+    corners = list(
+        itertools.product(range(0, image.shape[0], region), range(0, image.shape[1], region))
+    )
     places = [(slice(y, y + region), slice(x, x + region)) for y, x in corners]
     ranked = sorted(places, key=lambda place: -relevance[place].sum())
     if order == LAST:
@@ -39,7 +45,9 @@ def _by_loops(output, image, relevance, other, *, order, region, regions_per_ste
 
 
 @pytest.mark.parametrize("order", [FIRST, LAST])
-@pytest.mark.parametrize(("region", "regions_per_step"), [(1, 5), (2, 1), (2, 3), (3, 1), (8, 1), (20, 1)])
+@pytest.mark.parametrize(
+    ("region", "regions_per_step"), [(1, 5), (2, 1), (2, 3), (3, 1), (8, 1), (20, 1)]
+)
 def test_curve_is_that_of_a_loop_over_regions(order, region, regions_per_step):
     options = dict(order=order, region=region, regions_per_step=regions_per_step)
     found = logits_on_the_way(IMAGE, MAP, OTHER, **options)
@@ -49,7 +57,9 @@ def test_curve_is_that_of_a_loop_over_regions(order, region, regions_per_step):
 
 @pytest.mark.parametrize("order", [FIRST, LAST])
 def test_curve_starts_at_the_image_and_ends_at_the_other_one(order):
-    found = perturbation_curve(lambda x: x, IMAGE, MAP, overwrite_with(OTHER), order=order, region=3)
+    found = perturbation_curve(
+        lambda x: x, IMAGE, MAP, overwrite_with(OTHER), order=order, region=3
+    )
     assert found.shape == (10, 8, 8, 3)
     np.testing.assert_array_equal(found[0], IMAGE)
     np.testing.assert_array_equal(found[-1], OTHER)
@@ -58,17 +68,27 @@ def test_curve_starts_at_the_image_and_ends_at_the_other_one(order):
 def test_least_relevant_first_is_the_same_order_backwards_whatever_is_tied():
     for relevance in (MAP, np.zeros((8, 8), np.float32), np.eye(8, dtype=np.float32)):
         first, last = (
-            perturbation_curve(lambda x: x[..., 0], np.ones((8, 8, 1), np.float32), relevance, overwrite_with(0.0),
-                               order=order, region=2)
+            perturbation_curve(
+                lambda x: x[..., 0],
+                np.ones((8, 8, 1), np.float32),
+                relevance,
+                overwrite_with(0.0),
+                order=order,
+                region=2,
+            )
             for order in (FIRST, LAST)
-        )  # fmt: skip
+        )
         # What one has replaced after k steps the other keeps after all but k.
         np.testing.assert_array_equal(first, 1 - last[::-1])
 
 
 def test_a_constant_map_goes_row_by_row():
     pixels = perturbation_curve(
-        lambda x: x.ravel(), np.ones((2, 3, 1), np.float32), np.zeros((2, 3)), overwrite_with(0), region=1
+        lambda x: x.ravel(),
+        np.ones((2, 3, 1), np.float32),
+        np.zeros((2, 3)),
+        overwrite_with(0),
+        region=1,
     )
     np.testing.assert_array_equal(pixels, np.triu(np.ones((7, 6))))
 
@@ -79,24 +99,32 @@ def test_the_true_weights_give_the_lowest_curve_of_all_orders():
     image, weights = images(1, size=4)[0], rng.normal(size=(4, 4, 1)).astype(np.float32)
 
     def curve(relevance):
-        return perturbation_curve(lambda x: (weights * x).sum(), image, relevance, overwrite_with(0.0), region=2)
+        return perturbation_curve(
+            lambda x: (weights * x).sum(), image, relevance, overwrite_with(0.0), region=2
+        )
 
     best = curve((weights * image)[..., 0])
     tiles = np.arange(4)[:, None] // 2 * 2 + np.arange(4) // 2
-    others = np.stack([curve(np.asarray(order, np.float32)[tiles]) for order in itertools.permutations(range(4))])
+    others = np.stack(
+        [curve(np.asarray(order, np.float32)[tiles]) for order in itertools.permutations(range(4))]
+    )
     assert (best <= others.min(axis=0) + 1e-5).all()
     np.testing.assert_allclose(others.max(axis=0), curve(-(weights * image)[..., 0]), atol=1e-5)
 
 
 def test_fewer_steps_are_the_beginning_of_the_curve():
     whole = logits_on_the_way(IMAGE, MAP, OTHER, region=2)
-    np.testing.assert_allclose(logits_on_the_way(IMAGE, MAP, OTHER, region=2, num_steps=5), whole[:6], atol=1e-6)
+    np.testing.assert_allclose(
+        logits_on_the_way(IMAGE, MAP, OTHER, region=2, num_steps=5), whole[:6], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("steps_per_batch", [1, 2, 7, 1000])
 def test_curve_does_not_depend_on_how_many_steps_are_evaluated_at_once(steps_per_batch):
     expected = logits_on_the_way(IMAGE, MAP, OTHER, region=2, order=LAST)
-    found = logits_on_the_way(IMAGE, MAP, OTHER, region=2, order=LAST, steps_per_batch=steps_per_batch)
+    found = logits_on_the_way(
+        IMAGE, MAP, OTHER, region=2, order=LAST, steps_per_batch=steps_per_batch
+    )
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -119,32 +147,54 @@ def test_an_operator_sees_the_original_image_and_all_removed_pixels():
 
     image = np.asarray([[[0.0], [0.2], [0.7]]], np.float32)
     found = perturbation_curve(
-        lambda x: x.ravel(), image, np.asarray([[1.0, 3.0, 2.0]]), mean_of_the_rest, region=1, num_steps=2
+        lambda x: x.ravel(),
+        image,
+        np.asarray([[1.0, 3.0, 2.0]]),
+        mean_of_the_rest,
+        region=1,
+        num_steps=2,
     )
     np.testing.assert_allclose(found, [[0, 0.2, 0.7], [0, 0.35, 0.7], [0, 0, 0]], atol=1e-6)
 
 
 def test_several_outputs_come_as_they_are():
-    found = perturbation_curve(lambda x: {"mean": x.mean(), "max": x.max()}, IMAGE, MAP, overwrite_with(0.0), region=4)
+    found = perturbation_curve(
+        lambda x: {"mean": x.mean(), "max": x.max()}, IMAGE, MAP, overwrite_with(0.0), region=4
+    )
     assert {name: values.shape for name, values in found.items()} == {"mean": (5,), "max": (5,)}
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"image": IMAGE[None]}, r"image: expected one image \(h, w, c\), got shape \(1, 8, 8, 3\)"),
-        ({"relevance": IMAGE}, r"relevance: expected the image's shape without channels \(8, 8\), got \(8, 8, 3\)"),
-        ({"relevance": np.full((8, 8), np.nan)}, "relevance: expected finite values, got NaN or infinity: look at how"),
-        ({"order": "random"}, "order: expected one of 'most_relevant_first', 'least_relevant_first', got 'random'"),
+        (
+            {"image": IMAGE[None]},
+            r"image: expected one image \(h, w, c\), got shape \(1, 8, 8, 3\)",
+        ),
+        (
+            {"relevance": IMAGE},
+            r"relevance: expected the image's shape without channels \(8, 8\), got \(8, 8, 3\)",
+        ),
+        (
+            {"relevance": np.full((8, 8), np.nan)},
+            "relevance: expected finite values, got NaN or infinity: look at how",
+        ),
+        (
+            {"order": "random"},
+            "order: expected one of 'most_relevant_first', 'least_relevant_first', got 'random'",
+        ),
         ({"region": 0}, "region: expected an integer of at least 1, got 0"),
         ({"region": 2.0}, "region: expected an integer of at least 1, got 2.0"),
         ({"regions_per_step": 0}, "regions_per_step: expected an integer of at least 1, got 0"),
         ({"steps_per_batch": 0}, "steps_per_batch: expected an integer of at least 1, got 0"),
         ({"num_steps": 0}, "num_steps: expected 1 to 16, which replaces every region, got 0"),
         ({"num_steps": 17}, "num_steps: expected 1 to 16"),
-        ({"replace": overwrite_with(OTHER[None])}, r"expected a number or the image's shape \(8, 8, 3\), got \(1, 8"),
+        (
+            {"replace": overwrite_with(OTHER[None])},
+            r"expected a number or the image's shape \(8, 8, 3\), got \(1, 8",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_gives_no_curve_is_refused(changes, message):
     given = dict(image=IMAGE, relevance=MAP, replace=overwrite_with(OTHER), region=2) | changes
     with pytest.raises(InputError, match=message):
@@ -152,5 +202,8 @@ def test_what_gives_no_curve_is_refused(changes, message):
 
 
 def test_a_replacement_outside_of_the_range_of_images_is_refused():
-    with pytest.raises(InputError, match=r"other: expected values in \[0, 1\], got \[-1, 1\]: rescale before the call"):
+    with pytest.raises(
+        InputError,
+        match=r"other: expected values in \[0, 1\], got \[-1, 1\]: rescale before the call",
+    ):
         overwrite_with(np.asarray([-1.0, 1.0]))

@@ -16,14 +16,20 @@ CORNER = np.asarray([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1]], bool)
 
 
 def test_a_hit_is_a_highest_pixel_in_the_region():
-    np.testing.assert_array_equal(pointing_game(np.stack([RAMP, -RAMP]), np.stack([CORNER, CORNER])), [1, 0])
+    np.testing.assert_array_equal(
+        pointing_game(np.stack([RAMP, -RAMP]), np.stack([CORNER, CORNER])), [1, 0]
+    )
     assert pointing_game(-RAMP, ~CORNER) == 1
 
 
 def test_the_hit_score_over_regions_of_an_atlas():
-    """Six regions of equal size: a map that always points at region 2 is right for the images with a lesion there."""
+    """Six regions of equal size: a map that always points at region 2 is right for the images with
+    a lesion there.
+    """
     atlas = np.repeat(np.arange(6), 4).reshape(6, 4)
-    maps = np.broadcast_to(atlas == 2, (9, 6, 4)) + np.random.default_rng(0).uniform(0, 0.1, (9, 6, 4))
+    maps = np.broadcast_to(atlas == 2, (9, 6, 4)) + np.random.default_rng(0).uniform(
+        0, 0.1, (9, 6, 4)
+    )
     numbers = np.asarray([2, 0, 1, 2, 3, 4, 5, 2, 1])
     hits = pointing_game(maps, atlas == numbers[:, None, None])
     np.testing.assert_array_equal(hits, numbers == 2)
@@ -52,7 +58,9 @@ def test_without_a_region_there_is_neither_hit_nor_miss():
 
 @settings(max_examples=50, deadline=None)
 @given(
-    arrays(np.float64, (2, 5, 6), elements=st.integers(0, 3)), arrays(bool, (2, 5, 6)), st.sampled_from([0, 1, 1.5, 3])
+    arrays(np.float64, (2, 5, 6), elements=st.integers(0, 3)),
+    arrays(bool, (2, 5, 6)),
+    st.sampled_from([0, 1, 1.5, 3]),
 )
 def test_the_pointing_game_is_that_of_all_distances(maps, truth, tolerance):
     found = pointing_game(maps, truth, tolerance=tolerance)
@@ -61,7 +69,10 @@ def test_the_pointing_game_is_that_of_all_distances(maps, truth, tolerance):
         if not len(places):
             assert np.isnan(hit)
             continue
-        near = [np.linalg.norm(places - point, axis=1).min() <= tolerance for point in np.argwhere(one == one.max())]
+        near = [
+            np.linalg.norm(places - point, axis=1).min() <= tolerance
+            for point in np.argwhere(one == one.max())
+        ]
         assert hit == (all(near) and one.min() < one.max())
 
 
@@ -82,11 +93,15 @@ def test_the_mass_of_a_zero_map_and_that_in_an_empty_region_are_undefined():
     assert np.isnan(relevance_mass(np.zeros((3, 4)), CORNER))
     assert np.isnan(relevance_mass(RAMP, np.zeros((3, 4), bool)))
     empty_and_corner = np.stack([np.zeros((3, 4), bool), CORNER])
-    np.testing.assert_allclose(relevance_mass(np.stack([RAMP, RAMP]), empty_and_corner), [np.nan, 21 / 66])
+    np.testing.assert_allclose(
+        relevance_mass(np.stack([RAMP, RAMP]), empty_and_corner), [np.nan, 21 / 66]
+    )
 
 
 def test_rank_accuracy_of_the_docstring():
-    """Of the two highest pixels (11 and 10) both lie in the corner; of the ten highest, eight lie outside of it."""
+    """Of the two highest pixels (11 and 10) both lie in the corner; of the ten highest, eight lie
+    outside of it.
+    """
     assert precision(top_pixels(RAMP, CORNER.sum(axis=(-2, -1))), CORNER) == 1
     assert precision(top_pixels(RAMP, (~CORNER).sum(axis=(-2, -1))), ~CORNER) == 0.8
 
@@ -106,7 +121,11 @@ def test_a_volume_is_scored_as_one_tall_image():
     ("maps", "truth", "message"),
     [
         (RAMP.T, CORNER, r"maps: expected the shape of truth \(3, 4\), got \(4, 3\)"),
-        (np.where(CORNER, np.nan, RAMP), CORNER, "maps: expected finite values, got NaN or infinity"),
+        (
+            np.where(CORNER, np.nan, RAMP),
+            CORNER,
+            "maps: expected finite values, got NaN or infinity",
+        ),
         (RAMP, RAMP, "truth: expected a mask of 0 and 1, got other values: threshold it first"),
     ],
 )
@@ -121,5 +140,7 @@ def test_a_negative_tolerance_is_refused():
 
 
 def test_signed_maps_have_no_mass():
-    with pytest.raises(InputError, match=r"maps: expected values of at least 0, got -11: sum absolute values"):
+    with pytest.raises(
+        InputError, match=r"maps: expected values of at least 0, got -11: sum absolute values"
+    ):
         relevance_mass(-RAMP, CORNER)

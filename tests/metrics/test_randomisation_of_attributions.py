@@ -1,8 +1,9 @@
 """The parameter randomisation test on every attribution of the package, with one trained network.
 
-Adebayo et al. 2018: maps by gradients and Grad-CAM lose what they showed when the weights are replaced from the last
-layer on; a product with the image keeps the image; guided backpropagation keeps much as long as the first layer stays;
-a map that is made of edges keeps all. The other methods are judged by which of these they are built like.
+Adebayo et al. 2018: maps by gradients and Grad-CAM lose what they showed when the weights are
+replaced from the last layer on; a product with the image keeps the image; guided backpropagation
+keeps much as long as the first layer stays; a map that is made of edges keeps all. The other
+methods are judged by which of these they are built like.
 """
 
 from functools import cache, partial
@@ -76,10 +77,14 @@ IMAGES, LABELS = bars(1, 8)
 @cache
 def trained():
     rng = np.random.default_rng(0)
-    shapes = {f"conv{i}": (3, 3, *CHANNELS[i - 1 : i + 1]) for i in (1, 2, 3)} | {"head": (CHANNELS[-1], 2)}
+    shapes = {f"conv{i}": (3, 3, *CHANNELS[i - 1 : i + 1]) for i in (1, 2, 3)} | {
+        "head": (CHANNELS[-1], 2)
+    }
     parameters = {
         layer: {
-            "kernel": jnp.asarray(rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape), jnp.float32),
+            "kernel": jnp.asarray(
+                rng.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape), jnp.float32
+            ),
             "bias": jnp.asarray(rng.normal(0, 0.01, shape[-1]), jnp.float32),
         }
         for layer, shape in shapes.items()
@@ -138,19 +143,31 @@ def blurred(image):
 
 ATTRIBUTIONS = {
     "gradient": by_score(gradient),
-    "smooth_grad": by_score(lambda score, x: smooth_grad(KEY, partial(gradient, score), x, num_samples=8)),
-    "augment_average": by_score(lambda score, x: augment_average(KEY, partial(gradient, score), x, num=2)),
+    "smooth_grad": by_score(
+        lambda score, x: smooth_grad(KEY, partial(gradient, score), x, num_samples=8)
+    ),
+    "augment_average": by_score(
+        lambda score, x: augment_average(KEY, partial(gradient, score), x, num=2)
+    ),
     "input_x_gradient": by_score(input_x_gradient),
     "integrated_gradients": by_score(lambda score, x: integrated_gradients(score, x, num_steps=8)),
     "guided_backprop": by_score(guided_backprop, act=guided_relu),
     "grad_cam": by_parts(grad_cam),
     "grad_cam_plus_plus": by_parts(grad_cam_plus_plus),
     "score_cam": by_parts(score_cam),
-    "mask_perturbation": by_probability(lambda score, x: mask_perturbation(score, x, mask_shape=(8, 8), num_steps=20)),
+    "mask_perturbation": by_probability(
+        lambda score, x: mask_perturbation(score, x, mask_shape=(8, 8), num_steps=20)
+    ),
     "perceptual_perturbation": by_margin,
-    "path_attribution": by_score(lambda score, x: path_attribution(score, x, blurred(x), num_steps=8).map),
+    "path_attribution": by_score(
+        lambda score, x: path_attribution(score, x, blurred(x), num_steps=8).map
+    ),
     "path_attribution_along": by_score(
-        lambda score, x: path_attribution_along(score, jnp.square, jnp.sqrt(x), jnp.sqrt(blurred(x)), num_steps=8).map
+        lambda score, x: (
+            path_attribution_along(
+                score, jnp.square, jnp.sqrt(x), jnp.sqrt(blurred(x)), num_steps=8
+            ).map
+        )
     ),
     "vce_saliency": by_counterfactual,
     "random_map": lambda parameters, image, target: random_map(KEY, image),
@@ -160,12 +177,15 @@ ATTRIBUTIONS = {
 
 @cache
 def kept(name):
-    """How much of the map is left, by absolute values, once each layer and all after it are replaced.
+    """How much of the map is left, by absolute values, once each layer and all after it are
+    replaced.
 
     The mean over images and draws of the weights; a map that is empty then keeps nothing.
     """
     results = [
-        parameter_randomisation(key, ATTRIBUTIONS[name], trained(), IMAGES, targets=LABELS, groups=LAYERS)
+        parameter_randomisation(
+            key, ATTRIBUTIONS[name], trained(), IMAGES, targets=LABELS, groups=LAYERS
+        )
         for key in jax.random.split(KEY, 5)
     ]
     left = np.nan_to_num([result.absolute for result in results]).mean(axis=(0, 2))
@@ -173,7 +193,9 @@ def kept(name):
 
 
 def each(*names, slow=()):
-    return pytest.mark.parametrize("name", [*names, *(pytest.param(name, marks=pytest.mark.slow) for name in slow)])
+    return pytest.mark.parametrize(
+        "name", [*names, *(pytest.param(name, marks=pytest.mark.slow) for name in slow)]
+    )
 
 
 def test_the_network_has_learnt_what_it_is_to_explain():
@@ -184,7 +206,13 @@ def test_the_network_has_learnt_what_it_is_to_explain():
 
 @each(
     "gradient",
-    slow=("smooth_grad", "augment_average", "perceptual_perturbation", "mask_perturbation", "vce_saliency"),
+    slow=(
+        "smooth_grad",
+        "augment_average",
+        "perceptual_perturbation",
+        "mask_perturbation",
+        "vce_saliency",
+    ),
 )
 def test_maps_made_by_the_weights_are_lost_with_them(name):
     left = kept(name)

@@ -36,5 +36,7 @@ def test_other_images_and_nan_are_refused():
         rank_correlation(np.ones(2), np.ones(3))
     with pytest.raises(InputError, match="first: expected finite numbers, got 1 of 2"):
         rank_correlation(np.asarray([np.inf, 1]), np.ones(2))
-    with pytest.raises(InputError, match=r"values: expected one value for each .* got shape \(2, 2\)"):
+    with pytest.raises(
+        InputError, match=r"values: expected one value for each .* got shape \(2, 2\)"
+    ):
         midranks(np.ones((2, 2)))

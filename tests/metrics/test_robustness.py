@@ -1,4 +1,6 @@
-"""Robust correctness against the closed form of a linear classifier; restarts and radii only take away."""
+"""Robust correctness against the closed form of a linear classifier; restarts and radii only take
+away.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -32,20 +34,29 @@ def test_linear_classifier_breaks_exactly_within_its_margin(p, dual):
 
 def test_wrong_images_are_never_counted_as_robust():
     wrong = (LABELS + 1) % 3
-    assert not robustly_correct(KEY, convolutional_classifier, IMAGES, wrong, radius=1e-6, num_steps=2).any()
+    assert not robustly_correct(
+        KEY, convolutional_classifier, IMAGES, wrong, radius=1e-6, num_steps=2
+    ).any()
 
 
 def test_more_restarts_and_larger_radii_leave_fewer_standing():
     options = {"num_steps": 10, "batch_size": 16}
-    one = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, radius=0.05, num_restarts=1, **options)
-    three = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, radius=0.05, num_restarts=3, **options)
-    wider = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, radius=0.1, num_restarts=1, **options)
+    one = robustly_correct(
+        KEY, convolutional_classifier, IMAGES, LABELS, radius=0.05, num_restarts=1, **options
+    )
+    three = robustly_correct(
+        KEY, convolutional_classifier, IMAGES, LABELS, radius=0.05, num_restarts=3, **options
+    )
+    wider = robustly_correct(
+        KEY, convolutional_classifier, IMAGES, LABELS, radius=0.1, num_restarts=1, **options
+    )
     assert not (three & ~one).any()
     assert 0 < wider.sum() < one.sum() < 40
 
 
 @pytest.mark.parametrize(
-    ("count", "largest", "filled"), [(8, 8, 8), (5, 8, 8), (4, 8, 4), (3, 8, 4), (1, 8, 1), (17, 150, 19), (9, 8, 9)]
+    ("count", "largest", "filled"),
+    [(8, 8, 8), (5, 8, 8), (4, 8, 4), (3, 8, 4), (1, 8, 1), (17, 150, 19), (9, 8, 9)],
 )
 def test_what_is_left_is_filled_up_to_few_sizes(count, largest, filled):
     index = robustness._filled(10 + np.arange(count), largest=largest)
@@ -53,10 +64,20 @@ def test_what_is_left_is_filled_up_to_few_sizes(count, largest, filled):
 
 
 def test_both_loops_find_the_same_images_whatever_the_batch():
-    """Not all of the 40 images are left for the second restart, which are then filled up to one batch or to several."""
+    """Not all of the 40 images are left for the second restart, which are then filled up to one
+    batch or to several.
+    """
     options = {"radius": 0.05, "num_steps": 10, "num_restarts": 2}
     by_host, by_scan = (
-        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, loop=loop, batch_size=batch_size, **options)
+        robustly_correct(
+            KEY,
+            convolutional_classifier,
+            IMAGES,
+            LABELS,
+            loop=loop,
+            batch_size=batch_size,
+            **options,
+        )
         for loop, batch_size in (("host", 8), ("scan", None))
     )
     assert 0 < by_host.sum() < 40
@@ -72,13 +93,17 @@ def two_linear_logits(weights, image):
 
 @pytest.mark.parametrize("outer", [lambda found: found, lambda found: calibrated(found, 2.0)])
 def test_a_saturated_member_does_not_hide_an_ensemble(outer):
-    """At temperature 0.05 the first member's margins are in the thousands: it decides for the ensemble, whose gradient has
-    nothing of it. The distance of an image from its plane is the radius at which the ensemble breaks."""
+    """At temperature 0.05 the first member's margins are in the thousands: it decides for the
+    ensemble, whose gradient has nothing of it. The distance of an image from its plane is the
+    radius at which the ensemble breaks."""
     first, second = np.random.default_rng(0).normal(size=(2, 64)).astype(np.float32)
     pixels = IMAGES.reshape(40, -1) - 0.5
     agreed = np.sign(pixels @ first) == np.sign(pixels @ second)
     shown, labels = IMAGES[agreed], (pixels[agreed] @ first > 0).astype(int)
-    plain, robust = Partial(two_linear_logits, (first, 75.0)), Partial(two_linear_logits, (second, 1.0))
+    plain, robust = (
+        Partial(two_linear_logits, (first, 75.0)),
+        Partial(two_linear_logits, (second, 1.0)),
+    )
     classifier = outer(ensemble([calibrated(plain, 0.05), calibrated(robust, 0.35)]))
     distance = np.abs(pixels[agreed] @ first) / np.linalg.norm(first)
     radius = float(np.median(distance))
@@ -90,19 +115,34 @@ def test_a_saturated_member_does_not_hide_an_ensemble(outer):
 
 
 def test_surrogates_of_ones_own_only_take_away_and_are_judged_by_the_classifier():
-    """A surrogate with another gradient breaks nothing that the classifier keeps; the classifier itself adds nothing."""
+    """A surrogate with another gradient breaks nothing that the classifier keeps; the classifier
+    itself adds nothing.
+    """
     options = {"radius": 0.05, "num_steps": 10, "num_restarts": 1}
     alone = robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, **options)
     same, mirrored = (
-        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, surrogates=[surrogate], **options)
-        for surrogate in (convolutional_classifier, lambda image: convolutional_classifier(1 - image))
+        robustly_correct(
+            KEY, convolutional_classifier, IMAGES, LABELS, surrogates=[surrogate], **options
+        )
+        for surrogate in (
+            convolutional_classifier,
+            lambda image: convolutional_classifier(1 - image),
+        )
     )
     np.testing.assert_array_equal(same, alone)
     assert not (mirrored & ~alone).any()
-    with pytest.raises(InputError, match="surrogates: expected classifiers of the same 3 classes, got one of 2"):
-        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, surrogates=[linear_classifier], **options)
-    with pytest.raises(InputError, match="surrogates: expected a list of classifiers, got function"):
-        robustly_correct(KEY, convolutional_classifier, IMAGES, LABELS, surrogates=linear_classifier, **options)
+    with pytest.raises(
+        InputError, match="surrogates: expected classifiers of the same 3 classes, got one of 2"
+    ):
+        robustly_correct(
+            KEY, convolutional_classifier, IMAGES, LABELS, surrogates=[linear_classifier], **options
+        )
+    with pytest.raises(
+        InputError, match="surrogates: expected a list of classifiers, got function"
+    ):
+        robustly_correct(
+            KEY, convolutional_classifier, IMAGES, LABELS, surrogates=linear_classifier, **options
+        )
 
 
 @pytest.mark.parametrize(
@@ -131,5 +171,9 @@ def test_mistakes_are_named(change, message):
 
 
 def test_labels_of_another_number_are_named():
-    with pytest.raises(InputError, match=r"labels: expected one class for each of the 2 images, got shape \(3,\)"):
-        robustly_correct(jax.random.key(0), linear_classifier, images(2), np.zeros(3, int), radius=1.0)
+    with pytest.raises(
+        InputError, match=r"labels: expected one class for each of the 2 images, got shape \(3,\)"
+    ):
+        robustly_correct(
+            jax.random.key(0), linear_classifier, images(2), np.zeros(3, int), radius=1.0
+        )

@@ -1,4 +1,6 @@
-"""Robust accuracy against an independent attack: Foolbox's projected gradient descent with the same budget."""
+"""Robust accuracy against an independent attack: Foolbox's projected gradient descent with the same
+budget.
+"""
 
 from functools import cache, partial
 
@@ -24,7 +26,9 @@ def two_layers(weights, image):
 
 @cache
 def trained(noise):
-    """The weights of ``two_layers`` taught by a few hundred steps which third of an image is brightest."""
+    """The weights of ``two_layers`` taught by a few hundred steps which third of an image is
+    brightest.
+    """
     first, second = jax.random.split(jax.random.key(1))
     weights = {
         "first": jax.random.normal(first, (64, 32)) / 8,
@@ -52,11 +56,15 @@ def trained(noise):
 
 def brightest(x):
     """Which of rows 0-2, 3-4 and 5-7 has the brightest mean, for each image."""
-    return jnp.stack([part.mean((1, 2, 3)) for part in (x[:, :3], x[:, 3:5], x[:, 5:])], axis=1).argmax(1)
+    return jnp.stack(
+        [part.mean((1, 2, 3)) for part in (x[:, :3], x[:, 3:5], x[:, 5:])], axis=1
+    ).argmax(1)
 
 
 def saturated():
-    """Weights for which probabilities round to 0 and 1, so that gradients of the cross-entropy vanish."""
+    """Weights for which probabilities round to 0 and 1, so that gradients of the cross-entropy
+    vanish.
+    """
     return {"first": trained(0.0)["first"], "second": 200 * trained(0.0)["second"]}
 
 
@@ -90,21 +98,29 @@ def standing(name, radius, num_restarts):
 
 @cache
 def standing_against_foolbox(name, step_size):
-    """For each radius the images that Foolbox does not break; its images are checked here, not taken on trust."""
+    """For each radius the images that Foolbox does not break; its images are checked here, not
+    taken on trust.
+    """
     logits, labels = partial(classify, CLASSIFIERS[name]()), labels_of(name)
     radii = [radius for each, radius in CASES if each == name]
     attack = foolbox.attacks.L2PGD(rel_stepsize=step_size, steps=STEPS)
     model = foolbox.models.JAXModel(logits, bounds=(0, 1))
     _, found, _ = attack(model, jnp.asarray(IMAGES), jnp.asarray(labels), epsilons=radii)
     for radius, adversarial in zip(radii, found, strict=True):
-        assert np.linalg.norm((adversarial - IMAGES).reshape(len(IMAGES), -1), axis=1).max() <= radius * (1 + 1e-5)
+        assert np.linalg.norm(
+            (adversarial - IMAGES).reshape(len(IMAGES), -1), axis=1
+        ).max() <= radius * (1 + 1e-5)
         assert adversarial.min() >= 0 and adversarial.max() <= 1
     return {r: np.asarray(logits(x)).argmax(1) == labels for r, x in zip(radii, found, strict=True)}
 
 
-@pytest.mark.parametrize("step_size", [0.025, 0.1])  # Foolbox's default, in units of the radius, and a stronger one
+@pytest.mark.parametrize(
+    "step_size", [0.025, 0.1]
+)  # Foolbox's default, in units of the radius, and a stronger one
 @pytest.mark.parametrize(("name", "radius"), CASES)
-def test_robust_accuracy_is_never_higher_than_under_foolbox_with_as_many_steps(name, radius, step_size):
+def test_robust_accuracy_is_never_higher_than_under_foolbox_with_as_many_steps(
+    name, radius, step_size
+):
     ours, theirs = standing(name, radius, 1), standing_against_foolbox(name, step_size)[radius]
     assert ours.mean() <= theirs.mean()
 
@@ -124,7 +140,9 @@ def five_classes(image):
     """Five logits of a net with one layer of random weights, whose other classes are all near."""
     rng = np.random.default_rng(3)
     first, second = rng.normal(size=(64, 32)) / 4, rng.normal(size=(32, 5)) / 3
-    return jnp.tanh((image.ravel() - 0.5) @ jnp.asarray(first, jnp.float32)) @ jnp.asarray(second, jnp.float32)
+    return jnp.tanh((image.ravel() - 0.5) @ jnp.asarray(first, jnp.float32)) @ jnp.asarray(
+        second, jnp.float32
+    )
 
 
 def standing_against_descent(loss, labels, radius):
@@ -134,7 +152,9 @@ def standing_against_descent(loss, labels, radius):
         def step(share, state):
             delta, right = state
             length = radius * (0.02 + 0.5 * (1 - share / 100))
-            delta = delta - length * jnp.sign(jax.grad(lambda d: loss(five_classes(image + d), label))(delta))
+            delta = delta - length * jnp.sign(
+                jax.grad(lambda d: loss(five_classes(image + d), label))(delta)
+            )
             delta = jnp.clip(image + jnp.clip(delta, -radius, radius), 0, 1) - image
             return delta, right & (five_classes(image + delta).argmax() == label)
 
@@ -144,13 +164,25 @@ def standing_against_descent(loss, labels, radius):
 
 
 def test_of_five_classes_no_more_stand_than_against_attacks_on_each_of_them():
-    """In the linf ball, where the margin alone leaves several standing that descents of other losses break."""
+    """In the linf ball, where the margin alone leaves several standing that descents of other
+    losses break.
+    """
     labels = np.asarray(jax.vmap(five_classes)(IMAGES)).argmax(1)
-    losses = [lambda z, y: jax.nn.log_softmax(z)[y], *(lambda z, y, t=t: z[y] - z[t] for t in range(5))]
+    losses = [
+        lambda z, y: jax.nn.log_softmax(z)[y],
+        *(lambda z, y, t=t: z[y] - z[t] for t in range(5)),
+    ]
     for radius in (0.02, 0.04):
         theirs = np.all([standing_against_descent(loss, labels, radius) for loss in losses], axis=0)
         ours = robustly_correct(
-            KEY, five_classes, IMAGES, labels, p=np.inf, radius=radius, num_steps=STEPS, num_restarts=1
+            KEY,
+            five_classes,
+            IMAGES,
+            labels,
+            p=np.inf,
+            radius=radius,
+            num_steps=STEPS,
+            num_restarts=1,
         )
         assert 0.1 < theirs.mean() < 0.9
         assert ours.mean() <= theirs.mean()
@@ -162,5 +194,7 @@ def test_of_five_classes_no_more_stand_than_against_foolbox_in_the_linf_ball():
     attack = foolbox.attacks.LinfPGD(rel_stepsize=0.05, steps=STEPS)
     _, found, _ = attack(model, jnp.asarray(IMAGES), jnp.asarray(labels), epsilons=[0.04])
     theirs = np.asarray(jax.vmap(five_classes)(found[0])).argmax(1) == labels
-    ours = robustly_correct(KEY, five_classes, IMAGES, labels, p=np.inf, radius=0.04, num_steps=STEPS, num_restarts=1)
+    ours = robustly_correct(
+        KEY, five_classes, IMAGES, labels, p=np.inf, radius=0.04, num_steps=STEPS, num_restarts=1
+    )
     assert ours.mean() <= theirs.mean()

@@ -77,7 +77,11 @@ def test_one_run_and_runs_without_spread_say_nothing():
     ("runs", "options", "message"),
     [
         ([], {}, "runs: expected at least one training"),
-        ([np.ones(3), np.ones(4)], {}, "cases: expected names, as the trainings have different numbers"),
+        (
+            [np.ones(3), np.ones(4)],
+            {},
+            "cases: expected names, as the trainings have different numbers",
+        ),
         ([np.ones(3)], {"cases": []}, "names for each of the 1 trainings, got 0"),
         ([np.ones(3)], {"cases": [np.arange(4)]}, "cases: expected the shape of runs"),
         ([np.ones(3)], {"level": 95}, "level must lie strictly between 0 and 1"),

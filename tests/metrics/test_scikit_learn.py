@@ -45,11 +45,15 @@ def test_area_under_the_curve_with_ties(scored):
 
 
 def test_area_under_the_curve_of_probabilities():
-    assert roc_auc(PROBABILITIES, LABELS) == pytest.approx(theirs.roc_auc_score(LABELS, PROBABILITIES))
+    assert roc_auc(PROBABILITIES, LABELS) == pytest.approx(
+        theirs.roc_auc_score(LABELS, PROBABILITIES)
+    )
 
 
 def test_brier_score():
-    assert brier_score(PROBABILITIES, LABELS).mean() == pytest.approx(theirs.brier_score_loss(LABELS, PROBABILITIES))
+    assert brier_score(PROBABILITIES, LABELS).mean() == pytest.approx(
+        theirs.brier_score_loss(LABELS, PROBABILITIES)
+    )
 
 
 def test_accuracies_of_several_classes():
@@ -61,7 +65,9 @@ def test_accuracies_of_several_classes():
 def test_sensitivity_and_specificity():
     predicted = PROBABILITIES >= 0.5
     assert sensitivity(predicted, LABELS) == pytest.approx(theirs.recall_score(LABELS, predicted))
-    assert specificity(predicted, LABELS) == pytest.approx(theirs.recall_score(LABELS, predicted, pos_label=0))
+    assert specificity(predicted, LABELS) == pytest.approx(
+        theirs.recall_score(LABELS, predicted, pos_label=0)
+    )
 
 
 @pytest.mark.parametrize("names", [np.arange(4), np.asarray(["age", "beard", "smile", "bangs"])])
@@ -87,7 +93,10 @@ def test_reliability_curve(num_bins):
         (precision, theirs.precision_score),
         (recall, theirs.recall_score),
         (mask_kappa, theirs.cohen_kappa_score),
-        (lambda p, t: macro_average(dice, p, t), lambda t, p: theirs.f1_score(t, p, average="macro")),
+        (
+            lambda p, t: macro_average(dice, p, t),
+            lambda t, p: theirs.f1_score(t, p, average="macro"),
+        ),
         (
             lambda p, t: macro_average(intersection_over_union, p, t),
             lambda t, p: theirs.jaccard_score(t, p, average="macro"),
@@ -121,7 +130,9 @@ def test_kernel_distance_is_made_of_its_polynomial_kernel():
 
 def test_cosine_distance():
     first, second = RNG.normal(size=(2, 20, 6))
-    np.testing.assert_allclose(cosine_distance(first, second), paired_cosine_distances(first, second))
+    np.testing.assert_allclose(
+        cosine_distance(first, second), paired_cosine_distances(first, second)
+    )
 
 
 def test_closeness_by_its_nearest_neighbours():

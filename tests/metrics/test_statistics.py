@@ -31,14 +31,18 @@ def test_interval_matches_scipy():
     expected = scipy.stats.bootstrap(
         (VALUES,), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(1)
     ).confidence_interval
-    np.testing.assert_allclose(bootstrap_interval(VALUES, num_resamples=20_000)[1:], expected, atol=1e-3)
+    np.testing.assert_allclose(
+        bootstrap_interval(VALUES, num_resamples=20_000)[1:], expected, atol=1e-3
+    )
 
 
 def test_interval_of_mean_approaches_the_normal_one():
     values = RNG.normal(5, 2, 2000)
     half = 1.959964 * values.std() / np.sqrt(2000)
     interval = bootstrap_interval(values, num_resamples=4000)
-    np.testing.assert_allclose(interval[1:], [values.mean() - half, values.mean() + half], atol=0.1 * half)
+    np.testing.assert_allclose(
+        interval[1:], [values.mean() - half, values.mean() + half], atol=0.1 * half
+    )
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():
@@ -69,12 +73,18 @@ def test_interval_follows_shift_and_scale_of_the_values():
 def test_callable_sees_rows_of_several_numbers():
     first, second = VALUES, 2 * VALUES + RNG.normal(0, 0.1, 60)
     interval = bootstrap_interval(
-        np.stack([first, second], axis=1), statistic=lambda v: v[:, 1].mean() / v[:, 0].mean(), num_resamples=10_000
+        np.stack([first, second], axis=1),
+        statistic=lambda v: v[:, 1].mean() / v[:, 0].mean(),
+        num_resamples=10_000,
     )
     expected = scipy.stats.bootstrap(
-        (first, second), lambda a, b, axis: b.mean(axis) / a.mean(axis), paired=True, method="percentile",
-        n_resamples=10_000, rng=np.random.default_rng(1),
-    ).confidence_interval  # fmt: skip
+        (first, second),
+        lambda a, b, axis: b.mean(axis) / a.mean(axis),
+        paired=True,
+        method="percentile",
+        n_resamples=10_000,
+        rng=np.random.default_rng(1),
+    ).confidence_interval
     np.testing.assert_allclose(interval[1:], expected, atol=0.01)
 
 
@@ -96,7 +106,9 @@ def test_measures_that_are_equal_on_every_image_say_nothing_of_a_difference():
 def test_paired_difference_is_the_interval_of_the_differences():
     other = RNG.normal(size=60)
     expected = bootstrap_interval(VALUES - other, statistic="median", seed=5, level=0.8)
-    assert paired_difference_interval(VALUES, other, statistic="median", seed=5, level=0.8) == expected
+    assert (
+        paired_difference_interval(VALUES, other, statistic="median", seed=5, level=0.8) == expected
+    )
 
 
 def test_groups_of_identical_images_count_once():
@@ -114,9 +126,13 @@ def test_groups_may_be_names_and_differ_in_size():
     sums = np.array([VALUES[:20].sum(), VALUES[20:50].sum(), *VALUES[50:]])
     sizes = np.array([20, 30, *np.ones(10)])
     expected = scipy.stats.bootstrap(
-        (sums, sizes), lambda a, b, axis: a.sum(axis) / b.sum(axis), paired=True, method="percentile",
-        n_resamples=20_000, rng=np.random.default_rng(1),
-    ).confidence_interval  # fmt: skip
+        (sums, sizes),
+        lambda a, b, axis: a.sum(axis) / b.sum(axis),
+        paired=True,
+        method="percentile",
+        n_resamples=20_000,
+        rng=np.random.default_rng(1),
+    ).confidence_interval
     np.testing.assert_allclose(interval[1:], expected, atol=0.005)
 
 
@@ -126,7 +142,9 @@ def test_shares_have_the_interval_of_wilson(successes, n, level):
     expected = scipy.stats.binomtest(successes, n).proportion_ci(level, method="wilson")
     answers = np.arange(n) < successes
     np.testing.assert_allclose(bootstrap_interval(answers, level=level)[1:], expected, atol=1e-12)
-    np.testing.assert_allclose(wilson_interval(successes, n, level=level), (successes / n, *expected), atol=1e-12)
+    np.testing.assert_allclose(
+        wilson_interval(successes, n, level=level), (successes / n, *expected), atol=1e-12
+    )
 
 
 def test_values_that_do_not_vary_leave_the_interval_open():
@@ -166,13 +184,17 @@ def test_draws_of_a_roc_auc_keep_both_labels():
     interval = bootstrap_interval(pairs, statistic=auc, strata=labels, bounds=(0, 1))
     expected = scipy.stats.binomtest(1, 1).proportion_ci(method="wilson")
     np.testing.assert_allclose(interval, (1, *expected))
-    eyes = bootstrap_interval(pairs, statistic=auc, strata=labels, groups=np.arange(12) // 2, bounds=(0, 1))
+    eyes = bootstrap_interval(
+        pairs, statistic=auc, strata=labels, groups=np.arange(12) // 2, bounds=(0, 1)
+    )
     assert eyes.estimate == 1 and np.isfinite(eyes.low)
 
 
 def test_a_mean_at_its_bound_has_the_interval_of_a_share_there():
     expected = scipy.stats.binomtest(30, 30).proportion_ci(method="wilson")
-    np.testing.assert_allclose(bootstrap_interval(np.full(30, 5.0), bounds=(1, 5))[1:], 1 + 4 * np.array(expected))
+    np.testing.assert_allclose(
+        bootstrap_interval(np.full(30, 5.0), bounds=(1, 5))[1:], 1 + 4 * np.array(expected)
+    )
     assert np.isnan(bootstrap_interval(np.full(30, 3.0), bounds=(1, 5)).low)
 
 
@@ -190,7 +212,10 @@ def test_paired_answers_have_the_interval_of_newcombe():
 @pytest.mark.parametrize("counts", [(9, 0, 0, 0), (0, 9, 0, 0), (0, 0, 0, 9), (5, 0, 0, 4)])
 def test_paired_answers_that_never_differ_or_always_do_have_an_interval_of_some_width(counts):
     interval = paired_difference_interval(*pairs_of(*counts))
-    assert interval.low < interval.high and -1 <= interval.low <= interval.estimate <= interval.high <= 1
+    assert (
+        interval.low < interval.high
+        and -1 <= interval.low <= interval.estimate <= interval.high <= 1
+    )
     doubled = [np.repeat(answers, 2) for answers in pairs_of(*counts)]
     eyes = paired_difference_interval(*doubled, groups=np.repeat(np.arange(9), 2))
     np.testing.assert_allclose(eyes, interval, atol=1e-12)
@@ -216,9 +241,12 @@ def test_unpaired_answers_have_the_interval_of_newcombe():
 def test_unpaired_difference_matches_scipy():
     other = RNG.normal(0.1, 0.2, 25)
     expected = scipy.stats.bootstrap(
-        (VALUES, other), lambda a, b, axis: a.mean(axis) - b.mean(axis), method="percentile", n_resamples=20_000,
+        (VALUES, other),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        method="percentile",
+        n_resamples=20_000,
         rng=np.random.default_rng(1),
-    ).confidence_interval  # fmt: skip
+    ).confidence_interval
     np.testing.assert_allclose(
         unpaired_difference_interval(VALUES, other, num_resamples=20_000)[1:], expected, atol=0.01
     )
@@ -236,7 +264,11 @@ def test_unpaired_difference_matches_scipy():
         (np.array([1.0, None]), {}, "values must be real numbers, got dtype object"),
         (VALUES, {"level": 95}, "level must lie strictly between 0 and 1"),
         (VALUES, {"num_resamples": 10}, "num_resamples must be at least 100"),
-        (VALUES, {"statistic": "mode"}, "unknown statistic 'mode': choose mean, median, or pass a function"),
+        (
+            VALUES,
+            {"statistic": "mode"},
+            "unknown statistic 'mode': choose mean, median, or pass a function",
+        ),
         (VALUES, {"groups": np.zeros(3)}, "groups must name one for each of the 60 images"),
         (VALUES, {"strata": np.zeros(3)}, "strata must name one for each of the 60 images"),
         (VALUES, {"statistic": lambda v: np.nan}, "was not finite in 2000 of 2000 resamples"),

@@ -1,4 +1,6 @@
-"""The statistics by their formulas, the p-values by the t distribution, the decisions by simulation."""
+"""The statistics by their formulas, the p-values by the t distribution, the decisions by
+simulation.
+"""
 
 import numpy as np
 import pytest
@@ -69,7 +71,9 @@ def test_values_that_do_not_spread():
 
 
 def test_samples_that_are_too_small_or_no_pairs_are_refused():
-    with pytest.raises(InputError, match="second: expected at least two images for a t-test, got 1"):
+    with pytest.raises(
+        InputError, match="second: expected at least two images for a t-test, got 1"
+    ):
         independent_t_test(np.ones(3), np.ones(1))
     with pytest.raises(InputError, match=r"second: expected the shape of first \(3,\), got \(2,\)"):
         dependent_t_test(np.ones(3), np.ones(2))

@@ -32,8 +32,12 @@ def test_the_threshold_is_that_of_one_map_in_jax(percentile):
 
 @pytest.mark.parametrize("percentile", [50, 90, 99])
 def test_the_threshold_is_that_of_scipy(percentile):
-    for kept, values in zip(above_percentile(MAPS, percentile), MAPS.astype(np.float64), strict=True):
-        expected = values >= scipy.stats.mstats.mquantiles(values.ravel(), percentile / 100, alphap=1, betap=1)
+    for kept, values in zip(
+        above_percentile(MAPS, percentile), MAPS.astype(np.float64), strict=True
+    ):
+        expected = values >= scipy.stats.mstats.mquantiles(
+            values.ravel(), percentile / 100, alphap=1, betap=1
+        )
         np.testing.assert_array_equal(kept, expected)
 
 
@@ -79,7 +83,9 @@ def test_a_percentile_that_falls_on_a_pixel_keeps_it():
 
 @pytest.mark.parametrize("percentile", [-1, 101, np.nan, None, "95"])
 def test_a_percentile_out_of_range_is_refused(percentile):
-    with pytest.raises(InputError, match=rf"percentile: expected a number in \[0, 100\], got {percentile}"):
+    with pytest.raises(
+        InputError, match=rf"percentile: expected a number in \[0, 100\], got {percentile}"
+    ):
         above_percentile(MAPS, percentile)
 
 
@@ -87,7 +93,10 @@ def test_a_percentile_out_of_range_is_refused(percentile):
 @pytest.mark.parametrize(
     ("maps", "message"),
     [
-        (np.full((2, 2), np.nan), "maps: expected finite values, got NaN or infinity: look at how the maps were made"),
+        (
+            np.full((2, 2), np.nan),
+            "maps: expected finite values, got NaN or infinity: look at how the maps were made",
+        ),
         (np.full((2, 2), np.inf), "maps: expected finite values"),
         (np.ones(4), r"maps: expected \(h, w\) or a batch .*, got \(4,\)"),
         (np.ones((3, 0, 4)), "with at least one pixel"),
@@ -102,9 +111,19 @@ def test_what_is_no_map_is_refused(threshold, maps, message):
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        (np.ones(2, int), r"counts: expected one number or one for each map \(3,\), got shape \(2,\)"),
-        (0.5, r"counts: expected integers, got dtype float64: use top_pixels\(maps, mask.sum\(\(-2, -1\)\)\)"),
-        (np.asarray([0, 5, 50177]), "counts: expected 0 to 50176, the pixels of a map, got 0 to 50177"),
+        (
+            np.ones(2, int),
+            r"counts: expected one number or one for each map \(3,\), got shape \(2,\)",
+        ),
+        (
+            0.5,
+            r"counts: expected integers, got dtype float64: use top_pixels\(maps, mask.sum\(\(-2,"
+            r" -1\)\)\)",
+        ),
+        (
+            np.asarray([0, 5, 50177]),
+            "counts: expected 0 to 50176, the pixels of a map, got 0 to 50177",
+        ),
         (-1, "got -1 to -1"),
     ],
 )

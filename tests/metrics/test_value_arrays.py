@@ -41,16 +41,43 @@ def test_probabilities_may_pass_their_ends_by_rounding():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: as_vector(np.float32(1), name="x"), r"x: expected one value for each .* got shape \(\)"),
-        (lambda: as_vector(np.zeros(0), name="x"), r"x: expected one value for each .* got shape \(0,\)"),
-        (lambda: as_numbers(np.asarray(["a"]), name="x"), "x: expected real numbers, got dtype <U1"),
-        (lambda: as_numbers(np.asarray([1j]), name="x"), "x: expected real numbers, got dtype complex128"),
-        (lambda: as_numbers(np.asarray([np.nan, 1]), name="x"), "x: expected finite numbers, got 1 of 2 that are NaN"),
-        (lambda: as_decisions(np.asarray([-1, 1]), name="x"), r"x: expected 0 and 1 \(or booleans\), got -1: compare"),
-        (lambda: as_probabilities([1.2, 0.1], name="x"), r"x: expected probabilities in \[0, 1\], got \[0.1, 1.2\]"),
-        (lambda: as_rows(np.ones(3), name="x"), r"x: expected rows \(n, d\) of at least 1 images, got shape \(3,\)"),
+        (
+            lambda: as_vector(np.float32(1), name="x"),
+            r"x: expected one value for each .* got shape \(\)",
+        ),
+        (
+            lambda: as_vector(np.zeros(0), name="x"),
+            r"x: expected one value for each .* got shape \(0,\)",
+        ),
+        (
+            lambda: as_numbers(np.asarray(["a"]), name="x"),
+            "x: expected real numbers, got dtype <U1",
+        ),
+        (
+            lambda: as_numbers(np.asarray([1j]), name="x"),
+            "x: expected real numbers, got dtype complex128",
+        ),
+        (
+            lambda: as_numbers(np.asarray([np.nan, 1]), name="x"),
+            "x: expected finite numbers, got 1 of 2 that are NaN",
+        ),
+        (
+            lambda: as_decisions(np.asarray([-1, 1]), name="x"),
+            r"x: expected 0 and 1 \(or booleans\), got -1: compare",
+        ),
+        (
+            lambda: as_probabilities([1.2, 0.1], name="x"),
+            r"x: expected probabilities in \[0, 1\], got \[0.1, 1.2\]",
+        ),
+        (
+            lambda: as_rows(np.ones(3), name="x"),
+            r"x: expected rows \(n, d\) of at least 1 images, got shape \(3,\)",
+        ),
         (lambda: as_rows(np.ones((3, 0)), name="x"), r"x: expected rows .* got shape \(3, 0\)"),
-        (lambda: check_same_shape(np.ones(2), np.ones(3), names=("a", "b")), r"b: expected the shape of a \(2,\), got"),
+        (
+            lambda: check_same_shape(np.ones(2), np.ones(3), names=("a", "b")),
+            r"b: expected the shape of a \(2,\), got",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused(call, message):

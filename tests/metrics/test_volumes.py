@@ -13,14 +13,20 @@ LESION[1, 1:, 2:] = True
 
 
 def test_by_hand():
-    """Four of 24 voxels are lesion; two of the four highest are among them, the other two in another slice."""
+    """Four of 24 voxels are lesion; two of the four highest are among them, the other two in
+    another slice.
+    """
     volume = np.zeros((2, 3, 4))
     volume[1, 1, 2:] = [9, 8]
     volume[0, 0, :2] = [7, 6]
     found = volume_overlap(volume, LESION)
     assert found == pytest.approx(
         VolumeOverlap(
-            iou=2 / 6, dice=1 / 2, macro_iou=(2 / 6 + 18 / 22) / 2, macro_dice=(1 / 2 + 18 / 20) / 2, kappa=0.4
+            iou=2 / 6,
+            dice=1 / 2,
+            macro_iou=(2 / 6 + 18 / 22) / 2,
+            macro_dice=(1 / 2 + 18 / 20) / 2,
+            kappa=0.4,
         )
     )
 
@@ -41,7 +47,8 @@ def test_each_scan_has_its_own_percentile_over_all_its_slices():
     assert found.dice.shape == (3, 2)
     for place in np.ndindex(3, 2):
         f, flat = truth[place].mean(), volumes[place].reshape(1, -1)
-        # Without ties this percentile lies between the last voxel that is kept and the first that is not.
+        # Without ties this percentile lies between the last voxel that is kept and the first that
+        # is not.
         kept = above_percentile(flat, 100 * (1 - (truth[place].sum() - 0.5) / (flat.size - 1)))
         assert kept.sum() == truth[place].sum()
         r = truth[place].reshape(1, -1)[kept].mean()
@@ -65,10 +72,16 @@ def test_random_volumes_score_as_chance_says():
 
 
 @pytest.mark.parametrize(
-    ("hits", "macro_iou", "macro_dice"), [(126, 0.4998, 0.5024), (303, 0.5022, 0.5071)], ids=["Grad-CAM", "gradient"]
+    ("hits", "macro_iou", "macro_dice"),
+    [(126, 0.4998, 0.5024), (303, 0.5022, 0.5071)],
+    ids=["Grad-CAM", "gradient"],
 )
-def test_the_published_table_is_reached_by_the_hits_that_its_dice_implies(hits, macro_iou, macro_dice):
-    """Fontanella et al. 2023, table 5: lesions are 0.1887 % of a scan; so many of 18,870 voxels are found."""
+def test_the_published_table_is_reached_by_the_hits_that_its_dice_implies(
+    hits, macro_iou, macro_dice
+):
+    """Fontanella et al. 2023, table 5: lesions are 0.1887 % of a scan; so many of 18,870 voxels are
+    found.
+    """
     truth = np.zeros((10, 1000, 1000), bool)
     truth.flat[:18_870] = True
     volume = np.zeros(truth.shape, np.float32)
@@ -92,18 +105,32 @@ def test_a_lesion_that_is_everything_has_no_background_to_average():
 
 def test_of_equal_voxels_those_of_the_first_slices_are_kept():
     assert volume_overlap(np.zeros((2, 3, 4)), LESION).dice == 0
-    assert volume_overlap(np.zeros((2, 3, 4)), LESION[::-1, ::-1, ::-1]).dice == pytest.approx(2 / 4)
+    assert volume_overlap(np.zeros((2, 3, 4)), LESION[::-1, ::-1, ::-1]).dice == pytest.approx(
+        2 / 4
+    )
 
 
 @pytest.mark.parametrize(
     ("volumes", "truth", "message"),
     [
-        (np.ones((3, 4)), LESION, r"volumes: expected \(s, h, w\) or a batch .* at least one voxel, got \(3, 4\)"),
+        (
+            np.ones((3, 4)),
+            LESION,
+            r"volumes: expected \(s, h, w\) or a batch .* at least one voxel, got \(3, 4\)",
+        ),
         (np.ones((2, 3, 4)), LESION[0], r"truth: expected \(s, h, w\) or a batch .*, got \(3, 4\)"),
-        (np.ones((0, 3, 4)), LESION[:0], r"volumes: expected .* at least one voxel, got \(0, 3, 4\)"),
+        (
+            np.ones((0, 3, 4)),
+            LESION[:0],
+            r"volumes: expected .* at least one voxel, got \(0, 3, 4\)",
+        ),
         (np.ones((2, 2, 4)), LESION, r"maps: expected the shape of truth \(6, 4\), got \(4, 4\)"),
         (np.where(LESION, np.nan, 0), LESION, "maps: expected finite values, got NaN or infinity"),
-        (np.ones((2, 3, 4)), np.full((2, 3, 4), 2), "truth: expected a mask of 0 and 1, got other values"),
+        (
+            np.ones((2, 3, 4)),
+            np.full((2, 3, 4), 2),
+            "truth: expected a mask of 0 and 1, got other values",
+        ),
     ],
 )
 def test_what_is_no_volume_with_its_lesion_is_refused(volumes, truth, message):

@@ -49,28 +49,58 @@ def test_categories_are_scored_by_themselves():
     assert found["hard"].ties == pytest.approx(1 / 3)
     assert found["easy"] == score_votes(rows(7, 6), np.asarray([1, 1]), num_options=2)
     whole = score_votes(votes, truth, num_options=2)
-    assert whole.accuracy == pytest.approx(sum(each.accuracy * each.num_items for each in found.values()) / 5)
+    assert whole.accuracy == pytest.approx(
+        sum(each.accuracy * each.num_items for each in found.values()) / 5
+    )
 
 
 def test_words_of_the_published_table():
     """Kappas of the paper's table 4 and the ends of the bands."""
-    words = {0.41: "moderate", 0.31: "fair", 0.51: "moderate", 0.28: "fair", 0.14: "slight", 0.02: "slight"}
-    words |= {-0.2: "poor", 0.0: "poor", 0.2: "slight", 0.6: "moderate", 0.61: "substantial", 0.8: "substantial"}
-    words |= {0.81: "almost perfect", 1.0: "almost perfect", 0.404: "fair", 0.406: "moderate", np.nan: "undefined"}
+    words = {
+        0.41: "moderate",
+        0.31: "fair",
+        0.51: "moderate",
+        0.28: "fair",
+        0.14: "slight",
+        0.02: "slight",
+    }
+    words |= {
+        -0.2: "poor",
+        0.0: "poor",
+        0.2: "slight",
+        0.6: "moderate",
+        0.61: "substantial",
+        0.8: "substantial",
+    }
+    words |= {
+        0.81: "almost perfect",
+        1.0: "almost perfect",
+        0.404: "fair",
+        0.406: "moderate",
+        np.nan: "undefined",
+    }
     assert {kappa: agreement_word(kappa) for kappa in words} == words
 
 
 def test_what_cannot_be_scored_is_refused():
     votes = rows(1, 2)
-    with pytest.raises(InputError, match="truth: expected the right option of each of the 2 items, got 3"):
+    with pytest.raises(
+        InputError, match="truth: expected the right option of each of the 2 items, got 3"
+    ):
         score_votes(votes, np.zeros(3, int), num_options=2)
     with pytest.raises(InputError, match=r"truth: expected a class in 0\.\.1, got 2"):
         score_votes(votes, np.asarray([0, 2]), num_options=2)
-    with pytest.raises(InputError, match=r"votes: expected integers in 0\.\.2, got int64 in \[0, 3\]"):
+    with pytest.raises(
+        InputError, match=r"votes: expected integers in 0\.\.2, got int64 in \[0, 3\]"
+    ):
         score_votes(3 * votes, np.zeros(2, int), num_options=3)
     with pytest.raises(InputError, match="num_options: expected an integer of at least 2, got 1"):
         score_votes(0 * votes, np.zeros(2, int), num_options=1)
-    with pytest.raises(InputError, match="same number of raters, at least 2, for each item, got 1 to 1"):
+    with pytest.raises(
+        InputError, match="same number of raters, at least 2, for each item, got 1 to 1"
+    ):
         score_votes(votes[:, :1], np.zeros(2, int), num_options=2)
-    with pytest.raises(InputError, match="categories: expected one for each item, got 1 with 2 items and 2 truths"):
+    with pytest.raises(
+        InputError, match="categories: expected one for each item, got 1 with 2 items and 2 truths"
+    ):
         score_votes_by_category(votes, np.zeros(2, int), np.asarray(["easy"]), num_options=2)

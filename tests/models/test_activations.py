@@ -28,13 +28,16 @@ def test_jit_and_vmap_give_the_same_signals():
 
 
 def test_two_layers_by_hand():
-    """Score 2 relu(x1) - 3 relu(x2), x = (y1, y2) = relu of the input: the negative branch stops at its ReLU."""
+    """Score 2 relu(x1) - 3 relu(x2), x = (y1, y2) = relu of the input: the negative branch stops at
+    its ReLU.
+    """
 
     def score(z):
         hidden = guided_relu(jnp.stack([z[0] + z[1], z[0] - z[1]]))
         return 2 * hidden[0] - 3 * hidden[1]
 
-    # Both units are active at (2, 1). The plain gradient is (2 - 3, 2 + 3); the second branch's -3 is dropped.
+    # Both units are active at (2, 1). The plain gradient is (2 - 3, 2 + 3); the second branch's -3
+    # is dropped.
     np.testing.assert_array_equal(jax.grad(score)(jnp.asarray([2.0, 1.0])), [2, 2])
 
 

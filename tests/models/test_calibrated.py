@@ -34,7 +34,9 @@ def test_temperature_is_an_argument_of_the_compiled_program():
 
     for temperature in (0.5, 2.0, np.float64(3.0), jnp.asarray(4.0)):
         expected = classifier(IMAGE) / float(temperature)
-        np.testing.assert_allclose(classify(calibrated(classifier, temperature), IMAGE), expected, rtol=1e-6)
+        np.testing.assert_allclose(
+            classify(calibrated(classifier, temperature), IMAGE), expected, rtol=1e-6
+        )
     assert len(traces) == 1
 
 
@@ -45,5 +47,7 @@ def test_temperature_can_be_traced():
 
 @pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf")])
 def test_temperatures_that_are_not_positive_are_refused(temperature):
-    with pytest.raises(InputError, match=f"temperature: expected a finite number above 0, got {temperature}"):
+    with pytest.raises(
+        InputError, match=f"temperature: expected a finite number above 0, got {temperature}"
+    ):
         calibrated(classifier, temperature)

@@ -16,9 +16,15 @@ from cfx_jax.models.smic import SMIC
 from cfx_jax.models.sp_att import SpAtt
 
 CLASSES = {
-    "smic": SMIC, "smic_released": SMIC, "sal_class_net": SalClassNet, "hsm": HSM, "vit": SliceWise,
-    "hallucinated_saliency": HallucinatedSaliency, "sp_att": SpAtt, "se_att": SeAtt,
-}  # fmt: skip
+    "smic": SMIC,
+    "smic_released": SMIC,
+    "sal_class_net": SalClassNet,
+    "hsm": HSM,
+    "vit": SliceWise,
+    "hallucinated_saliency": HallucinatedSaliency,
+    "sp_att": SpAtt,
+    "se_att": SeAtt,
+}
 
 
 def shapes(method, trunk, *, side, **options):
@@ -57,9 +63,13 @@ def test_a_vision_transformer_of_another_size():
 
 
 def test_unknown_names_list_the_valid_ones():
-    with pytest.raises(InputError, match=r"method: expected one of 'smic', 'smic_released', .* 'vit', got 'acat'"):
+    with pytest.raises(
+        InputError, match=r"method: expected one of 'smic', 'smic_released', .* 'vit', got 'acat'"
+    ):
         build_competitor("acat", "slice_small", rngs=nnx.Rngs(0))
-    with pytest.raises(InputError, match=r"trunk: expected one of 'slice_resnet50', .* got 'resnet18'"):
+    with pytest.raises(
+        InputError, match=r"trunk: expected one of 'slice_resnet50', .* got 'resnet18'"
+    ):
         build_competitor("hsm", "resnet18", rngs=nnx.Rngs(0))
     with pytest.raises(InputError, match=r"trunk: expected one of .* got 'resnet18'"):
         build_competitor("vit", "resnet18", rngs=nnx.Rngs(0))

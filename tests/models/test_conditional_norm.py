@@ -24,7 +24,9 @@ def standardised(maps, axes=(0, 1, 2)):
 
 def test_each_image_gets_the_scale_and_shift_of_its_condition():
     rows = np.arange(8.0).reshape(4, 2)[BINS][:, None, None]
-    np.testing.assert_allclose(layer()(MAPS, BINS), (1 + rows) * standardised(np.asarray(MAPS)) - rows, atol=1e-4)
+    np.testing.assert_allclose(
+        layer()(MAPS, BINS), (1 + rows) * standardised(np.asarray(MAPS)) - rows, atol=1e-4
+    )
 
 
 def test_equal_rows_are_plain_batch_norm_in_value_and_statistics():

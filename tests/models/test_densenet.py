@@ -23,7 +23,9 @@ def abstract(factory, **options):
 
 
 def num_parameters(model):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    return sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))
+    )
 
 
 def output_shape(model, method, shape):
@@ -32,7 +34,13 @@ def output_shape(model, method, shape):
 
 
 def tiny(**options):
-    options = {"block_sizes": (2, 1), "growth": 2, "stem_width": 4, "num_classes": 3, "stem": "patch"} | options
+    options = {
+        "block_sizes": (2, 1),
+        "growth": 2,
+        "stem_width": 4,
+        "num_classes": 3,
+        "stem": "patch",
+    } | options
     return DenseNet(**options, rngs=nnx.Rngs(0))
 
 
@@ -68,12 +76,17 @@ def norm(x, layer):
 def perturbed(layer):
     for path, variable in nnx.iter_graph(layer):
         if isinstance(variable, nnx.Variable) and path[-1] in ("scale", "bias", "mean", "var"):
-            variable[...] = variable[...] + jnp.asarray(RNG.uniform(0, 0.3, variable.shape), jnp.float32)
+            variable[...] = variable[...] + jnp.asarray(
+                RNG.uniform(0, 0.3, variable.shape), jnp.float32
+            )
     return nnx.view(layer, use_running_average=True)
 
 
 def test_a_layer_is_norm_activation_convolution_twice():
-    layer, maps = perturbed(DenseLayer(3, 2, act=nnx.relu, rngs=nnx.Rngs(0))), random_maps(2, 4, 5, 3)
+    layer, maps = (
+        perturbed(DenseLayer(3, 2, act=nnx.relu, rngs=nnx.Rngs(0))),
+        random_maps(2, 4, 5, 3),
+    )
     y = np.maximum(norm(np.asarray(maps), layer.norm1), 0) @ np.asarray(layer.conv1.kernel[...])
     y = np.pad(np.maximum(norm(y, layer.norm2), 0), [(0, 0), (1, 1), (1, 1), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(y, (3, 3), axis=(1, 2))
@@ -105,37 +118,65 @@ def test_every_layer_reads_all_earlier_ones():
 
 def test_normalisation_is_inside_the_model_and_activations_can_be_guided():
     images = jnp.asarray(RNG.uniform(size=(2, 16, 16, 3)), jnp.float32)
-    plain, normalising = (nnx.view(tiny(**o), use_running_average=True) for o in ({}, {"mean": 0.4, "std": 0.5}))
+    plain, normalising = (
+        nnx.view(tiny(**o), use_running_average=True) for o in ({}, {"mean": 0.4, "std": 0.5})
+    )
     classify = jax.jit(lambda model, images: model(images))
-    np.testing.assert_allclose(classify(normalising, images), classify(plain, (images - 0.4) / 0.5), atol=1e-5)
+    np.testing.assert_allclose(
+        classify(normalising, images), classify(plain, (images - 0.4) / 0.5), atol=1e-5
+    )
     view = guided(plain)
-    assert all(module.act is guided_relu for _, module in nnx.iter_modules(view) if hasattr(module, "act"))
+    assert all(
+        module.act is guided_relu for _, module in nnx.iter_modules(view) if hasattr(module, "act")
+    )
     np.testing.assert_allclose(classify(view, images), classify(plain, images), atol=1e-6)
 
 
 def torchvision_shapes():
     """torchvision's tensors of the tiny network."""
-    shapes = {"features.conv0.weight": (4, 3, 4, 4), "classifier.weight": (3, 6), "classifier.bias": (3,)}
+    shapes = {
+        "features.conv0.weight": (4, 3, 4, 4),
+        "classifier.weight": (3, 6),
+        "classifier.bias": (3,),
+    }
     widths = {"features.norm0": 4, "features.transition1.norm": 8, "features.norm3": 6}
     shapes["features.transition1.conv.weight"] = (4, 8, 1, 1)
     for name, channels in (("1.denselayer1", 4), ("1.denselayer2", 6), ("2.denselayer1", 4)):
         layer = f"features.denseblock{name}"
-        shapes |= {f"{layer}.conv1.weight": (8, channels, 1, 1), f"{layer}.conv2.weight": (2, 8, 3, 3)}
+        shapes |= {
+            f"{layer}.conv1.weight": (8, channels, 1, 1),
+            f"{layer}.conv2.weight": (2, 8, 3, 3),
+        }
         widths |= {f"{layer}.norm1": channels, f"{layer}.norm2": 8}
     for name, width in widths.items():
-        shapes |= {f"{name}.{tensor}": (width,) for tensor in ("weight", "bias", "running_mean", "running_var")}
+        shapes |= {
+            f"{name}.{tensor}": (width,)
+            for tensor in ("weight", "bias", "running_mean", "running_var")
+        }
     return shapes
 
 
 def test_torchvisions_tensors_find_their_places():
-    tensors = {name: RNG.uniform(0.5, 1.5, shape).astype(np.float32) for name, shape in torchvision_shapes().items()}
+    tensors = {
+        name: RNG.uniform(0.5, 1.5, shape).astype(np.float32)
+        for name, shape in torchvision_shapes().items()
+    }
     model = import_weights(nnx.eval_shape(tiny), tensors)
     pairs = [
         (model.stem.conv.kernel, tensors["features.conv0.weight"].transpose(2, 3, 1, 0)),
         (model.stem.norm.var, tensors["features.norm0.running_var"]),
-        (model.blocks[0][1].norm1.mean, tensors["features.denseblock1.denselayer2.norm1.running_mean"]),
-        (model.blocks[1][0].conv1.kernel, tensors["features.denseblock2.denselayer1.conv1.weight"][:, :, 0, 0].T),
-        (model.transitions[0].conv.kernel, tensors["features.transition1.conv.weight"][:, :, 0, 0].T),
+        (
+            model.blocks[0][1].norm1.mean,
+            tensors["features.denseblock1.denselayer2.norm1.running_mean"],
+        ),
+        (
+            model.blocks[1][0].conv1.kernel,
+            tensors["features.denseblock2.denselayer1.conv1.weight"][:, :, 0, 0].T,
+        ),
+        (
+            model.transitions[0].conv.kernel,
+            tensors["features.transition1.conv.weight"][:, :, 0, 0].T,
+        ),
         (model.norm.scale, tensors["features.norm3.weight"]),
         (model.head.kernel, tensors["classifier.weight"].T),
     ]
@@ -160,5 +201,7 @@ def test_impossible_sizes_are_refused(options, message):
 
 
 def test_images_too_small_for_the_transitions_are_refused():
-    with pytest.raises(InputError, match="images: expected at least 8 pixels a side for 2 dense blocks, got 16x4"):
+    with pytest.raises(
+        InputError, match="images: expected at least 8 pixels a side for 2 dense blocks, got 16x4"
+    ):
         tiny()(jnp.zeros((1, 16, 4, 3)))

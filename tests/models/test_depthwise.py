@@ -20,13 +20,19 @@ def correlate(x, kernel, stride):
     x, kernel = np.asarray(x, np.float64), np.asarray(kernel, np.float64)
     pad = kernel.shape[0] // 2
     x = np.pad(x, [(0, 0), (pad, pad), (pad, pad), (0, 0)])
-    maps = [[correlate2d(image[..., c], kernel[:, :, 0, c], mode="valid") for c in range(x.shape[3])] for image in x]
+    maps = [
+        [correlate2d(image[..., c], kernel[:, :, 0, c], mode="valid") for c in range(x.shape[3])]
+        for image in x
+    ]
     return np.array(maps).transpose(0, 2, 3, 1)[:, ::stride, ::stride]
 
 
 def example(size, height=7, width=6, channels=3):
     rng = np.random.default_rng(0)
-    x, kernel = rng.normal(size=(2, height, width, channels)), rng.normal(size=(size, size, 1, channels))
+    x, kernel = (
+        rng.normal(size=(2, height, width, channels)),
+        rng.normal(size=(size, size, 1, channels)),
+    )
     return jnp.asarray(x, jnp.float32), jnp.asarray(kernel, jnp.float32)
 
 
@@ -54,7 +60,9 @@ def test_both_forms_have_the_same_derivatives_in_both_modes(size, stride):
         output, moved = jax.jvp(convolve, (x, kernel), tangents)
         return moved, *jax.vjp(convolve, x, kernel)[1](jnp.sin(output))
 
-    for one, other in zip(derivatives(grouped_convolution), derivatives(sum_of_products), strict=True):
+    for one, other in zip(
+        derivatives(grouped_convolution), derivatives(sum_of_products), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 

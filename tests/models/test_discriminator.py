@@ -27,10 +27,16 @@ def run(model, images):
 def correlate(x, conv, stride):
     """A 3x3 convolution with the padding of Keras: ``total // 2`` before, the rest behind."""
     outs = [-(-side // stride) for side in x.shape[1:3]]
-    totals = [max((out - 1) * stride + 3 - side, 0) for out, side in zip(outs, x.shape[1:3], strict=True)]
+    totals = [
+        max((out - 1) * stride + 3 - side, 0) for out, side in zip(outs, x.shape[1:3], strict=True)
+    ]
     padded = np.pad(x, [(0, 0), *((total // 2, total - total // 2) for total in totals), (0, 0)])
-    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::stride, ::stride]
-    return np.einsum("bhwcij,ijcd->bhwd", windows, np.asarray(conv.kernel[...])) + np.asarray(conv.bias[...])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[
+        :, ::stride, ::stride
+    ]
+    return np.einsum("bhwcij,ijcd->bhwd", windows, np.asarray(conv.kernel[...])) + np.asarray(
+        conv.bias[...]
+    )
 
 
 def leaky(x):
@@ -55,14 +61,23 @@ def test_size_of_the_released_network_at_28_pixels():
     model = nnx.eval_shape(lambda: Discriminator(size=(28, 28), rngs=nnx.Rngs(0)))
     convolutions = [(1, 32), (32, 32), (32, 64), (64, 64), (64, 96), (96, 96)]
     expected = sum(9 * a * b + b for a, b in convolutions) + 4 * 4 * 96 + 1
-    assert sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model))) == expected
+    assert (
+        sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model)))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": (8, 8), "filters": ()}, r"discriminator: expected at least one filter .*, got filters \(\)"),
-        ({"size": (8, 0)}, r"discriminator: .* numbers of at least 1, got filters \(32, 64, 96\), size \(8, 0\)"),
+        (
+            {"size": (8, 8), "filters": ()},
+            r"discriminator: expected at least one filter .*, got filters \(\)",
+        ),
+        (
+            {"size": (8, 0)},
+            r"discriminator: .* numbers of at least 1, got filters \(32, 64, 96\), size \(8, 0\)",
+        ),
         ({"size": (8, 8), "in_channels": 0}, "in_channels 0"),
     ],
 )
@@ -72,7 +87,9 @@ def test_impossible_sizes_are_refused(options, message):
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(InputError, match="images: expected 6x5 pixels, the `size` of the discriminator, got 5x6"):
+    with pytest.raises(
+        InputError, match="images: expected 6x5 pixels, the `size` of the discriminator, got 5x6"
+    ):
         tiny()(jnp.zeros((1, 5, 6, 1)))
     with pytest.raises(InputError, match=r"images: expected a batch \(b, h, w, 1\)"):
         tiny()(jnp.zeros((6, 5, 1)))

@@ -1,4 +1,6 @@
-"""EfficientNets: published sizes, rounding, shapes, draws of the training, errors. Blocks are in test_mbconv.py."""
+"""EfficientNets: published sizes, rounding, shapes, draws of the training, errors. Blocks are in
+test_mbconv.py.
+"""
 
 import functools
 
@@ -9,7 +11,15 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import EfficientNet, Stage, build, efficientnet, efficientnet_small, guided, per_image
+from cfx_jax.models import (
+    EfficientNet,
+    Stage,
+    build,
+    efficientnet,
+    efficientnet_small,
+    guided,
+    per_image,
+)
 from cfx_jax.models.efficientnet import round_width
 
 # Parameters with 1000 classes.
@@ -33,7 +43,9 @@ def abstract(factory, *arguments, **options):
 
 
 def num_parameters(model):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    return sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))
+    )
 
 
 def output_shape(model, method, side, channels=3):
@@ -42,7 +54,13 @@ def output_shape(model, method, side, channels=3):
 
 
 def tiny(*, seed=0, **options):
-    options = {"stages": STAGES, "stem_width": 8, "top_width": 16, "num_classes": 3, "stem": "patch"} | options
+    options = {
+        "stages": STAGES,
+        "stem_width": 8,
+        "top_width": 16,
+        "num_classes": 3,
+        "stem": "patch",
+    } | options
     return EfficientNet(**options, rngs=nnx.Rngs(seed))
 
 
@@ -65,13 +83,22 @@ SLOW = [pytest.param(variant, marks=pytest.mark.slow) for variant in ("b4", "b5"
 
 @pytest.mark.parametrize("variant", ["b0", "b1", "b2", "b3", *SLOW])
 def test_parameter_counts_are_the_published_ones(variant):
-    assert num_parameters(abstract(build, f"efficientnet_{variant}", num_classes=1000)) == PUBLISHED[variant]
+    assert (
+        num_parameters(abstract(build, f"efficientnet_{variant}", num_classes=1000))
+        == PUBLISHED[variant]
+    )
 
 
 def test_batch_norms_have_the_given_epsilon():
     for options, expected in [({}, 1e-3), ({"epsilon": 1e-5}, 1e-5)]:
-        model = abstract(EfficientNet, stages=STAGES, stem_width=8, top_width=16, num_classes=3, **options)
-        norms = [module.epsilon for _, module in nnx.iter_modules(model) if isinstance(module, nnx.BatchNorm)]
+        model = abstract(
+            EfficientNet, stages=STAGES, stem_width=8, top_width=16, num_classes=3, **options
+        )
+        norms = [
+            module.epsilon
+            for _, module in nnx.iter_modules(model)
+            if isinstance(module, nnx.BatchNorm)
+        ]
         assert norms == [expected] * 7
 
 
@@ -82,7 +109,8 @@ def test_published_networks_divide_the_side_by_32():
 
 
 @pytest.mark.parametrize(
-    ("width", "rounded"), [(32, 32), (17.6, 16), (26.4, 24), (352, 352), (3, 8), (19.2, 24), (38.4, 40), (67.2, 64)]
+    ("width", "rounded"),
+    [(32, 32), (17.6, 16), (26.4, 24), (352, 352), (3, 8), (19.2, 24), (38.4, 40), (67.2, 64)],
 )
 def test_widths_are_multiples_of_eight_that_lose_at_most_a_tenth(width, rounded):
     assert round_width(width) == rounded
@@ -143,7 +171,9 @@ def test_draws_differ_between_calls_in_training_and_are_absent_in_evaluation():
 
 def test_equal_seeds_give_equal_weights_and_equal_draws():
     images = random_images(8, 16, 16, 3)
-    first, same, other = (np.asarray(logits(view(tiny(seed=seed), training=True), images)) for seed in (0, 0, 1))
+    first, same, other = (
+        np.asarray(logits(view(tiny(seed=seed), training=True), images)) for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(first, same)
     assert np.any(first != other)
 
@@ -151,13 +181,17 @@ def test_equal_seeds_give_equal_weights_and_equal_draws():
 def test_per_image_gives_the_logits_of_the_batch_without_draws():
     model, images = tiny(dropout=0.5, drop_rate=0.5), random_images(3, 16, 16, 3)
     one_by_one = jax.jit(jax.vmap(per_image(model)))(images)
-    np.testing.assert_allclose(one_by_one, logits(view(model, training=False), images), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        one_by_one, logits(view(model, training=False), images), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_normalisation_is_inside_the_model():
     mean, std = (0.4, 0.3, 0.2), (0.3, 0.2, 0.1)
     images = random_images(2, 16, 16, 3)
-    plain, normalising = (view(tiny(**options), training=False) for options in ({}, {"mean": mean, "std": std}))
+    plain, normalising = (
+        view(tiny(**options), training=False) for options in ({}, {"mean": mean, "std": std})
+    )
     expected = logits(plain, (images - np.float32(mean)) / np.float32(std))
     np.testing.assert_allclose(logits(normalising, images), expected, rtol=1e-4, atol=1e-5)
 
@@ -176,7 +210,10 @@ def test_guided_view_puts_the_guided_relu_everywhere():
     [
         ({"stem": "imagenet"}, "stem: expected one of 'convolution', 'patch', got 'imagenet'"),
         ({"stages": ()}, "stages: expected at least one, got none"),
-        ({"stages": (Stage(1, 4, 1, 8, 1),)}, r"stages: .* an odd kernel size, got Stage\(expansion=1, size=4,"),
+        (
+            {"stages": (Stage(1, 4, 1, 8, 1),)},
+            r"stages: .* an odd kernel size, got Stage\(expansion=1, size=4,",
+        ),
         ({"stages": (Stage(1, 3, 1, 0, 1),)}, "stages: expected numbers of at least 1 .*width=0"),
         ({"stem_width": 0}, "stem_width: expected at least 1, got 0"),
         ({"top_width": 0}, "top_width: expected at least 1, got 0"),
@@ -199,5 +236,7 @@ def test_unknown_variants_list_the_valid_ones():
 
 
 def test_batches_that_are_not_images_are_refused():
-    with pytest.raises(InputError, match=r"expected a batch \(b, h, w, 3\), got shape \(16, 16, 3\)"):
+    with pytest.raises(
+        InputError, match=r"expected a batch \(b, h, w, 3\), got shape \(16, 16, 3\)"
+    ):
         tiny()(np.zeros((16, 16, 3), np.float32))

@@ -11,7 +11,9 @@ from torch_parity import check_logits_and_input_gradients, images, nchw, vary_ba
 
 from cfx_jax.models import EfficientNet, Stage, efficientnet, import_weights
 
-torch = pytest.importorskip("torch", reason="parity with PyTorch needs it: pip install 'cfx-jax[parity]'")
+torch = pytest.importorskip(
+    "torch", reason="parity with PyTorch needs it: pip install 'cfx-jax[parity]'"
+)
 
 # Table 1 of the paper: expansion, kernel, stride of the first block, channels, blocks.
 TABLE = [
@@ -26,7 +28,9 @@ TABLE = [
 
 
 def unit(channels, width, size, stride=1, *, groups=1, act=True, eps):
-    convolution = torch.nn.Conv2d(channels, width, size, stride, size // 2, groups=groups, bias=False)
+    convolution = torch.nn.Conv2d(
+        channels, width, size, stride, size // 2, groups=groups, bias=False
+    )
     norm = torch.nn.BatchNorm2d(width, eps=eps, momentum=0.01)
     return torch.nn.Sequential(convolution, norm, *([torch.nn.SiLU()] if act else []))
 
@@ -34,7 +38,10 @@ def unit(channels, width, size, stride=1, *, groups=1, act=True, eps):
 class TorchExcitation(torch.nn.Module):
     def __init__(self, channels, reduced):
         super().__init__()
-        self.fc1, self.fc2 = torch.nn.Conv2d(channels, reduced, 1), torch.nn.Conv2d(reduced, channels, 1)
+        self.fc1, self.fc2 = (
+            torch.nn.Conv2d(channels, reduced, 1),
+            torch.nn.Conv2d(reduced, channels, 1),
+        )
 
     def forward(self, x):
         means = x.mean((2, 3), keepdim=True)
@@ -66,11 +73,15 @@ class TorchEfficientNet(torch.nn.Module):
         for expansion, size, stride, width, number in table:
             stage = []
             for position in range(number):
-                stage.append(TorchBlock(last, width, expansion, size, 1 if position else stride, eps))
+                stage.append(
+                    TorchBlock(last, width, expansion, size, 1 if position else stride, eps)
+                )
                 last = width
             layers.append(torch.nn.Sequential(*stage))
         self.features = torch.nn.Sequential(*layers, unit(last, top, 1, eps=eps))
-        self.classifier = torch.nn.Sequential(torch.nn.Identity(), torch.nn.Linear(top, num_classes))
+        self.classifier = torch.nn.Sequential(
+            torch.nn.Identity(), torch.nn.Linear(top, num_classes)
+        )
 
     def forward(self, images):
         return self.classifier(self.features(images).mean((2, 3)))
@@ -125,9 +136,14 @@ def test_published_networks_have_pytorchs_logits(scaling):
 def test_a_training_pass_moves_the_running_averages_as_pytorchs():
     model, source = small_pair()
     source.train()(nchw(images()))
-    nnx.jit(lambda model, x: model(x))(nnx.view(model, deterministic=True, use_running_average=False), images())
+    nnx.jit(lambda model, x: model(x))(
+        nnx.view(model, deterministic=True, use_running_average=False), images()
+    )
     first = source.features[1][0].block
-    norms = [(model.stem.norm, source.features[0][1]), (model.blocks[0].depthwise_norm, first[0][1])]
+    norms = [
+        (model.stem.norm, source.features[0][1]),
+        (model.blocks[0].depthwise_norm, first[0][1]),
+    ]
     for norm, expected in norms:
         assert np.abs(norm.mean[...] - 1).max() > 1e-3
         np.testing.assert_allclose(norm.mean[...], expected.running_mean, atol=1e-5)

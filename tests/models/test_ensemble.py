@@ -1,5 +1,6 @@
-"""The ensemble against averaged probabilities in float64, and its gradient against the weights of equation
-grad log p = sum_m p_m (1 - p_m) grad z_m / sum_m p_m for two classes, z_m the logit difference."""
+"""The ensemble against averaged probabilities in float64, and its gradient against the weights of
+equation grad log p = sum_m p_m (1 - p_m) grad z_m / sum_m p_m for two classes, z_m the logit
+difference."""
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,9 @@ def test_probabilities_are_averaged():
 
 def test_one_member_keeps_its_probabilities():
     logits = np.asarray([1.0, -2.0, 0.5])
-    np.testing.assert_allclose(ensemble([constant(logits)])(jnp.zeros((1, 1, 3))), log_softmax(logits), rtol=1e-6)
+    np.testing.assert_allclose(
+        ensemble([constant(logits)])(jnp.zeros((1, 1, 3))), log_softmax(logits), rtol=1e-6
+    )
 
 
 def test_order_does_not_matter():
@@ -51,7 +54,9 @@ def test_order_does_not_matter():
 
 @pytest.mark.parametrize("pair", [(200.0, 200.0), (200.0, -200.0), (-200.0, -200.0), (200.0, 0.0)])
 def test_value_and_gradient_are_exact_at_saturated_logits(pair):
-    """The difference of the two logits is 2z; at z = +-200 a probability is 1e-174, which float32 cannot hold."""
+    """The difference of the two logits is 2z; at z = +-200 a probability is 1e-174, which float32
+    cannot hold.
+    """
     members = ensemble([linear(1.0, pair[0]), linear(3.0, pair[1])])
     value, slope = jax.value_and_grad(lambda image: members(image)[1])(scalar_image(0.0))
     z = 2 * np.asarray(pair)
@@ -59,7 +64,9 @@ def test_value_and_gradient_are_exact_at_saturated_logits(pair):
     expected = scipy_logsumexp(log_p) - np.log(2)
     weights = np.exp(log_p + log_q - scipy_logsumexp(log_p))
     np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
-    np.testing.assert_allclose(slope.item(), weights @ (2 * np.asarray([1.0, 3.0])), rtol=1e-5, atol=1e-30)
+    np.testing.assert_allclose(
+        slope.item(), weights @ (2 * np.asarray([1.0, 3.0])), rtol=1e-5, atol=1e-30
+    )
 
 
 def test_gradient_has_the_weights_of_the_method_card():
@@ -84,7 +91,10 @@ def test_calibrated_models_pass_through_jit_as_an_argument():
         logits = np.asarray(jax.vmap(model)(images), np.float64)
         expected = np.log((softmax(logits / temperature, axis=1) + softmax(logits, axis=1)) / 2)
         np.testing.assert_allclose(
-            classify(ensemble([calibrated(model, temperature), model]), images), expected, rtol=1e-4, atol=1e-5
+            classify(ensemble([calibrated(model, temperature), model]), images),
+            expected,
+            rtol=1e-4,
+            atol=1e-5,
         )
     assert len(traces) == 1
 
@@ -92,13 +102,16 @@ def test_calibrated_models_pass_through_jit_as_an_argument():
 def test_an_empty_ensemble_is_refused():
     with pytest.raises(InputError, match=r"classifiers: expected a list of at least one, got \[\]"):
         ensemble([])
-    with pytest.raises(InputError, match="classifiers: expected a list of at least one, got <function"):
+    with pytest.raises(
+        InputError, match="classifiers: expected a list of at least one, got <function"
+    ):
         ensemble(linear(1.0))
 
 
 def test_members_with_different_classes_are_refused():
     members = ensemble([lambda image: jnp.zeros(2), lambda image: jnp.zeros(3)])
     with pytest.raises(
-        InputError, match=r"expected the same number of classes from each, got logits \[\(2,\), \(3,\)\]"
+        InputError,
+        match=r"expected the same number of classes from each, got logits \[\(2,\), \(3,\)\]",
     ):
         members(scalar_image(0.0))

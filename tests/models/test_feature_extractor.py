@@ -24,7 +24,9 @@ from cfx_jax.models.torchvision_names import torchvision_name
 
 @functools.cache
 def network():
-    return ResNet(block="basic", stage_sizes=(1,), widths=(5,), num_classes=2, stem="patch", rngs=nnx.Rngs(0))
+    return ResNet(
+        block="basic", stage_sizes=(1,), widths=(5,), num_classes=2, stem="patch", rngs=nnx.Rngs(0)
+    )
 
 
 def random_images(*shape, seed=0):
@@ -49,7 +51,9 @@ def random_tensors(model):
 
 @pytest.fixture
 def save():
-    module = pytest.importorskip("safetensors.numpy", reason="needs safetensors: pip install safetensors")
+    module = pytest.importorskip(
+        "safetensors.numpy", reason="needs safetensors: pip install safetensors"
+    )
     return module.save_file
 
 
@@ -59,7 +63,9 @@ def test_features_of_a_classifier_are_the_means_of_its_last_maps():
     features = extract_features(extractor, images, batch_size=2)
     view = nnx.view(network(), use_running_average=True)
     assert extractor.name == "tiny" and features.shape == (5, 5)
-    np.testing.assert_allclose(features, np.asarray(view.features(jnp.asarray(images))).mean((1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(
+        features, np.asarray(view.features(jnp.asarray(images))).mean((1, 2)), rtol=1e-5
+    )
     logits = features @ view.head.kernel[...] + view.head.bias[...]
     np.testing.assert_allclose(logits, jax.vmap(per_image(network()))(images), rtol=1e-4, atol=1e-5)
 
@@ -76,7 +82,10 @@ def test_distances_grow_with_the_change_of_the_images(save, tmp_path):
     model = import_weights(network(), read_tensors(tmp_path / "tiny.safetensors"))
     extractor = classifier_extractor(model, name="tiny")
     first, second = random_images(300, 8, 8, 3), random_images(300, 8, 8, 3, seed=1)
-    features = [extract_features(extractor, images) for images in (first, second, second * 0.8, second * 0.3)]
+    features = [
+        extract_features(extractor, images)
+        for images in (first, second, second * 0.8, second * 0.3)
+    ]
     for distance in (frechet_distance, kernel_distance):
         same, near, far = (distance(features[0], other) for other in features[1:])
         assert same < 0.5 * near < 0.25 * far
@@ -108,7 +117,9 @@ def pooled_features(network, images):
 @pytest.mark.slow
 @pytest.mark.parametrize("network", ["fid", "torchvision"])
 def test_inception_features_from_a_file_are_those_of_its_network(network, save, tmp_path):
-    """Linear resizing of two grey pixels has a closed form: constant in the outer quarters, a ramp between them."""
+    """Linear resizing of two grey pixels has a closed form: constant in the outer quarters, a ramp
+    between them.
+    """
     save(inception_tensors(network), tmp_path / "weights.safetensors")
     extractor = inception_extractor(tmp_path / "weights.safetensors")
     assert extractor.name == f"Inception-v3 ({network}), weights.safetensors"
@@ -118,23 +129,29 @@ def test_inception_features_from_a_file_are_those_of_its_network(network, save, 
     resized = np.broadcast_to(pixels[:, :1] * (1 - rows) + pixels[:, 1:] * rows, (2, 299, 299, 3))
     for features, expected in zip(found, (images, resized), strict=True):
         assert features.shape == (2, 2048) and features.std() > 1e-3
-        np.testing.assert_allclose(features, pooled_features(network, expected), rtol=1e-3, atol=1e-4)
-    with pytest.raises(InputError, match=r"images: expected 1 or 3 channels for Inception-v3, got shape \(90, 90, 2\)"):
+        np.testing.assert_allclose(
+            features, pooled_features(network, expected), rtol=1e-3, atol=1e-4
+        )
+    with pytest.raises(
+        InputError,
+        match=r"images: expected 1 or 3 channels for Inception-v3, got shape \(90, 90, 2\)",
+    ):
         extract_features(extractor, random_images(1, 90, 90, 2))
 
 
 def test_files_of_other_networks_are_refused(save, tmp_path):
     save({"conv1.weight": np.zeros(3, np.float32)}, tmp_path / "a.safetensors")
-    message = (
-        "weights_file: expected Inception-v3's tensors by torchvision's names, got none called 'fc.weight' in .*a.safe"
-    )
+    message = "weights_file: expected Inception-v3's tensors by torchvision's names, got none called 'fc.weight' in .*a.safe"
     with pytest.raises(InputError, match=message):
         inception_extractor(tmp_path / "a.safetensors")
 
 
 def test_images_that_cannot_be_explained_are_refused():
     extractor = classifier_extractor(network(), name="tiny")
-    with pytest.raises(InputError, match=r"images: expected a batch of images \(n, h, w, c\), got shape \(8, 8, 3\)"):
+    with pytest.raises(
+        InputError,
+        match=r"images: expected a batch of images \(n, h, w, c\), got shape \(8, 8, 3\)",
+    ):
         extract_features(extractor, random_images(8, 8, 3))
     with pytest.raises(InputError, match=r"images: expected values in \[0, 1\]"):
         extract_features(extractor, 255 * random_images(2, 8, 8, 3))
@@ -143,5 +160,8 @@ def test_images_that_cannot_be_explained_are_refused():
 
 
 def test_models_without_feature_maps_are_refused():
-    with pytest.raises(InputError, match="model: expected the methods features and classify, Linear has no features"):
+    with pytest.raises(
+        InputError,
+        match="model: expected the methods features and classify, Linear has no features",
+    ):
         classifier_extractor(nnx.Linear(2, 3, rngs=nnx.Rngs(0)), name="linear")

@@ -33,28 +33,41 @@ def judge(model, images):
 
 
 def num_parameters(make):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(nnx.eval_shape(make))))
+    return sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(nnx.eval_shape(make)))
+    )
 
 
 def test_sizes_of_the_released_networks():
     """For faces of 128 pixels and one domain label: the layers' kernels, biases, scales and shifts."""
     kernels = 49 * 4 * 64 + 2 * 16 * (64 * 128 + 128 * 256) + 6 * 2 * 9 * 256**2 + 49 * 64 * 3
     norms = 2 * (64 + 128 + 256 + 6 * 2 * 256 + 128 + 64)
-    assert num_parameters(lambda: FixedPointTranslator(in_channels=3, rngs=nnx.Rngs(0))) == kernels + norms == 8417984
+    assert (
+        num_parameters(lambda: FixedPointTranslator(in_channels=3, rngs=nnx.Rngs(0)))
+        == kernels + norms
+        == 8417984
+    )
     widths = [3, 64, 128, 256, 512, 1024, 2048]
     trunk = sum(16 * a * b + b for a, b in pairwise(widths))
     heads = 9 * 2048 + 2 * 2 * 2048
-    assert num_parameters(lambda: PatchCritic(size=(128, 128), in_channels=3, rngs=nnx.Rngs(0))) == trunk + heads
+    assert (
+        num_parameters(lambda: PatchCritic(size=(128, 128), in_channels=3, rngs=nnx.Rngs(0)))
+        == trunk + heads
+    )
 
 
 def test_the_change_is_added_in_units_of_images_from_minus_one_to_one():
     images, change = translate(tiny(), IMAGES, DOMAIN)
     assert images.shape == IMAGES.shape and float(jnp.abs(change).mean()) > 0.01
-    np.testing.assert_allclose(2 * images - 1, jnp.tanh(2 * IMAGES - 1 + change), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        2 * images - 1, jnp.tanh(2 * IMAGES - 1 + change), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_clipping_starts_as_the_identity_which_the_tanh_does_not_know():
-    model = FixedPointTranslator(filters=2, num_halvings=1, num_blocks=1, limit="clip", rngs=nnx.Rngs(0))
+    model = FixedPointTranslator(
+        filters=2, num_halvings=1, num_blocks=1, limit="clip", rngs=nnx.Rngs(0)
+    )
     np.testing.assert_array_equal(translate(model, IMAGES, DOMAIN)[0], IMAGES)
     assert model.limit is unit_clip
     assert float(unit_tanh(jnp.zeros(()))) == pytest.approx((1 - np.tanh(1)) / 2)
@@ -85,18 +98,24 @@ def test_translations_follow_an_independent_computation():
         )
 
     def norm(x):
-        return (x - x.mean(axis=(1, 2), keepdims=True)) / jnp.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-5)
+        return (x - x.mean(axis=(1, 2), keepdims=True)) / jnp.sqrt(
+            x.var(axis=(1, 2), keepdims=True) + 1e-5
+        )
 
     @jax.jit
     def expected(x):
         x = jax.nn.relu(norm(convolve(x, model.enter.layer)))
         x = jax.nn.relu(norm(model.down[0].layer(x)))
         block = model.blocks[0]
-        x = x + norm(convolve(jax.nn.relu(norm(convolve(x, block.first.layer))), block.second.layer))
+        x = x + norm(
+            convolve(jax.nn.relu(norm(convolve(x, block.first.layer))), block.second.layer)
+        )
         return convolve(jax.nn.relu(norm(model.up[0].layer(x))), model.leave)
 
     found = translate(model, IMAGES, DOMAIN)[1]
-    np.testing.assert_allclose(found, expected(jnp.concatenate([2 * IMAGES - 1, label], axis=-1)), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        found, expected(jnp.concatenate([2 * IMAGES - 1, label], axis=-1)), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_verdicts_follow_an_independent_computation():
@@ -113,21 +132,30 @@ def test_verdicts_follow_an_independent_computation():
     realness = np.einsum("bhwcij,ijcd->bhw", windows, np.asarray(critic.realness.kernel[...]))
     np.testing.assert_allclose(verdict.realness, realness, rtol=1e-3, atol=1e-5)
     logit = np.asarray(x).reshape(3, -1) @ np.asarray(critic.domain.kernel[...])[:, 0]
-    np.testing.assert_allclose(verdict.logits, np.stack([np.zeros(3), logit], axis=1), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        verdict.logits, np.stack([np.zeros(3), logit], axis=1), rtol=1e-3, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda rngs: FixedPointTranslator(filters=0, rngs=rngs), "filters: expected at least 1, got 0"),
+        (
+            lambda rngs: FixedPointTranslator(filters=0, rngs=rngs),
+            "filters: expected at least 1, got 0",
+        ),
         (
             lambda rngs: FixedPointTranslator(limit="none", rngs=rngs),
             "limit: expected one of 'tanh', 'clip', got 'none'",
         ),
-        (lambda rngs: PatchCritic(size=(8, 8), depth=0, rngs=rngs), "depth: expected at least 1, got 0"),
+        (
+            lambda rngs: PatchCritic(size=(8, 8), depth=0, rngs=rngs),
+            "depth: expected at least 1, got 0",
+        ),
         (
             lambda rngs: PatchCritic(size=(64, 32), rngs=rngs),
-            "size: expected at least 64 pixels a side, since the critic halves them 6 times, got 64x32: give a smaller",
+            "size: expected at least 64 pixels a side, since the critic halves them 6 times, got"
+            " 64x32: give a smaller",
         ),
     ],
 )
@@ -137,8 +165,13 @@ def test_impossible_sizes_are_refused(make, message):
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(InputError, match=r"images: expected sides that divide by 2, .* halves them 1 times, got 7x8"):
+    with pytest.raises(
+        InputError,
+        match=r"images: expected sides that divide by 2, .* halves them 1 times, got 7x8",
+    ):
         tiny()(jnp.zeros((1, 7, 8, 1)), jnp.zeros(1, int))
     critic = PatchCritic(size=(8, 8), filters=2, depth=2, rngs=nnx.Rngs(0))
-    with pytest.raises(InputError, match="images: expected 8x8 pixels, the `size` of the critic, got 8x7"):
+    with pytest.raises(
+        InputError, match="images: expected 8x8 pixels, the `size` of the critic, got 8x7"
+    ):
         critic(jnp.zeros((1, 8, 7, 1)))

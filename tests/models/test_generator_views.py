@@ -22,7 +22,9 @@ def test_one_image_and_many_equal_the_batch(kind):
     generator = generator_of(model)
     both = jax.jit(lambda generator, images: (jax.vmap(generator)(images), generator(images[1])))
     batch = jax.jit(lambda model, images: model(images))(model, IMAGES)
-    for whole, many, one in zip(*map(jax.tree.leaves, (batch, *both(generator, IMAGES))), strict=True):
+    for whole, many, one in zip(
+        *map(jax.tree.leaves, (batch, *both(generator, IMAGES))), strict=True
+    ):
         np.testing.assert_allclose(many, whole, atol=1e-6)
         np.testing.assert_allclose(one, whole[1], atol=1e-6)
 
@@ -39,12 +41,17 @@ def test_batch_norm_is_in_inference_mode():
 def test_generators_are_arguments_of_a_compiled_explanation():
     models = [UNetGenerator(filters=(1, 2), rngs=nnx.Rngs(seed)) for seed in (0, 1)]
     for model in models:
-        model.head.layers.layers[0].bias[...] += 0.5  # away from the border where everything is clipped
+        model.head.layers.layers[0].bias[...] += (
+            0.5  # away from the border where everything is clipped
+        )
 
     @jax.jit
     def explain(generators, image):
         path = syce_latent_path(generators, linear_classifier, image)
-        return syce(generators, linear_classifier, image), (path.decode(path.start), path.decode(path.end))
+        return syce(generators, linear_classifier, image), (
+            path.decode(path.start),
+            path.decode(path.end),
+        )
 
     for image in IMAGES:
         pair, ends = explain(tuple(map(generator_of, models)), image)
@@ -57,6 +64,7 @@ def test_generators_are_arguments_of_a_compiled_explanation():
 def test_models_without_the_two_parts_are_refused(model):
     name = type(model).__name__
     with pytest.raises(
-        InputError, match=f"model: expected an NNX module with the methods encode and decode, got {name}"
+        InputError,
+        match=f"model: expected an NNX module with the methods encode and decode, got {name}",
     ):
         generator_of(model)

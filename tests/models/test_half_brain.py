@@ -36,7 +36,9 @@ def random_volumes(*shape, seed=0):
 
 
 def stage_shapes(trunk, *volumes):
-    x = jax.eval_shape(lambda trunk, x: trunk.fold(x), trunk, jax.ShapeDtypeStruct(volumes, jnp.float32))
+    x = jax.eval_shape(
+        lambda trunk, x: trunk.fold(x), trunk, jax.ShapeDtypeStruct(volumes, jnp.float32)
+    )
     found = []
     for stage in trunk.stages:
         x = jax.eval_shape(lambda stage, x: stage(x), stage, x)
@@ -62,12 +64,19 @@ def test_maps_of_the_published_slices():
 
 def test_small_one_keeps_pixels_for_small_lesions():
     trunk = nnx.eval_shape(lambda: half_brain_small_stages(rngs=nnx.Rngs(0)))
-    assert stage_shapes(trunk, 1, 1, 64, 64, 1) == [(2, 32, 16, 16), (2, 16, 8, 32), (2, 8, 4, 64), (2, 4, 2, 128)]
+    assert stage_shapes(trunk, 1, 1, 64, 64, 1) == [
+        (2, 32, 16, 16),
+        (2, 16, 8, 32),
+        (2, 8, 4, 64),
+        (2, 4, 2, 128),
+    ]
 
 
 def test_fewer_stages_are_the_first_ones():
     some, whole = (
-        nnx.eval_shape(lambda number=number: half_brain_stages(**TINY, num_stages=number, rngs=nnx.Rngs(1)))
+        nnx.eval_shape(
+            lambda number=number: half_brain_stages(**TINY, num_stages=number, rngs=nnx.Rngs(1))
+        )
         for number in (3, 4)
     )
     assert some.widths == whole.widths[:3] == (2, 3, 4)
@@ -91,7 +100,9 @@ def test_lesions_of_both_sides_reach_the_heads_in_different_inputs():
     volumes[0, 0, 4:8, 2:6] = 1
     right = trunk.slice_features(jnp.asarray(volumes))
     left = trunk.slice_features(jnp.asarray(volumes[..., ::-1, :]))
-    assert right[0, 0].tolist() == left[0, 0, ::-1].tolist() and right[0, 0, 0] > right[0, 0, 1] == 0
+    assert (
+        right[0, 0].tolist() == left[0, 0, ::-1].tolist() and right[0, 0, 0] > right[0, 0, 1] == 0
+    )
 
 
 def test_head_is_two_linear_layers():
@@ -122,7 +133,9 @@ def test_lesion_head_is_a_classifier_of_one_volume():
 
 
 def test_both_heads_are_no_classifier_of_one_volume():
-    with pytest.raises(InputError, match="model: expected a batch of images -> logits, got 2 arrays"):
+    with pytest.raises(
+        InputError, match="model: expected a batch of images -> logits, got 2 arrays"
+    ):
         jax.eval_shape(per_image(tiny()), jnp.zeros((1, 16, 16, 1)))
 
 

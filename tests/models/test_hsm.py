@@ -1,4 +1,6 @@
-"""HSM as released and as published: branches without effect are the baseline, others scale as computed by hand."""
+"""HSM as released and as published: branches without effect are the baseline, others scale as
+computed by hand.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -41,13 +43,17 @@ def test_a_second_trunk_that_gives_zero_is_the_baseline(split):
 def test_the_second_trunk_scales_each_channel():
     trunk, last = small_trunk(), np.linspace(0, 3, 16)
     expected = np.asarray(features(baseline(trunk), VOLUMES)) * (1 + last)
-    np.testing.assert_allclose(features(released(trunk, last=last), VOLUMES, SALIENCY), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        features(released(trunk, last=last), VOLUMES, SALIENCY), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_second_trunk_sees_the_map():
     trunk, other = small_trunk(), small_trunk(seed=1)
     model = inference(HSM(trunk, other, small_head(trunk)))
-    expected = np.asarray(features(baseline(trunk), VOLUMES)) * (1 + np.asarray(features(baseline(other), SALIENCY)))
+    expected = np.asarray(features(baseline(trunk), VOLUMES)) * (
+        1 + np.asarray(features(baseline(other), SALIENCY))
+    )
     np.testing.assert_allclose(features(model, VOLUMES, SALIENCY), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -62,7 +68,10 @@ def test_the_published_network_is_there_twice_but_for_its_head():
 
 def test_trunks_that_do_not_match_are_refused():
     trunk = small_trunk()
-    with pytest.raises(InputError, match=r"saliency_trunk: expected .* of \(1, 4, 16\), got \(1, 3, 16\): build it as"):
+    with pytest.raises(
+        InputError,
+        match=r"saliency_trunk: expected .* of \(1, 4, 16\), got \(1, 3, 16\): build it as",
+    ):
         HSM(trunk, small_trunk(num_stages=3), small_head(trunk))
     with pytest.raises(InputError, match=r"of \(1, 4, 16\), got \(2, 4, 16\)"):
         HSM(trunk, small_trunk(in_channels=2), small_head(trunk))
@@ -79,7 +88,9 @@ def hallucinating(trunk, *, gate):
 @pytest.mark.parametrize("split", ["whole", "halves"])
 def test_a_detector_that_finds_nothing_is_the_baseline(split):
     trunk = small_trunk(split)
-    assert_same_logits(call(hallucinating(trunk, gate=-200), VOLUMES), call(baseline(trunk), VOLUMES))
+    assert_same_logits(
+        call(hallucinating(trunk, gate=-200), VOLUMES), call(baseline(trunk), VOLUMES)
+    )
 
 
 def test_a_detector_that_finds_everything_acts_before_the_third_stage():
@@ -87,7 +98,9 @@ def test_a_detector_that_finds_everything_acts_before_the_third_stage():
     trunk, doubled = small_trunk(), small_trunk()
     conv = doubled.stages[2].layers[0].conv
     conv.kernel[...] = 2 * conv.kernel[...]
-    assert_same_logits(call(hallucinating(trunk, gate=200), VOLUMES), call(baseline(doubled), VOLUMES))
+    assert_same_logits(
+        call(hallucinating(trunk, gate=200), VOLUMES), call(baseline(doubled), VOLUMES)
+    )
 
 
 def test_impossible_detectors_are_refused():

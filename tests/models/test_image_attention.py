@@ -5,7 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from small_volume_networks import VOLUMES, call, inference, small_head, small_trunk, without_gradient
+from small_volume_networks import (
+    VOLUMES,
+    call,
+    inference,
+    small_head,
+    small_trunk,
+    without_gradient,
+)
 
 from cfx_jax.models.half_brain import HalfBrainLogits
 from cfx_jax.models.hsm import HallucinatedSaliency
@@ -43,7 +50,14 @@ def se_att(split):
 
 def vit(_):
     trunk = vit_stages(
-        size=(16, 16), patch=4, width=16, num_blocks=1, num_heads=2, hidden=8, dropout=0.1, rngs=nnx.Rngs(0)
+        size=(16, 16),
+        patch=4,
+        width=16,
+        num_blocks=1,
+        num_heads=2,
+        hidden=8,
+        dropout=0.1,
+        rngs=nnx.Rngs(0),
     )
     return SliceWise(trunk, small_head(trunk), rngs=nnx.Rngs(1))
 
@@ -62,11 +76,19 @@ def test_it_is_a_classifier_of_one_volume_with_the_maps_of_the_baseline(make):
 
 @pytest.mark.parametrize("make", [hallucinated, sp_att, sp_att_released, se_att])
 def test_on_halves_two_heads_speak(make):
-    logits = jax.eval_shape(lambda model, volumes: model(volumes), inference(make("halves")), VOLUMES)
-    assert isinstance(logits, HalfBrainLogits) and (logits.lesion.shape, logits.side.shape) == ((2, 2), (2, 3))
+    logits = jax.eval_shape(
+        lambda model, volumes: model(volumes), inference(make("halves")), VOLUMES
+    )
+    assert isinstance(logits, HalfBrainLogits) and (logits.lesion.shape, logits.side.shape) == (
+        (2, 2),
+        (2, 3),
+    )
 
 
 @pytest.mark.parametrize("make", [hallucinated, se_att, vit])
 def test_every_parameter_learns(make):
-    # The product of queries with the bias of the keys is one number for all tokens, to which a softmax is blind.
-    assert [name for name in without_gradient(make("whole"), VOLUMES) if not name.endswith("key.bias")] == []
+    # The product of queries with the bias of the keys is one number for all tokens, to which a
+    # softmax is blind.
+    assert [
+        name for name in without_gradient(make("whole"), VOLUMES) if not name.endswith("key.bias")
+    ] == []

@@ -1,4 +1,6 @@
-"""Inception-v3: published size, shapes, poolings, errors. test_inception_parity.py compares it with PyTorch."""
+"""Inception-v3: published size, shapes, poolings, errors. test_inception_parity.py compares it with
+PyTorch.
+"""
 
 import functools
 
@@ -29,7 +31,9 @@ def narrow():
 
 
 def num_parameters(model):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    return sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))
+    )
 
 
 def test_the_parameter_count_is_the_published_one_without_the_auxiliary_head():
@@ -62,12 +66,19 @@ def test_layers_that_nobody_reads_are_joined_in_their_order():
         "pool": Pool("max"),
         "last": Unit(6, of="pool"),
     }
-    block = random_weights(nnx.eval_shape(lambda: InceptionBlock(7, table, act=nnx.relu, rngs=nnx.Rngs(0))))
+    block = random_weights(
+        nnx.eval_shape(lambda: InceptionBlock(7, table, act=nnx.relu, rngs=nnx.Rngs(0)))
+    )
 
     @jax.jit
     def found_and_expected(block, x):
         inner = block.inner(x)
-        layers = [block.first(x), block.left(inner), block.right(inner), block.last(pooled(x, Pool("max")))]
+        layers = [
+            block.first(x),
+            block.left(inner),
+            block.right(inner),
+            block.last(pooled(x, Pool("max"))),
+        ]
         return block(x), jnp.concatenate(layers, axis=-1)
 
     x = np.random.default_rng(1).uniform(size=(1, 4, 5, 7)).astype(np.float32)
@@ -77,15 +88,20 @@ def test_layers_that_nobody_reads_are_joined_in_their_order():
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(
-    ("kind", "outside", "reduce"), [("mean", 0, np.mean), ("inner_mean", np.nan, np.nanmean), ("max", -np.inf, np.max)]
+    ("kind", "outside", "reduce"),
+    [("mean", 0, np.mean), ("inner_mean", np.nan, np.nanmean), ("max", -np.inf, np.max)],
 )
 def test_poolings_are_those_of_a_loop_over_pixels(kind, outside, reduce, stride):
     x = np.random.default_rng(0).normal(size=(2, 5, 7, 3)).astype(np.float32)
-    maps = np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=outside) if stride == 1 else x
+    maps = (
+        np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=outside) if stride == 1 else x
+    )
     rows, columns = (range(0, side - 2, stride) for side in maps.shape[1:3])
     expected = [[reduce(maps[:, i : i + 3, j : j + 3], axis=(1, 2)) for j in columns] for i in rows]
     found = pooled(jnp.asarray(x), Pool(kind, stride))
-    np.testing.assert_allclose(found, np.asarray(expected).transpose(2, 0, 1, 3), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        found, np.asarray(expected).transpose(2, 0, 1, 3), rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

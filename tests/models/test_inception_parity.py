@@ -1,4 +1,6 @@
-"""Inception-v3 against a PyTorch network of the same weights, with torchvision's names, written here from the paper."""
+"""Inception-v3 against a PyTorch network of the same weights, with torchvision's names, written
+here from the paper.
+"""
 
 import jax
 import numpy as np
@@ -9,7 +11,9 @@ from torch_parity import check_in_double_precision, images, nchw, vary_batch_nor
 from cfx_jax.models import import_weights
 from cfx_jax.models.inception import InceptionV3
 
-torch = pytest.importorskip("torch", reason="parity with PyTorch needs it: pip install 'cfx-jax[parity]'")
+torch = pytest.importorskip(
+    "torch", reason="parity with PyTorch needs it: pip install 'cfx-jax[parity]'"
+)
 
 
 class Unit(torch.nn.Module):
@@ -23,18 +27,24 @@ class Unit(torch.nn.Module):
 
 
 def chain(name, channels, *sizes, halves=False, start=1):
-    """Units one after the other: each (width, height, width of the kernel), the last with stride 2 where it halves."""
+    """Units one after the other: each (width, height, width of the kernel), the last with stride 2
+    where it halves.
+    """
     units = {}
     for position, (width, *size) in enumerate(sizes):
         size, last = tuple(size) or (1, 1), position == len(sizes) - 1
         stride, padding = (2, (0, 0)) if halves and last else (1, tuple(side // 2 for side in size))
-        units[f"{name}_{position + start}"] = Unit(channels, width, size, stride=stride, padding=padding)
+        units[f"{name}_{position + start}"] = Unit(
+            channels, width, size, stride=stride, padding=padding
+        )
         channels = width
     return units
 
 
 class Mixed(torch.nn.Module):
-    """``chains``: lists of units by name; a list within a list ends its chain with several side by side."""
+    """``chains``: lists of units by name; a list within a list ends its chain with several side by
+    side.
+    """
 
     def __init__(self, units, chains, pool, pool_unit=None):
         super().__init__()
@@ -56,7 +66,9 @@ class Mixed(torch.nn.Module):
                 )
             outputs.append(y)
         pool = self.pool(x)
-        return torch.cat([*outputs, self.branch_pool(pool) if hasattr(self, "branch_pool") else pool], 1)
+        return torch.cat(
+            [*outputs, self.branch_pool(pool) if hasattr(self, "branch_pool") else pool], 1
+        )
 
 
 class TorchInception(torch.nn.Module):
@@ -89,7 +101,9 @@ class TorchInception(torch.nn.Module):
             block, channels = make(channels)
             self.add_module(f"Mixed_{name}", block)
         if auxiliary:
-            self.AuxLogits = torch.nn.ModuleDict({"conv0": Unit(8, 8), "fc": torch.nn.Linear(8, num_classes)})
+            self.AuxLogits = torch.nn.ModuleDict(
+                {"conv0": Unit(8, 8), "fc": torch.nn.Linear(8, num_classes)}
+            )
         self.fc = torch.nn.Linear(channels, num_classes)
 
     def a(self, channels, pool_width, pool):
@@ -97,13 +111,21 @@ class TorchInception(torch.nn.Module):
         units = {"branch1x1": Unit(channels, s(64))}
         units |= chain("branch5x5", channels, (s(48),), (s(64), 5, 5))
         units |= chain("branch3x3dbl", channels, (s(64),), (s(96), 3, 3), (s(96), 3, 3))
-        chains = [["branch1x1"], ["branch5x5_1", "branch5x5_2"], [f"branch3x3dbl_{i}" for i in (1, 2, 3)]]
-        return Mixed(units, chains, pool, Unit(channels, s(pool_width))), 2 * s(64) + s(96) + s(pool_width)
+        chains = [
+            ["branch1x1"],
+            ["branch5x5_1", "branch5x5_2"],
+            [f"branch3x3dbl_{i}" for i in (1, 2, 3)],
+        ]
+        return Mixed(units, chains, pool, Unit(channels, s(pool_width))), 2 * s(64) + s(96) + s(
+            pool_width
+        )
 
     def b(self, channels):
         s = self.scale
         units = {"branch3x3": Unit(channels, s(384), (3, 3), stride=2)}
-        units |= chain("branch3x3dbl", channels, (s(64),), (s(96), 3, 3), (s(96), 3, 3), halves=True)
+        units |= chain(
+            "branch3x3dbl", channels, (s(64),), (s(96), 3, 3), (s(96), 3, 3), halves=True
+        )
         chains = [["branch3x3"], [f"branch3x3dbl_{i}" for i in (1, 2, 3)]]
         return Mixed(units, chains, torch.nn.MaxPool2d(3, 2)), s(384) + s(96) + channels
 
@@ -111,8 +133,14 @@ class TorchInception(torch.nn.Module):
         s, c = self.scale, self.scale(inner)
         units = {"branch1x1": Unit(channels, s(192))}
         units |= chain("branch7x7", channels, (c,), (c, 1, 7), (s(192), 7, 1))
-        units |= chain("branch7x7dbl", channels, (c,), (c, 7, 1), (c, 1, 7), (c, 7, 1), (s(192), 1, 7))
-        chains = [["branch1x1"], [f"branch7x7_{i}" for i in (1, 2, 3)], [f"branch7x7dbl_{i}" for i in range(1, 6)]]
+        units |= chain(
+            "branch7x7dbl", channels, (c,), (c, 7, 1), (c, 1, 7), (c, 7, 1), (s(192), 1, 7)
+        )
+        chains = [
+            ["branch1x1"],
+            [f"branch7x7_{i}" for i in (1, 2, 3)],
+            [f"branch7x7dbl_{i}" for i in range(1, 6)],
+        ]
         return Mixed(units, chains, pool, Unit(channels, s(192))), 4 * s(192)
 
     def d(self, channels):
@@ -128,7 +156,10 @@ class TorchInception(torch.nn.Module):
         units = {"branch1x1": Unit(channels, s(320)), "branch3x3_1": Unit(channels, c)}
         units |= chain("branch3x3dbl", channels, (s(448),), (c, 3, 3))
         for stem, number in (("branch3x3", 2), ("branch3x3dbl", 3)):
-            units |= {f"{stem}_{number}a": Unit(c, c, **row), f"{stem}_{number}b": Unit(c, c, **column)}
+            units |= {
+                f"{stem}_{number}a": Unit(c, c, **row),
+                f"{stem}_{number}b": Unit(c, c, **column),
+            }
         chains = [
             ["branch1x1"],
             ["branch3x3_1", ("branch3x3_2a", "branch3x3_2b")],
@@ -157,7 +188,9 @@ def pair(network, width, **options):
     torch.manual_seed(0)
     source = vary_batch_norms(TorchInception(5, fid=network == "fid", scale=scale, **options))
     for module in source.modules():
-        if isinstance(module, torch.nn.Conv2d):  # PyTorch's own start lets the signal fade over so many layers
+        if isinstance(
+            module, torch.nn.Conv2d
+        ):  # PyTorch's own start lets the signal fade over so many layers
             torch.nn.init.kaiming_normal_(module.weight)
     options = {"num_classes": 5, "network": network, "width": width, "dropout": 0}
     shapes = nnx.eval_shape(lambda: InceptionV3(**options, rngs=nnx.Rngs(0)))

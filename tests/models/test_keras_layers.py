@@ -27,7 +27,9 @@ def test_even_maps_are_padded_as_in_keras(stride, before):
     kernel = np.asarray(layer.kernel[...], np.float64)
     padded = np.pad(MAPS, [(0, 0), (before, 2 - before), (before, 2 - before), (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    expected = np.einsum("bhwcij,ijcd->bhwd", windows, kernel)[:, ::stride, ::stride][:, : 6 // stride, : 8 // stride]
+    expected = np.einsum("bhwcij,ijcd->bhwd", windows, kernel)[:, ::stride, ::stride][
+        :, : 6 // stride, : 8 // stride
+    ]
     np.testing.assert_allclose(layer(MAPS), expected, atol=1e-5)
 
 
@@ -42,5 +44,6 @@ def test_an_affine_starts_as_the_identity_and_has_no_statistics():
     layer.scale[...], layer.bias[...] = jnp.asarray([1.0, 2.0, 3.0]), jnp.asarray([0.0, 0.5, 1.0])
     np.testing.assert_allclose(layer(MAPS), MAPS * [1, 2, 3] + [0, 0.5, 1], atol=1e-6)
     assert {
-        type(leaf) for leaf in jax.tree.leaves(nnx.state(layer), is_leaf=lambda x: isinstance(x, nnx.Variable))
+        type(leaf)
+        for leaf in jax.tree.leaves(nnx.state(layer), is_leaf=lambda x: isinstance(x, nnx.Variable))
     } == {nnx.Param}

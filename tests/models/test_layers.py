@@ -23,7 +23,10 @@ def correlate(x, kernel, *, pad, stride):
     x = np.pad(np.asarray(x, np.float64), [(0, 0), (pad, pad), (pad, pad), (0, 0)])
     kernel = np.asarray(kernel, np.float64)
     maps = [
-        sum(correlate2d(image[..., i], kernel[..., i, o], mode="valid") for i in range(kernel.shape[2]))
+        sum(
+            correlate2d(image[..., i], kernel[..., i, o], mode="valid")
+            for i in range(kernel.shape[2])
+        )
         for image in x
         for o in range(kernel.shape[3])
     ]
@@ -33,7 +36,9 @@ def correlate(x, kernel, *, pad, stride):
 
 def normalise(x, norm):
     """Batch norm in inference mode, as its definition says."""
-    scale, bias, mean, var = (np.asarray(v[...], np.float64) for v in (norm.scale, norm.bias, norm.mean, norm.var))
+    scale, bias, mean, var = (
+        np.asarray(v[...], np.float64) for v in (norm.scale, norm.bias, norm.mean, norm.var)
+    )
     return (x - mean) / np.sqrt(var + 1e-5) * scale + bias
 
 
@@ -124,5 +129,7 @@ def test_patch_stem_is_a_matrix_product_over_disjoint_patches():
     images = np.random.default_rng(2).uniform(size=(2, 8, 12, 3)).astype(np.float32)
     stem = random_statistics(PatchStem(3, 5, act=nnx.relu, rngs=nnx.Rngs(0)))
     patches = images.reshape(2, 2, 4, 3, 4, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 2, 3, 48)
-    expected = relu(normalise(patches @ np.asarray(stem.conv.kernel[...]).reshape(48, 5), stem.norm))
+    expected = relu(
+        normalise(patches @ np.asarray(stem.conv.kernel[...]).reshape(48, 5), stem.norm)
+    )
     np.testing.assert_allclose(stem(images), expected, rtol=1e-4, atol=1e-4)

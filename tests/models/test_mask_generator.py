@@ -1,4 +1,6 @@
-"""A generator of masks: sizes, frozen encoder, and a mask that finds the only thing the classifier looks at."""
+"""A generator of masks: sizes, frozen encoder, and a mask that finds the only thing the classifier
+looks at.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +18,14 @@ from cfx_jax.models.mask_generator import MaskGenerator, _channels
 
 def encoder(stem="imagenet", sizes=(1, 1)):
     return ResNet(
-        block="basic", stage_sizes=sizes, widths=(4, 6)[: len(sizes)], num_classes=2, in_channels=1, stem=stem,
+        block="basic",
+        stage_sizes=sizes,
+        widths=(4, 6)[: len(sizes)],
+        num_classes=2,
+        in_channels=1,
+        stem=stem,
         rngs=nnx.Rngs(0),
-    )  # fmt: skip
+    )
 
 
 def random_images(count, height, width):
@@ -27,12 +34,17 @@ def random_images(count, height, width):
 
 @pytest.mark.parametrize(("stem", "size"), [("imagenet", (8, 10)), ("patch", (4, 5))])
 def test_masks_have_the_finest_maps_resolution_and_are_enlarged_to_the_images(stem, size):
-    model, images = MaskGenerator(encoder(stem), width=3, rngs=nnx.Rngs(1)), random_images(2, 16, 20)
+    model, images = (
+        MaskGenerator(encoder(stem), width=3, rngs=nnx.Rngs(1)),
+        random_images(2, 16, 20),
+    )
     coarse, masks = model.masks(images), model(images)
     assert coarse.shape == (2, *size, 1) and masks.shape == (2, 16, 20, 1)
     assert coarse.min() >= 0 and coarse.max() <= 1 and coarse.std() > 0
     factor = 16 // size[0]
-    np.testing.assert_array_equal(masks, np.repeat(np.repeat(coarse, factor, axis=1), factor, axis=2))
+    np.testing.assert_array_equal(
+        masks, np.repeat(np.repeat(coarse, factor, axis=1), factor, axis=2)
+    )
 
 
 def test_odd_sides_are_served():
@@ -55,7 +67,9 @@ def test_the_encoder_gets_no_gradient_and_its_statistics_stay():
     gradients = nnx.grad(lambda model: jnp.square(model(images)).sum())(model)
     assert all(not np.asarray(leaf).any() for leaf in jax.tree.leaves(gradients["encoder"]))
     assert all(np.asarray(leaf).any() for leaf in jax.tree.leaves(gradients["up"]))
-    jax.tree.map(np.testing.assert_array_equal, before, jax.tree.map(np.asarray, nnx.state(model.encoder)))
+    jax.tree.map(
+        np.testing.assert_array_equal, before, jax.tree.map(np.asarray, nnx.state(model.encoder))
+    )
 
 
 def test_encoders_of_one_architecture_are_traced_once():
@@ -69,7 +83,9 @@ def test_encoders_of_one_architecture_are_traced_once():
 def test_mistakes_are_named():
     with pytest.raises(InputError, match="encoder: expected a ResNet, got Linear"):
         MaskGenerator(nnx.Linear(2, 2, rngs=nnx.Rngs(0)), rngs=nnx.Rngs(0))
-    with pytest.raises(InputError, match="encoder: expected maps of at least two resolutions, got one"):
+    with pytest.raises(
+        InputError, match="encoder: expected maps of at least two resolutions, got one"
+    ):
         MaskGenerator(encoder("patch", (1,)), rngs=nnx.Rngs(0))
     with pytest.raises(InputError, match="width: expected at least 1, got 0"):
         MaskGenerator(encoder(), width=0, rngs=nnx.Rngs(0))
@@ -85,7 +101,10 @@ def test_a_trained_mask_lies_where_the_classifier_looks():
 
     images = np.clip(0.3 + 0.2 * random_images(8, 16, 16), 0, 1)
     images[:, :8, :8] += 0.45
-    model, weights = MaskGenerator(encoder(), width=4, rngs=nnx.Rngs(1)), MaskGeneratorWeights(smoothness=0.0)
+    model, weights = (
+        MaskGenerator(encoder(), width=4, rngs=nnx.Rngs(1)),
+        MaskGeneratorWeights(smoothness=0.0),
+    )
     optimiser = nnx.Optimizer(model, optax.adam(1e-2), wrt=nnx.Param)
     grey, decided = jnp.full(images.shape, 0.4), jnp.ones(8, jnp.int32)
 
@@ -93,8 +112,12 @@ def test_a_trained_mask_lies_where_the_classifier_looks():
     def step(model, optimiser):
         def loss(model):
             masks = model(images)
-            inside, outside = (jax.vmap(classifier)(blend(images, each, grey)) for each in (masks, 1 - masks))
-            return sum(mask_generator_terms(masks, decided, inside, outside, weights=weights).values())
+            inside, outside = (
+                jax.vmap(classifier)(blend(images, each, grey)) for each in (masks, 1 - masks)
+            )
+            return sum(
+                mask_generator_terms(masks, decided, inside, outside, weights=weights).values()
+            )
 
         value, gradients = nnx.value_and_grad(loss)(model)
         optimiser.update(model, gradients)

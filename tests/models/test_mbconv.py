@@ -27,7 +27,9 @@ def linear(x, layer):
 
 
 def normalised(x, norm):
-    scale, bias, mean, var = (np.asarray(v[...], np.float64) for v in (norm.scale, norm.bias, norm.mean, norm.var))
+    scale, bias, mean, var = (
+        np.asarray(v[...], np.float64) for v in (norm.scale, norm.bias, norm.mean, norm.var)
+    )
     return (x - mean) / np.sqrt(var + 1e-3) * scale + bias
 
 
@@ -78,7 +80,9 @@ def make(width, *, expansion=6, size=3, stride=1, drop_rate=0.0, in_channels=8, 
             for variable in (part.scale, part.bias, part.mean, part.var):
                 variable[...] = jnp.asarray(rng.uniform(0.5, 1.5, variable.shape), jnp.float32)
         if isinstance(part, SqueezeExcitation):
-            part.reduce.bias[...] = jnp.asarray(rng.normal(size=part.reduce.bias.shape), jnp.float32)
+            part.reduce.bias[...] = jnp.asarray(
+                rng.normal(size=part.reduce.bias.shape), jnp.float32
+            )
     return block
 
 
@@ -97,7 +101,12 @@ def maps(count=2, channels=8):
 
 @pytest.mark.parametrize(
     "options",
-    [{"width": 8}, {"width": 12}, {"width": 8, "stride": 2, "size": 5}, {"width": 8, "expansion": 1, "size": 5}],
+    [
+        {"width": 8},
+        {"width": 12},
+        {"width": 8, "stride": 2, "size": 5},
+        {"width": 8, "expansion": 1, "size": 5},
+    ],
 )
 def test_block_is_the_published_formula(options):
     block = make(**options)

@@ -53,7 +53,11 @@ def test_weights_are_arguments_and_one_label_compiles_once():
 def test_labels_that_there_are_not_are_named():
     with pytest.raises(InputError, match="label: expected an integer of at least 0, got -1"):
         one_label(per_image(Labels()), -1)
-    with pytest.raises(InputError, match=r"one logit for each label, more than 3 of them, got shape \(3,\)"):
+    with pytest.raises(
+        InputError, match=r"one logit for each label, more than 3 of them, got shape \(3,\)"
+    ):
         jax.jit(one_label(per_image(Labels()), 3))(IMAGE)
-    with pytest.raises(InputError, match=r"got shape \(1, 3\): wrap a model of batches with models.per_image"):
+    with pytest.raises(
+        InputError, match=r"got shape \(1, 3\): wrap a model of batches with models.per_image"
+    ):
         one_label(lambda image: Labels()(image[None]), 0)(IMAGE)

@@ -26,7 +26,10 @@ def run(model, images):
 
 
 def num_values(model):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, (nnx.Param, nnx.BatchStat))))
+    return sum(
+        np.prod(leaf.shape, dtype=int)
+        for leaf in jax.tree.leaves(nnx.state(model, (nnx.Param, nnx.BatchStat)))
+    )
 
 
 def test_stored_values_are_those_of_the_released_network():
@@ -83,7 +86,9 @@ def test_equal_twins_give_equal_images(kind):
 
 def test_the_heads_of_a_single_have_no_activation():
     head = tiny(SingleAE).similar
-    a, b = (np.random.default_rng(seed).normal(size=(1, 8, 8, 4)).astype(np.float32) for seed in (1, 2))
+    a, b = (
+        np.random.default_rng(seed).normal(size=(1, 8, 8, 4)).astype(np.float32) for seed in (1, 2)
+    )
     both, one, other, none = (np.asarray(run(head, maps)) for maps in (a + b, a, b, 0 * a))
     np.testing.assert_allclose(both, one + other - none, atol=1e-5)
 

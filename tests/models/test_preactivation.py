@@ -14,9 +14,14 @@ MAPS = jnp.asarray(np.random.default_rng(0).normal(size=(2, 6, 8, 3)), jnp.float
 
 def test_a_unit_is_norm_activation_convolution():
     unit = PreActivation(3, 4, norm=Affine, act=nnx.relu, rngs=nnx.Rngs(0))
-    unit.norm.scale[...], unit.norm.bias[...] = jnp.asarray([1.0, -2.0, 3.0]), jnp.asarray([0.1, 0.2, 0.3])
+    unit.norm.scale[...], unit.norm.bias[...] = (
+        jnp.asarray([1.0, -2.0, 3.0]),
+        jnp.asarray([0.1, 0.2, 0.3]),
+    )
     rectified = np.maximum(np.asarray(MAPS) * [1, -2, 3] + [0.1, 0.2, 0.3], 0)
-    np.testing.assert_allclose(unit(MAPS), unit.conv(jnp.asarray(rectified, jnp.float32)), atol=1e-5)
+    np.testing.assert_allclose(
+        unit(MAPS), unit.conv(jnp.asarray(rectified, jnp.float32)), atol=1e-5
+    )
 
 
 def test_units_in_a_row_have_the_widths_asked_for():
@@ -26,12 +31,20 @@ def test_units_in_a_row_have_the_widths_asked_for():
 
 
 def test_halving_takes_the_largest_of_each_square():
-    expected = np.asarray(MAPS).reshape(2, 3, 2, 4, 2, 3).transpose(0, 1, 3, 5, 2, 4).reshape(2, 3, 4, 3, 4).max(-1)
+    expected = (
+        np.asarray(MAPS)
+        .reshape(2, 3, 2, 4, 2, 3)
+        .transpose(0, 1, 3, 5, 2, 4)
+        .reshape(2, 3, 4, 3, 4)
+        .max(-1)
+    )
     np.testing.assert_array_equal(halve(MAPS), expected)
 
 
 def test_doubling_repeats_each_pixel():
-    np.testing.assert_array_equal(double(MAPS), zoom(MAPS, (1, 2, 2, 1), order=0, grid_mode=True, mode="nearest"))
+    np.testing.assert_array_equal(
+        double(MAPS), zoom(MAPS, (1, 2, 2, 1), order=0, grid_mode=True, mode="nearest")
+    )
     np.testing.assert_array_equal(halve(double(MAPS)), MAPS)
 
 

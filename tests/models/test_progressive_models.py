@@ -1,4 +1,6 @@
-"""Encoder, decoder and discriminator of progressive exaggeration: published sizes, and values against NumPy."""
+"""Encoder, decoder and discriminator of progressive exaggeration: published sizes, and values
+against NumPy.
+"""
 
 from functools import cache
 
@@ -17,26 +19,39 @@ BINS = jnp.array([0, 3, 1])
 
 
 def perturbed(model):
-    """The same model with numbers that differ between bins and channels in all its norms and biases."""
+    """The same model with numbers that differ between bins and channels in all its norms and
+    biases.
+    """
     rng = np.random.default_rng(1)
     for path, variable in nnx.iter_graph(model):
         if isinstance(variable, nnx.Variable) and path[-1] in ("scale", "bias", "mean", "var"):
             noise = 0.3 * rng.normal(size=variable.shape)
-            variable[...] = variable[...] + jnp.asarray(np.abs(noise) if path[-1] == "var" else noise, jnp.float32)
+            variable[...] = variable[...] + jnp.asarray(
+                np.abs(noise) if path[-1] == "var" else noise, jnp.float32
+            )
     return model
 
 
 @cache
 def generator(**options):
-    model = ProgressiveGenerator(in_channels=2, filters=(2, 3, 4), num_bins=4, **options, rngs=nnx.Rngs(0))
+    model = ProgressiveGenerator(
+        in_channels=2, filters=(2, 3, 4), num_bins=4, **options, rngs=nnx.Rngs(0)
+    )
     return nnx.view(perturbed(model), use_running_average=True)
 
 
 @cache
 def discriminator(projection="ordinal", last_block=True):
-    """One whose spectral vectors are the singular ones, so that kernels are over their largest singular value."""
+    """One whose spectral vectors are the singular ones, so that kernels are over their largest
+    singular value.
+    """
     model = ProjectionDiscriminator(
-        in_channels=2, filters=(3, 4), num_bins=4, projection=projection, last_block=last_block, rngs=nnx.Rngs(0)
+        in_channels=2,
+        filters=(3, 4),
+        num_bins=4,
+        projection=projection,
+        last_block=last_block,
+        rngs=nnx.Rngs(0),
     )
     for _, module in nnx.iter_modules(perturbed(model)):
         if hasattr(module, "vector"):
@@ -61,7 +76,9 @@ def judge(model, images, bins):
 
 
 def num_parameters(part):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(part, nnx.Param)))
+    return sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(part, nnx.Param))
+    )
 
 
 def make_abstract(kind, **options):
@@ -76,7 +93,10 @@ def test_parameters_of_the_released_generator():
     decoder = sum(map(num_parameters, (released.up, released.head_norm, released.head)))
     assert (num_parameters(released), decoder) == (69_655_049, 30_125_955)
     assert num_parameters(make_abstract(ProgressiveGenerator)) == 69_566_345
-    assert num_parameters(make_abstract(ProgressiveGenerator, in_channels=1, conditional_encoder=True)) == 69_652_739
+    assert (
+        num_parameters(make_abstract(ProgressiveGenerator, in_channels=1, conditional_encoder=True))
+        == 69_652_739
+    )
 
 
 def test_parameters_of_the_released_discriminator():
@@ -85,8 +105,13 @@ def test_parameters_of_the_released_discriminator():
         for name in ("ordinal", "tied", "none")
     }
     assert counts == {"ordinal": 38_428_353, "tied": 38_421_185, "none": 38_421_185 - 2 * 1024}
-    assert num_parameters(make_abstract(ProjectionDiscriminator, in_channels=1, projection="tied")) == 38_419_905
-    without = num_parameters(make_abstract(ProjectionDiscriminator, projection="tied", last_block=False))
+    assert (
+        num_parameters(make_abstract(ProjectionDiscriminator, in_channels=1, projection="tied"))
+        == 38_419_905
+    )
+    without = num_parameters(
+        make_abstract(ProjectionDiscriminator, projection="tied", last_block=False)
+    )
     assert without == 38_421_185 - 2 * (9 * 1024**2 + 1024)
 
 
@@ -109,7 +134,14 @@ def test_every_stage_of_the_released_networks_has_its_size():
     for block in (*critic.down, critic.last):
         x = through(block, x)
         sizes.append(x.shape[1:])
-    assert sizes == [(64, 64, 64), (32, 32, 128), (16, 16, 256), (8, 8, 512), (4, 4, 1024), (4, 4, 1024)]
+    assert sizes == [
+        (64, 64, 64),
+        (32, 32, 128),
+        (16, 16, 256),
+        (8, 8, 512),
+        (4, 4, 1024),
+        (4, 4, 1024),
+    ]
     features = jax.eval_shape(lambda critic, images: critic.features(images), critic, images)
     assert features.shape == (2, 1024)
 
@@ -140,7 +172,9 @@ def of(layer):
 
 
 def conditional(x, norm, bins):
-    x = (x - np.asarray(norm.normalise.mean[...])) / np.sqrt(np.asarray(norm.normalise.var[...]) + 1e-3)
+    x = (x - np.asarray(norm.normalise.mean[...])) / np.sqrt(
+        np.asarray(norm.normalise.var[...]) + 1e-3
+    )
     scale, bias = (np.asarray(table[...])[bins][:, None, None] for table in (norm.scale, norm.bias))
     return scale * x + bias
 
@@ -178,7 +212,10 @@ def test_drawings_depend_on_the_bin_and_unconditional_latents_do_not():
         model = generator(conditional_encoder=conditional_encoder)
         latent, other = encode(model, IMAGES, BINS), encode(model, IMAGES, BINS + 1)
         assert np.any(latent != other) == conditional_encoder
-        assert jnp.abs(decode(model, latent, BINS) - decode(model, latent, (BINS + 1) % 4)).max() > 1e-3
+        assert (
+            jnp.abs(decode(model, latent, BINS) - decode(model, latent, (BINS + 1) % 4)).max()
+            > 1e-3
+        )
 
 
 def test_the_stems_activation_loses_what_is_darker_than_the_mean():
@@ -187,7 +224,9 @@ def test_the_stems_activation_loses_what_is_darker_than_the_mean():
         model = ProgressiveGenerator(
             in_channels=2, filters=(2, 3), num_bins=4, stem_activation=activation, rngs=nnx.Rngs(0)
         )
-        view = nnx.view(model, use_running_average=True)  # the running mean is 0, a grey of one half
+        view = nnx.view(
+            model, use_running_average=True
+        )  # the running mean is 0, a grey of one half
         assert np.any(encode(view, dark, BINS) != encode(view, dark / 2, BINS)) == (not activation)
 
 
@@ -213,7 +252,9 @@ def test_features_and_verdicts_follow_an_independent_computation(projection, las
     for level, block in enumerate(model.down):
         y = spectral(relu(x) if level else x, block.conv1, convolve)
         y = mean_pool(spectral(relu(y), block.conv2, convolve))
-        x = y + mean_pool(spectral(x, block.shortcut, dense))  # released order: the 1x1 convolution, then the mean
+        x = y + mean_pool(
+            spectral(x, block.shortcut, dense)
+        )  # released order: the 1x1 convolution, then the mean
     if last_block:
         y = spectral(relu(x), model.last.conv1, convolve)
         x = x + spectral(relu(y), model.last.conv2, convolve)
@@ -224,7 +265,9 @@ def test_features_and_verdicts_follow_an_independent_computation(projection, las
 
 
 def logits_of_all_bins(model):
-    """Logits (bins, images), the features, and their projections on the normalised columns of the embedding."""
+    """Logits (bins, images), the features, and their projections on the normalised columns of the
+    embedding.
+    """
     logits = np.stack([judge(model, IMAGES, jnp.full(3, k))[0] for k in range(4)])
     features = np.asarray(judge(model, IMAGES, BINS)[1])
     kernel = np.asarray(model.embedding.kernel[...])
@@ -265,7 +308,9 @@ def test_one_update_moves_every_spectral_vector():
 
 def test_all_parameters_of_the_networks_get_a_gradient():
     """Of the tables of a norm, the rows of the bins that occur."""
-    graph, parameters, rest = nnx.split((generator(conditional_encoder=True), discriminator()), nnx.Param, ...)
+    graph, parameters, rest = nnx.split(
+        (generator(conditional_encoder=True), discriminator()), nnx.Param, ...
+    )
 
     def loss(parameters):
         generate, criticise = nnx.merge(graph, parameters, rest, copy=True)
@@ -289,7 +334,9 @@ def test_one_image_is_drawn_as_in_a_batch_with_running_averages():
         return explainer.decode(explainer.encode(image, source), target)
 
     found = jax.jit(jax.vmap(draw, (None, 0, 0, 0)))(explainer, IMAGES, BINS, 3 - BINS)
-    np.testing.assert_allclose(found, decode(model, encode(model, IMAGES, BINS), 3 - BINS), atol=1e-5)
+    np.testing.assert_allclose(
+        found, decode(model, encode(model, IMAGES, BINS), 3 - BINS), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("model", [nnx.Linear(2, 2, rngs=nnx.Rngs(0)), lambda images: images])
@@ -305,17 +352,37 @@ def test_models_that_are_no_generator_of_bins_are_refused(model):
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (ProgressiveGenerator, {"filters": (4,)}, r"filters: expected at least 2 numbers of at least 1, got \(4,\)"),
+        (
+            ProgressiveGenerator,
+            {"filters": (4,)},
+            r"filters: expected at least 2 numbers of at least 1, got \(4,\)",
+        ),
         (
             ProgressiveGenerator,
             {"filters": (4, 0)},
             r"filters: expected at least 2 numbers of at least 1, got \(4, 0\)",
         ),
-        (ProgressiveGenerator, {"num_bins": 1}, "num_bins: expected an integer of at least 2, got 1"),
+        (
+            ProgressiveGenerator,
+            {"num_bins": 1},
+            "num_bins: expected an integer of at least 2, got 1",
+        ),
         (ProgressiveGenerator, {"in_channels": 0}, "in_channels: expected at least 1, got 0"),
-        (ProgressiveGenerator, {"momentum": 1.0}, r"momentum: expected a share in \[0, 1\), got 1.0"),
-        (ProjectionDiscriminator, {"filters": ()}, r"filters: expected at least 1 numbers of at least 1, got \(\)"),
-        (ProjectionDiscriminator, {"num_bins": 1}, "num_bins: expected an integer of at least 2, got 1"),
+        (
+            ProgressiveGenerator,
+            {"momentum": 1.0},
+            r"momentum: expected a share in \[0, 1\), got 1.0",
+        ),
+        (
+            ProjectionDiscriminator,
+            {"filters": ()},
+            r"filters: expected at least 1 numbers of at least 1, got \(\)",
+        ),
+        (
+            ProjectionDiscriminator,
+            {"num_bins": 1},
+            "num_bins: expected an integer of at least 2, got 1",
+        ),
         (ProjectionDiscriminator, {"in_channels": 0}, "in_channels: expected at least 1, got 0"),
         (
             ProjectionDiscriminator,
@@ -332,8 +399,14 @@ def test_impossible_sizes_are_refused(kind, options, message):
 @pytest.mark.parametrize(
     ("bins", "message"),
     [
-        (np.array([0, 1]), r"bins: expected an integer for each of the 3 images, got int\d+ of shape \(2,\)"),
-        (np.zeros(3), r"bins: expected an integer for each of the 3 images, got float\d+ of shape \(3,\)"),
+        (
+            np.array([0, 1]),
+            r"bins: expected an integer for each of the 3 images, got int\d+ of shape \(2,\)",
+        ),
+        (
+            np.zeros(3),
+            r"bins: expected an integer for each of the 3 images, got float\d+ of shape \(3,\)",
+        ),
         (np.array([0, 4, 1]), r"bins: expected 0\.\.3, got 0\.\.4"),
         (np.array([-1, 0, 1]), r"bins: expected 0\.\.3, got -1\.\.1"),
     ],
@@ -354,5 +427,7 @@ def test_images_that_cannot_be_halved_are_refused():
     for call in (lambda x: generator().encode(x, BINS), discriminator().features):
         with pytest.raises(InputError, match=message):
             call(IMAGES[:, :, :6])
-        with pytest.raises(InputError, match=r"images: expected \(b, h, w, 2\) .* channels come last"):
+        with pytest.raises(
+            InputError, match=r"images: expected \(b, h, w, 2\) .* channels come last"
+        ):
             call(IMAGES[..., :1])

@@ -1,4 +1,6 @@
-"""Halving and doubling of maps: the 4x4 convolution with stride 2 and its transpose, by their definitions."""
+"""Halving and doubling of maps: the 4x4 convolution with stride 2 and its transpose, by their
+definitions.
+"""
 
 import itertools
 
@@ -34,7 +36,9 @@ def test_doubling_is_the_transposed_convolution():
     """Pixel i gives its value times tap k to pixel 2 i - 1 + k."""
     x = np.asarray(RNG.normal(size=(2, 3, 4, 2)), np.float32)
     layer = Doubling(2, 3, kernel_init=INIT, rngs=nnx.Rngs(0))
-    parts = np.asarray(layer.product.kernel[...]).reshape(2, 2, 2, 2, 2, 3)  # windows, channels in, parities, out
+    parts = np.asarray(layer.product.kernel[...]).reshape(
+        2, 2, 2, 2, 2, 3
+    )  # windows, channels in, parities, out
     expected = np.zeros((2, 6 + 2, 8 + 2, 3))
     for row, column, odd, right in itertools.product(range(2), repeat=4):
         kernel = parts[row, column, :, odd, right]

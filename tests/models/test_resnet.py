@@ -1,4 +1,6 @@
-"""Residual networks: published sizes, shapes, normalisation inside, errors. Their layers are in test_layers.py."""
+"""Residual networks: published sizes, shapes, normalisation inside, errors. Their layers are in
+test_layers.py.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,9 @@ def abstract(factory, **options):
 
 
 def num_parameters(model):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    return sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))
+    )
 
 
 def output_shape(model, method, images):
@@ -26,7 +30,13 @@ def output_shape(model, method, images):
 
 
 def tiny(*, seed=0, **options):
-    options = {"block": "basic", "stage_sizes": (1, 1), "widths": (4, 6), "num_classes": 3, "stem": "patch"} | options
+    options = {
+        "block": "basic",
+        "stage_sizes": (1, 1),
+        "widths": (4, 6),
+        "num_classes": 3,
+        "stem": "patch",
+    } | options
     return ResNet(**options, rngs=nnx.Rngs(seed))
 
 
@@ -39,7 +49,9 @@ def test_parameter_counts_are_the_published_ones(factory, count):
     assert num_parameters(abstract(factory, num_classes=1000)) == count
 
 
-@pytest.mark.parametrize(("factory", "channels"), [(resnet18, 512), (resnet34, 512), (resnet50, 2048)])
+@pytest.mark.parametrize(
+    ("factory", "channels"), [(resnet18, 512), (resnet34, 512), (resnet50, 2048)]
+)
 def test_published_networks_divide_the_side_by_32(factory, channels):
     model = abstract(factory, num_classes=7)
     images = jax.ShapeDtypeStruct((2, 224, 200, 3), jnp.float32)
@@ -86,7 +98,9 @@ def test_last_layer_starts_uniform_within_the_inverse_root_of_its_inputs():
 def test_normalisation_is_inside_the_model():
     mean, std = (0.4, 0.3, 0.2), (0.3, 0.2, 0.1)
     images = random_images(2, 16, 16, 3)
-    plain, normalising = (nnx.view(tiny(**o), use_running_average=True) for o in ({}, {"mean": mean, "std": std}))
+    plain, normalising = (
+        nnx.view(tiny(**o), use_running_average=True) for o in ({}, {"mean": mean, "std": std})
+    )
     classify = jax.jit(lambda model, images: model(images))
     expected = classify(plain, (images - np.float32(mean)) / np.float32(std))
     np.testing.assert_allclose(classify(normalising, images), expected, rtol=1e-4, atol=1e-5)
@@ -116,7 +130,9 @@ def test_equal_seeds_give_equal_weights():
 
 
 def test_unknown_names_list_the_valid_ones():
-    with pytest.raises(InputError, match="block: expected one of 'basic', 'bottleneck', got 'wide'"):
+    with pytest.raises(
+        InputError, match="block: expected one of 'basic', 'bottleneck', got 'wide'"
+    ):
         tiny(block="wide")
     with pytest.raises(InputError, match="stem: expected one of 'imagenet', 'patch', got 'cifar'"):
         tiny(stem="cifar")
@@ -125,13 +141,22 @@ def test_unknown_names_list_the_valid_ones():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"widths": (4,)}, "widths: expected one for each of at least one stage, got 1 for 2 stages"),
+        (
+            {"widths": (4,)},
+            "widths: expected one for each of at least one stage, got 1 for 2 stages",
+        ),
         ({"stage_sizes": (1, 0)}, "stage_sizes: expected at least 1, got 0"),
         ({"widths": (4, 0)}, "widths: expected at least 1, got 0"),
         ({"num_classes": 0}, "num_classes: expected at least 1, got 0"),
         ({"in_channels": 0}, "in_channels: expected at least 1, got 0"),
-        ({"mean": (0.5, 0.5)}, r"mean: expected one finite number, or one for each of 3 channels, got \(0.5, 0.5\)"),
-        ({"std": float("nan")}, "std: expected one finite number, or one for each of 3 channels, got nan"),
+        (
+            {"mean": (0.5, 0.5)},
+            r"mean: expected one finite number, or one for each of 3 channels, got \(0.5, 0.5\)",
+        ),
+        (
+            {"std": float("nan")},
+            "std: expected one finite number, or one for each of 3 channels, got nan",
+        ),
         ({"std": (0.1, 0.0, 0.1)}, r"std: expected numbers above 0, got \(0.1, 0.0, 0.1\)"),
     ],
 )
@@ -149,7 +174,10 @@ def test_impossible_sizes_are_refused(options, message):
         ),
         (np.zeros((1, 3, 16, 16), np.float32), r"got shape \(1, 3, 16, 16\): channels come last"),
         (np.zeros((1, 16, 3, 3), np.float32), r"of at least 4x4 pixels, got shape \(1, 16, 3, 3\)"),
-        (np.zeros((1, 16, 16, 3), np.uint8), "expected dtype float32, got uint8: divide 8-bit pixels by 255"),
+        (
+            np.zeros((1, 16, 16, 3), np.uint8),
+            "expected dtype float32, got uint8: divide 8-bit pixels by 255",
+        ),
     ],
 )
 def test_batches_that_are_not_images_are_refused(images, message):

@@ -1,4 +1,6 @@
-"""SalClassNet: a stem that does not listen to the map is the baseline; the released stem has six inputs."""
+"""SalClassNet: a stem that does not listen to the map is the baseline; the released stem has six
+inputs.
+"""
 
 import jax.numpy as jnp
 import numpy as np
@@ -34,7 +36,9 @@ def test_a_stem_without_weights_for_the_map_is_the_baseline(split):
         nnx.update(stage.layers[0].norm, nnx.state(other.layers[0].norm))
     for number in range(1, 4):
         nnx.update(trunk.stages[number], nnx.state(plain.stages[number]))
-    stem(trunk).kernel[...] = jnp.concatenate([stem(plain).kernel[...], jnp.zeros((3, 3, 1, 8))], axis=2)
+    stem(trunk).kernel[...] = jnp.concatenate(
+        [stem(plain).kernel[...], jnp.zeros((3, 3, 1, 8))], axis=2
+    )
     model = inference(SalClassNet(trunk, small_head(trunk)))
     assert_same_logits(call(model, VOLUMES, SALIENCY), call(baseline(plain), VOLUMES))
 
@@ -52,15 +56,23 @@ def test_equal_weights_see_the_sum_of_image_and_map():
 def test_the_published_network_has_a_wider_stem(repeats, inputs):
     def make():
         rngs = nnx.Rngs(0)
-        return SalClassNet(resnet50_stages(in_channels=2, repeats=repeats, rngs=rngs), last_layer(2048, 2, rngs=rngs))
+        return SalClassNet(
+            resnet50_stages(in_channels=2, repeats=repeats, rngs=rngs),
+            last_layer(2048, 2, rngs=rngs),
+        )
 
     assert abstract_parameters(make) == 23_512_130 + 64 * 49 * (inputs - 3)
 
 
 def test_a_trunk_without_room_for_the_map_and_volumes_of_other_channels_are_refused():
     trunk = small_trunk()
-    with pytest.raises(InputError, match=r"trunk: expected at least 2 input channels, .* got 1: build it with in_chan"):
+    with pytest.raises(
+        InputError,
+        match=r"trunk: expected at least 2 input channels, .* got 1: build it with in_chan",
+    ):
         SalClassNet(trunk, small_head(trunk))
     trunk = small_trunk(in_channels=2)
-    with pytest.raises(InputError, match=r"volumes: expected \(b, s, h, w, 1\) of at least .* channels come last"):
+    with pytest.raises(
+        InputError, match=r"volumes: expected \(b, s, h, w, 1\) of at least .* channels come last"
+    ):
         SalClassNet(trunk, small_head(trunk))(np.repeat(VOLUMES, 2, axis=-1), SALIENCY)

@@ -1,4 +1,6 @@
-"""What all classifiers of volumes with saliency maps share: shapes, slices apart, gradients, views, errors."""
+"""What all classifiers of volumes with saliency maps share: shapes, slices apart, gradients, views,
+errors.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +54,10 @@ MODELS = [smic, smic_released, sal_class_net, hsm]
 def test_on_halves_two_heads_speak_and_mirrored_brains_have_the_maps_of_the_halves_exchanged(make):
     model = inference(make("halves"))
     logits = jax.eval_shape(lambda *inputs: model(*inputs), VOLUMES, SALIENCY)
-    assert isinstance(logits, HalfBrainLogits) and (logits.lesion.shape, logits.side.shape) == ((2, 2), (2, 3))
+    assert isinstance(logits, HalfBrainLogits) and (logits.lesion.shape, logits.side.shape) == (
+        (2, 2),
+        (2, 3),
+    )
     maps = features(model, VOLUMES, SALIENCY)
     mirrored = features(model, VOLUMES[..., ::-1, :], SALIENCY[..., ::-1, :])
     np.testing.assert_allclose(mirrored, np.asarray(maps)[..., ::-1, :], rtol=1e-4, atol=1e-5)
@@ -85,7 +90,9 @@ def test_with_its_map_fixed_it_is_a_classifier_of_one_volume_with_the_maps_of_th
 @pytest.mark.parametrize("make", MODELS)
 def test_maps_of_other_volumes_are_refused(make):
     model = inference(make("whole"))
-    with pytest.raises(InputError, match=r"saliency: expected one value for each voxel, .*got \(2, 2, 16, 16, 1\)"):
+    with pytest.raises(
+        InputError, match=r"saliency: expected one value for each voxel, .*got \(2, 2, 16, 16, 1\)"
+    ):
         model(VOLUMES, SALIENCY[:, :2])
     with pytest.raises(InputError, match=r"saliency: expected .*, got .*\(2, 3, 16, 16\)"):
         model(VOLUMES, SALIENCY[..., 0])

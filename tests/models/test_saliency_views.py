@@ -17,7 +17,10 @@ class Weighted(nnx.Module):
 
     def __init__(self, *, heads=1):
         self.heads = heads
-        self.norm, self.dropout = nnx.BatchNorm(1, rngs=nnx.Rngs(0)), nnx.Dropout(0.5, rngs=nnx.Rngs(0))
+        self.norm, self.dropout = (
+            nnx.BatchNorm(1, rngs=nnx.Rngs(0)),
+            nnx.Dropout(0.5, rngs=nnx.Rngs(0)),
+        )
         self.norm.mean[...] = jnp.full(1, 0.25)
 
     def __call__(self, volumes, saliency):
@@ -31,7 +34,9 @@ def random_volumes(seed):
 
 
 def expected_of(volumes, saliency):
-    score = ((np.asarray(volumes) * np.asarray(saliency)).mean(axis=(1, 2, 3)) - 0.25) / np.sqrt(1 + 1e-5)
+    score = ((np.asarray(volumes) * np.asarray(saliency)).mean(axis=(1, 2, 3)) - 0.25) / np.sqrt(
+        1 + 1e-5
+    )
     return np.concatenate([score, -score], axis=-1)
 
 
@@ -44,7 +49,9 @@ def test_it_is_a_row_of_the_batch_in_inference_mode():
 
 def test_several_volumes_with_their_maps_go_through_vmap():
     model, volumes, saliency = Weighted(), random_volumes(0), random_volumes(1)
-    found = jax.jit(jax.vmap(lambda map_, volume: with_saliency(model, map_)(volume)))(saliency, volumes)
+    found = jax.jit(jax.vmap(lambda map_, volume: with_saliency(model, map_)(volume)))(
+        saliency, volumes
+    )
     np.testing.assert_allclose(found, expected_of(volumes, saliency), rtol=1e-4, atol=1e-6)
 
 
@@ -71,14 +78,22 @@ def test_the_map_stays_when_the_volume_changes():
 
 def test_one_of_several_heads_must_be_chosen():
     volume, map_ = random_volumes(0)[0], random_volumes(1)[0]
-    with pytest.raises(InputError, match=r"model: .* -> logits, got 2 heads: models.LesionHead has one"):
+    with pytest.raises(
+        InputError, match=r"model: .* -> logits, got 2 heads: models.LesionHead has one"
+    ):
         with_saliency(Weighted(heads=2), map_)(volume)
     found = with_saliency(LesionHead(Weighted(heads=2)), map_)(volume)
-    np.testing.assert_allclose(found, expected_of(volume[None], map_[None])[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        found, expected_of(volume[None], map_[None])[0], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_what_is_no_model_or_no_map_is_refused():
-    with pytest.raises(InputError, match="model: expected an NNX model of volumes and saliency maps, got function"):
+    with pytest.raises(
+        InputError, match="model: expected an NNX model of volumes and saliency maps, got function"
+    ):
         with_saliency(lambda volumes, saliency: volumes, random_volumes(1)[0])
-    with pytest.raises(InputError, match=r"saliency: expected the map of one volume \(s, h, w, 1\), got shape"):
+    with pytest.raises(
+        InputError, match=r"saliency: expected the map of one volume \(s, h, w, 1\), got shape"
+    ):
         with_saliency(Weighted(), random_volumes(1))

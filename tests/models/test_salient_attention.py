@@ -29,7 +29,9 @@ def adaptive_average(maps, grid):
         for j in range(columns):
             top, bottom = math.floor(i * height / rows), math.ceil((i + 1) * height / rows)
             first, last = math.floor(j * width / columns), math.ceil((j + 1) * width / columns)
-            pooled[:, i, j] = np.asarray(maps, np.float64)[:, top:bottom, first:last].mean(axis=(1, 2))
+            pooled[:, i, j] = np.asarray(maps, np.float64)[:, top:bottom, first:last].mean(
+                axis=(1, 2)
+            )
     return pooled
 
 
@@ -52,15 +54,26 @@ def test_parameters_are_as_many_as_counted_in_the_released_layers():
 
 
 def test_features_weighted_by_a_mask_have_weighted_derivatives():
-    """Equation 2 of the paper: of G = F (1 + M) by the image's weights, with M made of other features."""
+    """Equation 2 of the paper: of G = F (1 + M) by the image's weights, with M made of other
+    features.
+    """
     attention = nnx.view(SalientAttention(rngs=nnx.Rngs(2)), use_running_average=True)
-    mask, images, weights = attention(random_maps(1, 6, 6, 4)), random_maps(1, 6, 6, 2), random_maps(3, 3, 2, 3)
+    mask, images, weights = (
+        attention(random_maps(1, 6, 6, 4)),
+        random_maps(1, 6, 6, 2),
+        random_maps(3, 3, 2, 3),
+    )
 
     def features(weights):
         layout = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(images, weights, (1, 1), "SAME", dimension_numbers=layout)
+        return jax.lax.conv_general_dilated(
+            images, weights, (1, 1), "SAME", dimension_numbers=layout
+        )
 
-    plain, weighted = jax.jacobian(features)(weights), jax.jacobian(lambda w: features(w) * (1 + mask))(weights)
+    plain, weighted = (
+        jax.jacobian(features)(weights),
+        jax.jacobian(lambda w: features(w) * (1 + mask))(weights),
+    )
     per_position = np.asarray(1 + mask)[..., None, None, None, None]
     np.testing.assert_allclose(weighted, per_position * np.asarray(plain), rtol=1e-6, atol=1e-6)
 
@@ -76,7 +89,9 @@ def test_cells_of_other_sides_are_those_of_adaptive_pooling():
     """The masks of the published half slices: 63x25 and 32x13 to the 16x7 of the last maps."""
     for height, width in ((63, 25), (32, 13)):
         maps = random_maps(1, height, width, 2)
-        np.testing.assert_allclose(average_pool(maps, (16, 7)), adaptive_average(maps, (16, 7)), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            average_pool(maps, (16, 7)), adaptive_average(maps, (16, 7)), rtol=1e-4, atol=1e-6
+        )
 
 
 def test_pooling_to_the_same_grid_changes_nothing():
@@ -85,7 +100,10 @@ def test_pooling_to_the_same_grid_changes_nothing():
 
 
 def test_fused_mask_is_a_weighted_sum_without_bounds():
-    fusion, masks = MaskFusion(2, rngs=nnx.Rngs(0)), (random_maps(1, 8, 8, 1), random_maps(1, 4, 4, 1, seed=1))
+    fusion, masks = (
+        MaskFusion(2, rngs=nnx.Rngs(0)),
+        (random_maps(1, 8, 8, 1), random_maps(1, 4, 4, 1, seed=1)),
+    )
     fusion.weights.kernel[...] = jnp.asarray([[2.0], [-30.0]])
     expected = 2 * adaptive_average(masks[0], (2, 2)) - 30 * adaptive_average(masks[1], (2, 2))
     found = fusion(masks, (2, 2))
@@ -102,7 +120,9 @@ def test_fusion_starts_from_the_published_distribution_or_from_zero():
 def test_fusion_from_zero_learns():
     fusion, masks = MaskFusion(1, zero_init=True, rngs=nnx.Rngs(0)), (jnp.ones((1, 4, 4, 1)),)
     graph, params = nnx.split(fusion)
-    slope = jax.grad(lambda params: nnx.merge(graph, params, copy=True)(masks, (2, 2)).sum())(params)
+    slope = jax.grad(lambda params: nnx.merge(graph, params, copy=True)(masks, (2, 2)).sum())(
+        params
+    )
     np.testing.assert_allclose(jax.tree.leaves(slope)[0], [[4.0]])
 
 

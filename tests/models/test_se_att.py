@@ -1,4 +1,6 @@
-"""Self-attention between stages: at the start the baseline; where it acts; published places and sizes."""
+"""Self-attention between stages: at the start the baseline; where it acts; published places and
+sizes.
+"""
 
 import jax.numpy as jnp
 import numpy as np

@@ -19,7 +19,9 @@ def test_it_starts_as_the_identity():
 def test_each_position_gets_a_mean_of_the_values_weighted_by_its_products():
     layer = SelfAttention(16, rngs=nnx.Rngs(0))
     layer.gamma[...] = jnp.asarray(0.7)
-    query, key, value = (np.asarray(each.kernel[...]) for each in (layer.query, layer.key, layer.value))
+    query, key, value = (
+        np.asarray(each.kernel[...]) for each in (layer.query, layer.key, layer.value)
+    )
     assert query.shape == key.shape == (16, 2) and value.shape == (16, 16)
     expected = np.empty_like(MAPS)
     for image, row, column in np.ndindex(2, 3, 4):
@@ -33,7 +35,9 @@ def test_each_position_gets_a_mean_of_the_values_weighted_by_its_products():
 def test_it_does_not_know_where_a_position_is():
     layer = SelfAttention(16, rngs=nnx.Rngs(0))
     layer.gamma[...] = jnp.asarray(1.0)
-    np.testing.assert_allclose(layer(MAPS[:, ::-1]), np.asarray(layer(MAPS))[:, ::-1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        layer(MAPS[:, ::-1]), np.asarray(layer(MAPS))[:, ::-1], rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_factor_learns_first_and_the_maps_once_it_has_left_zero():
@@ -41,7 +45,9 @@ def test_the_factor_learns_first_and_the_maps_once_it_has_left_zero():
         layer = SelfAttention(16, rngs=nnx.Rngs(0))
         layer.gamma[...] = jnp.asarray(gamma)
         graph, parameters = nnx.split(layer, nnx.Param)
-        found = jax.grad(lambda each: (nnx.merge(graph, each, copy=True)(MAPS) ** 2).sum())(parameters)
+        found = jax.grad(lambda each: (nnx.merge(graph, each, copy=True)(MAPS) ** 2).sum())(
+            parameters
+        )
         return {path[0]: np.any(np.asarray(leaf) != 0) for path, leaf in nnx.to_flat_state(found)}
 
     assert gradients(0.0) == {"gamma": True, "query": False, "key": False, "value": False}
@@ -49,5 +55,7 @@ def test_the_factor_learns_first_and_the_maps_once_it_has_left_zero():
 
 
 def test_too_few_channels_are_refused():
-    with pytest.raises(InputError, match=r"channels: expected at least 8 for self-attention, .* got 7"):
+    with pytest.raises(
+        InputError, match=r"channels: expected at least 8 for self-attention, .* got 7"
+    ):
         SelfAttention(7, rngs=nnx.Rngs(0))

@@ -24,7 +24,10 @@ def inference(module):
 
 def test_published_size_has_as_many_parameters_as_counted_in_the_released_one():
     module = nnx.eval_shape(lambda: SliceAttention(11, 2048, rngs=nnx.Rngs(0)))
-    assert sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(nnx.state(module, nnx.Param))) == 1_442_571
+    assert (
+        sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(nnx.state(module, nnx.Param)))
+        == 1_442_571
+    )
 
 
 @pytest.mark.parametrize("normalise", [False, True])
@@ -44,7 +47,9 @@ def test_equal_weights_give_the_mean():
     module, features = attention(), random_features()
     module.out.kernel[...] = jnp.zeros((5, 3))
     module.out.bias[...] = jnp.full(3, -np.log(2))  # of the sigmoid 1/3
-    np.testing.assert_allclose(inference(module)(features), features.mean(axis=1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        inference(module)(features), features.mean(axis=1), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_order_of_slices_matters():
@@ -61,7 +66,8 @@ def test_dropout_draws_anew_in_training_only():
 
 def test_another_number_of_slices_is_refused():
     with pytest.raises(
-        InputError, match=r"volumes: expected 3 slices, .* got 2: choose that many slices of each volume"
+        InputError,
+        match=r"volumes: expected 3 slices, .* got 2: choose that many slices of each volume",
     ):
         attention()(random_features()[:, :2])
 

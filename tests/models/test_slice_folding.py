@@ -45,15 +45,25 @@ def test_means_of_halves_are_the_right_ones_then_the_left_ones():
 
 
 def test_halves_of_an_odd_number_of_columns_are_refused():
-    with pytest.raises(InputError, match=r"volumes: expected an even number of columns, .* got 5: resize or pad"):
+    with pytest.raises(
+        InputError, match=r"volumes: expected an even number of columns, .* got 5: resize or pad"
+    ):
         fold_slices(jnp.zeros((1, 1, 4, 5, 1)), "halves")
 
 
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((3, 8, 8, 1), r"saliency: expected a batch \(b, s, h, w, 1\), got shape \(3, 8, 8, 1\): models.per_image"),
-        ((2, 0, 8, 8, 1), r"of at least one slice and 4x4 pixels, got shape \(2, 0, 8, 8, 1\): channels come last"),
+        (
+            (3, 8, 8, 1),
+            r"saliency: expected a batch \(b, s, h, w, 1\), got shape \(3, 8, 8, 1\):"
+            r" models.per_image",
+        ),
+        (
+            (2, 0, 8, 8, 1),
+            r"of at least one slice and 4x4 pixels, got shape \(2, 0, 8, 8, 1\): channels come"
+            r" last",
+        ),
         ((2, 3, 8, 3, 1), r"at least one slice and 4x4 pixels, got shape \(2, 3, 8, 3, 1\)"),
         ((2, 3, 8, 8, 2), r"expected \(b, s, h, w, 1\) .* got shape \(2, 3, 8, 8, 2\)"),
     ],
@@ -65,6 +75,7 @@ def test_what_are_no_volumes_is_refused(shape, message):
 
 def test_integers_are_refused():
     with pytest.raises(
-        InputError, match=r"volumes: expected dtype float32, got int32: scale the grey values to \[0, 1\]"
+        InputError,
+        match=r"volumes: expected dtype float32, got int32: scale the grey values to \[0, 1\]",
     ):
         check_volumes(jnp.zeros((1, 1, 4, 4, 1), jnp.int32), 1)

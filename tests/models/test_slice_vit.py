@@ -10,7 +10,15 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.slice_vit import VisionTransformer, vit_small_stages, vit_stages
 
 IMAGES = np.random.default_rng(3).uniform(size=(2, 8, 12, 1)).astype(np.float32)
-SMALL = {"size": (8, 12), "patch": 4, "width": 6, "num_blocks": 1, "num_heads": 2, "hidden": 5, "dropout": 0.0}
+SMALL = {
+    "size": (8, 12),
+    "patch": 4,
+    "width": 6,
+    "num_blocks": 1,
+    "num_heads": 2,
+    "hidden": 5,
+    "dropout": 0.0,
+}
 
 
 def small(**options):
@@ -32,11 +40,18 @@ def parameters(*, patch, num_patches, width, hidden, num_blocks):
 
 
 @pytest.mark.parametrize(
-    ("size", "patch", "num_patches"), [((128, 128), 16, 64), ((400, 500), 50, 80)], ids=["MosMed", "IST-3"]
+    ("size", "patch", "num_patches"),
+    [((128, 128), 16, 64), ((400, 500), 50, 80)],
+    ids=["MosMed", "IST-3"],
 )
 def test_published_sizes(size, patch, num_patches):
-    expected = parameters(patch=patch, num_patches=num_patches, width=1024, hidden=2048, num_blocks=6)
-    assert abstract_parameters(lambda: vit_stages(size=size, patch=patch, rngs=nnx.Rngs(0))) == expected
+    expected = parameters(
+        patch=patch, num_patches=num_patches, width=1024, hidden=2048, num_blocks=6
+    )
+    assert (
+        abstract_parameters(lambda: vit_stages(size=size, patch=patch, rngs=nnx.Rngs(0)))
+        == expected
+    )
 
 
 def test_the_small_one_has_about_a_tenth_of_a_million_parameters():
@@ -50,7 +65,9 @@ def test_tokens_are_patches_and_positions_by_numpy():
     kernel = np.asarray(model.embed.kernel[...]).reshape(16, 6)
     patches = IMAGES.reshape(2, 2, 4, 3, 4).transpose(0, 1, 3, 2, 4).reshape(2, 2, 3, 16)
     tokens = patches @ kernel + np.asarray(model.positions[...]).reshape(2, 3, 6)
-    tokens = (tokens - tokens.mean(-1, keepdims=True)) / np.sqrt(tokens.var(-1, keepdims=True) + 1e-6)
+    tokens = (tokens - tokens.mean(-1, keepdims=True)) / np.sqrt(
+        tokens.var(-1, keepdims=True) + 1e-6
+    )
     np.testing.assert_allclose(call(inference(model), IMAGES), tokens, rtol=1e-3, atol=1e-4)
 
 
@@ -61,7 +78,9 @@ def test_without_positions_it_does_not_know_where_a_patch_is():
     assert np.abs(np.roll(moved, -1, axis=2) - call(inference(model), IMAGES)).max() > 1e-3
     model.positions[...] = jnp.zeros((6, 6))
     moved = call(inference(model), exchanged)
-    np.testing.assert_allclose(np.roll(moved, -1, axis=2), call(inference(model), IMAGES), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        np.roll(moved, -1, axis=2), call(inference(model), IMAGES), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_it_is_a_trunk_of_one_stage_of_whole_slices():
@@ -87,6 +106,7 @@ def test_impossible_sizes_are_refused(options, message):
 
 def test_images_of_another_size_are_refused():
     with pytest.raises(
-        InputError, match="images: expected 8x12 pixels, the `size` of the vision transformer, got 12x8"
+        InputError,
+        match="images: expected 8x12 pixels, the `size` of the vision transformer, got 12x8",
     ):
         small()(IMAGES.transpose(0, 2, 1, 3))

@@ -1,4 +1,6 @@
-"""SMIC: no gate is the baseline, a full one doubles the maps of one stage, the released branch gates each channel."""
+"""SMIC: no gate is the baseline, a full one doubles the maps of one stage, the released branch
+gates each channel.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +68,9 @@ def test_the_gate_is_larger_where_the_map_is_and_has_the_grid_of_half_the_pixels
 
 
 def test_the_released_branch_gates_each_channel_by_one_half_at_least():
-    """With silenced norms its stages give 0, of which the sigmoid is one half, at every place and channel."""
+    """With silenced norms its stages give 0, of which the sigmoid is one half, at every place and
+    channel.
+    """
     trunk, branch = small_trunk(), small_trunk(num_stages=2, seed=1)
     model = SMIC(trunk, small_head(trunk), saliency_trunk=branch, rngs=nnx.Rngs(1))
     silenced = branch.stages[1].layers[0].norm
@@ -74,7 +78,9 @@ def test_the_released_branch_gates_each_channel_by_one_half_at_least():
     constant = call(network(trunk, gate=0), VOLUMES, SALIENCY)
     assert_same_logits(call(inference(model), VOLUMES, SALIENCY), constant)
     silenced.bias[...] = jnp.full(8, 200.0)
-    assert_same_logits(call(inference(model), VOLUMES, SALIENCY), call(network(trunk, gate=200), VOLUMES, SALIENCY))
+    assert_same_logits(
+        call(inference(model), VOLUMES, SALIENCY), call(network(trunk, gate=200), VOLUMES, SALIENCY)
+    )
 
 
 def test_the_branch_of_two_convolutions_is_small_beside_the_published_network():
@@ -93,6 +99,7 @@ def test_impossible_branches_are_refused():
         SMIC(trunk, small_head(trunk), width=0, rngs=nnx.Rngs(0))
     with pytest.raises(
         InputError,
-        match="saliency_trunk: expected 2 stages of 1 input channel that end in 8 channels, got 3 of 1 that end",
+        match="saliency_trunk: expected 2 stages of 1 input channel that end in 8 channels, got 3"
+        " of 1 that end",
     ):
         SMIC(trunk, small_head(trunk), saliency_trunk=small_trunk(num_stages=3), rngs=nnx.Rngs(0))

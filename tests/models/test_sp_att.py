@@ -47,7 +47,9 @@ def test_full_masks_double_the_maps_of_the_first_three_stages():
         return x.reshape(2, 3, 4, 4, 16)
 
     expected = by_hand(inference(trunk), VOLUMES)
-    np.testing.assert_allclose(features(network(trunk, mask=200), VOLUMES), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        features(network(trunk, mask=200), VOLUMES), expected, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(("pooling", "pool"), [("max", np.max), ("mean", np.mean)])
@@ -67,18 +69,25 @@ def test_a_mask_is_made_of_the_maps_that_it_weighs(pooling, pool):
     x = x * (1 + 1 / (1 + np.exp(-pool(x, axis=-1, keepdims=True) / np.sqrt(1 + 1e-5))))
     for number in (1, 2, 3):
         x = plain(number, x)
-    np.testing.assert_allclose(np.reshape(features(model, VOLUMES), (6, 4, 4, 16)), x, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        np.reshape(features(model, VOLUMES), (6, 4, 4, 16)), x, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_slices_are_averaged_or_weighted():
-    """Equal weights of one third are the mean; the released sum has weights near one half at the start."""
+    """Equal weights of one third are the mean; the released sum has weights near one half at the
+    start.
+    """
     trunk = small_trunk()
     slices = SliceAttention(3, trunk.slice_width, hidden=4, rngs=nnx.Rngs(2))
     slices.out.kernel[...] = jnp.zeros_like(slices.out.kernel[...])
     slices.out.bias[...] = jnp.full(3, np.log(1 / 2))
     weighted, mean = network(trunk, slice_attention=slices), network(trunk)
     assert_same_logits(call(weighted, VOLUMES), call(mean, VOLUMES))
-    with pytest.raises(InputError, match="volumes: expected 3 slices, for which the slice attention was made, got 2"):
+    with pytest.raises(
+        InputError,
+        match="volumes: expected 3 slices, for which the slice attention was made, got 2",
+    ):
         weighted(VOLUMES[:, :2])
 
 

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cfx_jax.models.layers.spectral_norm import SpectralConvolution, SpectralLinear, SpectralVector, power_step
+from cfx_jax.models.layers.spectral_norm import (
+    SpectralConvolution,
+    SpectralLinear,
+    SpectralVector,
+    power_step,
+)
 
 RNG = np.random.default_rng(0)
 MAPS = jnp.asarray(RNG.normal(size=(2, 5, 6, 3)), jnp.float32)
@@ -52,7 +57,9 @@ def test_one_call_is_one_step_of_the_power_iteration():
     right = left @ kernel
     expected = kernel / np.linalg.norm(right)  # left @ kernel @ (right / |right|) is |right|
     np.testing.assert_allclose(layer.normalised(), expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(iterate(layer, 1).vector[...], right / np.linalg.norm(right), rtol=1e-4)
+    np.testing.assert_allclose(
+        iterate(layer, 1).vector[...], right / np.linalg.norm(right), rtol=1e-4
+    )
 
 
 def test_the_vector_changes_in_an_updating_view_alone():
@@ -62,14 +69,18 @@ def test_the_vector_changes_in_an_updating_view_alone():
     model(MAPS)
     np.testing.assert_array_equal(layer.vector[...], before)
     nnx.view(model, update_spectral=True)(MAPS)
-    assert np.any(np.asarray(layer.vector[...]) != before)  # a view shares its variables with the model
+    assert np.any(
+        np.asarray(layer.vector[...]) != before
+    )  # a view shares its variables with the model
     assert not layer.update_spectral
 
 
 def test_the_vector_is_a_state_and_no_parameter():
     layer = SpectralLinear(3, 4, rngs=nnx.Rngs(0))
     parameters, states = nnx.state(layer, nnx.Param, SpectralVector)
-    assert set(nnx.to_pure_dict(parameters)) == {"kernel", "bias"} and set(nnx.to_pure_dict(states)) == {"vector"}
+    assert set(nnx.to_pure_dict(parameters)) == {"kernel", "bias"} and set(
+        nnx.to_pure_dict(states)
+    ) == {"vector"}
 
 
 def test_gradients_hold_the_singular_vectors_still():
@@ -77,7 +88,9 @@ def test_gradients_hold_the_singular_vectors_still():
     layer = linear(jnp.asarray(RNG.normal(size=(3, 4)), jnp.float32))
     cotangent = jnp.asarray(RNG.normal(size=(3, 4)), jnp.float32)
     graph, parameters, rest = nnx.split(layer, nnx.Param, ...)
-    found = jax.grad(lambda given: (cotangent * nnx.merge(graph, given, rest).normalised()).sum())(parameters)
+    found = jax.grad(lambda given: (cotangent * nnx.merge(graph, given, rest).normalised()).sum())(
+        parameters
+    )
     kernel = layer.kernel[...]
     left, right = power_step(kernel, layer.vector[...])
     sigma = left @ kernel @ right
@@ -86,7 +99,9 @@ def test_gradients_hold_the_singular_vectors_still():
 
 
 def test_outputs_are_those_of_the_normalised_kernel_and_the_plain_bias():
-    convolution, pointwise = (make(3, 4, rngs=nnx.Rngs(0)) for make in (SpectralConvolution, SpectralLinear))
+    convolution, pointwise = (
+        make(3, 4, rngs=nnx.Rngs(0)) for make in (SpectralConvolution, SpectralLinear)
+    )
     for layer in (convolution, pointwise):
         layer.bias[...] = jnp.arange(4.0)
         layer.kernel[...] = 10 * layer.kernel[...]

@@ -25,7 +25,9 @@ def check_equal(found, expected):
 
 @pytest.fixture
 def safetensors():
-    return pytest.importorskip("safetensors.numpy", reason="needs safetensors: pip install safetensors")
+    return pytest.importorskip(
+        "safetensors.numpy", reason="needs safetensors: pip install safetensors"
+    )
 
 
 @pytest.fixture
@@ -59,8 +61,15 @@ def test_fractions_in_safetensors_become_float32(safetensors, tmp_path, dtype):
 @pytest.mark.parametrize("name", ["F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0"])
 def test_the_shortest_fractions_in_safetensors_become_float32(safetensors, tmp_path, name):
     """The file is written by hand as its format says: the header's length, the header, the numbers."""
-    values = {"F8_E4M3": [0x38, 0xB8, 0x40], "F8_E5M2": [0x3C, 0xBC, 0x40], "F8_E8M0": [0x7F, 0x80, 0x7E]}
-    fnuz = {"F8_E4M3FNUZ": [0x40, 0xC0, 0x48], "F8_E5M2FNUZ": [0x40, 0xC0, 0x44]}  # of an exponent one larger
+    values = {
+        "F8_E4M3": [0x38, 0xB8, 0x40],
+        "F8_E5M2": [0x3C, 0xBC, 0x40],
+        "F8_E8M0": [0x7F, 0x80, 0x7E],
+    }
+    fnuz = {
+        "F8_E4M3FNUZ": [0x40, 0xC0, 0x48],
+        "F8_E5M2FNUZ": [0x40, 0xC0, 0x44],
+    }  # of an exponent one larger
     expected = [1.0, 2.0, 0.5] if name == "F8_E8M0" else [1.0, -1.0, 2.0]
     header = {
         "a": {"dtype": name, "shape": [3], "data_offsets": [0, 3]},
@@ -74,9 +83,14 @@ def test_the_shortest_fractions_in_safetensors_become_float32(safetensors, tmp_p
 
 
 def test_safetensors_without_tensors_and_with_complex_ones_are_refused(safetensors, tmp_path):
-    for tensors, found in (({}, "no tensors"), ({"a": np.array([1 + 2j], np.complex64)}, "complex numbers in 'a'")):
+    for tensors, found in (
+        ({}, "no tensors"),
+        ({"a": np.array([1 + 2j], np.complex64)}, "complex numbers in 'a'"),
+    ):
         safetensors.save_file(tensors, tmp_path / "a.safetensors")
-        with pytest.raises(InputError, match=f"expected a state dict, got {found} in .*a.safetensors"):
+        with pytest.raises(
+            InputError, match=f"expected a state dict, got {found} in .*a.safetensors"
+        ):
             read_tensors(tmp_path / "a.safetensors")
 
 
@@ -85,7 +99,8 @@ def test_damaged_safetensors_are_reported(safetensors, tmp_path, content):
     file = tmp_path / "a.safetensors"
     file.write_bytes(content)
     with pytest.raises(
-        InputError, match=r"expected the weights of a network, .*a.safetensors cannot be read: is it dam"
+        InputError,
+        match=r"expected the weights of a network, .*a.safetensors cannot be read: is it dam",
     ):
         read_tensors(file)
 
@@ -115,14 +130,15 @@ def test_fractions_in_state_dicts_become_float32(torch, tmp_path, dtype):
 
 def test_networks_saved_after_parallel_training_keep_their_names(torch, tmp_path):
     network = torch.nn.DataParallel(torch.nn.Linear(2, 3))
-    assert set(read_tensors(saved(torch, network.state_dict(), tmp_path / "a.pt"))) == {"weight", "bias"}
+    assert set(read_tensors(saved(torch, network.state_dict(), tmp_path / "a.pt"))) == {
+        "weight",
+        "bias",
+    }
 
 
 def test_whole_pickled_models_are_refused(torch, tmp_path):
     file = saved(torch, torch.nn.Linear(2, 3), tmp_path / "a.pt")
-    message = (
-        "path: expected a state dict, got a whole pickled model in .*a.pt: load it in PyTorch and save its state_dict"
-    )
+    message = "path: expected a state dict, got a whole pickled model in .*a.pt: load it in PyTorch and save its state_dict"
     with pytest.raises(InputError, match=message):
         read_tensors(file)
 
@@ -145,7 +161,10 @@ def test_pickles_of_other_things_are_refused(torch, tmp_path):
         ({"a": torch.eye(2).to_sparse()}, "'a', no plain tensor .*Sparse.*"),
         ({"a": torch.empty(2, device="meta")}, "'a', no plain tensor .*meta.*"),
         ({"a": torch.zeros(2, dtype=torch.complex64)}, "complex numbers in 'a'"),
-        ({"a": torch.zeros(1), "module.a": torch.zeros(1)}, "a dict with 'a' and the same with 'module.' before it"),
+        (
+            {"a": torch.zeros(1), "module.a": torch.zeros(1)},
+            "a dict with 'a' and the same with 'module.' before it",
+        ),
     ]:
         with pytest.raises(InputError, match=f"expected a state dict, got {found} in "):
             read_tensors(saved(torch, content, tmp_path / "a.pt"))
@@ -156,7 +175,8 @@ def test_pytorch_that_runs_what_is_in_a_file_is_refused(torch, tmp_path, monkeyp
     for version in ("2.5.1+cpu", "1.13.0", "2.0.0a0+git1"):
         monkeypatch.setattr(torch, "__version__", version)
         with pytest.raises(
-            InputError, match=r"PyTorch: expected version 2.6 or newer, .* got .*: update it, or convert"
+            InputError,
+            match=r"PyTorch: expected version 2.6 or newer, .* got .*: update it, or convert",
         ):
             read_tensors(file)
     monkeypatch.setattr(torch, "__version__", "2.10.0")
@@ -167,7 +187,10 @@ def test_pytorch_that_runs_what_is_in_a_file_is_refused(torch, tmp_path, monkeyp
 def test_damaged_state_dicts_are_reported(torch, tmp_path, content):
     file = tmp_path / "a.pth"
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"expected the weights of a network, .*a.pth cannot be read: is it damaged"):
+    with pytest.raises(
+        InputError,
+        match=r"expected the weights of a network, .*a.pth cannot be read: is it damaged",
+    ):
         read_tensors(file)
 
 
@@ -180,16 +203,22 @@ def test_state_dicts_that_are_cut_short_are_reported(torch, tmp_path):
 
 @pytest.mark.parametrize("name", ["a.npz", "weights"])
 def test_other_files_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match=rf"path: expected a file ending in .safetensors, .pt, .pth, got .*{name}"):
+    with pytest.raises(
+        InputError, match=rf"path: expected a file ending in .safetensors, .pt, .pth, got .*{name}"
+    ):
         read_tensors(tmp_path / name)
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"path: expected a file of weights, got .*a.pth, which does not exist"):
+    with pytest.raises(
+        InputError, match=r"path: expected a file of weights, got .*a.pth, which does not exist"
+    ):
         read_tensors(tmp_path / "a.pth")
 
 
-@pytest.mark.parametrize(("library", "suffix"), [("safetensors", ".safetensors"), ("torch", ".pth")])
+@pytest.mark.parametrize(
+    ("library", "suffix"), [("safetensors", ".safetensors"), ("torch", ".pth")]
+)
 def test_a_missing_library_is_named(monkeypatch, tmp_path, library, suffix):
     monkeypatch.setitem(sys.modules, library, None)
     (tmp_path / f"a{suffix}").write_bytes(b"")

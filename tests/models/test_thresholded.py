@@ -60,10 +60,14 @@ def test_the_threshold_is_an_argument_of_the_compiled_program():
 
 @pytest.mark.parametrize("threshold", [0.0, 1.0, float("nan")])
 def test_thresholds_outside_the_unit_interval_are_refused(threshold):
-    with pytest.raises(InputError, match=rf"threshold: expected a probability in \(0, 1\), got {threshold}"):
+    with pytest.raises(
+        InputError, match=rf"threshold: expected a probability in \(0, 1\), got {threshold}"
+    ):
         thresholded(classifier, threshold)
 
 
 def test_more_classes_are_refused():
-    with pytest.raises(InputError, match=r"expected two logits, since one threshold parts two classes, got \(3,\)"):
+    with pytest.raises(
+        InputError, match=r"expected two logits, since one threshold parts two classes, got \(3,\)"
+    ):
         thresholded(lambda image: jnp.zeros(3), 0.2)(image_of(0.5))

@@ -19,7 +19,9 @@ def normalised(tokens):
 
 def attended(tokens, attention):
     parts = (attention.query, attention.key, attention.value)
-    query, key, value = (np.einsum("bnd,dhk->bhnk", tokens, np.asarray(part.kernel[...])) for part in parts)
+    query, key, value = (
+        np.einsum("bnd,dhk->bhnk", tokens, np.asarray(part.kernel[...])) for part in parts
+    )
     weights = scipy.special.softmax(np.einsum("bhqk,bhnk->bhqn", query, key) / np.sqrt(3), axis=-1)
     return np.einsum("bhqn,bhnk,hkd->bqd", weights, value, np.asarray(attention.out.kernel[...]))
 

@@ -1,4 +1,6 @@
-"""The transposed convolution that doubles maps, against JAX's own and as the adjoint of the convolution."""
+"""The transposed convolution that doubles maps, against JAX's own and as the adjoint of the
+convolution.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +19,10 @@ def test_values_are_those_of_the_transposed_convolution():
     layer = TransposedConvolution(3, 2, use_bias=True, rngs=nnx.Rngs(0))
     layer.bias[...] = jnp.array([1.0, 2.0])
     flipped = layer.kernel[...][::-1, ::-1]
-    expected = lax.conv_transpose(MAPS, flipped, (2, 2), "SAME", dimension_numbers=LAYOUT) + layer.bias[...]
+    expected = (
+        lax.conv_transpose(MAPS, flipped, (2, 2), "SAME", dimension_numbers=LAYOUT)
+        + layer.bias[...]
+    )
     found = layer(MAPS)
     assert found.shape == (2, 6, 8, 2)
     np.testing.assert_allclose(found, expected, atol=1e-5)

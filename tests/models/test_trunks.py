@@ -1,4 +1,6 @@
-"""Residual networks in stages: published sizes, and the same values as the networks they are cut from."""
+"""Residual networks in stages: published sizes, and the same values as the networks they are cut
+from.
+"""
 
 import functools
 
@@ -20,7 +22,9 @@ def abstract(factory, **options):
 
 
 def num_parameters(model):
-    return sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    return sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))
+    )
 
 
 def stage_shapes(trunk, *volumes):
@@ -62,9 +66,18 @@ def test_saliency_branch_has_as_many_parameters_as_counted_in_the_released_one(s
 def test_first_stage_of_resnet50_sees_the_grey_slice_in_three_channels():
     volumes = random_volumes(1, 2, 16, 16, 1)
     trunk = resnet50_stages(num_stages=1, rngs=nnx.Rngs(3))
-    network = ResNet(block="bottleneck", stage_sizes=(3,), widths=(64,), num_classes=1, in_channels=3, rngs=nnx.Rngs(3))
+    network = ResNet(
+        block="bottleneck",
+        stage_sizes=(3,),
+        widths=(64,),
+        num_classes=1,
+        in_channels=3,
+        rngs=nnx.Rngs(3),
+    )
     colour = jnp.concatenate([volumes[0]] * 3, axis=-1)
-    expected = jax.jit(lambda view, x: view.features(x))(nnx.view(network, use_running_average=True), colour)
+    expected = jax.jit(lambda view, x: view.features(x))(
+        nnx.view(network, use_running_average=True), colour
+    )
     np.testing.assert_allclose(jax.jit(run)(trunk, volumes), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -77,11 +90,21 @@ def test_each_channel_of_the_volume_is_repeated():
 
 def test_small_stages_are_the_small_network_cut_in_four():
     volumes = random_volumes(2, 2, 32, 32, 1)
-    trunk, network = resnet_small_stages(rngs=nnx.Rngs(5)), resnet_small(num_classes=1, in_channels=1, rngs=nnx.Rngs(5))
+    trunk, network = (
+        resnet_small_stages(rngs=nnx.Rngs(5)),
+        resnet_small(num_classes=1, in_channels=1, rngs=nnx.Rngs(5)),
+    )
     images = volumes.reshape(4, 32, 32, 1)
-    expected = jax.jit(lambda view, x: view.features(x))(nnx.view(network, use_running_average=True), images)
+    expected = jax.jit(lambda view, x: view.features(x))(
+        nnx.view(network, use_running_average=True), images
+    )
     np.testing.assert_allclose(jax.jit(run)(trunk, volumes), expected, rtol=1e-5, atol=1e-6)
-    assert stage_shapes(trunk, 1, 1, 64, 64, 1) == [(1, 16, 16, 24), (1, 16, 16, 24), (1, 8, 8, 64), (1, 4, 4, 192)]
+    assert stage_shapes(trunk, 1, 1, 64, 64, 1) == [
+        (1, 16, 16, 24),
+        (1, 16, 16, 24),
+        (1, 8, 8, 64),
+        (1, 4, 4, 192),
+    ]
     assert trunk.widths == (24, 24, 64, 192)
 
 
@@ -89,7 +112,8 @@ def test_small_stages_are_the_small_network_cut_in_four():
 @pytest.mark.parametrize("num_stages", [1, 2, 3])
 def test_fewer_stages_are_the_first_ones(factory, num_stages):
     some, all_ = (
-        nnx.to_flat_state(nnx.state(abstract(factory, **options))) for options in ({"num_stages": num_stages}, {})
+        nnx.to_flat_state(nnx.state(abstract(factory, **options)))
+        for options in ({"num_stages": num_stages}, {})
     )
     found = {path: variable.shape for path, variable in some}
     assert found == {path: variable.shape for path, variable in all_ if path[1] < num_stages}
@@ -102,7 +126,9 @@ def test_halves_double_the_features_of_a_slice():
     volumes = random_volumes(2, 3, 4, 8, 1)
     maps = trunk.unfold(trunk.stages[0](trunk.fold(volumes)), 2)
     np.testing.assert_array_equal(maps, volumes)
-    expected = np.stack([volumes[..., :4, 0].mean((2, 3)), volumes[..., 4:, 0].mean((2, 3))], axis=-1)
+    expected = np.stack(
+        [volumes[..., :4, 0].mean((2, 3)), volumes[..., 4:, 0].mean((2, 3))], axis=-1
+    )
     np.testing.assert_allclose(trunk.slice_features(maps), expected, rtol=1e-5)
     assert trunk.slice_width == 2
 
@@ -127,5 +153,7 @@ def test_unknown_splits_list_the_valid_ones():
 
 def test_folding_names_what_is_wrong():
     trunk = Trunk([[Repeated(1)]], widths=(1,), in_channels=1)
-    with pytest.raises(InputError, match=r"saliency: expected a batch \(b, s, h, w, 1\), got shape \(8, 8, 1\)"):
+    with pytest.raises(
+        InputError, match=r"saliency: expected a batch \(b, s, h, w, 1\), got shape \(8, 8, 1\)"
+    ):
         trunk.fold(jnp.zeros((8, 8, 1)), name="saliency")

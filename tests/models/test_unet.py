@@ -55,7 +55,9 @@ def decode(model, latent):
 
 def correlate(x, conv):
     kernel, bias = (np.asarray(v[...], np.float64) for v in (conv.kernel, conv.bias))
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), (3, 3), axis=(1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]), (3, 3), axis=(1, 2)
+    )
     return np.einsum("bhwcij,ijcd->bhwd", windows, kernel) + bias
 
 
@@ -102,10 +104,14 @@ def test_maps_follow_an_independent_computation():
 
 
 def test_sizes_of_the_latent_at_224_pixels():
-    model = nnx.eval_shape(lambda: UNetGenerator(filters=(16, 32, 64, 128, 256), in_channels=3, rngs=nnx.Rngs(0)))
+    model = nnx.eval_shape(
+        lambda: UNetGenerator(filters=(16, 32, 64, 128, 256), in_channels=3, rngs=nnx.Rngs(0))
+    )
     images = jax.ShapeDtypeStruct((4, 224, 224, 3), jnp.float32)
     skips, generated = jax.eval_shape(lambda model, x: (model.encode(x), model(x)), model, images)
-    assert [skip.shape for skip in skips] == [(4, 224 // 2**k, 224 // 2**k, 16 * 2**k) for k in range(5)]
+    assert [skip.shape for skip in skips] == [
+        (4, 224 // 2**k, 224 // 2**k, 16 * 2**k) for k in range(5)
+    ]
     assert generated.shape == images.shape
 
 
@@ -120,7 +126,9 @@ def test_generated_images_stay_in_the_unit_range():
     assert ((generated > 0) & (generated < 1)).mean() > 0
 
 
-@pytest.mark.parametrize("options", [{}, {"head_filters": (3, 2), "in_channels": 3}, {"residual": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"head_filters": (3, 2), "in_channels": 3}, {"residual": True}]
+)
 def test_decoding_the_latent_is_generating(options):
     images = np.tile(IMAGES, (1, 1, 1, options.get("in_channels", 1)))
     generated, latent = generate(tiny(**options), images)
@@ -130,7 +138,9 @@ def test_decoding_the_latent_is_generating(options):
 
 def test_a_residual_generator_adds_a_tenth_of_what_the_same_weights_would_give():
     residual, output = generate(tiny(residual=True), IMAGES)[0], np.asarray(run(tiny(), IMAGES)[2])
-    np.testing.assert_allclose(residual, np.clip(np.asarray(IMAGES) + 0.1 * output, 0, 1), atol=1e-6)
+    np.testing.assert_allclose(
+        residual, np.clip(np.asarray(IMAGES) + 0.1 * output, 0, 1), atol=1e-6
+    )
 
 
 def test_the_latent_of_a_residual_generator_begins_with_the_image():
@@ -155,13 +165,19 @@ def test_the_guided_view_has_the_same_values_and_other_gradients():
         return jnp.square(model.unet(images)).sum()
 
     models = (tiny(filters=(2, 3)), guided(tiny(filters=(2, 3))))
-    (plain, slope), (same, guided_slope) = (jax.jit(jax.value_and_grad(value, 1))(each, IMAGES) for each in models)
+    (plain, slope), (same, guided_slope) = (
+        jax.jit(jax.value_and_grad(value, 1))(each, IMAGES) for each in models
+    )
     assert float(plain) == pytest.approx(float(same), rel=1e-6)
     assert not np.allclose(slope, guided_slope, rtol=1e-3)
 
 
 def test_batch_norm_keeps_its_statistics_as_keras_does():
-    norm = nnx.eval_shape(lambda: UNetGenerator(norm="batch", rngs=nnx.Rngs(0))).unet.top.layers[0].norm
+    norm = (
+        nnx.eval_shape(lambda: UNetGenerator(norm="batch", rngs=nnx.Rngs(0)))
+        .unet.top.layers[0]
+        .norm
+    )
     assert (norm.momentum, norm.epsilon) == (0.99, 1e-3)
 
 
@@ -169,7 +185,10 @@ def test_batch_norm_keeps_its_statistics_as_keras_does():
     ("options", "message"),
     [
         ({"filters": (16,)}, r"filters: expected at least two numbers of at least 1, got \(16,\)"),
-        ({"filters": (16, 0)}, r"filters: expected at least two numbers of at least 1, got \(16, 0\)"),
+        (
+            {"filters": (16, 0)},
+            r"filters: expected at least two numbers of at least 1, got \(16, 0\)",
+        ),
         ({"in_channels": 0}, "in_channels: expected at least 1, got 0"),
         ({"norm": "layer"}, "norm: expected one of 'affine', 'batch', got 'layer'"),
         ({"head_filters": (8, 0)}, r"head_filters: expected numbers of at least 1, got \(8, 0\)"),
@@ -185,7 +204,8 @@ def test_impossible_sizes_are_refused(options, message):
     [
         (
             (1, 8, 10, 1),
-            "sides that divide by 4, since the network halves them 2 times, got 8x10 pixels: resize or pad them, or give"
+            "sides that divide by 4, since the network halves them 2 times, got 8x10 pixels: resize"
+            " or pad them, or give"
             " fewer `filters`",
         ),
         ((1, 8, 8, 3), r"images: expected \(b, h, w, 1\) .*, got shape \(1, 8, 8, 3\)"),

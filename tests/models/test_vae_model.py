@@ -13,7 +13,10 @@ IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(3, 8, 4, 2)), jnp.fl
 
 
 def tiny(**options):
-    return VAE(**({"size": (8, 4), "in_channels": 2, "filters": (2, 3), "latent": 5} | options), rngs=nnx.Rngs(0))
+    return VAE(
+        **({"size": (8, 4), "in_channels": 2, "filters": (2, 3), "latent": 5} | options),
+        rngs=nnx.Rngs(0),
+    )
 
 
 @jax.jit
@@ -26,14 +29,18 @@ def decode(model, latent):
     return model.decode(latent)
 
 
-@pytest.mark.parametrize(("side", "filters"), [(64, (64, 128, 256, 512)), (128, (64, 128, 256, 512, 512))])
+@pytest.mark.parametrize(
+    ("side", "filters"), [(64, (64, 128, 256, 512)), (128, (64, 128, 256, 512, 512))]
+)
 def test_sizes_of_the_released_network_and_of_one_stage_more(side, filters):
     model = nnx.eval_shape(lambda: VAE(size=(side, side), filters=filters, rngs=nnx.Rngs(0)))
     widths = (3, *filters)
     kernels = sum(25 * a * b for a, b in zip(widths, filters, strict=False))
     norms = 2 * sum(filters) + 2 * sum(filters[:-1])
     heads = 2 * (16 * 512 * 32 + 32) + 32 * 16 * 512 + 16 * 512 + 3
-    count = sum(np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    count = sum(
+        np.prod(leaf.shape, dtype=int) for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))
+    )
     assert count == 2 * kernels + norms + heads
     images = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
     latents = jax.eval_shape(lambda model, x: model.encode(x), model, images)
@@ -50,7 +57,9 @@ def test_latents_follow_the_layers_in_order():
     assert x.shape == (3, 2, 1, 3)
     mean, log_variance = encode(model, IMAGES)
     for found, head in ((mean, model.mean), (log_variance, model.log_variance)):
-        np.testing.assert_allclose(found, x.reshape(3, 6) @ head.kernel[...] + head.bias[...], atol=1e-4)
+        np.testing.assert_allclose(
+            found, x.reshape(3, 6) @ head.kernel[...] + head.bias[...], atol=1e-4
+        )
 
 
 def test_images_follow_the_layers_in_order():
@@ -70,7 +79,9 @@ def test_all_parameters_get_a_gradient_in_training():
     def loss(parameters):
         model = nnx.merge(graph, parameters, rest, copy=True)
         mean, log_variance = model.encode(IMAGES)
-        return (jnp.square(model.decode(mean) - IMAGES) * jnp.arange(2)).sum() + jnp.square(log_variance).sum()
+        return (jnp.square(model.decode(mean) - IMAGES) * jnp.arange(2)).sum() + jnp.square(
+            log_variance
+        ).sum()
 
     gradients = jax.tree.leaves(jax.jit(jax.grad(loss))(parameters))
     assert all(jnp.isfinite(each).all() and jnp.any(each != 0) for each in gradients)
@@ -83,7 +94,8 @@ def test_all_parameters_get_a_gradient_in_training():
         ({"latent": 0}, "latent: expected at least 1, got 0"),
         (
             {"size": (8, 6)},
-            "size: expected sides that divide by 4, since 2 filters halve the maps as often, got 8x6",
+            "size: expected sides that divide by 4, since 2 filters halve the maps as often, got"
+            " 8x6",
         ),
     ],
 )
@@ -93,5 +105,7 @@ def test_impossible_sizes_are_refused(options, message):
 
 
 def test_images_of_another_size_are_refused():
-    with pytest.raises(InputError, match="images: expected 8x4 pixels, the `size` of the VAE, got 8x8"):
+    with pytest.raises(
+        InputError, match="images: expected 8x4 pixels, the `size` of the VAE, got 8x8"
+    ):
         tiny().encode(jnp.zeros((1, 8, 8, 2)))

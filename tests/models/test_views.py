@@ -64,7 +64,9 @@ class WithDropout(nnx.Module):
 
 def test_per_image_is_a_row_of_the_batch_in_inference_mode():
     model, images = small_model(), random_images(4)
-    expected = jax.jit(lambda view, images: view(images))(nnx.view(model, use_running_average=True), images)
+    expected = jax.jit(lambda view, images: view(images))(
+        nnx.view(model, use_running_average=True), images
+    )
     classify = jax.jit(lambda classifier, image: classifier(image))
     for image, row in zip(images, expected, strict=True):
         np.testing.assert_allclose(classify(per_image(model), image), row, rtol=1e-5, atol=1e-6)
@@ -95,7 +97,9 @@ def test_the_parts_composed_are_the_classifier():
 
 
 def test_parts_need_a_model_that_has_them():
-    with pytest.raises(InputError, match=r"Linear has no features and no classify: give attributions two functions"):
+    with pytest.raises(
+        InputError, match=r"Linear has no features and no classify: give attributions two functions"
+    ):
         parts(Linear())
     with pytest.raises(InputError, match=r"got Partial: apply models\.parts to the model"):
         parts(per_image(Linear()))
@@ -122,7 +126,9 @@ def test_views_share_weights():
 
 
 def test_guided_by_hand():
-    """At (2, 1) both units are active; the second one's signal is negative and stops, or it would add -3 (1, -1)."""
+    """At (2, 1) both units are active; the second one's signal is negative and stops, or it would
+    add -3 (1, -1).
+    """
     model, image = HandNetwork(), jnp.asarray([2.0, 1.0]).reshape(1, 2, 1)
 
     def gradient(model, target):
@@ -139,7 +145,9 @@ def test_guided_replaces_every_activation_and_keeps_values():
     holders = [module for _, module in nnx.iter_modules(view) if hasattr(module, "act")]
     assert len(holders) == 3 and all(module.act is guided_relu for module in holders)
     assert model.stem.act is nnx.relu
-    np.testing.assert_array_equal(jax.vmap(per_image(view))(images), jax.vmap(per_image(model))(images))
+    np.testing.assert_array_equal(
+        jax.vmap(per_image(view))(images), jax.vmap(per_image(model))(images)
+    )
 
 
 def test_guided_gradient_passes_through_jit_and_vmap():
@@ -157,16 +165,22 @@ def test_guided_gradient_passes_through_jit_and_vmap():
 @pytest.mark.parametrize("part", ["stem", "stages"])
 def test_guided_part_equals_a_model_in_which_only_those_activations_were_replaced_by_hand(part):
     model, by_hand, image = small_model(), small_model(), random_images(1)[0]
-    for holder in [by_hand.stem] if part == "stem" else [block for stage in by_hand.stages for block in stage]:
+    for holder in (
+        [by_hand.stem] if part == "stem" else [block for stage in by_hand.stages for block in stage]
+    ):
         holder.act = guided_relu
 
     def gradient(model):
-        return jax.jit(jax.grad(lambda image, classifier: classifier(image)[1]))(image, per_image(model))
+        return jax.jit(jax.grad(lambda image, classifier: classifier(image)[1]))(
+            image, per_image(model)
+        )
 
     view = guided(model, part=part)
     assert (view.stem.act is guided_relu) == (part == "stem") and model.stem.act is nnx.relu
     np.testing.assert_array_equal(gradient(view), gradient(by_hand))
-    assert np.any(gradient(view) != gradient(model)) and np.any(gradient(view) != gradient(guided(model)))
+    assert np.any(gradient(view) != gradient(model)) and np.any(
+        gradient(view) != gradient(guided(model))
+    )
 
 
 @pytest.mark.parametrize("part", ["body", "head", ""])
@@ -176,14 +190,18 @@ def test_guided_part_must_have_activations(part):
 
 
 def test_guided_needs_an_activation_attribute():
-    with pytest.raises(InputError, match="Linear has no activation attribute `act` to replace: store the activation"):
+    with pytest.raises(
+        InputError,
+        match="Linear has no activation attribute `act` to replace: store the activation",
+    ):
         guided(Linear())
 
 
 def test_views_need_a_module():
     image_function = per_image(Linear())
     with pytest.raises(
-        InputError, match=r"expected an NNX model .* got Partial: a function of one image needs no per_"
+        InputError,
+        match=r"expected an NNX model .* got Partial: a function of one image needs no per_",
     ):
         per_image(image_function)
     with pytest.raises(InputError, match=r"got Partial: apply models\.guided before"):
@@ -200,4 +218,6 @@ def test_as_pytree_keeps_pytrees_and_wraps_functions():
     classifier = per_image(Linear())
     assert as_pytree(classifier) is classifier
     wrapped = as_pytree(lambda image: image.sum((0, 1)))
-    np.testing.assert_array_equal(jax.jit(lambda f, x: f(x))(wrapped, jnp.ones((2, 2, 3))), [4, 4, 4])
+    np.testing.assert_array_equal(
+        jax.jit(lambda f, x: f(x))(wrapped, jnp.ones((2, 2, 3))), [4, 4, 4]
+    )

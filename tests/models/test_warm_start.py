@@ -39,7 +39,9 @@ def source():
 def test_shared_parameters_and_statistics_are_copied():
     trained, model = source(), Larger(1)
     start = warm_start(model, trained)
-    np.testing.assert_array_equal(start.model.trunk.layers[0].kernel[...], trained.trunk.layers[0].kernel[...])
+    np.testing.assert_array_equal(
+        start.model.trunk.layers[0].kernel[...], trained.trunk.layers[0].kernel[...]
+    )
     np.testing.assert_array_equal(start.model.trunk.layers[1].mean[...], [1, 2, 3, 4])
     np.testing.assert_array_equal(start.model.head.bias[...], [5, 6])
     np.testing.assert_array_equal(start.model.attention.kernel[...], model.attention.kernel[...])
@@ -49,10 +51,16 @@ def test_shared_parameters_and_statistics_are_copied():
 
 def test_neither_model_is_changed():
     trained, model = source(), Larger(1)
-    before = [np.asarray(leaf) for each in (trained, model) for leaf in jax.tree.leaves(nnx.state(each, nnx.Param))]
+    before = [
+        np.asarray(leaf)
+        for each in (trained, model)
+        for leaf in jax.tree.leaves(nnx.state(each, nnx.Param))
+    ]
     start = warm_start(model, trained)
     start.model.head.kernel[...] = jnp.zeros((4, 2))
-    after = [leaf for each in (trained, model) for leaf in jax.tree.leaves(nnx.state(each, nnx.Param))]
+    after = [
+        leaf for each in (trained, model) for leaf in jax.tree.leaves(nnx.state(each, nnx.Param))
+    ]
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -61,7 +69,9 @@ def test_a_step_that_donates_the_copy_leaves_the_source():
     trained = source()
     before = np.array(trained.head.kernel[...])
     start = warm_start(Larger(1), trained)
-    jax.jit(lambda state: jax.tree.map(lambda x: x + 1, state), donate_argnums=0)(nnx.state(start.model, nnx.Param))
+    jax.jit(lambda state: jax.tree.map(lambda x: x + 1, state), donate_argnums=0)(
+        nnx.state(start.model, nnx.Param)
+    )
     np.testing.assert_array_equal(trained.head.kernel[...], before)
 
 
@@ -84,15 +94,15 @@ def test_other_shapes_are_refused_by_name():
 
 
 def test_a_source_with_nothing_in_common_is_refused():
-    message = (
-        "source: expected parts that Small has too, such as head.bias, got Other with layer.bias: give the baseline"
-    )
+    message = "source: expected parts that Small has too, such as head.bias, got Other with layer.bias: give the baseline"
     with pytest.raises(InputError, match=message):
         warm_start(Small(1), Other())
 
 
 def test_unknown_parts_are_refused():
-    with pytest.raises(InputError, match="skip: expected names of parts of the model, such as 'head', got 'hea'"):
+    with pytest.raises(
+        InputError, match="skip: expected names of parts of the model, such as 'head', got 'hea'"
+    ):
         warm_start(Small(1), source(), skip=("hea",))
 
 
@@ -102,4 +112,6 @@ def test_arrays_of_another_shape_are_named_to_be_skipped():
     assert names == ("head.bias", "head.kernel") and reshaped(Larger(1), source()) == ()
     assert reshaped(nnx.eval_shape(lambda: Larger(1, outputs=3)), nnx.eval_shape(source)) == names
     start = warm_start(larger, source(), skip=names)
-    assert {"head.bias", "head.kernel"} <= set(start.fresh) and "trunk.layers.0.kernel" not in start.fresh
+    assert {"head.bias", "head.kernel"} <= set(
+        start.fresh
+    ) and "trunk.layers.0.kernel" not in start.fresh

@@ -16,14 +16,22 @@ from cfx_jax.models.torchvision_names import torchvision_name
 
 def norm(name, width):
     tensors = ("weight", "bias", "running_mean", "running_var")
-    return {**{f"{name}.{tensor}": (width,) for tensor in tensors}, f"{name}.num_batches_tracked": ()}
+    return {
+        **{f"{name}.{tensor}": (width,) for tensor in tensors},
+        f"{name}.num_batches_tracked": (),
+    }
 
 
 def resnet_block(name, channels, width, *, projects=False):
-    shapes = {f"{name}.conv1.weight": (width, channels, 3, 3), f"{name}.conv2.weight": (width, width, 3, 3)}
+    shapes = {
+        f"{name}.conv1.weight": (width, channels, 3, 3),
+        f"{name}.conv2.weight": (width, width, 3, 3),
+    }
     shapes |= norm(f"{name}.bn1", width) | norm(f"{name}.bn2", width)
     if projects:
-        shapes |= {f"{name}.downsample.0.weight": (width, channels, 1, 1)} | norm(f"{name}.downsample.1", width)
+        shapes |= {f"{name}.downsample.0.weight": (width, channels, 1, 1)} | norm(
+            f"{name}.downsample.1", width
+        )
     return shapes
 
 
@@ -32,12 +40,21 @@ def mbconv(name, channels, width, *, expansion, size):
     inner, first = expansion * channels, 0
     shapes = {}
     if expansion > 1:
-        shapes, first = {f"{name}.0.0.weight": (inner, channels, 1, 1)} | norm(f"{name}.0.1", inner), 1
-    shapes |= {f"{name}.{first}.0.weight": (inner, 1, size, size)} | norm(f"{name}.{first}.1", inner)
+        shapes, first = (
+            {f"{name}.0.0.weight": (inner, channels, 1, 1)} | norm(f"{name}.0.1", inner),
+            1,
+        )
+    shapes |= {f"{name}.{first}.0.weight": (inner, 1, size, size)} | norm(
+        f"{name}.{first}.1", inner
+    )
     reduced, gate = max(1, channels // 4), f"{name}.{first + 1}"
     shapes |= {f"{gate}.fc1.weight": (reduced, inner, 1, 1), f"{gate}.fc1.bias": (reduced,)}
     shapes |= {f"{gate}.fc2.weight": (inner, reduced, 1, 1), f"{gate}.fc2.bias": (inner,)}
-    return shapes | {f"{name}.{first + 2}.0.weight": (width, inner, 1, 1)} | norm(f"{name}.{first + 2}.1", width)
+    return (
+        shapes
+        | {f"{name}.{first + 2}.0.weight": (width, inner, 1, 1)}
+        | norm(f"{name}.{first + 2}.1", width)
+    )
 
 
 RESNET = {
@@ -81,7 +98,12 @@ def shapes_of_resnet():
 
 @functools.cache
 def shapes_of_efficientnet():
-    sizes = {"stages": (Stage(1, 3, 1, 4, 1), Stage(2, 5, 2, 6, 2)), "stem_width": 4, "top_width": 8, "num_classes": 3}
+    sizes = {
+        "stages": (Stage(1, 3, 1, 4, 1), Stage(2, 5, 2, 6, 2)),
+        "stem_width": 4,
+        "top_width": 8,
+        "num_classes": 3,
+    }
     return nnx.eval_shape(lambda: EfficientNet(**sizes, rngs=nnx.Rngs(0)))
 
 
@@ -89,7 +111,8 @@ def shapes_of_efficientnet():
 def efficientnet_with_weights():
     """A layer that is kept needs weights."""
     return import_weights(
-        shapes_of_efficientnet(), {name: tensor + 1 for name, tensor in random_tensors(EFFICIENTNET).items()}
+        shapes_of_efficientnet(),
+        {name: tensor + 1 for name, tensor in random_tensors(EFFICIENTNET).items()},
     )
 
 
@@ -98,13 +121,17 @@ def weights(model):
     return jax.tree.map(np.asarray, nnx.to_pure_dict(state))
 
 
-@pytest.mark.parametrize(("model", "shapes"), [(shapes_of_resnet, RESNET), (shapes_of_efficientnet, EFFICIENTNET)])
+@pytest.mark.parametrize(
+    ("model", "shapes"), [(shapes_of_resnet, RESNET), (shapes_of_efficientnet, EFFICIENTNET)]
+)
 def test_each_tensor_is_used_once(model, shapes):
     tensors = random_tensors(shapes)
     imported = jax.tree.leaves(weights(import_weights(model(), tensors)))
     given = [tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")]
     assert len(imported) == len(given)
-    flat = (np.sort(np.concatenate([array.ravel() for array in arrays])) for arrays in (imported, given))
+    flat = (
+        np.sort(np.concatenate([array.ravel() for array in arrays])) for arrays in (imported, given)
+    )
     np.testing.assert_array_equal(*flat)
 
 
@@ -167,12 +194,18 @@ TIMM = {
     "features.3.1": "bn2",
     "classifier.1": "classifier",
 }
-"""The layers of ``EFFICIENTNET``, and what timm's efficientnet_b0 calls those in their places (timm 1.0.31)."""
+"""The layers of ``EFFICIENTNET``, and what timm's efficientnet_b0 calls those in their places (timm
+1.0.31).
+"""
 
 
 def test_an_efficientnet_by_timms_names_is_the_same():
     tensors = random_tensors(EFFICIENTNET)
-    names = {one.replace("#", place): two.replace("#", place) for one, two in TIMM.items() for place in "01"}
+    names = {
+        one.replace("#", place): two.replace("#", place)
+        for one, two in TIMM.items()
+        for place in "01"
+    }
     renamed = {}
     for name, tensor in tensors.items():
         layer, _, array = name.rpartition(".")
@@ -184,25 +217,36 @@ def test_an_efficientnet_by_timms_names_is_the_same():
     np.testing.assert_array_equal(kept.top.norm.scale[...], tensors["features.3.1.weight"])
     assert not np.array_equal(kept.head.kernel[...], tensors["classifier.1.weight"].T)
     del renamed["blocks.1.1.bn3.bias"]
-    with pytest.raises(InputError, match=r"got 1 missing \(features.2.1.block.3.1.bias\): give the file"):
+    with pytest.raises(
+        InputError, match=r"got 1 missing \(features.2.1.block.3.1.bias\): give the file"
+    ):
         import_weights(shapes_of_efficientnet(), renamed)
 
 
 def test_a_densenet_by_the_names_of_torchvisions_published_file_is_the_same():
     model = nnx.eval_shape(
-        lambda: DenseNet(block_sizes=(2, 1), growth=4, stem_width=8, num_classes=3, rngs=nnx.Rngs(0))
+        lambda: DenseNet(
+            block_sizes=(2, 1), growth=4, stem_width=8, num_classes=3, rngs=nnx.Rngs(0)
+        )
     )
     flat = nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat)))
     kernels = {torchvision_name(model, path): each.shape for path, each in flat}
     shapes = {
-        name: (shape[::-1] if len(shape) < 4 else (shape[3], shape[2], *shape[:2])) for name, shape in kernels.items()
+        name: (shape[::-1] if len(shape) < 4 else (shape[3], shape[2], *shape[:2]))
+        for name, shape in kernels.items()
     }
     tensors = random_tensors(shapes)
     old = {
-        re.sub(r"(denselayer\d)\.(norm|conv)([12])\.", r"\1.\2.\3.", name): tensor for name, tensor in tensors.items()
+        re.sub(r"(denselayer\d)\.(norm|conv)([12])\.", r"\1.\2.\3.", name): tensor
+        for name, tensor in tensors.items()
     }
-    assert "features.denseblock1.denselayer2.norm.1.running_mean" in old and "features.transition1.norm.weight" in old
-    assert len(set(old) - set(tensors)) == 3 * 2 * (4 + 1)  # norms have four arrays, convolutions one
+    assert (
+        "features.denseblock1.denselayer2.norm.1.running_mean" in old
+        and "features.transition1.norm.weight" in old
+    )
+    assert len(set(old) - set(tensors)) == 3 * 2 * (
+        4 + 1
+    )  # norms have four arrays, convolutions one
     both = [weights(import_weights(model, each)) for each in (tensors, old)]
     jax.tree.map(np.testing.assert_array_equal, *both)
 
@@ -212,7 +256,9 @@ def test_the_given_model_keeps_its_weights_and_the_copy_its_mode():
     before = weights(model)
     imported = import_weights(model, random_tensors(RESNET))
     jax.tree.map(np.testing.assert_array_equal, weights(model), before)
-    assert imported.stem.norm.use_running_average and np.any(imported.head.bias[...] != model.head.bias[...])
+    assert imported.stem.norm.use_running_average and np.any(
+        imported.head.bias[...] != model.head.bias[...]
+    )
 
 
 def test_the_model_does_not_share_the_memory_of_the_tensors():
@@ -226,14 +272,19 @@ def test_the_model_does_not_share_the_memory_of_the_tensors():
 
 def test_halves_and_doubles_become_float32():
     tensors = random_tensors(RESNET)
-    tensors["fc.weight"], tensors["fc.bias"] = tensors["fc.weight"].astype(np.float16), np.arange(3, dtype=np.float64)
+    tensors["fc.weight"], tensors["fc.bias"] = (
+        tensors["fc.weight"].astype(np.float16),
+        np.arange(3, dtype=np.float64),
+    )
     imported = import_weights(shapes_of_resnet(), tensors)
     assert imported.head.kernel.dtype == imported.head.bias.dtype == jnp.float32
     np.testing.assert_array_equal(imported.head.bias[...], np.arange(3))
 
 
 def test_counters_and_the_auxiliary_head_are_not_asked_for():
-    tensors = {name: each for name, each in random_tensors(RESNET).items() if "num_batches" not in name}
+    tensors = {
+        name: each for name, each in random_tensors(RESNET).items() if "num_batches" not in name
+    }
     with_head = tensors | {"AuxLogits.fc.weight": np.zeros((3, 768), np.float32)}
     for given in (tensors, with_head):
         imported = import_weights(shapes_of_resnet(), given)
@@ -243,8 +294,12 @@ def test_counters_and_the_auxiliary_head_are_not_asked_for():
 @pytest.mark.parametrize("given", [(), ("fc.weight", "fc.bias")])
 def test_kept_layers_keep_their_weights(given):
     """Whether the file has none for them or some of another size."""
-    tensors = {name: each for name, each in random_tensors(RESNET).items() if not name.startswith("fc.")}
-    tensors |= {name: np.zeros((1000, 6) if name == "fc.weight" else 1000, np.float32) for name in given}
+    tensors = {
+        name: each for name, each in random_tensors(RESNET).items() if not name.startswith("fc.")
+    }
+    tensors |= {
+        name: np.zeros((1000, 6) if name == "fc.weight" else 1000, np.float32) for name in given
+    }
     imported = import_weights(resnet(), tensors, keep=("fc",))
     np.testing.assert_array_equal(imported.head.kernel[...], resnet().head.kernel[...])
     np.testing.assert_array_equal(imported.stem.norm.bias[...], tensors["bn1.bias"])
@@ -262,25 +317,31 @@ WITH_LAYER_3 = {f"layer3.{i}.conv1.weight": np.zeros(1) for i in range(4)}
     [
         (
             without("bn1.bias"),
-            r"tensors: expected the 42 of this architecture by torchvision's names, got 1 missing \(bn1.bias\): "
+            r"tensors: expected the 42 of this architecture by torchvision's names, got 1 missing"
+            r" \(bn1.bias\): "
             "give the file of this very architecture, and name a layer of another size in `keep`",
         ),
         (
             random_tensors(RESNET) | WITH_LAYER_3,
-            r"got 4 left over \(layer3.0.conv1.weight, layer3.1.conv1.weight, layer3.2.conv1.weight, ...\):",
+            r"got 4 left over \(layer3.0.conv1.weight, layer3.1.conv1.weight,"
+            r" layer3.2.conv1.weight, ...\):",
         ),
         (
             {"head.weight": np.zeros(1)},
-            r"got 42 missing \(bn1.bias, bn1.running_mean, bn1.running_var, ...\) and 1 left over \(head.weight\)",
+            r"got 42 missing \(bn1.bias, bn1.running_mean, bn1.running_var, ...\) and 1 left over"
+            r" \(head.weight\)",
         ),
         (
             random_tensors(RESNET | {"conv1.weight": (4, 1, 4, 4)}),
-            r"tensors: expected conv1.weight of shape \(4, 4, 3, 4\) in Flax's order of axes, got \(4, 4, 1, 4\): "
-            r"is it another width, another number of classes \(name its layer in `keep`\) or of channels\?",
+            r"tensors: expected conv1.weight of shape \(4, 4, 3, 4\) in Flax's order of axes, got"
+            r" \(4, 4, 1, 4\): "
+            r"is it another width, another number of classes \(name its layer in `keep`\) or of"
+            r" channels\?",
         ),
         (
             random_tensors(RESNET | {"layer2.0.downsample.0.weight": (6, 4, 3, 3)}),
-            r"layer2.0.downsample.0.weight of shape \(4, 6\) in Flax's order of axes, got \(3, 3, 4, 6\)",
+            r"layer2.0.downsample.0.weight of shape \(4, 6\) in Flax's order of axes, got \(3, 3,"
+            r" 4, 6\)",
         ),
     ],
 )

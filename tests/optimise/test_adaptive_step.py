@@ -23,7 +23,9 @@ def test_checkpoints_are_those_of_the_released_code(num_steps, expected):
 
 
 def play(trace, num_steps=75):
-    """The step size after each step when the objective takes these values in turn, the first at the start."""
+    """The step size after each step when the objective takes these values in turn, the first at the
+    start.
+    """
     values = jnp.asarray(trace, jnp.float32)
     # x counts the evaluations, so the objective can read the trace off it.
     objective = lambda x: jax.lax.stop_gradient(values[x.astype(jnp.int32)]) + 0 * x  # noqa: E731
@@ -33,7 +35,9 @@ def play(trace, num_steps=75):
         search = adapt(observed, num_steps=num_steps)
         return search, search.step_size
 
-    _, sizes = jax.lax.scan(body, begin(objective, jnp.zeros(()), jnp.ones(())), jnp.arange(1, num_steps + 1))
+    _, sizes = jax.lax.scan(
+        body, begin(objective, jnp.zeros(()), jnp.ones(())), jnp.arange(1, num_steps + 1)
+    )
     return np.asarray(sizes)
 
 

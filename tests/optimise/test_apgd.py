@@ -21,7 +21,8 @@ def solve(p, objective, *, radius=0.2, num_steps=100, **options):
     return jax.jit(lambda: run(apgd(constraint, num_steps=num_steps), objective, CENTER))()
 
 
-# In l1 the published rule never moves fewer than two pixels, so the radius must buy more than one of them.
+# In l1 the published rule never moves fewer than two pixels, so the radius must buy more than one
+# of them.
 @pytest.mark.parametrize(("p", "radius"), [(1, 1.0), (1, 3.0), (2, 0.2), (INF, 0.2)])
 def test_linear_objective_reaches_the_oracles_value(p, radius):
     best = float(linear(lp_ball_in_box(CENTER, radius, p).linear_minimiser(SLOPE)))
@@ -114,14 +115,18 @@ def test_l1_step_reduction_follows_the_sparsity_of_the_best_point():
         state, _ = step(state)
         sizes.append(float(state.search.step_size))
         fractions.append(float(state.top_fraction))
-    # The best point stays the start: sparsity 0 < 0.95 * 36 at the first check (a reset), then 0 < 0 fails.
+    # The best point stays the start: sparsity 0 < 0.95 * 36 at the first check (a reset), then 0 <
+    # 0 fails.
     expected = [0.2] * 7 + [max(0.2 / 1.5**k, 0.02) for k in (1, 2, 3, 4) for _ in range(4)][:13]
     np.testing.assert_allclose(sizes, expected, rtol=1e-5)
     np.testing.assert_allclose(fractions, [0.2] * 3 + [0.0] * 17)
 
 
 def test_norms_without_a_projection_name_frank_wolfe():
-    with pytest.raises(InputError, match=r"auto_frank_wolfe; p of the constraint: expected one of 1, 2, inf, got 1\.5"):
+    with pytest.raises(
+        InputError,
+        match=r"auto_frank_wolfe; p of the constraint: expected one of 1, 2, inf, got 1\.5",
+    ):
         apgd(lp_ball_in_box(CENTER, 0.1, 1.5), num_steps=10)
 
 

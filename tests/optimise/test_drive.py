@@ -43,8 +43,12 @@ def one_by_one(make_problem, example):
 def test_every_loop_and_batch_size_equals_a_loop_over_examples(p, loop, batch_size):
     result = solve(Raise(p), SCALE, IMAGES, loop=loop, batch_size=batch_size)
     expected = [one_by_one(Raise(p), image) for image in IMAGES]
-    np.testing.assert_allclose(result.trace, np.stack([one.trace for one in expected]), rtol=2e-4, atol=1e-5)
-    np.testing.assert_allclose(result.solution, np.stack([one.solution for one in expected]), atol=2e-4)
+    np.testing.assert_allclose(
+        result.trace, np.stack([one.trace for one in expected]), rtol=2e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        result.solution, np.stack([one.solution for one in expected]), atol=2e-4
+    )
 
 
 def test_an_early_stop_gives_the_same_result_in_both_loops_and_rests_where_reached():
@@ -53,7 +57,8 @@ def test_an_early_stop_gives_the_same_result_in_both_loops_and_rests_where_reach
     by_host = solve(Raise(), SCALE, IMAGES, loop="host", stop_below=level)
     by_scan = solve(Raise(), SCALE, IMAGES, loop="scan", stop_below=level)
     np.testing.assert_allclose(by_host.trace, by_scan.trace, rtol=2e-4, atol=1e-5)
-    # Where a search has converged, rounding decides which step counts as an improvement: values agree better than points.
+    # Where a search has converged, rounding decides which step counts as an improvement: values
+    # agree better than points.
     np.testing.assert_allclose(by_host.solution, by_scan.solution, atol=5e-3)
     for trace, whole in zip(by_host.trace, full.trace, strict=True):
         reached = np.flatnonzero(np.minimum.accumulate(whole) < level)

@@ -22,7 +22,9 @@ def test_gap_of_a_linear_objective_shrinks_by_one_minus_the_step(p):
 def test_agrees_with_apgd_in_l2():
     constraint = lp_ball_in_box(CENTER, 0.4, 2)
     by_apgd = run(apgd(constraint, num_steps=75), bowl, CENTER)
-    by_frank_wolfe = jax.jit(lambda: run(auto_frank_wolfe(constraint, num_steps=75), bowl, CENTER))()
+    by_frank_wolfe = jax.jit(
+        lambda: run(auto_frank_wolfe(constraint, num_steps=75), bowl, CENTER)
+    )()
     gain = float(bowl(CENTER) - by_apgd.value)
     assert float(by_frank_wolfe.value - by_apgd.value) < 0.03 * gain
 
@@ -51,7 +53,9 @@ def test_a_mask_after_the_oracle_wastes_part_of_the_radius():
     mask = jnp.zeros((6, 6, 1), bool).at[:4].set(True)
     before = auto_frank_wolfe(lp_ball_in_box(CENTER, 0.2, 1.5, mask=mask), num_steps=30)
     after = auto_frank_wolfe(lp_ball_in_box(CENTER, 0.2, 1.5), num_steps=30, update_mask=mask)
-    x_before, x_after = (jax.jit(lambda a=a: run(a, linear, CENTER).solution)() for a in (before, after))
+    x_before, x_after = (
+        jax.jit(lambda a=a: run(a, linear, CENTER).solution)() for a in (before, after)
+    )
     assert float(lp_norm(x_before - CENTER, 1.5)) == pytest.approx(0.2, rel=1e-3)
     assert float(lp_norm(x_after - CENTER, 1.5)) < 0.19
     for x in (x_before, x_after):

@@ -9,7 +9,14 @@ from problems import CENTER, bowl, linear
 
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
-from cfx_jax.optimise import best_so_far, from_optax, gradient_descent, proximal_gradient, run, soft_threshold
+from cfx_jax.optimise import (
+    best_so_far,
+    from_optax,
+    gradient_descent,
+    proximal_gradient,
+    run,
+    soft_threshold,
+)
 
 
 def test_plain_descent_contracts_a_quadratic_by_its_rate():
@@ -21,11 +28,15 @@ def test_plain_descent_contracts_a_quadratic_by_its_rate():
 @pytest.mark.parametrize(("normalise", "norm"), [("l2", 2), ("sign", np.inf)])
 def test_normalised_steps_have_the_asked_length(normalise, norm):
     result = run(gradient_descent(num_steps=1, step_size=0.1, normalise=normalise), linear, CENTER)
-    assert np.linalg.norm(np.asarray(result.solution - CENTER).ravel(), norm) == pytest.approx(0.1, rel=1e-5)
+    assert np.linalg.norm(np.asarray(result.solution - CENTER).ravel(), norm) == pytest.approx(
+        0.1, rel=1e-5
+    )
 
 
 def test_momentum_is_heavy_ball():
-    result = run(gradient_descent(num_steps=3, step_size=0.1, momentum=0.5), lambda x: x.sum(), jnp.zeros(1))
+    result = run(
+        gradient_descent(num_steps=3, step_size=0.1, momentum=0.5), lambda x: x.sum(), jnp.zeros(1)
+    )
     np.testing.assert_allclose(result.solution, -0.1 * (1 + 1.5 + 1.75), rtol=1e-6)
 
 
@@ -48,7 +59,9 @@ def test_proximal_descent_solves_the_lasso_in_closed_form():
     assert float(result.value) == pytest.approx(0.5 * (0.25 + 0.09 + 0.25) + 0.5 * 1.7, rel=1e-5)
 
 
-@pytest.mark.parametrize("transformation", [optax.adam(0.05), optax.sgd(0.1, momentum=0.5), optax.lbfgs(0.5)])
+@pytest.mark.parametrize(
+    "transformation", [optax.adam(0.05), optax.sgd(0.1, momentum=0.5), optax.lbfgs(0.5)]
+)
 def test_any_optax_transformation_minimises(transformation):
     result = run(from_optax(transformation, num_steps=100), bowl, CENTER)
     assert float(result.value) < 1e-2 * float(bowl(CENTER))
@@ -60,7 +73,9 @@ def test_optax_iterates_equal_a_loop_of_optax_itself():
     for _ in range(5):
         updates, state = transformation.update(jax.grad(bowl)(x), state, x)
         x = optax.apply_updates(x, updates)
-    np.testing.assert_allclose(run(from_optax(transformation, num_steps=5), bowl, CENTER).solution, x, rtol=1e-5)
+    np.testing.assert_allclose(
+        run(from_optax(transformation, num_steps=5), bowl, CENTER).solution, x, rtol=1e-5
+    )
 
 
 def test_projected_optax_stays_in_the_set():

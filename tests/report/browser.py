@@ -1,4 +1,6 @@
-"""A real browser for the tests of interactive pages: this machine's Chromium, without a window, driven by Playwright."""
+"""A real browser for the tests of interactive pages: this machine's Chromium, without a window,
+driven by Playwright.
+"""
 
 import os
 import shutil
@@ -12,11 +14,15 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 
 @contextmanager
 def started_browser() -> Iterator:
-    """Starts the browser and gives its one page; skips the tests where Chromium or Playwright is not installed."""
+    """Starts the browser and gives its one page; skips the tests where Chromium or Playwright is
+    not installed.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
-        pytest.skip("no Chromium is installed: install it, or name the program in the variable CHROMIUM")
+        pytest.skip(
+            "no Chromium is installed: install it, or name the program in the variable CHROMIUM"
+        )
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=["--disable-gpu"])
         page = browser.new_context().new_page()  # a context made by hand can open further pages
@@ -27,10 +33,14 @@ def started_browser() -> Iterator:
 
 @contextmanager
 def visited(page, path) -> Iterator:
-    """Opens a file as if for the first time; fails if it reports an error or asks for anything outside of itself."""
+    """Opens a file as if for the first time; fails if it reports an error or asks for anything
+    outside of itself.
+    """
     troubles, requests = [], []
     listeners = {
-        "console": lambda message: message.type in ("error", "warning") and troubles.append(message.text),
+        "console": lambda message: (
+            message.type in ("error", "warning") and troubles.append(message.text)
+        ),
         "pageerror": lambda error: troubles.append(str(error)),
         "request": lambda request: requests.append(request.url),
     }

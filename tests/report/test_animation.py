@@ -23,10 +23,14 @@ def times(path):
 
 
 def test_grey_pixels_are_enlarged_exactly(tmp_path):
-    path = animate(tmp_path / "a.gif", [AnimationPanel(frames=GREY)], height=32, back_and_forth=False)
+    path = animate(
+        tmp_path / "a.gif", [AnimationPanel(frames=GREY)], height=32, back_and_forth=False
+    )
     for shown, given in zip(frames(path), GREY, strict=True):
         expected = np.kron(np.rint(given[..., 0] * 255).astype(np.uint8), np.ones((4, 4), np.uint8))
-        np.testing.assert_array_equal(shown[12:44, 12:44], np.repeat(expected[..., None], 3, axis=-1))
+        np.testing.assert_array_equal(
+            shown[12:44, 12:44], np.repeat(expected[..., None], 3, axis=-1)
+        )
 
 
 def test_loop_goes_back_and_forth_and_rests_at_its_ends(tmp_path):
@@ -40,12 +44,22 @@ def test_loop_goes_back_and_forth_and_rests_at_its_ends(tmp_path):
 
 
 def test_loop_starts_again_when_told(tmp_path):
-    path = animate(tmp_path / "a.gif", [AnimationPanel(frames=GREY)], frame_ms=50, hold_ms=500, back_and_forth=False)
+    path = animate(
+        tmp_path / "a.gif",
+        [AnimationPanel(frames=GREY)],
+        frame_ms=50,
+        hold_ms=500,
+        back_and_forth=False,
+    )
     assert times(path) == [500, 50, 50, 50, 500]
 
 
 def test_rare_colours_survive_among_many_browns(tmp_path):
-    brown = np.linspace(0.1, 0.6, 128)[None, :, None] * np.array([0.9, 0.45, 0.2]) * np.ones((128, 1, 1))
+    brown = (
+        np.linspace(0.1, 0.6, 128)[None, :, None]
+        * np.array([0.9, 0.45, 0.2])
+        * np.ones((128, 1, 1))
+    )
     change = np.zeros((6, 128, 128))
     change[:, 60:64, 60:64] = np.linspace(-0.2, 0.2, 6)[:, None, None]
     red = signed_colours(change, scale=0.2)
@@ -69,7 +83,9 @@ def test_pixels_that_do_not_change_do_not_flicker(tmp_path):
 def test_text_changes_with_its_frame_only_where_it_stands(tmp_path):
     same = np.full((3, 32, 32, 1), 0.5)
     panel = AnimationPanel(frames=same, title="a title", captions=["p = 0.1", "p = 0.5", "p = 0.9"])
-    shown = frames(animate(tmp_path / "a.gif", [panel], height=96, back_and_forth=False, note="synthetic"))
+    shown = frames(
+        animate(tmp_path / "a.gif", [panel], height=96, back_and_forth=False, note="synthetic")
+    )
     changed = (shown[0] != shown[1]).any(axis=(1, 2))
     first = int(np.flatnonzero(changed)[0])
     assert first > shown[0].shape[0] // 2
@@ -78,7 +94,9 @@ def test_text_changes_with_its_frame_only_where_it_stands(tmp_path):
 
 def test_long_captions_stay_inside_the_page(tmp_path):
     panel = AnimationPanel(frames=GREY, title="severe non-proliferative diabetic retinopathy " * 3)
-    shown = frames(animate(tmp_path / "a.gif", [panel], height=64, captions=["word " * 40] * 5, note="n" * 200))
+    shown = frames(
+        animate(tmp_path / "a.gif", [panel], height=64, captions=["word " * 40] * 5, note="n" * 200)
+    )
     for frame in shown:
         assert (frame[:, :12] == 255).all() and (frame[:, -12:] == 255).all()
 
@@ -87,7 +105,9 @@ def test_smooth_enlargement_has_more_levels_than_pixels(tmp_path):
     step = np.zeros((1, 8, 8, 1))
     step[:, :, 4:] = 1
     sharp = frames(animate(tmp_path / "a.gif", [AnimationPanel(frames=step)], height=64))[0]
-    smooth = frames(animate(tmp_path / "b.gif", [AnimationPanel(frames=step)], height=64, smooth=True))[0]
+    smooth = frames(
+        animate(tmp_path / "b.gif", [AnimationPanel(frames=step)], height=64, smooth=True)
+    )[0]
     assert len(np.unique(sharp[12:76, 12:76])) == 2
     assert len(np.unique(smooth[12:76, 12:76])) > 4
 

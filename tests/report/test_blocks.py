@@ -17,7 +17,9 @@ RNG = np.random.default_rng(0)
 
 def picture(path, *, frames=1, **options):
     made = [Image.fromarray(RNG.integers(0, 255, (20, 30, 3), np.uint8)) for _ in range(frames)]
-    made[0].save(path, **({"save_all": True, "append_images": made[1:]} if frames > 1 else {}), **options)
+    made[0].save(
+        path, **({"save_all": True, "append_images": made[1:]} if frames > 1 else {}), **options
+    )
     return path
 
 

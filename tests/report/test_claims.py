@@ -39,7 +39,12 @@ def test_one_sided_verdict(low, high, expected):
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(-0.005, 0.005, "holds"), (0.02, 0.03, "fails"), (-0.03, -0.02, "fails"), (0.0, 0.02, "undecided")],
+    [
+        (-0.005, 0.005, "holds"),
+        (0.02, 0.03, "fails"),
+        (-0.03, -0.02, "fails"),
+        (0.0, 0.02, "undecided"),
+    ],
 )
 def test_two_sided_verdict(low, high, expected):
     assert verdict((0.0, low, high), minimum=-0.01, maximum=0.01) == expected
@@ -72,7 +77,11 @@ def test_unknown_ends_leave_a_claim_undecided():
         ((0.1, 0.2), {"minimum": 0}, r"\(estimate, low, high\), got 2 numbers"),
         ((0.1, 0.2, 0.1), {"minimum": 0}, "low <= high"),
         ((0.1, 0.0, 0.2), {}, "a verdict needs a bound"),
-        ((0.1, 0.0, 0.2), {"minimum": 1, "maximum": 0}, "minimum must not exceed maximum, got 1 and 0"),
+        (
+            (0.1, 0.0, 0.2),
+            {"minimum": 1, "maximum": 0},
+            "minimum must not exceed maximum, got 1 and 0",
+        ),
     ],
 )
 def test_verdict_refuses_what_it_cannot_judge(interval, bounds, message):
@@ -108,8 +117,10 @@ def test_file_holds_every_claim_and_counts_the_paper_apart_from_our_targets(tmp_
     assert read["summary"]["paper"] == {"holds": 1, "fails": 1, "undecided": 0}
     assert read["summary"]["targets"] == {"holds": 0, "fails": 0, "undecided": 1}
     assert [(c["kind"], c["place"]) for c in read["claims"]] == [
-        ("statement", "section 4"), ("ordering", "Table 2"), ("target", ""),
-    ]  # fmt: skip
+        ("statement", "section 4"),
+        ("ordering", "Table 2"),
+        ("target", ""),
+    ]
     assert read["note"] == "synthetic data"
     assert [c["id"] for c in read["claims"]] == ["iou", "b", "c"]
     assert read["claims"][0]["paper"] == {"plain": 0.07, "robust": [0.13, 0.06]}
@@ -129,7 +140,9 @@ def test_file_is_json_that_strict_readers_accept(tmp_path):
 
 def test_bootstrap_interval_can_be_used_as_it_is(tmp_path):
     interval = bootstrap_interval(np.random.default_rng(0).normal(1, 0.1, 50))
-    path = write_claims(tmp_path / "c.json", [claim(interval=interval, verdict=verdict(interval, minimum=0))])
+    path = write_claims(
+        tmp_path / "c.json", [claim(interval=interval, verdict=verdict(interval, minimum=0))]
+    )
     (read,) = json.loads(path.read_text())["claims"]
     assert (read["interval"], read["verdict"]) == (interval._asdict(), "holds")
 

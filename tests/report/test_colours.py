@@ -12,7 +12,9 @@ RNG = np.random.default_rng(0)
 
 
 def test_grey_is_the_luma_of_the_standard():
-    np.testing.assert_allclose(grey(np.eye(3, dtype=np.float32)[None])[0], [0.299, 0.587, 0.114], rtol=1e-6)
+    np.testing.assert_allclose(
+        grey(np.eye(3, dtype=np.float32)[None])[0], [0.299, 0.587, 0.114], rtol=1e-6
+    )
     image = RNG.random((4, 5, 1)).astype(np.float32)
     np.testing.assert_array_equal(grey(image), image[..., 0])
 
@@ -77,7 +79,9 @@ def test_overlay_does_not_depend_on_the_unit_of_the_map():
 
 def test_an_empty_mask_leaves_the_image_and_a_full_one_has_one_colour_between_red_and_yellow():
     image = np.full((3, 3, 1), 0.5, np.float32)
-    np.testing.assert_allclose(overlay(image, np.zeros((3, 3), bool)), np.full((3, 3, 3), 0.5), atol=1e-6)
+    np.testing.assert_allclose(
+        overlay(image, np.zeros((3, 3), bool)), np.full((3, 3, 3), 0.5), atol=1e-6
+    )
     shown = overlay(image, np.ones((3, 3), bool))
     assert np.ptp(shown, axis=(0, 1)).max() == 0
     red, green, blue = shown[0, 0]

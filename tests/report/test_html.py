@@ -70,7 +70,9 @@ def page(tmp_path, images):
             claim("c", "fails", note="n", statistic="s"),
         ]
     )
-    report.section("Results", "Some text.").table(["model", "IoU"], [["plain", (0.1, 0.2)]], caption="IoU.")
+    report.section("Results", "Some text.").table(
+        ["model", "IoU"], [["plain", (0.1, 0.2)]], caption="IoU."
+    )
     report.figure(figure, caption="A figure.", alt="what it shows").text("Between.")
     report.animation(animation, caption="An animation.", alt="what moves")
     report.section("Configuration").config({"a": {"b": 1}})
@@ -78,9 +80,23 @@ def page(tmp_path, images):
 
 
 def test_everything_given_is_on_the_page(page):
-    for expected in ("A title", "Intro.", "synthetic data", "Some text.", "Between.", "Table 1.", "Table 2."):
+    for expected in (
+        "A title",
+        "Intro.",
+        "synthetic data",
+        "Some text.",
+        "Between.",
+        "Table 1.",
+        "Table 2.",
+    ):
         assert expected in page.text
-    for expected in ("Figure 1. A figure.", "Figure 2. An animation.", "0.100 ± 0.200", "a.b", "0.500 ± 0.100"):
+    for expected in (
+        "Figure 1. A figure.",
+        "Figure 2. An animation.",
+        "0.100 ± 0.200",
+        "a.b",
+        "0.500 ± 0.100",
+    ):
         assert expected in page.text
 
 
@@ -91,7 +107,9 @@ def test_nothing_is_fetched_from_outside(page):
             value = attributes.get(name)
             assert value is None or value.startswith(("data:image/", "#"))
     assert "url(" not in page.source and "@import" not in page.source
-    policy = next(meta for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        meta for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"
+    )
     assert "default-src 'none'" in policy["content"]
 
 
@@ -127,7 +145,11 @@ def test_verdicts_are_words_and_summed_up(page):
     assert "Claims of the paper 1 ✓ holds 1 ✗ fails 0 ? undecided" in page.text
     assert "Our targets 0 ✓ holds 1 ✗ fails 0 ? undecided" in page.text
     assert page.text.count("✗ fails") == 4
-    assert "statement, section 4" in page.text and "ordering, Table 2" in page.text and "our target" in page.text
+    assert (
+        "statement, section 4" in page.text
+        and "ordering, Table 2" in page.text
+        and "our target" in page.text
+    )
 
 
 def test_language_character_set_and_title_are_declared(page):
@@ -144,7 +166,11 @@ def test_light_dark_and_print_are_styled(page):
 
 def test_no_text_is_taken_for_markup(tmp_path, images):
     figure, animation = images
-    report = Report(NASTY, introduction=f"{NASTY}\n\n- {NASTY}", note=NASTY).section(NASTY, NASTY).text(NASTY)
+    report = (
+        Report(NASTY, introduction=f"{NASTY}\n\n- {NASTY}", note=NASTY)
+        .section(NASTY, NASTY)
+        .text(NASTY)
+    )
     report.table([NASTY], [[NASTY]], caption=NASTY).figure(figure, caption=NASTY, alt=NASTY)
     report.animation(animation, caption=NASTY, alt=NASTY).config({NASTY: NASTY}, caption=NASTY)
     report.claims([claim(NASTY, text=NASTY, paper={NASTY: NASTY}, note=NASTY, statistic=NASTY)])
@@ -168,7 +194,10 @@ def test_tables_and_figures_are_numbered_apart_in_order(tmp_path, images):
 
 def test_same_report_gives_the_same_file(tmp_path):
     report = Report("t").section("s", "text")
-    assert report.write(tmp_path / "a.html").read_bytes() == report.write(tmp_path / "b.html").read_bytes()
+    assert (
+        report.write(tmp_path / "a.html").read_bytes()
+        == report.write(tmp_path / "b.html").read_bytes()
+    )
 
 
 def test_page_without_claims_or_note_says_nothing_of_them(tmp_path):
@@ -186,7 +215,10 @@ def test_template_is_part_of_the_package():
     [
         (lambda: Report(" "), "a report needs a title"),
         (lambda: Report("t").section(""), "a section needs a title"),
-        (lambda: Report("t").text("x"), r"contents belong to sections: call section\(title\) first"),
+        (
+            lambda: Report("t").text("x"),
+            r"contents belong to sections: call section\(title\) first",
+        ),
         (lambda: Report("t").claims([claim()]), "contents belong to sections"),
         (lambda: Report("t").section("s").claims([]), "at least one of claims"),
     ],

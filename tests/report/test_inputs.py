@@ -28,7 +28,10 @@ def test_image_is_clipped_to_the_range_it_may_round_out_of():
         (np.zeros((4, 4)), r"x must have shape \(h, w, 1\) or \(h, w, 3\), got \(4, 4\)"),
         (np.zeros((4, 4, 2)), r"got \(4, 4, 2\)"),
         (np.zeros((0, 4, 3)), r"got \(0, 4, 3\)"),
-        (np.zeros((4, 4, 3), np.uint8), "floating point in .0, 1., got uint8: divide 8-bit values by 255"),
+        (
+            np.zeros((4, 4, 3), np.uint8),
+            "floating point in .0, 1., got uint8: divide 8-bit values by 255",
+        ),
         (np.full((4, 4, 1), np.nan), "x must be finite"),
         (np.full((4, 4, 1), 2.0), r"x must lie in \[0, 1\], got \[2, 2\]"),
     ],
@@ -64,7 +67,9 @@ def test_signed_map_may_be_negative():
 def test_mask_may_be_boolean_or_zero_and_one():
     ones = np.eye(4)
     np.testing.assert_array_equal(check_mask(ones, (4, 4), "x"), ones.astype(bool))
-    with pytest.raises(InputError, match="x must be boolean or hold 0 and 1 only, got float64 up to 255"):
+    with pytest.raises(
+        InputError, match="x must be boolean or hold 0 and 1 only, got float64 up to 255"
+    ):
         check_mask(255 * ones, (4, 4), "x")
     with pytest.raises(InputError, match="the shape of its image"):
         check_mask(ones, (4, 5), "x")

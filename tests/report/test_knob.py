@@ -1,4 +1,6 @@
-"""The knob page shows what it was given, and a reader who turns the knob sees the image and the numbers that belong."""
+"""The knob page shows what it was given, and a reader who turns the knob sees the image and the
+numbers that belong.
+"""
 
 import base64
 import io
@@ -48,7 +50,9 @@ def browser():
 
 @pytest.fixture
 def page(browser, tmp_path):
-    path = write_knob(tmp_path / "knob.html", [sweep()], title="A knob", class_names=NAMES, note="synthetic data")
+    path = write_knob(
+        tmp_path / "knob.html", [sweep()], title="A knob", class_names=NAMES, note="synthetic data"
+    )
     with visited(browser, path) as page:
         yield page
 
@@ -67,7 +71,9 @@ def shown_level(page):
 def test_knob_starts_at_the_query_s_own_bin(page):
     assert slider_of(page).input_value() == "1"
     assert shown_level(page) == pytest.approx(0.2, abs=1 / 255)
-    assert pixels(page.locator("#original").get_attribute("src"))[0, 0, 0] / 255 == pytest.approx(0.21, abs=1 / 255)
+    assert pixels(page.locator("#original").get_attribute("src"))[0, 0, 0] / 255 == pytest.approx(
+        0.21, abs=1 / 255
+    )
     assert page.get_by_role("heading", name="A knob").is_visible()
     assert page.get_by_role("note").inner_text() == "synthetic data"
     assert "classifier 0.22, not smiling" in page.locator("#original-text").inner_text()
@@ -76,7 +82,13 @@ def test_knob_starts_at_the_query_s_own_bin(page):
 def test_arrow_keys_home_and_end_turn_the_knob(page):
     slider = slider_of(page)
     slider.focus()
-    for key, step in (("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("End", 4), ("Home", 0)):
+    for key, step in (
+        ("ArrowRight", 2),
+        ("ArrowRight", 3),
+        ("ArrowLeft", 2),
+        ("End", 4),
+        ("Home", 0),
+    ):
         page.keyboard.press(key)
         assert slider.input_value() == str(step)
         assert shown_level(page) == pytest.approx(0.1 * (step + 1), abs=1 / 255)
@@ -101,9 +113,14 @@ def test_chart_and_bar_stand_where_the_numbers_say(page):
     now = page.locator("#now")
     assert float(now.get_attribute("cx")) == pytest.approx(44 + 224 * 0.9)
     assert float(now.get_attribute("cy")) == pytest.approx(234 - 224 * 0.81)
-    points = [tuple(map(float, point.split(","))) for point in page.locator("#line").get_attribute("points").split()]
+    points = [
+        tuple(map(float, point.split(",")))
+        for point in page.locator("#line").get_attribute("points").split()
+    ]
     desired = (np.arange(5) + 0.5) / 5
-    np.testing.assert_allclose(points, np.stack([44 + 224 * desired, 234 - 224 * desired**2], axis=1))
+    np.testing.assert_allclose(
+        points, np.stack([44 + 224 * desired, 234 - 224 * desired**2], axis=1)
+    )
     bar, fill = (page.locator(each).bounding_box() for each in (".bar", "#fill"))
     assert fill["width"] / bar["width"] == pytest.approx(0.81, abs=0.01)
 
@@ -111,7 +128,13 @@ def test_chart_and_bar_stand_where_the_numbers_say(page):
 def test_table_lists_all_values(page):
     page.get_by_text("Table of values").click()
     rows = [row.split() for row in page.locator("#values tr").all_inner_texts()]
-    assert rows == [["0.10", "0.010"], ["0.30", "0.090"], ["0.50", "0.250"], ["0.70", "0.490"], ["0.90", "0.810"]]
+    assert rows == [
+        ["0.10", "0.010"],
+        ["0.30", "0.090"],
+        ["0.50", "0.250"],
+        ["0.70", "0.490"],
+        ["0.90", "0.810"],
+    ]
 
 
 def test_change_map_appears_when_asked_and_is_signed(page):
@@ -158,20 +181,26 @@ def test_another_query_brings_its_own_images_numbers_and_length(browser, tmp_pat
 
 
 def test_nothing_is_wider_than_the_window_in_either_scheme(browser, tmp_path):
-    path = write_knob(tmp_path / "knob.html", [sweep(steps=10)] * 3, title="Wide", class_names=NAMES)
+    path = write_knob(
+        tmp_path / "knob.html", [sweep(steps=10)] * 3, title="Wide", class_names=NAMES
+    )
     with visited(browser, path) as page:
         page.get_by_role("checkbox").check()
         for scheme, width in (("light", 360), ("dark", 1280)):
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 800})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            ink, paper = page.evaluate("(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))")
+            ink, paper = page.evaluate(
+                "(s => [s.color, s.backgroundColor])(getComputedStyle(document.body))"
+            )
             brightness = [sum(map(int, colour[4:-1].split(","))) for colour in (ink, paper)]
             assert (brightness[0] < brightness[1]) == (scheme == "light")
 
 
 def test_no_text_is_taken_for_markup(browser, tmp_path):
-    path = write_knob(tmp_path / "k.html", [sweep(NASTY)] * 2, title=NASTY, class_names=(NASTY, NASTY), note=NASTY)
+    path = write_knob(
+        tmp_path / "k.html", [sweep(NASTY)] * 2, title=NASTY, class_names=(NASTY, NASTY), note=NASTY
+    )
     with visited(browser, path) as page:
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
         assert page.title() == NASTY
@@ -180,7 +209,9 @@ def test_no_text_is_taken_for_markup(browser, tmp_path):
 
 
 def test_page_holds_everything_and_forbids_the_rest(tmp_path):
-    source = write_knob(tmp_path / "k.html", [sweep()], title="t", class_names=NAMES).read_text(encoding="utf-8")
+    source = write_knob(tmp_path / "k.html", [sweep()], title="t", class_names=NAMES).read_text(
+        encoding="utf-8"
+    )
     assert "http:" not in source and "https:" not in source and "@import" not in source
     assert "default-src 'none'" in source
     assert source.startswith("<!doctype html>") and '<html lang="en">' in source
@@ -189,9 +220,13 @@ def test_page_holds_everything_and_forbids_the_rest(tmp_path):
 def test_images_without_a_change_have_a_white_map(tmp_path):
     """The scale of the colours does not become 0; the middle of RdBu is 247, not 255."""
     still = replace(
-        sweep(), images=np.full((5, 4, 6, 1), 0.5, np.float32), original=np.full((4, 6, 1), 0.5, np.float32)
+        sweep(),
+        images=np.full((5, 4, 6, 1), 0.5, np.float32),
+        original=np.full((4, 6, 1), 0.5, np.float32),
     )
-    source = write_knob(tmp_path / "k.html", [still], title="t", class_names=NAMES).read_text(encoding="utf-8")
+    source = write_knob(tmp_path / "k.html", [still], title="t", class_names=NAMES).read_text(
+        encoding="utf-8"
+    )
     data = json.loads(re.search(r'id="data">(.*)</script>', source).group(1))
     for change in data["sweeps"][0]["changes"]:
         np.testing.assert_allclose(pixels(change), 247, atol=1)
@@ -200,12 +235,21 @@ def test_images_without_a_change_have_a_white_map(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"images": np.zeros((5, 4, 5, 3), np.float32)}, r"original's shape \(4, 6, 3\), got \(5, 4, 5, 3\)"),
+        (
+            {"images": np.zeros((5, 4, 5, 3), np.float32)},
+            r"original's shape \(4, 6, 3\), got \(5, 4, 5, 3\)",
+        ),
         ({"images": np.zeros((1, 4, 6, 3), np.float32)}, r"needs two images or more"),
         ({"original": np.zeros((4, 6), np.float32)}, r"its original must have shape"),
         ({"images": np.full((5, 4, 6, 3), 255.0)}, r"a sweep's images must lie in \[0, 1\]"),
-        ({"probabilities": np.zeros(4)}, r"a sweep's probabilities must be 5 numbers, one per image, got shape \(4,\)"),
-        ({"probabilities": np.full(5, np.nan)}, r"a sweep's probabilities must lie in \[0, 1\], got nan"),
+        (
+            {"probabilities": np.zeros(4)},
+            r"a sweep's probabilities must be 5 numbers, one per image, got shape \(4,\)",
+        ),
+        (
+            {"probabilities": np.full(5, np.nan)},
+            r"a sweep's probabilities must lie in \[0, 1\], got nan",
+        ),
         ({"desired": np.array([0.1, 0.3, 0.3, 0.5, 0.9])}, r"desired probabilities must increase"),
         ({"source_bin": 5}, r"source_bin must lie in 0..4, got 5"),
         ({"probability": 1.5}, r"the query's probability must lie in \[0, 1\], got 1.5"),
@@ -221,7 +265,10 @@ def test_what_is_no_sweep_is_refused(changed, message):
     [
         ({"sweeps": []}, "at least one of sweeps is needed"),
         ({"title": " "}, "a knob page needs a title"),
-        ({"class_names": "ab"}, "class_names must be two names, those of classes 0 and 1, got 'ab'"),
+        (
+            {"class_names": "ab"},
+            "class_names must be two names, those of classes 0 and 1, got 'ab'",
+        ),
         ({"class_names": ("a", "b", "c")}, "class_names must be two names"),
     ],
 )

@@ -40,7 +40,9 @@ def browser():
 @pytest.fixture
 def path(tmp_path):
     introduction = "Please look.\n\nThen choose."
-    return write_questionnaire(tmp_path / "ask.html", QUESTIONS, title="A study", introduction=introduction, note="n")
+    return write_questionnaire(
+        tmp_path / "ask.html", QUESTIONS, title="A study", introduction=introduction, note="n"
+    )
 
 
 def start(page, name="Ann"):
@@ -50,7 +52,9 @@ def start(page, name="Ann"):
 
 def asked(page):
     """The number in the prompt of the question that is on the page."""
-    return int(re.search(r"number (\d)", page.get_by_role("heading", level=2).inner_text()).group(1))
+    return int(
+        re.search(r"number (\d)", page.get_by_role("heading", level=2).inner_text()).group(1)
+    )
 
 
 def answer(page, choice):
@@ -87,13 +91,23 @@ def test_saved_votes_are_what_was_answered(browser, path, tmp_path):
             answer(page, shown[-1] % 3)
         assert page.get_by_role("heading", name="Thank you").is_visible()
         votes = saved(page, tmp_path)
-        assert page.get_by_role("status").inner_text() == f"Saved as {votes.name} in your downloads."
+        assert (
+            page.get_by_role("status").inner_text() == f"Saved as {votes.name} in your downloads."
+        )
     assert votes.name == "votes-Ann-Muller.json"
     document = json.loads(votes.read_text(encoding="utf-8"))
     assert [vote["id"] for vote in document["votes"]] == [f"q{i}" for i in range(5)]
     assert [vote["choice"] for vote in document["votes"]] == [0, 1, 2, 0, 1]
-    assert [vote["option"] for vote in document["votes"]] == ["age", "smile", "hair", "age", "smile"]
-    assert [vote["position"] for vote in document["votes"]] == [shown.index(i) + 1 for i in range(5)]
+    assert [vote["option"] for vote in document["votes"]] == [
+        "age",
+        "smile",
+        "hair",
+        "age",
+        "smile",
+    ]
+    assert [vote["position"] for vote in document["votes"]] == [
+        shown.index(i) + 1 for i in range(5)
+    ]
     assert all(0 <= vote["seconds"] < 60 for vote in document["votes"])
     assert document["rater"] == "Ann Müller" and document["questionnaire"] == fingerprint(QUESTIONS)
     assert datetime.fromisoformat(document["started"]) <= datetime.fromisoformat(document["saved"])
@@ -130,7 +144,10 @@ def test_no_question_is_skipped_without_an_answer(browser, path):
         first = asked(page)
         page.get_by_role("button", name="Next").click()
         assert asked(page) == first
-        assert page.get_by_role("progressbar", name="Questions answered").evaluate("bar => bar.value") == 0
+        assert (
+            page.get_by_role("progressbar", name="Questions answered").evaluate("bar => bar.value")
+            == 0
+        )
 
 
 def test_an_answer_can_be_changed_by_going_back(browser, path, tmp_path):
@@ -174,7 +191,9 @@ def test_a_browser_that_keeps_nothing_says_so_and_still_saves(browser, path, tmp
     other = browser.context.new_page()  # since what follows stays in the page for ever
     other.set_default_timeout(60_000)
     with visited(other, path) as page:
-        page.add_init_script("Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } });")
+        page.add_init_script(
+            "Object.defineProperty(window, 'localStorage', { get() { throw new Error('no'); } });"
+        )
         page.reload()
         assert page.get_by_text("This browser keeps no progress").is_visible()
         start(page)
@@ -194,7 +213,9 @@ def test_answers_saved_early_are_read_as_incomplete(browser, path, tmp_path):
 
 
 def test_raters_get_different_orders(browser, tmp_path):
-    """Of 9 questions there are 362,880 orders: three raters with one and the same would be no chance."""
+    """Of 9 questions there are 362,880 orders: three raters with one and the same would be no
+    chance.
+    """
     path = write_questionnaire(tmp_path / "a.html", [question(i) for i in range(9)], title="t")
     with visited(browser, path) as page:
         orders = set()
@@ -221,13 +242,18 @@ def test_a_long_strip_fits_into_the_window(browser, tmp_path):
 
 def test_no_text_is_taken_for_markup(browser, tmp_path):
     nasty = replace(question(0), id=NASTY, prompt=NASTY, options=(NASTY, "b"), captions=(NASTY, ""))
-    path = write_questionnaire(tmp_path / "a.html", [nasty], title=NASTY, introduction=NASTY, note=NASTY)
+    path = write_questionnaire(
+        tmp_path / "a.html", [nasty], title=NASTY, introduction=NASTY, note=NASTY
+    )
     with visited(browser, path) as page:
         page.on("dialog", lambda dialog: pytest.fail(dialog.message))
         start(page, NASTY)
         assert page.get_by_role("heading", level=2).inner_text() == NASTY
         answer(page, 0)
-        assert json.loads(saved(page, tmp_path).read_text(encoding="utf-8"))["votes"][0]["option"] == NASTY
+        assert (
+            json.loads(saved(page, tmp_path).read_text(encoding="utf-8"))["votes"][0]["option"]
+            == NASTY
+        )
 
 
 def test_page_holds_everything_but_the_answers(tmp_path):
@@ -235,7 +261,11 @@ def test_page_holds_everything_but_the_answers(tmp_path):
     pages = []
     for truth in ([0] * 5, [1] * 5):
         write_key(tmp_path / "key.json", QUESTIONS, truth=truth, categories=["secret"] * 5)
-        pages.append(write_questionnaire(tmp_path / "a.html", QUESTIONS, title="t").read_text(encoding="utf-8"))
+        pages.append(
+            write_questionnaire(tmp_path / "a.html", QUESTIONS, title="t").read_text(
+                encoding="utf-8"
+            )
+        )
     assert pages[0] == pages[1] and "secret" not in pages[0]
     assert "http:" not in pages[0] and "https:" not in pages[0] and "default-src 'none'" in pages[0]
 
@@ -245,12 +275,21 @@ def test_page_holds_everything_but_the_answers(tmp_path):
     [
         ({"id": " "}, "a question needs an id and a prompt"),
         ({"prompt": ""}, "a question needs an id and a prompt, got 'q0' and ''"),
-        ({"options": ("one",)}, r"question 'q0' needs two to nine different options, got \('one',\)"),
+        (
+            {"options": ("one",)},
+            r"question 'q0' needs two to nine different options, got \('one',\)",
+        ),
         ({"options": ("one", "one")}, "two to nine different options"),
         ({"options": "ab"}, "two to nine different options, got 'ab'"),
         ({"options": tuple("abcdefghij")}, "two to nine different options"),
-        ({"captions": ("A",)}, "question 'q0' needs one caption for each of its 2 images or none, got 1"),
-        ({"images": np.zeros((2, 4, 6), np.float32)}, "the images of question 'q0' must have shape"),
+        (
+            {"captions": ("A",)},
+            "question 'q0' needs one caption for each of its 2 images or none, got 1",
+        ),
+        (
+            {"images": np.zeros((2, 4, 6), np.float32)},
+            "the images of question 'q0' must have shape",
+        ),
     ],
 )
 def test_what_is_no_question_is_refused(changed, message):

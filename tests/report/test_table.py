@@ -34,7 +34,9 @@ def test_csv_quotes_what_needs_it(tmp_path):
 
 
 def test_csv_writes_numbers_of_numpy_as_numbers(tmp_path):
-    path, _ = write_table(tmp_path / "t", ["a", "b", "c"], [[np.float32(0.5), np.int32(3), np.array(0.25)]])
+    path, _ = write_table(
+        tmp_path / "t", ["a", "b", "c"], [[np.float32(0.5), np.int32(3), np.array(0.25)]]
+    )
     assert read(path) == [{"a": "0.5", "b": "3", "c": "0.25"}]
 
 

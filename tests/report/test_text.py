@@ -16,7 +16,9 @@ def test_no_line_is_wider_than_allowed(text, width):
 
 @given(text=TEXT, width=st.integers(1, 30))
 def test_wrapping_keeps_every_letter(text, width):
-    assert "".join(wrap(text, width, len)).replace(" ", "") == text.replace("\n", "").replace(" ", "")
+    assert "".join(wrap(text, width, len)).replace(" ", "") == text.replace("\n", "").replace(
+        " ", ""
+    )
 
 
 @given(text=TEXT, width=st.integers(8, 30), lines=st.integers(1, 3))

@@ -9,7 +9,13 @@ from cfx_jax.errors import InputError
 from cfx_jax.report.answer_key import Key
 from cfx_jax.report.vote_files import read_votes
 
-KEY = Key(np.array([0, 1, 1]), ("q1", "q2", "q3"), ("all",) * 3, (("A", "B"), ("A", "B"), ("x", "y", "z")), "abcd")
+KEY = Key(
+    np.array([0, 1, 1]),
+    ("q1", "q2", "q3"),
+    ("all",) * 3,
+    (("A", "B"), ("A", "B"), ("x", "y", "z")),
+    "abcd",
+)
 
 
 def votes_file(folder, name, choices, **changed):
@@ -44,17 +50,26 @@ def test_votes_have_a_row_per_item_and_a_column_per_file(tmp_path):
 
 
 def test_votes_of_another_questionnaire_are_named(tmp_path):
-    paths = [votes_file(tmp_path, "Ann", [0, 1, 2]), votes_file(tmp_path, "Bob", [0, 1, 2], questionnaire="ef")]
-    with pytest.raises(InputError, match=r"votes-Bob.json' are of another questionnaire than '.*votes-Ann.json'"):
+    paths = [
+        votes_file(tmp_path, "Ann", [0, 1, 2]),
+        votes_file(tmp_path, "Bob", [0, 1, 2], questionnaire="ef"),
+    ]
+    with pytest.raises(
+        InputError, match=r"votes-Bob.json' are of another questionnaire than '.*votes-Ann.json'"
+    ):
         read_votes(paths)
-    with pytest.raises(InputError, match=r"votes-Bob.json' are of another questionnaire than the key: leave"):
+    with pytest.raises(
+        InputError, match=r"votes-Bob.json' are of another questionnaire than the key: leave"
+    ):
         read_votes(paths[1:], key=KEY)
 
 
 def test_two_files_by_one_rater_are_named(tmp_path):
     path = votes_file(tmp_path, "Ann", [0, 1, 2])
     again = path.rename(tmp_path / "first.json")
-    with pytest.raises(InputError, match=r"first.json', '.*votes-Ann.json' are all by the rater 'Ann'"):
+    with pytest.raises(
+        InputError, match=r"first.json', '.*votes-Ann.json' are all by the rater 'Ann'"
+    ):
         read_votes([again, votes_file(tmp_path, "Ann", [0, 0, 0])])
     with pytest.raises(InputError, match="'Ann'"):
         read_votes([again, again])
@@ -63,18 +78,42 @@ def test_two_files_by_one_rater_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("choices", "changed", "message"),
     [
-        ([0, None, None], {}, r"votes-Ann.json' is incomplete, 2 of 3 items have no vote: let its rater finish"),
+        (
+            [0, None, None],
+            {},
+            r"votes-Ann.json' is incomplete, 2 of 3 items have no vote: let its rater finish",
+        ),
         ([0, 1], {}, r"votes-Ann.json' is damaged, its items are not those of its questionnaire"),
         ([0, 1, 3], {}, r"votes-Ann.json' is damaged, the choice 3 for 'q3' is none"),
         ([-1, 1, 2], {}, r"votes-Ann.json' is damaged, the choice -1 for 'q1' is none"),
-        ([0, True, 2], {}, r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater"),
-        ([0, 1.0, 2], {}, r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater"),
+        (
+            [0, True, 2],
+            {},
+            r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater",
+        ),
+        (
+            [0, 1.0, 2],
+            {},
+            r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater",
+        ),
         ([0, 1, 10**30], {}, r"votes-Ann.json' is damaged, the choice 1000.* for 'q3' is none"),
         ([], {}, r"votes-Ann.json' is damaged, it has no votes: ask its rater"),
-        (["A", 1, 2], {}, r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater"),
+        (
+            ["A", 1, 2],
+            {},
+            r"votes-Ann.json' is damaged, 'choice' is missing or malformed in it: ask its rater",
+        ),
         ([0, 1, 2], {"votes": {}}, r"votes-Ann.json' is damaged, 'votes' is missing or malformed"),
-        ([0, 1, 2], {"rater": None}, r"votes-Ann.json' is damaged, 'rater' is missing or malformed"),
-        ([0, 1, 2], {"format": "cfx-jax key"}, r"votes-Ann.json' is no file of cfx-jax votes: ask its rater"),
+        (
+            [0, 1, 2],
+            {"rater": None},
+            r"votes-Ann.json' is damaged, 'rater' is missing or malformed",
+        ),
+        (
+            [0, 1, 2],
+            {"format": "cfx-jax key"},
+            r"votes-Ann.json' is no file of cfx-jax votes: ask its rater",
+        ),
         ([0, 1, 2], {"version": 9}, r"votes-Ann.json' has version 9, expected 1"),
     ],
 )
@@ -86,12 +125,15 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path, choices, changed, message
 def test_a_missing_and_a_cut_file_are_named(tmp_path):
     with pytest.raises(InputError, match=r"cannot read '.*none.json': No such file"):
         read_votes([tmp_path / "none.json"])
-    with pytest.raises(InputError, match=r"the choice 1000.* for 'q1' is none"):  # with no key to compare with
+    with pytest.raises(
+        InputError, match=r"the choice 1000.* for 'q1' is none"
+    ):  # with no key to compare with
         read_votes([votes_file(tmp_path, "Ann", [10**30, 1, 2])])
     path = votes_file(tmp_path, "Ann", [0, 1, 2])
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(
-        InputError, match=r"votes-Ann.json' is damaged, it is no JSON text .*: ask its rater for the file"
+        InputError,
+        match=r"votes-Ann.json' is damaged, it is no JSON text .*: ask its rater for the file",
     ):
         read_votes([path])
 

@@ -1,4 +1,6 @@
-"""Adam with a penalty in its gradient and a rate by epochs, against a computation in float64 by hand."""
+"""Adam with a penalty in its gradient and a rate by epochs, against a computation in float64 by
+hand.
+"""
 
 from dataclasses import replace
 

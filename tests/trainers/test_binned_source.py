@@ -28,12 +28,18 @@ def test_probabilities_are_those_of_class_1_in_the_order_asked_for() -> None:
 
 
 def test_each_image_has_its_bin_as_label() -> None:
-    with pytest.warns(UserWarning, match=r"2 of 4 bins have fewer than 10 images: 1 \(5\), 2 \(6\)"):
+    with pytest.warns(
+        UserWarning, match=r"2 of 4 bins have fewer than 10 images: 1 \(5\), 2 \(6\)"
+    ):
         binned = binned_source(logit, SOURCE, np.arange(40, -1, -1), num_bins=4, batch_size=8)
     # The edges 1/4 and 3/4 are log-odds of -log 3 and log 3, means of 0.5 -+ 0.137.
     expected = np.digitize(VALUES[::-1], [0.5 - np.log(3) / 8, 0.5, 0.5 + np.log(3) / 8])
     assert binned.labels.tolist() == expected.tolist()
-    assert (len(binned), binned[3]["label"], binned.class_names) == (41, 3, ("bin 0", "bin 1", "bin 2", "bin 3"))
+    assert (len(binned), binned[3]["label"], binned.class_names) == (
+        41,
+        3,
+        ("bin 0", "bin 1", "bin 2", "bin 3"),
+    )
     assert float(binned[3]["image"].mean()) == pytest.approx(VALUES[37])
 
 

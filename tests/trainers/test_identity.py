@@ -11,7 +11,10 @@ from trainers.identity import describe_classifier, describe_data
 
 
 def _described(
-    indices: object = range(10), labels: object = (0, 1), augment: object = None, start: object = None
+    indices: object = range(10),
+    labels: object = (0, 1),
+    augment: object = None,
+    start: object = None,
 ) -> dict[str, str]:
     return describe_data(source(), np.array(indices), {"label": np.array(labels)}, augment, start)  # type: ignore[arg-type]
 
@@ -44,18 +47,29 @@ def test_description_is_made_of_short_plain_text() -> None:
 @pytest.mark.parametrize(
     ("one", "same", "other"),
     [
-        (compose(random_crop(padding=4)), compose(random_crop(padding=4)), compose(random_crop(padding=5))),
+        (
+            compose(random_crop(padding=4)),
+            compose(random_crop(padding=4)),
+            compose(random_crop(padding=5)),
+        ),
         (random_flip("horizontal"), random_flip("horizontal"), random_flip("vertical")),
     ],
 )
-def test_augmentations_are_told_apart_by_their_ranges(one: Transform, same: Transform, other: Transform) -> None:
+def test_augmentations_are_told_apart_by_their_ranges(
+    one: Transform, same: Transform, other: Transform
+) -> None:
     texts = [_described(augment=augment)["augment"] for augment in (one, same, other)]
     assert texts[0] == texts[1] != texts[2]
 
 
 def test_partial_functions_and_objects_are_told_apart() -> None:
     first, second = (_described(augment=partial(_shift, by=by))["augment"] for by in (1, 2))
-    assert first != second != _described(augment=_Brighter())["augment"] == _described(augment=_Brighter())["augment"]
+    assert (
+        first
+        != second
+        != _described(augment=_Brighter())["augment"]
+        == _described(augment=_Brighter())["augment"]
+    )
 
 
 def _mirror(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -81,5 +95,7 @@ def test_classifiers_are_told_apart_by_weights_or_else_by_logits() -> None:
         return describe_classifier(lambda image: scale * image[:2, 0, 0], images)
 
     assert by(1.0) == by(1.0) != by(2.0)
-    first, same, second = (describe_classifier(per_image(net(nnx.Rngs(seed))), images) for seed in (0, 0, 1))
+    first, same, second = (
+        describe_classifier(per_image(net(nnx.Rngs(seed))), images) for seed in (0, 0, 1)
+    )
     assert first == same != second

@@ -22,10 +22,14 @@ def test_training_view_normalises_by_the_batch_and_leaves_the_given_variables_al
     before = bits(rest)
     view = training_view(graph_of(net), params, rest)
     images = batch()["image"]
-    hidden = np.asarray(4 * (images.reshape(len(images), -1) - 0.5) @ np.asarray(params["hidden"]["kernel"][...]))
+    hidden = np.asarray(
+        4 * (images.reshape(len(images), -1) - 0.5) @ np.asarray(params["hidden"]["kernel"][...])
+    )
     view(images)
     new = variables_of(view)[1]
-    np.testing.assert_allclose(new["norm"]["mean"][...], 0.9 * 0.3 + 0.1 * hidden.mean(axis=0), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        new["norm"]["mean"][...], 0.9 * 0.3 + 0.1 * hidden.mean(axis=0), rtol=1e-3, atol=1e-4
+    )
     assert bits(rest) == before
 
 

@@ -33,7 +33,9 @@ def test_constant_stays() -> None:
 @pytest.mark.parametrize("nesterov", [True, False])
 def test_sgd_follows_the_recursion_of_the_released_code(nesterov: bool) -> None:
     # buf <- m buf + (g + wd w);  w <- w - lr (g + wd w + m buf) with Nesterov, else w - lr buf.
-    config = OptimiserConfig(learning_rate=0.1, weight_decay=0.01, nesterov=nesterov, schedule="constant")
+    config = OptimiserConfig(
+        learning_rate=0.1, weight_decay=0.01, nesterov=nesterov, schedule="constant"
+    )
     tx, weight, buffer = make_optimiser(config, STEPS), np.array([1.0, -2.0]), np.zeros(2)
     params = jnp.asarray(weight, jnp.float32)
     state = tx.init(params)
@@ -47,7 +49,10 @@ def test_sgd_follows_the_recursion_of_the_released_code(nesterov: bool) -> None:
 
 
 def test_adam_moves_by_the_rate_at_the_first_step_and_decays_the_weights() -> None:
-    tx = make_optimiser(OptimiserConfig(name="adam", learning_rate=0.1, weight_decay=0.5, schedule="constant"), STEPS)
+    tx = make_optimiser(
+        OptimiserConfig(name="adam", learning_rate=0.1, weight_decay=0.5, schedule="constant"),
+        STEPS,
+    )
     params, gradient = jnp.array([2.0, -4.0]), jnp.array([3.0, -1e-3])
     updates, _ = tx.update(gradient, tx.init(params), params)
     np.testing.assert_allclose(updates, [-0.1 - 0.1 * 0.5 * 2, 0.1 + 0.1 * 0.5 * 4], rtol=1e-3)
@@ -55,7 +60,14 @@ def test_adam_moves_by_the_rate_at_the_first_step_and_decays_the_weights() -> No
 
 def test_defaults_are_those_of_stage_one_of_the_paper() -> None:
     config = OptimiserConfig()
-    values = (config.name, config.learning_rate, config.momentum, config.nesterov, config.weight_decay, config.schedule)
+    values = (
+        config.name,
+        config.learning_rate,
+        config.momentum,
+        config.nesterov,
+        config.weight_decay,
+        config.schedule,
+    )
     assert values == ("sgd", 0.01, 0.9, True, 5e-4, "cosine")
 
 
@@ -63,10 +75,18 @@ def test_defaults_are_those_of_stage_one_of_the_paper() -> None:
     ("options", "message"),
     [
         ({"name": "rmsprop"}, "optimiser: expected one of 'sgd', 'adam', got 'rmsprop'"),
-        ({"schedule": "step"}, "schedule: expected one of 'cosine', 'triangle', 'constant', got 'step'"),
-        ({"schedule": "triangle", "peak": 1.0}, r"peak: expected a share of all steps in \(0, 1\), got 1.0"),
+        (
+            {"schedule": "step"},
+            "schedule: expected one of 'cosine', 'triangle', 'constant', got 'step'",
+        ),
+        (
+            {"schedule": "triangle", "peak": 1.0},
+            r"peak: expected a share of all steps in \(0, 1\), got 1.0",
+        ),
     ],
 )
-def test_unknown_names_and_impossible_peaks_are_refused(options: dict[str, object], message: str) -> None:
+def test_unknown_names_and_impossible_peaks_are_refused(
+    options: dict[str, object], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         make_optimiser(OptimiserConfig(**options), STEPS)  # type: ignore[arg-type]

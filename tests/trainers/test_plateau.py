@@ -39,7 +39,9 @@ def test_the_rate_falls_after_as_many_evaluations_without_a_lower_loss_as_patien
 
 
 @pytest.mark.parametrize("losses", [[], [3.0, 3.0, 3.0, 3.0], [3.0, 3.1]])
-def test_a_course_goes_on_from_its_state_as_if_it_had_not_been_interrupted(losses: list[float]) -> None:
+def test_a_course_goes_on_from_its_state_as_if_it_had_not_been_interrupted(
+    losses: list[float],
+) -> None:
     config = ValidationPlateauConfig(1.0, patience=2, smallest=1e-3)
     plateau, resumed = Plateau(config), Plateau(config)
     batches, later = RatedBatches(Counting(), plateau), RatedBatches(Counting(), resumed)
@@ -61,9 +63,12 @@ def test_every_image_of_a_batch_carries_the_rate() -> None:
     assert batch["learning_rate"].dtype == np.float32
 
 
-@pytest.mark.parametrize("options", [{"factor": 1.0}, {"patience": 0}, {"smallest": 0.1}, {"smallest": 0.0}])
+@pytest.mark.parametrize(
+    "options", [{"factor": 1.0}, {"patience": 0}, {"smallest": 0.1}, {"smallest": 0.0}]
+)
 def test_impossible_courses_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(
-        InputError, match=r"expected a factor in \(0, 1\), patience of at least 1, and 0 < smallest <= lea"
+        InputError,
+        match=r"expected a factor in \(0, 1\), patience of at least 1, and 0 < smallest <= lea",
     ):
         Plateau(ValidationPlateauConfig(**options))

@@ -1,4 +1,6 @@
-"""The start from a file of weights, against PyTorch networks of torchvision's names with random weights."""
+"""The start from a file of weights, against PyTorch networks of torchvision's names with random
+weights.
+"""
 
 import hashlib
 from pathlib import Path
@@ -19,7 +21,9 @@ from trainers import classifier, pretrained, supervised
 from trainers.pretrained import weights_digest, with_pretrained
 from trainers.supervised import init, starting_model
 
-torch = pytest.importorskip("torch", reason="files of PyTorch need it: pip install 'cfx-jax[parity]'")
+torch = pytest.importorskip(
+    "torch", reason="files of PyTorch need it: pip install 'cfx-jax[parity]'"
+)
 SIZES: dict[str, Any] = {"block": "bottleneck", "stage_sizes": (1, 1), "widths": (8, 16)}
 
 
@@ -66,20 +70,39 @@ def test_a_training_starts_from_the_file_and_other_weights_are_another_training(
     weights = tmp_path / "weights.pth"
     weights.write_bytes(file.read_bytes())
     config = classifier.Config(
-        weights=str(weights), epochs=1, batch_size=4, eval_batch_size=4, optimiser=optimiser, select="none"
+        weights=str(weights),
+        epochs=1,
+        batch_size=4,
+        eval_batch_size=4,
+        optimiser=optimiser,
+        select="none",
     )
-    drawn: Any = init(jax.random.split(jax.random.key(0))[0], classifier.Config(num_steps=1), model=resnet).params
+    drawn: Any = init(
+        jax.random.split(jax.random.key(0))[0], classifier.Config(num_steps=1), model=resnet
+    ).params
     start: Any = starting_model(config, resnet)
     np.testing.assert_array_equal(start.head.kernel[...], drawn["head"]["kernel"][...])
-    images, labels = np.random.default_rng(0).uniform(size=(4, 32, 32, 3)).astype(np.float32), np.array([0, 1, 0, 1])
-    given = (ArraySource(images, labels, ("a", "b")), np.arange(4), {"image": images, "label": labels}, tmp_path / "w")
+    images, labels = (
+        np.random.default_rng(0).uniform(size=(4, 32, 32, 3)).astype(np.float32),
+        np.array([0, 1, 0, 1]),
+    )
+    given = (
+        ArraySource(images, labels, ("a", "b")),
+        np.arange(4),
+        {"image": images, "label": labels},
+        tmp_path / "w",
+    )
     model: Any = classifier.train(config, *given, model=resnet, progress=False)
     kernel = network.conv1.weight.detach().numpy().transpose(2, 3, 1, 0)
     np.testing.assert_allclose(model.stem.conv.kernel[...], kernel, atol=1e-4)
     before = weights_digest(weights)
-    with pytest.raises(InputError, match="weights: expected none, since the training starts from a given model"):
+    with pytest.raises(
+        InputError, match="weights: expected none, since the training starts from a given model"
+    ):
         classifier.train(config, *given, model=resnet, start=start, progress=False)
-    with monkeypatch.context() as patch:  # a finished training needs neither the tensors nor PyTorch
+    with (
+        monkeypatch.context() as patch
+    ):  # a finished training needs neither the tensors nor PyTorch
         patch.setattr(supervised, "with_pretrained", None)
         again: Any = classifier.train(config, *given, model=resnet, progress=False)
     np.testing.assert_array_equal(again.stem.conv.kernel[...], model.stem.conv.kernel[...])
@@ -89,7 +112,9 @@ def test_a_training_starts_from_the_file_and_other_weights_are_another_training(
         classifier.train(config, *given, model=resnet, progress=False)
 
 
-def test_a_file_is_hashed_once_while_it_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_hashed_once_while_it_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, hashed = tmp_path / "weights.pth", []
     monkeypatch.setattr(pretrained, "digest", lambda path: hashed.append(path) or digest(path))
     path.write_bytes(b"one")
@@ -99,12 +124,20 @@ def test_a_file_is_hashed_once_while_it_stays(tmp_path: Path, monkeypatch: pytes
     assert weights_digest(path) == hashlib.sha256(b"other").hexdigest()[:12] and len(hashed) == 2
 
 
-def test_weights_of_another_architecture_are_named(file: Path, network: Any, tmp_path: Path) -> None:
-    tensors = {name: value for name, value in network.state_dict().items() if not name.startswith("layer2")}
+def test_weights_of_another_architecture_are_named(
+    file: Path, network: Any, tmp_path: Path
+) -> None:
+    tensors = {
+        name: value for name, value in network.state_dict().items() if not name.startswith("layer2")
+    }
     torch.save(tensors, tmp_path / "short.pth")
-    with pytest.raises(InputError, match=r"weights: .*short\.pth does not fit ResNet: tensors: .* 20 missing"):
+    with pytest.raises(
+        InputError, match=r"weights: .*short\.pth does not fit ResNet: tensors: .* 20 missing"
+    ):
         with_pretrained(resnet(nnx.Rngs(0)), tmp_path / "short.pth")
     with pytest.raises(InputError, match="does not exist"):
         with_pretrained(resnet(nnx.Rngs(0)), tmp_path / "none.pth")
-    with pytest.raises(InputError, match=r"weights: expected a file of weights, .*none\.pth cannot be read"):
+    with pytest.raises(
+        InputError, match=r"weights: expected a file of weights, .*none\.pth cannot be read"
+    ):
         weights_digest(tmp_path / "none.pth")

@@ -39,19 +39,32 @@ def test_configuration_comes_back_from_its_fields() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"inner": 3}, {"inner": [{"size": 3}]}, {"inner": {"size": "3"}}, {"mean": 0.0}, {"name": 3}, {"steps": "3"},
-        {"steps": True}, {"steps": 2.5}, {"steps": None}, {"rate": "x"}, {"balanced": 1}, {"kind": "three"},
+        {"inner": 3},
+        {"inner": [{"size": 3}]},
+        {"inner": {"size": "3"}},
+        {"mean": 0.0},
+        {"name": 3},
+        {"steps": "3"},
+        {"steps": True},
+        {"steps": 2.5},
+        {"steps": None},
+        {"rate": "x"},
+        {"balanced": 1},
+        {"kind": "three"},
     ],
-)  # fmt: skip
+)
 def test_a_field_of_another_type_is_named(fields: dict[str, Any]) -> None:
     with pytest.raises(
-        InputError, match=r"^(size|inner|mean|name|steps|rate|balanced|kind): expected .*, got .*: restore"
+        InputError,
+        match=r"^(size|inner|mean|name|steps|rate|balanced|kind): expected .*, got .*: restore",
     ):
         config_from(Outer, fields)
 
 
 def test_whole_numbers_and_none_stand_for_what_they_are() -> None:
-    assert config_from(Outer, {"rate": 2, "radius": None, "kind": "two"}) == Outer(rate=2, kind="two")
+    assert config_from(Outer, {"rate": 2, "radius": None, "kind": "two"}) == Outer(
+        rate=2, kind="two"
+    )
 
 
 def test_trained_model_comes_back_from_its_folder(tmp_path: Path) -> None:
@@ -69,8 +82,12 @@ def test_loading_what_is_no_such_training_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no training \(training.json is missing\)"):
         classifier.load(tmp_path, model=net)
     config = classifier.Config(num_steps=2, **OPTIONS)  # type: ignore[arg-type]
-    classifier.train(config, source(), np.arange(256), validation(), tmp_path, model=net, progress=False)
-    with pytest.raises(InputError, match=r"workdir: expected a training of trades, .* is of classifier"):
+    classifier.train(
+        config, source(), np.arange(256), validation(), tmp_path, model=net, progress=False
+    )
+    with pytest.raises(
+        InputError, match=r"workdir: expected a training of trades, .* is of classifier"
+    ):
         trades.load(tmp_path, model=net)
     with pytest.raises(InputError, match=r"does not fit this model"):
         classifier.load(tmp_path, model=_wider)
@@ -84,10 +101,15 @@ def _wider(rngs: nnx.Rngs) -> Net:
 
 def test_an_unfinished_training_is_given_only_when_asked_for(tmp_path: Path) -> None:
     config = classifier.Config(num_steps=40, **OPTIONS)  # type: ignore[arg-type]
-    classifier.train(config, source(), np.arange(256), validation(), tmp_path / "w", model=net, progress=False)
+    classifier.train(
+        config, source(), np.arange(256), validation(), tmp_path / "w", model=net, progress=False
+    )
     (newest,) = (tmp_path / "w" / "checkpoints").glob("step_00000040")
     newest.rename(newest.with_name("set_aside"))
-    with pytest.raises(InputError, match=r"stands at step 20 of 40: call train again to finish it, or pass unfinished"):
+    with pytest.raises(
+        InputError,
+        match=r"stands at step 20 of 40: call train again to finish it, or pass unfinished",
+    ):
         classifier.load(tmp_path / "w", model=net)
     assert classifier.load(tmp_path / "w", model=net, unfinished=True) is not None
 

@@ -39,13 +39,15 @@ def test_maps_may_be_read_one_by_one() -> None:
 
 def test_maps_that_do_not_fit_are_refused() -> None:
     with pytest.raises(
-        InputError, match="maps: expected one for each of the 3 volumes, got 2: make them for every item"
+        InputError,
+        match="maps: expected one for each of the 3 volumes, got 2: make them for every item",
     ):
         SaliencySource(SOURCE, MAPS[:2])
     for wrong, message in (
         (
             MAPS[:, 1:],
-            r"map 1: expected float32 of shape \(4, 6, 5, 1\), got float32 of shape \(3, 6, 5, 1\): make maps on",
+            r"map 1: expected float32 of shape \(4, 6, 5, 1\), got float32 of shape \(3, 6, 5, 1\):"
+            r" make maps on",
         ),
         (VOLUMES, r"got float32 of shape \(4, 6, 5, 2\)"),
         (MAPS.astype(np.float64), "got float64"),

@@ -21,6 +21,7 @@ def test_slices_follow_one_another_with_their_volumes_labels() -> None:
 
 def test_volumes_of_another_number_of_slices_are_refused() -> None:
     with pytest.raises(
-        InputError, match=r"volume 1: expected 5 slices \(s, h, w, c\), got shape \(4, 6, 5, 1\): sample"
+        InputError,
+        match=r"volume 1: expected 5 slices \(s, h, w, c\), got shape \(4, 6, 5, 1\): sample",
     ):
         SliceSource(SOURCE, 5)[7]

@@ -1,4 +1,6 @@
-"""Batches with a target for each image: each image has its own, and a place in the stream can be taken up again."""
+"""Batches with a target for each image: each image has its own, and a place in the stream can be
+taken up again.
+"""
 
 from typing import Any
 
@@ -11,13 +13,21 @@ from trainers.targets import TargetBatches, batches_with_targets
 
 VALUES = np.arange(12)
 SOURCE = ArraySource(
-    np.broadcast_to(VALUES[:, None, None, None] / 20, (12, 4, 4, 1)).astype(np.float32), VALUES % 2, ("a", "b")
+    np.broadcast_to(VALUES[:, None, None, None] / 20, (12, 4, 4, 1)).astype(np.float32),
+    VALUES % 2,
+    ("a", "b"),
 )
 CHOSEN = np.array([11, 3, 4, 0, 7, 8])
 
 
 def _batches(targets: np.ndarray, **options: Any) -> TargetBatches:
-    given: dict[str, Any] = {"batch_size": 4, "seed": 0, "augment": None, "name": "masks", **options}
+    given: dict[str, Any] = {
+        "batch_size": 4,
+        "seed": 0,
+        "augment": None,
+        "name": "masks",
+        **options,
+    }
     return batches_with_targets(SOURCE, CHOSEN, targets, **given)
 
 
@@ -49,6 +59,7 @@ def test_a_place_in_the_stream_is_taken_up_again() -> None:
 
 def test_another_number_of_targets_is_refused() -> None:
     with pytest.raises(
-        InputError, match="masks: expected one for each of the 6 training images, got 12: take those of"
+        InputError,
+        match="masks: expected one for each of the 6 training images, got 12: take those of",
     ):
         _batches(VALUES)

@@ -1,4 +1,6 @@
-"""Training of the autoencoder of slices: one step by hand, slices come back, a stopped training goes on to the same bits."""
+"""Training of the autoencoder of slices: one step by hand, slices come back, a stopped training
+goes on to the same bits.
+"""
 
 import json
 import shutil
@@ -48,10 +50,16 @@ def line(rngs: nnx.Rngs) -> Line:
 
 def _config(num_steps: int, **options: Any) -> Config:
     given: dict[str, Any] = {
-        "width": 4, "filters": (4, 4), "decoder_filters": (4, 4), "batch_size": 16, "eval_batch_size": 16,
-        "log_every": 10, "evaluate_every": 20, "checkpoint_every": 3,
+        "width": 4,
+        "filters": (4, 4),
+        "decoder_filters": (4, 4),
+        "batch_size": 16,
+        "eval_batch_size": 16,
+        "log_every": 10,
+        "evaluate_every": 20,
+        "checkpoint_every": 3,
         "optimiser": AnnealedAdamConfig(learning_rate=3e-2, weight_decay=0.0, epoch=10),
-    }  # fmt: skip
+    }
     return Config(num_steps=num_steps, **{**given, **options})
 
 
@@ -62,7 +70,9 @@ def _compiled(config: Config) -> Any:
 
 def _train(workdir: Path, config: Config, source: Any = None) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(replace(config, select="none")))
+        patch.setattr(
+            trainer, "make_step", lambda *_, **__: _compiled(replace(config, select="none"))
+        )
         return trainer.train(
             config,
             data() if source is None else source,
@@ -76,18 +86,41 @@ def _train(workdir: Path, config: Config, source: Any = None) -> Any:
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.width, config.filters, config.decoder_filters) == (128, (6, 12, 16), (16, 12, 12))
-    assert (config.batch_size, config.epochs, config.num_steps) == (64, 200, 0)  # steps of the slices at hand
+    assert (config.width, config.filters, config.decoder_filters) == (
+        128,
+        (6, 12, 16),
+        (16, 12, 12),
+    )
+    assert (config.batch_size, config.epochs, config.num_steps) == (
+        64,
+        200,
+        0,
+    )  # steps of the slices at hand
     adam = config.optimiser
-    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (3e-4, 1e-7, 0.0, 0)
+    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (
+        3e-4,
+        1e-7,
+        0.0,
+        0,
+    )
 
 
 def test_epochs_are_counted_out_for_the_slices_at_hand(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         runs: list[Config] = []
-        patch.setattr(trainer, "run_unlabelled", lambda _, config, *rest, **options: runs.append(config) or 1 / 0)
+        patch.setattr(
+            trainer,
+            "run_unlabelled",
+            lambda _, config, *rest, **options: runs.append(config) or 1 / 0,
+        )
         with pytest.raises(ZeroDivisionError):
-            trainer.train(replace(Config(), batch_size=10), data(), np.arange(64), {"image": images_of(2, 1)}, tmp_path)
+            trainer.train(
+                replace(Config(), batch_size=10),
+                data(),
+                np.arange(64),
+                {"image": images_of(2, 1)},
+                tmp_path,
+            )
     (config,) = runs  # of 64 slices, six whole batches
     assert (config.num_steps, config.evaluate_every, config.checkpoint_every) == (200 * 6, 6, 6)
     assert config.optimiser.epoch == 6
@@ -103,13 +136,17 @@ def test_one_step_by_hand() -> None:
         return jnp.square(module.decode(module.encode(images)) - images).sum() / images.size
 
     adam = optax.adam(3e-2)
-    expected = optax.apply_updates(state.params, adam.update(jax.grad(error)(state.params), adam.init(state.params))[0])
+    expected = optax.apply_updates(
+        state.params, adam.update(jax.grad(error)(state.params), adam.init(state.params))[0]
+    )
     assert float(metrics["loss"]) == pytest.approx(float(error(state.params)), rel=1e-4)
     for one, two in zip(jax.tree.leaves(moved.params), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=2e-5)
 
 
-def test_training_gives_slices_back_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+def test_training_gives_slices_back_and_goes_on_from_a_checkpoint_to_the_same_bits(
+    tmp_path: Path,
+) -> None:
     volumes = images_of(64, 0).reshape(16, 4, 8, 8, 1)
     source = SliceSource(ArraySource(volumes, np.arange(16) % 2, ("a", "b")), 4)
     config = _config(60, checkpoint_every=45)
@@ -135,7 +172,8 @@ def test_validation_is_that_of_the_evaluation_mode_whatever_the_batch() -> None:
     images = images_of(12, 1)
     state = init(jax.random.key(0), _config(1), model=line)
     one, two = (
-        make_evaluate(_config(1, eval_batch_size=size), {"image": images}, model=line)(state) for size in (5, 12)
+        make_evaluate(_config(1, eval_batch_size=size), {"image": images}, model=line)(state)
+        for size in (5, 12)
     )
     assert one == pytest.approx(two, rel=1e-5)
     module: Any = evaluation_view(graph_of(line), state.params, state.rest)
@@ -146,17 +184,23 @@ def test_validation_is_that_of_the_evaluation_mode_whatever_the_batch() -> None:
 def test_the_configured_network_is_trained() -> None:
     state = jax.eval_shape(lambda key: init(key, _config(1)), jax.random.key(0))
     assert state.params["stem"]["kernel"].shape == (3, 3, 1, 4)
-    moved, metrics = jax.eval_shape(make_step(_config(1)), state, jax.random.key(1), {"image": images_of(16, 2)})
+    moved, metrics = jax.eval_shape(
+        make_step(_config(1)), state, jax.random.key(1), {"image": images_of(16, 2)}
+    )
     assert jax.tree.structure(moved) == jax.tree.structure(state) and metrics["loss"].shape == ()
 
 
 @pytest.mark.slow
 def test_every_weight_and_statistic_of_the_configured_network_moves() -> None:
     state = init(jax.random.key(0), _config(1))
-    moved, metrics = jax.jit(make_step(_config(1)))(state, jax.random.key(1), {"image": images_of(16, 2)})
+    moved, metrics = jax.jit(make_step(_config(1)))(
+        state, jax.random.key(1), {"image": images_of(16, 2)}
+    )
     assert np.isfinite(metrics["loss"])
     changed = jax.tree.map(
-        lambda one, two: bool((one != two).any()), moved._replace(opt_state=()), state._replace(opt_state=())
+        lambda one, two: bool((one != two).any()),
+        moved._replace(opt_state=()),
+        state._replace(opt_state=()),
     )
     assert all(jax.tree.leaves(changed))
 
@@ -168,7 +212,11 @@ def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="learning_rate: expected a finite number above 0, got 0"):
-        init(jax.random.key(0), _config(1, optimiser=AnnealedAdamConfig(learning_rate=0.0)), model=line)
+        init(
+            jax.random.key(0),
+            _config(1, optimiser=AnnealedAdamConfig(learning_rate=0.0)),
+            model=line,
+        )
     with pytest.raises(InputError, match="weight_decay: expected a weight of at least 0, got -1"):
         make_step(_config(1, optimiser=AnnealedAdamConfig(weight_decay=-1.0)), model=line)
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):

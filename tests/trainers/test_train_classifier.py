@@ -34,7 +34,14 @@ def _config(num_steps: int, **options: Any) -> Config:
 
 def _train(workdir: Path, config: Config, **options: Any) -> nnx.Module:
     return classifier.train(
-        config, source(), np.arange(256), validation(), workdir, model=net, progress=False, **options
+        config,
+        source(),
+        np.arange(256),
+        validation(),
+        workdir,
+        model=net,
+        progress=False,
+        **options,
     )
 
 
@@ -43,8 +50,16 @@ def test_defaults_are_those_of_the_method_card() -> None:
     assert (config.model, config.batch_size, config.balanced) == ("resnet50", 128, True)
     assert (config.epochs, config.select, config.weights) == (500, "balanced_accuracy", "")
     tuned = FINE_TUNING
-    assert (tuned.epochs, tuned.optimiser.learning_rate, tuned.optimiser.nesterov) == (3, 1e-3, False)
-    assert (tuned.optimiser.schedule, tuned.optimiser.peak, tuned.select) == ("triangle", 1 / 3, "balanced_accuracy")
+    assert (tuned.epochs, tuned.optimiser.learning_rate, tuned.optimiser.nesterov) == (
+        3,
+        1e-3,
+        False,
+    )
+    assert (tuned.optimiser.schedule, tuned.optimiser.peak, tuned.select) == (
+        "triangle",
+        1 / 3,
+        "balanced_accuracy",
+    )
 
 
 def test_loss_falls_and_parameters_and_statistics_move() -> None:
@@ -57,14 +72,18 @@ def test_loss_falls_and_parameters_and_statistics_move() -> None:
         losses.append(float(metrics["loss"]))
     assert losses[-1] < 0.6 * losses[0]
     for before, after in zip(
-        jax.tree.leaves((first.params, first.rest)), jax.tree.leaves((state.params, state.rest)), strict=True
+        jax.tree.leaves((first.params, first.rest)),
+        jax.tree.leaves((state.params, state.rest)),
+        strict=True,
     ):
         if jnp.issubdtype(before.dtype, jnp.floating):
             assert (before != after).any()
 
 
 def test_first_step_is_sgd_on_the_cross_entropy_of_the_training_mode() -> None:
-    config = _config(10, optimiser=OptimiserConfig(learning_rate=0.1, weight_decay=0.0, nesterov=False))
+    config = _config(
+        10, optimiser=OptimiserConfig(learning_rate=0.1, weight_decay=0.0, nesterov=False)
+    )
     state, data = init(jax.random.key(0), config, model=net), batch()
 
     def loss(params: Any) -> jax.Array:
@@ -103,8 +122,13 @@ def dropping(rngs: nnx.Rngs) -> EfficientNet:
 
 
 def test_an_efficientnet_draws_anew_in_every_step_and_not_in_evaluation() -> None:
-    config = _config(2, optimiser=OptimiserConfig(learning_rate=0.0, weight_decay=0.0, schedule="constant"))
-    state, step = init(jax.random.key(0), config, model=dropping), jax.jit(make_step(config, model=dropping))
+    config = _config(
+        2, optimiser=OptimiserConfig(learning_rate=0.0, weight_decay=0.0, schedule="constant")
+    )
+    state, step = (
+        init(jax.random.key(0), config, model=dropping),
+        jax.jit(make_step(config, model=dropping)),
+    )
     once, first = step(state, jax.random.key(0), batch())
     again, same = step(state, jax.random.key(0), batch())
     _, second = step(once, jax.random.key(0), batch())
@@ -124,7 +148,9 @@ def test_an_efficientnet_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path: 
 
     whole = train(tmp_path)
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000008")
-    assert [path.name for path in (tmp_path / "checkpoints").glob("step_*")]  # an earlier one to go on from
+    assert [
+        path.name for path in (tmp_path / "checkpoints").glob("step_*")
+    ]  # an earlier one to go on from
     assert train(tmp_path) == whole
 
 
@@ -133,28 +159,42 @@ def test_fine_tuning_goes_on_from_a_model_and_does_not_change_it(tmp_path: Path)
     before = bits(variables_of(start))
     config = _config(1, optimiser=OptimiserConfig(schedule="triangle"), select="none")
     model = _train(tmp_path, config, start=start)
-    assert bits(variables_of(model)[0]) == bits(variables_of(start)[0])  # the triangle's first rate is 0
+    assert bits(variables_of(model)[0]) == bits(
+        variables_of(start)[0]
+    )  # the triangle's first rate is 0
     assert bits(variables_of(start)) == before
 
 
 def test_other_data_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     _train(tmp_path, _config(2))
-    with pytest.raises(InputError, match=r"another configuration \(data.train_indices was .*choose another workdir"):
-        classifier.train(_config(2), source(), np.arange(255), validation(), tmp_path, model=net, progress=False)
+    with pytest.raises(
+        InputError, match=r"another configuration \(data.train_indices was .*choose another workdir"
+    ):
+        classifier.train(
+            _config(2), source(), np.arange(255), validation(), tmp_path, model=net, progress=False
+        )
 
 
 def test_an_unknown_metric_of_selection_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="select: expected one of 'balanced_accuracy', 'accuracy', 'none', got 'f1'"):
+    with pytest.raises(
+        InputError,
+        match="select: expected one of 'balanced_accuracy', 'accuracy', 'none', got 'f1'",
+    ):
         _train(tmp_path, _config(2, select="f1"))
 
 
 def test_help_of_the_command_line_explains_every_field(capsys: pytest.CaptureFixture[str]) -> None:
-    config = tyro.cli(Config, args=["--optimiser.learning-rate", "0.2", "--mean", "0.1", "--std", "0.3"])
+    config = tyro.cli(
+        Config, args=["--optimiser.learning-rate", "0.2", "--mean", "0.1", "--std", "0.3"]
+    )
     assert config == Config(optimiser=OptimiserConfig(learning_rate=0.2), mean=(0.1,), std=(0.3,))
     with pytest.raises(SystemExit):
         tyro.cli(Config, args=["--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    for text in ("Images of one step, over all devices (paper: 128).", "Largest learning rate of the schedule"):
+    for text in (
+        "Images of one step, over all devices (paper: 128).",
+        "Largest learning rate of the schedule",
+    ):
         assert text in shown
 
 
@@ -193,7 +233,9 @@ def _finish(workdir: Path) -> None:
 
 
 def _kill_at_a_random_step(workdir: Path) -> None:
-    """Waits for some new lines of metrics, then a moment: at a step, in an evaluation, in a checkpoint."""
+    """Waits for some new lines of metrics, then a moment: at a step, in an evaluation, in a
+    checkpoint.
+    """
     lines = _count_lines(workdir) + random.randint(1, 20)
     process = _start(workdir)
     while process.poll() is None and _count_lines(workdir) < lines:
@@ -217,7 +259,11 @@ def _contents(workdir: Path) -> dict[str, Any]:
     arrays = ocp.PyTreeCheckpointer().restore(folder / "arrays")
     record = (folder / "record.json").read_text()
     metrics = (workdir / "metrics.jsonl").read_bytes()
-    return {"record": record, "metrics": metrics, **{name: np.asarray(x).tobytes() for name, x in arrays.items()}}
+    return {
+        "record": record,
+        "metrics": metrics,
+        **{name: np.asarray(x).tobytes() for name, x in arrays.items()},
+    }
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
@@ -249,9 +295,13 @@ def _run_two_processes(workdir: Path, num_steps: int) -> None:
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    commands = [[sys.executable, "-c", SHARED, str(workdir), address, str(i), str(num_steps)] for i in (0, 1)]
+    commands = [
+        [sys.executable, "-c", SHARED, str(workdir), address, str(i), str(num_steps)]
+        for i in (0, 1)
+    ]
     processes = [
-        subprocess.Popen(command, env=_environment(), stderr=subprocess.PIPE, text=True) for command in commands
+        subprocess.Popen(command, env=_environment(), stderr=subprocess.PIPE, text=True)
+        for command in commands
     ]
     for process in processes:
         _, errors = process.communicate(timeout=300)
@@ -260,20 +310,26 @@ def _run_two_processes(workdir: Path, num_steps: int) -> None:
 
 @pytest.mark.slow
 def test_two_processes_train_together_and_go_on_from_their_checkpoint(tmp_path: Path) -> None:
-    config = _config(20, select="none", checkpoint_every=7, optimiser=OptimiserConfig(schedule="constant"))
+    config = _config(
+        20, select="none", checkpoint_every=7, optimiser=OptimiserConfig(schedule="constant")
+    )
     alone = _train(tmp_path / "alone", config)
     _run_two_processes(tmp_path / "two", 20)
     shutil.rmtree(tmp_path / "two" / "checkpoints" / "step_00000020")
     _run_two_processes(tmp_path / "two", 20)
     together = classifier.load(tmp_path / "two", model=net)
-    for one, two in zip(*(jax.tree.leaves(variables_of(model)[0]) for model in (alone, together)), strict=True):
+    for one, two in zip(
+        *(jax.tree.leaves(variables_of(model)[0]) for model in (alone, together)), strict=True
+    ):
         np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 
 
 def test_weights_of_classes_reach_the_loss() -> None:
     config, weights = _config(1), np.array([3.0, 0.5], np.float32)
     state = init(jax.random.key(0), config, model=net)
-    _, metrics = jax.jit(make_step(config, model=net, class_weights=weights))(state, jax.random.key(0), batch())
+    _, metrics = jax.jit(make_step(config, model=net, class_weights=weights))(
+        state, jax.random.key(0), batch()
+    )
     logits = training_view(graph_of(net), state.params, state.rest)(batch()["image"])
     expected = cross_entropy(logits, batch()["label"], class_weights=weights)
     np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)

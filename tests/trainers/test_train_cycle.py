@@ -1,5 +1,5 @@
-"""Training of SyCE's and CyCE's generators: they learn, the classifier stays, and a stopped training goes on to the same
-bits."""
+"""Training of SyCE's and CyCE's generators: they learn, the classifier stays, and a stopped
+training goes on to the same bits."""
 
 import json
 import os
@@ -47,14 +47,24 @@ def classifier(image: jax.Array) -> jax.Array:
 
 def _config(num_steps: int, start: Config | None = None, **options: Any) -> Config:
     small = {
-        "size": (8, 8), "filters": (3, 4), "discriminator_filters": (4,), "batch_size": 16, "eval_batch_size": 64,
-        "log_every": 10, "evaluate_every": 2, "checkpoint_every": 3, "optimiser": RATE, "num_steps": num_steps,
-    }  # fmt: skip
+        "size": (8, 8),
+        "filters": (3, 4),
+        "discriminator_filters": (4,),
+        "batch_size": 16,
+        "eval_batch_size": 64,
+        "log_every": 10,
+        "evaluate_every": 2,
+        "checkpoint_every": 3,
+        "optimiser": RATE,
+        "num_steps": num_steps,
+    }
     return replace(start or Config(), **{**small, **options})
 
 
 class LinearGenerator(nnx.Module):
-    """Scales and shifts an image: quick to compile. Without the attribute ``limit``, so that clipping is plain."""
+    """Scales and shifts an image: quick to compile. Without the attribute ``limit``, so that
+    clipping is plain.
+    """
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.head = LinearHead(1, (), 1, rngs=rngs)
@@ -74,7 +84,10 @@ class LinearDiscriminator(nnx.Module):
 
 
 def linear(rngs: nnx.Rngs) -> Networks:
-    return Networks([LinearGenerator(rngs), LinearGenerator(rngs)], [LinearDiscriminator(rngs) for _ in range(2)])
+    return Networks(
+        [LinearGenerator(rngs), LinearGenerator(rngs)],
+        [LinearDiscriminator(rngs) for _ in range(2)],
+    )
 
 
 def varied(images: np.ndarray, seed: int) -> np.ndarray:
@@ -88,12 +101,17 @@ def decided_batch(seed: int, count: int = 16, rate: float = 1e-2) -> dict[str, n
     images = varied(images_and_labels(8 * count, seed=seed)[0], seed)
     decided = (PATTERN * images).mean(axis=(1, 2, 3)) >= 0
     pairs = np.stack([images[~decided][:count], images[decided][:count]], axis=1)
-    return {"image": pairs.reshape(2 * count, 8, 8, 1), "learning_rate": np.full(2 * count, rate, np.float32)}
+    return {
+        "image": pairs.reshape(2 * count, 8, 8, 1),
+        "learning_rate": np.full(2 * count, rate, np.float32),
+    }
 
 
 @cache
 def _compiled(start: Config) -> Any:
-    """The step of linear networks, compiled once; numbers of steps, rates and sizes play no part in it."""
+    """The step of linear networks, compiled once; numbers of steps, rates and sizes play no part in
+    it.
+    """
     return jax.jit(make_step(_config(1, start), classifier, model=linear))
 
 
@@ -102,24 +120,49 @@ def _train(workdir: Path, config: Config, data: ArraySource | None = None) -> An
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(CYCE_CONFIG))
         return trainer.train(
-            config, classifier, data, np.arange(64), validation(64), workdir, model=linear, progress=False
+            config,
+            classifier,
+            data,
+            np.arange(64),
+            validation(64),
+            workdir,
+            model=linear,
+            progress=False,
         )
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.filters, config.discriminator_filters, config.batch_size) == ((16, 32, 64), (32, 64, 96), 64)
+    assert (config.filters, config.discriminator_filters, config.batch_size) == (
+        (16, 32, 64),
+        (32, 64, 96),
+        64,
+    )
     assert (config.weights, config.update, config.penalty) == (SYCE, "separated", 1.0)
-    assert (CYCE_CONFIG.weights, CYCE_CONFIG.update, CYCE_CONFIG.method) == (CYCE, "together", "cyce")
+    assert (CYCE_CONFIG.weights, CYCE_CONFIG.update, CYCE_CONFIG.method) == (
+        CYCE,
+        "together",
+        "cyce",
+    )
     assert config.optimiser == ValidationPlateauConfig(1e-4, 0.3, 4, 1e-5)
-    assert (config.epochs, config.num_steps, config.evaluate_every) == (60, 0, 0)  # steps of the images at hand
+    assert (config.epochs, config.num_steps, config.evaluate_every) == (
+        60,
+        0,
+        0,
+    )  # steps of the images at hand
 
 
 @pytest.mark.parametrize(
-    "start", [pytest.param(Config(), id="syce", marks=pytest.mark.slow), pytest.param(CYCE_CONFIG, id="cyce")]
+    "start",
+    [
+        pytest.param(Config(), id="syce", marks=pytest.mark.slow),
+        pytest.param(CYCE_CONFIG, id="cyce"),
+    ],
 )
 def test_one_step_by_hand(start: Config) -> None:
-    """Losses and gradients computed apart, and the first step of Adam, which is the sign of the gradient."""
+    """Losses and gradients computed apart, and the first step of Adam, which is the sign of the
+    gradient.
+    """
     config, batch, key = _config(1, start), decided_batch(0), jax.random.key(5)
     state = init(jax.random.key(0), config, model=linear)
     moved, metrics = _compiled(start)(state, key, batch)
@@ -133,7 +176,14 @@ def test_one_step_by_hand(start: Config) -> None:
         generated = (adversarial, own(adversarial), other(adversarial))
         logits = tuple(jax.vmap(classifier)(each) for each in generated)
         realness = networks.discriminators[1 - decided](adversarial)
-        return cycle_terms(groups[decided], generated, jnp.full(16, decided), logits, realness, weights=config.weights)
+        return cycle_terms(
+            groups[decided],
+            generated,
+            jnp.full(16, decided),
+            logits,
+            realness,
+            weights=config.weights,
+        )
 
     @partial(jax.jit, static_argnums=1)
     @jax.value_and_grad
@@ -145,8 +195,12 @@ def test_one_step_by_hand(start: Config) -> None:
         if second is None:
             return jax.tree.map(lambda p, g: p - 1e-2 * g / (jnp.abs(g) + 1e-7), params, first)
         mean = jax.tree.map(lambda f, s: (0.09 * f + 0.1 * s) / (1 - 0.9**2), first, second)
-        square = jax.tree.map(lambda f, s: (0.000999 * f**2 + 0.001 * s**2) / (1 - 0.999**2), first, second)
-        return jax.tree.map(lambda p, m, v: p - 1e-2 * m / (jnp.sqrt(v) + 1e-7), params, mean, square)
+        square = jax.tree.map(
+            lambda f, s: (0.000999 * f**2 + 0.001 * s**2) / (1 - 0.999**2), first, second
+        )
+        return jax.tree.map(
+            lambda p, m, v: p - 1e-2 * m / (jnp.sqrt(v) + 1e-7), params, mean, square
+        )
 
     if config.update == "together":
         loss, gradients = total(state.params, (0, 1))
@@ -162,22 +216,31 @@ def test_one_step_by_hand(start: Config) -> None:
     assert set(asdict(SYCE)) & set(metrics) == priced
     np.testing.assert_allclose(sum(metrics[name] for name in priced), loss / 2, rtol=1e-5)
     for one, two in zip(
-        jax.tree.leaves(moved.params["generators"]), jax.tree.leaves(expected["generators"]), strict=True
+        jax.tree.leaves(moved.params["generators"]),
+        jax.tree.leaves(expected["generators"]),
+        strict=True,
     ):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
 
     @jax.jit
     @jax.value_and_grad
     def verdicts(params: Any) -> jax.Array:
-        """D_1 sees images decided 1 and g_0's adversaries; D_0 the others, where g_1 has moved in separate updates."""
+        """D_1 sees images decided 1 and g_0's adversaries; D_0 the others, where g_1 has moved in
+        separate updates.
+        """
         makers = [state.params, state.params if config.update == "together" else between]
         networks: Any = evaluation_view(graph, params, state.rest)
-        fakes = [evaluation_view(graph, makers[c], state.rest).generators[c](groups[c]) for c in (0, 1)]  # type: ignore[attr-defined]
+        fakes = [
+            evaluation_view(graph, makers[c], state.rest).generators[c](groups[c]) for c in (0, 1)
+        ]  # type: ignore[attr-defined]
         keys, losses = jax.random.split(key), []
         for decided in (0, 1):
             judge = networks.discriminators[decided]
             each = discriminator_terms(
-                keys[decided], lambda x, judge=judge: judge(x[None])[0], groups[decided], fakes[1 - decided]
+                keys[decided],
+                lambda x, judge=judge: judge(x[None])[0],
+                groups[decided],
+                fakes[1 - decided],
             )
             losses.append(sum(each.values()))
         return sum(losses, jnp.zeros(()))
@@ -185,7 +248,9 @@ def test_one_step_by_hand(start: Config) -> None:
     verdict, gradients = verdicts(state.params)
     expected = adam(state.params, gradients, None)
     for one, two in zip(
-        jax.tree.leaves(moved.params["discriminators"]), jax.tree.leaves(expected["discriminators"]), strict=True
+        jax.tree.leaves(moved.params["discriminators"]),
+        jax.tree.leaves(expected["discriminators"]),
+        strict=True,
     ):
         np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
     found = sum(float(metrics[f"discriminator_{name}"]) for name in ("real", "fake", "penalty"))
@@ -202,7 +267,9 @@ def test_generators_that_draw_all_pixels_too_bright_learn_nevertheless() -> None
 
     config = _config(1, CYCE_CONFIG)
     state = init(jax.random.key(0), config, model=bright)
-    moved, metrics = jax.jit(make_step(config, classifier, model=bright))(state, jax.random.key(0), decided_batch(0))
+    moved, metrics = jax.jit(make_step(config, classifier, model=bright))(
+        state, jax.random.key(0), decided_batch(0)
+    )
     assert metrics["saturated"] == 1
     before, after = (jax.tree.leaves(each.params["generators"]) for each in (state, moved))
     assert all((one != two).all() for one, two in zip(before, after, strict=True))
@@ -213,14 +280,21 @@ def test_answers_by_hand() -> None:
     adversarial = jnp.array([0.0, 0.5, 1.0, 0.25]).reshape(2, 1, 2, 1)
     returned = jnp.array([0.5, 0.5, 0.6, 0.6]).reshape(2, 1, 2, 1)
     logits = jnp.array([[0.0, 1.0], [1.0, 0.0]])
-    found = trainer.answers(0, images, (adversarial, logits), (returned, jnp.array([[1.0, 0.0], [0.0, 0.0]])))
+    found = trainer.answers(
+        0, images, (adversarial, logits), (returned, jnp.array([[1.0, 0.0], [0.0, 0.0]]))
+    )
     # One half is decided 1; equal images count as 100 dB.
     assert {name: pytest.approx(float(value), rel=1e-4) for name, value in found.items()} == {
-        "turned": 0.5, "kept": 0.5, "psnr": (100 + 20) / 2, "saturated": 0.5
-    }  # fmt: skip
+        "turned": 0.5,
+        "kept": 0.5,
+        "psnr": (100 + 20) / 2,
+        "saturated": 0.5,
+    }
 
 
-def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bits(
+    tmp_path: Path,
+) -> None:
     config = _config(8, CYCE_CONFIG)
     whole = [bits(variables_of(each)) for each in _train(tmp_path, config)]
     assert [bits(variables_of(each)) for each in trainer.load(tmp_path, model=linear)] == whole
@@ -230,9 +304,12 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
         trainer.load(tmp_path, model=linear)
     assert [bits(variables_of(each)) for each in _train(tmp_path, config)] == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
-    # A plain function has no weights to tell it by, and no address that another process would not have: two logits of 16.
+    # A plain function has no weights to tell it by, and no address that another process would not
+    # have: two logits of 16.
     assert load_config(tmp_path)["data"]["classifier"].startswith("32 values")
-    evaluated = [line for line in map(json.loads, written.splitlines()) if "validation_loss" in line]
+    evaluated = [
+        line for line in map(json.loads, written.splitlines()) if "validation_loss" in line
+    ]
     assert [line["step"] for line in evaluated] == [2, 4, 6, 8]
     assert all(line["validation_score"] == -line["validation_loss"] for line in evaluated)
 
@@ -245,7 +322,9 @@ def test_the_answers_to_select_by_are_the_lowest_share_of_either_decision() -> N
     for own in (0, 1):
         adversarial = networks.generators[own](images[decided == own])
         back = networks.generators[1 - own](adversarial)
-        says = [np.asarray(jax.vmap(classifier)(each)).argmax(axis=1) for each in (adversarial, back)]
+        says = [
+            np.asarray(jax.vmap(classifier)(each)).argmax(axis=1) for each in (adversarial, back)
+        ]
         shares += [(says[0] != own).mean(), (says[1] == own).mean()]
     found = trainer.make_evaluate(config, classifier, {"image": images}, model=linear)(state)
     assert found["validation_answers"] == pytest.approx(min(shares)) and min(shares) < max(shares)
@@ -253,13 +332,22 @@ def test_the_answers_to_select_by_are_the_lowest_share_of_either_decision() -> N
 
 
 def test_the_learning_rate_follows_the_validation_loss_over_a_stop(tmp_path: Path) -> None:
-    """With a rate that ruins the loss at once each evaluation lowers it, and a checkpoint remembers how far."""
+    """With a rate that ruins the loss at once each evaluation lowers it, and a checkpoint remembers
+    how far.
+    """
     config = _config(
-        6, CYCE_CONFIG, optimiser=replace(RATE, learning_rate=3.0), evaluate_every=1, checkpoint_every=2, select="none"
+        6,
+        CYCE_CONFIG,
+        optimiser=replace(RATE, learning_rate=3.0),
+        evaluate_every=1,
+        checkpoint_every=2,
+        select="none",
     )
     _train(tmp_path, config)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    losses, rates = ([line[name] for line in lines] for name in ("validation_loss", "learning_rate"))
+    losses, rates = (
+        [line[name] for line in lines] for name in ("validation_loss", "learning_rate")
+    )
     expected, lowest = [3.0], losses[0]
     for loss in losses[1:]:
         expected.append(expected[-1])
@@ -283,14 +371,20 @@ def test_a_classifier_that_decides_one_way_is_refused(tmp_path: Path) -> None:
     def always(image: jax.Array) -> jax.Array:
         return jnp.stack([image.mean() + 1, image.mean()])
 
-    with pytest.raises(InputError, match=r"on the validation images, .* got class 0 for 4 and class 1 for 0 of them"):
+    with pytest.raises(
+        InputError,
+        match=r"on the validation images, .* got class 0 for 4 and class 1 for 0 of them",
+    ):
         trainer.make_evaluate(_config(1), always, validation(4), model=linear)
     images, _ = images_and_labels(64, seed=0)
     lit = ArraySource(
-        (0.5 + 0.4 * (PATTERN > 0) + 0 * images).astype(np.float32), np.zeros(64, np.int32), ("healthy", "ill")
+        (0.5 + 0.4 * (PATTERN > 0) + 0 * images).astype(np.float32),
+        np.zeros(64, np.int32),
+        ("healthy", "ill"),
     )
     with pytest.raises(
-        InputError, match=r"on the training images, .* got class 0 for 0 and class 1 for 64 of them: add"
+        InputError,
+        match=r"on the training images, .* got class 0 for 0 and class 1 for 64 of them: add",
     ):
         _train(tmp_path, _config(1, CYCE_CONFIG), lit)
     assert not list(tmp_path.iterdir())
@@ -304,9 +398,13 @@ def test_a_classifier_that_decides_one_way_is_refused(tmp_path: Path) -> None:
         ({"penalty": -1.0}, "penalty: expected a weight of at least 0, got -1.0"),
         (
             {"method": "cyce"},
-            "weights: expected none of `symmetric`, as CYCE has, for method 'cyce', got .*symmetric=10.0",
+            "weights: expected none of `symmetric`, as CYCE has, for method 'cyce', got"
+            " .*symmetric=10.0",
         ),
-        ({"weights": CYCE}, "weights: expected a weight of `symmetric` above 0, as SYCE has, for method 'syce'"),
+        (
+            {"weights": CYCE},
+            "weights: expected a weight of `symmetric` above 0, as SYCE has, for method 'syce'",
+        ),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -315,7 +413,9 @@ def test_impossible_options_are_refused(options: dict[str, Any], message: str) -
 
 
 def test_mistakes_of_the_run_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="select: expected one of 'loss', 'answers', 'none', got 'kept'"):
+    with pytest.raises(
+        InputError, match="select: expected one of 'loss', 'answers', 'none', got 'kept'"
+    ):
         _train(tmp_path, _config(1, select="kept"))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
         trainer.make_evaluate(_config(1), classifier, {"image": 2 + validation(2)["image"]})
@@ -335,14 +435,18 @@ def _trained(start: Config) -> tuple[Config, Any, list[dict[str, float]]]:
     state, step = init(jax.random.key(0), config), jax.jit(make_step(config, classifier))
     history = []
     for index in range(config.num_steps):
-        state, metrics = step(state, jax.random.fold_in(jax.random.key(1), index), decided_batch(100 + index))
+        state, metrics = step(
+            state, jax.random.fold_in(jax.random.key(1), index), decided_batch(100 + index)
+        )
         history.append({name: float(value) for name, value in metrics.items()})
     return config, state, history
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", [Config(), CYCE_CONFIG], ids=["syce", "cyce"])
-def test_loss_falls_until_decisions_are_turned_over_and_the_way_back_is_found(start: Config) -> None:
+def test_loss_falls_until_decisions_are_turned_over_and_the_way_back_is_found(
+    start: Config,
+) -> None:
     config, state, history = _trained(start)
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
     images = varied(validation(128)["image"], 1)
@@ -350,8 +454,14 @@ def test_loss_falls_until_decisions_are_turned_over_and_the_way_back_is_found(st
     print({name: round(value, 3) for name, value in found.items()})
     assert found["validation_turned"] > 0.95 and found["validation_kept"] > 0.98
     assert found["validation_psnr"] > 20
-    networks: Any = evaluation_view(graph_of(choose_networks(config, None)), state.params, state.rest)
-    pair = Partial(syce if start.method == "syce" else cyce, list(map(generator_of, networks.generators)), classifier)
+    networks: Any = evaluation_view(
+        graph_of(choose_networks(config, None)), state.params, state.rest
+    )
+    pair = Partial(
+        syce if start.method == "syce" else cyce,
+        list(map(generator_of, networks.generators)),
+        classifier,
+    )
     reached = generator_answers(pair, classifier, images, batch_size=64)
     print(reached)
     check_generators(reached)
@@ -385,5 +495,7 @@ def test_a_step_over_four_devices_equals_one_device() -> None:
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
-    result = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment
+    )
     assert result.stdout == "same\n", result.stderr

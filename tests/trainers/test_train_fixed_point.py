@@ -1,5 +1,5 @@
-"""Training of the independent adversary: it learns to turn decisions over, the classifier stays, and a stopped training
-goes on to the same bits."""
+"""Training of the independent adversary: it learns to turn decisions over, the classifier stays,
+and a stopped training goes on to the same bits."""
 
 import json
 import os
@@ -21,7 +21,12 @@ from toy_training import bits, images_and_labels, source, validation
 
 from cfx_jax.counterfactuals.fixed_point import fixed_point
 from cfx_jax.errors import InputError
-from cfx_jax.losses.fixed_point import FixedPointWeights, Translations, critic_terms, fixed_point_terms
+from cfx_jax.losses.fixed_point import (
+    FixedPointWeights,
+    Translations,
+    critic_terms,
+    fixed_point_terms,
+)
 from cfx_jax.models.fixed_point import Verdict, translation_of
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import fixed_point as trainer
@@ -41,10 +46,22 @@ def classifier(image: jax.Array) -> jax.Array:
 
 def _config(num_steps: int, **options: Any) -> Config:
     small = {
-        "size": (8, 8), "filters": 4, "num_halvings": 1, "num_blocks": 1, "critic_filters": 4, "critic_depth": 2,
-        "limit": "clip", "critic_steps": 2, "batch_size": 8, "eval_batch_size": 64, "log_every": 10, "evaluate_every": 4,
-        "checkpoint_every": 3, "optimiser": AdamConfig(2e-2), "num_steps": num_steps,
-    }  # fmt: skip
+        "size": (8, 8),
+        "filters": 4,
+        "num_halvings": 1,
+        "num_blocks": 1,
+        "critic_filters": 4,
+        "critic_depth": 2,
+        "limit": "clip",
+        "critic_steps": 2,
+        "batch_size": 8,
+        "eval_batch_size": 64,
+        "log_every": 10,
+        "evaluate_every": 4,
+        "checkpoint_every": 3,
+        "optimiser": AdamConfig(2e-2),
+        "num_steps": num_steps,
+    }
     return replace(Config(), **{**small, **options})
 
 
@@ -91,26 +108,46 @@ def _train(workdir: Path, config: Config) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "make_step", lambda config, *_, **__: _compiled(config))
         return trainer.train(
-            config, classifier, source(64), np.arange(64), validation(64), workdir, model=linear, progress=False
+            config,
+            classifier,
+            source(64),
+            np.arange(64),
+            validation(64),
+            workdir,
+            model=linear,
+            progress=False,
         )
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.filters, config.num_halvings, config.num_blocks, config.limit) == (64, 2, 6, "tanh")
-    assert (config.critic_filters, config.critic_depth, config.critic_steps, config.penalty) == (64, 6, 5, 10.0)
+    assert (config.filters, config.num_halvings, config.num_blocks, config.limit) == (
+        64,
+        2,
+        6,
+        "tanh",
+    )
+    assert (config.critic_filters, config.critic_depth, config.critic_steps, config.penalty) == (
+        64,
+        6,
+        5,
+        10.0,
+    )
     assert (config.weights, config.optimiser) == (FixedPointWeights(), AdamConfig(1e-4, 0.5, 0.5))
     assert (config.num_steps * config.critic_steps, 2 * config.batch_size) == (200_000, 16)
 
 
 def test_one_step_by_hand() -> None:
-    """Two updates of the critic and one of the translator, with losses and gradients computed apart."""
+    """Two updates of the critic and one of the translator, with losses and gradients computed
+    apart.
+    """
     config = _config(4, optimiser=AdamConfig(1e-2, decay=0.0))
     key, batch, predicted = jax.random.key(5), decided_batch(0, config), jnp.arange(16) % 2
     state = init(jax.random.key(0), config, model=linear)
     moved, metrics = _compiled(config)(state, key, batch)
     graph = graph_of(linear)
-    # Pairs take turns: the first is for the first update, the second for the second, the third for the first again.
+    # Pairs take turns: the first is for the first update, the second for the second, the third for
+    # the first again.
     pairs = batch["image"].reshape(8, 2, 2, 8, 8, 1)
     groups = [pairs[:, update].reshape(16, 8, 8, 1) for update in range(2)]
 
@@ -120,15 +157,24 @@ def test_one_step_by_hand() -> None:
     def verdict_loss(params: Any, key: jax.Array, images: jax.Array) -> jax.Array:
         networks = view(params)
         fake = networks.translator(images, 1 - predicted)
-        return sum(critic_terms(key, networks.critic, images, fake, predicted).values(), jnp.zeros(()))
+        return sum(
+            critic_terms(key, networks.critic, images, fake, predicted).values(), jnp.zeros(())
+        )
 
     def translation_terms(params: Any, images: jax.Array) -> dict[str, jax.Array]:
         networks = view(params)
         translate = networks.translator
         crossed, same = translate(images, 1 - predicted), translate(images, predicted)
-        all_four = Translations(crossed, translate(crossed, predicted), same, translate(same, predicted))
-        verdicts, logits = (networks.critic(crossed), networks.critic(same)), jax.vmap(classifier)(crossed)
-        return fixed_point_terms(images, all_four, predicted, verdicts, logits, weights=config.weights)
+        all_four = Translations(
+            crossed, translate(crossed, predicted), same, translate(same, predicted)
+        )
+        verdicts, logits = (
+            (networks.critic(crossed), networks.critic(same)),
+            jax.vmap(classifier)(crossed),
+        )
+        return fixed_point_terms(
+            images, all_four, predicted, verdicts, logits, weights=config.weights
+        )
 
     adam = optax.adam(1e-2, b1=0.5)
     params, moments = state.params, adam.init(state.params["critic"])
@@ -137,11 +183,15 @@ def test_one_step_by_hand() -> None:
         directions, moments = adam.update(gradient(params, each_key, images)["critic"], moments)
         params = nnx.State({**params, "critic": optax.apply_updates(params["critic"], directions)})
     terms = jax.jit(translation_terms)(params, groups[-1])
-    slopes = jax.jit(jax.grad(lambda *given: sum(translation_terms(*given).values())))(params, groups[-1])
+    slopes = jax.jit(jax.grad(lambda *given: sum(translation_terms(*given).values())))(
+        params, groups[-1]
+    )
     directions, _ = adam.update(slopes["translator"], adam.init(params["translator"]))
     expected = {**params, "translator": optax.apply_updates(params["translator"], directions)}
     for part in ("critic", "translator"):
-        for one, two in zip(jax.tree.leaves(moved.params[part]), jax.tree.leaves(expected[part]), strict=True):
+        for one, two in zip(
+            jax.tree.leaves(moved.params[part]), jax.tree.leaves(expected[part]), strict=True
+        ):
             np.testing.assert_allclose(one, two, rtol=1e-4, atol=2e-5)
     assert {name: float(metrics[name]) for name in terms} == {
         name: pytest.approx(float(value), rel=1e-3, abs=1e-5) for name, value in terms.items()
@@ -156,8 +206,11 @@ def test_answers_by_hand() -> None:
     found = trainer.answers(images, translations, jnp.array([0, 1]), logits)
     # One half is decided 1.
     assert {name: float(value) for name, value in found.items()} == {
-        "turned": 0.5, "kept": 0.5, "change": 0.25, "moved": 0.125
-    }  # fmt: skip
+        "turned": 0.5,
+        "kept": 0.5,
+        "change": 0.25,
+        "moved": 0.125,
+    }
 
 
 def test_the_learning_rate_falls_to_0_over_the_last_steps_whatever_the_updates_of_a_step() -> None:
@@ -187,15 +240,22 @@ def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path
     assert lines[-1]["validation_decision"] < 0.5 * lines[0]["validation_decision"]
     best = max(line["validation_score"] for line in lines)
     assert best > 0.95 > lines[0]["validation_score"]
-    assert all(line["validation_score"] == min(line[f"validation_turned_{c}"] for c in (0, 1)) for line in lines)
+    assert all(
+        line["validation_score"] == min(line[f"validation_turned_{c}"] for c in (0, 1))
+        for line in lines
+    )
     images = validation(64)["image"]
-    pairs = jax.jit(jax.vmap(lambda image: fixed_point(translation_of(translator), classifier, image)))(images)
+    pairs = jax.jit(
+        jax.vmap(lambda image: fixed_point(translation_of(translator), classifier, image))
+    )(images)
     before, after = (jax.vmap(classifier)(each).argmax(axis=1) for each in pairs)
     assert min((before != after)[before == c].mean() for c in (0, 1)) == pytest.approx(best)
 
 
 @pytest.mark.slow
-def test_convolutional_networks_turn_decisions_over_and_keep_what_has_nothing_to_do_with_them() -> None:
+def test_convolutional_networks_turn_decisions_over_and_keep_what_has_nothing_to_do_with_them() -> (
+    None
+):
     config = _config(300, optimiser=AdamConfig(3e-3), weights=FixedPointWeights(decision=4.0))
     state, step = init(jax.random.key(0), config), jax.jit(make_step(config, classifier))
     for index in range(config.num_steps):
@@ -215,7 +275,9 @@ def test_a_classifier_that_decides_one_way_is_refused() -> None:
     def always(image: jax.Array) -> jax.Array:
         return jnp.stack([image.mean() + 1, image.mean()])
 
-    with pytest.raises(InputError, match=r"on the validation images,.* got class 0 for 4 and class 1 for 0 of them"):
+    with pytest.raises(
+        InputError, match=r"on the validation images,.* got class 0 for 4 and class 1 for 0 of them"
+    ):
         trainer.make_evaluate(_config(1), always, validation(4), model=linear)
 
 
@@ -264,5 +326,7 @@ def test_a_step_over_four_devices_equals_one_device() -> None:
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
-    result = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment
+    )
     assert result.stdout == "same\n", result.stderr

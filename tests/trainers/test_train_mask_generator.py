@@ -1,5 +1,5 @@
-"""Training of a generator of masks: the decoder learns, encoder and classifier stay, and a stopped training goes on to the
-same bits."""
+"""Training of a generator of masks: the decoder learns, encoder and classifier stay, and a stopped
+training goes on to the same bits."""
 
 import json
 import shutil
@@ -30,9 +30,16 @@ from trainers.result import config_from
 @nnx.jit
 def network() -> ResNet:
     return ResNet(
-        block="basic", stage_sizes=(1, 1), widths=(4, 6), num_classes=2, in_channels=1, mean=0.5, std=0.3,
-        stem="imagenet", rngs=nnx.Rngs(0),
-    )  # fmt: skip
+        block="basic",
+        stage_sizes=(1, 1),
+        widths=(4, 6),
+        num_classes=2,
+        in_channels=1,
+        mean=0.5,
+        std=0.3,
+        stem="imagenet",
+        rngs=nnx.Rngs(0),
+    )
 
 
 def classifier(image: jax.Array) -> jax.Array:
@@ -59,10 +66,17 @@ def validation() -> dict[str, np.ndarray]:
 
 def _config(num_steps: int, **options: Any) -> Config:
     small = {
-        "width": 3, "batch_size": 16, "eval_batch_size": 8, "blur_sigma": 2.0, "blurred": 0.0, "learning_rate": 1e-2,
-        "weights": MaskGeneratorWeights(smoothness=0.0, area_power=1.0), "log_every": 10, "evaluate_every": 4,
+        "width": 3,
+        "batch_size": 16,
+        "eval_batch_size": 8,
+        "blur_sigma": 2.0,
+        "blurred": 0.0,
+        "learning_rate": 1e-2,
+        "weights": MaskGeneratorWeights(smoothness=0.0, area_power=1.0),
+        "log_every": 10,
+        "evaluate_every": 4,
         "checkpoint_every": 3,
-    }  # fmt: skip
+    }
     return Config(num_steps=num_steps, **{**small, **options})
 
 
@@ -88,7 +102,14 @@ def _train(workdir: Path, config: Config) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "make_step", lambda *_: _compiled())
         return trainer.train(
-            config, classifier, network(), data(), np.arange(32), validation(), workdir, progress=False
+            config,
+            classifier,
+            network(),
+            data(),
+            np.arange(32),
+            validation(),
+            workdir,
+            progress=False,
         )
 
 
@@ -106,20 +127,35 @@ def test_one_step_by_hand() -> None:
     _, metrics = _step(state, key, images)
     masks = np.asarray(_masks(state.params, images))
     backgrounds = jax.jit(lambda x: random_backgrounds(key, x, blurred=0.0, sigma=2.0))(images)
-    inside, outside = (np.asarray(blend(jnp.asarray(images), each, backgrounds)) for each in (masks, 1 - masks))
-    lead = [40 * np.where(images[:, :4, :4].mean((1, 2, 3)) >= 0.68, 1, -1) * (each[:, :4, :4].mean((1, 2, 3)) - 0.68)
-            for each in (inside, outside)]  # fmt: skip
+    inside, outside = (
+        np.asarray(blend(jnp.asarray(images), each, backgrounds)) for each in (masks, 1 - masks)
+    )
+    lead = [
+        40
+        * np.where(images[:, :4, :4].mean((1, 2, 3)) >= 0.68, 1, -1)
+        * (each[:, :4, :4].mean((1, 2, 3)) - 0.68)
+        for each in (inside, outside)
+    ]
     expected = {
-        "preserver": 0.3 * np.maximum(1 - lead[0], 0).mean(), "destroyer": np.maximum(lead[1] + 5, 0).mean(),
-        "area": 8 * (masks + 5e-4).mean(), "smoothness": 0.0,
-        "preserved": (lead[0] > 0).mean(), "destroyed": (lead[1] < 0).mean(), "covered": masks.mean(),
-    }  # fmt: skip
+        "preserver": 0.3 * np.maximum(1 - lead[0], 0).mean(),
+        "destroyer": np.maximum(lead[1] + 5, 0).mean(),
+        "area": 8 * (masks + 5e-4).mean(),
+        "smoothness": 0.0,
+        "preserved": (lead[0] > 0).mean(),
+        "destroyed": (lead[1] < 0).mean(),
+        "covered": masks.mean(),
+    }
     expected["loss"] = sum(expected[name] for name in ("preserver", "destroyer", "area"))
-    assert {name: float(value) for name, value in metrics.items()} == pytest.approx(expected, rel=1e-4, abs=1e-6)
+    assert {name: float(value) for name, value in metrics.items()} == pytest.approx(
+        expected, rel=1e-4, abs=1e-6
+    )
 
 
 def test_weight_decay_is_added_to_the_gradient_before_adam() -> None:
-    optimiser, weights = trainer._make_optimiser(_config(1, weight_decay=0.5)), jnp.array([4.0, -1.0, 0.0])
+    optimiser, weights = (
+        trainer._make_optimiser(_config(1, weight_decay=0.5)),
+        jnp.array([4.0, -1.0, 0.0]),
+    )
     gradients = jnp.array([-1.0, 0.25, 3.0])
     updates, _ = optimiser.update(gradients, optimiser.init(weights), weights)
     # Adam's first step is the sign of the sums, which are 1, -0.25 and 3.
@@ -130,7 +166,9 @@ def test_masks_cover_what_decides_and_the_encoder_stays() -> None:
     config, before = _config(150), bits(nnx.state(network()))
     state, history = init(jax.random.key(0), config, network()), []
     for index in range(config.num_steps):
-        state, metrics = _step(state, jax.random.fold_in(jax.random.key(1), index), images_of(16, seed=100 + index))
+        state, metrics = _step(
+            state, jax.random.fold_in(jax.random.key(1), index), images_of(16, seed=100 + index)
+        )
         history.append({name: float(value) for name, value in metrics.items()})
     assert history[-1]["loss"] < 0.7 * history[0]["loss"]
     # No background is decided 1, so every image decided 0 stays so.
@@ -153,7 +191,8 @@ def test_the_step_stores_the_decoder_alone_and_moves_all_of_it() -> None:
 def test_a_validation_sees_each_image_against_the_same_background_whatever_the_batch() -> None:
     state = init(jax.random.key(0), _config(1), network())
     found = [
-        make_evaluate(_config(1, eval_batch_size=size), classifier, network(), validation())(state) for size in (5, 8)
+        make_evaluate(_config(1, eval_batch_size=size), classifier, network(), validation())(state)
+        for size in (5, 8)
     ]
     assert found[0] == pytest.approx(found[1], rel=1e-5)
     assert found[0]["validation_score"] == -found[0]["validation_loss"]
@@ -171,7 +210,9 @@ def test_answers_by_hand() -> None:
     }
 
 
-def test_training_gives_masks_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+def test_training_gives_masks_and_goes_on_from_a_checkpoint_to_the_same_bits(
+    tmp_path: Path,
+) -> None:
     config = _config(8)
     whole = bits(nnx.state(_train(tmp_path, config)))
     assert bits(nnx.state(trainer.load(tmp_path, network()))) == whole
@@ -181,15 +222,23 @@ def test_training_gives_masks_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp
         trainer.load(tmp_path, network())
     assert bits(nnx.state(_train(tmp_path, config))) == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
-    evaluated = [line for line in map(json.loads, written.splitlines()) if "validation_loss" in line]
+    evaluated = [
+        line for line in map(json.loads, written.splitlines()) if "validation_loss" in line
+    ]
     assert [line["step"] for line in evaluated] == [4, 8]
 
 
-def test_the_encoder_may_be_the_backbone_of_a_finding_classifier_and_has_to_be_the_trained_one(tmp_path: Path) -> None:
+def test_the_encoder_may_be_the_backbone_of_a_finding_classifier_and_has_to_be_the_trained_one(
+    tmp_path: Path,
+) -> None:
     finding = FindingClassifier(network(), rngs=nnx.Rngs(1))
-    assert bits(init(jax.random.key(0), _config(1), finding)) == bits(init(jax.random.key(0), _config(1), network()))
+    assert bits(init(jax.random.key(0), _config(1), finding)) == bits(
+        init(jax.random.key(0), _config(1), network())
+    )
     _train(tmp_path, _config(1))
-    with pytest.raises(InputError, match=r"encoder: expected the network that the masks of .* got another one"):
+    with pytest.raises(
+        InputError, match=r"encoder: expected the network that the masks of .* got another one"
+    ):
         trainer.load(tmp_path, jax.tree.map(lambda leaf: leaf + 1, network()))
 
 

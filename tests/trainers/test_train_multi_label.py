@@ -1,4 +1,6 @@
-"""Training of a classifier of several labels: each is learned, and a stopped training goes on to the same bits."""
+"""Training of a classifier of several labels: each is learned, and a stopped training goes on to
+the same bits.
+"""
 
 import json
 import shutil
@@ -72,16 +74,37 @@ def _train(workdir: Path, config: Config, **options: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "make_step", lambda *_, **__: _compiled())
         return trainer.train(
-            config, source, np.arange(64), validation=validation, workdir=workdir, progress=False, **given
+            config,
+            source,
+            np.arange(64),
+            validation=validation,
+            workdir=workdir,
+            progress=False,
+            **given,
         )
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.model, config.batch_size, config.mean[0], config.std[0]) == ("densenet121", 32, 0.5, 0.5)
+    assert (config.model, config.batch_size, config.mean[0], config.std[0]) == (
+        "densenet121",
+        32,
+        0.5,
+        0.5,
+    )
     adam = config.optimiser
-    assert (adam.name, adam.learning_rate, adam.momentum, adam.weight_decay) == ("adam", 1e-4, 0.9, 0.0)
-    assert (adam.schedule, config.epochs, config.num_steps, config.select) == ("constant", 5, 0, "none")
+    assert (adam.name, adam.learning_rate, adam.momentum, adam.weight_decay) == (
+        "adam",
+        1e-4,
+        0.9,
+        0.0,
+    )
+    assert (adam.schedule, config.epochs, config.num_steps, config.select) == (
+        "constant",
+        5,
+        0,
+        "none",
+    )
 
 
 def test_the_loss_is_the_mean_over_images_and_labels_of_independent_sigmoids() -> None:
@@ -96,7 +119,9 @@ def test_the_loss_is_the_mean_over_images_and_labels_of_independent_sigmoids() -
     assert float(metrics["accuracy"]) == pytest.approx((labels == [1, 1, 0]).mean())
 
 
-def test_training_learns_each_label_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+def test_training_learns_each_label_and_goes_on_from_a_checkpoint_to_the_same_bits(
+    tmp_path: Path,
+) -> None:
     config = _config(40, select="auc", checkpoint_every=30)
     model = _train(tmp_path, config)
     whole = bits(variables_of(model))
@@ -118,10 +143,15 @@ def test_scores_by_hand() -> None:
     logits = np.array([[1.0, -1.0], [-1.0, 2.0], [3.0, 1.0], [0.0, -3.0]])
     labels = np.array([[1, 0], [0, 0], [0, 1], [1, 0]])
     assert scores(logits, labels) == {
-        "validation_accuracy_0": 0.75, "validation_accuracy_1": 0.75, "validation_accuracy": 0.75,
-        # Positives 1 and 0 against negatives -1 and 3: two of four pairs; positive 1 against -1, 2 and -3: two of three.
-        "validation_auc_0": 0.5, "validation_auc_1": pytest.approx(2 / 3), "validation_auc": pytest.approx(7 / 12),
-    }  # fmt: skip
+        "validation_accuracy_0": 0.75,
+        "validation_accuracy_1": 0.75,
+        "validation_accuracy": 0.75,
+        # Positives 1 and 0 against negatives -1 and 3: two of four pairs; positive 1 against -1, 2
+        # and -3: two of three.
+        "validation_auc_0": 0.5,
+        "validation_auc_1": pytest.approx(2 / 3),
+        "validation_auc": pytest.approx(7 / 12),
+    }
 
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
@@ -131,23 +161,39 @@ def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
     images, labels = labelled(64, 0)
-    with pytest.raises(InputError, match=r"^labels: expected 0 and 1, got -1: turn -1 into 0, by `labels > 0`"):
+    with pytest.raises(
+        InputError, match=r"^labels: expected 0 and 1, got -1: turn -1 into 0, by `labels > 0`"
+    ):
         _train(tmp_path, _config(1), labels=2 * labels - 1)
-    with pytest.raises(InputError, match=r"^labels: expected 0 and 1, got 0.3: decide on uncertain ones first"):
+    with pytest.raises(
+        InputError, match=r"^labels: expected 0 and 1, got 0.3: decide on uncertain ones first"
+    ):
         _train(tmp_path, _config(1), labels=np.full((64, 3), 0.3))
-    with pytest.raises(InputError, match=r"^labels: .* each of 3 labels, shape \(64, 3\), got shape \(64,\): num_"):
+    with pytest.raises(
+        InputError, match=r"^labels: .* each of 3 labels, shape \(64, 3\), got shape \(64,\): num_"
+    ):
         _train(tmp_path, _config(1), labels=labels[:, 0])
-    with pytest.raises(InputError, match="labels: expected one for each of the 64 training images, got 63"):
+    with pytest.raises(
+        InputError, match="labels: expected one for each of the 64 training images, got 63"
+    ):
         _train(tmp_path, _config(1), labels=labels[1:])
     with pytest.raises(
-        InputError, match="validation labels: expected images with and without each label, got 1 for all of"
+        InputError,
+        match="validation labels: expected images with and without each label, got 1 for all of",
     ):
-        make_evaluate(_config(1), {"image": images, "label": np.maximum(labels, [0, 1, 0])}, model=net)
+        make_evaluate(
+            _config(1), {"image": images, "label": np.maximum(labels, [0, 1, 0])}, model=net
+        )
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
         make_evaluate(_config(1), {"image": 2 + images, "label": labels}, model=net)
-    with pytest.raises(InputError, match="balanced: expected False, since several labels cannot be balanced at once"):
+    with pytest.raises(
+        InputError,
+        match="balanced: expected False, since several labels cannot be balanced at once",
+    ):
         _train(tmp_path, _config(1, balanced=True))
-    with pytest.raises(InputError, match="select: expected one of 'auc', 'accuracy', 'none', got 'loss'"):
+    with pytest.raises(
+        InputError, match="select: expected one of 'auc', 'accuracy', 'none', got 'loss'"
+    ):
         _train(tmp_path, _config(1, select="loss"))
     with pytest.raises(InputError, match="in_channels: expected 1 as the images have, got 3"):
         _train(tmp_path, _config(1), model=None)
@@ -158,7 +204,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         trainer.load(tmp_path)
 
 
-@pytest.mark.parametrize(("number", "steps"), [(182_592, 5 * 5706), (40_000, 5 * 1250), (33, 5), (3, 5)])
+@pytest.mark.parametrize(
+    ("number", "steps"), [(182_592, 5 * 5706), (40_000, 5 * 1250), (33, 5), (3, 5)]
+)
 def test_the_steps_of_epochs_follow_the_number_of_images(number: int, steps: int) -> None:
     """Full batches of 32 alone, as released; one at least."""
     labels = np.zeros(number, int)
@@ -169,14 +217,19 @@ def test_the_steps_of_epochs_follow_the_number_of_images(number: int, steps: int
         scheduled(Config(epochs=-1), labels)
 
 
-def test_a_training_takes_the_steps_of_its_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_training_takes_the_steps_of_its_epochs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def run(name: str, config: Config, *rest: Any, **options: Any) -> None:
         assert (config.num_steps, config.evaluate_every) == (4, 2)
         raise StopIteration
 
     monkeypatch.setattr(trainer, "run", run)
     images, labels = labelled(40, 0)
-    source, validation = ArraySource(images, labels[:, 0], ("a", "b")), {"image": images, "label": labels}
+    source, validation = (
+        ArraySource(images, labels[:, 0], ("a", "b")),
+        {"image": images, "label": labels},
+    )
     with pytest.raises(StopIteration):
         trainer.train(
             _config(0, epochs=2, batch_size=16, evaluate_every=0),

@@ -1,5 +1,5 @@
-"""Training of the explainer: each loss moves what it is to move, the classifier stays, averages and vectors move as said,
-and a stopped training goes on to the same bits."""
+"""Training of the explainer: each loss moves what it is to move, the classifier stays, averages and
+vectors move as said, and a stopped training goes on to the same bits."""
 
 import json
 import os
@@ -17,7 +17,17 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from toy_progressive import NUM_BINS, PATTERN, batch_of, bins_of, classifier, data, images_of, linear, small
+from toy_progressive import (
+    NUM_BINS,
+    PATTERN,
+    batch_of,
+    bins_of,
+    classifier,
+    data,
+    images_of,
+    linear,
+    small,
+)
 from toy_training import bits
 
 from cfx_jax.counterfactuals.progressive import progressive
@@ -47,9 +57,16 @@ def _train(workdir: Path, config: Config, **options: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(alike))
         return trainer.train(
-            config, classifier, data(), np.arange(64), {"image": images_of(32, 1)}, workdir,
-            model=linear, progress=False, **options
-        )  # fmt: skip
+            config,
+            classifier,
+            data(),
+            np.arange(64),
+            {"image": images_of(32, 1)},
+            workdir,
+            model=linear,
+            progress=False,
+            **options,
+        )
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
@@ -60,7 +77,10 @@ def test_defaults_are_those_of_the_method_card() -> None:
     )
     assert (config.num_bins, config.critic_steps, config.batch_size) == (10, 5, 32)
     assert (config.learning_rate, config.first_moment, config.second_moment) == (2e-4, 0.0, 0.9)
-    assert (config.num_steps * config.critic_steps, config.weights) == (100_000, ProgressiveWeights(1, 1, 100, 100, 0))
+    assert (config.num_steps * config.critic_steps, config.weights) == (
+        100_000,
+        ProgressiveWeights(1, 1, 100, 100, 0),
+    )
 
 
 def test_the_two_profiles_differ_in_what_the_card_lists() -> None:
@@ -80,19 +100,27 @@ def test_the_two_profiles_differ_in_what_the_card_lists() -> None:
 
 
 def test_one_step_by_hand() -> None:
-    """Two updates of the discriminator and one of the generator, with losses and gradients computed apart."""
+    """Two updates of the discriminator and one of the generator, with losses and gradients computed
+    apart.
+    """
     config = small(1, weights=ProgressiveWeights(0.5, 1.0, 3.0, 2.0, 0.25))
     key, batch = jax.random.key(5), batch_of(16, 0)
     state = init(jax.random.key(0), config, model=linear)
     moved, metrics = _compiled(config)(state, key, batch)
     share_key, target_key = jax.random.split(key)
-    images, sources = trainer._shares(share_key, {name: jnp.asarray(x) for name, x in batch.items()}, 2)
+    images, sources = trainer._shares(
+        share_key, {name: jnp.asarray(x) for name, x in batch.items()}, 2
+    )
     targets, graph = jax.random.randint(target_key, (2, 8), 0, NUM_BINS), graph_of(linear)
 
-    def hinge(part: Any, params: Any, rest: Any, fake: jax.Array, update: int) -> tuple[jax.Array, Any]:
+    def hinge(
+        part: Any, params: Any, rest: Any, fake: jax.Array, update: int
+    ) -> tuple[jax.Array, Any]:
         networks: Any = training_view(graph, nnx.State({**params, "discriminator": part}), rest)
         real = networks.discriminator(images[update], sources[update])
-        made = nnx.view(networks.discriminator, update_spectral=True, raise_if_not_found=False)(fake, targets[update])
+        made = nnx.view(networks.discriminator, update_spectral=True, raise_if_not_found=False)(
+            fake, targets[update]
+        )
         loss = 0.5 * (jnp.maximum(0, 1 - real).mean() + jnp.maximum(0, 1 + made).mean())
         return loss, variables_of(networks)[1]
 
@@ -106,7 +134,9 @@ def test_one_step_by_hand() -> None:
         latent = generator.encode(x, source)
         fake, same = generator.decode(latent, target), generator.decode(latent, source)
         returned = generator.decode(generator.encode(fake, source), source)
-        of_x, of_fake, of_returned = (jax.nn.softmax(jax.vmap(classifier)(each)) for each in (x, fake, returned))
+        of_x, of_fake, of_returned = (
+            jax.nn.softmax(jax.vmap(classifier)(each)) for each in (x, fake, returned)
+        )
         desired = ((target + 0.5) / NUM_BINS)[:, None]
         wanted = jnp.concatenate([1 - desired, desired], axis=1)
         return {
@@ -121,15 +151,23 @@ def test_one_step_by_hand() -> None:
     params, rest, moments = state.params, state.rest, adam.init(state.params["discriminator"])
     for update in range(2):
         fake = drawn(params, rest, update)
-        gradients, rest = jax.grad(hinge, has_aux=True)(params["discriminator"], params, rest, fake, update)
+        gradients, rest = jax.grad(hinge, has_aux=True)(
+            params["discriminator"], params, rest, fake, update
+        )
         directions, moments = adam.update(gradients, moments)
-        params = nnx.State({**params, "discriminator": optax.apply_updates(params["discriminator"], directions)})
+        params = nnx.State(
+            {**params, "discriminator": optax.apply_updates(params["discriminator"], directions)}
+        )
     terms = terms_of(params["generator"], params, rest)
     slopes = jax.grad(lambda part: sum(terms_of(part, params, rest).values()))(params["generator"])
     directions, _ = adam.update(slopes, adam.init(params["generator"]))
-    params = nnx.State({**params, "generator": optax.apply_updates(params["generator"], directions)})
+    params = nnx.State(
+        {**params, "generator": optax.apply_updates(params["generator"], directions)}
+    )
     for part in ("generator", "discriminator"):
-        for one, two in zip(jax.tree.leaves(moved.params[part]), jax.tree.leaves(params[part]), strict=True):
+        for one, two in zip(
+            jax.tree.leaves(moved.params[part]), jax.tree.leaves(params[part]), strict=True
+        ):
             np.testing.assert_allclose(one, two, rtol=1e-4, atol=2e-5)
     assert {name: float(metrics[name]) for name in terms} == {
         name: pytest.approx(float(value), rel=1e-3, abs=1e-5) for name, value in terms.items()
@@ -137,7 +175,9 @@ def test_one_step_by_hand() -> None:
     assert float(metrics["loss"]) == pytest.approx(float(sum(terms.values())), rel=1e-4)
 
 
-def test_the_compatibility_alone_moves_the_generator_through_the_classifier_and_nothing_else() -> None:
+def test_the_compatibility_alone_moves_the_generator_through_the_classifier_and_nothing_else() -> (
+    None
+):
     config = small(1, weights=ONLY_COMPATIBILITY)
     state = init(jax.random.key(0), config, model=linear)
     moved, metrics = _compiled(config)(state, jax.random.key(1), batch_of(16, 0))
@@ -161,7 +201,10 @@ def test_five_updates_of_the_discriminator_for_one_of_the_generator() -> None:
     state = init(jax.random.key(0), config, model=linear)
     for index in range(4):
         state, _ = _compiled(config)(state, jax.random.key(index), batch_of(10, index))
-    counts = {part: int(optax.tree_utils.tree_get(moments, "count")) for part, moments in state.opt_state.items()}
+    counts = {
+        part: int(optax.tree_utils.tree_get(moments, "count"))
+        for part, moments in state.opt_state.items()
+    }
     assert counts == {"generator": 4, "discriminator": 20}
 
 
@@ -173,24 +216,40 @@ def test_every_update_has_images_of_its_own_with_their_bins() -> None:
     np.testing.assert_allclose(30 * images[..., 0, 0, 0], bins, rtol=1e-6)
     # The i-th image of every batch is one of the i-th three, so that devices keep their own.
     np.testing.assert_array_equal(bins // 3, np.broadcast_to(np.arange(10), (3, 10)))
-    many = jax.vmap(lambda key: trainer._shares(key, batch, 3)[1] % 3)(jax.random.split(jax.random.key(1), 300))
+    many = jax.vmap(lambda key: trainer._shares(key, batch, 3)[1] % 3)(
+        jax.random.split(jax.random.key(1), 300)
+    )
     assert np.abs(np.mean(many, axis=(0, 2)) - 1).max() < 0.1
 
 
-def test_averages_move_with_one_pass_and_vectors_once_with_each_update_of_the_discriminator() -> None:
+def test_averages_move_with_one_pass_and_vectors_once_with_each_update_of_the_discriminator() -> (
+    None
+):
     config = small(1, weights=ONLY_COMPATIBILITY, critic_steps=3)
-    state, key, batch = init(jax.random.key(0), config, model=linear), jax.random.key(2), batch_of(24, 0)
+    state, key, batch = (
+        init(jax.random.key(0), config, model=linear),
+        jax.random.key(2),
+        batch_of(24, 0),
+    )
     moved, _ = _compiled(config)(state, key, batch)
     share_key, target_key = jax.random.split(key)
-    images, sources = trainer._shares(share_key, {name: jnp.asarray(x) for name, x in batch.items()}, 3)
+    images, sources = trainer._shares(
+        share_key, {name: jnp.asarray(x) for name, x in batch.items()}, 3
+    )
     targets = jax.random.randint(target_key, (3, 8), 0, NUM_BINS)
     networks: Any = training_view(graph_of(linear), state.params, state.rest)
     networks.generator.decode(networks.generator.encode(images[-1], sources[-1]), targets[-1])
     expected = variables_of(networks)[1]["generator"]
-    for one, two in zip(jax.tree.leaves(moved.rest["generator"]), jax.tree.leaves(expected), strict=True):
+    for one, two in zip(
+        jax.tree.leaves(moved.rest["generator"]), jax.tree.leaves(expected), strict=True
+    ):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-7)
-    # The discriminator stays, as its weight is 0, so that its vector moves by three steps of the iteration.
-    kernel, vector = state.params["discriminator"]["head"]["kernel"][...], state.rest["discriminator"]["head"]["vector"]
+    # The discriminator stays, as its weight is 0, so that its vector moves by three steps of the
+    # iteration.
+    kernel, vector = (
+        state.params["discriminator"]["head"]["kernel"][...],
+        state.rest["discriminator"]["head"]["vector"],
+    )
     right = vector[...]
     for _ in range(3):
         _, right = power_step(kernel, right)
@@ -198,7 +257,12 @@ def test_averages_move_with_one_pass_and_vectors_once_with_each_update_of_the_di
 
 
 def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
-    config = small(60, select="score", checkpoint_every=45, weights=ProgressiveWeights(0.05, 1.0, 1.0, 1.0, 0.0))
+    config = small(
+        60,
+        select="score",
+        checkpoint_every=45,
+        weights=ProgressiveWeights(0.05, 1.0, 1.0, 1.0, 0.0),
+    )
     generator = _train(tmp_path, config)
     whole = bits(variables_of(generator))
     assert bits(variables_of(trainer.load(tmp_path, model=linear))) == whole
@@ -216,7 +280,9 @@ def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path
     assert lines[-1]["validation_spread"] > lines[0]["validation_spread"]
     best = max(lines, key=lambda line: line["validation_score"])
     images = images_of(32, 1)
-    sweep = jax.jit(jax.vmap(lambda image: progressive(exaggerator_of(generator), classifier, image)))
+    sweep = jax.jit(
+        jax.vmap(lambda image: progressive(exaggerator_of(generator), classifier, image))
+    )
     found = sweep(jnp.asarray(images))
     np.testing.assert_array_equal(found.source_bin, bins_of(images))
     errors = np.abs(found.probabilities - found.desired).mean(axis=1)
@@ -228,8 +294,14 @@ def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path
 def test_a_start_gives_the_generator_and_the_discriminator_is_drawn(tmp_path: Path) -> None:
     explainer = trained(linear, *init(jax.random.key(5), small(1), model=linear)[:2]).generator
     before = bits(variables_of(explainer))
-    started, drawn = (init(jax.random.key(0), small(1), model=linear, start=each) for each in (explainer, None))
-    assert bits(started.params["generator"]) == bits(variables_of(explainer)[0]) != bits(drawn.params["generator"])
+    started, drawn = (
+        init(jax.random.key(0), small(1), model=linear, start=each) for each in (explainer, None)
+    )
+    assert (
+        bits(started.params["generator"])
+        == bits(variables_of(explainer)[0])
+        != bits(drawn.params["generator"])
+    )
     assert bits(started.params["discriminator"]) == bits(drawn.params["discriminator"])
     assert bits(variables_of(_train(tmp_path, small(3), start=explainer))) != before
     assert bits(variables_of(explainer)) == before
@@ -240,7 +312,9 @@ def test_a_start_gives_the_generator_and_the_discriminator_is_drawn(tmp_path: Pa
 def test_no_step_changes_the_classifier() -> None:
     frozen = {"pattern": jnp.asarray(PATTERN)}
     before = bits(frozen)
-    step = jax.jit(make_step(small(1), lambda x: jnp.stack([0.0, (frozen["pattern"] * x).sum()]), model=linear))
+    step = jax.jit(
+        make_step(small(1), lambda x: jnp.stack([0.0, (frozen["pattern"] * x).sum()]), model=linear)
+    )
     state = init(jax.random.key(0), small(1), model=linear)
     for index in range(100):
         state, _ = step(state, jax.random.key(index), batch_of(16, index))
@@ -248,7 +322,9 @@ def test_no_step_changes_the_classifier() -> None:
 
 
 def test_a_summary_by_hand() -> None:
-    """Of three images decided 0 and one decided 1, with two bins; their means weigh the two decisions alike."""
+    """Of three images decided 0 and one decided 1, with two bins; their means weigh the two
+    decisions alike.
+    """
     found = {
         "probability": np.array([0.1, 0.2, 0.3, 0.9]),
         "desired": np.broadcast_to([0.25, 0.75], (4, 2)),
@@ -257,13 +333,19 @@ def test_a_summary_by_hand() -> None:
         "spread": np.array([0.1, 0.2, 0.3, 0.4]),
     }
     expected = {
-        "compatibility": ((0 + 0.15 + 0.1) / 3 + 0.2) / 2, "crossed": (2 / 3 + 1) / 2, "psnr": (30 + 60) / 2,
-        "spread": (0.2 + 0.4) / 2, "score": 45 * (2 / 3 + 1) / 2,
-        # Ranks of the achieved: 2.5, 2.5, 1 and 4.5 of the lower bin, 6.5, 4.5, 6.5 and 8 of the upper one; three ties.
+        "compatibility": ((0 + 0.15 + 0.1) / 3 + 0.2) / 2,
+        "crossed": (2 / 3 + 1) / 2,
+        "psnr": (30 + 60) / 2,
+        "spread": (0.2 + 0.4) / 2,
+        "score": 45 * (2 / 3 + 1) / 2,
+        # Ranks of the achieved: 2.5, 2.5, 1 and 4.5 of the lower bin, 6.5, 4.5, 6.5 and 8 of the
+        # upper one; three ties.
         "rank_correlation": (2 * 7.5 + 2 * 7.5) / np.sqrt(8 * 2**2 * (42 - 1.5)),
-    }  # fmt: skip
+    }
     result = summary(found, np.array([0, 0, 0, 1]))
-    assert result == {f"validation_{name}": pytest.approx(value) for name, value in expected.items()}
+    assert result == {
+        f"validation_{name}": pytest.approx(value) for name, value in expected.items()
+    }
 
 
 def test_a_summary_of_an_explainer_without_effect_is_a_number() -> None:
@@ -279,24 +361,52 @@ def test_a_summary_of_an_explainer_without_effect_is_a_number() -> None:
 
 
 def test_the_configured_networks_take_a_step() -> None:
-    """Of the released code's profile, made small; all of what is trained moves, and the loss is finite."""
+    """Of the released code's profile, made small; all of what is trained moves, and the loss is
+    finite.
+    """
     options = asdict(CODE_HEAD) | {"weights": CODE_HEAD.weights}
-    kept = ("conditional_encoder", "projection", "classifier_gradient", "target", "reconstruction", "weights")
+    kept = (
+        "conditional_encoder",
+        "projection",
+        "classifier_gradient",
+        "target",
+        "reconstruction",
+        "weights",
+    )
     config = small(1, critic_steps=1, **{name: options[name] for name in kept})
     state = init(jax.random.key(0), config)
-    moved, metrics = jax.jit(make_step(config, classifier))(state, jax.random.key(1), batch_of(8, 0))
+    moved, metrics = jax.jit(make_step(config, classifier))(
+        state, jax.random.key(1), batch_of(8, 0)
+    )
     assert set(metrics) == {
-        "loss", "adversarial", "compatibility", "reconstruction", "cycle", "returned_class", "divergence", "error",
-        "discriminator_real", "discriminator_fake",
-    }  # fmt: skip
+        "loss",
+        "adversarial",
+        "compatibility",
+        "reconstruction",
+        "cycle",
+        "returned_class",
+        "divergence",
+        "error",
+        "discriminator_real",
+        "discriminator_fake",
+    }
     assert all(np.isfinite(value) for value in metrics.values())
     for part in ("generator", "discriminator"):
-        pairs = zip(jax.tree.leaves(moved.params[part]), jax.tree.leaves(state.params[part]), strict=True)
+        pairs = zip(
+            jax.tree.leaves(moved.params[part]), jax.tree.leaves(state.params[part]), strict=True
+        )
         assert np.mean([(one != two).any() for one, two in pairs]) > 0.9
-        rest = zip(jax.tree.leaves(moved.rest[part]), jax.tree.leaves(state.rest[part]), strict=True)
+        rest = zip(
+            jax.tree.leaves(moved.rest[part]), jax.tree.leaves(state.rest[part]), strict=True
+        )
         assert all((one != two).any() for one, two in rest)
-    networks: Any = evaluation_view(graph_of(lambda rngs: trainer.choose_networks(config, None)(rngs)), *moved[:2])
-    assert isinstance(networks.generator, ProgressiveGenerator) and networks.generator.conditional_encoder
+    networks: Any = evaluation_view(
+        graph_of(lambda rngs: trainer.choose_networks(config, None)(rngs)), *moved[:2]
+    )
+    assert (
+        isinstance(networks.generator, ProgressiveGenerator)
+        and networks.generator.conditional_encoder
+    )
 
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
@@ -304,11 +414,15 @@ def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
-def test_images_as_they_come_keep_their_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_as_they_come_keep_their_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: dict[str, bool] = {}
     real = trainer.batches_of
     monkeypatch.setattr(
-        trainer, "batches_of", lambda *given, **options: asked.update(options) or real(*given, **options)
+        trainer,
+        "batches_of",
+        lambda *given, **options: asked.update(options) or real(*given, **options),
     )
     for sampling in ("equal", "none"):
         _train(tmp_path / sampling, small(1, sampling=sampling, weights=ONLY_COMPATIBILITY))
@@ -324,7 +438,11 @@ def test_an_annealed_rate_falls_along_half_a_cosine_over_all_updates(updates: in
         for _ in range(number):  # of a constant gradient each update is the rate
             move, state = adam.update(jnp.ones(()), state)
             moves.append(-float(move))
-        rates = 0.2 * (1 + np.cos(np.pi * np.arange(number) / number)) / 2 if annealed else np.full(number, 0.2)
+        rates = (
+            0.2 * (1 + np.cos(np.pi * np.arange(number) / number)) / 2
+            if annealed
+            else np.full(number, 0.2)
+        )
         np.testing.assert_allclose(moves, rates, rtol=1e-3)
 
 
@@ -335,12 +453,15 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         make_step(small(1, sampling="half"), classifier, model=linear)
     with pytest.raises(InputError, match="target: expected one of 'centre', 'edge', got 'top'"):
         make_step(small(1, target="top"), classifier, model=linear)
-    with pytest.raises(InputError, match="reconstruction: expected one of 'pixels', 'latent', got 'both'"):
+    with pytest.raises(
+        InputError, match="reconstruction: expected one of 'pixels', 'latent', got 'both'"
+    ):
         make_step(small(1, reconstruction="both"), classifier, model=linear)
     with pytest.raises(InputError, match="critic_steps: expected an integer of at least 1, got 0"):
         make_step(small(1, critic_steps=0), classifier, model=linear)
     with pytest.raises(
-        InputError, match=r"optimiser: expected a learning_rate above 0 and moments in \[0, 1\), got 0.01"
+        InputError,
+        match=r"optimiser: expected a learning_rate above 0 and moments in \[0, 1\), got 0.01",
     ):
         make_optimiser(small(1, second_moment=1.0))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
@@ -348,7 +469,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
         trainer.make_evaluate(small(1), classifier, {"image": 2 + images_of(2, 0)}, model=linear)
     with pytest.raises(InputError, match="both classes on the validation images"):
-        trainer.make_evaluate(small(1), lambda x: jnp.stack([x.mean(), -x.mean()]), {"image": images_of(4, 0)})
+        trainer.make_evaluate(
+            small(1), lambda x: jnp.stack([x.mean(), -x.mean()]), {"image": images_of(4, 0)}
+        )
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of progressive, .* is of trades"):
         trainer.load(tmp_path)
@@ -381,5 +504,7 @@ def test_a_step_over_four_devices_equals_one_device() -> None:
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
-    result = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment
+    )
     assert result.stdout == "same\n", result.stderr

@@ -1,4 +1,6 @@
-"""Progressive exaggeration learns a world of discs: their radius decides, their place and the background do not."""
+"""Progressive exaggeration learns a world of discs: their radius decides, their place and the
+background do not.
+"""
 
 from pathlib import Path
 
@@ -69,7 +71,9 @@ def test_the_radius_follows_the_bin_and_the_place_and_the_background_stay(tmp_pa
         {"image": held_out},
         tmp_path,
     )
-    found = map_examples(call, Partial(progressive, exaggerator_of(model), Partial(classifier)), held_out)
+    found = map_examples(
+        call, Partial(progressive, exaggerator_of(model), Partial(classifier)), held_out
+    )
     desired, achieved = np.ravel(found.desired), np.ravel(found.probabilities)
     assert rank_correlation(desired, achieved) > 0.9
     drawn = np.asarray(found.images)[..., 0]

@@ -1,4 +1,6 @@
-"""Training of a segmentation network: bright and dark discs are found, and a stopped training goes on to the same bits."""
+"""Training of a segmentation network: bright and dark discs are found, and a stopped training goes
+on to the same bits.
+"""
 
 import json
 import shutil
@@ -23,7 +25,9 @@ from trainers.segmentation import Config, init, make_evaluate, make_step
 
 
 def discs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A bright and a dark disc of one size in noise, and the class of each pixel: background, bright, dark."""
+    """A bright and a dark disc of one size in noise, and the class of each pixel: background,
+    bright, dark.
+    """
     rng = np.random.default_rng(seed)
     rows, columns = np.indices((16, 16))
     masks = np.zeros((count, 16, 16), np.uint8)
@@ -37,9 +41,14 @@ def discs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _config(num_steps: int, **options: Any) -> Config:
     given: dict[str, Any] = {
-        "filters": (4, 8), "batch_size": 8, "eval_batch_size": 8, "log_every": 10, "evaluate_every": 20,
-        "checkpoint_every": 3, "learning_rate": 2e-2,
-    }  # fmt: skip
+        "filters": (4, 8),
+        "batch_size": 8,
+        "eval_batch_size": 8,
+        "log_every": 10,
+        "evaluate_every": 20,
+        "checkpoint_every": 3,
+        "learning_rate": 2e-2,
+    }
     return Config(num_steps=num_steps, **{**given, **options})
 
 
@@ -55,14 +64,19 @@ def _train(workdir: Path, config: Config) -> Any:
     validation = dict(zip(("image", "mask"), discs(16, 1), strict=True))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "make_step", lambda *_, **__: _compiled())
-        return trainer.train(config, source, np.arange(8, 32), masks[8:], validation, workdir, progress=False)
+        return trainer.train(
+            config, source, np.arange(8, 32), masks[8:], validation, workdir, progress=False
+        )
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_all_pixels() -> None:
     images, masks = discs(8, 2)
     state = init(jax.random.key(0), _config(1))
     head = state.params["head"]
-    head["kernel"][...], head["bias"][...] = 0 * head["kernel"][...], np.array([1.0, 2.0, 3.0], np.float32)
+    head["kernel"][...], head["bias"][...] = (
+        0 * head["kernel"][...],
+        np.array([1.0, 2.0, 3.0], np.float32),
+    )
     _, metrics = _compiled()(state, jax.random.key(0), {"image": images, "target": masks})
     shares = np.bincount(masks.ravel(), minlength=3) / masks.size
     expected = np.log(np.exp([1, 2, 3]).sum()) - shares @ [1, 2, 3]
@@ -70,7 +84,9 @@ def test_the_loss_is_the_mean_cross_entropy_of_all_pixels() -> None:
     assert float(metrics["accuracy"]) == pytest.approx(shares[2])
 
 
-def test_training_finds_the_discs_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+def test_training_finds_the_discs_and_goes_on_from_a_checkpoint_to_the_same_bits(
+    tmp_path: Path,
+) -> None:
     config = _config(200, checkpoint_every=150)
     model = _train(tmp_path, config)
     whole = bits(variables_of(model))
@@ -101,7 +117,10 @@ def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
 def test_mistakes_are_named(tmp_path: Path) -> None:
     images, masks = discs(2, 0)
     for wrong, message in (
-        (masks == 1, r"validation masks: expected the class .* integers of shape \(2, 16, 16\), got bool"),
+        (
+            masks == 1,
+            r"validation masks: expected the class .* integers of shape \(2, 16, 16\), got bool",
+        ),
         (masks[:, 1:], r"validation masks: .* got uint8 of shape \(2, 15, 16\): put one map"),
         (masks + 1, r"validation masks: expected classes in 0\.\.2, got 1\.\.3"),
         (masks % 2, "validation masks: expected pixels of each class, got none of class 2"),
@@ -118,7 +137,9 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         _train(tmp_path, _config(1, batch_size=0))
     source = ArraySource(images, np.zeros(2, np.int32), ("a", "b"))
     with pytest.raises(InputError, match=r"^masks: expected classes in"):
-        trainer.train(_config(1), source, np.arange(2), masks + 1, {"image": images, "mask": masks}, tmp_path)
+        trainer.train(
+            _config(1), source, np.arange(2), masks + 1, {"image": images, "mask": masks}, tmp_path
+        )
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of segmentation, .* is of trades"):
         trainer.load(tmp_path)

@@ -1,4 +1,6 @@
-"""Training of a pair of generators: they learn, the classifier stays, and a stopped training goes on to the same bits."""
+"""Training of a pair of generators: they learn, the classifier stays, and a stopped training goes
+on to the same bits.
+"""
 
 import json
 import os
@@ -41,10 +43,18 @@ def classifier(image: jax.Array) -> jax.Array:
 
 def _config(num_steps: int, **options: Any) -> Config:
     small = {
-        "filters": (3, 4), "head_filters": (3,), "batch_size": 32, "eval_batch_size": 64, "log_every": 10,
-        "evaluate_every": 4, "checkpoint_every": 3, "optimiser": PlateauConfig(1e-2, steps_per_epoch=2, smallest=1e-3),
-        "weights": SimilarAdversarialWeights(similar_class=1.0, adversarial_class=1.0, proximity=1e-3, variation=0.02),
-    }  # fmt: skip
+        "filters": (3, 4),
+        "head_filters": (3,),
+        "batch_size": 32,
+        "eval_batch_size": 64,
+        "log_every": 10,
+        "evaluate_every": 4,
+        "checkpoint_every": 3,
+        "optimiser": PlateauConfig(1e-2, steps_per_epoch=2, smallest=1e-3),
+        "weights": SimilarAdversarialWeights(
+            similar_class=1.0, adversarial_class=1.0, proximity=1e-3, variation=0.02
+        ),
+    }
     return Config(num_steps=num_steps, **{**small, **options})
 
 
@@ -52,7 +62,10 @@ class LinearPair(nnx.Module):
     """Two generators that scale and shift an image: quick to compile."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
-        self.similar, self.adversarial = LinearHead(1, (), 1, rngs=rngs), LinearHead(1, (), 1, rngs=rngs)
+        self.similar, self.adversarial = (
+            LinearHead(1, (), 1, rngs=rngs),
+            LinearHead(1, (), 1, rngs=rngs),
+        )
 
     def __call__(self, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jnp.clip(self.similar(images), 0, 1), jnp.clip(self.adversarial(images), 0, 1)
@@ -86,7 +99,9 @@ def _trained(num_steps: int = 150) -> tuple[Any, list[dict[str, float]]]:
     state, step = init(jax.random.key(0), config), jax.jit(make_step(config, classifier))
     history = []
     for index in range(num_steps):
-        state, metrics = step(state, jax.random.key(0), {"image": images_and_labels(32, seed=100 + index)[0]})
+        state, metrics = step(
+            state, jax.random.key(0), {"image": images_and_labels(32, seed=100 + index)[0]}
+        )
         history.append({name: float(value) for name, value in metrics.items()})
     return state, history
 
@@ -95,7 +110,11 @@ def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
     assert (config.generator, config.head_filters, config.batch_size) == ("single", (32, 16), 8)
     assert config.weights == SimilarAdversarialWeights(3, 1, 1, 0.2, 1e-3, 1e-3, 0.2, 0.2)
-    assert (config.optimiser.learning_rate, config.optimiser.factor, config.optimiser.patience) == (1e-4, 1 / 3, 3)
+    assert (config.optimiser.learning_rate, config.optimiser.factor, config.optimiser.patience) == (
+        1e-4,
+        1 / 3,
+        3,
+    )
     assert config.epochs == 70
     assert (config.num_steps, config.evaluate_every, config.optimiser.steps_per_epoch) == (
         0,
@@ -115,26 +134,35 @@ def test_loss_falls_until_decisions_are_kept_and_turned_over() -> None:
 
 def test_the_explanation_lies_where_the_classifier_looks() -> None:
     config, (state, _) = _config(150), _trained()
-    generator = generator_of(evaluation_view(graph_of(choose_generator(config, None)), state.params, state.rest))
-    images = jnp.asarray(images_and_labels(16, seed=3)[0])
-    pairs = jax.jit(lambda generator, images: jax.vmap(lambda x: similar_adversarial(generator, x))(images))(
-        generator, images
+    generator = generator_of(
+        evaluation_view(graph_of(choose_generator(config, None)), state.params, state.rest)
     )
+    images = jnp.asarray(images_and_labels(16, seed=3)[0])
+    pairs = jax.jit(
+        lambda generator, images: jax.vmap(lambda x: similar_adversarial(generator, x))(images)
+    )(generator, images)
     moved = np.asarray(pairs.adversarial - pairs.similar)
-    assert np.mean(PATTERN * moved * np.sign(-(PATTERN * images).mean(axis=(1, 2, 3), keepdims=True))) > 0.02
+    assert (
+        np.mean(PATTERN * moved * np.sign(-(PATTERN * images).mean(axis=(1, 2, 3), keepdims=True)))
+        > 0.02
+    )
 
 
-def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bits(
+    tmp_path: Path,
+) -> None:
     config = _config(8)
     whole = bits(variables_of(_train(tmp_path, config)))
     assert bits(variables_of(trainer.load(tmp_path, model=LinearPair))) == whole
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000008")
     with pytest.raises(
-        InputError, match="stands at step 6 of 8: call train again to finish it, or pass unfinished=True"
+        InputError,
+        match="stands at step 6 of 8: call train again to finish it, or pass unfinished=True",
     ):
         trainer.load(tmp_path, model=LinearPair)
     assert bits(variables_of(_train(tmp_path, config))) == whole
-    # A plain function has no weights to tell it by, and no address that another process would not have: two logits of 16.
+    # A plain function has no weights to tell it by, and no address that another process would not
+    # have: two logits of 16.
     assert load_config(tmp_path)["data"]["classifier"].startswith("32 values")
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     evaluated = [line for line in lines if "validation_loss" in line]
@@ -150,28 +178,48 @@ def test_the_naive_loss_knows_the_adversarial_image_alone() -> None:
     )
     generator: Any = evaluation_view(graph_of(LinearAdversary), state.params, state.rest)
     adversarial = generator(jnp.asarray(images))
-    logits, adversarial_logits = (jax.vmap(classifier)(jnp.asarray(each)) for each in (images, adversarial))
-    terms = naive_adversarial_terms(images, adversarial, logits, adversarial_logits, weights=config.weights)
-    assert {name: float(metrics[name]) for name in terms} == pytest.approx({k: float(v) for k, v in terms.items()})
+    logits, adversarial_logits = (
+        jax.vmap(classifier)(jnp.asarray(each)) for each in (images, adversarial)
+    )
+    terms = naive_adversarial_terms(
+        images, adversarial, logits, adversarial_logits, weights=config.weights
+    )
+    assert {name: float(metrics[name]) for name in terms} == pytest.approx(
+        {k: float(v) for k, v in terms.items()}
+    )
     assert metrics["loss"] == pytest.approx(float(sum(terms.values())), rel=1e-5)
     assert metrics["kept"] == 1 and set(metrics) == {"loss", "kept", "turned", "saturated", *terms}
     built: Any = nnx.eval_shape(lambda: choose_generator(config, None)(nnx.Rngs(0)))
-    assert isinstance(built, UNetGenerator) and len(built.head.layers.layers) == len(config.head_filters) + 1
+    assert (
+        isinstance(built, UNetGenerator)
+        and len(built.head.layers.layers) == len(config.head_filters) + 1
+    )
 
 
 def test_a_naive_training_explains_by_the_image_itself_and_its_adversary(tmp_path: Path) -> None:
     config = _config(2, generator="naive", batch_size=16)
     trained = trainer.train(
-        config, classifier, source(64), np.arange(64), validation(16), tmp_path, model=LinearAdversary, progress=False
+        config,
+        classifier,
+        source(64),
+        np.arange(64),
+        validation(16),
+        tmp_path,
+        model=LinearAdversary,
+        progress=False,
     )
-    assert bits(variables_of(trainer.load(tmp_path, model=LinearAdversary))) == bits(variables_of(trained))
+    assert bits(variables_of(trainer.load(tmp_path, model=LinearAdversary))) == bits(
+        variables_of(trained)
+    )
     image = jnp.asarray(validation(16)["image"][0])
     found = naive_adversarial(generator_of(trained), image)
     np.testing.assert_array_equal(found.similar, image)
     np.testing.assert_array_equal(found.explanation, jnp.abs(image - found.adversarial))
 
 
-def test_balanced_batches_have_as_many_images_of_each_decision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_balanced_batches_have_as_many_images_of_each_decision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     images, _ = images_and_labels(256, seed=0)
     decided = (PATTERN * images).mean(axis=(1, 2, 3)) >= 0
     rare = np.concatenate([np.flatnonzero(~decided)[:30], np.flatnonzero(decided)[:3]])
@@ -179,19 +227,35 @@ def test_balanced_batches_have_as_many_images_of_each_decision(tmp_path: Path, m
 
     def look(*arguments: Any, data: dict[str, str], **_: Any) -> State:
         batches = [next(arguments[4])["image"] for _ in range(4)]
-        means = np.array([(PATTERN * batch).mean(axis=(1, 2, 3)) >= 0 for batch in batches]).mean(axis=1)
+        means = np.array([(PATTERN * batch).mean(axis=(1, 2, 3)) >= 0 for batch in batches]).mean(
+            axis=1
+        )
         shares[balanced] = means.max()
         return arguments[3](jax.random.key(0))
 
     monkeypatch.setattr(trainer, "run", look)
     for balanced in (True, False):
         trainer.train(
-            _config(1, balanced=balanced), classifier, source(256), rare, validation(8), tmp_path, model=LinearPair
+            _config(1, balanced=balanced),
+            classifier,
+            source(256),
+            rare,
+            validation(8),
+            tmp_path,
+            model=LinearPair,
         )
     assert shares[True] == 0.5 and shares[False] < 0.2
-    with pytest.raises(InputError, match=r"on the training images, .* got class 0 for 30 and class 1 for 0 of them"):
+    with pytest.raises(
+        InputError, match=r"on the training images, .* got class 0 for 30 and class 1 for 0 of them"
+    ):
         trainer.train(
-            _config(1, balanced=True), classifier, source(256), rare[:30], validation(8), tmp_path, model=LinearPair
+            _config(1, balanced=True),
+            classifier,
+            source(256),
+            rare[:30],
+            validation(8),
+            tmp_path,
+            model=LinearPair,
         )
 
 
@@ -200,8 +264,12 @@ def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
-def test_the_learning_rate_falls_to_a_third_where_the_loss_stands_still_and_stops_at_its_smallest() -> None:
-    optimiser = trainer.make_optimiser(PlateauConfig(0.9, patience=3, steps_per_epoch=2, smallest=0.1))
+def test_the_learning_rate_falls_to_a_third_where_the_loss_stands_still_and_stops_at_its_smallest() -> (
+    None
+):
+    optimiser = trainer.make_optimiser(
+        PlateauConfig(0.9, patience=3, steps_per_epoch=2, smallest=0.1)
+    )
     params = {"w": jnp.zeros(1)}
 
     @jax.jit
@@ -224,10 +292,22 @@ def test_the_learning_rate_falls_to_a_third_where_the_loss_stands_still_and_stop
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"generator": "triple"}, "generator: expected one of 'single', 'duo', 'naive', got 'triple'"),
-        ({"generator": "naive", "margin": 1.0}, "margin: expected None, since the naive loss is one of two classes"),
-        ({"optimiser": PlateauConfig(factor=1.0)}, r"optimiser: expected a factor in \(0, 1\), .*factor=1.0"),
-        ({"optimiser": PlateauConfig(1e-6)}, "0 < smallest <= learning_rate, got .*learning_rate=1e-06"),
+        (
+            {"generator": "triple"},
+            "generator: expected one of 'single', 'duo', 'naive', got 'triple'",
+        ),
+        (
+            {"generator": "naive", "margin": 1.0},
+            "margin: expected None, since the naive loss is one of two classes",
+        ),
+        (
+            {"optimiser": PlateauConfig(factor=1.0)},
+            r"optimiser: expected a factor in \(0, 1\), .*factor=1.0",
+        ),
+        (
+            {"optimiser": PlateauConfig(1e-6)},
+            "0 < smallest <= learning_rate, got .*learning_rate=1e-06",
+        ),
         ({"optimiser": PlateauConfig(patience=0)}, "patience and steps_per_epoch of at least 1"),
     ],
 )
@@ -244,7 +324,9 @@ def test_mistakes_of_the_run_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     prepare_workdir(tmp_path, {"trainer": "trades"})
-    with pytest.raises(InputError, match=r"expected a training of similar_adversarial, .* is of trades"):
+    with pytest.raises(
+        InputError, match=r"expected a training of similar_adversarial, .* is of trades"
+    ):
         trainer.load(tmp_path)
     shutil.rmtree(tmp_path)
     prepare_workdir(tmp_path, {"trainer": "similar_adversarial"})
@@ -280,5 +362,7 @@ def test_a_step_over_four_devices_equals_one_device() -> None:
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
-    result = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment
+    )
     assert result.stdout == "same\n", result.stderr

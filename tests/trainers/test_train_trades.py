@@ -43,20 +43,32 @@ def _trained(num_steps: int = 60) -> tuple[Any, list[dict[str, float]]]:
 
 @partial(jax.jit, static_argnums=0)
 def _attack_all(config: AttackConfig, keys: jax.Array, model: Any, images: jax.Array) -> jax.Array:
-    return jax.vmap(lambda key, image: attack(_config(attack=config), key, model, image))(keys, images)
+    return jax.vmap(lambda key, image: attack(_config(attack=config), key, model, image))(
+        keys, images
+    )
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.beta, config.attack.p, config.attack.radius, config.attack.num_steps) == (6.0, 2.0, 0.25, 20)
+    assert (config.beta, config.attack.p, config.attack.radius, config.attack.num_steps) == (
+        6.0,
+        2.0,
+        0.25,
+        20,
+    )
     assert (config.attack.momentum, config.attack.step_size * config.attack.radius) == (0.9, 0.05)
     assert (config.attack.start, config.divergence_order) == ((0.1, 0.5), "clean_first")
-    assert (config.optimiser, config.epochs) == (classifier.Config().optimiser, classifier.Config().epochs)
+    assert (config.optimiser, config.epochs) == (
+        classifier.Config().optimiser,
+        classifier.Config().epochs,
+    )
 
 
 def test_loss_falls_and_attacks_use_their_radius() -> None:
     _, history = _trained()
-    assert np.mean([line["loss"] for line in history[-10:]]) < 0.7 * np.mean([line["loss"] for line in history[:10]])
+    assert np.mean([line["loss"] for line in history[-10:]]) < 0.7 * np.mean(
+        [line["loss"] for line in history[:10]]
+    )
     assert all(line["divergence"] >= 0 for line in history)
     assert all(0.9 < line["distance"] <= 1 + 1e-5 for line in history)
     assert all(line["loss"] > 6 * line["divergence"] for line in history)
@@ -84,19 +96,27 @@ def test_clean_and_adversarial_images_share_one_forward_pass_and_its_statistics(
     module: Any = training_view(graph_of(net), state.params, state.rest)
     both = module(jnp.concatenate([data["image"], adversarial]))
     new, metrics = jax.jit(make_step(config, model=net))(state, jax.random.key(9), data)
-    np.testing.assert_allclose(new.rest["norm"]["mean"][...], variables_of(module)[1]["norm"]["mean"][...], atol=1e-5)
-    assert metrics["divergence"] == pytest.approx(float(kl_divergence(both[:32], both[32:]).mean()), rel=1e-3)
+    np.testing.assert_allclose(
+        new.rest["norm"]["mean"][...], variables_of(module)[1]["norm"]["mean"][...], atol=1e-5
+    )
+    assert metrics["divergence"] == pytest.approx(
+        float(kl_divergence(both[:32], both[32:]).mean()), rel=1e-3
+    )
     assert metrics["accuracy"] == (both[:32].argmax(axis=1) == data["label"]).mean()
 
 
 def test_the_order_of_the_divergence_reaches_the_attack_the_loss_and_the_metrics() -> None:
     config, data, key = _config(divergence_order="adversarial_first"), batch(), jax.random.key(9)
     state = init(jax.random.key(0), config, model=net)
-    state = state._replace(params=jax.tree.map(lambda weight: 3 * weight, state.params))  # predictions far from even
+    state = state._replace(
+        params=jax.tree.map(lambda weight: 3 * weight, state.params)
+    )  # predictions far from even
     model = classifier_of(graph_of(net), state.params, state.rest)
 
     def attack_one(key: jax.Array, image: jax.Array) -> jax.Array:
-        return trades_attack(key, model, image, radius=RADIUS, num_steps=5, order="adversarial_first")
+        return trades_attack(
+            key, model, image, radius=RADIUS, num_steps=5, order="adversarial_first"
+        )
 
     adversarial = jax.jit(jax.vmap(attack_one))(jax.random.split(key, 32), data["image"])
     module: Any = training_view(graph_of(net), state.params, state.rest)
@@ -143,18 +163,29 @@ def test_robust_training_withstands_attacks_that_break_plain_training(tmp_path: 
         images, labels = jnp.asarray(data[2]["image"]), jnp.asarray(data[2]["label"])
         clean = (jax.vmap(per_image(model))(images).argmax(axis=1) == labels).mean()
         held = robustly_correct(
-            jax.random.key(0), per_image(model), images, labels, radius=RADIUS, num_steps=20, num_restarts=1
+            jax.random.key(0),
+            per_image(model),
+            images,
+            labels,
+            radius=RADIUS,
+            num_steps=20,
+            num_restarts=1,
         )
         return float(clean), float(held.mean())
 
-    (plain_clean, plain_robust), (robust_clean, robust_robust) = accuracies(plain), accuracies(robust)
+    (plain_clean, plain_robust), (robust_clean, robust_robust) = (
+        accuracies(plain),
+        accuracies(robust),
+    )
     assert plain_clean > 0.95 and robust_clean > 0.8
     assert robust_robust > plain_robust + 0.3
 
 
 def test_validation_can_be_attacked_and_select(tmp_path: Path) -> None:
     config = _config(20, evaluate_every=10, select="adversarial_accuracy")
-    model = trades.train(config, source(), np.arange(256), validation(), tmp_path, model=net, progress=False)
+    model = trades.train(
+        config, source(), np.arange(256), validation(), tmp_path, model=net, progress=False
+    )
     assert bits(variables_of(trades.load(tmp_path, model=net))) == bits(variables_of(model))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     scores = [line["validation_adversarial_accuracy"] for line in lines]
@@ -169,15 +200,27 @@ def test_validation_can_be_attacked_and_select(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"attack": AttackConfig(p=1.0)}, "attack.p: expected one of 2.0, inf, got 1.0"),
-        ({"attack": AttackConfig(radius=0.0)}, "attack.radius: expected a finite number above 0, got 0.0"),
-        ({"attack": AttackConfig(step_size=-1.0)}, "attack.step_size: expected a finite number above 0, got -1.0"),
-        ({"attack": AttackConfig(start=(0.5, 0.1))}, r"attack.start: expected two rising shares .*, got \(0.5, 0.1\)"),
+        (
+            {"attack": AttackConfig(radius=0.0)},
+            "attack.radius: expected a finite number above 0, got 0.0",
+        ),
+        (
+            {"attack": AttackConfig(step_size=-1.0)},
+            "attack.step_size: expected a finite number above 0, got -1.0",
+        ),
+        (
+            {"attack": AttackConfig(start=(0.5, 0.1))},
+            r"attack.start: expected two rising shares .*, got \(0.5, 0.1\)",
+        ),
         (
             {"divergence_order": "both"},
             "divergence_order: expected one of 'clean_first', 'adversarial_first', got 'both'",
         ),
         ({"beta": -1.0}, "beta: expected a weight of at least 0, got -1.0"),
-        ({"select": "f1"}, "select: expected one of 'balanced_accuracy', 'accuracy', 'adversarial_accuracy'"),
+        (
+            {"select": "f1"},
+            "select: expected one of 'balanced_accuracy', 'accuracy', 'adversarial_accuracy'",
+        ),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
@@ -212,5 +255,7 @@ def test_a_step_over_four_devices_equals_one_device() -> None:
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
-    result = subprocess.run([sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment)
+    result = subprocess.run(
+        [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment
+    )
     assert result.stdout == "same\n", result.stderr

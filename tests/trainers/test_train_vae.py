@@ -1,4 +1,6 @@
-"""Training of the autoencoder: one step by hand, images come back, and a stopped training goes on to the same bits."""
+"""Training of the autoencoder: one step by hand, images come back, and a stopped training goes on
+to the same bits.
+"""
 
 import json
 import shutil
@@ -46,9 +48,18 @@ def line(rngs: nnx.Rngs) -> Line:
 
 def _config(num_steps: int, **options: Any) -> Config:
     given: dict[str, Any] = {
-        "size": (8, 8), "in_channels": 1, "filters": (4,), "latent": 2, "beta": 1e-3, "learning_rate": 2e-2,
-        "batch_size": 16, "eval_batch_size": 16, "log_every": 10, "evaluate_every": 4, "checkpoint_every": 3,
-    }  # fmt: skip
+        "size": (8, 8),
+        "in_channels": 1,
+        "filters": (4,),
+        "latent": 2,
+        "beta": 1e-3,
+        "learning_rate": 2e-2,
+        "batch_size": 16,
+        "eval_batch_size": 16,
+        "log_every": 10,
+        "evaluate_every": 4,
+        "checkpoint_every": 3,
+    }
     return Config(num_steps=num_steps, **{**given, **options})
 
 
@@ -62,13 +73,24 @@ def _train(workdir: Path, config: Config) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(alike))
         return trainer.train(
-            config, data(), np.arange(64), {"image": images_of(32, 1)}, workdir, model=line, progress=False
+            config,
+            data(),
+            np.arange(64),
+            {"image": images_of(32, 1)},
+            workdir,
+            model=line,
+            progress=False,
         )
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.size, config.filters, config.latent, config.beta) == ((64, 64), (64, 128, 256, 512), 32, 0.1)
+    assert (config.size, config.filters, config.latent, config.beta) == (
+        (64, 64),
+        (64, 128, 256, 512),
+        32,
+        0.1,
+    )
     assert (config.learning_rate, config.first_moment, config.batch_size) == (2e-4, 0.5, 64)
     assert (config.epochs, config.num_steps) == (50, 0)
 
@@ -86,7 +108,10 @@ def test_one_step_by_hand() -> None:
         divergence = 0.5 * (mean**2 + jnp.exp(log_variance) - 1 - log_variance)
         return {"reconstruction": squared.mean(), "divergence": 0.3 * divergence.mean()}
 
-    terms, slopes = terms_of(state.params), jax.grad(lambda params: sum(terms_of(params).values()))(state.params)
+    terms, slopes = (
+        terms_of(state.params),
+        jax.grad(lambda params: sum(terms_of(params).values()))(state.params),
+    )
     adam = optax.adam(2e-2, b1=0.5)
     expected = optax.apply_updates(state.params, adam.update(slopes, adam.init(state.params))[0])
     for one, two in zip(jax.tree.leaves(moved.params), jax.tree.leaves(expected), strict=True):
@@ -97,7 +122,9 @@ def test_one_step_by_hand() -> None:
     assert float(metrics["loss"]) == pytest.approx(float(sum(terms.values())), rel=1e-4)
 
 
-def test_training_gives_images_back_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
+def test_training_gives_images_back_and_goes_on_from_a_checkpoint_to_the_same_bits(
+    tmp_path: Path,
+) -> None:
     config = _config(100, select="loss", checkpoint_every=75)
     model = _train(tmp_path, config)
     whole = bits(variables_of(model))
@@ -117,13 +144,21 @@ def test_training_gives_images_back_and_goes_on_from_a_checkpoint_to_the_same_bi
     assert np.corrcoef(*degree)[0, 1] > 0.95
 
 
-def test_the_configured_network_takes_a_step_and_is_validated_with_the_same_draws_whatever_the_batch() -> None:
+def test_the_configured_network_takes_a_step_and_is_validated_with_the_same_draws_whatever_the_batch() -> (
+    None
+):
     state = init(jax.random.key(0), _config(1))
-    moved, metrics = jax.jit(make_step(_config(1)))(state, jax.random.key(1), {"image": images_of(16, 2)})
+    moved, metrics = jax.jit(make_step(_config(1)))(
+        state, jax.random.key(1), {"image": images_of(16, 2)}
+    )
     assert np.isfinite(metrics["loss"])
-    assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a != b).any()), moved.rest, state.rest)))
+    assert all(
+        jax.tree.leaves(jax.tree.map(lambda a, b: bool((a != b).any()), moved.rest, state.rest))
+    )
     validation = {"image": images_of(12, 1)}
-    one, two = (make_evaluate(_config(1, eval_batch_size=size), validation)(moved) for size in (5, 12))
+    one, two = (
+        make_evaluate(_config(1, eval_batch_size=size), validation)(moved) for size in (5, 12)
+    )
     assert one == pytest.approx(two, rel=1e-5)
 
 

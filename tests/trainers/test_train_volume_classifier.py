@@ -1,4 +1,6 @@
-"""Training of classifiers of volumes: loss by hand, weights of classes, start from another network, ties, resumption."""
+"""Training of classifiers of volumes: loss by hand, weights of classes, start from another network,
+ties, resumption.
+"""
 
 import json
 import shutil
@@ -30,24 +32,37 @@ from trainers.volume_validation import scores
 
 def _config(num_steps: int, **options: Any) -> Config:
     given: dict[str, Any] = {
-        "batch_size": 8, "eval_batch_size": 8, "log_every": 10, "evaluate_every": 10, "checkpoint_every": 20,
-        "horizontal_flip": False, "vertical_flip": False,
-        "optimiser": AnnealedAdamConfig(learning_rate=2e-2, smallest=2e-2, weight_decay=0.0, epoch=6),
-    }  # fmt: skip
+        "batch_size": 8,
+        "eval_batch_size": 8,
+        "log_every": 10,
+        "evaluate_every": 10,
+        "checkpoint_every": 20,
+        "horizontal_flip": False,
+        "vertical_flip": False,
+        "optimiser": AnnealedAdamConfig(
+            learning_rate=2e-2, smallest=2e-2, weight_decay=0.0, epoch=6
+        ),
+    }
     return Config(num_steps=num_steps, **{**given, **options})
 
 
 @cache
 def _compiled(model: Any, sides: bool, saliency: bool) -> Any:
-    """The step without weights of classes, compiled once; with a constant rate numbers of steps play no part in it."""
+    """The step without weights of classes, compiled once; with a constant rate numbers of steps
+    play no part in it.
+    """
     return jax.jit(make_step(_config(1, sides=sides, saliency=saliency), model=model))
 
 
 def _train(workdir: Path, config: Config, model: Any = slices, **options: Any) -> Any:
     source, truth = data(sides=config.sides), validation(sides=config.sides)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(model, config.sides, config.saliency))
-        return trainer.train(config, source, np.arange(48), truth, workdir, model=model, progress=False, **options)
+        patch.setattr(
+            trainer, "make_step", lambda *_, **__: _compiled(model, config.sides, config.saliency)
+        )
+        return trainer.train(
+            config, source, np.arange(48), truth, workdir, model=model, progress=False, **options
+        )
 
 
 def _evaluations(workdir: Path) -> list[dict[str, float]]:
@@ -62,13 +77,33 @@ def _minus_log(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config, tuned = Config(), FROM_BASELINE
-    assert (config.model, config.batch_size, config.num_slices, config.weighted) == ("slice_resnet50", 8, 11, True)
-    assert (config.epochs, config.num_steps, config.evaluate_every, config.select) == (200, 0, 0, "accuracy")
+    assert (config.model, config.batch_size, config.num_slices, config.weighted) == (
+        "slice_resnet50",
+        8,
+        11,
+        True,
+    )
+    assert (config.epochs, config.num_steps, config.evaluate_every, config.select) == (
+        200,
+        0,
+        0,
+        "accuracy",
+    )
     adam = config.optimiser
-    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (1e-4, 1e-7, 5e-5, 0)
+    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (
+        1e-4,
+        1e-7,
+        5e-5,
+        0,
+    )
     assert (config.horizontal_flip, config.vertical_flip, config.saliency) == (True, True, False)
     assert tuned.model == "acat_slice_resnet50"
-    assert (tuned.epochs, tuned.num_steps, tuned.optimiser.learning_rate, tuned.saliency) == (100, 0, 1e-5, True)
+    assert (tuned.epochs, tuned.num_steps, tuned.optimiser.learning_rate, tuned.saliency) == (
+        100,
+        0,
+        1e-5,
+        True,
+    )
     assert not tuned.horizontal_flip and not tuned.vertical_flip
 
 
@@ -77,7 +112,9 @@ def test_epochs_are_counted_out_for_the_scans_at_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, epoch: int
 ) -> None:
     runs: list[Config] = []
-    monkeypatch.setattr(trainer, "run", lambda _, config, *rest, **options: runs.append(config) or 1 / 0)
+    monkeypatch.setattr(
+        trainer, "run", lambda _, config, *rest, **options: runs.append(config) or 1 / 0
+    )
     for config in (Config(), FROM_BASELINE, replace(Config(), num_steps=7, evaluate_every=2)):
         given = replace(config, saliency=False, weighted=False)
         with pytest.raises(ZeroDivisionError):
@@ -99,7 +136,9 @@ def test_the_loss_weighs_each_class_by_the_share_of_the_other() -> None:
     each = shares[::-1][batch["label"]]
     expected = (each * _minus_log(logits, batch["label"])).sum() / each.sum()
     assert float(metrics["loss"]) == pytest.approx(expected, rel=1e-4)
-    assert float(metrics["accuracy"]) == pytest.approx((logits.argmax(axis=1) == batch["label"]).mean())
+    assert float(metrics["accuracy"]) == pytest.approx(
+        (logits.argmax(axis=1) == batch["label"]).mean()
+    )
 
 
 def test_with_sides_the_loss_is_that_of_the_lesion_and_of_the_sides_of_lesions() -> None:
@@ -112,7 +151,9 @@ def test_with_sides_the_loss_is_that_of_the_lesion_and_of_the_sides_of_lesions()
     side_term = _minus_log(np.asarray(side)[ill], batch["label"][ill] - 1).mean()
     found = [float(metrics[name]) for name in ("lesion", "side", "loss")]
     assert found == pytest.approx([lesion_term, side_term, lesion_term + side_term], rel=1e-4)
-    np.testing.assert_allclose(trainer._class_weights(config, data(sides=True), np.arange(48)), [2, 2 / 3], rtol=1e-6)
+    np.testing.assert_allclose(
+        trainer._class_weights(config, data(sides=True), np.arange(48)), [2, 2 / 3], rtol=1e-6
+    )
 
 
 def test_training_finds_lesions_and_the_selected_weights_come_back(tmp_path: Path) -> None:
@@ -130,10 +171,15 @@ def test_training_finds_sides_though_volumes_are_mirrored(tmp_path: Path) -> Non
     config = _config(150, sides=True, horizontal_flip=True, vertical_flip=True, evaluate_every=50)
     _train(tmp_path, config, two_headed)
     last = _evaluations(tmp_path)[-1]
-    assert last["validation_accuracy"] > 0.8 and last["validation_lesion_accuracy"] >= last["validation_accuracy"]
+    assert (
+        last["validation_accuracy"] > 0.8
+        and last["validation_lesion_accuracy"] >= last["validation_accuracy"]
+    )
 
 
-def test_a_stopped_training_goes_on_to_the_same_bits_with_dropout_and_batch_norm(tmp_path: Path) -> None:
+def test_a_stopped_training_goes_on_to_the_same_bits_with_dropout_and_batch_norm(
+    tmp_path: Path,
+) -> None:
     config = _config(24, checkpoint_every=9, horizontal_flip=True, vertical_flip=True)
     whole = bits(variables_of(_train(tmp_path, config, dropping)))
     written = (tmp_path / "metrics.jsonl").read_text()
@@ -144,7 +190,9 @@ def test_a_stopped_training_goes_on_to_the_same_bits_with_dropout_and_batch_norm
     assert (tmp_path / "metrics.jsonl").read_text() == written
 
 
-def test_of_equally_good_states_the_later_one_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_equally_good_states_the_later_one_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen, accuracies = [], iter((0.5, 0.75, 0.75, 0.25))
 
     def evaluate(state: Any) -> dict[str, float]:
@@ -153,14 +201,21 @@ def test_of_equally_good_states_the_later_one_is_kept(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(trainer, "make_evaluate", lambda *_, **__: evaluate)
     selected = _train(tmp_path, _config(8, evaluate_every=2))
-    assert [params == bits(variables_of(selected)[0]) for params in seen] == [False, False, True, False]
+    assert [params == bits(variables_of(selected)[0]) for params in seen] == [
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_start_gives_shared_parts_and_the_rest_is_drawn(tmp_path: Path) -> None:
     start = slices(nnx.Rngs(5))
     start.norm.mean[...] = jnp.arange(8.0)
     before, config = bits(variables_of(start)), _config(4, saliency=True)
-    state, fresh = (init(jax.random.key(1), config, model=guided, start=each) for each in (start, None))
+    state, fresh = (
+        init(jax.random.key(1), config, model=guided, start=each) for each in (start, None)
+    )
     for part in ("hidden", "norm", "head"):
         assert bits(state.params[part]) == bits(nnx.state(getattr(start, part), nnx.Param))
     np.testing.assert_array_equal(state.rest["norm"]["mean"][...], np.arange(8))
@@ -170,7 +225,10 @@ def test_start_gives_shared_parts_and_the_rest_is_drawn(tmp_path: Path) -> None:
     assert bits(skipped.params["hidden"]) == bits(state.params["hidden"])
     _train(tmp_path, config, guided, start=start)
     assert bits(variables_of(start)) == before
-    for options, field in (({"start": slices(nnx.Rngs(6))}, "start"), ({"start": start, "skip": ["head"]}, "skip")):
+    for options, field in (
+        ({"start": slices(nnx.Rngs(6))}, "start"),
+        ({"start": start, "skip": ["head"]}, "skip"),
+    ):
         with pytest.raises(InputError, match=rf"another configuration \(data.{field} was"):
             _train(tmp_path, config, guided, **options)
 
@@ -190,7 +248,8 @@ def test_validation_does_not_depend_on_batches(sides: bool, model: Any) -> None:
     config, truth = _config(1, sides=sides), validation(12, sides=sides)
     state = init(jax.random.key(0), config, model=model)
     one, two = (
-        make_evaluate(_config(1, sides=sides, eval_batch_size=size), truth, model=model)(state) for size in (5, 12)
+        make_evaluate(_config(1, sides=sides, eval_batch_size=size), truth, model=model)(state)
+        for size in (5, 12)
     )
     assert one == pytest.approx(two, rel=1e-5)
 
@@ -207,7 +266,9 @@ def test_scores_of_classes_and_of_sides_by_hand() -> None:
         }
     )
     side = np.array([[5.0, 0, 0], [0, 0, 5.0], [5.0, 0, 0], [0, 5.0, 0]], np.float32)
-    found = scores(HalfBrainLogits(logits, side), np.array([0, 3, 1, 1]))  # decided: none, both, none, right
+    found = scores(
+        HalfBrainLogits(logits, side), np.array([0, 3, 1, 1])
+    )  # decided: none, both, none, right
     assert found["validation_accuracy"] == 0.5 and found["validation_lesion_accuracy"] == 0.75
     assert found["validation_balanced_accuracy"] == pytest.approx((1 + 1 + 0) / 3)
 
@@ -225,11 +286,15 @@ def test_the_configured_network_is_trained_in_the_form_that_it_has(name: str) ->
     state = jax.eval_shape(lambda key: init(key, config), jax.random.key(0))
     moved, metrics = jax.eval_shape(make_step(config), state, jax.random.key(1), batch)
     assert jax.tree.structure(moved) == jax.tree.structure(state)
-    assert set(metrics) == {"loss", "accuracy"} | ({"lesion", "side"} if config.sides else {"cross_entropy"})
+    assert set(metrics) == {"loss", "accuracy"} | (
+        {"lesion", "side"} if config.sides else {"cross_entropy"}
+    )
 
 
 def test_runs_that_differ_by_their_seeds_share_a_step() -> None:
-    first, second = (_config(7, model="half_brain_small", sides=True, num_slices=2, seed=seed) for seed in (0, 1))
+    first, second = (
+        _config(7, model="half_brain_small", sides=True, num_slices=2, seed=seed) for seed in (0, 1)
+    )
     step, weights = make_step(first, class_weights=np.array([0.25, 0.75])), np.array([0.25, 0.75])
     assert make_step(second, class_weights=weights) is step
     assert make_step(second, class_weights=weights[::-1]) is not step
@@ -262,41 +327,85 @@ def test_mistakes_of_data_are_named(tmp_path: Path) -> None:
         ),
         ({"image": truth["image"] + 2}, r"validation volumes: expected values in \[0, 1\]"),
         ({"label": truth["label"] + 1}, r"validation labels: expected a class in 0\.\.1, got 2"),
-        ({"saliency": truth["saliency"][:, 1:]}, r"validation saliency: expected float32 of shape \(4, 3, 8, 8, 1\)"),
+        (
+            {"saliency": truth["saliency"][:, 1:]},
+            r"validation saliency: expected float32 of shape \(4, 3, 8, 8, 1\)",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             make_evaluate(_config(1, saliency=True), {**truth, **wrong}, model=guided)
     del truth["saliency"]
-    with pytest.raises(InputError, match="validation: expected saliency, since the network takes maps, got none"):
+    with pytest.raises(
+        InputError, match="validation: expected saliency, since the network takes maps, got none"
+    ):
         make_evaluate(_config(1, saliency=True), truth, model=guided)
     plain = ArraySource(truth["image"], truth["label"], ("none", "lesion"))
-    with pytest.raises(InputError, match=r"fields: expected some of image, label, .* got 'saliency'"):
-        trainer.train(_config(1, saliency=True), plain, np.arange(4), validation(4), tmp_path / "a", model=guided)
-    with pytest.raises(InputError, match=r"labels: expected images of each of the 2 classes, got \[0, 3\]"):
+    with pytest.raises(
+        InputError, match=r"fields: expected some of image, label, .* got 'saliency'"
+    ):
+        trainer.train(
+            _config(1, saliency=True),
+            plain,
+            np.arange(4),
+            validation(4),
+            tmp_path / "a",
+            model=guided,
+        )
+    with pytest.raises(
+        InputError, match=r"labels: expected images of each of the 2 classes, got \[0, 3\]"
+    ):
         trainer.train(_config(1), plain, np.arange(1, 4), truth, tmp_path / "b", model=slices)
 
 
 def test_mistakes_of_the_configuration_are_named(tmp_path: Path) -> None:
     batch, key = validation(4), jax.random.key(0)
     for config, model, message in (
-        (_config(1, sides=True), slices, "sides: expected False, since the network's logits are of classes, got True"),
-        (_config(1), two_headed, "sides: expected True, since the network's logits are of lesion and side, got False"),
-        (_config(1), guided, "saliency: expected True, since Guided takes volumes and saliency maps, got False"),
-        (_config(1, saliency=True), slices, "saliency: expected False, since Slices takes volumes alone, got True"),
+        (
+            _config(1, sides=True),
+            slices,
+            "sides: expected False, since the network's logits are of classes, got True",
+        ),
+        (
+            _config(1),
+            two_headed,
+            "sides: expected True, since the network's logits are of lesion and side, got False",
+        ),
+        (
+            _config(1),
+            guided,
+            "saliency: expected True, since Guided takes volumes and saliency maps, got False",
+        ),
+        (
+            _config(1, saliency=True),
+            slices,
+            "saliency: expected False, since Slices takes volumes alone, got True",
+        ),
         (_config(1, num_classes=3), slices, "num_classes: expected 2, the network's logits, got 3"),
     ):
         with pytest.raises(InputError, match=message):
             make_step(config, model=model)(init(key, config, model=model), key, batch)
-    with pytest.raises(InputError, match=r"source: expected 3 classes \(num_classes\), got none, lesion: change"):
+    with pytest.raises(
+        InputError, match=r"source: expected 3 classes \(num_classes\), got none, lesion: change"
+    ):
         _train(tmp_path, _config(1, num_classes=3))
-    with pytest.raises(InputError, match=r"source: expected 4 classes \(none, left, right, both\), got none, lesion"):
-        trainer.train(_config(1, sides=True), data(), np.arange(8), batch, tmp_path, model=two_headed)
-    with pytest.raises(InputError, match="select: expected one of 'accuracy', 'balanced_accuracy', 'none', got 'loss'"):
+    with pytest.raises(
+        InputError,
+        match=r"source: expected 4 classes \(none, left, right, both\), got none, lesion",
+    ):
+        trainer.train(
+            _config(1, sides=True), data(), np.arange(8), batch, tmp_path, model=two_headed
+        )
+    with pytest.raises(
+        InputError,
+        match="select: expected one of 'accuracy', 'balanced_accuracy', 'none', got 'loss'",
+    ):
         _train(tmp_path, _config(1, select="loss"))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     with pytest.raises(InputError, match="model: expected one of 'slice_resnet50'"):
         init(key, _config(1, model="resnet"))
     prepare_workdir(tmp_path, {"trainer": "trades"})
-    with pytest.raises(InputError, match=r"expected a training of volume_classifier, .* is of trades"):
+    with pytest.raises(
+        InputError, match=r"expected a training of volume_classifier, .* is of trades"
+    ):
         trainer.load(tmp_path)

@@ -1,6 +1,7 @@
 """Images, a classifier and networks on which a training by progressive exaggeration takes seconds.
 
-What decides is how much brighter the left half is than the right one, in every degree, so that all bins have images.
+What decides is how much brighter the left half is than the right one, in every degree, so that all
+bins have images.
 """
 
 from dataclasses import replace
@@ -47,13 +48,17 @@ def data(count: int = 64) -> ArraySource:
 
 
 class Drawing(nnx.Module):
-    """Takes a direction out of the image, scales it as a batch norm does, and adds an image for each bin."""
+    """Takes a direction out of the image, scales it as a batch norm does, and adds an image for
+    each bin.
+    """
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.num_bins = NUM_BINS
         self.direction = nnx.Param(0.05 * jax.random.normal(rngs.params(), (8, 8, 1)))
         self.shifts = nnx.Param(0.01 * jax.random.normal(rngs.params(), (NUM_BINS, 8, 8, 1)))
-        self.norm = nnx.BatchNorm(1, momentum=0.8, scale_init=nnx.initializers.constant(0.2), rngs=rngs)
+        self.norm = nnx.BatchNorm(
+            1, momentum=0.8, scale_init=nnx.initializers.constant(0.2), rngs=rngs
+        )
 
     def encode(self, images: jax.Array, bins: jax.Array) -> jax.Array:
         del bins
@@ -82,8 +87,17 @@ def linear(rngs: nnx.Rngs) -> Networks:
 
 def small(num_steps: int, **options: Any) -> Config:
     given = {
-        "in_channels": 1, "num_bins": NUM_BINS, "filters": (4, 6), "discriminator_filters": (4,), "critic_steps": 2,
-        "batch_size": 8, "eval_batch_size": 16, "log_every": 10, "evaluate_every": 4, "checkpoint_every": 3,
-        "learning_rate": 1e-2, "num_steps": num_steps,
-    }  # fmt: skip
+        "in_channels": 1,
+        "num_bins": NUM_BINS,
+        "filters": (4, 6),
+        "discriminator_filters": (4,),
+        "critic_steps": 2,
+        "batch_size": 8,
+        "eval_batch_size": 16,
+        "log_every": 10,
+        "evaluate_every": 4,
+        "checkpoint_every": 3,
+        "learning_rate": 1e-2,
+        "num_steps": num_steps,
+    }
     return replace(Config(), **{**given, **options})

@@ -1,8 +1,8 @@
 """A data set and a model on which a training takes a second.
 
-Class 1 differs from class 0 by a strong pattern that lies about the class of every eighth image, and by a weak one, of
-length 0.4, that never lies. A plain classifier uses both; one that must withstand changes of length 0.4 cannot use the
-weak one.
+Class 1 differs from class 0 by a strong pattern that lies about the class of every eighth image,
+and by a weak one, of length 0.4, that never lies. A plain classifier uses both; one that must
+withstand changes of length 0.4 cannot use the weak one.
 """
 
 from typing import Any
@@ -14,7 +14,13 @@ from flax import nnx
 from cfx_jax.data import ArraySource
 
 RADIUS = 0.4
-OPTIONS = {"eval_batch_size": 64, "batch_size": 32, "log_every": 10, "checkpoint_every": 20, "evaluate_every": 20}
+OPTIONS = {
+    "eval_batch_size": 64,
+    "batch_size": 32,
+    "log_every": 10,
+    "checkpoint_every": 20,
+    "evaluate_every": 20,
+}
 
 
 class Net(nnx.Module):
@@ -65,4 +71,7 @@ def bits(tree: Any) -> list[bytes]:
     """Every leaf's bytes, PRNG keys included."""
     leaves = jax.tree.leaves(tree)
     is_key = [jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
-    return [np.asarray(jax.random.key_data(x) if key else x).tobytes() for x, key in zip(leaves, is_key, strict=True)]
+    return [
+        np.asarray(jax.random.key_data(x) if key else x).tobytes()
+        for x, key in zip(leaves, is_key, strict=True)
+    ]

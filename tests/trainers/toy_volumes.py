@@ -1,7 +1,7 @@
 """Volumes, maps and networks on which a training of a classifier of volumes takes seconds.
 
-A lesion is a dark patch on the left or the right of some slices, in noise. The saliency map of a volume is what is dark in
-it.
+A lesion is a dark patch on the left or the right of some slices, in noise. The saliency map of a
+volume is what is dark in it.
 """
 
 from typing import Any
@@ -23,7 +23,9 @@ def volumes_and_sides(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     sides = np.arange(count) % 4
     volumes = 0.6 + 0.1 * rng.normal(size=(count, 3, 8, 8, 1))
-    volumes[np.isin(sides, (1, 3)), 1:, 2:6, 5:7] -= 0.35  # columns run from the patient's right to the left
+    volumes[np.isin(sides, (1, 3)), 1:, 2:6, 5:7] -= (
+        0.35  # columns run from the patient's right to the left
+    )
     volumes[np.isin(sides, (2, 3)), 1:, 2:6, 1:3] -= 0.35
     return volumes.clip(0, 1).astype(np.float32), sides.astype(np.int32)
 
@@ -34,7 +36,11 @@ def maps_of(volumes: np.ndarray) -> np.ndarray:
 
 def validation(count: int = 24, *, sides: bool = False) -> dict[str, Any]:
     volumes, found = volumes_and_sides(count, 1)
-    return {"image": volumes, "label": found if sides else (found > 0).astype(np.int32), "saliency": maps_of(volumes)}
+    return {
+        "image": volumes,
+        "label": found if sides else (found > 0).astype(np.int32),
+        "saliency": maps_of(volumes),
+    }
 
 
 def data(count: int = 48, *, sides: bool = False) -> SaliencySource:

@@ -34,17 +34,24 @@ def test_there_is_one_vector_for_each_type() -> None:
         "all bfloat16": ((2,), "bfloat16"),
         "all bool": ((2,), "bool"),
     }
-    np.testing.assert_array_equal(stored["all float32"][:6], np.asarray(_arrays()["kernel"]).ravel())
+    np.testing.assert_array_equal(
+        stored["all float32"][:6], np.asarray(_arrays()["kernel"]).ravel()
+    )
 
 
 @pytest.mark.parametrize("split", [[], ["bias", "half"]])
 def test_arrays_come_back_with_their_types_and_values(split: list[str]) -> None:
     arrays = _arrays()
-    template: Arrays = {name: array * 0 if array.dtype != bool else ~array for name, array in arrays.items()}
+    template: Arrays = {
+        name: array * 0 if array.dtype != bool else ~array for name, array in arrays.items()
+    }
     back = unbundle(template, bundle(arrays, split), split)
     assert set(back) == set(arrays)
     for name, array in arrays.items():
-        assert isinstance(back[name], jax.Array) == isinstance(array, jax.Array) and back[name].dtype == array.dtype
+        assert (
+            isinstance(back[name], jax.Array) == isinstance(array, jax.Array)
+            and back[name].dtype == array.dtype
+        )
         np.testing.assert_array_equal(back[name], array)
 
 
@@ -84,9 +91,16 @@ print(json.dumps(found | {"agree": agree}))
 
 @pytest.mark.slow
 def test_arrays_are_read_to_where_they_are_wanted(tmp_path) -> None:
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
+        "JAX_PLATFORMS": "cpu",
+    }
     done = subprocess.run(
-        [sys.executable, "-c", ON_DEVICES, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", ON_DEVICES, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["split"] == [[], [], ["['x']"]]

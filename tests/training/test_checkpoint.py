@@ -37,7 +37,9 @@ def _assert_same(one: Any, other: Any) -> None:
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         assert a.dtype == b.dtype
         is_key = jnp.issubdtype(a.dtype, jax.dtypes.prng_key)
-        np.testing.assert_array_equal(*(jax.random.key_data(x) if is_key else np.asarray(x) for x in (a, b)))
+        np.testing.assert_array_equal(
+            *(jax.random.key_data(x) if is_key else np.asarray(x) for x in (a, b))
+        )
 
 
 def _store(tmp_path: Path, *steps: int) -> CheckpointStore:
@@ -71,7 +73,9 @@ def test_a_state_without_a_best_comes_back_without(tmp_path: Path) -> None:
     assert checkpoint is not None and checkpoint.best is None
 
 
-def test_a_checkpoint_of_arrays_one_by_one_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_of_arrays_one_by_one_is_read_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As they were written before arrays of one type were stored as one."""
     monkeypatch.setattr("cfx_jax.training.checkpoint.split_over_devices", list)
     folder = _store(tmp_path, 4).workdir / "checkpoints" / "step_00000004"
@@ -79,7 +83,9 @@ def test_a_checkpoint_of_arrays_one_by_one_is_read_too(tmp_path: Path, monkeypat
     assert len(record.pop("split")) == len(_state(0))
     (folder / "record.json").write_text(json.dumps(record))
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"record.json": digest(folder / "record.json")}))
+    (folder / "manifest.json").write_text(
+        json.dumps(manifest | {"record.json": digest(folder / "record.json")})
+    )
     checkpoint = CheckpointStore(tmp_path / "w", CONFIG).restore(_state(0))
     assert checkpoint is not None and checkpoint.step == 4
     _assert_same(checkpoint.state, _state(4))
@@ -115,26 +121,40 @@ def _flip_a_bit(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [_flip_a_bit, lambda path: os.truncate(path, 1), os.remove, lambda path: path.write_bytes(b"")]
+    "damage",
+    [_flip_a_bit, lambda path: os.truncate(path, 1), os.remove, lambda path: path.write_bytes(b"")],
 )
-def test_any_damaged_file_of_the_newest_makes_the_one_before_the_newest(tmp_path: Path, damage: Any) -> None:
-    for number in range(len(_files(_store(tmp_path / "count", 6).workdir / "checkpoints" / "step_00000006"))):
+def test_any_damaged_file_of_the_newest_makes_the_one_before_the_newest(
+    tmp_path: Path, damage: Any
+) -> None:
+    for number in range(
+        len(_files(_store(tmp_path / "count", 6).workdir / "checkpoints" / "step_00000006"))
+    ):
         store = _store(tmp_path / str(number), 3, 6)
         folder = store.workdir / "checkpoints"
         files = _files(folder / "step_00000006")  # their number varies a little from run to run
         damage(files[number % len(files)])
-        with pytest.warns(UserWarning, match=r"step 6 is damaged \(.*\) and now called .*going on from step 3"):
+        with pytest.warns(
+            UserWarning, match=r"step 6 is damaged \(.*\) and now called .*going on from step 3"
+        ):
             checkpoint = store.restore(_state(0))
         assert checkpoint is not None and checkpoint.step == 3
         _assert_same(checkpoint.state, _state(3))
-        assert sorted(path.name for path in folder.iterdir()) == ["damaged_step_00000006", "step_00000003"]
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "damaged_step_00000006",
+            "step_00000003",
+        ]
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", "null", pytest.param("[" * 100_000, id="deep"), '{"record.json": 3}'])
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", "null", pytest.param("[" * 100_000, id="deep"), '{"record.json": 3}']
+)
 def test_a_manifest_that_says_nothing_is_damage(tmp_path: Path, content: str) -> None:
     store = _store(tmp_path, 3, 6)
     (store.workdir / "checkpoints" / "step_00000006" / "manifest.json").write_text(content)
-    with pytest.warns(UserWarning, match=r"step 6 is damaged \(.*\) and now called .*going on from step 3"):
+    with pytest.warns(
+        UserWarning, match=r"step 6 is damaged \(.*\) and now called .*going on from step 3"
+    ):
         checkpoint = store.restore(_state(0))
     assert checkpoint is not None and checkpoint.step == 3
 
@@ -157,7 +177,8 @@ def test_all_damaged_is_one_line_and_nothing_is_moved(tmp_path: Path) -> None:
     for step in (3, 6):
         os.remove(store.workdir / "checkpoints" / f"step_0000000{step}" / "record.json")
     message = (
-        r"none of the checkpoints in .*checkpoints can be read \(step 6: record.json is missing; step 3: record.json is"
+        r"none of the checkpoints in .*checkpoints can be read \(step 6: record.json is missing;"
+        r" step 3: record.json is"
         r" missing\): restore them from a copy, or delete .*w to start anew$"
     )
     with pytest.raises(InputError, match=message):
@@ -166,9 +187,13 @@ def test_all_damaged_is_one_line_and_nothing_is_moved(tmp_path: Path) -> None:
 
 
 def test_a_state_of_another_model_is_refused_and_not_taken_for_damage(tmp_path: Path) -> None:
-    store, other = _store(tmp_path, 3), {**_state(0), "weights": jnp.zeros((50, 41)), "new": jnp.zeros(1)}
+    store, other = (
+        _store(tmp_path, 3),
+        {**_state(0), "weights": jnp.zeros((50, 41)), "new": jnp.zeros(1)},
+    )
     message = (
-        r"step_00000003 does not fit this model: \['state'\]\['weights'\] was float32\(50, 40\), now float32\(50, 41\) and"
+        r"step_00000003 does not fit this model: \['state'\]\['weights'\] was float32\(50, 40\),"
+        r" now float32\(50, 41\) and"
         r" 1 more differ: build the model that was trained, or choose another workdir$"
     )
     with pytest.raises(InputError, match=message):
@@ -183,7 +208,9 @@ def test_another_configuration_is_refused(tmp_path: Path) -> None:
 
 
 def test_fewer_than_two_kept_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"keep: expected at least 2 checkpoints, got 1: one may turn out damaged"):
+    with pytest.raises(
+        InputError, match=r"keep: expected at least 2 checkpoints, got 1: one may turn out damaged"
+    ):
         CheckpointStore(tmp_path / "w", CONFIG, keep=1)
 
 
@@ -201,13 +228,17 @@ def test_a_full_disk_is_one_line_and_earlier_checkpoints_stay(
 
     monkeypatch.setattr(os, "fsync", full)
     message = (
-        r"^the checkpoint of step 9 could not be written to .*step_00000009 \(No space left on device\): free some space"
+        r"^the checkpoint of step 9 could not be written to .*step_00000009 \(No space left on"
+        r" device\): free some space"
         r" and start again; the last good checkpoint is .*step_00000006$"
     )
     with pytest.raises(InputError, match=message):
         store.save(9, _state(9))
     monkeypatch.undo()
-    assert sorted(path.name for path in (store.workdir / "checkpoints").iterdir()) == ["step_00000003", "step_00000006"]
+    assert sorted(path.name for path in (store.workdir / "checkpoints").iterdir()) == [
+        "step_00000003",
+        "step_00000006",
+    ]
     checkpoint = store.restore(_state(0))
     assert checkpoint is not None
     _assert_same(checkpoint.state, _state(6))
@@ -234,13 +265,17 @@ print(store.steps(), store.restore({"w": large[:10]}).state["w"].tolist() == [0.
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are POSIX's")
-def test_a_file_system_that_really_refuses_is_one_line_and_earlier_checkpoints_stay(tmp_path: Path) -> None:
+def test_a_file_system_that_really_refuses_is_one_line_and_earlier_checkpoints_stay(
+    tmp_path: Path,
+) -> None:
     command = [sys.executable, "-c", LIMITED, str(tmp_path / "w")]
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     output = done.stdout.splitlines()
     assert len(output) == 2 and "Traceback" not in done.stderr
-    assert "checkpoint of step 2 could not be written" in output[0] and "File too large" in output[0]
+    assert (
+        "checkpoint of step 2 could not be written" in output[0] and "File too large" in output[0]
+    )
     assert output[1] == "[1] True"
 
 
@@ -249,7 +284,9 @@ def test_what_orbax_logs_of_a_failure_is_told_by_the_failure_alone(
     caplog: pytest.LogCaptureFixture, fails: bool
 ) -> None:
     logger = logging.getLogger("absl")
-    theirs = logging.LogRecord("absl", logging.ERROR, "/site-packages/orbax/checkpoint/x.py", 1, "theirs", None, None)
+    theirs = logging.LogRecord(
+        "absl", logging.ERROR, "/site-packages/orbax/checkpoint/x.py", 1, "theirs", None, None
+    )
     with contextlib.suppress(OSError), _failures_held_back():
         logger.handle(theirs)
         logger.error("another's")

@@ -1,4 +1,6 @@
-"""The times of a training: what the device waited for the host is told apart from steps and evaluations."""
+"""The times of a training: what the device waited for the host is told apart from steps and
+evaluations.
+"""
 
 import time
 from typing import Any
@@ -41,15 +43,24 @@ def _measure(device: float, host: float, evaluation: float = 0.0) -> Durations:
         if evaluation:
             metrics = clock.step(work, state)[1]
             metrics["loss"].block_until_ready()
-            assert clock.evaluation(lambda state: {"score": time.sleep(evaluation) or 1.0}, state) == {"score": 1.0}
+            assert clock.evaluation(
+                lambda state: {"score": time.sleep(evaluation) or 1.0}, state
+            ) == {"score": 1.0}
     assert state == 9
     return clock.durations
 
 
 def test_times_by_hand() -> None:
-    """Steps at 0 to 10 (the first), 11 to 14, called at 12 and ended at 20; an evaluation from 21 to 25; a step at 27."""
+    """Steps at 0 to 10 (the first), 11 to 14, called at 12 and ended at 20; an evaluation from 21
+    to 25; a step at 27.
+    """
     clock = StepClock()
-    for name, begin, end in (("steps", 0, 10), ("steps", 11, 14), ("steps", 12, 20), ("evaluation", 21, 25)):
+    for name, begin, end in (
+        ("steps", 0, 10),
+        ("steps", 11, 14),
+        ("steps", 12, 20),
+        ("evaluation", 21, 25),
+    ):
         clock._add(name, begin, end)
     clock._add("steps", 27, 30)
     assert clock.durations == Durations(steps=3 + 6 + 3, waiting=1 + 1 + 2, evaluation=4)
@@ -76,6 +87,7 @@ def test_evaluations_and_the_compilation_count_apart() -> None:
 def test_nothing_is_divided_by_no_time() -> None:
     assert Durations().share_waiting == 0
     assert str(Durations(steps=9.0, waiting=1.0, evaluation=2.5)) == (
-        "after the first step: 9.0 s in steps, 1.0 s waiting for data, logs and checkpoints (10.0% of both), 2.5 s in"
+        "after the first step: 9.0 s in steps, 1.0 s waiting for data, logs and checkpoints (10.0%"
+        " of both), 2.5 s in"
         " evaluations"
     )

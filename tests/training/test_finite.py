@@ -28,9 +28,12 @@ def test_metrics_are_fetched_one_step_late() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_a_loss_that_is_not_finite_names_its_step_and_the_last_good_checkpoint(value: float) -> None:
+def test_a_loss_that_is_not_finite_names_its_step_and_the_last_good_checkpoint(
+    value: float,
+) -> None:
     message = (
-        rf"^the loss of step 41 is {value}: the last good checkpoint is /w/step_00000040; lower the learning rate or"
+        rf"^the loss of step 41 is {value}: the last good checkpoint is /w/step_00000040; lower the"
+        rf" learning rate or"
         r" check the images and labels, and start again in another workdir$"
     )
     window = MetricsWindow(_where)
@@ -50,12 +53,19 @@ def test_another_metric_may_be_undefined() -> None:
 
 
 def test_metrics_without_a_loss_are_refused() -> None:
-    with pytest.raises(InputError, match="step: expected a metric called 'loss', got accuracy, auc: return it"):
+    with pytest.raises(
+        InputError, match="step: expected a metric called 'loss', got accuracy, auc: return it"
+    ):
         MetricsWindow(_where).add(1, {"accuracy": jnp.zeros(()), "auc": jnp.zeros(())})
 
 
 def test_guard_passes_finite_states_and_leaves_that_are_no_floats() -> None:
-    state = {"w": jnp.ones(3), "n": jnp.asarray(2), "key": jax.random.key(0), "flag": jnp.asarray(True)}
+    state = {
+        "w": jnp.ones(3),
+        "n": jnp.asarray(2),
+        "key": jax.random.key(0),
+        "flag": jnp.asarray(True),
+    }
     FiniteGuard(state, _where).check(3, state)
     FiniteGuard({"n": jnp.asarray(2)}, _where).check(3, {"n": jnp.asarray(2)})
 
@@ -63,7 +73,10 @@ def test_guard_passes_finite_states_and_leaves_that_are_no_floats() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_guard_names_the_leaf_and_the_step(value: float) -> None:
     guard = FiniteGuard({"a": jnp.ones(3), "b": jnp.ones(3)}, _where)
-    with pytest.raises(InputError, match=r"^\['b'\] is not finite after step 7: the last good checkpoint is /w/step_"):
+    with pytest.raises(
+        InputError,
+        match=r"^\['b'\] is not finite after step 7: the last good checkpoint is /w/step_",
+    ):
         guard.check(7, {"a": jnp.ones(3), "b": jnp.array([1.0, value, 1.0])})
 
 

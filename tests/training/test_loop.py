@@ -65,9 +65,13 @@ def _state() -> State:
 def _step(state: State, key: jax.Array, batch: jax.Array) -> tuple[State, dict[str, jax.Array]]:
     """Momentum descent on ||w - batch||^2 with noise from both keys."""
     loss = ((state.weights - batch) ** 2).mean()
-    noise = jax.random.normal(key, (8,)) + jax.random.normal(jax.random.fold_in(state.key, state.count), (8,))
+    noise = jax.random.normal(key, (8,)) + jax.random.normal(
+        jax.random.fold_in(state.key, state.count), (8,)
+    )
     velocity = 0.9 * state.velocity + (state.weights - batch) + 0.1 * noise
-    new = State(state.weights - 0.1 * velocity, velocity, state.count + 1, jax.random.split(state.key, 1)[0])
+    new = State(
+        state.weights - 0.1 * velocity, velocity, state.count + 1, jax.random.split(state.key, 1)[0]
+    )
     return new, {"loss": loss}
 
 
@@ -87,19 +91,30 @@ def _fit(workdir: Path, batches: Any = None, step: Any = _step, **options: Any) 
         "log_every": 5,
         "progress": False,
     }
-    return fit(step, _state(), Numbers() if batches is None else batches, workdir=workdir, **(defaults | options))
+    return fit(
+        step,
+        _state(),
+        Numbers() if batches is None else batches,
+        workdir=workdir,
+        **(defaults | options),
+    )
 
 
 def _bits(tree: Any) -> list[bytes]:
     leaves = jax.tree.leaves(tree)
     is_key = [jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
-    return [np.asarray(jax.random.key_data(x) if key else x).tobytes() for x, key in zip(leaves, is_key, strict=True)]
+    return [
+        np.asarray(jax.random.key_data(x) if key else x).tobytes()
+        for x, key in zip(leaves, is_key, strict=True)
+    ]
 
 
 def test_equals_a_plain_loop_over_the_steps(tmp_path: Path) -> None:
     state, batches = _state(), Numbers()
     for index in range(20):
-        state, _ = jax.jit(_step)(state, jax.random.fold_in(jax.random.key(0), index), next(batches))
+        state, _ = jax.jit(_step)(
+            state, jax.random.fold_in(jax.random.key(0), index), next(batches)
+        )
     assert _bits(_fit(tmp_path).state) == _bits(state)
 
 
@@ -128,7 +143,9 @@ def test_a_finished_training_is_read_without_a_step(tmp_path: Path) -> None:
 
 
 class Meddled(Numbers):
-    """At the tenth step another thread, as another process would, tries to do something in the folder."""
+    """At the tenth step another thread, as another process would, tries to do something in the
+    folder.
+    """
 
     def __init__(self, meddle: Any) -> None:
         super().__init__()
@@ -148,12 +165,18 @@ class Meddled(Numbers):
             self.errors.append(str(error))
 
 
-def test_a_second_training_in_the_folder_is_refused_and_the_first_one_is_whole(tmp_path: Path) -> None:
+def test_a_second_training_in_the_folder_is_refused_and_the_first_one_is_whole(
+    tmp_path: Path,
+) -> None:
     whole, batches = _fit(tmp_path / "whole"), Meddled(lambda: _fit(tmp_path / "both"))
     found = _fit(tmp_path / "both", batches)
-    assert len(batches.errors) == 1 and batches.errors[0].startswith("another process trains here, ")
+    assert len(batches.errors) == 1 and batches.errors[0].startswith(
+        "another process trains here, "
+    )
     assert _bits(found.state) == _bits(whole.state)
-    assert (tmp_path / "both/metrics.jsonl").read_bytes() == (tmp_path / "whole/metrics.jsonl").read_bytes()
+    assert (tmp_path / "both/metrics.jsonl").read_bytes() == (
+        tmp_path / "whole/metrics.jsonl"
+    ).read_bytes()
 
 
 def test_reading_beside_a_training_changes_nothing(tmp_path: Path) -> None:
@@ -164,12 +187,15 @@ def test_reading_beside_a_training_changes_nothing(tmp_path: Path) -> None:
         (tmp_path / "checkpoints" / "tmp_step_00000012").mkdir()
         (tmp_path / "checkpoints" / "step_00000008" / "record.json").write_text("")
         with pytest.warns(
-            UserWarning, match=r"step 8 is damaged \(record.json has changed since.*\): going on from step 4"
+            UserWarning,
+            match=r"step 8 is damaged \(record.json has changed since.*\): going on from step 4",
         ):
             checkpoint = CheckpointStore(tmp_path, {"rate": 0.1}).restore(_state())
         assert checkpoint is not None
         steps.append(checkpoint.step)
-        steps.extend(len(list((tmp_path / "checkpoints").glob(name))) for name in ("tmp_*", "step_00000008"))
+        steps.extend(
+            len(list((tmp_path / "checkpoints").glob(name))) for name in ("tmp_*", "step_00000008")
+        )
 
     _fit(tmp_path, Meddled(read))
     assert steps == [4, 1, 1]
@@ -197,7 +223,9 @@ def test_without_selection_the_last_state_is_the_best(tmp_path: Path) -> None:
 def test_lines_hold_means_since_the_line_before_and_evaluations(tmp_path: Path) -> None:
     losses, state, batches = [], _state(), Numbers()
     for index in range(7):
-        state, metrics = jax.jit(_step)(state, jax.random.fold_in(jax.random.key(0), index), next(batches))
+        state, metrics = jax.jit(_step)(
+            state, jax.random.fold_in(jax.random.key(0), index), next(batches)
+        )
         losses.append(float(metrics["loss"]))
     result = _fit(tmp_path, num_steps=7, evaluate_every=None, checkpoint_every=100)
     assert [line["step"] for line in result.history] == [5, 7]
@@ -214,7 +242,16 @@ def test_the_state_given_is_not_consumed_and_the_step_is_compiled_once(tmp_path:
         return _step(state, key, batch)
 
     state = _state()
-    fit(step, state, Numbers(), key=jax.random.key(0), num_steps=6, workdir=tmp_path, config={}, progress=False)
+    fit(
+        step,
+        state,
+        Numbers(),
+        key=jax.random.key(0),
+        num_steps=6,
+        workdir=tmp_path,
+        config={},
+        progress=False,
+    )
     np.testing.assert_array_equal(state.weights, np.ones(8))
     assert len(traces) == 1
 
@@ -224,12 +261,18 @@ def test_what_is_frozen_is_an_argument_of_a_step_that_is_compiled_once(tmp_path:
     traces = []
     frozen = np.linspace(0, 1, 8, dtype=np.float32)
 
-    def step(target: Any, state: State, key: jax.Array, batch: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+    def step(
+        target: Any, state: State, key: jax.Array, batch: jax.Array
+    ) -> tuple[State, dict[str, jax.Array]]:
         traces.append(isinstance(target, jax.core.Tracer))
         return _step(state, key, batch + target)
 
     found = _fit(tmp_path / "one", step=Partial(step, frozen), select=None)
-    expected = _fit(tmp_path / "two", step=lambda state, key, batch: _step(state, key, batch + frozen), select=None)
+    expected = _fit(
+        tmp_path / "two",
+        step=lambda state, key, batch: _step(state, key, batch + frozen),
+        select=None,
+    )
     np.testing.assert_allclose(found.state.weights, expected.state.weights, rtol=1e-6)
     assert traces == [True]
 
@@ -237,13 +280,24 @@ def test_what_is_frozen_is_an_argument_of_a_step_that_is_compiled_once(tmp_path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda new: new._replace(weights=new.weights[:4]), r"\.weights of the state to stay float32\(8,\), got float32\(4"),
-        (lambda new: new._replace(count=new.count * 1.0), r"\.count of the state to stay int32\(\), got float32"),
-        (lambda new: new._replace(key={"a": new.key}), r"\.key of the state to stay key<fry>\(\), got absent"),
+        (
+            lambda new: new._replace(weights=new.weights[:4]),
+            r"\.weights of the state to stay float32\(8,\), got float32\(4",
+        ),
+        (
+            lambda new: new._replace(count=new.count * 1.0),
+            r"\.count of the state to stay int32\(\), got float32",
+        ),
+        (
+            lambda new: new._replace(key={"a": new.key}),
+            r"\.key of the state to stay key<fry>\(\), got absent",
+        ),
         (lambda new: Twin(*new), "expected the state back in the containers that it came in"),
     ],
-)  # fmt: skip
-def test_a_step_that_gives_a_state_of_another_kind_is_named(tmp_path: Path, change: Any, message: str) -> None:
+)
+def test_a_step_that_gives_a_state_of_another_kind_is_named(
+    tmp_path: Path, change: Any, message: str
+) -> None:
     def step(*given: Any) -> Any:
         new, metrics = _step(*given)
         return change(new), metrics
@@ -264,7 +318,9 @@ def _spoiled(at: int, where: str) -> Any:
 
 
 @pytest.mark.parametrize("at", [8, 9, 10, 11, 20])
-def test_a_loss_that_is_no_number_stops_with_its_step_and_the_checkpoint_before(tmp_path: Path, at: int) -> None:
+def test_a_loss_that_is_no_number_stops_with_its_step_and_the_checkpoint_before(
+    tmp_path: Path, at: int
+) -> None:
     good = (at - 1) // 4 * 4
     message = rf"^the loss of step {at} is nan: the last good checkpoint is .*step_{good:08d}; lower the learning rate"
     with pytest.raises(InputError, match=message):
@@ -272,13 +328,18 @@ def test_a_loss_that_is_no_number_stops_with_its_step_and_the_checkpoint_before(
 
 
 def test_weights_that_are_no_numbers_never_reach_a_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"^\.weights is not finite after step 8: .*step_00000004; lower"):
+    with pytest.raises(
+        InputError, match=r"^\.weights is not finite after step 8: .*step_00000004; lower"
+    ):
         _fit(tmp_path, step=_spoiled(8, "weights"))
     assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step_00000004"]
 
 
 def test_batches_that_end_early_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"batches: ended after 6 of 20 steps: pass an iterator that repeats the data"):
+    with pytest.raises(
+        InputError,
+        match=r"batches: ended after 6 of 20 steps: pass an iterator that repeats the data",
+    ):
         _fit(tmp_path, Numbers(end=6))
 
 
@@ -286,7 +347,9 @@ def test_another_configuration_and_fewer_steps_are_refused(tmp_path: Path) -> No
     _fit(tmp_path)
     with pytest.raises(InputError, match=r"another configuration \(rate was 0\.1, now 0\.2\)"):
         _fit(tmp_path, config={"rate": 0.2})
-    with pytest.raises(InputError, match=r"holds a training of 20 steps already, got 19: ask for at least as many"):
+    with pytest.raises(
+        InputError, match=r"holds a training of 20 steps already, got 19: ask for at least as many"
+    ):
         _fit(tmp_path, num_steps=19)
 
 
@@ -301,12 +364,16 @@ def test_another_configuration_and_fewer_steps_are_refused(tmp_path: Path) -> No
         ({"select": "f1"}, "select: expected one of score, got 'f1'"),
     ],
 )
-def test_impossible_options_are_refused(tmp_path: Path, options: dict[str, Any], message: str) -> None:
+def test_impossible_options_are_refused(
+    tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(InputError, match=message):
         _fit(tmp_path, **options)
 
 
-def test_progress_bar_shows_steps_and_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bar_shows_steps_and_loss(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = _fit(tmp_path, progress=True)
     shown = capsys.readouterr().err
     assert "20/20" in shown and "loss=" in shown
@@ -375,4 +442,6 @@ def test_a_training_over_eight_devices_equals_one_device_and_moves_to_two(tmp_pa
 
 def test_metrics_file_is_one_json_object_a_line(tmp_path: Path) -> None:
     result = _fit(tmp_path)
-    assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == result.history
+    assert [
+        json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()
+    ] == result.history

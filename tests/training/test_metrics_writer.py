@@ -8,7 +8,9 @@ from cfx_jax.errors import InputError
 from cfx_jax.training import MetricsWriter
 
 
-def _write(workdir: Path, lines: list[tuple[int, dict[str, float]]], *, step: int = 0) -> list[dict[str, float]]:
+def _write(
+    workdir: Path, lines: list[tuple[int, dict[str, float]]], *, step: int = 0
+) -> list[dict[str, float]]:
     with MetricsWriter(workdir, step=step) as writer:
         for number, metrics in lines:
             writer.write(number, metrics)
@@ -17,9 +19,15 @@ def _write(workdir: Path, lines: list[tuple[int, dict[str, float]]], *, step: in
 
 
 def test_each_line_is_one_json_object_and_the_history_equals_them(tmp_path: Path) -> None:
-    history = _write(tmp_path, [(5, {"loss": 0.1 + 0.2}), (10, {"loss": 0.25, "validation_accuracy": 1.0})])
+    history = _write(
+        tmp_path, [(5, {"loss": 0.1 + 0.2}), (10, {"loss": 0.25, "validation_accuracy": 1.0})]
+    )
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert lines == history == [{"step": 5, "loss": 0.1 + 0.2}, {"step": 10, "loss": 0.25, "validation_accuracy": 1.0}]
+    assert (
+        lines
+        == history
+        == [{"step": 5, "loss": 0.1 + 0.2}, {"step": 10, "loss": 0.25, "validation_accuracy": 1.0}]
+    )
 
 
 def test_lines_are_on_the_disk_as_soon_as_they_are_written(tmp_path: Path) -> None:
@@ -34,7 +42,9 @@ def test_going_on_drops_later_lines_and_a_line_cut_short(tmp_path: Path) -> None
         file.write('{"step": 20, "lo')
     history = _write(tmp_path, [(15, {"loss": 3.5})], step=10)
     assert [line["loss"] for line in history] == [1.0, 2.0, 3.5]
-    assert [json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [5, 10, 15]
+    assert [
+        json.loads(line)["step"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()
+    ] == [5, 10, 15]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +86,12 @@ def test_tensorboard_reads_the_same_numbers_once_each_after_going_on(tmp_path: P
     _write(tmp_path, [(5, {"loss": 1.0}), (10, {"loss": 2.0}), (15, {"loss": 3.0})])
     _write(tmp_path, [(15, {"loss": 3.5}), (20, {"loss": 4.0})], step=10)
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(5, 1), (10, 2), (15, 3.5), (20, 4)]
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [
+        (5, 1),
+        (10, 2),
+        (15, 3.5),
+        (20, 4),
+    ]
     assert all(event.wall_time > 1e9 for event in events.Scalars("loss"))
 
 

@@ -48,5 +48,7 @@ def test_what_was_kept_before_a_stop_still_counts() -> None:
 def test_a_metric_that_is_missing_or_undefined_is_refused() -> None:
     with pytest.raises(InputError, match="select: expected one of accuracy, loss, got 'score'"):
         Selection("score").offer(1, {}, {"accuracy": 1.0, "loss": 0.0})
-    with pytest.raises(InputError, match="score is not a number at step 5: nothing can be selected by it"):
+    with pytest.raises(
+        InputError, match="score is not a number at step 5: nothing can be selected by it"
+    ):
         Selection("score").offer(5, {}, {"score": float("nan")})

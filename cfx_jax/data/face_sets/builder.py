@@ -22,8 +22,8 @@ Examples = Iterator[tuple[str, dict[str, Any]]]
 class CelebAFaces(PublishedBuilder):
     """The photographs of CelebA, see ``read_celeba``, cropped by ``crop_face`` and resized.
 
-    Deviation from the released code of Singla et al. (2020), which resizes linearly: what shrinks, to less than 150
-    pixels, is averaged over areas.
+    Deviation from the released code of Singla et al. (2020), which resizes linearly: what shrinks,
+    to less than 150 pixels, is averaged over areas.
     """
 
     name = "celeba_faces"
@@ -38,7 +38,10 @@ class CelebAFaces(PublishedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Examples]:
         records = self.read(Path(dl_manager.manual_dir))
-        facts = [{key: value for key, value in each._asdict().items() if key != "image"} for each in records]
+        facts = [
+            {key: value for key, value in each._asdict().items() if key != "image"}
+            for each in records
+        ]
         self.info.metadata.update(digest=self.digest(records), facts=facts)
         return {"images": self._generate_examples(records)}
 

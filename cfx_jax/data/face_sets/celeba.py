@@ -3,9 +3,9 @@
 The folder holds the aligned photographs, of 218 x 178 pixels, and the tables:
 
     img_align_celeba/000001.jpg
-    list_attr_celeba.txt        the number of photographs; the 40 names; then 000001.jpg and forty times -1 or 1
-    list_eval_partition.txt     000001.jpg 0; 0 stands for training, 1 for validation, 2 for test
-    identity_CelebA.txt         000001.jpg 2880; who it is. It may be left out
+    list_attr_celeba.txt        the number of photographs; the 40 names; then 000001.jpg and forty
+    times -1 or 1 list_eval_partition.txt     000001.jpg 0; 0 stands for training, 1 for validation,
+    2 for test identity_CelebA.txt         000001.jpg 2880; who it is. It may be left out
 
 A photograph is cropped to the middle 150 x 150 pixels, as Singla et al. (2020) do.
 """
@@ -24,13 +24,47 @@ from cfx_jax.errors import InputError
 
 PAGE = "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 ATTRIBUTES = (
-    "5_o_Clock_Shadow", "Arched_Eyebrows", "Attractive", "Bags_Under_Eyes", "Bald", "Bangs", "Big_Lips", "Big_Nose",
-    "Black_Hair", "Blond_Hair", "Blurry", "Brown_Hair", "Bushy_Eyebrows", "Chubby", "Double_Chin", "Eyeglasses",
-    "Goatee", "Gray_Hair", "Heavy_Makeup", "High_Cheekbones", "Male", "Mouth_Slightly_Open", "Mustache", "Narrow_Eyes",
-    "No_Beard", "Oval_Face", "Pale_Skin", "Pointy_Nose", "Receding_Hairline", "Rosy_Cheeks", "Sideburns", "Smiling",
-    "Straight_Hair", "Wavy_Hair", "Wearing_Earrings", "Wearing_Hat", "Wearing_Lipstick", "Wearing_Necklace",
-    "Wearing_Necktie", "Young",
-)  # fmt: skip
+    "5_o_Clock_Shadow",
+    "Arched_Eyebrows",
+    "Attractive",
+    "Bags_Under_Eyes",
+    "Bald",
+    "Bangs",
+    "Big_Lips",
+    "Big_Nose",
+    "Black_Hair",
+    "Blond_Hair",
+    "Blurry",
+    "Brown_Hair",
+    "Bushy_Eyebrows",
+    "Chubby",
+    "Double_Chin",
+    "Eyeglasses",
+    "Goatee",
+    "Gray_Hair",
+    "Heavy_Makeup",
+    "High_Cheekbones",
+    "Male",
+    "Mouth_Slightly_Open",
+    "Mustache",
+    "Narrow_Eyes",
+    "No_Beard",
+    "Oval_Face",
+    "Pale_Skin",
+    "Pointy_Nose",
+    "Receding_Hairline",
+    "Rosy_Cheeks",
+    "Sideburns",
+    "Smiling",
+    "Straight_Hair",
+    "Wavy_Hair",
+    "Wearing_Earrings",
+    "Wearing_Hat",
+    "Wearing_Lipstick",
+    "Wearing_Necklace",
+    "Wearing_Necktie",
+    "Young",
+)
 PARTS = ("train", "validation", "test")
 HEIGHT, WIDTH, CROP = 218, 178, 150
 _MOST_DIGITS = 9
@@ -71,7 +105,8 @@ def read_celeba(folder: str | Path) -> list[FaceRecord]:
         The photographs in the order of the table of attributes.
 
     Raises:
-        InputError: a table or a photograph is missing, or a table cannot be understood or is cut short.
+        InputError: a table or a photograph is missing, or a table cannot be understood or is cut
+            short.
     """
     folder = Path(folder)
     attributes = _attributes(folder / "list_attr_celeba.txt")
@@ -79,7 +114,13 @@ def read_celeba(folder: str | Path) -> list[FaceRecord]:
     numbers = _numbers(table, attributes)
     people = _numbers(identities, attributes) if identities.exists() else {}
     records = [
-        FaceRecord(name, folder / "img_align_celeba" / name, shown, _part(numbers[name], name, table), people.get(name))
+        FaceRecord(
+            name,
+            folder / "img_align_celeba" / name,
+            shown,
+            _part(numbers[name], name, table),
+            people.get(name),
+        )
         for name, shown in attributes.items()
     ]
     check_files([each.image for each in records], folder, what="photograph")
@@ -104,7 +145,8 @@ def crop_face(
     if photograph.shape[:2] != (HEIGHT, WIDTH):
         found = " x ".join(map(str, photograph.shape[:2]))
         raise InputError(
-            f"{name}: expected an aligned photograph of {HEIGHT} x {WIDTH} pixels, got {found}: take those of "
+            f"{name}: expected an aligned photograph of {HEIGHT} x {WIDTH} pixels, got {found}:"
+            f" take those of "
             "img_align_celeba, not those in the wild"
         )
     return photograph[_TOP : _TOP + CROP, _LEFT : _LEFT + CROP]
@@ -115,20 +157,23 @@ def _attributes(table: Path) -> dict[str, str]:
     rows = _rows(table)
     if len(rows) < 2 or len(rows[0]) != 1 or tuple(rows[1]) != ATTRIBUTES:
         raise InputError(
-            f"'{table}': expected the number of photographs and then the {len(ATTRIBUTES)} names {ATTRIBUTES[0]} to "
+            f"'{table}': expected the number of photographs and then the {len(ATTRIBUTES)} names"
+            f" {ATTRIBUTES[0]} to "
             f"{ATTRIBUTES[-1]}, got other lines: download it from {PAGE}"
         )
     shown = {}
     for name, *values in rows[2:]:
         if len(values) != len(ATTRIBUTES) or not {"-1", "1"}.issuperset(values):
             raise InputError(
-                f"'{table}': expected {len(ATTRIBUTES)} values of -1 or 1 for '{name}', got {' '.join(values)}: correct "
+                f"'{table}': expected {len(ATTRIBUTES)} values of -1 or 1 for '{name}', got"
+                f" {' '.join(values)}: correct "
                 "the row"
             )
         shown[name] = "".join("1" if value == "1" else "0" for value in values)
     if rows[0] != [str(len(shown))]:
         raise InputError(
-            f"'{table}': expected {rows[0][0]} photographs, as its first line says, got {len(shown)}: download it again, "
+            f"'{table}': expected {rows[0][0]} photographs, as its first line says, got"
+            f" {len(shown)}: download it again, "
             "or correct the line"
         )
     return shown
@@ -139,12 +184,16 @@ def _numbers(table: Path, names: Iterable[str]) -> dict[str, int]:
     numbers = {}
     for row in _rows(table):
         if len(row) != 2 or not row[1].isdecimal() or len(row[1]) > _MOST_DIGITS:
-            raise InputError(f"'{table}': expected a file's name and a number, got '{' '.join(row)}': correct the row")
+            raise InputError(
+                f"'{table}': expected a file's name and a number, got '{' '.join(row)}': correct"
+                f" the row"
+            )
         numbers[row[0]] = int(row[1])
     missing = [name for name in names if name not in numbers]
     if missing:
         raise InputError(
-            f"'{table}': expected a row for each photograph, {len(missing)} are missing, the first is '{missing[0]}': "
+            f"'{table}': expected a row for each photograph, {len(missing)} are missing, the first"
+            f" is '{missing[0]}': "
             f"download it from {PAGE}"
         )
     return numbers
@@ -153,14 +202,20 @@ def _numbers(table: Path, names: Iterable[str]) -> dict[str, int]:
 def _part(number: int, name: str, table: Path) -> str:
     """The part that a number stands for."""
     if number >= len(PARTS):
-        raise InputError(f"'{table}': expected 0, 1 or 2 for '{name}', got {number}: correct the row")
+        raise InputError(
+            f"'{table}': expected 0, 1 or 2 for '{name}', got {number}: correct the row"
+        )
     return PARTS[number]
 
 
 def _rows(table: Path) -> list[list[str]]:
     """The words of each line that is not empty."""
     if not is_regular(table):
-        raise InputError(f"expected a table in '{table}', which does not exist: download it from {PAGE}")
-    with damage(lambda reason: InputError(f"'{table}' is no text file ({reason}): download it from {PAGE}")):
+        raise InputError(
+            f"expected a table in '{table}', which does not exist: download it from {PAGE}"
+        )
+    with damage(
+        lambda reason: InputError(f"'{table}' is no text file ({reason}): download it from {PAGE}")
+    ):
         lines = read_file(table).decode().splitlines()
     return [line.split() for line in lines if line.strip()]

@@ -16,17 +16,18 @@ from cfx_jax.errors import import_extra
 class CelebA(StoredSet):
     """The photographs of CelebA, with and without one of its 40 attributes.
 
-    The first use reads every file, which takes a while; later ones open what is stored, whatever the attribute. Items
-    are dicts of ``image`` float32 (size, size, 3) in [0, 1], the middle of the photograph, see ``crop_face``; ``label``
-    int, 1 with the attribute; ``attributes`` int (40,), all of them; ``name`` str. It can be pickled and read by several
-    threads.
+    The first use reads every file, which takes a while; later ones open what is stored, whatever
+    the attribute. Items are dicts of ``image`` float32 (size, size, 3) in [0, 1], the middle of the
+    photograph, see ``crop_face``; ``label`` int, 1 with the attribute; ``attributes`` int (40,),
+    all of them; ``name`` str. It can be pickled and read by several threads.
 
-    The authors' parts are ``np.flatnonzero(source.parts == "train")`` and so on; nobody is in two of them. Other splits
-    should keep people apart: ``data.split(source.labels, {"train": 0.8, "test": 0.2}, seed=0, groups=source.people)``.
+    The authors' parts are ``np.flatnonzero(source.parts == "train")`` and so on; nobody is in two
+    of them. Other splits should keep people apart: ``data.split(source.labels, {"train": 0.8,
+    "test": 0.2}, seed=0, groups=source.people)``.
 
     Args:
-        raw_folder: the set as it was downloaded and unpacked, see ``read_celeba``. None opens a set that has been
-            built.
+        raw_folder: the set as it was downloaded and unpacked, see ``read_celeba``. None opens a set
+            that has been built.
         work_folder: where the prepared images are kept, for all sets and sizes.
         attribute: the one that the label tells, out of ``celeba.ATTRIBUTES``.
         size: side of the images in pixels.
@@ -38,13 +39,15 @@ class CelebA(StoredSet):
         attributes: of each item, int64 (n, 40), in the order of ``attribute_names``.
         attribute_names: ``celeba.ATTRIBUTES``.
         names, parts: of each item; the parts are "train", "validation" and "test".
-        people: the number of who it is, of each item; None where the set was built without the table of identities.
-        identity: a fingerprint of the set's facts, the attribute and the size; for caches of results.
+        people: the number of who it is, of each item; None where the set was built without the
+            table of identities.
+        identity: a fingerprint of the set's facts, the attribute and the size; for caches of
+            results.
 
     Raises:
-        InputError: the attribute is unknown; the raw folder lacks something that the set has, or differs from the one
-            that the set was built from; a photograph cannot be used; the work folder cannot be written; or there is no
-            set to open.
+        InputError: the attribute is unknown; the raw folder lacks something that the set has, or
+            differs from the one that the set was built from; a photograph cannot be used; the work
+            folder cannot be written; or there is no set to open.
     """
 
     attribute_names = ATTRIBUTES

@@ -1,4 +1,6 @@
-"""Photographs of the eye made ready for a classifier: even contrast, the circle of the eye, a tight square crop."""
+"""Photographs of the eye made ready for a classifier: even contrast, the circle of the eye, a tight
+square crop.
+"""
 
 from cfx_jax.data.fundus.batch import Job as Job
 from cfx_jax.data.fundus.batch import PreparedFiles as PreparedFiles

@@ -1,7 +1,9 @@
-"""Preparing many photographs into a folder, on all processor cores; a stopped run goes on where it was.
+"""Preparing many photographs into a folder, on all processor cores; a stopped run goes on where it
+was.
 
-The folder then holds ``images/NAME.png``, ``eye_masks/NAME.png``, ``lesion_masks/KIND/NAME.png`` (masks are 0 or 255),
-``report.csv`` with one line for each photograph that is finished or dropped, and ``settings.json``.
+The folder then holds ``images/NAME.png``, ``eye_masks/NAME.png``, ``lesion_masks/KIND/NAME.png``
+(masks are 0 or 255), ``report.csv`` with one line for each photograph that is finished or dropped,
+and ``settings.json``.
 """
 
 import json
@@ -33,7 +35,8 @@ class Job:
     Args:
         name: unique; the names of its files. Slashes make sub-folders.
         image: the photograph, a PNG, JPEG or TIFF file.
-        masks: kind of lesion -> the file of its mask, of the photograph's shape, above 0 where there is a lesion.
+        masks: kind of lesion -> the file of its mask, of the photograph's shape, above 0 where
+            there is a lesion.
     """
 
     name: str
@@ -42,7 +45,9 @@ class Job:
 
 
 class PreparedFiles(NamedTuple):
-    """``kept``: names in the order of the jobs. ``dropped``: name -> why the photograph cannot be used."""
+    """``kept``: names in the order of the jobs. ``dropped``: name -> why the photograph cannot be
+    used.
+    """
 
     kept: list[str]
     dropped: dict[str, str]
@@ -57,11 +62,12 @@ def prepare_files(
     num_threads: int | None = None,
     progress: bool = True,
 ) -> PreparedFiles:
-    """Prepares photographs and their lesion masks, see :func:`preprocess`, and writes them as PNG files.
+    """Prepares photographs and their lesion masks, see :func:`preprocess`, and writes them as PNG
+    files.
 
-    Stopped, even by a kill, and started again it goes on: finished photographs are not read again, at most those in
-    work are repeated, and no file is ever half written. A dropped photograph is not tried again; to have it tried,
-    take its line out of ``report.csv``.
+    Stopped, even by a kill, and started again it goes on: finished photographs are not read again,
+    at most those in work are repeated, and no file is ever half written. A dropped photograph is
+    not tried again; to have it tried, take its line out of ``report.csv``.
 
     Args:
         jobs: the photographs.
@@ -75,9 +81,9 @@ def prepare_files(
         The names that were kept and those that were dropped, each with the reason.
 
     Raises:
-        InputError: a name occurs twice or is no relative path, the folder was written with other settings, another
-            process prepares photographs there, a lesion mask cannot be read or has another shape than its photograph,
-            or a file cannot be written.
+        InputError: a name occurs twice or is no relative path, the folder was written with other
+            settings, another process prepares photographs there, a lesion mask cannot be read or
+            has another shape than its photograph, or a file cannot be written.
     """
     _check(jobs, size, num_threads)
     with locked(out, doing="prepares photographs"):
@@ -96,7 +102,9 @@ def _prepare_all(
         with quiet_opencv():
             futures = [pool.submit(_prepare, job, out, size, clahe) for job in waiting]
             hidden = None if progress else True  # None: hidden unless on a terminal
-            for future in tqdm(as_completed(futures), "preparing photographs", len(futures), disable=hidden):
+            for future in tqdm(
+                as_completed(futures), "preparing photographs", len(futures), disable=hidden
+            ):
                 report.add(future.result())
     finally:
         pool.shutdown(cancel_futures=True)
@@ -133,7 +141,9 @@ def _path(out: Path, folders: tuple[str, ...], name: str) -> Path:
     return out.joinpath(*folders, f"{name}.png")
 
 
-def _lesions(path: Path, image: Path, circle: Circle, size: int, shape: tuple[int, int]) -> Bool[np.ndarray, "s s"]:
+def _lesions(
+    path: Path, image: Path, circle: Circle, size: int, shape: tuple[int, int]
+) -> Bool[np.ndarray, "s s"]:
     """A lesion mask, cropped as its photograph was."""
     try:
         pixels = decode_image(read_file(path), channels=3)
@@ -144,7 +154,9 @@ def _lesions(path: Path, image: Path, circle: Circle, size: int, shape: tuple[in
 
 
 def _eight_bits(pixels: Shaped[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    return pixels if pixels.dtype == np.uint8 else np.round(unit_range(pixels) * 255).astype(np.uint8)
+    return (
+        pixels if pixels.dtype == np.uint8 else np.round(unit_range(pixels) * 255).astype(np.uint8)
+    )
 
 
 def _write_png(path: Path, pixels: Shaped[np.ndarray, "h w ..."]) -> None:
@@ -162,7 +174,8 @@ def _check_settings(path: Path, settings: dict[str, Any]) -> None:
     earlier = read_json(path, advice="restore it, or choose another folder")
     if json.dumps(earlier, sort_keys=True) != json.dumps(settings, sort_keys=True):
         raise InputError(
-            f"out: expected the settings of the earlier run, {' '.join(json.dumps(earlier, indent=2).split())} "
+            f"out: expected the settings of the earlier run,"
+            f" {' '.join(json.dumps(earlier, indent=2).split())} "
             f"({path}), got {json.dumps(settings)}: choose another folder, or the same settings"
         )
 
@@ -171,18 +184,24 @@ def _check(jobs: Sequence[Job], size: int, num_threads: int | None) -> None:
     if size < 1:
         raise InputError(f"size: expected at least 1 pixel, got {size}: give e.g. 224")
     if num_threads is not None and num_threads < 1:
-        raise InputError(f"num_threads: expected at least 1, got {num_threads}: None takes one for each core")
+        raise InputError(
+            f"num_threads: expected at least 1, got {num_threads}: None takes one for each core"
+        )
     seen = dict[str, Path]()
     for job in jobs:
         parts = PurePosixPath(job.name).parts
         if str(PurePosixPath(*parts)) != job.name or not parts or {"..", "/", "."} & set(parts):
-            raise InputError(f"jobs: expected names that are relative paths such as 'a/b', got '{job.name}'")
+            raise InputError(
+                f"jobs: expected names that are relative paths such as 'a/b', got '{job.name}'"
+            )
         if not is_text(job.name):
             raise InputError(
-                f"jobs: expected names in UTF-8, got '{printable(job.name)}': rename the file or its folder"
+                f"jobs: expected names in UTF-8, got '{printable(job.name)}': rename the file or"
+                f" its folder"
             )
         if job.name in seen:
             raise InputError(
-                f"jobs: expected names used once, got '{job.name}' for '{seen[job.name]}' and '{job.image}'"
+                f"jobs: expected names used once, got '{job.name}' for '{seen[job.name]}' and"
+                f" '{job.image}'"
             )
         seen[job.name] = job.image

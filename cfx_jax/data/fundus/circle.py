@@ -1,13 +1,16 @@
 """The circle that the rim of the eye draws in a photograph, by iterative least squares on edges.
 
-As Boreiko et al. (MICCAI 2022) and the cropping tool of the same laboratory: edges of the reduced grey image, then a
-weighted algebraic circle fit whose weights, exp(-(distance - radius)^2 lam_t), sharpen as lam_t ~ 1 / (steps left).
-Deviations, so that the fit holds for eyes off the centre, small, or cut by the frame:
+As Boreiko et al. (MICCAI 2022) and the cropping tool of the same laboratory: edges of the reduced
+grey image, then a weighted algebraic circle fit whose weights, exp(-(distance - radius)^2 lam_t),
+sharpen as lam_t ~ 1 / (steps left). Deviations, so that the fit holds for eyes off the centre,
+small, or cut by the frame:
 
-* it starts from the best of many circles through three edges (RANSAC), not from the middle of the picture;
-* only edges that are brighter towards the centre take part, which leaves vessels and straight cuts out;
-* the width of the weights is in shares of the radius (5 per cent at first, 0.5 at last, which is what lam means for a
-  photograph of 3,000 pixels), so that size does not matter;
+* it starts from the best of many circles through three edges (RANSAC), not from the middle of the
+  picture;
+* only edges that are brighter towards the centre take part, which leaves vessels and straight cuts
+  out;
+* the width of the weights is in shares of the radius (5 per cent at first, 0.5 at last, which is
+  what lam means for a photograph of 3,000 pixels), so that size does not matter;
 * a circle is returned only where enough of it is seen in the picture; the original keeps any.
 """
 
@@ -30,20 +33,25 @@ def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Ci
     """Finds the rim of the eye in a photograph.
 
     Args:
-        image: red, green, blue; the eye on a dark ground, its centre in the picture; the frame or black bars may cut it.
+        image: red, green, blue; the eye on a dark ground, its centre in the picture; the frame or
+            black bars may cut it.
         num_steps: rounds of weighting and fitting, at least 1.
 
     Returns:
         The circle, which may reach out of the picture. The same image gives the same circle.
 
     Raises:
-        UnusableImage: the picture is too small, or shows no circle that is bright inside, along enough of its rim.
+        UnusableImage: the picture is too small, or shows no circle that is bright inside, along
+            enough of its rim.
         InputError: the image is no uint8 colour image, or ``num_steps`` is below 1.
     """
     check_pixels(image)
     check_num_steps(num_steps)
     if min(image.shape[:2]) < SMALLEST_SIDE:
-        raise UnusableImage(f"too small: {image.shape[0]} x {image.shape[1]} pixels, fewer than {SMALLEST_SIDE} a side")
+        raise UnusableImage(
+            f"too small: {image.shape[0]} x {image.shape[1]} pixels, fewer than {SMALLEST_SIDE} a"
+            f" side"
+        )
     edges = find_edges(image)
     circle = _start(edges, image.shape[:2])
     circle = _sharpen(edges.points[faces(edges, np.array(circle))], circle, num_steps)
@@ -52,7 +60,9 @@ def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Ci
 
 
 def _start(edges: Edges, shape: tuple[int, int]) -> Circle:
-    """The circle through three edges on which most edges lie, out of many drawn at random, its centre in the frame."""
+    """The circle through three edges on which most edges lie, out of many drawn at random, its
+    centre in the frame.
+    """
     if len(edges.points) < 3:
         raise UnusableImage("no visible eye: the picture has no edges")
     rng = np.random.default_rng(0)
@@ -90,7 +100,8 @@ def _sharpen(points: Float[np.ndarray, "n 2"], circle: Circle, num_steps: int) -
 
 
 def fit_weighted(points: Float[np.ndarray, "n 2"], weights: Float[np.ndarray, " n"]) -> Circle:
-    """The circle whose equation the points fulfil best: weighted algebraic least squares in closed form.
+    """The circle whose equation the points fulfil best: weighted algebraic least squares in closed
+    form.
 
     Args:
         points: x, y of at least three points that lie on no line.
@@ -105,7 +116,9 @@ def fit_weighted(points: Float[np.ndarray, "n 2"], weights: Float[np.ndarray, " 
     weights = weights / max(weights.sum(), 1e-300)
     mean = weights @ points
     u, v = (points - mean).T
-    moments = np.array([[weights @ (u * u), weights @ (u * v)], [weights @ (u * v), weights @ (v * v)]])
+    moments = np.array(
+        [[weights @ (u * u), weights @ (u * v)], [weights @ (u * v), weights @ (v * v)]]
+    )
     square = u * u + v * v
     if np.linalg.cond(moments) > 1e8:
         raise UnusableImage("no visible eye: its edges lie on no circle")

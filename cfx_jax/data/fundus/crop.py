@@ -1,7 +1,9 @@
-"""The square about the circle of an eye, resized: for photographs, and by the same geometry for lesion masks.
+"""The square about the circle of an eye, resized: for photographs, and by the same geometry for
+lesion masks.
 
-Pixel ``(i, j)`` of the result covers the square of side ``2 radius / size`` whose corner is at ``x - radius + 2 radius
-j / size``, and likewise down, exactly: the circle is not rounded to whole pixels.
+Pixel ``(i, j)`` of the result covers the square of side ``2 radius / size`` whose corner is at
+``x - radius + 2 radius j / size``, and likewise down, exactly: the circle is not rounded to whole
+pixels.
 """
 
 import numpy as np
@@ -24,10 +26,12 @@ def crop_to_circle(
         size: side of the result in pixels.
 
     Returns:
-        The cropped image, 0 outside of the mask; and the mask: pixels whose centre is inside the disc and the frame.
+        The cropped image, 0 outside of the mask; and the mask: pixels whose centre is inside the
+        disc and the frame.
 
     Raises:
-        InputError: the image is no uint8 colour image, the size is below 1, or the circle has no radius.
+        InputError: the image is no uint8 colour image, the size is below 1, or the circle has no
+            radius.
     """
     check_pixels(image)
     _check(circle, size)
@@ -45,7 +49,8 @@ def crop_mask(
 ) -> Bool[np.ndarray, "size size"]:
     """Cuts the circle's square out of a mask: a pixel is True where any pixel of the mask in it is.
 
-    So a lesion of one pixel is kept however much the image shrinks, and lesions may grow by up to a pixel a side.
+    So a lesion of one pixel is kept however much the image shrinks, and lesions may grow by up to a
+    pixel a side.
 
     Args:
         mask: of the uncropped image.
@@ -57,12 +62,14 @@ def crop_mask(
         The cropped mask, False outside of the disc.
 
     Raises:
-        InputError: the mask is not of the image's shape, the size is below 1, or the circle has no radius.
+        InputError: the mask is not of the image's shape, the size is below 1, or the circle has no
+            radius.
     """
     _check(circle, size)
     if mask.shape != tuple(image_shape):
         raise InputError(
-            f"mask: expected the image's {image_shape[0]} x {image_shape[1]} pixels, got {' x '.join(map(str, mask.shape))}"
+            f"mask: expected the image's {image_shape[0]} x {image_shape[1]} pixels, got"
+            f" {' x '.join(map(str, mask.shape))}"
             ": give the mask of this image, at its size"
         )
     cv2 = import_extra("cv2", "preparing photographs of the eye")
@@ -71,12 +78,15 @@ def crop_mask(
         _covered(centre, circle.radius, size, length)
         for centre, length in zip((circle.y, circle.x), image_shape, strict=True)
     )
-    inside = counts[np.ix_(bottom, right)] - counts[np.ix_(top, right)] - counts[np.ix_(bottom, left)]
+    inside = (
+        counts[np.ix_(bottom, right)] - counts[np.ix_(top, right)] - counts[np.ix_(bottom, left)]
+    )
     return (inside + counts[np.ix_(top, left)] > 0) & eye_mask(circle, image_shape, size=size)
 
 
 def eye_mask(circle: Circle, shape: tuple[int, int], *, size: int) -> Bool[np.ndarray, "size size"]:
-    """The pixels of the cropped image whose centre is inside the disc and inside the original frame.
+    """The pixels of the cropped image whose centre is inside the disc and inside the original
+    frame.
 
     Args:
         circle: in pixels of the uncropped image.
@@ -86,19 +96,28 @@ def eye_mask(circle: Circle, shape: tuple[int, int], *, size: int) -> Bool[np.nd
     offset = (np.arange(size) + 0.5) * 2 / size - 1  # of pixel centres from the circle's, in radii
     rows, columns = circle.y + offset * circle.radius, circle.x + offset * circle.radius
     in_frame = np.logical_and.outer(
-        *((line >= -0.5) & (line <= n - 0.5) for line, n in zip((rows, columns), shape, strict=True))
+        *(
+            (line >= -0.5) & (line <= n - 0.5)
+            for line, n in zip((rows, columns), shape, strict=True)
+        )
     )
     return (np.add.outer(offset**2, offset**2) <= 1) & in_frame
 
 
 def _covered(centre: float, radius: float, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of the result the first and the last but one pixel of the original that it overlaps."""
-    edges = centre - radius + 0.5 + np.arange(size + 1) * 2 * radius / size  # from the first pixel's left edge
+    """For each pixel of the result the first and the last but one pixel of the original that it
+    overlaps.
+    """
+    edges = (
+        centre - radius + 0.5 + np.arange(size + 1) * 2 * radius / size
+    )  # from the first pixel's left edge
     first, last = np.floor(edges[:-1] + _ROUNDING), np.ceil(edges[1:] - _ROUNDING)
     return first.clip(0, length).astype(int), last.clip(0, length).astype(int)
 
 
-def _square(image: UInt8[np.ndarray, "h w 3"], circle: Circle) -> tuple[UInt8[np.ndarray, "n m 3"], float, float]:
+def _square(
+    image: UInt8[np.ndarray, "h w 3"], circle: Circle
+) -> tuple[UInt8[np.ndarray, "n m 3"], float, float]:
     """The pixels that the circle's square touches, and the square's left and top edge within them."""
     cv2 = import_extra("cv2", "preparing photographs of the eye")
     edges = np.array(circle[:2]) - circle.radius + 0.5
@@ -108,8 +127,12 @@ def _square(image: UInt8[np.ndarray, "h w 3"], circle: Circle) -> tuple[UInt8[np
     right, bottom = (high - (width, height)).clip(0).tolist()
     part = image[max(low[1], 0) : high[1], max(low[0], 0) : high[0]]
     if 0 in part.shape:
-        raise InputError(f"circle: expected one that overlaps the image of {height} x {width} pixels, got {circle}")
-    # Repeating the frame's pixels keeps what the frame cuts from darkening there; the rest is masked.
+        raise InputError(
+            f"circle: expected one that overlaps the image of {height} x {width} pixels, got"
+            f" {circle}"
+        )
+    # Repeating the frame's pixels keeps what the frame cuts from darkening there; the rest is
+    # masked.
     part = cv2.copyMakeBorder(part, top, bottom, left, right, cv2.BORDER_REPLICATE)
     return part, *(edges - low).tolist()
 

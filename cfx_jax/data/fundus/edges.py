@@ -1,8 +1,9 @@
-"""Edges of a photograph between the dark ground and something brighter: their places, and where it is brighter.
+"""Edges of a photograph between the dark ground and something brighter: their places, and where it
+is brighter.
 
-Canny's edges of the reduced, smoothed grey image. Grey is compressed by a logarithm first, as the rim of an eye in the
-dark is weaker than vessels and the optic disc in plain grey, and stronger in shares. Edges whose far side is as bright
-as an eye, as those of vessels are, are left out.
+Canny's edges of the reduced, smoothed grey image. Grey is compressed by a logarithm first, as the
+rim of an eye in the dark is weaker than vessels and the optic disc in plain grey, and stronger in
+shares. Edges whose far side is as bright as an eye, as those of vessels are, are left out.
 """
 
 from typing import NamedTuple
@@ -13,23 +14,29 @@ from jaxtyping import Bool, Float, UInt8
 from cfx_jax.data.sources.resizing import resize
 from cfx_jax.errors import import_extra
 
-WORKING_SIDE = 512  # pixels of the longer side; a pixel is then well below one per cent of an eye's radius
+WORKING_SIDE = (
+    512  # pixels of the longer side; a pixel is then well below one per cent of an eye's radius
+)
 _SMOOTHING = 4.0  # standard deviation in working pixels: the rim stays, vessels and noise fade
 _DARK = 30.0  # grey level added before the logarithm, above the noise of a black ground
 _BEYOND = 10.0  # working pixels from an edge to where its far side is looked at
-_GROUND = 0.4  # of the way from the darkest place to the bright ones, in logarithms: what still is dark ground
+# of the way from the darkest place to the bright ones, in logarithms: what still is dark ground
+_GROUND = 0.4
 _SHARES = (0.80, 0.92)  # quantiles of gradient strength for Canny's two thresholds
 
 
 class Edges(NamedTuple):
-    """``points`` (n, 2) as x, y in pixels of the photograph; ``uphill`` (n, 2), unit vectors towards the brighter side."""
+    """``points`` (n, 2) as x, y in pixels of the photograph; ``uphill`` (n, 2), unit vectors
+    towards the brighter side.
+    """
 
     points: Float[np.ndarray, "n 2"]
     uphill: Float[np.ndarray, "n 2"]
 
 
 def find_edges(image: UInt8[np.ndarray, "h w 3"]) -> Edges:
-    """The edges of what stands before the dark ground, found on a copy of 512 pixels on the longer side.
+    """The edges of what stands before the dark ground, found on a copy of 512 pixels on the longer
+    side.
 
     Args:
         image: red, green, blue.
@@ -47,7 +54,9 @@ def find_edges(image: UInt8[np.ndarray, "h w 3"]) -> Edges:
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     rows, columns = np.nonzero(_canny(across, down))
     slope = np.stack([across, down], -1)[rows, columns].astype(float)
-    edges = Edges(np.stack([columns, rows], -1), slope / np.linalg.norm(slope, axis=1, keepdims=True))
+    edges = Edges(
+        np.stack([columns, rows], -1), slope / np.linalg.norm(slope, axis=1, keepdims=True)
+    )
     dark = _from_dark(edges, smooth)
     points = (edges.points[dark] + 0.5) * (width / shape[0], height / shape[1]) - 0.5
     return Edges(points, edges.uphill[dark])
@@ -67,4 +76,6 @@ def _canny(across: np.ndarray, down: np.ndarray) -> np.ndarray:
     strength = np.hypot(across, down)
     unit = 30000 / max(float(strength.max()), 1e-6)  # OpenCV takes 16-bit integers
     low, high = np.quantile(strength, _SHARES) * unit
-    return cv2.Canny((across * unit).astype(np.int16), (down * unit).astype(np.int16), low, high, L2gradient=True)
+    return cv2.Canny(
+        (across * unit).astype(np.int16), (down * unit).astype(np.int16), low, high, L2gradient=True
+    )

@@ -1,4 +1,6 @@
-"""What the steps of preparing a photograph share: the check of its pixels, the circle, and the reason to give up."""
+"""What the steps of preparing a photograph share: the check of its pixels, the circle, and the
+reason to give up.
+"""
 
 from typing import NamedTuple
 
@@ -8,7 +10,9 @@ from cfx_jax.errors import InputError
 
 
 class Circle(NamedTuple):
-    """A circle in pixels: ``x`` to the right, ``y`` down, the first pixel's centre being (0, 0), and ``radius``."""
+    """A circle in pixels: ``x`` to the right, ``y`` down, the first pixel's centre being (0, 0),
+    and ``radius``.
+    """
 
     x: float
     y: float
@@ -28,4 +32,7 @@ def check_pixels(image: np.ndarray) -> None:
     if getattr(image, "ndim", None) != 3 or image.shape[-1] != 3 or 0 in image.shape:
         raise InputError(f"image: expected one colour image (h, w, 3), got shape {np.shape(image)}")
     if image.dtype != np.uint8:
-        raise InputError(f"image: expected uint8 pixels in 0..255, got {image.dtype}: convert them before the call")
+        raise InputError(
+            f"image: expected uint8 pixels in 0..255, got {image.dtype}: convert them before the"
+            f" call"
+        )

@@ -1,4 +1,6 @@
-"""The file that tells how far the preparation of many photographs has come: one line for each that is finished."""
+"""The file that tells how far the preparation of many photographs has come: one line for each that
+is finished.
+"""
 
 import csv
 import io
@@ -59,12 +61,17 @@ class ProgressReport:
 
 
 def _outcomes(path: Path, content: bytes) -> list[Outcome]:
-    """What the lines of a report say, which users may have edited: with a byte order mark, CRLF and empty lines too."""
+    """What the lines of a report say, which users may have edited: with a byte order mark, CRLF and
+    empty lines too.
+    """
     number = 1
     try:
         lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
         if tuple(next(lines, ())) != _COLUMNS:
-            raise InputError(f"{path}: expected a report with the columns {','.join(_COLUMNS)}: choose another folder")
+            raise InputError(
+                f"{path}: expected a report with the columns {','.join(_COLUMNS)}: choose another"
+                f" folder"
+            )
         outcomes = []
         for line in filter(None, lines):
             number = lines.line_num
@@ -72,7 +79,8 @@ def _outcomes(path: Path, content: bytes) -> list[Outcome]:
         return outcomes
     except (csv.Error, UnicodeDecodeError, _DamagedError) as error:
         raise InputError(
-            f"{path}: line {number} or the one after it is damaged ({error}): take it out, and its photograph is prepared"
+            f"{path}: line {number} or the one after it is damaged ({error}): take it out, and its"
+            f" photograph is prepared"
             " again"
         ) from error
 

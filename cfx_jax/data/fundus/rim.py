@@ -9,10 +9,16 @@ from cfx_jax.data.fundus.pixels import Circle, UnusableImage
 _FACING = 0.9  # cosine: up to 26 degrees between an edge's brighter side and the centre
 _NEAR = 0.02  # an edge this share of the radius off a circle lies on it
 _BINS = 180  # into which the rim is divided
-# Enough of a rim: (share of the whole rim that shows as edges, share of the rim within the picture that does).
+# Enough of a rim: (share of the whole rim that shows as edges, share of the rim within the picture
+# that does).
 _ENOUGH = (0.4, 0.45)  # for a rim that is in the picture; black bars or a lid may hide some
-_ENOUGH_CUT = (0.12, 0.85)  # for a rim that the frame leaves little of; then what it leaves must show
-_STRAY = 0.5  # edges off the circle for each on it: more, and the circle is a part of something else
+_ENOUGH_CUT = (
+    0.12,
+    0.85,
+)  # for a rim that the frame leaves little of; then what it leaves must show
+_STRAY = (
+    0.5  # edges off the circle for each on it: more, and the circle is a part of something else
+)
 
 
 def faces(edges: Edges, circles: Float[np.ndarray, "*m 3"]) -> Bool[np.ndarray, "*m n"]:
@@ -35,7 +41,8 @@ def _inward(edges: Edges, circles: Float[np.ndarray, "*m 3"]) -> tuple[np.ndarra
 
 
 def check_rim(edges: Edges, circle: Circle, shape: tuple[int, int]) -> None:
-    """Checks that enough of a circle shows as edges, and that they are the edges of no larger or flatter thing.
+    """Checks that enough of a circle shows as edges, and that they are the edges of no larger or
+    flatter thing.
 
     Args:
         edges: of the photograph.
@@ -48,12 +55,17 @@ def check_rim(edges: Edges, circle: Circle, shape: tuple[int, int]) -> None:
     support = rim_support(edges, circle, shape)
     plain, cut = (all(np.greater_equal(support, least)) for least in (_ENOUGH, _ENOUGH_CUT))
     if not (plain or cut):
-        raise UnusableImage(f"no visible eye: too little of a round rim ({support[0]:.0%} of the best circle)")
+        raise UnusableImage(
+            f"no visible eye: too little of a round rim ({support[0]:.0%} of the best circle)"
+        )
     beyond = np.linalg.norm(edges.points - circle[:2], axis=1) / circle.radius - 1
-    # Bars and lids draw edges inside of the circle, but where the frame hides most of the rim there is no telling.
+    # Bars and lids draw edges inside of the circle, but where the frame hides most of the rim there
+    # is no telling.
     stray = (beyond if plain else np.abs(beyond)) > 2 * _NEAR
     if stray.sum() > _STRAY * lies_on(edges, np.array(circle)).sum():
-        raise UnusableImage("no visible eye: the best circle is a part of something that is not round")
+        raise UnusableImage(
+            "no visible eye: the best circle is a part of something that is not round"
+        )
 
 
 def rim_support(edges: Edges, circle: Circle, shape: tuple[int, int]) -> tuple[float, float]:
@@ -65,7 +77,8 @@ def rim_support(edges: Edges, circle: Circle, shape: tuple[int, int]) -> tuple[f
         shape: height and width of the photograph.
 
     Returns:
-        The share of the whole rim that shows as edges, and the same of the part of the rim inside the photograph.
+        The share of the whole rim that shows as edges, and the same of the part of the rim inside
+        the photograph.
     """
     x, y = (edges.points[lies_on(edges, np.array(circle))] - circle[:2]).T
     seen = np.zeros(_BINS, bool)

@@ -1,9 +1,11 @@
-"""Public sets of fundus photographs with grades of diabetic retinopathy, lesion masks or assessments of quality.
+"""Public sets of fundus photographs with grades of diabetic retinopathy, lesion masks or
+assessments of quality.
 
-A ``read_NAME`` lists a set in the layout in which it is published; ``FundusSet`` prepares its photographs once,
-stores them as a TensorFlow Datasets set in ArrayRecord files, and is then a random-access source;
-``labelled`` and ``quality_labelled`` turn it into a source of two classes. No TensorFlow is needed. The builders
-are in ``cfx_jax.data.fundus_sets.builder``, which imports ``tensorflow_datasets``.
+A ``read_NAME`` lists a set in the layout in which it is published; ``FundusSet`` prepares its
+photographs once, stores them as a TensorFlow Datasets set in ArrayRecord files, and is then a
+random-access source; ``labelled`` and ``quality_labelled`` turn it into a source of two classes. No
+TensorFlow is needed. The builders are in ``cfx_jax.data.fundus_sets.builder``, which imports
+``tensorflow_datasets``.
 """
 
 from cfx_jax.data.fundus_sets.deepdrid import read_deepdrid as read_deepdrid

@@ -1,13 +1,14 @@
 """The sets as TensorFlow Datasets (TFDS) builders, which need no TensorFlow to build or to read.
 
-Each builder prepares the photographs of its ``manual_dir`` and writes one ArrayRecord example for each that can
-be used, in the reader's order. ``FundusSet`` drives them; by hand, with TFDS alone:
+Each builder prepares the photographs of its ``manual_dir`` and writes one ArrayRecord example for
+each that can be used, in the reader's order. ``FundusSet`` drives them; by hand, with TFDS alone:
 
     builder = IDRiD(data_dir=folder, size=224)
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=raw_folder))
     examples = builder.as_data_source("images")
 
-The split is called ``images`` and holds the whole set; see ``published.builder`` for what all builders share.
+The split is called ``images`` and holds the whole set; see ``published.builder`` for what all
+builders share.
 """
 
 import io
@@ -32,7 +33,8 @@ UNKNOWN = -1  # stands for a grade or gradability that the set does not tell
 class FundusBuilder(PublishedBuilder):
     """What the four builders have in common, see ``PublishedBuilder`` for the arguments.
 
-    The prepared files lie in ``DATA_DIR/SIZEpx/prepared/NAME``, so that a build that was stopped goes on.
+    The prepared files lie in ``DATA_DIR/SIZEpx/prepared/NAME``, so that a build that was stopped
+    goes on.
     """
 
     what = "photographs"
@@ -59,19 +61,26 @@ class FundusBuilder(PublishedBuilder):
         if not kept:
             name, reason = next(iter(dropped.items()))
             raise InputError(
-                f"'{dl_manager.manual_dir}': none of the {len(records)} photographs can be used, the first, '{name}', "
+                f"'{dl_manager.manual_dir}': none of the {len(records)} photographs can be used,"
+                f" the first, '{name}', "
                 f"because: {reason}: check that the download is complete"
             )
-        self.info.metadata.update(digest=digest(records), dropped=dict(dropped), facts=[*map(_facts, kept)])
+        self.info.metadata.update(
+            digest=digest(records), dropped=dict(dropped), facts=[*map(_facts, kept)]
+        )
         return {"images": self._generate_examples(kept, folder)}
 
-    def _generate_examples(self, records: Sequence[FundusRecord], folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _generate_examples(
+        self, records: Sequence[FundusRecord], folder: Path
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         for record in self._bar(records, "writing", len(records)):
             yield (
                 record.name,
                 {
                     "image": io.BytesIO((folder / "images" / f"{record.name}.png").read_bytes()),
-                    "eye_mask": io.BytesIO((folder / "eye_masks" / f"{record.name}.png").read_bytes()),
+                    "eye_mask": io.BytesIO(
+                        (folder / "eye_masks" / f"{record.name}.png").read_bytes()
+                    ),
                     "lesion_mask": png(self._any_lesion(record, folder)),
                     **_facts(record),
                 },

@@ -1,5 +1,5 @@
-"""DeepDRiD (Liu et al. 2022), regular fundus photographs of the ISBI 2020 challenge: 1,200 for training and 400
-for validation, two of each eye, with grades 0 to 4 and an assessment of quality.
+"""DeepDRiD (Liu et al. 2022), regular fundus photographs of the ISBI 2020 challenge: 1,200 for
+training and 400 for validation, two of each eye, with grades 0 to 4 and an assessment of quality.
 
 The folder is the repository or its part ``regular_fundus_images``:
 
@@ -9,9 +9,9 @@ The folder is the repository or its part ``regular_fundus_images``:
     regular_fundus_images/regular-fundus-validation/Images/265/265_l1.jpg
 
 The challenge's online evaluation, whose tables are empty, is left out. The photographs are found by
-``patient_id`` and ``image_id``, since ``image_path`` leaves out the folder ``Images``. A row fills one of the
-columns ``left_eye_DR_Level`` and ``right_eye_DR_Level``; which one does not always agree with the l or r of the
-name (patients 56, 77, 164, 167), so the filled one counts.
+``patient_id`` and ``image_id``, since ``image_path`` leaves out the folder ``Images``. A row fills
+one of the columns ``left_eye_DR_Level`` and ``right_eye_DR_Level``; which one does not always agree
+with the l or r of the name (patients 56, 77, 164, 167), so the filled one counts.
 """
 
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ def read_deepdrid(folder: str | Path) -> list[FundusRecord]:
         folder: holds ``regular_fundus_images`` or is it.
 
     Returns:
-        The training part, then the validation part, in the order of the tables. ``gradable`` is the table's
-        overall quality: 1 where it is good enough for the diagnosis of retinal diseases.
+        The training part, then the validation part, in the order of the tables. ``gradable`` is the
+        table's overall quality: 1 where it is good enough for the diagnosis of retinal diseases.
 
     Raises:
         InputError: a table or a photograph is missing, or a row cannot be understood.
@@ -53,7 +53,8 @@ def _part(folder: Path) -> Iterator[FundusRecord]:
         graded = [column for column in _EYES if row[column]]
         if len(graded) != 1:
             raise InputError(
-                f"'{table}': expected a grade in one of {' and '.join(_EYES)}, got it in {len(graded)} in the row of "
+                f"'{table}': expected a grade in one of {' and '.join(_EYES)}, got it in"
+                f" {len(graded)} in the row of "
                 f"'{row['image_id']}': download the table again from {PAGE}"
             )
         yield FundusRecord(

@@ -1,5 +1,5 @@
-"""IDRiD, the Indian Diabetic Retinopathy Image Dataset (Porwal et al. 2018), segmentation part: 81 photographs
-with masks of four kinds of lesion.
+"""IDRiD, the Indian Diabetic Retinopathy Image Dataset (Porwal et al. 2018), segmentation part: 81
+photographs with masks of four kinds of lesion.
 
 The folder is what ``A. Segmentation.zip`` unpacks to, or the one around it:
 
@@ -11,9 +11,10 @@ The folder is what ``A. Segmentation.zip`` unpacks to, or the one around it:
         3. Hard Exudates/IDRiD_01_EX.tif      81
         4. Soft Exudates/IDRiD_03_SE.tif      40
 
-A photograph without a mask of some kind does not show it. This part has no grades. ``grade`` is the least that the
-lesions imply on the international scale (Wilkinson et al. 2003): 1 with microaneurysms only, 2 with more than
-these. That is 2, standing for 2 or more, throughout, since all 81 photographs show hard exudates.
+A photograph without a mask of some kind does not show it. This part has no grades. ``grade`` is the
+least that the lesions imply on the international scale (Wilkinson et al. 2003): 1 with
+microaneurysms only, 2 with more than these. That is 2, standing for 2 or more, throughout, since
+all 81 photographs show hard exudates.
 """
 
 from collections.abc import Iterable
@@ -41,11 +42,13 @@ def read_idrid(folder: str | Path) -> list[FundusRecord]:
         folder: holds ``A. Segmentation`` or is it.
 
     Returns:
-        The photographs by name, which is the file's. ``patient`` is the name too, since the set does not tell;
-        ``grade`` is the least that the lesions imply, None without any; ``gradable`` is unknown.
+        The photographs by name, which is the file's. ``patient`` is the name too, since the set
+        does not tell; ``grade`` is the least that the lesions imply, None without any; ``gradable``
+        is unknown.
 
     Raises:
-        InputError: a folder of photographs or of masks is missing or empty, or a mask belongs to no photograph.
+        InputError: a folder of photographs or of masks is missing or empty, or a mask belongs to no
+            photograph.
     """
     folder = Path(folder)
     top = folder / "A. Segmentation" if is_folder(folder / "A. Segmentation") else folder
@@ -55,7 +58,11 @@ def read_idrid(folder: str | Path) -> list[FundusRecord]:
 def _part(top: Path, part: str) -> list[FundusRecord]:
     images = _files(top / "1. Original Images" / part, "IDRiD_*.jpg", "")
     masks = {
-        kind: _files(top / "2. All Segmentation Groundtruths" / part / place, f"IDRiD_*_{code}.tif", f"_{code}")
+        kind: _files(
+            top / "2. All Segmentation Groundtruths" / part / place,
+            f"IDRiD_*_{code}.tif",
+            f"_{code}",
+        )
         for kind, (place, code) in LESIONS.items()
     }
     for files in masks.values():
@@ -63,7 +70,9 @@ def _part(top: Path, part: str) -> list[FundusRecord]:
     records = []
     for name in sorted(images, key=natural_key):
         shown = {kind: files[name] for kind, files in masks.items() if name in files}
-        records.append(FundusRecord(name, images[name], name, grade=_least_grade(shown), masks=shown))
+        records.append(
+            FundusRecord(name, images[name], name, grade=_least_grade(shown), masks=shown)
+        )
     return records
 
 
@@ -79,7 +88,8 @@ def _files(folder: Path, pattern: str, ending: str) -> dict[str, Path]:
     files = {path.stem.removesuffix(ending): path for path in found}
     if not files:
         raise InputError(
-            f"expected files {pattern} in '{folder}', found none: unpack A. Segmentation.zip, which is at {PAGE}"
+            f"expected files {pattern} in '{folder}', found none: unpack A. Segmentation.zip, which"
+            f" is at {PAGE}"
         )
     return files
 
@@ -89,6 +99,7 @@ def _check_known(masks: dict[str, Path], images: dict[str, Path]) -> None:
     unknown = sorted(masks.keys() - images.keys())
     if unknown:
         raise InputError(
-            f"'{masks[unknown[0]]}': expected a mask of one of the {len(images)} photographs, there is no "
+            f"'{masks[unknown[0]]}': expected a mask of one of the {len(images)} photographs, there"
+            f" is no "
             f"'{unknown[0]}.jpg': unpack the photographs again, or remove the mask"
         )

@@ -1,7 +1,9 @@
-"""EyePACS photographs of the Kaggle competition Diabetic Retinopathy Detection (2015): 35,126 of its training
-part and 53,576 of its test part, both eyes of each patient, graded 0 to 4 by one clinician.
+"""EyePACS photographs of the Kaggle competition Diabetic Retinopathy Detection (2015): 35,126 of
+its training part and 53,576 of its test part, both eyes of each patient, graded 0 to 4 by one
+clinician.
 
-The folder is the one that ``tensorflow_datasets`` asks for under ``diabetic_retinopathy_detection``:
+The folder is the one that ``tensorflow_datasets`` asks for under
+``diabetic_retinopathy_detection``:
 
     trainLabels.csv            image,level
     train/10_left.jpeg         the photographs of train.zip.001 to .005
@@ -29,8 +31,8 @@ def read_kaggle(folder: str | Path) -> list[FundusRecord]:
         folder: holds ``trainLabels.csv`` and ``train``, see above.
 
     Returns:
-        The training part, then the test part if it is there, in the order of the tables. ``patient`` is the
-        number before the underscore; ``gradable`` is unknown.
+        The training part, then the test part if it is there, in the order of the tables.
+        ``patient`` is the number before the underscore; ``gradable`` is unknown.
 
     Raises:
         InputError: a table or a photograph is missing, or a row cannot be understood.
@@ -49,8 +51,12 @@ def _part(table: Path, images: Path, page: str) -> Iterator[FundusRecord]:
         patient, _, side = name.partition("_")
         if side not in ("left", "right"):
             raise InputError(
-                f"'{table}': expected an image like '10_left' or '10_right', got '{name}': correct the row"
+                f"'{table}': expected an image like '10_left' or '10_right', got '{name}': correct"
+                f" the row"
             )
         yield FundusRecord(
-            name, images / f"{name}.jpeg", patient, grade=whole_number(row, "level", highest=4, table=table)
+            name,
+            images / f"{name}.jpeg",
+            patient,
+            grade=whole_number(row, "level", highest=4, table=table),
         )

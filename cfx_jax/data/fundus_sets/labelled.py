@@ -55,19 +55,23 @@ def labelled(
     Args:
         fundus_set: a set with grades.
         drop: grades that are left out; by default the mild one, as Boreiko et al. (2022) do.
-        keep: for each item of the set, whether it may be taken, e.g. whether it passed a filter of quality.
+        keep: for each item of the set, whether it may be taken, e.g. whether it passed a filter of
+            quality.
 
     Returns:
         A source with ``class_names`` ("healthy", "DR").
 
     Raises:
-        InputError: ``keep`` has another length than the set or another dtype than bool, or no item is left.
+        InputError: ``keep`` has another length than the set or another dtype than bool, or no item
+            is left.
     """
     wanted = (fundus_set.grades >= 0) & ~np.isin(fundus_set.grades, drop)
     return _view(fundus_set, wanted, keep, fundus_set.grades > 0, ("healthy", "DR"), "grade")
 
 
-def quality_labelled(fundus_set: FundusSet, *, keep: Bool[np.ndarray, " n"] | None = None) -> LabelledFundus:
+def quality_labelled(
+    fundus_set: FundusSet, *, keep: Bool[np.ndarray, " n"] | None = None
+) -> LabelledFundus:
     """The items of a set whose quality was assessed as "ungradable" and "gradable".
 
     Args:
@@ -78,10 +82,18 @@ def quality_labelled(fundus_set: FundusSet, *, keep: Bool[np.ndarray, " n"] | No
         A source with ``class_names`` ("ungradable", "gradable").
 
     Raises:
-        InputError: ``keep`` has another length than the set or another dtype than bool, or no item is left.
+        InputError: ``keep`` has another length than the set or another dtype than bool, or no item
+            is left.
     """
     gradables = fundus_set.gradables
-    return _view(fundus_set, gradables >= 0, keep, gradables > 0, ("ungradable", "gradable"), "assessment of quality")
+    return _view(
+        fundus_set,
+        gradables >= 0,
+        keep,
+        gradables > 0,
+        ("ungradable", "gradable"),
+        "assessment of quality",
+    )
 
 
 def _view(
@@ -94,13 +106,15 @@ def _view(
 ) -> LabelledFundus:
     if keep is not None and (np.shape(keep) != wanted.shape or np.asarray(keep).dtype != bool):
         raise InputError(
-            f"keep: expected a bool for each of the {len(wanted)} items, got shape {np.shape(keep)} of "
+            f"keep: expected a bool for each of the {len(wanted)} items, got shape {np.shape(keep)}"
+            f" of "
             f"{np.asarray(keep).dtype}: give e.g. fundus_set.gradables == 1"
         )
     indices = np.flatnonzero(wanted if keep is None else wanted & keep)
     if not indices.size:
         raise InputError(
-            f"expected items of the set '{fundus_set.name}' with a wanted {fact}, none of {len(wanted)} has one: "
+            f"expected items of the set '{fundus_set.name}' with a wanted {fact}, none of"
+            f" {len(wanted)} has one: "
             "choose another set, or leave out less"
         )
     return LabelledFundus(fundus_set, indices, positive[indices].astype(np.int64), class_names)

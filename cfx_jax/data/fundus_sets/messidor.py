@@ -1,20 +1,23 @@
 """Messidor (Decencière et al. 2014): 1,200 photographs from three French hospitals, graded 0 to 3.
 
-The folder holds, at any depth, the annotation of each of the twelve bases and the base's photographs:
+The folder holds, at any depth, the annotation of each of the twelve bases and the base's
+photographs:
 
     Annotation_Base11.xls           Image name, Ophthalmologic department, Retinopathy grade, ...
     Base11/20051019_38557_0100_PP.tif
 
-The tables may also be csv files with the same columns. Where there are several for a base the last by name
-counts: thus the authors' ``Annotation_Base11_update20161024.xls`` goes before ``Annotation_Base11.xls``.
+The tables may also be csv files with the same columns. Where there are several for a base the last
+by name counts: thus the authors' ``Annotation_Base11_update20161024.xls`` goes before
+``Annotation_Base11.xls``.
 
-The grades count lesions (0: none; 1: up to 5 microaneurysms, no haemorrhage; 2; 3: 15 microaneurysms or more,
-or 5 haemorrhages or more, or new vessels), a scale of their own that has no grade 4.
+The grades count lesions (0: none; 1: up to 5 microaneurysms, no haemorrhage; 2; 3: 15
+microaneurysms or more, or 5 haemorrhages or more, or new vessels), a scale of their own that has no
+grade 4.
 
-Known faults, published on the set's page and kept as they are in the files: the grades of three photographs of
-Base11 and one of Base13 were corrected in 2016 (by the updated tables); Base33 holds 13 photographs twice
-under two names, two of these pairs graded differently. The set does not name patients: each photograph counts
-as a patient, so use the set as a whole, for testing.
+Known faults, published on the set's page and kept as they are in the files: the grades of three
+photographs of Base11 and one of Base13 were corrected in 2016 (by the updated tables); Base33 holds
+13 photographs twice under two names, two of these pairs graded differently. The set does not name
+patients: each photograph counts as a patient, so use the set as a whole, for testing.
 """
 
 from pathlib import Path
@@ -36,19 +39,20 @@ def read_messidor(folder: str | Path) -> list[FundusRecord]:
         folder: holds the tables and the photographs, see above.
 
     Returns:
-        The photographs by name. ``name`` and ``patient`` are the file's name without its ending; ``gradable``
-        is unknown.
+        The photographs by name. ``name`` and ``patient`` are the file's name without its ending;
+        ``gradable`` is unknown.
 
     Raises:
-        InputError: there is no table, a table has no photographs or the other way round, a photograph occurs
-            in two folders, or a row cannot be understood.
+        InputError: there is no table, a table has no photographs or the other way round, a
+            photograph occurs in two folders, or a row cannot be understood.
     """
     folder = Path(folder)
     named = folder.rglob("Annotation*Base*") if is_folder(folder) else ()
     tables = sorted(path for path in named if path.suffix.lower() in (".xls", ".csv"))
     if not tables:
         raise InputError(
-            f"expected the tables Annotation_Base11.xls to Annotation_Base34.xls in '{folder}', found none: download "
+            f"expected the tables Annotation_Base11.xls to Annotation_Base34.xls in '{folder}',"
+            f" found none: download "
             f"them and the images from {PAGE}"
         )
     grades = {name: grade for table in tables for name, grade in _grades(table).items()}
@@ -61,7 +65,10 @@ def read_messidor(folder: str | Path) -> list[FundusRecord]:
         )
     names = sorted(grades, key=natural_key)
     records = [
-        FundusRecord(Path(name).stem, images.get(name, folder / name), Path(name).stem, grades[name]) for name in names
+        FundusRecord(
+            Path(name).stem, images.get(name, folder / name), Path(name).stem, grades[name]
+        )
+        for name in names
     ]
     return checked(records, folder)
 
@@ -69,7 +76,10 @@ def read_messidor(folder: str | Path) -> list[FundusRecord]:
 def _grades(table: Path) -> dict[str, int]:
     """File name -> grade."""
     rows = read_rows(table, _COLUMNS, page=PAGE)
-    return {row["Image name"]: whole_number(row, "Retinopathy grade", highest=3, table=table) for row in rows}
+    return {
+        row["Image name"]: whole_number(row, "Retinopathy grade", highest=3, table=table)
+        for row in rows
+    }
 
 
 def _images(folder: Path) -> dict[str, Path]:
@@ -78,6 +88,7 @@ def _images(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.rglob("[!.]*.tif")):
         if found.setdefault(path.name, path) != path:
             raise InputError(
-                f"'{folder}': expected each image once, got '{found[path.name]}' and '{path}': remove one of them"
+                f"'{folder}': expected each image once, got '{found[path.name]}' and '{path}':"
+                f" remove one of them"
             )
     return found

@@ -15,9 +15,10 @@ class FundusRecord(NamedTuple):
         name: different for every photograph of the set.
         image: the photograph's file.
         patient: whose eye it is; photographs of one patient belong in one part of a split.
-        grade: of diabetic retinopathy, 0 (none) to 4 (proliferative); None where the set does not tell.
-        gradable: 1 where the photograph is good enough for a diagnosis, else 0; None where the set does not
+        grade: of diabetic retinopathy, 0 (none) to 4 (proliferative); None where the set does not
             tell.
+        gradable: 1 where the photograph is good enough for a diagnosis, else 0; None where the set
+            does not tell.
         masks: kind of lesion -> file of its mask, for the kinds that the photograph shows.
     """
 
@@ -31,7 +32,9 @@ class FundusRecord(NamedTuple):
 
 def digest(records: Iterable[FundusRecord]) -> str:
     """A fingerprint of all that the records say, except where the files lie."""
-    facts = [(each.name, each.patient, each.grade, each.gradable, sorted(each.masks)) for each in records]
+    facts = [
+        (each.name, each.patient, each.grade, each.gradable, sorted(each.masks)) for each in records
+    ]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

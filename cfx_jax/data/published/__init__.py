@@ -1,5 +1,6 @@
-"""What the readers and builders of published data sets share: tables of labels, checks of what was downloaded, and
-sets that are stored once as ArrayRecord files by TensorFlow Datasets, without TensorFlow.
+"""What the readers and builders of published data sets share: tables of labels, checks of what was
+downloaded, and sets that are stored once as ArrayRecord files by TensorFlow Datasets, without
+TensorFlow.
 
 ``builder`` imports ``tensorflow_datasets`` and is therefore not imported here.
 """

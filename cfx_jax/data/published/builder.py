@@ -1,8 +1,10 @@
-"""What the TensorFlow Datasets (TFDS) builders of published sets have in common. They need no TensorFlow to build or to
-read, since images reach TFDS as encoded files; it would load TensorFlow to encode arrays.
+"""What the TensorFlow Datasets (TFDS) builders of published sets have in common. They need no
+TensorFlow to build or to read, since images reach TFDS as encoded files; it would load TensorFlow
+to encode arrays.
 
-The split is called ``images`` and holds the whole set (TFDS keeps the name ``all`` for itself). What is known of each
-item beside its images is kept in the set's metadata too (``facts``), so that it can be read without them.
+The split is called ``images`` and holds the whole set (TFDS keeps the name ``all`` for itself).
+What is known of each item beside its images is kept in the set's metadata too (``facts``), so that
+it can be read without them.
 """
 
 import abc
@@ -31,7 +33,8 @@ class PublishedBuilder(tfds.core.GeneratorBasedBuilder):
 
     Args:
         data_dir: folder for all sets and sizes.
-        size: side of the prepared images in pixels; of volumes, the numbers of slices, rows and columns.
+        size: side of the prepared images in pixels; of volumes, the numbers of slices, rows and
+            columns.
         progress: whether to show progress bars.
         options: what else TFDS's builders take.
     """
@@ -39,15 +42,19 @@ class PublishedBuilder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     page: ClassVar[str]  # where the set can be downloaded
     what: ClassVar[str]  # what its items are called, in the plural
-    # Nothing is downloaded, so there are no checksums. To look for a file of them TFDS would need importlib_resources,
-    # which it does not install.
+    # Nothing is downloaded, so there are no checksums. To look for a file of them TFDS would need
+    # importlib_resources, which it does not install.
     url_infos = None
 
-    def __init__(self, *, data_dir: str | Path, size: Any = 224, progress: bool = True, **options: Any) -> None:
+    def __init__(
+        self, *, data_dir: str | Path, size: Any = 224, progress: bool = True, **options: Any
+    ) -> None:
         self._arguments = {"data_dir": data_dir, "size": size, "progress": progress, **options}
         self._size, self._progress = size, progress
         folder = "x".join(map(str, size)) if isinstance(size, tuple) else str(size)
-        super().__init__(**{"data_dir": Path(data_dir) / f"{folder}px", "file_format": "array_record", **options})
+        super().__init__(
+            **{"data_dir": Path(data_dir) / f"{folder}px", "file_format": "array_record", **options}
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return functools.partial(type(self), **self._arguments), ()
@@ -91,14 +98,17 @@ class PublishedBuilder(tfds.core.GeneratorBasedBuilder):
 
 
 def png(pixels: Shaped[np.ndarray, "h w ..."]) -> io.BytesIO:
-    """A grey image or a mask as a PNG file of 8 bits: float32 in [0, 1] is scaled, a mask becomes 0 and 255."""
+    """A grey image or a mask as a PNG file of 8 bits: float32 in [0, 1] is scaled, a mask becomes 0
+    and 255.
+    """
     cv2 = import_extra("cv2", "writing image files")
     content = np.round(pixels.astype(np.float32) * 255).astype(np.uint8)
     return io.BytesIO(cv2.imencode(".png", content)[1].tobytes())
 
 
 def in_order(function: Callable[[T], R], items: Iterable[T], *, num_threads: int) -> Iterator[R]:
-    """The function's results in the items' order, computed in threads a little ahead of the one that takes them.
+    """The function's results in the items' order, computed in threads a little ahead of the one
+    that takes them.
 
     Unlike ``ThreadPoolExecutor.map`` it does not run far ahead, so that few results wait in memory.
 

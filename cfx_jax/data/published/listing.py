@@ -21,7 +21,9 @@ def check_names(names: Sequence[str], folder: Path, *, what: str) -> None:
     """
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise InputError(f"'{folder}': expected each {what} once, got '{twice[0]}' twice: remove one of its rows")
+        raise InputError(
+            f"'{folder}': expected each {what} once, got '{twice[0]}' twice: remove one of its rows"
+        )
 
 
 def check_files(files: Sequence[Path], folder: Path, *, what: str) -> None:
@@ -37,10 +39,17 @@ def check_files(files: Sequence[Path], folder: Path, *, what: str) -> None:
     """
     places = [os.path.split(each) for each in files]
     # One look at a folder takes less time than one for each of its files.
-    present = {parent: set(os.listdir(parent)) for parent in {parent for parent, _ in places} if os.path.isdir(parent)}
-    missing = [os.path.join(*place) for place in places if place[1] not in present.get(place[0], ())]
+    present = {
+        parent: set(os.listdir(parent))
+        for parent in {parent for parent, _ in places}
+        if os.path.isdir(parent)
+    }
+    missing = [
+        os.path.join(*place) for place in places if place[1] not in present.get(place[0], ())
+    ]
     if missing:
         raise InputError(
             f"'{folder}': expected {len(files)} {what}s, {len(missing)} are missing, the first is "
-            f"'{missing[0]}': unpack all parts of the download, or remove the rows of those that you leave out"
+            f"'{missing[0]}': unpack all parts of the download, or remove the rows of those that"
+            f" you leave out"
         )

@@ -30,4 +30,6 @@ def read_picture(
     try:
         return unit_range(decode_image(read_file(file), channels=channels, size=size))
     except DamagedFile as error:
-        raise InputError(f"'{file}' cannot be used ({error}): download it again from {page}") from error
+        raise InputError(
+            f"'{file}' cannot be used ({error}): download it again from {page}"
+        ) from error

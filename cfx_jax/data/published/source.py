@@ -1,4 +1,6 @@
-"""Opening a published set that is stored by a TFDS builder, which is run first where it has not been."""
+"""Opening a published set that is stored by a TFDS builder, which is run first where it has not
+been.
+"""
 
 import contextlib
 import hashlib
@@ -15,7 +17,8 @@ _PURPOSE = "storing published data sets"
 
 
 class StoredSet:
-    """A stored set: its records, read from the disk in any order, and facts of each that need no image to be read.
+    """A stored set: its records, read from the disk in any order, and facts of each that need no
+    image to be read.
 
     Args:
         name: the set's name.
@@ -24,7 +27,8 @@ class StoredSet:
         size: side of the images in pixels; of volumes, the numbers of slices, rows and columns.
 
     Attributes:
-        identity: a fingerprint of the set's facts, what was dropped, and the size; for caches of results.
+        identity: a fingerprint of the set's facts, what was dropped, and the size; for caches of
+            results.
     """
 
     def __init__(self, name: str, builder: Any, raw_folder: str | Path | None, size: Any) -> None:
@@ -54,14 +58,15 @@ def open_or_build(builder: Any, raw_folder: str | Path | None) -> Any:
 
     Args:
         builder: a ``published.builder.PublishedBuilder``.
-        raw_folder: what was downloaded; None opens a set that has been built, without a look at its raw files.
+        raw_folder: what was downloaded; None opens a set that has been built, without a look at its
+            raw files.
 
     Returns:
         The TFDS builder that reads the set.
 
     Raises:
-        InputError: the raw folder lacks something that the set has, or differs from the one that the set was built
-            from; the set cannot be written; or there is no set to open.
+        InputError: the raw folder lacks something that the set has, or differs from the one that
+            the set was built from; the set cannot be written; or there is no set to open.
     """
     tfds = import_extra("tensorflow_datasets", _PURPOSE)
     folder = Path(builder.data_path)
@@ -71,14 +76,19 @@ def open_or_build(builder: Any, raw_folder: str | Path | None) -> Any:
             _check_same(builder, builder.digest(records), folder, raw_folder)
     elif not folder.exists():
         raise InputError(
-            f"raw_folder: expected the set in '{folder}', which does not exist: give the folder to build it from"
+            f"raw_folder: expected the set in '{folder}', which does not exist: give the folder to"
+            f" build it from"
         )
     if not folder.exists():
         try:
             with _quiet_tfds():
-                builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=raw_folder))
+                builder.download_and_prepare(
+                    download_config=tfds.download.DownloadConfig(manual_dir=raw_folder)
+                )
         except OSError as error:
-            raise InputError(f"cannot write {folder}: {error}; free space there or choose another place") from error
+            raise InputError(
+                f"cannot write {folder}: {error}; free space there or choose another place"
+            ) from error
     return tfds.builder_from_directory(folder)
 
 
@@ -94,10 +104,13 @@ def check_size(size: int) -> None:
 
 def _check_same(builder: Any, found: str, folder: Path, raw_folder: str | Path) -> None:
     """Whether the set that was built tells the same as its raw files."""
-    metadata = import_extra("tensorflow_datasets", _PURPOSE).builder_from_directory(folder).info.metadata
+    metadata = (
+        import_extra("tensorflow_datasets", _PURPOSE).builder_from_directory(folder).info.metadata
+    )
     if metadata["digest"] != found:
         raise InputError(
-            f"raw_folder: expected what '{folder}' was built from, but '{raw_folder}' has other {builder.what} or "
+            f"raw_folder: expected what '{folder}' was built from, but '{raw_folder}' has other"
+            f" {builder.what} or "
             "labels: remove the former to build it again, or give another work_folder"
         )
 

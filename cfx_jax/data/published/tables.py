@@ -11,15 +11,18 @@ from pathlib import Path
 from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage, is_regular
 from cfx_jax.errors import InputError, import_extra
 
-_MOST_ROWS, _MOST_CELLS = 2**20, 2**24  # CheXpert, the largest table read here, has 223,414 and 4 million
+_MOST_ROWS, _MOST_CELLS = (
+    2**20,
+    2**24,
+)  # CheXpert, the largest table read here, has 223,414 and 4 million
 
 
 def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dict[str, str]]:
     """The rows of a table of labels.
 
     Args:
-        table: a csv file, or an xls or xlsx file of Excel, of which the first sheet is read. The first row
-            names the columns; blanks around names and values do not count.
+        table: a csv file, or an xls or xlsx file of Excel, of which the first sheet is read. The
+            first row names the columns; blanks around names and values do not count.
         columns: names of the columns that are needed.
         page: where the table can be downloaded.
 
@@ -30,12 +33,15 @@ def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dic
         InputError: the table is missing or damaged, or lacks a column.
     """
     if not is_regular(table):
-        raise InputError(f"expected the labels in '{table}', which does not exist: download them from {page}")
+        raise InputError(
+            f"expected the labels in '{table}', which does not exist: download them from {page}"
+        )
     header, *rows = [[value.strip() for value in row] for row in _cells(table)] or [[]]
     missing = [column for column in columns if column not in header]
     if missing:
         raise InputError(
-            f"'{table}': expected the columns {', '.join(columns)}, got {', '.join(header)}: download it from {page}"
+            f"'{table}': expected the columns {', '.join(columns)}, got {', '.join(header)}:"
+            f" download it from {page}"
         )
     return (dict(zip_longest(header, row[: len(header)], fillvalue="")) for row in rows if any(row))
 
@@ -71,7 +77,9 @@ def _cells(table: Path) -> list[list[str]]:
 
     def refusal(reason: str) -> InputError:
         if suffix in (".xls", ".xlsx"):
-            return InputError(f"'{table}' cannot be read ({reason}): download it again, or save it as a csv file")
+            return InputError(
+                f"'{table}' cannot be read ({reason}): download it again, or save it as a csv file"
+            )
         return InputError(f"'{table}' is no csv file in UTF-8 ({reason}): save it as one")
 
     cells = {".xls": _cells_of_xls, ".xlsx": _cells_of_xlsx}.get(suffix, _cells_of_csv)
@@ -84,8 +92,8 @@ def _bounded(rows: Iterable[Sequence[object]]) -> list[list[str]]:
     """The rows as text, each up to its last value.
 
     Raises:
-        DamagedFile: there are more than a table of labels can have. A few bytes can place a value in a row or a column far
-            away, and those between are filled up.
+        DamagedFile: there are more than a table of labels can have. A few bytes can place a value
+            in a row or a column far away, and those between are filled up.
     """
     kept, cells = list[list[str]](), 0
     for number, row in enumerate(rows):
@@ -119,5 +127,6 @@ def _cells_of_xlsx(table: Path) -> Iterator[Sequence[object]]:
             if not book.worksheets:
                 raise DamagedFile("it has no sheet")
             sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # what a file says of its sheet's size may be wrong, and would cut it
+            # what a file says of its sheet's size may be wrong, and would cut it
+            sheet.reset_dimensions()
             yield from sheet.values

@@ -1,9 +1,10 @@
-"""Public sets of chest radiographs and magnetic resonance images of the brain, with what radiologists marked.
+"""Public sets of chest radiographs and magnetic resonance images of the brain, with what
+radiologists marked.
 
-A ``read_NAME`` lists a set in the layout in which it is published; ``RSNAPneumonia``, ``MSDBrainTumour`` and ``CheXpert``
-prepare its images once, store them as a TensorFlow Datasets set in ArrayRecord files, and are then random-access sources of
-two classes. No TensorFlow is needed. The builders are in ``builder`` and ``chexpert_builder``, which import
-``tensorflow_datasets``.
+A ``read_NAME`` lists a set in the layout in which it is published; ``RSNAPneumonia``,
+``MSDBrainTumour`` and ``CheXpert`` prepare its images once, store them as a TensorFlow Datasets set
+in ArrayRecord files, and are then random-access sources of two classes. No TensorFlow is needed.
+The builders are in ``builder`` and ``chexpert_builder``, which import ``tensorflow_datasets``.
 """
 
 from cfx_jax.data.radiology_sets.chexpert import CheXpertRecord as CheXpertRecord

@@ -6,7 +6,8 @@
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=raw_folder))
     examples = builder.as_data_source("images")
 
-The split is called ``images`` and holds the whole set; see ``published.builder`` for what all builders share.
+The split is called ``images`` and holds the whole set; see ``published.builder`` for what all
+builders share.
 """
 
 import os
@@ -52,7 +53,9 @@ class RSNA(PublishedBuilder):
         records = self.read(Path(dl_manager.manual_dir))
         kept = [record for record in records if record.label is not None]
         facts = [{"name": record.name, "label": record.label} for record in kept]
-        self.info.metadata.update(digest=self.digest(records), left_out=len(records) - len(kept), facts=facts)
+        self.info.metadata.update(
+            digest=self.digest(records), left_out=len(records) - len(kept), facts=facts
+        )
         return {"images": self._generate_examples(kept)}
 
     def _generate_examples(self, records: Sequence[ChestRecord]) -> Examples:
@@ -62,8 +65,13 @@ class RSNA(PublishedBuilder):
     def _example(self, record: ChestRecord) -> tuple[str, dict[str, Any]]:
         image = read_dicom(record.image)
         if image.shape[-1] != 1:
-            raise InputError(f"'{record.image}': expected a grey image, got colour: download it again from {self.page}")
-        boxes = np.array([scaled_box(box, image.shape[:2], self._size) for box in record.boxes], int).reshape(-1, 4)
+            raise InputError(
+                f"'{record.image}': expected a grey image, got colour: download it again from"
+                f" {self.page}"
+            )
+        boxes = np.array(
+            [scaled_box(box, image.shape[:2], self._size) for box in record.boxes], int
+        ).reshape(-1, 4)
         resized = resize(image[..., 0], (self._size, self._size))
         return record.name, {
             "image": png(resized.clip(0, 1)),
@@ -75,8 +83,8 @@ class RSNA(PublishedBuilder):
 
 
 class MSDBrain(PublishedBuilder):
-    """The brain tumours of the Medical Segmentation Decathlon, see ``read_msd_brain``: axial slices of T1 after
-    gadolinium."""
+    """The brain tumours of the Medical Segmentation Decathlon, see ``read_msd_brain``: axial slices
+    of T1 after gadolinium."""
 
     name = "msd_brain_tumour"
     page = msd.PAGE
@@ -100,22 +108,33 @@ class MSDBrain(PublishedBuilder):
         return {"images": self._generate_examples(records)}
 
     def _generate_examples(self, records: Sequence[BrainRecord]) -> Examples:
-        # Which slices show the body is known when their volume is read; TFDS writes the metadata at the end.
+        # Which slices show the body is known when their volume is read; TFDS writes the metadata at
+        # the end.
         volumes = in_order(self._slices, records, num_threads=min(4, os.cpu_count() or 1))
-        for record, slices in zip(records, self._bar(volumes, "volumes", len(records)), strict=True):
+        for record, slices in zip(
+            records, self._bar(volumes, "volumes", len(records)), strict=True
+        ):
             self.info.metadata["left_out"] += msd.NUM_SLICES - len(slices.numbers)
             for number, image, tumour, body in zip(*slices, strict=True):
-                facts = {"patient": record.name, "slice": int(number), "tumour_pixels": int(tumour.sum())}
+                facts = {
+                    "patient": record.name,
+                    "slice": int(number),
+                    "tumour_pixels": int(tumour.sum()),
+                }
                 self.info.metadata["facts"].append(facts)
                 example = {"image": png(image), "lesion_mask": png(tumour), "body_mask": png(body)}
-                yield f"{record.name}_{number:03d}", {**example, "patient": record.name, "slice": int(number)}
+                yield (
+                    f"{record.name}_{number:03d}",
+                    {**example, "patient": record.name, "slice": int(number)},
+                )
 
     def _slices(self, record: BrainRecord) -> BrainSlices:
         return read_slices(record, size=self._size)
 
 
 def scaled_box(box: Box, shape: tuple[int, int], size: int) -> Int[np.ndarray, "4"]:
-    """A box in pixels of the resized image: those whose centre is in the box, or the one at its centre if none is.
+    """A box in pixels of the resized image: those whose centre is in the box, or the one at its
+    centre if none is.
 
     Args:
         box: y0, x0, y1, x1 in pixels of the original image.

@@ -1,16 +1,16 @@
-"""CheXpert (Irvin et al. 2019): 224,316 chest radiographs of 65,240 patients of Stanford's hospital, with 14 findings
-that a program read from the reports, or radiologists from the pictures of the small validation part.
+"""CheXpert (Irvin et al. 2019): 224,316 chest radiographs of 65,240 patients of Stanford's
+hospital, with 14 findings that a program read from the reports, or radiologists from the pictures
+of the small validation part.
 
 The folder is what either download, the full one or the "small" one of lower resolution, unpacks to:
 
-    train.csv       Path,Sex,Age,Frontal/Lateral,AP/PA, and a column for each finding; a row for each radiograph
-    train/patient00001/study1/view1_frontal.jpg
-    valid.csv       the same for the validation part
-    valid/patient64541/study1/view1_frontal.jpg
+    train.csv       Path,Sex,Age,Frontal/Lateral,AP/PA, and a column for each finding; a row for
+    each radiograph train/patient00001/study1/view1_frontal.jpg valid.csv       the same for the
+    validation part valid/patient64541/study1/view1_frontal.jpg
 
-The paths in the tables start with the folder's published name; the folder may have another. The validation part may
-be left out, both its table and its pictures. A finding is 1.0 (present), 0.0 (absent), -1.0 (the report is uncertain)
-or empty (not mentioned).
+The paths in the tables start with the folder's published name; the folder may have another. The
+validation part may be left out, both its table and its pictures. A finding is 1.0 (present), 0.0
+(absent), -1.0 (the report is uncertain) or empty (not mentioned).
 """
 
 import hashlib
@@ -23,9 +23,21 @@ from cfx_jax.errors import InputError
 
 PAGE = "https://stanfordmlgroup.github.io/competitions/chexpert/"
 FINDINGS = (
-    "No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Lung Opacity", "Lung Lesion", "Edema", "Consolidation",
-    "Pneumonia", "Atelectasis", "Pneumothorax", "Pleural Effusion", "Pleural Other", "Fracture", "Support Devices",
-)  # fmt: skip
+    "No Finding",
+    "Enlarged Cardiomediastinum",
+    "Cardiomegaly",
+    "Lung Opacity",
+    "Lung Lesion",
+    "Edema",
+    "Consolidation",
+    "Pneumonia",
+    "Atelectasis",
+    "Pneumothorax",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Fracture",
+    "Support Devices",
+)
 PRESENT, ABSENT, UNCERTAIN, NOT_MENTIONED = "10?-"
 _LETTERS = {"1.0": PRESENT, "0.0": ABSENT, "-1.0": UNCERTAIN, "": NOT_MENTIONED}
 _VIEWS = {"Frontal": True, "Lateral": False}
@@ -40,7 +52,8 @@ class CheXpertRecord(NamedTuple):
         patient: "patient00001".
         part: "train" or "valid".
         frontal: whether it was taken from the front or the back, not from a side.
-        findings: for each of ``FINDINGS`` a letter, ``PRESENT``, ``ABSENT``, ``UNCERTAIN`` or ``NOT_MENTIONED``.
+        findings: for each of ``FINDINGS`` a letter, ``PRESENT``, ``ABSENT``, ``UNCERTAIN`` or
+            ``NOT_MENTIONED``.
     """
 
     name: str
@@ -53,7 +66,9 @@ class CheXpertRecord(NamedTuple):
 
 def digest(records: Iterable[CheXpertRecord]) -> str:
     """A fingerprint of all that the records say, except where the files lie."""
-    return hashlib.sha256(repr([(each.name, each.frontal, each.findings) for each in records]).encode()).hexdigest()
+    return hashlib.sha256(
+        repr([(each.name, each.frontal, each.findings) for each in records]).encode()
+    ).hexdigest()
 
 
 def read_chexpert(folder: str | Path) -> list[CheXpertRecord]:
@@ -84,7 +99,8 @@ def _part(folder: Path, part: str) -> Iterator[CheXpertRecord]:
         place = PurePosixPath(*PurePosixPath(row["Path"]).parts[-4:])
         if len(place.parts) < 4 or place.parts[0] != part:
             raise InputError(
-                f"'{table}': expected a Path like 'CheXpert-v1.0/{part}/patient00001/study1/view1_frontal.jpg', got "
+                f"'{table}': expected a Path like"
+                f" 'CheXpert-v1.0/{part}/patient00001/study1/view1_frontal.jpg', got "
                 f"'{row['Path']}': correct the row"
             )
         yield CheXpertRecord(
@@ -93,7 +109,9 @@ def _part(folder: Path, part: str) -> Iterator[CheXpertRecord]:
             patient=place.parts[1],
             part=part,
             frontal=_VIEWS[_known(row, "Frontal/Lateral", _VIEWS, table)],
-            findings="".join(_LETTERS[_known(row, finding, _LETTERS, table)] for finding in FINDINGS),
+            findings="".join(
+                _LETTERS[_known(row, finding, _LETTERS, table)] for finding in FINDINGS
+            ),
         )
 
 
@@ -102,6 +120,7 @@ def _known(row: dict[str, str], column: str, values: Iterable[str], table: Path)
     if row[column] not in values:
         expected = ", ".join(value or "nothing" for value in values)
         raise InputError(
-            f"'{table}': expected {column} to be one of {expected}, got '{row[column]}' for '{row['Path']}': correct the row"
+            f"'{table}': expected {column} to be one of {expected}, got '{row[column]}' for"
+            f" '{row['Path']}': correct the row"
         )
     return row[column]

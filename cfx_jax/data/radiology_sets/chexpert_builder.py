@@ -33,7 +33,10 @@ class CheXpertRadiographs(PublishedBuilder):
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Examples]:
         records = self.read(Path(dl_manager.manual_dir))
-        facts = [{key: value for key, value in each._asdict().items() if key != "image"} for each in records]
+        facts = [
+            {key: value for key, value in each._asdict().items() if key != "image"}
+            for each in records
+        ]
         self.info.metadata.update(digest=self.digest(records), facts=facts)
         return {"images": self._generate_examples(records)}
 
@@ -42,5 +45,7 @@ class CheXpertRadiographs(PublishedBuilder):
         yield from self._bar(examples, "radiographs", len(records))
 
     def _example(self, record: CheXpertRecord) -> tuple[str, dict[str, Any]]:
-        picture = read_picture(record.image, channels=1, page=self.page, size=(self._size, self._size))
+        picture = read_picture(
+            record.image, channels=1, page=self.page, size=(self._size, self._size)
+        )
         return record.name, {"image": png(picture), "name": record.name}

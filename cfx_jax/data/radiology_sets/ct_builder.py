@@ -1,4 +1,6 @@
-"""MosMed and IST-3 as TensorFlow Datasets (TFDS) builders, which need no TensorFlow to build or to read."""
+"""MosMed and IST-3 as TensorFlow Datasets (TFDS) builders, which need no TensorFlow to build or to
+read.
+"""
 
 import functools
 from collections.abc import Mapping

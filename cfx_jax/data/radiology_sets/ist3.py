@@ -1,12 +1,14 @@
-"""IST-3, the Third International Stroke Trial (Sandercock et al. 2011): CT of the heads of 3,035 patients with symptoms of a
-stroke, at admission and one or two days later, with what experts saw in each scan.
+"""IST-3, the Third International Stroke Trial (Sandercock et al. 2011): CT of the heads of 3,035
+patients with symptoms of a stroke, at admission and one or two days later, with what experts saw in
+each scan.
 
-The scans are given out under an agreement of use, and how their archive is laid out is not published; so this reader asks
-for a folder that is laid out by the user:
+The scans are given out under an agreement of use, and how their archive is laid out is not
+published; so this reader asks for a folder that is laid out by the user:
 
     scans.csv                    a row for each scan, see below; or scans.xls, scans.xlsx
     any/path/scan.nii.gz         the scans in Hounsfield units, axial, as the table names them
-    any/path/atlas.nii.gz        optional: the number of the arterial territory of each voxel, 0 for none
+    any/path/atlas.nii.gz        optional: the number of the arterial territory of each voxel, 0 for
+    none
 
 The columns are these, and ``columns`` can give them other names:
 
@@ -17,8 +19,9 @@ The columns are these, and ``columns`` can give them other names:
     territory        empty, or the one in which the lesion lies, e.g. "left MCA"
     atlas            empty, or path of the atlas in the scan's space
 
-The trial's public table (University of Edinburgh, DataShare) has the sizes for the scans at admission in the same numbers,
-as R_infarct_size; its sides and arteries have codes that must be translated.
+The trial's public table (University of Edinburgh, DataShare) has the sizes for the scans at
+admission in the same numbers, as R_infarct_size; its sides and arteries have codes that must be
+translated.
 """
 
 import hashlib
@@ -33,7 +36,9 @@ from cfx_jax.errors import InputError
 
 PAGE = "https://datashare.ed.ac.uk/handle/10283/1931"
 SIDES = ("none", "left", "right", "both")
-TERRITORIES = tuple(f"{side} {artery}" for side in ("left", "right") for artery in ("MCA", "ACA", "PCA"))
+TERRITORIES = tuple(
+    f"{side} {artery}" for side in ("left", "right") for artery in ("MCA", "ACA", "PCA")
+)
 COLUMNS = ("scan", "patient", "side", "infarct_size", "territory", "atlas")
 _TABLES = ("scans.csv", "scans.xlsx", "scans.xls")
 _LARGEST = 4
@@ -62,17 +67,26 @@ class StrokeRecord(NamedTuple):
 
     def facts(self) -> dict[str, Any]:
         """What is known of the scan beside its files."""
-        known = {key: value for key, value in self._asdict().items() if key not in ("scan", "marks")}
+        known = {
+            key: value for key, value in self._asdict().items() if key not in ("scan", "marks")
+        }
         return {**known, "has_atlas": self.marks is not None}
 
 
 def digest(records: Iterable[StrokeRecord]) -> str:
-    """A fingerprint of all that the records say, except where the files lie, and of the files' sizes."""
-    facts = [(each.facts(), [file.stat().st_size for file in (each.scan, each.marks) if file]) for each in records]
+    """A fingerprint of all that the records say, except where the files lie, and of the files'
+    sizes.
+    """
+    facts = [
+        (each.facts(), [file.stat().st_size for file in (each.scan, each.marks) if file])
+        for each in records
+    ]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
-def read_ist3(folder: str | Path, *, columns: Mapping[str, str] | None = None) -> list[StrokeRecord]:
+def read_ist3(
+    folder: str | Path, *, columns: Mapping[str, str] | None = None
+) -> list[StrokeRecord]:
     """Lists scans of IST-3; none is opened.
 
     Args:
@@ -83,15 +97,20 @@ def read_ist3(folder: str | Path, *, columns: Mapping[str, str] | None = None) -
         The scans in the order of the table.
 
     Raises:
-        InputError: a column is unknown; the table or a file is missing; or a row cannot be understood or contradicts itself.
+        InputError: a column is unknown; the table or a file is missing; or a row cannot be
+            understood or contradicts itself.
     """
     folder, columns = Path(folder), dict(columns or {})
     for name in columns:
         check_choice(name, COLUMNS, name="columns")
     called = {name: columns.get(name, name) for name in COLUMNS}
-    table = next((folder / name for name in _TABLES if is_regular(folder / name)), folder / _TABLES[0])
+    table = next(
+        (folder / name for name in _TABLES if is_regular(folder / name)), folder / _TABLES[0]
+    )
     rows = read_rows(table, tuple(called.values()), page=PAGE)
-    records = [_record({name: row[own] for name, own in called.items()}, folder, table) for row in rows]
+    records = [
+        _record({name: row[own] for name, own in called.items()}, folder, table) for row in rows
+    ]
     check_names([each.name for each in records], folder, what="scan")
     check_files([each.scan for each in records], folder, what="scan")
     check_files([each.marks for each in records if each.marks], folder, what="atlas file")
@@ -100,14 +119,21 @@ def read_ist3(folder: str | Path, *, columns: Mapping[str, str] | None = None) -
 
 def _record(row: dict[str, str], folder: Path, table: Path) -> StrokeRecord:
     """The record of a row, whose keys are ``COLUMNS``."""
-    side, territory = _known(row, "side", SIDES, table), _known(row, "territory", ("", *TERRITORIES), table)
+    side, territory = (
+        _known(row, "side", SIDES, table),
+        _known(row, "territory", ("", *TERRITORIES), table),
+    )
     size = whole_number(
-        {**row, "infarct_size": row["infarct_size"] or "0"}, "infarct_size", highest=_LARGEST, table=table
+        {**row, "infarct_size": row["infarct_size"] or "0"},
+        "infarct_size",
+        highest=_LARGEST,
+        table=table,
     )
     apart = territory and side < len(SIDES) - 1 and not row["territory"].startswith(row["side"])
     if not (row["scan"] and row["patient"]) or apart or (side == 0 and size):
         raise InputError(
-            f"'{table}': expected a scan, a patient, a territory on the side of the lesion, and neither that nor a size"
+            f"'{table}': expected a scan, a patient, a territory on the side of the lesion, and"
+            f" neither that nor a size"
             f" without one, got the row {','.join(row.values())}: correct the row"
         )
     scan, name = folder / row["scan"], row["scan"].removesuffix(".gz").removesuffix(".nii")
@@ -120,6 +146,7 @@ def _known(row: dict[str, str], column: str, values: tuple[str, ...], table: Pat
     if row[column] not in values:
         expected = ", ".join(value or "nothing" for value in values)
         raise InputError(
-            f"'{table}': expected {column} to be one of {expected}, got '{row[column]}' for '{row['scan']}': correct the row"
+            f"'{table}': expected {column} to be one of {expected}, got '{row[column]}' for"
+            f" '{row['scan']}': correct the row"
         )
     return values.index(row[column])

@@ -1,16 +1,17 @@
-"""MosMed, "COVID19_1110" (Morozov et al. 2020): chest CT of 1,110 patients of Moscow's hospitals in spring 2020, each graded
-by how much of the lungs the pneumonia has changed.
+"""MosMed, "COVID19_1110" (Morozov et al. 2020): chest CT of 1,110 patients of Moscow's hospitals in
+spring 2020, each graded by how much of the lungs the pneumonia has changed.
 
 The folder is what the archive unpacks to, or the one around it:
 
-    dataset_registry.xlsx                     study_id,category,study_file,mask_file; copies of the set have it as .csv
-    studies/CT-0/study_0001.nii.gz            254 studies without findings
+    dataset_registry.xlsx                     study_id,category,study_file,mask_file; copies of the
+    set have it as .csv studies/CT-0/study_0001.nii.gz            254 studies without findings
     studies/CT-1/study_0255.nii.gz            684 with at most a quarter of the lung changed
-    studies/CT-2, CT-3, CT-4                  125, 45 and 2 with up to a half, up to three quarters, and more
-    masks/study_0255_mask.nii.gz              what is changed, in 50 studies of CT-1
+    studies/CT-2, CT-3, CT-4                  125, 45 and 2 with up to a half, up to three quarters,
+    and more masks/study_0255_mask.nii.gz              what is changed, in 50 studies of CT-1
 
-The paths in the table start with a slash at the folder. Every tenth slice of each scan was published, 8 mm apart, of 512 x
-512 pixels in Hounsfield units. The licence, CC BY-NC-ND 3.0, does not allow prepared images to be passed on.
+The paths in the table start with a slash at the folder. Every tenth slice of each scan was
+published, 8 mm apart, of 512 x 512 pixels in Hounsfield units. The licence, CC BY-NC-ND 3.0, does
+not allow prepared images to be passed on.
 """
 
 import hashlib
@@ -54,7 +55,9 @@ class MosMedRecord(NamedTuple):
 
 
 def digest(records: Iterable[MosMedRecord]) -> str:
-    """A fingerprint of all that the records say, except where the files lie, and of the sizes of those that are used."""
+    """A fingerprint of all that the records say, except where the files lie, and of the sizes of
+    those that are used.
+    """
     facts = [(each.facts(), _sizes(each)) for each in records]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -69,8 +72,9 @@ def read_mosmed(folder: str | Path) -> list[MosMedRecord]:
         The studies in the order of the table.
 
     Raises:
-        InputError: the table is missing or damaged, a row cannot be understood, a study occurs twice, or the file of one
-            that is used is missing. Studies graded CT-1 that have no mask may be missing.
+        InputError: the table is missing or damaged, a row cannot be understood, a study occurs
+            twice, or the file of one that is used is missing. Studies graded CT-1 that have no mask
+            may be missing.
     """
     folder = Path(folder)
     top = folder / "COVID19_1110" if is_folder(folder / "COVID19_1110") else folder
@@ -88,7 +92,8 @@ def _record(row: dict[str, str], top: Path, table: Path) -> MosMedRecord:
     if row["category"] not in GRADES or not scan.name.endswith((".nii.gz", ".nii")):
         raise InputError(
             f"'{table}': expected a category out of {', '.join(GRADES)} and a study_file like"
-            f" '/studies/CT-0/study_0001.nii.gz', got the row {','.join(row.values())}: correct the row"
+            f" '/studies/CT-0/study_0001.nii.gz', got the row {','.join(row.values())}: correct the"
+            f" row"
         )
     marks = top / row["mask_file"].lstrip("/") if row["mask_file"] else None
     return MosMedRecord(scan.name.split(".")[0], top / scan, GRADES.index(row["category"]), marks)

@@ -13,7 +13,8 @@ def split_patients(
 ) -> dict[str, Int[np.ndarray, " m"]]:
     """Splits images at random so that each part has its share of the patients, to within one.
 
-    ``data.split(labels, shares, groups=patients)`` gives each part its share of the images of each class instead.
+    ``data.split(labels, shares, groups=patients)`` gives each part its share of the images of each
+    class instead.
 
     Args:
         patients: whose image each one is.

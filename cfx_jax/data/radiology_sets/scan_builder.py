@@ -1,7 +1,8 @@
 """What the TensorFlow Datasets (TFDS) builders of sets of CT scans have in common.
 
-The slices of a scan are stored below one another as one PNG file of 8 bits, and what was marked in it as another, on the
-scan's own grid. A step of 8 bits is 5.5 Hounsfield units of a window for lungs and 0.3 of one for brains.
+The slices of a scan are stored below one another as one PNG file of 8 bits, and what was marked in
+it as another, on the scan's own grid. A step of 8 bits is 5.5 Hounsfield units of a window for
+lungs and 0.3 of one for brains.
 """
 
 import io
@@ -76,18 +77,25 @@ class ScanBuilder(PublishedBuilder):
     def _split_generators(self, dl_manager: Any) -> dict[str, Examples]:
         records = self.read(Path(dl_manager.manual_dir))
         used = [record for record in records if self.is_used(record)]
-        self.info.metadata.update(digest=self.digest(records), left_out=len(records) - len(used), facts=[])
+        self.info.metadata.update(
+            digest=self.digest(records), left_out=len(records) - len(used), facts=[]
+        )
         return {"images": self._generate_examples(used)}
 
     def _generate_examples(self, records: Sequence[ScanRecord]) -> Examples:
-        # Scans are large: few at a time. Their own shapes are known when they are read; TFDS writes the metadata last.
+        # Scans are large: few at a time. Their own shapes are known when they are read; TFDS writes
+        # the metadata last.
         examples = in_order(self._example, records, num_threads=min(4, os.cpu_count() or 1))
-        for record, (shape, example) in zip(records, self._bar(examples, "scans", len(records)), strict=True):
+        for record, (shape, example) in zip(
+            records, self._bar(examples, "scans", len(records)), strict=True
+        ):
             self.info.metadata["facts"].append({**record.facts(), "native_shape": list(shape)})
             yield record.name, example
 
     def _example(self, record: ScanRecord) -> tuple[tuple[int, int, int], dict[str, Any]]:
-        scan = read_ct_scan(record.scan, window=self.window, shape=self._size, has_air=self._has_air)
+        scan = read_ct_scan(
+            record.scan, window=self.window, shape=self._size, has_air=self._has_air
+        )
         tall = scan.slices.reshape(-1, scan.slices.shape[-1])
         marks = io.BytesIO(_plain_png(self._marks(record)))
         return scan.native_shape, {"image": png(tall), "marks": marks, "name": record.name}
@@ -99,7 +107,8 @@ class ScanBuilder(PublishedBuilder):
         marks = read_nifti(record.marks, num_sequences=1, labels=True, placed_as=record.scan).array
         if marks.min() < 0 or marks.max() > self.most_marks:
             raise InputError(
-                f"'{record.marks}': expected values in 0..{self.most_marks}, got {marks.min()}..{marks.max()}: download it "
+                f"'{record.marks}': expected values in 0..{self.most_marks}, got"
+                f" {marks.min()}..{marks.max()}: download it "
                 f"again from {self.page}"
             )
         return marks.astype(np.uint8).reshape(-1, marks.shape[-1])

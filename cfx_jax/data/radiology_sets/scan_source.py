@@ -46,12 +46,15 @@ class StoredScans(StoredSet):
         record, shape = self._scan(index), self.native_shapes[index]
         if record["marks"].size != np.prod(shape):
             raise InputError(
-                f"index: expected a scan in which something was marked, got {index}: '{self._name(record)}'"
+                f"index: expected a scan in which something was marked, got {index}:"
+                f" '{self._name(record)}'"
             )
         return record["marks"].reshape(shape)
 
     def marks(self, index: int) -> UInt8[np.ndarray, "s h w"]:
-        """What was marked, in the item's own slices at their size; arguments and errors as ``native_marks``."""
+        """What was marked, in the item's own slices at their size; arguments and errors as
+        ``native_marks``.
+        """
         return resize_labels(self.native_marks(index)[self.places(index)], self.size[1:])
 
     def _scan(self, index: int) -> dict[str, Any]:
@@ -72,6 +75,9 @@ def check_scan_shape(shape: tuple[int, int, int]) -> None:
         InputError: they are not three, or one is below 1.
     """
     if not isinstance(shape, tuple) or len(shape) != 3:
-        raise InputError(f"shape: expected numbers of slices, rows and columns, got {shape}: give e.g. (11, 128, 128)")
+        raise InputError(
+            f"shape: expected numbers of slices, rows and columns, got {shape}: give e.g. (11, 128,"
+            f" 128)"
+        )
     for number in shape:
         check_count(number, name="shape")

@@ -13,8 +13,8 @@ class ArraySource:
     """A source of images that the caller holds as arrays; nothing is copied.
 
     Args:
-        images: (n, h, w, c), or volumes (n, s, h, w, c), float32 in [0, 1], or uint8, which is divided by 255 as it is
-            read.
+        images: (n, h, w, c), or volumes (n, s, h, w, c), float32 in [0, 1], or uint8, which is
+            divided by 255 as it is read.
         labels: (n,) integer classes, 0 to k - 1.
         class_names: the k classes' names.
 
@@ -51,16 +51,24 @@ class ArraySource:
 
 def _check_images(images: np.ndarray) -> None:
     if images.ndim not in (4, 5) or not images.size:
-        hint = ": add a channel axis with images[..., None]" if images.ndim == 3 else ": stack images of one size"
-        raise InputError(f"images: expected a non-empty array (n, h, w, c), got shape {images.shape}{hint}")
+        hint = (
+            ": add a channel axis with images[..., None]"
+            if images.ndim == 3
+            else ": stack images of one size"
+        )
+        raise InputError(
+            f"images: expected a non-empty array (n, h, w, c), got shape {images.shape}{hint}"
+        )
     if images.dtype not in (np.uint8, np.float32):
         raise InputError(
-            f"images: expected float32 in [0, 1] or uint8, got {images.dtype}: scale to [0, 1] and cast to float32"
+            f"images: expected float32 in [0, 1] or uint8, got {images.dtype}: scale to [0, 1] and"
+            f" cast to float32"
         )
     low, high = images.min(), images.max()
     if images.dtype == np.float32 and not (low >= 0 and high <= 1):  # NaN fails both
         raise InputError(
-            f"images: expected finite values in [0, 1], got [{low:g}, {high:g}]: rescale, and repair what is not finite"
+            f"images: expected finite values in [0, 1], got [{low:g}, {high:g}]: rescale, and"
+            f" repair what is not finite"
         )
 
 
@@ -72,7 +80,9 @@ def _check_labels(labels: np.ndarray, number: int, class_names: Sequence[str]) -
         )
     if len(class_names) < 2 or labels.min() < 0 or labels.max() >= len(class_names):
         raise InputError(
-            f"labels: expected classes in 0..{len(class_names) - 1} and at least two class names, got labels "
-            f"in {labels.min()}..{labels.max()} and {len(class_names)} names: correct the labels or "
+            f"labels: expected classes in 0..{len(class_names) - 1} and at least two class names,"
+            f" got labels "
+            f"in {labels.min()}..{labels.max()} and {len(class_names)} names: correct the labels"
+            f" or "
             "class_names"
         )

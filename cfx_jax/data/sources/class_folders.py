@@ -15,18 +15,18 @@ _CLUTTER = {"__macosx", "thumbs.db", "desktop.ini"}  # made by archivers and fil
 
 
 def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
-    """Finds the class folders: those at the top, or in the one folder at the top if that holds folders
-    itself.
+    """Finds the class folders: those at the top, or in the one folder at the top if that holds
+    folders itself.
 
-    A file is an image if its name ends like one (``SUFFIXES``, in letters of any case), or else if its first bytes are
-    those of one.
+    A file is an image if its name ends like one (``SUFFIXES``, in letters of any case), or else if
+    its first bytes are those of one.
 
     Args:
         tree: the files.
 
     Returns:
-        Name of each class folder, sorted, -> its images at any depth, sorted; and how many visible files are
-        no images or lie beside the class folders, by what they are.
+        Name of each class folder, sorted, -> its images at any depth, sorted; and how many visible
+        files are no images or lie beside the class folders, by what they are.
 
     Raises:
         InputError: there are no class folders, or the name of one is no text.
@@ -35,7 +35,9 @@ def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
     files = [file for file in tree.files() if not _is_hidden(file)]
     folders = [folder for folder in tree.folders() if not _is_hidden(folder)]
     top = _common_top(folders, files)
-    classes: dict[str, list[PurePosixPath]] = {f.name: [] for f in folders if len(f.parts) == top + 1}
+    classes: dict[str, list[PurePosixPath]] = {
+        f.name: [] for f in folders if len(f.parts) == top + 1
+    }
     _check_names(classes, tree)
     for image in images:
         if len(image.parts) <= top + 1:
@@ -45,7 +47,8 @@ def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
     if not classes:
         raise InputError(
             f"path: expected one sub-folder per class in '{tree.path}', found no sub-folders and "
-            f"{len(files)} files{_advice(left_out)}: sort the images into folders named after their classes"
+            f"{len(files)} files{_advice(left_out)}: sort the images into folders named after their"
+            f" classes"
         )
     return classes, left_out
 
@@ -57,8 +60,8 @@ def find_images(tree: FileTree) -> tuple[list[PurePosixPath], Counter[str]]:
         tree: the files.
 
     Returns:
-        The files that are images by their names, or else by their first bytes, in the tree's order; and how many others
-        there are, by what they are.
+        The files that are images by their names, or else by their first bytes, in the tree's order;
+        and how many others there are, by what they are.
     """
     images, left_out = list[PurePosixPath](), Counter[str]()
     for file in tree.files():
@@ -75,23 +78,27 @@ def find_images(tree: FileTree) -> tuple[list[PurePosixPath], Counter[str]]:
     return images, left_out
 
 
-def choose_classes(classes: Classes, wanted: Sequence[str] | None, tree: FileTree) -> tuple[str, ...]:
+def choose_classes(
+    classes: Classes, wanted: Sequence[str] | None, tree: FileTree
+) -> tuple[str, ...]:
     """The classes in the order of their labels, once each is known to be usable.
 
     Raises:
-        InputError: a wanted class does not exist or is named twice, there are fewer than two, or one has no
-            images or has them in sub-folders.
+        InputError: a wanted class does not exist or is named twice, there are fewer than two, or
+            one has no images or has them in sub-folders.
     """
     chosen = tuple(classes) if wanted is None else tuple(wanted)
     unknown = [name for name in chosen if name not in classes]
     if unknown or len(set(chosen)) < len(chosen):
         raise InputError(
-            f"class_names: expected different names out of {', '.join(classes)}, got {', '.join(chosen)}: "
+            f"class_names: expected different names out of {', '.join(classes)}, got"
+            f" {', '.join(chosen)}: "
             f"name class folders of '{tree.path}'"
         )
     if len(chosen) < 2:
         raise InputError(
-            f"path: expected two class folders or more in '{tree.path}', got {', '.join(chosen) or 'none'}: "
+            f"path: expected two class folders or more in '{tree.path}', got"
+            f" {', '.join(chosen) or 'none'}: "
             "a classifier needs two classes"
         )
     for name in chosen:
@@ -106,10 +113,17 @@ def describe(left_out: Mapping[str, int]) -> str:
 
 def _check_class(name: str, images: Sequence[PurePosixPath], tree: FileTree) -> None:
     if not images:
-        kinds = Counter(_kind(tree, file) for file in tree.files() if file.parent.name == name and not _is_hidden(file))
-        reason = next((why for folder, why in tree.unusable.items() if PurePosixPath(folder).name == name), "")
+        kinds = Counter(
+            _kind(tree, file)
+            for file in tree.files()
+            if file.parent.name == name and not _is_hidden(file)
+        )
+        reason = next(
+            (why for folder, why in tree.unusable.items() if PurePosixPath(folder).name == name), ""
+        )
         raise InputError(
-            f"path: expected images ({', '.join(SUFFIXES)}) in the class folder '{name}' of '{tree.path}', "
+            f"path: expected images ({', '.join(SUFFIXES)}) in the class folder '{name}' of"
+            f" '{tree.path}', "
             f"found none{f', but {describe(kinds)}' if kinds else ''}{reason and f', it {reason}'}{_advice(kinds)}: "
             "add some, or leave the class out by class_names"
         )
@@ -126,7 +140,8 @@ def _check_names(names: Mapping[str, object], tree: FileTree) -> None:
     for name in names:
         if not is_text(name):
             raise InputError(
-                f"path: expected class folders with names in UTF-8, got '{printable(name)}' in '{tree.path}': rename it"
+                f"path: expected class folders with names in UTF-8, got '{printable(name)}' in"
+                f" '{tree.path}': rename it"
             )
 
 
@@ -141,7 +156,11 @@ def _kind(tree: FileTree, file: PurePosixPath) -> str:
 
 def _advice(kinds: Mapping[str, int]) -> str:
     """Who reads the kinds that have readers of their own."""
-    named = [f"{kind} is read by {reader}" for kind, reader in READERS.items() if f"{kind} files" in kinds]
+    named = [
+        f"{kind} is read by {reader}"
+        for kind, reader in READERS.items()
+        if f"{kind} files" in kinds
+    ]
     return "".join(f" ({each}, whose arrays cfx_jax.data.ArraySource takes)" for each in named)
 
 

@@ -32,7 +32,8 @@ def wiggle(rng: np.random.Generator, curves: Curves, amplitude: float) -> Curves
 def shoots(
     rng: np.random.Generator, parents: Curves, *, per_parent: int, length: tuple[float, float]
 ) -> tuple[Curves, np.ndarray]:
-    """Side branches: quadratic Bezier curves that leave a parent at an angle and bend back along it.
+    """Side branches: quadratic Bezier curves that leave a parent at an angle and bend back along
+    it.
 
     Args:
         rng: the source of randomness.
@@ -55,7 +56,9 @@ def shoots(
     return wiggle(rng, bezier(np.stack([start, bend, end], 1)), 0.008), parent
 
 
-def rotate(vectors: Float[np.ndarray, "n 2"], angle: Float[np.ndarray, " n"] | float) -> Float[np.ndarray, "n 2"]:
+def rotate(
+    vectors: Float[np.ndarray, "n 2"], angle: Float[np.ndarray, " n"] | float
+) -> Float[np.ndarray, "n 2"]:
     """Rotates each vector by its angle in radians."""
     turn = (vectors[:, 0] + 1j * vectors[:, 1]) * np.exp(1j * angle)
     return np.stack([turn.real, turn.imag], -1)

@@ -1,9 +1,10 @@
 """From the bytes of an image file to an array, by OpenCV.
 
-PNG, JPEG, TIFF (the first page), BMP and WebP; grey, colour or palette. The camera's orientation is applied and
-transparency dropped, though OpenCV has by then laid a transparent 8-bit TIFF on black. TIFF files may hold 1 to 16 bits or
-floats, black or white as 0, and colours in planes. Integer pixels keep their type, so 12-bit data in a 16-bit file are dark
-until a window is chosen, see :func:`unit_range`; float pixels must lie in [0, 1] already.
+PNG, JPEG, TIFF (the first page), BMP and WebP; grey, colour or palette. The camera's orientation is
+applied and transparency dropped, though OpenCV has by then laid a transparent 8-bit TIFF on black.
+TIFF files may hold 1 to 16 bits or floats, black or white as 0, and colours in planes. Integer
+pixels keep their type, so 12-bit data in a 16-bit file are dark until a window is chosen, see
+:func:`unit_range`; float pixels must lie in [0, 1] already.
 """
 
 import io
@@ -17,7 +18,13 @@ from cfx_jax.data.grey_values import Window, scaled_values
 from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, kind_of, read_header
 from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
 from cfx_jax.data.sources.resizing import resize
-from cfx_jax.data.sources.tiff_layout import BLACK_IS_ZERO, RGB, WHITE_IS_ZERO, split_planes, tiff_layout
+from cfx_jax.data.sources.tiff_layout import (
+    BLACK_IS_ZERO,
+    RGB,
+    WHITE_IS_ZERO,
+    split_planes,
+    tiff_layout,
+)
 from cfx_jax.data.user_files import DamagedFile, check_unpacked, damage
 from cfx_jax.errors import import_extra
 
@@ -27,39 +34,48 @@ _FAINT = 1 / 8  # of a type's range: values of 12 bits in 16 stay below it
 DamagedImage = DamagedFile
 
 
-def decode_image(data: bytes, *, channels: int, size: tuple[int, int] | None = None) -> Shaped[np.ndarray, "h w c"]:
+def decode_image(
+    data: bytes, *, channels: int, size: tuple[int, int] | None = None
+) -> Shaped[np.ndarray, "h w c"]:
     """Decodes an image file.
 
     Args:
         data: the file's content.
         channels: 1 converts to grey, 3 to red, green, blue.
-        size: (height, width) to resize to: each axis by itself, by area averaging where it shrinks and linearly where
-            it grows; the shape is not preserved. None keeps the file's.
+        size: (height, width) to resize to: each axis by itself, by area averaging where it shrinks
+            and linearly where it grows; the shape is not preserved. None keeps the file's.
 
     Returns:
         The pixels as uint8, uint16 or float32; see :func:`unit_range`.
 
     Raises:
-        DamagedImage: the content cannot be decoded, is cut short, has pixels of another kind, or would be larger than
-            allowed (see ``user_files``).
+        DamagedImage: the content cannot be decoded, is cut short, has pixels of another kind, or
+            would be larger than allowed (see ``user_files``).
     """
     import_extra("cv2", _PURPOSE)
     with damage(lambda reason: DamagedImage(f"cannot be decoded ({reason})")):
         image = _decoded(data)
-    if channels == 1:  # colour becomes grey before it is resized, grey becomes colour after: the smaller of the two
+    if (
+        channels == 1
+        # colour becomes grey before it is resized, grey becomes colour after: the smaller of the
+        # two
+    ):
         image = _with_channels(image, channels)
     image = resize(image, size or (image.shape[0], image.shape[1]))
     return _with_channels(image, channels).reshape(*image.shape[:2], channels)
 
 
-def unit_range(pixels: Shaped[np.ndarray, "h w c"], *, window: Window = "full") -> Float[np.ndarray, "h w c"]:
+def unit_range(
+    pixels: Shaped[np.ndarray, "h w c"], *, window: Window = "full"
+) -> Float[np.ndarray, "h w c"]:
     """Decoded pixels as float32 in [0, 1].
 
     Args:
         pixels: uint8, uint16, or float32 in [0, 1].
-        window: which values become 0 and 1. "full": those of the pixels' type (floats stay as they are). "values": the
-            image's smallest and largest. (centre, width): centre - width / 2 and centre + width / 2, in the file's numbers;
-            (2047.5, 4095) shows 12 bits. "file", for files that tell their window, is "full" here.
+        window: which values become 0 and 1. "full": those of the pixels' type (floats stay as they
+            are). "values": the image's smallest and largest. (centre, width): centre - width / 2
+            and centre + width / 2, in the file's numbers; (2047.5, 4095) shows 12 bits. "file", for
+            files that tell their window, is "full" here.
     """
     if window == "values" or isinstance(window, tuple | list):
         return scaled_values(pixels, window)
@@ -69,7 +85,9 @@ def unit_range(pixels: Shaped[np.ndarray, "h w c"], *, window: Window = "full") 
 
 
 def is_faint(pixels: Shaped[np.ndarray, "h w c"]) -> bool:
-    """Whether an image has no value beyond an eighth of what its type holds, as with 12 bits in a file of 16."""
+    """Whether an image has no value beyond an eighth of what its type holds, as with 12 bits in a
+    file of 16.
+    """
     top = 1.0 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
     return float(pixels.max()) < _FAINT * top
 
@@ -89,10 +107,13 @@ def _decoded(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     """The pixels, blue first; checked, and black as 0."""
     kind = kind_of(data[:START])
     if kind not in DECODED:
-        raise DamagedImage(f"is {kind}: read it by {READERS[kind]}" if kind in READERS else "cannot be decoded")
+        raise DamagedImage(
+            f"is {kind}: read it by {READERS[kind]}" if kind in READERS else "cannot be decoded"
+        )
     header = read_header(data, kind)
     check_unpacked(header.unpacked)
-    # OpenCV fills the rest of a JPEG that is cut short with grey. Others fail by themselves, but may take memory first.
+    # OpenCV fills the rest of a JPEG that is cut short with grey. Others fail by themselves, but
+    # may take memory first.
     if not header.complete or len(data) < header.least:
         raise DamagedImage("is cut short")
     return _tiff(data) if kind == "TIFF" else _by_opencv(data)
@@ -107,13 +128,16 @@ def _tiff(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
         if layout.colour == RGB and layout.samples >= 3:
             return np.stack([_by_opencv(plane) for plane in reversed(split_planes(data, 3))], -1)
         if layout.colour not in (WHITE_IS_ZERO, BLACK_IS_ZERO):
-            raise DamagedImage(f"has {layout.bits} bits in planes of photometric interpretation {layout.colour}")
+            raise DamagedImage(
+                f"has {layout.bits} bits in planes of photometric interpretation {layout.colour}"
+            )
     image = _by_opencv(data)
     if image.dtype == np.uint8:  # libtiff has made red, green, blue of whatever it was
         return image
     if layout.colour not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
         raise DamagedImage(
-            f"has {layout.bits} bits of photometric interpretation {layout.colour}, which is not known here"
+            f"has {layout.bits} bits of photometric interpretation {layout.colour}, which is not"
+            f" known here"
         )
     if layout.colour != WHITE_IS_ZERO:
         return image

@@ -1,11 +1,13 @@
-"""What every synthetic world draws with: anti-aliased shapes on super-sampled canvases, and smooth noise.
+"""What every synthetic world draws with: anti-aliased shapes on super-sampled canvases, and smooth
+noise.
 
-A *canvas* is a uint8 image ``SUPERSAMPLE`` times finer than the picture; shapes are drawn on it by OpenCV and
-:func:`coverage` averages it down to the share of each pixel that is covered. Colours are never drawn: a world
-blends them in at image resolution, so a picture costs a few single-channel canvases only.
+A *canvas* is a uint8 image ``SUPERSAMPLE`` times finer than the picture; shapes are drawn on it by
+OpenCV and :func:`coverage` averages it down to the share of each pixel that is covered. Colours are
+never drawn: a world blends them in at image resolution, so a picture costs a few single-channel
+canvases only.
 
-Positions are in *unit coordinates*: (0, 0) is the centre of the object drawn, 1 its radius, x grows to the
-right and y downwards. The same draws therefore give the same anatomy at every resolution.
+Positions are in *unit coordinates*: (0, 0) is the centre of the object drawn, 1 its radius, x grows
+to the right and y downwards. The same draws therefore give the same anatomy at every resolution.
 """
 
 import functools
@@ -85,9 +87,13 @@ def draw_dots(
     """
     cv2 = _opencv()
     points = _fixed_point(frame, centres)
-    fixed_radii = np.maximum(np.rint((radii * frame.canvas_radius - _SMOOTHING) * 2**_SHIFT), 1).astype(int)
+    fixed_radii = np.maximum(
+        np.rint((radii * frame.canvas_radius - _SMOOTHING) * 2**_SHIFT), 1
+    ).astype(int)
     values = np.rint(255 * strengths).astype(int)
-    for (x, y), radius, value in zip(points.tolist(), fixed_radii.tolist(), values.tolist(), strict=True):
+    for (x, y), radius, value in zip(
+        points.tolist(), fixed_radii.tolist(), values.tolist(), strict=True
+    ):
         cv2.circle(canvas, (x, y), radius, value, cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
 
@@ -104,8 +110,8 @@ def draw_curves(
         canvas: what is drawn on.
         frame: the picture's frame.
         curves: unit coordinates of the corners.
-        widths: full width, in units of the frame's radius. What is thinner than a canvas pixel is drawn one
-            pixel wide and fainter in proportion.
+        widths: full width, in units of the frame's radius. What is thinner than a canvas pixel is
+            drawn one pixel wide and fainter in proportion.
         strength: opacity in [0, 1].
     """
     cv2 = _opencv()
@@ -115,13 +121,19 @@ def draw_curves(
     for level in sorted(set(thickness.tolist())):
         chosen = thickness == level
         opacity = strength * min(1.0, float(in_pixels[chosen].mean()) / level)
-        # OpenCV smooths the edges of wide lines ten times slower than the averaging of the canvas does.
+        # OpenCV smooths the edges of wide lines ten times slower than the averaging of the canvas
+        # does.
         edge = cv2.LINE_AA if level == 1 else cv2.LINE_8
-        cv2.polylines(canvas, list(points[chosen]), False, round(255 * opacity), level, edge, _SHIFT)
+        cv2.polylines(
+            canvas, list(points[chosen]), False, round(255 * opacity), level, edge, _SHIFT
+        )
 
 
 def fill_outline(
-    canvas: UInt8[np.ndarray, "H W"], frame: Frame, outline: Float[np.ndarray, "points 2"], strength: float = 1.0
+    canvas: UInt8[np.ndarray, "H W"],
+    frame: Frame,
+    outline: Float[np.ndarray, "points 2"],
+    strength: float = 1.0,
 ) -> None:
     """Fills a closed outline in place.
 
@@ -152,8 +164,12 @@ def stroked(
     return coverage(canvas)
 
 
-def smooth_outline(corners: Float[np.ndarray, "corners 2"], rounds: int = 3) -> Float[np.ndarray, "points 2"]:
-    """Rounds a closed polygon by Chaikin's corner cutting; each round doubles the number of its points."""
+def smooth_outline(
+    corners: Float[np.ndarray, "corners 2"], rounds: int = 3
+) -> Float[np.ndarray, "points 2"]:
+    """Rounds a closed polygon by Chaikin's corner cutting; each round doubles the number of its
+    points.
+    """
     for _ in range(rounds):
         following = np.roll(corners, -1, axis=0)
         pair = np.stack([0.75 * corners + 0.25 * following, 0.25 * corners + 0.75 * following], 1)
@@ -161,7 +177,9 @@ def smooth_outline(corners: Float[np.ndarray, "corners 2"], rounds: int = 3) -> 
     return corners
 
 
-def soften(image: Float[np.ndarray, "h w *c"], frame: Frame, blur: float) -> Float[np.ndarray, "h w *c"]:
+def soften(
+    image: Float[np.ndarray, "h w *c"], frame: Frame, blur: float
+) -> Float[np.ndarray, "h w *c"]:
     """Blurs by a Gaussian; one too narrow to matter is left out.
 
     Args:
@@ -175,8 +193,8 @@ def soften(image: Float[np.ndarray, "h w *c"], frame: Frame, blur: float) -> Flo
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Float[np.ndarray, "h w"]:
-    """Smooth noise of mean about 0 and deviation about 1 at the grid points: random values on a coarse grid,
-    cubic interpolation between them.
+    """Smooth noise of mean about 0 and deviation about 1 at the grid points: random values on a
+    coarse grid, cubic interpolation between them.
 
     Args:
         rng: the source of randomness.
@@ -195,6 +213,8 @@ def _opencv() -> Any:
 
 
 def _fixed_point(frame: Frame, points: Num[np.ndarray, "... 2"]) -> Num[np.ndarray, "... 2"]:
-    """Unit coordinates -> OpenCV's fixed-point canvas coordinates, where whole numbers are pixel centres."""
+    """Unit coordinates -> OpenCV's fixed-point canvas coordinates, where whole numbers are pixel
+    centres.
+    """
     share = np.asarray(frame.centre) + points * frame.radius
     return np.rint((share * frame.size * SUPERSAMPLE - 0.5) * 2**_SHIFT).astype(np.int32)

@@ -1,4 +1,6 @@
-"""Files below a folder or inside a zip archive, listed and read in the same way; nothing is unpacked to the disk."""
+"""Files below a folder or inside a zip archive, listed and read in the same way; nothing is
+unpacked to the disk.
+"""
 
 import os
 import re
@@ -23,34 +25,41 @@ from cfx_jax.data.user_files import (
 from cfx_jax.errors import InputError
 
 _LONGEST = 4096  # letters of a member's name: no file system takes more
-_LINKS = 2  # levels of folders at which links to folders are followed: a class folder may be one, and what holds them
+# levels of folders at which links to folders are followed: a class folder may be one, and what
+# holds them
+_LINKS = 2
 _DRIVE = re.compile(r"[A-Za-z]:(?=/)")
 
 
 class FileTree:
     """The files below a folder or in a zip archive.
 
-    Links to files are files. Links to folders are followed in the two upper levels, unless they lead back to a folder that
-    they lie in. Names of an archive's members are taken as paths below its top: a leading slash or drive, ``.``, ``..``
-    and empty parts do not count, and a backslash separates as a slash does.
+    Links to files are files. Links to folders are followed in the two upper levels, unless they
+    lead back to a folder that they lie in. Names of an archive's members are taken as paths below
+    its top: a leading slash or drive, ``.``, ``..`` and empty parts do not count, and a backslash
+    separates as a slash does.
 
     Args:
         path: a folder, or a zip file.
 
     Attributes:
         path: the folder or the zip file.
-        unusable: name -> why, of what is there but holds no files that could be read: broken links, pipes, devices, folders
-            that may not be listed, members of an archive whose name is too long or occurs again.
+        unusable: name -> why, of what is there but holds no files that could be read: broken links,
+            pipes, devices, folders that may not be listed, members of an archive whose name is too
+            long or occurs again.
 
     Raises:
-        InputError: there is nothing at the path, it is neither of the two, its name is no text, or it cannot be listed.
+        InputError: there is nothing at the path, it is neither of the two, its name is no text, or
+            it cannot be listed.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.unusable = dict[str, str]()
         if not is_text(str(path)):
-            raise InputError(f"path: expected a name in UTF-8, got '{printable(str(path))}': rename it")
+            raise InputError(
+                f"path: expected a name in UTF-8, got '{printable(str(path))}': rename it"
+            )
         self._archive, self._members = None, dict[str, zipfile.ZipInfo]()
         if is_folder(self.path):
             listed = sorted(self._walk(), key=lambda item: natural_key(item[0]))
@@ -58,7 +67,9 @@ class FileTree:
             self._folders = [PurePosixPath(name) for name, is_file in listed if not is_file]
         else:
             self._archive = _open_zip(self.path)
-            self._folders = [PurePosixPath(name) for name in sorted(self._list_members(), key=natural_key)]
+            self._folders = [
+                PurePosixPath(name) for name in sorted(self._list_members(), key=natural_key)
+            ]
             self._files = [PurePosixPath(name) for name in sorted(self._members, key=natural_key)]
 
     def files(self) -> list[PurePosixPath]:
@@ -66,7 +77,9 @@ class FileTree:
         return self._files
 
     def folders(self) -> list[PurePosixPath]:
-        """The folders of the two upper levels, empty ones included, relative to the top, sorted likewise."""
+        """The folders of the two upper levels, empty ones included, relative to the top, sorted
+        likewise.
+        """
         return [folder for folder in self._folders if len(folder.parts) <= _LINKS]
 
     def read(self, name: PurePosixPath) -> bytes:
@@ -92,7 +105,11 @@ class FileTree:
             return b""
 
     def _opened(self, name: PurePosixPath) -> IO[bytes]:
-        return (self.path / name).open("rb") if self._archive is None else self._archive.open(self._members[str(name)])
+        return (
+            (self.path / name).open("rb")
+            if self._archive is None
+            else self._archive.open(self._members[str(name)])
+        )
 
     def _walk(self) -> Iterator[tuple[str, bool]]:
         """Name of each file and folder, and whether it is a file."""
@@ -128,14 +145,22 @@ class FileTree:
             return []
 
     def _list_members(self) -> set[str]:
-        """Finds the archive's files; gives the names of its folders in the two upper levels, which it need not list."""
+        """Finds the archive's files; gives the names of its folders in the two upper levels, which
+        it need not list.
+        """
         assert self._archive is not None
         folders = set()
         for info in self._archive.infolist():
             parts = _parts(info.filename)
             name, ends_as_folder = "/".join(parts), info.filename.endswith(("/", "\\"))
-            if len(info.filename) > _LONGEST or name in self._members or not (parts or ends_as_folder):
-                self.unusable[info.filename] = "has a name that is too long, empty, or given to another file"
+            if (
+                len(info.filename) > _LONGEST
+                or name in self._members
+                or not (parts or ends_as_folder)
+            ):
+                self.unusable[info.filename] = (
+                    "has a name that is too long, empty, or given to another file"
+                )
                 continue
             if not ends_as_folder:
                 self._members[name] = info
@@ -147,7 +172,10 @@ class FileTree:
 def natural_key(path: str) -> list[tuple[int, int, str]]:
     """A sort key by which ``img2`` comes before ``img10``; the case of letters settles ties only."""
     pieces = re.split(r"(\d+)", path.casefold())
-    return [*(_number_key(piece) if piece.isdecimal() else (2, 0, piece) for piece in pieces if piece), (3, 0, path)]
+    return [
+        *(_number_key(piece) if piece.isdecimal() else (2, 0, piece) for piece in pieces if piece),
+        (3, 0, path),
+    ]
 
 
 def _number_key(digits: str) -> tuple[int, int, str]:
@@ -179,15 +207,21 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
     shown = printable(str(path))
     if not is_regular(path):
         state = "is neither" if os.path.lexists(path) else "does not exist"
-        raise InputError(f"path: expected a folder or a zip file, but '{shown}' {state}: check the spelling")
+        raise InputError(
+            f"path: expected a folder or a zip file, but '{shown}' {state}: check the spelling"
+        )
 
     def refusal(reason: str) -> InputError:
         with path.open("rb") as file:
             kind = kind_of(file.read(START), name=path.name) or ""
         advice = (
-            f"read it by {READERS[kind]}" if kind in READERS else "give the folder that holds one sub-folder per class"
+            f"read it by {READERS[kind]}"
+            if kind in READERS
+            else "give the folder that holds one sub-folder per class"
         )
-        return InputError(f"path: expected a folder or a zip file, but '{shown}' is neither ({reason}): {advice}")
+        return InputError(
+            f"path: expected a folder or a zip file, but '{shown}' is neither ({reason}): {advice}"
+        )
 
     with damage(refusal):
         return zipfile.ZipFile(path)

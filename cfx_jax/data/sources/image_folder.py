@@ -18,7 +18,9 @@ from cfx_jax.data.sources.file_tree import FileTree
 from cfx_jax.data.user_files import DamagedFile, printable, unpack_limit
 from cfx_jax.errors import InputError, import_extra
 
-MEMORY_LIMIT = 2 * 2**30  # bytes of decoded images that are kept; a larger set is decoded anew at every access
+MEMORY_LIMIT = (
+    2 * 2**30
+)  # bytes of decoded images that are kept; a larger set is decoded anew at every access
 _PROGRESS_FROM = 2000  # images; decoding fewer takes a moment only
 _COPIES, _CROSSING = "images that equal an earlier one", "images that equal one of another class"
 _NAMED = 5  # damaged files that a warning names
@@ -37,47 +39,58 @@ class _Read(NamedTuple):
 class ImageFolder:
     """Images in one sub-folder per class.
 
-    ``path`` is the folder that holds the class folders, or a zip file of them, which is read in place; in
-    either, the class folders may lie inside one common top folder. Class folders may be links. PNG, JPEG, TIFF, BMP and
-    WebP files are taken, by their name or their content; hidden files and ``__MACOSX`` are not looked at. Every image is
-    decoded once at the start. Warnings give the numbers of what is left out since it is no image, of damaged files, which
-    are skipped and named, of images that occur more than once, and of faint ones; ``summary`` has the same lines.
+    ``path`` is the folder that holds the class folders, or a zip file of them, which is read in
+    place; in either, the class folders may lie inside one common top folder. Class folders may be
+    links. PNG, JPEG, TIFF, BMP and WebP files are taken, by their name or their content; hidden
+    files and ``__MACOSX`` are not looked at. Every image is decoded once at the start. Warnings
+    give the numbers of what is left out since it is no image, of damaged files, which are skipped
+    and named, of images that occur more than once, and of faint ones; ``summary`` has the same
+    lines.
 
-    Items are dicts of ``image`` float32 (h, w, c) in [0, 1], ``label`` int and ``path`` str, ordered by
-    class, then by name with numbers in numeric order.
+    Items are dicts of ``image`` float32 (h, w, c) in [0, 1], ``label`` int and ``path`` str,
+    ordered by class, then by name with numbers in numeric order.
 
     Args:
         path: a folder or a zip file.
-        size: side in pixels, or (height, width), to which every image is resized (squeezed, not cropped);
-            None keeps the files' size, which must then be one and the same.
+        size: side in pixels, or (height, width), to which every image is resized (squeezed, not
+            cropped); None keeps the files' size, which must then be one and the same.
         channels: 1 for grey or 3 for colour; files of the other kind are converted.
-        class_names: the class folders in the order of the labels, e.g. ``("healthy", "DR")`` so that class 1
-            is the finding. Folders not named are left out. None takes all, sorted by name.
-        memory_limit: bytes of decoded images that are kept in memory; a set larger than this is decoded again
-            at every access. An image takes height * width * channels bytes, twice that if it has 16 bits.
+        class_names: the class folders in the order of the labels, e.g. ``("healthy", "DR")`` so
+            that class 1 is the finding. Folders not named are left out. None takes all, sorted by
+            name.
+        memory_limit: bytes of decoded images that are kept in memory; a set larger than this is
+            decoded again at every access. An image takes height * width * channels bytes, twice
+            that if it has 16 bits.
         progress: whether to show a progress bar while many files are decoded.
-        window: which values become 0 and 1: "full", those of the files' type; "values", each image's smallest and largest;
-            or (centre, width) in the files' numbers. See ``unit_range``.
+        window: which values become 0 and 1: "full", those of the files' type; "values", each
+            image's smallest and largest; or (centre, width) in the files' numbers. See
+            ``unit_range``.
 
     Attributes:
         class_names: the classes' names in the order of the labels.
         labels: the label of each item.
         paths: the path of each item.
         damaged: path of each damaged file -> what is wrong with it.
-        left_out: what visible files are that were left out since they are no images or lie in no class folder -> how many.
+        left_out: what visible files are that were left out since they are no images or lie in no
+            class folder -> how many.
         ignored: how many these are.
-        fingerprints: of each item, of its pixels as they were decoded and resized, see ``data.duplicates.fingerprint``.
-        copies: of each item the place of the first one with the same picture; give it to ``split`` as ``groups`` to keep
-            copies in one part, and to ``shared_copies`` to count those that are not.
-        faint: how many images have no value beyond an eighth of what their type holds, such as 12 bits in files of 16.
-        counts: how many files or images there are of each kind that a report should tell: "damaged files skipped", "files
-            left out", "images that equal an earlier one", "images that equal one of another class", "faint images".
+        fingerprints: of each item, of its pixels as they were decoded and resized, see
+            ``data.duplicates.fingerprint``.
+        copies: of each item the place of the first one with the same picture; give it to ``split``
+            as ``groups`` to keep copies in one part, and to ``shared_copies`` to count those that
+            are not.
+        faint: how many images have no value beyond an eighth of what their type holds, such as 12
+            bits in files of 16.
+        counts: how many files or images there are of each kind that a report should tell: "damaged
+            files skipped", "files left out", "images that equal an earlier one", "images that equal
+            one of another class", "faint images".
         summary: a line for each of these kinds of which there are any, with names and advice.
 
     Raises:
-        InputError: the path does not exist or is neither a folder nor a zip file; there are no class folders,
-            or only one; a class has no usable images, or has them in sub-folders, or a name that is no text; a class name is
-            unknown or named twice; sizes differ while ``size`` is None; an option is out of its range.
+        InputError: the path does not exist or is neither a folder nor a zip file; there are no
+            class folders, or only one; a class has no usable images, or has them in sub-folders, or
+            a name that is no text; a class name is unknown or named twice; sizes differ while
+            ``size`` is None; an option is out of its range.
     """
 
     def __init__(
@@ -92,7 +105,11 @@ class ImageFolder:
         window: Window = "full",
     ) -> None:
         check_window(window)
-        self._size, self._channels, self._window = _check_size(size), _check_channels(channels), window
+        self._size, self._channels, self._window = (
+            _check_size(size),
+            _check_channels(channels),
+            window,
+        )
         self._tree = FileTree(path)
         classes, left_out = find_classes(self._tree)
         self.left_out, self.ignored = dict(left_out), left_out.total()
@@ -105,7 +122,9 @@ class ImageFolder:
         self.fingerprints = tuple(self._scan(names, memory_limit, progress))
         self.copies: Int[np.ndarray, " n"] = first_copies(self.fingerprints)
         self.paths = tuple(self._full(name) for name in self._names)
-        self.labels = np.array([self.class_names.index(name.parent.name) for name in self._names], np.int64)
+        self.labels = np.array(
+            [self.class_names.index(name.parent.name) for name in self._names], np.int64
+        )
         self._check_classes()
         again = np.flatnonzero(self.copies != np.arange(len(self)))
         crossing = again[self.labels[again] != self.labels[self.copies[again]]]
@@ -128,17 +147,23 @@ class ImageFolder:
         image = unit_range(pixels, window=self._window)
         return {"image": image, "label": int(self.labels[index]), "path": self.paths[index]}
 
-    def _scan(self, names: Sequence[PurePosixPath], memory_limit: int, progress: bool) -> list[bytes]:
+    def _scan(
+        self, names: Sequence[PurePosixPath], memory_limit: int, progress: bool
+    ) -> list[bytes]:
         """Decodes every file once; keeps the pixels as long as they fit into the memory allowed.
 
         Returns:
             The fingerprint of each image.
         """
         tqdm = import_extra("tqdm", "progress bars").tqdm
-        hidden = None if progress and len(names) >= _PROGRESS_FROM else True  # None: hidden unless on a terminal
+        hidden = (
+            None if progress and len(names) >= _PROGRESS_FROM else True
+        )  # None: hidden unless on a terminal
         used, fingerprints, first_of_shape = 0, list[bytes](), dict[tuple[int, ...], str]()
         with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = tqdm(pool.map(self._read, names), "reading images", len(names), disable=hidden)
+            results = tqdm(
+                pool.map(self._read, names), "reading images", len(names), disable=hidden
+            )
             for name, result in zip(names, results, strict=True):
                 if isinstance(result, str):
                     self.damaged[self._full(name)] = result
@@ -158,7 +183,11 @@ class ImageFolder:
     def _read(self, name: PurePosixPath) -> _Read | str:
         """A file with what is counted of it, or what is wrong with it."""
         pixels = self._try_decode(name)
-        return pixels if isinstance(pixels, str) else _Read(pixels, fingerprint(pixels), is_faint(pixels))
+        return (
+            pixels
+            if isinstance(pixels, str)
+            else _Read(pixels, fingerprint(pixels), is_faint(pixels))
+        )
 
     def _try_decode(self, name: PurePosixPath) -> Pixels | str:
         """The pixels of a file, or what is wrong with it."""
@@ -171,7 +200,10 @@ class ImageFolder:
         """The pixels of a file that could be decoded at the start."""
         result = self._try_decode(name)
         if isinstance(result, str):
-            raise InputError(f"'{self._full(name)}' {result}, though it could be read at the start: restore the file")
+            raise InputError(
+                f"'{self._full(name)}' {result}, though it could be read at the start: restore the"
+                f" file"
+            )
         return result
 
     def _full(self, name: PurePosixPath) -> str:
@@ -187,29 +219,39 @@ class ImageFolder:
         for label, name in enumerate(self.class_names):
             if label not in self.labels:
                 raise InputError(
-                    f"path: expected images of class '{name}', but none of its files can be used: {self._damage()}: "
+                    f"path: expected images of class '{name}', but none of its files can be used:"
+                    f" {self._damage()}: "
                     "repair them, or leave the class out by class_names"
                 )
 
     def _summary(self, copied: Int[np.ndarray, " m"]) -> list[str]:
-        """What a user must know of these files beside their images; ``copied`` are places of images that occur before."""
+        """What a user must know of these files beside their images; ``copied`` are places of images
+        that occur before.
+        """
         lines = []
         if self.damaged:
             total = len(self.damaged) + len(self)
-            lines.append(f"{len(self.damaged)} of {total} image files are damaged and skipped: {self._damage()}")
+            lines.append(
+                f"{len(self.damaged)} of {total} image files are damaged and skipped:"
+                f" {self._damage()}"
+            )
         if self.left_out:
             lines.append(f"{self.ignored} files are left out: {describe(self.left_out)}")
         if copied.size:
             lines.append(
-                f"{self.counts[_COPIES]} of {len(self)} images equal an earlier one, {self.counts[_CROSSING]} of them one of"
+                f"{self.counts[_COPIES]} of {len(self)} images equal an earlier one,"
+                f" {self.counts[_CROSSING]} of them one of"
                 " another class, e.g. "
-                f"'{self.paths[copied[0]]}' and '{self.paths[self.copies[copied[0]]]}': remove them, or keep copies in one "
+                f"'{self.paths[copied[0]]}' and '{self.paths[self.copies[copied[0]]]}': remove"
+                f" them, or keep copies in one "
                 "part of a split by groups=source.copies"
             )
         if self.faint:
             lines.append(
-                f"{self.faint} of {len(self)} images are faint, with no value beyond an eighth of what their type holds: if "
-                "they have, say, 12 bits in files of 16, give window='values' or window=(centre, width)"
+                f"{self.faint} of {len(self)} images are faint, with no value beyond an eighth of"
+                f" what their type holds: if "
+                "they have, say, 12 bits in files of 16, give window='values' or window=(centre,"
+                " width)"
             )
         return lines
 
@@ -218,7 +260,8 @@ def _check_one_shape(first_of_shape: dict[tuple[int, ...], str]) -> None:
     if len(first_of_shape) > 1:
         (one, path), (other, other_path) = list(first_of_shape.items())[:2]
         raise InputError(
-            f"size: expected images of one size, got {one[0]}x{one[1]} ('{path}') and {other[0]}x{other[1]} "
+            f"size: expected images of one size, got {one[0]}x{one[1]} ('{path}') and"
+            f" {other[0]}x{other[1]} "
             f"('{other_path}'): give `size` to resize them"
         )
 
@@ -226,9 +269,15 @@ def _check_one_shape(first_of_shape: dict[tuple[int, ...], str]) -> None:
 def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     pair = (size, size) if isinstance(size, int) else size
     if pair is not None and (len(pair) != 2 or min(pair) < 1):
-        raise InputError(f"size: expected a side or (height, width) in pixels, 1 or more, got {size}: give e.g. 224")
+        raise InputError(
+            f"size: expected a side or (height, width) in pixels, 1 or more, got {size}: give e.g."
+            f" 224"
+        )
     if pair is not None and 3 * pair[0] * pair[1] > unpack_limit():
-        raise InputError(f"size: expected images that take less than {unpack_limit()} bytes, got {size}: give e.g. 224")
+        raise InputError(
+            f"size: expected images that take less than {unpack_limit()} bytes, got {size}: give"
+            f" e.g. 224"
+        )
     return pair
 
 

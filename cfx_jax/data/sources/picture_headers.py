@@ -1,4 +1,6 @@
-"""What a picture file says of itself before its pixels are decoded: its kind, its size, and where a JPEG ends."""
+"""What a picture file says of itself before its pixels are decoded: its kind, its size, and where a
+JPEG ends.
+"""
 
 import struct
 from typing import NamedTuple
@@ -8,12 +10,25 @@ import numpy as np
 from cfx_jax.data.sources.tiff_layout import TIFF_STARTS, tiff_layout
 
 SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".bmp", ".dib", ".webp", ".tif", ".tiff",
-)  # fmt: skip
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".jif",
+    ".pjpeg",
+    ".pjp",
+    ".bmp",
+    ".dib",
+    ".webp",
+    ".tif",
+    ".tiff",
+)
 START = 348  # bytes by which every kind can be told
 
 _JPEG_START, _PNG_START = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-# Within a scan 0xff is followed by 0, by a restart, or by another 0xff that fills; anything else is a marker.
+# Within a scan 0xff is followed by 0, by a restart, or by another 0xff that fills; anything else is
+# a marker.
 _IS_MARKER = ~np.isin(np.arange(256), [0x00, 0xFF, *range(0xD0, 0xD8)])
 _SEQUENTIAL = {0xC0, 0xC1}
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
@@ -24,8 +39,10 @@ class Header(NamedTuple):
     """What a picture file says of itself.
 
     Attributes:
-        unpacked: bytes that its pixels take once they are decoded: height * width * channels * bytes of a value.
-        least: bytes that the file must have to hold them, however well it is compressed; 0 where nothing is known.
+        unpacked: bytes that its pixels take once they are decoded: height * width * channels *
+            bytes of a value.
+        least: bytes that the file must have to hold them, however well it is compressed; 0 where
+            nothing is known.
         complete: False if the file's end is missing, which the decoder would not notice.
     """
 
@@ -42,8 +59,8 @@ def kind_of(start: bytes, *, name: str = "") -> str | None:
         name: the file's name, by which compressed NIfTI files are known.
 
     Returns:
-        "PNG", "JPEG", "TIFF", "BMP", "WebP", which can be decoded here; "DICOM" and "NIfTI", which have readers of their
-        own; None for all others.
+        "PNG", "JPEG", "TIFF", "BMP", "WebP", which can be decoded here; "DICOM" and "NIfTI", which
+        have readers of their own; None for all others.
     """
     if start[128:132] == b"DICM":  # before TIFF: the 128 bytes may be those of one
         return "DICOM"
@@ -91,7 +108,8 @@ def _png(data: bytes) -> Header:
 def _jpeg(data: bytes) -> Header:
     """Follows the segments of a JPEG file's first image to its end.
 
-    What lies behind the end (a phone's film, a second picture) does not count, nor do thumbnails within a segment.
+    What lies behind the end (a phone's film, a second picture) does not count, nor do thumbnails
+    within a segment.
     """
     content = np.frombuffer(data, np.uint8)
     filled = np.flatnonzero(content[:-1] == 0xFF)
@@ -136,7 +154,9 @@ def _webp(data: bytes) -> Header:
         (packed,) = struct.unpack("<I", data[21:25])
         return Header(3 * ((packed & 0x3FFF) + 1) * ((packed >> 14 & 0x3FFF) + 1))
     sizes = data[24:30]
-    return Header(3 * (int.from_bytes(sizes[:3], "little") + 1) * (int.from_bytes(sizes[3:6], "little") + 1))
+    return Header(
+        3 * (int.from_bytes(sizes[:3], "little") + 1) * (int.from_bytes(sizes[3:6], "little") + 1)
+    )
 
 
 _HEADERS = {"PNG": _png, "JPEG": _jpeg, "TIFF": _tiff, "BMP": _bmp, "WebP": _webp}
@@ -145,7 +165,9 @@ _DEFLATED = 1032  # bytes to which one byte of a deflated stream unpacks at most
 
 
 def _end_of_chunks(data: bytes) -> int:
-    """Where the chunks of a PNG file end, as far as they can be followed, by the lengths that they tell of themselves."""
+    """Where the chunks of a PNG file end, as far as they can be followed, by the lengths that they
+    tell of themselves.
+    """
     place = len(_PNG_START)
     while place + 12 <= len(data) and not data.startswith(b"IEND", place + 4):
         place += 12 + int.from_bytes(data[place : place + 4], "big")

@@ -1,4 +1,6 @@
-"""Resizing pictures: each axis by itself, averaged over areas where it shrinks, interpolated where it grows."""
+"""Resizing pictures: each axis by itself, averaged over areas where it shrinks, interpolated where
+it grows.
+"""
 
 import numpy as np
 from jaxtyping import Shaped
@@ -6,19 +8,23 @@ from jaxtyping import Shaped
 from cfx_jax.errors import import_extra
 
 
-def resize(image: Shaped[np.ndarray, "h w *c"], size: tuple[int, int]) -> Shaped[np.ndarray, "H W *c"]:
+def resize(
+    image: Shaped[np.ndarray, "h w *c"], size: tuple[int, int]
+) -> Shaped[np.ndarray, "H W *c"]:
     """Brings a picture to another size; its shape is not preserved.
 
-    An axis that shrinks is averaged over the area that a new pixel covers, so that nothing of it is left out. One that
-    grows is interpolated linearly between the centres of pixels; beyond the outermost centres it is constant. So what lies
-    at a share of the picture's height or width stays there, and masks and boxes keep their places.
+    An axis that shrinks is averaged over the area that a new pixel covers, so that nothing of it is
+    left out. One that grows is interpolated linearly between the centres of pixels; beyond the
+    outermost centres it is constant. So what lies at a share of the picture's height or width stays
+    there, and masks and boxes keep their places.
 
     Args:
         image: of 8 or 16 bits without a sign, or float32.
         size: the new height and width, above 0.
 
     Returns:
-        The picture in its dtype; whole numbers are rounded once for each axis that is treated by itself.
+        The picture in its dtype; whole numbers are rounded once for each axis that is treated by
+        itself.
     """
     cv2 = import_extra("cv2", "resizing pictures")
     channels = image.shape[2:]

@@ -1,12 +1,14 @@
-"""A synthetic world of axial T1-weighted MRI slices of the head, with contrast agent, with and without a tumour.
+"""A synthetic world of axial T1-weighted MRI slices of the head, with contrast agent, with and
+without a tumour.
 
-Every picture is a pure function of (seed, index) and comes with what real data cannot give: its exact
-counterfactual, the same slice of the same head without (or with) the tumour. It stands in for the brain tumour task
-of the Medical Segmentation Decathlon in the studies of Charachon et al. Each aspect of a picture has its own random
-stream, so head i stays the same whatever the severity, prevalence or confounder.
+Every picture is a pure function of (seed, index) and comes with what real data cannot give: its
+exact counterfactual, the same slice of the same head without (or with) the tumour. It stands in for
+the brain tumour task of the Medical Segmentation Decathlon in the studies of Charachon et al. Each
+aspect of a picture has its own random stream, so head i stays the same whatever the severity,
+prevalence or confounder.
 
-It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical performance: say
-"synthetic" beside them.
+It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical
+performance: say "synthetic" beside them.
 """
 
 import functools
@@ -39,12 +41,21 @@ from cfx_jax.data.sources.brain_world import (
     tumour_cover,
 )
 from cfx_jax.data.sources.drawing import Frame
-from cfx_jax.data.sources.world import DrawnSource, check_options, is_tagged, label_of, pair_of, stream
+from cfx_jax.data.sources.world import (
+    DrawnSource,
+    check_options,
+    is_tagged,
+    label_of,
+    pair_of,
+    stream,
+)
 
 CLASS_NAMES = ("no tumour", "tumour")
 LEAST_COVER = 0.25  # a pixel belongs to a tumour that covers more than this share of it
 
-_ANATOMY, _TISSUE, _TUMOUR, _MOTTLE, _COUNTS, _DISTRACTORS, _SCANNER, _BIAS, _NOISE, _TAG = range(1, 11)
+_ANATOMY, _TISSUE, _TUMOUR, _MOTTLE, _COUNTS, _DISTRACTORS, _SCANNER, _BIAS, _NOISE, _TAG = range(
+    1, 11
+)
 
 
 def draw(
@@ -63,27 +74,37 @@ def draw(
         index: the picture's number, 0 or more.
         size: side in pixels, at least 32.
         prevalence: share of pictures with a tumour in [0, 1].
-        severity: above 0; below 1 a factor on the tumour's opacity, above 1 on its contrast to grey matter. At 1,
-            ``resnet_small`` after 300 steps of 64 of 2,000 pictures of 64 pixels told 96 per cent of 600 others
-            correctly, with an area under the ROC curve of 0.986: 99 of those without a tumour, 91 of the ring-shaped
-            and of the solid tumours, 44 of the faint ones.
-        confounder: strength in [0, 1] of the bond between the label and a tag, "GD" in the lower left corner:
-            the tag is on the share ``(1 + confounder) / 2`` of the pictures with a tumour and on
-            ``(1 - confounder) / 2`` of the others. None plants no tag at all, 0 one that says nothing.
+        severity: above 0; below 1 a factor on the tumour's opacity, above 1 on its contrast to grey
+            matter. At 1, ``resnet_small`` after 300 steps of 64 of 2,000 pictures of 64 pixels told
+            96 per cent of 600 others correctly, with an area under the ROC curve of 0.986: 99 of
+            those without a tumour, 91 of the ring-shaped and of the solid tumours, 44 of the faint
+            ones.
+        confounder: strength in [0, 1] of the bond between the label and a tag, "GD" in the lower
+            left corner: the tag is on the share ``(1 + confounder) / 2`` of the pictures with a
+            tumour and on ``(1 - confounder) / 2`` of the others. None plants no tag at all, 0 one
+            that says nothing.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 = tumour; ``lesion_mask`` bool
-        (size, size), the pixels of which the tumour covers more than a quarter, its dark core included, empty
-        where there is none; ``body_mask`` bool, the pixels of which the head fills at least a half;
-        ``counterfactual``, the same slice of the same head without its tumour, or for a healthy one with the tumour
-        drawn for this index; ``counterfactual_lesion_mask``; ``confounder_mask`` bool, the planted tag;
-        ``factors``, a dict of named numbers, in which the tumour is that of the pair's diseased member. The pair is
-        equal bit for bit outside the union of the two lesion masks.
+        A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 = tumour;
+        ``lesion_mask`` bool (size, size), the pixels of which the tumour covers more than a
+        quarter, its dark core included, empty where there is none; ``body_mask`` bool, the pixels
+        of which the head fills at least a half; ``counterfactual``, the same slice of the same head
+        without its tumour, or for a healthy one with the tumour drawn for this index;
+        ``counterfactual_lesion_mask``; ``confounder_mask`` bool, the planted tag; ``factors``, a
+        dict of named numbers, in which the tumour is that of the pair's diseased member. The pair
+        is equal bit for bit outside the union of the two lesion masks.
 
     Raises:
         InputError: an argument is out of its range.
     """
-    check_options(seed=seed, index=index, size=size, prevalence=prevalence, severity=severity, confounder=confounder)
+    check_options(
+        seed=seed,
+        index=index,
+        size=size,
+        prevalence=prevalence,
+        severity=severity,
+        confounder=confounder,
+    )
     label = label_of(seed, index, prevalence=prevalence)
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
@@ -114,8 +135,9 @@ def draw(
 class SyntheticBrain(DrawnSource):
     """The first ``num_images`` pictures of one synthetic world of MRI slices, drawn when asked for.
 
-    ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few milliseconds at
-    64 pixels; for training, draw once with ``load_arrays`` and train from an ``ArraySource``.
+    ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few
+    milliseconds at 64 pixels; for training, draw once with ``load_arrays`` and train from an
+    ``ArraySource``.
 
     Args:
         num_images: how many, at least 1.
@@ -123,7 +145,8 @@ class SyntheticBrain(DrawnSource):
         seed: the world.
         prevalence: share of pictures with a tumour in [0, 1].
         severity: above 0; see :func:`draw`.
-        confounder: strength in [0, 1] of the bond between label and tag, or None for no tag; see :func:`draw`.
+        confounder: strength in [0, 1] of the bond between label and tag, or None for no tag; see
+            :func:`draw`.
 
     Raises:
         InputError: an argument is out of its range.
@@ -141,11 +164,20 @@ class SyntheticBrain(DrawnSource):
         severity: float = 1.0,
         confounder: float | None = None,
     ) -> None:
-        check_options(seed=seed, index=0, size=size, prevalence=prevalence, severity=severity, confounder=confounder)
+        check_options(
+            seed=seed,
+            index=0,
+            size=size,
+            prevalence=prevalence,
+            severity=severity,
+            confounder=confounder,
+        )
         drawing = functools.partial(
             draw, seed, size=size, prevalence=prevalence, severity=severity, confounder=confounder
         )
-        super().__init__(num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence))
+        super().__init__(
+            num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence)
+        )
 
 
 def _healthy_head(

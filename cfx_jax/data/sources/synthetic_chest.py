@@ -1,13 +1,15 @@
-"""A synthetic world of frontal chest radiographs with and without a finding: pneumonic opacities or cardiomegaly.
+"""A synthetic world of frontal chest radiographs with and without a finding: pneumonic opacities or
+cardiomegaly.
 
-Every picture is a pure function of (seed, index) and comes with what real data cannot give: the pixels its finding
-changes, the boxes that annotators would draw around opacities, the masks of heart and lungs, and its exact
-counterfactual, the same chest on the same film without (or with) the finding. It stands in for the RSNA pneumonia set
-in the studies of Charachon et al., and for CheXpert's cardiomegaly in that of Singla et al. (2020). Each aspect of a
-picture has its own random stream, so chest i stays the same whatever the finding, severity, prevalence or confounder.
+Every picture is a pure function of (seed, index) and comes with what real data cannot give: the
+pixels its finding changes, the boxes that annotators would draw around opacities, the masks of
+heart and lungs, and its exact counterfactual, the same chest on the same film without (or with) the
+finding. It stands in for the RSNA pneumonia set in the studies of Charachon et al., and for
+CheXpert's cardiomegaly in that of Singla et al. (2020). Each aspect of a picture has its own random
+stream, so chest i stays the same whatever the finding, severity, prevalence or confounder.
 
-It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical performance: say
-"synthetic" beside them.
+It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical
+performance: say "synthetic" beside them.
 """
 
 import functools
@@ -41,17 +43,28 @@ from cfx_jax.data.sources.chest_world import (
     with_heart,
 )
 from cfx_jax.data.sources.drawing import Frame, soften
-from cfx_jax.data.sources.world import DrawnSource, check_options, is_tagged, label_of, pair_of, stream
+from cfx_jax.data.sources.world import (
+    DrawnSource,
+    check_options,
+    is_tagged,
+    label_of,
+    pair_of,
+    stream,
+)
 
 Finding = Literal["opacity", "cardiomegaly"]
 CLASS_NAMES: dict[Finding, tuple[str, str]] = {
     "opacity": ("normal", "opacity"),
     "cardiomegaly": ("normal heart", "cardiomegaly"),
 }
-NOTICEABLE = 0.02  # a pixel of a finding differs from the same chest without it by more than this: 5 of 255 grey levels
+# a pixel of a finding differs from the same chest without it by more than this: 5 of 255 grey
+# levels
+NOTICEABLE = 0.02
 _BESIDE = 0.4  # share of the pictures with opacities where the finding is another
 
-_ANATOMY, _BONES, _VESSELS, _OPACITIES, _COUNTS, _DISTRACTORS, _FILM, _NOISE, _MARKER, _TAG = range(1, 11)
+_ANATOMY, _BONES, _VESSELS, _OPACITIES, _COUNTS, _DISTRACTORS, _FILM, _NOISE, _MARKER, _TAG = range(
+    1, 11
+)
 _GROWTH, _HAS_OPACITIES = 11, 12
 
 
@@ -92,32 +105,37 @@ def draw(
         seed: the world; pictures of different seeds are independent.
         index: the picture's number, 0 or more.
         size: side in pixels, at least 32.
-        finding: what the label tells. With "opacity", the diseased have opacities and all hearts are normal. With
-            "cardiomegaly", the diseased have an enlarged heart, and 40 per cent of all have opacities, whatever
-            their label: they and the chest, its heart included, are those of the same index with "opacity". Some
-            normal hearts are wider than some enlarged ones, but none than the same person's enlarged one.
+        finding: what the label tells. With "opacity", the diseased have opacities and all hearts
+            are normal. With "cardiomegaly", the diseased have an enlarged heart, and 40 per cent of
+            all have opacities, whatever their label: they and the chest, its heart included, are
+            those of the same index with "opacity". Some normal hearts are wider than some enlarged
+            ones, but none than the same person's enlarged one.
         prevalence: share of pictures with the finding in [0, 1].
-        severity: above 0; multiplies the opacities' density or the growth of the heart's width (the latter up to a
-            heart that fills the chest), whichever is the finding. With opacities, at 1, ``resnet_small`` after 300
-            steps of 64 of 2,000 pictures of 64 pixels told 94 per cent of 600 others correctly, with an area under the
-            ROC curve of 0.974: 98 of the normal ones, 64 of the quarter with the faintest opacities and 94 to 98 of the
-            others. With cardiomegaly, at 1, the width of ``heart_mask`` as a share of that of ``lung_mask`` told 91 per
-            cent of 600 correctly at the best threshold, with an area of 0.967.
-        confounder: strength in [0, 1] of the bond between the label and a tag, "AP" in the upper left corner:
-            the tag is on the share ``(1 + confounder) / 2`` of the pictures with the finding and on
-            ``(1 - confounder) / 2`` of the others. None plants no tag at all, 0 one that says nothing.
+        severity: above 0; multiplies the opacities' density or the growth of the heart's width (the
+            latter up to a heart that fills the chest), whichever is the finding. With opacities, at
+            1, ``resnet_small`` after 300 steps of 64 of 2,000 pictures of 64 pixels told 94 per
+            cent of 600 others correctly, with an area under the ROC curve of 0.974: 98 of the
+            normal ones, 64 of the quarter with the faintest opacities and 94 to 98 of the others.
+            With cardiomegaly, at 1, the width of ``heart_mask`` as a share of that of ``lung_mask``
+            told 91 per cent of 600 correctly at the best threshold, with an area of 0.967.
+        confounder: strength in [0, 1] of the bond between the label and a tag, "AP" in the upper
+            left corner: the tag is on the share ``(1 + confounder) / 2`` of the pictures with the
+            finding and on ``(1 - confounder) / 2`` of the others. None plants no tag at all, 0 one
+            that says nothing.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 with the finding; ``lesion_mask`` bool
-        (size, size), the pixels that the finding changes by more than 0.02, empty without it (and where a low
-        ``severity`` leaves nothing to notice); ``boxes`` int (3, 4), the smallest boxes y0, x0, y1, x1 (half-open, in
-        pixels) around what is seen of each opacity, padded with zeros; ``num_boxes`` int, how many of them there are;
-        ``annotation_mask`` bool, the boxes' union; ``heart_mask`` bool, the heart; ``lung_mask`` bool, both lungs, also
-        where the heart hides them; ``counterfactual``, the same radiograph of the same chest without its finding, or
-        for a normal one with that drawn for this index; ``counterfactual_lesion_mask`` and
-        ``counterfactual_heart_mask``; ``confounder_mask`` bool, the planted tag; ``factors``, a dict of named numbers,
-        in which ``heart`` (factor on its width) is the image's and opacities are those of the pair's diseased member.
-        The pair is equal bit for bit outside the union of the two lesion masks.
+        A dict of ``image`` float32 (size, size, 1) in [0, 1]; ``label`` int, 1 with the finding;
+        ``lesion_mask`` bool (size, size), the pixels that the finding changes by more than 0.02,
+        empty without it (and where a low ``severity`` leaves nothing to notice); ``boxes`` int (3,
+        4), the smallest boxes y0, x0, y1, x1 (half-open, in pixels) around what is seen of each
+        opacity, padded with zeros; ``num_boxes`` int, how many of them there are;
+        ``annotation_mask`` bool, the boxes' union; ``heart_mask`` bool, the heart; ``lung_mask``
+        bool, both lungs, also where the heart hides them; ``counterfactual``, the same radiograph
+        of the same chest without its finding, or for a normal one with that drawn for this index;
+        ``counterfactual_lesion_mask`` and ``counterfactual_heart_mask``; ``confounder_mask`` bool,
+        the planted tag; ``factors``, a dict of named numbers, in which ``heart`` (factor on its
+        width) is the image's and opacities are those of the pair's diseased member. The pair is
+        equal bit for bit outside the union of the two lesion masks.
 
     Raises:
         InputError: an argument is out of its range.
@@ -157,7 +175,12 @@ def draw(
     lesion = _differs(healthy.picture, diseased.picture)
     shown, other = (diseased, healthy) if label else (healthy, diseased)
     return {
-        **pair_of(label, healthy.picture, np.where(lesion[..., None], diseased.picture, healthy.picture), lesion),
+        **pair_of(
+            label,
+            healthy.picture,
+            np.where(lesion[..., None], diseased.picture, healthy.picture),
+            lesion,
+        ),
         "boxes": np.pad(shown.boxes, ((0, MOST_OPACITIES - len(shown.boxes)), (0, 0))),
         "num_boxes": len(shown.boxes),
         "annotation_mask": _union(shown.boxes, size),
@@ -170,10 +193,12 @@ def draw(
 
 
 class SyntheticChest(DrawnSource):
-    """The first ``num_images`` pictures of one synthetic world of chest radiographs, drawn when asked for.
+    """The first ``num_images`` pictures of one synthetic world of chest radiographs, drawn when
+    asked for.
 
-    ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few milliseconds at
-    64 pixels; for training, draw once with ``load_arrays`` and train from an ``ArraySource``.
+    ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few
+    milliseconds at 64 pixels; for training, draw once with ``load_arrays`` and train from an
+    ``ArraySource``.
 
     Args:
         num_images: how many, at least 1.
@@ -182,7 +207,8 @@ class SyntheticChest(DrawnSource):
         finding: "opacity" or "cardiomegaly", what the label tells; see :func:`draw`.
         prevalence: share of pictures with the finding in [0, 1].
         severity: above 0; see :func:`draw`.
-        confounder: strength in [0, 1] of the bond between label and tag, or None for no tag; see :func:`draw`.
+        confounder: strength in [0, 1] of the bond between label and tag, or None for no tag; see
+            :func:`draw`.
 
     Attributes:
         class_names: ("normal", "opacity") or ("normal heart", "cardiomegaly").
@@ -203,7 +229,11 @@ class SyntheticChest(DrawnSource):
         confounder: float | None = None,
     ) -> None:
         options: dict[str, Any] = dict(
-            size=size, finding=finding, prevalence=prevalence, severity=severity, confounder=confounder
+            size=size,
+            finding=finding,
+            prevalence=prevalence,
+            severity=severity,
+            confounder=confounder,
         )
         _check(seed=seed, index=0, **options)
         self.class_names: Sequence[str] = CLASS_NAMES[finding]
@@ -219,11 +249,15 @@ def _check(*, finding: str, **options: Any) -> None:
     check_options(**options)
 
 
-def _people(seed: int, index: int, anatomy: Anatomy, *, finding: Finding, severity: float) -> tuple[_Person, _Person]:
+def _people(
+    seed: int, index: int, anatomy: Anatomy, *, finding: Finding, severity: float
+) -> tuple[_Person, _Person]:
     """A person without and with the finding."""
     rng = stream(seed, index, _OPACITIES)
     if finding == "opacity":
-        return _Person(anatomy, []), _Person(anatomy, sample_opacities(rng, anatomy, severity=severity))
+        return _Person(anatomy, []), _Person(
+            anatomy, sample_opacities(rng, anatomy, severity=severity)
+        )
     clouded = stream(seed, index, _HAS_OPACITIES).random() < _BESIDE
     opacities = sample_opacities(rng, anatomy, severity=1.0) if clouded else []
     enlarged_heart = enlarged(stream(seed, index, _GROWTH), anatomy, severity=severity)
@@ -249,7 +283,9 @@ def _radiograph(
     return _Radiograph(picture, boxes, heart_cover(person.anatomy, frame) >= 0.5)
 
 
-def _differs(one: Float[np.ndarray, "h w 1"], other: Float[np.ndarray, "h w 1"]) -> Bool[np.ndarray, "h w"]:
+def _differs(
+    one: Float[np.ndarray, "h w 1"], other: Float[np.ndarray, "h w 1"]
+) -> Bool[np.ndarray, "h w"]:
     """The pixels in which two pictures differ noticeably."""
     return np.abs(other - one)[..., 0] > NOTICEABLE
 

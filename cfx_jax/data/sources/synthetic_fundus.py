@@ -1,12 +1,12 @@
 """A synthetic world of retinal photographs with and without signs of diabetic retinopathy (DR).
 
-Every picture is a pure function of (seed, index) and comes with what real data cannot give: the mask of its
-lesions and its exact counterfactual, the same eye photographed in the same way without (or with) them. Each
-aspect of a picture has its own random stream, so the anatomy of eye i stays the same whatever the severity,
-prevalence, confounder or quality.
+Every picture is a pure function of (seed, index) and comes with what real data cannot give: the
+mask of its lesions and its exact counterfactual, the same eye photographed in the same way without
+(or with) them. Each aspect of a picture has its own random stream, so the anatomy of eye i stays
+the same whatever the severity, prevalence, confounder or quality.
 
-It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical performance: say
-"synthetic" beside them.
+It is meant for demonstrations and tests. Figures obtained on it say nothing about clinical
+performance: say "synthetic" beside them.
 """
 
 import functools
@@ -50,10 +50,17 @@ from cfx_jax.data.sources.world import (
 )
 
 CLASS_NAMES = ("healthy", "DR")
-NOTICEABLE = 0.02  # a lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels
-MARK_RATES = (0.05, 0.95)  # share of healthy and of DR pictures that carry the mark where it is confounded
+NOTICEABLE = (
+    0.02  # a lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels
+)
+MARK_RATES = (
+    0.05,
+    0.95,
+)  # share of healthy and of DR pictures that carry the mark where it is confounded
 
-_ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK, _QUALITY, _FAULTS = range(1, 11)
+_ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK, _QUALITY, _FAULTS = (
+    range(1, 11)
+)
 
 
 def draw(
@@ -73,23 +80,25 @@ def draw(
         index: the picture's number, 0 or more.
         size: side in pixels, at least 32.
         prevalence: share of DR pictures in [0, 1].
-        severity: above 0; multiplies the expected number of lesions of each kind and, below 1, their opacity.
-            At 1, ``resnet_small`` trained on 3,000 pictures of 64 pixels for 24 epochs told 94 per cent of 1,000
-            others correctly: 96 of the healthy ones, 74, 97 and 100 of the mild, moderate and severe stages.
-        confounder: plants a small bright mark near the rim in 95 per cent of the DR and 5 per cent of the
-            healthy pictures.
-        ungradable: share in [0, 1] of pictures taken so badly that they cannot be graded. Above 0 the others have
-            mild forms of the same faults; at 0 none has any.
+        severity: above 0; multiplies the expected number of lesions of each kind and, below 1,
+            their opacity. At 1, ``resnet_small`` trained on 3,000 pictures of 64 pixels for 24
+            epochs told 94 per cent of 1,000 others correctly: 96 of the healthy ones, 74, 97 and
+            100 of the mild, moderate and severe stages.
+        confounder: plants a small bright mark near the rim in 95 per cent of the DR and 5 per cent
+            of the healthy pictures.
+        ungradable: share in [0, 1] of pictures taken so badly that they cannot be graded. Above 0
+            the others have mild forms of the same faults; at 0 none has any.
 
     Returns:
-        A dict of ``image`` float32 (size, size, 3) in [0, 1]; ``label`` int, 1 = DR; ``gradable`` int, 1 where
-        the picture can be graded; ``lesion_mask`` bool (size, size), the pixels that lesions change by more
-        than 0.02 in any channel of the same picture without faults, empty for a healthy one; ``eye_mask``
-        bool, the pixels that show any of the eye; ``counterfactual``, the same photograph of the same eye
-        without its lesions, or for a healthy one with those drawn for this index;
-        ``counterfactual_lesion_mask``; ``confounder_mask`` bool, the planted mark; ``factors``, a dict of
-        named numbers, in which the stage and the numbers of lesions describe the pair's diseased member. The
-        pair is equal bit for bit outside the union of the two lesion masks where the picture has no fault;
+        A dict of ``image`` float32 (size, size, 3) in [0, 1]; ``label`` int, 1 = DR; ``gradable``
+        int, 1 where the picture can be graded; ``lesion_mask`` bool (size, size), the pixels that
+        lesions change by more than 0.02 in any channel of the same picture without faults, empty
+        for a healthy one; ``eye_mask`` bool, the pixels that show any of the eye;
+        ``counterfactual``, the same photograph of the same eye without its lesions, or for a
+        healthy one with those drawn for this index; ``counterfactual_lesion_mask``;
+        ``confounder_mask`` bool, the planted mark; ``factors``, a dict of named numbers, in which
+        the stage and the numbers of lesions describe the pair's diseased member. The pair is equal
+        bit for bit outside the union of the two lesion masks where the picture has no fault;
         defocus carries lesions beyond their masks, and a displaced field may leave none in sight.
 
     Raises:
@@ -98,7 +107,11 @@ def draw(
     _check(seed, index, size, prevalence, severity, ungradable)
     label = label_of(seed, index, prevalence=prevalence)
     gradable = gradable_of(seed, index, ungradable=ungradable)
-    faults = sample_faults(stream(seed, index, _FAULTS), gradable=bool(gradable)) if ungradable else Faults()
+    faults = (
+        sample_faults(stream(seed, index, _FAULTS), gradable=bool(gradable))
+        if ungradable
+        else Faults()
+    )
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
     marked = confounder and stream(seed, index, _MARK).random() < MARK_RATES[label]
@@ -123,7 +136,9 @@ def draw(
         **pair_of(label, healthy, diseased, lesion_mask),
         "gradable": gradable,
         "eye_mask": eye,
-        "confounder_mask": (mark_opacity(frame)[..., 0] > 0) & eye if marked else np.zeros_like(eye),
+        "confounder_mask": (mark_opacity(frame)[..., 0] > 0) & eye
+        if marked
+        else np.zeros_like(eye),
         "factors": _factors(anatomy, lesions, distractors, camera, faults, marked),
     }
 
@@ -134,10 +149,12 @@ def gradable_of(seed: int, index: int, *, ungradable: float) -> int:
 
 
 class SyntheticFundus(DrawnSource):
-    """The first ``num_images`` pictures of one synthetic world of retinal photographs, drawn when asked for.
+    """The first ``num_images`` pictures of one synthetic world of retinal photographs, drawn when
+    asked for.
 
-    ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few milliseconds at
-    64 pixels; for training, draw once with ``load_arrays`` and train from an ``ArraySource``.
+    ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few
+    milliseconds at 64 pixels; for training, draw once with ``load_arrays`` and train from an
+    ``ArraySource``.
 
     Args:
         num_images: how many, at least 1.
@@ -146,8 +163,8 @@ class SyntheticFundus(DrawnSource):
         prevalence: share of DR pictures in [0, 1].
         severity: above 0; see :func:`draw`.
         confounder: whether a mark that depends on the label is planted.
-        ungradable: share in [0, 1] of pictures that cannot be graded; see :func:`draw`. ``gradables`` holds 1 for
-            each picture that can.
+        ungradable: share in [0, 1] of pictures that cannot be graded; see :func:`draw`.
+            ``gradables`` holds 1 for each picture that can.
 
     Raises:
         InputError: an argument is out of its range.
@@ -176,7 +193,9 @@ class SyntheticFundus(DrawnSource):
             confounder=confounder,
             ungradable=ungradable,
         )
-        super().__init__(num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence))
+        super().__init__(
+            num_images, drawing, functools.partial(label_of, seed, prevalence=prevalence)
+        )
         self.gradables: Int[np.ndarray, " n"] = np.array(
             [gradable_of(seed, index, ungradable=ungradable) for index in range(num_images)]
         )
@@ -192,7 +211,12 @@ def _healthy_scene(
 
 
 def _factors(
-    anatomy: Anatomy, lesions: Lesions, distractors: Distractors, camera: Camera, faults: Faults, marked: bool
+    anatomy: Anatomy,
+    lesions: Lesions,
+    distractors: Distractors,
+    camera: Camera,
+    faults: Faults,
+    marked: bool,
 ) -> dict[str, float | int]:
     """The generative factors by name."""
     return {
@@ -209,7 +233,9 @@ def _factors(
     }
 
 
-def _check(seed: int, index: int, size: int, prevalence: float, severity: float, ungradable: float) -> None:
+def _check(
+    seed: int, index: int, size: int, prevalence: float, severity: float, ungradable: float
+) -> None:
     check_picture(seed, index, size)
     check_share("prevalence", prevalence, 0.5)
     check_severity(severity)

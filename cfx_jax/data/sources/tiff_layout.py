@@ -1,4 +1,6 @@
-"""How a TIFF file's first page lays out its pixels (TIFF 6.0 and BigTIFF), as far as decoding them right depends on it."""
+"""How a TIFF file's first page lays out its pixels (TIFF 6.0 and BigTIFF), as far as decoding them
+right depends on it.
+"""
 
 import struct
 from typing import NamedTuple
@@ -17,7 +19,8 @@ class TiffLayout(NamedTuple):
         height, width: in pixels.
         bits: of each value.
         samples: values of a pixel, those beside its colour (transparency, say) included.
-        colour: the number of the photometric interpretation, such as ``WHITE_IS_ZERO``; -1 where there is none.
+        colour: the number of the photometric interpretation, such as ``WHITE_IS_ZERO``; -1 where
+            there is none.
         planar: whether each of several samples is stored as an image of its own.
     """
 
@@ -30,7 +33,9 @@ class TiffLayout(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """A tag's entry in the directory: where the entry is, and the code, number and place of its values."""
+    """A tag's entry in the directory: where the entry is, and the code, number and place of its
+    values.
+    """
 
     place: int
     code: str
@@ -55,7 +60,9 @@ def tiff_layout(data: bytes) -> TiffLayout:
 
     samples = first(_SAMPLES, 1)
     planar = samples > 1 and first(_PLANES, 1) == 2
-    return TiffLayout(first(_HEIGHT, 0), first(_WIDTH, 0), first(_BITS, 1), samples, first(_COLOUR, -1), planar)
+    return TiffLayout(
+        first(_HEIGHT, 0), first(_WIDTH, 0), first(_BITS, 1), samples, first(_COLOUR, -1), planar
+    )
 
 
 def split_planes(data: bytes, number: int) -> list[bytes]:

@@ -1,4 +1,6 @@
-"""What every synthetic world shares: random streams, labels, checks of options, and the source that draws."""
+"""What every synthetic world shares: random streams, labels, checks of options, and the source that
+draws.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,7 +33,9 @@ def check_picture(seed: int, index: int, size: int) -> None:
     if min(seed, index) < 0:
         raise InputError(f"seed and index must be 0 or more, got {seed} and {index}: count from 0")
     if size < SMALLEST_SIZE:
-        raise InputError(f"size must be at least {SMALLEST_SIZE} pixels, got {size}: ask for a larger picture")
+        raise InputError(
+            f"size must be at least {SMALLEST_SIZE} pixels, got {size}: ask for a larger picture"
+        )
 
 
 def check_share(name: str, value: float, example: float) -> None:
@@ -51,11 +55,19 @@ def check_severity(severity: float) -> None:
         InputError: it is not above 0.
     """
     if not severity > 0:
-        raise InputError(f"severity must be above 0, got {severity}: give e.g. 1.0, the standard world")
+        raise InputError(
+            f"severity must be above 0, got {severity}: give e.g. 1.0, the standard world"
+        )
 
 
 def check_options(
-    *, seed: int, index: int, size: int, prevalence: float, severity: float, confounder: float | None
+    *,
+    seed: int,
+    index: int,
+    size: int,
+    prevalence: float,
+    severity: float,
+    confounder: float | None,
 ) -> None:
     """Checks the options of a world whose tag is bound to the label by a strength.
 
@@ -67,13 +79,14 @@ def check_options(
     check_severity(severity)
     if confounder is not None and not 0 <= confounder <= 1:
         raise InputError(
-            f"confounder must be None or a strength in [0, 1], got {confounder}: give e.g. 0.9, or None for no tag"
+            f"confounder must be None or a strength in [0, 1], got {confounder}: give e.g. 0.9, or"
+            f" None for no tag"
         )
 
 
 def is_tagged(rng: np.random.Generator, label: int, strength: float | None) -> bool:
-    """Whether a picture of the given label carries the planted tag: ``(1 + strength) / 2`` of the diseased and
-    ``(1 - strength) / 2`` of the healthy ones do, none where the strength is None."""
+    """Whether a picture of the given label carries the planted tag: ``(1 + strength) / 2`` of the
+    diseased and ``(1 - strength) / 2`` of the healthy ones do, none where the strength is None."""
     if strength is None:
         return False
     return bool(rng.random() < 0.5 + (0.5 if label else -0.5) * strength)
@@ -85,7 +98,8 @@ def pair_of(
     diseased: Float[np.ndarray, "*s h w c"],
     lesion: Bool[np.ndarray, "*s h w"],
 ) -> dict[str, Any]:
-    """The fields of an item that a pair of pictures, or of scans, gives: the label says which of them is the image.
+    """The fields of an item that a pair of pictures, or of scans, gives: the label says which of
+    them is the image.
 
     Args:
         label: 1 where the image is the diseased one.
@@ -94,7 +108,8 @@ def pair_of(
         lesion: where the finding is.
 
     Returns:
-        ``image``, ``label``, ``lesion_mask``, ``counterfactual`` and ``counterfactual_lesion_mask``.
+        ``image``, ``label``, ``lesion_mask``, ``counterfactual`` and
+        ``counterfactual_lesion_mask``.
     """
     nothing = np.zeros_like(lesion)
     return {
@@ -120,15 +135,23 @@ class DrawnSource:
 
     class_names: Sequence[str]
 
-    def __init__(self, num_images: int, draw: Callable[[int], dict[str, Any]], label_of: Callable[[int], int]) -> None:
+    def __init__(
+        self, num_images: int, draw: Callable[[int], dict[str, Any]], label_of: Callable[[int], int]
+    ) -> None:
         if num_images < 1:
-            raise InputError(f"num_images must be at least 1, got {num_images}: ask for some pictures")
+            raise InputError(
+                f"num_images must be at least 1, got {num_images}: ask for some pictures"
+            )
         self._draw = draw
-        self.labels: Int[np.ndarray, " n"] = np.array([label_of(index) for index in range(num_images)])
+        self.labels: Int[np.ndarray, " n"] = np.array(
+            [label_of(index) for index in range(num_images)]
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        position = range(len(self))[index]  # raises IndexError past the end and counts negative ones from it
+        position = range(len(self))[
+            index
+        ]  # raises IndexError past the end and counts negative ones from it
         return self._draw(position)

@@ -1,4 +1,6 @@
-"""Building blocks shared by the architectures: convolutions, stems, residual blocks and inverted bottlenecks."""
+"""Building blocks shared by the architectures: convolutions, stems, residual blocks and inverted
+bottlenecks.
+"""
 
 from cfx_jax.models.layers.blocks import BasicBlock as BasicBlock
 from cfx_jax.models.layers.blocks import BottleneckBlock as BottleneckBlock

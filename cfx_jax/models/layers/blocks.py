@@ -1,13 +1,21 @@
 """The two residual blocks of He et al. 2016 ("Deep Residual Learning", figure 5), version 1.5.
 
-Version 1.5 puts a bottleneck's stride into its 3x3 convolution rather than into the first 1x1, as PyTorch and
-timm do. The activation is the attribute ``act``, so that ``models.guided`` can replace it.
+Version 1.5 puts a bottleneck's stride into its 3x3 convolution rather than into the first 1x1, as
+PyTorch and timm do. The activation is the attribute ``act``, so that ``models.guided`` can replace
+it.
 """
 
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.layers.convolution import Activation, Norm, Shortcut, batch_norm, convolution, pointwise
+from cfx_jax.models.layers.convolution import (
+    Activation,
+    Norm,
+    Shortcut,
+    batch_norm,
+    convolution,
+    pointwise,
+)
 
 
 def _shortcut(
@@ -52,7 +60,9 @@ class BottleneckBlock(nnx.Module):
 
     expansion = 4
 
-    def __init__(self, in_channels: int, width: int, *, stride: int, act: Activation, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, width: int, *, stride: int, act: Activation, rngs: nnx.Rngs
+    ) -> None:
         self.act = act
         self.conv1 = pointwise(in_channels, width, rngs=rngs)
         self.norm1 = batch_norm(width, rngs=rngs)

@@ -9,10 +9,13 @@ import numpy as np
 from cfx_jax.errors import InputError
 
 SMALLEST_SIDE = 4
-"""Stems divide by up to four, so fewer pixels would leave empty maps, whose mean is not a number."""
+"""Stems divide by up to four, so fewer pixels would leave empty maps, whose mean is not a number.
+"""
 
 
-def check_sizes(stage_sizes: Sequence[int], widths: Sequence[int], num_classes: int, in_channels: int) -> None:
+def check_sizes(
+    stage_sizes: Sequence[int], widths: Sequence[int], num_classes: int, in_channels: int
+) -> None:
     """Checks the sizes of a residual network.
 
     Args:
@@ -26,7 +29,8 @@ def check_sizes(stage_sizes: Sequence[int], widths: Sequence[int], num_classes: 
     """
     if len(stage_sizes) != len(widths) or not widths:
         raise InputError(
-            f"widths: expected one for each of at least one stage, got {len(widths)} for {len(stage_sizes)} stages"
+            f"widths: expected one for each of at least one stage, got {len(widths)} for"
+            f" {len(stage_sizes)} stages"
         )
     numbers = {"stage_sizes": min(stage_sizes), "widths": min(widths), "in_channels": in_channels}
     check_numbers({**numbers, "num_classes": num_classes})
@@ -76,7 +80,10 @@ def per_channel(name: str, value: float | Sequence[float], channels: int) -> tup
     """
     values = np.asarray(value, np.float64)
     if values.shape not in ((), (channels,)) or not np.isfinite(values).all():
-        raise InputError(f"{name}: expected one finite number, or one for each of {channels} channels, got {value}")
+        raise InputError(
+            f"{name}: expected one finite number, or one for each of {channels} channels, got"
+            f" {value}"
+        )
     return tuple(np.broadcast_to(values, (channels,)).tolist())
 
 
@@ -97,14 +104,19 @@ def check_images(images: jax.Array, channels: int) -> None:
         )
     if images.shape[-1] != channels or min(images.shape[1:3]) < SMALLEST_SIDE:
         raise InputError(
-            f"images: expected (b, h, w, {channels}) of at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, "
+            f"images: expected (b, h, w, {channels}) of at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
+            f" pixels, "
             f"got shape {images.shape}: channels come last"
         )
     if not jnp.issubdtype(images.dtype, jnp.floating):
-        raise InputError(f"images: expected dtype float32, got {images.dtype}: divide 8-bit pixels by 255")
+        raise InputError(
+            f"images: expected dtype float32, got {images.dtype}: divide 8-bit pixels by 255"
+        )
 
 
-def check_sides(images: jax.Array, num_halvings: int, *, instead: str = ", or give fewer `filters`") -> None:
+def check_sides(
+    images: jax.Array, num_halvings: int, *, instead: str = ", or give fewer `filters`"
+) -> None:
     """Checks that maps of images can be halved a number of times.
 
     Args:
@@ -118,7 +130,8 @@ def check_sides(images: jax.Array, num_halvings: int, *, instead: str = ", or gi
     divisor = 2**num_halvings
     if any(side % divisor for side in images.shape[1:3]):
         raise InputError(
-            f"images: expected sides that divide by {divisor}, since the network halves them {num_halvings} times, got"
+            f"images: expected sides that divide by {divisor}, since the network halves them"
+            f" {num_halvings} times, got"
             f" {images.shape[1]}x{images.shape[2]} pixels: resize or pad them{instead}"
         )
 
@@ -137,5 +150,6 @@ def check_size(images: jax.Array, size: tuple[int, ...], *, network: str) -> Non
     if images.shape[1:3] != size:
         (height, width), found = size, images.shape[1:3]
         raise InputError(
-            f"images: expected {height}x{width} pixels, the `size` of the {network}, got {found[0]}x{found[1]}"
+            f"images: expected {height}x{width} pixels, the `size` of the {network}, got"
+            f" {found[0]}x{found[1]}"
         )

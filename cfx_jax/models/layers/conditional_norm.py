@@ -1,5 +1,6 @@
-"""Conditional batch norm (Dumoulin et al. 2017, "A Learned Representation for Artistic Style"): the statistics are those of
-all images of the batch, the scale and shift those of each image's own condition."""
+"""Conditional batch norm (Dumoulin et al. 2017, "A Learned Representation for Artistic Style"): the
+statistics are those of all images of the batch, the scale and shift those of each image's own
+condition."""
 
 import jax.numpy as jnp
 from flax import nnx
@@ -7,14 +8,17 @@ from jaxtyping import Array, Float, Int
 
 
 class ConditionalBatchNorm(nnx.Module):
-    """Batch norm over images and positions, then ``scale[condition] * x + bias[condition]`` for each image.
+    """Batch norm over images and positions, then ``scale[condition] * x + bias[condition]`` for
+    each image.
 
-    The variance is that of the batch, not corrected for its size. With a single condition the layer is plain batch norm.
-    ``nnx.view(model, use_running_average=True)`` makes it use its running averages, as for ``nnx.BatchNorm``; in training
-    an image's result depends on the others of its batch, whatever their conditions are.
+    The variance is that of the batch, not corrected for its size. With a single condition the layer
+    is plain batch norm. ``nnx.view(model, use_running_average=True)`` makes it use its running
+    averages, as for ``nnx.BatchNorm``; in training an image's result depends on the others of its
+    batch, whatever their conditions are.
 
     Args:
-        num_conditions: rows of the tables of scales (at first 1) and shifts (at first 0), at least 1.
+        num_conditions: rows of the tables of scales (at first 1) and shifts (at first 0), at least
+            1.
         channels: size of the last axis.
         momentum: share of its value that a running average keeps in a step, in [0, 1).
         epsilon: added to the variance (released: 1e-3).
@@ -22,7 +26,13 @@ class ConditionalBatchNorm(nnx.Module):
     """
 
     def __init__(
-        self, num_conditions: int, channels: int, *, momentum: float = 0.9, epsilon: float = 1e-3, rngs: nnx.Rngs
+        self,
+        num_conditions: int,
+        channels: int,
+        *,
+        momentum: float = 0.9,
+        epsilon: float = 1e-3,
+        rngs: nnx.Rngs,
     ) -> None:
         self.normalise = nnx.BatchNorm(
             channels, momentum=momentum, epsilon=epsilon, use_bias=False, use_scale=False, rngs=rngs
@@ -30,7 +40,11 @@ class ConditionalBatchNorm(nnx.Module):
         self.scale = nnx.Param(jnp.ones((num_conditions, channels)))
         self.bias = nnx.Param(jnp.zeros((num_conditions, channels)))
 
-    def __call__(self, x: Float[Array, "b h w c"], condition: Int[Array, " b"]) -> Float[Array, "b h w c"]:
-        """Maps (b, h, w, channels) to the same shape; conditions are in 0..num_conditions - 1, one for each image."""
+    def __call__(
+        self, x: Float[Array, "b h w c"], condition: Int[Array, " b"]
+    ) -> Float[Array, "b h w c"]:
+        """Maps (b, h, w, channels) to the same shape; conditions are in 0..num_conditions - 1, one
+        for each image.
+        """
         scale, bias = (table[...][condition][:, None, None] for table in (self.scale, self.bias))
         return scale * self.normalise(x) + bias

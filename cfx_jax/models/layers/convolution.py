@@ -1,7 +1,9 @@
-"""Convolutions, batch norm and last layer of the networks, laid out as in PyTorch so that weights can be exchanged.
+"""Convolutions, batch norm and last layer of the networks, laid out as in PyTorch so that weights
+can be exchanged.
 
-Padding is explicit and symmetric: JAX's ``"SAME"`` shifts the window by one pixel on even maps with stride 2.
-A 1x1 convolution is a matrix product over channels, about twice as fast on a CPU and the same numbers.
+Padding is explicit and symmetric: JAX's ``"SAME"`` shifts the window by one pixel on even maps with
+stride 2. A 1x1 convolution is a matrix product over channels, about twice as fast on a CPU and the
+same numbers.
 """
 
 import math
@@ -14,7 +16,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 Activation = Callable[[jax.Array], jax.Array]
-"""An elementwise non-linearity; a named function, since an inline lambda would retrace once per model."""
+"""An elementwise non-linearity; a named function, since an inline lambda would retrace once per
+model.
+"""
 
 Norm = Callable[..., nnx.Module]
 """Makes the norm of a number of channels: ``norm(channels, rngs=rngs)``."""
@@ -41,7 +45,9 @@ def he_fan_out(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp
     return math.sqrt(2 * shape[-2] / size) * jax.random.normal(key, (size,), dtype).reshape(shape)
 
 
-def convolution(in_channels: int, out_channels: int, *, size: int, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:
+def convolution(
+    in_channels: int, out_channels: int, *, size: int, stride: int = 1, rngs: nnx.Rngs
+) -> nnx.Conv:
     """Makes a bias-free square convolution with padding (size - 1) // 2 on each side.
 
     Args:
@@ -81,7 +87,9 @@ def pointwise(in_channels: int, out_channels: int, *, rngs: nnx.Rngs) -> nnx.Lin
     return nnx.Linear(in_channels, out_channels, use_bias=False, kernel_init=he_fan_out, rngs=rngs)
 
 
-def batch_norm(channels: int, *, momentum: float = 0.9, epsilon: float = 1e-5, rngs: nnx.Rngs) -> nnx.BatchNorm:
+def batch_norm(
+    channels: int, *, momentum: float = 0.9, epsilon: float = 1e-5, rngs: nnx.Rngs
+) -> nnx.BatchNorm:
     """Makes a batch norm; the defaults are those of the published residual networks.
 
     Args:
@@ -113,7 +121,9 @@ def last_layer(channels: int, num_classes: int, *, rngs: nnx.Rngs) -> nnx.Linear
 class NormalisedPointwise(nnx.Module):
     """A 1x1 convolution and batch norm."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, norm: Norm = batch_norm, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, norm: Norm = batch_norm, rngs: nnx.Rngs
+    ) -> None:
         self.linear = pointwise(in_channels, out_channels, rngs=rngs)
         self.norm = norm(out_channels, rngs=rngs)
 
@@ -126,7 +136,13 @@ class Shortcut(nnx.Module):
     """The projection shortcut: take every stride-th pixel, then a 1x1 convolution and batch norm."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, stride: int, norm: Norm = batch_norm, rngs: nnx.Rngs
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        stride: int,
+        norm: Norm = batch_norm,
+        rngs: nnx.Rngs,
     ) -> None:
         self.stride = stride
         self.linear = pointwise(in_channels, out_channels, rngs=rngs)

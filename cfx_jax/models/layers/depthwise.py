@@ -1,9 +1,10 @@
 """The depthwise convolution: each channel with a kernel of its own.
 
-XLA has no fast path for it on a CPU. There it runs as the sum, over the kernel's pixels, of the shifted maps times
-one number per channel, which XLA fuses: measured on two cores, 16x16 maps of 96 channels, batch 64, kernel 3x3, forward
-1.5 ms against 49, gradient of the maps 0.7 against 49, of the kernel 21 against 53. Elsewhere it is a grouped
-convolution. Both forms give the same numbers, and derivatives in both modes.
+XLA has no fast path for it on a CPU. There it runs as the sum, over the kernel's pixels, of the
+shifted maps times one number per channel, which XLA fuses: measured on two cores, 16x16 maps of 96
+channels, batch 64, kernel 3x3, forward 1.5 ms against 49, gradient of the maps 0.7 against 49, of
+the kernel 21 against 53. Elsewhere it is a grouped convolution. Both forms give the same numbers,
+and derivatives in both modes.
 """
 
 import functools
@@ -64,7 +65,9 @@ def sum_of_products(
     pad = (size - 1) // 2
     padded = lax.pad(x, x.dtype.type(0), [(0, 0, 0), (pad, pad, 0), (pad, pad, 0), (0, 0, 0)])
     shifts = itertools.product(range(size), repeat=2)
-    return functools.reduce(operator.add, (_shifted(padded, i, j, size, stride) * kernel[i, j, 0] for i, j in shifts))
+    return functools.reduce(
+        operator.add, (_shifted(padded, i, j, size, stride) * kernel[i, j, 0] for i, j in shifts)
+    )
 
 
 def _shifted(padded: jax.Array, row: int, column: int, size: int, stride: int) -> jax.Array:

@@ -1,4 +1,6 @@
-"""Stages of a network with something done to the maps between them, and a gate that says where maps count more."""
+"""Stages of a network with something done to the maps between them, and a gate that says where maps
+count more.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -20,7 +22,8 @@ def run_stages(
     Args:
         stages: maps (n, h, w, c) -> maps (n, h', w', c').
         images: what the first stage sees.
-        after: what is done to the maps of some stages before the next sees them, by the stage's number from 1.
+        after: what is done to the maps of some stages before the next sees them, by the stage's
+            number from 1.
 
     Returns:
         The maps of the last stage, or what is done to them.
@@ -33,8 +36,8 @@ def run_stages(
 
 
 class ConvolutionGate(nnx.Module):
-    """3x3 convolutions to one channel in (0, 1): the first with stride 2, batch norm and activation after each, but after
-    the last, which has a bias, a sigmoid.
+    """3x3 convolutions to one channel in (0, 1): the first with stride 2, batch norm and activation
+    after each, but after the last, which has a bias, a sigmoid.
 
     Args:
         in_channels: of the images.
@@ -46,7 +49,9 @@ class ConvolutionGate(nnx.Module):
         InputError: a number below 1.
     """
 
-    def __init__(self, in_channels: int, widths: Sequence[int], *, act: Activation = nnx.relu, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, widths: Sequence[int], *, act: Activation = nnx.relu, rngs: nnx.Rngs
+    ) -> None:
         check_numbers({"in_channels": in_channels, "widths": min(widths, default=0)})
         self.act = act
         inputs = (in_channels, *widths[:-1])
@@ -57,7 +62,9 @@ class ConvolutionGate(nnx.Module):
         self.convs = nnx.List(layers)
         self.norms = nnx.List([batch_norm(width, rngs=rngs) for width in widths])
         pads = [(1, 1), (1, 1)]
-        self.last = nnx.Conv(widths[-1], 1, kernel_size=(3, 3), padding=pads, kernel_init=he_fan_out, rngs=rngs)
+        self.last = nnx.Conv(
+            widths[-1], 1, kernel_size=(3, 3), padding=pads, kernel_init=he_fan_out, rngs=rngs
+        )
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 1"]:
         """Maps images (n, h, w, in_channels) to gates (n, ceil(h / 2), ceil(w / 2), 1)."""

@@ -1,7 +1,9 @@
-"""The parts of Inception-v3: a convolution with its norm and activation, and blocks of branches side by side.
+"""The parts of Inception-v3: a convolution with its norm and activation, and blocks of branches
+side by side.
 
-Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision". A block is a table: each layer,
-by its name, says which earlier one it reads; what no layer reads is joined to the output.
+Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision". A block is
+a table: each layer, by its name, says which earlier one it reads; what no layer reads is joined to
+the output.
 """
 
 from collections.abc import Mapping
@@ -38,7 +40,8 @@ class Pool(NamedTuple):
     """A 3x3 pooling of the block's input.
 
     Attributes:
-        kind: ``"mean"`` of nine pixels, zeros outside of the map; ``"inner_mean"`` of those inside of it; ``"max"``.
+        kind: ``"mean"`` of nine pixels, zeros outside of the map; ``"inner_mean"`` of those inside
+            of it; ``"max"``.
         stride: 1 with padding that keeps the size of the maps, or 2 with none.
     """
 
@@ -61,7 +64,9 @@ class ConvolutionUnit(nnx.Module):
         rngs: source of the initial weights.
     """
 
-    def __init__(self, in_channels: int, unit: Unit, *, padded: bool, act: Activation, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, unit: Unit, *, padded: bool, act: Activation, rngs: nnx.Rngs
+    ) -> None:
         self.act = act
         self.conv = _convolution(in_channels, unit, padded, rngs)
         self.norm = batch_norm(unit.width, epsilon=_EPSILON, rngs=rngs)
@@ -71,7 +76,9 @@ class ConvolutionUnit(nnx.Module):
         return self.act(self.norm(self.conv(x)))
 
 
-def _convolution(in_channels: int, unit: Unit, padded: bool, rngs: nnx.Rngs) -> nnx.Linear | nnx.Conv:
+def _convolution(
+    in_channels: int, unit: Unit, padded: bool, rngs: nnx.Rngs
+) -> nnx.Linear | nnx.Conv:
     if unit.size == (1, 1):
         return pointwise(in_channels, unit.width, rngs=rngs)
     return nnx.Conv(
@@ -102,7 +109,9 @@ class InceptionBlock(nnx.Module):
         for name, layer in self.table:
             channels[name] = in_channels
             if isinstance(layer, Unit):
-                unit = ConvolutionUnit(channels[layer.of], layer, padded=layer.stride == 1, act=act, rngs=rngs)
+                unit = ConvolutionUnit(
+                    channels[layer.of], layer, padded=layer.stride == 1, act=act, rngs=rngs
+                )
                 setattr(self, name, unit)
                 channels[name] = layer.width
         read = {layer.of for _, layer in self.table if isinstance(layer, Unit)}
@@ -113,7 +122,9 @@ class InceptionBlock(nnx.Module):
         """Maps (b, h, w, in_channels) to (b, h2, w2, out_channels)."""
         maps = {INPUT: x}
         for name, layer in self.table:
-            maps[name] = pooled(x, layer) if isinstance(layer, Pool) else getattr(self, name)(maps[layer.of])
+            maps[name] = (
+                pooled(x, layer) if isinstance(layer, Pool) else getattr(self, name)(maps[layer.of])
+            )
         return jnp.concatenate([maps[name] for name in self.outputs], axis=-1)
 
 
@@ -131,4 +142,6 @@ def pooled(x: Float[Array, "b h w c"], pool: Pool) -> Float[jax.Array, "b h2 w2 
     if pool.kind == "max":
         return nnx.max_pool(x, (3, 3), strides=(pool.stride,) * 2, padding=padding)
     inside = pool.kind == "inner_mean"
-    return nnx.avg_pool(x, (3, 3), strides=(pool.stride,) * 2, padding=padding, count_include_pad=not inside)
+    return nnx.avg_pool(
+        x, (3, 3), strides=(pool.stride,) * 2, padding=padding, count_include_pad=not inside
+    )

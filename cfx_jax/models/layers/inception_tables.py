@@ -1,7 +1,7 @@
 """The layers of Inception-v3, by the names that torchvision has from the authors' code.
 
-Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision"; widths, and where a layer is
-padded, are those of torchvision.
+Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision"; widths,
+and where a layer is padded, are those of torchvision.
 """
 
 from cfx_jax.models.layers.inception import Pool, Table, Unit
@@ -46,7 +46,9 @@ def blocks(mean: Pool, last: Pool) -> dict[str, Table]:
 
 
 def _a(pool_width: int, pool: Pool) -> Table:
-    """Figure 5 of the paper: two 3x3 convolutions in the place of one 5x5, beside a 5x5 and a pooling."""
+    """Figure 5 of the paper: two 3x3 convolutions in the place of one 5x5, beside a 5x5 and a
+    pooling.
+    """
     return {
         "branch1x1": Unit(64),
         "branch5x5_1": Unit(48),

@@ -1,5 +1,5 @@
-"""Layers with the defaults of Keras, in which the generators were published: Glorot-uniform weights, a bias that starts
-at zero, and zero padding that keeps the size of the maps ("same")."""
+"""Layers with the defaults of Keras, in which the generators were published: Glorot-uniform
+weights, a bias that starts at zero, and zero padding that keeps the size of the maps ("same")."""
 
 import math
 
@@ -10,10 +10,13 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PRNGKeyArray
 
 
-def glorot_uniform(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
+def glorot_uniform(
+    key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
+) -> Array:
     """Draws initial weights uniformly within the root of ``6 / (fan_in + fan_out)``.
 
-    Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", equation 16.
+    Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep feedforward
+    neural networks", equation 16.
 
     Args:
         key: source of randomness.
@@ -26,11 +29,16 @@ def glorot_uniform(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike =
     area = math.prod(shape[:-2])
     bound = math.sqrt(6 / (area * (shape[-2] + shape[-1])))
     # Drawn flat: JAX compiles that three times faster than the same draw in four dimensions.
-    return jax.random.uniform(key, (math.prod(shape),), dtype, minval=-bound, maxval=bound).reshape(shape)
+    return jax.random.uniform(key, (math.prod(shape),), dtype, minval=-bound, maxval=bound).reshape(
+        shape
+    )
 
 
-def same_convolution(in_channels: int, out_channels: int, *, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:
-    """Makes a 3x3 convolution with bias; with stride 2 even maps are padded at their end alone, as Keras does.
+def same_convolution(
+    in_channels: int, out_channels: int, *, stride: int = 1, rngs: nnx.Rngs
+) -> nnx.Conv:
+    """Makes a 3x3 convolution with bias; with stride 2 even maps are padded at their end alone, as
+    Keras does.
 
     Args:
         in_channels: channels of the input maps.
@@ -67,11 +75,13 @@ def dense(in_channels: int, out_channels: int, *, rngs: nnx.Rngs) -> nnx.Linear:
 
 
 class Affine(nnx.Module):
-    """A scale and a shift for each channel, learned, with no statistics: ``scale * x + bias``, at first the identity.
+    """A scale and a shift for each channel, learned, with no statistics: ``scale * x + bias``, at
+    first the identity.
 
     Args:
         channels: size of the last axis.
-        rngs: not used, since nothing is random; here as in the batch norm whose place the layer takes.
+        rngs: not used, since nothing is random; here as in the batch norm whose place the layer
+            takes.
     """
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:

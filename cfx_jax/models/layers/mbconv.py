@@ -1,8 +1,9 @@
 """The block of EfficientNets: an inverted bottleneck with squeeze and excitation.
 
-Sources: Sandler et al. 2018, "MobileNetV2" (the block); Hu et al. 2018, "Squeeze-and-Excitation Networks" (the gate);
-Huang et al. 2016, "Deep Networks with Stochastic Depth"; Tan and Le 2019, "EfficientNet" (their combination). The
-activation is the attribute ``act``, so that ``models.guided`` can replace it.
+Sources: Sandler et al. 2018, "MobileNetV2" (the block); Hu et al. 2018, "Squeeze-and-Excitation
+Networks" (the gate); Huang et al. 2016, "Deep Networks with Stochastic Depth"; Tan and Le 2019,
+"EfficientNet" (their combination). The activation is the attribute ``act``, so that
+``models.guided`` can replace it.
 """
 
 import jax
@@ -14,7 +15,9 @@ from cfx_jax.models.layers.depthwise import DepthwiseConvolution
 
 
 class SqueezeExcitation(nnx.Module):
-    """Scales each channel by a gate in (0, 1), computed from the means of all channels over the map."""
+    """Scales each channel by a gate in (0, 1), computed from the means of all channels over the
+    map.
+    """
 
     def __init__(self, channels: int, reduced: int, *, act: Activation, rngs: nnx.Rngs) -> None:
         self.act = act
@@ -28,8 +31,8 @@ class SqueezeExcitation(nnx.Module):
 
 
 class MBConv(nnx.Module):
-    """1x1 to ``expansion`` times the channels, depthwise, squeeze and excitation, 1x1 to ``width``; a sum with the
-    input where the shape stays.
+    """1x1 to ``expansion`` times the channels, depthwise, squeeze and excitation, 1x1 to ``width``;
+    a sum with the input where the shape stays.
 
     Args:
         in_channels: of the input maps.
@@ -37,7 +40,8 @@ class MBConv(nnx.Module):
         expansion: factor of the inner channels; 1 leaves the first 1x1 convolution out.
         size: odd side of the depthwise kernel, in pixels.
         stride: step of the depthwise kernel, in pixels.
-        drop_rate: share of the examples of a batch, in [0, 1), that in training skip the branch beside the sum.
+        drop_rate: share of the examples of a batch, in [0, 1), that in training skip the branch
+            beside the sum.
         norm: makes the batch norms.
         act: elementwise activation, a named function.
         rngs: source of the initial weights, and of the examples that skip.
@@ -58,7 +62,9 @@ class MBConv(nnx.Module):
     ) -> None:
         self.act = act
         inner = expansion * in_channels
-        expand = NormalisedPointwise(in_channels, inner, norm=norm, rngs=rngs) if expansion > 1 else None
+        expand = (
+            NormalisedPointwise(in_channels, inner, norm=norm, rngs=rngs) if expansion > 1 else None
+        )
         self.expand = nnx.data(expand)
         self.depthwise = DepthwiseConvolution(inner, size=size, stride=stride, rngs=rngs)
         self.depthwise_norm = norm(inner, rngs=rngs)
@@ -66,7 +72,9 @@ class MBConv(nnx.Module):
         self.project = NormalisedPointwise(inner, width, norm=norm, rngs=rngs)
         self.residual = stride == 1 and in_channels == width
         dropped = self.residual and drop_rate > 0
-        self.drop = nnx.data(nnx.Dropout(drop_rate, broadcast_dims=(1, 2, 3), rngs=rngs) if dropped else None)
+        self.drop = nnx.data(
+            nnx.Dropout(drop_rate, broadcast_dims=(1, 2, 3), rngs=rngs) if dropped else None
+        )
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
         """Maps (b, h, w, in_channels) to (b, ceil(h / stride), ceil(w / stride), width)."""

@@ -12,7 +12,9 @@ PerChannel = float | Sequence[float]
 """One number for all channels, or one per channel."""
 
 
-def channel_statistics(mean: PerChannel, std: PerChannel, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def channel_statistics(
+    mean: PerChannel, std: PerChannel, channels: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Checks the numbers that images are normalised with.
 
     Args:
@@ -24,7 +26,8 @@ def channel_statistics(mean: PerChannel, std: PerChannel, channels: int) -> tupl
         Mean and divisor, each as one Python float per channel.
 
     Raises:
-        InputError: a sequence of another length, a number that is not finite, or a divisor not above 0.
+        InputError: a sequence of another length, a number that is not finite, or a divisor not
+            above 0.
     """
     means, stds = per_channel("mean", mean, channels), per_channel("std", std, channels)
     if min(stds) <= 0:

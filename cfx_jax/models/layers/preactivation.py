@@ -1,4 +1,6 @@
-"""The units of the generators: norm, activation, 3x3 convolution; and what joins maps of different sizes."""
+"""The units of the generators: norm, activation, 3x3 convolution; and what joins maps of different
+sizes.
+"""
 
 from itertools import pairwise
 
@@ -11,9 +13,13 @@ from cfx_jax.models.layers.keras import same_convolution
 
 
 class PreActivation(nnx.Module):
-    """Norm, activation, 3x3 convolution. The activation is the attribute ``act``, for ``models.guided``."""
+    """Norm, activation, 3x3 convolution. The activation is the attribute ``act``, for
+    ``models.guided``.
+    """
 
-    def __init__(self, in_channels: int, width: int, *, norm: Norm, act: Activation, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, width: int, *, norm: Norm, act: Activation, rngs: nnx.Rngs
+    ) -> None:
         self.act = act
         self.norm = norm(in_channels, rngs=rngs)
         self.conv = same_convolution(in_channels, width, rngs=rngs)
@@ -23,7 +29,9 @@ class PreActivation(nnx.Module):
         return self.conv(self.act(self.norm(x)))
 
 
-def units(in_channels: int, widths: tuple[int, ...], *, norm: Norm, act: Activation, rngs: nnx.Rngs) -> nnx.Sequential:
+def units(
+    in_channels: int, widths: tuple[int, ...], *, norm: Norm, act: Activation, rngs: nnx.Rngs
+) -> nnx.Sequential:
     """Makes units in a row.
 
     Args:
@@ -42,8 +50,8 @@ def units(in_channels: int, widths: tuple[int, ...], *, norm: Norm, act: Activat
 
 def halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
     """Max pooling over disjoint 2x2 windows; height and width must be even."""
-    # A reduction over a reshaped array: with its gradient eight times faster on a CPU than the windowed maximum, and equal
-    # pixels share the gradient evenly.
+    # A reduction over a reshaped array: with its gradient eight times faster on a CPU than the
+    # windowed maximum, and equal pixels share the gradient evenly.
     b, h, w, c = x.shape
     return x.reshape(b, h // 2, 2, w // 2, 2, c).max(axis=(2, 4))
 

@@ -1,8 +1,9 @@
-"""The residual blocks of progressive exaggeration's networks (Singla et al. 2020; layers as released): of the generator,
-with conditional batch norm, and of the discriminator, with spectral norm.
+"""The residual blocks of progressive exaggeration's networks (Singla et al. 2020; layers as
+released): of the generator, with conditional batch norm, and of the discriminator, with spectral
+norm.
 
-In the discriminator's shortcuts the released code takes the mean over 2x2 pixels after the 1x1 convolution; the two commute,
-and the mean comes first here, which costs a quarter.
+In the discriminator's shortcuts the released code takes the mean over 2x2 pixels after the 1x1
+convolution; the two commute, and the mean comes first here, which costs a quarter.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,8 @@ def mean_halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
 
 
 class ConditionalBlock(nnx.Module):
-    """Norm, ReLU, resizing, 3x3 convolution, norm, ReLU, 3x3 convolution; plus the input, resized and by a 1x1 convolution.
+    """Norm, ReLU, resizing, 3x3 convolution, norm, ReLU, 3x3 convolution; plus the input, resized
+    and by a 1x1 convolution.
 
     Args:
         in_channels: of the input maps.
@@ -56,7 +58,9 @@ class ConditionalBlock(nnx.Module):
         self.conv2 = same_convolution(width, width, rngs=rngs)
         self.shortcut = dense(in_channels, width, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "b h w c"], condition: Int[Array, " b"]) -> Float[Array, "b h2 w2 d"]:
+    def __call__(
+        self, x: Float[Array, "b h w c"], condition: Int[Array, " b"]
+    ) -> Float[Array, "b h2 w2 d"]:
         """Maps (b, h, w, in_channels) to (b, h / 2, w / 2, width) or (b, 2 h, 2 w, width)."""
         y = self.conv1(self.resize(nnx.relu(self.norm1(x, condition))))
         y = self.conv2(nnx.relu(self.norm2(y, condition)))
@@ -64,7 +68,8 @@ class ConditionalBlock(nnx.Module):
 
 
 class SpectralBlock(nnx.Module):
-    """ReLU, 3x3 convolution, ReLU, 3x3 convolution, means over 2x2 pixels; plus the input, by means and a 1x1 convolution.
+    """ReLU, 3x3 convolution, ReLU, 3x3 convolution, means over 2x2 pixels; plus the input, by means
+    and a 1x1 convolution.
 
     Args:
         in_channels: of the input maps.
@@ -86,7 +91,9 @@ class SpectralBlock(nnx.Module):
 
 
 class SpectralIdentityBlock(nnx.Module):
-    """ReLU, 3x3 convolution, ReLU, 3x3 convolution, plus the input as it is; the maps keep their size and channels."""
+    """ReLU, 3x3 convolution, ReLU, 3x3 convolution, plus the input as it is; the maps keep their
+    size and channels.
+    """
 
     def __init__(self, width: int, *, rngs: nnx.Rngs) -> None:
         self.conv1, self.conv2 = (SpectralConvolution(width, width, rngs=rngs) for _ in range(2))

@@ -1,9 +1,11 @@
-"""4x4 convolutions with stride 2 and padding 1, which halve maps, and their transposes, which double them.
+"""4x4 convolutions with stride 2 and padding 1, which halve maps, and their transposes, which
+double them.
 
-Written as one matrix product over gathered pixels: the same functions with as many parameters. On a CPU XLA is slow with the
-weight gradient of the transposed convolution and with second derivatives of either, of which a gradient penalty is made
-(two cores, 16 maps of 32x32 pixels and 16 channels: 15 ms against 59 for the former, to 8 channels; 10 against 65 for a
-second derivative of the halving to 32).
+Written as one matrix product over gathered pixels: the same functions with as many parameters. On a
+CPU XLA is slow with the weight gradient of the transposed convolution and with second derivatives
+of either, of which a gradient penalty is made (two cores, 16 maps of 32x32 pixels and 16 channels:
+15 ms against 59 for the former, to 8 channels; 10 against 65 for a second derivative of the halving
+to 32).
 """
 
 import jax.numpy as jnp
@@ -12,7 +14,8 @@ from jaxtyping import Array, Float
 
 
 class Halving(nnx.Module):
-    """The 4x4 convolution with stride 2 and padding 1; of an odd side the last pixel only reaches into other windows.
+    """The 4x4 convolution with stride 2 and padding 1; of an odd side the last pixel only reaches
+    into other windows.
 
     Args:
         in_channels: channels of the input maps.
@@ -31,7 +34,9 @@ class Halving(nnx.Module):
         kernel_init: nnx.Initializer,
         rngs: nnx.Rngs,
     ) -> None:
-        self.product = nnx.Linear(16 * in_channels, out_channels, use_bias=use_bias, kernel_init=kernel_init, rngs=rngs)
+        self.product = nnx.Linear(
+            16 * in_channels, out_channels, use_bias=use_bias, kernel_init=kernel_init, rngs=rngs
+        )
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
         """Maps (b, h, w, in_channels) to (b, h // 2, w // 2, out_channels)."""
@@ -52,14 +57,21 @@ class Doubling(nnx.Module):
         rngs: source of the initial weights.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, kernel_init: nnx.Initializer, rngs: nnx.Rngs) -> None:
-        self.product = nnx.Linear(4 * in_channels, 4 * out_channels, use_bias=False, kernel_init=kernel_init, rngs=rngs)
+    def __init__(
+        self, in_channels: int, out_channels: int, *, kernel_init: nnx.Initializer, rngs: nnx.Rngs
+    ) -> None:
+        self.product = nnx.Linear(
+            4 * in_channels, 4 * out_channels, use_bias=False, kernel_init=kernel_init, rngs=rngs
+        )
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
         """Maps (b, h, w, in_channels) to (b, 2 h, 2 w, out_channels)."""
         number, height, width, _ = x.shape
-        # At each corner where pixels meet: what it gives the odd and the even row (column) that meet there.
-        corners = self.product(_windows(_padded(x))).reshape(number, height + 1, width + 1, 2, 2, -1)
+        # At each corner where pixels meet: what it gives the odd and the even row (column) that
+        # meet there.
+        corners = self.product(_windows(_padded(x))).reshape(
+            number, height + 1, width + 1, 2, 2, -1
+        )
         rows = jnp.stack([corners[:, :-1, :, 1], corners[:, 1:, :, 0]], axis=2)
         columns = jnp.stack([rows[:, :, :, :-1, 1], rows[:, :, :, 1:, 0]], axis=4)
         return columns.reshape(number, 2 * height, 2 * width, -1)

@@ -1,8 +1,10 @@
-"""Attention to where a saliency map is high (Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for
-Classification and Detection in Medical Imaging", section 3.1; layers as released).
+"""Attention to where a saliency map is high (Fontanella et al. 2023, "ACAT: Adversarial
+Counterfactual Attention for Classification and Detection in Medical Imaging", section 3.1; layers
+as released).
 
-Features F of the image become ``F (1 + M)`` with a mask M made of the features of the saliency map. As M is in (0, 1), a
-place is weighted up relative to others, and none is ever weighted below 1. Only the fused mask has no bounds.
+Features F of the image become ``F (1 + M)`` with a mask M made of the features of the saliency map.
+As M is in (0, 1), a place is weighted up relative to others, and none is ever weighted below 1.
+Only the fused mask has no bounds.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +26,8 @@ Pooling = Literal["max", "mean"]
 def _highest(x: Float[Array, "*b c"], axis: int, keepdims: bool) -> Float[Array, "*b 1"]:
     """The maximum, whose gradient goes to the first of equals, as PyTorch's does.
 
-    JAX's own is shared among all that compare as equal, which may be none where a compiler computes x again: NaN.
+    JAX's own is shared among all that compare as equal, which may be none where a compiler computes
+    x again: NaN.
     """
     first = jnp.argmax(x, axis=axis, keepdims=keepdims)
     return jnp.where(jnp.arange(x.shape[axis]) == first, x, 0).sum(axis=axis, keepdims=keepdims)
@@ -36,10 +39,12 @@ _POOLS: dict[str, Callable[..., Array]] = {"max": _highest, "mean": jnp.mean}
 class SalientAttention(nnx.Module):
     """A mask of feature maps: one channel of all, 3x3 convolution, batch norm, sigmoid.
 
-    The batch norm is the released code's. Through its running averages a map of zeros has a constant mask, not 0.
+    The batch norm is the released code's. Through its running averages a map of zeros has a
+    constant mask, not 0.
 
     Args:
-        pooling: whether the channel is the maximum of all (published as slightly better) or their mean.
+        pooling: whether the channel is the maximum of all (published as slightly better) or their
+            mean.
         rngs: source of the initial weights.
 
     Raises:
@@ -59,12 +64,13 @@ class SalientAttention(nnx.Module):
 
 
 class MaskFusion(nnx.Module):
-    """One mask of several: each averaged to one grid, then a 1x1 convolution without bias; negative values are possible.
+    """One mask of several: each averaged to one grid, then a 1x1 convolution without bias; negative
+    values are possible.
 
     Args:
         num_masks: how many masks are fused, at least 1.
-        zero_init: start with weights 0, so that the fused mask starts without effect. Released: He's normal distribution,
-            of which ``1 + mask`` can be near 0 or below.
+        zero_init: start with weights 0, so that the fused mask starts without effect. Released:
+            He's normal distribution, of which ``1 + mask`` can be near 0 or below.
         rngs: source of the initial weights.
     """
 
@@ -72,7 +78,9 @@ class MaskFusion(nnx.Module):
         start = nnx.initializers.zeros if zero_init else he_fan_out
         self.weights = nnx.Linear(num_masks, 1, use_bias=False, kernel_init=start, rngs=rngs)
 
-    def __call__(self, masks: Sequence[Float[Array, "n ?h ?w 1"]], grid: tuple[int, ...]) -> Float[Array, "n gh gw 1"]:
+    def __call__(
+        self, masks: Sequence[Float[Array, "n ?h ?w 1"]], grid: tuple[int, ...]
+    ) -> Float[Array, "n gh gw 1"]:
         """Maps masks (n, h, w, 1), each of its own size, to one (n, *grid, 1)."""
         return self.weights(jnp.concatenate([average_pool(mask, grid) for mask in masks], axis=-1))
 
@@ -80,8 +88,8 @@ class MaskFusion(nnx.Module):
 def average_pool(maps: Float[Array, "n h w c"], grid: tuple[int, ...]) -> Float[Array, "n gh gw c"]:
     """Means over the cells of a grid, as PyTorch's adaptive average pooling takes them.
 
-    Cell i of g along a side of n pixels reaches from pixel ``floor(i n / g)`` up to ``ceil((i + 1) n / g)``: where g divides
-    n the cells are tiles, else neighbours share a pixel.
+    Cell i of g along a side of n pixels reaches from pixel ``floor(i n / g)`` up to
+    ``ceil((i + 1) n / g)``: where g divides n the cells are tiles, else neighbours share a pixel.
 
     Args:
         maps: (n, h, w, c).

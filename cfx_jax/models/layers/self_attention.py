@@ -1,8 +1,9 @@
-"""Self-attention over the positions of feature maps (Zhang et al. 2019, "Self-Attention Generative Adversarial Networks",
-equations 1 to 3).
+"""Self-attention over the positions of feature maps (Zhang et al. 2019, "Self-Attention Generative
+Adversarial Networks", equations 1 to 3).
 
-Deviations: no spectral norm, which belongs to their adversarial training; the values keep all channels, as in most
-re-implementations, where the paper takes an eighth of them and maps the sum back.
+Deviations: no spectral norm, which belongs to their adversarial training; the values keep all
+channels, as in most re-implementations, where the paper takes an eighth of them and maps the sum
+back.
 """
 
 import jax
@@ -17,10 +18,11 @@ _REDUCTION = 8
 
 
 class SelfAttention(nnx.Module):
-    """Adds to each position a mean of linear maps of all positions, times a learned factor that starts at 0.
+    """Adds to each position a mean of linear maps of all positions, times a learned factor that
+    starts at 0.
 
-    The weights of the mean are a softmax of products of queries and keys, so memory grows with the square of the number of
-    positions: maps of 32x32 have a million weights.
+    The weights of the mean are a softmax of products of queries and keys, so memory grows with the
+    square of the number of positions: maps of 32x32 have a million weights.
 
     Args:
         channels: of the input maps, at least 8; queries and keys have an eighth.
@@ -33,7 +35,8 @@ class SelfAttention(nnx.Module):
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
         if channels < _REDUCTION:
             raise InputError(
-                f"channels: expected at least {_REDUCTION} for self-attention, whose queries have an eighth, got {channels}"
+                f"channels: expected at least {_REDUCTION} for self-attention, whose queries have"
+                f" an eighth, got {channels}"
             )
         self.query = pointwise(channels, channels // _REDUCTION, rngs=rngs)
         self.key = pointwise(channels, channels // _REDUCTION, rngs=rngs)
@@ -44,5 +47,7 @@ class SelfAttention(nnx.Module):
         """Maps (b, h, w, channels) to the same shape; at first the identity."""
         positions = x.reshape(len(x), -1, x.shape[-1])
         products = jnp.einsum("bqc,bkc->bqk", self.query(positions), self.key(positions))
-        attended = jnp.einsum("bqk,bkc->bqc", jax.nn.softmax(products, axis=-1), self.value(positions))
+        attended = jnp.einsum(
+            "bqk,bkc->bqc", jax.nn.softmax(products, axis=-1), self.value(positions)
+        )
         return x + self.gamma[...] * attended.reshape(x.shape)

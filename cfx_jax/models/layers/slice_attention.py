@@ -1,7 +1,9 @@
-"""Learnt weights of the slices of a volume, in place of their mean (Fontanella et al. 2023, "ACAT: Adversarial
-Counterfactual Attention for Classification and Detection in Medical Imaging", section 4.2; sizes as released).
+"""Learnt weights of the slices of a volume, in place of their mean (Fontanella et al. 2023, "ACAT:
+Adversarial Counterfactual Attention for Classification and Detection in Medical Imaging", section
+4.2; sizes as released).
 
-The weights come from the features of all slices, so the number of slices is fixed and their order matters.
+The weights come from the features of all slices, so the number of slices is fixed and their order
+matters.
 """
 
 from flax import nnx
@@ -22,8 +24,8 @@ class SliceAttention(nnx.Module):
         width: length of a slice's features.
         hidden: outputs of the first layer (released: 64).
         dropout: share of these dropped in training, in [0, 1) (published: 0.1).
-        normalise: divide the sum by the number of slices. Published is the sum; since the weights start near one half, it
-            starts near the mean times half the number of slices.
+        normalise: divide the sum by the number of slices. Published is the sum; since the weights
+            start near one half, it starts near the mean times half the number of slices.
         rngs: source of the initial weights and of the draws of dropout.
 
     Raises:
@@ -61,10 +63,13 @@ class SliceAttention(nnx.Module):
         """
         if features.shape[1] != self.num_slices:
             raise InputError(
-                f"volumes: expected {self.num_slices} slices, for which the slice attention was made, got"
+                f"volumes: expected {self.num_slices} slices, for which the slice attention was"
+                f" made, got"
                 f" {features.shape[1]}: choose that many slices of each volume"
             )
-        hidden = nnx.leaky_relu(self.hidden(features.reshape(len(features), -1)), negative_slope=0.01)
+        hidden = nnx.leaky_relu(
+            self.hidden(features.reshape(len(features), -1)), negative_slope=0.01
+        )
         return nnx.sigmoid(self.out(self.dropout(hidden)))
 
     def __call__(self, features: Float[Array, "b s d"]) -> Float[Array, "b d"]:

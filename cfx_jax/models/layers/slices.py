@@ -1,7 +1,8 @@
 """Volumes as batches of slices, or of half slices, for networks of the plane, and back.
 
-Slices come from the feet to the head, columns from the patient's right to the left. A half slice has the midline in its
-first column: the patient's right half, which comes first, is mirrored, so that one set of weights serves both.
+Slices come from the feet to the head, columns from the patient's right to the left. A half slice
+has the midline in its first column: the patient's right half, which comes first, is mirrored, so
+that one set of weights serves both.
 """
 
 from typing import Literal
@@ -19,7 +20,9 @@ PARTS = {"whole": 1, "halves": 2}
 """How many images a slice becomes."""
 
 
-def check_volumes(volumes: Float[Array, "b s h w c"], channels: int, *, name: str = "volumes") -> None:
+def check_volumes(
+    volumes: Float[Array, "b s h w c"], channels: int, *, name: str = "volumes"
+) -> None:
     """Checks shape and dtype of a batch of volumes; costs nothing under ``jit``.
 
     Args:
@@ -32,16 +35,24 @@ def check_volumes(volumes: Float[Array, "b s h w c"], channels: int, *, name: st
     """
     if volumes.ndim != 5:
         raise InputError(
-            f"{name}: expected a batch (b, s, h, w, {channels}), got shape {volumes.shape}: models.per_image(model) takes"
+            f"{name}: expected a batch (b, s, h, w, {channels}), got shape {volumes.shape}:"
+            f" models.per_image(model) takes"
             " one volume"
         )
-    if volumes.shape[-1] != channels or not volumes.shape[1] or min(volumes.shape[2:4]) < SMALLEST_SIDE:
+    if (
+        volumes.shape[-1] != channels
+        or not volumes.shape[1]
+        or min(volumes.shape[2:4]) < SMALLEST_SIDE
+    ):
         raise InputError(
-            f"{name}: expected (b, s, h, w, {channels}) of at least one slice and {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels,"
+            f"{name}: expected (b, s, h, w, {channels}) of at least one slice and"
+            f" {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels,"
             f" got shape {volumes.shape}: channels come last"
         )
     if not jnp.issubdtype(volumes.dtype, jnp.floating):
-        raise InputError(f"{name}: expected dtype float32, got {volumes.dtype}: scale the grey values to [0, 1]")
+        raise InputError(
+            f"{name}: expected dtype float32, got {volumes.dtype}: scale the grey values to [0, 1]"
+        )
 
 
 def fold_slices(volumes: Float[Array, "b s h w c"], split: Split) -> Float[Array, "n h v c"]:
@@ -49,10 +60,12 @@ def fold_slices(volumes: Float[Array, "b s h w c"], split: Split) -> Float[Array
 
     Args:
         volumes: (b, s, h, w, c).
-        split: ``"whole"`` for slices, ``"halves"`` for their right and left halves, the right one mirrored.
+        split: ``"whole"`` for slices, ``"halves"`` for their right and left halves, the right one
+            mirrored.
 
     Returns:
-        (b * s, h, w, c), or (2 * b * s, h, w / 2, c) with the two halves of a slice one after the other.
+        (b * s, h, w, c), or (2 * b * s, h, w / 2, c) with the two halves of a slice one after the
+        other.
 
     Raises:
         InputError: halves of an odd number of columns.
@@ -62,7 +75,8 @@ def fold_slices(volumes: Float[Array, "b s h w c"], split: Split) -> Float[Array
         return volumes.reshape(-1, height, width, channels)
     if width % 2:
         raise InputError(
-            f"volumes: expected an even number of columns, since the network sees half a slice at a time, got {width}:"
+            f"volumes: expected an even number of columns, since the network sees half a slice at a"
+            f" time, got {width}:"
             " resize or pad the slices"
         )
     right, left = jnp.split(volumes, 2, axis=3)
@@ -70,7 +84,9 @@ def fold_slices(volumes: Float[Array, "b s h w c"], split: Split) -> Float[Array
     return halves.reshape(-1, height, width // 2, channels)
 
 
-def unfold_slices(maps: Float[Array, "n h v c"], num_volumes: int, split: Split) -> Float[Array, "b s h w c"]:
+def unfold_slices(
+    maps: Float[Array, "n h v c"], num_volumes: int, split: Split
+) -> Float[Array, "b s h w c"]:
     """Puts maps of images together into maps of volumes, the inverse of ``fold_slices``.
 
     Args:
@@ -79,7 +95,8 @@ def unfold_slices(maps: Float[Array, "n h v c"], num_volumes: int, split: Split)
         split: as it was given to ``fold_slices``.
 
     Returns:
-        (b, s, h, v, c), or (b, s, h, 2 v, c) with halves side by side, the right one as the patient has it.
+        (b, s, h, v, c), or (b, s, h, 2 v, c) with halves side by side, the right one as the patient
+        has it.
     """
     _, height, width, channels = maps.shape
     if split == "whole":

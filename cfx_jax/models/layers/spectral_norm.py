@@ -1,11 +1,13 @@
-"""Layers whose kernel has spectral norm 1 (Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks",
-algorithm 1): a linear layer and a 3x3 convolution, with a bias that is left as it is.
+"""Layers whose kernel has spectral norm 1 (Miyato et al. 2018, "Spectral Normalization for
+Generative Adversarial Networks", algorithm 1): a linear layer and a 3x3 convolution, with a bias
+that is left as it is.
 
-Each call takes one step of the power iteration from the vector that the layer keeps, and divides the kernel, as a matrix
-(everything but the output channels, output channels), by the singular value so found. The vector is replaced by the new one
-only in a view made with ``update_spectral=True``, which a training makes once for each update of the discriminator:
-elsewhere a call changes nothing. No gradient runs through the singular vectors, as in the paper; code released with Singla
-et al. 2020 lets it.
+Each call takes one step of the power iteration from the vector that the layer keeps, and divides
+the kernel, as a matrix (everything but the output channels, output channels), by the singular value
+so found. The vector is replaced by the new one only in a view made with ``update_spectral=True``,
+which a training makes once for each update of the discriminator: elsewhere a call changes nothing.
+No gradient runs through the singular vectors, as in the paper; code released with Singla et al.
+2020 lets it.
 """
 
 import jax
@@ -41,7 +43,8 @@ class _SpectralKernel(nnx.Module):
         """For ``nnx.view``.
 
         Args:
-            update_spectral: whether calls replace the kept vector by the one they find; None leaves the mode.
+            update_spectral: whether calls replace the kept vector by the one they find; None leaves
+                the mode.
         """
         if update_spectral is not None:
             self.update_spectral = update_spectral
@@ -61,9 +64,11 @@ class _SpectralKernel(nnx.Module):
 
 
 class SpectralLinear(_SpectralKernel):
-    """A linear layer over the last axis, on maps a 1x1 convolution, with a kernel of spectral norm 1.
+    """A linear layer over the last axis, on maps a 1x1 convolution, with a kernel of spectral norm
+    1.
 
-    Without bias it is also the matrix of an embedding: column i of its normalised kernel is the vector of condition i.
+    Without bias it is also the matrix of an embedding: column i of its normalised kernel is the
+    vector of condition i.
 
     Args:
         in_channels: size of the last axis of its input.
@@ -72,7 +77,9 @@ class SpectralLinear(_SpectralKernel):
         rngs: source of the initial weights, and of the vector of the power iteration.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, use_bias: bool = True, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, use_bias: bool = True, rngs: nnx.Rngs
+    ) -> None:
         super().__init__((in_channels, out_channels), use_bias=use_bias, rngs=rngs)
 
     def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b d"]:
@@ -81,7 +88,8 @@ class SpectralLinear(_SpectralKernel):
 
 
 class SpectralConvolution(_SpectralKernel):
-    """A 3x3 convolution with bias that keeps the size of the maps, with a kernel whose matrix has spectral norm 1.
+    """A 3x3 convolution with bias that keeps the size of the maps, with a kernel whose matrix has
+    spectral norm 1.
 
     Args:
         in_channels: channels of the input maps.
@@ -96,11 +104,15 @@ class SpectralConvolution(_SpectralKernel):
         """Maps (b, h, w, in_channels) to (b, h, w, out_channels)."""
         layout = ("NHWC", "HWIO", "NHWC")
         return self.shifted(
-            jax.lax.conv_general_dilated(x, self.normalised(), (1, 1), "SAME", dimension_numbers=layout)
+            jax.lax.conv_general_dilated(
+                x, self.normalised(), (1, 1), "SAME", dimension_numbers=layout
+            )
         )
 
 
-def power_step(matrix: Float[Array, "m n"], right: Float[Array, " n"]) -> tuple[Float[Array, " m"], Float[Array, " n"]]:
+def power_step(
+    matrix: Float[Array, "m n"], right: Float[Array, " n"]
+) -> tuple[Float[Array, " m"], Float[Array, " n"]]:
     """One step of the power iteration towards the singular vectors of the largest singular value.
 
     Args:
@@ -108,7 +120,8 @@ def power_step(matrix: Float[Array, "m n"], right: Float[Array, " n"]) -> tuple[
         right: the estimate of the right singular vector, of any length above 0.
 
     Returns:
-        The left singular vector and the right one, of length 1; the singular value is ``left @ matrix @ right``.
+        The left singular vector and the right one, of length 1; the singular value is
+        ``left @ matrix @ right``.
     """
     left = _unit(matrix @ right)
     return left, _unit(left @ matrix)

@@ -1,7 +1,9 @@
-"""The first layers of a network: the published 7x7 and 3x3 stems, and a 4x4 patch stem for small images.
+"""The first layers of a network: the published 7x7 and 3x3 stems, and a 4x4 patch stem for small
+images.
 
-The 3x3 stem halves height and width, the others divide them by four. The patch stem leaves full resolution in one
-step: convolutions on large maps with few channels are what makes a small network slow on a CPU.
+The 3x3 stem halves height and width, the others divide them by four. The patch stem leaves full
+resolution in one step: convolutions on large maps with few channels are what makes a small network
+slow on a CPU.
 """
 
 from flax import nnx
@@ -28,7 +30,13 @@ class ConvolutionStem(nnx.Module):
     """3x3 convolution with stride 2, batch norm, activation."""
 
     def __init__(
-        self, in_channels: int, width: int, *, act: Activation, norm: Norm = batch_norm, rngs: nnx.Rngs
+        self,
+        in_channels: int,
+        width: int,
+        *,
+        act: Activation,
+        norm: Norm = batch_norm,
+        rngs: nnx.Rngs,
     ) -> None:
         self.act = act
         self.conv = convolution(in_channels, width, size=3, stride=2, rngs=rngs)
@@ -43,7 +51,13 @@ class PatchStem(nnx.Module):
     """4x4 convolution with stride 4 (disjoint patches), batch norm, activation."""
 
     def __init__(
-        self, in_channels: int, width: int, *, act: Activation, norm: Norm = batch_norm, rngs: nnx.Rngs
+        self,
+        in_channels: int,
+        width: int,
+        *,
+        act: Activation,
+        norm: Norm = batch_norm,
+        rngs: nnx.Rngs,
     ) -> None:
         self.act = act
         self.conv = nnx.Conv(

@@ -1,5 +1,6 @@
-"""The block of vision transformers (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", equations 2 and 3): layer
-norms before attention and before the two linear layers, each added to its input.
+"""The block of vision transformers (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words",
+equations 2 and 3): layer norms before attention and before the two linear layers, each added to its
+input.
 """
 
 from flax import nnx
@@ -7,21 +8,28 @@ from jaxtyping import Array, Float
 
 
 class TransformerBlock(nnx.Module):
-    """Attention of several heads over tokens, then a layer with GELU and one back, both with a shortcut.
+    """Attention of several heads over tokens, then a layer with GELU and one back, both with a
+    shortcut.
 
-    The activation is no attribute ``act``, since ``models.guided`` would put a ReLU in the place of the GELU.
+    The activation is no attribute ``act``, since ``models.guided`` would put a ReLU in the place of
+    the GELU.
 
     Args:
         width: numbers of each token, a multiple of ``num_heads``.
         num_heads: attentions side by side, each on its share of the numbers.
         hidden: outputs of the first linear layer.
-        dropout: share that is dropped in training after attention and after both linear layers, in [0, 1).
+        dropout: share that is dropped in training after attention and after both linear layers, in
+            [0, 1).
         rngs: source of the initial weights, and of the draws of dropout.
     """
 
-    def __init__(self, width: int, *, num_heads: int, hidden: int, dropout: float, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, width: int, *, num_heads: int, hidden: int, dropout: float, rngs: nnx.Rngs
+    ) -> None:
         self.norm1 = nnx.LayerNorm(width, rngs=rngs)
-        self.attention = nnx.MultiHeadAttention(num_heads=num_heads, in_features=width, decode=False, rngs=rngs)
+        self.attention = nnx.MultiHeadAttention(
+            num_heads=num_heads, in_features=width, decode=False, rngs=rngs
+        )
         self.norm2 = nnx.LayerNorm(width, rngs=rngs)
         self.hidden = nnx.Linear(width, hidden, rngs=rngs)
         self.output = nnx.Linear(hidden, width, rngs=rngs)

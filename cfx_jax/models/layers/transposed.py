@@ -1,7 +1,8 @@
 """The 5x5 transposed convolution with stride 2, which doubles maps.
 
-Written as one 3x3 convolution of the small maps to four output pixels each: the same function with as many parameters. XLA
-is slow on a CPU with the weight gradient of the transposed form (see ``resampling``).
+Written as one 3x3 convolution of the small maps to four output pixels each: the same function with
+as many parameters. XLA is slow on a CPU with the weight gradient of the transposed form (see
+``resampling``).
 """
 
 import jax
@@ -13,7 +14,8 @@ from cfx_jax.models.layers.keras import glorot_uniform
 
 
 class TransposedConvolution(nnx.Module):
-    """The transposed 5x5 convolution with stride 2 and "same" padding, that is the adjoint of the convolution.
+    """The transposed 5x5 convolution with stride 2 and "same" padding, that is the adjoint of the
+    convolution.
 
     Pixel u of the output is the sum of ``x[i] kernel[u - 2 i + 1]`` over all i, along either side.
 
@@ -24,7 +26,9 @@ class TransposedConvolution(nnx.Module):
         rngs: source of the initial weights, Glorot's uniform.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, use_bias: bool, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, use_bias: bool, rngs: nnx.Rngs
+    ) -> None:
         self.kernel = nnx.Param(glorot_uniform(rngs.params(), (5, 5, in_channels, out_channels)))
         self.bias = nnx.data(nnx.Param(jnp.zeros(out_channels)) if use_bias else None)
 
@@ -43,6 +47,7 @@ def _of_squares(kernel: Float[Array, "5 5 c d"]) -> Float[Array, "3 3 c e"]:
     """The 3x3 kernel whose output channels are those of the 2x2 pixels that an input pixel becomes."""
     *_, inputs, outputs = kernel.shape
     padded = jnp.pad(kernel, ((1, 0), (1, 0), (0, 0), (0, 0)))
-    # Tap s of the small kernel and pixel a of the square meet in tap 2 (2 - s) + a of the padded one.
+    # Tap s of the small kernel and pixel a of the square meet in tap 2 (2 - s) + a of the padded
+    # one.
     taps = padded.reshape(3, 2, 3, 2, inputs, outputs)[::-1, :, ::-1]
     return taps.transpose(0, 2, 4, 1, 3, 5).reshape(3, 3, inputs, 4 * outputs)

@@ -1,5 +1,5 @@
-"""Figures of images, maps and curves, written as PNG files: what goes in is described by small records of
-arrays."""
+"""Figures of images, maps and curves, written as PNG files: what goes in is described by small
+records of arrays."""
 
 from cfx_jax.report.figures.counterfactual_grid import counterfactual_grid as counterfactual_grid
 from cfx_jax.report.figures.curve import curve as curve

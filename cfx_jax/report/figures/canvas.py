@@ -1,4 +1,5 @@
-"""A Matplotlib figure measured in inches from its top left corner, without pyplot and its global state.
+"""A Matplotlib figure measured in inches from its top left corner, without pyplot and its global
+state.
 
 Fonts, sizes and colours are given with every call, so the result does not depend on the user's
 ``matplotlibrc``. Text is never read as TeX: a class name may hold a dollar sign.
@@ -39,17 +40,25 @@ class Canvas:
         Args:
             width: inches.
             height: inches.
-            dpi: dots per inch wished for; fewer are used where the file would grow beyond 40 million pixels.
+            dpi: dots per inch wished for; fewer are used where the file would grow beyond 40
+                million pixels.
 
         Raises:
             InputError: the page is too large to be drawn readably at all.
         """
         affordable = min((_MOST_PIXELS / (width * height)) ** 0.5, _MOST_SIDE / max(width, height))
         if affordable < _LEAST_DPI:
-            raise InputError(f"a figure of {width:.0f} x {height:.0f} inches is too large: use several with fewer rows")
+            raise InputError(
+                f"a figure of {width:.0f} x {height:.0f} inches is too large: use several with"
+                f" fewer rows"
+            )
         figure = import_extra("matplotlib.figure", "drawing figures")
-        self.figure = figure.Figure(figsize=(width, height), dpi=min(dpi, affordable), facecolor="white")
-        import_extra("matplotlib.backends.backend_agg", "drawing figures").FigureCanvasAgg(self.figure)
+        self.figure = figure.Figure(
+            figsize=(width, height), dpi=min(dpi, affordable), facecolor="white"
+        )
+        import_extra("matplotlib.backends.backend_agg", "drawing figures").FigureCanvasAgg(
+            self.figure
+        )
         self._width, self._height = width, height
 
     def axes(self, left: float, top: float, width: float, height: float) -> "Axes":
@@ -65,7 +74,12 @@ class Canvas:
             The axes.
         """
         bottom = self._height - top - height
-        box = (left / self._width, bottom / self._height, width / self._width, height / self._height)
+        box = (
+            left / self._width,
+            bottom / self._height,
+            width / self._width,
+            height / self._height,
+        )
         return self.figure.add_axes(box)
 
     def text(self, left: float, top: float, lines: Sequence[str], **style: Any) -> None:
@@ -97,13 +111,17 @@ class Canvas:
             InputError: another ending, or the file cannot be written.
         """
         if Path(path).suffix.lower() != ".png":
-            raise InputError(f"figures are written as PNG: give a path that ends in .png, got '{path}'")
+            raise InputError(
+                f"figures are written as PNG: give a path that ends in .png, got '{path}'"
+            )
         with replacing(path) as temporary, open(temporary, "wb") as file:
             self.figure.canvas.print_png(file, metadata={"Comment": note} if note else None)
         return Path(path)
 
 
-def text_style(*, size: float = TEXT_SIZE, weight: str = "normal", colour: str = INK) -> dict[str, Any]:
+def text_style(
+    *, size: float = TEXT_SIZE, weight: str = "normal", colour: str = INK
+) -> dict[str, Any]:
     """Properties of Matplotlib's ``Text`` that every piece of text in a figure gets.
 
     Args:
@@ -114,7 +132,13 @@ def text_style(*, size: float = TEXT_SIZE, weight: str = "normal", colour: str =
     Returns:
         The properties as keyword arguments.
     """
-    return {"fontfamily": FONT, "fontsize": size, "fontweight": weight, "color": colour, "parse_math": False}
+    return {
+        "fontfamily": FONT,
+        "fontsize": size,
+        "fontweight": weight,
+        "color": colour,
+        "parse_math": False,
+    }
 
 
 def line_height(size: float = TEXT_SIZE) -> float:
@@ -146,7 +170,9 @@ def text_width(text: str, *, size: float = TEXT_SIZE, weight: str = "normal") ->
     return paths.text_to_path.get_text_width_height_descent(text, style, False)[0] / 72 * 1.03
 
 
-def fit_text(text: str, width: float, *, size: float = TEXT_SIZE, weight: str = "normal", **options: Any) -> list[str]:
+def fit_text(
+    text: str, width: float, *, size: float = TEXT_SIZE, weight: str = "normal", **options: Any
+) -> list[str]:
     """Breaks text into lines of a width in inches.
 
     Args:

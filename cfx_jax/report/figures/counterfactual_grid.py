@@ -1,8 +1,8 @@
 """The figure of counterfactuals: each image, what it was changed into, and where.
 
-Two decisions keep it honest. Differences of the whole figure share one symmetric scale, printed with its
-value, so a faint panel is a small change and not another choice of colours. Images are drawn with their own
-values, never stretched.
+Two decisions keep it honest. Differences of the whole figure share one symmetric scale, printed
+with its value, so a faint panel is a small change and not another choice of colours. Images are
+drawn with their own values, never stretched.
 """
 
 import os
@@ -43,20 +43,21 @@ def counterfactual_grid(
 ) -> Path:
     """Draws originals, counterfactuals, signed differences and thresholded maps, one row per image.
 
-    From left to right: the original with its true class and the classifier's probability; then for each
-    counterfactual the image with "→ class: probability", its signed difference from the original, and, where
-    one is given, the thresholded map over the grey image. The outline of the row's mask is drawn on
-    differences and maps.
+    From left to right: the original with its true class and the classifier's probability; then for
+    each counterfactual the image with "→ class: probability", its signed difference from the
+    original, and, where one is given, the thresholded map over the grey image. The outline of the
+    row's mask is drawn on differences and maps.
 
     Args:
         path: the file, ending in ``.png``; written in one move.
-        rows: one or more; images may differ in size between rows, rows may differ in their number of panels.
+        rows: one or more; images may differ in size between rows, rows may differ in their number
+            of panels.
         title: above the figure.
-        reduce: how channels become one number: ``"mean"``, or ``"max_abs"`` for the channel that changed
-            most.
-        scale: the difference, above 0, of the strongest colour. Where None, the 99.9 % quantile of the
-            figure's absolute differences, so that single pixels do not fade the rest; the colour bar's label
-            gives the largest.
+        reduce: how channels become one number: ``"mean"``, or ``"max_abs"`` for the channel that
+            changed most.
+        scale: the difference, above 0, of the strongest colour. Where None, the 99.9 % quantile of
+            the figure's absolute differences, so that single pixels do not fade the rest; the
+            colour bar's label gives the largest.
         panel_size: width of a panel in inches.
         note: drawn below the figure, such as "synthetic data".
 
@@ -64,7 +65,8 @@ def counterfactual_grid(
         The path.
 
     Raises:
-        InputError: no rows, options out of range, a page that is too large, or a file that cannot be written.
+        InputError: no rows, options out of range, a page that is too large, or a file that cannot
+            be written.
     """
     check_filled(rows, "rows")
     check_choice(reduce, tuple(_REDUCTIONS), "channel reduction")
@@ -92,7 +94,9 @@ def _has_map(row: CounterfactualRow, place: int) -> bool:
     return place < len(row.counterfactuals) and row.counterfactuals[place].saliency is not None
 
 
-def _scales(rows: Sequence[CounterfactualRow], reduce: str, scale: float | None) -> tuple[float, float]:
+def _scales(
+    rows: Sequence[CounterfactualRow], reduce: str, scale: float | None
+) -> tuple[float, float]:
     """The largest absolute difference of the figure, and the one that gets the strongest colour."""
     if scale is not None and not scale > 0:
         raise InputError(f"the colour scale must be positive, got {scale}")
@@ -103,16 +107,22 @@ def _scales(rows: Sequence[CounterfactualRow], reduce: str, scale: float | None)
     return largest, scale or max(float(np.quantile(values, 0.999)) or largest, _LEAST_SCALE)
 
 
-def _difference(row: CounterfactualRow, each: CounterfactualPanel, reduce: str) -> Float[np.ndarray, "h w"]:
+def _difference(
+    row: CounterfactualRow, each: CounterfactualPanel, reduce: str
+) -> Float[np.ndarray, "h w"]:
     return signed_difference(np.asarray(each.image), np.asarray(row.original), reduce=reduce)
 
 
-def _grid_row(row: CounterfactualRow, columns: Sequence[bool], reduce: str, scale: float) -> GridRow:
+def _grid_row(
+    row: CounterfactualRow, columns: Sequence[bool], reduce: str, scale: float
+) -> GridRow:
     cells: list[Cell | None] = [_original(row)]
     for place, has_map in enumerate(columns):
         width = 3 if has_map else 2
         filled = place < len(row.counterfactuals)
-        made = _counterfactual_cells(row, row.counterfactuals[place], reduce, scale) if filled else []
+        made = (
+            _counterfactual_cells(row, row.counterfactuals[place], reduce, scale) if filled else []
+        )
         cells += [*made, *[None] * (width - len(made))]
     height, width = np.shape(row.original)[:2]
     return GridRow(cells=cells, name=row.name, size=(height, width))
@@ -124,7 +134,9 @@ def _original(row: CounterfactualRow) -> Cell:
     return Cell(draw=partial(draw_image, image=np.asarray(row.original)), titles=titles)
 
 
-def _counterfactual_cells(row: CounterfactualRow, each: CounterfactualPanel, reduce: str, scale: float) -> list[Cell]:
+def _counterfactual_cells(
+    row: CounterfactualRow, each: CounterfactualPanel, reduce: str, scale: float
+) -> list[Cell]:
     made = [(f"→{HARD_SPACE}{each.target}", f": {each.probability:.2f}")]
     image = Cell(
         draw=partial(draw_image, image=np.asarray(each.image)),
@@ -133,14 +145,18 @@ def _counterfactual_cells(row: CounterfactualRow, each: CounterfactualPanel, red
     return [image, _difference_cell(row, each, reduce, scale), *_map_cells(row, each)]
 
 
-def _difference_cell(row: CounterfactualRow, each: CounterfactualPanel, reduce: str, scale: float) -> Cell:
+def _difference_cell(
+    row: CounterfactualRow, each: CounterfactualPanel, reduce: str, scale: float
+) -> Cell:
     change = _difference(row, each, reduce)
 
     def draw(axes: "Axes") -> None:
         draw_signed(axes, change, scale)
         _outline(axes, row, on_white=True)
 
-    return Cell(draw=draw, titles=[("difference", ""), ("largest", f" {np.abs(change).max():#.2g}")])
+    return Cell(
+        draw=draw, titles=[("difference", ""), ("largest", f" {np.abs(change).max():#.2g}")]
+    )
 
 
 def _map_cells(row: CounterfactualRow, each: CounterfactualPanel) -> list[Cell]:
@@ -153,7 +169,11 @@ def _map_cells(row: CounterfactualRow, each: CounterfactualPanel) -> list[Cell]:
         _outline(axes, row, on_white=False)
 
     titles = [("thresholded map", "")]
-    return [Cell(draw=draw, titles=titles if each.iou is None else [*titles, ("IoU", f" {each.iou:.2f}")])]
+    return [
+        Cell(
+            draw=draw, titles=titles if each.iou is None else [*titles, ("IoU", f" {each.iou:.2f}")]
+        )
+    ]
 
 
 def _outline(axes: "Axes", row: CounterfactualRow, *, on_white: bool) -> None:
@@ -174,5 +194,8 @@ def _legend(rows: Sequence[CounterfactualRow]) -> str:
     if any(row.mask is not None for row in rows):
         parts.append("Outlines: ground truth.")
     if any(_columns(rows)):
-        parts.append("Thresholded maps: kept pixels, from the lowest (red) to the highest (yellow) of each panel.")
+        parts.append(
+            "Thresholded maps: kept pixels, from the lowest (red) to the highest (yellow) of each"
+            " panel."
+        )
     return " ".join(parts)

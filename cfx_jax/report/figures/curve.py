@@ -63,7 +63,8 @@ def curve(
         panels: one or more plots, filled in row by row.
         columns: the most plots side by side.
         title: above the figure.
-        band: what the bands are, e.g. "95 % bootstrap interval over 41 images"; printed below the legend.
+        band: what the bands are, e.g. "95 % bootstrap interval over 41 images"; printed below the
+            legend.
         panel_size: width and height of a plot's axes in inches.
         note: drawn below the figure, such as "synthetic data".
 
@@ -71,8 +72,8 @@ def curve(
         The path.
 
     Raises:
-        InputError: no panels, ``columns`` below 1, a page that is too large, or a file that cannot be
-            written.
+        InputError: no panels, ``columns`` below 1, a page that is too large, or a file that cannot
+            be written.
     """
     check_filled(panels, "panels")
     if columns < 1:
@@ -105,7 +106,9 @@ class _Look:
 class _Page:
     """Sizes and places of a page of plots, in inches from the top left corner."""
 
-    def __init__(self, panels: Sequence[CurvePanel], columns: int, size: tuple[float, float], title: str) -> None:
+    def __init__(
+        self, panels: Sequence[CurvePanel], columns: int, size: tuple[float, float], title: str
+    ) -> None:
         self.panels, self.columns, self.size = panels, columns, size
         self.x_labels = [fit_text(panel.x_label, size[0]) for panel in panels]
         self.y_labels = [fit_text(panel.y_label, size[1]) for panel in panels]
@@ -171,13 +174,19 @@ def _looks(panels: Sequence[CurvePanel]) -> dict[str, _Look]:
     names = dict.fromkeys(line.name for panel in panels for line in panel.lines)
     count = len(LINE_COLOURS)
     return {
-        name: _Look(LINE_COLOURS[i % count], _MARKERS[i % count], _DASHES[i // count % len(_DASHES)])
+        name: _Look(
+            LINE_COLOURS[i % count], _MARKERS[i % count], _DASHES[i // count % len(_DASHES)]
+        )
         for i, name in enumerate(names)
     }
 
 
 def _panel_title(panel: CurvePanel, width: float) -> list[str]:
-    return fit_text(panel.title, width, size=HEADING_SIZE, weight="bold", max_lines=3) if panel.title else []
+    return (
+        fit_text(panel.title, width, size=HEADING_SIZE, weight="bold", max_lines=3)
+        if panel.title
+        else []
+    )
 
 
 def _plot(axes: "Axes", panel: CurvePanel, looks: dict[str, _Look]) -> None:

@@ -1,5 +1,5 @@
-"""What stands above and below the panels of every figure: its title, a colour bar, how to read it, the user's
-note."""
+"""What stands above and below the panels of every figure: its title, a colour bar, how to read it,
+the user's note."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -38,7 +38,9 @@ class Title:
     """A figure's title, fitted to the width of the page."""
 
     def __init__(self, title: str, width: float) -> None:
-        self._lines = fit_text(title, width, max_lines=3, size=_TITLE_SIZE, weight="bold") if title else []
+        self._lines = (
+            fit_text(title, width, max_lines=3, size=_TITLE_SIZE, weight="bold") if title else []
+        )
         self.height = len(self._lines) * line_height(_TITLE_SIZE) + 0.06 if title else 0.0
 
     def draw(self, canvas: Canvas) -> None:
@@ -49,7 +51,9 @@ class Title:
 class Footer:
     """Colour bar, legend and note, one under another, fitted to the width of the page."""
 
-    def __init__(self, width: float, *, bar: SignedBar | None = None, legend: str = "", note: str = "") -> None:
+    def __init__(
+        self, width: float, *, bar: SignedBar | None = None, legend: str = "", note: str = ""
+    ) -> None:
         self._bar = bar
         self._bar_width = min(_BAR_WIDTH, 0.4 * width)
         self._label_left = self._bar_width + 0.4
@@ -67,7 +71,11 @@ class Footer:
         """
         bar, legend, _ = self._heights()
         if self._bar is not None:
-            _draw_bar(canvas, canvas.axes(MARGIN + 0.1, top + _GAP, self._bar_width, _BAR_HEIGHT), self._bar)
+            _draw_bar(
+                canvas,
+                canvas.axes(MARGIN + 0.1, top + _GAP, self._bar_width, _BAR_HEIGHT),
+                self._bar,
+            )
             canvas.text(MARGIN + self._label_left, top + 0.02, self._label)
         canvas.text(MARGIN, top + bar, self._legend, **text_style(colour=FAINT))
         canvas.text(MARGIN, top + bar + legend, self._note, **text_style(weight="bold"))
@@ -80,7 +88,9 @@ class Footer:
 
 def _draw_bar(canvas: Canvas, axes: "Axes", bar: SignedBar) -> None:
     scale = bar.scale
-    colours = axes.imshow([[-scale, scale]], cmap=SIGNED_MAP, vmin=-scale, vmax=scale, aspect="auto")
+    colours = axes.imshow(
+        [[-scale, scale]], cmap=SIGNED_MAP, vmin=-scale, vmax=scale, aspect="auto"
+    )
     colours.set_visible(False)
     ends: Any = "both" if bar.clipped else "neither"
     drawn = canvas.figure.colorbar(colours, cax=axes, orientation="horizontal", extend=ends)

@@ -1,7 +1,7 @@
 """Rows of panels with titles above them, on a page whose size follows from its contents.
 
-Every distance is computed before anything is drawn, from the measured widths of the titles: nothing can
-overlap.
+Every distance is computed before anything is drawn, from the measured widths of the titles: nothing
+can overlap.
 """
 
 from collections.abc import Callable, Sequence
@@ -71,8 +71,8 @@ class Grid:
 
         Args:
             rows: from top to bottom.
-            groups: heading and number of columns of each group, from left to right; a wider gap lies between
-                groups.
+            groups: heading and number of columns of each group, from left to right; a wider gap
+                lies between groups.
             panel_size: width of a panel in inches.
             title: above everything.
             bar: the key to signed colours.
@@ -91,7 +91,9 @@ class Grid:
         self._footer = Footer(width, bar=bar, legend=legend, note=note)
         self._headings = [self._heading(i) for i in range(len(groups))]
         self._titles = [[_cell_titles(cell, panel_size) for cell in row.cells] for row in rows]
-        self._heights = [panel_size * min(max(row.size[0] / row.size[1], 0.25), 4.0) for row in rows]
+        self._heights = [
+            panel_size * min(max(row.size[0] / row.size[1], 0.25), 4.0) for row in rows
+        ]
 
     def draw(self) -> Canvas:
         """Draws the page.
@@ -103,7 +105,11 @@ class Grid:
             InputError: it is too large.
         """
         largest = max(max(row.size) for row in self._rows)
-        canvas = Canvas(self._lefts[-1] + self._size + MARGIN, self._height(), dpi=sensible_dpi(largest, self._size))
+        canvas = Canvas(
+            self._lefts[-1] + self._size + MARGIN,
+            self._height(),
+            dpi=sensible_dpi(largest, self._size),
+        )
         self._title.draw(canvas)
         self._draw_headings(canvas, MARGIN + self._title.height)
         top = MARGIN + self._title.height + self._headings_height()
@@ -116,7 +122,11 @@ class Grid:
     def _heading(self, number: int) -> list[str]:
         left, right = self._group_span(number)
         name = self._groups[number][0]
-        return fit_text(name, right - left, size=HEADING_SIZE, weight="bold", max_lines=3) if name else []
+        return (
+            fit_text(name, right - left, size=HEADING_SIZE, weight="bold", max_lines=3)
+            if name
+            else []
+        )
 
     def _group_span(self, number: int) -> tuple[float, float]:
         first = sum(count for _, count in self._groups[:number])
@@ -135,7 +145,9 @@ class Grid:
 
     def _height(self) -> float:
         rows = sum(self._row_height(number) for number in range(len(self._rows)))
-        return 2 * MARGIN + self._title.height + self._headings_height() + rows + self._footer.height
+        return (
+            2 * MARGIN + self._title.height + self._headings_height() + rows + self._footer.height
+        )
 
     def _draw_headings(self, canvas: Canvas, top: float) -> None:
         style = text_style(size=HEADING_SIZE, weight="bold")
@@ -161,7 +173,9 @@ class Grid:
             _draw_name(canvas, panels, height, row.name)
 
 
-def _column_lefts(groups: Sequence[tuple[str, int]], panel_size: float, *, named: bool) -> list[float]:
+def _column_lefts(
+    groups: Sequence[tuple[str, int]], panel_size: float, *, named: bool
+) -> list[float]:
     steps = [MARGIN + (_NAME_WIDTH if named else 0.0)]
     for _, count in groups:
         steps += [panel_size + _GAP] * (count - 1) + [panel_size + _GROUP_GAP]

@@ -32,7 +32,9 @@ class Line:
             raise InputError(f"line '{self.name}': x must be finite, it holds NaN or infinity")
         _vector(self.y, x.size, "y")
         if (self.low is None) != (self.high is None):
-            raise InputError(f"line '{self.name}': a band needs both low and high, got only one of them")
+            raise InputError(
+                f"line '{self.name}': a band needs both low and high, got only one of them"
+            )
         if self.low is not None and self.high is not None:
             low, high = _vector(self.low, x.size, "low"), _vector(self.high, x.size, "high")
             if (low > high).any():
@@ -57,7 +59,9 @@ class CurvePanel:
     def __post_init__(self) -> None:
         check_filled(self.lines, "a panel's lines")
         if self.y_range is not None and not self.y_range[0] < self.y_range[1]:
-            raise InputError(f"y_range must be (lower, upper) with lower < upper, got {self.y_range}")
+            raise InputError(
+                f"y_range must be (lower, upper) with lower < upper, got {self.y_range}"
+            )
 
 
 def _vector(values: ArrayLike, size: int | None, name: str) -> Float[np.ndarray, "n"]:

@@ -10,14 +10,15 @@ from cfx_jax.report.colours import HEAT_MAP, SIGNED_MAP
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Colour and width in points of an outline, drawn one over the other: cyan stands out from grey, red and
-# yellow, and its dark rim from bright pixels. On a white panel the rim would hide small areas.
+# Colour and width in points of an outline, drawn one over the other: cyan stands out from grey, red
+# and yellow, and its dark rim from bright pixels. On a white panel the rim would hide small areas.
 _OUTLINE = (("#002b33", 1.1), ("#00d5e0", 0.6))
 _OUTLINE_ON_WHITE = (("#00858c", 0.5),)
 
 
 def draw_image(axes: "Axes", image: Float[np.ndarray, "h w c"]) -> None:
-    """Draws an image as it is: no stretching of its values; pixels stay square where it is enlarged.
+    """Draws an image as it is: no stretching of its values; pixels stay square where it is
+    enlarged.
 
     Args:
         axes: where.
@@ -37,13 +38,20 @@ def draw_signed(axes: "Axes", values: Float[np.ndarray, "h w"], scale: float) ->
         values: ``(h, w)``.
         scale: the value of the strongest red; its negative is the strongest blue.
     """
-    axes.imshow(values, cmap=SIGNED_MAP, vmin=-scale, vmax=scale, interpolation="antialiased", aspect="equal")
+    axes.imshow(
+        values,
+        cmap=SIGNED_MAP,
+        vmin=-scale,
+        vmax=scale,
+        interpolation="antialiased",
+        aspect="equal",
+    )
     _frame(axes)
 
 
 def draw_heat(axes: "Axes", values: Float[np.ndarray, "h w"]) -> None:
-    """Draws a raw map on its own scale: white at 0 where it has both signs, dark at its minimum where it has
-    one.
+    """Draws a raw map on its own scale: white at 0 where it has both signs, dark at its minimum
+    where it has one.
 
     Args:
         axes: where.
@@ -58,7 +66,8 @@ def draw_heat(axes: "Axes", values: Float[np.ndarray, "h w"]) -> None:
 
 
 def draw_outline(axes: "Axes", mask: Bool[np.ndarray, "h w"], *, on_white: bool) -> None:
-    """Draws the border of a mask along the edges of its pixels, so that a single pixel is outlined too.
+    """Draws the border of a mask along the edges of its pixels, so that a single pixel is outlined
+    too.
 
     Args:
         axes: where; the image is drawn already.
@@ -69,8 +78,22 @@ def draw_outline(axes: "Axes", mask: Bool[np.ndarray, "h w"], *, on_white: bool)
     rows, columns = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])
     tops, lefts = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])
     for colour, width in _OUTLINE_ON_WHITE if on_white else _OUTLINE:
-        axes.vlines(columns - 0.5, rows - 0.5, rows + 0.5, colors=colour, linewidths=width, capstyle="projecting")
-        axes.hlines(tops - 0.5, lefts - 0.5, lefts + 0.5, colors=colour, linewidths=width, capstyle="projecting")
+        axes.vlines(
+            columns - 0.5,
+            rows - 0.5,
+            rows + 0.5,
+            colors=colour,
+            linewidths=width,
+            capstyle="projecting",
+        )
+        axes.hlines(
+            tops - 0.5,
+            lefts - 0.5,
+            lefts + 0.5,
+            colors=colour,
+            linewidths=width,
+            capstyle="projecting",
+        )
 
 
 def _frame(axes: "Axes") -> None:

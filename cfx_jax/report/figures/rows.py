@@ -1,4 +1,6 @@
-"""What the grids of images are made of: one small record per row and panel, checked when it is made."""
+"""What the grids of images are made of: one small record per row and panel, checked when it is
+made.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +25,9 @@ class CounterfactualPanel:
     name: str = ""
     """How it was made, printed above it, e.g. ``"l1.5, ε = 30"``."""
     saliency: Shaped[np.ndarray, "h w"] | None = None
-    """``(h, w)`` thresholded map: 0 where it was thresholded away, positive where it was kept; or boolean."""
+    """``(h, w)`` thresholded map: 0 where it was thresholded away, positive where it was kept; or
+    boolean.
+    """
     iou: float | None = None
     """Intersection over union of the kept pixels with the row's mask, in [0, 1]."""
 
@@ -51,7 +55,9 @@ class CounterfactualRow:
     counterfactuals: Sequence[CounterfactualPanel]
     """One or more, of the original's shape."""
     mask: Shaped[np.ndarray, "h w"] | None = None
-    """``(h, w)`` ground truth, boolean or 0 and 1; its outline is drawn on the differences and the maps."""
+    """``(h, w)`` ground truth, boolean or 0 and 1; its outline is drawn on the differences and the
+    maps.
+    """
     name: str = ""
     """Name of the image, printed at the left."""
 
@@ -62,7 +68,9 @@ class CounterfactualRow:
         for each in self.counterfactuals:
             shape = np.shape(each.image)
             if shape != original.shape:
-                raise InputError(f"a counterfactual needs its original's shape {original.shape}, got {shape}")
+                raise InputError(
+                    f"a counterfactual needs its original's shape {original.shape}, got {shape}"
+                )
         if self.mask is not None:
             check_mask(self.mask, original.shape[:2], "a row's mask")
 
@@ -82,8 +90,8 @@ class SaliencyMap:
     """One map of one image."""
 
     values: Shaped[np.ndarray, "h w"]
-    """``(h, w)`` finite; thresholded (0 where dropped, positive where kept) or raw, as ``saliency_grid`` is
-    told."""
+    """``(h, w)`` finite; thresholded (0 where dropped, positive where kept) or raw, as
+    ``saliency_grid`` is told."""
     iou: float | None = None
     """Intersection over union with the row's mask, in [0, 1]."""
 

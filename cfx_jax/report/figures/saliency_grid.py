@@ -1,5 +1,5 @@
-"""The figure of attribution maps: images against models and methods, each map with its overlap with the
-truth."""
+"""The figure of attribution maps: images against models and methods, each map with its overlap with
+the truth."""
 
 import os
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _LEGENDS = {
     "overlay": "Maps: kept pixels, from the lowest (red) to the highest (yellow) of each panel.",
-    "heat": "Maps: each on its own scale; red and blue around 0 where signed, dark to bright where not.",
+    "heat": "Maps: each on its own scale; red and blue around 0 where signed, dark to bright where"
+    " not.",
 }
 
 
@@ -41,10 +42,11 @@ def saliency_grid(
     Args:
         path: the file, ending in ``.png``; written in one move.
         rows: one or more images.
-        columns: model and method of each map, from left to right; put a model's methods side by side.
+        columns: model and method of each map, from left to right; put a model's methods side by
+            side.
         title: above the figure.
-        style: ``"overlay"`` draws thresholded maps over the grey image, with the outline of the mask;
-            ``"heat"`` draws raw maps in colours.
+        style: ``"overlay"`` draws thresholded maps over the grey image, with the outline of the
+            mask; ``"heat"`` draws raw maps in colours.
         panel_size: width of a panel in inches.
         note: drawn below the figure, such as "synthetic data".
 
@@ -52,8 +54,8 @@ def saliency_grid(
         The path.
 
     Raises:
-        InputError: no rows or columns, a row without one map per column, a negative value in an overlay, an
-            unknown style, a page that is too large, or a file that cannot be written.
+        InputError: no rows or columns, a row without one map per column, a negative value in an
+            overlay, an unknown style, a page that is too large, or a file that cannot be written.
     """
     check_filled(rows, "rows")
     check_filled(columns, "columns")
@@ -71,7 +73,9 @@ def saliency_grid(
 
 
 def _model_groups(columns: Sequence[MapColumn]) -> list[tuple[str, int]]:
-    return [(model, len(list(members))) for model, members in groupby(columns, key=lambda c: c.model)]
+    return [
+        (model, len(list(members))) for model, members in groupby(columns, key=lambda c: c.model)
+    ]
 
 
 def _legend(style: str, *, masked: bool) -> str:
@@ -79,13 +83,19 @@ def _legend(style: str, *, masked: bool) -> str:
     return _LEGENDS[style] + outline
 
 
-def _grid_row(row: SaliencyRow, columns: Sequence[MapColumn], style: str, *, masked: bool) -> GridRow:
+def _grid_row(
+    row: SaliencyRow, columns: Sequence[MapColumn], style: str, *, masked: bool
+) -> GridRow:
     if len(row.maps) != len(columns):
-        raise InputError(f"a row needs one map for each of the {len(columns)} columns, got {len(row.maps)}")
+        raise InputError(
+            f"a row needs one map for each of the {len(columns)} columns, got {len(row.maps)}"
+        )
     original = partial(draw_image, image=np.asarray(row.original))
     cells: list[Cell | None] = [Cell(draw=original, titles=[(row.label or "original", "")])]
     cells += [_mask_cell(row)] if masked else []
-    cells += [_map_cell(row, each, column, style) for each, column in zip(row.maps, columns, strict=True)]
+    cells += [
+        _map_cell(row, each, column, style) for each, column in zip(row.maps, columns, strict=True)
+    ]
     height, width = np.shape(row.original)[:2]
     return GridRow(cells=cells, name=row.name, size=(height, width))
 
@@ -98,9 +108,13 @@ def _mask_cell(row: SaliencyRow) -> Cell | None:
 
 
 def _map_cell(row: SaliencyRow, each: SaliencyMap, column: MapColumn, style: str) -> Cell:
-    draw = _overlay_drawer(row, each) if style == "overlay" else partial(draw_heat, values=each.values)
+    draw = (
+        _overlay_drawer(row, each) if style == "overlay" else partial(draw_heat, values=each.values)
+    )
     titles = [(column.method, "")]
-    return Cell(draw=draw, titles=titles if each.iou is None else [*titles, ("IoU", f" {each.iou:.2f}")])
+    return Cell(
+        draw=draw, titles=titles if each.iou is None else [*titles, ("IoU", f" {each.iou:.2f}")]
+    )
 
 
 def _overlay_drawer(row: SaliencyRow, each: SaliencyMap) -> "partial[None]":

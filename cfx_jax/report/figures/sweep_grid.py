@@ -1,7 +1,9 @@
-"""The figure of progressive explanations: each query, and the images drawn for one desired probability after the other.
+"""The figure of progressive explanations: each query, and the images drawn for one desired
+probability after the other.
 
-Above each image stands the probability that was asked for and the one that the classifier gives, so that a sweep that does
-not obey its knob is seen as such. Images are drawn with their own values, never stretched.
+Above each image stands the probability that was asked for and the one that the classifier gives, so
+that a sweep that does not obey its knob is seen as such. Images are drawn with their own values,
+never stretched.
 """
 
 import os
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Outlines:
-    """What is outlined in a query and its series, such as the heart, and how large it is (Singla et al. 2020, Figure 2)."""
+    """What is outlined in a query and its series, such as the heart, and how large it is (Singla et
+    al. 2020, Figure 2).
+    """
 
     query: Bool[np.ndarray, "h w"]
     """``(h, w)``: in the query."""
@@ -55,7 +59,8 @@ def sweep_grid(
         path: the file, ending in ``.png``; written in one move.
         sweeps: one or more, of the same number of images.
         class_name: what class 1 is called.
-        outlines: what is outlined in each sweep, with its size in parentheses above the image; None for nothing.
+        outlines: what is outlined in each sweep, with its size in parentheses above the image; None
+            for nothing.
         outlined: what that is, in words.
         title: above the figure.
         panel_size: width of a panel in inches.
@@ -65,13 +70,15 @@ def sweep_grid(
         The path.
 
     Raises:
-        InputError: no sweep, sweeps of several lengths, outlines of another number or shape, a page that is too large, or a
-            file that cannot be written.
+        InputError: no sweep, sweeps of several lengths, outlines of another number or shape, a page
+            that is too large, or a file that cannot be written.
     """
     check_filled(sweeps, "sweeps")
     lengths = sorted({len(each.images) for each in sweeps})
     if len(lengths) > 1:
-        raise InputError(f"the sweeps of a figure must have the same number of images, got {lengths}")
+        raise InputError(
+            f"the sweeps of a figure must have the same number of images, got {lengths}"
+        )
     drawn = [None] * len(sweeps) if outlines is None else list(outlines)
     if len(drawn) != len(sweeps):
         raise InputError(f"outlines: expected those of {len(sweeps)} sweeps, got {len(drawn)}")
@@ -82,8 +89,10 @@ def sweep_grid(
         [("", 1), ("", lengths[0]), ("", 1)],
         panel_size=panel_size,
         title=title,
-        legend="Above each image: the probability asked for, and the one that the classifier gives; framed by [ ] the"
-        " query's own bin. Right: magnitude of the difference of the two extremes, on its own scale."
+        legend="Above each image: the probability asked for, and the one that the classifier gives;"
+        " framed by [ ] the"
+        " query's own bin. Right: magnitude of the difference of the two extremes, on its own"
+        " scale."
         + ("" if outlines is None else f" Outlined, with its size in parentheses: {outlined}."),
         note=note,
     )
@@ -94,16 +103,23 @@ def _check_outlines(sweep: Sweep, outlines: Outlines | None) -> None:
     if outlines is None:
         return
     expected, found = np.shape(sweep.images)[:3], np.shape(outlines.images)
-    if found != expected or np.shape(outlines.query) != expected[1:] or np.shape(outlines.sizes) != expected[:1]:
+    if (
+        found != expected
+        or np.shape(outlines.query) != expected[1:]
+        or np.shape(outlines.sizes) != expected[:1]
+    ):
         raise InputError(
-            f"outlines: expected masks {expected} of a sweep and {expected[1:]} of its query with {expected[0]} sizes, got"
+            f"outlines: expected masks {expected} of a sweep and {expected[1:]} of its query with"
+            f" {expected[0]} sizes, got"
             f" {found}, {np.shape(outlines.query)} and sizes of shape {np.shape(outlines.sizes)}"
         )
 
 
 def _row(sweep: Sweep, class_name: str, outlines: Outlines | None) -> GridRow:
     original = np.asarray(sweep.original)
-    probability = f"p = {sweep.probability:.2f}{'' if outlines is None else _size(outlines.query_size)}"
+    probability = (
+        f"p = {sweep.probability:.2f}{'' if outlines is None else _size(outlines.query_size)}"
+    )
     query = Cell(
         draw=partial(_draw, image=original, mask=None if outlines is None else outlines.query),
         titles=[(class_name, ""), ("", probability)],
@@ -111,7 +127,11 @@ def _row(sweep: Sweep, class_name: str, outlines: Outlines | None) -> GridRow:
     extremes = np.abs(np.asarray(sweep.images[-1]) - np.asarray(sweep.images[0])).mean(axis=-1)
     change = Cell(draw=partial(draw_heat, values=extremes), titles=[("extremes", "")])
     return GridRow(
-        cells=[query, *(_image(sweep, number, outlines) for number in range(len(sweep.images))), change],
+        cells=[
+            query,
+            *(_image(sweep, number, outlines) for number in range(len(sweep.images))),
+            change,
+        ],
         name=sweep.name,
         size=(original.shape[0], original.shape[1]),
     )
@@ -131,7 +151,9 @@ def _size(size: float) -> str:
     return f" ({size:.2f})" if np.isfinite(size) else ""
 
 
-def _draw(axes: "Axes", image: Float[np.ndarray, "h w c"], mask: Bool[np.ndarray, "h w"] | None) -> None:
+def _draw(
+    axes: "Axes", image: Float[np.ndarray, "h w c"], mask: Bool[np.ndarray, "h w"] | None
+) -> None:
     draw_image(axes, image)
     if mask is not None:
         draw_outline(axes, mask, on_white=False)

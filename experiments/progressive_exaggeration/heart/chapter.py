@@ -1,8 +1,8 @@
 """The chapter: whose hearts are measured, and what is written about them.
 
-Only the images of the synthetic chest world have masks of heart and lungs. A study of others trains a classifier and an
-explainer of cardiomegaly in that world beside its own. The paper's masks are of other radiographs than it explains, those
-of the SCR set, which may not be passed on.
+Only the images of the synthetic chest world have masks of heart and lungs. A study of others trains
+a classifier and an explainer of cardiomegaly in that world beside its own. The paper's masks are of
+other radiographs than it explains, those of the SCR set, which may not be passed on.
 """
 
 import dataclasses
@@ -16,7 +16,12 @@ from cfx_jax.metrics import HeartSize
 from cfx_jax.report import Claim
 from experiments.presenter import Presenter
 from experiments.progressive_exaggeration.heart import captions, claims, figures, tables
-from experiments.progressive_exaggeration.heart.masks import ORGANS, has_hearts, sizes_of, true_sizes
+from experiments.progressive_exaggeration.heart.masks import (
+    ORGANS,
+    has_hearts,
+    sizes_of,
+    true_sizes,
+)
 from experiments.progressive_exaggeration.heart.organs import WAYS, Hearts, find_hearts
 from experiments.progressive_exaggeration.heart.series import Series
 from experiments.progressive_exaggeration.heart.tables import MEASURES, AllSeries, spoken
@@ -54,9 +59,7 @@ class Heart(NamedTuple):
         """What stands beside every figure."""
         scores = zip(ORGANS, self.hearts.dice.mean(axis=0), strict=True)
         found = ", ".join(f"{organ} {score:.3f}" for organ, score in scores)
-        return (
-            f"{self.subject.data.note} Mean Dice of the segmentation on {len(self.hearts.dice)} test images: {found}."
-        )
+        return f"{self.subject.data.note} Mean Dice of the segmentation on {len(self.hearts.dice)} test images: {found}."
 
     def claims(self) -> Iterator[Claim]:
         """The paper's orderings."""
@@ -65,25 +68,52 @@ class Heart(NamedTuple):
 
     def present(self, presenter: Presenter) -> None:
         """Writes the section."""
-        desired, number, note = np.asarray(self.sweeps.found.desired)[0], len(self.subject.queries), self.note
-        presenter.report.section("Do hearts grow where cardiomegaly is asked for", f"{captions.EXPLANATION} {note}")
-        presenter.figures(figures.size_figure(presenter.folder, self.series, desired, self._references(), note))
-        presenter.table("figure_4a_heart", tables.bin_table(self.series, desired), captions.BINS, note=note)
-        presenter.table("table_heart_size", tables.size_table(self.series, number), captions.SIZES, note=note)
-        presenter.table("table_heart_groups", tables.group_table(self.series), captions.GROUPS, note=note)
-        for measure in MEASURES:
-            found, caption = tables.comparison_table(self.series, measure), f"{captions.TESTS} Size: {spoken(measure)}."
-            presenter.table(f"table_heart_t_tests_{measure}", found, caption, note=note)
-        presenter.table("table_heart_segmentation", tables.dice_table(self.hearts.dice), captions.DICE, note=note)
+        desired, number, note = (
+            np.asarray(self.sweeps.found.desired)[0],
+            len(self.subject.queries),
+            self.note,
+        )
+        presenter.report.section(
+            "Do hearts grow where cardiomegaly is asked for", f"{captions.EXPLANATION} {note}"
+        )
         presenter.figures(
-            figures.sweep_figure(presenter.folder, self.subject, self.sweeps, self.hearts, self.num_shown, note)
+            figures.size_figure(presenter.folder, self.series, desired, self._references(), note)
+        )
+        presenter.table(
+            "figure_4a_heart", tables.bin_table(self.series, desired), captions.BINS, note=note
+        )
+        presenter.table(
+            "table_heart_size", tables.size_table(self.series, number), captions.SIZES, note=note
+        )
+        presenter.table(
+            "table_heart_groups", tables.group_table(self.series), captions.GROUPS, note=note
+        )
+        for measure in MEASURES:
+            found, caption = (
+                tables.comparison_table(self.series, measure),
+                f"{captions.TESTS} Size: {spoken(measure)}.",
+            )
+            presenter.table(f"table_heart_t_tests_{measure}", found, caption, note=note)
+        presenter.table(
+            "table_heart_segmentation",
+            tables.dice_table(self.hearts.dice),
+            captions.DICE,
+            note=note,
+        )
+        presenter.figures(
+            figures.sweep_figure(
+                presenter.folder, self.subject, self.sweeps, self.hearts, self.num_shown, note
+            )
         )
 
     def _references(self) -> dict[str, tuple[float, float]]:
         """By measure, the mean true size of normal and of enlarged hearts among the test images."""
         test = self.subject.data.test.images
         return {
-            name: (float(np.nanmean(sizes[test.labels == 0])), float(np.nanmean(sizes[test.labels == 1])))
+            name: (
+                float(np.nanmean(sizes[test.labels == 0])),
+                float(np.nanmean(sizes[test.labels == 1])),
+            )
             for name, sizes in true_sizes(test)._asdict().items()
         }
 
@@ -103,16 +133,26 @@ def heart(study: Study) -> Heart:
 
 def all_series(subject: Subject, found: Sweeps, hearts: Hearts) -> AllSeries:
     """Every way with every measure, of the queries of which every image has a size."""
-    queries, known = sizes_of(hearts.queries), true_sizes(subject.queries, heart="counterfactual_heart_mask")
+    queries, known = (
+        sizes_of(hearts.queries),
+        true_sizes(subject.queries, heart="counterfactual_heart_mask"),
+    )
     return {
-        (way, measure): _series(subject, found, measure, queries, sizes_of(hearts.explanations[way]), known).complete
+        (way, measure): _series(
+            subject, found, measure, queries, sizes_of(hearts.explanations[way]), known
+        ).complete
         for way in WAYS
         for measure in MEASURES
     }
 
 
 def _series(
-    subject: Subject, found: Sweeps, measure: str, queries: HeartSize, explanations: HeartSize, known: HeartSize
+    subject: Subject,
+    found: Sweeps,
+    measure: str,
+    queries: HeartSize,
+    explanations: HeartSize,
+    known: HeartSize,
 ) -> Series:
     sizes: Float[np.ndarray, "n k"] = getattr(explanations, measure)
     return Series(

@@ -46,7 +46,8 @@ def _rise(way: str, series: Series) -> Claim:
         {},
         {} if interval is None else {"rank correlation": interval.estimate},
         interval,
-        f"Spearman's correlation of desired probability and {_SIZE} over all pairs of {series.number} queries",
+        f"Spearman's correlation of desired probability and {_SIZE} over all pairs of"
+        f" {series.number} queries",
         kind="statement",
         place=_PLACE,
         minimum=0.0,
@@ -56,7 +57,10 @@ def _rise(way: str, series: Series) -> Claim:
 
 def _moves(series: Series) -> Iterator[Claim]:
     """The dependent tests."""
-    texts = {False: "Explained as enlarged, normal hearts grow.", True: "Explained as normal, enlarged hearts shrink."}
+    texts = {
+        False: "Explained as enlarged, normal hearts grow.",
+        True: "Explained as normal, enlarged hearts shrink.",
+    }
     for enlarged, text in texts.items():
         found, bound = moved(series, enlarged=enlarged), {"maximum" if enlarged else "minimum": 0.0}
         first, second = (TO_NORMAL, ENLARGED) if enlarged else (TO_ENLARGED, NORMAL)
@@ -84,12 +88,18 @@ def _like_real(series: Series) -> Iterator[Claim]:
         margin = 0.0 if gap is None else abs(gap.estimate) / 2
         yield _settled(
             f"Figure 4b as {second}",
-            f"Hearts explained as {second} are as large as real {second} ones: their mean differs by less than half of what"
+            f"Hearts explained as {second} are as large as real {second} ones: their mean differs"
+            f" by less than half of what"
             " real normal and enlarged hearts differ by.",
             {"p": PUBLISHED[first, second]},
-            {name: float(sizes.mean()) for name, sizes in ((first, after), (second, real)) if len(sizes)},
+            {
+                name: float(sizes.mean())
+                for name, sizes in ((first, after), (second, real))
+                if len(sizes)
+            },
             None if gap is None else difference(after, real),
-            f"{_SIZE}; {first} minus {second}, Welch's interval over {len(after)} and {len(real)} images; half is"
+            f"{_SIZE}; {first} minus {second}, Welch's interval over {len(after)} and {len(real)}"
+            f" images; half is"
             f" {margin:.3g}, a bound of ours",
             kind="statement",
             place=_PLACE,
@@ -102,7 +112,8 @@ def _counterfactuals(series: Series) -> Claim:
     off = errors(series)
     return _paired(
         "heart counterfactual",
-        "At the opposite extreme the heart is nearer in size to that of the same person's true counterfactual than the"
+        "At the opposite extreme the heart is nearer in size to that of the same person's true"
+        " counterfactual than the"
         " query's own heart is.",
         {},
         {"explanation": off.explanation, "query": off.query},
@@ -113,7 +124,12 @@ def _counterfactuals(series: Series) -> Claim:
 
 
 def _paired(
-    name: str, text: str, paper: Mapping[str, Any], ours: Mapping[str, Float[np.ndarray, " n"]], of: str, **bounds: Any
+    name: str,
+    text: str,
+    paper: Mapping[str, Any],
+    ours: Mapping[str, Float[np.ndarray, " n"]],
+    of: str,
+    **bounds: Any,
 ) -> Claim:
     number = min(map(len, ours.values()))
     if number < 1:
@@ -140,5 +156,16 @@ def _said(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: options[name] for name in ("kind", "place") if name in options}
 
 
-def _undecided(name: str, text: str, paper: Mapping[str, Any], ours: Mapping[str, Any], of: str, **said: Any) -> Claim:
-    return Claim(id=name, text=text, paper=paper, ours=ours, interval=None, verdict="undecided", statistic=of, **said)
+def _undecided(
+    name: str, text: str, paper: Mapping[str, Any], ours: Mapping[str, Any], of: str, **said: Any
+) -> Claim:
+    return Claim(
+        id=name,
+        text=text,
+        paper=paper,
+        ours=ours,
+        interval=None,
+        verdict="undecided",
+        statistic=of,
+        **said,
+    )

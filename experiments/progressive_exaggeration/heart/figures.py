@@ -43,26 +43,36 @@ def size_figure(
         lines = [line for way in WAYS for line in _risen(way, series[way, measure], desired)]
         for name, size in zip(("true, normal", "true, enlarged"), references[measure], strict=True):
             lines.append(Line(name=name, x=desired, y=np.full(len(desired), size)))
-        panels.append(CurvePanel(lines=lines, x_label="desired", y_label=spoken(measure), title="4a"))
+        panels.append(
+            CurvePanel(lines=lines, x_label="desired", y_label=spoken(measure), title="4a")
+        )
     lines = [
         Line(name=name, x=np.quantile(sizes, _SHARES), y=_SHARES)
         for name, sizes in groups(series[SEGMENTED, MEASURES[0]]).items()
         if len(sizes)
     ]
     if lines:
-        panels.append(CurvePanel(lines=lines, x_label=spoken(MEASURES[0]), y_label="share below", title="4b"))
+        panels.append(
+            CurvePanel(lines=lines, x_label=spoken(MEASURES[0]), y_label="share below", title="4b")
+        )
     curve(path, panels, band="95 % bootstrap intervals over queries", note=note)
     return Figure(
         path,
-        "As the paper's Figure 4: (a) mean size of the heart in the explanations against the desired probability of"
-        " cardiomegaly, and the mean true sizes of normal and enlarged hearts; (b) the sizes in four groups, segmented:"
+        "As the paper's Figure 4: (a) mean size of the heart in the explanations against the"
+        " desired probability of"
+        " cardiomegaly, and the mean true sizes of normal and enlarged hearts; (b) the sizes in"
+        " four groups, segmented:"
         " real hearts that the classifier is sure of, and their explanations for the opposite.",
         "Line plots; where explanations show what cardiomegaly is, the first two rise.",
     )
 
 
-def sweep_figure(folder: Path, subject: Subject, found: Sweeps, hearts: Hearts, num_shown: int, note: str) -> Figure:
-    """The series of some radiographs, the first ones of either decision, with their registered hearts and these' sizes."""
+def sweep_figure(
+    folder: Path, subject: Subject, found: Sweeps, hearts: Hearts, num_shown: int, note: str
+) -> Figure:
+    """The series of some radiographs, the first ones of either decision, with their registered
+    hearts and these' sizes.
+    """
     path, rows = folder / "figure_2_heart_sweeps.png", found.first(num_shown)
     series = shown(found, subject.queries, rows)
     sweep_grid(
@@ -75,9 +85,11 @@ def sweep_figure(folder: Path, subject: Subject, found: Sweeps, hearts: Hearts, 
     )
     return Figure(
         path,
-        "The series of some radiographs, as in the paper's Figure 2: hearts are outlined, segmented in the query and moved"
+        "The series of some radiographs, as in the paper's Figure 2: hearts are outlined, segmented"
+        " in the query and moved"
         " along by its registration to each explanation, with their sizes in parentheses.",
-        "Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly, hearts outlined.",
+        "Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly, hearts"
+        " outlined.",
     )
 
 

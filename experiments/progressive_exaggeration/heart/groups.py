@@ -1,8 +1,9 @@
 """The paper's four groups of hearts (Figure 4b) and its t-tests between them.
 
-Real radiographs count as normal or enlarged where the classifier is sure of it (a probability below 0.1, or above 0.9), and
-explanations where it is as sure of the opposite. The paper takes a test that does not reject equal means for equality; this
-says little of small groups, so that the difference comes with its interval too.
+Real radiographs count as normal or enlarged where the classifier is sure of it (a probability below
+0.1, or above 0.9), and explanations where it is as sure of the opposite. The paper takes a test
+that does not reject equal means for equality; this says little of small groups, so that the
+difference comes with its interval too.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +28,9 @@ PUBLISHED = {
     (TO_NORMAL, NORMAL): "above 0.01",
     (TO_ENLARGED, ENLARGED): "below 0.01",
 }
-"""The paper's p-values; its text treats the last one as not rejecting equality, which contradicts the number."""
+"""The paper's p-values; its text treats the last one as not rejecting equality, which contradicts
+the number.
+"""
 
 
 class Moved(NamedTuple):
@@ -83,18 +86,25 @@ def groups(series: Series) -> dict[str, Float[np.ndarray, " m"]]:
 def comparisons(series: Series) -> Iterator[Comparison]:
     """The paper's four tests, the independent ones both as Welch's and as Student's."""
     low, high = moved(series, enlarged=False), moved(series, enlarged=True)
-    yield Comparison(TO_ENLARGED, NORMAL, "dependent", _test(dependent_t_test, low.after, low.before))
-    yield Comparison(TO_NORMAL, ENLARGED, "dependent", _test(dependent_t_test, high.after, high.before))
+    yield Comparison(
+        TO_ENLARGED, NORMAL, "dependent", _test(dependent_t_test, low.after, low.before)
+    )
+    yield Comparison(
+        TO_NORMAL, ENLARGED, "dependent", _test(dependent_t_test, high.after, high.before)
+    )
     for kind, equal in (("independent, Welch", False), ("independent, Student", True)):
         for name, after, other, real in (
             (TO_NORMAL, high.after, NORMAL, low.real),
             (TO_ENLARGED, low.after, ENLARGED, high.real),
         ):
-            yield Comparison(name, other, kind, _test(independent_t_test, after, real, equal_variances=equal))
+            yield Comparison(
+                name, other, kind, _test(independent_t_test, after, real, equal_variances=equal)
+            )
 
 
 def difference(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"]) -> Interval | None:
-    """The difference of the means of two samples with Welch's 95 % interval; None where one has fewer than two images.
+    """The difference of the means of two samples with Welch's 95 % interval; None where one has
+    fewer than two images.
 
     NaN ends where neither sample has a spread: it cannot show how far its mean may be off.
     """
@@ -110,6 +120,9 @@ def difference(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"]) 
 
 
 def _test(
-    test: Callable[..., TTest], first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"], **options: bool
+    test: Callable[..., TTest],
+    first: Float[np.ndarray, " n"],
+    second: Float[np.ndarray, " m"],
+    **options: bool,
 ) -> TTest | None:
     return test(first, second, **options) if min(len(first), len(second)) > 1 else None

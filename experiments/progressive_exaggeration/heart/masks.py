@@ -12,16 +12,23 @@ from experiments.image_set import ImageSet
 ORGANS = ("lungs", "heart")
 """In the order of the classes of a pixel, after the background; the heart hides the lungs."""
 
-_LEAST = 0.25  # a second lung is at least so large as a share of the first; anything smaller is astray
+_LEAST = (
+    0.25  # a second lung is at least so large as a share of the first; anything smaller is astray
+)
 
 
 def has_hearts(images: ImageSet) -> bool:
     """Whether the masks of heart and lungs are known."""
-    return {"heart_mask", "lung_mask", "counterfactual_heart_mask"} <= set(images.source[int(images.indices[0])])
+    return {"heart_mask", "lung_mask", "counterfactual_heart_mask"} <= set(
+        images.source[int(images.indices[0])]
+    )
 
 
-def classes_of(arrays: Mapping[str, np.ndarray], *, heart: str = "heart_mask") -> Int[np.ndarray, "n h w"]:
-    """The class of each pixel by the true masks: 0 the background, 1 the lungs, 2 the heart over them.
+def classes_of(
+    arrays: Mapping[str, np.ndarray], *, heart: str = "heart_mask"
+) -> Int[np.ndarray, "n h w"]:
+    """The class of each pixel by the true masks: 0 the background, 1 the lungs, 2 the heart over
+    them.
 
     Args:
         arrays: of an image set.
@@ -39,8 +46,8 @@ def true_organs(images: ImageSet, *, heart: str = "heart_mask") -> Bool[np.ndarr
 def organs_of(classes: Int[np.ndarray, "n h w"]) -> Bool[np.ndarray, "n h w 2"]:
     """Lungs and heart of a segmentation without what is astray.
 
-    Kept is one heart, and of the lungs what hangs together with it, or the two largest parts: a large heart cuts corners of
-    the left lung off.
+    Kept is one heart, and of the lungs what hangs together with it, or the two largest parts: a
+    large heart cuts corners of the left lung off.
     """
     found = [((each == 1) & largest(each > 0, 2), largest(each == 2, 1)) for each in classes]
     return np.moveaxis(np.asarray(found), 1, -1)
@@ -57,7 +64,9 @@ def largest(mask: Bool[np.ndarray, "h w"], number: int) -> Bool[np.ndarray, "h w
 
 
 def sizes_of(organs: Bool[np.ndarray, "*batch h w 2"]) -> HeartSize:
-    """Area and cardiothoracic ratio; the thorax is the box around lungs and heart, and NaN stands where no lung is found."""
+    """Area and cardiothoracic ratio; the thorax is the box around lungs and heart, and NaN stands
+    where no lung is found.
+    """
     found = organs[..., 0].any(axis=(-2, -1), keepdims=True)
     return heart_size(organs[..., 1], np.logical_and(organs.any(axis=-1), found))
 

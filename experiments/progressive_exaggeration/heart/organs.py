@@ -1,8 +1,9 @@
 """How large the hearts of radiographs and of their explanations are.
 
-Singla et al. 2020 (section 4.2) segment the hearts of real radiographs by a UNet, register each radiograph to its
-explanation and move its mask along. Here explanations are segmented themselves as well, so that either way checks the
-other. Both are applied to the queries' true counterfactuals too, whose hearts are known.
+Singla et al. 2020 (section 4.2) segment the hearts of real radiographs by a UNet, register each
+radiograph to its explanation and move its mask along. Here explanations are segmented themselves as
+well, so that either way checks the other. Both are applied to the queries' true counterfactuals
+too, whose hearts are known.
 """
 
 import dataclasses
@@ -21,7 +22,12 @@ from cfx_jax.parallel import map_examples, progress_bar
 from cfx_jax.registration import register, warp
 from experiments.array_store import stored
 from experiments.image_set import ImageSet
-from experiments.progressive_exaggeration.heart.masks import ORGANS, classes_of, organs_of, true_organs
+from experiments.progressive_exaggeration.heart.masks import (
+    ORGANS,
+    classes_of,
+    organs_of,
+    true_organs,
+)
 from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
@@ -50,7 +56,9 @@ class Hearts(NamedTuple):
     identity: object
 
 
-def find_hearts(settings: trainer.Config, subject: Subject, found: Sweeps, workspace: Workspace) -> Hearts:
+def find_hearts(
+    settings: trainer.Config, subject: Subject, found: Sweeps, workspace: Workspace
+) -> Hearts:
     """Trains a segmentation, or reads it from the workspace, and finds the organs of every image.
 
     Args:
@@ -60,7 +68,9 @@ def find_hearts(settings: trainer.Config, subject: Subject, found: Sweeps, works
         workspace: keeps weights and masks.
     """
     data, queries = subject.data, subject.queries
-    settings = dataclasses.replace(settings, num_classes=1 + len(ORGANS), in_channels=data.validation.images.shape[-1])
+    settings = dataclasses.replace(
+        settings, num_classes=1 + len(ORGANS), in_channels=data.validation.images.shape[-1]
+    )
     trained = [settings, data.train.images.identity, data.validation.images.identity]
     identity = [trained, data.test.images.identity, found.identity]
     model = _train(settings, data, workspace, trained)
@@ -68,7 +78,9 @@ def find_hearts(settings: trainer.Config, subject: Subject, found: Sweeps, works
     def segmented() -> Arrays:
         tested, truth = _organs(model, data.test.pixels), true_organs(data.test.images)
         return {
-            "dice": np.stack([dice(tested[..., each], truth[..., each]) for each in range(len(ORGANS))], axis=-1),
+            "dice": np.stack(
+                [dice(tested[..., each], truth[..., each]) for each in range(len(ORGANS))], axis=-1
+            ),
             "queries": np.concatenate([_organs(model, pixels) for pixels in queries.chunks()]),
         }
 
@@ -79,7 +91,9 @@ def find_hearts(settings: trainer.Config, subject: Subject, found: Sweeps, works
 
     def explanations_registered() -> Iterator[Arrays]:
         for rows, images in _images(found, queries, "registration"):
-            yield {"explanations": move(queries.read(rows), stored_queries["queries"][rows], images)}
+            yield {
+                "explanations": move(queries.read(rows), stored_queries["queries"][rows], images)
+            }
 
     stored_queries = workspace.cached("hearts of queries", identity, segmented)
     ways = {SEGMENTED: explanations_segmented, REGISTERED: explanations_registered}
@@ -90,8 +104,12 @@ def find_hearts(settings: trainer.Config, subject: Subject, found: Sweeps, works
     return Hearts(stored_queries["dice"], stored_queries["queries"], explanations, identity)
 
 
-def _images(found: Sweeps, queries: ImageSet, stage: str) -> Iterator[tuple[slice, Float[np.ndarray, "m k h w c"]]]:
-    """The explanations of some queries, and last their true counterfactuals, with their rows: a part at a time."""
+def _images(
+    found: Sweeps, queries: ImageSet, stage: str
+) -> Iterator[tuple[slice, Float[np.ndarray, "m k h w c"]]]:
+    """The explanations of some queries, and last their true counterfactuals, with their rows: a
+    part at a time.
+    """
     with progress_bar(len(queries), stage) as bar:
         for rows in found.parts():
             explanations = np.clip(found.found.images[rows], 0, 1)
@@ -101,7 +119,9 @@ def _images(found: Sweeps, queries: ImageSet, stage: str) -> Iterator[tuple[slic
 
 
 def move(
-    queries: Float[np.ndarray, "n h w c"], organs: Bool[np.ndarray, "n h w 2"], images: Float[np.ndarray, "n k h w c"]
+    queries: Float[np.ndarray, "n h w c"],
+    organs: Bool[np.ndarray, "n h w 2"],
+    images: Float[np.ndarray, "n k h w c"],
 ) -> Bool[np.ndarray, "n k h w 2"]:
     """Registers each query to its images and moves its organs along.
 
@@ -111,14 +131,23 @@ def move(
         images: of each query, in [0, 1].
     """
     each = images.shape[1]
-    examples = (np.repeat(queries, each, 0), np.repeat(organs, each, 0), images.reshape(-1, *images.shape[2:]))
+    examples = (
+        np.repeat(queries, each, 0),
+        np.repeat(organs, each, 0),
+        images.reshape(-1, *images.shape[2:]),
+    )
     moved = map_examples(_moved, (), examples, batch_size=_BATCH)
     return moved.reshape(*images.shape[:2], *organs.shape[1:])
 
 
-def _train(settings: trainer.Config, data: Data, workspace: Workspace, identity: object) -> nnx.Module:
+def _train(
+    settings: trainer.Config, data: Data, workspace: Workspace, identity: object
+) -> nnx.Module:
     folder = workspace.folder("segmentation", identity)
-    print(f"segmentation of {' and '.join(ORGANS)}: {settings.num_steps} steps in {folder}", flush=True)
+    print(
+        f"segmentation of {' and '.join(ORGANS)}: {settings.num_steps} steps in {folder}",
+        flush=True,
+    )
     return trainer.train(
         settings,
         data.train.images.source,

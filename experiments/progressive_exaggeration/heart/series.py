@@ -1,4 +1,6 @@
-"""Sizes of hearts as bare numbers: against the probability that was asked for, and against the true counterfactuals'."""
+"""Sizes of hearts as bare numbers: against the probability that was asked for, and against the true
+counterfactuals'.
+"""
 
 from typing import Any, NamedTuple
 
@@ -60,7 +62,8 @@ class Series(NamedTuple):
 
 
 class Errors(NamedTuple):
-    """How far sizes are from those of the true counterfactuals, of queries that were decided rightly.
+    """How far sizes are from those of the true counterfactuals, of queries that were decided
+    rightly.
 
     Attributes:
         explanation: at the opposite extreme, both found in the same way (m,).
@@ -78,12 +81,16 @@ def errors(series: Series) -> Errors:
     rightly = series.decided_rightly
     found = rightly.counterfactuals
     return Errors(
-        *(np.abs(each) for each in (rightly.opposite - found, rightly.queries - found, found - rightly.known))
+        *(
+            np.abs(each)
+            for each in (rightly.opposite - found, rightly.queries - found, found - rightly.known)
+        )
     )
 
 
 def correlation(series: Series) -> Interval | None:
-    """Spearman's correlation of size and desired probability over all pairs, 0 where no size differs.
+    """Spearman's correlation of size and desired probability over all pairs, 0 where no size
+    differs.
 
     Queries are drawn again for its interval; None for fewer than two.
     """
@@ -92,14 +99,22 @@ def correlation(series: Series) -> Interval | None:
 
 
 def correlation_per_query(series: Series) -> Interval | None:
-    """The mean of the correlations within each query's series, 0 where its size stays; None for fewer than two queries."""
+    """The mean of the correlations within each query's series, 0 where its size stays; None for
+    fewer than two queries.
+    """
     pairs = zip(series.desired, series.explanations, strict=True)
     # A statistic of ours: correlations that are all 0 or 1 are no answers.
-    return interval_of(np.array([_rank_correlation(*each) for each in pairs]), statistic=np.mean, bounds=(-1.0, 1.0))
+    return interval_of(
+        np.array([_rank_correlation(*each) for each in pairs]),
+        statistic=np.mean,
+        bounds=(-1.0, 1.0),
+    )
 
 
 def interval_of(values: Float[np.ndarray, "n ..."], **options: Any) -> Interval | None:
-    """The bootstrap interval of a statistic, the mean unless another is named; None for fewer than two images."""
+    """The bootstrap interval of a statistic, the mean unless another is named; None for fewer than
+    two images.
+    """
     return bootstrap_interval(values, **options) if len(values) > 1 else None
 
 

@@ -26,7 +26,15 @@ MEASURES = HeartSize._fields
 
 def size_table(series: AllSeries, num_queries: int) -> Table:
     """How sizes follow the condition, and how far they are from what they should be."""
-    columns = ["hearts", "size", "rank correlation", "within queries", "error", "error of queries", "error of the way"]
+    columns = [
+        "hearts",
+        "size",
+        "rank correlation",
+        "within queries",
+        "error",
+        "error of queries",
+        "error of the way",
+    ]
     rows = []
     for (way, measure), each in series.items():
         off = errors(each)
@@ -39,7 +47,11 @@ def bin_table(series: AllSeries, desired: Float[np.ndarray, " k"]) -> Table:
     """Figure 4a in numbers: the mean size for each desired probability."""
     columns = ["hearts", "size", *(f"desired {each:.2f}" for each in desired)]
     rows = [
-        [way, spoken(measure), *(each.explanations.mean(axis=0).tolist() if each.number else [None] * len(desired))]
+        [
+            way,
+            spoken(measure),
+            *(each.explanations.mean(axis=0).tolist() if each.number else [None] * len(desired)),
+        ]
         for (way, measure), each in series.items()
     ]
     return columns, rows
@@ -51,7 +63,8 @@ def group_table(series: AllSeries) -> Table:
     rows = []
     for name in GROUPS:
         cells = [
-            (float(each[name].mean()), float(each[name].std())) if len(each[name]) else None for each in found.values()
+            (float(each[name].mean()), float(each[name].std())) if len(each[name]) else None
+            for each in found.values()
         ]
         rows.append([name, max(len(each[name]) for each in found.values()), *cells])
     return ["group", "images", *found], rows
@@ -59,20 +72,38 @@ def group_table(series: AllSeries) -> Table:
 
 def comparison_table(series: AllSeries, measure: str) -> Table:
     """The paper's t-tests."""
-    columns = ["hearts", "first", "second", "test", "t", "df", "p", "Cohen's d", "images", "paper's p"]
+    columns = [
+        "hearts",
+        "first",
+        "second",
+        "test",
+        "t",
+        "df",
+        "p",
+        "Cohen's d",
+        "images",
+        "paper's p",
+    ]
     rows: list[list[Any]] = []
     for (way, each_measure), each in series.items():
         if each_measure != measure:
             continue
         for first, second, kind, found in comparisons(each):
-            numbers = [None] * 5 if found is None else [*found[:4], " and ".join(map(str, found.num_images))]
+            numbers = (
+                [None] * 5
+                if found is None
+                else [*found[:4], " and ".join(map(str, found.num_images))]
+            )
             rows.append([way, first, second, kind, *numbers, PUBLISHED[first, second]])
     return columns, rows
 
 
 def dice_table(dice: Float[np.ndarray, "m 2"]) -> Table:
     """How well the segmentation finds the organs of test images."""
-    rows = [[organ, bootstrap_interval(dice[:, each], bounds=(0, 1)), len(dice)] for each, organ in enumerate(ORGANS)]
+    rows = [
+        [organ, bootstrap_interval(dice[:, each], bounds=(0, 1)), len(dice)]
+        for each, organ in enumerate(ORGANS)
+    ]
     return ["organ", "Dice", "test images"], rows
 
 

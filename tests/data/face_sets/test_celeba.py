@@ -32,14 +32,25 @@ def test_crop_takes_rows_34_to_183_and_columns_14_to_163():
 
 
 def test_photograph_of_another_size_is_refused():
-    with pytest.raises(InputError, match="it: expected an aligned photograph of 218 x 178 pixels, got 178 x 218: take"):
+    with pytest.raises(
+        InputError,
+        match="it: expected an aligned photograph of 218 x 178 pixels, got 178 x 218: take",
+    ):
         crop_face(np.zeros((178, 218, 3)), name="it")
 
 
 def test_digest_changes_with_each_fact_but_not_with_the_place(tmp_path):
     record = FaceRecord("a", tmp_path, "1" * 40, "train", 1)
     changes = ({"name": "b"}, {"attributes": "0" * 40}, {"part": "test"}, {"person": None})
-    assert len({digest([each]) for each in [record, *(record._replace(**change) for change in changes)]}) == 5
+    assert (
+        len(
+            {
+                digest([each])
+                for each in [record, *(record._replace(**change) for change in changes)]
+            }
+        )
+        == 5
+    )
     assert digest([record]) == digest([record._replace(image=tmp_path / "x")])
 
 
@@ -47,7 +58,9 @@ def test_digest_changes_with_each_fact_but_not_with_the_place(tmp_path):
 def test_missing_table_names_what_is_expected_and_the_page(tmp_path, table):
     folder = write_celeba(tmp_path)
     (folder / table).unlink()
-    with pytest.raises(InputError, match=rf"{table}', which does not exist: download it from https://mmlab.ie.cuhk"):
+    with pytest.raises(
+        InputError, match=rf"{table}', which does not exist: download it from https://mmlab.ie.cuhk"
+    ):
         read_celeba(folder)
 
 
@@ -55,7 +68,8 @@ def test_missing_photographs_are_counted(tmp_path):
     folder = write_celeba(tmp_path)
     (folder / "img_align_celeba/000003.jpg").unlink()
     with pytest.raises(
-        InputError, match=r"expected 5 photographs, 1 are missing, the first is '.*/000003.jpg': unpack"
+        InputError,
+        match=r"expected 5 photographs, 1 are missing, the first is '.*/000003.jpg': unpack",
     ):
         read_celeba(folder)
 
@@ -63,17 +77,62 @@ def test_missing_photographs_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("table", "before", "after", "message"),
     [
-        ("list_attr_celeba", "5\n", "6\n", "expected 6 photographs, as its first line says, got 5: download it again"),
-        ("list_attr_celeba", "5\n5_o", "5_o", "expected the number of photographs and then the 40 names 5_o_Clock_Sha"),
-        ("list_attr_celeba", "Wearing_Hat", "Hat", "the 40 names 5_o_Clock_Shadow to Young, got other lines: download"),
-        ("list_attr_celeba", "000002.jpg  1", "000002.jpg  2", "expected 40 values of -1 or 1 for '000002.jpg', got 2 -1"),
-        ("list_attr_celeba", "000002.jpg  1", "000002.jpg", "expected 40 values of -1 or 1 for '000002.jpg', got -1 -1"),
-        ("list_eval_partition", "000003.jpg 1", "000003.jpg 3", "expected 0, 1 or 2 for '000003.jpg', got 3: correct"),
-        ("list_eval_partition", "000003.jpg 1\n", "", "expected a row for each photograph, 1 are missing, .*'000003.jpg'"),
-        ("identity_CelebA", "000003.jpg 8692", "000003.jpg x", "expected a file's name and a number, got '000003.jpg x'"),
-        ("identity_CelebA", "000003.jpg 8692\n", "", "expected a row for each photograph, 1 are missing, the first is"),
+        (
+            "list_attr_celeba",
+            "5\n",
+            "6\n",
+            "expected 6 photographs, as its first line says, got 5: download it again",
+        ),
+        (
+            "list_attr_celeba",
+            "5\n5_o",
+            "5_o",
+            "expected the number of photographs and then the 40 names 5_o_Clock_Sha",
+        ),
+        (
+            "list_attr_celeba",
+            "Wearing_Hat",
+            "Hat",
+            "the 40 names 5_o_Clock_Shadow to Young, got other lines: download",
+        ),
+        (
+            "list_attr_celeba",
+            "000002.jpg  1",
+            "000002.jpg  2",
+            "expected 40 values of -1 or 1 for '000002.jpg', got 2 -1",
+        ),
+        (
+            "list_attr_celeba",
+            "000002.jpg  1",
+            "000002.jpg",
+            "expected 40 values of -1 or 1 for '000002.jpg', got -1 -1",
+        ),
+        (
+            "list_eval_partition",
+            "000003.jpg 1",
+            "000003.jpg 3",
+            "expected 0, 1 or 2 for '000003.jpg', got 3: correct",
+        ),
+        (
+            "list_eval_partition",
+            "000003.jpg 1\n",
+            "",
+            "expected a row for each photograph, 1 are missing, .*'000003.jpg'",
+        ),
+        (
+            "identity_CelebA",
+            "000003.jpg 8692",
+            "000003.jpg x",
+            "expected a file's name and a number, got '000003.jpg x'",
+        ),
+        (
+            "identity_CelebA",
+            "000003.jpg 8692\n",
+            "",
+            "expected a row for each photograph, 1 are missing, the first is",
+        ),
     ],
-)  # fmt: skip
+)
 def test_tables_that_cannot_be_understood_are_refused(tmp_path, table, before, after, message):
     path = write_celeba(tmp_path) / f"{table}.txt"
     path.write_text(path.read_text().replace(before, after, 1))
@@ -84,6 +143,7 @@ def test_tables_that_cannot_be_understood_are_refused(tmp_path, table, before, a
 def test_table_that_is_no_text_is_refused(tmp_path):
     (write_celeba(tmp_path) / "list_attr_celeba.txt").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(
-        InputError, match=r"list_attr_celeba.txt' is no text file \(.*\): download it from https://mmlab"
+        InputError,
+        match=r"list_attr_celeba.txt' is no text file \(.*\): download it from https://mmlab",
     ):
         read_celeba(tmp_path)

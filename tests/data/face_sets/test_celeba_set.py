@@ -38,11 +38,15 @@ def test_items_are_as_described(opened):
         assert item["image"].shape == (SIZE, SIZE, 3) and item["image"].dtype == np.float32
         assert 0 <= item["image"].min() < item["image"].max() <= 1
         assert item["label"] == ("Smiling" in shown) and item["name"] == name
-        assert {each for each, value in zip(source.attribute_names, item["attributes"], strict=True) if value} == set(
-            shown
-        )
+        assert {
+            each
+            for each, value in zip(source.attribute_names, item["attributes"], strict=True)
+            if value
+        } == set(shown)
     np.testing.assert_array_equal(labels_of(source), source.labels)
-    np.testing.assert_array_equal(source.attributes.sum(1), [len(shown) for shown, _, _ in FACES.values()])
+    np.testing.assert_array_equal(
+        source.attributes.sum(1), [len(shown) for shown, _, _ in FACES.values()]
+    )
 
 
 def test_image_is_the_middle_of_the_photograph_averaged_over_areas(opened):
@@ -54,7 +58,10 @@ def test_image_is_the_middle_of_the_photograph_averaged_over_areas(opened):
 
 def test_any_attribute_can_be_the_label_of_the_same_stored_set(opened):
     source = opened(attribute="Heavy_Makeup")
-    assert source.labels.tolist() == [0, 0, 0, 0, 1] and source.class_names == ("not heavy makeup", "heavy makeup")
+    assert source.labels.tolist() == [0, 0, 0, 0, 1] and source.class_names == (
+        "not heavy makeup",
+        "heavy makeup",
+    )
     assert source.identity != opened().identity == opened().identity
 
 
@@ -76,7 +83,10 @@ def test_pickled_copy_reads_the_same_and_index_stops_at_the_end(opened):
     source = opened()
     copy = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(copy[-1]["image"], source[len(source) - 1]["image"])
-    assert load_arrays(copy, np.arange(4), fields=("image", "attributes"))["attributes"].shape == (4, 40)
+    assert load_arrays(copy, np.arange(4), fields=("image", "attributes"))["attributes"].shape == (
+        4,
+        40,
+    )
     with pytest.raises(IndexError):
         source[len(source)]
 
@@ -86,7 +96,8 @@ def test_set_is_prepared_once_and_other_raw_files_are_noticed(folders, tmp_path,
     monkeypatch.setattr(builder, "png", None)
     CelebA(raw, work, size=SIZE)
     with pytest.raises(
-        InputError, match=r"was built from, but '.*' has other photographs or labels: remove the former"
+        InputError,
+        match=r"was built from, but '.*' has other photographs or labels: remove the former",
     ):
         CelebA(write_celeba(tmp_path, with_people=False), work, size=SIZE)
 
@@ -95,7 +106,8 @@ def test_photograph_in_the_wild_is_named(tmp_path):
     raw = write_celeba(tmp_path / "raw")
     Image.fromarray(np.zeros((300, 400, 3), np.uint8)).save(raw / "img_align_celeba/000003.jpg")
     with pytest.raises(
-        InputError, match=r"'.*/000003.jpg': expected an aligned photograph of 218 x 178 .*, got 300 x 400"
+        InputError,
+        match=r"'.*/000003.jpg': expected an aligned photograph of 218 x 178 .*, got 300 x 400",
     ):
         CelebA(raw, tmp_path / "work", size=16, progress=False)
 
@@ -104,7 +116,8 @@ def test_damaged_file_stops_the_build_and_leaves_no_set(tmp_path):
     raw = write_celeba(tmp_path / "raw")
     (raw / "img_align_celeba/000003.jpg").write_bytes(b"nothing")
     with pytest.raises(
-        InputError, match=r"000003.jpg' cannot be used \(cannot be decoded\): download it again from http"
+        InputError,
+        match=r"000003.jpg' cannot be used \(cannot be decoded\): download it again from http",
     ):
         CelebA(raw, tmp_path / "work", size=16, progress=False)
     with pytest.raises(InputError, match="which does not exist: give the folder to build it from"):
@@ -113,7 +126,10 @@ def test_damaged_file_stops_the_build_and_leaves_no_set(tmp_path):
 
 @pytest.mark.parametrize("attribute", ["Smile", "smiling"])
 def test_unknown_attribute_lists_the_known_ones(tmp_path, attribute):
-    with pytest.raises(InputError, match=f"attribute: expected one of '5_o_.*'Smiling', .*'Young', got '{attribute}'"):
+    with pytest.raises(
+        InputError,
+        match=f"attribute: expected one of '5_o_.*'Smiling', .*'Young', got '{attribute}'",
+    ):
         CelebA(None, tmp_path, attribute=attribute)
     assert "Smiling" in ATTRIBUTES
 

@@ -30,7 +30,9 @@ def jobs(tmp_path):
     cv2.imwrite(str(tmp_path / "given/mask.tif"), red)
     masks = {"exudates": tmp_path / "given/mask.tif"}
     names = ("10_left", "10_right.v2", "sub/3", "sub/4")
-    return [Job(n, tmp_path / f"given/{i}.png", masks if i == 0 else {}) for i, n in enumerate(names)]
+    return [
+        Job(n, tmp_path / f"given/{i}.png", masks if i == 0 else {}) for i, n in enumerate(names)
+    ]
 
 
 def prepared(jobs, out, **options):
@@ -56,7 +58,9 @@ def test_files_hold_what_preprocess_gives(jobs, tmp_path):
     assert result.kept == [job.name for job in jobs] and result.dropped == {}
     for job, each in zip(jobs, PHOTOGRAPHS, strict=True):
         image, mask, _ = preprocess(each.image, size=32)
-        np.testing.assert_array_equal(cv2.imread(str(out / f"images/{job.name}.png"))[..., ::-1], image)
+        np.testing.assert_array_equal(
+            cv2.imread(str(out / f"images/{job.name}.png"))[..., ::-1], image
+        )
         found = cv2.imread(str(out / f"eye_masks/{job.name}.png"), cv2.IMREAD_UNCHANGED)
         np.testing.assert_array_equal(found, mask * np.uint8(255))
 
@@ -70,7 +74,9 @@ def test_lesion_masks_lie_under_their_kind(jobs, tmp_path):
     whole[40:50, 30:60] = True
     expected = crop_mask(whole, preprocess(image).circle, size=32, image_shape=whole.shape)
     assert expected.any()
-    np.testing.assert_array_equal(cv2.imread(str(found[0]), cv2.IMREAD_UNCHANGED), expected * np.uint8(255))
+    np.testing.assert_array_equal(
+        cv2.imread(str(found[0]), cv2.IMREAD_UNCHANGED), expected * np.uint8(255)
+    )
 
 
 def test_the_report_has_one_line_for_each_photograph(jobs, tmp_path):
@@ -79,7 +85,10 @@ def test_the_report_has_one_line_for_each_photograph(jobs, tmp_path):
     result = prepared([*jobs, Job("blank", blank)], tmp_path / "out")
     found = {row["name"]: row for row in rows(tmp_path / "out")}
     assert len(rows(tmp_path / "out")) == 5
-    assert found["blank"]["status"] == "dropped" and found["blank"]["reason"] == result.dropped["blank"]
+    assert (
+        found["blank"]["status"] == "dropped"
+        and found["blank"]["reason"] == result.dropped["blank"]
+    )
     for job, each in zip(jobs, PHOTOGRAPHS, strict=True):
         row, circle = found[job.name], preprocess(each.image).circle
         assert (row["status"], row["reason"]) == ("ok", "")
@@ -89,7 +98,9 @@ def test_the_report_has_one_line_for_each_photograph(jobs, tmp_path):
 
 def test_what_cannot_be_used_is_dropped_with_its_reason(jobs, tmp_path):
     bad = {
-        "noise": cv2.imencode(".png", np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8))[1].tobytes(),
+        "noise": cv2.imencode(
+            ".png", np.random.default_rng(0).integers(0, 256, (90, 90, 3), np.uint8)
+        )[1].tobytes(),
         "small": cv2.imencode(".png", np.zeros((20, 30, 3), np.uint8) + 60)[1].tobytes(),
         "text": b"no image",
     }
@@ -130,7 +141,9 @@ def test_a_stopped_run_goes_on_and_ends_like_an_uninterrupted_one(jobs, tmp_path
     done = len(rows(tmp_path / "out"))
     assert 1 <= done <= 3
     calls.clear()
-    monkeypatch.setattr(batch, "preprocess", lambda *a, **o: (calls.append(1), preprocess(*a, **o))[1])
+    monkeypatch.setattr(
+        batch, "preprocess", lambda *a, **o: (calls.append(1), preprocess(*a, **o))[1]
+    )
     result = prepared(jobs, tmp_path / "out")
     assert len(calls) == len(jobs) - done
     assert result == prepared(jobs, tmp_path / "whole")
@@ -175,35 +188,49 @@ def test_other_settings_need_another_folder(jobs, tmp_path):
         prepared(jobs, tmp_path / "out", clahe=False)
 
 
-@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", pytest.param(b"[" * 100_000, id="deep"), b"[1]", b'{"size": '])
+@pytest.mark.parametrize(
+    "damage", [b"", b"\xff\xfe", pytest.param(b"[" * 100_000, id="deep"), b"[1]", b'{"size": ']
+)
 def test_damaged_settings_are_one_line(jobs, tmp_path, damage):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "settings.json").write_bytes(damage)
-    with pytest.raises(InputError, match=r"settings.json' is damaged, .*: restore it, or choose another folder$"):
+    with pytest.raises(
+        InputError, match=r"settings.json' is damaged, .*: restore it, or choose another folder$"
+    ):
         prepared(jobs[:1], tmp_path / "out")
 
 
 def test_a_mask_of_another_shape_names_both_files(jobs, tmp_path):
     job = Job("other", jobs[1].image, jobs[0].masks)
-    with pytest.raises(InputError, match=r"lesion mask '.*mask\.tif' of '.*1\.png': mask: expected the image's 120 x "):
+    with pytest.raises(
+        InputError,
+        match=r"lesion mask '.*mask\.tif' of '.*1\.png': mask: expected the image's 120 x ",
+    ):
         prepared([job], tmp_path / "out")
 
 
 def test_a_mask_that_cannot_be_read_stops_the_run(jobs, tmp_path):
-    for path, reason in ((tmp_path / "none.tif", "No such file"), (Path(__file__), "cannot be decoded")):
+    for path, reason in (
+        (tmp_path / "none.tif", "No such file"),
+        (Path(__file__), "cannot be decoded"),
+    ):
         with pytest.raises(InputError, match=rf"lesion mask '.*' of '.*0\.png': .*{reason}"):
             prepared([Job("a", jobs[0].image, {"exudates": path})], tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["", "/a", "../a", "a/../b", "a//b", "./a", "a/"])
 def test_names_are_relative_paths(name, tmp_path):
-    with pytest.raises(InputError, match="jobs: expected names that are relative paths such as 'a/b', got '"):
+    with pytest.raises(
+        InputError, match="jobs: expected names that are relative paths such as 'a/b', got '"
+    ):
         prepared([Job(name, tmp_path / "a.png")], tmp_path / "out")
 
 
 def test_names_are_used_once(tmp_path):
     twice = [Job("a", Path("one.png")), Job("a", Path("two.png"))]
-    with pytest.raises(InputError, match=r"jobs: expected names used once, got 'a' for 'one\.png' and 'two\.png'"):
+    with pytest.raises(
+        InputError, match=r"jobs: expected names used once, got 'a' for 'one\.png' and 'two\.png'"
+    ):
         prepared(twice, tmp_path / "out")
 
 
@@ -217,6 +244,7 @@ def test_mistakes_leave_no_folder_behind(tmp_path):
 
 def test_names_that_are_no_text_are_refused_at_the_start(tmp_path):
     with pytest.raises(
-        InputError, match=r"jobs: expected names in UTF-8, got 'caf\\udce9': rename the file or its folder"
+        InputError,
+        match=r"jobs: expected names in UTF-8, got 'caf\\udce9': rename the file or its folder",
     ):
         prepare_files([Job("caf\udce9", tmp_path / "a.png")], tmp_path / "out")

@@ -40,8 +40,12 @@ def test_a_large_photograph():
 
 def test_the_real_retina_of_scikit_image():
     retina = pytest.importorskip("skimage.data").retina()
-    rows, columns = np.nonzero(retina.mean(-1) > 20)  # the eye touches no side, and its notch is between them
-    expected = Circle((columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2, np.ptp(columns) / 2)
+    rows, columns = np.nonzero(
+        retina.mean(-1) > 20
+    )  # the eye touches no side, and its notch is between them
+    expected = Circle(
+        (columns.min() + columns.max()) / 2, (rows.min() + rows.max()) / 2, np.ptp(columns) / 2
+    )
     assert abs(np.ptp(rows) - np.ptp(columns)) < 6  # a circle indeed
     assert error(fit_circle(retina), expected) < 0.005
 
@@ -71,7 +75,9 @@ def test_points_on_a_circle_give_it_exactly_whatever_has_no_weight():
     angle = RNG.uniform(0, 2, 30)
     points = np.array([700, -20]) + 300 * np.stack([np.cos(angle), np.sin(angle)], -1)
     points[:10] += 50
-    np.testing.assert_allclose(fit_weighted(points, np.r_[np.zeros(10), np.ones(20)]), (700, -20, 300), rtol=1e-9)
+    np.testing.assert_allclose(
+        fit_weighted(points, np.r_[np.zeros(10), np.ones(20)]), (700, -20, 300), rtol=1e-9
+    )
 
 
 def test_points_on_a_line_are_no_circle():
@@ -88,7 +94,13 @@ def square(image):
 
 @pytest.mark.parametrize(
     "image",
-    [NOISE, NOISE // 30, np.zeros_like(NOISE), np.full_like(NOISE, 255), square(np.zeros_like(NOISE))],
+    [
+        NOISE,
+        NOISE // 30,
+        np.zeros_like(NOISE),
+        np.full_like(NOISE, 255),
+        square(np.zeros_like(NOISE)),
+    ],
     ids=["noise", "dark noise", "black", "white", "square"],
 )
 def test_where_there_is_no_eye_none_is_found(image):
@@ -96,7 +108,9 @@ def test_where_there_is_no_eye_none_is_found(image):
         fit_circle(image)
 
 
-@pytest.mark.parametrize("name", ["astronaut", "camera", "clock", "coffee", "coins", "moon", "page", "rocket", "cat"])
+@pytest.mark.parametrize(
+    "name", ["astronaut", "camera", "clock", "coffee", "coins", "moon", "page", "rocket", "cat"]
+)
 def test_photographs_of_other_things_show_no_eye(name):
     image = getattr(pytest.importorskip("skimage.data"), name)()
     colour = image if image.ndim == 3 else np.stack([image] * 3, -1)
@@ -118,7 +132,9 @@ def test_a_picture_of_few_pixels_is_too_small():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(InputError, match=r"expected one colour image \(h, w, 3\), got shape \(200, 240\)"):
+    with pytest.raises(
+        InputError, match=r"expected one colour image \(h, w, 3\), got shape \(200, 240\)"
+    ):
         fit_circle(NOISE[..., 0])
     with pytest.raises(InputError, match="num_steps: expected an integer of at least 1, got 0"):
         fit_circle(NOISE, num_steps=0)

@@ -8,7 +8,9 @@ color = pytest.importorskip("skimage.color")
 
 RNG = np.random.default_rng(0)
 # Red, and pale enough that no channel clips on the way back from the new lightness.
-IMAGE = (RNG.beta(2, 5, (256, 320, 1)) * 90 + (100, 70, 60) + RNG.uniform(0, 15, (256, 320, 3))).astype(np.uint8)
+IMAGE = (
+    RNG.beta(2, 5, (256, 320, 1)) * 90 + (100, 70, 60) + RNG.uniform(0, 15, (256, 320, 3))
+).astype(np.uint8)
 
 
 def lightness(image):
@@ -17,7 +19,9 @@ def lightness(image):
 
 
 def equalised(levels, clip_limit):
-    """Clipped histogram equalisation of one tile, written from its definition: the excess is spread over all bins."""
+    """Clipped histogram equalisation of one tile, written from its definition: the excess is spread
+    over all bins.
+    """
     counts = np.bincount(np.round(levels).astype(int).ravel(), minlength=256).astype(float)
     limit = clip_limit * counts.sum() / 256
     excess = np.clip(counts - limit, 0, None).sum()
@@ -58,9 +62,13 @@ def test_a_new_array_of_the_same_form():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(InputError, match=r"expected one colour image \(h, w, 3\), got shape \(256, 320\)"):
+    with pytest.raises(
+        InputError, match=r"expected one colour image \(h, w, 3\), got shape \(256, 320\)"
+    ):
         clahe(IMAGE[..., 0])
-    with pytest.raises(InputError, match=r"expected uint8 pixels in 0\.\.255, got float32: convert"):
+    with pytest.raises(
+        InputError, match=r"expected uint8 pixels in 0\.\.255, got float32: convert"
+    ):
         clahe(np.float32(IMAGE))
     with pytest.raises(InputError, match="clip_limit: expected a finite number above 0, got 0"):
         clahe(IMAGE, clip_limit=0)

@@ -6,7 +6,12 @@ from cfx_jax.data.fundus.crop import eye_mask
 from cfx_jax.errors import InputError
 
 RNG = np.random.default_rng(0)
-CIRCLES = [Circle(31.3, 24.8, 20.4), Circle(30.0, 25.0, 12.5), Circle(5.2, 45.1, 22.0), Circle(29.5, 24.5, 60.0)]
+CIRCLES = [
+    Circle(31.3, 24.8, 20.4),
+    Circle(30.0, 25.0, 12.5),
+    Circle(5.2, 45.1, 22.0),
+    Circle(29.5, 24.5, 60.0),
+]
 SHAPE = (50, 60)
 
 
@@ -39,9 +44,13 @@ def test_shrinking_averages_instead_of_aliasing():
 
 
 def test_the_frame_does_not_darken_what_it_cuts():
-    cropped, mask = crop_to_circle(np.full((40, 100, 3), 200, np.uint8), Circle(50, 20, 40), size=31)
+    cropped, mask = crop_to_circle(
+        np.full((40, 100, 3), 200, np.uint8), Circle(50, 20, 40), size=31
+    )
     assert (cropped[mask] == 200).all() and (cropped[~mask] == 0).all()
-    band = np.arcsin(0.5) + 0.5 * np.sqrt(0.75)  # half the area of the unit disc between its half heights
+    band = np.arcsin(0.5) + 0.5 * np.sqrt(
+        0.75
+    )  # half the area of the unit disc between its half heights
     assert mask.mean() == pytest.approx(2 * band / 4, abs=0.03)
 
 
@@ -88,7 +97,8 @@ def test_one_pixel_is_never_lost_and_lies_where_it_shines():
 
 def test_a_mask_of_another_shape_names_both():
     with pytest.raises(
-        InputError, match=r"mask: expected the image's 50 x 60 pixels, got 60 x 50: give the mask of this"
+        InputError,
+        match=r"mask: expected the image's 50 x 60 pixels, got 60 x 50: give the mask of this",
     ):
         crop_mask(np.zeros((60, 50), bool), CIRCLES[0], size=8, image_shape=SHAPE)
 
@@ -98,9 +108,14 @@ def test_mistakes_are_named():
     with pytest.raises(InputError, match=r"size: expected at least 1 pixel, got 0: give e.g. 224"):
         crop_to_circle(image, CIRCLES[0], size=0)
     for circle in (Circle(1, 1, 0), Circle(np.nan, 1, 1)):
-        with pytest.raises(InputError, match="circle: expected finite numbers and a radius above 0, got Circle"):
+        with pytest.raises(
+            InputError, match="circle: expected finite numbers and a radius above 0, got Circle"
+        ):
             crop_to_circle(image, circle, size=8)
-    with pytest.raises(InputError, match="circle: expected one that overlaps the image of 50 x 60 pixels, got Circle"):
+    with pytest.raises(
+        InputError,
+        match="circle: expected one that overlaps the image of 50 x 60 pixels, got Circle",
+    ):
         crop_to_circle(image, Circle(200, 20, 30), size=8)
     with pytest.raises(InputError, match="expected uint8 pixels"):
         crop_to_circle(np.float32(image), CIRCLES[0], size=8)

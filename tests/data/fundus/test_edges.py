@@ -21,7 +21,9 @@ def test_a_straight_edge_is_found_where_it_is_and_points_to_the_bright_side(widt
 def test_directions_are_unit_vectors_towards_the_middle_of_a_disc():
     rows, columns = np.mgrid[:300, :400]
     edges = find_edges(picture(np.hypot(columns - 210, rows - 140) < 100))
-    inward = ([210, 140] - edges.points) / np.linalg.norm([210, 140] - edges.points, axis=1, keepdims=True)
+    inward = ([210, 140] - edges.points) / np.linalg.norm(
+        [210, 140] - edges.points, axis=1, keepdims=True
+    )
     assert ((edges.uphill * inward).sum(1) > 0.99).all()
     assert np.abs(np.linalg.norm(edges.points - [210, 140], axis=1) - 99.5).max() < 2
 

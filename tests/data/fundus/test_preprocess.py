@@ -29,12 +29,16 @@ def test_the_form_of_the_result():
 
 
 def test_a_photograph_in_the_dark_is_too_dark():
-    with pytest.raises(UnusableImage, match=r"^too dark: 99% of it is below grey level \d+ of 255$"):
+    with pytest.raises(
+        UnusableImage, match=r"^too dark: 99% of it is below grey level \d+ of 255$"
+    ):
         preprocess(PHOTOGRAPH.image // 16)
 
 
 def test_an_eye_that_is_white_is_over_exposed():
-    blown = np.clip(PHOTOGRAPH.image.astype(int) * (PHOTOGRAPH.image.mean(-1, keepdims=True) > 20) * 30, 0, 255)
+    blown = np.clip(
+        PHOTOGRAPH.image.astype(int) * (PHOTOGRAPH.image.mean(-1, keepdims=True) > 20) * 30, 0, 255
+    )
     with pytest.raises(UnusableImage, match=r"^over-exposed: \d+% of the eye is white$"):
         preprocess(blown.astype(np.uint8))
 

@@ -51,7 +51,8 @@ def test_a_later_line_replaces_an_earlier_one(path):
 def test_another_file_of_that_name_is_left_alone(path):
     path.write_text("image,level\n1,2\n")
     with pytest.raises(
-        InputError, match=r"report\.csv: expected a report with the columns name,status,reason,x,y,radius"
+        InputError,
+        match=r"report\.csv: expected a report with the columns name,status,reason,x,y,radius",
     ):
         ProgressReport(path)
     assert path.read_text() == "image,level\n1,2\n"
@@ -75,12 +76,16 @@ def test_a_report_that_a_spreadsheet_has_saved_is_read_as_before(path):
         (b'c,"ok" ,,1,2,3', "expected after"),
         (b'c,ok,"never closed,1,2,3', "unexpected end of data"),
         (b"c,ok,\xff,1,2,3", "codec can't decode"),
-        pytest.param(b"c,dropped," + b"x" * 200_000 + b",,,", "field larger than field limit", id="long"),
+        pytest.param(
+            b"c,dropped," + b"x" * 200_000 + b",,,", "field larger than field limit", id="long"
+        ),
     ],
 )
 def test_a_damaged_line_is_named_and_the_file_left_alone(path, line, reason):
     content = path.read_bytes() + line + b"\n"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"report.csv: line \d+ or .* is damaged \(.*{reason}.*\): take it out"):
+    with pytest.raises(
+        InputError, match=rf"report.csv: line \d+ or .* is damaged \(.*{reason}.*\): take it out"
+    ):
         ProgressReport(path)
     assert path.read_bytes() == content

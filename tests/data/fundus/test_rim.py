@@ -10,7 +10,9 @@ SHAPE = (300, 400)
 
 
 def arc(first, last, *, radius=100.0, sign=1):
-    """Edges on an arc about the circle's centre, angles in degrees, brighter inside (sign 1) or outside (-1)."""
+    """Edges on an arc about the circle's centre, angles in degrees, brighter inside (sign 1) or
+    outside (-1).
+    """
     angle = np.deg2rad(np.arange(first, last, 0.5))
     outward = np.stack([np.cos(angle), np.sin(angle)], -1)
     return Edges(np.array(CIRCLE[:2]) + radius * outward, -sign * outward)
@@ -23,13 +25,18 @@ def test_support_is_the_share_of_the_rim_with_edges():
 
 
 def test_support_within_the_picture_leaves_out_what_the_frame_cuts():
-    shape = (200, 400)  # the rim below y = 199 is cut: angles between 29 and 151 degrees, y being down
+    shape = (
+        200,
+        400,
+    )  # the rim below y = 199 is cut: angles between 29 and 151 degrees, y being down
     seen, within = rim_support(arc(151, 389), CIRCLE, shape)
     assert seen == pytest.approx(238 / 360, abs=0.02)
     assert within == 1
 
 
-@pytest.mark.parametrize("edges", [arc(0, 360, radius=103), arc(0, 360, radius=97), arc(0, 360, sign=-1)])
+@pytest.mark.parametrize(
+    "edges", [arc(0, 360, radius=103), arc(0, 360, radius=97), arc(0, 360, sign=-1)]
+)
 def test_edges_off_the_circle_or_brighter_outside_do_not_count(edges):
     assert rim_support(edges, CIRCLE, SHAPE) == (0, 0)
 
@@ -48,12 +55,17 @@ def test_a_rim_of_which_enough_is_seen_passes():
 
 
 def test_a_rim_of_which_too_little_is_seen_is_none():
-    with pytest.raises(UnusableImage, match=r"^no visible eye: too little of a round rim \(25% of the best circle\)$"):
+    with pytest.raises(
+        UnusableImage,
+        match=r"^no visible eye: too little of a round rim \(25% of the best circle\)$",
+    ):
         check_rim(arc(0, 90), CIRCLE, SHAPE)
 
 
 def joined(one, other):
-    return Edges(np.concatenate([one.points, other.points]), np.concatenate([one.uphill, other.uphill]))
+    return Edges(
+        np.concatenate([one.points, other.points]), np.concatenate([one.uphill, other.uphill])
+    )
 
 
 PART = r"^no visible eye: the best circle is a part of something that is not round$"

@@ -24,20 +24,27 @@ def test_inner_folder_serves_as_well(tmp_path):
 
 
 def test_folder_without_the_set_names_what_is_expected_and_the_page(tmp_path):
-    with pytest.raises(InputError, match=r"regular-fundus-training.csv', which does not exist: .*github.com/deepdrdoc"):
+    with pytest.raises(
+        InputError,
+        match=r"regular-fundus-training.csv', which does not exist: .*github.com/deepdrdoc",
+    ):
         read_deepdrid(tmp_path)
 
 
 @pytest.mark.parametrize(("grades", "number"), [(",,", 0), ("3,4,", 2)])
 def test_row_needs_one_grade(tmp_path, grades, number):
     rows = {"4_l1": TRAINING["4_l1"].replace(",3,,", f",{grades}")}
-    with pytest.raises(InputError, match=rf"right_eye_DR_Level, got it in {number} in the row of '4_l1'"):
+    with pytest.raises(
+        InputError, match=rf"right_eye_DR_Level, got it in {number} in the row of '4_l1'"
+    ):
         read_deepdrid(write_deepdrid(tmp_path, rows))
 
 
 def test_quality_outside_the_scale_is_refused(tmp_path):
     rows = {"4_l1": TRAINING["4_l1"].replace(".jpg,0,", ".jpg,2,")}
-    with pytest.raises(InputError, match=r"expected Overall quality to be in 0..1, got '2' in the row 4,4_l1,"):
+    with pytest.raises(
+        InputError, match=r"expected Overall quality to be in 0..1, got '2' in the row 4,4_l1,"
+    ):
         read_deepdrid(write_deepdrid(tmp_path, rows))
 
 
@@ -47,7 +54,8 @@ def test_missing_column_is_named(tmp_path):
     table.write_text(DEEPDRID_COLUMNS.replace("Overall quality", "quality"))
     with pytest.raises(
         InputError,
-        match=r"columns patient_id, image_id, Overall quality, .* got patient_id, image_id, image_path, quality,",
+        match=r"columns patient_id, image_id, Overall quality, .* got patient_id, image_id,"
+        r" image_path, quality,",
     ):
         read_deepdrid(folder)
 
@@ -56,6 +64,7 @@ def test_missing_photograph_is_named(tmp_path):
     folder = write_deepdrid(tmp_path)
     next(folder.rglob("296_l1.jpg")).unlink()
     with pytest.raises(
-        InputError, match=r"expected 6 photographs, 1 are missing, the first is '.*Images/296/296_l1.jpg'"
+        InputError,
+        match=r"expected 6 photographs, 1 are missing, the first is '.*Images/296/296_l1.jpg'",
     ):
         read_deepdrid(folder)

@@ -8,7 +8,12 @@ from cfx_jax.data.fundus_sets import builder
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("KaggleDR", "kaggle_dr"), ("Messidor", "messidor"), ("IDRiD", "idrid"), ("DeepDRiD", "deepdrid")],
+    [
+        ("KaggleDR", "kaggle_dr"),
+        ("Messidor", "messidor"),
+        ("IDRiD", "idrid"),
+        ("DeepDRiD", "deepdrid"),
+    ],
 )
 def test_builders_are_known_to_tfds_by_name(tmp_path, kind, name):
     made = tfds.builder(name, data_dir=tmp_path, size=64)
@@ -26,5 +31,8 @@ def test_pickled_copy_keeps_size_and_place(tmp_path):
 def test_empty_manual_folder_is_explained_by_the_page(tmp_path):
     (tmp_path / "empty").mkdir()
     download = tfds.download.DownloadConfig(manual_dir=tmp_path / "empty")
-    with pytest.raises(AssertionError, match=r"Download the set from https://github.com/deepdrdoc/DeepDRiD and unpack"):
+    with pytest.raises(
+        AssertionError,
+        match=r"Download the set from https://github.com/deepdrdoc/DeepDRiD and unpack",
+    ):
         builder.DeepDRiD(data_dir=tmp_path / "work").download_and_prepare(download_config=download)

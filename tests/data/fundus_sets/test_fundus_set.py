@@ -16,7 +16,12 @@ from cfx_jax.errors import InputError
 
 SIZE = 48
 KAGGLE = {"10_left": 0, "10_right": 2, "13_left": 1, "13_right": 0, "15_left": 4, "15_right": 3}
-READERS = {"kaggle": "read_kaggle", "messidor": "read_messidor", "idrid": "read_idrid", "deepdrid": "read_deepdrid"}
+READERS = {
+    "kaggle": "read_kaggle",
+    "messidor": "read_messidor",
+    "idrid": "read_idrid",
+    "deepdrid": "read_deepdrid",
+}
 
 
 def writer_of_photographs(black=()):
@@ -25,13 +30,17 @@ def writer_of_photographs(black=()):
 
     def write(path):
         number = next(calls)
-        layouts.write_image(path, layouts.BLACK if path.stem in black else layouts.photograph(number))
+        layouts.write_image(
+            path, layouts.BLACK if path.stem in black else layouts.photograph(number)
+        )
 
     return write
 
 
 def write_mask(path):
-    """A lesion near the eye's left rim, or its right one for exudates; coded as a palette, as IDRiD's are."""
+    """A lesion near the eye's left rim, or its right one for exudates; coded as a palette, as
+    IDRiD's are.
+    """
     mask = layouts.Image.new("P", (layouts.WIDTH, layouts.HEIGHT))
     mask.putpalette([0, 0, 0, 255, 0, 0])
     left = 260 if path.stem.endswith(("EX", "SE")) else 100
@@ -46,7 +55,9 @@ def write_raw(name, folder):
     if name == "kaggle":
         return layouts.write_kaggle(folder, KAGGLE, write=writer_of_photographs(black=("13_left",)))
     if name == "messidor":
-        return layouts.write_messidor(folder, {"Base11": {"a.tif": 3}, "Base12": {"b.tif": 0}}, writer_of_photographs())
+        return layouts.write_messidor(
+            folder, {"Base11": {"a.tif": 3}, "Base12": {"b.tif": 0}}, writer_of_photographs()
+        )
     if name == "idrid":
         lesions = {
             1: ("microaneurysms", "hard_exudates"),
@@ -84,10 +95,18 @@ def test_items_are_as_described(opened, name):
     source = opened(name)
     for item in source:
         image, eye = item["image"], item["eye_mask"]
-        assert image.shape == (SIZE, SIZE, 3) and image.dtype == np.float32 and 0 <= image.min() < image.max() <= 1
+        assert (
+            image.shape == (SIZE, SIZE, 3)
+            and image.dtype == np.float32
+            and 0 <= image.min() < image.max() <= 1
+        )
         for mask in (eye, item["lesion_mask"]):
             assert mask.shape == (SIZE, SIZE) and mask.dtype == bool
-        assert 0.5 < eye.mean() < 0.9 and not image[~eye].any() and not (item["lesion_mask"] & ~eye).any()
+        assert (
+            0.5 < eye.mean() < 0.9
+            and not image[~eye].any()
+            and not (item["lesion_mask"] & ~eye).any()
+        )
         assert isinstance(item["grade"], int) and isinstance(item["gradable"], int)
 
 
@@ -150,14 +169,19 @@ def test_stopped_build_goes_on(folders, tmp_path, monkeypatch):
 
 def test_each_size_is_a_set_of_its_own(folders):
     raw, work = folders("messidor")
-    small, large = (FundusSet("messidor", raw, work, size=size, progress=False) for size in (32, SIZE))
+    small, large = (
+        FundusSet("messidor", raw, work, size=size, progress=False) for size in (32, SIZE)
+    )
     assert small[0]["image"].shape == (32, 32, 3) and large[0]["image"].shape == (SIZE, SIZE, 3)
     assert small.identity != large.identity
 
 
 def test_identity_is_that_of_the_contents(folders, opened, tmp_path):
     raw, _ = folders("messidor")
-    assert FundusSet("messidor", raw, tmp_path, size=SIZE, progress=False).identity == opened("messidor").identity
+    assert (
+        FundusSet("messidor", raw, tmp_path, size=SIZE, progress=False).identity
+        == opened("messidor").identity
+    )
     assert len({opened(name).identity for name in READERS}) == 4
 
 
@@ -165,33 +189,48 @@ def test_other_raw_files_are_noticed(folders, tmp_path):
     _, work = folders("kaggle")
     other = layouts.write_kaggle(tmp_path, {**KAGGLE, "10_left": 1})
     with pytest.raises(
-        InputError, match=r"expected what '.*48px.kaggle_dr.1.0.0' was built from, but '.*' has other photographs"
+        InputError,
+        match=r"expected what '.*48px.kaggle_dr.1.0.0' was built from, but '.*' has other"
+        r" photographs",
     ):
         FundusSet("kaggle", other, work, size=SIZE)
 
 
 def test_set_without_any_usable_photograph_is_explained(tmp_path):
-    raw = layouts.write_messidor(tmp_path / "raw", {"Base11": {"a.tif": 0}}, writer_of_photographs(black=("a",)))
-    with pytest.raises(InputError, match=r"none of the 1 photographs can be used, the first, 'a', because: .*: check"):
+    raw = layouts.write_messidor(
+        tmp_path / "raw", {"Base11": {"a.tif": 0}}, writer_of_photographs(black=("a",))
+    )
+    with pytest.raises(
+        InputError,
+        match=r"none of the 1 photographs can be used, the first, 'a', because: .*: check",
+    ):
         FundusSet("messidor", raw, tmp_path / "work", size=SIZE, progress=False)
 
 
 def test_work_folder_that_cannot_be_written_is_explained(folders, tmp_path):
     raw, _ = folders("messidor")
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match=r"cannot write .*file.48px.messidor.1.0.0: .*; free space there or choose"):
+    with pytest.raises(
+        InputError, match=r"cannot write .*file.48px.messidor.1.0.0: .*; free space there or choose"
+    ):
         FundusSet("messidor", raw, tmp_path / "file", size=SIZE, progress=False)
 
 
 def test_wrong_arguments_are_explained(tmp_path):
-    with pytest.raises(InputError, match="name: expected one of 'kaggle', 'messidor', 'idrid', 'deepdrid', got 'eyes'"):
+    with pytest.raises(
+        InputError,
+        match="name: expected one of 'kaggle', 'messidor', 'idrid', 'deepdrid', got 'eyes'",
+    ):
         FundusSet("eyes", tmp_path, tmp_path)
-    with pytest.raises(InputError, match=r"size: expected a side in pixels, 1 or more, got 0: give e.g. 224"):
+    with pytest.raises(
+        InputError, match=r"size: expected a side in pixels, 1 or more, got 0: give e.g. 224"
+    ):
         FundusSet("idrid", tmp_path, tmp_path, size=0)
     with pytest.raises(InputError, match=r"trainLabels.csv', which does not exist"):
         FundusSet("kaggle", tmp_path / "nowhere", tmp_path)
     with pytest.raises(
-        InputError, match=r"raw_folder: expected the set in '.*224px.idrid.1.0.0', which does not exist"
+        InputError,
+        match=r"raw_folder: expected the set in '.*224px.idrid.1.0.0', which does not exist",
     ):
         FundusSet("idrid", None, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -229,7 +268,9 @@ def test_mild_grade_is_left_out_unless_wanted(opened):
     fundus = opened("deepdrid")  # grades 3 4 1 1 0 2
     np.testing.assert_array_equal(labelled(fundus).indices, [0, 1, 4, 5])
     np.testing.assert_array_equal(labelled(fundus, drop=()).labels, [1, 1, 1, 1, 0, 1])
-    np.testing.assert_array_equal(labelled(fundus, drop=(1, 2), keep=fundus.gradables == 0).indices, [0, 1])
+    np.testing.assert_array_equal(
+        labelled(fundus, drop=(1, 2), keep=fundus.gradables == 0).indices, [0, 1]
+    )
 
 
 def test_items_without_a_grade_are_left_out(opened):
@@ -251,12 +292,20 @@ def test_quality_becomes_two_classes(opened):
 
 
 def test_views_without_items_are_explained(opened):
-    with pytest.raises(InputError, match="items of the set 'messidor' with a wanted grade, none of 2 has one: choose"):
+    with pytest.raises(
+        InputError,
+        match="items of the set 'messidor' with a wanted grade, none of 2 has one: choose",
+    ):
         labelled(opened("messidor"), drop=(0, 3))
-    with pytest.raises(InputError, match="of the set 'kaggle' with a wanted assessment of quality, none of 5 has one"):
+    with pytest.raises(
+        InputError,
+        match="of the set 'kaggle' with a wanted assessment of quality, none of 5 has one",
+    ):
         quality_labelled(opened("kaggle"))
     for keep in (np.ones(4, bool), np.ones(5, int)):
-        message = re.escape(f"a bool for each of the 5 items, got shape {keep.shape} of {keep.dtype}")
+        message = re.escape(
+            f"a bool for each of the 5 items, got shape {keep.shape} of {keep.dtype}"
+        )
         with pytest.raises(InputError, match=message):
             labelled(opened("kaggle"), keep=keep)
 

@@ -8,12 +8,24 @@ from cfx_jax.data.fundus_sets.idrid import LESIONS
 from cfx_jax.errors import InputError
 
 ALL = tuple(LESIONS)
-LESIONS_OF = {3: ALL, 10: ("microaneurysms", "hard_exudates"), 54: ALL[:3], 55: ALL, 81: ("hard_exudates",)}
+LESIONS_OF = {
+    3: ALL,
+    10: ("microaneurysms", "hard_exudates"),
+    54: ALL[:3],
+    55: ALL,
+    81: ("hard_exudates",),
+}
 
 
 def test_both_parts_with_the_masks_that_are_there(tmp_path):
     records = read_idrid(write_idrid(tmp_path, LESIONS_OF))
-    assert [each.name for each in records] == ["IDRiD_03", "IDRiD_10", "IDRiD_54", "IDRiD_55", "IDRiD_81"]
+    assert [each.name for each in records] == [
+        "IDRiD_03",
+        "IDRiD_10",
+        "IDRiD_54",
+        "IDRiD_55",
+        "IDRiD_81",
+    ]
     assert [tuple(each.masks) for each in records] == list(LESIONS_OF.values())
     top = tmp_path / "A. Segmentation"
     assert records[0].image == top / "1. Original Images/a. Training Set/IDRiD_03.jpg"
@@ -23,7 +35,13 @@ def test_both_parts_with_the_masks_that_are_there(tmp_path):
 
 
 def test_grade_is_the_least_that_the_lesions_imply(tmp_path):
-    lesions = {1: ALL, 2: ("microaneurysms",), 3: (), 4: ("microaneurysms", "haemorrhages"), 55: ALL}
+    lesions = {
+        1: ALL,
+        2: ("microaneurysms",),
+        3: (),
+        4: ("microaneurysms", "haemorrhages"),
+        55: ALL,
+    }
     assert [each.grade for each in read_idrid(write_idrid(tmp_path, lesions))] == [2, 1, None, 2, 2]
 
 
@@ -41,12 +59,17 @@ def test_folder_without_the_set_names_what_is_expected_and_the_page(tmp_path):
 def test_missing_folder_of_masks_is_not_taken_for_absent_lesions(tmp_path):
     folder = write_idrid(tmp_path, LESIONS_OF)
     shutil.rmtree(next(folder.rglob("b. Testing Set/4. Soft Exudates")))
-    with pytest.raises(InputError, match=r"IDRiD_\*_SE.tif in '.*b. Testing Set/4. Soft Exudates', found none"):
+    with pytest.raises(
+        InputError, match=r"IDRiD_\*_SE.tif in '.*b. Testing Set/4. Soft Exudates', found none"
+    ):
         read_idrid(folder)
 
 
 def test_mask_of_no_photograph_is_refused(tmp_path):
     folder = write_idrid(tmp_path, LESIONS_OF)
     touch(next(folder.rglob("a. Training Set/2. Haemorrhages")) / "IDRiD_11_HE.tif")
-    with pytest.raises(InputError, match=r"IDRiD_11_HE.tif': .* one of the 3 photographs, there is no 'IDRiD_11.jpg'"):
+    with pytest.raises(
+        InputError,
+        match=r"IDRiD_11_HE.tif': .* one of the 3 photographs, there is no 'IDRiD_11.jpg'",
+    ):
         read_idrid(folder)

@@ -11,8 +11,10 @@ def test_training_part_alone(tmp_path):
     records = read_kaggle(write_kaggle(tmp_path, TRAIN))
     assert records[1] == FundusRecord("10_right", tmp_path / "train/10_right.jpeg", "10", grade=4)
     assert [(each.name, each.patient, each.grade) for each in records] == [
-        ("10_left", "10", 0), ("10_right", "10", 4), ("13_left", "13", 2)
-    ]  # fmt: skip
+        ("10_left", "10", 0),
+        ("10_right", "10", 4),
+        ("13_left", "13", 2),
+    ]
     assert all(each.gradable is None and not each.masks for each in records)
 
 
@@ -23,7 +25,8 @@ def test_test_part_follows(tmp_path):
 
 def test_folder_without_the_set_names_what_is_expected_and_the_page(tmp_path):
     with pytest.raises(
-        InputError, match=r"trainLabels.csv', which does not exist: .* from https://www.kaggle.com/c/dia"
+        InputError,
+        match=r"trainLabels.csv', which does not exist: .* from https://www.kaggle.com/c/dia",
     ):
         read_kaggle(tmp_path)
 
@@ -31,7 +34,10 @@ def test_folder_without_the_set_names_what_is_expected_and_the_page(tmp_path):
 def test_half_a_test_part_is_refused(tmp_path):
     folder = write_kaggle(tmp_path, TRAIN, TEST)
     (folder / "retinopathy_solution.csv").unlink()
-    with pytest.raises(InputError, match=r"retinopathy_solution.csv', which does not exist: .* from https://storage"):
+    with pytest.raises(
+        InputError,
+        match=r"retinopathy_solution.csv', which does not exist: .* from https://storage",
+    ):
         read_kaggle(folder)
 
 
@@ -40,7 +46,8 @@ def test_missing_photographs_are_counted(tmp_path):
     for name in ("10_right", "13_left"):
         (folder / f"train/{name}.jpeg").unlink()
     with pytest.raises(
-        InputError, match=r"expected 3 photographs, 2 are missing, the first is '.*train/10_right.jpeg'"
+        InputError,
+        match=r"expected 3 photographs, 2 are missing, the first is '.*train/10_right.jpeg'",
     ):
         read_kaggle(folder)
 

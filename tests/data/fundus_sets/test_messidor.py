@@ -42,7 +42,8 @@ def test_all_photographs_in_one_folder(tmp_path):
 
 def test_folder_without_the_set_names_what_is_expected_and_the_page(tmp_path):
     with pytest.raises(
-        InputError, match=r"Annotation_Base11.xls to .* found none: download .* https://www.adcis.net/en"
+        InputError,
+        match=r"Annotation_Base11.xls to .* found none: download .* https://www.adcis.net/en",
     ):
         read_messidor(tmp_path)
 
@@ -51,7 +52,8 @@ def test_base_without_photographs_is_refused(tmp_path):
     folder = write_messidor(tmp_path, BASES)
     (folder / "Base34/20051208_38429_0400_PP.tif").unlink()
     with pytest.raises(
-        InputError, match=r"expected 3 photographs, 1 are missing, the first is '.*20051208_38429_0400_PP.tif"
+        InputError,
+        match=r"expected 3 photographs, 1 are missing, the first is '.*20051208_38429_0400_PP.tif",
     ):
         read_messidor(folder)
 
@@ -60,7 +62,8 @@ def test_base_without_a_table_is_refused(tmp_path):
     folder = write_messidor(tmp_path, BASES)
     (folder / "Annotation_Base11.xls").unlink()
     with pytest.raises(
-        InputError, match=r"a grade for each image, 2 have none, the first is '.*20051019_38557_0100_PP"
+        InputError,
+        match=r"a grade for each image, 2 have none, the first is '.*20051019_38557_0100_PP",
     ):
         read_messidor(folder)
 
@@ -68,12 +71,17 @@ def test_base_without_a_table_is_refused(tmp_path):
 def test_photograph_in_two_folders_is_refused(tmp_path):
     folder = write_messidor(tmp_path, BASES)
     touch(folder / "copy/20051020_43808_0100_PP.tif")
-    with pytest.raises(InputError, match=r"each image once, got '.*Base11/2005.*' and '.*copy/2005.*': remove one"):
+    with pytest.raises(
+        InputError, match=r"each image once, got '.*Base11/2005.*' and '.*copy/2005.*': remove one"
+    ):
         read_messidor(folder)
 
 
 def test_grade_outside_the_scale_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"expected Retinopathy grade to be in 0..3, got '4.0' in the row a.tif,CHU"):
+    with pytest.raises(
+        InputError,
+        match=r"expected Retinopathy grade to be in 0..3, got '4.0' in the row a.tif,CHU",
+    ):
         read_messidor(write_messidor(tmp_path, {"Base12": {"a.tif": 4}}))
 
 

@@ -11,7 +11,13 @@ RECORD = FundusRecord("a", Path("x/a.jpg"), "1", 2, 1, {"haemorrhages": Path("x/
 def test_digest_changes_with_each_fact_but_not_with_the_place_of_the_files():
     others = [
         RECORD._replace(**change)
-        for change in ({"name": "b"}, {"patient": "2"}, {"grade": None}, {"gradable": 0}, {"masks": {}})
+        for change in (
+            {"name": "b"},
+            {"patient": "2"},
+            {"grade": None},
+            {"gradable": 0},
+            {"masks": {}},
+        )
     ]
     assert len({digest([each]) for each in [RECORD, *others]}) == 6
     assert digest([RECORD, others[0]]) != digest([others[0], RECORD])
@@ -21,9 +27,17 @@ def test_digest_changes_with_each_fact_but_not_with_the_place_of_the_files():
 
 def test_records_need_names_of_their_own_and_images(tmp_path):
     (tmp_path / "a.jpg").touch()
-    records = [FundusRecord("a", tmp_path / "a.jpg", "1"), FundusRecord("b", tmp_path / "deep/b.jpg", "1")]
+    records = [
+        FundusRecord("a", tmp_path / "a.jpg", "1"),
+        FundusRecord("b", tmp_path / "deep/b.jpg", "1"),
+    ]
     assert checked(records[:1], tmp_path) == records[:1]
-    with pytest.raises(InputError, match=r"expected 2 photographs, 1 are missing, the first is '.*deep/b.jpg': unpack"):
+    with pytest.raises(
+        InputError,
+        match=r"expected 2 photographs, 1 are missing, the first is '.*deep/b.jpg': unpack",
+    ):
         checked(records, tmp_path)
-    with pytest.raises(InputError, match="expected each photograph once, got 'a' twice: remove one of its rows"):
+    with pytest.raises(
+        InputError, match="expected each photograph once, got 'a' twice: remove one of its rows"
+    ):
         checked([records[0], records[0]], tmp_path)

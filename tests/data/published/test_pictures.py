@@ -18,16 +18,20 @@ def test_colours_are_in_the_unit_range_and_in_order(tmp_path):
 def test_grey_picture_is_averaged_over_areas_when_it_shrinks(tmp_path):
     Image.fromarray(PIXELS[..., 0]).save(tmp_path / "a.png")
     read = read_picture(tmp_path / "a.png", channels=1, size=(3, 2), page="")
-    np.testing.assert_allclose(read, PIXELS[..., :1].reshape(3, 2, 2, 4, 1).mean((1, 3)) / 255, atol=1 / 255)
+    np.testing.assert_allclose(
+        read, PIXELS[..., :1].reshape(3, 2, 2, 4, 1).mean((1, 3)) / 255, atol=1 / 255
+    )
 
 
 def test_file_that_cannot_be_used_is_named_with_the_page(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"no picture")
     with pytest.raises(
-        InputError, match=r"/a.jpg' cannot be used \(cannot be decoded\): download it again from http://x"
+        InputError,
+        match=r"/a.jpg' cannot be used \(cannot be decoded\): download it again from http://x",
     ):
         read_picture(tmp_path / "a.jpg", channels=3, page="http://x")
     with pytest.raises(
-        InputError, match=r"/b.jpg' cannot be used \(.*No such file.*\): download it again from http://x"
+        InputError,
+        match=r"/b.jpg' cannot be used \(.*No such file.*\): download it again from http://x",
     ):
         read_picture(tmp_path / "b.jpg", channels=3, page="http://x")

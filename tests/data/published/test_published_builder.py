@@ -25,7 +25,9 @@ def test_results_come_in_the_order_of_the_items(number):
         time.sleep(0.02 * (item == 0))
         return item**2
 
-    assert list(in_order(slow_first, range(number), num_threads=3)) == [item**2 for item in range(number)]
+    assert list(in_order(slow_first, range(number), num_threads=3)) == [
+        item**2 for item in range(number)
+    ]
 
 
 def test_few_results_wait():

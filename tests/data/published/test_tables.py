@@ -31,7 +31,12 @@ def with_parts(path, parts):
         content = {name: archive.read(name).decode() for name in archive.namelist()}
     types = content["[Content_Types].xml"].replace("</Types>", f"{SHARED_TYPE}</Types>")
     with zipfile.ZipFile(path, "w") as archive:
-        for name, text in {**content, "[Content_Types].xml": types, SHARED: f"<sst {MAIN}/>", **parts}.items():
+        for name, text in {
+            **content,
+            "[Content_Types].xml": types,
+            SHARED: f"<sst {MAIN}/>",
+            **parts,
+        }.items():
             archive.writestr(name, text)
     return path
 
@@ -39,26 +44,43 @@ def with_parts(path, parts):
 def with_sheet(path, rows, *, head="", texts=""):
     """An Excel file whose sheet and shared texts are given in XML."""
     sheet = f"<worksheet {MAIN}>{head}<sheetData>{rows}</sheetData></worksheet>"
-    return with_parts(path, {"xl/worksheets/sheet1.xml": sheet, SHARED: f"<sst {MAIN}>{texts}</sst>"})
+    return with_parts(
+        path, {"xl/worksheets/sheet1.xml": sheet, SHARED: f"<sst {MAIN}>{texts}</sst>"}
+    )
 
 
 def test_csv_xls_and_xlsx_give_the_same_text(tmp_path):
     (tmp_path / "a.csv").write_text("image ,level,more\n é ,2,\n\n,,\nb,0\n", encoding="utf-8-sig")
     book = xlwt.Workbook()
     sheet = book.add_sheet("any")
-    for place, value in {(0, 0): "image", (0, 1): "level ", (0, 2): "more", (1, 0): "é", (1, 1): "2", (3, 0): "b",
-                         (3, 1): "0"}.items():  # fmt: skip
+    for place, value in {
+        (0, 0): "image",
+        (0, 1): "level ",
+        (0, 2): "more",
+        (1, 0): "é",
+        (1, 1): "2",
+        (3, 0): "b",
+        (3, 1): "0",
+    }.items():
         sheet.write(*place, value)
     book.save(str(tmp_path / "a.xls"))
     expected = [{"image": "é", "level": "2", "more": ""}, {"image": "b", "level": "0", "more": ""}]
     write_xlsx(tmp_path / "a.xlsx", [("image", "level ", "more"), ("é", "2", ""), (), ("b", "0")])
-    assert rows(tmp_path / "a.csv") == rows(tmp_path / "a.xls") == rows(tmp_path / "a.xlsx") == expected
+    assert (
+        rows(tmp_path / "a.csv")
+        == rows(tmp_path / "a.xls")
+        == rows(tmp_path / "a.xlsx")
+        == expected
+    )
 
 
 def test_numbers_formulas_and_texts_of_all_kinds_come_from_an_xlsx_file_as_text(tmp_path):
-    """Written by hand, as Excel writes them: shared texts with formats and a phonetic hint, results beside formulas."""
+    """Written by hand, as Excel writes them: shared texts with formats and a phonetic hint, results
+    beside formulas.
+    """
     cells = (
-        '<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="inlineStr"><is><t>level</t></is></c></row>'
+        '<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1"'
+        ' t="inlineStr"><is><t>level</t></is></c></row>'
         '<row r="2"><c r="A2"><v>2.5</v></c><c r="B2" t="str"><f>A2</f><v>two</v></c></row>'
         '<row r="3"><c r="B3" t="n"><v>7</v></c></row>'
     )
@@ -81,8 +103,12 @@ def test_damaged_xlsx_files_are_explained(tmp_path):
     no_sheets = f"<workbook {MAIN}><sheets/></workbook>"
     files = {
         "mismatched tag": with_sheet(tmp_path / "a.xlsx", "<row><c></row>"),
-        "list index out of range": with_sheet(tmp_path / "b.xlsx", '<row><c r="A1" t="s"><v>4</v></c></row>'),
-        "invalid literal": with_sheet(tmp_path / "c.xlsx", '<row><c r="A1" t="s"><v>one</v></c></row>'),
+        "list index out of range": with_sheet(
+            tmp_path / "b.xlsx", '<row><c r="A1" t="s"><v>4</v></c></row>'
+        ),
+        "invalid literal": with_sheet(
+            tmp_path / "c.xlsx", '<row><c r="A1" t="s"><v>one</v></c></row>'
+        ),
         "no sheet": with_parts(tmp_path / "d.xlsx", {"xl/workbook.xml": no_sheets}),
         "not a zip file": tmp_path / "e.xlsx",
         "no item named": tmp_path / "f.xlsx",
@@ -92,7 +118,8 @@ def test_damaged_xlsx_files_are_explained(tmp_path):
         archive.writestr("any", "")
     for reason, file in files.items():
         with pytest.raises(
-            InputError, match=rf"{file.name}' cannot be read \(.*{reason}.*\): download it again, or save"
+            InputError,
+            match=rf"{file.name}' cannot be read \(.*{reason}.*\): download it again, or save",
         ):
             rows(file)
 
@@ -104,7 +131,10 @@ def test_whole_numbers(tmp_path, text, value):
 
 @pytest.mark.parametrize("text", ["4", "-1", "2.5", "", "nan", "two"])
 def test_other_values_are_refused(tmp_path, text):
-    with pytest.raises(InputError, match=rf"expected level to be in 0..3, got '{text}' in the row a,{text}: correct"):
+    with pytest.raises(
+        InputError,
+        match=rf"expected level to be in 0..3, got '{text}' in the row a,{text}: correct",
+    ):
         whole_number({"image": "a", "level": text}, "level", highest=3, table=tmp_path)
 
 
@@ -115,7 +145,11 @@ def test_other_values_are_refused(tmp_path, text):
         ("a.csv", b"", "expected the columns image, level, got : download it from https://page"),
         ("a.csv", b"image,grade\n", "expected the columns image, level, got image, grade"),
         ("a.csv", b"image,level\n\xff,0\n", "is no csv file in UTF-8 .*: save it as one"),
-        ("a.xls", b"not excel", r"a.xls' cannot be read \(.*\): download it again, or save it as a csv file"),
+        (
+            "a.xls",
+            b"not excel",
+            r"a.xls' cannot be read \(.*\): download it again, or save it as a csv file",
+        ),
     ],
 )
 def test_unusable_tables_are_explained(tmp_path, name, content, message):
@@ -128,7 +162,9 @@ def test_unusable_tables_are_explained(tmp_path, name, content, message):
 def an_xls():
     book, stream = xlwt.Workbook(), io.BytesIO()
     sheet = book.add_sheet("any")
-    for row, values in enumerate([("image", "level"), *((f"photograph {row}", row % 4) for row in range(40))]):
+    for row, values in enumerate(
+        [("image", "level"), *((f"photograph {row}", row % 4) for row in range(40))]
+    ):
         for column, value in enumerate(values):
             sheet.write(row, column, value)
     book.save(stream)
@@ -151,7 +187,9 @@ def test_damaged_xls_files_are_explained_whatever_the_library_raises(tmp_path, c
     assert not capfd.readouterr().out
 
 
-@pytest.mark.parametrize("kind", [MemoryError, OverflowError, IndexError, AssertionError, KeyError, RecursionError])
+@pytest.mark.parametrize(
+    "kind", [MemoryError, OverflowError, IndexError, AssertionError, KeyError, RecursionError]
+)
 def test_any_failure_of_a_library_is_damage(tmp_path, monkeypatch, kind):
     def fails(*_, **__):
         raise kind("inside")
@@ -161,7 +199,10 @@ def test_any_failure_of_a_library_is_damage(tmp_path, monkeypatch, kind):
     monkeypatch.setattr("xlrd.open_workbook", fails)
     monkeypatch.setattr("openpyxl.load_workbook", fails)
     for name in ("a.xls", "a.xlsx"):
-        with pytest.raises(InputError, match=rf"{name}' cannot be read \(.*inside.*\): download it again, or save it"):
+        with pytest.raises(
+            InputError,
+            match=rf"{name}' cannot be read \(.*inside.*\): download it again, or save it",
+        ):
             rows(tmp_path / name)
 
 
@@ -174,7 +215,11 @@ def test_tables_larger_than_any_are_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", "1")
     for name, content in (("a.csv", bytes(2**20 + 1)), ("a.xls", bytes(2**20 + 1))):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=rf"{name}' .* \(unpacks to 1 MiB, more than the 1 MiB"):
+        with pytest.raises(
+            InputError, match=rf"{name}' .* \(unpacks to 1 MiB, more than the 1 MiB"
+        ):
             rows(tmp_path / name)
-    with pytest.raises(InputError, match=r"wide.xlsx' cannot be read \(unpacks to 2 MiB, more than the 1 MiB"):
+    with pytest.raises(
+        InputError, match=r"wide.xlsx' cannot be read \(unpacks to 2 MiB, more than the 1 MiB"
+    ):
         rows(with_sheet(tmp_path / "wide.xlsx", " " * 2**21))

@@ -32,12 +32,19 @@ def opened(folders):
 
 def test_items_are_as_described(opened):
     source = opened()
-    assert source.class_names == ("no cardiomegaly", "cardiomegaly") and source.finding_names == FINDINGS
+    assert (
+        source.class_names == ("no cardiomegaly", "cardiomegaly")
+        and source.finding_names == FINDINGS
+    )
     for index in range(len(source)):
         item = source[index]
         assert item["image"].shape == (SIZE, SIZE, 1) and item["image"].dtype == np.float32
         assert 0 <= item["image"].min() < item["image"].max() <= 1
-        assert item["label"] == source.labels[index] == item["findings"][FINDINGS.index("Cardiomegaly")]
+        assert (
+            item["label"]
+            == source.labels[index]
+            == item["findings"][FINDINGS.index("Cardiomegaly")]
+        )
         assert (item["patient"], item["name"]) == (source.patients[index], source.names[index])
     np.testing.assert_array_equal(labels_of(source), source.labels)
 
@@ -69,7 +76,10 @@ def test_findings_are_numbers_and_uncertain_ones_follow_the_reading(opened):
     for reading, value in (("ignore", -1), ("zeros", 0), ("ones", 1)):
         findings = opened(uncertain=reading).findings
         assert findings.shape[1] == 14 and findings.dtype == np.int64
-        assert set(findings[:, edema]) == {0, value} and not (np.delete(findings, [edema, 2], 1) == -1).any()
+        assert (
+            set(findings[:, edema]) == {0, value}
+            and not (np.delete(findings, [edema, 2], 1) == -1).any()
+        )
 
 
 def test_patients_stay_in_one_part(opened):
@@ -82,14 +92,20 @@ def test_patients_stay_in_one_part(opened):
 
 def test_options_give_other_identities(opened):
     options = ({}, {"uncertain": "ones"}, {"views": "all"}, {"finding": "Edema"})
-    assert len({opened(**each).identity for each in options}) == 4 and opened().identity == opened().identity
+    assert (
+        len({opened(**each).identity for each in options}) == 4
+        and opened().identity == opened().identity
+    )
 
 
 def test_pickled_copy_reads_the_same_and_index_stops_at_the_end(opened):
     source = opened()
     copy = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(copy[-1]["image"], source[len(source) - 1]["image"])
-    assert load_arrays(copy, np.arange(4), fields=("image", "findings"))["findings"].shape == (4, 14)
+    assert load_arrays(copy, np.arange(4), fields=("image", "findings"))["findings"].shape == (
+        4,
+        14,
+    )
     with pytest.raises(IndexError):
         source[len(source)]
 
@@ -99,7 +115,8 @@ def test_set_is_prepared_once_and_other_raw_files_are_noticed(folders, tmp_path,
     monkeypatch.setattr(chexpert_builder, "png", None)
     CheXpert(raw, work, size=SIZE)
     with pytest.raises(
-        InputError, match=r"was built from, but '.*' has other radiographs or labels: remove the former"
+        InputError,
+        match=r"was built from, but '.*' has other radiographs or labels: remove the former",
     ):
         CheXpert(write_chexpert(tmp_path, valid=None), work, size=SIZE)
 
@@ -107,14 +124,20 @@ def test_set_is_prepared_once_and_other_raw_files_are_noticed(folders, tmp_path,
 def test_damaged_file_stops_the_build(tmp_path):
     raw = write_chexpert(tmp_path / "raw")
     (raw / "train/patient00001/study1/view1_frontal.jpg").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"view1_frontal.jpg' cannot be used \(cannot be decoded\): download it again"):
+    with pytest.raises(
+        InputError,
+        match=r"view1_frontal.jpg' cannot be used \(cannot be decoded\): download it again",
+    ):
         CheXpert(raw, tmp_path / "work", size=16, progress=False)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"finding": "Flu"}, "finding: expected one of 'No Finding', .*'Support Devices', got 'Flu'"),
+        (
+            {"finding": "Flu"},
+            "finding: expected one of 'No Finding', .*'Support Devices', got 'Flu'",
+        ),
         ({"uncertain": "ask"}, "uncertain: expected one of 'zeros', 'ones', 'ignore', got 'ask'"),
         ({"views": "lateral"}, "views: expected one of 'frontal', 'all', got 'lateral'"),
         ({"size": 0}, "size: expected a side in pixels, 1 or more, got 0"),
@@ -128,13 +151,17 @@ def test_wrong_options_are_explained(tmp_path, options, message):
 def test_set_without_any_such_radiograph_is_refused(tmp_path):
     lateral = {"patient00001/study1/view1_lateral.jpg": {"Cardiomegaly": "1.0"}}
     raw = write_chexpert(tmp_path / "raw", lateral, None)
-    with pytest.raises(InputError, match=r"for which 'Cardiomegaly' is known, none of 1 is of such a kind: choose"):
+    with pytest.raises(
+        InputError, match=r"for which 'Cardiomegaly' is known, none of 1 is of such a kind: choose"
+    ):
         CheXpert(raw, tmp_path / "work", size=16, progress=False)
 
 
 def test_builder_is_known_to_tfds_by_name(tmp_path):
     made = tfds.builder("chexpert_radiographs", data_dir=tmp_path, size=64)
-    assert type(made) is chexpert_builder.CheXpertRadiographs and made.info.features["image"].shape == (64, 64, 1)
+    assert type(made) is chexpert_builder.CheXpertRadiographs and made.info.features[
+        "image"
+    ].shape == (64, 64, 1)
     assert str(made.data_path) == str(tmp_path / "64px/chexpert_radiographs/1.0.0")
 
 

@@ -46,7 +46,13 @@ def opened(folders):
 
 def test_studies_of_mosmed_are_divided_into_labelled_and_masked_ones(opened):
     labelled, masked = opened("mosmed"), opened("mosmed", part="masked")
-    assert list(labelled.patients) == ["study_0001", "study_0002", "study_0940", "study_1065", "study_1109"]
+    assert list(labelled.patients) == [
+        "study_0001",
+        "study_0002",
+        "study_0940",
+        "study_1065",
+        "study_1109",
+    ]
     assert list(labelled.grades) == [0, 0, 2, 3, 4] and list(labelled.labels) == [0, 0, 1, 1, 1]
     assert list(masked.patients) == ["study_0255", "study_0256"] and list(masked.labels) == [1, 1]
     assert labelled.left_out == 1 and labelled.identity != masked.identity
@@ -60,9 +66,16 @@ def test_items_of_mosmed_are_as_described(opened):
             assert set(item) == {"image", "label", "grade", "patient"} | fields
             assert item["image"].shape == (*SHAPE, 1) and item["image"].dtype == np.float32
             assert 0 <= item["image"].min() < item["image"].max() <= 1
-            assert (item["label"], item["patient"]) == (source.labels[index], source.patients[index])
+            assert (item["label"], item["patient"]) == (
+                source.labels[index],
+                source.patients[index],
+            )
             for mask in fields:
-                assert item[mask].shape == SHAPE and item[mask].dtype == bool and 0 < item[mask].mean() < 1
+                assert (
+                    item[mask].shape == SHAPE
+                    and item[mask].dtype == bool
+                    and 0 < item[mask].mean() < 1
+                )
         assert index == len(source) - 1
         np.testing.assert_array_equal(labels_of(source), source.labels)
 
@@ -78,7 +91,10 @@ def test_items_of_ist3_are_as_described(opened):
         (0, 0, 0, 0, "p3", "p3/followup"),
     ]
     assert [tuple(item[key] for key in facts) for item in source] == expected
-    assert list(source.has_atlas) == [False, True, True, False, False] and source.class_names == ("no lesion", "lesion")
+    assert list(source.has_atlas) == [False, True, True, False, False] and source.class_names == (
+        "no lesion",
+        "lesion",
+    )
     for item in source:
         assert item["image"].shape == (*SHAPE, 1) and item["image"].dtype == np.float32
         assert item["image"].min() == 0 and 0.4 < item["image"].max() <= 1
@@ -88,19 +104,27 @@ def test_items_of_ist3_are_as_described(opened):
 def test_images_are_the_prepared_scans(folders, opened, name, window):
     source = opened(name)
     raw = folders(name)[0]
-    files = [each.scan for each in read_mosmed(raw) if each.grade != 1] if name == "mosmed" else None
+    files = (
+        [each.scan for each in read_mosmed(raw) if each.grade != 1] if name == "mosmed" else None
+    )
     files = files or [raw / f"{each}.nii.gz" for each in source.names]
     for index, file in enumerate(files):
         prepared = read_ct_scan(file, window=window, shape=SHAPE)
-        np.testing.assert_allclose(source[index]["image"][..., 0], prepared.slices, atol=0.5 / 255 + 1e-6)
+        np.testing.assert_allclose(
+            source[index]["image"][..., 0], prepared.slices, atol=0.5 / 255 + 1e-6
+        )
         assert source.places(index).tolist() == PLACES
         assert tuple(source.native_shapes[index]) == prepared.native_shape == layouts.SHAPE[::-1]
 
 
 def test_scan_is_prepared_in_the_stated_order(folders):
-    """Windowed before it is resized, which here is to half its size and so takes the mean of four pixels."""
+    """Windowed before it is resized, which here is to half its size and so takes the mean of four
+    pixels.
+    """
     (record, *_) = read_mosmed(folders("mosmed")[0])
-    units = layouts.ct_units(record.name).T.astype(np.float32)[PLACES]  # slices up, rows back, columns left
+    units = layouts.ct_units(record.name).T.astype(np.float32)[
+        PLACES
+    ]  # slices up, rows back, columns left
     unit = np.clip((units + 1000) / 1400, 0, 1)
     expected = unit.reshape(5, 8, 2, 10, 2).mean(axis=(2, 4))
     prepared = read_ct_scan(record.scan, window=LUNG, shape=(5, 8, 10)).slices
@@ -125,10 +149,13 @@ def test_maps_return_to_the_grid_of_the_masks(opened):
 
 def test_atlases_number_the_territories(opened):
     source = opened("ist3")
-    np.testing.assert_array_equal(source.native_marks(2), layouts.ct_marks("p2/admission.nii.gz", highest=6).T)
+    np.testing.assert_array_equal(
+        source.native_marks(2), layouts.ct_marks("p2/admission.nii.gz", highest=6).T
+    )
     assert source.marks(2).shape == SHAPE and set(np.unique(source.marks(2))) == set(range(7))
     with pytest.raises(
-        InputError, match=r"index: expected a scan in which something was marked, got 0: 'p1/admission'"
+        InputError,
+        match=r"index: expected a scan in which something was marked, got 0: 'p1/admission'",
     ):
         source.native_marks(0)
 
@@ -174,7 +201,9 @@ def test_table_with_other_columns_is_read_by_their_names(tmp_path):
     source = IST3(raw, tmp_path / "work", shape=SHAPE, columns=columns, progress=False)
     assert list(source.patients) == ["p1", "p1", "p2", "p3", "p3"]
     made = ct_builder.IST3Scans(data_dir=tmp_path, size=SHAPE, columns=columns)
-    assert [each.patient for each in pickle.loads(pickle.dumps(made)).read(raw)] == list(source.patients)
+    assert [each.patient for each in pickle.loads(pickle.dumps(made)).read(raw)] == list(
+        source.patients
+    )
 
 
 def test_scans_without_air_are_read_where_that_is_said(tmp_path):
@@ -183,7 +212,8 @@ def test_scans_without_air_are_read_where_that_is_said(tmp_path):
 
     raw = layouts.write_ist3(tmp_path / "raw", save=save)
     with pytest.raises(
-        InputError, match=r"admission.nii.gz': expected Hounsfield units with air at about -1000, got none bel"
+        InputError,
+        match=r"admission.nii.gz': expected Hounsfield units with air at about -1000, got none bel",
     ):
         IST3(raw, tmp_path / "work", shape=SHAPE, progress=False)
     assert len(IST3(raw, tmp_path / "work", shape=SHAPE, has_air=False, progress=False)) == 5
@@ -191,7 +221,9 @@ def test_scans_without_air_are_read_where_that_is_said(tmp_path):
 
 def test_other_raw_files_are_noticed(folders, tmp_path):
     studies = {**layouts.MOSMED, "study_0002": (2, False)}
-    with pytest.raises(InputError, match=r"was built from, but '.*' has other scans or labels: remove the former"):
+    with pytest.raises(
+        InputError, match=r"was built from, but '.*' has other scans or labels: remove the former"
+    ):
         MosMed(layouts.write_mosmed(tmp_path, studies), folders("mosmed")[1], shape=SHAPE)
 
 
@@ -203,7 +235,11 @@ def test_other_raw_files_are_noticed(folders, tmp_path):
             np.full(layouts.SHAPE, -1000, np.int16),
             "expected a scan, got -1000 in all",
         ),
-        ("studies/CT-2/study_0940.nii.gz", layouts.ct_units("a")[..., :4], "': num_slices: expected 5 or at least 6"),
+        (
+            "studies/CT-2/study_0940.nii.gz",
+            layouts.ct_units("a")[..., :4],
+            "': num_slices: expected 5 or at least 6",
+        ),
         (
             "studies/CT-2/study_0940.nii.gz",
             layouts.ct_units("a") + 4000,
@@ -221,7 +257,9 @@ def test_other_raw_files_are_noticed(folders, tmp_path):
         ),
     ],
 )
-def test_file_that_cannot_be_used_stops_the_build_and_leaves_no_set(tmp_path, file, values, message):
+def test_file_that_cannot_be_used_stops_the_build_and_leaves_no_set(
+    tmp_path, file, values, message
+):
     raw = layouts.write_mosmed(tmp_path / "raw")
     layouts.save_nifti(raw / file, values)
     with pytest.raises(InputError, match=rf"{file.split('/')[-1]}.*{message}"):
@@ -233,7 +271,8 @@ def test_file_that_cannot_be_used_stops_the_build_and_leaves_no_set(tmp_path, fi
 def test_scan_without_anything_in_the_window_is_named(tmp_path):
     layouts.save_nifti(tmp_path / "a.nii", layouts.ct_units("a") - 900)
     with pytest.raises(
-        InputError, match=r"a.nii': volume: expected values within the window 0..80, got .*: give another"
+        InputError,
+        match=r"a.nii': volume: expected values within the window 0..80, got .*: give another",
     ):
         read_ct_scan(tmp_path / "a.nii", window=BRAIN, shape=SHAPE)
 
@@ -254,7 +293,9 @@ def test_scans_turned_otherwise_give_the_same_items(opened, tmp_path):
             opened("mosmed", part=part),
         )
         for one, other in zip(source, straight, strict=True):
-            assert {key: np.array_equal(one[key], other[key]) for key in one} == dict.fromkeys(other, True)
+            assert {key: np.array_equal(one[key], other[key]) for key in one} == dict.fromkeys(
+                other, True
+            )
 
 
 def test_wrong_arguments_are_explained(tmp_path):
@@ -263,27 +304,34 @@ def test_wrong_arguments_are_explained(tmp_path):
     for kind in (MosMed, IST3):
         for shape in (128, (128, 128), [11, 128, 128]):
             with pytest.raises(
-                InputError, match=r"shape: expected numbers of slices, rows and columns, got .*: give e.g."
+                InputError,
+                match=r"shape: expected numbers of slices, rows and columns, got .*: give e.g.",
             ):
                 kind(None, tmp_path, shape=shape)
         with pytest.raises(InputError, match="shape: expected an integer of at least 1, got 0"):
             kind(None, tmp_path, shape=(11, 0, 128))
     with pytest.raises(
-        InputError, match=r"expected the set in '.*11x500x400px.*ist3_scans.*1.0.0', which does not exist"
+        InputError,
+        match=r"expected the set in '.*11x500x400px.*ist3_scans.*1.0.0', which does not exist",
     ):
         IST3(None, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_part_that_the_set_does_not_have_is_refused(tmp_path):
-    raw = layouts.write_mosmed(tmp_path / "raw", {"study_0001": (0, False), "study_0940": (2, False)})
+    raw = layouts.write_mosmed(
+        tmp_path / "raw", {"study_0001": (0, False), "study_0940": (2, False)}
+    )
     with pytest.raises(
-        InputError, match="part: expected studies that are masked, the set has none: give the other part"
+        InputError,
+        match="part: expected studies that are masked, the set has none: give the other part",
     ):
         MosMed(raw, tmp_path / "work", part="masked", shape=SHAPE, progress=False)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("MosMedScans", "mosmed_covid19_1110"), ("IST3Scans", "ist3_scans")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("MosMedScans", "mosmed_covid19_1110"), ("IST3Scans", "ist3_scans")]
+)
 def test_builders_are_known_to_tfds_by_name(tmp_path, kind, name):
     made = tfds.builder(name, data_dir=tmp_path, size=SHAPE)
     assert type(made) is getattr(ct_builder, kind)

@@ -28,12 +28,18 @@ def test_territories_are_numbered_as_in_the_synthetic_heads():
 def test_columns_may_have_other_names(tmp_path):
     plain = read_ist3(write_ist3(tmp_path, save=touch))
     write_ist3(tmp_path, header="scan,randpat_id,side,R_infarct_size,territory,atlas", save=touch)
-    assert read_ist3(tmp_path, columns={"patient": "randpat_id", "infarct_size": "R_infarct_size"}) == plain
+    assert (
+        read_ist3(tmp_path, columns={"patient": "randpat_id", "infarct_size": "R_infarct_size"})
+        == plain
+    )
     with pytest.raises(
-        InputError, match="expected the columns scan, patient, side, infarct_size, territory, atlas, got sc"
+        InputError,
+        match="expected the columns scan, patient, side, infarct_size, territory, atlas, got sc",
     ):
         read_ist3(tmp_path)
-    with pytest.raises(InputError, match=r"columns: expected one of 'scan', 'patient', 'side', .*, got 'size'"):
+    with pytest.raises(
+        InputError, match=r"columns: expected one of 'scan', 'patient', 'side', .*, got 'size'"
+    ):
         read_ist3(tmp_path, columns={"size": "R_infarct_size"})
 
 
@@ -50,25 +56,43 @@ def test_digest_changes_with_each_fact_and_file_but_not_with_the_place(tmp_path)
         (tmp_path / name).write_bytes(content)
     record = StrokeRecord("x", tmp_path / "a", "p", 1, 2, 1, tmp_path / "a")
     changes = (
-        {"name": "y"}, {"patient": "q"}, {"side": 3}, {"infarct_size": 0}, {"territory": 2}, {"marks": None},
-        {"scan": tmp_path / "c"}, {"marks": tmp_path / "c"},
-    )  # fmt: skip
-    assert len({digest([each]) for each in [record, *(record._replace(**change) for change in changes)]}) == 9
+        {"name": "y"},
+        {"patient": "q"},
+        {"side": 3},
+        {"infarct_size": 0},
+        {"territory": 2},
+        {"marks": None},
+        {"scan": tmp_path / "c"},
+        {"marks": tmp_path / "c"},
+    )
+    assert (
+        len(
+            {
+                digest([each])
+                for each in [record, *(record._replace(**change) for change in changes)]
+            }
+        )
+        == 9
+    )
     assert digest([record]) == digest([record._replace(scan=tmp_path / "b")])
 
 
 def test_missing_files_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"scans.csv', which does not exist: download them from https://datashare"):
+    with pytest.raises(
+        InputError, match=r"scans.csv', which does not exist: download them from https://datashare"
+    ):
         read_ist3(tmp_path)
     write_ist3(tmp_path, save=touch)
     (tmp_path / "p1/followup_atlas.nii.gz").unlink()
     with pytest.raises(
-        InputError, match=r"expected 2 atlas files, 1 are missing, the first is '.*p1/followup_atlas.nii.gz'"
+        InputError,
+        match=r"expected 2 atlas files, 1 are missing, the first is '.*p1/followup_atlas.nii.gz'",
     ):
         read_ist3(tmp_path)
     (tmp_path / "p2/admission.nii.gz").unlink()
     with pytest.raises(
-        InputError, match=r"expected 5 scans, 1 are missing, the first is '.*p2/admission.nii.gz': unpack"
+        InputError,
+        match=r"expected 5 scans, 1 are missing, the first is '.*p2/admission.nii.gz': unpack",
     ):
         read_ist3(tmp_path)
 
@@ -76,18 +100,31 @@ def test_missing_files_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("a.nii,p,middle,1,,", "expected side to be one of none, left, right, both, got 'middle' for 'a.nii': correct"),
+        (
+            "a.nii,p,middle,1,,",
+            "expected side to be one of none, left, right, both, got 'middle' for 'a.nii': correct",
+        ),
         (
             "a.nii,p,left,1,MCA,",
-            "expected territory to be one of nothing, left MCA, .*, right PCA, got 'MCA' for 'a.nii'",
+            "expected territory to be one of nothing, left MCA, .*, right PCA, got 'MCA' for"
+            " 'a.nii'",
         ),
-        ("a.nii,p,left,5,,", "expected infarct_size to be in 0..4, got '5' in the row a.nii,p,left,5"),
+        (
+            "a.nii,p,left,5,,",
+            "expected infarct_size to be in 0..4, got '5' in the row a.nii,p,left,5",
+        ),
         (
             "a.nii,p,left,1,right MCA,",
             "a territory on the side of the lesion, .*, got the row a.nii,p,left,1,right MCA,",
         ),
-        ("a.nii,p,none,1,,", "neither that nor a size without one, got the row a.nii,p,none,1,,: correct the row"),
-        ("a.nii,p,none,0,left ACA,", "neither that nor a size without one, got the row a.nii,p,none,0,left ACA,"),
+        (
+            "a.nii,p,none,1,,",
+            "neither that nor a size without one, got the row a.nii,p,none,1,,: correct the row",
+        ),
+        (
+            "a.nii,p,none,0,left ACA,",
+            "neither that nor a size without one, got the row a.nii,p,none,0,left ACA,",
+        ),
         ("a.nii,,none,0,,", "expected a scan, a patient, .*, got the row a.nii,,none,0,,"),
         ("p1/admission.nii,q,none,0,,", "expected each scan once, got 'p1/admission' twice"),
     ],

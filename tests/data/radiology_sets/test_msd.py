@@ -48,13 +48,22 @@ def test_digest_changes_with_name_sequence_and_files_but_not_with_the_place(tmp_
         {"image": tmp_path / "c"},
         {"labels": tmp_path / "c"},
     )
-    assert len({digest([each]) for each in [record, *(record._replace(**change) for change in changes)]}) == 6
+    assert (
+        len(
+            {
+                digest([each])
+                for each in [record, *(record._replace(**change) for change in changes)]
+            }
+        )
+        == 6
+    )
     assert digest([record]) == digest([record._replace(image=tmp_path / "b")])
 
 
 def test_folder_without_the_set_names_what_is_expected_and_the_page(tmp_path):
     with pytest.raises(
-        InputError, match=r"list of files '.*dataset.json', which does not exist: .*medicaldecathlon.com"
+        InputError,
+        match=r"list of files '.*dataset.json', which does not exist: .*medicaldecathlon.com",
     ):
         read_msd_brain(tmp_path)
 
@@ -63,7 +72,8 @@ def test_missing_file_is_named(tmp_path):
     folder = write_msd(tmp_path, write=touch)
     (folder / "Task01_BrainTumour/labelsTr/BRATS_010.nii.gz").unlink()
     with pytest.raises(
-        InputError, match=r"expected 6 files, 1 are missing, the first is '.*labelsTr/BRATS_010.nii.gz'"
+        InputError,
+        match=r"expected 6 files, 1 are missing, the first is '.*labelsTr/BRATS_010.nii.gz'",
     ):
         read_msd_brain(folder)
 
@@ -80,8 +90,14 @@ def test_volume_that_is_listed_twice_is_refused(tmp_path):
             {"modality": {"0": "MRI"}},
             "expected volumes with the sequence t1gd, got 3 with mri: take Task01_BrainTumour",
         ),
-        ({"training": []}, "expected volumes with the sequence t1gd, got 0 with flair, t1w, t1gd, t2w"),
-        ({"training": [{"image": "a"}]}, r"is no list of the files of a task \(KeyError\('label'\)\): unpack it again"),
+        (
+            {"training": []},
+            "expected volumes with the sequence t1gd, got 0 with flair, t1w, t1gd, t2w",
+        ),
+        (
+            {"training": [{"image": "a"}]},
+            r"is no list of the files of a task \(KeyError\('label'\)\): unpack it again",
+        ),
         ({"modality": "MRI"}, "is no list of the files of a task"),
     ],
 )
@@ -93,7 +109,9 @@ def test_list_of_another_task_is_refused(tmp_path, entries, message):
 def test_list_that_is_no_json_is_refused(tmp_path):
     folder = write_msd(tmp_path, write=touch)
     (folder / "Task01_BrainTumour/dataset.json").write_text("{")
-    with pytest.raises(InputError, match=r"dataset.json' is no list of the files of a task \(Expecting property"):
+    with pytest.raises(
+        InputError, match=r"dataset.json' is no list of the files of a task \(Expecting property"
+    ):
         read_msd_brain(folder)
 
 
@@ -103,29 +121,41 @@ def record(tmp_path_factory):
 
 
 def test_slices_are_those_of_the_resampled_head(record):
-    """Made again from the arrays that were written: first axis to the left, second to the back, third up."""
+    """Made again from the arrays that were written: first axis to the left, second to the back,
+    third up.
+    """
     values, classes = (each.swapaxes(0, 2) for each in head("BRATS_001"))
     slices = read_slices(record, size=32)
     counts = zip(classes.shape, (NUM_SLICES, 32, 32), strict=True)
-    nearest = [np.floor((np.arange(after) + 0.5) * before / after).astype(int) for before, after in counts]
+    nearest = [
+        np.floor((np.arange(after) + 0.5) * before / after).astype(int) for before, after in counts
+    ]
     kept = np.flatnonzero((nearest[0] >= 3) & (nearest[0] < 29))
     np.testing.assert_array_equal(slices.numbers, kept)
     np.testing.assert_array_equal(slices.tumours, np.isin(classes, (2, 3))[np.ix_(*nearest)][kept])
     np.testing.assert_array_equal(slices.bodies, (values[..., 2] > 0)[np.ix_(*nearest)][kept])
-    t1gd = resample_volume(Volume(values[..., 2].astype(np.float32), (1, 1, 1)), shape=(NUM_SLICES, 32, 32)).array[kept]
+    t1gd = resample_volume(
+        Volume(values[..., 2].astype(np.float32), (1, 1, 1)), shape=(NUM_SLICES, 32, 32)
+    ).array[kept]
     low, high = (extreme(axis=(1, 2), keepdims=True) for extreme in (t1gd.min, t1gd.max))
     np.testing.assert_allclose(slices.images, (t1gd - low) / (high - low), atol=1e-6)
     assert slices.images.dtype == np.float32
 
 
 def test_another_number_of_sequences_is_refused(record):
-    with pytest.raises(InputError, match=r"BRATS_001.nii.gz': expected 3 sequences, got 4 \(shape \(24, 20, 31, 4\)\)"):
+    with pytest.raises(
+        InputError,
+        match=r"BRATS_001.nii.gz': expected 3 sequences, got 4 \(shape \(24, 20, 31, 4\)\)",
+    ):
         read_slices(record._replace(num_sequences=3), size=16)
 
 
 def test_classes_of_another_shape_are_refused(record, tmp_path):
-    nibabel.save(nibabel.Nifti1Image(np.zeros((24, 20, 30), np.uint8), np.eye(4)), tmp_path / "a.nii.gz")
+    nibabel.save(
+        nibabel.Nifti1Image(np.zeros((24, 20, 30), np.uint8), np.eye(4)), tmp_path / "a.nii.gz"
+    )
     with pytest.raises(
-        InputError, match=r"a.nii.gz': expected the shape of its image '.*', \(31, 20, 24\) .*\(30, 20, 24\)"
+        InputError,
+        match=r"a.nii.gz': expected the shape of its image '.*', \(31, 20, 24\) .*\(30, 20, 24\)",
     ):
         read_slices(record._replace(labels=tmp_path / "a.nii.gz"), size=16)

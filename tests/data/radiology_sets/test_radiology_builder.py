@@ -7,7 +7,9 @@ import tensorflow_datasets as tfds
 from cfx_jax.data.radiology_sets import builder
 
 
-@pytest.mark.parametrize(("kind", "name"), [("RSNA", "rsna_pneumonia"), ("MSDBrain", "msd_brain_tumour")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("RSNA", "rsna_pneumonia"), ("MSDBrain", "msd_brain_tumour")]
+)
 def test_builders_are_known_to_tfds_by_name(tmp_path, kind, name):
     made = tfds.builder(name, data_dir=tmp_path, size=64)
     assert type(made) is getattr(builder, kind)
@@ -19,7 +21,9 @@ def test_builders_are_known_to_tfds_by_name(tmp_path, kind, name):
 def test_empty_manual_folder_is_explained_by_the_page(tmp_path):
     (tmp_path / "empty").mkdir()
     download = tfds.download.DownloadConfig(manual_dir=tmp_path / "empty")
-    with pytest.raises(AssertionError, match=r"Download the set from http://medicaldecathlon.com/ and unpack"):
+    with pytest.raises(
+        AssertionError, match=r"Download the set from http://medicaldecathlon.com/ and unpack"
+    ):
         builder.MSDBrain(data_dir=tmp_path / "work").download_and_prepare(download_config=download)
 
 
@@ -34,13 +38,21 @@ def test_box_takes_the_pixels_whose_centre_is_inside():
         )
         if rows.size and columns.size:
             expected = [rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]
-            np.testing.assert_array_equal(builder.scaled_box((y0, x0, y1, x1), (100, 200), 56), expected)
+            np.testing.assert_array_equal(
+                builder.scaled_box((y0, x0, y1, x1), (100, 200), 56), expected
+            )
 
 
 def test_box_that_is_smaller_than_a_pixel_keeps_one():
-    np.testing.assert_array_equal(builder.scaled_box((51, 10, 52, 90), (100, 100), 10), [5, 1, 6, 9])
+    np.testing.assert_array_equal(
+        builder.scaled_box((51, 10, 52, 90), (100, 100), 10), [5, 1, 6, 9]
+    )
 
 
 def test_box_that_reaches_out_ends_at_the_frame():
-    np.testing.assert_array_equal(builder.scaled_box((-20, 50, 50, 130), (100, 100), 10), [0, 5, 5, 10])
-    np.testing.assert_array_equal(builder.scaled_box((120, 0, 130, 100), (100, 100), 10), [9, 0, 10, 10])
+    np.testing.assert_array_equal(
+        builder.scaled_box((-20, 50, 50, 130), (100, 100), 10), [0, 5, 5, 10]
+    )
+    np.testing.assert_array_equal(
+        builder.scaled_box((120, 0, 130, 100), (100, 100), 10), [9, 0, 10, 10]
+    )

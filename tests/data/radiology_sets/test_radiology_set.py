@@ -46,7 +46,11 @@ def test_items_are_as_described(opened, name):
     masks = ("annotation_mask",) if name == "rsna" else ("lesion_mask", "body_mask")
     for index, item in enumerate(source):
         image = item["image"]
-        assert image.shape == (SIZE, SIZE, 1) and image.dtype == np.float32 and 0 <= image.min() < image.max() <= 1
+        assert (
+            image.shape == (SIZE, SIZE, 1)
+            and image.dtype == np.float32
+            and 0 <= image.min() < image.max() <= 1
+        )
         for mask in masks:
             assert item[mask].shape == (SIZE, SIZE) and item[mask].dtype == bool
         assert item["label"] == source.labels[index] and item["patient"] == source.patients[index]
@@ -65,7 +69,9 @@ def test_radiograph_is_the_file_averaged_over_areas(folders, opened):
     file = read_dicom(folders("rsna")[0] / "stage_2_train_images/00704310.dcm")
     areas = file.reshape(SIZE, 4, SIZE, 4, 1).mean(axis=(1, 3))
     np.testing.assert_allclose(opened("rsna")[2]["image"], areas, atol=0.5 / 255 + 1e-4)
-    np.testing.assert_allclose(file[..., 0], layouts.chest_pixels("00704310") / 255, atol=0.06)  # JPEG
+    np.testing.assert_allclose(
+        file[..., 0], layouts.chest_pixels("00704310") / 255, atol=0.06
+    )  # JPEG
 
 
 def test_boxes_are_scaled_and_their_union_is_the_annotation(opened):
@@ -88,7 +94,11 @@ def test_slices_are_those_of_the_volumes(folders, opened):
         left_out += NUM_SLICES - len(slices.numbers)
         for number, image, tumour, body in zip(*slices, strict=True):
             item = source[position]
-            assert (item["patient"], item["slice"], source.slices[position]) == (record.name, number, number)
+            assert (item["patient"], item["slice"], source.slices[position]) == (
+                record.name,
+                number,
+                number,
+            )
             np.testing.assert_allclose(item["image"][..., 0], image, atol=0.5 / 255 + 1e-6)
             np.testing.assert_array_equal(item["lesion_mask"], tumour)
             np.testing.assert_array_equal(item["body_mask"], body)
@@ -146,18 +156,24 @@ def test_pickled_copy_and_threads_read_the_same(opened, name):
 def test_other_raw_files_are_noticed(folders, tmp_path):
     images = {**layouts.CHEST, "00313ee0": ("Lung Opacity", [(1.0, 1.0, 9.0, 9.0)])}
     with pytest.raises(
-        InputError, match=r"was built from, but '.*' has other radiographs or labels: remove the former"
+        InputError,
+        match=r"was built from, but '.*' has other radiographs or labels: remove the former",
     ):
         RSNAPneumonia(layouts.write_rsna(tmp_path, images), folders("rsna")[1], size=SIZE)
-    with pytest.raises(InputError, match=r"was built from, but '.*' has other volumes or labels: remove the former"):
+    with pytest.raises(
+        InputError, match=r"was built from, but '.*' has other volumes or labels: remove the former"
+    ):
         MSDBrainTumour(layouts.write_msd(tmp_path, ("BRATS_001",)), folders("msd")[1], size=SIZE)
 
 
 def test_file_that_cannot_be_read_stops_the_build_and_leaves_no_set(tmp_path):
     raw = layouts.write_rsna(tmp_path / "raw")
-    layouts.write_radiograph(raw / "stage_2_train_images/00704310.dcm", np.zeros((64, 64, 3), np.uint8))
+    layouts.write_radiograph(
+        raw / "stage_2_train_images/00704310.dcm", np.zeros((64, 64, 3), np.uint8)
+    )
     with pytest.raises(
-        InputError, match=r"00704310.dcm': expected a grey image, got colour: download it again from http"
+        InputError,
+        match=r"00704310.dcm': expected a grey image, got colour: download it again from http",
     ):
         RSNAPneumonia(raw, tmp_path / "work", size=SIZE, progress=False)
     with pytest.raises(InputError, match="which does not exist: give the folder to build it from"):
@@ -168,7 +184,9 @@ def test_damaged_volume_is_named(tmp_path):
     raw = layouts.write_msd(tmp_path / "raw", ("BRATS_001", "BRATS_002"))
     image = raw / "Task01_BrainTumour/imagesTr/BRATS_002.nii.gz"
     image.write_bytes(image.read_bytes()[:-500])
-    with pytest.raises(InputError, match=r"BRATS_002.nii.gz' is damaged \(.*\): copy or download it again"):
+    with pytest.raises(
+        InputError, match=r"BRATS_002.nii.gz' is damaged \(.*\): copy or download it again"
+    ):
         MSDBrainTumour(raw, tmp_path / "work", size=16, progress=False)
 
 
@@ -181,7 +199,10 @@ def test_volumes_turned_otherwise_give_the_same_slices(folders, opened, tmp_path
         nibabel.save(image.as_reoriented(nibabel.orientations.ornt_transform(start, codes)), path)
 
     raw = layouts.write_msd(tmp_path / "raw", ("BRATS_001",), turned)
-    source, straight = MSDBrainTumour(raw, tmp_path / "work", size=SIZE, progress=False), opened("msd")
+    source, straight = (
+        MSDBrainTumour(raw, tmp_path / "work", size=SIZE, progress=False),
+        opened("msd"),
+    )
     for index in range(0, len(source), 20):
         for key in ("image", "lesion_mask", "slice"):
             np.testing.assert_array_equal(source[index][key], straight[index][key])
@@ -190,11 +211,17 @@ def test_volumes_turned_otherwise_give_the_same_slices(folders, opened, tmp_path
 @pytest.mark.parametrize("name", SETS)
 def test_wrong_folders_are_explained(tmp_path, name):
     kind = SETS[name][0]
-    with pytest.raises(InputError, match=r"size: expected a side in pixels, 1 or more, got 0: give e.g. 224"):
+    with pytest.raises(
+        InputError, match=r"size: expected a side in pixels, 1 or more, got 0: give e.g. 224"
+    ):
         kind(tmp_path, tmp_path, size=0)
-    with pytest.raises(InputError, match=r"', which does not exist: (download them|unpack the task) from http"):
+    with pytest.raises(
+        InputError, match=r"', which does not exist: (download them|unpack the task) from http"
+    ):
         kind(tmp_path / "nowhere", tmp_path)
-    with pytest.raises(InputError, match=r"raw_folder: expected the set in '.*224px.*1.0.0', which does not exist"):
+    with pytest.raises(
+        InputError, match=r"raw_folder: expected the set in '.*224px.*1.0.0', which does not exist"
+    ):
         kind(None, tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -28,14 +28,19 @@ def test_digest_changes_with_each_fact_but_not_with_the_place(tmp_path):
 
 
 def test_folder_without_the_set_names_what_is_expected_and_the_page(tmp_path):
-    with pytest.raises(InputError, match=r"stage_2_train_labels.csv', which does not exist: .*kaggle.com/c/rsna-pneu"):
+    with pytest.raises(
+        InputError,
+        match=r"stage_2_train_labels.csv', which does not exist: .*kaggle.com/c/rsna-pneu",
+    ):
         read_rsna(tmp_path)
 
 
 def test_second_table_is_needed_too(tmp_path):
     folder = write_rsna(tmp_path)
     (folder / "stage_2_detailed_class_info.csv").unlink()
-    with pytest.raises(InputError, match=r"stage_2_detailed_class_info.csv', which does not exist: download"):
+    with pytest.raises(
+        InputError, match=r"stage_2_detailed_class_info.csv', which does not exist: download"
+    ):
         read_rsna(folder)
 
 
@@ -43,7 +48,8 @@ def test_missing_images_are_counted(tmp_path):
     folder = write_rsna(tmp_path)
     (folder / "stage_2_train_images/00313ee0.dcm").unlink()
     with pytest.raises(
-        InputError, match=r"expected 4 radiographs, 1 are missing, the first is '.*/00313ee0.dcm': unpack"
+        InputError,
+        match=r"expected 4 radiographs, 1 are missing, the first is '.*/00313ee0.dcm': unpack",
     ):
         read_rsna(folder)
 
@@ -51,17 +57,62 @@ def test_missing_images_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("table", "before", "after", "message"),
     [
-        ("labels", "26.0,15.0,21.0", "26.0,,21.0", "expected numbers for x, y, width and height of a box, got the row 00"),
-        ("labels", "26.0,15.0,21.0", "26.0,nan,21.0", "expected numbers for x, y, width and height of a box"),
-        ("labels", "26.0,15.0,21.0", "inf,15.0,21.0", "expected numbers for x, y, width and height of a box"),
-        ("labels", "100.0,96.0,28.0", "100.0,96.0,0", "expected numbers for x, y, width and height of a box"),
-        ("labels", "32.0,1", "32.0,2", "expected Target to be in 0..1, got '2' in the row 00704310,100.0"),
-        ("labels", "32.0,1", "32.0,0", "got 0 for '00704310' of class 'Lung Opacity': download both tables again"),
-        ("labels", "Target\n", "Target\n1d,1,1,2,2,1\n", "no other, got 1 for '1d' of class 'none': download both"),
-        ("detailed_class_info", "313ee0,Normal", "313ee0,Healthy", "class out of Normal, Lung Opacity, No .*'Healthy' for"),
-        ("detailed_class_info", "00436515,Lung Opacity", "00436515,Normal", "got 2 for '00436515' of class 'Normal'"),
+        (
+            "labels",
+            "26.0,15.0,21.0",
+            "26.0,,21.0",
+            "expected numbers for x, y, width and height of a box, got the row 00",
+        ),
+        (
+            "labels",
+            "26.0,15.0,21.0",
+            "26.0,nan,21.0",
+            "expected numbers for x, y, width and height of a box",
+        ),
+        (
+            "labels",
+            "26.0,15.0,21.0",
+            "inf,15.0,21.0",
+            "expected numbers for x, y, width and height of a box",
+        ),
+        (
+            "labels",
+            "100.0,96.0,28.0",
+            "100.0,96.0,0",
+            "expected numbers for x, y, width and height of a box",
+        ),
+        (
+            "labels",
+            "32.0,1",
+            "32.0,2",
+            "expected Target to be in 0..1, got '2' in the row 00704310,100.0",
+        ),
+        (
+            "labels",
+            "32.0,1",
+            "32.0,0",
+            "got 0 for '00704310' of class 'Lung Opacity': download both tables again",
+        ),
+        (
+            "labels",
+            "Target\n",
+            "Target\n1d,1,1,2,2,1\n",
+            "no other, got 1 for '1d' of class 'none': download both",
+        ),
+        (
+            "detailed_class_info",
+            "313ee0,Normal",
+            "313ee0,Healthy",
+            "class out of Normal, Lung Opacity, No .*'Healthy' for",
+        ),
+        (
+            "detailed_class_info",
+            "00436515,Lung Opacity",
+            "00436515,Normal",
+            "got 2 for '00436515' of class 'Normal'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_rows_that_cannot_be_understood_are_refused(tmp_path, table, before, after, message):
     path = next(write_rsna(tmp_path).glob(f"stage_2_*{table}.csv"))
     path.write_text(path.read_text().replace(before, after))

@@ -53,7 +53,11 @@ def test_wrong_images_are_explained(images, message):
 @pytest.mark.parametrize(
     ("labels", "names", "message"),
     [
-        (LABELS[:3], ("a", "b"), r"labels: expected 4 integers, one for each image, got shape \(3,\)"),
+        (
+            LABELS[:3],
+            ("a", "b"),
+            r"labels: expected 4 integers, one for each image, got shape \(3,\)",
+        ),
         (LABELS.astype(float), ("a", "b"), "got shape .4,. of float64"),
         (LABELS + 1, ("a", "b"), r"expected classes in 0..1 .* got labels in 1..2 and 2 names"),
         (LABELS - 1, ("a", "b"), "got labels in -1..0"),

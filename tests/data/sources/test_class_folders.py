@@ -21,7 +21,10 @@ def names_of(classes):
 
 def test_classes_are_the_top_folders(tree_of):
     classes, ignored = find_classes(tree_of("cat/2.png", "cat/10.PNG", "ant/1.jpeg", "ant/1.tif"))
-    assert names_of(classes) == {"ant": ["ant/1.jpeg", "ant/1.tif"], "cat": ["cat/2.png", "cat/10.PNG"]}
+    assert names_of(classes) == {
+        "ant": ["ant/1.jpeg", "ant/1.tif"],
+        "cat": ["cat/2.png", "cat/10.PNG"],
+    }
     assert list(classes) == ["ant", "cat"] and not ignored
 
 
@@ -52,18 +55,40 @@ def test_hidden_folder_does_not_hide_the_common_top(tree_of):
 def test_folder_without_class_folders_is_explained(tree_of, tmp_path, names):
     (tmp_path / "images").mkdir()
     tree = tree_of(*names) if names else FileTree(tmp_path / "images")
-    with pytest.raises(InputError, match=f"one sub-folder per class.*no sub-folders and {len(names)} files"):
+    with pytest.raises(
+        InputError, match=f"one sub-folder per class.*no sub-folders and {len(names)} files"
+    ):
         find_classes(tree)
 
 
 @pytest.mark.parametrize(
     ("names", "wanted", "message"),
     [
-        (["ant/1.png"], None, "expected two class folders or more in .*, got ant: a classifier needs two"),
-        (["ant/1.png", "cat/notes.txt"], None, r"expected images \(.png.* in the class folder 'cat' .* found none"),
-        (["train/ant/1.png", "val/ant/1.png"], None, "directly in the class folder 'train' .* 'train/ant/1.png'"),
-        (["ant/1.png", "cat/1.png"], ["ant", "dog"], "different names out of ant, cat, got ant, dog"),
-        (["ant/1.png", "cat/1.png"], ["ant", "ant"], "different names out of ant, cat, got ant, ant"),
+        (
+            ["ant/1.png"],
+            None,
+            "expected two class folders or more in .*, got ant: a classifier needs two",
+        ),
+        (
+            ["ant/1.png", "cat/notes.txt"],
+            None,
+            r"expected images \(.png.* in the class folder 'cat' .* found none",
+        ),
+        (
+            ["train/ant/1.png", "val/ant/1.png"],
+            None,
+            "directly in the class folder 'train' .* 'train/ant/1.png'",
+        ),
+        (
+            ["ant/1.png", "cat/1.png"],
+            ["ant", "dog"],
+            "different names out of ant, cat, got ant, dog",
+        ),
+        (
+            ["ant/1.png", "cat/1.png"],
+            ["ant", "ant"],
+            "different names out of ant, cat, got ant, ant",
+        ),
         (["ant/1.png", "cat/1.png"], ["ant"], "two class folders or more in .*, got ant"),
         (["ant/1.png", "cat/1.png"], [], "two class folders or more in .*, got none"),
     ],
@@ -84,17 +109,31 @@ def test_user_fixes_the_order_and_leaves_classes_out(tree_of):
 def test_images_are_known_by_their_suffix_or_else_by_their_content(make_folder):
     png = b"\x89PNG\r\n\x1a\n"
     by_name = [
-        f"ant/{number}{suffix}" for number, suffix in enumerate((".JFIF", ".jpe", ".bmp", ".webp", ".DIB", ".pjpeg"))
+        f"ant/{number}{suffix}"
+        for number, suffix in enumerate((".JFIF", ".jpe", ".bmp", ".webp", ".DIB", ".pjpeg"))
     ]
-    files = {**dict.fromkeys(by_name, IMAGE), "ant/7.bin": png, "ant/8": b"\xff\xd8\xff\xe0", "cat/1.png": IMAGE}
-    classes, left_out = find_classes(FileTree(make_folder({**files, "ant/table.csv": b"a,b", "ant/8.txt": b"BM no"})))
+    files = {
+        **dict.fromkeys(by_name, IMAGE),
+        "ant/7.bin": png,
+        "ant/8": b"\xff\xd8\xff\xe0",
+        "cat/1.png": IMAGE,
+    }
+    classes, left_out = find_classes(
+        FileTree(make_folder({**files, "ant/table.csv": b"a,b", "ant/8.txt": b"BM no"}))
+    )
     assert names_of(classes) == {"ant": [*by_name, "ant/7.bin", "ant/8"], "cat": ["cat/1.png"]}
     assert left_out == {".csv files": 1, ".txt files": 1}
 
 
 def test_medical_files_are_counted_and_their_readers_named(make_folder):
     dicom, nifti = bytes(128) + b"DICM", bytes(344) + b"n+1\0"
-    files = {"ant/IM1": dicom, "ant/2.dcm": dicom, "ant/3.nii": nifti, "ant/4.nii.gz": b"\x1f\x8b", "cat/1.png": IMAGE}
+    files = {
+        "ant/IM1": dicom,
+        "ant/2.dcm": dicom,
+        "ant/3.nii": nifti,
+        "ant/4.nii.gz": b"\x1f\x8b",
+        "cat/1.png": IMAGE,
+    }
     tree = FileTree(make_folder(files))
     classes, left_out = find_classes(tree)
     assert left_out == {"DICOM files": 2, "NIfTI files": 2}
@@ -106,7 +145,9 @@ def test_medical_files_are_counted_and_their_readers_named(make_folder):
 @pytest.mark.parametrize("place", ["caf\udce9/1.png", "set/caf\udce9/1.png"])
 def test_class_folder_whose_name_is_no_text_is_refused_at_the_start(make_folder, place):
     tree = FileTree(make_folder({place: IMAGE, place.replace("caf\udce9", "tea"): IMAGE}))
-    with pytest.raises(InputError, match=r"class folders with names in UTF-8, got 'caf\\udce9' in '.*': rename it"):
+    with pytest.raises(
+        InputError, match=r"class folders with names in UTF-8, got 'caf\\udce9' in '.*': rename it"
+    ):
         find_classes(tree)
 
 

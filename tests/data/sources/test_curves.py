@@ -8,7 +8,9 @@ def test_bezier_curve_is_bernsteins_polynomial():
     corners = np.random.default_rng(0).normal(size=(3, 4, 2))
     t = np.linspace(0, 1, POINTS)
     weights = np.stack([(1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t**2 * (1 - t), t**3])
-    np.testing.assert_allclose(bezier(corners), np.einsum("kt,nkc->ntc", weights, corners), atol=1e-12)
+    np.testing.assert_allclose(
+        bezier(corners), np.einsum("kt,nkc->ntc", weights, corners), atol=1e-12
+    )
 
 
 def test_wiggle_stays_within_its_amplitude_and_leaves_the_start():
@@ -30,4 +32,6 @@ def test_shoots_start_on_their_parents_and_reach_no_farther_than_asked():
 
 @pytest.mark.parametrize("angle", [np.pi / 2, np.full(2, np.pi / 2)])
 def test_rotation_by_a_quarter_turn(angle):
-    np.testing.assert_allclose(rotate(np.array([(1.0, 0.0), (0.0, 2.0)]), angle), [(0, 1), (-2, 0)], atol=1e-12)
+    np.testing.assert_allclose(
+        rotate(np.array([(1.0, 0.0), (0.0, 2.0)]), angle), [(0, 1), (-2, 0)], atol=1e-12
+    )

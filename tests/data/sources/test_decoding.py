@@ -91,7 +91,9 @@ def test_camera_orientation_is_applied():
     assert decoded[0].max() < 30 and decoded[-1].min() > 225
 
 
-@pytest.mark.parametrize(("pixels", "maximum"), [(np.uint8([0, 51, 255]), 255), (np.uint16([0, 13107, 65535]), 65535)])
+@pytest.mark.parametrize(
+    ("pixels", "maximum"), [(np.uint8([0, 51, 255]), 255), (np.uint16([0, 13107, 65535]), 65535)]
+)
 def test_integers_are_scaled_by_the_maximum_of_their_type(pixels, maximum):
     result = unit_range(pixels.reshape(1, 3, 1))
     assert result.dtype == np.float32
@@ -132,7 +134,9 @@ def test_files_cut_short_are_damaged(kind, share):
 
 def test_jpeg_cut_short_after_its_thumbnail_is_damaged():
     pixels = RNG.integers(0, 256, (64, 64), np.uint8)
-    whole = encoded(pixels, "JPEG", comment=encoded(pixels[:8, :8], "JPEG"))  # a complete JPEG in the header
+    whole = encoded(
+        pixels, "JPEG", comment=encoded(pixels[:8, :8], "JPEG")
+    )  # a complete JPEG in the header
     assert decode_image(whole, channels=1).shape == (64, 64, 1)
     with pytest.raises(DamagedImage, match="is cut short"):
         decode_image(whole[:-200], channels=1)
@@ -162,7 +166,11 @@ def test_tiff_with_white_as_zero_is_not_a_negative(order, dtype):
     stored = RNG.integers(0, 256, (4, 5)).astype(dtype) / (255 if dtype is np.float32 else 1)
     top = 1 if dtype is np.float32 else np.iinfo(dtype).max
     values = [stored.astype(np.dtype(dtype).newbyteorder(order)).tobytes()]
-    kind = {"bits": 8 * np.dtype(dtype).itemsize, "sample_format": 3 if dtype is np.float32 else 1, "order": order}
+    kind = {
+        "bits": 8 * np.dtype(dtype).itemsize,
+        "sample_format": 3 if dtype is np.float32 else 1,
+        "order": order,
+    }
     for colour, expected in ((1, stored), (0, top - stored)):
         decoded = decode_image(tiff(values, 5, 4, colour=colour, **kind), channels=1)
         np.testing.assert_array_equal(decoded[..., 0], expected.astype(dtype))
@@ -171,7 +179,11 @@ def test_tiff_with_white_as_zero_is_not_a_negative(order, dtype):
 @pytest.mark.parametrize("bits", [1, 4])
 def test_few_bits_fill_the_range_whichever_end_is_white(bits):
     stored = np.arange(16).reshape(2, 8) % 2**bits
-    values = [np.packbits(np.unpackbits(stored.astype(np.uint8)[..., None], axis=-1)[..., -bits:]).tobytes()]
+    values = [
+        np.packbits(
+            np.unpackbits(stored.astype(np.uint8)[..., None], axis=-1)[..., -bits:]
+        ).tobytes()
+    ]
     for colour, expected in ((1, stored), (0, 2**bits - 1 - stored)):
         decoded = decode_image(tiff(values, 8, 2, bits=bits, colour=colour), channels=1)
         np.testing.assert_allclose(unit_range(decoded)[..., 0], expected / (2**bits - 1), atol=1e-6)
@@ -179,26 +191,42 @@ def test_few_bits_fill_the_range_whichever_end_is_white(bits):
 
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize(
-    ("dtype", "samples"), [(np.uint8, 3), (np.uint16, 3), (np.uint16, 4), (np.float32, 3), (np.float32, 4)]
+    ("dtype", "samples"),
+    [(np.uint8, 3), (np.uint16, 3), (np.uint16, 4), (np.float32, 3), (np.float32, 4)],
 )
 def test_colours_in_planes_are_put_together(order, dtype, samples):
-    stored = RNG.integers(0, 256, (4, 5, samples)).astype(dtype) / (255 if dtype is np.float32 else 1)
-    planes = [stored[..., plane].astype(np.dtype(dtype).newbyteorder(order)).tobytes() for plane in range(samples)]
-    kind = {"bits": 8 * np.dtype(dtype).itemsize, "sample_format": 3 if dtype is np.float32 else 1, "order": order}
+    stored = RNG.integers(0, 256, (4, 5, samples)).astype(dtype) / (
+        255 if dtype is np.float32 else 1
+    )
+    planes = [
+        stored[..., plane].astype(np.dtype(dtype).newbyteorder(order)).tobytes()
+        for plane in range(samples)
+    ]
+    kind = {
+        "bits": 8 * np.dtype(dtype).itemsize,
+        "sample_format": 3 if dtype is np.float32 else 1,
+        "order": order,
+    }
     data = tiff(planes, 5, 4, colour=2, samples=samples, planar=True, **kind)
     np.testing.assert_array_equal(decode_image(data, channels=3), stored[..., :3].astype(dtype))
 
 
 def test_sixteen_bits_of_other_colours_are_refused():
     data = tiff([GREY_16.tobytes()], 9, 8, bits=16, colour=32803)  # a camera's mosaic
-    with pytest.raises(DamagedImage, match=r"16 bits of photometric interpretation 32803|cannot be decoded"):
+    with pytest.raises(
+        DamagedImage, match=r"16 bits of photometric interpretation 32803|cannot be decoded"
+    ):
         decode_image(data, channels=1)
 
 
-@pytest.mark.parametrize("behind", [b"\xff\xda", b"\xff\xd8\xff\xda", RNG.bytes(20_000), b"\xff\xd9"])
+@pytest.mark.parametrize(
+    "behind", [b"\xff\xda", b"\xff\xd8\xff\xda", RNG.bytes(20_000), b"\xff\xd9"]
+)
 def test_what_lies_behind_the_end_of_a_jpeg_does_not_count(behind):
     data = encoded(COLOUR, "JPEG")
-    np.testing.assert_array_equal(decode_image(data + behind, channels=3), decode_image(data, channels=3))
+    np.testing.assert_array_equal(
+        decode_image(data + behind, channels=3), decode_image(data, channels=3)
+    )
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_blocks": 1}])
@@ -237,7 +265,10 @@ def bombs():
 @pytest.mark.parametrize(("kind", "data"), bombs().items())
 def test_pictures_larger_than_allowed_are_refused_before_they_are_decoded(kind, data, monkeypatch):
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(DamagedImage, match=r"unpacks to [\d,]+ MiB, more than the 512 MiB .* set CFX_UNPACK_LIMIT_MIB"):
+    with pytest.raises(
+        DamagedImage,
+        match=r"unpacks to [\d,]+ MiB, more than the 512 MiB .* set CFX_UNPACK_LIMIT_MIB",
+    ):
         decode_image(data, channels=1)
 
 
@@ -250,12 +281,15 @@ def test_bound_can_be_raised_and_lowered(monkeypatch):
     assert decode_image(data, channels=3).shape == (700, 600, 3)
     for text in ("0", "much", "-1", ""):
         monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", text)
-        with pytest.raises(InputError, match="CFX_UNPACK_LIMIT_MIB: expected a whole number of MiB above 0, got"):
+        with pytest.raises(
+            InputError, match="CFX_UNPACK_LIMIT_MIB: expected a whole number of MiB above 0, got"
+        ):
             decode_image(data, channels=3)
 
 
 @pytest.mark.parametrize(
-    ("reader", "start"), [("read_dicom", bytes(128) + b"DICM"), ("read_nifti", bytes(344) + b"n+1\0")]
+    ("reader", "start"),
+    [("read_dicom", bytes(128) + b"DICM"), ("read_nifti", bytes(344) + b"n+1\0")],
 )
 def test_files_with_a_reader_of_their_own_are_sent_there(reader, start):
     with pytest.raises(DamagedImage, match=f"read it by cfx_jax.data.{reader}"):
@@ -269,7 +303,15 @@ def test_any_failure_of_a_library_is_damage_and_no_mistake_of_the_caller_is(monk
 
         return imdecode
 
-    for kind in (MemoryError, OverflowError, RecursionError, AssertionError, struct.error, KeyError, TypeError):
+    for kind in (
+        MemoryError,
+        OverflowError,
+        RecursionError,
+        AssertionError,
+        struct.error,
+        KeyError,
+        TypeError,
+    ):
         monkeypatch.setattr(cv2, "imdecode", fails(kind))
         with pytest.raises(DamagedImage, match=r"^cannot be decoded \(.*broken.*inside.*\)$"):
             decode_image(encoded(COLOUR), channels=3)
@@ -280,7 +322,11 @@ def test_any_failure_of_a_library_is_damage_and_no_mistake_of_the_caller_is(monk
 
 @pytest.mark.parametrize(
     ("window", "expected"),
-    [("full", [0, 1000 / 65535, 4095 / 65535]), ("values", [0, 1000 / 4095, 1]), ((1000, 2000), [0, 0.5, 1])],
+    [
+        ("full", [0, 1000 / 65535, 4095 / 65535]),
+        ("values", [0, 1000 / 4095, 1]),
+        ((1000, 2000), [0, 0.5, 1]),
+    ],
 )
 def test_window_says_which_values_are_shown(window, expected):
     shown = unit_range(np.uint16([[[0], [1000], [4095]]]), window=window)
@@ -289,8 +335,12 @@ def test_window_says_which_values_are_shown(window, expected):
 
 
 def test_faint_images_are_those_far_below_their_types_range():
-    assert is_faint(np.full((2, 2, 1), 4095, np.uint16)) and not is_faint(np.full((2, 2, 1), 9000, np.uint16))
-    assert is_faint(np.full((2, 2, 1), 31, np.uint8)) and not is_faint(np.full((2, 2, 1), 32, np.uint8))
+    assert is_faint(np.full((2, 2, 1), 4095, np.uint16)) and not is_faint(
+        np.full((2, 2, 1), 9000, np.uint16)
+    )
+    assert is_faint(np.full((2, 2, 1), 31, np.uint8)) and not is_faint(
+        np.full((2, 2, 1), 32, np.uint8)
+    )
 
 
 def test_files_too_small_for_what_their_header_says_are_not_decoded(monkeypatch):
@@ -301,7 +351,11 @@ def test_files_too_small_for_what_their_header_says_are_not_decoded(monkeypatch)
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
     chunk = black.index(b"IDAT") - 4
     long = black[:chunk] + b"\x35" + black[chunk + 1 :]
-    for data in (png(20_000, 20_000), long, jpeg[: frame + 5] + struct.pack(">HH", 9000, 9000) + jpeg[frame + 9 :]):
+    for data in (
+        png(20_000, 20_000),
+        long,
+        jpeg[: frame + 5] + struct.pack(">HH", 9000, 9000) + jpeg[frame + 9 :],
+    ):
         with pytest.raises(DamagedImage, match="is cut short"):
             decode_image(data, channels=1)
 
@@ -309,6 +363,8 @@ def test_files_too_small_for_what_their_header_says_are_not_decoded(monkeypatch)
 def test_palette_of_four_bits_is_resolved():
     """A file of eight bits with its map cut to sixteen colours, and two pixels in each byte."""
     stored, colours = np.arange(16).reshape(2, 8), RNG.integers(0, 256, (3, 16))
-    values = [np.packbits(np.unpackbits(stored.astype(np.uint8)[..., None], axis=-1)[..., -4:]).tobytes()]
+    values = [
+        np.packbits(np.unpackbits(stored.astype(np.uint8)[..., None], axis=-1)[..., -4:]).tobytes()
+    ]
     data = tiff(values, 8, 2, bits=4, colour=3, colour_map=(colours * 257).ravel().tolist())
     np.testing.assert_array_equal(decode_image(data, channels=3), colours.T[stored])

@@ -36,14 +36,18 @@ def line(width, frame=FRAME):
 @pytest.mark.parametrize("radius", [0.05, 0.2, 0.6])
 def test_area_of_a_dot_is_that_of_a_disc(radius):
     area = dot(0.1, -0.2, radius).sum()
-    assert area == pytest.approx(np.pi * (radius * PIXELS_PER_UNIT) ** 2, rel=0.15 if radius < 0.1 else 0.03)
+    assert area == pytest.approx(
+        np.pi * (radius * PIXELS_PER_UNIT) ** 2, rel=0.15 if radius < 0.1 else 0.03
+    )
 
 
 @pytest.mark.parametrize("place", [(0.0, 0.0), (0.313, -0.127), (-0.5, 0.52)])
 def test_centre_of_mass_of_a_dot_is_its_place(place):
     drawn = dot(*place, 0.15)
     x, y = unit_grid(FRAME)
-    np.testing.assert_allclose([(drawn * x).sum(), (drawn * y).sum()] / drawn.sum(), place, atol=0.1 / 25.6)
+    np.testing.assert_allclose(
+        [(drawn * x).sum(), (drawn * y).sum()] / drawn.sum(), place, atol=0.1 / 25.6
+    )
 
 
 def test_strength_is_opacity():
@@ -80,7 +84,9 @@ def test_grid_holds_the_unit_coordinates_of_pixel_centres():
 
 def test_same_drawing_at_twice_the_resolution():
     double = dot(0.1, 0.2, 0.3, frame=FRAME._replace(size=128))
-    np.testing.assert_allclose(double.reshape(64, 2, 64, 2).mean((1, 3)), dot(0.1, 0.2, 0.3), atol=0.06)
+    np.testing.assert_allclose(
+        double.reshape(64, 2, 64, 2).mean((1, 3)), dot(0.1, 0.2, 0.3), atol=0.06
+    )
 
 
 def test_smooth_noise_is_smooth_and_of_unit_size():
@@ -127,7 +133,9 @@ def test_softening_keeps_the_sum_and_has_the_stated_deviation():
     point[32, 32] = 1
     spread = soften(point, FRAME, 0.1)
     deviation = np.sqrt((spread.sum(0) * (np.arange(64) - 32) ** 2).sum())
-    assert spread.sum() == pytest.approx(1, rel=1e-3) and deviation == pytest.approx(0.1 * PIXELS_PER_UNIT, rel=0.05)
+    assert spread.sum() == pytest.approx(1, rel=1e-3) and deviation == pytest.approx(
+        0.1 * PIXELS_PER_UNIT, rel=0.05
+    )
     assert soften(point, FRAME, 0.005) is point
 
 

@@ -43,7 +43,10 @@ def test_files_are_read(tree):
 def test_empty_folder_in_a_zip_is_listed(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.mkdir("outer/empty")
-    assert [str(name) for name in FileTree(tmp_path / "a.zip").folders()] == ["outer", "outer/empty"]
+    assert [str(name) for name in FileTree(tmp_path / "a.zip").folders()] == [
+        "outer",
+        "outer/empty",
+    ]
 
 
 def test_numbers_sort_by_value_and_letters_by_the_alphabet():
@@ -68,7 +71,9 @@ def test_missing_path_is_explained(tmp_path):
 
 def test_other_file_is_explained(tmp_path):
     (tmp_path / "image.png").write_bytes(b"no zip")
-    with pytest.raises(InputError, match=r"expected a folder or a zip file, but '.*image.png' is neither"):
+    with pytest.raises(
+        InputError, match=r"expected a folder or a zip file, but '.*image.png' is neither"
+    ):
         FileTree(tmp_path / "image.png")
 
 
@@ -105,7 +110,9 @@ def test_members_without_a_usable_name_are_told(tmp_path):
         for number, name in enumerate(names):
             archive.writestr(name, str(number))
     tree = FileTree(tmp_path / "a.zip")
-    assert [str(file) for file in tree.files()] == ["a/1.png"] and tree.read(PurePosixPath("a/1.png")) == b"0"
+    assert [str(file) for file in tree.files()] == ["a/1.png"] and tree.read(
+        PurePosixPath("a/1.png")
+    ) == b"0"
     assert list(tree.unusable) == names[1:]
 
 
@@ -128,7 +135,9 @@ def test_numbers_of_thousands_of_digits_sort_by_value():
     ]
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize(
+    "method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+)
 def test_damaged_members_are_damaged_in_one_way(tmp_path, method):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
         archive.writestr("a.png", os.urandom(4000))
@@ -149,7 +158,9 @@ def test_members_and_files_that_unpack_to_more_than_allowed_are_not_unpacked(tmp
         (tmp_path / "f" / name).write_bytes(bytes(size))
     for tree in map(FileTree, (tmp_path / "a.zip", tmp_path / "f")):
         assert len(tree.read(PurePosixPath("small.png"))) == 2**20
-        with pytest.raises(DamagedFile, match="unpacks to 1 MiB, more than the 1 MiB that are allowed"):
+        with pytest.raises(
+            DamagedFile, match="unpacks to 1 MiB, more than the 1 MiB that are allowed"
+        ):
             tree.read(PurePosixPath("large.png"))
 
 
@@ -158,7 +169,13 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "real/1.png").write_bytes(b"1")
     (tmp_path / "real/deep/2.png").write_bytes(b"2")
     (tmp_path / "top").mkdir()
-    for place, target in {"a": "../real", "b": "../real", "self": ".", "up": "..", "lost": "nowhere"}.items():
+    for place, target in {
+        "a": "../real",
+        "b": "../real",
+        "self": ".",
+        "up": "..",
+        "lost": "nowhere",
+    }.items():
         (tmp_path / "top" / place).symlink_to(target)
     (tmp_path / "real/deep/again").symlink_to(tmp_path / "real")
     (tmp_path / "top/file.png").symlink_to(tmp_path / "real/1.png")
@@ -187,11 +204,19 @@ def test_deep_folders_on_the_disk_are_walked_without_recursion(tmp_path, monkeyp
 
 def test_paths_that_are_no_files_are_explained(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path, state in ((tmp_path / "pipe", "is neither"), ("/dev/zero", "is neither"), ("a" * 5000, "does not exist")):
-        with pytest.raises(InputError, match=f"expected a folder or a zip file, but '.*' {state}") as caught:
+    for path, state in (
+        (tmp_path / "pipe", "is neither"),
+        ("/dev/zero", "is neither"),
+        ("a" * 5000, "does not exist"),
+    ):
+        with pytest.raises(
+            InputError, match=f"expected a folder or a zip file, but '.*' {state}"
+        ) as caught:
             FileTree(path)
         assert len(str(caught.value)) < 500
-    with pytest.raises(InputError, match=r"path: expected a name in UTF-8, got 'caf\\udce9': rename it"):
+    with pytest.raises(
+        InputError, match=r"path: expected a name in UTF-8, got 'caf\\udce9': rename it"
+    ):
         FileTree(os.fsdecode(b"caf\xe9"))
 
 
@@ -202,8 +227,12 @@ def test_damaged_archives_are_explained(tmp_path):
     directory = content.index(b"PK\1\2")
     content[directory + 6] = 174  # the version that is needed to unpack
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(InputError, match=r"'.*a.zip' is neither \(zip file version 17.4\): give the folder"):
+    with pytest.raises(
+        InputError, match=r"'.*a.zip' is neither \(zip file version 17.4\): give the folder"
+    ):
         FileTree(tmp_path / "a.zip")
     (tmp_path / "scan.nii.gz").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"scan.nii.gz' is neither .*: read it by cfx_jax.data.read_nifti"):
+    with pytest.raises(
+        InputError, match=r"scan.nii.gz' is neither .*: read it by cfx_jax.data.read_nifti"
+    ):
         FileTree(tmp_path / "scan.nii.gz")

@@ -23,7 +23,9 @@ def test_items_have_the_stated_form():
             assert item[name].shape == (64, 64, 1) and item[name].dtype == np.float32
             assert item[name].min() >= 0 and item[name].max() <= 1
         assert all(item[name].shape == (64, 64) and item[name].dtype == bool for name in MASKS)
-        assert item["label"] in (0, 1) and all(np.isscalar(value) for value in item["factors"].values())
+        assert item["label"] in (0, 1) and all(
+            np.isscalar(value) for value in item["factors"].values()
+        )
 
 
 def test_an_item_is_a_function_of_seed_and_index():
@@ -48,7 +50,11 @@ def test_only_the_diseased_member_has_a_tumour_and_it_lies_in_the_head():
         present, absent = "lesion_mask", "counterfactual_lesion_mask"
         if not item["label"]:
             present, absent = absent, present
-        assert item[present].any() and not item[absent].any() and not (item[present] & ~item["body_mask"]).any()
+        assert (
+            item[present].any()
+            and not item[absent].any()
+            and not (item[present] & ~item["body_mask"]).any()
+        )
 
 
 def test_tumours_are_whole_patches_of_the_published_share():
@@ -57,7 +63,10 @@ def test_tumours_are_whole_patches_of_the_published_share():
     for item in DISEASED[:30]:
         rows, columns = np.nonzero(item["lesion_mask"])
         extent = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
-        assert item["lesion_mask"][round(rows.mean()), round(columns.mean())] and len(rows) > 0.5 * extent
+        assert (
+            item["lesion_mask"][round(rows.mean()), round(columns.mean())]
+            and len(rows) > 0.5 * extent
+        )
 
 
 def test_body_is_bright_and_the_background_dark():
@@ -74,7 +83,9 @@ def test_counterfactual_is_the_slice_drawn_with_the_other_label():
         assert (healthy["label"], diseased["label"]) == (0, 1)
         np.testing.assert_array_equal(healthy["image"], diseased["counterfactual"])
         np.testing.assert_array_equal(diseased["image"], healthy["counterfactual"])
-        np.testing.assert_array_equal(diseased["lesion_mask"], healthy["counterfactual_lesion_mask"])
+        np.testing.assert_array_equal(
+            diseased["lesion_mask"], healthy["counterfactual_lesion_mask"]
+        )
 
 
 def test_healthy_head_depends_on_neither_severity_nor_prevalence():
@@ -93,7 +104,9 @@ def test_severity_changes_how_much_a_tumour_stands_out():
 
 
 def test_mean_brightness_hardly_tells_the_classes_apart():
-    diseased, healthy = (np.array([item[name].mean() for item in DISEASED]) for name in ("image", "counterfactual"))
+    diseased, healthy = (
+        np.array([item[name].mean() for item in DISEASED]) for name in ("image", "counterfactual")
+    )
     area_under_curve = np.mean(diseased[:, None] > healthy)
     assert 0.45 < area_under_curve < 0.65
 

@@ -13,9 +13,14 @@ ITEMS = [draw(7, index) for index in range(NUMBER)]
 DISEASED = [draw(7, index, prevalence=1.0) for index in range(NUMBER)]
 HEARTS = [draw(7, index, finding="cardiomegaly", prevalence=0.5) for index in range(NUMBER)]
 MASKS = (
-    "lesion_mask", "annotation_mask", "counterfactual_lesion_mask", "confounder_mask", "heart_mask", "lung_mask",
+    "lesion_mask",
+    "annotation_mask",
+    "counterfactual_lesion_mask",
+    "confounder_mask",
+    "heart_mask",
+    "lung_mask",
     "counterfactual_heart_mask",
-)  # fmt: skip
+)
 
 
 def assert_same_item(one, other):
@@ -45,7 +50,9 @@ def test_items_have_the_stated_form():
             assert item[name].min() >= 0 and item[name].max() <= 1
         assert all(item[name].shape == (64, 64) and item[name].dtype == bool for name in MASKS)
         assert item["boxes"].shape == (3, 4) and np.issubdtype(item["boxes"].dtype, np.integer)
-        assert item["label"] in (0, 1) and all(np.isscalar(value) for value in item["factors"].values())
+        assert item["label"] in (0, 1) and all(
+            np.isscalar(value) for value in item["factors"].values()
+        )
 
 
 def test_an_item_is_a_function_of_seed_and_index():
@@ -78,7 +85,10 @@ def test_only_the_diseased_member_has_opacities_and_boxes():
 def test_annotation_is_the_union_of_the_boxes_and_holds_the_opacities():
     for item in DISEASED:
         rows, columns = np.mgrid[:64, :64]
-        inside = [(rows >= t) & (rows < b) & (columns >= le) & (columns < r) for t, le, b, r in boxes_of(item)]
+        inside = [
+            (rows >= t) & (rows < b) & (columns >= le) & (columns < r)
+            for t, le, b, r in boxes_of(item)
+        ]
         np.testing.assert_array_equal(item["annotation_mask"], np.any(inside, axis=0))
         assert not (item["lesion_mask"] & ~item["annotation_mask"]).any()
         assert all((item["lesion_mask"] & each).any() for each in inside)
@@ -88,8 +98,12 @@ def test_annotation_is_the_union_of_the_boxes_and_holds_the_opacities():
 def test_boxes_have_the_published_sizes():
     boxes = np.concatenate([boxes_of(item) for item in DISEASED]) * 224 / 64
     height, width = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    assert height.mean() == pytest.approx(71.8, rel=0.12) and np.median(height) == pytest.approx(67.8, rel=0.12)
-    assert width.mean() == pytest.approx(47.5, rel=0.12) and np.median(width) == pytest.approx(46.8, rel=0.12)
+    assert height.mean() == pytest.approx(71.8, rel=0.12) and np.median(height) == pytest.approx(
+        67.8, rel=0.12
+    )
+    assert width.mean() == pytest.approx(47.5, rel=0.12) and np.median(width) == pytest.approx(
+        46.8, rel=0.12
+    )
     assert np.mean(height * width) / 224**2 == pytest.approx(0.068, rel=0.2)
     assert height.max() < 210 and width.max() < 115
     assert len(boxes) / NUMBER == pytest.approx(1.59, rel=0.15)
@@ -120,7 +134,9 @@ def test_severity_changes_how_much_opacities_stand_out():
 
 
 def test_mean_brightness_hardly_tells_the_classes_apart():
-    diseased, healthy = (np.array([item[name].mean() for item in DISEASED]) for name in ("image", "counterfactual"))
+    diseased, healthy = (
+        np.array([item[name].mean() for item in DISEASED]) for name in ("image", "counterfactual")
+    )
     area_under_curve = np.mean(diseased[:, None] > healthy)
     assert 0.45 < area_under_curve < 0.65
 
@@ -146,7 +162,9 @@ def test_chest_of_the_same_index_has_the_same_normal_heart_and_opacities_whateve
     for index, item in enumerate(HEARTS):
         clear, clouded = without_and_with(DISEASED[index], "image")
         normal = without_and_with(item, "image")[0]
-        np.testing.assert_array_equal(normal, clouded if item["factors"]["num_opacities"] else clear)
+        np.testing.assert_array_equal(
+            normal, clouded if item["factors"]["num_opacities"] else clear
+        )
         np.testing.assert_array_equal(item["lung_mask"], DISEASED[index]["lung_mask"])
 
 
@@ -163,13 +181,17 @@ def test_cardiomegaly_changes_the_border_of_the_heart_only():
         normal, wide = without_and_with(item, "heart_mask")
         changed = item["lesion_mask"] | item["counterfactual_lesion_mask"]
         assert changed.any() and item["lesion_mask"].any() == item["label"]
-        near, core = ndimage.binary_dilation(wide, iterations=3), ndimage.binary_erosion(normal, iterations=3)
+        near, core = (
+            ndimage.binary_dilation(wide, iterations=3),
+            ndimage.binary_erosion(normal, iterations=3),
+        )
         assert not (changed & ~near).any() and not (changed & core).any()
 
 
 def test_classes_overlap_in_the_size_of_the_heart():
     ratios = [
-        [width(mask) / width(item["lung_mask"]) for mask in without_and_with(item, "heart_mask")] for item in HEARTS
+        [width(mask) / width(item["lung_mask"]) for mask in without_and_with(item, "heart_mask")]
+        for item in HEARTS
     ]
     normal, wide = np.transpose(ratios)  # cardiothoracic ratios
     assert 0.45 < normal.mean() < 0.55 and 0.6 < wide.mean() < 0.75
@@ -188,16 +210,26 @@ def test_opacities_beside_cardiomegaly_do_not_depend_on_it():
     labels = np.array([item["label"] for item in HEARTS])
     clouded = np.array([item["factors"]["num_opacities"] > 0 for item in HEARTS])
     assert clouded.mean() == pytest.approx(0.4, abs=0.15)
-    assert abs(clouded[labels == 1].mean() - clouded[labels == 0].mean()) < 4 * 0.5 * 2 / np.sqrt(NUMBER)
+    assert abs(clouded[labels == 1].mean() - clouded[labels == 0].mean()) < 4 * 0.5 * 2 / np.sqrt(
+        NUMBER
+    )
     for item in HEARTS:
-        assert (item["num_boxes"] > 0) == item["annotation_mask"].any() <= (item["factors"]["num_opacities"] > 0)
+        assert (
+            (item["num_boxes"] > 0)
+            == item["annotation_mask"].any()
+            <= (item["factors"]["num_opacities"] > 0)
+        )
 
 
 def test_cardiomegaly_counterfactual_is_the_picture_drawn_with_the_other_label():
     for index in range(8):
-        normal, wide = (draw(7, index, finding="cardiomegaly", prevalence=share) for share in (0.0, 1.0))
+        normal, wide = (
+            draw(7, index, finding="cardiomegaly", prevalence=share) for share in (0.0, 1.0)
+        )
         for name in ("image", "heart_mask", "lesion_mask"):
-            for one, other in zip(without_and_with(normal, name), without_and_with(wide, name), strict=True):
+            for one, other in zip(
+                without_and_with(normal, name), without_and_with(wide, name), strict=True
+            ):
                 np.testing.assert_array_equal(one, other)
 
 
@@ -219,7 +251,8 @@ def test_tag_follows_the_label_by_its_strength_and_leaves_the_rest_alone():
         np.testing.assert_array_equal(item["image"][rest], plain["image"][rest])
         if item["label"]:
             assert (
-                item["image"][~rest].max() > 0.75 and item["image"][~rest].mean() > plain["image"][~rest].mean() + 0.1
+                item["image"][~rest].max() > 0.75
+                and item["image"][~rest].mean() > plain["image"][~rest].mean() + 0.1
             )
             pair = item["confounder_mask"] & ~item["lesion_mask"]
             np.testing.assert_array_equal(item["image"][pair], item["counterfactual"][pair])
@@ -240,7 +273,13 @@ def test_source_can_be_sent_to_other_processes():
 
 
 def test_options_reach_the_drawing():
-    options = {"size": 48, "finding": "cardiomegaly", "prevalence": 1.0, "severity": 0.5, "confounder": 0.9}
+    options = {
+        "size": 48,
+        "finding": "cardiomegaly",
+        "prevalence": 1.0,
+        "severity": 0.5,
+        "confounder": 0.9,
+    }
     assert_same_item(SyntheticChest(2, seed=3, **options)[1], draw(3, 1, **options))
 
 
@@ -257,7 +296,10 @@ def test_items_can_be_read_into_arrays():
         ({"severity": 0.0}, "severity must be above 0, got 0.0"),
         ({"confounder": -1.0}, r"confounder must be None or a strength in \[0, 1\], got -1.0"),
         ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0"),
-        ({"finding": "fracture"}, "finding: expected one of 'opacity', 'cardiomegaly', got 'fracture'"),
+        (
+            {"finding": "fracture"},
+            "finding: expected one of 'opacity', 'cardiomegaly', got 'fracture'",
+        ),
         ({"num_images": 0}, "num_images must be at least 1, got 0"),
     ],
 )

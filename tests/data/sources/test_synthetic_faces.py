@@ -29,7 +29,9 @@ def test_items_have_the_stated_form():
             assert item[name].shape == (64, 64) and item[name].dtype == bool
         for name in ("attributes", "counterfactual_attributes"):
             assert item[name].shape == (7,) and set(item[name]) <= {0, 1}
-        assert item["label"] == item["attributes"][0] and all(np.isscalar(value) for value in item["factors"].values())
+        assert item["label"] == item["attributes"][0] and all(
+            np.isscalar(value) for value in item["factors"].values()
+        )
 
 
 def test_an_item_is_a_function_of_seed_and_index():
@@ -44,14 +46,22 @@ def test_pair_is_equal_bit_for_bit_outside_the_change_and_differs_noticeably_ins
         item = draw(7, index, attribute=attribute)
         changed = item["lesion_mask"] | item["counterfactual_lesion_mask"]
         np.testing.assert_array_equal(item["image"][~changed], item["counterfactual"][~changed])
-        assert (np.abs(item["image"] - item["counterfactual"]).max(-1)[changed] > 0.02).all() and changed.any()
-        assert item["lesion_mask"].any() == bool(item["label"]) != item["counterfactual_lesion_mask"].any()
+        assert (
+            np.abs(item["image"] - item["counterfactual"]).max(-1)[changed] > 0.02
+        ).all() and changed.any()
+        assert (
+            item["lesion_mask"].any()
+            == bool(item["label"])
+            != item["counterfactual_lesion_mask"].any()
+        )
 
 
 @pytest.mark.parametrize("attribute", ["smiling", "young", "black_hair", "bangs", "male"])
 def test_counterfactual_is_the_picture_drawn_with_the_other_label(attribute):
     for index in range(6):
-        without, having = (draw(7, index, attribute=attribute, prevalence=share) for share in (0.0, 1.0))
+        without, having = (
+            draw(7, index, attribute=attribute, prevalence=share) for share in (0.0, 1.0)
+        )
         assert (without["label"], having["label"]) == (0, 1)
         np.testing.assert_array_equal(without["image"], having["counterfactual"])
         np.testing.assert_array_equal(having["image"], without["counterfactual"])
@@ -76,20 +86,34 @@ def test_factors_tell_the_smile_and_the_age():
 def test_severity_changes_the_smile_and_nothing_else():
     for index in range(8):
         faint, plain = draw(7, index, severity=0.4), ITEMS[index]
-        assert faint["factors"]["mouth_smile"] == pytest.approx(0.4 * plain["factors"]["mouth_smile"])
-        different = {name for name, value in plain["factors"].items() if faint["factors"][name] != value}
+        assert faint["factors"]["mouth_smile"] == pytest.approx(
+            0.4 * plain["factors"]["mouth_smile"]
+        )
+        different = {
+            name for name, value in plain["factors"].items() if faint["factors"][name] != value
+        }
         assert different <= {"mouth_smile", "mouth_opening"}
         np.testing.assert_array_equal(faint["attributes"], plain["attributes"])
 
 
 def test_brightness_hardly_tells_who_smiles():
-    having, without = (np.array([item[name].mean() for item in SMILING]) for name in ("image", "counterfactual"))
+    having, without = (
+        np.array([item[name].mean() for item in SMILING]) for name in ("image", "counterfactual")
+    )
     assert 0.45 < np.mean(having[:, None] > without) < 0.55
 
 
 def test_nothing_else_depends_on_the_label():
     labels = np.array([item["label"] for item in ITEMS])
-    names = ("skin_age", "glasses_worn", "hair_long", "photo_side_light", "photo_blur", "anatomy_turn", "beard_density")
+    names = (
+        "skin_age",
+        "glasses_worn",
+        "hair_long",
+        "photo_side_light",
+        "photo_blur",
+        "anatomy_turn",
+        "beard_density",
+    )
     for name in names:
         values = np.array([item["factors"][name] for item in ITEMS], float)
         error = values.std() * np.sqrt(1 / labels.sum() + 1 / (1 - labels).sum())
@@ -127,7 +151,13 @@ def test_source_can_be_sent_to_other_processes():
 
 
 def test_options_reach_the_drawing():
-    options = {"size": 48, "attribute": "young", "prevalence": 1.0, "severity": 0.5, "confounder": 0.9}
+    options = {
+        "size": 48,
+        "attribute": "young",
+        "prevalence": 1.0,
+        "severity": 0.5,
+        "confounder": 0.9,
+    }
     source = SyntheticFaces(2, seed=3, **options)
     assert_same_item(source[1], draw(3, 1, **options))
     assert source.class_names == ("not young", "young")
@@ -142,13 +172,17 @@ def test_items_can_be_read_into_arrays():
     ("options", "message"),
     [
         ({"size": 31}, "size must be at least 32 pixels, got 31"),
-        ({"attribute": "sad"}, "attribute must be one of smiling, young, male, .*, got 'sad': choose one of them"),
+        (
+            {"attribute": "sad"},
+            "attribute must be one of smiling, young, male, .*, got 'sad': choose one of them",
+        ),
         ({"prevalence": 1.2}, r"prevalence must be a share in \[0, 1\], got 1.2"),
         ({"severity": 0.0}, "severity must be above 0, got 0.0"),
         ({"confounder": 1.5}, r"confounder must be a share in \[0, 1\], got 1.5"),
         (
             {"confounder": 0.5, "attribute": "no_beard"},
-            "confounder must be None with attribute 'no_beard', which is bound to gender anyway, got 0.5: leave it "
+            "confounder must be None with attribute 'no_beard', which is bound to gender anyway,"
+            " got 0.5: leave it "
             "out, or choose one of smiling, young, black_hair, bangs",
         ),
         ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0"),

@@ -24,7 +24,9 @@ def test_items_have_the_stated_form():
             assert item[name].shape == (64, 64, 3) and item[name].dtype == np.float32
             assert item[name].min() >= 0 and item[name].max() <= 1
         assert all(item[name].shape == (64, 64) and item[name].dtype == bool for name in MASKS)
-        assert item["label"] in (0, 1) and all(np.isscalar(value) for value in item["factors"].values())
+        assert item["label"] in (0, 1) and all(
+            np.isscalar(value) for value in item["factors"].values()
+        )
 
 
 def test_an_item_is_a_function_of_seed_and_index():
@@ -66,7 +68,9 @@ def test_counterfactual_is_the_picture_drawn_with_the_other_label():
         assert (healthy["label"], diseased["label"]) == (0, 1)
         np.testing.assert_array_equal(healthy["image"], diseased["counterfactual"])
         np.testing.assert_array_equal(diseased["image"], healthy["counterfactual"])
-        np.testing.assert_array_equal(diseased["lesion_mask"], healthy["counterfactual_lesion_mask"])
+        np.testing.assert_array_equal(
+            diseased["lesion_mask"], healthy["counterfactual_lesion_mask"]
+        )
 
 
 def test_lesions_cover_a_few_per_cent_of_a_diseased_picture():
@@ -90,7 +94,9 @@ def test_healthy_eye_does_not_depend_on_severity_or_prevalence(changes):
 
 def test_severity_changes_how_much_of_the_picture_is_diseased():
     mean = {
-        severity: np.mean([draw(7, i, severity=severity, prevalence=1.0)["lesion_mask"].mean() for i in range(40)])
+        severity: np.mean(
+            [draw(7, i, severity=severity, prevalence=1.0)["lesion_mask"].mean() for i in range(40)]
+        )
         for severity in (0.4, 1.0, 2.0)
     }
     assert mean[0.4] < 0.6 * mean[1.0] and mean[1.0] < 0.8 * mean[2.0]
@@ -98,7 +104,14 @@ def test_severity_changes_how_much_of_the_picture_is_diseased():
 
 def test_look_alikes_do_not_depend_on_the_label():
     labels = np.array([draw_label for draw_label in SyntheticFundus(2000, seed=7).labels[:NUMBER]])
-    for name in ("num_drusen", "num_pigment_dots", "num_dust", "num_reflexes", "right_eye", "camera_blur"):
+    for name in (
+        "num_drusen",
+        "num_pigment_dots",
+        "num_dust",
+        "num_reflexes",
+        "right_eye",
+        "camera_blur",
+    ):
         values = np.array([item["factors"][name] for item in ITEMS], float)
         error = values.std() * np.sqrt(1 / labels.sum() + 1 / (1 - labels).sum())
         assert abs(values[labels == 1].mean() - values[labels == 0].mean()) < 4 * error
@@ -134,7 +147,11 @@ def test_confounder_follows_the_label_and_leaves_the_rest_alone():
 
 
 def test_mark_is_in_both_pictures_of_a_pair_and_bright():
-    item = next(item for item in (draw(7, i, confounder=True) for i in range(20)) if item["factors"]["confounder"])
+    item = next(
+        item
+        for item in (draw(7, i, confounder=True) for i in range(20))
+        if item["factors"]["confounder"]
+    )
     mask = item["confounder_mask"] & ~(item["lesion_mask"] | item["counterfactual_lesion_mask"])
     np.testing.assert_array_equal(item["image"][mask], item["counterfactual"][mask])
     assert item["image"][item["confounder_mask"]].max() > 0.7
@@ -194,9 +211,13 @@ def test_masks_of_spoiled_pictures_are_those_of_the_sharp_ones_and_faultless_one
 def test_lesions_stand_out_less_where_a_picture_cannot_be_graded():
     def contrast(item):
         lesions = item["lesion_mask"] | item["counterfactual_lesion_mask"]
-        return np.abs(item["image"] - item["counterfactual"])[lesions].mean() if lesions.any() else 0.0
+        return (
+            np.abs(item["image"] - item["counterfactual"])[lesions].mean() if lesions.any() else 0.0
+        )
 
-    kept = np.array([contrast(item) / contrast(sharp) for item, sharp in zip(SPOILED, ITEMS, strict=True)])
+    kept = np.array(
+        [contrast(item) / contrast(sharp) for item, sharp in zip(SPOILED, ITEMS, strict=True)]
+    )
     gradable = np.array([item["gradable"] for item in SPOILED], bool)
     assert np.median(kept[~gradable]) < 0.6 * np.median(kept[gradable])
 
@@ -219,7 +240,13 @@ def test_source_gives_the_drawn_items():
 
 
 def test_options_reach_the_drawing():
-    options = {"size": 48, "prevalence": 1.0, "severity": 0.5, "confounder": True, "ungradable": 0.9}
+    options = {
+        "size": 48,
+        "prevalence": 1.0,
+        "severity": 0.5,
+        "confounder": True,
+        "ungradable": 0.9,
+    }
     source = SyntheticFundus(2, seed=3, **options)
     assert_same_item(source[1], draw(3, 1, **options))
     assert source.gradables[1] == source[1]["gradable"]
@@ -230,7 +257,9 @@ def test_feeds_the_pipeline_directly_and_from_memory():
     arrays = load_arrays(source, np.arange(12))
     assert arrays["factors"]["stage"].shape == (12,) and arrays["lesion_mask"].dtype == bool
     memory = ArraySource(arrays["image"], arrays["label"], source.class_names)
-    ours, theirs = (next(training_batches(s, np.arange(12), batch_size=4, seed=0)) for s in (source, memory))
+    ours, theirs = (
+        next(training_batches(s, np.arange(12), batch_size=4, seed=0)) for s in (source, memory)
+    )
     np.testing.assert_array_equal(ours["image"], theirs["image"])
 
 

@@ -11,7 +11,14 @@ from cfx_jax.data.sources.world import (
 )
 from cfx_jax.errors import InputError
 
-OPTIONS = {"seed": 0, "index": 0, "size": 64, "prevalence": 0.4, "severity": 1.0, "confounder": None}
+OPTIONS = {
+    "seed": 0,
+    "index": 0,
+    "size": 64,
+    "prevalence": 0.4,
+    "severity": 1.0,
+    "confounder": None,
+}
 
 
 def test_a_stream_depends_on_all_three_numbers_and_repeats():
@@ -26,7 +33,9 @@ def test_prevalence_is_the_share_of_ones(prevalence):
     assert abs(labels.mean() - prevalence) <= 4 * np.sqrt(prevalence * (1 - prevalence) / 2000)
 
 
-@pytest.mark.parametrize(("strength", "healthy", "diseased"), [(0.0, 0.5, 0.5), (0.6, 0.2, 0.8), (1.0, 0.0, 1.0)])
+@pytest.mark.parametrize(
+    ("strength", "healthy", "diseased"), [(0.0, 0.5, 0.5), (0.6, 0.2, 0.8), (1.0, 0.0, 1.0)]
+)
 def test_strength_of_the_bond_sets_the_shares_of_tagged_pictures(strength, healthy, diseased):
     for label, share in enumerate((healthy, diseased)):
         tagged = np.mean([is_tagged(stream(0, index, 9), label, strength) for index in range(2000)])
@@ -56,7 +65,8 @@ def test_source_draws_when_asked_and_knows_the_labels():
         ({"severity": float("nan")}, "severity must be above 0, got nan"),
         (
             {"confounder": 1.5},
-            r"confounder must be None or a strength in \[0, 1\], got 1.5: give e.g. 0.9, or None for no tag",
+            r"confounder must be None or a strength in \[0, 1\], got 1.5: give e.g. 0.9, or None"
+            r" for no tag",
         ),
     ],
 )
@@ -68,10 +78,14 @@ def test_wrong_options_are_explained(options, message):
 
 def test_wrong_share_is_explained_by_its_name_and_an_example():
     check_share("ungradable", 1.0, 0.2)
-    with pytest.raises(InputError, match=r"ungradable must be a share in \[0, 1\], got -0.1: give e.g. 0.2"):
+    with pytest.raises(
+        InputError, match=r"ungradable must be a share in \[0, 1\], got -0.1: give e.g. 0.2"
+    ):
         check_share("ungradable", -0.1, 0.2)
 
 
 def test_no_pictures_are_refused():
-    with pytest.raises(InputError, match="num_images must be at least 1, got 0: ask for some pictures"):
+    with pytest.raises(
+        InputError, match="num_images must be at least 1, got 0: ask for some pictures"
+    ):
         DrawnSource(0, lambda index: {}, lambda index: 0)

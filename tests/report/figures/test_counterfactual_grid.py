@@ -45,9 +45,18 @@ def differences(figure):
 
 
 def test_figure_says_everything_it_was_told(tmp_path, drawn):
-    counterfactual_grid(tmp_path / "a.png", [row(name="eye 5")], title="A title", note="synthetic data")
+    counterfactual_grid(
+        tmp_path / "a.png", [row(name="eye 5")], title="A title", note="synthetic data"
+    )
     said = "\n".join(texts(drawn[0])).replace("\u00a0", " ")
-    for expected in ("true: DR", "p(DR) = 0.97", "→ healthy: 0.92", "l4, ε = 0.2", "largest 0.20", "IoU 0.25"):
+    for expected in (
+        "true: DR",
+        "p(DR) = 0.97",
+        "→ healthy: 0.92",
+        "l4, ε = 0.2",
+        "largest 0.20",
+        "IoU 0.25",
+    ):
         assert expected in said
     for expected in ("eye 5", "A title", "synthetic data", "Outlines: ground truth.", "±0.2"):
         assert expected in said
@@ -75,7 +84,9 @@ def test_few_outliers_do_not_fade_the_rest_but_are_reported(tmp_path, drawn):
     image = original + 0.05
     image[0, 0] = 1.0
     each = CounterfactualPanel(image=image, target="a", probability=1.0)
-    one = CounterfactualRow(original=original, label="", predicted="b", probability=0.5, counterfactuals=[each])
+    one = CounterfactualRow(
+        original=original, label="", predicted="b", probability=0.5, counterfactuals=[each]
+    )
     counterfactual_grid(tmp_path / "a.png", [one])
     assert differences(drawn[0])[0].get_clim()[1] == pytest.approx(0.05)
     assert "up to 0.8" in " ".join(texts(drawn[0]))
@@ -86,7 +97,9 @@ def test_change_of_a_single_pixel_sets_the_scale(tmp_path, drawn):
     image = original.copy()
     image[5, 5] = 0.5
     each = CounterfactualPanel(image=image, target="a", probability=1.0)
-    one = CounterfactualRow(original=original, label="", predicted="b", probability=0.5, counterfactuals=[each])
+    one = CounterfactualRow(
+        original=original, label="", predicted="b", probability=0.5, counterfactuals=[each]
+    )
     counterfactual_grid(tmp_path / "a.png", [one])
     assert differences(drawn[0])[0].get_clim()[1] == pytest.approx(0.3)
 
@@ -104,7 +117,9 @@ def test_given_scale_is_used(tmp_path, drawn):
 
 @pytest.mark.parametrize(("size", "channels"), [(8, 1), (8, 3), (64, 1), (512, 3)])
 def test_texts_are_apart_for_any_image(tmp_path, drawn, size, channels):
-    counterfactual_grid(tmp_path / "a.png", [row(size, channels)], note="synthetic data", title="title")
+    counterfactual_grid(
+        tmp_path / "a.png", [row(size, channels)], note="synthetic data", title="title"
+    )
     assert_texts_are_apart(drawn[0])
 
 
@@ -122,7 +137,9 @@ def test_texts_are_apart_for_long_names_and_uneven_rows(tmp_path, drawn):
 def test_rows_may_be_tall_or_wide(tmp_path, drawn):
     image = np.full((8, 32, 1), 0.5)
     each = CounterfactualPanel(image=image, target="a", probability=1.0)
-    wide = CounterfactualRow(original=image, label="", predicted="b", probability=0.5, counterfactuals=[each])
+    wide = CounterfactualRow(
+        original=image, label="", predicted="b", probability=0.5, counterfactuals=[each]
+    )
     counterfactual_grid(tmp_path / "a.png", [wide, row()])
     assert_texts_are_apart(drawn[0])
 

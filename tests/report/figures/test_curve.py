@@ -16,7 +16,9 @@ def line(name="robust", y=X, **more):
 
 
 def panel(*lines, **more):
-    return CurvePanel(lines=lines or [line()], **{"x_label": "radius", "y_label": "probability", **more})
+    return CurvePanel(
+        lines=lines or [line()], **{"x_label": "radius", "y_label": "probability", **more}
+    )
 
 
 def test_lines_and_bands_are_drawn_as_given(tmp_path, drawn):
@@ -61,13 +63,22 @@ def test_nothing_overlaps(tmp_path, drawn, count, columns):
         )
         for i in range(count)
     ]
-    curve(tmp_path / "a.png", panels, columns=columns, title="title", band="some", note="synthetic data")
+    curve(
+        tmp_path / "a.png",
+        panels,
+        columns=columns,
+        title="title",
+        band="some",
+        note="synthetic data",
+    )
     figure = drawn[0]
     assert_texts_are_apart(figure)
     boxes = [axes.get_tightbbox(figure.canvas.get_renderer()) for axes in figure.axes]
     assert all(overlap(a, b) < 1 for i, a in enumerate(boxes) for b in boxes[:i])
     width, height = figure.canvas.get_width_height()
-    assert all(box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height for box in boxes)
+    assert all(
+        box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height for box in boxes
+    )
 
 
 @pytest.mark.parametrize(

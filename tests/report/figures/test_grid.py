@@ -21,11 +21,20 @@ def cell(title="title", tail=""):
 
 
 def rows(count, columns, title="title", size=(4, 4)):
-    return [GridRow(cells=[cell(title)] * columns, name=f"row {i}", size=size) for i in range(count)]
+    return [
+        GridRow(cells=[cell(title)] * columns, name=f"row {i}", size=size) for i in range(count)
+    ]
 
 
 @settings(max_examples=15, deadline=None)
-@given(title=WORDS, heading=WORDS, name=WORDS, note=WORDS, columns=st.integers(1, 4), count=st.integers(1, 3))
+@given(
+    title=WORDS,
+    heading=WORDS,
+    name=WORDS,
+    note=WORDS,
+    columns=st.integers(1, 4),
+    count=st.integers(1, 3),
+)
 def test_no_text_meets_another_or_a_panel(title, heading, name, note, columns, count):
     row = GridRow(cells=[cell(title, ": 0.97")] * columns + [None], name=name, size=(4, 4))
     bar = SignedBar(scale=0.1, clipped=True, label=title)

@@ -29,7 +29,9 @@ def test_broken_line_is_refused(changes, message):
 def test_broken_panel_is_refused():
     with pytest.raises(InputError, match="at least one of a panel's lines is needed"):
         CurvePanel(lines=[], x_label="x", y_label="y")
-    with pytest.raises(InputError, match=r"y_range must be \(lower, upper\) with lower < upper, got \(1, 0\)"):
+    with pytest.raises(
+        InputError, match=r"y_range must be \(lower, upper\) with lower < upper, got \(1, 0\)"
+    ):
         CurvePanel(lines=[Line(name="a", x=X, y=X)], x_label="x", y_label="y", y_range=(1, 0))
 
 

@@ -20,7 +20,9 @@ def shown(axes):
 
 def test_grey_image_keeps_its_absolute_brightness(axes):
     draw_image(axes, np.full((4, 4, 1), 0.3))
-    np.testing.assert_allclose(shown(axes).to_rgba(shown(axes).get_array())[..., :3], 0.3, atol=0.01)
+    np.testing.assert_allclose(
+        shown(axes).to_rgba(shown(axes).get_array())[..., :3], 0.3, atol=0.01
+    )
 
 
 def test_colour_image_is_drawn_unchanged(axes):

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.figures.rows import CounterfactualPanel, CounterfactualRow, SaliencyMap, SaliencyRow
+from cfx_jax.report.figures.rows import (
+    CounterfactualPanel,
+    CounterfactualRow,
+    SaliencyMap,
+    SaliencyRow,
+)
 
 IMAGE = np.full((4, 5, 3), 0.5)
 
@@ -26,7 +31,10 @@ def row(**changes):
         ({"image": IMAGE * 255}, "a counterfactual's image must lie in"),
         ({"probability": 1.5}, "a counterfactual's probability must lie in"),
         ({"iou": -1}, "a counterfactual's IoU must lie in"),
-        ({"saliency": np.zeros((5, 4))}, r"a counterfactual's saliency must have the shape of its image \(4, 5\)"),
+        (
+            {"saliency": np.zeros((5, 4))},
+            r"a counterfactual's saliency must have the shape of its image \(4, 5\)",
+        ),
         ({"saliency": -np.ones((4, 5))}, "must be 0 where it was thresholded away"),
     ],
 )
@@ -53,7 +61,10 @@ def test_broken_row_of_counterfactuals_is_refused(changes, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"maps": [SaliencyMap(values=np.zeros((5, 5)))]}, "a saliency map must have the shape of its image"),
+        (
+            {"maps": [SaliencyMap(values=np.zeros((5, 5)))]},
+            "a saliency map must have the shape of its image",
+        ),
         ({"mask": np.full((4, 5), 7)}, "a row's mask must be boolean"),
         ({"original": IMAGE - 1}, "a row's original must lie in"),
     ],

@@ -8,12 +8,18 @@ from cfx_jax.errors import InputError
 from cfx_jax.report.figures.rows import MapColumn, SaliencyMap, SaliencyRow
 from cfx_jax.report.figures.saliency_grid import saliency_grid
 
-COLUMNS = [MapColumn(model=model, method=method) for model in ("plain", "robust") for method in ("GBP", "IG")]
+COLUMNS = [
+    MapColumn(model=model, method=method)
+    for model in ("plain", "robust")
+    for method in ("GBP", "IG")
+]
 RNG = np.random.default_rng(0)
 
 
 def row(size=16, channels=3, mask=True, signed=False, columns=COLUMNS, **more):
-    values = RNG.normal(size=(size, size)) if signed else np.maximum(RNG.random((size, size)) - 0.9, 0)
+    values = (
+        RNG.normal(size=(size, size)) if signed else np.maximum(RNG.random((size, size)) - 0.9, 0)
+    )
     return SaliencyRow(
         original=RNG.random((size, size, channels)),
         maps=[SaliencyMap(values=values, iou=0.1 * i) for i, _ in enumerate(columns)],
@@ -27,7 +33,9 @@ def test_each_model_is_named_once_and_each_method_in_every_row(tmp_path, drawn):
     said = texts(drawn[0])
     assert said.count("plain") == said.count("robust") == 1
     assert said.count("GBP") == 4 and said.count("ground truth") == 2
-    assert {"IoU\u00a00.30", "eye", "synthetic data"} <= {s.replace("IoU ", "IoU\u00a0") for s in said}
+    assert {"IoU\u00a00.30", "eye", "synthetic data"} <= {
+        s.replace("IoU ", "IoU\u00a0") for s in said
+    }
 
 
 def test_overlay_shows_the_kept_pixels_in_colour(tmp_path, drawn):
@@ -46,10 +54,16 @@ def test_heat_draws_signed_maps_around_zero(tmp_path, drawn):
 
 @pytest.mark.parametrize(("size", "channels"), [(8, 1), (512, 3)])
 def test_texts_are_apart(tmp_path, drawn, size, channels):
-    names = [MapColumn(model="a long name of an ensemble of models", method="Score-CAM with a long name")]
+    names = [
+        MapColumn(model="a long name of an ensemble of models", method="Score-CAM with a long name")
+    ]
     columns = names * 2 + [MapColumn(model="a model with an even longer name, alone", method="IG")]
-    given = row(size, channels, columns=columns, label="no apparent retinopathy " * 4, name="an eye " * 9)
-    saliency_grid(tmp_path / "a.png", [given, row(columns=columns, mask=False)], columns, title="title " * 40)
+    given = row(
+        size, channels, columns=columns, label="no apparent retinopathy " * 4, name="an eye " * 9
+    )
+    saliency_grid(
+        tmp_path / "a.png", [given, row(columns=columns, mask=False)], columns, title="title " * 40
+    )
     assert_texts_are_apart(drawn[0])
 
 

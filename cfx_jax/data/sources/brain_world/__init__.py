@@ -1,4 +1,6 @@
-"""The parts of a synthetic MRI slice of a head: skull, brain, ventricles, tumours, look-alikes, scanner."""
+"""The parts of a synthetic MRI slice of a head: skull, brain, ventricles, tumours, look-alikes,
+scanner.
+"""
 
 from cfx_jax.data.sources.brain_world.anatomy import Anatomy as Anatomy
 from cfx_jax.data.sources.brain_world.anatomy import sample_anatomy as sample_anatomy

@@ -1,8 +1,9 @@
 """The plan of one head in an axial slice, nose upwards.
 
-Parts are described in *head coordinates*: (0, 0) is the middle of the brain, x runs to the right in the picture, y
-downwards (to the back of the head), and 1 is half the length of the head. :meth:`Anatomy.place` brings them into the
-unit coordinates of the picture: shrunk towards the top of the head and rotated.
+Parts are described in *head coordinates*: (0, 0) is the middle of the brain, x runs to the right in
+the picture, y downwards (to the back of the head), and 1 is half the length of the head.
+:meth:`Anatomy.place` brings them into the unit coordinates of the picture: shrunk towards the top
+of the head and rotated.
 """
 
 import math
@@ -33,7 +34,8 @@ class Anatomy(NamedTuple):
         radius: of the unit disc, as a share of the picture's side.
         aspect: width of the head by its length.
         tilt: rotation in radians.
-        level: height of the slice in [0, 1]: 0 runs through the thalamus, 1 near the top of the head.
+        level: height of the slice in [0, 1]: 0 runs through the thalamus, 1 near the top of the
+            head.
         atrophy: in [0, 1]; widens furrows and ventricles.
         skull: thickness of scalp and skull, as a factor.
     """
@@ -56,12 +58,15 @@ class Anatomy(NamedTuple):
         cosine, sine = scale * math.cos(self.tilt), scale * math.sin(self.tilt)
         return points @ np.array([(cosine, sine), (-sine, cosine)])
 
-    def ring(self, depth: float, angles: Float[np.ndarray, " n"] | None = None) -> Float[np.ndarray, "n 2"]:
+    def ring(
+        self, depth: float, angles: Float[np.ndarray, " n"] | None = None
+    ) -> Float[np.ndarray, "n 2"]:
         """Points at a depth below the skin, in head coordinates.
 
         Args:
             depth: distance from the skin.
-            angles: directions in radians, 0 to the right and clockwise as pictures are shown; a full turn by default.
+            angles: directions in radians, 0 to the right and clockwise as pictures are shown; a
+                full turn by default.
         """
         egg = _EGG if angles is None else _egg(angles)
         return egg * (self.aspect - depth, 1 - depth)

@@ -1,8 +1,8 @@
 """What looks like a tumour and is none; nothing of it depends on the label.
 
-Vessels and the venous sinus take up contrast agent and shine like a tumour's ring; the choroid plexus does inside the
-ventricles; cysts are dark and round like a tumour's core, but have no ring; meningeal thickenings are bright, and
-shallow.
+Vessels and the venous sinus take up contrast agent and shine like a tumour's ring; the choroid
+plexus does inside the ventricles; cysts are dark and round like a tumour's core, but have no ring;
+meningeal thickenings are bright, and shallow.
 """
 
 from typing import NamedTuple
@@ -63,27 +63,43 @@ def add_distractors(
     """Draws the look-alikes on a brain; ripples belong to the scanner."""
     inside = brain_cover(anatomy, frame)
     cysts = _within(rng, anatomy, counts.cysts)
-    image = _blend(image, _discs(frame, anatomy, cysts, rng.uniform(*_CYST_RADII, len(cysts))), 1.3 * FLUID)
-    image = _blend(image, inside * _discs(frame, anatomy, *_thickenings(rng, anatomy, counts.thickenings)), _DURA)
+    image = _blend(
+        image, _discs(frame, anatomy, cysts, rng.uniform(*_CYST_RADII, len(cysts))), 1.3 * FLUID
+    )
+    image = _blend(
+        image,
+        inside * _discs(frame, anatomy, *_thickenings(rng, anatomy, counts.thickenings)),
+        _DURA,
+    )
     if counts.plexus and ventricle_size(anatomy):
         image = _blend(image, _plexus(rng, anatomy, frame), _PLEXUS)
     dots = _within(rng, anatomy, counts.dots)
-    image = _blend(image, _discs(frame, anatomy, dots, rng.uniform(0.014, 0.030, len(dots))), _BLOOD)
+    image = _blend(
+        image, _discs(frame, anatomy, dots, rng.uniform(0.014, 0.030, len(dots))), _BLOOD
+    )
     return _blend(image, _veins(rng, anatomy, counts.veins, frame), _BLOOD)
 
 
-def _veins(rng: np.random.Generator, anatomy: Anatomy, number: int, frame: Frame) -> Float[np.ndarray, "h w"]:
+def _veins(
+    rng: np.random.Generator, anatomy: Anatomy, number: int, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """Vessels along the surface, and the venous sinus at both ends of the midline."""
     angle = rng.uniform(0, 2 * np.pi, number)
     depth = brain_depth(anatomy)
     start, middle, end = (
         anatomy.ring(depth + inwards, angle + turn)
-        for inwards, turn in ((0.0, 0.0), (rng.uniform(0, 0.06), 0.08), (rng.uniform(0, 0.14), 0.22))
+        for inwards, turn in (
+            (0.0, 0.0),
+            (rng.uniform(0, 0.06), 0.08),
+            (rng.uniform(0, 0.14), 0.22),
+        )
     )
     curves = wiggle(rng, bezier(np.stack([start, middle, end], 1)), 0.015)
     drawn = stroked(frame, anatomy.place(curves), rng.uniform(0.012, 0.024, number))
     poles = np.array([(0.0, -1 + depth - 0.015), (0.0, 1 - depth + 0.015)])
-    return np.maximum(drawn, _discs(frame, anatomy, poles, rng.uniform((0.012, 0.03), (0.03, 0.05))))
+    return np.maximum(
+        drawn, _discs(frame, anatomy, poles, rng.uniform((0.012, 0.03), (0.03, 0.05)))
+    )
 
 
 def _plexus(rng: np.random.Generator, anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:

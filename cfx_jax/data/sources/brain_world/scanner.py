@@ -1,4 +1,6 @@
-"""From the head to the slice: motion, uneven sensitivity of the coils, blur, scaling, noise, lettering."""
+"""From the head to the slice: motion, uneven sensitivity of the coils, blur, scaling, noise,
+lettering.
+"""
 
 from typing import NamedTuple
 
@@ -24,7 +26,8 @@ class Scanner(NamedTuple):
         bias: amplitude of the uneven sensitivity.
         noise: standard deviation of each of the signal's two parts.
         echo_distance: of one motion ghost from the next, in unit coordinates.
-        echo_strength: of the first motion ghost, as a share of what causes it; the next are fainter.
+        echo_strength: of the first motion ghost, as a share of what causes it; the next are
+            fainter.
         echo_axis: 0 where ghosts are displaced downwards and upwards, 1 where sideways.
     """
 
@@ -52,18 +55,30 @@ def sample_scanner(rng: np.random.Generator) -> Scanner:
     )
 
 
-def sensitivity(rng: np.random.Generator, scanner: Scanner, frame: Frame) -> Float[np.ndarray, "h w"]:
+def sensitivity(
+    rng: np.random.Generator, scanner: Scanner, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """The smooth factor by which coils see each place."""
-    return np.float32(scanner.gain) * (1 + np.float32(scanner.bias) * smooth_noise(rng, frame.size, 3))
+    return np.float32(scanner.gain) * (
+        1 + np.float32(scanner.bias) * smooth_noise(rng, frame.size, 3)
+    )
 
 
-def receiver_noise(rng: np.random.Generator, scanner: Scanner, frame: Frame) -> Float[np.ndarray, "2 h w"]:
-    """Noise of the real and the imaginary part of the signal, shared by both members of a counterfactual pair."""
+def receiver_noise(
+    rng: np.random.Generator, scanner: Scanner, frame: Frame
+) -> Float[np.ndarray, "2 h w"]:
+    """Noise of the real and the imaginary part of the signal, shared by both members of a
+    counterfactual pair.
+    """
     return scanner.noise * rng.standard_normal((2, frame.size, frame.size), dtype=np.float32)
 
 
-def ripples(scene: Float[np.ndarray, "h w"], scanner: Scanner, frame: Frame) -> Float[np.ndarray, "h w"]:
-    """What motion adds: ever fainter copies of the bright parts, displaced to both sides, of alternating sign."""
+def ripples(
+    scene: Float[np.ndarray, "h w"], scanner: Scanner, frame: Frame
+) -> Float[np.ndarray, "h w"]:
+    """What motion adds: ever fainter copies of the bright parts, displaced to both sides, of
+    alternating sign.
+    """
     bright = np.clip(scene - _BRIGHT, 0, None)
     step = max(1, round(scanner.echo_distance * frame.radius * frame.size))
     total = np.zeros_like(scene)
@@ -87,15 +102,18 @@ def acquire(
         scene: brightness of the head.
         scanner: how the slice is taken.
         sensitivity: of the coils, as :func:`sensitivity` draws it.
-        noise: of the signal; its magnitude is what is seen, so that noise brightens the dark (Gudbjartsson and Patz,
-            "The Rician distribution of noisy MRI data", 1995).
+        noise: of the signal; its magnitude is what is seen, so that noise brightens the dark
+            (Gudbjartsson and Patz, "The Rician distribution of noisy MRI data", 1995).
         lettering: opacity of the letters, in [0, 1].
         frame: the picture's frame.
 
     Returns:
         Brightness in [0, 1].
     """
-    signal = np.clip(soften(scene, frame, scanner.blur), 0, None) ** np.float32(scanner.gamma) * sensitivity
+    signal = (
+        np.clip(soften(scene, frame, scanner.blur), 0, None) ** np.float32(scanner.gamma)
+        * sensitivity
+    )
     magnitude = np.hypot(signal + noise[0], noise[1])
     return np.clip(magnitude + lettering * (1 - magnitude), 0, 1).astype(np.float32)[..., None]
 

@@ -1,7 +1,7 @@
 """White matter inside, a folded ribbon of grey matter outside, grey nuclei deep in the brain.
 
-Furrows run inwards from the surface and from the fissure between the hemispheres: grey on both sides, fluid in the
-middle.
+Furrows run inwards from the surface and from the fissure between the hemispheres: grey on both
+sides, fluid in the middle.
 """
 
 import numpy as np
@@ -10,7 +10,16 @@ from jaxtyping import Float, UInt8
 from cfx_jax.data.sources.brain_world.anatomy import TOP_OF_VENTRICLES, Anatomy
 from cfx_jax.data.sources.brain_world.head import FLUID, brain_depth
 from cfx_jax.data.sources.curves import Curves, bezier, rotate, shoots, wiggle
-from cfx_jax.data.sources.drawing import Frame, blank, coverage, draw_curves, fill_outline, filled, smooth_noise, soften
+from cfx_jax.data.sources.drawing import (
+    Frame,
+    blank,
+    coverage,
+    draw_curves,
+    fill_outline,
+    filled,
+    smooth_noise,
+    soften,
+)
 
 WHITE, GREY = 0.56, 0.41
 _RIBBON = 0.075  # thickness of the grey ribbon
@@ -34,7 +43,9 @@ def add_brain(
     rng: np.random.Generator, image: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame
 ) -> Float[np.ndarray, "h w"]:
     """Lays the brain without its ventricles into a head full of fluid."""
-    furrows = anatomy.place(np.concatenate([_from_surface(rng, anatomy), _from_fissure(rng, anatomy)]))
+    furrows = anatomy.place(
+        np.concatenate([_from_surface(rng, anatomy), _from_fissure(rng, anatomy)])
+    )
     side_furrows, _ = shoots(rng, furrows, per_parent=1, length=(0.05, 0.13))
     side_furrows = side_furrows[:, ::3]  # short as they are, few points draw them
     texture = 0.022 * smooth_noise(rng, frame.size, 9)
@@ -45,7 +56,9 @@ def add_brain(
     return (image + fluid * (FLUID - image)).astype(np.float32)
 
 
-def _grey_share(anatomy: Anatomy, furrows: Curves, side_furrows: Curves, frame: Frame) -> Float[np.ndarray, "h w"]:
+def _grey_share(
+    anatomy: Anatomy, furrows: Curves, side_furrows: Curves, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """The grey ribbon along the surface and on both sides of the furrows, and the nuclei."""
     canvas = np.full_like(blank(frame), 255)
     fill_outline(canvas, frame, anatomy.place(anatomy.ring(brain_depth(anatomy) + _RIBBON)), 0.0)
@@ -55,7 +68,9 @@ def _grey_share(anatomy: Anatomy, furrows: Curves, side_furrows: Curves, frame: 
     return coverage(canvas)
 
 
-def _fluid_share(anatomy: Anatomy, furrows: Curves, side_furrows: Curves, frame: Frame) -> Float[np.ndarray, "h w"]:
+def _fluid_share(
+    anatomy: Anatomy, furrows: Curves, side_furrows: Curves, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """Fluid inside the furrows and the fissure."""
     wide = 0.010 + 0.024 * anatomy.atrophy
     canvas, fissure = blank(frame), anatomy.place(_fissure(anatomy))
@@ -88,7 +103,9 @@ def _from_fissure(rng: np.random.Generator, anatomy: Anatomy) -> Curves:
 
 
 def _fissure(anatomy: Anatomy) -> Curves:
-    """The fissure between the hemispheres: in front of and behind the ventricles, all through above them."""
+    """The fissure between the hemispheres: in front of and behind the ventricles, all through above
+    them.
+    """
     surface = 1 - brain_depth(anatomy)
     gap = max(0.0, 1 - anatomy.level / TOP_OF_VENTRICLES)
     front = bezier(np.array([[(0, -surface), (0, -0.42 * gap)]]))

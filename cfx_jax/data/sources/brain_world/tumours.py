@@ -1,8 +1,9 @@
 """The finding: a tumour as a T1-weighted slice with contrast agent shows it.
 
-Most have a bright, irregular ring around a dark core of dead tissue; some are bright throughout, some hardly take up
-the agent. What counts as tumour is the ring and all inside it, as in the annotation of Charachon et al. (labels 2
-and 3 of the Medical Segmentation Decathlon), 0.5 to 5 per cent of the slice.
+Most have a bright, irregular ring around a dark core of dead tissue; some are bright throughout,
+some hardly take up the agent. What counts as tumour is the ring and all inside it, as in the
+annotation of Charachon et al. (labels 2 and 3 of the Medical Segmentation Decathlon), 0.5 to 5 per
+cent of the slice.
 """
 
 from typing import NamedTuple
@@ -47,8 +48,8 @@ class Tumour(NamedTuple):
 
 
 def sample_tumour(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Tumour:
-    """Draws one tumour somewhere in the brain; below 1, ``severity`` is a factor on its opacity, above 1 on its
-    contrast to grey matter."""
+    """Draws one tumour somewhere in the brain; below 1, ``severity`` is a factor on its opacity,
+    above 1 on its contrast to grey matter."""
     kind = int(rng.choice(len(KINDS), p=_KIND_SHARES))
     area = float(np.clip(_AREA * np.exp(_AREA_SPREAD * rng.standard_normal()), *_AREAS))
     radius = np.sqrt(area / np.pi) / anatomy.radius
@@ -88,11 +89,15 @@ def add_tumour(
     return (image + tumour.strength * cover * (colour - image)).astype(np.float32)
 
 
-def _sample_centre(rng: np.random.Generator, anatomy: Anatomy, radius: float) -> Float[np.ndarray, "2"]:
+def _sample_centre(
+    rng: np.random.Generator, anatomy: Anatomy, radius: float
+) -> Float[np.ndarray, "2"]:
     """A place at which the whole tumour lies inside the brain, in unit coordinates."""
     angle, share = rng.uniform(0, 2 * np.pi), np.sqrt(rng.uniform(0, 1))
     shrunk = radius / float(np.linalg.norm(anatomy.place(np.array([1.0, 0.0]))))
-    return anatomy.place(share * anatomy.ring(brain_depth(anatomy) + _MARGIN + 1.25 * shrunk, np.array([angle]))[0])
+    return anatomy.place(
+        share * anatomy.ring(brain_depth(anatomy) + _MARGIN + 1.25 * shrunk, np.array([angle]))[0]
+    )
 
 
 def _sample_shape(rng: np.random.Generator) -> Float[np.ndarray, "points 2"]:

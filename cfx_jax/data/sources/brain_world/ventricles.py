@@ -1,4 +1,6 @@
-"""The fluid-filled ventricles: a pair of lateral ones, which vanish towards the top of the head, and the third."""
+"""The fluid-filled ventricles: a pair of lateral ones, which vanish towards the top of the head,
+and the third.
+"""
 
 import numpy as np
 from jaxtyping import Float
@@ -21,7 +23,9 @@ def ventricle_size(anatomy: Anatomy) -> float:
     return float(np.sqrt(shown) * (0.75 + 0.9 * anatomy.atrophy))
 
 
-def add_ventricles(image: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
+def add_ventricles(
+    image: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """Lays the ventricles into a brain."""
     size = ventricle_size(anatomy)
     if not size:

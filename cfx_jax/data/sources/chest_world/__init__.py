@@ -1,4 +1,6 @@
-"""The parts of a synthetic chest radiograph: trunk, lungs, heart, bones, vessels, opacities, look-alikes, film."""
+"""The parts of a synthetic chest radiograph: trunk, lungs, heart, bones, vessels, opacities,
+look-alikes, film.
+"""
 
 from cfx_jax.data.sources.chest_world.anatomy import Anatomy as Anatomy
 from cfx_jax.data.sources.chest_world.anatomy import sample_anatomy as sample_anatomy

@@ -1,8 +1,9 @@
 """The build of one chest, and where its parts lie in a frontal radiograph.
 
-Parts are described in *chest coordinates*: x runs from the midline to the patient's left (to the right in the
-picture, as radiographs are shown) and y downwards; 1 is about half the width of the film. :meth:`Anatomy.place` brings
-them into the unit coordinates of the picture: broader or narrower, and slightly rotated.
+Parts are described in *chest coordinates*: x runs from the midline to the patient's left (to the
+right in the picture, as radiographs are shown) and y downwards; 1 is about half the width of the
+film. :meth:`Anatomy.place` brings them into the unit coordinates of the picture: broader or
+narrower, and slightly rotated.
 """
 
 import math
@@ -22,7 +23,8 @@ class Anatomy(NamedTuple):
         radius: of the unit disc, as a share of the picture's side.
         width: factor on lateral distances.
         tilt: rotation in radians.
-        inspiration: how far the diaphragm goes down, in chest coordinates; negative after a poor breath.
+        inspiration: how far the diaphragm goes down, in chest coordinates; negative after a poor
+            breath.
         heart: factor on the heart's width.
         stoutness: in [0, 1]; more soft tissue over the chest.
         breasts: in [0, 1]; strength of the shadows they cast, 0 for none.

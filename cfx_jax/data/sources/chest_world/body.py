@@ -7,7 +7,16 @@ from cfx_jax.data.sources.chest_world.anatomy import Anatomy
 from cfx_jax.data.sources.drawing import Frame, filled, smooth_outline, soften
 
 _SIDE = np.array(
-    [(0.20, -1.6), (0.24, -1.02), (0.55, -0.90), (0.95, -0.76), (1.40, -0.50), (1.40, 0.0), (0.98, 0.0), (0.93, 1.6)]
+    [
+        (0.20, -1.6),
+        (0.24, -1.02),
+        (0.55, -0.90),
+        (0.95, -0.76),
+        (1.40, -0.50),
+        (1.40, 0.0),
+        (0.98, 0.0),
+        (0.93, 1.6),
+    ]
 )
 _TRUNK = smooth_outline(np.concatenate([_SIDE, _SIDE[::-1] * (-1, 1)]), rounds=2)
 _EDGE = 0.02

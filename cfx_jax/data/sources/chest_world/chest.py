@@ -41,7 +41,9 @@ class Parts(NamedTuple):
 
 
 class Chest(NamedTuple):
-    """A chest without opacities: its density, and how much of each pixel is lung that nothing hides."""
+    """A chest without opacities: its density, and how much of each pixel is lung that nothing
+    hides.
+    """
 
     density: Float[np.ndarray, "h w"]
     air: Float[np.ndarray, "h w"]
@@ -67,7 +69,8 @@ def sample_parts(
     return Parts(
         tissue=soft_tissue(anatomy, frame),
         lung=lung_cover(anatomy, frame),
-        in_lung=vessel_density(vessels, anatomy, frame) + lung_shadows(distractors, counts, anatomy, frame),
+        in_lung=vessel_density(vessels, anatomy, frame)
+        + lung_shadows(distractors, counts, anatomy, frame),
         bones=bone_density(bones, anatomy, frame),
         airway=airway_cover(anatomy, frame),
         overlays=overlays(distractors, counts, anatomy, frame),

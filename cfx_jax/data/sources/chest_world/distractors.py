@@ -1,7 +1,7 @@
 """What looks like an opacity and is none, or draws the eye; nothing of it depends on the label.
 
-Nipples cast round shadows; scars, crowded vessels and the fat beside the heart look like small opacities; tubes and
-wires cross the lungs; a side marker (R or L) lies beside the chest.
+Nipples cast round shadows; scars, crowded vessels and the fat beside the heart look like small
+opacities; tubes and wires cross the lungs; a side marker (R or L) lies beside the chest.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,15 @@ from jaxtyping import Float
 
 from cfx_jax.data.sources.chest_world.anatomy import Anatomy
 from cfx_jax.data.sources.curves import bezier, wiggle
-from cfx_jax.data.sources.drawing import Frame, blank, coverage, draw_dots, soften, stroked, unit_grid
+from cfx_jax.data.sources.drawing import (
+    Frame,
+    blank,
+    coverage,
+    draw_dots,
+    soften,
+    stroked,
+    unit_grid,
+)
 
 _PATCH_RADII, _PATCH_DENSITIES = (0.06, 0.15), (0.04, 0.15)
 _NIPPLE, _FAT, _WIRE, _TUBE = 0.10, 0.14, 0.22, 0.13  # densities
@@ -65,7 +73,9 @@ def lung_shadows(
     return total
 
 
-def overlays(rng: np.random.Generator, counts: Distractors, anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
+def overlays(
+    rng: np.random.Generator, counts: Distractors, anatomy: Anatomy, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """Density of what lies on the chest: nipples, wires and a tube."""
     total = np.zeros((frame.size, frame.size), np.float32)
     if counts.nipples:
@@ -93,10 +103,15 @@ def _nipples(rng: np.random.Generator, anatomy: Anatomy, frame: Frame) -> Float[
 
 
 def _dots(
-    frame: Frame, places: Float[np.ndarray, "n 2"], radius: float, strengths: Float[np.ndarray, " n"] | float = 1.0
+    frame: Frame,
+    places: Float[np.ndarray, "n 2"],
+    radius: float,
+    strengths: Float[np.ndarray, " n"] | float = 1.0,
 ) -> Float[np.ndarray, "h w"]:
     canvas = blank(frame)
-    draw_dots(canvas, frame, places, np.full(len(places), radius), np.broadcast_to(strengths, len(places)))
+    draw_dots(
+        canvas, frame, places, np.full(len(places), radius), np.broadcast_to(strengths, len(places))
+    )
     return soften(coverage(canvas), frame, 0.01)
 
 
@@ -106,6 +121,8 @@ def _hill(
     centre: Float[np.ndarray, "2"],
     size: Float[np.ndarray, "2"],
 ) -> Float[np.ndarray, "h w"]:
-    """A Gaussian hill of height 1; ``size`` holds its half width and half height in unit coordinates."""
+    """A Gaussian hill of height 1; ``size`` holds its half width and half height in unit
+    coordinates.
+    """
     column = np.exp(-((y - np.float32(centre[1])) ** 2) / np.float32(size[1] ** 2))
     return column * np.exp(-((x - np.float32(centre[0])) ** 2) / np.float32(size[0] ** 2))

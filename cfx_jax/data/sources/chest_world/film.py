@@ -72,7 +72,9 @@ def expose(
     x, _ = unit_grid(frame)
     light = _AIR + soften(density, frame, film.blur) * (film.gain + film.slope * x)
     toned = _MID_TONE + film.contrast * (light - _MID_TONE)
-    held = np.minimum(toned, _SHOULDER) + _ROOM * np.tanh(np.clip(toned - _SHOULDER, 0, None) / _ROOM)
+    held = np.minimum(toned, _SHOULDER) + _ROOM * np.tanh(
+        np.clip(toned - _SHOULDER, 0, None) / _ROOM
+    )
     lettered = held + lettering * (_LETTERING - held)
     return np.clip(lettered + noise, 0, 1).astype(np.float32)[..., None]
 
@@ -85,5 +87,7 @@ def side_marker(rng: np.random.Generator, frame: Frame) -> Float[np.ndarray, "h 
 
 
 def tag(size: int) -> Float[np.ndarray, "h w"]:
-    """The planted confounder: two letters in the upper left corner of the picture, above the shoulder."""
+    """The planted confounder: two letters in the upper left corner of the picture, above the
+    shoulder.
+    """
     return letters(whole_picture(size), TAG, _TAG_PLACE, _TAG_HEIGHT)

@@ -1,4 +1,6 @@
-"""What lies between the lungs: the heart, the great vessels with the aortic knob, and the air in the trachea."""
+"""What lies between the lungs: the heart, the great vessels with the aortic knob, and the air in
+the trachea.
+"""
 
 import numpy as np
 from jaxtyping import Float
@@ -24,24 +26,41 @@ _HEART = smooth_outline(
     )
 )
 _VESSELS = smooth_outline(
-    np.array([(-0.13, -0.80), (-0.15, -0.45), (-0.16, -0.10), (0.0, 0.30), (0.18, -0.10), (0.15, -0.45), (0.11, -0.80)])
+    np.array(
+        [
+            (-0.13, -0.80),
+            (-0.15, -0.45),
+            (-0.16, -0.10),
+            (0.0, 0.30),
+            (0.18, -0.10),
+            (0.15, -0.45),
+            (0.11, -0.80),
+        ]
+    )
 )
 _TURN = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 _KNOB = (0.13, -0.40) + 0.085 * np.stack([np.cos(_TURN), np.sin(_TURN)], -1)
 _TRACHEA = np.array([[(0.01, -1.05), (0.0, -0.70), (-0.015, -0.36)]])
 _BRONCHI = np.array(
-    [[(-0.015, -0.38), (-0.09, -0.26), (-0.17, -0.17)], [(-0.015, -0.38), (0.09, -0.24), (0.18, -0.14)]]
+    [
+        [(-0.015, -0.38), (-0.09, -0.26), (-0.17, -0.17)],
+        [(-0.015, -0.38), (0.09, -0.24), (0.18, -0.14)],
+    ]
 )
 _EDGE = 0.022
-_GROWTH = (0.20, 0.40)  # by how much an enlarged heart's width factor exceeds that of the same person's normal heart
+_GROWTH = (
+    0.20,
+    0.40,
+)  # by how much an enlarged heart's width factor exceeds that of the same person's normal heart
 _WIDEST = 1.6  # beyond it the heart would leave the chest
 
 
 def enlarged(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Anatomy:
     """The same chest with cardiomegaly: a wider heart.
 
-    Normal factors on the heart's width lie in 0.85..1.2 and enlarged ones, at severity 1, in 1.05..1.6: some normal
-    hearts are wider than some enlarged ones, but each person's heart is wider with the finding than without.
+    Normal factors on the heart's width lie in 0.85..1.2 and enlarged ones, at severity 1, in
+    1.05..1.6: some normal hearts are wider than some enlarged ones, but each person's heart is
+    wider with the finding than without.
     """
     return anatomy._replace(heart=min(anatomy.heart + severity * rng.uniform(*_GROWTH), _WIDEST))
 

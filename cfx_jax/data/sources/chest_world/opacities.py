@@ -1,8 +1,8 @@
 """The finding: pneumonic opacities, patches of lung that hold fluid instead of air.
 
-Numbers and sizes follow the boxes of the RSNA pneumonia set as Charachon et al. (ICPR 2020, Table III) give them for
-pictures of 224 pixels: 1.6 boxes a picture, heights from 13 to 171 (mean 72, median 68), widths from 13 to 91 (mean
-48, median 47), wide where they are high.
+Numbers and sizes follow the boxes of the RSNA pneumonia set as Charachon et al. (ICPR 2020, Table
+III) give them for pictures of 224 pixels: 1.6 boxes a picture, heights from 13 to 171 (mean 72,
+median 68), widths from 13 to 91 (mean 48, median 47), wide where they are high.
 """
 
 from typing import NamedTuple
@@ -43,8 +43,12 @@ class Opacity(NamedTuple):
     fleck_radii: Float[np.ndarray, " n"]
 
 
-def sample_opacities(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> list[Opacity]:
-    """Draws the opacities of one chest, the first in either lung, the second more often in the other one."""
+def sample_opacities(
+    rng: np.random.Generator, anatomy: Anatomy, *, severity: float
+) -> list[Opacity]:
+    """Draws the opacities of one chest, the first in either lung, the second more often in the
+    other one.
+    """
     number = 1 + int(rng.choice(MOST_OPACITIES, p=_NUMBER_SHARES))
     side = 1 if rng.random() < 0.5 else -1
     opacities = []
@@ -63,7 +67,9 @@ def opacity_density(opacity: Opacity, frame: Frame) -> Float[np.ndarray, "h w"]:
     hill = np.clip((1 - distance) / 0.55, 0, 1)
     canvas = blank(frame)
     places = opacity.centre + opacity.flecks * (half_x, half_y)
-    draw_dots(canvas, frame, places, opacity.fleck_radii * min(half_x, half_y), np.ones(len(places)))
+    draw_dots(
+        canvas, frame, places, opacity.fleck_radii * min(half_x, half_y), np.ones(len(places))
+    )
     flecks = soften(coverage(canvas), frame, 0.35 * min(half_x, half_y))
     return (opacity.strength * hill * (0.45 + 0.55 * flecks)).astype(np.float32)
 
@@ -74,19 +80,23 @@ def opacity_boxes(
     """The smallest boxes that hold what is seen of each opacity.
 
     Args:
-        densities: one per opacity, as blurred as the picture is: above 0 wherever the opacity is seen.
-        visible: the pixels that opacities change noticeably; where several overlap, a pixel belongs to each that is
-            at least half as dense as the densest.
+        densities: one per opacity, as blurred as the picture is: above 0 wherever the opacity is
+            seen.
+        visible: the pixels that opacities change noticeably; where several overlap, a pixel belongs
+            to each that is at least half as dense as the densest.
 
     Returns:
-        y0, x0, y1, x1 in pixels, the last two exclusive; an opacity of which nothing is seen has no box.
+        y0, x0, y1, x1 in pixels, the last two exclusive; an opacity of which nothing is seen has no
+        box.
     """
     densest = np.max(densities, axis=0)
     boxes = [_box(visible & (density >= 0.5 * densest)) for density in densities]
     return np.array([box for box in boxes if box is not None], int).reshape(-1, 4)
 
 
-def _sample_opacity(rng: np.random.Generator, anatomy: Anatomy, side: int, severity: float) -> Opacity:
+def _sample_opacity(
+    rng: np.random.Generator, anatomy: Anatomy, side: int, severity: float
+) -> Opacity:
     spread = rng.standard_normal(2)
     tall = _TOGETHER * spread[0] + np.sqrt(1 - _TOGETHER**2) * spread[1]
     width = np.clip(_WIDTH + _WIDTH_SPREAD * spread[0], *_WIDTHS)

@@ -1,4 +1,6 @@
-"""The lung's vessels: trunks that fan out from each hilum, with branches and twigs, and the hilum's own shadow."""
+"""The lung's vessels: trunks that fan out from each hilum, with branches and twigs, and the hilum's
+own shadow.
+"""
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +17,9 @@ _DENSITY = 0.15
 _HILUM_DENSITY = 0.15
 
 
-def vessel_density(rng: np.random.Generator, anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
+def vessel_density(
+    rng: np.random.Generator, anatomy: Anatomy, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """Density of the vessels of both lungs; it counts only where there is lung."""
     canvas = blank(frame)
     trunks = _trunks(rng)
@@ -34,7 +38,12 @@ def _trunks(rng: np.random.Generator) -> Curves:
     reach = rng.uniform(0.30, 0.55, 2 * _TRUNKS)[:, None]
     direction = np.stack([0.75 * np.cos(angle), np.sin(angle)], -1)
     start = HILUM + np.zeros_like(direction)
-    middle = HILUM + 0.5 * reach * direction + np.array([0.06, 0.0]) + rng.normal(0, 0.03, direction.shape)
+    middle = (
+        HILUM
+        + 0.5 * reach * direction
+        + np.array([0.06, 0.0])
+        + rng.normal(0, 0.03, direction.shape)
+    )
     corners = np.stack([start, middle, HILUM + reach * direction], 1)
     corners[:_TRUNKS] = corners[:_TRUNKS] * (-1, 1) + (0, _LOWER)
     return wiggle(rng, bezier(corners), 0.012)

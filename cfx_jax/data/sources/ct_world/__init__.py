@@ -1,4 +1,6 @@
-"""The parts of a synthetic CT scan: head and infarcts, chest and ground glass, what looks like them, the scanner."""
+"""The parts of a synthetic CT scan: head and infarcts, chest and ground glass, what looks like
+them, the scanner.
+"""
 
 from cfx_jax.data.sources.ct_world.ground_glass import GRADES as GRADES
 from cfx_jax.data.sources.ct_world.pneumonia import pneumonia_scene as pneumonia_scene

@@ -1,7 +1,8 @@
-"""What is bright in a lung and is no ground glass of an infection; nothing of it depends on the label.
+"""What is bright in a lung and is no ground glass of an infection; nothing of it depends on the
+label.
 
-The lower parts of the lungs of somebody who lies on the back collapse a little; air is distributed unevenly; scars draw
-bright lines; small nodules are round.
+The lower parts of the lungs of somebody who lies on the back collapse a little; air is distributed
+unevenly; scars draw bright lines; small nodules are round.
 """
 
 from typing import NamedTuple
@@ -87,4 +88,8 @@ def _nodule(
     """A small ball."""
     side, radius = rng.choice([-1, 1]), rng.uniform(0.025, 0.06)
     away = (x - side * rng.uniform(0.22, 0.62)) ** 2 + (y - rng.uniform(-0.3, 0.4)) ** 2
-    return rng.uniform(0.4, 0.9) * np.exp(-away / radius**2) * np.exp(-(((level - rng.uniform(0, 1)) / 0.05) ** 2))
+    return (
+        rng.uniform(0.4, 0.9)
+        * np.exp(-away / radius**2)
+        * np.exp(-(((level - rng.uniform(0, 1)) / 0.05) ** 2))
+    )

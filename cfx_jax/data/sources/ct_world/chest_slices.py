@@ -1,5 +1,5 @@
-"""A chest without a finding, as computed tomography shows it from -1000 to 400 Hounsfield units: air is black, lung
-nearly so, fat and soft tissue are light grey, bone is white."""
+"""A chest without a finding, as computed tomography shows it from -1000 to 400 Hounsfield units:
+air is black, lung nearly so, fat and soft tissue are light grey, bone is white."""
 
 import math
 
@@ -17,14 +17,35 @@ _CARTILAGE, _MARROW = 0.82, 0.86
 _TURN = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 _BODY = np.stack([np.sign(np.cos(_TURN)) * np.abs(np.cos(_TURN)) ** 0.85, 0.66 * np.sin(_TURN)], -1)
 _LEFT_LUNG = smooth_outline(
-    np.array([
-        (0.10, -0.40), (0.30, -0.47), (0.55, -0.36), (0.71, -0.08), (0.70, 0.22), (0.55, 0.44), (0.32, 0.50),
-        (0.15, 0.40), (0.13, 0.18), (0.17, -0.02), (0.10, -0.20),
-    ])
-)  # fmt: skip
+    np.array(
+        [
+            (0.10, -0.40),
+            (0.30, -0.47),
+            (0.55, -0.36),
+            (0.71, -0.08),
+            (0.70, 0.22),
+            (0.55, 0.44),
+            (0.32, 0.50),
+            (0.15, 0.40),
+            (0.13, 0.18),
+            (0.17, -0.02),
+            (0.10, -0.20),
+        ]
+    )
+)
 _LUNG_CENTRE = np.array([0.38, 0.06])
 _MEDIASTINUM = smooth_outline(
-    np.array([(-0.11, -0.42), (0.11, -0.42), (0.16, -0.10), (0.18, 0.20), (0.10, 0.30), (-0.10, 0.30), (-0.18, 0.10)])
+    np.array(
+        [
+            (-0.11, -0.42),
+            (0.11, -0.42),
+            (0.16, -0.10),
+            (0.18, 0.20),
+            (0.10, 0.30),
+            (-0.10, 0.30),
+            (-0.18, 0.10),
+        ]
+    )
 )
 _HILUM = np.array([0.20, 0.06])
 _RIBS = 9
@@ -32,10 +53,16 @@ _ARC = np.linspace(-0.09, 0.09, 4)  # of a rib that one slice shows, in radians
 _VESSELS, _DOTS = 9, 26
 
 
-def chest_stack(rng: np.random.Generator, trunk: Trunk, frame: Frame, levels: Float[np.ndarray, " s"]) -> Stack:
+def chest_stack(
+    rng: np.random.Generator, trunk: Trunk, frame: Frame, levels: Float[np.ndarray, " s"]
+) -> Stack:
     """The slices of a chest; its organ is the lung with its vessels."""
-    turn = rng.uniform(0, 2 * np.pi)  # ribs run obliquely: each slice cuts them a little further along
-    return stacked([_slice(rng, trunk, frame, level, turn + 5.0 * level) for level in levels.tolist()])
+    turn = rng.uniform(
+        0, 2 * np.pi
+    )  # ribs run obliquely: each slice cuts them a little further along
+    return stacked(
+        [_slice(rng, trunk, frame, level, turn + 5.0 * level) for level in levels.tolist()]
+    )
 
 
 def _slice(
@@ -57,7 +84,11 @@ def _lung_outline(trunk: Trunk, level: float) -> Float[np.ndarray, "points 2"]:
     """The left lung: narrow at the apex, widest below the middle."""
     share = _share_at(level)
     slimmer = 1 - 0.07 * trunk.stoutness
-    return (_LUNG_CENTRE + (_LEFT_LUNG - _LUNG_CENTRE) * (share, share)) * slimmer * (0.93 + 0.07 * share, 1)
+    return (
+        (_LUNG_CENTRE + (_LEFT_LUNG - _LUNG_CENTRE) * (share, share))
+        * slimmer
+        * (0.93 + 0.07 * share, 1)
+    )
 
 
 def _share_at(level: float) -> float:
@@ -70,8 +101,12 @@ def _add_wall(painter: Painter, trunk: Trunk, level: float, turn: float) -> None
     painter.fill(_BODY * (1 - 0.10 * level**3, 1), FAT)
     inner = 0.93 - 0.10 * trunk.stoutness
     painter.fill(_BODY * inner * (1 - 0.12 * level**3, 0.97), TISSUE)
-    ribs = 2 * np.pi * (np.arange(2 * _RIBS) + 0.5) / (2 * _RIBS) + 0.12 * np.sin(turn + np.arange(2 * _RIBS) * 2.4)
-    ribs = ribs[np.abs(np.abs(ribs - np.pi) - np.pi / 2) > 0.30]  # none in front and behind, where other bones lie
+    ribs = 2 * np.pi * (np.arange(2 * _RIBS) + 0.5) / (2 * _RIBS) + 0.12 * np.sin(
+        turn + np.arange(2 * _RIBS) * 2.4
+    )
+    ribs = ribs[
+        np.abs(np.abs(ribs - np.pi) - np.pi / 2) > 0.30
+    ]  # none in front and behind, where other bones lie
     arcs = ribs[:, None] + _ARC
     curves = np.stack([0.79 * np.cos(arcs), 0.57 * np.sin(arcs)], -1) * (1 - 0.06 * trunk.stoutness)
     in_front = np.sin(ribs) < -0.5
@@ -86,7 +121,9 @@ def _add_wall(painter: Painter, trunk: Trunk, level: float, turn: float) -> None
 
 
 def _add_vessels(rng: np.random.Generator, painter: Painter, level: float) -> None:
-    """Vessels that run from the root of each lung within the slice, and those that cross it, which look like dots."""
+    """Vessels that run from the root of each lung within the slice, and those that cross it, which
+    look like dots.
+    """
     near_root = 1 - min(1.0, abs(level - 0.5) / 0.5)
     for side in (1, -1):
         angle = rng.uniform(-1.9, 1.9, _VESSELS)
@@ -114,19 +151,27 @@ def _add_middle(painter: Painter, trunk: Trunk, level: float) -> None:
     painter.fill(_MEDIASTINUM * (slimmer, 1), FAT + 0.3 * (TISSUE - FAT))
     painter.fill(_MEDIASTINUM * (0.85 * slimmer, 0.9), TISSUE)
     if level < 0.52:
-        large = trunk.heart * np.sqrt(1 - ((level - 0.2) / 0.36) ** 2) if level > 0.2 else trunk.heart
+        large = (
+            trunk.heart * np.sqrt(1 - ((level - 0.2) / 0.36) ** 2) if level > 0.2 else trunk.heart
+        )
         heart = ellipse((0.11, -0.15), (0.34 * large, 0.25 * large), turn=0.5)
         painter.fill(heart * 1.06, FAT)
         painter.fill(heart, TISSUE + 0.01)
     if level < 0.72:
-        painter.fill(ellipse((0.10, 0.22), (0.065, 0.065)), TISSUE + 0.015)  # the aorta, on its way down
+        painter.fill(
+            ellipse((0.10, 0.22), (0.065, 0.065)), TISSUE + 0.015
+        )  # the aorta, on its way down
     elif level < 0.80:
-        painter.stroke(bezier(np.array([[(-0.06, -0.14), (0.10, -0.05), (0.12, 0.18)]])), 0.13, TISSUE + 0.015)
+        painter.stroke(
+            bezier(np.array([[(-0.06, -0.14), (0.10, -0.05), (0.12, 0.18)]])), 0.13, TISSUE + 0.015
+        )
     if level > 0.58:
         painter.fill(ellipse((0.0, 0.02), (0.048, 0.052)), _AIRWAY)
     elif level > 0.44:
         for side in (1, -1):
-            painter.fill(ellipse(((0.06 + 0.7 * (0.58 - level)) * side, 0.05), (0.045, 0.035)), _AIRWAY)
+            painter.fill(
+                ellipse(((0.06 + 0.7 * (0.58 - level)) * side, 0.05), (0.045, 0.035)), _AIRWAY
+            )
     _add_spine(painter, level)
 
 
@@ -134,7 +179,9 @@ def _add_spine(painter: Painter, level: float) -> None:
     for share, brightness in ((1.0, BONE), (0.75, _MARROW)):
         half_axes = share * (0.115 - 0.025 * level), share * (0.095 - 0.020 * level)
         painter.fill(ellipse((0.0, 0.36), half_axes), brightness)
-    arch = np.array([[(-0.17, 0.46), (-0.05, 0.53), (0, 0.62)], [(0.17, 0.46), (0.05, 0.53), (0, 0.62)]])
+    arch = np.array(
+        [[(-0.17, 0.46), (-0.05, 0.53), (0, 0.62)], [(0.17, 0.46), (0.05, 0.53), (0, 0.62)]]
+    )
     painter.stroke(arch, 0.045, BONE)
     painter.fill(ellipse((0.0, 0.475), (0.045, 0.045)), TISSUE - 0.02)
 

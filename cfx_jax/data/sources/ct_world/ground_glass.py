@@ -1,7 +1,9 @@
-"""The finding in a chest: ground-glass opacities, as COVID-19 leaves them, by the share of the lung that they take.
+"""The finding in a chest: ground-glass opacities, as COVID-19 leaves them, by the share of the lung
+that they take.
 
-Grades are those of MosMedData (Morozov et al., "MosMedData: chest CT scans with COVID-19 related findings", 2020):
-CT-0 none, CT-1 below a quarter of the lung, CT-2 up to a half, CT-3 up to three quarters, CT-4 above.
+Grades are those of MosMedData (Morozov et al., "MosMedData: chest CT scans with COVID-19 related
+findings", 2020): CT-0 none, CT-1 below a quarter of the lung, CT-2 up to a half, CT-3 up to three
+quarters, CT-4 above.
 """
 
 from typing import NamedTuple
@@ -41,7 +43,9 @@ class GroundGlass(NamedTuple):
 
 
 def sample_ground_glass(rng: np.random.Generator, *, grade: int, severity: float) -> GroundGlass:
-    """Draws the opacities of one chest of a grade in 1..4; ``severity`` is a factor on their density."""
+    """Draws the opacities of one chest of a grade in 1..4; ``severity`` is a factor on their
+    density.
+    """
     least, most = np.log(_DENSITIES)
     return GroundGlass(
         grade=grade,
@@ -61,8 +65,9 @@ def glass_cover(
     frame: Frame,
     levels: Float[np.ndarray, " s"],
 ) -> Float[np.ndarray, "s h w"]:
-    """How much of each voxel lies in a patch, with soft borders: smooth noise that leans to where patches are frequent,
-    cut so that the wanted share of the lung is covered by ``LEAST_COVER`` or more."""
+    """How much of each voxel lies in a patch, with soft borders: smooth noise that leans to where
+    patches are frequent, cut so that the wanted share of the lung is covered by ``LEAST_COVER`` or
+    more."""
     x, y = trunk.grid(frame)
     outer = np.hypot((np.abs(x) - 0.38) / 0.33, y / 0.45)
     leaning = glass.outwards * outer + glass.backwards * y - glass.downwards * levels[:, None, None]
@@ -70,7 +75,9 @@ def glass_cover(
     field = 0.75 * coarse + 0.35 * fine + leaning
     in_lung = field[chest.holds_organ]
     height = np.quantile(in_lung, 1 - glass.share)
-    return np.clip((field - height) / (_SOFTNESS * in_lung.std()) + LEAST_COVER, 0, 1).astype(np.float32)
+    return np.clip((field - height) / (_SOFTNESS * in_lung.std()) + LEAST_COVER, 0, 1).astype(
+        np.float32
+    )
 
 
 def with_ground_glass(
@@ -80,4 +87,6 @@ def with_ground_glass(
     cover: Float[np.ndarray, "s h w"],
 ) -> Float[np.ndarray, "s h w"]:
     """Fills a part of the air with fluid; vessels are still seen in it."""
-    return brightness + lung * cover * np.float32(glass.density) * np.clip(TISSUE - brightness, 0, None)
+    return brightness + lung * cover * np.float32(glass.density) * np.clip(
+        TISSUE - brightness, 0, None
+    )

@@ -1,5 +1,5 @@
-"""A head without a finding, as computed tomography shows it from 0 to 80 Hounsfield units: bone is white, grey matter a
-little brighter than white matter, fluid nearly black."""
+"""A head without a finding, as computed tomography shows it from 0 to 80 Hounsfield units: bone is
+white, grey matter a little brighter than white matter, fluid nearly black."""
 
 from typing import NamedTuple
 
@@ -16,12 +16,28 @@ _BONE, _ORBIT, _SKIN, _FAT, _FALX = 1.0, 0.85, 0.45, 0.06, 0.60
 _RIBBON = 0.085  # thickness of the grey ribbon
 _FURROWS = 32
 _MIRROR = np.array([-1, 1])
-_FRONT_HORN = smooth_outline(np.array([(0.02, -0.16), (0.03, -0.33), (0.13, -0.43), (0.16, -0.35), (0.08, -0.20)]))
-_BACK_HORN = smooth_outline(np.array([(0.15, 0.14), (0.23, 0.16), (0.29, 0.30), (0.24, 0.48), (0.19, 0.34)]))
-_BODY = smooth_outline(
-    np.array([(0.03, -0.30), (0.10, -0.36), (0.14, -0.15), (0.14, 0.12), (0.24, 0.36), (0.16, 0.36), (0.05, 0.10)])
+_FRONT_HORN = smooth_outline(
+    np.array([(0.02, -0.16), (0.03, -0.33), (0.13, -0.43), (0.16, -0.35), (0.08, -0.20)])
 )
-_CENTRE = smooth_outline(np.array([(0, -0.27), (0.15, -0.15), (0.11, 0.0), (0, 0.06), (-0.11, 0.0), (-0.15, -0.15)]))
+_BACK_HORN = smooth_outline(
+    np.array([(0.15, 0.14), (0.23, 0.16), (0.29, 0.30), (0.24, 0.48), (0.19, 0.34)])
+)
+_BODY = smooth_outline(
+    np.array(
+        [
+            (0.03, -0.30),
+            (0.10, -0.36),
+            (0.14, -0.15),
+            (0.14, 0.12),
+            (0.24, 0.36),
+            (0.16, 0.36),
+            (0.05, 0.10),
+        ]
+    )
+)
+_CENTRE = smooth_outline(
+    np.array([(0, -0.27), (0.15, -0.15), (0.11, 0.0), (0, 0.06), (-0.11, 0.0), (-0.15, -0.15)])
+)
 _THIRD = np.array([(-0.018, -0.13), (0.018, -0.13), (0.018, 0.12), (-0.018, 0.12)])
 _SYLVIAN = bezier(np.array([[(0.62, -0.22), (0.48, -0.12), (0.43, 0.02), (0.50, 0.22)]]))
 _NUCLEI = (  # of the left half
@@ -59,7 +75,9 @@ def sample_furrows(rng: np.random.Generator) -> Furrows:
     )
 
 
-def head_stack(head: Head, furrows: Furrows, frame: Frame, levels: Float[np.ndarray, " s"]) -> Stack:
+def head_stack(
+    head: Head, furrows: Furrows, frame: Frame, levels: Float[np.ndarray, " s"]
+) -> Stack:
     """The slices of a head; its organ is the brain's tissue."""
     return stacked([_slice(head, furrows, frame, level) for level in levels.tolist()])
 

@@ -1,7 +1,8 @@
 """What is dark in a brain and is no fresh infarct; nothing of it depends on the label.
 
-Scars of old infarcts are as dark as fluid and sharply bordered; small vessel disease darkens the white matter around
-the ventricles on both sides; between the thick bones of the skull base, hardened rays leave a dark band.
+Scars of old infarcts are as dark as fluid and sharply bordered; small vessel disease darkens the
+white matter around the ventricles on both sides; between the thick bones of the skull base,
+hardened rays leave a dark band.
 """
 
 from typing import NamedTuple
@@ -57,7 +58,12 @@ def add_head_lookalikes(
     level = levels[:, None, None]
     dark = _TEXTURE * solid_noise(rng, frame.size, len(levels), cells=7)
     dark += 0.12 * counts.vessel_disease * _vessel_disease(x, y, level, counts.uneven)
-    dark += 0.20 * counts.hardening * np.exp(-(((y - 0.12) / 0.10) ** 2) - (x / 0.45) ** 4) * (level < 0.16)
+    dark += (
+        0.20
+        * counts.hardening
+        * np.exp(-(((y - 0.12) / 0.10) ** 2) - (x / 0.45) ** 4)
+        * (level < 0.16)
+    )
     image = healthy.brightness - healthy.organ * dark.astype(np.float32)
     for _ in range(counts.scars):
         cover = healthy.organ * _scar(rng, x, y, level)
@@ -66,10 +72,16 @@ def add_head_lookalikes(
 
 
 def _vessel_disease(
-    x: Float[np.ndarray, "s h w"], y: Float[np.ndarray, "s h w"], level: Float[np.ndarray, "s 1 1"], uneven: float
+    x: Float[np.ndarray, "s h w"],
+    y: Float[np.ndarray, "s h w"],
+    level: Float[np.ndarray, "s 1 1"],
+    uneven: float,
 ) -> Float[np.ndarray, "s h w"]:
     """Caps at both ends of the ventricles, at their levels and above."""
-    caps = sum(np.exp(-(((np.abs(x) - right) / 0.13) ** 2) - ((y - back) / 0.16) ** 2) for right, back in _CAPS)
+    caps = sum(
+        np.exp(-(((np.abs(x) - right) / 0.13) ** 2) - ((y - back) / 0.16) ** 2)
+        for right, back in _CAPS
+    )
     return caps * np.exp(-(((level - 0.56) / 0.16) ** 2)) * (1 + uneven * np.sign(x))
 
 

@@ -3,9 +3,16 @@
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.sources.ct_world.chest_lookalikes import add_chest_lookalikes, sample_chest_lookalikes
+from cfx_jax.data.sources.ct_world.chest_lookalikes import (
+    add_chest_lookalikes,
+    sample_chest_lookalikes,
+)
 from cfx_jax.data.sources.ct_world.chest_slices import chest_stack
-from cfx_jax.data.sources.ct_world.ground_glass import glass_cover, sample_ground_glass, with_ground_glass
+from cfx_jax.data.sources.ct_world.ground_glass import (
+    glass_cover,
+    sample_ground_glass,
+    with_ground_glass,
+)
 from cfx_jax.data.sources.ct_world.scene import (
     ANATOMY,
     BORDER,

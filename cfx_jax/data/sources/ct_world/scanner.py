@@ -18,7 +18,8 @@ class Scanner(NamedTuple):
         overlap: share of each neighbour that a slice shows, as slices are thick.
         offset: error of calibration, in brightness.
         noise: standard deviation of the noise.
-        motion: distance in unit coordinates by which the patient moved during one slice; 0 for none.
+        motion: distance in unit coordinates by which the patient moved during one slice; 0 for
+            none.
         streaks: brightness of the streaks across one slice; 0 for none.
         disturbed: level of the slice with motion and streaks.
     """
@@ -49,7 +50,9 @@ def disturbances(
     rng: np.random.Generator, scanner: Scanner, frame: Frame, levels: Float[np.ndarray, " s"]
 ) -> Float[np.ndarray, "s h w"]:
     """Noise and streaks, shared by both members of a counterfactual pair."""
-    total = scanner.noise * rng.standard_normal((len(levels), frame.size, frame.size), dtype=np.float32)
+    total = scanner.noise * rng.standard_normal(
+        (len(levels), frame.size, frame.size), dtype=np.float32
+    )
     total[_disturbed(scanner, levels)] += np.float32(scanner.streaks) * _streaks(rng, frame)
     return total
 
@@ -79,9 +82,15 @@ def acquire(
     below, above = moved[[0, *range(len(levels) - 1)]], moved[[*range(1, len(levels)), -1]]
     thick = (1 - 2 * scanner.overlap) * moved + scanner.overlap * (below + above)
     # OpenCV blurs many channels at once.
-    blurred = np.moveaxis(soften(np.ascontiguousarray(np.moveaxis(thick, 0, -1)), frame, scanner.blur), -1, 0)
-    inside = np.clip(blurred / 0.1, 0, 1)  # streaks and noise of the air around fall below the window
-    return np.clip(blurred + inside * (disturbances + np.float32(scanner.offset)), 0, 1).astype(np.float32)[..., None]
+    blurred = np.moveaxis(
+        soften(np.ascontiguousarray(np.moveaxis(thick, 0, -1)), frame, scanner.blur), -1, 0
+    )
+    inside = np.clip(
+        blurred / 0.1, 0, 1
+    )  # streaks and noise of the air around fall below the window
+    return np.clip(blurred + inside * (disturbances + np.float32(scanner.offset)), 0, 1).astype(
+        np.float32
+    )[..., None]
 
 
 def _disturbed(scanner: Scanner, levels: Float[np.ndarray, " s"]) -> int:
@@ -89,7 +98,9 @@ def _disturbed(scanner: Scanner, levels: Float[np.ndarray, " s"]) -> int:
     return int(np.argmin(np.abs(levels - scanner.disturbed)))
 
 
-def _moved(image: Float[np.ndarray, "h w"], scanner: Scanner, frame: Frame) -> Float[np.ndarray, "h w"]:
+def _moved(
+    image: Float[np.ndarray, "h w"], scanner: Scanner, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """Every contour once more at both sides."""
     step = round(scanner.motion * frame.radius * frame.size)
     return (2 * image + np.roll(image, step, 1) + np.roll(image, -step, 1)) / 4

@@ -37,4 +37,8 @@ class Scene(NamedTuple):
 def numbers_of(parts: NamedTuple, prefix: str = "") -> dict[str, float]:
     """The fields of a NamedTuple that are single numbers."""
     fields = parts._asdict().items()
-    return {f"{prefix}{name}": float(value) for name, value in fields if isinstance(value, (int, float, np.number))}
+    return {
+        f"{prefix}{name}": float(value)
+        for name, value in fields
+        if isinstance(value, (int, float, np.number))
+    }

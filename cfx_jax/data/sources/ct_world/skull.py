@@ -1,7 +1,8 @@
 """The plan of one head in axial slices, nose upwards.
 
-Parts are described in *head coordinates*: (0, 0) is the middle of the brain, x runs to the patient's left (to the right
-in the picture), y to the back of the head, and 1 is half the length of the head where it is longest.
+Parts are described in *head coordinates*: (0, 0) is the middle of the brain, x runs to the
+patient's left (to the right in the picture), y to the back of the head, and 1 is half the length of
+the head where it is longest.
 """
 
 import math
@@ -61,13 +62,17 @@ class Head(NamedTuple):
         return self.at_depth(depth, _TURN)
 
     def at_depth(self, depth: float, angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-        """Points below the skin in the given directions (radians, clockwise from the patient's left)."""
-        egg = np.stack([(1 + _NARROW_FOREHEAD * np.sin(angles)) * np.cos(angles), np.sin(angles)], -1)
+        """Points below the skin in the given directions (radians, clockwise from the patient's
+        left).
+        """
+        egg = np.stack(
+            [(1 + _NARROW_FOREHEAD * np.sin(angles)) * np.cos(angles), np.sin(angles)], -1
+        )
         return egg * (self.aspect - depth, 1 - depth)
 
     def skull_depth(self, share: float, level: float) -> float:
-        """Depth in head coordinates of a place between the skin (0) and the brain's surface (1): near the crown, slices
-        cut the skull obliquely, and it looks thicker."""
+        """Depth in head coordinates of a place between the skin (0) and the brain's surface (1):
+        near the crown, slices cut the skull obliquely, and it looks thicker."""
         return share * _BRAIN_DEPTH * self.skull / scale_at(level) ** 1.5
 
 

@@ -1,7 +1,9 @@
-"""What heads and chests in computed tomography share: heights of slices, a painter of slices, smooth noise in space.
+"""What heads and chests in computed tomography share: heights of slices, a painter of slices,
+smooth noise in space.
 
-The height of a slice is its *level* in (0, 1), 0 at the lower and 1 at the upper end of the stack; the first slice is
-the lowest, as in :mod:`cfx_jax.data.nifti`. Slices are seen from the feet: x grows from the patient's right to the left.
+The height of a slice is its *level* in (0, 1), 0 at the lower and 1 at the upper end of the stack;
+the first slice is the lowest, as in :mod:`cfx_jax.data.nifti`. Slices are seen from the feet: x
+grows from the patient's right to the left.
 """
 
 from collections.abc import Callable
@@ -11,7 +13,14 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from cfx_jax.data.sources.curves import rotate
-from cfx_jax.data.sources.drawing import Frame, blank, coverage, draw_curves, draw_dots, fill_outline
+from cfx_jax.data.sources.drawing import (
+    Frame,
+    blank,
+    coverage,
+    draw_curves,
+    draw_dots,
+    fill_outline,
+)
 from cfx_jax.errors import import_extra
 
 Points = Float[np.ndarray, "*n 2"]
@@ -55,22 +64,34 @@ class Painter:
         self._brightness, self._organ = blank(frame), blank(frame)
 
     def fill(self, outline: Points, brightness: float, *, organ: bool | None = False) -> None:
-        """Fills a closed outline; ``organ`` says whether it is of the tissue in which findings lie, None leaves that as
-        it is below."""
+        """Fills a closed outline; ``organ`` says whether it is of the tissue in which findings lie,
+        None leaves that as it is below."""
         placed = self._place(outline)
         for canvas, strength in self._layers(brightness, organ):
             fill_outline(canvas, self._frame, placed, strength)
 
     def stroke(
-        self, curves: Float[np.ndarray, "n points 2"], width: float, brightness: float, *, organ: bool | None = False
+        self,
+        curves: Float[np.ndarray, "n points 2"],
+        width: float,
+        brightness: float,
+        *,
+        organ: bool | None = False,
     ) -> None:
         """Draws open curves of one width in unit coordinates, at least a canvas pixel."""
         placed, least = self._place(curves), 1 / self._frame.canvas_radius
         for canvas, strength in self._layers(brightness, organ):
-            draw_curves(canvas, self._frame, placed, np.full(len(curves), max(width, least)), strength)
+            draw_curves(
+                canvas, self._frame, placed, np.full(len(curves), max(width, least)), strength
+            )
 
     def dots(
-        self, centres: Points, radii: Float[np.ndarray, " n"], brightness: float, *, organ: bool | None = False
+        self,
+        centres: Points,
+        radii: Float[np.ndarray, " n"],
+        brightness: float,
+        *,
+        organ: bool | None = False,
     ) -> None:
         """Draws discs with radii in unit coordinates."""
         placed = self._place(centres)
@@ -81,7 +102,9 @@ class Painter:
         """Brightness and organ of the slice, as of :class:`Stack`."""
         return coverage(self._brightness), coverage(self._organ)
 
-    def _layers(self, brightness: float, organ: bool | None) -> list[tuple[UInt8[np.ndarray, "H W"], float]]:
+    def _layers(
+        self, brightness: float, organ: bool | None
+    ) -> list[tuple[UInt8[np.ndarray, "H W"], float]]:
         layers = [(self._brightness, brightness)]
         return layers if organ is None else [*layers, (self._organ, float(organ))]
 
@@ -99,8 +122,11 @@ def stacked(slices: list[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"
     return Stack(np.stack(brightness), np.stack(organ))
 
 
-def solid_noise(rng: np.random.Generator, size: int, num_slices: int, *, cells: int) -> Float[np.ndarray, "s h w"]:
-    """Smooth noise in space of mean about 0 and deviation about 1 at the grid points, as :func:`smooth_noise` is.
+def solid_noise(
+    rng: np.random.Generator, size: int, num_slices: int, *, cells: int
+) -> Float[np.ndarray, "s h w"]:
+    """Smooth noise in space of mean about 0 and deviation about 1 at the grid points, as
+    :func:`smooth_noise` is.
 
     Args:
         rng: the source of randomness.

@@ -4,8 +4,16 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.sources.ct_world.head import head_stack, sample_furrows
-from cfx_jax.data.sources.ct_world.head_lookalikes import add_head_lookalikes, sample_head_lookalikes
-from cfx_jax.data.sources.ct_world.infarcts import Infarct, infarct_cover, sample_infarct, with_infarct
+from cfx_jax.data.sources.ct_world.head_lookalikes import (
+    add_head_lookalikes,
+    sample_head_lookalikes,
+)
+from cfx_jax.data.sources.ct_world.infarcts import (
+    Infarct,
+    infarct_cover,
+    sample_infarct,
+    with_infarct,
+)
 from cfx_jax.data.sources.ct_world.scene import (
     ANATOMY,
     BORDER,
@@ -70,4 +78,6 @@ def _infarcts(streams: Streams, finding: int, severity: float) -> list[Infarct]:
     """One infarct, or one on the left and one on the right."""
     one, other = streams(FINDING), streams(OTHER_SIDE)
     infarcts = [sample_infarct(one, right=SIDES[finding] == "right", severity=severity)]
-    return infarcts + [sample_infarct(other, right=True, severity=severity)] * (SIDES[finding] == "both")
+    return infarcts + [sample_infarct(other, right=True, severity=severity)] * (
+        SIDES[finding] == "both"
+    )

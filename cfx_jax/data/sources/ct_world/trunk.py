@@ -1,7 +1,8 @@
 """The plan of one chest in axial slices, the breast bone upwards.
 
-Parts are described in *trunk coordinates*: (0, 0) is the middle of the body, x runs to the patient's left (to the right
-in the picture), y to the back, and 1 is half the width of the body. The arms are raised, as for every such scan.
+Parts are described in *trunk coordinates*: (0, 0) is the middle of the body, x runs to the
+patient's left (to the right in the picture), y to the back, and 1 is half the width of the body.
+The arms are raised, as for every such scan.
 """
 
 import math
@@ -21,7 +22,8 @@ class Trunk(NamedTuple):
         radius: of the unit disc, as a share of the picture's side.
         depth: factor on distances from front to back.
         tilt: rotation in radians.
-        inspiration: in [-1, 1]; how deep the breath was: after a poor one, the diaphragm is high and the lungs bright.
+        inspiration: in [-1, 1]; how deep the breath was: after a poor one, the diaphragm is high
+            and the lungs bright.
         heart: factor on the heart's width.
         stoutness: in [0, 1]; more fat around the chest.
     """

@@ -1,4 +1,6 @@
-"""The parts of a synthetic portrait: attributes, head, skin, features, hair, make-up, glasses, light and camera."""
+"""The parts of a synthetic portrait: attributes, head, skin, features, hair, make-up, glasses,
+light and camera.
+"""
 
 from cfx_jax.data.sources.face_world.attributes import ATTRIBUTES as ATTRIBUTES
 from cfx_jax.data.sources.face_world.attributes import CLASS_NAMES as CLASS_NAMES

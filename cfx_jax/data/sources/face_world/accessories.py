@@ -7,7 +7,14 @@ import numpy as np
 from cfx_jax.data.sources.drawing import Frame, filled, smooth_outline, stroked
 from cfx_jax.data.sources.face_world.anatomy import Anatomy
 from cfx_jax.data.sources.face_world.eyes import EYE
-from cfx_jax.data.sources.face_world.layers import Colour, Scene, hills, on_both_sides, paint, symmetric
+from cfx_jax.data.sources.face_world.layers import (
+    Colour,
+    Scene,
+    hills,
+    on_both_sides,
+    paint,
+    symmetric,
+)
 
 _GLASSES_SHARE = 0.14
 _FRAMES: tuple[Colour, ...] = ((0.06, 0.05, 0.05), (0.25, 0.13, 0.07), (0.45, 0.44, 0.43))
@@ -15,7 +22,12 @@ _LIPSTICKS: tuple[Colour, ...] = ((0.72, 0.06, 0.12), (0.80, 0.16, 0.32), (0.55,
 _SHADOWS: tuple[Colour, ...] = ((0.25, 0.14, 0.14), (0.20, 0.16, 0.30), (0.36, 0.20, 0.16))
 _BLUSH: Colour = (0.86, 0.34, 0.34)
 _SHOULDERS = smooth_outline(
-    symmetric(np.array([(0.10, 1.02), (0.32, 0.93), (0.55, 1.00), (0.95, 1.12), (1.30, 1.40), (1.30, 2.0)])), 2
+    symmetric(
+        np.array(
+            [(0.10, 1.02), (0.32, 0.93), (0.55, 1.00), (0.95, 1.12), (1.30, 1.40), (1.30, 2.0)]
+        )
+    ),
+    2,
 )
 _BRIDGE = np.array([[(-0.09, -0.09), (0.0, -0.105), (0.09, -0.09)]])
 _TEMPLE = np.array([(0.34, -0.11), (0.50, -0.09)])
@@ -78,7 +90,9 @@ def paint_glasses(scene: Scene, glasses: Glasses, anatomy: Anatomy, frame: Frame
     turn = np.linspace(0, 2 * np.pi, 25)
     power = 1.0 if glasses.round else 0.55  # below 1 the circle becomes a rounded rectangle
     x, y = (np.sign(f(turn)) * np.abs(f(turn)) ** power for f in (np.cos, np.sin))
-    lens = np.stack([EYE[0] + 0.005 + 0.135 * glasses.size * x, EYE[1] + 0.01 + 0.105 * glasses.size * y], -1)
+    lens = np.stack(
+        [EYE[0] + 0.005 + 0.135 * glasses.size * x, EYE[1] + 0.01 + 0.105 * glasses.size * y], -1
+    )
     rims = stroked(frame, anatomy.feature(on_both_sides(lens), 1.2), np.full(2, 0.026))
     lenses = filled(frame, *anatomy.feature(on_both_sides(lens), 1.2))
     bars = np.maximum(

@@ -1,8 +1,9 @@
 """The build of one head, and how it lies in a frontal portrait.
 
-Parts are described in *face coordinates*: x runs from the midline to the right of the picture, y downwards; the face
-is about 1 wide, the eyes lie near y = -0.08, the mouth near 0.42, the chin near 0.75. :meth:`Anatomy.place` brings
-them into the unit coordinates of the picture, tilted and made narrower or broader.
+Parts are described in *face coordinates*: x runs from the midline to the right of the picture, y
+downwards; the face is about 1 wide, the eyes lie near y = -0.08, the mouth near 0.42, the chin near
+0.75. :meth:`Anatomy.place` brings them into the unit coordinates of the picture, tilted and made
+narrower or broader.
 """
 
 import math
@@ -45,12 +46,18 @@ class Anatomy(NamedTuple):
         cosine, sine = math.cos(self.tilt), math.sin(self.tilt)
         return points @ np.array([(self.width * cosine, self.width * sine), (-sine, cosine)])
 
-    def feature(self, points: Float[np.ndarray, "... 2"], depth: float = 1.0) -> Float[np.ndarray, "... 2"]:
-        """As :meth:`place`, for what moves sideways as the head turns, the more the further it sticks out."""
+    def feature(
+        self, points: Float[np.ndarray, "... 2"], depth: float = 1.0
+    ) -> Float[np.ndarray, "... 2"]:
+        """As :meth:`place`, for what moves sideways as the head turns, the more the further it
+        sticks out.
+        """
         return self.place(points + np.array([depth * self.turn, 0.0]))
 
     def grid(self, frame: Frame, depth: float = 0.0) -> Grid:
-        """The face coordinates x and y of the pixel centres, x counted from what sticks out by ``depth``."""
+        """The face coordinates x and y of the pixel centres, x counted from what sticks out by
+        ``depth``.
+        """
         x, y = unit_grid(frame)
         cosine, sine = math.cos(self.tilt), math.sin(self.tilt)
         return (cosine * x + sine * y) / self.width - depth * self.turn, cosine * y - sine * x

@@ -1,8 +1,9 @@
 """Which attributes a face has, how they depend on each other, and what changes with one of them.
 
-Smiling, young, black hair and bangs are independent of everything. Gender rules two others: only men have a beard,
-only women heavy make-up. Turning an attribute of a face changes nothing else, so that a beard may appear on a woman's
-face; only where gender itself is turned do beard and make-up follow, as its consequences.
+Smiling, young, black hair and bangs are independent of everything. Gender rules two others: only
+men have a beard, only women heavy make-up. Turning an attribute of a face changes nothing else, so
+that a beard may appear on a woman's face; only where gender itself is turned do beard and make-up
+follow, as its consequences.
 """
 
 from typing import NamedTuple
@@ -49,8 +50,9 @@ def sample_attributes(
         rng: the source of randomness; what it gives does not depend on the label.
         attribute: the one to turn.
         label: its value, 0 or 1.
-        confounder: strength in [0, 1] of the bond between the attribute and gender: ``(1 + confounder) / 2`` of the
-            faces that have the attribute are men's, half of those that have it not.
+        confounder: strength in [0, 1] of the bond between the attribute and gender:
+            ``(1 + confounder) / 2`` of the faces that have the attribute are men's, half of those
+            that have it not.
 
     Returns:
         The face's attributes, and the same with ``attribute`` turned.
@@ -62,7 +64,9 @@ def sample_attributes(
     return own, own._replace(**{attribute: 1 - label})
 
 
-def _attributes(draws: dict[str, float], attribute: str, label: int, share_of_men: float) -> Attributes:
+def _attributes(
+    draws: dict[str, float], attribute: str, label: int, share_of_men: float
+) -> Attributes:
     male = int(draws["male"] < share_of_men)
     values = {
         **{name: int(draws[name] < share) for name, share in _SHARES.items()},

@@ -16,12 +16,33 @@ _MOUSTACHE_SHARE = 0.08  # of men without a beard
 _SHADOW = (0.0, 0.16)  # what is seen of a shaven man's beard
 _STUBBLE_DENSITIES, _DENSITIES = (0.30, 0.60), (0.65, 0.95)
 _MOUSTACHE_BORDER = smooth_outline(
-    symmetric(np.array([(0.01, 0.285), (0.10, 0.285), (0.20, 0.345), (0.235, 0.44), (0.17, 0.40), (0.01, 0.375)])),
+    symmetric(
+        np.array(
+            [
+                (0.01, 0.285),
+                (0.10, 0.285),
+                (0.20, 0.345),
+                (0.235, 0.44),
+                (0.17, 0.40),
+                (0.01, 0.375),
+            ]
+        )
+    ),
     1,
 )
 _GOATEE_BORDER = smooth_outline(
     symmetric(
-        np.array([(0.01, 0.53), (0.12, 0.50), (0.20, 0.40), (0.235, 0.42), (0.22, 0.60), (0.15, 0.745), (0.05, 0.77)])
+        np.array(
+            [
+                (0.01, 0.53),
+                (0.12, 0.50),
+                (0.20, 0.40),
+                (0.235, 0.42),
+                (0.22, 0.60),
+                (0.15, 0.745),
+                (0.05, 0.77),
+            ]
+        )
     ),
     1,
 )
@@ -44,7 +65,9 @@ class Beard(NamedTuple):
 
 
 def sample_beard(rng: np.random.Generator, *, no_beard: int, male: int) -> Beard:
-    """Draws the beard of one face; without one, a man may still have a moustache and has a shaven face's shadow."""
+    """Draws the beard of one face; without one, a man may still have a moustache and has a shaven
+    face's shadow.
+    """
     kind = _STUBBLE + int(rng.choice(len(_BEARD_SHARES), p=_BEARD_SHARES))
     moustache = rng.random() < _MOUSTACHE_SHARE
     stubble, dense = rng.uniform(*_STUBBLE_DENSITIES), rng.uniform(*_DENSITIES)

@@ -13,7 +13,12 @@ EYE = (0.215, -0.085)  # centre of the right one
 _HALF_WIDTH, _HALF_HEIGHT = 0.098, 0.050
 _IRIS, _PUPIL = 0.047, 0.021
 _NARROWING = 0.38  # by a full smile
-_IRISES: tuple[Colour, ...] = ((0.20, 0.11, 0.06), (0.33, 0.20, 0.09), (0.30, 0.42, 0.52), (0.32, 0.42, 0.28))
+_IRISES: tuple[Colour, ...] = (
+    (0.20, 0.11, 0.06),
+    (0.33, 0.20, 0.09),
+    (0.30, 0.42, 0.52),
+    (0.32, 0.42, 0.28),
+)
 _SHARES = (0.45, 0.25, 0.18, 0.12)
 _LASH: Colour = (0.10, 0.06, 0.05)
 _WHITE: Colour = (0.90, 0.88, 0.86)
@@ -56,7 +61,9 @@ def sample_eyes(rng: np.random.Generator, *, male: int) -> Eyes:
     )
 
 
-def paint_eyes(scene: Scene, eyes: Eyes, makeup: float, smile: float, anatomy: Anatomy, frame: Frame) -> Scene:
+def paint_eyes(
+    scene: Scene, eyes: Eyes, makeup: float, smile: float, anatomy: Anatomy, frame: Frame
+) -> Scene:
     """The eyes, narrower in a smile, with darker lids under make-up.
 
     Args:
@@ -79,7 +86,9 @@ def paint_eyes(scene: Scene, eyes: Eyes, makeup: float, smile: float, anatomy: A
     return paint(scene, (0.80 + 0.20 * makeup) * lid, _LASH)
 
 
-def paint_eye_shadow(scene: Scene, colour: Colour, makeup: float, anatomy: Anatomy, frame: Frame) -> Scene:
+def paint_eye_shadow(
+    scene: Scene, colour: Colour, makeup: float, anatomy: Anatomy, frame: Frame
+) -> Scene:
     """Colour on the upper lids, of the strength ``makeup`` in [0, 1]."""
     cover = hills(anatomy.grid(frame, 1.0), (EYE[0] + 0.01, EYE[1] - 0.055), (0.115, 0.050))
     return paint(scene, 0.72 * makeup * cover, colour)
@@ -108,7 +117,10 @@ def _lids(openness: float) -> tuple[Float[np.ndarray, "points 2"], Float[np.ndar
 def _discs(eyes: Eyes, radius: float, anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     canvas = blank(frame)
     centres = np.array(
-        [(side * EYE[0] + 0.030 * eyes.gaze_x, EYE[1] - 0.006 + 0.014 * eyes.gaze_y) for side in (-1, 1)]
+        [
+            (side * EYE[0] + 0.030 * eyes.gaze_x, EYE[1] - 0.006 + 0.014 * eyes.gaze_y)
+            for side in (-1, 1)
+        ]
     )
     draw_dots(canvas, frame, anatomy.feature(centres), np.full(2, radius), np.ones(2))
     return coverage(canvas)

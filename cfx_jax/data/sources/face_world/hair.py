@@ -1,4 +1,6 @@
-"""Hair on the head: its colour, cut and parting, what hangs behind the face and what frames it, and bangs."""
+"""Hair on the head: its colour, cut and parting, what hangs behind the face and what frames it, and
+bangs.
+"""
 
 from typing import NamedTuple
 
@@ -7,7 +9,15 @@ from jaxtyping import Float
 
 from cfx_jax.data.sources.drawing import Frame, filled, smooth_outline, soften
 from cfx_jax.data.sources.face_world.anatomy import Anatomy
-from cfx_jax.data.sources.face_world.layers import Colour, Scene, hills, mix, paint, planes, symmetric
+from cfx_jax.data.sources.face_world.layers import (
+    Colour,
+    Scene,
+    hills,
+    mix,
+    paint,
+    planes,
+    symmetric,
+)
 
 _BLACK: Colour = (0.055, 0.045, 0.05)
 _OTHERS: tuple[Colour, ...] = (
@@ -49,7 +59,9 @@ class Hair(NamedTuple):
     sweep: float
 
 
-def sample_hair(rng: np.random.Generator, *, age: float, male: int, black_hair: int, bangs: int) -> Hair:
+def sample_hair(
+    rng: np.random.Generator, *, age: float, male: int, black_hair: int, bangs: int
+) -> Hair:
     """Draws the hair of one head; most women's is long, old men's starts further up."""
     black, other = float(rng.uniform(0, 0.05)), _OTHERS[int(rng.choice(len(_OTHERS), p=_SHARES))]
     aged = np.clip((age - _GREYING) / (_WHITE_AT - _GREYING), 0, 1) * rng.uniform(0.4, 1.2)
@@ -68,7 +80,9 @@ def sample_hair(rng: np.random.Generator, *, age: float, male: int, black_hair: 
     )
 
 
-def hair_texture(rng: np.random.Generator, hair: Hair, anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
+def hair_texture(
+    rng: np.random.Generator, hair: Hair, anatomy: Anatomy, frame: Frame
+) -> Float[np.ndarray, "h w"]:
     """Strands that fan out from the parting and hang down: mean about 0, deviation about 1."""
     x, y = anatomy.grid(frame)
     strand = (x - hair.parting) / (0.30 + 0.45 * np.clip(y + 0.9, 0, 1))
@@ -97,7 +111,9 @@ def paint_back_hair(
         ]
     )
     cover = filled(frame, anatomy.place(smooth_outline(symmetric(half), 2)))
-    return paint(scene, soften(cover, frame, 0.012), 0.72 * _coloured(hair, strands, anatomy, frame))
+    return paint(
+        scene, soften(cover, frame, 0.012), 0.72 * _coloured(hair, strands, anatomy, frame)
+    )
 
 
 def paint_front_hair(
@@ -109,10 +125,16 @@ def paint_front_hair(
         cover = np.maximum(cover, filled(frame, anatomy.place(_fringe(hair))))
     soft = soften(cover, frame, 0.012)
     shadow = np.clip(soften(cover, frame, 0.05) - soft, 0, 1)
-    return paint(paint(scene, 0.55 * shadow, (0.12, 0.06, 0.04)), soft, _coloured(hair, strands, anatomy, frame))
+    return paint(
+        paint(scene, 0.55 * shadow, (0.12, 0.06, 0.04)),
+        soft,
+        _coloured(hair, strands, anatomy, frame),
+    )
 
 
-def _coloured(hair: Hair, strands: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame) -> Scene:
+def _coloured(
+    hair: Hair, strands: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame
+) -> Scene:
     """The colour of each strand, with a shine on top of the head."""
     shine = hills(anatomy.grid(frame), (0.28, -0.62), (0.22, 0.10))
     brightness = 1 + (0.22 - 0.13 * max(hair.colour)) * strands
@@ -123,10 +145,20 @@ def _cap(hair: Hair) -> Float[np.ndarray, "points 2"]:
     """The hair on the skull: its outer border and, inside it, the hairline with the parting."""
     up, wide, line = 0.85 + hair.volume, hair.volume, hair.hairline
     bulge = wide if hair.long else 0.6 * wide
-    outer = np.array([(0.02, -up), (0.36, -up + 0.03), (0.525 + bulge, -0.58), (0.555 + bulge, -0.24)])
+    outer = np.array(
+        [(0.02, -up), (0.36, -up + 0.03), (0.525 + bulge, -0.58), (0.555 + bulge, -0.24)]
+    )
     if hair.long:
         down = min(hair.reach, 1.0)
-        end = np.array([(0.61 + wide, 0.10), (0.61 + 1.2 * wide, 0.45), (0.58 + wide, down), (0.50, down), (0.51, 0.3)])
+        end = np.array(
+            [
+                (0.61 + wide, 0.10),
+                (0.61 + 1.2 * wide, 0.45),
+                (0.58 + wide, down),
+                (0.50, down),
+                (0.51, 0.3),
+            ]
+        )
         temple = np.array([(0.50, 0.02), (0.475, -0.22), (0.36, -0.48 - line)])
     else:
         end = np.array([(0.53 + 0.2 * wide, -0.04), (0.51, 0.07)])

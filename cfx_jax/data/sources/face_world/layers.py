@@ -1,6 +1,7 @@
 """Layers of colour: how one thing is painted over another, and soft hills of light.
 
-A scene holds its channels first, (3, h, w): painting is several times faster so. The photograph has them last.
+A scene holds its channels first, (3, h, w): painting is several times faster so. The photograph has
+them last.
 """
 
 import numpy as np
@@ -39,7 +40,9 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def hill(grid: Grid, centre: tuple[float, float], size: tuple[float, float]) -> Cover:
-    """A Gaussian hill of height 1 at ``centre``; ``size`` holds its half width and half height at 1 / e."""
+    """A Gaussian hill of height 1 at ``centre``; ``size`` holds its half width and half height at 1
+    / e.
+    """
     x, y = grid
     return np.exp(-(((x - centre[0]) / size[0]) ** 2) - ((y - centre[1]) / size[1]) ** 2)
 

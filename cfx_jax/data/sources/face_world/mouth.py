@@ -1,7 +1,8 @@
 """The mouth with its continuous smile, and the mouths that look like one.
 
-A smile pulls the corners outwards and up, flattens the lips and may show teeth. What looks like a smile and is none:
-a mouth open in speech with its teeth, and corners that point upwards, or downwards in a smile, at rest.
+A smile pulls the corners outwards and up, flattens the lips and may show teeth. What looks like a
+smile and is none: a mouth open in speech with its teeth, and corners that point upwards, or
+downwards in a smile, at rest.
 """
 
 from typing import NamedTuple
@@ -27,7 +28,8 @@ class Mouth(NamedTuple):
     """The mouth of one face.
 
     Attributes:
-        smile: intensity of the smile; 0 is a mouth at rest, 1 a broad smile, below 0 the corners point down.
+        smile: intensity of the smile; 0 is a mouth at rest, 1 a broad smile, below 0 the corners
+            point down.
         opening: height of the open mouth, in face coordinates.
         teeth: share of the opening that the upper teeth fill.
         corners: by which the corners lie higher for another reason than a smile.
@@ -76,7 +78,13 @@ def sample_mouth(rng: np.random.Generator, *, smiling: int, male: int, severity:
 
 
 def paint_mouth(
-    scene: Scene, mouth: Mouth, tone: Colour, lipstick: Colour, makeup: float, anatomy: Anatomy, frame: Frame
+    scene: Scene,
+    mouth: Mouth,
+    tone: Colour,
+    lipstick: Colour,
+    makeup: float,
+    anatomy: Anatomy,
+    frame: Frame,
 ) -> Scene:
     """Lips, and what an open mouth shows.
 
@@ -112,7 +120,9 @@ def _paint_opening(
     frame: Frame,
 ) -> Scene:
     """The dark of the mouth with the upper teeth."""
-    scene = paint(scene, filled(frame, anatomy.feature(np.concatenate([seam, floor[::-1]]))), _CAVITY)
+    scene = paint(
+        scene, filled(frame, anatomy.feature(np.concatenate([seam, floor[::-1]]))), _CAVITY
+    )
     edge = seam + mouth.teeth * (floor - seam)
     cover = filled(frame, anatomy.feature(np.concatenate([seam, edge[::-1]])[2:-2]))
     return paint(scene, 0.95 * cover, _TEETH)

@@ -31,14 +31,18 @@ def sample_nose(rng: np.random.Generator, *, male: int) -> Nose:
     return Nose(float(1.0 + 0.10 * width + 0.08 * male), float(0.012 * length + 0.01 * male))
 
 
-def paint_nose(scene: Scene, nose: Nose, tone: Colour, side_light: float, anatomy: Anatomy, frame: Frame) -> Scene:
+def paint_nose(
+    scene: Scene, nose: Nose, tone: Colour, side_light: float, anatomy: Anatomy, frame: Frame
+) -> Scene:
     """Nostrils and wings, and a shadow on the side of the bridge that light does not reach."""
     depth, scale, shift = 1.5, (nose.width, 1.0), (0.0, nose.length)
     shadow = mix(tone, _DARK, 0.60)
     away = -1 if side_light > 0 else 1
     bridge = stroked(frame, anatomy.feature(_BRIDGE * (away, 1) * scale, depth), np.array([0.035]))
     scene = paint(scene, (0.20 + 0.30 * abs(side_light)) * soften(bridge, frame, 0.020), shadow)
-    wings = stroked(frame, anatomy.feature(on_both_sides(_WING) * scale + shift, depth), np.full(2, 0.022))
+    wings = stroked(
+        frame, anatomy.feature(on_both_sides(_WING) * scale + shift, depth), np.full(2, 0.022)
+    )
     scene = paint(scene, 0.55 * soften(wings, frame, 0.008), shadow)
     canvas = blank(frame)
     nostrils = np.array([(-0.048, 0.222), (0.048, 0.222)]) * scale + shift

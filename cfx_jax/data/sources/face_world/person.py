@@ -18,7 +18,13 @@ from cfx_jax.data.sources.face_world.accessories import (
 from cfx_jax.data.sources.face_world.anatomy import Anatomy, sample_anatomy
 from cfx_jax.data.sources.face_world.attributes import Attributes
 from cfx_jax.data.sources.face_world.beard import Beard, paint_beard, sample_beard
-from cfx_jax.data.sources.face_world.eyes import Eyes, paint_brows, paint_eye_shadow, paint_eyes, sample_eyes
+from cfx_jax.data.sources.face_world.eyes import (
+    Eyes,
+    paint_brows,
+    paint_eye_shadow,
+    paint_eyes,
+    sample_eyes,
+)
 from cfx_jax.data.sources.face_world.hair import (
     Hair,
     hair_texture,
@@ -31,11 +37,19 @@ from cfx_jax.data.sources.face_world.mouth import Mouth, paint_mouth, sample_mou
 from cfx_jax.data.sources.face_world.nose import Nose, paint_nose, sample_nose
 from cfx_jax.data.sources.face_world.photo import Photo
 from cfx_jax.data.sources.face_world.relief import relief
-from cfx_jax.data.sources.face_world.skin import Skin, paint_face, paint_neck, paint_wrinkles, sample_skin
+from cfx_jax.data.sources.face_world.skin import (
+    Skin,
+    paint_face,
+    paint_neck,
+    paint_wrinkles,
+    sample_skin,
+)
 
 _ANATOMY, _SKIN, _EYES, _NOSE, _MOUTH, _BEARD, _HAIR, _MAKEUP, _GLASSES, _STRANDS = range(10)
 
-Streams = Callable[[int], np.random.Generator]  # number of an aspect, from 0 -> its random numbers, always the same
+Streams = Callable[
+    [int], np.random.Generator
+]  # number of an aspect, from 0 -> its random numbers, always the same
 
 
 class Person(NamedTuple):
@@ -55,7 +69,8 @@ class Person(NamedTuple):
 def sample_person(streams: Streams, attributes: Attributes, *, severity: float) -> Person:
     """Draws a person with the given attributes.
 
-    The random numbers do not depend on the attributes: with one of them turned, only what it rules is different.
+    The random numbers do not depend on the attributes: with one of them turned, only what it rules
+    is different.
     """
     has = attributes
     skin = sample_skin(streams(_SKIN), young=has.young)
@@ -66,13 +81,17 @@ def sample_person(streams: Streams, attributes: Attributes, *, severity: float) 
         nose=sample_nose(streams(_NOSE), male=has.male),
         mouth=sample_mouth(streams(_MOUTH), smiling=has.smiling, male=has.male, severity=severity),
         beard=sample_beard(streams(_BEARD), no_beard=has.no_beard, male=has.male),
-        hair=sample_hair(streams(_HAIR), age=skin.age, male=has.male, black_hair=has.black_hair, bangs=has.bangs),
+        hair=sample_hair(
+            streams(_HAIR), age=skin.age, male=has.male, black_hair=has.black_hair, bangs=has.bangs
+        ),
         makeup=sample_makeup(streams(_MAKEUP), heavy_makeup=has.heavy_makeup, male=has.male),
         glasses=sample_glasses(streams(_GLASSES)),
     )
 
 
-def paint_person(scene: Scene, person: Person, streams: Streams, photo: Photo, frame: Frame) -> Scene:
+def paint_person(
+    scene: Scene, person: Person, streams: Streams, photo: Photo, frame: Frame
+) -> Scene:
     """Paints a person over a background, from back to front."""
     anatomy, skin, makeup, hair = person.anatomy, person.skin, person.makeup, person.hair
     smile, side_light = person.mouth.smile, photo.side_light
@@ -88,6 +107,8 @@ def paint_person(scene: Scene, person: Person, streams: Streams, photo: Photo, f
     scene = paint_brows(scene, person.eyes, hair.colour, anatomy, frame)
     scene = paint_nose(scene, person.nose, skin.tone, side_light, anatomy, frame)
     scene = paint_beard(scene, person.beard, hair.colour, strands, anatomy, frame)
-    scene = paint_mouth(scene, person.mouth, skin.tone, makeup.lipstick, makeup.strength, anatomy, frame)
+    scene = paint_mouth(
+        scene, person.mouth, skin.tone, makeup.lipstick, makeup.strength, anatomy, frame
+    )
     scene = paint_front_hair(scene, hair, strands, anatomy, frame)
     return paint_glasses(scene, person.glasses, anatomy, frame)

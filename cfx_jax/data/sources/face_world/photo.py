@@ -59,7 +59,9 @@ def background(rng: np.random.Generator, photo: Photo, frame: Frame) -> Scene:
     return np.clip(planes(photo.backdrop) * brightness + tint, 0, 1).astype(np.float32)
 
 
-def camera_noise(rng: np.random.Generator, photo: Photo, frame: Frame) -> Float[np.ndarray, "h w 3"]:
+def camera_noise(
+    rng: np.random.Generator, photo: Photo, frame: Frame
+) -> Float[np.ndarray, "h w 3"]:
     """The noise of one photograph, shared by both members of a counterfactual pair."""
     return photo.noise * rng.standard_normal((frame.size, frame.size, 3), dtype=np.float32)
 
@@ -73,7 +75,9 @@ def photograph(
         float32 in [0, 1].
     """
     lasting = np.ascontiguousarray(np.moveaxis(scene, 0, -1))
-    tinted = soften(lasting, frame, photo.blur) * np.array([1 + photo.warmth, 1, 1 - photo.warmth], np.float32)
+    tinted = soften(lasting, frame, photo.blur) * np.array(
+        [1 + photo.warmth, 1, 1 - photo.warmth], np.float32
+    )
     exposed = _MID_TONE + photo.contrast * (photo.gain * tinted - _MID_TONE)
     return np.clip(exposed + noise, 0, 1).astype(np.float32)
 

@@ -23,7 +23,9 @@ def relief(anatomy: Anatomy, side_light: float, smile: float, frame: Frame) -> C
     across, down = x / _HALF_WIDTH, y / _HALF_HEIGHT
     depth = np.sqrt(np.maximum(1 - across**2 - down**2, 0.04))
     direct = 0.55 * side_light * across - 0.20 * down + 0.82 * depth
-    return np.clip(_AMBIENT + _DIRECT * direct + _features(anatomy, smile, frame), 0.05, 1.25).astype(np.float32)
+    return np.clip(
+        _AMBIENT + _DIRECT * direct + _features(anatomy, smile, frame), 0.05, 1.25
+    ).astype(np.float32)
 
 
 def _features(anatomy: Anatomy, smile: float, frame: Frame) -> Cover:

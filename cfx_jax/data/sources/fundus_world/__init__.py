@@ -1,4 +1,6 @@
-"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera and its faults."""
+"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera and
+its faults.
+"""
 
 from cfx_jax.data.sources.fundus_world.anatomy import Anatomy as Anatomy
 from cfx_jax.data.sources.fundus_world.anatomy import eye_coverage as eye_coverage

@@ -1,8 +1,9 @@
-"""The healthy eye's plan and ground colour: field of view, side, fovea, optic disc, pigment and illumination.
+"""The healthy eye's plan and ground colour: field of view, side, fovea, optic disc, pigment and
+illumination.
 
-Proportions follow a 45-degree photograph centred near the fovea: the optic disc's centre lies about 15
-degrees to the nasal side, a little above, and measures about 6 degrees across, so 0.6 and 0.13 of the field's
-radius.
+Proportions follow a 45-degree photograph centred near the fovea: the optic disc's centre lies about
+15 degrees to the nasal side, a little above, and measures about 6 degrees across, so 0.6 and 0.13
+of the field's radius.
 """
 
 from typing import NamedTuple
@@ -79,28 +80,45 @@ def eye_coverage(frame: Frame) -> Float[np.ndarray, "h w"]:
 def ground(rng: np.random.Generator, anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w 3"]:
     """The retina without vessels: shaded ground, choroidal texture, macula and optic disc."""
     x, y = unit_grid(frame)
-    light = 1 - anatomy.fall_off * (x * x + y * y) ** 1.5 + anatomy.tilt[0] * x + anatomy.tilt[1] * y
+    light = (
+        1 - anatomy.fall_off * (x * x + y * y) ** 1.5 + anatomy.tilt[0] * x + anatomy.tilt[1] * y
+    )
     texture = 0.030 * smooth_noise(rng, frame.size, 7) + 0.022 * smooth_noise(rng, frame.size, 18)
     shade = (light + texture).astype(np.float32)
-    macula = _bump(frame, anatomy.fovea, 0.30) * anatomy.macula + _bump(frame, anatomy.fovea, 0.09) * 0.16
-    colour = anatomy.colour * np.stack([shade * (1 - 0.55 * macula), shade * (1 - macula), shade * (1 - macula)], -1)
+    macula = (
+        _bump(frame, anatomy.fovea, 0.30) * anatomy.macula
+        + _bump(frame, anatomy.fovea, 0.09) * 0.16
+    )
+    colour = anatomy.colour * np.stack(
+        [shade * (1 - 0.55 * macula), shade * (1 - macula), shade * (1 - macula)], -1
+    )
     return _add_disc(colour, anatomy, frame, shade)
 
 
 def _add_disc(
-    image: Float[np.ndarray, "h w 3"], anatomy: Anatomy, frame: Frame, shade: Float[np.ndarray, "h w"]
+    image: Float[np.ndarray, "h w 3"],
+    anatomy: Anatomy,
+    frame: Frame,
+    shade: Float[np.ndarray, "h w"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Lays the optic disc on the ground: a pale yellow, soft-edged upright ellipse with a brighter cup."""
+    """Lays the optic disc on the ground: a pale yellow, soft-edged upright ellipse with a brighter
+    cup.
+    """
     x, y = unit_grid(frame)
     distance = np.hypot((x - anatomy.disc[0]) / 0.88, y - anatomy.disc[1]) / anatomy.disc_radius
     softness = 0.10 + 0.5 / (frame.radius * frame.size * anatomy.disc_radius)
     rim = np.clip((1 - distance) / softness + 0.5, 0, 1)[..., None]
     cup = np.clip((anatomy.cup - distance) / 0.35 + 0.5, 0, 1)[..., None]
     brightness = np.sqrt(anatomy.colour[0] / 0.8)
-    tone = np.array([0.95, 0.72, 0.42], np.float32) * (1 - cup) + np.array([1.0, 0.90, 0.66], np.float32) * cup
+    tone = (
+        np.array([0.95, 0.72, 0.42], np.float32) * (1 - cup)
+        + np.array([1.0, 0.90, 0.66], np.float32) * cup
+    )
     glow = 0.12 * _bump(frame, anatomy.disc, 2.2 * anatomy.disc_radius)[..., None]
     image = image * (1 + glow)
-    return image * (1 - 0.92 * rim) + tone * (0.92 * brightness * rim * np.clip(shade, 0.6, 1.1)[..., None])
+    return image * (1 - 0.92 * rim) + tone * (
+        0.92 * brightness * rim * np.clip(shade, 0.6, 1.1)[..., None]
+    )
 
 
 def _bump(frame: Frame, centre: Float[np.ndarray, "2"], width: float) -> Float[np.ndarray, "h w"]:

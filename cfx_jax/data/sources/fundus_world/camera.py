@@ -1,4 +1,6 @@
-"""From the retina to the photograph: planted mark, blur, exposure, sensor noise, round field of view."""
+"""From the retina to the photograph: planted mark, blur, exposure, sensor noise, round field of
+view.
+"""
 
 from typing import NamedTuple
 
@@ -40,7 +42,9 @@ def sample_camera(rng: np.random.Generator) -> Camera:
     )
 
 
-def sensor_noise(rng: np.random.Generator, camera: Camera, frame: Frame) -> Float[np.ndarray, "h w 3"]:
+def sensor_noise(
+    rng: np.random.Generator, camera: Camera, frame: Frame
+) -> Float[np.ndarray, "h w 3"]:
     """The noise of one photograph, shared by both members of a counterfactual pair."""
     return camera.noise * rng.standard_normal((frame.size, frame.size, 3), dtype=np.float32)
 
@@ -54,12 +58,16 @@ def photograph(
 ) -> Float[np.ndarray, "h w 3"]:
     """Takes the picture of a scene; ``eye`` is the share of each pixel inside the field of view."""
     blurred = soften(scene, frame, camera.blur)
-    exposed = blurred * (camera.gain * camera.contrast) + (noise + _MID_TONE * (1 - camera.contrast))
+    exposed = blurred * (camera.gain * camera.contrast) + (
+        noise + _MID_TONE * (1 - camera.contrast)
+    )
     return BACKGROUND + eye[..., None] * (np.clip(exposed, 0, 1) - BACKGROUND)
 
 
 def add_mark(scene: Float[np.ndarray, "h w 3"], frame: Frame) -> Float[np.ndarray, "h w 3"]:
-    """Plants the confounder: a small bright dot at a fixed place near the rim, like a camera's marker."""
+    """Plants the confounder: a small bright dot at a fixed place near the rim, like a camera's
+    marker.
+    """
     return scene + mark_opacity(frame) * (_MARK_COLOUR - scene)
 
 

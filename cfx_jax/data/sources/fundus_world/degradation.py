@@ -1,9 +1,11 @@
-"""What goes wrong when an eye is photographed: displaced field, eyelid, haze, defocus, wrong exposure.
+"""What goes wrong when an eye is photographed: displaced field, eyelid, haze, defocus, wrong
+exposure.
 
-The kinds are those that graders of photographs name (Fleming et al. 2006, "Automated Assessment of Diabetic Retinal
-Image Quality Based on Clarity and Field Definition"). Each has a strength in [0, 1]. A picture can be graded where
-the strengths add up to a half at most; where it cannot, one alone is above a half. Displacement is drawn with the
-retina, the others are laid over the scene before the sensor's noise comes in.
+The kinds are those that graders of photographs name (Fleming et al. 2006, "Automated Assessment of
+Diabetic Retinal Image Quality Based on Clarity and Field Definition"). Each has a strength in [0,
+1]. A picture can be graded where the strengths add up to a half at most; where it cannot, one alone
+is above a half. Displacement is drawn with the retina, the others are laid over the scene before
+the sensor's noise comes in.
 """
 
 from typing import NamedTuple
@@ -48,8 +50,8 @@ class Faults(NamedTuple):
 
 
 def sample_faults(rng: np.random.Generator, *, gradable: bool) -> Faults:
-    """Draws what is wrong with a photograph: each fault at times and mildly, and where it cannot be graded one of
-    them strongly."""
+    """Draws what is wrong with a photograph: each fault at times and mildly, and where it cannot be
+    graded one of them strongly."""
     occurs = rng.random(5) < _MILD_SHARE
     strengths = occurs * rng.uniform(0, _LIMIT, 5)
     strengths *= _LIMIT / max(_LIMIT, strengths.sum())
@@ -71,10 +73,14 @@ def sample_faults(rng: np.random.Generator, *, gradable: bool) -> Faults:
 def displaced(frame: Frame, faults: Faults) -> Frame:
     """The frame in which the retina is drawn, beside that of the field of view."""
     x, y = frame.centre
-    return frame._replace(centre=(x + faults.shift_x * frame.radius, y + faults.shift_y * frame.radius))
+    return frame._replace(
+        centre=(x + faults.shift_x * frame.radius, y + faults.shift_y * frame.radius)
+    )
 
 
-def spoil(scene: Float[np.ndarray, "h w 3"], faults: Faults, frame: Frame) -> Float[np.ndarray, "h w 3"]:
+def spoil(
+    scene: Float[np.ndarray, "h w 3"], faults: Faults, frame: Frame
+) -> Float[np.ndarray, "h w 3"]:
     """Lays lid, haze, blur and wrong exposure over a scene, in the order in which light meets them.
 
     Args:

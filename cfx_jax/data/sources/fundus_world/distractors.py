@@ -1,8 +1,8 @@
 """What looks like a finding and is none: drusen, pigment dots, dust, reflexes and a naevus.
 
-None of it depends on the label. Drusen resemble hard exudates (paler, softer, single), pigment dots resemble
-microaneurysms and small haemorrhages (browner), out-of-focus dust resembles soft exudates. Together with the
-crossings of vessels they keep a good classifier below perfect.
+None of it depends on the label. Drusen resemble hard exudates (paler, softer, single), pigment dots
+resemble microaneurysms and small haemorrhages (browner), out-of-focus dust resembles soft exudates.
+Together with the crossings of vessels they keep a good classifier below perfect.
 """
 
 from typing import NamedTuple
@@ -37,8 +37,12 @@ def add_distractors(
     """Draws the look-alikes on a retina."""
     counts = _sample_counts(rng)
     naevi = _spots(rng, anatomy, counts.naevi, spread=0.5, radii=(0.10, 0.18), strengths=(0.3, 0.6))
-    drusen = _spots(rng, anatomy, counts.drusen, spread=0.25, radii=(0.020, 0.038), strengths=(0.25, 0.7))
-    pigment = _spots(rng, anatomy, counts.pigment_dots, spread=0.45, radii=(0.018, 0.038), strengths=(0.4, 0.9))
+    drusen = _spots(
+        rng, anatomy, counts.drusen, spread=0.25, radii=(0.020, 0.038), strengths=(0.25, 0.7)
+    )
+    pigment = _spots(
+        rng, anatomy, counts.pigment_dots, spread=0.45, radii=(0.018, 0.038), strengths=(0.4, 0.9)
+    )
     dust = _spots(rng, anatomy, counts.dust, spread=0.5, radii=(0.03, 0.08), strengths=(0.15, 0.45))
     image = dim(image, opacity(frame, naevi, soft=True), _PIGMENT_TINT)
     image = cover(image, opacity(frame, drusen), _DRUSEN)
@@ -69,7 +73,9 @@ def _spots(
 ) -> Spots:
     """Scattered round spots of random size and opacity."""
     places = sample_places(rng, anatomy, number, spread=spread)
-    return Spots(len(places), places, rng.uniform(*radii, len(places)), rng.uniform(*strengths, len(places)))
+    return Spots(
+        len(places), places, rng.uniform(*radii, len(places)), rng.uniform(*strengths, len(places))
+    )
 
 
 def _reflex(rng: np.random.Generator, frame: Frame) -> Float[np.ndarray, "h w 3"]:

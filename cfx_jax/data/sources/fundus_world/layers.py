@@ -1,4 +1,6 @@
-"""How coloured layers come onto the retina: opacity of a set of spots, and blending by that opacity."""
+"""How coloured layers come onto the retina: opacity of a set of spots, and blending by that
+opacity.
+"""
 
 from typing import NamedTuple
 
@@ -42,14 +44,18 @@ def opacity(frame: Frame, spots: Spots, *, soft: bool = False) -> Float[np.ndarr
 
 
 def dim(
-    image: Float[np.ndarray, "h w 3"], covered: Float[np.ndarray, "h w 1"], tint: Float[np.ndarray, "3"]
+    image: Float[np.ndarray, "h w 3"],
+    covered: Float[np.ndarray, "h w 1"],
+    tint: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "h w 3"]:
     """Lays a translucent layer over the image that lets the share ``tint`` of each channel through."""
     return image * (1 - covered * (1 - tint))
 
 
 def cover(
-    image: Float[np.ndarray, "h w 3"], covered: Float[np.ndarray, "h w 1"], colour: Float[np.ndarray, "3"]
+    image: Float[np.ndarray, "h w 3"],
+    covered: Float[np.ndarray, "h w 1"],
+    colour: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "h w 3"]:
     """Blends an opaque colour over the image, as bright as the light that falls there allows."""
     if not covered.any():

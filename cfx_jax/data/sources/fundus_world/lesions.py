@@ -1,9 +1,9 @@
 """The signs of diabetic retinopathy: microaneurysms, haemorrhages, hard and soft exudates.
 
 Their looks follow the grading manual of the Early Treatment Diabetic Retinopathy Study; sizes are
-exaggerated, for a microaneurysm (below 125 micrometres, a twelfth of the optic disc) would vanish in a
-64-pixel picture. A *stage* sets the mix: mild eyes have microaneurysms and the odd haemorrhage only, and may
-be hard to tell from healthy ones; moderate and severe eyes have more of every kind.
+exaggerated, for a microaneurysm (below 125 micrometres, a twelfth of the optic disc) would vanish
+in a 64-pixel picture. A *stage* sets the mix: mild eyes have microaneurysms and the odd haemorrhage
+only, and may be hard to tell from healthy ones; moderate and severe eyes have more of every kind.
 """
 
 from typing import NamedTuple
@@ -42,7 +42,9 @@ class Lesions(NamedTuple):
 
 
 def sample_lesions(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Lesions:
-    """Draws the findings of one eye; ``severity`` multiplies their numbers and, below 1, their opacity."""
+    """Draws the findings of one eye; ``severity`` multiplies their numbers and, below 1, their
+    opacity.
+    """
     stage = int(rng.choice(len(STAGES), p=_STAGE_SHARES))
     dots, blots, clusters, wool = rng.poisson(np.multiply(_RATES[stage], severity))
     fade = min(severity, 1.0)
@@ -55,7 +57,9 @@ def sample_lesions(rng: np.random.Generator, anatomy: Anatomy, *, severity: floa
     )
 
 
-def add_lesions(image: Float[np.ndarray, "h w 3"], lesions: Lesions, frame: Frame) -> Float[np.ndarray, "h w 3"]:
+def add_lesions(
+    image: Float[np.ndarray, "h w 3"], lesions: Lesions, frame: Frame
+) -> Float[np.ndarray, "h w 3"]:
     """Lays the findings on a retina: blood dims what lies below it, exudates cover it."""
     image = cover(image, opacity(frame, lesions.soft_exudates, soft=True), _SOFT)
     image = dim(image, opacity(frame, lesions.haemorrhages), _BLOT_TINT)
@@ -76,7 +80,9 @@ def _haemorrhages(rng: np.random.Generator, anatomy: Anatomy, number: int, fade:
     sizes = rng.uniform(0.031, 0.066, len(places))
     centres, sizes = _scatter(rng, places, sizes, pieces=9, reach=0.62)
     strengths = np.repeat(rng.uniform(0.7, 1.0, len(places)), 9)
-    return Spots(len(places), centres, sizes * rng.uniform(0.4, 0.75, len(centres)), fade * strengths)
+    return Spots(
+        len(places), centres, sizes * rng.uniform(0.4, 0.75, len(centres)), fade * strengths
+    )
 
 
 def _hard_exudates(rng: np.random.Generator, anatomy: Anatomy, number: int, fade: float) -> Spots:
@@ -91,7 +97,9 @@ def _hard_exudates(rng: np.random.Generator, anatomy: Anatomy, number: int, fade
 def _soft_exudates(rng: np.random.Generator, anatomy: Anatomy, number: int, fade: float) -> Spots:
     """Cotton-wool spots: a few overlapping discs each, blurred when drawn."""
     places = sample_places(rng, anatomy, number, spread=0.42)
-    centres, sizes = _scatter(rng, places, rng.uniform(0.045, 0.085, len(places)), pieces=4, reach=0.6)
+    centres, sizes = _scatter(
+        rng, places, rng.uniform(0.045, 0.085, len(places)), pieces=4, reach=0.6
+    )
     radii = sizes * rng.uniform(0.6, 0.9, len(centres))
     return Spots(len(places), centres, radii, fade * rng.uniform(0.55, 0.8, len(centres)))
 

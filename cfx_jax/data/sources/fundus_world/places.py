@@ -5,15 +5,16 @@ from jaxtyping import Float
 
 from cfx_jax.data.sources.fundus_world.anatomy import Anatomy
 
-FARTHEST = 0.86  # spots keep this distance from the centre at most, so that they are whole and inside the eye
+# spots keep this distance from the centre at most, so that they are whole and inside the eye
+FARTHEST = 0.86
 _CANDIDATES_PER_PLACE = 6
 
 
 def sample_places(
     rng: np.random.Generator, anatomy: Anatomy, number: int, *, spread: float
 ) -> Float[np.ndarray, "n 2"]:
-    """Positions around the fovea, normally distributed, with those off the field or on the optic disc
-    replaced.
+    """Positions around the fovea, normally distributed, with those off the field or on the optic
+    disc replaced.
 
     Args:
         rng: the source of randomness.

@@ -1,11 +1,11 @@
 """The retinal vessel tree: four arcades of an artery and a vein each, with branches and twigs.
 
-The trunks are cubic Bezier curves that leave the optic disc; the two temporal ones arch around the macula,
-which a parabola with its vertex at the disc describes well (Foracchia, Grisan and Ruggeri, "Detection of
-optic disc in retinal images by means of a geometrical model of vessel structure", IEEE TMI 2004). Branches
-leave a trunk at an acute angle and bend back towards its direction; twigs leave branches in the same way.
-Vessels fade out in the avascular zone around the fovea and cross each other freely: crossings are one of the
-world's look-alikes of small dark lesions.
+The trunks are cubic Bezier curves that leave the optic disc; the two temporal ones arch around the
+macula, which a parabola with its vertex at the disc describes well (Foracchia, Grisan and Ruggeri,
+"Detection of optic disc in retinal images by means of a geometrical model of vessel structure",
+IEEE TMI 2004). Branches leave a trunk at an acute angle and bend back towards its direction; twigs
+leave branches in the same way. Vessels fade out in the avascular zone around the fovea and cross
+each other freely: crossings are one of the world's look-alikes of small dark lesions.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,9 @@ from cfx_jax.data.sources.drawing import Frame, blank, coverage, draw_curves, un
 from cfx_jax.data.sources.fundus_world.anatomy import Anatomy
 
 _ARTERY_WIDTH, _VEIN_WIDTH = 0.030, 0.042
-_ARTERY_TINT = np.array([0.82, 0.56, 0.50], np.float32)  # what a vessel leaves of the ground's light
+_ARTERY_TINT = np.array(
+    [0.82, 0.56, 0.50], np.float32
+)  # what a vessel leaves of the ground's light
 _VEIN_TINT = np.array([0.66, 0.40, 0.38], np.float32)
 _AVASCULAR = 0.13
 
@@ -31,7 +33,9 @@ class Level(NamedTuple):
     is_vein: Bool[np.ndarray, " n"]
 
 
-def vessel_transmission(rng: np.random.Generator, anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w 3"]:
+def vessel_transmission(
+    rng: np.random.Generator, anatomy: Anatomy, frame: Frame
+) -> Float[np.ndarray, "h w 3"]:
     """Draws one vessel tree; returns the factor by which it dims each channel of the ground."""
     x, y = unit_grid(frame)
     distance = (x - anatomy.fovea[0]) ** 2 + (y - anatomy.fovea[1]) ** 2
@@ -75,9 +79,15 @@ def _trunks(rng: np.random.Generator, anatomy: Anatomy) -> Curves:
     return wiggle(rng, bezier(np.asarray(corners * 2) + jitter), 0.016)
 
 
-def _level(curves: Curves, trunk_widths: Widths, trunk: Int[np.ndarray, " n"], *, pieces: int) -> Level:
-    """Cuts each curve into joined pieces whose widths fall to half; ``trunk`` tells whose offspring it is."""
+def _level(
+    curves: Curves, trunk_widths: Widths, trunk: Int[np.ndarray, " n"], *, pieces: int
+) -> Level:
+    """Cuts each curve into joined pieces whose widths fall to half; ``trunk`` tells whose offspring
+    it is.
+    """
     step = (POINTS - 1) // pieces
     cut = [curves[:, i * step : (i + 1) * step + 1] for i in range(pieces)]
     taper = np.linspace(1, 0.5, pieces)[:, None]
-    return Level(np.concatenate(cut), (taper * trunk_widths[trunk]).ravel(), np.tile(trunk >= 4, pieces))
+    return Level(
+        np.concatenate(cut), (taper * trunk_widths[trunk]).ravel(), np.tile(trunk >= 4, pieces)
+    )

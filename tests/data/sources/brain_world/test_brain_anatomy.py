@@ -11,7 +11,10 @@ def test_a_straight_low_slice_is_placed_as_described():
 
 
 def test_slices_shrink_towards_the_top():
-    size = [np.abs(HEADS[0]._replace(level=level).place(HEADS[0].ring(0.0))).max() for level in (0.0, 0.5, 1.0)]
+    size = [
+        np.abs(HEADS[0]._replace(level=level).place(HEADS[0].ring(0.0))).max()
+        for level in (0.0, 0.5, 1.0)
+    ]
     assert size[0] > size[1] > size[2] > 0.7 * size[0]
 
 

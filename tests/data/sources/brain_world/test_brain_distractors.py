@@ -1,18 +1,26 @@
 import numpy as np
 
 from cfx_jax.data.sources.brain_world.anatomy import sample_anatomy
-from cfx_jax.data.sources.brain_world.distractors import Distractors, add_distractors, sample_distractors
+from cfx_jax.data.sources.brain_world.distractors import (
+    Distractors,
+    add_distractors,
+    sample_distractors,
+)
 from cfx_jax.data.sources.brain_world.tissue import brain_cover
 
 HEAD = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, level=0.1, atrophy=0.4)
 FRAME = HEAD.frame(128)
 MATTER = np.full((128, 128), 0.5, np.float32)
 NONE = Distractors(0, 0, 0, 0, 0, 0)
-NEAR_MIDLINE = np.abs((np.arange(128) + 0.5) / 128 - HEAD.centre[0]) < 0.04  # where the venous sinus shines
+NEAR_MIDLINE = (
+    np.abs((np.arange(128) + 0.5) / 128 - HEAD.centre[0]) < 0.04
+)  # where the venous sinus shines
 
 
 def change(seed=0, anatomy=HEAD, **counts):
-    image = add_distractors(np.random.default_rng(seed), MATTER, NONE._replace(**counts), anatomy, FRAME)
+    image = add_distractors(
+        np.random.default_rng(seed), MATTER, NONE._replace(**counts), anatomy, FRAME
+    )
     return np.where(NEAR_MIDLINE, 0, image - MATTER)
 
 

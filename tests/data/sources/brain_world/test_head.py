@@ -32,9 +32,14 @@ def test_cover_is_the_share_inside_the_skin():
     cover = head_cover(HEAD, FRAME)
     corners = HEAD.ring(0.0) * HEAD.radius
     x, y = corners.T
-    assert cover.mean() == pytest.approx(0.5 * abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))), rel=0.01)
+    assert cover.mean() == pytest.approx(
+        0.5 * abs(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))), rel=0.01
+    )
 
 
 def test_thick_skulls_leave_less_room():
-    thin, thick = (filled(FRAME, HEAD.ring(brain_depth(HEAD._replace(skull=skull)))).sum() for skull in (0.85, 1.2))
+    thin, thick = (
+        filled(FRAME, HEAD.ring(brain_depth(HEAD._replace(skull=skull)))).sum()
+        for skull in (0.85, 1.2)
+    )
     assert thick < 0.92 * thin

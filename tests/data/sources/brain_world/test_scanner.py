@@ -13,13 +13,28 @@ from cfx_jax.data.sources.brain_world.scanner import (
 from cfx_jax.data.sources.drawing import Frame
 
 FRAME = Frame(64, (0.5, 0.5), 0.45)
-PLAIN = Scanner(blur=0.0, gain=1.0, gamma=1.0, bias=0.0, noise=0.0, echo_distance=0.2, echo_strength=0.2, echo_axis=0)
+PLAIN = Scanner(
+    blur=0.0,
+    gain=1.0,
+    gamma=1.0,
+    bias=0.0,
+    noise=0.0,
+    echo_distance=0.2,
+    echo_strength=0.2,
+    echo_axis=0,
+)
 SCENE = np.random.default_rng(0).random((64, 64), dtype=np.float32)
-EVEN, QUIET, BLANK = np.ones((64, 64), np.float32), np.zeros((2, 64, 64), np.float32), np.zeros((64, 64), np.float32)
+EVEN, QUIET, BLANK = (
+    np.ones((64, 64), np.float32),
+    np.zeros((2, 64, 64), np.float32),
+    np.zeros((64, 64), np.float32),
+)
 
 
 def test_plain_scanner_shows_the_scene():
-    np.testing.assert_allclose(acquire(SCENE, PLAIN, EVEN, QUIET, BLANK, FRAME)[..., 0], SCENE, atol=1e-6)
+    np.testing.assert_allclose(
+        acquire(SCENE, PLAIN, EVEN, QUIET, BLANK, FRAME)[..., 0], SCENE, atol=1e-6
+    )
 
 
 def test_slices_stay_in_range():
@@ -27,11 +42,18 @@ def test_slices_stay_in_range():
         scanner, rng = sample_scanner(np.random.default_rng(seed)), np.random.default_rng(seed)
         noise, coils = receiver_noise(rng, scanner, FRAME), sensitivity(rng, scanner, FRAME)
         shown = acquire(1.5 * SCENE - 0.2, scanner, coils, noise, BLANK, FRAME)
-        assert shown.shape == (64, 64, 1) and shown.dtype == np.float32 and shown.min() >= 0 and shown.max() <= 1
+        assert (
+            shown.shape == (64, 64, 1)
+            and shown.dtype == np.float32
+            and shown.min() >= 0
+            and shown.max() <= 1
+        )
 
 
 def test_noise_of_the_dark_follows_rayleigh():
-    noise = receiver_noise(np.random.default_rng(0), PLAIN._replace(noise=0.03), Frame(256, (0.5, 0.5), 0.45))
+    noise = receiver_noise(
+        np.random.default_rng(0), PLAIN._replace(noise=0.03), Frame(256, (0.5, 0.5), 0.45)
+    )
     dark = np.zeros((256, 256), np.float32)
     shown = acquire(dark, PLAIN, np.ones_like(dark), noise, dark, Frame(256, (0.5, 0.5), 0.45))
     assert shown.mean() == pytest.approx(0.03 * np.sqrt(np.pi / 2), rel=0.02)
@@ -39,8 +61,13 @@ def test_noise_of_the_dark_follows_rayleigh():
 
 
 def test_sensitivity_is_smooth_around_the_gain():
-    drawn = [sensitivity(np.random.default_rng(i), PLAIN._replace(gain=0.9, bias=0.1), FRAME) for i in range(100)]
-    assert np.mean(drawn) == pytest.approx(0.9, abs=0.03) and np.std(drawn) == pytest.approx(0.08, abs=0.03)
+    drawn = [
+        sensitivity(np.random.default_rng(i), PLAIN._replace(gain=0.9, bias=0.1), FRAME)
+        for i in range(100)
+    ]
+    assert np.mean(drawn) == pytest.approx(0.9, abs=0.03) and np.std(drawn) == pytest.approx(
+        0.08, abs=0.03
+    )
     assert np.abs(np.diff(drawn, axis=1)).max() < 0.05
 
 
@@ -50,8 +77,14 @@ def test_ripples_are_fading_copies_of_what_is_bright(axis):
     scene[32, 32] = 1.0
     added = np.moveaxis(ripples(scene, PLAIN._replace(echo_axis=axis), FRAME), axis, 0)[:, 32]
     step = round(0.2 * 0.45 * 64)
-    expected = {32 + side * n * step: 0.6 * 0.2 * (-1) ** (n + 1) / n for n in range(1, 5) for side in (-1, 1)}
-    np.testing.assert_allclose([added[place] for place in expected], list(expected.values()), rtol=1e-5)
+    expected = {
+        32 + side * n * step: 0.6 * 0.2 * (-1) ** (n + 1) / n
+        for n in range(1, 5)
+        for side in (-1, 1)
+    }
+    np.testing.assert_allclose(
+        [added[place] for place in expected], list(expected.values()), rtol=1e-5
+    )
     assert np.count_nonzero(added) == len(expected)
 
 

@@ -23,7 +23,9 @@ def test_the_surface_is_grey_and_what_lies_below_is_white():
     frame, surface = above.frame(128), brain_depth(above)
 
     def at(depth):
-        outer, inner = (filled(frame, above.place(above.ring(each))) for each in (depth - 0.015, depth + 0.015))
+        outer, inner = (
+            filled(frame, above.place(above.ring(each))) for each in (depth - 0.015, depth + 0.015)
+        )
         return (outer == 1) & (inner == 0)
 
     image = np.median([brain(above, seed) for seed in range(10)], axis=0)
@@ -40,7 +42,10 @@ def test_atrophy_widens_the_furrows():
 def test_hemispheres_are_parted_all_through_above_the_ventricles():
     middle = round(HEAD.centre[0] * 128)
     rows = slice(48, 80)
-    low, high = (brain(HEAD._replace(level=level))[rows, middle - 1 : middle + 1].min(1).mean() for level in (0.0, 0.8))
+    low, high = (
+        brain(HEAD._replace(level=level))[rows, middle - 1 : middle + 1].min(1).mean()
+        for level in (0.0, 0.8)
+    )
     assert high < 0.7 * low
 
 

@@ -6,7 +6,9 @@ from cfx_jax.data.sources.brain_world.tissue import brain_cover
 from cfx_jax.data.sources.brain_world.tumours import KINDS, add_tumour, sample_tumour, tumour_cover
 
 HEADS = [sample_anatomy(np.random.default_rng(i)) for i in range(200)]
-TUMOURS = [sample_tumour(np.random.default_rng(i), head, severity=1.0) for i, head in enumerate(HEADS)]
+TUMOURS = [
+    sample_tumour(np.random.default_rng(i), head, severity=1.0) for i, head in enumerate(HEADS)
+]
 MATTER = np.full((128, 128), 0.5, np.float32)
 
 
@@ -18,7 +20,10 @@ def drawn(number, tumour=None):
 
 def test_areas_are_those_stated_and_in_the_published_range():
     shares = np.array(
-        [tumour_cover(tumour, head.frame(128)).mean() for tumour, head in zip(TUMOURS, HEADS, strict=True)]
+        [
+            tumour_cover(tumour, head.frame(128)).mean()
+            for tumour, head in zip(TUMOURS, HEADS, strict=True)
+        ]
     )
     np.testing.assert_allclose(shares, [tumour.area for tumour in TUMOURS], rtol=0.06)
     assert shares.min() > 0.005 and shares.max() < 0.05 and 0.014 < shares.mean() < 0.021
@@ -60,7 +65,10 @@ def test_rings_surround_a_dark_core_solid_tumours_are_bright_and_faint_ones_are_
 
 def test_severity_scales_the_contrast():
     fainter, stronger = (
-        sample_tumour(np.random.default_rng(4), HEADS[4], severity=severity) for severity in (0.3, 1.6)
+        sample_tumour(np.random.default_rng(4), HEADS[4], severity=severity)
+        for severity in (0.3, 1.6)
     )
-    changes = [np.abs(drawn(4, tumour)[1] - MATTER).max() for tumour in (fainter, TUMOURS[4], stronger)]
+    changes = [
+        np.abs(drawn(4, tumour)[1] - MATTER).max() for tumour in (fainter, TUMOURS[4], stronger)
+    ]
     assert changes[0] == pytest.approx(0.3 * changes[1], rel=1e-4) and changes[1] < changes[2]

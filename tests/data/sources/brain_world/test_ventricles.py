@@ -14,7 +14,11 @@ def dark(anatomy):
 
 def test_ventricles_hold_fluid_and_cover_a_few_per_cent():
     image = add_ventricles(MATTER, HEAD, HEAD.frame(128))
-    assert abs(image.min() - FLUID) < 1e-3 and image.max() <= 0.55 + 1e-6 and 0.01 < dark(HEAD).mean() < 0.06
+    assert (
+        abs(image.min() - FLUID) < 1e-3
+        and image.max() <= 0.55 + 1e-6
+        and 0.01 < dark(HEAD).mean() < 0.06
+    )
 
 
 def test_both_sides_are_alike():

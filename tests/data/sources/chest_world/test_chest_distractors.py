@@ -1,7 +1,12 @@
 import numpy as np
 
 from cfx_jax.data.sources.chest_world.anatomy import sample_anatomy
-from cfx_jax.data.sources.chest_world.distractors import Distractors, lung_shadows, overlays, sample_distractors
+from cfx_jax.data.sources.chest_world.distractors import (
+    Distractors,
+    lung_shadows,
+    overlays,
+    sample_distractors,
+)
 
 CHEST = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, width=1.0)
 FRAME = CHEST.frame(64)

@@ -13,13 +13,18 @@ FRAME = ANATOMY.frame(64)
 
 @pytest.fixture(scope="module")
 def parts():
-    rngs = {name: np.random.default_rng(number) for number, name in enumerate(("bones", "vessels", "distractors"))}
+    rngs = {
+        name: np.random.default_rng(number)
+        for number, name in enumerate(("bones", "vessels", "distractors"))
+    }
     return sample_parts(COUNTS, ANATOMY, FRAME, **rngs)
 
 
 def test_lung_is_darker_than_what_surrounds_it(parts):
     density, air = with_heart(parts, ANATOMY, FRAME)
-    assert density.dtype == np.float32 and density[air > 0.9].mean() < 0.6 * density[air < 0.1].mean()
+    assert (
+        density.dtype == np.float32 and density[air > 0.9].mean() < 0.6 * density[air < 0.1].mean()
+    )
 
 
 def test_heart_hides_the_lung_and_is_denser(parts):

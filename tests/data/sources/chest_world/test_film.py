@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.chest_world.film import Film, expose, film_noise, sample_film, side_marker, tag
+from cfx_jax.data.sources.chest_world.film import (
+    Film,
+    expose,
+    film_noise,
+    sample_film,
+    side_marker,
+    tag,
+)
 from cfx_jax.data.sources.drawing import Frame, unit_grid
 
 FRAME = Frame(64, (0.5, 0.5), 0.5)
@@ -25,7 +32,12 @@ def test_pictures_stay_in_range():
     for seed in range(20):
         film = sample_film(np.random.default_rng(seed))
         shown = picture(2 * DENSITY, film, film_noise(np.random.default_rng(seed), film, FRAME))
-        assert shown.shape == (64, 64, 1) and shown.dtype == np.float32 and shown.min() >= 0 and shown.max() <= 1
+        assert (
+            shown.shape == (64, 64, 1)
+            and shown.dtype == np.float32
+            and shown.min() >= 0
+            and shown.max() <= 1
+        )
 
 
 def test_contrast_leaves_the_mid_tone():
@@ -40,9 +52,9 @@ def test_slope_brightens_towards_the_right():
 
 
 def test_noise_has_the_stated_deviation():
-    assert film_noise(np.random.default_rng(0), PLAIN._replace(noise=0.02), FRAME).std() == pytest.approx(
-        0.02, rel=0.05
-    )
+    assert film_noise(
+        np.random.default_rng(0), PLAIN._replace(noise=0.02), FRAME
+    ).std() == pytest.approx(0.02, rel=0.05)
 
 
 def test_letters_are_bright_and_apart():

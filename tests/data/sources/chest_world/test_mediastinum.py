@@ -38,7 +38,9 @@ def test_heart_covers_the_area_inside_its_outline():
         frame = chest.frame(64)
         x, y = heart_outline(chest).T
         area = 0.5 * abs(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))  # the shoelace formula
-        assert np.isclose(heart_cover(chest, frame).sum(), area * (frame.radius * frame.size) ** 2, rtol=0.04)
+        assert np.isclose(
+            heart_cover(chest, frame).sum(), area * (frame.radius * frame.size) ** 2, rtol=0.04
+        )
 
 
 def test_midline_is_hidden_and_the_outer_lungs_are_not():

@@ -1,7 +1,11 @@
 import numpy as np
 
 from cfx_jax.data.sources.chest_world.anatomy import sample_anatomy
-from cfx_jax.data.sources.chest_world.opacities import opacity_boxes, opacity_density, sample_opacities
+from cfx_jax.data.sources.chest_world.opacities import (
+    opacity_boxes,
+    opacity_density,
+    sample_opacities,
+)
 
 CHEST = sample_anatomy(np.random.default_rng(0))
 FRAME = CHEST.frame(64)
@@ -19,10 +23,14 @@ def test_there_are_one_to_three_with_the_published_mean():
 def test_density_is_soft_and_ends_at_the_ellipse():
     for opacity in sampled(1) + sampled(2):
         density = opacity_density(opacity, FRAME)
-        assert density.min() == 0 and 0.3 * opacity.strength < density.max() <= opacity.strength * 1.001
+        assert (
+            density.min() == 0
+            and 0.3 * opacity.strength < density.max() <= opacity.strength * 1.001
+        )
         rows, columns = np.flatnonzero(density.any(1)), np.flatnonzero(density.any(0))
         assert (
-            len(rows) <= 2 * 64 * opacity.half_size[1] + 1.01 and len(columns) <= 2 * 64 * opacity.half_size[0] + 1.01
+            len(rows) <= 2 * 64 * opacity.half_size[1] + 1.01
+            and len(columns) <= 2 * 64 * opacity.half_size[0] + 1.01
         )
 
 
@@ -36,14 +44,18 @@ def test_boxes_hold_each_opacitys_own_pixels():
     one[1:4, 2:5] = 0.5
     other[3:7, 4:8] = 0.2
     visible = (one + other) > 0.1
-    np.testing.assert_array_equal(opacity_boxes([one, other], visible), [(1, 2, 4, 5), (3, 4, 7, 8)])
+    np.testing.assert_array_equal(
+        opacity_boxes([one, other], visible), [(1, 2, 4, 5), (3, 4, 7, 8)]
+    )
 
 
 def test_boxes_of_overlapping_opacities_share_the_pixels_where_both_are_dense():
     one, other = np.zeros((8, 8)), np.zeros((8, 8))
     one[1:5, 1:5] = 0.3
     other[3:7, 3:7] = 0.2
-    np.testing.assert_array_equal(opacity_boxes([one, other], (one + other) > 0), [(1, 1, 5, 5), (3, 3, 7, 7)])
+    np.testing.assert_array_equal(
+        opacity_boxes([one, other], (one + other) > 0), [(1, 1, 5, 5), (3, 3, 7, 7)]
+    )
 
 
 def test_an_opacity_that_is_not_seen_has_no_box():

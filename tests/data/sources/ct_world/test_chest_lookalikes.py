@@ -18,7 +18,8 @@ NONE = ChestLookalikes(collapse=0.0, uneven=0.0, scars=0, nodules=0)
 
 def brightening(counts, seed=0):
     plain, shown = (
-        add_chest_lookalikes(np.random.default_rng(seed), CHEST, each, TRUNK, FRAME, LEVELS) for each in (NONE, counts)
+        add_chest_lookalikes(np.random.default_rng(seed), CHEST, each, TRUNK, FRAME, LEVELS)
+        for each in (NONE, counts)
     )
     return shown - plain
 
@@ -53,4 +54,7 @@ def test_scars_and_nodules_are_small_and_bright():
 
 def test_counts_vary():
     drawn = [sample_chest_lookalikes(np.random.default_rng(seed)) for seed in range(200)]
-    assert 0.4 < np.mean([counts.scars for counts in drawn]) < 0.8 and max(counts.collapse for counts in drawn) > 0.25
+    assert (
+        0.4 < np.mean([counts.scars for counts in drawn]) < 0.8
+        and max(counts.collapse for counts in drawn) > 0.25
+    )

@@ -5,7 +5,10 @@ from cfx_jax.data.sources.ct_world.chest_slices import BONE, TISSUE, chest_stack
 from cfx_jax.data.sources.ct_world.stack import levels_of
 from cfx_jax.data.sources.ct_world.trunk import sample_trunk
 
-TRUNK, LEVELS = sample_trunk(np.random.default_rng(0))._replace(tilt=0.0, inspiration=0.0), levels_of(11)
+TRUNK, LEVELS = (
+    sample_trunk(np.random.default_rng(0))._replace(tilt=0.0, inspiration=0.0),
+    levels_of(11),
+)
 FRAME = TRUNK.frame(64)
 
 
@@ -59,4 +62,7 @@ def test_poor_breath_raises_the_diaphragm_and_brightens_the_lungs():
 @pytest.mark.parametrize("size", [32, 96])
 def test_chest_has_the_wanted_size(size):
     stack = chest_stack(np.random.default_rng(1), TRUNK, TRUNK.frame(size), levels_of(2))
-    assert stack.brightness.shape == stack.organ.shape == (2, size, size) and stack.brightness.dtype == np.float32
+    assert (
+        stack.brightness.shape == stack.organ.shape == (2, size, size)
+        and stack.brightness.dtype == np.float32
+    )

@@ -32,7 +32,9 @@ def test_skull_surrounds_the_brain_and_air_the_head():
 
 def test_ventricles_show_in_the_middle_slices_only():
     dark = dark_inside(STACK)
-    assert dark[4:7].min() > 60 and dark[7:10].max() < 0.3 * dark[4:7].min()  # the crown has furrows
+    assert (
+        dark[4:7].min() > 60 and dark[7:10].max() < 0.3 * dark[4:7].min()
+    )  # the crown has furrows
 
 
 def test_ventricles_are_as_symmetric_as_the_head():
@@ -49,7 +51,8 @@ def test_base_holds_thick_bones():
 
 def test_atrophy_widens_what_holds_fluid():
     old, young = (
-        head_stack(HEAD._replace(atrophy=share), FURROWS, HEAD.frame(64), LEVELS).organ.sum() for share in (1.0, 0.0)
+        head_stack(HEAD._replace(atrophy=share), FURROWS, HEAD.frame(64), LEVELS).organ.sum()
+        for share in (1.0, 0.0)
     )
     assert old < 0.95 * young
 
@@ -58,4 +61,7 @@ def test_atrophy_widens_what_holds_fluid():
 def test_stack_has_the_wanted_size(size):
     head = sample_head(np.random.default_rng(3))
     stack = head_stack(head, FURROWS, head.frame(size), levels_of(3))
-    assert stack.brightness.shape == stack.organ.shape == (3, size, size) and stack.brightness.dtype == np.float32
+    assert (
+        stack.brightness.shape == stack.organ.shape == (3, size, size)
+        and stack.brightness.dtype == np.float32
+    )

@@ -6,7 +6,9 @@ from cfx_jax.data.sources.ct_world.stack import levels_of
 from cfx_jax.data.sources.drawing import whole_picture
 
 FRAME, LEVELS = whole_picture(64), levels_of(5)
-PLAIN = Scanner(blur=0.0, overlap=0.0, offset=0.0, noise=0.0, motion=0.0, streaks=0.0, disturbed=0.5)
+PLAIN = Scanner(
+    blur=0.0, overlap=0.0, offset=0.0, noise=0.0, motion=0.0, streaks=0.0, disturbed=0.5
+)
 SCENE = np.random.default_rng(0).random((5, 64, 64), dtype=np.float32)
 QUIET = np.zeros_like(SCENE)
 
@@ -24,7 +26,12 @@ def test_scans_stay_in_range():
         scanner = sample_scanner(np.random.default_rng(seed), noise=(0.02, 0.1))
         noise = disturbances(np.random.default_rng(seed), scanner, FRAME, LEVELS)
         shown = acquire(1.4 * SCENE - 0.2, scanner, noise, FRAME, LEVELS)
-        assert shown.shape == (5, 64, 64, 1) and shown.dtype == np.float32 and shown.min() >= 0 and shown.max() <= 1
+        assert (
+            shown.shape == (5, 64, 64, 1)
+            and shown.dtype == np.float32
+            and shown.min() >= 0
+            and shown.max() <= 1
+        )
 
 
 def test_thick_slices_show_their_neighbours():
@@ -58,12 +65,16 @@ def test_noise_has_its_size_and_spares_the_air():
 
 
 def test_streaks_cross_one_slice():
-    streaks = disturbances(np.random.default_rng(0), PLAIN._replace(streaks=0.1, disturbed=0.9), FRAME, LEVELS)
+    streaks = disturbances(
+        np.random.default_rng(0), PLAIN._replace(streaks=0.1, disturbed=0.9), FRAME, LEVELS
+    )
     assert np.abs(streaks[4]).max() > 0.05 and not streaks[:4].any()
 
 
 def test_some_scans_are_disturbed_and_most_are_not():
-    scanners = [sample_scanner(np.random.default_rng(seed), noise=(0.01, 0.02)) for seed in range(200)]
+    scanners = [
+        sample_scanner(np.random.default_rng(seed), noise=(0.01, 0.02)) for seed in range(200)
+    ]
     assert 0.2 < np.mean([scanner.motion > 0 for scanner in scanners]) < 0.4
     assert 0.2 < np.mean([scanner.streaks > 0 for scanner in scanners]) < 0.4
     assert all(0.01 <= scanner.noise <= 0.02 for scanner in scanners)

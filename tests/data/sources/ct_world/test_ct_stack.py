@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.ct_world.stack import Painter, Stack, ellipse, levels_of, solid_noise, stacked
+from cfx_jax.data.sources.ct_world.stack import (
+    Painter,
+    Stack,
+    ellipse,
+    levels_of,
+    solid_noise,
+    stacked,
+)
 from cfx_jax.data.sources.drawing import whole_picture
 
 FRAME = whole_picture(64)
@@ -58,7 +65,9 @@ def test_ellipse_has_its_axes_and_its_turn():
 
 
 def test_noise_is_of_unit_size_and_smooth_along_all_axes():
-    noise = np.stack([solid_noise(np.random.default_rng(seed), 64, 32, cells=5) for seed in range(40)])
+    noise = np.stack(
+        [solid_noise(np.random.default_rng(seed), 64, 32, cells=5) for seed in range(40)]
+    )
     assert noise.shape == (40, 32, 64, 64) and noise.dtype == np.float32
     assert abs(noise.mean()) < 0.05 and 0.6 < noise.std() < 1.0
     for axis in (1, 2, 3):

@@ -1,7 +1,11 @@
 import numpy as np
 
 from cfx_jax.data.sources.ct_world.head import FLUID, WHITE
-from cfx_jax.data.sources.ct_world.head_lookalikes import HeadLookalikes, add_head_lookalikes, sample_head_lookalikes
+from cfx_jax.data.sources.ct_world.head_lookalikes import (
+    HeadLookalikes,
+    add_head_lookalikes,
+    sample_head_lookalikes,
+)
 from cfx_jax.data.sources.ct_world.skull import Head
 from cfx_jax.data.sources.ct_world.stack import Stack, levels_of
 
@@ -16,7 +20,8 @@ EVEN = Stack(WHITE * INSIDE, INSIDE)
 def darkening(counts, seed=0):
     """By how much look-alikes darken an even brain, beyond its texture."""
     plain, shown = (
-        add_head_lookalikes(np.random.default_rng(seed), EVEN, each, HEAD, FRAME, LEVELS) for each in (NONE, counts)
+        add_head_lookalikes(np.random.default_rng(seed), EVEN, each, HEAD, FRAME, LEVELS)
+        for each in (NONE, counts)
     )
     return plain - shown
 
@@ -29,11 +34,15 @@ def test_nothing_happens_outside_the_tissue():
 
 def test_texture_is_faint():
     shown = add_head_lookalikes(np.random.default_rng(0), EVEN, NONE, HEAD, FRAME, LEVELS)
-    assert 0.005 < shown[INSIDE == 1].std() < 0.03 and abs(shown[INSIDE == 1].mean() - WHITE) < 0.005
+    assert (
+        0.005 < shown[INSIDE == 1].std() < 0.03 and abs(shown[INSIDE == 1].mean() - WHITE) < 0.005
+    )
 
 
 def test_vessel_disease_is_symmetric_unless_uneven():
-    even, uneven = (darkening(NONE._replace(vessel_disease=1.0, uneven=share)) for share in (0.0, 0.5))
+    even, uneven = (
+        darkening(NONE._replace(vessel_disease=1.0, uneven=share)) for share in (0.0, 0.5)
+    )
     np.testing.assert_allclose(even, even[..., ::-1], atol=1e-5)
     assert even.max() > 0.05 and even[5].sum() > 20 * abs(even[0]).sum()
     assert uneven[..., 32:].sum() > 2 * uneven[..., :32].sum()

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from cfx_jax.data.sources.ct_world.head import FLUID, GREY, head_stack, sample_furrows
-from cfx_jax.data.sources.ct_world.infarcts import SIZE_SHARES, Infarct, infarct_cover, sample_infarct, with_infarct
+from cfx_jax.data.sources.ct_world.infarcts import (
+    SIZE_SHARES,
+    Infarct,
+    infarct_cover,
+    sample_infarct,
+    with_infarct,
+)
 from cfx_jax.data.sources.ct_world.skull import sample_head
 from cfx_jax.data.sources.ct_world.stack import levels_of
 from cfx_jax.data.sources.ct_world.territories import territory_mask
@@ -10,7 +16,9 @@ from cfx_jax.data.sources.ct_world.territories import territory_mask
 HEAD, LEVELS = sample_head(np.random.default_rng(0))._replace(tilt=0.0), levels_of(11)
 FRAME = HEAD.frame(64)
 TERRITORIES = territory_mask(HEAD, FRAME, LEVELS)
-INFARCTS = [sample_infarct(np.random.default_rng(seed), right=False, severity=1.0) for seed in range(400)]
+INFARCTS = [
+    sample_infarct(np.random.default_rng(seed), right=False, severity=1.0) for seed in range(400)
+]
 
 
 def cover_of(infarct, levels=LEVELS, seed=0):
@@ -22,15 +30,23 @@ def test_sizes_and_arteries_are_as_frequent_as_stated():
     sizes = np.bincount([infarct.size for infarct in INFARCTS], minlength=5)[1:]
     np.testing.assert_allclose(sizes / 400, SIZE_SHARES, atol=0.08)
     territories = np.bincount([infarct.territory for infarct in INFARCTS], minlength=7)
-    assert territories[1] > 2 * territories[2:4].max() and territories[2:4].min() > 20 and not territories[4:].any()
+    assert (
+        territories[1] > 2 * territories[2:4].max()
+        and territories[2:4].min() > 20
+        and not territories[4:].any()
+    )
 
 
 def test_other_side_is_the_mirror_image():
     for seed in range(10):
         left, right = (
-            sample_infarct(np.random.default_rng(seed), right=right, severity=1.0) for right in (False, True)
+            sample_infarct(np.random.default_rng(seed), right=right, severity=1.0)
+            for right in (False, True)
         )
-        assert right.territory == left.territory + 3 and right.centre == (-left.centre[0], *left.centre[1:])
+        assert right.territory == left.territory + 3 and right.centre == (
+            -left.centre[0],
+            *left.centre[1:],
+        )
 
 
 def test_no_infarct_is_lost():
@@ -65,6 +81,8 @@ def test_infarcted_tissue_is_darker_but_not_darker_than_stated():
 
 @pytest.mark.parametrize("severity", [0.5, 2.0])
 def test_severity_is_a_factor_on_the_darkness_only(severity):
-    plain, other = (sample_infarct(np.random.default_rng(4), right=True, severity=s) for s in (1.0, severity))
+    plain, other = (
+        sample_infarct(np.random.default_rng(4), right=True, severity=s) for s in (1.0, severity)
+    )
     assert other.drop == pytest.approx(min(severity * plain.drop, GREY))
     assert other._replace(drop=plain.drop) == plain

@@ -17,7 +17,9 @@ def test_glass_changes_the_lungs_only_and_the_chest_not_at_all():
     np.testing.assert_array_equal(mild.healthy, severe.healthy)
     np.testing.assert_array_equal(mild.given["lung_mask"], severe.given["lung_mask"])
     for each in (mild, severe):
-        assert (each.diseased >= each.healthy).all() and not (each.lesion & ~each.given["lung_mask"]).any()
+        assert (each.diseased >= each.healthy).all() and not (
+            each.lesion & ~each.given["lung_mask"]
+        ).any()
         assert (each.diseased > each.healthy)[each.lesion].all()
 
 

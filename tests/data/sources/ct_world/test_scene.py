@@ -12,4 +12,7 @@ class Parts(NamedTuple):
 
 
 def test_single_numbers_become_factors_and_the_rest_does_not():
-    assert numbers_of(Parts((0.1, 0.2), 3, np.float64(0.5)), "its_") == {"its_count": 3.0, "its_length": 0.5}
+    assert numbers_of(Parts((0.1, 0.2), 3, np.float64(0.5)), "its_") == {
+        "its_count": 3.0,
+        "its_length": 0.5,
+    }

@@ -27,4 +27,6 @@ def test_left_infarct_of_two_is_that_of_the_same_head_with_one():
         both, left = scene("both", index), scene("left", index)
         in_left = (left.given["territory_mask"] > 0) & (left.given["territory_mask"] <= 3)
         np.testing.assert_array_equal(both.lesion & in_left, left.lesion)
-        assert (both.lesion & ~in_left).any() and both.found["infarct_size"] >= left.found["infarct_size"]
+        assert (both.lesion & ~in_left).any() and both.found["infarct_size"] >= left.found[
+            "infarct_size"
+        ]

@@ -17,7 +17,9 @@ def of_left(artery):
 def test_numbers_follow_the_names():
     assert TERRITORIES[territory_number(0, False) - 1] == "left MCA"
     assert TERRITORIES[territory_number(2, True) - 1] == "right PCA"
-    assert sorted(territory_number(artery, right) for artery in range(3) for right in (False, True)) == [*range(1, 7)]
+    assert sorted(
+        territory_number(artery, right) for artery in range(3) for right in (False, True)
+    ) == [*range(1, 7)]
 
 
 def test_left_territories_lie_in_the_right_half_of_the_picture():
@@ -27,7 +29,9 @@ def test_left_territories_lie_in_the_right_half_of_the_picture():
 
 def test_halves_are_mirror_images():
     right, left = MASK[..., :32], MASK[..., :31:-1]
-    assert np.mean(right != np.where(left, left + 3, 0)) < 0.003  # pixels on the border of the brain
+    assert (
+        np.mean(right != np.where(left, left + 3, 0)) < 0.003
+    )  # pixels on the border of the brain
 
 
 def test_anterior_artery_supplies_the_front_of_the_midline_and_posterior_the_back():

@@ -11,7 +11,9 @@ from cfx_jax.data.sources.face_world.accessories import (
 )
 from cfx_jax.data.sources.face_world.anatomy import sample_anatomy
 
-HEAD = sample_anatomy(np.random.default_rng(0), male=0)._replace(tilt=0.0, turn=0.0, width=1.0, centre=(0.5, 0.5))
+HEAD = sample_anatomy(np.random.default_rng(0), male=0)._replace(
+    tilt=0.0, turn=0.0, width=1.0, centre=(0.5, 0.5)
+)
 FRAME = HEAD.frame(96)
 X, Y = HEAD.grid(FRAME)
 SKIN = np.full((3, 96, 96), 0.8, np.float32)
@@ -38,7 +40,9 @@ def test_no_glasses_leave_the_face_as_it_is():
 
 def test_makeup_is_strong_where_it_is_heavy_and_men_wear_none_otherwise():
     def strengths(**options):
-        return np.array([sample_makeup(np.random.default_rng(i), **options).strength for i in range(200)])
+        return np.array(
+            [sample_makeup(np.random.default_rng(i), **options).strength for i in range(200)]
+        )
 
     heavy, light = strengths(heavy_makeup=1, male=0), strengths(heavy_makeup=0, male=0)
     assert heavy.min() >= 0.5 and heavy.max() <= 1 and light.max() <= 0.3 and light.mean() > 0.1
@@ -49,7 +53,10 @@ def test_makeup_is_strong_where_it_is_heavy_and_men_wear_none_otherwise():
 def test_blush_reddens_the_cheeks_by_its_strength():
     makeup = sample_makeup(np.random.default_rng(0), heavy_makeup=1, male=0)
     cheeks = np.hypot(np.abs(X) - 0.32, Y - 0.15) < 0.04
-    red = [paint_blush(SKIN, makeup._replace(strength=s), HEAD, FRAME)[:, cheeks] for s in (0.0, 0.5, 1.0)]
+    red = [
+        paint_blush(SKIN, makeup._replace(strength=s), HEAD, FRAME)[:, cheeks]
+        for s in (0.0, 0.5, 1.0)
+    ]
     excess = [(each[0] - each[1]).mean() for each in red]
     assert excess[0] == 0 < excess[1] < excess[2]
 

@@ -6,7 +6,9 @@ import pytest
 from cfx_jax.data.sources.face_world.anatomy import sample_anatomy
 from cfx_jax.data.sources.face_world.beard import KINDS, Beard, paint_beard, sample_beard
 
-HEAD = sample_anatomy(np.random.default_rng(0), male=1)._replace(tilt=0.0, turn=0.0, width=1.0, chin=0.0)
+HEAD = sample_anatomy(np.random.default_rng(0), male=1)._replace(
+    tilt=0.0, turn=0.0, width=1.0, chin=0.0
+)
 FRAME = HEAD.frame(96)
 X, Y = HEAD.grid(FRAME)
 SKIN = np.full((3, 96, 96), 0.7, np.float32)
@@ -20,7 +22,9 @@ def darkening(kind, **changes):
 
 @functools.cache
 def sampled(no_beard, male):
-    return [sample_beard(np.random.default_rng(i), no_beard=no_beard, male=male) for i in range(1000)]
+    return [
+        sample_beard(np.random.default_rng(i), no_beard=no_beard, male=male) for i in range(1000)
+    ]
 
 
 def test_bearded_faces_have_a_beard_of_a_kind():
@@ -30,7 +34,9 @@ def test_bearded_faces_have_a_beard_of_a_kind():
 
 
 def test_women_without_a_beard_have_no_hair_on_the_face():
-    assert {beard.kind for beard in sampled(1, 0)} == {0} and {beard.shadow for beard in sampled(1, 0)} == {0.0}
+    assert {beard.kind for beard in sampled(1, 0)} == {0} and {
+        beard.shadow for beard in sampled(1, 0)
+    } == {0.0}
 
 
 def test_men_without_a_beard_may_have_a_moustache_or_its_shadow():
@@ -49,8 +55,13 @@ def test_stubble_is_thinner_than_a_beard_and_only_a_full_one_is_long():
 def test_kinds_differ_in_what_they_cover():
     areas = [(darkening(kind) > 0.2).sum() for kind in KINDS]
     assert areas[0] == 0 < areas[1] < areas[3] < areas[4] == areas[2]
-    chin, lip, cheek = (np.hypot(np.abs(X) - x, Y - y) < 0.02 for x, y in ((0.0, 0.62), (0.05, 0.33), (0.42, 0.30)))
-    covered = {kind: [darkening(kind)[place].mean() > 0.2 for place in (chin, lip, cheek)] for kind in KINDS}
+    chin, lip, cheek = (
+        np.hypot(np.abs(X) - x, Y - y) < 0.02 for x, y in ((0.0, 0.62), (0.05, 0.33), (0.42, 0.30))
+    )
+    covered = {
+        kind: [darkening(kind)[place].mean() > 0.2 for place in (chin, lip, cheek)]
+        for kind in KINDS
+    }
     assert covered["moustache"] == [False, True, False] and covered["goatee"] == [True, True, False]
     assert covered["full"] == [True, True, True]
 
@@ -62,7 +73,9 @@ def test_no_beard_reaches_the_upper_face():
 
 def test_length_goes_beyond_the_chin():
     below = (np.abs(X) < 0.05) & (Y > 0.84) & (Y < 0.88)
-    assert darkening("full", length=0.10)[below].mean() > 0.3 > 0.1 > darkening("full")[below].mean()
+    assert (
+        darkening("full", length=0.10)[below].mean() > 0.3 > 0.1 > darkening("full")[below].mean()
+    )
 
 
 def test_shadow_darkens_a_shaven_jaw_a_little():

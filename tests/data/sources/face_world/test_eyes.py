@@ -1,7 +1,13 @@
 import numpy as np
 
 from cfx_jax.data.sources.face_world.anatomy import sample_anatomy
-from cfx_jax.data.sources.face_world.eyes import EYE, paint_brows, paint_eye_shadow, paint_eyes, sample_eyes
+from cfx_jax.data.sources.face_world.eyes import (
+    EYE,
+    paint_brows,
+    paint_eye_shadow,
+    paint_eyes,
+    sample_eyes,
+)
 
 HEAD = sample_anatomy(np.random.default_rng(0), male=0)._replace(tilt=0.0, turn=0.0, width=1.0)
 FRAME = HEAD.frame(128)
@@ -36,11 +42,16 @@ def test_smile_narrows_the_eyes_and_a_drawn_down_mouth_does_not():
 
 def test_gaze_moves_the_pupils_together():
     def pupil_place(eyes, side):
-        dark = np.where(side * X > 0, np.clip(0.3 - painted(eyes), 0, None), 0) * (np.abs(Y - EYE[1]) < 0.02)
+        dark = np.where(side * X > 0, np.clip(0.3 - painted(eyes), 0, None), 0) * (
+            np.abs(Y - EYE[1]) < 0.02
+        )
         return (dark * X).sum() / dark.sum()
 
     for side in (-1, 1):
-        assert pupil_place(EYES._replace(gaze_x=1.0), side) > pupil_place(EYES._replace(gaze_x=-1.0), side) + 0.03
+        assert (
+            pupil_place(EYES._replace(gaze_x=1.0), side)
+            > pupil_place(EYES._replace(gaze_x=-1.0), side) + 0.03
+        )
 
 
 def test_makeup_darkens_lids_and_colours_the_skin_over_them():
@@ -60,7 +71,9 @@ def test_brows_lie_over_the_eyes_and_have_the_colour_of_the_hair():
 
 
 def test_men_have_thicker_lower_and_straighter_brows():
-    pairs = [[sample_eyes(np.random.default_rng(i), male=male) for male in (0, 1)] for i in range(50)]
+    pairs = [
+        [sample_eyes(np.random.default_rng(i), male=male) for male in (0, 1)] for i in range(50)
+    ]
     for woman, man in pairs:
         assert man.brow_width > woman.brow_width and man.brow_height < woman.brow_height
         assert man.brow_arch < woman.brow_arch and man[:4] == woman[:4]

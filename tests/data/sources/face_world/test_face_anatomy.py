@@ -4,7 +4,9 @@ import pytest
 from cfx_jax.data.sources.drawing import unit_grid
 from cfx_jax.data.sources.face_world.anatomy import sample_anatomy
 
-MEN, WOMEN = ([sample_anatomy(np.random.default_rng(i), male=male) for i in range(300)] for male in (1, 0))
+MEN, WOMEN = (
+    [sample_anatomy(np.random.default_rng(i), male=male) for i in range(300)] for male in (1, 0)
+)
 
 
 def test_grid_undoes_place():

@@ -1,14 +1,22 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.face_world.attributes import ATTRIBUTES, CLASS_NAMES, INDEPENDENT, sample_attributes
+from cfx_jax.data.sources.face_world.attributes import (
+    ATTRIBUTES,
+    CLASS_NAMES,
+    INDEPENDENT,
+    sample_attributes,
+)
 
 NUMBER = 1500
 
 
 def sampled(attribute, label, **options):
     """The attributes of many faces, (n, 7), and the same with one of them turned."""
-    pairs = [sample_attributes(np.random.default_rng(i), attribute, label, **options) for i in range(NUMBER)]
+    pairs = [
+        sample_attributes(np.random.default_rng(i), attribute, label, **options)
+        for i in range(NUMBER)
+    ]
     return np.array(pairs).transpose(1, 0, 2)
 
 
@@ -17,7 +25,9 @@ def column(values, name):
 
 
 def test_every_attribute_has_two_class_names():
-    assert tuple(CLASS_NAMES) == ATTRIBUTES and all(len(names) == 2 for names in CLASS_NAMES.values())
+    assert tuple(CLASS_NAMES) == ATTRIBUTES and all(
+        len(names) == 2 for names in CLASS_NAMES.values()
+    )
 
 
 def test_attributes_occur_at_their_stated_rates():
@@ -48,7 +58,9 @@ def test_independent_attributes_do_not_tell_each_other():
 @pytest.mark.parametrize("label", [0, 1])
 def test_label_is_the_attribute_and_its_opposite_that_of_the_turned_face(attribute, label):
     own, turned = sampled(attribute, label)
-    assert (column(own, attribute) == label).all() and (column(turned, attribute) == 1 - label).all()
+    assert (column(own, attribute) == label).all() and (
+        column(turned, attribute) == 1 - label
+    ).all()
     if attribute != "male":
         assert ((own != turned).sum(1) == 1).all()
 

@@ -1,9 +1,19 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.face_world.layers import hill, hills, mix, on_both_sides, paint, planes, symmetric
+from cfx_jax.data.sources.face_world.layers import (
+    hill,
+    hills,
+    mix,
+    on_both_sides,
+    paint,
+    planes,
+    symmetric,
+)
 
-GRID = tuple(np.meshgrid(np.linspace(-1, 1, 21, dtype=np.float32), np.linspace(-1, 1, 21, dtype=np.float32)))
+GRID = tuple(
+    np.meshgrid(np.linspace(-1, 1, 21, dtype=np.float32), np.linspace(-1, 1, 21, dtype=np.float32))
+)
 RED = (1.0, 0.0, 0.0)
 
 
@@ -15,7 +25,10 @@ def test_paint_covers_by_its_opacity_and_leaves_the_old_scene_alone():
 
 
 def test_paint_takes_a_colour_for_each_pixel():
-    scene, colours = np.zeros((3, 2, 2), np.float32), np.random.default_rng(0).random((3, 2, 2)).astype(np.float32)
+    scene, colours = (
+        np.zeros((3, 2, 2), np.float32),
+        np.random.default_rng(0).random((3, 2, 2)).astype(np.float32),
+    )
     np.testing.assert_array_equal(paint(scene, np.ones((2, 2), np.float32), colours), colours)
 
 

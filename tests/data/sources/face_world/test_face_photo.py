@@ -18,13 +18,17 @@ def test_neutral_photograph_is_the_scene_with_its_channels_last():
 
 def test_pictures_stay_in_range_and_keep_a_mean_between():
     for photo in PHOTOS[:30]:
-        picture = photograph(3 * SCENE - 1, photo, camera_noise(np.random.default_rng(1), photo, FRAME), FRAME)
+        picture = photograph(
+            3 * SCENE - 1, photo, camera_noise(np.random.default_rng(1), photo, FRAME), FRAME
+        )
         assert picture.min() >= 0 and picture.max() <= 1 and 0.2 < picture.mean() < 0.8
 
 
 def test_contrast_keeps_the_mid_tone_gain_multiplies_and_warmth_reddens():
     def middle(level, **changes):
-        return photograph(np.full((3, 48, 48), level, np.float32), NEUTRAL._replace(**changes), QUIET, FRAME)[24, 24]
+        return photograph(
+            np.full((3, 48, 48), level, np.float32), NEUTRAL._replace(**changes), QUIET, FRAME
+        )[24, 24]
 
     np.testing.assert_allclose(middle(0.5, contrast=1.2), 0.5, atol=1e-6)
     np.testing.assert_allclose(middle(0.6, contrast=1.5), 0.65, atol=1e-6)
@@ -33,13 +37,17 @@ def test_contrast_keeps_the_mid_tone_gain_multiplies_and_warmth_reddens():
 
 
 def test_blur_smooths():
-    sharp, blurred = (photograph(SCENE, NEUTRAL._replace(blur=blur), QUIET, FRAME) for blur in (0.0, 0.05))
+    sharp, blurred = (
+        photograph(SCENE, NEUTRAL._replace(blur=blur), QUIET, FRAME) for blur in (0.0, 0.05)
+    )
     assert np.abs(np.diff(blurred, axis=0)).mean() < 0.5 * np.abs(np.diff(sharp, axis=0)).mean()
 
 
 def test_noise_has_the_stated_deviation():
     noise = camera_noise(np.random.default_rng(0), NEUTRAL._replace(noise=0.02), FRAME)
-    assert noise.shape == (48, 48, 3) and abs(noise.std() - 0.02) < 0.001 and abs(noise.mean()) < 0.001
+    assert (
+        noise.shape == (48, 48, 3) and abs(noise.std() - 0.02) < 0.001 and abs(noise.mean()) < 0.001
+    )
 
 
 def test_background_is_in_range_about_the_backdrop_and_brighter_towards_the_light():

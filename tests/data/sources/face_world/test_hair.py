@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from cfx_jax.data.sources.face_world.anatomy import sample_anatomy
-from cfx_jax.data.sources.face_world.hair import hair_texture, paint_back_hair, paint_front_hair, sample_hair
+from cfx_jax.data.sources.face_world.hair import (
+    hair_texture,
+    paint_back_hair,
+    paint_front_hair,
+    sample_hair,
+)
 
 HEAD = sample_anatomy(np.random.default_rng(0), male=0)._replace(tilt=0.0, turn=0.0, width=1.0)
 FRAME = HEAD.frame(96)
@@ -16,7 +21,9 @@ def sampled(number=200, **options):
     return [sample_hair(np.random.default_rng(i), **options) for i in range(number)]
 
 
-HAIR = sampled(1)[0]._replace(colour=(0.2, 0.1, 0.05), hairline=0.0, parting=0.0, volume=0.05, reach=1.1)
+HAIR = sampled(1)[0]._replace(
+    colour=(0.2, 0.1, 0.05), hairline=0.0, parting=0.0, volume=0.05, reach=1.1
+)
 
 
 def front(**changes):
@@ -26,7 +33,9 @@ def front(**changes):
 
 def test_black_hair_is_darker_than_any_other_and_stays_so_with_age():
     for age in (20.0, 75.0):
-        black, other = ([max(hair.colour) for hair in sampled(age=age, black_hair=black)] for black in (1, 0))
+        black, other = (
+            [max(hair.colour) for hair in sampled(age=age, black_hair=black)] for black in (1, 0)
+        )
         assert max(black) < 0.12 < 0.19 < min(other)
 
 
@@ -48,9 +57,13 @@ def test_most_women_and_few_men_have_long_hair():
 
 def test_only_old_mens_hairline_recedes():
     lines = {
-        (age, male): np.mean([h.hairline for h in sampled(age=age, male=male)]) for age in (25, 70) for male in (0, 1)
+        (age, male): np.mean([h.hairline for h in sampled(age=age, male=male)])
+        for age in (25, 70)
+        for male in (0, 1)
     }
-    assert lines[70, 1] > 0.06 and max(abs(lines[key]) for key in ((25, 0), (25, 1), (70, 0))) < 0.005
+    assert (
+        lines[70, 1] > 0.06 and max(abs(lines[key]) for key in ((25, 0), (25, 1), (70, 0))) < 0.005
+    )
     forehead = (np.abs(X) < 0.1) & (np.abs(Y + 0.62) < 0.02)
     assert front(long=0)[forehead].mean() > front(long=0, hairline=0.12)[forehead].mean() + 0.5
 
@@ -64,9 +77,13 @@ def test_hair_covers_the_skull_and_leaves_the_face():
 def test_long_hair_hangs_down_beside_the_face_and_behind_the_neck():
     beside = (np.abs(np.abs(X) - 0.58) < 0.02) & (np.abs(Y - 0.4) < 0.1)
     assert front(long=1)[beside].all() and not front(long=0)[beside].any()
-    behind = (SKIN - paint_back_hair(SKIN, HAIR._replace(long=1), SMOOTH, HEAD, FRAME)).mean(0) > 0.3
+    behind = (SKIN - paint_back_hair(SKIN, HAIR._replace(long=1), SMOOTH, HEAD, FRAME)).mean(
+        0
+    ) > 0.3
     assert behind[(np.abs(X) < 0.4) & (np.abs(Y) < 0.7)].all()
-    np.testing.assert_array_equal(paint_back_hair(SKIN, HAIR._replace(long=0), SMOOTH, HEAD, FRAME), SKIN)
+    np.testing.assert_array_equal(
+        paint_back_hair(SKIN, HAIR._replace(long=0), SMOOTH, HEAD, FRAME), SKIN
+    )
 
 
 def test_bangs_hide_the_forehead_down_to_the_fringe():
@@ -77,7 +94,9 @@ def test_bangs_hide_the_forehead_down_to_the_fringe():
 
 
 def test_strands_have_mean_0_and_deviation_1_and_run_down():
-    textures = np.stack([hair_texture(np.random.default_rng(i), HAIR, HEAD, FRAME) for i in range(30)])
+    textures = np.stack(
+        [hair_texture(np.random.default_rng(i), HAIR, HEAD, FRAME) for i in range(30)]
+    )
     assert abs(textures.mean()) < 0.1 and textures.std() == pytest.approx(0.85, abs=0.15)
     lower = textures[:, Y[:, 0] > 0.2]
     np.testing.assert_allclose(lower[:, :1], lower[:, 1:2], atol=1e-4)

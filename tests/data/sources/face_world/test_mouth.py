@@ -35,9 +35,15 @@ def test_mouth_is_where_it_belongs():
 
 
 def test_corners_rise_with_the_smile_and_the_mouth_widens():
-    bends = [seam_height(0.0, smile=smile) - seam_height(0.15, smile=smile) for smile in (-0.3, 0.0, 0.3, 0.6, 1.0)]
+    bends = [
+        seam_height(0.0, smile=smile) - seam_height(0.15, smile=smile)
+        for smile in (-0.3, 0.0, 0.3, 0.6, 1.0)
+    ]
     assert bends == sorted(bends) and bends[0] < -0.005 < 0.03 < bends[-1]
-    widths = [np.ptp(X[np.abs(painted(smile=smile) - SKIN).max(0) > 0.1]) for smile in (-0.3, 0.0, 0.5, 1.0)]
+    widths = [
+        np.ptp(X[np.abs(painted(smile=smile) - SKIN).max(0) > 0.1])
+        for smile in (-0.3, 0.0, 0.5, 1.0)
+    ]
     assert widths == sorted(widths) and widths[-1] > widths[1] + 0.08
 
 
@@ -55,13 +61,20 @@ def test_only_an_open_mouth_shows_teeth_and_the_dark():
 
 def test_lipstick_reddens_the_lips_by_its_strength():
     lower_lip = (np.abs(X) < 0.08) & (np.abs(Y - HEIGHT - 0.03) < 0.01)
-    redness = [(p[0] - p[1])[lower_lip].mean() for p in (painted(makeup=m) for m in (0.0, 0.5, 1.0))]
+    redness = [
+        (p[0] - p[1])[lower_lip].mean() for p in (painted(makeup=m) for m in (0.0, 0.5, 1.0))
+    ]
     assert redness[0] < redness[1] - 0.1 < redness[2] - 0.2
 
 
 def test_intensities_of_smiling_and_serious_mouths_do_not_overlap():
     smiling, serious = (np.array([m.smile for m in sampled(smiling=label)]) for label in (1, 0))
-    assert smiling.min() > 0.2 and smiling.max() <= 1 and serious.min() >= -0.3 and serious.max() <= 0.1
+    assert (
+        smiling.min() > 0.2
+        and smiling.max() <= 1
+        and serious.min() >= -0.3
+        and serious.max() <= 0.1
+    )
 
 
 def test_some_serious_mouths_are_open_and_some_smiles_closed():
@@ -72,8 +85,12 @@ def test_some_serious_mouths_are_open_and_some_smiles_closed():
 
 
 def test_severity_multiplies_the_intensity_up_to_what_a_mouth_can_do():
-    for one, half, triple in zip(sampled(50), sampled(50, severity=0.5), sampled(50, severity=3.0), strict=True):
-        assert half.smile == pytest.approx(0.5 * one.smile) and triple.smile == pytest.approx(min(3 * one.smile, 1.3))
+    for one, half, triple in zip(
+        sampled(50), sampled(50, severity=0.5), sampled(50, severity=3.0), strict=True
+    ):
+        assert half.smile == pytest.approx(0.5 * one.smile) and triple.smile == pytest.approx(
+            min(3 * one.smile, 1.3)
+        )
         assert half[3:] == one[3:]
 
 

@@ -10,7 +10,9 @@ SKIN = np.full((3, 128, 128), 0.7, np.float32)
 
 
 def darkening(width=1.0, length=0.0, side_light=0.0, head=HEAD):
-    return (SKIN - paint_nose(SKIN, Nose(width, length), (0.7, 0.7, 0.7), side_light, head, FRAME)).mean(0)
+    return (
+        SKIN - paint_nose(SKIN, Nose(width, length), (0.7, 0.7, 0.7), side_light, head, FRAME)
+    ).mean(0)
 
 
 def test_nostrils_are_darkest_and_nothing_lies_beside_the_nose():
@@ -33,14 +35,22 @@ def test_width_and_length_move_the_nostrils():
         dark = np.where((X > 0) & (Y > 0.1), darkening(**options) > 0.3, 0)
         return (dark * X).sum() / dark.sum(), (dark * Y).sum() / dark.sum()
 
-    assert nostril(width=1.3)[0] > nostril()[0] + 0.008 and nostril(length=0.05)[1] > nostril()[1] + 0.03
+    assert (
+        nostril(width=1.3)[0] > nostril()[0] + 0.008
+        and nostril(length=0.05)[1] > nostril()[1] + 0.03
+    )
 
 
 def test_turned_head_moves_the_nose_further_than_the_eyes():
     dark = darkening(head=HEAD._replace(turn=0.04))
-    assert abs((dark * X).sum() / dark.sum() - (darkening() * X).sum() / darkening().sum() - 0.06) < 0.01
+    assert (
+        abs((dark * X).sum() / dark.sum() - (darkening() * X).sum() / darkening().sum() - 0.06)
+        < 0.01
+    )
 
 
 def test_men_have_broader_and_longer_noses():
-    pairs = [[sample_nose(np.random.default_rng(i), male=male) for male in (0, 1)] for i in range(50)]
+    pairs = [
+        [sample_nose(np.random.default_rng(i), male=male) for male in (0, 1)] for i in range(50)
+    ]
     assert all(man.width > woman.width and man.length > woman.length for woman, man in pairs)

@@ -31,7 +31,11 @@ def person(face, attributes=PLAIN):
 def painted(face, drawn):
     frame = drawn.anatomy.frame(48)
     return paint_person(
-        np.full((3, 48, 48), 0.5, np.float32), drawn, functools.partial(random_numbers, face), PHOTO, frame
+        np.full((3, 48, 48), 0.5, np.float32),
+        drawn,
+        functools.partial(random_numbers, face),
+        PHOTO,
+        frame,
     )
 
 
@@ -39,7 +43,10 @@ def painted(face, drawn):
 def test_turning_an_attribute_changes_only_what_it_rules(attribute):
     changed = set()
     for face in range(20):
-        one, other = person(face), person(face, PLAIN._replace(**{attribute: 1 - getattr(PLAIN, attribute)}))
+        one, other = (
+            person(face),
+            person(face, PLAIN._replace(**{attribute: 1 - getattr(PLAIN, attribute)})),
+        )
         changed |= {part for part in one._fields if getattr(one, part) != getattr(other, part)}
     assert changed == RULED[attribute]
 
@@ -55,4 +62,6 @@ def test_every_attribute_is_seen(attribute):
 def test_a_person_is_drawn_the_same_each_time_and_leaves_the_background_alone():
     scene = painted(3, person(3))
     np.testing.assert_array_equal(scene, painted(3, person(3)))
-    assert (scene[:, :4, :4] == 0.5).all() and scene.shape == (3, 48, 48) and np.isfinite(scene).all()
+    assert (
+        (scene[:, :4, :4] == 0.5).all() and scene.shape == (3, 48, 48) and np.isfinite(scene).all()
+    )

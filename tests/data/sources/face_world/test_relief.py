@@ -3,7 +3,9 @@ import numpy as np
 from cfx_jax.data.sources.face_world.anatomy import sample_anatomy
 from cfx_jax.data.sources.face_world.relief import relief
 
-HEAD = sample_anatomy(np.random.default_rng(0), male=0)._replace(tilt=0.0, turn=0.0, centre=(0.5, 0.5))
+HEAD = sample_anatomy(np.random.default_rng(0), male=0)._replace(
+    tilt=0.0, turn=0.0, centre=(0.5, 0.5)
+)
 FRAME = HEAD.frame(64)
 X, Y = HEAD.grid(FRAME)
 FACE = np.hypot(X / 0.5, Y / 0.75) < 0.95
@@ -23,7 +25,10 @@ def test_side_light_brightens_its_side():
 
 def test_nose_stands_out_and_eyes_lie_deep():
     light = relief(HEAD, 0.0, 0.0, FRAME)
-    ridge, sockets = FACE & (np.abs(X) < 0.02) & (np.abs(Y) < 0.1), FACE & (np.hypot(np.abs(X) - 0.2, Y + 0.1) < 0.04)
+    ridge, sockets = (
+        FACE & (np.abs(X) < 0.02) & (np.abs(Y) < 0.1),
+        FACE & (np.hypot(np.abs(X) - 0.2, Y + 0.1) < 0.04),
+    )
     assert light[ridge].mean() > light[sockets].mean() + 0.15
 
 

@@ -37,7 +37,9 @@ def test_disc_is_brighter_and_macula_darker_than_their_surroundings():
         image = ground_of(eye).mean(-1, keepdims=True)
         opposite = 2 * eye.fovea - eye.disc  # as far from the fovea on the other side
         assert mean_around(image, eye, eye.disc, 0.1) > mean_around(image, eye, opposite, 0.1) * 1.1
-        assert mean_around(image, eye, eye.fovea, 0.1) < mean_around(image, eye, eye.fovea + np.array([0, 0.6]), 0.1)
+        assert mean_around(image, eye, eye.fovea, 0.1) < mean_around(
+            image, eye, eye.fovea + np.array([0, 0.6]), 0.1
+        )
 
 
 def test_retina_is_reddish():

@@ -45,8 +45,13 @@ def test_noise_has_the_stated_deviation():
 
 
 def test_blur_smooths():
-    sharp, blurred = (photograph(SCENE, PLAIN._replace(blur=b), NO_NOISE, EYE, FRAME) for b in (0.0, 0.05))
-    assert np.diff(blurred, axis=0)[20:40, 20:40].std() < 0.5 * np.diff(sharp, axis=0)[20:40, 20:40].std()
+    sharp, blurred = (
+        photograph(SCENE, PLAIN._replace(blur=b), NO_NOISE, EYE, FRAME) for b in (0.0, 0.05)
+    )
+    assert (
+        np.diff(blurred, axis=0)[20:40, 20:40].std()
+        < 0.5 * np.diff(sharp, axis=0)[20:40, 20:40].std()
+    )
 
 
 def test_mark_is_small_bright_and_inside_the_eye():

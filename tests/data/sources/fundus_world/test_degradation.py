@@ -7,7 +7,8 @@ from cfx_jax.data.sources.fundus_world.degradation import Faults, displaced, sam
 FRAME = Frame(64, (0.5, 0.51), 0.47)
 SCENE = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
 NUMBER = 3000
-# What each fault does at strength 1, read off the definition: blur, light (brighter, darker), haze, lid, shift.
+# What each fault does at strength 1, read off the definition: blur, light (brighter, darker), haze,
+# lid, shift.
 WIDEST = {"defocus": 0.11, "haze": 0.9, "lid": 0.8, "shift": 0.9}
 
 
@@ -23,7 +24,9 @@ def strengths(faults):
 def drawn():
     rng = np.random.default_rng(0)
     return {
-        gradable: np.array([strengths(sample_faults(rng, gradable=gradable)) for _ in range(NUMBER)])
+        gradable: np.array(
+            [strengths(sample_faults(rng, gradable=gradable)) for _ in range(NUMBER)]
+        )
         for gradable in (True, False)
     }
 
@@ -39,7 +42,9 @@ def test_one_fault_of_an_ungradable_picture_is_above_a_half(drawn):
 
 
 def test_mild_faults_occur_in_gradable_pictures_too(drawn):
-    np.testing.assert_allclose((drawn[True] > 0).mean(axis=0), 0.3, atol=4 * np.sqrt(0.3 * 0.7 / NUMBER))
+    np.testing.assert_allclose(
+        (drawn[True] > 0).mean(axis=0), 0.3, atol=4 * np.sqrt(0.3 * 0.7 / NUMBER)
+    )
     assert (drawn[True].max(axis=0) > 0.45).all()
 
 
@@ -70,7 +75,9 @@ def test_defocus_is_a_gaussian_of_the_stated_deviation():
     spread = spoil(point, Faults(defocus=0.1), FRAME)[..., 0]
     distance = np.arange(64) - 32
     deviation = np.sqrt((spread.sum(axis=0) * distance**2).sum() / spread.sum())
-    assert deviation == pytest.approx(0.1 * 0.47 * 64, rel=0.05) and spread.sum() == pytest.approx(1, rel=1e-3)
+    assert deviation == pytest.approx(0.1 * 0.47 * 64, rel=0.05) and spread.sum() == pytest.approx(
+        1, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("sign", [-1, 1])

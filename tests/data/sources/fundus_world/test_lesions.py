@@ -31,7 +31,12 @@ def test_mild_eyes_have_no_exudates_and_severe_ones_more_of_all():
     drawn = [world(seed)[2] for seed in range(300)]
     mean = {
         stage: np.mean(
-            [[len(spots.centres) for spots in lesions[1:]] for lesions in drawn if lesions.stage == stage], 0
+            [
+                [len(spots.centres) for spots in lesions[1:]]
+                for lesions in drawn
+                if lesions.stage == stage
+            ],
+            0,
         )
         for stage in range(len(STAGES))
     }
@@ -59,5 +64,8 @@ def test_exudates_brighten(kind):
 
 
 def test_severity_raises_numbers_and_contrast():
-    changes = [np.mean([np.abs(np.subtract(*world(i, s)[:2])).sum() for i in range(40)]) for s in (0.3, 1.0, 2.0)]
+    changes = [
+        np.mean([np.abs(np.subtract(*world(i, s)[:2])).sum() for i in range(40)])
+        for s in (0.3, 1.0, 2.0)
+    ]
     assert changes[0] < 0.5 * changes[1] < changes[1] < 0.8 * changes[2]

@@ -22,4 +22,6 @@ def test_the_number_asked_for_is_found():
 def test_spread_is_the_deviation_around_the_fovea():
     rng = np.random.default_rng(0)
     eye = sample_anatomy(rng)
-    assert np.allclose((sample_places(rng, eye, 4000, spread=0.15) - eye.fovea).std(0), 0.15, rtol=0.05)
+    assert np.allclose(
+        (sample_places(rng, eye, 4000, spread=0.15) - eye.fovea).std(0), 0.15, rtol=0.05
+    )

@@ -38,7 +38,9 @@ def test_arcades_pass_above_and_below_the_macula():
         x, y = unit_grid(eye.frame(64))
         column = np.abs(x - eye.fovea[0]) < 0.1
         dark = 1 - transmission_of(eye)[..., 1]
-        above, below = (dark * (column & (np.abs(y - eye.fovea[1] + up * 0.6) < 0.25)) for up in (1, -1))
+        above, below = (
+            dark * (column & (np.abs(y - eye.fovea[1] + up * 0.6) < 0.25)) for up in (1, -1)
+        )
         assert above.max() > 0.2 and below.max() > 0.2
 
 
