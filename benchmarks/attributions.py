@@ -26,7 +26,7 @@ from cfx_jax.checks import check_choice, check_count, check_num_steps
 from cfx_jax.errors import InputError
 from cfx_jax.models import build, import_weights
 from cfx_jax.report import format_table
-from experiments import cli
+from experiments.shared import cli
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What eager calls in a plain loop leave behind: compilations, memory mappings and memory.
 
-The methods are those of ``tests/conformance_table.py``, each called on other images of one shape,
+The methods are those of ``tests/support/conformance_table.py``, each called on other images of one shape,
 with scores, constraint sets and algorithms made anew for each call.
 
     python -m benchmarks.eager_growth                                    # 1,000 calls of each:
@@ -21,7 +21,7 @@ from benchmarks.measure import memory_in_use, report, seconds
 from cfx_jax.checks import check_choice, check_count
 from cfx_jax.programs import num_mappings
 from cfx_jax.report import format_table
-from experiments import cli
+from experiments.shared import cli
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def main(config: Config) -> None:
 
 def _table() -> Any:
     """The table of methods, which is among the tests."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
     return importlib.import_module("conformance_table")
 
 

@@ -37,7 +37,7 @@ from cfx_jax.models import (
 )
 from cfx_jax.objectives import class_score
 from cfx_jax.report import format_table
-from experiments import cli
+from experiments.shared import cli
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from cfx_jax.counterfactuals import VCEExample, VCEProblem
 from cfx_jax.optimise import drive
 from cfx_jax.parallel import data_mesh, replicate
 from cfx_jax.report import format_table
-from experiments import cli
+from experiments.shared import cli
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from cfx_jax.checks import check_choice, check_num_steps
 from cfx_jax.errors import InputError
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.report import format_table
-from experiments import cli
+from experiments.shared import cli
 from trainers import classifier, trades
 
 

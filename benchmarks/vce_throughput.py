@@ -25,7 +25,7 @@ from cfx_jax.models import calibrated, ensemble
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.report import format_table
-from experiments import cli
+from experiments.shared import cli
 
 
 @dataclass(frozen=True)

@@ -70,10 +70,8 @@ _OF_CLASSES = {
     "_abc_impl",
 }
 _STDLIB = tuple(filter(None, map(sysconfig.get_path, ("stdlib", "platstdlib"))))
-_LRU_CACHE, _FIELD_OF_NAMEDTUPLE = (
-    type(functools.lru_cache(int)),
-    type(namedtuple("_Fields", "one").one),
-)  # type: ignore[attr-defined]
+_LRU_CACHE = type(functools.lru_cache(int))
+_FIELD_OF_NAMEDTUPLE = type(namedtuple("_Fields", "one").one)  # type: ignore[attr-defined]
 
 
 class Fingerprint:

@@ -15,7 +15,7 @@ from cfx_jax.data.sources.file_tree import FileTree
 from cfx_jax.data.sources.picture_headers import SUFFIXES
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.errors import InputError
-from experiments import cli
+from experiments.shared import cli
 
 _NAMED = 10  # dropped photographs that are printed
 

@@ -24,11 +24,11 @@ from cfx_jax.report import (
     write_claims,
     write_table,
 )
-from experiments import cli
-from experiments.interval_claims import unpaired_claim
-from experiments.presenter import Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import plain
+from experiments.shared import cli
+from experiments.shared.interval_claims import unpaired_claim
+from experiments.shared.presenter import Table
 
 _COLUMNS = [
     "items",

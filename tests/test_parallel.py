@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import parallel_worker
 import pytest
 from parallel_worker import BATCH_SIZES, COUNTS, SmallNet, examples, explain, leaves, train_step
 
@@ -19,7 +20,7 @@ from cfx_jax import parallel
 from cfx_jax.errors import InputError
 from cfx_jax.models import per_image
 
-WORKER = Path(__file__).with_name("parallel_worker.py")
+WORKER = Path(parallel_worker.__file__)
 
 
 def start(num_devices, *arguments):

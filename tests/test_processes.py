@@ -11,7 +11,7 @@ from cfx_jax.processes import Process, is_gone, this_process
 
 PARENT = """
 import os, time
-from experiments import synthetic_images
+from experiments.shared import synthetic_images
 
 class Slow:
     class_names = ("a",)

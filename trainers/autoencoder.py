@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_choice, check_images
-from cfx_jax.models.residual_autoencoder import ResidualAutoencoder
+from cfx_jax.models.generators.residual_autoencoder import ResidualAutoencoder
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.annealed_adam import AnnealedAdamConfig, annealed_adam
 from trainers.descent import descent_step, first_state

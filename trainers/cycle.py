@@ -31,7 +31,7 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cycle import cycle_terms, discriminator_terms
-from cfx_jax.models.activations import unit_clip_leading_back
+from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.cycle_config import CYCE_CONFIG as CYCE_CONFIG

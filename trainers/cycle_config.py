@@ -7,8 +7,8 @@ from typing import Literal
 from flax import nnx
 
 from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights
-from cfx_jax.models.discriminator import Discriminator
-from cfx_jax.models.unet import PUBLISHED_FILTERS, UNetGenerator
+from cfx_jax.models.generators.discriminator import Discriminator
+from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, UNetGenerator
 from trainers.nnx_views import ModelFactory
 from trainers.plateau import ValidationPlateauConfig
 

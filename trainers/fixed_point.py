@@ -29,7 +29,7 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.losses.fixed_point import Translations, critic_terms, fixed_point_terms
-from cfx_jax.models.activations import unit_clip_leading_back
+from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.decisions import decide_validation, decided_source

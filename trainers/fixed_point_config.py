@@ -11,7 +11,7 @@ from flax import nnx
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses.fixed_point import FixedPointWeights
-from cfx_jax.models.fixed_point import FixedPointTranslator, LimitName, PatchCritic
+from cfx_jax.models.generators.fixed_point import FixedPointTranslator, LimitName, PatchCritic
 from trainers.nnx_views import ModelFactory
 
 

@@ -32,8 +32,8 @@ from cfx_jax.losses.mask_generator import (
     mask_generator_terms,
     random_backgrounds,
 )
-from cfx_jax.models.finding_classifier import FindingClassifier
-from cfx_jax.models.mask_generator import MaskGenerator
+from cfx_jax.models.generators.mask_generator import MaskGenerator
+from cfx_jax.models.images.finding_classifier import FindingClassifier
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from cfx_jax.training import load_config

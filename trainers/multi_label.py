@@ -41,7 +41,7 @@ class Config(SupervisedConfig):
     """A classifier of several labels. Defaults: the authors' DenseNet of faces."""
 
     model: str = "densenet121"
-    """Name of the architecture, as in cfx_jax.models.build (released: DenseNet-121)."""
+    """Name of the architecture, as in cfx_jax.models.images.build (released: DenseNet-121)."""
     num_classes: int = 5
     """Number of labels, one logit for each (released: young, smiling, black hair, no beard, bangs).
     """

@@ -7,7 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.models import per_image
-from cfx_jax.models.views import in_inference_mode
+from cfx_jax.models.views.per_image import in_inference_mode
 
 ModelFactory = Callable[[nnx.Rngs], nnx.Module]
 

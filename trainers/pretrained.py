@@ -12,7 +12,7 @@ from flax import nnx
 from cfx_jax.errors import InputError
 from cfx_jax.files import digest
 from cfx_jax.models import FindingClassifier, import_weights, read_tensors
-from cfx_jax.models.torchvision_names import torchvision_name
+from cfx_jax.models.weights.torchvision_names import torchvision_name
 
 Model = TypeVar("Model", bound=nnx.Module)
 

@@ -34,8 +34,8 @@ from cfx_jax.losses.progressive import (
     discriminator_terms,
     generator_terms,
 )
-from cfx_jax.models.progressive import exaggerator_of
-from cfx_jax.models.warm_start import warm_start
+from cfx_jax.models.generators.progressive import exaggerator_of
+from cfx_jax.models.weights.warm_start import warm_start
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.bins import binned_source

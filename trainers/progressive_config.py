@@ -17,7 +17,11 @@ from flax import nnx
 from cfx_jax.checks import check_choice, check_count
 from cfx_jax.errors import InputError
 from cfx_jax.losses.progressive import ProgressiveWeights, ReconstructionName, TargetName
-from cfx_jax.models.progressive import ProgressiveGenerator, ProjectionDiscriminator, ProjectionName
+from cfx_jax.models.generators.progressive import (
+    ProgressiveGenerator,
+    ProjectionDiscriminator,
+    ProjectionName,
+)
 from trainers.nnx_views import ModelFactory
 
 _EVERY = 100

@@ -20,8 +20,8 @@ from cfx_jax.checks import check_choice, check_images, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cross_entropy import cross_entropy
 from cfx_jax.metrics.localisation import dice
-from cfx_jax.models.segmentation import Segmenter
-from cfx_jax.models.unet import PUBLISHED_FILTERS, NormName
+from cfx_jax.models.generators.segmentation import Segmenter
+from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.descent import descent_step, first_state
 from trainers.identity import describe_data, digest

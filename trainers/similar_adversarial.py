@@ -29,7 +29,7 @@ from cfx_jax.losses.similar_adversarial import (
     naive_adversarial_terms,
     similar_adversarial_terms,
 )
-from cfx_jax.models.activations import unit_clip_leading_back
+from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.decisions import decided_source

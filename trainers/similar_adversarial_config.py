@@ -14,8 +14,8 @@ from flax import nnx
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
-from cfx_jax.models.similar_adversarial import AE2_HEAD, DuoAE, SingleAE
-from cfx_jax.models.unet import NormName, UNetGenerator
+from cfx_jax.models.generators.similar_adversarial import AE2_HEAD, DuoAE, SingleAE
+from cfx_jax.models.generators.unet import NormName, UNetGenerator
 from trainers.nnx_views import ModelFactory
 
 _GENERATORS: dict[str, Callable[..., nnx.Module]] = {

@@ -36,7 +36,7 @@ class SupervisedConfig:
     """What every training of a classifier has to say. Defaults: Boreiko et al. 2022."""
 
     model: str = "resnet50"
-    """Name of the architecture, as in cfx_jax.models.build (paper: ResNet-50)."""
+    """Name of the architecture, as in cfx_jax.models.images.build (paper: ResNet-50)."""
     weights: str = ""
     """File of weights to start from, such as torchvision's of ImageNet; the last layer starts anew.
     Empty: random weights (the paper names none, the released code has none)."""

@@ -22,8 +22,8 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from cfx_jax.checks import check_choice, check_images, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.losses.vae import sample_latents, vae_terms
+from cfx_jax.models.generators.vae import VAE
 from cfx_jax.models.layers.checks import check_shares
-from cfx_jax.models.vae import VAE
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.descent import descent_step, first_state
 from trainers.epochs import by_steps

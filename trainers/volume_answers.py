@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from cfx_jax.errors import InputError
 from cfx_jax.losses.multi_task import multi_task_terms
 from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy
-from cfx_jax.models.half_brain import HalfBrainLogits, four_way
+from cfx_jax.models.volumes.half_brain import HalfBrainLogits, four_way
 from cfx_jax.objectives import decision
 from trainers.volume_config import Config
 

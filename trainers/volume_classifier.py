@@ -28,8 +28,8 @@ from cfx_jax.data.source import check_indices, labels_of
 from cfx_jax.data.volume_flips import random_volume_flip
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cross_entropy import inverse_frequency
-from cfx_jax.models.volume_build import build_volume_model
-from cfx_jax.models.warm_start import warm_start
+from cfx_jax.models.volumes.build import build_volume_model
+from cfx_jax.models.weights.warm_start import warm_start
 from cfx_jax.parallel import data_mesh
 from trainers.annealed_adam import annealed_adam
 from trainers.descent import descent_step

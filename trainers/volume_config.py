@@ -11,7 +11,7 @@ class Config:
     """A classifier of volumes. Defaults: the baseline of ACAT's released code."""
 
     model: str = "slice_resnet50"
-    """Name of the architecture, as in cfx_jax.models.volume_build; acat_ in front for ACAT
+    """Name of the architecture, as in cfx_jax.models.volumes.build; acat_ in front for ACAT
     (released: ResNet-50 on slices, their mean)."""
     saliency: bool = False
     """Whether the network takes a saliency map of each volume too."""

@@ -33,13 +33,8 @@ from cfx_jax.data.slices import to_native_grid as to_native_grid
 from cfx_jax.data.source import ImageSource as ImageSource
 from cfx_jax.data.source import labels_of as labels_of
 from cfx_jax.data.source import load_arrays as load_arrays
-from cfx_jax.data.sources.array_source import ArraySource as ArraySource
+from cfx_jax.data.sources.arrays import ArraySource as ArraySource
 from cfx_jax.data.sources.image_folder import ImageFolder as ImageFolder
-from cfx_jax.data.sources.synthetic_brain import SyntheticBrain as SyntheticBrain
-from cfx_jax.data.sources.synthetic_chest import SyntheticChest as SyntheticChest
-from cfx_jax.data.sources.synthetic_ct import SyntheticCT as SyntheticCT
-from cfx_jax.data.sources.synthetic_faces import SyntheticFaces as SyntheticFaces
-from cfx_jax.data.sources.synthetic_fundus import SyntheticFundus as SyntheticFundus
 from cfx_jax.data.splits import split as split
 from cfx_jax.data.transforms import Transform as Transform
 from cfx_jax.data.transforms import color_jitter as color_jitter
@@ -50,3 +45,8 @@ from cfx_jax.data.transforms import random_flip as random_flip
 from cfx_jax.data.transforms import random_noise as random_noise
 from cfx_jax.data.transforms import sometimes as sometimes
 from cfx_jax.data.volume_flips import random_volume_flip as random_volume_flip
+from cfx_jax.data.worlds import SyntheticBrain as SyntheticBrain
+from cfx_jax.data.worlds import SyntheticChest as SyntheticChest
+from cfx_jax.data.worlds import SyntheticCT as SyntheticCT
+from cfx_jax.data.worlds import SyntheticFaces as SyntheticFaces
+from cfx_jax.data.worlds import SyntheticFundus as SyntheticFundus

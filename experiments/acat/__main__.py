@@ -9,7 +9,6 @@ from pathlib import Path
 
 import experiments.acat
 from cfx_jax.report import format_claims, format_table
-from experiments import cli
 from experiments.acat import tables
 from experiments.acat.claims import claims as make_claims
 from experiments.acat.config import Config
@@ -17,8 +16,9 @@ from experiments.acat.present import Presenter
 from experiments.acat.presets import PRESETS
 from experiments.acat.scans import load_scans
 from experiments.acat.study import planned, study
-from experiments.results import alone, draw_once, drawing_digest, results_folder
-from experiments.stages import Workspace, fingerprint
+from experiments.shared import cli
+from experiments.shared.results import alone, draw_once, drawing_digest, results_folder
+from experiments.shared.stages import Workspace, fingerprint
 
 
 @alone("acat", PRESETS)

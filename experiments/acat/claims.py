@@ -43,7 +43,7 @@ from experiments.acat.tables import (
     reached_by,
     right_of,
 )
-from experiments.interval_claims import claim, mean_claim, paired_claim, runs_claim
+from experiments.shared.interval_claims import claim, mean_claim, paired_claim, runs_claim
 
 _SMALL = (0, 1, 2)  # sizes of infarcts on which the paper's ACAT is best
 _MORE: dict[str, Any] = {"minimum": 0.0, "strict": True}

@@ -18,8 +18,8 @@ from experiments.acat.maps import Detected, Explained, detected, detected_with, 
 from experiments.acat.scans import Scans, located_in
 from experiments.acat.scores import FIELDS, references, score
 from experiments.acat.sources import CONSTANT, DETECTORS, OURS, REFERENCES, WITH_ACAT
-from experiments.array_store import row_bytes, row_slices
-from experiments.stages import Arrays, Workspace
+from experiments.shared.array_store import row_bytes, row_slices
+from experiments.shared.stages import Arrays, Workspace
 
 _SHOWN = (
     "image",

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from cfx_jax.data import to_native_grid
 from cfx_jax.data.radiology_sets import IST3, MosMed
-from experiments.stages import Arrays
+from experiments.shared.stages import Arrays
 
 
 class FactsOfScans(Protocol):

@@ -27,7 +27,7 @@ from experiments.acat.detection import Shown
 from experiments.acat.sources import DETECTORS
 from experiments.acat.study import Study
 from experiments.acat.tables import reached_by
-from experiments.presenter import Figure
+from experiments.shared.presenter import Figure
 
 _KEPT = 0.95  # quantile of a map above which its voxels are shown
 _WHOLE = (-0.02, 1.02)  # of probabilities

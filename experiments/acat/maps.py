@@ -55,7 +55,7 @@ from experiments.acat.sources import (
     SHUFFLED,
     ZERO,
 )
-from experiments.array_store import Rows
+from experiments.shared.array_store import Rows
 
 _INTEGRATION_STEPS = 100
 _WITHOUT, _WITH = 0, 1  # the classes: without and with a finding

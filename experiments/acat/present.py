@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import presenter
 from experiments.acat import tables
 from experiments.acat.config import Config
 from experiments.acat.figures import Gallery
 from experiments.acat.sources import REFERENCES
 from experiments.acat.study import Study
+from experiments.shared import presenter
 
 _OWN = f"Below the methods: what needs no network ({', '.join(REFERENCES)}); a method at its level has found nothing."
 

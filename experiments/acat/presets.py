@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from experiments.acat.config import Config, SearchConfig
-from experiments.times import times
+from experiments.shared.times import times
 from trainers import autoencoder, volume_classifier
 from trainers.annealed_adam import AnnealedAdamConfig
 from trainers.volume_config import FROM_BASELINE

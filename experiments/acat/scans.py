@@ -10,11 +10,11 @@ from cfx_jax.data import SyntheticCT, load_arrays, split
 from cfx_jax.errors import InputError
 from experiments.acat.config import Config
 from experiments.acat.facts import FactsOfScans, Heads, MaskedChests, SomeFacts, StoredFacts
-from experiments.array_store import filled
-from experiments.image_options import remaining_share
-from experiments.image_set import StoredImages
-from experiments.stages import Arrays, Workspace
-from experiments.synthetic_images import draw
+from experiments.shared.array_store import filled
+from experiments.shared.image_options import remaining_share
+from experiments.shared.image_set import StoredImages
+from experiments.shared.stages import Arrays, Workspace
+from experiments.shared.synthetic_images import draw
 
 UNKNOWN = -1
 """The size of a finding of which no size is known."""

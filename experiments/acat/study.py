@@ -26,9 +26,9 @@ from experiments.acat.rows import ACAT, FIRST, IN_TABLE_4, WHOLE, Row, fitting, 
 from experiments.acat.scans import Parts, Scans, split_scans
 from experiments.acat.sources import CONTROLS, OURS, PLACES
 from experiments.acat.variances import MEASURED, Variances, variances_of
-from experiments.array_store import Rows, chosen, filled, row_bytes, row_slices
-from experiments.notices import notify
-from experiments.stages import Arrays, Workspace, fingerprint
+from experiments.shared.array_store import Rows, chosen, filled, row_bytes, row_slices
+from experiments.shared.notices import notify
+from experiments.shared.stages import Arrays, Workspace, fingerprint
 from trainers import autoencoder, volume_classifier
 from trainers.epochs import length_of
 from trainers.saliency_source import SaliencySource

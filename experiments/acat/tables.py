@@ -20,7 +20,7 @@ from experiments.acat.scans import UNKNOWN
 from experiments.acat.sources import DETECTORS, OURS, REFERENCES, WITH_ACAT
 from experiments.acat.study import Answers, Study
 from experiments.acat.variances import Variances
-from experiments.presenter import Table
+from experiments.shared.presenter import Table
 
 
 def accuracy_table(study: Study) -> Table:

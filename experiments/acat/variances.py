@@ -16,8 +16,8 @@ from jaxtyping import Float, Int
 from cfx_jax.metrics import pre_activation_variances
 from cfx_jax.models import pre_activations
 from experiments.acat.rows import ACAT, BASELINE, SCRATCH
-from experiments.array_store import Rows
-from experiments.stages import Arrays, Workspace
+from experiments.shared.array_store import Rows
+from experiments.shared.stages import Arrays, Workspace
 
 MEASURED = (BASELINE, ACAT, SCRATCH)
 """Networks that are measured, where they are trained."""

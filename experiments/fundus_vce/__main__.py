@@ -10,7 +10,6 @@ from pathlib import Path
 
 import experiments.fundus_vce
 from cfx_jax.report import format_claims, format_table
-from experiments import cli
 from experiments.fundus_vce import tables
 from experiments.fundus_vce.claims import claims as make_claims
 from experiments.fundus_vce.config import Config
@@ -24,8 +23,9 @@ from experiments.fundus_vce.quality import filter_gradable
 from experiments.fundus_vce.search import Search
 from experiments.fundus_vce.sources import load_sources
 from experiments.fundus_vce.train import train
-from experiments.results import alone, draw_once, drawing_digest, results_folder
-from experiments.stages import Workspace, fingerprint
+from experiments.shared import cli
+from experiments.shared.results import alone, draw_once, drawing_digest, results_folder
+from experiments.shared.stages import Workspace, fingerprint
 
 
 @alone("fundus_vce", PRESETS)

@@ -25,8 +25,14 @@ from experiments.fundus_vce.evaluate import Evaluation, Evaluations
 from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.intervals import balanced_difference_interval
 from experiments.fundus_vce.localise import ABLATIONS, GUIDED, INTEGRATED, Localised, vce_method
-from experiments.image_set import ImageSet
-from experiments.interval_claims import claim, counted, mean_claim, of_one_training, paired_claim
+from experiments.shared.image_set import ImageSet
+from experiments.shared.interval_claims import (
+    claim,
+    counted,
+    mean_claim,
+    of_one_training,
+    paired_claim,
+)
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity

@@ -9,8 +9,8 @@ from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.sources import Sources
-from experiments.image_options import remaining_share
-from experiments.image_set import ImageSet
+from experiments.shared.image_options import remaining_share
+from experiments.shared.image_set import ImageSet
 
 
 class Data(NamedTuple):

@@ -11,8 +11,8 @@ from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.train import NAMES, Classifiers
-from experiments.image_set import PATIENTS, ImageSet, decisions, predict, probabilities
-from experiments.stages import Arrays, Workspace, source_digest
+from experiments.shared.image_set import PATIENTS, ImageSet, decisions, predict, probabilities
+from experiments.shared.stages import Arrays, Workspace, source_digest
 
 
 class Evaluation(NamedTuple):
@@ -55,7 +55,7 @@ ATTACK = tuple(
         "callables",
         "optimise",
         "geometry",
-        "models.ensemble",
+        "models.views.ensemble",
     )
 )
 """Where robust accuracy is computed: other losses, steps or surrogates give other numbers."""

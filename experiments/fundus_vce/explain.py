@@ -14,7 +14,7 @@ from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.evaluate import Evaluation, Evaluations
 from experiments.fundus_vce.search import Search, part_of
 from experiments.fundus_vce.train import NAMES
-from experiments.image_set import ImageSet, decisions
+from experiments.shared.image_set import ImageSet, decisions
 
 
 class Studied(NamedTuple):

@@ -36,8 +36,8 @@ from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.localise import Localised, threshold, vce_method
 from experiments.fundus_vce.search import part_of
 from experiments.fundus_vce.train import NAMES
-from experiments.image_set import decisions
-from experiments.presenter import Figure
+from experiments.shared.image_set import decisions
+from experiments.shared.presenter import Figure
 
 
 class Gallery(NamedTuple):

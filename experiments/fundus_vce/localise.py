@@ -28,8 +28,8 @@ from experiments.fundus_vce.config import Config, LocalisationConfig
 from experiments.fundus_vce.data import Data
 from experiments.fundus_vce.search import Search, part_of
 from experiments.fundus_vce.train import NAMES
-from experiments.image_set import ImageSet
-from experiments.stages import Arrays
+from experiments.shared.image_set import ImageSet
+from experiments.shared.stages import Arrays
 
 GUIDED, INTEGRATED = "GBP", "IG"
 STEM_GUIDED, MEAN_GRADIENT = "GBP, stem only", "IG, mean gradient"

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from experiments import presenter
 from experiments.fundus_vce import figures, published, tables
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
@@ -11,6 +10,7 @@ from experiments.fundus_vce.explain import Studied
 from experiments.fundus_vce.localise import Localised, vce_method
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.train import Classifiers, best_training
+from experiments.shared import presenter
 
 _AFTER_THE_PAPER = (
     "After Boreiko et al., Visual explanations for the detection of diabetic retinopathy from"

@@ -19,10 +19,10 @@ from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.intervals import balanced_interval
 from experiments.fundus_vce.sources import Sources
-from experiments.image_set import ImageSet, decisions, predict
-from experiments.normalisation import fit_to_images
-from experiments.notices import notify
-from experiments.stages import Workspace
+from experiments.shared.image_set import ImageSet, decisions, predict
+from experiments.shared.normalisation import fit_to_images
+from experiments.shared.notices import notify
+from experiments.shared.stages import Workspace
 from trainers import classifier as trainer
 from trainers.pretrained import weights_digest
 

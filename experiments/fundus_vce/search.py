@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from cfx_jax.counterfactuals import Counterfactual, VCEProblem, vce_batch
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.train import Classifiers
-from experiments.image_set import ImageSet
-from experiments.stages import Arrays, Workspace
+from experiments.shared.image_set import ImageSet
+from experiments.shared.stages import Arrays, Workspace
 
 
 class Search(NamedTuple):

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cfx_jax.data import SyntheticFundus
-from cfx_jax.data.sources.fundus_world import STAGES
 from cfx_jax.data.user_files import is_folder
+from cfx_jax.data.worlds.fundus import STAGES
 from cfx_jax.errors import InputError
-from experiments.folder_images import folder_note, load_folder
 from experiments.fundus_vce.config import Config
-from experiments.image_set import ImageSet, StoredImages
-from experiments.notices import notify
-from experiments.stages import Arrays, Workspace
-from experiments.synthetic_images import drawn
+from experiments.shared.folder_images import folder_note, load_folder
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.notices import notify
+from experiments.shared.stages import Arrays, Workspace
+from experiments.shared.synthetic_images import drawn
 
 _FUNDUS_PAGE = "README.md, section 'The paper's data sets', says where to get each set"
 

@@ -12,8 +12,8 @@ from experiments.fundus_vce.intervals import balanced_interval, share_interval
 from experiments.fundus_vce.localise import ABLATIONS, Localised
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.train import NAMES
-from experiments.image_set import PATIENTS
-from experiments.presenter import Table
+from experiments.shared.image_set import PATIENTS
+from experiments.shared.presenter import Table
 
 
 def accuracy_table(evaluations: Evaluations, place: str, *, with_paper: bool = True) -> Table:

@@ -16,10 +16,10 @@ from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.image_set import ImageSet, decisions, predict
-from experiments.normalisation import fit_to_images
-from experiments.notices import notify
-from experiments.stages import Workspace
+from experiments.shared.image_set import ImageSet, decisions, predict
+from experiments.shared.normalisation import fit_to_images
+from experiments.shared.notices import notify
+from experiments.shared.stages import Workspace
 from trainers import classifier as plain_trainer
 from trainers import trades
 from trainers.pretrained import weights_digest

@@ -8,11 +8,10 @@ python -m experiments.path_attribution --preset paper --data rsna:PATH
 
 from pathlib import Path
 
-import experiments.generation
+import experiments.charachon
 import experiments.path_attribution
 from cfx_jax.report import format_claims, format_table
-from experiments import cli
-from experiments.generation.images import load_images
+from experiments.charachon.images import load_images
 from experiments.path_attribution import published, tables
 from experiments.path_attribution.claims import Scores
 from experiments.path_attribution.claims import claims as make_claims
@@ -22,8 +21,9 @@ from experiments.path_attribution.present import Presenter
 from experiments.path_attribution.presets import PRESETS
 from experiments.path_attribution.published import FDR, IOU
 from experiments.path_attribution.study import Study, study
-from experiments.results import alone, draw_once, drawing_digest, results_folder
-from experiments.stages import Workspace, fingerprint
+from experiments.shared import cli
+from experiments.shared.results import alone, draw_once, drawing_digest, results_folder
+from experiments.shared.stages import Workspace, fingerprint
 
 
 @alone("path_attribution", PRESETS)
@@ -40,7 +40,7 @@ def main(config: Config) -> None:
         presenter.everything()
         presenter.finish(claims, config)
 
-    code = drawing_digest(experiments.generation, experiments.path_attribution)
+    code = drawing_digest(experiments.charachon, experiments.path_attribution)
     draw_once(folder, config, fingerprint([config, found.identity, code]), draw)
     shown = [tables.generator_table(found)]
     shown += [tables.localisation_table(task, found)] if found.localisation else []

@@ -16,8 +16,6 @@ from jaxtyping import Float
 from cfx_jax.metrics import bootstrap_interval, relevance_score
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
-from experiments.image_set import PATIENTS
-from experiments.interval_claims import claim, counted, of_one_training, paired_claim
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import (
@@ -28,6 +26,8 @@ from experiments.path_attribution.published import (
     RANDOM,
     STATE_OF_THE_ART,
 )
+from experiments.shared.image_set import PATIENTS
+from experiments.shared.interval_claims import claim, counted, of_one_training, paired_claim
 
 _PAR = 0.02  # ours; the largest difference that Table 1 shows between SyCE's v1 and E is 0.015
 _COMPETITIVE_R = 0.03  # the largest lead that Table 2 shows of v1 or v2 over v2,k, rounded up

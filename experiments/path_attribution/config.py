@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.generation.config import GenerationConfig
+from experiments.charachon.config import GenerationConfig
 from trainers import cycle, fixed_point
 
 

@@ -7,9 +7,9 @@ from jaxtyping import Int
 
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
-from experiments.generation.images import Data, annotated
-from experiments.image_set import ImageSet, decisions, predict, probabilities
+from experiments.charachon.images import Data, annotated
 from experiments.path_attribution.config import Config
+from experiments.shared.image_set import ImageSet, decisions, predict, probabilities
 
 
 class Explained(NamedTuple):

@@ -26,9 +26,9 @@ from cfx_jax.metrics.perturbation import overwrite_with, perturbation_curve
 from cfx_jax.metrics.statistics import Interval, bootstrap_interval
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
-from experiments.image_set import PATIENTS
 from experiments.path_attribution.config import FaithfulnessConfig
 from experiments.path_attribution.published import GROUPS, RANDOM
+from experiments.shared.image_set import PATIENTS
 
 _RESAMPLES = 500  # a score of a group is no mean, and takes its time
 _AT_ONCE = 32  # steps of one image that are classified at once

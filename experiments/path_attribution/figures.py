@@ -25,13 +25,13 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.generation.images import Data
-from experiments.image_set import probabilities
+from experiments.charachon.images import Data
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.faithfulness import Faithfulness
 from experiments.path_attribution.published import GENERATORS, METHODS, STATE_OF_THE_ART, VARIANTS
 from experiments.path_attribution.study import Study
-from experiments.presenter import Figure
+from experiments.shared.image_set import probabilities
+from experiments.shared.presenter import Figure
 
 _REGULARISED = "v2,k"
 _WITHOUT_ANNOTATION = 95.0  # percentile of the maps shown where no table names one

@@ -8,13 +8,13 @@ from jax.tree_util import Partial
 
 from cfx_jax.counterfactuals import SimilarAdversarial, cyce, syce
 from cfx_jax.models import generator_of
-from cfx_jax.models.generator_views import Generator
-from experiments.generation.augmentation import training_augmentation
-from experiments.generation.classifier import Network
-from experiments.generation.generators import PairGenerator, check_pairs
-from experiments.generation.images import Data
+from cfx_jax.models.generators.views import Generator
+from experiments.charachon.augmentation import training_augmentation
+from experiments.charachon.classifier import Network
+from experiments.charachon.generators import PairGenerator, check_pairs
+from experiments.charachon.images import Data
 from experiments.path_attribution.config import Config
-from experiments.stages import Workspace
+from experiments.shared.stages import Workspace
 from trainers import cycle
 from trainers.epochs import length_of
 

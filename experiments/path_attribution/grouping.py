@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Int
 
-from experiments.stages import Arrays
+from experiments.shared.stages import Arrays
 
 
 def by_decision(

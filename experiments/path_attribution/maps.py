@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from cfx_jax.attributions import path_attribution, path_attribution_along
 from cfx_jax.attributions.path import PathAttribution
 from cfx_jax.maps import channel_sum
-from cfx_jax.models.generator_views import Generator
+from cfx_jax.models.generators.views import Generator
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
 from experiments.path_attribution.grouping import by_decision

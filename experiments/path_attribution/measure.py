@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from experiments.generation.classifier import Network
+from experiments.charachon.classifier import Network
 from experiments.path_attribution.adversary import turned_over
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.explained import Explained
@@ -19,7 +19,7 @@ from experiments.path_attribution.faithfulness import (
     sweep,
 )
 from experiments.path_attribution.published import RANDOM
-from experiments.stages import Workspace
+from experiments.shared.stages import Workspace
 from trainers.identity import digest
 
 

@@ -7,9 +7,9 @@ from jaxtyping import Float
 
 from cfx_jax.callables import call
 from cfx_jax.parallel import map_examples
-from experiments.generation.generators import PairGenerator
+from experiments.charachon.generators import PairGenerator
 from experiments.path_attribution.explained import Explained
-from experiments.stages import Arrays, Workspace
+from experiments.shared.stages import Arrays, Workspace
 
 
 class Pairs(NamedTuple):

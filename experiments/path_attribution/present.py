@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from experiments import presenter
-from experiments.generation.classifier import start_of
-from experiments.generation.images import Data, brackets
+from experiments.charachon.classifier import start_of
+from experiments.charachon.images import Data, brackets
 from experiments.path_attribution import published, tables
 from experiments.path_attribution.config import Config
 from experiments.path_attribution.faithfulness import NotMeasured
 from experiments.path_attribution.figures import Gallery
 from experiments.path_attribution.maps import sigma_of
 from experiments.path_attribution.study import Study
+from experiments.shared import presenter
 
 
 class Presenter(presenter.Presenter):

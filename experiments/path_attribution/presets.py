@@ -12,8 +12,8 @@ from typing import Any
 from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights
 from cfx_jax.losses.fixed_point import FixedPointWeights
 from experiments.path_attribution.config import Config, FaithfulnessConfig
+from experiments.shared.times import times
 from experiments.similar_adversarial import presets as shared
-from experiments.times import times
 from trainers import cycle, fixed_point
 from trainers.plateau import ValidationPlateauConfig
 

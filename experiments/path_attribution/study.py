@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from experiments.generation.attributions import baselines, maps
-from experiments.generation.classifier import Network, train_classifier
-from experiments.generation.generators import (
+from experiments.charachon.attributions import baselines, maps
+from experiments.charachon.classifier import Network, train_classifier
+from experiments.charachon.generators import (
     PairGenerator,
     train_mask_generator,
     train_similar_adversarial,
 )
-from experiments.generation.images import Data
-from experiments.generation.localisation import Localisation, localise
-from experiments.generation.quality import Quality, measure_quality
+from experiments.charachon.images import Data
+from experiments.charachon.localisation import Localisation, localise
+from experiments.charachon.quality import Quality, measure_quality
 from experiments.path_attribution import published
 from experiments.path_attribution.adversary import train_adversary
 from experiments.path_attribution.config import Config
@@ -28,7 +28,7 @@ from experiments.path_attribution.maps import OWN_PATH, PathMaps, along_own_path
 from experiments.path_attribution.measure import measure
 from experiments.path_attribution.pairs import Pairs, pairs_of
 from experiments.path_attribution.published import STATE_OF_THE_ART
-from experiments.stages import Workspace
+from experiments.shared.stages import Workspace
 
 _SAGEN = "SAGen"
 _SYCE_OWN = f"SyCE {OWN_PATH}"

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.metrics.statistics import bootstrap_interval, paired_difference_interval
-from experiments.generation.localisation import Localisation
-from experiments.generation.quality import PAIRS, Quality
+from experiments.charachon.localisation import Localisation
+from experiments.charachon.quality import PAIRS, Quality
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness
 from experiments.path_attribution.published import FDR, GROUPS, IOU, RANDOM
 from experiments.path_attribution.study import Study
-from experiments.presenter import Table
+from experiments.shared.presenter import Table
 
 _CHANGED = PAIRS[1]  # x, x_a
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import experiments.progressive_exaggeration
 from cfx_jax.report import format_claims, format_table
-from experiments import cli
 from experiments.progressive_exaggeration import tables
 from experiments.progressive_exaggeration.chapters import check_chapters, examine
 from experiments.progressive_exaggeration.claims import claims as make_claims
@@ -20,8 +19,9 @@ from experiments.progressive_exaggeration.images import load_images
 from experiments.progressive_exaggeration.present import Presenter
 from experiments.progressive_exaggeration.presets import PRESETS
 from experiments.progressive_exaggeration.study import study
-from experiments.results import alone, draw_once, drawing_digest, results_folder
-from experiments.stages import Workspace, fingerprint
+from experiments.shared import cli
+from experiments.shared.results import alone, draw_once, drawing_digest, results_folder
+from experiments.shared.stages import Workspace, fingerprint
 
 
 @alone("progressive_exaggeration", PRESETS)

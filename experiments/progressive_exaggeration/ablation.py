@@ -13,14 +13,14 @@ import numpy as np
 from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.metrics import compatibility_curve, rank_correlation
 from cfx_jax.report import Claim, CurvePanel, Line, curve
-from experiments.interval_claims import paired_claim
-from experiments.presenter import Figure, Presenter, Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.network import EXPLAINED, labelled, train_network
 from experiments.progressive_exaggeration.study import Measures, Study, measure
 from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import OURS, Sweeps, further_explainer, sweep
 from experiments.progressive_exaggeration.tables import measure_cells, measure_columns, remarks
+from experiments.shared.interval_claims import paired_claim
+from experiments.shared.presenter import Figure, Presenter, Table
 
 Factors = tuple[float, float, float]
 """Of adversary, classifier, and reconstruction with cycle."""

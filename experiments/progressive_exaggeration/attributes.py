@@ -8,8 +8,6 @@ from jaxtyping import Bool
 
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.report import Claim, CurvePanel, Line, curve, sweep_grid
-from experiments.interval_claims import mean_claim, paired_claim, unpaired_claim
-from experiments.presenter import Figure, Presenter, Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.figures import shown
 from experiments.progressive_exaggeration.network import labelled
@@ -18,6 +16,8 @@ from experiments.progressive_exaggeration.study import Measures, Study, explaine
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, Sweeps
 from experiments.progressive_exaggeration.tables import measure_cells, measure_columns, remarks
+from experiments.shared.interval_claims import mean_claim, paired_claim, unpaired_claim
+from experiments.shared.presenter import Figure, Presenter, Table
 
 
 class Explained(NamedTuple):

@@ -22,9 +22,6 @@ from cfx_jax.errors import InputError
 from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.metrics import Interval, bootstrap_interval
 from cfx_jax.report import Claim, sweep_grid
-from experiments.image_set import predict
-from experiments.interval_claims import mean_claim, paired_claim
-from experiments.presenter import Figure, Presenter, Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.figures import shown
@@ -39,6 +36,9 @@ from experiments.progressive_exaggeration.sweeps import (
     seen_by,
     sweep,
 )
+from experiments.shared.image_set import predict
+from experiments.shared.interval_claims import mean_claim, paired_claim
+from experiments.shared.presenter import Figure, Presenter, Table
 
 BIASED, UNBIASED = "biased", "unbiased"
 _PLACE = "section 4.4, first paragraph, and Table 3"

@@ -8,7 +8,6 @@ from typing import Protocol
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.report import Claim
-from experiments.presenter import Presenter
 from experiments.progressive_exaggeration.ablation import ablation
 from experiments.progressive_exaggeration.attributes import attributes
 from experiments.progressive_exaggeration.bias import bias
@@ -18,6 +17,7 @@ from experiments.progressive_exaggeration.heart import heart
 from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.saliency import saliency
 from experiments.progressive_exaggeration.study import Study
+from experiments.shared.presenter import Presenter
 
 
 class Chapter(Protocol):

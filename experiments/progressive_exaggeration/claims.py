@@ -11,13 +11,13 @@ import numpy as np
 
 from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import Claim
-from experiments.interval_claims import claim, mean_claim, of_one_training, paired_claim
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import OURS, XGEM
 from experiments.progressive_exaggeration.tables import correlation, own_psnr
+from experiments.shared.interval_claims import claim, mean_claim, of_one_training, paired_claim
 
 _DATA_CONSISTENCY = "section 4.1, data consistency, and Table 1"
 _DRAWS = 1000

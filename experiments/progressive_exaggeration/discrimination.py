@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 
 from cfx_jax.metrics import flipped
 from cfx_jax.report import Claim
-from experiments.interval_claims import paired_claim
-from experiments.presenter import Presenter, Table
 from experiments.progressive_exaggeration.study import Study, explained_label
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.shared.interval_claims import paired_claim
+from experiments.shared.presenter import Presenter, Table
 
 _AT_ONCE = 256  # images that are classified together
 

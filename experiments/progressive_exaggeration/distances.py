@@ -20,7 +20,7 @@ from cfx_jax.metrics import Interval, frechet_distance
 from cfx_jax.metrics.distribution import Gaussian, gaussian_distance, gaussian_of
 from cfx_jax.metrics.value_arrays import as_rows
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
-from experiments.stages import Arrays
+from experiments.shared.stages import Arrays
 
 _FEWEST = 20  # images of a group from which a distance is computed
 _FEWEST_UNITS = (

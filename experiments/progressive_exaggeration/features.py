@@ -17,11 +17,11 @@ from cfx_jax.models import (
     extract_features,
     inception_extractor,
 )
-from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.network import Network
 from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.stages import Workspace
+from experiments.shared.image_set import ImageSet
+from experiments.shared.stages import Workspace
 
 Vectors = Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, "n d"]]
 """Images in [0, 1] -> a vector for each."""

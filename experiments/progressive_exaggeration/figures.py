@@ -13,11 +13,11 @@ import numpy as np
 
 from cfx_jax.metrics import compatibility_curve
 from cfx_jax.report import CurvePanel, Line, Sweep, curve, sweep_grid, write_knob
-from experiments.image_set import ImageSet
-from experiments.presenter import Figure
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import Sweeps
 from experiments.progressive_exaggeration.tables import ranges
+from experiments.shared.image_set import ImageSet
+from experiments.shared.presenter import Figure
 
 
 class Gallery(NamedTuple):

@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.metrics import cosine_distance, latent_space_closeness, verified
 from cfx_jax.parallel import map_examples
-from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.features import Features
 from experiments.progressive_exaggeration.images import Data, Part
 from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.stages import Arrays, Workspace
+from experiments.shared.image_set import ImageSet
+from experiments.shared.stages import Arrays, Workspace
 
 _PUBLISHED = 0.5
 """Cosine distance below which networks trained on VGGFace2 see one person (section 4.1)."""

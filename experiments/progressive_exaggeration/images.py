@@ -10,11 +10,11 @@ from jaxtyping import Float, Int, Shaped
 from cfx_jax.checks import check_choice
 from cfx_jax.data import split
 from cfx_jax.errors import InputError
-from experiments.image_options import remaining_share
-from experiments.image_set import COPIES, ImageSet
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.sources import WORLDS, Source, open_source
-from experiments.stages import Workspace
+from experiments.shared.image_options import remaining_share
+from experiments.shared.image_set import COPIES, ImageSet
+from experiments.shared.stages import Workspace
 
 _FRESH = "Test images are of a world of their own, seed {0.test_seed}; all others of that of seed {0.seed}."
 

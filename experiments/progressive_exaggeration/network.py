@@ -18,12 +18,12 @@ from cfx_jax.metrics import roc_auc
 from cfx_jax.models import one_label, per_image
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from experiments.image_set import predict
-from experiments.normalisation import fit_to_images
-from experiments.notices import notify
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.images import Data
-from experiments.stages import Workspace
+from experiments.shared.image_set import predict
+from experiments.shared.normalisation import fit_to_images
+from experiments.shared.notices import notify
+from experiments.shared.stages import Workspace
 from trainers import multi_label as trainer
 from trainers.pretrained import weights_digest
 from trainers.supervised import scheduled

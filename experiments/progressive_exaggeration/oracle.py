@@ -20,14 +20,14 @@ from cfx_jax.counterfactuals import Exaggerator, probability_bin
 from cfx_jax.counterfactuals.progressive import class_1_probability
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from experiments.array_store import row_slices, stored
-from experiments.image_set import ImageSet, StoredImages
 from experiments.progressive_exaggeration.images import Data, Part
 from experiments.progressive_exaggeration.network import ORACLE, Network, train_network
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Explainer
-from experiments.stages import Arrays
+from experiments.shared.array_store import row_slices, stored
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.stages import Arrays
 
 # images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3, on disk
 _MOST = 8192

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from cfx_jax.metrics import brier_score
-from experiments import presenter
 from experiments.progressive_exaggeration import tables
 from experiments.progressive_exaggeration.chapters import Chapter
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.figures import Gallery
 from experiments.progressive_exaggeration.sources import WORLDS
 from experiments.progressive_exaggeration.study import Study
+from experiments.shared import presenter
 
 
 class Presenter(presenter.Presenter):

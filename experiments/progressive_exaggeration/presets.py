@@ -5,7 +5,7 @@ import dataclasses
 
 from cfx_jax.losses.progressive import ProgressiveWeights
 from experiments.progressive_exaggeration.config import Config, HeartConfig, XGEMConfig
-from experiments.times import times
+from experiments.shared.times import times
 from trainers import multi_label, progressive, segmentation, vae
 from trainers.optimiser import OptimiserConfig
 

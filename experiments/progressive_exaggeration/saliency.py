@@ -40,13 +40,13 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.array_store import row_slices, stored
-from experiments.interval_claims import paired_claim
-from experiments.presenter import Figure, Presenter, Table
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, differences
-from experiments.stages import Arrays
+from experiments.shared.array_store import row_slices, stored
+from experiments.shared.interval_claims import paired_claim
+from experiments.shared.presenter import Figure, Presenter, Table
+from experiments.shared.stages import Arrays
 
 GRADIENT, INTEGRATED, GRAD_CAM, RANDOM = "gradient", "integrated gradients", "Grad-CAM", "random"
 METHODS = (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)

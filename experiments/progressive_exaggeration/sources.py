@@ -8,14 +8,14 @@ from jaxtyping import Int, Shaped
 
 from cfx_jax.checks import check_choice
 from cfx_jax.data import SyntheticChest, SyntheticFaces
-from cfx_jax.data.sources.face_world import ATTRIBUTES
+from cfx_jax.data.worlds.face import ATTRIBUTES
 from cfx_jax.errors import InputError
-from experiments.folder_images import folder_note, load_folder
-from experiments.image_options import check_no_classes
-from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
-from experiments.stages import Workspace
-from experiments.synthetic_images import draw_images
+from experiments.shared.folder_images import folder_note, load_folder
+from experiments.shared.image_options import check_no_classes
+from experiments.shared.image_set import ImageSet
+from experiments.shared.stages import Workspace
+from experiments.shared.synthetic_images import draw_images
 
 _FACE = ("image", "label", "attributes", "counterfactual")
 _CHEST = (

@@ -36,7 +36,7 @@ from experiments.progressive_exaggeration.sweeps import (
     train_explainer,
     xgem_sweep,
 )
-from experiments.stages import Workspace
+from experiments.shared.stages import Workspace
 from trainers.identity import digest
 
 

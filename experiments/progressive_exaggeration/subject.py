@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
-from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.network import Network
+from experiments.shared.image_set import ImageSet
 
 
 class Subject(NamedTuple):

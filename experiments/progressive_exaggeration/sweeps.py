@@ -22,12 +22,12 @@ from cfx_jax.metrics import flipped
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import map_examples, progress_bar
-from experiments.array_store import row_slices, stored
-from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.network import Network, augmentation
 from experiments.progressive_exaggeration.subject import Subject, first_of_either
-from experiments.stages import Arrays, Workspace
+from experiments.shared.array_store import row_slices, stored
+from experiments.shared.image_set import ImageSet
+from experiments.shared.stages import Arrays, Workspace
 from trainers import progressive as explainer_trainer
 from trainers import vae as vae_trainer
 from trainers.bins import source_probabilities

@@ -12,11 +12,11 @@ from cfx_jax.metrics import (
     rank_correlation,
     reliability_curve,
 )
-from experiments.presenter import Table
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
 from experiments.progressive_exaggeration.study import Measures, Study
 from experiments.progressive_exaggeration.sweeps import OURS, Sweeps, spread
+from experiments.shared.presenter import Table
 
 _RANGES = 5  # of the queries' own probability, one curve each
 _FINEST = 1e-6  # mean square that images of 8 bits tell nothing below

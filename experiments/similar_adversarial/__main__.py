@@ -7,20 +7,20 @@ python -m experiments.similar_adversarial --preset paper --data rsna:PATH
 
 from pathlib import Path
 
-import experiments.generation
+import experiments.charachon
 import experiments.similar_adversarial
 from cfx_jax.report import format_claims, format_table
-from experiments import cli
-from experiments.generation.classifier import train_classifier
-from experiments.generation.images import load_images
-from experiments.results import alone, draw_once, drawing_digest, results_folder
+from experiments.charachon.classifier import train_classifier
+from experiments.charachon.images import load_images
+from experiments.shared import cli
+from experiments.shared.results import alone, draw_once, drawing_digest, results_folder
+from experiments.shared.stages import Workspace, fingerprint
 from experiments.similar_adversarial import tables
 from experiments.similar_adversarial.claims import claims as make_claims
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.present import Presenter
 from experiments.similar_adversarial.presets import PRESETS
 from experiments.similar_adversarial.study import run_study
-from experiments.stages import Workspace, fingerprint
 
 
 @alone("similar_adversarial", PRESETS)
@@ -39,7 +39,7 @@ def main(config: Config) -> None:
         presenter.localisation()
         presenter.finish(claims, config)
 
-    code = drawing_digest(experiments.generation, experiments.similar_adversarial)
+    code = drawing_digest(experiments.charachon, experiments.similar_adversarial)
     draw_once(folder, config, fingerprint([config, network.identity, data.identity, code]), draw)
     found = [tables.decisions_table(study), tables.similarity_table(study)]
     if study.localised is not None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from scipy import ndimage
 
 from cfx_jax.data import load_arrays
-from experiments.image_set import ImageSet
+from experiments.shared.image_set import ImageSet
 
 _STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
     "min": np.min,

@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs, roc_auc
 from cfx_jax.report import Claim
-from experiments.generation.attributions import (
+from experiments.charachon.attributions import (
     AVERAGED,
     BBMP,
     GRAD_CAM,
@@ -26,10 +26,10 @@ from experiments.generation.attributions import (
     RANDOM,
     SMOOTH_GRAD,
 )
-from experiments.generation.images import Data
-from experiments.generation.localisation import Localisation
-from experiments.generation.quality import PAIRS, Quality
-from experiments.interval_claims import claim, counted, paired_claim, runs_claim
+from experiments.charachon.images import Data
+from experiments.charachon.localisation import Localisation
+from experiments.charachon.quality import PAIRS, Quality
+from experiments.shared.interval_claims import claim, counted, paired_claim, runs_claim
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from experiments.generation.config import GenerationConfig
+from experiments.charachon.config import GenerationConfig
 from experiments.similar_adversarial.rows import NAMES
 
 

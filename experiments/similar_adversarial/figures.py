@@ -23,7 +23,7 @@ from cfx_jax.report import (
     counterfactual_grid,
     saliency_grid,
 )
-from experiments.generation.attributions import (
+from experiments.charachon.attributions import (
     AVERAGED,
     BBMP,
     GRAD_CAM,
@@ -32,9 +32,9 @@ from experiments.generation.attributions import (
     MASK_GENERATOR,
     PERCEPTUAL,
 )
-from experiments.generation.classifier import Network
-from experiments.generation.images import Data
-from experiments.presenter import Figure
+from experiments.charachon.classifier import Network
+from experiments.charachon.images import Data
+from experiments.shared.presenter import Figure
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Localised, Study

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from experiments import presenter
-from experiments.generation.classifier import Network, start_of
-from experiments.generation.images import Data, brackets
+from experiments.charachon.classifier import Network, start_of
+from experiments.charachon.images import Data, brackets
+from experiments.shared import presenter
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.figures import Gallery

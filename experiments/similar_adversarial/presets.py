@@ -5,9 +5,9 @@ published setting.
 import dataclasses
 
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
+from experiments.shared.times import times
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS
-from experiments.times import times
 from trainers import classifier, mask_generator, similar_adversarial
 from trainers.optimiser import OptimiserConfig
 from trainers.similar_adversarial import PlateauConfig

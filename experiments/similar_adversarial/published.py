@@ -1,7 +1,7 @@
 """The figures printed in Charachon et al. 2020, "Combining Similarity and Adversarial Learning to
 Generate Visual Explanation", shown beside ours."""
 
-from experiments.generation.attributions import (
+from experiments.charachon.attributions import (
     AVERAGED,
     BBMP,
     GRAD_CAM,
@@ -12,7 +12,7 @@ from experiments.generation.attributions import (
     PERCEPTUAL,
     SMOOTH_GRAD,
 )
-from experiments.generation.quality import PAIRS
+from experiments.charachon.quality import PAIRS
 from experiments.similar_adversarial.rows import NAIVE, OURS
 
 PERCENTILES = (80.0, 85.0, 90.0, 95.0, 98.0)

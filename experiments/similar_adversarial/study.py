@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from cfx_jax.errors import InputError
-from experiments.generation.attributions import (
+from experiments.charachon.attributions import (
     AVERAGED,
     Maps,
     Method,
@@ -17,22 +17,22 @@ from experiments.generation.attributions import (
     maps,
     pair_method,
 )
-from experiments.generation.augmentation import averaging_ranges
-from experiments.generation.classifier import Network
-from experiments.generation.generators import (
+from experiments.charachon.augmentation import averaging_ranges
+from experiments.charachon.classifier import Network
+from experiments.charachon.generators import (
     PairGenerator,
     train_mask_generator,
     train_similar_adversarial,
 )
-from experiments.generation.images import Data, annotated
-from experiments.generation.localisation import Localisation, localise
-from experiments.generation.quality import Quality, measure_quality
-from experiments.image_set import PATIENTS, ImageSet
+from experiments.charachon.images import Data, annotated
+from experiments.charachon.localisation import Localisation, localise
+from experiments.charachon.quality import Quality, measure_quality
+from experiments.shared.image_set import PATIENTS, ImageSet
+from experiments.shared.stages import Workspace
 from experiments.similar_adversarial.boxes import Boxes, boxes_of
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.published import AVERAGED_TOO
 from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, settings_of
-from experiments.stages import Workspace
 
 
 class Localised(NamedTuple):

@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics.statistics import bootstrap_interval
-from experiments.generation.attributions import RANDOM
-from experiments.generation.quality import PAIRS, Quality
-from experiments.presenter import Table
+from experiments.charachon.attributions import RANDOM
+from experiments.charachon.quality import PAIRS, Quality
+from experiments.shared.presenter import Table
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.boxes import Boxes
 from experiments.similar_adversarial.rows import NAIVE, OURS

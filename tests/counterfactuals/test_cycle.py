@@ -12,7 +12,7 @@ from cfx_jax.attributions import path_attribution, path_attribution_along
 from cfx_jax.counterfactuals.cycle import cyce, decided_class, syce, syce_latent_path
 from cfx_jax.errors import InputError
 from cfx_jax.models import calibrated
-from cfx_jax.models.thresholded import thresholded
+from cfx_jax.models.views.thresholded import thresholded
 from cfx_jax.objectives import class_score
 
 IMAGES = jnp.asarray(images(6))

@@ -13,9 +13,9 @@ from flax import nnx
 
 from cfx_jax.counterfactuals.cycle import cyce, syce
 from cfx_jax.losses.cycle import CycleWeights, cycle_terms, discriminator_terms
-from cfx_jax.models.discriminator import Discriminator
-from cfx_jax.models.generator_views import generator_of
-from cfx_jax.models.unet import UNetGenerator
+from cfx_jax.models.generators.discriminator import Discriminator
+from cfx_jax.models.generators.unet import UNetGenerator
+from cfx_jax.models.generators.views import generator_of
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
 WEIGHTS = CycleWeights(

@@ -11,7 +11,7 @@ from cfx_jax.data.saliency_files import (
     write_saliency,
     write_saliency_of,
 )
-from cfx_jax.data.sources.array_source import ArraySource
+from cfx_jax.data.sources.arrays import ArraySource
 from cfx_jax.errors import InputError
 
 RNG = np.random.default_rng(0)

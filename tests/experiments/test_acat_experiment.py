@@ -24,7 +24,7 @@ from experiments.acat.scores import FIELDS
 from experiments.acat.sources import DETECTORS, GRADIENT, OURS, RANDOM, REFERENCES, WITH_ACAT
 from experiments.acat.study import Answers, Run, Study
 from experiments.acat.variances import Variances
-from experiments.stages import Workspace
+from experiments.shared.stages import Workspace
 from trainers import volume_classifier
 from trainers.epochs import by_steps
 

@@ -51,7 +51,7 @@ from experiments.acat.sources import (
     WITH_ACAT,
     ZERO,
 )
-from experiments.stages import Workspace
+from experiments.shared.stages import Workspace
 
 SLICES, STEPS, STEP, QUOTIENT, CURVATURE = 3, 4, 0.1, 0.02, 0.8
 ENTRIES = SLICES * toy_coder.LATENT

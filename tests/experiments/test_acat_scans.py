@@ -23,8 +23,8 @@ from experiments.acat.scans import UNKNOWN, load_scans, split_scans
 from experiments.acat.scores import score
 from experiments.acat.sources import OURS
 from experiments.acat.study import study
-from experiments.array_store import filled, row_bytes, row_slices
-from experiments.stages import Workspace
+from experiments.shared.array_store import filled, row_bytes, row_slices
+from experiments.shared.stages import Workspace
 from trainers.epochs import by_steps
 from trainers.identity import digest
 from trainers.saliency_source import check_saliency

@@ -23,7 +23,7 @@ from experiments.acat.rows import ACAT, AS_LONG, BASELINE
 from experiments.acat.scans import Scans, split_scans
 from experiments.acat.sources import OURS
 from experiments.acat.variances import Variances
-from experiments.stages import Workspace
+from experiments.shared.stages import Workspace
 from trainers.volume_config import FROM_BASELINE
 
 NUMBER, FLAT = 24, 5

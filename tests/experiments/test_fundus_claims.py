@@ -9,10 +9,10 @@ import pytest
 from fundus_results import data, evaluations, image_set, localised, studied
 
 from cfx_jax.metrics import balanced_accuracy, paired_difference_interval
-from experiments import interval_claims
 from experiments.fundus_vce import claims as module
 from experiments.fundus_vce import intervals, published
 from experiments.fundus_vce.config import Config, ExplanationConfig
+from experiments.shared import interval_claims
 
 
 @pytest.fixture(autouse=True)

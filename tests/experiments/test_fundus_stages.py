@@ -31,10 +31,10 @@ from experiments.fundus_vce.quality import Quality, filter_gradable, is_useful
 from experiments.fundus_vce.search import Search
 from experiments.fundus_vce.sources import Sources
 from experiments.fundus_vce.train import Classifiers, best_training, warn_at_edge
-from experiments.image_set import ImageSet
-from experiments.notices import keep_notices, notify
-from experiments.provenance import provenance
-from experiments.stages import Workspace
+from experiments.shared.image_set import ImageSet
+from experiments.shared.notices import keep_notices, notify
+from experiments.shared.provenance import provenance
+from experiments.shared.stages import Workspace
 
 SHAPE = (SIDE, SIDE, 3)
 NAMES = ("plain", "robust", "ensemble")
@@ -88,7 +88,7 @@ def test_a_decision_at_one_half_is_for_the_finding():
 
 def test_the_attack_is_all_that_robust_accuracy_is_computed_by():
     names = tuple(each.__name__ for each in evaluating.ATTACK)
-    assert {"cfx_jax.metrics.robustness", "cfx_jax.models.ensemble"} <= set(names)
+    assert {"cfx_jax.metrics.robustness", "cfx_jax.models.views.ensemble"} <= set(names)
     without = ("cfx_jax.checks", "cfx_jax.errors", "cfx_jax.parallel")  # give no numbers
     used = {str(getattr(each, "__module__", "")) for each in vars(evaluating.ATTACK[0]).values()}
     used = {each for each in used if each.startswith("cfx_jax.") and each not in without}

@@ -18,8 +18,8 @@ from experiments.fundus_vce.__main__ import main
 from experiments.fundus_vce.data import split_data
 from experiments.fundus_vce.presets import DEMO, PRESETS, SMOKE
 from experiments.fundus_vce.sources import load_sources
-from experiments.results import results_folder
-from experiments.stages import Workspace
+from experiments.shared.results import results_folder
+from experiments.shared.stages import Workspace
 
 ROOT = Path(__file__).parents[2]
 NO_FILTER = dataclasses.replace(SMOKE, quality=dataclasses.replace(SMOKE.quality, num_members=0))

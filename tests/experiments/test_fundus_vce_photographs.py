@@ -21,7 +21,7 @@ from experiments.fundus_vce.__main__ import main
 from experiments.fundus_vce.config import LocalisationConfig
 from experiments.fundus_vce.presets import SMOKE
 from experiments.fundus_vce.sources import load_sources
-from experiments.stages import Workspace
+from experiments.shared.stages import Workspace
 
 EYES = [photograph(index) for index in range(12)]
 

@@ -19,9 +19,9 @@ from cfx_jax.attributions import AugmentationRanges
 from cfx_jax.counterfactuals import SimilarAdversarial
 from cfx_jax.errors import InputError
 from cfx_jax.models import FindingClassifier, build, parts, per_image
-from cfx_jax.models.torchvision_names import torchvision_name
-from experiments.generation import classifier as classifiers
-from experiments.generation.attributions import (
+from cfx_jax.models.weights.torchvision_names import torchvision_name
+from experiments.charachon import classifier as classifiers
+from experiments.charachon.attributions import (
     GRADIENT,
     MASK_GENERATOR,
     RANDOM,
@@ -32,17 +32,17 @@ from experiments.generation.attributions import (
     maps,
     pair_method,
 )
-from experiments.generation.augmentation import averaging_ranges, training_augmentation
-from experiments.generation.classifier import Network, auc_interval, check_decides_both
-from experiments.generation.config import GenerationConfig
-from experiments.generation.generators import MaskMaker, check_pairs
-from experiments.generation.images import Data, annotated, brackets, load_images
-from experiments.generation.localisation import localise
-from experiments.generation.quality import measure_quality
-from experiments.image_set import ImageSet, StoredImages
-from experiments.notices import keep_notices
+from experiments.charachon.augmentation import averaging_ranges, training_augmentation
+from experiments.charachon.classifier import Network, auc_interval, check_decides_both
+from experiments.charachon.config import GenerationConfig
+from experiments.charachon.generators import MaskMaker, check_pairs
+from experiments.charachon.images import Data, annotated, brackets, load_images
+from experiments.charachon.localisation import localise
+from experiments.charachon.quality import measure_quality
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.notices import keep_notices
+from experiments.shared.stages import Workspace
 from experiments.similar_adversarial.boxes import boxes_of
-from experiments.stages import Workspace
 from trainers.classifier import Config as ClassifierConfig
 from trainers.supervised import starting_model
 

@@ -17,7 +17,7 @@ from cfx_jax.attributions import mask_perturbation, perceptual_perturbation
 from cfx_jax.maps import smooth
 from cfx_jax.models import Parts, ResNet, per_image
 from cfx_jax.objectives import class_score, decision, negative_margin
-from experiments.generation.attributions import (
+from experiments.charachon.attributions import (
     BBMP,
     GRAD_CAM,
     GRADIENT,
@@ -30,12 +30,12 @@ from experiments.generation.attributions import (
     first_activations,
     maps,
 )
-from experiments.generation.augmentation import averaging_ranges, training_augmentation
-from experiments.generation.classifier import Network
-from experiments.generation.config import GenerationConfig
-from experiments.generation.generators import MaskMaker
-from experiments.image_set import ImageSet, StoredImages
-from experiments.stages import Workspace
+from experiments.charachon.augmentation import averaging_ranges, training_augmentation
+from experiments.charachon.classifier import Network
+from experiments.charachon.config import GenerationConfig
+from experiments.charachon.generators import MaskMaker
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.stages import Workspace
 
 COUNT, SIZE = 6, 8
 SHOWN = images(COUNT)

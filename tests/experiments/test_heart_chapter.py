@@ -11,8 +11,6 @@ from scipy import stats
 
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
-from experiments.image_set import ImageSet, StoredImages
-from experiments.presenter import Presenter
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.heart import organs
 from experiments.progressive_exaggeration.heart.chapter import Heart, all_series
@@ -61,7 +59,9 @@ from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.stages import Workspace
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.presenter import Presenter
+from experiments.shared.stages import Workspace
 
 BINS = (np.arange(10) + 0.5) / 10
 

@@ -15,12 +15,9 @@ from cfx_jax.attributions import path_attribution_along
 from cfx_jax.counterfactuals import syce, syce_latent_path
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from cfx_jax.models.generator_views import Generator
+from cfx_jax.models.generators.views import Generator
 from cfx_jax.objectives import class_score
-from experiments.generation.localisation import localise
-from experiments.image_set import ImageSet, StoredImages
-from experiments.interval_claims import ONE_TRAINING
-from experiments.notices import keep_notices
+from experiments.charachon.localisation import localise
 from experiments.path_attribution import generators as path_generators
 from experiments.path_attribution import published
 from experiments.path_attribution.__main__ import main
@@ -48,8 +45,11 @@ from experiments.path_attribution.tables import (
     truth_table,
     values_of,
 )
-from experiments.results import results_folder
-from experiments.stages import Workspace
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.interval_claims import ONE_TRAINING
+from experiments.shared.notices import keep_notices
+from experiments.shared.results import results_folder
+from experiments.shared.stages import Workspace
 
 SETTINGS = FaithfulnessConfig(region=2, num_random=3, aopc=(4, 16))
 WEIGHTS = np.random.default_rng(0).uniform(0, 1, (8, 8, 1)).astype(np.float32)
@@ -63,7 +63,7 @@ def few_resamples(monkeypatch):
         "experiments.path_attribution.claims.bootstrap_interval", partial(bootstrap_interval, **few)
     )
     fewer = partial(paired_difference_interval, **few)
-    monkeypatch.setattr("experiments.interval_claims.paired_difference_interval", fewer)
+    monkeypatch.setattr("experiments.shared.interval_claims.paired_difference_interval", fewer)
 
 
 def linear(weights, image):

@@ -4,7 +4,8 @@ import pytest
 from fundus_photographs import photograph
 
 from cfx_jax.errors import InputError
-from experiments import cli, prepare_fundus
+from experiments import prepare_fundus
+from experiments.shared import cli
 
 
 @pytest.fixture

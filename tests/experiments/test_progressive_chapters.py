@@ -18,7 +18,6 @@ from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.metrics import paired_difference_interval
 from cfx_jax.report import read_key
 from experiments import score_votes
-from experiments.image_set import ImageSet, StoredImages
 from experiments.progressive_exaggeration import human_study
 from experiments.progressive_exaggeration.ablation import BASE, NO_RECONSTRUCTION, SETTINGS, scaled
 from experiments.progressive_exaggeration.attributes import Attributes, Explained
@@ -47,7 +46,8 @@ from experiments.progressive_exaggeration.saliency import (
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, Explainer, Sweeps
-from experiments.stages import Workspace
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.stages import Workspace
 
 RNG = np.random.default_rng(0)
 NUMBER, BINS = 40, 10

@@ -9,7 +9,6 @@ import pytest
 
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
-from experiments.image_set import ImageSet, StoredImages
 from experiments.progressive_exaggeration.__main__ import main
 from experiments.progressive_exaggeration.images import Data, Part, load_images
 from experiments.progressive_exaggeration.network import Network
@@ -17,7 +16,8 @@ from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
 from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import Sweeps, spread
 from experiments.progressive_exaggeration.tables import ranges, remarks
-from experiments.stages import Workspace
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.stages import Workspace
 
 RNG = np.random.default_rng(0)
 

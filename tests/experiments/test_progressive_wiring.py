@@ -21,9 +21,6 @@ from cfx_jax.data import SyntheticFaces
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import frechet_distance
 from cfx_jax.metrics.distribution import gaussian_of
-from experiments import array_store
-from experiments.image_set import ImageSet, StoredImages
-from experiments.interval_claims import ONE_TRAINING
 from experiments.progressive_exaggeration import distances as table_1
 from experiments.progressive_exaggeration import sweeps as module
 from experiments.progressive_exaggeration.attributes import Attributes, Explained
@@ -61,7 +58,10 @@ from experiments.progressive_exaggeration.sweeps import (
     xgem_sweep,
 )
 from experiments.progressive_exaggeration.tables import distance_table, identity_table, own_psnr
-from experiments.stages import Workspace
+from experiments.shared import array_store
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.interval_claims import ONE_TRAINING
+from experiments.shared.stages import Workspace
 
 RNG = np.random.default_rng(0)
 NUMBER, BINS = 16, 10

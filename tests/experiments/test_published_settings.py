@@ -13,15 +13,15 @@ import pytest
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
-from experiments.generation import generators
-from experiments.generation.images import shares
-from experiments.image_set import ImageSet, StoredImages
-from experiments.normalisation import fit_to_images
+from experiments.charachon import generators
+from experiments.charachon.images import shares
 from experiments.path_attribution import generators as cycle_generators
 from experiments.path_attribution.presets import PAPER as PATH
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.normalisation import fit_to_images
+from experiments.shared.stages import Workspace
 from experiments.similar_adversarial.presets import PAPER as SIMILAR
 from experiments.similar_adversarial.rows import NAIVE, NAMES, settings_of
-from experiments.stages import Workspace
 from trainers import cycle as cycle_trainer
 from trainers import similar_adversarial as pair_trainer
 from trainers.epochs import by_steps, length_of
@@ -359,7 +359,7 @@ def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_bat
 ):
     data, workspace = data_of(count, ill), Workspace(tmp_path)
     moments = {"mean": np.array([0.5]), "std": np.array([0.25])}
-    monkeypatch.setattr("experiments.normalisation._moments", lambda images: moments)
+    monkeypatch.setattr("experiments.shared.normalisation._moments", lambda images: moments)
     for preset in (SIMILAR, PATH):
         fitted = fit_to_images(preset.classifier, data.train, workspace)
         assert (fitted.num_steps, fitted.evaluate_every) == (50 * classifier, classifier)

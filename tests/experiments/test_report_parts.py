@@ -15,8 +15,8 @@ import pytest
 import experiments
 from cfx_jax.errors import InputError
 from cfx_jax.metrics.statistics import Interval
-from experiments import stages
-from experiments.interval_claims import (
+from experiments.shared import stages
+from experiments.shared.interval_claims import (
     ONE_TRAINING,
     claim,
     mean_claim,
@@ -25,10 +25,10 @@ from experiments.interval_claims import (
     runs_claim,
     unpaired_claim,
 )
-from experiments.notices import kept_notices, notify
-from experiments.presenter import Presenter
-from experiments.results import alone, draw_once, results_folder
-from experiments.stages import source_digest
+from experiments.shared.notices import kept_notices, notify
+from experiments.shared.presenter import Presenter
+from experiments.shared.results import alone, draw_once, results_folder
+from experiments.shared.stages import source_digest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,9 +7,9 @@ import pytest
 
 from cfx_jax.data import SyntheticBrain
 from cfx_jax.errors import InputError
-from experiments.image_options import check_no_classes, remaining_share
-from experiments.stages import Workspace
-from experiments.synthetic_images import draw, draw_images, drawn
+from experiments.shared.image_options import check_no_classes, remaining_share
+from experiments.shared.stages import Workspace
+from experiments.shared.synthetic_images import draw, draw_images, drawn
 
 OPTIONS = {"num_images": 6, "size": 32, "seed": 3}
 

@@ -14,13 +14,14 @@ from cfx_jax.diagnosis import Finding
 from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
 from cfx_jax.metrics import Interval, bootstrap_interval, paired_difference_interval
-from experiments.generation.attributions import AVERAGED, RANDOM, Maps
-from experiments.generation.generators import PairGenerator
-from experiments.generation.images import Data
-from experiments.generation.localisation import Localisation
-from experiments.generation.quality import PAIRS, Quality
-from experiments.image_set import ImageSet, StoredImages
-from experiments.results import results_folder
+from experiments.charachon.attributions import AVERAGED, RANDOM, Maps
+from experiments.charachon.generators import PairGenerator
+from experiments.charachon.images import Data
+from experiments.charachon.localisation import Localisation
+from experiments.charachon.quality import PAIRS, Quality
+from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.results import results_folder
+from experiments.shared.stages import Workspace
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.__main__ import main
 from experiments.similar_adversarial.boxes import boxes_of
@@ -28,7 +29,6 @@ from experiments.similar_adversarial.claims import claims
 from experiments.similar_adversarial.presets import DEMO, PRESETS, SMOKE
 from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, settings_of
 from experiments.similar_adversarial.study import Localised, Run, Study, run_study
-from experiments.stages import Workspace
 
 PERCENTILES = published.PERCENTILES
 
@@ -41,7 +41,7 @@ def few_resamples(monkeypatch):
             f"experiments.similar_adversarial.{place}", partial(bootstrap_interval, **few)
         )
     fewer = partial(paired_difference_interval, **few)
-    monkeypatch.setattr("experiments.interval_claims.paired_difference_interval", fewer)
+    monkeypatch.setattr("experiments.shared.interval_claims.paired_difference_interval", fewer)
 
 
 COUNT = 20

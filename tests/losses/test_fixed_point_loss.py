@@ -14,7 +14,7 @@ from cfx_jax.losses.fixed_point import (
     critic_terms,
     fixed_point_terms,
 )
-from cfx_jax.models.fixed_point import Verdict
+from cfx_jax.models.generators.fixed_point import Verdict
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.uniform(size=(2, 3, 3, 1)), jnp.float32)

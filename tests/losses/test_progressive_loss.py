@@ -21,7 +21,7 @@ from cfx_jax.losses.progressive import (
     ordinal_code,
     pixel_error,
 )
-from cfx_jax.models.progressive import ProgressiveGenerator
+from cfx_jax.models.generators.progressive import ProgressiveGenerator
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.uniform(size=(2, 4, 4, 1)), jnp.float32)

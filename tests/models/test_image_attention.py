@@ -14,14 +14,14 @@ from small_volume_networks import (
     without_gradient,
 )
 
-from cfx_jax.models.half_brain import HalfBrainLogits
-from cfx_jax.models.hsm import HallucinatedSaliency
-from cfx_jax.models.layers.slice_attention import SliceAttention
-from cfx_jax.models.se_att import SeAtt
-from cfx_jax.models.slice_vit import vit_stages
-from cfx_jax.models.slice_wise import SliceWise
-from cfx_jax.models.sp_att import SpAtt
-from cfx_jax.models.views import parts, per_image
+from cfx_jax.models.views.per_image import parts, per_image
+from cfx_jax.models.volumes.half_brain import HalfBrainLogits
+from cfx_jax.models.volumes.hsm import HallucinatedSaliency
+from cfx_jax.models.volumes.layers.slice_attention import SliceAttention
+from cfx_jax.models.volumes.se_att import SeAtt
+from cfx_jax.models.volumes.slice_vit import vit_stages
+from cfx_jax.models.volumes.slice_wise import SliceWise
+from cfx_jax.models.volumes.sp_att import SpAtt
 
 
 def hallucinated(split):

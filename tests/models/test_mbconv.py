@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cfx_jax.models.layers import MBConv, SqueezeExcitation, batch_norm
+from cfx_jax.models.images.layers import MBConv, SqueezeExcitation
+from cfx_jax.models.layers import batch_norm
 
 NORM = partial(batch_norm, momentum=0.9, epsilon=1e-3)
 

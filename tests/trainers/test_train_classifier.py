@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import toy_training
 import tyro
 from flax import nnx
 from toy_training import OPTIONS, batch, bits, net, source, validation
@@ -221,7 +222,7 @@ def _start(workdir: Path) -> subprocess.Popen[str]:
 
 
 def _environment() -> dict[str, str]:
-    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     return {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{here}{os.pathsep}{root}"}
 
 

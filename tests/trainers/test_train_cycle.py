@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import toy_training
 from flax import nnx
 from jax.tree_util import Partial
 from toy_training import bits, images_and_labels, source, validation
@@ -24,9 +25,9 @@ from cfx_jax.data import ArraySource
 from cfx_jax.diagnosis.generators import check_generators, generator_answers
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cycle import CYCE, SYCE, cycle_terms, discriminator_terms
-from cfx_jax.models.activations import unit_clip
-from cfx_jax.models.generator_views import generator_of
-from cfx_jax.models.unet import LinearHead
+from cfx_jax.models.generators.unet import LinearHead
+from cfx_jax.models.generators.views import generator_of
+from cfx_jax.models.views.activations import unit_clip
 from cfx_jax.training import load_config
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import cycle as trainer
@@ -491,7 +492,7 @@ print("same")
 
 @pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import toy_training
 from flax import nnx
 from toy_training import bits, images_and_labels, source, validation
 
@@ -27,7 +28,7 @@ from cfx_jax.losses.fixed_point import (
     critic_terms,
     fixed_point_terms,
 )
-from cfx_jax.models.fixed_point import Verdict, translation_of
+from cfx_jax.models.generators.fixed_point import Verdict, translation_of
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import fixed_point as trainer
 from trainers.fixed_point import AdamConfig, Config, Networks, init, make_step
@@ -322,7 +323,7 @@ print("same")
 
 @pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import toy_training
 from flax import nnx
 from toy_progressive import (
     NUM_BINS,
@@ -33,8 +34,8 @@ from toy_training import bits
 from cfx_jax.counterfactuals.progressive import progressive
 from cfx_jax.errors import InputError
 from cfx_jax.losses.progressive import ProgressiveWeights
-from cfx_jax.models.layers.spectral_norm import power_step
-from cfx_jax.models.progressive import ProgressiveGenerator, exaggerator_of
+from cfx_jax.models.generators.layers.spectral_norm import power_step
+from cfx_jax.models.generators.progressive import ProgressiveGenerator, exaggerator_of
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import progressive as trainer
 from trainers.nnx_views import evaluation_view, graph_of, trained, training_view, variables_of
@@ -500,7 +501,7 @@ print("same")
 
 @pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}

@@ -16,14 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import toy_training
 from flax import nnx
 from toy_training import bits, images_and_labels, source, validation
 
 from cfx_jax.counterfactuals.similar_adversarial import naive_adversarial, similar_adversarial
 from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights, naive_adversarial_terms
-from cfx_jax.models.generator_views import generator_of
-from cfx_jax.models.unet import LinearHead, UNetGenerator
+from cfx_jax.models.generators.unet import LinearHead, UNetGenerator
+from cfx_jax.models.generators.views import generator_of
 from cfx_jax.training import load_config
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import similar_adversarial as trainer
@@ -358,7 +359,7 @@ print("same")
 
 @pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import toy_training
 from flax import nnx
 from toy_training import OPTIONS, RADIUS, batch, bits, images_and_labels, net, source, validation
 
@@ -251,7 +252,7 @@ print("same")
 
 
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    here, root = Path(__file__).parent, Path(__file__).parents[2]
+    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     flags = "--xla_force_host_platform_device_count=4"
     paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}

@@ -20,7 +20,7 @@ from toy_volumes import data, dropping, guided, slices, two_headed, validation
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
-from cfx_jax.models.half_brain import HalfBrainLogits
+from cfx_jax.models.volumes.half_brain import HalfBrainLogits
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import volume_classifier as trainer
 from trainers.annealed_adam import AnnealedAdamConfig

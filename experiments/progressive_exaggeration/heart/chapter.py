@@ -14,7 +14,6 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import HeartSize
 from cfx_jax.report import Claim
-from experiments.presenter import Presenter
 from experiments.progressive_exaggeration.heart import captions, claims, figures, tables
 from experiments.progressive_exaggeration.heart.masks import (
     ORGANS,
@@ -30,6 +29,7 @@ from experiments.progressive_exaggeration.network import EXPLAINED, train_networ
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import Sweeps, sweep, train_explainer
+from experiments.shared.presenter import Presenter
 
 
 class Heart(NamedTuple):

@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import Interval
 from cfx_jax.report import Claim
-from experiments.interval_claims import claim, paired_claim
 from experiments.progressive_exaggeration.heart.groups import (
     ENLARGED,
     NORMAL,
@@ -19,6 +18,7 @@ from experiments.progressive_exaggeration.heart.groups import (
     moved,
 )
 from experiments.progressive_exaggeration.heart.series import Series, correlation, errors
+from experiments.shared.interval_claims import claim, paired_claim
 
 _PLACE = "section 4.2, second paragraph, and Figure 4"
 _SIZE = "area of the heart over that of the thorax"

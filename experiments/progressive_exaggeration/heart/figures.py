@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import CurvePanel, Line, Outlines, curve, sweep_grid
-from experiments.presenter import Figure
 from experiments.progressive_exaggeration.figures import shown
 from experiments.progressive_exaggeration.heart.groups import groups
 from experiments.progressive_exaggeration.heart.masks import sizes_of
@@ -17,6 +16,7 @@ from experiments.progressive_exaggeration.heart.series import Series
 from experiments.progressive_exaggeration.heart.tables import MEASURES, AllSeries, spoken
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.shared.presenter import Figure
 
 _SHARES = np.linspace(0, 1, 11)
 

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Int
 
 from cfx_jax.errors import import_extra
 from cfx_jax.metrics import HeartSize, heart_size
-from experiments.image_set import ImageSet
+from experiments.shared.image_set import ImageSet
 
 ORGANS = ("lungs", "heart")
 """In the order of the classes of a pixel, after the background; the heart hides the lungs."""

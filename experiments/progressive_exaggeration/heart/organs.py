@@ -20,8 +20,6 @@ from cfx_jax.metrics import dice
 from cfx_jax.models import per_image
 from cfx_jax.parallel import map_examples, progress_bar
 from cfx_jax.registration import register, warp
-from experiments.array_store import stored
-from experiments.image_set import ImageSet
 from experiments.progressive_exaggeration.heart.masks import (
     ORGANS,
     classes_of,
@@ -31,7 +29,9 @@ from experiments.progressive_exaggeration.heart.masks import (
 from experiments.progressive_exaggeration.images import Data
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.stages import Arrays, Workspace
+from experiments.shared.array_store import stored
+from experiments.shared.image_set import ImageSet
+from experiments.shared.stages import Arrays, Workspace
 from trainers import segmentation as trainer
 
 SEGMENTED, REGISTERED = "segmented", "registered"

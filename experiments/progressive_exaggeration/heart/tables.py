@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import HeartSize, bootstrap_interval
-from experiments.presenter import Table
 from experiments.progressive_exaggeration.heart.groups import GROUPS, PUBLISHED, comparisons, groups
 from experiments.progressive_exaggeration.heart.masks import ORGANS
 from experiments.progressive_exaggeration.heart.series import (
@@ -17,6 +16,7 @@ from experiments.progressive_exaggeration.heart.series import (
     errors,
     interval_of,
 )
+from experiments.shared.presenter import Table
 
 AllSeries = Mapping[tuple[str, str], Series]
 """By way of finding the heart and measure of its size, without gaps."""

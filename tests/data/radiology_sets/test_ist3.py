@@ -2,7 +2,7 @@ import pytest
 from ct_layouts import STROKES, write_ist3, write_xlsx
 
 from cfx_jax.data.radiology_sets.ist3 import COLUMNS, TERRITORIES, StrokeRecord, digest, read_ist3
-from cfx_jax.data.sources.ct_world.territories import TERRITORIES as DRAWN
+from cfx_jax.data.worlds.ct.territories import TERRITORIES as DRAWN
 from cfx_jax.errors import InputError
 
 

@@ -1,12 +1,12 @@
 import numpy as np
 
-from cfx_jax.data.sources.brain_world.anatomy import sample_anatomy
-from cfx_jax.data.sources.brain_world.distractors import (
+from cfx_jax.data.worlds.brain.anatomy import sample_anatomy
+from cfx_jax.data.worlds.brain.distractors import (
     Distractors,
     add_distractors,
     sample_distractors,
 )
-from cfx_jax.data.sources.brain_world.tissue import brain_cover
+from cfx_jax.data.worlds.brain.tissue import brain_cover
 
 HEAD = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, level=0.1, atrophy=0.4)
 FRAME = HEAD.frame(128)

@@ -1,7 +1,7 @@
 import numpy as np
 
-from cfx_jax.data.sources.chest_world.anatomy import sample_anatomy
-from cfx_jax.data.sources.chest_world.distractors import (
+from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
+from cfx_jax.data.worlds.chest.distractors import (
     Distractors,
     lung_shadows,
     overlays,

@@ -1,7 +1,7 @@
 import numpy as np
 
-from cfx_jax.data.sources.chest_world.anatomy import sample_anatomy
-from cfx_jax.data.sources.chest_world.vessels import HILUM, vessel_density
+from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
+from cfx_jax.data.worlds.chest.vessels import HILUM, vessel_density
 
 CHEST = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, width=1.0)
 DRAWN = [vessel_density(np.random.default_rng(i), CHEST, CHEST.frame(64)) for i in range(20)]

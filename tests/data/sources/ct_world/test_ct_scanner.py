@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.ct_world.scanner import Scanner, acquire, disturbances, sample_scanner
-from cfx_jax.data.sources.ct_world.stack import levels_of
-from cfx_jax.data.sources.drawing import whole_picture
+from cfx_jax.data.worlds.ct.scanner import Scanner, acquire, disturbances, sample_scanner
+from cfx_jax.data.worlds.ct.stack import levels_of
+from cfx_jax.data.worlds.drawing import whole_picture
 
 FRAME, LEVELS = whole_picture(64), levels_of(5)
 PLAIN = Scanner(

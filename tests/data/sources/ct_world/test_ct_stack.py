@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.ct_world.stack import (
+from cfx_jax.data.worlds.ct.stack import (
     Painter,
     Stack,
     ellipse,
@@ -9,7 +9,7 @@ from cfx_jax.data.sources.ct_world.stack import (
     solid_noise,
     stacked,
 )
-from cfx_jax.data.sources.drawing import whole_picture
+from cfx_jax.data.worlds.drawing import whole_picture
 
 FRAME = whole_picture(64)
 SQUARE = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])

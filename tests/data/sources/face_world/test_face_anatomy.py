@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.drawing import unit_grid
-from cfx_jax.data.sources.face_world.anatomy import sample_anatomy
+from cfx_jax.data.worlds.drawing import unit_grid
+from cfx_jax.data.worlds.face.anatomy import sample_anatomy
 
 MEN, WOMEN = (
     [sample_anatomy(np.random.default_rng(i), male=male) for i in range(300)] for male in (1, 0)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.face_world.attributes import (
+from cfx_jax.data.worlds.face.attributes import (
     ATTRIBUTES,
     CLASS_NAMES,
     INDEPENDENT,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.face_world.layers import (
+from cfx_jax.data.worlds.face.layers import (
     hill,
     hills,
     mix,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sources.drawing import Frame
-from cfx_jax.data.sources.fundus_world.layers import Spots, cover, dim, opacity
+from cfx_jax.data.worlds.drawing import Frame
+from cfx_jax.data.worlds.fundus.layers import Spots, cover, dim, opacity
 
 FRAME = Frame(32, (0.5, 0.5), 0.45)
 ONE = Spots(1, np.array([[0.1, 0.2]]), np.array([0.3]), np.array([0.8]))

@@ -1,0 +1,84 @@
+"""The discriminators of SyCE and CyCE (Charachon et al. 2021, "Leveraging Conditional Generative
+Models in a General Explanation Framework of Classifier Decisions"; layers as released): real images
+of a class against generated ones."""
+
+from collections.abc import Sequence
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Float
+
+from cfx_jax.errors import InputError
+from cfx_jax.models.generators.layers.keras import dense, same_convolution
+from cfx_jax.models.layers.checks import check_images, check_size
+from cfx_jax.models.layers.convolution import Activation
+
+
+def leaky_relu(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """The leaky ReLU with Keras' slope of 0.3 below 0; JAX's own is 0.01."""
+    return jax.nn.leaky_relu(x, negative_slope=0.3)
+
+
+class Discriminator(nnx.Module):
+    """Leaky ReLU, 3x3 convolution, leaky ReLU, 3x3 convolution with stride 2, for each filter; then
+    one linear layer.
+
+    No norm, so an image's value does not depend on the others of its batch, as the gradient penalty
+    needs it.
+
+    Args:
+        size: height and width of the images, in pixels.
+        in_channels: channels of the images.
+        filters: channels of each pair of convolutions (released: 32, 64, 96; a start for 224
+            pixels: 32, ..., 512).
+        act: elementwise activation, a named function.
+        rngs: source of the initial weights.
+
+    Raises:
+        InputError: no filter, or a number below 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        size: tuple[int, int],
+        in_channels: int = 1,
+        filters: Sequence[int] = (32, 64, 96),
+        act: Activation = leaky_relu,
+        rngs: nnx.Rngs,
+    ) -> None:
+        if not filters or min(*filters, *size, in_channels) < 1:
+            raise InputError(
+                f"discriminator: expected at least one filter and numbers of at least 1, got"
+                f" filters {tuple(filters)},"
+                f" size {tuple(size)}, in_channels {in_channels}"
+            )
+        self.size, self.in_channels, self.act = tuple(size), in_channels, act
+        channels = (in_channels, *filters)
+        self.widen = nnx.List(
+            [same_convolution(a, b, rngs=rngs) for a, b in zip(channels, filters, strict=False)]
+        )
+        self.shrink = nnx.List(
+            [same_convolution(width, width, stride=2, rngs=rngs) for width in filters]
+        )
+        height, width = (-(-side // 2 ** len(filters)) for side in size)
+        self.head = dense(height * width * filters[-1], 1, rngs=rngs)
+
+    def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, " b"]:
+        """Gives one logit for each image, above 0 for what seems real.
+
+        Args:
+            images: (b, h, w, in_channels) in [0, 1], of the ``size`` that the network was made for.
+
+        Returns:
+            Logits (b,).
+
+        Raises:
+            InputError: images of another shape, or integers.
+        """
+        check_images(images, self.in_channels)
+        check_size(images, self.size, network="discriminator")
+        x = images
+        for widen, shrink in zip(self.widen, self.shrink, strict=True):
+            x = shrink(self.act(widen(self.act(x))))
+        return self.head(x.reshape(len(x), -1))[:, 0]

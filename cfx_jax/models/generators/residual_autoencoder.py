@@ -1,0 +1,198 @@
+"""The autoencoder of slices in whose latents ACAT's counterfactuals are made (Fontanella et al.
+2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
+Imaging", appendix B; layers as released).
+
+A latent has as many numbers as the slice has pixels: there is no bottleneck. Three stages of two
+residual blocks encode, three decode, and the image that comes out has no bounds. Deviation: the
+released decoder's linear layer, of which no use is made, is left out.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import jax.numpy as jnp
+from flax import nnx
+from jax.tree_util import Partial
+from jaxtyping import Array, Float
+
+from cfx_jax.errors import InputError
+from cfx_jax.models.generators.layers.keras import Affine
+from cfx_jax.models.generators.layers.preactivation import double
+from cfx_jax.models.generators.views import Generator, coding_view
+from cfx_jax.models.layers.blocks import BasicBlock
+from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides
+from cfx_jax.models.layers.convolution import Norm, NormalisedPointwise, batch_norm, convolution
+
+# PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as
+# large.
+_OUTPUT_INIT = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+
+
+class ResidualAutoencoder(nnx.Module):
+    """Residual blocks from a slice to maps of a quarter of its sides, and back.
+
+    Args:
+        width: channels of the first convolution, at full resolution (published: 128). It and the
+            next are most of the encoder's work, so fewer spare much of it.
+        filters: channels of each encoding stage; stages after the first halve the maps.
+        decoder_filters: channels of each decoding stage; stages before the last double the maps.
+        norms: whether there are batch norms (published). Without them (ours) layers without
+            statistics take their places, and each block is its shortcut at first. It then learns in
+            fewer steps to draw small slices as they are.
+        rngs: source of the initial weights.
+
+    Raises:
+        InputError: no stage, unequal numbers of them, or a number below 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 128,
+        filters: Sequence[int] = (6, 12, 16),
+        decoder_filters: Sequence[int] = (16, 12, 12),
+        norms: bool = True,
+        rngs: nnx.Rngs,
+    ) -> None:
+        if len(filters) != len(decoder_filters) or not filters:
+            raise InputError(
+                "decoder_filters: expected one for each of at least one of `filters`, got"
+                f" {len(decoder_filters)} for {len(filters)}"
+            )
+        check_numbers(
+            {"width": width, "filters": min(filters), "decoder_filters": min(decoder_filters)}
+        )
+        self.num_halvings = len(filters) - 1
+        norm = batch_norm if norms else Affine
+        self.stem, self.stem_norm = convolution(1, width, size=3, rngs=rngs), norm(width, rngs=rngs)
+        self.down, self.up = (
+            _encoder_blocks((width, *filters), norm, rngs),
+            _decoder_blocks((filters[-1], *decoder_filters), norm, rngs),
+        )
+        self.leave = nnx.Conv(
+            decoder_filters[-1],
+            1,
+            kernel_size=(3, 3),
+            padding=[(1, 1), (1, 1)],
+            use_bias=False,
+            kernel_init=_OUTPUT_INIT,
+            rngs=rngs,
+        )
+        if not norms:
+            for block in (*self.down, *self.up):
+                block.conv2.kernel[...] = jnp.zeros_like(block.conv2.kernel[...])
+
+    def encode(self, images: Float[Array, "n h w 1"]) -> Float[Array, "n lh lw d"]:
+        """Gives the latents of slices.
+
+        Args:
+            images: (n, h, w, 1) in [0, 1], with sides that divide by 4 (by 2 for each stage after
+                the first).
+
+        Returns:
+            Latents (n, h / 4, w / 4, 16), at least 0.
+
+        Raises:
+            InputError: another shape, sides that do not divide, or integers.
+        """
+        check_images(images, 1)
+        check_sides(images, self.num_halvings)
+        x = nnx.relu(self.stem_norm(self.stem(images)))
+        for block in self.down:
+            x = block(x)
+        return x
+
+    def decode(self, latent: Float[Array, "n lh lw d"]) -> Float[Array, "n h w 1"]:
+        """Gives slices (n, 4 lh, 4 lw, 1) of latents (n, lh, lw, 16); their values may leave [0,
+        1].
+        """
+        x = latent
+        for block in self.up:
+            x = block(x)
+        return self.leave(x)
+
+    def __call__(self, images: Float[Array, "n h w 1"]) -> Float[Array, "n h w 1"]:
+        """Gives reconstructions (n, h, w, 1) of slices (n, h, w, 1): ``decode(encode(images))``."""
+        return self.decode(self.encode(images))
+
+
+def _encoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.List:
+    """Two blocks for each stage; the first of a stage halves, but for the first stage."""
+    blocks: list[nnx.Module] = []
+    for index, (before, after) in enumerate(pairwise(channels)):
+        blocks.append(
+            BasicBlock(before, after, stride=min(index, 1) + 1, act=nnx.relu, norm=norm, rngs=rngs)
+        )
+        blocks.append(BasicBlock(after, after, stride=1, act=nnx.relu, norm=norm, rngs=rngs))
+    return nnx.List(blocks)
+
+
+def _decoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.List:
+    """Two blocks for each stage; the first of a stage doubles, but for the last stage."""
+    blocks: list[nnx.Module] = []
+    for index, (before, after) in enumerate(pairwise(channels)):
+        blocks.append(
+            _DecoderBlock(before, after, doubling=index < len(channels) - 2, norm=norm, rngs=rngs)
+        )
+        blocks.append(_DecoderBlock(after, after, doubling=False, norm=norm, rngs=rngs))
+    return nnx.List(blocks)
+
+
+class _DecoderBlock(nnx.Module):
+    """Two 3x3 convolutions with, between them, nearest-neighbour doubling if the block doubles, and
+    a shortcut.
+    """
+
+    def __init__(
+        self, in_channels: int, width: int, *, doubling: bool, norm: Norm, rngs: nnx.Rngs
+    ) -> None:
+        self.doubling = doubling
+        self.conv1 = convolution(in_channels, in_channels, size=3, rngs=rngs)
+        self.norm1 = norm(in_channels, rngs=rngs)
+        self.conv2 = convolution(in_channels, width, size=3, rngs=rngs)
+        self.norm2 = norm(width, rngs=rngs)
+        is_plain = not doubling and in_channels == width
+        self.shortcut = nnx.data(
+            None if is_plain else NormalisedPointwise(in_channels, width, norm=norm, rngs=rngs)
+        )
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 d"]:
+        y = self._resized(nnx.relu(self.norm1(self.conv1(x))))
+        y = self.norm2(self.conv2(y))
+        # Doubling repeats pixels, so the 1x1 convolution and the norm may as well come before it,
+        # on a quarter of them.
+        return nnx.relu(y + (x if self.shortcut is None else self._resized(self.shortcut(x))))
+
+    def _resized(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h2 w2 c"]:
+        return double(x) if self.doubling else x
+
+
+def coder_of(model: nnx.Module) -> Generator:
+    """Turns an autoencoder of batches of slices into one of a volume, in inference mode; slices are
+    the batch.
+
+    The result shares the model's weights as they are now, and is a pytree. ``generator_of(model)``
+    is that of one slice.
+
+    Args:
+        model: an NNX module with the methods ``encode`` and ``decode``, as ``ResidualAutoencoder``
+            has them.
+
+    Returns:
+        ``encode``, volume (s, h, w, c) -> latent, and ``decode``, latent -> volume. The published
+        latent has shape (s, h / 4, w / 4, 16).
+
+    Raises:
+        InputError: ``model`` is not an NNX module with these methods.
+    """
+    view = coding_view(model)
+    return Generator(Partial(_encode, view), Partial(_decode, view))
+
+
+def _encode(model: Any, volume: Float[Array, "s h w c"]) -> Any:
+    return model.encode(volume)
+
+
+def _decode(model: Any, latent: Any) -> Any:
+    return model.decode(latent)

@@ -1,0 +1,56 @@
+"""A network that gives each pixel a class: the library's UNet with one linear layer, for organs in
+radiographs.
+
+Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation".
+Deviations, those of ``models.unet``: residual levels with the norm before each convolution, and
+maps that keep their size, so that every pixel of the image has logits.
+"""
+
+from collections.abc import Sequence
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from cfx_jax.errors import InputError
+from cfx_jax.models.generators.layers.keras import dense
+from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName, UNet
+
+
+class Segmenter(nnx.Module):
+    """UNet and a 1x1 convolution: images in [0, 1] -> logits of each pixel.
+
+    ``models.per_image(model)(image).argmax(axis=-1)`` is the map of classes of one image.
+
+    Args:
+        num_classes: classes of a pixel, the background among them; at least two.
+        in_channels, filters, norm: as in ``models.UNet``.
+        rngs: source of the initial weights.
+
+    Raises:
+        InputError: as ``models.UNet``, or fewer than two classes.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        in_channels: int = 1,
+        filters: Sequence[int] = PUBLISHED_FILTERS,
+        norm: NormName = "affine",
+        rngs: nnx.Rngs,
+    ) -> None:
+        if num_classes < 2:
+            raise InputError(
+                f"num_classes: expected at least 2, the background among them, got {num_classes}"
+            )
+        self.unet = UNet(in_channels=in_channels, filters=filters, norm=norm, rngs=rngs)
+        self.head = dense(self.unet.out_channels, num_classes, rngs=rngs)
+
+    def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w k"]:
+        """Gives the logits (b, h, w, num_classes) of images (b, h, w, in_channels) in [0, 1].
+
+        Raises:
+            InputError: another shape, sides that do not divide by 2 for each further filter, or
+                integers.
+        """
+        return self.head(self.unet(images))

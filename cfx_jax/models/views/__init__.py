@@ -1,0 +1,17 @@
+"""Views of a model: one image at a time, calibrated, in an ensemble, with other activations."""
+
+from cfx_jax.models.views.activations import guided_relu as guided_relu
+from cfx_jax.models.views.calibrated import Calibrated as Calibrated
+from cfx_jax.models.views.calibrated import calibrated as calibrated
+from cfx_jax.models.views.ensemble import Ensemble as Ensemble
+from cfx_jax.models.views.ensemble import ensemble as ensemble
+from cfx_jax.models.views.one_label import one_label as one_label
+from cfx_jax.models.views.per_image import Parts as Parts
+from cfx_jax.models.views.per_image import guided as guided
+from cfx_jax.models.views.per_image import parts as parts
+from cfx_jax.models.views.per_image import per_image as per_image
+from cfx_jax.models.views.pre_activations import PreActivations as PreActivations
+from cfx_jax.models.views.pre_activations import pre_activations as pre_activations
+from cfx_jax.models.views.thresholded import Thresholded as Thresholded
+from cfx_jax.models.views.thresholded import thresholded as thresholded
+from cfx_jax.models.views.two_logits import two_logits as two_logits

@@ -1,0 +1,1 @@
+"""What the experiments share: command line, stages, images, claims and the report."""
