@@ -28,7 +28,7 @@ def start(num_devices, *arguments):
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "XLA_FLAGS": flags,
-        "PYTHONPATH": str(WORKER.parents[1]),
+        "PYTHONPATH": str(WORKER.parents[2]),
     }
     command = [sys.executable, str(WORKER), *map(str, arguments)]
     return subprocess.Popen(

@@ -21,7 +21,7 @@ from experiments.fundus_vce.sources import load_sources
 from experiments.shared.results import results_folder
 from experiments.shared.stages import Workspace
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NO_FILTER = dataclasses.replace(SMOKE, quality=dataclasses.replace(SMOKE.quality, num_members=0))
 
 
