@@ -346,6 +346,8 @@ class _Walk:
             return self._tree(value, arrays)
         if is_dataclass(value) and not isinstance(value, type) and _is_ours(type(value)):
             return self._object(value)
+        if _is_static(value):
+            return self._tree(value, arrays)
         return self._foreign(value)
 
     def _foreign(self, value: Any) -> _Part:
@@ -462,6 +464,12 @@ def _is_leaf(value: Any) -> bool:
     except (TypeError, ValueError):  # a dictionary whose keys have no order
         return True
     return jax.tree_util.treedef_is_leaf(structure)
+
+
+def _is_static(value: Any) -> bool:
+    """Whether a value is a pytree without leaves (``register_static``), which its class compares."""
+    plain = isinstance(value, (tuple, list, dict, type(None)))
+    return not plain and not jax.tree.leaves(value)
 
 
 def _is_pytree(value: Any) -> bool:

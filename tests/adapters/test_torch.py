@@ -1,0 +1,165 @@
+from importlib.util import find_spec
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from compilations import counted_compilations
+
+from cfx_jax.adapters import Inputs, Outputs, from_torch, load_torch
+from cfx_jax.attributions import integrated_gradients
+from cfx_jax.counterfactuals import vce, vce_batch
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import class_score
+
+torch = pytest.importorskip("torch", reason="the extra 'parity' is not installed")
+
+IMAGES = np.random.default_rng(0).uniform(size=(4, 8, 8, 3)).astype(np.float32)
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+INPUTS = Inputs("channels_first", mean=MEAN, std=STD)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(3, 6, 3, padding=1), torch.nn.BatchNorm2d(6), torch.nn.GELU()]
+    layers += [torch.nn.Dropout(0.5), torch.nn.Flatten(), torch.nn.Linear(384, 3)]
+    return torch.nn.Sequential(*layers)
+
+
+@pytest.fixture(scope="module")
+def classifier(network):
+    return from_torch(network, inputs=INPUTS)
+
+
+def by_torch(network, images):
+    """Logits, and the gradients of the sum of the log-probabilities of class 2."""
+    network = network.eval()
+    values = torch.tensor(images).requires_grad_()
+    normalised = (values - torch.tensor(MEAN)) / torch.tensor(STD)
+    logits = network(normalised.permute(0, 3, 1, 2))
+    torch.log_softmax(logits, 1)[:, 2].sum().backward()
+    network.train()
+    return logits.detach().numpy(), values.grad.numpy()
+
+
+@pytest.mark.parametrize("bridge", ["callback", "jax"])
+def test_values_and_gradients_are_those_of_pytorch(network, bridge):
+    if bridge == "jax" and find_spec("torchax") is None:
+        pytest.skip("the extra 'parity' is not installed")
+    classifier = from_torch(network, inputs=INPUTS, bridge=bridge)
+    logits, gradients = by_torch(network, IMAGES)
+    np.testing.assert_allclose(jax.jit(jax.vmap(classifier))(IMAGES), logits, atol=1e-5)
+    slope = jax.grad(lambda image: jax.nn.log_softmax(classifier(image))[2])
+    np.testing.assert_allclose(jax.jit(jax.vmap(slope))(IMAGES), gradients, atol=1e-6)
+    np.testing.assert_allclose(jnp.stack(list(map(slope, IMAGES))), gradients, atol=1e-6)
+    np.testing.assert_allclose(jax.lax.map(slope, IMAGES), gradients, atol=1e-6)
+
+
+def test_the_given_module_stays_in_training_mode(network, classifier):
+    assert all(part.training for part in network.modules())
+    np.testing.assert_array_equal(classifier(IMAGES[0]), classifier(IMAGES[0]))
+
+
+def test_many_calls_compile_once(classifier):
+    options = {"p": 2, "radius": 1.0, "num_steps": 3}
+    vce(classifier, IMAGES[0], 1, **options)
+    with counted_compilations() as compilations:
+        results = [vce(classifier, image, 1, **options) for image in IMAGES]
+    assert not compilations
+    batch = vce_batch(classifier, IMAGES, np.ones(4, int), **options, batch_size=2)
+    np.testing.assert_allclose([r.probability for r in results], batch.probability, atol=1e-5)
+    assert (batch.probability > batch.initial_probability).all()
+
+
+def test_one_forward_and_one_backward_pass_a_gradient(network):
+    calls = []
+    network = torch.nn.Sequential(*network).eval()
+    handle = network.register_forward_hook(lambda *_: calls.append(1))
+    slope = jax.jit(jax.value_and_grad(class_score(from_torch(network, inputs=INPUTS), 1)))
+    slope(IMAGES[0])
+    calls.clear()
+    for image in IMAGES:
+        jax.block_until_ready(slope(image))
+    handle.remove()
+    assert len(calls) == len(IMAGES)
+
+
+def test_a_gradient_that_is_asked_for_late_is_right(network, classifier):
+    """More forward passes lie between than graphs are kept."""
+    expected = by_torch(network, IMAGES)[1]
+    pulls = [jax.vjp(lambda x: jax.nn.log_softmax(classifier(x))[2], x)[1] for x in IMAGES]
+    pulls += [jax.vjp(classifier, IMAGES[0])[1] for _ in range(8)]
+    gradients = [pull(jnp.float32(1))[0] for pull in pulls[:4]]
+    np.testing.assert_allclose(gradients, expected, atol=1e-6)
+    again = [pull(jnp.float32(1))[0] for pull in pulls[:4]]
+    np.testing.assert_array_equal(gradients, again)
+
+
+def test_integrated_gradients_are_those_of_captum(network, classifier):
+    captum = pytest.importorskip("captum.attr")
+    network.eval()
+
+    def logit(images):
+        normalised = (images - torch.tensor(MEAN)) / torch.tensor(STD)
+        return network(normalised.permute(0, 3, 1, 2))
+
+    method = captum.IntegratedGradients(logit)
+    images = torch.tensor(IMAGES[:1])
+    expected = method.attribute(images, target=1, n_steps=16, method="riemann_middle")
+    score = class_score(classifier, 1, of="logit")
+    got = integrated_gradients(score, IMAGES[0], num_steps=16, nodes_per_batch=4)
+    network.train()
+    np.testing.assert_allclose(got, expected[0].detach(), atol=1e-4)
+
+
+def test_double_precision_networks_and_several_labels(network):
+    double = torch.nn.Sequential(*network).eval().double()
+    logits, _ = by_torch(double.float(), IMAGES)
+    classifier = from_torch(double.double().eval(), inputs=INPUTS, outputs=Outputs(label=2))
+    expected = np.stack([np.zeros(4), logits[:, 2]], 1)
+    np.testing.assert_allclose(jax.vmap(classifier)(IMAGES), expected, atol=1e-5)
+    network.float().train()
+
+
+@pytest.mark.parametrize("kind", ["script", "trace", "export"])
+def test_networks_of_files(network, tmp_path, kind):
+    network.eval()
+    example = torch.zeros((2, 3, 8, 8))
+    path = tmp_path / ("network.pt2" if kind == "export" else "network.pt")
+    if kind == "export":
+        batch = {0: torch.export.Dim("batch")}
+        torch.export.save(torch.export.export(network, (example,), dynamic_shapes=(batch,)), path)
+    else:
+        make = torch.jit.script if kind == "script" else lambda x: torch.jit.trace(x, example)
+        torch.jit.save(make(network), str(path))
+    network.train()
+    logits, gradients = by_torch(network, IMAGES)
+    classifier = from_torch(load_torch(path), inputs=INPUTS)
+    np.testing.assert_allclose(jax.vmap(classifier)(IMAGES), logits, atol=1e-5)
+    slope = jax.vmap(jax.grad(lambda image: jax.nn.log_softmax(classifier(image))[2]))
+    np.testing.assert_allclose(slope(IMAGES), gradients, atol=1e-6)
+
+
+def test_files_that_hold_no_network_are_named(network, tmp_path):
+    torch.save(network.state_dict(), tmp_path / "weights.pt")
+    torch.save(network, tmp_path / "pickled.pt")
+    (tmp_path / "text.pt").write_text("no network")
+    for name, message in {
+        "weights.pt": "got weights alone: build their network, load_state_dict",
+        "pickled.pt": "a pickled module, which would run code",
+        "text.pt": "got a file that is neither",
+        "none.pt": "expected a file, found none",
+    }.items():
+        with pytest.raises(InputError) as caught:
+            load_torch(tmp_path / name)
+        assert message in str(caught.value), name
+
+
+def test_wrong_networks_are_named(network, classifier):
+    with pytest.raises(InputError, match=r"module: expected a torch.nn.Module"):
+        from_torch({"weights": 1})
+    with pytest.raises(InputError, match="bridge: expected one of 'callback', 'jax'"):
+        from_torch(network, bridge="onnx")
+    with pytest.raises(InputError, match="Inputs"):
+        classifier(IMAGES[0, :4])  # the linear layer has other sizes
