@@ -25,6 +25,11 @@ from cfx_jax.counterfactuals.reconstruction import refused as refused
 from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial as SimilarAdversarial
 from cfx_jax.counterfactuals.similar_adversarial import naive_adversarial as naive_adversarial
 from cfx_jax.counterfactuals.similar_adversarial import similar_adversarial as similar_adversarial
+from cfx_jax.counterfactuals.smallest import SmallestCounterfactual as SmallestCounterfactual
+from cfx_jax.counterfactuals.smallest import smallest_counterfactual as smallest_counterfactual
+from cfx_jax.counterfactuals.smallest import (
+    smallest_counterfactual_batch as smallest_counterfactual_batch,
+)
 from cfx_jax.counterfactuals.vce import Counterfactual as Counterfactual
 from cfx_jax.counterfactuals.vce import VCEExample as VCEExample
 from cfx_jax.counterfactuals.vce import VCEProblem as VCEProblem
