@@ -16,7 +16,7 @@ search may miss what a longer one finds, so the radius is an upper bound of the 
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -200,13 +200,15 @@ def smallest_counterfactual_batch(
         else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(images)))
     )
 
+    examples: Any = (images, targets, radii, None, keys)
+
     def search(held: tuple[Classifier, _Wanted], example: VCEExample) -> SmallestCounterfactual:
         return _search(problem, held[0], held[1], example)
 
     return map_examples(
         search,
         (as_pytree(classifier), wanted),
-        VCEExample(images, targets, radii, None, keys),
+        VCEExample(*examples),
         batch_size=batch_size,
         mesh=mesh,
         progress=progress,

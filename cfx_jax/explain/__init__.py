@@ -1,0 +1,8 @@
+"""One call from a classifier and images to counterfactuals, maps, numbers and a page."""
+
+from cfx_jax.explain.explain import explain as explain
+from cfx_jax.explain.explanations import Explanations as Explanations
+from cfx_jax.explain.explanations import load_explanations as load_explanations
+from cfx_jax.explain.methods import METHODS as METHODS
+from cfx_jax.explain.methods import Settings as Settings
+from cfx_jax.explain.radii import automatic_radius as automatic_radius

@@ -1,0 +1,239 @@
+"""The methods that ``explain`` offers, each as a function of one image, with its price."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from cfx_jax.attributions import (
+    gradient,
+    input_x_gradient,
+    integrated_gradients_and_residual,
+    smooth_grad,
+)
+from cfx_jax.checks import check_count, check_norm, check_positive
+from cfx_jax.counterfactuals import smallest_counterfactual, vce
+from cfx_jax.geometry import lp_norm
+from cfx_jax.objectives import Classifier, class_score
+
+_VISIBLE = 1 / 255
+"""The least change of a pixel that an 8-bit picture can show."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the methods are run.
+
+    Attributes:
+        p: norm of a counterfactual's change, at least 1 or inf.
+        radius: largest norm of the change of ``vce``, above 0, in the units of an image in [0, 1].
+        largest_radius: where ``smallest`` stops to look, above 0.
+        probability: of the target class that ``smallest`` looks for, between 0 and 1.
+        num_steps: of a search for a counterfactual.
+        num_nodes: of integrated gradients.
+        num_samples: noisy images of SmoothGrad.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    p: float
+    radius: float
+    largest_radius: float
+    probability: float = 0.9
+    num_steps: int = 75
+    num_nodes: int = 50
+    num_samples: int = 50
+
+    def __post_init__(self) -> None:
+        check_norm(self.p)
+        check_positive(self.radius, name="radius")
+        check_positive(self.largest_radius, name="largest_radius")
+        for name in ("num_steps", "num_nodes", "num_samples"):
+            check_count(getattr(self, name), name=name)
+
+
+class Example(NamedTuple):
+    """One image's part.
+
+    Attributes:
+        image: (h, w, c), in [0, 1].
+        predicted: the class that the classifier decides on, which maps explain.
+        target: the class that counterfactuals are to reach.
+        key: draws what is random.
+    """
+
+    image: Float[Array, "h w c"]
+    predicted: Int[Array, ""]
+    target: Int[Array, ""]
+    key: PRNGKeyArray
+
+
+class Outcome(NamedTuple):
+    """What a method gives for one image.
+
+    Attributes:
+        picture: the counterfactual in [0, 1], or the signed map; of the image's shape.
+        scores: numbers about it, by name.
+    """
+
+    picture: Float[Array, "h w c"]
+    scores: dict[str, Float[Array, ""]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method by its name.
+
+    Attributes:
+        name: as ``explain(methods=)`` and ``cfx methods`` call it.
+        is_counterfactual: whether it gives a changed image; else a map.
+        summary: one sentence.
+        compute: (settings, classifier, example) -> outcome, of one image.
+        num_gradients: settings -> how many gradients of the classifier an image costs, about.
+    """
+
+    name: str
+    is_counterfactual: bool
+    summary: str
+    compute: Callable[[Settings, Classifier, Example], Outcome]
+    num_gradients: Callable[[Settings], int]
+
+
+def _vce(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
+    image, target = example.image, example.target
+
+    def search(key: PRNGKeyArray | None) -> Float[Array, "h w c"]:
+        answer = vce(
+            classifier,
+            image,
+            target,
+            p=settings.p,
+            radius=settings.radius,
+            num_steps=settings.num_steps,
+            key=key,
+        )
+        return jnp.asarray(answer.image)
+
+    changed = search(None)
+    again = search(example.key) - image  # from a random start within the ball
+    return Outcome(
+        changed,
+        _scores(classifier, example, changed, settings.p)
+        | {"repeated": _cosine(changed - image, again)},
+    )
+
+
+def _smallest(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
+    answer = smallest_counterfactual(
+        classifier,
+        example.image,
+        example.target,
+        p=settings.p,
+        largest_radius=settings.largest_radius,
+        probability=settings.probability,
+        num_steps=settings.num_steps,
+    )
+    radius = jnp.where(answer.reached, answer.radius, jnp.inf)
+    changed = jnp.asarray(answer.image)
+    scores = _scores(classifier, example, changed, settings.p)
+    return Outcome(changed, scores | {"radius": radius})
+
+
+def _integrated_gradients(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
+    result = integrated_gradients_and_residual(
+        class_score(classifier, example.predicted), example.image, num_steps=settings.num_nodes
+    )
+    return Outcome(result.map, {"residual": result.residual})
+
+
+def _gradient(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
+    return Outcome(gradient(class_score(classifier, example.predicted), example.image), {})
+
+
+def _input_x_gradient(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
+    score = class_score(classifier, example.predicted)
+    return Outcome(input_x_gradient(score, example.image), {})
+
+
+def _smooth_grad(settings: Settings, classifier: Classifier, example: Example) -> Outcome:
+    score = class_score(classifier, example.predicted)
+
+    def slope(image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+        return jax.grad(score)(image)
+
+    return Outcome(
+        smooth_grad(example.key, slope, example.image, num_samples=settings.num_samples), {}
+    )
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(
+            "vce",
+            True,
+            "The most confident image of the target class within the radius (Boreiko et al. 2022),"
+            " and how much of the change a random start repeats.",
+            _vce,
+            lambda settings: 2 * (settings.num_steps + 1),
+        ),
+        Method(
+            "smallest",
+            True,
+            "The smallest change that lets the target class reach the wanted probability.",
+            _smallest,
+            lambda settings: 8 * (settings.num_steps + 1),
+        ),
+        Method(
+            "integrated_gradients",
+            False,
+            "The mean gradient on the way from black to the image, times the image (Sundararajan"
+            " et al. 2017).",
+            _integrated_gradients,
+            lambda settings: settings.num_nodes,
+        ),
+        Method(
+            "smooth_grad",
+            False,
+            "The mean gradient of noisy copies of the image (Smilkov et al. 2017).",
+            _smooth_grad,
+            lambda settings: settings.num_samples,
+        ),
+        Method(
+            "gradient",
+            False,
+            "The derivative of the predicted class's log-odds by each pixel.",
+            _gradient,
+            lambda settings: 1,
+        ),
+        Method(
+            "input_x_gradient",
+            False,
+            "The image times the gradient: the first-order effect of painting a pixel black.",
+            _input_x_gradient,
+            lambda settings: 1,
+        ),
+    )
+}
+
+
+def _scores(
+    classifier: Classifier, example: Example, changed: Float[Array, "h w c"], p: float
+) -> dict[str, Float[Array, ""]]:
+    change = changed - example.image
+    logits = classifier(changed)
+    return {
+        "probability": jax.nn.softmax(logits)[example.target],
+        "valid": (jnp.argmax(logits) == example.target).astype(change.dtype),
+        "distance": lp_norm(change, p),
+        "changed_share": (jnp.abs(change).max(-1) > _VISIBLE).mean(dtype=change.dtype),
+    }
+
+
+def _cosine(first: Float[Array, "h w c"], second: Float[Array, "h w c"]) -> Float[Array, ""]:
+    norms = jnp.linalg.norm(first.ravel()) * jnp.linalg.norm(second.ravel())
+    return jnp.where(norms > 0, jnp.vdot(first, second) / jnp.where(norms > 0, norms, 1), 0)

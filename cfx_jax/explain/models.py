@@ -1,0 +1,101 @@
+"""A classifier by its name on the command line: a function of a module, or a file."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cfx_jax.adapters import (
+    Inputs,
+    Outputs,
+    from_exported,
+    from_keras,
+    from_torch,
+    load_torch,
+)
+from cfx_jax.adapters.facts import classifier_of
+from cfx_jax.errors import InputError
+from cfx_jax.objectives import Classifier
+
+_FILES: dict[str, Callable[..., Classifier]] = {
+    ".pt": lambda path, **facts: from_torch(load_torch(path), **facts),
+    ".pth": lambda path, **facts: from_torch(load_torch(path), **facts),
+    ".ts": lambda path, **facts: from_torch(load_torch(path), **facts),
+    ".pt2": lambda path, **facts: from_torch(load_torch(path), **facts),
+    ".keras": from_keras,
+    ".jax": from_exported,
+    ".bin": from_exported,
+}
+
+
+def load_model(
+    name: str, *, inputs: Inputs | None = None, outputs: Outputs | None = None
+) -> Classifier:
+    """Loads a classifier.
+
+    Args:
+        name: ``module:function``, where the function takes no arguments and returns a classifier,
+            or a PyTorch module, which is taken by ``from_torch``; the module is looked for in the
+            current folder too. Or a file: ``.pt``, ``.pt2`` (PyTorch), ``.keras``, ``.jax``
+            (``jax.export``).
+        inputs: how the model of a file, or a PyTorch module, expects its images; None takes the
+            default of its framework.
+        outputs: what its values mean; None: logits.
+
+    Returns:
+        The classifier, image ``(h, w, c)`` -> logits ``(k,)``.
+
+    Raises:
+        InputError: no such module, function or file, or a file of another kind.
+    """
+    facts = {"inputs": inputs, "outputs": outputs}
+    module, colon, function = name.partition(":")
+    if colon and not Path(name).exists():
+        return _made(_function(module, function), name, facts)
+    path = Path(name)
+    if path.suffix not in _FILES:
+        raise InputError(
+            f"model: expected module:function or a file ({', '.join(_FILES)}), got {name}"
+        )
+    return _FILES[path.suffix](path, **facts)
+
+
+def _function(module: str, name: str) -> Callable[[], Any]:
+    folder = str(Path.cwd())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise InputError(f"model: {module} needs the package '{error.name}'") from error
+        raise InputError(
+            f"model: expected a module that can be imported from {folder}, got {module}"
+        ) from error
+    function = getattr(loaded, name, None)
+    if not callable(function):
+        raise InputError(f"model: expected a function {name} in {module}, found none")
+    return function
+
+
+def _made(function: Callable[[], Any], name: str, facts: dict[str, Any]) -> Classifier:
+    try:
+        model = function()
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise InputError(f"model: expected a function without arguments, got {name}") from error
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        return from_torch(model, **facts)
+    if not callable(model):
+        raise InputError(
+            f"model: expected {name} to return a classifier, got {type(model).__name__}"
+        )
+    if facts["inputs"] is None and facts["outputs"] is None:
+        return model
+    raise InputError(
+        f"model: expected no settings of inputs and outputs, since {name} returns a classifier of"
+        f" images in [0, 1]; use {classifier_of.__module__}.classifier_of in it"
+    )

@@ -1,0 +1,106 @@
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from cfx_jax.explain import load_explanations
+from cfx_jax.explain.command import main
+
+MODEL = """
+import jax.numpy as jnp
+
+def classifier():
+    def classify(image):
+        value = 8 * (image[:4].mean() - image[4:].mean())
+        return jnp.stack([-value, value])
+    return classify
+
+def number():
+    return 3
+
+def needs(argument):
+    return argument
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    (tmp_path / "images/a").mkdir(parents=True)
+    for name in ("a/1.png", "2.png", "3.jpg"):
+        picture = rng.integers(60, 200, size=(8, 8, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / "images" / name), picture)
+    (tmp_path / "images/damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "own_model.py").write_text(MODEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    sys.modules.pop("own_model", None)
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+EXPLAIN = ("explain", "--model", "own_model:classifier", "--num-steps", "4")
+
+
+def test_one_command_from_a_model_and_a_folder_to_a_page(folder, capsys):
+    options = ("--images", "images", "--out", "out", "--classes", "low", "high")
+    assert run(*EXPLAIN, *options, "--target", "high") == 0
+    printed = capsys.readouterr()
+    assert "damaged.png: cannot be decoded" in printed.err or "cut short" in printed.err
+    assert "page.html" in printed.out
+    answers = load_explanations("out")
+    assert answers.names == ("2.png", "3.jpg", "a/1.png")
+    np.testing.assert_array_equal(answers.targets, 1)
+    (folder / "out/page.html").unlink()
+    assert run("report", "out") == 0
+    assert (folder / "out/page.html").exists()
+
+
+def test_grey_images_of_one_size(folder):
+    options = ("--images", "images/2.png", "images/a", "--size", 6, 4, "--channels", 1)
+    assert run(*EXPLAIN, *options, "--methods", "gradient") == 0
+    assert load_explanations("explanations").images.shape == (2, 6, 4, 1)
+
+
+def test_a_check_finds_nothing_in_a_sound_model(folder, capsys):
+    assert run("check", "--model", "own_model:classifier", "--images", "images") == 0
+    assert "Nothing is wrong" in capsys.readouterr().out
+
+
+def test_methods_are_listed_with_their_price(capsys):
+    assert run("methods") == 0
+    assert "integrated_gradients (map, about 50 gradients an image)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--model", "own_model:none"), "expected a function none in own_model"),
+        (("--model", "no_module:classifier"), "expected a module that can be imported"),
+        (("--model", "own_model:number"), "to return a classifier, got int"),
+        (("--model", "own_model:needs"), "expected a function without arguments"),
+        (("--model", "model.onnx"), "expected module:function or a file"),
+        (("--model", "own_model:classifier", "--mean", "0.5"), "no settings of inputs"),
+        (("--images", "nowhere"), "images: expected a file or a folder, found none"),
+        (("--images", "own_model.py"), "none of 1 could be read"),
+        (("--target", "high"), "targets: expected one of 'class 0'"),
+        (("--methods", "lime"), "methods: expected one of"),
+        (("--radius", "0"), "radius"),
+        (("--out", "own_model.py"), "own_model.py"),
+    ],
+)
+def test_mistakes_are_one_line(folder, capsys, options, message):
+    given = ("--model", "own_model:classifier", "--images", "images", "--methods", "gradient")
+    assert run("explain", *given, *options) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("cfx: ")]
+    assert len(lines) == 1 and message in lines[0], lines
+
+
+def test_pictures_of_several_sizes_need_a_size(folder, capsys):
+    cv2.imwrite("images/4.png", np.zeros((5, 8, 3), np.uint8))
+    assert run(*EXPLAIN, "--images", "images") == 2
+    assert "give a size" in capsys.readouterr().err

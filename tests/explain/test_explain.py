@@ -1,0 +1,155 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.tree_util import Partial
+
+from cfx_jax.attributions import integrated_gradients
+from cfx_jax.counterfactuals import smallest_counterfactual, vce
+from cfx_jax.errors import InputError
+from cfx_jax.explain import METHODS, automatic_radius, explain, load_explanations
+from cfx_jax.objectives import class_score
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.uniform(0.3, 0.7, size=(5, 6, 6, 1)).astype(np.float32)
+WEIGHTS = jnp.asarray(RNG.normal(size=(36, 3)), jnp.float32)
+CLASSES = ("healthy", "sick", "unknown")
+QUICK = {"num_steps": 6, "num_nodes": 4, "num_samples": 3, "radius": 0.5}
+
+
+def network(weights, image):
+    return 8 * jnp.tanh((image.ravel() - 0.5) @ weights)
+
+
+CLASSIFIER = Partial(network, WEIGHTS)
+
+
+@pytest.fixture(scope="module")
+def answers():
+    names = [f"scan {number}" for number in range(5)]
+    options = {"methods": tuple(METHODS), "classes": CLASSES, "names": names, **QUICK}
+    return explain(CLASSIFIER, IMAGES, **options, key=jax.random.key(1), batch_size=2)
+
+
+def test_targets_are_the_runners_up(answers):
+    order = np.argsort(np.stack([CLASSIFIER(image) for image in IMAGES]), axis=1)
+    np.testing.assert_array_equal(answers.predictions, order[:, -1])
+    np.testing.assert_array_equal(answers.targets, order[:, -2])
+    np.testing.assert_allclose(answers.probabilities.sum(1), 1, rtol=1e-6)
+
+
+def test_every_method_gives_what_it_gives_alone(answers):
+    image, target = jnp.asarray(IMAGES[3]), int(answers.targets[3])
+    alone = vce(CLASSIFIER, image, target, p=2, radius=0.5, num_steps=6)
+    np.testing.assert_allclose(answers.pictures["vce"][3], alone.image, atol=1e-6)
+    scores = answers.scores["vce"]
+    np.testing.assert_allclose(scores["probability"][3], alone.probability, rtol=1e-5)
+    change = np.asarray(alone.image) - IMAGES[3]
+    np.testing.assert_allclose(scores["distance"][3], np.linalg.norm(change), rtol=1e-5)
+    np.testing.assert_allclose(scores["changed_share"][3], (abs(change) > 1 / 255).mean())
+    assert scores["valid"][3] == (np.argmax(CLASSIFIER(alone.image)) == target)
+    smallest = smallest_counterfactual(
+        CLASSIFIER, image, target, p=2, largest_radius=2.0, num_steps=6
+    )
+    radius = smallest.radius if smallest.reached else np.inf
+    np.testing.assert_allclose(answers.scores["smallest"]["radius"][3], radius, rtol=1e-4)
+    score = class_score(CLASSIFIER, int(answers.predictions[3]))
+    expected = integrated_gradients(score, image, num_steps=4)
+    np.testing.assert_allclose(answers.pictures["integrated_gradients"][3], expected, atol=1e-4)
+    rise = score(image) - score(jnp.zeros_like(image))
+    residual = answers.scores["integrated_gradients"]["residual"][3]
+    np.testing.assert_allclose(residual, expected.sum() - rise, atol=1e-4)
+    gradient = jax.grad(score)(image)
+    np.testing.assert_allclose(answers.pictures["gradient"][3], gradient, atol=1e-6)
+    np.testing.assert_allclose(answers.pictures["input_x_gradient"][3], image * gradient, atol=1e-6)
+
+
+def test_an_images_result_does_not_depend_on_the_batch(answers):
+    options = {"methods": ("vce", "smooth_grad"), **QUICK, "key": jax.random.key(1)}
+    alone = explain(CLASSIFIER, IMAGES[:2], **options)
+    for method in options["methods"]:
+        np.testing.assert_allclose(alone.pictures[method], answers.pictures[method][:2], atol=1e-6)
+
+
+def test_a_change_that_a_random_start_repeats_is_1_and_noise_is_told():
+    def smooth(image):
+        value = 4 * (image.mean() - 0.5)
+        return jnp.stack([-value, value])
+
+    options = {"methods": ["vce"], "radius": 0.5, "num_steps": 30}
+    steady = explain(smooth, IMAGES, **options)
+    np.testing.assert_allclose(steady.scores["vce"]["repeated"], 1, atol=1e-3)
+    assert not steady._cautions()
+
+    def rough(image):
+        value = jnp.sin(400 * image).sum()
+        return jnp.stack([-value, value])
+
+    noisy = explain(rough, IMAGES, **options)
+    assert noisy.scores["vce"]["repeated"].mean() < 0.5
+    assert "mostly noise" in noisy._cautions()[-1]
+
+
+@pytest.mark.parametrize("targets", ["sick", 1, [1, 1, 1, 1, 1], np.ones(5, int), ["sick"] * 5])
+def test_targets_by_name_and_number(targets):
+    options = {"methods": ["gradient"], "classes": CLASSES, **QUICK}
+    np.testing.assert_array_equal(
+        explain(CLASSIFIER, IMAGES, targets=targets, **options).targets, 1
+    )
+
+
+def test_saved_explanations_come_back(answers, tmp_path):
+    back = load_explanations(answers.save(tmp_path / "new" / "folder"))
+    assert (back.names, back.classes, back.settings) == (
+        answers.names,
+        answers.classes,
+        answers.settings,
+    )
+    for method in METHODS:
+        np.testing.assert_array_equal(back.pictures[method], answers.pictures[method])
+        for name, values in answers.scores[method].items():
+            np.testing.assert_array_equal(back.scores[method][name], values)
+    (tmp_path / "new/folder/explanations.npz").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="expected saved explanations"):
+        load_explanations(tmp_path / "new/folder")
+    with pytest.raises(InputError):
+        load_explanations(tmp_path / "none")
+
+
+def test_the_page_shows_every_image_method_and_word(answers, tmp_path):
+    text = answers.report(tmp_path / "page.html").read_text()
+    for word in (*answers.names, *METHODS, "healthy", "smallest radius", "completeness residual"):
+        assert word in text, word
+    assert text.count("<img") >= 2
+    figure = answers.show(count=3)
+    assert len(figure.axes) == 3 * (1 + len(METHODS))
+    assert answers._repr_html_().startswith('<img alt="')
+
+
+def test_the_radius_follows_the_size():
+    quick = QUICK | {"radius": "auto"}
+    answers = explain(CLASSIFIER, IMAGES[:1], methods=["vce"], **quick)
+    assert answers.settings.radius == automatic_radius((6, 6, 1), 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"methods": ["lime"]}, "methods: expected one of 'vce'"),
+        ({"classes": ["a", "b"]}, "classes: expected 3 different names"),
+        ({"classes": CLASSES, "targets": "ill"}, "targets: expected one of 'healthy'"),
+        ({"targets": 3}, "targets"),
+        ({"targets": [0, 1]}, "targets"),
+        ({"names": ["a"]}, "names: expected 5"),
+        ({"radius": -1.0}, "radius"),
+        ({"num_steps": 0}, "num_steps"),
+    ],
+)
+def test_wrong_options_are_named(options, message):
+    with pytest.raises(InputError, match=message):
+        explain(CLASSIFIER, IMAGES, **{"methods": ["gradient"], **options})
+
+
+def test_a_model_that_gives_probabilities_is_refused():
+    with pytest.raises(InputError, match="classifier: expected logits"):
+        explain(lambda image: jax.nn.softmax(CLASSIFIER(image)), IMAGES, methods=["gradient"])
