@@ -224,7 +224,7 @@ def make_runs(checkout: Path, runs: Sequence[str], folder: Path, python: str) ->
 
 
 def _check_code(checkout: Path, environment: Mapping[str, str], python: str) -> None:
-    """Ends the process where the interpreter finds another code than the checkout's."""
+    """Ends the process where the interpreter would import other code than the checkout's."""
     program = "import cfx_jax, experiments, trainers; "
     program += "print(*(part.__file__ for part in (cfx_jax, experiments, trainers)), sep='\\n')"
     command = [python, "-c", program]
@@ -267,9 +267,9 @@ class Entry:
     """A file of a run, or a checkpoint.
 
     Attributes:
-        kind: what it is.
+        kind: of the file, which says how it is read and whether its differences count.
         name: its path in the run's results or work, without fingerprints.
-        parts: its arrays, lines or values by name.
+        parts: its arrays, lines of text or values of JSON, by name.
     """
 
     kind: Kind
@@ -283,7 +283,7 @@ class Entry:
 
     @cached_property
     def content(self) -> tuple[Any, ...]:
-        """What is equal for entries that hold the same; names of arrays do not matter."""
+        """The digests, sorted; without the names of arrays, which may change."""
         is_nameless = self.kind in _NAMELESS
         return tuple(sorted(self.digests.values() if is_nameless else self.digests.items()))
 
@@ -443,23 +443,21 @@ def compare_runs(run: str, before: Path, after: Path) -> list[Finding]:
     Returns:
         A finding for each entry, and one for each run that failed.
     """
-    findings = [
-        Finding(
-            run,
-            "run",
-            str(folder),
-            "failed",
-            tuple((folder / "log.txt").read_text().splitlines()[-3:]),
-        )
-        for folder in (before, after)
-        if _record(folder)["status"] != 0
-    ]
+    failed = [folder for folder in (before, after) if _record(folder)["status"] != 0]
     pairs = _pair_entries(read_entries(before), read_entries(after))
-    return findings + [_compare_pair(run, *pair) for pair in pairs]
+    failures = [Finding(run, "run", str(folder), "failed", _last_line(folder)) for folder in failed]
+    return failures + [_compare_pair(run, *pair) for pair in pairs]
+
+
+def _last_line(folder: Path) -> tuple[str, ...]:
+    return tuple((folder / "log.txt").read_text().splitlines()[-1:])
 
 
 def _pair_entries(before: list[Entry], after: list[Entry]) -> list[_Pair]:
-    """Entries of one name and content, then of one content, then of one name, then the others."""
+    """Pairs entries by name and content, then by content alone, then by name alone.
+
+    What is left stands beside None. Of several of one name the closest is taken.
+    """
     pairs: list[_Pair] = []
     keys: tuple[Callable[[Entry], Any], ...] = (
         lambda entry: (entry.kind, entry.name, entry.content),
@@ -481,7 +479,7 @@ def _pair_entries(before: list[Entry], after: list[Entry]) -> list[_Pair]:
 
 
 def _distance(entry: Entry, other: Entry) -> tuple[int, float]:
-    """How many parts differ, and by how much."""
+    """The number of parts that differ, and the largest difference of numbers."""
     if entry.content == other.content:
         return 0, 0.0
     parts = list(_unequal_parts(entry, other))
@@ -495,8 +493,8 @@ def _compare_pair(run: str, before: Entry | None, after: Entry | None) -> Findin
         return Finding(run, entry.kind, entry.name, "missing", (f"missing {side}",))
     if before.content == after.content:
         same = before.name == after.name and before.digests == after.digests
-        now = before.name if before.name == after.name else f"{before.name} -> {after.name}"
-        return Finding(run, before.kind, now, "equal" if same else "renamed")
+        names = before.name if before.name == after.name else f"{before.name} -> {after.name}"
+        return Finding(run, before.kind, names, "equal" if same else "renamed")
     parts = list(_unequal_parts(before, after))
     largest = max((part.largest for part in parts if part.largest is not None), default=None)
     texts = tuple(part.text for part in parts)
@@ -550,7 +548,10 @@ def _compare_parts(name: str, before: Any, after: Any) -> _Unequal:
     numbers = [np.array(_NUMBER.findall(str(part)), np.float64) for part in (before, after)]
     comparable = numbers[0].shape == numbers[1].shape
     largest = _largest_difference(*numbers) if comparable else None
-    return _Unequal(f"{name}: {_show(before)} | {_show(after)}", largest)
+    same = [first == second for first, second in zip(str(before), str(after), strict=False)]
+    start = max([*same, False].index(False) - _MOST_CHARACTERS // 2, 0)
+    texts = " | ".join(_show(str(part)[start:]) for part in (before, after))
+    return _Unequal(f"{name}: {'...' if start else ''}{texts}", largest)
 
 
 def _count_different(before: np.ndarray, after: np.ndarray) -> int:

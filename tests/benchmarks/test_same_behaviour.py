@@ -122,6 +122,15 @@ def test_a_changed_line_and_rows_in_another_order_are_told(sides):
     assert (found.verdict, len(found.details)) == ("differs", 2)
 
 
+def test_a_long_line_is_shown_where_it_differs(sides):
+    for side, end in zip(sides, ("0.5", "0.75"), strict=True):
+        table = side / "results/fundus_vce/smoke/table_1.md"
+        table.write_text(f"| {'word ' * 30} | {end} |")
+    (found,) = unequal(sides)
+    assert found.details[0].startswith("line 1: ...") and len(found.details[0]) < 100
+    assert found.details[0].endswith("word  | 0.75 |") and " | 0.5 | | " in found.details[0]
+
+
 def test_a_missing_table_is_told_on_either_side(sides, capsys):
     (sides[1] / "results/fundus_vce/smoke/table_1.csv").unlink()
     (found,) = unequal(sides)
@@ -221,7 +230,7 @@ def test_settings_and_figures_count_when_strict_only(sides, capsys):
 def test_a_run_that_failed_is_told_with_the_end_of_its_log(tmp_path):
     sides = write_run(tmp_path / "b" / RUN), write_run(tmp_path / "a" / RUN, status=1)
     (found,) = unequal(sides)
-    assert (found.verdict, found.details) == ("failed", ("first", "last")) and status(sides) == 1
+    assert (found.verdict, found.details) == ("failed", ("last",)) and status(sides) == 1
 
 
 def test_a_checkout_is_run_with_its_own_code(tmp_path, capsys):
