@@ -3,7 +3,8 @@
 Every run is made with the code of each checkout, one after another, in a folder of its own.
 Claims, tables, metrics of trainings, stored arrays and the weights of all checkpoints must be
 equal. Settings and figures may change on purpose: their differences are listed, and count with
-``--strict`` only. Pages hold the day and the command, so only their presence is compared.
+``--strict`` only. Pages hold the day and the command, so only their presence is compared. Measured
+times are left out.
 
 Folders of stages end in a fingerprint of their settings. It is left out of their names, and
 folders of one name are matched by what they hold. Arrays whose names changed are matched by
@@ -20,6 +21,7 @@ mistake in the command. Both sides need the same machine, with the same number o
 
 import argparse
 import ast
+import csv
 import hashlib
 import json
 import os
@@ -71,7 +73,9 @@ _NOTED: tuple[Kind, ...] = ("settings", "figures")
 _NAMELESS: tuple[Kind, ...] = ("arrays", "weights")
 _SIDES = ("before", "after")
 _RECORD = "run.json"
-_LISTS_OF_NAMES = ("names", "names of all arrays")  # in files of stages, beside their arrays
+_LEFT_OUT = ("timings", "names", "names of all arrays")  # of stages: times and lists of arrays
+_TIMED = "seconds"  # the column of a table, and a word in the statistic of a claim
+_OF_TIMES = ("ours", "interval", "verdict")  # fields of a claim
 _FINGERPRINT = re.compile(r"-[0-9a-f]{10}(?=/|$)")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _MOST_CHARACTERS = 60
@@ -306,9 +310,10 @@ def read_entries(folder: Path) -> list[Entry]:
 
 
 def _read_parts(kind: Kind, place: Path) -> _Parts:
-    if kind == "weights":
-        return _read_checkpoint(place)
-    return {} if kind == "pages" else _READERS.get(place.suffix, _read_bytes)(place)
+    if kind == "pages":
+        return {}
+    of_kind = {"weights": _read_checkpoint, "claims": _read_claims}
+    return of_kind.get(kind, _READERS.get(place.suffix, _read_bytes))(place)
 
 
 def _kind(path: Path) -> Kind | None:
@@ -347,6 +352,25 @@ def _read_lines(path: Path) -> _Parts:
     return {f"line {number}": line for number, line in enumerate(lines, 1)}
 
 
+def _read_table(path: Path) -> _Parts:
+    """The lines of a table without its column of times."""
+    separator = "," if path.suffix == ".csv" else "|"
+    rows = list(csv.reader(path.read_text().splitlines(), delimiter=separator))
+    timed = [place for row in rows[:1] for place, cell in enumerate(row) if cell.strip() == _TIMED]
+    kept = ([cell for place, cell in enumerate(row) if place not in timed] for row in rows)
+    return {f"line {number}": separator.join(row) for number, row in enumerate(kept, 1)}
+
+
+def _read_claims(path: Path) -> _Parts:
+    """The values of a file of claims without measured times."""
+    document = json.loads(path.read_text())
+    for claim in document["claims"]:
+        if _TIMED in claim.get("statistic", ""):
+            for name in _OF_TIMES:
+                claim.pop(name, None)
+    return dict(_flatten(document))
+
+
 def _read_json(path: Path) -> _Parts:
     return dict(_flatten(json.loads(path.read_text())))
 
@@ -368,14 +392,14 @@ def _read_arrays(path: Path) -> _Parts:
     if isinstance(stored, np.ndarray):
         return {"array": stored}
     with stored:
-        return {name: stored[name] for name in stored.files if name not in _LISTS_OF_NAMES}
+        return {name: stored[name] for name in stored.files if name not in _LEFT_OUT}
 
 
 _READERS: Mapping[str, Callable[[Path], _Parts]] = {
     ".json": _read_json,
     ".jsonl": _read_lines,
-    ".csv": _read_lines,
-    ".md": _read_lines,
+    ".csv": _read_table,
+    ".md": _read_table,
     ".npz": _read_arrays,
     ".npy": _read_arrays,
 }

@@ -208,6 +208,23 @@ def test_weights_under_other_paths_are_matched_by_shape_type_and_bytes(tmp_path)
     assert len(found.details) == 2
 
 
+def test_measured_times_are_left_out(sides):
+    """Only the accuracy of the second row differs, in the table of either form."""
+    for side, seconds in zip(sides, (0.25, 0.5), strict=True):
+        results = side / "results/fundus_vce/smoke"
+        timed = {"id": "2", "statistic": "ratio of seconds", "text": "Fast.", "verdict": seconds}
+        (results / "claims.json").write_text(json.dumps({"claims": [timed]}))
+        csv = f'model,seconds,accuracy\n"a, b",{seconds},0.5\nc,{seconds},{seconds}\n'
+        (results / "table_1.csv").write_text(csv)
+        lines = f"| model | seconds | accuracy |\n| a | {seconds} | 0.5 |\n| c | 1 | {seconds} |\n"
+        (results / "table_1.md").write_text(lines)
+        write_stage(side, "timed-0123456789", values=np.ones(2), timings=np.array([seconds]))
+    assert {found.details for found in unequal(sides)} == {
+        ("line 3: c,0.25 | c,0.5",),
+        ("line 3: | c | 0.25 | | | c | 0.5 |",),
+    }
+
+
 def test_another_type_or_a_lost_array_is_told(sides):
     write_stage(sides[0], "odd-0123456789", a=np.zeros(2, np.float32), b=np.ones(3))
     write_stage(sides[1], "odd-9876543210", a=np.zeros(2))
