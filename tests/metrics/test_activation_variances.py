@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.activations import pre_activation_variances
+from cfx_jax.metrics import pre_activation_variances
 
 RNG = np.random.default_rng(0)
 LAYERS = {

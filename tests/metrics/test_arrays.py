@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.value_arrays import (
+from cfx_jax.metrics.arrays import (
     as_decisions,
     as_numbers,
     as_probabilities,
