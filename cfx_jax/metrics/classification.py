@@ -54,10 +54,10 @@ def balanced_accuracy(correct: Bool[np.ndarray, " n"], labels: Int[np.ndarray, "
 
 
 def balanced_weights(labels: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Computes weights of images such that the mean of ``weights * correct`` is the balanced
-    accuracy.
+    """Computes a weight for each image, by which a mean becomes the balanced accuracy.
 
-    Intervals and paired differences of the balanced accuracy follow from those of a mean.
+    The mean of ``weights * correct`` is the balanced accuracy. Intervals and paired differences of
+    the balanced accuracy follow from those of a mean.
 
     Args:
         labels: the true classes, numbers or names.

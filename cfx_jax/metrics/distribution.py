@@ -19,12 +19,11 @@ _ROWS_AT_ONCE = 1024
 
 
 def frechet_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]) -> float:
-    """Computes the squared Fréchet distance of two Gaussians with the means and covariances of two
-    sets.
+    """Computes the squared Fréchet distance of two sets of features.
 
-    It is ``|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``. With ``S = R' R``, the trace of the
-    root is the sum of the singular values of ``R1 R2'``, which needs no root of a matrix and is
-    exact for fewer images than features.
+    It is that of two Gaussians with the sets' means and covariances, ``|mu1 - mu2|^2 + tr(S1 + S2 -
+    2 (S1 S2)^(1/2))``. With ``S = R' R``, the trace of the root is the sum of the singular values
+    of ``R1 R2'``, which needs no root of a matrix and is exact for fewer images than features.
 
     Args:
         first: the features of each image of one set, at least two images.

@@ -55,8 +55,9 @@ def heart_size(
 
 
 def _extent(mask: Bool[np.ndarray, "*batch h w"], *, axis: int) -> Int[np.ndarray, "*batch"]:
-    """Counts the rows (axis -2) or columns (axis -1) from the first to the last one that the mask
-    touches; 0 for none.
+    """Counts the rows or columns from the first to the last one that a mask touches; 0 for none.
+
+    Axis -2 is that of rows, axis -1 that of columns.
     """
     touched = np.asarray(mask.any(axis=-1 if axis == -2 else -2))
     first, behind_last = (

@@ -46,7 +46,7 @@ class Units(NamedTuple):
 
     @property
     def number(self) -> int:
-        """Number of units."""
+        """Number of units in all."""
         return sum(map(len, self.kinds))
 
     @property

@@ -190,8 +190,9 @@ def unpaired_difference_interval(
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Computes the interval of a difference of means, ``first`` less ``second``, of different
-    images.
+    """Computes the interval of a difference of means, ``first`` less ``second``.
+
+    The two are measured on different images.
 
     Args:
         first: ``(n,)`` one number per image.

@@ -77,9 +77,9 @@ from cfx_jax.models.volumes import build_competitor as build_competitor
 from cfx_jax.models.volumes import build_slice_wise as build_slice_wise
 from cfx_jax.models.volumes import build_trunk as build_trunk
 from cfx_jax.models.volumes import build_volume_model as build_volume_model
-from cfx_jax.models.volumes import four_way as four_way
 from cfx_jax.models.volumes import half_brain_small_stages as half_brain_small_stages
 from cfx_jax.models.volumes import half_brain_stages as half_brain_stages
+from cfx_jax.models.volumes import joint_decision as joint_decision
 from cfx_jax.models.volumes import resnet50_stages as resnet50_stages
 from cfx_jax.models.volumes import resnet_small_stages as resnet_small_stages
 from cfx_jax.models.volumes import vit_small_stages as vit_small_stages
@@ -88,5 +88,5 @@ from cfx_jax.models.volumes import with_saliency as with_saliency
 from cfx_jax.models.weights import WarmStart as WarmStart
 from cfx_jax.models.weights import import_weights as import_weights
 from cfx_jax.models.weights import read_tensors as read_tensors
-from cfx_jax.models.weights import reshaped as reshaped
+from cfx_jax.models.weights import shape_mismatches as shape_mismatches
 from cfx_jax.models.weights import warm_start as warm_start

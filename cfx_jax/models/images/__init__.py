@@ -1,4 +1,4 @@
-"""Networks of images: classifiers of torchvision's shapes, and features of images."""
+"""Networks of images: classifiers with torchvision's shapes, and features of images."""
 
 from cfx_jax.models.images.build import build as build
 from cfx_jax.models.images.densenet import DenseNet as DenseNet

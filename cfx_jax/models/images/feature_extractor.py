@@ -32,7 +32,7 @@ _LAST_LAYER = "fc.weight"
 
 
 class FeatureExtractor(NamedTuple):
-    """What turns an image into a vector.
+    """A function that turns an image into a vector of features, and its name.
 
     Attributes:
         name: which network and weights; write it beside the figures.
@@ -44,9 +44,10 @@ class FeatureExtractor(NamedTuple):
 
 
 def classifier_extractor(model: nnx.Module, *, name: str) -> FeatureExtractor:
-    """The last feature maps of a classifier, averaged over positions, in inference mode.
+    """Makes an extractor of the last feature maps of a classifier, averaged over positions.
 
-    Distances between such features compare only with others of the same network and weights.
+    The classifier is in inference mode. Distances between such features compare only with others of
+    the same network and weights.
 
     Args:
         model: an NNX module with the methods ``features`` (b, h, w, c) -> (b, fh, fw, f) and
@@ -58,18 +59,24 @@ def classifier_extractor(model: nnx.Module, *, name: str) -> FeatureExtractor:
 
     Raises:
         InputError: ``model`` has not these methods.
+
+    >>> from cfx_jax.models.images.resnet import resnet_small
+    >>> model = resnet_small(num_classes=2, rngs=nnx.Rngs(0))
+    >>> extractor = classifier_extractor(model, name="an untrained network")
+    >>> jax.eval_shape(extractor.extract, jnp.zeros((32, 32, 3))).shape
+    (192,)
     """
     return FeatureExtractor(name, Partial(_pooled, parts(model).features))
 
 
 def inception_extractor(weights_file: str | os.PathLike[str]) -> FeatureExtractor:
-    """The 2048 pooled features of Inception-v3 that the FID (Heusel et al. 2017) and the KID
-    compare.
+    """Makes an extractor of the 2048 pooled features of Inception-v3.
 
-    Images are resized to 299 x 299 pixels linearly, without smoothing before (as PyTorch's
-    ``interpolate`` does), grey ones take all three colours, and [0, 1] becomes [-1, 1]. Published
-    figures need the weights of 2015, known in PyTorch as ``pt_inception-2015-12-05``: their 1008
-    outputs tell them from torchvision's, whose poolings differ.
+    The FID (Heusel et al. 2017) and the KID compare these features. Images are resized to 299 x 299
+    pixels linearly, without smoothing before (as PyTorch's ``interpolate`` does), grey ones take
+    all three colours, and [0, 1] becomes [-1, 1]. Published figures need the weights of 2015, known
+    in PyTorch as ``pt_inception-2015-12-05``: their 1008 outputs tell them from torchvision's,
+    whose poolings differ.
 
     Args:
         weights_file: those weights or torchvision's, as ``read_tensors`` takes them.
@@ -108,7 +115,7 @@ def extract_features(
     batch_size: int | None = None,
     progress: bool | str = False,
 ) -> Float[np.ndarray, "n d"]:
-    """The features of each image, over all devices.
+    """Computes the features of each image, over all devices.
 
     Args:
         extractor: from ``inception_extractor``, ``classifier_extractor``, or of one's own.
@@ -122,6 +129,10 @@ def extract_features(
     Raises:
         InputError: images that are no batch, outside [0, 1] or of a number of channels that the
             network does not take, or a batch size below 1.
+
+    >>> extractor = FeatureExtractor("the colours", lambda image: image.mean(axis=(0, 1)))
+    >>> extract_features(extractor, np.ones((2, 4, 4, 3), np.float32)).shape
+    (2, 3)
     """
     check_images(images)
     extract = as_pytree(extractor.extract)

@@ -1,6 +1,4 @@
-"""What the interactive pages share: the environment of their templates, and images as data inside
-them.
-"""
+"""The environment of the page templates, and images as data inside pages."""
 
 import base64
 import io
@@ -42,14 +40,18 @@ def write_page(path: str | os.PathLike[str], template: str, contents: Mapping[st
 
 
 def image_uri(image: Float[np.ndarray, "h w c"]) -> str:
-    """An image as a ``data:`` address: a PNG file of 8 bits per channel, for the ``src`` of an
-    ``img``.
+    """Encodes an image as a ``data:`` address, for the ``src`` of an ``img``.
+
+    It holds a PNG file of 8 bits per channel.
 
     Args:
         image: ``(h, w, 1)`` or ``(h, w, 3)`` in [0, 1].
 
     Returns:
         The address.
+
+    >>> image_uri(np.zeros((2, 2, 1)))[:22]
+    'data:image/png;base64,'
     """
     values = np.rint(image * 255).astype(np.uint8)
     file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Fitting text into a given width, for titles that must not run into their neighbours.
+"""Fitting of text into a given width, for titles that must not run into their neighbours.
 
 Widths come from a ``measure`` function (points, pixels, whatever the caller draws in), so that
 figures and animations share the rule.
@@ -25,6 +25,9 @@ def wrap(text: str, width: float, measure: Measure) -> list[str]:
 
     Returns:
         The lines, none wider than ``width`` unless it holds a single character.
+
+    >>> wrap("one two three", 7, len)
+    ['one two', 'three']
     """
     lines = [""]
     for word in text.replace("\n", " ").split(" "):
@@ -40,8 +43,9 @@ def wrap(text: str, width: float, measure: Measure) -> list[str]:
 def fit(
     text: str, width: float, measure: Measure, *, max_lines: int = 2, tail: str = ""
 ) -> list[str]:
-    """Breaks text into at most ``max_lines`` lines, cutting its end, but never its tail, where it
-    is too long.
+    """Breaks text into at most ``max_lines`` lines.
+
+    Where the text is too long its end is cut, but never its tail.
 
     Args:
         text: the text, the part that may be cut.
@@ -52,6 +56,9 @@ def fit(
 
     Returns:
         The lines; an ellipsis marks a cut.
+
+    >>> fit("a very long title", 8, len, max_lines=1, tail=":0.9")
+    ['a v…:0.9']
     """
     tail = tail.replace(" ", HARD_SPACE)
     lines = wrap(text + tail, width, measure)
@@ -75,8 +82,10 @@ def _break_word(word: str, width: float, measure: Measure) -> list[str]:
 
 
 def _longest_start(word: str, width: float, measure: Measure) -> int:
-    """How many characters of a word fit; it ends after a joint such as ``_`` where one lies in its
-    second half."""
+    """Counts the characters of a word that fit.
+
+    The start ends after a joint such as ``_`` where one lies in its second half.
+    """
     cut = max(1, bisect(range(1, len(word)), width, key=lambda n: measure(word[:n])))
     joints = [n for n in range(cut // 2 + 1, cut + 1) if word[n - 1] in _JOINTS]
     return max(joints, default=cut)

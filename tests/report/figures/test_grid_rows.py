@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.figures.rows import (
+from cfx_jax.report.figures.grid_rows import (
     CounterfactualPanel,
     CounterfactualRow,
     SaliencyMap,

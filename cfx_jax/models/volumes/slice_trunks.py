@@ -1,6 +1,7 @@
-"""Networks of the plane cut into stages, to be run on the slices of a volume (Fontanella et al.
-2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
-Imaging", appendix B).
+"""Networks of the plane cut into stages, to be run on the slices of a volume.
+
+Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection
+in Medical Imaging", appendix B.
 
 Methods that let a saliency map act inside of a classifier do so between the stages. The published
 networks have four: maps are weighted after each of the first three, and once more after the last.
@@ -15,8 +16,8 @@ from jaxtyping import Array, Float
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.images.resnet import ResNet
-from cfx_jax.models.layers.blocks import BottleneckBlock
 from cfx_jax.models.layers.checks import check_numbers
+from cfx_jax.models.layers.residual_blocks import BottleneckBlock
 from cfx_jax.models.layers.stems import ImagenetStem
 from cfx_jax.models.volumes.layers.slices import (
     PARTS,
@@ -66,13 +67,13 @@ class Trunk(nnx.Module):
 
     @property
     def slice_width(self) -> int:
-        """Length of what ``slice_features`` gives for a slice; a head has as many inputs."""
+        """Length of the features of a slice; a head has as many inputs."""
         return PARTS[self.split] * self.out_features
 
     def fold(
         self, volumes: Float[Array, "b s h w c"], *, name: str = "volumes"
     ) -> Float[Array, "n h v c"]:
-        """Takes volumes apart into the images that the stages see.
+        """Cuts volumes into the images that the stages see.
 
         Args:
             volumes: (b, s, h, w, in_channels), at least 4x4 pixels.
@@ -89,18 +90,19 @@ class Trunk(nnx.Module):
         return fold_slices(volumes, self.split)
 
     def unfold(self, maps: Float[Array, "n h v f"], num_volumes: int) -> Float[Array, "b s h w f"]:
-        """Puts the maps of a stage together into those of volumes, which lie as the slices do."""
+        """Joins the maps of a stage to maps of volumes, which lie as the slices do."""
         return unfold_slices(maps, num_volumes, self.split)
 
     def slice_features(self, maps: Float[Array, "b s h w f"]) -> Float[Array, "b s d"]:
-        """Means of unfolded maps over positions, (b, s, ``slice_width``); of halves one after the
-        other.
+        """Computes means of unfolded maps over positions, (b, s, ``slice_width``).
+
+        The means of the two halves of a slice follow each other.
         """
         return slice_means(maps, self.split)
 
 
 class Repeated(nnx.Module):
-    """Repeats each channel, for a network made for images in colour."""
+    """A layer that repeats each channel, for a network made for images in colour."""
 
     def __init__(self, repeats: int) -> None:
         self.repeats = repeats
@@ -145,6 +147,9 @@ def resnet50_stages(
 
     Raises:
         InputError: a number out of range.
+
+    >>> nnx.eval_shape(lambda: resnet50_stages(rngs=nnx.Rngs(0))).widths
+    (256, 512, 1024, 2048)
     """
     check_num_stages(num_stages)
     check_numbers({"in_channels": in_channels, "repeats": repeats, "stem_width": stem_width})
@@ -173,8 +178,9 @@ def resnet50_stages(
 def resnet_small_stages(
     *, in_channels: int = 1, num_stages: int = NUM_STAGES, rngs: nnx.Rngs
 ) -> Trunk:
-    """Makes the layers of ``resnet_small`` in four stages, for slices of 32 to 128 pixels, quick on
-    a CPU.
+    """Makes the layers of ``resnet_small`` in four stages, for small slices, quick on a CPU.
+
+    Slices have 32 to 128 pixels. The maps of 64 pixels have 16x16, 16x16, 8x8 and 4x4 pixels.
 
     Of 64 pixels the maps have 16x16, 16x16, 8x8 and 4x4.
 
@@ -188,6 +194,9 @@ def resnet_small_stages(
 
     Raises:
         InputError: a number out of range.
+
+    >>> nnx.eval_shape(lambda: resnet_small_stages(rngs=nnx.Rngs(0))).widths
+    (24, 24, 64, 192)
     """
     check_num_stages(num_stages)
     widths = (24, 24, 64, 192)[:num_stages]

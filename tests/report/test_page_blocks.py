@@ -9,8 +9,14 @@ import pytest
 from PIL import Image
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.blocks import claims_block, config_block, image_block, paragraphs, table_block
 from cfx_jax.report.claims import Claim
+from cfx_jax.report.page_blocks import (
+    claims_block,
+    config_block,
+    image_block,
+    paragraphs,
+    table_block,
+)
 
 RNG = np.random.default_rng(0)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.cells import format_cell, format_cells, numeric_columns
+from cfx_jax.report.table_cells import format_cell, format_cells, numeric_columns
 
 
 @pytest.mark.parametrize(

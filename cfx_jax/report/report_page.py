@@ -1,5 +1,4 @@
-"""One self-contained page for a run: text, tables, figures, animations, claims and the
-configuration.
+"""A self-contained page for a run: text, tables, figures, animations, claims and configuration.
 
 The page holds everything it shows: images are embedded, nothing is fetched (its content policy
 forbids it), so it can be mailed, archived and opened from a folder. Text is shown as it is given;
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.blocks import (
+from cfx_jax.report.claims import Claim, summary
+from cfx_jax.report.page_blocks import (
     Block,
     Section,
     claims_block,
@@ -21,18 +21,25 @@ from cfx_jax.report.blocks import (
     paragraphs,
     table_block,
 )
-from cfx_jax.report.cells import DEFAULT_DIGITS, Digits
-from cfx_jax.report.claims import Claim, summary
-from cfx_jax.report.page import write_page
+from cfx_jax.report.table_cells import DEFAULT_DIGITS, Digits
+from cfx_jax.report.templates import write_page
 
 _TEMPLATE = "report.html.jinja"
 
 
 class Report:
-    """Builds the page piece by piece; every method that adds something returns the report itself."""
+    """A page that is built piece by piece; every method that adds something returns the report.
+
+    >>> import tempfile
+    >>> report = Report("A run").section("Results", "All is well.")
+    >>> report = report.table(["method", "IoU"], [["VCE", 0.5]], caption="Overlap")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report.write(f"{folder}/report.html").name
+    'report.html'
+    """
 
     def __init__(self, title: str, *, introduction: str = "", note: str = "") -> None:
-        """Starts a page.
+        """Starts a page with its title.
 
         Args:
             title: the page's title.
@@ -52,7 +59,7 @@ class Report:
         self._claims: list[Claim] = []
 
     def section(self, title: str, text: str = "") -> Self:
-        """Starts a section; what is added next belongs to it.
+        """Starts a section; pieces that are added next belong to it.
 
         Args:
             title: its heading, and its line in the table of contents.
@@ -72,7 +79,7 @@ class Report:
         return self.text(text) if text else self
 
     def text(self, text: str) -> Self:
-        """Adds paragraphs.
+        """Adds paragraphs to the section.
 
         Args:
             text: blank lines separate paragraphs; a paragraph whose lines all begin with ``- `` is
@@ -98,7 +105,7 @@ class Report:
 
         Args:
             columns: names of the columns, all different.
-            rows: one cell per column in each, as in ``cfx_jax.report.cells``.
+            rows: one cell per column in each, as in ``cfx_jax.report.table_cells``.
             caption: what it shows.
             digits: decimals, one number or one per column name.
 

@@ -21,6 +21,7 @@ from cfx_jax.models.layers.convolution import (
 def _shortcut(
     in_channels: int, out_channels: int, stride: int, rngs: nnx.Rngs, norm: Norm = batch_norm
 ) -> Shortcut | None:
+    """Makes the projection of a block's input, where the block changes its shape; else None."""
     if stride == 1 and in_channels == out_channels:
         return None
     return Shortcut(in_channels, out_channels, stride=stride, norm=norm, rngs=rngs)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from cfx_jax.errors import InputError
 from cfx_jax.report.claims import Claim
-from cfx_jax.report.html import Report
+from cfx_jax.report.report_page import Report
 
 VOID = {"meta", "img", "input", "br", "hr", "link"}
 NASTY = "<script>alert('x')</script> & \"quotes\" {{ 7 * 7 }} {% raw %}"

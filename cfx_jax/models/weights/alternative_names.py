@@ -1,4 +1,4 @@
-"""Tensors that other files of the same networks name otherwise than torchvision does today."""
+"""Tensors whose names in other files of the same networks are not torchvision's of today."""
 
 import re
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ _OLD_DENSE_LAYER = re.compile(
 def by_torchvision_names(
     model: nnx.Module, tensors: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """The tensors of a file by the names of torchvision's networks.
+    """Gives the tensors of a file by the names of torchvision's networks.
 
     Args:
         model: the network that they are for.
@@ -67,7 +67,7 @@ def _renamed(name: str, layers: Mapping[str, str]) -> str:
 
 
 def _timm_layers(model: EfficientNet) -> dict[str, str]:
-    """timm's name of each layer of an EfficientNet, and torchvision's."""
+    """Lists timm's name of each layer of an EfficientNet, and torchvision's."""
     paths: dict[str, tuple[object, ...]] = {
         "conv_stem": ("stem", "conv"),
         "bn1": ("stem", "norm"),

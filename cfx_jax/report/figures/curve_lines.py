@@ -1,4 +1,4 @@
-"""What the line plots are made of: one small record per line and plot, checked when it is made."""
+"""The records that line plots are made of, checked when they are made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.inputs import check_filled
+from cfx_jax.report.checks import check_filled
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of a plot, with its band."""
+    """A line of a plot, with its band."""
 
     name: str
     """Its name in the legend; lines of one name share colour and marker over all panels."""
@@ -43,16 +43,16 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class CurvePanel:
-    """One small plot of ``curve``."""
+    """A small plot of ``curve``."""
 
     lines: Sequence[Line]
     """One or more."""
     x_label: str
-    """What x is, with its unit."""
+    """The quantity along x, with its unit."""
     y_label: str
-    """What y is, with its unit."""
+    """The quantity along y, with its unit."""
     title: str = ""
-    """Printed above the panel."""
+    """Line above the panel."""
     y_range: tuple[float, float] | None = None
     """Lower and upper end of the y axis; fitted to the lines where None."""
 

@@ -1,6 +1,4 @@
-"""What the grids of images are made of: one small record per row and panel, checked when it is
-made.
-"""
+"""The records that grids of images are made of, checked when they are made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +7,12 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.inputs import check_filled, check_image, check_map, check_mask, check_share
+from cfx_jax.report.checks import check_filled, check_image, check_map, check_mask, check_share
 
 
 @dataclass(frozen=True, kw_only=True)
 class CounterfactualPanel:
-    """One counterfactual of an image, with what the classifier says about it."""
+    """A counterfactual of an image, with the classifier's probability."""
 
     image: Float[np.ndarray, "h w c"]
     """``(h, w, c)`` in [0, 1], c = 1 or 3, the shape of the original."""
@@ -23,7 +21,7 @@ class CounterfactualPanel:
     probability: float
     """The classifier's probability of ``target`` at ``image``, in [0, 1]."""
     name: str = ""
-    """How it was made, printed above it, e.g. ``"l1.5, ε = 30"``."""
+    """The method, printed above the image, e.g. ``"l1.5, ε = 30"``."""
     saliency: Shaped[np.ndarray, "h w"] | None = None
     """``(h, w)`` thresholded map: 0 where it was thresholded away, positive where it was kept; or
     boolean.
@@ -42,7 +40,7 @@ class CounterfactualPanel:
 
 @dataclass(frozen=True, kw_only=True)
 class CounterfactualRow:
-    """One image and its counterfactuals: one row of ``counterfactual_grid``."""
+    """An image and its counterfactuals: one row of ``counterfactual_grid``."""
 
     original: Float[np.ndarray, "h w c"]
     """``(h, w, c)`` in [0, 1], c = 1 or 3."""
@@ -65,8 +63,8 @@ class CounterfactualRow:
         original = check_image(self.original, "a row's original")
         check_share(self.probability, "a row's probability")
         check_filled(self.counterfactuals, "a row's counterfactuals")
-        for each in self.counterfactuals:
-            shape = np.shape(each.image)
+        for panel in self.counterfactuals:
+            shape = np.shape(panel.image)
             if shape != original.shape:
                 raise InputError(
                     f"a counterfactual needs its original's shape {original.shape}, got {shape}"
@@ -77,7 +75,7 @@ class CounterfactualRow:
 
 @dataclass(frozen=True, kw_only=True)
 class MapColumn:
-    """One column of maps in ``saliency_grid``; neighbours with the same model share one heading."""
+    """A column of maps in ``saliency_grid``; neighbours with the same model share one heading."""
 
     model: str
     """Name of the explained model."""
@@ -87,11 +85,12 @@ class MapColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class SaliencyMap:
-    """One map of one image."""
+    """A map of an image."""
 
     values: Shaped[np.ndarray, "h w"]
     """``(h, w)`` finite; thresholded (0 where dropped, positive where kept) or raw, as
-    ``saliency_grid`` is told."""
+    ``saliency_grid`` is told.
+    """
     iou: float | None = None
     """Intersection over union with the row's mask, in [0, 1]."""
 
@@ -105,7 +104,7 @@ class SaliencyMap:
 
 @dataclass(frozen=True, kw_only=True)
 class SaliencyRow:
-    """One image and its maps: one row of ``saliency_grid``."""
+    """An image and its maps: one row of ``saliency_grid``."""
 
     original: Float[np.ndarray, "h w c"]
     """``(h, w, c)`` in [0, 1], c = 1 or 3."""
@@ -114,13 +113,13 @@ class SaliencyRow:
     mask: Shaped[np.ndarray, "h w"] | None = None
     """``(h, w)`` ground truth, boolean or 0 and 1."""
     label: str = ""
-    """Printed above the original, e.g. its class."""
+    """Line above the original, e.g. its class."""
     name: str = ""
     """Name of the image, printed at the left."""
 
     def __post_init__(self) -> None:
         size = check_image(self.original, "a row's original").shape[:2]
-        for each in self.maps:
-            check_map(each.values, size, "a saliency map", signed=True)
+        for saliency in self.maps:
+            check_map(saliency.values, size, "a saliency map", signed=True)
         if self.mask is not None:
             check_mask(self.mask, size, "a row's mask")

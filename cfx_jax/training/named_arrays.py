@@ -17,13 +17,17 @@ Arrays = dict[str, Array | np.ndarray]
 
 
 def to_arrays(tree: Any) -> Arrays:
-    """The leaves of a pytree as arrays, by path."""
+    """Converts the leaves of a pytree to arrays, by their paths.
+
+    >>> to_arrays({"step": 3})
+    {"['step']": array(3)}
+    """
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path): _to_array(leaf) for path, leaf in leaves if np.size(leaf)}
 
 
 def from_arrays(template: Any, arrays: Mapping[str, Array | np.ndarray]) -> Any:
-    """The inverse of ``to_arrays``.
+    """Puts named arrays back into a pytree, the inverse of ``to_arrays``.
 
     Args:
         template: a pytree of the same structure, shapes and types; only its arrays of size 0 give
@@ -32,6 +36,9 @@ def from_arrays(template: Any, arrays: Mapping[str, Array | np.ndarray]) -> Any:
 
     Returns:
         A pytree like ``template`` with the values of ``arrays``.
+
+    >>> from_arrays({"step": 0}, {"['step']": np.array(3)})
+    {'step': 3}
     """
 
     def restore(path: tuple[Any, ...], leaf: Any) -> Any:
@@ -41,7 +48,11 @@ def from_arrays(template: Any, arrays: Mapping[str, Array | np.ndarray]) -> Any:
 
 
 def describe(arrays: Mapping[str, Array | np.ndarray]) -> dict[str, str]:
-    """Shape and type of each array, such as ``float32(3, 3, 1, 16)``."""
+    """Gives shape and type of each array, such as ``float32(3, 3, 1, 16)``.
+
+    >>> describe({"kernel": np.zeros((3, 2), np.float32)})
+    {'kernel': 'float32(3, 2)'}
+    """
     return {name: f"{array.dtype}{tuple(array.shape)}" for name, array in arrays.items()}
 
 

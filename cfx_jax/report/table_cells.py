@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.inputs import check_filled
+from cfx_jax.report.checks import check_filled
 
 MISSING = "n/a"
-"""What readers see where nothing was measured."""
+"""The text of a cell where nothing was measured."""
 
 Digits = int | Mapping[str, int]
 """Decimals: one number, or one per column name."""
@@ -26,7 +26,7 @@ DEFAULT_DIGITS = 3
 def format_cells(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: Digits = DEFAULT_DIGITS
 ) -> list[list[str]]:
-    """The cells of a table as readers see them.
+    """Formats the cells of a table for readers.
 
     Args:
         columns: names of the columns, all different.
@@ -38,6 +38,9 @@ def format_cells(
 
     Raises:
         InputError: rows and columns do not match, or a cell is none of the kinds above.
+
+    >>> format_cells(["method", "IoU"], [["VCE", (0.15, 0.06)]])
+    [['VCE', '0.150 ± 0.060']]
     """
     _check_table(columns, rows, digits)
     places = [
@@ -47,7 +50,7 @@ def format_cells(
 
 
 def format_cell(cell: Any, *, digits: int = DEFAULT_DIGITS) -> str:
-    """One cell as readers see it.
+    """Formats a cell of a table for readers.
 
     Args:
         cell: a string, a number, None, ``(mean, std)`` or ``(estimate, low, high)``.
@@ -59,6 +62,9 @@ def format_cell(cell: Any, *, digits: int = DEFAULT_DIGITS) -> str:
 
     Raises:
         InputError: the cell is none of these.
+
+    >>> format_cell((0.15, 0.12, 0.18)), format_cell(None)
+    ('0.150 [0.120, 0.180]', 'n/a')
     """
     if cell is None or isinstance(cell, str):
         return MISSING if cell is None else cell
@@ -71,7 +77,7 @@ def format_cell(cell: Any, *, digits: int = DEFAULT_DIGITS) -> str:
 
 
 def numeric_columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[bool]:
-    """Which columns hold numbers, and are aligned to the right.
+    """Tells which columns hold numbers, and are aligned to the right.
 
     Args:
         columns: names of the columns.
@@ -79,6 +85,9 @@ def numeric_columns(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> li
 
     Returns:
         One flag per column: whether it holds a cell that is not a string, and no string.
+
+    >>> numeric_columns(["method", "IoU"], [["VCE", 0.15]])
+    [False, True]
     """
     cells = [[row[i] for row in rows if row[i] is not None] for i in range(len(columns))]
     return [bool(column) and not any(isinstance(cell, str) for cell in column) for column in cells]
@@ -103,7 +112,7 @@ def _check_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], digits: 
 
 
 def numbers(cell: Any) -> list[Any]:
-    """The numbers of a cell that is not a string.
+    """Lists the numbers of a cell that is not a string.
 
     Args:
         cell: a number, ``(mean, std)`` or ``(estimate, low, high)``.
@@ -113,6 +122,9 @@ def numbers(cell: Any) -> list[Any]:
 
     Raises:
         InputError: the cell is none of these.
+
+    >>> numbers((0.15, 0.06))
+    [0.15, 0.06]
     """
     parts = list(cell) if isinstance(cell, tuple) else [cell]
     if not 1 <= len(parts) <= 3 or not all(_is_number(part) for part in parts):
@@ -124,7 +136,7 @@ def numbers(cell: Any) -> list[Any]:
 
 
 def _is_number(value: Any) -> bool:
-    """Python's and NumPy's numbers, and arrays of any library that hold one number."""
+    """Tells whether a value is a number of Python or NumPy, or an array that holds one number."""
     return not isinstance(value, str) and np.shape(value) == () and hasattr(value, "__float__")
 
 

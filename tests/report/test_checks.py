@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.inputs import (
+from cfx_jax.report.checks import (
     check_choice,
     check_filled,
     check_image,

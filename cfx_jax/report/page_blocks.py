@@ -1,4 +1,4 @@
-"""The pieces of a report page, made ready for its template: strings to print and images as data."""
+"""The pieces of a report page, ready for its template: strings to print and images as data."""
 
 import base64
 import dataclasses
@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.report.cells import Digits, format_cell, format_cells, numeric_columns
+from cfx_jax.report.checks import check_filled
 from cfx_jax.report.claims import Claim
-from cfx_jax.report.inputs import check_filled
+from cfx_jax.report.table_cells import Digits, format_cell, format_cells, numeric_columns
 
 Kind = Literal["text", "table", "image", "claims", "config"]
 
@@ -26,17 +26,17 @@ _CSS_DPI = 96
 
 @dataclass(frozen=True)
 class Block:
-    """One piece of a page."""
+    """A piece of a page."""
 
     kind: Kind
-    """Which part of the template prints it."""
+    """The part of the template that prints the piece."""
     data: Mapping[str, Any]
-    """What that part prints."""
+    """The values that this part prints."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A headed run of pieces."""
+    """A run of pieces with a heading."""
 
     title: str
     anchor: str
@@ -44,13 +44,16 @@ class Section:
 
 
 def paragraphs(text: str) -> Block:
-    """Plain text as paragraphs and lists.
+    """Makes a piece of plain text, as paragraphs and lists.
 
     Args:
         text: blank lines separate paragraphs; one whose lines all begin with ``- `` is a list.
 
     Returns:
         The piece.
+
+    >>> paragraphs("- one").data["paragraphs"]
+    [{'items': ['one'], 'text': ''}]
     """
     parts = [
         part.strip().splitlines()
@@ -63,7 +66,7 @@ def paragraphs(text: str) -> Block:
 def table_block(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], number: int, caption: str, digits: Digits
 ) -> Block:
-    """A numbered table.
+    """Makes a piece of a numbered table.
 
     Args:
         columns: names of the columns, all different.
@@ -93,7 +96,7 @@ def table_block(
 def image_block(
     path: str | os.PathLike[str], number: int, caption: str, alt: str, *, moving: bool = False
 ) -> Block:
-    """A numbered image, embedded.
+    """Makes a piece of a numbered image, embedded.
 
     Args:
         path: the file: PNG, JPEG or WebP, or GIF where ``moving``.
@@ -112,7 +115,7 @@ def image_block(
         raise InputError(
             f"the image '{path}' needs an alternative text: say in words what is to be seen"
         )
-    content, image = _opened(path)
+    content, image = _open_image(path)
     if image.format not in (("GIF",) if moving else _STILL):
         wanted = "GIF" if moving else "PNG, JPEG or WebP"
         raise InputError(f"'{path}' must be a {wanted} file, got {image.format}")
@@ -126,7 +129,7 @@ def image_block(
 
 
 def claims_block(claims: Sequence[Claim], number: int, digits: int) -> Block:
-    """The table of claims.
+    """Makes a piece of the table of claims.
 
     Args:
         claims: one or more, in reading order.
@@ -146,7 +149,7 @@ def claims_block(claims: Sequence[Claim], number: int, digits: int) -> Block:
 
 
 def config_block(config: Any, caption: str) -> Block:
-    """A configuration as a list of dotted names and values.
+    """Makes a piece of a configuration, as a list of dotted names and values.
 
     Args:
         config: a dataclass or a mapping, nested as deep as it likes.
@@ -157,6 +160,9 @@ def config_block(config: Any, caption: str) -> Block:
 
     Raises:
         InputError: ``config`` is neither.
+
+    >>> config_block({"run": {"seed": 1}}, "Configuration").data["settings"]
+    [('run.seed', '1')]
     """
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         config = dataclasses.asdict(config)
@@ -174,7 +180,7 @@ def _paragraph(lines: Sequence[str]) -> dict[str, Any]:
     return {"items": [], "text": " ".join(stripped)}
 
 
-def _opened(path: str | os.PathLike[str]) -> tuple[bytes, Any]:
+def _open_image(path: str | os.PathLike[str]) -> tuple[bytes, Any]:
     library = import_extra("PIL.Image", "putting images into reports")
     try:
         content = Path(path).read_bytes()
@@ -198,7 +204,7 @@ def _first_frame(image: Any) -> str:
 
 
 def _sizes(image: Any) -> dict[str, int]:
-    """Pixels of the file, and of the page where the image is shown at its size in inches."""
+    """Computes the pixels of the file, and of the page where the image has its size in inches."""
     width, height = image.size
     dpi = float(image.info.get("dpi", (_CSS_DPI * _SCREEN_SCALE,))[0])
     scale = min(1.0, _CSS_DPI * _SCREEN_SCALE / dpi) if dpi > 0 else 1.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cfx_jax.report.text import HARD_SPACE, fit, wrap
+from cfx_jax.report.text_fitting import HARD_SPACE, fit, wrap
 
 TEXT = st.text(alphabet="abcdefg_-. \n→é", max_size=80)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from cfx_jax.training.arrays import describe, from_arrays, to_arrays
+from cfx_jax.training.named_arrays import describe, from_arrays, to_arrays
 
 
 class Pair(NamedTuple):

@@ -1,4 +1,4 @@
-"""Checks of the arrays and numbers a report is given, before anything is drawn."""
+"""Checks of the arrays and numbers that a report is given, before anything is drawn."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ _SLACK = 1e-3
 
 
 def check_image(image: Any, name: str) -> Float[np.ndarray, "h w c"]:
-    """Checks one image.
+    """Checks the shape, range and dtype of an image.
 
     Args:
         image: ``(h, w, 1)`` or ``(h, w, 3)`` in [0, 1].
@@ -144,7 +144,7 @@ def check_choice(value: str, choices: Sequence[str], name: str) -> str:
 
 
 def check_filled(items: Sequence[Any], name: str) -> None:
-    """Checks that there is at least one of something.
+    """Checks that a sequence is not empty.
 
     Args:
         items: the sequence.
