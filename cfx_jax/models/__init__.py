@@ -5,6 +5,10 @@ library explains.
 """
 
 from cfx_jax.callables import as_pytree as as_pytree
+from cfx_jax.models.feature_extractor import FeatureExtractor as FeatureExtractor
+from cfx_jax.models.feature_extractor import classifier_extractor as classifier_extractor
+from cfx_jax.models.feature_extractor import extract_features as extract_features
+from cfx_jax.models.feature_extractor import inception_extractor as inception_extractor
 from cfx_jax.models.generators import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.generators import AE2_HEAD as AE2_HEAD
 from cfx_jax.models.generators import VAE as VAE
@@ -28,19 +32,15 @@ from cfx_jax.models.generators import generator_of as generator_of
 from cfx_jax.models.generators import translation_of as translation_of
 from cfx_jax.models.images import DenseNet as DenseNet
 from cfx_jax.models.images import EfficientNet as EfficientNet
-from cfx_jax.models.images import FeatureExtractor as FeatureExtractor
 from cfx_jax.models.images import FindingClassifier as FindingClassifier
 from cfx_jax.models.images import InceptionV3 as InceptionV3
 from cfx_jax.models.images import ResNet as ResNet
 from cfx_jax.models.images import Stage as Stage
 from cfx_jax.models.images import build as build
-from cfx_jax.models.images import classifier_extractor as classifier_extractor
 from cfx_jax.models.images import densenet121 as densenet121
 from cfx_jax.models.images import densenet_small as densenet_small
 from cfx_jax.models.images import efficientnet as efficientnet
 from cfx_jax.models.images import efficientnet_small as efficientnet_small
-from cfx_jax.models.images import extract_features as extract_features
-from cfx_jax.models.images import inception_extractor as inception_extractor
 from cfx_jax.models.images import resnet18 as resnet18
 from cfx_jax.models.images import resnet34 as resnet34
 from cfx_jax.models.images import resnet50 as resnet50

@@ -11,7 +11,7 @@ from flax import nnx
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import frechet_distance, kernel_distance
 from cfx_jax.models import ResNet, import_weights, per_image
-from cfx_jax.models.images.feature_extractor import (
+from cfx_jax.models.feature_extractor import (
     FeatureExtractor,
     classifier_extractor,
     extract_features,
