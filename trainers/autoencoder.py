@@ -19,6 +19,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_choice, check_images
+from cfx_jax.metrics import psnr_of_mse
 from cfx_jax.models.generators.residual_autoencoder import ResidualAutoencoder
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.annealed_adam import AnnealedAdamConfig, annealed_adam
@@ -151,7 +152,7 @@ def make_evaluate(
         loss = float(errors.mean())
         return {
             "validation_loss": loss,
-            "validation_psnr": float(-10 * np.log10(max(loss, _SMALLEST))),
+            "validation_psnr": float(psnr_of_mse(max(loss, _SMALLEST))),
         }
 
     return evaluate

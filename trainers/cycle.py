@@ -31,6 +31,7 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cycle import cycle_terms, discriminator_terms
+from cfx_jax.metrics import psnr_of_mse
 from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import data_mesh, map_examples
@@ -194,7 +195,7 @@ def answers(
     return {
         "turned": (decision(adversarial[1]) != decided).mean(),
         "kept": (decision(returned[1]) == decided).mean(),
-        "psnr": -10 * jnp.log10(jnp.maximum(error, _WORST_ERROR)).mean(),
+        "psnr": psnr_of_mse(jnp.maximum(error, _WORST_ERROR)).mean(),
         "saturated": ((adversarial[0] <= 0) | (adversarial[0] >= 1)).mean(),
     }
 

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from cfx_jax.callables import call
 from cfx_jax.checks import check_choice, check_images
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.classification import roc_auc
+from cfx_jax.metrics import roc_auc
 from cfx_jax.parallel import data_mesh, map_examples
 from trainers.descent import descent_step
 from trainers.identity import describe_data, digest

@@ -11,8 +11,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.counterfactuals.progressive import Exaggerator, progressive
-from cfx_jax.metrics.compatibility import flipped
-from cfx_jax.metrics.ranks import rank_correlation
+from cfx_jax.metrics import decision_flips, psnr_of_mse, rank_correlation
 from cfx_jax.objectives import Classifier
 
 _FINEST_PSNR = 60.0
@@ -37,7 +36,7 @@ def sweep(
         "probability": found.probability,
         "desired": found.desired,
         "achieved": found.probabilities,
-        "psnr": -10 * jnp.log10(squared),
+        "psnr": psnr_of_mse(squared),
         "spread": jnp.abs(found.images[-1] - found.images[0]).mean(),
     }
 
@@ -67,7 +66,7 @@ def summary(found: Mapping[str, np.ndarray], decisions: Int[np.ndarray, " n"]) -
     extreme = np.take_along_axis(achieved, opposite[:, None], axis=1)[:, 0]
     of_images = {
         "compatibility": np.abs(achieved - found["desired"]).mean(axis=1),
-        "crossed": flipped(found["probability"], extreme),
+        "crossed": decision_flips(found["probability"], extreme),
         "psnr": np.minimum(found["psnr"], _FINEST_PSNR),
         "spread": found["spread"],
     }

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from cfx_jax.checks import check_choice, check_images, check_positive
 from cfx_jax.errors import InputError
 from cfx_jax.losses.cross_entropy import cross_entropy
-from cfx_jax.metrics.localisation import dice
+from cfx_jax.metrics import dice
 from cfx_jax.models.generators.segmentation import Segmenter
 from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName
 from cfx_jax.parallel import data_mesh, map_examples

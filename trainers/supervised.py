@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from cfx_jax.callables import call
 from cfx_jax.checks import check_classes, check_images
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.classification import accuracy, balanced_accuracy
+from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import build
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import data_mesh, map_examples

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from cfx_jax.errors import InputError
 from cfx_jax.losses.multi_task import multi_task_terms
 from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits, four_way
+from cfx_jax.models.volumes.half_brain import HalfBrainLogits, joint_decision
 from cfx_jax.objectives import decision
 from trainers.volume_config import Config
 
@@ -90,7 +90,7 @@ def _check_inputs(network: Any, inputs: tuple[Array, ...]) -> None:
 
 def decided(logits: Logits) -> Int[Array, " b"]:
     """The class that is decided on for each volume; with sides, one of none, left, right, both."""
-    return four_way(logits) if isinstance(logits, HalfBrainLogits) else decision(logits)
+    return joint_decision(logits) if isinstance(logits, HalfBrainLogits) else decision(logits)
 
 
 def loss_terms(

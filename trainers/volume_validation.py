@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from cfx_jax.checks import check_classes, check_images
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.classification import accuracy, balanced_accuracy
+from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models.volumes.half_brain import HalfBrainLogits
 from cfx_jax.parallel import map_examples
 from trainers.nnx_views import ModelFactory, evaluation_view, graph_of

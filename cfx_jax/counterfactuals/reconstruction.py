@@ -16,6 +16,7 @@ from cfx_jax.arrays import AnyArray
 from cfx_jax.counterfactuals.coding import Coding, check_pictures, coding
 from cfx_jax.counterfactuals.cycle import Coder
 from cfx_jax.errors import InputError
+from cfx_jax.metrics import psnr_of_mse
 from cfx_jax.parallel import map_examples
 
 
@@ -41,7 +42,7 @@ def reconstruction_psnr(
         raise InputError(
             f"reconstruction: expected the image's shape {image.shape}, got {reconstruction.shape}"
         )
-    return -10 * jnp.log10(jnp.mean((jnp.asarray(image) - reconstruction) ** 2))
+    return psnr_of_mse(jnp.mean((jnp.asarray(image) - reconstruction) ** 2))
 
 
 def check_reconstruction(

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int, Shaped
 
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.value_arrays import as_numbers, as_probabilities, as_vector, check_same_shape
+from cfx_jax.metrics.arrays import as_numbers, as_probabilities, as_vector, check_same_shape
 
 _FEW = 10
 """A bin with fewer images than this is worth a warning."""

@@ -1,5 +1,7 @@
-"""What may be wrong with a classifier, or with the images that it is given, found by running it on
-a few of them; and whether generators do what they were trained for."""
+"""Checks that find what may be wrong with a classifier, its images, or trained generators.
+
+They run the classifier, or the generators, on a few images.
+"""
 
 from cfx_jax.diagnosis.diagnose import check_diagnosis as check_diagnosis
 from cfx_jax.diagnosis.diagnose import diagnose as diagnose

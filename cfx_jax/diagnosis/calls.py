@@ -1,6 +1,4 @@
-"""Whether a classifier is a function: of one image, the same at every call, and one that JAX can
-trace.
-"""
+"""Whether a classifier is a function of one image, the same at every call, that JAX can trace."""
 
 from collections.abc import Iterator
 
@@ -21,8 +19,8 @@ calls (TensorFloat-32).
 _ADVICE = "a model in training mode does so; models.per_image(model) is in inference mode"
 
 
-def of_calls(case: Case) -> Iterator[Finding]:
-    """The findings from calling the classifier once for all images, once for each, and once more."""
+def diagnose_calls(case: Case) -> Iterator[Finding]:
+    """Yields findings from calling the classifier for all images at once, for each, and again."""
     together = None
     try:
         num_classes(case.classifier, case.images[0])
@@ -31,7 +29,10 @@ def of_calls(case: Case) -> Iterator[Finding]:
         if isinstance(error, InputError) and not isinstance(error, SideEffectError):
             yield Finding("output", "error", str(error))
             return
-        message = f"classifier: expected a function that jax.jit and jax.vmap can trace, got {one_line(error)}: {_ADVICE}"
+        message = (
+            "classifier: expected a function that jax.jit and jax.vmap can trace, got"
+            f" {one_line(error)}: {_ADVICE}"
+        )
         yield Finding("untraceable", "error", message)
     try:
         alone = np.stack(
@@ -39,23 +40,29 @@ def of_calls(case: Case) -> Iterator[Finding]:
         )
         again = np.asarray(case.classifier(jnp.asarray(case.images[0])), np.float64)
     except Exception as error:
-        message = f"classifier: expected one image -> logits also outside of jit, got {one_line(error)}: mend the classifier"
+        message = (
+            "classifier: expected one image -> logits also outside of jit, got"
+            f" {one_line(error)}: mend the classifier"
+        )
         yield Finding("raises", "error", message)
         return
-    yield from _of_repetition(alone[0], again)
+    yield from _compare_calls(alone[0], again)
     if together is not None:
-        yield from _of_vmap(together, alone)
+        yield from _compare_with_vmap(together, alone)
 
 
-def _of_repetition(
+def _compare_calls(
     once: Float[np.ndarray, " k"], again: Float[np.ndarray, " k"]
 ) -> Iterator[Finding]:
     if not _alike(once, again, _REPEATED):
-        message = f"classifier: expected the same logits of the same image, got others at the second call: {_ADVICE}"
+        message = (
+            "classifier: expected the same logits of the same image, got others at the second"
+            f" call: {_ADVICE}"
+        )
         yield Finding("random", "error", message, (0,))
 
 
-def _of_vmap(
+def _compare_with_vmap(
     together: Float[np.ndarray, "n k"], alone: Float[np.ndarray, "n k"]
 ) -> Iterator[Finding]:
     off = np.asarray([not _alike(*pair, _BATCHED) for pair in zip(together, alone, strict=True)])

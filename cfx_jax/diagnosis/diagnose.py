@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.diagnosis.calls import of_calls
+from cfx_jax.diagnosis.calls import diagnose_calls
 from cfx_jax.diagnosis.finding import Case, Finding
-from cfx_jax.diagnosis.gradients import of_gradients
-from cfx_jax.diagnosis.images import of_images
-from cfx_jax.diagnosis.logits import of_logits
+from cfx_jax.diagnosis.gradients import diagnose_gradients
+from cfx_jax.diagnosis.images import diagnose_images
+from cfx_jax.diagnosis.logits import diagnose_logits
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 
@@ -29,8 +29,9 @@ def diagnose(
     *,
     targets: Int[AnyArray, " n"] | None = None,
 ) -> tuple[Finding, ...]:
-    """Runs a classifier on a few images, outside of ``jit``, and names what is wrong; a fault never
-    raises.
+    """Runs a classifier on a few images, outside of ``jit``, and names what is wrong.
+
+    A fault never raises.
 
     Four stages. The first with an error is the last, since what followed would only be its echo:
 
@@ -51,14 +52,22 @@ def diagnose(
 
     Returns:
         The findings in the order of the stages, empty where all is well.
+
+    >>> import jax.numpy as jnp
+    >>> def classifier(image):  # gives probabilities where logits are expected
+    ...     share = image.mean()
+    ...     return jnp.stack([share, 1 - share])
+    >>> images = np.random.default_rng(0).uniform(size=(2, 4, 4, 1)).astype(np.float32)
+    >>> [finding.name for finding in diagnose(classifier, images)]
+    ['probabilities']
     """
     case = Case(classifier, _as_array(images), None if targets is None else _as_array(targets))
-    found: list[Finding] = []
-    for stage in (of_images, of_calls, of_logits, of_gradients):
-        found += stage(case)
-        if any(each.severity == "error" for each in found):
+    findings: list[Finding] = []
+    for stage in (diagnose_images, diagnose_calls, diagnose_logits, diagnose_gradients):
+        findings += stage(case)
+        if any(finding.severity == "error" for finding in findings):
             break
-    return tuple(found)
+    return tuple(findings)
 
 
 def check_diagnosis(
@@ -80,13 +89,13 @@ def check_diagnosis(
     Raises:
         InputError: the messages of all errors that ``diagnose`` finds, in one line.
     """
-    found = diagnose(classifier, images, targets=targets)
-    errors = [each.message for each in found if each.severity == "error"]
+    findings = diagnose(classifier, images, targets=targets)
+    errors = [finding.message for finding in findings if finding.severity == "error"]
     if errors:
         raise InputError("; ".join(errors))
-    for each in found:
-        show(f"warning: {each.message}")
-    return found
+    for warning in findings:
+        show(f"warning: {warning.message}")
+    return findings
 
 
 def _as_array(values: Any) -> np.ndarray:

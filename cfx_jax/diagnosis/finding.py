@@ -1,4 +1,4 @@
-"""What a diagnosis is made of and made from."""
+"""The findings of a diagnosis, and the case that is diagnosed."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -13,7 +13,7 @@ from cfx_jax.parallel import map_examples
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong, or may be.
+    """A fault, or a possible one.
 
     Attributes:
         name: what it is, in one word; ``diagnose`` lists them.
@@ -31,23 +31,26 @@ class Finding(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What is diagnosed: the arguments of ``diagnose``, arrays as NumPy's."""
+    """A classifier and images to diagnose: the arguments of ``diagnose``, with NumPy's arrays."""
 
     classifier: Classifier
     images: Float[np.ndarray, "n h w c"]
     targets: Int[np.ndarray, " n"] | None
 
     def logits(self, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
-        """The classifier's answers, jitted and vmapped; batches of one size compile once for the
-        whole diagnosis.
+        """Computes the classifier's logits, jitted and vmapped.
+
+        Batches of one size compile once for the whole diagnosis.
         """
         return map_examples(call, as_pytree(self.classifier), images).astype(np.float64)
 
 
-def caught(
+def findings_of(
     name: str, check: Callable[..., object], *arguments: object, images: tuple[int, ...] = ()
 ) -> list[Finding]:
-    """The error that ``check(*arguments)`` raises as a list of one finding, or an empty list.
+    """Calls ``check(*arguments)``, and gives its error as a finding.
+
+    The result is a list of one finding, or an empty list.
 
     Args:
         name: of the finding.
@@ -63,16 +66,28 @@ def caught(
 
 
 def one_line(error: Exception) -> str:
-    """An exception's class and the first line of what it says."""
+    """Gives an exception's class and the first line of its message.
+
+    >>> one_line(ValueError("first line"))
+    'ValueError (first line)'
+    """
     lines = str(error).splitlines()
     return type(error).__name__ + (f" ({lines[0]})" if lines else "")
 
 
 def share(shown: Bool[np.ndarray, " n"]) -> str:
-    """On how many images something is true, in words."""
+    """Says in words on how many images something is true.
+
+    >>> share(np.array([True, False]))
+    '1 of 2 images'
+    """
     return f"{int(shown.sum())} of {len(shown)} images"
 
 
 def indices(shown: Bool[np.ndarray, " n"]) -> tuple[int, ...]:
-    """The images on which something is true."""
+    """Lists the indices of the images on which something is true.
+
+    >>> indices(np.array([False, True]))
+    (1,)
+    """
     return tuple(np.flatnonzero(shown).tolist())

@@ -1,5 +1,7 @@
-"""Whether trained generators do what explanations by them take for granted: turn the classifier's
-decision over, keep it where they are to keep it, and answer each image with an image of its own.
+"""Whether trained generators do what explanations by them take for granted.
+
+They are to turn the classifier's decision over, keep it where they are to keep it, and answer each
+image with an image of its own.
 
 A generator that has collapsed gives about the same image for every input. It may turn every
 decision over and still explain nothing, since what it changes has nothing to do with the image.
@@ -28,8 +30,9 @@ Explain = Callable[[Float[Array, "h w c"]], SimilarAdversarial]
 
 
 class GeneratorAnswers(NamedTuple):
-    """What generated images reach, for each class that the classifier decides on; NaN where there
-    is nothing to tell.
+    """The effect of generated images, for each class that the classifier decides on.
+
+    Its numbers are NaN where there is nothing to tell.
 
     Attributes:
         num_images: how many images are decided so, (k,).
@@ -78,11 +81,12 @@ def generator_answers(
     adversarial, logits = map_examples(
         _answer, shared, np.asarray(images), batch_size=batch_size, mesh=mesh
     )
-    own, similar, other = (np.asarray(decision(logits[:, each])) for each in range(3))
+    # logits (n, 3, k): those of the image, the similar and the adversarial image.
+    decisions, similar, other = (np.asarray(decision(logits[:, image])) for image in range(3))
     classes = range(logits.shape[2])
-    chosen = [own == each for each in classes]
+    chosen = [decisions == number for number in classes]
     return GeneratorAnswers(
-        np.array([each.sum() for each in chosen]),
+        np.array([rows.sum() for rows in chosen]),
         np.array(
             [_share(other[rows] != decided) for decided, rows in zip(classes, chosen, strict=True)]
         ),
@@ -118,6 +122,12 @@ def diagnose_generators(
 
     Raises:
         InputError: a bound outside [0, 1].
+
+    >>> one = np.ones(2)
+    >>> spread = np.array([0.9, 0.01])
+    >>> answers = GeneratorAnswers(np.array([9, 9]), turned=one, kept=one, spread=spread)
+    >>> [finding.name for finding in diagnose_generators(answers)]
+    ['collapsed']
     """
     for name, bound in (
         ("least_turned", least_turned),
@@ -145,7 +155,9 @@ def check_generators(answers: GeneratorAnswers, **bounds: float) -> None:
         InputError: the messages of all errors that ``diagnose_generators`` finds, in one line.
     """
     errors = [
-        each.message for each in diagnose_generators(answers, **bounds) if each.severity == "error"
+        finding.message
+        for finding in diagnose_generators(answers, **bounds)
+        if finding.severity == "error"
     ]
     if errors:
         raise InputError("; ".join(errors))
@@ -154,12 +166,18 @@ def check_generators(answers: GeneratorAnswers, **bounds: float) -> None:
 def _findings(
     answers: GeneratorAnswers, decided: int, bounds: tuple[float, float, float]
 ) -> Iterator[Finding]:
-    """Comparisons with NaN are false: what could not be measured is no finding."""
-    turned, kept, spread = (float(each[decided]) for each in answers[1:])
+    """Yields the findings for the images of one decision.
+
+    Comparisons with NaN are false: what could not be measured is no finding.
+    """
+    turned, kept, spread = (float(shares[decided]) for shares in answers[1:])
     least_turned, least_kept, least_spread = bounds
     where = f"the {answers.num_images[decided]} images decided {decided}"
     if not answers.num_images[decided]:
-        message = f"images: expected some that are decided {decided}, got none: what is generated for them is not known"
+        message = (
+            f"images: expected some that are decided {decided}, got none: what is generated for"
+            " them is not known"
+        )
         yield Finding("undecided", "warning", message)
     if spread < least_spread:
         message = (
@@ -191,14 +209,14 @@ def _share(true: np.ndarray) -> float:
 
 
 def _spread(generated: Float[np.ndarray, "m h w c"], images: Float[np.ndarray, "m h w c"]) -> float:
-    own = float(images.var(axis=0, dtype=np.float64).mean()) if len(images) else 0.0
-    return float(generated.var(axis=0, dtype=np.float64).mean()) / own if own else np.nan
+    spread = float(images.var(axis=0, dtype=np.float64).mean()) if len(images) else 0.0
+    return float(generated.var(axis=0, dtype=np.float64).mean()) / spread if spread else np.nan
 
 
 def _answer(
     shared: tuple[Any, Classifier], image: Float[Array, "h w c"]
 ) -> tuple[Array, Float[Array, "3 k"]]:
-    """The adversarial image, and the logits of the image, the similar and the adversarial one."""
+    """Computes the adversarial image, and the logits of the image and of the pair."""
     explain, classifier = shared
     pair = explain(image)
     if not isinstance(pair, SimilarAdversarial):

@@ -14,15 +14,19 @@ from cfx_jax.objectives import Classifier, decision, log_odds
 from cfx_jax.parallel import map_examples
 
 
-def of_gradients(case: Case) -> Iterator[Finding]:
-    """The findings about the gradients of the log-odds, which do not vanish where a probability
-    rounds to 0 or 1.
+def diagnose_gradients(case: Case) -> Iterator[Finding]:
+    """Yields findings about the gradients of the log-odds.
+
+    They do not vanish where a probability rounds to 0 or 1.
     """
     targets = decision(case.logits(case.images)) if case.targets is None else case.targets
     try:
         steepest = map_examples(_steepest, as_pytree(case.classifier), (case.images, targets))
     except Exception as error:
-        message = f"classifier: expected a function that jax.grad takes, got {one_line(error)}: compute float logits in JAX"
+        message = (
+            f"classifier: expected a function that jax.grad takes, got {one_line(error)}: compute"
+            " float logits in JAX"
+        )
         yield Finding("undifferentiable", "error", message)
         return
     infinite, zero = ~np.isfinite(steepest), steepest == 0

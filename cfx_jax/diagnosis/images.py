@@ -6,18 +6,21 @@ import jax
 import numpy as np
 
 from cfx_jax.checks import check_images
-from cfx_jax.diagnosis.finding import Case, Finding, caught, indices, share
+from cfx_jax.diagnosis.finding import Case, Finding, findings_of, indices, share
 
 
-def of_images(case: Case) -> Iterator[Finding]:
-    """The findings about images and targets, without the classifier."""
+def diagnose_images(case: Case) -> Iterator[Finding]:
+    """Yields findings about images and targets, without the classifier."""
     if case.images.dtype.kind not in "fiub":
-        message = f"images: expected floats (n, h, w, c), got dtype {case.images.dtype}: stack images of one size"
+        message = (
+            f"images: expected floats (n, h, w, c), got dtype {case.images.dtype}: stack images of"
+            " one size"
+        )
         yield Finding("images", "error", message)
         return
     # Traced, the check sees shape and dtype only; what is wrong with the values is told apart
     # below.
-    unusable = caught("images", jax.eval_shape, check_images, case.images)
+    unusable = findings_of("images", jax.eval_shape, check_images, case.images)
     yield from unusable
     if unusable:
         return
@@ -25,24 +28,36 @@ def of_images(case: Case) -> Iterator[Finding]:
         message = f"targets: expected class indices (integers), got dtype {case.targets.dtype}"
         yield Finding("targets", "error", message)
     elif case.targets is not None and case.targets.shape != case.images.shape[:1]:
-        message = f"targets: expected one for each of {len(case.images)} images, got shape {case.targets.shape}"
+        message = (
+            f"targets: expected one for each of {len(case.images)} images, got shape"
+            f" {case.targets.shape}"
+        )
         yield Finding("targets", "error", message)
     bad = ~np.isfinite(case.images).all(axis=(1, 2, 3))
     if bad.any():
-        message = f"images: expected finite values, got NaN or infinity on {share(bad)}: remove or repair these pixels"
+        message = (
+            f"images: expected finite values, got NaN or infinity on {share(bad)}: remove or repair"
+            " these pixels"
+        )
         yield Finding("not_finite", "error", message, indices(bad))
     else:
-        yield from _of_range(case)
+        yield from _diagnose_range(case)
 
 
-def _of_range(case: Case) -> Iterator[Finding]:
+def _diagnose_range(case: Case) -> Iterator[Finding]:
     low, high = case.images.min(), case.images.max()
     outside: np.ndarray = np.any((case.images < 0) | (case.images > 1), axis=(1, 2, 3))
     if outside.any():
-        message = f"images: expected values in [0, 1], got [{low:g}, {high:g}] on {share(outside)}: {_advice(low, high)}"
+        message = (
+            f"images: expected values in [0, 1], got [{low:g}, {high:g}] on {share(outside)}:"
+            f" {_advice(low, high)}"
+        )
         yield Finding("range", "error", message, indices(outside))
     elif 0 < high <= 1 / 255:
-        message = f"images: expected values in [0, 1], got none above {high:g}: were they divided by 255 twice?"
+        message = (
+            f"images: expected values in [0, 1], got none above {high:g}: were they divided by 255"
+            " twice?"
+        )
         yield Finding("range", "warning", message)
 
 

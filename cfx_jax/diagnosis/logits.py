@@ -9,23 +9,23 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.checks import check_classes, check_classifier
-from cfx_jax.diagnosis.finding import Case, Finding, caught, indices, share
+from cfx_jax.diagnosis.finding import Case, Finding, findings_of, indices, share
 from cfx_jax.objectives import decision
 
 _NOISE_SEED = 181003292
 """No seed that the user's own images may be drawn with."""
 
 
-def of_logits(case: Case) -> Iterator[Finding]:
-    """The findings about the logits of the images and, as a counter-check, of noise."""
+def diagnose_logits(case: Case) -> Iterator[Finding]:
+    """Yields findings about the logits of the images and, as a counter-check, of noise."""
     logits = case.logits(case.images)
     infinite = ~np.isfinite(logits).all(axis=1)
     name = "logits" if infinite.any() else "probabilities"
-    unusable = caught(
+    unusable = findings_of(
         name, check_classifier, case.classifier, case.images, images=indices(infinite)
     )
     if case.targets is not None:
-        unusable += caught(
+        unusable += findings_of(
             "no_class", partial(check_classes, name="targets"), case.targets, logits.shape[1]
         )
     yield from unusable
@@ -39,15 +39,16 @@ def of_logits(case: Case) -> Iterator[Finding]:
             " weights that are zero or not loaded, and for a model made for values in 0..255"
         )
         yield Finding("constant", "error", message)
-    yield from _of_scale(logits, everything)
-    yield from _of_probabilities(case, logits)
+    yield from _diagnose_scale(logits, everything)
+    yield from _diagnose_probabilities(case, logits)
 
 
-def _of_scale(
+def _diagnose_scale(
     logits: Float[np.ndarray, "n k"], everything: Float[np.ndarray, "m k"]
 ) -> Iterator[Finding]:
-    """Values of another scale than logits that classify as well; ``everything`` is the logits and
-    those of noise.
+    """Yields findings about values of another scale than logits that classify as well.
+
+    ``everything`` is the logits of the images and of noise.
     """
     if (
         everything.shape[1] == 2
@@ -72,19 +73,19 @@ def _of_scale(
 
 
 def _noise(case: Case) -> Float[np.ndarray, "n h w c"]:
-    """As many images as there are, of noise."""
+    """Draws as many images of noise as there are images."""
     return (
         np.random.default_rng(_NOISE_SEED).uniform(size=case.images.shape).astype(case.images.dtype)
     )
 
 
 def _is_constant(everything: Float[np.ndarray, "n k"]) -> bool:
-    """Whether the probabilities of all images, with those of noise, are equal."""
+    """Tells whether the probabilities of all images, with those of noise, are equal."""
     differences = everything - everything[:, :1]
     return bool(np.ptp(differences, axis=0).max() <= 1e-6 * (1 + np.abs(everything).max()))
 
 
-def _of_probabilities(case: Case, logits: Float[np.ndarray, "n k"]) -> Iterator[Finding]:
+def _diagnose_probabilities(case: Case, logits: Float[np.ndarray, "n k"]) -> Iterator[Finding]:
     predicted = decision(logits)
     explained = predicted if case.targets is None else case.targets
     probability = np.asarray(jax.nn.softmax(jnp.asarray(logits, jnp.float32)))[

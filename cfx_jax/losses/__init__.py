@@ -1,6 +1,4 @@
-"""Training objectives of classifiers, generators and discriminators, and the inner problem of
-TRADES.
-"""
+"""Training objectives of classifiers, generators and discriminators."""
 
 from cfx_jax.losses.cross_entropy import cross_entropy as cross_entropy
 from cfx_jax.losses.cross_entropy import inverse_frequency as inverse_frequency

@@ -1,6 +1,4 @@
-"""Cross-entropy of a classifier's logits with class labels, each class with a weight where asked
-for.
-"""
+"""Cross-entropy of a classifier's logits with class labels, with a weight for each class."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +16,7 @@ def cross_entropy(
     *,
     class_weights: Float[AnyArray, " k"] | None = None,
 ) -> Float[Array, ""]:
-    """Mean of ``-log softmax(logits)[label]`` over a batch.
+    """Computes the mean of ``-log softmax(logits)[label]`` over a batch, in nats.
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
@@ -32,6 +30,9 @@ def cross_entropy(
 
     Raises:
         InputError: another number of weights than of classes, or labels that name no class.
+
+    >>> round(float(cross_entropy(jnp.zeros((2, 2)), jnp.array([0, 1]))), 3)
+    0.693
     """
     terms = -log_probability_of(logits, labels)
     if class_weights is None:
@@ -45,7 +46,7 @@ def cross_entropy(
 
 
 def log_probability_of(logits: Float[Array, "b k"], labels: Int[Array, " b"]) -> Float[Array, " b"]:
-    """``log softmax(logits)[label]`` of each row.
+    """Computes ``log softmax(logits)[label]`` of each row, in nats.
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
@@ -65,7 +66,7 @@ def log_probability_of(logits: Float[Array, "b k"], labels: Int[Array, " b"]) ->
 
 
 def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[np.ndarray, " k"]:
-    """Weights that make each class count alike: ``n / (k n_c)``, whose mean over the images is 1.
+    """Computes weights that make each class count alike: ``n / (k n_c)``, with mean 1 over images.
 
     Args:
         labels: of the training images, in 0..k-1.
@@ -76,6 +77,9 @@ def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[
 
     Raises:
         InputError: a class without images.
+
+    >>> inverse_frequency(np.array([0, 0, 0, 1]), 2).tolist()
+    [0.6666666865348816, 2.0]
     """
     counts = np.bincount(labels, minlength=num_classes)
     if not counts.all() or len(counts) > num_classes:

@@ -1,6 +1,7 @@
-"""What the generators and discriminators of SyCE and CyCE are trained with (Charachon et al. 2021,
-"Leveraging Conditional Generative Models in a General Explanation Framework of Classifier
-Decisions"; weights as released).
+"""The losses of the generators and discriminators of SyCE and CyCE.
+
+Charachon et al. 2021, "Leveraging Conditional Generative Models in a General Explanation Framework
+of Classifier Decisions"; weights as released.
 
 One generator for each class that the classifier may predict: for images predicted c,
 ``x_a = g_c(x)`` is the adversary, ``x_s = g_c(x_a)`` the same generator applied twice,
@@ -28,17 +29,17 @@ class CycleWeights:
     """The weights of the terms of the same names; a term of weight 0 is left out."""
 
     symmetric: float
-    """Of the reconstruction error of x by x_s."""
+    """Weight of the reconstruction error of x by x_s."""
     cyclic: float
-    """Of the reconstruction error of x by x_cy."""
+    """Weight of the reconstruction error of x by x_cy."""
     adversarial_class: float
-    """Of the cross-entropy of x_a with the other class."""
+    """Weight of the cross-entropy of x_a with the other class."""
     symmetric_class: float
-    """Of the cross-entropy of x_s with the predicted class."""
+    """Weight of the cross-entropy of x_s with the predicted class."""
     cyclic_class: float
-    """Of the cross-entropy of x_cy with the predicted class."""
+    """Weight of the cross-entropy of x_cy with the predicted class."""
     realness: float
-    """Of the discriminator's verdict on x_a."""
+    """Weight of the discriminator's verdict on x_a."""
 
 
 SYCE = CycleWeights(10.0, 2.0, 0.2, 0.01, 0.005, 0.25)
@@ -57,8 +58,9 @@ def cycle_terms(
     *,
     weights: CycleWeights,
 ) -> dict[str, Array]:
-    """The generators' loss on images predicted one class, as its weighted parts; their sum is the
-    loss.
+    """Computes the generators' loss on images predicted one class, as its weighted parts.
+
+    The sum of the parts is the loss.
 
     Args:
         images: in [0, 1].
@@ -74,6 +76,13 @@ def cycle_terms(
 
     Raises:
         InputError: another number of classes than two.
+
+    >>> image, logits = jnp.full((1, 4, 4, 1), 0.5), jnp.zeros((1, 2))
+    >>> terms = cycle_terms(
+    ...     image, (image,) * 3, jnp.array([0]), (logits,) * 3, jnp.zeros(1), weights=CYCE
+    ... )
+    >>> sorted(terms), float(terms["cyclic"])
+    (['adversarial_class', 'cyclic', 'cyclic_class', 'realness'], 0.0)
     """
     if generated_logits[0].shape[-1] != 2:
         raise InputError(f"logits: expected two classes, got {generated_logits[0].shape[-1]}")
@@ -91,7 +100,11 @@ def cycle_terms(
 
 
 def reconstruction_error(images: Images, reconstructions: Images) -> Float[Array, ""]:
-    """The mean square plus the mean magnitude of the difference of two batches of images."""
+    """Computes the mean square plus the mean magnitude of the difference of two batches of images.
+
+    >>> float(reconstruction_error(jnp.zeros((1, 2, 2, 1)), jnp.full((1, 2, 2, 1), 0.5)))
+    0.75
+    """
     difference = images - reconstructions
     return jnp.square(difference).mean() + safe_abs(difference).mean()
 
@@ -104,8 +117,9 @@ def discriminator_terms(
     *,
     penalty: float = 1.0,
 ) -> dict[str, Array]:
-    """A discriminator's loss as its parts, the two verdicts and the gradient penalty; their sum is
-    the loss.
+    """Computes a discriminator's loss as its parts: two verdicts and the gradient penalty.
+
+    The sum of the parts is the loss.
 
     Args:
         key: draws the penalty's images.
@@ -120,6 +134,11 @@ def discriminator_terms(
 
     Raises:
         InputError: real and generated images of different shapes.
+
+    >>> real, fake = jnp.ones((1, 2, 2, 1)), jnp.zeros((1, 2, 2, 1))
+    >>> terms = discriminator_terms(jax.random.key(0), jnp.sum, real, fake)
+    >>> {name: round(float(term), 3) for name, term in terms.items()}
+    {'real': 0.018, 'fake': 0.693, 'penalty': 1.0}
     """
     fake = jax.lax.stop_gradient(fake)
     return {
@@ -135,11 +154,11 @@ def gradient_penalty(
     real: Images,
     fake: Images,
 ) -> Float[Array, ""]:
-    """How far the discriminator's slope is from 1 between real and generated images: the mean of
-    (‖∇D‖ - 1)^2.
+    """Computes how far a discriminator's slope is from 1 between real and generated images.
 
-    Source: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", equation 3, both sides.
-    The slope is taken at ``real + e (fake - real)`` with e uniform in [0, 1] for each pair.
+    It is the mean of (‖∇D‖ - 1)^2. Source: Gulrajani et al. 2017, "Improved training of Wasserstein
+    GANs", equation 3, both sides. The slope is taken at ``real + e (fake - real)`` with e uniform
+    in [0, 1] for each pair.
 
     Args:
         key: draws e.
@@ -152,6 +171,10 @@ def gradient_penalty(
 
     Raises:
         InputError: different shapes.
+
+    >>> real, fake = jnp.ones((1, 2, 2, 1)), jnp.zeros((1, 2, 2, 1))
+    >>> float(gradient_penalty(jax.random.key(0), jnp.sum, real, fake))  # slope 2
+    1.0
     """
     if real.shape != fake.shape:
         raise InputError(

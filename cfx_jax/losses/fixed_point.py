@@ -1,6 +1,7 @@
-"""What the translator and the critic of Fixed-Point GAN are trained with (Siddiquee et al. 2019,
-"Learning Fixed Points in Generative Adversarial Networks"; weights and terms as released), the
-domains being a frozen classifier's decisions.
+"""The losses of the translator and the critic of Fixed-Point GAN.
+
+Siddiquee et al. 2019, "Learning Fixed Points in Generative Adversarial Networks"; weights and terms
+as released. The domains are a frozen classifier's decisions.
 
 An image x decided c is translated into the other domain, ``x~ = T(x, 1 - c)``, and into its own,
 ``T(x, c)``, which is to be x itself; from either T leads back to c, and so to x. Deviations: every
@@ -27,15 +28,15 @@ Logits = Float[Array, "b 2"]
 
 
 class Verdict(Protocol):
-    """What a critic says of images, such as ``models.fixed_point.Verdict``."""
+    """A critic's judgement of images, such as ``models.fixed_point.Verdict``."""
 
     @property
     def realness(self) -> Float[Array, "b _ _"]:
-        """Of each patch, larger for what seems real."""
+        """Realness of each patch, larger for what seems real."""
 
     @property
     def logits(self) -> Logits:
-        """Of the two domains."""
+        """Logits of the two domains."""
 
 
 Critic = Callable[[Images], Verdict]
@@ -46,17 +47,19 @@ class FixedPointWeights:
     """The weights of the translator's terms of the same names; a term of weight 0 is left out."""
 
     realness: float = 1.0
-    """Of the critic's verdict on both translations (released: 1)."""
+    """Weight of the critic's verdict on both translations (released: 1)."""
     domain: float = 1.0
-    """Of the cross-entropy of the critic's domain of both with the one that was asked for
+    """Weight of the cross-entropy of the critic's domain of both with the requested one
     (released: 1).
     """
     reconstruction: float = 10.0
-    """Of the error of both ways back (released: 10)."""
+    """Weight of the error of both ways back (released: 10)."""
     identity: float = 10.0
-    """Of the error of the translation into the image's own domain (released: 10; 0.1 on BRATS)."""
+    """Weight of the error of the translation into the image's own domain (released: 10; 0.1 on
+    BRATS).
+    """
     decision: float = 1.0
-    """Of the cross-entropy of the classifier's decision on x~ with the other class (ours)."""
+    """Weight of the cross-entropy of the classifier's decision on x~ with the other class; ours."""
 
 
 class Translations(NamedTuple):
@@ -64,9 +67,9 @@ class Translations(NamedTuple):
 
     Attributes:
         crossed: into the other domain, x~.
-        crossed_back: of ``crossed``, into the images' own domain.
+        crossed_back: the translations of ``crossed``, into the images' own domain.
         same: into the images' own domain.
-        same_back: of ``same``, into that domain again.
+        same_back: the translations of ``same``, into that domain again.
     """
 
     crossed: Images
@@ -84,13 +87,13 @@ def fixed_point_terms(
     *,
     weights: FixedPointWeights,
 ) -> dict[str, Array]:
-    """The translator's loss as its weighted parts; their sum is the loss.
+    """Computes the translator's loss as its weighted parts; their sum is the loss.
 
     Args:
         images: in [0, 1].
         translations: of these images.
         predicted: the class that the classifier decides on for each image, 0 or 1.
-        verdicts: the critic's, on ``crossed`` and on ``same``.
+        verdicts: those of the critic, on ``crossed`` and on ``same``.
         crossed_logits: the classifier's two logits of ``crossed``; it is frozen.
         weights: the price of each term.
 
@@ -99,6 +102,22 @@ def fixed_point_terms(
 
     Raises:
         InputError: another number of classes than two.
+
+    >>> import jax.numpy as jnp
+    >>> image, logits = jnp.full((1, 4, 4, 1), 0.5), jnp.zeros((1, 2))
+    >>> from collections import namedtuple
+    >>> Judged = namedtuple("Judged", ["realness", "logits"])
+    >>> verdict = Judged(jnp.ones((1, 2, 2)), logits)
+    >>> terms = fixed_point_terms(
+    ...     image,
+    ...     Translations(image, image, image, image),
+    ...     jnp.array([0]),
+    ...     (verdict, verdict),
+    ...     logits,
+    ...     weights=FixedPointWeights(),
+    ... )
+    >>> {name: round(float(term), 3) for name, term in terms.items()}
+    {'realness': -2.0, 'domain': 1.386, 'reconstruction': 0.0, 'identity': 0.0, 'decision': 0.693}
     """
     if crossed_logits.shape[-1] != 2:
         raise InputError(f"logits: expected two classes, got {crossed_logits.shape[-1]}")
@@ -125,7 +144,7 @@ def critic_terms(
     domain: float = 1.0,
     penalty: float = 10.0,
 ) -> dict[str, Array]:
-    """The critic's loss as its parts; their sum is the loss.
+    """Computes the critic's loss as its parts; their sum is the loss.
 
     Args:
         key: draws the penalty's images.
@@ -143,6 +162,16 @@ def critic_terms(
 
     Raises:
         InputError: real and generated images of different shapes.
+
+    >>> from collections import namedtuple
+    >>> Judged = namedtuple("Judged", ["realness", "logits"])
+    >>> import jax.numpy as jnp
+    >>> def critic(images):
+    ...     return Judged(images.sum(axis=-1), jnp.zeros((len(images), 2)))
+    >>> real, fake = jnp.ones((1, 2, 2, 1)), jnp.zeros((1, 2, 2, 1))
+    >>> terms = critic_terms(jax.random.key(0), critic, real, fake, jnp.array([1]))
+    >>> {name: round(float(term), 3) for name, term in terms.items()}
+    {'real': -1.0, 'fake': 0.0, 'domain': 0.693, 'penalty': 0.0}
     """
     fake = jax.lax.stop_gradient(fake)
     verdict = critic(real)
@@ -159,5 +188,5 @@ def critic_terms(
 
 
 def _error(images: Images, others: Images) -> Float[Array, ""]:
-    """The mean magnitude of the difference, in units of images in [-1, 1]."""
+    """Computes the mean magnitude of the difference, in units of images in [-1, 1]."""
     return 2 * safe_abs(images - others).mean()

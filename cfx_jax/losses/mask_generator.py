@@ -1,5 +1,6 @@
-"""What a generator of masks is trained with (Dabkowski and Gal 2017, "Real time image saliency for
-black box classifiers").
+"""The loss of a generator of masks.
+
+Dabkowski and Gal 2017, "Real time image saliency for black box classifiers".
 
 A mask is to show, at each pixel, how much of the image the classifier needs: what it keeps
 preserves the decision, what it leaves out destroys it, and it is small and smooth. Terms, weights
@@ -27,27 +28,26 @@ _AREA_OFFSET = 5e-4
 
 @dataclass(frozen=True)
 class MaskGeneratorWeights:
-    """The weights of the terms of the same names, and what the terms are made with. Defaults: as
-    released.
-    """
+    """The weights of the terms of the same names, and the terms' options; defaults as released."""
 
     destroyer: float = 1.0
-    """Of the decision that is left outside of the mask."""
+    """Weight of the decision that is left outside of the mask."""
     preserver: float = 0.3
-    """Of the decision that is lost inside of it."""
+    """Weight of the decision that is lost inside of the mask."""
     area: float = 8.0
-    """Of the mean of the mask's power."""
+    """Weight of the mean of the mask's power."""
     smoothness: float = 0.005
-    """Of the mask's squared differences between neighbours, a sum over pixels (training script; 0.5
-    is the default of the released loss)."""
+    """Weight of the mask's squared differences between neighbours, a sum over pixels (training
+    script; 0.5 is the default of the released loss).
+    """
     destroyer_margin: float = 5.0
-    """How far another class is to lead outside of the mask, in units of the logits."""
+    """Lead that another class is to have outside of the mask, in units of the logits."""
     preserver_margin: float = 1.0
-    """How far the decided class is to lead inside of it."""
+    """Lead that the decided class is to have inside of the mask, in units of the logits."""
     area_power: float = 0.3
-    """Of the mask, above 0; below 1 it prefers masks of 0 and 1 to grey ones."""
+    """Power of the mask, above 0; below 1 it prefers masks of 0 and 1 to grey ones."""
     border: float = 0.3
-    """Of the mask's squares along the four sides of the image, in units of those of the
+    """Weight of the mask's squares along the four sides of the image, in units of those of the
     differences.
     """
 
@@ -60,7 +60,7 @@ def mask_generator_terms(
     *,
     weights: MaskGeneratorWeights,
 ) -> dict[str, Array]:
-    """The loss of a generator of masks as its weighted parts; their sum is the loss.
+    """Computes the loss of a generator of masks as its weighted parts; their sum is the loss.
 
     Args:
         masks: of the images' size, in [0, 1], 1 where the image is kept.
@@ -75,6 +75,13 @@ def mask_generator_terms(
 
     Raises:
         InputError: masks that are no batch with one channel.
+
+    >>> masks, logits = jnp.ones((1, 4, 4, 1)), jnp.array([[9.0, 0.0]])
+    >>> terms = mask_generator_terms(
+    ...     masks, jnp.array([0]), logits, -logits, weights=MaskGeneratorWeights()
+    ... )
+    >>> {name: round(float(term), 2) for name, term in terms.items()}
+    {'destroyer': 0.0, 'preserver': 0.0, 'area': 8.0, 'smoothness': 0.01}
     """
     if masks.ndim != 4 or masks.shape[-1] != 1:
         raise InputError(f"masks: expected a batch (b, h, w, 1), got shape {masks.shape}")
@@ -88,8 +95,11 @@ def mask_generator_terms(
 
 
 def roughness(masks: Masks, *, border: float) -> Float[Array, ""]:
-    """Half the sum of squared differences between neighbours in rows and in columns, and of squares
-    along the border.
+    """Computes half the sum of squared differences between neighbours, and of squares at borders.
+
+    Neighbours are those in rows and in columns.
+
+    Neighbours are those in rows and in columns.
 
     Args:
         masks: (b, h, w, 1).
@@ -97,6 +107,9 @@ def roughness(masks: Masks, *, border: float) -> Float[Array, ""]:
 
     Returns:
         The mean over images, at least 0.
+
+    >>> float(roughness(jnp.array([[[[0.0], [1.0]]]]), border=0.0))
+    0.5
     """
     down, right = (jnp.square(jnp.diff(masks, axis=axis)).sum() for axis in (1, 2))
     sides = (
@@ -107,7 +120,7 @@ def roughness(masks: Masks, *, border: float) -> Float[Array, ""]:
 
 
 def blend(images: Images, masks: Masks, backgrounds: Images) -> Images:
-    """The images where the masks are 1, the backgrounds where they are 0.
+    """Joins the images where the masks are 1, and the backgrounds where they are 0.
 
     Args:
         images: (b, h, w, c).
@@ -116,6 +129,10 @@ def blend(images: Images, masks: Masks, backgrounds: Images) -> Images:
 
     Returns:
         ``masks * images + (1 - masks) * backgrounds``.
+
+    >>> images, backgrounds = jnp.ones((1, 1, 2, 1)), jnp.zeros((1, 1, 2, 1))
+    >>> blend(images, jnp.array([[[[0.25], [1.0]]]]), backgrounds).ravel().tolist()
+    [0.25, 1.0]
     """
     return backgrounds + masks * (images - backgrounds)
 
@@ -129,8 +146,7 @@ def random_backgrounds(
     colour_range: float = 0.33,
     noise: float = 0.055,
 ) -> Images:
-    """What is seen outside of a mask, by chance: the image itself, strongly blurred, or one colour
-    with noise.
+    """Draws what is seen outside of a mask: the image, strongly blurred, or one colour with noise.
 
     So no background of one kind is a trace that the classifier could go by.
 
@@ -149,6 +165,10 @@ def random_backgrounds(
 
     Raises:
         InputError: a probability outside [0, 1], or sigma not above 0.
+
+    >>> backgrounds = random_backgrounds(jax.random.key(0), jnp.ones((2, 8, 8, 3)), sigma=1.0)
+    >>> backgrounds.shape
+    (2, 8, 8, 3)
     """
     if not 0 <= blurred <= 1:
         raise InputError(f"blurred: expected a probability in [0, 1], got {blurred}")
@@ -164,6 +184,6 @@ def random_backgrounds(
 
 
 def _lead(logits: Logits, decided: Int[Array, " b"]) -> Float[Array, " b"]:
-    """How far the decided class is above the highest of the others."""
+    """Computes how far the decided class is above the highest other one, in units of the logits."""
     own = jax.nn.one_hot(decided, logits.shape[-1], dtype=bool)
     return jnp.where(own, logits, 0).sum(axis=-1) - jnp.where(own, -jnp.inf, logits).max(axis=-1)

@@ -1,5 +1,6 @@
-"""The loss of a classifier of scans that finds a lesion and names its side (Fontanella et al. 2023,
-ACAT, appendix B).
+"""The loss of a classifier of scans that finds a lesion and names its side.
+
+Fontanella et al. 2023, ACAT, appendix B.
 """
 
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ def multi_task_terms(
     labels: Int[Array, " b"],
     weights: Float[Array, " b"],
 ) -> dict[str, Float[Array, ""]]:
-    """The two terms of the loss, to be added.
+    """Computes the two terms of the loss, to be added.
 
     The paper does not print it: the sum of both cross-entropies, that of the side over images with
     a lesion alone, is our choice.
@@ -30,6 +31,11 @@ def multi_task_terms(
 
     Raises:
         InputError: another number of weights than of images.
+
+    >>> lesion, side = jnp.zeros((2, 2)), jnp.zeros((2, 3))
+    >>> terms = multi_task_terms(lesion, side, jnp.array([0, 2]), jnp.ones(2))
+    >>> {name: round(float(term), 3) for name, term in terms.items()}
+    {'lesion': 0.693, 'side': 1.099}
     """
     has_lesion = labels > 0
     return {

@@ -1,5 +1,6 @@
-"""What the explainer of progressive exaggeration is trained with (Singla et al. 2020, "Explanation
-by Progressive Exaggeration", section 3, and the authors' code).
+"""The losses of the explainer of progressive exaggeration.
+
+Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3, and the authors' code.
 
 An image x whose probability of class 1 falls into bin s is drawn for another bin t,
 ``x_t = G(E(x), t)``; for its own bin it is to be x again, both from x and from x_t. Deviations,
@@ -34,22 +35,23 @@ class ProgressiveWeights:
     """The weights of the generator's terms of the same names; a term of weight 0 is left out."""
 
     adversarial: float = 1.0
-    """Of the discriminator's verdict on x_t; its own loss has this weight too (paper: 1)."""
+    """Weight of the discriminator's verdict on x_t; its own loss has this weight too (paper: 1)."""
     compatibility: float = 1.0
-    """Of the classifier's disagreement with the desired probability of x_t (paper: 1)."""
+    """Weight of the classifier's disagreement with the desired probability of x_t (paper: 1)."""
     reconstruction: float = 100.0
-    """Of the error of the image drawn for its own bin, or of its latent (paper: 100)."""
+    """Weight of the error of the image drawn for its own bin, or of its latent (paper: 100)."""
     cycle: float = 100.0
-    """Of the error of x_t drawn for the image's own bin (paper: 100, the same number as of the
+    """Weight of the error of x_t drawn for the image's own bin (paper: 100, the weight of the
     reconstruction).
     """
     returned_class: float = 0.0
-    """Of the classifier's disagreement on that image with x (code: 1; the paper has no such term).
+    """Weight of the classifier's disagreement on that image with x (code: 1; the paper has no such
+    term).
     """
 
 
 class Exaggerations(NamedTuple):
-    """What encoder and decoder make of a batch of images with source bins s and target bins t.
+    """The drawings of a batch of images with source bins s and target bins t, and their latents.
 
     Attributes:
         exaggerated: x_t, drawn for the target bins.
@@ -65,7 +67,7 @@ class Exaggerations(NamedTuple):
 
 
 class Compatibility(NamedTuple):
-    """How far a classifier is from desired probabilities; both have the same gradient.
+    """The distance of a classifier from desired probabilities; both numbers have the same gradient.
 
     Attributes:
         cross_entropy: in nats, at least the mean entropy of the desired probabilities (for each of
@@ -78,7 +80,7 @@ class Compatibility(NamedTuple):
 
 
 def ordinal_code(bins: Int[Array, "*b"], num_bins: int) -> Float[Array, "*b k"]:
-    """The code of a bin: the bin itself, then for each j in 1..num_bins - 1 whether j <= bin.
+    """Computes the code of a bin: the bin, then for each j in 1..num_bins - 1 whether j <= bin.
 
     Those are the answers to "is it above the first bin?", "above the second?", ... (Frank and Hall
     2001, "A Simple Approach to Ordinal Classification"). Bin 3 of 5 is (3, 1, 1, 1, 0).
@@ -89,6 +91,9 @@ def ordinal_code(bins: Int[Array, "*b"], num_bins: int) -> Float[Array, "*b k"]:
 
     Returns:
         A code for each, float32.
+
+    >>> ordinal_code(jnp.array(3), 5).tolist()
+    [3.0, 1.0, 1.0, 1.0, 0.0]
     """
     above = jnp.arange(1, num_bins) <= bins[..., None]
     return jnp.concatenate([bins[..., None], above], axis=-1, dtype=jnp.float32)
@@ -97,7 +102,7 @@ def ordinal_code(bins: Int[Array, "*b"], num_bins: int) -> Float[Array, "*b k"]:
 def desired_probability(
     bins: Int[Array, "*b"], num_bins: int, *, target: TargetName = "centre"
 ) -> Float[Array, "*b"]:
-    """The probability of class 1 that a bin asks for.
+    """Computes the probability of class 1 that a bin asks for.
 
     Args:
         bins: in 0..num_bins - 1.
@@ -110,6 +115,9 @@ def desired_probability(
 
     Raises:
         InputError: another target.
+
+    >>> desired_probability(jnp.array([0, 1]), 2).tolist()
+    [0.25, 0.75]
     """
     check_choice(target, ("centre", "edge"), name="target")
     return (bins + (0.5 if target == "centre" else 0.0)) / num_bins
@@ -118,16 +126,20 @@ def desired_probability(
 def discriminator_terms(
     real_logits: Float[Array, " b"], fake_logits: Float[Array, " b"]
 ) -> dict[str, Array]:
-    """The discriminator's hinge loss as its two parts; their sum is the loss (equation 7).
+    """Computes the discriminator's hinge loss as its two parts; their sum is the loss (equation 7).
 
     Args:
-        real_logits: of images and the bins that they are in.
-        fake_logits: of x_t and their target bins; no gradient is to reach the generator, which made
-            them.
+        real_logits: those of images and the bins that they are in.
+        fake_logits: those of x_t and their target bins; no gradient is to reach the generator,
+            which made them.
 
     Returns:
         The scalars ``"real"``, mean of max(0, 1 - logit), and ``"fake"``, mean of max(0, 1 +
         logit).
+
+    >>> terms = discriminator_terms(jnp.array([0.5]), jnp.array([-2.0]))
+    >>> {name: float(term) for name, term in terms.items()}
+    {'real': 0.5, 'fake': 0.0}
     """
     return {
         "real": jax.nn.relu(1 - real_logits).mean(),
@@ -136,8 +148,9 @@ def discriminator_terms(
 
 
 def compatibility(logits: Logits, desired: Float[Array, " b"]) -> Compatibility:
-    """How far the classifier's probabilities of class 1 are from the desired ones, computed from
-    logits.
+    """Computes how far a classifier's probabilities of class 1 are from the desired ones.
+
+    It is computed from logits.
 
     Source: section 3.2, D_KL(desired ‖ achieved) of two Bernoulli distributions; finite for every
     finite logit and for desired probabilities of 0 and 1.
@@ -152,6 +165,10 @@ def compatibility(logits: Logits, desired: Float[Array, " b"]) -> Compatibility:
 
     Raises:
         InputError: another number of classes than two.
+
+    >>> result = compatibility(jnp.zeros((1, 2)), jnp.array([0.5]))
+    >>> round(float(result.cross_entropy), 3), round(float(result.divergence), 3)
+    (0.693, 0.0)
     """
     cross_entropy = _disagreement(logits, desired)
     entropy = jax.scipy.special.entr(desired) + jax.scipy.special.entr(1 - desired)
@@ -168,11 +185,13 @@ def generator_terms(
     reconstruction: ReconstructionName = "pixels",
     weights: ProgressiveWeights,
 ) -> dict[str, Array]:
-    """The loss of encoder and decoder as its weighted parts; their sum is the loss (equation 9).
+    """Computes the loss of encoder and decoder as its weighted parts (equation 9).
+
+    The sum of the parts is the loss.
 
     Args:
         images: in [0, 1].
-        made: of these images.
+        made: the drawings of these images, and their latents.
         realness: logits of the discriminator on x_t and the target bins, above 0 for what seems
             real.
         logits: the classifier's two, of the images, of x_t and of the returned images; it is
@@ -189,6 +208,19 @@ def generator_terms(
 
     Raises:
         InputError: another reconstruction, or another number of classes than two.
+
+    >>> image, logits, latent = jnp.full((1, 4, 4, 1), 0.5), jnp.zeros((1, 2)), jnp.zeros((1, 3))
+    >>> made = Exaggerations(image, image, image + 0.25, (latent, latent))
+    >>> terms = generator_terms(
+    ...     image,
+    ...     made,
+    ...     jnp.array([2.0]),
+    ...     (logits, logits, logits),
+    ...     jnp.array([0.5]),
+    ...     weights=ProgressiveWeights(),
+    ... )
+    >>> {name: round(float(term), 3) for name, term in terms.items()}
+    {'adversarial': -2.0, 'compatibility': 0.693, 'reconstruction': 0.0, 'cycle': 50.0}
     """
     check_choice(reconstruction, ("pixels", "latent"), name="reconstruction")
     of_images, of_exaggerated, of_returned = logits
@@ -206,19 +238,20 @@ def generator_terms(
 
 
 def pixel_error(images: Images, others: Images) -> Float[Array, ""]:
-    """The mean magnitude of the difference of two batches of images in [0, 1], in units of images
-    in [-1, 1].
+    """Computes the mean magnitude of the difference of two batches of images in [0, 1].
+
+    The unit is that of images in [-1, 1].
     """
     return 2 * safe_abs(images - others).mean()
 
 
 def latent_error(latents: Float[Array, "b ..."], others: Float[Array, "b ..."]) -> Float[Array, ""]:
-    """The mean square of the difference of two batches of latents."""
+    """Computes the mean square of the difference of two batches of latents."""
     return jnp.square(latents - others).mean()
 
 
 def _disagreement(logits: Logits, probability: Float[Array, " b"]) -> Float[Array, ""]:
-    """The mean cross-entropy of the probability of class 1 with a given one."""
+    """Computes the mean cross-entropy of the probability of class 1 with a given one, in nats."""
     if logits.shape[-1] != 2:
         raise InputError(f"logits: expected two classes, got {logits.shape[-1]}")
     odds = logits[:, 1] - logits[:, 0]

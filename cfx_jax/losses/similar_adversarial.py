@@ -1,6 +1,7 @@
-"""What generators of a similar and an adversarial image are trained with (SAGen: Charachon et al.
-2020, "Combining Similarity and Adversarial Learning to Generate Visual Explanation", equations 5 to
-10).
+"""The losses of generators of a similar and an adversarial image (SAGen).
+
+Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
+Explanation", equations 5 to 10.
 
 Similarity of three images, the classifier's answers, closeness of the two generators' weights,
 smoothness of what the images differ in. The paper's norms of images are read as means over their
@@ -32,26 +33,27 @@ Terms = dict[str, Array]
 
 @dataclass(frozen=True)
 class SimilarAdversarialWeights:
-    """The weights of the terms of the same names. Defaults: Single AE2 (W,TV), the best of the
-    paper (table I).
+    """The weights of the terms of the same names.
+
+    Defaults: Single AE2 (W,TV), the best of the paper (table I).
     """
 
     similar: float = 3.0
-    """Of the mean square of image less similar image (paper: alpha 1)."""
+    """Weight of the mean square of image less similar image (paper: alpha 1)."""
     adversarial: float = 1.0
-    """Of the mean square of image less adversarial image (alpha 2)."""
+    """Weight of the mean square of image less adversarial image (alpha 2)."""
     difference: float = 1.0
-    """Of the mean square of similar less adversarial image (alpha 3)."""
+    """Weight of the mean square of similar less adversarial image (alpha 3)."""
     absolute_difference: float = 0.2
-    """Of the mean magnitude of similar less adversarial image (alpha 4)."""
+    """Weight of the mean magnitude of similar less adversarial image (alpha 4)."""
     similar_class: float = 1e-3
-    """Of the classifier's disagreement about image and similar image (beta 1)."""
+    """Weight of the classifier's disagreement about image and similar image (beta 1)."""
     adversarial_class: float = 1e-3
-    """Of the classifier's agreement about image and adversarial image (beta 2)."""
+    """Weight of the classifier's agreement about image and adversarial image (beta 2)."""
     proximity: float = 0.2
-    """Of the distance between the two generators' weights (gamma, the paper's W)."""
+    """Weight of the distance between the two generators' weights (gamma, the paper's W)."""
     variation: float = 0.2
-    """Of the total variation of similar less adversarial image (lambda, the paper's TV)."""
+    """Weight of the total variation of similar less adversarial image (lambda, the paper's TV)."""
 
 
 def _row(*values: float) -> SimilarAdversarialWeights:
@@ -84,7 +86,9 @@ def similar_adversarial_terms(
     margin: float | None = None,
     proximity: Literal["norm", "mean_square"] = "norm",
 ) -> Terms:
-    """The loss of a pair of generators as its weighted parts (equation 5); their sum is the loss.
+    """Computes the loss of a pair of generators as its weighted parts (equation 5).
+
+    The sum of the parts is the loss.
 
     Args:
         images: in [0, 1].
@@ -105,6 +109,15 @@ def similar_adversarial_terms(
     Raises:
         InputError: logits of more than two classes without a margin, a margin not above 0, twins of
             different structure, or an unknown ``proximity``.
+
+    >>> image, logits = jnp.full((1, 4, 4, 1), 0.5), jnp.zeros((1, 2))
+    >>> twin = {"kernel": jnp.ones(3)}
+    >>> terms = similar_adversarial_terms(
+    ...     image, (image, image), logits, (logits, logits), (twin, twin),
+    ...     weights=SimilarAdversarialWeights(),
+    ... )
+    >>> [name for name, term in terms.items() if term > 0]
+    ['similar_class', 'adversarial_class']
     """
     similar, adversarial = pair
     class_terms = soft_class_terms if margin is None else partial(margin_terms, margin=margin)
@@ -130,8 +143,9 @@ def naive_adversarial_terms(
     *,
     weights: SimilarAdversarialWeights,
 ) -> Terms:
-    """The loss of the naive formulation, an adversarial generator alone (equation 2 made weak as
-    equation 5 is).
+    """Computes the loss of the naive formulation, of an adversarial generator alone.
+
+    It is equation 2, made weak as equation 5 is.
 
     The paper gives no weights for it; those of the full loss serve.
 
@@ -147,6 +161,12 @@ def naive_adversarial_terms(
 
     Raises:
         InputError: logits of more than two classes.
+
+    >>> image, logits = jnp.full((1, 4, 4, 1), 0.5), jnp.zeros((1, 2))
+    >>> weights = SimilarAdversarialWeights(adversarial=2.0)
+    >>> terms = naive_adversarial_terms(image, image + 0.5, logits, logits, weights=weights)
+    >>> float(terms["adversarial"])
+    0.5
     """
     return {
         "adversarial": weights.adversarial * jnp.square(images - adversarial).mean(),
@@ -159,8 +179,9 @@ def naive_adversarial_terms(
 def soft_class_terms(
     logits: Logits, similar_logits: Logits, adversarial_logits: Logits
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The classification terms for two classes (equation 7): ``BCE(f(x), f(x_s))`` and
-    ``BCE(1 - f(x), f(x_a))``.
+    """Computes the classification terms for two classes (equation 7).
+
+    They are ``BCE(f(x), f(x_s))`` and ``BCE(1 - f(x), f(x_a))``.
 
     Args:
         logits: (b, 2) of the images; their probabilities are the targets, which carry no gradient.
@@ -187,8 +208,9 @@ def soft_class_terms(
 def margin_terms(
     logits: Logits, similar_logits: Logits, adversarial_logits: Logits, *, margin: float
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The classification terms for any number of classes (equation 10, after Carlini and Wagner
-    2017).
+    """Computes the classification terms for any number of classes (equation 10).
+
+    They follow Carlini and Wagner 2017.
 
     With l the class of the image: the mean of ``max(max of the others - f_l, -margin)`` at the
     similar image, and of ``max(f_l - max of the others, -margin)`` at the adversarial one.
@@ -213,7 +235,7 @@ def margin_terms(
 
 
 def total_variation(maps: Images) -> Float[Array, ""]:
-    """The mean over pixels and channels of the length of the gradient of maps (equation 9).
+    """Computes the mean length of the gradient of maps over pixels and channels (equation 9).
 
     The gradient is that of differences to the next row and to the next column, 0 behind the last.
     Where it vanishes its own derivative is taken as 0.
@@ -223,6 +245,9 @@ def total_variation(maps: Images) -> Float[Array, ""]:
 
     Returns:
         A scalar, at least 0.
+
+    >>> float(total_variation(jnp.array([0.0, 1.0]).reshape(1, 1, 2, 1)))
+    0.5
     """
     down = jnp.diff(maps, axis=1, append=maps[:, -1:])
     right = jnp.diff(maps, axis=2, append=maps[:, :, -1:])
@@ -232,7 +257,7 @@ def total_variation(maps: Images) -> Float[Array, ""]:
 def weight_proximity(
     similar: Any, adversarial: Any, *, form: Literal["norm", "mean_square"] = "norm"
 ) -> Float[Array, ""]:
-    """How far apart the weights of two networks of equal architecture are (equation 8).
+    """Computes how far apart the weights of two networks of equal architecture are (equation 8).
 
     Args:
         similar: a pytree of arrays, such as ``nnx.state(generator.similar, nnx.Param)``.
@@ -246,6 +271,10 @@ def weight_proximity(
 
     Raises:
         InputError: different structures or shapes, no array, or an unknown form.
+
+    >>> similar, adversarial = jnp.array([3.0, 0.0]), jnp.array([0.0, 4.0])
+    >>> float(weight_proximity({"kernel": similar}, {"kernel": adversarial}))
+    5.0
     """
     check_choice(form, ("norm", "mean_square"), name="proximity")
     kinds = [
@@ -269,5 +298,5 @@ def _cross_entropy(target: Float[Array, "b k"], logits: Logits) -> Float[Array, 
 
 
 def _lead(logits: Logits, own: Array) -> Float[Array, " b"]:
-    """How far the own class is above the highest of the others."""
+    """Computes how far one class is above the highest of the others, in units of the logits."""
     return jnp.where(own, logits, 0).sum(axis=-1) - jnp.where(own, -jnp.inf, logits).max(axis=-1)

@@ -1,13 +1,11 @@
-"""Functions whose derivative is taken as 0 where they have a kink at 0: what is equal already is
-not moved.
-"""
+"""Functions with a kink at 0, where their derivative is taken as 0: what is equal is not moved."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
 def safe_abs(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
-    """The absolute value, with derivative 0 at 0 (``jnp.abs`` has 1).
+    """Computes the absolute value, with derivative 0 at 0 (``jnp.abs`` has 1).
 
     Args:
         x: any shape.
@@ -19,7 +17,7 @@ def safe_abs(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
 
 
 def safe_sqrt(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
-    """The square root, with derivatives 0 at 0, where the root's own is infinite.
+    """Computes the square root, with derivative 0 at 0, where the root's own is infinite.
 
     So the norm of a zero vector has gradient 0, one of its subgradients, rather than NaN.
 

@@ -31,8 +31,9 @@ def trades_loss(
     beta: float | Float[Array, ""],
     order: Order = "clean_first",
 ) -> Float[Array, ""]:
-    """Cross-entropy of the clean logits plus ``beta`` times the mean divergence from or to the
-    adversarial ones.
+    """Computes the loss of TRADES: cross-entropy plus ``beta`` times the mean divergence, in nats.
+
+    The divergence is from or to the adversarial logits.
 
     Args:
         clean_logits: logits of the images.
@@ -48,6 +49,10 @@ def trades_loss(
 
     Raises:
         InputError: an unknown order.
+
+    >>> clean, adversarial = jnp.array([[9.0, 0.0]]), jnp.array([[0.0, 0.0]])
+    >>> round(float(trades_loss(clean, adversarial, jnp.array([0]), beta=2.0)), 3)
+    1.384
     """
     divergence = trades_divergence(clean_logits, adversarial_logits, order=order).mean()
     return cross_entropy(clean_logits, labels) + beta * divergence
@@ -59,7 +64,7 @@ def trades_divergence(
     *,
     order: Order = "clean_first",
 ) -> Float[Array, "*b"]:
-    """The divergence that ``trades_loss`` averages, for each row.
+    """Computes the divergence that ``trades_loss`` averages, for each row, in nats.
 
     Args:
         clean_logits: logits of the images; the last axis holds the classes.
@@ -71,6 +76,10 @@ def trades_divergence(
 
     Raises:
         InputError: an unknown order.
+
+    >>> logits = jnp.array([[1.0, 0.0], [0.0, 2.0]])
+    >>> trades_divergence(logits, logits).tolist()
+    [0.0, 0.0]
     """
     return kl_divergence(*_in_order(clean_logits, adversarial_logits, order))
 
@@ -81,8 +90,7 @@ def log_trades_divergence(
     *,
     order: Order = "clean_first",
 ) -> Float[Array, "*b"]:
-    """The logarithm of ``trades_divergence``, for attacks that follow its direction only: it does
-    not saturate.
+    """Computes the logarithm of ``trades_divergence``, for attacks that follow its direction only.
 
     Where both predictions are sure of one class, the divergence and its gradient underflow in
     float32 (margins of 100 and more); their logarithm does not.
@@ -95,6 +103,10 @@ def log_trades_divergence(
 
     Raises:
         InputError: an unknown order.
+
+    >>> clean, adversarial = jnp.array([[500.0, 0.0]]), jnp.array([[400.0, 0.0]])
+    >>> round(float(log_trades_divergence(clean, adversarial)[0]))  # the divergence underflows
+    -400
     """
     log_p, log_q = map(_log_softmax, _in_order(clean_logits, adversarial_logits, order))
     # The divergence is the sum of p (q / p - 1 - log(q / p)), of which no term is below 0 and none
@@ -106,8 +118,9 @@ def log_trades_divergence(
 
 
 def _log_softmax(logits: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
-    """That of JAX, but with all digits of the largest one's logarithm, which is near 0 where the
-    prediction is sure.
+    """Computes the log-softmax with all digits of the logarithm of the largest probability.
+
+    It is near 0 where the prediction is sure, and JAX's own loses digits there.
     """
     below = logits - lax.stop_gradient(logits.max(axis=-1, keepdims=True))
     largest = jnp.arange(logits.shape[-1]) == logits.argmax(axis=-1, keepdims=True)
@@ -120,8 +133,9 @@ def _log_softmax(logits: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
 
 
 def _log_terms(log_p: Float[Array, "*b k"], log_q: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
-    """``log(q - p - p t)`` with t = log(q / p): by its series where t is small, and from q where it
-    is large.
+    """Computes ``log(q - p - p t)`` with t = log(q / p).
+
+    It is computed by its series where t is small, and from q where t is large.
     """
     rise = log_q - log_p
     large, other = jnp.maximum(rise, 1), jnp.minimum(rise, 1)
@@ -140,7 +154,9 @@ def _in_order(clean: Array, adversarial: Array, order: Order) -> tuple[Array, Ar
 def kl_divergence(
     logits: Float[Array, "*b k"], other_logits: Float[Array, "*b k"]
 ) -> Float[Array, "*b"]:
-    """Kullback-Leibler divergence of the second softmax from the first, ``sum p (log p - log q)``.
+    """Computes the Kullback-Leibler divergence of two softmaxes, ``sum p (log p - log q)``.
+
+    The second softmax diverges from the first.
 
     Args:
         logits: logits of ``p``; the last axis holds the classes.
@@ -149,6 +165,9 @@ def kl_divergence(
     Returns:
         One value in nats for each row, at least 0, with gradient 0 where the two rows are equal;
         both up to rounding.
+
+    >>> kl_divergence(jnp.array([[0.0, 0.0]]), jnp.array([[0.0, 0.0]])).tolist()
+    [0.0]
     """
     log_p, log_q = jax.nn.log_softmax(logits), jax.nn.log_softmax(other_logits)
     return (jnp.exp(log_p) * (log_p - log_q)).sum(axis=-1)

@@ -1,5 +1,6 @@
-"""The inner maximisation of TRADES (Zhang et al. 2019, equation 3): the nearby image that is
-predicted most differently.
+"""The inner maximisation of TRADES: the nearby image that is predicted most differently.
+
+Zhang et al. 2019, equation 3.
 
 Maximises ``KL(p(x0) || p(x))`` over the ball around ``x0`` inside [0, 1], as the code of Boreiko et
 al. 2022 does (their equation 1 exchanges the arguments: ``order="adversarial_first"``). Directions
@@ -42,7 +43,7 @@ def trades_attack(
     order: Order = "clean_first",
     unroll: int | bool | None = None,
 ) -> Float[Array, "h w c"]:
-    """The image of the ball whose prediction diverges most from that of its centre.
+    """Finds the image of a ball whose prediction diverges most from that of the ball's centre.
 
     Args:
         key: draws the start.
@@ -50,7 +51,7 @@ def trades_attack(
             mode).
         image: the centre, values in [0, 1].
         p: norm of the ball, 2 or inf.
-        radius: of the ball, above 0; 0.25 in the paper for 224 x 224 x 3 and p = 2.
+        radius: radius of the ball, above 0; 0.25 in the paper for 224 x 224 x 3 and p = 2.
         num_steps: number of steps; costs one gradient more, and one forward pass.
         step_size: length of a step in units of ``radius``. The released code's default is 4 radii,
             its siblings' is 0.2.
@@ -67,6 +68,13 @@ def trades_attack(
     Raises:
         InputError: ``num_steps`` below 1, ``radius`` not above 0, no such ``start``, another norm
             or order.
+
+    >>> def classifier(image):
+    ...     return jnp.stack([image.sum(), -image.sum()])
+    >>> image = jnp.full((2, 2, 1), 0.5)
+    >>> adversarial = trades_attack(jax.random.key(0), classifier, image, radius=0.2, num_steps=2)
+    >>> bool(jnp.linalg.norm(adversarial - image) <= 0.2)
+    True
     """
     check_start(start)
     centre = jax.lax.stop_gradient(image)
@@ -104,7 +112,7 @@ def check_start(start: tuple[float, float], *, name: str = "start") -> None:
 def _unit_steps(
     p: float, length: Float[Array, ""], momentum: float
 ) -> optax.GradientTransformation:
-    """Steps of a given lp length along the decayed sum of gradients of unit l1 norm."""
+    """Makes steps of a given lp length along the decayed sum of gradients of unit l1 norm."""
 
     def unit_l1(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         # Near 1: the l1 norm of a nearly saturated model's gradient can underflow.

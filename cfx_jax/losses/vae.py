@@ -1,6 +1,8 @@
-"""The loss of a variational autoencoder (Kingma and Welling 2014, "Auto-Encoding Variational
-Bayes"; Higgins et al. 2017 for the weight beta), as in the code that xGEM's images come from in
-Singla et al. 2020, appendix A.2 (LynnHo/VAE-Tensorflow).
+"""The loss of a variational autoencoder.
+
+Kingma and Welling 2014, "Auto-Encoding Variational Bayes"; Higgins et al. 2017 for the weight beta;
+as in the code that xGEM's images come from in Singla et al. 2020, appendix A.2
+(LynnHo/VAE-Tensorflow).
 
 Both terms are means over all elements, and errors are in units of images in [-1, 1], so that the
 released weight keeps its meaning: with sums over elements, of which there are many more pixels than
@@ -26,6 +28,10 @@ def sample_latents(key: PRNGKeyArray, mean: Latents, log_variance: Latents) -> L
 
     Returns:
         ``mean + exp(log_variance / 2) e`` with e standard normal.
+
+    >>> mean, log_variance = jnp.ones((1, 2)), jnp.full((1, 2), -jnp.inf)
+    >>> sample_latents(jax.random.key(0), mean, log_variance).tolist()
+    [[1.0, 1.0]]
     """
     return mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape, mean.dtype)
 
@@ -38,7 +44,7 @@ def vae_terms(
     *,
     beta: float = 0.1,
 ) -> dict[str, Array]:
-    """The loss as its weighted parts; their sum is the loss.
+    """Computes the loss as its weighted parts; their sum is the loss.
 
     Args:
         images: in [0, 1].
@@ -55,6 +61,11 @@ def vae_terms(
 
     Raises:
         InputError: images and reconstructions of different shapes.
+
+    >>> images, mean, log_variance = jnp.zeros((1, 2, 2, 1)), jnp.ones((1, 3)), jnp.zeros((1, 3))
+    >>> terms = vae_terms(images, images + 0.5, mean, log_variance)
+    >>> {name: round(float(term), 3) for name, term in terms.items()}
+    {'reconstruction': 1.0, 'divergence': 0.05}
     """
     if images.shape != reconstructions.shape:
         raise InputError(

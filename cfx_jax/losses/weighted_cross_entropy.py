@@ -15,7 +15,7 @@ from cfx_jax.losses.cross_entropy import log_probability_of
 def weighted_cross_entropy(
     logits: Float[Array, "b k"], labels: Int[Array, " b"], weights: Float[Array, " b"]
 ) -> Float[Array, ""]:
-    """Mean of ``-log softmax(logits)[label]`` over a batch, weighted by image.
+    """Computes the mean of ``-log softmax(logits)[label]`` over a batch, weighted by image.
 
     Args:
         logits: any finite scale, the log-softmax is taken in its stable form.
@@ -27,6 +27,11 @@ def weighted_cross_entropy(
 
     Raises:
         InputError: another number of weights than of images, or labels that name no class.
+
+    >>> logits = jnp.array([[0.0, 0.0], [9.0, 0.0]])
+    >>> loss = weighted_cross_entropy(logits, jnp.array([0, 0]), jnp.array([1.0, 0.0]))
+    >>> round(float(loss), 3)
+    0.693
     """
     if weights.shape != labels.shape:
         raise InputError(

@@ -1,5 +1,6 @@
-"""Whether explanations of one decision change something else (Singla et al. 2020, section 4.6,
-figure 7 and table 3).
+"""Whether explanations of one decision change something else.
+
+Singla et al. 2020, section 4.6, figure 7 and table 3.
 """
 
 from typing import NamedTuple
@@ -8,12 +9,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.compatibility import flipped
-from cfx_jax.metrics.value_arrays import as_decisions, as_vector, check_same_shape
+from cfx_jax.metrics.arrays import as_decisions, as_vector, check_same_shape
+from cfx_jax.metrics.calibration import decision_flips
 
 
 class Confounding(NamedTuple):
-    """What an oracle of the attribute says about the explanations of one target."""
+    """How often the explanations of one target show and change an attribute."""
 
     share: float
     """Share of the explanations that show the attribute, in [0, 1]."""
@@ -30,22 +31,27 @@ def confounding(
     explained: Bool[np.ndarray, " n"],
     targets: Shaped[np.ndarray, " n"],
 ) -> dict[object, Confounding]:
-    """How often explanations change an attribute that they should leave alone, for each target.
+    """Measures how often explanations change an attribute that they should leave alone.
 
-    The plain mean over explanations; the published formula divides it by their number once more.
-    Judge the oracle beside it: give its decisions on the queries' reconstructions as ``explained``.
+    It is the plain mean over the explanations of each target; the published formula divides it by
+    their number once more. Judge the oracle beside it: give its decisions on the queries'
+    reconstructions as ``explained``.
 
     Args:
         attribute: whether each query has the attribute, say that the person is male.
         explained: what an independent classifier of the attribute, the oracle, says of its
             explanation.
-        targets: the decision that each explanation goes to, numbers or names.
+        targets: the decision that each explanation goes to, a number or a name.
 
     Returns:
         One ``Confounding`` for each target, in their sorted order.
 
     Raises:
-        InputError: no image, decisions other than 0 and 1, or the shapes differ.
+        InputError: there is no image, a decision other than 0 and 1, or the shapes differ.
+
+    >>> male, explained = np.array([1, 0, 0]), np.array([1, 1, 0])
+    >>> confounding(male, explained, np.array([0, 1, 1]))[1]
+    Confounding(share=0.5, changed=0.5, num_images=2)
     """
     attribute, explained = (
         as_decisions(attribute, name="attribute"),
@@ -55,12 +61,12 @@ def confounding(
     check_same_shape(attribute, explained, names=("attribute", "explained"))
     check_same_shape(attribute, targets, names=("attribute", "targets"))
     changed = attribute != explained
+    images = {target.item(): targets == target for target in np.unique(targets)}
     return {
-        target.item(): Confounding(
-            float(explained[own].mean()), float(changed[own].mean()), int(own.sum())
+        target: Confounding(
+            float(explained[chosen].mean()), float(changed[chosen].mean()), int(chosen.sum())
         )
-        for target in np.unique(targets)
-        for own in [targets == target]
+        for target, chosen in images.items()
     }
 
 
@@ -70,11 +76,10 @@ def class_discrimination_matrix(
     *,
     threshold: float = 0.5,
 ) -> Float[np.ndarray, "targets k"]:
-    """The share of explanations of each target that flip the decision on each label of a
-    multi-label classifier.
+    """Measures how often explanations of each target flip the decision on each label.
 
-    Not a confusion matrix: rows need not sum to 1. A classifier that keeps its labels apart shows a
-    large diagonal, and small values elsewhere.
+    It judges a multi-label classifier, and is no confusion matrix: rows need not sum to 1. A
+    classifier that keeps its labels apart shows a large diagonal, and small values elsewhere.
 
     Args:
         before: the probability of each label for each query, in [0, 1].
@@ -83,10 +88,15 @@ def class_discrimination_matrix(
         threshold: a probability of at least this much is a yes.
 
     Returns:
-        ``matrix[target, label]`` in [0, 1].
+        The shares ``matrix[target, label]`` of queries, in [0, 1].
 
     Raises:
-        InputError: no query, probabilities outside [0, 1], or shapes that do not match.
+        InputError: there is no query, a probability outside of [0, 1], or the shapes do not match.
+
+    >>> before, after = np.array([[0.1, 0.1]]), np.array([[[0.9, 0.2]], [[0.3, 0.8]]])
+    >>> class_discrimination_matrix(before, after)
+    array([[1., 0.],
+           [0., 1.]])
     """
     before, after = np.asarray(before), np.asarray(after)
     if before.ndim != 2 or after.ndim != 3 or before.shape != after.shape[1:] or after.size == 0:
@@ -94,4 +104,6 @@ def class_discrimination_matrix(
             f"after: expected (targets, n, k) with before (n, k), none of them 0, got shapes"
             f" {after.shape}, {before.shape}"
         )
-    return np.stack([flipped(before, each, threshold=threshold).mean(axis=0) for each in after])
+    return np.stack(
+        [decision_flips(before, target, threshold=threshold).mean(axis=0) for target in after]
+    )

@@ -1,11 +1,10 @@
-"""How far one set of images is from another, judged by features of a network: Fréchet and kernel
-distance.
+"""How far one set of images is from another, by features of a network.
 
-With the pooling features of Inception-v3 they are the FID (Heusel et al. 2017) and the KID
-(Bińkowski et al. 2018); with those of another network they compare only with each other, so name
-the network. The Fréchet distance is too large for few images, below the number of features by far:
-give all methods equally many, report how many, and the distance of two halves of the real images
-beside it. The kernel distance has no such bias.
+With the pooling features of Inception-v3 the Fréchet and the kernel distance are the FID (Heusel et
+al. 2017) and the KID (Bińkowski et al. 2018). With features of another network they compare only
+with each other, so name the network. The Fréchet distance is far too large where there are fewer
+images than features: give all methods equally many images, and report how many, and the distance of
+two halves of the real images beside it. The kernel distance has no such bias.
 """
 
 from typing import NamedTuple
@@ -14,29 +13,33 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.value_arrays import as_rows
+from cfx_jax.metrics.arrays import as_rows
 
 _ROWS_AT_ONCE = 1024
 
 
 def frechet_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]) -> float:
-    """The squared Fréchet distance of two Gaussians with the sets' means and covariances.
+    """Computes the squared Fréchet distance of two sets of features.
 
-    ``|mu1 - mu2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))``. With ``S = R' R``, the trace of the root is
-    the sum of the singular values of ``R1 R2'``, which needs no root of a matrix and is exact for
-    fewer images than features.
+    It is that of two Gaussians with the sets' means and covariances, ``|mu1 - mu2|^2 + tr(S1 + S2 -
+    2 (S1 S2)^(1/2))``. With ``S = R' R``, the trace of the root is the sum of the singular values
+    of ``R1 R2'``, which needs no root of a matrix and is exact for fewer images than features.
 
     Args:
         first: the features of each image of one set, at least two images.
-        second: those of the other set, at least two.
+        second: the features of each image of the other set, at least two images.
 
     Returns:
         A number of at least 0, in squared units of the features; 0 for equal means and covariances.
 
     Raises:
-        InputError: too few images, features that are not finite, or another number of features.
+        InputError: there are too few images, a feature is not finite, or the numbers of features
+            differ.
+
+    >>> frechet_distance(np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]]))
+    9.0
     """
-    first, second = _checked(first, second)
+    first, second = _as_feature_sets(first, second)
     return gaussian_distance(gaussian_of(first), gaussian_of(second))
 
 
@@ -44,8 +47,8 @@ class Gaussian(NamedTuple):
     """The Gaussian with the mean and the sample covariance of a set.
 
     Attributes:
-        mean: (d,).
-        root: R with R' R the covariance, of at most as many rows as there are features (r, d).
+        mean: (d,), one number for each feature.
+        root: R (r, d) with R' R the covariance, of at most as many rows as there are features.
     """
 
     mean: Float[np.ndarray, " d"]
@@ -55,13 +58,17 @@ class Gaussian(NamedTuple):
 def gaussian_of(
     features: Float[np.ndarray, "n d"], counts: Int[np.ndarray, " n"] | None = None
 ) -> Gaussian:
-    """The Gaussian of a set in which images may occur several times, for distances to several other
-    sets.
+    """Computes the Gaussian of a set, in which images may occur several times.
+
+    Compute it once for distances to several other sets, ``gaussian_distance``.
 
     Args:
         features: of each image, finite.
-        counts: how often each occurs, at least two in all; None for once. The same as of
-            ``np.repeat(features, counts)``, without the copies.
+        counts: how often each image occurs, at least two in all; None for once. The result is that
+            of ``np.repeat(features, counts)``, without the copies.
+
+    >>> gaussian_of(np.array([[0.0], [2.0]])).mean
+    array([1.])
     """
     if counts is not None:
         features, counts = features[counts > 0], counts[counts > 0]
@@ -72,8 +79,13 @@ def gaussian_of(
 
 
 def gaussian_distance(first: Gaussian, second: Gaussian) -> float:
-    """The squared Fréchet distance of two Gaussians, as ``frechet_distance`` of the sets that they
-    are of.
+    """Computes the squared Fréchet distance of two Gaussians.
+
+    It is the ``frechet_distance`` of the sets that the Gaussians are of.
+
+    >>> first, second = np.array([[0.0], [2.0]]), np.array([[3.0], [5.0]])
+    >>> gaussian_distance(gaussian_of(first), gaussian_of(second))
+    9.0
     """
     shift = first.mean - second.mean
     overlap = np.linalg.svd(first.root @ second.root.T, compute_uv=False).sum()
@@ -82,23 +94,26 @@ def gaussian_distance(first: Gaussian, second: Gaussian) -> float:
 
 
 def kernel_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "m d"]) -> float:
-    """The squared maximum mean discrepancy of two sets with the kernel ``(x . y / d + 1)^3``,
-    without bias.
+    """Computes the squared maximum mean discrepancy of two sets, without bias.
 
-    Over all images at once; the KID of Bińkowski et al. 2018 is often the mean of this over random
-    subsets.
+    The kernel is ``(x . y / d + 1)^3``, over all images at once; the KID of Bińkowski et al. 2018
+    is often the mean of this over random subsets.
 
     Args:
         first: the features of each image of one set, at least two images.
-        second: those of the other set, at least two.
+        second: the features of each image of the other set, at least two images.
 
     Returns:
         A number near 0, or a little below, for sets from one distribution; larger for others.
 
     Raises:
-        InputError: too few images, features that are not finite, or another number of features.
+        InputError: there are too few images, a feature is not finite, or the numbers of features
+            differ.
+
+    >>> kernel_distance(np.array([[0.0], [0.0]]), np.array([[1.0], [1.0]]))
+    7.0
     """
-    first, second = _checked(first, second)
+    first, second = _as_feature_sets(first, second)
     return (
         _mean_of_pairs(first)
         + _mean_of_pairs(second)
@@ -106,7 +121,7 @@ def kernel_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "
     )
 
 
-def _checked(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _as_feature_sets(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     first, second = (
         as_rows(first, name="first", at_least=2),
         as_rows(second, name="second", at_least=2),
@@ -123,12 +138,12 @@ def _kernel(products: np.ndarray, num_features: int) -> np.ndarray:
 
 
 def _mean_of_pairs(features: np.ndarray) -> float:
-    """The mean kernel of two different images of a set."""
+    """Computes the mean kernel of two different images of a set."""
     same = _kernel((features**2).sum(axis=1), features.shape[1]).sum()
     return (_kernel_sum(features, features) - float(same)) / (len(features) * (len(features) - 1))
 
 
 def _kernel_sum(first: np.ndarray, second: np.ndarray) -> float:
-    """The sum over all pairs, by blocks of rows: all pairs at once would not fit."""
+    """Sums the kernel over all pairs, by blocks of rows: all pairs at once would not fit."""
     blocks = (first[start : start + _ROWS_AT_ONCE] for start in range(0, len(first), _ROWS_AT_ONCE))
     return float(sum(_kernel(block @ second.T, first.shape[1]).sum() for block in blocks))

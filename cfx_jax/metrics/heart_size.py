@@ -1,9 +1,8 @@
-"""The size of the heart relative to the chest, from masks (Singla et al. 2020, section 4.2,
-cardiomegaly).
+"""The size of the heart relative to the chest, from masks.
 
-The paper's "normalised heart size" has no formula. Given here are the heart's area over that of the
-lungs' bounding box, and the cardiothoracic ratio that radiologists measure. Both are free of the
-image's scale.
+Singla et al. 2020 (section 4.2, cardiomegaly) give no formula of their "normalised heart size".
+Given here are the heart's area over that of the lungs' bounding box, and the cardiothoracic ratio
+that radiologists measure. Neither depends on the image's scale.
 """
 
 from typing import NamedTuple
@@ -11,24 +10,24 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.metrics.map_arrays import SPACE, as_mask
-from cfx_jax.metrics.value_arrays import check_same_shape, ratio
+from cfx_jax.metrics.arrays import SPACE, as_mask, check_same_shape, ratio
 
 
 class HeartSize(NamedTuple):
-    """How large the heart of each image is; NaN where no lung is found, 0 where no heart is."""
+    """The size of the heart of each image; NaN without a lung, 0 without a heart."""
 
     area: Float[np.ndarray, "*batch"]
-    """Pixels of the heart over those of the bounding box of the lungs, the thorax."""
+    """Pixels of the heart over the pixels of the bounding box of the lungs, the thorax."""
     cardiothoracic_ratio: Float[np.ndarray, "*batch"]
     """Width of the heart over that of the thorax, each from its leftmost to its rightmost column;
-    above about 0.5 in an adult the heart is held for enlarged."""
+    an adult's heart counts as enlarged above about 0.5.
+    """
 
 
 def heart_size(
     heart: Bool[np.ndarray, "*batch h w"], lungs: Bool[np.ndarray, "*batch h w"]
 ) -> HeartSize:
-    """The size of the heart in frontal radiographs.
+    """Measures the size of the heart in frontal radiographs, as shares of the thorax.
 
     Clear stray pixels of a segmentation away first: one of them widens a box.
 
@@ -40,7 +39,12 @@ def heart_size(
         Both measures of each image.
 
     Raises:
-        InputError: fewer than two axes, no pixel, values other than 0 and 1, or the shapes differ.
+        InputError: there are fewer than two axes, no pixel, a value other than 0 and 1, or the
+            shapes differ.
+
+    >>> size = heart_size(np.array([[0, 1, 0, 0]]), np.array([[1, 0, 0, 1]]))
+    >>> float(size.area), float(size.cardiothoracic_ratio)
+    (0.25, 0.25)
     """
     heart, lungs = as_mask(heart, name="heart"), as_mask(lungs, name="lungs")
     check_same_shape(heart, lungs, names=("heart", "lungs"))
@@ -51,8 +55,9 @@ def heart_size(
 
 
 def _extent(mask: Bool[np.ndarray, "*batch h w"], *, axis: int) -> Int[np.ndarray, "*batch"]:
-    """From the first to the last row (axis -2) or column (axis -1) that the mask touches, both
-    counted; 0 for none.
+    """Counts the rows or columns from the first to the last one that a mask touches; 0 for none.
+
+    Axis -2 is that of rows, axis -1 that of columns.
     """
     touched = np.asarray(mask.any(axis=-1 if axis == -2 else -2))
     first, behind_last = (

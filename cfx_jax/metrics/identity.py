@@ -1,4 +1,7 @@
-"""Whether an explanation still shows its query (Singla et al. 2020, section 4.4 and equation 10)."""
+"""Whether an explanation still shows its query.
+
+Singla et al. 2020, section 4.4 and equation 10.
+"""
 
 from collections.abc import Iterator
 
@@ -7,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.metrics.value_arrays import as_rows, check_same_shape
+from cfx_jax.metrics.arrays import as_rows, check_same_shape
 
 _ROWS_AT_ONCE = 1024
 
@@ -15,13 +18,12 @@ _ROWS_AT_ONCE = 1024
 def latent_space_closeness(
     queries: Float[np.ndarray, "n d"], explanations: Float[np.ndarray, "n d"]
 ) -> Bool[np.ndarray, " n"]:
-    """Whether each explanation's nearest embedding is its query's rather than another
-    explanation's.
+    """Tells whether each explanation is nearer to its query than to every other explanation.
 
     A query succeeds where its distance to its own explanation is strictly less than the least
-    distance between that explanation and those of all other queries towards the same δ. The mean
-    over queries, and over every δ, is the latent space closeness. It falls as the number of queries
-    grows: report that number.
+    distance between that explanation and the explanations of all other queries for the same δ. The
+    mean over queries, and over every δ, is the latent space closeness. It falls as the number of
+    queries grows: report that number.
 
     Args:
         queries: the embeddings E(x), n at least 2.
@@ -32,7 +34,12 @@ def latent_space_closeness(
         ``(n,)``, True for a success.
 
     Raises:
-        InputError: fewer than two queries, embeddings that are not finite, or the shapes differ.
+        InputError: there are fewer than two queries, an embedding is not finite, or the shapes
+            differ.
+
+    >>> queries = np.array([[0.0, 0.0], [4.0, 0.0]])
+    >>> latent_space_closeness(queries, queries + 1)
+    array([ True,  True])
     """
     queries = as_rows(queries, name="queries", at_least=2)
     explanations = as_rows(explanations, name="explanations", at_least=2)
@@ -55,19 +62,18 @@ def latent_space_closeness_released(
     *,
     num_components: int = 300,
 ) -> Bool[np.ndarray, "k n"]:
-    """Whether nothing of another query is nearer to each explanation than its own query, as the
-    authors' notebook has it.
+    """Tells whether each explanation is nearer to its query than to all of other queries.
 
-    All queries and all explanations, of every bin, are pooled and reduced to their principal
-    components. An explanation succeeds where its query comes before all other queries and their
-    explanations among its neighbours; explanations of its own query may come before. Stricter than
-    ``latent_space_closeness``, whose competitors are explanations of the same bin alone: the two
-    are not to be compared.
+    The rule is that of the authors' notebook. All queries and all explanations, of every bin, are
+    pooled and reduced to their principal components. An explanation succeeds where its query comes
+    before all other queries and their explanations among its neighbours; explanations of its own
+    query may come before. It is stricter than ``latent_space_closeness``, whose competitors are
+    explanations of the same bin alone: do not compare the two.
 
     Deviations: neighbours are exact, not approximate. The notebook looks at 11 neighbours, which
     are the explanation itself, the others of its query and the query for 10 bins, so their number
-    decides nothing and is left out. Its embeddings of explanations are of the query under the
-    desired bin: give those of the explanations themselves.
+    decides nothing and is left out. The notebook embeds the query under the desired bin in place of
+    the explanation: give the embeddings of the explanations themselves.
 
     Args:
         queries: the embeddings E(x), n at least 2.
@@ -78,8 +84,14 @@ def latent_space_closeness_released(
         ``(k, n)``, True for a success.
 
     Raises:
-        InputError: fewer than two queries, embeddings that are not finite, shapes that do not
-            match, or no component.
+        InputError: there are fewer than two queries or no component, an embedding is not finite, or
+            the shapes do not match.
+
+    >>> queries = np.array([[0.0, 0.0], [4.0, 0.0]])
+    >>> explanations = np.stack([queries + [0.0, 0.1], queries + [0.0, 3.0]])  # of two bins
+    >>> latent_space_closeness_released(queries, explanations)
+    array([[ True,  True],
+           [ True,  True]])
     """
     queries, explanations = as_rows(queries, name="queries", at_least=2), np.asarray(explanations)
     if explanations.ndim != 3 or explanations.shape[1:] != queries.shape or not len(explanations):
@@ -104,42 +116,49 @@ def latent_space_closeness_released(
 def cosine_distance(
     first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"]
 ) -> Float[np.ndarray, " n"]:
-    """1 - cosine similarity of each pair of embeddings.
+    """Computes the cosine distance of each pair of embeddings, 1 - cosine similarity.
 
     Args:
         first: one embedding for each image.
-        second: one for each image's partner.
+        second: one embedding for each image's partner.
 
     Returns:
         ``(n,)`` numbers in [0, 2].
 
     Raises:
-        InputError: no image, embeddings that are zero or not finite, or the shapes differ.
+        InputError: there is no image, an embedding is zero or not finite, or the shapes differ.
+
+    >>> cosine_distance(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 3.0]]))
+    array([0., 1.])
     """
     first, second = _directions(first, "first"), _directions(second, "second")
     check_same_shape(first, second, names=("first", "second"))
     return 1 - np.clip((first * second).sum(axis=1), -1, 1)
 
 
-def verified(
+def same_identity(
     first: Float[np.ndarray, "n d"], second: Float[np.ndarray, "n d"], *, threshold: float = 0.5
 ) -> Bool[np.ndarray, " n"]:
-    """Whether two embeddings are taken for one person; the mean is the face verification accuracy.
+    """Tells whether a network takes each pair of images for one person.
 
-    Report it on pairs of different people too. The threshold belongs to a network trained on
-    VGGFace2: find another for another network, on real pairs of the same and of different people.
+    The mean is the face verification accuracy. Report it on pairs of different people too. The
+    threshold belongs to a network trained on VGGFace2: find another one for another network, on
+    real pairs of the same and of different people.
 
     Args:
         first: the embedding of each image, from a network that recognises faces.
-        second: that of its explanation.
-        threshold: pairs with a cosine distance strictly below it are verified; in (0, 2], the
+        second: the embedding of its explanation.
+        threshold: a pair with a cosine distance strictly below it is one person; in (0, 2], the
             paper's 0.5.
 
     Returns:
-        ``(n,)``, True where verified.
+        ``(n,)``, True for one person.
 
     Raises:
-        InputError: as ``cosine_distance``, or another threshold.
+        InputError: as ``cosine_distance``, or the threshold is out of range.
+
+    >>> same_identity(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[1.0, 0.1], [0.0, 1.0]]))
+    array([ True, False])
     """
     if not 0 < threshold <= 2:
         raise InputError(f"threshold: expected a cosine distance in (0, 2], got {threshold}")
@@ -147,8 +166,9 @@ def verified(
 
 
 def _nearest_others(rows: np.ndarray) -> Iterator[np.ndarray]:
-    """Yields the number of the nearest other row, for blocks of rows: all distances at once would
-    not fit.
+    """Yields the number of the nearest other row of each row, for blocks of rows.
+
+    All distances at once would not fit into memory.
     """
     centred = rows - rows.mean(axis=0)
     squares = np.einsum("ij,ij->i", centred, centred)
@@ -162,7 +182,7 @@ def _nearest_others(rows: np.ndarray) -> Iterator[np.ndarray]:
 def _nearest_stranger(
     rows: np.ndarray, block: np.ndarray, identity: np.ndarray
 ) -> Float[np.ndarray, " block"]:
-    """The squared distance from each row of a block to the nearest row of another query."""
+    """Computes the squared distance of each row of a block to the nearest row of another query."""
     squares = (rows**2).sum(axis=1)
     distances = squares - 2 * rows[block] @ rows.T
     distances[identity[block][:, None] == identity] = np.inf
@@ -171,8 +191,9 @@ def _nearest_stranger(
 
 
 def _principal_components(rows: Float[np.ndarray, "n d"], count: int) -> Float[np.ndarray, "n c"]:
-    """Centred rows on the axes along which they vary most; all of them where there are no more than
-    that.
+    """Projects centred rows on the axes along which they vary most.
+
+    Where there are no more axes than components, the centred rows are returned as they are.
     """
     centred = rows - rows.mean(axis=0)
     if count >= min(rows.shape):

@@ -1,8 +1,7 @@
-"""The model parameter randomisation test (Adebayo et al. 2018, "Sanity checks for saliency maps",
-section 3).
+"""Whether a map depends on the classifier's weights: the model parameter randomisation test.
 
-A map that stays as it is when the classifier's weights are replaced explains something else, such
-as the image's edges.
+Adebayo et al. 2018, "Sanity checks for saliency maps", section 3. A map that stays as it is when
+the classifier's weights are replaced explains something else, such as the image's edges.
 
 Deviation: the authors draw the weights anew from the network's initialiser. A normal draw here has
 each array's own mean and standard deviation, so that any pytree of parameters will do; an array of
@@ -30,14 +29,15 @@ _DRAWS = ("normal", "permutation")
 
 
 class ParameterRandomisation(NamedTuple):
-    """How much of each image's map is left at each stage: 1 is all of it, 0 nothing.
+    """The part of each image's map that is left at each stage: 1 is all of it, 0 nothing.
 
     Attributes:
         stages: the group of parameters that was replaced at each stage, the last of the network
             first.
         correlation: Spearman's rank correlation of the map with the original map; NaN where either
             is constant.
-        absolute: that of the maps' absolute values, which does not count a change of sign.
+        absolute: the correlation of the maps' absolute values, which does not count a change of
+            sign.
     """
 
     stages: tuple[str, ...]
@@ -57,8 +57,9 @@ def parameter_randomisation(
     cascade: bool = True,
     batch_size: int | None = None,
 ) -> ParameterRandomisation:
-    """Replaces a classifier's parameters group by group, from the last to the first, and compares
-    the maps.
+    """Replaces a classifier's parameters group by group, and compares its maps with the first ones.
+
+    The groups are replaced from the last to the first.
 
     Args:
         key: source of the new parameters; those of leaf i depend on the key and i only.
@@ -83,9 +84,17 @@ def parameter_randomisation(
         The correlations with the original map, for each stage and image.
 
     Raises:
-        InputError: images outside [0, 1], targets of another number, a group that names no leaf or
-            shares one with another, an unknown draw, or an attribution whose result is no map or
-            not finite.
+        InputError: an image lies outside of [0, 1], the targets are of another number, a group
+            names no leaf or shares one with another, the draw is unknown, or the attribution's
+            result is no map or not finite.
+
+    >>> def attribution(weights, image):
+    ...     return image * weights["head"]  # gradient times input of a linear classifier
+    >>> weights = {"head": jnp.arange(12.0).reshape(2, 2, 3)}
+    >>> images = jnp.linspace(0, 1, 24).reshape(2, 2, 2, 3)
+    >>> test = parameter_randomisation(jax.random.key(0), attribution, weights, images)
+    >>> test.stages, test.correlation.shape
+    (('head',), (1, 2))
     """
     check_images(images)
     check_key(key)
@@ -111,7 +120,7 @@ def parameter_randomisation(
     for name, indices in reversed(members.items()):
         current = current if cascade else list(leaves)
         for index in indices:
-            current[index] = redrawn(jax.random.fold_in(key, index), leaves[index], draw=draw)
+            current[index] = redraw(jax.random.fold_in(key, index), leaves[index], draw=draw)
         maps = explain(jax.tree.unflatten(structure, current), f"once {name} is replaced")
         correlations.append(
             [_correlate(original, maps), _correlate(np.abs(original), np.abs(maps))]
@@ -120,10 +129,10 @@ def parameter_randomisation(
     return ParameterRandomisation(tuple(reversed(members)), signed, absolute)
 
 
-def redrawn(
+def redraw(
     key: PRNGKeyArray, leaf: Float[AnyArray, "*shape"], *, draw: str
 ) -> Float[Array, "*shape"]:
-    """Random parameters in the place of an array of parameters.
+    """Draws random parameters in the place of an array of parameters.
 
     Args:
         key: source of randomness.
@@ -133,14 +142,17 @@ def redrawn(
 
     Returns:
         An array of the same shape and dtype.
+
+    >>> redraw(jax.random.key(0), jnp.array([0.5, 0.5]), draw="normal").tolist()
+    [0.5, 0.5]
     """
     values = jnp.asarray(leaf)
     # Flat: a draw in four dimensions compiles several times slower.
-    return _redrawn(key, values.ravel(), draw).reshape(values.shape)
+    return _redraw(key, values.ravel(), draw).reshape(values.shape)
 
 
 @partial(jax.jit, static_argnums=2)
-def _redrawn(key: PRNGKeyArray, values: Float[Array, " n"], draw: str) -> Float[Array, " n"]:
+def _redraw(key: PRNGKeyArray, values: Float[Array, " n"], draw: str) -> Float[Array, " n"]:
     if draw == "permutation":
         return jax.random.permutation(key, values)
     return values.mean() + values.std() * jax.random.normal(key, values.shape, values.dtype)
@@ -157,7 +169,7 @@ class _Explain:
 
 
 def _members(parameters: Any, groups: Sequence[str] | None) -> dict[str, list[int]]:
-    """The numbers of the leaves of each group."""
+    """Lists the numbers of the leaves of each group."""
     leaves = jax.tree_util.tree_leaves_with_path(parameters)
     paths = {
         jax.tree_util.keystr(path, simple=True, separator="/"): index

@@ -3,11 +3,11 @@
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.metrics.value_arrays import as_numbers, check_same_shape
+from cfx_jax.metrics.arrays import as_numbers, check_same_shape
 
 
 def midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The rank of each value, 1 for the smallest; equal values share the mean of their ranks.
+    """Computes the rank of each value, 1 for the smallest; equal values share their mean rank.
 
     Args:
         values: ``(n,)``, finite.
@@ -16,7 +16,10 @@ def midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         ``(n,)`` ranks in [1, n] with sum n (n + 1) / 2.
 
     Raises:
-        InputError: another rank, no value, NaN or infinity.
+        InputError: the array has another rank, no value, NaN or infinity.
+
+    >>> midranks(np.array([0.3, 0.1, 0.3]))
+    array([2.5, 1. , 2.5])
     """
     _, group, counts = np.unique(
         as_numbers(values, name="values"), return_inverse=True, return_counts=True
@@ -26,7 +29,7 @@ def midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def rank_correlation(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " n"]) -> float:
-    """Spearman's correlation: that of the ranks, ties with their mean rank.
+    """Computes Spearman's correlation, that of the ranks; equal values share their mean rank.
 
     Args:
         first: ``(n,)``, finite.
@@ -37,9 +40,12 @@ def rank_correlation(first: Float[np.ndarray, " n"], second: Float[np.ndarray, "
         constant.
 
     Raises:
-        InputError: no image, NaN or infinity, or the shapes differ.
+        InputError: there is no image, NaN or infinity, or the shapes differ.
 
     Source: Spearman 1904.
+
+    >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, 10.0, 100.0]))
+    1.0
     """
     first, second = as_numbers(first, name="first"), as_numbers(second, name="second")
     check_same_shape(first, second, names=("first", "second"))

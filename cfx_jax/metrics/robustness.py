@@ -1,9 +1,9 @@
-"""Which images stay right under attack: APGD with random restarts (Boreiko et al. 2022, as
-released).
+"""Whether a classifier stays right under attack.
 
-Deviations, each of which can only break more: of three and more classes further losses are lowered
-than the margin, as in AutoAttack (Croce and Hein 2020), and so are those of classifiers that stand
-in for one whose own gradients vanish.
+The attack is APGD with random restarts (Boreiko et al. 2022, as released). Two deviations can only
+break more images. For three and more classes the attack lowers other losses beside the margin, as
+AutoAttack does (Croce and Hein 2020). It also lowers the losses of surrogates, classifiers that
+stand in for one whose own gradients vanish.
 """
 
 import math
@@ -39,35 +39,38 @@ from cfx_jax.parallel import map_examples
 _MARGIN, _LOG_ODDS = -2, -1
 """Aims that name no class: to lower the margin, and the log-odds of the label."""
 _MOST_TARGETS = 9
+"""The largest number of classes that are aimed at one by one."""
 _BROKEN = float(np.finfo(np.float32).min) / 4
-"""Far below every loss; a search that is there has found what it was to find."""
+"""A value far below every loss: the search has found an image that is classified wrong."""
 
 
 class AttackExample(NamedTuple):
-    """One image's part of the attack: ``image``, its ``label``, the ``aim``, the ``radius``, the
-    ``key`` of the start.
-    """
+    """The part of an attack that differs from image to image."""
 
     image: Float[Array, "h w c"]
+    """The image, values in [0, 1]."""
     label: Int[Array, ""]
+    """Its true class."""
     aim: Int[Array, ""]
+    """The class that the attack aims at; below 0 for no class."""
     radius: Float[Array, ""]
+    """The largest distance from the image, in the norm of the attack."""
     key: PRNGKeyArray
+    """Source of the point where the search starts."""
 
 
 class Attacked(NamedTuple):
-    """The ``classifier`` that is to be wrong and the ``surrogate`` whose loss is lowered, None for
-    the classifier itself.
-    """
+    """The part of an attack that all images share."""
 
     classifier: Classifier
+    """The classifier that is to be wrong."""
     surrogate: Classifier | None
+    """The classifier whose loss is lowered; None for the classifier itself."""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """APGD that lowers a loss of the true class until the classifier is wrong; ``p`` in {1, 2,
-    inf}.
+    """APGD that lowers a loss of the true class until the classifier is wrong.
 
     The loss is the label's logit less that of the class ``aim``, or, for an aim below 0, less the
     largest other logit, or the log-odds of the label, whose descent is that of its log-probability.
@@ -75,7 +78,9 @@ class Attack:
     """
 
     p: float
+    """The norm of the radius, 1, 2 or inf."""
     num_steps: int
+    """Number of gradient steps."""
 
     def __call__(self, attacked: Attacked, example: AttackExample) -> Problem:
         projection = "exact" if self.p == 1 else "ball_then_box"
@@ -118,13 +123,14 @@ def robustly_correct(
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> Bool[np.ndarray, " n"]:
-    """The images whose class no attack within the radius changes, an upper bound of the truth.
+    """Finds the images that are classified right and stay so under every attack within a radius.
 
-    The attack lowers the margin, for two classes the same path as raising the wrong class's
-    log-probability. Of three and more classes it also lowers the log-odds of the label, and once
-    for each of its up to nine most probable other classes the lead over that class. An ensemble's
-    members are attacked too, whose gradients a saturated one among them would hide. An image is
-    broken as soon as the classifier misses one iterate; attacks see only images not yet broken.
+    Their share is an upper bound of the robust accuracy. The attack lowers the margin, for two
+    classes the same path as raising the wrong class's log-probability. For three and more classes
+    it also lowers the log-odds of the label, and the lead over each of the up to nine most probable
+    other classes. The members of an ensemble are attacked too: a saturated member would hide the
+    gradients of the others. An image is broken as soon as the classifier misses one iterate;
+    attacks see only images that are not yet broken.
 
     Args:
         key: restart r of image i starts from ``fold_in(fold_in(key, r), i)``, so more restarts
@@ -144,11 +150,19 @@ def robustly_correct(
             compiled.
 
     Returns:
-        True where the image is classified right, and still was in every attack.
+        True where the image is classified right, without and under attack.
 
     Raises:
-        InputError: images outside [0, 1], labels that are no class, radius not above 0, another p,
-            no restart, or a surrogate of another number of classes.
+        InputError: an image lies outside of [0, 1], a label is no class, the radius is not above 0,
+            ``p`` is another number, there is no restart, or a surrogate has another number of
+            classes.
+
+    >>> def classifier(image):  # decides on class 1 where the mean is above 0.5
+    ...     return jnp.stack([0.5 - image.mean(), image.mean() - 0.5])
+    >>> images = np.stack([np.full((2, 2, 1), 0.55), np.full((2, 2, 1), 0.9)]).astype(np.float32)
+    >>> options = dict(radius=0.2, num_steps=2, num_restarts=1)
+    >>> robustly_correct(jax.random.key(0), classifier, images, np.array([1, 1]), **options)
+    array([False,  True])
     """
     check_images(images)
     check_key(key)
@@ -173,7 +187,7 @@ def robustly_correct(
             count = int(standing.sum())
             if not count:
                 return standing
-            index = _filled(np.flatnonzero(standing), largest=largest)
+            index = _fill_batch(np.flatnonzero(standing), largest=largest)
             keys = jax.vmap(jax.random.fold_in, (None, 0))(
                 jax.random.fold_in(key, restart), jnp.asarray(index)
             )
@@ -183,7 +197,7 @@ def robustly_correct(
                 Attack(p, num_steps),
                 attacked,
                 AttackExample(*fields),
-                finish=_value,
+                finish=_lowest_loss,
                 loop=loop,
                 batch_size=batch_size,
                 mesh=mesh,
@@ -197,7 +211,7 @@ def robustly_correct(
 def _rounds(
     logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], num_restarts: int
 ) -> Iterator[tuple[int, Int[np.ndarray, " n"]]]:
-    """For each round of attacks the number of its start and what is aimed at with each image."""
+    """Yields for each round of attacks the number of its restart and the aim for each image."""
     several = logits.shape[1] > 2
     for restart in range(num_restarts):
         yield restart, np.full(len(labels), _MARGIN)
@@ -215,17 +229,18 @@ def _check_surrogates(surrogates: Sequence[Classifier], classes: int, image: Any
             f"surrogates: expected a list of classifiers, got {type(surrogates).__name__}"
         )
     for surrogate in surrogates:
-        found = count_classes(surrogate, image)
-        if found != classes:
+        number = count_classes(surrogate, image)
+        if number != classes:
             raise InputError(
                 f"surrogates: expected classifiers of the same {classes} classes, got one of"
-                f" {found}"
+                f" {number}"
             )
 
 
-def _filled(index: Int[np.ndarray, " n"], *, largest: int) -> Int[np.ndarray, " m"]:
-    """Repeats the last image until a half, a quarter, ... of the largest batch is full: few sizes
-    to compile.
+def _fill_batch(index: Int[np.ndarray, " n"], *, largest: int) -> Int[np.ndarray, " m"]:
+    """Repeats the last image until a half, a quarter, ... of the largest batch is full.
+
+    Few sizes of batches have then to be compiled.
     """
     size = largest
     while 2 * len(index) <= size:
@@ -242,6 +257,6 @@ def _margins(logits: Float[Array, "n k"], labels: Int[Array, " n"]) -> Float[Arr
     return jax.vmap(_margin_of)(logits, labels)
 
 
-def _value(attacked: Attacked, example: AttackExample, result: Result) -> Float[Array, ""]:
+def _lowest_loss(attacked: Attacked, example: AttackExample, result: Result) -> Float[Array, ""]:
     del attacked, example
     return result.value

@@ -1,14 +1,15 @@
-"""How alike two images are: peak signal-to-noise ratio and structural similarity. One pair;
-``vmap`` for more.
+"""How alike two images are: peak signal-to-noise ratio and structural similarity.
+
+The functions take one pair of images; ``vmap`` them for more.
 
 Structural similarity: Wang et al. 2004, with their constants K1 = 0.01, K2 = 0.03 and a range of 1,
 each channel by itself and averaged. The window is their Gaussian, or the uniform one with sample
-covariances that scikit-image uses by default; the two differ in the third decimal, so name the one
-you report. Means, variances and covariances are taken where the window lies inside the image.
+covariances that scikit-image uses by default. The two differ in the third decimal, so name the one
+that you report. Means, variances and covariances are taken where the window lies inside the image.
 """
 
 import functools
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,10 @@ _C1, _C2 = 0.01**2, 0.03**2
 
 
 def psnr(first: Float[AnyArray, "h w c"], second: Float[AnyArray, "h w c"]) -> Float[Array, ""]:
-    """Peak signal-to-noise ratio in decibels, ``10 log10(1 / mean squared difference)``.
+    """Computes the peak signal-to-noise ratio of two images, in decibels.
+
+    It is ``10 log10(1 / mean squared difference)``. For volumes, or values outside of [0, 1], give
+    the mean squared difference to ``psnr_of_mse``.
 
     Args:
         first: values in [0, 1].
@@ -38,10 +42,31 @@ def psnr(first: Float[AnyArray, "h w c"], second: Float[AnyArray, "h w c"]) -> F
         A scalar of at least 0; infinity for equal images.
 
     Raises:
-        InputError: values outside [0, 1], or the shapes differ.
+        InputError: a value lies outside of [0, 1], or the shapes differ.
+
+    >>> round(float(psnr(np.zeros((2, 2, 1)), np.full((2, 2, 1), 0.1))), 3)
+    20.0
     """
     _check_pair(first, second)
-    return -10 * jnp.log10(jnp.mean((jnp.asarray(first) - second) ** 2))
+    return psnr_of_mse(jnp.mean((jnp.asarray(first) - second) ** 2))
+
+
+def psnr_of_mse(mse: Any) -> Any:
+    """Computes the peak signal-to-noise ratio of mean squared differences, in decibels.
+
+    Args:
+        mse: one or more mean squared differences of values with a range of 1, numbers or an array.
+            Give ``maximum(mse, 1e-10)``, or another lower bound, for a finite ratio of equal
+            images.
+
+    Returns:
+        ``-10 log10(mse)``, of the same shape: a JAX array for a JAX array, else as NumPy has it.
+
+    >>> psnr_of_mse(np.array([1.0, 0.01]))
+    array([-0., 20.])
+    """
+    log10 = jnp.log10 if isinstance(mse, Array) else np.log10
+    return -10 * log10(mse)
 
 
 def ssim(
@@ -50,7 +75,7 @@ def ssim(
     *,
     window: Window = "gaussian",
 ) -> Float[Array, ""]:
-    """Mean structural similarity of two images (Wang et al. 2004).
+    """Computes the mean structural similarity of two images (Wang et al. 2004).
 
     Args:
         first: values in [0, 1], at least as high and wide as the window.
@@ -62,8 +87,12 @@ def ssim(
         A scalar in [-1, 1], 1 for equal images.
 
     Raises:
-        InputError: values outside [0, 1], an image smaller than the window, another window, or the
-            shapes differ.
+        InputError: a value lies outside of [0, 1], an image is smaller than the window, the window
+            is unknown, or the shapes differ.
+
+    >>> image = np.linspace(0, 1, 144).reshape(12, 12, 1)
+    >>> round(float(ssim(image, image)), 3)
+    1.0
     """
     _check_pair(first, second)
     check_choice(window, tuple(_SIZES), name="window")
@@ -82,10 +111,10 @@ def _ssim(
 ) -> Float[Array, ""]:
     taps, correction = _taps(window)
     # Centred on a value near both: covariances do not change, and float32 loses no digits where an
-    # image is flat.
+    # image is flat. Five maps (5, h, w, c) are averaged over the window, (5, i, j, c).
     centre = jnp.mean(first, axis=(0, 1), keepdims=True)
     x, y = first - centre, second - centre
-    mean_x, mean_y, xx, yy, xy = _filtered(jnp.stack([x, y, x * x, y * y, x * y]), taps)
+    mean_x, mean_y, xx, yy, xy = _window_means(jnp.stack([x, y, x * x, y * y, x * y]), taps)
     spread = correction * (xx - mean_x**2 + yy - mean_y**2)
     covariance = correction * (xy - mean_x * mean_y)
     mean_x, mean_y = mean_x + centre, mean_y + centre
@@ -94,7 +123,7 @@ def _ssim(
 
 
 def _taps(window: Window) -> tuple[Float[np.ndarray, " size"], float]:
-    """The window along one axis, and the factor from its second moments to covariances."""
+    """Computes the window along one axis, and the factor from second moments to covariances."""
     size = _SIZES[window]
     if window == "uniform":
         return np.full(size, 1 / size), size**2 / (size**2 - 1)
@@ -102,18 +131,19 @@ def _taps(window: Window) -> tuple[Float[np.ndarray, " size"], float]:
     return taps / taps.sum(), 1.0
 
 
-def _filtered(
+def _window_means(
     maps: Float[Array, "m h w c"], taps: Float[np.ndarray, " size"]
 ) -> Float[Array, "m i j c"]:
-    """Weighted means over the window where it fits: two products of matrices, faster than a
-    convolution on a CPU.
+    """Computes weighted means over the window, at each position where it fits.
+
+    Two products of matrices are faster than a convolution on a CPU.
     """
     rows, columns = (jnp.asarray(_band(length, taps), maps.dtype) for length in maps.shape[1:3])
     return jnp.einsum("ih,mhwc,jw->mijc", rows, maps, columns, precision=lax.Precision.HIGHEST)
 
 
 def _band(length: int, taps: Float[np.ndarray, " size"]) -> Float[np.ndarray, "i length"]:
-    """The matrix whose row i holds the window at position i."""
+    """Makes the matrix whose row i holds the window at position i."""
     return np.stack(
         [np.pad(taps, (i, length - len(taps) - i)) for i in range(length - len(taps) + 1)]
     )

@@ -1,9 +1,9 @@
-"""Intervals over images: how sure a reported number is.
+"""Intervals over images and over runs: how sure a reported number is.
 
-The percentile bootstrap (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter
-13): draw the images again with replacement, compute the statistic on each draw, and take the
-central ``level`` share of the results. Everything is NumPy on the host: the inputs are one number
-per image, computed already.
+Over images: the percentile bootstrap (Efron and Tibshirani 1993, "An Introduction to the
+Bootstrap", chapter 13). Draw the images again with replacement, compute the statistic on each draw,
+and take the central ``level`` share of the results. Everything is NumPy on the host: the inputs are
+one number per image, computed already.
 
 Methods that are compared on the same images are compared in pairs (``paired_difference_interval``):
 the spread over images that both share cancels. Images that belong together (two eyes of one
@@ -11,32 +11,33 @@ patient, images of one training seed) are drawn together (``groups``), or the in
 narrow. What is drawn at once is called a unit: a group, or an image where there are no groups.
 
 A resample shows no spread that the sample does not have. So shares of yes and no have Wilson's
-interval (and pairs of them Newcombe's), which is never of width zero; and where too few units or
-equal values say nothing about the spread, the ends are NaN, which leaves a claim undecided.
+interval (and pairs of them Newcombe's), which is never of width zero. Where too few units or equal
+values say nothing about the spread, the ends are NaN, which leaves a claim undecided.
+
+Over runs: how sure a number is that a training gives, and that another training would give again
+(``interval_over_runs``, ``mean_and_standard_error``).
 """
 
 import math
-from collections.abc import Callable, Iterator
-from statistics import NormalDist
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Num, Shaped
 
-from cfx_jax.errors import InputError
+from cfx_jax.errors import InputError, import_extra
+from cfx_jax.metrics.arrays import as_numbers, as_vector, check_same_shape
+from cfx_jax.metrics.resampling import Units
+from cfx_jax.metrics.shares import (
+    Interval,
+    check_level,
+    difference_of_shares,
+    interval_at_bound,
+    newcombe_interval,
+    wilson_interval,
+)
 
 Statistic = Literal["mean", "median"] | Callable[[Any], Any]
-
-
-class Interval(NamedTuple):
-    """A number and how far it may be off. Unpacks as a plain ``(estimate, low, high)``."""
-
-    estimate: float
-    """The statistic of the images themselves."""
-    low: float
-    """Lower end of the interval, in the statistic's unit; NaN where the sample does not tell."""
-    high: float
-    """Upper end of the interval, in the statistic's unit; NaN where the sample does not tell."""
 
 
 def bootstrap_interval(
@@ -50,14 +51,15 @@ def bootstrap_interval(
     strata: Shaped[np.ndarray, "n"] | None = None,
     bounds: tuple[float, float] | None = None,
 ) -> Interval:
-    """Interval of a statistic over images: the percentile bootstrap, or Wilson's for a share of yes
-    and no.
+    """Computes the interval of a statistic over images.
+
+    It is the percentile bootstrap, or Wilson's interval for a share of yes and no.
 
     Args:
         values: ``(n,)`` one number per image, or ``(n, ...)`` for a callable statistic of several
             numbers per image (``lambda v: v[:, 0].mean() / v[:, 1].mean()``); finite, at least one
-            image. The mean of values that are all 0 or 1 is a share, so differences of two measures
-            belong to ``paired_difference_interval``: none that differs from 0 is no share of 0.
+            image. The mean of values that are all 0 or 1 counts as a share. Differences of two
+            measures may happen to be all 0 or 1: give them to ``paired_difference_interval``.
         statistic: ``"mean"``, ``"median"``, or a function of the drawn values ``(m, ...)`` that
             returns a scalar.
         level: the interval's coverage, strictly between 0 and 1.
@@ -80,16 +82,21 @@ def bootstrap_interval(
         (six for 0.95).
 
     Raises:
-        InputError: no image, values that are not finite, a statistic that is not finite on a
-            resample, options out of range.
+        InputError: there is no image, a value that is not finite, a statistic that is not finite on
+            a resample, or an option out of range.
 
     Source: Efron and Tibshirani (1993), chapter 13; for ``groups``, the cluster bootstrap of
     Davison and Hinkley (1997), section 3.8; Wilson (1927) for shares.
+
+    >>> scores = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    >>> interval = bootstrap_interval(scores)
+    >>> round(interval.estimate, 3), round(interval.low, 2), round(interval.high, 2)
+    (0.45, 0.29, 0.6)
     """
     values = np.asarray(values)
     _check_options(level, num_resamples)
     _check_values(values)
-    units = _Units.of(len(values), groups, strata)
+    units = Units.of(len(values), groups, strata)
     measure = _named_statistic(statistic)
     estimate = float(measure(values))
     is_share = statistic == "mean" and values.ndim == 1 and bool(np.isin(values, (0, 1)).all())
@@ -103,7 +110,7 @@ def bootstrap_interval(
         low, high = map(float, np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
     if high - low > _ROUNDING * max(1.0, abs(estimate)):
         return Interval(estimate, low, high)
-    return _interval_at_bound(
+    return interval_at_bound(
         estimate, (0.0, 1.0) if is_share else bounds, units.smallest, level, is_share
     )
 
@@ -118,7 +125,7 @@ def paired_difference_interval(
     seed: int = 0,
     groups: Shaped[np.ndarray, "n"] | None = None,
 ) -> Interval:
-    """Interval of ``first - second``, measured on the same images in the same order.
+    """Computes the interval of ``first - second``, measured on the same images in the same order.
 
     Args:
         first: ``(n,)`` one number per image.
@@ -137,10 +144,14 @@ def paired_difference_interval(
         Otherwise as ``bootstrap_interval``.
 
     Raises:
-        InputError: the two differ in shape, or as in ``bootstrap_interval``.
+        InputError: the shapes differ, or as in ``bootstrap_interval``.
 
     Source: Newcombe (1998), "Improved confidence intervals for the difference between binomial
     proportions based on paired data", method 10.
+
+    >>> first, second = np.array([1, 1, 1, 1, 0]), np.array([1, 0, 0, 1, 0])
+    >>> tuple(round(end, 2) for end in paired_difference_interval(first, second))
+    (0.4, -0.16, 0.73)
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape:
@@ -157,7 +168,7 @@ def paired_difference_interval(
     )
     if are_answers and groups is None:
         _check_options(level, num_resamples)
-        return _newcombe_interval(pairs, len(first), level)
+        return newcombe_interval(pairs, len(first), level)
     interval = bootstrap_interval(
         first - second,
         statistic=_mean if statistic == "mean" else statistic,
@@ -167,7 +178,7 @@ def paired_difference_interval(
         groups=groups,
     )
     if are_answers and math.isnan(interval.low):
-        return _newcombe_interval(pairs, len(np.unique(np.asarray(groups))), level)
+        return newcombe_interval(pairs, len(np.unique(np.asarray(groups))), level)
     return interval
 
 
@@ -179,7 +190,9 @@ def unpaired_difference_interval(
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Interval of the mean of ``first`` less the mean of ``second``, measured on different images.
+    """Computes the interval of a difference of means, ``first`` less ``second``.
+
+    The two are measured on different images.
 
     Args:
         first: ``(n,)`` one number per image.
@@ -193,10 +206,14 @@ def unpaired_difference_interval(
         bootstrap's, with NaN ends where a set has fewer images than ``bootstrap_interval`` needs.
 
     Raises:
-        InputError: a set without images, or as in ``bootstrap_interval``.
+        InputError: a set has no image, or as in ``bootstrap_interval``.
 
     Source: Newcombe (1998), "Interval estimation for the difference between independent
     proportions", method 10.
+
+    >>> interval = unpaired_difference_interval(np.array([1, 1, 1, 0]), np.array([0, 0, 1, 0]))
+    >>> [round(float(end), 2) for end in interval]
+    [0.5, -0.14, 0.79]
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     _check_options(level, num_resamples)
@@ -206,7 +223,7 @@ def unpaired_difference_interval(
         one, other = (
             wilson_interval(values.sum(), len(values), level=level) for values in (first, second)
         )
-        return _difference_of_shares(one, other, 0.0)
+        return difference_of_shares(one, other, 0.0)
     difference = float(first.mean() - second.mean())
     if min(len(first), len(second)) < _fewest_units(level):
         return Interval(difference, math.nan, math.nan)
@@ -221,156 +238,115 @@ def unpaired_difference_interval(
     )
 
 
-def wilson_interval(successes: float, n: int, *, level: float = 0.95) -> Interval:
-    """Wilson's score interval of a share; of a width above zero even for none or all of n.
+class MeanOfRuns(NamedTuple):
+    """A mean over runs and its standard error. Unpacks as a plain ``(mean, standard_error)``."""
+
+    mean: float
+    """The mean over runs."""
+    standard_error: float
+    """The runs' standard deviation over the root of their number, in their unit."""
+
+
+def mean_and_standard_error(runs: Float[np.ndarray, " runs"], *, ddof: int = 1) -> MeanOfRuns:
+    """Computes the mean of a number over runs with different seeds, and its standard error.
 
     Args:
-        successes: how many of the n were a yes, in [0, n]; not a whole number where groups stand
-            for images.
-        n: how many there were, at least 1.
+        runs: the number that each run gave, say an accuracy; finite.
+        ddof: 1 for the usual, unbiased variance; 0 for the one that Fontanella et al. 2023 report,
+            a fifth smaller for three runs.
+
+    Returns:
+        The mean and its standard error, 0 for equal runs.
+
+    Raises:
+        InputError: there are no more runs than ``ddof``, another ``ddof``, NaN or infinity.
+
+    >>> mean_and_standard_error(np.array([0.5, 0.75, 1.0])).mean
+    0.75
+    """
+    runs = as_numbers(runs, name="runs")
+    if ddof not in (0, 1):
+        raise InputError(f"ddof: expected 0 or 1, got {ddof!r}")
+    if len(runs) <= ddof:
+        raise InputError(f"runs: expected at least two for a standard error, got {len(runs)}")
+    return MeanOfRuns(float(runs.mean()), float(runs.std(ddof=ddof) / np.sqrt(len(runs))))
+
+
+def interval_over_runs(
+    runs: Sequence[Float[np.ndarray, " cases"]],
+    *,
+    cases: Sequence[Shaped[np.ndarray, " cases"]] | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Computes the interval of a mean over trainings and over test cases.
+
+    It says what other trainings and other cases would give. A statement about a method has two
+    sources of chance: the training (its seed, its split) and the cases on which it is tested. Their
+    variances are estimated apart and added; the interval is Student's, with Satterthwaite's degrees
+    of freedom. To compare two methods, give the differences of their answers.
+
+    Args:
+        runs: for each training, one finite number for each of its test cases, at least one; a row
+            of a matrix where all are tested on the same cases in the same order.
+        cases: for each training, the names of what its numbers are of (a patient, or a scan), in
+            the same shape. Numbers of one name are averaged. None where all trainings are tested on
+            the same cases, in the same order. Where no case has two trainings, the spread of the
+            trainings holds that of the cases already.
         level: the interval's coverage, strictly between 0 and 1.
 
     Returns:
-        The share and its interval, within [0, 1].
+        The mean of the trainings' means with its interval. Both ends are NaN for a single training,
+        and where nothing varies.
 
     Raises:
-        InputError: n below 1, successes outside [0, n], or a level out of range.
+        InputError: there is no training, a training without cases, trainings of different numbers
+            of cases without names, names of another shape, or a level out of range.
 
-    Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+    Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components";
+    both factors as random effects, the residual counted twice, which makes the interval never too
+    narrow.
 
-    >>> tuple(round(end, 3) for end in wilson_interval(0, 10))
-    (0.0, 0.0, 0.278)
+    >>> runs = np.array([[0.0, 1.0, 1.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0]])
+    >>> round(interval_over_runs(runs).estimate, 3)
+    0.556
     """
-    _check_level(level)
-    if n < 1 or not 0 <= successes <= n:
-        raise InputError(f"a share needs n >= 1 and successes in [0, n], got {successes} of {n}")
-    share, z2 = successes / n, NormalDist().inv_cdf((1 + level) / 2) ** 2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = math.sqrt(z2 * (share * (1 - share) + z2 / (4 * n)) / n) / (1 + z2 / n)
-    return Interval(
-        share, 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half
+    check_level(level)
+    if len(runs) == 0:
+        raise InputError("runs: expected at least one training, got none")
+    values = [as_numbers(run, name="runs") for run in runs]
+    names = _named_cases(values, cases)
+    means = np.array([_mean_of_names(run, name) for run, name in zip(values, names, strict=True)])
+    estimate = float(means.mean())
+    if len(means) < 2:
+        return Interval(estimate, math.nan, math.nan)
+    parts = [(means.var(ddof=1) / len(means), len(means) - 1), *_variance_of_cases(values, names)]
+    variance = sum(part for part, _ in parts)
+    largest = max(float(np.abs(run).max()) for run in values)
+    if not variance > (_ROUNDING_OF_MEANS * largest) ** 2:
+        return Interval(estimate, math.nan, math.nan)
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    quantile = float(
+        import_extra("scipy.special", "intervals over runs").stdtrit(freedom, (1 + level) / 2)
     )
-
-
-class _Units(NamedTuple):
-    """What a resample draws: the images of each unit, and the units of each kind."""
-
-    members: list[np.ndarray] | None
-    kinds: list[np.ndarray]
-
-    @classmethod
-    def of(cls, n: int, groups: np.ndarray | None, strata: np.ndarray | None) -> "_Units":
-        members = None if groups is None else _members(n, np.asarray(groups), "groups")
-        count = n if members is None else len(members)
-        if strata is None:
-            return cls(members, [np.arange(count)])
-        stratum = np.empty(n, int)
-        for number, images in enumerate(_members(n, np.asarray(strata), "strata")):
-            stratum[images] = number
-        held = (
-            [(kind,) for kind in stratum]
-            if members is None
-            else [tuple(np.unique(stratum[m])) for m in members]
-        )
-        numbers = {kind: number for number, kind in enumerate(dict.fromkeys(held))}
-        return cls(members, _members(count, np.asarray([numbers[kind] for kind in held]), "strata"))
-
-    @property
-    def number(self) -> int:
-        return sum(map(len, self.kinds))
-
-    @property
-    def smallest(self) -> int:
-        """How many units the rarest kind has."""
-        return min(map(len, self.kinds))
-
-    def draws(self, num_resamples: int, seed: int) -> Iterator[np.ndarray]:
-        """Yields the image numbers of each resample. One at a time: all of them would not fit for
-        large sets.
-        """
-        rng = np.random.default_rng(seed)
-        for _ in range(num_resamples):
-            drawn = np.concatenate(
-                [kind[rng.integers(len(kind), size=len(kind))] for kind in self.kinds]
-            )
-            yield (
-                drawn
-                if self.members is None
-                else np.concatenate([self.members[unit] for unit in drawn])
-            )
-
-
-def _members(n: int, names: np.ndarray, argument: str) -> list[np.ndarray]:
-    if names.shape != (n,):
-        raise InputError(
-            f"{argument} must name one for each of the {n} images, got shape {names.shape}"
-        )
-    inverse = np.unique(names, return_inverse=True)[1]
-    return [np.flatnonzero(inverse == number) for number in range(inverse.max() + 1)]
+    half = quantile * math.sqrt(variance)
+    return Interval(estimate, estimate - half, estimate + half)
 
 
 def _fewest_units(level: float) -> int:
-    """The smallest n of which a sign test, with n signs alike, has a p-value of at most 1 - level:
-    2 / 2^n.
+    """Computes the fewest units from which a sign test can decide anything at this level.
+
+    With n equal signs its p-value is 2 / 2^n, which must be at most 1 - level.
     """
     return math.ceil(1 - math.log2(1 - level) - _ROUNDING)
 
 
-def _interval_at_bound(
-    estimate: float, bounds: tuple[float, float] | None, n: int, level: float, is_share: bool
-) -> Interval:
-    """Wilson's interval between the bounds, for a share and for an estimate that is one of them;
-    else NaN ends.
-    """
-    if bounds is None or not (is_share or estimate in bounds):
-        return Interval(estimate, math.nan, math.nan)
-    least, largest = bounds
-    share = (estimate - least) / (largest - least)
-    _, low, high = wilson_interval(share * n, n, level=level)
-    return Interval(estimate, least + low * (largest - least), least + high * (largest - least))
-
-
-def _newcombe_interval(pairs: Float[np.ndarray, "2 n"], n: int, level: float) -> Interval:
-    """Newcombe's method 10, for the shares of the given pairs as if there were n of them."""
-    first, second = pairs
-    both, neither = float(np.mean(first * second)), float(np.mean((1 - first) * (1 - second)))
-    only_first, only_second = (
-        float(np.mean(first * (1 - second))),
-        float(np.mean((1 - first) * second)),
-    )
-    one, other = (
-        wilson_interval(share * n, n, level=level)
-        for share in (float(first.mean()), float(second.mean()))
-    )
-    margins = one.estimate * (1 - one.estimate) * other.estimate * (1 - other.estimate)
-    product = both * neither - only_first * only_second
-    if product > 0:  # The continuity correction that method 10 adds to a positive association.
-        product = max(product - 1 / (2 * n), 0.0)
-    phi = product / math.sqrt(margins) if margins > 0 else 0.0
-    return _difference_of_shares(one, other, phi)
-
-
-def _difference_of_shares(one: Interval, other: Interval, phi: float) -> Interval:
-    """Newcombe's combination of the intervals of two shares whose answers correlate by phi."""
-    difference = one.estimate - other.estimate
-    return Interval(
-        difference,
-        difference - _distance(one.estimate - one.low, other.high - other.estimate, phi),
-        difference + _distance(one.high - one.estimate, other.estimate - other.low, phi),
-    )
-
-
-def _distance(one: float, other: float, phi: float) -> float:
-    return math.sqrt(max(one**2 - 2 * phi * one * other + other**2, 0.0))
-
-
 def _mean(values: np.ndarray) -> float:
-    """The mean, not named: differences that happen to be all 0 and 1 are no shares."""
+    """Computes the mean; not by name, since differences that are all 0 and 1 are no shares."""
     return float(np.mean(values))
 
 
 def _difference_of_means(pairs: Float[np.ndarray, "n 2"]) -> float:
-    """The mean of the values marked by 1 less the mean of those marked by 0."""
+    """Computes the mean of the values marked by 1 less the mean of those marked by 0."""
     values, is_first = pairs[:, 0], pairs[:, 1] == 1
     return float(values[is_first].mean() - values[~is_first].mean())
 
@@ -386,16 +362,11 @@ def _named_statistic(statistic: Statistic) -> Callable[[np.ndarray], Any]:
 
 
 def _check_options(level: float, num_resamples: int) -> None:
-    _check_level(level)
+    check_level(level)
     if num_resamples < 100:
         raise InputError(
             f"num_resamples must be at least 100 for an interval's ends, got {num_resamples}"
         )
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise InputError(f"level must lie strictly between 0 and 1 (0.95 for 95 %), got {level}")
 
 
 def _check_values(values: np.ndarray) -> None:
@@ -422,7 +393,50 @@ def _check_statistics(drawn: list[float]) -> None:
         )
 
 
+def _named_cases(values: list[np.ndarray], cases: Sequence[np.ndarray] | None) -> list[np.ndarray]:
+    if cases is None:
+        lengths = {len(run) for run in values}
+        if len(lengths) > 1:
+            raise InputError(
+                f"cases: expected names, as the trainings have different numbers of cases:"
+                f" {lengths}"
+            )
+        return [np.arange(len(run)) for run in values]
+    if len(cases) != len(values):
+        raise InputError(
+            f"cases: expected names for each of the {len(values)} trainings, got {len(cases)}"
+        )
+    names = [as_vector(name, name="cases") for name in cases]
+    for run, name in zip(values, names, strict=True):
+        check_same_shape(run, name, names=("runs", "cases"))
+    return names
+
+
+def _mean_of_names(run: np.ndarray, names: np.ndarray) -> float:
+    """Computes the mean over cases of each case's mean."""
+    inverse = np.unique(names, return_inverse=True)[1]
+    return float((np.bincount(inverse, run) / np.bincount(inverse)).mean())
+
+
+def _variance_of_cases(
+    values: list[np.ndarray], names: list[np.ndarray]
+) -> list[tuple[float, int]]:
+    """Computes the variance that the cases add, and its degrees of freedom.
+
+    Gives nothing where each case has one training.
+    """
+    distinct = [np.unique(name) for name in names]
+    every, inverse = np.unique(np.concatenate(names), return_inverse=True)
+    if len(every) == sum(map(len, distinct)) or len(every) < 2:
+        return []
+    means = np.bincount(inverse, np.concatenate(values)) / np.bincount(inverse)
+    return [(float(means.var(ddof=1) / len(every)), len(every) - 1)]
+
+
 _STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.mean, "median": np.median}
 
 _ROUNDING = 1e-9
 """A narrower interval, relative to the estimate, has width zero but for rounding."""
+
+_ROUNDING_OF_MEANS = 1e-12
+"""The rounding of a mean of equal numbers, as a share of them."""

@@ -5,6 +5,10 @@ library explains.
 """
 
 from cfx_jax.callables import as_pytree as as_pytree
+from cfx_jax.models.feature_extractor import FeatureExtractor as FeatureExtractor
+from cfx_jax.models.feature_extractor import classifier_extractor as classifier_extractor
+from cfx_jax.models.feature_extractor import extract_features as extract_features
+from cfx_jax.models.feature_extractor import inception_extractor as inception_extractor
 from cfx_jax.models.generators import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.generators import AE2_HEAD as AE2_HEAD
 from cfx_jax.models.generators import VAE as VAE
@@ -28,19 +32,15 @@ from cfx_jax.models.generators import generator_of as generator_of
 from cfx_jax.models.generators import translation_of as translation_of
 from cfx_jax.models.images import DenseNet as DenseNet
 from cfx_jax.models.images import EfficientNet as EfficientNet
-from cfx_jax.models.images import FeatureExtractor as FeatureExtractor
 from cfx_jax.models.images import FindingClassifier as FindingClassifier
 from cfx_jax.models.images import InceptionV3 as InceptionV3
 from cfx_jax.models.images import ResNet as ResNet
 from cfx_jax.models.images import Stage as Stage
 from cfx_jax.models.images import build as build
-from cfx_jax.models.images import classifier_extractor as classifier_extractor
 from cfx_jax.models.images import densenet121 as densenet121
 from cfx_jax.models.images import densenet_small as densenet_small
 from cfx_jax.models.images import efficientnet as efficientnet
 from cfx_jax.models.images import efficientnet_small as efficientnet_small
-from cfx_jax.models.images import extract_features as extract_features
-from cfx_jax.models.images import inception_extractor as inception_extractor
 from cfx_jax.models.images import resnet18 as resnet18
 from cfx_jax.models.images import resnet34 as resnet34
 from cfx_jax.models.images import resnet50 as resnet50
@@ -77,9 +77,9 @@ from cfx_jax.models.volumes import build_competitor as build_competitor
 from cfx_jax.models.volumes import build_slice_wise as build_slice_wise
 from cfx_jax.models.volumes import build_trunk as build_trunk
 from cfx_jax.models.volumes import build_volume_model as build_volume_model
-from cfx_jax.models.volumes import four_way as four_way
 from cfx_jax.models.volumes import half_brain_small_stages as half_brain_small_stages
 from cfx_jax.models.volumes import half_brain_stages as half_brain_stages
+from cfx_jax.models.volumes import joint_decision as joint_decision
 from cfx_jax.models.volumes import resnet50_stages as resnet50_stages
 from cfx_jax.models.volumes import resnet_small_stages as resnet_small_stages
 from cfx_jax.models.volumes import vit_small_stages as vit_small_stages
@@ -88,5 +88,5 @@ from cfx_jax.models.volumes import with_saliency as with_saliency
 from cfx_jax.models.weights import WarmStart as WarmStart
 from cfx_jax.models.weights import import_weights as import_weights
 from cfx_jax.models.weights import read_tensors as read_tensors
-from cfx_jax.models.weights import reshaped as reshaped
+from cfx_jax.models.weights import shape_mismatches as shape_mismatches
 from cfx_jax.models.weights import warm_start as warm_start

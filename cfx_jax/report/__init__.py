@@ -29,11 +29,11 @@ from cfx_jax.report.figures import counterfactual_grid as counterfactual_grid
 from cfx_jax.report.figures import curve as curve
 from cfx_jax.report.figures import saliency_grid as saliency_grid
 from cfx_jax.report.figures import sweep_grid as sweep_grid
-from cfx_jax.report.html import Report as Report
 from cfx_jax.report.knob import Sweep as Sweep
 from cfx_jax.report.knob import write_knob as write_knob
 from cfx_jax.report.questionnaire import Question as Question
 from cfx_jax.report.questionnaire import write_questionnaire as write_questionnaire
+from cfx_jax.report.report_page import Report as Report
 from cfx_jax.report.table import format_table as format_table
 from cfx_jax.report.table import write_table as write_table
 from cfx_jax.report.vote_files import Votes as Votes

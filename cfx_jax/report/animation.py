@@ -1,4 +1,4 @@
-"""Animations: an image changing along an optimisation, or along a growing radius, as a looping GIF.
+"""Animations: an image that changes along an optimisation or a growing radius, as a looping GIF.
 
 A GIF has 256 colours. One palette is chosen for the whole animation and nothing is dithered, so
 that what does not change does not flicker; a change smaller than a step of the palette is not
@@ -16,8 +16,8 @@ from jaxtyping import Float
 
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import replacing
-from cfx_jax.report.inputs import check_filled, check_images
-from cfx_jax.report.text import fit
+from cfx_jax.report.checks import check_filled, check_images
+from cfx_jax.report.text_fitting import fit
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,14 +35,14 @@ _LEAST_MS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class AnimationPanel:
-    """One changing image."""
+    """An image that changes from frame to frame."""
 
     frames: Float[np.ndarray, "n h w c"]
     """``(n, h, w, c)`` in [0, 1], c = 1 or 3: the states in order."""
     title: str = ""
-    """Printed above it, the same for all frames."""
+    """Line above the image, the same for all frames."""
     captions: Sequence[str] = ()
-    """One line below it per frame, e.g. ``"p(DR) = 0.97"``; or none."""
+    """One line below the image per frame, e.g. ``"p(DR) = 0.97"``; or none."""
 
     def __post_init__(self) -> None:
         count = len(check_images(self.frames, "a panel's frames"))
@@ -123,7 +123,7 @@ def _check_options(
 
 
 def _order(count: int, *, back_and_forth: bool) -> list[int]:
-    """Frame numbers of one loop; the two ends are shown once each."""
+    """Lists the frame numbers of one loop; the two ends are shown once each."""
     forth = list(range(count))
     return forth + forth[-2:0:-1] if back_and_forth else forth
 
@@ -142,7 +142,7 @@ def _reduce_colours(images: "list[Image]", *, grey: bool) -> "list[Image]":
 
 
 def _palette(images: "list[Image]") -> list[int]:
-    """The page's own colours, and the rest cut from the colours that occur.
+    """Chooses 256 colours: the page's own, and the rest cut from the colours that occur.
 
     A colour counts with the logarithm of its pixels: counted by pixels, a few red ones lose to a
     thousand shades of brown, and come out brown.
@@ -174,7 +174,7 @@ def _save(path: str | os.PathLike[str], images: "list[Image]", times: list[int],
 
 
 class _Page:
-    """Sizes and places on a frame, in pixels from its top left corner."""
+    """The layout of a frame: sizes and places in pixels from its top left corner."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ class _Page:
         self.font = _font(min(max(height // 16, 11), 22))
         self.step = round(self.font.size * 1.35)
         self.sizes = [
-            _enlarged(np.shape(panel.frames)[1:3], height, smooth=smooth) for panel in panels
+            _enlarged_size(np.shape(panel.frames)[1:3], height, smooth=smooth) for panel in panels
         ]
         self.inner = sum(width for width, _ in self.sizes) + _GAP * (len(panels) - 1)
         self.titles = [
@@ -221,7 +221,7 @@ class _Page:
         return page
 
     def _tops(self) -> dict[str, int]:
-        """Where each strip of the page begins; strips without text have no height."""
+        """Computes where each strip of the page begins; strips without text have no height."""
         heights = {
             "titles": self._lines_height(self.titles),
             "images": max(height for _, height in self.sizes) + 4,
@@ -268,7 +268,7 @@ class _Page:
             pen.text((left + round(shift), top + row * self.step), line, fill=_INK, font=self.font)
 
     def _draw_track(self, pen: "ImageDraw", number: int) -> None:
-        """A line that fills up from the first frame to the last: it tells where in the loop one is."""
+        """Draws a line that fills up from the first frame to the last, and so shows the time."""
         count = len(self.panels[0].frames)
         if count > 1:
             top = self.tops["track"] + 4
@@ -277,8 +277,8 @@ class _Page:
             pen.rectangle((_MARGIN, top, _MARGIN + done, top + _TRACK - 1), fill=_FAINT)
 
 
-def _enlarged(size: tuple[int, ...], height: int, *, smooth: bool) -> tuple[int, int]:
-    """Width and height in pixels that an image of size ``(h, w)`` is drawn in."""
+def _enlarged_size(size: tuple[int, ...], height: int, *, smooth: bool) -> tuple[int, int]:
+    """Computes width and height in pixels that an image of size ``(h, w)`` is drawn in."""
     factor = height / size[0]
     if not smooth:
         factor = max(1, round(factor))
@@ -291,7 +291,7 @@ def _eight_bit(image: Any) -> np.ndarray:
 
 
 def _font(size: int) -> Any:
-    """The font of the figures: it comes with Matplotlib and has arrows and Greek letters."""
+    """Loads the font of the figures: it comes with Matplotlib and has arrows and Greek letters."""
     folder = import_extra("matplotlib", "the font of animations").get_data_path()
     file = Path(folder) / "fonts" / "ttf" / "DejaVuSans.ttf"
     return import_extra("PIL.ImageFont", "writing animations").truetype(str(file), size)

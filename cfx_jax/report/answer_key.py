@@ -26,16 +26,16 @@ _ADVICE = "write it again with write_key"
 
 
 class Key(NamedTuple):
-    """What is right."""
+    """The right answers of a questionnaire."""
 
     truth: Int[np.ndarray, " items"]
     """``(items,)``: the right option, counted from 0."""
     ids: tuple[str, ...]
     """The items' ids, in the questionnaire's order."""
     categories: tuple[str, ...]
-    """What kind of item each is, such as "easy"."""
+    """The kind of each item, such as "easy"."""
     options: tuple[tuple[str, ...], ...]
-    """What there was to choose from."""
+    """The options of each item."""
     questionnaire: str
     """The questionnaire's fingerprint."""
 
@@ -69,7 +69,10 @@ def write_key(
                 f"{name} must have one entry for each of {len(questions)} questions, got"
                 f" {len(values)}"
             )
-    items = [_item(*each) for each in zip(questions, truth, kinds, strict=True)]
+    items = [
+        _item(question, answer, kind)
+        for question, answer, kind in zip(questions, truth, kinds, strict=True)
+    ]
     document = {
         "format": _FORMAT,
         "version": VERSION,
@@ -80,7 +83,7 @@ def write_key(
 
 
 def read_key(path: str | os.PathLike[str]) -> Key:
-    """Reads what ``write_key`` wrote.
+    """Reads the right answers that ``write_key`` wrote.
 
     Args:
         path: the file.
@@ -92,7 +95,7 @@ def read_key(path: str | os.PathLike[str]) -> Key:
         InputError: the file is missing, damaged, or no key.
     """
     document = read_document(path, _FORMAT, _FIELDS, advice=_ADVICE)
-    items = [_checked(item, path) for item in document["items"]]
+    items = [_check_item(item, path) for item in document["items"]]
     if not items:
         raise InputError(f"'{path}' is damaged, it has no items: {_ADVICE}")
     return Key(
@@ -104,8 +107,8 @@ def read_key(path: str | os.PathLike[str]) -> Key:
     )
 
 
-def _checked(item: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """An item of a file, whose truth is one of its options."""
+def _check_item(item: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Checks an item of a file, whose truth must be one of its options."""
     item = check_fields(item, _ITEM_FIELDS, path, advice=_ADVICE)
     if not all(isinstance(option, str) for option in item["options"]):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Claims of a paper, tested: what it says, what we find, and whether that settles it.
+"""Claims of a paper and their tests: the claim, our finding, and whether that settles it.
 
 A verdict comes from an interval, never from a bare number: a claim holds where the whole interval
 agrees with it, fails where the whole interval contradicts it, and is undecided between. A claim
@@ -18,9 +18,9 @@ import numpy as np
 
 from cfx_jax.errors import InputError
 from cfx_jax.files import write_text
-from cfx_jax.report.cells import format_cell
-from cfx_jax.report.inputs import check_choice
+from cfx_jax.report.checks import check_choice
 from cfx_jax.report.table import format_table
+from cfx_jax.report.table_cells import format_cell
 
 Verdict = Literal["holds", "fails", "undecided"]
 
@@ -33,30 +33,34 @@ KINDS: tuple[Kind, ...] = ("statement", "ordering", "target")
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One claim with our finding: a paper's, or a target that we set ourselves."""
+    """A claim with our finding: a paper's claim, or a target that we set ourselves."""
 
     id: str
     """Short name, unique within a report."""
     text: str
     """The claim in a sentence."""
     paper: Mapping[str, Any]
-    """The paper's figures by name: cells as in ``cfx_jax.report.cells``."""
+    """The paper's figures by name: cells as in ``cfx_jax.report.table_cells``."""
     ours: Mapping[str, Any]
     """Our figures by name."""
     interval: tuple[float, float, float] | None
     """``(estimate, low, high)`` of ``statistic``, such as a bootstrap ``Interval``; None where
-    there is none."""
+    there is none.
+    """
     verdict: Verdict
     """``"holds"``, ``"fails"`` or ``"undecided"``; ``verdict(interval, ...)`` gives it."""
     kind: Kind = "target"
     """``"statement"`` for a sentence of the paper, ``"ordering"`` for what its tables or figures
-    show without a sentence that says so, ``"target"`` for a bound of ours."""
+    show without a sentence that says so, ``"target"`` for a bound of ours.
+    """
     place: str = ""
     """Where the paper says or shows it, e.g. "section 4.2, second paragraph" or "Table 2"."""
     statistic: str = ""
-    """What the interval is of, e.g. "mean IoU, robust minus plain, paired over 41 images"."""
+    """The number that the interval is of, e.g. "mean IoU, robust minus plain, paired over 41
+    images".
+    """
     note: str = ""
-    """What a reader must know to judge it, e.g. that the data are synthetic."""
+    """A remark that a reader needs to judge the claim, e.g. that the data are synthetic."""
 
     def __post_init__(self) -> None:
         check_choice(self.verdict, VERDICTS, "verdict")
@@ -76,7 +80,7 @@ def verdict(
     maximum: float = math.inf,
     strict: bool = False,
 ) -> Verdict:
-    """What an interval says about the claim that a statistic lies between two bounds.
+    """Judges by an interval the claim that a statistic lies between two bounds.
 
     Args:
         interval: ``(estimate, low, high)`` of the statistic; NaN ends leave the claim undecided.
@@ -91,6 +95,9 @@ def verdict(
 
     Raises:
         InputError: neither bound is given, they are in the wrong order, or the interval is not one.
+
+    >>> verdict((0.3, 0.2, 0.4), minimum=0.0), verdict((0.1, -0.1, 0.3), minimum=0.0)
+    ('holds', 'undecided')
     """
     _check_interval(interval)
     if math.isinf(minimum) and math.isinf(maximum):
@@ -120,6 +127,14 @@ def write_claims(path: str | os.PathLike[str], claims: Sequence[Claim], *, note:
     Raises:
         InputError: two claims share an id, a value cannot be written, or the file cannot be
             written.
+
+    >>> import tempfile
+    >>> claim = Claim(
+    ...     id="C1", text="It helps.", paper={}, ours={}, interval=None, verdict="undecided"
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_claims(f"{folder}/claims.json", [claim]).name
+    'claims.json'
     """
     twice = [name for name, count in Counter(claim.id for claim in claims).items() if count > 1]
     if twice:
@@ -135,7 +150,7 @@ def write_claims(path: str | os.PathLike[str], claims: Sequence[Claim], *, note:
 
 
 def summary(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
-    """How many claims got each verdict; the paper's own apart from our targets.
+    """Counts the claims of each verdict, the paper's own apart from our targets.
 
     Args:
         claims: any number.
@@ -143,6 +158,9 @@ def summary(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
     Returns:
         ``{"paper": counts, "targets": counts}``, where counts has a number for each of the three
         verdicts. Statements and orderings are the paper's.
+
+    >>> summary([])["paper"]
+    {'holds': 0, 'fails': 0, 'undecided': 0}
     """
 
     def counts(chosen: Iterable[Claim]) -> dict[str, int]:
@@ -156,7 +174,7 @@ def summary(claims: Sequence[Claim]) -> dict[str, dict[str, int]]:
 
 
 def format_claims(claims: Sequence[Claim], *, digits: int = 3) -> str:
-    """Claims as text for the console.
+    """Formats claims as text for the console.
 
     Args:
         claims: in reading order.
@@ -164,6 +182,12 @@ def format_claims(claims: Sequence[Claim], *, digits: int = 3) -> str:
 
     Returns:
         One line per claim: verdict, id, kind, interval and text.
+
+    >>> claim = Claim(
+    ...     id="C1", text="It helps.", paper={}, ours={}, interval=(0.3, 0.2, 0.4), verdict="holds"
+    ... )
+    >>> print(format_claims([claim]).splitlines()[2])
+    holds    C1     target  0.300 [0.200, 0.400]  It helps.
     """
     rows = [
         [c.verdict, c.id, c.kind, format_cell(c.interval, digits=digits), c.text] for c in claims
@@ -198,7 +222,7 @@ def _as_json(claim: Claim) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A cell made of JSON's own types."""
+    """Converts a cell to JSON's own types."""
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     if isinstance(value, np.generic):

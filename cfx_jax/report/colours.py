@@ -1,4 +1,4 @@
-"""Turning differences and maps into colours, in one way for figures and animations.
+"""Colours of differences and maps, the same in figures and animations.
 
 Signed values: red above 0, white at 0, blue below (Matplotlib's ``RdBu_r``, readable with the
 common colour-vision deficiencies). Maps over an image: the grey image with the kept pixels from red
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.errors import InputError, import_extra
-from cfx_jax.report.inputs import check_choice
+from cfx_jax.report.checks import check_choice
 
 SIGNED_MAP = "RdBu_r"
 HEAT_MAP = "magma"
@@ -24,13 +24,16 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
 def grey(image: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w"]:
-    """Luma of an image (ITU-R BT.601 weights).
+    """Computes the luma of an image (ITU-R BT.601 weights).
 
     Args:
         image: ``(h, w, 1)`` or ``(h, w, 3)`` in [0, 1].
 
     Returns:
         ``(h, w)`` in [0, 1].
+
+    >>> grey(np.ones((1, 1, 3), np.float32)).round(3).tolist()
+    [[1.0]]
     """
     return image[..., 0] if image.shape[-1] == 1 else image @ _LUMA
 
@@ -41,7 +44,7 @@ def signed_difference(
     *,
     reduce: str = "mean",
 ) -> Float[np.ndarray, "*b h w"]:
-    """``image - original`` with its channels reduced to one signed number per pixel.
+    """Computes ``image - original`` with its channels reduced to one signed number per pixel.
 
     Args:
         image: ``(..., h, w, c)``, one or many changed images.
@@ -54,6 +57,9 @@ def signed_difference(
 
     Raises:
         InputError: the shapes differ, or ``reduce`` is unknown.
+
+    >>> signed_difference(np.full((1, 1, 1), 0.5), np.full((1, 1, 1), 0.75)).tolist()
+    [[-0.25]]
     """
     check_choice(reduce, ("mean", "max_abs"), "channel reduction")
     image, original = np.asarray(image), np.asarray(original)
@@ -69,7 +75,7 @@ def signed_difference(
 def signed_colours(
     values: Float[np.ndarray, "*b h w"], *, scale: float
 ) -> Float[np.ndarray, "*b h w 3"]:
-    """Colours of signed values, the same as in ``counterfactual_grid``.
+    """Computes the colours of signed values, the same as in ``counterfactual_grid``.
 
     Args:
         values: ``(..., h, w)``, any range.
@@ -81,6 +87,9 @@ def signed_colours(
 
     Raises:
         InputError: ``scale`` is not positive.
+
+    >>> signed_colours(np.array([[1.0]]), scale=1.0).round(2).tolist()  # the strongest red
+    [[[0.4000000059604645, 0.0, 0.11999999731779099]]]
     """
     if not scale > 0:
         raise InputError(f"the colour scale must be positive, got {scale}")
@@ -90,8 +99,9 @@ def signed_colours(
 def overlay(
     image: Float[np.ndarray, "h w c"], saliency: Float[np.ndarray, "h w"]
 ) -> Float[np.ndarray, "h w 3"]:
-    """The grey image with the pixels that a thresholded map kept, from red (lowest kept) to yellow
-    (highest).
+    """Draws the pixels that a thresholded map kept over the grey image.
+
+    Their colours go from red (lowest kept) to yellow (highest).
 
     Args:
         image: ``(h, w, c)`` in [0, 1].
@@ -105,13 +115,13 @@ def overlay(
     kept = saliency > 0
     if not kept.any():
         return base
-    colours = _map_colours(_OVERLAY_MAP, _stretched(saliency, kept))
+    colours = _map_colours(_OVERLAY_MAP, _stretch(saliency, kept))
     mixed = (1 - _OVERLAY_STRENGTH) * base + _OVERLAY_STRENGTH * colours
     return np.where(kept[..., None], mixed, base)
 
 
-def _stretched(saliency: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    """The kept values stretched to [0, 1]; all 0.5 where they are equal."""
+def _stretch(saliency: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """Stretches the kept values to [0, 1]; all become 0.5 where they are equal."""
     low, high = saliency[kept].min(), saliency[kept].max()
     return np.full_like(saliency, 0.5) if high == low else (saliency - low) / (high - low)
 

@@ -1,7 +1,6 @@
-"""The tuning knob: one self-contained page on which a reader drags a slider through a progressive
-explanation.
+"""The tuning knob: a self-contained page with a slider through a progressive explanation.
 
-Beside the query stands the same image exaggerated to the probability that the slider asks for; the
+Beside the query stands the same image exaggerated to the probability that the slider asks for. The
 classifier's answer to it is shown as a number, on a bar and as a point of the chart of expected
 against achieved probability (Singla, Pollack, Chen, Batmanghelich, "Explanation by Progressive
 Exaggeration", ICLR 2020, section 1 and Figure 3). The page holds all its images, fetches nothing
@@ -18,9 +17,9 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.errors import InputError
+from cfx_jax.report.checks import check_filled, check_image, check_images, check_share
 from cfx_jax.report.colours import signed_colours, signed_difference
-from cfx_jax.report.inputs import check_filled, check_image, check_images, check_share
-from cfx_jax.report.page import image_uri, write_page
+from cfx_jax.report.templates import image_uri, write_page
 
 # The smallest colour scale, one step of an 8-bit image: a sweep that changes nothing would divide
 # by zero.
@@ -29,7 +28,7 @@ _LEAST_SCALE = 1 / 255
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """One query and its progressive series, such as ``counterfactuals.progressive`` gives it."""
+    """A query and its progressive series, such as ``counterfactuals.progressive`` gives it."""
 
     images: Float[np.ndarray, "k h w c"]
     """``(k, h, w, c)`` in [0, 1], k >= 2, c = 1 or 3: the query exaggerated to each desired
@@ -46,7 +45,7 @@ class Sweep:
     probability: float
     """In [0, 1]: the classifier's probability of class 1 for the query."""
     name: str = ""
-    """What the query is called on the page; "Query 1", "Query 2", ... where empty."""
+    """The name of the query on the page; "Query 1", "Query 2", ... where empty."""
 
     def __post_init__(self) -> None:
         images, original = (
@@ -78,7 +77,7 @@ def write_knob(
     note: str = "",
     smooth: bool = False,
 ) -> Path:
-    """Writes the page of one or several sweeps; of several, the reader picks one by its thumbnail.
+    """Writes the page of one or several sweeps, of which the reader picks one by its thumbnail.
 
     The map of the change from the query is signed and averaged over the channels, and all maps of a
     sweep share one scale, so that they can be compared. Images are compressed without loss: a sweep
@@ -121,7 +120,7 @@ def _check_shares(values: Any, count: int, name: str) -> None:
 
 
 def _sweep_data(sweep: Sweep, number: int) -> dict[str, Any]:
-    """A sweep in JSON's own types, images as data."""
+    """Converts a sweep to JSON's own types, with images as data."""
     images, original = check_images(sweep.images, "images"), check_image(sweep.original, "original")
     changes = signed_difference(images, original)
     scale = max(float(np.abs(changes).max()), _LEAST_SCALE)

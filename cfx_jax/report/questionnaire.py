@@ -1,5 +1,4 @@
-"""A questionnaire for people: one self-contained page that shows images, asks about them and saves
-the answers.
+"""A questionnaire for people: a self-contained page that shows images and saves the answers.
 
 Made for the human study of Singla, Pollack, Chen, Batmanghelich, "Explanation by Progressive
 Exaggeration", ICLR 2020, section 4.6 and Table 4: which of two images shows more of an attribute,
@@ -25,13 +24,13 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.inputs import check_filled, check_images
-from cfx_jax.report.page import image_uri, write_page
+from cfx_jax.report.checks import check_filled, check_images
+from cfx_jax.report.templates import image_uri, write_page
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One item: images, a question about them, and the answers to choose from."""
+    """An item of a questionnaire: images, a question about them, and the answers to choose from."""
 
     id: str
     """Its name, unique in a questionnaire. It stands in the page's source and must not tell the
@@ -72,8 +71,10 @@ def write_questionnaire(
     note: str = "",
     smooth: bool = False,
 ) -> Path:
-    """Writes the page. Its raters' progress is kept in their browser, under the name they give,
-    where it allows this.
+    """Writes the page of a questionnaire.
+
+    The progress of its raters is kept in their browser, under the name that they give, where the
+    browser allows this.
 
     Args:
         path: the file, usually ``questionnaire.html``; written in one move.
@@ -103,7 +104,9 @@ def write_questionnaire(
 
 
 def fingerprint(questions: Sequence[Question]) -> str:
-    """What tells one questionnaire from another: in its page, its votes files and its key.
+    """Computes the digits that tell one questionnaire from another.
+
+    They stand in its page, its votes files and its key.
 
     Args:
         questions: one or more, with different ids.
@@ -123,7 +126,7 @@ def _check_options(options: Sequence[str], name: str) -> None:
 
 
 def _questions_data(questions: Sequence[Question]) -> list[dict[str, Any]]:
-    """Questions in JSON's own types, images as data."""
+    """Converts questions to JSON's own types, with images as data."""
     check_filled(questions, "questions")
     twice = [
         name for name, count in Counter(question.id for question in questions).items() if count > 1

@@ -1,4 +1,4 @@
-"""Reading the JSON files of a human study, with one line for the user about what is wrong with one."""
+"""Reading of the JSON files of a human study; errors say in one line what is wrong."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.files import read_json
 
 VERSION = 1
-"""Of the format of all these files."""
+"""Version of the format of all these files."""
 
 
 def read_document(
@@ -69,5 +69,5 @@ def check_fields(
 
 
 def _is_a(value: Any, kind: type | UnionType) -> bool:
-    """As ``isinstance``, but for true and false, which Python takes for whole numbers."""
+    """Tells whether a value is of a type, as ``isinstance``, but that no boolean is a number."""
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

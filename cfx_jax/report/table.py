@@ -1,8 +1,7 @@
-"""Tables of results, once for machines (CSV, full precision) and once for readers (Markdown, text,
-the report page).
+"""Tables of results, as CSV for machines and as Markdown and text for readers.
 
-Cells are those of ``cfx_jax.report.cells``. In the CSV file their parts get columns of their own:
-``iou``, ``iou_std``, ``iou_low``, ``iou_high``.
+CSV has full precision. Cells are those of ``cfx_jax.report.table_cells``. In the CSV file their
+parts get columns of their own: ``iou``, ``iou_std``, ``iou_low``, ``iou_high``.
 """
 
 import csv
@@ -15,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from cfx_jax.files import write_text
-from cfx_jax.report.cells import DEFAULT_DIGITS, Digits, format_cells, numbers, numeric_columns
+from cfx_jax.report.table_cells import (
+    DEFAULT_DIGITS,
+    Digits,
+    format_cells,
+    numbers,
+    numeric_columns,
+)
 
 _PARTS = {1: ("",), 2: ("", "_std"), 3: ("", "_low", "_high")}
 
@@ -28,7 +33,7 @@ def write_table(
     digits: Digits = DEFAULT_DIGITS,
     note: str = "",
 ) -> tuple[Path, Path]:
-    """Writes ``path_stem.csv`` and ``path_stem.md``.
+    """Writes a table as ``path_stem.csv`` and ``path_stem.md``.
 
     Args:
         path_stem: the files' common path without ending; each is written in one move.
@@ -45,6 +50,12 @@ def write_table(
     Raises:
         InputError: rows and columns do not match, a cell is none of the kinds above, or a file
             cannot be written.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     csv_path, _ = write_table(f"{folder}/iou", ["method", "iou"], [["VCE", (0.5, 0.1)]])
+    ...     csv_path.read_text().splitlines()
+    ['method,iou,iou_std', 'VCE,0.5,0.1']
     """
     stem = os.fspath(path_stem)
     table = format_cells(columns, rows, digits=digits)
@@ -56,7 +67,9 @@ def write_table(
 def format_table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: Digits = DEFAULT_DIGITS
 ) -> str:
-    """A table as aligned text for the console: strings to the left, numbers to the right.
+    """Formats a table as aligned text for the console.
+
+    Strings stand to the left, numbers to the right.
 
     Args:
         columns: names of the columns, all different.
@@ -68,16 +81,21 @@ def format_table(
 
     Raises:
         InputError: rows and columns do not match, or a cell is none of the kinds above.
+
+    >>> print(format_table(["method", "IoU"], [["VCE", 0.5]]))
+    method    IoU
+    ------  -----
+    VCE     0.500
     """
     cells = [list(columns), *format_cells(columns, rows, digits=digits)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     right = numeric_columns(columns, rows)
-    lines = [_aligned(row, widths, right) for row in cells]
+    lines = [_align(row, widths, right) for row in cells]
     lines.insert(1, "  ".join("-" * width for width in widths))
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+def _align(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     cells = [
         cell.rjust(width) if flag else cell.ljust(width)
         for cell, width, flag in zip(row, widths, right, strict=True)
@@ -94,7 +112,7 @@ def _markdown_table(
 
 
 def _markdown(text: str) -> str:
-    """Text with the characters escaped that would end a cell or begin markup."""
+    """Escapes the characters that would end a cell or begin markup."""
     for character in "\\|*_`<":
         text = text.replace(character, "\\" + character)
     return " ".join(text.split())
@@ -117,7 +135,7 @@ def _column_parts(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _csv_parts(cell: Any) -> dict[str, Any]:
-    """The parts of a cell by the ending of their column; what was not measured stays empty."""
+    """Gives the parts of a cell by the ending of their column; an unmeasured part stays empty."""
     if cell is None or isinstance(cell, str | bool | np.bool_):
         return {"": "" if cell is None else cell}
     parts = numbers(cell)

@@ -18,7 +18,7 @@ from jaxtyping import Int
 
 from cfx_jax.errors import InputError
 from cfx_jax.report.answer_key import Key
-from cfx_jax.report.inputs import check_filled
+from cfx_jax.report.checks import check_filled
 from cfx_jax.report.study_files import check_fields, read_document
 
 _FORMAT = "cfx-jax votes"
@@ -29,7 +29,7 @@ _ADVICE = "ask its rater for the file that the page saved"
 
 
 class Votes(NamedTuple):
-    """What the raters chose."""
+    """The options that the raters chose."""
 
     votes: Int[np.ndarray, "items raters"]
     """``(items, raters)``: the option chosen, counted from 0."""
@@ -60,9 +60,9 @@ def read_votes(paths: Sequence[str | os.PathLike[str]], *, key: Key | None = Non
     _check_questionnaire(files, key)
     votes = [_votes(path, document) for path, document in files]
     ids = key.ids if key else tuple(vote["id"] for vote in votes[0])
-    for (path, _), each in zip(files, votes, strict=True):
-        _check_votes(path, each, ids, key)
-    choices = np.array([[vote["choice"] for vote in each] for each in votes])
+    for (path, _), votes_of_rater in zip(files, votes, strict=True):
+        _check_votes(path, votes_of_rater, ids, key)
+    choices = np.array([[vote["choice"] for vote in votes_of_rater] for votes_of_rater in votes])
     return Votes(choices.T, ids, tuple(document["rater"] for _, document in files))
 
 
@@ -81,8 +81,8 @@ def _check_questionnaire(files: Sequence[tuple[str, Mapping[str, Any]]], key: Ke
     wanted, whose = (
         (key.questionnaire, "the key") if key else (document["questionnaire"], f"'{first}'")
     )
-    for path, each in files:
-        if each["questionnaire"] != wanted:
+    for path, document in files:
+        if document["questionnaire"] != wanted:
             raise InputError(
                 f"the votes in '{path}' are of another questionnaire than {whose}: leave that file"
                 f" out"
@@ -90,7 +90,7 @@ def _check_questionnaire(files: Sequence[tuple[str, Mapping[str, Any]]], key: Ke
 
 
 def _votes(path: str, document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The votes of a file that is complete."""
+    """Reads the votes of a file, which must be complete."""
     votes = [check_fields(vote, _VOTE_FIELDS, path, advice=_ADVICE) for vote in document["votes"]]
     if not votes:
         raise InputError(f"'{path}' is damaged, it has no votes: {_ADVICE}")
@@ -106,7 +106,7 @@ def _votes(path: str, document: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _check_votes(
     path: str, votes: Sequence[Mapping[str, Any]], ids: Sequence[str], key: Key | None
 ) -> None:
-    """For these items in this order, and among the options."""
+    """Checks that votes are for these items in this order, and among the options."""
     if [vote["id"] for vote in votes] != list(ids):
         raise InputError(
             f"'{path}' is damaged, its items are not those of its questionnaire: {_ADVICE}"

@@ -1,4 +1,4 @@
-"""Training that can be stopped at any moment and goes on as if it had not been."""
+"""Training that can be stopped at any moment and goes on as if it had not been stopped."""
 
 from cfx_jax.training.checkpoint import Checkpoint as Checkpoint
 from cfx_jax.training.checkpoint import CheckpointStore as CheckpointStore

@@ -1,9 +1,8 @@
-"""Many small arrays as few long ones, since orbax takes more than a millisecond for each, however
-small it is.
+"""Many small arrays as few long ones, for orbax takes more than a millisecond for each array.
 
-Arrays of one type that are whole on each device are stored one behind the other; those that are
-split over devices stay as they are. Where an array is to lie when it is read need not be as it lay
-when it was stored.
+It takes as long for a small array as for a large one. Arrays of one type that are whole on each
+device are stored one behind the other; arrays that are split over devices stay as they are. An
+array may be read to another place than the one where it lay when it was stored.
 """
 
 from collections.abc import Collection, Mapping
@@ -12,11 +11,11 @@ import jax
 import numpy as np
 from jax import Array
 
-from cfx_jax.training.arrays import Arrays
+from cfx_jax.training.named_arrays import Arrays
 
 
 def split_over_devices(arrays: Arrays) -> list[str]:
-    """The names of the arrays of which a device holds a part only."""
+    """Lists the names of the arrays of which a device holds a part only."""
     return [
         name
         for name, array in arrays.items()
@@ -25,8 +24,7 @@ def split_over_devices(arrays: Arrays) -> list[str]:
 
 
 def bundle(arrays: Arrays, split: Collection[str]) -> Arrays:
-    """What to store: one vector for each type, in the order of the arrays, and those that stay as
-    they are.
+    """Joins arrays to one vector for each type, in their order, for storing.
 
     Args:
         arrays: by name.
@@ -43,8 +41,9 @@ def bundle(arrays: Arrays, split: Collection[str]) -> Arrays:
 
 
 def bundle_like(arrays: Arrays, split: Collection[str]) -> Arrays:
-    """Arrays of the shapes and types that ``bundle`` gives, for reading what it gave; arguments as
-    there.
+    """Makes arrays of the shapes and types that ``bundle`` gives, for reading them.
+
+    The arguments are those of ``bundle``.
     """
     vectors: Arrays = {
         vector: np.zeros(sum(arrays[name].size for name in names), arrays[names[0]].dtype)
@@ -56,7 +55,7 @@ def bundle_like(arrays: Arrays, split: Collection[str]) -> Arrays:
 def unbundle(
     template: Arrays, stored: Mapping[str, Array | np.ndarray], split: Collection[str]
 ) -> Arrays:
-    """The inverse of ``bundle``.
+    """Cuts stored vectors into arrays again, the inverse of ``bundle``.
 
     Args:
         template: arrays of the same names, shapes and types in the same order; they say on which
@@ -73,21 +72,21 @@ def unbundle(
         for name, values in zip(
             names, np.split(np.asarray(stored[vector]), ends[:-1]), strict=True
         ):
-            arrays[name] = _placed(values.reshape(template[name].shape), template[name])
+            arrays[name] = _place_like(values.reshape(template[name].shape), template[name])
     return arrays
 
 
 def _vectors(arrays: Arrays, split: Collection[str]) -> dict[str, list[str]]:
-    """The names of the arrays in each vector."""
-    found: dict[str, list[str]] = {}
+    """Lists the names of the arrays in each vector."""
+    vectors: dict[str, list[str]] = {}
     for name, array in arrays.items():
         if name not in split:
-            found.setdefault(f"all {array.dtype}", []).append(name)
-    return found
+            vectors.setdefault(f"all {array.dtype}", []).append(name)
+    return vectors
 
 
-def _placed(values: np.ndarray, like: Array | np.ndarray) -> Array | np.ndarray:
-    """The values where another array is."""
+def _place_like(values: np.ndarray, like: Array | np.ndarray) -> Array | np.ndarray:
+    """Puts values on the devices where another array is."""
     if not isinstance(like, Array):
         return values
     return jax.make_array_from_callback(values.shape, like.sharding, lambda part: values[part])

@@ -26,8 +26,8 @@ from jax.experimental import multihost_utils
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import digest, read_json, sync_folder, write_text, writing
 from cfx_jax.locks import LockedError
-from cfx_jax.training.arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
+from cfx_jax.training.named_arrays import Arrays, describe, from_arrays, to_arrays
 from cfx_jax.training.workdir import first_process_alone, prepare_workdir
 
 _FOLDER = "checkpoints"
@@ -35,7 +35,7 @@ _PATIENCE = 10.0  # seconds that a thread of a failed write gets to end
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint gives back.
+    """The content of a checkpoint.
 
     Attributes:
         step: number of steps done when it was written.
@@ -51,8 +51,9 @@ class Checkpoint(NamedTuple):
 
 
 def has_checkpoint(workdir: str | Path) -> bool:
-    """Whether a training in this folder goes on from a checkpoint, or would if none of them were
-    damaged.
+    """Tells whether a training in this folder goes on from a checkpoint.
+
+    A damaged checkpoint counts too.
     """
     return bool(_steps(Path(workdir).expanduser() / _FOLDER))
 
@@ -88,11 +89,11 @@ class CheckpointStore:
                     shutil.rmtree(leftover, ignore_errors=True)
 
     def steps(self) -> list[int]:
-        """The steps of which there is a checkpoint, oldest first."""
+        """Lists the steps of which there is a checkpoint, oldest first."""
         return _steps(self._folder)
 
     def latest(self) -> str:
-        """A phrase for messages: where the last good checkpoint is."""
+        """Gives a phrase for messages that says where the last good checkpoint is."""
         steps = self.steps()
         return (
             f"the last good checkpoint is {self._path(steps[-1])}"
@@ -153,9 +154,8 @@ class CheckpointStore:
             try:
                 checkpoint = self._read(step, template)
             except _DamagedError as error:
-                if not self._path(
-                    step
-                ).exists():  # a training that runs has removed it, for newer ones
+                # A training that runs may have removed it, for newer ones.
+                if not self._path(step).exists():
                     return self.restore(template)
                 damaged[step] = str(error)
                 continue
@@ -194,9 +194,7 @@ class CheckpointStore:
         _wait_for_all("checkpoint written")
 
     def _remove(self, folder: Path) -> None:
-        """Deletes a checkpoint under a temporary name, so that half of it never passes for a
-        checkpoint.
-        """
+        """Deletes a checkpoint under a temporary name, so that no half of it is left over."""
         if folder.exists():
             doomed = folder.with_name(f"tmp_removed_{folder.name}")
             os.replace(folder, doomed)
@@ -204,15 +202,14 @@ class CheckpointStore:
 
     def _read(self, step: int, template: Any) -> Checkpoint:
         folder = self._path(step)
-        content = _verified(folder)
+        content = _read_record(folder)
         wanted = (
             {"state": template, "best": template} if content["has_best"] else {"state": template}
         )
         arrays = to_arrays(wanted)
         _check_leaves(folder, content["leaves"], describe(arrays))
-        split = content.get(
-            "split", list(arrays)
-        )  # before there were bundles, every array was stored by itself
+        # Before there were bundles, every array was stored by itself.
+        split = content.get("split", list(arrays))
         tree = from_arrays(wanted, _restore_arrays(folder / "arrays", arrays, split))
         return Checkpoint(content["step"], tree["state"], tree.get("best"), content["record"])
 
@@ -228,8 +225,9 @@ class CheckpointStore:
             )
 
     def _rename_damaged(self, step: int) -> Path | None:
-        """The new name of a damaged checkpoint, None where another process trains or nothing can be
-        written.
+        """Gives a damaged checkpoint another name, and returns that name.
+
+        Returns None where another process trains or nothing can be written.
         """
         aside = self._folder / f"damaged_{self._path(step).name}"
         with suppress(LockedError, OSError), first_process_alone(self.workdir):
@@ -249,8 +247,8 @@ def _digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): digest(path) for path in files}
 
 
-def _verified(folder: Path) -> dict[str, Any]:
-    """The record of a checkpoint all of whose files are as they were written."""
+def _read_record(folder: Path) -> dict[str, Any]:
+    """Reads the record of a checkpoint, all of whose files must be as they were written."""
     try:
         manifest = read_json(folder / "manifest.json", advice="")
         if "record.json" not in manifest:
@@ -292,7 +290,7 @@ def _restore_arrays(folder: Path, template: Arrays, split: list[str]) -> Arrays:
 
 
 class _OrbaxErrors(logging.Filter):
-    """Keeps what orbax logs as errors from being printed."""
+    """A filter that keeps what orbax logs as errors from being printed."""
 
     def __init__(self) -> None:
         super().__init__()

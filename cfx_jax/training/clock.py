@@ -1,4 +1,4 @@
-"""How long the device waited for the host during a training.
+"""A clock that measures how long the device waited for the host during a training.
 
 Steps run asynchronously: what the host spends on data, logs and checkpoints costs nothing as long
 as the device is busy with a step meanwhile. What costs is the time from the end of a step until the
@@ -19,8 +19,9 @@ from jax import Array
 
 
 class Durations(NamedTuple):
-    """Where the time went, from the end of the first step to that of the last step or evaluation,
-    in seconds.
+    """The times of a training, from the end of its first step to its end, in seconds.
+
+    The end is that of the last step or evaluation.
 
     Attributes:
         steps: the device was busy with a step, its call included.
@@ -34,9 +35,7 @@ class Durations(NamedTuple):
 
     @property
     def share_waiting(self) -> float:
-        """The part that was waiting of the time without evaluations, in [0, 1]; 0 where nothing was
-        measured.
-        """
+        """The waiting part of the time without evaluations, in [0, 1]; 0 if not measured."""
         training = self.steps + self.waiting
         return self.waiting / training if training else 0.0
 
@@ -49,8 +48,9 @@ class Durations(NamedTuple):
 
 
 class StepClock:
-    """Calls steps and evaluations and measures them; to be used in a ``with`` statement, after
-    which times are complete.
+    """A clock that calls steps and evaluations and measures them.
+
+    Use it in a ``with`` statement, after which the times are complete.
 
     Attributes:
         durations: the times so far.
@@ -62,7 +62,7 @@ class StepClock:
         self._watcher = ThreadPoolExecutor(max_workers=1)
 
     def step(self, step: Callable[..., tuple[Any, Mapping[str, Array]]], *arguments: Any) -> Any:
-        """Gives ``step(*arguments)``, a state and metrics; the metrics are not to be donated."""
+        """Calls ``step(*arguments)``, a state and metrics; the metrics are not to be donated."""
         begin = time.perf_counter()
         state, metrics = step(*arguments)
         self._watcher.submit(self._add_step, begin, metrics)
@@ -71,7 +71,7 @@ class StepClock:
     def evaluation(
         self, evaluate: Callable[[Any], Mapping[str, float]], state: Any
     ) -> Mapping[str, float]:
-        """Gives ``evaluate(state)``, numbers that are computed when it returns."""
+        """Calls ``evaluate(state)``, numbers that are computed when it returns."""
         begin = time.perf_counter()
         scores = evaluate(state)
         self._watcher.submit(self._add, "evaluation", begin, time.perf_counter())
@@ -95,8 +95,9 @@ class StepClock:
         self._add("steps", begin, time.perf_counter())
 
     def _add(self, name: str, begin: float, end: float) -> None:
-        """Counts one piece of work, after all that were called before it; runs in the watching
-        thread alone.
+        """Counts one piece of work, after all pieces before it.
+
+        It runs in the watching thread alone.
         """
         if self._last_end is not None:
             times = self.durations._asdict()

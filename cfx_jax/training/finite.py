@@ -1,4 +1,4 @@
-"""Stopping a training whose numbers are no longer finite, before they reach a checkpoint."""
+"""Checks that stop a training whose numbers are no longer finite, before they are stored."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,8 +17,9 @@ _ADVICE = (
 
 
 class MetricsWindow:
-    """The metrics since the last line written, fetched one step late so that the device does not
-    wait for the host.
+    """The metrics since the last line written.
+
+    They are fetched one step late, so that the device does not wait for the host.
 
     Args:
         last_good: gives the phrase that names the last good checkpoint.
@@ -30,7 +31,7 @@ class MetricsWindow:
         self._values: list[dict[str, float]] = []
 
     def add(self, step: int, metrics: Mapping[str, Array]) -> None:
-        """Takes the metrics of a step, and fetches those of the step before.
+        """Takes the metrics of a step, and fetches the metrics of the step before.
 
         Raises:
             InputError: there is no metric called ``loss``, or that of the step before is not
@@ -45,11 +46,11 @@ class MetricsWindow:
         self._pending = step, metrics
 
     def latest(self) -> dict[str, float]:
-        """The newest metrics that have been fetched."""
+        """Gives the newest metrics that have been fetched."""
         return self._values[-1] if self._values else {}
 
     def mean(self) -> dict[str, float]:
-        """The mean of each metric over the window, which then starts anew.
+        """Computes the mean of each metric over the window, and empties the window.
 
         Raises:
             InputError: the newest loss is not finite.
@@ -73,7 +74,7 @@ class MetricsWindow:
 
 
 class FiniteGuard:
-    """Checks a state before it is saved: what was finite at the start must still be.
+    """A check of states before they are saved: what was finite at the start must still be.
 
     Args:
         state: the initial state; a leaf that is not finite there (such as a best value that starts

@@ -1,5 +1,4 @@
-"""The training loop: counting, logging, checkpoints, selection of the best state, and going on
-after a stop.
+"""The training loop: counting, logging, checkpoints, selection, and going on after a stop.
 
 The loop owns what is the same in every training; what is trained lives in ``step``. Step ``i`` gets
 the key ``fold_in(key, i)``, so a training that goes on from a checkpoint draws the numbers it would
@@ -36,17 +35,17 @@ class Batches(Protocol):
     """An iterator over batches whose position can be read and set, as grain's are."""
 
     def __next__(self) -> Any:
-        """The next batch, a pytree of arrays with the examples along the first axis."""
+        """Gives the next batch, a pytree of arrays with the examples along the first axis."""
 
     def get_state(self) -> Any:
-        """The position, of values that JSON knows."""
+        """Gives the position, of values that JSON knows."""
 
     def set_state(self, state: Any) -> None:
         """Moves to a position that ``get_state`` gave."""
 
 
 class FitResult(NamedTuple):
-    """What a training gives.
+    """The result of a training.
 
     Attributes:
         state: the state after the last step.
@@ -82,8 +81,9 @@ def fit(
     mesh: Mesh | None = None,
     progress: bool = True,
 ) -> FitResult:
-    """Trains for ``num_steps`` steps, or goes on where an earlier call with the same ``workdir``
-    was stopped.
+    """Trains for ``num_steps`` steps, or goes on where an earlier call was stopped.
+
+    An earlier call is one with the same ``workdir``.
 
     A stopped training that goes on ends with the same bits as one that was not stopped (state, best
     state, position in the data, metrics file), on the same machine and with the same devices.
@@ -147,7 +147,7 @@ def fit(
                     line = window.mean()
                     if evaluate is not None and due.evaluation(done):
                         line |= (scores := dict(clock.evaluation(evaluate, state)))
-                        selection.offer(done, state, scores)
+                        selection.consider(done, state, scores)
                     writer.write(done, line)
                 if due.checkpoint(done):
                     guard.check(done, state)
@@ -164,7 +164,7 @@ def fit(
 
 
 class _Due(NamedTuple):
-    """What is to be done after a number of steps; the last step has everything."""
+    """The tasks that are due after a number of steps; after the last step all are."""
 
     num_steps: int
     log_every: int
@@ -181,8 +181,10 @@ class _Due(NamedTuple):
         return self._is(done, self.checkpoint_every)
 
     def line(self, done: int) -> bool:
-        """One at each checkpoint, since a line covers the steps after the line before, and those
-        are lost.
+        """Tells whether a line of metrics is due.
+
+        One is due at each checkpoint too, since a line covers the steps after the line before it,
+        and these are lost at a stop.
         """
         return self._is(done, self.log_every) or self.evaluation(done) or self.checkpoint(done)
 
@@ -211,7 +213,7 @@ def _check_options(
 def _start(
     store: CheckpointStore, state: Any, batches: Batches, selection: Selection, num_steps: int
 ) -> tuple[Any, int]:
-    """The state to begin with and the number of steps it has behind it."""
+    """Gives the state to begin with and the number of steps that it has behind it."""
     checkpoint = store.restore(state)
     if checkpoint is None:
         return state, 0
@@ -246,8 +248,9 @@ def _compiled(step: Step, mesh: Mesh | None) -> Step:
 
 
 class _Kind(NamedTuple):
-    """What a step is compiled for: the structure of a state, and the shape and type of each array
-    by its path.
+    """The properties of a state that a step is compiled for.
+
+    They are its structure, and the shape and type of each array by its path.
     """
 
     structure: Any
@@ -261,7 +264,10 @@ def _kind(state: Any) -> _Kind:
 
 
 def _check_kept(before: _Kind, after: _Kind) -> None:
-    """A state of another kind would be compiled for anew at the next step, or fit no checkpoint."""
+    """Checks that a step gives a state of the kind that it takes.
+
+    A state of another kind would be compiled for anew at the next step, or fit no checkpoint.
+    """
     names = [
         name
         for name in {**before.leaves, **after.leaves}

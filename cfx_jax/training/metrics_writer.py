@@ -25,8 +25,9 @@ _ADVICE = "free some space and start again"
 
 
 class MetricsWriter:
-    """Keeps the metrics of one training and, in the first process, writes them; to be used in a
-    ``with`` statement.
+    """The metrics of one training, kept and, in the first process, written.
+
+    Use it in a ``with`` statement.
 
     Args:
         workdir: an existing folder.
@@ -45,7 +46,7 @@ class MetricsWriter:
         self._events: Any = None
 
     def write(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds a line.
+        """Adds a line of metrics.
 
         Args:
             step: number of steps done.
@@ -88,7 +89,7 @@ class MetricsWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Closes the files; every line is flushed, so only what has failed already can fail here."""
+        """Closes the files; every line has been flushed before."""
         del kind, error, trace
         for file in (self._file, self._events):
             if file is not None:
@@ -97,8 +98,9 @@ class MetricsWriter:
 
 
 def _read_lines(path: Path, last_step: int) -> list[dict[str, Any]]:
-    """The lines up to a step; one cut short by a stop is later than the last checkpoint and dropped
-    too.
+    """Reads the lines up to a step.
+
+    A line that a stop has cut short is later than the last checkpoint, and is dropped too.
     """
     if not path.is_file():
         return []
@@ -107,7 +109,7 @@ def _read_lines(path: Path, last_step: int) -> list[dict[str, Any]]:
 
 
 def _from_line(text: str) -> dict[str, Any]:
-    """The numbers of a line, none of one that is damaged."""
+    """Reads the numbers of a line; none from a damaged line."""
     try:
         line = parse_json(text)
     except ValueError:
@@ -120,7 +122,7 @@ def _from_line(text: str) -> dict[str, Any]:
 
 
 def _to_line(line: Mapping[str, float]) -> str:
-    """JSON has no NaN and no infinity: both become null."""
+    """Writes a line of JSON, which has no NaN and no infinity: both become null."""
     return (
         json.dumps({name: value if math.isfinite(value) else None for name, value in line.items()})
         + "\n"
@@ -128,7 +130,7 @@ def _to_line(line: Mapping[str, float]) -> str:
 
 
 def _open_events(folder: Path, step: int) -> Any:
-    """An event file that makes TensorBoard forget what earlier files hold from ``step + 1`` on."""
+    """Opens an event file that makes TensorBoard forget what earlier files hold after ``step``."""
     folder.mkdir(exist_ok=True)
     files = import_extra("tensorboardX.event_file_writer", "TensorBoard files")
     proto = import_extra("tensorboardX.proto.event_pb2", "TensorBoard files")

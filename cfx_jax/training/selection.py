@@ -1,4 +1,4 @@
-"""Keeping the state that did best on the validation set."""
+"""Selection of the state that did best on the validation set."""
 
 import math
 from collections.abc import Mapping
@@ -16,8 +16,9 @@ Ties = Literal["earlier", "later"]
 
 
 def copy_state(state: Any) -> Any:
-    """The state as device arrays of its own, which stay when the original is donated; none has a
-    weak type.
+    """Copies a state to device arrays, which stay when the original is donated.
+
+    No copy has a weak type.
     """
 
     def copy(leaf: Any) -> Array:
@@ -54,12 +55,13 @@ class Selection:
         self.value: float | None = None
 
     def resume(self, best: Any, value: float | None) -> None:
-        """Takes up what a checkpoint held."""
+        """Takes the best state and its value from a checkpoint."""
         self.best, self.value = best, value
 
-    def offer(self, step: int, state: Any, metrics: Mapping[str, float]) -> None:
-        """Keeps a copy of ``state`` if it is better than the best so far, or as good where later
-        ones win ties.
+    def consider(self, step: int, state: Any, metrics: Mapping[str, float]) -> None:
+        """Keeps a copy of ``state`` if it is better than the best so far.
+
+        A state as good replaces the best one where later ones win ties.
 
         Raises:
             InputError: ``metrics`` lacks the metric, or it is NaN.

@@ -1,4 +1,4 @@
-"""The folder of one training: whose it is, and which configuration it belongs to.
+"""The folder of one training, which belongs to one configuration and one process at a time.
 
 ``WORKDIR/training.json`` holds the configuration, ``checkpoints/``, ``metrics.jsonl`` and
 ``tensorboard/`` lie beside it. A folder with other contents, or of another configuration, is
@@ -58,8 +58,9 @@ def prepare_workdir(workdir: str | Path, config: Any) -> Path:
 
 @contextmanager
 def training_alone(workdir: str | Path) -> Iterator[None]:
-    """Keeps the folder of a training for this process while the block runs, or for all processes of
-    one training.
+    """Keeps the folder of a training for this process, or for all processes of one training.
+
+    It does so while the block runs.
 
     Args:
         workdir: the folder. The first of several processes holds its lock.
@@ -85,14 +86,15 @@ def training_alone(workdir: str | Path) -> Iterator[None]:
 
 
 def first_process_alone(workdir: str | Path) -> AbstractContextManager[None]:
-    """Keeps the folder for the first process of a training, without telling the others; see
-    ``training_alone``.
+    """Keeps the folder for the first process of a training, without telling the others.
+
+    See ``training_alone``.
     """
     return locked(workdir, doing="trains") if jax.process_index() == 0 else nullcontext()
 
 
 def load_config(workdir: str | Path) -> dict[str, Any]:
-    """The configuration that a training was started with, as nested dictionaries of plain values.
+    """Reads the configuration that a training was started with, as nested dictionaries.
 
     Raises:
         InputError: the folder holds no training of this library, or its ``training.json`` cannot be
@@ -115,7 +117,7 @@ def load_config(workdir: str | Path) -> dict[str, Any]:
 
 
 def _plain(config: Any) -> dict[str, Any]:
-    """What JSON gives back of a configuration: two configurations are the same where this is."""
+    """Converts a configuration to what JSON gives back of it, by which configurations compare."""
     is_instance = dataclasses.is_dataclass(config) and not isinstance(config, type)
     fields = dataclasses.asdict(config) if is_instance else config
     if not isinstance(fields, Mapping):
@@ -129,7 +131,10 @@ def _plain(config: Any) -> dict[str, Any]:
 
 
 def _check_unused(folder: Path) -> None:
-    """Refuses a folder with contents; hidden files, as a start cut short leaves them, do not count."""
+    """Refuses a folder with contents.
+
+    Hidden files, as a start cut short leaves them, do not count.
+    """
     names = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     foreign = [name for name in names if not name.startswith(".")]
     if foreign:

@@ -10,7 +10,7 @@ from flax import nnx
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models import build_acat, build_competitor, build_slice_wise, reshaped
+from cfx_jax.models import build_acat, build_competitor, build_slice_wise, shape_mismatches
 from experiments.acat.config import Config
 from experiments.acat.sources import (
     GRAD_CAM,
@@ -60,7 +60,7 @@ class Row(NamedTuple):
         """The arrays that the baseline has in another shape, which start at random: SalClassNet's
         first kernel.
         """
-        return reshaped(self.shapes(trunk, shape), FIRST.shapes(trunk, shape))
+        return shape_mismatches(self.shapes(trunk, shape), FIRST.shapes(trunk, shape))
 
 
 @cache

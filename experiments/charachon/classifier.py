@@ -10,8 +10,7 @@ from jaxtyping import Float
 
 from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import roc_auc
-from cfx_jax.metrics.statistics import Interval, bootstrap_interval
+from cfx_jax.metrics import Interval, bootstrap_interval, roc_auc
 from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
 from cfx_jax.objectives import Classifier
 from experiments.charachon.augmentation import training_augmentation

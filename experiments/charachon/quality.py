@@ -10,8 +10,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.metrics import psnr, ssim
-from cfx_jax.metrics.statistics import Interval
+from cfx_jax.metrics import Interval, psnr, psnr_of_mse, ssim
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.charachon.classifier import Network, auc_interval, log_odds
@@ -132,4 +131,4 @@ def _masked_psnr(
 ) -> Float[Array, ""]:
     """The PSNR over the pixels of a mask; NaN where it is empty."""
     squares = jnp.where(mask, jnp.square(first - second), 0)
-    return jnp.minimum(-10 * jnp.log10(squares.sum() / (mask.sum() * first.shape[-1])), _HIGHEST)
+    return jnp.minimum(psnr_of_mse(squares.sum() / (mask.sum() * first.shape[-1])), _HIGHEST)

@@ -15,7 +15,7 @@ import numpy as np
 from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.maps import channel_sum
-from cfx_jax.metrics.statistics import bootstrap_interval
+from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import (
     AnimationPanel,
     CounterfactualPanel,

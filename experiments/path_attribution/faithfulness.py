@@ -18,12 +18,14 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.attributions import random_map
 from cfx_jax.metrics import (
+    Interval,
     area_over_perturbation_curve,
     area_under_perturbation_curve,
+    bootstrap_interval,
+    overwrite_with,
+    perturbation_curve,
     relevance_score,
 )
-from cfx_jax.metrics.perturbation import overwrite_with, perturbation_curve
-from cfx_jax.metrics.statistics import Interval, bootstrap_interval
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
 from experiments.path_attribution.config import FaithfulnessConfig

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cfx_jax.metrics.statistics import bootstrap_interval, paired_difference_interval
+from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
 from experiments.charachon.localisation import Localisation
 from experiments.charachon.quality import PAIRS, Quality
 from experiments.path_attribution import published

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.metrics import flipped
+from cfx_jax.metrics import decision_flips
 from cfx_jax.report import Claim
 from experiments.progressive_exaggeration.study import Study, explained_label
 from experiments.progressive_exaggeration.subject import Subject
@@ -128,5 +128,5 @@ def turned(
             subject.network.probabilities(each, batch_size=_AT_ONCE)
             for each in (subject.queries.read(rows), drawn)
         )
-        found.append(flipped(before, after).astype(float))
+        found.append(decision_flips(before, after).astype(float))
     return np.concatenate(found)

@@ -16,9 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from cfx_jax.metrics import Interval, frechet_distance
-from cfx_jax.metrics.distribution import Gaussian, gaussian_distance, gaussian_of
-from cfx_jax.metrics.value_arrays import as_rows
+from cfx_jax.metrics import Gaussian, Interval, frechet_distance, gaussian_distance, gaussian_of
+from cfx_jax.metrics.arrays import as_rows
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
 from experiments.shared.stages import Arrays
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from cfx_jax.metrics import cosine_distance, latent_space_closeness, verified
+from cfx_jax.metrics import cosine_distance, latent_space_closeness, same_identity
 from cfx_jax.parallel import map_examples
 from experiments.progressive_exaggeration.features import Features
 from experiments.progressive_exaggeration.images import Data, Part
@@ -196,7 +196,7 @@ def identity_of(
         return Identity(close, None)
     own, explanations = verifier.features.of_images(queries), verifier.features.of_sweeps(found)
     same = [
-        verified(own, explanations[:, each], threshold=verifier.threshold)
+        same_identity(own, explanations[:, each], threshold=verifier.threshold)
         for each in range(explanations.shape[1])
     ]
     return Identity(close, np.stack(same, axis=1))

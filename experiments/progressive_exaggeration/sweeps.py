@@ -18,7 +18,7 @@ from cfx_jax.callables import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
 from cfx_jax.data import calibrated_sample, probability_bins
 from cfx_jax.losses.progressive import ProgressiveWeights
-from cfx_jax.metrics import flipped
+from cfx_jax.metrics import decision_flips
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import map_examples, progress_bar
@@ -86,7 +86,7 @@ class Sweeps(NamedTuple):
         extreme = np.take_along_axis(
             np.asarray(self.found.probabilities), self.opposite[:, None], axis=1
         )[:, 0]
-        return flipped(np.asarray(self.found.probability), extreme).astype(float)
+        return decision_flips(np.asarray(self.found.probability), extreme).astype(float)
 
     def drawn(
         self, bins: Int[np.ndarray, " n"]

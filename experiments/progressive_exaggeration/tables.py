@@ -9,6 +9,7 @@ from cfx_jax.metrics import (
     Interval,
     bootstrap_interval,
     compatibility_curve,
+    psnr_of_mse,
     rank_correlation,
     reliability_curve,
 )
@@ -89,7 +90,7 @@ def own_psnr(study: Study, found: Sweeps) -> np.ndarray:
         np.square(study.subject.queries.read(rows) - drawn, dtype=np.float64).mean((1, 2, 3))
         for rows, drawn in found.drawn(np.asarray(found.found.source_bin))
     ]
-    return -10 * np.log10(np.maximum(np.concatenate(squared), _FINEST))
+    return psnr_of_mse(np.maximum(np.concatenate(squared), _FINEST))
 
 
 def compatibility_table(study: Study) -> Table:

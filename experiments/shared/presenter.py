@@ -13,7 +13,7 @@ from experiments.shared.provenance import provenance
 _DIGITS = 3
 
 Table = tuple[list[str], list[list[Any]]]
-"""Names of the columns, and rows of cells as in ``cfx_jax.report.cells``."""
+"""Names of the columns, and rows of cells as in ``cfx_jax.report.table_cells``."""
 
 
 class Figure(NamedTuple):

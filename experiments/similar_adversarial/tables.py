@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.metrics.statistics import bootstrap_interval
+from cfx_jax.metrics import bootstrap_interval
 from experiments.charachon.attributions import RANDOM
 from experiments.charachon.quality import PAIRS, Quality
 from experiments.shared.presenter import Table

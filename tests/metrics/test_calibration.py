@@ -1,4 +1,4 @@
-"""Calibration error against a loop over bins, and temperatures planted in logits."""
+"""Calibration errors, curves and flips by hand and by loops; temperatures planted in logits."""
 
 import itertools
 
@@ -12,7 +12,14 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import expected_calibration_error, fit_temperature, temperature_at_edge
+from cfx_jax.metrics import (
+    compatibility_curve,
+    decision_flips,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_curve,
+    temperature_at_edge,
+)
 
 
 def error_by_loop(probabilities, labels, num_bins):
@@ -51,7 +58,7 @@ def test_matches_the_definition(seed, num_classes, num_bins):
     np.testing.assert_allclose(result, error_by_loop(probabilities, labels, num_bins), atol=1e-5)
 
 
-def test_by_hand():
+def test_a_calibration_error_by_hand():
     """Bins of width 0.5 hold {0.6 right, 0.8 wrong}: |0.5 - 0.7| = 0.2; a third image in the same
     bin would join them.
     """
@@ -247,3 +254,170 @@ def test_probabilities_may_pass_one_by_rounding():
 def test_logits_that_are_not_finite_are_refused():
     with pytest.raises(InputError, match="logits: expected finite values, got NaN or infinity"):
         fit_temperature(np.asarray([[0.0, np.nan]]), np.asarray([0]))
+
+
+RNG = np.random.default_rng(0)
+
+
+def test_a_reliability_curve_by_hand():
+    curve = reliability_curve(
+        np.asarray([0.1, 0.2, 0.7, 0.9]), np.asarray([0, 1, 1, 1]), num_bins=2
+    )
+    np.testing.assert_allclose(curve.stated, [0.15, 0.8])
+    np.testing.assert_allclose(curve.observed, [0.5, 1])
+    np.testing.assert_array_equal(curve.num_images, [2, 2])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40), st.integers(1, 12)
+)
+def test_curve_is_that_of_a_loop_over_bins(said, num_bins):
+    values, true = (np.asarray(each) for each in zip(*said, strict=True))
+    curve = reliability_curve(values, true, num_bins=num_bins)
+    edges = np.linspace(0, 1, num_bins + 1)
+    for number, (low, high) in enumerate(itertools.pairwise(edges)):
+        own = ((values > low) | ((number == 0) & (values == 0))) & (values <= high)
+        assert curve.num_images[number] == own.sum()
+        if own.any():
+            np.testing.assert_allclose(
+                [curve.stated[number], curve.observed[number]],
+                [values[own].mean(), true[own].mean()],
+            )
+        else:
+            assert np.isnan([curve.stated[number], curve.observed[number]]).all()
+
+
+@pytest.mark.parametrize("num_classes", [2, 5])
+def test_distances_from_the_diagonal_add_up_to_the_calibration_error(num_classes):
+    probabilities = softmax(2 * RNG.normal(size=(200, num_classes)), axis=1).astype(np.float32)
+    labels = RNG.integers(num_classes, size=200)
+    curve = reliability_curve(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+    total = np.nansum(np.abs(curve.observed - curve.stated) * curve.num_images) / 200
+    assert total == pytest.approx(
+        float(expected_calibration_error(probabilities, labels)), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_probability_on_an_edge_falls_into_the_lower_bin_in_its_own_precision(dtype):
+    edges = np.linspace(0, 1, 11).astype(dtype)
+    np.testing.assert_array_equal(
+        reliability_curve(edges, np.ones(11), num_bins=10).num_images,
+        [2, 1, 1, 1, 1, 1, 1, 1, 1, 1],
+    )
+
+
+def test_certain_statements_may_be_integers_and_rounding_is_cut_off():
+    np.testing.assert_array_equal(
+        reliability_curve(np.asarray([0, 1, 1]), np.asarray([0, 1, 0])).num_images[[0, -1]], [1, 2]
+    )
+    rounded = reliability_curve(np.asarray([1.0000001], np.float32), np.ones(1))
+    assert (rounded.stated[-1], rounded.observed[-1]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "occurred", "options", "message"),
+    [
+        (
+            np.zeros(0),
+            np.zeros(0),
+            {},
+            r"probabilities: expected one value for each .* got shape \(0,\)",
+        ),
+        (
+            np.full(2, 1.5),
+            np.ones(2),
+            {},
+            r"probabilities: expected probabilities in \[0, 1\], got \[1.5, 1.5\]: apply",
+        ),
+        (
+            np.asarray([0.5, np.nan]),
+            np.ones(2),
+            {},
+            "probabilities: expected finite numbers, got 1 of 2",
+        ),
+        (
+            np.full(2, 0.5),
+            np.asarray([0, 2]),
+            {},
+            r"occurred: expected 0 and 1 \(or booleans\), got 2",
+        ),
+        (
+            np.full(2, 0.5),
+            np.ones(3),
+            {},
+            r"occurred: expected the shape of probabilities \(2,\), got \(3,\)",
+        ),
+        (
+            np.full(2, 0.5),
+            np.ones(2),
+            {"num_bins": 0},
+            "num_bins: expected an integer of at least 1, got 0",
+        ),
+    ],
+)
+def test_what_has_no_curve_is_refused(probabilities, occurred, options, message):
+    with pytest.raises(InputError, match=message):
+        reliability_curve(probabilities, occurred, **options)
+
+
+def test_curve_is_mean_and_spread_of_each_bin():
+    expected = RNG.integers(10, size=400) / 10 + 0.05
+    achieved = np.clip(expected + 0.1 * RNG.normal(size=400), 0, 1)
+    curve = compatibility_curve(expected, achieved)
+    for k, centre in enumerate(curve.centre):
+        own = achieved[np.isclose(expected, centre)]
+        assert curve.num_images[k] == len(own)
+        np.testing.assert_allclose(
+            [curve.mean[k], curve.deviation[k]], [own.mean(), own.std()], rtol=1e-10
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bins_are_closed_below_and_the_last_one_above(dtype):
+    expected = np.asarray([0, 0.0999, 0.1, 0.3, 0.6, 0.7, 0.9, 1], dtype)
+    np.testing.assert_array_equal(
+        compatibility_curve(expected, expected).num_images, [2, 1, 0, 1, 0, 0, 1, 1, 0, 2]
+    )
+
+
+def test_empty_bins_are_undefined():
+    curve = compatibility_curve(np.asarray([0.1, 0.2]), np.asarray([0.3, 0.5]), num_bins=2)
+    np.testing.assert_allclose(curve.mean, [0.4, np.nan])
+    np.testing.assert_allclose(curve.deviation, [0.1, np.nan])
+    np.testing.assert_allclose(curve.centre, [0.25, 0.75])
+
+
+def test_flips_by_hand():
+    before, after = np.asarray([0.2, 0.4, 0.5, 0.9]), np.asarray([0.5, 0.3, 0.49, 0.8])
+    np.testing.assert_array_equal(decision_flips(before, after), [True, False, True, False])
+    np.testing.assert_array_equal(
+        decision_flips(before, after, threshold=0.85), [False, False, False, True]
+    )
+
+
+def test_what_is_no_probability_is_refused():
+    half = np.full(2, 0.5)
+    with pytest.raises(
+        InputError, match=r"after: expected probabilities in \[0, 1\], got \[0.5, 3\]"
+    ):
+        decision_flips(half, np.asarray([0.5, 3]))
+    with pytest.raises(InputError, match="achieved: expected finite numbers, got 1 of 2"):
+        compatibility_curve(half, np.asarray([0.5, np.nan]))
+    with pytest.raises(
+        InputError, match=r"expected: expected probabilities in \[0, 1\], got \[-1, 0\]"
+    ):
+        compatibility_curve(np.asarray([-1, 0]), half)
+    with pytest.raises(
+        InputError, match="threshold: expected a number strictly between 0 and 1, got 1"
+    ):
+        decision_flips(half, half, threshold=1)
+    with pytest.raises(InputError, match="num_bins: expected an integer of at least 1, got 0"):
+        compatibility_curve(half, half, num_bins=0)
+    with pytest.raises(
+        InputError, match=r"achieved: expected the shape of expected \(2,\), got \(3,\)"
+    ):
+        compatibility_curve(half, np.zeros(3))
+    with pytest.raises(InputError, match=r"after: expected the shape of before \(2,\), got \(3,\)"):
+        decision_flips(half, np.zeros(3))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.confounding import Confounding, class_discrimination_matrix, confounding
+from cfx_jax.metrics import Confounding, class_discrimination_matrix, confounding
 
 
 def test_three_of_ten_changed_is_three_tenths():

@@ -7,8 +7,8 @@ import pytest
 import scipy.linalg
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import distribution
-from cfx_jax.metrics.distribution import (
+from cfx_jax.metrics import (
+    distribution,
     frechet_distance,
     gaussian_distance,
     gaussian_of,

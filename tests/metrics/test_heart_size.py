@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.heart_size import heart_size
+from cfx_jax.metrics import heart_size
 
 
 def box(top, bottom, left, right, side=40):

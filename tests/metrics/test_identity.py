@@ -5,12 +5,12 @@ import pytest
 import scipy.spatial.distance
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import identity
-from cfx_jax.metrics.identity import (
+from cfx_jax.metrics import (
     cosine_distance,
+    identity,
     latent_space_closeness,
     latent_space_closeness_released,
-    verified,
+    same_identity,
 )
 
 RNG = np.random.default_rng(0)
@@ -109,8 +109,10 @@ def test_verified_is_strict():
     first = np.asarray([[1, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [2, 0, 0, 0]])
     second = np.asarray([[1, 0, 0, 0], [0, 1, 0, 0], [1, 1, 1, 1], [4, 3, 0, 0]])
     np.testing.assert_allclose(cosine_distance(first, second), [0, 1, 0.5, 0.2], atol=1e-15)
-    np.testing.assert_array_equal(verified(first, second), [True, False, False, True])
-    np.testing.assert_array_equal(verified(first, second, threshold=1.0), [True, False, True, True])
+    np.testing.assert_array_equal(same_identity(first, second), [True, False, False, True])
+    np.testing.assert_array_equal(
+        same_identity(first, second, threshold=1.0), [True, False, True, True]
+    )
 
 
 def test_a_single_query_and_other_shapes_are_refused():
@@ -140,4 +142,4 @@ def test_a_single_query_and_other_shapes_are_refused():
     with pytest.raises(
         InputError, match=r"threshold: expected a cosine distance in \(0, 2\], got 0"
     ):
-        verified(np.ones((2, 3)), np.ones((2, 3)), threshold=0)
+        same_identity(np.ones((2, 3)), np.ones((2, 3)), threshold=0)

@@ -10,7 +10,8 @@ from small_classifiers import images
 
 from cfx_jax.attributions import gradient
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.parameter_randomisation import parameter_randomisation, redrawn
+from cfx_jax.metrics import parameter_randomisation
+from cfx_jax.metrics.parameter_randomisation import redraw
 
 KEY = jax.random.key(0)
 IMAGES = images(3, size=16)
@@ -78,7 +79,7 @@ def test_correlations_match_scipy_also_with_ties(draw, levels):
         IMAGES,
         draw=draw,
     )
-    new = redrawn(jax.random.fold_in(KEY, 0), old, draw=draw)
+    new = redraw(jax.random.fold_in(KEY, 0), old, draw=draw)
     first, second = (np.round(levels * np.asarray(values)).ravel() for values in (old, new))
     assert (len(set(first)) < len(first)) == (levels == 2)
     np.testing.assert_allclose(
@@ -97,7 +98,7 @@ def test_stages_match_the_map_computed_by_hand(cascade):
     assert result.stages == ("head", "stem")
     old = LAYERS["stem"]["scale"], LAYERS["stem"]["bias"], LAYERS["head"]["scale"]
     new = [
-        redrawn(jax.random.fold_in(KEY, i), leaf, draw="normal")
+        redraw(jax.random.fold_in(KEY, i), leaf, draw="normal")
         for i, leaf in zip((2, 1, 0), old, strict=True)
     ]
     second = (new[0], new[1], new[2] if cascade else old[2])
@@ -117,7 +118,7 @@ def test_an_inverted_map_counts_in_absolute_values_only():
     swapping = next(
         key
         for key in map(jax.random.key, range(20))
-        if redrawn(jax.random.fold_in(key, 0), signs["sign"], draw="permutation")[0] < 0
+        if redraw(jax.random.fold_in(key, 0), signs["sign"], draw="permutation")[0] < 0
     )
     result = parameter_randomisation(
         swapping, lambda parameters, x: parameters["sign"][0] * x, signs, IMAGES, draw="permutation"
@@ -180,12 +181,12 @@ def test_constant_maps_have_no_correlation():
 
 def test_new_parameters_keep_mean_deviation_or_values():
     old = 3 + 2 * weights(100, 100)
-    normal, permuted = (redrawn(KEY, old, draw=draw) for draw in ("normal", "permutation"))
+    normal, permuted = (redraw(KEY, old, draw=draw) for draw in ("normal", "permutation"))
     assert float(normal.mean()) == pytest.approx(float(old.mean()), abs=0.1)
     assert float(normal.std()) == pytest.approx(float(old.std()), rel=0.05)
     np.testing.assert_array_equal(np.sort(permuted.ravel()), np.sort(old.ravel()))
     assert abs(np.corrcoef(permuted.ravel(), old.ravel())[0, 1]) < 0.05
-    np.testing.assert_array_equal(redrawn(KEY, jnp.ones(5), draw="normal"), jnp.ones(5))
+    np.testing.assert_array_equal(redraw(KEY, jnp.ones(5), draw="normal"), jnp.ones(5))
 
 
 @pytest.mark.parametrize(

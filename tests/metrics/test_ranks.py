@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.ranks import midranks, rank_correlation
+from cfx_jax.metrics import midranks, rank_correlation
 
 
 @settings(max_examples=50, deadline=None)

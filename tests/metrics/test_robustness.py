@@ -59,7 +59,7 @@ def test_more_restarts_and_larger_radii_leave_fewer_standing():
     [(8, 8, 8), (5, 8, 8), (4, 8, 4), (3, 8, 4), (1, 8, 1), (17, 150, 19), (9, 8, 9)],
 )
 def test_what_is_left_is_filled_up_to_few_sizes(count, largest, filled):
-    index = robustness._filled(10 + np.arange(count), largest=largest)
+    index = robustness._fill_batch(10 + np.arange(count), largest=largest)
     np.testing.assert_array_equal(index, 10 + np.minimum(np.arange(filled), count - 1))
 
 

@@ -24,11 +24,11 @@ from cfx_jax.metrics import (
     mask_kappa,
     precision,
     recall,
+    reliability_curve,
     roc_auc,
     sensitivity,
     specificity,
 )
-from cfx_jax.metrics.reliability import reliability_curve
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.random(400) < 0.3

@@ -8,7 +8,7 @@ import skimage.data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.similarity import psnr, ssim
+from cfx_jax.metrics import psnr, ssim
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.uniform(size=(24, 31, 3)).astype(np.float32)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.statistics import bootstrap_interval
+from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report.claims import Claim, format_claims, summary, verdict, write_claims
 
 FINITE = st.floats(-10, 10)

@@ -16,7 +16,7 @@ from toy_training import OPTIONS, RADIUS, batch, bits, images_and_labels, net, s
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy, kl_divergence, trades_attack
-from cfx_jax.metrics.robustness import robustly_correct
+from cfx_jax.metrics import robustly_correct
 from cfx_jax.models import per_image
 from trainers import classifier, trades
 from trainers.nnx_views import classifier_of, graph_of, training_view, variables_of

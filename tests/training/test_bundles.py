@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.training.arrays import Arrays
 from cfx_jax.training.bundles import bundle, bundle_like, split_over_devices, unbundle
+from cfx_jax.training.named_arrays import Arrays
 
 
 def _arrays() -> Arrays:
@@ -68,7 +68,7 @@ import json
 import jax, jax.numpy as jnp, numpy as np
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.training import CheckpointStore
-from cfx_jax.training.arrays import to_arrays
+from cfx_jax.training.named_arrays import to_arrays
 from cfx_jax.training.bundles import split_over_devices
 
 mesh, values = data_mesh(), jnp.arange(8.0)

@@ -1,4 +1,4 @@
-"""Networks that draw images: generators, their critics, autoencoders, segmenters."""
+"""Networks that draw images: generators, their critics, autoencoders and segmenters."""
 
 from cfx_jax.models.generators.discriminator import Discriminator as Discriminator
 from cfx_jax.models.generators.fixed_point import FixedPointTranslator as FixedPointTranslator

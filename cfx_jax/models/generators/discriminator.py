@@ -1,10 +1,11 @@
-"""The discriminators of SyCE and CyCE (Charachon et al. 2021, "Leveraging Conditional Generative
-Models in a General Explanation Framework of Classifier Decisions"; layers as released): real images
-of a class against generated ones."""
+"""The discriminators of SyCE and CyCE, which tell real images of a class from generated ones.
+
+Charachon et al. 2021, "Leveraging Conditional Generative Models in a General Explanation Framework
+of Classifier Decisions"; layers as released.
+"""
 
 from collections.abc import Sequence
 
-import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -12,18 +13,14 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers.keras import dense, same_convolution
 from cfx_jax.models.layers.checks import check_images, check_size
 from cfx_jax.models.layers.convolution import Activation
-
-
-def leaky_relu(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
-    """The leaky ReLU with Keras' slope of 0.3 below 0; JAX's own is 0.01."""
-    return jax.nn.leaky_relu(x, negative_slope=0.3)
+from cfx_jax.models.views.activations import leaky_relu
 
 
 class Discriminator(nnx.Module):
-    """Leaky ReLU, 3x3 convolution, leaky ReLU, 3x3 convolution with stride 2, for each filter; then
-    one linear layer.
+    """A network with one linear layer after pairs of 3x3 convolutions, one pair for each filter.
 
-    No norm, so an image's value does not depend on the others of its batch, as the gradient penalty
+    Each convolution comes after a leaky ReLU, and the second of a pair has stride 2. There is no
+    norm, so an image's value does not depend on the others of its batch, as the gradient penalty
     needs it.
 
     Args:
@@ -36,6 +33,11 @@ class Discriminator(nnx.Module):
 
     Raises:
         InputError: no filter, or a number below 1.
+
+    >>> import jax.numpy as jnp
+    >>> network = nnx.eval_shape(lambda: Discriminator(size=(8, 8), filters=(4,), rngs=nnx.Rngs(0)))
+    >>> nnx.eval_shape(lambda model: model(jnp.zeros((2, 8, 8, 1))), network).shape
+    (2,)
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class Discriminator(nnx.Module):
         self.head = dense(height * width * filters[-1], 1, rngs=rngs)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, " b"]:
-        """Gives one logit for each image, above 0 for what seems real.
+        """Computes one logit for each image, above 0 for an image that seems real.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1], of the ``size`` that the network was made for.

@@ -1,6 +1,7 @@
-"""The translator and the critic of Fixed-Point GAN (Siddiquee et al. 2019, "Learning Fixed Points
-in Generative Adversarial Networks: From Image-to-Image Translation to Disease Detection and
-Localization"; layers as released).
+"""The translator and the critic of Fixed-Point GAN.
+
+Siddiquee et al. 2019, "Learning Fixed Points in Generative Adversarial Networks: From
+Image-to-Image Translation to Disease Detection and Localization"; layers as released.
 
 The translator gives the change that carries an image into one of two domains; asked for the image's
 own domain it is to change nothing. Released for images in [-1, 1], with ``tanh(u + G(u, c))``; here
@@ -35,8 +36,10 @@ LimitName = Literal["tanh", "clip"]
 
 
 def unit_tanh(x: Float[Array, "*b"]) -> Float[Array, "*b"]:
-    """The hyperbolic tangent for values meant to be in [0, 1] rather than [-1, 1]:
-    ``(1 + tanh(2 x - 1)) / 2``.
+    """Limits values to [0, 1] by a hyperbolic tangent, ``(1 + tanh(2 x - 1)) / 2``.
+
+    >>> unit_tanh(jnp.array([0.5, 10.0])).tolist()
+    [0.5, 1.0]
     """
     return jax.nn.sigmoid(4 * x - 2)
 
@@ -45,12 +48,12 @@ _LIMITS: dict[str, Callable[[Array], Array]] = {"tanh": unit_tanh, "clip": unit_
 
 
 class FixedPointTranslator(nnx.Module):
-    """Carries images into a domain: 7x7 convolution, halvings, residual blocks, doublings, 7x7
-    convolution to the change.
+    """A network that carries images into one of two domains.
 
-    Every convolution but the last is followed by instance norm, whose statistics are those of the
-    image itself, so that an image's translation does not depend on the others of its batch. The
-    domain is a further channel of constant 0 or 1.
+    Its layers are a 7x7 convolution, halvings, residual blocks, doublings, and a 7x7 convolution to
+    the change. Every convolution but the last is followed by instance norm, whose statistics are
+    those of the image itself, so that an image's translation does not depend on the others of its
+    batch. The domain is a further channel of constant 0 or 1.
 
     Args:
         in_channels: channels of the images.
@@ -62,6 +65,12 @@ class FixedPointTranslator(nnx.Module):
 
     Raises:
         InputError: a number below 1, or an unknown limit.
+
+    >>> options = dict(filters=2, num_blocks=1, limit="clip")
+    >>> model = nnx.eval_shape(lambda: FixedPointTranslator(**options, rngs=nnx.Rngs(0)))
+    >>> images, domain = jnp.zeros((1, 8, 8, 1)), jnp.array([1])
+    >>> nnx.eval_shape(lambda model: model(images, domain), model).shape
+    (1, 8, 8, 1)
     """
 
     def __init__(
@@ -100,8 +109,9 @@ class FixedPointTranslator(nnx.Module):
     def change(
         self, images: Float[Array, "b h w c"], domain: Int[Array, " b"]
     ) -> Float[Array, "b h w c"]:
-        """Gives the change G, in units of images in [-1, 1]; arguments and errors as those of the
-        call.
+        """Computes the change G, in units of images in [-1, 1].
+
+        Arguments and errors are those of the call.
         """
         check_images(images, self.in_channels)
         check_sides(images, self.num_halvings, instead="")
@@ -120,7 +130,7 @@ class FixedPointTranslator(nnx.Module):
     def __call__(
         self, images: Float[Array, "b h w c"], domain: Int[Array, " b"]
     ) -> Float[Array, "b h w c"]:
-        """Translates images.
+        """Translates images into a domain.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1]; height and width divide by 2 for each halving.
@@ -136,7 +146,7 @@ class FixedPointTranslator(nnx.Module):
 
 
 class Verdict(NamedTuple):
-    """What a critic says of images.
+    """A critic's judgement of images.
 
     Attributes:
         realness: one value for each patch, larger for what seems real, (b, h', w').
@@ -148,11 +158,10 @@ class Verdict(NamedTuple):
 
 
 class PatchCritic(nnx.Module):
-    """4x4 convolutions with stride 2, leaky ReLU after each; then realness of each patch, and the
-    image's domain.
+    """A network that judges how real each patch of an image is, and the image's domain.
 
-    No norm, so an image's verdict does not depend on the others of its batch, as the gradient
-    penalty needs it.
+    Its layers are 4x4 convolutions with stride 2 and a leaky ReLU after each. There is no norm, so
+    an image's verdict does not depend on the others of its batch, as the gradient penalty needs it.
 
     Args:
         size: height and width of the images, in pixels; at least two to the power of ``depth``.
@@ -163,6 +172,12 @@ class PatchCritic(nnx.Module):
 
     Raises:
         InputError: a number below 1, or too few pixels.
+
+    >>> options = dict(size=(8, 8), filters=2, depth=2)
+    >>> critic = nnx.eval_shape(lambda: PatchCritic(**options, rngs=nnx.Rngs(0)))
+    >>> verdict = nnx.eval_shape(lambda model: model(jnp.zeros((3, 8, 8, 1))), critic)
+    >>> verdict.realness.shape, verdict.logits.shape
+    ((3, 2, 2), (3, 2))
     """
 
     def __init__(
@@ -192,7 +207,7 @@ class PatchCritic(nnx.Module):
         )
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Verdict:
-        """Judges images.
+        """Judges the realness of images, and their domain.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1], of the ``size`` that the network was made for.
@@ -215,7 +230,7 @@ class PatchCritic(nnx.Module):
 
 
 def translation_of(model: nnx.Module) -> Partial:
-    """Turns a translator of batches into one of one image.
+    """Turns a translator of batches into a translator of one image.
 
     Args:
         model: a ``FixedPointTranslator``, or another NNX module ``(images, domain) -> images``.
@@ -239,7 +254,7 @@ def _translate_one(
 
 
 def _uniform(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
-    """PyTorch's initial weights: uniform within 1 / sqrt(fan in)."""
+    """Draws PyTorch's initial weights: uniform within 1 / sqrt(fan in)."""
     bound = 1 / math.sqrt(math.prod(shape[:-1]))
     # Drawn flat: JAX compiles that faster than the same draw in four dimensions.
     return jax.random.uniform(key, (math.prod(shape),), dtype, minval=-bound, maxval=bound).reshape(
@@ -248,7 +263,7 @@ def _uniform(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike = jnp.f
 
 
 def _convolution(in_channels: int, out_channels: int, *, size: int, rngs: nnx.Rngs) -> nnx.Conv:
-    """A convolution that keeps the size of the maps, without bias."""
+    """Makes a convolution that keeps the size of the maps, without bias."""
     return nnx.Conv(
         in_channels, out_channels, (size, size), use_bias=False, kernel_init=_uniform, rngs=rngs
     )
@@ -267,7 +282,7 @@ class _Unit(nnx.Module):
 
 
 class _ResidualBlock(nnx.Module):
-    """Two 3x3 convolutions whose outcome is added to what goes in; no activation follows."""
+    """Two 3x3 convolutions, whose output is added to their input; no activation follows."""
 
     def __init__(self, width: int, *, rngs: nnx.Rngs) -> None:
         self.first, self.second = (

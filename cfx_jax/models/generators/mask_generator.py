@@ -1,7 +1,8 @@
-"""A generator of masks: one forward pass instead of an optimisation for each image (Dabkowski and
-Gal 2017, "Real time image saliency for black box classifiers"; as Charachon et al. 2020 and 2021
-use it: the encoder is the network that classifies, there is no class selector, and the mask has
-half the image's resolution).
+"""A generator of masks: one forward pass instead of an optimisation for each image.
+
+Dabkowski and Gal 2017, "Real time image saliency for black box classifiers", as Charachon et al.
+2020 and 2021 use it: the encoder is the network that classifies, there is no class selector, and
+the mask has half the image's resolution.
 
 The decoder's units are those of the UNet here, norm, activation, convolution; their widths are
 ours, since neither paper gives them.
@@ -45,6 +46,12 @@ class MaskGenerator(nnx.Module):
     Raises:
         InputError: an encoder that is no ``ResNet`` or gives maps of one resolution alone, or a
             width below 1.
+
+    >>> from cfx_jax.models.images.resnet import resnet_small
+    >>> encoder = nnx.eval_shape(lambda: resnet_small(num_classes=2, rngs=nnx.Rngs(0)))
+    >>> model = nnx.eval_shape(lambda: MaskGenerator(encoder, width=2, rngs=nnx.Rngs(0)))
+    >>> nnx.eval_shape(lambda model: model(jnp.zeros((1, 32, 32, 3))), model).shape
+    (1, 32, 32, 1)
     """
 
     def __init__(
@@ -71,7 +78,7 @@ class MaskGenerator(nnx.Module):
         self.head = dense(channels[0] + widths[0], 2, rngs=rngs)
 
     def masks(self, images: Float[Array, "b h w c"]) -> Float[Array, "b mh mw 1"]:
-        """Gives masks of the resolution of the encoder's finest maps.
+        """Computes masks with the resolution of the encoder's finest maps.
 
         Args:
             images: (b, h, w, c) in [0, 1], as the encoder takes them.
@@ -92,8 +99,9 @@ class MaskGenerator(nnx.Module):
         return magnitudes[..., :1] / magnitudes.sum(axis=-1, keepdims=True)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w 1"]:
-        """Gives masks (b, h, w, 1) in [0, 1] of the images' size, each pixel that of ``masks``
-        nearest to it.
+        """Computes masks (b, h, w, 1) in [0, 1] with the images' size.
+
+        Each pixel is that of ``masks`` nearest to it.
         """
         masks = self.masks(images)
         return jax.image.resize(masks, (*images.shape[:3], 1), "nearest")
@@ -102,8 +110,9 @@ class MaskGenerator(nnx.Module):
 def _pyramid(
     encoder: ResNet, images: Float[Array, "b h w c"]
 ) -> tuple[Float[Array, "b _ _ _"], ...]:
-    """The encoder's maps in inference mode, the finest first: of the stem's convolution, if it
-    pools, and of each stage.
+    """Computes the encoder's maps in inference mode, the finest first.
+
+    They are the maps of the stem's convolution, if it pools, and of each stage.
     """
     view = in_inference_mode(encoder)
     x, stem = normalise(images, view.mean, view.std), view.stem
@@ -117,6 +126,7 @@ def _pyramid(
 
 
 def _channels(encoder: ResNet) -> list[int]:
+    """Lists the channels of the encoder's maps."""
     side, in_channels = 32 * 2 ** len(encoder.stages), encoder.stem.conv.in_features
     image: Any = jax.ShapeDtypeStruct((1, side, side, in_channels), jnp.float32)
     return [maps.shape[-1] for maps in shape_of(_pyramid, encoder, image)]

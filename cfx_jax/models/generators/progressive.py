@@ -1,6 +1,8 @@
-"""The networks of progressive exaggeration (Singla et al. 2020, "Explanation by Progressive
-Exaggeration"; layers as released): an encoder and a decoder that draw an image for a bin of the
-classifier's probability, and a discriminator of images and their bins.
+"""The networks of progressive exaggeration: a generator and a discriminator.
+
+Singla et al. 2020, "Explanation by Progressive Exaggeration"; layers as released. The generator's
+encoder and decoder draw an image for a bin of the classifier's probability; the discriminator
+judges images and their bins.
 
 There is no connection from encoder to decoder but the latent, and no noise. Networks were released
 for images in [-1, 1]; here images are in [0, 1] and mapped inside. Deviations, each an option: the
@@ -111,7 +113,7 @@ class ProgressiveGenerator(nnx.Module):
     def encode(
         self, images: Float[Array, "b h w c"], bins: Int[Array, " b"]
     ) -> Float[Array, "b h2 w2 d"]:
-        """Gives the latents of images.
+        """Computes the latents of images.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1]; height and width divide by 2 for each halving.
@@ -206,7 +208,7 @@ class ProjectionDiscriminator(nnx.Module):
         self.embedding = nnx.data(embedding)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b d"]:
-        """Gives phi, the sums over positions of the last maps' positive part.
+        """Computes phi, the sums over positions of the last maps' positive part.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1]; height and width divide by 2 for each filter.
@@ -229,7 +231,7 @@ class ProjectionDiscriminator(nnx.Module):
     def __call__(
         self, images: Float[Array, "b h w c"], bins: Int[Array, " b"]
     ) -> Float[Array, " b"]:
-        """Gives one logit for each image and bin, above 0 for what seems a real image of that bin.
+        """Computes one logit for each image and bin, above 0 for images that seem real.
 
         Args:
             images: as ``features`` takes them.
@@ -246,7 +248,7 @@ class ProjectionDiscriminator(nnx.Module):
         return self.realness(features)[:, 0] + self._of_bins(features, bins)
 
     def _of_bins(self, features: Float[Array, "b d"], bins: Int[Array, " b"]) -> Float[Array, " b"]:
-        """The part of the logit that the bin takes part in."""
+        """Computes the part of the logit that depends on the bin."""
         if self.embedding is None:
             return jnp.zeros(bins.shape)
         above, projected = ordinal_code(bins, self.num_bins)[:, 1:], self.embedding(features)

@@ -1,6 +1,7 @@
-"""The autoencoder of slices in whose latents ACAT's counterfactuals are made (Fontanella et al.
-2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
-Imaging", appendix B; layers as released).
+"""The autoencoder of slices in whose latents ACAT's counterfactuals are made.
+
+Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection
+in Medical Imaging", appendix B; layers as released.
 
 A latent has as many numbers as the slice has pixels: there is no bottleneck. Three stages of two
 residual blocks encode, three decode, and the image that comes out has no bounds. Deviation: the
@@ -20,9 +21,9 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.generators.layers.keras import Affine
 from cfx_jax.models.generators.layers.preactivation import double
 from cfx_jax.models.generators.views import Generator, coding_view
-from cfx_jax.models.layers.blocks import BasicBlock
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides
 from cfx_jax.models.layers.convolution import Norm, NormalisedPointwise, batch_norm, convolution
+from cfx_jax.models.layers.residual_blocks import BasicBlock
 
 # PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as
 # large.
@@ -44,6 +45,10 @@ class ResidualAutoencoder(nnx.Module):
 
     Raises:
         InputError: no stage, unequal numbers of them, or a number below 1.
+
+    >>> model = nnx.eval_shape(lambda: ResidualAutoencoder(width=2, rngs=nnx.Rngs(0)))
+    >>> nnx.eval_shape(lambda model: model.encode(jnp.zeros((1, 16, 16, 1))), model).shape
+    (1, 4, 4, 16)
     """
 
     def __init__(
@@ -84,7 +89,7 @@ class ResidualAutoencoder(nnx.Module):
                 block.conv2.kernel[...] = jnp.zeros_like(block.conv2.kernel[...])
 
     def encode(self, images: Float[Array, "n h w 1"]) -> Float[Array, "n lh lw d"]:
-        """Gives the latents of slices.
+        """Computes the latents of slices.
 
         Args:
             images: (n, h, w, 1) in [0, 1], with sides that divide by 4 (by 2 for each stage after
@@ -104,8 +109,9 @@ class ResidualAutoencoder(nnx.Module):
         return x
 
     def decode(self, latent: Float[Array, "n lh lw d"]) -> Float[Array, "n h w 1"]:
-        """Gives slices (n, 4 lh, 4 lw, 1) of latents (n, lh, lw, 16); their values may leave [0,
-        1].
+        """Draws slices (n, 4 lh, 4 lw, 1) from latents (n, lh, lw, 16).
+
+        Their values may leave [0, 1].
         """
         x = latent
         for block in self.up:
@@ -113,12 +119,12 @@ class ResidualAutoencoder(nnx.Module):
         return self.leave(x)
 
     def __call__(self, images: Float[Array, "n h w 1"]) -> Float[Array, "n h w 1"]:
-        """Gives reconstructions (n, h, w, 1) of slices (n, h, w, 1): ``decode(encode(images))``."""
+        """Computes reconstructions (n, h, w, 1) of slices, ``decode(encode(images))``."""
         return self.decode(self.encode(images))
 
 
 def _encoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.List:
-    """Two blocks for each stage; the first of a stage halves, but for the first stage."""
+    """Makes two blocks for each stage; the first one halves, but for the first stage."""
     blocks: list[nnx.Module] = []
     for index, (before, after) in enumerate(pairwise(channels)):
         blocks.append(
@@ -129,7 +135,7 @@ def _encoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.
 
 
 def _decoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.List:
-    """Two blocks for each stage; the first of a stage doubles, but for the last stage."""
+    """Makes two blocks for each stage; the first one doubles, but for the last stage."""
     blocks: list[nnx.Module] = []
     for index, (before, after) in enumerate(pairwise(channels)):
         blocks.append(
@@ -140,9 +146,7 @@ def _decoder_blocks(channels: Sequence[int], norm: Norm, rngs: nnx.Rngs) -> nnx.
 
 
 class _DecoderBlock(nnx.Module):
-    """Two 3x3 convolutions with, between them, nearest-neighbour doubling if the block doubles, and
-    a shortcut.
-    """
+    """Two 3x3 convolutions and a shortcut, with a doubling between the convolutions or without."""
 
     def __init__(
         self, in_channels: int, width: int, *, doubling: bool, norm: Norm, rngs: nnx.Rngs
@@ -169,8 +173,9 @@ class _DecoderBlock(nnx.Module):
 
 
 def coder_of(model: nnx.Module) -> Generator:
-    """Turns an autoencoder of batches of slices into one of a volume, in inference mode; slices are
-    the batch.
+    """Turns an autoencoder of batches of slices into one of a volume, in inference mode.
+
+    The slices are the batch.
 
     The result shares the model's weights as they are now, and is a pytree. ``generator_of(model)``
     is that of one slice.

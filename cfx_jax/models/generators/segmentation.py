@@ -1,5 +1,6 @@
-"""A network that gives each pixel a class: the library's UNet with one linear layer, for organs in
-radiographs.
+"""A network that gives each pixel a class, for organs in radiographs.
+
+It is the library's UNet with one linear layer.
 
 Ronneberger et al. 2015, "U-Net: Convolutional Networks for Biomedical Image Segmentation".
 Deviations, those of ``models.unet``: residual levels with the norm before each convolution, and
@@ -17,7 +18,7 @@ from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName, UNet
 
 
 class Segmenter(nnx.Module):
-    """UNet and a 1x1 convolution: images in [0, 1] -> logits of each pixel.
+    """A UNet and a 1x1 convolution: images in [0, 1] -> logits of each pixel.
 
     ``models.per_image(model)(image).argmax(axis=-1)`` is the map of classes of one image.
 
@@ -28,6 +29,11 @@ class Segmenter(nnx.Module):
 
     Raises:
         InputError: as ``models.UNet``, or fewer than two classes.
+
+    >>> import jax.numpy as jnp
+    >>> model = nnx.eval_shape(lambda: Segmenter(num_classes=3, filters=(2, 4), rngs=nnx.Rngs(0)))
+    >>> nnx.eval_shape(lambda model: model(jnp.zeros((1, 8, 8, 1))), model).shape
+    (1, 8, 8, 3)
     """
 
     def __init__(
@@ -47,7 +53,7 @@ class Segmenter(nnx.Module):
         self.head = dense(self.unet.out_channels, num_classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w k"]:
-        """Gives the logits (b, h, w, num_classes) of images (b, h, w, in_channels) in [0, 1].
+        """Computes the logits (b, h, w, num_classes) of images (b, h, w, in_channels) in [0, 1].
 
         Raises:
             InputError: another shape, sides that do not divide by 2 for each further filter, or

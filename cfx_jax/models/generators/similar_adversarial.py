@@ -1,6 +1,7 @@
-"""Generators of a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining
-Similarity and Adversarial Learning to Generate Visual Explanation: Application to Medical Image
-Classification", section IV-C and figure 1).
+"""Generators of a similar and an adversarial image (SAGen).
+
+Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
+Explanation: Application to Medical Image Classification", section IV-C and figure 1.
 
 Both give the pair (x_s, x_a). Their attributes ``similar`` and ``adversarial`` are the two twins of
 equal architecture whose weights the loss draws together: whole generators in the Duo, heads alone
@@ -67,20 +68,21 @@ class SingleAE(nnx.Module):
         self.residual, self.limit = residual, unit_clip
 
     def encode(self, images: Images) -> Latent:
-        """Gives the latent of images, the shared encoder's maps; arguments and errors as
-        ``UNet.encode``.
+        """Computes the latent of images, the shared encoder's maps.
+
+        Arguments and errors are those of ``UNet.encode``.
         """
         return encode(self.unet, images, residual=self.residual)
 
     def decode(self, latent: Latent) -> tuple[Images, Images]:
-        """Gives similar and adversarial images (b, h, w, in_channels) in [0, 1] of a latent."""
+        """Draws similar and adversarial images (b, h, w, in_channels) in [0, 1] from a latent."""
         similar, adversarial = decode(
             self.unet, (self.similar, self.adversarial), latent, residual=self.residual
         )
         return self.limit(similar), self.limit(adversarial)
 
     def __call__(self, images: Images) -> tuple[Images, Images]:
-        """Gives similar and adversarial images of images: ``decode(encode(images))``."""
+        """Computes similar and adversarial images of images: ``decode(encode(images))``."""
         return self.decode(self.encode(images))
 
 
@@ -120,15 +122,16 @@ class DuoAE(nnx.Module):
         self.similar, self.adversarial = make(rngs=rngs), make(rngs=rngs)
 
     def encode(self, images: Images) -> tuple[Latent, Latent]:
-        """Gives the latents of images in the two generators; arguments and errors as
-        ``UNet.encode``.
+        """Computes the latents of images in the two generators.
+
+        Arguments and errors are those of ``UNet.encode``.
         """
         return self.similar.encode(images), self.adversarial.encode(images)
 
     def decode(self, latents: tuple[Latent, Latent]) -> tuple[Images, Images]:
-        """Gives similar and adversarial images (b, h, w, in_channels) in [0, 1] of the two latents."""
+        """Draws similar and adversarial images (b, h, w, c) in [0, 1] from two latents."""
         return self.similar.decode(latents[0]), self.adversarial.decode(latents[1])
 
     def __call__(self, images: Images) -> tuple[Images, Images]:
-        """Gives similar and adversarial images of images: ``decode(encode(images))``."""
+        """Computes similar and adversarial images of images: ``decode(encode(images))``."""
         return self.decode(self.encode(images))

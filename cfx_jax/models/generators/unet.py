@@ -1,5 +1,4 @@
-"""The UNet of the generators of Charachon et al. 2020 and 2021, and the generator of one image made
-of it.
+"""The UNet of the generators of Charachon et al. 2020 and 2021, and a generator of one image.
 
 Layers, filters and parameter counts are those of the authors' released networks: SAGen's (2020,
 "Combining Similarity and Adversarial Learning to Generate Visual Explanation") and those of SyCE
@@ -103,7 +102,7 @@ class UNet(nnx.Module):
         )
 
     def encode(self, images: Float[Array, "b h w c"]) -> tuple[Float[Array, "b _ _ _"], ...]:
-        """Gives the encoder's maps, the finest first.
+        """Computes the encoder's maps, the finest first.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1]; height and width divide by 2 for each
@@ -124,8 +123,9 @@ class UNet(nnx.Module):
         return tuple(skips)
 
     def decode(self, skips: tuple[Float[Array, "b _ _ _"], ...]) -> Float[Array, "b h w d"]:
-        """Gives maps (b, h, w, out_channels) of what ``encode`` gave; no norm and no activation
-        follow the last join.
+        """Computes maps (b, h, w, out_channels) of the maps that ``encode`` gives.
+
+        No norm and no activation follow the last join.
         """
         x = skips[-1]
         for skip, up in zip(reversed(skips[:-1]), reversed(self.up), strict=True):
@@ -133,13 +133,12 @@ class UNet(nnx.Module):
         return x
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w d"]:
-        """Gives maps (b, h, w, out_channels) of images: ``decode(encode(images))``."""
+        """Computes maps (b, h, w, out_channels) of images: ``decode(encode(images))``."""
         return self.decode(self.encode(images))
 
 
 class LinearHead(nnx.Module):
-    """3x3 convolutions in a row and a 1x1 convolution to the image's channels, with no activation
-    anywhere.
+    """3x3 convolutions in a row and a 1x1 convolution to the image's channels, without activation.
 
     Args:
         in_channels: channels of the input maps.
@@ -169,8 +168,9 @@ class LinearHead(nnx.Module):
 
 
 class UNetGenerator(nnx.Module):
-    """A generator of one image from one image: UNet, linear head, clipping to [0, 1], the attribute
-    ``limit``.
+    """A generator of one image from one image: UNet, linear head, and clipping to [0, 1].
+
+    The clipping is the attribute ``limit``.
 
     With its defaults it is g_0 or g_1 of SyCE and CyCE, 204,499 parameters; with
     ``head_filters=(32, 16)`` it is the adversarial generator of the naive formulation (2020,
@@ -185,6 +185,10 @@ class UNetGenerator(nnx.Module):
 
     Raises:
         InputError: as ``UNet``, or a number of filters of the head below 1.
+
+    >>> model = nnx.eval_shape(lambda: UNetGenerator(filters=(2, 4), rngs=nnx.Rngs(0)))
+    >>> nnx.eval_shape(lambda model: model(jnp.zeros((1, 8, 8, 1))), model).shape
+    (1, 8, 8, 1)
     """
 
     def __init__(
@@ -203,24 +207,29 @@ class UNetGenerator(nnx.Module):
         self.residual, self.limit = residual, unit_clip
 
     def encode(self, images: Float[Array, "b h w c"]) -> Latent:
-        """Gives the latent of images, the encoder's maps; arguments and errors as ``UNet.encode``."""
+        """Computes the latent of images, the encoder's maps.
+
+        Arguments and errors are those of ``UNet.encode``.
+        """
         return encode(self.unet, images, residual=self.residual)
 
     def decode(self, latent: Latent) -> Float[Array, "b h w c"]:
-        """Gives images (b, h, w, in_channels) in [0, 1] of a latent; a clipped pixel has derivative
-        0.
+        """Draws images (b, h, w, in_channels) in [0, 1] from a latent.
+
+        A clipped pixel has derivative 0.
         """
         (image,) = decode(self.unet, (self.head,), latent, residual=self.residual)
         return self.limit(image)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        """Gives the generated images, of the given ones' shape: ``decode(encode(images))``."""
+        """Computes the generated images, of the same shape: ``decode(encode(images))``."""
         return self.decode(self.encode(images))
 
 
 def encode(unet: UNet, images: Float[Array, "b h w c"], *, residual: bool) -> Latent:
-    """The latent of a generator with this UNet: its encoder's maps, after the images where it is
-    residual.
+    """Computes the latent of a generator with this UNet.
+
+    It is the encoder's maps, after the images where the generator is residual.
     """
     maps = unet.encode(images)
     return (images, *maps) if residual else maps
@@ -229,7 +238,7 @@ def encode(unet: UNet, images: Float[Array, "b h w c"], *, residual: bool) -> La
 def decode(
     unet: UNet, heads: Sequence[LinearHead], latent: Latent, *, residual: bool
 ) -> tuple[Float[Array, "b h w c"], ...]:
-    """What each head of a generator makes of a latent of ``encode``, not limited to [0, 1]."""
+    """Computes the output of each head of a generator for a latent, not limited to [0, 1]."""
     maps = unet.decode(latent[1:] if residual else latent)
     return tuple(
         latent[0] + _RESIDUAL_SCALE * head(maps) if residual else head(maps) for head in heads

@@ -1,5 +1,6 @@
-"""The variational autoencoder of xGEM, the method that Singla et al. 2020 compare with (appendix
-A.2; layers and defaults of the code that it names, LynnHo/VAE-Tensorflow, for 64 pixels).
+"""The variational autoencoder of xGEM, the method that Singla et al. 2020 compare with.
+
+Appendix A.2; layers and defaults of the code that it names, LynnHo/VAE-Tensorflow, for 64 pixels.
 
 How it was enlarged to 128 pixels is not published; here another filter adds a stage to encoder and
 decoder. Released for images in [-1, 1]; here images are in [0, 1] and mapped inside. Deviation:
@@ -25,8 +26,9 @@ _EPSILON = 1e-3
 
 
 class VAE(nnx.Module):
-    """Convolutions to mean and log variance of a latent vector, and transposed convolutions from a
-    vector to an image.
+    """Convolutions to a distribution of latent vectors, and transposed convolutions to an image.
+
+    The distribution is normal, given by its mean and its log variance.
 
     Args:
         size: height and width of the images, in pixels; each divides by 2 for each filter.
@@ -38,6 +40,10 @@ class VAE(nnx.Module):
 
     Raises:
         InputError: no filter, a number below 1, or sides that do not divide.
+
+    >>> model = nnx.eval_shape(lambda: VAE(size=(8, 8), filters=(2, 4), latent=3, rngs=nnx.Rngs(0)))
+    >>> nnx.eval_shape(lambda model: model.decode(jnp.zeros((1, 3))), model).shape
+    (1, 8, 8, 3)
     """
 
     def __init__(
@@ -76,7 +82,7 @@ class VAE(nnx.Module):
     def encode(
         self, images: Float[Array, "b h w c"]
     ) -> tuple[Float[Array, "b d"], Float[Array, "b d"]]:
-        """Gives the normal distributions of the latents of images.
+        """Computes the normal distributions of the latents of images.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1], of the ``size`` that the network was made for.
@@ -96,7 +102,7 @@ class VAE(nnx.Module):
         return self.mean(flat), self.log_variance(flat)
 
     def decode(self, latent: Float[Array, "b d"]) -> Float[Array, "b h w c"]:
-        """Gives images (b, h, w, in_channels) in [0, 1] of latent vectors (b, latent)."""
+        """Draws images (b, h, w, in_channels) in [0, 1] from latent vectors (b, latent)."""
         x = nnx.relu(self.enter(latent)).reshape(-1, *self.smallest)
         for up in self.up:
             x = up(x)
@@ -104,7 +110,7 @@ class VAE(nnx.Module):
 
 
 class _Halving(nnx.Module):
-    """5x5 convolution with stride 2, batch norm, leaky ReLU with slope 0.2."""
+    """A 5x5 convolution with stride 2, batch norm, and a leaky ReLU with slope 0.2."""
 
     def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
         self.conv = nnx.Conv(
@@ -124,7 +130,7 @@ class _Halving(nnx.Module):
 
 
 class _Doubling(nnx.Module):
-    """Transposed 5x5 convolution with stride 2, batch norm, ReLU."""
+    """A transposed 5x5 convolution with stride 2, batch norm, and a ReLU."""
 
     def __init__(self, in_channels: int, width: int, *, rngs: nnx.Rngs) -> None:
         self.conv = TransposedConvolution(in_channels, width, use_bias=False, rngs=rngs)

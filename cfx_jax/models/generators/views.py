@@ -27,12 +27,12 @@ class Generator:
     decode: Partial
 
     def __call__(self, image: Float[Array, "h w c"]) -> Any:
-        """What the generator makes of one image."""
+        """Computes the image, or the pair of images, that the generator draws for one image."""
         return self.decode(self.encode(image))
 
 
 def generator_of(model: nnx.Module) -> Generator:
-    """Turns a generator of batches into one of one image, in inference mode.
+    """Turns a generator of batches into a generator of one image, in inference mode.
 
     The result shares the model's weights as they are now; pass it through ``jax.jit`` as an
     argument, and ``jax.vmap`` it over images at the speed of a batch.
@@ -47,13 +47,19 @@ def generator_of(model: nnx.Module) -> Generator:
 
     Raises:
         InputError: ``model`` is not an NNX module with these methods.
+
+    >>> import jax.numpy as jnp
+    >>> from cfx_jax.models import UNetGenerator
+    >>> generate = generator_of(UNetGenerator(filters=(2, 4), rngs=nnx.Rngs(0)))
+    >>> jax.eval_shape(generate, jnp.zeros((8, 8, 1))).shape
+    (8, 8, 1)
     """
     view = coding_view(model)
     return Generator(Partial(_encode_one, view), Partial(_decode_one, view))
 
 
 def coding_view(model: nnx.Module) -> Any:
-    """The view in inference mode of what encodes and decodes batches.
+    """Gives the view in inference mode of a model that encodes and decodes batches.
 
     Raises:
         InputError: ``model`` is not an NNX module with the methods ``encode`` and ``decode``.

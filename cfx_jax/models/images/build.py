@@ -1,4 +1,4 @@
-"""Architectures by name, e.g. from a configuration file."""
+"""Networks of images by their names, as a configuration file gives them."""
 
 from collections.abc import Callable
 from functools import partial
@@ -41,7 +41,7 @@ def build(
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
 ) -> ResNet | EfficientNet | InceptionV3 | DenseNet:
-    """Makes the architecture of a given name.
+    """Makes the network of a given name.
 
     Args:
         name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet_small"``,
@@ -58,6 +58,10 @@ def build(
 
     Raises:
         InputError: an unknown name (the message lists the valid ones), or as the model's class.
+
+    >>> model = nnx.eval_shape(lambda: build("resnet_small", num_classes=2, rngs=nnx.Rngs(0)))
+    >>> type(model).__name__, model.head.kernel.shape
+    ('ResNet', (192, 2))
     """
     check_choice(name, tuple(_FACTORIES), name="model")
     return _FACTORIES[name](

@@ -1,11 +1,13 @@
-"""Densely connected networks (Huang et al. 2017, "Densely Connected Convolutional Networks"), and a
-small one.
+"""Densely connected networks, DenseNet-121 and a small one.
 
-DenseNet-121 has the published layers, PyTorch's padding and parameter count, so PyTorch's weights
-give the same logits; it is also the classifier that Singla et al. 2020 explain. Deviations:
-convolutions start from He's normal distribution (fan out), as the other networks here, where theirs
-start from a truncated one of deviation 0.02; there is no dropout, which their code writes but never
-applies; the normalisation of images with ``mean`` and ``std`` is part of the model.
+Huang et al. 2017, "Densely Connected Convolutional Networks". DenseNet-121 has the published
+layers, PyTorch's padding and parameter count, so PyTorch's weights give the same logits; it is also
+the classifier that Singla et al. 2020 explain.
+
+Deviations: convolutions start from He's normal distribution (fan out), as the other networks here,
+where the authors' start from a truncated one of deviation 0.02; there is no dropout, which their
+code writes but never applies; the normalisation of images with ``mean`` and ``std`` is part of the
+model.
 """
 
 from collections.abc import Sequence
@@ -37,8 +39,7 @@ _BOTTLENECK = 4
 
 
 class DenseNet(nnx.Module):
-    """A classifier of batches of images out of layers that each read all earlier ones of their
-    block.
+    """A classifier of batches of images, whose layers each read all earlier layers of their block.
 
     Args:
         block_sizes: layers of each dense block. Between blocks a transition halves the channels and
@@ -96,7 +97,7 @@ class DenseNet(nnx.Module):
         self.head = last_layer(channels, num_classes, rngs=rngs)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
-        """Gives the last feature maps.
+        """Computes the last feature maps.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1], large enough for every transition: four pixels
@@ -124,19 +125,18 @@ class DenseNet(nnx.Module):
         return self.act(self.norm(x))
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of feature maps: the mean over positions, then the linear
-        layer.
-        """
+        """Computes logits (b, num_classes) of feature maps by their means and a linear layer."""
         return self.head(features.mean(axis=(1, 2)))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of images: ``classify(features(images))``."""
+        """Computes logits (b, num_classes) of images: ``classify(features(images))``."""
         return self.classify(self.features(images))
 
 
 class DenseLayer(nnx.Module):
-    """Norm, activation, 1x1 convolution to four times the growth, norm, activation, 3x3 convolution
-    to the growth.
+    """A 1x1 and a 3x3 convolution, each after batch norm and activation.
+
+    The 1x1 convolution gives four times the growth as channels, the 3x3 convolution the growth.
     """
 
     def __init__(self, in_channels: int, growth: int, *, act: Activation, rngs: nnx.Rngs) -> None:
@@ -153,7 +153,7 @@ class DenseLayer(nnx.Module):
 
 
 class Transition(nnx.Module):
-    """Norm, activation, 1x1 convolution to half of the channels, means over 2x2 pixels."""
+    """Norm, activation, 1x1 convolution to half of the channels, and means over 2x2 pixels."""
 
     def __init__(self, in_channels: int, *, act: Activation, rngs: nnx.Rngs) -> None:
         self.act = act
@@ -161,8 +161,9 @@ class Transition(nnx.Module):
         self.conv = pointwise(in_channels, in_channels // 2, rngs=rngs)
 
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
-        """Maps (b, h, w, in_channels) to (b, h // 2, w // 2, in_channels // 2); an odd side loses
-        its last pixel.
+        """Maps (b, h, w, in_channels) to (b, h // 2, w // 2, in_channels // 2).
+
+        An odd side loses its last pixel.
         """
         # The 1x1 convolution and the mean commute; on the smaller maps it costs a quarter.
         return self.conv(nnx.avg_pool(self.act(self.norm(x)), (2, 2), strides=(2, 2)))
@@ -179,6 +180,10 @@ def densenet121(
     """Makes DenseNet-121: 7,978,856 parameters with 1000 classes, 6,955,906 with two.
 
     Arguments and errors as ``DenseNet``.
+
+    >>> model = nnx.eval_shape(lambda: densenet121(num_classes=2, rngs=nnx.Rngs(0)))  # shapes alone
+    >>> model.head.kernel.shape
+    (1024, 2)
     """
     return DenseNet(
         block_sizes=(6, 12, 24, 16),
@@ -205,6 +210,9 @@ def densenet_small(
     The patch stem turns 64 pixels into 16x16 maps, on which the first of three blocks works.
 
     Arguments and errors as ``DenseNet``.
+
+    >>> nnx.eval_shape(lambda: densenet_small(num_classes=2, rngs=nnx.Rngs(0))).head.kernel.shape
+    (156, 2)
     """
     return DenseNet(
         block_sizes=(2, 3, 4),

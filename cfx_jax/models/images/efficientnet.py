@@ -1,13 +1,14 @@
-"""EfficientNets (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for CNNs"), and a small
-one.
+"""EfficientNets, B0 to B7 and a small one.
 
-B0 to B7 have the published layers, rounding rules and parameter counts; batch norm has epsilon 1e-3
-and keeps 0.99 of its averages a step, as in the authors' code; the rate of stochastic depth grows
-linearly from 0 at the first block. Deviations: padding is symmetric, as in PyTorch's networks,
-where the authors' pads even maps on one side; the last layer starts from PyTorch's uniform
-distribution; the normalisation of images with ``mean`` and ``std`` is part of the model. Guided
-backpropagation is defined for the ReLU: ``models.guided`` puts the guided ReLU in the place of the
-swish, which changes the logits too.
+Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for CNNs". B0 to B7 have the published
+layers, rounding rules and parameter counts; batch norm has epsilon 1e-3 and keeps 0.99 of its
+averages a step, as in the authors' code; the rate of stochastic depth grows linearly from 0 at the
+first block.
+
+Deviations: padding is symmetric, as in PyTorch's networks, where the authors' code pads even maps
+on one side; the last layer starts from PyTorch's uniform distribution; the normalisation of images
+with ``mean`` and ``std`` is part of the model. Guided backpropagation is defined for the ReLU:
+``models.guided`` puts the guided ReLU in the place of the swish, which changes the logits too.
 """
 
 import math
@@ -51,7 +52,7 @@ class Stage(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """How a variant follows from B0.
+    """The factors by which a variant follows from B0.
 
     Attributes:
         width: factor of all channels.
@@ -91,7 +92,7 @@ _STEMS: dict[str, type[ConvolutionStem] | type[PatchStem]] = {
 
 
 class EfficientNet(nnx.Module):
-    """A classifier of batches of images out of inverted bottlenecks with squeeze and excitation.
+    """A classifier of batches of images, of inverted bottlenecks with squeeze and excitation.
 
     Args:
         stages: the blocks.
@@ -166,7 +167,7 @@ class EfficientNet(nnx.Module):
         self.head = last_layer(top_width, num_classes, rngs=rngs)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
-        """Gives the last feature maps.
+        """Computes the last feature maps.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1], at least 4x4 pixels.
@@ -183,13 +184,11 @@ class EfficientNet(nnx.Module):
         return self.act(self.top(x))
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of feature maps: mean over positions, dropout, then the
-        linear layer.
-        """
+        """Computes logits (b, num_classes) of feature maps: means, dropout and a linear layer."""
         return self.head(self.dropout(features.mean(axis=(1, 2))))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of images: ``classify(features(images))``."""
+        """Computes logits (b, num_classes) of images: ``classify(features(images))``."""
         return self.classify(self.features(images))
 
 
@@ -221,6 +220,10 @@ def efficientnet(
 
     Raises:
         InputError: an unknown variant (the message lists the valid ones), or as ``EfficientNet``.
+
+    >>> model = nnx.eval_shape(lambda: efficientnet("b0", num_classes=2, rngs=nnx.Rngs(0)))
+    >>> model.head.kernel.shape
+    (1280, 2)
     """
     check_choice(variant, tuple(_SCALINGS), name="variant")
     scaling = _SCALINGS[variant]
@@ -251,6 +254,10 @@ def efficientnet_small(
     The patch stem turns 64 pixels into 16x16 maps, so that no block works at full resolution, and
     the one block there is not expanded; batch norm keeps 0.9 of its averages a step, since
     trainings are short. Arguments and errors as ``EfficientNet``.
+
+    >>> model = nnx.eval_shape(lambda: efficientnet_small(num_classes=2, rngs=nnx.Rngs(0)))
+    >>> model.head.kernel.shape
+    (256, 2)
     """
     return EfficientNet(
         stages=(Stage(1, 3, 1, 24, 1), Stage(4, 3, 2, 48, 2), Stage(4, 3, 2, 96, 2)),
@@ -268,15 +275,21 @@ def efficientnet_small(
 
 
 def round_width(width: float) -> int:
-    """The nearest multiple of 8, at least 8, and the next one where that loses more than a tenth.
+    """Rounds a number of channels to a multiple of 8.
+
+    It takes the nearest one, at least 8, and the next one where that loses more than a tenth.
 
     Source: the authors' code; the paper does not state it.
+
+    >>> round_width(35.2), round_width(11)
+    (32, 16)
     """
     rounded = max(8, int(width + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * width else rounded
 
 
 def _scaled(stage: Stage, scaling: Scaling) -> Stage:
+    """Scales the width and the depth of a stage of B0."""
     num_blocks = math.ceil(scaling.depth * stage.num_blocks)
     return stage._replace(width=round_width(stage.width * scaling.width), num_blocks=num_blocks)
 

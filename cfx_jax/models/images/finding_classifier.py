@@ -1,6 +1,8 @@
-"""The classifier of a finding in chest X-rays and brain slices (Charachon et al. 2021, "Visual
-explanation by unifying adversarial generation and feature importance attributions"; head as
-released): the feature maps of a backbone, their means, one hidden layer, and one logit.
+"""The classifier of a finding in chest X-rays and brain slices.
+
+Charachon et al. 2021, "Visual explanation by unifying adversarial generation and feature importance
+attributions"; head as released: the feature maps of a backbone, their means, one hidden layer, and
+one logit.
 
 The logit z is that of the finding; the network gives ``(0, z)``, the two logits of the same
 probabilities. Deviation: the authors' backbone is ResNet-50 of version 2; here it is any network
@@ -17,17 +19,17 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.discriminator import leaky_relu
+from cfx_jax.models.views.activations import leaky_relu
 
 _HE_UNIFORM = jax.nn.initializers.he_uniform()
 
 
 class FindingClassifier(nnx.Module):
-    """A backbone's maps, mean over positions, dropout, linear layer, leaky ReLU with slope 0.3,
-    linear layer to one logit.
+    """A backbone's feature maps and a head of two linear layers with one logit.
 
-    ``guided`` replaces the backbone's activations and leaves the leaky ReLU, which its rule is not
-    made for.
+    Between the maps and the first layer stand the mean over positions and dropout, between the
+    layers a leaky ReLU with slope 0.3. ``guided`` replaces the backbone's activations and leaves
+    the leaky ReLU, which its rule is not made for.
 
     Args:
         backbone: a network as ``build`` gives it, with ``features`` and a linear ``head``. It is
@@ -63,24 +65,25 @@ class FindingClassifier(nnx.Module):
         self.head = nnx.Linear(width, 1, kernel_init=nnx.initializers.glorot_uniform(), rngs=rngs)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
-        """Gives the backbone's feature maps; arguments and errors are those of its own
-        ``features``.
+        """Computes the backbone's feature maps.
+
+        Arguments and errors are those of the backbone's ``features``.
         """
         return self.backbone.features(images)
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b 2"]:
-        """Gives logits (b, 2) of feature maps: 0, and the logit of the finding."""
+        """Computes logits (b, 2) of feature maps: 0, and the logit of the finding."""
         hidden = leaky_relu(self.hidden(self.dropout(features.mean(axis=(1, 2)))))
         logit = self.head(hidden)
         return jnp.concatenate([jnp.zeros_like(logit), logit], axis=1)
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b 2"]:
-        """Gives logits (b, 2) of images: ``classify(features(images))``."""
+        """Computes logits (b, 2) of images: ``classify(features(images))``."""
         return self.classify(self.features(images))
 
 
 def _without_head(backbone: nnx.Module) -> Any:
-    """A copy that has the layers of the feature maps alone."""
+    """Copies the layers of a network that its feature maps need."""
     copy = nnx.clone(backbone)
     for name in ("head", "dropout"):
         if hasattr(copy, name):

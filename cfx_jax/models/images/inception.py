@@ -68,6 +68,10 @@ class InceptionV3(nnx.Module):
 
     Raises:
         InputError: an unknown ``network``, or numbers out of range.
+
+    >>> model = nnx.eval_shape(lambda: InceptionV3(num_classes=2, rngs=nnx.Rngs(0)))  # shapes alone
+    >>> model.head.kernel.shape
+    (2048, 2)
     """
 
     def __init__(
@@ -104,7 +108,7 @@ class InceptionV3(nnx.Module):
         self.head = last_layer(channels, num_classes, rngs=rngs)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
-        """Gives the last feature maps.
+        """Computes the last feature maps.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1], at least 75x75 pixels; trained at 299x299.
@@ -130,14 +134,12 @@ class InceptionV3(nnx.Module):
         return x
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of feature maps: mean over positions, dropout, then the
-        linear layer.
-        """
+        """Computes logits (b, num_classes) of feature maps: means, dropout and a linear layer."""
         means = features.mean(axis=(1, 2))
         return self.head(means if self.dropout is None else self.dropout(means))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of images: ``classify(features(images))``."""
+        """Computes logits (b, num_classes) of images: ``classify(features(images))``."""
         return self.classify(self.features(images))
 
 

@@ -1,5 +1,6 @@
-"""Residual networks, version 1.5 (He et al. 2016, "Deep Residual Learning for Image Recognition"),
-and a small one.
+"""Residual networks, ResNet-18, 34 and 50 of version 1.5 and a small one.
+
+He et al. 2016, "Deep Residual Learning for Image Recognition".
 
 ResNet-18, 34 and 50 have the published layers, parameter counts and PyTorch's padding, so PyTorch's
 weights give the same logits. Convolutions start from He's normal distribution (fan out), the last
@@ -14,10 +15,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
-from cfx_jax.models.layers.blocks import BasicBlock, BottleneckBlock
 from cfx_jax.models.layers.checks import check_sizes
 from cfx_jax.models.layers.convolution import Activation, last_layer
 from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
+from cfx_jax.models.layers.residual_blocks import BasicBlock, BottleneckBlock
 from cfx_jax.models.layers.stems import ImagenetStem, PatchStem
 
 _BLOCKS: dict[str, type[BasicBlock] | type[BottleneckBlock]] = {
@@ -91,7 +92,7 @@ class ResNet(nnx.Module):
         self.head = last_layer(channels, num_classes, rngs=rngs)
 
     def features(self, images: Float[Array, "b h w c"]) -> Float[Array, "b fh fw f"]:
-        """Gives the last feature maps.
+        """Computes the last feature maps.
 
         Args:
             images: (b, h, w, in_channels) in [0, 1], at least 4x4 pixels.
@@ -109,13 +110,11 @@ class ResNet(nnx.Module):
         return x
 
     def classify(self, features: Float[Array, "b fh fw f"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of feature maps: the mean over positions, then the linear
-        layer.
-        """
+        """Computes logits (b, num_classes) of feature maps by their means and a linear layer."""
         return self.head(features.mean(axis=(1, 2)))
 
     def __call__(self, images: Float[Array, "b h w c"]) -> Float[Array, "b k"]:
-        """Gives logits (b, num_classes) of images: ``classify(features(images))``."""
+        """Computes logits (b, num_classes) of images: ``classify(features(images))``."""
         return self.classify(self.features(images))
 
 
@@ -146,7 +145,14 @@ def resnet18(
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
 ) -> ResNet:
-    """Makes ResNet-18: 11,689,512 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
+    """Makes ResNet-18: 11,689,512 parameters with 1000 classes.
+
+    Arguments and errors as ``ResNet``.
+
+    >>> model = nnx.eval_shape(lambda: resnet18(num_classes=2, rngs=nnx.Rngs(0)))  # shapes alone
+    >>> model.head.kernel.shape
+    (512, 2)
+    """
     return ResNet(
         block="basic",
         stage_sizes=(2, 2, 2, 2),
@@ -167,7 +173,14 @@ def resnet34(
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
 ) -> ResNet:
-    """Makes ResNet-34: 21,797,672 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
+    """Makes ResNet-34: 21,797,672 parameters with 1000 classes.
+
+    Arguments and errors as ``ResNet``.
+
+    >>> model = nnx.eval_shape(lambda: resnet34(num_classes=2, rngs=nnx.Rngs(0)))  # shapes alone
+    >>> model.head.kernel.shape
+    (512, 2)
+    """
     return ResNet(
         block="basic",
         stage_sizes=(3, 4, 6, 3),
@@ -188,7 +201,14 @@ def resnet50(
     std: PerChannel = 1.0,
     rngs: nnx.Rngs,
 ) -> ResNet:
-    """Makes ResNet-50: 25,557,032 parameters with 1000 classes. Arguments and errors as ``ResNet``."""
+    """Makes ResNet-50: 25,557,032 parameters with 1000 classes.
+
+    Arguments and errors as ``ResNet``.
+
+    >>> model = nnx.eval_shape(lambda: resnet50(num_classes=2, rngs=nnx.Rngs(0)))  # shapes alone
+    >>> model.head.kernel.shape
+    (2048, 2)
+    """
     return ResNet(
         block="bottleneck",
         stage_sizes=(3, 4, 6, 3),
@@ -214,6 +234,11 @@ def resnet_small(
     The patch stem turns 64 pixels into 16x16 maps; two blocks work there, which small findings
     need, and one each on 8x8 and 4x4 maps, where width costs least. Arguments and errors as
     ``ResNet``.
+
+    >>> import jax.numpy as jnp
+    >>> model = nnx.eval_shape(lambda: resnet_small(num_classes=2, rngs=nnx.Rngs(0)))
+    >>> nnx.eval_shape(lambda model: model(jnp.zeros((1, 32, 32, 3))), model).shape
+    (1, 2)
     """
     return ResNet(
         block="basic",

@@ -1,9 +1,5 @@
-"""Building blocks shared by the architectures: convolutions, stems, residual blocks and inverted
-bottlenecks.
-"""
+"""Building blocks that several architectures share."""
 
-from cfx_jax.models.layers.blocks import BasicBlock as BasicBlock
-from cfx_jax.models.layers.blocks import BottleneckBlock as BottleneckBlock
 from cfx_jax.models.layers.convolution import Activation as Activation
 from cfx_jax.models.layers.convolution import Norm as Norm
 from cfx_jax.models.layers.convolution import NormalisedPointwise as NormalisedPointwise
@@ -19,6 +15,8 @@ from cfx_jax.models.layers.depthwise import sum_of_products as sum_of_products
 from cfx_jax.models.layers.normalisation import PerChannel as PerChannel
 from cfx_jax.models.layers.normalisation import channel_statistics as channel_statistics
 from cfx_jax.models.layers.normalisation import normalise as normalise
+from cfx_jax.models.layers.residual_blocks import BasicBlock as BasicBlock
+from cfx_jax.models.layers.residual_blocks import BottleneckBlock as BottleneckBlock
 from cfx_jax.models.layers.stems import ConvolutionStem as ConvolutionStem
 from cfx_jax.models.layers.stems import ImagenetStem as ImagenetStem
 from cfx_jax.models.layers.stems import PatchStem as PatchStem

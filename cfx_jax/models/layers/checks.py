@@ -1,4 +1,4 @@
-"""Checks of what a model is built from and of the batches it is given."""
+"""Checks of the numbers that a model is built from, and of the batches that it is given."""
 
 from collections.abc import Mapping, Sequence
 
@@ -88,7 +88,9 @@ def per_channel(name: str, value: float | Sequence[float], channels: int) -> tup
 
 
 def check_images(images: jax.Array, channels: int) -> None:
-    """Checks shape and dtype of a batch of images; costs nothing under ``jit``.
+    """Checks the shape and dtype of a batch of images.
+
+    The check costs nothing under ``jit``.
 
     Args:
         images: what the model was called with.

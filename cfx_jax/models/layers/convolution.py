@@ -1,5 +1,6 @@
-"""Convolutions, batch norm and last layer of the networks, laid out as in PyTorch so that weights
-can be exchanged.
+"""Convolutions, batch norm and last layer of the networks.
+
+They are laid out as in PyTorch, so that weights can be exchanged.
 
 Padding is explicit and symmetric: JAX's ``"SAME"`` shifts the window by one pixel on even maps with
 stride 2. A 1x1 convolution is a matrix product over channels, about twice as fast on a CPU and the
@@ -105,7 +106,9 @@ def batch_norm(
 
 
 def last_layer(channels: int, num_classes: int, *, rngs: nnx.Rngs) -> nnx.Linear:
-    """Makes the layer of the logits: weights from PyTorch's uniform distribution, zero bias.
+    """Makes the linear layer of the logits.
+
+    Its weights start from PyTorch's uniform distribution, its bias from zero.
 
     Args:
         channels: size of the last axis of its input.
@@ -133,7 +136,10 @@ class NormalisedPointwise(nnx.Module):
 
 
 class Shortcut(nnx.Module):
-    """The projection shortcut: take every stride-th pixel, then a 1x1 convolution and batch norm."""
+    """The projection of a block's input: stride, 1x1 convolution and batch norm.
+
+    The stride takes every stride-th pixel.
+    """
 
     def __init__(
         self,

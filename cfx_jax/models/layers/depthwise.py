@@ -45,7 +45,7 @@ class DepthwiseConvolution(nnx.Module):
 def grouped_convolution(
     x: Float[Array, "b h w c"], kernel: Float[Array, "n n 1 c"], stride: int
 ) -> Float[Array, "b h2 w2 c"]:
-    """The depthwise convolution as one of XLA's, with a group for each channel."""
+    """Computes the depthwise convolution as one of XLA's, with a group for each channel."""
     pad = (kernel.shape[0] - 1) // 2
     return lax.conv_general_dilated(
         x,
@@ -60,7 +60,7 @@ def grouped_convolution(
 def sum_of_products(
     x: Float[Array, "b h w c"], kernel: Float[Array, "n n 1 c"], stride: int
 ) -> Float[Array, "b h2 w2 c"]:
-    """The depthwise convolution as the sum of shifted maps, each times its row of the kernel."""
+    """Computes the depthwise convolution as a sum of shifted maps times rows of the kernel."""
     size = kernel.shape[0]
     pad = (size - 1) // 2
     padded = lax.pad(x, x.dtype.type(0), [(0, 0, 0), (pad, pad, 0), (pad, pad, 0), (0, 0, 0)])
@@ -71,7 +71,7 @@ def sum_of_products(
 
 
 def _shifted(padded: jax.Array, row: int, column: int, size: int, stride: int) -> jax.Array:
-    """Every stride-th pixel from (row, column) on, of those that a kernel's pixel meets."""
+    """Takes every stride-th pixel from (row, column) on, of those that a kernel's pixel meets."""
     batch, height, width, channels = padded.shape
     stop = (batch, height - size + 1 + row, width - size + 1 + column, channels)
     return lax.slice(padded, (0, row, column, 0), stop, (1, stride, stride, 1))

@@ -1,4 +1,7 @@
-"""Normalisation of images with the mean and deviation of each channel, a part of every model here."""
+"""Normalisation of images with the mean and deviation of each channel.
+
+It is a part of every model here.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +18,7 @@ PerChannel = float | Sequence[float]
 def channel_statistics(
     mean: PerChannel, std: PerChannel, channels: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Checks the numbers that images are normalised with.
+    """Checks the mean and the deviation that images are normalised with.
 
     Args:
         mean: subtracted from the image.
@@ -38,7 +41,7 @@ def channel_statistics(
 def normalise(
     images: Float[Array, "b h w c"], mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Float[Array, "b h w c"]:
-    """Gives (images - mean) / std, for each channel.
+    """Computes (images - mean) / std, for each channel.
 
     Args:
         images: (b, h, w, c) in [0, 1].

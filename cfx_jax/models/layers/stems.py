@@ -1,9 +1,8 @@
-"""The first layers of a network: the published 7x7 and 3x3 stems, and a 4x4 patch stem for small
-images.
+"""The first layers of a network: the published 7x7 and 3x3 stems, and a patch stem.
 
-The 3x3 stem halves height and width, the others divide them by four. The patch stem leaves full
-resolution in one step: convolutions on large maps with few channels are what makes a small network
-slow on a CPU.
+The patch stem is for small images. The 3x3 stem halves height and width, the others divide them by
+four. The patch stem leaves full resolution in one step: convolutions on large maps with few
+channels are what makes a small network slow on a CPU.
 """
 
 from flax import nnx
@@ -13,7 +12,7 @@ from cfx_jax.models.layers.convolution import Activation, Norm, batch_norm, conv
 
 
 class ImagenetStem(nnx.Module):
-    """7x7 convolution with stride 2, batch norm, activation, 3x3 max pooling with stride 2."""
+    """A 7x7 convolution with stride 2, batch norm, activation, 3x3 max pooling with stride 2."""
 
     def __init__(self, in_channels: int, width: int, *, act: Activation, rngs: nnx.Rngs) -> None:
         self.act = act
@@ -27,7 +26,7 @@ class ImagenetStem(nnx.Module):
 
 
 class ConvolutionStem(nnx.Module):
-    """3x3 convolution with stride 2, batch norm, activation."""
+    """A 3x3 convolution with stride 2, batch norm and activation."""
 
     def __init__(
         self,
@@ -48,7 +47,7 @@ class ConvolutionStem(nnx.Module):
 
 
 class PatchStem(nnx.Module):
-    """4x4 convolution with stride 4 (disjoint patches), batch norm, activation."""
+    """A 4x4 convolution with stride 4 (disjoint patches), batch norm and activation."""
 
     def __init__(
         self,

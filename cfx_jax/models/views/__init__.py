@@ -1,6 +1,9 @@
 """Views of a model: one image at a time, calibrated, in an ensemble, with other activations."""
 
 from cfx_jax.models.views.activations import guided_relu as guided_relu
+from cfx_jax.models.views.activations import leaky_relu as leaky_relu
+from cfx_jax.models.views.activations import unit_clip as unit_clip
+from cfx_jax.models.views.activations import unit_clip_leading_back as unit_clip_leading_back
 from cfx_jax.models.views.calibrated import Calibrated as Calibrated
 from cfx_jax.models.views.calibrated import calibrated as calibrated
 from cfx_jax.models.views.ensemble import Ensemble as Ensemble
@@ -8,6 +11,7 @@ from cfx_jax.models.views.ensemble import ensemble as ensemble
 from cfx_jax.models.views.one_label import one_label as one_label
 from cfx_jax.models.views.per_image import Parts as Parts
 from cfx_jax.models.views.per_image import guided as guided
+from cfx_jax.models.views.per_image import in_inference_mode as in_inference_mode
 from cfx_jax.models.views.per_image import parts as parts
 from cfx_jax.models.views.per_image import per_image as per_image
 from cfx_jax.models.views.pre_activations import PreActivations as PreActivations

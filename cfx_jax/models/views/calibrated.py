@@ -1,5 +1,6 @@
-"""Temperature scaling of a classifier (Guo et al. 2017, "On Calibration of Modern Neural Networks",
-section 4.2).
+"""Temperature scaling of a classifier.
+
+Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
 """
 
 from dataclasses import dataclass
@@ -27,12 +28,12 @@ class Calibrated:
     temperature: Float[Array, ""]
 
     def __call__(self, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
-        """The logits of one image."""
+        """Computes the logits of one image."""
         return self.classifier(image) / self.temperature
 
     @property
     def surrogates(self) -> tuple[Classifier, ...]:
-        """Those of the classifier: a temperature changes no direction of its own gradients."""
+        """The surrogates of the classifier: a temperature changes no direction of its gradients."""
         return surrogates_of(self.classifier)
 
 
@@ -50,11 +51,15 @@ def calibrated(classifier: Classifier, temperature: float | Float[Array, ""]) ->
 
     Raises:
         InputError: the temperature is not a positive finite number.
+
+    >>> classifier = calibrated(lambda image: image.mean() * jnp.array([2.0, 4.0]), 2.0)
+    >>> classifier(jnp.ones((4, 4, 1))).tolist()
+    [1.0, 2.0]
     """
     check_positive(temperature, name="temperature")
     return Calibrated(as_pytree(classifier), jnp.asarray(temperature, jnp.float32))
 
 
 def uncalibrated(classifier: Classifier) -> Classifier:
-    """The classifier before ``calibrated``, at temperature 1; any other as it is."""
+    """Gives the classifier before ``calibrated``; any other classifier as it is."""
     return uncalibrated(classifier.classifier) if isinstance(classifier, Calibrated) else classifier

@@ -30,7 +30,7 @@ class Ensemble:
     classifiers: tuple[Classifier, ...]
 
     def __call__(self, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
-        """The logarithms of the averaged probabilities of one image."""
+        """Computes the logarithms of the averaged probabilities of one image."""
         logits = [classifier(image) for classifier in self.classifiers]
         shapes = {each.shape for each in logits}
         if len(shapes) > 1:
@@ -43,12 +43,12 @@ class Ensemble:
 
     @property
     def surrogates(self) -> tuple[Classifier, ...]:
-        """What an attack on the ensemble has to try too: its members and their average, all at
-        temperature 1.
+        """The classifiers that an attack on the ensemble has to try too.
 
-        A member that is sure of its class, with p within 1e-38 of 1, has no part in the gradient of
-        the average, which then shows the way to the other members' decision only. Temperatures do
-        not change the directions in which a member's own margins fall.
+        They are its members and their average, all at temperature 1. A member that is sure of its
+        class, with p within 1e-38 of 1, has no part in the gradient of the average, which then
+        shows the way to the other members' decision only. Temperatures do not change the directions
+        in which a member's own margins fall.
         """
         members = tuple(map(uncalibrated, self.classifiers))
         inner = tuple(each for member in members for each in surrogates_of(member))
@@ -68,6 +68,11 @@ def ensemble(classifiers: Sequence[Classifier]) -> Ensemble:
 
     Raises:
         InputError: no classifier, or (when called) logits of different shapes.
+
+    >>> first = lambda image: jnp.log(jnp.array([0.9, 0.1]))
+    >>> second = lambda image: jnp.log(jnp.array([0.5, 0.5]))
+    >>> [round(float(p), 3) for p in jnp.exp(ensemble([first, second])(jnp.zeros((4, 4, 1))))]
+    [0.7, 0.3]
     """
     if not isinstance(classifiers, Sequence) or not classifiers:
         raise InputError(f"classifiers: expected a list of at least one, got {classifiers!r}")

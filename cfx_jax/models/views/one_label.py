@@ -1,9 +1,8 @@
-"""One label of a network of several, each with a sigmoid of its own, as a classifier of two
-classes.
+"""A classifier of two classes out of one label of a multi-label network.
 
-Multi-label networks give one logit for each label; so do binary ones with two sigmoids, whose
-second output is the label that is explained (Singla et al. 2020, code). See ``two_logits`` for why
-``(0, z)`` is the same classifier.
+Each label of such a network has a sigmoid of its own. Multi-label networks give one logit for each
+label; so do binary ones with two sigmoids, whose second output is the label that is explained
+(Singla et al. 2020, code). See ``two_logits`` for why ``(0, z)`` is the same classifier.
 """
 
 from collections.abc import Callable
@@ -32,7 +31,7 @@ class OneLabel:
     label: int = field(metadata={"static": True})
 
     def __call__(self, image: Float[Array, "*s h w c"]) -> Float[Array, "2"]:
-        """The two logits of one image, 0 and the label's own."""
+        """Computes the two logits of one image, 0 and the label's own."""
         logits = self.network(image)
         if jnp.ndim(logits) != 1 or len(logits) <= self.label:
             raise InputError(
@@ -61,6 +60,10 @@ def one_label(
     Raises:
         InputError: a negative label, or, when called, one that the network has not or an output of
             another shape.
+
+    >>> network = lambda image: jnp.array([-1.0, 3.0, 0.5])
+    >>> one_label(network, 1)(jnp.zeros((4, 4, 1))).tolist()
+    [0.0, 3.0]
     """
     check_integer(label, name="label", at_least=0)
     return OneLabel(as_pytree(network), label)

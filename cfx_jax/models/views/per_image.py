@@ -1,8 +1,7 @@
-"""Views of a model: in inference mode, as a classifier of one image, as its two parts, and with the
-guided ReLU. Nothing is copied or changed.
+"""Views of a model: in inference mode, of one image, as its two parts, and with the guided ReLU.
 
-A view holds the same weights as its model at the moment it is made. Make a new one after a training
-step.
+Nothing is copied or changed. A view holds the weights that its model has when the view is made.
+Make a new one after a training step.
 """
 
 from collections.abc import Callable
@@ -21,8 +20,9 @@ Model = TypeVar("Model", bound=nnx.Module)
 
 
 def in_inference_mode(model: Model) -> Model:
-    """Gives a view of a model whose batch norms use their running averages and whose dropout is
-    off.
+    """Gives a view of a model in inference mode.
+
+    Its batch norms use their running averages, and its dropout is off.
 
     Args:
         model: an NNX module in any mode, which it stays in.
@@ -48,6 +48,12 @@ def per_image(model: nnx.Module) -> Partial:
 
     Raises:
         InputError: ``model`` is not an NNX module that can be called.
+
+    >>> import jax.numpy as jnp
+    >>> head = nnx.Linear(3, 2, rngs=nnx.Rngs(0))
+    >>> model = nnx.Sequential(lambda images: images.mean(axis=(1, 2)), head)
+    >>> per_image(model)(jnp.zeros((4, 4, 3))).tolist()
+    [0.0, 0.0]
     """
     _check_module(model, "a function of one image needs no per_image")
     return Partial(_classify_one, in_inference_mode(model))
@@ -66,8 +72,9 @@ class Parts(NamedTuple):
 
 
 def parts(model: nnx.Module) -> Parts:
-    """Cuts a model of batches into feature maps and head, both of one image and in inference mode,
-    as Grad-CAM needs it.
+    """Cuts a model of batches into feature maps and head, both of one image and in inference mode.
+
+    Grad-CAM needs a classifier in these two parts.
 
     Args:
         model: an NNX module with the methods ``features`` (b, h, w, c) -> (b, fh, fw, f) and
@@ -78,6 +85,12 @@ def parts(model: nnx.Module) -> Parts:
 
     Raises:
         InputError: ``model`` is not an NNX module with these methods.
+
+    >>> import jax.numpy as jnp
+    >>> from cfx_jax.models import resnet_small
+    >>> features, head = parts(resnet_small(num_classes=2, rngs=nnx.Rngs(0)))
+    >>> jax.eval_shape(features, jnp.zeros((32, 32, 3))).shape
+    (2, 2, 192)
     """
     _check_module(model, "apply models.parts to the model, not to models.per_image of it")
     missing = [
@@ -114,11 +127,10 @@ def _classify_features_of_one(model: Any, maps: Float[Array, "fh fw f"]) -> Floa
 
 
 def guided(model: Model, *, part: str | None = None) -> Model:
-    """Gives a view of a model for guided backpropagation: each activation sends back only positive
-    signals.
+    """Gives a view of a model for guided backpropagation.
 
-    Values are the model's where its activation is the ReLU. Source: Springenberg et al. 2015,
-    "Striving for Simplicity"; see ``guided_relu``.
+    Each activation sends back only positive signals. Values are the model's where its activation is
+    the ReLU. Source: Springenberg et al. 2015, "Striving for Simplicity"; see ``guided_relu``.
 
     Args:
         model: an NNX module that keeps its activations as attributes named ``act``, as the models
@@ -132,6 +144,11 @@ def guided(model: Model, *, part: str | None = None) -> Model:
     Raises:
         InputError: ``model`` is not an NNX module, no part of it has the attribute ``act``, or
             ``part`` is none that has.
+
+    >>> from cfx_jax.models import resnet_small
+    >>> model = nnx.eval_shape(lambda: resnet_small(num_classes=2, rngs=nnx.Rngs(0)))
+    >>> guided(model).stem.act is guided_relu
+    True
     """
     _check_module(model, "apply models.guided before models.per_image")
     paths = [path for path, module in nnx.iter_modules(model) if hasattr(module, "act")]

@@ -1,5 +1,7 @@
-"""What the convolutions of a network give, before batch norm and non-linearity: for
-``metrics.pre_activation_variances`` (Fontanella et al. 2023, table 3)."""
+"""The values that the convolutions of a network give, before batch norm and non-linearity.
+
+They are for ``metrics.pre_activation_variances`` (Fontanella et al. 2023, table 3).
+"""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -24,8 +26,9 @@ _LAYERS = (nnx.Conv, nnx.Linear)
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class PreActivations:
-    """A function that gives what each convolution gives; a pytree, to be passed through ``jax.jit``
-    as an argument.
+    """A function that gives the values of each convolution of a network.
+
+    It is a pytree, to be passed through ``jax.jit`` as an argument.
 
     Attributes:
         model: the network in inference mode.
@@ -36,10 +39,10 @@ class PreActivations:
     names: tuple[LayerPath, ...] = field(metadata={"static": True})
 
     def __call__(self, *inputs: Float[Array, "b ..."]) -> dict[str, Float[Array, "b ..."]]:
-        """The values of each convolution by its name, such as ``"stages.0.conv1"``, in the order in
-        which they are made.
+        """Computes the values of each convolution, by its name, such as ``"stages.0.conv1"``.
 
-        Under ``jax.jit`` they come in the order of their names.
+        They come in the order in which they are made; under ``jax.jit`` in the order of their
+        names.
 
         Args:
             inputs: what the model is called with, the first axis running over images or volumes.
@@ -54,10 +57,10 @@ class PreActivations:
 
 
 def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivations:
-    """Gives a view of a model of batches as a function that gives the values of its convolutions,
-    in inference mode.
+    """Gives a view of a model as a function that gives the values of its convolutions.
 
-    Compare two networks on the same images, plain and with the same noise, batch by batch::
+    The model takes batches and is viewed in inference mode. Compare two networks on the same
+    images, plain and with the same noise, batch by batch::
 
         values = jax.jit(lambda capture, images: capture(images))
         pre_activation_variances(values(pre_activations(model), images) for images in batches)
@@ -93,7 +96,7 @@ def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivat
 
 
 class _Recorder(nnx.Module):
-    """A layer that tells what it gives."""
+    """A layer that records the maps that it gives."""
 
     def __init__(self, layer: Any, record: Callable[[jax.Array], None]) -> None:
         self.layer, self.record = layer, record
@@ -106,7 +109,7 @@ class _Recorder(nnx.Module):
 
 
 def _recording(model: Any, names: tuple[LayerPath, ...], values: dict[str, jax.Array]) -> Any:
-    """A copy of the model whose layers put their values into ``values``."""
+    """Makes a copy of the model whose layers put their values into ``values``."""
     copy = nnx.clone(model)
     for path in names:
         holder = reduce(_child, path[:-1], copy)

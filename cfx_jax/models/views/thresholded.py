@@ -1,5 +1,6 @@
-"""A classifier that decides at another threshold than one half (Charachon et al. 2020, section
-III).
+"""A classifier that decides at another threshold than one half.
+
+Charachon et al. 2020, section III.
 """
 
 from dataclasses import dataclass
@@ -28,18 +29,19 @@ class Thresholded:
     threshold: Float[Array, ""]
 
     def __call__(self, image: Float[Array, "h w c"]) -> Float[Array, " 2"]:
-        """The logarithms of the two remapped probabilities of one image."""
+        """Computes the logarithms of the two remapped probabilities of one image."""
         return _remap(self.classifier, self.threshold, image)
 
     @property
     def surrogates(self) -> tuple[Classifier, ...]:
-        """Those of the classifier: a threshold changes no direction of its own gradients."""
+        """The surrogates of the classifier: a threshold changes no direction of its gradients."""
         return surrogates_of(self.classifier)
 
 
 def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> Thresholded:
-    """Remaps the probability of class 1 piecewise linearly so that a threshold becomes one half; 0
-    and 1 stay.
+    """Remaps the probability of class 1 so that a threshold becomes one half.
+
+    The map is piecewise linear; 0 and 1 stay.
 
     Args:
         classifier: image (h, w, c) -> two logits.
@@ -52,6 +54,10 @@ def thresholded(classifier: Classifier, threshold: float | Float[Array, ""]) -> 
 
     Raises:
         InputError: a threshold outside (0, 1), or (when called) another number of classes.
+
+    >>> classifier = thresholded(lambda image: jnp.log(jnp.array([0.8, 0.2])), 0.2)
+    >>> jnp.exp(classifier(jnp.zeros((4, 4, 1)))).round(3).tolist()
+    [0.5, 0.5]
     """
     check_real(threshold, name="threshold")
     if is_concrete(threshold) and not 0 < threshold < 1:

@@ -29,6 +29,9 @@ def two_logits(network: Callable[[Float[Array, "*s h w c"]], Float[Array, "*one"
 
     Raises:
         InputError: when called, an output of another shape.
+
+    >>> two_logits(lambda image: image.mean())(jnp.ones((4, 4, 1))).tolist()
+    [0.0, 1.0]
     """
     return Partial(_with_zero, as_pytree(network))
 

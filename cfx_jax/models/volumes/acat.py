@@ -1,6 +1,7 @@
-"""ACAT, a classifier of volumes that attends to where a saliency map is high (Fontanella et al.
-2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
-Imaging", section 3.1; layers as released).
+"""ACAT, a classifier of volumes that attends to where a saliency map is high.
+
+Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection
+in Medical Imaging", section 3.1; layers as released.
 
 The maps are made beforehand and stay as they are; the branch that reads them is trained with the
 rest. Its features give a mask after each of the first three stages, by which those of the volume
@@ -22,15 +23,14 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.volumes.layers.salient_attention import MaskFusion, Pooling, SalientAttention
 from cfx_jax.models.volumes.layers.slice_attention import SliceAttention
 from cfx_jax.models.volumes.saliency_aided import check_saliency
-from cfx_jax.models.volumes.trunks import NUM_STAGES, Trunk
+from cfx_jax.models.volumes.slice_trunks import NUM_STAGES, Trunk
 
 MASKS = ("early", "middle", "late")
 """Names of the masks after the first, second and third stage."""
 
 
 class ACAT(nnx.Module):
-    """The stages of ``SliceWise`` with salient attention between them, and a learnt sum over
-    slices.
+    """The stages of ``SliceWise`` with salient attention between them, and a sum over slices.
 
     Parts can be left out, for ablations. Shared parts have the names that they have in
     ``SliceWise``, for ``warm_start``. The number of slices is fixed unless they are averaged.
@@ -91,7 +91,7 @@ class ACAT(nnx.Module):
     def masks(
         self, saliency: Float[Array, "b s h w 1"]
     ) -> dict[str, Float[Array, "b s ?mh ?mw 1"]]:
-        """Gives the masks by which features are weighted, to be looked at.
+        """Computes the masks by which features are weighted, to be looked at.
 
         Args:
             saliency: maps of volumes.
@@ -108,7 +108,7 @@ class ACAT(nnx.Module):
     def features(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice, weighted by the masks.
+        """Computes the last feature maps of each slice, weighted by the masks.
 
         Args:
             volumes: (b, s, h, w, in_channels) in [0, 1], at least 4x4 pixels.
@@ -135,8 +135,7 @@ class ACAT(nnx.Module):
         return self.trunk.unfold(x, len(volumes))
 
     def classify(self, features: Float[Array, "b s fh fw f"]) -> Any:
-        """Gives the head's logits of feature maps: their means over positions, the sum over slices,
-        the head.
+        """Computes the head's logits of feature maps: means over positions, sum over slices, head.
 
         Raises:
             InputError: another number of slices than the network was made for.
@@ -147,13 +146,14 @@ class ACAT(nnx.Module):
     def __call__(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Any:
-        """Gives the head's logits of volumes with their saliency maps: (b, k), or
-        ``HalfBrainLogits``.
+        """Computes the head's logits of volumes with their saliency maps.
+
+        They are (b, k), or ``HalfBrainLogits``.
         """
         return self.classify(self.features(volumes, saliency))
 
     def _masks(self, saliency: Float[Array, "b s h w 1"]) -> dict[str, Float[Array, "n ?mh ?mw 1"]]:
-        """The masks of the images that the stages see."""
+        """Computes the masks of the images that the stages see."""
         if self.saliency_trunk is None:
             return {}
         x, masks = self.saliency_trunk.fold(saliency, name="saliency"), {}
@@ -165,7 +165,11 @@ class ACAT(nnx.Module):
 
 
 def num_mask_stages(masks: Sequence[str]) -> int:
-    """How many stages the saliency branch needs for some of the masks: up to the last that has one."""
+    """Counts the stages that the saliency branch needs, up to the last that has a mask.
+
+    >>> num_mask_stages(["middle"])
+    2
+    """
     return max((MASKS.index(mask) + 1 for mask in masks), default=0)
 
 

@@ -1,4 +1,4 @@
-"""Classifiers of volumes by name, e.g. from a configuration file."""
+"""Classifiers of volumes by their names, as a configuration file gives them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,8 +14,13 @@ from cfx_jax.models.volumes.half_brain import (
     half_brain_small_stages,
     half_brain_stages,
 )
+from cfx_jax.models.volumes.slice_trunks import (
+    NUM_STAGES,
+    Trunk,
+    resnet50_stages,
+    resnet_small_stages,
+)
 from cfx_jax.models.volumes.slice_wise import SliceWise
-from cfx_jax.models.volumes.trunks import NUM_STAGES, Trunk, resnet50_stages, resnet_small_stages
 
 _TRUNKS: dict[str, Callable[..., Trunk]] = {
     "slice_resnet50": resnet50_stages,
@@ -45,6 +50,11 @@ def build_volume_model(
 
     Raises:
         InputError: an unknown name (the message lists the valid ones), or a number below 1.
+
+    >>> name = "acat_slice_small"
+    >>> model = nnx.eval_shape(lambda: build_volume_model(name, num_slices=3, rngs=nnx.Rngs(0)))
+    >>> type(model).__name__, sorted(model.attention)
+    ('ACAT', ['early', 'late', 'middle'])
     """
     check_choice(name, (*_TRUNKS, *(_ACAT + trunk for trunk in _TRUNKS)), name="model")
     if not name.startswith(_ACAT):
@@ -58,7 +68,7 @@ def build_volume_model(
 def build_slice_wise(
     trunk: str, *, num_classes: int = 2, in_channels: int = 1, dropout: float = 0.0, rngs: nnx.Rngs
 ) -> SliceWise:
-    """Makes the baseline.
+    """Makes the baseline, a network of each slice and the mean over slices.
 
     Args:
         trunk: a name of ``build_trunk``.
@@ -71,6 +81,9 @@ def build_slice_wise(
 
     Raises:
         InputError: an unknown name, or a number out of range.
+
+    >>> nnx.eval_shape(lambda: build_slice_wise("slice_small", rngs=nnx.Rngs(0))).head.kernel.shape
+    (192, 2)
     """
     stages = build_trunk(trunk, in_channels=in_channels, rngs=rngs)
     head = build_head(trunk, stages, num_classes=num_classes, rngs=rngs)
@@ -87,8 +100,9 @@ def build_acat(
     rngs: nnx.Rngs,
     **options: Any,
 ) -> ACAT:
-    """Makes ACAT, or what is left of it without some of its parts; the saliency branch has as many
-    stages as it needs.
+    """Makes ACAT, or ACAT without some of its parts.
+
+    The saliency branch has as many stages as it needs.
 
     Args:
         trunk: a name of ``build_trunk``.
@@ -102,6 +116,11 @@ def build_acat(
 
     Raises:
         InputError: an unknown name, a number out of range, or parts that do not fit.
+
+    >>> options = dict(num_slices=3, masks=["early"])
+    >>> model = nnx.eval_shape(lambda: build_acat("slice_small", **options, rngs=nnx.Rngs(0)))
+    >>> len(model.saliency_trunk.stages)
+    1
     """
     for mask in masks:
         check_choice(mask, MASKS, name="masks")
@@ -128,6 +147,9 @@ def build_trunk(
 
     Raises:
         InputError: an unknown name (the message lists the valid ones), or a number out of range.
+
+    >>> nnx.eval_shape(lambda: build_trunk("slice_small", num_stages=3, rngs=nnx.Rngs(0))).widths
+    (24, 24, 64)
     """
     check_choice(name, tuple(_TRUNKS), name="trunk")
     return _TRUNKS[name](in_channels=in_channels, num_stages=num_stages, rngs=rngs)

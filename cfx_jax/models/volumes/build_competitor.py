@@ -1,5 +1,6 @@
-"""The competitors of ACAT by name, on the trunks of the baseline (Fontanella et al. 2023, "ACAT",
-appendix E).
+"""The competitors of ACAT by their names, on the trunks of the baseline.
+
+Fontanella et al. 2023, "ACAT", appendix E.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,11 @@ from cfx_jax.models.volumes.hsm import HSM, HallucinatedSaliency
 from cfx_jax.models.volumes.sal_class_net import SalClassNet
 from cfx_jax.models.volumes.saliency_aided import SaliencyAided
 from cfx_jax.models.volumes.se_att import SeAtt
+from cfx_jax.models.volumes.slice_trunks import Trunk
 from cfx_jax.models.volumes.slice_vit import vit_small_stages, vit_stages
 from cfx_jax.models.volumes.slice_wise import SliceWise
 from cfx_jax.models.volumes.smic import SMIC
 from cfx_jax.models.volumes.sp_att import SpAtt
-from cfx_jax.models.volumes.trunks import Trunk
 
 WITH_SALIENCY = ("smic", "smic_released", "sal_class_net", "hsm")
 """Competitors that are called with a saliency map."""
@@ -65,6 +66,11 @@ def build_competitor(
 
     Raises:
         InputError: an unknown name (the message lists the valid ones), or a number out of range.
+
+    >>> names = "sal_class_net", "slice_small"
+    >>> model = nnx.eval_shape(lambda: build_competitor(*names, rngs=nnx.Rngs(0)))
+    >>> model.trunk.in_channels  # the volume's channel and its saliency
+    2
     """
     check_choice(method, (*WITH_SALIENCY, *_ON_IMAGES, _VIT), name="method")
     if method == _VIT:

@@ -1,5 +1,4 @@
-"""The multi-task network of half brains: seven convolutions, whether there is a lesion, and on
-which side.
+"""The multi-task network of half brains: whether there is a lesion, and on which side.
 
 Source: Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and
 Detection in Medical Imaging", section 4.2 and appendix B, after their "Development of a deep
@@ -19,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import check_numbers
 from cfx_jax.models.layers.convolution import Activation, batch_norm, convolution, last_layer
-from cfx_jax.models.volumes.trunks import NUM_STAGES, Trunk, check_num_stages
+from cfx_jax.models.volumes.slice_trunks import NUM_STAGES, Trunk, check_num_stages
 from cfx_jax.objectives import decision
 
 _LAYERS_OF_STAGES = (1, 2, 2, 2)
@@ -29,7 +28,7 @@ _SMALL_STRIDES = (2, 1, 2, 1, 2, 1, 2)
 
 
 class ConvolutionLayer(nnx.Module):
-    """3x3 convolution, batch norm, activation."""
+    """A 3x3 convolution, batch norm and activation."""
 
     def __init__(
         self,
@@ -71,6 +70,9 @@ def half_brain_stages(
 
     Raises:
         InputError: not seven filters and strides, or a number out of range.
+
+    >>> nnx.eval_shape(lambda: half_brain_stages(rngs=nnx.Rngs(0))).widths
+    (16, 64, 128, 256)
     """
     check_num_stages(num_stages)
     if len(filters) != len(strides) or len(filters) != sum(_LAYERS_OF_STAGES):
@@ -91,11 +93,13 @@ def half_brain_stages(
 def half_brain_small_stages(
     *, in_channels: int = 1, num_stages: int = NUM_STAGES, rngs: nnx.Rngs
 ) -> Trunk:
-    """Makes ``half_brain_stages`` with 16 to 128 channels, for slices of 32 to 128 pixels, quick on
-    a CPU.
+    """Makes ``half_brain_stages`` with 16 to 128 channels, for small slices, quick on a CPU.
 
-    Of halves of 64x32 pixels the maps have 32x16, 16x8, 8x4 and 4x2. Arguments and errors as
-    ``half_brain_stages``.
+    Slices have 32 to 128 pixels. The maps of halves of 64x32 pixels have 32x16, 16x8, 8x4 and 4x2
+    pixels. Arguments and errors as ``half_brain_stages``.
+
+    >>> nnx.eval_shape(lambda: half_brain_small_stages(rngs=nnx.Rngs(0))).widths
+    (16, 32, 64, 128)
     """
     return half_brain_stages(
         in_channels=in_channels,
@@ -107,7 +111,7 @@ def half_brain_small_stages(
 
 
 class HalfBrainLogits(NamedTuple):
-    """What the multi-task network says of volumes.
+    """The logits of the multi-task network for volumes.
 
     Attributes:
         lesion: logits (b, 2) of no lesion and lesion.
@@ -135,15 +139,21 @@ class HalfBrainHead(nnx.Module):
         return HalfBrainLogits(self.lesion(features), self.side(features))
 
 
-def four_way(logits: HalfBrainLogits) -> Int[Array, "b"]:
-    """The decision of the two heads together: no lesion if the first says so, else the side that
-    the second gives.
+def joint_decision(logits: HalfBrainLogits) -> Int[Array, "b"]:
+    """Combines the decisions of the two heads.
+
+    The decision is no lesion if the first head says so, else the side that the second head gives.
 
     Args:
         logits: of volumes.
 
     Returns:
         (b,) with 0 for none, 1 left, 2 right, 3 both.
+
+    >>> lesion = jnp.array([[1.0, 0.0], [0.0, 1.0]])
+    >>> side = jnp.array([[3.0, 2.0, 1.0], [1.0, 3.0, 2.0]])
+    >>> joint_decision(HalfBrainLogits(lesion, side)).tolist()
+    [0, 2]
     """
     return jnp.where(decision(logits.lesion) == 1, 1 + logits.side.argmax(axis=-1), 0)
 
@@ -163,15 +173,18 @@ class LesionHead(nnx.Module):
     def features(
         self, volumes: Float[Array, "b s h w c"], *saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "..."]:
-        """Gives the model's feature maps; arguments and errors are those of its own ``features``."""
+        """Computes the model's feature maps.
+
+        Arguments and errors are those of the model's ``features``.
+        """
         return self.model.features(volumes, *saliency)
 
     def classify(self, features: Float[Array, "b s fh fw f"]) -> Float[Array, "b 2"]:
-        """Gives the logits (b, 2) of no lesion and lesion of feature maps."""
+        """Computes the logits (b, 2) of no lesion and lesion of feature maps."""
         return self.model.classify(features).lesion
 
     def __call__(
         self, volumes: Float[Array, "b s h w c"], *saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b 2"]:
-        """Gives the logits (b, 2) of no lesion and lesion of volumes."""
+        """Computes the logits (b, 2) of no lesion and lesion of volumes."""
         return self.model(volumes, *saliency).lesion

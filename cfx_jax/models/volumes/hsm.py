@@ -1,6 +1,7 @@
-"""Hallucination of saliency maps (Figueroa-Flores et al. 2020, "Hallucinating saliency maps for
-fine-grained image classification for limited data domains"), as a competitor of ACAT in Fontanella
-et al. 2023, appendix E.
+"""Hallucination of saliency maps, a competitor of ACAT.
+
+Figueroa-Flores et al. 2020, "Hallucinating saliency maps for fine-grained image classification for
+limited data domains"; in Fontanella et al. 2023, appendix E.
 
 ``HSM`` is what the code released with ACAT has under this name, and what its tables compare under
 several saliency maps: a whole second network that sees the map. ``HallucinatedSaliency`` is the
@@ -17,14 +18,15 @@ from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
 from cfx_jax.models.volumes.layers.gated_stages import ConvolutionGate, run_stages
 from cfx_jax.models.volumes.saliency_aided import SaliencyAided
+from cfx_jax.models.volumes.slice_trunks import Trunk
 from cfx_jax.models.volumes.slice_wise import SliceWise
-from cfx_jax.models.volumes.smic import gated
-from cfx_jax.models.volumes.trunks import Trunk
+from cfx_jax.models.volumes.smic import apply_gate
 
 
 class HSM(SaliencyAided):
-    """Two trunks, of the slices and of their saliency; the last maps F and g become ``F (1 + g)``,
-    channel by channel.
+    """Two trunks, of the slices and of their saliency, whose last maps are multiplied.
+
+    The last maps F and g become ``F (1 + g)``, channel by channel.
 
     As g is what a ReLU gives, a place may be weighted up without bound.
 
@@ -57,19 +59,21 @@ class HSM(SaliencyAided):
     def features(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice, (b, s, fh, fw, out_features). Arguments and
-        errors as ``fold``.
+        """Computes the last feature maps of each slice, (b, s, fh, fw, out_features).
+
+        Arguments and errors as ``fold``.
         """
         images, maps = self.fold(volumes, saliency)
         x = run_stages(self.trunk.stages, images, {})
         return self.trunk.unfold(
-            gated(x, run_stages(self.saliency_trunk.stages, maps, {})), len(volumes)
+            apply_gate(x, run_stages(self.saliency_trunk.stages, maps, {})), len(volumes)
         )
 
 
 class HallucinatedSaliency(SliceWise):
-    """A trunk whose maps are scaled up after one stage by a saliency map that a detector makes from
-    the same slice.
+    """A trunk whose maps are scaled up by a saliency map that is made from the slice itself.
+
+    A detector makes the map, and the trunk's maps are scaled after one stage.
 
     Args:
         trunk: the stages that see the slices.
@@ -98,10 +102,11 @@ class HallucinatedSaliency(SliceWise):
         self.detector = ConvolutionGate(trunk.in_channels, widths, rngs=rngs)
 
     def features(self, volumes: Float[Array, "b s h w c"]) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice. Arguments and errors as
-        ``SliceWise.features``.
+        """Computes the last feature maps of each slice.
+
+        Arguments and errors as ``SliceWise.features``.
         """
         images = self.trunk.fold(volumes)
         gate = self.detector(images)
-        x = run_stages(self.trunk.stages, images, {self.after: lambda x: gated(x, gate)})
+        x = run_stages(self.trunk.stages, images, {self.after: lambda x: apply_gate(x, gate)})
         return self.trunk.unfold(x, len(volumes))

@@ -1,10 +1,11 @@
-"""The saliency map as one more channel of the image (Murabito et al. 2018, "Top-down saliency
-detection driven by visual classification", SalClassNet), as a competitor of ACAT in Fontanella et
-al. 2023, appendix E.
+"""The saliency map as one more channel of the image (SalClassNet), a competitor of ACAT.
+
+Murabito et al. 2018, "Top-down saliency detection driven by visual classification"; in Fontanella
+et al. 2023, appendix E.
 
 Deviation, as there: the original trains a network of saliency maps together with the classifier;
 that worked badly on CT, so the maps are computed beforehand. The first kernel alone has another
-shape than the baseline's: a warm start skips it, see ``warm_start.reshaped``.
+shape than the baseline's: a warm start skips it, see ``warm_start.shape_mismatches``.
 """
 
 import jax.numpy as jnp
@@ -15,7 +16,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.volumes.layers.gated_stages import run_stages
 from cfx_jax.models.volumes.layers.slices import check_volumes
 from cfx_jax.models.volumes.saliency_aided import SaliencyAided, check_saliency
-from cfx_jax.models.volumes.trunks import Trunk
+from cfx_jax.models.volumes.slice_trunks import Trunk
 
 
 class SalClassNet(SaliencyAided):
@@ -44,7 +45,7 @@ class SalClassNet(SaliencyAided):
     def features(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice, (b, s, fh, fw, out_features).
+        """Computes the last feature maps of each slice, (b, s, fh, fw, out_features).
 
         Args:
             volumes: (b, s, h, w, in_channels - 1) in [0, 1], at least 4x4 pixels.

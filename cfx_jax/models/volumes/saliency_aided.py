@@ -1,5 +1,4 @@
-"""What classifiers of volumes that are helped by saliency maps share: how they are called, and the
-mean over slices.
+"""The base of classifiers of volumes that take a saliency map, and average over slices.
 
 The maps are computed beforehand, on the slices and the size that the classifier sees, and nothing
 is sent back into them. ``with_saliency`` fixes a map, for what explains a classifier of one volume.
@@ -13,12 +12,11 @@ from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
 from cfx_jax.models.volumes.layers.slices import check_volumes, fold_slices
-from cfx_jax.models.volumes.trunks import Trunk
+from cfx_jax.models.volumes.slice_trunks import Trunk
 
 
 class SaliencyAided(nnx.Module, abc.ABC):
-    """A trunk whose maps depend on the saliency too, the mean over positions and slices, and a
-    head.
+    """A trunk whose maps depend on the saliency too, means over positions and slices, and a head.
 
     Args:
         trunk: the stages that see the slices.
@@ -32,8 +30,7 @@ class SaliencyAided(nnx.Module, abc.ABC):
     def fold(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> tuple[Float[Array, "n h v c"], Float[Array, "n h v 1"]]:
-        """Takes volumes and their saliency apart into the images that the trunk sees, and the maps
-        of these.
+        """Cuts volumes and their saliency maps into the images that the trunk sees, and their maps.
 
         Args:
             volumes: (b, s, h, w, c) in [0, 1], at least 4x4 pixels.
@@ -52,28 +49,29 @@ class SaliencyAided(nnx.Module, abc.ABC):
     def features(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice, (b, s, fh, fw, out_features). Arguments and
-        errors as ``fold``.
+        """Computes the last feature maps of each slice, (b, s, fh, fw, out_features).
+
+        Arguments and errors as ``fold``.
         """
 
     def classify(self, features: Float[Array, "b s fh fw f"]) -> Any:
-        """Gives the head's logits of feature maps: their means over positions, then over slices,
-        then the head.
-        """
+        """Computes the head's logits of feature maps, averaged over positions and slices."""
         return self.head(self.trunk.slice_features(features).mean(axis=1))
 
     def __call__(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Any:
-        """Gives the head's logits, ``classify(features(volumes, saliency))``. Arguments and errors
-        as ``fold``.
+        """Computes the head's logits, ``classify(features(volumes, saliency))``.
+
+        Arguments and errors as ``fold``.
         """
         return self.classify(self.features(volumes, saliency))
 
 
 def check_saliency(volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]) -> None:
-    """Checks that saliency maps are of the volumes that they are given with; costs nothing under
-    ``jit``.
+    """Checks that saliency maps belong to the volumes that they are given with.
+
+    The check costs nothing under ``jit``.
 
     Args:
         volumes: (b, s, h, w, c).

@@ -1,5 +1,7 @@
-"""Self-attention between the stages of a network of slices (SeAtt), as a competitor of ACAT in
-Fontanella et al. 2023, appendix E."""
+"""Self-attention between the stages of a network of slices (SeAtt), a competitor of ACAT.
+
+Fontanella et al. 2023, appendix E.
+"""
 
 from collections.abc import Sequence
 
@@ -9,8 +11,8 @@ from jaxtyping import Array, Float
 from cfx_jax.checks import check_choice
 from cfx_jax.models.volumes.layers.gated_stages import run_stages
 from cfx_jax.models.volumes.layers.self_attention import SelfAttention
+from cfx_jax.models.volumes.slice_trunks import Trunk
 from cfx_jax.models.volumes.slice_wise import SliceWise
-from cfx_jax.models.volumes.trunks import Trunk
 
 _AFTER = {"whole": (3, 4), "halves": (2, 3)}
 
@@ -43,8 +45,9 @@ class SeAtt(SliceWise):
         )
 
     def features(self, volumes: Float[Array, "b s h w c"]) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice. Arguments and errors as
-        ``SliceWise.features``.
+        """Computes the last feature maps of each slice.
+
+        Arguments and errors as ``SliceWise.features``.
         """
         after = dict(zip(self.after, self.attention, strict=True))
         return self.trunk.unfold(

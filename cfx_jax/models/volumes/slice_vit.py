@@ -1,7 +1,9 @@
-"""The vision transformer on slices (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words"), as a
-competitor of ACAT in Fontanella et al. 2023, appendix E: 6 blocks of 16 heads, patches of 16 pixels
-on slices of 128x128 (lungs) and of 50 on 400x500 (brains). Widths and dropout are not published;
-they are the defaults of the implementation that depth and heads point to.
+"""The vision transformer on slices, a competitor of ACAT.
+
+Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words"; in Fontanella et al. 2023, appendix E: 6
+blocks of 16 heads, patches of 16 pixels on slices of 128x128 (lungs) and of 50 on 400x500 (brains).
+Widths and dropout are not published; they are the defaults of the implementation that depth and
+heads point to.
 
 It is a trunk of one stage, for ``SliceWise``: that takes the mean over patches and then over
 slices. Deviation: no class token, since the mean of the patches does as well (their appendix D.3)
@@ -15,7 +17,7 @@ from jaxtyping import Array, Float
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import check_numbers, check_shares, check_size
 from cfx_jax.models.volumes.layers.transformer import TransformerBlock
-from cfx_jax.models.volumes.trunks import Trunk
+from cfx_jax.models.volumes.slice_trunks import Trunk
 
 _POSITION_SPREAD = 0.02
 
@@ -80,8 +82,9 @@ class VisionTransformer(nnx.Module):
         self.norm = nnx.LayerNorm(width, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n ph pw d"]:
-        """Maps images (n, *size, in_channels) to one vector for each patch, (n, h / patch, w /
-        patch, width).
+        """Maps images (n, *size, in_channels) to one vector for each patch.
+
+        Their shape is (n, h / patch, w / patch, width).
 
         Raises:
             InputError: images of another size.
@@ -137,6 +140,9 @@ def vit_stages(
 
     Raises:
         InputError: a number out of range, or sizes that do not divide.
+
+    >>> nnx.eval_shape(lambda: vit_stages(rngs=nnx.Rngs(0))).widths
+    (1024,)
     """
     transformer = VisionTransformer(
         size=size,
@@ -155,10 +161,14 @@ def vit_stages(
 def vit_small_stages(
     *, size: tuple[int, int] = (64, 64), in_channels: int = 1, rngs: nnx.Rngs
 ) -> Trunk:
-    """Makes a vision transformer of 0.1 million parameters: 3 blocks of 4 heads, patches of 8
-    pixels.
+    """Makes a vision transformer of 0.1 million parameters.
+
+    It has 3 blocks of 4 heads and patches of 8 pixels.
 
     Arguments and errors as ``vit_stages``.
+
+    >>> nnx.eval_shape(lambda: vit_small_stages(rngs=nnx.Rngs(0))).widths
+    (64,)
     """
     return vit_stages(
         size=size,

@@ -1,6 +1,9 @@
-"""The classifier of volumes that ACAT and its competitors extend: a network of the plane on each
-slice, then the mean over slices and a linear layer (Fontanella et al. 2023, "ACAT: Adversarial
-Counterfactual Attention for Classification and Detection in Medical Imaging", appendix B)."""
+"""The classifier of volumes that ACAT and its competitors extend.
+
+It is a network of the plane on each slice, then the mean over slices and a linear layer (Fontanella
+et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
+Imaging", appendix B).
+"""
 
 from typing import Any
 
@@ -8,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.models.layers.checks import check_shares
-from cfx_jax.models.volumes.trunks import Trunk
+from cfx_jax.models.volumes.slice_trunks import Trunk
 
 
 class SliceWise(nnx.Module):
@@ -37,7 +40,7 @@ class SliceWise(nnx.Module):
         self.dropout = nnx.Dropout(dropout, rngs=rngs)
 
     def features(self, volumes: Float[Array, "b s h w c"]) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice.
+        """Computes the last feature maps of each slice.
 
         Args:
             volumes: (b, s, h, w, in_channels) in [0, 1], at least 4x4 pixels.
@@ -57,13 +60,12 @@ class SliceWise(nnx.Module):
         return self.trunk.unfold(last(x), len(volumes))
 
     def classify(self, features: Float[Array, "b s fh fw f"]) -> Any:
-        """Gives the head's logits of feature maps: their means over positions, then over slices,
-        then the head.
-        """
+        """Computes the head's logits of feature maps, averaged over positions and slices."""
         return self.head(self.trunk.slice_features(features).mean(axis=1))
 
     def __call__(self, volumes: Float[Array, "b s h w c"]) -> Any:
-        """Gives the head's logits of volumes, ``classify(features(volumes))``: (b, k), or
-        ``HalfBrainLogits``.
+        """Computes the head's logits of volumes, ``classify(features(volumes))``.
+
+        They are (b, k), or ``HalfBrainLogits``.
         """
         return self.classify(self.features(volumes))

@@ -1,6 +1,7 @@
-"""Saliency-modulated image classification (Flores et al. 2019, "Saliency for fine-grained object
-recognition in domains with scarce training data"), as a competitor of ACAT in Fontanella et al.
-2023, appendix E.
+"""Saliency-modulated image classification (SMIC), a competitor of ACAT.
+
+Flores et al. 2019, "Saliency for fine-grained object recognition in domains with scarce training
+data"; in Fontanella et al. 2023, appendix E.
 
 Features F after one of the stages become ``F (1 + g)`` with a gate g in (0, 1) made of the saliency
 map. The branch that makes it has two convolutions, as both papers say; their widths and strides are
@@ -17,7 +18,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.models.volumes.layers.gated_stages import ConvolutionGate, run_stages
 from cfx_jax.models.volumes.layers.salient_attention import average_pool
 from cfx_jax.models.volumes.saliency_aided import SaliencyAided
-from cfx_jax.models.volumes.trunks import Trunk
+from cfx_jax.models.volumes.slice_trunks import Trunk
 
 
 class SMIC(SaliencyAided):
@@ -62,24 +63,32 @@ class SMIC(SaliencyAided):
     def features(
         self, volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b s h w 1"]
     ) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice, (b, s, fh, fw, out_features). Arguments and
-        errors as ``fold``.
+        """Computes the last feature maps of each slice, (b, s, fh, fw, out_features).
+
+        Arguments and errors as ``fold``.
         """
         images, maps = self.fold(volumes, saliency)
         gate = self.gate(maps)
-        x = run_stages(self.trunk.stages, images, {self.after: lambda x: gated(x, gate)})
+        x = run_stages(self.trunk.stages, images, {self.after: lambda x: apply_gate(x, gate)})
         return self.trunk.unfold(x, len(volumes))
 
 
-def gated(x: Float[Array, "n h w c"], gate: Float[Array, "n gh gw g"]) -> Float[Array, "n h w c"]:
-    """Gives ``x * (1 + gate)``, the gate averaged to the size of the maps where it has another."""
+def apply_gate(
+    x: Float[Array, "n h w c"], gate: Float[Array, "n gh gw g"]
+) -> Float[Array, "n h w c"]:
+    """Computes ``x * (1 + gate)``, with a gate of another size averaged to the size of the maps.
+
+    >>> import jax.numpy as jnp
+    >>> apply_gate(jnp.full((1, 2, 2, 1), 3.0), jnp.full((1, 4, 4, 1), 0.5)).ravel().tolist()
+    [4.5, 4.5, 4.5, 4.5]
+    """
     _, height, width, _ = x.shape
     same = gate.shape[1:3] == (height, width)
     return x * (1 + (gate if same else average_pool(gate, (height, width))))
 
 
 class _StagesGate(nnx.Module):
-    """The sigmoid of what stages give, one gate for each of their channels."""
+    """The sigmoid of the last maps of some stages, one gate for each of their channels."""
 
     def __init__(self, trunk: Trunk, widths: tuple[int, ...]) -> None:
         if (trunk.in_channels, len(trunk.widths), trunk.widths[-1]) != (1, len(widths), widths[-1]):

@@ -1,5 +1,7 @@
-"""Spatial attention from the features of the image alone (SpAtt), as a competitor of ACAT in
-Fontanella et al. 2023, appendix E: the same masks at the same stages, without a saliency map."""
+"""Spatial attention from the features of the image alone (SpAtt), a competitor of ACAT.
+
+Fontanella et al. 2023, appendix E: the same masks at the same stages, without a saliency map.
+"""
 
 from functools import partial
 from typing import Any
@@ -11,13 +13,14 @@ from jaxtyping import Array, Float
 from cfx_jax.models.volumes.layers.gated_stages import run_stages
 from cfx_jax.models.volumes.layers.salient_attention import Pooling, SalientAttention
 from cfx_jax.models.volumes.layers.slice_attention import SliceAttention
+from cfx_jax.models.volumes.slice_trunks import Trunk
 from cfx_jax.models.volumes.slice_wise import SliceWise
-from cfx_jax.models.volumes.trunks import Trunk
 
 
 class SpAtt(SliceWise):
-    """A trunk whose maps F become ``F (1 + M)`` after each stage but the last, with a mask M made
-    of F itself.
+    """A trunk whose maps weigh themselves after each stage but the last.
+
+    Maps F become ``F (1 + M)``, with a mask M made of F itself.
 
     Args:
         trunk: the stages that see the slices.
@@ -48,19 +51,19 @@ class SpAtt(SliceWise):
         self.slice_attention = nnx.data(slice_attention)
 
     def features(self, volumes: Float[Array, "b s h w c"]) -> Float[Array, "b s fh fw f"]:
-        """Gives the last feature maps of each slice. Arguments and errors as
-        ``SliceWise.features``.
+        """Computes the last feature maps of each slice.
+
+        Arguments and errors as ``SliceWise.features``.
         """
-        after = {
-            number: partial(_attended, mask) for number, mask in enumerate(self.masks, start=1)
-        }
+        after = {number: partial(_attend, mask) for number, mask in enumerate(self.masks, start=1)}
         return self.trunk.unfold(
             run_stages(self.trunk.stages, self.trunk.fold(volumes), after), len(volumes)
         )
 
     def classify(self, features: Float[Array, "b s fh fw f"]) -> Any:
-        """Gives the head's logits of feature maps: their means over positions, then over slices or
-        the weighted sum of these, then the head.
+        """Computes the head's logits of feature maps.
+
+        They are averaged over positions, then over slices or by the weights of these.
 
         Raises:
             InputError: another number of slices than ``slice_attention`` has weights for.
@@ -70,7 +73,5 @@ class SpAtt(SliceWise):
         return self.head(self.slice_attention(self.trunk.slice_features(features)))
 
 
-def _attended(
-    mask: SalientAttention, x: Float[jax.Array, "n h w c"]
-) -> Float[jax.Array, "n h w c"]:
+def _attend(mask: SalientAttention, x: Float[jax.Array, "n h w c"]) -> Float[jax.Array, "n h w c"]:
     return x * (1 + mask(x))

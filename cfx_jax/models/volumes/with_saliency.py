@@ -1,4 +1,4 @@
-"""A model of volumes with saliency maps as a classifier of one volume, whose map stays as it is."""
+"""A model of volumes with saliency maps as a classifier of one volume with a fixed map."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +14,9 @@ from cfx_jax.models.views.per_image import in_inference_mode
 
 
 def with_saliency(model: nnx.Module, saliency: Float[AnyArray, "s h w 1"]) -> Partial:
-    """Turns a model of volumes and saliency maps into a classifier of one volume, in inference
-    mode.
+    """Turns a model of volumes and saliency maps into a classifier of one volume.
+
+    The model is in inference mode.
 
     Batch norm uses its running averages and dropout is off, whatever mode the given model is in.
     The result is a pytree, as that of ``per_image``, with the map as one of its leaves; for several
@@ -33,6 +34,13 @@ def with_saliency(model: nnx.Module, saliency: Float[AnyArray, "s h w 1"]) -> Pa
     Raises:
         InputError: ``model`` is not an NNX module that can be called, or the map has another rank;
             when called, a model with several heads.
+
+    >>> import jax.numpy as jnp
+    >>> from cfx_jax.models import build_acat
+    >>> model = build_acat("slice_small", num_slices=2, rngs=nnx.Rngs(0))
+    >>> classifier = with_saliency(model, jnp.zeros((2, 32, 32, 1)))
+    >>> jax.eval_shape(classifier, jnp.zeros((2, 32, 32, 1))).shape
+    (2,)
     """
     if not isinstance(model, nnx.Module) or not callable(model):
         raise InputError(

@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.weights.other_names import by_torchvision_names
+from cfx_jax.models.weights.alternative_names import by_torchvision_names
 from cfx_jax.models.weights.torchvision_names import AUXILIARY_HEAD, torchvision_name
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -26,12 +26,12 @@ _SHOWN = 3
 def import_weights(
     model: Model, tensors: Mapping[str, np.ndarray], *, keep: Collection[str] = ()
 ) -> Model:
-    """A copy of a model with the weights and running averages of a PyTorch network of the same
-    architecture.
+    """Copies a model, with the weights and running averages of a PyTorch network.
 
-    What is no tensor must be given to the model when it is made: the normalisation of its images
-    (for torchvision's weights ``mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)``, for
-    Inception-v3's 0.5 and 0.5), and for torchvision's EfficientNets B0 to B4 ``epsilon=1e-5``.
+    The network has the same architecture. What is no tensor must be given to the model when it is
+    made: the normalisation of its images (for torchvision's weights ``mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225)``, for Inception-v3's 0.5 and 0.5), and for torchvision's
+    EfficientNets B0 to B4 ``epsilon=1e-5``.
 
     Args:
         model: a ``ResNet``, ``EfficientNet``, ``InceptionV3`` or ``DenseNet``; its own weights are

@@ -64,6 +64,13 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
             model, no tensors, tensors without names, or complex, sparse, quantised or empty
             ("meta") ones; or the library that reads it is missing, or a PyTorch that runs what is
             in a file.
+
+    >>> import tempfile
+    >>> from safetensors.numpy import save_file
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_file({"fc.bias": np.zeros(2, np.float32)}, f"{folder}/weights.safetensors")
+    ...     read_tensors(f"{folder}/weights.safetensors")
+    {'fc.bias': array([0., 0.], dtype=float32)}
     """
     file = Path(path)
     if file.suffix not in _READERS:
@@ -133,7 +140,10 @@ def _read_pytorch(file: Path) -> dict[str, np.ndarray]:
 
 
 def _check_version(version: str) -> None:
-    """Older ones run code of a file although they are told to read weights only (CVE-2025-32434)."""
+    """Checks that PyTorch is new enough.
+
+    Older ones run code of a file although they are told to read weights only (CVE-2025-32434).
+    """
     numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
     if numbers < _SAFE_TORCH:
         wanted = ".".join(map(str, _SAFE_TORCH))

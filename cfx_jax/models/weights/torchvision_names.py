@@ -1,4 +1,7 @@
-"""What torchvision calls the arrays of the networks here: a name for each path of a model's state."""
+"""The names that torchvision gives the arrays of the networks here.
+
+Each path of a model's state has one name.
+"""
 
 from collections.abc import Sequence
 
@@ -25,7 +28,7 @@ _POSITIONS = {"conv": 0, "linear": 0, "norm": 1}
 
 
 def torchvision_name(model: nnx.Module, path: Sequence[object]) -> str:
-    """The name that torchvision gives an array of a model.
+    """Gives the name that torchvision has for an array of a model.
 
     Args:
         model: a ``ResNet``, an ``EfficientNet``, an ``InceptionV3`` or a ``DenseNet``.
@@ -80,12 +83,17 @@ def _efficientnet_layer(model: EfficientNet, where: Sequence[str]) -> str:
         case ["blocks", index, *inner]:
             stage, position = stage_and_position(int(index), model.stage_sizes)
             expands = model.blocks[int(index)].expand is not None
-            return f"features.{stage + 1}.{position}.block.{_mbconv_layer(inner, depthwise=int(expands))}"
+            layer = _mbconv_layer(inner, depthwise=int(expands))
+            return f"features.{stage + 1}.{position}.block.{layer}"
     raise AssertionError(f"an EfficientNet has no {where}")
 
 
 def stage_and_position(block: int, stage_sizes: Sequence[int]) -> tuple[int, int]:
-    """The stage of a block, counted from 0, and the block's place in it, from 0 too."""
+    """Gives the stage of a block, counted from 0, and the block's place in it, from 0 too.
+
+    >>> stage_and_position(4, (1, 2, 2))
+    (2, 1)
+    """
     stage = 0
     while block >= stage_sizes[stage]:
         block -= stage_sizes[stage]
@@ -94,7 +102,7 @@ def stage_and_position(block: int, stage_sizes: Sequence[int]) -> tuple[int, int
 
 
 def _mbconv_layer(inner: Sequence[str], *, depthwise: int) -> str:
-    """The layer within a block whose depthwise convolution is item ``depthwise`` of the sequence."""
+    """Names a layer of a block, given the place of its depthwise convolution."""
     match inner:
         case ["expand", part]:
             return f"0.{_POSITIONS[part]}"

@@ -1,6 +1,8 @@
-"""A model that starts from the weights of another one, where they have parts in common (Fontanella
-et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection in Medical
-Imaging", appendix C: ACAT and its competitors start from the weights of the baseline)."""
+"""A model that starts from the weights of another model, where the two have parts in common.
+
+Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection
+in Medical Imaging", appendix C: ACAT and its competitors start from the weights of the baseline.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -14,7 +16,7 @@ Model = TypeVar("Model", bound=nnx.Module)
 
 
 class WarmStart(NamedTuple, Generic[Model]):
-    """A model with the weights of another, and what they do not share.
+    """A model with the weights of another model, and the arrays that the two do not share.
 
     Attributes:
         model: the model.
@@ -29,8 +31,9 @@ class WarmStart(NamedTuple, Generic[Model]):
 
 
 def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) -> WarmStart[Model]:
-    """A copy of a model with the parameters and batch statistics of another one wherever their
-    names are the same.
+    """Copies a model, with the arrays of another model wherever the names are the same.
+
+    The arrays are parameters and batch statistics.
 
     Args:
         model: the one that starts; it is not changed.
@@ -45,6 +48,11 @@ def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) 
     Raises:
         InputError: no name in common, arrays of one name and different shapes, or a part in
             ``skip`` that the model has not.
+
+    >>> model, source = (nnx.Linear(2, 3, rngs=nnx.Rngs(seed)) for seed in (0, 1))
+    >>> start = warm_start(model, source)
+    >>> bool((start.model.kernel[...] == source.kernel[...]).all()), start.fresh
+    (True, ())
     """
     copy = nnx.clone(model)
     own, given = _variables(copy), _variables(source)
@@ -65,9 +73,10 @@ def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) 
     return WarmStart(copy, fresh, unused)
 
 
-def reshaped(model: nnx.Module, source: nnx.Module) -> tuple[str, ...]:
-    """The names that two models share for parameters and batch statistics of different shapes, for
-    ``warm_start`` to skip.
+def shape_mismatches(model: nnx.Module, source: nnx.Module) -> tuple[str, ...]:
+    """Lists the names under which two models have arrays of different shapes.
+
+    The arrays are parameters and batch statistics; ``warm_start`` is to skip them.
 
     Args:
         model: the one that is to start; shapes are enough, as ``nnx.eval_shape`` gives them.
@@ -76,6 +85,10 @@ def reshaped(model: nnx.Module, source: nnx.Module) -> tuple[str, ...]:
     Returns:
         The names in the order of the model, such as ``"trunk.stages.0.layers.1.conv.kernel"`` of a
         network that sees a saliency map as one more channel.
+
+    >>> model, source = (nnx.Linear(size, 3, rngs=nnx.Rngs(0)) for size in (2, 4))
+    >>> shape_mismatches(model, source)
+    ('kernel',)
     """
     own, given = _variables(model), _variables(source)
     return tuple(name for name in own if name in given and own[name].shape != given[name].shape)

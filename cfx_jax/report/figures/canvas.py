@@ -1,8 +1,8 @@
-"""A Matplotlib figure measured in inches from its top left corner, without pyplot and its global
-state.
+"""A Matplotlib figure measured in inches from its top left corner, without global state.
 
-Fonts, sizes and colours are given with every call, so the result does not depend on the user's
-``matplotlibrc``. Text is never read as TeX: a class name may hold a dollar sign.
+It does not use pyplot. Fonts, sizes and colours are given with every call, so the result does not
+depend on the user's ``matplotlibrc``. Text is never read as TeX: a class name may hold a dollar
+sign.
 """
 
 import os
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.files import replacing
-from cfx_jax.report.text import fit
+from cfx_jax.report.text_fitting import fit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ class Canvas:
         self._width, self._height = width, height
 
     def axes(self, left: float, top: float, width: float, height: float) -> "Axes":
-        """Adds axes.
+        """Adds axes at a place in inches.
 
         Args:
             left: inches from the page's left edge.
@@ -122,7 +122,7 @@ class Canvas:
 def text_style(
     *, size: float = TEXT_SIZE, weight: str = "normal", colour: str = INK
 ) -> dict[str, Any]:
-    """Properties of Matplotlib's ``Text`` that every piece of text in a figure gets.
+    """Gives the properties of Matplotlib's ``Text`` that every piece of text in a figure gets.
 
     Args:
         size: points.
@@ -142,7 +142,7 @@ def text_style(
 
 
 def line_height(size: float = TEXT_SIZE) -> float:
-    """Height of one line of text in inches.
+    """Computes the height of one line of text in inches.
 
     Args:
         size: points.
@@ -154,7 +154,7 @@ def line_height(size: float = TEXT_SIZE) -> float:
 
 
 def text_width(text: str, *, size: float = TEXT_SIZE, weight: str = "normal") -> float:
-    """Width of a line of text in inches.
+    """Computes the width of a line of text in inches.
 
     Args:
         text: the line.
@@ -180,7 +180,7 @@ def fit_text(
         width: inches.
         size: points.
         weight: ``"normal"`` or ``"bold"``.
-        options: ``max_lines`` and ``tail`` of ``cfx_jax.report.text.fit``.
+        options: ``max_lines`` and ``tail`` of ``cfx_jax.report.text_fitting.fit``.
 
     Returns:
         The lines.
@@ -189,7 +189,7 @@ def fit_text(
 
 
 def sensible_dpi(pixels: int, inches: float) -> float:
-    """Dots per inch at which a panel shows every pixel of its image, within what print can use.
+    """Computes dots per inch at which a panel shows every pixel, within what print can use.
 
     Args:
         pixels: the image's larger side.
@@ -197,5 +197,8 @@ def sensible_dpi(pixels: int, inches: float) -> float:
 
     Returns:
         Between 160 and 360.
+
+    >>> sensible_dpi(400, 2.0)
+    200.0
     """
     return min(max(160.0, pixels / inches), 360.0)

@@ -1,4 +1,4 @@
-"""The figure of counterfactuals: each image, what it was changed into, and where.
+"""The figure of counterfactuals: each image, its counterfactuals, and where they differ.
 
 Two decisions keep it honest. Differences of the whole figure share one symmetric scale, printed
 with its value, so a faint panel is a small change and not another choice of colours. Images are
@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.errors import InputError
+from cfx_jax.report.checks import check_choice, check_filled
 from cfx_jax.report.colours import overlay, signed_difference
 from cfx_jax.report.figures.footer import SignedBar
 from cfx_jax.report.figures.grid import Cell, Grid, GridRow
+from cfx_jax.report.figures.grid_rows import CounterfactualPanel, CounterfactualRow
 from cfx_jax.report.figures.panels import draw_image, draw_outline, draw_signed
-from cfx_jax.report.figures.rows import CounterfactualPanel, CounterfactualRow
-from cfx_jax.report.inputs import check_choice, check_filled
-from cfx_jax.report.text import HARD_SPACE
+from cfx_jax.report.text_fitting import HARD_SPACE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,6 +67,19 @@ def counterfactual_grid(
     Raises:
         InputError: no rows, options out of range, a page that is too large, or a file that cannot
             be written.
+
+    >>> import tempfile
+    >>> panel = CounterfactualPanel(image=np.ones((4, 4, 1)), target="ill", probability=0.9)
+    >>> row = CounterfactualRow(
+    ...     original=np.zeros((4, 4, 1)),
+    ...     label="well",
+    ...     predicted="well",
+    ...     probability=0.8,
+    ...     counterfactuals=[panel],
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     counterfactual_grid(f"{folder}/grid.png", [row]).name
+    'grid.png'
     """
     check_filled(rows, "rows")
     check_choice(reduce, tuple(_REDUCTIONS), "channel reduction")
@@ -85,7 +98,7 @@ def counterfactual_grid(
 
 
 def _columns(rows: Sequence[CounterfactualRow]) -> list[bool]:
-    """For each place of a counterfactual, whether any row has a map there."""
+    """Tells for each place of a counterfactual whether any row has a map there."""
     count = max(len(row.counterfactuals) for row in rows)
     return [any(_has_map(row, place) for row in rows) for place in range(count)]
 
@@ -97,20 +110,22 @@ def _has_map(row: CounterfactualRow, place: int) -> bool:
 def _scales(
     rows: Sequence[CounterfactualRow], reduce: str, scale: float | None
 ) -> tuple[float, float]:
-    """The largest absolute difference of the figure, and the one that gets the strongest colour."""
+    """Computes the largest absolute difference of the figure, and that of the strongest colour."""
     if scale is not None and not scale > 0:
         raise InputError(f"the colour scale must be positive, got {scale}")
-    pairs = [(row, each) for row in rows for each in row.counterfactuals]
-    values = np.abs(np.concatenate([_difference(row, each, reduce).ravel() for row, each in pairs]))
+    differences = [
+        _difference(row, panel, reduce).ravel() for row in rows for panel in row.counterfactuals
+    ]
+    values = np.abs(np.concatenate(differences))
     largest = float(values.max())
     # A change of few pixels leaves the quantile at 0: then the largest change sets the scale.
     return largest, scale or max(float(np.quantile(values, 0.999)) or largest, _LEAST_SCALE)
 
 
 def _difference(
-    row: CounterfactualRow, each: CounterfactualPanel, reduce: str
+    row: CounterfactualRow, panel: CounterfactualPanel, reduce: str
 ) -> Float[np.ndarray, "h w"]:
-    return signed_difference(np.asarray(each.image), np.asarray(row.original), reduce=reduce)
+    return signed_difference(np.asarray(panel.image), np.asarray(row.original), reduce=reduce)
 
 
 def _grid_row(
@@ -135,20 +150,20 @@ def _original(row: CounterfactualRow) -> Cell:
 
 
 def _counterfactual_cells(
-    row: CounterfactualRow, each: CounterfactualPanel, reduce: str, scale: float
+    row: CounterfactualRow, panel: CounterfactualPanel, reduce: str, scale: float
 ) -> list[Cell]:
-    made = [(f"→{HARD_SPACE}{each.target}", f": {each.probability:.2f}")]
+    made = [(f"→{HARD_SPACE}{panel.target}", f": {panel.probability:.2f}")]
     image = Cell(
-        draw=partial(draw_image, image=np.asarray(each.image)),
-        titles=[(each.name, ""), *made] if each.name else made,
+        draw=partial(draw_image, image=np.asarray(panel.image)),
+        titles=[(panel.name, ""), *made] if panel.name else made,
     )
-    return [image, _difference_cell(row, each, reduce, scale), *_map_cells(row, each)]
+    return [image, _difference_cell(row, panel, reduce, scale), *_map_cells(row, panel)]
 
 
 def _difference_cell(
-    row: CounterfactualRow, each: CounterfactualPanel, reduce: str, scale: float
+    row: CounterfactualRow, panel: CounterfactualPanel, reduce: str, scale: float
 ) -> Cell:
-    change = _difference(row, each, reduce)
+    change = _difference(row, panel, reduce)
 
     def draw(axes: "Axes") -> None:
         draw_signed(axes, change, scale)
@@ -159,10 +174,10 @@ def _difference_cell(
     )
 
 
-def _map_cells(row: CounterfactualRow, each: CounterfactualPanel) -> list[Cell]:
-    if each.saliency is None:
+def _map_cells(row: CounterfactualRow, panel: CounterfactualPanel) -> list[Cell]:
+    if panel.saliency is None:
         return []
-    shown = overlay(np.asarray(row.original), np.asarray(each.saliency))
+    shown = overlay(np.asarray(row.original), np.asarray(panel.saliency))
 
     def draw(axes: "Axes") -> None:
         draw_image(axes, shown)
@@ -171,7 +186,8 @@ def _map_cells(row: CounterfactualRow, each: CounterfactualPanel) -> list[Cell]:
     titles = [("thresholded map", "")]
     return [
         Cell(
-            draw=draw, titles=titles if each.iou is None else [*titles, ("IoU", f" {each.iou:.2f}")]
+            draw=draw,
+            titles=titles if panel.iou is None else [*titles, ("IoU", f" {panel.iou:.2f}")],
         )
     ]
 
@@ -182,7 +198,10 @@ def _outline(axes: "Axes", row: CounterfactualRow, *, on_white: bool) -> None:
 
 
 def _bar(reduce: str, scale: float, largest: float) -> SignedBar:
-    label = f"counterfactual minus original ({_REDUCTIONS[reduce]}); one scale for all panels, ±{scale:.3g}"
+    label = (
+        f"counterfactual minus original ({_REDUCTIONS[reduce]}); one scale for all panels,"
+        f" ±{scale:.3g}"
+    )
     clipped = largest > scale
     if clipped:
         label += f"; larger differences, up to {largest:.3g}, share the end colours"

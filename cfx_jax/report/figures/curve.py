@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cfx_jax.errors import InputError
+from cfx_jax.report.checks import check_filled
 from cfx_jax.report.colours import LINE_COLOURS
 from cfx_jax.report.figures.canvas import (
     FAINT,
@@ -22,9 +23,8 @@ from cfx_jax.report.figures.canvas import (
     text_style,
     text_width,
 )
+from cfx_jax.report.figures.curve_lines import CurvePanel, Line
 from cfx_jax.report.figures.footer import MARGIN, Footer, Title
-from cfx_jax.report.figures.lines import CurvePanel, Line
-from cfx_jax.report.inputs import check_filled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +74,13 @@ def curve(
     Raises:
         InputError: no panels, ``columns`` below 1, a page that is too large, or a file that cannot
             be written.
+
+    >>> import tempfile
+    >>> line = Line(name="robust", x=[0, 1, 2], y=[0.9, 0.8, 0.7])
+    >>> panel = CurvePanel(lines=[line], x_label="radius", y_label="accuracy")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     curve(f"{folder}/curve.png", [panel]).name
+    'curve.png'
     """
     check_filled(panels, "panels")
     if columns < 1:
@@ -87,7 +94,7 @@ def curve(
 
 @dataclass(frozen=True)
 class _Look:
-    """How the lines of one name are drawn in every panel."""
+    """The colour, marker and dash of the lines of one name, in every panel."""
 
     colour: str
     marker: str
@@ -104,7 +111,7 @@ class _Look:
 
 
 class _Page:
-    """Sizes and places of a page of plots, in inches from the top left corner."""
+    """The layout of a page of plots, in inches from the top left corner."""
 
     def __init__(
         self, panels: Sequence[CurvePanel], columns: int, size: tuple[float, float], title: str
@@ -210,6 +217,6 @@ def _draw_line(axes: "Axes", line: Line, look: _Look) -> None:
 
 
 def _with_room(y_range: tuple[float, float]) -> tuple[float, float]:
-    """A little more than the range: markers on its ends are not cut in half."""
+    """Widens a range a little, so that markers on its ends are not cut in half."""
     room = 0.03 * (y_range[1] - y_range[0])
     return y_range[0] - room, y_range[1] + room

@@ -1,5 +1,4 @@
-"""What stands above and below the panels of every figure: its title, a colour bar, how to read it,
-the user's note."""
+"""The title above the panels of a figure, and the colour bar, legend and note below them."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ class SignedBar:
     clipped: bool
     """Whether larger values occur; the bar's ends are pointed then."""
     label: str
-    """What the colours show."""
+    """The quantity that the colours show."""
 
 
 class Title:
@@ -49,7 +48,7 @@ class Title:
 
 
 class Footer:
-    """Colour bar, legend and note, one under another, fitted to the width of the page."""
+    """The colour bar, legend and note, one under another, fitted to the width of the page."""
 
     def __init__(
         self, width: float, *, bar: SignedBar | None = None, legend: str = "", note: str = ""
@@ -63,7 +62,7 @@ class Footer:
         self.height = sum(self._heights())
 
     def draw(self, canvas: Canvas, top: float) -> None:
-        """Draws everything.
+        """Draws colour bar, legend and note.
 
         Args:
             canvas: the page.

@@ -33,7 +33,7 @@ _BELOW_PANELS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One panel."""
+    """A panel of a grid."""
 
     draw: Callable[["Axes"], None]
     """Draws the panel's contents."""
@@ -43,12 +43,12 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class GridRow:
-    """One row of panels."""
+    """A row of panels."""
 
     cells: Sequence[Cell | None]
     """One for each column; None leaves the place empty."""
     name: str
-    """Printed at the left, turned by 90 degrees."""
+    """Name of the row at its left, turned by 90 degrees."""
     size: tuple[int, int]
     """``(h, w)`` of its images in pixels."""
 
@@ -67,7 +67,7 @@ class Grid:
         legend: str = "",
         note: str = "",
     ) -> None:
-        """Measures everything.
+        """Computes all sizes and places.
 
         Args:
             rows: from top to bottom.
@@ -96,7 +96,7 @@ class Grid:
         ]
 
     def draw(self) -> Canvas:
-        """Draws the page.
+        """Draws all rows, the title and the footer.
 
         Returns:
             The page, to be saved.

@@ -1,4 +1,4 @@
-"""What is drawn inside one panel: an image, a signed difference, a map, an outline."""
+"""The contents of a panel: an image, a signed difference, a map or an outline."""
 
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,9 @@ _OUTLINE_ON_WHITE = (("#00858c", 0.5),)
 
 
 def draw_image(axes: "Axes", image: Float[np.ndarray, "h w c"]) -> None:
-    """Draws an image as it is: no stretching of its values; pixels stay square where it is
-    enlarged.
+    """Draws an image as it is, without stretching of its values.
+
+    Pixels stay square where the image is enlarged.
 
     Args:
         axes: where.
@@ -50,8 +51,9 @@ def draw_signed(axes: "Axes", values: Float[np.ndarray, "h w"], scale: float) ->
 
 
 def draw_heat(axes: "Axes", values: Float[np.ndarray, "h w"]) -> None:
-    """Draws a raw map on its own scale: white at 0 where it has both signs, dark at its minimum
-    where it has one.
+    """Draws a raw map on its own scale.
+
+    The map is white at 0 where it has both signs, dark at its minimum where it has one.
 
     Args:
         axes: where.
@@ -66,8 +68,9 @@ def draw_heat(axes: "Axes", values: Float[np.ndarray, "h w"]) -> None:
 
 
 def draw_outline(axes: "Axes", mask: Bool[np.ndarray, "h w"], *, on_white: bool) -> None:
-    """Draws the border of a mask along the edges of its pixels, so that a single pixel is outlined
-    too.
+    """Draws the border of a mask along the edges of its pixels.
+
+    So a single pixel is outlined too.
 
     Args:
         axes: where; the image is drawn already.
@@ -97,7 +100,7 @@ def draw_outline(axes: "Axes", mask: Bool[np.ndarray, "h w"], *, on_white: bool)
 
 
 def _frame(axes: "Axes") -> None:
-    """A thin border: without it a white panel has no edge on white paper."""
+    """Draws a thin border: without it a white panel has no edge on white paper."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

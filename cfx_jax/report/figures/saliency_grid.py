@@ -1,5 +1,4 @@
-"""The figure of attribution maps: images against models and methods, each map with its overlap with
-the truth."""
+"""The figure of attribution maps: images against models and methods, with overlaps."""
 
 import os
 from collections.abc import Sequence
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cfx_jax.errors import InputError
+from cfx_jax.report.checks import check_choice, check_filled, check_map
 from cfx_jax.report.colours import overlay
 from cfx_jax.report.figures.grid import Cell, Grid, GridRow
+from cfx_jax.report.figures.grid_rows import MapColumn, SaliencyMap, SaliencyRow
 from cfx_jax.report.figures.panels import draw_heat, draw_image, draw_outline
-from cfx_jax.report.figures.rows import MapColumn, SaliencyMap, SaliencyRow
-from cfx_jax.report.inputs import check_choice, check_filled, check_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,6 +55,13 @@ def saliency_grid(
     Raises:
         InputError: no rows or columns, a row without one map per column, a negative value in an
             overlay, an unknown style, a page that is too large, or a file that cannot be written.
+
+    >>> import tempfile
+    >>> row = SaliencyRow(original=np.zeros((4, 4, 1)), maps=[SaliencyMap(values=np.eye(4))])
+    >>> column = MapColumn(model="robust", method="gradient")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saliency_grid(f"{folder}/maps.png", [row], [column]).name
+    'maps.png'
     """
     check_filled(rows, "rows")
     check_filled(columns, "columns")
@@ -94,7 +100,8 @@ def _grid_row(
     cells: list[Cell | None] = [Cell(draw=original, titles=[(row.label or "original", "")])]
     cells += [_mask_cell(row)] if masked else []
     cells += [
-        _map_cell(row, each, column, style) for each, column in zip(row.maps, columns, strict=True)
+        _map_cell(row, saliency, column, style)
+        for saliency, column in zip(row.maps, columns, strict=True)
     ]
     height, width = np.shape(row.original)[:2]
     return GridRow(cells=cells, name=row.name, size=(height, width))
@@ -107,19 +114,22 @@ def _mask_cell(row: SaliencyRow) -> Cell | None:
     return Cell(draw=partial(draw_image, image=shown), titles=[("ground truth", "")])
 
 
-def _map_cell(row: SaliencyRow, each: SaliencyMap, column: MapColumn, style: str) -> Cell:
+def _map_cell(row: SaliencyRow, saliency: SaliencyMap, column: MapColumn, style: str) -> Cell:
     draw = (
-        _overlay_drawer(row, each) if style == "overlay" else partial(draw_heat, values=each.values)
+        _overlay_drawer(row, saliency)
+        if style == "overlay"
+        else partial(draw_heat, values=saliency.values)
     )
     titles = [(column.method, "")]
     return Cell(
-        draw=draw, titles=titles if each.iou is None else [*titles, ("IoU", f" {each.iou:.2f}")]
+        draw=draw,
+        titles=titles if saliency.iou is None else [*titles, ("IoU", f" {saliency.iou:.2f}")],
     )
 
 
-def _overlay_drawer(row: SaliencyRow, each: SaliencyMap) -> "partial[None]":
+def _overlay_drawer(row: SaliencyRow, saliency: SaliencyMap) -> "partial[None]":
     size = np.shape(row.original)[:2]
-    kept = check_map(each.values, size, "a thresholded map (style 'overlay')", signed=False)
+    kept = check_map(saliency.values, size, "a thresholded map (style 'overlay')", signed=False)
     return partial(_draw_overlay, shown=overlay(np.asarray(row.original), kept), mask=row.mask)
 
 

@@ -1,5 +1,4 @@
-"""The figure of progressive explanations: each query, and the images drawn for one desired
-probability after the other.
+"""The figure of progressive explanations: each query, and an image for each desired probability.
 
 Above each image stands the probability that was asked for and the one that the classifier gives, so
 that a sweep that does not obey its knob is seen as such. Images are drawn with their own values,
@@ -17,9 +16,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cfx_jax.errors import InputError
+from cfx_jax.report.checks import check_filled
 from cfx_jax.report.figures.grid import Cell, Grid, GridRow
 from cfx_jax.report.figures.panels import draw_heat, draw_image, draw_outline
-from cfx_jax.report.inputs import check_filled
 from cfx_jax.report.knob import Sweep
 
 if TYPE_CHECKING:
@@ -28,8 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Outlines:
-    """What is outlined in a query and its series, such as the heart, and how large it is (Singla et
-    al. 2020, Figure 2).
+    """The outlines of a part, such as the heart, in a query and its series, and their sizes.
+
+    Singla et al. 2020, Figure 2.
     """
 
     query: Bool[np.ndarray, "h w"]
@@ -61,7 +61,7 @@ def sweep_grid(
         class_name: what class 1 is called.
         outlines: what is outlined in each sweep, with its size in parentheses above the image; None
             for nothing.
-        outlined: what that is, in words.
+        outlined: the name of what is outlined.
         title: above the figure.
         panel_size: width of a panel in inches.
         note: drawn below the figure, such as "synthetic data".
@@ -74,7 +74,7 @@ def sweep_grid(
             that is too large, or a file that cannot be written.
     """
     check_filled(sweeps, "sweeps")
-    lengths = sorted({len(each.images) for each in sweeps})
+    lengths = sorted({len(sweep.images) for sweep in sweeps})
     if len(lengths) > 1:
         raise InputError(
             f"the sweeps of a figure must have the same number of images, got {lengths}"
@@ -82,10 +82,10 @@ def sweep_grid(
     drawn = [None] * len(sweeps) if outlines is None else list(outlines)
     if len(drawn) != len(sweeps):
         raise InputError(f"outlines: expected those of {len(sweeps)} sweeps, got {len(drawn)}")
-    for sweep, each in zip(sweeps, drawn, strict=True):
-        _check_outlines(sweep, each)
+    for sweep, outline in zip(sweeps, drawn, strict=True):
+        _check_outlines(sweep, outline)
     grid = Grid(
-        [_row(sweep, class_name, each) for sweep, each in zip(sweeps, drawn, strict=True)],
+        [_row(sweep, class_name, outline) for sweep, outline in zip(sweeps, drawn, strict=True)],
         [("", 1), ("", lengths[0]), ("", 1)],
         panel_size=panel_size,
         title=title,
@@ -102,16 +102,16 @@ def sweep_grid(
 def _check_outlines(sweep: Sweep, outlines: Outlines | None) -> None:
     if outlines is None:
         return
-    expected, found = np.shape(sweep.images)[:3], np.shape(outlines.images)
+    expected, shape = np.shape(sweep.images)[:3], np.shape(outlines.images)
     if (
-        found != expected
+        shape != expected
         or np.shape(outlines.query) != expected[1:]
         or np.shape(outlines.sizes) != expected[:1]
     ):
         raise InputError(
             f"outlines: expected masks {expected} of a sweep and {expected[1:]} of its query with"
             f" {expected[0]} sizes, got"
-            f" {found}, {np.shape(outlines.query)} and sizes of shape {np.shape(outlines.sizes)}"
+            f" {shape}, {np.shape(outlines.query)} and sizes of shape {np.shape(outlines.sizes)}"
         )
 
 

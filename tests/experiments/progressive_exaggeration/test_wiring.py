@@ -19,8 +19,7 @@ from jax.tree_util import Partial
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.data import SyntheticFaces
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import frechet_distance
-from cfx_jax.metrics.distribution import gaussian_of
+from cfx_jax.metrics import frechet_distance, gaussian_of
 from experiments.progressive_exaggeration import distances as table_1
 from experiments.progressive_exaggeration import sweeps as module
 from experiments.progressive_exaggeration.attributes import Attributes, Explained

@@ -14,7 +14,7 @@ import pytest
 
 import experiments
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.statistics import Interval
+from cfx_jax.metrics import Interval
 from experiments.shared import stages
 from experiments.shared.interval_claims import (
     ONE_TRAINING,

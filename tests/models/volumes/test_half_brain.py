@@ -15,9 +15,9 @@ from cfx_jax.models.volumes.half_brain import (
     HalfBrainHead,
     HalfBrainLogits,
     LesionHead,
-    four_way,
     half_brain_small_stages,
     half_brain_stages,
+    joint_decision,
 )
 from cfx_jax.models.volumes.slice_wise import SliceWise
 
@@ -117,7 +117,7 @@ def test_head_is_two_linear_layers():
 def test_four_way_decision_asks_for_the_side_of_lesions_only():
     lesion = jnp.asarray([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [-1.0, 1.0]])
     side = jnp.asarray([[0.0, 9.0, 0.0], [3.0, 1.0, 2.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    assert four_way(HalfBrainLogits(lesion, side)).tolist() == [0, 1, 2, 3]
+    assert joint_decision(HalfBrainLogits(lesion, side)).tolist() == [0, 1, 2, 3]
 
 
 def test_lesion_head_is_a_classifier_of_one_volume():

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.weights.warm_start import reshaped, warm_start
+from cfx_jax.models.weights.warm_start import shape_mismatches, warm_start
 
 
 class Small(nnx.Module):
@@ -108,9 +108,12 @@ def test_unknown_parts_are_refused():
 
 def test_arrays_of_another_shape_are_named_to_be_skipped():
     larger = Larger(1, outputs=3)
-    names = reshaped(larger, source())
-    assert names == ("head.bias", "head.kernel") and reshaped(Larger(1), source()) == ()
-    assert reshaped(nnx.eval_shape(lambda: Larger(1, outputs=3)), nnx.eval_shape(source)) == names
+    names = shape_mismatches(larger, source())
+    assert names == ("head.bias", "head.kernel") and shape_mismatches(Larger(1), source()) == ()
+    assert (
+        shape_mismatches(nnx.eval_shape(lambda: Larger(1, outputs=3)), nnx.eval_shape(source))
+        == names
+    )
     start = warm_start(larger, source(), skip=names)
     assert {"head.bias", "head.kernel"} <= set(
         start.fresh

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cfx_jax.errors import InputError
 from cfx_jax.report.figures.counterfactual_grid import counterfactual_grid
-from cfx_jax.report.figures.rows import CounterfactualPanel, CounterfactualRow
+from cfx_jax.report.figures.grid_rows import CounterfactualPanel, CounterfactualRow
 
 LONG = "severe non-proliferative diabetic retinopathy with macular oedema $x_1$"
 

@@ -6,7 +6,7 @@ from pages import assert_texts_are_apart, overlap, texts
 
 from cfx_jax.errors import InputError
 from cfx_jax.report.figures.curve import curve
-from cfx_jax.report.figures.lines import CurvePanel, Line
+from cfx_jax.report.figures.curve_lines import CurvePanel, Line
 
 X = np.array([0.1, 0.2, 0.3, 0.4])
 

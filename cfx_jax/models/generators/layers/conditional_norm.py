@@ -1,6 +1,8 @@
-"""Conditional batch norm (Dumoulin et al. 2017, "A Learned Representation for Artistic Style"): the
-statistics are those of all images of the batch, the scale and shift those of each image's own
-condition."""
+"""Conditional batch norm (Dumoulin et al. 2017, "A Learned Representation for Artistic Style").
+
+The statistics are those of all images of the batch, the scale and the shift those of each image's
+own condition.
+"""
 
 import jax.numpy as jnp
 from flax import nnx
@@ -8,8 +10,7 @@ from jaxtyping import Array, Float, Int
 
 
 class ConditionalBatchNorm(nnx.Module):
-    """Batch norm over images and positions, then ``scale[condition] * x + bias[condition]`` for
-    each image.
+    """Batch norm, then ``scale[condition] * x + bias[condition]`` for each image.
 
     The variance is that of the batch, not corrected for its size. With a single condition the layer
     is plain batch norm. ``nnx.view(model, use_running_average=True)`` makes it use its running
@@ -43,8 +44,9 @@ class ConditionalBatchNorm(nnx.Module):
     def __call__(
         self, x: Float[Array, "b h w c"], condition: Int[Array, " b"]
     ) -> Float[Array, "b h w c"]:
-        """Maps (b, h, w, channels) to the same shape; conditions are in 0..num_conditions - 1, one
-        for each image.
+        """Maps (b, h, w, channels) to the same shape.
+
+        There is one condition for each image, in 0..num_conditions - 1.
         """
         scale, bias = (table[...][condition][:, None, None] for table in (self.scale, self.bias))
         return scale * self.normalise(x) + bias

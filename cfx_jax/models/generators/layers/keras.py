@@ -1,5 +1,8 @@
-"""Layers with the defaults of Keras, in which the generators were published: Glorot-uniform
-weights, a bias that starts at zero, and zero padding that keeps the size of the maps ("same")."""
+"""Layers with the defaults of Keras, in which the generators were published.
+
+They have Glorot-uniform weights, a bias that starts at zero, and zero padding that keeps the size
+of the maps ("same").
+"""
 
 import math
 
@@ -37,8 +40,9 @@ def glorot_uniform(
 def same_convolution(
     in_channels: int, out_channels: int, *, stride: int = 1, rngs: nnx.Rngs
 ) -> nnx.Conv:
-    """Makes a 3x3 convolution with bias; with stride 2 even maps are padded at their end alone, as
-    Keras does.
+    """Makes a 3x3 convolution with bias and Keras' padding.
+
+    With stride 2 even maps are padded at their end alone.
 
     Args:
         in_channels: channels of the input maps.
@@ -75,8 +79,9 @@ def dense(in_channels: int, out_channels: int, *, rngs: nnx.Rngs) -> nnx.Linear:
 
 
 class Affine(nnx.Module):
-    """A scale and a shift for each channel, learned, with no statistics: ``scale * x + bias``, at
-    first the identity.
+    """A learned scale and shift for each channel, ``scale * x + bias``, at first the identity.
+
+    The layer has no statistics.
 
     Args:
         channels: size of the last axis.

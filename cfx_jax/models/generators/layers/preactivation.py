@@ -1,6 +1,4 @@
-"""The units of the generators: norm, activation, 3x3 convolution; and what joins maps of different
-sizes.
-"""
+"""The units of the generators, norm, activation and 3x3 convolution, and their resizing of maps."""
 
 from itertools import pairwise
 
@@ -13,8 +11,9 @@ from cfx_jax.models.layers.convolution import Activation, Norm
 
 
 class PreActivation(nnx.Module):
-    """Norm, activation, 3x3 convolution. The activation is the attribute ``act``, for
-    ``models.guided``.
+    """Norm, activation and 3x3 convolution.
+
+    The activation is the attribute ``act``, for ``models.guided``.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ def units(
 
 
 def halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
-    """Max pooling over disjoint 2x2 windows; height and width must be even."""
+    """Takes the maximum over disjoint 2x2 windows; height and width must be even."""
     # A reduction over a reshaped array: with its gradient eight times faster on a CPU than the
     # windowed maximum, and equal pixels share the gradient evenly.
     b, h, w, c = x.shape
@@ -57,6 +56,6 @@ def halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
 
 
 def double(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
-    """Upsampling by the nearest pixel: each becomes a 2x2 square."""
+    """Doubles maps by the nearest pixel: each pixel becomes a 2x2 square."""
     b, h, w, c = x.shape
     return jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)

@@ -1,6 +1,7 @@
-"""The residual blocks of progressive exaggeration's networks (Singla et al. 2020; layers as
-released): of the generator, with conditional batch norm, and of the discriminator, with spectral
-norm.
+"""The residual blocks of progressive exaggeration's networks.
+
+Singla et al. 2020; layers as released: of the generator, with conditional batch norm, and of the
+discriminator, with spectral norm.
 
 In the discriminator's shortcuts the released code takes the mean over 2x2 pixels after the 1x1
 convolution; the two commute, and the mean comes first here, which costs a quarter.
@@ -22,18 +23,20 @@ class ConditionalNorm(Protocol):
     """Makes the conditional batch norm of a number of channels: ``norm(channels, rngs=rngs)``."""
 
     def __call__(self, channels: int, *, rngs: nnx.Rngs) -> ConditionalBatchNorm:
-        """The layer, in training mode."""
+        """Makes the layer, in training mode."""
 
 
 def mean_halve(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
-    """Means over disjoint 2x2 windows; height and width must be even."""
+    """Takes the mean over disjoint 2x2 windows; height and width must be even."""
     b, h, w, c = x.shape
     return x.reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
 
 
 class ConditionalBlock(nnx.Module):
-    """Norm, ReLU, resizing, 3x3 convolution, norm, ReLU, 3x3 convolution; plus the input, resized
-    and by a 1x1 convolution.
+    """A residual block of the generator, with a resizing and conditional norms.
+
+    The branch is norm, ReLU, resizing, 3x3 convolution, norm, ReLU, 3x3 convolution. The shortcut
+    is the input, resized and by a 1x1 convolution.
 
     Args:
         in_channels: of the input maps.
@@ -68,8 +71,10 @@ class ConditionalBlock(nnx.Module):
 
 
 class SpectralBlock(nnx.Module):
-    """ReLU, 3x3 convolution, ReLU, 3x3 convolution, means over 2x2 pixels; plus the input, by means
-    and a 1x1 convolution.
+    """A residual block of the discriminator that halves the maps.
+
+    The branch is ReLU, 3x3 convolution, ReLU, 3x3 convolution and means over 2x2 pixels. The
+    shortcut is the input, by such means and a 1x1 convolution.
 
     Args:
         in_channels: of the input maps.
@@ -91,8 +96,9 @@ class SpectralBlock(nnx.Module):
 
 
 class SpectralIdentityBlock(nnx.Module):
-    """ReLU, 3x3 convolution, ReLU, 3x3 convolution, plus the input as it is; the maps keep their
-    size and channels.
+    """A residual block of the discriminator that keeps the size and channels of the maps.
+
+    The branch is ReLU, 3x3 convolution, ReLU, 3x3 convolution; the shortcut is the input.
     """
 
     def __init__(self, width: int, *, rngs: nnx.Rngs) -> None:

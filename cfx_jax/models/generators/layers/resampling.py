@@ -1,5 +1,6 @@
-"""4x4 convolutions with stride 2 and padding 1, which halve maps, and their transposes, which
-double them.
+"""4x4 convolutions with stride 2, which halve maps, and their transposes, which double them.
+
+Their padding is 1.
 
 Written as one matrix product over gathered pixels: the same functions with as many parameters. On a
 CPU XLA is slow with the weight gradient of the transposed convolution and with second derivatives
@@ -14,8 +15,9 @@ from jaxtyping import Array, Float
 
 
 class Halving(nnx.Module):
-    """The 4x4 convolution with stride 2 and padding 1; of an odd side the last pixel only reaches
-    into other windows.
+    """The 4x4 convolution with stride 2 and padding 1.
+
+    The last pixel of an odd side only reaches into other windows.
 
     Args:
         in_channels: channels of the input maps.
@@ -82,5 +84,5 @@ def _padded(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 c"]:
 
 
 def _windows(x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 d"]:
-    """The 2x2 pixels of each corner as channels, (b, h - 1, w - 1, 4 c)."""
+    """Gives the 2x2 pixels of each corner as channels, (b, h - 1, w - 1, 4 c)."""
     return jnp.concatenate([x[:, :-1, :-1], x[:, :-1, 1:], x[:, 1:, :-1], x[:, 1:, 1:]], axis=-1)

@@ -1,6 +1,7 @@
-"""Layers whose kernel has spectral norm 1 (Miyato et al. 2018, "Spectral Normalization for
-Generative Adversarial Networks", algorithm 1): a linear layer and a 3x3 convolution, with a bias
-that is left as it is.
+"""A linear layer and a 3x3 convolution whose kernel has spectral norm 1.
+
+Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks", algorithm 1. The
+bias is left as it is.
 
 Each call takes one step of the power iteration from the vector that the layer keeps, and divides
 the kernel, as a matrix (everything but the output channels, output channels), by the singular value
@@ -21,7 +22,7 @@ _EPSILON = 1e-12
 
 
 class SpectralVector(nnx.Variable):
-    """The estimate of a kernel's right singular vector; a state of the training, not a parameter."""
+    """The estimate of a kernel's right singular vector, a state and no parameter."""
 
 
 class _SpectralKernel(nnx.Module):
@@ -40,7 +41,7 @@ class _SpectralKernel(nnx.Module):
         self.update_spectral = False
 
     def set_view(self, update_spectral: bool | None = None) -> None:
-        """For ``nnx.view``.
+        """Sets the mode, as ``nnx.view`` does.
 
         Args:
             update_spectral: whether calls replace the kept vector by the one they find; None leaves
@@ -50,7 +51,10 @@ class _SpectralKernel(nnx.Module):
             self.update_spectral = update_spectral
 
     def normalised(self) -> Float[Array, "*k c"]:
-        """Gives the kernel over its singular value, and keeps the vector in a view that updates it."""
+        """Computes the kernel over its singular value.
+
+        A view that updates the vector keeps the new one.
+        """
         kernel = self.kernel[...]
         matrix = kernel.reshape(-1, kernel.shape[-1])
         left, right = power_step(jax.lax.stop_gradient(matrix), self.vector[...])
@@ -64,8 +68,7 @@ class _SpectralKernel(nnx.Module):
 
 
 class SpectralLinear(_SpectralKernel):
-    """A linear layer over the last axis, on maps a 1x1 convolution, with a kernel of spectral norm
-    1.
+    """A linear layer over the last axis, on maps a 1x1 convolution, with spectral norm 1.
 
     Without bias it is also the matrix of an embedding: column i of its normalised kernel is the
     vector of condition i.
@@ -88,8 +91,7 @@ class SpectralLinear(_SpectralKernel):
 
 
 class SpectralConvolution(_SpectralKernel):
-    """A 3x3 convolution with bias that keeps the size of the maps, with a kernel whose matrix has
-    spectral norm 1.
+    """A 3x3 convolution with bias that keeps the size of the maps, with spectral norm 1.
 
     Args:
         in_channels: channels of the input maps.
@@ -113,7 +115,7 @@ class SpectralConvolution(_SpectralKernel):
 def power_step(
     matrix: Float[Array, "m n"], right: Float[Array, " n"]
 ) -> tuple[Float[Array, " m"], Float[Array, " n"]]:
-    """One step of the power iteration towards the singular vectors of the largest singular value.
+    """Takes a step of the power iteration to the singular vectors of the largest singular value.
 
     Args:
         matrix: with a singular value above 0.
@@ -122,6 +124,10 @@ def power_step(
     Returns:
         The left singular vector and the right one, of length 1; the singular value is
         ``left @ matrix @ right``.
+
+    >>> left, right = power_step(jnp.diag(jnp.array([2.0, 0.0])), jnp.ones(2))
+    >>> left.tolist(), right.tolist()
+    ([1.0, 0.0], [1.0, 0.0])
     """
     left = _unit(matrix @ right)
     return left, _unit(left @ matrix)

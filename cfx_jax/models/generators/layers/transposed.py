@@ -14,8 +14,7 @@ from cfx_jax.models.generators.layers.keras import glorot_uniform
 
 
 class TransposedConvolution(nnx.Module):
-    """The transposed 5x5 convolution with stride 2 and "same" padding, that is the adjoint of the
-    convolution.
+    """The transposed 5x5 convolution with stride 2 and "same" padding, the convolution's adjoint.
 
     Pixel u of the output is the sum of ``x[i] kernel[u - 2 i + 1]`` over all i, along either side.
 
@@ -44,7 +43,7 @@ class TransposedConvolution(nnx.Module):
 
 
 def _of_squares(kernel: Float[Array, "5 5 c d"]) -> Float[Array, "3 3 c e"]:
-    """The 3x3 kernel whose output channels are those of the 2x2 pixels that an input pixel becomes."""
+    """Makes the 3x3 kernel whose output channels are the 2x2 pixels that an input pixel becomes."""
     *_, inputs, outputs = kernel.shape
     padded = jnp.pad(kernel, ((1, 0), (1, 0), (0, 0), (0, 0)))
     # Tap s of the small kernel and pixel a of the square meet in tap 2 (2 - s) + a of the padded

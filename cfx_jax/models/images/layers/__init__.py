@@ -3,6 +3,7 @@
 from cfx_jax.models.images.layers.inception import ConvolutionUnit as ConvolutionUnit
 from cfx_jax.models.images.layers.inception import InceptionBlock as InceptionBlock
 from cfx_jax.models.images.layers.inception import Pool as Pool
+from cfx_jax.models.images.layers.inception import Table as Table
 from cfx_jax.models.images.layers.inception import Unit as Unit
 from cfx_jax.models.images.layers.inception import pooled as pooled
 from cfx_jax.models.images.layers.mbconv import MBConv as MBConv

@@ -1,5 +1,4 @@
-"""The parts of Inception-v3: a convolution with its norm and activation, and blocks of branches
-side by side.
+"""The parts of Inception-v3: a convolution with norm and activation, and blocks of branches.
 
 Source: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision". A block is
 a table: each layer, by its name, says which earlier one it reads; what no layer reads is joined to
@@ -54,7 +53,7 @@ Table = Mapping[str, Unit | Pool]
 
 
 class ConvolutionUnit(nnx.Module):
-    """A bias-free convolution, batch norm with epsilon 1e-3, activation.
+    """A bias-free convolution, batch norm with epsilon 1e-3, and activation.
 
     Args:
         in_channels: of the input maps.
@@ -129,7 +128,7 @@ class InceptionBlock(nnx.Module):
 
 
 def pooled(x: Float[Array, "b h w c"], pool: Pool) -> Float[jax.Array, "b h2 w2 c"]:
-    """The 3x3 pooling of maps.
+    """Pools maps over 3x3 pixels.
 
     Args:
         x: maps (b, h, w, c), at least 3x3.

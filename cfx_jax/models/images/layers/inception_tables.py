@@ -21,7 +21,7 @@ POOLED_IN_STEM = ("Conv2d_2b_3x3", "Conv2d_4a_3x3")
 
 
 def blocks(mean: Pool, last: Pool) -> dict[str, Table]:
-    """The blocks in their order.
+    """Lists the blocks in their order.
 
     Args:
         mean: the pooling of all blocks that keep the size of the maps but the last.
@@ -46,9 +46,7 @@ def blocks(mean: Pool, last: Pool) -> dict[str, Table]:
 
 
 def _a(pool_width: int, pool: Pool) -> Table:
-    """Figure 5 of the paper: two 3x3 convolutions in the place of one 5x5, beside a 5x5 and a
-    pooling.
-    """
+    """Lists figure 5's layers: two 3x3 convolutions in the place of a 5x5, a 5x5 and a pooling."""
     return {
         "branch1x1": Unit(64),
         "branch5x5_1": Unit(48),
@@ -72,7 +70,7 @@ _B: Table = {
 
 
 def _c(inner: int, pool: Pool) -> Table:
-    """Figure 6: 7x7 convolutions as a row and a column, with ``inner`` channels between them."""
+    """Lists figure 6's layers: 7x7 convolutions as a row and a column of ``inner`` channels."""
     return {
         "branch1x1": Unit(192),
         "branch7x7_1": Unit(inner),
@@ -101,7 +99,7 @@ _D: Table = {
 
 
 def _e(pool: Pool) -> Table:
-    """Figure 7: branches that end in a row and a column side by side."""
+    """Lists figure 7's layers: branches that end in a row and a column side by side."""
     return {
         "branch1x1": Unit(320),
         "branch3x3_1": Unit(384),

@@ -15,9 +15,7 @@ from cfx_jax.models.layers.depthwise import DepthwiseConvolution
 
 
 class SqueezeExcitation(nnx.Module):
-    """Scales each channel by a gate in (0, 1), computed from the means of all channels over the
-    map.
-    """
+    """A gate in (0, 1) for each channel, computed from the means of all channels over the map."""
 
     def __init__(self, channels: int, reduced: int, *, act: Activation, rngs: nnx.Rngs) -> None:
         self.act = act
@@ -31,8 +29,10 @@ class SqueezeExcitation(nnx.Module):
 
 
 class MBConv(nnx.Module):
-    """1x1 to ``expansion`` times the channels, depthwise, squeeze and excitation, 1x1 to ``width``;
-    a sum with the input where the shape stays.
+    """An inverted bottleneck, with its input added where the shape stays.
+
+    Its layers are a 1x1 convolution to ``expansion`` times the channels, a depthwise convolution,
+    squeeze and excitation, and a 1x1 convolution to ``width`` channels.
 
     Args:
         in_channels: of the input maps.

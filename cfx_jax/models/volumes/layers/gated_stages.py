@@ -1,6 +1,4 @@
-"""Stages of a network with something done to the maps between them, and a gate that says where maps
-count more.
-"""
+"""Stages of a network with functions of the maps between them, and a gate in (0, 1)."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -17,7 +15,7 @@ def run_stages(
     images: Float[Array, "n h w c"],
     after: Mapping[int, Callable[[jax.Array], jax.Array]],
 ) -> Float[Array, "n h2 w2 d"]:
-    """Runs stages one after the other.
+    """Runs stages one after the other, with a function of the maps after some of them.
 
     Args:
         stages: maps (n, h, w, c) -> maps (n, h', w', c').
@@ -36,8 +34,10 @@ def run_stages(
 
 
 class ConvolutionGate(nnx.Module):
-    """3x3 convolutions to one channel in (0, 1): the first with stride 2, batch norm and activation
-    after each, but after the last, which has a bias, a sigmoid.
+    """3x3 convolutions to one channel in (0, 1).
+
+    The first has stride 2. Batch norm and activation follow each convolution but the last, which
+    has a bias and a sigmoid.
 
     Args:
         in_channels: of the images.

@@ -1,6 +1,7 @@
-"""Attention to where a saliency map is high (Fontanella et al. 2023, "ACAT: Adversarial
-Counterfactual Attention for Classification and Detection in Medical Imaging", section 3.1; layers
-as released).
+"""Attention to where a saliency map is high.
+
+Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection
+in Medical Imaging", section 3.1; layers as released.
 
 Features F of the image become ``F (1 + M)`` with a mask M made of the features of the saliency map.
 As M is in (0, 1), a place is weighted up relative to others, and none is ever weighted below 1.
@@ -24,7 +25,7 @@ Pooling = Literal["max", "mean"]
 
 
 def _highest(x: Float[Array, "*b c"], axis: int, keepdims: bool) -> Float[Array, "*b 1"]:
-    """The maximum, whose gradient goes to the first of equals, as PyTorch's does.
+    """Computes the maximum, whose gradient goes to the first of equals, as PyTorch's does.
 
     JAX's own is shared among all that compare as equal, which may be none where a compiler computes
     x again: NaN.
@@ -64,8 +65,9 @@ class SalientAttention(nnx.Module):
 
 
 class MaskFusion(nnx.Module):
-    """One mask of several: each averaged to one grid, then a 1x1 convolution without bias; negative
-    values are possible.
+    """One mask of several: each averaged to one grid, then a 1x1 convolution without bias.
+
+    Negative values are possible.
 
     Args:
         num_masks: how many masks are fused, at least 1.
@@ -86,7 +88,7 @@ class MaskFusion(nnx.Module):
 
 
 def average_pool(maps: Float[Array, "n h w c"], grid: tuple[int, ...]) -> Float[Array, "n gh gw c"]:
-    """Means over the cells of a grid, as PyTorch's adaptive average pooling takes them.
+    """Computes means over the cells of a grid, as PyTorch's adaptive average pooling does.
 
     Cell i of g along a side of n pixels reaches from pixel ``floor(i n / g)`` up to
     ``ceil((i + 1) n / g)``: where g divides n the cells are tiles, else neighbours share a pixel.
@@ -97,13 +99,16 @@ def average_pool(maps: Float[Array, "n h w c"], grid: tuple[int, ...]) -> Float[
 
     Returns:
         (n, *grid, c).
+
+    >>> average_pool(jnp.arange(4.0).reshape(1, 1, 4, 1), (1, 2)).ravel().tolist()
+    [0.5, 2.5]
     """
     rows, columns = (_cells(side, cells) for side, cells in zip(maps.shape[1:3], grid, strict=True))
     return jnp.einsum("gh,nhwc,kw->ngkc", rows, maps, columns, precision=lax.Precision.HIGHEST)
 
 
 def _cells(side: int, cells: int) -> Float[np.ndarray, "cells side"]:
-    """One row of weights for each cell, of sum 1."""
+    """Computes one row of weights for each cell, of sum 1."""
     index, pixel = np.arange(cells)[:, None], np.arange(side)
     inside = (pixel >= index * side // cells) & (pixel < -(-(index + 1) * side // cells))
     return (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)

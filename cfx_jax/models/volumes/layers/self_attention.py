@@ -1,5 +1,6 @@
-"""Self-attention over the positions of feature maps (Zhang et al. 2019, "Self-Attention Generative
-Adversarial Networks", equations 1 to 3).
+"""Self-attention over the positions of feature maps.
+
+Zhang et al. 2019, "Self-Attention Generative Adversarial Networks", equations 1 to 3.
 
 Deviations: no spectral norm, which belongs to their adversarial training; the values keep all
 channels, as in most re-implementations, where the paper takes an eighth of them and maps the sum
@@ -18,8 +19,9 @@ _REDUCTION = 8
 
 
 class SelfAttention(nnx.Module):
-    """Adds to each position a mean of linear maps of all positions, times a learned factor that
-    starts at 0.
+    """A layer that adds to each position a weighted mean of linear maps of all positions.
+
+    The mean is multiplied by a learned factor that starts at 0.
 
     The weights of the mean are a softmax of products of queries and keys, so memory grows with the
     square of the number of positions: maps of 32x32 have a million weights.

@@ -1,6 +1,7 @@
-"""Learnt weights of the slices of a volume, in place of their mean (Fontanella et al. 2023, "ACAT:
-Adversarial Counterfactual Attention for Classification and Detection in Medical Imaging", section
-4.2; sizes as released).
+"""Learnt weights of the slices of a volume, in place of their mean.
+
+Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection
+in Medical Imaging", section 4.2; sizes as released.
 
 The weights come from the features of all slices, so the number of slices is fixed and their order
 matters.
@@ -50,7 +51,7 @@ class SliceAttention(nnx.Module):
         self.out = last_layer(hidden, num_slices, rngs=rngs)
 
     def weights(self, features: Float[Array, "b s d"]) -> Float[Array, "b s"]:
-        """Gives the weight of each slice.
+        """Computes the weight of each slice.
 
         Args:
             features: (b, num_slices, width).

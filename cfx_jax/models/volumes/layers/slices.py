@@ -56,7 +56,7 @@ def check_volumes(
 
 
 def fold_slices(volumes: Float[Array, "b s h w c"], split: Split) -> Float[Array, "n h v c"]:
-    """Takes volumes apart into images.
+    """Cuts volumes into images.
 
     Args:
         volumes: (b, s, h, w, c).
@@ -69,6 +69,9 @@ def fold_slices(volumes: Float[Array, "b s h w c"], split: Split) -> Float[Array
 
     Raises:
         InputError: halves of an odd number of columns.
+
+    >>> fold_slices(jnp.zeros((1, 3, 4, 4, 1)), "halves").shape
+    (6, 4, 2, 1)
     """
     _, _, height, width, channels = volumes.shape
     if split == "whole":
@@ -87,7 +90,7 @@ def fold_slices(volumes: Float[Array, "b s h w c"], split: Split) -> Float[Array
 def unfold_slices(
     maps: Float[Array, "n h v c"], num_volumes: int, split: Split
 ) -> Float[Array, "b s h w c"]:
-    """Puts maps of images together into maps of volumes, the inverse of ``fold_slices``.
+    """Joins maps of images to maps of volumes, the inverse of ``fold_slices``.
 
     Args:
         maps: (n, h, v, c), one for each image that ``fold_slices`` gave.
@@ -97,6 +100,9 @@ def unfold_slices(
     Returns:
         (b, s, h, v, c), or (b, s, h, 2 v, c) with halves side by side, the right one as the patient
         has it.
+
+    >>> unfold_slices(jnp.zeros((6, 4, 2, 1)), 1, "halves").shape
+    (1, 3, 4, 4, 1)
     """
     _, height, width, channels = maps.shape
     if split == "whole":
@@ -106,7 +112,7 @@ def unfold_slices(
 
 
 def slice_means(maps: Float[Array, "b s h w c"], split: Split) -> Float[Array, "b s d"]:
-    """The mean over the positions of each slice, or of each half of it.
+    """Computes the mean over the positions of each slice, or of each half of it.
 
     Args:
         maps: (b, s, h, w, c), as ``unfold_slices`` gives them.
@@ -114,6 +120,9 @@ def slice_means(maps: Float[Array, "b s h w c"], split: Split) -> Float[Array, "
 
     Returns:
         (b, s, c), or (b, s, 2 c): those of the right half, then those of the left.
+
+    >>> slice_means(jnp.ones((1, 3, 4, 4, 1)), "halves").shape
+    (1, 3, 2)
     """
     means = [part.mean(axis=(2, 3)) for part in jnp.split(maps, PARTS[split], axis=3)]
     return jnp.concatenate(means, axis=-1)

@@ -1,6 +1,7 @@
-"""The block of vision transformers (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words",
-equations 2 and 3): layer norms before attention and before the two linear layers, each added to its
-input.
+"""The block of vision transformers.
+
+Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words", equations 2 and 3: layer norms before
+attention and before the two linear layers, each added to its input.
 """
 
 from flax import nnx
@@ -8,8 +9,9 @@ from jaxtyping import Array, Float
 
 
 class TransformerBlock(nnx.Module):
-    """Attention of several heads over tokens, then a layer with GELU and one back, both with a
-    shortcut.
+    """Attention of several heads over tokens, then two linear layers with a GELU.
+
+    Each of the two has a shortcut.
 
     The activation is no attribute ``act``, since ``models.guided`` would put a ReLU in the place of
     the GELU.
