@@ -36,6 +36,7 @@ from cfx_jax.data.source import load_arrays as load_arrays
 from cfx_jax.data.sources.arrays import ArraySource as ArraySource
 from cfx_jax.data.sources.image_folder import ImageFolder as ImageFolder
 from cfx_jax.data.splits import split as split
+from cfx_jax.data.splits import split_patients as split_patients
 from cfx_jax.data.transforms import Transform as Transform
 from cfx_jax.data.transforms import color_jitter as color_jitter
 from cfx_jax.data.transforms import compose as compose

@@ -202,7 +202,7 @@ def _drawn(
 
 
 def _mosmed(config: Config, path: str, workspace: Workspace) -> Scans:
-    from cfx_jax.data.radiology_sets import MosMed
+    from cfx_jax.data.sets import MosMed
 
     labelled, masked = (
         MosMed(path, workspace.root / "sets", part=part, shape=config.shape)
@@ -227,7 +227,7 @@ def _mosmed(config: Config, path: str, workspace: Workspace) -> Scans:
 
 
 def _ist3(config: Config, path: str, workspace: Workspace) -> Scans:
-    from cfx_jax.data.radiology_sets import IST3
+    from cfx_jax.data.sets import IST3
 
     source = IST3(path, workspace.root / "sets", shape=config.ist3_shape)
     images = _images(source, config.ist3_shape, workspace)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.data import SyntheticBrain, SyntheticChest, split
+from cfx_jax.data import SyntheticBrain, SyntheticChest, split, split_patients
 from cfx_jax.errors import InputError
 from experiments.charachon.config import GenerationConfig
 from experiments.shared.folder_images import folder_note, load_folder
@@ -168,7 +168,7 @@ def _folder(config: GenerationConfig, path: str, workspace: Workspace) -> _Sourc
 
 
 def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
-    from cfx_jax.data.radiology_sets import RSNAPneumonia
+    from cfx_jax.data.sets import RSNAPneumonia
 
     check_no_classes(config.classes, config.data)
     source = RSNAPneumonia(path, workspace.root / "sets", size=config.image_size)
@@ -177,7 +177,7 @@ def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
 
 
 def _msd(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
-    from cfx_jax.data.radiology_sets import MSDBrainTumour
+    from cfx_jax.data.sets import MSDBrainTumour
 
     check_no_classes(config.classes, config.data)
     source = MSDBrainTumour(path, workspace.root / "sets", size=config.image_size)
@@ -201,8 +201,6 @@ def _split(
     images = source.images
     if images.patients is None:
         return split(images.labels, shares, seed=config.seed, groups=images.copies)
-    from cfx_jax.data.radiology_sets import split_patients
-
     return split_patients(images.patients, shares, seed=config.seed)
 
 

@@ -104,7 +104,7 @@ def _folder(config: Config, path: str, workspace: Workspace) -> Source:
 
 
 def _celeba(config: Config, path: str, workspace: Workspace) -> Source:
-    from cfx_jax.data.face_sets import CelebA
+    from cfx_jax.data.sets import CelebA
 
     check_no_classes(config.classes, config.data)
     check_choice(config.label, CelebA.attribute_names, name="--label")
@@ -123,7 +123,7 @@ def _chexpert(config: Config, path: str, workspace: Workspace) -> Source:
     """All 14 findings, as in the released code; which reading of uncertain ones it took is not
     published.
     """
-    from cfx_jax.data.radiology_sets import CheXpert
+    from cfx_jax.data.sets import CheXpert
 
     check_no_classes(config.classes, config.data)
     check_choice(config.label, CheXpert.finding_names, name="--label")

@@ -2,7 +2,9 @@
 
 import gzip
 import io
+import os
 import resource
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -11,13 +13,20 @@ import cv2
 import nibabel
 import numpy as np
 import pydicom
+import pytest
 from PIL import Image
 
 from cfx_jax.data import ImageFolder, read_dicom_frames, read_nifti
-from cfx_jax.data.published import read_rows
+from cfx_jax.data.sets.stored.tables import read_rows
 from cfx_jax.data.sources.decoding import decode_image, quiet_opencv
 from cfx_jax.data.user_files import (
     DamagedFile,
+    bounded_length,
+    is_regular,
+    one_line,
+    printable,
+    read_bounded,
+    read_file,
 )
 from cfx_jax.errors import InputError
 
@@ -119,6 +128,67 @@ def try_all(folder, seed):
 def test_mutated_files_end_in_one_line_within_a_gigabyte(tmp_path):
     """In a process of its own, whose memory is bounded once everything is imported."""
     path = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, __file__, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    refused, peak = map(int, done.stdout.split())
+    assert refused > MUTATIONS * len(SAMPLES) / 4 and peak < 2**20  # KiB
+
+
+def test_streams_are_read_up_to_the_bound(monkeypatch):
+    monkeypatch.setenv("CFX_UNPACK_LIMIT_MIB", "1")
+    assert (
+        len(read_bounded(io.BytesIO(bytes(2**20))))
+        == bounded_length(io.BytesIO(bytes(2**20)))
+        == 2**20
+    )
+    for read in (read_bounded, bounded_length):
+        with pytest.raises(
+            DamagedFile,
+            match="unpacks to 1 MiB, more than the 1 MiB that are allowed: set CFX_UNPACK",
+        ):
+            read(io.BytesIO(bytes(2**20 + 1)))
+
+
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert read_file(tmp_path / "link") == b"content" and is_regular(tmp_path / "link")
+    for path, reason in (
+        (tmp_path / "pipe", "is no regular file"),
+        (tmp_path, "is no regular file"),
+        (Path("/dev/zero"), "is no regular file"),
+        (tmp_path / "none", "No such file or directory"),
+        (Path("a" * 5000), "File name too long"),
+    ):
+        assert not is_regular(path)
+        with pytest.raises(DamagedFile, match=reason):
+            read_file(path)
+
+
+def test_errors_and_names_are_shown_in_one_short_line():
+    assert (
+        one_line(ValueError("one\n two\r\n")) == "one two"
+        and one_line(MemoryError()) == "MemoryError"
+    )
+    assert (
+        one_line(KeyError("name")) == "KeyError('name')"
+        and len(one_line(ValueError("x" * 9999))) == 300
+    )
+    assert printable("é\n\udce9") == "é\\n\\udce9" and len(printable("x" * 9999)) == 303
+    assert str(InputError("one\ntwo\x0cthree\u2028")) == "one two three "[:-1]
+
+
+def main(folder):
+    for name, (content, read) in SAMPLES.items():
+        (folder / name).write_bytes(content)
+        read(folder / name)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**30,) * 2)
     refused = try_all(folder, seed=20)
     # Not of getrusage, whose peak counts what the parent held before this program began.
