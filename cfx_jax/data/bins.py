@@ -62,16 +62,15 @@ def bin_counts(bins: Int[np.ndarray, " n"], *, num_bins: int = 10) -> Int[np.nda
     if np.count_nonzero(counts) == 1:
         raise InputError(
             f"classifier: expected probabilities in several of the {num_bins} bins, got all"
-            f" {counts.sum()} images in bin"
-            f" {counts.argmax()}: take other images, train the classifier further, or change it"
-            f" with models.calibrated"
+            f" {counts.sum()} images in bin {counts.argmax()}: take other images, train the"
+            " classifier further, or change it with models.calibrated"
         )
     few = np.flatnonzero(counts < _FEW)
     if few.size:
         described = ", ".join(f"{i} ({counts[i]})" for i in few)
         _warn(
             f"{few.size} of {num_bins} bins have fewer than {_FEW} images: {described}: take more"
-            f" images, or fewer bins"
+            " images, or fewer bins"
         )
     return counts
 
@@ -154,8 +153,7 @@ def _checked(bins: Int[np.ndarray, " n"], num_bins: int) -> Int[np.ndarray, " n"
     if not np.issubdtype(bins.dtype, np.integer) or bins.min() < 0 or bins.max() >= num_bins:
         raise InputError(
             f"bins: expected integers in 0..{num_bins - 1}, got {bins.dtype} in [{bins.min():g},"
-            f" {bins.max():g}]: data.bins."
-            "probability_bins makes them of probabilities"
+            f" {bins.max():g}]: data.bins.probability_bins makes them of probabilities"
         )
     return bins
 
@@ -168,7 +166,7 @@ def _checked_labels(labels: Shaped[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     if other.size:
         raise InputError(
             f"labels: expected 0 and 1, got {other[0]:g}: give the true classes, not the"
-            f" classifier's probabilities"
+            " classifier's probabilities"
         )
     if len(np.unique(numbers)) == 1:
         raise InputError(

@@ -73,8 +73,7 @@ def read_dicom(
     if frame is None and number > 1:
         raise InputError(
             f"frame: expected a frame in 0..{number - 1}, got None for '{path}' of {number} frames:"
-            f" choose one, or read "
-            "all by read_dicom_frames"
+            " choose one, or read all by read_dicom_frames"
         )
     if frame is not None and not 0 <= frame < number:
         raise InputError(
@@ -118,7 +117,7 @@ def _opened(path: Path) -> Any:
     if not is_regular(path):
         raise InputError(
             f"path: expected a DICOM file, but there is no file '{printable(str(path))}': check the"
-            f" spelling"
+            " spelling"
         )
     with damage(
         lambda reason: InputError(f"'{path}' is damaged ({reason}): copy or download it again")
@@ -131,13 +130,13 @@ def _opened(path: Path) -> Any:
             if dataset is None:
                 raise InputError(
                     f"'{path}' is no DICOM file: bytes 128 to 131 are not DICM: read pictures of"
-                    f" other kinds by ImageFolder"
+                    " other kinds by ImageFolder"
                 ) from error
         if not any(name in dataset for name in _PIXELS):
             kind = getattr(dataset.get("SOPClassUID"), "name", "unknown")
             raise InputError(
                 f"'{path}' holds no pixels, its kind is '{kind}': give a file with an image, or"
-                f" copy it again if it has one"
+                " copy it again if it has one"
             )
         if (
             "TransferSyntaxUID" not in dataset.file_meta
@@ -217,7 +216,7 @@ def _num_frames(path: Path, dataset: Any) -> int:
     def refusal(reason: str) -> InputError:
         return InputError(
             f"'{path}' is damaged (its number of frames is none: {reason}): copy or download it"
-            f" again"
+            " again"
         )
 
     with damage(refusal):
@@ -266,13 +265,12 @@ def _check_decoder(path: Path, syntax: Any) -> None:
     except NotImplementedError as error:
         raise InputError(
             f"'{path}' is stored as {syntax.name}, which pydicom does not decode: convert it to an"
-            f" uncompressed one"
+            " uncompressed one"
         ) from error
     if not available:
         raise InputError(
             f"'{path}' is compressed as {syntax.name}, which nothing that is installed decodes: run"
-            f" `pip install "
-            f"{_package(syntax)}`"
+            f" `pip install {_package(syntax)}`"
         )
 
 

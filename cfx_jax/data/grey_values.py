@@ -33,9 +33,8 @@ def check_window(window: Window) -> None:
     )
     if not numbers or not np.isfinite(window).all() or float(window[1]) <= 0:
         raise InputError(
-            f"window: expected 'file', 'full', 'values' or (centre, width) with a width above 0,"
-            f" got {window!r}: give "
-            "e.g. (40, 80), in the units that slope and intercept make"
+            "window: expected 'file', 'full', 'values' or (centre, width) with a width above 0,"
+            f" got {window!r}: give e.g. (40, 80), in the units that slope and intercept make"
         )
 
 
@@ -61,7 +60,7 @@ def unit_grey(
     if not np.isfinite(values).all():
         raise InputError(
             f"expected finite values, {(~np.isfinite(values)).sum()} pixels are not: repair the"
-            f" file"
+            " file"
         )
     if window == "file":
         grey = _as_file_says(dataset, values, frame)
@@ -120,8 +119,8 @@ def _as_file_says(
         # All 16 bits of a CT as [0, 1] would leave the body within 3 % of them.
         raise InputError(
             f"expected a window in a file of {dataset.BitsStored} bits, it has none: give"
-            f" window=(centre, width), "
-            "'values' for its smallest to its largest, or 'full' for all that the bits can hold"
+            " window=(centre, width), 'values' for its smallest to its largest, or 'full' for all"
+            " that the bits can hold"
         )
     return _scaled(values, *_range(dataset, frame))
 
@@ -176,7 +175,7 @@ def _windowed(
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
         raise InputError(
             f"expected a window of the kind LINEAR, LINEAR_EXACT or SIGMOID, got {function}: give a"
-            f" window"
+            " window"
         )
     if function == "SIGMOID":
         # Far from the centre the exponential may overflow to infinity, which is right: the grey is

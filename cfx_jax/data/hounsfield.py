@@ -52,7 +52,7 @@ def hounsfield_units(
     if not np.isfinite([low, high]).all():
         raise InputError(
             f"{name}: expected finite Hounsfield units, got NaN or infinity: repair the file or"
-            f" leave it out"
+            " leave it out"
         )
     if low == high:
         raise InputError(f"{name}: expected a scan, got {low:g} in all voxels: leave it out")
@@ -64,15 +64,14 @@ def hounsfield_units(
         filling = f", or raise the {(units < _LEAST).sum()} voxels below to -1024 if the scanner filled what it did not see"
         raise InputError(
             f"{name}: expected Hounsfield units in {_LEAST}..{_WRAP // 2 - 1}, got"
-            f" {low:g}..{high:g}: convert it again from"
-            f" DICOM, as signed numbers with rescale slope and"
-            f" intercept{filling if low < _LEAST else ''}"
+            f" {low:g}..{high:g}: convert it again from DICOM, as signed numbers with rescale slope"
+            f" and intercept{filling if low < _LEAST else ''}"
         )
     if has_air and low >= 0:
         raise InputError(
             f"{name}: expected Hounsfield units with air at about -1000, got none below {low:g}:"
-            f" subtract 1024 if the"
-            " rescale intercept was left out, or say has_air=False if the air has been cut away"
+            " subtract 1024 if the rescale intercept was left out, or say has_air=False if the air"
+            " has been cut away"
         )
     return units
 
@@ -111,8 +110,8 @@ def unit_window(
     if unit.size and unit.max() == unit.min():
         raise InputError(
             f"volume: expected values within the window {low:g}..{high:g}, got"
-            f" {volume.min():g}..{volume.max():g}, which it"
-            " makes constant: give another window, or look whether these are Hounsfield units"
+            f" {volume.min():g}..{volume.max():g}, which it makes constant: give another window, or"
+            " look whether these are Hounsfield units"
         )
     return unit
 

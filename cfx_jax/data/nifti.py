@@ -85,8 +85,7 @@ def read_nifti(
     if placed.shape[:3] != image.shape[:3]:
         raise InputError(
             f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got"
-            f" {image.shape[:3]}: copy or "
-            "download both again"
+            f" {image.shape[:3]}: copy or download both again"
         )
     axes = _axes(image.shape)
     found = axes[3] if len(axes) == 4 else 1
@@ -158,7 +157,7 @@ def _opened(path: Path) -> Any:
     if not is_regular(path):
         raise InputError(
             f"path: expected a NIfTI file, but there is no file '{printable(str(path))}': check the"
-            f" spelling"
+            " spelling"
         )
     with damage(lambda reason: _damaged(path, reason)), quiet("nibabel.global"):
         if path.suffix.lower() in _COMPRESSED:
@@ -168,7 +167,7 @@ def _opened(path: Path) -> Any:
         except nibabel.filebasedimages.ImageFileError as error:
             raise InputError(
                 f"'{path}' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair .hdr"
-                f" and .img"
+                " and .img"
             ) from error
         if not isinstance(image, nibabel.Nifti1Pair):
             raise InputError(f"'{path}' is no NIfTI file but a {type(image).__name__}: convert it")
@@ -248,7 +247,7 @@ def _values(
     if labels:
         raise InputError(
             f"'{path}': expected classes, which are whole numbers, got {values[wrong][0]:.9g}: give"
-            f" the file of labels"
+            " the file of labels"
         )
     raise InputError(
         f"'{path}': expected finite values of float32, {wrong.sum()} are not: repair the file"
@@ -284,7 +283,7 @@ def _wanted_shape(
     if (shape is None) == (spacing is None):
         raise InputError(
             f"expected either shape or spacing, got shape={shape} and spacing={spacing}: give one"
-            f" of them"
+            " of them"
         )
     wanted = np.asarray(shape if spacing is None else spacing)
     if (

@@ -165,8 +165,7 @@ def _stack(images: Sequence[np.ndarray], *, name: str) -> np.ndarray:
     if len(shapes) > 1:
         raise InputError(
             f"{name}: expected one shape in a batch, got {shapes[0]} and {shapes[1]}: resize in the"
-            f" source, "
-            "or crop in `augment`"
+            " source, or crop in `augment`"
         )
     return np.stack(images)
 
@@ -175,14 +174,12 @@ def _check_sizes(batch_size: int, process_index: int, process_count: int) -> Non
     if not 0 <= process_index < process_count:
         raise InputError(
             f"process_index must be in 0..process_count - 1, got {process_index} of"
-            f" {process_count}: "
-            "give jax.process_index() and jax.process_count()"
+            f" {process_count}: give jax.process_index() and jax.process_count()"
         )
     if batch_size < 1 or batch_size % process_count:
         raise InputError(
             f"batch_size must be a positive multiple of the number of processes, got {batch_size}"
-            f" for "
-            f"{process_count}: choose another batch size"
+            f" for {process_count}: choose another batch size"
         )
 
 
@@ -192,8 +189,7 @@ def _check_batch(batch: dict[str, np.ndarray]) -> None:
     if images.dtype != np.float32:
         raise InputError(
             f"images of the first batch: expected dtype float32, got {images.dtype}: let the source"
-            f" (or "
-            "`augment`) return float32 in [0, 1]"
+            " (or `augment`) return float32 in [0, 1]"
         )
     pictures = (
         images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images

@@ -51,14 +51,14 @@ def write_saliency(
     found = np.asarray(saliency, np.float32)
     if found.shape != volume.shape[:-1] or volume.ndim != 4:
         raise InputError(
-            f"saliency: expected a map (s, h, w) of the volume (s, h, w, c), got shapes"
-            f" {found.shape} and {volume.shape}:"
-            " give one map for the slices that the classifier sees"
+            "saliency: expected a map (s, h, w) of the volume (s, h, w, c), got shapes"
+            f" {found.shape} and {volume.shape}: give one map for the slices that the classifier"
+            " sees"
         )
     if not np.isfinite(found).all():
         raise InputError(
             f"saliency: expected finite values, got NaN or infinity for scan {index}: look for the"
-            f" cause"
+            " cause"
         )
     file = _file(folder, index)
     with replacing(file, durable=True) as temporary, temporary.open("wb") as stream:
@@ -88,7 +88,7 @@ def read_saliency(
     if not file.is_file():
         raise InputError(
             f"expected the map of scan {index} in '{file}', which does not exist: run"
-            f" write_saliency_of first"
+            " write_saliency_of first"
         )
     try:
         with np.load(file) as content:
@@ -100,8 +100,8 @@ def read_saliency(
     if identity != _identity(volume, origin):
         raise InputError(
             f"'{file}': expected the map of this scan {index}, with these slices and this size, of"
-            f" origin '{origin}'; it is"
-            " another one's: give the folder of this source, or remove it to compute its maps again"
+            f" origin '{origin}'; it is another one's: give the folder of this source, or remove it"
+            " to compute its maps again"
         )
     return saliency
 

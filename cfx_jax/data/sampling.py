@@ -36,8 +36,7 @@ class SampleOrder:
         if balanced and len(np.unique(labels)) < 2:
             raise InputError(
                 f"balanced sampling needs items of two classes or more, got {len(labels)} items of"
-                f" class "
-                f"{labels[0]}: give balanced=False, or other indices"
+                f" class {labels[0]}: give balanced=False, or other indices"
             )
         self._labels, self._seed, self._balanced = labels, seed, balanced
         self._epoch = functools.lru_cache(maxsize=4)(self._make_epoch)

@@ -39,8 +39,7 @@ def slice_indices(num_slices: int, wanted: int) -> Int[np.ndarray, " wanted"]:
     if num_slices < 2 * half:
         raise InputError(
             f"num_slices: expected {wanted} or at least {2 * half} slices to choose {wanted} from,"
-            f" got {num_slices}: take"
-            " fewer, or leave the scan out"
+            f" got {num_slices}: take fewer, or leave the scan out"
         )
     step = num_slices // (2 * half)
     return num_slices // 2 - step * (half - 1) - 1 + step * np.arange(wanted)
@@ -69,7 +68,7 @@ def resize_slices(
     if volume.ndim != 3 or not volume.size:
         raise InputError(
             f"volume: expected slices (s, h, w), got shape {volume.shape}: leave out the channel"
-            f" axis"
+            " axis"
         )
     height, width = _checked_size(size)
     values = np.asarray(volume, np.float32)
@@ -104,8 +103,7 @@ def to_native_grid(
     if places.shape != slices.shape[:1] or (np.diff([-1, *places, shape[0]]) <= 0).any():
         raise InputError(
             f"indices: expected {len(saliency)} ascending places in 0..{shape[0] - 1}, one for each"
-            f" slice of the map, got"
-            f" {places.tolist()}: give those by which the slices were chosen"
+            f" slice of the map, got {places.tolist()}: give those by which the slices were chosen"
         )
     native = np.zeros(shape, np.float32)
     for number in range(places[0], places[-1] + 1):
@@ -136,7 +134,7 @@ def resize_labels(
     if labels.ndim != 3:
         raise InputError(
             f"labels: expected slices (s, h, w), got shape {labels.shape}: leave out the channel"
-            f" axis"
+            " axis"
         )
     rows, columns = (
         (2 * np.arange(after) + 1) * before // (2 * after)

@@ -48,7 +48,7 @@ def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
     if len(labels) != len(source):
         raise InputError(
             f"labels: expected one for each of the source's {len(source)} items, got {len(labels)}:"
-            f" correct its labels"
+            " correct its labels"
         )
     return labels
 
@@ -74,7 +74,7 @@ def check_labels(labels: ArrayLike, class_names: Sequence[str]) -> Int[np.ndarra
     if given.ndim != 1 or (given.dtype.kind == "O" and any(np.ndim(label) for label in given)):
         raise InputError(
             f"label: expected one class for each item, got labels of shape {given.shape}: give one"
-            f" number each"
+            " number each"
         )
     if given.dtype.kind in "biuf":
         wrong = ~(
@@ -86,8 +86,7 @@ def check_labels(labels: ArrayLike, class_names: Sequence[str]) -> Int[np.ndarra
     if wrong.any():
         raise InputError(
             f"label: expected 0..{len(class_names) - 1} for the classes {', '.join(class_names)},"
-            f" got "
-            f"{given[wrong].tolist()[0]!r}: correct the labels or the class names"
+            f" got {given[wrong].tolist()[0]!r}: correct the labels or the class names"
         )
     return given if given.dtype.kind in "iu" else given.astype(np.int64)
 
@@ -101,16 +100,14 @@ def check_indices(source: ImageSource, indices: Int[np.ndarray, " n"]) -> Int[np
     positions = np.asarray(indices)
     if positions.ndim != 1 or not positions.size or not np.issubdtype(positions.dtype, np.integer):
         raise InputError(
-            f"indices: expected a non-empty vector of integer positions, got shape"
-            f" {positions.shape} of "
-            f"{positions.dtype}: give e.g. np.arange(len(source)) or one of the arrays that split"
-            f" returns"
+            "indices: expected a non-empty vector of integer positions, got shape"
+            f" {positions.shape} of {positions.dtype}: give e.g. np.arange(len(source)) or one of"
+            " the arrays that split returns"
         )
     if positions.min() < 0 or positions.max() >= len(source):
         raise InputError(
             f"indices: expected positions in 0..{len(source) - 1}, got"
-            f" {positions.min()}..{positions.max()}: "
-            "use indices that were made for this source"
+            f" {positions.min()}..{positions.max()}: use indices that were made for this source"
         )
     return positions.astype(np.int64)
 
@@ -186,8 +183,8 @@ def _store(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int
     """Writes one item into its row."""
     if item.keys() != arrays.keys():
         raise InputError(
-            f"item {index}: expected the fields {', '.join(arrays)}, as the first item has, got "
-            f"{', '.join(item)}: choose common ones by `fields`"
+            f"item {index}: expected the fields {', '.join(arrays)}, as the first item has, got"
+            f" {', '.join(item)}: choose common ones by `fields`"
         )
     for name, value in item.items():
         if isinstance(value, Mapping):
@@ -195,14 +192,12 @@ def _store(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int
         elif np.shape(value) != arrays[name].shape[1:]:
             raise InputError(
                 f"item {index}: expected {name} of shape {arrays[name].shape[1:]}, as the first"
-                f" item has, "
-                f"got {np.shape(value)}: bring all images to one size first"
+                f" item has, got {np.shape(value)}: bring all images to one size first"
             )
         elif not np.can_cast(np.asarray(value).dtype, arrays[name].dtype, "same_kind"):
             raise InputError(
                 f"item {index}: expected {name} of type {arrays[name].dtype}, as the first item"
-                f" has, got "
-                f"{np.asarray(value).dtype}: bring all items to one type first"
+                f" has, got {np.asarray(value).dtype}: bring all items to one type first"
             )
         else:
             arrays[name][row] = value

@@ -56,8 +56,7 @@ def split(
         if not items.size:
             raise InputError(
                 f"split {name!r} would be empty: its share is {fractions[name]:g} of {len(labels)}"
-                f" items: "
-                "give it a larger share, or more items"
+                " items: give it a larger share, or more items"
             )
     return parts
 
@@ -155,8 +154,7 @@ def _check(
     if labels.ndim != 1 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(
             f"labels: expected a non-empty vector of integers, got shape {labels.shape} of"
-            f" {labels.dtype}: "
-            "give one class number for each item"
+            f" {labels.dtype}: give one class number for each item"
         )
     if not fractions or min(fractions.values()) <= 0 or sum(fractions.values()) > 1 + 1e-6:
         raise InputError(
@@ -169,6 +167,5 @@ def _check(
     if groups is not None and len(groups) != len(labels):
         raise InputError(
             f"groups: expected one for each of the {len(labels)} items, got {len(groups)}: give"
-            f" e.g. each "
-            "item's patient"
+            " e.g. each item's patient"
         )

@@ -65,7 +65,7 @@ def random_crop(*, padding: int) -> Transform:
     if padding < 0:
         raise InputError(
             f"padding must be 0 or more pixels, got {padding}: give e.g. a seventh of the image's"
-            f" side"
+            " side"
         )
 
     def crop(image: Image, rng: np.random.Generator) -> Image:
@@ -110,12 +110,12 @@ def random_affine(
     if degrees < 0 or translate < 0:
         raise InputError(
             f"degrees and translate must be 0 or more, got {degrees} and {translate}: give the"
-            f" half-width"
+            " half-width"
         )
     if not 0 < magnify[0] <= magnify[1]:
         raise InputError(
             f"magnify must be an ascending range of factors above 0, got {magnify}: give e.g. (1.0,"
-            f" 1.1)"
+            " 1.1)"
         )
 
     def affine(image: Image, rng: np.random.Generator) -> Image:
@@ -162,7 +162,7 @@ def color_jitter(
         if not 0 <= low <= high:
             raise InputError(
                 f"{name} must be an ascending range of factors from 0, got ({low}, {high}): give"
-                f" e.g. (0.5, 1.5)"
+                " e.g. (0.5, 1.5)"
             )
     if not 0 <= hue <= 0.5:
         raise InputError(f"hue must be in [0, 0.5] turns, got {hue}: give e.g. 0.15")

@@ -39,7 +39,7 @@ def unpack_limit() -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         raise InputError(
             f"{LIMIT_VARIABLE}: expected a whole number of MiB above 0, got {text!r}: give e.g."
-            f" 2048"
+            " 2048"
         )
     return int(text) * 2**20
 
@@ -53,8 +53,8 @@ def check_unpacked(size: int) -> None:
     if size > unpack_limit():
         raise DamagedFile(
             f"unpacks to {size / 2**20:,.0f} MiB, more than the {unpack_limit() / 2**20:,.0f} MiB"
-            f" that are allowed: set "
-            f"{LIMIT_VARIABLE} to allow more, if it is meant to be that large"
+            f" that are allowed: set {LIMIT_VARIABLE} to allow more, if it is meant to be that"
+            " large"
         )
 
 

@@ -174,9 +174,9 @@ def _check_settings(path: Path, settings: dict[str, Any]) -> None:
     earlier = read_json(path, advice="restore it, or choose another folder")
     if json.dumps(earlier, sort_keys=True) != json.dumps(settings, sort_keys=True):
         raise InputError(
-            f"out: expected the settings of the earlier run,"
-            f" {' '.join(json.dumps(earlier, indent=2).split())} "
-            f"({path}), got {json.dumps(settings)}: choose another folder, or the same settings"
+            "out: expected the settings of the earlier run,"
+            f" {' '.join(json.dumps(earlier, indent=2).split())} ({path}), got"
+            f" {json.dumps(settings)}: choose another folder, or the same settings"
         )
 
 
@@ -197,7 +197,7 @@ def _check(jobs: Sequence[Job], size: int, num_threads: int | None) -> None:
         if not is_text(job.name):
             raise InputError(
                 f"jobs: expected names in UTF-8, got '{printable(job.name)}': rename the file or"
-                f" its folder"
+                " its folder"
             )
         if job.name in seen:
             raise InputError(

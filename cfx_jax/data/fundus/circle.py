@@ -50,7 +50,7 @@ def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Ci
     if min(image.shape[:2]) < SMALLEST_SIDE:
         raise UnusableImage(
             f"too small: {image.shape[0]} x {image.shape[1]} pixels, fewer than {SMALLEST_SIDE} a"
-            f" side"
+            " side"
         )
     edges = find_edges(image)
     circle = _start(edges, image.shape[:2])

@@ -69,8 +69,7 @@ def crop_mask(
     if mask.shape != tuple(image_shape):
         raise InputError(
             f"mask: expected the image's {image_shape[0]} x {image_shape[1]} pixels, got"
-            f" {' x '.join(map(str, mask.shape))}"
-            ": give the mask of this image, at its size"
+            f" {' x '.join(map(str, mask.shape))}: give the mask of this image, at its size"
         )
     cv2 = import_extra("cv2", "preparing photographs of the eye")
     counts = cv2.integral(mask.astype(np.uint8))

@@ -34,5 +34,5 @@ def check_pixels(image: np.ndarray) -> None:
     if image.dtype != np.uint8:
         raise InputError(
             f"image: expected uint8 pixels in 0..255, got {image.dtype}: convert them before the"
-            f" call"
+            " call"
         )

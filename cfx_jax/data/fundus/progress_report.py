@@ -70,7 +70,7 @@ def _outcomes(path: Path, content: bytes) -> list[Outcome]:
         if tuple(next(lines, ())) != _COLUMNS:
             raise InputError(
                 f"{path}: expected a report with the columns {','.join(_COLUMNS)}: choose another"
-                f" folder"
+                " folder"
             )
         outcomes = []
         for line in filter(None, lines):
@@ -80,8 +80,7 @@ def _outcomes(path: Path, content: bytes) -> list[Outcome]:
     except (csv.Error, UnicodeDecodeError, _DamagedError) as error:
         raise InputError(
             f"{path}: line {number} or the one after it is damaged ({error}): take it out, and its"
-            f" photograph is prepared"
-            " again"
+            " photograph is prepared again"
         ) from error
 
 

@@ -203,8 +203,8 @@ def crop_face(
     if photograph.shape[:2] != (HEIGHT, WIDTH):
         size = " x ".join(map(str, photograph.shape[:2]))
         raise InputError(
-            f"{name}: expected an aligned photograph of {HEIGHT} x {WIDTH} pixels, got {size}:"
-            " take those of img_align_celeba, not those in the wild"
+            f"{name}: expected an aligned photograph of {HEIGHT} x {WIDTH} pixels, got {size}: take"
+            " those of img_align_celeba, not those in the wild"
         )
     return photograph[_TOP : _TOP + CROP, _LEFT : _LEFT + CROP]
 

@@ -193,8 +193,8 @@ def _record(row: dict[str, str], folder: Path, table: Path) -> StrokeRecord:
     if not (row["scan"] and row["patient"]) or apart or (side == 0 and size):
         raise InputError(
             f"'{table}': expected a scan, a patient, a territory on the side of the lesion, and"
-            " neither that nor a size without one, got the row"
-            f" {','.join(row.values())}: correct the row"
+            f" neither that nor a size without one, got the row {','.join(row.values())}: correct"
+            " the row"
         )
     scan, name = folder / row["scan"], row["scan"].removesuffix(".gz").removesuffix(".nii")
     marks = folder / row["atlas"] if row["atlas"] else None

@@ -24,10 +24,7 @@ from cfx_jax.data.sets.stored.tables import read_rows, whole_number
 from cfx_jax.errors import InputError
 
 PAGE = "https://www.kaggle.com/c/diabetic-retinopathy-detection/data"
-SOLUTION = (
-    "https://storage.googleapis.com/kaggle-forum-message-attachments/90528/2877/"
-    "retinopathy_solution.csv"
-)
+SOLUTION = "https://storage.googleapis.com/kaggle-forum-message-attachments/90528/2877/retinopathy_solution.csv"
 
 
 def read_kaggle(folder: str | Path) -> list[FundusRecord]:

@@ -46,9 +46,9 @@ def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
             classes[image.parts[top]].append(image)
     if not classes:
         raise InputError(
-            f"path: expected one sub-folder per class in '{tree.path}', found no sub-folders and "
-            f"{len(files)} files{_advice(left_out)}: sort the images into folders named after their"
-            f" classes"
+            f"path: expected one sub-folder per class in '{tree.path}', found no sub-folders and"
+            f" {len(files)} files{_advice(left_out)}: sort the images into folders named after"
+            " their classes"
         )
     return classes, left_out
 
@@ -92,14 +92,12 @@ def choose_classes(
     if unknown or len(set(chosen)) < len(chosen):
         raise InputError(
             f"class_names: expected different names out of {', '.join(classes)}, got"
-            f" {', '.join(chosen)}: "
-            f"name class folders of '{tree.path}'"
+            f" {', '.join(chosen)}: name class folders of '{tree.path}'"
         )
     if len(chosen) < 2:
         raise InputError(
             f"path: expected two class folders or more in '{tree.path}', got"
-            f" {', '.join(chosen) or 'none'}: "
-            "a classifier needs two classes"
+            f" {', '.join(chosen) or 'none'}: a classifier needs two classes"
         )
     for name in chosen:
         _check_class(name, classes[name], tree)
@@ -123,15 +121,15 @@ def _check_class(name: str, images: Sequence[PurePosixPath], tree: FileTree) -> 
         )
         raise InputError(
             f"path: expected images ({', '.join(SUFFIXES)}) in the class folder '{name}' of"
-            f" '{tree.path}', "
-            f"found none{f', but {describe(kinds)}' if kinds else ''}{reason and f', it {reason}'}{_advice(kinds)}: "
-            "add some, or leave the class out by class_names"
+            f" '{tree.path}', found"
+            f" none{f', but {describe(kinds)}' if kinds else ''}{reason and f', it {reason}'}{_advice(kinds)}:"
+            " add some, or leave the class out by class_names"
         )
     deep = [image for image in images if image.parent.name != name]
     if deep:
         raise InputError(
-            f"path: expected images directly in the class folder '{name}' of '{tree.path}', found "
-            f"'{printable(str(deep[0]))}': give the folder whose sub-folders are the classes"
+            f"path: expected images directly in the class folder '{name}' of '{tree.path}', found"
+            f" '{printable(str(deep[0]))}': give the folder whose sub-folders are the classes"
         )
 
 

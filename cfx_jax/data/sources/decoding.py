@@ -137,7 +137,7 @@ def _tiff(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     if layout.colour not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
         raise DamagedImage(
             f"has {layout.bits} bits of photometric interpretation {layout.colour}, which is not"
-            f" known here"
+            " known here"
         )
     if layout.colour != WHITE_IS_ZERO:
         return image

@@ -202,7 +202,7 @@ class ImageFolder:
         if isinstance(result, str):
             raise InputError(
                 f"'{self._full(name)}' {result}, though it could be read at the start: restore the"
-                f" file"
+                " file"
             )
         return result
 
@@ -220,8 +220,7 @@ class ImageFolder:
             if label not in self.labels:
                 raise InputError(
                     f"path: expected images of class '{name}', but none of its files can be used:"
-                    f" {self._damage()}: "
-                    "repair them, or leave the class out by class_names"
+                    f" {self._damage()}: repair them, or leave the class out by class_names"
                 )
 
     def _summary(self, copied: Int[np.ndarray, " m"]) -> list[str]:
@@ -240,18 +239,15 @@ class ImageFolder:
         if copied.size:
             lines.append(
                 f"{self.counts[_COPIES]} of {len(self)} images equal an earlier one,"
-                f" {self.counts[_CROSSING]} of them one of"
-                " another class, e.g. "
-                f"'{self.paths[copied[0]]}' and '{self.paths[self.copies[copied[0]]]}': remove"
-                f" them, or keep copies in one "
-                "part of a split by groups=source.copies"
+                f" {self.counts[_CROSSING]} of them one of another class, e.g."
+                f" '{self.paths[copied[0]]}' and '{self.paths[self.copies[copied[0]]]}': remove"
+                " them, or keep copies in one part of a split by groups=source.copies"
             )
         if self.faint:
             lines.append(
                 f"{self.faint} of {len(self)} images are faint, with no value beyond an eighth of"
-                f" what their type holds: if "
-                "they have, say, 12 bits in files of 16, give window='values' or window=(centre,"
-                " width)"
+                " what their type holds: if they have, say, 12 bits in files of 16, give"
+                " window='values' or window=(centre, width)"
             )
         return lines
 
@@ -261,8 +257,7 @@ def _check_one_shape(first_of_shape: dict[tuple[int, ...], str]) -> None:
         (one, path), (other, other_path) = list(first_of_shape.items())[:2]
         raise InputError(
             f"size: expected images of one size, got {one[0]}x{one[1]} ('{path}') and"
-            f" {other[0]}x{other[1]} "
-            f"('{other_path}'): give `size` to resize them"
+            f" {other[0]}x{other[1]} ('{other_path}'): give `size` to resize them"
         )
 
 
@@ -271,12 +266,12 @@ def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if pair is not None and (len(pair) != 2 or min(pair) < 1):
         raise InputError(
             f"size: expected a side or (height, width) in pixels, 1 or more, got {size}: give e.g."
-            f" 224"
+            " 224"
         )
     if pair is not None and 3 * pair[0] * pair[1] > unpack_limit():
         raise InputError(
             f"size: expected images that take less than {unpack_limit()} bytes, got {size}: give"
-            f" e.g. 224"
+            " e.g. 224"
         )
     return pair
 

@@ -80,7 +80,7 @@ def check_options(
     if confounder is not None and not 0 <= confounder <= 1:
         raise InputError(
             f"confounder must be None or a strength in [0, 1], got {confounder}: give e.g. 0.9, or"
-            f" None for no tag"
+            " None for no tag"
         )
 
 

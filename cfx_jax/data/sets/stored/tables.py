@@ -54,8 +54,8 @@ def whole_number(row: Mapping[str, str], column: str, *, highest: int, table: Pa
     values = {form: value for value in range(highest + 1) for form in (f"{value}", f"{value}.0")}
     if text not in values:
         raise InputError(
-            f"'{table}': expected {column} to be in 0..{highest}, got '{text}' in the row "
-            f"{','.join(row.values())}: correct the row or remove it"
+            f"'{table}': expected {column} to be in 0..{highest}, got '{text}' in the row"
+            f" {','.join(row.values())}: correct the row or remove it"
         )
     return values[text]
 

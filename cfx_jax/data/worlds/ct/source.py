@@ -289,6 +289,5 @@ def _check_shares(shares: Sequence[float], world: _World) -> None:
     ):
         raise InputError(
             f"finding_shares: expected {len(names)} numbers of 0 or more, not all 0, for"
-            f" {', '.join(names)}, got "
-            f"{tuple(shares)}: give e.g. {world.shares}"
+            f" {', '.join(names)}, got {tuple(shares)}: give e.g. {world.shares}"
         )

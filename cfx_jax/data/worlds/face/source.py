@@ -187,7 +187,7 @@ def _check(
     if attribute not in ATTRIBUTES:
         raise InputError(
             f"attribute must be one of {', '.join(ATTRIBUTES)}, got {attribute!r}: choose one of"
-            f" them"
+            " them"
         )
     check_share("prevalence", prevalence, 0.5)
     check_severity(severity)
@@ -197,8 +197,7 @@ def _check(
     if attribute not in INDEPENDENT:
         raise InputError(
             f"confounder must be None with attribute {attribute!r}, which is bound to gender"
-            f" anyway, got {confounder}: "
-            f"leave it out, or choose one of {', '.join(INDEPENDENT)}"
+            f" anyway, got {confounder}: leave it out, or choose one of {', '.join(INDEPENDENT)}"
         )
 
 
