@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from cfx_jax.data.bins import bin_counts, calibrated_sample, probability_bins
+from cfx_jax.data import bin_counts, calibrated_sample, probability_bins
 from cfx_jax.errors import InputError
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.sampling import SampleOrder, balanced_epoch
+from cfx_jax.data.sample_order import SampleOrder, balanced_epoch
 from cfx_jax.errors import InputError
 
 LABELS = np.array([0] * 10 + [1] * 4 + [2] * 7)
