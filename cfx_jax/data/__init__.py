@@ -5,9 +5,6 @@ in any order; ``training_batches`` streams batches of a source, ``load_arrays`` 
 memory. OpenCV, pydicom, nibabel and grain are imported where they are used.
 """
 
-from cfx_jax.data.output_bins import bin_counts as bin_counts
-from cfx_jax.data.output_bins import calibrated_sample as calibrated_sample
-from cfx_jax.data.output_bins import probability_bins as probability_bins
 from cfx_jax.data.ct_scan import CTScan as CTScan
 from cfx_jax.data.ct_scan import read_ct_scan as read_ct_scan
 from cfx_jax.data.dicom import read_dicom as read_dicom
@@ -20,6 +17,9 @@ from cfx_jax.data.nifti import Volume as Volume
 from cfx_jax.data.nifti import read_nifti as read_nifti
 from cfx_jax.data.nifti import resample_volume as resample_volume
 from cfx_jax.data.nifti import unit_slices as unit_slices
+from cfx_jax.data.output_bins import bin_counts as bin_counts
+from cfx_jax.data.output_bins import calibrated_sample as calibrated_sample
+from cfx_jax.data.output_bins import probability_bins as probability_bins
 from cfx_jax.data.pipeline import BatchIterator as BatchIterator
 from cfx_jax.data.pipeline import training_batches as training_batches
 from cfx_jax.data.saliency_files import WithSaliency as WithSaliency

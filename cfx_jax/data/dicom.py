@@ -41,7 +41,7 @@ _FLOAT = 8  # bytes of the numbers in which one frame is made grey
 def read_dicom(
     path: str | Path, *, frame: int | None = None, window: Window = "file"
 ) -> Float[np.ndarray, "h w c"]:
-    """Reads one image.
+    """Reads one image of a DICOM file.
 
     Args:
         path: the file.
@@ -186,7 +186,7 @@ def _check_deflated(path: Path) -> None:
 
 
 def _dataset_start(start: bytes) -> int:
-    """Where the elements of group 2, which tell how a file is stored, end (PS3.10, 7.1)."""
+    """The end of the elements of group 2, which tell how a file is stored (PS3.10, 7.1)."""
     place = _PREAMBLE if start[_PREAMBLE - 4 : _PREAMBLE] == b"DICM" else 0
     while start[place : place + 2] == b"\2\0":
         long = start[place + 4 : place + 6] in (
@@ -207,7 +207,7 @@ def _dataset_start(start: bytes) -> int:
 
 
 def _num_frames(path: Path, dataset: Any) -> int:
-    """How many frames the file tells of.
+    """The number of frames that the file tells of.
 
     Raises:
         InputError: what it tells is no number above 0.
@@ -251,7 +251,8 @@ def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, 
     def refusal(reason: str) -> InputError:
         advice = "copy or download it again"
         if syntax is not None and (package := _package(syntax)):
-            advice += f", or if it is whole run `pip install {package}`, which decodes more kinds of {syntax.name}"
+            more = f"which decodes more kinds of {syntax.name}"
+            advice += f", or if it is whole run `pip install {package}`, {more}"
         return InputError(f"'{path}' has pixels that cannot be decoded ({reason}): {advice}")
 
     with damage(refusal), quiet("pydicom.pixels.decoders.base"):
@@ -259,7 +260,7 @@ def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, 
 
 
 def _check_decoder(path: Path, syntax: Any) -> None:
-    """Whether what is installed can undo the compression."""
+    """Checks that what is installed can undo the compression."""
     try:
         available = import_extra("pydicom.pixels", _PURPOSE).get_decoder(syntax).is_available
     except NotImplementedError as error:
@@ -275,7 +276,7 @@ def _check_decoder(path: Path, syntax: Any) -> None:
 
 
 def _package(syntax: Any) -> str:
-    """What decodes more files that are compressed in some way; empty where nothing else does."""
+    """The package that decodes more files of some compression; empty where none does."""
     uid = import_extra("pydicom.uid", _PURPOSE)
     packages = {
         "pyjpegls": uid.JPEGLSTransferSyntaxes,

@@ -1,5 +1,4 @@
-"""From the stored values of a grey DICOM image to [0, 1], as the standard tells a display to do it
-(PS3.3 C.11).
+"""From the stored values of a grey DICOM image to [0, 1], as a display shows them (PS3.3 C.11).
 
 Stored values become the modality's (Hounsfield units, say) by a table or by rescale slope and
 intercept. A table or a window then chooses those of interest, which become [0, 1]. Enhanced
@@ -188,8 +187,7 @@ def _windowed(
 def _looked_up(
     dataset: Any, item: Any, values: Float[np.ndarray, "..."], domain: tuple[float, float]
 ) -> Float[np.ndarray, "..."]:
-    """What a table gives for each value; those before its first or after its last entry take that
-    one's.
+    """The entries of a table for values; beyond its ends the first or the last entry.
 
     Args:
         dataset: the file.
@@ -198,18 +196,20 @@ def _looked_up(
         domain: the smallest and the largest value that the file can hold.
     """
     implicit, little = dataset.original_encoding
-    number = (
-        item.LUTDescriptor[0] % _WORD or _WORD
-    )  # 2^16 is written as 0; a number of 2^15 or more may be read as signed
+    # 2^16 is written as 0; a number of 2^15 or more may be read as signed.
+    number = item.LUTDescriptor[0] % _WORD or _WORD
     first = _first_value(item.LUTDescriptor[1], domain, implicit=bool(implicit))
     table = _entries(item.LUTData, number, "<" if little else ">", _largest_entry(item))
     return table[np.rint(values - first).clip(0, len(table) - 1).astype(np.int64)]
 
 
 def _first_value(written: int, domain: tuple[float, float], *, implicit: bool) -> int:
-    """The value that a table's first entry is of: signed where the values looked up can be negative
-    (PS3.3 C.11.1.1.1 and C.11.2.1.1), whatever the stored pixels are, by which files that do not
-    tell the kind of an element are read."""
+    """The value that a table's first entry is of.
+
+    It is signed where the values looked up can be negative (PS3.3 C.11.1.1.1 and C.11.2.1.1).
+    Whether the stored pixels are signed does not matter, though files that do not tell the kind of
+    an element are read by that.
+    """
     low, high = domain
     unsigned = written % _WORD
     signed = unsigned - _WORD if unsigned >= _WORD // 2 else unsigned
@@ -233,8 +233,11 @@ def _largest_entry(item: Any) -> float:
 
 
 def _entries(data: Any, number: int, byte_order: str, largest: float) -> Float[np.ndarray, " n"]:
-    """A table's entries, which pydicom gives as numbers or, in files that do not tell their kind,
-    as bytes; two of 8 bits may share a number."""
+    """The entries of a table as numbers.
+
+    pydicom gives numbers or, in files that do not tell their kind, bytes; two entries of 8 bits may
+    share a number.
+    """
     if not isinstance(data, bytes):
         numbers = np.atleast_1d(np.asarray(data))
         if largest > 255 or len(numbers) != (number + 1) // 2 or number < 2:
@@ -246,7 +249,7 @@ def _entries(data: Any, number: int, byte_order: str, largest: float) -> Float[n
 
 
 def _macro(dataset: Any, frame: int, name: str) -> Any:
-    """Where one group of numbers stands: with the frame, with all frames, or in the file itself."""
+    """The place of one group of numbers: with the frame, with all frames, or in the file itself."""
     frames, shared = (
         dataset.get("PerFrameFunctionalGroupsSequence"),
         dataset.get("SharedFunctionalGroupsSequence"),

@@ -10,16 +10,13 @@ from jaxtyping import Float, Shaped
 
 from cfx_jax.errors import InputError
 
-LUNG = (
-    -1000.0,
-    400.0,
-)  # HU that become 0 and 1: the window of ACAT's code for chests (Fontanella et al. 2023)
+# HU that become 0 and 1: the window of ACAT's code for chests (Fontanella et al. 2023).
+LUNG = (-1000.0, 400.0)
 BRAIN = (0.0, 80.0)  # for heads; that of ACAT is not published
 
 _WRAP = 2**16  # what is missing where a negative number of 16 bits was stored without its sign
-_LEAST = (
-    -5000
-)  # below the values by which scanners fill what they did not see: -2,000, -2,048, -3,024
+# Below the values by which scanners fill what they did not see: -2,000, -2,048, -3,024.
+_LEAST = -5000
 
 
 def hounsfield_units(
@@ -61,7 +58,10 @@ def hounsfield_units(
         units = np.where(units >= _WRAP // 2, units - _WRAP, units)
         low, high = float(units.min()), float(units.max())
     if high >= _WRAP // 2 or low < _LEAST:
-        filling = f", or raise the {(units < _LEAST).sum()} voxels below to -1024 if the scanner filled what it did not see"
+        filling = (
+            f", or raise the {(units < _LEAST).sum()} voxels below to -1024 if the scanner filled"
+            " what it did not see"
+        )
         raise InputError(
             f"{name}: expected Hounsfield units in {_LEAST}..{_WRAP // 2 - 1}, got"
             f" {low:g}..{high:g}: convert it again from DICOM, as signed numbers with rescale slope"
@@ -117,7 +117,7 @@ def unit_window(
 
 
 def _is_wrapped(units: Float[np.ndarray, "s h w"]) -> bool:
-    """Whether the large values are negative ones without their sign, and nothing else."""
+    """Tells whether the large values are negative ones without their sign, and nothing else."""
     restored = units[units >= _WRAP // 2] - _WRAP
     whole = units.min() >= 0 and units.max() < _WRAP and bool((units == np.floor(units)).all())
     return whole and float(restored.min()) >= _LEAST

@@ -1,5 +1,4 @@
-"""Reading NIfTI files by nibabel: volumes with their axes in one order, whatever order the file
-has.
+"""Reading NIfTI files by nibabel: volumes with their axes in one order.
 
 A volume is (slices, rows, columns): slices from the feet to the head, rows from the front to the
 back, columns from the patient's right to the left. So each slice lies as radiologists look at it,
@@ -35,7 +34,7 @@ _ROUNDING = 1e-3  # by which classes that went through a scale factor may be no 
 
 
 class Volume(NamedTuple):
-    """A volume.
+    """A volume with its place in space.
 
     Attributes:
         array: (s, h, w), or (s, h, w, k) of k sequences; float32, or int32 for labels.
@@ -54,8 +53,9 @@ def read_nifti(
     labels: bool = False,
     placed_as: str | Path | None = None,
 ) -> Volume:
-    """Reads a volume, with the values that the header's slope and intercept give, in the order that
-    is stated above.
+    """Reads a volume in the order that is stated above.
+
+    Its values are those that the header's slope and intercept give.
 
     Args:
         path: a file .nii or .nii.gz, or the .hdr or .img of a pair.
@@ -138,8 +138,7 @@ def resample_volume(
 
 
 def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]:
-    """Scales each slice so that its smallest value becomes 0 and its largest 1; a constant slice
-    becomes 0.
+    """Scales each slice to [0, 1] by its smallest and largest value; a constant slice becomes 0.
 
     Args:
         array: values of any range.
@@ -184,14 +183,12 @@ def _opened(path: Path) -> Any:
 
 
 def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A file's shape without the axes of length one behind the three of space, which hold nothing
-    apart.
-    """
+    """A file's shape without the axes of length one behind the three of space."""
     return shape[:3] + tuple(length for length in shape[3:] if length != 1)
 
 
 def _unpacked_length(path: Path) -> int:
-    """How many bytes a file holds, once it is unpacked if it is compressed.
+    """The number of bytes that a file holds, unpacked if it is compressed.
 
     A compressed file is read to its end, where its check sum is compared; nibabel stops before it.
 

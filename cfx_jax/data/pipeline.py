@@ -191,7 +191,6 @@ def _check_batch(batch: dict[str, np.ndarray]) -> None:
             f"images of the first batch: expected dtype float32, got {images.dtype}: let the source"
             " (or `augment`) return float32 in [0, 1]"
         )
-    pictures = (
-        images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images
-    )  # a volume's slices are images
+    # A volume's slices are images.
+    pictures = images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images
     check_images(jnp.asarray(pictures), name="images of the first batch")

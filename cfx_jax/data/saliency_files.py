@@ -148,8 +148,7 @@ def write_saliency_of(
 
 
 class WithSaliency(VolumesWithSaliency):
-    """A source whose items have their maps, read from files, beside them: ``saliency`` float32 (s,
-    h, w, 1).
+    """A source whose items have their maps, read from files: ``saliency`` float32 (s, h, w, 1).
 
     Args:
         source: volumes ``image`` with labels.
@@ -182,7 +181,7 @@ class _DamagedError(InputError):
 def _is_there(
     folder: str | Path, index: int, volume: Float[AnyArray, "s h w c"], origin: str
 ) -> bool:
-    """Whether a scan's map can be read; errors as ``read_saliency``, but for damage."""
+    """Tells whether a scan's map can be read; errors as ``read_saliency``, but for damage."""
     if not _file(folder, index).is_file():
         return False
     try:

@@ -1,5 +1,6 @@
-"""The order in which training sees its images: an endless sequence, fixed by a seed, that any
-position can be read from.
+"""The order in which training sees its images.
+
+It is an endless sequence, fixed by a seed, that any position can be read from.
 
 Balanced order: the classes alternate strictly, and each class smaller than the largest is extended
 by random duplicates to its size, so that a batch of 128 with two classes holds 64 of each (Boreiko
@@ -68,8 +69,9 @@ class SampleOrder:
 def balanced_epoch(
     labels: Int[np.ndarray, " n"], rng: np.random.Generator
 ) -> Int[np.ndarray, " m"]:
-    """One epoch of alternating classes: every item at least once, the smaller classes' items more
-    often.
+    """One epoch of alternating classes: the items of smaller classes occur more often.
+
+    Every item occurs at least once.
 
     Args:
         labels: the class of each item.

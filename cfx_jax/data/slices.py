@@ -48,8 +48,9 @@ def slice_indices(num_slices: int, wanted: int) -> Int[np.ndarray, " wanted"]:
 def resize_slices(
     volume: Float[AnyArray, "s h w"], size: tuple[int, int]
 ) -> Float[np.ndarray, "s H W"]:
-    """Resizes each slice by bilinear interpolation between the centres of pixels, without
-    smoothing.
+    """Resizes each slice by bilinear interpolation between the centres of pixels.
+
+    Nothing is smoothed before.
 
     Where it shrinks an image, pixels are therefore left out, as by torchvision 0.12 on tensors, by
     which the paper's scans were prepared. Beyond the outermost centres the image is constant.
@@ -82,8 +83,7 @@ def resize_slices(
 def to_native_grid(
     saliency: Float[AnyArray, "s h w"], indices: Int[np.ndarray, " s"], shape: tuple[int, int, int]
 ) -> Float[np.ndarray, "n H W"]:
-    """Brings a map of some resized slices to the grid of the whole volume, where it can be compared
-    with a mask.
+    """Brings a map of some resized slices to the grid of the volume, for comparison with a mask.
 
     Bilinear within the slices and linear between them. Slices before the first and after the last
     of those that the map is of become 0: nothing is known of them.

@@ -1,4 +1,4 @@
-"""What a source of labelled images is, and how to read many of its items at once.
+"""The protocol of a source of labelled images, and how to read many of its items at once.
 
 A source is random-access: ``len(source)`` items, ``source[i]`` a dict with at least ``image``,
 float32 (h, w,
@@ -34,8 +34,9 @@ class ImageSource(Protocol):
 
 
 def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
-    """The labels of all items: the source's ``labels`` where it has them, else every item is read
-    once.
+    """The labels of all items.
+
+    They are the source's ``labels`` where it has them, else every item is read once.
 
     Raises:
         InputError: a label is not one of the classes, or there is not one for each item.
@@ -77,9 +78,8 @@ def check_labels(labels: ArrayLike, class_names: Sequence[str]) -> Int[np.ndarra
             " number each"
         )
     if given.dtype.kind in "biuf":
-        wrong = ~(
-            (given >= 0) & (given < len(class_names)) & (given == np.floor(given))
-        )  # NaN fails all
+        # NaN fails all.
+        wrong = ~((given >= 0) & (given < len(class_names)) & (given == np.floor(given)))
     else:
         wrong = np.array([not isinstance(label, int | np.integer) for label in given], bool)
         wrong[~wrong] = [not 0 <= label < len(class_names) for label in given[~wrong]]

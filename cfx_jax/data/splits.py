@@ -19,8 +19,9 @@ def split(
     seed: int,
     groups: Sequence[object] | np.ndarray | None = None,
 ) -> dict[str, Int[np.ndarray, " m"]]:
-    """Splits items at random so that each part has each class in the same share, as nearly as whole
-    items or groups allow.
+    """Splits items at random so that each part has each class in the same share.
+
+    The shares are kept as nearly as undivided items or groups allow.
 
     Args:
         labels: the class of each item.
@@ -128,8 +129,9 @@ def _by_group(
     groups: np.ndarray,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " n"]:
-    """The part of each item: groups, the large ones first, go where most of their items are
-    missing.
+    """The part of each item, by groups.
+
+    Large groups first go where most of their items are missing.
     """
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     _, class_of = np.unique(labels, return_inverse=True)

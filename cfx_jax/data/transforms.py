@@ -1,5 +1,6 @@
-"""Augmentations: functions ``f(image, rng) -> image`` of one float32 image (h, w, c) in [0, 1] and
-a numpy generator.
+"""Augmentations: functions ``f(image, rng) -> image`` of one image and a NumPy generator.
+
+An image is float32 (h, w, c) in [0, 1].
 
 Each factory fixes the ranges; each call draws its own values. The result has the image's shape and
 dtype and stays in [0, 1]. Colours of grey images (c = 1) are left as they are where a transform
@@ -142,8 +143,9 @@ def color_jitter(
     saturation: Range = (1.0, 1.0),
     hue: float = 0.0,
 ) -> Transform:
-    """Changes brightness, contrast, saturation and hue by random amounts, in this order, with the
-    meaning of torchvision.
+    """Changes brightness, contrast, saturation and hue by random amounts, in this order.
+
+    The amounts have the meaning that they have in torchvision.
 
     Args:
         brightness: range of the factor on all values.
@@ -208,8 +210,9 @@ def adjust_contrast(image: Image, factor: float) -> Image:
 
 
 def adjust_saturation(image: Image, factor: float) -> Image:
-    """Moves each pixel's colour away from (above 1) or towards its grey and clips; grey images are
-    kept.
+    """Moves each pixel's colour away from (above 1) or towards its grey and clips.
+
+    Grey images are kept.
     """
     return image if image.shape[-1] != 3 else _blend(image, _grey(image), factor)
 

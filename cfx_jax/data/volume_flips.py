@@ -1,6 +1,4 @@
-"""Mirroring of whole volumes, with all that lies on their grid and with the side that the label
-names.
-"""
+"""Mirroring of volumes, with all that lies on their grid and the side that the label names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +13,7 @@ _HEIGHT, _WIDTH = 1, 2
 def random_volume_flip(
     *, horizontal: bool, vertical: bool, mirrored: Sequence[int] | None = None
 ) -> AugmentItem:
-    """Mirrors a volume, all of its slices alike, each way with probability one half (ACAT, released
-    code).
+    """Mirrors a volume, all slices alike, each way with probability one half (ACAT, released code).
 
     Args:
         horizontal: whether columns may be reversed, so that the patient's left becomes the right.

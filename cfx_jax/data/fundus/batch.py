@@ -1,5 +1,6 @@
-"""Preparing many photographs into a folder, on all processor cores; a stopped run goes on where it
-was.
+"""Preparing many photographs into a folder, on all processor cores.
+
+A run that was stopped goes on where it was.
 
 The folder then holds ``images/NAME.png``, ``eye_masks/NAME.png``, ``lesion_masks/KIND/NAME.png``
 (masks are 0 or 255), ``report.csv`` with one line for each photograph that is finished or dropped,
@@ -45,8 +46,11 @@ class Job:
 
 
 class PreparedFiles(NamedTuple):
-    """``kept``: names in the order of the jobs. ``dropped``: name -> why the photograph cannot be
-    used.
+    """The photographs that were prepared, and those that cannot be used.
+
+    Attributes:
+        kept: names in the order of the jobs.
+        dropped: name -> the reason.
     """
 
     kept: list[str]
@@ -62,8 +66,7 @@ def prepare_files(
     num_threads: int | None = None,
     progress: bool = True,
 ) -> PreparedFiles:
-    """Prepares photographs and their lesion masks, see :func:`preprocess`, and writes them as PNG
-    files.
+    """Prepares photographs and their lesion masks, see :func:`preprocess`, as PNG files.
 
     Stopped, even by a kill, and started again it goes on: finished photographs are not read again,
     at most those in work are repeated, and no file is ever half written. A dropped photograph is
@@ -129,7 +132,10 @@ def _prepare(job: Job, out: Path, size: int, clahe: bool) -> Outcome:
 
 
 def _is_finished(job: Job, out: Path, report: ProgressReport) -> bool:
-    """Whether the report has the photograph and, unless it was dropped, all its files are there."""
+    """Tells whether the report has the photograph and all its files are there.
+
+    Of one that was dropped there are no files.
+    """
     outcome = report.outcomes.get(job.name)
     if outcome is None or outcome.circle is None:
         return outcome is not None

@@ -60,8 +60,9 @@ def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Ci
 
 
 def _start(edges: Edges, shape: tuple[int, int]) -> Circle:
-    """The circle through three edges on which most edges lie, out of many drawn at random, its
-    centre in the frame.
+    """The best of many circles through three edges drawn at random.
+
+    The best is the one on which most edges lie; its centre is in the frame.
     """
     if len(edges.points) < 3:
         raise UnusableImage("no visible eye: the picture has no edges")
@@ -100,8 +101,7 @@ def _sharpen(points: Float[np.ndarray, "n 2"], circle: Circle, num_steps: int) -
 
 
 def fit_weighted(points: Float[np.ndarray, "n 2"], weights: Float[np.ndarray, " n"]) -> Circle:
-    """The circle whose equation the points fulfil best: weighted algebraic least squares in closed
-    form.
+    """The circle whose equation the points fulfil best, by weighted algebraic least squares.
 
     Args:
         points: x, y of at least three points that lie on no line.

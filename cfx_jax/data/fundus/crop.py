@@ -1,5 +1,4 @@
-"""The square about the circle of an eye, resized: for photographs, and by the same geometry for
-lesion masks.
+"""The square about the circle of an eye, cut out and resized: of photographs, and of lesion masks.
 
 Pixel ``(i, j)`` of the result covers the square of side ``2 radius / size`` whose corner is at
 ``x - radius + 2 radius j / size``, and likewise down, exactly: the circle is not rounded to whole
@@ -84,8 +83,7 @@ def crop_mask(
 
 
 def eye_mask(circle: Circle, shape: tuple[int, int], *, size: int) -> Bool[np.ndarray, "size size"]:
-    """The pixels of the cropped image whose centre is inside the disc and inside the original
-    frame.
+    """The pixels of the cropped image whose centre is in the disc and in the original frame.
 
     Args:
         circle: in pixels of the uncropped image.
@@ -104,12 +102,12 @@ def eye_mask(circle: Circle, shape: tuple[int, int], *, size: int) -> Bool[np.nd
 
 
 def _covered(centre: float, radius: float, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of the result the first and the last but one pixel of the original that it
-    overlaps.
+    """The pixels of the original that each pixel of the result overlaps.
+
+    They are given as the first and the last but one.
     """
-    edges = (
-        centre - radius + 0.5 + np.arange(size + 1) * 2 * radius / size
-    )  # from the first pixel's left edge
+    # From the first pixel's left edge.
+    edges = centre - radius + 0.5 + np.arange(size + 1) * 2 * radius / size
     first, last = np.floor(edges[:-1] + _ROUNDING), np.ceil(edges[1:] - _ROUNDING)
     return first.clip(0, length).astype(int), last.clip(0, length).astype(int)
 
@@ -117,7 +115,7 @@ def _covered(centre: float, radius: float, size: int, length: int) -> tuple[np.n
 def _square(
     image: UInt8[np.ndarray, "h w 3"], circle: Circle
 ) -> tuple[UInt8[np.ndarray, "n m 3"], float, float]:
-    """The pixels that the circle's square touches, and the square's left and top edge within them."""
+    """The pixels that the circle's square touches, and the square's left and top edge in them."""
     cv2 = import_extra("cv2", "preparing photographs of the eye")
     edges = np.array(circle[:2]) - circle.radius + 0.5
     low, high = np.floor(edges).astype(int), np.ceil(edges + 2 * circle.radius).astype(int)

@@ -1,6 +1,4 @@
-"""The file that tells how far the preparation of many photographs has come: one line for each that
-is finished.
-"""
+"""The file of what has been prepared of many photographs, one line for each that is finished."""
 
 import csv
 import io
@@ -17,7 +15,7 @@ _COLUMNS = ("name", "status", "reason", "x", "y", "radius")
 
 
 class Outcome(NamedTuple):
-    """What became of one photograph: its ``circle``, or the ``reason`` for which it was dropped."""
+    """The result of one photograph: its ``circle``, or the ``reason`` for which it was dropped."""
 
     name: str
     reason: str
@@ -61,8 +59,9 @@ class ProgressReport:
 
 
 def _outcomes(path: Path, content: bytes) -> list[Outcome]:
-    """What the lines of a report say, which users may have edited: with a byte order mark, CRLF and
-    empty lines too.
+    """Reads the lines of a report, which users may have edited.
+
+    A byte order mark, CRLF and empty lines do not matter.
     """
     number = 1
     try:

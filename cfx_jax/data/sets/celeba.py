@@ -80,7 +80,7 @@ _TOP, _LEFT = (HEIGHT - CROP) // 2, (WIDTH - CROP) // 2
 
 
 class FaceRecord(NamedTuple):
-    """One photograph.
+    """One photograph of the set.
 
     Attributes:
         name: the file's name, "000001.jpg".

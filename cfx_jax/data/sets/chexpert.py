@@ -1,6 +1,7 @@
-"""CheXpert (Irvin et al. 2019): 224,316 chest radiographs of 65,240 patients of Stanford's
-hospital, with 14 findings that a program read from the reports, or radiologists from the pictures
-of the small validation part.
+"""CheXpert (Irvin et al. 2019): 224,316 chest radiographs of 65,240 patients, with 14 findings.
+
+The hospital is Stanford's. A program read the findings from the reports, or radiologists from the
+pictures of the small validation part.
 
 The folder is what either download, the full one or the "small" one of lower resolution, unpacks to:
 
@@ -56,7 +57,7 @@ _READINGS = {"zeros": 0, "ones": 1, "ignore": _UNSURE}  # of what is uncertain
 
 
 class CheXpertRecord(NamedTuple):
-    """One radiograph.
+    """One radiograph of the set.
 
     Attributes:
         name: its path in the set without the suffix, "train/patient00001/study1/view1_frontal".

@@ -1,5 +1,7 @@
-"""DeepDRiD (Liu et al. 2022), regular fundus photographs of the ISBI 2020 challenge: 1,200 for
-training and 400 for validation, two of each eye, with grades 0 to 4 and an assessment of quality.
+"""DeepDRiD (Liu et al. 2022): regular fundus photographs of the ISBI 2020 challenge.
+
+There are 1,200 for training and 400 for validation, two of each eye, with grades 0 to 4 and an
+assessment of quality.
 
 The folder is the repository or its part ``regular_fundus_images``:
 

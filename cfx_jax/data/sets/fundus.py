@@ -16,8 +16,7 @@ _SPECS = {spec.name: spec for spec in (kaggle.SPEC, messidor.SPEC, idrid.SPEC, d
 
 
 class FundusSet(StoredSet):
-    """A set of fundus photographs with grades of diabetic retinopathy, lesion masks or assessments
-    of quality.
+    """A set of fundus photographs, with grades, lesion masks or assessments of quality.
 
     The first use prepares every photograph (contrast, crop to the eye, resize; see
     ``data.fundus``), which for the Kaggle set takes hours and goes on where it stopped. Items are

@@ -1,5 +1,6 @@
-"""IDRiD, the Indian Diabetic Retinopathy Image Dataset (Porwal et al. 2018), segmentation part: 81
-photographs with masks of four kinds of lesion.
+"""IDRiD, the Indian Diabetic Retinopathy Image Dataset (Porwal et al. 2018), segmentation part.
+
+It has 81 photographs with masks of four kinds of lesion.
 
 The folder is what ``A. Segmentation.zip`` unpacks to, or the one around it:
 

@@ -1,6 +1,7 @@
-"""IST-3, the Third International Stroke Trial (Sandercock et al. 2011): CT of the heads of 3,035
-patients with symptoms of a stroke, at admission and one or two days later, with what experts saw in
-each scan.
+"""IST-3, the Third International Stroke Trial (Sandercock et al. 2011): CT scans of heads.
+
+They are of 3,035 patients with symptoms of a stroke, at admission and one or two days later, with
+what experts saw in each scan.
 
 The scans are given out under an agreement of use, and how their archive is laid out is not
 published; so this reader asks for a folder that is laid out by the user:
@@ -50,7 +51,7 @@ _LARGEST = 4
 
 
 class StrokeRecord(NamedTuple):
-    """One scan.
+    """One scan of the trial.
 
     Attributes:
         name: the path of its file below the folder, without the suffix.
@@ -71,13 +72,13 @@ class StrokeRecord(NamedTuple):
     marks: Path | None = None
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the scan beside its files."""
+        """The facts of the scan beside its files."""
         facts = self._asdict()
         del facts["scan"], facts["marks"]
         return {**facts, "has_atlas": self.marks is not None}
 
     def content(self) -> object:
-        """What is known of the scan beside its files, and the files' sizes."""
+        """The facts of the scan beside its files, and the files' sizes."""
         files = [file for file in (self.scan, self.marks) if file]
         return self.facts(), [file.stat().st_size for file in files]
 

@@ -1,6 +1,7 @@
-"""EyePACS photographs of the Kaggle competition Diabetic Retinopathy Detection (2015): 35,126 of
-its training part and 53,576 of its test part, both eyes of each patient, graded 0 to 4 by one
-clinician.
+"""EyePACS photographs of the Kaggle competition Diabetic Retinopathy Detection (2015).
+
+There are 35,126 of its training part and 53,576 of its test part, both eyes of each patient, graded
+0 to 4 by one clinician.
 
 The folder is the one that ``tensorflow_datasets`` asks for under
 ``diabetic_retinopathy_detection``:

@@ -1,5 +1,6 @@
-"""MosMed, "COVID19_1110" (Morozov et al. 2020): chest CT of 1,110 patients of Moscow's hospitals in
-spring 2020, each graded by how much of the lungs the pneumonia has changed.
+"""MosMed, "COVID19_1110" (Morozov et al. 2020): chest CT of 1,110 patients of Moscow.
+
+They are from spring 2020, each graded by how much of the lungs the pneumonia has changed.
 
 The folder is what the archive unpacks to, or the one around it:
 
@@ -35,7 +36,7 @@ _COLUMNS = ("category", "study_file", "mask_file")
 
 
 class MosMedRecord(NamedTuple):
-    """One study.
+    """One study of the set.
 
     Attributes:
         name: "study_0001"; each is another patient.
@@ -51,15 +52,15 @@ class MosMedRecord(NamedTuple):
 
     @property
     def is_used(self) -> bool:
-        """Whether the study is used: not graded CT-1, which is dropped for training, or masked."""
+        """True unless the study is graded CT-1, which is dropped for training, and has no mask."""
         return self.grade != 1 or self.marks is not None
 
     def facts(self) -> dict[str, Any]:
-        """What is known of the study beside its files."""
+        """The facts of the study beside its files."""
         return {"name": self.name, "grade": self.grade, "has_mask": self.marks is not None}
 
     def content(self) -> object:
-        """What is known of the study beside its files, and the sizes of those that are used."""
+        """The facts of the study beside its files, and the sizes of those that are used."""
         files = [file for file in (self.scan, self.marks) if file is not None and self.is_used]
         return self.facts(), [file.stat().st_size for file in files]
 

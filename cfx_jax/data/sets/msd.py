@@ -1,6 +1,7 @@
-"""The brain tumours of the Medical Segmentation Decathlon (Antonelli et al. 2022), Task01: 484
-labelled volumes of the challenges BraTS 2016 and 2017, four sequences each, 240 x 240 x 155 voxels
-of 1 mm, skulls removed.
+"""The brain tumours of the Medical Segmentation Decathlon (Antonelli et al. 2022), Task01.
+
+It has 484 labelled volumes of the challenges BraTS 2016 and 2017, of four sequences each, 240 x 240
+x 155 voxels of 1 mm, skulls removed.
 
 The folder is what ``Task01_BrainTumour.tar`` unpacks to, or the one around it:
 
@@ -36,7 +37,7 @@ LEAST_TUMOUR = 10 / 224**2  # share of a slice's pixels that makes it positive
 
 
 class BrainRecord(NamedTuple):
-    """One patient's volume.
+    """The volume of one patient.
 
     Attributes:
         name: different for every patient.
@@ -76,8 +77,7 @@ class BrainSlices(NamedTuple):
 
 
 class MSDBrainTumour(StoredSet):
-    """Axial slices of T1-weighted brain images after gadolinium, of the Medical Segmentation
-    Decathlon.
+    """Axial slices of T1-weighted images of brains after gadolinium, of MSD's Task01.
 
     Items are dicts of ``image`` float32 (size, size, 1), each slice scaled to [0, 1] by itself and
     stored with 8 bits; ``label`` int, 1 with at least 0.02 % of tumour (ten pixels of 224 x 224);

@@ -1,5 +1,7 @@
-"""The RSNA pneumonia set (Shih et al. 2019): 26,684 frontal chest radiographs of the NIH's
-ChestX-ray14, of 1,024 pixels and 8 bits, with boxes around the opacities that suggest pneumonia.
+"""The RSNA pneumonia set (Shih et al. 2019): 26,684 frontal chest radiographs with boxes.
+
+They are of the NIH's ChestX-ray14, of 1,024 pixels and 8 bits; the boxes are around the opacities
+that suggest pneumonia.
 
 The folder is what the Kaggle competition RSNA Pneumonia Detection Challenge (2018) unpacks to:
 
@@ -37,7 +39,7 @@ Box = tuple[float, float, float, float]
 
 
 class ChestRecord(NamedTuple):
-    """One radiograph.
+    """One radiograph of the set.
 
     Attributes:
         name: different for every image of the set; it stands for the patient too.
@@ -128,8 +130,9 @@ def read_rsna(folder: str | Path) -> list[ChestRecord]:
 
 
 def scaled_box(box: Box, shape: tuple[int, int], size: int) -> Int[np.ndarray, "4"]:
-    """A box in pixels of the resized image: those whose centre is in the box, or the one at its
-    centre if none is.
+    """A box in pixels of the resized image.
+
+    Its pixels are those whose centre is in the box, or the one at the box's centre if none is.
 
     Args:
         box: y0, x0, y1, x1 in pixels of the original image.

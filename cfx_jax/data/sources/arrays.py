@@ -22,7 +22,8 @@ class ArraySource:
         InputError: shape, dtype or values are not as described.
 
     Example:
-        >>> source = ArraySource(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]), ("healthy", "DR"))
+        >>> images, labels = np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1])
+        >>> source = ArraySource(images, labels, ("healthy", "DR"))
         >>> len(source), source[1]["label"], source[1]["image"].dtype
         (2, 1, dtype('float32'))
     """

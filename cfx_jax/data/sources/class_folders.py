@@ -1,4 +1,4 @@
-"""Which files of a tree are images of which class."""
+"""Images in class folders: which files of a tree are images, and of which class."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,9 @@ _CLUTTER = {"__macosx", "thumbs.db", "desktop.ini"}  # made by archivers and fil
 
 
 def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
-    """Finds the class folders: those at the top, or in the one folder at the top if that holds
-    folders itself.
+    """Finds the class folders, at the top or one level below.
+
+    One folder alone at the top that holds folders itself is looked into.
 
     A file is an image if its name ends like one (``SUFFIXES``, in letters of any case), or else if
     its first bytes are those of one.
@@ -116,14 +117,13 @@ def _check_class(name: str, images: Sequence[PurePosixPath], tree: FileTree) -> 
             for file in tree.files()
             if file.parent.name == name and not _is_hidden(file)
         )
-        reason = next(
-            (why for folder, why in tree.unusable.items() if PurePosixPath(folder).name == name), ""
-        )
+        others = f", but {describe(kinds)}" if kinds else ""
+        unusable = {PurePosixPath(folder).name: why for folder, why in tree.unusable.items()}
+        reason = f", it {unusable[name]}" if unusable.get(name) else ""
         raise InputError(
             f"path: expected images ({', '.join(SUFFIXES)}) in the class folder '{name}' of"
-            f" '{tree.path}', found"
-            f" none{f', but {describe(kinds)}' if kinds else ''}{reason and f', it {reason}'}{_advice(kinds)}:"
-            " add some, or leave the class out by class_names"
+            f" '{tree.path}', found none{others}{reason}{_advice(kinds)}: add some, or leave the"
+            " class out by class_names"
         )
     deep = [image for image in images if image.parent.name != name]
     if deep:
@@ -144,7 +144,7 @@ def _check_names(names: Mapping[str, object], tree: FileTree) -> None:
 
 
 def _kind(tree: FileTree, file: PurePosixPath) -> str:
-    """What a file is, in the plural; empty for an image."""
+    """The kind of a file, in the plural; empty for an image."""
     kind = kind_of(tree.start(file, START), name=file.name)
     if kind in DECODED:
         return ""
@@ -169,5 +169,5 @@ def _common_top(folders: Sequence[PurePosixPath], files: Sequence[PurePosixPath]
 
 
 def _is_hidden(path: PurePosixPath) -> bool:
-    """Whether the file or a folder above it is hidden, or is clutter."""
+    """Tells whether the file or a folder above it is hidden, or is clutter."""
     return any(part.startswith(".") or part.lower() in _CLUTTER for part in path.parts)

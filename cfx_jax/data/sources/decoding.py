@@ -85,9 +85,7 @@ def unit_range(
 
 
 def is_faint(pixels: Shaped[np.ndarray, "h w c"]) -> bool:
-    """Whether an image has no value beyond an eighth of what its type holds, as with 12 bits in a
-    file of 16.
-    """
+    """Tells whether an image uses only an eighth of its type's values, as 12 bits in 16 do."""
     top = 1.0 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
     return float(pixels.max()) < _FAINT * top
 

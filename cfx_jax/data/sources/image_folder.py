@@ -18,9 +18,8 @@ from cfx_jax.data.sources.file_tree import FileTree
 from cfx_jax.data.user_files import DamagedFile, printable, unpack_limit
 from cfx_jax.errors import InputError, import_extra
 
-MEMORY_LIMIT = (
-    2 * 2**30
-)  # bytes of decoded images that are kept; a larger set is decoded anew at every access
+# Bytes of decoded images that are kept; a larger set is decoded anew at every access.
+MEMORY_LIMIT = 2 * 2**30
 _PROGRESS_FROM = 2000  # images; decoding fewer takes a moment only
 _COPIES, _CROSSING = "images that equal an earlier one", "images that equal one of another class"
 _NAMED = 5  # damaged files that a warning names
@@ -29,7 +28,7 @@ Pixels = Shaped[np.ndarray, "h w c"]
 
 
 class _Read(NamedTuple):
-    """A decoded file."""
+    """An image file after it was decoded."""
 
     pixels: Pixels
     fingerprint: bytes
@@ -156,9 +155,8 @@ class ImageFolder:
             The fingerprint of each image.
         """
         tqdm = import_extra("tqdm", "progress bars").tqdm
-        hidden = (
-            None if progress and len(names) >= _PROGRESS_FROM else True
-        )  # None: hidden unless on a terminal
+        # None: hidden unless on a terminal.
+        hidden = None if progress and len(names) >= _PROGRESS_FROM else True
         used, fingerprints, first_of_shape = 0, list[bytes](), dict[tuple[int, ...], str]()
         with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
             results = tqdm(
@@ -224,8 +222,9 @@ class ImageFolder:
                 )
 
     def _summary(self, copied: Int[np.ndarray, " m"]) -> list[str]:
-        """What a user must know of these files beside their images; ``copied`` are places of images
-        that occur before.
+        """Counts what the files hold beside usable images.
+
+        ``copied`` are places of images that occur before.
         """
         lines = []
         if self.damaged:

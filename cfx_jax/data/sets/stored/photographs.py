@@ -1,6 +1,4 @@
-"""Fundus photographs as the four published sets of them share them: what a set says of one, and how
-they are prepared and stored.
-"""
+"""Fundus photographs of all four sets of them: their records, preparation and features."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +51,7 @@ class FundusRecord(NamedTuple):
         return self.name, self.patient, self.grade, self.gradable, sorted(self.masks)
 
     def facts(self) -> dict[str, str | int]:
-        """What is stored of the photograph beside its images."""
+        """The facts of the photograph that are stored beside its images."""
         return {
             "name": self.name,
             "patient": self.patient,

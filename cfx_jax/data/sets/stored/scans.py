@@ -32,14 +32,14 @@ class ScanRecord(Protocol):
 
     @property
     def scan(self) -> Path:
-        """The NIfTI file."""
+        """The NIfTI file of the scan."""
 
     @property
     def marks(self) -> Path | None:
-        """The NIfTI file of what was marked in it, if any."""
+        """The NIfTI file of the marks in it, if there are any."""
 
     def facts(self) -> dict[str, Any]:
-        """What else is known of it, as text and numbers."""
+        """Other facts of the scan, as text and numbers."""
 
 
 class StoredScans(StoredSet):
@@ -54,11 +54,11 @@ class StoredScans(StoredSet):
         return self._facts("native_shape")
 
     def places(self, index: int) -> Int[np.ndarray, " s"]:
-        """Where an item's slices lie in the published scan, for ``to_native_grid``."""
+        """The places of an item's slices in the published scan, for ``to_native_grid``."""
         return slice_indices(int(self.native_shapes[index][0]), self.size[0])
 
     def native_marks(self, index: int) -> UInt8[np.ndarray, "n H W"]:
-        """What was marked in a scan, on its own grid of voxels.
+        """The marks in a scan, on its own grid of voxels.
 
         Args:
             index: the item.
@@ -78,9 +78,7 @@ class StoredScans(StoredSet):
         return example["marks"].reshape(shape)
 
     def marks(self, index: int) -> UInt8[np.ndarray, "s h w"]:
-        """What was marked, in the item's own slices at their size; arguments and errors as
-        ``native_marks``.
-        """
+        """The marks in an item's own slices at their size; else as ``native_marks``."""
         return resize_labels(self.native_marks(index)[self.places(index)], self.size[1:])
 
     @staticmethod
@@ -151,7 +149,7 @@ def scan_example(
 
 
 def _read_marks(record: ScanRecord, most_marks: int, page: str) -> UInt8[np.ndarray, "nh w"]:
-    """What was marked, slices below one another; a single 0 where nothing was."""
+    """The marks in a scan, slices below one another; a single 0 where there are none."""
     if record.marks is None:
         return np.zeros((1, 1), np.uint8)
     marks = read_nifti(record.marks, num_sequences=1, labels=True, placed_as=record.scan).array

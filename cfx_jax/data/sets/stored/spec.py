@@ -30,7 +30,7 @@ class Kind(enum.Enum):
 
 
 class Integers(NamedTuple):
-    """An int64 array."""
+    """An int64 array of a shape."""
 
     shape: tuple[int, ...]
 
@@ -50,7 +50,7 @@ class Example(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What examples are made of, and name -> reason of each record that cannot be used."""
+    """The things that examples are made of, and name -> reason of each record left out."""
 
     items: Sequence[Any]
     dropped: Mapping[str, str]

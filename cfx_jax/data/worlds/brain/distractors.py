@@ -1,4 +1,4 @@
-"""What looks like a tumour and is none; nothing of it depends on the label.
+"""Look-alikes of tumours; nothing of them depends on the label.
 
 Vessels and the venous sinus take up contrast agent and shine like a tumour's ring; the choroid
 plexus does inside the ventricles; cysts are dark and round like a tumour's core, but have no ring;
@@ -22,7 +22,7 @@ _CYST_RADII = (0.04, 0.10)
 
 
 class Distractors(NamedTuple):
-    """How many look-alikes of each kind a brain or its picture has.
+    """The numbers of look-alikes of each kind in a brain or its picture.
 
     Attributes:
         veins: bright vessels that run along the surface.

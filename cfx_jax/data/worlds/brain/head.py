@@ -1,4 +1,4 @@
-"""What surrounds the brain, from outside: bright fat under the skin, the dark skull, fluid."""
+"""The surroundings of the brain, from outside: bright fat, the dark skull, fluid."""
 
 import numpy as np
 from jaxtyping import Float

@@ -1,5 +1,6 @@
-"""A synthetic world of axial T1-weighted MRI slices of the head, with contrast agent, with and
-without a tumour.
+"""A synthetic world of axial T1-weighted MRI slices of heads, with and without a tumour.
+
+A contrast agent was given.
 
 Every picture is a pure function of (seed, index) and comes with what real data cannot give: its
 exact counterfactual, the same slice of the same head without (or with) the tumour. It stands in for

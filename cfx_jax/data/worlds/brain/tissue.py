@@ -103,8 +103,9 @@ def _from_fissure(rng: np.random.Generator, anatomy: Anatomy) -> Curves:
 
 
 def _fissure(anatomy: Anatomy) -> Curves:
-    """The fissure between the hemispheres: in front of and behind the ventricles, all through above
-    them.
+    """The fissure between the hemispheres.
+
+    It is in front of and behind the ventricles, and runs all through above them.
     """
     surface = 1 - brain_depth(anatomy)
     gap = max(0.0, 1 - anatomy.level / TOP_OF_VENTRICLES)

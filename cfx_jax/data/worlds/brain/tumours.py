@@ -26,7 +26,7 @@ _EDGE = 0.010
 
 
 class Tumour(NamedTuple):
-    """One tumour.
+    """One tumour, with or without a core.
 
     Attributes:
         kind: index into ``KINDS``.
@@ -48,8 +48,10 @@ class Tumour(NamedTuple):
 
 
 def sample_tumour(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Tumour:
-    """Draws one tumour somewhere in the brain; below 1, ``severity`` is a factor on its opacity,
-    above 1 on its contrast to grey matter."""
+    """Draws one tumour somewhere in the brain.
+
+    Below 1, ``severity`` is a factor on its opacity, above 1 on its contrast to grey matter.
+    """
     kind = int(rng.choice(len(KINDS), p=_KIND_SHARES))
     area = float(np.clip(_AREA * np.exp(_AREA_SPREAD * rng.standard_normal()), *_AREAS))
     radius = np.sqrt(area / np.pi) / anatomy.radius

@@ -1,5 +1,6 @@
-"""The fluid-filled ventricles: a pair of lateral ones, which vanish towards the top of the head,
-and the third.
+"""The ventricles, which are filled with fluid: a pair of lateral ones, and the third.
+
+The lateral ones vanish towards the top of the head.
 """
 
 import numpy as np

@@ -1,6 +1,4 @@
-"""The parts of a synthetic chest radiograph: trunk, lungs, heart, bones, vessels, opacities,
-look-alikes, film.
-"""
+"""The parts of a synthetic chest radiograph: body, lungs, heart, bones, opacities, film."""
 
 from cfx_jax.data.worlds.chest.anatomy import Anatomy as Anatomy
 from cfx_jax.data.worlds.chest.anatomy import sample_anatomy as sample_anatomy

@@ -1,4 +1,4 @@
-"""What looks like an opacity and is none, or draws the eye; nothing of it depends on the label.
+"""Look-alikes of opacities, and what draws the eye; nothing of them depends on the label.
 
 Nipples cast round shadows; scars, crowded vessels and the fat beside the heart look like small
 opacities; tubes and wires cross the lungs; a side marker (R or L) lies beside the chest.
@@ -26,7 +26,7 @@ _NIPPLE, _FAT, _WIRE, _TUBE = 0.10, 0.14, 0.22, 0.13  # densities
 
 
 class Distractors(NamedTuple):
-    """How many look-alikes of each kind a chest or its picture has.
+    """The numbers of look-alikes of each kind in a chest or its picture.
 
     Attributes:
         nipples: round shadows of a nipple.
@@ -121,8 +121,6 @@ def _hill(
     centre: Float[np.ndarray, "2"],
     size: Float[np.ndarray, "2"],
 ) -> Float[np.ndarray, "h w"]:
-    """A Gaussian hill of height 1; ``size`` holds its half width and half height in unit
-    coordinates.
-    """
+    """A Gaussian hill of height 1; ``size`` holds half its width and height in unit coordinates."""
     column = np.exp(-((y - np.float32(centre[1])) ** 2) / np.float32(size[1] ** 2))
     return column * np.exp(-((x - np.float32(centre[0])) ** 2) / np.float32(size[0] ** 2))

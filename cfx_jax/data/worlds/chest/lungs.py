@@ -1,5 +1,6 @@
-"""The lung fields: two dark shapes with a narrow apex and a domed base, the right dome higher than
-the left.
+"""The lung fields: two dark shapes with a narrow apex and a domed base.
+
+The dome of the right one is higher.
 """
 
 import numpy as np
@@ -32,9 +33,8 @@ _BASE = np.array(
     ]
 )
 _LUNG = smooth_outline(np.concatenate([_ABOVE_BASE, _BASE]))
-_MOVES = smooth_outline(
-    np.concatenate([0 * _ABOVE_BASE, 0 * _BASE + (0, 1)])
-)  # by how much when the diaphragm does
+# How far each point of the lung moves when the diaphragm does.
+_MOVES = smooth_outline(np.concatenate([0 * _ABOVE_BASE, 0 * _BASE + (0, 1)]))
 _LOWER_DOME = 0.05  # by which the left half of the diaphragm lies below the right one
 _EDGE = 0.012  # standard deviation of the blur of the lungs' borders
 

@@ -1,5 +1,6 @@
-"""What lies between the lungs: the heart, the great vessels with the aortic knob, and the air in
-the trachea.
+"""The middle of the chest: the heart, the great vessels, and the air in the trachea.
+
+The great vessels end in the aortic knob.
 """
 
 import numpy as np
@@ -48,10 +49,8 @@ _BRONCHI = np.array(
     ]
 )
 _EDGE = 0.022
-_GROWTH = (
-    0.20,
-    0.40,
-)  # by how much an enlarged heart's width factor exceeds that of the same person's normal heart
+# By how much an enlarged heart's width factor exceeds that of the same person's normal heart.
+_GROWTH = (0.20, 0.40)
 _WIDEST = 1.6  # beyond it the heart would leave the chest
 
 

@@ -1,5 +1,4 @@
-"""A synthetic world of frontal chest radiographs with and without a finding: pneumonic opacities or
-cardiomegaly.
+"""A synthetic world of frontal chest radiographs: pneumonic opacities or cardiomegaly, or none.
 
 Every picture is a pure function of (seed, index) and comes with what real data cannot give: the
 pixels its finding changes, the boxes that annotators would draw around opacities, the masks of
@@ -69,7 +68,7 @@ _GROWTH, _HAS_OPACITIES = 11, 12
 
 
 class _Person(NamedTuple):
-    """What differs between the two members of a pair: the heart, in the anatomy, and the opacities."""
+    """The parts in which the members of a pair differ: the heart, in the anatomy; the opacities."""
 
     anatomy: Anatomy
     opacities: list[Opacity]
@@ -193,8 +192,9 @@ def draw(
 
 
 class SyntheticChest(DrawnSource):
-    """The first ``num_images`` pictures of one synthetic world of chest radiographs, drawn when
-    asked for.
+    """The first ``num_images`` pictures of one synthetic world of chest radiographs.
+
+    Each is drawn when it is asked for.
 
     ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few
     milliseconds at 64 pixels; for training, draw once with ``load_arrays`` and train from an

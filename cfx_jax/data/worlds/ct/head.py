@@ -1,5 +1,7 @@
-"""A head without a finding, as computed tomography shows it from 0 to 80 Hounsfield units: bone is
-white, grey matter a little brighter than white matter, fluid nearly black."""
+"""A head without a finding, as CT shows it from 0 to 80 Hounsfield units.
+
+Bone is white, grey matter a little brighter than white matter, fluid nearly black.
+"""
 
 from typing import NamedTuple
 

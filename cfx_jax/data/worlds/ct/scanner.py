@@ -1,4 +1,4 @@
-"""How a stack of slices is taken: thick slices, blur, motion, streaks, noise."""
+"""The taking of a stack of slices: thick slices, blur, motion, streaks, noise."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ _STREAKS = 7
 
 
 class Scanner(NamedTuple):
-    """How one stack was taken.
+    """The settings with which one stack was taken.
 
     Attributes:
         blur: standard deviation of the blur in unit coordinates.
@@ -64,7 +64,7 @@ def acquire(
     frame: Frame,
     levels: Float[np.ndarray, " s"],
 ) -> Float[np.ndarray, "s h w 1"]:
-    """Takes the stack.
+    """Takes the stack of slices of a body.
 
     Args:
         scene: brightness of the body.
@@ -85,9 +85,8 @@ def acquire(
     blurred = np.moveaxis(
         soften(np.ascontiguousarray(np.moveaxis(thick, 0, -1)), frame, scanner.blur), -1, 0
     )
-    inside = np.clip(
-        blurred / 0.1, 0, 1
-    )  # streaks and noise of the air around fall below the window
+    # Streaks and noise of the air around fall below the window.
+    inside = np.clip(blurred / 0.1, 0, 1)
     return np.clip(blurred + inside * (disturbances + np.float32(scanner.offset)), 0, 1).astype(
         np.float32
     )[..., None]

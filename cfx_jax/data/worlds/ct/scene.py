@@ -1,4 +1,4 @@
-"""What a scan is made from: a body without and with its finding, before it is scanned."""
+"""The body that a scan is made from, without and with its finding, before it is scanned."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ ANATOMY, PARTS, FINDING, OTHER_SIDE, BORDER, OTHER_BORDER, COUNTS, LOOKALIKES = 
 
 
 class Scene(NamedTuple):
-    """One body.
+    """One body without and with its finding.
 
     Attributes:
         frame: where it lies in the picture.

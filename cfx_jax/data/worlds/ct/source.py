@@ -1,5 +1,4 @@
-"""A synthetic world of CT scans: heads with and without an ischaemic stroke, chests with and
-without ground glass.
+"""A synthetic world of CT scans: heads with and without a stroke, chests and ground glass.
 
 Every scan is a pure function of (seed, index) and comes with what real data cannot give: the voxels
 of its finding and its exact counterfactual, the same body in the same scanner without (or with) the
@@ -51,7 +50,7 @@ Kind = Literal["stroke", "lung"]
 
 
 class _World(NamedTuple):
-    """What distinguishes the two kinds.
+    """The settings in which the two kinds of scans differ.
 
     Attributes:
         class_names: of the labels.
@@ -177,8 +176,9 @@ def draw(
 
 
 class SyntheticCT(DrawnSource):
-    """The first ``num_images`` scans of one synthetic world of computed tomography, drawn when
-    asked for.
+    """The first ``num_images`` scans of one synthetic world of computed tomography.
+
+    Each is drawn when it is asked for.
 
     ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes some 40
     milliseconds of processor time for 11 slices of 64 pixels; for training, draw once with
@@ -246,7 +246,10 @@ class SyntheticCT(DrawnSource):
 
 
 def _finding_if_any(seed: int, index: int, world: _World) -> int:
-    """What is found in the scan of this index, or would be: a place in ``world.findings`` from 1."""
+    """The finding in the scan of this index, or that it would have; counted from 1.
+
+    It is a place in ``world.findings``.
+    """
     weights = np.asarray(world.shares, float)
     return 1 + int(stream(seed, index, _WHICH).choice(len(weights), p=weights / weights.sum()))
 

@@ -1,4 +1,4 @@
-"""What does not belong to the face: glasses, make-up's colours, clothes."""
+"""Things that do not belong to the face: glasses, make-up's colours, clothes."""
 
 from typing import NamedTuple
 
@@ -104,6 +104,6 @@ def paint_glasses(scene: Scene, glasses: Glasses, anatomy: Anatomy, frame: Frame
 
 
 def paint_clothes(scene: Scene, colour: Colour, anatomy: Anatomy, frame: Frame) -> Scene:
-    """Shoulders."""
+    """Paints the shoulders in their clothes."""
     cover = filled(frame, anatomy.place(_SHOULDERS))
     return paint(scene, cover, colour)

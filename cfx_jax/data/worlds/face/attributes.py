@@ -1,4 +1,4 @@
-"""Which attributes a face has, how they depend on each other, and what changes with one of them.
+"""The attributes of faces: how they depend on each other, and what changes with one of them.
 
 Smiling, young, black hair and bangs are independent of everything. Gender rules two others: only
 men have a beard, only women heavy make-up. Turning an attribute of a face changes nothing else, so
@@ -78,7 +78,7 @@ def _attributes(
 
 
 def _share_of_men(attribute: str, label: int, confounder: float) -> float:
-    """The share of men among the faces of one label; Bayes' rule where gender rules the attribute."""
+    """The share of men among faces of one label; Bayes' rule where gender rules the attribute."""
     if attribute == "male":
         return float(label)
     if attribute == "no_beard":

@@ -65,8 +65,9 @@ class Beard(NamedTuple):
 
 
 def sample_beard(rng: np.random.Generator, *, no_beard: int, male: int) -> Beard:
-    """Draws the beard of one face; without one, a man may still have a moustache and has a shaven
-    face's shadow.
+    """Draws the beard of one face.
+
+    Without one, a man may still have a moustache and has a shaven face's shadow.
     """
     kind = _STUBBLE + int(rng.choice(len(_BEARD_SHARES), p=_BEARD_SHARES))
     moustache = rng.random() < _MOUSTACHE_SHARE

@@ -1,6 +1,4 @@
-"""Hair on the head: its colour, cut and parting, what hangs behind the face and what frames it, and
-bangs.
-"""
+"""Hair on the head: its colour, cut and parting, behind the face and around it, and bangs."""
 
 from typing import NamedTuple
 
@@ -94,7 +92,7 @@ def hair_texture(
 def paint_back_hair(
     scene: Scene, hair: Hair, strands: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame
 ) -> Scene:
-    """What hangs behind the face: only where the hair is long."""
+    """Paints the hair that hangs behind the face, where it is long."""
     if not hair.long:
         return scene
     wide, reach = hair.volume, hair.reach
@@ -119,7 +117,7 @@ def paint_back_hair(
 def paint_front_hair(
     scene: Scene, hair: Hair, strands: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame
 ) -> Scene:
-    """What frames the face, with the bangs."""
+    """Paints the hair that frames the face, with the bangs."""
     cover = filled(frame, anatomy.place(_cap(hair)))
     if hair.bangs:
         cover = np.maximum(cover, filled(frame, anatomy.place(_fringe(hair))))

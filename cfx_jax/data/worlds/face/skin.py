@@ -104,8 +104,10 @@ def paint_face(scene: Scene, skin: Skin, relief: Cover, anatomy: Anatomy, frame:
 
 
 def paint_wrinkles(scene: Scene, skin: Skin, smile: float, anatomy: Anatomy, frame: Frame) -> Scene:
-    """Lines of the forehead, crow's feet, bags under the eyes, and the folds from nose to mouth,
-    which a smile deepens as age does."""
+    """Paints the lines of the forehead, crow's feet, bags under the eyes and folds of the mouth.
+
+    The folds run from nose to mouth; a smile deepens them as age does.
+    """
     smiling = max(smile, 0.0)
     lines = (
         (_FOREHEAD_LINES, 0.016, 0.55 * skin.wrinkles),
@@ -132,7 +134,8 @@ def _both(curves: Float[np.ndarray, "n points 2"]) -> Float[np.ndarray, "both po
 
 
 def _lit(tone: Colour, brightness: Cover) -> Scene:
-    """The skin in more or less light; what lies in the shade is redder, as light comes through the
-    skin.
+    """The skin in more or less light.
+
+    In the shade it is redder, as light comes through the skin.
     """
     return planes(tone) * brightness ** planes(_WARMTH)

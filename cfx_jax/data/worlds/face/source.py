@@ -45,9 +45,8 @@ from cfx_jax.errors import InputError
 # a pixel is changed by an attribute where a colour differs by more than this: 5 of 255 levels
 NOTICEABLE = 0.02
 
-_ATTRIBUTES, _PHOTO, _BACKGROUND, _NOISE, _PERSON = range(
-    1, 6
-)  # _PERSON is the first of a person's streams
+# _PERSON is the first of a person's streams.
+_ATTRIBUTES, _PHOTO, _BACKGROUND, _NOISE, _PERSON = range(1, 6)
 
 
 def draw(

@@ -1,6 +1,4 @@
-"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera and
-its faults.
-"""
+"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera."""
 
 from cfx_jax.data.worlds.fundus.anatomy import Anatomy as Anatomy
 from cfx_jax.data.worlds.fundus.anatomy import eye_coverage as eye_coverage

@@ -1,5 +1,4 @@
-"""What goes wrong when an eye is photographed: displaced field, eyelid, haze, defocus, wrong
-exposure.
+"""Faults of photographs of an eye: displaced field, eyelid, haze, defocus, wrong exposure.
 
 The kinds are those that graders of photographs name (Fleming et al. 2006, "Automated Assessment of
 Diabetic Retinal Image Quality Based on Clarity and Field Definition"). Each has a strength in [0,
@@ -30,7 +29,7 @@ _LID_BEND, _LID_SOFTNESS = 0.25, 0.10  # in unit coordinates
 
 
 class Faults(NamedTuple):
-    """What is wrong with one photograph; the defaults are a flawless one.
+    """The faults of one photograph; by default it has none.
 
     Attributes:
         defocus: standard deviation of the blur in unit coordinates.
@@ -50,8 +49,10 @@ class Faults(NamedTuple):
 
 
 def sample_faults(rng: np.random.Generator, *, gradable: bool) -> Faults:
-    """Draws what is wrong with a photograph: each fault at times and mildly, and where it cannot be
-    graded one of them strongly."""
+    """Draws the faults of one photograph.
+
+    Each occurs at times and mildly; where the photograph cannot be graded, one of them is strong.
+    """
     occurs = rng.random(5) < _MILD_SHARE
     strengths = occurs * rng.uniform(0, _LIMIT, 5)
     strengths *= _LIMIT / max(_LIMIT, strengths.sum())

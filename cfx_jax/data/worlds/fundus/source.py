@@ -50,13 +50,10 @@ from cfx_jax.data.worlds.world import (
 )
 
 CLASS_NAMES = ("healthy", "DR")
-NOTICEABLE = (
-    0.02  # a lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels
-)
-MARK_RATES = (
-    0.05,
-    0.95,
-)  # share of healthy and of DR pictures that carry the mark where it is confounded
+# A lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels.
+NOTICEABLE = 0.02
+# Share of healthy and of DR pictures that carry the mark where it is confounded.
+MARK_RATES = (0.05, 0.95)
 
 _ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK, _QUALITY, _FAULTS = (
     range(1, 11)
@@ -144,13 +141,14 @@ def draw(
 
 
 def gradable_of(seed: int, index: int, *, ungradable: float) -> int:
-    """Whether one picture can be graded, 1 or 0, without drawing it."""
+    """Tells whether one picture can be graded, 1 or 0, without drawing it."""
     return int(stream(seed, index, _QUALITY).random() >= ungradable)
 
 
 class SyntheticFundus(DrawnSource):
-    """The first ``num_images`` pictures of one synthetic world of retinal photographs, drawn when
-    asked for.
+    """The first ``num_images`` pictures of one synthetic world of retinal photographs.
+
+    Each is drawn when it is asked for.
 
     ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few
     milliseconds at 64 pixels; for training, draw once with ``load_arrays`` and train from an
