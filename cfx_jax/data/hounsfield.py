@@ -40,6 +40,10 @@ def hounsfield_units(
     Raises:
         InputError: a wrong rank, no voxels, values that are not finite, all the same, too large or
             too small, or none below 0 where there must be air.
+
+    Example:
+        >>> hounsfield_units(np.array([[[64536, 0, 40]]]))  # air lost its sign
+        array([[[-1000.,     0.,    40.]]], dtype=float32)
     """
     if volume.ndim != 3 or not volume.size:
         raise InputError(

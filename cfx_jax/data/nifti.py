@@ -121,6 +121,11 @@ def resample_volume(
 
     Raises:
         InputError: none or both of shape and spacing are given, or not three numbers above 0.
+
+    Example:
+        >>> volume = Volume(np.arange(4.0, dtype=np.float32).reshape(4, 1, 1), (2.0, 1.0, 1.0))
+        >>> resample_volume(volume, spacing=(4.0, 1.0, 1.0)).array.shape
+        (2, 1, 1)
     """
     before = volume.array.shape[:3]
     after = _wanted_shape(volume, shape, spacing)
@@ -145,6 +150,10 @@ def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]
 
     Returns:
         float32 in [0, 1].
+
+    Example:
+        >>> unit_slices(np.array([[[2.0, 4.0, 6.0]], [[5.0, 5.0, 5.0]]])).tolist()
+        [[[0.0, 0.5, 1.0]], [[0.0, 0.0, 0.0]]]
     """
     low, high = (extreme(axis=(1, 2), keepdims=True) for extreme in (array.min, array.max))
     return ((array - low) / np.where(high > low, high - low, 1)).astype(np.float32)

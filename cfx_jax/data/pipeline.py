@@ -83,6 +83,13 @@ def training_batches(
     Raises:
         InputError: an argument does not fit, or the first batch, which is read here, does not hold
             float32 images in [0, 1] with labels that are classes, or lacks a field.
+
+    Example:
+        >>> images, labels = np.zeros((6, 8, 8, 3), np.float32), np.array([0, 0, 0, 0, 1, 1])
+        >>> source = ArraySource(images, labels, ("healthy", "DR"))
+        >>> batch = next(training_batches(source, np.arange(6), batch_size=4, seed=0))
+        >>> batch["image"].shape, sorted(batch["label"].tolist())
+        ((4, 8, 8, 3), [0, 0, 1, 1])
     """
     _check_sizes(batch_size, process_index, process_count)
     num_threads = os.cpu_count() or 1 if num_threads is None else num_threads

@@ -64,6 +64,10 @@ def resize_slices(
 
     Raises:
         InputError: another rank, no slices, or a size that is not two numbers above 0.
+
+    Example:
+        >>> resize_slices(np.array([[[0.0, 1.0]]]), (1, 4))
+        array([[[0.  , 0.25, 0.75, 1.  ]]], dtype=float32)
     """
     cv2 = import_extra("cv2", "resizing slices")
     if volume.ndim != 3 or not volume.size:
@@ -98,6 +102,11 @@ def to_native_grid(
 
     Raises:
         InputError: places that are not one for each slice, not ascending or outside the volume.
+
+    Example:
+        >>> saliency = np.array([[[1.0]], [[3.0]]])  # of the slices 1 and 3 of five
+        >>> to_native_grid(saliency, np.array([1, 3]), (5, 1, 1)).ravel()
+        array([0., 1., 2., 3., 0.], dtype=float32)
     """
     slices, places = resize_slices(saliency, shape[1:]), np.asarray(indices)
     if places.shape != slices.shape[:1] or (np.diff([-1, *places, shape[0]]) <= 0).any():
@@ -130,6 +139,10 @@ def resize_labels(
 
     Raises:
         InputError: another rank, or a size that is not two numbers above 0.
+
+    Example:
+        >>> resize_labels(np.array([[[0, 1, 2, 3]]]), (1, 2))
+        array([[[1, 3]]])
     """
     if labels.ndim != 3:
         raise InputError(

@@ -40,6 +40,11 @@ def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
 
     Raises:
         InputError: a label is not one of the classes, or there is not one for each item.
+
+    Example:
+        >>> source = ArraySource(np.zeros((3, 8, 8, 1), np.uint8), np.array([1, 0, 1]), ("a", "b"))
+        >>> labels_of(source)
+        array([1, 0, 1])
     """
     known = getattr(source, "labels", None)
     labels = check_labels(
@@ -137,6 +142,12 @@ def load_arrays(
     Raises:
         InputError: the indices do not fit the source, a field does not exist, or the items differ
             in fields, in shapes or in the kind of their numbers, or ``num_threads`` is below 1.
+
+    Example:
+        >>> source, fields = SyntheticFundus(5, size=32), ("image", "label")
+        >>> arrays = load_arrays(source, np.array([4, 0]), fields=fields)
+        >>> arrays["image"].shape, arrays["label"].shape
+        ((2, 32, 32, 3), (2,))
     """
     check_count(num_threads, name="num_threads", or_none=True)
     positions = check_indices(source, indices)

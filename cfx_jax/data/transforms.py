@@ -45,6 +45,11 @@ def sometimes(transform: Transform, *, probability: float) -> Transform:
 
     Raises:
         InputError: the probability is outside [0, 1].
+
+    Example:
+        >>> never = sometimes(random_noise(scale=(0.1, 0.2)), probability=0.0)
+        >>> never(np.zeros((4, 4, 1), np.float32), np.random.default_rng(0)).max().item()
+        0.0
     """
     _check_probability(probability)
 
@@ -62,6 +67,14 @@ def random_crop(*, padding: int) -> Transform:
 
     Raises:
         InputError: the padding is negative.
+
+    Example:
+        >>> crop = random_crop(padding=2)
+        >>> crop(np.ones((4, 4, 1), np.float32), np.random.default_rng(0))[..., 0]
+        array([[1., 1., 1., 0.],
+               [1., 1., 1., 0.],
+               [0., 0., 0., 0.],
+               [0., 0., 0., 0.]], dtype=float32)
     """
     if padding < 0:
         raise InputError(
@@ -88,6 +101,11 @@ def random_flip(direction: str, *, probability: float = 0.5) -> Transform:
 
     Raises:
         InputError: the direction is unknown or the probability outside [0, 1].
+
+    Example:
+        >>> image = np.array([[[0.1], [0.2]]], np.float32)
+        >>> random_flip("horizontal", probability=1.0)(image, np.random.default_rng(0))[..., 0]
+        array([[0.2, 0.1]], dtype=float32)
     """
     check_choice(direction, ("horizontal", "vertical"), name="direction")
     axis = 1 if direction == "horizontal" else 0
@@ -107,6 +125,11 @@ def random_affine(
 
     Raises:
         InputError: a range is negative, or ``magnify`` is not ascending from above 0.
+
+    Example:
+        >>> turn = random_affine(degrees=10, translate=0.05, magnify=(1.0, 1.1))
+        >>> turn(np.ones((8, 8, 3), np.float32), np.random.default_rng(0)).shape
+        (8, 8, 3)
     """
     if degrees < 0 or translate < 0:
         raise InputError(
@@ -155,6 +178,11 @@ def color_jitter(
 
     Raises:
         InputError: a range is not ascending from 0 or more, or the hue outside [0, 0.5].
+
+    Example:
+        >>> jitter = color_jitter(brightness=(0.5, 0.5))
+        >>> jitter(np.full((1, 2, 3), 0.8, np.float32), np.random.default_rng(0))[..., 0]
+        array([[0.4, 0.4]], dtype=float32)
     """
     for name, (low, high) in {
         "brightness": brightness,
@@ -186,6 +214,11 @@ def random_noise(*, scale: Range) -> Transform:
 
     Raises:
         InputError: a range that is not ascending from 0 or more.
+
+    Example:
+        >>> noisy = random_noise(scale=(0.0, 0.1))
+        >>> noisy(np.zeros((8, 8, 3), np.float32), np.random.default_rng(0)).min().item()
+        0.0
     """
     if not 0 <= scale[0] <= scale[1]:
         raise InputError(

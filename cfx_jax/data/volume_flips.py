@@ -24,6 +24,13 @@ def random_volume_flip(
     Returns:
         ``f(item, rng) -> item`` for ``data.training_batches``; every array (s, h, w, c) of the item
         is mirrored alike.
+
+    Example:
+        >>> flip = random_volume_flip(horizontal=True, vertical=False, mirrored=(0, 2, 1, 3))
+        >>> item = {"image": np.arange(3.0).reshape(1, 1, 3, 1), "label": 1}
+        >>> mirrored = flip(item, np.random.default_rng(2))
+        >>> mirrored["image"].ravel(), mirrored["label"]
+        (array([2., 1., 0.]), 2)
     """
 
     def flip(item: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:

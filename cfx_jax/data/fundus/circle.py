@@ -44,6 +44,13 @@ def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Ci
         UnusableImage: the picture is too small, or shows no circle that is bright inside, along
             enough of its rim.
         InputError: the image is no uint8 colour image, or ``num_steps`` is below 1.
+
+    Example:
+        >>> image = np.zeros((120, 160, 3), np.uint8)
+        >>> rows, columns = np.mgrid[:120, :160]
+        >>> image[np.hypot(columns - 80, rows - 60) < 50] = (180, 90, 40)
+        >>> [round(number) for number in fit_circle(image)]
+        [80, 60, 50]
     """
     check_pixels(image)
     check_num_steps(num_steps)

@@ -31,6 +31,12 @@ def crop_to_circle(
     Raises:
         InputError: the image is no uint8 colour image, the size is below 1, or the circle has no
             radius.
+
+    Example:
+        >>> photograph = np.full((60, 80, 3), 9, np.uint8)
+        >>> image, mask = crop_to_circle(photograph, Circle(40, 30, 20), size=16)
+        >>> image.shape, mask.shape, image[~mask].max().item()
+        ((16, 16, 3), (16, 16), 0)
     """
     check_pixels(image)
     _check(circle, size)
@@ -63,6 +69,12 @@ def crop_mask(
     Raises:
         InputError: the mask is not of the image's shape, the size is below 1, or the circle has no
             radius.
+
+    Example:
+        >>> mask = np.zeros((60, 80), bool)
+        >>> mask[30, 40] = True  # one pixel, in the middle of the circle
+        >>> crop_mask(mask, Circle(40, 30, 20), size=9, image_shape=(60, 80)).sum().item()
+        1
     """
     _check(circle, size)
     if mask.shape != tuple(image_shape):

@@ -60,6 +60,13 @@ def preprocess(
     Raises:
         UnusableImage: the photograph is too small, too dark, over-exposed or shows no eye.
         InputError: the image is no uint8 colour image, or an option is out of its range.
+
+    Example:
+        >>> rows, columns = np.mgrid[:120, :160]
+        >>> eye = np.hypot(columns - 80, rows - 60) < 50
+        >>> prepared = preprocess(np.uint8(eye[..., None] * (180, 90, 40)), size=32)
+        >>> prepared.image.shape, prepared.eye_mask.dtype
+        ((32, 32, 3), dtype('bool'))
     """
     check_pixels(image)
     if size < 1:

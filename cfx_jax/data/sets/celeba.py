@@ -199,6 +199,10 @@ def crop_face(
 
     Raises:
         InputError: the photograph has another size.
+
+    Example:
+        >>> crop_face(np.zeros((218, 178, 3), np.uint8)).shape
+        (150, 150, 3)
     """
     if photograph.shape[:2] != (HEIGHT, WIDTH):
         size = " x ".join(map(str, photograph.shape[:2]))

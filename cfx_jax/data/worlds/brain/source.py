@@ -151,6 +151,11 @@ class SyntheticBrain(DrawnSource):
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example:
+        >>> item = SyntheticBrain(10, size=32)[0]
+        >>> item["image"].shape, item["lesion_mask"].shape
+        ((32, 32, 1), (32, 32))
     """
 
     class_names: Sequence[str] = CLASS_NAMES

@@ -215,6 +215,11 @@ class SyntheticChest(DrawnSource):
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example:
+        >>> source = SyntheticChest(10, size=32, finding="cardiomegaly")
+        >>> source.class_names, source[0]["image"].shape
+        (('normal heart', 'cardiomegaly'), (32, 32, 1))
     """
 
     def __init__(

@@ -201,6 +201,11 @@ class SyntheticCT(DrawnSource):
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example:
+        >>> source = SyntheticCT(4, kind="lung", size=32, num_slices=3)
+        >>> source.class_names, source[0]["image"].shape
+        (('clear', 'ground glass'), (3, 32, 32, 1))
     """
 
     def __init__(

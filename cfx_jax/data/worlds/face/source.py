@@ -144,6 +144,11 @@ class SyntheticFaces(DrawnSource):
     Raises:
         InputError: an argument is out of its range, or of no use with the attribute; see
             :func:`draw`.
+
+    Example:
+        >>> source = SyntheticFaces(10, size=32, attribute="smiling")
+        >>> source.class_names, source[0]["counterfactual"].shape
+        (('not smiling', 'smiling'), (32, 32, 3))
     """
 
     def __init__(

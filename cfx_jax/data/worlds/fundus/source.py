@@ -166,6 +166,11 @@ class SyntheticFundus(DrawnSource):
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example:
+        >>> source = SyntheticFundus(10, size=32)
+        >>> source.class_names, source[0]["image"].shape, len(source.labels)
+        (('healthy', 'DR'), (32, 32, 3), 10)
     """
 
     class_names: Sequence[str] = CLASS_NAMES
