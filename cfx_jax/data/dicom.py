@@ -68,7 +68,7 @@ def read_dicom(
         (128, 128, 1)
     """
     check_window(window)
-    dataset = _opened(Path(path))
+    dataset = _open_file(Path(path))
     number = _num_frames(Path(path), dataset)
     if frame is None and number > 1:
         raise InputError(
@@ -80,8 +80,8 @@ def read_dicom(
             f"frame: expected a frame in 0..{number - 1} of '{path}', got {frame}: choose another"
         )
     _check_size(Path(path), dataset, 1)
-    return _shown(
-        Path(path), dataset, _decoded(Path(path), dataset, frame or 0), frame or 0, window
+    return _display(
+        Path(path), dataset, _decode(Path(path), dataset, frame or 0), frame or 0, window
     )
 
 
@@ -100,18 +100,18 @@ def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.
     """
     check_window(window)
     path = Path(path)
-    dataset = _opened(path)
+    dataset = _open_file(path)
     number = _num_frames(path, dataset)
     _check_size(path, dataset, number)
-    frames = _decoded(path, dataset, None)
+    frames = _decode(path, dataset, None)
     if number == 1:
         frames = frames[None]
     return np.stack(
-        [_shown(path, dataset, stored, index, window) for index, stored in enumerate(frames)]
+        [_display(path, dataset, stored, index, window) for index, stored in enumerate(frames)]
     )
 
 
-def _opened(path: Path) -> Any:
+def _open_file(path: Path) -> Any:
     """The file's dataset, which has pixels."""
     pydicom = import_extra("pydicom", _PURPOSE)
     if not is_regular(path):
@@ -241,7 +241,7 @@ def _check_size(path: Path, dataset: Any, frames: int) -> None:
         check_unpacked(values * max(_FLOAT, frames * max(1, bits // 8)))
 
 
-def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, "..."]:
+def _decode(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, "..."]:
     """The stored values of one frame, or of all; colour as red, green, blue."""
     pixels = import_extra("pydicom.pixels", _PURPOSE)
     syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
@@ -291,7 +291,7 @@ def _package(syntax: Any) -> str:
     return next((package for package, syntaxes in packages.items() if syntax in syntaxes), "")
 
 
-def _shown(
+def _display(
     path: Path, dataset: Any, stored: Shaped[np.ndarray, "h w ..."], frame: int, window: Window
 ) -> Float[np.ndarray, "h w c"]:
     """One frame as a display shows it."""
@@ -306,7 +306,7 @@ def _shown(
                 f"'{path}' has pixels of kind {kind}, expected"
                 f" {', '.join((*_GREY, *_COLOUR, _PALETTE))}"
             )
-        with _named(path):
+        with _naming_file(path):
             if kind in _GREY:
                 return unit_grey(dataset, stored, frame=frame, window=window)[..., None]
             if kind == _PALETTE:
@@ -318,7 +318,7 @@ def _shown(
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _naming_file(path: Path) -> Iterator[None]:
     """Puts the file's name before what is wrong with its numbers."""
     try:
         yield

@@ -31,7 +31,7 @@ def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
     """
     places: dict[Hashable, int] = {}
     return np.array(
-        [places.setdefault(each, place) for place, each in enumerate(fingerprints)], np.int64
+        [places.setdefault(mark, place) for place, mark in enumerate(fingerprints)], np.int64
     )
 
 

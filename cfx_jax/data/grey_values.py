@@ -62,16 +62,16 @@ def unit_grey(
             " file"
         )
     if window == "file":
-        grey = _as_file_says(dataset, values, frame)
+        grey = _apply_file_window(dataset, values, frame)
     elif window == "full":
-        grey = _scaled(values, *_range(dataset, frame))
+        grey = _scale(values, *_range(dataset, frame))
     else:
-        grey = scaled_values(values, window)
+        grey = scale_values(values, window)
     grey = grey.clip(0, 1).astype(np.float32)
     return 1 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
 
 
-def scaled_values(values: Shaped[np.ndarray, "*any"], window: Window) -> Float[np.ndarray, "*any"]:
+def scale_values(values: Shaped[np.ndarray, "*any"], window: Window) -> Float[np.ndarray, "*any"]:
     """Values as float32 in [0, 1] by a window that needs nothing else to be known.
 
     Args:
@@ -80,10 +80,10 @@ def scaled_values(values: Shaped[np.ndarray, "*any"], window: Window) -> Float[n
     """
     numbers = values.astype(np.float64)
     if window == "values":
-        scaled = _scaled(numbers, float(numbers.min()), float(numbers.max()))
+        scaled = _scale(numbers, float(numbers.min()), float(numbers.max()))
     else:
         centre, width = map(float, window)
-        scaled = _windowed(numbers, centre, width, "LINEAR_EXACT")
+        scaled = _apply_window(numbers, centre, width, "LINEAR_EXACT")
     return scaled.clip(0, 1).astype(np.float32)
 
 
@@ -100,20 +100,20 @@ def full_scale(dataset: Any) -> float:
     return float(2.0**dataset.BitsStored - 1)
 
 
-def _as_file_says(
+def _apply_file_window(
     dataset: Any, values: Float[np.ndarray, "h w"], frame: int
 ) -> Float[np.ndarray, "h w"]:
     """The values of interest as 0 to 1: by the file's table, its window, or its 8 bits."""
     interest = _macro(dataset, frame, "FrameVOILUTSequence")
     if interest.get("VOILUTSequence"):
         table = interest.VOILUTSequence[0]
-        return _looked_up(dataset, table, values, _range(dataset, frame)) / _largest_entry(table)
+        return _look_up(dataset, table, values, _range(dataset, frame)) / _largest_entry(table)
     if interest.get("WindowWidth") is not None and interest.get("WindowCenter") is not None:
         # Several windows are views to choose from; the first is the one that is meant.
         centre, width = (
             float(np.ravel(interest[key].value)[0]) for key in ("WindowCenter", "WindowWidth")
         )
-        return _windowed(values, centre, width, str(interest.get("VOILUTFunction") or "LINEAR"))
+        return _apply_window(values, centre, width, str(interest.get("VOILUTFunction") or "LINEAR"))
     if full_scale(dataset) > 255:
         # All 16 bits of a CT as [0, 1] would leave the body within 3 % of them.
         raise InputError(
@@ -121,10 +121,10 @@ def _as_file_says(
             " window=(centre, width), 'values' for its smallest to its largest, or 'full' for all"
             " that the bits can hold"
         )
-    return _scaled(values, *_range(dataset, frame))
+    return _scale(values, *_range(dataset, frame))
 
 
-def _scaled(values: Float[np.ndarray, "h w"], low: float, high: float) -> Float[np.ndarray, "h w"]:
+def _scale(values: Float[np.ndarray, "h w"], low: float, high: float) -> Float[np.ndarray, "h w"]:
     return (values - low) / (high - low or 1)
 
 
@@ -132,7 +132,7 @@ def _modality(
     dataset: Any, stored: Float[np.ndarray, "..."], frame: int
 ) -> Float[np.ndarray, "..."]:
     if dataset.get("ModalityLUTSequence"):
-        return _looked_up(dataset, dataset.ModalityLUTSequence[0], stored, _stored_range(dataset))
+        return _look_up(dataset, dataset.ModalityLUTSequence[0], stored, _stored_range(dataset))
     scale = _macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = scale.get("RescaleSlope"), scale.get("RescaleIntercept")
     if slope == 0:
@@ -157,7 +157,7 @@ def _stored_range(dataset: Any) -> tuple[float, float]:
     return low, low + scale
 
 
-def _windowed(
+def _apply_window(
     values: Float[np.ndarray, "h w"], centre: float, width: float, function: str
 ) -> Float[np.ndarray, "h w"]:
     """The window's values as 0 to 1, others beyond (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
@@ -184,7 +184,7 @@ def _windowed(
     return (values - centre) / width + 0.5
 
 
-def _looked_up(
+def _look_up(
     dataset: Any, item: Any, values: Float[np.ndarray, "..."], domain: tuple[float, float]
 ) -> Float[np.ndarray, "..."]:
     """The entries of a table for values; beyond its ends the first or the last entry.

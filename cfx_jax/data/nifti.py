@@ -80,25 +80,25 @@ def read_nifti(
             the image that it belongs to.
     """
     path = Path(path)
-    image = _opened(path)
-    placed = image if placed_as is None else _opened(Path(placed_as))
+    image = _open_file(path)
+    placed = image if placed_as is None else _open_file(Path(placed_as))
     if placed.shape[:3] != image.shape[:3]:
         raise InputError(
             f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got"
             f" {image.shape[:3]}: copy or download both again"
         )
     axes = _axes(image.shape)
-    found = axes[3] if len(axes) == 4 else 1
-    if num_sequences is not None and found != num_sequences:
+    number = axes[3] if len(axes) == 4 else 1
+    if num_sequences is not None and number != num_sequences:
         raise InputError(
-            f"'{path}': expected {num_sequences} sequences, got {found} (shape {image.shape})"
+            f"'{path}': expected {num_sequences} sequences, got {number} (shape {image.shape})"
         )
-    if sequence is not None and not 0 <= sequence < found:
+    if sequence is not None and not 0 <= sequence < number:
         raise InputError(
-            f"sequence: expected one of the {found} in '{path}', 0..{found - 1}, got {sequence}"
+            f"sequence: expected one of the {number} in '{path}', 0..{number - 1}, got {sequence}"
         )
     values = _values(path, image, sequence if len(axes) == 4 else None, labels)
-    return _oriented(path, values, placed.affine)
+    return _orient(path, values, placed.affine)
 
 
 def resample_volume(
@@ -135,7 +135,7 @@ def resample_volume(
         ]
         array = volume.array[np.ix_(*nearest)]
     else:
-        array = _interpolated(volume.array, after)
+        array = _interpolate(volume.array, after)
     slices, rows, columns = (
         mm * n / m for mm, n, m in zip(volume.spacing, before, after, strict=True)
     )
@@ -159,7 +159,7 @@ def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]
     return ((array - low) / np.where(high > low, high - low, 1)).astype(np.float32)
 
 
-def _opened(path: Path) -> Any:
+def _open_file(path: Path) -> Any:
     """The file's header, from which its values can be read."""
     nibabel = import_extra("nibabel", _PURPOSE)
     if not is_regular(path):
@@ -167,7 +167,7 @@ def _opened(path: Path) -> Any:
             f"path: expected a NIfTI file, but there is no file '{printable(str(path))}': check the"
             " spelling"
         )
-    with damage(lambda reason: _damaged(path, reason)), quiet("nibabel.global"):
+    with damage(lambda reason: _damage_error(path, reason)), quiet("nibabel.global"):
         if path.suffix.lower() in _COMPRESSED:
             _unpacked_length(path)  # before nibabel trusts what the header says of itself
         try:
@@ -232,15 +232,15 @@ def _values(
     path: Path, image: Any, sequence: int | None, labels: bool
 ) -> Shaped[np.ndarray, "x y z ..."]:
     """The values in the file's order of axes, those of one sequence only if one is given."""
-    with damage(lambda reason: _damaged(path, reason)):
+    with damage(lambda reason: _damage_error(path, reason)):
         _check_length(image, sequence)
         apart = [
             0 if length == 1 else slice(None) if sequence is None else sequence
             for length in image.shape[3:]
         ]
-        whole = not apart or sequence is None
-        values = np.asarray(image.dataobj) if whole else image.dataobj[(..., *apart)]
-        values = values.reshape(_axes(image.shape) if whole else image.shape[:3])
+        is_all = not apart or sequence is None
+        values = np.asarray(image.dataobj) if is_all else image.dataobj[(..., *apart)]
+        values = values.reshape(_axes(image.shape) if is_all else image.shape[:3])
     with np.errstate(invalid="ignore", over="ignore"):
         converted = np.rint(values).astype(np.int32) if labels else values.astype(np.float32)
         wrong = (
@@ -260,22 +260,22 @@ def _values(
     )
 
 
-def _oriented(
+def _orient(
     path: Path, values: Shaped[np.ndarray, "x y z ..."], affine: Float[np.ndarray, "4 4"]
 ) -> Volume:
     """The values with their axes in the stated order."""
     orientations = import_extra("nibabel.orientations", _PURPOSE)
-    found = (
+    directions = (
         orientations.io_orientation(affine)
         if np.isfinite(affine).all()
         else np.full((3, 2), np.nan)
     )
-    if np.isnan(found).any():
+    if np.isnan(directions).any():
         raise InputError(
             f"'{path}': expected an affine matrix that leads into three directions, got"
             f" {affine.tolist()}"
         )
-    moves = orientations.ornt_transform(found, orientations.axcodes2ornt(AXES))
+    moves = orientations.ornt_transform(directions, orientations.axcodes2ornt(AXES))
     spacing = np.empty(3)
     spacing[moves[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
     slices, rows, columns = spacing.tolist()
@@ -306,7 +306,7 @@ def _wanted_shape(
     return tuple(int(number) for number in wanted)
 
 
-def _interpolated(
+def _interpolate(
     array: Float[np.ndarray, "s h w ..."], shape: tuple[int, ...]
 ) -> Float[np.ndarray, "S H W ..."]:
     ndimage = import_extra("scipy.ndimage", "resampling volumes")
@@ -317,7 +317,7 @@ def _interpolated(
     return ndimage.zoom(smooth, 1 / factors, order=1, mode="nearest", grid_mode=True)
 
 
-def _damaged(path: Path, reason: str) -> InputError:
+def _damage_error(path: Path, reason: str) -> InputError:
     return InputError(f"'{path}' is damaged ({reason}): copy or download it again")
 
 

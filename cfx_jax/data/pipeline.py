@@ -151,13 +151,16 @@ class _BatchReader:
         }
 
     def _read(self, item: int, position: int) -> Mapping[str, Any]:
-        example, rng = _chosen(self.source[item], self.fields), self.order.generator(position)
+        example, rng = (
+            _choose_fields(self.source[item], self.fields),
+            self.order.generator(position),
+        )
         if self.augment is not None:
             example["image"] = self.augment(example["image"], rng)
         return example if self.augment_item is None else self.augment_item(example, rng)
 
 
-def _chosen(item: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+def _choose_fields(item: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     for name in fields:
         if name not in item:
             raise InputError(

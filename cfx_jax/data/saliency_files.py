@@ -48,21 +48,21 @@ def write_saliency(
         InputError: a map of another shape than the volume's slices, or values that are not finite;
             or it cannot be written.
     """
-    found = np.asarray(saliency, np.float32)
-    if found.shape != volume.shape[:-1] or volume.ndim != 4:
+    values = np.asarray(saliency, np.float32)
+    if values.shape != volume.shape[:-1] or volume.ndim != 4:
         raise InputError(
             "saliency: expected a map (s, h, w) of the volume (s, h, w, c), got shapes"
-            f" {found.shape} and {volume.shape}: give one map for the slices that the classifier"
+            f" {values.shape} and {volume.shape}: give one map for the slices that the classifier"
             " sees"
         )
-    if not np.isfinite(found).all():
+    if not np.isfinite(values).all():
         raise InputError(
             f"saliency: expected finite values, got NaN or infinity for scan {index}: look for the"
             " cause"
         )
     file = _file(folder, index)
     with replacing(file, durable=True) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, saliency=found, identity=np.array(_identity(volume, origin)))
+        np.savez(stream, saliency=values, identity=np.array(_identity(volume, origin)))
     return file
 
 

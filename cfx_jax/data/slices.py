@@ -1,4 +1,4 @@
-"""Some slices of a volume, resized for a network, and the way back to the volume's own grid.
+"""The slices of a volume that a network sees, resized, and the way back to the volume's grid.
 
 The rule that chooses the slices and the resizing are those of ACAT's code (Fontanella et al. 2023).
 """
@@ -80,7 +80,7 @@ def resize_slices(
     if values.shape[1:] == (height, width):
         return values
     return np.stack(
-        [cv2.resize(each, (width, height), interpolation=cv2.INTER_LINEAR) for each in values]
+        [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in values]
     )
 
 

@@ -151,11 +151,13 @@ def load_arrays(
     """
     check_count(num_threads, name="num_threads", or_none=True)
     positions = check_indices(source, indices)
-    first = _chosen(source[int(positions[0])], fields)
+    first = _choose_fields(source[int(positions[0])], fields)
     arrays = _empty_like(first, len(positions))
 
     def read(row: int) -> None:
-        _store(arrays, row, _chosen(source[int(positions[row])], fields), int(positions[row]))
+        _write_row(
+            arrays, row, _choose_fields(source[int(positions[row])], fields), int(positions[row])
+        )
 
     tqdm = import_extra("tqdm", "progress bars").tqdm
     with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
@@ -169,7 +171,7 @@ def load_arrays(
     return arrays
 
 
-def _chosen(item: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:
+def _choose_fields(item: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:
     """The wanted fields of an item."""
     missing = [name for name in fields or () if name not in item]
     if missing:
@@ -190,7 +192,7 @@ def _empty_like(item: Mapping[str, Any], number: int) -> dict[str, Any]:
     return arrays
 
 
-def _store(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int) -> None:
+def _write_row(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int) -> None:
     """Writes one item into its row."""
     if item.keys() != arrays.keys():
         raise InputError(
@@ -199,7 +201,7 @@ def _store(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int
         )
     for name, value in item.items():
         if isinstance(value, Mapping):
-            _store(arrays[name], row, value, index)
+            _write_row(arrays[name], row, value, index)
         elif np.shape(value) != arrays[name].shape[1:]:
             raise InputError(
                 f"item {index}: expected {name} of shape {arrays[name].shape[1:]}, as the first"

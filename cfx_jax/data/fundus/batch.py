@@ -140,7 +140,7 @@ def _is_finished(job: Job, out: Path, report: ProgressReport) -> bool:
     if outcome is None or outcome.circle is None:
         return outcome is not None
     folders = [("images",), ("eye_masks",), *(("lesion_masks", kind) for kind in job.masks)]
-    return all(_path(out, each, job.name).exists() for each in folders)
+    return all(_path(out, folder, job.name).exists() for folder in folders)
 
 
 def _path(out: Path, folders: tuple[str, ...], name: str) -> Path:

@@ -85,7 +85,7 @@ def crop_mask(
     cv2 = import_extra("cv2", "preparing photographs of the eye")
     counts = cv2.integral(mask.astype(np.uint8))
     (top, bottom), (left, right) = (
-        _covered(centre, circle.radius, size, length)
+        _overlaps(centre, circle.radius, size, length)
         for centre, length in zip((circle.y, circle.x), image_shape, strict=True)
     )
     inside = (
@@ -113,7 +113,9 @@ def eye_mask(circle: Circle, shape: tuple[int, int], *, size: int) -> Bool[np.nd
     return (np.add.outer(offset**2, offset**2) <= 1) & in_frame
 
 
-def _covered(centre: float, radius: float, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+def _overlaps(
+    centre: float, radius: float, size: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The pixels of the original that each pixel of the result overlaps.
 
     They are given as the first and the last but one.

@@ -41,11 +41,11 @@ class ProgressReport:
         self._path = path
         written = path.read_bytes() if path.is_file() else b""
         # A line that was cut short may end in half of a character.
-        whole = written[: written.rfind(b"\n") + 1] or _line(_COLUMNS).encode()
-        self.outcomes = {outcome.name: outcome for outcome in _outcomes(path, whole)}
-        if whole != written:
+        lines = written[: written.rfind(b"\n") + 1] or _line(_COLUMNS).encode()
+        self.outcomes = {outcome.name: outcome for outcome in _outcomes(path, lines)}
+        if lines != written:
             with replacing(path) as temporary:
-                temporary.write_bytes(whole)
+                temporary.write_bytes(lines)
 
     def add(self, outcome: Outcome) -> None:
         """Appends a line, which is on the disk when this returns."""

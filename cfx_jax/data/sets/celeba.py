@@ -141,8 +141,8 @@ class CelebA(StoredSet):
         check_choice(attribute, ATTRIBUTES, name="attribute")
         super().__init__(SPEC, raw_folder, work_folder, size=size, progress=progress)
         self._add_to_identity(attribute)
-        shown = attribute.lower().replace("_", " ")
-        self.class_names = (f"not {shown}", shown)
+        words = attribute.lower().replace("_", " ")
+        self.class_names = (f"not {words}", words)
         letters = self._facts("attributes").astype(f"U{len(ATTRIBUTES)}").view("U1")
         self.attributes = (letters.reshape(-1, len(ATTRIBUTES)) == "1").astype(np.int64)
         self.labels = self.attributes[:, ATTRIBUTES.index(attribute)]
@@ -221,20 +221,20 @@ def _attributes(table: Path) -> dict[str, str]:
             f"'{table}': expected the number of photographs and then the {len(ATTRIBUTES)} names"
             f" {ATTRIBUTES[0]} to {ATTRIBUTES[-1]}, got other lines: download it from {PAGE}"
         )
-    shown = {}
+    letters = {}
     for name, *values in rows[2:]:
         if len(values) != len(ATTRIBUTES) or not {"-1", "1"}.issuperset(values):
             raise InputError(
                 f"'{table}': expected {len(ATTRIBUTES)} values of -1 or 1 for '{name}', got"
                 f" {' '.join(values)}: correct the row"
             )
-        shown[name] = "".join("1" if value == "1" else "0" for value in values)
-    if rows[0] != [str(len(shown))]:
+        letters[name] = "".join("1" if value == "1" else "0" for value in values)
+    if rows[0] != [str(len(letters))]:
         raise InputError(
             f"'{table}': expected {rows[0][0]} photographs, as its first line says, got"
-            f" {len(shown)}: download it again, or correct the line"
+            f" {len(letters)}: download it again, or correct the line"
         )
-    return shown
+    return letters
 
 
 def _numbers(table: Path, names: Iterable[str]) -> dict[str, int]:

@@ -54,7 +54,7 @@ class FundusSet(StoredSet):
 
 
 class LabelledFundus:
-    """Some items of a set, each with a class; made by ``label_by_grade`` and ``label_by_quality``.
+    """Items of a set with classes; made by ``label_by_grade`` and ``label_by_quality``.
 
     Items are those of the set with ``label`` added.
 
@@ -109,7 +109,7 @@ def label_by_grade(
             is left.
     """
     grades = fundus_set.grades
-    wanted = _wanted(fundus_set, (grades >= 0) & ~np.isin(grades, drop), keep, "grade")
+    wanted = _find_wanted(fundus_set, (grades >= 0) & ~np.isin(grades, drop), keep, "grade")
     labels = (grades[wanted] > 0).astype(np.int64)
     return LabelledFundus(fundus_set, wanted, labels, ("healthy", "DR"))
 
@@ -129,13 +129,13 @@ def label_by_quality(
     Raises:
         InputError: as ``label_by_grade``.
     """
-    wanted = _wanted(fundus_set, fundus_set.gradables >= 0, keep, "assessment of quality")
+    wanted = _find_wanted(fundus_set, fundus_set.gradables >= 0, keep, "assessment of quality")
     return LabelledFundus(
         fundus_set, wanted, fundus_set.gradables[wanted], ("ungradable", "gradable")
     )
 
 
-def _wanted(
+def _find_wanted(
     fundus_set: FundusSet,
     known: Bool[np.ndarray, " n"],
     keep: Bool[np.ndarray, " n"] | None,

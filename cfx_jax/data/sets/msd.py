@@ -131,7 +131,7 @@ def read_msd_brain(folder: str | Path) -> list[BrainRecord]:
             is missing.
     """
     top = inner_folder(Path(folder), "Task01_BrainTumour")
-    sequences, files = _listed(top)
+    sequences, files = _read_list(top)
     names = [image.name.split(".")[0] for image, _ in files]
     check_names(names, top, what="volume")
     check_files([file for pair in files for file in pair], top, what="file")
@@ -178,7 +178,7 @@ def read_slices(record: BrainRecord, *, size: int) -> BrainSlices:
     return BrainSlices(numbers, images, tumours[numbers], bodies[numbers])
 
 
-def _listed(top: Path) -> tuple[list[str], list[tuple[Path, Path]]]:
+def _read_list(top: Path) -> tuple[list[str], list[tuple[Path, Path]]]:
     """The names of the sequences, and the files of the image and the labels of each volume."""
     table = top / "dataset.json"
     if not is_regular(table):

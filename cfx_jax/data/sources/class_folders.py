@@ -159,7 +159,7 @@ def _advice(kinds: Mapping[str, int]) -> str:
         for kind, reader in READERS.items()
         if f"{kind} files" in kinds
     ]
-    return "".join(f" ({each}, whose arrays cfx_jax.data.ArraySource takes)" for each in named)
+    return "".join(f" ({reader}, whose arrays cfx_jax.data.ArraySource takes)" for reader in named)
 
 
 def _common_top(folders: Sequence[PurePosixPath], files: Sequence[PurePosixPath]) -> int:

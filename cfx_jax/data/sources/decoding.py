@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.data.grey_values import Window, scaled_values
+from cfx_jax.data.grey_values import Window, scale_values
 from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, kind_of, read_header
 from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
 from cfx_jax.data.sources.resizing import resize
@@ -54,7 +54,7 @@ def decode_image(
     """
     import_extra("cv2", _PURPOSE)
     with damage(lambda reason: DamagedImage(f"cannot be decoded ({reason})")):
-        image = _decoded(data)
+        image = _decode(data)
     if (
         channels == 1
         # colour becomes grey before it is resized, grey becomes colour after: the smaller of the
@@ -78,7 +78,7 @@ def unit_range(
             files that tell their window, is "full" here.
     """
     if window == "values" or isinstance(window, tuple | list):
-        return scaled_values(pixels, window)
+        return scale_values(pixels, window)
     if pixels.dtype == np.float32:
         return pixels
     return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
@@ -101,7 +101,7 @@ def quiet_opencv() -> Iterator[None]:
         logging.setLogLevel(before)
 
 
-def _decoded(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
+def _decode(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     """The pixels, blue first; checked, and black as 0."""
     kind = kind_of(data[:START])
     if kind not in DECODED:

@@ -98,12 +98,12 @@ class FileTree:
     def start(self, name: PurePosixPath, length: int) -> bytes:
         """The first bytes of one file; none if it cannot be read."""
         try:
-            with damage(DamagedFile), self._opened(name) as stream:
+            with damage(DamagedFile), self._open(name) as stream:
                 return stream.read(length)
         except DamagedFile:
             return b""
 
-    def _opened(self, name: PurePosixPath) -> IO[bytes]:
+    def _open(self, name: PurePosixPath) -> IO[bytes]:
         return (
             (self.path / name).open("rb")
             if self._archive is None
@@ -133,8 +133,8 @@ class FileTree:
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         """The files and folders that lie in a folder."""
         try:
-            with os.scandir(self.path / folder) as found:
-                return list(found)
+            with os.scandir(self.path / folder) as entries:
+                return list(entries)
         except OSError as error:
             if not folder:
                 raise InputError(

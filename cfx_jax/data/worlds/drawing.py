@@ -146,7 +146,9 @@ def fill_outline(
     cv2.fillPoly(canvas, [_fixed_point(frame, outline)], round(255 * strength), cv2.LINE_8, _SHIFT)
 
 
-def filled(frame: Frame, *outlines: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "h w"]:
+def outline_cover(
+    frame: Frame, *outlines: Float[np.ndarray, "points 2"]
+) -> Float[np.ndarray, "h w"]:
     """The share of each pixel that lies inside at least one outline, in unit coordinates."""
     canvas = blank(frame)
     for outline in outlines:
@@ -154,7 +156,7 @@ def filled(frame: Frame, *outlines: Float[np.ndarray, "points 2"]) -> Float[np.n
     return coverage(canvas)
 
 
-def stroked(
+def stroke_cover(
     frame: Frame, curves: Float[np.ndarray, "n points 2"], widths: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "h w"]:
     """The share of each pixel that curves cover; arguments as of :func:`draw_curves`."""

@@ -59,8 +59,13 @@ class PublishedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         changes: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        own = {"data_dir": data_dir, "size": size, "progress": progress, "changes": changes}
-        self._arguments = {**own, **options}
+        self._arguments = {
+            "data_dir": data_dir,
+            "size": size,
+            "progress": progress,
+            "changes": changes,
+            **options,
+        }
         self._spec = self.spec._replace(**changes or {})
         self._size, self._progress = size, progress
         folder = "x".join(map(str, size)) if isinstance(size, tuple) else str(size)
@@ -223,10 +228,10 @@ def _check_same(
 def _quiet_tfds() -> Iterator[None]:
     """Keeps TFDS from announcing a download, and from drawing bars within those of this library."""
     tqdm_utils = tfds.core.utils.tqdm_utils
-    shown = tqdm_utils._active
+    was_shown = tqdm_utils._active
     tqdm_utils.display_progress_bar(enable=False)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        tqdm_utils.display_progress_bar(enable=shown)
+        tqdm_utils.display_progress_bar(enable=was_shown)

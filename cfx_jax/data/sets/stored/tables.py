@@ -92,10 +92,10 @@ def _cells(table: Path) -> list[list[str]]:
     cells = {".xls": _cells_of_xls, ".xlsx": _cells_of_xlsx}.get(suffix, _cells_of_csv)
     with damage(refusal):
         check_unpacked(table.stat().st_size)
-        return _bounded(cells(table))
+        return _check_size(cells(table))
 
 
-def _bounded(rows: Iterable[Sequence[object]]) -> list[list[str]]:
+def _check_size(rows: Iterable[Sequence[object]]) -> list[list[str]]:
     """The rows as text, each up to its last value.
 
     Raises:

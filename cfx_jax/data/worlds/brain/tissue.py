@@ -16,7 +16,7 @@ from cfx_jax.data.worlds.drawing import (
     coverage,
     draw_curves,
     fill_outline,
-    filled,
+    outline_cover,
     smooth_noise,
     soften,
 )
@@ -36,7 +36,7 @@ _NUCLEI = (  # of the right half
 
 def brain_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel inside the brain's surface."""
-    return filled(frame, anatomy.place(anatomy.ring(brain_depth(anatomy))))
+    return outline_cover(frame, anatomy.place(anatomy.ring(brain_depth(anatomy))))
 
 
 def add_brain(

@@ -14,7 +14,7 @@ from cfx_jax.data.worlds.drawing import (
     blank,
     coverage,
     draw_curves,
-    filled,
+    outline_cover,
     smooth_outline,
     soften,
 )
@@ -51,7 +51,10 @@ def bone_density(
     blades = [anatomy.place(_SHOULDER_BLADE * side) for side in _BOTH]
     spine = _spine(anatomy, frame)
     return strength * (
-        ribs + collar + _BLADE * soften(filled(frame, *blades), frame, 0.015) + _SPINE * spine
+        ribs
+        + collar
+        + _BLADE * soften(outline_cover(frame, *blades), frame, 0.015)
+        + _SPINE * spine
     )
 
 

@@ -17,7 +17,7 @@ from cfx_jax.data.worlds.drawing import (
     coverage,
     draw_dots,
     soften,
-    stroked,
+    stroke_cover,
     unit_grid,
 )
 
@@ -85,12 +85,12 @@ def overlays(
         end = rng.uniform((-0.7, -0.3), (0.7, 0.6), (counts.wires, 2))
         bend = 0.5 * (start + end) + rng.normal(0, 0.25, (counts.wires, 2))
         curves = wiggle(rng, bezier(np.stack([start, bend, end], 1)), 0.02)
-        total += _WIRE * stroked(frame, anatomy.place(curves), np.full(counts.wires, 0.018))
+        total += _WIRE * stroke_cover(frame, anatomy.place(curves), np.full(counts.wires, 0.018))
         total += _WIRE * _dots(frame, anatomy.place(end), 0.035)
     if counts.tubes:
         tip = np.array([rng.normal(0, 0.01), rng.uniform(-0.50, -0.38)])
         curve = bezier(np.stack([(0.02, -1.1), (0.0, -0.75), tip])[None])
-        total += _TUBE * stroked(frame, anatomy.place(curve), np.array([0.035]))
+        total += _TUBE * stroke_cover(frame, anatomy.place(curve), np.array([0.035]))
     return total
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.chest.anatomy import Anatomy
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_outline, soften
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, soften
 
 RIGHT, LEFT = -1, 1  # the patient's; a right lung is on the picture's left
 _ABOVE_BASE = np.array(
@@ -48,5 +48,7 @@ def lung_outline(anatomy: Anatomy, side: int) -> Float[np.ndarray, "points 2"]:
 def lung_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel that shows lung, with soft borders."""
     return soften(
-        filled(frame, lung_outline(anatomy, RIGHT), lung_outline(anatomy, LEFT)), frame, _EDGE
+        outline_cover(frame, lung_outline(anatomy, RIGHT), lung_outline(anatomy, LEFT)),
+        frame,
+        _EDGE,
     )

@@ -26,7 +26,7 @@ from cfx_jax.data.worlds.chest import (
     Film,
     Opacity,
     Parts,
-    enlarged,
+    enlarge_heart,
     expose,
     film_noise,
     heart_cover,
@@ -170,7 +170,7 @@ def draw(
         expose, film=film, noise=noise, lettering=np.maximum(tag_cover, marker), frame=frame
     )
     people = _people(seed, index, anatomy, finding=finding, severity=severity)
-    healthy, diseased = (_radiograph(each, parts, expose_chest, film, frame) for each in people)
+    healthy, diseased = (_radiograph(person, parts, expose_chest, film, frame) for person in people)
     lesion = _differs(healthy.picture, diseased.picture)
     shown, other = (diseased, healthy) if label else (healthy, diseased)
     return {
@@ -265,7 +265,7 @@ def _people(
         )
     clouded = stream(seed, index, _HAS_OPACITIES).random() < _BESIDE
     opacities = sample_opacities(rng, anatomy, severity=1.0) if clouded else []
-    enlarged_heart = enlarged(stream(seed, index, _GROWTH), anatomy, severity=severity)
+    enlarged_heart = enlarge_heart(stream(seed, index, _GROWTH), anatomy, severity=severity)
     return _Person(anatomy, opacities), _Person(enlarged_heart, opacities)
 
 

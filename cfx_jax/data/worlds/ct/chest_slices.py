@@ -8,7 +8,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.worlds.ct.stack import Painter, Stack, ellipse, stacked
+from cfx_jax.data.worlds.ct.stack import Painter, Stack, ellipse, stack_slices
 from cfx_jax.data.worlds.ct.trunk import Trunk
 from cfx_jax.data.worlds.curves import bezier, rotate, wiggle
 from cfx_jax.data.worlds.drawing import Frame, smooth_outline
@@ -61,7 +61,7 @@ def chest_stack(
     """The slices of a chest; its organ is the lung with its vessels."""
     # Ribs run obliquely: each slice cuts them a little further along.
     turn = rng.uniform(0, 2 * np.pi)
-    return stacked(
+    return stack_slices(
         [_slice(rng, trunk, frame, level, turn + 5.0 * level) for level in levels.tolist()]
     )
 

@@ -53,7 +53,7 @@ def disturbances(
     total = scanner.noise * rng.standard_normal(
         (len(levels), frame.size, frame.size), dtype=np.float32
     )
-    total[_disturbed(scanner, levels)] += np.float32(scanner.streaks) * _streaks(rng, frame)
+    total[_find_disturbed(scanner, levels)] += np.float32(scanner.streaks) * _streaks(rng, frame)
     return total
 
 
@@ -77,8 +77,8 @@ def acquire(
         Brightness in [0, 1].
     """
     moved = scene.copy()
-    number = _disturbed(scanner, levels)
-    moved[number] = _moved(scene[number], scanner, frame)
+    number = _find_disturbed(scanner, levels)
+    moved[number] = _add_motion(scene[number], scanner, frame)
     below, above = moved[[0, *range(len(levels) - 1)]], moved[[*range(1, len(levels)), -1]]
     thick = (1 - 2 * scanner.overlap) * moved + scanner.overlap * (below + above)
     # OpenCV blurs many channels at once.
@@ -92,12 +92,12 @@ def acquire(
     )[..., None]
 
 
-def _disturbed(scanner: Scanner, levels: Float[np.ndarray, " s"]) -> int:
+def _find_disturbed(scanner: Scanner, levels: Float[np.ndarray, " s"]) -> int:
     """The number of the slice with motion and streaks."""
     return int(np.argmin(np.abs(levels - scanner.disturbed)))
 
 
-def _moved(
+def _add_motion(
     image: Float[np.ndarray, "h w"], scanner: Scanner, frame: Frame
 ) -> Float[np.ndarray, "h w"]:
     """Every contour once more at both sides."""

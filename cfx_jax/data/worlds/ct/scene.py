@@ -20,7 +20,7 @@ class Scene(NamedTuple):
         healthy: brightness without the finding.
         diseased: the same with it.
         lesion: the voxels of the finding.
-        found: fields that an item has with the finding; without it, they are 0.
+        of_finding: fields that an item has with the finding; without it, they are 0.
         given: fields that do not depend on the finding.
         factors: the generative factors by name.
     """
@@ -29,7 +29,7 @@ class Scene(NamedTuple):
     healthy: Float[np.ndarray, "s h w"]
     diseased: Float[np.ndarray, "s h w"]
     lesion: Bool[np.ndarray, "s h w"]
-    found: dict[str, Any]
+    of_finding: dict[str, Any]
     given: dict[str, Any]
     factors: dict[str, float]
 

@@ -137,7 +137,7 @@ def draw(
     Raises:
         InputError: an argument is out of its range.
     """
-    world = _checked(
+    world = _check_options(
         kind,
         seed,
         index,
@@ -159,8 +159,8 @@ def draw(
     scanner = sample_scanner(stream(seed, index, _SCANNER), noise=world.noise)
     disturbed = disturbances(stream(seed, index, _NOISE), scanner, scene.frame, levels)
     healthy, diseased = (
-        acquire(each, scanner, disturbed, scene.frame, levels)
-        for each in (scene.healthy, scene.diseased)
+        acquire(body, scanner, disturbed, scene.frame, levels)
+        for body in (scene.healthy, scene.diseased)
     )
     return {
         **pair_of(
@@ -168,7 +168,7 @@ def draw(
         ),
         **{
             name: value if label else np.zeros_like(value)[()]
-            for name, value in scene.found.items()
+            for name, value in scene.of_finding.items()
         },
         **scene.given,
         "factors": {**scene.factors, **numbers_of(scanner, "scanner_")},
@@ -220,7 +220,7 @@ class SyntheticCT(DrawnSource):
         finding_shares: Sequence[float] | None = None,
         severity: float = 1.0,
     ) -> None:
-        world = _checked(
+        world = _check_options(
             kind,
             seed,
             0,
@@ -259,7 +259,7 @@ def _finding_if_any(seed: int, index: int, world: _World) -> int:
     return 1 + int(stream(seed, index, _WHICH).choice(len(weights), p=weights / weights.sum()))
 
 
-def _checked(
+def _check_options(
     kind: str,
     seed: int,
     index: int,

@@ -118,7 +118,7 @@ def ellipse(
     return rotate(_CIRCLE * half_axes, turn) + np.array(centre)
 
 
-def stacked(slices: list[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]]) -> Stack:
+def stack_slices(slices: list[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]]) -> Stack:
     """Puts painted slices on top of each other, the lowest first."""
     brightness, organ = zip(*slices, strict=True)
     return Stack(np.stack(brightness), np.stack(organ))

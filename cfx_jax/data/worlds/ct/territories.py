@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 from cfx_jax.data.worlds.ct.head import brain_depth
 from cfx_jax.data.worlds.ct.skull import Head
-from cfx_jax.data.worlds.drawing import Frame, filled
+from cfx_jax.data.worlds.drawing import Frame, outline_cover
 
 ARTERIES = ("MCA", "ACA", "PCA")
 # Numbered from 1.
@@ -49,7 +49,7 @@ def territory_mask(
 def _brain(head: Head, frame: Frame, levels: Float[np.ndarray, " s"]) -> UInt8[np.ndarray, "s h w"]:
     """1 inside the brain's surface."""
     covers = [
-        filled(frame, head.place(head.ring(brain_depth(head, level)), level)) >= 0.5
+        outline_cover(frame, head.place(head.ring(brain_depth(head, level)), level)) >= 0.5
         for level in levels.tolist()
     ]
     return np.stack(covers).astype(np.uint8)

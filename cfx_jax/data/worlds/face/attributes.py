@@ -58,10 +58,10 @@ def sample_attributes(
         The face's attributes, and the same with ``attribute`` turned.
     """
     draws = dict(zip(ATTRIBUTES, rng.random(len(ATTRIBUTES)).tolist(), strict=True))
-    own = _attributes(draws, attribute, label, _share_of_men(attribute, label, confounder))
+    attributes = _attributes(draws, attribute, label, _share_of_men(attribute, label, confounder))
     if attribute == "male":
-        return own, _attributes(draws, attribute, 1 - label, 1.0 - label)
-    return own, own._replace(**{attribute: 1 - label})
+        return attributes, _attributes(draws, attribute, 1 - label, 1.0 - label)
+    return attributes, attributes._replace(**{attribute: 1 - label})
 
 
 def _attributes(

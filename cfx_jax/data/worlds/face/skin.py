@@ -10,7 +10,7 @@ from cfx_jax.data.worlds.drawing import (
     blank,
     coverage,
     draw_curves,
-    filled,
+    outline_cover,
     smooth_outline,
     soften,
 )
@@ -84,17 +84,17 @@ def sample_skin(rng: np.random.Generator, *, young: int) -> Skin:
 
 def face_cover(anatomy: Anatomy, frame: Frame) -> Cover:
     """The share of each pixel that skull and face cover."""
-    return filled(frame, anatomy.place(anatomy.outline()))
+    return outline_cover(frame, anatomy.place(anatomy.outline()))
 
 
 def paint_neck(scene: Scene, skin: Skin, anatomy: Anatomy, frame: Frame) -> Scene:
     """The neck, in the shadow of the chin, and the ears."""
     broad = 1 + 0.10 * anatomy.jaw
-    neck = filled(frame, anatomy.place(_NECK * (broad, 1)))
+    neck = outline_cover(frame, anatomy.place(_NECK * (broad, 1)))
     _, y = anatomy.grid(frame)
     lit = (0.34 + 0.50 * np.clip((y - 0.74 - anatomy.chin) / 0.32, 0, 1)).astype(np.float32)
     scene = paint(scene, neck, _lit(skin.tone, lit))
-    ears = filled(frame, *anatomy.place(on_both_sides(_EAR)))
+    ears = outline_cover(frame, *anatomy.place(on_both_sides(_EAR)))
     return paint(scene, ears, _lit(skin.tone, np.full_like(lit, 0.76)))
 
 

@@ -100,27 +100,28 @@ def draw(
     """
     _check(seed, index, size, attribute, prevalence, severity, confounder)
     label = label_of(seed, index, prevalence=prevalence)
-    own, other = sample_attributes(
+    attributes, turned_attributes = sample_attributes(
         stream(seed, index, _ATTRIBUTES), attribute, label, confounder=confounder or 0.0
     )
     streams = functools.partial(_person_stream, seed, index)
     person, turned = (
-        sample_person(streams, attributes, severity=severity) for attributes in (own, other)
+        sample_person(streams, shown, severity=severity)
+        for shown in (attributes, turned_attributes)
     )
     photo = sample_photo(stream(seed, index, _PHOTO))
     frame = person.anatomy.frame(size)
     behind = background(stream(seed, index, _BACKGROUND), photo, frame)
     noise = camera_noise(stream(seed, index, _NOISE), photo, frame)
     image, counterfactual = (
-        photograph(paint_person(behind, each, streams, photo, frame), photo, noise, frame)
-        for each in (person, turned)
+        photograph(paint_person(behind, subject, streams, photo, frame), photo, noise, frame)
+        for subject in (person, turned)
     )
     without, having = (counterfactual, image) if label else (image, counterfactual)
     changed = (np.abs(having - without) > NOTICEABLE).any(-1)
     return {
         **pair_of(label, without, np.where(changed[..., None], having, without), changed),
-        "attributes": np.array(own),
-        "counterfactual_attributes": np.array(other),
+        "attributes": np.array(attributes),
+        "counterfactual_attributes": np.array(turned_attributes),
         "factors": _factors(person, photo),
     }
 

@@ -11,7 +11,7 @@ from cfx_jax.data.worlds.fundus.camera import photograph as photograph
 from cfx_jax.data.worlds.fundus.camera import sample_camera as sample_camera
 from cfx_jax.data.worlds.fundus.camera import sensor_noise as sensor_noise
 from cfx_jax.data.worlds.fundus.degradation import Faults as Faults
-from cfx_jax.data.worlds.fundus.degradation import displaced as displaced
+from cfx_jax.data.worlds.fundus.degradation import displace as displace
 from cfx_jax.data.worlds.fundus.degradation import sample_faults as sample_faults
 from cfx_jax.data.worlds.fundus.degradation import spoil as spoil
 from cfx_jax.data.worlds.fundus.distractors import Distractors as Distractors

@@ -71,7 +71,7 @@ def sample_faults(rng: np.random.Generator, *, gradable: bool) -> Faults:
     )
 
 
-def displaced(frame: Frame, faults: Faults) -> Frame:
+def displace(frame: Frame, faults: Faults) -> Frame:
     """The frame in which the retina is drawn, beside that of the field of view."""
     x, y = frame.centre
     return frame._replace(
@@ -94,7 +94,7 @@ def spoil(
     """
     scene = scene + _lid_opacity(faults, frame)[..., None] * (_LID - scene)
     scene = scene + faults.haze * (_HAZE - scene)
-    return faults.exposure * _defocused(scene, faults.defocus * frame.radius * frame.size)
+    return faults.exposure * _defocus(scene, faults.defocus * frame.radius * frame.size)
 
 
 def _lid_opacity(faults: Faults, frame: Frame) -> Float[np.ndarray, "h w"]:
@@ -107,7 +107,7 @@ def _lid_opacity(faults: Faults, frame: Frame) -> Float[np.ndarray, "h w"]:
     return np.clip((towards_lid - edge) / _LID_SOFTNESS + 0.5, 0, 1)
 
 
-def _defocused(scene: Float[np.ndarray, "h w 3"], blur: float) -> Float[np.ndarray, "h w 3"]:
+def _defocus(scene: Float[np.ndarray, "h w 3"], blur: float) -> Float[np.ndarray, "h w 3"]:
     if blur == 0:
         return scene
     cv2 = import_extra("cv2", "drawing synthetic images")

@@ -26,7 +26,7 @@ from cfx_jax.data.worlds.fundus import (
     add_distractors,
     add_lesions,
     add_mark,
-    displaced,
+    displace,
     eye_coverage,
     ground,
     mark_opacity,
@@ -112,7 +112,7 @@ def draw(
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
     marked = confounder and stream(seed, index, _MARK).random() < MARK_RATES[label]
-    retina = displaced(frame, faults)
+    retina = displace(frame, faults)
     healthy_scene, distractors = _healthy_scene(seed, index, anatomy, retina)
     lesions = sample_lesions(stream(seed, index, _LESIONS), anatomy, severity=severity)
     camera = sample_camera(stream(seed, index, _CAMERA))
