@@ -30,20 +30,6 @@ def test_images_are_the_prepared_scans(folders, opened, name, window):
         assert tuple(source.native_shapes[index]) == prepared.native_shape == layouts.SHAPE[::-1]
 
 
-def test_scan_is_prepared_in_the_stated_order(folders):
-    """Windowed before it is resized, which here is to half its size and so takes the mean of four
-    pixels.
-    """
-    (record, *_) = read_mosmed(folders("mosmed")[0])
-    units = layouts.ct_units(record.name).T.astype(np.float32)[
-        PLACES
-    ]  # slices up, rows back, columns left
-    unit = np.clip((units + 1000) / 1400, 0, 1)
-    expected = unit.reshape(5, 8, 2, 10, 2).mean(axis=(2, 4))
-    prepared = read_ct_scan(record.scan, window=LUNG, shape=(5, 8, 10)).slices
-    np.testing.assert_allclose(prepared, expected, atol=1e-5)
-
-
 def test_masks_are_placed_as_their_scans_though_their_headers_differ(opened):
     source = opened("mosmed", part="masked")
     for index, name in enumerate(source.patients):
@@ -71,15 +57,6 @@ def test_atlases_number_the_territories(opened):
         match=r"index: expected a scan in which something was marked, got 0: 'p1/admission'",
     ):
         source.native_marks(0)
-
-
-def test_scan_without_anything_in_the_window_is_named(tmp_path):
-    layouts.save_nifti(tmp_path / "a.nii", layouts.ct_units("a") - 900)
-    with pytest.raises(
-        InputError,
-        match=r"a.nii': volume: expected values within the window 0..80, got .*: give another",
-    ):
-        read_ct_scan(tmp_path / "a.nii", window=BRAIN, shape=SHAPE)
 
 
 def test_scans_turned_otherwise_give_the_same_items(opened, tmp_path):
