@@ -3,6 +3,9 @@
 An image is float32 (h, w, c) in [0, 1], a label an int from 0. A source gives one item at a time,
 in any order; ``training_batches`` streams batches of a source, ``load_arrays`` reads items into
 memory. OpenCV, pydicom, nibabel and grain are imported where they are used.
+
+``data.sets`` holds the published sets, ``data.worlds`` the synthetic ones, and ``data.fundus``
+prepares photographs of the eye.
 """
 
 from cfx_jax.data.ct_scan import CTScan as CTScan
@@ -20,6 +23,7 @@ from cfx_jax.data.nifti import unit_slices as unit_slices
 from cfx_jax.data.output_bins import bin_counts as bin_counts
 from cfx_jax.data.output_bins import calibrated_sample as calibrated_sample
 from cfx_jax.data.output_bins import probability_bins as probability_bins
+from cfx_jax.data.pipeline import AugmentItem as AugmentItem
 from cfx_jax.data.pipeline import BatchIterator as BatchIterator
 from cfx_jax.data.pipeline import training_batches as training_batches
 from cfx_jax.data.saliency_files import WithSaliency as WithSaliency
@@ -31,6 +35,7 @@ from cfx_jax.data.slices import resize_slices as resize_slices
 from cfx_jax.data.slices import slice_indices as slice_indices
 from cfx_jax.data.slices import to_native_grid as to_native_grid
 from cfx_jax.data.source import ImageSource as ImageSource
+from cfx_jax.data.source import check_indices as check_indices
 from cfx_jax.data.source import labels_of as labels_of
 from cfx_jax.data.source import load_arrays as load_arrays
 from cfx_jax.data.sources.arrays import ArraySource as ArraySource

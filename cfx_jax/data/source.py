@@ -97,10 +97,21 @@ def check_labels(labels: ArrayLike, class_names: Sequence[str]) -> Int[np.ndarra
 
 
 def check_indices(source: ImageSource, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Checks positions in a source; returns them as an int64 array.
+    """Checks positions of items in a source.
+
+    Args:
+        source: the images.
+        indices: positions from 0, at least one.
+
+    Returns:
+        The positions as an int64 array.
 
     Raises:
         InputError: there are none, they are no integers, or one is outside the source.
+
+    Example:
+        >>> check_indices(SyntheticFundus(5, size=32), np.array([4, 0], np.int32))
+        array([4, 0])
     """
     positions = np.asarray(indices)
     if positions.ndim != 1 or not positions.size or not np.issubdtype(positions.dtype, np.integer):
