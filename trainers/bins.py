@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.counterfactuals.progressive import check_two_classes, class_1_probability
-from cfx_jax.data.bins import bin_counts, probability_bins
+from cfx_jax.data import bin_counts, probability_bins
 from cfx_jax.data.source import check_indices, load_arrays
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples

@@ -3,11 +3,11 @@
 An image is float32 (h, w, c) in [0, 1], a label an int from 0. A source gives one item at a time,
 in any order; ``training_batches`` streams batches of a source, ``load_arrays`` reads items into
 memory. OpenCV, pydicom, nibabel and grain are imported where they are used.
+
+``data.sets`` holds the published sets, ``data.worlds`` the synthetic ones, and ``data.fundus``
+prepares photographs of the eye.
 """
 
-from cfx_jax.data.bins import bin_counts as bin_counts
-from cfx_jax.data.bins import calibrated_sample as calibrated_sample
-from cfx_jax.data.bins import probability_bins as probability_bins
 from cfx_jax.data.ct_scan import CTScan as CTScan
 from cfx_jax.data.ct_scan import read_ct_scan as read_ct_scan
 from cfx_jax.data.dicom import read_dicom as read_dicom
@@ -20,6 +20,10 @@ from cfx_jax.data.nifti import Volume as Volume
 from cfx_jax.data.nifti import read_nifti as read_nifti
 from cfx_jax.data.nifti import resample_volume as resample_volume
 from cfx_jax.data.nifti import unit_slices as unit_slices
+from cfx_jax.data.output_bins import bin_counts as bin_counts
+from cfx_jax.data.output_bins import calibrated_sample as calibrated_sample
+from cfx_jax.data.output_bins import probability_bins as probability_bins
+from cfx_jax.data.pipeline import AugmentItem as AugmentItem
 from cfx_jax.data.pipeline import BatchIterator as BatchIterator
 from cfx_jax.data.pipeline import training_batches as training_batches
 from cfx_jax.data.saliency_files import WithSaliency as WithSaliency
@@ -31,11 +35,13 @@ from cfx_jax.data.slices import resize_slices as resize_slices
 from cfx_jax.data.slices import slice_indices as slice_indices
 from cfx_jax.data.slices import to_native_grid as to_native_grid
 from cfx_jax.data.source import ImageSource as ImageSource
+from cfx_jax.data.source import check_indices as check_indices
 from cfx_jax.data.source import labels_of as labels_of
 from cfx_jax.data.source import load_arrays as load_arrays
 from cfx_jax.data.sources.arrays import ArraySource as ArraySource
 from cfx_jax.data.sources.image_folder import ImageFolder as ImageFolder
 from cfx_jax.data.splits import split as split
+from cfx_jax.data.splits import split_patients as split_patients
 from cfx_jax.data.transforms import Transform as Transform
 from cfx_jax.data.transforms import color_jitter as color_jitter
 from cfx_jax.data.transforms import compose as compose

@@ -1,6 +1,4 @@
-"""A CT scan from its file to what a classifier of volumes takes: some slices, a window of its
-values, one size.
-"""
+"""A CT scan read for a classifier of volumes: some slices, a window of its values, one size."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +13,7 @@ from cfx_jax.errors import InputError
 
 
 class CTScan(NamedTuple):
-    """A prepared scan.
+    """A scan as a classifier of volumes takes it.
 
     Attributes:
         slices: (s, h, w) float32 in [0, 1], from the feet upwards.
@@ -34,8 +32,10 @@ def read_ct_scan(
     shape: tuple[int, int, int],
     has_air: bool = True,
 ) -> CTScan:
-    """Reads a scan, as ACAT's code does: checked Hounsfield units, uniformly chosen slices, a
-    window, bilinear resizing.
+    """Reads a scan as ACAT's code does.
+
+    That is: Hounsfield units are checked, slices are chosen at equal distances, a window becomes
+    [0, 1], and slices are resized bilinearly.
 
     Args:
         path: a NIfTI file, see ``read_nifti``.

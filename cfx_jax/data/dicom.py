@@ -41,7 +41,7 @@ _FLOAT = 8  # bytes of the numbers in which one frame is made grey
 def read_dicom(
     path: str | Path, *, frame: int | None = None, window: Window = "file"
 ) -> Float[np.ndarray, "h w c"]:
-    """Reads one image.
+    """Reads one image of a DICOM file.
 
     Args:
         path: the file.
@@ -68,21 +68,20 @@ def read_dicom(
         (128, 128, 1)
     """
     check_window(window)
-    dataset = _opened(Path(path))
+    dataset = _open_file(Path(path))
     number = _num_frames(Path(path), dataset)
     if frame is None and number > 1:
         raise InputError(
             f"frame: expected a frame in 0..{number - 1}, got None for '{path}' of {number} frames:"
-            f" choose one, or read "
-            "all by read_dicom_frames"
+            " choose one, or read all by read_dicom_frames"
         )
     if frame is not None and not 0 <= frame < number:
         raise InputError(
             f"frame: expected a frame in 0..{number - 1} of '{path}', got {frame}: choose another"
         )
     _check_size(Path(path), dataset, 1)
-    return _shown(
-        Path(path), dataset, _decoded(Path(path), dataset, frame or 0), frame or 0, window
+    return _display(
+        Path(path), dataset, _decode(Path(path), dataset, frame or 0), frame or 0, window
     )
 
 
@@ -101,24 +100,24 @@ def read_dicom_frames(path: str | Path, *, window: Window = "file") -> Float[np.
     """
     check_window(window)
     path = Path(path)
-    dataset = _opened(path)
+    dataset = _open_file(path)
     number = _num_frames(path, dataset)
     _check_size(path, dataset, number)
-    frames = _decoded(path, dataset, None)
+    frames = _decode(path, dataset, None)
     if number == 1:
         frames = frames[None]
     return np.stack(
-        [_shown(path, dataset, stored, index, window) for index, stored in enumerate(frames)]
+        [_display(path, dataset, stored, index, window) for index, stored in enumerate(frames)]
     )
 
 
-def _opened(path: Path) -> Any:
+def _open_file(path: Path) -> Any:
     """The file's dataset, which has pixels."""
     pydicom = import_extra("pydicom", _PURPOSE)
     if not is_regular(path):
         raise InputError(
             f"path: expected a DICOM file, but there is no file '{printable(str(path))}': check the"
-            f" spelling"
+            " spelling"
         )
     with damage(
         lambda reason: InputError(f"'{path}' is damaged ({reason}): copy or download it again")
@@ -131,13 +130,13 @@ def _opened(path: Path) -> Any:
             if dataset is None:
                 raise InputError(
                     f"'{path}' is no DICOM file: bytes 128 to 131 are not DICM: read pictures of"
-                    f" other kinds by ImageFolder"
+                    " other kinds by ImageFolder"
                 ) from error
         if not any(name in dataset for name in _PIXELS):
             kind = getattr(dataset.get("SOPClassUID"), "name", "unknown")
             raise InputError(
                 f"'{path}' holds no pixels, its kind is '{kind}': give a file with an image, or"
-                f" copy it again if it has one"
+                " copy it again if it has one"
             )
         if (
             "TransferSyntaxUID" not in dataset.file_meta
@@ -187,7 +186,7 @@ def _check_deflated(path: Path) -> None:
 
 
 def _dataset_start(start: bytes) -> int:
-    """Where the elements of group 2, which tell how a file is stored, end (PS3.10, 7.1)."""
+    """The end of the elements of group 2, which tell how a file is stored (PS3.10, 7.1)."""
     place = _PREAMBLE if start[_PREAMBLE - 4 : _PREAMBLE] == b"DICM" else 0
     while start[place : place + 2] == b"\2\0":
         long = start[place + 4 : place + 6] in (
@@ -208,7 +207,7 @@ def _dataset_start(start: bytes) -> int:
 
 
 def _num_frames(path: Path, dataset: Any) -> int:
-    """How many frames the file tells of.
+    """The number of frames that the file tells of.
 
     Raises:
         InputError: what it tells is no number above 0.
@@ -217,7 +216,7 @@ def _num_frames(path: Path, dataset: Any) -> int:
     def refusal(reason: str) -> InputError:
         return InputError(
             f"'{path}' is damaged (its number of frames is none: {reason}): copy or download it"
-            f" again"
+            " again"
         )
 
     with damage(refusal):
@@ -242,7 +241,7 @@ def _check_size(path: Path, dataset: Any, frames: int) -> None:
         check_unpacked(values * max(_FLOAT, frames * max(1, bits // 8)))
 
 
-def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, "..."]:
+def _decode(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, "..."]:
     """The stored values of one frame, or of all; colour as red, green, blue."""
     pixels = import_extra("pydicom.pixels", _PURPOSE)
     syntax = getattr(dataset.file_meta, "TransferSyntaxUID", None)
@@ -252,7 +251,8 @@ def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, 
     def refusal(reason: str) -> InputError:
         advice = "copy or download it again"
         if syntax is not None and (package := _package(syntax)):
-            advice += f", or if it is whole run `pip install {package}`, which decodes more kinds of {syntax.name}"
+            more = f"which decodes more kinds of {syntax.name}"
+            advice += f", or if it is whole run `pip install {package}`, {more}"
         return InputError(f"'{path}' has pixels that cannot be decoded ({reason}): {advice}")
 
     with damage(refusal), quiet("pydicom.pixels.decoders.base"):
@@ -260,24 +260,23 @@ def _decoded(path: Path, dataset: Any, frame: int | None) -> Shaped[np.ndarray, 
 
 
 def _check_decoder(path: Path, syntax: Any) -> None:
-    """Whether what is installed can undo the compression."""
+    """Checks that what is installed can undo the compression."""
     try:
         available = import_extra("pydicom.pixels", _PURPOSE).get_decoder(syntax).is_available
     except NotImplementedError as error:
         raise InputError(
             f"'{path}' is stored as {syntax.name}, which pydicom does not decode: convert it to an"
-            f" uncompressed one"
+            " uncompressed one"
         ) from error
     if not available:
         raise InputError(
             f"'{path}' is compressed as {syntax.name}, which nothing that is installed decodes: run"
-            f" `pip install "
-            f"{_package(syntax)}`"
+            f" `pip install {_package(syntax)}`"
         )
 
 
 def _package(syntax: Any) -> str:
-    """What decodes more files that are compressed in some way; empty where nothing else does."""
+    """The package that decodes more files of some compression; empty where none does."""
     uid = import_extra("pydicom.uid", _PURPOSE)
     packages = {
         "pyjpegls": uid.JPEGLSTransferSyntaxes,
@@ -292,7 +291,7 @@ def _package(syntax: Any) -> str:
     return next((package for package, syntaxes in packages.items() if syntax in syntaxes), "")
 
 
-def _shown(
+def _display(
     path: Path, dataset: Any, stored: Shaped[np.ndarray, "h w ..."], frame: int, window: Window
 ) -> Float[np.ndarray, "h w c"]:
     """One frame as a display shows it."""
@@ -307,7 +306,7 @@ def _shown(
                 f"'{path}' has pixels of kind {kind}, expected"
                 f" {', '.join((*_GREY, *_COLOUR, _PALETTE))}"
             )
-        with _named(path):
+        with _naming_file(path):
             if kind in _GREY:
                 return unit_grey(dataset, stored, frame=frame, window=window)[..., None]
             if kind == _PALETTE:
@@ -319,7 +318,7 @@ def _shown(
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _naming_file(path: Path) -> Iterator[None]:
     """Puts the file's name before what is wrong with its numbers."""
     try:
         yield

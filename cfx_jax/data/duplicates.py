@@ -1,6 +1,4 @@
-"""Images that occur more than once: in two classes, or in training and in test, where they make
-results untrue.
-"""
+"""Images that occur more than once, in two classes or in training and test."""
 
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
@@ -11,9 +9,7 @@ from jaxtyping import Int, Shaped
 
 
 def fingerprint(pixels: Shaped[np.ndarray, "*s h w c"]) -> bytes:
-    """Sixteen bytes that are the same for images of the same shape, type and values, and for no
-    others.
-    """
+    """Sixteen bytes that tell images apart by their shape, type and values."""
     described = repr((pixels.shape, pixels.dtype.str)).encode()
     return hashlib.blake2b(
         described + np.ascontiguousarray(pixels).tobytes(), digest_size=16
@@ -35,14 +31,14 @@ def first_copies(fingerprints: Sequence[Hashable]) -> Int[np.ndarray, " n"]:
     """
     places: dict[Hashable, int] = {}
     return np.array(
-        [places.setdefault(each, place) for place, each in enumerate(fingerprints)], np.int64
+        [places.setdefault(mark, place) for place, mark in enumerate(fingerprints)], np.int64
     )
 
 
 def shared_copies(
     copies: Int[np.ndarray, " n"], parts: Mapping[str, Int[np.ndarray, " m"]]
 ) -> dict[tuple[str, str], int]:
-    """How many images of one part of a split occur in another one too.
+    """Counts the images of one part of a split that occur in another one too.
 
     Args:
         copies: for each image of the whole the place of the first that equals it, see
@@ -54,7 +50,8 @@ def shared_copies(
         in the first.
 
     Example:
-        >>> shared_copies(np.array([0, 1, 0, 3, 1]), {"train": np.array([0, 3]), "test": np.array([1, 2, 4])})
+        >>> parts = {"train": np.array([0, 3]), "test": np.array([1, 2, 4])}
+        >>> shared_copies(np.array([0, 1, 0, 3, 1]), parts)
         {('train', 'test'): 1}
     """
     counts = {

@@ -1,5 +1,4 @@
-"""From the stored values of a grey DICOM image to [0, 1], as the standard tells a display to do it
-(PS3.3 C.11).
+"""From the stored values of a grey DICOM image to [0, 1], as a display shows them (PS3.3 C.11).
 
 Stored values become the modality's (Hounsfield units, say) by a table or by rescale slope and
 intercept. A table or a window then chooses those of interest, which become [0, 1]. Enhanced
@@ -33,9 +32,8 @@ def check_window(window: Window) -> None:
     )
     if not numbers or not np.isfinite(window).all() or float(window[1]) <= 0:
         raise InputError(
-            f"window: expected 'file', 'full', 'values' or (centre, width) with a width above 0,"
-            f" got {window!r}: give "
-            "e.g. (40, 80), in the units that slope and intercept make"
+            "window: expected 'file', 'full', 'values' or (centre, width) with a width above 0,"
+            f" got {window!r}: give e.g. (40, 80), in the units that slope and intercept make"
         )
 
 
@@ -61,19 +59,19 @@ def unit_grey(
     if not np.isfinite(values).all():
         raise InputError(
             f"expected finite values, {(~np.isfinite(values)).sum()} pixels are not: repair the"
-            f" file"
+            " file"
         )
     if window == "file":
-        grey = _as_file_says(dataset, values, frame)
+        grey = _apply_file_window(dataset, values, frame)
     elif window == "full":
-        grey = _scaled(values, *_range(dataset, frame))
+        grey = _scale(values, *_range(dataset, frame))
     else:
-        grey = scaled_values(values, window)
+        grey = scale_values(values, window)
     grey = grey.clip(0, 1).astype(np.float32)
     return 1 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey
 
 
-def scaled_values(values: Shaped[np.ndarray, "*any"], window: Window) -> Float[np.ndarray, "*any"]:
+def scale_values(values: Shaped[np.ndarray, "*any"], window: Window) -> Float[np.ndarray, "*any"]:
     """Values as float32 in [0, 1] by a window that needs nothing else to be known.
 
     Args:
@@ -82,10 +80,10 @@ def scaled_values(values: Shaped[np.ndarray, "*any"], window: Window) -> Float[n
     """
     numbers = values.astype(np.float64)
     if window == "values":
-        scaled = _scaled(numbers, float(numbers.min()), float(numbers.max()))
+        scaled = _scale(numbers, float(numbers.min()), float(numbers.max()))
     else:
         centre, width = map(float, window)
-        scaled = _windowed(numbers, centre, width, "LINEAR_EXACT")
+        scaled = _apply_window(numbers, centre, width, "LINEAR_EXACT")
     return scaled.clip(0, 1).astype(np.float32)
 
 
@@ -102,31 +100,31 @@ def full_scale(dataset: Any) -> float:
     return float(2.0**dataset.BitsStored - 1)
 
 
-def _as_file_says(
+def _apply_file_window(
     dataset: Any, values: Float[np.ndarray, "h w"], frame: int
 ) -> Float[np.ndarray, "h w"]:
     """The values of interest as 0 to 1: by the file's table, its window, or its 8 bits."""
     interest = _macro(dataset, frame, "FrameVOILUTSequence")
     if interest.get("VOILUTSequence"):
         table = interest.VOILUTSequence[0]
-        return _looked_up(dataset, table, values, _range(dataset, frame)) / _largest_entry(table)
+        return _look_up(dataset, table, values, _range(dataset, frame)) / _largest_entry(table)
     if interest.get("WindowWidth") is not None and interest.get("WindowCenter") is not None:
         # Several windows are views to choose from; the first is the one that is meant.
         centre, width = (
             float(np.ravel(interest[key].value)[0]) for key in ("WindowCenter", "WindowWidth")
         )
-        return _windowed(values, centre, width, str(interest.get("VOILUTFunction") or "LINEAR"))
+        return _apply_window(values, centre, width, str(interest.get("VOILUTFunction") or "LINEAR"))
     if full_scale(dataset) > 255:
         # All 16 bits of a CT as [0, 1] would leave the body within 3 % of them.
         raise InputError(
             f"expected a window in a file of {dataset.BitsStored} bits, it has none: give"
-            f" window=(centre, width), "
-            "'values' for its smallest to its largest, or 'full' for all that the bits can hold"
+            " window=(centre, width), 'values' for its smallest to its largest, or 'full' for all"
+            " that the bits can hold"
         )
-    return _scaled(values, *_range(dataset, frame))
+    return _scale(values, *_range(dataset, frame))
 
 
-def _scaled(values: Float[np.ndarray, "h w"], low: float, high: float) -> Float[np.ndarray, "h w"]:
+def _scale(values: Float[np.ndarray, "h w"], low: float, high: float) -> Float[np.ndarray, "h w"]:
     return (values - low) / (high - low or 1)
 
 
@@ -134,7 +132,7 @@ def _modality(
     dataset: Any, stored: Float[np.ndarray, "..."], frame: int
 ) -> Float[np.ndarray, "..."]:
     if dataset.get("ModalityLUTSequence"):
-        return _looked_up(dataset, dataset.ModalityLUTSequence[0], stored, _stored_range(dataset))
+        return _look_up(dataset, dataset.ModalityLUTSequence[0], stored, _stored_range(dataset))
     scale = _macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = scale.get("RescaleSlope"), scale.get("RescaleIntercept")
     if slope == 0:
@@ -159,7 +157,7 @@ def _stored_range(dataset: Any) -> tuple[float, float]:
     return low, low + scale
 
 
-def _windowed(
+def _apply_window(
     values: Float[np.ndarray, "h w"], centre: float, width: float, function: str
 ) -> Float[np.ndarray, "h w"]:
     """The window's values as 0 to 1, others beyond (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
@@ -176,7 +174,7 @@ def _windowed(
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
         raise InputError(
             f"expected a window of the kind LINEAR, LINEAR_EXACT or SIGMOID, got {function}: give a"
-            f" window"
+            " window"
         )
     if function == "SIGMOID":
         # Far from the centre the exponential may overflow to infinity, which is right: the grey is
@@ -186,11 +184,10 @@ def _windowed(
     return (values - centre) / width + 0.5
 
 
-def _looked_up(
+def _look_up(
     dataset: Any, item: Any, values: Float[np.ndarray, "..."], domain: tuple[float, float]
 ) -> Float[np.ndarray, "..."]:
-    """What a table gives for each value; those before its first or after its last entry take that
-    one's.
+    """The entries of a table for values; beyond its ends the first or the last entry.
 
     Args:
         dataset: the file.
@@ -199,18 +196,20 @@ def _looked_up(
         domain: the smallest and the largest value that the file can hold.
     """
     implicit, little = dataset.original_encoding
-    number = (
-        item.LUTDescriptor[0] % _WORD or _WORD
-    )  # 2^16 is written as 0; a number of 2^15 or more may be read as signed
+    # 2^16 is written as 0; a number of 2^15 or more may be read as signed.
+    number = item.LUTDescriptor[0] % _WORD or _WORD
     first = _first_value(item.LUTDescriptor[1], domain, implicit=bool(implicit))
     table = _entries(item.LUTData, number, "<" if little else ">", _largest_entry(item))
     return table[np.rint(values - first).clip(0, len(table) - 1).astype(np.int64)]
 
 
 def _first_value(written: int, domain: tuple[float, float], *, implicit: bool) -> int:
-    """The value that a table's first entry is of: signed where the values looked up can be negative
-    (PS3.3 C.11.1.1.1 and C.11.2.1.1), whatever the stored pixels are, by which files that do not
-    tell the kind of an element are read."""
+    """The value that a table's first entry is of.
+
+    It is signed where the values looked up can be negative (PS3.3 C.11.1.1.1 and C.11.2.1.1).
+    Whether the stored pixels are signed does not matter, though files that do not tell the kind of
+    an element are read by that.
+    """
     low, high = domain
     unsigned = written % _WORD
     signed = unsigned - _WORD if unsigned >= _WORD // 2 else unsigned
@@ -234,8 +233,11 @@ def _largest_entry(item: Any) -> float:
 
 
 def _entries(data: Any, number: int, byte_order: str, largest: float) -> Float[np.ndarray, " n"]:
-    """A table's entries, which pydicom gives as numbers or, in files that do not tell their kind,
-    as bytes; two of 8 bits may share a number."""
+    """The entries of a table as numbers.
+
+    pydicom gives numbers or, in files that do not tell their kind, bytes; two entries of 8 bits may
+    share a number.
+    """
     if not isinstance(data, bytes):
         numbers = np.atleast_1d(np.asarray(data))
         if largest > 255 or len(numbers) != (number + 1) // 2 or number < 2:
@@ -247,7 +249,7 @@ def _entries(data: Any, number: int, byte_order: str, largest: float) -> Float[n
 
 
 def _macro(dataset: Any, frame: int, name: str) -> Any:
-    """Where one group of numbers stands: with the frame, with all frames, or in the file itself."""
+    """The place of one group of numbers: with the frame, with all frames, or in the file itself."""
     frames, shared = (
         dataset.get("PerFrameFunctionalGroupsSequence"),
         dataset.get("SharedFunctionalGroupsSequence"),

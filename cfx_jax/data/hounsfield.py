@@ -10,16 +10,13 @@ from jaxtyping import Float, Shaped
 
 from cfx_jax.errors import InputError
 
-LUNG = (
-    -1000.0,
-    400.0,
-)  # HU that become 0 and 1: the window of ACAT's code for chests (Fontanella et al. 2023)
+# HU that become 0 and 1: the window of ACAT's code for chests (Fontanella et al. 2023).
+LUNG = (-1000.0, 400.0)
 BRAIN = (0.0, 80.0)  # for heads; that of ACAT is not published
 
 _WRAP = 2**16  # what is missing where a negative number of 16 bits was stored without its sign
-_LEAST = (
-    -5000
-)  # below the values by which scanners fill what they did not see: -2,000, -2,048, -3,024
+# Below the values by which scanners fill what they did not see: -2,000, -2,048, -3,024.
+_LEAST = -5000
 
 
 def hounsfield_units(
@@ -43,6 +40,10 @@ def hounsfield_units(
     Raises:
         InputError: a wrong rank, no voxels, values that are not finite, all the same, too large or
             too small, or none below 0 where there must be air.
+
+    Example:
+        >>> hounsfield_units(np.array([[[64536, 0, 40]]]))  # air lost its sign
+        array([[[-1000.,     0.,    40.]]], dtype=float32)
     """
     if volume.ndim != 3 or not volume.size:
         raise InputError(
@@ -52,7 +53,7 @@ def hounsfield_units(
     if not np.isfinite([low, high]).all():
         raise InputError(
             f"{name}: expected finite Hounsfield units, got NaN or infinity: repair the file or"
-            f" leave it out"
+            " leave it out"
         )
     if low == high:
         raise InputError(f"{name}: expected a scan, got {low:g} in all voxels: leave it out")
@@ -61,18 +62,20 @@ def hounsfield_units(
         units = np.where(units >= _WRAP // 2, units - _WRAP, units)
         low, high = float(units.min()), float(units.max())
     if high >= _WRAP // 2 or low < _LEAST:
-        filling = f", or raise the {(units < _LEAST).sum()} voxels below to -1024 if the scanner filled what it did not see"
+        filling = (
+            f", or raise the {(units < _LEAST).sum()} voxels below to -1024 if the scanner filled"
+            " what it did not see"
+        )
         raise InputError(
             f"{name}: expected Hounsfield units in {_LEAST}..{_WRAP // 2 - 1}, got"
-            f" {low:g}..{high:g}: convert it again from"
-            f" DICOM, as signed numbers with rescale slope and"
-            f" intercept{filling if low < _LEAST else ''}"
+            f" {low:g}..{high:g}: convert it again from DICOM, as signed numbers with rescale slope"
+            f" and intercept{filling if low < _LEAST else ''}"
         )
     if has_air and low >= 0:
         raise InputError(
             f"{name}: expected Hounsfield units with air at about -1000, got none below {low:g}:"
-            f" subtract 1024 if the"
-            " rescale intercept was left out, or say has_air=False if the air has been cut away"
+            " subtract 1024 if the rescale intercept was left out, or say has_air=False if the air"
+            " has been cut away"
         )
     return units
 
@@ -111,14 +114,16 @@ def unit_window(
     if unit.size and unit.max() == unit.min():
         raise InputError(
             f"volume: expected values within the window {low:g}..{high:g}, got"
-            f" {volume.min():g}..{volume.max():g}, which it"
-            " makes constant: give another window, or look whether these are Hounsfield units"
+            f" {volume.min():g}..{volume.max():g}, which it makes constant: give another window, or"
+            " look whether these are Hounsfield units"
         )
     return unit
 
 
 def _is_wrapped(units: Float[np.ndarray, "s h w"]) -> bool:
-    """Whether the large values are negative ones without their sign, and nothing else."""
+    """Tells whether the large values are negative ones without their sign, and nothing else."""
     restored = units[units >= _WRAP // 2] - _WRAP
-    whole = units.min() >= 0 and units.max() < _WRAP and bool((units == np.floor(units)).all())
-    return whole and float(restored.min()) >= _LEAST
+    are_16_bits = (
+        units.min() >= 0 and units.max() < _WRAP and bool((units == np.floor(units)).all())
+    )
+    return are_16_bits and float(restored.min()) >= _LEAST

@@ -1,5 +1,4 @@
-"""Reading NIfTI files by nibabel: volumes with their axes in one order, whatever order the file
-has.
+"""Reading NIfTI files by nibabel: volumes with their axes in one order.
 
 A volume is (slices, rows, columns): slices from the feet to the head, rows from the front to the
 back, columns from the patient's right to the left. So each slice lies as radiologists look at it,
@@ -35,7 +34,7 @@ _ROUNDING = 1e-3  # by which classes that went through a scale factor may be no 
 
 
 class Volume(NamedTuple):
-    """A volume.
+    """A volume with its place in space.
 
     Attributes:
         array: (s, h, w), or (s, h, w, k) of k sequences; float32, or int32 for labels.
@@ -54,8 +53,9 @@ def read_nifti(
     labels: bool = False,
     placed_as: str | Path | None = None,
 ) -> Volume:
-    """Reads a volume, with the values that the header's slope and intercept give, in the order that
-    is stated above.
+    """Reads a volume in the order that is stated above.
+
+    Its values are those that the header's slope and intercept give.
 
     Args:
         path: a file .nii or .nii.gz, or the .hdr or .img of a pair.
@@ -80,26 +80,25 @@ def read_nifti(
             the image that it belongs to.
     """
     path = Path(path)
-    image = _opened(path)
-    placed = image if placed_as is None else _opened(Path(placed_as))
+    image = _open_file(path)
+    placed = image if placed_as is None else _open_file(Path(placed_as))
     if placed.shape[:3] != image.shape[:3]:
         raise InputError(
             f"'{path}': expected the shape of its image '{placed_as}', {placed.shape[:3]}, got"
-            f" {image.shape[:3]}: copy or "
-            "download both again"
+            f" {image.shape[:3]}: copy or download both again"
         )
     axes = _axes(image.shape)
-    found = axes[3] if len(axes) == 4 else 1
-    if num_sequences is not None and found != num_sequences:
+    number = axes[3] if len(axes) == 4 else 1
+    if num_sequences is not None and number != num_sequences:
         raise InputError(
-            f"'{path}': expected {num_sequences} sequences, got {found} (shape {image.shape})"
+            f"'{path}': expected {num_sequences} sequences, got {number} (shape {image.shape})"
         )
-    if sequence is not None and not 0 <= sequence < found:
+    if sequence is not None and not 0 <= sequence < number:
         raise InputError(
-            f"sequence: expected one of the {found} in '{path}', 0..{found - 1}, got {sequence}"
+            f"sequence: expected one of the {number} in '{path}', 0..{number - 1}, got {sequence}"
         )
     values = _values(path, image, sequence if len(axes) == 4 else None, labels)
-    return _oriented(path, values, placed.affine)
+    return _orient(path, values, placed.affine)
 
 
 def resample_volume(
@@ -122,6 +121,11 @@ def resample_volume(
 
     Raises:
         InputError: none or both of shape and spacing are given, or not three numbers above 0.
+
+    Example:
+        >>> volume = Volume(np.arange(4.0, dtype=np.float32).reshape(4, 1, 1), (2.0, 1.0, 1.0))
+        >>> resample_volume(volume, spacing=(4.0, 1.0, 1.0)).array.shape
+        (2, 1, 1)
     """
     before = volume.array.shape[:3]
     after = _wanted_shape(volume, shape, spacing)
@@ -131,7 +135,7 @@ def resample_volume(
         ]
         array = volume.array[np.ix_(*nearest)]
     else:
-        array = _interpolated(volume.array, after)
+        array = _interpolate(volume.array, after)
     slices, rows, columns = (
         mm * n / m for mm, n, m in zip(volume.spacing, before, after, strict=True)
     )
@@ -139,28 +143,31 @@ def resample_volume(
 
 
 def unit_slices(array: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "s h w"]:
-    """Scales each slice so that its smallest value becomes 0 and its largest 1; a constant slice
-    becomes 0.
+    """Scales each slice to [0, 1] by its smallest and largest value; a constant slice becomes 0.
 
     Args:
         array: values of any range.
 
     Returns:
         float32 in [0, 1].
+
+    Example:
+        >>> unit_slices(np.array([[[2.0, 4.0, 6.0]], [[5.0, 5.0, 5.0]]])).tolist()
+        [[[0.0, 0.5, 1.0]], [[0.0, 0.0, 0.0]]]
     """
     low, high = (extreme(axis=(1, 2), keepdims=True) for extreme in (array.min, array.max))
     return ((array - low) / np.where(high > low, high - low, 1)).astype(np.float32)
 
 
-def _opened(path: Path) -> Any:
+def _open_file(path: Path) -> Any:
     """The file's header, from which its values can be read."""
     nibabel = import_extra("nibabel", _PURPOSE)
     if not is_regular(path):
         raise InputError(
             f"path: expected a NIfTI file, but there is no file '{printable(str(path))}': check the"
-            f" spelling"
+            " spelling"
         )
-    with damage(lambda reason: _damaged(path, reason)), quiet("nibabel.global"):
+    with damage(lambda reason: _damage_error(path, reason)), quiet("nibabel.global"):
         if path.suffix.lower() in _COMPRESSED:
             _unpacked_length(path)  # before nibabel trusts what the header says of itself
         try:
@@ -168,7 +175,7 @@ def _opened(path: Path) -> Any:
         except nibabel.filebasedimages.ImageFileError as error:
             raise InputError(
                 f"'{path}' is no NIfTI file, or cut short: expected .nii, .nii.gz, or a pair .hdr"
-                f" and .img"
+                " and .img"
             ) from error
         if not isinstance(image, nibabel.Nifti1Pair):
             raise InputError(f"'{path}' is no NIfTI file but a {type(image).__name__}: convert it")
@@ -185,14 +192,12 @@ def _opened(path: Path) -> Any:
 
 
 def _axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """A file's shape without the axes of length one behind the three of space, which hold nothing
-    apart.
-    """
+    """A file's shape without the axes of length one behind the three of space."""
     return shape[:3] + tuple(length for length in shape[3:] if length != 1)
 
 
 def _unpacked_length(path: Path) -> int:
-    """How many bytes a file holds, once it is unpacked if it is compressed.
+    """The number of bytes that a file holds, unpacked if it is compressed.
 
     A compressed file is read to its end, where its check sum is compared; nibabel stops before it.
 
@@ -227,15 +232,15 @@ def _values(
     path: Path, image: Any, sequence: int | None, labels: bool
 ) -> Shaped[np.ndarray, "x y z ..."]:
     """The values in the file's order of axes, those of one sequence only if one is given."""
-    with damage(lambda reason: _damaged(path, reason)):
+    with damage(lambda reason: _damage_error(path, reason)):
         _check_length(image, sequence)
         apart = [
             0 if length == 1 else slice(None) if sequence is None else sequence
             for length in image.shape[3:]
         ]
-        whole = not apart or sequence is None
-        values = np.asarray(image.dataobj) if whole else image.dataobj[(..., *apart)]
-        values = values.reshape(_axes(image.shape) if whole else image.shape[:3])
+        is_all = not apart or sequence is None
+        values = np.asarray(image.dataobj) if is_all else image.dataobj[(..., *apart)]
+        values = values.reshape(_axes(image.shape) if is_all else image.shape[:3])
     with np.errstate(invalid="ignore", over="ignore"):
         converted = np.rint(values).astype(np.int32) if labels else values.astype(np.float32)
         wrong = (
@@ -248,29 +253,29 @@ def _values(
     if labels:
         raise InputError(
             f"'{path}': expected classes, which are whole numbers, got {values[wrong][0]:.9g}: give"
-            f" the file of labels"
+            " the file of labels"
         )
     raise InputError(
         f"'{path}': expected finite values of float32, {wrong.sum()} are not: repair the file"
     )
 
 
-def _oriented(
+def _orient(
     path: Path, values: Shaped[np.ndarray, "x y z ..."], affine: Float[np.ndarray, "4 4"]
 ) -> Volume:
     """The values with their axes in the stated order."""
     orientations = import_extra("nibabel.orientations", _PURPOSE)
-    found = (
+    directions = (
         orientations.io_orientation(affine)
         if np.isfinite(affine).all()
         else np.full((3, 2), np.nan)
     )
-    if np.isnan(found).any():
+    if np.isnan(directions).any():
         raise InputError(
             f"'{path}': expected an affine matrix that leads into three directions, got"
             f" {affine.tolist()}"
         )
-    moves = orientations.ornt_transform(found, orientations.axcodes2ornt(AXES))
+    moves = orientations.ornt_transform(directions, orientations.axcodes2ornt(AXES))
     spacing = np.empty(3)
     spacing[moves[:, 0].astype(int)] = np.linalg.norm(affine[:3, :3], axis=0)
     slices, rows, columns = spacing.tolist()
@@ -284,7 +289,7 @@ def _wanted_shape(
     if (shape is None) == (spacing is None):
         raise InputError(
             f"expected either shape or spacing, got shape={shape} and spacing={spacing}: give one"
-            f" of them"
+            " of them"
         )
     wanted = np.asarray(shape if spacing is None else spacing)
     if (
@@ -301,7 +306,7 @@ def _wanted_shape(
     return tuple(int(number) for number in wanted)
 
 
-def _interpolated(
+def _interpolate(
     array: Float[np.ndarray, "s h w ..."], shape: tuple[int, ...]
 ) -> Float[np.ndarray, "S H W ..."]:
     ndimage = import_extra("scipy.ndimage", "resampling volumes")
@@ -312,7 +317,7 @@ def _interpolated(
     return ndimage.zoom(smooth, 1 / factors, order=1, mode="nearest", grid_mode=True)
 
 
-def _damaged(path: Path, reason: str) -> InputError:
+def _damage_error(path: Path, reason: str) -> InputError:
     return InputError(f"'{path}' is damaged ({reason}): copy or download it again")
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.checks import check_images
-from cfx_jax.data.sampling import SampleOrder
+from cfx_jax.data.sample_order import SampleOrder
 from cfx_jax.data.source import ImageSource, check_indices, check_labels, labels_of
 from cfx_jax.errors import InputError, import_extra
 
@@ -83,6 +83,13 @@ def training_batches(
     Raises:
         InputError: an argument does not fit, or the first batch, which is read here, does not hold
             float32 images in [0, 1] with labels that are classes, or lacks a field.
+
+    Example:
+        >>> images, labels = np.zeros((6, 8, 8, 3), np.float32), np.array([0, 0, 0, 0, 1, 1])
+        >>> source = ArraySource(images, labels, ("healthy", "DR"))
+        >>> batch = next(training_batches(source, np.arange(6), batch_size=4, seed=0))
+        >>> batch["image"].shape, sorted(batch["label"].tolist())
+        ((4, 8, 8, 3), [0, 0, 1, 1])
     """
     _check_sizes(batch_size, process_index, process_count)
     num_threads = os.cpu_count() or 1 if num_threads is None else num_threads
@@ -144,13 +151,16 @@ class _BatchReader:
         }
 
     def _read(self, item: int, position: int) -> Mapping[str, Any]:
-        example, rng = _chosen(self.source[item], self.fields), self.order.generator(position)
+        example, rng = (
+            _choose_fields(self.source[item], self.fields),
+            self.order.generator(position),
+        )
         if self.augment is not None:
             example["image"] = self.augment(example["image"], rng)
         return example if self.augment_item is None else self.augment_item(example, rng)
 
 
-def _chosen(item: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
+def _choose_fields(item: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     for name in fields:
         if name not in item:
             raise InputError(
@@ -165,8 +175,7 @@ def _stack(images: Sequence[np.ndarray], *, name: str) -> np.ndarray:
     if len(shapes) > 1:
         raise InputError(
             f"{name}: expected one shape in a batch, got {shapes[0]} and {shapes[1]}: resize in the"
-            f" source, "
-            "or crop in `augment`"
+            " source, or crop in `augment`"
         )
     return np.stack(images)
 
@@ -175,14 +184,12 @@ def _check_sizes(batch_size: int, process_index: int, process_count: int) -> Non
     if not 0 <= process_index < process_count:
         raise InputError(
             f"process_index must be in 0..process_count - 1, got {process_index} of"
-            f" {process_count}: "
-            "give jax.process_index() and jax.process_count()"
+            f" {process_count}: give jax.process_index() and jax.process_count()"
         )
     if batch_size < 1 or batch_size % process_count:
         raise InputError(
             f"batch_size must be a positive multiple of the number of processes, got {batch_size}"
-            f" for "
-            f"{process_count}: choose another batch size"
+            f" for {process_count}: choose another batch size"
         )
 
 
@@ -192,10 +199,8 @@ def _check_batch(batch: dict[str, np.ndarray]) -> None:
     if images.dtype != np.float32:
         raise InputError(
             f"images of the first batch: expected dtype float32, got {images.dtype}: let the source"
-            f" (or "
-            "`augment`) return float32 in [0, 1]"
+            " (or `augment`) return float32 in [0, 1]"
         )
-    pictures = (
-        images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images
-    )  # a volume's slices are images
+    # A volume's slices are images.
+    pictures = images.reshape(-1, *images.shape[2:]) if images.ndim == 5 else images
     check_images(jnp.asarray(pictures), name="images of the first batch")

@@ -48,21 +48,21 @@ def write_saliency(
         InputError: a map of another shape than the volume's slices, or values that are not finite;
             or it cannot be written.
     """
-    found = np.asarray(saliency, np.float32)
-    if found.shape != volume.shape[:-1] or volume.ndim != 4:
+    values = np.asarray(saliency, np.float32)
+    if values.shape != volume.shape[:-1] or volume.ndim != 4:
         raise InputError(
-            f"saliency: expected a map (s, h, w) of the volume (s, h, w, c), got shapes"
-            f" {found.shape} and {volume.shape}:"
-            " give one map for the slices that the classifier sees"
+            "saliency: expected a map (s, h, w) of the volume (s, h, w, c), got shapes"
+            f" {values.shape} and {volume.shape}: give one map for the slices that the classifier"
+            " sees"
         )
-    if not np.isfinite(found).all():
+    if not np.isfinite(values).all():
         raise InputError(
             f"saliency: expected finite values, got NaN or infinity for scan {index}: look for the"
-            f" cause"
+            " cause"
         )
     file = _file(folder, index)
     with replacing(file, durable=True) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, saliency=found, identity=np.array(_identity(volume, origin)))
+        np.savez(stream, saliency=values, identity=np.array(_identity(volume, origin)))
     return file
 
 
@@ -88,7 +88,7 @@ def read_saliency(
     if not file.is_file():
         raise InputError(
             f"expected the map of scan {index} in '{file}', which does not exist: run"
-            f" write_saliency_of first"
+            " write_saliency_of first"
         )
     try:
         with np.load(file) as content:
@@ -100,8 +100,8 @@ def read_saliency(
     if identity != _identity(volume, origin):
         raise InputError(
             f"'{file}': expected the map of this scan {index}, with these slices and this size, of"
-            f" origin '{origin}'; it is"
-            " another one's: give the folder of this source, or remove it to compute its maps again"
+            f" origin '{origin}'; it is another one's: give the folder of this source, or remove it"
+            " to compute its maps again"
         )
     return saliency
 
@@ -148,8 +148,7 @@ def write_saliency_of(
 
 
 class WithSaliency(VolumesWithSaliency):
-    """A source whose items have their maps, read from files, beside them: ``saliency`` float32 (s,
-    h, w, 1).
+    """A source whose items have their maps, read from files: ``saliency`` float32 (s, h, w, 1).
 
     Args:
         source: volumes ``image`` with labels.
@@ -182,7 +181,7 @@ class _DamagedError(InputError):
 def _is_there(
     folder: str | Path, index: int, volume: Float[AnyArray, "s h w c"], origin: str
 ) -> bool:
-    """Whether a scan's map can be read; errors as ``read_saliency``, but for damage."""
+    """Tells whether a scan's map can be read; errors as ``read_saliency``, but for damage."""
     if not _file(folder, index).is_file():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Some slices of a volume, resized for a network, and the way back to the volume's own grid.
+"""The slices of a volume that a network sees, resized, and the way back to the volume's grid.
 
 The rule that chooses the slices and the resizing are those of ACAT's code (Fontanella et al. 2023).
 """
@@ -39,8 +39,7 @@ def slice_indices(num_slices: int, wanted: int) -> Int[np.ndarray, " wanted"]:
     if num_slices < 2 * half:
         raise InputError(
             f"num_slices: expected {wanted} or at least {2 * half} slices to choose {wanted} from,"
-            f" got {num_slices}: take"
-            " fewer, or leave the scan out"
+            f" got {num_slices}: take fewer, or leave the scan out"
         )
     step = num_slices // (2 * half)
     return num_slices // 2 - step * (half - 1) - 1 + step * np.arange(wanted)
@@ -49,8 +48,9 @@ def slice_indices(num_slices: int, wanted: int) -> Int[np.ndarray, " wanted"]:
 def resize_slices(
     volume: Float[AnyArray, "s h w"], size: tuple[int, int]
 ) -> Float[np.ndarray, "s H W"]:
-    """Resizes each slice by bilinear interpolation between the centres of pixels, without
-    smoothing.
+    """Resizes each slice by bilinear interpolation between the centres of pixels.
+
+    Nothing is smoothed before.
 
     Where it shrinks an image, pixels are therefore left out, as by torchvision 0.12 on tensors, by
     which the paper's scans were prepared. Beyond the outermost centres the image is constant.
@@ -64,27 +64,30 @@ def resize_slices(
 
     Raises:
         InputError: another rank, no slices, or a size that is not two numbers above 0.
+
+    Example:
+        >>> resize_slices(np.array([[[0.0, 1.0]]]), (1, 4))
+        array([[[0.  , 0.25, 0.75, 1.  ]]], dtype=float32)
     """
     cv2 = import_extra("cv2", "resizing slices")
     if volume.ndim != 3 or not volume.size:
         raise InputError(
             f"volume: expected slices (s, h, w), got shape {volume.shape}: leave out the channel"
-            f" axis"
+            " axis"
         )
     height, width = _checked_size(size)
     values = np.asarray(volume, np.float32)
     if values.shape[1:] == (height, width):
         return values
     return np.stack(
-        [cv2.resize(each, (width, height), interpolation=cv2.INTER_LINEAR) for each in values]
+        [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in values]
     )
 
 
 def to_native_grid(
     saliency: Float[AnyArray, "s h w"], indices: Int[np.ndarray, " s"], shape: tuple[int, int, int]
 ) -> Float[np.ndarray, "n H W"]:
-    """Brings a map of some resized slices to the grid of the whole volume, where it can be compared
-    with a mask.
+    """Brings a map of some resized slices to the grid of the volume, for comparison with a mask.
 
     Bilinear within the slices and linear between them. Slices before the first and after the last
     of those that the map is of become 0: nothing is known of them.
@@ -99,13 +102,17 @@ def to_native_grid(
 
     Raises:
         InputError: places that are not one for each slice, not ascending or outside the volume.
+
+    Example:
+        >>> saliency = np.array([[[1.0]], [[3.0]]])  # of the slices 1 and 3 of five
+        >>> to_native_grid(saliency, np.array([1, 3]), (5, 1, 1)).ravel()
+        array([0., 1., 2., 3., 0.], dtype=float32)
     """
     slices, places = resize_slices(saliency, shape[1:]), np.asarray(indices)
     if places.shape != slices.shape[:1] or (np.diff([-1, *places, shape[0]]) <= 0).any():
         raise InputError(
             f"indices: expected {len(saliency)} ascending places in 0..{shape[0] - 1}, one for each"
-            f" slice of the map, got"
-            f" {places.tolist()}: give those by which the slices were chosen"
+            f" slice of the map, got {places.tolist()}: give those by which the slices were chosen"
         )
     native = np.zeros(shape, np.float32)
     for number in range(places[0], places[-1] + 1):
@@ -132,11 +139,15 @@ def resize_labels(
 
     Raises:
         InputError: another rank, or a size that is not two numbers above 0.
+
+    Example:
+        >>> resize_labels(np.array([[[0, 1, 2, 3]]]), (1, 2))
+        array([[[1, 3]]])
     """
     if labels.ndim != 3:
         raise InputError(
             f"labels: expected slices (s, h, w), got shape {labels.shape}: leave out the channel"
-            f" axis"
+            " axis"
         )
     rows, columns = (
         (2 * np.arange(after) + 1) * before // (2 * after)

@@ -1,4 +1,4 @@
-"""What a source of labelled images is, and how to read many of its items at once.
+"""The protocol of a source of labelled images, and how to read many of its items at once.
 
 A source is random-access: ``len(source)`` items, ``source[i]`` a dict with at least ``image``,
 float32 (h, w,
@@ -34,11 +34,17 @@ class ImageSource(Protocol):
 
 
 def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
-    """The labels of all items: the source's ``labels`` where it has them, else every item is read
-    once.
+    """The labels of all items.
+
+    They are the source's ``labels`` where it has them, else every item is read once.
 
     Raises:
         InputError: a label is not one of the classes, or there is not one for each item.
+
+    Example:
+        >>> source = ArraySource(np.zeros((3, 8, 8, 1), np.uint8), np.array([1, 0, 1]), ("a", "b"))
+        >>> labels_of(source)
+        array([1, 0, 1])
     """
     known = getattr(source, "labels", None)
     labels = check_labels(
@@ -48,7 +54,7 @@ def labels_of(source: ImageSource) -> Int[np.ndarray, " n"]:
     if len(labels) != len(source):
         raise InputError(
             f"labels: expected one for each of the source's {len(source)} items, got {len(labels)}:"
-            f" correct its labels"
+            " correct its labels"
         )
     return labels
 
@@ -74,43 +80,50 @@ def check_labels(labels: ArrayLike, class_names: Sequence[str]) -> Int[np.ndarra
     if given.ndim != 1 or (given.dtype.kind == "O" and any(np.ndim(label) for label in given)):
         raise InputError(
             f"label: expected one class for each item, got labels of shape {given.shape}: give one"
-            f" number each"
+            " number each"
         )
     if given.dtype.kind in "biuf":
-        wrong = ~(
-            (given >= 0) & (given < len(class_names)) & (given == np.floor(given))
-        )  # NaN fails all
+        # NaN fails all.
+        wrong = ~((given >= 0) & (given < len(class_names)) & (given == np.floor(given)))
     else:
         wrong = np.array([not isinstance(label, int | np.integer) for label in given], bool)
         wrong[~wrong] = [not 0 <= label < len(class_names) for label in given[~wrong]]
     if wrong.any():
         raise InputError(
             f"label: expected 0..{len(class_names) - 1} for the classes {', '.join(class_names)},"
-            f" got "
-            f"{given[wrong].tolist()[0]!r}: correct the labels or the class names"
+            f" got {given[wrong].tolist()[0]!r}: correct the labels or the class names"
         )
     return given if given.dtype.kind in "iu" else given.astype(np.int64)
 
 
 def check_indices(source: ImageSource, indices: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """Checks positions in a source; returns them as an int64 array.
+    """Checks positions of items in a source.
+
+    Args:
+        source: the images.
+        indices: positions from 0, at least one.
+
+    Returns:
+        The positions as an int64 array.
 
     Raises:
         InputError: there are none, they are no integers, or one is outside the source.
+
+    Example:
+        >>> check_indices(SyntheticFundus(5, size=32), np.array([4, 0], np.int32))
+        array([4, 0])
     """
     positions = np.asarray(indices)
     if positions.ndim != 1 or not positions.size or not np.issubdtype(positions.dtype, np.integer):
         raise InputError(
-            f"indices: expected a non-empty vector of integer positions, got shape"
-            f" {positions.shape} of "
-            f"{positions.dtype}: give e.g. np.arange(len(source)) or one of the arrays that split"
-            f" returns"
+            "indices: expected a non-empty vector of integer positions, got shape"
+            f" {positions.shape} of {positions.dtype}: give e.g. np.arange(len(source)) or one of"
+            " the arrays that split returns"
         )
     if positions.min() < 0 or positions.max() >= len(source):
         raise InputError(
             f"indices: expected positions in 0..{len(source) - 1}, got"
-            f" {positions.min()}..{positions.max()}: "
-            "use indices that were made for this source"
+            f" {positions.min()}..{positions.max()}: use indices that were made for this source"
         )
     return positions.astype(np.int64)
 
@@ -140,14 +153,22 @@ def load_arrays(
     Raises:
         InputError: the indices do not fit the source, a field does not exist, or the items differ
             in fields, in shapes or in the kind of their numbers, or ``num_threads`` is below 1.
+
+    Example:
+        >>> source, fields = SyntheticFundus(5, size=32), ("image", "label")
+        >>> arrays = load_arrays(source, np.array([4, 0]), fields=fields)
+        >>> arrays["image"].shape, arrays["label"].shape
+        ((2, 32, 32, 3), (2,))
     """
     check_count(num_threads, name="num_threads", or_none=True)
     positions = check_indices(source, indices)
-    first = _chosen(source[int(positions[0])], fields)
+    first = _choose_fields(source[int(positions[0])], fields)
     arrays = _empty_like(first, len(positions))
 
     def read(row: int) -> None:
-        _store(arrays, row, _chosen(source[int(positions[row])], fields), int(positions[row]))
+        _write_row(
+            arrays, row, _choose_fields(source[int(positions[row])], fields), int(positions[row])
+        )
 
     tqdm = import_extra("tqdm", "progress bars").tqdm
     with ThreadPoolExecutor(num_threads or os.cpu_count()) as pool:
@@ -161,7 +182,7 @@ def load_arrays(
     return arrays
 
 
-def _chosen(item: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:
+def _choose_fields(item: Mapping[str, Any], fields: Sequence[str] | None) -> Mapping[str, Any]:
     """The wanted fields of an item."""
     missing = [name for name in fields or () if name not in item]
     if missing:
@@ -182,27 +203,25 @@ def _empty_like(item: Mapping[str, Any], number: int) -> dict[str, Any]:
     return arrays
 
 
-def _store(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int) -> None:
+def _write_row(arrays: dict[str, Any], row: int, item: Mapping[str, Any], index: int) -> None:
     """Writes one item into its row."""
     if item.keys() != arrays.keys():
         raise InputError(
-            f"item {index}: expected the fields {', '.join(arrays)}, as the first item has, got "
-            f"{', '.join(item)}: choose common ones by `fields`"
+            f"item {index}: expected the fields {', '.join(arrays)}, as the first item has, got"
+            f" {', '.join(item)}: choose common ones by `fields`"
         )
     for name, value in item.items():
         if isinstance(value, Mapping):
-            _store(arrays[name], row, value, index)
+            _write_row(arrays[name], row, value, index)
         elif np.shape(value) != arrays[name].shape[1:]:
             raise InputError(
                 f"item {index}: expected {name} of shape {arrays[name].shape[1:]}, as the first"
-                f" item has, "
-                f"got {np.shape(value)}: bring all images to one size first"
+                f" item has, got {np.shape(value)}: bring all images to one size first"
             )
         elif not np.can_cast(np.asarray(value).dtype, arrays[name].dtype, "same_kind"):
             raise InputError(
                 f"item {index}: expected {name} of type {arrays[name].dtype}, as the first item"
-                f" has, got "
-                f"{np.asarray(value).dtype}: bring all items to one type first"
+                f" has, got {np.asarray(value).dtype}: bring all items to one type first"
             )
         else:
             arrays[name][row] = value

@@ -19,8 +19,9 @@ def split(
     seed: int,
     groups: Sequence[object] | np.ndarray | None = None,
 ) -> dict[str, Int[np.ndarray, " m"]]:
-    """Splits items at random so that each part has each class in the same share, as nearly as whole
-    items or groups allow.
+    """Splits items at random so that each part has each class in the same share.
+
+    The shares are kept as nearly as undivided items or groups allow.
 
     Args:
         labels: the class of each item.
@@ -56,10 +57,37 @@ def split(
         if not items.size:
             raise InputError(
                 f"split {name!r} would be empty: its share is {fractions[name]:g} of {len(labels)}"
-                f" items: "
-                "give it a larger share, or more items"
+                " items: give it a larger share, or more items"
             )
     return parts
+
+
+def split_patients(
+    patients: Sequence[str] | np.ndarray, shares: Mapping[str, float], *, seed: int
+) -> dict[str, Int[np.ndarray, " m"]]:
+    """Splits images at random so that each part has its share of the patients, to within one.
+
+    ``split(labels, shares, groups=patients)`` gives each part its share of the images of each class
+    instead.
+
+    Args:
+        patients: whose image each one is.
+        shares: name of each part -> its share of the patients, above 0; at most 1 together.
+        seed: fixes the split; 0 or more.
+
+    Returns:
+        Name of each part -> positions of its images, ascending.
+
+    Raises:
+        InputError: a share is not above 0, their sum is above 1, or a part would be empty.
+
+    Example:
+        >>> split_patients(["a", "a", "b", "c"], {"train": 2 / 3, "test": 1 / 3}, seed=0)
+        {'train': array([0, 1, 3]), 'test': array([2])}
+    """
+    names, patient_of = np.unique(np.asarray(patients), return_inverse=True)
+    parts = split(np.zeros(len(names), np.int64), shares, seed=seed)
+    return {name: np.flatnonzero(np.isin(patient_of, chosen)) for name, chosen in parts.items()}
 
 
 def _by_class(
@@ -101,8 +129,9 @@ def _by_group(
     groups: np.ndarray,
     rng: np.random.Generator,
 ) -> Int[np.ndarray, " n"]:
-    """The part of each item: groups, the large ones first, go where most of their items are
-    missing.
+    """The part of each item, by groups.
+
+    Large groups first go where most of their items are missing.
     """
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     _, class_of = np.unique(labels, return_inverse=True)
@@ -127,8 +156,7 @@ def _check(
     if labels.ndim != 1 or not labels.size or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(
             f"labels: expected a non-empty vector of integers, got shape {labels.shape} of"
-            f" {labels.dtype}: "
-            "give one class number for each item"
+            f" {labels.dtype}: give one class number for each item"
         )
     if not fractions or min(fractions.values()) <= 0 or sum(fractions.values()) > 1 + 1e-6:
         raise InputError(
@@ -141,6 +169,5 @@ def _check(
     if groups is not None and len(groups) != len(labels):
         raise InputError(
             f"groups: expected one for each of the {len(labels)} items, got {len(groups)}: give"
-            f" e.g. each "
-            "item's patient"
+            " e.g. each item's patient"
         )

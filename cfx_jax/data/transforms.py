@@ -1,5 +1,6 @@
-"""Augmentations: functions ``f(image, rng) -> image`` of one float32 image (h, w, c) in [0, 1] and
-a numpy generator.
+"""Augmentations: functions ``f(image, rng) -> image`` of one image and a NumPy generator.
+
+An image is float32 (h, w, c) in [0, 1].
 
 Each factory fixes the ranges; each call draws its own values. The result has the image's shape and
 dtype and stays in [0, 1]. Colours of grey images (c = 1) are left as they are where a transform
@@ -44,6 +45,11 @@ def sometimes(transform: Transform, *, probability: float) -> Transform:
 
     Raises:
         InputError: the probability is outside [0, 1].
+
+    Example:
+        >>> never = sometimes(random_noise(scale=(0.1, 0.2)), probability=0.0)
+        >>> never(np.zeros((4, 4, 1), np.float32), np.random.default_rng(0)).max().item()
+        0.0
     """
     _check_probability(probability)
 
@@ -61,11 +67,19 @@ def random_crop(*, padding: int) -> Transform:
 
     Raises:
         InputError: the padding is negative.
+
+    Example:
+        >>> crop = random_crop(padding=2)
+        >>> crop(np.ones((4, 4, 1), np.float32), np.random.default_rng(0))[..., 0]
+        array([[1., 1., 1., 0.],
+               [1., 1., 1., 0.],
+               [0., 0., 0., 0.],
+               [0., 0., 0., 0.]], dtype=float32)
     """
     if padding < 0:
         raise InputError(
             f"padding must be 0 or more pixels, got {padding}: give e.g. a seventh of the image's"
-            f" side"
+            " side"
         )
 
     def crop(image: Image, rng: np.random.Generator) -> Image:
@@ -87,6 +101,11 @@ def random_flip(direction: str, *, probability: float = 0.5) -> Transform:
 
     Raises:
         InputError: the direction is unknown or the probability outside [0, 1].
+
+    Example:
+        >>> image = np.array([[[0.1], [0.2]]], np.float32)
+        >>> random_flip("horizontal", probability=1.0)(image, np.random.default_rng(0))[..., 0]
+        array([[0.2, 0.1]], dtype=float32)
     """
     check_choice(direction, ("horizontal", "vertical"), name="direction")
     axis = 1 if direction == "horizontal" else 0
@@ -106,16 +125,21 @@ def random_affine(
 
     Raises:
         InputError: a range is negative, or ``magnify`` is not ascending from above 0.
+
+    Example:
+        >>> turn = random_affine(degrees=10, translate=0.05, magnify=(1.0, 1.1))
+        >>> turn(np.ones((8, 8, 3), np.float32), np.random.default_rng(0)).shape
+        (8, 8, 3)
     """
     if degrees < 0 or translate < 0:
         raise InputError(
             f"degrees and translate must be 0 or more, got {degrees} and {translate}: give the"
-            f" half-width"
+            " half-width"
         )
     if not 0 < magnify[0] <= magnify[1]:
         raise InputError(
             f"magnify must be an ascending range of factors above 0, got {magnify}: give e.g. (1.0,"
-            f" 1.1)"
+            " 1.1)"
         )
 
     def affine(image: Image, rng: np.random.Generator) -> Image:
@@ -142,8 +166,9 @@ def color_jitter(
     saturation: Range = (1.0, 1.0),
     hue: float = 0.0,
 ) -> Transform:
-    """Changes brightness, contrast, saturation and hue by random amounts, in this order, with the
-    meaning of torchvision.
+    """Changes brightness, contrast, saturation and hue by random amounts, in this order.
+
+    The amounts have the meaning that they have in torchvision.
 
     Args:
         brightness: range of the factor on all values.
@@ -153,6 +178,11 @@ def color_jitter(
 
     Raises:
         InputError: a range is not ascending from 0 or more, or the hue outside [0, 0.5].
+
+    Example:
+        >>> jitter = color_jitter(brightness=(0.5, 0.5))
+        >>> jitter(np.full((1, 2, 3), 0.8, np.float32), np.random.default_rng(0))[..., 0]
+        array([[0.4, 0.4]], dtype=float32)
     """
     for name, (low, high) in {
         "brightness": brightness,
@@ -162,7 +192,7 @@ def color_jitter(
         if not 0 <= low <= high:
             raise InputError(
                 f"{name} must be an ascending range of factors from 0, got ({low}, {high}): give"
-                f" e.g. (0.5, 1.5)"
+                " e.g. (0.5, 1.5)"
             )
     if not 0 <= hue <= 0.5:
         raise InputError(f"hue must be in [0, 0.5] turns, got {hue}: give e.g. 0.15")
@@ -184,6 +214,11 @@ def random_noise(*, scale: Range) -> Transform:
 
     Raises:
         InputError: a range that is not ascending from 0 or more.
+
+    Example:
+        >>> noisy = random_noise(scale=(0.0, 0.1))
+        >>> noisy(np.zeros((8, 8, 3), np.float32), np.random.default_rng(0)).min().item()
+        0.0
     """
     if not 0 <= scale[0] <= scale[1]:
         raise InputError(
@@ -208,8 +243,9 @@ def adjust_contrast(image: Image, factor: float) -> Image:
 
 
 def adjust_saturation(image: Image, factor: float) -> Image:
-    """Moves each pixel's colour away from (above 1) or towards its grey and clips; grey images are
-    kept.
+    """Moves each pixel's colour away from (above 1) or towards its grey and clips.
+
+    Grey images are kept.
     """
     return image if image.shape[-1] != 3 else _blend(image, _grey(image), factor)
 

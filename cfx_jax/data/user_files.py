@@ -1,5 +1,4 @@
-"""What all readers of users' files share: a bound on what a file may unpack to, and one error for
-whatever is damaged.
+"""Reading files of users: a bound on what a file may unpack to, and one error for damage.
 
 A small file can declare, or be compressed from, more than any memory holds. Before a picture, a
 member of an archive, a volume or a table is unpacked, its size is compared with ``unpack_limit()``:
@@ -28,7 +27,7 @@ class DamagedFile(Exception):
 
 
 def unpack_limit() -> int:
-    """How many bytes a picture, a member of an archive, a volume or a table may unpack to.
+    """The number of bytes that a picture, an archive's member, a volume or a table may unpack to.
 
     Raises:
         InputError: the environment variable holds something else than a number above 0.
@@ -39,7 +38,7 @@ def unpack_limit() -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
         raise InputError(
             f"{LIMIT_VARIABLE}: expected a whole number of MiB above 0, got {text!r}: give e.g."
-            f" 2048"
+            " 2048"
         )
     return int(text) * 2**20
 
@@ -53,8 +52,8 @@ def check_unpacked(size: int) -> None:
     if size > unpack_limit():
         raise DamagedFile(
             f"unpacks to {size / 2**20:,.0f} MiB, more than the {unpack_limit() / 2**20:,.0f} MiB"
-            f" that are allowed: set "
-            f"{LIMIT_VARIABLE} to allow more, if it is meant to be that large"
+            f" that are allowed: set {LIMIT_VARIABLE} to allow more, if it is meant to be that"
+            " large"
         )
 
 
@@ -83,8 +82,9 @@ def bounded_length(stream: IO[bytes]) -> int:
 
 
 def is_regular(path: Path) -> bool:
-    """Whether a file is there whose content ends: no folder, and no pipe or device, which might be
-    read for ever.
+    """Tells whether a file is there whose content ends.
+
+    A folder is none, nor is a pipe or a device, which might be read for ever.
     """
     try:
         return stat.S_ISREG(path.stat().st_mode)
@@ -93,7 +93,7 @@ def is_regular(path: Path) -> bool:
 
 
 def is_folder(path: Path | os.DirEntry[str]) -> bool:
-    """Whether a folder is there, or a link to one; a name that no folder can have is none."""
+    """Tells whether a folder is there, or a link to one; a name that no folder can have is none."""
     try:
         return path.is_dir()
     except OSError:  # a name that is too long, a link to itself
@@ -140,9 +140,7 @@ def damage(refusal: Callable[[str], Exception]) -> Iterator[None]:
 
 @contextmanager
 def quiet(logger: str) -> Iterator[None]:
-    """Keeps a library from printing, through a logger of this name, about damage that is reported
-    otherwise.
-    """
+    """Keeps a library's logger from printing about damage that is reported otherwise."""
     mute = logging.Filter("nothing")  # one for each call, so that threads do not undo each other's
     logging.getLogger(logger).addFilter(mute)
     try:
@@ -152,7 +150,7 @@ def quiet(logger: str) -> Iterator[None]:
 
 
 def one_line(error: Exception) -> str:
-    """What an error says, in one line; with its kind where it says little."""
+    """The message of an error in one line; with the error's kind where it says little."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = repr(error) if isinstance(error, KeyError) else str(error)
@@ -160,8 +158,9 @@ def one_line(error: Exception) -> str:
 
 
 def printable(name: str) -> str:
-    """A file's name as a message or a page can hold it: what is no text is escaped, what is very
-    long is cut.
+    """A file's name as a message or a page can hold it.
+
+    What is no text is escaped, what is very long is cut.
     """
     text = "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode()
@@ -171,7 +170,7 @@ def printable(name: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Whether a name can be written as UTF-8; file systems allow others."""
+    """Tells whether a name can be written as UTF-8; file systems allow others."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,4 @@
-"""Mirroring of whole volumes, with all that lies on their grid and with the side that the label
-names.
-"""
+"""Mirroring of volumes, with all that lies on their grid and the side that the label names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,8 +13,7 @@ _HEIGHT, _WIDTH = 1, 2
 def random_volume_flip(
     *, horizontal: bool, vertical: bool, mirrored: Sequence[int] | None = None
 ) -> AugmentItem:
-    """Mirrors a volume, all of its slices alike, each way with probability one half (ACAT, released
-    code).
+    """Mirrors a volume, all slices alike, each way with probability one half (ACAT, released code).
 
     Args:
         horizontal: whether columns may be reversed, so that the patient's left becomes the right.
@@ -27,6 +24,13 @@ def random_volume_flip(
     Returns:
         ``f(item, rng) -> item`` for ``data.training_batches``; every array (s, h, w, c) of the item
         is mirrored alike.
+
+    Example:
+        >>> flip = random_volume_flip(horizontal=True, vertical=False, mirrored=(0, 2, 1, 3))
+        >>> item = {"image": np.arange(3.0).reshape(1, 1, 3, 1), "label": 1}
+        >>> mirrored = flip(item, np.random.default_rng(2))
+        >>> mirrored["image"].ravel(), mirrored["label"]
+        (array([2., 1., 0.]), 2)
     """
 
     def flip(item: Mapping[str, Any], rng: np.random.Generator) -> dict[str, Any]:

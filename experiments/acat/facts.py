@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from cfx_jax.data import to_native_grid
-from cfx_jax.data.radiology_sets import IST3, MosMed
+from cfx_jax.data.sets import IST3, MosMed
 from experiments.shared.stages import Arrays
 
 

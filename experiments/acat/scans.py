@@ -1,16 +1,18 @@
 """The scans with all that is known of them: drawn by a program, or the paper's sets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import SyntheticCT, load_arrays, split
+from cfx_jax.data.sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from experiments.acat.config import Config
 from experiments.acat.facts import FactsOfScans, Heads, MaskedChests, SomeFacts, StoredFacts
 from experiments.shared.array_store import filled
+from experiments.shared.data import DataKind, open_data
 from experiments.shared.image_options import remaining_share
 from experiments.shared.image_set import StoredImages
 from experiments.shared.stages import Arrays, Workspace
@@ -95,14 +97,7 @@ def load_scans(config: Config, kind: str, workspace: Workspace) -> Scans:
     Raises:
         InputError: no such kind, or its folder cannot be used.
     """
-    name, _, path = kind.partition(":")
-    if name in _WORLDS and not path:
-        return _WORLDS[name](config, workspace)
-    if name in _SETS and path:
-        return _SETS[name](config, path, workspace)
-    raise InputError(
-        f"--data: expected 'stroke', 'lung', 'mosmed:PATH' or 'ist3:PATH', got {kind!r}"
-    )
+    return open_data(kind, KINDS, _Request(config, workspace))
 
 
 def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
@@ -116,14 +111,22 @@ def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
     return Parts(**split(scans.labels, shares, seed=seed, groups=scans.groups))
 
 
-def _stroke(config: Config, workspace: Workspace) -> Scans:
+class _Request(NamedTuple):
+    """The settings of the scans, and the folder that keeps what is drawn or prepared."""
+
+    config: Config
+    workspace: Workspace
+
+
+def _stroke(request: _Request, path: str) -> Scans:
+    del path
     own = {
         "side": "label",
         "infarct_size": "size",
         "territory_mask": "atlas",
         "territory": "territory",
     }
-    drawn, located, depends = _drawn(config, workspace, "stroke", own, {})
+    drawn, located, depends = _drawn(*request, "stroke", own, {})
     for arrays in (drawn, located):
         arrays["organ"] = arrays["atlas"] > 0
     return _world(
@@ -131,10 +134,11 @@ def _stroke(config: Config, workspace: Workspace) -> Scans:
     )
 
 
-def _lung(config: Config, workspace: Workspace) -> Scans:
+def _lung(request: _Request, path: str) -> Scans:
+    del path
     own = {"label": "label", "grade": "size", "lung_mask": "organ"}
     faint = {"finding_shares": (1.0, 0.0, 0.0, 0.0)}
-    drawn, located, depends = _drawn(config, workspace, "lung", own, faint)
+    drawn, located, depends = _drawn(*request, "lung", own, faint)
     note = f"Synthetic CT of chests: {_DRAWN}."
     return _world("lung", drawn, located, ("clear", "ground glass"), False, note, depends)
 
@@ -201,9 +205,8 @@ def _drawn(
     return first, second, ["synthetic", options, of_located]
 
 
-def _mosmed(config: Config, path: str, workspace: Workspace) -> Scans:
-    from cfx_jax.data.radiology_sets import MosMed
-
+def _mosmed(request: _Request, path: str) -> Scans:
+    config, workspace = request
     labelled, masked = (
         MosMed(path, workspace.root / "sets", part=part, shape=config.shape)
         for part in ("labelled", "masked")
@@ -226,9 +229,8 @@ def _mosmed(config: Config, path: str, workspace: Workspace) -> Scans:
     )
 
 
-def _ist3(config: Config, path: str, workspace: Workspace) -> Scans:
-    from cfx_jax.data.radiology_sets import IST3
-
+def _ist3(request: _Request, path: str) -> Scans:
+    config, workspace = request
     source = IST3(path, workspace.root / "sets", shape=config.ist3_shape)
     images = _images(source, config.ist3_shape, workspace)
     sizes = np.where(
@@ -272,5 +274,10 @@ def located_in(scans: Scans, positions: Int[np.ndarray, " m"]) -> FactsOfScans:
     return SomeFacts(scans.facts, positions.tolist()) if scans.located is None else scans.located
 
 
-_WORLDS: Mapping[str, Callable[[Config, Workspace], Scans]] = {"stroke": _stroke, "lung": _lung}
-_SETS: Mapping[str, Callable[[Config, str, Workspace], Scans]] = {"mosmed": _mosmed, "ist3": _ist3}
+KINDS = (
+    DataKind("stroke", _stroke, has_path=False),
+    DataKind("lung", _lung, has_path=False),
+    DataKind("mosmed", _mosmed),
+    DataKind("ist3", _ist3),
+)
+"""The scans that ``--data`` may name."""

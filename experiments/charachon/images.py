@@ -2,30 +2,22 @@
 all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.data import SyntheticBrain, SyntheticChest, split
+from cfx_jax.data import split, split_patients
 from cfx_jax.errors import InputError
 from experiments.charachon.config import GenerationConfig
-from experiments.shared.folder_images import folder_note, load_folder
-from experiments.shared.image_options import check_no_classes, remaining_share
+from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, ImageRequest, open_data
+from experiments.shared.image_options import remaining_share
 from experiments.shared.image_set import ImageSet
 from experiments.shared.stages import Workspace
-from experiments.shared.synthetic_images import draw_images
 
-_WORLDS = {"chest": SyntheticChest, "brain": SyntheticBrain}
-_PAIR = ("image", "label", "lesion_mask", "counterfactual", "counterfactual_lesion_mask")
-_FIELDS = {"chest": (*_PAIR, "annotation_mask"), "brain": (*_PAIR, "body_mask")}
-_ANNOTATIONS = {
-    "chest": "annotation_mask",
-    "rsna": "annotation_mask",
-    "brain": "lesion_mask",
-    "msd": "lesion_mask",
-}
+KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER)
+"""The images that ``--data`` may name."""
 
 # Validation and test: of 14,863 images (Charachon et al. 2020, section IV-A), of 484 patients
 # (lists in released code).
@@ -72,13 +64,6 @@ class Data(NamedTuple):
         return [part.identity for part in (self.train, self.validation, self.test)]
 
 
-class _Source(NamedTuple):
-    """All images of one kind, and a note."""
-
-    images: ImageSet
-    note: str
-
-
 def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
     """Opens or draws the images and splits them.
 
@@ -86,21 +71,25 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
         InputError: ``data`` is of no known kind, or its folder cannot be used; shares that leave
             nothing for training, or a part without images of some class.
     """
-    kind, _, path = config.data.partition(":")
     validation, test = shares(config)
     rest = remaining_share(validation=validation, test=test)
-    source = _open(config, kind, path, workspace)
-    positions = _split(config, source, {"train": rest, "validation": validation, "test": test})
+    request = ImageRequest(
+        workspace, config.image_size, config.num_images, config.seed, classes=config.classes
+    )
+    opened = open_data(config.data, KINDS, request)
+    positions = _split(
+        config, opened.images, {"train": rest, "validation": validation, "test": test}
+    )
     rng = np.random.default_rng(config.seed)
     shuffled = {name: rng.permutation(items) for name, items in positions.items()}
-    parts = {name: source.images.take(items) for name, items in shuffled.items()}
+    parts = {name: opened.images.take(items) for name, items in shuffled.items()}
     for name, part in parts.items():
         _check_classes(name, part)
     return Data(
         **parts,
-        class_names=source.images.class_names,
-        annotation=_ANNOTATIONS.get(kind),
-        note=source.note,
+        class_names=opened.images.class_names,
+        annotation=opened.annotation,
+        note=opened.note,
     )
 
 
@@ -141,68 +130,14 @@ def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
     return usable[: config.num_explained]
 
 
-def _open(config: GenerationConfig, kind: str, path: str, workspace: Workspace) -> _Source:
-    if config.data in _WORLDS:
-        return _synthetic(config, workspace)
-    if kind in _OPENERS and path:
-        return _OPENERS[kind](config, path, workspace)
-    raise InputError(
-        f"--data: expected 'chest', 'brain', 'rsna:PATH', 'msd:PATH' or 'folder:PATH', got"
-        f" {config.data!r}"
-    )
-
-
-def _synthetic(config: GenerationConfig, workspace: Workspace) -> _Source:
-    check_no_classes(config.classes, config.data)
-    options = {"num_images": config.num_images, "size": config.image_size, "seed": config.seed}
-    images, _ = draw_images(
-        config.data, _WORLDS[config.data], options, _FIELDS[config.data], workspace
-    )
-    return _Source(images, f"Synthetic {config.data} images: drawn by a program, of no patient.")
-
-
-def _folder(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
-    del workspace
-    images = load_folder(path, size=config.image_size, channels=1, classes=config.classes)
-    return _Source(images, folder_note(images))
-
-
-def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
-    from cfx_jax.data.radiology_sets import RSNAPneumonia
-
-    check_no_classes(config.classes, config.data)
-    source = RSNAPneumonia(path, workspace.root / "sets", size=config.image_size)
-    note = f"RSNA pneumonia; {source.left_out} images of the third class were left out."
-    return _Source(ImageSet.whole(source, source.identity), note)
-
-
-def _msd(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
-    from cfx_jax.data.radiology_sets import MSDBrainTumour
-
-    check_no_classes(config.classes, config.data)
-    source = MSDBrainTumour(path, workspace.root / "sets", size=config.image_size)
-    note = f"Medical Segmentation Decathlon, brain; {source.left_out} slices that show nothing were left out."
-    return _Source(ImageSet.whole(source, source.identity), note)
-
-
-_OPENERS: Mapping[str, Callable[[GenerationConfig, str, Workspace], _Source]] = {
-    "folder": _folder,
-    "rsna": _rsna,
-    "msd": _msd,
-}
-
-
 def _split(
-    config: GenerationConfig, source: _Source, shares: Mapping[str, float]
+    config: GenerationConfig, images: ImageSet, shares: Mapping[str, float]
 ) -> dict[str, Any]:
     """By patient as the published lists where patients are known, else as many of each label in
     every part.
     """
-    images = source.images
     if images.patients is None:
         return split(images.labels, shares, seed=config.seed, groups=images.copies)
-    from cfx_jax.data.radiology_sets import split_patients
-
     return split_patients(images.patients, shares, seed=config.seed)
 
 

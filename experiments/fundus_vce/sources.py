@@ -137,7 +137,7 @@ def _folder(config: Config, path: str) -> Sources:
 def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
     """The sets of the paper below one folder: ``kaggle``, and where they are there ``messidor``,
     ``idrid``, ``deepdrid``."""
-    from cfx_jax.data.fundus_sets import FundusSet, labelled, quality_labelled
+    from cfx_jax.data.sets import FundusSet, label_by_grade, label_by_quality
 
     if config.channels != 3 or config.classes:
         raise InputError(
@@ -158,9 +158,9 @@ def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
 
     kaggle, messidor, idrid, deepdrid = map(opened, ("kaggle", "messidor", "idrid", "deepdrid"))
     assert kaggle is not None
-    main = labelled(kaggle)
+    main = label_by_grade(kaggle)
     quality = (
-        None if deepdrid is None or not config.quality.num_members else quality_labelled(deepdrid)
+        None if deepdrid is None or not config.quality.num_members else label_by_quality(deepdrid)
     )
     dropped = {
         each.name: len(each.dropped)
@@ -171,8 +171,8 @@ def _photographs(config: Config, path: str, workspace: Workspace) -> Sources:
         main=ImageSet.whole(main, kaggle.identity),
         external=None
         if messidor is None
-        else ImageSet.whole(labelled(messidor), messidor.identity),
-        lesions=None if idrid is None else ImageSet.whole(labelled(idrid), idrid.identity),
+        else ImageSet.whole(label_by_grade(messidor), messidor.identity),
+        lesions=None if idrid is None else ImageSet.whole(label_by_grade(idrid), idrid.identity),
         quality=None
         if quality is None or deepdrid is None
         else ImageSet.whole(quality, deepdrid.identity),

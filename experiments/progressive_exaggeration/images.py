@@ -11,7 +11,8 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import split
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.sources import WORLDS, Source, open_source
+from experiments.progressive_exaggeration.sources import WORLDS, open_images
+from experiments.shared.data import OpenedImages
 from experiments.shared.image_options import remaining_share
 from experiments.shared.image_set import COPIES, ImageSet
 from experiments.shared.stages import Workspace
@@ -120,10 +121,10 @@ def load_images(config: Config, workspace: Workspace) -> Data:
         number = max(1, round(config.num_images * config.test))
         own = dataclasses.replace(config, num_images=config.num_images - number)
         fresh = dataclasses.replace(config, num_images=number, seed=config.test_seed)
-        sources = [_chosen(config, open_source(each, workspace)) for each in (own, fresh)]
+        sources = [_chosen(config, open_images(each, workspace)) for each in (own, fresh)]
         shares = {name: shares[name] / (1 - config.test) for name in ("train", "validation")}
     else:
-        sources = [_chosen(config, open_source(config, workspace))]
+        sources = [_chosen(config, open_images(config, workspace))]
     source, explained = sources[0], _explained(config, sources[0])
     positions = split(source.labels[:, explained], shares, seed=config.seed, groups=source.groups)
     rng = np.random.default_rng(config.seed)
@@ -138,7 +139,7 @@ def load_images(config: Config, workspace: Workspace) -> Data:
     )
 
 
-def _explained(config: Config, source: Source) -> int:
+def _explained(config: Config, source: OpenedImages) -> int:
     """Position of the explained label; of a single one the name is not asked for."""
     if len(source.names) == 1:
         return 0
@@ -146,12 +147,12 @@ def _explained(config: Config, source: Source) -> int:
     return source.names.index(config.label)
 
 
-def _part(source: Source, items: Int[np.ndarray, " n"]) -> Part:
+def _part(source: OpenedImages, items: Int[np.ndarray, " n"]) -> Part:
     people = None if source.people is None else source.people[items]
     return Part(source.images.take(items), source.labels[items], people)
 
 
-def _chosen(config: Config, source: Source) -> Source:
+def _chosen(config: Config, source: OpenedImages) -> OpenedImages:
     """Those labels of a source that the classifier is to have."""
     for each in config.labels:
         check_choice(each, source.names, name="--labels")

@@ -12,7 +12,8 @@ from cfx_jax.errors import InputError
 images, labels = np.zeros((4, 8, 8, 3), np.float32), np.array([0, 1, 0, 1])
 source = ArraySource(images, labels, ("a", "b"))
 load_arrays(source, split(labels, {"all": 1.0}, seed=0)["all"])
-for use in (lambda: SyntheticFundus(1)[0], lambda: training_batches(source, np.arange(4), batch_size=2, seed=0)):
+batches = lambda: training_batches(source, np.arange(4), batch_size=2, seed=0)
+for use in (lambda: SyntheticFundus(1)[0], batches):
     try:
         use()
     except InputError as error:

@@ -117,7 +117,10 @@ def test_windows_that_show_nothing_are_refused(scan, window, message):
 
 def test_voxels_that_a_scanner_filled_far_below_air_are_told_with_what_to_do():
     filled = np.concatenate([SCAN, np.full((1, 8, 9), -8192, np.int16)])
-    message = r"got -8192..\d+: convert it again .*, or raise the 72 voxels below to -1024 if the scanner filled what"
+    message = (
+        r"got -8192..\d+: convert it again .*, or raise the 72 voxels below to -1024 if the scanner"
+        " filled what"
+    )
     with pytest.raises(InputError, match=message):
         hounsfield_units(filled)
     assert hounsfield_units(np.maximum(filled, -1024)).min() == -1024

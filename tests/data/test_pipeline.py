@@ -132,7 +132,7 @@ def test_volumes_come_with_the_fields_asked_for_and_no_others():
         np.testing.assert_array_equal(batch["saliency"], 2 * batch["image"])
 
 
-def test_an_item_is_augmented_as_a_whole_after_its_image_and_a_place_in_the_stream_is_taken_up_again():
+def test_an_item_is_augmented_after_its_image_and_a_place_in_the_stream_is_taken_up_again():
     def lower(image, rng):
         return image / 2
 

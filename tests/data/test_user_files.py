@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from cfx_jax.data import ImageFolder, read_dicom_frames, read_nifti
-from cfx_jax.data.published import read_rows
+from cfx_jax.data.sets.stored.tables import read_rows
 from cfx_jax.data.sources.decoding import decode_image, quiet_opencv
 from cfx_jax.data.user_files import (
     DamagedFile,

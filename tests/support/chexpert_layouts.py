@@ -3,7 +3,7 @@
 from PIL import Image
 from radiology_layouts import chest_pixels
 
-from cfx_jax.data.radiology_sets.chexpert import FINDINGS
+from cfx_jax.data.sets.chexpert import FINDINGS
 
 HEADER = ("Path", "Sex", "Age", "Frontal/Lateral", "AP/PA", *FINDINGS)
 # path below the part's folder -> what its row says of some findings; the others are not mentioned

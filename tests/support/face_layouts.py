@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from cfx_jax.data.face_sets.celeba import ATTRIBUTES
+from cfx_jax.data.sets.celeba import ATTRIBUTES
 
 FACES = {  # name -> what is shown, part, person
     "000001.jpg": (("Smiling", "Young"), 0, 2880),

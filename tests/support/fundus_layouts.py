@@ -7,7 +7,7 @@ import xlwt
 from PIL import Image
 
 from cfx_jax.data import SyntheticFundus
-from cfx_jax.data.fundus_sets.idrid import LESIONS
+from cfx_jax.data.sets.idrid import LESIONS
 
 WIDTH, HEIGHT, EYE = 400, 300, 256
 BLACK = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

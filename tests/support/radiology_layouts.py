@@ -1,4 +1,4 @@
-"""Writes tiny sets in the layouts of the published radiological ones, with smooth random pictures."""
+"""Writes tiny sets in the layouts of published radiological ones, with smooth random pictures."""
 
 import io
 import json

@@ -1,5 +1,6 @@
-"""Photographs of the eye made ready for a classifier: even contrast, the circle of the eye, a tight
-square crop.
+"""Photographs of the eye made ready for a classifier.
+
+Their contrast is made even, the circle of the eye is found, and its square is cut out.
 """
 
 from cfx_jax.data.fundus.batch import Job as Job

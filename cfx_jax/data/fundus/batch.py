@@ -1,5 +1,6 @@
-"""Preparing many photographs into a folder, on all processor cores; a stopped run goes on where it
-was.
+"""Preparing many photographs into a folder, on all processor cores.
+
+A run that was stopped goes on where it was.
 
 The folder then holds ``images/NAME.png``, ``eye_masks/NAME.png``, ``lesion_masks/KIND/NAME.png``
 (masks are 0 or 255), ``report.csv`` with one line for each photograph that is finished or dropped,
@@ -45,8 +46,11 @@ class Job:
 
 
 class PreparedFiles(NamedTuple):
-    """``kept``: names in the order of the jobs. ``dropped``: name -> why the photograph cannot be
-    used.
+    """The photographs that were prepared, and those that cannot be used.
+
+    Attributes:
+        kept: names in the order of the jobs.
+        dropped: name -> the reason.
     """
 
     kept: list[str]
@@ -62,8 +66,7 @@ def prepare_files(
     num_threads: int | None = None,
     progress: bool = True,
 ) -> PreparedFiles:
-    """Prepares photographs and their lesion masks, see :func:`preprocess`, and writes them as PNG
-    files.
+    """Prepares photographs and their lesion masks, see :func:`preprocess`, as PNG files.
 
     Stopped, even by a kill, and started again it goes on: finished photographs are not read again,
     at most those in work are repeated, and no file is ever half written. A dropped photograph is
@@ -129,12 +132,15 @@ def _prepare(job: Job, out: Path, size: int, clahe: bool) -> Outcome:
 
 
 def _is_finished(job: Job, out: Path, report: ProgressReport) -> bool:
-    """Whether the report has the photograph and, unless it was dropped, all its files are there."""
+    """Tells whether the report has the photograph and all its files are there.
+
+    Of one that was dropped there are no files.
+    """
     outcome = report.outcomes.get(job.name)
     if outcome is None or outcome.circle is None:
         return outcome is not None
     folders = [("images",), ("eye_masks",), *(("lesion_masks", kind) for kind in job.masks)]
-    return all(_path(out, each, job.name).exists() for each in folders)
+    return all(_path(out, folder, job.name).exists() for folder in folders)
 
 
 def _path(out: Path, folders: tuple[str, ...], name: str) -> Path:
@@ -174,9 +180,9 @@ def _check_settings(path: Path, settings: dict[str, Any]) -> None:
     earlier = read_json(path, advice="restore it, or choose another folder")
     if json.dumps(earlier, sort_keys=True) != json.dumps(settings, sort_keys=True):
         raise InputError(
-            f"out: expected the settings of the earlier run,"
-            f" {' '.join(json.dumps(earlier, indent=2).split())} "
-            f"({path}), got {json.dumps(settings)}: choose another folder, or the same settings"
+            "out: expected the settings of the earlier run,"
+            f" {' '.join(json.dumps(earlier, indent=2).split())} ({path}), got"
+            f" {json.dumps(settings)}: choose another folder, or the same settings"
         )
 
 
@@ -197,7 +203,7 @@ def _check(jobs: Sequence[Job], size: int, num_threads: int | None) -> None:
         if not is_text(job.name):
             raise InputError(
                 f"jobs: expected names in UTF-8, got '{printable(job.name)}': rename the file or"
-                f" its folder"
+                " its folder"
             )
         if job.name in seen:
             raise InputError(

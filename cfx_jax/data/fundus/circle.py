@@ -44,13 +44,20 @@ def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Ci
         UnusableImage: the picture is too small, or shows no circle that is bright inside, along
             enough of its rim.
         InputError: the image is no uint8 colour image, or ``num_steps`` is below 1.
+
+    Example:
+        >>> image = np.zeros((120, 160, 3), np.uint8)
+        >>> rows, columns = np.mgrid[:120, :160]
+        >>> image[np.hypot(columns - 80, rows - 60) < 50] = (180, 90, 40)
+        >>> [round(number) for number in fit_circle(image)]
+        [80, 60, 50]
     """
     check_pixels(image)
     check_num_steps(num_steps)
     if min(image.shape[:2]) < SMALLEST_SIDE:
         raise UnusableImage(
             f"too small: {image.shape[0]} x {image.shape[1]} pixels, fewer than {SMALLEST_SIDE} a"
-            f" side"
+            " side"
         )
     edges = find_edges(image)
     circle = _start(edges, image.shape[:2])
@@ -60,8 +67,9 @@ def fit_circle(image: UInt8[np.ndarray, "h w 3"], *, num_steps: int = 100) -> Ci
 
 
 def _start(edges: Edges, shape: tuple[int, int]) -> Circle:
-    """The circle through three edges on which most edges lie, out of many drawn at random, its
-    centre in the frame.
+    """The best of many circles through three edges drawn at random.
+
+    The best is the one on which most edges lie; its centre is in the frame.
     """
     if len(edges.points) < 3:
         raise UnusableImage("no visible eye: the picture has no edges")
@@ -100,8 +108,7 @@ def _sharpen(points: Float[np.ndarray, "n 2"], circle: Circle, num_steps: int) -
 
 
 def fit_weighted(points: Float[np.ndarray, "n 2"], weights: Float[np.ndarray, " n"]) -> Circle:
-    """The circle whose equation the points fulfil best: weighted algebraic least squares in closed
-    form.
+    """The circle whose equation the points fulfil best, by weighted algebraic least squares.
 
     Args:
         points: x, y of at least three points that lie on no line.

@@ -30,6 +30,10 @@ def clahe(
 
     Raises:
         InputError: the image is no uint8 colour image, or an option is out of its range.
+
+    Example:
+        >>> clahe(np.zeros((50, 50, 3), np.uint8)).shape
+        (50, 50, 3)
     """
     check_pixels(image)
     check_positive(clip_limit, name="clip_limit")

@@ -1,5 +1,4 @@
-"""The square about the circle of an eye, resized: for photographs, and by the same geometry for
-lesion masks.
+"""The square about the circle of an eye, cut out and resized: of photographs, and of lesion masks.
 
 Pixel ``(i, j)`` of the result covers the square of side ``2 radius / size`` whose corner is at
 ``x - radius + 2 radius j / size``, and likewise down, exactly: the circle is not rounded to whole
@@ -32,6 +31,12 @@ def crop_to_circle(
     Raises:
         InputError: the image is no uint8 colour image, the size is below 1, or the circle has no
             radius.
+
+    Example:
+        >>> photograph = np.full((60, 80, 3), 9, np.uint8)
+        >>> image, mask = crop_to_circle(photograph, Circle(40, 30, 20), size=16)
+        >>> image.shape, mask.shape, image[~mask].max().item()
+        ((16, 16, 3), (16, 16), 0)
     """
     check_pixels(image)
     _check(circle, size)
@@ -64,18 +69,23 @@ def crop_mask(
     Raises:
         InputError: the mask is not of the image's shape, the size is below 1, or the circle has no
             radius.
+
+    Example:
+        >>> mask = np.zeros((60, 80), bool)
+        >>> mask[30, 40] = True  # one pixel, in the middle of the circle
+        >>> crop_mask(mask, Circle(40, 30, 20), size=9, image_shape=(60, 80)).sum().item()
+        1
     """
     _check(circle, size)
     if mask.shape != tuple(image_shape):
         raise InputError(
             f"mask: expected the image's {image_shape[0]} x {image_shape[1]} pixels, got"
-            f" {' x '.join(map(str, mask.shape))}"
-            ": give the mask of this image, at its size"
+            f" {' x '.join(map(str, mask.shape))}: give the mask of this image, at its size"
         )
     cv2 = import_extra("cv2", "preparing photographs of the eye")
     counts = cv2.integral(mask.astype(np.uint8))
     (top, bottom), (left, right) = (
-        _covered(centre, circle.radius, size, length)
+        _overlaps(centre, circle.radius, size, length)
         for centre, length in zip((circle.y, circle.x), image_shape, strict=True)
     )
     inside = (
@@ -85,8 +95,7 @@ def crop_mask(
 
 
 def eye_mask(circle: Circle, shape: tuple[int, int], *, size: int) -> Bool[np.ndarray, "size size"]:
-    """The pixels of the cropped image whose centre is inside the disc and inside the original
-    frame.
+    """The pixels of the cropped image whose centre is in the disc and in the original frame.
 
     Args:
         circle: in pixels of the uncropped image.
@@ -104,13 +113,15 @@ def eye_mask(circle: Circle, shape: tuple[int, int], *, size: int) -> Bool[np.nd
     return (np.add.outer(offset**2, offset**2) <= 1) & in_frame
 
 
-def _covered(centre: float, radius: float, size: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel of the result the first and the last but one pixel of the original that it
-    overlaps.
+def _overlaps(
+    centre: float, radius: float, size: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pixels of the original that each pixel of the result overlaps.
+
+    They are given as the first and the last but one.
     """
-    edges = (
-        centre - radius + 0.5 + np.arange(size + 1) * 2 * radius / size
-    )  # from the first pixel's left edge
+    # From the first pixel's left edge.
+    edges = centre - radius + 0.5 + np.arange(size + 1) * 2 * radius / size
     first, last = np.floor(edges[:-1] + _ROUNDING), np.ceil(edges[1:] - _ROUNDING)
     return first.clip(0, length).astype(int), last.clip(0, length).astype(int)
 
@@ -118,7 +129,7 @@ def _covered(centre: float, radius: float, size: int, length: int) -> tuple[np.n
 def _square(
     image: UInt8[np.ndarray, "h w 3"], circle: Circle
 ) -> tuple[UInt8[np.ndarray, "n m 3"], float, float]:
-    """The pixels that the circle's square touches, and the square's left and top edge within them."""
+    """The pixels that the circle's square touches, and the square's left and top edge in them."""
     cv2 = import_extra("cv2", "preparing photographs of the eye")
     edges = np.array(circle[:2]) - circle.radius + 0.5
     low, high = np.floor(edges).astype(int), np.ceil(edges + 2 * circle.radius).astype(int)

@@ -1,5 +1,4 @@
-"""Edges of a photograph between the dark ground and something brighter: their places, and where it
-is brighter.
+"""Edges of a photograph between the dark ground and something brighter.
 
 Canny's edges of the reduced, smoothed grey image. Grey is compressed by a logarithm first, as the
 rim of an eye in the dark is weaker than vessels and the optic disc in plain grey, and stronger in
@@ -14,9 +13,8 @@ from jaxtyping import Bool, Float, UInt8
 from cfx_jax.data.sources.resizing import resize
 from cfx_jax.errors import import_extra
 
-WORKING_SIDE = (
-    512  # pixels of the longer side; a pixel is then well below one per cent of an eye's radius
-)
+# Pixels of the longer side; a pixel is then well below one per cent of an eye's radius.
+WORKING_SIDE = 512
 _SMOOTHING = 4.0  # standard deviation in working pixels: the rim stays, vessels and noise fade
 _DARK = 30.0  # grey level added before the logarithm, above the noise of a black ground
 _BEYOND = 10.0  # working pixels from an edge to where its far side is looked at
@@ -26,8 +24,11 @@ _SHARES = (0.80, 0.92)  # quantiles of gradient strength for Canny's two thresho
 
 
 class Edges(NamedTuple):
-    """``points`` (n, 2) as x, y in pixels of the photograph; ``uphill`` (n, 2), unit vectors
-    towards the brighter side.
+    """Places of edges in a photograph.
+
+    Attributes:
+        points: (n, 2) as x, y in pixels of the photograph.
+        uphill: (n, 2), unit vectors towards the brighter side.
     """
 
     points: Float[np.ndarray, "n 2"]
@@ -35,8 +36,9 @@ class Edges(NamedTuple):
 
 
 def find_edges(image: UInt8[np.ndarray, "h w 3"]) -> Edges:
-    """The edges of what stands before the dark ground, found on a copy of 512 pixels on the longer
-    side.
+    """Finds the edges of what stands before the dark ground.
+
+    They are looked for in a copy of 512 pixels on the longer side.
 
     Args:
         image: red, green, blue.
@@ -63,7 +65,7 @@ def find_edges(image: UInt8[np.ndarray, "h w 3"]) -> Edges:
 
 
 def _from_dark(edges: Edges, smooth: Float[np.ndarray, "h w"]) -> Bool[np.ndarray, " n"]:
-    """Whether an edge has the dark ground on its far side."""
+    """Tells of each edge whether the dark ground is on its far side."""
     darkest, bright = smooth.min(), np.quantile(smooth, 0.9)
     x, y = np.round(edges.points - _BEYOND * edges.uphill).astype(int).T
     beyond = smooth[y.clip(0, smooth.shape[0] - 1), x.clip(0, smooth.shape[1] - 1)]

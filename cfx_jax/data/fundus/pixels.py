@@ -1,6 +1,4 @@
-"""What the steps of preparing a photograph share: the check of its pixels, the circle, and the
-reason to give up.
-"""
+"""Circles in photographs, the check of a photograph's pixels, and the error of unusable ones."""
 
 from typing import NamedTuple
 
@@ -10,8 +8,9 @@ from cfx_jax.errors import InputError
 
 
 class Circle(NamedTuple):
-    """A circle in pixels: ``x`` to the right, ``y`` down, the first pixel's centre being (0, 0),
-    and ``radius``.
+    """A circle in pixels: ``x`` to the right, ``y`` down, and ``radius``.
+
+    The centre of the first pixel is (0, 0).
     """
 
     x: float
@@ -34,5 +33,5 @@ def check_pixels(image: np.ndarray) -> None:
     if image.dtype != np.uint8:
         raise InputError(
             f"image: expected uint8 pixels in 0..255, got {image.dtype}: convert them before the"
-            f" call"
+            " call"
         )

@@ -1,5 +1,4 @@
-"""From a photograph of the eye to the image that a classifier sees: even contrast, the eye's
-circle, its square.
+"""From a photograph of the eye to the image that a classifier sees.
 
 The steps and their order are those of Boreiko et al. (MICCAI 2022): CLAHE, a circle fitted to the
 edges, a tight crop, 224 x 224 pixels. The circle is found in the photograph as it was, since CLAHE
@@ -19,15 +18,18 @@ from cfx_jax.data.sources.resizing import resize
 from cfx_jax.errors import InputError
 
 _DARKEST_USED = 16  # grey level that at least a hundredth of the picture must reach
-_SATURATED = (
-    250  # grey level, the mean of the channels; red alone saturates in good photographs too
-)
+# Grey level, the mean of the channels; red alone saturates in good photographs too.
+_SATURATED = 250
 _LOOKED_AT = 64  # side of the thumbnails on which exposure is judged
 
 
 class Prepared(NamedTuple):
-    """``image`` uint8 (size, size, 3), 0 outside of ``eye_mask`` bool (size, size); ``circle`` in
-    the photograph.
+    """A photograph as a classifier sees it.
+
+    Attributes:
+        image: uint8 (size, size, 3), 0 outside of the eye.
+        eye_mask: bool (size, size).
+        circle: the eye's, in the photograph.
     """
 
     image: UInt8[np.ndarray, "size size 3"]
@@ -43,7 +45,7 @@ def preprocess(
     clip_limit: float = 2.0,
     tiles: int = 5,
 ) -> Prepared:
-    """Prepares one photograph.
+    """Prepares one photograph of the eye.
 
     Args:
         image: red, green, blue.
@@ -58,6 +60,13 @@ def preprocess(
     Raises:
         UnusableImage: the photograph is too small, too dark, over-exposed or shows no eye.
         InputError: the image is no uint8 colour image, or an option is out of its range.
+
+    Example:
+        >>> rows, columns = np.mgrid[:120, :160]
+        >>> eye = np.hypot(columns - 80, rows - 60) < 50
+        >>> prepared = preprocess(np.uint8(eye[..., None] * (180, 90, 40)), size=32)
+        >>> prepared.image.shape, prepared.eye_mask.dtype
+        ((32, 32, 3), dtype('bool'))
     """
     check_pixels(image)
     if size < 1:

@@ -1,6 +1,4 @@
-"""The file that tells how far the preparation of many photographs has come: one line for each that
-is finished.
-"""
+"""The file of what has been prepared of many photographs, one line for each that is finished."""
 
 import csv
 import io
@@ -17,7 +15,7 @@ _COLUMNS = ("name", "status", "reason", "x", "y", "radius")
 
 
 class Outcome(NamedTuple):
-    """What became of one photograph: its ``circle``, or the ``reason`` for which it was dropped."""
+    """The result of one photograph: its ``circle``, or the ``reason`` for which it was dropped."""
 
     name: str
     reason: str
@@ -43,11 +41,11 @@ class ProgressReport:
         self._path = path
         written = path.read_bytes() if path.is_file() else b""
         # A line that was cut short may end in half of a character.
-        whole = written[: written.rfind(b"\n") + 1] or _line(_COLUMNS).encode()
-        self.outcomes = {outcome.name: outcome for outcome in _outcomes(path, whole)}
-        if whole != written:
+        lines = written[: written.rfind(b"\n") + 1] or _line(_COLUMNS).encode()
+        self.outcomes = {outcome.name: outcome for outcome in _outcomes(path, lines)}
+        if lines != written:
             with replacing(path) as temporary:
-                temporary.write_bytes(whole)
+                temporary.write_bytes(lines)
 
     def add(self, outcome: Outcome) -> None:
         """Appends a line, which is on the disk when this returns."""
@@ -61,8 +59,9 @@ class ProgressReport:
 
 
 def _outcomes(path: Path, content: bytes) -> list[Outcome]:
-    """What the lines of a report say, which users may have edited: with a byte order mark, CRLF and
-    empty lines too.
+    """Reads the lines of a report, which users may have edited.
+
+    A byte order mark, CRLF and empty lines do not matter.
     """
     number = 1
     try:
@@ -70,7 +69,7 @@ def _outcomes(path: Path, content: bytes) -> list[Outcome]:
         if tuple(next(lines, ())) != _COLUMNS:
             raise InputError(
                 f"{path}: expected a report with the columns {','.join(_COLUMNS)}: choose another"
-                f" folder"
+                " folder"
             )
         outcomes = []
         for line in filter(None, lines):
@@ -80,8 +79,7 @@ def _outcomes(path: Path, content: bytes) -> list[Outcome]:
     except (csv.Error, UnicodeDecodeError, _DamagedError) as error:
         raise InputError(
             f"{path}: line {number} or the one after it is damaged ({error}): take it out, and its"
-            f" photograph is prepared"
-            " again"
+            " photograph is prepared again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Whether a circle is the rim of an eye: the edges that lie on it, and how much of it they cover."""
+"""The rim of an eye: the edges that lie on a circle, and how much of it they cover."""
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,37 +12,37 @@ _BINS = 180  # into which the rim is divided
 # Enough of a rim: (share of the whole rim that shows as edges, share of the rim within the picture
 # that does).
 _ENOUGH = (0.4, 0.45)  # for a rim that is in the picture; black bars or a lid may hide some
-_ENOUGH_CUT = (
-    0.12,
-    0.85,
-)  # for a rim that the frame leaves little of; then what it leaves must show
-_STRAY = (
-    0.5  # edges off the circle for each on it: more, and the circle is a part of something else
-)
+_ENOUGH_CUT = (0.12, 0.85)  # for a rim that the frame leaves little of; that must show
+# Edges off the circle for each on it: with more, the circle is a part of something else.
+_STRAY = 0.5
 
 
 def faces(edges: Edges, circles: Float[np.ndarray, "*m 3"]) -> Bool[np.ndarray, "*m n"]:
-    """Whether each edge is brighter towards the centre of each circle (x, y, radius)."""
+    """Tells whether each edge is brighter towards the centre of each circle (x, y, radius)."""
     distance, along = _inward(edges, circles)
     return along > _FACING * distance
 
 
 def lies_on(edges: Edges, circles: Float[np.ndarray, "*m 3"]) -> Bool[np.ndarray, "*m n"]:
-    """Whether each edge is a piece of each circle (x, y, radius): near to it, and brighter inside."""
+    """Tells of each edge and circle (x, y, radius) whether the edge is a piece of the circle.
+
+    Such an edge is near to the circle, and brighter inside.
+    """
     distance, along = _inward(edges, circles)
     radius = circles[..., 2, None]
     return (np.abs(distance - radius) < _NEAR * radius) & (along > _FACING * distance)
 
 
 def _inward(edges: Edges, circles: Float[np.ndarray, "*m 3"]) -> tuple[np.ndarray, np.ndarray]:
-    """How far the centre of each circle is from each edge, and how far along the edge's direction."""
+    """The distance of each circle's centre from each edge, and its part along the edge's slope."""
     x, y = circles[..., 0, None] - edges.points[:, 0], circles[..., 1, None] - edges.points[:, 1]
     return np.sqrt(x * x + y * y), x * edges.uphill[:, 0] + y * edges.uphill[:, 1]
 
 
 def check_rim(edges: Edges, circle: Circle, shape: tuple[int, int]) -> None:
-    """Checks that enough of a circle shows as edges, and that they are the edges of no larger or
-    flatter thing.
+    """Checks that enough of a circle shows as edges, and that they belong to no other thing.
+
+    The edges of something larger or flatter do not count.
 
     Args:
         edges: of the photograph.
@@ -69,7 +69,7 @@ def check_rim(edges: Edges, circle: Circle, shape: tuple[int, int]) -> None:
 
 
 def rim_support(edges: Edges, circle: Circle, shape: tuple[int, int]) -> tuple[float, float]:
-    """How much of a circle shows as edges.
+    """Measures how much of a circle shows as edges.
 
     Args:
         edges: of the photograph.

@@ -22,7 +22,8 @@ class ArraySource:
         InputError: shape, dtype or values are not as described.
 
     Example:
-        >>> source = ArraySource(np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1]), ("healthy", "DR"))
+        >>> images, labels = np.zeros((2, 8, 8, 3), np.uint8), np.array([0, 1])
+        >>> source = ArraySource(images, labels, ("healthy", "DR"))
         >>> len(source), source[1]["label"], source[1]["image"].dtype
         (2, 1, dtype('float32'))
     """
@@ -62,27 +63,25 @@ def _check_images(images: np.ndarray) -> None:
     if images.dtype not in (np.uint8, np.float32):
         raise InputError(
             f"images: expected float32 in [0, 1] or uint8, got {images.dtype}: scale to [0, 1] and"
-            f" cast to float32"
+            " cast to float32"
         )
     low, high = images.min(), images.max()
     if images.dtype == np.float32 and not (low >= 0 and high <= 1):  # NaN fails both
         raise InputError(
             f"images: expected finite values in [0, 1], got [{low:g}, {high:g}]: rescale, and"
-            f" repair what is not finite"
+            " repair what is not finite"
         )
 
 
 def _check_labels(labels: np.ndarray, number: int, class_names: Sequence[str]) -> None:
     if labels.shape != (number,) or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(
-            f"labels: expected {number} integers, one for each image, got shape {labels.shape} of "
-            f"{labels.dtype}: give one class number for each image"
+            f"labels: expected {number} integers, one for each image, got shape {labels.shape} of"
+            f" {labels.dtype}: give one class number for each image"
         )
     if len(class_names) < 2 or labels.min() < 0 or labels.max() >= len(class_names):
         raise InputError(
             f"labels: expected classes in 0..{len(class_names) - 1} and at least two class names,"
-            f" got labels "
-            f"in {labels.min()}..{labels.max()} and {len(class_names)} names: correct the labels"
-            f" or "
-            "class_names"
+            f" got labels in {labels.min()}..{labels.max()} and {len(class_names)} names: correct"
+            " the labels or class_names"
         )

@@ -1,4 +1,4 @@
-"""Which files of a tree are images of which class."""
+"""Images in class folders: which files of a tree are images, and of which class."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,9 @@ _CLUTTER = {"__macosx", "thumbs.db", "desktop.ini"}  # made by archivers and fil
 
 
 def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
-    """Finds the class folders: those at the top, or in the one folder at the top if that holds
-    folders itself.
+    """Finds the class folders, at the top or one level below.
+
+    One folder alone at the top that holds folders itself is looked into.
 
     A file is an image if its name ends like one (``SUFFIXES``, in letters of any case), or else if
     its first bytes are those of one.
@@ -46,9 +47,9 @@ def find_classes(tree: FileTree) -> tuple[Classes, Counter[str]]:
             classes[image.parts[top]].append(image)
     if not classes:
         raise InputError(
-            f"path: expected one sub-folder per class in '{tree.path}', found no sub-folders and "
-            f"{len(files)} files{_advice(left_out)}: sort the images into folders named after their"
-            f" classes"
+            f"path: expected one sub-folder per class in '{tree.path}', found no sub-folders and"
+            f" {len(files)} files{_advice(left_out)}: sort the images into folders named after"
+            " their classes"
         )
     return classes, left_out
 
@@ -92,14 +93,12 @@ def choose_classes(
     if unknown or len(set(chosen)) < len(chosen):
         raise InputError(
             f"class_names: expected different names out of {', '.join(classes)}, got"
-            f" {', '.join(chosen)}: "
-            f"name class folders of '{tree.path}'"
+            f" {', '.join(chosen)}: name class folders of '{tree.path}'"
         )
     if len(chosen) < 2:
         raise InputError(
             f"path: expected two class folders or more in '{tree.path}', got"
-            f" {', '.join(chosen) or 'none'}: "
-            "a classifier needs two classes"
+            f" {', '.join(chosen) or 'none'}: a classifier needs two classes"
         )
     for name in chosen:
         _check_class(name, classes[name], tree)
@@ -118,20 +117,19 @@ def _check_class(name: str, images: Sequence[PurePosixPath], tree: FileTree) -> 
             for file in tree.files()
             if file.parent.name == name and not _is_hidden(file)
         )
-        reason = next(
-            (why for folder, why in tree.unusable.items() if PurePosixPath(folder).name == name), ""
-        )
+        others = f", but {describe(kinds)}" if kinds else ""
+        unusable = {PurePosixPath(folder).name: why for folder, why in tree.unusable.items()}
+        reason = f", it {unusable[name]}" if unusable.get(name) else ""
         raise InputError(
             f"path: expected images ({', '.join(SUFFIXES)}) in the class folder '{name}' of"
-            f" '{tree.path}', "
-            f"found none{f', but {describe(kinds)}' if kinds else ''}{reason and f', it {reason}'}{_advice(kinds)}: "
-            "add some, or leave the class out by class_names"
+            f" '{tree.path}', found none{others}{reason}{_advice(kinds)}: add some, or leave the"
+            " class out by class_names"
         )
     deep = [image for image in images if image.parent.name != name]
     if deep:
         raise InputError(
-            f"path: expected images directly in the class folder '{name}' of '{tree.path}', found "
-            f"'{printable(str(deep[0]))}': give the folder whose sub-folders are the classes"
+            f"path: expected images directly in the class folder '{name}' of '{tree.path}', found"
+            f" '{printable(str(deep[0]))}': give the folder whose sub-folders are the classes"
         )
 
 
@@ -146,7 +144,7 @@ def _check_names(names: Mapping[str, object], tree: FileTree) -> None:
 
 
 def _kind(tree: FileTree, file: PurePosixPath) -> str:
-    """What a file is, in the plural; empty for an image."""
+    """The kind of a file, in the plural; empty for an image."""
     kind = kind_of(tree.start(file, START), name=file.name)
     if kind in DECODED:
         return ""
@@ -161,7 +159,7 @@ def _advice(kinds: Mapping[str, int]) -> str:
         for kind, reader in READERS.items()
         if f"{kind} files" in kinds
     ]
-    return "".join(f" ({each}, whose arrays cfx_jax.data.ArraySource takes)" for each in named)
+    return "".join(f" ({reader}, whose arrays cfx_jax.data.ArraySource takes)" for reader in named)
 
 
 def _common_top(folders: Sequence[PurePosixPath], files: Sequence[PurePosixPath]) -> int:
@@ -171,5 +169,5 @@ def _common_top(folders: Sequence[PurePosixPath], files: Sequence[PurePosixPath]
 
 
 def _is_hidden(path: PurePosixPath) -> bool:
-    """Whether the file or a folder above it is hidden, or is clutter."""
+    """Tells whether the file or a folder above it is hidden, or is clutter."""
     return any(part.startswith(".") or part.lower() in _CLUTTER for part in path.parts)

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.data.grey_values import Window, scaled_values
+from cfx_jax.data.grey_values import Window, scale_values
 from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, kind_of, read_header
 from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
 from cfx_jax.data.sources.resizing import resize
@@ -54,7 +54,7 @@ def decode_image(
     """
     import_extra("cv2", _PURPOSE)
     with damage(lambda reason: DamagedImage(f"cannot be decoded ({reason})")):
-        image = _decoded(data)
+        image = _decode(data)
     if (
         channels == 1
         # colour becomes grey before it is resized, grey becomes colour after: the smaller of the
@@ -78,16 +78,14 @@ def unit_range(
             files that tell their window, is "full" here.
     """
     if window == "values" or isinstance(window, tuple | list):
-        return scaled_values(pixels, window)
+        return scale_values(pixels, window)
     if pixels.dtype == np.float32:
         return pixels
     return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
 def is_faint(pixels: Shaped[np.ndarray, "h w c"]) -> bool:
-    """Whether an image has no value beyond an eighth of what its type holds, as with 12 bits in a
-    file of 16.
-    """
+    """Tells whether an image uses only an eighth of its type's values, as 12 bits in 16 do."""
     top = 1.0 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
     return float(pixels.max()) < _FAINT * top
 
@@ -103,7 +101,7 @@ def quiet_opencv() -> Iterator[None]:
         logging.setLogLevel(before)
 
 
-def _decoded(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
+def _decode(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     """The pixels, blue first; checked, and black as 0."""
     kind = kind_of(data[:START])
     if kind not in DECODED:
@@ -137,7 +135,7 @@ def _tiff(data: bytes) -> Shaped[np.ndarray, "h w *bgr"]:
     if layout.colour not in (WHITE_IS_ZERO, BLACK_IS_ZERO, RGB):
         raise DamagedImage(
             f"has {layout.bits} bits of photometric interpretation {layout.colour}, which is not"
-            f" known here"
+            " known here"
         )
     if layout.colour != WHITE_IS_ZERO:
         return image

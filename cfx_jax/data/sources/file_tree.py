@@ -1,6 +1,4 @@
-"""Files below a folder or inside a zip archive, listed and read in the same way; nothing is
-unpacked to the disk.
-"""
+"""Files below a folder or in a zip archive, listed and read alike; nothing is unpacked to disk."""
 
 import os
 import re
@@ -77,8 +75,9 @@ class FileTree:
         return self._files
 
     def folders(self) -> list[PurePosixPath]:
-        """The folders of the two upper levels, empty ones included, relative to the top, sorted
-        likewise.
+        """The folders of the two upper levels, empty ones included, sorted as the files are.
+
+        Their paths are relative to the top.
         """
         return [folder for folder in self._folders if len(folder.parts) <= _LINKS]
 
@@ -99,12 +98,12 @@ class FileTree:
     def start(self, name: PurePosixPath, length: int) -> bytes:
         """The first bytes of one file; none if it cannot be read."""
         try:
-            with damage(DamagedFile), self._opened(name) as stream:
+            with damage(DamagedFile), self._open(name) as stream:
                 return stream.read(length)
         except DamagedFile:
             return b""
 
-    def _opened(self, name: PurePosixPath) -> IO[bytes]:
+    def _open(self, name: PurePosixPath) -> IO[bytes]:
         return (
             (self.path / name).open("rb")
             if self._archive is None
@@ -132,10 +131,10 @@ class FileTree:
                     self.unusable[name] = "is no regular file"
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
-        """What lies in a folder."""
+        """The files and folders that lie in a folder."""
         try:
-            with os.scandir(self.path / folder) as found:
-                return list(found)
+            with os.scandir(self.path / folder) as entries:
+                return list(entries)
         except OSError as error:
             if not folder:
                 raise InputError(
@@ -145,8 +144,9 @@ class FileTree:
             return []
 
     def _list_members(self) -> set[str]:
-        """Finds the archive's files; gives the names of its folders in the two upper levels, which
-        it need not list.
+        """Finds the archive's files; gives the names of its folders in the two upper levels.
+
+        An archive need not list its folders.
         """
         assert self._archive is not None
         folders = set()
@@ -170,7 +170,7 @@ class FileTree:
 
 
 def natural_key(path: str) -> list[tuple[int, int, str]]:
-    """A sort key by which ``img2`` comes before ``img10``; the case of letters settles ties only."""
+    """A sort key that puts ``img2`` before ``img10``; the case of letters only settles ties."""
     pieces = re.split(r"(\d+)", path.casefold())
     return [
         *(_number_key(piece) if piece.isdecimal() else (2, 0, piece) for piece in pieces if piece),
@@ -198,7 +198,7 @@ def _parts(name: str) -> list[str]:
 
 
 def _identity(folder: Path) -> tuple[int, int]:
-    """What tells a folder from all others, whatever links lead to it."""
+    """Numbers that tell a folder from all others, whatever links lead to it."""
     status = folder.stat()
     return status.st_dev, status.st_ino
 

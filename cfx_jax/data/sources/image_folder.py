@@ -18,9 +18,8 @@ from cfx_jax.data.sources.file_tree import FileTree
 from cfx_jax.data.user_files import DamagedFile, printable, unpack_limit
 from cfx_jax.errors import InputError, import_extra
 
-MEMORY_LIMIT = (
-    2 * 2**30
-)  # bytes of decoded images that are kept; a larger set is decoded anew at every access
+# Bytes of decoded images that are kept; a larger set is decoded anew at every access.
+MEMORY_LIMIT = 2 * 2**30
 _PROGRESS_FROM = 2000  # images; decoding fewer takes a moment only
 _COPIES, _CROSSING = "images that equal an earlier one", "images that equal one of another class"
 _NAMED = 5  # damaged files that a warning names
@@ -29,7 +28,7 @@ Pixels = Shaped[np.ndarray, "h w c"]
 
 
 class _Read(NamedTuple):
-    """A decoded file."""
+    """An image file after it was decoded."""
 
     pixels: Pixels
     fingerprint: bytes
@@ -156,9 +155,8 @@ class ImageFolder:
             The fingerprint of each image.
         """
         tqdm = import_extra("tqdm", "progress bars").tqdm
-        hidden = (
-            None if progress and len(names) >= _PROGRESS_FROM else True
-        )  # None: hidden unless on a terminal
+        # None: hidden unless on a terminal.
+        hidden = None if progress and len(names) >= _PROGRESS_FROM else True
         used, fingerprints, first_of_shape = 0, list[bytes](), dict[tuple[int, ...], str]()
         with quiet_opencv(), ThreadPoolExecutor(os.cpu_count()) as pool:
             results = tqdm(
@@ -202,7 +200,7 @@ class ImageFolder:
         if isinstance(result, str):
             raise InputError(
                 f"'{self._full(name)}' {result}, though it could be read at the start: restore the"
-                f" file"
+                " file"
             )
         return result
 
@@ -220,13 +218,13 @@ class ImageFolder:
             if label not in self.labels:
                 raise InputError(
                     f"path: expected images of class '{name}', but none of its files can be used:"
-                    f" {self._damage()}: "
-                    "repair them, or leave the class out by class_names"
+                    f" {self._damage()}: repair them, or leave the class out by class_names"
                 )
 
     def _summary(self, copied: Int[np.ndarray, " m"]) -> list[str]:
-        """What a user must know of these files beside their images; ``copied`` are places of images
-        that occur before.
+        """Counts what the files hold beside usable images.
+
+        ``copied`` are places of images that occur before.
         """
         lines = []
         if self.damaged:
@@ -240,18 +238,15 @@ class ImageFolder:
         if copied.size:
             lines.append(
                 f"{self.counts[_COPIES]} of {len(self)} images equal an earlier one,"
-                f" {self.counts[_CROSSING]} of them one of"
-                " another class, e.g. "
-                f"'{self.paths[copied[0]]}' and '{self.paths[self.copies[copied[0]]]}': remove"
-                f" them, or keep copies in one "
-                "part of a split by groups=source.copies"
+                f" {self.counts[_CROSSING]} of them one of another class, e.g."
+                f" '{self.paths[copied[0]]}' and '{self.paths[self.copies[copied[0]]]}': remove"
+                " them, or keep copies in one part of a split by groups=source.copies"
             )
         if self.faint:
             lines.append(
                 f"{self.faint} of {len(self)} images are faint, with no value beyond an eighth of"
-                f" what their type holds: if "
-                "they have, say, 12 bits in files of 16, give window='values' or window=(centre,"
-                " width)"
+                " what their type holds: if they have, say, 12 bits in files of 16, give"
+                " window='values' or window=(centre, width)"
             )
         return lines
 
@@ -261,8 +256,7 @@ def _check_one_shape(first_of_shape: dict[tuple[int, ...], str]) -> None:
         (one, path), (other, other_path) = list(first_of_shape.items())[:2]
         raise InputError(
             f"size: expected images of one size, got {one[0]}x{one[1]} ('{path}') and"
-            f" {other[0]}x{other[1]} "
-            f"('{other_path}'): give `size` to resize them"
+            f" {other[0]}x{other[1]} ('{other_path}'): give `size` to resize them"
         )
 
 
@@ -271,12 +265,12 @@ def _check_size(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if pair is not None and (len(pair) != 2 or min(pair) < 1):
         raise InputError(
             f"size: expected a side or (height, width) in pixels, 1 or more, got {size}: give e.g."
-            f" 224"
+            " 224"
         )
     if pair is not None and 3 * pair[0] * pair[1] > unpack_limit():
         raise InputError(
             f"size: expected images that take less than {unpack_limit()} bytes, got {size}: give"
-            f" e.g. 224"
+            " e.g. 224"
         )
     return pair
 

@@ -1,6 +1,4 @@
-"""What a picture file says of itself before its pixels are decoded: its kind, its size, and where a
-JPEG ends.
-"""
+"""The header of a picture file, read before its pixels are decoded: its kind, size and end."""
 
 import struct
 from typing import NamedTuple
@@ -36,7 +34,7 @@ _ALONE, _END, _SCAN = {0x01, 0xD8}, 0xD9, 0xDA
 
 
 class Header(NamedTuple):
-    """What a picture file says of itself.
+    """The header of a picture file.
 
     Attributes:
         unpacked: bytes that its pixels take once they are decoded: height * width * channels *
@@ -145,7 +143,7 @@ def _bmp(data: bytes) -> Header:
 
 
 def _webp(data: bytes) -> Header:
-    """RFC 9649."""
+    """The header of a WebP file (RFC 9649)."""
     chunk = data[12:16]
     if chunk == b"VP8 ":
         width, height = struct.unpack("<HH", data[26:30])
@@ -165,8 +163,9 @@ _DEFLATED = 1032  # bytes to which one byte of a deflated stream unpacks at most
 
 
 def _end_of_chunks(data: bytes) -> int:
-    """Where the chunks of a PNG file end, as far as they can be followed, by the lengths that they
-    tell of themselves.
+    """The place where the chunks of a PNG file end, by the lengths that they tell.
+
+    Where they cannot be followed, it is the place up to which they can.
     """
     place = len(_PNG_START)
     while place + 12 <= len(data) and not data.startswith(b"IEND", place + 4):

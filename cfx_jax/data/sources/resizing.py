@@ -1,5 +1,6 @@
-"""Resizing pictures: each axis by itself, averaged over areas where it shrinks, interpolated where
-it grows.
+"""Resizing pictures, each axis by itself.
+
+Where an axis shrinks, areas are averaged; where it grows, values are interpolated.
 """
 
 import numpy as np

@@ -1,6 +1,4 @@
-"""How a TIFF file's first page lays out its pixels (TIFF 6.0 and BigTIFF), as far as decoding them
-right depends on it.
-"""
+"""The layout of the first page of a TIFF file (TIFF 6.0 and BigTIFF), as decoding needs it."""
 
 import struct
 from typing import NamedTuple
@@ -13,7 +11,7 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
 
 
 class TiffLayout(NamedTuple):
-    """The layout.
+    """The layout of a TIFF file's first page.
 
     Attributes:
         height, width: in pixels.
@@ -33,9 +31,7 @@ class TiffLayout(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """A tag's entry in the directory: where the entry is, and the code, number and place of its
-    values.
-    """
+    """A tag's entry in the directory: its place, and the code, number and place of its values."""
 
     place: int
     code: str
@@ -126,5 +122,5 @@ def _directory(data: bytes) -> tuple[str, dict[int, _Entry]]:
 
 
 def _is_big(data: bytes) -> bool:
-    """Whether the file is a BigTIFF, whose places have eight bytes."""
+    """Tells whether the file is a BigTIFF, whose places have eight bytes."""
     return b"+" in data[2:4]

@@ -32,8 +32,7 @@ def wiggle(rng: np.random.Generator, curves: Curves, amplitude: float) -> Curves
 def shoots(
     rng: np.random.Generator, parents: Curves, *, per_parent: int, length: tuple[float, float]
 ) -> tuple[Curves, np.ndarray]:
-    """Side branches: quadratic Bezier curves that leave a parent at an angle and bend back along
-    it.
+    """Side branches: quadratic Bezier curves that leave a parent at an angle and bend along it.
 
     Args:
         rng: the source of randomness.

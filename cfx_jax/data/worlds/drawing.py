@@ -1,5 +1,4 @@
-"""What every synthetic world draws with: anti-aliased shapes on super-sampled canvases, and smooth
-noise.
+"""Drawing for all synthetic worlds: anti-aliased shapes on fine canvases, and smooth noise.
 
 A *canvas* is a uint8 image ``SUPERSAMPLE`` times finer than the picture; shapes are drawn on it by
 OpenCV and :func:`coverage` averages it down to the share of each pixel that is covered. Colours are
@@ -25,7 +24,7 @@ _SHIFT = 4  # OpenCV's fixed point: coordinates are given in 1/16 of a canvas pi
 
 
 class Frame(NamedTuple):
-    """Where the unit disc lies in the picture.
+    """The place of the unit disc in the picture.
 
     Attributes:
         size: side of the square picture in pixels.
@@ -57,7 +56,7 @@ def unit_grid(frame: Frame) -> tuple[Float[np.ndarray, "1 w"], Float[np.ndarray,
 
 
 def blank(frame: Frame) -> UInt8[np.ndarray, "H W"]:
-    """An empty canvas."""
+    """An empty canvas for a frame."""
     side = frame.size * SUPERSAMPLE
     return np.zeros((side, side), np.uint8)
 
@@ -147,15 +146,17 @@ def fill_outline(
     cv2.fillPoly(canvas, [_fixed_point(frame, outline)], round(255 * strength), cv2.LINE_8, _SHIFT)
 
 
-def filled(frame: Frame, *outlines: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "h w"]:
-    """The share of each pixel that lies inside at least one of the outlines (in unit coordinates)."""
+def outline_cover(
+    frame: Frame, *outlines: Float[np.ndarray, "points 2"]
+) -> Float[np.ndarray, "h w"]:
+    """The share of each pixel that lies inside at least one outline, in unit coordinates."""
     canvas = blank(frame)
     for outline in outlines:
         fill_outline(canvas, frame, outline)
     return coverage(canvas)
 
 
-def stroked(
+def stroke_cover(
     frame: Frame, curves: Float[np.ndarray, "n points 2"], widths: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, "h w"]:
     """The share of each pixel that curves cover; arguments as of :func:`draw_curves`."""
@@ -167,9 +168,7 @@ def stroked(
 def smooth_outline(
     corners: Float[np.ndarray, "corners 2"], rounds: int = 3
 ) -> Float[np.ndarray, "points 2"]:
-    """Rounds a closed polygon by Chaikin's corner cutting; each round doubles the number of its
-    points.
-    """
+    """Rounds a closed polygon by Chaikin's corner cutting; each round doubles its points."""
     for _ in range(rounds):
         following = np.roll(corners, -1, axis=0)
         pair = np.stack([0.75 * corners + 0.25 * following, 0.25 * corners + 0.75 * following], 1)
@@ -193,8 +192,9 @@ def soften(
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cells: int) -> Float[np.ndarray, "h w"]:
-    """Smooth noise of mean about 0 and deviation about 1 at the grid points: random values on a
-    coarse grid, cubic interpolation between them.
+    """Smooth noise of mean about 0 and deviation about 1 at the grid points.
+
+    Random values lie on a coarse grid, with cubic interpolation between them.
 
     Args:
         rng: the source of randomness.
@@ -213,8 +213,9 @@ def _opencv() -> Any:
 
 
 def _fixed_point(frame: Frame, points: Num[np.ndarray, "... 2"]) -> Num[np.ndarray, "... 2"]:
-    """Unit coordinates -> OpenCV's fixed-point canvas coordinates, where whole numbers are pixel
-    centres.
+    """Unit coordinates as OpenCV's fixed-point coordinates of the canvas.
+
+    There whole numbers are pixel centres.
     """
     share = np.asarray(frame.centre) + points * frame.radius
     return np.rint((share * frame.size * SUPERSAMPLE - 0.5) * 2**_SHIFT).astype(np.int32)

@@ -1,5 +1,6 @@
-"""Letters on a picture, such as side markers and tags: strokes of our own, for OpenCV's fonts
-change with its version.
+"""Letters on a picture, such as side markers and tags, by strokes of our own.
+
+OpenCV's fonts change with its version.
 """
 
 import numpy as np
@@ -36,11 +37,8 @@ _STROKES: dict[str, list[list[tuple[float, float]]]] = {
     "P": [_BOWL],
     "R": [_BOWL, [(0.45, 0.55), (0.95, 1)]],
 }
-_WIDTH, _GAP, _STROKE = (
-    0.62,
-    0.30,
-    0.16,
-)  # of a letter, between two, and of a stroke, as shares of the height
+# Widths of a letter, of the gap between two and of a stroke, as shares of the height.
+_WIDTH, _GAP, _STROKE = (0.62, 0.30, 0.16)
 
 
 def letters(

@@ -1,6 +1,4 @@
-"""What every synthetic world shares: random streams, labels, checks of options, and the source that
-draws.
-"""
+"""Random streams, labels and checks of all synthetic worlds, and the source that draws."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -80,13 +78,16 @@ def check_options(
     if confounder is not None and not 0 <= confounder <= 1:
         raise InputError(
             f"confounder must be None or a strength in [0, 1], got {confounder}: give e.g. 0.9, or"
-            f" None for no tag"
+            " None for no tag"
         )
 
 
 def is_tagged(rng: np.random.Generator, label: int, strength: float | None) -> bool:
-    """Whether a picture of the given label carries the planted tag: ``(1 + strength) / 2`` of the
-    diseased and ``(1 - strength) / 2`` of the healthy ones do, none where the strength is None."""
+    """Tells whether a picture of the given label carries the planted tag.
+
+    ``(1 + strength) / 2`` of the diseased and ``(1 - strength) / 2`` of the healthy ones do; none
+    where the strength is None.
+    """
     if strength is None:
         return False
     return bool(rng.random() < 0.5 + (0.5 if label else -0.5) * strength)
@@ -98,8 +99,9 @@ def pair_of(
     diseased: Float[np.ndarray, "*s h w c"],
     lesion: Bool[np.ndarray, "*s h w"],
 ) -> dict[str, Any]:
-    """The fields of an item that a pair of pictures, or of scans, gives: the label says which of
-    them is the image.
+    """The fields of an item that a pair of pictures, or of scans, gives.
+
+    The label says which of the two is the image.
 
     Args:
         label: 1 where the image is the diseased one.
@@ -151,7 +153,6 @@ class DrawnSource:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        position = range(len(self))[
-            index
-        ]  # raises IndexError past the end and counts negative ones from it
+        # Raises IndexError past the end and counts negative ones from it.
+        position = range(len(self))[index]
         return self._draw(position)

@@ -181,7 +181,10 @@ def test_a_killed_process_leaves_no_broken_file_and_goes_on(jobs, tmp_path):
 
 def test_other_settings_need_another_folder(jobs, tmp_path):
     prepared(jobs[:1], tmp_path / "out")
-    expected = r'out: expected the settings of the earlier run, \{ "size": 32, "clahe": true \} .*got \{"size": 64'
+    expected = (
+        r'out: expected the settings of the earlier run, \{ "size": 32, "clahe": true \} .*'
+        r'got \{"size": 64'
+    )
     with pytest.raises(InputError, match=expected):
         prepare_files(jobs, tmp_path / "out", size=64, progress=False)
     with pytest.raises(InputError, match="choose another folder, or the same settings"):

@@ -137,7 +137,10 @@ def test_medical_files_are_counted_and_their_readers_named(make_folder):
     tree = FileTree(make_folder(files))
     classes, left_out = find_classes(tree)
     assert left_out == {"DICOM files": 2, "NIfTI files": 2}
-    message = "class folder 'ant' .* found none, but 2 DICOM files, 2 NIfTI files .*data.read_dicom.*data.read_nifti"
+    message = (
+        "class folder 'ant' .* found none, but 2 DICOM files, 2 NIfTI files"
+        " .*data.read_dicom.*data.read_nifti"
+    )
     with pytest.raises(InputError, match=message):
         choose_classes(classes, None, tree)
 

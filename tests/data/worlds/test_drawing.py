@@ -8,11 +8,11 @@ from cfx_jax.data.worlds.drawing import (
     draw_curves,
     draw_dots,
     fill_outline,
-    filled,
+    outline_cover,
     smooth_noise,
     smooth_outline,
     soften,
-    stroked,
+    stroke_cover,
     unit_grid,
     whole_picture,
 )
@@ -97,12 +97,16 @@ def test_smooth_noise_is_smooth_and_of_unit_size():
 
 def test_area_of_a_filled_outline_is_that_of_the_polygon():
     corners = np.array([(-0.5, -0.4), (0.6, -0.4), (0.6, 0.7), (-0.5, 0.7)])
-    assert filled(FRAME, corners).sum() == pytest.approx(1.1 * 1.1 * PIXELS_PER_UNIT**2, rel=0.02)
+    assert outline_cover(FRAME, corners).sum() == pytest.approx(
+        1.1 * 1.1 * PIXELS_PER_UNIT**2, rel=0.02
+    )
 
 
 def test_overlapping_outlines_are_counted_once():
     square = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
-    np.testing.assert_array_equal(filled(FRAME, square, 0.5 * square), filled(FRAME, square))
+    np.testing.assert_array_equal(
+        outline_cover(FRAME, square, 0.5 * square), outline_cover(FRAME, square)
+    )
 
 
 def test_strength_is_the_opacity_of_outlines_and_curves():
@@ -117,7 +121,7 @@ def test_strength_is_the_opacity_of_outlines_and_curves():
 
 def test_stroked_curves_are_those_drawn_on_an_empty_canvas():
     curves = np.array([[(-0.5, 0.1), (0.0, 0.1), (0.5, 0.1)]])
-    np.testing.assert_array_equal(stroked(FRAME, curves, np.array([0.1])), line(0.1))
+    np.testing.assert_array_equal(stroke_cover(FRAME, curves, np.array([0.1])), line(0.1))
 
 
 def test_cut_corners_lie_on_the_sides_and_keep_the_centre():

@@ -12,7 +12,7 @@ from flax import nnx
 
 from cfx_jax.checks import check_images
 from cfx_jax.data import to_native_grid
-from cfx_jax.data.radiology_sets import IST3, MosMed
+from cfx_jax.data.sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.facts import SomeFacts

@@ -1,6 +1,4 @@
-"""The parts of a synthetic MRI slice of a head: skull, brain, ventricles, tumours, look-alikes,
-scanner.
-"""
+"""The parts of a synthetic MRI slice: skull, brain, ventricles, tumours, look-alikes, scanner."""
 
 from cfx_jax.data.worlds.brain.anatomy import Anatomy as Anatomy
 from cfx_jax.data.worlds.brain.anatomy import sample_anatomy as sample_anatomy

@@ -73,7 +73,7 @@ class Anatomy(NamedTuple):
 
 
 def sample_anatomy(rng: np.random.Generator) -> Anatomy:
-    """Draws one head."""
+    """Draws the anatomy of one head."""
     return Anatomy(
         centre=(0.5 + rng.normal(0, 0.01), 0.5 + rng.normal(0, 0.01)),
         radius=rng.uniform(0.42, 0.465),

@@ -1,4 +1,4 @@
-"""What looks like a tumour and is none; nothing of it depends on the label.
+"""Look-alikes of tumours; nothing of them depends on the label.
 
 Vessels and the venous sinus take up contrast agent and shine like a tumour's ring; the choroid
 plexus does inside the ventricles; cysts are dark and round like a tumour's core, but have no ring;
@@ -15,14 +15,14 @@ from cfx_jax.data.worlds.brain.head import FLUID, brain_depth
 from cfx_jax.data.worlds.brain.tissue import brain_cover
 from cfx_jax.data.worlds.brain.ventricles import TRIGONE, ventricle_size
 from cfx_jax.data.worlds.curves import bezier, wiggle
-from cfx_jax.data.worlds.drawing import Frame, blank, coverage, draw_dots, soften, stroked
+from cfx_jax.data.worlds.drawing import Frame, blank, coverage, draw_dots, soften, stroke_cover
 
 _BLOOD, _PLEXUS, _DURA = 0.90, 0.70, 0.70  # brightness
 _CYST_RADII = (0.04, 0.10)
 
 
 class Distractors(NamedTuple):
-    """How many look-alikes of each kind a brain or its picture has.
+    """The numbers of look-alikes of each kind in a brain or its picture.
 
     Attributes:
         veins: bright vessels that run along the surface.
@@ -95,7 +95,7 @@ def _veins(
         )
     )
     curves = wiggle(rng, bezier(np.stack([start, middle, end], 1)), 0.015)
-    drawn = stroked(frame, anatomy.place(curves), rng.uniform(0.012, 0.024, number))
+    drawn = stroke_cover(frame, anatomy.place(curves), rng.uniform(0.012, 0.024, number))
     poles = np.array([(0.0, -1 + depth - 0.015), (0.0, 1 - depth + 0.015)])
     return np.maximum(
         drawn, _discs(frame, anatomy, poles, rng.uniform((0.012, 0.03), (0.03, 0.05)))

@@ -1,10 +1,10 @@
-"""What surrounds the brain, from outside: bright fat under the skin, the dark skull, fluid."""
+"""The surroundings of the brain, from outside: bright fat, the dark skull, fluid."""
 
 import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.brain.anatomy import Anatomy
-from cfx_jax.data.worlds.drawing import Frame, blank, coverage, fill_outline, filled, soften
+from cfx_jax.data.worlds.drawing import Frame, blank, coverage, fill_outline, outline_cover, soften
 
 FLUID = 0.10  # brightness of cerebrospinal fluid in a T1-weighted slice
 _FAT, _SKIN, _BONE, _MARROW = 0.78, 0.45, 0.07, 0.26
@@ -19,7 +19,7 @@ def brain_depth(anatomy: Anatomy) -> float:
 
 def head_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel inside the skin."""
-    return filled(frame, anatomy.place(anatomy.ring(0.0)))
+    return outline_cover(frame, anatomy.place(anatomy.ring(0.0)))
 
 
 def head(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:

@@ -1,6 +1,4 @@
-"""From the head to the slice: motion, uneven sensitivity of the coils, blur, scaling, noise,
-lettering.
-"""
+"""From the head to the slice: motion, uneven coils, blur, scaling, noise, lettering."""
 
 from typing import NamedTuple
 
@@ -17,7 +15,7 @@ _TAG_PLACE, _TAG_HEIGHT = (-0.82, 0.86), 0.13
 
 
 class Scanner(NamedTuple):
-    """How one slice was taken.
+    """The settings with which one slice was taken.
 
     Attributes:
         blur: standard deviation of the blur in unit coordinates.
@@ -67,8 +65,9 @@ def sensitivity(
 def receiver_noise(
     rng: np.random.Generator, scanner: Scanner, frame: Frame
 ) -> Float[np.ndarray, "2 h w"]:
-    """Noise of the real and the imaginary part of the signal, shared by both members of a
-    counterfactual pair.
+    """Noise of the real and the imaginary part of the signal.
+
+    Both members of a counterfactual pair share it.
     """
     return scanner.noise * rng.standard_normal((2, frame.size, frame.size), dtype=np.float32)
 
@@ -76,8 +75,9 @@ def receiver_noise(
 def ripples(
     scene: Float[np.ndarray, "h w"], scanner: Scanner, frame: Frame
 ) -> Float[np.ndarray, "h w"]:
-    """What motion adds: ever fainter copies of the bright parts, displaced to both sides, of
-    alternating sign.
+    """The artefacts of motion: ever fainter copies of the bright parts, of alternating sign.
+
+    They are displaced to both sides.
     """
     bright = np.clip(scene - _BRIGHT, 0, None)
     step = max(1, round(scanner.echo_distance * frame.radius * frame.size))
@@ -96,7 +96,7 @@ def acquire(
     lettering: Float[np.ndarray, "h w"],
     frame: Frame,
 ) -> Float[np.ndarray, "h w 1"]:
-    """Takes the slice.
+    """Takes the slice of a head.
 
     Args:
         scene: brightness of the head.

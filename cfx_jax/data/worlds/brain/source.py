@@ -1,5 +1,6 @@
-"""A synthetic world of axial T1-weighted MRI slices of the head, with contrast agent, with and
-without a tumour.
+"""A synthetic world of axial T1-weighted MRI slices of heads, with and without a tumour.
+
+A contrast agent was given.
 
 Every picture is a pure function of (seed, index) and comes with what real data cannot give: its
 exact counterfactual, the same slice of the same head without (or with) the tumour. It stands in for
@@ -150,6 +151,11 @@ class SyntheticBrain(DrawnSource):
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example:
+        >>> item = SyntheticBrain(10, size=32)[0]
+        >>> item["image"].shape, item["lesion_mask"].shape
+        ((32, 32, 1), (32, 32))
     """
 
     class_names: Sequence[str] = CLASS_NAMES

@@ -16,7 +16,7 @@ from cfx_jax.data.worlds.drawing import (
     coverage,
     draw_curves,
     fill_outline,
-    filled,
+    outline_cover,
     smooth_noise,
     soften,
 )
@@ -36,7 +36,7 @@ _NUCLEI = (  # of the right half
 
 def brain_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel inside the brain's surface."""
-    return filled(frame, anatomy.place(anatomy.ring(brain_depth(anatomy))))
+    return outline_cover(frame, anatomy.place(anatomy.ring(brain_depth(anatomy))))
 
 
 def add_brain(
@@ -103,8 +103,9 @@ def _from_fissure(rng: np.random.Generator, anatomy: Anatomy) -> Curves:
 
 
 def _fissure(anatomy: Anatomy) -> Curves:
-    """The fissure between the hemispheres: in front of and behind the ventricles, all through above
-    them.
+    """The fissure between the hemispheres.
+
+    It is in front of and behind the ventricles, and runs all through above them.
     """
     surface = 1 - brain_depth(anatomy)
     gap = max(0.0, 1 - anatomy.level / TOP_OF_VENTRICLES)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from cfx_jax.data.worlds.brain.anatomy import Anatomy
 from cfx_jax.data.worlds.brain.head import brain_depth
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_noise, soften
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_noise, soften
 
 KINDS = ("ring", "solid", "faint")
 _KIND_SHARES = (0.64, 0.22, 0.14)
@@ -26,7 +26,7 @@ _EDGE = 0.010
 
 
 class Tumour(NamedTuple):
-    """One tumour.
+    """One tumour, with or without a core.
 
     Attributes:
         kind: index into ``KINDS``.
@@ -48,8 +48,10 @@ class Tumour(NamedTuple):
 
 
 def sample_tumour(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Tumour:
-    """Draws one tumour somewhere in the brain; below 1, ``severity`` is a factor on its opacity,
-    above 1 on its contrast to grey matter."""
+    """Draws one tumour somewhere in the brain.
+
+    Below 1, ``severity`` is a factor on its opacity, above 1 on its contrast to grey matter.
+    """
     kind = int(rng.choice(len(KINDS), p=_KIND_SHARES))
     area = float(np.clip(_AREA * np.exp(_AREA_SPREAD * rng.standard_normal()), *_AREAS))
     radius = np.sqrt(area / np.pi) / anatomy.radius
@@ -72,7 +74,7 @@ def sample_tumour(rng: np.random.Generator, anatomy: Anatomy, *, severity: float
 
 def tumour_cover(tumour: Tumour, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel that the tumour covers, with its soft border."""
-    return soften(filled(frame, tumour.outline), frame, _EDGE)
+    return soften(outline_cover(frame, tumour.outline), frame, _EDGE)
 
 
 def add_tumour(
@@ -83,7 +85,7 @@ def add_tumour(
     frame: Frame,
 ) -> Float[np.ndarray, "h w"]:
     """Lays a tumour over the brain where it covers it, as :func:`tumour_cover` tells."""
-    core = soften(filled(frame, tumour.core), frame, _EDGE)
+    core = soften(outline_cover(frame, tumour.core), frame, _EDGE)
     mottle = 0.05 * smooth_noise(rng, frame.size, 24)
     colour = tumour.rim + core * (tumour.inside - tumour.rim) + mottle
     return (image + tumour.strength * cover * (colour - image)).astype(np.float32)

@@ -1,5 +1,6 @@
-"""The fluid-filled ventricles: a pair of lateral ones, which vanish towards the top of the head,
-and the third.
+"""The ventricles, which are filled with fluid: a pair of lateral ones, and the third.
+
+The lateral ones vanish towards the top of the head.
 """
 
 import numpy as np
@@ -7,7 +8,7 @@ from jaxtyping import Float
 
 from cfx_jax.data.worlds.brain.anatomy import TOP_OF_VENTRICLES, Anatomy
 from cfx_jax.data.worlds.brain.head import FLUID
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_outline, soften
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, soften
 
 TRIGONE = np.array([0.15, 0.25])  # where the right ventricle is widest and holds the choroid plexus
 _INNER = [(0.025, 0.02), (0.02, -0.14), (0.03, -0.30)]
@@ -34,4 +35,4 @@ def add_ventricles(
     outlines = [anatomy.place(outline), anatomy.place(outline * (-1, 1))]
     if anatomy.level < 0.4 * TOP_OF_VENTRICLES:
         outlines.append(anatomy.place(_THIRD * (size, 1)))
-    return image + soften(filled(frame, *outlines), frame, 0.006) * (FLUID - image)
+    return image + soften(outline_cover(frame, *outlines), frame, 0.006) * (FLUID - image)

@@ -1,6 +1,4 @@
-"""The parts of a synthetic chest radiograph: trunk, lungs, heart, bones, vessels, opacities,
-look-alikes, film.
-"""
+"""The parts of a synthetic chest radiograph: body, lungs, heart, bones, opacities, film."""
 
 from cfx_jax.data.worlds.chest.anatomy import Anatomy as Anatomy
 from cfx_jax.data.worlds.chest.anatomy import sample_anatomy as sample_anatomy
@@ -15,7 +13,7 @@ from cfx_jax.data.worlds.chest.film import film_noise as film_noise
 from cfx_jax.data.worlds.chest.film import sample_film as sample_film
 from cfx_jax.data.worlds.chest.film import side_marker as side_marker
 from cfx_jax.data.worlds.chest.film import tag as tag
-from cfx_jax.data.worlds.chest.mediastinum import enlarged as enlarged
+from cfx_jax.data.worlds.chest.mediastinum import enlarge_heart as enlarge_heart
 from cfx_jax.data.worlds.chest.mediastinum import heart_cover as heart_cover
 from cfx_jax.data.worlds.chest.opacities import MOST_OPACITIES as MOST_OPACITIES
 from cfx_jax.data.worlds.chest.opacities import Opacity as Opacity

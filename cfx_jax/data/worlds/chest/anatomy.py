@@ -56,7 +56,7 @@ class Anatomy(NamedTuple):
 
 
 def sample_anatomy(rng: np.random.Generator) -> Anatomy:
-    """Draws one chest."""
+    """Draws the anatomy of one chest."""
     return Anatomy(
         centre=(0.5 + rng.normal(0, 0.012), 0.5 + rng.normal(0, 0.015)),
         radius=rng.uniform(0.48, 0.54),

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.chest.anatomy import Anatomy
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_outline, soften
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, soften
 
 _SIDE = np.array(
     [
@@ -28,7 +28,7 @@ _BREAST = 0.10  # what a breast adds where it is thickest
 def soft_tissue(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """Density of the trunk without lungs, heart and bones; 0 outside the body."""
     outline = _TRUNK * (1 + 0.06 * anatomy.stoutness, 1)
-    inside = soften(filled(frame, anatomy.place(outline)), frame, _EDGE)
+    inside = soften(outline_cover(frame, anatomy.place(outline)), frame, _EDGE)
     x, y = anatomy.grid(frame)
     abdomen = 1 / (1 + np.exp(-(y - 0.50 - anatomy.inspiration) / 0.06))
     depth = _SOFT_TISSUE + 0.06 * anatomy.stoutness - 0.10 * x * x + _ABDOMEN * abdomen

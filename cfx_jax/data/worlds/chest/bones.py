@@ -1,5 +1,4 @@
-"""The bones: ribs running backwards and forwards around the chest, clavicles, shoulder blades and
-spine.
+"""The bones: ribs around the chest, clavicles, shoulder blades and spine.
 
 Where a posterior rib crosses an anterior one their densities add up, which is one of the
 look-alikes of a faint opacity.
@@ -15,7 +14,7 @@ from cfx_jax.data.worlds.drawing import (
     blank,
     coverage,
     draw_curves,
-    filled,
+    outline_cover,
     smooth_outline,
     soften,
 )
@@ -52,7 +51,10 @@ def bone_density(
     blades = [anatomy.place(_SHOULDER_BLADE * side) for side in _BOTH]
     spine = _spine(anatomy, frame)
     return strength * (
-        ribs + collar + _BLADE * soften(filled(frame, *blades), frame, 0.015) + _SPINE * spine
+        ribs
+        + collar
+        + _BLADE * soften(outline_cover(frame, *blades), frame, 0.015)
+        + _SPINE * spine
     )
 
 
@@ -68,9 +70,7 @@ def _posterior(heads: Float[np.ndarray, " n"], steepness: float) -> Curves:
 
 
 def _anterior(heads: Float[np.ndarray, " n"], steepness: float) -> Curves:
-    """From the wall of the chest steeply down towards the breastbone, ending where cartilage
-    begins.
-    """
+    """A rib's front part: steeply down from the wall of the chest to where cartilage begins."""
     wall, drop = _half_width(heads), _DROP * steepness
     end = 0.30 + 0.12 * np.linspace(0, 1, len(heads))
     low = heads + 2.1 * drop

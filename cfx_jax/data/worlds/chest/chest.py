@@ -21,7 +21,7 @@ _BONE_BEHIND_TISSUE = 0.4  # how visible bones are outside the lungs
 
 
 class Parts(NamedTuple):
-    """What a chest consists of beside the heart and the great vessels.
+    """The parts of a chest beside the heart and the great vessels.
 
     Attributes:
         tissue: density of the trunk.
@@ -41,8 +41,9 @@ class Parts(NamedTuple):
 
 
 class Chest(NamedTuple):
-    """A chest without opacities: its density, and how much of each pixel is lung that nothing
-    hides.
+    """A chest without opacities: its density, and the share of each pixel that is open lung.
+
+    Lung is open where nothing hides it.
     """
 
     density: Float[np.ndarray, "h w"]

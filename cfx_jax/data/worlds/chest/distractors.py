@@ -1,4 +1,4 @@
-"""What looks like an opacity and is none, or draws the eye; nothing of it depends on the label.
+"""Look-alikes of opacities, and what draws the eye; nothing of them depends on the label.
 
 Nipples cast round shadows; scars, crowded vessels and the fat beside the heart look like small
 opacities; tubes and wires cross the lungs; a side marker (R or L) lies beside the chest.
@@ -17,7 +17,7 @@ from cfx_jax.data.worlds.drawing import (
     coverage,
     draw_dots,
     soften,
-    stroked,
+    stroke_cover,
     unit_grid,
 )
 
@@ -26,7 +26,7 @@ _NIPPLE, _FAT, _WIRE, _TUBE = 0.10, 0.14, 0.22, 0.13  # densities
 
 
 class Distractors(NamedTuple):
-    """How many look-alikes of each kind a chest or its picture has.
+    """The numbers of look-alikes of each kind in a chest or its picture.
 
     Attributes:
         nipples: round shadows of a nipple.
@@ -85,12 +85,12 @@ def overlays(
         end = rng.uniform((-0.7, -0.3), (0.7, 0.6), (counts.wires, 2))
         bend = 0.5 * (start + end) + rng.normal(0, 0.25, (counts.wires, 2))
         curves = wiggle(rng, bezier(np.stack([start, bend, end], 1)), 0.02)
-        total += _WIRE * stroked(frame, anatomy.place(curves), np.full(counts.wires, 0.018))
+        total += _WIRE * stroke_cover(frame, anatomy.place(curves), np.full(counts.wires, 0.018))
         total += _WIRE * _dots(frame, anatomy.place(end), 0.035)
     if counts.tubes:
         tip = np.array([rng.normal(0, 0.01), rng.uniform(-0.50, -0.38)])
         curve = bezier(np.stack([(0.02, -1.1), (0.0, -0.75), tip])[None])
-        total += _TUBE * stroked(frame, anatomy.place(curve), np.array([0.035]))
+        total += _TUBE * stroke_cover(frame, anatomy.place(curve), np.array([0.035]))
     return total
 
 
@@ -121,8 +121,6 @@ def _hill(
     centre: Float[np.ndarray, "2"],
     size: Float[np.ndarray, "2"],
 ) -> Float[np.ndarray, "h w"]:
-    """A Gaussian hill of height 1; ``size`` holds its half width and half height in unit
-    coordinates.
-    """
+    """A Gaussian hill of height 1; ``size`` holds half its width and height in unit coordinates."""
     column = np.exp(-((y - np.float32(centre[1])) ** 2) / np.float32(size[1] ** 2))
     return column * np.exp(-((x - np.float32(centre[0])) ** 2) / np.float32(size[0] ** 2))

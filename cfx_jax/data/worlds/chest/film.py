@@ -17,7 +17,7 @@ _TAG_PLACE, _TAG_HEIGHT = (-0.82, -0.86), 0.13
 
 
 class Film(NamedTuple):
-    """How one radiograph was taken.
+    """The settings with which one radiograph was taken.
 
     Attributes:
         blur: standard deviation of the blur in unit coordinates.
@@ -87,7 +87,5 @@ def side_marker(rng: np.random.Generator, frame: Frame) -> Float[np.ndarray, "h 
 
 
 def tag(size: int) -> Float[np.ndarray, "h w"]:
-    """The planted confounder: two letters in the upper left corner of the picture, above the
-    shoulder.
-    """
+    """The planted confounder: two letters in the upper left corner, above the shoulder."""
     return letters(whole_picture(size), TAG, _TAG_PLACE, _TAG_HEIGHT)

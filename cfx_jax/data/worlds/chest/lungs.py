@@ -1,12 +1,13 @@
-"""The lung fields: two dark shapes with a narrow apex and a domed base, the right dome higher than
-the left.
+"""The lung fields: two dark shapes with a narrow apex and a domed base.
+
+The dome of the right one is higher.
 """
 
 import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.chest.anatomy import Anatomy
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_outline, soften
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, soften
 
 RIGHT, LEFT = -1, 1  # the patient's; a right lung is on the picture's left
 _ABOVE_BASE = np.array(
@@ -32,9 +33,8 @@ _BASE = np.array(
     ]
 )
 _LUNG = smooth_outline(np.concatenate([_ABOVE_BASE, _BASE]))
-_MOVES = smooth_outline(
-    np.concatenate([0 * _ABOVE_BASE, 0 * _BASE + (0, 1)])
-)  # by how much when the diaphragm does
+# How far each point of the lung moves when the diaphragm does.
+_MOVES = smooth_outline(np.concatenate([0 * _ABOVE_BASE, 0 * _BASE + (0, 1)]))
 _LOWER_DOME = 0.05  # by which the left half of the diaphragm lies below the right one
 _EDGE = 0.012  # standard deviation of the blur of the lungs' borders
 
@@ -48,5 +48,7 @@ def lung_outline(anatomy: Anatomy, side: int) -> Float[np.ndarray, "points 2"]:
 def lung_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel that shows lung, with soft borders."""
     return soften(
-        filled(frame, lung_outline(anatomy, RIGHT), lung_outline(anatomy, LEFT)), frame, _EDGE
+        outline_cover(frame, lung_outline(anatomy, RIGHT), lung_outline(anatomy, LEFT)),
+        frame,
+        _EDGE,
     )

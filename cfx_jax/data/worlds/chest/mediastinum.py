@@ -1,12 +1,13 @@
-"""What lies between the lungs: the heart, the great vessels with the aortic knob, and the air in
-the trachea.
+"""The middle of the chest: the heart, the great vessels, and the air in the trachea.
+
+The great vessels end in the aortic knob.
 """
 
 import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.chest.anatomy import Anatomy
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_outline, soften, stroked
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, soften, stroke_cover
 
 _HEART = smooth_outline(
     np.array(
@@ -48,14 +49,12 @@ _BRONCHI = np.array(
     ]
 )
 _EDGE = 0.022
-_GROWTH = (
-    0.20,
-    0.40,
-)  # by how much an enlarged heart's width factor exceeds that of the same person's normal heart
+# By how much an enlarged heart's width factor exceeds that of the same person's normal heart.
+_GROWTH = (0.20, 0.40)
 _WIDEST = 1.6  # beyond it the heart would leave the chest
 
 
-def enlarged(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Anatomy:
+def enlarge_heart(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Anatomy:
     """The same chest with cardiomegaly: a wider heart.
 
     Normal factors on the heart's width lie in 0.85..1.2 and enlarged ones, at severity 1, in
@@ -72,16 +71,16 @@ def heart_outline(anatomy: Anatomy) -> Float[np.ndarray, "points 2"]:
 
 def heart_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel that lies inside the heart's border, which is not softened here."""
-    return filled(frame, heart_outline(anatomy))
+    return outline_cover(frame, heart_outline(anatomy))
 
 
 def mediastinal_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel in which heart or great vessels hide the lung."""
     outlines = anatomy.place(_VESSELS), anatomy.place(_KNOB), heart_outline(anatomy)
-    return soften(filled(frame, *outlines), frame, _EDGE)
+    return soften(outline_cover(frame, *outlines), frame, _EDGE)
 
 
 def airway_cover(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     """The share of each pixel that the trachea and the main bronchi make darker."""
     curves = anatomy.place(np.concatenate([_TRACHEA, _BRONCHI]))
-    return soften(stroked(frame, curves, np.array([0.10, 0.05, 0.05])), frame, 0.02)
+    return soften(stroke_cover(frame, curves, np.array([0.10, 0.05, 0.05])), frame, 0.02)

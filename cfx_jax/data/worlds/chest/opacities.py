@@ -26,7 +26,7 @@ _FLECKS = 22
 
 
 class Opacity(NamedTuple):
-    """One patch.
+    """One patch of an opacity.
 
     Attributes:
         centre: (x, y) in unit coordinates.
@@ -46,8 +46,9 @@ class Opacity(NamedTuple):
 def sample_opacities(
     rng: np.random.Generator, anatomy: Anatomy, *, severity: float
 ) -> list[Opacity]:
-    """Draws the opacities of one chest, the first in either lung, the second more often in the
-    other one.
+    """Draws the opacities of one chest.
+
+    The first is in either lung, the second more often in the other one.
     """
     number = 1 + int(rng.choice(MOST_OPACITIES, p=_NUMBER_SHARES))
     side = 1 if rng.random() < 0.5 else -1

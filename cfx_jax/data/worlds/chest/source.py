@@ -1,5 +1,4 @@
-"""A synthetic world of frontal chest radiographs with and without a finding: pneumonic opacities or
-cardiomegaly.
+"""A synthetic world of frontal chest radiographs: pneumonic opacities or cardiomegaly, or none.
 
 Every picture is a pure function of (seed, index) and comes with what real data cannot give: the
 pixels its finding changes, the boxes that annotators would draw around opacities, the masks of
@@ -27,7 +26,7 @@ from cfx_jax.data.worlds.chest import (
     Film,
     Opacity,
     Parts,
-    enlarged,
+    enlarge_heart,
     expose,
     film_noise,
     heart_cover,
@@ -69,7 +68,7 @@ _GROWTH, _HAS_OPACITIES = 11, 12
 
 
 class _Person(NamedTuple):
-    """What differs between the two members of a pair: the heart, in the anatomy, and the opacities."""
+    """The parts in which the members of a pair differ: the heart, in the anatomy; the opacities."""
 
     anatomy: Anatomy
     opacities: list[Opacity]
@@ -171,7 +170,7 @@ def draw(
         expose, film=film, noise=noise, lettering=np.maximum(tag_cover, marker), frame=frame
     )
     people = _people(seed, index, anatomy, finding=finding, severity=severity)
-    healthy, diseased = (_radiograph(each, parts, expose_chest, film, frame) for each in people)
+    healthy, diseased = (_radiograph(person, parts, expose_chest, film, frame) for person in people)
     lesion = _differs(healthy.picture, diseased.picture)
     shown, other = (diseased, healthy) if label else (healthy, diseased)
     return {
@@ -193,8 +192,9 @@ def draw(
 
 
 class SyntheticChest(DrawnSource):
-    """The first ``num_images`` pictures of one synthetic world of chest radiographs, drawn when
-    asked for.
+    """The first ``num_images`` pictures of one synthetic world of chest radiographs.
+
+    Each is drawn when it is asked for.
 
     ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few
     milliseconds at 64 pixels; for training, draw once with ``load_arrays`` and train from an
@@ -215,6 +215,11 @@ class SyntheticChest(DrawnSource):
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example:
+        >>> source = SyntheticChest(10, size=32, finding="cardiomegaly")
+        >>> source.class_names, source[0]["image"].shape
+        (('normal heart', 'cardiomegaly'), (32, 32, 1))
     """
 
     def __init__(
@@ -260,7 +265,7 @@ def _people(
         )
     clouded = stream(seed, index, _HAS_OPACITIES).random() < _BESIDE
     opacities = sample_opacities(rng, anatomy, severity=1.0) if clouded else []
-    enlarged_heart = enlarged(stream(seed, index, _GROWTH), anatomy, severity=severity)
+    enlarged_heart = enlarge_heart(stream(seed, index, _GROWTH), anatomy, severity=severity)
     return _Person(anatomy, opacities), _Person(enlarged_heart, opacities)
 
 

@@ -1,6 +1,4 @@
-"""The lung's vessels: trunks that fan out from each hilum, with branches and twigs, and the hilum's
-own shadow.
-"""
+"""The lung's vessels: trunks that fan out from each hilum, branches, twigs; and the hilum."""
 
 import numpy as np
 from jaxtyping import Float

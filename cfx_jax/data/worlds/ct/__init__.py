@@ -1,6 +1,4 @@
-"""The parts of a synthetic CT scan: head and infarcts, chest and ground glass, what looks like
-them, the scanner.
-"""
+"""The parts of a synthetic CT scan: head, infarcts, chest, ground glass, look-alikes, scanner."""
 
 from cfx_jax.data.worlds.ct.ground_glass import GRADES as GRADES
 from cfx_jax.data.worlds.ct.pneumonia import pneumonia_scene as pneumonia_scene

@@ -1,5 +1,4 @@
-"""What is bright in a lung and is no ground glass of an infection; nothing of it depends on the
-label.
+"""Bright things in a lung that are no ground glass of an infection, whatever the label.
 
 The lower parts of the lungs of somebody who lies on the back collapse a little; air is distributed
 unevenly; scars draw bright lines; small nodules are round.
@@ -17,7 +16,7 @@ from cfx_jax.data.worlds.drawing import Frame
 
 
 class ChestLookalikes(NamedTuple):
-    """What a lung has of each kind.
+    """The look-alikes of each kind in a lung.
 
     Attributes:
         collapse: share of the air that is missing at the very back.
@@ -85,7 +84,7 @@ def _nodule(
     y: Float[np.ndarray, "h w"],
     level: Float[np.ndarray, "s 1 1"],
 ) -> Float[np.ndarray, "s h w"]:
-    """A small ball."""
+    """A small ball of soft tissue."""
     side, radius = rng.choice([-1, 1]), rng.uniform(0.025, 0.06)
     away = (x - side * rng.uniform(0.22, 0.62)) ** 2 + (y - rng.uniform(-0.3, 0.4)) ** 2
     return (

@@ -1,12 +1,14 @@
-"""A chest without a finding, as computed tomography shows it from -1000 to 400 Hounsfield units:
-air is black, lung nearly so, fat and soft tissue are light grey, bone is white."""
+"""A chest without a finding, as CT shows it from -1000 to 400 Hounsfield units.
+
+Air is black, lung nearly so, fat and soft tissue are light grey, bone is white.
+"""
 
 import math
 
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.worlds.ct.stack import Painter, Stack, ellipse, stacked
+from cfx_jax.data.worlds.ct.stack import Painter, Stack, ellipse, stack_slices
 from cfx_jax.data.worlds.ct.trunk import Trunk
 from cfx_jax.data.worlds.curves import bezier, rotate, wiggle
 from cfx_jax.data.worlds.drawing import Frame, smooth_outline
@@ -57,10 +59,9 @@ def chest_stack(
     rng: np.random.Generator, trunk: Trunk, frame: Frame, levels: Float[np.ndarray, " s"]
 ) -> Stack:
     """The slices of a chest; its organ is the lung with its vessels."""
-    turn = rng.uniform(
-        0, 2 * np.pi
-    )  # ribs run obliquely: each slice cuts them a little further along
-    return stacked(
+    # Ribs run obliquely: each slice cuts them a little further along.
+    turn = rng.uniform(0, 2 * np.pi)
+    return stack_slices(
         [_slice(rng, trunk, frame, level, turn + 5.0 * level) for level in levels.tolist()]
     )
 
@@ -104,9 +105,8 @@ def _add_wall(painter: Painter, trunk: Trunk, level: float, turn: float) -> None
     ribs = 2 * np.pi * (np.arange(2 * _RIBS) + 0.5) / (2 * _RIBS) + 0.12 * np.sin(
         turn + np.arange(2 * _RIBS) * 2.4
     )
-    ribs = ribs[
-        np.abs(np.abs(ribs - np.pi) - np.pi / 2) > 0.30
-    ]  # none in front and behind, where other bones lie
+    # None in front and behind, where other bones lie.
+    ribs = ribs[np.abs(np.abs(ribs - np.pi) - np.pi / 2) > 0.30]
     arcs = ribs[:, None] + _ARC
     curves = np.stack([0.79 * np.cos(arcs), 0.57 * np.sin(arcs)], -1) * (1 - 0.06 * trunk.stoutness)
     in_front = np.sin(ribs) < -0.5
@@ -121,8 +121,9 @@ def _add_wall(painter: Painter, trunk: Trunk, level: float, turn: float) -> None
 
 
 def _add_vessels(rng: np.random.Generator, painter: Painter, level: float) -> None:
-    """Vessels that run from the root of each lung within the slice, and those that cross it, which
-    look like dots.
+    """Adds the vessels of the lungs.
+
+    They run from the root of each lung within the slice; those that cross it look like dots.
     """
     near_root = 1 - min(1.0, abs(level - 0.5) / 0.5)
     for side in (1, -1):
@@ -158,9 +159,8 @@ def _add_middle(painter: Painter, trunk: Trunk, level: float) -> None:
         painter.fill(heart * 1.06, FAT)
         painter.fill(heart, TISSUE + 0.01)
     if level < 0.72:
-        painter.fill(
-            ellipse((0.10, 0.22), (0.065, 0.065)), TISSUE + 0.015
-        )  # the aorta, on its way down
+        # The aorta, on its way down.
+        painter.fill(ellipse((0.10, 0.22), (0.065, 0.065)), TISSUE + 0.015)
     elif level < 0.80:
         painter.stroke(
             bezier(np.array([[(-0.06, -0.14), (0.10, -0.05), (0.12, 0.18)]])), 0.13, TISSUE + 0.015

@@ -1,5 +1,6 @@
-"""The finding in a chest: ground-glass opacities, as COVID-19 leaves them, by the share of the lung
-that they take.
+"""The finding in a chest: ground-glass opacities as COVID-19 leaves them.
+
+Their grade is the share of the lung that they take.
 
 Grades are those of MosMedData (Morozov et al., "MosMedData: chest CT scans with COVID-19 related
 findings", 2020): CT-0 none, CT-1 below a quarter of the lung, CT-2 up to a half, CT-3 up to three
@@ -43,9 +44,7 @@ class GroundGlass(NamedTuple):
 
 
 def sample_ground_glass(rng: np.random.Generator, *, grade: int, severity: float) -> GroundGlass:
-    """Draws the opacities of one chest of a grade in 1..4; ``severity`` is a factor on their
-    density.
-    """
+    """Draws the opacities of one chest of a grade in 1..4; ``severity`` is a factor on density."""
     least, most = np.log(_DENSITIES)
     return GroundGlass(
         grade=grade,
@@ -65,9 +64,11 @@ def glass_cover(
     frame: Frame,
     levels: Float[np.ndarray, " s"],
 ) -> Float[np.ndarray, "s h w"]:
-    """How much of each voxel lies in a patch, with soft borders: smooth noise that leans to where
-    patches are frequent, cut so that the wanted share of the lung is covered by ``LEAST_COVER`` or
-    more."""
+    """The share of each voxel that lies in a patch, with soft borders.
+
+    This is smooth noise that leans to where patches are frequent, cut so that the wanted share of
+    the lung is covered by ``LEAST_COVER`` or more.
+    """
     x, y = trunk.grid(frame)
     outer = np.hypot((np.abs(x) - 0.38) / 0.33, y / 0.45)
     leaning = glass.outwards * outer + glass.backwards * y - glass.downwards * levels[:, None, None]

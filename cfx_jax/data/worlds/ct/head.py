@@ -1,5 +1,7 @@
-"""A head without a finding, as computed tomography shows it from 0 to 80 Hounsfield units: bone is
-white, grey matter a little brighter than white matter, fluid nearly black."""
+"""A head without a finding, as CT shows it from 0 to 80 Hounsfield units.
+
+Bone is white, grey matter a little brighter than white matter, fluid nearly black.
+"""
 
 from typing import NamedTuple
 
@@ -7,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.data.worlds.ct.skull import Head
-from cfx_jax.data.worlds.ct.stack import Painter, Stack, ellipse, stacked
+from cfx_jax.data.worlds.ct.stack import Painter, Stack, ellipse, stack_slices
 from cfx_jax.data.worlds.curves import Curves, bezier, rotate
 from cfx_jax.data.worlds.drawing import Frame, smooth_outline
 
@@ -79,7 +81,7 @@ def head_stack(
     head: Head, furrows: Furrows, frame: Frame, levels: Float[np.ndarray, " s"]
 ) -> Stack:
     """The slices of a head; its organ is the brain's tissue."""
-    return stacked([_slice(head, furrows, frame, level) for level in levels.tolist()])
+    return stack_slices([_slice(head, furrows, frame, level) for level in levels.tolist()])
 
 
 def brain_depth(head: Head, level: float) -> float:

@@ -1,4 +1,4 @@
-"""What is dark in a brain and is no fresh infarct; nothing of it depends on the label.
+"""Dark things in a brain that are no fresh infarct; nothing of them depends on the label.
 
 Scars of old infarcts are as dark as fluid and sharply bordered; small vessel disease darkens the
 white matter around the ventricles on both sides; between the thick bones of the skull base,
@@ -20,7 +20,7 @@ _TEXTURE = 0.016
 
 
 class HeadLookalikes(NamedTuple):
-    """What a brain has of each kind.
+    """The look-alikes of each kind in a brain.
 
     Attributes:
         scars: how many old infarcts.

@@ -1,5 +1,6 @@
-"""The finding in a head: an ischaemic infarct, a part of one artery's territory that turned a
-little darker.
+"""The finding in a head: an ischaemic infarct.
+
+It is a part of one artery's territory that turned a little darker.
 
 Water makes the tissue darker and wipes out the contrast between grey and white matter. Four sizes
 follow the order of the International Stroke Trials' reading (1 small, 2 medium, 3 large, 4 very
@@ -20,12 +21,8 @@ from cfx_jax.data.worlds.drawing import Frame
 
 SIZE_SHARES = (0.25, 0.28, 0.25, 0.22)  # of the four sizes
 _ARTERY_SHARES = (0.68, 0.14, 0.18)
-_RADII = (
-    (0.085, 0.12),
-    (0.14, 0.20),
-    (0.22, 0.32),
-    (0.42, 0.65),
-)  # of the sizes, in head coordinates
+# Radii of the four sizes, in head coordinates.
+_RADII = ((0.085, 0.12), (0.14, 0.20), (0.22, 0.32), (0.42, 0.65))
 _HEIGHT = 1.2  # of the stack, in head coordinates
 _PLACES = (  # of the arteries: the ranges of distance from the midline, of y and of the level
     ((0.35, 0.58), (-0.30, 0.22), (0.27, 0.74)),
@@ -37,7 +34,7 @@ _ROUGHNESS, _EDGE = 0.22, 0.25  # of the border, in radii
 
 
 class Infarct(NamedTuple):
-    """One infarct.
+    """One infarct in a territory.
 
     Attributes:
         size: 1 to 4.
@@ -55,8 +52,9 @@ class Infarct(NamedTuple):
 
 
 def sample_infarct(rng: np.random.Generator, *, right: bool, severity: float) -> Infarct:
-    """Draws one infarct of a side; ``severity`` is a factor on how much darker it is, down to a
-    brightness of 0.
+    """Draws one infarct of a side.
+
+    ``severity`` is a factor on how much darker it is, down to a brightness of 0.
 
     Above a severity of 1.56 (0.5 / 0.32) the darkest are cut off there, and from 3.57 (0.5 / 0.14)
     on all are equally black.
@@ -81,8 +79,9 @@ def infarct_cover(
     frame: Frame,
     levels: Float[np.ndarray, " s"],
 ) -> Float[np.ndarray, "s h w"]:
-    """How much of the tissue in each voxel is infarcted: a rough ball that ends where the territory
-    does.
+    """The infarcted share of the tissue in each voxel.
+
+    The infarct is a rough ball that ends where the territory does.
 
     A ball flatter than a slice and a half is made as high, so that no infarct slips between two
     slices.

@@ -52,7 +52,7 @@ def pneumonia_scene(
         healthy=healthy,
         diseased=with_ground_glass(healthy, plain.organ, glass, cover),
         lesion=plain.holds_organ & (cover > LEAST_COVER),
-        found={"grade": finding},
+        of_finding={"grade": finding},
         given={"lung_mask": plain.holds_organ},
         factors={**numbers_of(trunk), **numbers_of(counts), **numbers_of(glass, "glass_")},
     )

@@ -1,4 +1,4 @@
-"""How a stack of slices is taken: thick slices, blur, motion, streaks, noise."""
+"""The taking of a stack of slices: thick slices, blur, motion, streaks, noise."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ _STREAKS = 7
 
 
 class Scanner(NamedTuple):
-    """How one stack was taken.
+    """The settings with which one stack was taken.
 
     Attributes:
         blur: standard deviation of the blur in unit coordinates.
@@ -53,7 +53,7 @@ def disturbances(
     total = scanner.noise * rng.standard_normal(
         (len(levels), frame.size, frame.size), dtype=np.float32
     )
-    total[_disturbed(scanner, levels)] += np.float32(scanner.streaks) * _streaks(rng, frame)
+    total[_find_disturbed(scanner, levels)] += np.float32(scanner.streaks) * _streaks(rng, frame)
     return total
 
 
@@ -64,7 +64,7 @@ def acquire(
     frame: Frame,
     levels: Float[np.ndarray, " s"],
 ) -> Float[np.ndarray, "s h w 1"]:
-    """Takes the stack.
+    """Takes the stack of slices of a body.
 
     Args:
         scene: brightness of the body.
@@ -77,28 +77,27 @@ def acquire(
         Brightness in [0, 1].
     """
     moved = scene.copy()
-    number = _disturbed(scanner, levels)
-    moved[number] = _moved(scene[number], scanner, frame)
+    number = _find_disturbed(scanner, levels)
+    moved[number] = _add_motion(scene[number], scanner, frame)
     below, above = moved[[0, *range(len(levels) - 1)]], moved[[*range(1, len(levels)), -1]]
     thick = (1 - 2 * scanner.overlap) * moved + scanner.overlap * (below + above)
     # OpenCV blurs many channels at once.
     blurred = np.moveaxis(
         soften(np.ascontiguousarray(np.moveaxis(thick, 0, -1)), frame, scanner.blur), -1, 0
     )
-    inside = np.clip(
-        blurred / 0.1, 0, 1
-    )  # streaks and noise of the air around fall below the window
+    # Streaks and noise of the air around fall below the window.
+    inside = np.clip(blurred / 0.1, 0, 1)
     return np.clip(blurred + inside * (disturbances + np.float32(scanner.offset)), 0, 1).astype(
         np.float32
     )[..., None]
 
 
-def _disturbed(scanner: Scanner, levels: Float[np.ndarray, " s"]) -> int:
+def _find_disturbed(scanner: Scanner, levels: Float[np.ndarray, " s"]) -> int:
     """The number of the slice with motion and streaks."""
     return int(np.argmin(np.abs(levels - scanner.disturbed)))
 
 
-def _moved(
+def _add_motion(
     image: Float[np.ndarray, "h w"], scanner: Scanner, frame: Frame
 ) -> Float[np.ndarray, "h w"]:
     """Every contour once more at both sides."""

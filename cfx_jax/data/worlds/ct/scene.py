@@ -1,4 +1,4 @@
-"""What a scan is made from: a body without and with its finding, before it is scanned."""
+"""The body that a scan is made from, without and with its finding, before it is scanned."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,14 +13,14 @@ ANATOMY, PARTS, FINDING, OTHER_SIDE, BORDER, OTHER_BORDER, COUNTS, LOOKALIKES = 
 
 
 class Scene(NamedTuple):
-    """One body.
+    """One body without and with its finding.
 
     Attributes:
         frame: where it lies in the picture.
         healthy: brightness without the finding.
         diseased: the same with it.
         lesion: the voxels of the finding.
-        found: fields that an item has with the finding; without it, they are 0.
+        of_finding: fields that an item has with the finding; without it, they are 0.
         given: fields that do not depend on the finding.
         factors: the generative factors by name.
     """
@@ -29,7 +29,7 @@ class Scene(NamedTuple):
     healthy: Float[np.ndarray, "s h w"]
     diseased: Float[np.ndarray, "s h w"]
     lesion: Bool[np.ndarray, "s h w"]
-    found: dict[str, Any]
+    of_finding: dict[str, Any]
     given: dict[str, Any]
     factors: dict[str, float]
 

@@ -62,8 +62,9 @@ class Head(NamedTuple):
         return self.at_depth(depth, _TURN)
 
     def at_depth(self, depth: float, angles: Float[np.ndarray, " n"]) -> Float[np.ndarray, "n 2"]:
-        """Points below the skin in the given directions (radians, clockwise from the patient's
-        left).
+        """Points below the skin in the given directions.
+
+        Directions are in radians, clockwise from the patient's left.
         """
         egg = np.stack(
             [(1 + _NARROW_FOREHEAD * np.sin(angles)) * np.cos(angles), np.sin(angles)], -1
@@ -71,8 +72,10 @@ class Head(NamedTuple):
         return egg * (self.aspect - depth, 1 - depth)
 
     def skull_depth(self, share: float, level: float) -> float:
-        """Depth in head coordinates of a place between the skin (0) and the brain's surface (1):
-        near the crown, slices cut the skull obliquely, and it looks thicker."""
+        """The depth of a place in head coordinates; ``share`` is 0 at the skin and 1 at the brain.
+
+        Near the crown, slices cut the skull obliquely, and it looks thicker.
+        """
         return share * _BRAIN_DEPTH * self.skull / scale_at(level) ** 1.5
 
 
@@ -82,7 +85,7 @@ def scale_at(level: float) -> float:
 
 
 def sample_head(rng: np.random.Generator) -> Head:
-    """Draws one head."""
+    """Draws the shape of one head."""
     return Head(
         centre=(0.5 + rng.normal(0, 0.01), 0.5 + rng.normal(0, 0.01)),
         radius=rng.uniform(0.43, 0.475),

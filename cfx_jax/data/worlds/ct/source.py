@@ -1,5 +1,4 @@
-"""A synthetic world of CT scans: heads with and without an ischaemic stroke, chests with and
-without ground glass.
+"""A synthetic world of CT scans: heads with and without a stroke, chests and ground glass.
 
 Every scan is a pure function of (seed, index) and comes with what real data cannot give: the voxels
 of its finding and its exact counterfactual, the same body in the same scanner without (or with) the
@@ -51,7 +50,7 @@ Kind = Literal["stroke", "lung"]
 
 
 class _World(NamedTuple):
-    """What distinguishes the two kinds.
+    """The settings in which the two kinds of scans differ.
 
     Attributes:
         class_names: of the labels.
@@ -138,7 +137,7 @@ def draw(
     Raises:
         InputError: an argument is out of its range.
     """
-    world = _checked(
+    world = _check_options(
         kind,
         seed,
         index,
@@ -160,8 +159,8 @@ def draw(
     scanner = sample_scanner(stream(seed, index, _SCANNER), noise=world.noise)
     disturbed = disturbances(stream(seed, index, _NOISE), scanner, scene.frame, levels)
     healthy, diseased = (
-        acquire(each, scanner, disturbed, scene.frame, levels)
-        for each in (scene.healthy, scene.diseased)
+        acquire(body, scanner, disturbed, scene.frame, levels)
+        for body in (scene.healthy, scene.diseased)
     )
     return {
         **pair_of(
@@ -169,7 +168,7 @@ def draw(
         ),
         **{
             name: value if label else np.zeros_like(value)[()]
-            for name, value in scene.found.items()
+            for name, value in scene.of_finding.items()
         },
         **scene.given,
         "factors": {**scene.factors, **numbers_of(scanner, "scanner_")},
@@ -177,8 +176,9 @@ def draw(
 
 
 class SyntheticCT(DrawnSource):
-    """The first ``num_images`` scans of one synthetic world of computed tomography, drawn when
-    asked for.
+    """The first ``num_images`` scans of one synthetic world of computed tomography.
+
+    Each is drawn when it is asked for.
 
     ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes some 40
     milliseconds of processor time for 11 slices of 64 pixels; for training, draw once with
@@ -201,6 +201,11 @@ class SyntheticCT(DrawnSource):
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example:
+        >>> source = SyntheticCT(4, kind="lung", size=32, num_slices=3)
+        >>> source.class_names, source[0]["image"].shape
+        (('clear', 'ground glass'), (3, 32, 32, 1))
     """
 
     def __init__(
@@ -215,7 +220,7 @@ class SyntheticCT(DrawnSource):
         finding_shares: Sequence[float] | None = None,
         severity: float = 1.0,
     ) -> None:
-        world = _checked(
+        world = _check_options(
             kind,
             seed,
             0,
@@ -246,12 +251,15 @@ class SyntheticCT(DrawnSource):
 
 
 def _finding_if_any(seed: int, index: int, world: _World) -> int:
-    """What is found in the scan of this index, or would be: a place in ``world.findings`` from 1."""
+    """The finding in the scan of this index, or that it would have; counted from 1.
+
+    It is a place in ``world.findings``.
+    """
     weights = np.asarray(world.shares, float)
     return 1 + int(stream(seed, index, _WHICH).choice(len(weights), p=weights / weights.sum()))
 
 
-def _checked(
+def _check_options(
     kind: str,
     seed: int,
     index: int,
@@ -289,6 +297,5 @@ def _check_shares(shares: Sequence[float], world: _World) -> None:
     ):
         raise InputError(
             f"finding_shares: expected {len(names)} numbers of 0 or more, not all 0, for"
-            f" {', '.join(names)}, got "
-            f"{tuple(shares)}: give e.g. {world.shares}"
+            f" {', '.join(names)}, got {tuple(shares)}: give e.g. {world.shares}"
         )

@@ -1,5 +1,4 @@
-"""What heads and chests in computed tomography share: heights of slices, a painter of slices,
-smooth noise in space.
+"""Stacks of CT slices: the slices' heights, a painter of slices, smooth noise in space.
 
 The height of a slice is its *level* in (0, 1), 0 at the lower and 1 at the upper end of the stack;
 the first slice is the lowest, as in :mod:`cfx_jax.data.nifti`. Slices are seen from the feet: x
@@ -64,8 +63,11 @@ class Painter:
         self._brightness, self._organ = blank(frame), blank(frame)
 
     def fill(self, outline: Points, brightness: float, *, organ: bool | None = False) -> None:
-        """Fills a closed outline; ``organ`` says whether it is of the tissue in which findings lie,
-        None leaves that as it is below."""
+        """Fills a closed outline.
+
+        ``organ`` says whether it is of the tissue in which findings lie; None leaves that as it is
+        below.
+        """
         placed = self._place(outline)
         for canvas, strength in self._layers(brightness, organ):
             fill_outline(canvas, self._frame, placed, strength)
@@ -116,7 +118,7 @@ def ellipse(
     return rotate(_CIRCLE * half_axes, turn) + np.array(centre)
 
 
-def stacked(slices: list[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]]) -> Stack:
+def stack_slices(slices: list[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"]]]) -> Stack:
     """Puts painted slices on top of each other, the lowest first."""
     brightness, organ = zip(*slices, strict=True)
     return Stack(np.stack(brightness), np.stack(organ))
@@ -125,8 +127,11 @@ def stacked(slices: list[tuple[Float[np.ndarray, "h w"], Float[np.ndarray, "h w"
 def solid_noise(
     rng: np.random.Generator, size: int, num_slices: int, *, cells: int
 ) -> Float[np.ndarray, "s h w"]:
-    """Smooth noise in space of mean about 0 and deviation about 1 at the grid points, as
-    :func:`smooth_noise` is.
+    """Smooth noise in space of mean about 0 and deviation about 1 at the grid points.
+
+    It is to space what :func:`smooth_noise` is to a plane.
+
+    In the plane there is :func:`smooth_noise`.
 
     Args:
         rng: the source of randomness.

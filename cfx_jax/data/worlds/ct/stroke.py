@@ -55,15 +55,16 @@ def stroke_scene(
     diseased, cover = healthy, np.zeros_like(healthy)
     infarcts = _infarcts(streams, finding, severity)
     for infarct, border in zip(infarcts, (BORDER, OTHER_BORDER), strict=False):
-        own = infarct_cover(streams(border), infarct, head, territories, frame, levels)
-        diseased, cover = with_infarct(diseased, plain.organ, infarct, own), np.maximum(cover, own)
+        infarcted = infarct_cover(streams(border), infarct, head, territories, frame, levels)
+        diseased = with_infarct(diseased, plain.organ, infarct, infarcted)
+        cover = np.maximum(cover, infarcted)
     largest = max(infarcts, key=lambda infarct: infarct.size)
     return Scene(
         frame=frame,
         healthy=healthy,
         diseased=diseased,
         lesion=plain.holds_organ & (cover > LEAST_COVER),
-        found={
+        of_finding={
             "side": finding,
             "infarct_size": largest.size,
             "territory": largest.territory,

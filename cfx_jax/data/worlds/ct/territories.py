@@ -1,5 +1,6 @@
-"""The regions of the brain that the middle, the anterior and the posterior cerebral artery supply,
-on either side.
+"""The regions of the brain that the three cerebral arteries supply, on either side.
+
+They are the middle, the anterior and the posterior one.
 
 Simplified from the maps of vascular territories of Tatu et al. ("Arterial territories of the human
 brain", Neurology 1998): the anterior artery supplies a strip beside the midline, which reaches
@@ -12,12 +13,11 @@ from jaxtyping import Float, UInt8
 
 from cfx_jax.data.worlds.ct.head import brain_depth
 from cfx_jax.data.worlds.ct.skull import Head
-from cfx_jax.data.worlds.drawing import Frame, filled
+from cfx_jax.data.worlds.drawing import Frame, outline_cover
 
 ARTERIES = ("MCA", "ACA", "PCA")
-TERRITORIES = tuple(
-    f"{side} {artery}" for side in ("left", "right") for artery in ARTERIES
-)  # numbered from 1
+# Numbered from 1.
+TERRITORIES = tuple(f"{side} {artery}" for side in ("left", "right") for artery in ARTERIES)
 _STEM = 0.20  # level below which the back of the slice shows cerebellum and brain stem
 
 
@@ -38,9 +38,8 @@ def territory_mask(
     outer = np.where(
         level < 0.30, 0.10 + 0.75 * side_ways, 0.32 + 0.28 * upwards + 0.30 * side_ways
     )
-    border = outer - 0.45 * (1 - upwards) * np.exp(
-        -((side_ways / 0.22) ** 2)
-    )  # the thalamus is the posterior's
+    # The thalamus is the posterior's.
+    border = outer - 0.45 * (1 - upwards) * np.exp(-((side_ways / 0.22) ** 2))
     artery = np.where(anterior, 1, np.where(y > border, 2, 0))
     numbers = (territory_number(0, False) + artery + len(ARTERIES) * (x < 0)).astype(np.uint8)
     behind = (level < _STEM) & (y > 0.05)
@@ -50,7 +49,7 @@ def territory_mask(
 def _brain(head: Head, frame: Frame, levels: Float[np.ndarray, " s"]) -> UInt8[np.ndarray, "s h w"]:
     """1 inside the brain's surface."""
     covers = [
-        filled(frame, head.place(head.ring(brain_depth(head, level)), level)) >= 0.5
+        outline_cover(frame, head.place(head.ring(brain_depth(head, level)), level)) >= 0.5
         for level in levels.tolist()
     ]
     return np.stack(covers).astype(np.uint8)

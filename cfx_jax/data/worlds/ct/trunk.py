@@ -53,7 +53,7 @@ class Trunk(NamedTuple):
 
 
 def sample_trunk(rng: np.random.Generator) -> Trunk:
-    """Draws one chest."""
+    """Draws the shape of one chest."""
     return Trunk(
         centre=(0.5 + rng.normal(0, 0.012), 0.5 + rng.normal(0, 0.015)),
         radius=rng.uniform(0.42, 0.48),

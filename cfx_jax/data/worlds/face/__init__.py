@@ -1,6 +1,4 @@
-"""The parts of a synthetic portrait: attributes, head, skin, features, hair, make-up, glasses,
-light and camera.
-"""
+"""The parts of a synthetic portrait: attributes, head, skin, features, hair, make-up, camera."""
 
 from cfx_jax.data.worlds.face.attributes import ATTRIBUTES as ATTRIBUTES
 from cfx_jax.data.worlds.face.attributes import CLASS_NAMES as CLASS_NAMES

@@ -1,10 +1,10 @@
-"""What does not belong to the face: glasses, make-up's colours, clothes."""
+"""Things that do not belong to the face: glasses, make-up's colours, clothes."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_outline, stroked
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, stroke_cover
 from cfx_jax.data.worlds.face.anatomy import Anatomy
 from cfx_jax.data.worlds.face.eyes import EYE
 from cfx_jax.data.worlds.face.layers import (
@@ -93,17 +93,17 @@ def paint_glasses(scene: Scene, glasses: Glasses, anatomy: Anatomy, frame: Frame
     lens = np.stack(
         [EYE[0] + 0.005 + 0.135 * glasses.size * x, EYE[1] + 0.01 + 0.105 * glasses.size * y], -1
     )
-    rims = stroked(frame, anatomy.feature(on_both_sides(lens), 1.2), np.full(2, 0.026))
-    lenses = filled(frame, *anatomy.feature(on_both_sides(lens), 1.2))
+    rims = stroke_cover(frame, anatomy.feature(on_both_sides(lens), 1.2), np.full(2, 0.026))
+    lenses = outline_cover(frame, *anatomy.feature(on_both_sides(lens), 1.2))
     bars = np.maximum(
-        stroked(frame, anatomy.feature(_BRIDGE, 1.2), np.array([0.024])),
-        stroked(frame, anatomy.feature(on_both_sides(_TEMPLE)), np.full(2, 0.022)),
+        stroke_cover(frame, anatomy.feature(_BRIDGE, 1.2), np.array([0.024])),
+        stroke_cover(frame, anatomy.feature(on_both_sides(_TEMPLE)), np.full(2, 0.022)),
     )
     scene = paint(scene, 0.08 * lenses, (0.75, 0.82, 0.88))
     return paint(scene, 0.92 * np.maximum(rims, bars), glasses.rims)
 
 
 def paint_clothes(scene: Scene, colour: Colour, anatomy: Anatomy, frame: Frame) -> Scene:
-    """Shoulders."""
-    cover = filled(frame, anatomy.place(_SHOULDERS))
+    """Paints the shoulders in their clothes."""
+    cover = outline_cover(frame, anatomy.place(_SHOULDERS))
     return paint(scene, cover, colour)

@@ -49,14 +49,16 @@ class Anatomy(NamedTuple):
     def feature(
         self, points: Float[np.ndarray, "... 2"], depth: float = 1.0
     ) -> Float[np.ndarray, "... 2"]:
-        """As :meth:`place`, for what moves sideways as the head turns, the more the further it
-        sticks out.
+        """The place of something that moves sideways as the head turns; else as :meth:`place`.
+
+        It moves the more the further it sticks out.
         """
         return self.place(points + np.array([depth * self.turn, 0.0]))
 
     def grid(self, frame: Frame, depth: float = 0.0) -> Grid:
-        """The face coordinates x and y of the pixel centres, x counted from what sticks out by
-        ``depth``.
+        """The face coordinates x and y of the pixel centres.
+
+        ``depth`` says how far a thing sticks out, from which x is counted.
         """
         x, y = unit_grid(frame)
         cosine, sine = math.cos(self.tilt), math.sin(self.tilt)

@@ -1,4 +1,4 @@
-"""Which attributes a face has, how they depend on each other, and what changes with one of them.
+"""The attributes of faces: how they depend on each other, and what changes with one of them.
 
 Smiling, young, black hair and bangs are independent of everything. Gender rules two others: only
 men have a beard, only women heavy make-up. Turning an attribute of a face changes nothing else, so
@@ -58,10 +58,10 @@ def sample_attributes(
         The face's attributes, and the same with ``attribute`` turned.
     """
     draws = dict(zip(ATTRIBUTES, rng.random(len(ATTRIBUTES)).tolist(), strict=True))
-    own = _attributes(draws, attribute, label, _share_of_men(attribute, label, confounder))
+    attributes = _attributes(draws, attribute, label, _share_of_men(attribute, label, confounder))
     if attribute == "male":
-        return own, _attributes(draws, attribute, 1 - label, 1.0 - label)
-    return own, own._replace(**{attribute: 1 - label})
+        return attributes, _attributes(draws, attribute, 1 - label, 1.0 - label)
+    return attributes, attributes._replace(**{attribute: 1 - label})
 
 
 def _attributes(
@@ -78,7 +78,7 @@ def _attributes(
 
 
 def _share_of_men(attribute: str, label: int, confounder: float) -> float:
-    """The share of men among the faces of one label; Bayes' rule where gender rules the attribute."""
+    """The share of men among faces of one label; Bayes' rule where gender rules the attribute."""
     if attribute == "male":
         return float(label)
     if attribute == "no_beard":

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_outline, soften
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, soften
 from cfx_jax.data.worlds.face.anatomy import Anatomy
 from cfx_jax.data.worlds.face.layers import Colour, Scene, mix, paint, planes, symmetric
 
@@ -65,8 +65,9 @@ class Beard(NamedTuple):
 
 
 def sample_beard(rng: np.random.Generator, *, no_beard: int, male: int) -> Beard:
-    """Draws the beard of one face; without one, a man may still have a moustache and has a shaven
-    face's shadow.
+    """Draws the beard of one face.
+
+    Without one, a man may still have a moustache and has a shaven face's shadow.
     """
     kind = _STUBBLE + int(rng.choice(len(_BEARD_SHARES), p=_BEARD_SHARES))
     moustache = rng.random() < _MOUSTACHE_SHARE
@@ -103,12 +104,12 @@ def paint_beard(
     if beard.kind == _NONE and not beard.shadow:
         return scene
     colour = planes(mix(hair, (0.09, 0.06, 0.05), 0.40)) * (1 + 0.10 * strands)
-    jaw = soften(filled(frame, anatomy.place(_jaw(anatomy, beard.length))), frame, 0.030)
+    jaw = soften(outline_cover(frame, anatomy.place(_jaw(anatomy, beard.length))), frame, 0.030)
     if beard.shadow:
         scene = paint(scene, beard.shadow * jaw, colour)
     if beard.kind == _NONE:
         return scene
-    cover = soften(filled(frame, anatomy.feature(_MOUSTACHE_BORDER)), frame, 0.014)
+    cover = soften(outline_cover(frame, anatomy.feature(_MOUSTACHE_BORDER)), frame, 0.014)
     if beard.kind == _GOATEE:
         cover = np.maximum(cover, _goatee(anatomy, frame))
     elif beard.kind != _MOUSTACHE:
@@ -138,4 +139,4 @@ def _jaw(anatomy: Anatomy, length: float) -> Float[np.ndarray, "points 2"]:
 
 def _goatee(anatomy: Anatomy, frame: Frame) -> Float[np.ndarray, "h w"]:
     border = anatomy.feature(_GOATEE_BORDER + np.array([0.0, 0.5 * anatomy.chin]), 0.6)
-    return soften(filled(frame, border), frame, 0.018)
+    return soften(outline_cover(frame, border), frame, 0.018)

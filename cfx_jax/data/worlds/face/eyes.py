@@ -5,7 +5,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.worlds.drawing import Frame, blank, coverage, draw_dots, filled, soften, stroked
+from cfx_jax.data.worlds.drawing import (
+    Frame,
+    blank,
+    coverage,
+    draw_dots,
+    outline_cover,
+    soften,
+    stroke_cover,
+)
 from cfx_jax.data.worlds.face.anatomy import Anatomy
 from cfx_jax.data.worlds.face.layers import Colour, Scene, hills, mix, on_both_sides, paint
 
@@ -76,12 +84,16 @@ def paint_eyes(
     """
     openness = eyes.openness * (1 - _NARROWING * max(smile, 0.0))
     upper, lower = _lids(openness)
-    slit = filled(frame, *anatomy.feature(on_both_sides(np.concatenate([upper, lower[::-1]]))))
+    slit = outline_cover(
+        frame, *anatomy.feature(on_both_sides(np.concatenate([upper, lower[::-1]])))
+    )
     scene = paint(scene, 0.9 * slit, _WHITE)
     for radius, colour in ((_IRIS, eyes.iris), (_PUPIL, (0.03, 0.02, 0.02))):
         scene = paint(scene, slit * _discs(eyes, radius, anatomy, frame), colour)
-    lid = stroked(frame, anatomy.feature(on_both_sides(upper)), np.full(2, 0.022 + 0.016 * makeup))
-    under = stroked(frame, anatomy.feature(on_both_sides(lower)), np.full(2, 0.012))
+    lid = stroke_cover(
+        frame, anatomy.feature(on_both_sides(upper)), np.full(2, 0.022 + 0.016 * makeup)
+    )
+    under = stroke_cover(frame, anatomy.feature(on_both_sides(lower)), np.full(2, 0.012))
     scene = paint(scene, (0.30 + 0.45 * makeup) * under, _LASH)
     return paint(scene, (0.80 + 0.20 * makeup) * lid, _LASH)
 
@@ -101,7 +113,9 @@ def paint_brows(scene: Scene, eyes: Eyes, hair: Colour, anatomy: Anatomy, frame:
     arch = 0.035 * eyes.brow_arch * np.array([0.0, -0.7, -1.0, 0.3])
     half = 0.5 * eyes.brow_width * np.array([0.9, 1.0, 0.8, 0.25])
     upper, lower = (np.stack([x, middle + arch + side * half], -1) for side in (-1, 1))
-    cover = filled(frame, *anatomy.feature(on_both_sides(np.concatenate([upper, lower[::-1]]))))
+    cover = outline_cover(
+        frame, *anatomy.feature(on_both_sides(np.concatenate([upper, lower[::-1]])))
+    )
     return paint(scene, 0.85 * soften(cover, frame, 0.010), mix(hair, _LASH, 0.45))
 
 

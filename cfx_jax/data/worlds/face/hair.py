@@ -1,13 +1,11 @@
-"""Hair on the head: its colour, cut and parting, what hangs behind the face and what frames it, and
-bangs.
-"""
+"""Hair on the head: its colour, cut and parting, behind the face and around it, and bangs."""
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.worlds.drawing import Frame, filled, smooth_outline, soften
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, smooth_outline, soften
 from cfx_jax.data.worlds.face.anatomy import Anatomy
 from cfx_jax.data.worlds.face.layers import (
     Colour,
@@ -94,7 +92,7 @@ def hair_texture(
 def paint_back_hair(
     scene: Scene, hair: Hair, strands: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame
 ) -> Scene:
-    """What hangs behind the face: only where the hair is long."""
+    """Paints the hair that hangs behind the face, where it is long."""
     if not hair.long:
         return scene
     wide, reach = hair.volume, hair.reach
@@ -110,29 +108,29 @@ def paint_back_hair(
             (0.02, reach),
         ]
     )
-    cover = filled(frame, anatomy.place(smooth_outline(symmetric(half), 2)))
+    cover = outline_cover(frame, anatomy.place(smooth_outline(symmetric(half), 2)))
     return paint(
-        scene, soften(cover, frame, 0.012), 0.72 * _coloured(hair, strands, anatomy, frame)
+        scene, soften(cover, frame, 0.012), 0.72 * _colour_strands(hair, strands, anatomy, frame)
     )
 
 
 def paint_front_hair(
     scene: Scene, hair: Hair, strands: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame
 ) -> Scene:
-    """What frames the face, with the bangs."""
-    cover = filled(frame, anatomy.place(_cap(hair)))
+    """Paints the hair that frames the face, with the bangs."""
+    cover = outline_cover(frame, anatomy.place(_cap(hair)))
     if hair.bangs:
-        cover = np.maximum(cover, filled(frame, anatomy.place(_fringe(hair))))
+        cover = np.maximum(cover, outline_cover(frame, anatomy.place(_fringe(hair))))
     soft = soften(cover, frame, 0.012)
     shadow = np.clip(soften(cover, frame, 0.05) - soft, 0, 1)
     return paint(
         paint(scene, 0.55 * shadow, (0.12, 0.06, 0.04)),
         soft,
-        _coloured(hair, strands, anatomy, frame),
+        _colour_strands(hair, strands, anatomy, frame),
     )
 
 
-def _coloured(
+def _colour_strands(
     hair: Hair, strands: Float[np.ndarray, "h w"], anatomy: Anatomy, frame: Frame
 ) -> Scene:
     """The colour of each strand, with a shine on top of the head."""

@@ -40,9 +40,7 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def hill(grid: Grid, centre: tuple[float, float], size: tuple[float, float]) -> Cover:
-    """A Gaussian hill of height 1 at ``centre``; ``size`` holds its half width and half height at 1
-    / e.
-    """
+    """A Gaussian hill of height 1 at ``centre``; ``size`` is half its width and height at 1 / e."""
     x, y = grid
     return np.exp(-(((x - centre[0]) / size[0]) ** 2) - ((y - centre[1]) / size[1]) ** 2)
 

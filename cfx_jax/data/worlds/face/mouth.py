@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.data.worlds.drawing import Frame, filled, soften, stroked
+from cfx_jax.data.worlds.drawing import Frame, outline_cover, soften, stroke_cover
 from cfx_jax.data.worlds.face.anatomy import Anatomy
 from cfx_jax.data.worlds.face.layers import Colour, Scene, mix, paint
 
@@ -101,13 +101,15 @@ def paint_mouth(
     top, seam, floor, bottom = _curves(mouth)
     dark = mix(lips, _CAVITY, 0.75)
     for upper, lower, colour in ((top, seam, mix(lips, _CAVITY, 0.14)), (floor, bottom, lips)):
-        cover = filled(frame, anatomy.feature(np.concatenate([upper, lower[::-1]])))
+        cover = outline_cover(frame, anatomy.feature(np.concatenate([upper, lower[::-1]])))
         scene = paint(scene, soften(cover, frame, 0.007), colour)
     if mouth.opening:
         scene = _paint_opening(scene, mouth, seam, floor, anatomy, frame)
-    line = stroked(frame, anatomy.feature(seam[None]), np.array([0.018]))
+    line = stroke_cover(frame, anatomy.feature(seam[None]), np.array([0.018]))
     scene = paint(scene, (0.35 if mouth.opening else 0.85) * line, dark)
-    corners = stroked(frame, anatomy.feature(np.stack([seam[:3], seam[-3:]])), np.full(2, 0.030))
+    corners = stroke_cover(
+        frame, anatomy.feature(np.stack([seam[:3], seam[-3:]])), np.full(2, 0.030)
+    )
     return paint(scene, 0.50 * soften(corners, frame, 0.010), dark)
 
 
@@ -121,10 +123,10 @@ def _paint_opening(
 ) -> Scene:
     """The dark of the mouth with the upper teeth."""
     scene = paint(
-        scene, filled(frame, anatomy.feature(np.concatenate([seam, floor[::-1]]))), _CAVITY
+        scene, outline_cover(frame, anatomy.feature(np.concatenate([seam, floor[::-1]]))), _CAVITY
     )
     edge = seam + mouth.teeth * (floor - seam)
-    cover = filled(frame, anatomy.feature(np.concatenate([seam, edge[::-1]])[2:-2]))
+    cover = outline_cover(frame, anatomy.feature(np.concatenate([seam, edge[::-1]])[2:-2]))
     return paint(scene, 0.95 * cover, _TEETH)
 
 

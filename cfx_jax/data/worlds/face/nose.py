@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.data.worlds.drawing import Frame, blank, coverage, draw_dots, soften, stroked
+from cfx_jax.data.worlds.drawing import Frame, blank, coverage, draw_dots, soften, stroke_cover
 from cfx_jax.data.worlds.face.anatomy import Anatomy
 from cfx_jax.data.worlds.face.layers import Colour, Scene, mix, on_both_sides, paint
 
@@ -38,9 +38,11 @@ def paint_nose(
     depth, scale, shift = 1.5, (nose.width, 1.0), (0.0, nose.length)
     shadow = mix(tone, _DARK, 0.60)
     away = -1 if side_light > 0 else 1
-    bridge = stroked(frame, anatomy.feature(_BRIDGE * (away, 1) * scale, depth), np.array([0.035]))
+    bridge = stroke_cover(
+        frame, anatomy.feature(_BRIDGE * (away, 1) * scale, depth), np.array([0.035])
+    )
     scene = paint(scene, (0.20 + 0.30 * abs(side_light)) * soften(bridge, frame, 0.020), shadow)
-    wings = stroked(
+    wings = stroke_cover(
         frame, anatomy.feature(on_both_sides(_WING) * scale + shift, depth), np.full(2, 0.022)
     )
     scene = paint(scene, 0.55 * soften(wings, frame, 0.008), shadow)

@@ -47,9 +47,8 @@ from cfx_jax.data.worlds.face.skin import (
 
 _ANATOMY, _SKIN, _EYES, _NOSE, _MOUTH, _BEARD, _HAIR, _MAKEUP, _GLASSES, _STRANDS = range(10)
 
-Streams = Callable[
-    [int], np.random.Generator
-]  # number of an aspect, from 0 -> its random numbers, always the same
+# Number of an aspect, from 0 -> its random numbers, always the same.
+Streams = Callable[[int], np.random.Generator]
 
 
 class Person(NamedTuple):

@@ -13,7 +13,7 @@ _MID_TONE = 0.5  # the light that contrast leaves as it is
 
 
 class Photo(NamedTuple):
-    """Where and how one photograph was taken.
+    """The place and the settings of one photograph.
 
     Attributes:
         backdrop: colour of the background.
@@ -51,7 +51,7 @@ def sample_photo(rng: np.random.Generator) -> Photo:
 
 
 def background(rng: np.random.Generator, photo: Photo, frame: Frame) -> Scene:
-    """What is behind the person: one colour with soft patches, brighter towards the light."""
+    """The background of the person: one colour with soft patches, brighter towards the light."""
     x, y = unit_grid(frame)
     patches = 0.10 * smooth_noise(rng, frame.size, 4) + 0.04 * smooth_noise(rng, frame.size, 9)
     brightness = 1 + patches + 0.10 * photo.side_light * x - 0.08 * y

@@ -10,7 +10,7 @@ from cfx_jax.data.worlds.drawing import (
     blank,
     coverage,
     draw_curves,
-    filled,
+    outline_cover,
     smooth_outline,
     soften,
 )
@@ -84,17 +84,17 @@ def sample_skin(rng: np.random.Generator, *, young: int) -> Skin:
 
 def face_cover(anatomy: Anatomy, frame: Frame) -> Cover:
     """The share of each pixel that skull and face cover."""
-    return filled(frame, anatomy.place(anatomy.outline()))
+    return outline_cover(frame, anatomy.place(anatomy.outline()))
 
 
 def paint_neck(scene: Scene, skin: Skin, anatomy: Anatomy, frame: Frame) -> Scene:
     """The neck, in the shadow of the chin, and the ears."""
     broad = 1 + 0.10 * anatomy.jaw
-    neck = filled(frame, anatomy.place(_NECK * (broad, 1)))
+    neck = outline_cover(frame, anatomy.place(_NECK * (broad, 1)))
     _, y = anatomy.grid(frame)
     lit = (0.34 + 0.50 * np.clip((y - 0.74 - anatomy.chin) / 0.32, 0, 1)).astype(np.float32)
     scene = paint(scene, neck, _lit(skin.tone, lit))
-    ears = filled(frame, *anatomy.place(on_both_sides(_EAR)))
+    ears = outline_cover(frame, *anatomy.place(on_both_sides(_EAR)))
     return paint(scene, ears, _lit(skin.tone, np.full_like(lit, 0.76)))
 
 
@@ -104,8 +104,10 @@ def paint_face(scene: Scene, skin: Skin, relief: Cover, anatomy: Anatomy, frame:
 
 
 def paint_wrinkles(scene: Scene, skin: Skin, smile: float, anatomy: Anatomy, frame: Frame) -> Scene:
-    """Lines of the forehead, crow's feet, bags under the eyes, and the folds from nose to mouth,
-    which a smile deepens as age does."""
+    """Paints the lines of the forehead, crow's feet, bags under the eyes and folds of the mouth.
+
+    The folds run from nose to mouth; a smile deepens them as age does.
+    """
     smiling = max(smile, 0.0)
     lines = (
         (_FOREHEAD_LINES, 0.016, 0.55 * skin.wrinkles),
@@ -132,7 +134,8 @@ def _both(curves: Float[np.ndarray, "n points 2"]) -> Float[np.ndarray, "both po
 
 
 def _lit(tone: Colour, brightness: Cover) -> Scene:
-    """The skin in more or less light; what lies in the shade is redder, as light comes through the
-    skin.
+    """The skin in more or less light.
+
+    In the shade it is redder, as light comes through the skin.
     """
     return planes(tone) * brightness ** planes(_WARMTH)

@@ -45,9 +45,8 @@ from cfx_jax.errors import InputError
 # a pixel is changed by an attribute where a colour differs by more than this: 5 of 255 levels
 NOTICEABLE = 0.02
 
-_ATTRIBUTES, _PHOTO, _BACKGROUND, _NOISE, _PERSON = range(
-    1, 6
-)  # _PERSON is the first of a person's streams
+# _PERSON is the first of a person's streams.
+_ATTRIBUTES, _PHOTO, _BACKGROUND, _NOISE, _PERSON = range(1, 6)
 
 
 def draw(
@@ -101,27 +100,28 @@ def draw(
     """
     _check(seed, index, size, attribute, prevalence, severity, confounder)
     label = label_of(seed, index, prevalence=prevalence)
-    own, other = sample_attributes(
+    attributes, turned_attributes = sample_attributes(
         stream(seed, index, _ATTRIBUTES), attribute, label, confounder=confounder or 0.0
     )
     streams = functools.partial(_person_stream, seed, index)
     person, turned = (
-        sample_person(streams, attributes, severity=severity) for attributes in (own, other)
+        sample_person(streams, shown, severity=severity)
+        for shown in (attributes, turned_attributes)
     )
     photo = sample_photo(stream(seed, index, _PHOTO))
     frame = person.anatomy.frame(size)
     behind = background(stream(seed, index, _BACKGROUND), photo, frame)
     noise = camera_noise(stream(seed, index, _NOISE), photo, frame)
     image, counterfactual = (
-        photograph(paint_person(behind, each, streams, photo, frame), photo, noise, frame)
-        for each in (person, turned)
+        photograph(paint_person(behind, subject, streams, photo, frame), photo, noise, frame)
+        for subject in (person, turned)
     )
     without, having = (counterfactual, image) if label else (image, counterfactual)
     changed = (np.abs(having - without) > NOTICEABLE).any(-1)
     return {
         **pair_of(label, without, np.where(changed[..., None], having, without), changed),
-        "attributes": np.array(own),
-        "counterfactual_attributes": np.array(other),
+        "attributes": np.array(attributes),
+        "counterfactual_attributes": np.array(turned_attributes),
         "factors": _factors(person, photo),
     }
 
@@ -145,6 +145,11 @@ class SyntheticFaces(DrawnSource):
     Raises:
         InputError: an argument is out of its range, or of no use with the attribute; see
             :func:`draw`.
+
+    Example:
+        >>> source = SyntheticFaces(10, size=32, attribute="smiling")
+        >>> source.class_names, source[0]["counterfactual"].shape
+        (('not smiling', 'smiling'), (32, 32, 3))
     """
 
     def __init__(
@@ -187,7 +192,7 @@ def _check(
     if attribute not in ATTRIBUTES:
         raise InputError(
             f"attribute must be one of {', '.join(ATTRIBUTES)}, got {attribute!r}: choose one of"
-            f" them"
+            " them"
         )
     check_share("prevalence", prevalence, 0.5)
     check_severity(severity)
@@ -197,8 +202,7 @@ def _check(
     if attribute not in INDEPENDENT:
         raise InputError(
             f"confounder must be None with attribute {attribute!r}, which is bound to gender"
-            f" anyway, got {confounder}: "
-            f"leave it out, or choose one of {', '.join(INDEPENDENT)}"
+            f" anyway, got {confounder}: leave it out, or choose one of {', '.join(INDEPENDENT)}"
         )
 
 

@@ -1,6 +1,4 @@
-"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera and
-its faults.
-"""
+"""The parts of a synthetic retinal photograph: anatomy, vessels, lesions, look-alikes, camera."""
 
 from cfx_jax.data.worlds.fundus.anatomy import Anatomy as Anatomy
 from cfx_jax.data.worlds.fundus.anatomy import eye_coverage as eye_coverage
@@ -13,7 +11,7 @@ from cfx_jax.data.worlds.fundus.camera import photograph as photograph
 from cfx_jax.data.worlds.fundus.camera import sample_camera as sample_camera
 from cfx_jax.data.worlds.fundus.camera import sensor_noise as sensor_noise
 from cfx_jax.data.worlds.fundus.degradation import Faults as Faults
-from cfx_jax.data.worlds.fundus.degradation import displaced as displaced
+from cfx_jax.data.worlds.fundus.degradation import displace as displace
 from cfx_jax.data.worlds.fundus.degradation import sample_faults as sample_faults
 from cfx_jax.data.worlds.fundus.degradation import spoil as spoil
 from cfx_jax.data.worlds.fundus.distractors import Distractors as Distractors

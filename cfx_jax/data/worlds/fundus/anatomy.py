@@ -1,5 +1,4 @@
-"""The healthy eye's plan and ground colour: field of view, side, fovea, optic disc, pigment and
-illumination.
+"""The healthy eye: field of view, side, fovea, optic disc, pigment and illumination.
 
 Proportions follow a 45-degree photograph centred near the fovea: the optic disc's centre lies about
 15 degrees to the nasal side, a little above, and measures about 6 degrees across, so 0.6 and 0.13
@@ -49,7 +48,7 @@ class Anatomy(NamedTuple):
 
 
 def sample_anatomy(rng: np.random.Generator) -> Anatomy:
-    """Draws one eye."""
+    """Draws the anatomy of one eye."""
     nasal = 1 if rng.random() < 0.5 else -1
     fovea = np.array([-0.05 * nasal, 0.03], np.float32) + 0.03 * rng.standard_normal(2, np.float32)
     disc = fovea + np.array([nasal * rng.uniform(0.56, 0.66), rng.normal(-0.06, 0.04)], np.float32)
@@ -101,9 +100,7 @@ def _add_disc(
     frame: Frame,
     shade: Float[np.ndarray, "h w"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Lays the optic disc on the ground: a pale yellow, soft-edged upright ellipse with a brighter
-    cup.
-    """
+    """Lays the optic disc on the ground: a pale, soft-edged, upright ellipse, its cup brighter."""
     x, y = unit_grid(frame)
     distance = np.hypot((x - anatomy.disc[0]) / 0.88, y - anatomy.disc[1]) / anatomy.disc_radius
     softness = 0.10 + 0.5 / (frame.radius * frame.size * anatomy.disc_radius)

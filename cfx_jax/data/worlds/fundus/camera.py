@@ -1,6 +1,4 @@
-"""From the retina to the photograph: planted mark, blur, exposure, sensor noise, round field of
-view.
-"""
+"""From the retina to the photograph: planted mark, blur, exposure, noise, round field of view."""
 
 from typing import NamedTuple
 
@@ -17,7 +15,7 @@ _MARK_COLOUR = np.array([0.80, 0.98, 0.92], np.float32)
 
 
 class Camera(NamedTuple):
-    """How one photograph was taken.
+    """The settings with which one photograph was taken.
 
     Attributes:
         blur: standard deviation of the blur in unit coordinates.
@@ -65,8 +63,9 @@ def photograph(
 
 
 def add_mark(scene: Float[np.ndarray, "h w 3"], frame: Frame) -> Float[np.ndarray, "h w 3"]:
-    """Plants the confounder: a small bright dot at a fixed place near the rim, like a camera's
-    marker.
+    """Plants the confounder: a small bright dot near the rim, like a camera's marker.
+
+    Its place is always the same.
     """
     return scene + mark_opacity(frame) * (_MARK_COLOUR - scene)
 

@@ -1,5 +1,4 @@
-"""What goes wrong when an eye is photographed: displaced field, eyelid, haze, defocus, wrong
-exposure.
+"""Faults of photographs of an eye: displaced field, eyelid, haze, defocus, wrong exposure.
 
 The kinds are those that graders of photographs name (Fleming et al. 2006, "Automated Assessment of
 Diabetic Retinal Image Quality Based on Clarity and Field Definition"). Each has a strength in [0,
@@ -30,7 +29,7 @@ _LID_BEND, _LID_SOFTNESS = 0.25, 0.10  # in unit coordinates
 
 
 class Faults(NamedTuple):
-    """What is wrong with one photograph; the defaults are a flawless one.
+    """The faults of one photograph; by default it has none.
 
     Attributes:
         defocus: standard deviation of the blur in unit coordinates.
@@ -50,8 +49,10 @@ class Faults(NamedTuple):
 
 
 def sample_faults(rng: np.random.Generator, *, gradable: bool) -> Faults:
-    """Draws what is wrong with a photograph: each fault at times and mildly, and where it cannot be
-    graded one of them strongly."""
+    """Draws the faults of one photograph.
+
+    Each occurs at times and mildly; where the photograph cannot be graded, one of them is strong.
+    """
     occurs = rng.random(5) < _MILD_SHARE
     strengths = occurs * rng.uniform(0, _LIMIT, 5)
     strengths *= _LIMIT / max(_LIMIT, strengths.sum())
@@ -70,7 +71,7 @@ def sample_faults(rng: np.random.Generator, *, gradable: bool) -> Faults:
     )
 
 
-def displaced(frame: Frame, faults: Faults) -> Frame:
+def displace(frame: Frame, faults: Faults) -> Frame:
     """The frame in which the retina is drawn, beside that of the field of view."""
     x, y = frame.centre
     return frame._replace(
@@ -93,7 +94,7 @@ def spoil(
     """
     scene = scene + _lid_opacity(faults, frame)[..., None] * (_LID - scene)
     scene = scene + faults.haze * (_HAZE - scene)
-    return faults.exposure * _defocused(scene, faults.defocus * frame.radius * frame.size)
+    return faults.exposure * _defocus(scene, faults.defocus * frame.radius * frame.size)
 
 
 def _lid_opacity(faults: Faults, frame: Frame) -> Float[np.ndarray, "h w"]:
@@ -106,7 +107,7 @@ def _lid_opacity(faults: Faults, frame: Frame) -> Float[np.ndarray, "h w"]:
     return np.clip((towards_lid - edge) / _LID_SOFTNESS + 0.5, 0, 1)
 
 
-def _defocused(scene: Float[np.ndarray, "h w 3"], blur: float) -> Float[np.ndarray, "h w 3"]:
+def _defocus(scene: Float[np.ndarray, "h w 3"], blur: float) -> Float[np.ndarray, "h w 3"]:
     if blur == 0:
         return scene
     cv2 = import_extra("cv2", "drawing synthetic images")

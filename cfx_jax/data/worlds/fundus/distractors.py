@@ -1,4 +1,4 @@
-"""What looks like a finding and is none: drusen, pigment dots, dust, reflexes and a naevus.
+"""Look-alikes of findings: drusen, pigment dots, dust, reflexes and a naevus.
 
 None of it depends on the label. Drusen resemble hard exudates (paler, softer, single), pigment dots
 resemble microaneurysms and small haemorrhages (browner), out-of-focus dust resembles soft exudates.
@@ -22,7 +22,7 @@ _STRAY_LIGHT = np.array([0.50, 0.55, 0.60], np.float32)
 
 
 class Distractors(NamedTuple):
-    """How many look-alikes of each kind an eye or its photograph has."""
+    """The numbers of look-alikes of each kind in an eye or its photograph."""
 
     drusen: int
     pigment_dots: int

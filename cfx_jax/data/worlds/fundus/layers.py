@@ -1,6 +1,4 @@
-"""How coloured layers come onto the retina: opacity of a set of spots, and blending by that
-opacity.
-"""
+"""Coloured layers on the retina: opacity of a set of spots, and blending by that opacity."""
 
 from typing import NamedTuple
 
@@ -48,7 +46,7 @@ def dim(
     covered: Float[np.ndarray, "h w 1"],
     tint: Float[np.ndarray, "3"],
 ) -> Float[np.ndarray, "h w 3"]:
-    """Lays a translucent layer over the image that lets the share ``tint`` of each channel through."""
+    """Lays a translucent layer on the image; it lets the share ``tint`` of each channel through."""
     return image * (1 - covered * (1 - tint))
 
 

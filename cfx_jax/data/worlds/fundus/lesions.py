@@ -42,8 +42,9 @@ class Lesions(NamedTuple):
 
 
 def sample_lesions(rng: np.random.Generator, anatomy: Anatomy, *, severity: float) -> Lesions:
-    """Draws the findings of one eye; ``severity`` multiplies their numbers and, below 1, their
-    opacity.
+    """Draws the findings of one eye.
+
+    ``severity`` multiplies their numbers and, below 1, their opacity.
     """
     stage = int(rng.choice(len(STAGES), p=_STAGE_SHARES))
     dots, blots, clusters, wool = rng.poisson(np.multiply(_RATES[stage], severity))
@@ -68,7 +69,7 @@ def add_lesions(
 
 
 def _microaneurysms(rng: np.random.Generator, anatomy: Anatomy, number: int, fade: float) -> Spots:
-    """Tiny round dots."""
+    """Draws tiny round dots."""
     places = sample_places(rng, anatomy, number, spread=0.42)
     radii = rng.uniform(0.022, 0.033, len(places))
     return Spots(len(places), places, radii, fade * rng.uniform(0.65, 1.0, len(places)))
@@ -112,7 +113,7 @@ def _scatter(
     pieces: int,
     reach: float,
 ) -> tuple[Float[np.ndarray, "m 2"], Float[np.ndarray, " m"]]:
-    """Replaces each place by several, spread along a random direction; repeats the sizes to match."""
+    """Replaces each place by several along a random direction; repeats the sizes to match."""
     angle = rng.uniform(0, np.pi, len(places))
     along = np.stack([np.cos(angle), np.sin(angle)], -1)[:, None]
     across = np.stack([-np.sin(angle), np.cos(angle)], -1)[:, None]

@@ -1,4 +1,4 @@
-"""Where spots lie on the retina: random positions in the field of view, clear of the optic disc."""
+"""Places of spots on the retina: random, in the field of view, clear of the optic disc."""
 
 import numpy as np
 from jaxtyping import Float
@@ -13,8 +13,9 @@ _CANDIDATES_PER_PLACE = 6
 def sample_places(
     rng: np.random.Generator, anatomy: Anatomy, number: int, *, spread: float
 ) -> Float[np.ndarray, "n 2"]:
-    """Positions around the fovea, normally distributed, with those off the field or on the optic
-    disc replaced.
+    """Places around the fovea, normally distributed.
+
+    Those off the field or on the optic disc are replaced.
 
     Args:
         rng: the source of randomness.
@@ -30,6 +31,6 @@ def sample_places(
 
 
 def is_free(anatomy: Anatomy, places: Float[np.ndarray, "n 2"]) -> np.ndarray:
-    """Whether each position is inside the field of view and off the optic disc."""
+    """Tells whether each position is inside the field of view and off the optic disc."""
     off_disc = np.hypot(*(places - anatomy.disc).T) > anatomy.disc_radius + 0.07
     return off_disc & (np.hypot(*places.T) < FARTHEST)

@@ -26,7 +26,7 @@ from cfx_jax.data.worlds.fundus import (
     add_distractors,
     add_lesions,
     add_mark,
-    displaced,
+    displace,
     eye_coverage,
     ground,
     mark_opacity,
@@ -50,13 +50,10 @@ from cfx_jax.data.worlds.world import (
 )
 
 CLASS_NAMES = ("healthy", "DR")
-NOTICEABLE = (
-    0.02  # a lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels
-)
-MARK_RATES = (
-    0.05,
-    0.95,
-)  # share of healthy and of DR pictures that carry the mark where it is confounded
+# A lesion's pixel differs from the healthy retina by more than this: 5 of 255 grey levels.
+NOTICEABLE = 0.02
+# Share of healthy and of DR pictures that carry the mark where it is confounded.
+MARK_RATES = (0.05, 0.95)
 
 _ANATOMY, _VESSELS, _GROUND, _LESIONS, _DISTRACTORS, _CAMERA, _NOISE, _MARK, _QUALITY, _FAULTS = (
     range(1, 11)
@@ -115,7 +112,7 @@ def draw(
     anatomy = sample_anatomy(stream(seed, index, _ANATOMY))
     frame = anatomy.frame(size)
     marked = confounder and stream(seed, index, _MARK).random() < MARK_RATES[label]
-    retina = displaced(frame, faults)
+    retina = displace(frame, faults)
     healthy_scene, distractors = _healthy_scene(seed, index, anatomy, retina)
     lesions = sample_lesions(stream(seed, index, _LESIONS), anatomy, severity=severity)
     camera = sample_camera(stream(seed, index, _CAMERA))
@@ -144,13 +141,14 @@ def draw(
 
 
 def gradable_of(seed: int, index: int, *, ungradable: float) -> int:
-    """Whether one picture can be graded, 1 or 0, without drawing it."""
+    """Tells whether one picture can be graded, 1 or 0, without drawing it."""
     return int(stream(seed, index, _QUALITY).random() >= ungradable)
 
 
 class SyntheticFundus(DrawnSource):
-    """The first ``num_images`` pictures of one synthetic world of retinal photographs, drawn when
-    asked for.
+    """The first ``num_images`` pictures of one synthetic world of retinal photographs.
+
+    Each is drawn when it is asked for.
 
     ``source[i]`` is ``draw(seed, i, ...)`` with the options given here. Drawing takes a few
     milliseconds at 64 pixels; for training, draw once with ``load_arrays`` and train from an
@@ -168,6 +166,11 @@ class SyntheticFundus(DrawnSource):
 
     Raises:
         InputError: an argument is out of its range.
+
+    Example:
+        >>> source = SyntheticFundus(10, size=32)
+        >>> source.class_names, source[0]["image"].shape, len(source.labels)
+        (('healthy', 'DR'), (32, 32, 3), 10)
     """
 
     class_names: Sequence[str] = CLASS_NAMES

@@ -18,9 +18,8 @@ from cfx_jax.data.worlds.drawing import Frame, blank, coverage, draw_curves, uni
 from cfx_jax.data.worlds.fundus.anatomy import Anatomy
 
 _ARTERY_WIDTH, _VEIN_WIDTH = 0.030, 0.042
-_ARTERY_TINT = np.array(
-    [0.82, 0.56, 0.50], np.float32
-)  # what a vessel leaves of the ground's light
+# What a vessel leaves of the ground's light.
+_ARTERY_TINT = np.array([0.82, 0.56, 0.50], np.float32)
 _VEIN_TINT = np.array([0.66, 0.40, 0.38], np.float32)
 _AVASCULAR = 0.13
 
@@ -82,8 +81,9 @@ def _trunks(rng: np.random.Generator, anatomy: Anatomy) -> Curves:
 def _level(
     curves: Curves, trunk_widths: Widths, trunk: Int[np.ndarray, " n"], *, pieces: int
 ) -> Level:
-    """Cuts each curve into joined pieces whose widths fall to half; ``trunk`` tells whose offspring
-    it is.
+    """Cuts each curve into joined pieces whose widths fall to half.
+
+    ``trunk`` tells whose offspring each is.
     """
     step = (POINTS - 1) // pieces
     cut = [curves[:, i * step : (i + 1) * step + 1] for i in range(pieces)]

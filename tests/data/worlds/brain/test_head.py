@@ -3,7 +3,7 @@ import pytest
 
 from cfx_jax.data.worlds.brain.anatomy import sample_anatomy
 from cfx_jax.data.worlds.brain.head import FLUID, brain_depth, head, head_cover
-from cfx_jax.data.worlds.drawing import filled, unit_grid
+from cfx_jax.data.worlds.drawing import outline_cover, unit_grid
 
 HEAD = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, level=0.0, skull=1.0)
 FRAME = HEAD.frame(256)
@@ -11,8 +11,8 @@ FRAME = HEAD.frame(256)
 
 def test_outside_is_air_and_inside_is_fluid():
     image = head(HEAD, FRAME)
-    inside = filled(FRAME, HEAD.ring(brain_depth(HEAD) + 0.02)) == 1
-    assert image[filled(FRAME, HEAD.ring(-0.03)) == 0].max() < 0.01
+    inside = outline_cover(FRAME, HEAD.ring(brain_depth(HEAD) + 0.02)) == 1
+    assert image[outline_cover(FRAME, HEAD.ring(-0.03)) == 0].max() < 0.01
     np.testing.assert_allclose(image[inside], FLUID, atol=1 / 255)
 
 
@@ -39,7 +39,7 @@ def test_cover_is_the_share_inside_the_skin():
 
 def test_thick_skulls_leave_less_room():
     thin, thick = (
-        filled(FRAME, HEAD.ring(brain_depth(HEAD._replace(skull=skull)))).sum()
+        outline_cover(FRAME, HEAD.ring(brain_depth(HEAD._replace(skull=skull)))).sum()
         for skull in (0.85, 1.2)
     )
     assert thick < 0.92 * thin

@@ -3,7 +3,7 @@ import numpy as np
 from cfx_jax.data.worlds.brain.anatomy import sample_anatomy
 from cfx_jax.data.worlds.brain.head import brain_depth, head
 from cfx_jax.data.worlds.brain.tissue import GREY, WHITE, add_brain, brain_cover
-from cfx_jax.data.worlds.drawing import filled
+from cfx_jax.data.worlds.drawing import outline_cover
 
 HEAD = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, level=0.0, atrophy=0.3)
 
@@ -24,7 +24,8 @@ def test_the_surface_is_grey_and_what_lies_below_is_white():
 
     def at(depth):
         outer, inner = (
-            filled(frame, above.place(above.ring(each))) for each in (depth - 0.015, depth + 0.015)
+            outline_cover(frame, above.place(above.ring(each)))
+            for each in (depth - 0.015, depth + 0.015)
         )
         return (outer == 1) & (inner == 0)
 

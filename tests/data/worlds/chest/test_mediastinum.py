@@ -4,7 +4,7 @@ from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
 from cfx_jax.data.worlds.chest.lungs import LEFT, RIGHT, lung_outline
 from cfx_jax.data.worlds.chest.mediastinum import (
     airway_cover,
-    enlarged,
+    enlarge_heart,
     heart_cover,
     heart_outline,
     mediastinal_cover,
@@ -24,11 +24,12 @@ def test_heart_is_about_half_as_wide_as_the_chest_and_lies_to_the_left():
 def test_enlarged_heart_is_wider_by_its_growth_and_stays_in_the_chest():
     for number, chest in enumerate(CHESTS):
         growths = [
-            enlarged(np.random.default_rng(number), chest, severity=severity).heart - chest.heart
+            enlarge_heart(np.random.default_rng(number), chest, severity=severity).heart
+            - chest.heart
             for severity in (0.5, 1)
         ]
         assert 0.1 <= growths[0] <= 0.2 and np.isclose(growths[1], 2 * growths[0])
-        widest = enlarged(np.random.default_rng(number), chest, severity=50.0)
+        widest = enlarge_heart(np.random.default_rng(number), chest, severity=50.0)
         assert widest == chest._replace(heart=widest.heart)
         assert np.ptp(heart_outline(widest)[:, 0]) < 2 * chest.width
 

@@ -7,7 +7,7 @@ from cfx_jax.data.worlds.ct.stack import (
     ellipse,
     levels_of,
     solid_noise,
-    stacked,
+    stack_slices,
 )
 from cfx_jax.data.worlds.drawing import whole_picture
 
@@ -51,7 +51,9 @@ def test_shapes_can_leave_the_organ_as_it_is():
 
 
 def test_slices_are_stacked_from_the_lowest():
-    stack = stacked([(np.full((4, 4), level), np.full((4, 4), 1 - level)) for level in (0.1, 0.7)])
+    stack = stack_slices(
+        [(np.full((4, 4), level), np.full((4, 4), 1 - level)) for level in (0.1, 0.7)]
+    )
     assert stack.brightness[0, 0, 0] == 0.1 and stack.organ[1, 0, 0] == pytest.approx(0.3)
     np.testing.assert_array_equal(stack.holds_organ[:, 0, 0], [True, False])
     assert isinstance(stack, Stack)

@@ -19,7 +19,7 @@ def test_infarct_changes_brain_tissue_only_and_the_head_not_at_all():
     for each in (left, right):
         changed = each.diseased != each.healthy
         assert (each.diseased <= each.healthy).all() and changed[each.lesion].mean() > 0.9
-        assert not changed[~each.found["region_mask"]].any()
+        assert not changed[~each.of_finding["region_mask"]].any()
 
 
 def test_left_infarct_of_two_is_that_of_the_same_head_with_one():
@@ -27,6 +27,6 @@ def test_left_infarct_of_two_is_that_of_the_same_head_with_one():
         both, left = scene("both", index), scene("left", index)
         in_left = (left.given["territory_mask"] > 0) & (left.given["territory_mask"] <= 3)
         np.testing.assert_array_equal(both.lesion & in_left, left.lesion)
-        assert (both.lesion & ~in_left).any() and both.found["infarct_size"] >= left.found[
+        assert (both.lesion & ~in_left).any() and both.of_finding[
             "infarct_size"
-        ]
+        ] >= left.of_finding["infarct_size"]

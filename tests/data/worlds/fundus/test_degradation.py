@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.data.worlds.drawing import Frame, unit_grid
-from cfx_jax.data.worlds.fundus.degradation import Faults, displaced, sample_faults, spoil
+from cfx_jax.data.worlds.fundus.degradation import Faults, displace, sample_faults, spoil
 
 FRAME = Frame(64, (0.5, 0.51), 0.47)
 SCENE = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)
@@ -57,7 +57,7 @@ def test_both_extremes_of_light_and_both_lids_occur():
 
 def test_no_fault_changes_nothing():
     np.testing.assert_array_equal(spoil(SCENE, Faults(), FRAME), SCENE)
-    assert displaced(FRAME, Faults()) == FRAME
+    assert displace(FRAME, Faults()) == FRAME
 
 
 def test_exposure_multiplies_the_light():
@@ -92,6 +92,6 @@ def test_lid_covers_its_share_of_the_middle_column_from_its_side(sign, share):
 
 
 def test_displacement_moves_the_retina_by_shares_of_the_radius():
-    moved = displaced(FRAME, Faults(shift_x=0.5, shift_y=-0.25))
+    moved = displace(FRAME, Faults(shift_x=0.5, shift_y=-0.25))
     assert moved.centre == pytest.approx((0.5 + 0.5 * 0.47, 0.51 - 0.25 * 0.47))
     assert (moved.size, moved.radius) == (FRAME.size, FRAME.radius)
