@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.callables import shape_of
-from cfx_jax.checks import check_callable, check_picture
+from cfx_jax.checks import check_callable, check_image_or_volume
 from cfx_jax.errors import InputError
 from cfx_jax.programs import compiled
 
@@ -30,7 +30,7 @@ def gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s 
     Raises:
         InputError: no valid image or volume, or a score that is no scalar.
     """
-    check_picture(image)
+    check_image_or_volume(image)
     return compiled(slope, score, jnp.asarray(image))
 
 

@@ -20,8 +20,8 @@ from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import (
     check_choice,
     check_count,
+    check_image_or_volume,
     check_num_steps,
-    check_picture,
     check_real,
     is_concrete,
 )
@@ -76,7 +76,7 @@ def integrated_gradients(
         InputError: no valid image or volume, a score that is no scalar, a baseline of another shape
             or not finite, an unknown rule, ``num_steps`` or ``nodes_per_batch`` below 1.
     """
-    check_picture(image)
+    check_image_or_volume(image)
     check_num_steps(num_steps)
     check_count(nodes_per_batch, name="nodes_per_batch", or_none=True)
     check_choice(rule, tuple(_RULES), name="rule")

@@ -23,7 +23,13 @@ from jaxtyping import Float
 from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.attributions.summation import sum_over
 from cfx_jax.callables import shape_of
-from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, check_positive
+from cfx_jax.checks import (
+    check_choice,
+    check_count,
+    check_image_or_volume,
+    check_num_steps,
+    check_positive,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
 from cfx_jax.programs import compiled
@@ -86,8 +92,8 @@ def path_attribution(
         InputError: no valid images or volumes, different shapes, a score that is no scalar, an
             unknown variant, ``num_steps`` or ``nodes_per_batch`` below 1, sigma not above 0.
     """
-    check_picture(start, name="start")
-    check_picture(end, name="end")
+    check_image_or_volume(start, name="start")
+    check_image_or_volume(end, name="end")
     if start.shape != end.shape:
         raise InputError(f"end: expected the shape of start {start.shape}, got {end.shape}")
     return path_attribution_along(

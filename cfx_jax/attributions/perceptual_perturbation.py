@@ -17,7 +17,7 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score, check_score
-from cfx_jax.checks import check_at_least, check_callable, check_picture, check_real
+from cfx_jax.checks import check_at_least, check_callable, check_image_or_volume, check_real
 from cfx_jax.optimise import Algorithm, best_so_far, from_optax, run
 from cfx_jax.programs import compiled
 
@@ -62,7 +62,7 @@ def perceptual_perturbation(
     Raises:
         InputError: no valid image or volume, ``num_steps`` below 1, or a weight below 0.
     """
-    check_picture(image)
+    check_image_or_volume(image)
     for name, weight in (("feature_weight", feature_weight), ("image_weight", image_weight)):
         check_at_least(weight, 0, name=name)
     check_real(target_margin, name="target_margin")

@@ -9,7 +9,7 @@ predicted c the adversary is ``x_a = g_c(x)``. CyCE explains by x and x_a. SyCE 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,25 +18,15 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_classifier, check_image, num_classes
-from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
+from cfx_jax.checks import check_classifier, check_image
+from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial
+from cfx_jax.counterfactuals.two_classes import decided_class
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier, decision
+from cfx_jax.generators import Coder, check_generated
+from cfx_jax.objectives import Classifier
 from cfx_jax.programs import compiled
 
 Generate = Callable[[Float[Array, "h w c"]], Float[Array, "h w c"]]
-
-
-class Coder(Protocol):
-    """A generator in two parts, ``decode(encode(image))``, such as ``models.generator_of`` gives."""
-
-    @property
-    def encode(self) -> Callable[[Float[Array, "h w c"]], Any]:
-        """Image -> latent, a pytree of arrays."""
-
-    @property
-    def decode(self) -> Callable[[Any], Float[Array, "h w c"]]:
-        """Latent -> image in [0, 1]."""
 
 
 class LatentPath(NamedTuple):
@@ -51,29 +41,6 @@ class LatentPath(NamedTuple):
     decode: Partial
     start: Any
     end: Any
-
-
-def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:
-    """The class that a classifier of two classes decides on for one image: 1 from a probability of
-    one half.
-
-    Args:
-        classifier: one image -> two logits; ``models.thresholded`` makes one that decides at
-            another probability.
-        image: values in [0, 1].
-
-    Returns:
-        0 or 1, int32.
-
-    Raises:
-        InputError: another number of classes.
-    """
-    classes = num_classes(classifier, image)
-    if classes != 2:
-        raise InputError(
-            f"classifier: expected two classes, since each has a generator, got {classes}"
-        )
-    return decision(compiled(classifier, image))
 
 
 def cyce(

@@ -10,41 +10,24 @@ Deviation: the desired probability of a bin is its centre, as in the authors' pl
 which their training asks for, is never above 0.9.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_classifier, check_count, check_image, check_integer, num_classes
-from cfx_jax.counterfactuals.similar_adversarial import check_generated
-from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier, log_odds
+from cfx_jax.checks import check_classifier, check_count, check_image
+from cfx_jax.counterfactuals.two_classes import (
+    bin_centres,
+    check_two_classes,
+    class_1_probability,
+    probability_bin,
+)
+from cfx_jax.generators import Exaggerator, check_generated
+from cfx_jax.objectives import Classifier
 from cfx_jax.programs import compiled
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, eq=False)
-class Exaggerator:
-    """An explainer of one image, in two parts that know the bin; a pytree.
-
-    Attributes:
-        encode: image (h, w, c) in [0, 1] and its own bin () -> latent, a pytree of arrays; may
-            leave the bin aside.
-        decode: latent and the desired bin () -> image (h, w, c) in [0, 1].
-        num_bins: how many bins the two parts know, at least 2.
-    """
-
-    encode: Partial
-    decode: Partial
-    num_bins: int = field(default=10, metadata={"static": True})
-
-    def __post_init__(self) -> None:
-        check_num_bins(self.num_bins)
 
 
 class Exaggeration(NamedTuple):
@@ -139,69 +122,3 @@ def _sweep(
     )
     desired = bin_centres(explainer.num_bins).astype(probability.dtype)
     return Exaggeration(images, probabilities, desired, source_bin, probability)
-
-
-def probability_bin(
-    probability: Float[Array, "*shape"], *, num_bins: int = 10
-) -> Int[Array, "*shape"]:
-    """The bin that a probability is in: ``[k / K, (k + 1) / K)``, the last one closed.
-
-    Args:
-        probability: in [0, 1], binned in its own dtype: float32 0.7 is in bin 7 of 10.
-        num_bins: K, at least 2.
-
-    Returns:
-        int32 in [0, K).
-
-    Raises:
-        InputError: fewer than two bins.
-    """
-    check_num_bins(num_bins)
-    return jnp.minimum((probability * num_bins).astype(jnp.int32), num_bins - 1)
-
-
-def bin_centres(num_bins: int) -> Float[Array, " k"]:
-    """The desired probability of each bin, ``(k + 1/2) / K``.
-
-    Args:
-        num_bins: K, at least 2.
-
-    Raises:
-        InputError: fewer than two bins.
-    """
-    check_num_bins(num_bins)
-    return (jnp.arange(num_bins) + 0.5) / num_bins
-
-
-def class_1_probability(classifier: Classifier, image: Float[Array, "h w c"]) -> Float[Array, ""]:
-    """The probability of class 1, f(x).
-
-    Args:
-        classifier: one image -> two logits.
-        image: values in [0, 1].
-    """
-    return jax.nn.sigmoid(log_odds(classifier(image), 1))
-
-
-def check_num_bins(num_bins: int) -> None:
-    """Checks that a number of bins is an integer of at least 2.
-
-    Raises:
-        InputError: giving the number.
-    """
-    check_integer(num_bins, name="num_bins", at_least=2)
-
-
-def check_two_classes(classifier: Classifier, image: Float[AnyArray, "h w c"]) -> None:
-    """Checks that a classifier has the two classes between which the probability of class 1 rises.
-
-    Raises:
-        InputError: another number of classes.
-    """
-    classes = num_classes(classifier, image)
-    if classes != 2:
-        raise InputError(
-            f"classifier: expected two logits, whose class 1 is explained, got {classes}:"
-            f" models.one_label explains one"
-            " label of a network of several"
-        )

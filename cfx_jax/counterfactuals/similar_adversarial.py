@@ -8,16 +8,14 @@ difference by what the classifier made of it.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.callables import shape_of
-from cfx_jax.checks import check_callable, check_image
-from cfx_jax.errors import InputError
+from cfx_jax.checks import check_image
+from cfx_jax.generators import check_generated
 from cfx_jax.programs import compiled
 
 
@@ -82,26 +80,3 @@ def naive_adversarial(
     check_image(image)
     check_generated(generate, image, 1)
     return SimilarAdversarial(image, compiled(generate, image))
-
-
-def check_generated(
-    generate: Callable[[Array], Any], image: Float[Array, "h w c"], count: int
-) -> None:
-    """Checks what a generator gives, without computing it.
-
-    Args:
-        generate: one image -> one image, or a tuple of them.
-        image: an image, or anything of its shape and dtype.
-        count: how many images it is to give, each of the shape of the image.
-
-    Raises:
-        InputError: naming the shapes that it gives.
-    """
-    check_callable(generate, name="generate", gives="one image -> images")
-    given = shape_of(generate, image)
-    shapes = [each.shape for each in jax.tree.leaves(given)]
-    if shapes != [image.shape] * count or isinstance(given, tuple) != (count > 1):
-        wanted = f"a tuple of {count} images" if count > 1 else "one image"
-        raise InputError(
-            f"generate: expected one image -> {wanted} of its shape {image.shape}, got {shapes}"
-        )

@@ -63,8 +63,14 @@ class Counterfactual(NamedTuple):
 
 
 class VCEExample(NamedTuple):
-    """One image's part of the problem: ``image``, ``target`` class, ``radius``, ``mask`` or None,
-    ``key`` or None.
+    """One image's part of the problem.
+
+    Attributes:
+        image: (h, w, c), where the search starts without a key.
+        target: the class whose probability is to rise.
+        radius: largest norm of the change.
+        mask: True where the image may change; None allows every pixel.
+        key: draws the random start; None starts at the image.
     """
 
     image: Float[Array, "h w c"]
@@ -135,10 +141,10 @@ def vce(
     p: float,
     radius: float | Float[Array, ""],
     mask: Bool[Array, "h w"] | None = None,
-    num_steps: int = 75,
+    num_steps: int = VCEProblem.num_steps,
     key: PRNGKeyArray | None = None,
-    method: str = "auto",
-    mask_after_oracle: bool = False,
+    method: str = VCEProblem.method,
+    mask_after_oracle: bool = VCEProblem.mask_after_oracle,
 ) -> Counterfactual:
     """The visual counterfactual of one image; composes with jit, vmap and pmap. ``vce_batch`` is
     faster on a CPU.
@@ -189,10 +195,10 @@ def vce_batch(
     p: float,
     radius: float | Float[AnyArray, " n"],
     masks: Bool[AnyArray, "n h w"] | None = None,
-    num_steps: int = 75,
+    num_steps: int = VCEProblem.num_steps,
     key: PRNGKeyArray | None = None,
-    method: str = "auto",
-    mask_after_oracle: bool = False,
+    method: str = VCEProblem.method,
+    mask_after_oracle: bool = VCEProblem.mask_after_oracle,
     loop: str = "auto",
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
@@ -252,10 +258,9 @@ def _answer(classifier: Classifier, example: VCEExample, result: Result) -> Coun
     improved = result.value < initial
     image = jnp.where(improved, result.solution, example.image)
     value = jnp.where(improved, result.value, initial)
-    found = Counterfactual(image, jnp.exp(-value), jnp.exp(-initial), jnp.exp(-result.trace))
-    # What has no probability has no counterfactual: neither the image itself nor a trace of zeros
-    # is one.
-    return jax.tree.map(lambda leaf: jnp.where(jnp.isnan(initial), jnp.nan, leaf), found)
+    answer = Counterfactual(image, jnp.exp(-value), jnp.exp(-initial), jnp.exp(-result.trace))
+    # An image without a probability has no counterfactual, neither itself nor a trace of zeros.
+    return jax.tree.map(lambda leaf: jnp.where(jnp.isnan(initial), jnp.nan, leaf), answer)
 
 
 def _as_channels(mask: Bool[Array, "*shape"]) -> Bool[Array, "h w c"]:
