@@ -364,7 +364,10 @@ class _Walk:
         )
 
     def _tree(self, value: Any, arrays: tuple[type, ...]) -> _Part:
-        """A pytree by its children; of plain containers, which may hold anything, those next to it."""
+        """A pytree by its children.
+
+        Plain containers may hold anything: of these only the next children are taken apart here.
+        """
         plain = isinstance(value, (tuple, list, dict))
         apart = object if plain else functools.partial
         leaves, structure = jax.tree.flatten(

@@ -109,8 +109,10 @@ def fingerprint(value: Any, *, lengths: dict[int, int] | None = None) -> Fingerp
 
     >>> def multiplied(factor):
     ...     return lambda x: factor * x
-    >>> fingerprint(multiplied(2)) == fingerprint(multiplied(2)), fingerprint(multiplied(2)) == fingerprint(multiplied(3))
-    (True, False)
+    >>> fingerprint(multiplied(2)) == fingerprint(multiplied(2))
+    True
+    >>> fingerprint(multiplied(2)) == fingerprint(multiplied(3))
+    False
     """
     reader = _Reader({} if lengths is None else lengths)
     try:

@@ -19,7 +19,7 @@ from cfx_jax.errors import InputError
 
 
 class Coder(Protocol):
-    """A generator in two parts, ``decode(encode(image))``, such as ``models.generator_of`` gives."""
+    """A generator in two parts, ``decode(encode(image))``, as ``models.generator_of`` gives."""
 
     @property
     def encode(self) -> Callable[[Float[Array, "*s h w c"]], Any]:

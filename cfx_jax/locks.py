@@ -35,7 +35,7 @@ class LockedError(InputError):
 
 
 class _Held(NamedTuple):
-    """A lock of this process: in which thread it was taken, and what tells its file from another's."""
+    """A lock of this process: the thread that took it, and what tells its file from another."""
 
     thread: int
     pid: int

@@ -122,7 +122,10 @@ def _traced(leaves: list[Any], structure: Any) -> _Program:
 
 
 def _kept(constant: Any) -> Any:
-    """A small array of JAX is copied: it is compared by value, and a user may give its buffer away."""
+    """The constant as a program holds it, with small arrays of JAX copied.
+
+    A small array is compared by value, and a user may give its buffer away.
+    """
     is_small = (
         isinstance(constant, jax.Array)
         and not isinstance(constant, jax.core.Tracer)

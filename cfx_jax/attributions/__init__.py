@@ -19,13 +19,13 @@ from cfx_jax.attributions.latent_saliency import difference_saliency as differen
 from cfx_jax.attributions.latent_saliency import latent_saliency as latent_saliency
 from cfx_jax.attributions.mask_perturbation import MaskProblem as MaskProblem
 from cfx_jax.attributions.mask_perturbation import mask_perturbation as mask_perturbation
+from cfx_jax.attributions.moves import AugmentationRanges as AugmentationRanges
 from cfx_jax.attributions.path import PathAttribution as PathAttribution
 from cfx_jax.attributions.path import path_attribution as path_attribution
 from cfx_jax.attributions.path import path_attribution_along as path_attribution_along
 from cfx_jax.attributions.perceptual_perturbation import (
     perceptual_perturbation as perceptual_perturbation,
 )
-from cfx_jax.attributions.placement import AugmentationRanges as AugmentationRanges
 from cfx_jax.attributions.random_map import random_map as random_map
 from cfx_jax.attributions.score_cam import score_cam as score_cam
 from cfx_jax.attributions.slices import of_slice as of_slice

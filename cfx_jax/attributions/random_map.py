@@ -20,6 +20,10 @@ def random_map(key: PRNGKeyArray, image: Float[Array, "*s h w c"]) -> Float[Arra
 
     Raises:
         InputError: no valid image or volume.
+
+    Example:
+        >>> random_map(jax.random.key(0), jnp.zeros((4, 4, 1))).shape
+        (4, 4, 1)
     """
     check_image_or_volume(image)
     check_key(key)

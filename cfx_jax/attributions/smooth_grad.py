@@ -51,6 +51,14 @@ def smooth_grad(
     Raises:
         InputError: no valid image or volume, ``num_samples`` or ``samples_per_batch`` below 1,
             sigma not above 0.
+
+    Example:
+        >>> image = jnp.full((2, 2, 1), 0.5)
+        >>> saliency = smooth_grad(
+        ...     jax.random.key(0), lambda x: gradient(jnp.sum, x), image, num_samples=4
+        ... )
+        >>> saliency[..., 0].tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
     """
     check_image_or_volume(image)
     check_key(key)

@@ -56,6 +56,17 @@ def as_search_models(
 
     Raises:
         InputError: as ``as_autoencoder``; or a classifier that gives probabilities or NaN.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> image = jnp.full((4, 4, 1), 0.5)
+        >>> models = as_search_models(coder, classifier, image[None], slices_per_batch=None)
+        >>> models.classifier(models.decode(models.encode(image))).shape
+        (2,)
     """
     autoencoder = as_autoencoder(coder, images[0], slices_per_batch=slices_per_batch)
     check_classifier(classifier, images)

@@ -60,6 +60,13 @@ def cyce(
     Raises:
         InputError: no valid image, another number of classes or generators, a classifier that gives
             probabilities or NaN, or a generator that gives no image of the image's shape.
+
+    Example:
+        >>> generators = [lambda image: image + 0.25, lambda image: image / 2]
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> pair = cyce(generators, classifier, jnp.full((2, 2, 1), 0.25))  # of class 0
+        >>> float(pair.similar.mean()), float(pair.adversarial.mean())
+        (0.25, 0.5)
     """
     _, generate = _chosen(generators, classifier, image)
     return SimilarAdversarial(image, compiled(generate, image))
@@ -81,6 +88,13 @@ def syce(
 
     Raises:
         InputError: as ``cyce``.
+
+    Example:
+        >>> generators = [lambda image: image + 0.25, lambda image: image / 2]
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> pair = syce(generators, classifier, jnp.full((2, 2, 1), 0.25))  # of class 0
+        >>> float(pair.similar.mean()), float(pair.adversarial.mean())
+        (0.75, 0.5)
     """
     _, generate = _chosen(generators, classifier, image)
     adversarial = compiled(generate, image)
@@ -111,6 +125,15 @@ def syce_latent_path(
 
     Raises:
         InputError: as ``cyce``.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> brighten = SimpleNamespace(encode=lambda x: 2 * x, decode=lambda z: z / 2 + 0.25)
+        >>> darken = SimpleNamespace(encode=lambda x: 2 * x, decode=lambda z: z / 4)
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> path = syce_latent_path([brighten, darken], classifier, jnp.full((2, 2, 1), 0.25))
+        >>> float(path.decode(path.start).mean()), float(path.decode(path.end).mean())
+        (0.75, 0.5)
     """
     generators = [
         Partial(_recode, as_pytree(coder.encode), as_pytree(coder.decode)) for coder in coders

@@ -41,6 +41,13 @@ def fixed_point(
     Raises:
         InputError: no valid image, another number of classes, a classifier that gives probabilities
             or NaN, or a translation that is no image of the image's shape.
+
+    Example:
+        >>> translate = lambda image, domain: jnp.where(domain == 1, image + 0.25, image / 2)
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> pair = fixed_point(translate, classifier, jnp.full((2, 2, 1), 0.25))  # of class 0
+        >>> float(pair.adversarial.mean())
+        0.5
     """
     check_image(image)
     check_callable(translate, name="translate", gives="an image and a class -> image")

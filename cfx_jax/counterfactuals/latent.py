@@ -228,6 +228,19 @@ def latent_counterfactual(
         InputError: no valid image, a target that is no class, a classifier that gives probabilities
             or NaN, a latent that is no array, a decoder that gives no image of the image's shape,
             or an option out of its range.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> image = jnp.full((4, 4, 1), 0.5)
+        >>> answer = latent_counterfactual(
+        ...     coder, classifier, image, 1, penalty=0.1, num_steps=3, step_size=0.05
+        ... )
+        >>> answer.image.shape, bool(answer.probability > answer.initial_probability)
+        ((4, 4, 1), True)
     """
     check_image_or_volume(image)
     problem = LatentProblem(penalty, num_steps, step_size, proximal)
@@ -281,6 +294,17 @@ def latent_counterfactual_batch(
 
     Raises:
         InputError: as ``latent_counterfactual``; or not one target for each image.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> images = np.full((3, 4, 4, 1), 0.5, np.float32)
+        >>> answers = latent_counterfactual_batch(coder, classifier, images, [0, 1, 1], num_steps=3)
+        >>> answers.image.shape, answers.trace.shape
+        ((3, 4, 4, 1), (3, 4))
     """
     check_images_or_volumes(images)
     problem = LatentProblem(penalty, num_steps, step_size, proximal)

@@ -135,6 +135,17 @@ def latent_shift(
 
     Raises:
         InputError: an unknown search; or as ``latent_counterfactual``.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> image = jnp.full((4, 4, 1), 0.5)
+        >>> answer = latent_shift(coder, classifier, image, 1)
+        >>> answer.image.shape, bool(answer.probability > answer.initial_probability)
+        ((4, 4, 1), True)
     """
     check_image_or_volume(image)
     shifter = _LatentShifter(search)
@@ -173,6 +184,16 @@ def latent_shift_batch(
 
     Raises:
         InputError: as ``latent_shift``; or not one target for each image.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> images = np.full((3, 4, 4, 1), 0.5, np.float32)
+        >>> latent_shift_batch(coder, classifier, images, [0, 1, 1]).lambdas.shape
+        (3, 62)
     """
     check_images_or_volumes(images)
     shifter = _LatentShifter(search)

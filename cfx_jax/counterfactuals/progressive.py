@@ -91,6 +91,18 @@ def progressive(
         InputError: no valid image, another number of classes, a classifier that gives probabilities
             or NaN, an explainer that gives no image of the image's shape, or ``bins_per_batch``
             below 1.
+
+    Example:
+        >>> from jax.tree_util import Partial
+        >>> explainer = Exaggerator(
+        ...     Partial(lambda image, own_bin: image),
+        ...     Partial(lambda latent, desired_bin: 0 * latent + desired_bin / 4),
+        ...     num_bins=4,
+        ... )
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> sweep = progressive(explainer, classifier, jnp.full((2, 2, 1), 0.25))
+        >>> sweep.images.shape, float(sweep.saliency.mean())
+        ((4, 2, 2, 1), 0.75)
     """
     check_image(image)
     check_two_classes(classifier, image)

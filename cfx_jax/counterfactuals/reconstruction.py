@@ -36,6 +36,10 @@ def reconstruction_psnr(
 
     Raises:
         InputError: the shapes differ.
+
+    Example:
+        >>> round(float(reconstruction_psnr(jnp.zeros((2, 2, 1)), jnp.full((2, 2, 1), 0.1))), 2)
+        20.0
     """
     if image.shape != reconstruction.shape:
         raise InputError(
@@ -60,6 +64,14 @@ def check_reconstruction(
     Raises:
         InputError: the reconstruction is below the bound, giving its figure; the image is constant,
             or has NaN or infinity; or the shapes differ.
+
+    Example:
+        >>> image = jnp.array([[0.0, 1.0]])[..., None]
+        >>> check_reconstruction(image, image + 0.1, minimum_psnr=15)
+        >>> check_reconstruction(image, 1 - image, minimum_psnr=15)
+        Traceback (most recent call last):
+        ...
+        cfx_jax.errors.InputError: reconstruction: expected a PSNR of at least 15 dB, ...
     """
     values = np.asarray(image)
     psnr = float(reconstruction_psnr(image, reconstruction))
@@ -92,6 +104,14 @@ def find_unexplainable(
 
     Raises:
         InputError: no batch of images, or a coder that ``latent_counterfactual`` does not take.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> images = np.zeros((2, 1, 2, 1), np.float32)
+        >>> images[1, 0, 1] = 1
+        >>> find_unexplainable(coder, images, minimum_psnr=20)
+        {0: 'image: expected something to see, got the value 0 everywhere: look at the file, ...'}
     """
     values = np.asarray(images)
     check_images_or_volumes(np.where(np.isfinite(values), values, 0))

@@ -54,6 +54,12 @@ def similar_adversarial(
     Raises:
         InputError: no valid image, or a generator that gives anything else than two images of its
             shape.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> pair = similar_adversarial(lambda image: (image, 1 - image), image)
+        >>> pair.explanation[..., 0].tolist()
+        [[0.5, 0.0]]
     """
     check_image(image)
     check_generated(generate, image, 2)
@@ -76,6 +82,11 @@ def naive_adversarial(
     Raises:
         InputError: no valid image, or a generator that gives anything else than one image of its
             shape.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> naive_adversarial(lambda image: 1 - image, image).explanation[..., 0].tolist()
+        [[0.5, 0.0]]
     """
     check_image(image)
     check_generated(generate, image, 1)

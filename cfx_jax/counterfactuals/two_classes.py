@@ -28,6 +28,10 @@ def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[A
 
     Raises:
         InputError: another number of classes.
+
+    Example:
+        >>> int(decided_class(lambda image: jnp.stack([0.5, image.mean()]), jnp.ones((2, 2, 1))))
+        1
     """
     classes = num_classes(classifier, image)
     if classes != 2:
@@ -43,6 +47,11 @@ def class_1_probability(classifier: Classifier, image: Float[Array, "h w c"]) ->
     Args:
         classifier: one image -> two logits.
         image: values in [0, 1].
+
+    Example:
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> float(class_1_probability(classifier, jnp.full((2, 2, 1), 0.5)))
+        0.5
     """
     return jax.nn.sigmoid(log_odds(classifier(image), 1))
 
@@ -61,6 +70,10 @@ def probability_bin(
 
     Raises:
         InputError: fewer than two bins.
+
+    Example:
+        >>> probability_bin(jnp.array([0.0, 0.25, 1.0]), num_bins=4).tolist()
+        [0, 1, 3]
     """
     check_integer(num_bins, name="num_bins", at_least=2)
     return jnp.minimum((probability * num_bins).astype(jnp.int32), num_bins - 1)
@@ -74,6 +87,10 @@ def bin_centres(num_bins: int) -> Float[Array, " k"]:
 
     Raises:
         InputError: fewer than two bins.
+
+    Example:
+        >>> bin_centres(4).tolist()
+        [0.125, 0.375, 0.625, 0.875]
     """
     check_integer(num_bins, name="num_bins", at_least=2)
     return (jnp.arange(num_bins) + 0.5) / num_bins
@@ -84,6 +101,12 @@ def check_two_classes(classifier: Classifier, image: Float[AnyArray, "h w c"]) -
 
     Raises:
         InputError: another number of classes.
+
+    Example:
+        >>> check_two_classes(lambda image: jnp.zeros(3), jnp.ones((2, 2, 1)))
+        Traceback (most recent call last):
+        ...
+        cfx_jax.errors.InputError: classifier: expected two logits, whose class 1 is explained, ...
     """
     classes = num_classes(classifier, image)
     if classes != 2:

@@ -170,6 +170,15 @@ def vce(
         InputError: an image outside [0, 1] or not float, a target that is no class, radius not
             above 0, p < 1, a mask of another shape, ``method="apgd"`` for a norm without
             projection, a classifier that returns no logits but probabilities, NaN or another shape.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> image = jnp.full((4, 4, 1), 0.5)
+        >>> answer = vce(classifier, image, 1, p=2, radius=1.0, num_steps=3)
+        >>> round(float(answer.initial_probability), 2), round(float(answer.probability), 2)
+        (0.5, 1.0)
     """
     check_image(image)
     check_positive(radius, name="radius")
@@ -224,6 +233,15 @@ def vce_batch(
     Raises:
         InputError: as ``vce``; and a classifier that returns NaN or probabilities on the first
             images.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> images = np.full((3, 4, 4, 1), 0.5, np.float32)
+        >>> answers = vce_batch(classifier, images, [0, 1, 1], p=2, radius=1.0, num_steps=3)
+        >>> answers.image.shape, answers.probability.round(2).tolist()
+        ((3, 4, 4, 1), [1.0, 1.0, 1.0])
     """
     check_images(images)
     check_number_or_one_each(radius, len(images), name="radius")

@@ -212,6 +212,18 @@ def xgem(
         InputError: no valid image, another number of classes, a classifier that gives probabilities
             or NaN, a latent that is no array, a decoder that gives no image of the image's shape,
             or an option out of its range.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> from cfx_jax.optimise import gradient_descent
+        >>> descent = gradient_descent(num_steps=3, step_size=0.1)
+        >>> answer = xgem(coder, classifier, jnp.full((4, 4, 1), 0.5), descent, num_bins=2)
+        >>> answer.series.images.shape, bool(answer.converged)
+        ((2, 4, 4, 1), True)
     """
     check_image(image)
     problem = XGEMProblem(algorithm, weight, until, num_bins)
@@ -253,6 +265,18 @@ def xgem_batch(
 
     Raises:
         InputError: as ``xgem``.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> from cfx_jax.optimise import gradient_descent
+        >>> descent = gradient_descent(num_steps=3, step_size=0.1)
+        >>> images = np.full((3, 4, 4, 1), 0.5, np.float32)
+        >>> xgem_batch(coder, classifier, images, descent, num_bins=2).converged.tolist()
+        [True, True, True]
     """
     check_images(images)
     problem = XGEMProblem(algorithm, weight, until, num_bins)
