@@ -74,8 +74,7 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
 def arguments(
     function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
 ) -> "Parted":
-    """A call as one pytree without arguments: NumPy arrays in ``args`` are data, Python numbers are
-    not.
+    """A call as one pytree: NumPy arrays in ``args`` are data, Python numbers are not.
 
     Args:
         function: what is to be called.
@@ -93,8 +92,9 @@ def arguments(
 
 
 def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
-    """The classifiers that stand in for one where its own gradients say too little, as a saturated
-    ensemble's do.
+    """The classifiers that stand in for one whose own gradients vanish.
+
+    The gradients of a saturated ensemble do so.
 
     Args:
         classifier: any callable; those that have an attribute ``surrogates``, such as
@@ -107,8 +107,7 @@ def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], .
 
 
 def call(function: Callable[[Any], Any], example: Any) -> Any:
-    """``function(example)``: what ``parallel.map_examples`` maps where the function itself is what
-    the examples share.
+    """``function(example)``, for ``parallel.map_examples`` where the function itself is shared.
 
     Args:
         function: from ``as_pytree``.
@@ -118,8 +117,9 @@ def call(function: Callable[[Any], Any], example: Any) -> Any:
 
 
 def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
-    """The shapes and dtypes of what a function gives, found without computing it; a function is
-    traced once.
+    """The shapes and dtypes of what a function gives, without computing it.
+
+    A function is traced once.
 
     Args:
         function: any callable of arrays.
@@ -139,15 +139,14 @@ def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
 
 
 def needs_values(error: BaseException | None) -> bool:
-    """Whether a function failed since it asks for the values of arrays that it holds, as in
-    ``float(threshold)``.
-    """
+    """Whether a function failed because it asks for the values of its arrays, as by ``float(x)``."""
     return isinstance(error, _NEED_VALUES) or (error is not None and needs_values(error.__cause__))
 
 
 def compiled_in(tree: Any) -> Any:
-    """The same pytree, whose callables from ``as_pytree`` have what they hold compiled in, so that
-    it has values.
+    """The same pytree, whose callables from ``as_pytree`` have their arrays compiled in.
+
+    Compiled in, these arrays have values.
     """
 
     def fixed(leaf: Any) -> Any:
@@ -209,8 +208,9 @@ class Parted:
 
 @dataclass(frozen=True)
 class _Part:
-    """A piece of a callable: equal to another where ``kind`` and ``children`` are; ``make`` puts
-    the children together.
+    """A piece of a callable, equal to another one where ``kind`` and ``children`` are equal.
+
+    ``make`` puts the children together.
     """
 
     kind: Hashable
@@ -234,8 +234,9 @@ class _Part:
 
 
 class _Met(NamedTuple):
-    """What was put together: models with their arrays, and foreign callables that hold lists with
-    what was read of them.
+    """The models that were put together, and the foreign callables that hold lists.
+
+    Models come with their arrays, callables with what was read of their lists.
     """
 
     models: list[tuple[Any, list[Any]]]
@@ -349,8 +350,9 @@ class _Walk:
         return self._foreign(value)
 
     def _foreign(self, value: Any) -> _Part:
-        """What stays whole: it equals another by its fingerprint; without one, only in walks of the
-        same token.
+        """A value that stays whole, equal to another one of the same fingerprint.
+
+        Without a fingerprint it is equal only in walks of the same token.
         """
         self.met_functions |= callable(value)
         lengths: dict[int, int] = {}
@@ -474,8 +476,7 @@ def _is_pytree(value: Any) -> bool:
 
 
 def _remember_appended(value: Any, key: Fingerprint, lengths: dict[int, int]) -> None:
-    """Lets a callable share the program of its trace, though the trace has appended to lists that
-    it holds.
+    """Lets a callable share the program of its trace, though the trace has appended to its lists.
 
     Under ``jit`` such a record is kept once too. Any other change that a trace makes counts, as a
     change by others does.
@@ -493,8 +494,9 @@ def forget_changes() -> None:
 
 
 def _check_unchanged(model: Any, arrays: list[Any]) -> None:
-    """Checks that a call has not changed what a model holds: that would be lost, and each call
-    would be the first.
+    """Checks that a call has not changed what a model holds.
+
+    Such a change would be lost, and each call would be the first.
     """
     left = jax.tree.leaves(model, is_leaf=lambda leaf: isinstance(leaf, functools.partial))
     if len(left) != len(arrays) or any(

@@ -57,8 +57,9 @@ def quantile_threshold(
     mask: Bool[Array, "*s h w"] | None = None,
     volume: bool = False,
 ) -> Bool[Array, "*s h w"]:
-    """The pixels at or above a quantile of one map, within a mask (Boreiko et al. 2022, section
-    2.4).
+    """The pixels at or above a quantile of one map, within a mask.
+
+    Boreiko et al. 2022, section 2.4.
 
     The quantile is over the whole map, interpolated linearly, and the mask is applied afterwards,
     as published. Of a constant map every pixel is kept.
@@ -203,8 +204,9 @@ def _kernel_radius(sigma: float | Float[Array, ""], radius: int | None) -> int:
 def _blur_matrix(
     size: int, sigma: float | Float[Array, ""], radius: int, border: str
 ) -> Float[Array, "size size"]:
-    """Blurs a column of ``size`` pixels: slides the taps over the identity, padded as the column
-    would be.
+    """The matrix that blurs a column of ``size`` pixels.
+
+    It slides the taps over the identity, padded as the column would be.
     """
     tap = jnp.arange(size + 2 * radius) - jnp.arange(size)[:, None] - radius
     taps = jnp.where(abs(tap) <= radius, jnp.exp(-0.5 * (tap / sigma) ** 2), 0)

@@ -144,8 +144,9 @@ _SCORES: dict[str, Callable[[Array, Any], Array]] = {
 def negative_log_probability(
     classifier: Classifier, target: Int[Array, ""] | int
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
-    """``-log p(target | image)``, the objective of a visual counterfactual (Boreiko et al. 2022,
-    equation 3).
+    """``-log p(target | image)``, the objective of a visual counterfactual.
+
+    Boreiko et al. 2022, equation 3.
 
     Computed as ``softplus(-log_odds)``, whose gradient is not zero before p is within 1e-38 of 1.
 

@@ -12,7 +12,15 @@ import pytest
 
 import cfx_jax
 
-WITH_EXAMPLES = ("attributions", "counterfactuals", "geometry", "maps", "objectives", "optimise")
+WITH_EXAMPLES = (
+    "attributions",
+    "counterfactuals",
+    "geometry",
+    "maps",
+    "objectives",
+    "optimise",
+    "registration",
+)
 """The packages whose public functions all have an example: name another one to ask it of it."""
 
 

@@ -1,5 +1,6 @@
-"""Attributions: one signed number for each pixel, raw. What is done to maps afterwards is in
-``cfx_jax.maps``.
+"""Attributions: one signed number for each pixel, raw.
+
+``cfx_jax.maps`` has what is done to a map afterwards.
 """
 
 from cfx_jax.attributions.augment_average import augment_average as augment_average

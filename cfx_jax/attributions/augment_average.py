@@ -1,5 +1,7 @@
-"""Explanations averaged over geometric augmentations (Charachon et al. 2020, "Combining similarity
-and adversarial learning to generate visual explanation", equation 11 and Table II).
+"""Explanations averaged over geometric augmentations.
+
+Charachon et al. 2020, "Combining similarity and adversarial learning to generate visual
+explanation", equation 11 and Table II.
 
 A map is brought back by the inverse of the move's matrix. The authors negate the parameters and
 keep their order, which is not the inverse: with their ranges it misplaces a pixel by 0.6 pixels on

@@ -1,5 +1,6 @@
-"""Grad-CAM (Selvaraju et al. 2017) and Grad-CAM++ (Chattopadhay et al. 2018): weighted sums of
-feature maps.
+"""Weighted sums of feature maps: Grad-CAM and Grad-CAM++.
+
+Selvaraju et al. 2017 and Chattopadhay et al. 2018.
 
 Both see the classifier in two parts; ``models.parts(model)`` gives those of a network of this
 library. Of two classes explain the predicted one: the logit of the other class falls with what

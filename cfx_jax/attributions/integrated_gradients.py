@@ -1,5 +1,6 @@
-"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic attribution for deep networks",
-equation 1).
+"""Integrated gradients: the mean gradient on the path from a baseline.
+
+Sundararajan et al. 2017, "Axiomatic attribution for deep networks", equation 1.
 
 The class released with Boreiko et al. 2022 leaves out the factor ``image - baseline`` and keeps the
 mean gradient: ``multiply_by_inputs=False``. The mean over several baselines is that of Erion et al.

@@ -1,6 +1,7 @@
-"""Saliency maps of counterfactuals from a latent (ACAT: Fontanella et al. 2023, section 3.2; with
-the code released for it, and that of Fontanella et al. 2023, "Diffusion Models for Counterfactual
-Generation and Anomaly Detection in Brain Images").
+"""Saliency maps of counterfactuals from a latent.
+
+ACAT: Fontanella et al. 2023, section 3.2, with the code released for it, and that of Fontanella et
+al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in Brain Images".
 
 A map is where the counterfactual differs from what the decoder makes of the image itself, in
 magnitude. The class-agnostic map is the mean of those of both target classes, so that it does not

@@ -1,5 +1,6 @@
-"""Meaningful perturbation, BBMP (Fong & Vedaldi 2017, "Interpretable explanations of black boxes",
-deletion game).
+"""Meaningful perturbation (BBMP): the small region whose blurring lowers a score most.
+
+Fong & Vedaldi 2017, "Interpretable explanations of black boxes", deletion game.
 
 Settings of Charachon et al. 2020 and 2021: a mask of 56 x 56 for an image of 224 x 224, filtered
 after upsampling (sigma 3), a blurred image behind it (sigma 5), 150 steps. Weights, power and step

@@ -1,5 +1,7 @@
-"""Attributions along a path between two images (Charachon et al. 2021, "Visual explanation by
-unifying adversarial generation and feature importance attributions", equations 2 to 6).
+"""Attributions along a path between two images.
+
+Charachon et al. 2021, "Visual explanation by unifying adversarial generation and feature importance
+attributions", equations 2 to 6.
 
 With gradients g of the score on the path and the path's velocity d, all products pixelwise, a map
 is ``|mean over the path of F(g, d) d|``: F = 1 is the difference of the ends (E), F = g d is

@@ -1,5 +1,7 @@
-"""Perturbations on the perceptual ball (Elliott, Law & Russell 2021, "Explaining classifiers using
-adversarial perturbations on the perceptual ball").
+"""Perturbations on the perceptual ball.
+
+Elliott, Law & Russell 2021, "Explaining classifiers using adversarial perturbations on the
+perceptual ball".
 
 The smallest change that turns the decision and hardly moves the network's inner features. Weights
 and margin are those of the released code, which also uses L-BFGS, though without a line search.

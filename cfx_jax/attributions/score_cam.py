@@ -1,5 +1,6 @@
-"""Score-CAM (Wang et al. 2020, "Score-CAM: score-weighted visual explanations for convolutional
-neural networks").
+"""Score-CAM: feature maps weighted by the scores of masked images.
+
+Wang et al. 2020, "Score-CAM: score-weighted visual explanations for convolutional neural networks".
 """
 
 import jax

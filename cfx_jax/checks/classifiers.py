@@ -78,8 +78,7 @@ def check_classes(classes: int | Sequence[int] | AnyArray, num_classes: int, *, 
         came = repr(classes) if isinstance(classes, str | float | bool) else f"dtype {dtype}"
         raise InputError(
             f"{name}: expected a class index (integer), got {came}: classes are the numbers"
-            f" 0..{num_classes - 1}, in the"
-            " order of the logits"
+            f" 0..{num_classes - 1}, in the order of the logits"
         )
     if not is_concrete(classes):
         return
@@ -106,8 +105,7 @@ def num_classes(classifier: Callable[[Array], Array], image: AnyArray) -> int:
 
 
 def number_of_logits(logits: Any) -> int:
-    """The length k of one image's logits, after a check that they are logits of at least two
-    classes.
+    """The number k of one image's logits, after a check that they are logits of k >= 2 classes.
 
     Args:
         logits: what a classifier gave for one image, or only its shape and dtype; may be traced.
@@ -131,8 +129,7 @@ def number_of_logits(logits: Any) -> int:
     if not jnp.issubdtype(dtype, jnp.floating):
         raise InputError(
             f"classifier: expected logits of a floating-point dtype, got {dtype}: whole numbers"
-            f" have no gradient; return"
-            " the values before they are rounded or compared"
+            f" have no gradient; return the values before they are rounded or compared"
         )
     return shape[0]
 
@@ -157,22 +154,20 @@ def check_classifier(
             outside [0, 1].
     """
     num_classes(classifier, images[0])
-    found = compiled(_logits, classifier, jnp.asarray(images))
-    if not is_concrete(found):
+    outputs = compiled(_logits, classifier, jnp.asarray(images))
+    if not is_concrete(outputs):
         return
-    logits = np.asarray(found, np.float64)
+    logits = np.asarray(outputs, np.float64)
     if not np.isfinite(logits).all():
         bad = int((~np.isfinite(logits).all(axis=1)).sum())
         raise InputError(
             f"classifier: expected finite logits, got NaN or infinity on {bad} of {len(logits)}"
-            f" images: check the"
-            " weights and the normalisation inside the model"
+            f" images: check the weights and the normalisation inside the model"
         )
     if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-4):
         raise InputError(
             "classifier: expected logits, got probabilities (non-negative, sum 1): return the"
-            " values before the softmax,"
-            " or their logarithm"
+            " values before the softmax, or their logarithm"
         )
 
 

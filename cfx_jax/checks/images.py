@@ -99,8 +99,9 @@ def _check_values(array: AnyArray, *, name: str) -> None:
 
 
 def check_array(value: object, *, name: str) -> None:
-    """Checks for an array of NumPy or JAX, rather than a list of them, a picture of another
-    library, or a number.
+    """Checks for an array of NumPy or JAX.
+
+    It is neither a list of arrays nor an image of another library nor a number.
 
     Raises:
         InputError: naming the type and how to make an array of it.

@@ -14,9 +14,7 @@ from cfx_jax.errors import InputError
 
 
 def is_concrete(value: object) -> bool:
-    """Whether ``value`` holds numbers now, rather than standing for them while a function is
-    traced.
-    """
+    """Whether ``value`` holds numbers, rather than standing for them while a function is traced."""
     return not isinstance(value, jax.core.Tracer)
 
 
@@ -102,7 +100,7 @@ def check_real(value: object, *, name: str) -> None:
 
 
 def check_positive(value: float | AnyArray, *, name: str) -> None:
-    """Checks for one number, finite and above zero, where its value is at hand.
+    """Checks for one number, finite and above zero, where its value is known.
 
     Raises:
         InputError: giving the value or the shape.
@@ -116,8 +114,7 @@ def check_positive(value: float | AnyArray, *, name: str) -> None:
 def check_at_least(
     value: float | AnyArray, least: float, *, name: str, below: float = math.inf
 ) -> None:
-    """Checks for one finite number that is not too small, nor too large, where its value is at
-    hand.
+    """Checks that one number is finite and in a range, where its value is known.
 
     Args:
         value: what was given.

@@ -1,5 +1,6 @@
-"""What the searches in the latent of an autoencoder share: its two parts as a pytree, checked, and
-applied to a few slices of a volume at a time.
+"""The autoencoder of the searches in a latent: its two parts as a pytree, after a check.
+
+It is applied to a few slices of a volume at a time.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
-"""Explanations by a generator for each class that the classifier decides on (SyCE and CyCE:
+"""Explanations by a generator for each class that the classifier decides on: SyCE and CyCE.
+
 Charachon et al. 2021, "Leveraging Conditional Generative Models in a General Explanation Framework
-of Classifier Decisions").
+of Classifier Decisions".
 
 g_0 changes images predicted 0 so that they are predicted 1, g_1 the other way round. For an image
 predicted c the adversary is ``x_a = g_c(x)``. CyCE explains by x and x_a. SyCE explains by x_a and
@@ -104,8 +105,7 @@ def syce(
 def syce_latent_path(
     coders: Sequence[Coder], classifier: Classifier, image: Float[Array, "h w c"]
 ) -> LatentPath:
-    """The path of generated images from x_s to x_a, with the latent of the generator on its
-    straight way.
+    """The path of generated images from x_s to x_a, whose latents are on a straight line.
 
     Since ``x_a = Dec(Enc(x))`` and ``x_s = Dec(Enc(x_a))``, the latents ``Enc(x_a)`` and ``Enc(x)``
     decode to exactly the ends of ``syce``. This is the path of real images that Charachon et al.

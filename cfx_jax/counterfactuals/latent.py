@@ -1,6 +1,7 @@
-"""Counterfactuals by descent in the latent of an autoencoder (ACAT: Fontanella et al. 2023, "ACAT:
-Adversarial Counterfactual Attention for Classification and Detection in Medical Imaging", equations
-3 and 4).
+"""Counterfactuals by descent in the latent of an autoencoder.
+
+Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification and Detection
+in Medical Imaging", equations 3 and 4.
 
 From the latent z0 of an image or of a whole volume, 20 steps of plain gradient descent lower
 ``cross-entropy of the target class + penalty * mean |z - z0|`` of what the decoder draws. The
@@ -200,8 +201,9 @@ def latent_counterfactual(
     proximal: bool = LatentProblem.proximal,
     slices_per_batch: int | None = None,
 ) -> LatentCounterfactual:
-    """The counterfactual of one image or volume; composes with jit, vmap and pmap. The batched form
-    is faster on a CPU.
+    """The counterfactual of one image or volume, by descent in the latent.
+
+    It composes with jit, vmap and pmap. ``latent_counterfactual_batch`` is faster on a CPU.
 
     Args:
         coder: an autoencoder in two parts, in inference mode: ``encode``, image -> latent, one
@@ -277,8 +279,9 @@ def latent_counterfactual_batch(
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> LatentCounterfactual:
-    """``latent_counterfactual`` of many, in micro-batches over all devices; nothing else changes in
-    the result.
+    """``latent_counterfactual`` of many images or volumes, in micro-batches over all devices.
+
+    The results are the same.
 
     Args:
         coder, penalty, num_steps, step_size, proximal, slices_per_batch: as in

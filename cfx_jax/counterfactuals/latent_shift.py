@@ -1,6 +1,7 @@
-"""Counterfactuals by one gradient in the latent of an autoencoder (latent shift: Cohen et al. 2021,
-"Gifsplanation via Latent Shift: A Simple Autoencoder Approach to Counterfactual Generation for
-Chest X-rays").
+"""Counterfactuals by one gradient in the latent of an autoencoder: latent shift.
+
+Cohen et al. 2021, "Gifsplanation via Latent Shift: A Simple Autoencoder Approach to Counterfactual
+Generation for Chest X-rays".
 
 ``z_lambda = z0 + lambda * dp/dz`` at the latent z0 of the image, with p the probability of the
 target class for what the decoder draws, and a factor lambda found by search for each image.
@@ -168,8 +169,9 @@ def latent_shift_batch(
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> LatentShift:
-    """``latent_shift`` of many, in micro-batches over all devices; nothing else changes in the
-    result.
+    """``latent_shift`` of many images or volumes, in micro-batches over all devices.
+
+    The results are the same.
 
     Args:
         coder, search, slices_per_batch: as in ``latent_shift``.
@@ -269,8 +271,9 @@ def search_by_doubling(shift: Shift) -> Sweep:
 
 @dataclass(frozen=True)
 class SearchOutwards:
-    """Walks away from 0 until the probability falls or a bound is passed, and takes the factor
-    where it stopped.
+    """Walks away from 0 until the probability falls or a bound is passed.
+
+    It takes the factor where it stopped.
 
     The sweep then has ten equal steps up to that factor.
 

@@ -1,5 +1,4 @@
-"""Progressive exaggeration: one image drawn anew for each probability that the classifier might
-give it.
+"""Progressive exaggeration: an image drawn anew for each probability that it might get.
 
 Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3. The probability of class 1
 is cut into K bins. An encoder and a decoder that know the bin draw the image so that its
@@ -31,8 +30,7 @@ from cfx_jax.programs import compiled
 
 
 class Exaggeration(NamedTuple):
-    """One image drawn for each bin of the probability of class 1 (or, with leading axes, several
-    images).
+    """One image drawn for each bin of the probability of class 1; or several, with leading axes.
 
     Attributes:
         images: ``(k, h, w, c)`` in [0, 1], by rising bin.
@@ -51,14 +49,18 @@ class Exaggeration(NamedTuple):
 
     @property
     def saliency(self) -> Float[Array, "*batch h w c"]:
-        """The map ``|x_high - x_low|`` of the two extremes (section 4.3), at least 0;
-        ``maps.channel_sum`` and ``maps.min_max`` make it one map in [0, 1]."""
+        """The map ``|x_high - x_low|`` of the two extremes (section 4.3), at least 0.
+
+        ``maps.channel_sum`` and ``maps.min_max`` make it one map in [0, 1].
+        """
         return jnp.abs(self.images[..., -1, :, :, :] - self.images[..., 0, :, :, :])
 
     @property
     def extreme(self) -> Float[Array, "*batch h w c"]:
-        """The counterfactual: the lowest bin's image where the classifier decides 1, else the
-        highest bin's.
+        """The counterfactual of the classifier's decision.
+
+        It is the image of the lowest bin where the classifier decides 1, else that of the highest
+        bin.
         """
         decides_1 = (self.probability >= 0.5)[..., None, None, None]
         return jnp.where(decides_1, self.images[..., 0, :, :, :], self.images[..., -1, :, :, :])
@@ -71,8 +73,9 @@ def progressive(
     *,
     bins_per_batch: int | None = None,
 ) -> Exaggeration:
-    """The sweep of one image over all bins: one encoding, one decoding for each bin; composes with
-    jit, vmap and pmap.
+    """Draws one image for each bin of the probability of class 1.
+
+    It encodes once and decodes once for each bin. It composes with jit, vmap and pmap.
 
     For many images: ``parallel.map_examples(callables.call, Partial(progressive, explainer,
     classifier), images)``.
@@ -125,8 +128,8 @@ def _sweep(
     latent = explainer.encode(image, source_bin)
 
     def draw(bin_index: Int[Array, ""]) -> tuple[Array, Array]:
-        drawn = explainer.decode(latent, bin_index)
-        return drawn, class_1_probability(classifier, drawn)
+        bin_image = explainer.decode(latent, bin_index)
+        return bin_image, class_1_probability(classifier, bin_image)
 
     bins = jnp.arange(explainer.num_bins)
     images, probabilities = (

@@ -22,7 +22,8 @@ from cfx_jax.parallel import map_examples
 def reconstruction_psnr(
     image: Float[AnyArray, "*s h w c"], reconstruction: Float[AnyArray, "*s h w c"]
 ) -> Float[Array, ""]:
-    """Peak signal-to-noise ratio of a reconstruction in decibels,
+    """The peak signal-to-noise ratio of a reconstruction, in decibels.
+
     ``10 log10(1 / mean squared difference)``.
 
     As ``metrics.psnr``, but of volumes too, and of drawings that leave [0, 1].

@@ -1,5 +1,7 @@
-"""Explanations by a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining
-Similarity and Adversarial Learning to Generate Visual Explanation", equations 1 to 3).
+"""Explanations by a similar and an adversarial image: SAGen.
+
+Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
+Explanation", equations 1 to 3.
 
 The difference of an image and its adversary holds what the generator could not redraw; that of two
 generated images, of which one keeps the classifier's decision and the other turns it over, does
@@ -20,8 +22,9 @@ from cfx_jax.programs import compiled
 
 
 class SimilarAdversarial(NamedTuple):
-    """The two images that explain one image; ``path_attribution(score, *pair)`` takes them as the
-    ends of its path.
+    """The two images that explain one image.
+
+    ``path_attribution(score, *pair)`` takes them as the ends of its path.
 
     Attributes:
         similar: (h, w, c) in [0, 1], which the classifier decides as it does the image; the image
@@ -69,8 +72,7 @@ def similar_adversarial(
 def naive_adversarial(
     generate: Callable[[Float[Array, "h w c"]], Array], image: Float[Array, "h w c"]
 ) -> SimilarAdversarial:
-    """The image itself and the adversary of a trained generator, the naive formulation (equation
-    1).
+    """The image itself and the adversary of a trained generator (equation 1, the naive pair).
 
     Args:
         generate: one image -> adversarial image.

@@ -1,6 +1,4 @@
-"""What methods for a classifier of two classes share: the decided class, the probability of class
-1, and its bins.
-"""
+"""Functions of a classifier of two classes: its decision, the probability of class 1, its bins."""
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +13,7 @@ from cfx_jax.programs import compiled
 
 
 def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:
-    """The class that a classifier of two classes decides on for one image: 1 from a probability of
-    one half.
+    """The class that a classifier of two classes decides on, 1 from a probability of one half.
 
     Args:
         classifier: one image -> two logits; ``models.thresholded`` makes one that decides at

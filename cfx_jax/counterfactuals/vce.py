@@ -146,8 +146,9 @@ def vce(
     method: str = VCEProblem.method,
     mask_after_oracle: bool = VCEProblem.mask_after_oracle,
 ) -> Counterfactual:
-    """The visual counterfactual of one image; composes with jit, vmap and pmap. ``vce_batch`` is
-    faster on a CPU.
+    """The visual counterfactual of one image.
+
+    It composes with jit, vmap and pmap. ``vce_batch`` is faster on a CPU.
 
     Args:
         classifier: one image -> logits ``(k,)``, normalisation inside. In a loop it compiles once
@@ -213,8 +214,7 @@ def vce_batch(
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> Counterfactual:
-    """``vce`` of many images, in micro-batches over all devices; nothing else changes in the
-    result.
+    """``vce`` of many images, in micro-batches over all devices; the results are the same.
 
     Args:
         classifier: as in ``vce``; best a pytree (``models.per_image(model)``), so that weights are

@@ -1,6 +1,7 @@
-"""Counterfactuals on the manifold of an autoencoder (xGEM: Joshi et al. 2018, "xGEMs: Generating
-Examplars to Explain Black-Box Models"), to which Singla et al. 2020 compare their own (appendix
-A.2).
+"""Counterfactuals on the manifold of an autoencoder: xGEM.
+
+Joshi et al. 2018, "xGEMs: Generating Examplars to Explain Black-Box Models", to which Singla et al.
+2020 compare their own method (appendix A.2).
 
 From the latent of an image, descent lowers
 ``closeness + weight * cross-entropy of the other class`` of what the decoder draws, until the
@@ -188,8 +189,9 @@ def xgem(
     until: float = XGEMProblem.until,
     num_bins: int = XGEMProblem.num_bins,
 ) -> XGEM:
-    """The counterfactual of one image; composes with jit, vmap and pmap. ``xgem_batch`` can end
-    early.
+    """The counterfactual of one image, and the progressive series on the way to it.
+
+    It composes with jit, vmap and pmap. ``xgem_batch`` can end early.
 
     Args:
         coder: an autoencoder in two parts, such as ``models.generator_of(vae)``: ``encode``, image
@@ -250,8 +252,7 @@ def xgem_batch(
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> XGEM:
-    """``xgem`` of many images, in micro-batches over all devices; nothing else changes in the
-    result.
+    """``xgem`` of many images, in micro-batches over all devices; the results are the same.
 
     Args:
         coder, algorithm, weight, until, num_bins: as in ``xgem``.

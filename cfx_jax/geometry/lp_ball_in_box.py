@@ -69,8 +69,9 @@ def lp_ball_in_box(
     mask: Bool[Array, "*mask"] | None = None,
     projection: str = "exact",
 ) -> ConstraintSet:
-    """The images within ``radius`` of ``center`` in the lp norm, with values in [lower, upper],
-    equal to it off a mask.
+    """The images within ``radius`` of ``center`` in the lp norm.
+
+    Their values are in [lower, upper], and those outside of a mask are those of ``center``.
 
     Args:
         center: an image ``(h, w, c)`` (or any float array) with values in [lower, upper].

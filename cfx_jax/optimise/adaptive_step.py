@@ -1,5 +1,4 @@
-"""The step-size rule that APGD (l2, linf) and Auto-Frank-Wolfe share: best tracking, checkpoints,
-restarts.
+"""The adaptive step of APGD (l2, linf) and Auto-Frank-Wolfe: best point, checkpoints, restarts.
 
 At planned checkpoints the step is halved and the search goes back to its best point where it
 oscillates (C1) or stagnates (C2); Croce and Hein 2020, "Reliable evaluation of adversarial

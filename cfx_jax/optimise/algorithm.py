@@ -82,8 +82,9 @@ def run(
     unroll: int | bool = 1,
     stop_below: float | None = None,
 ) -> Result:
-    """Minimises ``objective`` of one example in one ``lax.scan``, compiled once for equal arguments
-    (see ``programs``).
+    """Minimises ``objective`` of one example in one ``lax.scan``.
+
+    It is compiled once for equal arguments (see ``programs``).
 
     Args:
         algorithm: from a factory such as ``apgd``; may be made anew for each example.

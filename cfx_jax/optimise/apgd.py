@@ -1,5 +1,6 @@
-"""Auto-PGD in l2 and linf: projected steps along the normalised gradient, with momentum and an
-adaptive step.
+"""Auto-PGD in l2 and linf: projected steps along the normalised gradient.
+
+They have momentum and an adaptive size.
 
 Croce and Hein 2020 (see ``adaptive_step``). For l1 the rules differ: ``apgd`` hands over to
 ``apgd_l1``.

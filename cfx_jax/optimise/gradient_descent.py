@@ -78,8 +78,9 @@ def proximal_gradient(
     num_steps: int,
     step_size: float | Float[Array, ""],
 ) -> Algorithm:
-    """Minimises ``objective(x) + penalty(x)`` where only the objective is smooth (forward-backward
-    splitting).
+    """Minimises ``objective(x) + penalty(x)`` where only the objective is smooth.
+
+    This is forward-backward splitting.
 
     Args:
         proximal: ``(x, step_size) -> argmin_u penalty(u) + ||u - x||^2 / (2 step_size)``.

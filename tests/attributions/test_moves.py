@@ -4,7 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cfx_jax.attributions.move import (
+from scipy import ndimage, stats
+from small_classifiers import images
+
+from cfx_jax.attributions.moves import (
     AugmentationRanges,
     Move,
     apply_move,
@@ -12,9 +15,6 @@ from cfx_jax.attributions.move import (
     invert,
     is_read_inside,
 )
-from scipy import ndimage, stats
-from small_classifiers import images
-
 from cfx_jax.errors import InputError
 
 NOTHING = AugmentationRanges(0, 0, 0, (1, 1), False, False)
@@ -47,7 +47,7 @@ def test_moving_is_scipys_affine_transform(channels):
 
 def test_moving_back_is_the_inverse():
     moves = jax.vmap(lambda key: draw_move(key, WILD))(DRAWS)
-    back = jax.vmap(inverse)(moves)
+    back = jax.vmap(invert)(moves)
     products = np.asarray(back.matrix) @ np.asarray(moves.matrix)
     np.testing.assert_allclose(products, np.broadcast_to(np.eye(2), products.shape), atol=1e-6)
     corner = np.asarray([112.0, -112.0])
