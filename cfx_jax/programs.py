@@ -15,7 +15,8 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from cfx_jax.callables import Parted, arguments, compiled_in, forget_changes, needs_values
+from cfx_jax.callables import compiled_in, needs_values
+from cfx_jax.parted import Parted, arguments, forget_changes
 
 _MAPPINGS, _ALLOWED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 _USUALLY_ALLOWED = 65530
