@@ -36,5 +36,8 @@ from cfx_jax.counterfactuals.vce import vce_batch as vce_batch
 from cfx_jax.counterfactuals.xgem import XGEM as XGEM
 from cfx_jax.counterfactuals.xgem import xgem as xgem
 from cfx_jax.counterfactuals.xgem import xgem_batch as xgem_batch
+from cfx_jax.faces import public as _public
 from cfx_jax.generators import Coder as Coder
 from cfx_jax.generators import Exaggerator as Exaggerator
+
+__all__, __dir__ = _public(globals())
