@@ -20,6 +20,8 @@ Conventions, stated here once and assumed everywhere:
   sign.
 - Arithmetic of algorithms is float32. Anything the caller can mend raises ``errors.InputError``
   with one line that says what was expected, what came and what to do.
+- Examples in docstrings run after ``import jax, jax.numpy as jnp, numpy as np`` and, of the package
+  that they are in, ``from cfx_jax.PACKAGE import *``.
 """
 
 __version__ = "0.1.0"

@@ -45,8 +45,7 @@ def short_scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) 
 
 
 def depthwise_as_products() -> bool:
-    """Whether a depthwise convolution runs as a sum of products rather than as a grouped
-    convolution.
+    """Whether depthwise convolutions run as sums of products instead of grouped convolutions.
 
     On a CPU the grouped one is ten to forty times slower; elsewhere it is the vendor's own.
     """
@@ -54,8 +53,7 @@ def depthwise_as_products() -> bool:
 
 
 def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, to be called inside a compiled loop, where a CPU then is as fast as
-    outside.
+    """The same function, made as fast in a compiled loop on a CPU as outside of loops.
 
     XLA's compiler for CPUs brings a convolution's operands into the order of axes of its fast
     routine only outside of loops; the kernel of an input gradient, whose channels are exchanged, is
@@ -83,8 +81,7 @@ def loop_body(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def varying_like(tree: Any, reference: Any) -> Any:
-    """The same arrays, of the kind that differs between the devices of a ``shard_map`` wherever the
-    reference does.
+    """The same arrays, marked to differ between the devices of ``shard_map`` as the reference does.
 
     What a loop carries must not change its kind, and the gradient by an array that is alike on all
     devices is a sum over them. Outside of ``shard_map``, and under ``check_vma=False``, nothing
@@ -122,8 +119,8 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> list[
             elif primitive is conv_general_dilated_p:
                 results = [_convolve(*operands, **params)]
             else:
-                found = primitive.bind(*operands, **primitive.get_bind_params(params))
-                results = found if primitive.multiple_results else [found]
+                outputs = primitive.bind(*operands, **primitive.get_bind_params(params))
+                results = outputs if primitive.multiple_results else [outputs]
         values.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
@@ -131,9 +128,7 @@ def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], args: Sequence[Any]) -> list[
 def _convolve(
     lhs: Array, rhs: Array, *, dimension_numbers: lax.ConvDimensionNumbers, **params: Any
 ) -> Array:
-    """A convolution with its operands in the order NHWC and HWIO, each with as many spatial axes as
-    it has.
-    """
+    """A convolution of operands in the order NHWC and HWIO, with any number of spatial axes."""
     (batch, feature, *space), (output, input_, *window), out = dimension_numbers
     channels_last = (0, lhs.ndim - 1, *range(1, lhs.ndim - 1))
     order = lax.ConvDimensionNumbers(

@@ -1,54 +1,23 @@
 """Callables as arguments of jitted functions, so that equal ones share a compiled program.
 
 ``jax.jit`` knows a function by its identity: one that is made anew for each image compiles anew for
-each image. Here the callables of this library, and pytrees, are taken apart into the arrays that
-they hold, which are data, and all else, which is compared by value. A user's own functions and
-objects stay whole: what they hold is compiled in, and they share a program where their fingerprints
-are equal, so what has changed in them is seen.
+each image. ``as_pytree`` makes a pytree of it (see ``parted``), which compares by value.
 """
 
-import functools
-import sys
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, is_dataclass, replace
-from pathlib import Path
-from types import CellType, CodeType, FunctionType, MethodType
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import jax
-import numpy as np
-from jax import Array
 from jax.tree_util import Partial
 
-from cfx_jax.errors import InputError
-from cfx_jax.fingerprints import Fingerprint, fingerprint
+from cfx_jax.parted import CHANGES_ITS_ARRAYS, Parted, holds_arrays_only
+from cfx_jax.parted import SideEffectError as SideEffectError
 
-_PURE, _BESIDE = (
-    frozenset({"cfx_jax", "jax", "optax", "flax"}),
-    frozenset({"trainers", "experiments", "benchmarks"}),
-)
-"""Packages whose functions depend on their arguments and on what they close over alone, and change
-nothing.
-"""
-_MOST_CHANGES = 256
-_own_changes: dict[Fingerprint, Fingerprint] = {}
-"""Fingerprints after a trace that has appended to lists, each with the one before it."""
 _NEED_VALUES = (
     jax.errors.ConcretizationTypeError,
     jax.errors.TracerArrayConversionError,
     jax.errors.TracerIntegerConversionError,
 )
-
-
-_OWN_ARRAYS = (
-    "{}: expected a model that a call leaves as it is, got one that changes its own arrays, as"
-    " dropout and batch norm in"
-    " training mode do: use models.per_image, or its evaluation mode"
-)
-
-
-class SideEffectError(InputError):
-    """A call of a callable has changed the arrays that it holds."""
 
 
 def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,38 +32,13 @@ def as_pytree(classifier: Callable[..., Any]) -> Callable[..., Any]:
         The same callable as a pytree. Two with equal contents but for the leaves have one
         structure; one that holds what cannot be compared has a structure of its own.
     """
-    if _is_pytree(classifier):
-        walk = _Walk(classifier)
-        walk.part(classifier, (Array, np.ndarray))
-        if not walk.met_functions:
-            return classifier
-    return Parted(classifier)
-
-
-def arguments(
-    function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
-) -> "Parted":
-    """A call as one pytree without arguments: NumPy arrays in ``args`` are data, Python numbers are
-    not.
-
-    Args:
-        function: what is to be called.
-        args: its arguments.
-        options: its options, compared by value.
-    """
-    walk = _Walk(object())
-    parts = (
-        walk.part(function, (Array,)),
-        walk.part(args, (Array, np.ndarray)),
-        walk.part(_Options.of(options), (Array,)),
-    )
-    asked = _Part("call", parts, _bind, has_leaves=any(part.has_leaves for part in parts))
-    return Parted(None, (tuple(walk.leaves), asked), is_comparable=walk.is_comparable)
+    return classifier if holds_arrays_only(classifier) else Parted(classifier)
 
 
 def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], ...]:
-    """The classifiers that stand in for one where its own gradients say too little, as a saturated
-    ensemble's do.
+    """The classifiers that stand in for one whose own gradients vanish.
+
+    The gradients of a saturated ensemble do so.
 
     Args:
         classifier: any callable; those that have an attribute ``surrogates``, such as
@@ -107,8 +51,7 @@ def surrogates_of(classifier: Callable[..., Any]) -> tuple[Callable[..., Any], .
 
 
 def call(function: Callable[[Any], Any], example: Any) -> Any:
-    """``function(example)``: what ``parallel.map_examples`` maps where the function itself is what
-    the examples share.
+    """``function(example)``, for ``parallel.map_examples`` where the function itself is shared.
 
     Args:
         function: from ``as_pytree``.
@@ -118,8 +61,9 @@ def call(function: Callable[[Any], Any], example: Any) -> Any:
 
 
 def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
-    """The shapes and dtypes of what a function gives, found without computing it; a function is
-    traced once.
+    """The shapes and dtypes of what a function gives, without computing it.
+
+    A function is traced once.
 
     Args:
         function: any callable of arrays.
@@ -133,21 +77,20 @@ def shape_of(function: Callable[..., Any], *examples: Any) -> Any:
     except Exception as error:
         if type(error).__name__ == "TraceContextError":  # Flax's, which is not imported here
             raise SideEffectError(
-                _OWN_ARRAYS.format(getattr(function, "__name__", type(function).__name__))
+                CHANGES_ITS_ARRAYS.format(getattr(function, "__name__", type(function).__name__))
             ) from error
         raise
 
 
 def needs_values(error: BaseException | None) -> bool:
-    """Whether a function failed since it asks for the values of arrays that it holds, as in
-    ``float(threshold)``.
-    """
+    """Whether a function failed because it asks for values of its arrays, as by ``float(x)``."""
     return isinstance(error, _NEED_VALUES) or (error is not None and needs_values(error.__cause__))
 
 
 def compiled_in(tree: Any) -> Any:
-    """The same pytree, whose callables from ``as_pytree`` have what they hold compiled in, so that
-    it has values.
+    """The same pytree, whose callables from ``as_pytree`` have their arrays compiled in.
+
+    Compiled in, these arrays have values.
     """
 
     def fixed(leaf: Any) -> Any:
@@ -156,394 +99,7 @@ def compiled_in(tree: Any) -> Any:
     return jax.tree.map(fixed, tree, is_leaf=lambda leaf: isinstance(leaf, Parted))
 
 
-@jax.tree_util.register_pytree_node_class
-class Parted:
-    """A callable as a pytree whose leaves are the arrays that it holds.
-
-    Attributes:
-        whole: the callable itself, taken apart anew each time, so that what has changed in it is
-            seen; None of one that was put together from ``parts``, its leaves and all else.
-        is_comparable: whether another one can be known to be equal.
-    """
-
-    def __init__(
-        self,
-        whole: Callable[..., Any] | None,
-        parts: "tuple[tuple[Any, ...], _Part] | None" = None,
-        *,
-        is_comparable: bool = True,
-    ) -> None:
-        self.whole, self._parts, self._token, self.is_comparable = (
-            whole,
-            parts,
-            object(),
-            is_comparable,
-        )
-
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        """What the callable gives."""
-        if self.whole is not None:
-            return self.whole(*args, **options)
-        leaves, part = self.tree_flatten()
-        met = _Met([], [])
-        result = part.build(leaves, met)(*args, **options)
-        for model, arrays in met.models:
-            _check_unchanged(model, arrays)
-        for value, key, lengths in met.foreign:
-            _remember_appended(value, key, lengths)
-        return result
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], "_Part"]:
-        """The arrays, and all else."""
-        if self._parts is not None:
-            return self._parts
-        walk = _Walk(self._token)
-        part = walk.part(self.whole, (Array,))
-        return tuple(walk.leaves), part
-
-    @classmethod
-    def tree_unflatten(cls, part: "_Part", leaves: tuple[Any, ...]) -> "Parted":
-        """The callable with other arrays."""
-        return cls(None, (tuple(leaves), part))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A piece of a callable: equal to another where ``kind`` and ``children`` are; ``make`` puts
-    the children together.
-    """
-
-    kind: Hashable
-    children: tuple["_Part", ...]
-    make: Callable[..., Any] = field(compare=False)
-    has_leaves: bool = field(compare=False)
-    is_model: bool = field(default=False, compare=False)
-    reading: tuple[Fingerprint, dict[int, int]] | None = field(default=None, compare=False)
-
-    def build(self, leaves: tuple[Any, ...], met: "_Met") -> Any:
-        """The piece with these arrays in it; ``met`` gets the models and the foreign callables."""
-        if isinstance(self.kind, _Leaf):
-            return leaves[self.kind.place]
-        held = [child.build(leaves, met) for child in self.children]
-        value = self.make(*held)
-        if self.is_model:
-            met.models.append((value, held))
-        if self.reading is not None:
-            met.foreign.append((value, *self.reading))
-        return value
-
-
-class _Met(NamedTuple):
-    """What was put together: models with their arrays, and foreign callables that hold lists with
-    what was read of them.
-    """
-
-    models: list[tuple[Any, list[Any]]]
-    foreign: list[tuple[Any, Fingerprint, dict[int, int]]]
-
-
-class _Leaf(NamedTuple):
-    """An array, by its place among the leaves."""
-
-    place: int
-
-
-class _Same:
-    """An object that equals itself alone, for as long as it is kept here."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
-class _Options(NamedTuple):
-    """Keyword arguments in a form that compares by value."""
-
-    names: tuple[str, ...]
-    values: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, options: dict[str, Any]) -> "_Options":
-        return cls(tuple(options), tuple(options.values()))
-
-    def as_dict(self) -> dict[str, Any]:
-        return dict(zip(self.names, self.values, strict=True))
-
-
-class _Walk:
-    """Takes values apart; an array met twice is one leaf.
-
-    Args:
-        token: what two walks share that are to give equal parts of things that cannot be compared.
-
-    Attributes:
-        leaves: the arrays met so far.
-        met_functions: whether one of the functions met may differ from an equal one by more than
-            its identity.
-        is_comparable: whether all that was met can be compared.
-    """
-
-    def __init__(self, token: object) -> None:
-        self._token = token
-        self.leaves: list[Any] = []
-        self.met_functions = False
-        self.is_comparable = True
-        self._parts: dict[tuple[int, int], tuple[Any, _Part | None]] = {}
-
-    def part(self, value: Any, arrays: tuple[type, ...]) -> _Part:
-        """The parts of a value.
-
-        Args:
-            value: anything.
-            arrays: the types of arrays that are leaves here.
-        """
-        place = id(value), 0 if isinstance(value, Array) else len(arrays)
-        if place in self._parts:
-            part = self._parts[place][1]
-            return _constant(_Same(value), value) if part is None else part  # None: it holds itself
-        self._parts[place] = value, None
-        part = self._take_apart(value, arrays)
-        self._parts[place] = value, part  # kept, so that no other value takes its id
-        return part
-
-    def _take_apart(self, value: Any, arrays: tuple[type, ...]) -> _Part:
-        if isinstance(value, arrays):
-            self.leaves.append(value)
-            return _Part(_Leaf(len(self.leaves) - 1), (), _nothing, has_leaves=True)
-        if isinstance(value, Parted) and value.whole is not None:
-            return self.part(value.whole, arrays)
-        if isinstance(value, FunctionType):
-            return self._function(value)
-        if isinstance(value, MethodType):
-            if not _is_ours(value.__func__):
-                return self._foreign(value)
-            return self._joined(
-                "method", (value.__func__, _Holder(value.__self__)), MethodType, value, (Array,)
-            )
-        if isinstance(value, functools.partial):
-            held = (value.func, value.args, _Options.of(value.keywords))
-            inner = (Array, np.ndarray) if isinstance(value, Partial) else (Array,)
-            return self._joined(
-                ("partial", type(value)),
-                held,
-                functools.partial(_partial, type(value)),
-                value,
-                inner,
-            )
-        if isinstance(value, _Holder):
-            held = value.value
-            return (
-                self._object(held)
-                if _is_leaf(held) and not isinstance(held, Array)
-                else self.part(held, (Array,))
-            )
-        if not _is_leaf(value):
-            return self._tree(value, arrays)
-        if is_dataclass(value) and not isinstance(value, type) and _is_ours(type(value)):
-            return self._object(value)
-        if _is_static(value):
-            return self._tree(value, arrays)
-        return self._foreign(value)
-
-    def _foreign(self, value: Any) -> _Part:
-        """What stays whole: it equals another by its fingerprint; without one, only in walks of the
-        same token.
-        """
-        self.met_functions |= callable(value)
-        lengths: dict[int, int] = {}
-        key = fingerprint(value, lengths=lengths)
-        if key is None:
-            self.is_comparable = False
-            return _constant((_Same(self._token), _Same(value)), value)
-        key = _own_changes.get(key, key)
-        return replace(
-            _constant(key, value), reading=(key, lengths) if callable(value) and lengths else None
-        )
-
-    def _tree(self, value: Any, arrays: tuple[type, ...]) -> _Part:
-        """A pytree by its children; of plain containers, which may hold anything, those next to it."""
-        plain = isinstance(value, (tuple, list, dict))
-        apart = object if plain else functools.partial
-        leaves, structure = jax.tree.flatten(
-            value, is_leaf=lambda x: x is not value and isinstance(x, apart)
-        )
-        make = functools.partial(_unflatten, structure)
-        part = self._joined(
-            ("tree", structure),
-            tuple(leaves),
-            make,
-            value,
-            arrays if plain else (Array, np.ndarray),
-        )
-        if part.has_leaves and not plain:
-            return replace(part, is_model=True)
-        # A list without arrays may be one that the function writes to.
-        return (
-            part
-            if part.has_leaves or not isinstance(value, (list, dict))
-            else _constant(_Same(value), value)
-        )
-
-    def _joined(
-        self,
-        kind: Hashable,
-        held: tuple[Any, ...],
-        make: Callable[..., Any],
-        original: Any,
-        arrays: tuple[type, ...],
-    ) -> _Part:
-        """A value made of others; without an array in it, it stays as it is."""
-        children = tuple(self.part(child, arrays) for child in held)
-        if not any(child.has_leaves for child in children):
-            return _Part(kind, children, lambda *_: original, has_leaves=False)
-        return _Part(kind, children, make, has_leaves=True)
-
-    def _function(self, function: FunctionType) -> _Part:
-        if not _is_ours(function):
-            return self._foreign(function)
-        try:
-            held = tuple(cell.cell_contents for cell in function.__closure__ or ())
-        except ValueError:  # a cell that is filled later
-            return self._foreign(function)
-        self.met_functions |= bool(held or function.__defaults__ or function.__kwdefaults__)
-        defaults = (function.__defaults__, _Options.of(function.__kwdefaults__ or {}))
-        make = functools.partial(_rebuilt, function.__code__, function.__globals__)
-        return self._joined(
-            ("function", _Same(function.__code__)), (held, defaults), make, function, (Array,)
-        )
-
-    def _object(self, value: Any) -> _Part:
-        """An instance of a class of this library by its attributes."""
-        attributes = getattr(value, "__dict__", None)
-        if not _is_ours(type(value)) or not isinstance(attributes, dict):
-            return self._foreign(value)
-        kind, names = type(value), tuple(attributes)
-        make = functools.partial(_instance, kind, names)
-        return self._joined(
-            ("object", kind, names), tuple(attributes.values()), make, value, (Array,)
-        )
-
-
-class _Holder(NamedTuple):
-    """The instance whose method is called, which is looked into whatever it is."""
-
-    value: Any
-
-
-def _constant(key: Hashable, value: Any) -> _Part:
-    return _Part(("constant", key), (), lambda: value, has_leaves=False)
-
-
-def _is_ours(value: Any) -> bool:
-    """Whether a function or a class is of a package that is known to be pure."""
-    name = (
-        value.__globals__.get("__name__", "")
-        if isinstance(value, FunctionType)
-        else value.__module__ or ""
-    )
-    package = name.partition(".")[0]
-    return package in _PURE or (package in _BESIDE and _is_beside_this_package(package))
-
-
-@functools.cache
-def _is_beside_this_package(package: str) -> bool:
-    """Whether a package is that of this project, and not a user's of the same name."""
-    file = getattr(sys.modules.get(package), "__file__", None)
-    return file is not None and Path(file).parents[1] == Path(__file__).parents[1]
-
-
-def _is_leaf(value: Any) -> bool:
-    """Whether a value is no pytree: an array, or what JAX cannot look into."""
-    try:
-        structure = jax.tree.structure(value, is_leaf=lambda x: x is not value)
-    except (TypeError, ValueError):  # a dictionary whose keys have no order
-        return True
-    return jax.tree_util.treedef_is_leaf(structure)
-
-
-def _is_static(value: Any) -> bool:
-    """Whether a value is a pytree without leaves (``register_static``), which its class compares."""
-    plain = isinstance(value, (tuple, list, dict, type(None)))
-    return not plain and not jax.tree.leaves(value)
-
-
-def _is_pytree(value: Any) -> bool:
-    return all(
-        isinstance(leaf, Array) or hasattr(leaf, "__array__") for leaf in jax.tree.leaves(value)
-    )
-
-
-def _remember_appended(value: Any, key: Fingerprint, lengths: dict[int, int]) -> None:
-    """Lets a callable share the program of its trace, though the trace has appended to lists that
-    it holds.
-
-    Under ``jit`` such a record is kept once too. Any other change that a trace makes counts, as a
-    change by others does.
-    """
-    changed = fingerprint(value)
-    if changed is not None and changed != key and fingerprint(value, lengths=dict(lengths)) == key:
-        while len(_own_changes) >= _MOST_CHANGES:
-            del _own_changes[next(iter(_own_changes))]
-        _own_changes[changed] = key
-
-
-def forget_changes() -> None:
-    """Forgets what traces have changed in callables, whose programs are let go."""
-    _own_changes.clear()
-
-
-def _check_unchanged(model: Any, arrays: list[Any]) -> None:
-    """Checks that a call has not changed what a model holds: that would be lost, and each call
-    would be the first.
-    """
-    left = jax.tree.leaves(model, is_leaf=lambda leaf: isinstance(leaf, functools.partial))
-    if len(left) != len(arrays) or any(
-        new is not old for new, old in zip(left, arrays, strict=True)
-    ):
-        raise SideEffectError(_OWN_ARRAYS.format(type(model).__name__))
-
-
 @jax.jit
 def _apply(function: Callable[..., Any], *examples: Any) -> Any:
     # Jitted here, since JAX keeps an entry for each use of jax.eval_shape itself.
     return function(*examples)
-
-
-def _nothing() -> None:
-    """A leaf is put together by whoever holds the leaves."""
-
-
-def _bind(
-    function: Callable[..., Any], args: tuple[Any, ...], options: _Options
-) -> Callable[[], Any]:
-    return functools.partial(function, *args, **options.as_dict())
-
-
-def _unflatten(structure: Any, *leaves: Any) -> Any:
-    return structure.unflatten(leaves)
-
-
-def _partial(
-    kind: type[functools.partial[Any]], function: Any, args: tuple[Any, ...], options: _Options
-) -> Any:
-    return kind(function, *args, **options.as_dict())
-
-
-def _instance(kind: type, names: tuple[str, ...], *attributes: Any) -> Any:
-    instance: Any = object.__new__(kind)
-    instance.__dict__.update(zip(names, attributes, strict=True))
-    return instance
-
-
-def _rebuilt(
-    code: CodeType, known: dict[str, Any], held: tuple[Any, ...], defaults: tuple[Any, _Options]
-) -> FunctionType:
-    """The function of this code with other contents of its closure and other defaults."""
-    function = FunctionType(code, known, code.co_name, defaults[0], tuple(map(CellType, held)))
-    function.__kwdefaults__ = defaults[1].as_dict()
-    return function

@@ -5,8 +5,9 @@ from types import ModuleType
 
 
 class InputError(ValueError):
-    """Something given to the library cannot be used; the message is one line: expected, got, what
-    to do.
+    """Something given to the library cannot be used.
+
+    The message is one line: what was expected, what came, what to do.
 
     Scripts print the message without a traceback, since the mistake is outside the library. Ends of
     lines, which may be in what it quotes of a file, become blanks.

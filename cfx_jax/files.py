@@ -1,5 +1,6 @@
-"""Writing files so that a reader, or a start after a crash, meets the old content or the new, never
-half of it.
+"""Files written so that a reader meets the old content or the new one, never half of it.
+
+A reader is another process, or a start after a crash.
 """
 
 import hashlib
@@ -33,8 +34,7 @@ _BARRED = ("permission denied", "operation not permitted", "read-only file syste
 
 @contextmanager
 def replacing(path: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
-    """Gives a temporary path in the folder of ``path``, and moves it onto ``path`` when the block
-    succeeds.
+    """Gives a temporary path beside ``path``, and moves it onto ``path`` when the block succeeds.
 
     Args:
         path: the file to write; folders that are missing are made.
@@ -153,8 +153,9 @@ def parse_json(text: str | bytes) -> Any:
 def writing(
     what: str, path: Path, advice: str, *, barred: str = "choose a folder that can be written"
 ) -> Iterator[None]:
-    """Turns a failure to write, a full disk above all, into one line for the user; of nested ones
-    the outermost speaks.
+    """Turns a failure to write, such as a full disk, into one line for the user.
+
+    Of nested blocks the outermost gives the message.
 
     Args:
         what: what is being written, e.g. ``"the metrics"``.
@@ -243,8 +244,8 @@ def _refusal(error: Exception) -> str | None:
         return error.strerror or str(error)
     # TensorStore reports the operating system's refusals as ValueError, with the reason in its
     # text.
-    found = next((words for words in (*_NO_ROOM, *_BARRED) if words in str(error).lower()), None)
-    return found and ("No space left" if found == _NO_ROOM[3] else found.capitalize())
+    reason = next((words for words in (*_NO_ROOM, *_BARRED) if words in str(error).lower()), None)
+    return reason and ("No space left" if reason == _NO_ROOM[3] else reason.capitalize())
 
 
 def _sync(path: Path, mode: int) -> None:

@@ -75,8 +75,9 @@ _FIELD_OF_NAMEDTUPLE = type(namedtuple("_Fields", "one").one)  # type: ignore[at
 
 
 class Fingerprint:
-    """A hash of all that is compared by value, and the objects that are compared by identity, which
-    it keeps alive.
+    """A hash of all that is compared by value, and the objects that are compared by identity.
+
+    It keeps these objects alive.
     """
 
     def __init__(self, digest: bytes, objects: tuple[Any, ...]) -> None:
@@ -99,8 +100,9 @@ class _Unknown(Exception):
 
 
 def fingerprint(value: Any, *, lengths: dict[int, int] | None = None) -> Fingerprint | None:
-    """The fingerprint of a callable or of any other value; None where it holds something that
-    cannot be compared.
+    """The fingerprint of a callable or of any other value.
+
+    It is None where the value holds something that cannot be compared.
 
     Args:
         value: anything. It is looked at as it is now.
@@ -109,8 +111,10 @@ def fingerprint(value: Any, *, lengths: dict[int, int] | None = None) -> Fingerp
 
     >>> def multiplied(factor):
     ...     return lambda x: factor * x
-    >>> fingerprint(multiplied(2)) == fingerprint(multiplied(2)), fingerprint(multiplied(2)) == fingerprint(multiplied(3))
-    (True, False)
+    >>> fingerprint(multiplied(2)) == fingerprint(multiplied(2))
+    True
+    >>> fingerprint(multiplied(2)) == fingerprint(multiplied(3))
+    False
     """
     reader = _Reader({} if lengths is None else lengths)
     try:
@@ -328,9 +332,7 @@ def _is_made_in_python(kind: type) -> bool:
 
 
 def _is_immutable(value: Any) -> bool:
-    """Whether a thing stays as it is while a program runs, or is one that JAX compares by identity
-    itself.
-    """
+    """Whether a value does not change while a program runs, or JAX compares it by identity."""
     if isinstance(value, ModuleType):
         return _is_installed(value.__name__)
     if isinstance(value, type):
@@ -348,8 +350,9 @@ def _is_immutable(value: Any) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def _is_installed(module: str) -> bool:
-    """Whether a module is of Python or of an installed package, in which no name gets another
-    meaning meanwhile.
+    """Whether a module is of Python or of an installed package.
+
+    In these no name gets another meaning while a program runs.
     """
     package = module.partition(".")[0]
     if package == "cfx_jax" or package in sys.builtin_module_names:
@@ -390,7 +393,7 @@ def _imported_names(code: CodeType) -> tuple[str, ...]:
 def _global_names(code: CodeType) -> tuple[str, ...]:
     """The names of globals that some code, and the functions defined in it, may read or write."""
     kinds = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS", "STORE_GLOBAL")
-    names = [each.argval for each in dis.get_instructions(code) if each.opname in kinds]
+    names = [step.argval for step in dis.get_instructions(code) if step.opname in kinds]
     inner = [
         name
         for const in code.co_consts

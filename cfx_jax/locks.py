@@ -35,7 +35,7 @@ class LockedError(InputError):
 
 
 class _Held(NamedTuple):
-    """A lock of this process: in which thread it was taken, and what tells its file from another's."""
+    """A lock of this process: the thread that took it, and what tells its file from another."""
 
     thread: int
     pid: int
@@ -68,7 +68,7 @@ def locked(folder: str | os.PathLike[str], *, doing: str) -> Iterator[None]:
     if held is not None and held.thread == threading.get_ident() and held.pid == os.getpid():
         yield
         return
-    missing = [each for each in (place, *place.parents) if not each.exists()]
+    missing = [folder for folder in (place, *place.parents) if not folder.exists()]
     with writing("the lock", place / _NAME, "free some space there or choose another folder"):
         is_taken = _take(place, doing)
     try:
@@ -78,14 +78,16 @@ def locked(folder: str | os.PathLike[str], *, doing: str) -> Iterator[None]:
     finally:
         if is_taken:
             _release(place)
-        for each in missing:
+        for folder in missing:
             with suppress(OSError):  # there is something in it
-                each.rmdir()
+                folder.rmdir()
 
 
 def _take(place: Path, doing: str) -> bool:
-    """Takes the lock; False for a place where nobody can write, or that is no folder: what comes
-    next will say so.
+    """Takes the lock, and returns whether there is one.
+
+    There is none in a place where nobody can write, or that is no folder: what comes next will say
+    so.
     """
     if place.exists() and not place.is_dir():
         return False
@@ -168,8 +170,9 @@ def _record(content: bytes) -> dict[str, Any] | None:
 
 
 def _exclude_others(descriptor: int) -> None:
-    """Waits for processes of this host that look at the same stale lock; only they could remove it
-    too.
+    """Waits for processes of this host that look at the same stale lock.
+
+    Only they could remove it too.
     """
     with suppress(ImportError, OSError):  # a system or a file system without such locks
         import fcntl
@@ -191,8 +194,9 @@ def _message(place: Path, holder: dict[str, Any]) -> str:
 
 
 def _release(place: Path) -> None:
-    """Removes this process's lock, unless a user has removed it and another process has taken its
-    place.
+    """Removes this process's lock.
+
+    A lock that another process has taken since a user removed this one stays.
     """
     held = _held.pop(place, None)
     if held is None or held.pid != os.getpid():  # a fork knows of its parent's locks
@@ -213,8 +217,9 @@ def _release_all() -> None:
 
 
 def _watch_for_termination() -> None:
-    """Lets SIGTERM, which ends a process on the spot, release the locks first; a handler of the
-    caller's stays.
+    """Lets SIGTERM, which ends a process at once, release the locks first.
+
+    A handler of the caller's stays.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if is_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:

@@ -1,6 +1,6 @@
-"""What is done to a map: channel sum, scaling, thresholds, Gaussian smoothing, upsampling.
+"""Functions of a map: channel sum, scaling, thresholds, Gaussian smoothing, upsampling.
 
-One map ``(h, w, c)`` or ``(h, w)``, or one of a volume, ``(s, h, w, c)`` or, where said,
+They take one map ``(h, w, c)`` or ``(h, w)``, or one of a volume, ``(s, h, w, c)`` or, where said,
 ``(s, h, w)``; ``vmap`` for more. Smoothing and upsampling are linear: matrix products along the two
 axes of the plane, which are fast to differentiate everywhere, also inside a loop on a CPU, where a
 convolution is not.
@@ -29,12 +29,23 @@ def channel_sum(saliency: Float[AnyArray, "*batch h w c"]) -> Float[Array, "*bat
 
     Returns:
         A map without channels, at least 0.
+
+    Example:
+        >>> channel_sum(jnp.array([[[1.0, -2.0], [0.0, 0.5]]])).tolist()
+        [[3.0, 0.5]]
     """
     return jnp.abs(saliency).sum(axis=-1)
 
 
 def min_max(saliency: Float[Array, "*s h w"]) -> Float[Array, "*s h w"]:
-    """Rescales one map, or all slices of a volume's together, to [0, 1]; a constant map becomes 0."""
+    """Rescales one map, or all slices of a volume's map together, to [0, 1].
+
+    A constant map becomes 0.
+
+    Example:
+        >>> min_max(jnp.array([[-1.0, 0.0, 3.0]])).tolist()
+        [[0.0, 0.25, 1.0]]
+    """
     low, high = saliency.min(), saliency.max()
     return (saliency - low) / jnp.where(high > low, high - low, 1)
 
@@ -46,8 +57,9 @@ def quantile_threshold(
     mask: Bool[Array, "*s h w"] | None = None,
     volume: bool = False,
 ) -> Bool[Array, "*s h w"]:
-    """The pixels at or above a quantile of one map, within a mask (Boreiko et al. 2022, section
-    2.4).
+    """The pixels at or above a quantile of one map, within a mask.
+
+    Boreiko et al. 2022, section 2.4.
 
     The quantile is over the whole map, interpolated linearly, and the mask is applied afterwards,
     as published. Of a constant map every pixel is kept.
@@ -63,6 +75,10 @@ def quantile_threshold(
 
     Raises:
         InputError: a quantile outside [0, 1], a map with channels, or a mask of another shape.
+
+    Example:
+        >>> quantile_threshold(jnp.array([[0.0, 1.0, 2.0, 3.0]]), 0.5).tolist()
+        [[False, False, True, True]]
     """
     if not 0 <= quantile <= 1:
         raise InputError(f"quantile: expected a number in [0, 1], got {quantile}")
@@ -88,8 +104,9 @@ def smooth(
     radius: int | None = None,
     border: str = "reflect",
 ) -> Float[Array, "h w *c"] | Float[Array, "s h w c"]:
-    """Blurs one map or image with a Gaussian whose taps sum to 1; channels and slices are kept
-    apart.
+    """Blurs one map or image with a Gaussian whose taps sum to 1.
+
+    Channels and slices are blurred each for itself.
 
     Args:
         saliency: a map with or without channels, or an image; or, with channels, a volume's.
@@ -106,6 +123,11 @@ def smooth(
     Raises:
         InputError: sigma not above 0, a radius below 0, none where sigma is traced, an unknown
             border, or no map.
+
+    Example:
+        >>> blurred = smooth(jnp.array([[0.0, 0.0, 8.0, 0.0, 0.0]]), sigma=1.0, radius=1)
+        >>> [round(value, 2) for value in blurred[0].tolist()]
+        [0.0, 2.19, 3.61, 2.19, 0.0]
     """
     _check_map(saliency)
     check_positive(sigma, name="sigma")
@@ -113,7 +135,7 @@ def smooth(
     radius = _kernel_radius(sigma, radius)
     values = jnp.asarray(saliency, jnp.result_type(saliency, jnp.float32))
     slices, size, _ = _axes(values)
-    down, across = (_blur_matrix(each, sigma, radius, border).astype(values.dtype) for each in size)
+    down, across = (_blur_matrix(side, sigma, radius, border).astype(values.dtype) for side in size)
     axes = "s" * len(slices)
     return jnp.einsum(
         f"ih,jw,{axes}hw...->{axes}ij...", down, across, values, precision=lax.Precision.HIGHEST
@@ -138,6 +160,10 @@ def upsample(
 
     Raises:
         InputError: no map, or a size below the map's own.
+
+    Example:
+        >>> upsample(jnp.array([[0.0, 1.0]]), (1, 4)).tolist()
+        [[0.0, 0.25, 0.75, 1.0]]
     """
     _check_map(saliency)
     slices, (height, width), channels = _axes(saliency)
@@ -178,8 +204,9 @@ def _kernel_radius(sigma: float | Float[Array, ""], radius: int | None) -> int:
 def _blur_matrix(
     size: int, sigma: float | Float[Array, ""], radius: int, border: str
 ) -> Float[Array, "size size"]:
-    """Blurs a column of ``size`` pixels: slides the taps over the identity, padded as the column
-    would be.
+    """The matrix that blurs a column of ``size`` pixels.
+
+    It slides the taps over the identity, padded as the column would be.
     """
     tap = jnp.arange(size + 2 * radius) - jnp.arange(size)[:, None] - radius
     taps = jnp.where(abs(tap) <= radius, jnp.exp(-0.5 * (tap / sigma) ** 2), 0)

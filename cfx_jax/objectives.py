@@ -1,8 +1,7 @@
-"""Scalar functions of one image: scores that attributions explain, and objectives, to be minimised,
-that do not saturate.
+"""Scalar functions of one image: scores that attributions explain, and objectives to minimise.
 
-For two classes they depend on one number, the logit difference; in any case their gradients keep
-their direction and their values their order where a probability has rounded to 0 or 1 in float32.
+For two classes they depend on one number, the logit difference. For any number of classes, where a
+probability has rounded to 0 or 1 in float32, gradients keep their direction and values their order.
 """
 
 from collections.abc import Callable
@@ -32,17 +31,22 @@ def log_odds(logits: Float[Array, " k"], target: Int[Array, ""] | int) -> Float[
 
     Raises:
         InputError: fewer than two logits, or a target that is no class.
+
+    Example:
+        >>> float(log_odds(jnp.array([1.0, 3.0]), 1))
+        2.0
     """
-    own = value_of_class(logits, target)
+    target_logit = value_of_class(logits, target)
     others = jnp.where(jnp.arange(logits.shape[0]) == target, -jnp.inf, logits)
-    return own - jax.nn.logsumexp(others)
+    return target_logit - jax.nn.logsumexp(others)
 
 
 def value_of_class(
     values: Float[Array, " k"], target: Int[Array, ""] | int, *, name: str = "target"
 ) -> Float[Array, ""]:
-    """The entry of one class, of which JAX's own indexing would take another one where it does not
-    exist.
+    """The entry of one class; NaN for a traced class that does not exist.
+
+    JAX's own indexing would take the entry of another class.
 
     Args:
         values: one image's logits, or other values of the classes.
@@ -52,6 +56,11 @@ def value_of_class(
 
     Raises:
         InputError: fewer than two values, or a target that is no class.
+
+    Example:
+        >>> logits = jnp.array([1.0, 3.0])
+        >>> float(value_of_class(logits, 1)), float(jax.jit(value_of_class)(logits, 2))
+        (3.0, nan)
     """
     count = number_of_logits(values)
     check_target(target, count, name=name)
@@ -61,8 +70,9 @@ def value_of_class(
 
 
 def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
-    """The class that a classifier decides on: of two, class 1 from a probability of one half; of
-    more, the most probable.
+    """The class that a classifier decides on.
+
+    Of two classes it is class 1 from a probability of one half, of more the most probable class.
 
     Args:
         logits: of one image, or of many; probabilities give the same.
@@ -72,12 +82,16 @@ def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
 
     Raises:
         InputError: fewer than two logits, between which there is nothing to decide.
+
+    Example:
+        >>> decision(jnp.array([[1.0, 3.0], [2.0, 2.0], [1.0, 0.0]])).tolist()
+        [1, 1, 0]
     """
     if not jnp.ndim(logits) or logits.shape[-1] < 2:
         raise InputError(
             f"logits: expected two and more classes to decide between, got shape"
-            f" {jnp.shape(logits)}: models.two_logits"
-            " makes a classifier of two classes of a network with one logit"
+            f" {jnp.shape(logits)}: models.two_logits makes a classifier of two classes of a"
+            f" network with one logit"
         )
     if logits.shape[-1] == 2:
         return (logits[..., 1] >= logits[..., 0]).astype(jnp.int32)
@@ -87,7 +101,7 @@ def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
 def class_score(
     classifier: Classifier, target: Int[Array, ""] | int, *, of: str = "log_odds"
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
-    """How much a classifier holds one image for a class: what an attribution explains.
+    """A score of one image for a class, which an attribution explains.
 
     For two classes each has a score of its own, so an image predicted 0 is explained by the score
     of class 0 (Charachon et al. 2020 and 2021: f or 1 - f). With ``"log_odds"`` the score is then
@@ -108,6 +122,11 @@ def class_score(
     Raises:
         InputError: ``of`` is none of these; of the score, when it is called: a target that is no
             class, or a classifier of one logit (``models.two_logits`` makes one of two).
+
+    Example:
+        >>> score = class_score(lambda image: jnp.array([0.0, 4.0]) * image.mean(), 1)
+        >>> float(score(jnp.full((2, 2, 1), 0.5)))
+        2.0
     """
     check_callable(classifier, name="classifier", gives="one image -> logits (k,)")
     check_choice(of, tuple(_SCORES), name="of")
@@ -125,8 +144,9 @@ _SCORES: dict[str, Callable[[Array, Any], Array]] = {
 def negative_log_probability(
     classifier: Classifier, target: Int[Array, ""] | int
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
-    """``-log p(target | image)``, the objective of a visual counterfactual (Boreiko et al. 2022,
-    equation 3).
+    """``-log p(target | image)``, the objective of a visual counterfactual.
+
+    Boreiko et al. 2022, equation 3.
 
     Computed as ``softplus(-log_odds)``, whose gradient is not zero before p is within 1e-38 of 1.
 
@@ -136,6 +156,11 @@ def negative_log_probability(
 
     Returns:
         A function of one image, at least 0; it raises ``InputError`` as ``log_odds``.
+
+    Example:
+        >>> objective = negative_log_probability(lambda image: jnp.zeros(2) * image.mean(), 1)
+        >>> round(float(objective(jnp.ones((2, 2, 1)))), 3)  # -log(1/2)
+        0.693
     """
     return lambda image: jax.nn.softplus(-log_odds(classifier(image), target))
 
@@ -143,7 +168,7 @@ def negative_log_probability(
 def negative_margin(
     classifier: Classifier, label: Int[Array, ""] | int
 ) -> Callable[[Float[Array, "h w c"]], Float[Array, ""]]:
-    """``logit[label] - max of the others``: below 0 exactly where the image is misclassified.
+    """The margin ``logit[label] - max(other logits)``, below 0 where the image is misclassified.
 
     To minimise it is to attack. For two classes its gradient is a positive multiple of that of
     ``log p(label)``, so attacks whose steps are normalised follow the same path as with the
@@ -156,12 +181,17 @@ def negative_margin(
 
     Returns:
         A function of one image; it raises ``InputError`` as ``log_odds``.
+
+    Example:
+        >>> margin = negative_margin(lambda image: jnp.array([0.0, 4.0]) * image.mean(), 0)
+        >>> float(margin(jnp.full((2, 2, 1), 0.5)))
+        -2.0
     """
 
     def margin(image: Float[Array, "h w c"]) -> Float[Array, ""]:
         logits = classifier(image)
-        own = value_of_class(logits, label, name="label")
+        label_logit = value_of_class(logits, label, name="label")
         others = jnp.where(jnp.arange(logits.shape[0]) == label, -jnp.inf, logits)
-        return own - others.max()
+        return label_logit - others.max()
 
     return margin

@@ -70,8 +70,9 @@ def replicate(tree: Any, mesh: Mesh) -> Any:
 
 
 def shard(tree: Any, mesh: Mesh) -> Any:
-    """Spreads the leading axis of every leaf over the mesh; its length must be a multiple of the
-    mesh's size.
+    """Spreads the leading axis of every leaf over the devices of a mesh.
+
+    Its length must be a multiple of the mesh's size.
 
     Args:
         tree: the whole batch, the same in every process.
@@ -90,8 +91,9 @@ def shard(tree: Any, mesh: Mesh) -> Any:
 
 
 def shard_local(tree: Any, mesh: Mesh) -> Any:
-    """A global batch from the part that each process loaded for itself, as a grain pipeline sharded
-    by process does.
+    """A global batch, from the part that each process has loaded for itself.
+
+    A grain pipeline that is sharded by process loads such parts.
     """
     sharding = NamedSharding(mesh, PartitionSpec(AXIS))
     return jax.tree.map(
@@ -109,9 +111,7 @@ def gather(tree: Any) -> Any:
 
 
 class Batch(NamedTuple):
-    """``examples``: a padded batch on the devices. ``num_real``: how many of it are real, at its
-    beginning.
-    """
+    """A padded batch on the devices, ``examples``, of which the first ``num_real`` are real."""
 
     examples: Any
     num_real: int
@@ -230,8 +230,9 @@ def concatenate(parts: Sequence[Any]) -> Any:
 
 
 def progress_bar(total: int, progress: bool | str) -> AbstractContextManager[Any]:
-    """A tqdm bar with ``update(n)`` where asked for, in process 0 only; else something silent with
-    the same method.
+    """A tqdm bar with a method ``update(n)``, in process 0 where asked for.
+
+    Elsewhere it is something silent with the same method.
 
     Args:
         total: number of steps.

@@ -1,6 +1,4 @@
-"""Processes: which one this is, whether another one is still there, and children that end with
-their parent.
-"""
+"""Processes: their identity, whether one has ended, and children that end with their parent."""
 
 import hashlib
 import multiprocessing
@@ -36,8 +34,9 @@ def this_process() -> Process:
 
 
 def is_gone(process: Process) -> bool:
-    """Whether a process has surely ended; never of one on another host, of which nothing can be
-    known from here.
+    """Whether a process of this host has surely ended.
+
+    Of a process of another host nothing can be known from here: the answer is False.
     """
     if (
         process.host != socket.gethostname() or os.name == "nt"
@@ -71,8 +70,9 @@ def end_with_parent() -> None:
 
 
 def _life(pid: int) -> str | None:
-    """Ten hexadecimal digits of the boot and the time at which a process started; "" of one that
-    has ended, None unknown.
+    """Ten hexadecimal digits of the boot and the time at which a process started.
+
+    They are "" for a process that has ended, and None where the system does not say.
     """
     try:
         fields = (

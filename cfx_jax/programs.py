@@ -1,5 +1,4 @@
-"""How functions of this library are compiled where they are called outside of ``jit``: once for
-equal arguments.
+"""The programs of functions that are called outside of ``jit``, compiled once for equal arguments.
 
 Compiled programs are kept by JAX until the process ends, and each takes some 20 memory mappings, of
 which Linux allows a process 65,530 (``vm.max_map_count``); at the next one it dies. Nothing is
@@ -16,7 +15,8 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
-from cfx_jax.callables import Parted, arguments, compiled_in, forget_changes, needs_values
+from cfx_jax.callables import compiled_in, needs_values
+from cfx_jax.parted import Parted, arguments, forget_changes
 
 _MAPPINGS, _ALLOWED = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
 _USUALLY_ALLOWED = 65530
@@ -40,8 +40,7 @@ _TRACED_OPTIONS = (
 
 
 def compiled(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """``function(*args, **options)``, compiled once for all calls that differ by their arrays
-    alone.
+    """``function(*args, **options)``, compiled once for calls that differ by their arrays alone.
 
     Composes with every transformation. A program belongs to the structure of the call: the code of
     the function and of the callables among its arguments, and all that is compared by value (see
@@ -74,9 +73,7 @@ def _nested(asked: Parted) -> Any:
 
 
 class _Program(NamedTuple):
-    """A compiled function of ``(constants, leaves)`` with its constants, and the structure of what
-    it gives.
-    """
+    """A compiled function of ``(constants, leaves)``: its constants, and its result's structure."""
 
     run: Callable[..., list[Any]]
     constants: list[Any]
@@ -122,7 +119,10 @@ def _traced(leaves: list[Any], structure: Any) -> _Program:
 
 
 def _kept(constant: Any) -> Any:
-    """A small array of JAX is copied: it is compared by value, and a user may give its buffer away."""
+    """The constant as a program holds it, with small arrays of JAX copied.
+
+    A small array is compared by value, and a user may give its buffer away.
+    """
     is_small = (
         isinstance(constant, jax.Array)
         and not isinstance(constant, jax.core.Tracer)
@@ -133,8 +133,9 @@ def _kept(constant: Any) -> Any:
 
 
 def _make_room(num_bytes: int) -> None:
-    """Lets go of the programs that were not used for longest, where there are many or they hold
-    large arrays.
+    """Lets go of the programs that were used least recently.
+
+    It does so where there are many, or where they hold large arrays.
     """
     held = num_bytes + sum(program.num_bytes for program in _programs.values())
     while _programs and (len(_programs) >= _MOST_PROGRAMS or held > _MOST_BYTES):
@@ -142,8 +143,9 @@ def _make_room(num_bytes: int) -> None:
 
 
 def with_values_if_asked(function: Callable[[Any], Any], held: Any) -> Any:
-    """``function(held)``, and again with all compiled in that callables hold, where one of them
-    asks for its values.
+    """``function(held)``, and once more where a callable asks for the values of its arrays.
+
+    The second time all arrays of callables are compiled in.
 
     Args:
         function: calls jitted functions.
@@ -163,8 +165,9 @@ def num_mappings() -> int:
 
 
 def let_go_of_programs(*, above: int | None = None) -> None:
-    """Lets JAX's compiled programs go once there are many (``jax.clear_caches``); those still
-    needed compile again.
+    """Lets JAX's compiled programs go once there are many (``jax.clear_caches``).
+
+    Those that are still needed compile again.
 
     All that compiles here calls it; every 32nd call looks. Elsewhere than on Linux nothing is ever
     let go.

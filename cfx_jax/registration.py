@@ -1,5 +1,4 @@
-"""Registration: the smooth displacement that carries one image onto another, and what it does to a
-mask.
+"""Registration: the smooth displacement that carries one image onto another, or a mask.
 
 Singla et al. 2020 (section 4.2) register a radiograph with its explanation and move the mask of the
 heart along; which registration is not stated. Here the displacement is a sum of low-frequency
@@ -30,8 +29,9 @@ from cfx_jax.programs import compiled
 
 
 class _Cosines(NamedTuple):
-    """``down`` and ``across``: the cosines along each axis; ``frequency``: of their products, in
-    radians per side.
+    """The cosines along each axis, ``down`` and ``across``.
+
+    ``frequency`` is that of their products, in radians per side.
     """
 
     down: Float[Array, "h f"]
@@ -74,6 +74,11 @@ def register(
 
     Raises:
         InputError: no valid images, shapes that differ, no blur, or an option out of its range.
+
+    Example:
+        >>> image = jnp.zeros((8, 8, 1)).at[2:6, 2:6].set(1.0)
+        >>> register(image, image, num_frequencies=1, num_steps=2, blurs=(0.25,)).shape
+        (8, 8, 2)
     """
     _check(moving, fixed, num_frequencies, blurs)
     check_num_steps(num_steps)
@@ -93,6 +98,7 @@ def _fit(
     step_size: float,
 ) -> Float[Array, "h w 2"]:
     basis = _cosines(moving.shape[:2], num_frequencies, moving.dtype)
+    # (blurs, 2, h, w, c): both images, from the widest blur to the narrowest.
     pairs = jnp.stack([smooth(jnp.stack([moving, fixed]), sigma=sigma) for sigma in sigmas])
     descent = from_optax(
         optax.adam(optax.cosine_decay_schedule(step_size, num_steps)), num_steps=num_steps
@@ -112,10 +118,10 @@ def _fit(
 def warp(
     picture: Shaped[Array, "h w *c"], displacement: Float[Array, "h w 2"]
 ) -> Shaped[Array, "h w *c"]:
-    """Reads each pixel at its own place plus the displacement.
+    """Moves an image or a mask: each pixel is read at its own place plus the displacement.
 
-    Images are interpolated bilinearly, the border repeated beyond the frame. Of a mask, a pixel is
-    kept where the interpolated mask is at least one half.
+    Images are interpolated bilinearly, the border repeated beyond the frame. A pixel belongs to the
+    moved mask where the interpolated mask is at least one half.
 
     Args:
         picture: an image or a map, float; or a mask, bool.
@@ -126,12 +132,16 @@ def warp(
 
     Raises:
         InputError: a picture of another size, or of integers.
+
+    Example:
+        >>> one_to_the_right = jnp.zeros((1, 3, 2)).at[..., 1].set(1.0)
+        >>> warp(jnp.array([[0.0, 0.25, 1.0]]), one_to_the_right).tolist()
+        [[0.25, 1.0, 1.0]]
     """
     if jnp.ndim(picture) not in (2, 3) or jnp.shape(displacement) != (*jnp.shape(picture)[:2], 2):
         raise InputError(
             f"displacement: expected (h, w, 2) for a picture (h, w) or (h, w, c), got shapes"
-            f" {jnp.shape(displacement)},"
-            f" {jnp.shape(picture)}"
+            f" {jnp.shape(displacement)}, {jnp.shape(picture)}"
         )
     picture = jnp.asarray(picture)
     if picture.dtype == bool:
@@ -144,10 +154,10 @@ def warp(
     rows, columns = jnp.indices(picture.shape[:2])
     places = [rows + displacement[..., 0], columns + displacement[..., 1]]
     channels = picture.reshape(*picture.shape[:2], -1)
-    read = jax.vmap(lambda channel: map_coordinates(channel, places, 1, mode="nearest"), -1, -1)(
-        channels
+    interpolate = jax.vmap(
+        lambda channel: map_coordinates(channel, places, 1, mode="nearest"), -1, -1
     )
-    return read.reshape(picture.shape)
+    return interpolate(channels).reshape(picture.shape)
 
 
 def _field(basis: _Cosines, slopes: Float[Array, "2 f f"]) -> Float[Array, "h w 2"]:
@@ -170,10 +180,9 @@ def _cosines(size: tuple[int, ...], num_frequencies: int, dtype: jnp.dtype) -> _
         * np.cos(np.pi * wave * (np.arange(side)[:, None] + 0.5) / side)
         for side in size
     )
-    # A shift has no frequency; it counts as the slowest wave, so that it too is held where nothing
-    # shows it.
+    # A shift has no frequency. It counts as the slowest wave, so that it has a price too.
     frequency = np.pi * np.sqrt(np.maximum(wave[:, None] ** 2 + wave**2, 1))
-    return _Cosines(*(jnp.asarray(each, dtype) for each in (down, across, frequency)))
+    return _Cosines(*(jnp.asarray(values, dtype) for values in (down, across, frequency)))
 
 
 def _check(moving: Array, fixed: Array, num_frequencies: int, blurs: Sequence[float]) -> None:

@@ -12,3 +12,6 @@ from cfx_jax.adapters.flax import from_nnx as from_nnx
 from cfx_jax.adapters.keras import from_keras as from_keras
 from cfx_jax.adapters.torch import from_torch as from_torch
 from cfx_jax.adapters.torch import load_torch as load_torch
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

@@ -1,5 +1,6 @@
-"""Attributions: one signed number for each pixel, raw. What is done to maps afterwards is in
-``cfx_jax.maps``.
+"""Attributions: one signed number for each pixel, raw.
+
+``cfx_jax.maps`` has what is done to a map afterwards.
 """
 
 from cfx_jax.attributions.augment_average import augment_average as augment_average
@@ -19,13 +20,13 @@ from cfx_jax.attributions.latent_saliency import difference_saliency as differen
 from cfx_jax.attributions.latent_saliency import latent_saliency as latent_saliency
 from cfx_jax.attributions.mask_perturbation import MaskProblem as MaskProblem
 from cfx_jax.attributions.mask_perturbation import mask_perturbation as mask_perturbation
+from cfx_jax.attributions.moves import AugmentationRanges as AugmentationRanges
 from cfx_jax.attributions.path import PathAttribution as PathAttribution
 from cfx_jax.attributions.path import path_attribution as path_attribution
 from cfx_jax.attributions.path import path_attribution_along as path_attribution_along
 from cfx_jax.attributions.perceptual_perturbation import (
     perceptual_perturbation as perceptual_perturbation,
 )
-from cfx_jax.attributions.placement import AugmentationRanges as AugmentationRanges
 from cfx_jax.attributions.random_map import random_map as random_map
 from cfx_jax.attributions.score_cam import score_cam as score_cam
 from cfx_jax.attributions.slices import of_slice as of_slice
@@ -33,3 +34,6 @@ from cfx_jax.attributions.slices import over_slices as over_slices
 from cfx_jax.attributions.smooth_grad import Attribution as Attribution
 from cfx_jax.attributions.smooth_grad import smooth_grad as smooth_grad
 from cfx_jax.attributions.vce_saliency import vce_saliency as vce_saliency
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

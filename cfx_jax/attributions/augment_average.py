@@ -1,5 +1,7 @@
-"""Explanations averaged over geometric augmentations (Charachon et al. 2020, "Combining similarity
-and adversarial learning to generate visual explanation", equation 11 and Table II).
+"""Explanations averaged over geometric augmentations.
+
+Charachon et al. 2020, "Combining similarity and adversarial learning to generate visual
+explanation", equation 11 and Table II.
 
 A map is brought back by the inverse of the move's matrix. The authors negate the parameters and
 keep their order, which is not the inverse: with their ranges it misplaces a pixel by 0.6 pixels on
@@ -11,12 +13,12 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.attributions.placement import (
+from cfx_jax.attributions.moves import (
     AugmentationRanges,
-    draw_placement,
-    inside,
-    inverse,
-    moved,
+    apply_move,
+    draw_move,
+    invert,
+    is_read_inside,
 )
 from cfx_jax.attributions.smooth_grad import Attribution
 from cfx_jax.attributions.summation import sum_over
@@ -35,7 +37,7 @@ def augment_average(
     visible_only: bool = False,
     samples_per_batch: int | None = None,
 ) -> Float[Array, "h w *c"]:
-    """The mean of an explanation and of those of moved images, moved back.
+    """The mean of an explanation and of the explanations of moved images, moved back.
 
     Images and maps are interpolated bilinearly; beyond the frame the border is repeated.
 
@@ -57,6 +59,14 @@ def augment_average(
     Raises:
         InputError: no valid image, ``num`` below 0, ``samples_per_batch`` below 1, or an
             explanation of another size.
+
+    Example:
+        >>> image = jnp.full((4, 4, 1), 0.5)
+        >>> saliency = augment_average(
+        ...     jax.random.key(0), lambda moved: gradient(jnp.sum, moved), image, num=2
+        ... )
+        >>> bool(jnp.allclose(saliency, 1))
+        True
     """
     check_image(image)
     check_key(key)
@@ -77,10 +87,13 @@ def augment_average(
         return original
 
     def sample(index: Array) -> Float[Array, "h w *c"]:
-        forth = draw_placement(jax.random.fold_in(key, index), ranges)
-        back = inverse(forth)
-        saliency = moved(explain(jnp.clip(moved(image, forth), 0, 1)), back)
-        shown = inside(back, image.shape[:2]) if visible_only else jnp.ones(image.shape[:2], bool)
+        move = draw_move(jax.random.fold_in(key, index), ranges)
+        back = invert(move)
+        saliency = apply_move(explain(jnp.clip(apply_move(image, move), 0, 1)), back)
+        shown = jnp.ones(image.shape[:2], bool)
+        if visible_only:
+            shown = is_read_inside(back, image.shape[:2])
+        # (h, w), with a channel where the map has channels, over the map's shape.
         weight = jnp.broadcast_to(
             shown.reshape(shown.shape + (1,) * (saliency.ndim - 2)), saliency.shape
         )

@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.callables import shape_of
-from cfx_jax.checks import check_callable, check_picture
+from cfx_jax.checks import check_callable, check_image_or_volume
 from cfx_jax.errors import InputError
 from cfx_jax.programs import compiled
 
@@ -29,8 +29,13 @@ def gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s 
 
     Raises:
         InputError: no valid image or volume, or a score that is no scalar.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> gradient(lambda x: (x**2).sum(), image)[..., 0].tolist()
+        [[0.5, 1.0]]
     """
-    check_picture(image)
+    check_image_or_volume(image)
     return compiled(slope, score, jnp.asarray(image))
 
 
@@ -49,13 +54,12 @@ def _check_scalar(value: Any, image: Float[Array, "*s h w c"]) -> None:
         kind = "image" if image.ndim == 3 else "volume"
         raise InputError(
             f"score: expected one {kind} {image.shape} -> scalar, got shape {jnp.shape(value)}:"
-            f" objectives.class_score"
-            " makes a score of a classifier, jax.vmap explains a batch"
+            f" objectives.class_score makes a score of a classifier, jax.vmap explains a batch"
         )
 
 
 def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:
-    """``jax.grad(score)(image)`` without a check of the image, but of the score while it is traced.
+    """``jax.grad(score)(image)``: the score is checked while it is traced, the image is not.
 
     Args:
         score: one image, or volume, -> scalar.
@@ -65,7 +69,6 @@ def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w
         InputError: the score is no scalar, or fails on a volume, as it does where a batch is taken
             for one.
     """
-
     check_callable(score, name="score", gives="one image or volume -> scalar")
 
     def checked(x: Float[Array, "*s h w c"]) -> Float[Array, ""]:
@@ -77,8 +80,7 @@ def slope(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w
             first_line = str(error).partition("\n")[0]
             raise InputError(
                 f"score: expected one volume {x.shape} -> scalar, got {type(error).__name__}"
-                f" ({first_line}): mend the score,"
-                " or use jax.vmap if this is a batch of images"
+                f" ({first_line}): mend the score, or use jax.vmap if this is a batch of images"
             ) from error
         _check_scalar(value, x)
         return value

@@ -13,7 +13,7 @@ from cfx_jax.attributions.gradient import Score, gradient
 def guided_backprop(
     guided_score: Score, image: Float[Array, "*s h w c"]
 ) -> Float[Array, "*s h w c"]:
-    """The back-signal of a score through a guided model.
+    """The gradient of a score through a guided model.
 
     Args:
         guided_score: one image, or volume, -> scalar, built on
@@ -26,5 +26,15 @@ def guided_backprop(
 
     Raises:
         InputError: no valid image or volume, or a score that is no scalar.
+
+    Example:
+        Only the first pixel is active and raises the score.
+
+        >>> from cfx_jax.models import guided_relu
+        >>> image = jnp.array([[0.5, 0.5, 0.0]])[..., None]
+        >>> weights = jnp.array([[1.0, -1.0, 1.0]])[..., None]
+        >>> score = lambda x: (weights * guided_relu(x - 0.25)).sum()
+        >>> guided_backprop(score, image)[..., 0].tolist()
+        [[1.0, 0.0, 0.0]]
     """
     return gradient(guided_score, image)

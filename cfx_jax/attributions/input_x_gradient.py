@@ -19,5 +19,10 @@ def input_x_gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Arr
 
     Raises:
         InputError: no valid image or volume, or a score that is no scalar.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> input_x_gradient(lambda x: (x**2).sum(), image)[..., 0].tolist()
+        [[0.125, 0.5]]
     """
     return image * gradient(score, image)

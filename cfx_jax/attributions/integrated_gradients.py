@@ -1,5 +1,6 @@
-"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic attribution for deep networks",
-equation 1).
+"""Integrated gradients: the mean gradient on the path from a baseline.
+
+Sundararajan et al. 2017, "Axiomatic attribution for deep networks", equation 1.
 
 The class released with Boreiko et al. 2022 leaves out the factor ``image - baseline`` and keeps the
 mean gradient: ``multiply_by_inputs=False``. The mean over several baselines is that of Erion et al.
@@ -20,13 +21,15 @@ from cfx_jax.attributions.summation import sum_over
 from cfx_jax.checks import (
     check_choice,
     check_count,
+    check_image_or_volume,
     check_num_steps,
-    check_picture,
     check_real,
     is_concrete,
 )
 from cfx_jax.errors import InputError
 from cfx_jax.programs import compiled
+
+_BLACK, _NUM_STEPS, _RULE = 0.0, 50, "midpoint"
 
 
 class IntegratedGradients(NamedTuple):
@@ -46,13 +49,13 @@ def integrated_gradients(
     score: Score,
     image: Float[Array, "*s h w c"],
     *,
-    baseline: float | Float[AnyArray, "*s h w c"] | Float[AnyArray, "n *s h w c"] = 0.0,
-    num_steps: int = 50,
-    rule: str = "midpoint",
+    baseline: float | Float[AnyArray, "*s h w c"] | Float[AnyArray, "n *s h w c"] = _BLACK,
+    num_steps: int = _NUM_STEPS,
+    rule: str = _RULE,
     nodes_per_batch: int | None = None,
     multiply_by_inputs: bool = True,
 ) -> Float[Array, "*s h w c"]:
-    """The mean gradient along the straight path from a baseline, times the way.
+    """The mean gradient along the straight path from a baseline, times the path's length by pixel.
 
     Args:
         score: one image, or volume, -> scalar.
@@ -64,27 +67,33 @@ def integrated_gradients(
             two ends, which is one node more and includes the image and the baseline themselves.
         nodes_per_batch: how many nodes are differentiated at once, of all baselines together, which
             bounds the memory; None takes all.
-        multiply_by_inputs: whether the mean gradient is multiplied by the way,
-            ``image - baseline``.
+        multiply_by_inputs: whether the mean gradient is multiplied by ``image - baseline``.
 
     Returns:
         The signed map; its sum approaches ``score(image) - score(baseline)``, or the mean of this
-        over the baselines, as ``num_steps`` grows. Without the factor the mean gradient, of which
-        this holds for the product with the way.
+        over the baselines, as ``num_steps`` grows. Without ``multiply_by_inputs`` the mean
+        gradient, for whose product with ``image - baseline`` the same holds.
 
     Raises:
         InputError: no valid image or volume, a score that is no scalar, a baseline of another shape
             or not finite, an unknown rule, ``num_steps`` or ``nodes_per_batch`` below 1.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> saliency = integrated_gradients(lambda x: (x**2).sum(), image, num_steps=4)
+        >>> saliency[..., 0].tolist()  # the sum is the rise of the score from 0
+        [[0.0625, 0.25]]
     """
-    check_picture(image)
+    check_image_or_volume(image)
     check_num_steps(num_steps)
     check_count(nodes_per_batch, name="nodes_per_batch", or_none=True)
     check_choice(rule, tuple(_RULES), name="rule")
     image = jnp.asarray(image)
     starts = _baselines(baseline, image)
-    shares, weights = (jnp.asarray(each, image.dtype) for each in _RULES[rule](num_steps))
+    shares, weights = (jnp.asarray(values, image.dtype) for values in _RULES[rule](num_steps))
 
     def node(index: Array) -> Float[Array, "*s h w c"]:
+        # All nodes of the first baseline, then all of the second.
         start, step = starts[index // len(shares)], index % len(shares)
         share = shares[step]
         weighted = weights[step] * slope(score, (1 - share) * start + share * image)
@@ -97,16 +106,22 @@ def integrated_gradients_and_residual(
     score: Score,
     image: Float[Array, "*s h w c"],
     *,
-    baseline: float | Float[AnyArray, "*s h w c"] | Float[AnyArray, "n *s h w c"] = 0.0,
-    num_steps: int = 50,
-    rule: str = "midpoint",
+    baseline: float | Float[AnyArray, "*s h w c"] | Float[AnyArray, "n *s h w c"] = _BLACK,
+    num_steps: int = _NUM_STEPS,
+    rule: str = _RULE,
     nodes_per_batch: int | None = None,
 ) -> IntegratedGradients:
-    """The map of ``integrated_gradients`` and what it lacks to be complete: take more steps where
-    that is large.
+    """The map of ``integrated_gradients`` and its residual: take more steps where that is large.
 
     Arguments and errors as ``integrated_gradients``. Costs one value of the score for the image and
     for each baseline more.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> score = lambda x: (x**3).sum()
+        >>> _, residual = integrated_gradients_and_residual(score, image, num_steps=8)
+        >>> abs(float(residual)) < 1e-3
+        True
     """
     saliency = integrated_gradients(
         score,

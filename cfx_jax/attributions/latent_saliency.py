@@ -1,6 +1,7 @@
-"""Saliency maps of counterfactuals from a latent (ACAT: Fontanella et al. 2023, section 3.2; with
-the code released for it, and that of Fontanella et al. 2023, "Diffusion Models for Counterfactual
-Generation and Anomaly Detection in Brain Images").
+"""Saliency maps of counterfactuals from a latent.
+
+ACAT: Fontanella et al. 2023, section 3.2, with the code released for it, and that of Fontanella et
+al. 2023, "Diffusion Models for Counterfactual Generation and Anomaly Detection in Brain Images".
 
 A map is where the counterfactual differs from what the decoder makes of the image itself, in
 magnitude. The class-agnostic map is the mean of those of both target classes, so that it does not
@@ -26,9 +27,9 @@ class LatentSaliency(NamedTuple):
 
     Attributes:
         map: of the image's shape, channels included.
-        flat: whether a counterfactual does not differ anywhere, so that its own map is 0; of the
-            class-agnostic map one for each target, positive first. Count them: a flat map says
-            nothing of the image.
+        flat: whether a counterfactual differs nowhere, so that its map is 0; of the class-agnostic
+            map one for each target, positive first. Count them: a flat map says nothing of the
+            image.
     """
 
     map: Float[Array, "*s h w c"]
@@ -51,6 +52,11 @@ def difference_saliency(
 
     Raises:
         InputError: the shapes differ, or there is NaN or infinity, as where a search diverged.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> difference_saliency(image, jnp.zeros_like(image)).map[..., 0].tolist()
+        [[0.5, 1.0]]
     """
     difference = _difference(reference, counterfactual, name="counterfactual")
     return LatentSaliency(*_scaled(difference))
@@ -79,13 +85,21 @@ def latent_saliency(
 
     Raises:
         InputError: the shapes differ, there is NaN or infinity, or an unknown scaling.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> saliency = latent_saliency(image, 2 * image, jnp.array([[0.0, 0.5]])[..., None])
+        >>> saliency.map[..., 0].tolist(), saliency.flat.tolist()
+        ([[0.75, 0.5]], [False, False])
     """
     check_choice(scaling, _SCALINGS, name="scaling")
-    raw = _difference(reference, negative, name="negative")
-    first, no_positive = _scaled(_difference(reference, positive, name="positive"))
-    second, no_negative = _scaled(raw)
-    mean = (first + (raw if scaling == "released" else second)) / 2
-    flat = jnp.stack([no_positive, no_negative])
+    negative_difference = _difference(reference, negative, name="negative")
+    positive_map, positive_is_flat = _scaled(_difference(reference, positive, name="positive"))
+    negative_map, negative_is_flat = _scaled(negative_difference)
+    if scaling == "released":
+        negative_map = negative_difference
+    mean = (positive_map + negative_map) / 2
+    flat = jnp.stack([positive_is_flat, negative_is_flat])
     return LatentSaliency(_scaled(mean)[0] if scaling == "dif_fuse" else mean, flat)
 
 
@@ -106,5 +120,6 @@ def _difference(reference: Array, counterfactual: Array, *, name: str) -> Float[
 def _scaled(
     difference: Float[Array, "*s h w c"],
 ) -> tuple[Float[Array, "*s h w c"], Bool[Array, ""]]:
+    """The difference divided by its maximum, and whether it is 0 everywhere."""
     largest = difference.max()
     return difference / jnp.where(largest > 0, largest, 1), largest == 0

@@ -1,5 +1,6 @@
-"""Meaningful perturbation, BBMP (Fong & Vedaldi 2017, "Interpretable explanations of black boxes",
-deletion game).
+"""Meaningful perturbation (BBMP): the small region whose blurring lowers a score most.
+
+Fong & Vedaldi 2017, "Interpretable explanations of black boxes", deletion game.
 
 Settings of Charachon et al. 2020 and 2021: a mask of 56 x 56 for an image of 224 x 224, filtered
 after upsampling (sigma 3), a blurred image behind it (sigma 5), 150 steps. Weights, power and step
@@ -76,8 +77,8 @@ class MaskProblem:
     def _shape(self, size: tuple[int, int]) -> tuple[int, int]:
         if self.mask_shape is None:
             return -(-size[0] // 4), -(-size[1] // 4)
-        inside = [1 <= own <= pixels for own, pixels in zip(self.mask_shape, size, strict=False)]
-        if len(self.mask_shape) != 2 or not all(inside):
+        fits = [1 <= side <= pixels for side, pixels in zip(self.mask_shape, size, strict=False)]
+        if len(self.mask_shape) != 2 or not all(fits):
             raise InputError(
                 f"mask_shape: expected (rows, columns) from (1, 1) to {size}, got {self.mask_shape}"
             )
@@ -88,14 +89,14 @@ def mask_perturbation(
     score: Score,
     image: Float[Array, "h w c"],
     *,
-    mask_shape: tuple[int, int] | None = None,
-    blur_sigma: float = 5.0,
-    mask_sigma: float = 3.0,
-    num_steps: int = 150,
-    step_size: float = 0.1,
-    area_weight: float = 1e-4,
-    variation_weight: float = 1e-2,
-    variation_power: float = 3.0,
+    mask_shape: tuple[int, int] | None = MaskProblem.mask_shape,
+    blur_sigma: float = MaskProblem.blur_sigma,
+    mask_sigma: float = MaskProblem.mask_sigma,
+    num_steps: int = MaskProblem.num_steps,
+    step_size: float = MaskProblem.step_size,
+    area_weight: float = MaskProblem.area_weight,
+    variation_weight: float = MaskProblem.variation_weight,
+    variation_power: float = MaskProblem.variation_power,
 ) -> Float[Array, "h w"]:
     """The small, smooth region whose blurring lowers the score most.
 
@@ -125,6 +126,12 @@ def mask_perturbation(
 
     Raises:
         InputError: no valid image, a mask larger than it, or an option outside its range.
+
+    Example:
+        >>> image = jnp.zeros((8, 8, 1)).at[2:6, 2:6].set(1.0)
+        >>> hidden = mask_perturbation(lambda x: x[3:5, 3:5].mean(), image, num_steps=3)
+        >>> hidden.shape, bool(hidden[4, 4] > 0)
+        ((8, 8), True)
     """
     check_image(image)
     check_score(score, image)

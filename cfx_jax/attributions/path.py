@@ -1,5 +1,7 @@
-"""Attributions along a path between two images (Charachon et al. 2021, "Visual explanation by
-unifying adversarial generation and feature importance attributions", equations 2 to 6).
+"""Attributions along a path between two images.
+
+Charachon et al. 2021, "Visual explanation by unifying adversarial generation and feature importance
+attributions", equations 2 to 6.
 
 With gradients g of the score on the path and the path's velocity d, all products pixelwise, a map
 is ``|mean over the path of F(g, d) d|``: F = 1 is the difference of the ends (E), F = g d is
@@ -23,7 +25,13 @@ from jaxtyping import Float
 from cfx_jax.attributions.gradient import Score, slope
 from cfx_jax.attributions.summation import sum_over
 from cfx_jax.callables import shape_of
-from cfx_jax.checks import check_choice, check_count, check_num_steps, check_picture, check_positive
+from cfx_jax.checks import (
+    check_choice,
+    check_count,
+    check_image_or_volume,
+    check_num_steps,
+    check_positive,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.maps import smooth
 from cfx_jax.programs import compiled
@@ -35,6 +43,7 @@ _VARIANTS: dict[str, Weight] = {
     "v1": lambda gradient, velocity: gradient * velocity,
     "v2": lambda gradient, velocity: jnp.abs(gradient) * velocity,
 }
+_VARIANT, _NUM_STEPS = "v2", 50
 _RADIUS_IN_SIGMAS = 7  # sigma 2 then has the paper's kernel: 28 pixels wide, 29 taps
 
 
@@ -56,8 +65,8 @@ def path_attribution(
     start: Float[Array, "*s h w c"],
     end: Float[Array, "*s h w c"],
     *,
-    variant: str | Weight = "v2",
-    num_steps: int = 50,
+    variant: str | Weight = _VARIANT,
+    num_steps: int = _NUM_STEPS,
     sigma: float | None = None,
     nodes_per_batch: int | None = None,
 ) -> PathAttribution:
@@ -85,9 +94,14 @@ def path_attribution(
     Raises:
         InputError: no valid images or volumes, different shapes, a score that is no scalar, an
             unknown variant, ``num_steps`` or ``nodes_per_batch`` below 1, sigma not above 0.
+
+    Example:
+        >>> start, end = jnp.zeros((1, 2, 1)), jnp.array([[0.5, 1.0]])[..., None]
+        >>> path_attribution(jnp.sum, start, end).map[..., 0].tolist()
+        [[0.25, 1.0]]
     """
-    check_picture(start, name="start")
-    check_picture(end, name="end")
+    check_image_or_volume(start, name="start")
+    check_image_or_volume(end, name="end")
     if start.shape != end.shape:
         raise InputError(f"end: expected the shape of start {start.shape}, got {end.shape}")
     return path_attribution_along(
@@ -108,13 +122,14 @@ def path_attribution_along(
     latent_start: Any,
     latent_end: Any,
     *,
-    variant: str | Weight = "v2",
-    num_steps: int = 50,
+    variant: str | Weight = _VARIANT,
+    num_steps: int = _NUM_STEPS,
     sigma: float | None = None,
     nodes_per_batch: int | None = None,
 ) -> PathAttribution:
-    """The same on the path of decoded images ``decode(latent)``, with the latent on its straight
-    way (footnote 3).
+    """``path_attribution`` on the path of decoded images, whose latents are on a straight line.
+
+    This is the path that footnote 3 sets aside.
 
     Each node costs one Jacobian-vector product of the decoder and one gradient of the score. Where
     the decoder clips to [0, 1] a clipped pixel does not move and so is not marked.
@@ -132,6 +147,11 @@ def path_attribution_along(
     Raises:
         InputError: latents of different structure or no float arrays, a decoder that gives no
             image, or an option outside its range.
+
+    Example:
+        >>> start, end = jnp.zeros((1, 2, 1)), jnp.array([[0.25, 0.5]])[..., None]
+        >>> path_attribution_along(jnp.sum, lambda z: 2 * z, start, end).map[..., 0].tolist()
+        [[0.25, 1.0]]
     """
     check_num_steps(num_steps)
     check_count(nodes_per_batch, name="nodes_per_batch", or_none=True)
@@ -155,28 +175,32 @@ def _integrate(
     sigma: float | None,
     nodes_per_batch: int | None,
 ) -> PathAttribution:
-    way = jax.tree.map(jnp.subtract, latent_end, latent_start)
+    latent_change = jax.tree.map(jnp.subtract, latent_end, latent_start)
 
-    def at(share: Float[Array, ""]) -> tuple[Float[Array, "*s h w c"], Float[Array, "*s h w c"]]:
+    def image_and_velocity(
+        share: Float[Array, ""],
+    ) -> tuple[Float[Array, "*s h w c"], Float[Array, "*s h w c"]]:
+        """The image after a share of the path, and its derivative by the share."""
         latent = jax.tree.map(
-            lambda start, step: start + share.astype(step.dtype) * step, latent_start, way
+            lambda start, change: start + share.astype(change.dtype) * change,
+            latent_start,
+            latent_change,
         )
-        return jax.jvp(decode, (latent,), (way,))
+        return jax.jvp(decode, (latent,), (latent_change,))
 
     def node(index: Array) -> Float[Array, "2 *s h w c"]:
-        image, velocity = at((index + 0.5) / num_steps)
+        image, velocity = image_and_velocity((index + 0.5) / num_steps)
         gradient = slope(score, image)
         return jnp.stack([weight(gradient, velocity) * velocity, gradient * velocity])
 
     integral, change = sum_over(node, num_steps, per_batch=nodes_per_batch) / num_steps
-    found = jnp.abs(integral)
+    saliency = jnp.abs(integral)
     if sigma is not None:
-        found = smooth(
-            found, sigma=sigma, radius=math.ceil(_RADIUS_IN_SIGMAS * sigma), border="zero"
+        saliency = smooth(
+            saliency, sigma=sigma, radius=math.ceil(_RADIUS_IN_SIGMAS * sigma), border="zero"
         )
-    return PathAttribution(
-        found, change.sum() - (score(decode(latent_end)) - score(decode(latent_start)))
-    )
+    rise = score(decode(latent_end)) - score(decode(latent_start))
+    return PathAttribution(saliency, change.sum() - rise)
 
 
 def _weight(variant: str | Weight) -> Weight:
@@ -187,18 +211,18 @@ def _weight(variant: str | Weight) -> Weight:
 
 
 def _check_latents(start: Any, end: Any) -> None:
-    kinds = [
-        jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{jnp.shape(leaf)}", each)
-        for each in (start, end)
-    ]
-    if kinds[0] != kinds[1]:
+    start_kinds, end_kinds = (
+        jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{jnp.shape(leaf)}", latent)
+        for latent in (start, end)
+    )
+    if start_kinds != end_kinds:
         raise InputError(
-            f"latent_end: expected the structure of latent_start {kinds[0]}, got {kinds[1]}"
+            f"latent_end: expected the structure of latent_start {start_kinds}, got {end_kinds}"
         )
     if not all(
         jnp.issubdtype(jnp.result_type(leaf), jnp.floating) for leaf in jax.tree.leaves(start)
     ):
-        raise InputError(f"latent_start: expected float arrays, got {kinds[0]}: cast them")
+        raise InputError(f"latent_start: expected float arrays, got {start_kinds}: cast them")
 
 
 def _check_decoder(decode: Callable[[Any], Array], latent: Any) -> None:

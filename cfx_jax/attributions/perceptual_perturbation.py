@@ -1,5 +1,7 @@
-"""Perturbations on the perceptual ball (Elliott, Law & Russell 2021, "Explaining classifiers using
-adversarial perturbations on the perceptual ball").
+"""Perturbations on the perceptual ball.
+
+Elliott, Law & Russell 2021, "Explaining classifiers using adversarial perturbations on the
+perceptual ball".
 
 The smallest change that turns the decision and hardly moves the network's inner features. Weights
 and margin are those of the released code, which also uses L-BFGS, though without a line search.
@@ -17,10 +19,11 @@ from jax import Array
 from jaxtyping import Float
 
 from cfx_jax.attributions.gradient import Score, check_score
-from cfx_jax.checks import check_at_least, check_callable, check_picture, check_real
+from cfx_jax.checks import check_at_least, check_callable, check_image_or_volume, check_real
 from cfx_jax.optimise import Algorithm, best_so_far, from_optax, run
 from cfx_jax.programs import compiled
 
+_TARGET_MARGIN, _FEATURE_WEIGHT, _IMAGE_WEIGHT = -2.0, 1e4, 1.0
 Features = Callable[[Float[Array, "*s h w c"]], Any]
 
 
@@ -29,9 +32,9 @@ def perceptual_perturbation(
     features: Features,
     image: Float[Array, "*s h w c"],
     *,
-    target_margin: float = -2.0,
-    feature_weight: float = 1e4,
-    image_weight: float = 1.0,
+    target_margin: float = _TARGET_MARGIN,
+    feature_weight: float = _FEATURE_WEIGHT,
+    image_weight: float = _IMAGE_WEIGHT,
     num_steps: int = 100,
     optimiser: optax.GradientTransformation | None = None,
 ) -> Float[Array, "*s h w c"]:
@@ -61,8 +64,17 @@ def perceptual_perturbation(
 
     Raises:
         InputError: no valid image or volume, ``num_steps`` below 1, or a weight below 0.
+
+    Example:
+        >>> import optax
+        >>> image = jnp.full((2, 2, 1), 0.5)
+        >>> change = perceptual_perturbation(
+        ...     jnp.sum, lambda x: x - x.mean(), image, num_steps=3, optimiser=optax.sgd(0.01)
+        ... )
+        >>> change.shape, bool(change.sum() < 0)  # the margin falls
+        ((2, 2, 1), True)
     """
-    check_picture(image)
+    check_image_or_volume(image)
     for name, weight in (("feature_weight", feature_weight), ("image_weight", image_weight)):
         check_at_least(weight, 0, name=name)
     check_real(target_margin, name="target_margin")
@@ -97,22 +109,23 @@ def perceptual_objective(
     features: Features,
     image: Float[Array, "*s h w c"],
     *,
-    target_margin: float = -2.0,
-    feature_weight: float = 1e4,
-    image_weight: float = 1.0,
+    target_margin: float = _TARGET_MARGIN,
+    feature_weight: float = _FEATURE_WEIGHT,
+    image_weight: float = _IMAGE_WEIGHT,
 ) -> Score:
-    """What ``perceptual_perturbation`` minimises, for loops of one's own such as
-    ``optimise.drive``; arguments as there.
+    """The objective that ``perceptual_perturbation`` minimises, such as for ``optimise.drive``.
+
+    Arguments as ``perceptual_perturbation``.
 
     Returns:
         A function of the changed image, at least 0.
     """
     image = jnp.asarray(image)
-    kept = features(image)
+    image_features = features(image)
 
     def objective(changed: Float[Array, "*s h w c"]) -> Float[Array, ""]:
         by_layer = jax.tree.map(
-            lambda new, old: jnp.square(new - old).mean(), features(changed), kept
+            lambda new, old: jnp.square(new - old).mean(), features(changed), image_features
         )
         distance = (
             feature_weight * sum(jax.tree.leaves(by_layer))

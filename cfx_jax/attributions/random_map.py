@@ -4,7 +4,7 @@ import jax
 from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
-from cfx_jax.checks import check_key, check_picture
+from cfx_jax.checks import check_image_or_volume, check_key
 
 
 def random_map(key: PRNGKeyArray, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:
@@ -20,8 +20,12 @@ def random_map(key: PRNGKeyArray, image: Float[Array, "*s h w c"]) -> Float[Arra
 
     Raises:
         InputError: no valid image or volume.
+
+    Example:
+        >>> random_map(jax.random.key(0), jnp.zeros((4, 4, 1))).shape
+        (4, 4, 1)
     """
-    check_picture(image)
+    check_image_or_volume(image)
     check_key(key)
     # Drawn flat: the same numbers, compiled in half the time.
     return jax.random.uniform(key, (image.size,), image.dtype).reshape(image.shape)

@@ -1,5 +1,6 @@
-"""Score-CAM (Wang et al. 2020, "Score-CAM: score-weighted visual explanations for convolutional
-neural networks").
+"""Score-CAM: feature maps weighted by the scores of masked images.
+
+Wang et al. 2020, "Score-CAM: score-weighted visual explanations for convolutional neural networks".
 """
 
 import jax
@@ -22,12 +23,11 @@ def score_cam(
     *,
     channels_per_batch: int | None = 32,
 ) -> Float[Array, "h w"]:
-    """The feature maps, each weighted with the logit of what it lets through of the image; positive
-    part.
+    """The positive part of the weighted sum of feature maps (Score-CAM).
 
-    Each map is upsampled, rescaled to [0, 1] and multiplied with the image; the softmax over
-    channels of the target's logits are the weights. No gradients, but a forward pass for each
-    channel. A constant map lets nothing through.
+    Each map is upsampled, rescaled to [0, 1] and multiplied with the image. The weights are the
+    softmax, over channels, of the target's logits of these masked images. There is no gradient, but
+    a forward pass for each channel. A constant map becomes 0 and masks the whole image.
 
     Args:
         features: one image -> feature maps ``(fh, fw, f)``, usually of the last convolution, no
@@ -44,6 +44,13 @@ def score_cam(
     Raises:
         InputError: no valid image, features that are no maps of one image, a head without logits, a
             target that is no class, ``channels_per_batch`` below 1.
+
+    Example:
+        >>> features = lambda image: image[::2, ::2]  # (4, 4, 1) -> maps (2, 2, 1)
+        >>> head = lambda maps: jnp.stack([-maps.sum(), maps.sum()])
+        >>> saliency = score_cam(features, head, jnp.full((4, 4, 1), 0.5), 1)
+        >>> saliency.shape, float(saliency[0, 0])
+        ((4, 4), 0.5)
     """
     check_parts(features, head, image, target)
     check_count(channels_per_batch, name="channels_per_batch", or_none=True)
@@ -68,10 +75,10 @@ def _weighted_maps(
     maps = features(image)
 
     def logit(channel: Float[Array, "fh fw"]) -> Float[Array, ""]:
-        let_through = min_max(upsample(channel, image.shape[:2]))[..., None]
-        return value_of_class(head(features(let_through * image)), target)
+        mask = min_max(upsample(channel, image.shape[:2]))[..., None]  # (h, w, 1)
+        return value_of_class(head(features(mask * image)), target)
 
     num_channels = maps.shape[-1]
-    size = min(channels_per_batch or num_channels, num_channels)
-    logits = lax.map(logit, jnp.moveaxis(maps, -1, 0), batch_size=size)
+    batch_size = min(channels_per_batch or num_channels, num_channels)
+    logits = lax.map(logit, jnp.moveaxis(maps, -1, 0), batch_size=batch_size)
     return class_activation_map(maps, jax.nn.softmax(logits), image.shape[:2])

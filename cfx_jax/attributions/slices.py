@@ -50,6 +50,11 @@ def over_slices(
 
     Raises:
         InputError: no valid volume, or ``slices_per_batch`` below 1.
+
+    Example:
+        >>> volume = jnp.arange(16.0).reshape(4, 2, 2, 1) / 16
+        >>> over_slices(lambda image, index: image.sum() + index, volume).tolist()
+        [0.375, 2.375, 4.375, 6.375]
     """
     check_volume(volume)
     check_callable(explain, name="explain", gives="one slice and its index -> map")
@@ -84,6 +89,11 @@ def of_slice(
 
     Raises:
         InputError: no valid volume, or an index outside of it.
+
+    Example:
+        >>> volume = jnp.full((3, 2, 2, 1), 0.25)
+        >>> float(of_slice(jnp.sum, volume, 1)(jnp.ones((2, 2, 1))))  # 1 + 4 + 1
+        6.0
     """
     check_volume(volume)
     if is_concrete(index) and not 0 <= index < volume.shape[0]:

@@ -8,7 +8,13 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.attributions.summation import sum_over
-from cfx_jax.checks import check_callable, check_count, check_key, check_picture, check_positive
+from cfx_jax.checks import (
+    check_callable,
+    check_count,
+    check_image_or_volume,
+    check_key,
+    check_positive,
+)
 
 Attribution = Callable[[Float[Array, "*s h w c"]], Float[Array, "*map"]]
 
@@ -45,8 +51,16 @@ def smooth_grad(
     Raises:
         InputError: no valid image or volume, ``num_samples`` or ``samples_per_batch`` below 1,
             sigma not above 0.
+
+    Example:
+        >>> image = jnp.full((2, 2, 1), 0.5)
+        >>> saliency = smooth_grad(
+        ...     jax.random.key(0), lambda x: gradient(jnp.sum, x), image, num_samples=4
+        ... )
+        >>> saliency[..., 0].tolist()
+        [[1.0, 1.0], [1.0, 1.0]]
     """
-    check_picture(image)
+    check_image_or_volume(image)
     check_key(key)
     check_callable(attribution, name="attribution", gives="one image -> map")
     check_count(num_samples, name="num_samples")

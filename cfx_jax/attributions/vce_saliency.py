@@ -10,7 +10,7 @@ from cfx_jax.errors import InputError
 def vce_saliency(
     image: Float[AnyArray, "*batch h w c"], counterfactual: Float[AnyArray, "*batch h w c"]
 ) -> Float[AnyArray, "*batch h w c"]:
-    """What the counterfactual changed: ``counterfactual - image``, signed.
+    """The signed change ``counterfactual - image``.
 
     The paper's map is the absolute value summed over channels: ``maps.channel_sum`` of this.
 
@@ -20,6 +20,11 @@ def vce_saliency(
 
     Raises:
         InputError: the shapes differ.
+
+    Example:
+        >>> image, counterfactual = jnp.full((1, 2, 1), 0.5), jnp.array([[0.25, 1.0]])[..., None]
+        >>> vce_saliency(image, counterfactual)[..., 0].tolist()
+        [[-0.25, 0.5]]
     """
     check_array(image, name="image")
     check_array(counterfactual, name="counterfactual")

@@ -1,6 +1,7 @@
-"""Explanations by a generator for each class that the classifier decides on (SyCE and CyCE:
+"""Explanations by a generator for each class that the classifier decides on: SyCE and CyCE.
+
 Charachon et al. 2021, "Leveraging Conditional Generative Models in a General Explanation Framework
-of Classifier Decisions").
+of Classifier Decisions".
 
 g_0 changes images predicted 0 so that they are predicted 1, g_1 the other way round. For an image
 predicted c the adversary is ``x_a = g_c(x)``. CyCE explains by x and x_a. SyCE explains by x_a and
@@ -9,7 +10,7 @@ predicted c the adversary is ``x_a = g_c(x)``. CyCE explains by x and x_a. SyCE 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,25 +19,15 @@ from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_classifier, check_image, num_classes
-from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
+from cfx_jax.checks import check_classifier, check_image
+from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial
+from cfx_jax.counterfactuals.two_classes import decided_class
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier, decision
+from cfx_jax.generators import Coder, check_generated
+from cfx_jax.objectives import Classifier
 from cfx_jax.programs import compiled
 
 Generate = Callable[[Float[Array, "h w c"]], Float[Array, "h w c"]]
-
-
-class Coder(Protocol):
-    """A generator in two parts, ``decode(encode(image))``, such as ``models.generator_of`` gives."""
-
-    @property
-    def encode(self) -> Callable[[Float[Array, "h w c"]], Any]:
-        """Image -> latent, a pytree of arrays."""
-
-    @property
-    def decode(self) -> Callable[[Any], Float[Array, "h w c"]]:
-        """Latent -> image in [0, 1]."""
 
 
 class LatentPath(NamedTuple):
@@ -51,29 +42,6 @@ class LatentPath(NamedTuple):
     decode: Partial
     start: Any
     end: Any
-
-
-def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:
-    """The class that a classifier of two classes decides on for one image: 1 from a probability of
-    one half.
-
-    Args:
-        classifier: one image -> two logits; ``models.thresholded`` makes one that decides at
-            another probability.
-        image: values in [0, 1].
-
-    Returns:
-        0 or 1, int32.
-
-    Raises:
-        InputError: another number of classes.
-    """
-    classes = num_classes(classifier, image)
-    if classes != 2:
-        raise InputError(
-            f"classifier: expected two classes, since each has a generator, got {classes}"
-        )
-    return decision(compiled(classifier, image))
 
 
 def cyce(
@@ -93,6 +61,13 @@ def cyce(
     Raises:
         InputError: no valid image, another number of classes or generators, a classifier that gives
             probabilities or NaN, or a generator that gives no image of the image's shape.
+
+    Example:
+        >>> generators = [lambda image: image + 0.25, lambda image: image / 2]
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> pair = cyce(generators, classifier, jnp.full((2, 2, 1), 0.25))  # of class 0
+        >>> float(pair.similar.mean()), float(pair.adversarial.mean())
+        (0.25, 0.5)
     """
     _, generate = _chosen(generators, classifier, image)
     return SimilarAdversarial(image, compiled(generate, image))
@@ -114,6 +89,13 @@ def syce(
 
     Raises:
         InputError: as ``cyce``.
+
+    Example:
+        >>> generators = [lambda image: image + 0.25, lambda image: image / 2]
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> pair = syce(generators, classifier, jnp.full((2, 2, 1), 0.25))  # of class 0
+        >>> float(pair.similar.mean()), float(pair.adversarial.mean())
+        (0.75, 0.5)
     """
     _, generate = _chosen(generators, classifier, image)
     adversarial = compiled(generate, image)
@@ -123,8 +105,7 @@ def syce(
 def syce_latent_path(
     coders: Sequence[Coder], classifier: Classifier, image: Float[Array, "h w c"]
 ) -> LatentPath:
-    """The path of generated images from x_s to x_a, with the latent of the generator on its
-    straight way.
+    """The path of generated images from x_s to x_a, whose latents are on a straight line.
 
     Since ``x_a = Dec(Enc(x))`` and ``x_s = Dec(Enc(x_a))``, the latents ``Enc(x_a)`` and ``Enc(x)``
     decode to exactly the ends of ``syce``. This is the path of real images that Charachon et al.
@@ -144,6 +125,15 @@ def syce_latent_path(
 
     Raises:
         InputError: as ``cyce``.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> brighten = SimpleNamespace(encode=lambda x: 2 * x, decode=lambda z: z / 2 + 0.25)
+        >>> darken = SimpleNamespace(encode=lambda x: 2 * x, decode=lambda z: z / 4)
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> path = syce_latent_path([brighten, darken], classifier, jnp.full((2, 2, 1), 0.25))
+        >>> float(path.decode(path.start).mean()), float(path.decode(path.end).mean())
+        (0.75, 0.5)
     """
     generators = [
         Partial(_recode, as_pytree(coder.encode), as_pytree(coder.decode)) for coder in coders

@@ -15,8 +15,9 @@ from jaxtyping import Float, Int
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_callable, check_classifier, check_image
-from cfx_jax.counterfactuals.cycle import decided_class
-from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial, check_generated
+from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial
+from cfx_jax.counterfactuals.two_classes import decided_class
+from cfx_jax.generators import check_generated
 from cfx_jax.objectives import Classifier
 from cfx_jax.programs import compiled
 
@@ -40,6 +41,13 @@ def fixed_point(
     Raises:
         InputError: no valid image, another number of classes, a classifier that gives probabilities
             or NaN, or a translation that is no image of the image's shape.
+
+    Example:
+        >>> translate = lambda image, domain: jnp.where(domain == 1, image + 0.25, image / 2)
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> pair = fixed_point(translate, classifier, jnp.full((2, 2, 1), 0.25))  # of class 0
+        >>> float(pair.adversarial.mean())
+        0.5
     """
     check_image(image)
     check_callable(translate, name="translate", gives="an image and a class -> image")

@@ -1,6 +1,7 @@
-"""Counterfactuals by one gradient in the latent of an autoencoder (latent shift: Cohen et al. 2021,
-"Gifsplanation via Latent Shift: A Simple Autoencoder Approach to Counterfactual Generation for
-Chest X-rays").
+"""Counterfactuals by one gradient in the latent of an autoencoder: latent shift.
+
+Cohen et al. 2021, "Gifsplanation via Latent Shift: A Simple Autoencoder Approach to Counterfactual
+Generation for Chest X-rays".
 
 ``z_lambda = z0 + lambda * dp/dz`` at the latent z0 of the image, with p the probability of the
 target class for what the decoder draws, and a factor lambda found by search for each image.
@@ -11,24 +12,32 @@ Fontanella et al. 2023 do not publish their search beyond its start and its doub
 ``"doubling"`` ends it after 31 sizes and tries both signs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_choice, check_picture, check_target, check_targets, num_classes
-from cfx_jax.counterfactuals.coding import check_pictures
-from cfx_jax.counterfactuals.cycle import Coder
-from cfx_jax.counterfactuals.latent import checked_parts
-from cfx_jax.counterfactuals.latent_shift_search import SEARCHES, Shifted
-from cfx_jax.counterfactuals.xgem_problem import Explained
+from cfx_jax.backend import varying_like
+from cfx_jax.checks import (
+    check_choice,
+    check_image_or_volume,
+    check_images_or_volumes,
+    check_target,
+    check_targets,
+    num_classes,
+)
+from cfx_jax.counterfactuals.autoencoder import SearchModels, as_search_models
+from cfx_jax.generators import Coder
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
 from cfx_jax.programs import compiled
+
+_SMALLEST, _DOUBLINGS = 1e-5, 31
 
 
 class LatentShift(NamedTuple):
@@ -56,29 +65,35 @@ class LatentShift(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Shifting:
-    """The shift of one image; hashable by value."""
+class _LatentShifter:
+    """Shifts the latent of one image; hashable by value.
 
-    search: str
+    Attributes: see ``latent_shift``.
+    """
 
-    def __call__(self, explained: Explained, example: tuple[Array, Array]) -> LatentShift:
+    search: str = "doubling"
+
+    def __post_init__(self) -> None:
+        check_choice(self.search, tuple(SEARCHES), name="search")
+
+    def __call__(self, models: SearchModels, example: tuple[Array, Array]) -> LatentShift:
         image, target = example
-        score = class_score(explained.classifier, target, of="probability")
-        start = explained.encode(image)
-        slope = jax.grad(lambda latent: score(explained.decode(latent)))(start)
-        reconstruction = explained.decode(start)
+        score = class_score(models.classifier, target, of="probability")
+        start = models.encode(image)
+        slope = jax.grad(lambda latent: score(models.decode(latent)))(start)
+        reconstruction = models.decode(start)
         size = jnp.abs(reconstruction).sum()
 
         def shift(factor: Float[Array, ""]) -> Shifted:
-            drawn = explained.decode(start + factor * slope)
-            change = jnp.abs(drawn - reconstruction).sum() / jnp.where(size > 0, size, 1)
-            return Shifted(score(drawn), change)
+            shifted = models.decode(start + factor * slope)
+            change = jnp.abs(shifted - reconstruction).sum() / jnp.where(size > 0, size, 1)
+            return Shifted(score(shifted), change)
 
         lambdas, probabilities, chosen = SEARCHES[self.search](shift)
         latent = start + lambdas[chosen] * slope
-        drawn, probability = explained.decode(latent), probabilities[chosen]
+        shifted, probability = models.decode(latent), probabilities[chosen]
         return LatentShift(
-            drawn,
+            shifted,
             latent,
             reconstruction,
             probability,
@@ -95,7 +110,7 @@ def latent_shift(
     image: Float[Array, "*s h w c"],
     target: int | Int[Array, ""],
     *,
-    search: str = "doubling",
+    search: str = _LatentShifter.search,
     slices_per_batch: int | None = None,
 ) -> LatentShift:
     """The latent shift of one image or volume; composes with jit, vmap and pmap.
@@ -121,14 +136,25 @@ def latent_shift(
 
     Raises:
         InputError: an unknown search; or as ``latent_counterfactual``.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> image = jnp.full((4, 4, 1), 0.5)
+        >>> answer = latent_shift(coder, classifier, image, 1)
+        >>> answer.image.shape, bool(answer.probability > answer.initial_probability)
+        ((4, 4, 1), True)
     """
-    check_picture(image)
-    check_choice(search, tuple(SEARCHES), name="search")
+    check_image_or_volume(image)
+    shifter = _LatentShifter(search)
     check_target(target, num_classes(classifier, image))
-    explained = checked_parts(
+    models = as_search_models(
         coder, classifier, jnp.asarray(image)[None], slices_per_batch=slices_per_batch
     )
-    return compiled(_Shifting(search), explained, (image, jnp.asarray(target)))
+    return compiled(shifter, models, (image, jnp.asarray(target)))
 
 
 def latent_shift_batch(
@@ -137,14 +163,15 @@ def latent_shift_batch(
     images: Float[AnyArray, "n *s h w c"],
     targets: Int[AnyArray, " n"],
     *,
-    search: str = "doubling",
+    search: str = _LatentShifter.search,
     slices_per_batch: int | None = None,
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> LatentShift:
-    """``latent_shift`` of many, in micro-batches over all devices; nothing else changes in the
-    result.
+    """``latent_shift`` of many images or volumes, in micro-batches over all devices.
+
+    The results are the same.
 
     Args:
         coder, search, slices_per_batch: as in ``latent_shift``.
@@ -159,12 +186,152 @@ def latent_shift_batch(
 
     Raises:
         InputError: as ``latent_shift``; or not one target for each image.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> images = np.full((3, 4, 4, 1), 0.5, np.float32)
+        >>> latent_shift_batch(coder, classifier, images, [0, 1, 1]).lambdas.shape
+        (3, 62)
     """
-    check_pictures(images, name="images")
-    check_choice(search, tuple(SEARCHES), name="search")
-    found: Any = check_targets(targets, num_classes(classifier, images[0]), count=len(images))
-    explained = checked_parts(
+    check_images_or_volumes(images)
+    shifter = _LatentShifter(search)
+    targets = check_targets(targets, num_classes(classifier, images[0]), count=len(images))
+    models = as_search_models(
         coder, classifier, jnp.asarray(images[:1]), slices_per_batch=slices_per_batch
     )
     options: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh, "progress": progress}
-    return map_examples(_Shifting(search), explained, (images, found), **options)
+    return map_examples(shifter, models, (images, targets), **options)
+
+
+class Shifted(NamedTuple):
+    """The effect of one factor.
+
+    Attributes:
+        probability: of the target class at the shifted image.
+        change: the sum of the image's absolute changes, as a share of the reconstruction's sum.
+    """
+
+    probability: Float[Array, ""]
+    change: Float[Array, ""]
+
+
+class Sweep(NamedTuple):
+    """The last factors that a search tried.
+
+    Attributes:
+        lambdas: the factors.
+        probabilities: of the target class at each factor.
+        chosen: the index of the factor to take.
+    """
+
+    lambdas: Float[Array, " m"]
+    probabilities: Float[Array, " m"]
+    chosen: Int[Array, ""]
+
+
+Shift = Callable[[Float[Array, ""]], Shifted]
+
+
+class Search(Protocol):
+    """Searches for the factor: from the effect of a factor to the sweep and its choice.
+
+    Factors are those of the gradient of the target's own probability, which a positive factor
+    raises at first. The released searches lower the probability of a class by negative factors of
+    its gradient; for two classes, with the other one as target, they take the same steps.
+    """
+
+    def __call__(self, shift: Shift) -> Sweep: ...
+
+
+def search_by_doubling(shift: Shift) -> Sweep:
+    """Tries 1e-5 and its 30 doublings with both signs, and takes the one of the best probability.
+
+    Of equals it takes the smallest. The start and the doubling are those of Fontanella et al. 2023,
+    appendix F; where it ends is not published.
+
+    Args:
+        shift: one factor -> its effect.
+
+    Returns:
+        62 factors in the order of their size, the positive one of each size first.
+    """
+    kind = jax.eval_shape(shift, 0.0).probability
+    sizes = jnp.asarray(_SMALLEST, kind.dtype) * 2.0 ** jnp.arange(_DOUBLINGS, dtype=kind.dtype)
+    # (31,) sizes become (31, 2) signed factors, in a row of 62.
+    lambdas = varying_like(jnp.stack([sizes, -sizes], axis=1).reshape(-1), kind)
+    probabilities = lax.map(lambda factor: shift(factor).probability, lambdas)
+    # A decoder far off its manifold may give NaN, which argmax would take for the best.
+    chosen = jnp.where(jnp.isnan(probabilities), -1, probabilities).argmax()
+    return Sweep(lambdas, probabilities, chosen)
+
+
+@dataclass(frozen=True)
+class SearchOutwards:
+    """Walks away from 0 until the probability falls or a bound is passed.
+
+    It takes the factor where it stopped.
+
+    The sweep then has ten equal steps up to that factor.
+
+    Attributes:
+        advance: one factor -> the next.
+        rise: bound of the probability, above that of the reconstruction.
+        furthest: bound of the factor.
+        certain: bound of the probability.
+        change: bound of the image's change, as a share.
+        with_zero: whether the sweep begins at 0 instead of at its first step.
+    """
+
+    advance: Callable[[Float[Array, ""]], Float[Array, ""]]
+    rise: float
+    furthest: float
+    certain: float = 1.0
+    change: float = float("inf")
+    with_zero: bool = False
+
+    def __call__(self, shift: Shift) -> Sweep:
+        kind = jax.eval_shape(shift, 0.0).probability
+        zero = varying_like(jnp.zeros((), kind.dtype), kind)
+        start = shift(zero)
+
+        def continues(state: tuple[Array, Array, Shifted]) -> Array:
+            factor, previous, (probability, change) = state
+            stops = (
+                (probability < previous)
+                | (probability > start.probability + self.rise)
+                | (probability > self.certain)
+            )
+            return ~(stops | (factor >= self.furthest) | (change > self.change))
+
+        def step(state: tuple[Array, Array, Shifted]) -> tuple[Array, Array, Shifted]:
+            factor, _, shifted = state
+            factor = self.advance(factor)
+            return factor, shifted.probability, shift(factor)
+
+        # The state: the factor, the probability at the factor before, the effect of the factor.
+        last, _, _ = lax.while_loop(continues, step, (zero, start.probability, start))
+        shares = jnp.linspace(0, 1, 10) if self.with_zero else jnp.linspace(0.1, 1, 10)
+        lambdas = last * shares.astype(kind.dtype)
+        probabilities = lax.map(lambda factor: shift(factor).probability, lambdas)
+        return Sweep(lambdas, probabilities, jnp.argmax(lambdas))
+
+
+def _by_ones_then_tens(factor: Float[Array, ""]) -> Float[Array, ""]:
+    return factor + jnp.where(factor < 10, 1, 10).astype(factor.dtype)
+
+
+def _by_tenths(factor: Float[Array, ""]) -> Float[Array, ""]:
+    return factor + 10 + jnp.ceil(factor / 10)
+
+
+SEARCHES: dict[str, Search] = {
+    "doubling": search_by_doubling,
+    "gifsplanation": SearchOutwards(_by_ones_then_tens, rise=0.15, furthest=1000),
+    "latentshift": SearchOutwards(
+        _by_tenths, rise=0.8, furthest=3000, certain=0.95, change=0.05, with_zero=True
+    ),
+}

@@ -1,5 +1,4 @@
-"""Progressive exaggeration: one image drawn anew for each probability that the classifier might
-give it.
+"""Progressive exaggeration: an image drawn anew for each probability that it might get.
 
 Singla et al. 2020, "Explanation by Progressive Exaggeration", section 3. The probability of class 1
 is cut into K bins. An encoder and a decoder that know the bin draw the image so that its
@@ -10,46 +9,28 @@ Deviation: the desired probability of a bin is its centre, as in the authors' pl
 which their training asks for, is never above 0.9.
 """
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.tree_util import Partial
 from jaxtyping import Float, Int
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.checks import check_classifier, check_count, check_image, check_integer, num_classes
-from cfx_jax.counterfactuals.similar_adversarial import check_generated
-from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier, log_odds
+from cfx_jax.checks import check_classifier, check_count, check_image
+from cfx_jax.counterfactuals.two_classes import (
+    bin_centres,
+    check_two_classes,
+    class_1_probability,
+    probability_bin,
+)
+from cfx_jax.generators import Exaggerator, check_generated
+from cfx_jax.objectives import Classifier
 from cfx_jax.programs import compiled
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, eq=False)
-class Exaggerator:
-    """An explainer of one image, in two parts that know the bin; a pytree.
-
-    Attributes:
-        encode: image (h, w, c) in [0, 1] and its own bin () -> latent, a pytree of arrays; may
-            leave the bin aside.
-        decode: latent and the desired bin () -> image (h, w, c) in [0, 1].
-        num_bins: how many bins the two parts know, at least 2.
-    """
-
-    encode: Partial
-    decode: Partial
-    num_bins: int = field(default=10, metadata={"static": True})
-
-    def __post_init__(self) -> None:
-        check_num_bins(self.num_bins)
-
-
 class Exaggeration(NamedTuple):
-    """One image drawn for each bin of the probability of class 1 (or, with leading axes, several
-    images).
+    """One image drawn for each bin of the probability of class 1; or several, with leading axes.
 
     Attributes:
         images: ``(k, h, w, c)`` in [0, 1], by rising bin.
@@ -68,14 +49,18 @@ class Exaggeration(NamedTuple):
 
     @property
     def saliency(self) -> Float[Array, "*batch h w c"]:
-        """The map ``|x_high - x_low|`` of the two extremes (section 4.3), at least 0;
-        ``maps.channel_sum`` and ``maps.min_max`` make it one map in [0, 1]."""
+        """The map ``|x_high - x_low|`` of the two extremes (section 4.3), at least 0.
+
+        ``maps.channel_sum`` and ``maps.min_max`` make it one map in [0, 1].
+        """
         return jnp.abs(self.images[..., -1, :, :, :] - self.images[..., 0, :, :, :])
 
     @property
     def extreme(self) -> Float[Array, "*batch h w c"]:
-        """The counterfactual: the lowest bin's image where the classifier decides 1, else the
-        highest bin's.
+        """The counterfactual of the classifier's decision.
+
+        It is the image of the lowest bin where the classifier decides 1, else that of the highest
+        bin.
         """
         decides_1 = (self.probability >= 0.5)[..., None, None, None]
         return jnp.where(decides_1, self.images[..., 0, :, :, :], self.images[..., -1, :, :, :])
@@ -88,8 +73,9 @@ def progressive(
     *,
     bins_per_batch: int | None = None,
 ) -> Exaggeration:
-    """The sweep of one image over all bins: one encoding, one decoding for each bin; composes with
-    jit, vmap and pmap.
+    """Draws one image for each bin of the probability of class 1.
+
+    It encodes once and decodes once for each bin. It composes with jit, vmap and pmap.
 
     For many images: ``parallel.map_examples(callables.call, Partial(progressive, explainer,
     classifier), images)``.
@@ -108,6 +94,18 @@ def progressive(
         InputError: no valid image, another number of classes, a classifier that gives probabilities
             or NaN, an explainer that gives no image of the image's shape, or ``bins_per_batch``
             below 1.
+
+    Example:
+        >>> from jax.tree_util import Partial
+        >>> explainer = Exaggerator(
+        ...     Partial(lambda image, own_bin: image),
+        ...     Partial(lambda latent, desired_bin: 0 * latent + desired_bin / 4),
+        ...     num_bins=4,
+        ... )
+        >>> classifier = lambda image: jnp.stack([0.5, image.mean()])
+        >>> sweep = progressive(explainer, classifier, jnp.full((2, 2, 1), 0.25))
+        >>> sweep.images.shape, float(sweep.saliency.mean())
+        ((4, 2, 2, 1), 0.75)
     """
     check_image(image)
     check_two_classes(classifier, image)
@@ -130,8 +128,8 @@ def _sweep(
     latent = explainer.encode(image, source_bin)
 
     def draw(bin_index: Int[Array, ""]) -> tuple[Array, Array]:
-        drawn = explainer.decode(latent, bin_index)
-        return drawn, class_1_probability(classifier, drawn)
+        bin_image = explainer.decode(latent, bin_index)
+        return bin_image, class_1_probability(classifier, bin_image)
 
     bins = jnp.arange(explainer.num_bins)
     images, probabilities = (
@@ -139,69 +137,3 @@ def _sweep(
     )
     desired = bin_centres(explainer.num_bins).astype(probability.dtype)
     return Exaggeration(images, probabilities, desired, source_bin, probability)
-
-
-def probability_bin(
-    probability: Float[Array, "*shape"], *, num_bins: int = 10
-) -> Int[Array, "*shape"]:
-    """The bin that a probability is in: ``[k / K, (k + 1) / K)``, the last one closed.
-
-    Args:
-        probability: in [0, 1], binned in its own dtype: float32 0.7 is in bin 7 of 10.
-        num_bins: K, at least 2.
-
-    Returns:
-        int32 in [0, K).
-
-    Raises:
-        InputError: fewer than two bins.
-    """
-    check_num_bins(num_bins)
-    return jnp.minimum((probability * num_bins).astype(jnp.int32), num_bins - 1)
-
-
-def bin_centres(num_bins: int) -> Float[Array, " k"]:
-    """The desired probability of each bin, ``(k + 1/2) / K``.
-
-    Args:
-        num_bins: K, at least 2.
-
-    Raises:
-        InputError: fewer than two bins.
-    """
-    check_num_bins(num_bins)
-    return (jnp.arange(num_bins) + 0.5) / num_bins
-
-
-def class_1_probability(classifier: Classifier, image: Float[Array, "h w c"]) -> Float[Array, ""]:
-    """The probability of class 1, f(x).
-
-    Args:
-        classifier: one image -> two logits.
-        image: values in [0, 1].
-    """
-    return jax.nn.sigmoid(log_odds(classifier(image), 1))
-
-
-def check_num_bins(num_bins: int) -> None:
-    """Checks that a number of bins is an integer of at least 2.
-
-    Raises:
-        InputError: giving the number.
-    """
-    check_integer(num_bins, name="num_bins", at_least=2)
-
-
-def check_two_classes(classifier: Classifier, image: Float[AnyArray, "h w c"]) -> None:
-    """Checks that a classifier has the two classes between which the probability of class 1 rises.
-
-    Raises:
-        InputError: another number of classes.
-    """
-    classes = num_classes(classifier, image)
-    if classes != 2:
-        raise InputError(
-            f"classifier: expected two logits, whose class 1 is explained, got {classes}:"
-            f" models.one_label explains one"
-            " label of a network of several"
-        )

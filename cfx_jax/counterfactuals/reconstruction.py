@@ -1,9 +1,8 @@
-"""Which images a search in an autoencoder's latent must not explain: those that it does not
-reconstruct.
+"""Finds the images that an autoencoder does not reconstruct well enough to be explained.
 
-Descent begins at the reconstruction, and the classifier sees what the decoder draws. Of a bad
-reconstruction both say something about another image. The bound is the caller's: it depends on
-noise and contrast of the images.
+A search in the latent begins at the reconstruction, and the classifier sees what the decoder draws.
+Where the reconstruction is bad, both say something about another image. The bound is the caller's:
+it depends on noise and contrast of the images.
 """
 
 import jax.numpy as jnp
@@ -13,9 +12,10 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from cfx_jax.arrays import AnyArray
-from cfx_jax.counterfactuals.coding import Coding, check_pictures, coding
-from cfx_jax.counterfactuals.cycle import Coder
+from cfx_jax.checks import check_images_or_volumes
+from cfx_jax.counterfactuals.autoencoder import Autoencoder, as_autoencoder
 from cfx_jax.errors import InputError
+from cfx_jax.generators import Coder
 from cfx_jax.metrics import psnr_of_mse
 from cfx_jax.parallel import map_examples
 
@@ -23,7 +23,8 @@ from cfx_jax.parallel import map_examples
 def reconstruction_psnr(
     image: Float[AnyArray, "*s h w c"], reconstruction: Float[AnyArray, "*s h w c"]
 ) -> Float[Array, ""]:
-    """Peak signal-to-noise ratio of a reconstruction in decibels,
+    """The peak signal-to-noise ratio of a reconstruction, in decibels.
+
     ``10 log10(1 / mean squared difference)``.
 
     As ``metrics.psnr``, but of volumes too, and of drawings that leave [0, 1].
@@ -37,6 +38,10 @@ def reconstruction_psnr(
 
     Raises:
         InputError: the shapes differ.
+
+    Example:
+        >>> round(float(reconstruction_psnr(jnp.zeros((2, 2, 1)), jnp.full((2, 2, 1), 0.1))), 2)
+        20.0
     """
     if image.shape != reconstruction.shape:
         raise InputError(
@@ -51,7 +56,7 @@ def check_reconstruction(
     *,
     minimum_psnr: float,
 ) -> None:
-    """Stops where an image cannot be explained by way of its reconstruction.
+    """Checks that an image can be explained by way of its reconstruction.
 
     Args:
         image: an image (h, w, c) or a volume (s, h, w, c), values at hand, not traced.
@@ -61,6 +66,14 @@ def check_reconstruction(
     Raises:
         InputError: the reconstruction is below the bound, giving its figure; the image is constant,
             or has NaN or infinity; or the shapes differ.
+
+    Example:
+        >>> image = jnp.array([[0.0, 1.0]])[..., None]
+        >>> check_reconstruction(image, image + 0.1, minimum_psnr=15)
+        >>> check_reconstruction(image, 1 - image, minimum_psnr=15)
+        Traceback (most recent call last):
+        ...
+        cfx_jax.errors.InputError: reconstruction: expected a PSNR of at least 15 dB, ...
     """
     values = np.asarray(image)
     psnr = float(reconstruction_psnr(image, reconstruction))
@@ -69,7 +82,7 @@ def check_reconstruction(
         raise InputError(message)
 
 
-def refused(
+def find_unexplainable(
     coder: Coder,
     images: Float[AnyArray, "n *s h w c"],
     *,
@@ -78,53 +91,62 @@ def refused(
     batch_size: int | None = None,
     mesh: Mesh | None = None,
 ) -> dict[int, str]:
-    """Which of many images cannot be explained by way of their reconstructions, and why: all others
-    can.
+    """Finds which of many images cannot be explained by way of their reconstructions, and why.
 
     Args:
         coder: as in ``latent_counterfactual``.
-        images: images (n, h, w, c) or volumes (n, s, h, w, c); those with NaN are found, not an
-            error.
+        images: images (n, h, w, c) or volumes (n, s, h, w, c). One with NaN is found, rather than
+            an error.
         minimum_psnr: in decibels.
         slices_per_batch: as in ``latent_counterfactual``.
         batch_size, mesh: as in ``parallel.map_examples``.
 
     Returns:
-        The message of ``check_reconstruction`` for each image that it would stop at, by the image's
-        index.
+        For the index of each such image, the message of ``check_reconstruction``.
 
     Raises:
-        InputError: no batch of images, or a coder as ``latent_counterfactual`` refuses it.
+        InputError: no batch of images, or a coder that ``latent_counterfactual`` does not take.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> images = np.zeros((2, 1, 2, 1), np.float32)
+        >>> images[1, 0, 1] = 1
+        >>> find_unexplainable(coder, images, minimum_psnr=20)
+        {0: 'image: expected something to see, got the value 0 everywhere: look at the file, ...'}
     """
     values = np.asarray(images)
-    check_pictures(np.where(np.isfinite(values), values, 0), name="images")
-    parts = coding(coder, jnp.asarray(values[0]), slices_per_batch=slices_per_batch)
-    ratios = map_examples(_ratio, parts, values, batch_size=batch_size, mesh=mesh)
+    check_images_or_volumes(np.where(np.isfinite(values), values, 0))
+    autoencoder = as_autoencoder(coder, jnp.asarray(values[0]), slices_per_batch=slices_per_batch)
+    psnrs = map_examples(_psnr, autoencoder, values, batch_size=batch_size, mesh=mesh)
     flat = values.reshape(len(values), -1)
     lows, highs = flat.min(axis=1), flat.max(axis=1)
     messages = [
         _objection(float(low), float(high), float(psnr), minimum_psnr)
-        for low, high, psnr in zip(lows, highs, ratios, strict=True)
+        for low, high, psnr in zip(lows, highs, psnrs, strict=True)
     ]
     return {index: message for index, message in enumerate(messages) if message}
 
 
-def _ratio(parts: Coding, image: Float[Array, "*s h w c"]) -> Float[Array, ""]:
-    return reconstruction_psnr(image, parts.decode(parts.encode(image)))
+def _psnr(autoencoder: Autoencoder, image: Float[Array, "*s h w c"]) -> Float[Array, ""]:
+    return reconstruction_psnr(image, autoencoder.decode(autoencoder.encode(image)))
 
 
 def _objection(low: float, high: float, psnr: float, minimum: float) -> str | None:
+    """Why an image with these smallest and largest values cannot be explained, or None."""
     if not np.isfinite([low, high]).all():
         return (
             "image: expected finite values, got NaN or infinity: repair the file, or leave it out"
         )
     if low == high:
-        return f"image: expected something to see, got the value {low:g} everywhere: look at the file, or leave it out"
+        return (
+            f"image: expected something to see, got the value {low:g} everywhere: look at the file,"
+            f" or leave it out"
+        )
     # A reconstruction with NaN is below every bound.
     if not psnr >= minimum:
         return (
             f"reconstruction: expected a PSNR of at least {minimum:g} dB, got {psnr:.2f} dB: train"
-            f" the autoencoder longer,"
-            " or leave the image out"
+            f" the autoencoder longer, or leave the image out"
         )
     return None

@@ -1,5 +1,7 @@
-"""Explanations by a similar and an adversarial image (SAGen: Charachon et al. 2020, "Combining
-Similarity and Adversarial Learning to Generate Visual Explanation", equations 1 to 3).
+"""Explanations by a similar and an adversarial image: SAGen.
+
+Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
+Explanation", equations 1 to 3.
 
 The difference of an image and its adversary holds what the generator could not redraw; that of two
 generated images, of which one keeps the classifier's decision and the other turns it over, does
@@ -8,22 +10,21 @@ difference by what the classifier made of it.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.callables import shape_of
-from cfx_jax.checks import check_callable, check_image
-from cfx_jax.errors import InputError
+from cfx_jax.checks import check_image
+from cfx_jax.generators import check_generated
 from cfx_jax.programs import compiled
 
 
 class SimilarAdversarial(NamedTuple):
-    """The two images that explain one image; ``path_attribution(score, *pair)`` takes them as the
-    ends of its path.
+    """The two images that explain one image.
+
+    ``path_attribution(score, *pair)`` takes them as the ends of its path.
 
     Attributes:
         similar: (h, w, c) in [0, 1], which the classifier decides as it does the image; the image
@@ -56,6 +57,12 @@ def similar_adversarial(
     Raises:
         InputError: no valid image, or a generator that gives anything else than two images of its
             shape.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> pair = similar_adversarial(lambda image: (image, 1 - image), image)
+        >>> pair.explanation[..., 0].tolist()
+        [[0.5, 0.0]]
     """
     check_image(image)
     check_generated(generate, image, 2)
@@ -65,8 +72,7 @@ def similar_adversarial(
 def naive_adversarial(
     generate: Callable[[Float[Array, "h w c"]], Array], image: Float[Array, "h w c"]
 ) -> SimilarAdversarial:
-    """The image itself and the adversary of a trained generator, the naive formulation (equation
-    1).
+    """The image itself and the adversary of a trained generator (equation 1, the naive pair).
 
     Args:
         generate: one image -> adversarial image.
@@ -78,30 +84,12 @@ def naive_adversarial(
     Raises:
         InputError: no valid image, or a generator that gives anything else than one image of its
             shape.
+
+    Example:
+        >>> image = jnp.array([[0.25, 0.5]])[..., None]
+        >>> naive_adversarial(lambda image: 1 - image, image).explanation[..., 0].tolist()
+        [[0.5, 0.0]]
     """
     check_image(image)
     check_generated(generate, image, 1)
     return SimilarAdversarial(image, compiled(generate, image))
-
-
-def check_generated(
-    generate: Callable[[Array], Any], image: Float[Array, "h w c"], count: int
-) -> None:
-    """Checks what a generator gives, without computing it.
-
-    Args:
-        generate: one image -> one image, or a tuple of them.
-        image: an image, or anything of its shape and dtype.
-        count: how many images it is to give, each of the shape of the image.
-
-    Raises:
-        InputError: naming the shapes that it gives.
-    """
-    check_callable(generate, name="generate", gives="one image -> images")
-    given = shape_of(generate, image)
-    shapes = [each.shape for each in jax.tree.leaves(given)]
-    if shapes != [image.shape] * count or isinstance(given, tuple) != (count > 1):
-        wanted = f"a tuple of {count} images" if count > 1 else "one image"
-        raise InputError(
-            f"generate: expected one image -> {wanted} of its shape {image.shape}, got {shapes}"
-        )

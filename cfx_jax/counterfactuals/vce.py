@@ -63,8 +63,14 @@ class Counterfactual(NamedTuple):
 
 
 class VCEExample(NamedTuple):
-    """One image's part of the problem: ``image``, ``target`` class, ``radius``, ``mask`` or None,
-    ``key`` or None.
+    """One image's part of the problem.
+
+    Attributes:
+        image: (h, w, c), where the search starts without a key.
+        target: the class whose probability is to rise.
+        radius: largest norm of the change.
+        mask: True where the image may change; None allows every pixel.
+        key: draws the random start; None starts at the image.
     """
 
     image: Float[Array, "h w c"]
@@ -135,13 +141,14 @@ def vce(
     p: float,
     radius: float | Float[Array, ""],
     mask: Bool[Array, "h w"] | None = None,
-    num_steps: int = 75,
+    num_steps: int = VCEProblem.num_steps,
     key: PRNGKeyArray | None = None,
-    method: str = "auto",
-    mask_after_oracle: bool = False,
+    method: str = VCEProblem.method,
+    mask_after_oracle: bool = VCEProblem.mask_after_oracle,
 ) -> Counterfactual:
-    """The visual counterfactual of one image; composes with jit, vmap and pmap. ``vce_batch`` is
-    faster on a CPU.
+    """The visual counterfactual of one image.
+
+    It composes with jit, vmap and pmap. ``vce_batch`` is faster on a CPU.
 
     Args:
         classifier: one image -> logits ``(k,)``, normalisation inside. In a loop it compiles once
@@ -164,6 +171,15 @@ def vce(
         InputError: an image outside [0, 1] or not float, a target that is no class, radius not
             above 0, p < 1, a mask of another shape, ``method="apgd"`` for a norm without
             projection, a classifier that returns no logits but probabilities, NaN or another shape.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> image = jnp.full((4, 4, 1), 0.5)
+        >>> answer = vce(classifier, image, 1, p=2, radius=1.0, num_steps=3)
+        >>> round(float(answer.initial_probability), 2), round(float(answer.probability), 2)
+        (0.5, 1.0)
     """
     check_image(image)
     check_positive(radius, name="radius")
@@ -189,17 +205,16 @@ def vce_batch(
     p: float,
     radius: float | Float[AnyArray, " n"],
     masks: Bool[AnyArray, "n h w"] | None = None,
-    num_steps: int = 75,
+    num_steps: int = VCEProblem.num_steps,
     key: PRNGKeyArray | None = None,
-    method: str = "auto",
-    mask_after_oracle: bool = False,
+    method: str = VCEProblem.method,
+    mask_after_oracle: bool = VCEProblem.mask_after_oracle,
     loop: str = "auto",
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> Counterfactual:
-    """``vce`` of many images, in micro-batches over all devices; nothing else changes in the
-    result.
+    """``vce`` of many images, in micro-batches over all devices; the results are the same.
 
     Args:
         classifier: as in ``vce``; best a pytree (``models.per_image(model)``), so that weights are
@@ -218,6 +233,15 @@ def vce_batch(
     Raises:
         InputError: as ``vce``; and a classifier that returns NaN or probabilities on the first
             images.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> images = np.full((3, 4, 4, 1), 0.5, np.float32)
+        >>> answers = vce_batch(classifier, images, [0, 1, 1], p=2, radius=1.0, num_steps=3)
+        >>> answers.image.shape, answers.probability.round(2).tolist()
+        ((3, 4, 4, 1), [1.0, 1.0, 1.0])
     """
     check_images(images)
     check_number_or_one_each(radius, len(images), name="radius")
@@ -252,10 +276,9 @@ def _answer(classifier: Classifier, example: VCEExample, result: Result) -> Coun
     improved = result.value < initial
     image = jnp.where(improved, result.solution, example.image)
     value = jnp.where(improved, result.value, initial)
-    found = Counterfactual(image, jnp.exp(-value), jnp.exp(-initial), jnp.exp(-result.trace))
-    # What has no probability has no counterfactual: neither the image itself nor a trace of zeros
-    # is one.
-    return jax.tree.map(lambda leaf: jnp.where(jnp.isnan(initial), jnp.nan, leaf), found)
+    answer = Counterfactual(image, jnp.exp(-value), jnp.exp(-initial), jnp.exp(-result.trace))
+    # An image without a probability has no counterfactual, neither itself nor a trace of zeros.
+    return jax.tree.map(lambda leaf: jnp.where(jnp.isnan(initial), jnp.nan, leaf), answer)
 
 
 def _as_channels(mask: Bool[Array, "*shape"]) -> Bool[Array, "h w c"]:

@@ -1,6 +1,7 @@
-"""Counterfactuals on the manifold of an autoencoder (xGEM: Joshi et al. 2018, "xGEMs: Generating
-Examplars to Explain Black-Box Models"), to which Singla et al. 2020 compare their own (appendix
-A.2).
+"""Counterfactuals on the manifold of an autoencoder: xGEM.
+
+Joshi et al. 2018, "xGEMs: Generating Examplars to Explain Black-Box Models", to which Singla et al.
+2020 compare their own method (appendix A.2).
 
 From the latent of an image, descent lowers
 ``closeness + weight * cross-entropy of the other class`` of what the decoder draws, until the
@@ -17,25 +18,32 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree, shape_of
-from cfx_jax.checks import check_classifier, check_image, check_images
-from cfx_jax.counterfactuals.cycle import Coder
-from cfx_jax.counterfactuals.progressive import (
-    Exaggeration,
+from cfx_jax.checks import (
+    check_classifier,
+    check_image,
+    check_images,
+    check_integer,
+    check_positive,
+    check_real,
+)
+from cfx_jax.counterfactuals.autoencoder import SearchModels
+from cfx_jax.counterfactuals.progressive import Exaggeration
+from cfx_jax.counterfactuals.two_classes import (
     bin_centres,
     check_two_classes,
     class_1_probability,
     probability_bin,
 )
-from cfx_jax.counterfactuals.similar_adversarial import check_generated
-from cfx_jax.counterfactuals.xgem_problem import Explained, XGEMExample, XGEMProblem
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier, decision
-from cfx_jax.optimise import Algorithm, Result, run, solve
+from cfx_jax.generators import Coder, check_generated
+from cfx_jax.objectives import Classifier, decision, negative_log_probability
+from cfx_jax.optimise import Algorithm, Problem, Result, run, solve
 from cfx_jax.parallel import map_examples
 from cfx_jax.programs import compiled
 
@@ -64,41 +72,126 @@ class XGEM(NamedTuple):
     series: Exaggeration
 
 
+class XGEMExample(NamedTuple):
+    """One image's part of the problem: the ``image``, and the ``target`` class of the search."""
+
+    image: Float[Array, "h w c"]
+    target: Int[Array, ""]
+
+
+class _Record(NamedTuple):
+    """The state of the search, with a record of its way.
+
+    Attributes:
+        inner: the algorithm's own state.
+        latent: the algorithm's iterate.
+        probability: of class 1 at the iterate.
+        num_steps: how many steps were done.
+        nearest: for each bin the latent whose probability is nearest to the bin's centre so far.
+        distance: how far the probability of each of these is from the centre.
+    """
+
+    inner: Any
+    latent: Float[Array, "*latent"]
+    probability: Float[Array, ""]
+    num_steps: Int[Array, ""]
+    nearest: Float[Array, "k *latent"]
+    distance: Float[Array, " k"]
+
+
 @dataclass(frozen=True)
-class _Answer:
-    """From the record of a run to what ``xgem`` gives; hashable by value."""
+class XGEMProblem:
+    """Makes the optimisation problem of one image; equal settings compile once.
 
-    problem: XGEMProblem
+    Attributes: see ``xgem``.
+    """
 
-    def __call__(self, explained: Explained, example: XGEMExample, result: Result) -> XGEM:
-        record: Any = result.solution
-        images = jax.vmap(explained.decode)(record.nearest)
-        probabilities = jax.vmap(lambda image: class_1_probability(explained.classifier, image))(
-            images
-        )
-        own = class_1_probability(explained.classifier, example.image)
-        num_bins = self.problem.num_bins
-        desired = bin_centres(num_bins).astype(own.dtype)
-        series = Exaggeration(
-            images, probabilities, desired, probability_bin(own, num_bins=num_bins), own
-        )
-        trace = self.problem.until - result.trace
-        image = explained.decode(record.latent)
-        return XGEM(image, record.probability, record.num_steps, result.value < 0, trace, series)
+    algorithm: Algorithm
+    weight: float = 1.0
+    until: float = 0.5
+    num_bins: int = 10
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.algorithm, Algorithm):
+            raise InputError(
+                f"algorithm: expected one of cfx_jax.optimise, got {type(self.algorithm).__name__}"
+            )
+        check_positive(self.weight, name="weight")
+        check_integer(self.num_bins, name="num_bins", at_least=2)
+        check_real(self.until, name="until")
+        if not 0 < self.until < 1:
+            raise InputError(
+                f"until: expected a probability strictly between 0 and 1, got {self.until}"
+            )
+
+    def __call__(self, models: SearchModels, example: XGEMExample) -> Problem:
+        cross_entropy = negative_log_probability(models.classifier, example.target)
+
+        def objective(latent: Float[Array, "*latent"]) -> Float[Array, ""]:
+            image = models.decode(latent)
+            return jnp.square(image - example.image).mean() + self.weight * cross_entropy(image)
+
+        start = models.encode(example.image)
+        return Problem(self._with_record(models, example.target), objective, start)
+
+    def _with_record(self, models: SearchModels, target: Int[Array, ""]) -> Algorithm:
+        """The same algorithm, with a record of its way.
+
+        Its value is how far the target's probability is below ``until``.
+        """
+
+        def recorded(inner: Any, num_steps: Array, nearest: Array, distance: Array) -> _Record:
+            latent = self.algorithm.solution(inner)[0]
+            # The compiler shares this image with the algorithm's own evaluation of the objective.
+            probability = class_1_probability(models.classifier, models.decode(latent))
+            centres = bin_centres(self.num_bins).astype(probability.dtype)
+            new_distance = jnp.abs(centres - probability)  # (k,)
+            is_nearer = new_distance < distance
+            # (k, 1, ..., 1) chooses between (k, *latent) and (*latent).
+            choice = is_nearer.reshape(-1, *(1,) * latent.ndim)
+            return _Record(
+                inner,
+                latent,
+                probability,
+                num_steps,
+                jnp.where(choice, latent, nearest),
+                jnp.where(is_nearer, new_distance, distance),
+            )
+
+        def init(objective: Callable[[Array], Array], x0: Float[Array, "*latent"]) -> _Record:
+            nearest = jnp.broadcast_to(x0, (self.num_bins, *x0.shape))
+            distance = jnp.full(self.num_bins, jnp.inf, x0.dtype)
+            inner = self.algorithm.init(objective, x0)
+            return recorded(inner, jnp.zeros((), jnp.int32), nearest, distance)
+
+        def step(objective: Callable[[Array], Array], record: _Record) -> tuple[_Record, Array]:
+            inner, _ = self.algorithm.step(objective, record.inner)
+            record = recorded(inner, record.num_steps + 1, record.nearest, record.distance)
+            return record, self._lack(record, target)
+
+        def solution(record: _Record) -> tuple[Any, Array]:
+            return record, self._lack(record, target)
+
+        return Algorithm(init, step, solution, self.algorithm.num_steps)
+
+    def _lack(self, record: _Record, target: Int[Array, ""]) -> Float[Array, ""]:
+        """How far the target's probability is below ``until``; below 0 the search rests."""
+        return self.until - jnp.where(target == 1, record.probability, 1 - record.probability)
 
 
 def xgem(
     coder: Coder,
     classifier: Classifier,
-    image: Float[jax.Array, "h w c"],
+    image: Float[Array, "h w c"],
     algorithm: Algorithm,
     *,
-    weight: float = 1.0,
-    until: float = 0.5,
-    num_bins: int = 10,
+    weight: float = XGEMProblem.weight,
+    until: float = XGEMProblem.until,
+    num_bins: int = XGEMProblem.num_bins,
 ) -> XGEM:
-    """The counterfactual of one image; composes with jit, vmap and pmap. ``xgem_batch`` can end
-    early.
+    """The counterfactual of one image, and the progressive series on the way to it.
+
+    It composes with jit, vmap and pmap. ``xgem_batch`` can end early.
 
     Args:
         coder: an autoencoder in two parts, such as ``models.generator_of(vae)``: ``encode``, image
@@ -121,16 +214,28 @@ def xgem(
         InputError: no valid image, another number of classes, a classifier that gives probabilities
             or NaN, a latent that is no array, a decoder that gives no image of the image's shape,
             or an option out of its range.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> from cfx_jax.optimise import gradient_descent
+        >>> descent = gradient_descent(num_steps=3, step_size=0.1)
+        >>> answer = xgem(coder, classifier, jnp.full((4, 4, 1), 0.5), descent, num_bins=2)
+        >>> answer.series.images.shape, bool(answer.converged)
+        ((2, 4, 4, 1), True)
     """
     check_image(image)
     problem = XGEMProblem(algorithm, weight, until, num_bins)
-    explained = _checked(coder, classifier, jnp.asarray(image)[None])
-    return compiled(_search, problem, explained, image)
+    models = _as_search_models(coder, classifier, jnp.asarray(image)[None])
+    return compiled(_search, problem, models, image)
 
 
-def _search(problem: XGEMProblem, explained: Explained, image: Float[jax.Array, "h w c"]) -> XGEM:
-    example = XGEMExample(image, _other_class(explained.classifier, image))
-    return _Answer(problem)(explained, example, run(*problem(explained, example), stop_below=0.0))
+def _search(problem: XGEMProblem, models: SearchModels, image: Float[Array, "h w c"]) -> XGEM:
+    example = XGEMExample(image, _other_class(models.classifier, image))
+    return _Answer(problem)(models, example, run(*problem(models, example), stop_below=0.0))
 
 
 def xgem_batch(
@@ -139,16 +244,15 @@ def xgem_batch(
     images: Float[AnyArray, "n h w c"],
     algorithm: Algorithm,
     *,
-    weight: float = 1.0,
-    until: float = 0.5,
-    num_bins: int = 10,
+    weight: float = XGEMProblem.weight,
+    until: float = XGEMProblem.until,
+    num_bins: int = XGEMProblem.num_bins,
     loop: str = "auto",
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
     progress: bool | str = False,
 ) -> XGEM:
-    """``xgem`` of many images, in micro-batches over all devices; nothing else changes in the
-    result.
+    """``xgem`` of many images, in micro-batches over all devices; the results are the same.
 
     Args:
         coder, algorithm, weight, until, num_bins: as in ``xgem``.
@@ -162,17 +266,29 @@ def xgem_batch(
 
     Raises:
         InputError: as ``xgem``.
+
+    Example:
+        >>> def classifier(image):
+        ...     evidence = image[:2].sum() - image[2:].sum()
+        ...     return jnp.stack([-evidence, evidence])
+        >>> from types import SimpleNamespace
+        >>> coder = SimpleNamespace(encode=lambda image: image - 0.5, decode=lambda z: z + 0.5)
+        >>> from cfx_jax.optimise import gradient_descent
+        >>> descent = gradient_descent(num_steps=3, step_size=0.1)
+        >>> images = np.full((3, 4, 4, 1), 0.5, np.float32)
+        >>> xgem_batch(coder, classifier, images, descent, num_bins=2).converged.tolist()
+        [True, True, True]
     """
     check_images(images)
     problem = XGEMProblem(algorithm, weight, until, num_bins)
-    explained = _checked(coder, classifier, jnp.asarray(images[:4]))
+    models = _as_search_models(coder, classifier, jnp.asarray(images[:4]))
     targets = map_examples(
-        _other_class, explained.classifier, images, batch_size=batch_size, mesh=mesh
+        _other_class, models.classifier, images, batch_size=batch_size, mesh=mesh
     )
     fields: Any = (images, targets)
     return solve(
         problem,
-        explained,
+        models,
         XGEMExample(*fields),
         finish=_Answer(problem),
         stop_below=0.0,
@@ -183,28 +299,59 @@ def xgem_batch(
     )
 
 
-def _other_class(classifier: Classifier, image: Float[jax.Array, "h w c"]) -> Int[jax.Array, ""]:
+@dataclass(frozen=True)
+class _Answer:
+    """What ``xgem`` gives of the record of a search; hashable by value."""
+
+    problem: XGEMProblem
+
+    def __call__(self, models: SearchModels, example: XGEMExample, result: Result) -> XGEM:
+        record: Any = result.solution
+        num_bins = self.problem.num_bins
+        images = jax.vmap(models.decode)(record.nearest)  # (k, h, w, c)
+        probabilities = jax.vmap(lambda image: class_1_probability(models.classifier, image))(
+            images
+        )
+        probability = class_1_probability(models.classifier, example.image)
+        series = Exaggeration(
+            images,
+            probabilities,
+            desired=bin_centres(num_bins).astype(probability.dtype),
+            source_bin=probability_bin(probability, num_bins=num_bins),
+            probability=probability,
+        )
+        return XGEM(
+            models.decode(record.latent),
+            record.probability,
+            record.num_steps,
+            converged=result.value < 0,
+            trace=self.problem.until - result.trace,
+            series=series,
+        )
+
+
+def _other_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[Array, ""]:
     return 1 - decision(classifier(image))
 
 
-def _mean(encode: Callable[[jax.Array], Any], image: Float[jax.Array, "h w c"]) -> Any:
+def _mean(encode: Callable[[Array], Any], image: Float[Array, "h w c"]) -> Any:
     latent = encode(image)
     return latent[0] if isinstance(latent, tuple) else latent
 
 
-def _checked(
-    coder: Coder, classifier: Classifier, images: Float[jax.Array, "n h w c"]
-) -> Explained:
-    """The three functions as one pytree, after a look at what they give."""
+def _as_search_models(
+    coder: Coder, classifier: Classifier, images: Float[Array, "n h w c"]
+) -> SearchModels:
+    """The autoencoder and the classifier as one pytree, after a check of what they give."""
     check_two_classes(classifier, images[0])
     encode = Partial(_mean, as_pytree(coder.encode))
-    explained = Explained(encode, as_pytree(coder.decode), as_pytree(classifier))
+    models = SearchModels(encode, as_pytree(coder.decode), as_pytree(classifier))
     latent = shape_of(encode, images[0])
     if not hasattr(latent, "shape"):
         raise InputError(
             f"coder: expected encode to give one array or a tuple of them, got"
             f" {type(latent).__name__}"
         )
-    check_generated(lambda x: explained.decode(explained.encode(x)), images[0], 1)
+    check_generated(lambda x: models.decode(models.encode(x)), images[0], 1)
     check_classifier(classifier, images)
-    return explained
+    return models

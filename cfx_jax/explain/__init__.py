@@ -6,3 +6,6 @@ from cfx_jax.explain.explanations import load_explanations as load_explanations
 from cfx_jax.explain.methods import METHODS as METHODS
 from cfx_jax.explain.methods import Settings as Settings
 from cfx_jax.explain.radii import automatic_radius as automatic_radius
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

@@ -22,6 +22,11 @@ def box(lower: Float[Array, "*shape"], upper: Float[Array, "*shape"]) -> Constra
 
     Raises:
         InputError: the bounds differ in shape.
+
+    Example:
+        >>> unit = box(jnp.zeros((1, 2, 1)), jnp.ones((1, 2, 1)))
+        >>> unit.project(jnp.array([[-0.5, 0.25]])[..., None])[..., 0].tolist()
+        [[0.0, 0.25]]
     """
     if jnp.shape(lower) != jnp.shape(upper):
         raise InputError(

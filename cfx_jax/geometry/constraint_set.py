@@ -1,4 +1,4 @@
-"""What an optimiser needs to know of the set that it must stay in."""
+"""The sets that an optimiser stays in, as the operations that it uses."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,9 +11,10 @@ class ConstraintSet(NamedTuple):
     """A convex set of images, by the three operations that optimisers use.
 
     Attributes:
-        project: the nearest (or, for the APGD form, a near) point of the set.
-        linear_minimiser: for a gradient ``g``, a point ``v`` of the set with the smallest inner
-            product ``<g, v>``.
+        project: ``x -> argmin_{u in set} ||u - x||_2``, the nearest point of the set; for the form
+            that APGD was published with, a near point.
+        linear_minimiser: ``g -> argmin_{v in set} <g, v>``, a point of the set with the smallest
+            inner product with a gradient.
         sample: a random start for a key.
         center: the centre of the set, an image.
         radius: its size in the norm ``p``: the unit of step sizes.

@@ -13,7 +13,7 @@ _FAN_IN = 32
 
 
 def accurate_sum(values: Float[Array, "*shape"]) -> Float[Array, ""]:
-    """Sum of all entries, added in a tree of fan-in 32.
+    """The sum of all entries, added in a tree of fan-in 32.
 
     A plain float32 reduction may add sequentially, with a relative error that grows with the length
     (1e-5 at d = 150,528); the tree keeps it near one unit in the last place.
@@ -35,17 +35,19 @@ def magnitude_bits(values: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
 
 
 def log_magnitude(bits: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The natural logarithm of the magnitudes with these bits, subnormal ones included; -inf for 0."""
-    kind = _float_of(bits)
+    """The natural logarithm of the magnitudes with these bits; -inf for 0.
+
+    Subnormal magnitudes count: such a number is its bits, as an integer, times the smallest one.
+    """
+    kind = _float_dtype(bits)
     info = jnp.finfo(kind)
-    smallest = (info.minexp - info.nmant) * math.log(2)
+    log_smallest = (info.minexp - info.nmant) * math.log(2)
     logarithm = jnp.log(lax.bitcast_convert_type(bits, kind))
-    return jnp.where(bits < 2**info.nmant, jnp.log(bits.astype(kind)) + smallest, logarithm)
+    return jnp.where(bits < 2**info.nmant, jnp.log(bits.astype(kind)) + log_smallest, logarithm)
 
 
-def rescaled(values: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Int[Array, ""]]:
-    """Values divided by the power of two that brings their largest magnitude into [1, 2), and its
-    exponent.
+def rescale(values: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Int[Array, ""]]:
+    """Divides values by a power of two, so that their largest magnitude is in [1, 2).
 
     Powers of two change no digit, so what is computed from the values has the accuracy that it has
     near 1: reciprocals do not underflow, squares do not overflow, and subnormal numbers count.
@@ -55,31 +57,31 @@ def rescaled(values: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], In
         arbitrary exponent.
     """
     info = jnp.finfo(values.dtype)
+    smallest_exponent = info.minexp - info.nmant
     bits = magnitude_bits(values)
-    subnormal = bits < 2**info.nmant
-    # A subnormal number is its bits, a whole number, times the smallest one.
-    whole = jnp.where(
-        subnormal, bits.astype(values.dtype) * jnp.where(jnp.signbit(values), -1, 1), values
-    )
-    power = jnp.where(subnormal, info.minexp - info.nmant, 0)
     largest = bits.max()
-    field = magnitude_bits(
-        jnp.where(largest < 2**info.nmant, largest.astype(values.dtype), _as_float(largest))
+    is_subnormal, largest_is_subnormal = bits < 2**info.nmant, largest < 2**info.nmant
+    # A subnormal number is its bits, as an integer, times the smallest one.
+    # values = normal * 2^power
+    sign = jnp.where(jnp.signbit(values), -1, 1)
+    normal = jnp.where(is_subnormal, bits.astype(values.dtype) * sign, values)
+    power = jnp.where(is_subnormal, smallest_exponent, 0)
+    largest_normal = jnp.where(
+        largest_is_subnormal, largest.astype(values.dtype), _as_float(largest)
     )
+    # The exponent is the field of bits above those of the digits, less its offset.
     exponent = (
-        (field >> info.nmant)
+        (magnitude_bits(largest_normal) >> info.nmant)
         - (info.maxexp - 1)
-        + jnp.where(largest < 2**info.nmant, info.minexp - info.nmant, 0)
+        + jnp.where(largest_is_subnormal, smallest_exponent, 0)
     )
-    return times_power_of_two(whole, power - exponent), exponent
+    return times_power_of_two(normal, power - exponent), exponent
 
 
 def times_power_of_two(
     values: Float[Array, "*shape"], exponent: Int[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """``values * 2^exponent``, for exponents of which 2^exponent itself may be outside of the
-    dtype's range.
-    """
+    """``values * 2^exponent``, also where ``2^exponent`` is outside of the dtype's range."""
     info = jnp.finfo(values.dtype)
     for _ in range(3):
         part = jnp.clip(exponent, info.minexp, info.maxexp - 1)
@@ -90,19 +92,20 @@ def times_power_of_two(
     return values
 
 
-def _float_of(bits: Int[Array, "*shape"]) -> jnp.dtype:
+def _float_dtype(bits: Int[Array, "*shape"]) -> jnp.dtype:
     return jnp.dtype(jnp.float64 if bits.dtype == jnp.int64 else jnp.float32)
 
 
 def _as_float(bits: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
-    return lax.bitcast_convert_type(bits, _float_of(bits))
+    return lax.bitcast_convert_type(bits, _float_dtype(bits))
 
 
 def weighted_threshold(
     values: Float[Array, "*shape"], weights: Float[Array, "*shape"], budget: Float[Array, ""]
 ) -> Float[Array, ""]:
-    """The smallest threshold with at most ``budget`` of weight strictly above it, found without
-    sorting.
+    """The smallest threshold with at most ``budget`` of weight strictly above it.
+
+    It is found without sorting.
 
     Args:
         values: non-negative float32 or float64 numbers.
@@ -119,8 +122,9 @@ def weighted_threshold(
 def threshold_of_bits(
     bits: Int[Array, "*shape"], weights: Float[Array, "*shape"], budget: Float[Array, ""]
 ) -> Int[Array, ""]:
-    """``weighted_threshold`` of the values with these bits, as bits: 31 bisection steps find it
-    exactly.
+    """``weighted_threshold`` of the values with these bits, as bits.
+
+    31 steps of bisection find it exactly.
 
     Args:
         bits: from ``magnitude_bits``.

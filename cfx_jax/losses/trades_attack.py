@@ -22,7 +22,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from cfx_jax.backend import scan_unroll
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
-from cfx_jax.geometry.exact import rescaled
+from cfx_jax.geometry.exact import rescale
 from cfx_jax.geometry.lp_ball import sample_sphere, unit_direction
 from cfx_jax.losses.trades import Order, log_trades_divergence
 from cfx_jax.objectives import Classifier
@@ -116,7 +116,7 @@ def _unit_steps(
 
     def unit_l1(gradient: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         # Near 1: the l1 norm of a nearly saturated model's gradient can underflow.
-        scaled, _ = rescaled(gradient)
+        scaled, _ = rescale(gradient)
         return scaled / jnp.maximum(jnp.abs(scaled).sum(), 1)
 
     return optax.chain(

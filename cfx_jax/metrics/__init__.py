@@ -1,5 +1,6 @@
 """Numbers that judge a classifier or an explanation, one module for each question."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.metrics.activation_variances import (
     pre_activation_variances as pre_activation_variances,
 )
@@ -95,3 +96,5 @@ from cfx_jax.metrics.statistics import interval_over_runs as interval_over_runs
 from cfx_jax.metrics.statistics import mean_and_standard_error as mean_and_standard_error
 from cfx_jax.metrics.statistics import paired_difference_interval as paired_difference_interval
 from cfx_jax.metrics.statistics import unpaired_difference_interval as unpaired_difference_interval
+
+__all__, __dir__ = _public(globals())

@@ -1,5 +1,4 @@
-"""The step-size rule that APGD (l2, linf) and Auto-Frank-Wolfe share: best tracking, checkpoints,
-restarts.
+"""The adaptive step of APGD (l2, linf) and Auto-Frank-Wolfe: best point, checkpoints, restarts.
 
 At planned checkpoints the step is halved and the search goes back to its best point where it
 oscillates (C1) or stagnates (C2); Croce and Hein 2020, "Reliable evaluation of adversarial
@@ -21,13 +20,16 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.optimise.algorithm import Objective
 
+OSCILLATION = 0.75
+"""The published share of improving steps at or below which the step is halved."""
+
 
 class Search(NamedTuple):
-    """Where the search stands.
+    """The state of a search with an adaptive step.
 
     Attributes:
         x, gradient: where the next step starts: the iterate, or the best point after a restart.
-        value: the last iterate's, with which C1 compares the next, restart or not.
+        value: of the last iterate, with which C1 compares the next, restart or not.
         best_x, best_gradient, best_value: the iterate of smallest value so far, the start included.
         step_size: relative or absolute, as the algorithm defines it.
         iteration: steps done.
@@ -51,7 +53,7 @@ class Search(NamedTuple):
 
 
 def checkpoints(num_steps: int) -> tuple[Bool[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Which steps end with a check, and how many steps each check looks back.
+    """The steps that end with a check, and how many steps each check looks back.
 
     The first period is ``max(floor(.22 N), 1)``; each following is shorter by
     ``max(floor(.03 N), 1)`` down to ``max(floor(.06 N), 1)``. For N = 75: after 16, 30, 42, 52, 60,
@@ -63,16 +65,19 @@ def checkpoints(num_steps: int) -> tuple[Bool[np.ndarray, " n"], Int[np.ndarray,
     period = max(int(0.22 * num_steps), 1)
     shrink, shortest = max(int(0.03 * num_steps), 1), max(int(0.06 * num_steps), 1)
     periods = np.zeros(num_steps, np.int32)
-    done = period
-    while done <= num_steps:
-        periods[done - 1] = period
+    check_step = period
+    while check_step <= num_steps:
+        periods[check_step - 1] = period
         period = max(period - shrink, shortest)
-        done += period
+        check_step += period
     return periods > 0, periods
 
 
 def begin(objective: Objective, x0: Float[Array, "*shape"], step_size: Float[Array, ""]) -> Search:
-    """The search at its start; a start that is not finite has value infinity and a zero gradient."""
+    """Starts a search at ``x0``.
+
+    A start that is not finite gets the value infinity and a zero gradient.
+    """
     value, gradient = jax.value_and_grad(objective)(x0)
     finite = _all_finite(value, gradient)
     value = jnp.where(finite, value, jnp.inf)
@@ -95,7 +100,7 @@ def begin(objective: Objective, x0: Float[Array, "*shape"], step_size: Float[Arr
 def observe(
     search: Search, objective: Objective, x: Float[Array, "*shape"]
 ) -> tuple[Search, Float[Array, ""]]:
-    """Evaluates the new iterate ``x`` and stores it, and keeps the best.
+    """Evaluates the new iterate ``x``, stores it, and keeps the best iterate.
 
     Returns:
         The search at ``x`` (at the best point where ``x`` gave NaN or infinity), and the raw value
@@ -120,14 +125,17 @@ def observe(
     return observed, raw_value
 
 
-def adapt(
-    search: Search, *, num_steps: int, oscillation: float = 0.75, divisor: float = 2.0
-) -> Search:
-    """At a checkpoint: reduces the step and restarts from the best point where C1 or C2 holds.
+def adapt(search: Search, *, num_steps: int, oscillation: float) -> Search:
+    """Halves the step and restarts from the best point, at a checkpoint where C1 or C2 holds.
 
     C1, oscillation: at most ``oscillation * period`` of the period's steps improved on the step
     before. C2, stagnation: the last checkpoint did not reduce the step, and the best value is what
     it was then.
+
+    Args:
+        search: after a step.
+        num_steps: of the whole search, on which the checkpoints depend.
+        oscillation: a share of the period's steps.
     """
     is_check, period = checkpoints(num_steps)
     checked = jnp.asarray(is_check)[search.iteration - 1]
@@ -135,7 +143,7 @@ def adapt(
     stagnates = ~search.was_reduced & (search.best_value == search.value_at_check)
     reduce = checked & (oscillates | stagnates)
     return return_to_best(search, reduce)._replace(
-        step_size=jnp.where(reduce, search.step_size / divisor, search.step_size),
+        step_size=jnp.where(reduce, search.step_size / 2, search.step_size),
         num_improved=jnp.where(checked, 0, search.num_improved),
         was_reduced=jnp.where(checked, reduce, search.was_reduced),
         value_at_check=jnp.where(checked, search.best_value, search.value_at_check),
@@ -143,7 +151,7 @@ def adapt(
 
 
 def return_to_best(search: Search, where: Bool[Array, ""]) -> Search:
-    """The search at its best point where asked, else unchanged."""
+    """Returns the search to its best point where ``where`` is True."""
     return search._replace(
         x=jnp.where(where, search.best_x, search.x),
         gradient=jnp.where(where, search.best_gradient, search.gradient),

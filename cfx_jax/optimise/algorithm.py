@@ -40,7 +40,7 @@ class Algorithm(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One example's task: which algorithm minimises what, from where."""
+    """One example's task: an algorithm, the objective that it minimises, and its start."""
 
     algorithm: Algorithm
     objective: Objective
@@ -48,7 +48,9 @@ class Problem(NamedTuple):
 
 
 class MakeProblem(Protocol):
-    """Builds the ``Problem`` of one example from what all examples share and what is its own.
+    """Makes the ``Problem`` of one example.
+
+    ``shared`` is the same for all examples, such as a classifier; ``example`` is its own.
 
     Equal problems compile once: functions of one code, or instances of one class, whose numbers are
     equal.
@@ -58,7 +60,7 @@ class MakeProblem(Protocol):
 
 
 class Result(NamedTuple):
-    """What a run gives.
+    """The result of a run.
 
     Attributes:
         solution: the algorithm's answer, of the shape of ``x0``.
@@ -80,8 +82,9 @@ def run(
     unroll: int | bool = 1,
     stop_below: float | None = None,
 ) -> Result:
-    """Minimises ``objective`` of one example in one ``lax.scan``, compiled once for equal arguments
-    (see ``programs``).
+    """Minimises ``objective`` of one example in one ``lax.scan``.
+
+    It is compiled once for equal arguments (see ``programs``).
 
     Args:
         algorithm: from a factory such as ``apgd``; may be made anew for each example.
@@ -93,6 +96,12 @@ def run(
 
     Returns:
         The solution, its value and the trace.
+
+    Example:
+        >>> descent = gradient_descent(num_steps=2, step_size=0.25)
+        >>> result = run(descent, lambda x: (x**2).sum(), jnp.array([1.0, 2.0]))
+        >>> result.solution.tolist(), result.trace.tolist()
+        ([0.25, 0.5], [5.0, 1.25, 0.3125])
     """
     return compiled(_run, algorithm, objective, x0, unroll=unroll, stop_below=stop_below)
 
@@ -119,11 +128,11 @@ def _run(
 def guarded_step(
     algorithm: Algorithm, objective: Objective, state: State, stop_below: float | None
 ) -> tuple[State, Array]:
-    """One step, or none where the solution is good enough already."""
-    new_state, value = algorithm.step(objective, state)
+    """Does one step, or none where the solution's value is below ``stop_below`` already."""
+    new_state, new_value = algorithm.step(objective, state)
     if stop_below is None:
-        return new_state, value
-    reached = algorithm.solution(state)[1]
-    done = reached < stop_below
-    kept = jax.tree.map(lambda old, new: jnp.where(done, old, new), state, new_state)
-    return kept, jnp.where(done, reached, value)
+        return new_state, new_value
+    value = algorithm.solution(state)[1]
+    is_done = value < stop_below
+    next_state = jax.tree.map(lambda old, new: jnp.where(is_done, old, new), state, new_state)
+    return next_state, jnp.where(is_done, value, new_value)

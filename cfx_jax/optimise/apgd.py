@@ -1,22 +1,22 @@
-"""Auto-PGD in l2 and linf: projected steps along the normalised gradient, with momentum and an
-adaptive step.
+"""Auto-PGD in l2 and linf: projected steps along the normalised gradient.
+
+They have momentum and an adaptive size.
 
 Croce and Hein 2020 (see ``adaptive_step``). For l1 the rules differ: ``apgd`` hands over to
 ``apgd_l1``.
 """
 
-import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
-from cfx_jax.checks import check_at_least, check_choice, check_num_steps
+from cfx_jax.checks import check_at_least, check_num_steps
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.geometry.lp_ball import unit_direction
-from cfx_jax.optimise.adaptive_step import Search, adapt, begin, observe
+from cfx_jax.optimise.adaptive_step import OSCILLATION, Search, adapt, begin, observe
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 from cfx_jax.optimise.apgd_l1 import apgd_l1
 
@@ -33,7 +33,7 @@ def apgd(
     *,
     num_steps: int,
     momentum: float = 0.75,
-    oscillation: float = 0.75,
+    oscillation: float = OSCILLATION,
 ) -> Algorithm:
     """Auto-PGD over a constraint set whose norm is 1, 2 or inf.
 
@@ -55,6 +55,13 @@ def apgd(
     Raises:
         InputError: another norm (use ``auto_frank_wolfe``), ``num_steps`` below 1, or another
             option out of its range.
+
+    Example:
+        >>> from cfx_jax.geometry import lp_ball_in_box
+        >>> ball = lp_ball_in_box(jnp.full((1, 2, 1), 0.5), 0.25, jnp.inf)
+        >>> result = run(apgd(ball, num_steps=3), jnp.sum, ball.center)
+        >>> result.solution[..., 0].tolist()
+        [[0.25, 0.25]]
     """
     if not isinstance(constraint, ConstraintSet):
         raise InputError(
@@ -64,12 +71,11 @@ def apgd(
     check_num_steps(num_steps)
     check_at_least(momentum, 0, name="momentum")
     check_at_least(oscillation, 0, name="oscillation")
-    check_choice(
-        constraint.p,
-        (1, 2, math.inf),
-        name="apgd needs a projection, and for other norms there is"
-        " auto_frank_wolfe; p of the constraint",
-    )
+    if constraint.p not in (1, 2, float("inf")):
+        raise InputError(
+            f"constraint: expected a set whose p is 1, 2 or inf, which have a projection, got p ="
+            f" {constraint.p:g}: use auto_frank_wolfe"
+        )
     if constraint.p == 1:
         return apgd_l1(constraint, num_steps=num_steps)
 
@@ -79,12 +85,13 @@ def apgd(
     def step(objective: Objective, state: APGDState) -> tuple[APGDState, Array]:
         search = state.search
         direction = unit_direction(search.gradient, constraint.p)
-        target = constraint.project(search.x - search.step_size * direction)
-        weight = jnp.where(search.iteration == 0, 1, momentum).astype(target.dtype)
-        moved = (
-            search.x + weight * (target - search.x) + (1 - weight) * (search.x - state.previous_x)
-        )
-        observed, value = observe(search, objective, constraint.project(moved))
+        projected = constraint.project(search.x - search.step_size * direction)
+        # The first step has no move before it, and takes the whole new one.
+        weight = jnp.where(search.iteration == 0, 1, momentum).astype(projected.dtype)
+        new_move, last_move = projected - search.x, search.x - state.previous_x
+        x = search.x + weight * new_move + (1 - weight) * last_move
+        # The last move may lead out of the set once more.
+        observed, value = observe(search, objective, constraint.project(x))
         adapted = adapt(observed, num_steps=num_steps, oscillation=oscillation)
         return APGDState(adapted, search.x), value
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from cfx_jax.checks import check_num_steps
 from cfx_jax.geometry import ConstraintSet
-from cfx_jax.geometry.exact import accurate_sum, order_statistic, rescaled
+from cfx_jax.geometry.exact import accurate_sum, order_statistic, rescale
 from cfx_jax.optimise.adaptive_step import Search, begin, observe, return_to_best
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 
@@ -22,8 +22,13 @@ _SMALLEST_STEP = 0.1
 
 
 class APGDL1State(NamedTuple):
-    """``search``: the search. ``top_fraction``: share of pixels that a step moves. ``sparsity``:
-    number of pixels that the best point had changed at the last checkpoint."""
+    """The state of a search in l1.
+
+    Attributes:
+        search: the search.
+        top_fraction: the share of pixels that a step moves.
+        sparsity: the number of pixels that the best point had changed at the last checkpoint.
+    """
 
     search: Search
     top_fraction: Float[Array, ""]
@@ -62,24 +67,23 @@ def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
     def step(objective: Objective, state: APGDL1State) -> tuple[APGDL1State, Array]:
         search = state.search
         direction = _sparse_sign(search.gradient, state.top_fraction)
-        observed, value = observe(
-            search, objective, constraint.project(search.x - search.step_size * direction)
-        )
+        x = constraint.project(search.x - search.step_size * direction)
+        observed, value = observe(search, objective, x)
         return adapt_sparsity(state._replace(search=observed)), value
 
     def adapt_sparsity(state: APGDL1State) -> APGDL1State:
         search = state.search
-        checked = search.iteration % period == 0
+        is_checkpoint = search.iteration % period == 0
         sparsity = (search.best_x != constraint.center).sum().astype(search.x.dtype)
-        sparser = sparsity < _SPARSITY_RATIO * state.sparsity
+        is_sparser = sparsity < _SPARSITY_RATIO * state.sparsity
         reduced = jnp.maximum(search.step_size / _DIVISOR, _SMALLEST_STEP * constraint.radius)
-        step_size = jnp.where(sparser, constraint.radius, reduced)
+        step_size = jnp.where(is_sparser, constraint.radius, reduced)
         return APGDL1State(
-            return_to_best(search, checked & sparser)._replace(
-                step_size=jnp.where(checked, step_size, search.step_size)
+            return_to_best(search, is_checkpoint & is_sparser)._replace(
+                step_size=jnp.where(is_checkpoint, step_size, search.step_size)
             ),
-            jnp.where(checked, sparsity / (_DIVISOR * size), state.top_fraction),
-            jnp.where(checked, sparsity, state.sparsity),
+            jnp.where(is_checkpoint, sparsity / (_DIVISOR * size), state.top_fraction),
+            jnp.where(is_checkpoint, sparsity, state.sparsity),
         )
 
     return Algorithm(
@@ -90,11 +94,12 @@ def apgd_l1(constraint: ConstraintSet, *, num_steps: int) -> Algorithm:
 def _sparse_sign(
     gradient: Float[Array, "*shape"], top_fraction: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """The signs of the entries at or above the (1 - top_fraction) quantile in magnitude, of unit l1
-    norm.
+    """The signs of the largest entries, with unit l1 norm; all other entries are 0.
+
+    The largest are those at or above the (1 - top_fraction) quantile of the magnitudes.
     """
     size = gradient.size
-    gradient, _ = rescaled(gradient)
+    gradient, _ = rescale(gradient)
     magnitude = jnp.abs(gradient)
     index = jnp.clip(jnp.floor((1 - top_fraction) * size), 0, size - 1)
     signs = jnp.where(magnitude >= order_statistic(magnitude, index), jnp.sign(gradient), 0)

@@ -1,4 +1,4 @@
-"""Any algorithm, made to answer with its best iterate."""
+"""A wrapper by which any algorithm answers with its best iterate."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from cfx_jax.optimise.algorithm import Algorithm, Objective, State
 
 
 class BestState(NamedTuple):
-    """``inner``: the algorithm's own state. ``best_x``, ``best_value``: its best solution so far."""
+    """The algorithm's own state, ``inner``, with its best solution so far."""
 
     inner: State
     best_x: Float[Array, "*shape"]
@@ -18,14 +18,23 @@ class BestState(NamedTuple):
 
 
 def best_so_far(algorithm: Algorithm) -> Algorithm:
-    """Keeps the solution of smallest value, the start included; one whose value is NaN is never
-    kept.
+    """Keeps the solution of smallest value, the start included.
+
+    A solution whose value is NaN is never kept.
 
     Args:
         algorithm: any algorithm.
 
     Returns:
         An algorithm with the same iterates whose solution is the best of them.
+
+    Example:
+        >>> descent = gradient_descent(num_steps=1, step_size=2.0)  # it steps too far
+        >>> objective, x0 = lambda x: x**2, jnp.array(1.0)
+        >>> float(run(descent, objective, x0).solution)
+        -3.0
+        >>> float(run(best_so_far(descent), objective, x0).solution)
+        1.0
     """
 
     def init(objective: Objective, x0: Float[Array, "*shape"]) -> BestState:

@@ -22,9 +22,7 @@ _STEPS_BETWEEN_LOOKS = 5
 
 
 def give_result(shared: Any, example: Any, result: Result) -> Result:
-    """The result as it is: what ``drive`` and ``solve`` return for each example unless told
-    otherwise.
-    """
+    """Returns the result of one example as it is: the default of ``drive`` and ``solve``."""
     del shared, example
     return result
 
@@ -49,6 +47,14 @@ def solve(
 
     Raises:
         InputError: an unknown loop, an invalid batch size, examples of different lengths or none.
+
+    Example:
+        >>> descent = gradient_descent(num_steps=2, step_size=0.25)
+        >>> def make_problem(shared, example):
+        ...     return Problem(descent, lambda x: ((x - shared) ** 2).sum(), example)
+        >>> results = solve(make_problem, jnp.array(1.0), jnp.array([1.0, 5.0]))
+        >>> results.solution.tolist(), results.trace.shape
+        ([1.0, 2.0], (2, 3))
     """
     check_choice(loop, ("auto", "host", "scan"), name="loop")
     if loop == "auto":
@@ -87,6 +93,14 @@ def drive(
 
     Raises:
         InputError: an invalid batch size, examples of different lengths or none.
+
+    Example:
+        >>> descent = gradient_descent(num_steps=2, step_size=0.25)
+        >>> def make_problem(shared, example):
+        ...     return Problem(descent, lambda x: ((x - shared) ** 2).sum(), example)
+        >>> results = drive(make_problem, jnp.array(1.0), jnp.array([1.0, 5.0]))
+        >>> results.solution.tolist(), results.trace.shape
+        ([1.0, 2.0], (2, 3))
     """
     parallel.num_examples(examples)
     let_go_of_programs()
@@ -121,43 +135,44 @@ def _drive_batch(
     advance: Callable[[int], object],
 ) -> Any:
     state, value = _start(make_problem, shared, examples)
-    values, done = [value], 0
-    while done < num_steps:
-        for _ in range(min(_STEPS_BETWEEN_LOOKS, num_steps - done)):
+    values, num_done = [value], 0
+    while num_done < num_steps:
+        for _ in range(min(_STEPS_BETWEEN_LOOKS, num_steps - num_done)):
             state, value, best = _step(make_problem, stop_below, shared, examples, state)
             values.append(value)
-            done += 1
+            num_done += 1
             advance(1)
         # Waiting now and then keeps the bar honest and lets the loop end early; every step would
         # starve a GPU.
         if stop_below is not None and bool((best < stop_below).all()):
             break
         jax.block_until_ready(value)
-    advance(num_steps - done)
-    trace = jnp.stack(values + values[-1:] * (num_steps - done), axis=1)
+    advance(num_steps - num_done)
+    # (n, num_steps + 1): after an early end the last values are repeated.
+    trace = jnp.stack(values + values[-1:] * (num_steps - num_done), axis=1)
     return _finish(make_problem, finish, shared, examples, state, trace)
 
 
 @jax.jit
 def _start(make_problem: MakeProblem, shared: Any, examples: Any) -> tuple[State, Array]:
-    def one(example: Any) -> tuple[State, Array]:
+    def start_one(example: Any) -> tuple[State, Array]:
         problem = make_problem(shared, example)
         state = problem.algorithm.init(problem.objective, problem.x0)
         return state, problem.algorithm.solution(state)[1]
 
-    return jax.vmap(one)(examples)
+    return jax.vmap(start_one)(examples)
 
 
 @partial(jax.jit, static_argnums=1, donate_argnums=4)
 def _step(
     make_problem: MakeProblem, stop_below: float | None, shared: Any, examples: Any, state: State
 ) -> tuple[State, Array, Array]:
-    def one(example: Any, state: State) -> tuple[State, Array, Array]:
+    def step_one(example: Any, state: State) -> tuple[State, Array, Array]:
         problem = make_problem(shared, example)
         state, value = guarded_step(problem.algorithm, problem.objective, state, stop_below)
         return state, value, problem.algorithm.solution(state)[1]
 
-    return jax.vmap(one)(examples, state)
+    return jax.vmap(step_one)(examples, state)
 
 
 @jax.jit
@@ -169,21 +184,21 @@ def _finish(
     state: State,
     trace: Array,
 ) -> Any:
-    def one(example: Any, state: State, trace: Array) -> Any:
+    def finish_one(example: Any, state: State, trace: Array) -> Any:
         solution, value = make_problem(shared, example).algorithm.solution(state)
         return finish(shared, example, Result(solution, value, trace))
 
-    return jax.vmap(one)(examples, state, trace)
+    return jax.vmap(finish_one)(examples, state, trace)
 
 
 def _num_steps(make_problem: MakeProblem, shared: Any, examples: Any) -> int:
-    """The algorithm's own number, read off while the problem is traced without computing anything."""
-    return _steps.eval_shape(make_problem, shared, examples).shape[1]
+    """The algorithm's own number of steps, from a trace of the problem that computes nothing."""
+    return _one_zero_a_step.eval_shape(make_problem, shared, examples).shape[1]
 
 
 @jax.jit
-def _steps(make_problem: MakeProblem, shared: Any, examples: Any) -> Array:
-    """An entry for each example and step."""
+def _one_zero_a_step(make_problem: MakeProblem, shared: Any, examples: Any) -> Array:
+    """Zeros (n, num_steps), whose shape tells the number of steps."""
     return jax.vmap(lambda example: jnp.zeros(make_problem(shared, example).algorithm.num_steps))(
         examples
     )

@@ -1,8 +1,11 @@
-"""Auto-Frank-Wolfe: steps towards the linear oracle's answer, with the adaptive step of APGD, for
-every norm p >= 1.
+"""Auto-Frank-Wolfe: steps towards the linear oracle's answer, for every norm p >= 1.
 
-Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image Space".
-Between checkpoints the step is constant; there is no 2 / (t + 2) decay.
+Boreiko et al. 2022, "Sparse Visual Counterfactual Explanations in Image Space". A step is
+
+    v = argmin_{v in set} <gradient, v>,    x <- x + step_size * (v - x),
+
+and its size adapts as that of APGD does (see ``adaptive_step``). Between checkpoints the size is
+constant; there is no 2 / (t + 2) decay.
 """
 
 from typing import NamedTuple
@@ -14,15 +17,15 @@ from jaxtyping import Bool, Float
 from cfx_jax.checks import check_at_least, check_num_steps, check_positive, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet
-from cfx_jax.optimise.adaptive_step import Search, adapt, begin, observe
+from cfx_jax.optimise.adaptive_step import OSCILLATION, Search, adapt, begin, observe
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 
 
 class FrankWolfeState(NamedTuple):
-    """``search``: the adaptive search. ``averaged``: the moving average of gradients."""
+    """The adaptive ``search``, and the moving average of its gradients, ``mean_gradient``."""
 
     search: Search
-    averaged: Float[Array, "*shape"]
+    mean_gradient: Float[Array, "*shape"]
 
 
 def auto_frank_wolfe(
@@ -31,7 +34,7 @@ def auto_frank_wolfe(
     num_steps: int,
     step_size: float = 0.75,
     momentum: float = 0.0,
-    oscillation: float = 0.75,
+    oscillation: float = OSCILLATION,
     update_mask: Bool[Array, "*shape"] | None = None,
 ) -> Algorithm:
     """Auto-Frank-Wolfe over a constraint set of any norm.
@@ -55,6 +58,13 @@ def auto_frank_wolfe(
 
     Raises:
         InputError: ``num_steps`` below 1, a step outside of (0, 1], momentum outside of [0, 1).
+
+    Example:
+        >>> from cfx_jax.geometry import lp_ball_in_box
+        >>> ball = lp_ball_in_box(jnp.full((1, 2, 1), 0.5), 0.25, 4)
+        >>> result = run(auto_frank_wolfe(ball, num_steps=3), lambda x: x[0, 0, 0], ball.center)
+        >>> (result.solution - ball.center)[..., 0].round(2).tolist()
+        [[-0.25, 0.0]]
     """
     check_num_steps(num_steps)
     check_positive(step_size, name="step_size")
@@ -70,17 +80,17 @@ def auto_frank_wolfe(
 
     def step(objective: Objective, state: FrankWolfeState) -> tuple[FrankWolfeState, Array]:
         search = state.search
-        averaged = (
-            momentum * state.averaged + (1 - momentum) * search.gradient
-            if momentum
-            else search.gradient
-        )
-        change = constraint.linear_minimiser(averaged) - search.x
+        mean_gradient = search.gradient
+        if momentum:
+            mean_gradient = momentum * state.mean_gradient + (1 - momentum) * search.gradient
+        change = constraint.linear_minimiser(mean_gradient) - search.x
         if outer_mask is not None:
+            # The oracle has spent a part of its radius outside of the mask: it is lost here.
             change = jnp.where(outer_mask, change, 0)
+        # x and the oracle's answer are in the set, which is convex: so is every point between.
         observed, value = observe(search, objective, search.x + search.step_size * change)
         adapted = adapt(observed, num_steps=num_steps, oscillation=oscillation)
-        return FrankWolfeState(adapted, averaged), value
+        return FrankWolfeState(adapted, mean_gradient), value
 
     return Algorithm(
         init, step, lambda state: (state.search.best_x, state.search.best_value), num_steps

@@ -13,7 +13,7 @@ from cfx_jax.optimise.algorithm import Algorithm, Objective, State
 
 
 class OptaxState(NamedTuple):
-    """``x``, ``value``, ``gradient``: the iterate. ``inner``: the transformation's state."""
+    """The iterate ``x``, its value and gradient, and the transformation's state, ``inner``."""
 
     x: Float[Array, "*shape"]
     value: Float[Array, ""]
@@ -40,6 +40,12 @@ def from_optax(
 
     Raises:
         InputError: ``num_steps`` below 1.
+
+    Example:
+        >>> import optax
+        >>> descent = from_optax(optax.sgd(0.25), num_steps=2)
+        >>> run(descent, lambda x: (x**2).sum(), jnp.array([1.0, 2.0])).solution.tolist()
+        [0.25, 0.5]
     """
     check_num_steps(num_steps)
     extended = optax.with_extra_args_support(transformation)

@@ -1,6 +1,4 @@
-"""Gradient descent with a fixed step: plain, projected, normalised, with heavy-ball momentum; and
-proximal descent.
-"""
+"""Gradient descent with a fixed step: plain, projected, normalised, with momentum, proximal."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,7 +14,7 @@ from cfx_jax.optimise.algorithm import Algorithm, Objective
 
 
 class DescentState(NamedTuple):
-    """``x``, ``value``, ``gradient``: the iterate. ``velocity``: the decayed sum of directions."""
+    """The iterate ``x``, its value and gradient; ``velocity``, the decayed sum of directions."""
 
     x: Float[Array, "*shape"]
     value: Float[Array, ""]
@@ -47,6 +45,11 @@ def gradient_descent(
 
     Raises:
         InputError: ``num_steps`` below 1, a step not above 0, an unknown ``normalise``.
+
+    Example:
+        >>> descent = gradient_descent(num_steps=2, step_size=0.25)
+        >>> run(descent, lambda x: (x**2).sum(), jnp.array([1.0, 2.0])).solution.tolist()
+        [0.25, 0.5]
     """
     check_num_steps(num_steps)
     check_positive(step_size, name="step_size")
@@ -75,8 +78,9 @@ def proximal_gradient(
     num_steps: int,
     step_size: float | Float[Array, ""],
 ) -> Algorithm:
-    """Minimises ``objective(x) + penalty(x)`` where only the objective is smooth (forward-backward
-    splitting).
+    """Minimises ``objective(x) + penalty(x)`` where only the objective is smooth.
+
+    This is forward-backward splitting.
 
     Args:
         proximal: ``(x, step_size) -> argmin_u penalty(u) + ||u - x||^2 / (2 step_size)``.
@@ -89,6 +93,12 @@ def proximal_gradient(
 
     Raises:
         InputError: ``num_steps`` below 1 or a step not above 0.
+
+    Example:
+        >>> soft = lambda x, step_size: soft_threshold(x, jnp.zeros(()), step_size)
+        >>> descent = proximal_gradient(soft, jnp.abs, num_steps=1, step_size=0.25)
+        >>> float(run(descent, lambda x: (x - 2) ** 2, jnp.array(1.0)).solution)
+        1.25
     """
     check_num_steps(num_steps)
     check_positive(step_size, name="step_size")
@@ -98,11 +108,10 @@ def proximal_gradient(
         return DescentState(x, value + penalty(x), gradient, jnp.zeros_like(x))
 
     def step(objective: Objective, state: DescentState) -> tuple[DescentState, Array]:
-        moved = proximal(
-            state.x - step_size * state.gradient, jnp.asarray(step_size, state.x.dtype)
-        )
-        new = evaluate(objective, moved)
-        return new, new.value
+        x = state.x - step_size * state.gradient
+        x = proximal(x, jnp.asarray(step_size, state.x.dtype))
+        new_state = evaluate(objective, x)
+        return new_state, new_state.value
 
     return Algorithm(evaluate, step, lambda state: (state.x, state.value), num_steps)
 
@@ -110,8 +119,18 @@ def proximal_gradient(
 def soft_threshold(
     x: Float[Array, "*shape"], center: Float[Array, "*shape"], threshold: float | Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """The proximal map of ``threshold * ||x - center||_1``: x moved towards the centre by the
-    threshold, at most to it.
+    """Moves each entry of ``x`` towards that of ``center`` by the threshold, at most to it.
+
+    This is the proximal map ``argmin_u threshold * ||u - center||_1 + ||u - x||^2 / 2``.
+
+    Args:
+        x: any shape.
+        center: of the same shape.
+        threshold: at least 0.
+
+    Example:
+        >>> soft_threshold(jnp.array([-3.0, 0.5, 2.0]), jnp.zeros(3), 1.0).tolist()
+        [-2.0, 0.0, 1.0]
     """
     delta = x - center
     return center + jnp.sign(delta) * jnp.maximum(jnp.abs(delta) - threshold, 0)

@@ -33,11 +33,11 @@ from cfx_jax.callables import call, shape_of
 from cfx_jax.counterfactuals import (
     LatentCounterfactual,
     LatentShift,
+    as_search_models,
     latent_counterfactual_batch,
     latent_shift_batch,
 )
-from cfx_jax.counterfactuals.cycle import Coder
-from cfx_jax.counterfactuals.latent import checked_parts
+from cfx_jax.generators import Coder
 from cfx_jax.maps import channel_sum
 from cfx_jax.models import with_saliency
 from cfx_jax.objectives import Classifier, class_score
@@ -258,7 +258,7 @@ def walk(
     arguments as ``search``.
     """
     sizes = np.full(len(volumes), step_size, np.float32)
-    shared = checked_parts(
+    shared = as_search_models(
         explained.coder, explained.classifier, jnp.asarray(volumes[:1]), slices_per_batch=None
     )
     return Walk(*map_examples(_Walking(num_steps), shared, (volumes, sizes), batch_size=batch_size))

@@ -13,7 +13,7 @@ from flax import nnx
 from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.counterfactuals import reconstruction_psnr, refused
+from cfx_jax.counterfactuals import find_unexplainable, reconstruction_psnr
 from cfx_jax.data import resize_labels
 from cfx_jax.errors import InputError
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
@@ -269,7 +269,9 @@ def _shown(config: Config, scans: Scans, coder: Any) -> Arrays:
     for part in row_slices(len(scans.images), row_bytes(scans.images.shape)):
         images = np.asarray(scans.images[part])
         psnr.append(map_examples(_psnr, coder, images, **options))
-        found = refused(coder, images, minimum_psnr=config.search.minimum_psnr, **options)
+        found = find_unexplainable(
+            coder, images, minimum_psnr=config.search.minimum_psnr, **options
+        )
         objections.append(np.isin(np.arange(len(images)), list(found)))
     return {"psnr": np.concatenate(psnr), "refused": np.concatenate(objections)}
 

@@ -10,7 +10,7 @@ from scipy import ndimage
 from small_classifiers import images
 
 from cfx_jax.attributions.augment_average import augment_average
-from cfx_jax.attributions.placement import AugmentationRanges, draw_placement
+from cfx_jax.attributions.moves import AugmentationRanges, draw_move
 from cfx_jax.errors import InputError
 
 KEY = jax.random.key(3)
@@ -51,7 +51,7 @@ def test_the_mean_is_that_of_a_loop_with_scipy(visible_only):
     total, count = np.asarray(explain(IMAGE), float), np.ones((9, 9, 1))
     for i in range(6):
         matrix, shift = (
-            np.asarray(each, float) for each in draw_placement(jax.random.fold_in(KEY, i), RANGES)
+            np.asarray(each, float) for each in draw_move(jax.random.fold_in(KEY, i), RANGES)
         )
         map_there = explain(scipys_move(IMAGE, matrix, shift))
         inverse = np.linalg.inv(matrix)

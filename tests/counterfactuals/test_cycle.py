@@ -9,7 +9,7 @@ import pytest
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
 from cfx_jax.attributions import path_attribution, path_attribution_along
-from cfx_jax.counterfactuals.cycle import cyce, decided_class, syce, syce_latent_path
+from cfx_jax.counterfactuals import cyce, decided_class, syce, syce_latent_path
 from cfx_jax.errors import InputError
 from cfx_jax.models import calibrated
 from cfx_jax.models.views.thresholded import thresholded

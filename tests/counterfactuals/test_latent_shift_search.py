@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.counterfactuals.latent_shift_search import SEARCHES, Shifted
+from cfx_jax.counterfactuals.latent_shift import SEARCHES, Shifted
 
 
 def sigmoid(number):

@@ -10,7 +10,7 @@ from jax.tree_util import Partial
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
 from cfx_jax.callables import call
-from cfx_jax.counterfactuals.progressive import (
+from cfx_jax.counterfactuals import (
     Exaggerator,
     bin_centres,
     probability_bin,

@@ -6,8 +6,8 @@ from toy_coder import CODER, ToyCoder, decode, encode, volumes
 
 from cfx_jax.counterfactuals.reconstruction import (
     check_reconstruction,
+    find_unexplainable,
     reconstruction_psnr,
-    refused,
 )
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import psnr
@@ -67,7 +67,9 @@ def test_of_many_only_the_bad_ones_are_refused(slices_per_batch):
     images[1] = np.nan
     images[2] = 0.5
     images[4] = VOLUMES[4]
-    found = refused(CODER, images, minimum_psnr=40, slices_per_batch=slices_per_batch, batch_size=2)
+    found = find_unexplainable(
+        CODER, images, minimum_psnr=40, slices_per_batch=slices_per_batch, batch_size=2
+    )
     assert sorted(found) == [1, 2, 4]
     assert "NaN" in found[1] and "everywhere" in found[2]
     own = float(reconstruction_psnr(VOLUMES[4], decode(encode(VOLUMES[4]))))
@@ -76,6 +78,6 @@ def test_of_many_only_the_bad_ones_are_refused(slices_per_batch):
 
 def test_mistakes_in_batches_are_named():
     with pytest.raises(InputError, match=r"images: expected values in \[0, 1\]"):
-        refused(CODER, VOLUMES * 3, minimum_psnr=40)
+        find_unexplainable(CODER, VOLUMES * 3, minimum_psnr=40)
     with pytest.raises(InputError, match="coder: expected encode to give one array"):
-        refused(ToyCoder(lambda x: (encode(x),), decode), VOLUMES, minimum_psnr=40)
+        find_unexplainable(ToyCoder(lambda x: (encode(x),), decode), VOLUMES, minimum_psnr=40)

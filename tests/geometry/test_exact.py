@@ -12,7 +12,7 @@ from cfx_jax.geometry.exact import (
     log_magnitude,
     magnitude_bits,
     order_statistic,
-    rescaled,
+    rescale,
     weighted_threshold,
 )
 from cfx_jax.geometry.lp_ball import lp_norm, project_l2, unit_direction
@@ -49,7 +49,7 @@ def test_scale_is_taken_from_vectors_of_any_finite_size(size):
     values = np.asarray([1, -0.5, 0.25, 0, 0.7], np.float64) * size
     values = values.astype(np.float32)
     exact = values.astype(np.float64)
-    scaled, exponent = jax.jit(rescaled)(values)
+    scaled, exponent = jax.jit(rescale)(values)
     np.testing.assert_array_equal(np.asarray(scaled, np.float64), exact / 2.0 ** int(exponent))
     assert 1 <= np.abs(scaled).max() < 2
     with np.errstate(divide="ignore"):

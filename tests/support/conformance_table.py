@@ -36,12 +36,11 @@ from cfx_jax.attributions import (
 )
 from cfx_jax.attributions.latent_saliency import latent_saliency
 from cfx_jax.attributions.slices import of_slice, over_slices
-from cfx_jax.counterfactuals import vce
+from cfx_jax.counterfactuals import Exaggerator, progressive, vce
 from cfx_jax.counterfactuals.cycle import syce, syce_latent_path
 from cfx_jax.counterfactuals.fixed_point import fixed_point
 from cfx_jax.counterfactuals.latent import latent_counterfactual
 from cfx_jax.counterfactuals.latent_shift import latent_shift
-from cfx_jax.counterfactuals.progressive import Exaggerator, progressive
 from cfx_jax.counterfactuals.xgem import xgem
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.maps import quantile_threshold, smooth, upsample

@@ -23,9 +23,9 @@ from flax import nnx
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
-from cfx_jax.checks import check_choice, is_concrete
-from cfx_jax.counterfactuals.progressive import Exaggerator, check_num_bins
+from cfx_jax.checks import check_choice, check_integer, is_concrete
 from cfx_jax.errors import InputError
+from cfx_jax.generators import Exaggerator
 from cfx_jax.losses.progressive import ordinal_code
 from cfx_jax.models.generators.layers.conditional_norm import ConditionalBatchNorm
 from cfx_jax.models.generators.layers.keras import same_convolution
@@ -84,7 +84,7 @@ class ProgressiveGenerator(nnx.Module):
     ) -> None:
         _check_filters(filters, at_least=2)
         check_numbers({"in_channels": in_channels})
-        check_num_bins(num_bins)
+        check_integer(num_bins, name="num_bins", at_least=2)
         check_shares({"momentum": momentum})
         self.in_channels, self.num_bins, self.num_halvings = in_channels, num_bins, len(filters) - 1
         self.conditional_encoder, self.stem_activation = conditional_encoder, stem_activation
@@ -193,7 +193,7 @@ class ProjectionDiscriminator(nnx.Module):
         check_choice(projection, ("ordinal", "tied", "none"), name="projection")
         _check_filters(filters, at_least=1)
         check_numbers({"in_channels": in_channels})
-        check_num_bins(num_bins)
+        check_integer(num_bins, name="num_bins", at_least=2)
         self.in_channels, self.num_bins, self.projection = in_channels, num_bins, projection
         pairs = list(pairwise((in_channels, *filters)))
         self.down = nnx.List(

@@ -1,5 +1,6 @@
 """Views of a model: one image at a time, calibrated, in an ensemble, with other activations."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.models.views.activations import guided_relu as guided_relu
 from cfx_jax.models.views.activations import leaky_relu as leaky_relu
 from cfx_jax.models.views.activations import unit_clip as unit_clip
@@ -19,3 +20,5 @@ from cfx_jax.models.views.pre_activations import pre_activations as pre_activati
 from cfx_jax.models.views.thresholded import Thresholded as Thresholded
 from cfx_jax.models.views.thresholded import thresholded as thresholded
 from cfx_jax.models.views.two_logits import two_logits as two_logits
+
+__all__, __dir__ = _public(globals())

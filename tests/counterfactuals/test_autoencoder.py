@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy_coder import CODER, ToyCoder, decode, encode, volumes
 
-from cfx_jax.counterfactuals.coding import coding
+from cfx_jax.counterfactuals.autoencoder import as_autoencoder
 from cfx_jax.errors import InputError
 
 VOLUME = volumes(1, num_slices=5)[0]
@@ -14,7 +14,7 @@ VOLUME = volumes(1, num_slices=5)[0]
 
 @pytest.mark.parametrize("slices_per_batch", [None, 2, 5, 9])
 def test_values_and_derivatives_are_the_coders_own(slices_per_batch):
-    parts = coding(CODER, VOLUME, slices_per_batch=slices_per_batch)
+    parts = as_autoencoder(CODER, VOLUME, slices_per_batch=slices_per_batch)
     latent = parts.encode(VOLUME)
     np.testing.assert_allclose(latent, encode(VOLUME), atol=1e-6)
     np.testing.assert_allclose(parts.decode(latent), decode(latent), atol=1e-6)
@@ -34,7 +34,7 @@ def test_equal_parts_compile_once():
         return parts.encode(VOLUME)
 
     for _ in range(2):
-        encoded(coding(CODER, VOLUME, slices_per_batch=2))
+        encoded(as_autoencoder(CODER, VOLUME, slices_per_batch=2))
     assert len(traces) == 1
 
 
@@ -68,4 +68,4 @@ def test_equal_parts_compile_once():
 def test_mistakes_are_named(change, message):
     arguments = {"coder": CODER, "image": VOLUME, "slices_per_batch": 2} | change
     with pytest.raises(InputError, match=message):
-        coding(arguments.pop("coder"), arguments.pop("image"), **arguments)
+        as_autoencoder(arguments.pop("coder"), arguments.pop("image"), **arguments)

@@ -1,5 +1,4 @@
-"""Where the pixels of a moved picture come from: rotation, shift, zoom about the centre, then
-flips, as matrices.
+"""Geometric moves of an image as matrices: rotation, shift, zoom about the centre, then flips.
 
 The convention is that of Keras' image generator, except that every move can be undone exactly.
 """
@@ -55,61 +54,69 @@ class AugmentationRanges:
             )
 
 
-class Placement(NamedTuple):
-    """A pixel of a moved picture is read at ``matrix @ (row, column) + shift``; all in pixels from
-    the centre.
+class Move(NamedTuple):
+    """A geometric move: each pixel of the moved image is read at another place of the image.
+
+    Attributes:
+        matrix: the place is ``matrix @ (row, column) + shift``, from the centre of the image.
+        shift: in pixels, rows first.
     """
 
     matrix: Float[Array, "2 2"]
     shift: Float[Array, " 2"]
 
 
-def draw_placement(key: PRNGKeyArray, ranges: AugmentationRanges) -> Placement:
-    """One random move: ``rotation @ shift``, then ``rotation @ zoom @ flip``, as Keras composes
-    them.
+def draw_move(key: PRNGKeyArray, ranges: AugmentationRanges) -> Move:
+    """Draws one move, ``rotation @ shift``, then ``rotation @ zoom @ flip``, as Keras does.
+
+    Args:
+        key: source of randomness.
+        ranges: how far images are moved.
     """
-    for_angle, for_shift, for_zoom, for_flip = jax.random.split(key, 4)
-    angle = jnp.deg2rad(ranges.rotation) * jax.random.uniform(for_angle, minval=-1, maxval=1)
+    angle_key, shift_key, zoom_key, flip_key = jax.random.split(key, 4)
+    angle = jnp.deg2rad(ranges.rotation) * jax.random.uniform(angle_key, minval=-1, maxval=1)
     largest_shift = jnp.asarray([ranges.height_shift, ranges.width_shift], float)
-    shift = largest_shift * jax.random.uniform(for_shift, (2,), minval=-1, maxval=1)
+    shift = largest_shift * jax.random.uniform(shift_key, (2,), minval=-1, maxval=1)
     low, high = ranges.zoom
-    zoom = low + (high - low) * jax.random.uniform(for_zoom, (2,))
+    zoom = low + (high - low) * jax.random.uniform(zoom_key, (2,))
     may_flip = jnp.asarray([ranges.vertical_flip, ranges.horizontal_flip])
-    flip = jnp.where(may_flip & jax.random.bernoulli(for_flip, shape=(2,)), -1, 1)
+    flip = jnp.where(may_flip & jax.random.bernoulli(flip_key, shape=(2,)), -1, 1)
     rotation = jnp.asarray([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
-    return Placement(rotation * (zoom * flip), (rotation * shift).sum(axis=1))
+    return Move(rotation * (zoom * flip), (rotation * shift).sum(axis=1))
 
 
-def inverse(placement: Placement) -> Placement:
-    """The move that brings every pixel back."""
-    (a, b), (c, d) = placement.matrix
+def invert(move: Move) -> Move:
+    """The inverse move, which brings every pixel back."""
+    (a, b), (c, d) = move.matrix
     matrix = jnp.asarray([[d, -b], [-c, a]]) / (a * d - b * c)
-    return Placement(matrix, -(matrix * placement.shift).sum(axis=1))
+    return Move(matrix, -(matrix * move.shift).sum(axis=1))
 
 
-def _sources(placement: Placement, shape: tuple[int, ...]) -> Float[Array, "2 h w"]:
-    """The row and column, from the centre, that each pixel is read at."""
+def _places(move: Move, shape: tuple[int, ...]) -> Float[Array, "2 h w"]:
+    """The row and column, from the centre, at which each pixel is read."""
     rows, columns = (jnp.arange(size) - (size - 1) / 2 for size in shape[:2])
-    matrix, shift = placement
+    matrix, shift = move
+    # (2, 1, 1) coefficients times (h, 1) rows and (w,) columns: (2, h, w) places.
     return (
         matrix[:, :1, None] * rows[:, None] + matrix[:, 1:, None] * columns + shift[:, None, None]
     )
 
 
-def moved(picture: Float[Array, "h w *c"], placement: Placement) -> Float[Array, "h w *c"]:
-    """The moved picture, interpolated bilinearly; beyond the frame the border is repeated."""
-    center = (jnp.asarray(picture.shape[:2]) - 1) / 2
-    coordinates = _sources(placement, picture.shape) + center[:, None, None]
-    channels = picture.reshape(*picture.shape[:2], -1)
-    read = jax.vmap(
+def apply_move(image: Float[Array, "h w *c"], move: Move) -> Float[Array, "h w *c"]:
+    """The moved image or map, interpolated bilinearly; beyond the frame the border is repeated."""
+    center = (jnp.asarray(image.shape[:2]) - 1) / 2
+    coordinates = _places(move, image.shape) + center[:, None, None]
+    channels = image.reshape(*image.shape[:2], -1)
+    interpolated = jax.vmap(
         lambda channel: map_coordinates(channel, [*coordinates], 1, mode="nearest"), -1, -1
     )(channels)
-    return read.reshape(picture.shape)
+    return interpolated.reshape(image.shape)
 
 
-def inside(placement: Placement, shape: tuple[int, ...]) -> Bool[Array, "h w"]:
-    """Whether each pixel is read from within the frame, whose edge is half a pixel beyond the
-    outermost centres.
+def is_read_inside(move: Move, shape: tuple[int, ...]) -> Bool[Array, "h w"]:
+    """Whether each pixel is read from inside of the frame.
+
+    The frame's edge is half a pixel beyond the outermost centres.
     """
     half = jnp.asarray(shape[:2])[:, None, None] / 2
-    return (jnp.abs(_sources(placement, shape)) <= half).all(axis=0)
+    return (jnp.abs(_places(move, shape)) <= half).all(axis=0)

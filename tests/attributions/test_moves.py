@@ -7,13 +7,13 @@ import pytest
 from scipy import ndimage, stats
 from small_classifiers import images
 
-from cfx_jax.attributions.placement import (
+from cfx_jax.attributions.moves import (
     AugmentationRanges,
-    Placement,
-    draw_placement,
-    inside,
-    inverse,
-    moved,
+    Move,
+    apply_move,
+    draw_move,
+    invert,
+    is_read_inside,
 )
 from cfx_jax.errors import InputError
 
@@ -23,14 +23,14 @@ DRAWS = jax.random.split(jax.random.key(0), 400)
 
 
 def draws(ranges):
-    return jax.tree.map(np.asarray, jax.vmap(lambda key: draw_placement(key, ranges))(DRAWS))
+    return jax.tree.map(np.asarray, jax.vmap(lambda key: draw_move(key, ranges))(DRAWS))
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_moving_is_scipys_affine_transform(channels):
     picture = np.random.default_rng(0).normal(size=(9, 12, *channels)).astype(np.float32)
     for key in DRAWS[:5]:
-        matrix, shift = placement = draw_placement(key, WILD)
+        matrix, shift = move = draw_move(key, WILD)
         center = np.asarray([4, 5.5])
         offset = center + shift - matrix @ center
         planes = picture.reshape(9, 12, -1)
@@ -39,19 +39,19 @@ def test_moving_is_scipys_affine_transform(channels):
             for each in planes.T.swapaxes(1, 2)
         ]
         np.testing.assert_allclose(
-            moved(jnp.asarray(picture), placement).reshape(planes.shape),
+            apply_move(jnp.asarray(picture), move).reshape(planes.shape),
             np.stack(expected, -1),
             atol=1e-4,
         )
 
 
 def test_moving_back_is_the_inverse():
-    placements = jax.vmap(lambda key: draw_placement(key, WILD))(DRAWS)
-    back = jax.vmap(inverse)(placements)
-    products = np.asarray(back.matrix) @ np.asarray(placements.matrix)
+    moves = jax.vmap(lambda key: draw_move(key, WILD))(DRAWS)
+    back = jax.vmap(invert)(moves)
+    products = np.asarray(back.matrix) @ np.asarray(moves.matrix)
     np.testing.assert_allclose(products, np.broadcast_to(np.eye(2), products.shape), atol=1e-6)
     corner = np.asarray([112.0, -112.0])
-    there = np.asarray(placements.matrix) @ corner + placements.shift
+    there = np.asarray(moves.matrix) @ corner + moves.shift
     again = np.einsum("nij,nj->ni", back.matrix, there) + back.shift
     np.testing.assert_allclose(again, np.broadcast_to(corner, again.shape), atol=1e-4)
 
@@ -62,28 +62,28 @@ def test_a_smooth_picture_returns():
         0.5 + 0.5 * np.sin(2 * np.pi * rows) * np.cos(2 * np.pi * columns), jnp.float32
     )
     for key in DRAWS[:5]:
-        placement = draw_placement(key, AugmentationRanges())
-        back = inverse(placement)
-        seen = ndimage.binary_erosion(np.asarray(inside(back, (64, 64))), iterations=2)
+        move = draw_move(key, AugmentationRanges())
+        back = invert(move)
+        seen = ndimage.binary_erosion(np.asarray(is_read_inside(back, (64, 64))), iterations=2)
         assert seen.mean() > 0.5
         np.testing.assert_allclose(
-            np.asarray(moved(moved(picture, placement), back))[seen], picture[seen], atol=1e-2
+            np.asarray(apply_move(apply_move(picture, move), back))[seen], picture[seen], atol=1e-2
         )
 
 
 def test_whole_pixels_and_flips_are_exact():
     picture = jnp.asarray(images(1)[0])
-    shifted = moved(picture, Placement(jnp.eye(2), jnp.asarray([2.0, -3.0])))
+    shifted = apply_move(picture, Move(jnp.eye(2), jnp.asarray([2.0, -3.0])))
     np.testing.assert_array_equal(shifted[:-2, 3:], picture[2:, :-3])
     np.testing.assert_array_equal(shifted[:-2, :3], jnp.repeat(picture[2:, :1], 3, axis=1))
-    flipped = moved(picture, Placement(jnp.diag(jnp.asarray([1.0, -1.0])), jnp.zeros(2)))
+    flipped = apply_move(picture, Move(jnp.diag(jnp.asarray([1.0, -1.0])), jnp.zeros(2)))
     np.testing.assert_array_equal(flipped, picture[:, ::-1])
-    np.testing.assert_array_equal(moved(picture, draw_placement(DRAWS[0], NOTHING)), picture)
+    np.testing.assert_array_equal(apply_move(picture, draw_move(DRAWS[0], NOTHING)), picture)
 
 
 def test_pixels_read_beyond_the_frame_are_outside():
     """A shift of 2.5 rows reads beyond row 7.5 from row 5 on; row 5 is read at the edge itself."""
-    found = inside(Placement(jnp.eye(2), jnp.asarray([2.5, 0.0])), (8, 8))
+    found = is_read_inside(Move(jnp.eye(2), jnp.asarray([2.5, 0.0])), (8, 8))
     np.testing.assert_array_equal(found[:, 0], np.arange(8) <= 5)
 
 

@@ -1,0 +1,207 @@
+"""Checks of options: functions, choices, numbers, norms and random keys."""
+
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cfx_jax.arrays import AnyArray
+from cfx_jax.errors import InputError
+
+
+def is_concrete(value: object) -> bool:
+    """Whether ``value`` holds numbers, rather than standing for them while a function is traced."""
+    return not isinstance(value, jax.core.Tracer)
+
+
+def check_callable(function: object, *, name: str, gives: str) -> None:
+    """Checks for a function.
+
+    Args:
+        function: what was given.
+        name: what the message calls it.
+        gives: what it takes and gives, completing "expected a function of ...".
+
+    Raises:
+        InputError: naming the type that came.
+    """
+    if not callable(function):
+        raise InputError(f"{name}: expected a function of {gives}, got {type(function).__name__}")
+
+
+def check_choice(value: object, choices: Sequence[object], *, name: str) -> None:
+    """Checks that an option is one of its valid choices.
+
+    Args:
+        value: what was given.
+        choices: what may be given.
+        name: what the message calls it.
+
+    Raises:
+        InputError: listing the valid choices.
+    """
+    if value not in choices:
+        raise InputError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_num_steps(num_steps: int) -> None:
+    """Checks that a number of steps is an integer of at least 1.
+
+    Raises:
+        InputError: giving the number.
+    """
+    check_count(num_steps, name="num_steps")
+
+
+def check_count(value: int | None, *, name: str, or_none: bool = False) -> None:
+    """Checks that a number of steps, nodes or samples is an integer of at least 1.
+
+    Args:
+        value: what was given.
+        name: what the message calls it.
+        or_none: whether None, for all of them, is valid too.
+
+    Raises:
+        InputError: giving the number.
+    """
+    if or_none and value is None:
+        return
+    check_integer(value, name=name, at_least=1)
+
+
+def check_integer(value: object, *, name: str, at_least: int) -> None:
+    """Checks that an option is an integer, of Python or NumPy, and not too small.
+
+    Args:
+        value: what was given.
+        name: what the message calls it.
+        at_least: the smallest that is valid.
+
+    Raises:
+        InputError: giving the value.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
+        raise InputError(f"{name}: expected an integer of at least {at_least}, got {value!r}")
+
+
+def check_real(value: object, *, name: str) -> None:
+    """Checks for real numbers, traced or not, rather than text, booleans or anything else.
+
+    Raises:
+        InputError: giving the value.
+    """
+    _, dtype = shape_and_dtype(value)
+    if not (jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)):
+        raise InputError(f"{name}: expected a real number, got {value!r}")
+
+
+def check_positive(value: float | AnyArray, *, name: str) -> None:
+    """Checks for one number, finite and above zero, where its value is known.
+
+    Raises:
+        InputError: giving the value or the shape.
+    """
+    check_real(value, name=name)
+    if np.shape(value) != ():
+        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
+    _check_all_positive(value, name)
+
+
+def check_at_least(
+    value: float | AnyArray, least: float, *, name: str, below: float = math.inf
+) -> None:
+    """Checks that one number is finite and in a range, where its value is known.
+
+    Args:
+        value: what was given.
+        least: the smallest that is valid.
+        name: what the message calls it.
+        below: all valid ones are less than this.
+
+    Raises:
+        InputError: giving the value or the shape.
+    """
+    check_real(value, name=name)
+    if np.shape(value) != ():
+        raise InputError(f"{name}: expected one number, got shape {np.shape(value)}")
+    if is_concrete(value) and not (np.isfinite(value) and least <= value < below):
+        range_ = f"of at least {least}" if math.isinf(below) else f"in [{least}, {below})"
+        raise InputError(f"{name}: expected a number {range_}, got {value}")
+
+
+def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) -> None:
+    """Checks for a finite number above zero for all of several images, or one for each.
+
+    Args:
+        value: what was given.
+        count: how many images there are.
+        name: what the message calls it.
+
+    Raises:
+        InputError: giving the value or the shape.
+    """
+    check_real(value, name=name)
+    if np.shape(value) not in ((), (count,)):
+        raise InputError(
+            f"{name}: expected one number, or one for each of the {count} images, shape ({count},),"
+            f" got shape"
+            f" {np.shape(value)}"
+        )
+    _check_all_positive(value, name)
+
+
+def _check_all_positive(value: float | AnyArray, name: str) -> None:
+    if is_concrete(value) and not (np.isfinite(value).all() and (np.asarray(value) > 0).all()):
+        raise InputError(f"{name}: expected a finite number above 0, got {value}")
+
+
+def check_norm(p: float, *, name: str = "p") -> None:
+    """Checks the order of an lp norm: a Python number of at least 1, or infinity.
+
+    Raises:
+        InputError: giving what came.
+    """
+    if not isinstance(p, Real) or isinstance(p, bool) or not p >= 1:
+        advice = (
+            "for p < 1 it is no norm"
+            if isinstance(p, Real)
+            else "give a Python number, math.inf for the maximum"
+        )
+        raise InputError(f"{name}: expected a norm with p >= 1 (or inf), got {p!r}: {advice}")
+
+
+def check_key(key: object, *, or_none: bool = False) -> None:
+    """Checks for one random key of JAX, new-style or old-style; may be traced.
+
+    Args:
+        key: what was given.
+        or_none: whether None, for no randomness, is valid too.
+
+    Raises:
+        InputError: naming how to make a key.
+    """
+    if or_none and key is None:
+        return
+    shape, dtype = getattr(key, "shape", None), getattr(key, "dtype", None)
+    new = dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key) and shape == ()
+    old = dtype == jnp.uint32 and shape is not None and len(shape) == 1
+    if not (new or old):
+        came = repr(key) if shape is None else f"dtype {dtype} of shape {shape}"
+        raise InputError(
+            f"key: expected one random key, got {came}: make it with jax.random.key(seed)"
+        )
+
+
+def shape_and_dtype(value: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Those of an array, traced or not, or of what NumPy makes of a number, a text or a list."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return tuple(value.shape), value.dtype
+    try:
+        array = np.asarray(value)
+    except ValueError:  # a list of lists of different lengths
+        return (), np.dtype(object)
+    return array.shape, array.dtype
