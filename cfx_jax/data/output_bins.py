@@ -44,8 +44,8 @@ def probability_bins(
     values = _vector(probabilities, name="probabilities")
     if not ((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all():  # NaN is in no range
         raise InputError(
-            "probabilities: expected probabilities in [0, 1], got"
-            f" [{values.min():g}, {values.max():g}]: apply sigmoid or softmax"
+            f"probabilities: expected probabilities in [0, 1], got [{values.min():g},"
+            f" {values.max():g}]: apply sigmoid or softmax"
         )
     return np.minimum((values * num_bins).astype(np.int64), num_bins - 1)
 

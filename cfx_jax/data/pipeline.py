@@ -95,7 +95,7 @@ def training_batches(
     num_threads = os.cpu_count() or 1 if num_threads is None else num_threads
     if min(num_threads, prefetch) < 0:
         raise InputError(
-            f"num_threads and prefetch must be 0 or more, got {num_threads} and {prefetch}"
+            f"num_threads and prefetch: expected 0 or more, got {num_threads} and {prefetch}"
         )
     grain = import_extra("grain", "reading batches for training")
     positions = check_indices(source, indices)
@@ -183,12 +183,12 @@ def _stack(images: Sequence[np.ndarray], *, name: str) -> np.ndarray:
 def _check_sizes(batch_size: int, process_index: int, process_count: int) -> None:
     if not 0 <= process_index < process_count:
         raise InputError(
-            f"process_index must be in 0..process_count - 1, got {process_index} of"
+            f"process_index: expected a number in 0..process_count - 1, got {process_index} of"
             f" {process_count}: give jax.process_index() and jax.process_count()"
         )
     if batch_size < 1 or batch_size % process_count:
         raise InputError(
-            f"batch_size must be a positive multiple of the number of processes, got {batch_size}"
+            f"batch_size: expected a positive multiple of the number of processes, got {batch_size}"
             f" for {process_count}: choose another batch size"
         )
 

@@ -33,11 +33,11 @@ class SampleOrder:
 
     def __init__(self, labels: Int[np.ndarray, " n"], *, seed: int, balanced: bool) -> None:
         if seed < 0:
-            raise InputError(f"seed must be 0 or more, got {seed}: give e.g. 0")
+            raise InputError(f"seed: expected 0 or more, got {seed}: give e.g. 0")
         if balanced and len(np.unique(labels)) < 2:
             raise InputError(
-                f"balanced sampling needs items of two classes or more, got {len(labels)} items of"
-                f" class {labels[0]}: give balanced=False, or other indices"
+                f"balanced: expected items of two classes or more, got {len(labels)} items of class"
+                f" {labels[0]}: give balanced=False, or other indices"
             )
         self._labels, self._seed, self._balanced = labels, seed, balanced
         self._epoch = functools.lru_cache(maxsize=4)(self._make_epoch)

@@ -165,7 +165,7 @@ def _check(
             "{'train': 0.8, 'test': 0.2}"
         )
     if seed < 0:
-        raise InputError(f"seed must be 0 or more, got {seed}: give e.g. 0")
+        raise InputError(f"seed: expected 0 or more, got {seed}: give e.g. 0")
     if groups is not None and len(groups) != len(labels):
         raise InputError(
             f"groups: expected one for each of the {len(labels)} items, got {len(groups)}: give"

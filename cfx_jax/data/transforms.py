@@ -78,7 +78,7 @@ def random_crop(*, padding: int) -> Transform:
     """
     if padding < 0:
         raise InputError(
-            f"padding must be 0 or more pixels, got {padding}: give e.g. a seventh of the image's"
+            f"padding: expected 0 or more pixels, got {padding}: give e.g. a seventh of the image's"
             " side"
         )
 
@@ -133,13 +133,13 @@ def random_affine(
     """
     if degrees < 0 or translate < 0:
         raise InputError(
-            f"degrees and translate must be 0 or more, got {degrees} and {translate}: give the"
+            f"degrees and translate: expected 0 or more, got {degrees} and {translate}: give the"
             " half-width"
         )
     if not 0 < magnify[0] <= magnify[1]:
         raise InputError(
-            f"magnify must be an ascending range of factors above 0, got {magnify}: give e.g. (1.0,"
-            " 1.1)"
+            f"magnify: expected an ascending range of factors above 0, got {magnify}: give e.g."
+            " (1.0, 1.1)"
         )
 
     def affine(image: Image, rng: np.random.Generator) -> Image:
@@ -191,11 +191,11 @@ def color_jitter(
     }.items():
         if not 0 <= low <= high:
             raise InputError(
-                f"{name} must be an ascending range of factors from 0, got ({low}, {high}): give"
+                f"{name}: expected an ascending range of factors from 0, got ({low}, {high}): give"
                 " e.g. (0.5, 1.5)"
             )
     if not 0 <= hue <= 0.5:
-        raise InputError(f"hue must be in [0, 0.5] turns, got {hue}: give e.g. 0.15")
+        raise InputError(f"hue: expected a number in [0, 0.5] turns, got {hue}: give e.g. 0.15")
 
     def jitter(image: Image, rng: np.random.Generator) -> Image:
         image = adjust_brightness(image, rng.uniform(*brightness))
@@ -222,7 +222,7 @@ def random_noise(*, scale: Range) -> Transform:
     """
     if not 0 <= scale[0] <= scale[1]:
         raise InputError(
-            f"scale must be an ascending range of 0 or more, got {scale}: give e.g. (0.0, 0.1)"
+            f"scale: expected an ascending range of 0 or more, got {scale}: give e.g. (0.0, 0.1)"
         )
 
     def noisy(image: Image, rng: np.random.Generator) -> Image:
@@ -274,4 +274,6 @@ def _blend(image: Image, towards: Float[np.ndarray, "..."], factor: float) -> Im
 
 def _check_probability(probability: float) -> None:
     if not 0 <= probability <= 1:
-        raise InputError(f"probability must be in [0, 1], got {probability}: give e.g. 0.5")
+        raise InputError(
+            f"probability: expected a number in [0, 1], got {probability}: give e.g. 0.5"
+        )

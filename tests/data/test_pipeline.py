@@ -238,14 +238,17 @@ def test_augmentation_that_leaves_the_range_is_explained():
     [
         (
             {"batch_size": 0},
-            "batch_size must be a positive multiple of the number of processes, got 0 for 1",
+            "batch_size: expected a positive multiple of the number of processes, got 0 for 1",
         ),
         ({"process_count": 3}, "got 8 for 3: choose another batch size"),
-        ({"process_index": 1}, "process_index must be in 0..process_count - 1, got 1 of 1"),
-        ({"seed": -2}, "seed must be 0 or more"),
+        (
+            {"process_index": 1},
+            "process_index: expected a number in 0..process_count - 1, got 1 of 1",
+        ),
+        ({"seed": -2}, "seed: expected 0 or more"),
         ({"indices": np.array([23])}, "expected positions in 0..22"),
         ({"indices": np.array([0, 1])}, "two classes or more"),
-        ({"num_threads": -1}, "num_threads and prefetch must be 0 or more"),
+        ({"num_threads": -1}, "num_threads and prefetch: expected 0 or more"),
     ],
 )
 def test_wrong_options_are_explained(changes, message):

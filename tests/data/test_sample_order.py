@@ -68,5 +68,5 @@ def test_one_class_cannot_be_balanced():
 
 
 def test_negative_seed_is_refused():
-    with pytest.raises(InputError, match="seed must be 0 or more, got -1"):
+    with pytest.raises(InputError, match="seed: expected 0 or more, got -1"):
         order(seed=-1)

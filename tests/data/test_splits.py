@@ -127,7 +127,7 @@ def test_wrong_number_of_groups_is_explained():
 
 
 def test_negative_seed_is_refused():
-    with pytest.raises(InputError, match="seed must be 0 or more, got -1"):
+    with pytest.raises(InputError, match="seed: expected 0 or more, got -1"):
         split(labels_of_shape(4), {"a": 1.0}, seed=-1)
 
 

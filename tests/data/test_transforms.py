@@ -188,40 +188,40 @@ def test_default_jitter_is_the_identity():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: random_crop(padding=-1), "padding must be 0 or more pixels, got -1"),
+        (lambda: random_crop(padding=-1), "padding: expected 0 or more pixels, got -1"),
         (
             lambda: random_flip("sideways"),
             "direction: expected one of 'horizontal', 'vertical', got 'sideways'",
         ),
         (
             lambda: random_flip("vertical", probability=1.5),
-            r"probability must be in \[0, 1\], got 1.5",
+            r"probability: expected a number in \[0, 1\], got 1.5",
         ),
         (
             lambda: sometimes(random_crop(padding=1), probability=-0.1),
-            r"probability must be in \[0, 1\], got -0.1",
+            r"probability: expected a number in \[0, 1\], got -0.1",
         ),
         (
             lambda: random_affine(degrees=-5),
-            "degrees and translate must be 0 or more, got -5 and 0.0",
+            "degrees and translate: expected 0 or more, got -5 and 0.0",
         ),
         (
             lambda: random_affine(degrees=5, magnify=(0.0, 1.0)),
-            r"magnify must be an ascending range.*got \(0.0, 1.0\)",
+            r"magnify: expected an ascending range.*got \(0.0, 1.0\)",
         ),
         (
             lambda: random_noise(scale=(0.2, 0.1)),
-            r"scale must be an ascending range of 0 or more, got \(0.2, 0.1\)",
+            r"scale: expected an ascending range of 0 or more, got \(0.2, 0.1\)",
         ),
         (
             lambda: color_jitter(contrast=(2.0, 1.0)),
-            r"contrast must be an ascending range.*got \(2.0, 1.0\)",
+            r"contrast: expected an ascending range.*got \(2.0, 1.0\)",
         ),
         (
             lambda: color_jitter(brightness=(-1.0, 1.0)),
-            "brightness must be an ascending range of factors from 0",
+            "brightness: expected an ascending range of factors from 0",
         ),
-        (lambda: color_jitter(hue=0.6), r"hue must be in \[0, 0.5\] turns, got 0.6"),
+        (lambda: color_jitter(hue=0.6), r"hue: expected a number in \[0, 0.5\] turns, got 0.6"),
     ],
 )
 def test_wrong_options_are_explained(make, message):

@@ -29,10 +29,12 @@ def check_picture(seed: int, index: int, size: int) -> None:
         InputError: the seed or the index is negative, or the side below 32 pixels.
     """
     if min(seed, index) < 0:
-        raise InputError(f"seed and index must be 0 or more, got {seed} and {index}: count from 0")
+        raise InputError(
+            f"seed and index: expected 0 or more, got {seed} and {index}: count from 0"
+        )
     if size < SMALLEST_SIZE:
         raise InputError(
-            f"size must be at least {SMALLEST_SIZE} pixels, got {size}: ask for a larger picture"
+            f"size: expected at least {SMALLEST_SIZE} pixels, got {size}: ask for a larger picture"
         )
 
 
@@ -43,7 +45,7 @@ def check_share(name: str, value: float, example: float) -> None:
         InputError: it is outside [0, 1].
     """
     if not 0 <= value <= 1:
-        raise InputError(f"{name} must be a share in [0, 1], got {value}: give e.g. {example}")
+        raise InputError(f"{name}: expected a share in [0, 1], got {value}: give e.g. {example}")
 
 
 def check_severity(severity: float) -> None:
@@ -54,7 +56,7 @@ def check_severity(severity: float) -> None:
     """
     if not severity > 0:
         raise InputError(
-            f"severity must be above 0, got {severity}: give e.g. 1.0, the standard world"
+            f"severity: expected above 0, got {severity}: give e.g. 1.0, the standard world"
         )
 
 
@@ -77,8 +79,8 @@ def check_options(
     check_severity(severity)
     if confounder is not None and not 0 <= confounder <= 1:
         raise InputError(
-            f"confounder must be None or a strength in [0, 1], got {confounder}: give e.g. 0.9, or"
-            " None for no tag"
+            f"confounder: expected None or a strength in [0, 1], got {confounder}: give e.g. 0.9,"
+            " or None for no tag"
         )
 
 
@@ -142,7 +144,7 @@ class DrawnSource:
     ) -> None:
         if num_images < 1:
             raise InputError(
-                f"num_images must be at least 1, got {num_images}: ask for some pictures"
+                f"num_images: expected at least 1, got {num_images}: ask for some pictures"
             )
         self._draw = draw
         self.labels: Int[np.ndarray, " n"] = np.array(

@@ -57,15 +57,18 @@ def test_source_draws_when_asked_and_knows_the_labels():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0: count from 0"),
-        ({"index": -2}, "seed and index must be 0 or more, got 0 and -2: count from 0"),
-        ({"size": 31}, "size must be at least 32 pixels, got 31: ask for a larger picture"),
-        ({"prevalence": 1.2}, r"prevalence must be a share in \[0, 1\], got 1.2: give e.g. 0.5"),
-        ({"severity": 0.0}, "severity must be above 0, got 0.0: give e.g. 1.0, the standard world"),
-        ({"severity": float("nan")}, "severity must be above 0, got nan"),
+        ({"seed": -1}, "seed and index: expected 0 or more, got -1 and 0: count from 0"),
+        ({"index": -2}, "seed and index: expected 0 or more, got 0 and -2: count from 0"),
+        ({"size": 31}, "size: expected at least 32 pixels, got 31: ask for a larger picture"),
+        ({"prevalence": 1.2}, r"prevalence: expected a share in \[0, 1\], got 1.2: give e.g. 0.5"),
+        (
+            {"severity": 0.0},
+            "severity: expected above 0, got 0.0: give e.g. 1.0, the standard world",
+        ),
+        ({"severity": float("nan")}, "severity: expected above 0, got nan"),
         (
             {"confounder": 1.5},
-            r"confounder must be None or a strength in \[0, 1\], got 1.5: give e.g. 0.9, or None"
+            r"confounder: expected None or a strength in \[0, 1\], got 1.5: give e.g. 0.9, or None"
             r" for no tag",
         ),
     ],
@@ -79,13 +82,13 @@ def test_wrong_options_are_explained(options, message):
 def test_wrong_share_is_explained_by_its_name_and_an_example():
     check_share("ungradable", 1.0, 0.2)
     with pytest.raises(
-        InputError, match=r"ungradable must be a share in \[0, 1\], got -0.1: give e.g. 0.2"
+        InputError, match=r"ungradable: expected a share in \[0, 1\], got -0.1: give e.g. 0.2"
     ):
         check_share("ungradable", -0.1, 0.2)
 
 
 def test_no_pictures_are_refused():
     with pytest.raises(
-        InputError, match="num_images must be at least 1, got 0: ask for some pictures"
+        InputError, match="num_images: expected at least 1, got 0: ask for some pictures"
     ):
         DrawnSource(0, lambda index: {}, lambda index: 0)

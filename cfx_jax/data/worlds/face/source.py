@@ -191,7 +191,7 @@ def _check(
     check_picture(seed, index, size)
     if attribute not in ATTRIBUTES:
         raise InputError(
-            f"attribute must be one of {', '.join(ATTRIBUTES)}, got {attribute!r}: choose one of"
+            f"attribute: expected one of {', '.join(ATTRIBUTES)}, got {attribute!r}: choose one of"
             " them"
         )
     check_share("prevalence", prevalence, 0.5)
@@ -201,7 +201,7 @@ def _check(
     check_share("confounder", confounder, 1.0)
     if attribute not in INDEPENDENT:
         raise InputError(
-            f"confounder must be None with attribute {attribute!r}, which is bound to gender"
+            f"confounder: expected None with attribute {attribute!r}, which is bound to gender"
             f" anyway, got {confounder}: leave it out, or choose one of {', '.join(INDEPENDENT)}"
         )
 

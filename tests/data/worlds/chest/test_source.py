@@ -291,16 +291,16 @@ def test_items_can_be_read_into_arrays():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 31}, "size must be at least 32 pixels, got 31"),
-        ({"prevalence": -0.2}, r"prevalence must be a share in \[0, 1\], got -0.2"),
-        ({"severity": 0.0}, "severity must be above 0, got 0.0"),
-        ({"confounder": -1.0}, r"confounder must be None or a strength in \[0, 1\], got -1.0"),
-        ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0"),
+        ({"size": 31}, "size: expected at least 32 pixels, got 31"),
+        ({"prevalence": -0.2}, r"prevalence: expected a share in \[0, 1\], got -0.2"),
+        ({"severity": 0.0}, "severity: expected above 0, got 0.0"),
+        ({"confounder": -1.0}, r"confounder: expected None or a strength in \[0, 1\], got -1.0"),
+        ({"seed": -1}, "seed and index: expected 0 or more, got -1 and 0"),
         (
             {"finding": "fracture"},
             "finding: expected one of 'opacity', 'cardiomegaly', got 'fracture'",
         ),
-        ({"num_images": 0}, "num_images must be at least 1, got 0"),
+        ({"num_images": 0}, "num_images: expected at least 1, got 0"),
     ],
 )
 def test_wrong_options_are_explained(options, message):

@@ -263,12 +263,12 @@ def test_items_can_be_read_into_arrays(kind):
     ("options", "message"),
     [
         ({"kind": "knee"}, "kind: expected one of 'stroke', 'lung', got 'knee'"),
-        ({"size": 31}, "size must be at least 32 pixels, got 31"),
+        ({"size": 31}, "size: expected at least 32 pixels, got 31"),
         ({"num_slices": 0}, "num_slices: expected an integer of at least 1, got 0"),
-        ({"prevalence": 1.2}, r"prevalence must be a share in \[0, 1\], got 1.2"),
-        ({"severity": 0.0}, "severity must be above 0, got 0.0"),
-        ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0"),
-        ({"num_images": 0}, "num_images must be at least 1, got 0"),
+        ({"prevalence": 1.2}, r"prevalence: expected a share in \[0, 1\], got 1.2"),
+        ({"severity": 0.0}, "severity: expected above 0, got 0.0"),
+        ({"seed": -1}, "seed and index: expected 0 or more, got -1 and 0"),
+        ({"num_images": 0}, "num_images: expected at least 1, got 0"),
         (
             {"finding_shares": (1, 1)},
             r"finding_shares: expected 3 numbers of 0 or more, not all 0, for left, right, both,"

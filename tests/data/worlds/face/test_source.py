@@ -171,22 +171,22 @@ def test_items_can_be_read_into_arrays():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 31}, "size must be at least 32 pixels, got 31"),
+        ({"size": 31}, "size: expected at least 32 pixels, got 31"),
         (
             {"attribute": "sad"},
-            "attribute must be one of smiling, young, male, .*, got 'sad': choose one of them",
+            "attribute: expected one of smiling, young, male, .*, got 'sad': choose one of them",
         ),
-        ({"prevalence": 1.2}, r"prevalence must be a share in \[0, 1\], got 1.2"),
-        ({"severity": 0.0}, "severity must be above 0, got 0.0"),
-        ({"confounder": 1.5}, r"confounder must be a share in \[0, 1\], got 1.5"),
+        ({"prevalence": 1.2}, r"prevalence: expected a share in \[0, 1\], got 1.2"),
+        ({"severity": 0.0}, "severity: expected above 0, got 0.0"),
+        ({"confounder": 1.5}, r"confounder: expected a share in \[0, 1\], got 1.5"),
         (
             {"confounder": 0.5, "attribute": "no_beard"},
-            "confounder must be None with attribute 'no_beard', which is bound to gender anyway,"
+            "confounder: expected None with attribute 'no_beard', which is bound to gender anyway,"
             " got 0.5: leave it "
             "out, or choose one of smiling, young, black_hair, bangs",
         ),
-        ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0"),
-        ({"num_images": 0}, "num_images must be at least 1, got 0"),
+        ({"seed": -1}, "seed and index: expected 0 or more, got -1 and 0"),
+        ({"num_images": 0}, "num_images: expected at least 1, got 0"),
     ],
 )
 def test_wrong_options_are_explained(options, message):

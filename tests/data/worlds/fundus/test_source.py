@@ -266,12 +266,12 @@ def test_feeds_the_pipeline_directly_and_from_memory():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 31}, "size must be at least 32 pixels, got 31"),
-        ({"prevalence": 1.2}, r"prevalence must be a share in \[0, 1\], got 1.2"),
-        ({"severity": 0.0}, "severity must be above 0, got 0.0"),
-        ({"ungradable": -0.1}, r"ungradable must be a share in \[0, 1\], got -0.1"),
-        ({"seed": -1}, "seed and index must be 0 or more, got -1 and 0"),
-        ({"num_images": 0}, "num_images must be at least 1, got 0"),
+        ({"size": 31}, "size: expected at least 32 pixels, got 31"),
+        ({"prevalence": 1.2}, r"prevalence: expected a share in \[0, 1\], got 1.2"),
+        ({"severity": 0.0}, "severity: expected above 0, got 0.0"),
+        ({"ungradable": -0.1}, r"ungradable: expected a share in \[0, 1\], got -0.1"),
+        ({"seed": -1}, "seed and index: expected 0 or more, got -1 and 0"),
+        ({"num_images": 0}, "num_images: expected at least 1, got 0"),
     ],
 )
 def test_wrong_options_are_explained(options, message):
