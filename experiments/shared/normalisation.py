@@ -1,14 +1,12 @@
-"""What a training takes from its images: classes, channels, normalisation, and how many steps an
-epoch has.
-"""
+"""Settings that a training takes from its images: classes, channels, normalisation, steps."""
 
 import dataclasses
 from typing import TypeVar
 
 import numpy as np
 
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Arrays, Workspace
+from experiments.shared.images import ImageSet
+from experiments.shared.workspace import Arrays, Workspace
 from trainers.supervised import SupervisedConfig, scheduled
 
 C = TypeVar("C", bound=SupervisedConfig)
@@ -22,19 +20,19 @@ def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
         images: it is trained on.
         workspace: keeps the result.
     """
-    found = workspace.cached("normalisation", images.identity, lambda: _moments(images))
+    moments = workspace.cached("normalisation", images.identity, lambda: _moments(images))
     fitted = dataclasses.replace(
         settings,
         num_classes=len(images.class_names),
-        in_channels=len(found["mean"]),
-        mean=tuple(found["mean"].tolist()),
-        std=tuple(found["std"].tolist()),
+        in_channels=len(moments["mean"]),
+        mean=tuple(moments["mean"].tolist()),
+        std=tuple(moments["std"].tolist()),
     )
     return scheduled(fitted, images.labels)
 
 
 def _moments(images: ImageSet) -> Arrays:
-    """Of each channel, in two sums over the images, rounded so that they name themselves."""
+    """Mean and standard deviation of each channel, rounded to four decimals."""
     count, total, squares = 0, 0.0, 0.0
     for chunk in images.chunks():
         count += chunk[..., 0].size

@@ -1,0 +1,58 @@
+"""A paper's report: tables as files, claims, warnings, and what made it."""
+
+import dataclasses
+import json
+import warnings
+
+import jax
+import pytest
+
+from cfx_jax.metrics.statistics import Interval
+from experiments.shared import PaperReport, claim, keep_notices, notify
+from experiments.shared.notices import kept_notices
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    preset: str = "demo"
+    radius: float = 1.0
+    results: str = "results"
+    work: str = "work"
+
+
+def test_a_report_writes_tables_claims_and_the_page(tmp_path):
+    report = PaperReport(tmp_path, "Title", introduction="What it is.", note="made up")
+    report.section("Numbers")
+    report.table("table_1", (["name", "size"], [["a", 1.0]]), "Sizes.")
+    report.table("table_2", (["name"], [["b"]]), "Names.", note="real")
+    tested = claim("1", "Small.", {}, {"x": 2.0}, Interval(2.0, 1.5, 2.5), "ratio", maximum=1.0)
+    page = report.finish([tested], Settings())
+    assert "*made up*" in (tmp_path / "table_1.md").read_text()
+    assert "*real*" in (tmp_path / "table_2.md").read_text()
+    assert json.loads((tmp_path / "claims.json").read_text())["summary"]["targets"]["fails"] == 1
+    assert "Small." in page.read_text() and "radius" in page.read_text()
+
+
+def test_a_report_without_claims_has_no_section_of_them(tmp_path):
+    page = PaperReport(tmp_path, "Title", introduction="", note="").finish([], Settings())
+    assert "Claims of the paper" not in page.read_text()
+
+
+def test_the_report_of_any_experiment_has_its_warnings_and_says_what_made_it(tmp_path):
+    pages = []
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="a damaged file"), keep_notices():
+            notify("warning: a flat network")
+            warnings.warn("a damaged file", UserWarning, stacklevel=1)
+            report = PaperReport(tmp_path, "Title", introduction="", note="")
+            notify("one image is not shown")
+            pages.append(report.finish([], Settings()).read_text())
+    assert "a damaged file" in pages[1]
+    assert pages[1].count("a flat network") == 1 and pages[1].count("one image is not shown") == 1
+    assert (
+        pages[1].index("a flat network")
+        < pages[1].index("one image is not shown")
+        < pages[1].index(" UTC; ")
+    )
+    assert f"JAX {jax.__version__}" in pages[1] and "python -m" in pages[1]
+    assert kept_notices() == ()
