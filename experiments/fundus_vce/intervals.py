@@ -1,4 +1,4 @@
-"""Intervals of the accuracies, over groups of images where an image set knows them."""
+"""Intervals of accuracies, over groups of images where an image set knows them."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -7,15 +7,16 @@ from cfx_jax.metrics import Interval, bootstrap_interval, paired_difference_inte
 
 
 def share_interval(answers: Bool[np.ndarray, " n"], groups: np.ndarray | None) -> Interval:
-    """The share of right answers."""
+    """The interval of the share of right answers."""
     return bootstrap_interval(answers.astype(float), groups=groups)
 
 
 def balanced_interval(
     answers: Bool[np.ndarray, " n"], labels: Int[np.ndarray, " n"], groups: np.ndarray | None
 ) -> Interval:
-    """The mean over the classes of the share of right answers; each draw has as many images of each
-    class.
+    """The interval of the balanced accuracy, the mean over classes of the share of right answers.
+
+    Every draw has as many images of each class.
     """
     values = np.stack([answers.astype(float), labels], axis=1)
     return bootstrap_interval(
@@ -29,10 +30,11 @@ def balanced_difference_interval(
     labels: Int[np.ndarray, " n"],
     groups: np.ndarray | None,
 ) -> Interval:
-    """The balanced accuracy of the first answers less that of the second, on the same images.
+    """The interval of the balanced accuracy of the first answers less that of the second.
 
-    Where no draw differs, such as for answers that are all alike, the intervals of the classes'
-    differences are combined instead, as Newcombe combines those of two shares.
+    Both are about the same images. Where no draw differs, such as for answers that are all alike,
+    the intervals of the classes' differences are combined instead, as Newcombe combines those of
+    two shares.
     """
     values = np.stack([first.astype(float) - second.astype(float), labels], axis=1)
     interval = bootstrap_interval(values, statistic=_balanced, groups=groups, strata=labels)
@@ -41,8 +43,10 @@ def balanced_difference_interval(
     classes = []
     for label in np.unique(labels):
         chosen = labels == label
-        own = None if groups is None else groups[chosen]
-        classes.append(paired_difference_interval(first[chosen], second[chosen], groups=own))
+        chosen_groups = None if groups is None else groups[chosen]
+        classes.append(
+            paired_difference_interval(first[chosen], second[chosen], groups=chosen_groups)
+        )
     estimate, low, high = np.asarray(classes).T
     below, above = (float(np.linalg.norm(ends - estimate) / len(classes)) for ends in (low, high))
     return Interval(interval.estimate, interval.estimate - below, interval.estimate + above)
@@ -50,6 +54,5 @@ def balanced_difference_interval(
 
 def _balanced(values: Float[np.ndarray, "n 2"]) -> float:
     """The mean over the classes in the second column of the first column's means."""
-    return float(
-        np.mean([values[values[:, 1] == label, 0].mean() for label in np.unique(values[:, 1])])
-    )
+    measure, labels = values.T
+    return float(np.mean([measure[labels == label].mean() for label in np.unique(labels)]))

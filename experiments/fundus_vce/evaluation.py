@@ -1,5 +1,7 @@
 """Table 1: accuracy, balanced accuracy and robust accuracy of each classifier on each test set."""
 
+import itertools
+from functools import partial
 from importlib import import_module
 from typing import NamedTuple
 
@@ -8,44 +10,19 @@ import numpy as np
 
 from cfx_jax.metrics import robustly_correct
 from cfx_jax.objectives import Classifier
+from experiments.fundus_vce.classifiers import NAMES, Classifiers
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.train import NAMES, Classifiers
-from experiments.shared.image_set import PATIENTS, ImageSet, decisions, predict, probabilities
-from experiments.shared.stages import Arrays, Workspace, source_digest
-
-
-class Evaluation(NamedTuple):
-    """One classifier on one test set.
-
-    Attributes:
-        label: the true classes (n,).
-        probability: of each class (n, k).
-        robust: whether each of the first m images stays right under attack (m,).
-        groups: images that are drawn together (n,), of one patient or of one picture; or None.
-        group_unit: what the groups are, in words.
-    """
-
-    label: np.ndarray
-    probability: np.ndarray
-    robust: np.ndarray
-    groups: np.ndarray | None = None
-    group_unit: str = PATIENTS
-
-    @property
-    def correct(self) -> np.ndarray:
-        """Whether each image is classified right (n,)."""
-        return decisions(self.probability) == self.label
-
-    @property
-    def attacked(self) -> "Evaluation":
-        """The part on the images that were attacked."""
-        count = len(self.robust)
-        groups = None if self.groups is None else self.groups[:count]
-        return Evaluation(
-            self.label[:count], self.probability[:count], self.robust, groups, self.group_unit
-        )
-
+from experiments.shared import (
+    PATIENTS,
+    Arrays,
+    ImageSet,
+    Workspace,
+    decisions,
+    predict,
+    probabilities,
+    source_digest,
+)
 
 ATTACK = tuple(
     import_module(f"cfx_jax.{name}")
@@ -58,7 +35,40 @@ ATTACK = tuple(
         "models.views.ensemble",
     )
 )
-"""Where robust accuracy is computed: other losses, steps or surrogates give other numbers."""
+"""The code of robust accuracy: other losses, steps or surrogates give other numbers."""
+
+
+class Evaluation(NamedTuple):
+    """One classifier on one test set.
+
+    Attributes:
+        labels: the true classes (n,).
+        probability: of each class (n, k).
+        robust: whether each of the first m images stays right under attack (m,).
+        groups: images that are drawn together (n,), of one patient or of one picture; or None.
+        group_unit: what the groups are, in words.
+    """
+
+    labels: np.ndarray
+    probability: np.ndarray
+    robust: np.ndarray
+    groups: np.ndarray | None = None
+    group_unit: str = PATIENTS
+
+    @property
+    def correct(self) -> np.ndarray:
+        """Whether each image is classified right (n,)."""
+        return decisions(self.probability) == self.labels
+
+    @property
+    def attacked(self) -> "Evaluation":
+        """The part on the images that were attacked."""
+        count = len(self.robust)
+        groups = None if self.groups is None else self.groups[:count]
+        return self._replace(
+            labels=self.labels[:count], probability=self.probability[:count], groups=groups
+        )
+
 
 Evaluations = dict[tuple[str, str], Evaluation]
 """By (test set, classifier)."""
@@ -67,30 +77,23 @@ Evaluations = dict[tuple[str, str], Evaluation]
 def evaluate(
     config: Config, data: Data, classifiers: Classifiers, workspace: Workspace
 ) -> Evaluations:
-    """Every classifier on every test set, clean and under attack."""
+    """Measures every classifier on every test set, clean and under attack."""
     settings = [config.robust_accuracy, config.seed, source_digest(*ATTACK)]
     depends = [classifiers.identity, classifiers.temperatures, settings]
-    found: Evaluations = {}
-    for place, images in data.tests.items():
-        for name in NAMES:
-
-            def compute(images=images, name=name, place=place) -> Arrays:  # type: ignore[no-untyped-def]
-                return _measure(
-                    config, classifiers.ordinary[name], images, f"attack on {name}, {place}"
-                )
-
-            found[place, name] = Evaluation(
-                images.labels,
-                **workspace.cached(
-                    f"evaluation-{place}-{name}", [depends, images.identity, name], compute
-                ),
-                groups=images.groups,
-                group_unit=images.group_unit,
-            )
-    return found
+    evaluations: Evaluations = {}
+    for (place, images), name in itertools.product(data.tests.items(), NAMES):
+        label = f"attack on {name}, {place}"
+        compute = partial(_measure, config, classifiers.ordinary[name], images, label)
+        stage = f"evaluation-{place}-{name}"
+        arrays = workspace.cached(stage, [depends, images.identity, name], compute)
+        evaluations[place, name] = Evaluation(
+            images.labels, **arrays, groups=images.groups, group_unit=images.group_unit
+        )
+    return evaluations
 
 
 def _measure(config: Config, classifier: Classifier, images: ImageSet, label: str) -> Arrays:
+    """The probabilities of all images, and which of the first ones stay right under attack."""
     settings = config.robust_accuracy
     count = min(settings.num_images, len(images)) if settings.num_images else len(images)
     attacked = images.take(np.arange(count))
