@@ -14,14 +14,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from cfx_jax.report import Claim
-from cfx_jax.report.claims import Kind
 from experiments.fundus_vce import published
-from experiments.fundus_vce.evaluation import Evaluation
-from experiments.fundus_vce.intervals import balanced_difference_interval
+from experiments.fundus_vce.evaluation import Evaluation, balanced_difference_interval
 from experiments.fundus_vce.localisation import (
     ABLATIONS,
     GUIDED,
@@ -32,6 +29,7 @@ from experiments.fundus_vce.localisation import (
 from experiments.fundus_vce.study import Study
 from experiments.shared import (
     ImageSet,
+    Kind,
     claim,
     counted,
     mean_claim,
@@ -270,7 +268,7 @@ class _Sample:
     """The explained images that claims are about, and numbers of their counterfactuals."""
 
     def __init__(self, study: Study) -> None:
-        explained = study.explained
+        self._explained = explained = study.explained
         self._part = slice(0, explained.sample)
         self.images = explained.images.take(np.arange(explained.sample))
         self.predicted = explained.predicted("ensemble")[self._part]
@@ -285,9 +283,7 @@ class _Sample:
         found: Sequence[Counterfactual],
     ) -> np.ndarray:
         """A measure of each image's changes, mean over its counterfactuals."""
-        image = self.images.arrays["image"]
-        changed = [np.asarray(one.image)[self._part] for one in found]
-        changes = [np.asarray(vce_saliency(image, after)) for after in changed]
+        changes = [self._explained.change(one)[self._part] for one in found]
         return np.mean([measure(change) for change in changes], axis=0)
 
 

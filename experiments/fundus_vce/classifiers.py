@@ -2,21 +2,26 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
-from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, sometimes
-from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import balanced_accuracy, fit_temperature, temperature_at_edge
 from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.data import Data
-from experiments.shared import ImageSet, Workspace, decisions, fit_to_images, notify, predict
+from experiments.fundus_vce.data import Data, augmentation
+from experiments.shared import (
+    ImageSet,
+    Workspace,
+    decisions,
+    fit_to_images,
+    notify,
+    predict,
+    train_network,
+)
 from trainers import classifier as plain_trainer
 from trainers import trades
 from trainers.pretrained import weights_digest
@@ -110,19 +115,16 @@ class _Training(NamedTuple):
         settings = self.fitted(chosen)
         before = None if start is None else self.config.plain
         folder = self.workspace.folder(name, [settings, before, *self.depends])
-        print(f"{name} classifier: {settings.num_steps} steps in {folder}", flush=True)
-        validation, augment = self.data.validation.arrays, augmentation(self.config)
-        model = trainer.train(
+        return train_network(
+            f"{name} classifier",
+            trainer,
             settings,
-            images.source,
-            images.indices,
-            validation,
+            images,
+            self.data.validation,
             folder,
             start=start,
-            augment=augment,
+            augment=augmentation(self.config),
         )
-        check_diagnosis(per_image(model), validation["image"][:4], show=notify)
-        return model
 
 
 def _train_plain(config: Config, training: _Training) -> tuple[nnx.Module, dict[str, float]]:
@@ -178,19 +180,3 @@ def warn_at_edge(
             f" its grid: {num_images} calibration images do not determine it; its probabilities,"
             " robust accuracy and counterfactuals may mislead"
         )
-
-
-def augmentation(config: Config) -> Callable[..., np.ndarray] | None:
-    """The augmentation that the configuration names, for its image size."""
-    if config.augmentation == "none":
-        return None
-    if config.augmentation == "light":
-        return compose(random_flip("horizontal"), random_crop(padding=config.image_size // 16))
-    everything = compose(
-        random_crop(padding=round(config.image_size * 33 / 224)),
-        color_jitter(brightness=(0.5, 0.9), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15),
-        random_flip("horizontal"),
-        random_flip("vertical"),
-        random_affine(degrees=15, translate=0.048),
-    )
-    return sometimes(everything, probability=0.9)

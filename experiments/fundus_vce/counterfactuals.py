@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual, VCEProblem, vce_batch
 from experiments.fundus_vce.classifiers import NAMES, Classifiers
 from experiments.fundus_vce.config import Config
@@ -110,6 +111,10 @@ class Explained(NamedTuple):
     def predicted(self, name: str) -> np.ndarray:
         """The class that a classifier gives each original (n,)."""
         return decisions(self.probability[name])
+
+    def change(self, found: Counterfactual) -> np.ndarray:
+        """How far counterfactuals are from their originals, signed (n, h, w, c)."""
+        return np.asarray(vce_saliency(self.images.arrays["image"], np.asarray(found.image)))
 
 
 def explain(

@@ -1,6 +1,6 @@
-"""The images of the experiment: opened or drawn, then filtered and split once and for all."""
+"""The images of the experiment: opened or drawn, filtered and split, augmented in training."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.data import SyntheticFundus, split
+from cfx_jax.data import (
+    SyntheticFundus,
+    color_jitter,
+    compose,
+    random_affine,
+    random_crop,
+    random_flip,
+    sometimes,
+    split,
+)
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.data.worlds.fundus import STAGES
 from cfx_jax.errors import InputError
@@ -264,3 +273,19 @@ def _with_lesions(config: Config, images: ImageSet | None, finding: int) -> Imag
             f" {len(chosen)} images with lesions are there and {tuned} are tuned on: lower it"
         )
     return images.take(chosen)
+
+
+def augmentation(config: Config) -> Callable[..., np.ndarray] | None:
+    """The augmentation that the configuration names, for its image size."""
+    if config.augmentation == "none":
+        return None
+    if config.augmentation == "light":
+        return compose(random_flip("horizontal"), random_crop(padding=config.image_size // 16))
+    everything = compose(
+        random_crop(padding=round(config.image_size * 33 / 224)),
+        color_jitter(brightness=(0.5, 0.9), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15),
+        random_flip("horizontal"),
+        random_flip("vertical"),
+        random_affine(degrees=15, translate=0.048),
+    )
+    return sometimes(everything, probability=0.9)

@@ -7,14 +7,11 @@ classifier gets wrong, where the paper shows counterfactuals with artefacts that
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual
-from cfx_jax.maps import channel_sum
 from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import (
     AnimationPanel,
@@ -31,46 +28,44 @@ from cfx_jax.report import (
     saliency_grid,
 )
 from experiments.fundus_vce.classifiers import NAMES
-from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.counterfactuals import Explained, select
-from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.localisation import Localised, threshold, vce_method
-from experiments.shared import Figure, decisions
+from experiments.fundus_vce.localisation import Localised, change_map, threshold, vce_method
+from experiments.fundus_vce.study import Study
+from experiments.shared import PaperReport, decisions
 
 
 class Gallery(NamedTuple):
-    """The figures of counterfactuals, drawn into a folder; ``quantile`` thresholds their maps."""
+    """The figures of counterfactuals, added to a report; ``quantile`` thresholds their maps."""
 
-    folder: Path
-    config: Config
-    data: Data
-    explained: Explained
+    report: PaperReport
+    study: Study
     quantile: float
 
-    def numbered(self) -> tuple[list[Figure], list[str]]:
-        """Draws Figures 2 to 7; those without an image of their kind are sentences instead."""
-        drawn, missing = [], []
+    def draw_numbered(self) -> list[str]:
+        """Draws Figures 2 to 7; returns sentences about those without an image of their kind."""
+        missing = []
         for number, (draw, row, subject) in self._subjects().items():
             if row is None:
-                beginning = f"There is no Figure {number}: no" if self.data.published else "No"
+                is_papers = self.study.data.published
+                beginning = f"There is no Figure {number}: no" if is_papers else "No"
                 missing.append(f"{beginning} test image is {subject}.")
             else:
-                drawn.append(draw(number, row, subject))
-        return drawn, list(dict.fromkeys(missing))
+                draw(number, row, subject)
+        return list(dict.fromkeys(missing))
 
-    def _subjects(self) -> dict[int, tuple[Callable[[int, int, str], Figure], int | None, str]]:
+    def _subjects(self) -> dict[int, tuple[Callable[[int, int, str], None], int | None, str]]:
         """By number of the figure: how it is drawn, the image that it shows, and what that is."""
-        finding, predicted = self.data.finding, self.explained.predicted("ensemble")
-        labels, named = self.explained.images.labels, self.data.class_names
+        explained, finding = self.study.explained, self.study.data.finding
+        predicted, labels = explained.predicted("ensemble"), explained.images.labels
+        healthy_name, finding_name = self._names[0], self._names[finding]
 
         def first(label: int, decided: int) -> int | None:
             rows = np.flatnonzero((labels == label) & (predicted == decided))
             return int(rows[0]) if len(rows) else None
 
-        hit = f"an image of {named[finding]}, rightly classified by the ensemble"
-        missed = f"an image of {named[finding]} that the ensemble takes for {named[0]}"
-        alarm = f"an image of {named[0]} that the ensemble takes for {named[finding]}"
-        clear = f"an image of {named[0]}, rightly classified by the ensemble"
+        hit = f"an image of {finding_name}, rightly classified by the ensemble"
+        missed = f"an image of {finding_name} that the ensemble takes for {healthy_name}"
+        alarm = f"an image of {healthy_name} that the ensemble takes for {finding_name}"
+        clear = f"an image of {healthy_name}, rightly classified by the ensemble"
         return {
             2: (self._draw_norms, first(finding, finding), hit),
             3: (self._draw_sweep, first(finding, finding), hit),
@@ -80,37 +75,32 @@ class Gallery(NamedTuple):
             7: (self._draw_sweep, first(finding, 0), missed),
         }
 
-    def overview(self) -> list[Figure]:
+    def draw_overview(self) -> None:
         """Draws counterfactuals of every classifier and target, for a few images of each class."""
-        labels, count = self._sample_labels, self.config.explanations.num_shown
-        shown = np.concatenate(
-            [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
-        )
-        alt = (
-            "Grid: test images, their counterfactuals in norms"
-            f" {self.config.explanations.norms}, and the differences."
-        )
-        figures = []
-        for name, (target, goal) in itertools.product(NAMES, enumerate(self.data.class_names)):
-            rows = [
-                self._row(row, name, self._norm_panels(row, name, target)) for row in shown.tolist()
-            ]
-            path, title = self.folder / f"figure_overview_{name}_{target}.png", f"{name} classifier"
-            counterfactual_grid(path, rows, title=f"{title}, towards {goal}", note=self.data.note)
-            caption = f"Counterfactuals of the {title} towards {goal}."
-            figures.append(Figure(path, caption, alt))
-        return figures
+        labels, settings = self._sample_labels, self.study.config.explanations
+        members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        shown = np.concatenate([rows[: settings.num_shown] for rows in members]).tolist()
+        for name, (target, goal) in itertools.product(NAMES, enumerate(self._names)):
+            self.report.draw(
+                f"figure_overview_{name}_{target}.png",
+                counterfactual_grid,
+                [self._row(row, name, self._norm_panels(row, name, target)) for row in shown],
+                title=f"{name} classifier, towards {goal}",
+                caption=f"Counterfactuals of the {name} classifier towards {goal}.",
+                alt=f"Grid: test images, their counterfactuals in norms {settings.norms}, and the"
+                " differences.",
+            )
 
-    def confidence(self) -> Figure:
+    def draw_confidence(self) -> None:
         """Draws the ensemble's mean confidence in each target along the radius."""
-        settings, images = self.config.explanations, self.explained.images
+        settings, images = self.study.config.explanations, self.study.explained.images
         radii, panels = (0.0, *settings.sweep), []
-        for label, name in enumerate(self.data.class_names):
+        for label, name in enumerate(self._names):
             rows = np.flatnonzero(self._sample_labels == label)
             groups = None if images.groups is None else images.groups[rows]
             lines = [
                 _banded(f"towards {goal}", radii, self._confidences(target)[:, rows], groups)
-                for target, goal in enumerate(self.data.class_names)
+                for target, goal in enumerate(self._names)
             ]
             panel = CurvePanel(
                 lines=lines,
@@ -120,23 +110,24 @@ class Gallery(NamedTuple):
                 y_range=(0.0, 1.02),
             )
             panels.append(panel)
-        path = self.folder / "figure_confidence.png"
         unit = "images" if images.groups is None else images.group_unit
-        curve(path, panels, band=f"95 % interval over {unit}", note=self.data.note)
-        norm = settings.norms[-1]
-        return Figure(
-            path,
-            f"Confidence of the ensemble in the target along the radius, l{norm:g}.",
-            "Lines that rise from the original's probability towards 1 as the radius grows.",
+        self.report.draw(
+            "figure_confidence.png",
+            curve,
+            panels,
+            band=f"95 % interval over {unit}",
+            caption="Confidence of the ensemble in the target along the radius,"
+            f" l{settings.norms[-1]:g}.",
+            alt="Lines that rise from the original's probability towards 1 as the radius grows.",
         )
 
-    def morph(self) -> Figure:
+    def animate_radius(self) -> None:
         """Animates one image of each class towards the other class, and further into its own."""
-        settings, images, panels = self.config.explanations, self.explained.images, []
-        names = self.data.class_names
+        settings, explained = self.study.config.explanations, self.study.explained
+        images, names, panels = explained.images, self._names, []
         for label, target in itertools.product(range(len(names)), repeat=2):
             row = int(np.flatnonzero(images.labels == label)[0])
-            states = [self.explained.sweep[radius, target].image[row] for radius in settings.sweep]
+            states = [explained.sweep[radius, target].image[row] for radius in settings.sweep]
             probabilities = self._confidences(target)[:, row]
             panel = AnimationPanel(
                 frames=np.stack([images.arrays["image"][row], *map(np.asarray, states)]),
@@ -144,36 +135,45 @@ class Gallery(NamedTuple):
                 captions=[f"p({names[target]}) = {value:.2f}" for value in probabilities],
             )
             panels.append(panel)
-        captions = [f"l{settings.norms[-1]:g}, ε = {radius:g}" for radius in (0, *settings.sweep)]
-        path = self.folder / "animation_radius.gif"
-        animate(path, panels, captions=captions, frame_ms=500, smooth=True, note=self.data.note)
-        return Figure(
-            path,
-            "Counterfactuals of the ensemble along the radius.",
-            "Images that morph into a class.",
+        norm = f"l{settings.norms[-1]:g}"
+        self.report.draw(
+            "animation_radius.gif",
+            animate,
+            panels,
+            captions=[f"{norm}, ε = {radius:g}" for radius in (0, *settings.sweep)],
+            frame_ms=500,
+            smooth=True,
+            caption="Counterfactuals of the ensemble along the radius.",
+            alt="Images that morph into a class.",
         )
 
-    def _confidences(self, target: int) -> np.ndarray:
-        """The ensemble's confidence in a target, at each image and along the sweep (radii, n)."""
-        found = [self.explained.sweep[radius, target] for radius in self.config.explanations.sweep]
-        after = [np.asarray(one.probability) for one in found]
-        return np.stack([np.asarray(found[0].initial_probability), *after])
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.study.data.class_names
 
     @property
     def _sample_labels(self) -> np.ndarray:
         """The labels of the images that were chosen by their order alone."""
-        return self.explained.images.labels[: self.explained.sample]
+        explained = self.study.explained
+        return explained.images.labels[: explained.sample]
 
-    def _draw_norms(self, number: int, row: int, subject: str) -> Figure:
+    def _confidences(self, target: int) -> np.ndarray:
+        """The ensemble's confidence in a target, at each image and along the sweep (radii, n)."""
+        explained, radii = self.study.explained, self.study.config.explanations.sweep
+        states = [explained.sweep[radius, target] for radius in radii]
+        reached = [np.asarray(state.probability) for state in states]
+        return np.stack([np.asarray(states[0].initial_probability), *reached])
+
+    def _draw_norms(self, number: int, row: int, subject: str) -> None:
         """Draws an image's counterfactuals in all norms, towards both classes."""
         panels = [self._norm_panels(row, "ensemble", target) for target in self._targets]
-        norms = ", ".join(f"l{p:g}" for p in self.config.explanations.norms)
+        norms = ", ".join(f"l{p:g}" for p in self.study.config.explanations.norms)
         caption = f"its counterfactuals by the ensemble in {norms}, towards both classes"
-        return self._draw(number, row, panels, f"{subject}, and {caption}")
+        self._draw(number, row, panels, f"{subject}, and {caption}")
 
-    def _draw_sweep(self, number: int, row: int, subject: str) -> Figure:
+    def _draw_sweep(self, number: int, row: int, subject: str) -> None:
         """Draws an image's counterfactuals along the radius, towards both classes."""
-        settings, swept = self.config.explanations, self.explained.sweep
+        settings, swept = self.study.config.explanations, self.study.explained.sweep
         panels = [
             [
                 self._panel(row, swept[radius, target], target, f"ε = {radius:g}")
@@ -181,59 +181,59 @@ class Gallery(NamedTuple):
             ]
             for target in self._targets
         ]
-        caption = (
-            f"its l{settings.norms[-1]:g} counterfactuals by the ensemble with growing radius,"
-            " towards both classes"
-        )
-        return self._draw(number, row, panels, f"{subject}, and {caption}")
+        norm = f"l{settings.norms[-1]:g}"
+        caption = f"its {norm} counterfactuals by the ensemble with growing radius"
+        self._draw(number, row, panels, f"{subject}, and {caption}, towards both classes")
 
     @property
     def _targets(self) -> tuple[int, ...]:
         """The targets, the finding first, as in the paper."""
-        return tuple(reversed(range(len(self.data.class_names))))
+        return tuple(reversed(range(len(self._names))))
 
     def _draw(
         self, number: int, row: int, panels: list[list[CounterfactualPanel]], caption: str
-    ) -> Figure:
+    ) -> None:
         """Draws one of the numbered figures, with a row of panels for each target."""
-        path = self.folder / f"figure_{number}.png"
-        rows = [self._row(row, "ensemble", towards) for towards in panels]
-        counterfactual_grid(path, rows, note=self.data.note)
-        alt = (
-            "Grid: the original, counterfactuals with the confidence in their target, differences,"
-            " and what was kept."
+        self.report.draw(
+            f"figure_{number}.png",
+            counterfactual_grid,
+            [self._row(row, "ensemble", towards) for towards in panels],
+            caption=_captioned(number, self.study, f"{caption}."),
+            alt="Grid: the original, counterfactuals with the confidence in their target,"
+            " differences, and what was kept.",
         )
-        return Figure(path, _captioned(number, self.data, f"{caption}."), alt)
 
     def _norm_panels(self, row: int, name: str, target: int) -> list[CounterfactualPanel]:
+        explained = self.study.explained
         return [
-            self._panel(row, self.explained.vce[name, p, target], target, f"l{p:g}, ε = {radius:g}")
-            for p, radius in self.explained.radii.items()
+            self._panel(row, explained.vce[name, p, target], target, f"l{p:g}, ε = {radius:g}")
+            for p, radius in explained.radii.items()
         ]
 
     def _panel(
         self, row: int, found: Counterfactual, target: int, title: str
     ) -> CounterfactualPanel:
-        arrays = self.explained.images.arrays
+        arrays = self.study.explained.images.arrays
         image, changed = arrays["image"][row], np.asarray(found.image[row])
         eye = arrays["eye_mask"][row] if "eye_mask" in arrays else np.ones(image.shape[:2], bool)
-        change = np.asarray(channel_sum(vce_saliency(image, changed)))
+        change = change_map(image, changed)
         return CounterfactualPanel(
             image=changed,
-            target=self.data.class_names[target],
+            target=self._names[target],
             probability=float(found.probability[row]),
             name=title,
             saliency=threshold(change[None], eye[None], self.quantile)[0],
         )
 
     def _row(self, row: int, name: str, panels: list[CounterfactualPanel]) -> CounterfactualRow:
-        arrays, probability = self.explained.images.arrays, self.explained.probability[name][row]
+        explained = self.study.explained
+        arrays, probability = explained.images.arrays, explained.probability[name][row]
         predicted = int(decisions(probability))
         mask = arrays["lesion_mask"][row] if "lesion_mask" in arrays else None
         return CounterfactualRow(
             original=arrays["image"][row],
-            label=self.data.class_names[int(arrays["label"][row])],
-            predicted=self.data.class_names[predicted],
+            label=self._names[int(arrays["label"][row])],
+            predicted=self._names[predicted],
             probability=float(probability[predicted]),
             counterfactuals=panels,
             mask=mask if mask is not None and mask.any() else None,
@@ -244,9 +244,9 @@ _IN_PLACE_OF = "counterfactuals with visible artefacts, of a rightly classified 
 _FAILURES = (4, 5)
 
 
-def _captioned(number: int, data: Data, text: str) -> str:
+def _captioned(number: int, study: Study, text: str) -> str:
     """A caption that says which of the paper's figures this is like, or stands in place of."""
-    if not data.published:
+    if not study.data.published:
         return text[0].upper() + text[1:]
     if number in _FAILURES:
         return f"In place of the paper's Figure {number} ({_IN_PLACE_OF}): {text}"
@@ -271,86 +271,85 @@ def typical_image(localised: Localised) -> tuple[int, str]:
     return 0, "which the ensemble gets wrong, as it does all that were scored"
 
 
-def draw_figure_1(folder: Path, data: Data, localised: Localised) -> list[Figure]:
+def draw_figure_1(report: PaperReport, study: Study, localised: Localised) -> None:
     """Draws one image of the finding: the maps of every classifier, and their counterfactuals."""
     shown, words = typical_image(localised)
-    goal, methods = data.class_names[data.finding], localised.methods[:2]
-    methods = (*methods, vce_method(localised.norm))
-    path = folder / "figure_1_maps.png"
-    maps = _saliency_row(localised, shown, methods)
-    saliency_grid(path, [maps], _columns(methods), note=data.note)
-    changed = folder / "figure_1_counterfactuals.png"
-    rows = [_counterfactual_row(data, localised, shown, name) for name in NAMES]
-    counterfactual_grid(changed, rows, note=data.note)
-    return [
-        Figure(
-            path,
-            _captioned(1, data, f"thresholded maps towards {goal} of an image of {goal}, {words}."),
-            "One image with the outline of its lesions, and the pixels that each method keeps for"
-            " each classifier.",
+    goal = study.data.class_names[study.data.finding]
+    methods = (*localised.methods[:2], vce_method(localised.norm))
+    report.draw(
+        "figure_1_maps.png",
+        saliency_grid,
+        [_saliency_row(localised, shown, methods)],
+        _columns(methods),
+        caption=_captioned(
+            1, study, f"thresholded maps towards {goal} of an image of {goal}, {words}."
         ),
-        Figure(
-            changed,
-            _captioned(
-                1, data, f"the counterfactuals of that image towards {goal} behind the last maps."
-            ),
-            "One row for each classifier: the image, its counterfactual, the difference, the kept"
-            " pixels.",
+        alt="One image with the outline of its lesions, and the pixels that each method keeps for"
+        " each classifier.",
+    )
+    report.draw(
+        "figure_1_counterfactuals.png",
+        counterfactual_grid,
+        [_counterfactual_row(study, localised, shown, name) for name in NAMES],
+        caption=_captioned(
+            1, study, f"the counterfactuals of that image towards {goal} behind the last maps."
         ),
-    ]
+        alt="One row for each classifier: the image, its counterfactual, the difference, the kept"
+        " pixels.",
+    )
 
 
 def _counterfactual_row(
-    data: Data, localised: Localised, shown: int, name: str
+    study: Study, localised: Localised, shown: int, name: str
 ) -> CounterfactualRow:
     """A scored image and its counterfactual by one classifier, in the chosen norm."""
-    norm, goal = localised.norm, data.class_names[data.finding]
-    found = select(localised.vce[name, norm], slice(shown, shown + 1))
-    before = float(found.initial_probability[0])
-    key = name, vce_method(norm)
+    norm, names, arrays = localised.norm, study.data.class_names, localised.images.arrays
+    goal, found = names[study.data.finding], localised.vce[name, norm]
+    before, key = float(found.initial_probability[shown]), (name, vce_method(norm))
     panel = CounterfactualPanel(
-        image=np.asarray(found.image[0]),
+        image=np.asarray(found.image[shown]),
         target=goal,
-        probability=float(found.probability[0]),
+        probability=float(found.probability[shown]),
         name=f"l{norm:g}, ε = {localised.radii[norm]:g}",
         saliency=localised.kept[key][shown],
         iou=_share(localised.iou[key][shown]),
     )
     return CounterfactualRow(
-        original=localised.images.arrays["image"][shown],
+        original=arrays["image"][shown],
         label=goal,
-        predicted=goal if before > 0.5 else data.class_names[0],
+        predicted=goal if before > 0.5 else names[0],
         probability=max(before, 1 - before),
         counterfactuals=[panel],
-        mask=localised.images.arrays["lesion_mask"][shown],
+        mask=arrays["lesion_mask"][shown],
         name=name,
     )
 
 
-def draw_maps(folder: Path, data: Data, localised: Localised, *, count: int) -> Figure:
+def draw_maps(report: PaperReport, study: Study, localised: Localised) -> None:
     """Draws the thresholded maps of every classifier and method for several images with lesions."""
-    shown, methods = range(min(count, len(localised.images))), localised.methods
-    path, goal = folder / "figure_maps.png", data.class_names[data.finding]
-    rows = [_saliency_row(localised, row, methods) for row in shown]
-    saliency_grid(path, rows, _columns(methods), note=data.note)
-    return Figure(
-        path,
-        f"Thresholded maps towards {goal}, with the outline of the lesions.",
-        "Grid: images with lesions, and the pixels that each method keeps for each classifier.",
+    count = min(2 * study.config.explanations.num_shown, len(localised.images))
+    methods, goal = localised.methods, study.data.class_names[study.data.finding]
+    report.draw(
+        "figure_maps.png",
+        saliency_grid,
+        [_saliency_row(localised, row, methods) for row in range(count)],
+        _columns(methods),
+        caption=f"Thresholded maps towards {goal}, with the outline of the lesions.",
+        alt="Grid: images with lesions, and the pixels that each method keeps for each classifier.",
     )
 
 
-def draw_tuning(folder: Path, config: Config, data: Data, localised: Localised) -> Figure:
+def draw_tuning(report: PaperReport, study: Study, localised: Localised) -> None:
     """Draws the overlap on the tuning images at every threshold."""
-    settings, curves = config.localisation, localised.tuned_quantiles
+    settings, curves = study.config.localisation, localised.tuned_quantiles
     lines = [Line(name=name, x=settings.quantiles, y=overlap) for name, overlap in curves.items()]
-    path = folder / "figure_tuning.png"
-    curve(path, [CurvePanel(lines=lines, x_label="quantile", y_label="mean IoU")], note=data.note)
-    return Figure(
-        path,
-        f"Overlap on the {settings.num_tuning} tuning images against the threshold, mean over the"
-        f" classifiers; the counterfactuals with the radii chosen before.",
-        "One line for each method.",
+    report.draw(
+        "figure_tuning.png",
+        curve,
+        [CurvePanel(lines=lines, x_label="quantile", y_label="mean IoU")],
+        caption=f"Overlap on the {settings.num_tuning} tuning images against the threshold, mean"
+        " over the classifiers; the counterfactuals with the radii chosen before.",
+        alt="One line for each method.",
     )
 
 

@@ -152,6 +152,13 @@ def threshold(
     return np.asarray(one(jnp.asarray(saliency), jnp.asarray(masks)))
 
 
+def change_map(
+    image: Float[np.ndarray, "*n h w c"], counterfactual: Float[np.ndarray, "*n h w c"]
+) -> Float[np.ndarray, "*n h w"]:
+    """The map of a counterfactual: by how much each pixel changes, summed over channels."""
+    return np.asarray(channel_sum(vce_saliency(image, counterfactual)))
+
+
 def chance(
     kept: Bool[np.ndarray, "n h w"],
     masks: Bool[np.ndarray, "n h w"],
@@ -185,8 +192,8 @@ class _MapMaker(NamedTuple):
         self, found: Counterfactual, positions: np.ndarray | None = None
     ) -> Float[np.ndarray, "n h w"]:
         """The maps of counterfactuals: by how much each pixel changes."""
-        images = self.images.arrays["image"][slice(None) if positions is None else positions]
-        return np.asarray(channel_sum(vce_saliency(images, np.asarray(found.image))))
+        chosen = slice(None) if positions is None else positions
+        return change_map(self.images.arrays["image"][chosen], np.asarray(found.image))
 
     def attributions(self) -> dict[tuple[str, str], Float[np.ndarray, "n h w"]]:
         """The maps of guided backprop and integrated gradients, and of their variants."""

@@ -12,12 +12,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import split
-from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.models import ensemble, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.data import Sources
-from experiments.fundus_vce.intervals import balanced_interval
+from experiments.fundus_vce.evaluation import balanced_interval
 from experiments.shared import (
     Arrays,
     ImageSet,
@@ -26,8 +25,9 @@ from experiments.shared import (
     fit_to_images,
     notify,
     predict,
+    train_network,
 )
-from trainers import classifier as trainer
+from trainers import classifier
 from trainers.pretrained import weights_digest
 
 _USELESS = ": it is no better than chance on held-out images and was not applied"
@@ -95,7 +95,7 @@ def _train(
     config: Config, parts: dict[str, ImageSet], workspace: Workspace
 ) -> tuple[list[Classifier], object]:
     """The networks of the filter, and what their weights depend on."""
-    train, validation = parts["train"], parts["validation"].arrays
+    train = parts["train"]
     settings = fit_to_images(config.quality.training, train, workspace)
     identity = [settings, weights_digest(settings.weights)]
     identity += [part.identity for part in parts.values()]
@@ -103,13 +103,12 @@ def _train(
     for number in range(config.quality.num_members):
         chosen = dataclasses.replace(settings, seed=settings.seed + number)
         folder = workspace.folder("quality-network", [identity, number])
-        print(f"quality network {number + 1}: {chosen.num_steps} steps in {folder}", flush=True)
-        model = trainer.train(chosen, train.source, train.indices, validation, folder)
-        check_diagnosis(per_image(model), validation["image"][:4], show=notify)
+        name = f"quality network {number + 1}"
+        model = train_network(name, classifier, chosen, train, parts["validation"], folder)
         members.append(per_image(model))
     return members, [identity, len(members)]
 
 
-def _correct(classifier: Classifier, images: ImageSet) -> Float[np.ndarray, " n"]:
-    """Whether a classifier is right about each image."""
-    return decisions(predict(classifier, images)) == images.labels
+def _correct(network: Classifier, images: ImageSet) -> Float[np.ndarray, " n"]:
+    """Whether a network is right about each image."""
+    return decisions(predict(network, images)) == images.labels

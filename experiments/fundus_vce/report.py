@@ -49,10 +49,10 @@ def write_report(folder: Path, study: Study, claims: Sequence[Claim]) -> None:
 def _images(report: PaperReport, study: Study) -> None:
     """The images that were trained and tested on."""
     report.section("Images")
-    unit = tables.group_unit(study.data)
+    unit = tables.group_unit(study)
     shown = "" if unit is None else f", and how many {unit} they show"
     caption = f"Images of each class in every part{shown}."
-    report.table("table_images", tables.images_table(study.data), caption)
+    report.table("table_images", tables.images_table(study), caption)
 
 
 def _quality(report: PaperReport, study: Study) -> None:
@@ -118,9 +118,8 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
             f"Warning: at the edge of what was offered on the tuning images, so that a better"
             f" choice may lie beyond: {'; '.join(localised.edges)}."
         )
-    report.figures(*figures.draw_figure_1(report.folder, study.data, localised))
-    count = 2 * study.config.explanations.num_shown
-    report.figures(figures.draw_maps(report.folder, study.data, localised, count=count))
+    figures.draw_figure_1(report, study, localised)
+    figures.draw_maps(report, study, localised)
     report.table(
         "table_ablation",
         tables.ablation_table(localised),
@@ -135,7 +134,7 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
             f" {study.config.localisation.num_tuning} images that are not scored, each at its best"
             f" threshold.",
         )
-        report.figures(figures.draw_tuning(report.folder, study.config, study.data, localised))
+        figures.draw_tuning(report, study, localised)
 
 
 def _radii(radii: Mapping[float, float]) -> str:
@@ -149,17 +148,16 @@ def _counterfactuals(report: PaperReport, study: Study) -> None:
         quantile = localised.quantiles[vce_method(localised.norm)]
     is_tuned = localised is not None and localised.tuned
     chosen = "chosen on the tuning images" if is_tuned else "as configured"
-    gallery = figures.Gallery(report.folder, study.config, study.data, study.explained, quantile)
+    gallery = figures.Gallery(report, study, quantile)
     report.section(
         "Counterfactuals",
         "The most confident image of a class within a small distance of the original. Blue and red:"
         f" what was taken away and added. Radii, {chosen}: {_radii(study.explained.radii)}.",
     )
-    numbered, missing = gallery.numbered()
-    report.figures(*numbered)
+    missing = gallery.draw_numbered()
     if missing:
         report.text(" ".join(missing))
-    report.animation(gallery.morph())
-    report.figures(gallery.confidence())
+    gallery.animate_radius()
+    gallery.draw_confidence()
     report.section("Counterfactuals of all classifiers")
-    report.figures(*gallery.overview())
+    gallery.draw_overview()

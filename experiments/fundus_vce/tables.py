@@ -7,9 +7,7 @@ import numpy as np
 from cfx_jax.metrics import accuracy
 from experiments.fundus_vce import published
 from experiments.fundus_vce.classifiers import NAMES
-from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.evaluation import Evaluation
-from experiments.fundus_vce.intervals import balanced_interval, share_interval
+from experiments.fundus_vce.evaluation import Evaluation, balanced_interval, share_interval
 from experiments.fundus_vce.localisation import ABLATIONS, Localised
 from experiments.fundus_vce.quality import Quality
 from experiments.fundus_vce.study import Study
@@ -57,16 +55,17 @@ def _shares(answers: np.ndarray, labels: np.ndarray, groups: np.ndarray | None) 
     return [tuple(share_interval(answers, groups)), tuple(balanced)]
 
 
-def group_unit(data: Data) -> str | None:
+def group_unit(study: Study) -> str | None:
     """The groups of images in words, patients where any part knows them; None without groups."""
+    data = study.data
     parts = (data.train, data.validation, data.temperature, *data.tests.values())
     units = [images.group_unit for images in parts if images.groups is not None]
     return PATIENTS if PATIENTS in units else units[0] if units else None
 
 
-def images_table(data: Data) -> Table:
+def images_table(study: Study) -> Table:
     """Images of each class in every part, and groups of images where any part has groups."""
-    unit = group_unit(data)
+    data, unit = study.data, group_unit(study)
     parts = {
         "training": data.train,
         "validation": data.validation,

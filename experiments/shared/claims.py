@@ -15,7 +15,7 @@ from cfx_jax.metrics import (
     unpaired_difference_interval,
 )
 from cfx_jax.report import Claim, verdict
-from cfx_jax.report.claims import Kind
+from cfx_jax.report.claims import Kind as Kind
 
 ONE_TRAINING = "Of one training of each network: other trainings are not drawn."
 """The note of claims about networks that were trained once: their intervals are over images alone.

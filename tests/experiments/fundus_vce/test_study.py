@@ -33,8 +33,11 @@ from experiments.fundus_vce.config import (
 )
 from experiments.fundus_vce.counterfactuals import Search, choose_positions, explain
 from experiments.fundus_vce.data import Sources, split_data
-from experiments.fundus_vce.evaluation import Evaluation, evaluate
-from experiments.fundus_vce.intervals import balanced_difference_interval
+from experiments.fundus_vce.evaluation import (
+    Evaluation,
+    balanced_difference_interval,
+    evaluate,
+)
 from experiments.fundus_vce.localisation import choose_quantiles, choose_radii, localise
 from experiments.fundus_vce.quality import filter_gradable, is_useful
 from experiments.shared import ImageSet, Workspace, keep_notices, notify
@@ -529,12 +532,12 @@ def test_the_table_of_accuracies_has_every_classifiers_own_numbers():
 
 def test_the_table_of_images_counts_classes_and_patients():
     test = image_set([0, 1, 1, 1], patients=["a", "a", "b", "c"])
-    columns, rows = tables.images_table(data(test))
+    columns, rows = tables.images_table(study(Config(), data(test), {}))
     assert columns == ["images", "healthy", "DR", "patients"] and rows[-1] == ["test", 1, 3, 3]
-    columns, rows = tables.images_table(data(image_set([0, 1])))
+    columns, rows = tables.images_table(study(Config(), data(image_set([0, 1])), {}))
     assert columns == ["images", "healthy", "DR"] and rows[0] == ["training", 1, 1]
     test.source.copies, test.source.patients = np.array([0, 0, 2, 3]), None
-    assert tables.images_table(data(test))[0][-1] == "different images"
+    assert tables.images_table(study(Config(), data(test), {}))[0][-1] == "different images"
 
 
 def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():
@@ -557,11 +560,17 @@ def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():
     assert variants[0] == ["IoU", "GBP", "GBP, stem only", "IG", "IG, mean gradient"]
 
 
-def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path, monkeypatch):
+def test_figures_of_failures_show_failures_and_the_others_do_not(monkeypatch):
     labels, predicted = np.array([0, 0, 1, 1, 1, 0]), np.array([0, 0, 0, 1, 1, 1])
     found = explained(labels, predicted=predicted, extra=1)
-    gallery = figures.Gallery(tmp_path, Config(), data(image_set([0, 1])), found, 0.9)
-    subjects = {number: (row, words) for number, (_, row, words) in gallery._subjects().items()}
+    images = data(image_set([0, 1]))
+
+    def gallery(shown, images=images):
+        return figures.Gallery(None, study(Config(), images, {}, shown), 0.9)
+
+    subjects = {
+        number: (row, words) for number, (_, row, words) in gallery(found)._subjects().items()
+    }
     assert {number: row for number, (row, _) in subjects.items()} == {
         2: 3,
         3: 3,
@@ -572,18 +581,21 @@ def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path, monke
     }
     assert subjects[4][1] == "an image of DR that the ensemble takes for healthy"
     assert subjects[5][1] == "an image of healthy that the ensemble takes for DR"
-    alone = figures.Gallery(tmp_path, Config(), data(image_set([0, 1])), explained(labels), 0.9)
+    alone = gallery(explained(labels))
     assert [number for number, (_, row, _) in alone._subjects().items() if row is None] == [4, 5, 7]
-    monkeypatch.setattr(figures.Gallery, "_draw_norms", lambda *_: "norms")
-    monkeypatch.setattr(figures.Gallery, "_draw_sweep", lambda *_: "sweep")
-    drawn, missing = alone.numbered()
-    assert drawn == ["norms", "sweep", "sweep"] and missing[0].startswith(
-        "There is no Figure 4: no test image is an image of DR"
-    )
-    own = alone._replace(data=alone.data._replace(published=False))
-    assert len(own.numbered()[1]) == 2 and own.numbered()[1][0].startswith(
-        "No test image is an image of DR that"
-    )
+    drawn = []
+    for kind in ("norms", "sweep"):
+        monkeypatch.setattr(
+            figures.Gallery,
+            f"_draw_{kind}",
+            lambda *given, kind=kind: drawn.append((kind, *given[1:2])),
+        )
+    missing = alone.draw_numbered()
+    assert drawn == [("norms", 2), ("sweep", 3), ("sweep", 6)]
+    assert missing[0].startswith("There is no Figure 4: no test image is an image of DR")
+    of_a_user = gallery(explained(labels), images._replace(published=False)).draw_numbered()
+    assert len(of_a_user) == 2
+    assert of_a_user[0].startswith("No test image is an image of DR that")
 
 
 def test_figure_1_shows_an_image_that_all_classifiers_get_right():
@@ -606,9 +618,10 @@ def test_figure_1_shows_an_image_that_all_classifiers_get_right():
 
 
 def test_captions_say_where_a_figure_is_another_kind_of_failure_than_the_papers():
-    of = data(image_set([0, 1]))
+    of = study(Config(), data(image_set([0, 1])), {})
+    users = of._replace(data=of.data._replace(published=False))
     assert figures._captioned(3, of, "an image.") == "As the paper's Figure 3: an image."
     assert figures._captioned(4, of, "an image.").startswith(
         "In place of the paper's Figure 4 (counterfactuals with visible"
     )
-    assert figures._captioned(4, of._replace(published=False), "an image.") == "An image."
+    assert figures._captioned(4, users, "an image.") == "An image."
