@@ -28,13 +28,16 @@ from experiments.fundus_vce.localisation import (
 )
 from experiments.fundus_vce.study import Study
 from experiments.shared import (
+    AT_LEAST,
+    MORE,
     ImageSet,
-    Kind,
     claim,
     counted,
     mean_claim,
     of_one_training,
     paired_claim,
+    shown_in,
+    stated_in,
 )
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
@@ -46,9 +49,6 @@ _ALIKE = 0.01
 # l2 0.12
 _ON_PAR = 0.03
 _FEWEST = 10  # images, or groups of them, below which nothing is decided
-
-_MORE: dict[str, Any] = {"minimum": 0.0, "strict": True}
-_AT_LEAST: dict[str, Any] = {"minimum": 0.0}
 
 _Grouped: TypeAlias = ImageSet | Evaluation
 """Images that know which of them are drawn together."""
@@ -98,25 +98,27 @@ _paired, _mean = partial(_over_groups, paired_claim), partial(_over_groups, mean
 
 
 class _Lead(NamedTuple):
-    """A lead of one classifier over another, in a column of Table 1."""
+    """A lead of one classifier over another, in a column of Table 1, and where it is claimed."""
 
     measure: str
     first: str
     second: str
     minimum: float
-    kind: Kind
-    place: str
+    source: dict[str, Any]
 
 
+_FIRST_PARAGRAPH, _SECOND_PARAGRAPH, _TABLE_1 = (
+    stated_in("section 3.1, first paragraph"),
+    stated_in("section 3.1, second paragraph"),
+    shown_in("Table 1"),
+)
 _LEADS = {
-    "1a": _Lead(
-        "accuracy", "ensemble", "plain", -0.02, "statement", "section 3.1, second paragraph"
-    ),
-    "1b": _Lead("balanced", "ensemble", "plain", -0.02, "ordering", "Table 1"),
-    "2a": _Lead("robust", "robust", "ensemble", 0.2, "ordering", "Table 1"),
-    "2b": _Lead("robust", "ensemble", "plain", 0.0, "statement", "section 3.1, second paragraph"),
-    "3a": _Lead("accuracy", "plain", "robust", 0.0, "ordering", "Table 1"),
-    "3b": _Lead("accuracy", "plain", "robust", 0.1, "statement", "section 3.1, first paragraph"),
+    "1a": _Lead("accuracy", "ensemble", "plain", -0.02, _SECOND_PARAGRAPH),
+    "1b": _Lead("balanced", "ensemble", "plain", -0.02, _TABLE_1),
+    "2a": _Lead("robust", "robust", "ensemble", 0.2, _TABLE_1),
+    "2b": _Lead("robust", "ensemble", "plain", 0.0, _SECOND_PARAGRAPH),
+    "3a": _Lead("accuracy", "plain", "robust", 0.0, _TABLE_1),
+    "3b": _Lead("accuracy", "plain", "robust", 0.1, _FIRST_PARAGRAPH),
 }
 _LEADS_IN_WORDS = {
     "1a": "The ensemble is about as accurate as the plain model: at most 2 points below.",
@@ -145,12 +147,7 @@ def _accuracy_claim(study: Study, place: str, name: str, text: str, lead: _Lead)
     }
     paper = {classifier: published.TABLE_1[place][classifier][measure] / 100 for classifier in pair}
     statistic = f"{published.KINDS[measure]} (claimed: above {lead.minimum:g})"
-    options: dict[str, Any] = {
-        "kind": lead.kind,
-        "place": lead.place,
-        "minimum": lead.minimum,
-        "strict": lead.minimum >= 0,
-    }
+    options = {"minimum": lead.minimum, "strict": lead.minimum >= 0, **lead.source}
     if measure != "balanced":
         ours = {classifier: right.astype(float) for classifier, right in answers.items()}
         return _paired(name, text, paper, ours, statistic, of=images, **options)
@@ -186,19 +183,19 @@ def _better_than_plain(localised: Localised) -> Iterator[Claim]:
             f" model.",
             {better: (better, method), "plain": ("plain", method)},
             **_source(better, method),
-            **_MORE,
+            **MORE,
         )
 
 
-def _source(better: str, method: str) -> dict[str, str]:
+def _source(better: str, method: str) -> dict[str, Any]:
     """Where the paper says that a model's maps are better than the plain one's."""
     if method in ABLATIONS:
         return {"kind": "target"}
     if better == "ensemble":
-        return {"kind": "statement", "place": "Table 2, caption"}
+        return stated_in("Table 2, caption")
     if method in (GUIDED, INTEGRATED):
-        return {"kind": "statement", "place": "section 3.1, first paragraph"}
-    return {"kind": "statement", "place": "Figure 1, caption"}
+        return _FIRST_PARAGRAPH
+    return stated_in("Figure 1, caption")
 
 
 def _as_good_as_robust(localised: Localised) -> Iterator[Claim]:
@@ -210,8 +207,7 @@ def _as_good_as_robust(localised: Localised) -> Iterator[Claim]:
             f"{method} maps of the ensemble overlap the lesions as well as those of the robust"
             f" model, to {_ALIKE:g}.",
             {classifier: (classifier, method) for classifier in ("ensemble", "robust")},
-            kind="statement",
-            place="section 3.1, second paragraph",
+            **_SECOND_PARAGRAPH,
             minimum=-_ALIKE,
         )
 
@@ -219,8 +215,8 @@ def _as_good_as_robust(localised: Localised) -> Iterator[Claim]:
 def _order_of_methods(localised: Localised) -> Iterator[Claim]:
     """Claim 5: guided backprop, then integrated gradients, the sparsest norm, other norms."""
     sparse, *others = (each for each in localised.methods if each not in (GUIDED, INTEGRATED))
-    table = {"kind": "ordering", "place": "Table 2"}
-    best = {"kind": "statement", "place": "section 3.2"}  # "produced the best quality of T-VSMs"
+    table = shown_in("Table 2")
+    best = stated_in("section 3.2")  # "produced the best quality of T-VSMs"
     order = [(GUIDED, INTEGRATED, table), (INTEGRATED, sparse, table)]
     order += [(sparse, other, best) for other in others]
     for name, (first, second, source) in itertools.product(("robust", "ensemble"), order):
@@ -231,7 +227,7 @@ def _order_of_methods(localised: Localised) -> Iterator[Claim]:
             f" maps.",
             {first: (name, first), second: (name, second)},
             **source,
-            **_AT_LEAST,
+            **AT_LEAST,
         )
 
 
@@ -245,8 +241,7 @@ def _on_par_claims(localised: Localised) -> Iterator[Claim]:
             f"For the {name} model, {method} maps are on par with {other}: their overlaps differ by"
             f" at most {_ON_PAR:g}.",
             {method: (name, method), other: (name, other)},
-            kind="statement",
-            place="section 2.5, last paragraph",
+            **stated_in("section 2.5, last paragraph"),
             minimum=-_ON_PAR,
             maximum=_ON_PAR,
         )
@@ -306,8 +301,7 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
         steady.astype(float),
         f"share of images without a fall by more than {_SLACK:g} in either direction (claimed:"
         f" at least 0.95)",
-        kind="ordering",
-        place="Figures 3, 6 and 7",
+        **shown_in("Figures 3, 6 and 7"),
         of=sample.images,
         minimum=0.95,
     )
@@ -323,10 +317,9 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
         {"enhanced": 1.0, "flipped": 0.74},
         {"enhanced": values[small, finding][rows], "flipped": values[small, healthy][rows]},
         f"probability of the target at l{norm:g}, ε = {small:g}",
-        kind="ordering",
-        place="Figure 3",
+        **shown_in("Figure 3"),
         of=shown,
-        **_AT_LEAST,
+        **AT_LEAST,
     )
     yield _mean(
         "6c",
@@ -344,7 +337,6 @@ def _size_claims(study: Study) -> Iterator[Claim]:
     """Claim 7: how large and how sparse changes are, mean over the targets of each image."""
     settings, explained, sample = study.config.explanations, study.explained, _Sample(study)
     targets, norm = range(len(study.data.class_names)), settings.norms[-1]
-    statement: dict[str, Any] = {"kind": "statement", "of": sample.images, **_MORE}
 
     swept = {
         f"ε = {radius:g}": [explained.sweep[radius, target] for target in targets]
@@ -356,8 +348,9 @@ def _size_claims(study: Study) -> Iterator[Claim]:
         {},
         {radius: sample.mean(_length, changes) for radius, changes in swept.items()},
         f"l2 norm of the change, l{norm:g}, mean over the targets",
-        place="Figure 3, caption",
-        **statement,
+        of=sample.images,
+        **stated_in("Figure 3, caption"),
+        **MORE,
     )
     yield _paired(
         "7b",
@@ -365,8 +358,9 @@ def _size_claims(study: Study) -> Iterator[Claim]:
         {},
         {radius: sample.mean(_area, changes) for radius, changes in swept.items()},
         f"share of pixels changed visibly, l{norm:g}, mean over the targets",
-        place="section 3.4",
-        **statement,
+        of=sample.images,
+        **stated_in("section 3.4"),
+        **MORE,
     )
     sparsity = {
         p: sample.mean(_top_share, [explained.vce["ensemble", p, target] for target in targets])
@@ -379,8 +373,9 @@ def _size_claims(study: Study) -> Iterator[Claim]:
             {},
             {f"l{p:g}": sparsity[p], f"l{q:g}": sparsity[q]},
             f"share of the change's energy in {_TOP:.0%} of the pixels, mean over the targets",
-            place="section 3.2",
-            **statement,
+            of=sample.images,
+            **stated_in("section 3.2"),
+            **MORE,
         )
 
 

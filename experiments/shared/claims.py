@@ -21,6 +21,22 @@ ONE_TRAINING = "Of one training of each network: other trainings are not drawn."
 """The note of claims about networks that were trained once: their intervals are over images alone.
 """
 
+MORE: Mapping[str, Any] = {"minimum": 0.0, "strict": True}
+"""The bounds of a claim that the first is larger than the second."""
+
+AT_LEAST: Mapping[str, Any] = {"minimum": 0.0}
+"""The bounds of a claim that the first is at least as large as the second."""
+
+
+def stated_in(place: str) -> dict[str, Any]:
+    """The kind and place of a claim that is a sentence of the paper, in this place."""
+    return {"kind": "statement", "place": place}
+
+
+def shown_in(place: str) -> dict[str, Any]:
+    """The kind and place of a claim that a table or figure shows without a sentence."""
+    return {"kind": "ordering", "place": place}
+
 
 def claim(
     name: str,
