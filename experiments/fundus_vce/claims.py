@@ -18,6 +18,7 @@ from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from cfx_jax.report import Claim
 from experiments.fundus_vce import published
+from experiments.fundus_vce.counterfactuals import Explained
 from experiments.fundus_vce.evaluation import Evaluation, balanced_difference_interval
 from experiments.fundus_vce.localisation import (
     ABLATIONS,
@@ -149,12 +150,13 @@ def _accuracy_claim(study: Study, place: str, name: str, text: str, lead: _Lead)
     statistic = f"{published.KINDS[measure]} (claimed: above {lead.minimum:g})"
     options = {"minimum": lead.minimum, "strict": lead.minimum >= 0, **lead.source}
     if measure != "balanced":
-        ours = {classifier: right.astype(float) for classifier, right in answers.items()}
+        ours = {classifier: correct.astype(float) for classifier, correct in answers.items()}
         return _paired(name, text, paper, ours, statistic, of=images, **options)
     one, other = answers.values()
     interval = balanced_difference_interval(one, other, images.labels, images.groups)
     means = {
-        classifier: balanced_accuracy(right, images.labels) for classifier, right in answers.items()
+        classifier: balanced_accuracy(correct, images.labels)
+        for classifier, correct in answers.items()
     }
     over = counted(len(images.labels), "images", images.groups, images.group_unit)
     statistic += (
@@ -214,7 +216,7 @@ def _as_good_as_robust(localised: Localised) -> Iterator[Claim]:
 
 def _order_of_methods(localised: Localised) -> Iterator[Claim]:
     """Claim 5: guided backprop, then integrated gradients, the sparsest norm, other norms."""
-    sparse, *others = (each for each in localised.methods if each not in (GUIDED, INTEGRATED))
+    sparse, *others = (name for name in localised.methods if name not in (GUIDED, INTEGRATED))
     table = shown_in("Table 2")
     best = stated_in("section 3.2")  # "produced the best quality of T-VSMs"
     order = [(GUIDED, INTEGRATED, table), (INTEGRATED, sparse, table)]
@@ -259,35 +261,12 @@ def _between_maps(
 # ---- Claims 6 to 8: counterfactuals of test images
 
 
-class _Sample:
-    """The explained images that claims are about, and numbers of their counterfactuals."""
-
-    def __init__(self, study: Study) -> None:
-        self._explained = explained = study.explained
-        self._part = slice(0, explained.sample)
-        self.images = explained.images.take(np.arange(explained.sample))
-        self.predicted = explained.predicted("ensemble")[self._part]
-
-    def probability(self, found: Counterfactual) -> np.ndarray:
-        """The probability of the target at each counterfactual."""
-        return np.asarray(found.probability)[self._part]
-
-    def mean(
-        self,
-        measure: Callable[[np.ndarray], np.ndarray],
-        found: Sequence[Counterfactual],
-    ) -> np.ndarray:
-        """A measure of each image's changes, mean over its counterfactuals."""
-        changes = [self._explained.change(one)[self._part] for one in found]
-        return np.mean([measure(change) for change in changes], axis=0)
-
-
 def _confidence_claims(study: Study) -> Iterator[Claim]:
     """Claim 6, along the sweep of the ensemble."""
-    settings, explained, sample = study.config.explanations, study.explained, _Sample(study)
+    settings, sample = study.config.explanations, study.explained.without_failures()
     finding, healthy, named = study.data.finding, 0, study.data.class_names
     norm, small = settings.norms[-1], settings.sweep[0]
-    values = {key: sample.probability(found) for key, found in explained.sweep.items()}
+    values = {key: np.asarray(reached.probability) for key, reached in sample.sweep.items()}
     falls = [
         values[after, target] - values[before, target]
         for before, after in itertools.pairwise(settings.sweep)
@@ -305,8 +284,8 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
         of=sample.images,
         minimum=0.95,
     )
-    is_shown = (sample.images.labels == finding) & (sample.predicted == finding)
-    rows = np.flatnonzero(is_shown)
+    is_hit = sample.predicted("ensemble") == sample.images.labels
+    rows = np.flatnonzero(is_hit & (sample.images.labels == finding))
     if not len(rows):
         return
     shown = sample.images.take(rows)
@@ -323,10 +302,10 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
     )
     yield _mean(
         "6c",
-        f"At l{norm:g}, ε = {explained.radii[norm]:g} the flip from {named[finding]} to"
+        f"At l{norm:g}, ε = {sample.radii[norm]:g} the flip from {named[finding]} to"
         f" {named[healthy]} stays below 1.",
         {"Figure 2": 0.92, "Figure 4": 0.86, "Figure 5": 0.82},
-        sample.probability(explained.vce["ensemble", norm, healthy])[rows],
+        np.asarray(sample.vce["ensemble", norm, healthy].probability)[rows],
         "mean probability of the target (claimed: at most 0.99)",
         of=shown,
         maximum=0.99,
@@ -335,18 +314,17 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
 
 def _size_claims(study: Study) -> Iterator[Claim]:
     """Claim 7: how large and how sparse changes are, mean over the targets of each image."""
-    settings, explained, sample = study.config.explanations, study.explained, _Sample(study)
+    settings, sample = study.config.explanations, study.explained.without_failures()
     targets, norm = range(len(study.data.class_names)), settings.norms[-1]
-
     swept = {
-        f"ε = {radius:g}": [explained.sweep[radius, target] for target in targets]
+        f"ε = {radius:g}": [sample.sweep[radius, target] for target in targets]
         for radius in (settings.sweep[-1], settings.sweep[0])
     }
     yield _paired(
         "7a",
         "The change grows with the radius.",
         {},
-        {radius: sample.mean(_length, changes) for radius, changes in swept.items()},
+        {radius: _mean_size(sample, _length, changes) for radius, changes in swept.items()},
         f"l2 norm of the change, l{norm:g}, mean over the targets",
         of=sample.images,
         **stated_in("Figure 3, caption"),
@@ -356,14 +334,14 @@ def _size_claims(study: Study) -> Iterator[Claim]:
         "7b",
         "The changed area grows with the radius.",
         {},
-        {radius: sample.mean(_area, changes) for radius, changes in swept.items()},
+        {radius: _mean_size(sample, _area, changes) for radius, changes in swept.items()},
         f"share of pixels changed visibly, l{norm:g}, mean over the targets",
         of=sample.images,
         **stated_in("section 3.4"),
         **MORE,
     )
     sparsity = {
-        p: sample.mean(_top_share, [explained.vce["ensemble", p, target] for target in targets])
+        p: _mean_size(sample, _top_share, [sample.vce["ensemble", p, target] for target in targets])
         for p in settings.norms
     }
     for p, q in itertools.pairwise(settings.norms):
@@ -381,12 +359,9 @@ def _size_claims(study: Study) -> Iterator[Claim]:
 
 def _saturation_claim(study: Study) -> Claim:
     """Claim 8, a target: the paper shows one such image, in Figure 1."""
-    p, sample, explained = study.config.explanations.norms[0], _Sample(study), study.explained
-    images = sample.images
-    targets = range(len(study.data.class_names))
-    reached = np.mean(
-        [sample.probability(explained.vce["plain", p, target]) for target in targets], axis=0
-    )
+    p, sample = study.config.explanations.norms[0], study.explained.without_failures()
+    images, targets = sample.images, range(len(study.data.class_names))
+    reached = np.mean([sample.vce["plain", p, target].probability for target in targets], axis=0)
     made = claim(
         "8",
         "Counterfactuals of the plain model are confident too: confidence does not tell the models"
@@ -394,12 +369,22 @@ def _saturation_claim(study: Study) -> Claim:
         {vce_method(p): 1.0},
         {"mean": float(reached.mean())},
         bootstrap_interval(reached, groups=images.groups, bounds=(0.0, 1.0)),
-        f"probability of the target at l{p:g}, ε = {explained.radii[p]:g}, mean over the targets"
+        f"probability of the target at l{p:g}, ε = {sample.radii[p]:g}, mean over the targets"
         f" (claimed: at least 0.95),"
         f" over {counted(len(reached), 'images', images.groups, images.group_unit)}",
         minimum=0.95,
     )
     return _enough(made, images)
+
+
+def _mean_size(
+    sample: Explained,
+    measure: Callable[[np.ndarray], np.ndarray],
+    counterfactuals: Sequence[Counterfactual],
+) -> Float[np.ndarray, " n"]:
+    """A measure of each image's changes, mean over its counterfactuals."""
+    changes = [sample.change(reached) for reached in counterfactuals]
+    return np.mean([measure(change) for change in changes], axis=0)
 
 
 def _length(change: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:

@@ -112,9 +112,19 @@ class Explained(NamedTuple):
         """The class that a classifier gives each original (n,)."""
         return decisions(self.probability[name])
 
-    def change(self, found: Counterfactual) -> np.ndarray:
+    def without_failures(self) -> "Explained":
+        """The images that claims are about, which were chosen by their order alone."""
+        rows = np.arange(self.sample)
+        return self._replace(
+            images=self.images.take(rows),
+            probability={name: values[rows] for name, values in self.probability.items()},
+            vce={key: select(reached, rows) for key, reached in self.vce.items()},
+            sweep={key: select(reached, rows) for key, reached in self.sweep.items()},
+        )
+
+    def change(self, reached: Counterfactual) -> np.ndarray:
         """How far counterfactuals are from their originals, signed (n, h, w, c)."""
-        return np.asarray(vce_saliency(self.images.arrays["image"], np.asarray(found.image)))
+        return np.asarray(vce_saliency(self.images.arrays["image"], np.asarray(reached.image)))
 
 
 def explain(

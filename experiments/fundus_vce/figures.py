@@ -211,16 +211,16 @@ class Gallery(NamedTuple):
         ]
 
     def _panel(
-        self, row: int, found: Counterfactual, target: int, title: str
+        self, row: int, reached: Counterfactual, target: int, title: str
     ) -> CounterfactualPanel:
         arrays = self.study.explained.images.arrays
-        image, changed = arrays["image"][row], np.asarray(found.image[row])
+        image, changed = arrays["image"][row], np.asarray(reached.image[row])
         eye = arrays["eye_mask"][row] if "eye_mask" in arrays else np.ones(image.shape[:2], bool)
         change = change_map(image, changed)
         return CounterfactualPanel(
             image=changed,
             target=self._names[target],
-            probability=float(found.probability[row]),
+            probability=float(reached.probability[row]),
             name=title,
             saliency=threshold(change[None], eye[None], self.quantile)[0],
         )
@@ -304,12 +304,12 @@ def _counterfactual_row(
 ) -> CounterfactualRow:
     """A scored image and its counterfactual by one classifier, in the chosen norm."""
     norm, names, arrays = localised.norm, study.data.class_names, localised.images.arrays
-    goal, found = names[study.data.finding], localised.vce[name, norm]
-    before, key = float(found.initial_probability[shown]), (name, vce_method(norm))
+    goal, reached = names[study.data.finding], localised.vce[name, norm]
+    before, key = float(reached.initial_probability[shown]), (name, vce_method(norm))
     panel = CounterfactualPanel(
-        image=np.asarray(found.image[shown]),
+        image=np.asarray(reached.image[shown]),
         target=goal,
-        probability=float(found.probability[shown]),
+        probability=float(reached.probability[shown]),
         name=f"l{norm:g}, ε = {localised.radii[norm]:g}",
         saliency=localised.kept[key][shown],
         iou=_share(localised.iou[key][shown]),

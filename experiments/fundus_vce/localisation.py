@@ -118,7 +118,7 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
         for name, (p, radius) in itertools.product(NAMES, radii.items())
     }
     saliency = maker.attributions() | {
-        (name, vce_method(p)): maker.changes(found) for (name, p), found in vce.items()
+        (name, vce_method(p)): maker.changes(reached) for (name, p), reached in vce.items()
     }
     methods = (GUIDED, INTEGRATED, *map(vce_method, radii))
     curves = _overlaps_of_quantiles(config, maker, saliency, methods, tuning)
@@ -140,7 +140,7 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
         kept=kept,
         iou={key: intersection_over_union(maps, lesions) for key, maps in kept.items()},
         chance={method: chance(kept["ensemble", method], masks, lesions) for method in quantiles},
-        vce={key: select(found, scored) for key, found in vce.items()},
+        vce={key: select(reached, scored) for key, reached in vce.items()},
     )
 
 
@@ -189,11 +189,11 @@ class _MapMaker(NamedTuple):
         )
 
     def changes(
-        self, found: Counterfactual, positions: np.ndarray | None = None
+        self, reached: Counterfactual, positions: np.ndarray | None = None
     ) -> Float[np.ndarray, "n h w"]:
         """The maps of counterfactuals: by how much each pixel changes."""
         chosen = slice(None) if positions is None else positions
-        return change_map(self.images.arrays["image"][chosen], np.asarray(found.image))
+        return change_map(self.images.arrays["image"][chosen], np.asarray(reached.image))
 
     def attributions(self) -> dict[tuple[str, str], Float[np.ndarray, "n h w"]]:
         """The maps of guided backprop and integrated gradients, and of their variants."""
