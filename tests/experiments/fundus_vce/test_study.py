@@ -530,6 +530,15 @@ def test_the_table_of_accuracies_has_every_classifiers_own_numbers():
     assert len(tables.accuracy_table(users, "test")[1]) == 4
 
 
+def test_the_console_shows_the_tables_of_what_was_measured():
+    found = evaluations(**dict.fromkeys(NAMES, (80, 30)))
+    alone = study(Config(), data(image_set([0, 1])), found)
+    maps = localised({"plain": (0.1,) * 5, "robust": (0.2,) * 5, "ensemble": (0.3,) * 5})
+    assert tables.summary_tables(alone) == [tables.accuracy_table(alone, "test")]
+    both = tables.summary_tables(alone._replace(localised=maps))
+    assert [columns[0] for columns, _ in both] == ["classifier", "IoU"]
+
+
 def test_the_table_of_images_counts_classes_and_patients():
     test = image_set([0, 1, 1, 1], patients=["a", "a", "b", "c"])
     columns, rows = tables.images_table(study(Config(), data(test), {}))
