@@ -26,7 +26,7 @@ from cfx_jax.report import (
 )
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import plain
-from experiments.shared import AT_LEAST, MORE, Table, cli, stated_in, unpaired_claim
+from experiments.shared import AT_LEAST, MORE, Statement, Table, cli
 
 _COLUMNS = [
     "items",
@@ -43,10 +43,8 @@ _COLUMNS = [
 class _Ordering(NamedTuple):
     """A claim of the paper that the first of two kinds of items is answered rightly more often."""
 
-    name: str
-    text: str
+    statement: Statement
     kinds: tuple[str, str]
-    place: str
     bounds: Mapping[str, Any]
 
 
@@ -59,14 +57,15 @@ def _orderings(categories: Sequence[str]) -> list[_Ordering]:
     orderings = []
     for task in sorted(name.removesuffix(" easy") for name in easy):
         text = f"The extremes of a series are easier to tell apart than other pairs, {task}."
-        kinds = f"{task} easy", f"{task} hard"
-        orderings.append(_Ordering(f"C10{task.removeprefix('task 1')}", text, kinds, third, MORE))
+        statement = Statement(f"C10{task.removeprefix('task 1')}", text, third)
+        orderings.append(_Ordering(statement, (f"{task} easy", f"{task} hard"), MORE))
     smile = "A change of the smile is recognised more often than one of bangs."
     alone = "Where the classifier is unbiased the label alone is named at least as often."
+    statements = Statement("C11", smile, fourth), Statement("C12", alone, fourth)
     return [
         *orderings,
-        _Ordering("C11", smile, ("task 2 smiling", "task 2 bangs"), fourth, MORE),
-        _Ordering("C12", alone, ("task 3 unbiased", "task 3 biased"), fourth, AT_LEAST),
+        _Ordering(statements[0], ("task 2 smiling", "task 2 bangs"), MORE),
+        _Ordering(statements[1], ("task 3 unbiased", "task 3 biased"), AT_LEAST),
     ]
 
 
@@ -129,15 +128,9 @@ def vote_claims(key: Key, votes: Votes) -> list[Claim]:
         ours = {kind: is_hit[categories == kind] for kind in ordering.kinds}
         if all(len(values) for values in ours.values()):
             papers = {kind: published.votes(kind).accuracy for kind in ordering.kinds}
-            claim = unpaired_claim(
-                ordering.name,
-                ordering.text,
-                {kind: value for kind, value in papers.items() if value is not None},
-                ours,
-                "accuracy",
-                unit="items",
-                **stated_in(ordering.place),
-                **ordering.bounds,
+            paper = {kind: value for kind, value in papers.items() if value is not None}
+            claim = ordering.statement.settle_unpaired(
+                paper, ours, "accuracy", unit="items", **ordering.bounds
             )
             claims.append(claim)
     return claims

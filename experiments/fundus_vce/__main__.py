@@ -14,7 +14,7 @@ paper: a GPU. The paper prints 0.895, 0.784, 0.897; 0.152, 0.666, 0.194; and 0.1
 """
 
 import experiments.fundus_vce
-from experiments.fundus_vce.claims import judge_claims
+from experiments.fundus_vce.claims import make_claims
 from experiments.fundus_vce.config import Config
 from experiments.fundus_vce.presets import PRESETS
 from experiments.fundus_vce.report import write_report
@@ -30,7 +30,7 @@ def main(config: Config) -> None:
         config,
         PRESETS,
         study=run_study,
-        claims=judge_claims,
+        claims=make_claims,
         write_report=write_report,
         tables=summary_tables,
         code=[experiments.fundus_vce],

@@ -8,7 +8,6 @@ both classes, are averaged before anything is drawn.
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,6 +16,7 @@ from jaxtyping import Float
 from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from cfx_jax.report import Claim
+from cfx_jax.report.claims import Kind
 from experiments.fundus_vce import published
 from experiments.fundus_vce.counterfactuals import Explained
 from experiments.fundus_vce.evaluation import Evaluation, balanced_difference_interval
@@ -28,18 +28,7 @@ from experiments.fundus_vce.localisation import (
     vce_method,
 )
 from experiments.fundus_vce.study import Study
-from experiments.shared import (
-    AT_LEAST,
-    MORE,
-    ImageSet,
-    claim,
-    counted,
-    mean_claim,
-    of_one_training,
-    paired_claim,
-    shown_in,
-    stated_in,
-)
+from experiments.shared import AT_LEAST, MORE, ImageSet, Statement, counted, of_one_training
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity
@@ -55,7 +44,7 @@ _Grouped: TypeAlias = ImageSet | Evaluation
 """Images that know which of them are drawn together."""
 
 
-def judge_claims(study: Study) -> list[Claim]:
+def make_claims(study: Study) -> list[Claim]:
     """All claims that these data can test.
 
     On a user's own images they are targets, without the paper's figures.
@@ -86,84 +75,95 @@ def _enough(made: Claim, images: _Grouped) -> Claim:
     return dataclasses.replace(made, interval=unknown, verdict="undecided", note=note)
 
 
-def _over_groups(make: Callable[..., Claim], *parts: Any, of: _Grouped, **options: Any) -> Claim:
-    """A claim over groups of images, undecided where they are few."""
-    made = make(*parts, groups=of.groups, group_unit=of.group_unit, **options)
-    return _enough(made, of)
+def _settle(images: _Grouped, how: Callable[..., Claim], *given: Any, **bounds: Any) -> Claim:
+    """The claim over groups of images, undecided where they are few.
 
-
-_paired, _mean = partial(_over_groups, paired_claim), partial(_over_groups, mean_claim)
+    Args:
+        images: that know their groups.
+        how: ``settle_pair`` or ``settle_mean`` of a statement, and what these are given.
+        bounds: of the statistic.
+    """
+    made = how(*given, groups=images.groups, group_unit=images.group_unit, **bounds)
+    return _enough(made, images)
 
 
 # ---- Claims 1 to 3: accuracy on one test set
 
 
 class _Lead(NamedTuple):
-    """A lead of one classifier over another, in a column of Table 1, and where it is claimed."""
+    """A lead of one classifier over another, in a column of Table 1."""
 
     measure: str
     first: str
     second: str
     minimum: float
-    source: dict[str, Any]
 
 
-_FIRST_PARAGRAPH, _SECOND_PARAGRAPH, _TABLE_1 = (
-    stated_in("section 3.1, first paragraph"),
-    stated_in("section 3.1, second paragraph"),
-    shown_in("Table 1"),
+_FIRST_PARAGRAPH, _SECOND_PARAGRAPH = (
+    "section 3.1, first paragraph",
+    "section 3.1, second paragraph",
 )
 _LEADS = {
-    "1a": _Lead("accuracy", "ensemble", "plain", -0.02, _SECOND_PARAGRAPH),
-    "1b": _Lead("balanced", "ensemble", "plain", -0.02, _TABLE_1),
-    "2a": _Lead("robust", "robust", "ensemble", 0.2, _TABLE_1),
-    "2b": _Lead("robust", "ensemble", "plain", 0.0, _SECOND_PARAGRAPH),
-    "3a": _Lead("accuracy", "plain", "robust", 0.0, _TABLE_1),
-    "3b": _Lead("accuracy", "plain", "robust", 0.1, _FIRST_PARAGRAPH),
-}
-_LEADS_IN_WORDS = {
-    "1a": "The ensemble is about as accurate as the plain model: at most 2 points below.",
-    "1b": "The ensemble's balanced accuracy is at most 2 points below the plain model's.",
-    "2a": "The robust model is far more robust than the ensemble: by more than 20 points.",
-    "2b": "The ensemble is more robust than the plain model.",
-    "3a": "The robust model is less accurate than the plain model.",
-    "3b": "The robust model is less accurate than the plain model by more than 10 points.",
+    _Lead("accuracy", "ensemble", "plain", -0.02): Statement(
+        "1a",
+        "The ensemble is about as accurate as the plain model: at most 2 points below.",
+        _SECOND_PARAGRAPH,
+    ),
+    _Lead("balanced", "ensemble", "plain", -0.02): Statement(
+        "1b",
+        "The ensemble's balanced accuracy is at most 2 points below the plain model's.",
+        "Table 1",
+        "ordering",
+    ),
+    _Lead("robust", "robust", "ensemble", 0.2): Statement(
+        "2a",
+        "The robust model is far more robust than the ensemble: by more than 20 points.",
+        "Table 1",
+        "ordering",
+    ),
+    _Lead("robust", "ensemble", "plain", 0.0): Statement(
+        "2b", "The ensemble is more robust than the plain model.", _SECOND_PARAGRAPH
+    ),
+    _Lead("accuracy", "plain", "robust", 0.0): Statement(
+        "3a", "The robust model is less accurate than the plain model.", "Table 1", "ordering"
+    ),
+    _Lead("accuracy", "plain", "robust", 0.1): Statement(
+        "3b",
+        "The robust model is less accurate than the plain model by more than 10 points.",
+        _FIRST_PARAGRAPH,
+    ),
 }
 
 
 def _accuracy_claims(study: Study, place: str) -> Iterator[Claim]:
     """Claims 1 to 3 on one test set."""
     end = "" if place == "test" else f" ({place})"
-    for name, lead in _LEADS.items():
-        yield _accuracy_claim(study, place, name + end, _LEADS_IN_WORDS[name] + end, lead)
+    for lead, statement in _LEADS.items():
+        named = statement._replace(name=statement.name + end, text=statement.text + end)
+        yield _accuracy_claim(study, place, named, lead)
 
 
-def _accuracy_claim(study: Study, place: str, name: str, text: str, lead: _Lead) -> Claim:
+def _accuracy_claim(study: Study, place: str, statement: Statement, lead: _Lead) -> Claim:
     """A claim that one classifier leads another on the same images."""
     measure, pair = lead.measure, (lead.first, lead.second)
     images = study.evaluations[place, lead.first]
     images = images.attacked if measure == "robust" else images
-    answers = {
-        classifier: _answers(study.evaluations[place, classifier], measure) for classifier in pair
-    }
-    paper = {classifier: published.TABLE_1[place][classifier][measure] / 100 for classifier in pair}
+    answers = {name: _answers(study.evaluations[place, name], measure) for name in pair}
+    paper = {name: published.TABLE_1[place][name][measure] / 100 for name in pair}
     statistic = f"{published.KINDS[measure]} (claimed: above {lead.minimum:g})"
-    options = {"minimum": lead.minimum, "strict": lead.minimum >= 0, **lead.source}
+    bounds: dict[str, Any] = {"minimum": lead.minimum, "strict": lead.minimum >= 0}
     if measure != "balanced":
-        ours = {classifier: correct.astype(float) for classifier, correct in answers.items()}
-        return _paired(name, text, paper, ours, statistic, of=images, **options)
+        ours = {name: correct.astype(float) for name, correct in answers.items()}
+        return _settle(images, statement.settle_pair, paper, ours, statistic, **bounds)
     one, other = answers.values()
     interval = balanced_difference_interval(one, other, images.labels, images.groups)
-    means = {
-        classifier: balanced_accuracy(correct, images.labels)
-        for classifier, correct in answers.items()
-    }
+    means = {name: balanced_accuracy(correct, images.labels) for name, correct in answers.items()}
     over = counted(len(images.labels), "images", images.groups, images.group_unit)
     statistic += (
         f"; {lead.first} minus {lead.second}, paired over {over}, as many of each class in every"
         " draw"
     )
-    return _enough(claim(name, text, paper, means, interval, statistic, **options), images)
+    return _enough(statement.settle(paper, means, interval, statistic, **bounds), images)
 
 
 def _answers(evaluation: Evaluation, measure: str) -> np.ndarray:
@@ -178,84 +178,78 @@ def _better_than_plain(localised: Localised) -> Iterator[Claim]:
     """Claim 4: maps of the robust model and of the ensemble are better than the plain model's."""
     methods = (*localised.methods, *ABLATIONS)
     for better, method in itertools.product(("robust", "ensemble"), methods):
-        yield _between_maps(
-            localised,
+        statement = Statement(
             f"4 {method} {better}",
             f"{method} maps of the {better} model overlap the lesions more than those of the plain"
             f" model.",
-            {better: (better, method), "plain": ("plain", method)},
-            **_source(better, method),
-            **MORE,
+            _place_of_better(better, method),
+            "target" if method in ABLATIONS else "statement",
         )
+        pair = {better: (better, method), "plain": ("plain", method)}
+        yield _between_maps(localised, statement, pair, **MORE)
 
 
-def _source(better: str, method: str) -> dict[str, Any]:
+def _place_of_better(better: str, method: str) -> str:
     """Where the paper says that a model's maps are better than the plain one's."""
     if method in ABLATIONS:
-        return {"kind": "target"}
+        return ""
     if better == "ensemble":
-        return stated_in("Table 2, caption")
-    if method in (GUIDED, INTEGRATED):
-        return _FIRST_PARAGRAPH
-    return stated_in("Figure 1, caption")
+        return "Table 2, caption"
+    return _FIRST_PARAGRAPH if method in (GUIDED, INTEGRATED) else "Figure 1, caption"
 
 
 def _as_good_as_robust(localised: Localised) -> Iterator[Claim]:
     """Claim 4: maps of the ensemble are as good as the robust model's."""
     for method in localised.methods:
-        yield _between_maps(
-            localised,
+        statement = Statement(
             f"4 {method} equal",
             f"{method} maps of the ensemble overlap the lesions as well as those of the robust"
             f" model, to {_ALIKE:g}.",
-            {classifier: (classifier, method) for classifier in ("ensemble", "robust")},
-            **_SECOND_PARAGRAPH,
-            minimum=-_ALIKE,
+            _SECOND_PARAGRAPH,
         )
+        pair = {name: (name, method) for name in ("ensemble", "robust")}
+        yield _between_maps(localised, statement, pair, minimum=-_ALIKE)
 
 
 def _order_of_methods(localised: Localised) -> Iterator[Claim]:
     """Claim 5: guided backprop, then integrated gradients, the sparsest norm, other norms."""
     sparse, *others = (name for name in localised.methods if name not in (GUIDED, INTEGRATED))
-    table = shown_in("Table 2")
-    best = stated_in("section 3.2")  # "produced the best quality of T-VSMs"
+    table: tuple[str, Kind] = "Table 2", "ordering"
+    best: tuple[str, Kind] = "section 3.2", "statement"  # "produced the best quality of T-VSMs"
     order = [(GUIDED, INTEGRATED, table), (INTEGRATED, sparse, table)]
     order += [(sparse, other, best) for other in others]
     for name, (first, second, source) in itertools.product(("robust", "ensemble"), order):
-        yield _between_maps(
-            localised,
+        statement = Statement(
             f"5 {first} {second} {name}",
             f"For the {name} model, {first} maps overlap the lesions at least as much as {second}"
             f" maps.",
-            {first: (name, first), second: (name, second)},
-            **source,
-            **AT_LEAST,
+            *source,
         )
+        pair = {first: (name, first), second: (name, second)}
+        yield _between_maps(localised, statement, pair, **AT_LEAST)
 
 
 def _on_par_claims(localised: Localised) -> Iterator[Claim]:
     """Claim 9: the paper's conclusion from Table 2, with the norm that was chosen."""
     method, others = vce_method(localised.norm), (GUIDED, INTEGRATED)
     for name, other in itertools.product(("plain", "robust", "ensemble"), others):
-        yield _between_maps(
-            localised,
+        statement = Statement(
             f"9 {method} {other} {name}",
             f"For the {name} model, {method} maps are on par with {other}: their overlaps differ by"
             f" at most {_ON_PAR:g}.",
-            {method: (name, method), other: (name, other)},
-            **stated_in("section 2.5, last paragraph"),
-            minimum=-_ON_PAR,
-            maximum=_ON_PAR,
+            "section 2.5, last paragraph",
         )
+        pair = {method: (name, method), other: (name, other)}
+        yield _between_maps(localised, statement, pair, minimum=-_ON_PAR, maximum=_ON_PAR)
 
 
 def _between_maps(
-    localised: Localised, name: str, text: str, pair: Mapping[str, tuple[str, str]], **options: Any
+    localised: Localised, statement: Statement, pair: Mapping[str, tuple[str, str]], **bounds: Any
 ) -> Claim:
     """A claim about the overlap of two kinds of maps, given as ``{name: (classifier, method)}``."""
     paper = {label: published.overlap(*key) for label, key in pair.items()}
     ours = {label: localised.iou[key] for label, key in pair.items()}
-    return _paired(name, text, paper, ours, "IoU", of=localised.images, **options)
+    return _settle(localised.images, statement.settle_pair, paper, ours, "IoU", **bounds)
 
 
 # ---- Claims 6 to 8: counterfactuals of test images
@@ -273,15 +267,19 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
         for target in range(len(named))
     ]
     steady = np.min(falls, axis=0) >= -_SLACK
-    yield _mean(
-        "6a",
-        f"The confidence in the target does not fall as the radius grows (l{norm:g}, ensemble).",
+    yield _settle(
+        sample.images,
+        Statement(
+            "6a",
+            f"The confidence in the target does not fall as the radius grows (l{norm:g},"
+            f" ensemble).",
+            "Figures 3, 6 and 7",
+            "ordering",
+        ).settle_mean,
         {"share of images": 1.0},
         steady.astype(float),
         f"share of images without a fall by more than {_SLACK:g} in either direction (claimed:"
         f" at least 0.95)",
-        **shown_in("Figures 3, 6 and 7"),
-        of=sample.images,
         minimum=0.95,
     )
     is_hit = sample.predicted("ensemble") == sample.images.labels
@@ -289,25 +287,31 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
     if not len(rows):
         return
     shown = sample.images.take(rows)
-    yield _paired(
-        "6b",
-        f"For images of {named[finding]} rightly classified, enhancing the class saturates no"
-        f" later than flipping it.",
+    yield _settle(
+        shown,
+        Statement(
+            "6b",
+            f"For images of {named[finding]} rightly classified, enhancing the class saturates no"
+            f" later than flipping it.",
+            "Figure 3",
+            "ordering",
+        ).settle_pair,
         {"enhanced": 1.0, "flipped": 0.74},
         {"enhanced": values[small, finding][rows], "flipped": values[small, healthy][rows]},
         f"probability of the target at l{norm:g}, ε = {small:g}",
-        **shown_in("Figure 3"),
-        of=shown,
         **AT_LEAST,
     )
-    yield _mean(
-        "6c",
-        f"At l{norm:g}, ε = {sample.radii[norm]:g} the flip from {named[finding]} to"
-        f" {named[healthy]} stays below 1.",
+    yield _settle(
+        shown,
+        Statement(
+            "6c",
+            f"At l{norm:g}, ε = {sample.radii[norm]:g} the flip from {named[finding]} to"
+            f" {named[healthy]} stays below 1.",
+            kind="target",
+        ).settle_mean,
         {"Figure 2": 0.92, "Figure 4": 0.86, "Figure 5": 0.82},
         np.asarray(sample.vce["ensemble", norm, healthy].probability)[rows],
         "mean probability of the target (claimed: at most 0.99)",
-        of=shown,
         maximum=0.99,
     )
 
@@ -320,41 +324,26 @@ def _size_claims(study: Study) -> Iterator[Claim]:
         f"ε = {radius:g}": [sample.sweep[radius, target] for target in targets]
         for radius in (settings.sweep[-1], settings.sweep[0])
     }
-    yield _paired(
-        "7a",
-        "The change grows with the radius.",
-        {},
-        {radius: _mean_size(sample, _length, changes) for radius, changes in swept.items()},
-        f"l2 norm of the change, l{norm:g}, mean over the targets",
-        of=sample.images,
-        **stated_in("Figure 3, caption"),
-        **MORE,
-    )
-    yield _paired(
-        "7b",
-        "The changed area grows with the radius.",
-        {},
-        {radius: _mean_size(sample, _area, changes) for radius, changes in swept.items()},
-        f"share of pixels changed visibly, l{norm:g}, mean over the targets",
-        of=sample.images,
-        **stated_in("section 3.4"),
-        **MORE,
-    )
+    grows = Statement("7a", "The change grows with the radius.", "Figure 3, caption")
+    wider = Statement("7b", "The changed area grows with the radius.", "section 3.4")
+    for statement, measure, words in (
+        (grows, _length, "l2 norm of the change"),
+        (wider, _area, "share of pixels changed visibly"),
+    ):
+        sizes = {radius: _mean_size(sample, measure, changes) for radius, changes in swept.items()}
+        statistic = f"{words}, l{norm:g}, mean over the targets"
+        yield _settle(sample.images, statement.settle_pair, {}, sizes, statistic, **MORE)
     sparsity = {
         p: _mean_size(sample, _top_share, [sample.vce["ensemble", p, target] for target in targets])
         for p in settings.norms
     }
+    statistic = f"share of the change's energy in {_TOP:.0%} of the pixels, mean over the targets"
     for p, q in itertools.pairwise(settings.norms):
-        yield _paired(
-            f"7c l{p:g} l{q:g}",
-            f"Changes in l{p:g} are sparser than in l{q:g}.",
-            {},
-            {f"l{p:g}": sparsity[p], f"l{q:g}": sparsity[q]},
-            f"share of the change's energy in {_TOP:.0%} of the pixels, mean over the targets",
-            of=sample.images,
-            **stated_in("section 3.2"),
-            **MORE,
-        )
+        one, other, place = f"l{p:g}", f"l{q:g}", "section 3.2"
+        text = f"Changes in {one} are sparser than in {other}."
+        statement = Statement(f"7c {one} {other}", text, place)
+        shares = {one: sparsity[p], other: sparsity[q]}
+        yield _settle(sample.images, statement.settle_pair, {}, shares, statistic, **MORE)
 
 
 def _saturation_claim(study: Study) -> Claim:
@@ -362,10 +351,11 @@ def _saturation_claim(study: Study) -> Claim:
     p, sample = study.config.explanations.norms[0], study.explained.without_failures()
     images, targets = sample.images, range(len(study.data.class_names))
     reached = np.mean([sample.vce["plain", p, target].probability for target in targets], axis=0)
-    made = claim(
-        "8",
+    text = (
         "Counterfactuals of the plain model are confident too: confidence does not tell the models"
-        " apart.",
+        " apart."
+    )
+    made = Statement("8", text, kind="target").settle(
         {vce_method(p): 1.0},
         {"mean": float(reached.mean())},
         bootstrap_interval(reached, groups=images.groups, bounds=(0.0, 1.0)),

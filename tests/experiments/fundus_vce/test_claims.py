@@ -35,7 +35,7 @@ TABLE_2 = {name: tuple(mean for mean, _ in row.values()) for name, row in publis
 
 def judge(images, measured, shown=None, maps=None):
     shown = explained(LABELS) if shown is None else shown
-    return module.judge_claims(study(CONFIG, images, measured, shown, maps))
+    return module.make_claims(study(CONFIG, images, measured, shown, maps))
 
 
 def claimed(*, shares=None, found=None, maps=None, images=None, **options):

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cfx_jax.metrics.statistics import Interval
-from experiments.shared import PaperReport, claim, keep_notices, notify
+from experiments.shared import PaperReport, Statement, keep_notices, notify
 from experiments.shared.notices import kept_notices
 
 
@@ -27,7 +27,8 @@ def test_a_report_writes_tables_claims_and_the_page(tmp_path):
     report.section("Numbers")
     report.table("table_1", (["name", "size"], [["a", 1.0]]), "Sizes.")
     report.table("table_2", (["name"], [["b"]]), "Names.", note="real")
-    tested = claim("1", "Small.", {}, {"x": 2.0}, Interval(2.0, 1.5, 2.5), "ratio", maximum=1.0)
+    statement, interval = Statement("1", "Small.", kind="target"), Interval(2.0, 1.5, 2.5)
+    tested = statement.settle({}, {"x": 2.0}, interval, "ratio", maximum=1.0)
     page = report.finish([tested], Settings())
     assert "*made up*" in (tmp_path / "table_1.md").read_text()
     assert "*real*" in (tmp_path / "table_2.md").read_text()
