@@ -1,7 +1,7 @@
 """Counterfactuals of test images towards both classes, for the figures and the claims."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -125,6 +125,14 @@ class Explained(NamedTuple):
     def change(self, reached: Counterfactual) -> np.ndarray:
         """How far counterfactuals are from their originals, signed (n, h, w, c)."""
         return np.asarray(vce_saliency(self.images.arrays["image"], np.asarray(reached.image)))
+
+    def mean_size(
+        self,
+        measure: Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, " n"]],
+        counterfactuals: Sequence[Counterfactual],
+    ) -> Float[np.ndarray, " n"]:
+        """A measure of each image's changes, mean over its counterfactuals."""
+        return np.mean([measure(self.change(reached)) for reached in counterfactuals], axis=0)
 
 
 def explain(
