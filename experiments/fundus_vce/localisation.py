@@ -110,7 +110,7 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
     count = config.localisation.num_tuning
     tuning, scored = np.arange(count), np.arange(count, len(data.lesions))
     maker = _MapMaker(config, data.lesions, data.finding, search)
-    tuned = _overlaps_of_radii(config, maker, tuning)
+    tuned = _overlaps_of_radii(maker, tuning)
     given = config.explanations.radius_by_norm, config.explanations.norms[0]
     radii, norm = choose_radii(tuned) if tuned else given
     vce = {
@@ -121,7 +121,7 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
         (name, vce_method(p)): maker.changes(reached) for (name, p), reached in vce.items()
     }
     methods = (GUIDED, INTEGRATED, *map(vce_method, radii))
-    curves = _overlaps_of_quantiles(config, maker, saliency, methods, tuning)
+    curves = _overlaps_of_quantiles(maker, saliency, methods, tuning)
     quantiles = choose_quantiles(config.localisation, methods, curves)
     masks, lesions = (data.lesions.arrays[field][scored] for field in ("eye_mask", "lesion_mask"))
     kept = {
@@ -229,12 +229,10 @@ class _MapMaker(NamedTuple):
         return float(np.mean(intersection_over_union(kept, arrays["lesion_mask"][positions])))
 
 
-def _overlaps_of_radii(
-    config: Config, maker: _MapMaker, tuning: np.ndarray
-) -> dict[tuple[float, float], float]:
+def _overlaps_of_radii(maker: _MapMaker, tuning: np.ndarray) -> dict[tuple[float, float], float]:
     """The ensemble's overlap on the tuning images at its best threshold, by norm and radius."""
-    settings, overlaps = config.localisation, {}
-    given = config.explanations.radius_by_norm
+    settings, overlaps = maker.config.localisation, {}
+    given = maker.config.explanations.radius_by_norm
     for p, factor in itertools.product(given, settings.radius_factors if len(tuning) else ()):
         radius = factor * given[p]
         changes = maker.changes(maker.counterfactuals("ensemble", p, radius, tuning), tuning)
@@ -258,7 +256,7 @@ def choose_radii(overlaps: Mapping[tuple[float, float], float]) -> tuple[dict[fl
 
 
 def _overlaps_of_quantiles(
-    config: Config, maker: _MapMaker, saliency: Maps, methods: tuple[str, ...], tuning: np.ndarray
+    maker: _MapMaker, saliency: Maps, methods: tuple[str, ...], tuning: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Each method's overlap on the tuning images at every threshold, mean over the classifiers."""
     curves: dict[str, np.ndarray] = {}
@@ -266,7 +264,7 @@ def _overlaps_of_quantiles(
         overlaps = [
             [
                 maker.overlap(saliency[name, method][tuning], tuning, quantile)
-                for quantile in config.localisation.quantiles
+                for quantile in maker.config.localisation.quantiles
             ]
             for name in NAMES
         ]
