@@ -25,7 +25,7 @@ class Slow:
 if __name__ == "__main__":
     import sys
     synthetic_images._AT_ONCE = 1
-    synthetic_images.drawn(Slow, {"folder": sys.argv[1]}, ("image",))
+    synthetic_images.draw_fields(Slow, {"folder": sys.argv[1]}, ("image",))
 """
 
 

@@ -1,1 +1,41 @@
-"""What the experiments share: command line, stages, images, claims and the report."""
+"""What experiments share: images, stages and their results, claims, the report, and one run."""
+
+from experiments.shared.claims import AT_LEAST as AT_LEAST
+from experiments.shared.claims import MORE as MORE
+from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
+from experiments.shared.claims import Statement as Statement
+from experiments.shared.claims import claim as claim
+from experiments.shared.claims import counted as counted
+from experiments.shared.claims import mean_claim as mean_claim
+from experiments.shared.claims import of_one_training as of_one_training
+from experiments.shared.claims import paired_claim as paired_claim
+from experiments.shared.claims import runs_claim as runs_claim
+from experiments.shared.claims import unpaired_claim as unpaired_claim
+from experiments.shared.experiment import results_folder as results_folder
+from experiments.shared.experiment import run_experiment as run_experiment
+from experiments.shared.folder_images import folder_note as folder_note
+from experiments.shared.folder_images import load_folder as load_folder
+from experiments.shared.images import COPIES as COPIES
+from experiments.shared.images import PATIENTS as PATIENTS
+from experiments.shared.images import ImageSet as ImageSet
+from experiments.shared.images import StoredImages as StoredImages
+from experiments.shared.images import check_no_classes as check_no_classes
+from experiments.shared.images import decisions as decisions
+from experiments.shared.images import predict as predict
+from experiments.shared.images import probabilities as probabilities
+from experiments.shared.images import remaining_share as remaining_share
+from experiments.shared.notices import keep_notices as keep_notices
+from experiments.shared.notices import notify as notify
+from experiments.shared.report import Figure as Figure
+from experiments.shared.report import PaperReport as PaperReport
+from experiments.shared.report import Table as Table
+from experiments.shared.schedule import training_schedule as training_schedule
+from experiments.shared.synthetic_images import draw_fields as draw_fields
+from experiments.shared.synthetic_images import draw_images as draw_images
+from experiments.shared.synthetic_images import stored_fields as stored_fields
+from experiments.shared.training import fit_to_images as fit_to_images
+from experiments.shared.training import train_network as train_network
+from experiments.shared.workspace import Arrays as Arrays
+from experiments.shared.workspace import Workspace as Workspace
+from experiments.shared.workspace import fingerprint as fingerprint
+from experiments.shared.workspace import source_digest as source_digest

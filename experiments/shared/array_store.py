@@ -1,10 +1,10 @@
 """Arrays that are too large for memory: written to disk a part at a time, and read by memory map.
 
-A stage of ``experiments.shared.stages`` holds its arrays in memory twice, as they are made and as they are
-read. The series of 5,000 images of 128 pixels for ten bins are 9.8 GB, so they are kept here: in a
-folder with one ``.npy`` file for each array, and a file that names them and says which rows are
-written. Rows reach the disk before they are said to be written, so that a power cut loses a part at
-most.
+A stage of ``experiments.shared.workspace`` holds its arrays in memory twice: as they are made, and
+as they are read. The series of 5,000 images of 128 pixels for ten bins are 9.8 GB, so they are kept
+here: in a folder with one ``.npy`` file for each array, and a file that names them and says which
+rows are written. Rows reach the disk before they are said to be written, so that a power cut loses
+a part at most.
 """
 
 import os
@@ -18,10 +18,10 @@ from jaxtyping import Bool, Int
 from cfx_jax.files import replacing, sync_folder, writing
 from cfx_jax.locks import locked
 from cfx_jax.parallel import progress_bar
-from experiments.shared.stages import Arrays, Workspace
+from experiments.shared.workspace import Arrays, Workspace
 
 PART_BYTES = 2**26
-"""What a part of an array may take in memory, in bytes: 64 MiB."""
+"""The memory that a part of an array may take, in bytes: 64 MiB."""
 
 _WRITTEN, _VALUES = "written.npz", "values"
 _ADVICE = "free space there or choose another place by --work"
@@ -31,9 +31,7 @@ Layout = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 class Rows(Protocol):
-    """What gives rows of an array by their positions: an array, in memory or in a file, or what
-    computes them.
-    """
+    """Rows of an array by their positions, in memory, in a file, or computed when asked for."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,8 +87,7 @@ def filled(
     dtype: Any = np.float32,
     label: str | bool = False,
 ) -> np.ndarray:
-    """An array in a file, whose rows are made where they are not there yet; a stopped run goes on
-    where it was.
+    """An array in a file, of which missing rows are made; a stopped run goes on where it was.
 
     Args:
         folder: of this array alone.
@@ -126,8 +123,7 @@ def filled(
 
 
 def chosen(values: Rows, rows: Int[np.ndarray, " m"], folder: Path) -> np.ndarray:
-    """Some rows as an array of their own: in memory where the values are, else in a file of their
-    own.
+    """Some rows as a new array: in memory where the values are in memory, else in a file.
 
     Args:
         values: all rows.
@@ -168,7 +164,7 @@ class _Store(NamedTuple):
 def _read(
     folder: Path, number: int, layout: Layout | None = None, *, quiet: bool = False
 ) -> _Store | None:
-    """What a folder holds; None where that is nothing, or not what was written there."""
+    """The arrays of a folder; None where there are none, or others than were written."""
     if not (folder / _WRITTEN).exists():
         return None
     try:

@@ -1,6 +1,4 @@
-"""The command line of experiments and commands: presets, errors without tracebacks, and the
-compilation cache.
-"""
+"""The command line of experiments: presets, errors without tracebacks, the compilation cache."""
 
 import glob
 import os
@@ -98,7 +96,7 @@ def _start(
 
 
 def _program() -> str | None:
-    """What the user types to start this, for ``--help``; None where it is no module."""
+    """The command that starts this program, for ``--help``; None where it is no module."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return None if spec is None else f"python -m {spec.name.removesuffix('.__main__')}"
 
@@ -113,9 +111,9 @@ def _preset(arguments: Sequence[str], default: str) -> str:
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled programs between runs, in the user's cache folder or
-    ``JAX_COMPILATION_CACHE_DIR``.
+    """Keeps compiled programs between runs.
 
+    They are in the folder ``JAX_COMPILATION_CACHE_DIR``, or in the user's cache folder.
     A damaged program, as a process that is killed while it writes leaves one, is removed, so that
     it is written anew: JAX itself would warn of it at each start.
     """
@@ -124,27 +122,26 @@ def use_compilation_cache() -> None:
         return
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(home / "cfx_jax" / "compiled"))
-    jax.config.update(
-        "jax_persistent_cache_min_compile_time_secs", 0.05
-    )  # many small programs take long as well
+    # Many small programs take long as well.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
 
 
 def _remove_damaged_programs() -> None:
-    """Lets JAX's warnings of a program that cannot be read remove it, and be one line."""
+    """Removes a program that JAX warns it cannot read, and makes the warning one line."""
     show = warnings.showwarning
 
     def remove_or_show(message: Warning | str, *details: Any, **options: Any) -> None:
-        found = _DAMAGED_PROGRAM.match(str(message))
+        damaged = _DAMAGED_PROGRAM.match(str(message))
         folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-        if found is None or folder is None:
+        if damaged is None or folder is None:
             show(message, *details, **options)
             return
-        name = glob.escape(found[1])
+        name = glob.escape(damaged[1])
         for program in [*Path(folder).glob(f"{name}-cache"), *Path(folder).glob(f"{name}-*-cache")]:
             with suppress(OSError):
                 program.unlink()
         print(
-            f"a compiled program of {found[1]} in {folder} is damaged and is made anew",
+            f"a compiled program of {damaged[1]} in {folder} is damaged and is made anew",
             file=sys.stderr,
         )
 
@@ -153,18 +150,16 @@ def _remove_damaged_programs() -> None:
 
 
 def use_every_core() -> None:
-    """Lets JAX see up to four cores of the host as devices, over which batches are split; before
-    JAX's first computation.
+    """Lets JAX see up to four cores of the host as devices, over which batches are split.
 
+    It must be called before JAX's first computation.
     Small networks leave most of a second core idle otherwise: two devices take two thirds of the
     time of one. Four, since batches must be multiples of the devices. ``XLA_FLAGS`` or
     ``JAX_NUM_CPU_DEVICES`` that name a number go before.
     """
     named = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if not named and "JAX_NUM_CPU_DEVICES" not in os.environ:
-        cores = (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-        jax.config.update("jax_num_cpu_devices", max(each for each in (1, 2, 4) if each <= cores))
+        on_linux = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if on_linux else os.cpu_count() or 1
+        devices = max(count for count in (1, 2, 4) if count <= cores)
+        jax.config.update("jax_num_cpu_devices", devices)

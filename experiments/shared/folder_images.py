@@ -7,11 +7,14 @@ from jaxtyping import Int
 
 from cfx_jax.data import ImageFolder, load_arrays
 from cfx_jax.errors import InputError
-from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared.images import ImageSet, StoredImages
 from trainers.identity import digest
 
-FOLDER_NOTE = "Split by image: where several images show one person, accuracy on new persons is lower than printed."
-"""What stands beside figures on such images."""
+FOLDER_NOTE = (
+    "Split by image: where several images show one person, accuracy on new persons is lower than"
+    " printed."
+)
+"""The note beside figures on such images."""
 
 
 class FolderImages(StoredImages):
@@ -64,9 +67,7 @@ def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) 
 
 
 def folder_note(images: ImageSet) -> str:
-    """What stands beside figures on a folder's images: how they are split, and what the folder has
-    beside them.
-    """
+    """The note beside figures on a folder's images: how they are split, and what was left out."""
     if not isinstance(images.source, FolderImages):
         return FOLDER_NOTE
     counts = [f"{count} {what}" for what, count in images.source.counts.items() if count]

@@ -9,16 +9,13 @@ _kept: list[list[str]] = []
 
 
 def kept_notices() -> tuple[str, ...]:
-    """What has been kept so far of the run that is under way, see ``keep_notices``; nothing outside
-    of one.
-    """
+    """The warnings of the run that is under way, see ``keep_notices``; none outside of a run."""
     return tuple(_kept[-1]) if _kept else ()
 
 
 @contextmanager
 def keep_notices() -> Iterator[list[str]]:
-    """Keeps what ``notify`` prints and what Python's ``UserWarning`` says meanwhile; both are still
-    shown.
+    """Keeps the texts of ``notify`` and of Python's ``UserWarning``; both are still shown.
 
     Yields:
         The texts in their order, each once; it grows as they come.

@@ -1,6 +1,4 @@
-"""The images of a synthetic world, drawn once, by a process on each core, and kept in the
-workspace.
-"""
+"""The images of a synthetic world, drawn once, on every core, and kept in the workspace."""
 
 import multiprocessing
 import os
@@ -16,14 +14,14 @@ from jaxtyping import Int
 from cfx_jax.data import ImageSource, load_arrays
 from cfx_jax.parallel import progress_bar
 from cfx_jax.processes import end_with_parent
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.stages import Arrays, Workspace
+from experiments.shared.images import ImageSet, StoredImages
+from experiments.shared.workspace import Arrays, Workspace
 
 # images that a process draws before it hands them over; fewer in all are not worth a process
 _AT_ONCE = 250
 
 
-def draw(
+def stored_fields(
     name: str,
     world: Callable[..., ImageSource],
     options: Mapping[str, Any],
@@ -39,17 +37,17 @@ def draw(
         fields: those that are kept.
         workspace: keeps them.
     """
-
     return workspace.cached(
-        f"synthetic-{name}", [options, list(fields)], lambda: drawn(world, options, fields)
+        f"synthetic-{name}", [options, list(fields)], lambda: draw_fields(world, options, fields)
     )
 
 
-def drawn(
+def draw_fields(
     world: Callable[..., ImageSource], options: Mapping[str, Any], fields: Sequence[str]
 ) -> Arrays:
-    """The images themselves, drawn now; arguments as of ``draw``, where ``world`` can be pickled if
-    there are many.
+    """Fields of all images, drawn now; arguments as of ``stored_fields``.
+
+    From 500 images on, ``world`` must be one that can be pickled.
     """
     source = world(**options)
     everything = np.arange(len(source))
@@ -59,12 +57,12 @@ def drawn(
     # Spawned: a fork of a process in which JAX has threads may hang.
     spawned, number = multiprocessing.get_context("spawn"), min(len(parts), os.cpu_count() or 1)
     pool = ProcessPoolExecutor(number, spawned, initializer=end_with_parent)
-    found = []
+    drawn_parts = []
     with pool, progress_bar(len(everything), "images") as bar:
         for arrays in pool.map(partial(_part, world, options, fields), parts):
-            found.append(arrays)
-            bar.update(len(parts[len(found) - 1]))
-    return jax.tree.map(lambda *each: np.concatenate(each), *found)
+            drawn_parts.append(arrays)
+            bar.update(len(parts[len(drawn_parts) - 1]))
+    return jax.tree.map(lambda *values: np.concatenate(values), *drawn_parts)
 
 
 def _part(
@@ -83,7 +81,11 @@ def draw_images(
     fields: Sequence[str],
     workspace: Workspace,
 ) -> tuple[ImageSet, Arrays]:
-    """All images as a set, and their fields; arguments as of ``draw``."""
-    arrays = draw(name, world, options, fields, workspace)
+    """All images as a set, and their fields; arguments as of ``stored_fields``."""
+    arrays = stored_fields(name, world, options, fields, workspace)
     stored = StoredImages(arrays, world(**options).class_names)
     return ImageSet.whole(stored, ["synthetic", name, options]), arrays
+
+
+# The former names, until every paper uses the new ones.
+draw, drawn = stored_fields, draw_fields

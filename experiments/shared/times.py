@@ -1,15 +1,5 @@
-"""How long the trainings of presets take, and how often they look at themselves."""
+"""The former name of ``experiments.shared.schedule``, until every paper uses the new one."""
 
-from typing import Any
+from experiments.shared.schedule import training_schedule as times
 
-
-def times(num_steps: int, evaluate_every: int) -> dict[str, Any]:
-    """A training's length, how often it looks at itself, and half as often saves itself, which
-    takes seconds.
-    """
-    return {
-        "num_steps": num_steps,
-        "evaluate_every": evaluate_every,
-        "checkpoint_every": 2 * evaluate_every,
-        "log_every": 25,
-    }
+__all__ = ["times"]

@@ -12,7 +12,7 @@ import pytest
 from cfx_jax.errors import InputError
 from experiments.shared import array_store
 from experiments.shared.array_store import PART_BYTES, chosen, filled, row_slices, stored
-from experiments.shared.stages import Workspace
+from experiments.shared.workspace import Workspace
 from trainers.identity import digest
 
 VALUES = np.random.default_rng(0).normal(size=(7, 2, 3)).astype(np.float32)
@@ -117,7 +117,7 @@ import os, signal, sys
 from pathlib import Path
 import numpy as np
 from experiments.shared.array_store import filled, stored
-from experiments.shared.stages import Workspace
+from experiments.shared.workspace import Workspace
 import experiments.shared.array_store as store
 
 store.PART_BYTES, root = 2 * 6 * 4, Path(sys.argv[1])
@@ -211,7 +211,10 @@ def test_a_file_system_that_really_refuses_is_one_line(tmp_path, way):
         resource.getrlimit(resource.RLIMIT_FSIZE),
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
     )
-    message = r"^the arrays could not be written to .*stage.* \(File too large\): free space there or choose another.*$"
+    message = (
+        r"^the arrays could not be written to .*stage.* \(File too large\):"
+        r" free space there or choose another.*$"
+    )
     try:
         with pytest.raises(InputError, match=message) as caught:
             way(tmp_path, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (150, before[1])))

@@ -98,7 +98,10 @@ def test_a_command_that_stops_says_why_in_one_line(raised, code, line, capsys):
     ],
 )
 def test_every_core_is_a_device_unless_the_environment_says_how_many(environment, devices):
-    code = "import jax; from experiments import cli; cli.use_every_core(); print(len(jax.devices('cpu')))"
+    code = (
+        "import jax; from experiments.shared import cli; cli.use_every_core();"
+        " print(len(jax.devices('cpu')))"
+    )
     kept = {
         name: value
         for name, value in os.environ.items()

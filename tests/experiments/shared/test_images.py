@@ -7,9 +7,9 @@ import pytest
 
 from cfx_jax.data import SyntheticBrain
 from cfx_jax.errors import InputError
-from experiments.shared.image_options import check_no_classes, remaining_share
-from experiments.shared.stages import Workspace
-from experiments.shared.synthetic_images import draw, draw_images, drawn
+from experiments.shared.images import check_no_classes, remaining_share
+from experiments.shared.synthetic_images import draw_fields, draw_images, stored_fields
+from experiments.shared.workspace import Workspace
 
 OPTIONS = {"num_images": 6, "size": 32, "seed": 3}
 
@@ -36,24 +36,27 @@ def test_a_world_is_kept_with_the_fields_that_were_asked_for(tmp_path):
         made.append(options)
         return SyntheticBrain(**options)
 
-    first, again = (draw("brain", world, OPTIONS, ("image", "label"), workspace) for _ in range(2))
+    first, again = (
+        stored_fields("brain", world, OPTIONS, ("image", "label"), workspace) for _ in range(2)
+    )
     assert made == [OPTIONS] and set(first) == {"image", "label"}
     np.testing.assert_array_equal(first["image"], again["image"])
     np.testing.assert_array_equal(first["image"][4], SyntheticBrain(**OPTIONS)[4]["image"])
     # Other fields of the same world are drawn anew, beside the first.
-    assert set(draw("brain", world, OPTIONS, ("image", "lesion_mask"), workspace)) == {
+    assert set(stored_fields("brain", world, OPTIONS, ("image", "lesion_mask"), workspace)) == {
         "image",
         "lesion_mask",
     }
     assert (
-        set(draw("brain", world, OPTIONS, ("image", "label"), workspace)) == {"image", "label"}
+        set(stored_fields("brain", world, OPTIONS, ("image", "label"), workspace))
+        == {"image", "label"}
         and len(made) == 2
     )
 
 
 def test_many_images_are_drawn_by_several_processes_alike():
     options = {"num_images": 501, "size": 32, "seed": 3}
-    found = drawn(SyntheticBrain, options, ("image", "factors"))
+    found = draw_fields(SyntheticBrain, options, ("image", "factors"))
     for index in (0, 250, 251, 500):
         expected = SyntheticBrain(**options)[index]
         np.testing.assert_array_equal(found["image"][index], expected["image"])

@@ -1,6 +1,5 @@
 """Stages are computed once, keep to their own settings, and survive damage."""
 
-import dataclasses
 import io
 import os
 import subprocess
@@ -12,23 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+import experiments
 from cfx_jax.errors import InputError
 from cfx_jax.files import replacing
-from experiments.shared.results import alone
-from experiments.shared.stages import Workspace, fingerprint
+from experiments.shared import Workspace, fingerprint, source_digest, workspace
 
 
 @dataclass(frozen=True)
 class Setting:
     radius: float = 1.0
-
-
-@dataclass(frozen=True)
-class Run:
-    preset: str = "demo"
-    radius: float = 1.0
-    results: str = ""
-    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,31 +154,6 @@ def test_a_stage_that_another_process_makes_is_one_line(tmp_path):
     assert len(errors) == 1 and errors[0].startswith("another process makes stage here, ")
 
 
-def test_an_experiment_runs_once_at_a_time_with_the_same_settings(tmp_path):
-    config, errors, ran = Run(results=str(tmp_path)), [], []
-
-    @alone("toy", {"demo": Run()})
-    def main(config):
-        ran.append(config.radius)
-        for other in (
-            (config, dataclasses.replace(config, radius=2.0)) if config.radius == 1.0 else ()
-        ):
-            thread = threading.Thread(target=attempt, args=(other,))
-            thread.start()
-            thread.join()
-
-    def attempt(other):
-        try:
-            main(other)
-        except InputError as error:
-            errors.append(str(error))
-
-    main(config)
-    assert ran == [1.0, 2.0]
-    assert len(errors) == 1 and errors[0].startswith("another process runs toy here, ")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_what_killed_processes_left_is_removed_at_the_next_start(tmp_path):
     code = (
         "import os, sys; from cfx_jax.files import replacing\n"
@@ -225,3 +191,13 @@ def test_fingerprints_tell_settings_types_and_values_apart():
     ]
     assert len({fingerprint(each) for each in settings}) == len(settings)
     assert fingerprint(Setting()) == fingerprint(Setting(1.0))
+
+
+def test_the_digest_of_code_knows_packages_and_modules(tmp_path, monkeypatch):
+    chosen = ([workspace], [experiments], [workspace, experiments])
+    assert len({source_digest(*modules) for modules in chosen}) == 3
+    other = tmp_path / "workspace.py"
+    other.write_text("")
+    before = source_digest(workspace)
+    monkeypatch.setattr(workspace, "__file__", str(other))
+    assert source_digest(workspace) != before

@@ -1,0 +1,152 @@
+"""A paper's report: tables as files and on a page, figures, claims, settings."""
+
+import platform
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+
+import cfx_jax
+from cfx_jax.report import Claim, Report, write_claims, write_table
+from experiments.shared.notices import kept_notices
+
+_DIGITS = 3
+
+Table = tuple[list[str], list[list[Any]]]
+"""Names of the columns, and rows of cells as in ``cfx_jax.report.cells``."""
+
+
+class Figure(NamedTuple):
+    """A file with its caption and what is to be seen in it, in words."""
+
+    path: Path
+    caption: str
+    alt: str
+
+
+class PaperReport:
+    """A paper's report in the making; it begins with the warnings of the run.
+
+    Args:
+        folder: where everything is written.
+        title: of the page.
+        introduction: below the title.
+        note: what a reader must know beside every table and figure.
+    """
+
+    def __init__(self, folder: Path, title: str, *, introduction: str, note: str) -> None:
+        self.folder, self.note = folder, note
+        self._page = Report(title, introduction=introduction, note=note)
+        self._told = kept_notices()
+        self._warnings("Warnings of the run", self._told)
+
+    def section(self, title: str, text: str = "") -> None:
+        """Starts a section, to which everything belongs that is added next."""
+        self._page.section(title, text)
+
+    def text(self, text: str) -> None:
+        """Adds paragraphs, separated by blank lines."""
+        self._page.text(text)
+
+    def table(
+        self,
+        name: str,
+        table: Table,
+        caption: str,
+        *,
+        digits: int = _DIGITS,
+        note: str | None = None,
+    ) -> None:
+        """Writes a table as ``NAME.csv`` and ``NAME.md``, and adds it to the page.
+
+        Args:
+            name: of the files.
+            table: columns and rows.
+            caption: on the page.
+            digits: decimals of numbers.
+            note: in the files; None for the report's own.
+        """
+        columns, rows = table
+        note = self.note if note is None else note
+        write_table(self.folder / name, columns, rows, digits=digits, note=note)
+        self._page.table(columns, rows, digits=digits, caption=caption)
+
+    def draw(
+        self,
+        name: str,
+        function: Callable[..., object],
+        *content: Any,
+        caption: str,
+        alt: str,
+        **options: Any,
+    ) -> None:
+        """Draws a figure or an animation with the report's note, and adds it.
+
+        Args:
+            name: of the file; ``.gif`` for an animation.
+            function: draws it, ``(path, *content, note=..., **options)``, such as ``curve``.
+            content: what is drawn.
+            caption: on the page.
+            alt: what is to be seen in it, in words.
+            options: of the function.
+        """
+        path = self.folder / name
+        function(path, *content, note=self.note, **options)
+        add = self._page.animation if path.suffix == ".gif" else self._page.figure
+        add(path, caption=caption, alt=alt)
+
+    def figures(self, *figures: Figure) -> None:
+        """Adds figures that are drawn already."""
+        for path, caption, alt in figures:
+            self._page.figure(path, caption=caption, alt=alt)
+
+    def animation(self, figure: Figure) -> None:
+        """Adds an animation that is drawn already."""
+        self._page.animation(figure.path, caption=figure.caption, alt=figure.alt)
+
+    def finish(
+        self, claims: Sequence[Claim], config: Any, *, title: str = "Claims of the paper"
+    ) -> Path:
+        """Adds claims, settings and what made the report, and writes the page.
+
+        Args:
+            claims: in reading order; their section is left out where there are none.
+            config: the run's configuration, a dataclass.
+            title: of the section of claims.
+
+        Returns:
+            The path of ``report.html``.
+        """
+        write_claims(self.folder / "claims.json", claims, note=self.note)
+        if claims:
+            self._page.section(title).claims(claims)
+        new = [text for text in kept_notices() if text not in self._told]
+        self._warnings("Warnings while this was drawn", new)
+        self._page.section("Settings", f"Made {provenance()}.").config(config)
+        return self._page.write(self.folder / "report.html")
+
+    def _warnings(self, title: str, texts: Sequence[str]) -> None:
+        if texts:
+            self._page.section(title)
+        for text in texts:
+            self._page.text(text)
+
+
+def provenance() -> str:
+    """What made a report: the day in UTC, versions, devices, and the command line as typed."""
+    command = shlex.join(["python", "-m", *_module(), *sys.argv[1:]])
+    devices = f"{jax.device_count()} {jax.devices()[0].device_kind}"
+    versions = (
+        f"cfx-jax {cfx_jax.__version__}, JAX {jax.__version__}, Python {platform.python_version()}"
+    )
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {versions}; {devices}; {command}"
+
+
+def _module() -> list[str]:
+    """The name under which the program was started, where it was started as a module."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return [spec.name.removesuffix(".__main__")] if spec is not None else [sys.argv[0]]

@@ -1,0 +1,118 @@
+"""The workspace of an experiment, where a stage keeps its result by all that it depends on.
+
+A second start of the same command finds the results and goes on where the first one ended; a change
+of a setting changes the names of just those stages that depend on it, so nothing is overwritten.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import cfx_jax
+from cfx_jax.files import replacing, sweep
+from cfx_jax.locks import locked
+
+Arrays = dict[str, np.ndarray]
+
+_NAMES = "names of all arrays"
+"""An entry of a stage's file beside its arrays, by which a damaged file is known."""
+
+
+def fingerprint(depends: Any) -> str:
+    """Ten hexadecimal digits that differ wherever a setting or the library's version differs.
+
+    Args:
+        depends: dataclasses, mappings, sequences, numbers, strings, None, nested as deep as they
+            like.
+    """
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {type(value).__name__: plain(dataclasses.asdict(value))}
+        if isinstance(value, Mapping):
+            return {str(name): plain(part) for name, part in value.items()}
+        return [plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+    text = json.dumps([cfx_jax.__version__, plain(depends)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def source_digest(*modules: ModuleType) -> str:
+    """Ten hexadecimal digits that differ wherever the code of modules or packages differs."""
+    files = [path for module in modules for path in _files(module)]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:10]
+
+
+def _files(module: ModuleType) -> list[Path]:
+    folders = getattr(module, "__path__", None)
+    if folders is None:
+        return [Path(str(module.__file__))]
+    return [path for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
+
+
+class Workspace:
+    """A folder in which stages keep their results.
+
+    What killed processes left half written there is removed.
+
+    Attributes:
+        root: the folder.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        sweep(self.root)
+
+    def folder(self, stage: str, depends: Any) -> Path:
+        """The folder of one stage: ``STAGE-FINGERPRINT``."""
+        return self.root / f"{stage}-{fingerprint([stage, depends])}"
+
+    def cached(self, stage: str, depends: Any, compute: Callable[[], Arrays]) -> Arrays:
+        """The arrays of a stage, computed only where they are not there yet.
+
+        Args:
+            stage: its name.
+            depends: all that its result depends on.
+            compute: makes the arrays.
+
+        Raises:
+            InputError: another process makes this stage in this folder, or the result cannot be
+                written.
+        """
+        path = self.folder(stage, depends) / "arrays.npz"
+        arrays = _read(stage, path)
+        if arrays is not None:
+            return arrays
+        with locked(path.parent, doing=f"makes {stage}"):
+            # Another process may have made it while this one asked for the lock.
+            arrays = _read(stage, path, quiet=True)
+            if arrays is None:
+                print(f"{stage} ...", flush=True)
+                arrays = compute()
+                with replacing(path, durable=True) as temporary, open(temporary, "wb") as file:
+                    np.savez(file, **{_NAMES: np.array(sorted(arrays), str)}, **arrays)  # type: ignore[arg-type]
+        return arrays
+
+
+def _read(stage: str, path: Path, *, quiet: bool = False) -> Arrays | None:
+    """The arrays of a stage's file; None where there is none, or it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path) as stored:
+            arrays = dict(stored)
+        names = arrays.pop(_NAMES, None)
+        if names is None or sorted(arrays) != names.tolist():
+            raise ValueError("it does not hold the arrays that were written")
+        return arrays
+    except Exception as error:  # a damaged archive fails in any way, for want of memory too
+        if not quiet:
+            cause = f"{type(error).__name__}: {error}"
+            print(f"{stage}: {path} cannot be read ({cause}) and is made anew", flush=True)
+        return None
