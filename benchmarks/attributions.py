@@ -5,9 +5,10 @@ ResNet-50 at 224 px. Our map is compared with Captum's first; then calls of both
 medians count. The first row is one value and gradient of the batch, in which the others are given
 too. Captum's SmoothGrad draws noise of its own, so there is nothing to compare.
 
-    python -m benchmarks.attributions                                 # one image; without PyTorch
-    our columns alone python -m benchmarks.attributions --batch-size 8 --methods
-    integrated_gradients grad_cam
+One image, and several; without PyTorch only our columns::
+
+    python -m benchmarks.attributions
+    python -m benchmarks.attributions --batch-size 8 --methods integrated_gradients grad_cam
 """
 
 from collections.abc import Callable

@@ -1,10 +1,12 @@
-"""What eager calls in a plain loop leave behind: compilations, memory mappings and memory.
+"""Traces of eager calls in a plain loop: compilations, memory mappings and memory.
 
-The methods are those of ``tests/support/conformance_table.py``, each called on other images of one shape,
-with scores, constraint sets and algorithms made anew for each call.
+The methods are those of ``tests/support/conformance_table.py``, each called on other images
+of one shape, with scores, constraint sets and algorithms made anew for each call.
 
-    python -m benchmarks.eager_growth                                    # 1,000 calls of each:
-    about ten minutes python -m benchmarks.eager_growth --methods vce_l2 smooth_grad --calls 50
+1,000 calls of each method take about ten minutes::
+
+    python -m benchmarks.eager_growth
+    python -m benchmarks.eager_growth --methods vce_l2 smooth_grad --calls 50
 """
 
 import gc

@@ -1,4 +1,4 @@
-"""What explanations by trained generators cost, in units of the passes that they cannot do without.
+"""The cost of explanations by trained generators, in units of the passes that they need.
 
 A pair of SAGen takes one pass of its generator, a pair of SyCE two (with the images grouped by
 decision, as the experiments do), and a path attribution with N nodes N values and gradients of the
@@ -7,9 +7,11 @@ sweep of progressive exaggeration over ten bins takes one encoding, ten drawings
 classifier for each drawing and the image. Explanations and passes take turns in one process on the
 same batch; the ratio of the median times is what the explanation adds.
 
-    python -m benchmarks.generator_explanations                                             # 224
-    px, ResNet-50 python -m benchmarks.generator_explanations --image-size 64 --model resnet_small
-    --filters 8 16 32 64
+At 224 px with a ResNet-50, and smaller::
+
+    python -m benchmarks.generator_explanations
+    python -m benchmarks.generator_explanations --image-size 64 --model resnet_small \\
+        --filters 8 16 32 64
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What descent in the latent of an autoencoder costs on top of the gradients that it needs.
+"""The cost of a descent in a latent on top of the gradients that it needs.
 
 A counterfactual of a volume by N steps (ACAT: Fontanella et al. 2023) takes N values and gradients
 of the classifier's cross-entropy by the latent, through the decoder, and one more value. With N + 1
@@ -6,9 +6,10 @@ gradients as the measure, the rest, that is the penalty, the encoding, the drawi
 reconstruction and a look at the original, is what this measures: runs and gradients of the same
 batch take turns in one process, and the ratio of their median times is printed.
 
-    python -m benchmarks.latent_counterfactuals                                          # 11 slices
-    of 128 px, ResNet-50 python -m benchmarks.latent_counterfactuals --image-size 64 --trunk
-    resnet_small     # for a CPU
+With 11 slices of 128 px and a ResNet-50, and smaller, for a CPU::
+
+    python -m benchmarks.latent_counterfactuals
+    python -m benchmarks.latent_counterfactuals --image-size 64 --trunk resnet_small
 """
 
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def _classifier(config: Config) -> Any:
 
 
 def _measure(config: Config, run: Any, gradient: Any) -> tuple[float, float, float]:
-    """Seconds of a run, of its gradients alone, and their ratio; medians of calls that took turns."""
+    """Seconds of a run, of its gradients alone, and their ratio; medians of calls in turn."""
     for call in (run, gradient):
         seconds(call)  # compiles
     times = [(seconds(run), seconds(gradient)) for _ in range(config.repeats)]

@@ -103,7 +103,7 @@ def memory_in_use(field: str) -> float:
 
 
 def report(config: Any, columns: list[str], rows: Rows, output: str) -> None:
-    """Prints the table, and writes it with what it depends on where ``output`` names a JSON file."""
+    """Prints the table; where ``output`` names a JSON file, writes it with what it depends on."""
     print(f"\n{format_table(columns, rows)}")
     if output:
         device = f"{jax.device_count()} x {jax.devices()[0].device_kind}"

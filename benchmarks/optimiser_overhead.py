@@ -1,12 +1,14 @@
-"""What an optimiser costs on top of the gradients it needs.
+"""The cost of an optimiser on top of the gradients that it needs.
 
 A run of N steps needs N + 1 values and gradients of the objective. This measures, in one process
 and on the same batch, the time of ``drive`` against N + 1 times that of a jitted, vmapped
 ``value_and_grad``, and prints the ratio.
 
-    python -m benchmarks.optimiser_overhead                 # ResNet-50, 224 px, batch 8: about 10
-    minutes on two cores python -m benchmarks.optimiser_overhead --share 0.2     # a fifth of the
-    steps
+With a ResNet-50, 224 px and batches of 8 in about 10 minutes on two cores, and a fifth of the
+steps::
+
+    python -m benchmarks.optimiser_overhead
+    python -m benchmarks.optimiser_overhead --share 0.2
 """
 
 from dataclasses import dataclass

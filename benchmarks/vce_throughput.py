@@ -5,9 +5,10 @@ steps needs N + 1 values and gradients. Runs of ``vce_batch`` and calls of the j
 ``value_and_grad`` on the same batch take turns in one process; what the median run takes beyond N +
 1 median calls is the share outside the model.
 
-    python -m benchmarks.vce_throughput                               # three norms, 12 images at
-    once python -m benchmarks.vce_throughput --share 0.1 --batch-size 4    # two cores: a tenth of
-    the steps
+Three norms of 12 images at once, and a tenth of the steps for two cores::
+
+    python -m benchmarks.vce_throughput
+    python -m benchmarks.vce_throughput --share 0.1 --batch-size 4
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What depends on the machine that JAX runs on."""
+"""Choices that depend on the machine that JAX runs on."""
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -41,7 +41,7 @@ def short_scan(body: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any) 
     for index in range(len(jax.tree.leaves(xs)[0])):
         carry, value = body(carry, jax.tree.map(itemgetter(index), xs))
         values.append(value)
-    return carry, jax.tree.map(lambda *each: jnp.stack(each), *values)
+    return carry, jax.tree.map(lambda *leaves: jnp.stack(leaves), *values)
 
 
 def depthwise_as_products() -> bool:

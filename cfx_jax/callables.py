@@ -94,7 +94,8 @@ def compiled_in(tree: Any) -> Any:
     """
 
     def fixed(leaf: Any) -> Any:
-        return Partial(leaf.whole) if isinstance(leaf, Parted) and leaf.whole is not None else leaf
+        is_original = isinstance(leaf, Parted) and leaf.original is not None
+        return Partial(leaf.original) if is_original else leaf
 
     return jax.tree.map(fixed, tree, is_leaf=lambda leaf: isinstance(leaf, Parted))
 

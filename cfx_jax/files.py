@@ -131,7 +131,7 @@ def read_json(path: str | os.PathLike[str], *, advice: str, root: type = dict) -
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a JSON text holds.
+    """Reads what a JSON text holds.
 
     Raises:
         ValueError: it is no JSON text, is nested too deeply, or has text that is no Unicode (half

@@ -1,4 +1,4 @@
-"""What a generator of images is to this library: parts that are callables, and a check of them.
+"""Generators of images, as this library sees them: parts that are callables, and a check of them.
 
 ``cfx_jax.models`` gives such parts of its networks, ``cfx_jax.counterfactuals`` uses them; neither
 needs the other.

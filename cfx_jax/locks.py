@@ -156,7 +156,7 @@ def _end_stale(lock: Path) -> dict[str, Any] | None:
 
 
 def _record(content: bytes) -> dict[str, Any] | None:
-    """What a lock says; None for what no living process of this library has written."""
+    """Reads what a lock says; None for what no living process of this library has written."""
     try:
         record = parse_json(content)
         return {

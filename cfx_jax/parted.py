@@ -47,29 +47,29 @@ class Parted:
     """A callable as a pytree whose leaves are the arrays that it holds.
 
     Attributes:
-        whole: the callable itself, taken apart anew each time, so that what has changed in it is
+        original: the callable itself, taken apart anew each time, so that what has changed in it is
             seen; None of one that was put together from ``parts``, its leaves and all else.
         is_comparable: whether another one can be known to be equal.
     """
 
     def __init__(
         self,
-        whole: Callable[..., Any] | None,
+        original: Callable[..., Any] | None,
         parts: "tuple[tuple[Any, ...], _Part] | None" = None,
         *,
         is_comparable: bool = True,
     ) -> None:
-        self.whole, self._parts, self._token, self.is_comparable = (
-            whole,
+        self.original, self._parts, self._token, self.is_comparable = (
+            original,
             parts,
             object(),
             is_comparable,
         )
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        """What the callable gives."""
-        if self.whole is not None:
-            return self.whole(*args, **options)
+        """Calls the callable with its arrays."""
+        if self.original is not None:
+            return self.original(*args, **options)
         leaves, part = self.tree_flatten()
         met = _Met([], [])
         result = part.build(leaves, met)(*args, **options)
@@ -84,7 +84,7 @@ class Parted:
         if self._parts is not None:
             return self._parts
         walk = _Walk(self._token)
-        part = walk.part(self.whole, (Array,))
+        part = walk.part(self.original, (Array,))
         return tuple(walk.leaves), part
 
     @classmethod
@@ -233,8 +233,8 @@ class _Walk:
         if isinstance(value, arrays):
             self.leaves.append(value)
             return _Part(_Leaf(len(self.leaves) - 1), (), _nothing, has_leaves=True)
-        if isinstance(value, Parted) and value.whole is not None:
-            return self.part(value.whole, arrays)
+        if isinstance(value, Parted) and value.original is not None:
+            return self.part(value.original, arrays)
         if isinstance(value, FunctionType):
             return self._function(value)
         if isinstance(value, MethodType):
@@ -380,7 +380,7 @@ def _is_beside_this_package(package: str) -> bool:
 
 
 def _is_static(value: Any) -> bool:
-    """Whether a value is a pytree without leaves (``register_static``), which its class compares."""
+    """Whether a value is a pytree without leaves (``register_static``); its class compares it."""
     plain = isinstance(value, (tuple, list, dict, type(None)))
     return not plain and not jax.tree.leaves(value)
 

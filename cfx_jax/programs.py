@@ -188,7 +188,7 @@ def let_go_of_programs(*, above: int | None = None) -> None:
 
 
 def _num_allowed() -> int:
-    """What the system allows, or usually allows if it is more: programs take memory too."""
+    """The mappings that the system allows, at most the usual number: programs take memory too."""
     try:
         return min(int(_ALLOWED.read_text()), _USUALLY_ALLOWED)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a model of another framework expects and gives, and the classifier made with it.
+"""Facts on a model of another framework, and the classifier that they make of it.
 
 The library explains classifiers of one float32 image ``(h, w, c)`` in [0, 1] that give logits
 ``(k,)``. ``Inputs`` says how such an image becomes what the model expects, ``Outputs`` how its
@@ -93,7 +93,7 @@ class Inputs:
 @register_static
 @dataclass(frozen=True)
 class Outputs:
-    """What the values of a model mean.
+    """The meaning of a model's values.
 
     Attributes:
         kind: ``"logits"``, ``"probabilities"`` or ``"log_probabilities"``. Probabilities below

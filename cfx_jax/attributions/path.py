@@ -70,7 +70,7 @@ def path_attribution(
     sigma: float | None = None,
     nodes_per_batch: int | None = None,
 ) -> PathAttribution:
-    """What changed between two images, weighted by what the score made of it on the straight path.
+    """The change between two images, weighted by what the score made of it on the straight path.
 
     Args:
         score: one image, or volume, -> scalar. For grey images that the model wants in three

@@ -197,7 +197,7 @@ def check_key(key: object, *, or_none: bool = False) -> None:
 
 
 def shape_and_dtype(value: Any) -> tuple[tuple[int, ...], np.dtype]:
-    """Those of an array, traced or not, or of what NumPy makes of a number, a text or a list."""
+    """Reads both of an array, traced or not, or of NumPy's array of a number, a text or a list."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return tuple(value.shape), value.dtype
     try:

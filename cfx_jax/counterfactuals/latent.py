@@ -331,7 +331,7 @@ def latent_counterfactual_batch(
 
 @dataclass(frozen=True)
 class _Answer:
-    """What the search of a problem ends in; equal problems compile it once."""
+    """Makes an answer of the end of a search; equal problems compile it once."""
 
     problem: LatentProblem
 

@@ -80,7 +80,7 @@ class _Bracket(NamedTuple):
 
 
 class _Wanted(NamedTuple):
-    """What is asked for: the bound of the objective, and the width of the bracket."""
+    """The question: the bound of the objective, and the width of the bracket."""
 
     value: Float[Array, ""]
     tolerance: Float[Array, ""]

@@ -301,7 +301,7 @@ def xgem_batch(
 
 @dataclass(frozen=True)
 class _Answer:
-    """What ``xgem`` gives of the record of a search; hashable by value."""
+    """Makes an answer of ``xgem`` of the record of a search; hashable by value."""
 
     problem: XGEMProblem
 

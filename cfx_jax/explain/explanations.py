@@ -1,4 +1,4 @@
-"""What ``explain`` gives: pictures and numbers of many images, their page, and their files."""
+"""Explanations of many images: pictures and numbers, their page, and their files."""
 
 import base64
 import json
@@ -208,7 +208,7 @@ class Explanations:
         return f"{self.classes[decided]} {self.probabilities[number, decided]:.2f}"
 
     def _cautions(self) -> list[str]:
-        """What a reader must know before the pictures."""
+        """The sentences that a reader must know before the pictures."""
         cautions = list(self.warnings)
         repeated = self.scores.get("vce", {}).get("repeated")
         if repeated is not None and np.mean(repeated) < _NOISE:

@@ -57,7 +57,7 @@ class Settings:
 
 
 class Example(NamedTuple):
-    """One image's part.
+    """The part of one image in a call of ``explain``.
 
     Attributes:
         image: (h, w, c), in [0, 1].
@@ -73,7 +73,7 @@ class Example(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a method gives for one image.
+    """The result of a method for one image.
 
     Attributes:
         picture: the counterfactual in [0, 1], or the signed map; of the image's shape.

@@ -32,7 +32,7 @@ _FILES: dict[str, Callable[..., Classifier]] = {
 def load_model(
     name: str, *, inputs: Inputs | None = None, outputs: Outputs | None = None
 ) -> Classifier:
-    """Loads a classifier.
+    """Loads a classifier by its name.
 
     Args:
         name: ``module:function``, where the function takes no arguments and returns a classifier,

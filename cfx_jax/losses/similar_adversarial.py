@@ -278,8 +278,8 @@ def weight_proximity(
     """
     check_choice(form, ("norm", "mean_square"), name="proximity")
     kinds = [
-        (jax.tree.structure(each), [leaf.shape for leaf in jax.tree.leaves(each)])
-        for each in (similar, adversarial)
+        (jax.tree.structure(weights), [leaf.shape for leaf in jax.tree.leaves(weights)])
+        for weights in (similar, adversarial)
     ]
     if kinds[0] != kinds[1] or not jax.tree.leaves(similar):
         raise InputError(

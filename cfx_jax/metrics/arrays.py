@@ -205,15 +205,15 @@ def check_same_shape(first: np.ndarray, second: np.ndarray, *, names: tuple[str,
 
 
 def ratio(
-    part: Num[np.ndarray, "*batch"], whole: Num[np.ndarray, "*batch"]
+    part: Num[np.ndarray, "*batch"], total: Num[np.ndarray, "*batch"]
 ) -> Float[np.ndarray, "*batch"]:
-    """Divides parts by wholes, with NaN where the whole is 0.
+    """Divides parts by totals, with NaN where the total is 0.
 
     >>> ratio(np.array([1, 0]), np.array([4, 0]))
     array([0.25,  nan])
     """
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
+    part, total = np.asarray(part, np.float64), np.asarray(total, np.float64)
+    return np.divide(part, total, out=np.full(part.shape, np.nan), where=total != 0)
 
 
 def as_mask(mask: Shaped[np.ndarray, "*batch h w"], *, name: str) -> Bool[np.ndarray, "*batch h w"]:

@@ -191,9 +191,9 @@ def _damaged(file: Path, error: Exception) -> InputError:
     )
 
 
-def _no_state_dict(file: Path, found: str) -> InputError:
+def _no_state_dict(file: Path, content: str) -> InputError:
     return InputError(
-        f"path: expected a state dict, got {found} in {file}: load it in PyTorch and save its"
+        f"path: expected a state dict, got {content} in {file}: load it in PyTorch and save its"
         f" state_dict() instead"
     )
 
