@@ -1,4 +1,4 @@
-"""One hash of all that a callable can read: two callables of equal fingerprints give the same program.
+"""One hash of all that a callable can read: equal hashes give the same program.
 
 ``jax.jit`` knows a function by its identity. One that is made anew for each image would compile
 anew for each image, and one that reads something that has changed since would give what it gave
