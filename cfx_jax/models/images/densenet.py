@@ -89,7 +89,7 @@ class DenseNet(nnx.Module):
                 channels //= 2
             inputs = [channels + position * growth for position in range(size)]
             blocks.append(
-                nnx.List([DenseLayer(each, growth, act=act, rngs=rngs) for each in inputs])
+                nnx.List([DenseLayer(width, growth, act=act, rngs=rngs) for width in inputs])
             )
             channels += size * growth
         self.blocks, self.transitions = nnx.List(blocks), nnx.List(transitions)
