@@ -88,6 +88,11 @@ def check_diagnosis(
 
     Raises:
         InputError: the messages of all errors that ``diagnose`` finds, in one line.
+
+    >>> import jax.numpy as jnp
+    >>> images = np.random.default_rng(0).uniform(size=(2, 4, 4, 1)).astype(np.float32)
+    >>> check_diagnosis(lambda image: jnp.stack([image.mean(), 0.5]) * 4, images)
+    ()
     """
     findings = diagnose(classifier, images, targets=targets)
     errors = [finding.message for finding in findings if finding.severity == "error"]

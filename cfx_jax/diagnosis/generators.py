@@ -74,6 +74,14 @@ def generator_answers(
     Raises:
         InputError: images outside [0, 1], a classifier that gives probabilities or NaN, or an
             explanation that is no pair.
+
+    >>> def classifier(image):  # decides on class 1 where the mean is above 0.5
+    ...     return jnp.stack([0.5 - image.mean(), image.mean() - 0.5]) * 9
+    >>> def explain(image):
+    ...     return SimilarAdversarial(similar=image, adversarial=1 - image)
+    >>> images = np.stack([np.full((4, 4, 1), value, np.float32) for value in (0.1, 0.2, 0.8, 0.9)])
+    >>> generator_answers(explain, classifier, images).turned
+    array([1., 1.])
     """
     check_images(images)
     check_classifier(classifier, images[:4])
@@ -153,6 +161,9 @@ def check_generators(answers: GeneratorAnswers, **bounds: float) -> None:
 
     Raises:
         InputError: the messages of all errors that ``diagnose_generators`` finds, in one line.
+
+    >>> one = np.ones(2)
+    >>> check_generators(GeneratorAnswers(np.array([9, 9]), turned=one, kept=one, spread=one))
     """
     errors = [
         finding.message

@@ -185,5 +185,7 @@ def random_backgrounds(
 
 def _lead(logits: Logits, decided: Int[Array, " b"]) -> Float[Array, " b"]:
     """Computes how far the decided class is above the highest other one, in units of the logits."""
-    own = jax.nn.one_hot(decided, logits.shape[-1], dtype=bool)
-    return jnp.where(own, logits, 0).sum(axis=-1) - jnp.where(own, -jnp.inf, logits).max(axis=-1)
+    is_decided = jax.nn.one_hot(decided, logits.shape[-1], dtype=bool)
+    return jnp.where(is_decided, logits, 0).sum(axis=-1) - jnp.where(
+        is_decided, -jnp.inf, logits
+    ).max(axis=-1)

@@ -278,8 +278,8 @@ def weight_proximity(
     """
     check_choice(form, ("norm", "mean_square"), name="proximity")
     kinds = [
-        (jax.tree.structure(weights), [leaf.shape for leaf in jax.tree.leaves(weights)])
-        for weights in (similar, adversarial)
+        (jax.tree.structure(tree), [leaf.shape for leaf in jax.tree.leaves(tree)])
+        for tree in (similar, adversarial)
     ]
     if kinds[0] != kinds[1] or not jax.tree.leaves(similar):
         raise InputError(
@@ -297,6 +297,8 @@ def _cross_entropy(target: Float[Array, "b k"], logits: Logits) -> Float[Array, 
     return -(target * jax.nn.log_softmax(logits)).sum(axis=-1).mean()
 
 
-def _lead(logits: Logits, own: Array) -> Float[Array, " b"]:
+def _lead(logits: Logits, predicted: Array) -> Float[Array, " b"]:
     """Computes how far one class is above the highest of the others, in units of the logits."""
-    return jnp.where(own, logits, 0).sum(axis=-1) - jnp.where(own, -jnp.inf, logits).max(axis=-1)
+    return jnp.where(predicted, logits, 0).sum(axis=-1) - jnp.where(
+        predicted, -jnp.inf, logits
+    ).max(axis=-1)

@@ -124,11 +124,11 @@ def _log_softmax(logits: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
     """
     below = logits - lax.stop_gradient(logits.max(axis=-1, keepdims=True))
     largest = jnp.arange(logits.shape[-1]) == logits.argmax(axis=-1, keepdims=True)
-    own = jnp.where(largest, below, 0).sum(axis=-1, keepdims=True)
+    highest = jnp.where(largest, below, 0).sum(axis=-1, keepdims=True)
     return (
         below
-        - own
-        - jnp.log1p(jnp.where(largest, 0, jnp.exp(below - own)).sum(axis=-1, keepdims=True))
+        - highest
+        - jnp.log1p(jnp.where(largest, 0, jnp.exp(below - highest)).sum(axis=-1, keepdims=True))
     )
 
 

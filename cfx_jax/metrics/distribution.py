@@ -56,7 +56,7 @@ class Gaussian(NamedTuple):
 
 
 def gaussian_of(
-    features: Float[np.ndarray, "n d"], counts: Int[np.ndarray, " n"] | None = None
+    features: Float[np.ndarray, "n d"], *, counts: Int[np.ndarray, " n"] | None = None
 ) -> Gaussian:
     """Computes the Gaussian of a set, in which images may occur several times.
 

@@ -48,12 +48,12 @@ def latent_space_closeness(
     # The nearest one is found by products, which round; its distance is taken from the difference,
     # which does not.
     blocks = np.array_split(np.arange(len(queries)), -(-len(queries) // _ROWS_AT_ONCE))
-    own = [np.linalg.norm(queries[block] - explanations[block], axis=1) for block in blocks]
-    others = [
+    to_query = [np.linalg.norm(queries[block] - explanations[block], axis=1) for block in blocks]
+    to_nearest = [
         np.linalg.norm(explanations[block] - explanations[nearest[block]], axis=1)
         for block in blocks
     ]
-    return np.concatenate(own) < np.concatenate(others)
+    return np.concatenate(to_query) < np.concatenate(to_nearest)
 
 
 def latent_space_closeness_released(

@@ -61,9 +61,10 @@ def classifier_extractor(model: nnx.Module, *, name: str) -> FeatureExtractor:
         InputError: ``model`` has not these methods.
 
     >>> from cfx_jax.models.images.resnet import resnet_small
-    >>> model = resnet_small(num_classes=2, rngs=nnx.Rngs(0))
-    >>> extractor = classifier_extractor(model, name="an untrained network")
-    >>> jax.eval_shape(extractor.extract, jnp.zeros((32, 32, 3))).shape
+    >>> model = nnx.eval_shape(lambda: resnet_small(num_classes=2, rngs=nnx.Rngs(0)))
+    >>> extract = classifier_extractor(model, name="an untrained network").extract
+    >>> image = jnp.zeros((32, 32, 3))
+    >>> jax.eval_shape(lambda extract, image: extract(image), extract, image).shape
     (192,)
     """
     return FeatureExtractor(name, Partial(_pooled, parts(model).features))
@@ -86,6 +87,8 @@ def inception_extractor(weights_file: str | os.PathLike[str]) -> FeatureExtracto
 
     Raises:
         InputError: as ``read_tensors`` and ``import_weights``.
+
+    >>> extractor = inception_extractor("pt_inception-2015-12-05.pth")  # doctest: +SKIP
     """
     tensors = read_tensors(weights_file)
     if _LAST_LAYER not in tensors:

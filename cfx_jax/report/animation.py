@@ -86,6 +86,12 @@ def animate(
     Raises:
         InputError: another ending, no panels, unequal numbers of frames or captions, options out of
             range, or a file that cannot be written.
+
+    >>> import tempfile
+    >>> frames = np.linspace(0, 1, 3 * 16).reshape(3, 4, 4, 1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     animate(f"{folder}/change.gif", [AnimationPanel(frames=frames, title="change")]).name
+    'change.gif'
     """
     check_filled(panels, "panels")
     _check_options(path, panels, captions, height, min(frame_ms, hold_ms))

@@ -61,6 +61,14 @@ def write_key(
 
     Raises:
         InputError: truth or categories do not match the questions, or the file cannot be written.
+
+    >>> import tempfile
+    >>> image = np.zeros((1, 4, 4, 1))
+    >>> question = Question(id="q1", images=image, prompt="Ill?", options=["yes", "no"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_key(f"{folder}/key.json", [question], truth=[1])
+    ...     read_key(path).truth
+    array([1])
     """
     kinds = ["all"] * len(questions) if categories is None else categories
     for name, values in (("truth", truth), ("categories", kinds)):
@@ -93,6 +101,13 @@ def read_key(path: str | os.PathLike[str]) -> Key:
 
     Raises:
         InputError: the file is missing, damaged, or no key.
+
+    >>> import tempfile
+    >>> image = np.zeros((1, 4, 4, 1))
+    >>> question = Question(id="q1", images=image, prompt="Ill?", options=["yes", "no"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     read_key(write_key(f"{folder}/key.json", [question], truth=[1])).options
+    (('yes', 'no'),)
     """
     document = read_document(path, _FORMAT, _FIELDS, advice=_ADVICE)
     items = [_check_item(item, path) for item in document["items"]]

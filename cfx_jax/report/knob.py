@@ -97,6 +97,20 @@ def write_knob(
     Raises:
         InputError: no sweep, an empty title, class names that are not two, or a file that cannot be
             written.
+
+    >>> import tempfile
+    >>> sweep = Sweep(
+    ...     images=np.linspace(0, 1, 32).reshape(2, 4, 4, 1),
+    ...     original=np.zeros((4, 4, 1)),
+    ...     probabilities=np.array([0.1, 0.8]),
+    ...     desired=np.array([0.25, 0.75]),
+    ...     source_bin=0,
+    ...     probability=0.1,
+    ... )
+    >>> names = ("not smiling", "smiling")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_knob(f"{folder}/knob.html", [sweep], title="Smiles", class_names=names).name
+    'knob.html'
     """
     check_filled(sweeps, "sweeps")
     if not title.strip():

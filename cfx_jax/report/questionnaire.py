@@ -89,6 +89,13 @@ def write_questionnaire(
 
     Raises:
         InputError: no question, two with one id, an empty title, or a file that cannot be written.
+
+    >>> import tempfile
+    >>> image = np.zeros((1, 4, 4, 1))
+    >>> question = Question(id="q1", images=image, prompt="Ill?", options=["yes", "no"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_questionnaire(f"{folder}/page.html", [question], title="A study").name
+    'page.html'
     """
     if not title.strip():
         raise InputError("a questionnaire needs a title")

@@ -53,6 +53,16 @@ def read_votes(paths: Sequence[str | os.PathLike[str]], *, key: Key | None = Non
     Raises:
         InputError: naming the file that is missing, damaged, incomplete, of another questionnaire
             than the first one, or by a rater of whom there is one already.
+
+    >>> import json, tempfile
+    >>> votes = [{"id": "q1", "choice": 1}]
+    >>> document = {"format": "cfx-jax votes", "version": 1, "questionnaire": "0f", "rater": "Ann"}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/votes.json"
+    ...     with open(path, "w") as file:
+    ...         json.dump({**document, "votes": votes}, file)
+    ...     read_votes([path]).raters
+    ('Ann',)
     """
     check_filled(paths, "votes files")
     files = [(str(path), read_document(path, _FORMAT, _FIELDS, advice=_ADVICE)) for path in paths]

@@ -66,7 +66,7 @@ class Cloud(NamedTuple):
         left.
         """
         of_images = counts[self.units]
-        return gaussian_of(self.values, of_images) if of_images.sum() > 1 else None
+        return gaussian_of(self.values, counts=of_images) if of_images.sum() > 1 else None
 
 
 class Distance(NamedTuple):

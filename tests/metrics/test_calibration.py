@@ -129,7 +129,9 @@ def test_no_other_temperature_is_more_likely(scale, num_classes):
 
 @pytest.mark.parametrize("lead", [1e-3, 1.0, 146.0, 1e4])
 def test_a_classifier_that_is_always_right_is_as_sure_as_its_images_are_many(lead):
-    """Of n images, all right by the same lead, the probability of the label is (n + 1) / (n + 2)."""
+    """Of n images, all right by the same lead, the probability of the label is (n + 1) / (n +
+    2).
+    """
     labels = np.arange(61) % 2
     logits = (lead * np.stack([1 - labels, labels], axis=1)).astype(np.float32)
     found = fit_temperature(logits, labels)
@@ -189,7 +191,9 @@ def test_no_calibration_is_among_the_candidates():
 
 
 def test_the_first_of_equal_minimisers_is_taken():
-    """Always right, and so far apart that every temperature of the grid leaves a confidence of 1."""
+    """Always right, and so far apart that every temperature of the grid leaves a confidence of
+    1.
+    """
     with pytest.warns(UserWarning, match="at the edge"):
         found = fit_temperature(np.asarray([[0.0, 1e4]]), np.asarray([1]), method="ece")
     assert found == pytest.approx(np.exp(-3))

@@ -46,7 +46,7 @@ def test_frechet_matches_the_root_of_the_product():
 
 def test_images_that_occur_several_times_are_counted_and_not_copied():
     counts = np.random.default_rng(5).integers(0, 4, len(FIRST))
-    distance = gaussian_distance(gaussian_of(FIRST, counts), gaussian_of(SECOND))
+    distance = gaussian_distance(gaussian_of(FIRST, counts=counts), gaussian_of(SECOND))
     assert distance == pytest.approx(by_root(np.repeat(FIRST, counts, axis=0), SECOND), rel=1e-8)
 
 

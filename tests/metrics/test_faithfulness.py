@@ -104,7 +104,9 @@ def test_a_constant_map_goes_row_by_row():
 
 
 def test_the_true_weights_give_the_lowest_curve_of_all_orders():
-    """Of a linear score, replacing by black: the heat of a region is what its removal takes away."""
+    """Of a linear score, replacing by black: the heat of a region is what its removal takes
+    away.
+    """
     rng = np.random.default_rng(2)
     image, weights = images(1, size=4)[0], rng.normal(size=(4, 4, 1)).astype(np.float32)
 
@@ -250,7 +252,9 @@ def test_a_straight_fall_has_half_the_area():
 
 
 def test_relevance_score_by_hand():
-    """Degradation averages to 0.6 and preservation to 0.8 before they are combined, not the scores."""
+    """Degradation averages to 0.6 and preservation to 0.8 before they are combined, not the
+    scores.
+    """
     degradation, preservation = np.asarray([0.3, 0.9]), np.asarray([0.6, 1.0])
     assert relevance_score(degradation, preservation) == pytest.approx(2 * 0.6 * 0.8 / 1.4)
     each = [relevance_score(degradation[i : i + 1], preservation[i : i + 1]) for i in range(2)]

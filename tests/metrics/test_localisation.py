@@ -89,7 +89,9 @@ def test_without_ties_the_percentile_and_the_count_agree():
 
 
 def test_a_percentile_that_falls_on_a_pixel_keeps_it():
-    """Of 101 ranks each is a percentile, also where an interpolated one would be rounded past it."""
+    """Of 101 ranks each is a percentile, also where an interpolated one would be rounded past
+    it.
+    """
     ranks = np.random.default_rng(1).permutation(101).astype(float)[None]
     for percentile in range(101):
         np.testing.assert_array_equal(above_percentile(ranks, percentile), ranks >= percentile)

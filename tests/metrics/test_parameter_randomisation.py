@@ -91,7 +91,9 @@ def test_correlations_match_scipy_also_with_ties(draw, levels):
 
 @pytest.mark.parametrize("cascade", [True, False])
 def test_stages_match_the_map_computed_by_hand(cascade):
-    """The leaves of a pytree are in the alphabet's order: head/scale 0, stem/bias 1, stem/scale 2."""
+    """The leaves of a pytree are in the alphabet's order: head/scale 0, stem/bias 1, stem/scale
+    2.
+    """
     result = parameter_randomisation(
         KEY, layered_map, LAYERS, IMAGES, groups=ORDER, cascade=cascade
     )

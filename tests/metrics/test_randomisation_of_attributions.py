@@ -247,7 +247,9 @@ def test_grad_cam_is_lost_with_the_last_layers():
 
 @each("grad_cam_plus_plus", "score_cam")
 def test_maps_whose_weights_are_all_positive_keep_what_all_feature_maps_share(name):
-    """Grad-CAM++ and Score-CAM: any positive mixture of the features is bright where the image is."""
+    """Grad-CAM++ and Score-CAM: any positive mixture of the features is bright where the image
+    is.
+    """
     left = kept(name)
     assert all(left[layer] > kept("grad_cam")[layer] + 0.1 for layer in LAYERS)
     assert left["conv1"] < left["head"] - 0.1

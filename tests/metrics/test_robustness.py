@@ -85,7 +85,9 @@ def test_both_loops_find_the_same_images_whatever_the_batch():
 
 
 def two_linear_logits(weights, image):
-    """Logits -s, s whose difference is linear in the image and 0 on a plane through the grey image."""
+    """Logits -s, s whose difference is linear in the image and 0 on a plane through the grey
+    image.
+    """
     direction, scale = weights
     score = scale * ((image - 0.5).ravel() @ direction)
     return jnp.stack([-score, score])

@@ -84,7 +84,8 @@ for number, saved in enumerate((alone, everywhere, parts)):
         store.save(1, saved)
         back = store.restore(jax.tree.map(jnp.zeros_like, template)).state
         agree.append(all(np.array_equal(back[each], alone[each]) for each in alone))
-        agree.append(all(back[each].sharding == jnp.zeros_like(template[each]).sharding for each in alone))
+        expected = {name: jnp.zeros_like(template[name]).sharding for name in alone}
+        agree.append(all(back[name].sharding == expected[name] for name in alone))
 print(json.dumps(found | {"agree": agree}))
 """
 

@@ -253,7 +253,8 @@ from cfx_jax.training.checkpoint import _failures_held_back
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = CheckpointStore(sys.argv[1], {"a": 1})
-small, large = jnp.zeros(10), jnp.asarray(np.random.default_rng(0).normal(size=300_000), jnp.float32)
+small = jnp.zeros(10)
+large = jnp.asarray(np.random.default_rng(0).normal(size=300_000), jnp.float32)
 store.save(1, {"w": small})
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:

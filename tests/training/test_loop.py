@@ -34,7 +34,9 @@ class Twin(NamedTuple):
 
 
 class Stop(BaseException):
-    """What a user's Ctrl-C or a power cut does to a training, as an exception that nothing catches."""
+    """What a user's Ctrl-C or a power cut does to a training, as an exception that nothing
+    catches.
+    """
 
 
 class Numbers:
@@ -322,7 +324,10 @@ def test_a_loss_that_is_no_number_stops_with_its_step_and_the_checkpoint_before(
     tmp_path: Path, at: int
 ) -> None:
     good = (at - 1) // 4 * 4
-    message = rf"^the loss of step {at} is nan: the last good checkpoint is .*step_{good:08d}; lower the learning rate"
+    message = (
+        rf"^the loss of step {at} is nan: the last good checkpoint is .*step_{good:08d}; lower"
+        r" the learning rate"
+    )
     with pytest.raises(InputError, match=message):
         _fit(tmp_path, step=_spoiled(at, "loss"))
 
@@ -419,7 +424,8 @@ def step(state, key, batch):
     return state - 0.1 * gradient, {"loss": value}
 
 def final(name, mesh, **options):
-    return fit(step, jnp.ones(5), Images(), key=jax.random.key(0), workdir=f"{sys.argv[1]}/{name}", config={},
+    workdir = f"{sys.argv[1]}/{name}"
+    return fit(step, jnp.ones(5), Images(), key=jax.random.key(0), workdir=workdir, config={},
                checkpoint_every=3, mesh=mesh, progress=False, **options).state
 
 assert len(jax.devices()) == 8
@@ -427,7 +433,8 @@ alone, spread = final("one", None, num_steps=9), final("eight", data_mesh(), num
 spread = final("eight", data_mesh(), num_steps=9)
 assert len(spread.sharding.device_set) == 8 and spread.sharding.is_fully_replicated
 np.testing.assert_allclose(spread, alone, rtol=1e-5)
-np.testing.assert_array_equal(final("eight", data_mesh(devices=jax.devices()[:2]), num_steps=9), spread)
+two = final("eight", data_mesh(devices=jax.devices()[:2]), num_steps=9)
+np.testing.assert_array_equal(two, spread)
 print("same")
 """
 

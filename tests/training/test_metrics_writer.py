@@ -97,7 +97,10 @@ def test_tensorboard_reads_the_same_numbers_once_each_after_going_on(tmp_path: P
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk_is_one_line_at_once_and_closing_is_silent(tmp_path: Path) -> None:
-    message = r"^the metrics could not be written to .*metrics.jsonl \(No space left on device\): free some space"
+    message = (
+        r"^the metrics could not be written to .*metrics.jsonl \(No space left on device\):"
+        r" free some space"
+    )
     with MetricsWriter(tmp_path) as writer:
         writer.write(1, {"loss": 1.0})
         writer._file = open("/dev/full", "w")  # noqa: SIM115

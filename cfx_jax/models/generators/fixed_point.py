@@ -241,6 +241,12 @@ def translation_of(model: nnx.Module) -> Partial:
 
     Raises:
         InputError: ``model`` is not an NNX module.
+
+    >>> options = dict(filters=2, num_blocks=1)
+    >>> model = nnx.eval_shape(lambda: FixedPointTranslator(**options, rngs=nnx.Rngs(0)))
+    >>> translate, image = translation_of(model), jnp.zeros((8, 8, 1))
+    >>> jax.eval_shape(lambda translate, image: translate(image, 1), translate, image).shape
+    (8, 8, 1)
     """
     if not isinstance(model, nnx.Module):
         raise InputError(f"model: expected an NNX module, got {type(model).__name__}")

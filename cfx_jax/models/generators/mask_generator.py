@@ -74,7 +74,9 @@ class MaskGenerator(nnx.Module):
         inputs = [channels[level + 1] + widths[level + 1] for level in range(len(widths) - 1)] + [
             channels[-1]
         ]
-        self.up = nnx.List([make(own, (out, out)) for own, out in zip(inputs, widths, strict=True)])
+        self.up = nnx.List(
+            [make(into, (out, out)) for into, out in zip(inputs, widths, strict=True)]
+        )
         self.head = dense(channels[0] + widths[0], 2, rngs=rngs)
 
     def masks(self, images: Float[Array, "b h w c"]) -> Float[Array, "b mh mw 1"]:

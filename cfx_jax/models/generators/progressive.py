@@ -276,6 +276,14 @@ def exaggerator_of(model: nnx.Module) -> Exaggerator:
 
     Raises:
         InputError: ``model`` is not such a module.
+
+    >>> import jax
+    >>> options = dict(filters=(2, 4), num_bins=3)
+    >>> model = nnx.eval_shape(lambda: ProgressiveGenerator(**options, rngs=nnx.Rngs(0)))
+    >>> encode = exaggerator_of(model).encode
+    >>> image, bin = jnp.zeros((8, 8, 3)), jnp.array(1)
+    >>> jax.eval_shape(lambda encode, image: encode(image, bin), encode, image).shape
+    (4, 4, 4)
     """
     missing = [name for name in ("encode", "decode", "num_bins") if not hasattr(model, name)]
     if not isinstance(model, nnx.Module) or missing:

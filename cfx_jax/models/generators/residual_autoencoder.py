@@ -190,6 +190,12 @@ def coder_of(model: nnx.Module) -> Generator:
 
     Raises:
         InputError: ``model`` is not an NNX module with these methods.
+
+    >>> import jax
+    >>> coder = coder_of(nnx.eval_shape(lambda: ResidualAutoencoder(width=2, rngs=nnx.Rngs(0))))
+    >>> volume = jnp.zeros((3, 16, 16, 1))
+    >>> jax.eval_shape(lambda coder, volume: coder.encode(volume), coder, volume).shape
+    (3, 4, 4, 16)
     """
     view = coding_view(model)
     return Generator(Partial(_encode, view), Partial(_decode, view))

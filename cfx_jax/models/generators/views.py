@@ -50,8 +50,9 @@ def generator_of(model: nnx.Module) -> Generator:
 
     >>> import jax.numpy as jnp
     >>> from cfx_jax.models import UNetGenerator
-    >>> generate = generator_of(UNetGenerator(filters=(2, 4), rngs=nnx.Rngs(0)))
-    >>> jax.eval_shape(generate, jnp.zeros((8, 8, 1))).shape
+    >>> model = nnx.eval_shape(lambda: UNetGenerator(filters=(2, 4), rngs=nnx.Rngs(0)))
+    >>> generate, image = generator_of(model), jnp.zeros((8, 8, 1))
+    >>> jax.eval_shape(lambda generate, image: generate(image), generate, image).shape
     (8, 8, 1)
     """
     view = coding_view(model)

@@ -232,8 +232,9 @@ def resnet_small(
     """Makes a network of 0.53 million parameters for images of 32 to 128 pixels, quick on a CPU.
 
     The patch stem turns 64 pixels into 16x16 maps; two blocks work there, which small findings
-    need, and one each on 8x8 and 4x4 maps, where width costs least. Arguments and errors as
-    ``ResNet``.
+    need, and one each on 8x8 and 4x4 maps, where width costs least.
+
+    Arguments and errors as ``ResNet``.
 
     >>> import jax.numpy as jnp
     >>> model = nnx.eval_shape(lambda: resnet_small(num_classes=2, rngs=nnx.Rngs(0)))

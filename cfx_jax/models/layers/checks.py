@@ -150,8 +150,8 @@ def check_size(images: jax.Array, size: tuple[int, ...], *, network: str) -> Non
         InputError: another height or width.
     """
     if images.shape[1:3] != size:
-        (height, width), actual = size, images.shape[1:3]
+        (height, width), given = size, images.shape[1:3]
         raise InputError(
             f"images: expected {height}x{width} pixels, the `size` of the {network}, got"
-            f" {actual[0]}x{actual[1]}"
+            f" {given[0]}x{given[1]}"
         )

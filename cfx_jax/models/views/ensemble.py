@@ -32,7 +32,7 @@ class Ensemble:
     def __call__(self, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
         """Computes the logarithms of the averaged probabilities of one image."""
         logits = [classifier(image) for classifier in self.classifiers]
-        shapes = {values.shape for values in logits}
+        shapes = {member.shape for member in logits}
         if len(shapes) > 1:
             raise InputError(
                 f"classifiers: expected the same number of classes from each, got logits"
@@ -51,7 +51,7 @@ class Ensemble:
         in which a member's own margins fall.
         """
         members = tuple(map(uncalibrated, self.classifiers))
-        inner = tuple(one for member in members for one in surrogates_of(member))
+        inner = tuple(surrogate for member in members for surrogate in surrogates_of(member))
         return (*members, *inner, Ensemble(members))
 
 

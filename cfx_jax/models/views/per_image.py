@@ -88,8 +88,9 @@ def parts(model: nnx.Module) -> Parts:
 
     >>> import jax.numpy as jnp
     >>> from cfx_jax.models import resnet_small
-    >>> features, head = parts(resnet_small(num_classes=2, rngs=nnx.Rngs(0)))
-    >>> jax.eval_shape(features, jnp.zeros((32, 32, 3))).shape
+    >>> model = nnx.eval_shape(lambda: resnet_small(num_classes=2, rngs=nnx.Rngs(0)))
+    >>> features, image = parts(model).features, jnp.zeros((32, 32, 3))
+    >>> jax.eval_shape(lambda features, image: features(image), features, image).shape
     (2, 2, 192)
     """
     _check_module(model, "apply models.parts to the model, not to models.per_image of it")

@@ -78,6 +78,11 @@ def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivat
     Raises:
         InputError: ``model`` is not an NNX module, no part of it has a convolution, or ``part`` is
             none that has.
+
+    >>> from cfx_jax.models import resnet_small
+    >>> model = nnx.eval_shape(lambda: resnet_small(num_classes=2, rngs=nnx.Rngs(0)))
+    >>> pre_activations(model, part="stem").names
+    (('stem', 'conv'),)
     """
     if not isinstance(model, nnx.Module):
         raise InputError(

@@ -179,11 +179,11 @@ def _check_trunks(trunk: Trunk, saliency_trunk: Trunk | None, num_stages: int) -
             f"trunk: expected {NUM_STAGES} stages, got {len(trunk.stages)}: make it without"
             f" num_stages"
         )
-    num_given = 0 if saliency_trunk is None else len(saliency_trunk.stages)
-    if num_given != num_stages:
+    count = 0 if saliency_trunk is None else len(saliency_trunk.stages)
+    if count != num_stages:
         raise InputError(
             f"saliency_trunk: expected {num_stages} stages, up to the last that has a mask, got"
-            f" {num_given}: give num_stages"
+            f" {count}: give num_stages"
         )
     if saliency_trunk is not None and (saliency_trunk.in_channels, saliency_trunk.split) != (
         1,

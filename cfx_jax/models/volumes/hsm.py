@@ -45,15 +45,15 @@ class HSM(SaliencyAided):
         super().__init__(trunk, head)
         self.saliency_trunk = saliency_trunk
         expected = (1, len(trunk.widths), trunk.out_features)
-        given = (
+        shape = (
             saliency_trunk.in_channels,
             len(saliency_trunk.widths),
             saliency_trunk.out_features,
         )
-        if given != expected:
+        if shape != expected:
             raise InputError(
                 "saliency_trunk: expected (input channels, stages, output channels) of"
-                f" {expected}, got {given}: build it as the trunk, with in_channels=1"
+                f" {expected}, got {shape}: build it as the trunk, with in_channels=1"
             )
 
     def features(

@@ -37,9 +37,10 @@ def with_saliency(model: nnx.Module, saliency: Float[AnyArray, "s h w 1"]) -> Pa
 
     >>> import jax.numpy as jnp
     >>> from cfx_jax.models import build_acat
-    >>> model = build_acat("slice_small", num_slices=2, rngs=nnx.Rngs(0))
-    >>> classifier = with_saliency(model, jnp.zeros((2, 32, 32, 1)))
-    >>> jax.eval_shape(classifier, jnp.zeros((2, 32, 32, 1))).shape
+    >>> model = nnx.eval_shape(lambda: build_acat("slice_small", num_slices=2, rngs=nnx.Rngs(0)))
+    >>> volume = jnp.zeros((2, 32, 32, 1))
+    >>> classifier = with_saliency(model, saliency=volume)
+    >>> jax.eval_shape(lambda classifier, volume: classifier(volume), classifier, volume).shape
     (2,)
     """
     if not isinstance(model, nnx.Module) or not callable(model):

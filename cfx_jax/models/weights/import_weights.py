@@ -51,6 +51,10 @@ def import_weights(
     Raises:
         InputError: a model of another class; a layer in ``keep`` that the model has not; tensors
             that are missing, left over, or of another shape, each by name.
+
+    >>> from cfx_jax.models import read_tensors, resnet50
+    >>> model = nnx.eval_shape(lambda: resnet50(num_classes=1000, rngs=nnx.Rngs(0)))
+    >>> model = import_weights(model, read_tensors("resnet50.pth"))  # doctest: +SKIP
     """
     imported, tensors = nnx.clone(model), by_torchvision_names(model, tensors)
     flat = nnx.to_flat_state(nnx.state(imported, (nnx.Param, nnx.BatchStat)))

@@ -55,21 +55,23 @@ def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) 
     (True, ())
     """
     copy = nnx.clone(model)
-    own, given = _variables(copy), _variables(source)
-    _check_parts(skip, own)
-    shared = {name for name in own if name in given and not _is_of(name, skip)}
+    variables, given = _variables(copy), _variables(source)
+    _check_parts(skip, variables)
+    shared = {name for name in variables if name in given and not _is_of(name, skip)}
     if not shared:
         raise InputError(
             f"source: expected parts that {type(model).__name__} has too, such as"
-            f" {next(iter(own), None)}, got"
+            f" {next(iter(variables), None)}, got"
             f" {type(source).__name__} with {next(iter(given), None)}: give the baseline of the"
             f" same architecture"
         )
-    _check_shapes(sorted(shared), own, given)
+    _check_shapes(sorted(shared), variables, given)
     for name in shared:
         # A copy, since training steps donate their arrays, which would take the source's away.
-        own[name].set_value(jnp.array(given[name][...]))
-    fresh, unused = (tuple(name for name in names if name not in shared) for names in (own, given))
+        variables[name].set_value(jnp.array(given[name][...]))
+    fresh, unused = (
+        tuple(name for name in names if name not in shared) for names in (variables, given)
+    )
     return WarmStart(copy, fresh, unused)
 
 
@@ -90,8 +92,10 @@ def shape_mismatches(model: nnx.Module, source: nnx.Module) -> tuple[str, ...]:
     >>> shape_mismatches(model, source)
     ('kernel',)
     """
-    own, given = _variables(model), _variables(source)
-    return tuple(name for name in own if name in given and own[name].shape != given[name].shape)
+    variables, given = _variables(model), _variables(source)
+    return tuple(
+        name for name in variables if name in given and variables[name].shape != given[name].shape
+    )
 
 
 def _variables(model: nnx.Module) -> dict[str, Any]:
@@ -111,11 +115,14 @@ def _check_parts(parts: Collection[str], names: Collection[str]) -> None:
             )
 
 
-def _check_shapes(names: Collection[str], own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+def _check_shapes(
+    names: Collection[str], variables: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
     for name in names:
-        if own[name].shape != given[name].shape:
+        if variables[name].shape != given[name].shape:
             raise InputError(
-                f"source: expected {name} of shape {own[name].shape}, got {given[name].shape}: name"
+                f"source: expected {name} of shape {variables[name].shape}, got"
+                f" {given[name].shape}: name"
                 f" the part in `skip` if it"
                 " is to be of another size"
             )

@@ -72,6 +72,19 @@ def sweep_grid(
     Raises:
         InputError: no sweep, sweeps of several lengths, outlines of another number or shape, a page
             that is too large, or a file that cannot be written.
+
+    >>> import tempfile
+    >>> sweep = Sweep(
+    ...     images=np.linspace(0, 1, 32).reshape(2, 4, 4, 1),
+    ...     original=np.zeros((4, 4, 1)),
+    ...     probabilities=np.array([0.1, 0.8]),
+    ...     desired=np.array([0.25, 0.75]),
+    ...     source_bin=0,
+    ...     probability=0.1,
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     sweep_grid(f"{folder}/sweeps.png", [sweep], class_name="smiling").name
+    'sweeps.png'
     """
     check_filled(sweeps, "sweeps")
     lengths = sorted({len(sweep.images) for sweep in sweeps})

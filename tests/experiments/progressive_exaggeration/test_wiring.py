@@ -335,7 +335,9 @@ def test_draws_repeat_images_by_their_units_and_share_the_real_ones(monkeypatch)
     )
     chosen = {"overall": table_1._Chosen(real, {"a": fakes[0], "b": fakes[1]})}
     monkeypatch.setattr(
-        table_1, "gaussian_of", lambda *given: roots.append(1) or gaussian_of(*given)
+        table_1,
+        "gaussian_of",
+        lambda *given, **options: roots.append(1) or gaussian_of(*given, **options),
     )
     draws = table_1._draws(chosen, 9, 9, np.random.default_rng(7))
     assert len(roots) == 4 * 3

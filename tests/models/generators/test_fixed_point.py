@@ -44,7 +44,9 @@ def num_parameters(make):
 
 
 def test_sizes_of_the_released_networks():
-    """For faces of 128 pixels and one domain label: the layers' kernels, biases, scales and shifts."""
+    """For faces of 128 pixels and one domain label: the layers' kernels, biases, scales and
+    shifts.
+    """
     kernels = 49 * 4 * 64 + 2 * 16 * (64 * 128 + 128 * 256) + 6 * 2 * 9 * 256**2 + 49 * 64 * 3
     norms = 2 * (64 + 128 + 256 + 6 * 2 * 256 + 128 + 64)
     assert (
@@ -94,7 +96,9 @@ def test_one_image_is_translated_as_in_a_batch():
 
 
 def test_translations_follow_an_independent_computation():
-    """Convolutions of JAX with the released layout; halving and doubling have tests of their own."""
+    """Convolutions of JAX with the released layout; halving and doubling have tests of their
+    own.
+    """
     model, label = tiny(), jnp.broadcast_to(DOMAIN[:, None, None, None], IMAGES.shape)
 
     def convolve(x, layer):

@@ -345,7 +345,10 @@ def test_one_image_is_drawn_as_in_a_batch_with_running_averages():
 
 @pytest.mark.parametrize("model", [nnx.Linear(2, 2, rngs=nnx.Rngs(0)), lambda images: images])
 def test_models_that_are_no_generator_of_bins_are_refused(model):
-    message = f"model: expected an NNX module with encode, decode and num_bins, .* got {type(model).__name__}"
+    message = (
+        "model: expected an NNX module with encode, decode and num_bins, .* got"
+        f" {type(model).__name__}"
+    )
     with pytest.raises(InputError, match=message):
         exaggerator_of(model)
 
@@ -427,7 +430,10 @@ def test_bins_that_are_none_are_refused(bins, message):
 
 
 def test_images_that_cannot_be_halved_are_refused():
-    message = r"images: expected sides that divide by 4, since the network halves them 2 times, got 8x6 pixels: resize"
+    message = (
+        r"images: expected sides that divide by 4, since the network halves them 2 times, got"
+        r" 8x6 pixels: resize"
+    )
     for call in (lambda x: generator().encode(x, BINS), discriminator().features):
         with pytest.raises(InputError, match=message):
             call(IMAGES[:, :, :6])

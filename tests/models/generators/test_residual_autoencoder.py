@@ -1,4 +1,6 @@
-"""The autoencoder of slices: published size, its decoding block by hand, and its view of a volume."""
+"""The autoencoder of slices: published size, its decoding block by hand, and its view of a
+volume.
+"""
 
 import functools
 

@@ -1,4 +1,6 @@
-"""The generators' UNet: released sizes, layers as released, and what a generator makes of an image."""
+"""The generators' UNet: released sizes, layers as released, and what a generator makes of an
+image.
+"""
 
 from functools import cache
 

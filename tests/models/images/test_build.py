@@ -46,6 +46,9 @@ def test_names_differ_in_what_they_build():
 
 
 def test_unknown_names_list_the_valid_ones():
-    message = r"model: expected one of 'resnet18', .*'efficientnet_small', 'densenet121', 'densenet_small', got 'resnet19'"
+    message = (
+        r"model: expected one of 'resnet18', .*'efficientnet_small', 'densenet121',"
+        r" 'densenet_small', got 'resnet19'"
+    )
     with pytest.raises(InputError, match=message):
         build("resnet19", num_classes=2, rngs=nnx.Rngs(0))

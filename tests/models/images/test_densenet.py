@@ -1,4 +1,6 @@
-"""Densely connected networks: published sizes, layers against NumPy, torchvision's names, errors."""
+"""Densely connected networks: published sizes, layers against NumPy, torchvision's names,
+errors.
+"""
 
 from functools import cache
 

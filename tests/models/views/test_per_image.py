@@ -1,4 +1,6 @@
-"""Views share weights and change nothing: one image at a time, and guided backpropagation by hand."""
+"""Views share weights and change nothing: one image at a time, and guided backpropagation by
+hand.
+"""
 
 import jax
 import jax.numpy as jnp

@@ -85,7 +85,10 @@ def test_a_model_of_one_output_is_a_pytree_that_compiles_once():
 
 
 def test_other_outputs_are_named():
-    several = r"network: expected one image -> one logit, shape \(\) or \(1,\), got \(3,\): a network of several logits is"
+    several = (
+        r"network: expected one image -> one logit, shape \(\) or \(1,\), got \(3,\): a"
+        r" network of several logits is"
+    )
     with pytest.raises(InputError, match=several):
         two_logits(per_image(OneLogit(3)))(IMAGE)
     with pytest.raises(

@@ -97,7 +97,10 @@ def test_other_options_reach_the_model():
 
 
 def test_unknown_names_list_the_valid_ones():
-    message = r"model: expected one of 'slice_resnet50', .*'half_brain_small', 'acat_slice_resnet50', .* got 'resnet50'"
+    message = (
+        r"model: expected one of 'slice_resnet50', .*'half_brain_small',"
+        r" 'acat_slice_resnet50', .* got 'resnet50'"
+    )
     with pytest.raises(InputError, match=message):
         build_volume_model("resnet50", rngs=nnx.Rngs(0))
     with pytest.raises(

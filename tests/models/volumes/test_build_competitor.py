@@ -28,7 +28,9 @@ CLASSES = {
 
 
 def shapes(method, trunk, *, side, **options):
-    """The model and the shapes of its logits for two volumes, with nothing allocated or computed."""
+    """The model and the shapes of its logits for two volumes, with nothing allocated or
+    computed.
+    """
     model = nnx.eval_shape(lambda: build_competitor(method, trunk, rngs=nnx.Rngs(0), **options))
     volumes = jax.ShapeDtypeStruct((2, 3, *side, 1), jnp.float32)
     inputs = [volumes] * (2 if method in WITH_SALIENCY else 1)

@@ -1,4 +1,6 @@
-"""What the classifiers of volumes that attend to the image alone share: shapes, gradients, views."""
+"""What the classifiers of volumes that attend to the image alone share: shapes, gradients,
+views.
+"""
 
 import jax
 import jax.numpy as jnp

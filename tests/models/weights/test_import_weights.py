@@ -351,7 +351,10 @@ def test_tensors_of_another_network_are_named(tensors, message):
 
 
 def test_models_without_torchvisions_names_are_refused():
-    message = "model: expected one of ResNet, EfficientNet, InceptionV3, DenseNet, got Linear: torchvision has no names"
+    message = (
+        "model: expected one of ResNet, EfficientNet, InceptionV3, DenseNet, got Linear:"
+        " torchvision has no names"
+    )
     with pytest.raises(InputError, match=message):
         import_weights(nnx.Linear(2, 3, rngs=nnx.Rngs(0)), {})
 

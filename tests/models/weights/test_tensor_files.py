@@ -60,7 +60,9 @@ def test_fractions_in_safetensors_become_float32(safetensors, tmp_path, dtype):
 
 @pytest.mark.parametrize("name", ["F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0"])
 def test_the_shortest_fractions_in_safetensors_become_float32(safetensors, tmp_path, name):
-    """The file is written by hand as its format says: the header's length, the header, the numbers."""
+    """The file is written by hand as its format says: the header's length, the header, the
+    numbers.
+    """
     values = {
         "F8_E4M3": [0x38, 0xB8, 0x40],
         "F8_E5M2": [0x3C, 0xBC, 0x40],
@@ -138,7 +140,10 @@ def test_networks_saved_after_parallel_training_keep_their_names(torch, tmp_path
 
 def test_whole_pickled_models_are_refused(torch, tmp_path):
     file = saved(torch, torch.nn.Linear(2, 3), tmp_path / "a.pt")
-    message = "path: expected a state dict, got a whole pickled model in .*a.pt: load it in PyTorch and save its state_dict"
+    message = (
+        "path: expected a state dict, got a whole pickled model in .*a.pt: load it in"
+        " PyTorch and save its state_dict"
+    )
     with pytest.raises(InputError, match=message):
         read_tensors(file)
 
@@ -222,6 +227,9 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_missing_library_is_named(monkeypatch, tmp_path, library, suffix):
     monkeypatch.setitem(sys.modules, library, None)
     (tmp_path / f"a{suffix}").write_bytes(b"")
-    message = f"the package '{library}' is needed for reading .* and is not installed: run `pip install {library}`"
+    message = (
+        f"the package '{library}' is needed for reading .* and is not installed: run `pip"
+        f" install {library}`"
+    )
     with pytest.raises(InputError, match=message):
         read_tensors(tmp_path / f"a{suffix}")

@@ -39,7 +39,9 @@ def row(size=16, channels=3, change=0.2, count=2, maps=True, mask=True, target="
 
 
 def differences(figure):
-    """The difference panels: the images drawn with the signed colour map, without the colour bar's."""
+    """The difference panels: the images drawn with the signed colour map, without the colour
+    bar's.
+    """
     drawn = [image for axes in figure.axes for image in axes.get_images() if image.get_visible()]
     return [image for image in drawn if image.get_cmap().name == "RdBu_r"]
 
