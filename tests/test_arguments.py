@@ -1,4 +1,4 @@
-"""Arguments of another kind than documented are refused in one line, before anything is computed."""
+"""Arguments of an undocumented kind are refused in one line, before anything is computed."""
 
 from types import SimpleNamespace
 

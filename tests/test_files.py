@@ -87,7 +87,10 @@ def raise_full(*_):
 
 
 def test_full_disk_is_reported_in_one_line(tmp_path):
-    message = r"^the file could not be written to .*a\.txt \(No space left on device\): free space there or choose another"
+    message = (
+        r"^the file could not be written to .*a\.txt \(No space left on device\): free space there"
+        r" or choose another"
+    )
     with pytest.raises(InputError, match=message), replacing(tmp_path / "a.txt"):
         raise FULL
     assert os.listdir(tmp_path) == []

@@ -64,7 +64,7 @@ def decorated(function):
 
 
 def held_and_changed():
-    """For each way of holding a number: a function that reads it, and what changes the number to 2."""
+    """For each way of holding a number: a function that reads it, and one that sets it to 2."""
     held: Any = SimpleNamespace(factor=1.0)
     mapping, items, large = {"factor": 1.0}, [1.0], np.ones((200, 200))
     default, ordered = defaultdict(float, factor=1.0), OrderedDict(factor=1.0)

@@ -73,7 +73,10 @@ def test_a_folder_made_for_the_lock_goes_with_it_unless_something_was_written(
 def test_a_second_process_is_one_line_and_the_first_ones_files_stay(tmp_path: Path) -> None:
     first = holder(tmp_path)
     before = names(tmp_path)
-    message = rf"^another process trains here, pid {first.pid} on .*, since 20.*: wait .* delete {tmp_path}/\.lock$"
+    message = (
+        rf"^another process trains here, pid {first.pid} on .*, since 20.*: wait .* delete"
+        rf" {tmp_path}/\.lock$"
+    )
     with pytest.raises(LockedError, match=message) as caught, locked(tmp_path, doing="works"):
         pass
     assert "\n" not in str(caught.value) and names(tmp_path) == before

@@ -105,7 +105,7 @@ def test_a_class_is_one_number(name):
 
 
 @pytest.mark.parametrize("name", EXPLANATIONS)
-def test_a_traced_class_that_does_not_exist_gives_nan_and_one_that_does_gives_what_it_gives_untraced(
+def test_a_traced_class_gives_nan_where_it_does_not_exist_and_else_the_untraced_answer(
     name,
 ):
     explain = jax.jit(lambda target: EXPLANATIONS[name](target))

@@ -25,6 +25,9 @@ from cfx_jax.attributions.path import PathAttribution as PathAttribution
 from cfx_jax.attributions.path import path_attribution as path_attribution
 from cfx_jax.attributions.path import path_attribution_along as path_attribution_along
 from cfx_jax.attributions.perceptual_perturbation import (
+    perceptual_objective as perceptual_objective,
+)
+from cfx_jax.attributions.perceptual_perturbation import (
     perceptual_perturbation as perceptual_perturbation,
 )
 from cfx_jax.attributions.random_map import random_map as random_map

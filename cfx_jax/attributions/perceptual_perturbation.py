@@ -119,6 +119,12 @@ def perceptual_objective(
 
     Returns:
         A function of the changed image, at least 0.
+
+    Example:
+        >>> image = jnp.full((2, 2, 1), 0.5)
+        >>> objective = perceptual_objective(jnp.sum, lambda x: x, image, target_margin=1.0)
+        >>> float(objective(image))  # the margin of the image itself is 2
+        1.0
     """
     image = jnp.asarray(image)
     image_features = features(image)

@@ -2,6 +2,7 @@
 
 from cfx_jax.faces import public as _public
 from cfx_jax.optimise.algorithm import Algorithm as Algorithm
+from cfx_jax.optimise.algorithm import MakeProblem as MakeProblem
 from cfx_jax.optimise.algorithm import Problem as Problem
 from cfx_jax.optimise.algorithm import Result as Result
 from cfx_jax.optimise.algorithm import run as run

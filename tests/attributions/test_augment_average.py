@@ -40,7 +40,7 @@ def scipys_move(picture, matrix, shift):
 
 
 def seen_after_moving(matrix, shift):
-    """Whether the moved picture shows a pixel: the pixel's place there is found by solving for it."""
+    """Whether the moved image shows a pixel: the pixel's place there is solved for."""
     places = np.indices((9, 9)).reshape(2, -1) - 4
     there = np.linalg.solve(matrix, places - shift[:, None])
     return (abs(there) <= 4.5).all(axis=0).reshape(9, 9, 1)

@@ -1,4 +1,4 @@
-"""Integrated gradients against closed forms, a network computed by hand, and a loop over baselines."""
+"""Integrated gradients against closed forms, a network by hand, and a loop over baselines."""
 
 import jax
 import jax.numpy as jnp
@@ -80,7 +80,7 @@ def test_one_trapezoid_is_the_mean_of_the_gradients_at_both_ends():
 
 
 def test_without_the_inputs_it_is_the_mean_gradient():
-    """The gradient of x y^2 along t (x, y) is t^2 y^2 and 2 t^2 x y: its mean is a third of that."""
+    """The gradient of x y^2 along t (x, y) is t^2 y^2 and 2 t^2 x y, its mean a third of that."""
     found = explained(product, PAIR, num_steps=2000, multiply_by_inputs=False)
     np.testing.assert_allclose(found.ravel(), [0.8**2 / 3, 2 * 0.4 * 0.8 / 3], rtol=1e-4)
 

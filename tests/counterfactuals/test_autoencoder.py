@@ -1,4 +1,4 @@
-"""Autoencoders in two parts: what a search in their latent takes, by micro-batches of slices too."""
+"""The two parts of an autoencoder as a search uses them, in micro-batches of slices too."""
 
 import jax
 import jax.numpy as jnp

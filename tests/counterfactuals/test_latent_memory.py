@@ -28,7 +28,10 @@ def classifier(stages):
 
 @functools.cache
 def temporary_bytes(stages, slices_per_batch):
-    """What the compiled program allocates beyond its arguments and results; no weight is ever made."""
+    """The bytes that the compiled program allocates beyond arguments and results.
+
+    No weight is ever made.
+    """
     model = nnx.eval_shape(lambda: classifier(stages))
     autoencoder = nnx.eval_shape(lambda: ResidualAutoencoder(rngs=nnx.Rngs(3)))
 

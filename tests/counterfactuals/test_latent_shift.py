@@ -1,4 +1,4 @@
-"""One gradient in a linear latent: against its closed form, and against the first step of descent."""
+"""One gradient in a linear latent, against its closed form and the first step of descent."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The sweep over bins, with an explainer whose images have the desired probability by construction."""
+"""The sweep over bins, with an explainer whose images have the desired probability by design."""
 
 from functools import partial
 

@@ -52,7 +52,7 @@ def explained(name, p, radius):
 
 
 def foolbox_finds(attack, name, p, radius):
-    """The target's probability under a Foolbox attack, whose images are checked to lie in the ball."""
+    """The target's probability under a Foolbox attack, whose images must lie in the ball."""
     model = foolbox.models.JAXModel(batched(name), bounds=(0, 1))
     criterion = foolbox.criteria.TargetedMisclassification(jnp.asarray(targets_of(name)))
     _, found, _ = attack(rel_stepsize=0.1, steps=STEPS)(

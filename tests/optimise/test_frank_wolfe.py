@@ -70,4 +70,4 @@ def test_momentum_averages_gradients():
     state, _ = algorithm.step(bowl, state)
     second = state.search.gradient
     state, _ = algorithm.step(bowl, state)
-    np.testing.assert_allclose(state.averaged, 0.9 * first + 0.1 * second, rtol=1e-5)
+    np.testing.assert_allclose(state.mean_gradient, 0.9 * first + 0.1 * second, rtol=1e-5)

@@ -14,8 +14,9 @@ def counted_compilations():
 
 
 def counted_traces():
-    """Gives a list that gets an entry for each function that is traced inside of the block, by
-    ``jax.eval_shape`` too.
+    """Gives a list that gets an entry for each function that is traced inside of the block.
+
+    Those that ``jax.eval_shape`` traces count too.
     """
     return _counted(_TRACED)
 

@@ -25,7 +25,10 @@ from cfx_jax.attributions import (
     guided_backprop,
     input_x_gradient,
     integrated_gradients,
+    latent_saliency,
     mask_perturbation,
+    of_slice,
+    over_slices,
     path_attribution,
     path_attribution_along,
     perceptual_perturbation,
@@ -34,19 +37,21 @@ from cfx_jax.attributions import (
     smooth_grad,
     vce_saliency,
 )
-from cfx_jax.attributions.latent_saliency import latent_saliency
-from cfx_jax.attributions.slices import of_slice, over_slices
-from cfx_jax.counterfactuals import Exaggerator, progressive, vce
-from cfx_jax.counterfactuals.cycle import syce, syce_latent_path
-from cfx_jax.counterfactuals.fixed_point import fixed_point
-from cfx_jax.counterfactuals.latent import latent_counterfactual
-from cfx_jax.counterfactuals.latent_shift import latent_shift
-from cfx_jax.counterfactuals.xgem import xgem
+from cfx_jax.counterfactuals import (
+    Exaggerator,
+    fixed_point,
+    latent_counterfactual,
+    latent_shift,
+    progressive,
+    syce,
+    syce_latent_path,
+    vce,
+    xgem,
+)
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.maps import quantile_threshold, smooth, upsample
 from cfx_jax.metrics import overwrite_with, perturbation_curve, psnr, ssim
-from cfx_jax.models import guided_relu
-from cfx_jax.models.views.two_logits import two_logits
+from cfx_jax.models import guided_relu, two_logits
 from cfx_jax.objectives import class_score, negative_log_probability, negative_margin
 from cfx_jax.optimise import (
     apgd,
@@ -292,7 +297,7 @@ def methods(scale):
             partial(cam_of_slice, volume(image)), volume(image), slices_per_batch=2
         )[1],
         "syce": lambda key, image: (
-            syce([partial(_recode, each) for each in coders], decider, image).explanation
+            syce([partial(_recode, coder) for coder in coders], decider, image).explanation
         ),
         "fixed_point": lambda key, image: (
             fixed_point(

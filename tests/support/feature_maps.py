@@ -1,5 +1,6 @@
-"""A classifier in two parts that NumPy can follow, and the published formulas for it, one number
-after the other.
+"""A classifier in two parts that NumPy can follow, and the published formulas for it.
+
+The formulas are written out one number after the other.
 """
 
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ WEIGHTS = np.random.default_rng(79).normal(size=(4, 3, 6, 2)).astype(np.float32)
 
 
 def features(image):
-    """Six maps (4, 3) of an image (8, 6, 1): squared sines of the means of 2 x 2 tiles, at least 0."""
+    """Six maps (4, 3) of an image (8, 6, 1), squared sines of the means of 2 x 2 tiles."""
     return jnp.sin(image.reshape(4, 2, 3, 2).mean(axis=(1, 3))[..., None] * np.arange(1, 7)) ** 2
 
 

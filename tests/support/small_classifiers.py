@@ -1,5 +1,6 @@
-"""Classifiers small enough to reason about, used by many tests. All take one image (8, 8, 1) or (8,
-8, 3).
+"""Classifiers small enough to reason about, used by many tests.
+
+All take one image (8, 8, 1) or (8, 8, 3).
 """
 
 import jax

@@ -1,5 +1,6 @@
-"""A linear autoencoder of slices of 4 x 4 pixels, and a logistic classifier of their mean, in JAX
-and on paper.
+"""A linear autoencoder of slices of 4 x 4 pixels, and a logistic classifier of their mean.
+
+Both are in JAX, and in NumPy as on paper.
 """
 
 from collections.abc import Callable
@@ -51,9 +52,10 @@ def target_probability(latent, target):
 def slope_of_cross_entropy(latent, target):
     """On paper: the derivative of ``-log p(target)`` by every entry of the latent."""
     num_slices = np.size(latent) // LATENT
-    each = STEEPNESS * BASIS.astype(np.float64) @ WEIGHTS.astype(np.float64) / num_slices
+    slope = STEEPNESS * BASIS.astype(np.float64) @ WEIGHTS.astype(np.float64) / num_slices
     sign = -1 if target == 1 else 1
-    return np.broadcast_to(sign * (1 - target_probability(latent, target)) * each, np.shape(latent))
+    slopes = sign * (1 - target_probability(latent, target)) * slope
+    return np.broadcast_to(slopes, np.shape(latent))
 
 
 def volumes(count, *, num_slices=3, seed=0):
