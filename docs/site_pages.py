@@ -20,6 +20,7 @@ _PACKAGES = (
     "attributions",
     "counterfactuals",
     "data",
+    "data.sets",
     "diagnosis",
     "geometry",
     "losses",
@@ -50,7 +51,8 @@ def on_files(files: Any, *, config: Any) -> Any:
 
 def reference(root: Path, package: str) -> str:
     """The page of a package or module: what it says of itself, and every public name."""
-    face, name = root / "cfx_jax" / package / "__init__.py", f"cfx_jax.{package}"
+    name = f"cfx_jax.{package}"
+    face = root.joinpath(*name.split(".")) / "__init__.py"
     if not face.is_file():
         return f"# {name}\n\n::: {name}\n"
     exports = [
