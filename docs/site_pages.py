@@ -17,11 +17,13 @@ _TOP = {
     "CHANGELOG.md": "changelog.md",
 }
 _PACKAGES = (
+    "adapters",
     "attributions",
     "counterfactuals",
     "data",
     "data.sets",
     "diagnosis",
+    "explain",
     "geometry",
     "losses",
     "maps",
