@@ -23,12 +23,16 @@ from jax import Array
 
 from benchmarks.measure import report, seconds
 from cfx_jax.checks import check_choice, check_count, check_num_steps
-from cfx_jax.counterfactuals.latent import latent_counterfactual_batch
-from cfx_jax.models import per_image
-from cfx_jax.models.generators.residual_autoencoder import ResidualAutoencoder, coder_of
-from cfx_jax.models.layers.convolution import last_layer
-from cfx_jax.models.volumes.slice_trunks import resnet50_stages, resnet_small_stages
-from cfx_jax.models.volumes.slice_wise import SliceWise
+from cfx_jax.counterfactuals import latent_counterfactual_batch
+from cfx_jax.models import (
+    ResidualAutoencoder,
+    SliceWise,
+    coder_of,
+    per_image,
+    resnet50_stages,
+    resnet_small_stages,
+)
+from cfx_jax.models.layers import last_layer
 from cfx_jax.objectives import negative_log_probability
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.report import format_table

@@ -13,7 +13,7 @@ from jax import lax
 
 from cfx_jax import backend
 from cfx_jax.backend import loop_body
-from cfx_jax.models.views.activations import guided_relu
+from cfx_jax.models import guided_relu
 
 RNG = np.random.default_rng(0)
 

@@ -38,8 +38,8 @@ from cfx_jax.data.source import ImageSource as ImageSource
 from cfx_jax.data.source import check_indices as check_indices
 from cfx_jax.data.source import labels_of as labels_of
 from cfx_jax.data.source import load_arrays as load_arrays
-from cfx_jax.data.sources.arrays import ArraySource as ArraySource
-from cfx_jax.data.sources.image_folder import ImageFolder as ImageFolder
+from cfx_jax.data.sources import ArraySource as ArraySource
+from cfx_jax.data.sources import ImageFolder as ImageFolder
 from cfx_jax.data.splits import split as split
 from cfx_jax.data.splits import split_patients as split_patients
 from cfx_jax.data.transforms import Transform as Transform

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_classifier, check_images
-from cfx_jax.counterfactuals.similar_adversarial import SimilarAdversarial
+from cfx_jax.counterfactuals import SimilarAdversarial
 from cfx_jax.diagnosis.finding import Finding
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier, decision

@@ -20,10 +20,10 @@ from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree, call
 from cfx_jax.checks import check_images
 from cfx_jax.errors import InputError
-from cfx_jax.models.images.inception import InceptionV3, Network
-from cfx_jax.models.views.per_image import parts
-from cfx_jax.models.weights.import_weights import import_weights
-from cfx_jax.models.weights.tensor_files import read_tensors
+from cfx_jax.models.images import InceptionV3
+from cfx_jax.models.images.inception import Network
+from cfx_jax.models.views import parts
+from cfx_jax.models.weights import import_weights, read_tensors
 from cfx_jax.parallel import map_examples
 
 _SIDE = 299

@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 from small_classifiers import images
 
-from cfx_jax.attributions.augment_average import augment_average
-from cfx_jax.attributions.moves import AugmentationRanges, draw_move
+from cfx_jax.attributions import AugmentationRanges, augment_average
+from cfx_jax.attributions.moves import draw_move
 from cfx_jax.errors import InputError
 
 KEY = jax.random.key(3)

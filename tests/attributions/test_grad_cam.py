@@ -10,7 +10,7 @@ from feature_maps import WEIGHTS, enlarged, features, head, weighted
 from flax import nnx
 from small_classifiers import images
 
-from cfx_jax.attributions.grad_cam import grad_cam, grad_cam_plus_plus
+from cfx_jax.attributions import grad_cam, grad_cam_plus_plus
 from cfx_jax.errors import InputError
 from cfx_jax.models import parts, resnet_small
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_classifiers import images
 
-from cfx_jax.attributions.input_x_gradient import input_x_gradient
+from cfx_jax.attributions import input_x_gradient
 from cfx_jax.errors import InputError
 
 IMAGE = jnp.asarray(images(1, channels=3)[0])

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from small_classifiers import convolutional_classifier, images
 
-from cfx_jax.attributions import integrated_gradients
-from cfx_jax.attributions.integrated_gradients import integrated_gradients_and_residual
+from cfx_jax.attributions import integrated_gradients, integrated_gradients_and_residual
 from cfx_jax.errors import InputError
 
 IMAGE = jnp.asarray(images(1)[0])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.attributions.latent_saliency import difference_saliency, latent_saliency
+from cfx_jax.attributions import difference_saliency, latent_saliency
 from cfx_jax.errors import InputError
 
 REFERENCE = jnp.full((2, 2, 2, 1), 0.5)

@@ -11,7 +11,7 @@ import pytest
 from scipy import ndimage, optimize
 from small_classifiers import images, linear_classifier
 
-from cfx_jax.attributions.mask_perturbation import MaskProblem, mask_perturbation
+from cfx_jax.attributions import MaskProblem, mask_perturbation
 from cfx_jax.errors import InputError
 from cfx_jax.optimise import drive
 

@@ -7,8 +7,7 @@ import pytest
 from scipy import integrate, ndimage
 from small_classifiers import images
 
-from cfx_jax.attributions import integrated_gradients
-from cfx_jax.attributions.path import path_attribution, path_attribution_along
+from cfx_jax.attributions import integrated_gradients, path_attribution, path_attribution_along
 from cfx_jax.errors import InputError
 
 START, END = (jnp.asarray(each) for each in images(2, seed=4))

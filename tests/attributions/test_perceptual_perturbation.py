@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize
 from small_classifiers import convolutional_classifier, images, linear_classifier
 
-from cfx_jax.attributions.perceptual_perturbation import perceptual_perturbation
+from cfx_jax.attributions import perceptual_perturbation
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import negative_margin
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cfx_jax.attributions.random_map import random_map
+from cfx_jax.attributions import random_map
 from cfx_jax.errors import InputError
 
 IMAGE = jnp.full((64, 64, 3), 0.5)

@@ -8,7 +8,7 @@ from feature_maps import WEIGHTS, enlarged, features, head, weighted
 from scipy import special
 from small_classifiers import images
 
-from cfx_jax.attributions.score_cam import score_cam
+from cfx_jax.attributions import score_cam
 from cfx_jax.errors import InputError
 
 IMAGE = jnp.asarray(images(1)[0][:, :6])

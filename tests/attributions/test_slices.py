@@ -11,8 +11,15 @@ import pytest
 from feature_maps import WEIGHTS, features, head, weighted
 from small_classifiers import convolutional_classifier, images
 
-from cfx_jax.attributions import grad_cam, gradient, mask_perturbation, random_map, score_cam
-from cfx_jax.attributions.slices import of_slice, over_slices
+from cfx_jax.attributions import (
+    grad_cam,
+    gradient,
+    mask_perturbation,
+    of_slice,
+    over_slices,
+    random_map,
+    score_cam,
+)
 from cfx_jax.counterfactuals import vce
 from cfx_jax.errors import InputError
 

@@ -9,8 +9,7 @@ import pytest
 from scipy import stats
 from small_classifiers import convolutional_classifier, images
 
-from cfx_jax.attributions import gradient, integrated_gradients
-from cfx_jax.attributions.smooth_grad import smooth_grad
+from cfx_jax.attributions import gradient, integrated_gradients, smooth_grad
 from cfx_jax.errors import InputError
 
 IMAGE = jnp.asarray(images(1)[0])

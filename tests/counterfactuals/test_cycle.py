@@ -11,8 +11,7 @@ from small_classifiers import convolutional_classifier, images, linear_classifie
 from cfx_jax.attributions import path_attribution, path_attribution_along
 from cfx_jax.counterfactuals import cyce, decided_class, syce, syce_latent_path
 from cfx_jax.errors import InputError
-from cfx_jax.models import calibrated
-from cfx_jax.models.views.thresholded import thresholded
+from cfx_jax.models import calibrated, thresholded
 from cfx_jax.objectives import class_score
 
 IMAGES = jnp.asarray(images(6))

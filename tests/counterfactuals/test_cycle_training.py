@@ -11,11 +11,9 @@ import optax
 import pytest
 from flax import nnx
 
-from cfx_jax.counterfactuals.cycle import cyce, syce
-from cfx_jax.losses.cycle import CycleWeights, cycle_terms, discriminator_terms
-from cfx_jax.models.generators.discriminator import Discriminator
-from cfx_jax.models.generators.unet import UNetGenerator
-from cfx_jax.models.generators.views import generator_of
+from cfx_jax.counterfactuals import cyce, syce
+from cfx_jax.losses import CycleWeights, cycle_terms, discriminator_terms
+from cfx_jax.models import Discriminator, UNetGenerator, generator_of
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
 WEIGHTS = CycleWeights(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.counterfactuals.fixed_point import fixed_point
+from cfx_jax.counterfactuals import fixed_point
 from cfx_jax.errors import InputError
 
 IMAGES = jnp.asarray(

@@ -18,7 +18,7 @@ from toy_coder import (
     volumes,
 )
 
-from cfx_jax.counterfactuals.latent import latent_counterfactual, latent_counterfactual_batch
+from cfx_jax.counterfactuals import latent_counterfactual, latent_counterfactual_batch
 from cfx_jax.errors import InputError
 
 VOLUMES = volumes(4)

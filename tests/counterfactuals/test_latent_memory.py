@@ -9,12 +9,16 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from cfx_jax.counterfactuals.latent import latent_counterfactual
-from cfx_jax.models import per_image
-from cfx_jax.models.generators.residual_autoencoder import ResidualAutoencoder, coder_of
-from cfx_jax.models.layers.convolution import last_layer
-from cfx_jax.models.volumes.slice_trunks import resnet50_stages, resnet_small_stages
-from cfx_jax.models.volumes.slice_wise import SliceWise
+from cfx_jax.counterfactuals import latent_counterfactual
+from cfx_jax.models import (
+    ResidualAutoencoder,
+    SliceWise,
+    coder_of,
+    per_image,
+    resnet50_stages,
+    resnet_small_stages,
+)
+from cfx_jax.models.layers import last_layer
 
 VOLUME = jax.ShapeDtypeStruct((11, 128, 128, 1), jnp.float32)
 

@@ -14,8 +14,7 @@ from toy_coder import (
     volumes,
 )
 
-from cfx_jax.counterfactuals.latent import latent_counterfactual
-from cfx_jax.counterfactuals.latent_shift import latent_shift, latent_shift_batch
+from cfx_jax.counterfactuals import latent_counterfactual, latent_shift, latent_shift_batch
 from cfx_jax.errors import InputError
 
 VOLUMES = volumes(3)

@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 from toy_coder import CODER, ToyCoder, decode, encode, volumes
 
-from cfx_jax.counterfactuals.reconstruction import (
-    check_reconstruction,
-    find_unexplainable,
-    reconstruction_psnr,
-)
+from cfx_jax.counterfactuals import check_reconstruction, find_unexplainable, reconstruction_psnr
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import psnr
 

@@ -7,11 +7,7 @@ import pytest
 from small_classifiers import images
 
 from cfx_jax.attributions import path_attribution
-from cfx_jax.counterfactuals.similar_adversarial import (
-    SimilarAdversarial,
-    naive_adversarial,
-    similar_adversarial,
-)
+from cfx_jax.counterfactuals import SimilarAdversarial, naive_adversarial, similar_adversarial
 from cfx_jax.errors import InputError
 
 IMAGES = jnp.asarray(images(3))

@@ -10,7 +10,7 @@ import optax
 import pytest
 from small_classifiers import convolutional_classifier
 
-from cfx_jax.counterfactuals.xgem import xgem, xgem_batch
+from cfx_jax.counterfactuals import xgem, xgem_batch
 from cfx_jax.errors import InputError
 from cfx_jax.optimise import from_optax, gradient_descent
 

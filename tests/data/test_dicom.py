@@ -26,8 +26,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from cfx_jax.data import dicom
-from cfx_jax.data.dicom import read_dicom, read_dicom_frames
+from cfx_jax.data import dicom, read_dicom, read_dicom_frames
 from cfx_jax.errors import InputError
 
 # Only what the package ships: asking pydicom for a file by name would download one that it lacks.

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.hounsfield import BRAIN, LUNG, hounsfield_units, unit_window
+from cfx_jax.data import hounsfield_units, unit_window
+from cfx_jax.data.hounsfield import BRAIN, LUNG
 from cfx_jax.errors import InputError
 
 RNG = np.random.default_rng(0)

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cfx_jax.data.ct_scan import read_ct_scan
-from cfx_jax.data.nifti import Volume, read_nifti, resample_volume, unit_slices
+from cfx_jax.data import Volume, read_ct_scan, read_nifti, resample_volume, unit_slices
 from cfx_jax.errors import InputError
 
 SHIPPED = Path(nibabel.__file__).parent / "tests" / "data"

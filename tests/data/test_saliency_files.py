@@ -4,14 +4,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.data import training_batches
-from cfx_jax.data.saliency_files import (
+from cfx_jax.data import (
+    ArraySource,
     WithSaliency,
     read_saliency,
+    training_batches,
     write_saliency,
     write_saliency_of,
 )
-from cfx_jax.data.sources.arrays import ArraySource
 from cfx_jax.errors import InputError
 
 RNG = np.random.default_rng(0)

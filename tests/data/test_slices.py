@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.data.slices import resize_labels, resize_slices, slice_indices, to_native_grid
+from cfx_jax.data import resize_labels, resize_slices, slice_indices, to_native_grid
 from cfx_jax.errors import InputError
 
 RNG = np.random.default_rng(0)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data import training_batches
-from cfx_jax.data.source import check_indices, labels_of, load_arrays
+from cfx_jax.data import check_indices, labels_of, load_arrays, training_batches
 from cfx_jax.errors import InputError
 
 

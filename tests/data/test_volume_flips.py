@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.volume_flips import random_volume_flip
+from cfx_jax.data import random_volume_flip
 
 VOLUME = np.random.default_rng(0).random((3, 4, 5, 1), dtype=np.float32)
 SIDES = (0, 2, 1, 3)

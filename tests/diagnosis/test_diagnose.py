@@ -12,8 +12,7 @@ from small_classifiers import convolutional_classifier, images, linear_classifie
 
 from cfx_jax.diagnosis import check_diagnosis, diagnose
 from cfx_jax.errors import InputError
-from cfx_jax.models import calibrated, ensemble, per_image
-from cfx_jax.models.views.two_logits import two_logits
+from cfx_jax.models import calibrated, ensemble, per_image, two_logits
 
 IMAGES = images(3)
 

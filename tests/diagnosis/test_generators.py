@@ -6,7 +6,7 @@ import pytest
 from jax.tree_util import Partial
 
 from cfx_jax.counterfactuals import SimilarAdversarial, cyce, syce
-from cfx_jax.diagnosis.generators import (
+from cfx_jax.diagnosis import (
     GeneratorAnswers,
     check_generators,
     diagnose_generators,

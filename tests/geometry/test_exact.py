@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cfx_jax.geometry import lp_norm
 from cfx_jax.geometry.exact import (
     accurate_sum,
     log_magnitude,
@@ -15,7 +16,7 @@ from cfx_jax.geometry.exact import (
     rescale,
     weighted_threshold,
 )
-from cfx_jax.geometry.lp_ball import lp_norm, project_l2, unit_direction
+from cfx_jax.geometry.lp_ball import project_l2, unit_direction
 
 
 def test_sum_of_an_image_is_exact_to_a_few_units_in_the_last_place():

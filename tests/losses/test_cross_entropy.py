@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cross_entropy import cross_entropy, inverse_frequency
+from cfx_jax.losses import cross_entropy, inverse_frequency
 
 
 def test_equals_the_mean_negative_log_probability_of_scipy() -> None:

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses import cross_entropy
-from cfx_jax.losses.cycle import (
+from cfx_jax.losses import (
     CYCE,
     SYCE,
     CycleWeights,
+    cross_entropy,
     cycle_terms,
     discriminator_terms,
     gradient_penalty,
-    reconstruction_error,
 )
+from cfx_jax.losses.cycle import reconstruction_error
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.uniform(size=(4, 3, 3, 1)), jnp.float32)

@@ -8,13 +8,8 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.fixed_point import (
-    FixedPointWeights,
-    Translations,
-    critic_terms,
-    fixed_point_terms,
-)
-from cfx_jax.models.generators.fixed_point import Verdict
+from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
+from cfx_jax.models import Verdict
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.uniform(size=(2, 3, 3, 1)), jnp.float32)

@@ -6,13 +6,8 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.mask_generator import (
-    MaskGeneratorWeights,
-    blend,
-    mask_generator_terms,
-    random_backgrounds,
-    roughness,
-)
+from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms, random_backgrounds
+from cfx_jax.losses.mask_generator import roughness
 
 MASK = jnp.asarray([0.0, 1.0, 0.5, 0.5]).reshape(1, 2, 2, 1)
 # Three classes; the second is decided. Inside of the mask it leads by 0.25, outside it trails by 2.

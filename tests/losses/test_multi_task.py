@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.losses.multi_task import multi_task_terms
+from cfx_jax.losses import multi_task_terms
 
 RNG = np.random.default_rng(0)
 LESION, SIDE = (

@@ -10,18 +10,15 @@ from flax import nnx
 from scipy.special import rel_entr
 
 from cfx_jax.errors import InputError
+from cfx_jax.losses import ProgressiveWeights, compatibility, desired_probability, ordinal_code
 from cfx_jax.losses.progressive import (
     Exaggerations,
-    ProgressiveWeights,
-    compatibility,
-    desired_probability,
     discriminator_terms,
     generator_terms,
     latent_error,
-    ordinal_code,
     pixel_error,
 )
-from cfx_jax.models.generators.progressive import ProgressiveGenerator
+from cfx_jax.models import ProgressiveGenerator
 
 RNG = np.random.default_rng(0)
 X = jnp.asarray(RNG.uniform(size=(2, 4, 4, 1)), jnp.float32)

@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.similar_adversarial import (
+from cfx_jax.losses import (
     PUBLISHED_WEIGHTS,
     SimilarAdversarialWeights,
-    margin_terms,
     naive_adversarial_terms,
     similar_adversarial_terms,
-    soft_class_terms,
     total_variation,
     weight_proximity,
 )
+from cfx_jax.losses.similar_adversarial import margin_terms, soft_class_terms
 
 ONES = SimilarAdversarialWeights(*8 * [1.0])
 TWINS = (

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.vae import sample_latents, vae_terms
+from cfx_jax.losses import sample_latents, vae_terms
 
 X = jnp.asarray(np.random.default_rng(0).uniform(0.2, 0.8, size=(2, 4, 4, 1)), jnp.float32)
 ZEROS = jnp.zeros((2, 3))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy
+from cfx_jax.losses import weighted_cross_entropy
 
 LOGITS = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
 LABELS = np.array([0, 2, 1, 1, 0, 2])

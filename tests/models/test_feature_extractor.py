@@ -10,15 +10,17 @@ from flax import nnx
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import frechet_distance, kernel_distance
-from cfx_jax.models import ResNet, import_weights, per_image
-from cfx_jax.models.feature_extractor import (
+from cfx_jax.models import (
     FeatureExtractor,
+    InceptionV3,
+    ResNet,
     classifier_extractor,
     extract_features,
+    import_weights,
     inception_extractor,
+    per_image,
+    read_tensors,
 )
-from cfx_jax.models.images.inception import InceptionV3
-from cfx_jax.models.weights.tensor_files import read_tensors
 from cfx_jax.models.weights.torchvision_names import torchvision_name
 
 

@@ -5,8 +5,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.animation import AnimationPanel, animate
-from cfx_jax.report.colours import signed_colours
+from cfx_jax.report import AnimationPanel, animate, signed_colours
 
 RNG = np.random.default_rng(0)
 GREY = np.linspace(0, 1, 5)[:, None, None, None] * RNG.random((5, 8, 8, 1))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.answer_key import read_key, write_key
-from cfx_jax.report.questionnaire import Question, fingerprint
+from cfx_jax.report import Question, read_key, write_key
+from cfx_jax.report.questionnaire import fingerprint
 
 
 def question(name, options=("A", "B")):

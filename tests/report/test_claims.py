@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval
-from cfx_jax.report.claims import Claim, format_claims, summary, verdict, write_claims
+from cfx_jax.report import Claim, format_claims, verdict, write_claims
+from cfx_jax.report.claims import summary
 
 FINITE = st.floats(-10, 10)
 

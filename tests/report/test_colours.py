@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.colours import grey, overlay, signed_colours, signed_difference
+from cfx_jax.report import signed_colours, signed_difference
+from cfx_jax.report.colours import grey, overlay
 
 RNG = np.random.default_rng(0)
 

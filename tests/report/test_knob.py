@@ -14,7 +14,7 @@ from browser import started_browser, visited
 from PIL import Image
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.knob import Sweep, write_knob
+from cfx_jax.report import Sweep, write_knob
 
 NASTY = "</script><script>alert('x')</script> & \"quotes\" {{ 7 * 7 }}"
 NAMES = ("not smiling", "smiling")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.claims import Claim
+from cfx_jax.report import Claim
 from cfx_jax.report.page_blocks import (
     claims_block,
     config_block,

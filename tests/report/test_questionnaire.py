@@ -10,9 +10,8 @@ import pytest
 from browser import started_browser, visited
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.answer_key import read_key, write_key
-from cfx_jax.report.questionnaire import Question, fingerprint, write_questionnaire
-from cfx_jax.report.vote_files import read_votes
+from cfx_jax.report import Question, read_key, read_votes, write_key, write_questionnaire
+from cfx_jax.report.questionnaire import fingerprint
 
 NASTY = "</script><script>alert('x')</script> & \"quotes\" {{ 7 * 7 }}"
 

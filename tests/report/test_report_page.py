@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.claims import Claim
-from cfx_jax.report.report_page import Report
+from cfx_jax.report import Claim, Report
 
 VOID = {"meta", "img", "input", "br", "hr", "link"}
 NASTY = "<script>alert('x')</script> & \"quotes\" {{ 7 * 7 }} {% raw %}"

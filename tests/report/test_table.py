@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.table import format_table, write_table
+from cfx_jax.report import format_table, write_table
 
 COLUMNS = ["model", "acc", "IoU"]
 ROWS = [["plain", 0.895, (0.07, 0.03)], ["robust", 1 / 3, (0.13, 0.1, 0.16)], ["both", None, None]]

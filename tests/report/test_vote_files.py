@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.answer_key import Key
-from cfx_jax.report.vote_files import read_votes
+from cfx_jax.report import Key, read_votes
 
 KEY = Key(
     np.array([0, 1, 1]),

@@ -5,10 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from cfx_jax.models.layers.convolution import last_layer
+from cfx_jax.models import SliceWise, Trunk
+from cfx_jax.models.layers import last_layer
 from cfx_jax.models.volumes.half_brain import ConvolutionLayer, HalfBrainHead
-from cfx_jax.models.volumes.slice_trunks import Trunk
-from cfx_jax.models.volumes.slice_wise import SliceWise
 
 WIDTHS, STRIDES = (8, 8, 16, 16), (2, 2, 1, 1)
 VOLUMES = np.random.default_rng(0).uniform(size=(2, 3, 16, 16, 1)).astype(np.float32)

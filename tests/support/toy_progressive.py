@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 
 from cfx_jax.data import ArraySource
-from cfx_jax.models.generators.layers.spectral_norm import SpectralLinear
+from cfx_jax.models.generators.layers import SpectralLinear
 from trainers.progressive_config import Config, Networks
 
 NUM_BINS = 4

@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from cfx_jax.data import ArraySource
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits
+from cfx_jax.models import HalfBrainLogits
 from trainers.saliency_source import SaliencySource
 
 SIDES = ("none", "left", "right", "both")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cfx_jax.training.clock import Durations, StepClock
+from cfx_jax.training import Durations
+from cfx_jax.training.clock import StepClock
 
 
 class Device:

@@ -10,10 +10,10 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.layers.keras import dense, same_convolution
+from cfx_jax.models.generators.layers import dense, same_convolution
+from cfx_jax.models.layers import Activation
 from cfx_jax.models.layers.checks import check_images, check_size
-from cfx_jax.models.layers.convolution import Activation
-from cfx_jax.models.views.activations import leaky_relu
+from cfx_jax.models.views import leaky_relu
 
 
 class Discriminator(nnx.Module):

@@ -26,10 +26,9 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.layers.resampling import Doubling, Halving
+from cfx_jax.models.generators.layers import Doubling, Halving
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides, check_size
-from cfx_jax.models.views.activations import unit_clip
-from cfx_jax.models.views.per_image import in_inference_mode
+from cfx_jax.models.views import in_inference_mode, unit_clip
 
 LimitName = Literal["tanh", "clip"]
 """What leads the sum of image and change back to [0, 1]."""

@@ -18,13 +18,10 @@ from jaxtyping import Array, Float
 
 from cfx_jax.callables import shape_of
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.layers.keras import Affine, dense
-from cfx_jax.models.generators.layers.preactivation import double, units
-from cfx_jax.models.images.resnet import ResNet
-from cfx_jax.models.layers.convolution import Activation
-from cfx_jax.models.layers.normalisation import normalise
-from cfx_jax.models.layers.stems import ImagenetStem
-from cfx_jax.models.views.per_image import in_inference_mode
+from cfx_jax.models.generators.layers import Affine, dense, double, units
+from cfx_jax.models.images import ResNet
+from cfx_jax.models.layers import Activation, ImagenetStem, normalise
+from cfx_jax.models.views import in_inference_mode
 
 _TINY = 1e-6
 """Makes the mask one half, and its derivative finite, where both channels are 0."""

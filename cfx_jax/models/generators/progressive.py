@@ -26,20 +26,20 @@ from jaxtyping import Array, Float, Int
 from cfx_jax.checks import check_choice, check_integer, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.generators import Exaggerator
-from cfx_jax.losses.progressive import ordinal_code
-from cfx_jax.models.generators.layers.conditional_norm import ConditionalBatchNorm
-from cfx_jax.models.generators.layers.keras import same_convolution
-from cfx_jax.models.generators.layers.preactivation import double
-from cfx_jax.models.generators.layers.progressive_blocks import (
+from cfx_jax.losses import ordinal_code
+from cfx_jax.models.generators.layers import (
+    ConditionalBatchNorm,
     ConditionalBlock,
     SpectralBlock,
     SpectralIdentityBlock,
+    SpectralLinear,
+    double,
     mean_halve,
+    same_convolution,
 )
-from cfx_jax.models.generators.layers.spectral_norm import SpectralLinear
+from cfx_jax.models.layers import batch_norm
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_shares, check_sides
-from cfx_jax.models.layers.convolution import batch_norm
-from cfx_jax.models.views.per_image import in_inference_mode
+from cfx_jax.models.views import in_inference_mode
 
 ProjectionName = Literal["ordinal", "tied", "none"]
 """How the discriminator knows the bin: a direction for each step (the paper), one for all (the

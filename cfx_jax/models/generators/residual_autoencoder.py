@@ -18,12 +18,10 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.layers.keras import Affine
-from cfx_jax.models.generators.layers.preactivation import double
+from cfx_jax.models.generators.layers import Affine, double
 from cfx_jax.models.generators.views import Generator, coding_view
+from cfx_jax.models.layers import BasicBlock, Norm, NormalisedPointwise, batch_norm, convolution
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_sides
-from cfx_jax.models.layers.convolution import Norm, NormalisedPointwise, batch_norm, convolution
-from cfx_jax.models.layers.residual_blocks import BasicBlock
 
 # PyTorch's first weights of a convolution. He's, of its one channel of output, are 8.5 times as
 # large.

@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.layers.keras import dense
+from cfx_jax.models.generators.layers import dense
 from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName, UNet
 
 

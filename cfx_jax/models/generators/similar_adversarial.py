@@ -26,8 +26,8 @@ from cfx_jax.models.generators.unet import (
     decode,
     encode,
 )
-from cfx_jax.models.layers.convolution import Activation
-from cfx_jax.models.views.activations import unit_clip
+from cfx_jax.models.layers import Activation
+from cfx_jax.models.views import unit_clip
 
 Images = Float[Array, "b h w c"]
 

@@ -23,11 +23,10 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.layers.keras import Affine, dense, same_convolution
-from cfx_jax.models.generators.layers.preactivation import double, halve, units
+from cfx_jax.models.generators.layers import Affine, dense, double, halve, same_convolution, units
+from cfx_jax.models.layers import Activation, Norm, batch_norm
 from cfx_jax.models.layers.checks import check_images, check_sides
-from cfx_jax.models.layers.convolution import Activation, Norm, batch_norm
-from cfx_jax.models.views.activations import unit_clip
+from cfx_jax.models.views import unit_clip
 
 NormName = Literal["affine", "batch"]
 """What comes before each activation."""

@@ -17,10 +17,9 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.layers.keras import dense, glorot_uniform
-from cfx_jax.models.generators.layers.transposed import TransposedConvolution
+from cfx_jax.models.generators.layers import TransposedConvolution, dense, glorot_uniform
+from cfx_jax.models.layers import batch_norm
 from cfx_jax.models.layers.checks import check_images, check_numbers, check_size
-from cfx_jax.models.layers.convolution import batch_norm
 
 _EPSILON = 1e-3
 

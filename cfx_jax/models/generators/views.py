@@ -9,7 +9,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.views.per_image import in_inference_mode
+from cfx_jax.models.views import in_inference_mode
 
 
 @jax.tree_util.register_dataclass

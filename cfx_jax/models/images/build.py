@@ -10,7 +10,7 @@ from cfx_jax.models.images.densenet import DenseNet, densenet121, densenet_small
 from cfx_jax.models.images.efficientnet import EfficientNet, efficientnet, efficientnet_small
 from cfx_jax.models.images.inception import InceptionV3
 from cfx_jax.models.images.resnet import ResNet, resnet18, resnet34, resnet50, resnet_small
-from cfx_jax.models.layers.normalisation import PerChannel
+from cfx_jax.models.layers import PerChannel
 
 _FACTORIES: dict[str, Callable[..., ResNet | EfficientNet | InceptionV3 | DenseNet]] = {
     "resnet18": resnet18,

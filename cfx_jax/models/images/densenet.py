@@ -19,16 +19,19 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models.layers.checks import check_numbers
-from cfx_jax.models.layers.convolution import (
+from cfx_jax.models.layers import (
     Activation,
+    ImagenetStem,
+    PatchStem,
+    PerChannel,
     batch_norm,
+    channel_statistics,
     convolution,
     last_layer,
+    normalise,
     pointwise,
 )
-from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
-from cfx_jax.models.layers.stems import ImagenetStem, PatchStem
+from cfx_jax.models.layers.checks import check_numbers
 
 _STEMS: dict[str, type[ImagenetStem] | type[PatchStem]] = {
     "imagenet": ImagenetStem,

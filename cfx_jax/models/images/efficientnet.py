@@ -21,16 +21,19 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
-from cfx_jax.models.images.layers.mbconv import MBConv
-from cfx_jax.models.layers.checks import check_numbers, check_shares
-from cfx_jax.models.layers.convolution import (
+from cfx_jax.models.images.layers import MBConv
+from cfx_jax.models.layers import (
     Activation,
+    ConvolutionStem,
     NormalisedPointwise,
+    PatchStem,
+    PerChannel,
     batch_norm,
+    channel_statistics,
     last_layer,
+    normalise,
 )
-from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
-from cfx_jax.models.layers.stems import ConvolutionStem, PatchStem
+from cfx_jax.models.layers.checks import check_numbers, check_shares
 
 
 class Stage(NamedTuple):

@@ -19,7 +19,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.views.activations import leaky_relu
+from cfx_jax.models.views import leaky_relu
 
 _HE_UNIFORM = jax.nn.initializers.he_uniform()
 

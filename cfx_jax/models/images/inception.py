@@ -20,14 +20,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice, check_positive
 from cfx_jax.errors import InputError
-from cfx_jax.models.images.layers.inception import (
-    ConvolutionUnit,
-    InceptionBlock,
-    Pool,
-    Table,
-    Unit,
-    pooled,
-)
+from cfx_jax.models.images.layers import ConvolutionUnit, InceptionBlock, Pool, Table, Unit, pooled
 from cfx_jax.models.images.layers.inception_tables import (
     HALVING,
     PADDED_IN_STEM,
@@ -35,9 +28,8 @@ from cfx_jax.models.images.layers.inception_tables import (
     STEM,
     blocks,
 )
+from cfx_jax.models.layers import Activation, PerChannel, channel_statistics, last_layer, normalise
 from cfx_jax.models.layers.checks import check_numbers, check_shares
-from cfx_jax.models.layers.convolution import Activation, last_layer
-from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
 
 Network = Literal["torchvision", "fid"]
 

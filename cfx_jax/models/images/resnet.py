@@ -15,11 +15,18 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
+from cfx_jax.models.layers import (
+    Activation,
+    BasicBlock,
+    BottleneckBlock,
+    ImagenetStem,
+    PatchStem,
+    PerChannel,
+    channel_statistics,
+    last_layer,
+    normalise,
+)
 from cfx_jax.models.layers.checks import check_sizes
-from cfx_jax.models.layers.convolution import Activation, last_layer
-from cfx_jax.models.layers.normalisation import PerChannel, channel_statistics, normalise
-from cfx_jax.models.layers.residual_blocks import BasicBlock, BottleneckBlock
-from cfx_jax.models.layers.stems import ImagenetStem, PatchStem
 
 _BLOCKS: dict[str, type[BasicBlock] | type[BottleneckBlock]] = {
     "basic": BasicBlock,

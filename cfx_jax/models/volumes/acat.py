@@ -20,8 +20,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.salient_attention import MaskFusion, Pooling, SalientAttention
-from cfx_jax.models.volumes.layers.slice_attention import SliceAttention
+from cfx_jax.models.volumes.layers import MaskFusion, Pooling, SalientAttention, SliceAttention
 from cfx_jax.models.volumes.saliency_aided import check_saliency
 from cfx_jax.models.volumes.slice_trunks import NUM_STAGES, Trunk
 

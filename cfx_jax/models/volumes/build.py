@@ -6,8 +6,8 @@ from typing import Any
 from flax import nnx
 
 from cfx_jax.checks import check_choice
+from cfx_jax.models.layers import last_layer
 from cfx_jax.models.layers.checks import check_numbers
-from cfx_jax.models.layers.convolution import last_layer
 from cfx_jax.models.volumes.acat import ACAT, MASKS, num_mask_stages
 from cfx_jax.models.volumes.half_brain import (
     HalfBrainHead,

@@ -16,8 +16,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Int
 
 from cfx_jax.errors import InputError
+from cfx_jax.models.layers import Activation, batch_norm, convolution, last_layer
 from cfx_jax.models.layers.checks import check_numbers
-from cfx_jax.models.layers.convolution import Activation, batch_norm, convolution, last_layer
 from cfx_jax.models.volumes.slice_trunks import NUM_STAGES, Trunk, check_num_stages
 from cfx_jax.objectives import decision
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.gated_stages import ConvolutionGate, run_stages
+from cfx_jax.models.volumes.layers import ConvolutionGate, run_stages
 from cfx_jax.models.volumes.saliency_aided import SaliencyAided
 from cfx_jax.models.volumes.slice_trunks import Trunk
 from cfx_jax.models.volumes.slice_wise import SliceWise

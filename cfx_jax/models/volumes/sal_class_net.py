@@ -13,8 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.gated_stages import run_stages
-from cfx_jax.models.volumes.layers.slices import check_volumes
+from cfx_jax.models.volumes.layers import check_volumes, run_stages
 from cfx_jax.models.volumes.saliency_aided import SaliencyAided, check_saliency
 from cfx_jax.models.volumes.slice_trunks import Trunk
 

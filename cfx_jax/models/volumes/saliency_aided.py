@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.slices import check_volumes, fold_slices
+from cfx_jax.models.volumes.layers import check_volumes, fold_slices
 from cfx_jax.models.volumes.slice_trunks import Trunk
 
 

@@ -9,8 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
-from cfx_jax.models.volumes.layers.gated_stages import run_stages
-from cfx_jax.models.volumes.layers.self_attention import SelfAttention
+from cfx_jax.models.volumes.layers import SelfAttention, run_stages
 from cfx_jax.models.volumes.slice_trunks import Trunk
 from cfx_jax.models.volumes.slice_wise import SliceWise
 

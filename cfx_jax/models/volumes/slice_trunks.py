@@ -15,18 +15,17 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models.images.resnet import ResNet
+from cfx_jax.models.images import ResNet
+from cfx_jax.models.layers import BottleneckBlock, ImagenetStem
 from cfx_jax.models.layers.checks import check_numbers
-from cfx_jax.models.layers.residual_blocks import BottleneckBlock
-from cfx_jax.models.layers.stems import ImagenetStem
-from cfx_jax.models.volumes.layers.slices import (
-    PARTS,
+from cfx_jax.models.volumes.layers import (
     Split,
     check_volumes,
     fold_slices,
     slice_means,
     unfold_slices,
 )
+from cfx_jax.models.volumes.layers.slices import PARTS
 
 NUM_STAGES = 4
 """Stages of a whole trunk; a saliency branch has the first three."""

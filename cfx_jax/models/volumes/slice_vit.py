@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
 from cfx_jax.models.layers.checks import check_numbers, check_shares, check_size
-from cfx_jax.models.volumes.layers.transformer import TransformerBlock
+from cfx_jax.models.volumes.layers import TransformerBlock
 from cfx_jax.models.volumes.slice_trunks import Trunk
 
 _POSITION_SPREAD = 0.02

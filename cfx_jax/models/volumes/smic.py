@@ -15,8 +15,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.gated_stages import ConvolutionGate, run_stages
-from cfx_jax.models.volumes.layers.salient_attention import average_pool
+from cfx_jax.models.volumes.layers import ConvolutionGate, average_pool, run_stages
 from cfx_jax.models.volumes.saliency_aided import SaliencyAided
 from cfx_jax.models.volumes.slice_trunks import Trunk
 

@@ -10,9 +10,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.volumes.layers.gated_stages import run_stages
-from cfx_jax.models.volumes.layers.salient_attention import Pooling, SalientAttention
-from cfx_jax.models.volumes.layers.slice_attention import SliceAttention
+from cfx_jax.models.volumes.layers import Pooling, SalientAttention, SliceAttention, run_stages
 from cfx_jax.models.volumes.slice_trunks import Trunk
 from cfx_jax.models.volumes.slice_wise import SliceWise
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.errors import InputError
-from cfx_jax.models.views.per_image import in_inference_mode
+from cfx_jax.models.views import in_inference_mode
 
 
 def with_saliency(model: nnx.Module, saliency: Float[AnyArray, "s h w 1"]) -> Partial:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from flax import nnx
 
-from cfx_jax.models.images.densenet import DenseNet
-from cfx_jax.models.images.efficientnet import EfficientNet
+from cfx_jax.models.images import DenseNet, EfficientNet
 from cfx_jax.models.weights.torchvision_names import stage_and_position, torchvision_name
 
 _EXCITATION = {

@@ -8,10 +8,7 @@ from collections.abc import Sequence
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.images.densenet import DenseNet
-from cfx_jax.models.images.efficientnet import EfficientNet
-from cfx_jax.models.images.inception import InceptionV3
-from cfx_jax.models.images.resnet import ResNet
+from cfx_jax.models.images import DenseNet, EfficientNet, InceptionV3, ResNet
 
 AUXILIARY_HEAD = "AuxLogits"
 """The layers of Inception-v3 that help its training only; the network here has none."""

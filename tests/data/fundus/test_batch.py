@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from fundus_photographs import photograph
 
-from cfx_jax.data.fundus import Job, batch, prepare_files, preprocess
-from cfx_jax.data.fundus.crop import crop_mask
+from cfx_jax.data.fundus import Job, batch, crop_mask, prepare_files, preprocess
 from cfx_jax.errors import InputError
 
 PHOTOGRAPHS = [photograph(seed, height=120) for seed in range(4)]

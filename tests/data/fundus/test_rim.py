@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from cfx_jax.data.fundus import Circle, UnusableImage
 from cfx_jax.data.fundus.edges import Edges
-from cfx_jax.data.fundus.pixels import Circle, UnusableImage
 from cfx_jax.data.fundus.rim import check_rim, faces, lies_on, rim_support
 
 CIRCLE = Circle(200.0, 150.0, 100.0)

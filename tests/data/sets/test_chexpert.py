@@ -4,7 +4,8 @@ from chexpert_layouts import TRAIN, VALID, radiograph_pixels, write_chexpert
 from set_layouts import SIZE, open_set
 
 from cfx_jax.data import labels_of, split
-from cfx_jax.data.sets.chexpert import FINDINGS, CheXpert, CheXpertRecord, read_chexpert
+from cfx_jax.data.sets import CheXpert, CheXpertRecord, read_chexpert
+from cfx_jax.data.sets.chexpert import FINDINGS
 from cfx_jax.data.sets.stored.spec import digest
 from cfx_jax.errors import InputError
 

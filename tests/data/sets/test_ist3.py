@@ -8,10 +8,11 @@ from ct_layouts import STROKES, write_ist3, write_xlsx
 from set_layouts import SHAPE
 
 from cfx_jax.data import split
+from cfx_jax.data.sets import IST3, StrokeRecord, read_ist3
 from cfx_jax.data.sets.builders import BUILDERS
-from cfx_jax.data.sets.ist3 import COLUMNS, IST3, TERRITORIES, StrokeRecord, read_ist3
+from cfx_jax.data.sets.ist3 import COLUMNS, TERRITORIES
 from cfx_jax.data.sets.stored.spec import digest
-from cfx_jax.data.worlds.ct.territories import TERRITORIES as DRAWN
+from cfx_jax.data.worlds.ct import TERRITORIES as DRAWN
 from cfx_jax.errors import InputError
 
 

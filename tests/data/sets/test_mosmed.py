@@ -5,7 +5,7 @@ from ct_layouts import MOSMED, write_mosmed
 from set_layouts import SHAPE
 
 from cfx_jax.data import labels_of
-from cfx_jax.data.sets.mosmed import MosMed, MosMedRecord, read_mosmed
+from cfx_jax.data.sets import MosMed, MosMedRecord, read_mosmed
 from cfx_jax.data.sets.stored.spec import digest
 from cfx_jax.errors import InputError
 

@@ -7,8 +7,7 @@ import radiology_layouts as layouts
 from radiology_layouts import head, write_msd
 from set_layouts import SIZE, open_set
 
-from cfx_jax.data import split
-from cfx_jax.data.nifti import Volume, resample_volume
+from cfx_jax.data import Volume, resample_volume, split
 from cfx_jax.data.sets import BrainRecord, read_msd_brain
 from cfx_jax.data.sets.msd import NUM_SLICES, read_slices
 from cfx_jax.data.sets.stored.spec import digest

@@ -5,7 +5,7 @@ import radiology_layouts as layouts
 from radiology_layouts import CHEST, write_rsna
 from set_layouts import open_set
 
-from cfx_jax.data.dicom import read_dicom
+from cfx_jax.data import read_dicom
 from cfx_jax.data.sets import ChestRecord, read_rsna
 from cfx_jax.data.sets.rsna import scaled_box
 from cfx_jax.data.sets.stored.spec import digest

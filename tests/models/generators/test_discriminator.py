@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.discriminator import Discriminator
+from cfx_jax.models import Discriminator
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(3, 6, 5, 1)), jnp.float32)
 

@@ -10,13 +10,9 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.fixed_point import (
-    FixedPointTranslator,
-    PatchCritic,
-    translation_of,
-    unit_tanh,
-)
-from cfx_jax.models.views.activations import unit_clip
+from cfx_jax.models import FixedPointTranslator, PatchCritic, translation_of
+from cfx_jax.models.generators.fixed_point import unit_tanh
+from cfx_jax.models.views import unit_clip
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 8, 8, 1)), jnp.float32)
 DOMAIN = jnp.array([0, 1])

@@ -11,9 +11,9 @@ from compilations import counted_traces
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.mask_generator import MaskGeneratorWeights, blend, mask_generator_terms
-from cfx_jax.models import ResNet, per_image
-from cfx_jax.models.generators.mask_generator import MaskGenerator, _channels
+from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms
+from cfx_jax.models import MaskGenerator, ResNet, per_image
+from cfx_jax.models.generators.mask_generator import _channels
 
 
 def encoder(stem="imagenet", sizes=(1, 1)):

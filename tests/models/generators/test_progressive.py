@@ -11,11 +11,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.progressive import (
-    ProgressiveGenerator,
-    ProjectionDiscriminator,
-    exaggerator_of,
-)
+from cfx_jax.models import ProgressiveGenerator, ProjectionDiscriminator, exaggerator_of
 
 RNG = np.random.default_rng(0)
 IMAGES = jnp.asarray(RNG.uniform(size=(3, 8, 8, 2)), jnp.float32)

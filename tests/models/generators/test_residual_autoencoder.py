@@ -12,8 +12,7 @@ from flax import nnx
 from scipy.ndimage import correlate
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import generator_of
-from cfx_jax.models.generators.residual_autoencoder import ResidualAutoencoder, coder_of
+from cfx_jax.models import ResidualAutoencoder, coder_of, generator_of
 
 
 @functools.cache

@@ -7,8 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import per_image
-from cfx_jax.models.generators.segmentation import Segmenter
+from cfx_jax.models import Segmenter, per_image
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 8, 12, 1)), jnp.float32)
 

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.similar_adversarial import AE1_HEAD, AE2_HEAD, DuoAE, SingleAE
+from cfx_jax.models import AE1_HEAD, AE2_HEAD, DuoAE, SingleAE
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 8, 8, 1)), jnp.float32)
 KINDS = [SingleAE, DuoAE]

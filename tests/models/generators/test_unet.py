@@ -11,8 +11,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import guided
-from cfx_jax.models.generators.unet import UNetGenerator
+from cfx_jax.models import UNetGenerator, guided
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 8, 12, 1)), jnp.float32)
 

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.vae import VAE
+from cfx_jax.models import VAE
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(3, 8, 4, 2)), jnp.float32)
 

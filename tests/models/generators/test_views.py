@@ -7,11 +7,9 @@ import pytest
 from flax import nnx
 from small_classifiers import linear_classifier
 
-from cfx_jax.counterfactuals.cycle import syce, syce_latent_path
+from cfx_jax.counterfactuals import syce, syce_latent_path
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.similar_adversarial import DuoAE, SingleAE
-from cfx_jax.models.generators.unet import UNetGenerator
-from cfx_jax.models.generators.views import generator_of
+from cfx_jax.models import DuoAE, SingleAE, UNetGenerator, generator_of
 
 IMAGES = jnp.asarray(np.random.default_rng(0).uniform(size=(3, 8, 8, 1)), jnp.float32)
 

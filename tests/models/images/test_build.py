@@ -8,9 +8,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import EfficientNet, ResNet, build
-from cfx_jax.models.images.densenet import DenseNet
-from cfx_jax.models.images.inception import InceptionV3
+from cfx_jax.models import DenseNet, EfficientNet, InceptionV3, ResNet, build
 
 CLASSES = {
     **{f"resnet{size}": ResNet for size in ("18", "34", "50", "_small")},

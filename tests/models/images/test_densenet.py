@@ -11,16 +11,15 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.images.densenet import (
-    DenseLayer,
+from cfx_jax.models import (
     DenseNet,
-    Transition,
     densenet121,
     densenet_small,
+    guided,
+    guided_relu,
+    import_weights,
 )
-from cfx_jax.models.views.activations import guided_relu
-from cfx_jax.models.views.per_image import guided
-from cfx_jax.models.weights.import_weights import import_weights
+from cfx_jax.models.images.densenet import DenseLayer, Transition
 
 RNG = np.random.default_rng(0)
 

@@ -11,8 +11,8 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.images.inception import InceptionV3
-from cfx_jax.models.images.layers.inception import InceptionBlock, Pool, Unit, pooled
+from cfx_jax.models import InceptionV3
+from cfx_jax.models.images.layers import InceptionBlock, Pool, Unit, pooled
 
 
 @functools.cache

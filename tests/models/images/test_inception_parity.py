@@ -8,8 +8,7 @@ import pytest
 from flax import nnx
 from torch_parity import check_in_double_precision, images, nchw, vary_batch_norms
 
-from cfx_jax.models import import_weights
-from cfx_jax.models.images.inception import InceptionV3
+from cfx_jax.models import InceptionV3, import_weights
 
 torch = pytest.importorskip(
     "torch", reason="parity with PyTorch needs it: pip install 'cfx-jax[parity]'"

@@ -8,8 +8,7 @@ from flax import nnx
 from small_classifiers import images
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import per_image
-from cfx_jax.models.views.one_label import one_label
+from cfx_jax.models import one_label, per_image
 from cfx_jax.objectives import log_odds
 
 IMAGE = jnp.asarray(images(1)[0])

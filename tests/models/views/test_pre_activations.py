@@ -10,10 +10,7 @@ from small_volume_networks import SALIENCY, VOLUMES, baseline, call, small_head,
 
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import pre_activation_variances
-from cfx_jax.models.images.resnet import ResNet
-from cfx_jax.models.views.pre_activations import pre_activations
-from cfx_jax.models.volumes.hsm import HSM
-from cfx_jax.models.volumes.slice_wise import SliceWise
+from cfx_jax.models import HSM, ResNet, SliceWise, pre_activations
 
 NAMES = [f"trunk.stages.{number}.layers.0.conv" for number in range(4)]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.views.thresholded import thresholded
+from cfx_jax.models import thresholded
 from cfx_jax.objectives import class_score
 
 

@@ -11,8 +11,7 @@ from small_classifiers import images
 
 from cfx_jax.counterfactuals import vce
 from cfx_jax.errors import InputError
-from cfx_jax.models import per_image
-from cfx_jax.models.views.two_logits import two_logits
+from cfx_jax.models import per_image, two_logits
 from cfx_jax.objectives import class_score
 
 IMAGE = jnp.asarray(images(1)[0])

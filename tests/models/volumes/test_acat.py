@@ -9,12 +9,9 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
+from cfx_jax.models import ACAT, SliceWise, Trunk, half_brain_stages, warm_start
 from cfx_jax.models.layers import last_layer
-from cfx_jax.models.volumes.acat import ACAT
-from cfx_jax.models.volumes.half_brain import half_brain_stages
-from cfx_jax.models.volumes.slice_trunks import Repeated, Trunk
-from cfx_jax.models.volumes.slice_wise import SliceWise
-from cfx_jax.models.weights.warm_start import warm_start
+from cfx_jax.models.volumes.slice_trunks import Repeated
 
 FILTERS = (2, 2, 3, 3, 4, 4, 5)
 

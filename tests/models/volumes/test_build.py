@@ -9,16 +9,16 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.acat import ACAT
-from cfx_jax.models.volumes.build import (
+from cfx_jax.models import (
+    ACAT,
+    HalfBrainLogits,
+    SliceWise,
     build_acat,
-    build_head,
     build_slice_wise,
     build_trunk,
     build_volume_model,
 )
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits
-from cfx_jax.models.volumes.slice_wise import SliceWise
+from cfx_jax.models.volumes.build import build_head
 
 TRUNKS = ("slice_resnet50", "slice_small", "half_brain", "half_brain_small")
 

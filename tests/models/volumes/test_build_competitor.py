@@ -6,14 +6,18 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.build_competitor import WITH_SALIENCY, build_competitor
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits
-from cfx_jax.models.volumes.hsm import HSM, HallucinatedSaliency
-from cfx_jax.models.volumes.sal_class_net import SalClassNet
-from cfx_jax.models.volumes.se_att import SeAtt
-from cfx_jax.models.volumes.slice_wise import SliceWise
-from cfx_jax.models.volumes.smic import SMIC
-from cfx_jax.models.volumes.sp_att import SpAtt
+from cfx_jax.models import (
+    HSM,
+    SMIC,
+    HalfBrainLogits,
+    HallucinatedSaliency,
+    SalClassNet,
+    SeAtt,
+    SliceWise,
+    SpAtt,
+    build_competitor,
+)
+from cfx_jax.models.volumes.build_competitor import WITH_SALIENCY
 
 CLASSES = {
     "smic": SMIC,

@@ -10,16 +10,17 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import parts, per_image
-from cfx_jax.models.volumes.half_brain import (
-    HalfBrainHead,
+from cfx_jax.models import (
     HalfBrainLogits,
     LesionHead,
+    SliceWise,
     half_brain_small_stages,
     half_brain_stages,
     joint_decision,
+    parts,
+    per_image,
 )
-from cfx_jax.models.volumes.slice_wise import SliceWise
+from cfx_jax.models.volumes.half_brain import HalfBrainHead
 
 TINY = {"filters": (2, 2, 3, 3, 4, 4, 5)}
 

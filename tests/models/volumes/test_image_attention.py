@@ -16,14 +16,17 @@ from small_volume_networks import (
     without_gradient,
 )
 
-from cfx_jax.models.views.per_image import parts, per_image
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits
-from cfx_jax.models.volumes.hsm import HallucinatedSaliency
-from cfx_jax.models.volumes.layers.slice_attention import SliceAttention
-from cfx_jax.models.volumes.se_att import SeAtt
-from cfx_jax.models.volumes.slice_vit import vit_stages
-from cfx_jax.models.volumes.slice_wise import SliceWise
-from cfx_jax.models.volumes.sp_att import SpAtt
+from cfx_jax.models import (
+    HalfBrainLogits,
+    HallucinatedSaliency,
+    SeAtt,
+    SliceWise,
+    SpAtt,
+    parts,
+    per_image,
+    vit_stages,
+)
+from cfx_jax.models.volumes.layers import SliceAttention
 
 
 def hallucinated(split):

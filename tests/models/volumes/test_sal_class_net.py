@@ -20,9 +20,8 @@ from small_volume_networks import (
 )
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.layers.convolution import last_layer
-from cfx_jax.models.volumes.sal_class_net import SalClassNet
-from cfx_jax.models.volumes.slice_trunks import resnet50_stages
+from cfx_jax.models import SalClassNet, resnet50_stages
+from cfx_jax.models.layers import last_layer
 
 
 def stem(trunk):

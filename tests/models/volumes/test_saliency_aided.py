@@ -19,12 +19,8 @@ from small_volume_networks import (
 )
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits
-from cfx_jax.models.volumes.hsm import HSM
-from cfx_jax.models.volumes.sal_class_net import SalClassNet
+from cfx_jax.models import HSM, SMIC, HalfBrainLogits, SalClassNet, with_saliency
 from cfx_jax.models.volumes.saliency_aided import SaliencyAided
-from cfx_jax.models.volumes.smic import SMIC
-from cfx_jax.models.volumes.with_saliency import with_saliency
 
 
 def smic(split):

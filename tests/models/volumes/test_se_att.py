@@ -19,9 +19,8 @@ from small_volume_networks import (
 )
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.layers.convolution import last_layer
-from cfx_jax.models.volumes.se_att import SeAtt
-from cfx_jax.models.volumes.slice_trunks import resnet50_stages
+from cfx_jax.models import SeAtt, resnet50_stages
+from cfx_jax.models.layers import last_layer
 
 
 @pytest.mark.parametrize(("split", "places"), [("whole", (3, 4)), ("halves", (2, 3))])

@@ -11,13 +11,8 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import ResNet, resnet_small
-from cfx_jax.models.volumes.slice_trunks import (
-    Repeated,
-    Trunk,
-    resnet50_stages,
-    resnet_small_stages,
-)
+from cfx_jax.models import ResNet, Trunk, resnet50_stages, resnet_small, resnet_small_stages
+from cfx_jax.models.volumes.slice_trunks import Repeated
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from flax import nnx
 from small_volume_networks import VOLUMES, abstract_parameters, call, inference
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.slice_vit import VisionTransformer, vit_small_stages, vit_stages
+from cfx_jax.models import VisionTransformer, vit_small_stages, vit_stages
 
 IMAGES = np.random.default_rng(3).uniform(size=(2, 8, 12, 1)).astype(np.float32)
 SMALL = {

@@ -11,15 +11,9 @@ from flax import nnx
 from cfx_jax.attributions import grad_cam, over_slices
 from cfx_jax.errors import InputError
 from cfx_jax.maps import upsample
-from cfx_jax.models import parts, per_image
+from cfx_jax.models import SliceWise, Trunk, parts, per_image, resnet50_stages, resnet_small_stages
 from cfx_jax.models.layers import last_layer
-from cfx_jax.models.volumes.slice_trunks import (
-    Repeated,
-    Trunk,
-    resnet50_stages,
-    resnet_small_stages,
-)
-from cfx_jax.models.volumes.slice_wise import SliceWise
+from cfx_jax.models.volumes.slice_trunks import Repeated
 
 
 def small(seed=0, **options):

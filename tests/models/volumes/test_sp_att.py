@@ -19,8 +19,8 @@ from small_volume_networks import (
 )
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.slice_attention import SliceAttention
-from cfx_jax.models.volumes.sp_att import SpAtt
+from cfx_jax.models import SpAtt
+from cfx_jax.models.volumes.layers import SliceAttention
 
 
 def network(trunk, *, mask=None, **options):

@@ -7,9 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models import as_pytree
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits, LesionHead
-from cfx_jax.models.volumes.with_saliency import with_saliency
+from cfx_jax.models import HalfBrainLogits, LesionHead, as_pytree, with_saliency
 
 
 class Weighted(nnx.Module):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.weights.tensor_files import read_tensors
+from cfx_jax.models import read_tensors
 
 TENSORS = {
     "conv1.weight": np.random.default_rng(0).normal(size=(4, 3, 2, 2)).astype(np.float32),

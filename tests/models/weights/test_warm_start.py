@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.weights.warm_start import shape_mismatches, warm_start
+from cfx_jax.models import shape_mismatches, warm_start
 
 
 class Small(nnx.Module):

@@ -6,8 +6,7 @@ from pages import assert_texts_are_apart, colour_at, texts
 from PIL import Image
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.figures.counterfactual_grid import counterfactual_grid
-from cfx_jax.report.figures.grid_rows import CounterfactualPanel, CounterfactualRow
+from cfx_jax.report import CounterfactualPanel, CounterfactualRow, counterfactual_grid
 
 LONG = "severe non-proliferative diabetic retinopathy with macular oedema $x_1$"
 

@@ -5,8 +5,7 @@ import pytest
 from pages import assert_texts_are_apart, overlap, texts
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.figures.curve import curve
-from cfx_jax.report.figures.curve_lines import CurvePanel, Line
+from cfx_jax.report import CurvePanel, Line, curve
 
 X = np.array([0.1, 0.2, 0.3, 0.4])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.figures.curve_lines import CurvePanel, Line
+from cfx_jax.report import CurvePanel, Line
 
 X = np.arange(4.0)
 

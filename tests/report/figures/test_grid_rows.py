@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.figures.grid_rows import (
-    CounterfactualPanel,
-    CounterfactualRow,
-    SaliencyMap,
-    SaliencyRow,
-)
+from cfx_jax.report import CounterfactualPanel, CounterfactualRow, SaliencyMap, SaliencyRow
 
 IMAGE = np.full((4, 5, 3), 0.5)
 

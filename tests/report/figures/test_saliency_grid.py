@@ -5,8 +5,7 @@ import pytest
 from pages import assert_texts_are_apart, texts
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.figures.grid_rows import MapColumn, SaliencyMap, SaliencyRow
-from cfx_jax.report.figures.saliency_grid import saliency_grid
+from cfx_jax.report import MapColumn, SaliencyMap, SaliencyRow, saliency_grid
 
 COLUMNS = [
     MapColumn(model=model, method=method)

@@ -9,8 +9,7 @@ import pytest
 from pages import assert_texts_are_apart, texts
 
 from cfx_jax.errors import InputError
-from cfx_jax.report.figures.sweep_grid import Outlines, sweep_grid
-from cfx_jax.report.knob import Sweep
+from cfx_jax.report import Outlines, Sweep, sweep_grid
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.models.generators.layers.keras import same_convolution
-from cfx_jax.models.layers.convolution import Activation, Norm
+from cfx_jax.models.layers import Activation, Norm
 
 
 class PreActivation(nnx.Module):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.layers.convolution import Activation, batch_norm, he_fan_out, pointwise
+from cfx_jax.models.layers import Activation, batch_norm, he_fan_out, pointwise
 
 INPUT = "input"
 _EPSILON = 1e-3

@@ -10,8 +10,13 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cfx_jax.models.layers.convolution import Activation, Norm, NormalisedPointwise, he_fan_out
-from cfx_jax.models.layers.depthwise import DepthwiseConvolution
+from cfx_jax.models.layers import (
+    Activation,
+    DepthwiseConvolution,
+    Norm,
+    NormalisedPointwise,
+    he_fan_out,
+)
 
 
 class SqueezeExcitation(nnx.Module):

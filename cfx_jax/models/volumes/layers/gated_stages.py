@@ -6,8 +6,8 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cfx_jax.models.layers import Activation, batch_norm, convolution, he_fan_out
 from cfx_jax.models.layers.checks import check_numbers
-from cfx_jax.models.layers.convolution import Activation, batch_norm, convolution, he_fan_out
 
 
 def run_stages(

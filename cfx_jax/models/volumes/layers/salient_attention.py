@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice
-from cfx_jax.models.layers.convolution import batch_norm, convolution, he_fan_out
+from cfx_jax.models.layers import batch_norm, convolution, he_fan_out
 
 Pooling = Literal["max", "mean"]
 """How channels become one."""

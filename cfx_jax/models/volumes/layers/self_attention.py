@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.layers.convolution import pointwise
+from cfx_jax.models.layers import pointwise
 
 _REDUCTION = 8
 

@@ -11,8 +11,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cfx_jax.errors import InputError
+from cfx_jax.models.layers import last_layer
 from cfx_jax.models.layers.checks import check_numbers, check_shares
-from cfx_jax.models.layers.convolution import last_layer
 
 
 class SliceAttention(nnx.Module):

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from cfx_jax.data.sets.stored.photographs import FundusRecord
+from cfx_jax.data.sets import FundusRecord
 from cfx_jax.data.sets.stored.spec import digest
 
 RECORD = FundusRecord("a", Path("x/a.jpg"), "1", 2, 1, {"haemorrhages": Path("x/a.tif")})

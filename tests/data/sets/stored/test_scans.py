@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from set_layouts import SHAPE
 
-from cfx_jax.data import to_native_grid
-from cfx_jax.data.ct_scan import read_ct_scan
+from cfx_jax.data import read_ct_scan, to_native_grid
 from cfx_jax.data.hounsfield import BRAIN, LUNG
 from cfx_jax.data.sets import IST3, MosMed, read_mosmed
 from cfx_jax.errors import InputError

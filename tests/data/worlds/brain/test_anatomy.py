@@ -1,6 +1,6 @@
 import numpy as np
 
-from cfx_jax.data.worlds.brain.anatomy import sample_anatomy
+from cfx_jax.data.worlds.brain import sample_anatomy
 
 HEADS = [sample_anatomy(np.random.default_rng(i)) for i in range(300)]
 

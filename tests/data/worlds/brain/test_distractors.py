@@ -1,9 +1,9 @@
 import numpy as np
 
-from cfx_jax.data.worlds.brain.anatomy import sample_anatomy
-from cfx_jax.data.worlds.brain.distractors import (
+from cfx_jax.data.worlds.brain import (
     Distractors,
     add_distractors,
+    sample_anatomy,
     sample_distractors,
 )
 from cfx_jax.data.worlds.brain.tissue import brain_cover

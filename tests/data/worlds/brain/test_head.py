@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.brain.anatomy import sample_anatomy
-from cfx_jax.data.worlds.brain.head import FLUID, brain_depth, head, head_cover
+from cfx_jax.data.worlds.brain import head, head_cover, sample_anatomy
+from cfx_jax.data.worlds.brain.head import FLUID, brain_depth
 from cfx_jax.data.worlds.drawing import outline_cover, unit_grid
 
 HEAD = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, level=0.0, skull=1.0)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.brain.scanner import (
+from cfx_jax.data.worlds.brain import (
     Scanner,
     acquire,
     receiver_noise,

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.source import load_arrays
-from cfx_jax.data.worlds.brain.source import SyntheticBrain, draw
+from cfx_jax.data import SyntheticBrain, load_arrays
+from cfx_jax.data.worlds.brain.source import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 100

@@ -1,8 +1,8 @@
 import numpy as np
 
-from cfx_jax.data.worlds.brain.anatomy import sample_anatomy
-from cfx_jax.data.worlds.brain.head import brain_depth, head
-from cfx_jax.data.worlds.brain.tissue import GREY, WHITE, add_brain, brain_cover
+from cfx_jax.data.worlds.brain import add_brain, head, sample_anatomy
+from cfx_jax.data.worlds.brain.head import brain_depth
+from cfx_jax.data.worlds.brain.tissue import GREY, WHITE, brain_cover
 from cfx_jax.data.worlds.drawing import outline_cover
 
 HEAD = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, level=0.0, atrophy=0.3)

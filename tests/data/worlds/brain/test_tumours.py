@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.brain.anatomy import sample_anatomy
+from cfx_jax.data.worlds.brain import KINDS, add_tumour, sample_anatomy, sample_tumour, tumour_cover
 from cfx_jax.data.worlds.brain.tissue import brain_cover
-from cfx_jax.data.worlds.brain.tumours import KINDS, add_tumour, sample_tumour, tumour_cover
 
 HEADS = [sample_anatomy(np.random.default_rng(i)) for i in range(200)]
 TUMOURS = [

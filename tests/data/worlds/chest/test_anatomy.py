@@ -1,6 +1,6 @@
 import numpy as np
 
-from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
+from cfx_jax.data.worlds.chest import sample_anatomy
 
 CHESTS = [sample_anatomy(np.random.default_rng(i)) for i in range(300)]
 STRAIGHT = CHESTS[0]._replace(width=1.0, tilt=0.0)

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
-from cfx_jax.data.worlds.chest.chest import sample_parts, with_heart
-from cfx_jax.data.worlds.chest.distractors import Distractors
-from cfx_jax.data.worlds.chest.mediastinum import heart_cover
+from cfx_jax.data.worlds.chest import (
+    Distractors,
+    heart_cover,
+    sample_anatomy,
+    sample_parts,
+    with_heart,
+)
 
 COUNTS = Distractors(nipples=0, patches=0, fat_pads=1, wires=0, tubes=0, markers=0)
 ANATOMY = sample_anatomy(np.random.default_rng(0))

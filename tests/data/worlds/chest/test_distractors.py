@@ -1,12 +1,7 @@
 import numpy as np
 
-from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
-from cfx_jax.data.worlds.chest.distractors import (
-    Distractors,
-    lung_shadows,
-    overlays,
-    sample_distractors,
-)
+from cfx_jax.data.worlds.chest import Distractors, sample_anatomy, sample_distractors
+from cfx_jax.data.worlds.chest.distractors import lung_shadows, overlays
 
 CHEST = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, width=1.0)
 FRAME = CHEST.frame(64)

@@ -1,14 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.chest.film import (
-    Film,
-    expose,
-    film_noise,
-    sample_film,
-    side_marker,
-    tag,
-)
+from cfx_jax.data.worlds.chest import Film, expose, film_noise, sample_film, side_marker, tag
 from cfx_jax.data.worlds.drawing import Frame, unit_grid
 
 FRAME = Frame(64, (0.5, 0.5), 0.5)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
+from cfx_jax.data.worlds.chest import sample_anatomy
 from cfx_jax.data.worlds.chest.lungs import LEFT, RIGHT, lung_cover, lung_outline
 
 CHESTS = [sample_anatomy(np.random.default_rng(i)) for i in range(30)]

@@ -1,14 +1,8 @@
 import numpy as np
 
-from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
+from cfx_jax.data.worlds.chest import enlarge_heart, heart_cover, sample_anatomy
 from cfx_jax.data.worlds.chest.lungs import LEFT, RIGHT, lung_outline
-from cfx_jax.data.worlds.chest.mediastinum import (
-    airway_cover,
-    enlarge_heart,
-    heart_cover,
-    heart_outline,
-    mediastinal_cover,
-)
+from cfx_jax.data.worlds.chest.mediastinum import airway_cover, heart_outline, mediastinal_cover
 
 CHESTS = [sample_anatomy(np.random.default_rng(i))._replace(tilt=0.0) for i in range(100)]
 

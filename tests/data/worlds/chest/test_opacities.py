@@ -1,9 +1,9 @@
 import numpy as np
 
-from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
-from cfx_jax.data.worlds.chest.opacities import (
+from cfx_jax.data.worlds.chest import (
     opacity_boxes,
     opacity_density,
+    sample_anatomy,
     sample_opacities,
 )
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cfx_jax.data.source import load_arrays
-from cfx_jax.data.worlds.chest.source import SyntheticChest, draw
+from cfx_jax.data import SyntheticChest, load_arrays
+from cfx_jax.data.worlds.chest.source import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 100

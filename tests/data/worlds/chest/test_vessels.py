@@ -1,6 +1,6 @@
 import numpy as np
 
-from cfx_jax.data.worlds.chest.anatomy import sample_anatomy
+from cfx_jax.data.worlds.chest import sample_anatomy
 from cfx_jax.data.worlds.chest.vessels import HILUM, vessel_density
 
 CHEST = sample_anatomy(np.random.default_rng(0))._replace(tilt=0.0, width=1.0)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from cfx_jax.data.worlds.ct import levels_of
 from cfx_jax.data.worlds.ct.chest_slices import BONE, TISSUE, chest_stack
-from cfx_jax.data.worlds.ct.stack import levels_of
 from cfx_jax.data.worlds.ct.trunk import sample_trunk
 
 TRUNK, LEVELS = (

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.ct.scanner import Scanner, acquire, disturbances, sample_scanner
-from cfx_jax.data.worlds.ct.stack import levels_of
+from cfx_jax.data.worlds.ct import acquire, disturbances, levels_of, sample_scanner
+from cfx_jax.data.worlds.ct.scanner import Scanner
 from cfx_jax.data.worlds.drawing import whole_picture
 
 FRAME, LEVELS = whole_picture(64), levels_of(5)

@@ -2,7 +2,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.data.worlds.ct.scene import numbers_of
+from cfx_jax.data.worlds.ct import numbers_of
 
 
 class Parts(NamedTuple):

@@ -1,7 +1,7 @@
 import numpy as np
 
+from cfx_jax.data.worlds.ct import levels_of
 from cfx_jax.data.worlds.ct.skull import Head, sample_head, scale_at
-from cfx_jax.data.worlds.ct.stack import levels_of
 
 HEAD = Head(centre=(0.5, 0.5), radius=0.45, aspect=0.8, tilt=0.0, atrophy=0.5, skull=1.0)
 

@@ -3,9 +3,9 @@ import pickle
 import numpy as np
 import pytest
 
-from cfx_jax.data.source import load_arrays
+from cfx_jax.data import SyntheticCT, load_arrays
 from cfx_jax.data.worlds.ct import TERRITORIES
-from cfx_jax.data.worlds.ct.source import SyntheticCT, draw
+from cfx_jax.data.worlds.ct.source import draw
 from cfx_jax.errors import InputError
 
 KINDS = ("stroke", "lung")

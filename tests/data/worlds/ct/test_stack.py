@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.ct.stack import (
-    Painter,
-    Stack,
-    ellipse,
-    levels_of,
-    solid_noise,
-    stack_slices,
-)
+from cfx_jax.data.worlds.ct import levels_of
+from cfx_jax.data.worlds.ct.stack import Painter, Stack, ellipse, solid_noise, stack_slices
 from cfx_jax.data.worlds.drawing import whole_picture
 
 FRAME = whole_picture(64)

@@ -2,8 +2,7 @@ import functools
 
 import numpy as np
 
-from cfx_jax.data.worlds.ct.stack import levels_of
-from cfx_jax.data.worlds.ct.stroke import SIDES, stroke_scene
+from cfx_jax.data.worlds.ct import SIDES, levels_of, stroke_scene
 from cfx_jax.data.worlds.world import stream
 
 

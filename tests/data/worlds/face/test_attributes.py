@@ -1,12 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.face.attributes import (
-    ATTRIBUTES,
-    CLASS_NAMES,
-    INDEPENDENT,
-    sample_attributes,
-)
+from cfx_jax.data.worlds.face import ATTRIBUTES, CLASS_NAMES, INDEPENDENT, sample_attributes
 
 NUMBER = 1500
 

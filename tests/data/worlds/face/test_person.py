@@ -3,9 +3,13 @@ import functools
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.face.attributes import ATTRIBUTES, Attributes
-from cfx_jax.data.worlds.face.person import paint_person, sample_person
-from cfx_jax.data.worlds.face.photo import sample_photo
+from cfx_jax.data.worlds.face import (
+    ATTRIBUTES,
+    Attributes,
+    paint_person,
+    sample_person,
+    sample_photo,
+)
 
 RULED = {
     "smiling": {"mouth"},

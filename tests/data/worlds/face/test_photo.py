@@ -1,7 +1,7 @@
 import numpy as np
 
 from cfx_jax.data.worlds.drawing import whole_picture
-from cfx_jax.data.worlds.face.photo import background, camera_noise, photograph, sample_photo
+from cfx_jax.data.worlds.face import background, camera_noise, photograph, sample_photo
 
 FRAME = whole_picture(48)
 PHOTOS = [sample_photo(np.random.default_rng(i)) for i in range(200)]

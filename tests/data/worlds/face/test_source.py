@@ -3,9 +3,9 @@ import pickle
 import numpy as np
 import pytest
 
-from cfx_jax.data.source import load_arrays
+from cfx_jax.data import SyntheticFaces, load_arrays
 from cfx_jax.data.worlds.face import ATTRIBUTES
-from cfx_jax.data.worlds.face.source import SyntheticFaces, draw
+from cfx_jax.data.worlds.face.source import draw
 from cfx_jax.errors import InputError
 
 NUMBER = 60

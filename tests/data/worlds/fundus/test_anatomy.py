@@ -1,7 +1,7 @@
 import numpy as np
 
 from cfx_jax.data.worlds.drawing import unit_grid
-from cfx_jax.data.worlds.fundus.anatomy import eye_coverage, ground, sample_anatomy
+from cfx_jax.data.worlds.fundus import eye_coverage, ground, sample_anatomy
 
 EYES = [sample_anatomy(np.random.default_rng(i)) for i in range(200)]
 

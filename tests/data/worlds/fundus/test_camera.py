@@ -1,16 +1,16 @@
 import numpy as np
 
 from cfx_jax.data.worlds.drawing import Frame
-from cfx_jax.data.worlds.fundus.anatomy import eye_coverage
-from cfx_jax.data.worlds.fundus.camera import (
-    BACKGROUND,
+from cfx_jax.data.worlds.fundus import (
     Camera,
     add_mark,
+    eye_coverage,
     mark_opacity,
     photograph,
     sample_camera,
     sensor_noise,
 )
+from cfx_jax.data.worlds.fundus.camera import BACKGROUND
 
 FRAME = Frame(64, (0.5, 0.5), 0.47)
 EYE = eye_coverage(FRAME)

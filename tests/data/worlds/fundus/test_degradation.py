@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.data.worlds.drawing import Frame, unit_grid
-from cfx_jax.data.worlds.fundus.degradation import Faults, displace, sample_faults, spoil
+from cfx_jax.data.worlds.fundus import Faults, displace, sample_faults, spoil
 
 FRAME = Frame(64, (0.5, 0.51), 0.47)
 SCENE = np.random.default_rng(0).random((64, 64, 3), dtype=np.float32)

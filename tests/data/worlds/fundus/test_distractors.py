@@ -1,7 +1,6 @@
 import numpy as np
 
-from cfx_jax.data.worlds.fundus.anatomy import ground, sample_anatomy
-from cfx_jax.data.worlds.fundus.distractors import add_distractors
+from cfx_jax.data.worlds.fundus import add_distractors, ground, sample_anatomy
 
 EYE = sample_anatomy(np.random.default_rng(0))
 FRAME = EYE.frame(64)

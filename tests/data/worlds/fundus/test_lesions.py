@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data.worlds.fundus.anatomy import ground, sample_anatomy
-from cfx_jax.data.worlds.fundus.lesions import STAGES, add_lesions, sample_lesions
+from cfx_jax.data.worlds.fundus import STAGES, add_lesions, ground, sample_anatomy, sample_lesions
 
 
 def world(seed, severity=1.0, size=64):

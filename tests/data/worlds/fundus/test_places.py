@@ -1,6 +1,6 @@
 import numpy as np
 
-from cfx_jax.data.worlds.fundus.anatomy import sample_anatomy
+from cfx_jax.data.worlds.fundus import sample_anatomy
 from cfx_jax.data.worlds.fundus.places import sample_places
 
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from cfx_jax.models.generators.layers.conditional_norm import ConditionalBatchNorm
+from cfx_jax.models.generators.layers import ConditionalBatchNorm
 
 MAPS = jnp.asarray(np.random.default_rng(0).normal(1, 2, size=(3, 4, 5, 2)), jnp.float32)
 BINS = jnp.array([0, 2, 0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cfx_jax.models.generators.layers.keras import Affine, dense, glorot_uniform, same_convolution
+from cfx_jax.models.generators.layers import Affine, dense, glorot_uniform, same_convolution
 
 MAPS = np.random.default_rng(0).normal(size=(2, 6, 8, 3)).astype(np.float32)
 

@@ -6,8 +6,7 @@ import numpy as np
 from flax import nnx
 from scipy.ndimage import zoom
 
-from cfx_jax.models.generators.layers.keras import Affine
-from cfx_jax.models.generators.layers.preactivation import PreActivation, double, halve, units
+from cfx_jax.models.generators.layers import Affine, PreActivation, double, halve, units
 
 MAPS = jnp.asarray(np.random.default_rng(0).normal(size=(2, 6, 8, 3)), jnp.float32)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cfx_jax.models.generators.layers.resampling import Doubling, Halving
+from cfx_jax.models.generators.layers import Doubling, Halving
 
 INIT = nnx.initializers.normal(1.0)
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cfx_jax.models.generators.layers.spectral_norm import (
+from cfx_jax.models.generators.layers import (
     SpectralConvolution,
     SpectralLinear,
     SpectralVector,

@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 from jax import lax
 
-from cfx_jax.models.generators.layers.transposed import TransposedConvolution
+from cfx_jax.models.generators.layers import TransposedConvolution
 
 RNG = np.random.default_rng(0)
 MAPS = jnp.asarray(RNG.normal(size=(2, 3, 4, 3)), jnp.float32)

@@ -10,11 +10,7 @@ from flax import nnx
 from scipy.ndimage import correlate
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.salient_attention import (
-    MaskFusion,
-    SalientAttention,
-    average_pool,
-)
+from cfx_jax.models.volumes.layers import MaskFusion, SalientAttention, average_pool
 
 
 def num_parameters(model):

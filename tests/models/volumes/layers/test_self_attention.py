@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.self_attention import SelfAttention
+from cfx_jax.models.volumes.layers import SelfAttention
 
 MAPS = np.random.default_rng(0).normal(size=(2, 3, 4, 16)).astype(np.float32)
 

@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.slice_attention import SliceAttention
+from cfx_jax.models.volumes.layers import SliceAttention
 
 
 def attention(**options):

@@ -5,12 +5,7 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.layers.slices import (
-    check_volumes,
-    fold_slices,
-    slice_means,
-    unfold_slices,
-)
+from cfx_jax.models.volumes.layers import check_volumes, fold_slices, slice_means, unfold_slices
 
 
 def random_volumes(*shape, seed=0):

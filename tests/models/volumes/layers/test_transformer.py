@@ -4,7 +4,7 @@ import numpy as np
 import scipy.special
 from flax import nnx
 
-from cfx_jax.models.volumes.layers.transformer import TransformerBlock
+from cfx_jax.models.volumes.layers import TransformerBlock
 
 TOKENS = np.random.default_rng(0).normal(size=(2, 5, 6)).astype(np.float32)
 
