@@ -1,0 +1,1 @@
+"""What the trainings share: settings, networks, optimisers, batches, and the run itself."""
