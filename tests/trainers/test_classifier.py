@@ -239,7 +239,7 @@ def _count_lines(workdir: Path) -> int:
 
 
 def _contents(workdir: Path) -> dict[str, Any]:
-    """The last checkpoint's record (position in the data, best value) and arrays, and the metrics."""
+    """The record of the last checkpoint (place in the data, best value), its arrays and metrics."""
     import orbax.checkpoint as ocp
 
     folder = workdir / "checkpoints" / "step_00000120"

@@ -72,5 +72,9 @@ def test_classifiers_are_told_apart_by_weights_or_else_by_logits() -> None:
 def test_an_encoder_is_told_by_its_backbone() -> None:
     sizes = {"block": "basic", "stage_sizes": (1,), "widths": (4,), "num_classes": 2}
     backbone, other = (ResNet(**sizes, rngs=nnx.Rngs(seed)) for seed in (0, 1))
-    under_layers = FindingClassifier(backbone, rngs=nnx.Rngs(2))
-    assert describe_encoder(under_layers) == describe_encoder(backbone) != describe_encoder(other)
+    first, same, second = (
+        describe_encoder(FindingClassifier(network, rngs=nnx.Rngs(seed)))
+        for network, seed in ((backbone, 2), (backbone, 3), (other, 2))
+    )
+    assert first == same != second
+    assert describe_encoder(backbone) != describe_encoder(other)
