@@ -7,10 +7,10 @@ from trainers.shared.optimisers import OptimiserSettings as OptimiserSettings
 from trainers.shared.optimisers import PlateauSettings as PlateauSettings
 from trainers.shared.run import Inputs as Inputs
 from trainers.shared.run import Trainer as Trainer
+from trainers.shared.run import TrainerConfig as TrainerConfig
 from trainers.shared.run import load as load
 from trainers.shared.run import train as train
 from trainers.shared.settings import RunSettings as RunSettings
-from trainers.shared.settings import TrainerConfig as TrainerConfig
 from trainers.shared.settings import count_steps as count_steps
 from trainers.shared.settings import describe_length as describe_length
 from trainers.shared.settings import images_per_epoch as images_per_epoch

@@ -13,17 +13,14 @@ from experiments.fundus_vce.config import (
     RobustAccuracyConfig,
     SyntheticConfig,
 )
-from trainers import classifier, trades
-from trainers.optimiser import OptimiserConfig
-from trainers.supervised import SupervisedConfig
+from trainers import OptimiserSettings, SupervisedConfig, classifier, trades, with_run
 
 
 def _small(
-    model: str, num_steps: int, batch_size: int, evaluate_every: int, optimiser: OptimiserConfig
+    model: str, num_steps: int, batch_size: int, evaluate_every: int, optimiser: OptimiserSettings
 ) -> classifier.Config:
-    return classifier.Config(
-        model=model,
-        optimiser=optimiser,
+    return with_run(
+        classifier.Config(model=model, optimiser=optimiser),
         num_steps=num_steps,
         batch_size=batch_size,
         evaluate_every=evaluate_every,
@@ -35,12 +32,14 @@ def _small(
 def _plain(
     num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float
 ) -> classifier.Config:
-    optimiser = OptimiserConfig(name="adam", learning_rate=learning_rate, weight_decay=1e-3)
+    optimiser = OptimiserSettings(
+        "adamw", learning_rate=learning_rate, weight_decay=1e-3, schedule="cosine"
+    )
     return _small("resnet_small", num_steps, batch_size, evaluate_every, optimiser)
 
 
 def _quality(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
-    optimiser = OptimiserConfig(learning_rate=0.05)
+    optimiser = dataclasses.replace(classifier.Config().optimiser, learning_rate=0.05)
     return _small("efficientnet_small", num_steps, batch_size, evaluate_every, optimiser)
 
 
@@ -141,10 +140,7 @@ PAPER = Config(
     image_size=224,
     augmentation="murat",
     quality=QualityConfig(
-        training=classifier.Config(
-            model="efficientnet_b0",
-            epochs=100,
-        )
+        training=with_run(classifier.Config(model="efficientnet_b0"), epochs=100)
     ),
     batch_size=32,
 )

@@ -80,26 +80,28 @@ def _of_training(name: str, changed: dict[str, Setting]) -> dict[str, Setting]:
             "code",
             "model_normalization.py; measured on the training images instead",
         ),
-        "optimiser.name": Setting("sgd", "code", code),
+        "optimiser.rule": Setting("sgd", "code", code),
         "optimiser.learning_rate": Setting(0.01, "paper", "section 2.2, second paragraph"),
         "optimiser.momentum": Setting(0.9, "code", code),
         "optimiser.nesterov": Setting(True, "code", code),
         "optimiser.weight_decay": Setting(5e-4, "code", code),
         "optimiser.schedule": Setting("cosine", "paper", "section 2.2, second paragraph"),
-        "optimiser.peak": Setting(
+        "optimiser.smallest": Setting(0.0, "us", "of a schedule that is not used"),
+        "optimiser.turn": Setting(
             1 / 3, "code", "robust_finetuning: epoch 1 of 3; of the triangle only"
         ),
-        "epochs": Setting(500, "paper", "section 2.2, second paragraph"),
-        "num_steps": Setting(0, "us", "counted out from the epochs"),
-        "batch_size": Setting(128, "paper", "section 2.2, second paragraph"),
+        "run.epochs": Setting(500, "paper", "section 2.2, second paragraph"),
+        "run.num_steps": Setting(0, "us", "counted out from the epochs"),
+        "run.steps_per_epoch": Setting(0, "us", "counted out from the images"),
+        "run.batch_size": Setting(128, "paper", "section 2.2, second paragraph"),
         "balanced": Setting(
             True, "paper", "section 2.2, second paragraph: oversampling of the DR cases"
         ),
-        "evaluate_every": Setting(0, "code", "each epoch"),
-        "checkpoint_every": Setting(0, "us", "five epochs; does not change the result"),
-        "log_every": Setting(50, "us", "does not change the result"),
-        "eval_batch_size": Setting(128, "us", "does not change the result"),
-        "seed": Setting(0, "us", "none is given"),
+        "run.evaluate_every": Setting(0, "code", "each epoch"),
+        "run.checkpoint_every": Setting(0, "us", "five epochs; does not change the result"),
+        "run.log_every": Setting(50, "us", "does not change the result"),
+        "run.eval_batch_size": Setting(128, "us", "does not change the result"),
+        "run.seed": Setting(0, "us", "none is given"),
         "select": Setting("balanced_accuracy", "paper", "section 2.2, second paragraph"),
     }
     return {f"{name}.{key}": value for key, value in (common | changed).items()}
@@ -140,8 +142,8 @@ SETTINGS: dict[str, Setting] = {
             "weights": Setting("", "us", "not given"),
             "optimiser.learning_rate": Setting(0.01, "us", _LIKE_PLAIN),
             "optimiser.schedule": Setting("cosine", "us", _LIKE_PLAIN),
-            "epochs": Setting(100, "us", "not given"),
-            "batch_size": Setting(128, "us", _LIKE_PLAIN),
+            "run.epochs": Setting(100, "us", "not given"),
+            "run.batch_size": Setting(128, "us", _LIKE_PLAIN),
             "balanced": Setting(True, "us", _LIKE_PLAIN),
             "select": Setting("balanced_accuracy", "us", _LIKE_PLAIN),
             "weighted": Setting(False, "us", _LIKE_PLAIN),
@@ -161,8 +163,8 @@ SETTINGS: dict[str, Setting] = {
             "optimiser.schedule": Setting(
                 "triangle", "paper", "section 2.2, second paragraph: cyclic triangle, one cycle"
             ),
-            "epochs": Setting(3, "paper", "section 2.2, second paragraph"),
-            "batch_size": Setting(128, "us", "not given: as in the first training"),
+            "run.epochs": Setting(3, "paper", "section 2.2, second paragraph"),
+            "run.batch_size": Setting(128, "us", "not given: as in the first training"),
             "balanced": Setting(True, "us", "not given: as in the first training"),
             **_UNWEIGHTED,
         },
@@ -175,8 +177,8 @@ SETTINGS: dict[str, Setting] = {
             ),
             "optimiser.learning_rate": Setting(0.01, "us", _LIKE_PLAIN),
             "optimiser.schedule": Setting("cosine", "us", _LIKE_PLAIN),
-            "epochs": Setting(500, "us", _LIKE_PLAIN),
-            "batch_size": Setting(128, "us", _LIKE_PLAIN),
+            "run.epochs": Setting(500, "us", _LIKE_PLAIN),
+            "run.batch_size": Setting(128, "us", _LIKE_PLAIN),
             "balanced": Setting(True, "us", _LIKE_PLAIN),
             "select": Setting(
                 "balanced_accuracy",

@@ -6,7 +6,6 @@ labels and reports its accuracy there (87.50 %). Here the labelled images are sp
 patients are known.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +22,7 @@ from experiments.shared.image_set import ImageSet, decisions, predict
 from experiments.shared.normalisation import fit_to_images
 from experiments.shared.notices import notify
 from experiments.shared.stages import Workspace
-from trainers import classifier as trainer
-from trainers.pretrained import weights_digest
+from trainers import classifier, train, weights_digest, with_run
 
 _USELESS = ": it is no better than chance on held-out images and was not applied"
 _SHARES = {"train": 0.65, "validation": 0.15, "test": 0.2}
@@ -107,17 +105,16 @@ def _train(
     ]
     members: list[Classifier] = []
     for number in range(config.quality.num_members):
-        chosen = dataclasses.replace(settings, seed=settings.seed + number)
+        chosen = with_run(settings, seed=settings.run.seed + number)
         folder = workspace.folder("quality-network", [identity, number])
-        print(f"quality network {number + 1}: {chosen.num_steps} steps in {folder}", flush=True)
+        print(f"quality network {number + 1}: {chosen.run.num_steps} steps in {folder}", flush=True)
         validation = parts["validation"].arrays
-        model = trainer.train(
-            chosen, parts["train"].source, parts["train"].indices, validation, folder
-        )
+        images = parts["train"].source, parts["train"].indices, validation
+        model = train(classifier.TRAINER, chosen, *images, folder)
         check_diagnosis(per_image(model), validation["image"][:4], show=notify)
         members.append(per_image(model))
     return members, [identity, len(members)]
 
 
-def _correct(classifier: Classifier, images: ImageSet) -> Float[np.ndarray, " n"]:
-    return decisions(predict(classifier, images)) == images.labels
+def _correct(network: Classifier, images: ImageSet) -> Float[np.ndarray, " n"]:
+    return decisions(predict(network, images)) == images.labels

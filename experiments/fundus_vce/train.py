@@ -20,10 +20,9 @@ from experiments.shared.image_set import ImageSet, decisions, predict
 from experiments.shared.normalisation import fit_to_images
 from experiments.shared.notices import notify
 from experiments.shared.stages import Workspace
+from trainers import SupervisedConfig, trades, weights_digest
 from trainers import classifier as plain_trainer
-from trainers import trades
-from trainers.pretrained import weights_digest
-from trainers.supervised import SupervisedConfig
+from trainers import train as train_network
 
 NAMES = ("plain", "robust", "ensemble")
 
@@ -56,7 +55,7 @@ def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
     """Trains, or reads from the workspace, both networks, and calibrates each on its own split."""
     training = _Training(config, data, workspace)
     plain, validation = _train_plain(config, training)
-    models = {"plain": plain, "robust": training.run("robust", trades, config.robust)}
+    models = {"plain": plain, "robust": training.run("robust", trades.TRAINER, config.robust)}
     temperatures = {name: _temperature(config, name, model, data) for name, model in models.items()}
     plain_settings = [config.plain, config.fine_tune and config.fine_tuning, config.plain_weights]
     identity = [plain_settings, config.robust, *training.depends]
@@ -109,9 +108,10 @@ class _Training(NamedTuple):
         settings = self.fitted(chosen)
         before = None if start is None else self.config.plain
         folder = self.workspace.folder(name, [settings, before, *self.depends])
-        print(f"{name} classifier: {settings.num_steps} steps in {folder}", flush=True)
+        print(f"{name} classifier: {settings.run.num_steps} steps in {folder}", flush=True)
         validation, augment = self.data.validation.arrays, augmentation(self.config)
-        model = trainer.train(
+        model = train_network(
+            trainer,
             settings,
             images.source,
             images.indices,
@@ -126,15 +126,17 @@ class _Training(NamedTuple):
 
 def _train_plain(config: Config, training: _Training) -> tuple[nnx.Module, dict[str, float]]:
     """The plain network, and what it was chosen by."""
-    first = training.run("plain", plain_trainer, config.plain)
+    first = training.run("plain", plain_trainer.TRAINER, config.plain)
     if not config.fine_tune:
         return first, {}
     if config.plain_weights == "last":
         released = dataclasses.replace(config.fine_tuning, select="none")
-        return training.run("fine-tuned", plain_trainer, released, start=first), {}
+        return training.run("fine-tuned", plain_trainer.TRAINER, released, start=first), {}
     models = {
         "first": first,
-        "fine-tuned": training.run("fine-tuned", plain_trainer, config.fine_tuning, start=first),
+        "fine-tuned": training.run(
+            "fine-tuned", plain_trainer.TRAINER, config.fine_tuning, start=first
+        ),
     }
     images = training.data.validation
     scores = {name: _balanced_accuracy(model, images) for name, model in models.items()}

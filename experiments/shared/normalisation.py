@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.shared.image_set import ImageSet
 from experiments.shared.stages import Arrays, Workspace
-from trainers.supervised import SupervisedConfig, scheduled
+from trainers import SupervisedConfig, count_steps, images_per_epoch
 
 C = TypeVar("C", bound=SupervisedConfig)
 
@@ -30,7 +30,8 @@ def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
         mean=tuple(found["mean"].tolist()),
         std=tuple(found["std"].tolist()),
     )
-    return scheduled(fitted, images.labels)
+    num_images = images_per_epoch(images.labels, balanced=fitted.balanced)
+    return count_steps(fitted, num_images=num_images)
 
 
 def _moments(images: ImageSet) -> Arrays:

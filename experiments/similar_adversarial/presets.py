@@ -8,8 +8,13 @@ from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
 from experiments.shared.times import times
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS
-from trainers import classifier, mask_generator, similar_adversarial
-from trainers.optimiser import OptimiserConfig
+from trainers import (
+    OptimiserSettings,
+    classifier,
+    mask_generator,
+    similar_adversarial,
+    with_run,
+)
 from trainers.similar_adversarial import PlateauConfig
 
 # The demonstration's numbers that were chosen by trial, all in one place.
@@ -28,12 +33,9 @@ _CLASSIFIER_STEPS = 400
 
 
 def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
-    return classifier.Config(
-        model="resnet_small",
-        optimiser=OptimiserConfig(name="adam", learning_rate=2e-3, weight_decay=1e-3),
-        batch_size=batch_size,
-        **times(num_steps, evaluate_every),
-    )
+    optimiser = OptimiserSettings("adamw", learning_rate=2e-3, weight_decay=1e-3, schedule="cosine")
+    config = classifier.Config(model="resnet_small", optimiser=optimiser)
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 def _pairs(
@@ -128,17 +130,14 @@ PAPER = Config(
     validation=None,
     test=None,
     augmentation="published",
-    classifier=classifier.Config(
-        model="resnet50",
-        balanced=False,
-        optimiser=OptimiserConfig(
-            name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"
+    classifier=with_run(
+        classifier.Config(
+            model="resnet50",
+            balanced=False,
+            optimiser=OptimiserSettings("adamw", learning_rate=1e-4, schedule="constant"),
         ),
         batch_size=32,
         epochs=50,
-        num_steps=0,
-        evaluate_every=0,
-        checkpoint_every=0,
     ),
     num_explained=10_000,
     batch_size=4,  # with 50 nodes or noisy copies each, 200 images: 18 GB for a ResNet-50

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -44,7 +44,16 @@ from trainers.shared.identity import (
     digest,
 )
 from trainers.shared.networks import Evaluate, ModelFactory, State, Step
-from trainers.shared.settings import TrainerConfig, count_steps, restore_config
+from trainers.shared.settings import RunConfig, count_steps, restore_config
+
+
+class TrainerConfig(RunConfig, Protocol):
+    """What every configuration of a trainer has; it is a frozen dataclass."""
+
+    @property
+    def select(self) -> str:
+        """What the kept weights are selected by."""
+
 
 C = TypeVar("C", bound=TrainerConfig)
 

@@ -45,8 +45,8 @@ class RunSettings:
     """Seed of the initial weights, of the order of images and of all random draws."""
 
 
-class TrainerConfig(Protocol):
-    """What every configuration of a trainer has; it is a frozen dataclass."""
+class RunConfig(Protocol):
+    """A configuration with the settings of a run; a frozen dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -54,12 +54,8 @@ class TrainerConfig(Protocol):
     def run(self) -> RunSettings:
         """The settings of the run."""
 
-    @property
-    def select(self) -> str:
-        """What the kept weights are selected by."""
 
-
-C = TypeVar("C", bound=TrainerConfig)
+C = TypeVar("C", bound=RunConfig)
 D = TypeVar("D")
 
 
