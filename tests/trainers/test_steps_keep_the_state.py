@@ -24,8 +24,12 @@ from trainers import (
     autoencoder,
     classifier,
     cycle,
+    fixed_point,
+    mask_generator,
     multi_label,
+    progressive,
     segmentation,
+    similar_adversarial,
     trades,
     vae,
     volume_classifier,
@@ -96,6 +100,25 @@ CASES = [
         {"image": IMAGES, "learning_rate": RATES},
         {"classifier": network},
     ),
+    Case(fixed_point.TRAINER, {"filters": 4}, {"image": IMAGES}, {"classifier": network}),
+    Case(
+        mask_generator.TRAINER,
+        {},
+        {"image": IMAGES},
+        {"classifier": encoder, "encoder": encoder},
+    ),
+    Case(
+        progressive.TRAINER,
+        {"filters": (4, 6)},
+        LABELLED,
+        {"classifier": network},
+    ),
+    Case(
+        similar_adversarial.TRAINER,
+        {"filters": (3, 4)},
+        {"image": IMAGES},
+        {"classifier": network},
+    ),
     Case(
         multi_label.TRAINER, {}, {"image": IMAGES, "target": jax.ShapeDtypeStruct((8, 2), np.int64)}
     ),
@@ -161,7 +184,7 @@ def test_every_trainer_is_listed_and_bears_the_name_of_its_file() -> None:
 
 
 def test_other_weights_of_a_frozen_classifier_need_no_other_program() -> None:
-    (case,) = (case for case in CASES if case.trainer is cycle.TRAINER)
+    (case,) = (case for case in CASES if case.trainer is fixed_point.TRAINER)
     state, step, _ = _parts(case)
     others = jax.tree.map(
         lambda leaf: leaf + 1 if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, step.args

@@ -95,7 +95,8 @@ def make_schedule(
         return optax.cosine_decay_schedule(rate, num_updates)
     if settings.schedule == "cosine_by_epoch":
         return _cosine_by_epoch(settings, num_updates, run.steps_per_epoch * updates)
-    if not 0 < settings.turn < 1:
+    falls_at_once = settings.schedule == "line" and settings.turn == 0
+    if not (0 < settings.turn < 1 or falls_at_once):
         raise InputError(f"turn: expected a share of all steps in (0, 1), got {settings.turn}")
     if settings.schedule == "line":
         constant = (run.num_steps - round((1 - settings.turn) * run.num_steps)) * updates
