@@ -72,16 +72,17 @@ def _adversary(
     """The adversary, smaller and for fewer steps than released; clipped, so that it can leave a
     pixel as it is.
     """
-    return fixed_point.Config(
+    released = fixed_point.Config()
+    config = dataclasses.replace(
+        released,
         limit="clip",
         weights=_ADVERSARY_WEIGHTS,
         critic_steps=_CRITIC_STEPS,
-        optimiser=fixed_point.AdamConfig(learning_rate=_ADVERSARY_RATE),
-        batch_size=batch_size,
+        optimiser=dataclasses.replace(released.optimiser, learning_rate=_ADVERSARY_RATE),
         select="turned",
         **networks,
-        **times(num_steps, evaluate_every),
     )
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 _TINY: dict[str, Any] = {"filters": (4, 8), "discriminator_filters": (4,)}

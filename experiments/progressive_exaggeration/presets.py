@@ -40,7 +40,7 @@ def _explainer(
     discriminator: tuple[int, ...] = _DISCRIMINATOR,
     likeness: float = _LIKENESS,
 ) -> progressive.Config:
-    return progressive.Config(
+    config = progressive.Config(
         filters=filters,
         discriminator_filters=discriminator,
         stem_activation=False,  # it takes away what is dark
@@ -50,10 +50,9 @@ def _explainer(
         learning_rate=_RATE,
         anneal=True,
         first_moment=_FIRST_MOMENT,
-        batch_size=batch_size,
         select="score",
-        **times(num_steps, evaluate_every),
     )
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 def _autoencoder(

@@ -28,7 +28,7 @@ from experiments.progressive_exaggeration.subject import Subject, first_of_eithe
 from experiments.shared.array_store import row_slices, stored
 from experiments.shared.image_set import ImageSet
 from experiments.shared.stages import Arrays, Workspace
-from trainers import count_steps, source_probabilities, train, vae
+from trainers import count_steps, source_probabilities, train, vae, with_run
 from trainers import progressive as explainer_trainer
 
 OURS, XGEM = "progressive exaggeration", "xGEM"
@@ -132,16 +132,17 @@ def train_explainer(
     identity += [] if start is None else [start.identity]
     folder = workspace.folder("explainer", identity)
     print(
-        f"explainer of {data.names[subject.label]!r}: {settings.num_steps} steps in {folder}",
+        f"explainer of {data.names[subject.label]!r}: {settings.run.num_steps} steps in {folder}",
         flush=True,
     )
-    model = explainer_trainer.train(
+    model = train(
+        explainer_trainer.TRAINER,
         settings,
-        subject.classifier,
         images.source,
         images.indices,
         {"image": data.validation.images.read(slice(_VALIDATED))},
         folder,
+        classifier=subject.classifier,
         start=None if start is None else start.generator,
         augment=augmentation(config),
     )
@@ -195,11 +196,9 @@ def further_explainer(
         subject, config, workspace, start: as in ``train_explainer``.
         weights: of the generator's loss, where they are others.
     """
-    settings = dataclasses.replace(
-        config.explainer,
-        num_steps=config.chapter_steps or config.explainer.num_steps,
-        weights=weights or config.explainer.weights,
-    )
+    first = config.explainer
+    settings = dataclasses.replace(first, weights=weights or first.weights)
+    settings = with_run(settings, num_steps=config.chapter_steps or first.run.num_steps)
     return train_explainer(settings, subject, config, workspace, start=start)
 
 

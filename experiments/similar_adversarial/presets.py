@@ -10,12 +10,12 @@ from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from trainers import (
     OptimiserSettings,
+    PlateauSettings,
     classifier,
     mask_generator,
     similar_adversarial,
     with_run,
 )
-from trainers.similar_adversarial import PlateauConfig
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _STEPS = 800  # of each generator, in batches of 8: longer sharpens the adversarial images
@@ -47,34 +47,30 @@ def _pairs(
     heads: tuple[int, ...] = _HEADS,
     class_weight: float = _CLASS_WEIGHT,
 ) -> similar_adversarial.Config:
-    return similar_adversarial.Config(
+    config = similar_adversarial.Config(
         filters=filters,
         head_filters=heads,
         weights=SimilarAdversarialWeights(
             similar_class=class_weight, adversarial_class=class_weight
         ),
         proximity="mean_square",
-        optimiser=PlateauConfig(
+        optimiser=PlateauSettings(
             learning_rate=_LEARNING_RATE,
-            steps_per_epoch=_PLATEAU_STEPS,
+            factor=1 / 3,  # published
+            patience=3,  # published
             smallest=_LEARNING_RATE / 10,
         ),
-        batch_size=batch_size,
         balanced=True,
-        **times(num_steps, evaluate_every),
     )
+    length = times(num_steps, evaluate_every)
+    return with_run(config, batch_size=batch_size, steps_per_epoch=_PLATEAU_STEPS, **length)
 
 
 def _masks(
     num_steps: int, batch_size: int, evaluate_every: int, *, width: int, size: int
 ) -> mask_generator.Config:
-    return mask_generator.Config(
-        width=width,
-        blur_sigma=11 * size / 224,
-        batch_size=batch_size,
-        balanced=True,
-        **times(num_steps, evaluate_every),
-    )
+    config = mask_generator.Config(width=width, blur_sigma=11 * size / 224, balanced=True)
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 # Numbers of images are multiples of the batch sizes, or nearly so: batches of one size compile
