@@ -49,34 +49,36 @@ from cfx_jax.arrays import AnyArray
 from cfx_jax.backend import short_scan
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_count
-from cfx_jax.counterfactuals.progressive import Exaggerator, progressive
+from cfx_jax.counterfactuals import Exaggerator, progressive
 from cfx_jax.errors import InputError
-from cfx_jax.losses.progressive import (
-    Exaggerations,
+from cfx_jax.losses import (
     ProgressiveWeights,
-    ReconstructionName,
-    TargetName,
     compatibility,
     desired_probability,
+)
+from cfx_jax.losses.progressive import (
+    Exaggerations,
+    ReconstructionName,
+    TargetName,
     discriminator_terms,
     generator_terms,
 )
 from cfx_jax.metrics.exaggeration import score_exaggerations
-from cfx_jax.models.generators.progressive import (
-    ProgressiveGenerator,
-    ProjectionDiscriminator,
-    ProjectionName,
-    exaggerator_of,
-)
-from cfx_jax.models.weights.warm_start import warm_start
+from cfx_jax.models import ProgressiveGenerator, ProjectionDiscriminator, exaggerator_of, warm_start
+from cfx_jax.models.generators.progressive import ProjectionName
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import binned_batches, decide_validation
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
+    binned_batches,
+    decide_validation,
     descend,
     evaluation_view,
     first_state,
@@ -86,8 +88,6 @@ from trainers.shared.networks import (
     training_view,
     variables_of,
 )
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
 
 
 @dataclass(frozen=True)
