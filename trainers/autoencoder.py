@@ -26,25 +26,28 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_images
-from cfx_jax.data.source import labels_of
+from cfx_jax.data import labels_of
 from cfx_jax.errors import InputError
-from cfx_jax.models.generators.residual_autoencoder import ResidualAutoencoder
+from cfx_jax.models import ResidualAutoencoder
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import unlabelled_batches
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    OptimiserSettings,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
     descent_step,
     evaluation_view,
     first_state,
     graph_of,
+    make_optimiser,
     trained_network,
+    unlabelled_batches,
 )
-from trainers.shared.optimisers import OptimiserSettings, make_optimiser
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
 

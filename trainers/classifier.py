@@ -26,13 +26,19 @@ from jax import Array
 from jaxtyping import PRNGKeyArray
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cross_entropy import cross_entropy, inverse_frequency
+from cfx_jax.losses import cross_entropy, inverse_frequency
 from cfx_jax.objectives import decision
-from trainers.shared.batches import training_labels
-from trainers.shared.networks import Batch, Step, descent_step
-from trainers.shared.optimisers import OptimiserSettings, make_optimiser
-from trainers.shared.run import Inputs, Trainer
-from trainers.shared.settings import RunSettings
+from trainers.shared import (
+    Batch,
+    Inputs,
+    OptimiserSettings,
+    RunSettings,
+    Step,
+    Trainer,
+    descent_step,
+    make_optimiser,
+    training_labels,
+)
 from trainers.shared.supervised import (
     SupervisedConfig,
     check_data,

@@ -43,27 +43,33 @@ from jaxtyping import Float, PRNGKeyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
-from cfx_jax.models.generators.discriminator import Discriminator
-from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, UNetGenerator
+from cfx_jax.losses import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
+from cfx_jax.models import Discriminator, UNetGenerator
+from cfx_jax.models.generators.unet import PUBLISHED_FILTERS
 from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import decide_validation, decided_batches
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    Plateau,
+    PlateauSettings,
+    RatedBatches,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
+    check_plateau,
+    decide_validation,
+    decided_batches,
     evaluation_view,
     first_state,
     graph_of,
     join_parts,
     trained_network,
 )
-from trainers.shared.optimisers import Plateau, PlateauSettings, RatedBatches, check_plateau
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
 
 _TURNS: dict[str, tuple[tuple[int, ...], ...]] = {"separated": ((0,), (1,)), "together": ((0, 1),)}
 """The decisions whose images each of a step's updates of the generators sees."""

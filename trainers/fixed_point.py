@@ -39,32 +39,32 @@ from cfx_jax.backend import short_scan
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
-from cfx_jax.losses.fixed_point import (
-    FixedPointWeights,
-    Translations,
-    critic_terms,
-    fixed_point_terms,
-)
-from cfx_jax.models.generators.fixed_point import FixedPointTranslator, LimitName, PatchCritic
+from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
+from cfx_jax.models import FixedPointTranslator, PatchCritic
+from cfx_jax.models.generators.fixed_point import LimitName
 from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import decide_validation, decided_batches
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    OptimiserSettings,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
+    decide_validation,
+    decided_batches,
     descend,
     evaluation_view,
     first_state,
     graph_of,
     join_parts,
+    make_optimiser,
     trained_network,
 )
-from trainers.shared.optimisers import OptimiserSettings, make_optimiser
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
 
 
 @dataclass(frozen=True)

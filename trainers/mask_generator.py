@@ -38,20 +38,22 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_images, check_positive
-from cfx_jax.losses.mask_generator import (
-    MaskGeneratorWeights,
-    blend,
-    mask_generator_terms,
-    random_backgrounds,
-)
-from cfx_jax.models.generators.mask_generator import MaskGenerator
-from cfx_jax.models.images.finding_classifier import FindingClassifier
+from cfx_jax.losses import MaskGeneratorWeights, blend, mask_generator_terms, random_backgrounds
+from cfx_jax.models import FindingClassifier, MaskGenerator
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import decided_batches
-from trainers.shared.networks import Batch, Evaluate, State, Step, descend
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
+from trainers.shared import (
+    Batch,
+    Evaluate,
+    Inputs,
+    RunSettings,
+    State,
+    Step,
+    Trainer,
+    TrainingBatches,
+    decided_batches,
+    descend,
+)
 
 _DECODER = nnx.All(nnx.Param, nnx.Not(nnx.PathContains("encoder")))
 

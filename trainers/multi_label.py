@@ -28,21 +28,24 @@ from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 from cfx_jax.callables import call
 from cfx_jax.checks import check_images
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.classification import roc_auc
+from cfx_jax.metrics import roc_auc
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import target_batches
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    OptimiserSettings,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
     classifier_of,
     descent_step,
     graph_of,
+    make_optimiser,
+    target_batches,
 )
-from trainers.shared.optimisers import OptimiserSettings, make_optimiser
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
 from trainers.shared.supervised import (
     SupervisedConfig,
     check_channels,

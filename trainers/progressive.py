@@ -34,13 +34,11 @@ parameters and batch statistics are taken, such as one that explains another cla
 discriminator starts at random.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax import Array
@@ -51,35 +49,36 @@ from cfx_jax.arrays import AnyArray
 from cfx_jax.backend import short_scan
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_count
-from cfx_jax.counterfactuals.progressive import Exaggerator, progressive
+from cfx_jax.counterfactuals import Exaggerator, progressive
 from cfx_jax.errors import InputError
-from cfx_jax.losses.progressive import (
-    Exaggerations,
+from cfx_jax.losses import (
     ProgressiveWeights,
-    ReconstructionName,
-    TargetName,
     compatibility,
     desired_probability,
+)
+from cfx_jax.losses.progressive import (
+    Exaggerations,
+    ReconstructionName,
+    TargetName,
     discriminator_terms,
     generator_terms,
 )
-from cfx_jax.metrics.compatibility import flipped
-from cfx_jax.metrics.ranks import rank_correlation
-from cfx_jax.models.generators.progressive import (
-    ProgressiveGenerator,
-    ProjectionDiscriminator,
-    ProjectionName,
-    exaggerator_of,
-)
-from cfx_jax.models.weights.warm_start import warm_start
+from cfx_jax.metrics.exaggeration import score_exaggerations
+from cfx_jax.models import ProgressiveGenerator, ProjectionDiscriminator, exaggerator_of, warm_start
+from cfx_jax.models.generators.progressive import ProjectionName
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import binned_batches, decide_validation
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
+    binned_batches,
+    decide_validation,
     descend,
     evaluation_view,
     first_state,
@@ -89,11 +88,6 @@ from trainers.shared.networks import (
     training_view,
     variables_of,
 )
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
-
-_FINEST_PSNR = 60.0
-"""Decibels; images of 8 bits tell no more."""
 
 
 @dataclass(frozen=True)
@@ -364,7 +358,8 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     """The validation of a state, by the explanations of each ``image`` for all bins.
 
     Returns:
-        ``state -> metrics`` as ``summarise`` gives them.
+        ``state -> metrics``, those of ``score_exaggerations`` with ``validation_`` before their
+        names.
 
     Raises:
         InputError: images outside [0, 1], another number of classes, or all images of one decision.
@@ -376,50 +371,11 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
     def evaluate(state: State) -> dict[str, float]:
         networks: Any = evaluation_view(graphdef, state.params, state.rest)
         shared = exaggerator_of(networks.generator), frozen
-        return summarise(map_examples(_explain, shared, images, **options), decisions)
+        explained = map_examples(_explain, shared, images, **options)
+        scores = score_exaggerations(explained, decisions)
+        return {f"validation_{name}": value for name, value in scores.items()}
 
     return evaluate
-
-
-def summarise(
-    explained: Mapping[str, np.ndarray], decisions: Int[np.ndarray, " n"]
-) -> dict[str, float]:
-    """What the explanations of validation images reach.
-
-    Args:
-        explained: ``probability`` ``(n,)`` of class 1; ``desired`` and ``achieved`` ``(n, k)``, for
-            each bin; ``psnr`` ``(n,)`` of the drawing for the image's own bin, in decibels;
-            ``spread`` ``(n,)``, the mean magnitude of the difference between the drawings for the
-            last and the first bin.
-        decisions: the classifier's on each image, 0 or 1; both occur.
-
-    Returns:
-        Each a mean over the two decisions: ``validation_compatibility``, the magnitude of achieved
-        minus desired; ``validation_crossed``, the share of images whose decision turns over at the
-        opposite extreme bin; ``validation_psnr`` in decibels, of an image at most 60;
-        ``validation_spread``, about 0 where the bin has no effect. Besides
-        ``validation_rank_correlation`` of achieved and desired, 0 where all achieved are alike; and
-        ``validation_score``, crossed times psnr.
-    """
-    achieved = explained["achieved"]  # (n, k)
-    opposite = np.where(decisions == 1, 0, achieved.shape[1] - 1)
-    extreme = np.take_along_axis(achieved, opposite[:, None], axis=1)[:, 0]
-    of_images = {
-        "compatibility": np.abs(achieved - explained["desired"]).mean(axis=1),
-        "crossed": flipped(explained["probability"], extreme),
-        "psnr": np.minimum(explained["psnr"], _FINEST_PSNR),
-        "spread": explained["spread"],
-    }
-    means = {
-        f"validation_{name}": float(np.mean([values[decisions == c].mean() for c in (0, 1)]))
-        for name, values in of_images.items()
-    }
-    correlation = rank_correlation(explained["desired"].ravel(), achieved.ravel())
-    score = means["validation_crossed"] * means["validation_psnr"]
-    return means | {
-        "validation_rank_correlation": float(np.nan_to_num(correlation)),
-        "validation_score": score,
-    }
 
 
 def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
@@ -445,7 +401,7 @@ TRAINER = Trainer(
 def _explain(
     shared: tuple[Exaggerator, Classifier], image: Float[Array, "h w c"]
 ) -> dict[str, AnyArray]:
-    """What ``summarise`` needs of the explanation of one image."""
+    """What ``score_exaggerations`` needs of the explanation of one image."""
     explained = progressive(*shared, image)
     squared = jnp.square(explained.images[explained.source_bin] - image).mean()
     return {

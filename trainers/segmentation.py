@@ -27,25 +27,27 @@ from jaxtyping import Float, Int, PRNGKeyArray, Shaped
 
 from cfx_jax.checks import check_images, check_positive
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cross_entropy import cross_entropy
-from cfx_jax.metrics.localisation import dice
-from cfx_jax.models.generators.segmentation import Segmenter
+from cfx_jax.losses import cross_entropy
+from cfx_jax.metrics import dice
+from cfx_jax.models import Segmenter
 from cfx_jax.models.generators.unet import PUBLISHED_FILTERS, NormName
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import target_batches
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
     descent_step,
     evaluation_view,
     first_state,
     graph_of,
+    target_batches,
     trained_network,
 )
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
 
 
 @dataclass(frozen=True)

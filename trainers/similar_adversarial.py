@@ -39,23 +39,29 @@ from jaxtyping import Float, PRNGKeyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice, check_count, check_images
 from cfx_jax.errors import InputError
-from cfx_jax.losses.similar_adversarial import (
+from cfx_jax.losses import (
     SimilarAdversarialWeights,
-    Terms,
     naive_adversarial_terms,
     similar_adversarial_terms,
 )
-from cfx_jax.models.generators.similar_adversarial import AE2_HEAD, DuoAE, SingleAE
-from cfx_jax.models.generators.unet import NormName, UNetGenerator
+from cfx_jax.losses.similar_adversarial import Terms
+from cfx_jax.models import AE2_HEAD, DuoAE, SingleAE, UNetGenerator
+from cfx_jax.models.generators.unet import NormName
 from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import decided_batches
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    PlateauSettings,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
+    check_plateau,
+    decided_batches,
     evaluation_view,
     first_state,
     graph_of,
@@ -63,9 +69,6 @@ from trainers.shared.networks import (
     training_view,
     variables_of,
 )
-from trainers.shared.optimisers import PlateauSettings, check_plateau
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
 
 _GENERATORS: dict[str, Callable[..., nnx.Module]] = {
     "single": SingleAE,

@@ -35,19 +35,20 @@ from cfx_jax.losses.trades import ORDERS, Order
 from cfx_jax.losses.trades_attack import check_start
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
     State,
     Step,
+    Trainer,
     classifier_of,
     descend,
     graph_of,
+    make_optimiser,
     training_view,
     variables_of,
 )
-from trainers.shared.optimisers import make_optimiser
-from trainers.shared.run import Inputs, Trainer
 from trainers.shared.supervised import (
     SupervisedConfig,
     check_data,

@@ -30,24 +30,26 @@ from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.checks import check_images, check_positive
 from cfx_jax.errors import InputError
-from cfx_jax.losses.vae import sample_latents, vae_terms
-from cfx_jax.models.generators.vae import VAE
+from cfx_jax.losses import sample_latents, vae_terms
+from cfx_jax.models import VAE
 from cfx_jax.models.layers.checks import check_shares
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import unlabelled_batches
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
     descent_step,
     evaluation_view,
     first_state,
     graph_of,
     trained_network,
+    unlabelled_batches,
 )
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings
 
 
 @dataclass(frozen=True)

@@ -40,34 +40,34 @@ from jax import Array
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.checks import check_classes, check_images
-from cfx_jax.data.volume_flips import random_volume_flip
-from cfx_jax.data.volumes_with_saliency import check_saliency
+from cfx_jax.data import check_saliency, random_volume_flip
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cross_entropy import inverse_frequency
-from cfx_jax.losses.multi_task import multi_task_terms
-from cfx_jax.losses.weighted_cross_entropy import weighted_cross_entropy
-from cfx_jax.metrics.classification import accuracy, balanced_accuracy
-from cfx_jax.models.volumes.build import build_volume_model
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits, four_way
-from cfx_jax.models.weights.warm_start import warm_start
+from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_entropy
+from cfx_jax.metrics import accuracy, balanced_accuracy
+from cfx_jax.models import HalfBrainLogits, build_volume_model, four_way, warm_start
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
-from trainers.shared.batches import labelled_batches, training_labels
-from trainers.shared.networks import (
+from trainers.shared import (
     Batch,
     Evaluate,
+    Inputs,
     ModelFactory,
+    OptimiserSettings,
+    RunSettings,
     State,
     Step,
+    Trainer,
+    TrainingBatches,
     descent_step,
     evaluation_view,
     first_state,
     graph_of,
+    labelled_batches,
+    make_optimiser,
     trained_network,
+    training_labels,
+    with_run,
 )
-from trainers.shared.optimisers import OptimiserSettings, make_optimiser
-from trainers.shared.run import Inputs, Trainer, TrainingBatches
-from trainers.shared.settings import RunSettings, with_run
 
 Logits = Float[Array, "b k"] | HalfBrainLogits
 

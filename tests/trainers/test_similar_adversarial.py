@@ -298,7 +298,8 @@ def test_mistakes_of_the_run_are_named(tmp_path: Path) -> None:
     ):
         load(TRAINER, tmp_path)
     shutil.rmtree(tmp_path)
-    prepare_workdir(tmp_path, {"trainer": "similar_adversarial"})
+    run = {"num_steps": 1, "steps_per_epoch": 1}
+    prepare_workdir(tmp_path, {"trainer": "similar_adversarial", "run": run})
     with pytest.raises(InputError, match="has no checkpoint yet: train first"):
         load(TRAINER, tmp_path, model=LinearPair)
 

@@ -16,7 +16,7 @@ from cfx_jax import files
 from cfx_jax.callables import call
 from cfx_jax.checks import check_classes, check_images
 from cfx_jax.errors import InputError
-from cfx_jax.metrics.classification import accuracy, balanced_accuracy
+from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import FindingClassifier, build, import_weights, read_tensors
 from cfx_jax.models.weights.torchvision_names import torchvision_name
 from cfx_jax.objectives import decision
