@@ -453,9 +453,7 @@ def _discriminate(
     sources: Int[Array, " b"],
     targets: Int[Array, " b"],
 ) -> dict[str, Array]:
-    """The discriminator's weighted terms; the vectors of spectral norm move with the generated
-    images.
-    """
+    """The discriminator's weighted terms; generated images move the vectors of spectral norm."""
     moving = nnx.view(discriminator, update_spectral=True, raise_if_not_found=False)
     # Real images first, so that both find the same vectors, and so the same kernels.
     real_logits = discriminator(images, sources)
