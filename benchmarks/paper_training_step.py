@@ -24,7 +24,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.report import format_table
 from experiments.shared import cli
-from trainers import classifier, trades
+from trainers import Inputs, Trainer, TrainerConfig, classifier, trades, with_run
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ _COLUMNS = [
     "of",
     "hours",
 ]
-_PAPER = dataclasses.replace(classifier.Config(), num_steps=500 * 395)  # epochs of 31,744 images
+_PAPER = with_run(classifier.Config(), num_steps=500 * 395)  # epochs of 31,744 images
 
 
 class _Training(NamedTuple):
@@ -87,16 +87,19 @@ def main(config: Config) -> None:
 
 
 def _plain(config: Config) -> _Training:
-    settings = dataclasses.replace(_PAPER, model=config.model, batch_size=config.batch_size)
-    return _Training(classifier.make_step(settings), classifier.init(jax.random.key(0), settings))
+    return _start(classifier.TRAINER, dataclasses.replace(_PAPER, model=config.model), config)
 
 
 def _trades(config: Config) -> _Training:
     attack = trades.AttackConfig(num_steps=config.attack_steps)
-    settings = trades.Config(
-        num_steps=_PAPER.num_steps, model=config.model, batch_size=config.batch_size, attack=attack
-    )
-    return _Training(trades.make_step(settings), trades.init(jax.random.key(0), settings))
+    return _start(trades.TRAINER, trades.Config(model=config.model, attack=attack), config)
+
+
+def _start(trainer: Trainer[Any], settings: TrainerConfig, config: Config) -> _Training:
+    run = {"num_steps": _PAPER.run.num_steps, "batch_size": config.batch_size}
+    given, inputs = with_run(settings, **run), Inputs()
+    state = trainer.init(jax.random.key(0), given, inputs)
+    return _Training(trainer.make_step(given, inputs), state)
 
 
 _MAKERS = {"plain": _plain, "trades": _trades}
@@ -122,7 +125,7 @@ def _measure(config: Config, training: _Training) -> list[Any]:
         state, _ = jax.block_until_ready(step(state, key, batch))
         times.append(time.perf_counter() - start)
     seconds = float(np.median(times[1:]))
-    hours = _PAPER.num_steps * _PAPER.batch_size * seconds / config.batch_size / 3600
+    hours = _PAPER.run.num_steps * _PAPER.run.batch_size * seconds / config.batch_size / 3600
     return [compiling, seconds, config.batch_size / seconds, *peak_memory(), hours]
 
 

@@ -1,177 +1,284 @@
-"""Training of the generators of SyCE and CyCE, one for each class that the classifier decides on
-(Charachon et al. 2021, "Leveraging Conditional Generative Models in a General Explanation Framework
-of Classifier Decisions"; as released).
+"""Training of the generators of SyCE and CyCE (Charachon et al. 2021, "Leveraging Conditional
+Generative Models in a General Explanation Framework of Classifier Decisions"; as released).
 
-The classifier is frozen and in evaluation mode; its decisions, not the labels, group the images,
-once, before the first step. Each step sees as many images of either decision: generators first,
-with the discriminators as they are, then both discriminators, against the adversaries that the
-generators just made. Deviations: the smaller group is extended by random duplicates, where the
-released code stops an epoch at its end; the training does not end early where the learning rate has
-reached its smallest; images are not rescaled to their own range; pixels that a generator draws
-outside of [0, 1] are led back (``unit_clip_leading_back``).
+There are two generators: g_c turns over images that the frozen classifier f decides c. Of an image
+x decided c they make the adversary x_a and the image that comes back to x::
+
+    x_a  = g_c(x)             decided 1 - c
+    x_s  = g_c(x_a)           SyCE: like x, decided c
+    x_cy = g_{1-c}(x_a)       CyCE: x again
+
+and two discriminators: D_c tells images decided c from adversaries that are to be decided c.
+``losses.cycle`` has the terms. One step, with groups x_0 and x_1 of as many images of either
+decision::
+
+    step(g, D, x_0, x_1, rate):
+        for groups in ((0,), (1,)) if separated else ((0, 1),):
+            g = Adam(g, rate, sum of generator losses of these groups, with D as it is)
+        D_c = Adam(D_c, rate, real x_c, fake x_a made of x_{1-c} above) for both c
+
+All networks are in evaluation mode. The decisions, not the labels, group the images, once, before
+the first step. The rate falls while the validation loss does not. Deviations: the smaller group is
+extended by random duplicates, where the released code stops an epoch at its end; the training does
+not end early where the learning rate has reached its smallest; images are not rescaled to their own
+range; pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
+
+``train`` needs ``classifier``, one image -> two logits, and gives g_0 and g_1;
+``tuple(map(models.generator_of, ...))`` makes them generators of one image.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax import Array
-from jax.sharding import Mesh
 from jax.tree_util import Partial
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cycle import cycle_terms, discriminator_terms
-from cfx_jax.metrics import psnr_of_mse
+from cfx_jax.losses import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
+from cfx_jax.models import Discriminator, UNetGenerator
+from cfx_jax.models.generators.unet import PUBLISHED_FILTERS
 from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import data_mesh, map_examples
-from trainers.cycle_config import CYCE_CONFIG as CYCE_CONFIG
-from trainers.cycle_config import Config as Config
-from trainers.cycle_config import Networks as Networks
-from trainers.cycle_config import choose_networks as choose_networks
-from trainers.decisions import decide_validation, decided_source
-from trainers.epochs import by_steps
-from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import (
-    ModelFactory,
+from cfx_jax.parallel import map_examples
+from trainers.shared import (
+    Batch,
+    Evaluate,
+    Inputs,
+    Plateau,
+    PlateauSettings,
+    RatedBatches,
+    RunSettings,
+    State,
+    Step,
+    Trainer,
+    TrainingBatches,
+    check_plateau,
+    decide_validation,
+    decided_batches,
     evaluation_view,
+    first_state,
     graph_of,
-    joined,
-    trained,
-    variables_of,
+    join_parts,
+    trained_network,
 )
-from trainers.plateau import Plateau, RatedBatches
-from trainers.result import load_state
-from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
 
-_TRAINER = "cycle"
 _TURNS: dict[str, tuple[tuple[int, ...], ...]] = {"separated": ((0,), (1,)), "together": ((0, 1),)}
-"""The classes whose images each of a step's updates of the generators sees."""
-_SELECTED = {"loss": "validation_score", "answers": "validation_answers", "none": None}
-"""The metric whose highest value is kept."""
+"""The decisions whose images each of a step's updates of the generators sees."""
 
-_WORST_ERROR = 1e-10
+_LEAST_ERROR = 1e-10
 """The mean square that the peak signal-to-noise ratio of equal images is computed with: 100 dB."""
 
 
-def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None) -> State:
-    """The state before the first step.
+@dataclass(frozen=True)
+class Config:
+    """Two generators and two discriminators. Defaults: SyCE as released for 28 pixels.
+
+    ``CYCE_CONFIG`` is CyCE.
+    """
+
+    method: Literal["syce", "cyce"] = "syce"
+    """What the generators explain by: x_a and x_s, or x_a and the image itself."""
+    size: tuple[int, int] = (28, 28)
+    """Height and width of the images, in pixels."""
+    in_channels: int = 1
+    """Channels of the images; the generated ones have as many."""
+    filters: tuple[int, ...] = PUBLISHED_FILTERS
+    """Channels of the generators at each resolution (released: 16, 32, 64; a start for 224 pixels:
+    16, ..., 256)."""
+    residual: bool = False
+    """Whether generators add their output to the image instead of giving it as the image (ours;
+    released: no)."""
+    discriminator_filters: tuple[int, ...] = (32, 64, 96)
+    """Channels of the discriminators (released: 32, 64, 96; a start for 224 pixels: 32, ..., 512).
+    """
+    weights: CycleWeights = SYCE
+    """The price of each term of the generators' loss (released: SYCE or CYCE)."""
+    penalty: float = 1.0
+    """Weight of the discriminators' gradient penalty (released: 1)."""
+    update: Literal["separated", "together"] = "separated"
+    """One step of both generators for the images of each decision in turn, or one for all
+    (released: separated for SyCE, together for CyCE)."""
+    optimiser: PlateauSettings = field(
+        default_factory=lambda: PlateauSettings(
+            learning_rate=1e-4,  # released code
+            factor=0.3,  # released code
+            patience=4,  # released code: 4 epochs; here validations
+            smallest=1e-5,  # released code
+        )
+    )
+    """Learning rate of the Adams of generators and discriminators."""
+    select: Literal["loss", "answers", "none"] = "loss"
+    """Keep the weights of lowest validation loss; those whose lowest share of turned or kept
+    decisions is highest, which no discriminator's opinion blurs (ours); or none for the last
+    ones."""
+    run: RunSettings = field(
+        default_factory=lambda: RunSettings(
+            epochs=60,  # released; over the images of the rarer decision
+            batch_size=64,  # released; images of each decision
+            eval_batch_size=64,
+        )
+    )
+    """How long the training runs."""
+
+
+CYCE_CONFIG = Config(method="cyce", weights=CYCE, update="together")
+
+
+class Networks(nnx.Module):
+    """What is trained: each list has the network of class 0 and that of class 1.
 
     Args:
-        key: draws the initial weights.
-        config: names the networks.
-        model: makes other ``Networks`` from ``nnx.Rngs``; None for the configuration's.
+        generators: g_0 and g_1; g_c turns over what is decided c.
+        discriminators: D_0 and D_1; D_c knows images decided c.
+    """
 
-    Returns:
-        Parameters, other variables, and fresh states of the two Adams.
+    def __init__(self, generators: list[nnx.Module], discriminators: list[nnx.Module]) -> None:
+        self.generators, self.discriminators = nnx.List(generators), nnx.List(discriminators)
+
+
+def build(config: Config, rngs: nnx.Rngs) -> Networks:
+    """The networks of a configuration."""
+    make_generator = partial(
+        UNetGenerator,
+        in_channels=config.in_channels,
+        filters=config.filters,
+        residual=config.residual,
+        rngs=rngs,
+    )
+    make_discriminator = partial(
+        Discriminator,
+        size=config.size,
+        in_channels=config.in_channels,
+        filters=config.discriminator_filters,
+        rngs=rngs,
+    )
+    return Networks([make_generator() for _ in range(2)], [make_discriminator() for _ in range(2)])
+
+
+def check(config: Config, inputs: Inputs) -> None:
+    """Checks what the networks do not.
+
+    Raises:
+        InputError: an unknown method or update, weights of the other method, numbers out of range.
+    """
+    del inputs
+    check_choice(config.method, ("syce", "cyce"), name="method")
+    check_choice(config.update, tuple(_TURNS), name="update")
+    check_plateau(config.optimiser)
+    if not config.penalty >= 0:
+        raise InputError(f"penalty: expected a weight of at least 0, got {config.penalty}")
+    if (config.method == "syce") != (config.weights.symmetric > 0):
+        wanted = {
+            "syce": "a weight of `symmetric` above 0, as SYCE has",
+            "cyce": "none of `symmetric`, as CYCE has",
+        }
+        raise InputError(
+            f"weights: expected {wanted[config.method]}, for method {config.method!r}, got"
+            f" {config.weights}"
+        )
+
+
+def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
+    """Batches of ``image`` decided 0, 1, 0, 1 ..., and ``learning_rate``, one value."""
+    size = 2 * config.run.batch_size
+    decided = decided_batches(
+        config.run, inputs, balanced=True, batch_size=size, epoch_of_rarer=True
+    )
+    rated = RatedBatches(decided.batches, Plateau(config.optimiser))
+    return decided._replace(batches=rated, observe=rated.observe)
+
+
+def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
+    """The state before the first step: networks, and fresh states of the two Adams.
 
     Raises:
         InputError: numbers of filters out of range.
     """
-    params, rest = variables_of(choose_networks(config, model)(nnx.Rngs(key)))
-    return State(
-        params,
-        rest,
-        {part: _adam().init(params[part]) for part in ("generators", "discriminators")},
-    )
+    networks = inputs.choose(build, config)(nnx.Rngs(key))
+    return first_state(networks, {part: _adam() for part in ("generators", "discriminators")})
 
 
-def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | None = None) -> Step:
+def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
-
-    Args:
-        config: the training.
-        classifier: one image -> two logits, frozen; an argument of the compiled step.
-        model: as in ``init``.
 
     Returns:
         Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(2 b, h, w, c)``, decided 0, 1, 0, 1
-        ..., and ``learning_rate`` ``(2 b,)``, one value. Metrics, means over the two decisions: ``loss`` of the
-        generators, each of its weighted terms, ``turned``, ``kept``, ``psnr`` and ``saturated``
-        (see ``answers``), and the discriminators' ``discriminator_real``, ``discriminator_fake``
-        and ``discriminator_penalty``.
+        ``(2 b, h, w, c)``, decided 0, 1, 0, 1 ..., and ``learning_rate`` ``(2 b,)``, one value.
+        Metrics, means over the two decisions: ``loss`` of the generators, each of its weighted
+        terms, ``turned``, ``kept``, ``psnr`` and ``saturated`` (see ``measure_answers``), and the
+        discriminators' ``discriminator_real``, ``discriminator_fake`` and
+        ``discriminator_penalty``.
 
     Raises:
-        InputError: an unknown method or update, weights of the other method, or a penalty below 0.
+        InputError: as ``check``.
     """
-    _check(config)
-    graphdef = graph_of(choose_networks(config, model))
+    check(config, inputs)
+    graphdef = graph_of(inputs.choose(build, config))
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
     ) -> tuple[State, dict[str, Array]]:
+        # (2 b, h, w, c) -> two groups (b, h, w, c); of each device's share both have as many.
         groups, rate = (batch["image"][0::2], batch["image"][1::2]), batch["learning_rate"][0]
-        parts, moments = (
-            {name: state.params[name] for name in state.opt_state},
-            dict(state.opt_state),
-        )
-        judged: list[tuple[dict[str, Array], Array]] = []
+        parts = {name: state.params[name] for name in state.opt_state}
+        moments = dict(state.opt_state)
+        measured: list[tuple[dict[str, Array], Array]] = []  # metrics and adversaries of each group
 
         def generator_loss(generators: Any, decisions: tuple[int, ...]) -> tuple[Array, list[Any]]:
             networks = _view(graphdef, {**parts, "generators": generators}, state.rest)
-            found = [
-                _judge(config, networks, frozen, decided, groups[decided]) for decided in decisions
-            ]
-            return sum((values["loss"] for values, _ in found), jnp.zeros(())), found
+            values = [_measure(config, networks, frozen, c, groups[c]) for c in decisions]
+            return sum((metrics["loss"] for metrics, _ in values), jnp.zeros(())), values
 
         def discriminator_loss(discriminators: Any) -> tuple[Array, dict[str, Array]]:
             networks = _view(graphdef, {**parts, "discriminators": discriminators}, state.rest)
-            fakes = [adversarial for _, adversarial in judged]
-            terms = _mean(
-                [
-                    # What is real for D_c are the images decided c, what is not are the adversaries
-                    # of the others.
-                    discriminator_terms(
-                        each_key,
-                        partial(_realness, discriminator),
-                        real,
-                        fake,
-                        penalty=config.penalty,
-                    )
-                    for each_key, discriminator, real, fake in zip(
-                        jax.random.split(key),
-                        networks.discriminators,
-                        groups,
-                        fakes[::-1],
-                        strict=True,
-                    )
-                ]
-            )
-            return 2 * sum(terms.values(), jnp.zeros(())), terms
+            fakes = [adversarial for _, adversarial in measured]
+            terms = [
+                discriminator_terms(
+                    group_key, partial(_realness, discriminator), real, fake, penalty=config.penalty
+                )
+                # Real for D_c are the images decided c, fake are the adversaries of the others.
+                for group_key, discriminator, real, fake in zip(
+                    jax.random.split(key),
+                    networks.discriminators,
+                    groups,
+                    fakes[::-1],
+                    strict=True,
+                )
+            ]
+            means = _average(terms)
+            return 2 * sum(means.values(), jnp.zeros(())), means
 
         for decisions in _TURNS[config.update]:
-            (_, found), gradients = jax.value_and_grad(generator_loss, has_aux=True)(
+            (_, values), gradients = jax.value_and_grad(generator_loss, has_aux=True)(
                 parts["generators"], decisions
             )
-            judged += found
-            parts["generators"], moments["generators"] = _updated(
+            measured += values
+            parts["generators"], moments["generators"] = _descend(
                 parts["generators"], moments["generators"], gradients, rate
             )
         (_, verdicts), gradients = jax.value_and_grad(discriminator_loss, has_aux=True)(
             parts["discriminators"]
         )
-        parts["discriminators"], moments["discriminators"] = _updated(
+        parts["discriminators"], moments["discriminators"] = _descend(
             parts["discriminators"], moments["discriminators"], gradients, rate
         )
-        metrics = _mean([values for values, _ in judged])
+        metrics = _average([metrics for metrics, _ in measured])
         metrics |= {f"discriminator_{name}": value for name, value in verdicts.items()}
-        return State(joined(parts), state.rest, moments), metrics
+        return State(join_parts(parts), state.rest, moments), metrics
 
-    return Partial(step, as_pytree(classifier))
+    return Partial(step, as_pytree(inputs.classifier))
 
 
-def answers(
+def measure_answers(
     decided: int,
     images: Float[Array, "b h w c"],
     adversarial: tuple[Float[Array, "b h w c"], Float[Array, "b 2"]],
@@ -191,31 +298,17 @@ def answers(
         images with the images' own; ``psnr``, the mean peak signal-to-noise ratio of returned
         images in dB, at most 100; ``saturated``, the share of the adversaries' values at 0 or 1.
     """
-    error = jnp.square(images - returned[0]).mean(axis=(1, 2, 3))
+    error = jnp.square(images - returned[0]).mean(axis=(1, 2, 3))  # (b,)
     return {
         "turned": (decision(adversarial[1]) != decided).mean(),
         "kept": (decision(returned[1]) == decided).mean(),
-        "psnr": psnr_of_mse(jnp.maximum(error, _WORST_ERROR)).mean(),
+        "psnr": -10 * jnp.log10(jnp.maximum(error, _LEAST_ERROR)).mean(),
         "saturated": ((adversarial[0] <= 0) | (adversarial[0] >= 1)).mean(),
     }
 
 
-def make_evaluate(
-    config: Config,
-    classifier: Classifier,
-    validation: Mapping[str, np.ndarray],
-    *,
-    model: ModelFactory | None = None,
-    mesh: Mesh | None = None,
-) -> Evaluate:
-    """The validation of a state.
-
-    Args:
-        config: of the training.
-        classifier: the frozen one.
-        validation: ``image`` ``(n, h, w, c)`` in [0, 1].
-        model: as in ``init``.
-        mesh: devices to spread the images over.
+def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
+    """The validation of a state on ``image`` ``(n, h, w, c)``.
 
     Returns:
         ``state -> metrics``, the generators' of the step with ``validation_`` before their names,
@@ -225,190 +318,45 @@ def make_evaluate(
     Raises:
         InputError: images outside [0, 1], or all of one decision.
     """
-    images, decisions = decide_validation(
-        classifier, validation, batch_size=config.eval_batch_size, mesh=mesh
-    )
-    graphdef, frozen = graph_of(choose_networks(config, model)), as_pytree(classifier)
+    images, decisions = decide_validation(config.run, inputs)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
+    groups = [(_MeasureOne(config, c), images[decisions == c]) for c in (0, 1)]
+    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
-        shared, size = (
-            (evaluation_view(graphdef, state.params, state.rest), frozen),
-            config.eval_batch_size,
-        )
-        values = [
-            map_examples(
-                _Judge(config, decided),
-                shared,
-                images[decisions == decided],
-                batch_size=size,
-                mesh=mesh,
-            )
-            for decided in (0, 1)
-        ]
-        groups = [{name: float(each.mean()) for name, each in found.items()} for found in values]
-        means = {f"validation_{name}": each for name, each in _mean(groups).items()}
-        lowest = min(group[name] for group in groups for name in ("turned", "kept"))
+        shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
+        values = [map_examples(measure, shared, group, **options) for measure, group in groups]
+        both = [{name: float(of.mean()) for name, of in group.items()} for group in values]
+        means = {f"validation_{name}": value for name, value in _average(both).items()}
+        lowest = min(group[name] for group in both for name in ("turned", "kept"))
         return means | {"validation_score": -means["validation_loss"], "validation_answers": lowest}
 
     return evaluate
 
 
-def train(
-    config: Config,
-    classifier: Classifier,
-    source: Any,
-    train_indices: Int[np.ndarray, " n"],
-    validation: Mapping[str, np.ndarray],
-    workdir: str | Path,
-    *,
-    model: ModelFactory | None = None,
-    augment: Callable[..., Any] | None = None,
-    mesh: Mesh | None = None,
-    progress: bool = True,
-) -> tuple[nnx.Module, nnx.Module]:
-    """Trains the generators, or goes on with a training that was stopped; a finished one is only
-    read.
-
-    Args:
-        config: the training; lengths of 0 steps follow from its epochs and the number of items of
-            the rarer decision.
-        classifier: one image -> two logits, such as ``models.per_image(model)``; it is not changed.
-        source: random-access data set whose items hold ``image``.
-        train_indices: the items to train on; the classifier decides on each of them first, without
-            augmentation.
-        validation: ``image`` ``(m, h, w, c)`` in [0, 1].
-        workdir: folder of this training.
-        model: makes ``Networks`` from ``nnx.Rngs``; None for the configuration's.
-        augment: ``(image, rng) -> image``, applied to training images.
-        mesh: devices to train on; None for all.
-        progress: shows a progress bar.
-
-    Returns:
-        g_0 and g_1 of the selected state; ``tuple(map(models.generator_of, ...))`` makes them
-        generators of one image.
-
-    Raises:
-        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images
-            that cannot be used; a classifier that decides on one class alone.
-    """
-    check_choice(config.select, tuple(_SELECTED), name="select")
-    mesh = data_mesh() if mesh is None else mesh
-    check_batch_size(config.batch_size, mesh)
-    plateau, step = Plateau(config.optimiser), make_step(config, classifier, model=model)
-    evaluate = make_evaluate(config, classifier, validation, model=model, mesh=mesh)
-    images = decided_source(
-        classifier,
-        source,
-        train_indices,
-        balanced=True,
-        batch_size=config.eval_batch_size,
-        mesh=mesh,
-    )
-    config = by_steps(config, num_images=int(np.bincount(images.labels).min()))
-    batches = batches_of(
-        images,
-        np.arange(len(images)),
-        batch_size=2 * config.batch_size,
-        seed=config.seed,
-        balanced=True,
-        augment=augment,
-    )
-
-    def evaluate_and_wait(state: State) -> dict[str, float]:
-        metrics = evaluate(state) | {"learning_rate": plateau.rate}
-        plateau.offer(metrics["validation_loss"])
-        return metrics
-
-    selected = run(
-        _TRAINER,
-        config,
-        step,
-        lambda key: init(key, config, model=model),
-        RatedBatches(batches, plateau),
-        workdir,
-        evaluate=evaluate_and_wait,
-        select=_SELECTED[config.select],
-        data={
-            **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
-            "decisions": digest(images.labels),
-            "classifier": describe_classifier(classifier, validation["image"]),
-        },
-        mesh=mesh,
-        progress=progress,
-    )
-    return _generators(config, selected, model)
-
-
-def load(
-    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
-) -> tuple[nnx.Module, nnx.Module]:
-    """The selected generators of a training.
-
-    Args:
-        workdir: folder of the training.
-        model: the factory that the training was given, if any.
-        unfinished: accept the best generators so far of a training that was stopped.
-
-    Returns:
-        g_0 and g_1.
-
-    Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is
-            not finished.
-    """
-    config, state = load_state(
-        _TRAINER,
-        Config,
-        workdir,
-        lambda key, config: init(key, config, model=model),
-        unfinished=unfinished,
-    )
-    return _generators(config, state, model)
-
-
-def _check(config: Config) -> None:
-    check_choice(config.method, ("syce", "cyce"), name="method")
-    check_choice(config.update, tuple(_TURNS), name="update")
-    if not config.penalty >= 0:
-        raise InputError(f"penalty: expected a weight of at least 0, got {config.penalty}")
-    if (config.method == "syce") != (config.weights.symmetric > 0):
-        wanted = {
-            "syce": "a weight of `symmetric` above 0, as SYCE has",
-            "cyce": "none of `symmetric`, as CYCE has",
-        }
-        raise InputError(
-            f"weights: expected {wanted[config.method]}, for method {config.method!r}, got"
-            f" {config.weights}"
-        )
-
-
-def _adam() -> optax.GradientTransformation:
-    """Adam's directions with Keras' epsilon, without a learning rate."""
-    return optax.scale_by_adam(eps=1e-7)
-
-
-def _updated(params: Any, moments: Any, gradients: Any, rate: Float[Array, ""]) -> tuple[Any, Any]:
-    directions, moments = _adam().update(gradients, moments)
-    return optax.apply_updates(params, jax.tree.map(lambda each: -rate * each, directions)), moments
-
-
-def _view(graphdef: Any, parts: Mapping[str, Any], rest: Any) -> Any:
-    """The networks for a step: in inference mode, as released, and with gradients that lead clipped
-    pixels back.
-    """
-    networks = evaluation_view(graphdef, joined(parts), rest)
-    return nnx.with_attributes(networks, limit=unit_clip_leading_back, raise_if_not_found=False)
-
-
-def _generators(
-    config: Config, state: State, model: ModelFactory | None
-) -> tuple[nnx.Module, nnx.Module]:
-    networks = trained(choose_networks(config, model), state.params, state.rest)
+def finish(config: Config, inputs: Inputs, state: State) -> tuple[nnx.Module, nnx.Module]:
+    """g_0 and g_1."""
+    networks = trained_network(inputs.choose(build, config), state)
     return networks.generators[0], networks.generators[1]
 
 
+TRAINER = Trainer(
+    name="cycle",
+    config=Config,
+    selections={"loss": "validation_score", "answers": "validation_answers", "none": None},
+    check=check,
+    make_batches=make_batches,
+    init=init,
+    make_step=make_step,
+    make_evaluate=make_evaluate,
+    finish=finish,
+    needs=("classifier",),
+    takes=("model", "augment"),
+)
+
+
 @dataclass(frozen=True)
-class _Judge:
+class _MeasureOne:
     """Loss, terms and answers of one image of a decision; equal configurations compile once."""
 
     config: Config
@@ -417,10 +365,10 @@ class _Judge:
     def __call__(
         self, shared: tuple[Any, Classifier], image: Float[Array, "h w c"]
     ) -> dict[str, Array]:
-        return _judge(self.config, *shared, self.decided, image[None])[0]
+        return _measure(self.config, *shared, self.decided, image[None])[0]
 
 
-def _judge(
+def _measure(
     config: Config,
     networks: Any,
     classifier: Classifier,
@@ -428,10 +376,10 @@ def _judge(
     images: Float[Array, "b h w c"],
 ) -> tuple[dict[str, Array], Float[Array, "b h w c"]]:
     """Loss, terms and answers of images of one decision, and their adversaries."""
-    own, other = networks.generators[decided], networks.generators[1 - decided]
-    adversarial = own(images)
-    generated = adversarial, own(adversarial), other(adversarial)
-    logits = [jax.vmap(classifier)(each) for each in generated]
+    turn, turn_back = networks.generators[decided], networks.generators[1 - decided]
+    adversarial = turn(images)
+    generated = adversarial, turn(adversarial), turn_back(adversarial)  # x_a, x_s, x_cy
+    logits = [jax.vmap(classifier)(made) for made in generated]  # each (b, 2)
     terms = cycle_terms(
         images,
         generated,
@@ -440,17 +388,34 @@ def _judge(
         networks.discriminators[1 - decided](adversarial),
         weights=config.weights,
     )
-    returned = 1 if config.method == "syce" else 2
-    reached = answers(
-        decided, images, (adversarial, logits[0]), (generated[returned], logits[returned])
+    back = 1 if config.method == "syce" else 2
+    answers = measure_answers(
+        decided, images, (adversarial, logits[0]), (generated[back], logits[back])
     )
-    return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **reached}, adversarial
+    return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **answers}, adversarial
+
+
+def _view(graphdef: Any, parts: Mapping[str, Any], rest: Any) -> Any:
+    """The networks for a step: in evaluation mode, as released, clipped pixels led back."""
+    networks = evaluation_view(graphdef, join_parts(parts), rest)
+    return nnx.with_attributes(networks, limit=unit_clip_leading_back, raise_if_not_found=False)
+
+
+def _adam() -> optax.GradientTransformation:
+    """Adam's directions with Keras' epsilon; the batches bring the learning rate."""
+    return optax.scale_by_adam(eps=1e-7)
+
+
+def _descend(params: Any, moments: Any, gradients: Any, rate: Float[Array, ""]) -> tuple[Any, Any]:
+    directions, moments = _adam().update(gradients, moments)
+    updates = jax.tree.map(lambda direction: -rate * direction, directions)
+    return optax.apply_updates(params, updates), moments
 
 
 def _realness(discriminator: Any, image: Float[Array, "h w c"]) -> Float[Array, ""]:
     return discriminator(image[None])[0]
 
 
-def _mean(both: list[dict[str, Any]]) -> dict[str, Any]:
+def _average(both: list[dict[str, Any]]) -> dict[str, Any]:
     """The mean of each metric over the two decisions."""
     return {name: (both[0][name] + both[1][name]) / 2 for name in both[0]}

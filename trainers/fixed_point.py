@@ -2,103 +2,204 @@
 class's domain (Fixed-Point GAN: Siddiquee et al. 2019, "Learning Fixed Points in Generative
 Adversarial Networks"; as released).
 
-The domains are what a frozen classifier decides, not the labels; its cross-entropy is a further
-term of the loss. Each step updates the critic several times, on images of its own each time, and
-then the translator once, on the last of them. Deviations: each batch has as many images of either
-decision; the learning rate falls at every step of the second half of the training, where the
-released code lowers it every 1000 updates.
+The domains are what a frozen classifier f decides, not the labels. The translator T draws an image
+x of domain d in any domain; the critic D tells how real an image is, and its domain::
+
+    x_o = T(x, 1 - d)    crossed      x_b = T(x_o, d)    back again, to be x
+    x_s = T(x, d)        the same     x_p = T(x_s, d)    once more, to be x
+
+``losses.fixed_point`` has the terms; the cross-entropy of f(x_o) is a further one. One step, with
+images for each of its updates of the critic::
+
+    step(T, D, key, batch):
+        for x in shares of batch: D = Adam(D, critic's loss of x and T(x, 1 - d), with a penalty)
+        T = Adam(T, translator's loss of the last x)
+
+The networks are in evaluation mode. Deviations: each batch has as many images of either decision;
+the learning rate falls at every step of the second half of the training, where the released code
+lowers it every 1000 updates.
+
+``train`` needs ``classifier``, one image -> two logits. It gives the translator,
+``(images, domain) -> images``, for ``models.translation_of`` and ``counterfactuals.fixed_point``.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax import Array
-from jax.sharding import Mesh
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.backend import short_scan
 from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_choice
+from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError
-from cfx_jax.losses.fixed_point import Translations, critic_terms, fixed_point_terms
+from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
+from cfx_jax.models import FixedPointTranslator, PatchCritic
+from cfx_jax.models.generators.fixed_point import LimitName
 from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import data_mesh, map_examples
-from trainers.decisions import decide_validation, decided_source
-from trainers.descent import descend
-from trainers.fixed_point_config import AdamConfig as AdamConfig
-from trainers.fixed_point_config import Config as Config
-from trainers.fixed_point_config import Networks as Networks
-from trainers.fixed_point_config import choose_networks, make_optimiser
-from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import (
-    ModelFactory,
+from cfx_jax.parallel import map_examples
+from trainers.shared import (
+    Batch,
+    Evaluate,
+    Inputs,
+    OptimiserSettings,
+    RunSettings,
+    State,
+    Step,
+    Trainer,
+    TrainingBatches,
+    decide_validation,
+    decided_batches,
+    descend,
     evaluation_view,
+    first_state,
     graph_of,
-    joined,
-    trained,
-    variables_of,
+    join_parts,
+    make_optimiser,
+    trained_network,
 )
-from trainers.result import load_state
-from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
-
-_TRAINER = "fixed_point"
 
 
-def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None) -> State:
-    """The state before the first step.
+@dataclass(frozen=True)
+class Config:
+    """A translator and a critic. Defaults: as released for faces of 128 pixels, two domains."""
+
+    size: tuple[int, int] = (128, 128)
+    """Height and width of the images, in pixels."""
+    in_channels: int = 1
+    """Channels of the images; the translated ones have as many."""
+    filters: int = 64
+    """Channels of the translator at full resolution, doubled by each halving (released: 64)."""
+    num_halvings: int = 2
+    """Halvings of the translator (released: 2)."""
+    num_blocks: int = 6
+    """Residual blocks of the translator (released: 6)."""
+    limit: LimitName = "tanh"
+    """What leads the sum of image and change back to [0, 1]: tanh, as released, which no image
+    passes unchanged; or clip, which starts as the identity."""
+    critic_filters: int = 64
+    """Channels of the critic's first convolution, doubled by each further one (released: 64)."""
+    critic_depth: int = 6
+    """The critic's convolutions (released: 6)."""
+    weights: FixedPointWeights = field(default_factory=FixedPointWeights)
+    """The price of each term of the translator's loss; that of ``domain`` is the critic's too."""
+    penalty: float = 10.0
+    """Weight of the critic's gradient penalty (released: 10)."""
+    critic_steps: int = 5
+    """Updates of the critic in one step (released: 5)."""
+    optimiser: OptimiserSettings = field(
+        default_factory=lambda: OptimiserSettings(
+            rule="adam",  # released
+            learning_rate=1e-4,  # released
+            momentum=0.5,  # released
+            schedule="line",  # released
+            turn=0.5,  # released: constant in the first half of the training
+        )
+    )
+    """How the weights of translator and critic move."""
+    select: Literal["turned", "none"] = "none"
+    """Keep the weights that turn over most of the decision they turn over less, or none for the
+    last ones (released)."""
+    run: RunSettings = field(
+        default_factory=lambda: RunSettings(
+            num_steps=40_000,  # updates of the translator; released: 200,000 of the critic
+            batch_size=8,  # images of each decision in one update; released: 16 of both
+            evaluate_every=2000,
+            checkpoint_every=2000,
+            eval_batch_size=32,
+        )
+    )
+    """How long the training runs."""
+
+
+class Networks(nnx.Module):
+    """What is trained.
 
     Args:
-        key: draws the initial weights.
-        config: names the networks.
-        model: makes other ``Networks`` from ``nnx.Rngs``; None for the configuration's.
+        translator: ``(images, domain) -> images``.
+        critic: images -> ``models.fixed_point.Verdict``.
+    """
 
-    Returns:
-        Parameters, other variables, and fresh states of the two Adams.
+    def __init__(self, translator: nnx.Module, critic: nnx.Module) -> None:
+        self.translator, self.critic = translator, critic
+
+
+def build(config: Config, rngs: nnx.Rngs) -> Networks:
+    """The networks of a configuration."""
+    translator = FixedPointTranslator(
+        in_channels=config.in_channels,
+        filters=config.filters,
+        num_halvings=config.num_halvings,
+        num_blocks=config.num_blocks,
+        limit=config.limit,
+        rngs=rngs,
+    )
+    critic = PatchCritic(
+        size=config.size,
+        in_channels=config.in_channels,
+        filters=config.critic_filters,
+        depth=config.critic_depth,
+        rngs=rngs,
+    )
+    return Networks(translator, critic)
+
+
+def check(config: Config, inputs: Inputs) -> None:
+    """Checks what the networks do not.
+
+    Raises:
+        InputError: a number out of its range.
+    """
+    del inputs
+    if not config.penalty >= 0:
+        raise InputError(f"penalty: expected a weight of at least 0, got {config.penalty}")
+    check_count(config.critic_steps, name="critic_steps")
+
+
+def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
+    """Batches of ``image`` decided 0, 1, 0, 1 ..., enough for each update of the critic."""
+    size = 2 * config.run.batch_size * config.critic_steps
+    return decided_batches(config.run, inputs, balanced=True, batch_size=size)
+
+
+def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
+    """The state before the first step: networks, and fresh states of the two Adams.
 
     Raises:
         InputError: numbers out of range.
     """
-    params, rest = variables_of(choose_networks(config, model)(nnx.Rngs(key)))
-    return State(
-        params, rest, {part: adam.init(params[part]) for part, adam in _optimisers(config).items()}
-    )
+    networks = inputs.choose(build, config)(nnx.Rngs(key))
+    return first_state(networks, _make_optimisers(config))
 
 
-def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | None = None) -> Step:
+def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
-
-    Args:
-        config: the training.
-        classifier: one image -> two logits, frozen; an argument of the compiled step.
-        model: as in ``init``.
 
     Returns:
         Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
         ``(2 b critic_steps, h, w, c)``, decided 0, 1, 0, 1 .... Metrics: ``loss`` of the
-        translator, each of its weighted terms and what ``answers`` gives, and the critic's
+        translator, each of its weighted terms and what ``measure_answers`` gives, and the critic's
         ``critic_real``, ``critic_fake``, ``critic_domain`` and ``critic_penalty``, means over its
         updates.
 
     Raises:
         InputError: a number out of its range.
     """
-    _check(config)
-    graphdef, optimisers = graph_of(choose_networks(config, model)), _optimisers(config)
+    check(config, inputs)
+    graphdef, optimisers = graph_of(inputs.choose(build, config)), _make_optimisers(config)
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
     ) -> tuple[State, dict[str, Array]]:
-        shares = _shares(batch["image"], config.critic_steps)
-        predicted = jnp.arange(shares.shape[1]) % 2
+        shares = _split_batch(batch["image"], config.critic_steps)  # (critic_steps, 2 b, h, w, c)
+        predicted = jnp.arange(shares.shape[1]) % 2  # (2 b,)
         translator = state.params["translator"]
 
         def view(translator: Any, critic: Any) -> Any:
@@ -126,10 +227,11 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             return descend(optimisers["critic"], critic, moments, gradients), terms
 
         def translator_loss(translator: Any) -> tuple[Array, dict[str, Array]]:
-            values = _judge(config, view(translator, critic), frozen, shares[-1], predicted)
+            values = _measure(config, view(translator, critic), frozen, shares[-1], predicted)
             return values["loss"], values
 
         moments = dict(state.opt_state)
+        # The translator stays while the critic learns: its images are drawn once for all updates.
         translate = view(translator, state.params["critic"]).translator
         fakes = jax.vmap(lambda images: translate(images, 1 - predicted))(shares)
         (critic, moments["critic"]), terms = short_scan(
@@ -142,14 +244,13 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             optimisers["translator"], translator, moments["translator"], gradients
         )
         metrics |= {f"critic_{name}": values.mean() for name, values in terms.items()}
-        return State(
-            joined({"translator": translator, "critic": critic}), state.rest, moments
-        ), metrics
+        params = join_parts({"translator": translator, "critic": critic})
+        return State(params, state.rest, moments), metrics
 
-    return Partial(step, as_pytree(classifier))
+    return Partial(step, as_pytree(inputs.classifier))
 
 
-def answers(
+def measure_answers(
     images: Float[Array, "b h w c"],
     translations: Translations,
     predicted: Int[Array, " b"],
@@ -169,7 +270,7 @@ def answers(
         cross, in units of [0, 1]; ``moved``, the same of images translated into their own domain,
         which is to be 0.
     """
-    crossed, same = (decision(each) for each in logits)
+    crossed, same = (decision(values) for values in logits)
     return {
         "turned": (crossed != predicted).mean(),
         "kept": (same == predicted).mean(),
@@ -178,22 +279,8 @@ def answers(
     }
 
 
-def make_evaluate(
-    config: Config,
-    classifier: Classifier,
-    validation: Mapping[str, np.ndarray],
-    *,
-    model: ModelFactory | None = None,
-    mesh: Mesh | None = None,
-) -> Evaluate:
-    """The validation of a state.
-
-    Args:
-        config: of the training.
-        classifier: the frozen one.
-        validation: ``image`` ``(n, h, w, c)`` in [0, 1].
-        model: as in ``init``.
-        mesh: devices to spread the images over.
+def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
+    """The validation of a state on ``image`` ``(n, h, w, c)``.
 
     Returns:
         ``state -> metrics``, the translator's of the step with ``validation_`` before their names,
@@ -203,20 +290,16 @@ def make_evaluate(
     Raises:
         InputError: images outside [0, 1], or all of one decision.
     """
-    images, decisions = decide_validation(
-        classifier, validation, batch_size=config.eval_batch_size, mesh=mesh
-    )
-    graphdef, frozen = graph_of(choose_networks(config, model)), as_pytree(classifier)
+    images, decisions = decide_validation(config.run, inputs)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
     examples = {"image": images, "predicted": decisions}
+    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = map_examples(
-            _Judge(config), shared, examples, batch_size=config.eval_batch_size, mesh=mesh
-        )
+        values = map_examples(_MeasureOne(config), shared, examples, **options)
         groups = [
-            {name: float(each[decisions == c].mean()) for name, each in values.items()}
-            for c in (0, 1)
+            {name: float(of[decisions == c].mean()) for name, of in values.items()} for c in (0, 1)
         ]
         means = {f"validation_{name}": (groups[0][name] + groups[1][name]) / 2 for name in values}
         turned = {f"validation_turned_{c}": group["turned"] for c, group in enumerate(groups)}
@@ -225,124 +308,35 @@ def make_evaluate(
     return evaluate
 
 
-def train(
-    config: Config,
-    classifier: Classifier,
-    source: Any,
-    train_indices: Int[np.ndarray, " n"],
-    validation: Mapping[str, np.ndarray],
-    workdir: str | Path,
-    *,
-    model: ModelFactory | None = None,
-    augment: Callable[..., Any] | None = None,
-    mesh: Mesh | None = None,
-    progress: bool = True,
-) -> nnx.Module:
-    """Trains the translator, or goes on with a training that was stopped; a finished one is only
-    read.
-
-    Args:
-        config: the training.
-        classifier: one image -> two logits, such as ``models.per_image(model)``; it is not changed.
-        source: random-access data set whose items hold ``image``.
-        train_indices: the items to train on; the classifier decides on each of them first, without
-            augmentation.
-        validation: ``image`` ``(m, h, w, c)`` in [0, 1].
-        workdir: folder of this training.
-        model: makes ``Networks`` from ``nnx.Rngs``; None for the configuration's.
-        augment: ``(image, rng) -> image``, applied to training images.
-        mesh: devices to train on; None for all.
-        progress: shows a progress bar.
-
-    Returns:
-        The selected translator, for ``models.translation_of`` and ``counterfactuals.fixed_point``.
-
-    Raises:
-        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images
-            that cannot be used; a classifier that decides on one class alone.
-    """
-    check_choice(config.select, ("turned", "none"), name="select")
-    mesh = data_mesh() if mesh is None else mesh
-    check_batch_size(config.batch_size, mesh)
-    step = make_step(config, classifier, model=model)
-    evaluate = make_evaluate(config, classifier, validation, model=model, mesh=mesh)
-    images = decided_source(
-        classifier,
-        source,
-        train_indices,
-        balanced=True,
-        batch_size=config.eval_batch_size,
-        mesh=mesh,
-    )
-    selected = run(
-        _TRAINER,
-        config,
-        step,
-        lambda key: init(key, config, model=model),
-        batches_of(
-            images,
-            np.arange(len(images)),
-            batch_size=2 * config.batch_size * config.critic_steps,
-            seed=config.seed,
-            balanced=True,
-            augment=augment,
-        ),
-        workdir,
-        evaluate=evaluate,
-        select=None if config.select == "none" else "validation_score",
-        data={
-            **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
-            "decisions": digest(images.labels),
-            "classifier": describe_classifier(classifier, validation["image"]),
-        },
-        mesh=mesh,
-        progress=progress,
-    )
-    return _translator(config, selected, model)
+def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
+    """The translator in evaluation mode."""
+    return trained_network(inputs.choose(build, config), state).translator
 
 
-def load(
-    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
-) -> nnx.Module:
-    """The selected translator of a training.
-
-    Args:
-        workdir: folder of the training.
-        model: the factory that the training was given, if any.
-        unfinished: accept the best translator so far of a training that was stopped.
-
-    Returns:
-        The translator, ``(images, domain) -> images``.
-
-    Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is
-            not finished.
-    """
-    config, state = load_state(
-        _TRAINER,
-        Config,
-        workdir,
-        lambda key, config: init(key, config, model=model),
-        unfinished=unfinished,
-    )
-    return _translator(config, state, model)
+TRAINER = Trainer(
+    name="fixed_point",
+    config=Config,
+    selections={"turned": "validation_score", "none": None},
+    check=check,
+    make_batches=make_batches,
+    init=init,
+    make_step=make_step,
+    make_evaluate=make_evaluate,
+    finish=finish,
+    needs=("classifier",),
+    takes=("model", "augment"),
+)
 
 
-def _check(config: Config) -> None:
-    if not config.penalty >= 0:
-        raise InputError(f"penalty: expected a weight of at least 0, got {config.penalty}")
-    if config.critic_steps < 1:
-        raise InputError(f"critic_steps: expected at least 1, got {config.critic_steps}")
-
-
-def _optimisers(config: Config) -> dict[str, optax.GradientTransformation]:
+def _make_optimisers(config: Config) -> dict[str, optax.GradientTransformation]:
+    critic_steps = config.critic_steps
     return {
-        "translator": make_optimiser(config, updates=1),
-        "critic": make_optimiser(config, updates=config.critic_steps),
+        "translator": make_optimiser(config.optimiser, config.run),
+        "critic": make_optimiser(config.optimiser, config.run, updates=critic_steps),
     }
 
 
-def _shares(images: Float[Array, "n h w c"], number: int) -> Float[Array, "number b h w c"]:
+def _split_batch(images: Float[Array, "n h w c"], number: int) -> Float[Array, "number b h w c"]:
     """Images decided 0, 1, 0, 1 ... as batches that are so too; each device keeps its own."""
     pairs = images.reshape(-1, number, 2, *images.shape[1:])
     return jnp.moveaxis(pairs, 1, 0).reshape(number, -1, *images.shape[1:])
@@ -350,19 +344,14 @@ def _shares(images: Float[Array, "n h w c"], number: int) -> Float[Array, "numbe
 
 def _view(config: Config, graphdef: Any, parts: Mapping[str, Any], rest: Any) -> Any:
     """The networks for a step; clipped pixels have gradients that lead them back."""
-    networks = evaluation_view(graphdef, joined(parts), rest)
+    networks = evaluation_view(graphdef, join_parts(parts), rest)
     if config.limit != "clip":
         return networks
     return nnx.with_attributes(networks, limit=unit_clip_leading_back, raise_if_not_found=False)
 
 
-def _translator(config: Config, state: State, model: ModelFactory | None) -> nnx.Module:
-    networks = trained(choose_networks(config, model), state.params, state.rest)
-    return networks.translator
-
-
 @dataclass(frozen=True)
-class _Judge:
+class _MeasureOne:
     """Loss, terms and answers of one image; equal configurations compile once."""
 
     config: Config
@@ -370,10 +359,10 @@ class _Judge:
     def __call__(
         self, shared: tuple[Any, Classifier], example: Mapping[str, Array]
     ) -> dict[str, Array]:
-        return _judge(self.config, *shared, example["image"][None], example["predicted"][None])
+        return _measure(self.config, *shared, example["image"][None], example["predicted"][None])
 
 
-def _judge(
+def _measure(
     config: Config,
     networks: Any,
     classifier: Classifier,
@@ -386,10 +375,10 @@ def _judge(
     translations = Translations(
         crossed, translate(crossed, predicted), same, translate(same, predicted)
     )
-    logits = jax.vmap(classifier)(crossed), jax.vmap(classifier)(same)
+    logits = jax.vmap(classifier)(crossed), jax.vmap(classifier)(same)  # each (b, 2)
     verdicts = critic(crossed), critic(same)
     terms = fixed_point_terms(
         images, translations, predicted, verdicts, logits[0], weights=config.weights
     )
-    loss = sum(terms.values(), jnp.zeros(()))
-    return {"loss": loss, **terms, **answers(images, translations, predicted, logits)}
+    answers = measure_answers(images, translations, predicted, logits)
+    return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **answers}

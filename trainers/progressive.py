@@ -1,105 +1,273 @@
 """Training of an explainer by progressive exaggeration (Singla et al. 2020, "Explanation by
 Progressive Exaggeration", section 3, and the authors' code).
 
-The classifier is frozen; the bin of its probability at each training image is computed once, and
-the labels of the data play no part. Each step updates the discriminator several times, on images
-and random desired bins of their own each time, and then encoder and decoder once, on the last of
-them. All norms of the generator use the statistics of the batch; their running averages, which
-explanations use, move once in a step, with what encodes x and draws x_t in the generator's update.
-The vectors of spectral norm move once with each update of the discriminator, on its generated
-images. Deviations: a validation can select the weights; an encoder that is told a bin is told that
-of x throughout, so that one encoding serves all drawings, where the released one is told t when it
-encodes x for x_t.
+[0, 1] is cut in bins. The generator draws an image x, whose probability of class 1 by the frozen
+classifier f lies in bin s, for a desired bin t, from its latent E(x); the discriminator D tells how
+real an image of a bin is::
+
+    x_t = G(E(x), t)          f(x_t) is to be the probability of bin t (compatibility)
+    x_s = G(E(x), s)          is to be x (reconstruction)
+    x_r = G(E(x_t), s)        is to be x again (cycle)
+
+``losses.progressive`` has the terms. One step, with images and bins for each update of D::
+
+    step(G, E, D, key, batch):
+        for x, s, t in shares of batch: D = Adam(D, hinge loss of x with s and x_t with t)
+        G, E = Adam(G, E, loss of the last x, s, t)
+
+The bin of each training image is computed once, and the labels of the data play no part. All norms
+of the generator use the statistics of the batch; their running averages, which explanations use,
+move once in a step, with what encodes x and draws x_t in the generator's update. The vectors of
+spectral norm move once with each update of the discriminator, on its generated images. Deviations:
+a validation can select the weights; an encoder that is told a bin is told that of x throughout, so
+that one encoding serves all drawings, where the released one is told t when it encodes x for x_t.
+
+The paper and the code that its authors released differ; ``PAPER_FIXED`` is the paper, mended where
+it contradicts itself, and ``CODE_HEAD`` is the code as far as a training goes. Batch statistics in
+testing, the code's other difference, are a matter of how the network is called: see
+``models.exaggerator_of``.
+
+``train`` needs ``classifier``, one image -> two logits, such as ``models.per_image(model)`` or
+``models.one_label`` of a network of several labels. It gives the selected generator, for
+``models.exaggerator_of`` and then ``counterfactuals.progressive``. A ``start`` is a generator whose
+parameters and batch statistics are taken, such as one that explains another classifier; the
+discriminator starts at random.
 """
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+import optax
 from flax import nnx
 from jax import Array
-from jax.sharding import Mesh
 from jax.tree_util import Partial
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.backend import short_scan
 from cfx_jax.callables import as_pytree
-from cfx_jax.losses.progressive import (
-    Exaggerations,
+from cfx_jax.checks import check_choice, check_count
+from cfx_jax.counterfactuals import Exaggerator, progressive
+from cfx_jax.errors import InputError
+from cfx_jax.losses import (
+    ProgressiveWeights,
     compatibility,
     desired_probability,
+)
+from cfx_jax.losses.progressive import (
+    Exaggerations,
+    ReconstructionName,
+    TargetName,
     discriminator_terms,
     generator_terms,
 )
-from cfx_jax.models.generators.progressive import exaggerator_of
-from cfx_jax.models.weights.warm_start import warm_start
+from cfx_jax.metrics.exaggeration import score_exaggerations
+from cfx_jax.models import ProgressiveGenerator, ProjectionDiscriminator, exaggerator_of, warm_start
+from cfx_jax.models.generators.progressive import ProjectionName
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import data_mesh, map_examples
-from trainers.bins import binned_source
-from trainers.decisions import decide_validation
-from trainers.descent import descend
-from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import (
-    ModelFactory,
+from cfx_jax.parallel import map_examples
+from trainers.shared import (
+    Batch,
+    Evaluate,
+    Inputs,
+    RunSettings,
+    State,
+    Step,
+    Trainer,
+    TrainingBatches,
+    binned_batches,
+    decide_validation,
+    descend,
     evaluation_view,
+    first_state,
     graph_of,
-    joined,
-    trained,
+    join_parts,
+    trained_network,
     training_view,
     variables_of,
 )
-from trainers.progressive_config import CODE_HEAD as CODE_HEAD
-from trainers.progressive_config import PAPER_FIXED as PAPER_FIXED
-from trainers.progressive_config import Config as Config
-from trainers.progressive_config import Networks as Networks
-from trainers.progressive_config import check_config, choose_networks, make_optimiser
-from trainers.progressive_validation import summary, sweep
-from trainers.result import load_state
-from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
-
-_TRAINER = "progressive"
-_PARTS = ("generator", "discriminator")
 
 
-def init(
-    key: PRNGKeyArray,
-    config: Config,
-    *,
-    model: ModelFactory | None = None,
-    start: nnx.Module | None = None,
-) -> State:
-    """The state before the first step.
+@dataclass(frozen=True)
+class Config:
+    """An explainer and a discriminator. Defaults: Singla et al. 2020, RGB images of 128 pixels."""
+
+    in_channels: int = 3
+    """Channels of the images."""
+    num_bins: int = 10
+    """Equal parts of the probability of class 1 (paper: 10)."""
+    filters: tuple[int, ...] = (64, 128, 256, 512, 1024, 1024)
+    """Channels of the generator's first convolution and after each halving (released)."""
+    conditional_encoder: bool = False
+    """Whether the encoder is told a bin too, that of x (paper: no; released code: yes, for x_t the
+    desired one)."""
+    stem_activation: bool = True
+    """Whether the norm of the image is followed by a ReLU, as released, which takes away what is
+    dark."""
+    momentum: float = 0.9
+    """Share that a running average of the generator's norms keeps in a step, in [0, 1) (ours;
+    released: never used)."""
+    discriminator_filters: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    """Channels of the discriminator after each halving (released)."""
+    last_block: bool = False
+    """Whether the discriminator has a further block without halving, the sixth (paper: no; released
+    code: yes)."""
+    projection: ProjectionName = "ordinal"
+    """How the discriminator knows the bin: a direction for each step (paper), tied (released code),
+    or none."""
+    classifier_gradient: bool = True
+    """Whether the generator is trained through the classifier (paper; the released code blocks this
+    gradient)."""
+    target: TargetName = "centre"
+    """The probability that a bin asks for: its centre, or its lower edge (released code)."""
+    reconstruction: ReconstructionName = "pixels"
+    """What is to come back: the image (paper), or its latent after x_t (released code)."""
+    weights: ProgressiveWeights = field(default_factory=ProgressiveWeights)
+    """The price of each term of the generator's loss; that of ``adversarial`` is the
+    discriminator's too."""
+    critic_steps: int = 5
+    """Updates of the discriminator in one step (released: 5)."""
+    learning_rate: float = 2e-4
+    """Of the Adam of either network (released: 2e-4)."""
+    anneal: bool = False
+    """Whether the rate falls to 0 over the training, along half a cosine (ours, for short
+    trainings; released: constant)."""
+    first_moment: float = 0.0
+    """Decay rate of Adam's first moment, in [0, 1) (released: 0)."""
+    second_moment: float = 0.9
+    """Decay rate of Adam's second moment, in [0, 1) (released: 0.9)."""
+    sampling: Literal["equal", "none"] = "equal"
+    """As many images of each bin that has any, or images as they come, such as those of
+    ``data.calibrated_sample``."""
+    select: Literal["score", "none"] = "none"
+    """Keep the weights of highest ``validation_score``, or none for the last ones (released)."""
+    run: RunSettings = field(
+        default_factory=lambda: RunSettings(
+            num_steps=20_000,  # updates of the generator; released: 100,000 of the discriminator
+            batch_size=32,  # released; images of one update
+            evaluate_every=1000,
+            checkpoint_every=100,  # released: 500 updates of the discriminator
+            eval_batch_size=8,  # each image is drawn for all bins
+        )
+    )
+    """How long the training runs."""
+
+
+PAPER_FIXED = Config()
+"""The paper, with centres of bins as desired probabilities."""
+
+CODE_HEAD = Config(
+    conditional_encoder=True,
+    projection="tied",
+    last_block=True,
+    classifier_gradient=False,
+    target="edge",
+    reconstruction="latent",
+    weights=ProgressiveWeights(returned_class=1.0),
+)
+"""The code that the authors released last, but for the bin that its encoder is told when it encodes
+x for x_t.
+"""
+
+
+class Networks(nnx.Module):
+    """What is trained.
 
     Args:
-        key: draws the initial weights.
-        config: names the networks.
-        model: makes other ``Networks`` from ``nnx.Rngs``; None for the configuration's.
-        start: a generator whose parameters and batch statistics are taken, such as one that
-            explains another classifier; it is not changed. The discriminator starts at random.
+        generator: has ``encode(images, bins)``, ``decode(latent, bins)`` and ``num_bins``.
+        discriminator: ``(images, bins) -> logits (b,)``.
+    """
 
-    Returns:
-        Parameters, other variables, and fresh states of the two Adams.
+    def __init__(self, generator: nnx.Module, discriminator: nnx.Module) -> None:
+        self.generator, self.discriminator = generator, discriminator
+
+
+def build(config: Config, rngs: nnx.Rngs) -> Networks:
+    """The networks of a configuration."""
+    generator = ProgressiveGenerator(
+        in_channels=config.in_channels,
+        filters=config.filters,
+        num_bins=config.num_bins,
+        conditional_encoder=config.conditional_encoder,
+        stem_activation=config.stem_activation,
+        momentum=config.momentum,
+        rngs=rngs,
+    )
+    discriminator = ProjectionDiscriminator(
+        in_channels=config.in_channels,
+        filters=config.discriminator_filters,
+        last_block=config.last_block,
+        projection=config.projection,
+        num_bins=config.num_bins,
+        rngs=rngs,
+    )
+    return Networks(generator, discriminator)
+
+
+def check(config: Config, inputs: Inputs) -> None:
+    """Checks what the networks do not.
+
+    Raises:
+        InputError: an unknown name, or numbers out of range.
+    """
+    del inputs
+    check_choice(config.sampling, ("equal", "none"), name="sampling")
+    check_choice(config.target, ("centre", "edge"), name="target")
+    check_choice(config.reconstruction, ("pixels", "latent"), name="reconstruction")
+    check_count(config.critic_steps, name="critic_steps")
+
+
+def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
+    """Batches of ``image`` and ``label``, its bin, enough for each update of the discriminator."""
+    return binned_batches(
+        config.run,
+        inputs,
+        num_bins=config.num_bins,
+        balanced=config.sampling == "equal",
+        batch_size=config.run.batch_size * config.critic_steps,
+    )
+
+
+def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
+    """The state before the first step: networks, and fresh states of the two Adams.
 
     Raises:
         InputError: numbers out of range; a start of other sizes, or with nothing in common.
     """
-    networks: Any = choose_networks(config, model)(nnx.Rngs(key))
-    if start is not None:
-        networks.generator = warm_start(networks.generator, start).model
-    params, rest = variables_of(networks)
-    return State(params, rest, {part: make_optimiser(config).init(params[part]) for part in _PARTS})
+    networks: Any = inputs.choose(build, config)(nnx.Rngs(key))
+    if inputs.start is not None:
+        networks.generator = warm_start(networks.generator, inputs.start).model
+    adam = make_optimiser(config)
+    return first_state(networks, {"generator": adam, "discriminator": adam})
 
 
-def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | None = None) -> Step:
-    """One step of training.
+def make_optimiser(config: Config, *, updates: int = 1) -> optax.GradientTransformation:
+    """The Adam of either network.
 
     Args:
         config: the training.
-        classifier: one image -> two logits, frozen; an argument of the compiled step.
-        model: as in ``init``.
+        updates: how often the network is updated in one step.
+
+    Raises:
+        InputError: a number out of its range.
+    """
+    moments = config.first_moment, config.second_moment
+    if not (config.learning_rate > 0 and all(0 <= moment < 1 for moment in moments)):
+        raise InputError(
+            "optimiser: expected a learning_rate above 0 and moments in [0, 1), got"
+            f" {config.learning_rate} and {moments}"
+        )
+    rate: optax.ScalarOrSchedule = config.learning_rate
+    if config.anneal:
+        steps = max(config.run.num_steps, 1) * updates
+        rate = optax.cosine_decay_schedule(config.learning_rate, steps)
+    return optax.adam(rate, b1=moments[0], b2=moments[1])
+
+
+def make_step(config: Config, inputs: Inputs) -> Step:
+    """One step of training.
 
     Returns:
         Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
@@ -109,22 +277,23 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         ``discriminator_real`` and ``discriminator_fake``, means over its updates.
 
     Raises:
-        InputError: an unknown name, or a number out of its range.
+        InputError: as ``check``.
     """
-    check_config(config)
-    graphdef, adam = graph_of(choose_networks(config, model)), make_optimiser(config)
+    check(config, inputs)
+    graphdef, adam = graph_of(inputs.choose(build, config)), make_optimiser(config)
     critic_adam = make_optimiser(config, updates=config.critic_steps)
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
     ) -> tuple[State, dict[str, Array]]:
         share_key, target_key = jax.random.split(key)
-        images, sources = _shares(share_key, batch, config.critic_steps)
+        # (critic_steps, b, h, w, c) and (critic_steps, b)
+        images, sources = _split_batch(share_key, batch, config.critic_steps)
         targets = jax.random.randint(target_key, sources.shape, 0, config.num_bins)
         generator = state.params["generator"]
 
         def networks_of(generator: Any, discriminator: Any, rest: Any) -> Any:
-            params = joined({"generator": generator, "discriminator": discriminator})
+            params = join_parts({"generator": generator, "discriminator": discriminator})
             return training_view(graphdef, params, rest)
 
         def draw(generator: Any, index: int) -> tuple[tuple[Array, Array], Any]:
@@ -168,7 +337,9 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
             generator: Any, drawn: tuple[Array, Array]
         ) -> tuple[Array, dict[str, Array]]:
             networks = networks_of(generator, discriminator, rest)
-            metrics = _judge(config, networks, frozen, drawn, images[-1], sources[-1], targets[-1])
+            metrics = _measure(
+                config, networks, frozen, drawn, images[-1], sources[-1], targets[-1]
+            )
             return metrics["loss"], metrics
 
         (direct, through_drawn), metrics = jax.grad(generator_loss, argnums=(0, 1), has_aux=True)(
@@ -177,160 +348,72 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         gradients = jax.tree.map(jnp.add, direct, *pull_back(through_drawn))
         generator, moments["generator"] = descend(adam, generator, moments["generator"], gradients)
         metrics |= {f"discriminator_{name}": values.mean() for name, values in terms.items()}
-        return State(
-            joined({"generator": generator, "discriminator": discriminator}), rest, moments
-        ), metrics
+        params = join_parts({"generator": generator, "discriminator": discriminator})
+        return State(params, rest, moments), metrics
 
-    return Partial(step, as_pytree(classifier))
+    return Partial(step, as_pytree(inputs.classifier))
 
 
-def make_evaluate(
-    config: Config,
-    classifier: Classifier,
-    validation: Mapping[str, np.ndarray],
-    *,
-    model: ModelFactory | None = None,
-    mesh: Mesh | None = None,
-) -> Evaluate:
-    """The validation of a state, by the explanations of each image for all bins.
-
-    Args:
-        config: of the training.
-        classifier: the frozen one.
-        validation: ``image`` ``(n, h, w, c)`` in [0, 1].
-        model: as in ``init``.
-        mesh: devices to spread the images over.
+def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
+    """The validation of a state, by the explanations of each ``image`` for all bins.
 
     Returns:
-        ``state -> metrics`` as ``trainers.progressive_validation.summary`` gives them.
+        ``state -> metrics``, those of ``score_exaggerations`` with ``validation_`` before their
+        names.
 
     Raises:
         InputError: images outside [0, 1], another number of classes, or all images of one decision.
     """
-    size = config.eval_batch_size
-    images, decisions = decide_validation(classifier, validation, batch_size=size, mesh=mesh)
-    graphdef, frozen = graph_of(choose_networks(config, model)), as_pytree(classifier)
+    images, decisions = decide_validation(config.run, inputs)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
+    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         networks: Any = evaluation_view(graphdef, state.params, state.rest)
         shared = exaggerator_of(networks.generator), frozen
-        return summary(map_examples(sweep, shared, images, batch_size=size, mesh=mesh), decisions)
+        explained = map_examples(_explain, shared, images, **options)
+        scores = score_exaggerations(explained, decisions)
+        return {f"validation_{name}": value for name, value in scores.items()}
 
     return evaluate
 
 
-def train(
-    config: Config,
-    classifier: Classifier,
-    source: Any,
-    train_indices: Int[np.ndarray, " n"],
-    validation: Mapping[str, np.ndarray],
-    workdir: str | Path,
-    *,
-    model: ModelFactory | None = None,
-    start: nnx.Module | None = None,
-    augment: Callable[..., Any] | None = None,
-    mesh: Mesh | None = None,
-    progress: bool = True,
-) -> nnx.Module:
-    """Trains encoder and decoder, or goes on with a training that was stopped; a finished one is
-    only read.
-
-    Args:
-        config: the training.
-        classifier: one image -> two logits, such as ``models.per_image(model)``, or
-            ``models.one_label`` of a network of several labels; it is not changed.
-        source: random-access data set whose items hold ``image``.
-        train_indices: the items to train on; the classifier gives each its bin first, without
-            augmentation.
-        validation: ``image`` ``(m, h, w, c)`` in [0, 1].
-        workdir: folder of this training.
-        model: makes ``Networks`` from ``nnx.Rngs``; None for the configuration's.
-        start: as in ``init``.
-        augment: ``(image, rng) -> image``, applied to training images, which keep their bin.
-        mesh: devices to train on; None for all.
-        progress: shows a progress bar.
-
-    Returns:
-        The selected generator, for ``models.exaggerator_of`` and then
-        ``counterfactuals.progressive``.
-
-    Raises:
-        InputError: as ``training.fit`` and ``init``; an unknown name; validation images that cannot
-            be used; a classifier of other than two classes, or that never leaves one bin.
-    """
-    mesh = data_mesh() if mesh is None else mesh
-    check_batch_size(config.batch_size, mesh)
-    step = make_step(config, classifier, model=model)
-    evaluate = make_evaluate(config, classifier, validation, model=model, mesh=mesh)
-    images = binned_source(
-        classifier,
-        source,
-        train_indices,
-        num_bins=config.num_bins,
-        batch_size=config.eval_batch_size,
-        mesh=mesh,
-    )
-    selected = run(
-        _TRAINER,
-        config,
-        step,
-        lambda key: init(key, config, model=model, start=start),
-        batches_of(
-            images,
-            np.arange(len(images)),
-            batch_size=config.batch_size * config.critic_steps,
-            seed=config.seed,
-            balanced=config.sampling == "equal",
-            augment=augment,
-        ),
-        workdir,
-        evaluate=evaluate,
-        select=None if config.select == "none" else "validation_score",
-        data={
-            **describe_data(source, train_indices, {"image": validation["image"]}, augment, start),
-            "bins": digest(images.labels),
-            "classifier": describe_classifier(classifier, validation["image"]),
-        },
-        mesh=mesh,
-        progress=progress,
-    )
-    return _generator(config, selected, model)
+def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
+    """The generator in evaluation mode."""
+    return trained_network(inputs.choose(build, config), state).generator
 
 
-def load(
-    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
-) -> nnx.Module:
-    """The selected generator of a training.
-
-    Args:
-        workdir: folder of the training.
-        model: the factory that the training was given, if any.
-        unfinished: accept the best generator so far of a training that was stopped.
-
-    Returns:
-        The generator in evaluation mode, for ``models.exaggerator_of``.
-
-    Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is
-            not finished.
-    """
-    config, state = load_state(
-        _TRAINER,
-        Config,
-        workdir,
-        lambda key, config: init(key, config, model=model),
-        unfinished=unfinished,
-    )
-    return _generator(config, state, model)
+TRAINER = Trainer(
+    name="progressive",
+    config=Config,
+    selections={"score": "validation_score", "none": None},
+    check=check,
+    make_batches=make_batches,
+    init=init,
+    make_step=make_step,
+    make_evaluate=make_evaluate,
+    finish=finish,
+    needs=("classifier",),
+    takes=("model", "start", "augment"),
+)
 
 
-def _generator(config: Config, state: State, model: ModelFactory | None) -> nnx.Module:
-    networks = trained(choose_networks(config, model), state.params, state.rest)
-    return networks.generator
+def _explain(
+    shared: tuple[Exaggerator, Classifier], image: Float[Array, "h w c"]
+) -> dict[str, AnyArray]:
+    """What ``score_exaggerations`` needs of the explanation of one image."""
+    explained = progressive(*shared, image)
+    squared = jnp.square(explained.images[explained.source_bin] - image).mean()
+    return {
+        "probability": explained.probability,
+        "desired": explained.desired,
+        "achieved": explained.probabilities,
+        "psnr": -10 * jnp.log10(squared),
+        "spread": jnp.abs(explained.images[-1] - explained.images[0]).mean(),
+    }
 
 
-def _shares(
+def _split_batch(
     key: PRNGKeyArray, batch: Batch, number: int
 ) -> tuple[Float[Array, "number b h w c"], Int[Array, "number b"]]:
     """Images and their bins as batches, one for each update.
@@ -370,9 +453,7 @@ def _discriminate(
     sources: Int[Array, " b"],
     targets: Int[Array, " b"],
 ) -> dict[str, Array]:
-    """The discriminator's weighted terms; the vectors of spectral norm move with the generated
-    images.
-    """
+    """The discriminator's weighted terms; generated images move the vectors of spectral norm."""
     moving = nnx.view(discriminator, update_spectral=True, raise_if_not_found=False)
     # Real images first, so that both find the same vectors, and so the same kernels.
     real_logits = discriminator(images, sources)
@@ -380,7 +461,7 @@ def _discriminate(
     return {name: config.weights.adversarial * term for name, term in terms.items()}
 
 
-def _judge(
+def _measure(
     config: Config,
     networks: Any,
     classifier: Classifier,
@@ -408,14 +489,12 @@ def _judge(
         reconstruction=config.reconstruction,
         weights=config.weights,
     )
-    error = jnp.abs(jax.nn.softmax(of_drawn)[:, 1] - desired).mean()
     loss = sum(terms.values(), jnp.zeros(()))
-    return {
-        "loss": loss,
-        **terms,
+    answers = {
         "divergence": compatibility(of_drawn, desired).divergence,
-        "error": error,
+        "error": jnp.abs(jax.nn.softmax(of_drawn)[:, 1] - desired).mean(),
     }
+    return {"loss": loss, **terms, **answers}
 
 
 def _logits(

@@ -1,98 +1,207 @@
 """Training of the generators of a similar and an adversarial image (SAGen: Charachon et al. 2020,
 "Combining Similarity and Adversarial Learning to Generate Visual Explanation", section IV-C).
 
-The classifier is frozen and in evaluation mode; its decisions, not the labels, are what the
-generators learn to keep and to turn over. The default is Single AE2 (W,TV) with the filters that
-suit 224 pixels, which are ours; the naive formulation (equations 1 and 2) has the adversarial
-generator alone, and the image itself stands for the similar one.
+For images x and a frozen classifier f, the generators make x_s, which is to be like x and decided
+as x, and x_a, which is to be like x_s and decided otherwise (``losses.similar_adversarial`` has the
+terms, with their weights)::
+
+    loss = distances of x, x_s and x_a + classes of f(x_s) and f(x_a) + distance of the generators'
+           weights + total variation of x_a - x_s
+
+    step(state, batch):
+        gradients = grad(loss)          # generators in training mode
+        parameters = Adam(parameters, gradients)    # the rate falls while the mean loss does not
+
+f's decisions, not the labels, are what the generators learn to keep and to turn over. The default
+is Single AE2 (W,TV) with the filters that suit 224 pixels, which are ours; the naive formulation
+(equations 1 and 2) has the adversarial generator alone, and the image itself stands for the similar
+one. Pixels that a generator draws outside of [0, 1] are led back (``unit_clip_leading_back``).
+
+``train`` needs ``classifier``, one image -> logits. It gives the generators in evaluation mode, for
+``models.generator_of`` and then ``counterfactuals.similar_adversarial``, or where naive
+``counterfactuals.naive_adversarial``. A ``model`` of one's own is a module that gives the pair and
+has the twins as ``similar`` and ``adversarial``, or where naive one that gives adversarial images.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
+import optax.contrib
 from flax import nnx
 from jax import Array
-from jax.sharding import Mesh
 from jax.tree_util import Partial
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.callables import as_pytree
-from cfx_jax.checks import check_choice, check_images
-from cfx_jax.losses.similar_adversarial import (
-    Terms,
+from cfx_jax.checks import check_choice, check_count, check_images
+from cfx_jax.errors import InputError
+from cfx_jax.losses import (
+    SimilarAdversarialWeights,
     naive_adversarial_terms,
     similar_adversarial_terms,
 )
+from cfx_jax.losses.similar_adversarial import Terms
+from cfx_jax.models import AE2_HEAD, DuoAE, SingleAE, UNetGenerator
+from cfx_jax.models.generators.unet import NormName
 from cfx_jax.models.views.activations import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
-from cfx_jax.parallel import data_mesh, map_examples
-from trainers.decisions import decided_source
-from trainers.epochs import by_steps
-from trainers.identity import describe_classifier, describe_data, digest
-from trainers.nnx_views import (
-    ModelFactory,
+from cfx_jax.parallel import map_examples
+from trainers.shared import (
+    Batch,
+    Evaluate,
+    Inputs,
+    PlateauSettings,
+    RunSettings,
+    State,
+    Step,
+    Trainer,
+    TrainingBatches,
+    check_plateau,
+    decided_batches,
     evaluation_view,
+    first_state,
     graph_of,
-    trained,
+    trained_network,
     training_view,
     variables_of,
 )
-from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
-from trainers.similar_adversarial_config import Config as Config
-from trainers.similar_adversarial_config import PlateauConfig as PlateauConfig
-from trainers.similar_adversarial_config import choose_generator as choose_generator
-from trainers.similar_adversarial_config import make_optimiser as make_optimiser
 
-_TRAINER = "similar_adversarial"
+_GENERATORS: dict[str, Callable[..., nnx.Module]] = {
+    "single": SingleAE,
+    "duo": DuoAE,
+    "naive": UNetGenerator,
+}
 
 
-def init(key: PRNGKeyArray, config: Config, *, model: ModelFactory | None = None) -> State:
-    """The state before the first step.
+@dataclass(frozen=True)
+class Config:
+    """A pair of generators. Defaults: Single AE2 (W,TV) of Charachon et al. 2020 at 224 pixels."""
 
-    Args:
-        key: draws the initial weights.
-        config: names the generators and the optimiser.
-        model: makes other generators from ``nnx.Rngs``; None for the configuration's.
+    generator: Literal["single", "duo", "naive"] = "single"
+    """One network with two heads, two networks, or one of the adversarial image alone, against the
+    image itself."""
+    in_channels: int = 1
+    """Channels of the images; the generated ones have as many."""
+    filters: tuple[int, ...] = (16, 32, 64, 128, 256)
+    """Channels at each resolution (released for 28 pixels: 16, 32, 64)."""
+    head_filters: tuple[int, ...] = AE2_HEAD
+    """Channels of the 3x3 convolutions of each head (AE2: 32, 16; AE1: 32)."""
+    norm: NormName = "affine"
+    """A scale and a shift for each channel, or batch norm."""
+    residual: bool = False
+    """Whether generators add their output to the image instead of giving it as the image (ours; the
+    paper's do not)."""
+    weights: SimilarAdversarialWeights = field(default_factory=SimilarAdversarialWeights)
+    """The price of each term of the loss (paper, table I)."""
+    margin: float | None = None
+    """None for two classes; a number above 0, in units of the logits, for the loss of several
+    classes, which the naive formulation does not have."""
+    proximity: Literal["norm", "mean_square"] = "norm"
+    """How the weights of the two generators are compared (paper: the sum of the norms)."""
+    optimiser: PlateauSettings = field(
+        default_factory=lambda: PlateauSettings(
+            learning_rate=1e-4,  # paper
+            factor=1 / 3,  # paper: divided by 3
+            patience=3,  # paper; epochs without a lower mean training loss
+            smallest=1e-5,  # released code
+        )
+    )
+    """Adam, and a learning rate that falls while the mean loss of an epoch (run.steps_per_epoch)
+    is not lower than the lowest so far by one part in 10,000."""
+    balanced: bool = False
+    """Whether a batch has as many images of each decision of the classifier, which then has two
+    classes."""
+    select: Literal["loss", "none"] = "loss"
+    """Keep the weights of lowest validation loss, or none for the last ones."""
+    run: RunSettings = field(
+        default_factory=lambda: RunSettings(
+            epochs=70,  # paper
+            batch_size=8,  # paper; Duo 4
+            eval_batch_size=32,
+        )
+    )
+    """How long the training runs."""
 
-    Returns:
-        Parameters, other variables and a fresh state of the optimiser.
+
+def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
+    """The generators of a configuration."""
+    return _GENERATORS[config.generator](
+        in_channels=config.in_channels,
+        filters=config.filters,
+        head_filters=config.head_filters,
+        norm=config.norm,
+        residual=config.residual,
+        rngs=rngs,
+    )
+
+
+def check(config: Config, inputs: Inputs) -> None:
+    """Checks what the networks do not.
 
     Raises:
-        InputError: an unknown generator or norm, or numbers out of range.
+        InputError: an unknown generator, a margin for the naive one, or numbers out of range.
     """
-    params, rest = variables_of(choose_generator(config, model)(nnx.Rngs(key)))
-    # The first state is the same for epochs of any length, also of one that no images have given
-    # yet.
-    optimiser = replace(config.optimiser, steps_per_epoch=config.optimiser.steps_per_epoch or 1)
-    return State(params, rest, make_optimiser(optimiser).init(params))
+    del inputs
+    check_choice(config.generator, tuple(_GENERATORS), name="generator")
+    if config.generator == "naive" and config.margin is not None:
+        raise InputError(
+            "margin: expected None, since the naive loss is one of two classes: leave it out"
+        )
+    check_plateau(config.optimiser)
 
 
-def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | None = None) -> Step:
+def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
+    """Batches of ``image``, balanced by decisions where the configuration says so."""
+    size = config.run.batch_size
+    return decided_batches(config.run, inputs, balanced=config.balanced, batch_size=size)
+
+
+def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
+    """The state before the first step.
+
+    Raises:
+        InputError: as ``check``; an unknown norm.
+    """
+    check(config, inputs)
+    network = inputs.choose(build, config)(nnx.Rngs(key))
+    return first_state(network, make_optimiser(config))
+
+
+def make_optimiser(config: Config) -> optax.GradientTransformationExtraArgs:
+    """Adam with Keras' epsilon; its update takes the loss as ``value``.
+
+    Raises:
+        InputError: a number out of its range; epochs of 0 steps, which ``count_steps`` counts out.
+    """
+    plateau, epoch = config.optimiser, config.run.steps_per_epoch
+    check_plateau(plateau)
+    check_count(epoch, name="steps_per_epoch")
+    falling = optax.contrib.reduce_on_plateau(
+        factor=plateau.factor,
+        patience=plateau.patience,
+        accumulation_size=epoch,
+        min_scale=plateau.smallest / plateau.learning_rate,
+    )
+    return optax.chain(optax.adam(plateau.learning_rate, eps=1e-7), falling)
+
+
+def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
-
-    Args:
-        config: the training.
-        classifier: one image -> logits, frozen; an argument of the compiled step.
-        model: as in ``init``.
 
     Returns:
         Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(b, h, w, c)``. Metrics: ``loss``, each of its weighted terms, and those of ``answers``.
+        ``(b, h, w, c)``. Metrics: ``loss``, each of its weighted terms, and those of
+        ``measure_answers``.
 
     Raises:
         InputError: as ``init``.
     """
-    graphdef, optimiser = (
-        graph_of(choose_generator(config, model)),
-        make_optimiser(config.optimiser),
-    )
+    check(config, inputs)
+    graphdef, optimiser = graph_of(inputs.choose(build, config)), make_optimiser(config)
 
     def step(
         frozen: Classifier, state: State, key: PRNGKeyArray, batch: Batch
@@ -100,24 +209,21 @@ def make_step(config: Config, classifier: Classifier, *, model: ModelFactory | N
         del key
 
         def loss_of(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
-            module = training_view(graphdef, params, state.rest)
-            terms, metrics = _judge(config, module, frozen, batch["image"])
-            return sum(terms.values(), jnp.zeros(())), (
-                variables_of(module)[1],
-                {**terms, **metrics},
-            )
+            network = training_view(graphdef, params, state.rest)
+            terms, answers = _measure(config, network, frozen, batch["image"])
+            loss = sum(terms.values(), jnp.zeros(()))
+            return loss, (variables_of(network)[1], {**terms, **answers})
 
         (loss, (rest, metrics)), gradients = jax.value_and_grad(loss_of, has_aux=True)(state.params)
+        # The plateau is one of the training loss, so the update is told it.
         updates, opt_state = optimiser.update(gradients, state.opt_state, state.params, value=loss)
-        return State(optax.apply_updates(state.params, updates), rest, opt_state), {
-            "loss": loss,
-            **metrics,
-        }
+        params = optax.apply_updates(state.params, updates)
+        return State(params, rest, opt_state), {"loss": loss, **metrics}
 
-    return Partial(step, as_pytree(classifier))
+    return Partial(step, as_pytree(inputs.classifier))
 
 
-def answers(
+def measure_answers(
     logits: Float[Array, "b k"],
     similar_logits: Float[Array, "b k"],
     adversarial_logits: Float[Array, "b k"],
@@ -143,22 +249,8 @@ def answers(
     }
 
 
-def make_evaluate(
-    config: Config,
-    classifier: Classifier,
-    validation: Mapping[str, np.ndarray],
-    *,
-    model: ModelFactory | None = None,
-    mesh: Mesh | None = None,
-) -> Evaluate:
-    """The validation of a state, with the generators in evaluation mode.
-
-    Args:
-        config: of the training.
-        classifier: the frozen one.
-        validation: ``image`` ``(n, h, w, c)`` in [0, 1].
-        model: as in ``init``.
-        mesh: devices to spread the images over.
+def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
+    """The validation of a state on ``image`` ``(n, h, w, c)``, with generators in evaluation mode.
 
     Returns:
         ``state -> metrics``, those of the step with ``validation_`` before their names, and
@@ -167,123 +259,42 @@ def make_evaluate(
     Raises:
         InputError: images outside [0, 1].
     """
-    images = validation["image"]
+    images = inputs.validation["image"]
     check_images(jnp.asarray(images), name="validation images")
-    graphdef, frozen = graph_of(choose_generator(config, model)), as_pytree(classifier)
+    graphdef, frozen = graph_of(inputs.choose(build, config)), as_pytree(inputs.classifier)
+    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
 
     def evaluate(state: State) -> dict[str, float]:
         shared = (evaluation_view(graphdef, state.params, state.rest), frozen)
-        values = map_examples(
-            _Judge(config), shared, images, batch_size=config.eval_batch_size, mesh=mesh
-        )
-        means = {f"validation_{name}": float(each.mean()) for name, each in values.items()}
+        values = map_examples(_MeasureOne(config), shared, images, **options)
+        means = {f"validation_{name}": float(of.mean()) for name, of in values.items()}
         return means | {"validation_score": -means["validation_loss"]}
 
     return evaluate
 
 
-def train(
-    config: Config,
-    classifier: Classifier,
-    source: Any,
-    train_indices: Int[np.ndarray, " n"],
-    validation: Mapping[str, np.ndarray],
-    workdir: str | Path,
-    *,
-    model: ModelFactory | None = None,
-    augment: Callable[..., Any] | None = None,
-    mesh: Mesh | None = None,
-    progress: bool = True,
-) -> nnx.Module:
-    """Trains the generators, or goes on with a training that was stopped; a finished one is only
-    read.
-
-    Args:
-        config: the training; lengths of 0 steps follow from its epochs and the number of items.
-        classifier: one image -> logits, such as ``models.per_image(model)``; it is not changed.
-        source: random-access data set whose items hold ``image``.
-        train_indices: the items to train on.
-        validation: ``image`` ``(m, h, w, c)`` in [0, 1].
-        workdir: folder of this training.
-        model: makes the generators from ``nnx.Rngs``, a module that gives the pair and has the
-            twins as ``similar`` and ``adversarial``, or where naive one that gives the adversarial
-            images; None for the configuration's.
-        augment: ``(image, rng) -> image``, applied to training images.
-        mesh: devices to train on; None for all.
-        progress: shows a progress bar.
-
-    Returns:
-        The selected generators in evaluation mode, for ``models.generator_of`` and then
-        ``counterfactuals.similar_adversarial``, or where naive
-        ``counterfactuals.naive_adversarial``.
-
-    Raises:
-        InputError: as ``training.fit``; an unknown name; numbers out of range; validation images
-            that cannot be used; balanced batches for a classifier that decides on one class alone.
-    """
-    check_choice(config.select, ("loss", "none"), name="select")
-    mesh = data_mesh() if mesh is None else mesh
-    check_batch_size(config.batch_size, mesh)
-    config = by_steps(config, num_images=len(train_indices))
-    images = decided_source(
-        classifier,
-        source,
-        train_indices,
-        balanced=config.balanced,
-        batch_size=config.eval_batch_size,
-        mesh=mesh,
-    )
-    selected = run(
-        _TRAINER,
-        config,
-        make_step(config, classifier, model=model),
-        lambda key: init(key, config, model=model),
-        batches_of(
-            images,
-            np.arange(len(images)),
-            batch_size=config.batch_size,
-            seed=config.seed,
-            balanced=config.balanced,
-            augment=augment,
-        ),
-        workdir,
-        evaluate=make_evaluate(config, classifier, validation, model=model, mesh=mesh),
-        select=None if config.select == "none" else "validation_score",
-        data={
-            **describe_data(source, train_indices, {"image": validation["image"]}, augment, None),
-            "decisions": digest(images.labels),
-            "classifier": describe_classifier(classifier, validation["image"]),
-        },
-        mesh=mesh,
-        progress=progress,
-    )
-    return trained(choose_generator(config, model), selected.params, selected.rest)
+def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
+    """The generators in evaluation mode."""
+    return trained_network(inputs.choose(build, config), state)
 
 
-def load(
-    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
-) -> nnx.Module:
-    """The selected generators of a training.
-
-    Args:
-        workdir: folder of the training.
-        model: the factory that the training was given, if any.
-        unfinished: accept the best generators so far of a training that was stopped.
-
-    Returns:
-        The generators in evaluation mode.
-
-    Raises:
-        InputError: no such training, no readable checkpoint, another model, or a training that is
-            not finished.
-    """
-    return load_model(
-        _TRAINER, Config, workdir, init, choose_generator, model=model, unfinished=unfinished
-    )
+TRAINER = Trainer(
+    name="similar_adversarial",
+    config=Config,
+    selections={"loss": "validation_score", "none": None},
+    check=check,
+    make_batches=make_batches,
+    init=init,
+    make_step=make_step,
+    make_evaluate=make_evaluate,
+    finish=finish,
+    needs=("classifier",),
+    takes=("model", "augment"),
+)
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _MeasureOne:
     """Loss, terms and answers of one image; equal configurations compile once."""
 
     config: Config
@@ -291,34 +302,35 @@ class _Judge:
     def __call__(
         self, shared: tuple[Any, Classifier], image: Float[Array, "h w c"]
     ) -> dict[str, Array]:
-        terms, metrics = _judge(self.config, *shared, image[None])
-        return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **metrics}
+        terms, answers = _measure(self.config, *shared, image[None])
+        return {"loss": sum(terms.values(), jnp.zeros(())), **terms, **answers}
 
 
-def _judge(
-    config: Config, module: Any, classifier: Classifier, images: Float[Array, "b h w c"]
+def _measure(
+    config: Config, network: Any, classifier: Classifier, images: Float[Array, "b h w c"]
 ) -> tuple[Terms, dict[str, Array]]:
+    """The terms of the loss of some images, and their answers."""
     # A model of the caller's own may have no such limit.
-    learning = nnx.with_attributes(module, limit=unit_clip_leading_back, raise_if_not_found=False)
+    learning = nnx.with_attributes(network, limit=unit_clip_leading_back, raise_if_not_found=False)
     naive = config.generator == "naive"
     similar, adversarial = (images, learning(images)) if naive else learning(images)
-    logits, similar_logits, adversarial_logits = (
-        jax.vmap(classifier)(each) for each in (images, similar, adversarial)
+    logits, similar_logits, adversarial_logits = (  # each (b, k)
+        jax.vmap(classifier)(made) for made in (images, similar, adversarial)
     )
-    metrics = answers(logits, similar_logits, adversarial_logits, adversarial)
+    answers = measure_answers(logits, similar_logits, adversarial_logits, adversarial)
     if naive:
         terms = naive_adversarial_terms(
             images, adversarial, logits, adversarial_logits, weights=config.weights
         )
-        return terms, metrics
+        return terms, answers
     terms = similar_adversarial_terms(
         images,
         (similar, adversarial),
         logits,
         (similar_logits, adversarial_logits),
-        (nnx.state(module.similar, nnx.Param), nnx.state(module.adversarial, nnx.Param)),
+        (nnx.state(network.similar, nnx.Param), nnx.state(network.adversarial, nnx.Param)),
         weights=config.weights,
         margin=config.margin,
         proximity=config.proximity,
     )
-    return terms, metrics
+    return terms, answers

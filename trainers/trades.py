@@ -1,26 +1,33 @@
-"""Training of a robust classifier with TRADES (Zhang et al. 2019), as in Boreiko et al. 2022.
+"""Training of a robust classifier with TRADES (Zhang et al. 2019, "Theoretically Principled
+Trade-off between Robustness and Accuracy"), as in Boreiko et al. 2022.
 
-Each step attacks every image with the network in evaluation mode, then sends clean and adversarial
-images through one forward pass in training mode, interleaved, so that both share their batch
-statistics (the original TRADES code uses two passes), and descends cross-entropy plus ``beta``
-times the divergence between the two predictions.
+For images x with labels y, a network f with probabilities p, and the ball of the attack::
+
+    x_a  = argmax over the ball around x of KL(p(x), p(.))       # by losses.trades_attack
+    loss = mean cross_entropy(f(x), y) + beta mean KL(p(x), p(x_a))
+
+    step(state, key, batch):
+        x_a = attack(f in evaluation mode, x)
+        gradients = grad(loss)      # x and x_a in one forward pass of f in training mode
+        parameters = optimiser(parameters, gradients)
+
+In the one forward pass clean and adversarial images are interleaved, so that both share their batch
+statistics (the original TRADES code uses two passes).
+
+The source has ``image`` and ``label``, the validation too. ``train`` gives the network in
+evaluation mode, images -> logits.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 from jax import Array
-from jax.sharding import Mesh
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.checks import check_choice, check_positive
-from cfx_jax.data.source import check_indices, labels_of
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
 from cfx_jax.losses import trades_attack, trades_divergence, trades_loss
@@ -28,27 +35,30 @@ from cfx_jax.losses.trades import ORDERS, Order
 from cfx_jax.losses.trades_attack import check_start
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
-from trainers.nnx_views import ModelFactory, classifier_of, graph_of, training_view, variables_of
-from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step
-from trainers.supervised import (
+from trainers.shared import (
+    Batch,
+    Evaluate,
+    Inputs,
+    State,
+    Step,
+    Trainer,
+    classifier_of,
+    descend,
+    graph_of,
+    make_optimiser,
+    training_view,
+    variables_of,
+)
+from trainers.shared.supervised import (
     SupervisedConfig,
+    check_data,
     choose_model,
-    make_evaluate,
-    make_update,
-    run_training,
-    scheduled,
-    scores,
+    finish,
+    init,
+    make_batches,
+    score_logits,
 )
-from trainers.supervised import init as init
-
-_SELECT = (
-    "balanced_accuracy",
-    "accuracy",
-    "adversarial_accuracy",
-    "adversarial_balanced_accuracy",
-    "none",
-)
+from trainers.shared.supervised import make_evaluate as make_clean_evaluate
 
 
 @dataclass(frozen=True)
@@ -92,20 +102,41 @@ class Config(SupervisedConfig):
     code: accuracy under the training's own attack); none for the last weights."""
 
 
+def check(config: Config, inputs: Inputs) -> None:
+    """Checks what a training cannot go on with.
+
+    Raises:
+        InputError: as ``check_attack``; data of other classes or channels.
+    """
+    check_attack(config)
+    check_data(config, inputs)
+
+
+def check_attack(config: Config) -> None:
+    """Checks the attack and the loss.
+
+    Raises:
+        InputError: a norm other than 2 and inf, numbers out of range, an unknown order.
+    """
+    check_choice(config.attack.p, (2.0, float("inf")), name="attack.p")
+    check_positive(config.attack.radius, name="attack.radius")
+    check_positive(config.attack.step_size, name="attack.step_size")
+    check_start(config.attack.start, name="attack.start")
+    check_choice(config.divergence_order, ORDERS, name="divergence_order")
+    if not config.beta >= 0:
+        raise InputError(f"beta: expected a weight of at least 0, got {config.beta}")
+
+
 def attack(
     config: Config, key: PRNGKeyArray, classifier: Classifier, image: Float[Array, "h w c"]
 ) -> Float[Array, "h w c"]:
-    """The adversarial image of one image, as the training makes it; see ``losses.trades_attack``."""
-    options = {each.name: getattr(config.attack, each.name) for each in fields(AttackConfig)}
+    """The adversarial image of one image in the training; see ``losses.trades_attack``."""
+    options = {option.name: getattr(config.attack, option.name) for option in fields(AttackConfig)}
     return trades_attack(key, classifier, image, order=config.divergence_order, **options)
 
 
-def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
+def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
-
-    Args:
-        config: names the model, the optimiser and the attack.
-        model: as in ``init``.
 
     Returns:
         Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image`` ``(b, h, w, c)``
@@ -114,13 +145,15 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         of the radius, which an attack that works brings above 0.9.
 
     Raises:
-        InputError: a norm other than 2 and inf, numbers out of range, an unknown order.
+        InputError: as ``check_attack``; an unknown model, optimiser or schedule.
     """
-    _check(config)
-    graphdef, update = graph_of(choose_model(config, model)), make_update(config)
+    check_attack(config)
+    graphdef = graph_of(choose_model(config, inputs))
+    optimiser, order = make_optimiser(config.optimiser, config.run), config.divergence_order
 
     def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
-        images, labels = batch["image"], batch["label"]
+        images, labels = batch["image"], batch["label"]  # (b, h, w, c) and (b,)
+        # Attacked in evaluation mode, so that an image's attack does not depend on its batch.
         classifier = classifier_of(graphdef, state.params, state.rest)
         keys = jax.random.split(key, len(images))
         adversarial = jax.vmap(lambda key, image: attack(config, key, classifier, image))(
@@ -128,123 +161,91 @@ def make_step(config: Config, *, model: ModelFactory | None = None) -> Step:
         )
 
         def loss_of(params: Any) -> tuple[Array, tuple[Any, Array, Array]]:
-            module = training_view(graphdef, params, state.rest)
-            clean, attacked = _separate(module(_interleave(images, adversarial)))
-            loss = trades_loss(
-                clean, attacked, labels, beta=config.beta, order=config.divergence_order
-            )
-            return loss, (variables_of(module)[1], clean, attacked)
+            network = training_view(graphdef, params, state.rest)
+            # (2 b, h, w, c) -> (2 b, k) -> twice (b, k)
+            clean, attacked = _separate(network(_interleave(images, adversarial)))
+            loss = trades_loss(clean, attacked, labels, beta=config.beta, order=order)
+            return loss, (variables_of(network)[1], clean, attacked)
 
         (loss, (rest, clean, attacked)), gradients = jax.value_and_grad(loss_of, has_aux=True)(
             state.params
         )
-        metrics = {"loss": loss, **_metrics(clean, attacked, labels)}
-        metrics["divergence"] = trades_divergence(
-            clean, attacked, order=config.divergence_order
-        ).mean()
-        metrics["distance"] = _mean_length(config.attack, adversarial - images)
-        return update(state, gradients, rest), metrics
+        params, opt_state = descend(optimiser, state.params, state.opt_state, gradients)
+        metrics = {
+            "loss": loss,
+            "accuracy": jnp.mean(decision(clean) == labels),
+            "adversarial_accuracy": jnp.mean(decision(attacked) == labels),
+            "divergence": trades_divergence(clean, attacked, order=order).mean(),
+            "distance": _mean_length(config.attack, adversarial - images),
+        }
+        return State(params, rest, opt_state), metrics
 
     return step
 
 
-def make_robust_evaluate(
-    config: Config,
-    validation: Mapping[str, np.ndarray],
-    *,
-    model: ModelFactory | None = None,
-    mesh: Mesh | None = None,
-) -> Evaluate:
-    """Validation on adversarial images: the training's attack with one start for each image, drawn
-    from the seed.
+def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
+    """The validation of a state, on adversarial images too where ``select`` looks at them.
 
-    Args:
-        config: of the training.
-        validation: ``image`` ``(n, h, w, c)`` in [0, 1] and ``label`` ``(n,)``.
-        model: as in ``init``.
-        mesh: devices to spread the images over.
+    Returns:
+        ``state -> metrics``, those of ``shared.supervised.make_evaluate``, and of
+        ``make_robust_evaluate`` where they are selected by.
+
+    Raises:
+        InputError: images outside [0, 1], labels that are no class.
+    """
+    evaluate_clean = make_clean_evaluate(config, inputs)
+    if not config.select.startswith("adversarial"):
+        return evaluate_clean
+    evaluate_robust = make_robust_evaluate(config, inputs)
+    return lambda state: evaluate_clean(state) | evaluate_robust(state)
+
+
+def make_robust_evaluate(config: Config, inputs: Inputs) -> Evaluate:
+    """The validation of a state on images attacked as in the training.
+
+    Each image has one random start, drawn from the seed.
 
     Returns:
         ``state -> {"validation_adversarial_accuracy",
         "validation_adversarial_balanced_accuracy"}``.
     """
-    graphdef = graph_of(choose_model(config, model))
-    images, labels = np.asarray(validation["image"]), np.asarray(validation["label"])
-    keys = jax.random.split(jax.random.key(config.seed), len(images))
+    graphdef, size = graph_of(choose_model(config, inputs)), config.run.eval_batch_size
+    images, labels = (np.asarray(inputs.validation[name]) for name in ("image", "label"))
+    keys = jax.random.split(jax.random.key(config.run.seed), len(images))
 
-    def attacked(classifier: Classifier, example: tuple[PRNGKeyArray, Array]) -> Float[Array, " k"]:
+    def attack_and_classify(
+        classifier: Classifier, example: tuple[PRNGKeyArray, Array]
+    ) -> Float[Array, " k"]:
         return classifier(attack(config, example[0], classifier, example[1]))
 
     def evaluate(state: State) -> dict[str, float]:
-        classifier = classifier_of(graphdef, state.params, state.rest)
-        examples, size = (keys, images), config.eval_batch_size
-        logits = map_examples(attacked, classifier, examples, batch_size=size, mesh=mesh)
-        return scores("validation_adversarial", logits, labels)
+        classifier, examples = classifier_of(graphdef, state.params, state.rest), (keys, images)
+        logits = map_examples(
+            attack_and_classify, classifier, examples, batch_size=size, mesh=inputs.mesh
+        )
+        return score_logits("validation_adversarial", logits, labels)
 
     return evaluate
 
 
-def train(
-    config: Config,
-    source: Any,
-    train_indices: Int[np.ndarray, " n"],
-    validation: Mapping[str, np.ndarray],
-    workdir: str | Path,
-    *,
-    model: ModelFactory | None = None,
-    start: nnx.Module | None = None,
-    augment: Callable[..., Any] | None = None,
-    mesh: Mesh | None = None,
-    progress: bool = True,
-) -> nnx.Module:
-    """Trains a robust classifier, or goes on with a training that was stopped; a finished one is
-    only read.
-
-    Arguments, result and errors are those of ``trainers.classifier.train``. Where ``config.select``
-    is adversarial, the validation images are attacked as well.
-    """
-    config = scheduled(config, labels_of(source)[check_indices(source, train_indices)])
-    evaluations = [make_evaluate(config, validation, model=model, mesh=mesh)]
-    if config.select.startswith("adversarial"):
-        evaluations.append(make_robust_evaluate(config, validation, model=model, mesh=mesh))
-    return run_training(
-        "trades",
-        config,
-        make_step(config, model=model),
-        lambda state: {
-            name: value for evaluate in evaluations for name, value in evaluate(state).items()
-        },
-        None if config.select == "none" else f"validation_{config.select}",
-        (source, train_indices, validation),
-        workdir,
-        model=model,
-        start=start,
-        augment=augment,
-        mesh=mesh,
-        progress=progress,
-    )
-
-
-def load(
-    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
-) -> nnx.Module:
-    """The selected model of a training; arguments, result and errors as
-    ``trainers.classifier.load``.
-    """
-    return load_model(
-        "trades", Config, workdir, init, choose_model, model=model, unfinished=unfinished
-    )
-
-
-def _check(config: Config) -> None:
-    check_choice(config.select, _SELECT, name="select")
-    check_choice(config.attack.p, (2.0, float("inf")), name="attack.p")
-    check_positive(config.attack.radius, name="attack.radius")
-    check_positive(config.attack.step_size, name="attack.step_size")
-    check_start(config.attack.start, name="attack.start")
-    check_choice(config.divergence_order, ORDERS, name="divergence_order")
-    if not config.beta >= 0:
-        raise InputError(f"beta: expected a weight of at least 0, got {config.beta}")
+TRAINER = Trainer(
+    name="trades",
+    config=Config,
+    selections={
+        "balanced_accuracy": "validation_balanced_accuracy",
+        "accuracy": "validation_accuracy",
+        "adversarial_accuracy": "validation_adversarial_accuracy",
+        "adversarial_balanced_accuracy": "validation_adversarial_balanced_accuracy",
+        "none": None,
+    },
+    check=check,
+    make_batches=make_batches,
+    init=init,
+    make_step=make_step,
+    make_evaluate=make_evaluate,
+    finish=finish,
+    takes=("model", "start", "augment"),
+)
 
 
 def _interleave(
@@ -258,14 +259,6 @@ def _separate(both: Float[Array, "2*b k"]) -> tuple[Float[Array, "b k"], Float[A
     return both[0::2], both[1::2]
 
 
-def _metrics(
-    clean: Float[Array, "b k"], attacked: Float[Array, "b k"], labels: Int[Array, " b"]
-) -> dict[str, Array]:
-    return {
-        "accuracy": jnp.mean(decision(clean) == labels),
-        "adversarial_accuracy": jnp.mean(decision(attacked) == labels),
-    }
-
-
 def _mean_length(config: AttackConfig, changes: Float[Array, "b h w c"]) -> Float[Array, ""]:
-    return jax.vmap(lambda change: lp_norm(change, config.p))(changes).mean() / config.radius
+    lengths = jax.vmap(lambda change: lp_norm(change, config.p))(changes)  # (b,)
+    return lengths.mean() / config.radius

@@ -2,294 +2,421 @@
 competitors (Fontanella et al. 2023, "ACAT: Adversarial Counterfactual Attention for Classification
 and Detection in Medical Imaging", appendix C, and the released code).
 
-The baseline is ``Config()``; what has a saliency branch starts from the baseline's weights with
-``FROM_BASELINE``, and the variables that the baseline lacks start at random.
-``saliency_source.SaliencySource`` puts maps beside volumes.
+For volumes x with classes y, saliency maps s where the network f takes them, and weights w of the
+classes::
 
-Deviations: classes are weighted by their frequencies in the training set, not in the whole data
-set; all networks are selected alike.
+    loss = sum_i w(y_i) cross_entropy(f(x_i, s_i), y_i) / sum_i w(y_i)
+
+    step(state, batch):
+        gradients = grad(loss)          # f in training mode: its batch statistics move
+        parameters = Adam(parameters, gradients)
+
+With sides (none, left, right, both; published for IST-3) f gives logits of a lesion and logits of
+its side, and the loss has a term for each (``losses.multi_task_terms``).
+
+The baseline is ``Config()``; what has a saliency branch starts from the baseline's weights with
+``FROM_BASELINE``, and the variables that the baseline lacks start at random. Deviations: classes
+are weighted by their frequencies in the training set, not in the whole data set; all networks are
+selected alike.
+
+The source has ``image`` (s, h, w, c), ``label``, and ``saliency`` (s, h, w, 1) where the network
+takes it (``data.SaliencySource`` puts maps beside volumes); the validation too. A ``start`` gives
+parameters and batch statistics where it has the same names (``models.warm_start``), but for the
+parts named by ``skip``. ``train`` gives the network in evaluation mode: volumes, or volumes and
+their maps, -> logits ``(b, k)`` or ``models.HalfBrainLogits``.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from inspect import signature
+from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import Array
-from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from cfx_jax.checks import check_choice
-from cfx_jax.data.pipeline import AugmentItem
-from cfx_jax.data.source import check_indices, labels_of
-from cfx_jax.data.volume_flips import random_volume_flip
+from cfx_jax.checks import check_classes, check_images
+from cfx_jax.data import check_saliency, random_volume_flip
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cross_entropy import inverse_frequency
-from cfx_jax.models.volumes.build import build_volume_model
-from cfx_jax.models.weights.warm_start import warm_start
-from cfx_jax.parallel import data_mesh
-from trainers.annealed_adam import annealed_adam
-from trainers.descent import descent_step
-from trainers.epochs import by_steps
-from trainers.identity import describe_data
-from trainers.nnx_views import ModelFactory, trained, variables_of
-from trainers.result import load_model
-from trainers.running import Batch, Evaluate, State, Step, batches_of, check_batch_size, run
-from trainers.volume_answers import decided, logits_of, loss_terms, number_of_classes
-from trainers.volume_config import FROM_BASELINE as FROM_BASELINE
-from trainers.volume_config import Config as Config
-from trainers.volume_config import seedless
-from trainers.volume_validation import validation_of
+from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_entropy
+from cfx_jax.metrics import accuracy, balanced_accuracy
+from cfx_jax.models import HalfBrainLogits, build_volume_model, four_way, warm_start
+from cfx_jax.objectives import decision
+from cfx_jax.parallel import map_examples
+from trainers.shared import (
+    Batch,
+    Evaluate,
+    Inputs,
+    ModelFactory,
+    OptimiserSettings,
+    RunSettings,
+    State,
+    Step,
+    Trainer,
+    TrainingBatches,
+    descent_step,
+    evaluation_view,
+    first_state,
+    graph_of,
+    labelled_batches,
+    make_optimiser,
+    trained_network,
+    training_labels,
+    with_run,
+)
 
-_TRAINER = "volume_classifier"
+Logits = Float[Array, "b k"] | HalfBrainLogits
+
+_SIDES = ("none", "left", "right", "both")
 _MIRRORED_SIDES = (0, 2, 1, 3)
 
 
-def init(
-    key: PRNGKeyArray,
-    config: Config,
-    *,
-    model: ModelFactory | None = None,
-    start: nnx.Module | None = None,
-    skip: Sequence[str] = (),
-) -> State:
+@dataclass(frozen=True)
+class Config:
+    """A classifier of volumes. Defaults: the baseline of ACAT's released code."""
+
+    model: str = "slice_resnet50"
+    """Name of the architecture, as in cfx_jax.models.volumes.build; acat_ in front for ACAT
+    (released: ResNet-50 on slices, their mean)."""
+    saliency: bool = False
+    """Whether the network takes a saliency map of each volume too."""
+    sides: bool = False
+    """Whether the network also names the side of a lesion: classes none, left, right, both
+    (published for IST-3)."""
+    num_classes: int = 2
+    """Number of classes of a network that names no side (released: without and with COVID-19)."""
+    in_channels: int = 1
+    """Channels of the volumes."""
+    num_slices: int = 11
+    """Slices of each volume, for networks that weigh them (published: 11)."""
+    weighted: bool = True
+    """Whether classes weigh inversely to their frequency in the loss (released: yes); with sides,
+    lesion and none do."""
+    horizontal_flip: bool = True
+    """Whether training volumes are mirrored from left to right with probability 0.5; sides are
+    exchanged (released: yes, no for networks with saliency maps)."""
+    vertical_flip: bool = True
+    """Whether training volumes are mirrored from front to back with probability 0.5 (released: yes,
+    no with saliency)."""
+    optimiser: OptimiserSettings = field(
+        default_factory=lambda: OptimiserSettings(
+            rule="adam",  # released
+            learning_rate=1e-4,  # released; from the baseline 1e-5
+            weight_decay=5e-5,  # released
+            schedule="cosine_by_epoch",  # released
+            smallest=1e-7,  # released
+        )
+    )
+    """How weights move."""
+    select: Literal["accuracy", "balanced_accuracy", "none"] = "accuracy"
+    """Validation metric of which the best weights are kept, the later ones of equals; none for the
+    last weights (released: accuracy for the baseline, the last weights of the others)."""
+    run: RunSettings = field(
+        default_factory=lambda: RunSettings(
+            epochs=200,  # published; 100 from the baseline's weights
+            batch_size=8,  # released; volumes
+            eval_batch_size=8,
+        )
+    )
+    """How long the training runs."""
+
+
+FROM_BASELINE = Config(
+    model="acat_slice_resnet50",
+    saliency=True,
+    horizontal_flip=False,  # released
+    vertical_flip=False,  # released
+    optimiser=OptimiserSettings(
+        rule="adam",
+        learning_rate=1e-5,  # released
+        weight_decay=5e-5,  # released
+        schedule="cosine_by_epoch",
+        smallest=1e-7,  # released
+    ),
+    run=RunSettings(epochs=100, batch_size=8, eval_batch_size=8),  # published: 100 epochs
+)
+"""ACAT and its competitors: half as long with a tenth of the rate, from the baseline's weights,
+which ``train`` gets as ``start``. Unlike in the released code, they are selected as the baseline
+is."""
+
+
+def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
+    """The network of a configuration."""
+    return build_volume_model(
+        config.model,
+        num_classes=config.num_classes,
+        in_channels=config.in_channels,
+        num_slices=config.num_slices,
+        rngs=rngs,
+    )
+
+
+def check(config: Config, inputs: Inputs) -> None:
+    """Checks that the classes of the data are those of the configuration.
+
+    Raises:
+        InputError: another number of classes.
+    """
+    expected, names = _count_classes(config), inputs.source.class_names
+    if len(names) != expected:
+        wanted = ", ".join(_SIDES) if config.sides else "num_classes"
+        raise InputError(
+            f"source: expected {expected} classes ({wanted}), got {', '.join(names)}: change"
+            " num_classes or sides, or relabel them"
+        )
+
+
+def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
+    """Batches of ``image`` (b, s, h, w, c), ``label`` (b,), and ``saliency`` (b, s, h, w, 1)."""
+    flip = random_volume_flip(
+        horizontal=config.horizontal_flip,
+        vertical=config.vertical_flip,
+        mirrored=_MIRRORED_SIDES if config.sides else None,
+    )
+    fields = ("saliency",) if config.saliency else ()
+    return labelled_batches(config.run, inputs, balanced=False, fields=fields, augment_item=flip)
+
+
+def init(key: PRNGKeyArray, config: Config, inputs: Inputs) -> State:
     """The state before the first step.
-
-    Args:
-        key: draws the initial weights.
-        config: names the network and the optimiser.
-        model: makes another network from ``nnx.Rngs``; None for the configuration's.
-        start: a network whose parameters and batch statistics are taken where they have the same
-            names, as by ``models.warm_start``; it is not changed.
-        skip: names of parts that start at random all the same, such as ``"head"``.
-
-    Returns:
-        Parameters, other variables and a fresh state of the optimiser.
 
     Raises:
         InputError: an unknown network; numbers out of range; a start of other sizes, or with
             nothing in common.
     """
-    network = _choose(config, model)(nnx.Rngs(key))
-    if start is not None:
-        network = warm_start(network, start, skip=skip).model
-    params, rest = variables_of(network)
-    return State(params, rest, annealed_adam(config.optimiser, config.num_steps).init(params))
+    network = inputs.choose(build, config)(nnx.Rngs(key))
+    if inputs.start is not None:
+        network = warm_start(network, inputs.start, skip=inputs.skip).model
+    return first_state(network, make_optimiser(config.optimiser, config.run))
 
 
-def make_step(
-    config: Config,
-    *,
-    model: ModelFactory | None = None,
-    class_weights: Float[np.ndarray, " k"] | None = None,
-) -> Step:
+def make_step(config: Config, inputs: Inputs) -> Step:
     """One step of training.
 
-    Args:
-        config: names the network and the optimiser.
-        model: as in ``init``.
-        class_weights: of each class in the loss, with sides of none and lesion; None for 1.
-
     Returns:
-        Pure ``step(state, key, batch) -> (state, metrics)``; a batch has ``image``
-        ``(b, s, h, w, c)``, ``label`` ``(b,)``, and ``saliency`` ``(b, s, h, w, 1)`` where the
-        network takes it. Metrics: ``loss``, its terms, which are ``cross_entropy`` or ``lesion``
-        and ``side``, and ``accuracy``.
+        Pure ``step(state, key, batch) -> (state, metrics)``; a batch is one of ``make_batches``.
+        Metrics: ``loss``, its terms, which are ``cross_entropy`` or ``lesion`` and ``side``, and
+        ``accuracy``.
 
     Raises:
-        InputError: numbers out of range.
+        InputError: numbers out of range; classes to be weighted that no training volume has.
     """
-    weights = (
-        np.ones(2 if config.sides else config.num_classes)
-        if class_weights is None
-        else class_weights
-    )
-    make = _shared_step if isinstance(model, Hashable) else _step
-    return make(seedless(config), model, tuple(float(each) for each in weights))
+    weights = [1.0] * (2 if config.sides else config.num_classes)
+    if config.weighted:
+        labels = training_labels(inputs)
+        # With sides lesion and none are weighted. Of two classes these are the published weights,
+        # each the share of the other, but for a factor that the weighted mean cancels.
+        weights = (
+            inverse_frequency((labels > 0).astype(int), 2).tolist()
+            if config.sides
+            else inverse_frequency(labels, config.num_classes).tolist()
+        )
+    make = _make_shared_step if isinstance(inputs.model, Hashable) else _make_step
+    return make(with_run(config, seed=0), inputs.model, tuple(weights))
 
 
-def make_evaluate(
-    config: Config,
-    validation: Mapping[str, np.ndarray],
-    *,
-    model: ModelFactory | None = None,
-    mesh: Mesh | None = None,
-) -> Evaluate:
-    """The validation of a state.
+def _make_step(config: Config, model: ModelFactory | None, weights: tuple[float, ...]) -> Step:
+    predict = PredictVolume.of(config)
 
-    Args:
-        config: of the training.
-        validation: ``image`` ``(n, s, h, w, c)`` in [0, 1], ``label`` ``(n,)``, and ``saliency``
-            ``(n, s, h, w, 1)`` where the network takes it.
-        model: as in ``init``.
-        mesh: devices to spread the volumes over.
+    def compute_loss(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
+        del key
+        logits, labels = predict.batch(network, batch), batch["label"]
+        terms = compute_terms(logits, labels, jnp.asarray(weights, jnp.float32))
+        correct = decide_classes(logits) == labels
+        return {"loss": sum(terms.values(), jnp.zeros(())), **terms, "accuracy": correct.mean()}
+
+    optimiser = make_optimiser(config.optimiser, config.run)
+    return descent_step(Inputs(model=model).choose(build, config), optimiser, compute_loss)
+
+
+# Trainings of the same network that differ by their seeds share a step, so that it is traced and
+# compiled once.
+_make_shared_step = lru_cache(maxsize=32)(_make_step)
+
+
+def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
+    """The validation of a state on ``image`` ``(n, s, h, w, c)``, ``label`` and ``saliency``.
 
     Returns:
-        ``state -> metrics`` of the network in evaluation mode: ``validation_accuracy``,
-        ``validation_balanced_accuracy`` and ``validation_cross_entropy``, in nats and without
-        weights of classes. With sides, accuracies are those of the four classes,
-        ``validation_lesion_accuracy`` is that of lesion or none, and the cross-entropy is the sum
-        of both terms.
+        ``state -> metrics`` of the network in evaluation mode, as ``score_volumes`` gives them.
 
     Raises:
         InputError: volumes outside [0, 1], labels that are no class, or maps that do not fit the
             volumes.
     """
-    return validation_of(config, validation, model=_choose(config, model), mesh=mesh)
+    examples, labels = _check_validation(config, inputs), np.asarray(inputs.validation["label"])
+    graphdef, predict = graph_of(inputs.choose(build, config)), PredictVolume.of(config)
+    options: dict[str, Any] = {"batch_size": config.run.eval_batch_size, "mesh": inputs.mesh}
+
+    def evaluate(state: State) -> dict[str, float]:
+        network = evaluation_view(graphdef, state.params, state.rest)
+        return score_volumes(map_examples(predict, network, examples, **options), labels)
+
+    return evaluate
 
 
-def train(
-    config: Config,
-    source: Any,
-    train_indices: Int[np.ndarray, " n"],
-    validation: Mapping[str, np.ndarray],
-    workdir: str | Path,
-    *,
-    model: ModelFactory | None = None,
-    start: nnx.Module | None = None,
-    skip: Sequence[str] = (),
-    mesh: Mesh | None = None,
-    progress: bool = True,
-) -> nnx.Module:
-    """Trains a classifier of volumes, or goes on with a training that was stopped; a finished one
-    is only read.
+def finish(config: Config, inputs: Inputs, state: State) -> nnx.Module:
+    """The network in evaluation mode."""
+    return trained_network(inputs.choose(build, config), state)
+
+
+TRAINER = Trainer(
+    name="volume_classifier",
+    config=Config,
+    selections={
+        "accuracy": "validation_accuracy",
+        "balanced_accuracy": "validation_balanced_accuracy",
+        "none": None,
+    },
+    check=check,
+    make_batches=make_batches,
+    init=init,
+    make_step=make_step,
+    make_evaluate=make_evaluate,
+    finish=finish,
+    takes=("model", "start", "skip"),
+    ties="later",
+)
+
+
+@dataclass(frozen=True)
+class PredictVolume:
+    """The logits of one volume, as ``map_examples`` takes it; equal settings compile once.
+
+    Attributes:
+        saliency, sides, num_classes: as in ``Config``.
+    """
+
+    saliency: bool
+    sides: bool
+    num_classes: int
+
+    @classmethod
+    def of(cls, config: Config) -> "PredictVolume":
+        """What the networks of a configuration predict."""
+        return cls(config.saliency, config.sides, config.num_classes)
+
+    def __call__(self, network: Any, example: Mapping[str, Array]) -> Logits:
+        batch = {name: value[None] for name, value in example.items()}
+        return jax.tree.map(lambda leaf: leaf[0], self.batch(network, batch))
+
+    def batch(self, network: Any, batch: Mapping[str, Any]) -> Logits:
+        """The logits of several volumes.
+
+        Args:
+            network: it takes volumes, and their maps where ``saliency`` says so.
+            batch: ``image`` (b, s, h, w, c), and ``saliency`` (b, s, h, w, 1) where it is taken.
+
+        Raises:
+            InputError: a network that takes something else, or logits of another form or number,
+                than the settings say.
+        """
+        inputs = (batch["image"], batch["saliency"]) if self.saliency else (batch["image"],)
+        _check_takes(network, inputs)
+        logits = network(*inputs)
+        names_sides = isinstance(logits, HalfBrainLogits)
+        if self.sides != names_sides:
+            kind = "of lesion and side" if names_sides else "of classes"
+            raise InputError(
+                f"sides: expected {names_sides}, since the network's logits are {kind}, got"
+                f" {self.sides}"
+            )
+        if not names_sides and logits.shape[-1] != self.num_classes:
+            raise InputError(
+                f"num_classes: expected {logits.shape[-1]}, the network's logits, got"
+                f" {self.num_classes}"
+            )
+        return logits
+
+
+def decide_classes(logits: Logits) -> Int[Array, " b"]:
+    """The class that is decided on for each volume; with sides, one of none, left, right, both."""
+    return four_way(logits) if isinstance(logits, HalfBrainLogits) else decision(logits)
+
+
+def compute_terms(
+    logits: Logits, labels: Int[Array, " b"], class_weights: Float[Array, " k"]
+) -> dict[str, Float[Array, ""]]:
+    """The terms whose sum is the loss.
 
     Args:
-        config: the training; lengths of 0 steps follow from its epochs and the number of items.
-        source: random-access data set whose items hold ``image`` (s, h, w, c), ``label``, and
-            ``saliency`` (s, h, w, 1) where the network takes it.
-        train_indices: the items to train on.
-        validation: as in ``make_evaluate``.
-        workdir: folder of this training.
-        model: makes the network from ``nnx.Rngs``: volumes, or volumes and their maps, -> logits
-            ``(b, k)`` or ``models.HalfBrainLogits``; None for the configuration's.
-        start, skip: as in ``init``.
-        mesh: devices to train on; None for all.
-        progress: shows a progress bar.
+        logits: of volumes.
+        labels: their classes.
+        class_weights: of each class; with sides, of none and lesion.
 
     Returns:
-        The selected network in evaluation mode.
-
-    Raises:
-        InputError: as ``training.fit`` and ``init``; an unknown ``select``; another number of
-            classes in the data; classes to be weighted that no training volume has; volumes, maps
-            or labels that cannot be used.
+        ``cross_entropy``, or ``lesion`` and ``side``, in nats.
     """
-    check_choice(config.select, ("accuracy", "balanced_accuracy", "none"), name="select")
-    mesh = data_mesh() if mesh is None else mesh
-    check_batch_size(config.batch_size, mesh)
-    config = by_steps(config, num_images=len(train_indices))
-    _check_classes(config, source)
-    selected = run(
-        _TRAINER,
-        config,
-        make_step(config, model=model, class_weights=_class_weights(config, source, train_indices)),
-        lambda key: init(key, config, model=model, start=start, skip=skip),
-        batches_of(
-            source,
-            train_indices,
-            batch_size=config.batch_size,
-            seed=config.seed,
-            balanced=False,
-            augment=None,
-            fields=_fields(config),
-            augment_item=_flip(config),
-        ),
-        workdir,
-        evaluate=make_evaluate(config, validation, model=model, mesh=mesh),
-        select=None if config.select == "none" else f"validation_{config.select}",
-        ties="later",
-        data={
-            **describe_data(
-                source,
-                train_indices,
-                {name: validation[name] for name in ("label", *_fields(config))},
-                None,
-                start,
-            ),
-            "skip": ", ".join(skip),
-        },
-        mesh=mesh,
-        progress=progress,
-    )
-    return trained(_choose(config, model), selected.params, selected.rest)
+    weights = jnp.asarray(class_weights)
+    if isinstance(logits, HalfBrainLogits):
+        return multi_task_terms(*logits, labels, weights[(labels > 0).astype(jnp.int32)])
+    return {"cross_entropy": weighted_cross_entropy(logits, labels, weights[labels])}
 
 
-def load(
-    workdir: str | Path, *, model: ModelFactory | None = None, unfinished: bool = False
-) -> nnx.Module:
-    """The selected network of a training; arguments, result and errors as
-    ``trainers.classifier.load``.
+def score_volumes(logits: Logits, labels: Int[np.ndarray, " n"]) -> dict[str, float]:
+    """How often a classifier of volumes is right, and how sure it is.
+
+    Args:
+        logits: of volumes.
+        labels: their classes.
+
+    Returns:
+        ``validation_accuracy``, ``validation_balanced_accuracy`` and ``validation_cross_entropy``,
+        in nats and without weights of classes. With sides, accuracies are those of the four
+        classes, ``validation_lesion_accuracy`` is that of lesion or none, and the cross-entropy is
+        the sum of both terms.
     """
-    return load_model(_TRAINER, Config, workdir, init, _choose, model=model, unfinished=unfinished)
+    decisions, has_sides = np.asarray(decide_classes(logits)), isinstance(logits, HalfBrainLogits)
+    num_weights = 2 if isinstance(logits, HalfBrainLogits) else logits.shape[-1]
+    terms = compute_terms(logits, jnp.asarray(labels), jnp.ones(num_weights))
+    scores = {
+        "validation_accuracy": accuracy(decisions == labels),
+        "validation_balanced_accuracy": balanced_accuracy(decisions == labels, labels),
+        "validation_cross_entropy": float(sum(terms.values())),
+    }
+    if has_sides:
+        scores["validation_lesion_accuracy"] = accuracy((decisions > 0) == (labels > 0))
+    return scores
 
 
-def _step(config: Config, model: ModelFactory | None, class_weights: tuple[float, ...]) -> Step:
-    def judge(network: Any, key: PRNGKeyArray, batch: Batch) -> dict[str, Array]:
-        del key
-        logits, labels = logits_of(config, network, batch), batch["label"]
-        terms = loss_terms(logits, labels, jnp.asarray(class_weights, jnp.float32))
-        correct = decided(logits) == labels
-        return {"loss": sum(terms.values(), jnp.zeros(())), **terms, "accuracy": correct.mean()}
-
-    return descent_step(
-        _choose(config, model), annealed_adam(config.optimiser, config.num_steps), judge
-    )
+def _count_classes(config: Config) -> int:
+    """How many classes the labels of a training name."""
+    return len(_SIDES) if config.sides else config.num_classes
 
 
-# Trainings of the same network that differ by their seeds share a step, so that it is traced and
-# compiled once.
-_shared_step = lru_cache(maxsize=32)(_step)
-
-
-def _choose(config: Config, model: ModelFactory | None) -> ModelFactory:
-    return model or (
-        lambda rngs: build_volume_model(
-            config.model,
-            num_classes=config.num_classes,
-            in_channels=config.in_channels,
-            num_slices=config.num_slices,
-            rngs=rngs,
-        )
-    )
-
-
-def _fields(config: Config) -> tuple[str, ...]:
-    return ("saliency",) if config.saliency else ()
-
-
-def _flip(config: Config) -> AugmentItem:
-    return random_volume_flip(
-        horizontal=config.horizontal_flip,
-        vertical=config.vertical_flip,
-        mirrored=_MIRRORED_SIDES if config.sides else None,
-    )
-
-
-def _class_weights(
-    config: Config, source: Any, indices: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, " k"] | None:
-    """Of two classes, the published ones, each the share of the other, but for a factor that the
-    weighted mean cancels.
-    """
-    if not config.weighted:
-        return None
-    labels = labels_of(source)[check_indices(source, indices)]
-    return (
-        inverse_frequency((labels > 0).astype(int), 2)
-        if config.sides
-        else inverse_frequency(labels, config.num_classes)
-    )
-
-
-def _check_classes(config: Config, source: Any) -> None:
-    expected, names = number_of_classes(config), ", ".join(source.class_names)
-    if len(source.class_names) != expected:
-        which = "none, left, right, both" if config.sides else "num_classes"
+def _check_takes(network: Any, inputs: tuple[Array, ...]) -> None:
+    try:
+        signature(network).bind(*inputs)
+    except TypeError:
+        takes_maps = len(inputs) == 1
+        taken = "volumes and saliency maps" if takes_maps else "volumes alone"
         raise InputError(
-            f"source: expected {expected} classes ({which}), got {names}: change num_classes or"
-            f" sides, or relabel them"
+            f"saliency: expected {takes_maps}, since {type(network).__name__} takes {taken}, got"
+            f" {not takes_maps}"
+        ) from None
+
+
+def _check_validation(config: Config, inputs: Inputs) -> dict[str, np.ndarray]:
+    """The fields of the validation that the network sees."""
+    images = np.asarray(inputs.validation["image"])
+    if images.ndim != 5:
+        raise InputError(
+            f"validation volumes: expected volumes (n, s, h, w, c), got shape {images.shape}"
         )
+    check_images(images.reshape(-1, *images.shape[2:]), name="validation volumes")
+    labels = np.asarray(inputs.validation["label"])
+    check_classes(labels, _count_classes(config), name="validation labels")
+    if not config.saliency:
+        return {"image": images}
+    if "saliency" not in inputs.validation:
+        raise InputError(
+            "validation: expected saliency, since the network takes maps, got none: give (n, s, h,"
+            " w, 1)"
+        )
+    maps = np.asarray(inputs.validation["saliency"])
+    check_saliency(maps, images.shape, name="validation saliency")
+    return {"image": images, "saliency": maps}

@@ -51,6 +51,8 @@ from cfx_jax.data.transforms import random_flip as random_flip
 from cfx_jax.data.transforms import random_noise as random_noise
 from cfx_jax.data.transforms import sometimes as sometimes
 from cfx_jax.data.volume_flips import random_volume_flip as random_volume_flip
+from cfx_jax.data.volumes_with_saliency import SaliencySource as SaliencySource
+from cfx_jax.data.volumes_with_saliency import check_saliency as check_saliency
 from cfx_jax.data.worlds import SyntheticBrain as SyntheticBrain
 from cfx_jax.data.worlds import SyntheticChest as SyntheticChest
 from cfx_jax.data.worlds import SyntheticCT as SyntheticCT

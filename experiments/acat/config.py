@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from trainers.autoencoder import Config as AutoencoderConfig
-from trainers.volume_config import FROM_BASELINE
-from trainers.volume_config import Config as ClassifierConfig
+from trainers.volume_classifier import FROM_BASELINE
+from trainers.volume_classifier import Config as ClassifierConfig
 
 
 @dataclass(frozen=True)

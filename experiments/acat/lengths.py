@@ -1,11 +1,12 @@
 """Trainings on a share of the scans, for Table 4."""
 
-import dataclasses
-from typing import Any, TypeVar
+from typing import TypeVar
 
-C = TypeVar("C", bound=Any)
+from trainers import TrainerConfig, with_run
 
-_STEPS = ("num_steps", "evaluate_every", "checkpoint_every")
+C = TypeVar("C", bound=TrainerConfig)
+
+_STEPS = ("num_steps", "steps_per_epoch", "evaluate_every", "checkpoint_every")
 
 
 def by_share(settings: C, share: float) -> C:
@@ -14,13 +15,11 @@ def by_share(settings: C, share: float) -> C:
 
     Args:
         settings: of the training on all scans. Lengths of 0 stay, since
-            ``trainers.epochs.by_steps`` counts them out for the scans at hand.
+            ``trainers.count_steps`` counts them out for the scans at hand.
         share: in (0, 1].
     """
 
     def shortened(steps: int) -> int:
         return max(1, round(share * steps)) if steps else 0
 
-    optimiser = dataclasses.replace(settings.optimiser, epoch=shortened(settings.optimiser.epoch))
-    lengths = {name: shortened(getattr(settings, name)) for name in _STEPS}
-    return dataclasses.replace(settings, optimiser=optimiser, **lengths)
+    return with_run(settings, **{name: shortened(getattr(settings.run, name)) for name in _STEPS})

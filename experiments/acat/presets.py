@@ -5,9 +5,8 @@ from typing import Any
 
 from experiments.acat.config import Config, SearchConfig
 from experiments.shared.times import times
-from trainers import autoencoder, volume_classifier
-from trainers.annealed_adam import AnnealedAdamConfig
-from trainers.volume_config import FROM_BASELINE
+from trainers import autoencoder, volume_classifier, with_run
+from trainers.volume_classifier import FROM_BASELINE
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _SHAPE, _SEVERITY = (4, 32, 32), 4.0
@@ -27,27 +26,21 @@ def _classifier(
     rate: float,
     **options: Any,
 ) -> volume_classifier.Config:
-    return dataclasses.replace(
-        settings,
-        optimiser=AnnealedAdamConfig(learning_rate=rate, epoch=evaluate_every),
-        **times(num_steps, evaluate_every),
-        **options,
-    )
+    optimiser = dataclasses.replace(settings.optimiser, learning_rate=rate)
+    config = dataclasses.replace(settings, optimiser=optimiser, **options)
+    return with_run(config, steps_per_epoch=evaluate_every, **times(num_steps, evaluate_every))
 
 
 def _autoencoder(num_steps: int, evaluate_every: int, batch_size: int) -> autoencoder.Config:
     """Latents of full resolution: so small slices have details of single pixels, which halved maps
     cannot hold.
     """
-    return autoencoder.Config(
-        width=8,
-        filters=(8,),
-        decoder_filters=(8,),
-        norms=False,
-        optimiser=AnnealedAdamConfig(learning_rate=5e-3, weight_decay=0.0, epoch=evaluate_every),
-        batch_size=batch_size,
-        **times(num_steps, evaluate_every),
+    optimiser = dataclasses.replace(autoencoder.Config().optimiser, learning_rate=5e-3)
+    config = autoencoder.Config(
+        width=8, filters=(8,), decoder_filters=(8,), norms=False, optimiser=optimiser
     )
+    run = {"batch_size": batch_size, "steps_per_epoch": evaluate_every}
+    return with_run(config, **run, **times(num_steps, evaluate_every))
 
 
 SMOKE = Config(

@@ -22,7 +22,7 @@ from experiments.acat.sources import (
     SHUFFLED,
     ZERO,
 )
-from trainers.nnx_views import ModelFactory
+from trainers import ModelFactory
 
 BASELINE, ACAT, VIT, HSM = "baseline", "ACAT", "ViT", "HSM"
 SCRATCH, AS_LONG = "ACAT, from scratch", "baseline, as long"

@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.counterfactuals import find_unexplainable, reconstruction_psnr
-from cfx_jax.data import resize_labels
+from cfx_jax.data import SaliencySource, resize_labels
 from cfx_jax.errors import InputError
 from cfx_jax.models import LesionHead, coder_of, parts, per_image
 from cfx_jax.parallel import map_examples
@@ -29,12 +29,9 @@ from experiments.acat.variances import MEASURED, Variances, variances_of
 from experiments.shared.array_store import Rows, chosen, filled, row_bytes, row_slices
 from experiments.shared.notices import notify
 from experiments.shared.stages import Arrays, Workspace, fingerprint
-from trainers import autoencoder, volume_classifier
-from trainers.epochs import length_of
-from trainers.saliency_source import SaliencySource
-from trainers.slice_source import SliceSource
-from trainers.volume_answers import Answer, decided
-from trainers.volume_config import seedless
+from trainers import autoencoder, describe_length, train, volume_classifier, with_run
+from trainers.autoencoder import SliceSource
+from trainers.volume_classifier import PredictVolume, decide_classes
 
 _MASKS = ("early", "middle", "late")
 
@@ -246,12 +243,11 @@ def _train_autoencoder(
     validation = split_scans(config, scans, config.seeds[0]).validation
     identity = [settings, scans.identity, validation.tolist()]
     folder = workspace.folder(f"autoencoder-{scans.name}", identity)
-    print(f"autoencoder of {scans.name}: {length_of(settings)} in {folder}", flush=True)
+    print(f"autoencoder of {scans.name}: {describe_length(settings.run)} in {folder}", flush=True)
     held_out = _part(workspace, scans, validation)
     images = held_out.reshape(-1, *held_out.shape[2:])
-    return autoencoder.train(
-        settings, slices, np.arange(len(slices)), {"image": images}, folder
-    ), identity
+    data = slices, np.arange(len(slices)), {"image": images}
+    return train(autoencoder.TRAINER, settings, *data, folder), identity
 
 
 def _part(
@@ -403,7 +399,10 @@ def _fit(
     identity += [] if maps is None else [bench.explained_by]
     name = f"{scans.name}-{row.name.replace(' ', '_').replace(':', '').replace(',', '')}"
     folder = workspace.folder(name, identity)
-    print(f"{scans.name}, run {task.seed}, {row.name}: {length_of(config)} in {folder}", flush=True)
+    print(
+        f"{scans.name}, run {task.seed}, {row.name}: {describe_length(config.run)} in {folder}",
+        flush=True,
+    )
     held_out = task.split.validation
     validation = {"image": _part(workspace, scans, held_out), "label": scans.labels[held_out]}
     if maps is not None:
@@ -411,7 +410,8 @@ def _fit(
             f"part-maps-{scans.name}", [row.maps, task.seed, identity[3:], held_out.tolist()]
         )
         validation["saliency"] = chosen(maps, held_out, of_maps)
-    model = volume_classifier.train(
+    model = train(
+        volume_classifier.TRAINER,
         config,
         scans.source if maps is None else SaliencySource(scans.source, maps),
         task.split.train,
@@ -421,7 +421,7 @@ def _fit(
         start=start,
         skip=skip,
     )
-    answer = Answer(seedless(config))
+    predict = PredictVolume.of(config)
 
     def decide() -> Arrays:
         found = []
@@ -429,11 +429,8 @@ def _fit(
             part = task.split.test[rows]
             arrays = {"image": np.asarray(scans.images[part])}
             arrays |= {} if maps is None else {"saliency": np.asarray(maps[part])}
-            found.append(
-                np.asarray(
-                    decided(map_examples(answer, model, arrays, batch_size=bench.config.batch_size))
-                )
-            )
+            logits = map_examples(predict, model, arrays, batch_size=bench.config.batch_size)
+            found.append(np.asarray(decide_classes(logits)))
         return {"decided": np.concatenate(found)}
 
     return model, workspace.cached(f"decided {name}", identity, decide)["decided"]
@@ -441,15 +438,15 @@ def _fit(
 
 def _training(bench: _Bench, row: Row, task: _Task) -> volume_classifier.Config:
     settings = bench.config.from_baseline if row.starts else bench.config.baseline
-    return dataclasses.replace(
+    config = dataclasses.replace(
         by_share(settings, task.share),
         saliency=bool(row.maps),
         sides=bench.scans.sides,
         num_classes=2,
         num_slices=bench.scans.shape[0],
         vertical_flip=settings.vertical_flip and not bench.scans.sides,  # no head lies face down
-        seed=task.seed,
     )
+    return with_run(config, seed=task.seed)
 
 
 def _attention(bench: _Bench, explained: Explained, source: str, task: _Task) -> Rows:

@@ -20,9 +20,8 @@ from experiments.shared.image_set import decisions, predict
 from experiments.shared.normalisation import fit_to_images
 from experiments.shared.notices import notify
 from experiments.shared.stages import Workspace
+from trainers import ModelFactory, train, weights_digest
 from trainers import classifier as trainer
-from trainers.nnx_views import ModelFactory
-from trainers.pretrained import weights_digest
 
 
 class Network(NamedTuple):
@@ -64,9 +63,10 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
         config.augmentation,
     ]
     folder = workspace.folder("classifier", identity)
-    print(f"classifier: {settings.num_steps} steps in {folder}", flush=True)
+    print(f"classifier: {settings.run.num_steps} steps in {folder}", flush=True)
     validation = data.validation.arrays
-    model = trainer.train(
+    model = train(
+        trainer.TRAINER,
         settings,
         data.train.source,
         data.train.indices,
@@ -102,7 +102,7 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
         raise InputError(
             f"classifier: expected decisions for both classes on the validation images, got"
             f" {class_names[decided[0]]!r} for"
-            f" all {len(decided)}: train longer (--classifier.num-steps), or move its threshold"
+            f" all {len(decided)}: train longer (--classifier.run.num-steps), or move its threshold"
             f" with models.thresholded"
         )
 

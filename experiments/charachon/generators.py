@@ -20,9 +20,9 @@ from experiments.charachon.config import GenerationConfig
 from experiments.charachon.images import Data
 from experiments.shared.notices import notify
 from experiments.shared.stages import Workspace
+from trainers import describe_length, train
 from trainers import mask_generator as mask_trainer
 from trainers import similar_adversarial as pair_trainer
-from trainers.epochs import length_of
 
 _CHECKED = 512  # validation images on which generators are checked
 
@@ -84,15 +84,16 @@ def train_similar_adversarial(
     settings = dataclasses.replace(settings, in_channels=data.validation.arrays["image"].shape[-1])
     identity = [settings, network.identity, config.augmentation]
     folder = workspace.folder("similar_adversarial", identity)
-    print(f"{name}: {length_of(settings)} in {folder}", flush=True)
+    print(f"{name}: {describe_length(settings.run)} in {folder}", flush=True)
     validation = {"image": data.validation.arrays["image"]}
-    model = pair_trainer.train(
+    model = train(
+        pair_trainer.TRAINER,
         settings,
-        network.classifier,
         data.train.source,
         data.train.indices,
         validation,
         folder,
+        classifier=network.classifier,
         augment=training_augmentation(config),
     )
     method = naive_adversarial if settings.generator == "naive" else similar_adversarial
@@ -149,15 +150,16 @@ def train_mask_generator(
     settings = config.mask_generator
     identity = [settings, network.identity, config.augmentation]
     folder = workspace.folder("mask_generator", identity)
-    print(f"Mask Generator: {settings.num_steps} steps in {folder}", flush=True)
-    model = mask_trainer.train(
+    print(f"Mask Generator: {settings.run.num_steps} steps in {folder}", flush=True)
+    model = train(
+        mask_trainer.TRAINER,
         settings,
-        network.classifier,
-        network.model,
         data.train.source,
         data.train.indices,
         {"image": data.validation.arrays["image"]},
         folder,
+        classifier=network.classifier,
+        encoder=network.model,
         augment=training_augmentation(config),
     )
     return MaskMaker(per_image(model), identity)

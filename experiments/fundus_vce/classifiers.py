@@ -22,10 +22,8 @@ from experiments.shared import (
     predict,
     train_network,
 )
+from trainers import SupervisedConfig, trades, weights_digest
 from trainers import classifier as plain_trainer
-from trainers import trades
-from trainers.pretrained import weights_digest
-from trainers.supervised import SupervisedConfig
 
 NAMES = ("plain", "robust", "ensemble")
 
@@ -58,7 +56,7 @@ def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
     """Trains, or reads from the workspace, both networks, and calibrates each on its own split."""
     training = _Training(config, data, workspace)
     plain, validation = _train_plain(config, training)
-    models = {"plain": plain, "robust": training.run("robust", trades, config.robust)}
+    models = {"plain": plain, "robust": training.run("robust", trades.TRAINER, config.robust)}
     temperatures = {name: _temperature(config, name, model, data) for name, model in models.items()}
     guided_models = {name: guided(model) for name, model in models.items()}
     stem_guided = {name: guided(model, part="stem") for name, model in models.items()}
@@ -129,13 +127,13 @@ class _Training(NamedTuple):
 
 def _train_plain(config: Config, training: _Training) -> tuple[nnx.Module, dict[str, float]]:
     """The plain network, and the validation scores by which it was chosen."""
-    first = training.run("plain", plain_trainer, config.plain)
+    first = training.run("plain", plain_trainer.TRAINER, config.plain)
     if not config.fine_tune:
         return first, {}
     if config.plain_weights == "last":
         released = dataclasses.replace(config.fine_tuning, select="none")
-        return training.run("fine-tuned", plain_trainer, released, start=first), {}
-    second = training.run("fine-tuned", plain_trainer, config.fine_tuning, start=first)
+        return training.run("fine-tuned", plain_trainer.TRAINER, released, start=first), {}
+    second = training.run("fine-tuned", plain_trainer.TRAINER, config.fine_tuning, start=first)
     models, images = {"first": first, "fine-tuned": second}, training.data.validation
     scores = {name: _balanced_accuracy(model, images) for name, model in models.items()}
     return models[best_training(scores)], scores

@@ -11,35 +11,41 @@ from experiments.fundus_vce.config import (
     RobustAccuracyConfig,
     SyntheticConfig,
 )
-from trainers import classifier, trades
-from trainers.optimiser import OptimiserConfig
-from trainers.supervised import SupervisedConfig
-
-
-def _plain(
-    num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float
-) -> classifier.Config:
-    optimiser = OptimiserConfig(name="adam", learning_rate=learning_rate, weight_decay=1e-3)
-    return _small("resnet_small", num_steps, batch_size, evaluate_every, optimiser)
-
-
-def _quality(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
-    optimiser = OptimiserConfig(learning_rate=0.05)
-    return _small("efficientnet_small", num_steps, batch_size, evaluate_every, optimiser)
+from trainers import (
+    OptimiserSettings,
+    RunSettings,
+    SupervisedConfig,
+    classifier,
+    trades,
+    with_run,
+)
 
 
 def _small(
-    model: str, num_steps: int, batch_size: int, evaluate_every: int, optimiser: OptimiserConfig
+    model: str, num_steps: int, batch_size: int, evaluate_every: int, optimiser: OptimiserSettings
 ) -> classifier.Config:
-    return classifier.Config(
-        model=model,
-        optimiser=optimiser,
+    return with_run(
+        classifier.Config(model=model, optimiser=optimiser),
         num_steps=num_steps,
         batch_size=batch_size,
         evaluate_every=evaluate_every,
         checkpoint_every=evaluate_every,
         log_every=25,
     )
+
+
+def _plain(
+    num_steps: int, batch_size: int, evaluate_every: int, *, learning_rate: float
+) -> classifier.Config:
+    optimiser = OptimiserSettings(
+        "adamw", learning_rate=learning_rate, weight_decay=1e-3, schedule="cosine"
+    )
+    return _small("resnet_small", num_steps, batch_size, evaluate_every, optimiser)
+
+
+def _quality(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
+    optimiser = dataclasses.replace(classifier.Config().optimiser, learning_rate=0.05)
+    return _small("efficientnet_small", num_steps, batch_size, evaluate_every, optimiser)
 
 
 def _triangle(num_steps: int, batch_size: int, *, learning_rate: float) -> classifier.Config:
@@ -145,24 +151,26 @@ _PAPER_RESNET = classifier.Config(
     in_channels=3,  # figures: colour photographs
     mean=(0.41859, 0.28518, 0.20822),  # code: model_normalization.py; measured anew in the run
     std=(0.30146, 0.21559, 0.16516),  # code: model_normalization.py; measured anew in the run
-    optimiser=OptimiserConfig(
-        name="sgd",  # code: default of the command line
+    optimiser=OptimiserSettings(
+        rule="sgd",  # code: default of the command line
         learning_rate=0.01,  # section 2.2, second paragraph
         momentum=0.9,  # code: default of the command line
         nesterov=True,  # code: default of the command line
         weight_decay=5e-4,  # code: default of the command line
         schedule="cosine",  # section 2.2, second paragraph
     ),
-    epochs=500,  # section 2.2, second paragraph
-    num_steps=0,  # ours: counted out from the epochs
-    batch_size=128,  # section 2.2, second paragraph
+    run=RunSettings(
+        epochs=500,  # section 2.2, second paragraph
+        num_steps=0,  # ours: counted out from the epochs
+        batch_size=128,  # section 2.2, second paragraph
+        evaluate_every=0,  # code: each epoch
+        checkpoint_every=0,  # ours: each epoch; does not change the result
+        log_every=50,  # ours: does not change the result
+        eval_batch_size=128,  # ours: does not change the result
+        seed=0,  # ours: none is given
+    ),
     balanced=True,  # section 2.2, second paragraph: oversampling of the DR cases
     weighted=False,  # section 2.2, second paragraph: cross-entropy, oversampling instead
-    evaluate_every=0,  # code: each epoch
-    checkpoint_every=0,  # ours: each epoch; does not change the result
-    log_every=50,  # ours: does not change the result
-    eval_batch_size=128,  # ours: does not change the result
-    seed=0,  # ours: none is given
     select="balanced_accuracy",  # section 2.2, second paragraph
 )
 
@@ -179,9 +187,8 @@ PAPER = Config(
     quality=QualityConfig(
         num_members=5,  # ours: section 2.1 has an ensemble of no given number
         training=dataclasses.replace(
-            _PAPER_RESNET,  # ours: not given, as the plain model's
+            with_run(_PAPER_RESNET, epochs=100),  # ours: not given; else as the plain model's
             model="efficientnet_b0",  # ours: section 2.1 has EfficientNets of no given size
-            epochs=100,  # ours: not given
         ),
     ),
     augmentation="murat",  # code: the augmentation of that name; the paper has none
@@ -189,15 +196,14 @@ PAPER = Config(
     fine_tune=True,  # section 2.2, second paragraph
     plain_weights="best",  # section 2.2, second paragraph; the released code takes the last
     fine_tuning=dataclasses.replace(
-        _PAPER_RESNET,  # ours where neither says: batches as in the first training
+        with_run(_PAPER_RESNET, epochs=3),  # section 2.2, second paragraph; batches: ours
         optimiser=dataclasses.replace(
             _PAPER_RESNET.optimiser,
             learning_rate=1e-3,  # code: name of the run, lr=0.00100
             nesterov=False,  # code: robust_finetuning/train.py
             schedule="triangle",  # section 2.2, second paragraph: cyclic triangle, one cycle
-            peak=1 / 3,  # code: robust_finetuning, epoch 1 of 3
+            turn=1 / 3,  # code: robust_finetuning, epoch 1 of 3
         ),
-        epochs=3,  # section 2.2, second paragraph
     ),
     robust=trades.Config(
         **_fields(_PAPER_RESNET),  # section 2.2, third paragraph: the architecture; else ours

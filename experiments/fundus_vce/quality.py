@@ -5,7 +5,6 @@ labels and reports its accuracy there (87.50 %). Here the labelled images are sp
 patients are known.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -27,8 +26,7 @@ from experiments.shared import (
     predict,
     train_network,
 )
-from trainers import classifier
-from trainers.pretrained import weights_digest
+from trainers import classifier, weights_digest, with_run
 
 _USELESS = ": it is no better than chance on held-out images and was not applied"
 _SHARES = {"train": 0.65, "validation": 0.15, "test": 0.2}
@@ -101,10 +99,10 @@ def _train(
     identity += [part.identity for part in parts.values()]
     members: list[Classifier] = []
     for number in range(config.quality.num_members):
-        chosen = dataclasses.replace(settings, seed=settings.seed + number)
+        chosen = with_run(settings, seed=settings.run.seed + number)
         folder = workspace.folder("quality-network", [identity, number])
         name = f"quality network {number + 1}"
-        model = train_network(name, classifier, chosen, train, parts["validation"], folder)
+        model = train_network(name, classifier.TRAINER, chosen, train, parts["validation"], folder)
         members.append(per_image(model))
     return members, [identity, len(members)]
 

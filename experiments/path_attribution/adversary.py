@@ -20,6 +20,7 @@ from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.shared.notices import notify
 from experiments.shared.stages import Workspace
 from trainers import fixed_point as trainer
+from trainers import train
 
 NAME = "adversary"
 
@@ -44,7 +45,7 @@ def train_adversary(
     """Trains the adversary, or reads it from the workspace, and prints what is wrong with it.
 
     Raises:
-        InputError: as ``trainers.fixed_point.train``.
+        InputError: as ``trainers.train``.
     """
     images = data.validation.arrays["image"]
     settings = dataclasses.replace(
@@ -52,14 +53,15 @@ def train_adversary(
     )
     identity = [settings, network.identity, config.augmentation]
     folder = workspace.folder("fixed_point", identity)
-    print(f"{NAME}: {settings.num_steps} steps in {folder}", flush=True)
-    translator = trainer.train(
+    print(f"{NAME}: {settings.run.num_steps} steps in {folder}", flush=True)
+    translator = train(
+        trainer.TRAINER,
         settings,
-        network.classifier,
         data.train.source,
         data.train.indices,
         {"image": images},
         folder,
+        classifier=network.classifier,
         augment=training_augmentation(config),
     )
     explain = Partial(fixed_point, translation_of(translator), network.classifier)
@@ -95,7 +97,7 @@ def turned_over(
             f" images that are"
             f" overwritten, fewer than {least}: relevance scores and AOPC are left out. Train it"
             f" longer"
-            " (--adversary.num-steps), raise the price of its classifier term"
+            " (--adversary.run.num-steps), raise the price of its classifier term"
             " (--adversary.weights.decision), or accept"
             " fewer by --faithfulness.least-turned."
         )

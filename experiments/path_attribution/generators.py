@@ -15,8 +15,7 @@ from experiments.charachon.generators import PairGenerator, check_pairs
 from experiments.charachon.images import Data
 from experiments.path_attribution.config import Config
 from experiments.shared.stages import Workspace
-from trainers import cycle
-from trainers.epochs import length_of
+from trainers import cycle, describe_length, train
 
 NAMES = {"syce": "SyCE", "cyce": "CyCE"}
 """What tables call the methods of ``trainers.cycle``."""
@@ -50,20 +49,21 @@ def train_cycle(
         workspace: keeps the weights.
 
     Raises:
-        InputError: as ``trainers.cycle.train``.
+        InputError: as ``trainers.train``.
     """
     images, name = data.validation.arrays["image"], NAMES[settings.method]
     settings = dataclasses.replace(settings, size=images.shape[1:3], in_channels=images.shape[-1])
     identity = [settings, network.identity, config.augmentation]
     folder = workspace.folder(settings.method, identity)
-    print(f"{name}: {length_of(settings)} in {folder}", flush=True)
-    trained = cycle.train(
+    print(f"{name}: {describe_length(settings.run)} in {folder}", flush=True)
+    trained = train(
+        cycle.TRAINER,
         settings,
-        network.classifier,
         data.train.source,
         data.train.indices,
         {"image": images},
         folder,
+        classifier=network.classifier,
         augment=training_augmentation(config),
     )
     parts = generator_of(trained[0]), generator_of(trained[1])

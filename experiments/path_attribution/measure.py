@@ -20,7 +20,7 @@ from experiments.path_attribution.faithfulness import (
 )
 from experiments.path_attribution.published import RANDOM
 from experiments.shared.stages import Workspace
-from trainers.identity import digest
+from trainers import digest
 
 
 def measure(

@@ -14,8 +14,7 @@ from cfx_jax.losses.fixed_point import FixedPointWeights
 from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.shared.times import times
 from experiments.similar_adversarial import presets as shared
-from trainers import cycle, fixed_point
-from trainers.plateau import ValidationPlateauConfig
+from trainers import PlateauSettings, cycle, fixed_point, with_run
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CYCE_STEPS, _SYCE_STEPS = 400, 700  # in batches of 8 of each decision
@@ -52,22 +51,19 @@ def _cycle(
     discriminator_filters: tuple[int, ...] = _DISCRIMINATOR,
 ) -> cycle.Config:
     """The generators of one method, smaller and for fewer steps than released."""
-    return dataclasses.replace(
+    config = dataclasses.replace(
         released,
         weights=weights,
         filters=filters,
         discriminator_filters=discriminator_filters,
         # Trained to copy the image first, they would need most of these steps for that.
         residual=True,
-        optimiser=ValidationPlateauConfig(
-            learning_rate=_CYCLE_RATE, patience=2, smallest=_CYCLE_RATE / 10
-        ),
-        batch_size=batch_size,
+        optimiser=PlateauSettings(learning_rate=_CYCLE_RATE, patience=2, smallest=_CYCLE_RATE / 10),
         # So few steps end on what the discriminators think just then as much as on what the
         # generators reach.
         select="answers",
-        **times(num_steps, evaluate_every),
     )
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 def _adversary(
@@ -76,16 +72,17 @@ def _adversary(
     """The adversary, smaller and for fewer steps than released; clipped, so that it can leave a
     pixel as it is.
     """
-    return fixed_point.Config(
+    released = fixed_point.Config()
+    config = dataclasses.replace(
+        released,
         limit="clip",
         weights=_ADVERSARY_WEIGHTS,
         critic_steps=_CRITIC_STEPS,
-        optimiser=fixed_point.AdamConfig(learning_rate=_ADVERSARY_RATE),
-        batch_size=batch_size,
+        optimiser=dataclasses.replace(released.optimiser, learning_rate=_ADVERSARY_RATE),
         select="turned",
         **networks,
-        **times(num_steps, evaluate_every),
     )
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 _TINY: dict[str, Any] = {"filters": (4, 8), "discriminator_filters": (4,)}
@@ -152,7 +149,6 @@ IMAGES = dataclasses.replace(
 _LARGE: dict[str, Any] = {
     "filters": (16, 32, 64, 128, 256),
     "discriminator_filters": (32, 64, 128, 256, 512),
-    "batch_size": 16,
 }
 
 PAPER = Config(
@@ -164,8 +160,8 @@ PAPER = Config(
     augmentation="published",
     classifier=dataclasses.replace(shared.PAPER.classifier, weighted=True),
     head="finding",
-    syce=dataclasses.replace(cycle.Config(), **_LARGE),
-    cyce=dataclasses.replace(cycle.CYCE_CONFIG, **_LARGE),
+    syce=with_run(dataclasses.replace(cycle.Config(), **_LARGE), batch_size=16),
+    cyce=with_run(dataclasses.replace(cycle.CYCE_CONFIG, **_LARGE), batch_size=16),
     num_explained=10_000,
     batch_size=64,
 )

@@ -24,9 +24,7 @@ from experiments.shared.image_set import predict
 from experiments.shared.normalisation import fit_to_images
 from experiments.shared.notices import notify
 from experiments.shared.stages import Workspace
-from trainers import multi_label as trainer
-from trainers.pretrained import weights_digest
-from trainers.supervised import scheduled
+from trainers import count_steps, multi_label, train, weights_digest, with_run
 
 EXPLAINED, JUDGE, ORACLE = "classifier", "judge", "oracle"
 _JUDGE_SEED = 1_000
@@ -79,11 +77,11 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
     Raises:
         InputError: one that cannot be explained, see ``diagnose``; judges are not asked.
     """
-    seed = config.classifier.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
+    seed = config.classifier.run.seed + (_JUDGE_SEED if name in (JUDGE, ORACLE) else 0)
     settings = dataclasses.replace(
-        _normalised(config, data, workspace), num_classes=len(data.names), seed=seed
+        _normalised(config, data, workspace), num_classes=len(data.names)
     )
-    settings = scheduled(settings, data.train.images.labels)
+    settings = count_steps(with_run(settings, seed=seed), num_images=len(data.train.images.labels))
     images = data.train.images.identity, data.validation.images.identity
     identity = [
         settings,
@@ -94,14 +92,15 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         config.noise,
     ]
     folder = workspace.folder(name, identity)
-    print(f"{name}: {settings.num_steps} steps in {folder}", flush=True)
-    model = trainer.train(
+    print(f"{name}: {settings.run.num_steps} steps in {folder}", flush=True)
+    model = train(
+        multi_label.TRAINER,
         settings,
         data.train.images.source,
         data.train.images.indices,
-        data.train.labels,
         {"image": data.validation.pixels, "label": data.validation.labels},
         folder,
+        targets=data.train.labels,
         augment=_with_noise(augmentation(config), config.noise),
     )
     if name not in (JUDGE, ORACLE):
@@ -126,7 +125,7 @@ def labelled(config: Config, data: Data, label: str) -> Data:
     return data.of((label,) if config.one_label else data.names, label)
 
 
-def _normalised(config: Config, data: Data, workspace: Workspace) -> trainer.Config:
+def _normalised(config: Config, data: Data, workspace: Workspace) -> multi_label.Config:
     """The classifier's settings with the channels and the normalisation of the images."""
     if config.normalisation == "images":
         return fit_to_images(config.classifier, data.train.images, workspace)

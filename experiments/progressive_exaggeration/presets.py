@@ -6,8 +6,7 @@ import dataclasses
 from cfx_jax.losses.progressive import ProgressiveWeights
 from experiments.progressive_exaggeration.config import Config, HeartConfig, XGEMConfig
 from experiments.shared.times import times
-from trainers import multi_label, progressive, segmentation, vae
-from trainers.optimiser import OptimiserConfig
+from trainers import OptimiserSettings, multi_label, progressive, segmentation, vae, with_run
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CLASSIFIER_STEPS = 500
@@ -28,13 +27,9 @@ _BIAS_LIKENESS = 1 / 3
 
 
 def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> multi_label.Config:
-    return multi_label.Config(
-        model="resnet_small",
-        optimiser=OptimiserConfig(name="adam", learning_rate=2e-3, weight_decay=1e-3),
-        batch_size=batch_size,
-        select="auc",
-        **times(num_steps, evaluate_every),
-    )
+    optimiser = OptimiserSettings("adamw", learning_rate=2e-3, weight_decay=1e-3, schedule="cosine")
+    config = multi_label.Config(model="resnet_small", optimiser=optimiser, select="auc")
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 def _explainer(
@@ -45,7 +40,7 @@ def _explainer(
     discriminator: tuple[int, ...] = _DISCRIMINATOR,
     likeness: float = _LIKENESS,
 ) -> progressive.Config:
-    return progressive.Config(
+    config = progressive.Config(
         filters=filters,
         discriminator_filters=discriminator,
         stem_activation=False,  # it takes away what is dark
@@ -55,21 +50,16 @@ def _explainer(
         learning_rate=_RATE,
         anneal=True,
         first_moment=_FIRST_MOMENT,
-        batch_size=batch_size,
         select="score",
-        **times(num_steps, evaluate_every),
     )
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 def _autoencoder(
     num_steps: int, batch_size: int, evaluate_every: int, filters: tuple[int, ...]
 ) -> vae.Config:
-    return vae.Config(
-        filters=filters,
-        learning_rate=1e-3,
-        batch_size=batch_size,
-        **times(num_steps, evaluate_every),
-    )
+    config = vae.Config(filters=filters, learning_rate=1e-3)
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 def _segmentation(
@@ -79,12 +69,8 @@ def _segmentation(
     filters: tuple[int, ...],
     learning_rate: float,
 ) -> segmentation.Config:
-    return segmentation.Config(
-        filters=filters,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        **times(num_steps, evaluate_every),
-    )
+    config = segmentation.Config(filters=filters, learning_rate=learning_rate)
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 SMOKE = Config(
@@ -155,11 +141,11 @@ PAPER = Config(
     validation=0.02,
     test=0.08,
     mirrored=False,
-    classifier=multi_label.Config(epochs=5),
+    classifier=multi_label.Config(),
     explainer=progressive.PAPER_FIXED,
-    vae=vae.Config(filters=(64, 128, 256, 512, 512), epochs=50),
+    vae=vae.Config(filters=(64, 128, 256, 512, 512)),
     calibrated=5000,
-    heart=HeartConfig(classifier=multi_label.Config(epochs=5)),
+    heart=HeartConfig(classifier=multi_label.Config()),
     chapters=("saliency", "bias", "attributes", "discrimination", "ablation"),
     attributes=_ATTRIBUTES,
     discriminated=_OF_ONE_CLASSIFIER,

@@ -37,7 +37,7 @@ from experiments.progressive_exaggeration.sweeps import (
     xgem_sweep,
 )
 from experiments.shared.stages import Workspace
-from trainers.identity import digest
+from trainers import digest
 
 
 class Study(NamedTuple):

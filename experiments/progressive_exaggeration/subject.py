@@ -81,7 +81,7 @@ def subject_of(config: Config, data: Data, network: Network, label: int) -> Subj
             f"classifier of {data.names[label]!r}: expected decisions both ways on the test images,"
             f" got"
             f" {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer"
-            f" (--classifier.num-steps)"
+            " (--classifier.run.num-steps)"
         )
     return Subject(
         data, network, label, data.test.images.take(np.sort(first_of_either(decided, each)))

@@ -28,10 +28,8 @@ from experiments.progressive_exaggeration.subject import Subject, first_of_eithe
 from experiments.shared.array_store import row_slices, stored
 from experiments.shared.image_set import ImageSet
 from experiments.shared.stages import Arrays, Workspace
+from trainers import count_steps, source_probabilities, train, vae, with_run
 from trainers import progressive as explainer_trainer
-from trainers import vae as vae_trainer
-from trainers.bins import source_probabilities
-from trainers.epochs import by_steps
 
 OURS, XGEM = "progressive exaggeration", "xGEM"
 _VALIDATED = 128  # images that an explainer draws for all bins in each of its validations
@@ -134,16 +132,17 @@ def train_explainer(
     identity += [] if start is None else [start.identity]
     folder = workspace.folder("explainer", identity)
     print(
-        f"explainer of {data.names[subject.label]!r}: {settings.num_steps} steps in {folder}",
+        f"explainer of {data.names[subject.label]!r}: {settings.run.num_steps} steps in {folder}",
         flush=True,
     )
-    model = explainer_trainer.train(
+    model = train(
+        explainer_trainer.TRAINER,
         settings,
-        subject.classifier,
         images.source,
         images.indices,
         {"image": data.validation.images.read(slice(_VALIDATED))},
         folder,
+        classifier=subject.classifier,
         start=None if start is None else start.generator,
         augment=augmentation(config),
     )
@@ -197,11 +196,9 @@ def further_explainer(
         subject, config, workspace, start: as in ``train_explainer``.
         weights: of the generator's loss, where they are others.
     """
-    settings = dataclasses.replace(
-        config.explainer,
-        num_steps=config.chapter_steps or config.explainer.num_steps,
-        weights=weights or config.explainer.weights,
-    )
+    first = config.explainer
+    settings = dataclasses.replace(first, weights=weights or first.weights)
+    settings = with_run(settings, num_steps=config.chapter_steps or first.run.num_steps)
     return train_explainer(settings, subject, config, workspace, start=start)
 
 
@@ -229,11 +226,12 @@ def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps
     data = subject.data
     height, width, channels = data.validation.images.shape
     settings = dataclasses.replace(config.vae, size=(height, width), in_channels=channels)
-    settings = by_steps(settings, num_images=len(data.train))
+    settings = count_steps(settings, num_images=len(data.train))
     coder_identity = [settings, data.train.images.identity, config.mirrored]
     folder = workspace.folder("vae", coder_identity)
-    print(f"autoencoder of xGEM: {settings.num_steps} steps in {folder}", flush=True)
-    model = vae_trainer.train(
+    print(f"autoencoder of xGEM: {settings.run.num_steps} steps in {folder}", flush=True)
+    model = train(
+        vae.TRAINER,
         settings,
         data.train.images.source,
         data.train.images.indices,

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from cfx_jax.data import ImageFolder, load_arrays
 from cfx_jax.errors import InputError
 from experiments.shared.images import ImageSet, StoredImages
-from trainers.identity import digest
+from trainers import digest
 
 FOLDER_NOTE = (
     "Split by image: where several images show one person, accuracy on new persons is lower than"

@@ -12,7 +12,7 @@ from cfx_jax.models import per_image
 from experiments.shared.images import ImageSet
 from experiments.shared.notices import notify
 from experiments.shared.workspace import Arrays, Workspace
-from trainers.supervised import SupervisedConfig, scheduled
+from trainers import SupervisedConfig, Trainer, count_steps, images_per_epoch, train
 
 C = TypeVar("C", bound=SupervisedConfig)
 
@@ -33,7 +33,8 @@ def fit_to_images(settings: C, images: ImageSet, workspace: Workspace) -> C:
         mean=tuple(moments["mean"].tolist()),
         std=tuple(moments["std"].tolist()),
     )
-    return scheduled(fitted, images.labels)
+    num_images = images_per_epoch(images.labels, balanced=fitted.balanced)
+    return count_steps(fitted, num_images=num_images)
 
 
 def _moments(images: ImageSet) -> Arrays:
@@ -49,7 +50,7 @@ def _moments(images: ImageSet) -> Arrays:
 
 def train_network(
     name: str,
-    trainer: Any,
+    trainer: Trainer[Any],
     settings: SupervisedConfig,
     images: ImageSet,
     validation: ImageSet,
@@ -60,7 +61,7 @@ def train_network(
 
     Args:
         name: what is printed at its start.
-        trainer: the module of the trainer.
+        trainer: of the classifier.
         settings: of the training.
         images: it is trained on.
         validation: images by which the weights are chosen.
@@ -70,10 +71,10 @@ def train_network(
     Raises:
         InputError: a network that cannot be explained, see ``check_diagnosis``.
     """
-    print(f"{name}: {settings.num_steps} steps in {folder}", flush=True)
+    print(f"{name}: {settings.run.num_steps} steps in {folder}", flush=True)
     arrays = validation.arrays
-    model: nnx.Module = trainer.train(
-        settings, images.source, images.indices, arrays, folder, **options
+    model: nnx.Module = train(
+        trainer, settings, images.source, images.indices, arrays, folder, **options
     )
     check_diagnosis(per_image(model), arrays["image"][:4], show=notify)
     return model

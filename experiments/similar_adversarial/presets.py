@@ -8,9 +8,14 @@ from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
 from experiments.shared.times import times
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS
-from trainers import classifier, mask_generator, similar_adversarial
-from trainers.optimiser import OptimiserConfig
-from trainers.similar_adversarial import PlateauConfig
+from trainers import (
+    OptimiserSettings,
+    PlateauSettings,
+    classifier,
+    mask_generator,
+    similar_adversarial,
+    with_run,
+)
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _STEPS = 800  # of each generator, in batches of 8: longer sharpens the adversarial images
@@ -28,12 +33,9 @@ _CLASSIFIER_STEPS = 400
 
 
 def _classifier(num_steps: int, batch_size: int, evaluate_every: int) -> classifier.Config:
-    return classifier.Config(
-        model="resnet_small",
-        optimiser=OptimiserConfig(name="adam", learning_rate=2e-3, weight_decay=1e-3),
-        batch_size=batch_size,
-        **times(num_steps, evaluate_every),
-    )
+    optimiser = OptimiserSettings("adamw", learning_rate=2e-3, weight_decay=1e-3, schedule="cosine")
+    config = classifier.Config(model="resnet_small", optimiser=optimiser)
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 def _pairs(
@@ -45,34 +47,30 @@ def _pairs(
     heads: tuple[int, ...] = _HEADS,
     class_weight: float = _CLASS_WEIGHT,
 ) -> similar_adversarial.Config:
-    return similar_adversarial.Config(
+    config = similar_adversarial.Config(
         filters=filters,
         head_filters=heads,
         weights=SimilarAdversarialWeights(
             similar_class=class_weight, adversarial_class=class_weight
         ),
         proximity="mean_square",
-        optimiser=PlateauConfig(
+        optimiser=PlateauSettings(
             learning_rate=_LEARNING_RATE,
-            steps_per_epoch=_PLATEAU_STEPS,
+            factor=1 / 3,  # published
+            patience=3,  # published
             smallest=_LEARNING_RATE / 10,
         ),
-        batch_size=batch_size,
         balanced=True,
-        **times(num_steps, evaluate_every),
     )
+    length = times(num_steps, evaluate_every)
+    return with_run(config, batch_size=batch_size, steps_per_epoch=_PLATEAU_STEPS, **length)
 
 
 def _masks(
     num_steps: int, batch_size: int, evaluate_every: int, *, width: int, size: int
 ) -> mask_generator.Config:
-    return mask_generator.Config(
-        width=width,
-        blur_sigma=11 * size / 224,
-        batch_size=batch_size,
-        balanced=True,
-        **times(num_steps, evaluate_every),
-    )
+    config = mask_generator.Config(width=width, blur_sigma=11 * size / 224, balanced=True)
+    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
 
 
 # Numbers of images are multiples of the batch sizes, or nearly so: batches of one size compile
@@ -128,17 +126,14 @@ PAPER = Config(
     validation=None,
     test=None,
     augmentation="published",
-    classifier=classifier.Config(
-        model="resnet50",
-        balanced=False,
-        optimiser=OptimiserConfig(
-            name="adam", learning_rate=1e-4, weight_decay=0.0, schedule="constant"
+    classifier=with_run(
+        classifier.Config(
+            model="resnet50",
+            balanced=False,
+            optimiser=OptimiserSettings("adamw", learning_rate=1e-4, schedule="constant"),
         ),
         batch_size=32,
         epochs=50,
-        num_steps=0,
-        evaluate_every=0,
-        checkpoint_every=0,
     ),
     num_explained=10_000,
     batch_size=4,  # with 50 nodes or noisy copies each, 200 images: 18 GB for a ResNet-50

@@ -3,6 +3,7 @@
 import dataclasses
 
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
+from trainers import with_run
 from trainers.similar_adversarial import Config as TrainerConfig
 
 NAIVE = "Adv. AE (TV)"
@@ -40,17 +41,16 @@ def settings_of(name: str, base: TrainerConfig, *, duo_batch_size: int) -> Train
 
 def _in_batches(base: TrainerConfig, batch_size: int) -> TrainerConfig:
     """A training that sees the same images in batches of another size; 0 steps stay 0."""
+    run = base.run
 
     def steps(count: int) -> int:
-        return round(count * base.batch_size / batch_size)
+        return round(count * run.batch_size / batch_size)
 
-    return dataclasses.replace(
+    return with_run(
         base,
         batch_size=batch_size,
-        num_steps=steps(base.num_steps),
-        evaluate_every=steps(base.evaluate_every),
-        checkpoint_every=steps(base.checkpoint_every),
-        optimiser=dataclasses.replace(
-            base.optimiser, steps_per_epoch=steps(base.optimiser.steps_per_epoch)
-        ),
+        num_steps=steps(run.num_steps),
+        steps_per_epoch=steps(run.steps_per_epoch),
+        evaluate_every=steps(run.evaluate_every),
+        checkpoint_every=steps(run.checkpoint_every),
     )

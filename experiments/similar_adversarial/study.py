@@ -1,6 +1,5 @@
 """What is trained and measured, before anything is written."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -33,6 +32,7 @@ from experiments.similar_adversarial.boxes import Boxes, boxes_of
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.published import AVERAGED_TOO
 from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, settings_of
+from trainers import with_run
 
 
 class Localised(NamedTuple):
@@ -122,9 +122,7 @@ def run_study(config: Config, data: Data, network: Network, workspace: Workspace
 def _trained(
     config: Config, data: Data, network: Network, workspace: Workspace, *, run: int
 ) -> dict[str, PairGenerator]:
-    base = dataclasses.replace(
-        config.similar_adversarial, seed=config.similar_adversarial.seed + run
-    )
+    base = with_run(config.similar_adversarial, seed=config.similar_adversarial.run.seed + run)
     rows = {
         name: settings_of(name, base, duo_batch_size=config.duo_batch_size)
         for name in config.generators

@@ -4,17 +4,18 @@ What decides is how much brighter the left half is than the right one, in every 
 bins have images.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from toy_training import with_options
 
 from cfx_jax.data import ArraySource
-from cfx_jax.models.generators.layers import SpectralLinear
-from trainers.progressive_config import Config, Networks
+from cfx_jax.models.generators.layers.spectral_norm import SpectralLinear
+from trainers import Inputs
+from trainers.progressive import Config, Networks
 
 NUM_BINS = 4
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
@@ -85,6 +86,9 @@ def linear(rngs: nnx.Rngs) -> Networks:
     return Networks(Drawing(rngs), Linear(rngs))
 
 
+INPUTS = Inputs(classifier=classifier, model=linear)
+
+
 def small(num_steps: int, **options: Any) -> Config:
     given = {
         "in_channels": 1,
@@ -100,4 +104,4 @@ def small(num_steps: int, **options: Any) -> Config:
         "learning_rate": 1e-2,
         "num_steps": num_steps,
     }
-    return replace(Config(), **{**given, **options})
+    return with_options(Config(), **{**given, **options})

@@ -5,13 +5,17 @@ and by a weak one, of length 0.4, that never lies. A plain classifier uses both;
 withstand changes of length 0.4 cannot use the weak one.
 """
 
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 from flax import nnx
 
 from cfx_jax.data import ArraySource
+from trainers import RunSettings, TrainerConfig, with_run
+
+C = TypeVar("C", bound=TrainerConfig)
 
 RADIUS = 0.4
 OPTIONS = {
@@ -21,6 +25,13 @@ OPTIONS = {
     "checkpoint_every": 20,
     "evaluate_every": 20,
 }
+
+
+def with_options(config: C, **options: Any) -> C:
+    """A configuration with other settings by name, those of its run among them."""
+    names = {field.name for field in fields(RunSettings)} & options.keys()
+    of_run = {name: options.pop(name) for name in names}
+    return replace(with_run(config, **of_run), **options)
 
 
 class Net(nnx.Module):

@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from cfx_jax.data import ArraySource
-from cfx_jax.models import HalfBrainLogits
-from trainers.saliency_source import SaliencySource
+from cfx_jax.data import ArraySource, SaliencySource
+from cfx_jax.models.volumes.half_brain import HalfBrainLogits
 
 SIDES = ("none", "left", "right", "both")
 

@@ -16,17 +16,22 @@ import optax
 import pytest
 from flax import nnx
 from toy_progressive import data, images_of
-from toy_training import bits
+from toy_training import bits, with_options
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import autoencoder as trainer
-from trainers.annealed_adam import AnnealedAdamConfig
-from trainers.autoencoder import Config, init, make_evaluate, make_step
-from trainers.nnx_views import evaluation_view, graph_of, training_view, variables_of
-from trainers.result import config_from
-from trainers.slice_source import SliceSource
+from trainers import Inputs, load, train, with_run
+from trainers.autoencoder import (
+    TRAINER,
+    Config,
+    SliceSource,
+    init,
+    make_evaluate,
+    make_step,
+)
+from trainers.shared.networks import evaluation_view, graph_of, training_view, variables_of
+from trainers.shared.settings import restore_config
 
 
 class Line(nnx.Module):
@@ -58,30 +63,22 @@ def _config(num_steps: int, **options: Any) -> Config:
         "log_every": 10,
         "evaluate_every": 20,
         "checkpoint_every": 3,
-        "optimiser": AnnealedAdamConfig(learning_rate=3e-2, weight_decay=0.0, epoch=10),
+        "optimiser": replace(Config().optimiser, learning_rate=3e-2),
+        "steps_per_epoch": 10,
     }
-    return Config(num_steps=num_steps, **{**given, **options})
+    return with_options(Config(), num_steps=num_steps, **{**given, **options})
 
 
 @cache
 def _compiled(config: Config) -> Any:
-    return jax.jit(make_step(config, model=line))
+    return jax.jit(make_step(config, Inputs(model=line)))
 
 
 def _train(workdir: Path, config: Config, source: Any = None) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            trainer, "make_step", lambda *_, **__: _compiled(replace(config, select="none"))
-        )
-        return trainer.train(
-            config,
-            data() if source is None else source,
-            np.arange(64),
-            {"image": images_of(32, 1)},
-            workdir,
-            model=line,
-            progress=False,
-        )
+    alike = replace(config, select="none")
+    compiled = replace(TRAINER, make_step=lambda config, inputs: _compiled(alike))
+    images = data() if source is None else source, np.arange(64), {"image": images_of(32, 1)}
+    return train(compiled, config, *images, workdir, model=line, progress=False)
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
@@ -91,44 +88,27 @@ def test_defaults_are_those_of_the_method_card() -> None:
         (6, 12, 16),
         (16, 12, 12),
     )
-    assert (config.batch_size, config.epochs, config.num_steps) == (
-        64,
-        200,
-        0,
-    )  # steps of the slices at hand
-    adam = config.optimiser
-    assert (adam.learning_rate, adam.smallest, adam.weight_decay, adam.epoch) == (
-        3e-4,
-        1e-7,
-        0.0,
-        0,
-    )
+    # Steps, and those of an epoch, are counted out for the slices at hand.
+    run, adam = config.run, config.optimiser
+    assert (run.batch_size, run.epochs, run.num_steps, run.steps_per_epoch) == (64, 200, 0, 0)
+    assert (adam.learning_rate, adam.smallest, adam.weight_decay) == (3e-4, 1e-7, 0.0)
+    assert (adam.rule, adam.schedule) == ("adam", "cosine_by_epoch")
 
 
 def test_epochs_are_counted_out_for_the_slices_at_hand(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        runs: list[Config] = []
-        patch.setattr(
-            trainer,
-            "run_unlabelled",
-            lambda _, config, *rest, **options: runs.append(config) or 1 / 0,
-        )
-        with pytest.raises(ZeroDivisionError):
-            trainer.train(
-                replace(Config(), batch_size=10),
-                data(),
-                np.arange(64),
-                {"image": images_of(2, 1)},
-                tmp_path,
-            )
-    (config,) = runs  # of 64 slices, six whole batches
-    assert (config.num_steps, config.evaluate_every, config.checkpoint_every) == (200 * 6, 6, 6)
-    assert config.optimiser.epoch == 6
+    configs: list[Config] = []
+    stopping = replace(TRAINER, make_step=lambda config, inputs: configs.append(config) or 1 / 0)
+    images = data(), np.arange(64), {"image": images_of(2, 1)}
+    with pytest.raises(ZeroDivisionError):
+        train(stopping, with_run(Config(), batch_size=10), *images, tmp_path, model=line)
+    (run,) = (config.run for config in configs)  # of 64 slices, six whole batches
+    assert (run.num_steps, run.evaluate_every, run.checkpoint_every) == (200 * 6, 6, 6)
+    assert run.steps_per_epoch == 6
 
 
 def test_one_step_by_hand() -> None:
     config, images = _config(1), jnp.asarray(images_of(16, 2))
-    state = init(jax.random.key(0), config, model=line)
+    state = init(jax.random.key(0), config, Inputs(model=line))
     moved, metrics = _compiled(config)(state, jax.random.key(1), {"image": images})
 
     def error(params: Any) -> jax.Array:
@@ -152,11 +132,11 @@ def test_training_gives_slices_back_and_goes_on_from_a_checkpoint_to_the_same_bi
     config = _config(60, checkpoint_every=45)
     model = _train(tmp_path, config, source)
     whole = bits(variables_of(model))
-    assert bits(variables_of(trainer.load(tmp_path, model=line))) == whole
+    assert bits(variables_of(load(TRAINER, tmp_path, model=line))) == whole
     written = (tmp_path / "metrics.jsonl").read_text()
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000060")
     with pytest.raises(InputError, match="stands at step 45 of 60: call train again"):
-        trainer.load(tmp_path, model=line)
+        load(TRAINER, tmp_path, model=line)
     assert bits(variables_of(_train(tmp_path, config, source))) == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
     lines = [each for each in map(json.loads, written.splitlines()) if "validation_loss" in each]
@@ -170,9 +150,11 @@ def test_training_gives_slices_back_and_goes_on_from_a_checkpoint_to_the_same_bi
 
 def test_validation_is_that_of_the_evaluation_mode_whatever_the_batch() -> None:
     images = images_of(12, 1)
-    state = init(jax.random.key(0), _config(1), model=line)
+    state = init(jax.random.key(0), _config(1), Inputs(model=line))
     one, two = (
-        make_evaluate(_config(1, eval_batch_size=size), {"image": images}, model=line)(state)
+        make_evaluate(
+            _config(1, eval_batch_size=size), Inputs(validation={"image": images}, model=line)
+        )(state)
         for size in (5, 12)
     )
     assert one == pytest.approx(two, rel=1e-5)
@@ -182,18 +164,18 @@ def test_validation_is_that_of_the_evaluation_mode_whatever_the_batch() -> None:
 
 
 def test_the_configured_network_is_trained() -> None:
-    state = jax.eval_shape(lambda key: init(key, _config(1)), jax.random.key(0))
+    state = jax.eval_shape(lambda key: init(key, _config(1), Inputs()), jax.random.key(0))
     assert state.params["stem"]["kernel"].shape == (3, 3, 1, 4)
     moved, metrics = jax.eval_shape(
-        make_step(_config(1)), state, jax.random.key(1), {"image": images_of(16, 2)}
+        make_step(_config(1), Inputs()), state, jax.random.key(1), {"image": images_of(16, 2)}
     )
     assert jax.tree.structure(moved) == jax.tree.structure(state) and metrics["loss"].shape == ()
 
 
 @pytest.mark.slow
 def test_every_weight_and_statistic_of_the_configured_network_moves() -> None:
-    state = init(jax.random.key(0), _config(1))
-    moved, metrics = jax.jit(make_step(_config(1)))(
+    state = init(jax.random.key(0), _config(1), Inputs())
+    moved, metrics = jax.jit(make_step(_config(1), Inputs()))(
         state, jax.random.key(1), {"image": images_of(16, 2)}
     )
     assert np.isfinite(metrics["loss"])
@@ -207,24 +189,42 @@ def test_every_weight_and_statistic_of_the_configured_network_moves() -> None:
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = _config(1, filters=(3, 4))
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="learning_rate: expected a finite number above 0, got 0"):
-        init(
-            jax.random.key(0),
-            _config(1, optimiser=AnnealedAdamConfig(learning_rate=0.0)),
-            model=line,
-        )
+        wrong = replace(Config().optimiser, learning_rate=0.0)
+        init(jax.random.key(0), _config(1, optimiser=wrong), Inputs(model=line))
     with pytest.raises(InputError, match="weight_decay: expected a weight of at least 0, got -1"):
-        make_step(_config(1, optimiser=AnnealedAdamConfig(weight_decay=-1.0)), model=line)
+        wrong = replace(Config().optimiser, weight_decay=-1.0)
+        make_step(_config(1, optimiser=wrong), Inputs(model=line))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        make_evaluate(_config(1), {"image": 2 + images_of(2, 0)}, model=line)
+        make_evaluate(_config(1), Inputs(validation={"image": 2 + images_of(2, 0)}, model=line))
     with pytest.raises(InputError, match="select: expected one of 'psnr', 'none', got 'loss'"):
         _train(tmp_path, _config(1, select="loss"))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of autoencoder, .* is of trades"):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)
+
+
+VOLUMES = np.random.default_rng(0).random((3, 4, 6, 5, 1), dtype=np.float32)
+VOLUME_SOURCE = ArraySource(VOLUMES, np.array([0, 1, 1]), ("a", "b"))
+
+
+def test_slices_follow_one_another_with_their_volumes_labels() -> None:
+    slices = SliceSource(VOLUME_SOURCE, 4)
+    assert len(slices) == 12 and slices.class_names == ("a", "b")
+    for index, image in enumerate(VOLUMES.reshape(-1, 6, 5, 1)):
+        np.testing.assert_array_equal(slices[index]["image"], image)
+    np.testing.assert_array_equal([slices[index]["label"] for index in range(12)], slices.labels)
+
+
+def test_volumes_of_another_number_of_slices_are_refused() -> None:
+    with pytest.raises(
+        InputError,
+        match=r"volume 1: expected 5 slices \(s, h, w, c\), got shape \(4, 6, 5, 1\): sample",
+    ):
+        SliceSource(VOLUME_SOURCE, 5)[7]

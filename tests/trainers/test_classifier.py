@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,55 +18,44 @@ import pytest
 import toy_training
 import tyro
 from flax import nnx
-from toy_training import OPTIONS, batch, bits, net, source, validation
+from toy_training import OPTIONS, batch, bits, net, source, validation, with_options
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy
 from cfx_jax.models import EfficientNet, Stage
-from trainers import classifier
-from trainers.classifier import FINE_TUNING, Config, init, make_step
-from trainers.nnx_views import graph_of, training_view, variables_of
-from trainers.optimiser import OptimiserConfig
-from trainers.supervised import make_evaluate
+from trainers import Inputs, OptimiserSettings, load, train
+from trainers.classifier import FINE_TUNING, TRAINER, Config, init, make_evaluate, make_step
+from trainers.shared.networks import graph_of, training_view, variables_of
+
+INPUTS = Inputs(validation=validation(), model=net)
+SGD = OptimiserSettings(rule="sgd", learning_rate=0.01)
 
 
 def _config(num_steps: int, **options: Any) -> Config:
-    return Config(num_steps=num_steps, **{**OPTIONS, **options})
+    return with_options(Config(), num_steps=num_steps, **{**OPTIONS, **options})
 
 
 def _train(workdir: Path, config: Config, **options: Any) -> nnx.Module:
-    return classifier.train(
-        config,
-        source(),
-        np.arange(256),
-        validation(),
-        workdir,
-        model=net,
-        progress=False,
-        **options,
-    )
+    data, given = (source(), np.arange(256), validation()), {"model": net, **options}
+    return train(TRAINER, config, *data, workdir, progress=False, **given)
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.model, config.batch_size, config.balanced) == ("resnet50", 128, True)
-    assert (config.epochs, config.select, config.weights) == (500, "balanced_accuracy", "")
+    assert (config.model, config.run.batch_size, config.balanced) == ("resnet50", 128, True)
+    assert (config.run.epochs, config.select, config.weights) == (500, "balanced_accuracy", "")
+    assert config.optimiser == OptimiserSettings("sgd", 0.01, 0.9, True, 5e-4, "cosine")
     tuned = FINE_TUNING
-    assert (tuned.epochs, tuned.optimiser.learning_rate, tuned.optimiser.nesterov) == (
-        3,
-        1e-3,
-        False,
+    assert (tuned.run.epochs, tuned.run.batch_size) == (3, 128)
+    assert tuned.optimiser == OptimiserSettings(
+        "sgd", 1e-3, 0.9, False, 5e-4, "triangle", turn=1 / 3
     )
-    assert (tuned.optimiser.schedule, tuned.optimiser.peak, tuned.select) == (
-        "triangle",
-        1 / 3,
-        "balanced_accuracy",
-    )
+    assert tuned.select == "balanced_accuracy"
 
 
 def test_loss_falls_and_parameters_and_statistics_move() -> None:
     config = _config(50)
-    state, step = init(jax.random.key(0), config, model=net), jax.jit(make_step(config, model=net))
+    state, step = init(jax.random.key(0), config, INPUTS), jax.jit(make_step(config, INPUTS))
     first = state
     losses = []
     for index in range(50):
@@ -83,16 +73,16 @@ def test_loss_falls_and_parameters_and_statistics_move() -> None:
 
 def test_first_step_is_sgd_on_the_cross_entropy_of_the_training_mode() -> None:
     config = _config(
-        10, optimiser=OptimiserConfig(learning_rate=0.1, weight_decay=0.0, nesterov=False)
+        10, optimiser=OptimiserSettings(rule="sgd", learning_rate=0.1, schedule="cosine")
     )
-    state, data = init(jax.random.key(0), config, model=net), batch()
+    state, data = init(jax.random.key(0), config, INPUTS), batch()
 
     def loss(params: Any) -> jax.Array:
         module: Any = training_view(graph_of(net), params, state.rest)
         return cross_entropy(module(data["image"]), jnp.asarray(data["label"]))
 
     gradient = jax.grad(loss)(state.params)
-    new, metrics = make_step(config, model=net)(state, jax.random.key(0), data)
+    new, metrics = make_step(config, INPUTS)(state, jax.random.key(0), data)
     assert metrics["loss"] == pytest.approx(float(loss(state.params)), rel=1e-5)
     moved = jax.tree.map(lambda a, b: a - 0.1 * b, state.params, gradient)
     for expected, got in zip(jax.tree.leaves(moved), jax.tree.leaves(new.params), strict=True):
@@ -123,42 +113,36 @@ def dropping(rngs: nnx.Rngs) -> EfficientNet:
 
 
 def test_an_efficientnet_draws_anew_in_every_step_and_not_in_evaluation() -> None:
-    config = _config(
-        2, optimiser=OptimiserConfig(learning_rate=0.0, weight_decay=0.0, schedule="constant")
-    )
-    state, step = (
-        init(jax.random.key(0), config, model=dropping),
-        jax.jit(make_step(config, model=dropping)),
-    )
+    # So small a rate leaves every weight that plays a part as it is.
+    config = _config(2, optimiser=OptimiserSettings(rule="sgd", learning_rate=1e-30))
+    inputs = Inputs(validation=validation(), model=dropping)
+    state, step = init(jax.random.key(0), config, inputs), jax.jit(make_step(config, inputs))
     once, first = step(state, jax.random.key(0), batch())
     again, same = step(state, jax.random.key(0), batch())
     _, second = step(once, jax.random.key(0), batch())
     assert first["loss"] == same["loss"] != second["loss"]
     assert bits(once) == bits(again)
-    evaluate = make_evaluate(config, validation(), model=dropping)
+    evaluate = make_evaluate(config, inputs)
     assert evaluate(once) == evaluate(once)
 
 
 def test_an_efficientnet_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
-    def train(workdir: Path) -> tuple[list[bytes], list[bytes]]:
+    def train_dropping(workdir: Path) -> tuple[list[bytes], ...]:
         config = _config(8, checkpoint_every=3, evaluate_every=4, select="none")
-        model = classifier.train(
-            config, source(), np.arange(256), validation(), workdir, model=dropping, progress=False
-        )
-        return tuple(map(bits, variables_of(model)))
+        return tuple(map(bits, variables_of(_train(workdir, config, model=dropping))))
 
-    whole = train(tmp_path)
+    whole = train_dropping(tmp_path)
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000008")
     assert [
         path.name for path in (tmp_path / "checkpoints").glob("step_*")
     ]  # an earlier one to go on from
-    assert train(tmp_path) == whole
+    assert train_dropping(tmp_path) == whole
 
 
 def test_fine_tuning_goes_on_from_a_model_and_does_not_change_it(tmp_path: Path) -> None:
     start = net(nnx.Rngs(5))
     before = bits(variables_of(start))
-    config = _config(1, optimiser=OptimiserConfig(schedule="triangle"), select="none")
+    config = _config(1, optimiser=replace(SGD, schedule="triangle"), select="none")
     model = _train(tmp_path, config, start=start)
     assert bits(variables_of(model)[0]) == bits(
         variables_of(start)[0]
@@ -171,9 +155,8 @@ def test_other_data_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"another configuration \(data.train_indices was .*choose another workdir"
     ):
-        classifier.train(
-            _config(2), source(), np.arange(255), validation(), tmp_path, model=net, progress=False
-        )
+        data = source(), np.arange(255), validation()
+        train(TRAINER, _config(2), *data, tmp_path, model=net, progress=False)
 
 
 def test_an_unknown_metric_of_selection_is_refused(tmp_path: Path) -> None:
@@ -188,12 +171,13 @@ def test_help_of_the_command_line_explains_every_field(capsys: pytest.CaptureFix
     config = tyro.cli(
         Config, args=["--optimiser.learning-rate", "0.2", "--mean", "0.1", "--std", "0.3"]
     )
-    assert config == Config(optimiser=OptimiserConfig(learning_rate=0.2), mean=(0.1,), std=(0.3,))
+    optimiser = replace(Config().optimiser, learning_rate=0.2)
+    assert config == Config(optimiser=optimiser, mean=(0.1,), std=(0.3,))
     with pytest.raises(SystemExit):
         tyro.cli(Config, args=["--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for text in (
-        "Images of one step, over all devices (paper: 128).",
+        "Images of one step, over all devices",
         "Largest learning rate of the schedule",
     ):
         assert text in shown
@@ -202,8 +186,8 @@ def test_help_of_the_command_line_explains_every_field(capsys: pytest.CaptureFix
 SCRIPT = """
 import sys
 import numpy as np
-from toy_training import Net, OPTIONS, source, validation
-from trainers import classifier
+from toy_training import Net, OPTIONS, source, validation, with_options
+from trainers import classifier, train
 
 def model(rngs):
     return Net(rngs=rngs, dropout=0.2)
@@ -211,8 +195,10 @@ def model(rngs):
 def noisy(image, rng):
     return np.clip(image + 0.01 * rng.normal(size=image.shape), 0, 1).astype(np.float32)
 
-config = classifier.Config(num_steps=120, **{**OPTIONS, "checkpoint_every": 7, "evaluate_every": 10})
-classifier.train(config, source(), np.arange(256), validation(), sys.argv[1], model=model, augment=noisy)
+options = {**OPTIONS, "checkpoint_every": 7, "evaluate_every": 10, "num_steps": 120}
+config = with_options(classifier.Config(), **options)
+data = source(), np.arange(256), validation()
+train(classifier.TRAINER, config, *data, sys.argv[1], model=model, augment=noisy)
 """
 
 
@@ -253,7 +239,7 @@ def _count_lines(workdir: Path) -> int:
 
 
 def _contents(workdir: Path) -> dict[str, Any]:
-    """The last checkpoint's record (position in the data, best value), arrays and the metrics file."""
+    """The record of the last checkpoint (place in the data, best value), its arrays and metrics."""
     import orbax.checkpoint as ocp
 
     folder = workdir / "checkpoints" / "step_00000120"
@@ -284,11 +270,13 @@ import sys
 from cfx_jax.parallel import start_distributed
 start_distributed(coordinator=sys.argv[2], num_processes=2, index=int(sys.argv[3]))
 import numpy as np
-from toy_training import OPTIONS, net, source, validation
-from trainers import classifier
-options = {**OPTIONS, "checkpoint_every": 7, "optimiser": classifier.OptimiserConfig(schedule="constant")}
-config = classifier.Config(num_steps=int(sys.argv[4]), select="none", **options)
-classifier.train(config, source(), np.arange(256), validation(), sys.argv[1], model=net, progress=False)
+from toy_training import OPTIONS, net, source, validation, with_options
+from trainers import OptimiserSettings, classifier, train
+options = {**OPTIONS, "checkpoint_every": 7, "num_steps": int(sys.argv[4]), "select": "none"}
+sgd = OptimiserSettings(rule="sgd", learning_rate=0.01)
+config = with_options(classifier.Config(), optimiser=sgd, **options)
+data = source(), np.arange(256), validation()
+train(classifier.TRAINER, config, *data, sys.argv[1], model=net, progress=False)
 """
 
 
@@ -311,14 +299,12 @@ def _run_two_processes(workdir: Path, num_steps: int) -> None:
 
 @pytest.mark.slow
 def test_two_processes_train_together_and_go_on_from_their_checkpoint(tmp_path: Path) -> None:
-    config = _config(
-        20, select="none", checkpoint_every=7, optimiser=OptimiserConfig(schedule="constant")
-    )
+    config = _config(20, select="none", checkpoint_every=7, optimiser=SGD)
     alone = _train(tmp_path / "alone", config)
     _run_two_processes(tmp_path / "two", 20)
     shutil.rmtree(tmp_path / "two" / "checkpoints" / "step_00000020")
     _run_two_processes(tmp_path / "two", 20)
-    together = classifier.load(tmp_path / "two", model=net)
+    together = load(TRAINER, tmp_path / "two", model=net)
     for one, two in zip(
         *(jax.tree.leaves(variables_of(model)[0]) for model in (alone, together)), strict=True
     ):
@@ -326,11 +312,15 @@ def test_two_processes_train_together_and_go_on_from_their_checkpoint(tmp_path: 
 
 
 def test_weights_of_classes_reach_the_loss() -> None:
-    config, weights = _config(1), np.array([3.0, 0.5], np.float32)
-    state = init(jax.random.key(0), config, model=net)
-    _, metrics = jax.jit(make_step(config, model=net, class_weights=weights))(
-        state, jax.random.key(0), batch()
-    )
+    config, data = _config(1, balanced=False, weighted=True), source()
+    ill = np.flatnonzero(data.labels)
+    rows = np.concatenate([np.flatnonzero(data.labels == 0)[:10], ill[:30]])
+    weights = (
+        np.array([40 / 10, 40 / 30], np.float32) / 2
+    )  # inverse to the frequencies, on average 1
+    inputs = Inputs(data, rows, validation(), model=net)
+    state = init(jax.random.key(0), config, inputs)
+    _, metrics = jax.jit(make_step(config, inputs))(state, jax.random.key(0), batch())
     logits = training_view(graph_of(net), state.params, state.rest)(batch()["image"])
     expected = cross_entropy(logits, batch()["label"], class_weights=weights)
     np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-5)

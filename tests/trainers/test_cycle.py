@@ -18,7 +18,7 @@ import pytest
 import toy_training
 from flax import nnx
 from jax.tree_util import Partial
-from toy_training import bits, images_and_labels, source, validation
+from toy_training import bits, images_and_labels, source, validation, with_options
 
 from cfx_jax.counterfactuals import cyce, syce
 from cfx_jax.data import ArraySource
@@ -30,14 +30,23 @@ from cfx_jax.models.generators.views import generator_of
 from cfx_jax.models.views.activations import unit_clip
 from cfx_jax.training import load_config
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import cycle as trainer
-from trainers.cycle import CYCE_CONFIG, Config, Networks, choose_networks, init, make_step
-from trainers.nnx_views import evaluation_view, graph_of, variables_of
-from trainers.plateau import ValidationPlateauConfig
-from trainers.result import config_from
+from trainers import Inputs, PlateauSettings, load, train
+from trainers.cycle import (
+    CYCE_CONFIG,
+    TRAINER,
+    Config,
+    Networks,
+    build,
+    init,
+    make_evaluate,
+    make_step,
+    measure_answers,
+)
+from trainers.shared.networks import evaluation_view, graph_of, variables_of
+from trainers.shared.settings import restore_config
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
-RATE = ValidationPlateauConfig(1e-2, patience=1, smallest=1e-3)
+RATE = PlateauSettings(1e-2, patience=1, smallest=1e-3)
 
 
 def classifier(image: jax.Array) -> jax.Array:
@@ -59,7 +68,7 @@ def _config(num_steps: int, start: Config | None = None, **options: Any) -> Conf
         "optimiser": RATE,
         "num_steps": num_steps,
     }
-    return replace(start or Config(), **{**small, **options})
+    return with_options(start or Config(), **{**small, **options})
 
 
 class LinearGenerator(nnx.Module):
@@ -91,6 +100,9 @@ def linear(rngs: nnx.Rngs) -> Networks:
     )
 
 
+INPUTS = Inputs(classifier=classifier, model=linear)
+
+
 def varied(images: np.ndarray, seed: int) -> np.ndarray:
     """Each image with an own difference of upper and lower half, which no decision depends on."""
     amount = np.random.default_rng(seed).uniform(-0.15, 0.15, size=(len(images), 1, 1, 1))
@@ -113,44 +125,29 @@ def _compiled(start: Config) -> Any:
     """The step of linear networks, compiled once; numbers of steps, rates and sizes play no part in
     it.
     """
-    return jax.jit(make_step(_config(1, start), classifier, model=linear))
+    return jax.jit(make_step(_config(1, start), INPUTS))
 
 
 def _train(workdir: Path, config: Config, data: ArraySource | None = None) -> Any:
-    data = data or source(64)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(CYCE_CONFIG))
-        return trainer.train(
-            config,
-            classifier,
-            data,
-            np.arange(64),
-            validation(64),
-            workdir,
-            model=linear,
-            progress=False,
-        )
+    compiled = replace(TRAINER, make_step=lambda config, inputs: _compiled(CYCE_CONFIG))
+    images = data or source(64), np.arange(64), validation(64)
+    given: dict[str, Any] = {"classifier": classifier, "model": linear, "progress": False}
+    return train(compiled, config, *images, workdir, **given)
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.filters, config.discriminator_filters, config.batch_size) == (
-        (16, 32, 64),
-        (32, 64, 96),
-        64,
-    )
+    assert (config.filters, config.discriminator_filters) == ((16, 32, 64), (32, 64, 96))
+    assert config.run.batch_size == 64
     assert (config.weights, config.update, config.penalty) == (SYCE, "separated", 1.0)
     assert (CYCE_CONFIG.weights, CYCE_CONFIG.update, CYCE_CONFIG.method) == (
         CYCE,
         "together",
         "cyce",
     )
-    assert config.optimiser == ValidationPlateauConfig(1e-4, 0.3, 4, 1e-5)
-    assert (config.epochs, config.num_steps, config.evaluate_every) == (
-        60,
-        0,
-        0,
-    )  # steps of the images at hand
+    assert config.optimiser == PlateauSettings(1e-4, 0.3, 4, 1e-5)
+    # Steps are counted out for the images at hand.
+    assert (config.run.epochs, config.run.num_steps, config.run.evaluate_every) == (60, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +162,7 @@ def test_one_step_by_hand(start: Config) -> None:
     gradient.
     """
     config, batch, key = _config(1, start), decided_batch(0), jax.random.key(5)
-    state = init(jax.random.key(0), config, model=linear)
+    state = init(jax.random.key(0), config, INPUTS)
     moved, metrics = _compiled(start)(state, key, batch)
     groups = batch["image"][0::2], batch["image"][1::2]
     graph = graph_of(linear)
@@ -267,10 +264,9 @@ def test_generators_that_draw_all_pixels_too_bright_learn_nevertheless() -> None
         return networks
 
     config = _config(1, CYCE_CONFIG)
-    state = init(jax.random.key(0), config, model=bright)
-    moved, metrics = jax.jit(make_step(config, classifier, model=bright))(
-        state, jax.random.key(0), decided_batch(0)
-    )
+    inputs = replace(INPUTS, model=bright)
+    state = init(jax.random.key(0), config, inputs)
+    moved, metrics = jax.jit(make_step(config, inputs))(state, jax.random.key(0), decided_batch(0))
     assert metrics["saturated"] == 1
     before, after = (jax.tree.leaves(each.params["generators"]) for each in (state, moved))
     assert all((one != two).all() for one, two in zip(before, after, strict=True))
@@ -281,7 +277,7 @@ def test_answers_by_hand() -> None:
     adversarial = jnp.array([0.0, 0.5, 1.0, 0.25]).reshape(2, 1, 2, 1)
     returned = jnp.array([0.5, 0.5, 0.6, 0.6]).reshape(2, 1, 2, 1)
     logits = jnp.array([[0.0, 1.0], [1.0, 0.0]])
-    found = trainer.answers(
+    found = measure_answers(
         0, images, (adversarial, logits), (returned, jnp.array([[1.0, 0.0], [0.0, 0.0]]))
     )
     # One half is decided 1; equal images count as 100 dB.
@@ -298,11 +294,11 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
 ) -> None:
     config = _config(8, CYCE_CONFIG)
     whole = [bits(variables_of(each)) for each in _train(tmp_path, config)]
-    assert [bits(variables_of(each)) for each in trainer.load(tmp_path, model=linear)] == whole
+    assert [bits(variables_of(each)) for each in load(TRAINER, tmp_path, model=linear)] == whole
     written = (tmp_path / "metrics.jsonl").read_text()
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000008")
     with pytest.raises(InputError, match="stands at step 6 of 8: call train again"):
-        trainer.load(tmp_path, model=linear)
+        load(TRAINER, tmp_path, model=linear)
     assert [bits(variables_of(each)) for each in _train(tmp_path, config)] == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
     # A plain function has no weights to tell it by, and no address that another process would not
@@ -317,7 +313,7 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
 
 def test_the_answers_to_select_by_are_the_lowest_share_of_either_decision() -> None:
     config, images = _config(1, CYCE_CONFIG), varied(validation(24)["image"], 1)
-    state = init(jax.random.key(5), config, model=linear)
+    state = init(jax.random.key(5), config, INPUTS)
     networks: Any = evaluation_view(graph_of(linear), state.params, state.rest)
     decided, shares = np.asarray(jax.vmap(classifier)(images)).argmax(axis=1), []
     for own in (0, 1):
@@ -327,7 +323,7 @@ def test_the_answers_to_select_by_are_the_lowest_share_of_either_decision() -> N
             np.asarray(jax.vmap(classifier)(each)).argmax(axis=1) for each in (adversarial, back)
         ]
         shares += [(says[0] != own).mean(), (says[1] == own).mean()]
-    found = trainer.make_evaluate(config, classifier, {"image": images}, model=linear)(state)
+    found = make_evaluate(config, replace(INPUTS, validation={"image": images}))(state)
     assert found["validation_answers"] == pytest.approx(min(shares)) and min(shares) < max(shares)
     assert found["validation_turned"] == pytest.approx((shares[0] + shares[2]) / 2)
 
@@ -365,7 +361,7 @@ def test_the_learning_rate_follows_the_validation_loss_over_a_stop(tmp_path: Pat
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = _config(1, CYCE_CONFIG, penalty=0.5)
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_a_classifier_that_decides_one_way_is_refused(tmp_path: Path) -> None:
@@ -376,7 +372,7 @@ def test_a_classifier_that_decides_one_way_is_refused(tmp_path: Path) -> None:
         InputError,
         match=r"on the validation images, .* got class 0 for 4 and class 1 for 0 of them",
     ):
-        trainer.make_evaluate(_config(1), always, validation(4), model=linear)
+        make_evaluate(_config(1), Inputs(validation=validation(4), classifier=always, model=linear))
     images, _ = images_and_labels(64, seed=0)
     lit = ArraySource(
         (0.5 + 0.4 * (PATTERN > 0) + 0 * images).astype(np.float32),
@@ -410,7 +406,7 @@ def test_a_classifier_that_decides_one_way_is_refused(tmp_path: Path) -> None:
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make_step(_config(1, **options), classifier, model=linear)
+        make_step(_config(1, **options), INPUTS)
 
 
 def test_mistakes_of_the_run_are_named(tmp_path: Path) -> None:
@@ -419,23 +415,23 @@ def test_mistakes_of_the_run_are_named(tmp_path: Path) -> None:
     ):
         _train(tmp_path, _config(1, select="kept"))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        trainer.make_evaluate(_config(1), classifier, {"image": 2 + validation(2)["image"]})
+        make_evaluate(_config(1), replace(INPUTS, validation={"image": 2 + validation(2)["image"]}))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     with pytest.raises(InputError, match="optimiser: expected a factor"):
-        _train(tmp_path, _config(1, optimiser=ValidationPlateauConfig(factor=2.0)))
+        _train(tmp_path, _config(1, optimiser=PlateauSettings(factor=2.0)))
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of cycle, .* is of trades"):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)
 
 
 @cache
 def _trained(start: Config) -> tuple[Config, Any, list[dict[str, float]]]:
     """UNets and convolutional discriminators after some steps on changing batches."""
-    config = _config(300, start)
-    state, step = init(jax.random.key(0), config), jax.jit(make_step(config, classifier))
+    config, inputs = _config(300, start), Inputs(classifier=classifier)
+    state, step = init(jax.random.key(0), config, inputs), jax.jit(make_step(config, inputs))
     history = []
-    for index in range(config.num_steps):
+    for index in range(config.run.num_steps):
         state, metrics = step(
             state, jax.random.fold_in(jax.random.key(1), index), decided_batch(100 + index)
         )
@@ -451,13 +447,13 @@ def test_loss_falls_until_decisions_are_turned_over_and_the_way_back_is_found(
     config, state, history = _trained(start)
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
     images = varied(validation(128)["image"], 1)
-    found = trainer.make_evaluate(config, classifier, {"image": images})(state)
+    inputs = Inputs(validation={"image": images}, classifier=classifier)
+    found = make_evaluate(config, inputs)(state)
     print({name: round(value, 3) for name, value in found.items()})
     assert found["validation_turned"] > 0.95 and found["validation_kept"] > 0.98
     assert found["validation_psnr"] > 20
-    networks: Any = evaluation_view(
-        graph_of(choose_networks(config, None)), state.params, state.rest
-    )
+    graph = graph_of(partial(build, config))
+    networks: Any = evaluation_view(graph, state.params, state.rest)
     pair = Partial(
         syce if start.method == "syce" else cyce,
         list(map(generator_of, networks.generators)),
@@ -472,19 +468,20 @@ def test_loss_falls_until_decisions_are_turned_over_and_the_way_back_is_found(
 SHARDED = """
 import jax, numpy as np
 from cfx_jax.parallel import data_mesh, replicate, shard
-from test_train_cycle import _config, classifier, decided_batch, linear
+from test_cycle import INPUTS, _config, decided_batch
 from trainers.cycle import init, make_step
 
 assert len(jax.devices()) == 4
 config = _config(3)
-step = jax.jit(make_step(config, classifier, model=linear))
-alone = init(jax.random.key(0), config, model=linear)
+step = jax.jit(make_step(config, INPUTS))
+alone = init(jax.random.key(0), config, INPUTS)
 spread = replicate(alone, data_mesh())
 for index in range(3):
     key, batch = jax.random.key(index), decided_batch(index)
     alone, metrics = step(alone, key, batch)
     spread, other = step(spread, key, shard(batch, data_mesh()))
-for one, two in zip(jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other)), strict=True):
+leaves = jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other))
+for one, two in zip(*leaves, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 print("same")
 """
@@ -492,9 +489,9 @@ print("same")
 
 @pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     flags = "--xla_force_host_platform_device_count=4"
-    paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
+    folders = Path(toy_training.__file__).parent, Path(__file__).parent, Path(__file__).parents[2]
+    paths = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
     result = subprocess.run(
         [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment

@@ -18,7 +18,7 @@ import optax
 import pytest
 import toy_training
 from flax import nnx
-from toy_training import bits, images_and_labels, source, validation
+from toy_training import bits, images_and_labels, source, validation, with_options
 
 from cfx_jax.counterfactuals.fixed_point import fixed_point
 from cfx_jax.errors import InputError
@@ -30,11 +30,19 @@ from cfx_jax.losses.fixed_point import (
 )
 from cfx_jax.models.generators.fixed_point import Verdict, translation_of
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import fixed_point as trainer
-from trainers.fixed_point import AdamConfig, Config, Networks, init, make_step
-from trainers.fixed_point_config import make_optimiser
-from trainers.nnx_views import evaluation_view, graph_of, variables_of
-from trainers.result import config_from
+from trainers import Inputs, OptimiserSettings, load, train
+from trainers.fixed_point import (
+    TRAINER,
+    Config,
+    Networks,
+    _make_optimisers,
+    init,
+    make_evaluate,
+    make_step,
+    measure_answers,
+)
+from trainers.shared.networks import evaluation_view, graph_of, variables_of
+from trainers.shared.settings import restore_config
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
 
@@ -60,10 +68,10 @@ def _config(num_steps: int, **options: Any) -> Config:
         "log_every": 10,
         "evaluate_every": 4,
         "checkpoint_every": 3,
-        "optimiser": AdamConfig(2e-2),
+        "optimiser": replace(Config().optimiser, learning_rate=2e-2),
         "num_steps": num_steps,
     }
-    return replace(Config(), **{**small, **options})
+    return with_options(Config(), **{**small, **options})
 
 
 class Shift(nnx.Module):
@@ -91,9 +99,12 @@ def linear(rngs: nnx.Rngs) -> Networks:
     return Networks(Shift(rngs), LinearCritic(rngs))
 
 
+INPUTS = Inputs(classifier=classifier, model=linear)
+
+
 def decided_batch(seed: int, config: Config) -> dict[str, np.ndarray]:
     """Images decided 0, 1, 0, 1 ..., enough for each update of a step."""
-    count = config.batch_size * config.critic_steps
+    count = config.run.batch_size * config.critic_steps
     images = images_and_labels(8 * count, seed=seed)[0]
     decided = (PATTERN * images).mean(axis=(1, 2, 3)) >= 0
     pairs = np.stack([images[~decided][:count], images[decided][:count]], axis=1)
@@ -102,22 +113,14 @@ def decided_batch(seed: int, config: Config) -> dict[str, np.ndarray]:
 
 @cache
 def _compiled(config: Config) -> Any:
-    return jax.jit(make_step(config, classifier, model=linear))
+    return jax.jit(make_step(config, INPUTS))
 
 
 def _train(workdir: Path, config: Config) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda config, *_, **__: _compiled(config))
-        return trainer.train(
-            config,
-            classifier,
-            source(64),
-            np.arange(64),
-            validation(64),
-            workdir,
-            model=linear,
-            progress=False,
-        )
+    compiled = replace(TRAINER, make_step=lambda config, inputs: _compiled(config))
+    images = source(64), np.arange(64), validation(64)
+    options: dict[str, Any] = {"classifier": classifier, "model": linear, "progress": False}
+    return train(compiled, config, *images, workdir, **options)
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
@@ -134,17 +137,18 @@ def test_defaults_are_those_of_the_method_card() -> None:
         5,
         10.0,
     )
-    assert (config.weights, config.optimiser) == (FixedPointWeights(), AdamConfig(1e-4, 0.5, 0.5))
-    assert (config.num_steps * config.critic_steps, 2 * config.batch_size) == (200_000, 16)
+    assert config.weights == FixedPointWeights()
+    assert config.optimiser == OptimiserSettings("adam", 1e-4, 0.5, schedule="line", turn=0.5)
+    assert config.run.num_steps * config.critic_steps == 200_000 and config.run.batch_size == 8
 
 
 def test_one_step_by_hand() -> None:
     """Two updates of the critic and one of the translator, with losses and gradients computed
     apart.
     """
-    config = _config(4, optimiser=AdamConfig(1e-2, decay=0.0))
+    config = _config(4, optimiser=OptimiserSettings("adam", 1e-2, 0.5))
     key, batch, predicted = jax.random.key(5), decided_batch(0, config), jnp.arange(16) % 2
-    state = init(jax.random.key(0), config, model=linear)
+    state = init(jax.random.key(0), config, INPUTS)
     moved, metrics = _compiled(config)(state, key, batch)
     graph = graph_of(linear)
     # Pairs take turns: the first is for the first update, the second for the second, the third for
@@ -204,7 +208,7 @@ def test_answers_by_hand() -> None:
     images = jnp.full((2, 1, 2, 1), 0.5)
     translations = Translations(images + 0.25, images, images - 0.125, images)
     logits = jnp.array([[0.0, 1.0], [0.0, 0.0]]), jnp.array([[1.0, 0.0], [1.0, 0.0]])
-    found = trainer.answers(images, translations, jnp.array([0, 1]), logits)
+    found = measure_answers(images, translations, jnp.array([0, 1]), logits)
     # One half is decided 1.
     assert {name: float(value) for name, value in found.items()} == {
         "turned": 0.5,
@@ -214,14 +218,17 @@ def test_answers_by_hand() -> None:
     }
 
 
-def test_the_learning_rate_falls_to_0_over_the_last_steps_whatever_the_updates_of_a_step() -> None:
-    config = _config(8, optimiser=AdamConfig(0.1, decay=0.25))
-    adam = make_optimiser(config, updates=2)
-    state, sizes = adam.init(jnp.zeros(())), []
-    for _ in range(16):
-        update, state = adam.update(jnp.ones(()), state)
-        sizes.append(-float(update))
-    assert sizes == pytest.approx([0.1] * 12 + [0.1, 0.075, 0.05, 0.025], rel=1e-4)
+def test_both_rates_fall_to_0_with_the_last_step_whatever_the_updates_of_a_step() -> None:
+    config = _config(8, optimiser=OptimiserSettings("adam", 0.1, 0.5, schedule="line", turn=0.75))
+    rates = [0.1] * 12 + [0.1, 0.075, 0.05, 0.025]
+    optimisers = _make_optimisers(config)
+    for part, expected in (("critic", rates), ("translator", rates[::2])):
+        adam, sizes = optimisers[part], []
+        state = adam.init(jnp.zeros(()))
+        for _ in expected:
+            update, state = adam.update(jnp.ones(()), state, jnp.zeros(()))
+            sizes.append(-float(update))
+        assert sizes == pytest.approx(expected, rel=1e-4)
 
 
 def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path: Path) -> None:
@@ -230,11 +237,11 @@ def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path
     config = _config(40, select="turned", checkpoint_every=30, weights=weights)
     translator = _train(tmp_path, config)
     whole = bits(variables_of(translator))
-    assert bits(variables_of(trainer.load(tmp_path, model=linear))) == whole
+    assert bits(variables_of(load(TRAINER, tmp_path, model=linear))) == whole
     written = (tmp_path / "metrics.jsonl").read_text()
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000040")
     with pytest.raises(InputError, match="stands at step 30 of 40: call train again"):
-        trainer.load(tmp_path, model=linear)
+        load(TRAINER, tmp_path, model=linear)
     assert bits(variables_of(_train(tmp_path, config))) == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
     lines = [line for line in map(json.loads, written.splitlines()) if "validation_loss" in line]
@@ -254,14 +261,14 @@ def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path
 
 
 @pytest.mark.slow
-def test_convolutional_networks_turn_decisions_over_and_keep_what_has_nothing_to_do_with_them() -> (
-    None
-):
-    config = _config(300, optimiser=AdamConfig(3e-3), weights=FixedPointWeights(decision=4.0))
-    state, step = init(jax.random.key(0), config), jax.jit(make_step(config, classifier))
-    for index in range(config.num_steps):
+def test_convolutional_networks_turn_decisions_over_and_keep_the_rest() -> None:
+    adam = replace(Config().optimiser, learning_rate=3e-3)
+    config = _config(300, optimiser=adam, weights=FixedPointWeights(decision=4.0))
+    inputs = Inputs(validation={"image": validation(128)["image"]}, classifier=classifier)
+    state, step = init(jax.random.key(0), config, inputs), jax.jit(make_step(config, inputs))
+    for index in range(config.run.num_steps):
         state, _ = step(state, jax.random.key(index), decided_batch(100 + index, config))
-    found = trainer.make_evaluate(config, classifier, {"image": validation(128)["image"]})(state)
+    found = make_evaluate(config, inputs)(state)
     print({name: round(value, 3) for name, value in found.items()})
     assert found["validation_score"] > 0.95 and found["validation_kept"] > 0.95
     assert found["validation_moved"] < 0.5 * found["validation_change"]
@@ -269,7 +276,7 @@ def test_convolutional_networks_turn_decisions_over_and_keep_what_has_nothing_to
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = _config(1, weights=FixedPointWeights(decision=2.0))
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_a_classifier_that_decides_one_way_is_refused() -> None:
@@ -279,43 +286,45 @@ def test_a_classifier_that_decides_one_way_is_refused() -> None:
     with pytest.raises(
         InputError, match=r"on the validation images,.* got class 0 for 4 and class 1 for 0 of them"
     ):
-        trainer.make_evaluate(_config(1), always, validation(4), model=linear)
+        make_evaluate(_config(1), Inputs(validation=validation(4), classifier=always, model=linear))
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"penalty: expected a weight of at least 0, got -1\.0"):
-        make_step(_config(1, penalty=-1.0), classifier, model=linear)
-    with pytest.raises(InputError, match="critic_steps: expected at least 1, got 0"):
-        make_step(_config(1, critic_steps=0), classifier, model=linear)
-    with pytest.raises(InputError, match="optimiser: expected a learning_rate above 0, a momentum"):
-        init(jax.random.key(0), _config(1, optimiser=AdamConfig(decay=2.0)), model=linear)
+        make_step(_config(1, penalty=-1.0), INPUTS)
+    with pytest.raises(InputError, match="critic_steps: expected an integer of at least 1"):
+        make_step(_config(1, critic_steps=0), INPUTS)
+    with pytest.raises(InputError, match=r"turn: expected a share of all steps in \(0, 1\)"):
+        wrong = replace(Config().optimiser, turn=-1.0)
+        init(jax.random.key(0), _config(1, optimiser=wrong), INPUTS)
     with pytest.raises(InputError, match="select: expected one of 'turned', 'none', got 'loss'"):
         _train(tmp_path, _config(1, select="loss"))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        trainer.make_evaluate(_config(1), classifier, {"image": 2 + validation(2)["image"]})
+        make_evaluate(_config(1), Inputs(validation={"image": 2 + validation(2)["image"]}))
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of fixed_point, .* is of trades"):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)
 
 
 SHARDED = """
 import jax, numpy as np
 from cfx_jax.parallel import data_mesh, replicate, shard
-from test_train_fixed_point import _config, classifier, decided_batch, linear
+from test_fixed_point import INPUTS, _config, decided_batch
 from trainers.fixed_point import init, make_step
 
 assert len(jax.devices()) == 4
 config = _config(3)
-step = jax.jit(make_step(config, classifier, model=linear))
-alone = init(jax.random.key(0), config, model=linear)
+step = jax.jit(make_step(config, INPUTS))
+alone = init(jax.random.key(0), config, INPUTS)
 spread = replicate(alone, data_mesh())
 for index in range(3):
     key, batch = jax.random.key(index), decided_batch(index, config)
     alone, metrics = step(alone, key, batch)
     spread, other = step(spread, key, shard(batch, data_mesh()))
-for one, two in zip(jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other)), strict=True):
+leaves = jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other))
+for one, two in zip(*leaves, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 print("same")
 """
@@ -323,9 +332,9 @@ print("same")
 
 @pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     flags = "--xla_force_host_platform_device_count=4"
-    paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
+    folders = Path(toy_training.__file__).parent, Path(__file__).parent, Path(__file__).parents[2]
+    paths = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
     result = subprocess.run(
         [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment

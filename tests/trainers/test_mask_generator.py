@@ -3,7 +3,7 @@ training goes on to the same bits."""
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from toy_training import bits
+from toy_training import bits, with_options
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
@@ -21,9 +21,18 @@ from cfx_jax.losses.mask_generator import MaskGeneratorWeights, blend, random_ba
 from cfx_jax.models import FindingClassifier, ResNet, per_image
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import mask_generator as trainer
-from trainers.mask_generator import Config, answers, init, make_evaluate, make_step
-from trainers.result import config_from
+from trainers import Inputs, load, train
+from trainers.mask_generator import (
+    TRAINER,
+    Config,
+    _make_optimiser,
+    build,
+    init,
+    make_evaluate,
+    make_step,
+    measure_answers,
+)
+from trainers.shared.settings import restore_config
 
 
 @cache
@@ -77,13 +86,17 @@ def _config(num_steps: int, **options: Any) -> Config:
         "evaluate_every": 4,
         "checkpoint_every": 3,
     }
-    return Config(num_steps=num_steps, **{**small, **options})
+    return with_options(Config(), num_steps=num_steps, **{**small, **options})
+
+
+def inputs() -> Inputs:
+    return Inputs(validation=validation(), classifier=classifier, encoder=network())
 
 
 @cache
 def _compiled() -> Any:
     """The step, compiled once; numbers of steps and sizes of batches play no part in it."""
-    return jax.jit(make_step(_config(1), classifier, network()))
+    return jax.jit(make_step(_config(1), inputs()))
 
 
 def _step(state: Any, key: jax.Array, images: np.ndarray) -> Any:
@@ -94,36 +107,29 @@ def _step(state: Any, key: jax.Array, images: np.ndarray) -> Any:
 @jax.jit
 def _masks(decoder: Any, images: jax.Array) -> jax.Array:
     """By the function of one image, as an explanation takes them."""
-    model = trainer._take_apart(jax.random.key(0), _config(1), network()).with_decoder(decoder)
+    model = build(_config(1), network(), nnx.Rngs(0)).with_decoder(decoder)
     return jax.vmap(per_image(model))(images)
 
 
 def _train(workdir: Path, config: Config) -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda *_: _compiled())
-        return trainer.train(
-            config,
-            classifier,
-            network(),
-            data(),
-            np.arange(32),
-            validation(),
-            workdir,
-            progress=False,
-        )
+    compiled = replace(TRAINER, make_step=lambda config, inputs: _compiled())
+    images = data(), np.arange(32), validation()
+    options: dict[str, Any] = {"classifier": classifier, "encoder": network(), "progress": False}
+    return train(compiled, config, *images, workdir, **options)
 
 
 def test_defaults_are_those_of_the_released_script() -> None:
     config = Config()
-    assert (config.learning_rate, config.weight_decay, config.batch_size) == (1e-3, 1e-4, 64)
-    assert (config.num_steps, config.blurred, config.blur_sigma) == (3000, 0.5, 11.0)
+    assert (config.learning_rate, config.weight_decay) == (1e-3, 1e-4)
+    assert (config.run.num_steps, config.run.batch_size) == (3000, 64)
+    assert (config.blurred, config.blur_sigma) == (0.5, 11.0)
     assert config.weights == MaskGeneratorWeights(1, 0.3, 8, 0.005, 5, 1, 0.3, 0.3)
 
 
 def test_one_step_by_hand() -> None:
     """The loss and what the masks reach, from the model's masks."""
     config, images, key = _config(1), images_of(16, seed=2), jax.random.key(5)
-    state = init(jax.random.key(0), config, network())
+    state = init(jax.random.key(0), config, inputs())
     _, metrics = _step(state, key, images)
     masks = np.asarray(_masks(state.params, images))
     backgrounds = jax.jit(lambda x: random_backgrounds(key, x, blurred=0.0, sigma=2.0))(images)
@@ -153,7 +159,7 @@ def test_one_step_by_hand() -> None:
 
 def test_weight_decay_is_added_to_the_gradient_before_adam() -> None:
     optimiser, weights = (
-        trainer._make_optimiser(_config(1, weight_decay=0.5)),
+        _make_optimiser(_config(1, weight_decay=0.5)),
         jnp.array([4.0, -1.0, 0.0]),
     )
     gradients = jnp.array([-1.0, 0.25, 3.0])
@@ -164,8 +170,8 @@ def test_weight_decay_is_added_to_the_gradient_before_adam() -> None:
 
 def test_masks_cover_what_decides_and_the_encoder_stays() -> None:
     config, before = _config(150), bits(nnx.state(network()))
-    state, history = init(jax.random.key(0), config, network()), []
-    for index in range(config.num_steps):
+    state, history = init(jax.random.key(0), config, inputs()), []
+    for index in range(config.run.num_steps):
         state, metrics = _step(
             state, jax.random.fold_in(jax.random.key(1), index), images_of(16, seed=100 + index)
         )
@@ -180,7 +186,7 @@ def test_masks_cover_what_decides_and_the_encoder_stays() -> None:
 
 
 def test_the_step_stores_the_decoder_alone_and_moves_all_of_it() -> None:
-    state = init(jax.random.key(0), _config(1), network())
+    state = init(jax.random.key(0), _config(1), inputs())
     assert set(state.params) == {"up", "head"} and not jax.tree.leaves(state.rest)
     moved, _ = _step(state, jax.random.key(0), images_of(16, seed=0))
     changed = jax.tree.map(lambda a, b: bool((a != b).any()), moved.params, state.params)
@@ -189,11 +195,8 @@ def test_the_step_stores_the_decoder_alone_and_moves_all_of_it() -> None:
 
 @pytest.mark.slow
 def test_a_validation_sees_each_image_against_the_same_background_whatever_the_batch() -> None:
-    state = init(jax.random.key(0), _config(1), network())
-    found = [
-        make_evaluate(_config(1, eval_batch_size=size), classifier, network(), validation())(state)
-        for size in (5, 8)
-    ]
+    state = init(jax.random.key(0), _config(1), inputs())
+    found = [make_evaluate(_config(1, eval_batch_size=size), inputs())(state) for size in (5, 8)]
     assert found[0] == pytest.approx(found[1], rel=1e-5)
     assert found[0]["validation_score"] == -found[0]["validation_loss"]
     assert {"validation_destroyer", "validation_preserved", "validation_covered"} < set(found[0])
@@ -202,7 +205,7 @@ def test_a_validation_sees_each_image_against_the_same_background_whatever_the_b
 def test_answers_by_hand() -> None:
     masks = jnp.concatenate([jnp.zeros((1, 2, 2, 1)), jnp.full((1, 2, 2, 1), 0.5)])
     inside, outside = jnp.array([[0.0, 1.0], [1.0, 0.0]]), jnp.array([[1.0, 0.0], [0.0, 2.0]])
-    found = answers(jnp.array([1, 1]), masks, inside, outside)
+    found = measure_answers(jnp.array([1, 1]), masks, inside, outside)
     assert {name: float(value) for name, value in found.items()} == {
         "preserved": 0.5,
         "destroyed": 0.5,
@@ -215,11 +218,11 @@ def test_training_gives_masks_and_goes_on_from_a_checkpoint_to_the_same_bits(
 ) -> None:
     config = _config(8)
     whole = bits(nnx.state(_train(tmp_path, config)))
-    assert bits(nnx.state(trainer.load(tmp_path, network()))) == whole
+    assert bits(nnx.state(load(TRAINER, tmp_path, encoder=network()))) == whole
     written = (tmp_path / "metrics.jsonl").read_text()
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000008")
     with pytest.raises(InputError, match="stands at step 6 of 8: call train again"):
-        trainer.load(tmp_path, network())
+        load(TRAINER, tmp_path, encoder=network())
     assert bits(nnx.state(_train(tmp_path, config))) == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
     evaluated = [
@@ -232,32 +235,34 @@ def test_the_encoder_may_be_the_backbone_of_a_finding_classifier_and_has_to_be_t
     tmp_path: Path,
 ) -> None:
     finding = FindingClassifier(network(), rngs=nnx.Rngs(1))
-    assert bits(init(jax.random.key(0), _config(1), finding)) == bits(
-        init(jax.random.key(0), _config(1), network())
+    assert bits(init(jax.random.key(0), _config(1), Inputs(encoder=finding))) == bits(
+        init(jax.random.key(0), _config(1), inputs())
     )
     _train(tmp_path, _config(1))
     with pytest.raises(
-        InputError, match=r"encoder: expected the network that the masks of .* got another one"
+        InputError, match=r"encoder: expected the network that .* was trained with, got another one"
     ):
-        trainer.load(tmp_path, jax.tree.map(lambda leaf: leaf + 1, network()))
+        load(TRAINER, tmp_path, encoder=jax.tree.map(lambda leaf: leaf + 1, network()))
 
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = _config(1, balanced=True)
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="encoder: expected a ResNet, got Linear"):
-        init(jax.random.key(0), _config(1), nnx.Linear(2, 2, rngs=nnx.Rngs(0)))
+        init(jax.random.key(0), _config(1), Inputs(encoder=nnx.Linear(2, 2, rngs=nnx.Rngs(0))))
     with pytest.raises(InputError, match="learning_rate: expected a finite number above 0, got 0"):
-        init(jax.random.key(0), _config(1, learning_rate=0.0), network())
+        init(jax.random.key(0), _config(1, learning_rate=0.0), inputs())
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        make_evaluate(_config(1), classifier, network(), {"image": 2 + validation()["image"]})
+        make_evaluate(
+            _config(1), replace(inputs(), validation={"image": 2 + validation()["image"]})
+        )
     with pytest.raises(InputError, match="select: expected one of 'loss', 'none', got 'area'"):
         _train(tmp_path, _config(1, select="area"))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of mask_generator, .* is of trades"):
-        trainer.load(tmp_path, network())
+        load(TRAINER, tmp_path, encoder=network())

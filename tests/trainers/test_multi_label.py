@@ -4,7 +4,7 @@ the same bits.
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,24 @@ import numpy as np
 import pytest
 from flax import nnx
 from sklearn.metrics import roc_auc_score
-from toy_training import OPTIONS, bits
+from toy_training import OPTIONS, bits, with_options
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import multi_label as trainer
-from trainers.multi_label import Config, init, make_evaluate, make_step, scores
-from trainers.nnx_views import variables_of
-from trainers.optimiser import OptimiserConfig
-from trainers.result import config_from
-from trainers.supervised import scheduled
+from trainers import Inputs, OptimiserSettings, count_steps, load, train, with_run
+from trainers.multi_label import (
+    TRAINER,
+    Config,
+    init,
+    make_evaluate,
+    make_step,
+    score_labels,
+)
+from trainers.shared.networks import variables_of
+from trainers.shared.settings import restore_config
 
-ADAM = OptimiserConfig(name="adam", learning_rate=3e-2, weight_decay=0.0, schedule="constant")
+ADAM = OptimiserSettings(rule="adamw", learning_rate=3e-2)
 
 
 class Net(nnx.Module):
@@ -57,58 +62,34 @@ def labelled(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _config(num_steps: int, **options: Any) -> Config:
     given: dict[str, Any] = {**OPTIONS, "num_classes": 3, "optimiser": ADAM, "checkpoint_every": 3}
-    return Config(num_steps=num_steps, **{**given, **options})
+    return with_options(Config(), num_steps=num_steps, **{**given, **options})
 
 
 @cache
 def _compiled() -> Any:
     """The step, compiled once; numbers of steps play no part in one of a constant rate."""
-    return jax.jit(make_step(_config(1), model=net))
+    return jax.jit(make_step(_config(1), Inputs(model=net)))
 
 
 def _train(workdir: Path, config: Config, **options: Any) -> Any:
     images, labels = labelled(96, 0)
     source = ArraySource(images, np.zeros(96, np.int32), ("a", "b"))
     validation = dict(zip(("image", "label"), labelled(64, 1), strict=True))
-    given: dict[str, Any] = {"labels": labels[:64], "model": net, **options}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled())
-        return trainer.train(
-            config,
-            source,
-            np.arange(64),
-            validation=validation,
-            workdir=workdir,
-            progress=False,
-            **given,
-        )
+    given: dict[str, Any] = {"targets": labels[:64], "model": net, "progress": False, **options}
+    compiled = replace(TRAINER, make_step=lambda config, inputs: _compiled())
+    return train(compiled, config, source, np.arange(64), validation, workdir, **given)
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.model, config.batch_size, config.mean[0], config.std[0]) == (
-        "densenet121",
-        32,
-        0.5,
-        0.5,
-    )
-    adam = config.optimiser
-    assert (adam.name, adam.learning_rate, adam.momentum, adam.weight_decay) == (
-        "adam",
-        1e-4,
-        0.9,
-        0.0,
-    )
-    assert (adam.schedule, config.epochs, config.num_steps, config.select) == (
-        "constant",
-        5,
-        0,
-        "none",
-    )
+    assert (config.model, config.mean[0], config.std[0]) == ("densenet121", 0.5, 0.5)
+    assert config.optimiser == OptimiserSettings("adamw", 1e-4, 0.9)
+    assert (config.run.batch_size, config.run.epochs, config.run.num_steps) == (32, 5, 0)
+    assert config.select == "none"
 
 
 def test_the_loss_is_the_mean_over_images_and_labels_of_independent_sigmoids() -> None:
-    state = init(jax.random.key(0), _config(1), model=net)
+    state = init(jax.random.key(0), _config(1), Inputs(model=net))
     head = state.params["head"]
     head["kernel"][...], head["bias"][...] = jnp.zeros((64, 3)), jnp.array([0.0, 1.0, -2.0])
     images, labels = labelled(32, 2)
@@ -125,11 +106,11 @@ def test_training_learns_each_label_and_goes_on_from_a_checkpoint_to_the_same_bi
     config = _config(40, select="auc", checkpoint_every=30)
     model = _train(tmp_path, config)
     whole = bits(variables_of(model))
-    assert bits(variables_of(trainer.load(tmp_path, model=net))) == whole
+    assert bits(variables_of(load(TRAINER, tmp_path, model=net))) == whole
     written = (tmp_path / "metrics.jsonl").read_text()
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000040")
     with pytest.raises(InputError, match="stands at step 30 of 40: call train again"):
-        trainer.load(tmp_path, model=net)
+        load(TRAINER, tmp_path, model=net)
     assert bits(variables_of(_train(tmp_path, config))) == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
     lines = [each for each in map(json.loads, written.splitlines()) if "validation_auc" in each]
@@ -142,7 +123,7 @@ def test_training_learns_each_label_and_goes_on_from_a_checkpoint_to_the_same_bi
 def test_scores_by_hand() -> None:
     logits = np.array([[1.0, -1.0], [-1.0, 2.0], [3.0, 1.0], [0.0, -3.0]])
     labels = np.array([[1, 0], [0, 0], [0, 1], [1, 0]])
-    assert scores(logits, labels) == {
+    assert score_labels(logits, labels) == {
         "validation_accuracy_0": 0.75,
         "validation_accuracy_1": 0.75,
         "validation_accuracy": 0.75,
@@ -156,7 +137,7 @@ def test_scores_by_hand() -> None:
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = _config(1, select="accuracy")
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
@@ -164,28 +145,28 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"^labels: expected 0 and 1, got -1: turn -1 into 0, by `labels > 0`"
     ):
-        _train(tmp_path, _config(1), labels=2 * labels - 1)
+        _train(tmp_path, _config(1), targets=2 * labels - 1)
     with pytest.raises(
         InputError, match=r"^labels: expected 0 and 1, got 0.3: decide on uncertain ones first"
     ):
-        _train(tmp_path, _config(1), labels=np.full((64, 3), 0.3))
+        _train(tmp_path, _config(1), targets=np.full((64, 3), 0.3))
     with pytest.raises(
         InputError, match=r"^labels: .* each of 3 labels, shape \(64, 3\), got shape \(64,\): num_"
     ):
-        _train(tmp_path, _config(1), labels=labels[:, 0])
+        _train(tmp_path, _config(1), targets=labels[:, 0])
     with pytest.raises(
         InputError, match="labels: expected one for each of the 64 training images, got 63"
     ):
-        _train(tmp_path, _config(1), labels=labels[1:])
+        _train(tmp_path, _config(1), targets=labels[1:])
     with pytest.raises(
         InputError,
         match="validation labels: expected images with and without each label, got 1 for all of",
     ):
-        make_evaluate(
-            _config(1), {"image": images, "label": np.maximum(labels, [0, 1, 0])}, model=net
-        )
+        constant = {"image": images, "label": np.maximum(labels, [0, 1, 0])}
+        make_evaluate(_config(1), Inputs(validation=constant, model=net))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        make_evaluate(_config(1), {"image": 2 + images, "label": labels}, model=net)
+        outside = {"image": 2 + images, "label": labels}
+        make_evaluate(_config(1), Inputs(validation=outside, model=net))
     with pytest.raises(
         InputError,
         match="balanced: expected False, since several labels cannot be balanced at once",
@@ -201,7 +182,7 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         _train(tmp_path, _config(1, batch_size=0))
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of multi_label, .* is of trades"):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -209,34 +190,22 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
 )
 def test_the_steps_of_epochs_follow_the_number_of_images(number: int, steps: int) -> None:
     """Full batches of 32 alone, as released; one at least."""
-    labels = np.zeros(number, int)
-    config = scheduled(Config(epochs=5), labels)
-    assert (config.num_steps, config.evaluate_every) == (steps, steps // 5)
-    assert scheduled(Config(num_steps=7), labels).num_steps == 7
+    run = count_steps(Config(), num_images=number).run
+    assert (run.num_steps, run.evaluate_every) == (steps, steps // 5)
+    assert count_steps(with_run(Config(), num_steps=7), num_images=number).run.num_steps == 7
     with pytest.raises(InputError, match=r"^epochs: expected enough for one of \d+ steps, got -1$"):
-        scheduled(Config(epochs=-1), labels)
+        count_steps(with_run(Config(), epochs=-1), num_images=number)
 
 
-def test_a_training_takes_the_steps_of_its_epochs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(name: str, config: Config, *rest: Any, **options: Any) -> None:
-        assert (config.num_steps, config.evaluate_every) == (4, 2)
+def test_a_training_takes_the_steps_of_its_epochs(tmp_path: Path) -> None:
+    def stop(config: Config, inputs: Inputs) -> Any:
+        assert (config.run.num_steps, config.run.evaluate_every) == (4, 2)
         raise StopIteration
 
-    monkeypatch.setattr(trainer, "run", run)
     images, labels = labelled(40, 0)
-    source, validation = (
-        ArraySource(images, labels[:, 0], ("a", "b")),
-        {"image": images, "label": labels},
-    )
+    data = ArraySource(images, labels[:, 0], ("a", "b")), np.arange(40)
+    config = _config(0, epochs=2, batch_size=16, evaluate_every=0)
+    validation = {"image": images, "label": labels}
+    stopping = replace(TRAINER, make_step=stop)
     with pytest.raises(StopIteration):
-        trainer.train(
-            _config(0, epochs=2, batch_size=16, evaluate_every=0),
-            source,
-            np.arange(40),
-            labels,
-            validation,
-            tmp_path,
-            model=net,
-        )
+        train(stopping, config, *data, validation, tmp_path, targets=labels, model=net)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import pytest
 import toy_training
 from flax import nnx
 from toy_progressive import (
+    INPUTS,
     NUM_BINS,
     PATTERN,
     batch_of,
@@ -37,37 +38,45 @@ from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.models.generators.layers.spectral_norm import power_step
 from cfx_jax.models.generators.progressive import ProgressiveGenerator, exaggerator_of
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import progressive as trainer
-from trainers.nnx_views import evaluation_view, graph_of, trained, training_view, variables_of
-from trainers.progressive import CODE_HEAD, PAPER_FIXED, Config, init, make_step
-from trainers.progressive_config import make_optimiser
-from trainers.progressive_validation import summary
-from trainers.result import config_from
+from trainers import Inputs, load, train, with_run
+from trainers.progressive import (
+    CODE_HEAD,
+    PAPER_FIXED,
+    TRAINER,
+    Config,
+    _split_batch,
+    build,
+    init,
+    make_batches,
+    make_evaluate,
+    make_optimiser,
+    make_step,
+)
+from trainers.shared.networks import (
+    evaluation_view,
+    graph_of,
+    trained_network,
+    training_view,
+    variables_of,
+)
+from trainers.shared.settings import restore_config
 
 ONLY_COMPATIBILITY = ProgressiveWeights(adversarial=0.0, reconstruction=0.0, cycle=0.0)
 
 
 @cache
 def _compiled(config: Config) -> Any:
-    return jax.jit(make_step(config, classifier, model=linear))
+    return jax.jit(make_step(config, INPUTS))
 
 
 def _train(workdir: Path, config: Config, **options: Any) -> Any:
     # Numbers of steps, lines and checkpoints play no part in a step.
-    alike = replace(config, num_steps=1, checkpoint_every=1, evaluate_every=1, select="none")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(alike))
-        return trainer.train(
-            config,
-            classifier,
-            data(),
-            np.arange(64),
-            {"image": images_of(32, 1)},
-            workdir,
-            model=linear,
-            progress=False,
-            **options,
-        )
+    lengths = {"num_steps": 1, "checkpoint_every": 1, "evaluate_every": 1}
+    alike = replace(with_run(config, **lengths), select="none")
+    compiled = replace(TRAINER, make_step=lambda config, inputs: _compiled(alike))
+    images = data(), np.arange(64), {"image": images_of(32, 1)}
+    given: dict[str, Any] = {"classifier": classifier, "model": linear, "progress": False}
+    return train(compiled, config, *images, workdir, **given, **options)
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
@@ -76,9 +85,9 @@ def test_defaults_are_those_of_the_method_card() -> None:
         (64, 128, 256, 512, 1024, 1024),
         (64, 128, 256, 512, 1024),
     )
-    assert (config.num_bins, config.critic_steps, config.batch_size) == (10, 5, 32)
+    assert (config.num_bins, config.critic_steps, config.run.batch_size) == (10, 5, 32)
     assert (config.learning_rate, config.first_moment, config.second_moment) == (2e-4, 0.0, 0.9)
-    assert (config.num_steps * config.critic_steps, config.weights) == (
+    assert (config.run.num_steps * config.critic_steps, config.weights) == (
         100_000,
         ProgressiveWeights(1, 1, 100, 100, 0),
     )
@@ -106,10 +115,10 @@ def test_one_step_by_hand() -> None:
     """
     config = small(1, weights=ProgressiveWeights(0.5, 1.0, 3.0, 2.0, 0.25))
     key, batch = jax.random.key(5), batch_of(16, 0)
-    state = init(jax.random.key(0), config, model=linear)
+    state = init(jax.random.key(0), config, INPUTS)
     moved, metrics = _compiled(config)(state, key, batch)
     share_key, target_key = jax.random.split(key)
-    images, sources = trainer._shares(
+    images, sources = _split_batch(
         share_key, {name: jnp.asarray(x) for name, x in batch.items()}, 2
     )
     targets, graph = jax.random.randint(target_key, (2, 8), 0, NUM_BINS), graph_of(linear)
@@ -180,7 +189,7 @@ def test_the_compatibility_alone_moves_the_generator_through_the_classifier_and_
     None
 ):
     config = small(1, weights=ONLY_COMPATIBILITY)
-    state = init(jax.random.key(0), config, model=linear)
+    state = init(jax.random.key(0), config, INPUTS)
     moved, metrics = _compiled(config)(state, jax.random.key(1), batch_of(16, 0))
     before, after = state.params["generator"], moved.params["generator"]
     assert all((before[name][...] != after[name][...]).any() for name in ("direction", "shifts"))
@@ -191,7 +200,7 @@ def test_the_compatibility_alone_moves_the_generator_through_the_classifier_and_
 def test_a_blocked_gradient_logs_the_terms_of_the_classifier_and_moves_nothing() -> None:
     weights = replace(ONLY_COMPATIBILITY, returned_class=1.0)
     config = small(1, weights=weights, classifier_gradient=False)
-    state = init(jax.random.key(0), config, model=linear)
+    state = init(jax.random.key(0), config, INPUTS)
     moved, metrics = _compiled(config)(state, jax.random.key(1), batch_of(16, 0))
     assert bits(moved.params) == bits(state.params)
     assert min(metrics["compatibility"], metrics["returned_class"]) > 0
@@ -199,7 +208,7 @@ def test_a_blocked_gradient_logs_the_terms_of_the_classifier_and_moves_nothing()
 
 def test_five_updates_of_the_discriminator_for_one_of_the_generator() -> None:
     config = small(4, critic_steps=5, batch_size=2)
-    state = init(jax.random.key(0), config, model=linear)
+    state = init(jax.random.key(0), config, INPUTS)
     for index in range(4):
         state, _ = _compiled(config)(state, jax.random.key(index), batch_of(10, index))
     counts = {
@@ -212,12 +221,12 @@ def test_five_updates_of_the_discriminator_for_one_of_the_generator() -> None:
 def test_every_update_has_images_of_its_own_with_their_bins() -> None:
     numbers = np.arange(30)
     batch = {"image": jnp.asarray(numbers[:, None, None, None] / 30), "label": jnp.asarray(numbers)}
-    images, bins = trainer._shares(jax.random.key(0), batch, 3)
+    images, bins = _split_batch(jax.random.key(0), batch, 3)
     assert images.shape == (3, 10, 1, 1, 1) and sorted(np.ravel(bins).tolist()) == numbers.tolist()
     np.testing.assert_allclose(30 * images[..., 0, 0, 0], bins, rtol=1e-6)
     # The i-th image of every batch is one of the i-th three, so that devices keep their own.
     np.testing.assert_array_equal(bins // 3, np.broadcast_to(np.arange(10), (3, 10)))
-    many = jax.vmap(lambda key: trainer._shares(key, batch, 3)[1] % 3)(
+    many = jax.vmap(lambda key: _split_batch(key, batch, 3)[1] % 3)(
         jax.random.split(jax.random.key(1), 300)
     )
     assert np.abs(np.mean(many, axis=(0, 2)) - 1).max() < 0.1
@@ -228,13 +237,13 @@ def test_averages_move_with_one_pass_and_vectors_once_with_each_update_of_the_di
 ):
     config = small(1, weights=ONLY_COMPATIBILITY, critic_steps=3)
     state, key, batch = (
-        init(jax.random.key(0), config, model=linear),
+        init(jax.random.key(0), config, INPUTS),
         jax.random.key(2),
         batch_of(24, 0),
     )
     moved, _ = _compiled(config)(state, key, batch)
     share_key, target_key = jax.random.split(key)
-    images, sources = trainer._shares(
+    images, sources = _split_batch(
         share_key, {name: jnp.asarray(x) for name, x in batch.items()}, 3
     )
     targets = jax.random.randint(target_key, (3, 8), 0, NUM_BINS)
@@ -266,12 +275,12 @@ def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path
     )
     generator = _train(tmp_path, config)
     whole = bits(variables_of(generator))
-    assert bits(variables_of(trainer.load(tmp_path, model=linear))) == whole
+    assert bits(variables_of(load(TRAINER, tmp_path, model=linear))) == whole
     written = (tmp_path / "metrics.jsonl").read_text()
     last = tmp_path / "checkpoints" / "step_00000060"
     shutil.rmtree(last)
     with pytest.raises(InputError, match="stands at step 45 of 60: call train again"):
-        trainer.load(tmp_path, model=linear)
+        load(TRAINER, tmp_path, model=linear)
     assert bits(variables_of(_train(tmp_path, config))) == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
     lines = [line for line in map(json.loads, written.splitlines()) if "validation_score" in line]
@@ -293,10 +302,11 @@ def test_training_learns_and_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path
 
 
 def test_a_start_gives_the_generator_and_the_discriminator_is_drawn(tmp_path: Path) -> None:
-    explainer = trained(linear, *init(jax.random.key(5), small(1), model=linear)[:2]).generator
+    explainer = trained_network(linear, init(jax.random.key(5), small(1), INPUTS)).generator
     before = bits(variables_of(explainer))
     started, drawn = (
-        init(jax.random.key(0), small(1), model=linear, start=each) for each in (explainer, None)
+        init(jax.random.key(0), small(1), replace(INPUTS, start=start))
+        for start in (explainer, None)
     )
     assert (
         bits(started.params["generator"])
@@ -307,58 +317,18 @@ def test_a_start_gives_the_generator_and_the_discriminator_is_drawn(tmp_path: Pa
     assert bits(variables_of(_train(tmp_path, small(3), start=explainer))) != before
     assert bits(variables_of(explainer)) == before
     with pytest.raises(InputError, match="expected parts that"):
-        init(jax.random.key(0), small(1), model=linear, start=nnx.Linear(2, 2, rngs=nnx.Rngs(0)))
+        other = nnx.Linear(2, 2, rngs=nnx.Rngs(0))
+        init(jax.random.key(0), small(1), replace(INPUTS, start=other))
 
 
 def test_no_step_changes_the_classifier() -> None:
     frozen = {"pattern": jnp.asarray(PATTERN)}
     before = bits(frozen)
-    step = jax.jit(
-        make_step(small(1), lambda x: jnp.stack([0.0, (frozen["pattern"] * x).sum()]), model=linear)
-    )
-    state = init(jax.random.key(0), small(1), model=linear)
+    inputs = replace(INPUTS, classifier=lambda x: jnp.stack([0.0, (frozen["pattern"] * x).sum()]))
+    step, state = jax.jit(make_step(small(1), inputs)), init(jax.random.key(0), small(1), inputs)
     for index in range(100):
         state, _ = step(state, jax.random.key(index), batch_of(16, index))
     assert bits(frozen) == before
-
-
-def test_a_summary_by_hand() -> None:
-    """Of three images decided 0 and one decided 1, with two bins; their means weigh the two
-    decisions alike.
-    """
-    found = {
-        "probability": np.array([0.1, 0.2, 0.3, 0.9]),
-        "desired": np.broadcast_to([0.25, 0.75], (4, 2)),
-        "achieved": np.array([[0.25, 0.75], [0.25, 0.45], [0.05, 0.75], [0.45, 0.95]]),
-        "psnr": np.array([20.0, 30.0, 40.0, np.inf]),
-        "spread": np.array([0.1, 0.2, 0.3, 0.4]),
-    }
-    expected = {
-        "compatibility": ((0 + 0.15 + 0.1) / 3 + 0.2) / 2,
-        "crossed": (2 / 3 + 1) / 2,
-        "psnr": (30 + 60) / 2,
-        "spread": (0.2 + 0.4) / 2,
-        "score": 45 * (2 / 3 + 1) / 2,
-        # Ranks of the achieved: 2.5, 2.5, 1 and 4.5 of the lower bin, 6.5, 4.5, 6.5 and 8 of the
-        # upper one; three ties.
-        "rank_correlation": (2 * 7.5 + 2 * 7.5) / np.sqrt(8 * 2**2 * (42 - 1.5)),
-    }
-    result = summary(found, np.array([0, 0, 0, 1]))
-    assert result == {
-        f"validation_{name}": pytest.approx(value) for name, value in expected.items()
-    }
-
-
-def test_a_summary_of_an_explainer_without_effect_is_a_number() -> None:
-    found = {
-        "probability": np.array([0.1, 0.9]),
-        "desired": np.broadcast_to([0.25, 0.75], (2, 2)),
-        "achieved": np.full((2, 2), 0.5),
-        "psnr": np.full(2, 10.0),
-        "spread": np.zeros(2),
-    }
-    result = summary(found, np.array([0, 1]))
-    assert result["validation_rank_correlation"] == result["validation_spread"] == 0
 
 
 def test_the_configured_networks_take_a_step() -> None:
@@ -375,10 +345,9 @@ def test_the_configured_networks_take_a_step() -> None:
         "weights",
     )
     config = small(1, critic_steps=1, **{name: options[name] for name in kept})
-    state = init(jax.random.key(0), config)
-    moved, metrics = jax.jit(make_step(config, classifier))(
-        state, jax.random.key(1), batch_of(8, 0)
-    )
+    inputs = Inputs(classifier=classifier)
+    state = init(jax.random.key(0), config, inputs)
+    moved, metrics = jax.jit(make_step(config, inputs))(state, jax.random.key(1), batch_of(8, 0))
     assert set(metrics) == {
         "loss",
         "adversarial",
@@ -401,9 +370,7 @@ def test_the_configured_networks_take_a_step() -> None:
             jax.tree.leaves(moved.rest[part]), jax.tree.leaves(state.rest[part]), strict=True
         )
         assert all((one != two).any() for one, two in rest)
-    networks: Any = evaluation_view(
-        graph_of(lambda rngs: trainer.choose_networks(config, None)(rngs)), *moved[:2]
-    )
+    networks: Any = evaluation_view(graph_of(partial(build, config)), *moved[:2])
     assert (
         isinstance(networks.generator, ProgressiveGenerator)
         and networks.generator.conditional_encoder
@@ -412,22 +379,20 @@ def test_the_configured_networks_take_a_step() -> None:
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = small(1, weights=ProgressiveWeights(cycle=2.0), projection="tied")
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
-def test_images_as_they_come_keep_their_shares(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: dict[str, bool] = {}
-    real = trainer.batches_of
-    monkeypatch.setattr(
-        trainer,
-        "batches_of",
-        lambda *given, **options: asked.update(options) or real(*given, **options),
-    )
+@pytest.mark.filterwarnings("ignore:.*bins have fewer than 10 images")
+def test_images_as_they_come_keep_their_shares() -> None:
+    inputs = replace(INPUTS, source=data(), train_indices=np.r_[0:64, np.zeros(64, int)])
+    inputs = replace(inputs, validation={"image": images_of(4, 1)})
+    labels = bins_of(images_of(64, 0))
     for sampling in ("equal", "none"):
-        _train(tmp_path / sampling, small(1, sampling=sampling, weights=ONLY_COMPATIBILITY))
-        assert asked["balanced"] == (sampling == "equal")
+        batches = make_batches(small(1, sampling=sampling, batch_size=64), inputs).batches
+        counts = np.bincount(next(batches)["label"], minlength=NUM_BINS)
+        alike = np.full(NUM_BINS, 32)
+        as_they_come = np.bincount(np.r_[labels, np.full(64, labels[0])], minlength=NUM_BINS)
+        np.testing.assert_array_equal(counts, alike if sampling == "equal" else as_they_come)
 
 
 @pytest.mark.parametrize("updates", [1, 3])
@@ -449,17 +414,17 @@ def test_an_annealed_rate_falls_along_half_a_cosine_over_all_updates(updates: in
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="select: expected one of 'score', 'none', got 'loss'"):
-        make_step(small(1, select="loss"), classifier, model=linear)
+        _train(tmp_path, small(1, select="loss"))
     with pytest.raises(InputError, match="sampling: expected one of 'equal', 'none', got 'half'"):
-        make_step(small(1, sampling="half"), classifier, model=linear)
+        make_step(small(1, sampling="half"), INPUTS)
     with pytest.raises(InputError, match="target: expected one of 'centre', 'edge', got 'top'"):
-        make_step(small(1, target="top"), classifier, model=linear)
+        make_step(small(1, target="top"), INPUTS)
     with pytest.raises(
         InputError, match="reconstruction: expected one of 'pixels', 'latent', got 'both'"
     ):
-        make_step(small(1, reconstruction="both"), classifier, model=linear)
+        make_step(small(1, reconstruction="both"), INPUTS)
     with pytest.raises(InputError, match="critic_steps: expected an integer of at least 1, got 0"):
-        make_step(small(1, critic_steps=0), classifier, model=linear)
+        make_step(small(1, critic_steps=0), INPUTS)
     with pytest.raises(
         InputError,
         match=r"optimiser: expected a learning_rate above 0 and moments in \[0, 1\), got 0.01",
@@ -468,32 +433,35 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, small(1, batch_size=0))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        trainer.make_evaluate(small(1), classifier, {"image": 2 + images_of(2, 0)}, model=linear)
+        make_evaluate(small(1), replace(INPUTS, validation={"image": 2 + images_of(2, 0)}))
     with pytest.raises(InputError, match="both classes on the validation images"):
-        trainer.make_evaluate(
-            small(1), lambda x: jnp.stack([x.mean(), -x.mean()]), {"image": images_of(4, 0)}
+        given = Inputs(
+            validation={"image": images_of(4, 0)},
+            classifier=lambda x: jnp.stack([x.mean(), -x.mean()]),
         )
+        make_evaluate(small(1), given)
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of progressive, .* is of trades"):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)
 
 
 SHARDED = """
 import jax, numpy as np
 from cfx_jax.parallel import data_mesh, replicate, shard
-from toy_progressive import batch_of, classifier, linear, small
+from toy_progressive import INPUTS, batch_of, small
 from trainers.progressive import init, make_step
 
 assert len(jax.devices()) == 4
 config = small(3)
-step = jax.jit(make_step(config, classifier, model=linear))
-alone = init(jax.random.key(0), config, model=linear)
+step = jax.jit(make_step(config, INPUTS))
+alone = init(jax.random.key(0), config, INPUTS)
 spread = replicate(alone, data_mesh())
 for index in range(3):
     key, batch = jax.random.key(index), batch_of(16, index)
     alone, metrics = step(alone, key, batch)
     spread, other = step(spread, key, shard(batch, data_mesh()))
-for one, two in zip(jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other)), strict=True):
+leaves = jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other))
+for one, two in zip(*leaves, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 print("same")
 """

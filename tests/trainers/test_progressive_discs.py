@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.tree_util import Partial
+from toy_training import with_options
 
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals import progressive
@@ -17,7 +18,8 @@ from cfx_jax.losses.progressive import ProgressiveWeights
 from cfx_jax.metrics import rank_correlation
 from cfx_jax.models import exaggerator_of
 from cfx_jax.parallel import map_examples
-from trainers import progressive as trainer
+from trainers import train
+from trainers.progressive import TRAINER, Config
 
 SIDE = 16
 ROWS, COLUMNS = np.mgrid[:SIDE, :SIDE]
@@ -47,7 +49,8 @@ def classifier(image: jax.Array) -> jax.Array:
 @pytest.mark.slow
 def test_the_radius_follows_the_bin_and_the_place_and_the_background_stay(tmp_path: Path) -> None:
     images, _, _ = discs(512, 0)
-    config = trainer.Config(
+    config = with_options(
+        Config(),
         in_channels=1,
         filters=(8, 16, 32),
         discriminator_filters=(8, 16),
@@ -63,13 +66,14 @@ def test_the_radius_follows_the_bin_and_the_place_and_the_background_stay(tmp_pa
         checkpoint_every=300,
     )
     held_out, centre, background = discs(60, 1)
-    model = trainer.train(
+    model = train(
+        TRAINER,
         config,
-        classifier,
         ArraySource(images, np.zeros(len(images), np.int32), ("small", "large")),
         np.arange(len(images)),
         {"image": held_out},
         tmp_path,
+        classifier=classifier,
     )
     found = map_examples(
         call, Partial(progressive, exaggerator_of(model), Partial(classifier)), held_out

@@ -12,16 +12,16 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from toy_training import bits
+from toy_training import bits, with_options
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
 from cfx_jax.models import per_image
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import segmentation as trainer
-from trainers.nnx_views import variables_of
-from trainers.result import config_from
-from trainers.segmentation import Config, init, make_evaluate, make_step
+from trainers import Inputs, load, train
+from trainers.segmentation import TRAINER, Config, init, make_evaluate, make_step
+from trainers.shared.networks import variables_of
+from trainers.shared.settings import restore_config
 
 
 def discs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,29 +49,27 @@ def _config(num_steps: int, **options: Any) -> Config:
         "checkpoint_every": 3,
         "learning_rate": 2e-2,
     }
-    return Config(num_steps=num_steps, **{**given, **options})
+    return with_options(Config(), num_steps=num_steps, **{**given, **options})
 
 
 @cache
 def _compiled() -> Any:
     """The step, compiled once; numbers of steps play no part in it."""
-    return jax.jit(make_step(_config(1)))
+    return jax.jit(make_step(_config(1), Inputs()))
 
 
 def _train(workdir: Path, config: Config) -> Any:
     images, masks = discs(32, 0)
     source = ArraySource(images, np.zeros(32, np.int32), ("a", "b"))
     validation = dict(zip(("image", "mask"), discs(16, 1), strict=True))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled())
-        return trainer.train(
-            config, source, np.arange(8, 32), masks[8:], validation, workdir, progress=False
-        )
+    compiled = replace(TRAINER, make_step=lambda config, inputs: _compiled())
+    images_given = source, np.arange(8, 32), validation
+    return train(compiled, config, *images_given, workdir, targets=masks[8:], progress=False)
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_all_pixels() -> None:
     images, masks = discs(8, 2)
-    state = init(jax.random.key(0), _config(1))
+    state = init(jax.random.key(0), _config(1), Inputs())
     head = state.params["head"]
     head["kernel"][...], head["bias"][...] = (
         0 * head["kernel"][...],
@@ -90,11 +88,11 @@ def test_training_finds_the_discs_and_goes_on_from_a_checkpoint_to_the_same_bits
     config = _config(200, checkpoint_every=150)
     model = _train(tmp_path, config)
     whole = bits(variables_of(model))
-    assert bits(variables_of(trainer.load(tmp_path))) == whole
+    assert bits(variables_of(load(TRAINER, tmp_path))) == whole
     written = (tmp_path / "metrics.jsonl").read_text()
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000200")
     with pytest.raises(InputError, match="stands at step 150 of 200: call train again"):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)
     assert bits(variables_of(_train(tmp_path, config))) == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
     lines = [each for each in map(json.loads, written.splitlines()) if "validation_dice" in each]
@@ -111,7 +109,7 @@ def test_training_finds_the_discs_and_goes_on_from_a_checkpoint_to_the_same_bits
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = replace(Config(), filters=(2, 3), norm="batch")
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
@@ -126,20 +124,19 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         (masks % 2, "validation masks: expected pixels of each class, got none of class 2"),
     ):
         with pytest.raises(InputError, match=message):
-            make_evaluate(_config(1), {"image": images, "mask": wrong})
+            make_evaluate(_config(1), Inputs(validation={"image": images, "mask": wrong}))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        make_evaluate(_config(1), {"image": images + 2, "mask": masks})
+        make_evaluate(_config(1), Inputs(validation={"image": images + 2, "mask": masks}))
     with pytest.raises(InputError, match="learning_rate: expected a finite number above 0, got 0"):
-        init(jax.random.key(0), _config(1, learning_rate=0.0))
+        init(jax.random.key(0), _config(1, learning_rate=0.0), Inputs())
     with pytest.raises(InputError, match="select: expected one of 'dice', 'none', got 'loss'"):
         _train(tmp_path, _config(1, select="loss"))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     source = ArraySource(images, np.zeros(2, np.int32), ("a", "b"))
     with pytest.raises(InputError, match=r"^masks: expected classes in"):
-        trainer.train(
-            _config(1), source, np.arange(2), masks + 1, {"image": images, "mask": masks}, tmp_path
-        )
+        given = source, np.arange(2), {"image": images, "mask": masks}
+        train(TRAINER, _config(1), *given, tmp_path, targets=masks + 1)
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of segmentation, .* is of trades"):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)

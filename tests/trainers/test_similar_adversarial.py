@@ -7,8 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
-from functools import cache
+from dataclasses import asdict, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import toy_training
 from flax import nnx
-from toy_training import bits, images_and_labels, source, validation
+from toy_training import bits, images_and_labels, source, validation, with_options
 
 from cfx_jax.counterfactuals.similar_adversarial import naive_adversarial, similar_adversarial
 from cfx_jax.errors import InputError
@@ -27,11 +27,19 @@ from cfx_jax.models.generators.unet import LinearHead, UNetGenerator
 from cfx_jax.models.generators.views import generator_of
 from cfx_jax.training import load_config
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import similar_adversarial as trainer
-from trainers.nnx_views import evaluation_view, graph_of, variables_of
-from trainers.result import config_from
-from trainers.running import State
-from trainers.similar_adversarial import Config, PlateauConfig, choose_generator, init, make_step
+from trainers import Inputs, PlateauSettings, load, train
+from trainers.shared.networks import evaluation_view, graph_of, variables_of
+from trainers.shared.settings import restore_config
+from trainers.similar_adversarial import (
+    TRAINER,
+    Config,
+    build,
+    init,
+    make_batches,
+    make_evaluate,
+    make_optimiser,
+    make_step,
+)
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
 
@@ -51,12 +59,13 @@ def _config(num_steps: int, **options: Any) -> Config:
         "log_every": 10,
         "evaluate_every": 4,
         "checkpoint_every": 3,
-        "optimiser": PlateauConfig(1e-2, steps_per_epoch=2, smallest=1e-3),
+        "optimiser": replace(Config().optimiser, learning_rate=1e-2, smallest=1e-3),
+        "steps_per_epoch": 2,
         "weights": SimilarAdversarialWeights(
             similar_class=1.0, adversarial_class=1.0, proximity=1e-3, variation=0.02
         ),
     }
-    return Config(num_steps=num_steps, **{**small, **options})
+    return with_options(Config(), num_steps=num_steps, **{**small, **options})
 
 
 class LinearPair(nnx.Module):
@@ -90,14 +99,15 @@ class LinearAdversary(nnx.Module):
 
 def _train(workdir: Path, config: Config) -> Any:
     data = (source(64), np.arange(64), validation(64))
-    return trainer.train(config, classifier, *data, workdir, model=LinearPair, progress=False)
+    options: dict[str, Any] = {"classifier": classifier, "model": LinearPair, "progress": False}
+    return train(TRAINER, config, *data, workdir, **options)
 
 
 @cache
 def _trained(num_steps: int = 150) -> tuple[Any, list[dict[str, float]]]:
     """State and metrics after some steps on changing batches, with a learning rate that stays."""
-    config = _config(num_steps, optimiser=PlateauConfig(1e-2, steps_per_epoch=1000))
-    state, step = init(jax.random.key(0), config), jax.jit(make_step(config, classifier))
+    config, inputs = _config(num_steps, steps_per_epoch=1000), Inputs(classifier=classifier)
+    state, step = init(jax.random.key(0), config, inputs), jax.jit(make_step(config, inputs))
     history = []
     for index in range(num_steps):
         state, metrics = step(
@@ -109,19 +119,13 @@ def _trained(num_steps: int = 150) -> tuple[Any, list[dict[str, float]]]:
 
 def test_defaults_are_those_of_the_method_card() -> None:
     config = Config()
-    assert (config.generator, config.head_filters, config.batch_size) == ("single", (32, 16), 8)
+    assert (config.generator, config.head_filters) == ("single", (32, 16))
     assert config.weights == SimilarAdversarialWeights(3, 1, 1, 0.2, 1e-3, 1e-3, 0.2, 0.2)
-    assert (config.optimiser.learning_rate, config.optimiser.factor, config.optimiser.patience) == (
-        1e-4,
-        1 / 3,
-        3,
-    )
-    assert config.epochs == 70
-    assert (config.num_steps, config.evaluate_every, config.optimiser.steps_per_epoch) == (
-        0,
-        0,
-        0,
-    )  # of the images at hand
+    assert config.optimiser == PlateauSettings(1e-4, 1 / 3, 3, 1e-5)
+    run = config.run
+    assert (run.epochs, run.batch_size) == (70, 8)
+    # Steps are counted out for the images at hand.
+    assert (run.num_steps, run.evaluate_every, run.steps_per_epoch) == (0, 0, 0)
 
 
 def test_loss_falls_until_decisions_are_kept_and_turned_over() -> None:
@@ -135,9 +139,8 @@ def test_loss_falls_until_decisions_are_kept_and_turned_over() -> None:
 
 def test_the_explanation_lies_where_the_classifier_looks() -> None:
     config, (state, _) = _config(150), _trained()
-    generator = generator_of(
-        evaluation_view(graph_of(choose_generator(config, None)), state.params, state.rest)
-    )
+    graph = graph_of(partial(build, config))
+    generator = generator_of(evaluation_view(graph, state.params, state.rest))
     images = jnp.asarray(images_and_labels(16, seed=3)[0])
     pairs = jax.jit(
         lambda generator, images: jax.vmap(lambda x: similar_adversarial(generator, x))(images)
@@ -154,13 +157,13 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
 ) -> None:
     config = _config(8)
     whole = bits(variables_of(_train(tmp_path, config)))
-    assert bits(variables_of(trainer.load(tmp_path, model=LinearPair))) == whole
+    assert bits(variables_of(load(TRAINER, tmp_path, model=LinearPair))) == whole
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000008")
     with pytest.raises(
         InputError,
         match="stands at step 6 of 8: call train again to finish it, or pass unfinished=True",
     ):
-        trainer.load(tmp_path, model=LinearPair)
+        load(TRAINER, tmp_path, model=LinearPair)
     assert bits(variables_of(_train(tmp_path, config))) == whole
     # A plain function has no weights to tell it by, and no address that another process would not
     # have: two logits of 16.
@@ -173,10 +176,9 @@ def test_training_gives_generators_and_goes_on_from_a_checkpoint_to_the_same_bit
 
 def test_the_naive_loss_knows_the_adversarial_image_alone() -> None:
     config, images = _config(1, generator="naive"), images_and_labels(16, seed=4)[0]
-    state = init(jax.random.key(0), config, model=LinearAdversary)
-    _, metrics = jax.jit(make_step(config, classifier, model=LinearAdversary))(
-        state, jax.random.key(0), {"image": images}
-    )
+    inputs = Inputs(classifier=classifier, model=LinearAdversary)
+    state = init(jax.random.key(0), config, inputs)
+    _, metrics = jax.jit(make_step(config, inputs))(state, jax.random.key(0), {"image": images})
     generator: Any = evaluation_view(graph_of(LinearAdversary), state.params, state.rest)
     adversarial = generator(jnp.asarray(images))
     logits, adversarial_logits = (
@@ -190,7 +192,7 @@ def test_the_naive_loss_knows_the_adversarial_image_alone() -> None:
     )
     assert metrics["loss"] == pytest.approx(float(sum(terms.values())), rel=1e-5)
     assert metrics["kept"] == 1 and set(metrics) == {"loss", "kept", "turned", "saturated", *terms}
-    built: Any = nnx.eval_shape(lambda: choose_generator(config, None)(nnx.Rngs(0)))
+    built: Any = nnx.eval_shape(lambda: build(config, nnx.Rngs(0)))
     assert (
         isinstance(built, UNetGenerator)
         and len(built.head.layers.layers) == len(config.head_filters) + 1
@@ -199,17 +201,10 @@ def test_the_naive_loss_knows_the_adversarial_image_alone() -> None:
 
 def test_a_naive_training_explains_by_the_image_itself_and_its_adversary(tmp_path: Path) -> None:
     config = _config(2, generator="naive", batch_size=16)
-    trained = trainer.train(
-        config,
-        classifier,
-        source(64),
-        np.arange(64),
-        validation(16),
-        tmp_path,
-        model=LinearAdversary,
-        progress=False,
-    )
-    assert bits(variables_of(trainer.load(tmp_path, model=LinearAdversary))) == bits(
+    images = source(64), np.arange(64), validation(16)
+    options: dict[str, Any] = {"classifier": classifier, "model": LinearAdversary}
+    trained = train(TRAINER, config, *images, tmp_path, progress=False, **options)
+    assert bits(variables_of(load(TRAINER, tmp_path, model=LinearAdversary))) == bits(
         variables_of(trained)
     )
     image = jnp.asarray(validation(16)["image"][0])
@@ -218,59 +213,31 @@ def test_a_naive_training_explains_by_the_image_itself_and_its_adversary(tmp_pat
     np.testing.assert_array_equal(found.explanation, jnp.abs(image - found.adversarial))
 
 
-def test_balanced_batches_have_as_many_images_of_each_decision(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_balanced_batches_have_as_many_images_of_each_decision() -> None:
     images, _ = images_and_labels(256, seed=0)
     decided = (PATTERN * images).mean(axis=(1, 2, 3)) >= 0
     rare = np.concatenate([np.flatnonzero(~decided)[:30], np.flatnonzero(decided)[:3]])
+    inputs = Inputs(source(256), rare, validation(8), classifier=classifier, model=LinearPair)
     shares: dict[bool, float] = {}
-
-    def look(*arguments: Any, data: dict[str, str], **_: Any) -> State:
-        batches = [next(arguments[4])["image"] for _ in range(4)]
-        means = np.array([(PATTERN * batch).mean(axis=(1, 2, 3)) >= 0 for batch in batches]).mean(
-            axis=1
-        )
-        shares[balanced] = means.max()
-        return arguments[3](jax.random.key(0))
-
-    monkeypatch.setattr(trainer, "run", look)
     for balanced in (True, False):
-        trainer.train(
-            _config(1, balanced=balanced),
-            classifier,
-            source(256),
-            rare,
-            validation(8),
-            tmp_path,
-            model=LinearPair,
-        )
+        batches = make_batches(_config(1, balanced=balanced), inputs).batches
+        drawn = [next(batches)["image"] for _ in range(4)]
+        turned = [(PATTERN * batch).mean(axis=(1, 2, 3)) >= 0 for batch in drawn]
+        shares[balanced] = np.array(turned).mean(axis=1).max()
     assert shares[True] == 0.5 and shares[False] < 0.2
-    with pytest.raises(
-        InputError, match=r"on the training images, .* got class 0 for 30 and class 1 for 0 of them"
-    ):
-        trainer.train(
-            _config(1, balanced=True),
-            classifier,
-            source(256),
-            rare[:30],
-            validation(8),
-            tmp_path,
-            model=LinearPair,
-        )
+    message = r"on the training images, .* got class 0 for 30 and class 1 for 0 of them"
+    with pytest.raises(InputError, match=message):
+        make_batches(_config(1, balanced=True), replace(inputs, train_indices=rare[:30]))
 
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = _config(1, margin=0.5, generator="duo")
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
-def test_the_learning_rate_falls_to_a_third_where_the_loss_stands_still_and_stops_at_its_smallest() -> (
-    None
-):
-    optimiser = trainer.make_optimiser(
-        PlateauConfig(0.9, patience=3, steps_per_epoch=2, smallest=0.1)
-    )
+def test_the_learning_rate_falls_to_a_third_where_the_loss_stands_still() -> None:
+    plateau = PlateauSettings(0.9, 1 / 3, patience=3, smallest=0.1)
+    optimiser = make_optimiser(_config(1, optimiser=plateau, steps_per_epoch=2))
     params = {"w": jnp.zeros(1)}
 
     @jax.jit
@@ -302,56 +269,61 @@ def test_the_learning_rate_falls_to_a_third_where_the_loss_stands_still_and_stop
             "margin: expected None, since the naive loss is one of two classes",
         ),
         (
-            {"optimiser": PlateauConfig(factor=1.0)},
+            {"optimiser": PlateauSettings(factor=1.0)},
             r"optimiser: expected a factor in \(0, 1\), .*factor=1.0",
         ),
         (
-            {"optimiser": PlateauConfig(1e-6)},
+            {"optimiser": PlateauSettings(1e-6)},
             "0 < smallest <= learning_rate, got .*learning_rate=1e-06",
         ),
-        ({"optimiser": PlateauConfig(patience=0)}, "patience and steps_per_epoch of at least 1"),
+        ({"optimiser": PlateauSettings(patience=0)}, "patience of at least 1"),
+        ({"steps_per_epoch": 0}, "steps_per_epoch: expected an integer of at least 1, got 0"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make_step(_config(1, **options), classifier)
+        make_step(_config(1, **options), Inputs(classifier=classifier))
 
 
 def test_mistakes_of_the_run_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="select: expected one of 'loss', 'none', got 'kept'"):
         _train(tmp_path, _config(1, select="kept"))
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        trainer.make_evaluate(_config(1), classifier, {"image": 2 + validation(2)["image"]})
+        make_evaluate(_config(1), Inputs(validation={"image": 2 + validation(2)["image"]}))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(
         InputError, match=r"expected a training of similar_adversarial, .* is of trades"
     ):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)
     shutil.rmtree(tmp_path)
-    prepare_workdir(tmp_path, {"trainer": "similar_adversarial"})
+    run = {"num_steps": 1, "steps_per_epoch": 1}
+    prepare_workdir(tmp_path, {"trainer": "similar_adversarial", "run": run})
     with pytest.raises(InputError, match="has no checkpoint yet: train first"):
-        trainer.load(tmp_path, model=LinearPair)
+        load(TRAINER, tmp_path, model=LinearPair)
 
 
 SHARDED = """
 import jax, numpy as np
 from cfx_jax.parallel import data_mesh, replicate, shard
-from test_train_similar_adversarial import LinearPair, _config, classifier
+from test_similar_adversarial import LinearPair, _config, classifier
 from toy_training import batch
+from trainers import Inputs
 from trainers.similar_adversarial import init, make_step
 
 assert len(jax.devices()) == 4
 config = _config(3)
-step = jax.jit(make_step(config, classifier, model=LinearPair))
-alone = init(jax.random.key(0), config, model=LinearPair)
+inputs = Inputs(classifier=classifier, model=LinearPair)
+step = jax.jit(make_step(config, inputs))
+alone = init(jax.random.key(0), config, inputs)
 spread = replicate(alone, data_mesh())
 for index in range(3):
     key = jax.random.key(index)
     alone, metrics = step(alone, key, batch())
     spread, other = step(spread, key, shard(batch(), data_mesh()))
-for one, two in zip(jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other)), strict=True):
+leaves = jax.tree.leaves((alone, metrics)), jax.tree.leaves((spread, other))
+for one, two in zip(*leaves, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 print("same")
 """
@@ -359,9 +331,9 @@ print("same")
 
 @pytest.mark.slow
 def test_a_step_over_four_devices_equals_one_device() -> None:
-    here, root = Path(toy_training.__file__).parent, Path(__file__).parents[2]
     flags = "--xla_force_host_platform_device_count=4"
-    paths = {"PYTHONPATH": f"{here}{os.pathsep}{root}"}
+    folders = Path(toy_training.__file__).parent, Path(__file__).parent, Path(__file__).parents[2]
+    paths = {"PYTHONPATH": os.pathsep.join(map(str, folders))}
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, **paths}
     result = subprocess.run(
         [sys.executable, "-c", SHARDED], capture_output=True, text=True, env=environment

@@ -6,19 +6,21 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from toy_training import Net
+from toy_training import Net, with_options
 
 import trainers
 from cfx_jax.callables import as_pytree
 from cfx_jax.models import ResNet, per_image
 from trainers import (
+    Inputs,
+    Trainer,
     autoencoder,
     classifier,
     cycle,
@@ -32,10 +34,9 @@ from trainers import (
     vae,
     volume_classifier,
 )
-from trainers.annealed_adam import AnnealedAdamConfig
-from trainers.running import State
-from trainers.similar_adversarial_config import PlateauConfig
+from trainers.shared.networks import State
 
+PATH = trainers.__path__
 IMAGES = jax.ShapeDtypeStruct((8, 8, 8, 1), np.float32)
 LABELS = jax.ShapeDtypeStruct((8,), np.int32)
 SMALL: dict[str, Any] = {
@@ -57,9 +58,6 @@ SMALL: dict[str, Any] = {
     "model": "resnet_small",
     "mean": (0.5,),
     "std": (0.5,),
-    "num_steps": 3,
-    "evaluate_every": 3,
-    "checkpoint_every": 3,
 }
 
 
@@ -81,68 +79,80 @@ def encoder() -> ResNet:
     )
 
 
-TRAINERS: dict[
-    str, tuple[Any, dict[str, Any], Mapping[str, Any], tuple[Callable[[], nnx.Module], ...]]
-] = {
-    "autoencoder": (autoencoder, {"optimiser": AnnealedAdamConfig(epoch=3)}, {"image": IMAGES}, ()),
-    "classifier": (classifier, {}, {"image": IMAGES, "label": LABELS}, ()),
-    "cycle": (
-        cycle,
+class Case(NamedTuple):
+    """A trainer, settings of its own, a batch, and the networks that are frozen in its step."""
+
+    trainer: Trainer[Any]
+    options: Mapping[str, Any]
+    batch: Mapping[str, Any]
+    frozen: Mapping[str, Callable[[], nnx.Module]] = {}
+
+
+LABELLED = {"image": IMAGES, "label": LABELS}
+RATES = jax.ShapeDtypeStruct((8,), np.float32)
+VOLUMES = jax.ShapeDtypeStruct((8, 2, 32, 32, 1), np.float32)
+CASES = [
+    Case(autoencoder.TRAINER, {}, {"image": IMAGES}),
+    Case(classifier.TRAINER, {}, LABELLED),
+    Case(
+        cycle.TRAINER,
         {"filters": (3, 4)},
-        {"image": IMAGES, "learning_rate": jax.ShapeDtypeStruct((8,), np.float32)},
-        (network,),
+        {"image": IMAGES, "learning_rate": RATES},
+        {"classifier": network},
     ),
-    "fixed_point": (fixed_point, {"filters": 4}, {"image": IMAGES}, (network,)),
-    "mask_generator": (mask_generator, {}, {"image": IMAGES}, (encoder, encoder)),
-    "multi_label": (
-        multi_label,
+    Case(fixed_point.TRAINER, {"filters": 4}, {"image": IMAGES}, {"classifier": network}),
+    Case(
+        mask_generator.TRAINER,
         {},
-        {"image": IMAGES, "target": jax.ShapeDtypeStruct((8, 2), np.int64)},
-        (),
+        {"image": IMAGES},
+        {"classifier": encoder, "encoder": encoder},
     ),
-    "progressive": (
-        progressive,
+    Case(
+        progressive.TRAINER,
         {"filters": (4, 6)},
-        {"image": IMAGES, "label": LABELS},
-        (network,),
+        LABELLED,
+        {"classifier": network},
     ),
-    "segmentation": (
-        segmentation,
+    Case(
+        similar_adversarial.TRAINER,
+        {"filters": (3, 4)},
+        {"image": IMAGES},
+        {"classifier": network},
+    ),
+    Case(
+        multi_label.TRAINER, {}, {"image": IMAGES, "target": jax.ShapeDtypeStruct((8, 2), np.int64)}
+    ),
+    Case(
+        segmentation.TRAINER,
         {"filters": (4, 8)},
         {"image": IMAGES, "target": jax.ShapeDtypeStruct((8, 8, 8), np.uint8)},
-        (),
     ),
-    "similar_adversarial": (
-        similar_adversarial,
-        {"filters": (3, 4), "optimiser": PlateauConfig(steps_per_epoch=3)},
-        {"image": IMAGES},
-        (network,),
+    Case(trades.TRAINER, {}, LABELLED),
+    Case(vae.TRAINER, {}, {"image": IMAGES}),
+    Case(
+        volume_classifier.TRAINER,
+        {"model": "slice_small", "weighted": False},
+        {"image": VOLUMES, "label": LABELS},
     ),
-    "trades": (trades, {}, {"image": IMAGES, "label": LABELS}, ()),
-    "vae": (vae, {}, {"image": IMAGES}, ()),
-    "volume_classifier": (
-        volume_classifier,
-        {"model": "slice_small", "optimiser": AnnealedAdamConfig(epoch=3)},
-        {"image": jax.ShapeDtypeStruct((8, 2, 32, 32, 1), np.float32), "label": LABELS},
-        (),
-    ),
-}
+]
 
 
-def _parts(name: str) -> tuple[State, Any, Mapping[str, Any], int]:
-    """First state and batch of a trainer, both without values, its step, and how many arrays are
-    frozen.
-    """
-    trainer, own, batch, networks = TRAINERS[name]
-    known = {each.name for each in fields(trainer.Config)}
-    config = trainer.Config(
-        **{field: value for field, value in {**SMALL, **own}.items() if field in known}
-    )
-    frozen = [make() for make in networks]
-    given = [per_image(each) if index == 0 else each for index, each in enumerate(frozen)]
-    state = jax.eval_shape(lambda key: trainer.init(key, config, *given[1:]), jax.random.key(0))
-    arrays = sum(len(jax.tree.leaves(nnx.state(each))) for each in frozen)
-    return state, trainer.make_step(config, *given), batch, arrays
+def _parts(case: Case) -> tuple[State, Any, int]:
+    """The first state without values, the step, and how many arrays are frozen in it."""
+    config = case.trainer.config()
+    options = {**SMALL, **case.options}
+    known = {field.name for field in fields(config)} & options.keys()
+    config = with_options(config, num_steps=3, steps_per_epoch=3, **{k: options[k] for k in known})
+    frozen = {name: make() for name, make in case.frozen.items()}
+    given = {
+        name: per_image(network) if name == "classifier" else network
+        for name, network in frozen.items()
+    }
+    inputs = Inputs(**given)
+    key = jax.random.key(0)
+    state = jax.eval_shape(lambda key: case.trainer.init(key, config, inputs), key)
+    arrays = sum(len(jax.tree.leaves(nnx.state(network))) for network in frozen.values())
+    return state, case.trainer.make_step(config, inputs), arrays
 
 
 def _kinds(tree: Any) -> list[tuple[str, Any, tuple[int, ...], bool]]:
@@ -152,32 +162,35 @@ def _kinds(tree: Any) -> list[tuple[str, Any, tuple[int, ...], bool]]:
     ]
 
 
-@pytest.mark.parametrize("name", TRAINERS)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.trainer.name)
 def test_a_step_gives_the_kind_of_state_that_it_takes_and_its_frozen_networks_are_arguments(
-    name: str,
+    case: Case,
 ) -> None:
-    state, step, batch, num_frozen = _parts(name)
-    moved, metrics = jax.eval_shape(step, state, jax.random.key(1), batch)
+    state, step, num_frozen = _parts(case)
+    moved, metrics = jax.eval_shape(step, state, jax.random.key(1), case.batch)
     assert jax.tree.structure(moved) == jax.tree.structure(state)
     assert _kinds(moved) == _kinds(state)
     assert "loss" in metrics
     assert len(jax.tree.leaves(as_pytree(step))) == num_frozen
 
 
-def test_every_trainer_is_listed() -> None:
-    names = [each.name for each in pkgutil.iter_modules(trainers.__path__)]
-    assert {
-        name for name in names if hasattr(import_module(f"trainers.{name}"), "make_step")
-    } == set(TRAINERS)
+def test_every_trainer_is_listed_and_bears_the_name_of_its_file() -> None:
+    modules = [import_module(f"trainers.{module.name}") for module in pkgutil.iter_modules(PATH)]
+    found = {
+        module.__name__: module.TRAINER.name for module in modules if hasattr(module, "TRAINER")
+    }
+    assert list(found) == [f"trainers.{name}" for name in found.values()]
+    assert set(found.values()) == {case.trainer.name for case in CASES}
 
 
 def test_other_weights_of_a_frozen_classifier_need_no_other_program() -> None:
-    state, step, batch, _ = _parts("fixed_point")
+    (case,) = (case for case in CASES if case.trainer is fixed_point.TRAINER)
+    state, step, _ = _parts(case)
     others = jax.tree.map(
         lambda leaf: leaf + 1 if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, step.args
     )
     programs = [
-        jax.jit(step.func).lower(*frozen, state, jax.random.key(1), batch).as_text()
+        jax.jit(step.func).lower(*frozen, state, jax.random.key(1), case.batch).as_text()
         for frozen in (step.args, others)
     ]
     assert programs[0] == programs[1]

@@ -12,28 +12,41 @@ import numpy as np
 import pytest
 import toy_training
 from flax import nnx
-from toy_training import OPTIONS, RADIUS, batch, bits, images_and_labels, net, source, validation
+from toy_training import (
+    OPTIONS,
+    RADIUS,
+    batch,
+    bits,
+    images_and_labels,
+    net,
+    source,
+    validation,
+    with_options,
+)
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses import cross_entropy, kl_divergence, trades_attack
 from cfx_jax.metrics import robustly_correct
 from cfx_jax.models import per_image
-from trainers import classifier, trades
-from trainers.nnx_views import classifier_of, graph_of, training_view, variables_of
-from trainers.trades import AttackConfig, Config, attack, init, make_step
+from trainers import Inputs, classifier, load, train
+from trainers.shared.networks import classifier_of, graph_of, training_view, variables_of
+from trainers.trades import TRAINER, AttackConfig, Config, attack, init, make_step
 
 ATTACK = AttackConfig(radius=RADIUS, num_steps=5)
 
 
 def _config(num_steps: int = 60, **options: Any) -> Config:
-    return Config(num_steps=num_steps, **{"attack": ATTACK, **OPTIONS, **options})
+    return with_options(Config(), num_steps=num_steps, **{"attack": ATTACK, **OPTIONS, **options})
 
 
 @cache
 def _trained(num_steps: int = 60) -> tuple[Any, list[dict[str, float]]]:
     """State and metrics after some steps on changing batches."""
     config = _config(num_steps)
-    state, step = init(jax.random.key(0), config, model=net), jax.jit(make_step(config, model=net))
+    state, step = (
+        init(jax.random.key(0), config, Inputs(model=net)),
+        jax.jit(make_step(config, Inputs(model=net))),
+    )
     history = []
     for index in range(num_steps):
         images, labels = images_and_labels(32, seed=100 + index)
@@ -59,9 +72,9 @@ def test_defaults_are_those_of_the_method_card() -> None:
     )
     assert (config.attack.momentum, config.attack.step_size * config.attack.radius) == (0.9, 0.05)
     assert (config.attack.start, config.divergence_order) == ((0.1, 0.5), "clean_first")
-    assert (config.optimiser, config.epochs) == (
+    assert (config.optimiser, config.run) == (
         classifier.Config().optimiser,
-        classifier.Config().epochs,
+        classifier.Config().run,
     )
 
 
@@ -90,13 +103,13 @@ def test_adversarial_divergence_exceeds_that_of_the_start_and_stays_in_the_ball(
 
 def test_clean_and_adversarial_images_share_one_forward_pass_and_its_statistics() -> None:
     config, data = _config(), batch()
-    state = init(jax.random.key(0), config, model=net)
+    state = init(jax.random.key(0), config, Inputs(model=net))
     model = classifier_of(graph_of(net), state.params, state.rest)
     keys = jax.random.split(jax.random.key(9), 32)
     adversarial = _attack_all(ATTACK, keys, model, data["image"])
     module: Any = training_view(graph_of(net), state.params, state.rest)
     both = module(jnp.concatenate([data["image"], adversarial]))
-    new, metrics = jax.jit(make_step(config, model=net))(state, jax.random.key(9), data)
+    new, metrics = jax.jit(make_step(config, Inputs(model=net)))(state, jax.random.key(9), data)
     np.testing.assert_allclose(
         new.rest["norm"]["mean"][...], variables_of(module)[1]["norm"]["mean"][...], atol=1e-5
     )
@@ -108,7 +121,7 @@ def test_clean_and_adversarial_images_share_one_forward_pass_and_its_statistics(
 
 def test_the_order_of_the_divergence_reaches_the_attack_the_loss_and_the_metrics() -> None:
     config, data, key = _config(divergence_order="adversarial_first"), batch(), jax.random.key(9)
-    state = init(jax.random.key(0), config, model=net)
+    state = init(jax.random.key(0), config, Inputs(model=net))
     state = state._replace(
         params=jax.tree.map(lambda weight: 3 * weight, state.params)
     )  # predictions far from even
@@ -122,7 +135,7 @@ def test_the_order_of_the_divergence_reaches_the_attack_the_loss_and_the_metrics
     adversarial = jax.jit(jax.vmap(attack_one))(jax.random.split(key, 32), data["image"])
     module: Any = training_view(graph_of(net), state.params, state.rest)
     clean, attacked = jnp.split(module(jnp.concatenate([data["image"], adversarial])), 2)
-    _, metrics = jax.jit(make_step(config, model=net))(state, key, data)
+    _, metrics = jax.jit(make_step(config, Inputs(model=net)))(state, key, data)
     divergence = float(kl_divergence(attacked, clean).mean())
     assert divergence != pytest.approx(float(kl_divergence(clean, attacked).mean()), rel=1e-2)
     assert metrics["divergence"] == pytest.approx(divergence, rel=1e-3)
@@ -156,9 +169,10 @@ def test_the_network_that_is_attacked_is_in_evaluation_mode() -> None:
 
 def test_robust_training_withstands_attacks_that_break_plain_training(tmp_path: Path) -> None:
     data = (source(), np.arange(256), validation())
-    plain_config = classifier.Config(num_steps=100, **OPTIONS)  # type: ignore[arg-type]
-    plain = classifier.train(plain_config, *data, tmp_path / "plain", model=net, progress=False)
-    robust = trades.train(_config(100), *data, tmp_path / "robust", model=net, progress=False)
+    plain_config = with_options(classifier.Config(), num_steps=100, **OPTIONS)
+    options: dict[str, Any] = {"model": net, "progress": False}
+    plain = train(classifier.TRAINER, plain_config, *data, tmp_path / "plain", **options)
+    robust = train(TRAINER, _config(100), *data, tmp_path / "robust", **options)
 
     def accuracies(model: nnx.Module) -> tuple[float, float]:
         images, labels = jnp.asarray(data[2]["image"]), jnp.asarray(data[2]["label"])
@@ -184,14 +198,13 @@ def test_robust_training_withstands_attacks_that_break_plain_training(tmp_path: 
 
 def test_validation_can_be_attacked_and_select(tmp_path: Path) -> None:
     config = _config(20, evaluate_every=10, select="adversarial_accuracy")
-    model = trades.train(
-        config, source(), np.arange(256), validation(), tmp_path, model=net, progress=False
-    )
-    assert bits(variables_of(trades.load(tmp_path, model=net))) == bits(variables_of(model))
+    images = source(), np.arange(256), validation()
+    model = train(TRAINER, config, *images, tmp_path, model=net, progress=False)
+    assert bits(variables_of(load(TRAINER, tmp_path, model=net))) == bits(variables_of(model))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     scores = [line["validation_adversarial_accuracy"] for line in lines]
     assert [line["step"] for line in lines] == [10, 20]
-    data, keys = validation(), jax.random.split(jax.random.key(config.seed), 128)
+    data, keys = validation(), jax.random.split(jax.random.key(config.run.seed), 128)
     adversarial = _attack_all(ATTACK, keys, per_image(model), data["image"])
     right = jax.vmap(per_image(model))(adversarial).argmax(axis=1) == data["label"]
     assert max(scores) == pytest.approx(float(right.mean()))
@@ -218,33 +231,37 @@ def test_validation_can_be_attacked_and_select(tmp_path: Path) -> None:
             "divergence_order: expected one of 'clean_first', 'adversarial_first', got 'both'",
         ),
         ({"beta": -1.0}, "beta: expected a weight of at least 0, got -1.0"),
-        (
-            {"select": "f1"},
-            "select: expected one of 'balanced_accuracy', 'accuracy', 'adversarial_accuracy'",
-        ),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make_step(_config(**options), model=net)
+        make_step(_config(**options), Inputs(model=net))
+
+
+def test_an_unknown_metric_of_selection_is_refused(tmp_path: Path) -> None:
+    images, message = (source(), np.arange(256), validation()), "'accuracy', 'adversarial_accuracy'"
+    with pytest.raises(InputError, match=f"select: expected one of 'balanced_accuracy', {message}"):
+        train(TRAINER, _config(2, select="f1"), *images, tmp_path, model=net)
 
 
 SHARDED = """
 import jax, numpy as np
 from cfx_jax.parallel import data_mesh, replicate, shard
-from toy_training import batch, net
+from toy_training import batch, net, with_options
+from trainers import Inputs
 from trainers.trades import AttackConfig, Config, init, make_step
 
 assert len(jax.devices()) == 4
-config = Config(num_steps=3, attack=AttackConfig(radius=0.4, num_steps=3))
-step = jax.jit(make_step(config, model=net))
-alone = spread = init(jax.random.key(0), config, model=net)
+config = with_options(Config(), num_steps=3, attack=AttackConfig(radius=0.4, num_steps=3))
+step = jax.jit(make_step(config, Inputs(model=net)))
+alone = spread = init(jax.random.key(0), config, Inputs(model=net))
 spread = replicate(spread, data_mesh())
 for index in range(3):
     key = jax.random.key(index)
     alone, metrics = step(alone, key, batch())
     spread, other = step(spread, key, shard(batch(), data_mesh()))
-for one, two in zip(jax.tree.leaves((alone.params, metrics)), jax.tree.leaves((spread.params, other)), strict=True):
+leaves = jax.tree.leaves((alone.params, metrics)), jax.tree.leaves((spread.params, other))
+for one, two in zip(*leaves, strict=True):
     np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
 assert spread.params["head"]["kernel"][...].sharding.is_fully_replicated
 print("same")

@@ -16,18 +16,18 @@ import optax
 import pytest
 from flax import nnx
 from toy_progressive import PATTERN, data, images_of
-from toy_training import bits
+from toy_training import bits, with_options
 
 from cfx_jax.errors import InputError
 from cfx_jax.training.workdir import prepare_workdir
-from trainers import vae as trainer
-from trainers.nnx_views import graph_of, training_view, variables_of
-from trainers.result import config_from
-from trainers.vae import Config, init, make_evaluate, make_step
+from trainers import Inputs, load, train, with_run
+from trainers.shared.networks import graph_of, training_view, variables_of
+from trainers.shared.settings import restore_config
+from trainers.vae import TRAINER, Config, check, init, make_evaluate, make_step
 
 
 class Line(nnx.Module):
-    """A latent of one number along a learned image, with a batch norm that moves: quick to compile."""
+    """A latent of one number along a learned image, and a batch norm that moves."""
 
     def __init__(self, rngs: nnx.Rngs) -> None:
         self.into = nnx.Linear(64, 2, rngs=rngs)
@@ -60,27 +60,19 @@ def _config(num_steps: int, **options: Any) -> Config:
         "evaluate_every": 4,
         "checkpoint_every": 3,
     }
-    return Config(num_steps=num_steps, **{**given, **options})
+    return with_options(Config(), num_steps=num_steps, **{**given, **options})
 
 
 @cache
 def _compiled(config: Config) -> Any:
-    return jax.jit(make_step(config, model=line))
+    return jax.jit(make_step(config, Inputs(model=line)))
 
 
 def _train(workdir: Path, config: Config) -> Any:
-    alike = replace(config, num_steps=1, checkpoint_every=1, select="none")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "make_step", lambda *_, **__: _compiled(alike))
-        return trainer.train(
-            config,
-            data(),
-            np.arange(64),
-            {"image": images_of(32, 1)},
-            workdir,
-            model=line,
-            progress=False,
-        )
+    alike = replace(with_run(config, num_steps=1, checkpoint_every=1), select="none")
+    compiled = replace(TRAINER, make_step=lambda config, inputs: _compiled(alike))
+    images = data(), np.arange(64), {"image": images_of(32, 1)}
+    return train(compiled, config, *images, workdir, model=line, progress=False)
 
 
 def test_defaults_are_those_of_the_method_card() -> None:
@@ -91,13 +83,13 @@ def test_defaults_are_those_of_the_method_card() -> None:
         32,
         0.1,
     )
-    assert (config.learning_rate, config.first_moment, config.batch_size) == (2e-4, 0.5, 64)
-    assert (config.epochs, config.num_steps) == (50, 0)
+    assert (config.learning_rate, config.first_moment, config.run.batch_size) == (2e-4, 0.5, 64)
+    assert (config.run.epochs, config.run.num_steps) == (50, 0)
 
 
 def test_one_step_by_hand() -> None:
     config, key, images = _config(1, beta=0.3), jax.random.key(3), jnp.asarray(images_of(16, 2))
-    state = init(jax.random.key(0), config, model=line)
+    state = init(jax.random.key(0), config, Inputs(model=line))
     moved, metrics = _compiled(config)(state, key, {"image": images})
 
     def terms_of(params: Any) -> dict[str, jax.Array]:
@@ -128,11 +120,11 @@ def test_training_gives_images_back_and_goes_on_from_a_checkpoint_to_the_same_bi
     config = _config(100, select="loss", checkpoint_every=75)
     model = _train(tmp_path, config)
     whole = bits(variables_of(model))
-    assert bits(variables_of(trainer.load(tmp_path, model=line))) == whole
+    assert bits(variables_of(load(TRAINER, tmp_path, model=line))) == whole
     written = (tmp_path / "metrics.jsonl").read_text()
     shutil.rmtree(tmp_path / "checkpoints" / "step_00000100")
     with pytest.raises(InputError, match="stands at step 75 of 100: call train again"):
-        trainer.load(tmp_path, model=line)
+        load(TRAINER, tmp_path, model=line)
     assert bits(variables_of(_train(tmp_path, config))) == whole
     assert (tmp_path / "metrics.jsonl").read_text() == written
     lines = [each for each in map(json.loads, written.splitlines()) if "validation_loss" in each]
@@ -144,42 +136,38 @@ def test_training_gives_images_back_and_goes_on_from_a_checkpoint_to_the_same_bi
     assert np.corrcoef(*degree)[0, 1] > 0.95
 
 
-def test_the_configured_network_takes_a_step_and_is_validated_with_the_same_draws_whatever_the_batch() -> (
-    None
-):
-    state = init(jax.random.key(0), _config(1))
-    moved, metrics = jax.jit(make_step(_config(1)))(
+def test_the_configured_network_is_validated_with_the_same_draws_whatever_the_batch() -> None:
+    state = init(jax.random.key(0), _config(1), Inputs())
+    moved, metrics = jax.jit(make_step(_config(1), Inputs()))(
         state, jax.random.key(1), {"image": images_of(16, 2)}
     )
     assert np.isfinite(metrics["loss"])
     assert all(
         jax.tree.leaves(jax.tree.map(lambda a, b: bool((a != b).any()), moved.rest, state.rest))
     )
-    validation = {"image": images_of(12, 1)}
-    one, two = (
-        make_evaluate(_config(1, eval_batch_size=size), validation)(moved) for size in (5, 12)
-    )
+    inputs = Inputs(validation={"image": images_of(12, 1)})
+    one, two = (make_evaluate(_config(1, eval_batch_size=size), inputs)(moved) for size in (5, 12))
     assert one == pytest.approx(two, rel=1e-5)
 
 
 def test_a_configuration_is_read_back_from_its_file_as_it_was() -> None:
     config = _config(1, filters=(3, 4))
-    assert config_from(Config, json.loads(json.dumps(asdict(config)))) == config
+    assert restore_config(Config, json.loads(json.dumps(asdict(config)))) == config
 
 
 def test_mistakes_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"beta: expected a weight of at least 0, got -1\.0"):
-        make_step(_config(1, beta=-1.0), model=line)
+        make_step(_config(1, beta=-1.0), Inputs(model=line))
     with pytest.raises(InputError, match="learning_rate: expected a finite number above 0, got 0"):
-        init(jax.random.key(0), _config(1, learning_rate=0.0), model=line)
+        check(_config(1, learning_rate=0.0), Inputs())
     with pytest.raises(InputError, match=r"first_moment: expected a share in \[0, 1\), got 1.0"):
-        init(jax.random.key(0), _config(1, first_moment=1.0), model=line)
+        check(_config(1, first_moment=1.0), Inputs())
     with pytest.raises(InputError, match=r"validation images: expected values in \[0, 1\]"):
-        make_evaluate(_config(1), {"image": 2 + images_of(2, 0)}, model=line)
+        make_evaluate(_config(1), Inputs(validation={"image": 2 + images_of(2, 0)}, model=line))
     with pytest.raises(InputError, match="select: expected one of 'loss', 'none', got 'score'"):
         _train(tmp_path, _config(1, select="score"))
     with pytest.raises(InputError, match="batch_size: expected a multiple of the 1 devices, got 0"):
         _train(tmp_path, _config(1, batch_size=0))
     prepare_workdir(tmp_path, {"trainer": "trades"})
     with pytest.raises(InputError, match=r"expected a training of vae, .* is of trades"):
-        trainer.load(tmp_path)
+        load(TRAINER, tmp_path)

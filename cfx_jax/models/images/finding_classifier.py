@@ -7,7 +7,7 @@ one logit.
 The logit z is that of the finding; the network gives ``(0, z)``, the two logits of the same
 probabilities. Deviation: the authors' backbone is ResNet-50 of version 2; here it is any network
 with ``features``, such as version 1.5. Theirs starts from ImageNet's weights, which
-``trainers.pretrained.with_pretrained`` gives to the backbone here, and the experiments'
+``trainers.with_pretrained`` gives to the backbone here, and the experiments'
 ``--classifier.weights FILE``.
 """
 

@@ -32,7 +32,7 @@ from experiments.progressive_exaggeration.sweeps import Sweeps
 from experiments.shared.array_store import stored
 from experiments.shared.image_set import ImageSet
 from experiments.shared.stages import Arrays, Workspace
-from trainers import segmentation as trainer
+from trainers import segmentation, train
 
 SEGMENTED, REGISTERED = "segmented", "registered"
 WAYS = (SEGMENTED, REGISTERED)
@@ -57,7 +57,7 @@ class Hearts(NamedTuple):
 
 
 def find_hearts(
-    settings: trainer.Config, subject: Subject, found: Sweeps, workspace: Workspace
+    settings: segmentation.Config, subject: Subject, found: Sweeps, workspace: Workspace
 ) -> Hearts:
     """Trains a segmentation, or reads it from the workspace, and finds the organs of every image.
 
@@ -141,20 +141,21 @@ def move(
 
 
 def _train(
-    settings: trainer.Config, data: Data, workspace: Workspace, identity: object
+    settings: segmentation.Config, data: Data, workspace: Workspace, identity: object
 ) -> nnx.Module:
     folder = workspace.folder("segmentation", identity)
     print(
-        f"segmentation of {' and '.join(ORGANS)}: {settings.num_steps} steps in {folder}",
+        f"segmentation of {' and '.join(ORGANS)}: {settings.run.num_steps} steps in {folder}",
         flush=True,
     )
-    return trainer.train(
+    return train(
+        segmentation.TRAINER,
         settings,
         data.train.images.source,
         data.train.images.indices,
-        classes_of(data.train.images.arrays),
         {"image": data.validation.pixels, "mask": classes_of(data.validation.images.arrays)},
         folder,
+        targets=classes_of(data.train.images.arrays),
     )
 
 

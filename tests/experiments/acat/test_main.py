@@ -25,8 +25,7 @@ from experiments.acat.sources import DETECTORS, GRADIENT, OURS, RANDOM, REFERENC
 from experiments.acat.study import Answers, Run, Study
 from experiments.acat.variances import Variances
 from experiments.shared.stages import Workspace
-from trainers import volume_classifier
-from trainers.epochs import by_steps
+from trainers import Inputs, count_steps, volume_classifier
 
 RNG = np.random.default_rng(0)
 PAPER = PRESETS["paper"]
@@ -43,30 +42,34 @@ PUBLISHED = {
     "test": (0.15, "section 4.1"),
     "seeds": ((0, 1, 2), "section 4.1, three runs"),
     "training_sizes": ((50, 100, 200, 300, 500), "Table 4"),
-    "baseline.epochs": (200, "appendix C"),
-    "from_baseline.epochs": (100, "appendix C"),
-    "autoencoder.epochs": (200, "the first author's later code, alessandro-f/Dif-fuse"),
+    "baseline.run.epochs": (200, "appendix C"),
+    "from_baseline.run.epochs": (100, "appendix C"),
+    "autoencoder.run.epochs": (200, "the first author's later code, alessandro-f/Dif-fuse"),
     "baseline.num_classes": (2, "section 4.3, chests"),
     "baseline.in_channels": (1, "section 4.1, computed tomography"),
     "baseline.num_slices": (11, "appendix C"),
     "baseline.optimiser.learning_rate": (1e-4, RELEASED),
     "baseline.optimiser.smallest": (1e-7, RELEASED),
     "baseline.optimiser.weight_decay": (5e-5, RELEASED),
-    "baseline.batch_size": (8, RELEASED),
+    "baseline.run.batch_size": (8, RELEASED),
     "from_baseline.num_classes": (2, "section 4.3, chests"),
     "from_baseline.in_channels": (1, "section 4.1, computed tomography"),
     "from_baseline.num_slices": (11, "appendix C"),
     "from_baseline.optimiser.learning_rate": (1e-5, RELEASED),
     "from_baseline.optimiser.smallest": (1e-7, RELEASED),
     "from_baseline.optimiser.weight_decay": (5e-5, RELEASED),
-    "from_baseline.batch_size": (8, RELEASED),
+    "from_baseline.run.batch_size": (8, RELEASED),
+    **{
+        f"{training}.optimiser.momentum": (0.9, "PyTorch's default")
+        for training in ("baseline", "from_baseline", "autoencoder")
+    },
     "autoencoder.width": (128, RELEASED),
     "autoencoder.filters": ((6, 12, 16), "appendix B, three blocks; released code"),
     "autoencoder.decoder_filters": ((16, 12, 12), "appendix B, three blocks; released code"),
     "autoencoder.optimiser.learning_rate": (3e-4, "alessandro-f/Dif-fuse"),
     "autoencoder.optimiser.smallest": (1e-7, "alessandro-f/Dif-fuse"),
     "autoencoder.optimiser.weight_decay": (0.0, "alessandro-f/Dif-fuse"),
-    "autoencoder.batch_size": (64, "alessandro-f/Dif-fuse"),
+    "autoencoder.run.batch_size": (64, "alessandro-f/Dif-fuse"),
     "search.penalty": (100.0, "section 3.2, after equation 4"),
     "search.num_steps": (20, "section 3.2, after equation 4"),
     "search.step_size": (0.1, RELEASED),
@@ -74,12 +77,17 @@ PUBLISHED = {
     **{
         f"{training}.{name}": (0, OF_EPOCHS)
         for training in ("baseline", "from_baseline", "autoencoder")
-        for name in ("num_steps", "evaluate_every", "checkpoint_every", "optimiser.epoch")
+        for name in (
+            "run.num_steps",
+            "run.evaluate_every",
+            "run.checkpoint_every",
+            "run.steps_per_epoch",
+        )
     },
     **{
         f"{training}.{name}": (None, OURS_ALONE)
         for training in ("baseline", "from_baseline", "autoencoder")
-        for name in ("eval_batch_size", "log_every", "seed")
+        for name in ("run.eval_batch_size", "run.log_every", "run.seed", "optimiser.turn")
     },
     **{
         name: (None, OURS_ALONE)
@@ -699,16 +707,18 @@ def test_a_smoke_run_of_chests_compares_maps_with_masks(tmp_path):
 
 @pytest.mark.slow
 def test_the_published_acat_takes_two_steps_at_full_size():
-    config = dataclasses.replace(PAPER.from_baseline, saliency=True, num_slices=PAPER.shape[0])
-    config = by_steps(config, num_images=298)
+    config = dataclasses.replace(
+        PAPER.from_baseline, saliency=True, num_slices=PAPER.shape[0], weighted=False
+    )
+    config = count_steps(config, num_images=298)
     factory = WHOLE.factory("slice_resnet50", PAPER.shape)
     batch = {
-        "image": RNG.random((config.batch_size, *PAPER.shape, 1), np.float32),
-        "saliency": RNG.random((config.batch_size, *PAPER.shape, 1), np.float32),
-        "label": np.arange(config.batch_size) % 2,
+        "image": RNG.random((config.run.batch_size, *PAPER.shape, 1), np.float32),
+        "saliency": RNG.random((config.run.batch_size, *PAPER.shape, 1), np.float32),
+        "label": np.arange(config.run.batch_size) % 2,
     }
-    state = volume_classifier.init(jax.random.key(0), config, model=factory)
-    step = jax.jit(volume_classifier.make_step(config, model=factory))
+    state = volume_classifier.init(jax.random.key(0), config, Inputs(model=factory))
+    step = jax.jit(volume_classifier.make_step(config, Inputs(model=factory)))
     losses = []
     for number in range(2):
         state, metrics = step(state, jax.random.key(number), batch)

@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from cfx_jax.checks import check_images
-from cfx_jax.data import to_native_grid
+from cfx_jax.data import check_saliency, to_native_grid
 from cfx_jax.data.sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
@@ -25,9 +25,7 @@ from experiments.acat.sources import OURS
 from experiments.acat.study import study
 from experiments.shared.array_store import filled, row_bytes, row_slices
 from experiments.shared.stages import Workspace
-from trainers.epochs import by_steps
-from trainers.identity import digest
-from trainers.saliency_source import check_saliency
+from trainers import count_steps, digest
 
 SHAPE = (3, 16, 16)
 HEADS = {  # scan -> patient, side, infarct_size, territory, whether it has an atlas
@@ -149,19 +147,19 @@ def test_trainings_last_for_the_published_epochs_whatever_the_number_of_scans(nu
         assert (
             by_share(settings, 0.3) == settings
         )  # Table 4's sizes are counted out as all others are
-        found = by_steps(settings, num_images=number)
-        assert (found.num_steps, found.optimiser.epoch) == (epochs * epoch, epoch)
+        found = count_steps(settings, num_images=number).run
+        assert (found.num_steps, found.steps_per_epoch) == (epochs * epoch, epoch)
         assert found.evaluate_every == found.checkpoint_every == epoch
         assert (
             0 <= number - found.num_steps * found.batch_size / epochs < 8
         )  # whole batches leave out less than one
-    assert by_steps(SMOKE.baseline, num_images=number) == SMOKE.baseline
+    assert count_steps(SMOKE.baseline, num_images=number) == SMOKE.baseline
 
 
 def test_fewer_scans_are_seen_as_often():
-    found = by_share(PRESETS["demo"].baseline, 0.25)
-    assert (found.num_steps, found.evaluate_every, found.optimiser.epoch) == (75, 12, 12)
-    assert by_share(SMOKE.baseline, 0.01).num_steps == 1
+    found = by_share(PRESETS["demo"].baseline, 0.25).run
+    assert (found.num_steps, found.evaluate_every, found.steps_per_epoch) == (75, 12, 12)
+    assert by_share(SMOKE.baseline, 0.01).run.num_steps == 1
     assert by_share(SMOKE.baseline, 1.0) == SMOKE.baseline
 
 

@@ -24,7 +24,8 @@ from experiments.acat.scans import Scans, split_scans
 from experiments.acat.sources import OURS
 from experiments.acat.variances import Variances
 from experiments.shared.stages import Workspace
-from trainers.volume_config import FROM_BASELINE
+from trainers import autoencoder, with_run
+from trainers.volume_classifier import FROM_BASELINE
 
 NUMBER, FLAT = 24, 5
 SETTINGS = SearchConfig(quotient=0.01, num_steps=2, step_size=0.1, minimum_psnr=0.0)
@@ -40,8 +41,8 @@ CONFIG = dataclasses.replace(
     acat_detects=False,
     training_sizes=(6,),
     batch_size=4,
-    baseline=dataclasses.replace(SMOKE.baseline, num_steps=8),
-    from_baseline=dataclasses.replace(SMOKE.from_baseline, num_steps=4),
+    baseline=with_run(SMOKE.baseline, num_steps=8),
+    from_baseline=with_run(SMOKE.from_baseline, num_steps=4),
 )
 CODER = toy_coder.ToyCoder(*map(as_pytree, (toy_coder.encode, toy_coder.decode)))
 IMAGES = toy_coder.volumes(NUMBER, seed=7)
@@ -91,13 +92,16 @@ def calls(monkeypatch):
     """Trainings of the study in their order; each gives a network of its own."""
     found = []
 
-    def train(config, source, train, validation, folder, *, model, start, skip):
+    def train(trainer, *given, model=None, start=None, skip=()):
+        if trainer is autoencoder.TRAINER:
+            found.append(given)
+            return None
+        config, source, indices, validation, _ = given
         made = Toy(1.0 + 0.5 * len(found))
-        found.append(Call(config, source, train, validation, start, skip, made))
+        found.append(Call(config, source, indices, validation, start, skip, made))
         return made
 
-    monkeypatch.setattr(studies.volume_classifier, "train", train)
-    monkeypatch.setattr(studies.autoencoder, "train", lambda *given: found.append(given))
+    monkeypatch.setattr(studies, "train", train)
     monkeypatch.setattr(studies, "coder_of", lambda model: CODER)
     monkeypatch.setattr(
         studies, "variances_of", lambda *given, **options: Variances(np.ones(2), np.ones(2))
@@ -148,13 +152,13 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     assert len(coder[1]) == NUMBER * 3  # the autoencoder sees the slices of all scans
     np.testing.assert_array_equal(coder[3]["image"], IMAGES[split.validation].reshape(-1, 4, 4, 1))
     # The baseline starts at random and is the start of all others, which are trained half as long.
-    assert first.start is None and first.config.num_steps == 8
-    assert all(call.start is first.model and call.config.num_steps == 4 for call in rest)
+    assert first.start is None and first.config.run.num_steps == 8
+    assert all(call.start is first.model and call.config.run.num_steps == 4 for call in rest)
     for call in (first, *rest):
         np.testing.assert_array_equal(call.train, split.train)
         np.testing.assert_array_equal(call.validation["image"], IMAGES[split.validation])
         np.testing.assert_array_equal(call.validation["label"], LABELS[split.validation])
-        assert call.config.sides and call.config.seed == 3 and call.skip == ()
+        assert call.config.sides and call.config.run.seed == 3 and call.skip == ()
     by_name = dict(zip([row.name for row in found.rows[1:]], rest, strict=True))
     assert not by_name[AS_LONG].config.saliency and "saliency" not in by_name[AS_LONG].validation
     explained = Explained(
@@ -198,9 +202,7 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
 
 
 def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tmp_path):
-    config = dataclasses.replace(
-        CONFIG, rows=(), from_baseline=dataclasses.replace(FROM_BASELINE, epochs=2)
-    )
+    config = dataclasses.replace(CONFIG, rows=(), from_baseline=with_run(FROM_BASELINE, epochs=2))
     found = studies.study(config, scans(), Workspace(tmp_path))
     split = split_scans(CONFIG, scans(), 3)
     _, first, acat, smaller, smaller_acat = calls
@@ -208,9 +210,10 @@ def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tm
     np.testing.assert_array_equal(smaller.train, smaller_acat.train)
     # Half of the scans: half of the steps where they are told, else as many epochs, of however many
     # scans there are.
-    assert (first.config.num_steps, smaller.config.num_steps) == (8, 4)
+    assert (first.config.run.num_steps, smaller.config.run.num_steps) == (8, 4)
     assert all(
-        (each.config.num_steps, each.config.epochs) == (0, 2) for each in (acat, smaller_acat)
+        (call.config.run.num_steps, call.config.run.epochs) == (0, 2)
+        for call in (acat, smaller_acat)
     )
     assert smaller_acat.start is smaller.model and acat.start is first.model
     # Its maps are those of its own baseline, of the scans that it uses.

@@ -4,6 +4,7 @@ of what is wrong.
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -43,8 +44,8 @@ from experiments.shared.image_set import ImageSet, StoredImages
 from experiments.shared.notices import keep_notices
 from experiments.shared.stages import Workspace
 from experiments.similar_adversarial.boxes import boxes_of
+from trainers import Inputs, RunSettings
 from trainers.classifier import Config as ClassifierConfig
-from trainers.supervised import starting_model
 
 CONFIG = GenerationConfig(image_size=32, num_images=60, num_explained=3, batch_size=4)
 
@@ -230,11 +231,9 @@ def test_a_classifier_starts_from_the_weights_of_a_file(head, monkeypatch, tmp_p
     trained = ClassifierConfig(
         model="resnet_small",
         weights=str(tmp_path / "imagenet.safetensors"),
-        num_steps=1,
-        batch_size=2,
-        evaluate_every=1,
+        run=RunSettings(num_steps=1, batch_size=2, evaluate_every=1),
     )
-    monkeypatch.setattr(classifiers.trainer, "train", _start_alone)
+    monkeypatch.setattr(classifiers, "train", _start_alone)
     config = dataclasses.replace(CONFIG, head=head, classifier=trained)
     arrays = {"image": images(4, size=32), "label": np.arange(4) % 2}
     with pytest.raises(_Started) as reached:
@@ -267,8 +266,10 @@ class _Started(Exception):
         self.settings, self.model = settings, model
 
 
-def _start_alone(settings, *given, model=None, **options):
-    raise _Started(settings, starting_model(settings, model))
+def _start_alone(trainer, settings, *given, model=None, **options):
+    inputs = Inputs(model=model)
+    first = trainer.init(jax.random.key(0), settings, inputs)
+    raise _Started(settings, trainer.finish(settings, inputs, first))
 
 
 def torchvision_tensors(model):

@@ -8,8 +8,10 @@ I: Charachon et al. 2020 (ICPR). II: Charachon et al. 2021 ("Visual explanation 
 import dataclasses
 from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
@@ -22,10 +24,9 @@ from experiments.shared.normalisation import fit_to_images
 from experiments.shared.stages import Workspace
 from experiments.similar_adversarial.presets import PAPER as SIMILAR
 from experiments.similar_adversarial.rows import NAIVE, NAMES, settings_of
+from trainers import count_steps, describe_length, with_run
 from trainers import cycle as cycle_trainer
 from trainers import similar_adversarial as pair_trainer
-from trainers.epochs import by_steps, length_of
-from trainers.relabelled import RelabelledSource
 
 CGAN = "released: martinCharachon/cGANsExplainer, MNIST"
 FPGAN = "released: mahfuzmohammad/Fixed-Point-GAN"
@@ -39,11 +40,11 @@ SHARED = {
         "I, IV-B names the moves; ranges: Table II, which is of prediction",
     ),
     "classifier.model": ("resnet50", "I, IV-B; II, 4.1"),
-    "classifier.optimiser.name": ("adam", "I, IV-B; II, 4.1"),
+    "classifier.optimiser.rule": ("adamw", "I, IV-B; II, 4.1: Adam"),
     "classifier.optimiser.learning_rate": (1e-4, "I, IV-B; II, 4.1"),
-    "classifier.epochs": (50, "I, IV-B; not in II"),
-    "classifier.batch_size": (32, "I, IV-B; not in II"),
-    "similar_adversarial.epochs": (70, "I, IV-C"),
+    "classifier.run.epochs": (50, "I, IV-B; not in II"),
+    "classifier.run.batch_size": (32, "I, IV-B; not in II"),
+    "similar_adversarial.run.epochs": (70, "I, IV-C"),
     "similar_adversarial.generator": ("single", "I, V: Single AE2 (W,TV)"),
     "similar_adversarial.head_filters": ((32, 16), CGAN),
     "similar_adversarial.norm": ("affine", CGAN),
@@ -62,7 +63,7 @@ SHARED = {
     "similar_adversarial.optimiser.factor": (1 / 3, "I, IV-C"),
     "similar_adversarial.optimiser.patience": (3, "I, IV-C"),
     "similar_adversarial.optimiser.smallest": (1e-5, CGAN),
-    "similar_adversarial.batch_size": (8, "I, IV-C: Single AE"),
+    "similar_adversarial.run.batch_size": (8, "I, IV-C: Single AE"),
     "similar_adversarial.select": ("loss", CGAN),
     "mask_generator.weights.destroyer": (1.0, SALIENCY),
     "mask_generator.weights.preserver": (0.3, SALIENCY),
@@ -76,8 +77,8 @@ SHARED = {
     "mask_generator.blur_sigma": (11.0, SALIENCY),
     "mask_generator.learning_rate": (1e-3, SALIENCY),
     "mask_generator.weight_decay": (1e-4, SALIENCY),
-    "mask_generator.num_steps": (3000, f"{SALIENCY}: in steps, whatever the set"),
-    "mask_generator.batch_size": (64, SALIENCY),
+    "mask_generator.run.num_steps": (3000, f"{SALIENCY}: in steps, whatever the set"),
+    "mask_generator.run.batch_size": (64, SALIENCY),
     "mask_generator.balanced": (False, SALIENCY),
     "num_nodes": (50, "II, 4.2, after equation 6; not in I"),
     "num_perturbation_steps": (150, "II, 4.2; not in I"),
@@ -100,7 +101,7 @@ CYCLE = {
     "optimiser.factor": (0.3, CGAN),
     "optimiser.patience": (4, CGAN),
     "optimiser.smallest": (1e-5, CGAN),
-    "epochs": (60, CGAN),
+    "run.epochs": (60, CGAN),
     "select": ("loss", CGAN),
 }
 SYCE = CYCLE | {
@@ -138,9 +139,12 @@ ADVERSARY = {
     "critic_steps": (5, FPGAN),
     "optimiser.learning_rate": (1e-4, FPGAN),
     "optimiser.momentum": (0.5, FPGAN),
-    "optimiser.decay": (0.5, FPGAN),
-    "num_steps": (40_000, f"{FPGAN}: 200,000 updates of the critic, whatever the set"),
-    "batch_size": (8, f"{FPGAN}: 16 of both decisions"),
+    "optimiser.rule": ("adam", FPGAN),
+    "optimiser.schedule": ("line", FPGAN),
+    "optimiser.turn": (0.5, FPGAN),
+    "optimiser.weight_decay": (0.0, FPGAN),
+    "run.num_steps": (40_000, f"{FPGAN}: 200,000 updates of the critic, whatever the set"),
+    "run.batch_size": (8, f"{FPGAN}: 16 of both decisions"),
     "select": ("none", FPGAN),
 }
 IN_II = {
@@ -174,32 +178,36 @@ SHARED_OURS = {
     "classifier.optimiser.nesterov",
     "classifier.optimiser.weight_decay",
     "classifier.optimiser.schedule",
-    "classifier.optimiser.peak",
-    "classifier.num_steps",
+    "classifier.optimiser.smallest",
+    "classifier.optimiser.turn",
+    "classifier.run.num_steps",
+    "classifier.run.steps_per_epoch",
     "classifier.balanced",
-    "classifier.evaluate_every",
-    "classifier.checkpoint_every",
-    "classifier.log_every",
-    "classifier.eval_batch_size",
-    "classifier.seed",
+    "classifier.run.evaluate_every",
+    "classifier.run.checkpoint_every",
+    "classifier.run.log_every",
+    "classifier.run.eval_batch_size",
+    "classifier.run.seed",
     "classifier.select",
     "similar_adversarial.in_channels",
     "similar_adversarial.filters",
-    "similar_adversarial.optimiser.steps_per_epoch",
-    "similar_adversarial.num_steps",
+    "similar_adversarial.run.steps_per_epoch",
+    "similar_adversarial.run.num_steps",
     "similar_adversarial.balanced",
-    "similar_adversarial.evaluate_every",
-    "similar_adversarial.checkpoint_every",
-    "similar_adversarial.log_every",
-    "similar_adversarial.eval_batch_size",
-    "similar_adversarial.seed",
+    "similar_adversarial.run.evaluate_every",
+    "similar_adversarial.run.checkpoint_every",
+    "similar_adversarial.run.log_every",
+    "similar_adversarial.run.eval_batch_size",
+    "similar_adversarial.run.seed",
     "mask_generator.width",
     "mask_generator.select",
-    "mask_generator.evaluate_every",
-    "mask_generator.checkpoint_every",
-    "mask_generator.log_every",
-    "mask_generator.eval_batch_size",
-    "mask_generator.seed",
+    "mask_generator.run.epochs",
+    "mask_generator.run.steps_per_epoch",
+    "mask_generator.run.evaluate_every",
+    "mask_generator.run.checkpoint_every",
+    "mask_generator.run.log_every",
+    "mask_generator.run.eval_batch_size",
+    "mask_generator.run.seed",
     "num_samples",
     "num_perceptual_steps",
     "seed",
@@ -216,23 +224,28 @@ CYCLE_OURS = {
     "in_channels",
     "filters",
     "discriminator_filters",
-    "num_steps",
-    "batch_size",
-    "evaluate_every",
-    "checkpoint_every",
-    "log_every",
-    "eval_batch_size",
-    "seed",
+    "run.num_steps",
+    "run.steps_per_epoch",
+    "run.batch_size",
+    "run.evaluate_every",
+    "run.checkpoint_every",
+    "run.log_every",
+    "run.eval_batch_size",
+    "run.seed",
 }
 ADVERSARY_OURS = {
     "size",
     "in_channels",
     "weights.decision",
-    "evaluate_every",
-    "checkpoint_every",
-    "log_every",
-    "eval_batch_size",
-    "seed",
+    "optimiser.nesterov",
+    "optimiser.smallest",
+    "run.epochs",
+    "run.steps_per_epoch",
+    "run.evaluate_every",
+    "run.checkpoint_every",
+    "run.log_every",
+    "run.eval_batch_size",
+    "run.seed",
 }
 IN_II_OURS = {
     "batch_size",
@@ -305,21 +318,24 @@ class Stop(Exception):
     """Ends a training before its first step."""
 
 
-def settings_run(monkeypatch, trainer, begin):
-    """The settings that a training runs with, once all lengths are counted out; no network is made."""
-    seen = []
+def settings_run(monkeypatch, module, begin):
+    """The settings that a training runs with, once all lengths are counted; no network is made."""
 
-    def run(name, config, *given, **options):
-        seen.append(config)
-        raise Stop
+    def stop(config, inputs):
+        raise Stop(config)
 
-    for name in ("make_step", "make_evaluate", "init", "describe_classifier", "describe_data"):
-        if hasattr(trainer, name):
-            monkeypatch.setattr(trainer, name, lambda *given, **options: {})
-    monkeypatch.setattr(trainer, "run", run)
-    with pytest.raises(Stop):
+    counting = dataclasses.replace(
+        module.TRAINER, make_evaluate=lambda config, inputs: None, make_step=stop
+    )
+    monkeypatch.setattr(module, "TRAINER", counting)
+    with pytest.raises(Stop) as stopped:
         begin()
-    return seen[0]
+    return stopped.value.args[0]
+
+
+def mean_logits(image):
+    """Two logits by the mean of an image."""
+    return jnp.stack([jnp.zeros(()), image.mean() - 0.5])
 
 
 class Virtual:
@@ -345,7 +361,7 @@ def data_of(count, ill):
     )
 
 
-NETWORK = SimpleNamespace(identity="none", classifier=None, model=None)
+NETWORK = SimpleNamespace(identity="none", classifier=Partial(mean_logits), model=None)
 
 
 # Images, positive ones, and whole batches of 32, 8 and 4.
@@ -362,51 +378,51 @@ def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_bat
     monkeypatch.setattr("experiments.shared.normalisation._moments", lambda images: moments)
     for preset in (SIMILAR, PATH):
         fitted = fit_to_images(preset.classifier, data.train, workspace)
-        assert (fitted.num_steps, fitted.evaluate_every) == (50 * classifier, classifier)
+        assert fitted.run.num_steps == 50 * classifier
+        assert fitted.run.evaluate_every == classifier
     for row in NAMES:
         settings = settings_of(
             row, SIMILAR.similar_adversarial, duo_batch_size=SIMILAR.duo_batch_size
         )
         given = (row, settings, SIMILAR, data, NETWORK, workspace)
-        run = settings_run(
+        config = settings_run(
             monkeypatch,
             pair_trainer,
             lambda given=given: generators.train_similar_adversarial(*given),
         )
+        run = config.run
         epoch, batch = (duo, 4) if row.startswith("Duo") else (single, 8)
         assert (run.batch_size, run.num_steps, run.evaluate_every) == (batch, 70 * epoch, epoch), (
             row
         )
-        assert run.optimiser.steps_per_epoch == epoch, row  # so that the patience of 3 is 3 epochs
+        assert run.steps_per_epoch == epoch, row  # so that the patience of 3 is 3 epochs
         assert (
             0 <= count - run.num_steps * run.batch_size / 70 < batch
         )  # whole batches leave out less than one
-        assert run.generator == ("naive" if row == NAIVE else row.split()[0].lower())
+        assert config.generator == ("naive" if row == NAIVE else row.split()[0].lower())
 
 
 def test_an_epoch_of_syce_ends_with_the_rarer_decision(monkeypatch, tmp_path):
     data = data_of(400, 100)
-    decided = RelabelledSource(data.train.source, np.arange(400), data.train.labels, ("0", "1"))
-    monkeypatch.setattr(cycle_trainer, "decided_source", lambda *given, **options: decided)
+    labels = data.train.labels
+    monkeypatch.setattr("trainers.shared.batches.decide_source", lambda *given, **options: labels)
     for settings in (PATH.syce, PATH.cyce):
         given = (settings, PATH, data, NETWORK, Workspace(tmp_path))
-        run = settings_run(
+        config = settings_run(
             monkeypatch, cycle_trainer, lambda given=given: cycle_generators.train_cycle(*given)
         )
-        assert (run.num_steps, run.evaluate_every, run.size) == (
-            60 * (100 // 16),
-            100 // 16,
-            (4, 4),
-        )
+        assert (config.run.num_steps, config.run.evaluate_every) == (60 * (100 // 16), 100 // 16)
+        assert config.size == (4, 4)
 
 
 def test_numbers_of_steps_that_are_told_stay(monkeypatch, tmp_path):
-    told = dataclasses.replace(SIMILAR.similar_adversarial, num_steps=7)
+    told = with_run(SIMILAR.similar_adversarial, num_steps=7)
     given = (NAIVE, told, SIMILAR, data_of(100, 40), NETWORK, Workspace(tmp_path))
     run = settings_run(
         monkeypatch, pair_trainer, lambda: generators.train_similar_adversarial(*given)
-    )
+    ).run
     assert (run.num_steps, run.evaluate_every) == (7, 100 // 8)
     with pytest.raises(InputError, match=r"epochs: expected enough for one of 12 steps, got 0\.01"):
-        by_steps(dataclasses.replace(told, num_steps=0, epochs=0.01), num_images=8 * 12)
-    assert (length_of(told), length_of(SIMILAR.similar_adversarial)) == ("7 steps", "70 epochs")
+        count_steps(with_run(told, num_steps=0, epochs=0.01), num_images=8 * 12)
+    assert describe_length(told.run) == "7 steps"
+    assert describe_length(SIMILAR.similar_adversarial.run) == "70 epochs"

@@ -6,7 +6,7 @@ from published_settings import check_published
 
 from experiments.fundus_vce import published
 from experiments.fundus_vce.presets import PAPER
-from trainers.supervised import scheduled
+from trainers import count_steps, images_per_epoch
 
 # Places: of the paper, or "code": https://github.com/valentyn1boreiko/Fundus_VCEs and the sibling
 # repositories of the same laboratories.
@@ -159,7 +159,9 @@ def test_the_published_epochs_are_those_of_the_published_images(training, epochs
     assert sum(GRADES) == 45_923
     labels = np.repeat([0, 1], [round(0.75 * HEALTHY), round(0.75 * DISEASED)])
     steps = 2 * round(0.75 * HEALTHY) // 128  # a balanced pass shows every healthy image once
-    assert scheduled(training, labels).num_steps == epochs * steps == epochs * 395
+    num_images = images_per_epoch(labels, balanced=training.balanced)
+    counted = count_steps(training, num_images=num_images)
+    assert counted.run.num_steps == epochs * steps == epochs * 395
 
 
 @pytest.mark.parametrize(

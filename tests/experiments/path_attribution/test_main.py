@@ -210,7 +210,7 @@ def test_pairs_are_made_by_the_generator_of_the_decision(method, monkeypatch, tm
     )
     data = SimpleNamespace(train=shown, validation=shown)
     network = SimpleNamespace(classifier=CLASSIFIER, identity="linear")
-    monkeypatch.setattr(path_generators.cycle, "train", lambda *given, **options: (0, 1))
+    monkeypatch.setattr(path_generators, "train", lambda *given, **options: (0, 1))
     monkeypatch.setattr(path_generators, "generator_of", lambda number: CURVED[number])
     settings = SMOKE.syce if method == "syce" else SMOKE.cyce
     trained = path_generators.train_cycle(settings, SMOKE, data, network, Workspace(tmp_path))

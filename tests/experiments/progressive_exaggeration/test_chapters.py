@@ -267,7 +267,7 @@ def test_one_decision_of_a_hundred_is_no_discrimination(tmp_path, flips, verdict
 
 
 class Blocks(nnx.Module):
-    """Labels whose logits are the mean of blocks of four pixels, times one number for each label."""
+    """The logit of each label is the mean of blocks of four pixels, times a number of the label."""
 
     def __init__(self, weights):
         self.weights = nnx.Param(jnp.asarray(weights, jnp.float32))
@@ -375,7 +375,7 @@ def made_up_attributes(study, *names):
 
 
 def test_people_are_asked_what_the_paper_asked(tmp_path):
-    """On CelebA's six labels: youth and smiles for order; age, smile, bangs and beard for change."""
+    """On six labels of CelebA: youth and smiles for order; age, smile, bangs, beard for change."""
     study = made_up_study(tmp_path, human_items=(3, 2, 0))
     six = made_up_attributes(
         study, "Smiling", "Young", "No_Beard", "Heavy_Makeup", "Black_Hair", "Bangs"

@@ -35,14 +35,14 @@ class Colours(nnx.Module):
         return self.classify(self.features(images))
 
 
-def colours(settings, source, indices, labels, *rest, **options):
+def colours(trainer, settings, source, indices, *rest, targets, **options):
     """A classifier that decides either way for half of the training images; brighter ones have
     every label.
     """
     images = load_arrays(source, indices[:64], fields=("image",))["image"].mean((1, 2))
     weights = (
-        np.random.default_rng(1 + settings.seed % 7)
-        .uniform(20, 40, (3, labels.shape[1]))
+        np.random.default_rng(1 + settings.run.seed % 7)
+        .uniform(20, 40, (3, targets.shape[1]))
         .astype(np.float32)
     )
     return Colours(weights, np.median(images @ weights, axis=0).astype(np.float32))
@@ -82,9 +82,9 @@ FEW = (
 
 @pytest.fixture
 def by_hand(monkeypatch):
-    monkeypatch.setattr(network.trainer, "train", colours)
-    monkeypatch.setattr(sweeps.explainer_trainer, "train", lambda *args, **options: Brightener())
-    monkeypatch.setattr(sweeps.vae_trainer, "train", lambda *args, **options: Coder())
+    trained = {"progressive": Brightener, "vae": Coder}
+    monkeypatch.setattr(network, "train", colours)
+    monkeypatch.setattr(sweeps, "train", lambda trainer, *args, **options: trained[trainer.name]())
     monkeypatch.setattr(ablation, "SETTINGS", FEW)
 
 

@@ -21,14 +21,14 @@ PUBLISHED = {
     "classifier.model": ("densenet121", "released: classifier/DenseNet.py"),
     "classifier.mean": ((0.5, 0.5, 0.5), "released: / 255, - 0.5, x 2"),
     "classifier.std": ((0.5, 0.5, 0.5), "released: / 255, - 0.5, x 2"),
-    "classifier.optimiser.name": ("adam", "released"),
+    "classifier.optimiser.rule": ("adamw", "released: Adam"),
     "classifier.optimiser.learning_rate": (1e-4, "released"),
     "classifier.optimiser.momentum": (0.9, "released: default betas"),
     "classifier.optimiser.weight_decay": (0.0, "released"),
     "classifier.optimiser.schedule": ("constant", "released"),
-    "classifier.batch_size": (32, "released"),
+    "classifier.run.batch_size": (32, "released"),
     "classifier.balanced": (False, "released: no class weights"),
-    "classifier.epochs": (5, "released: 5 epochs"),
+    "classifier.run.epochs": (5, "released: 5 epochs"),
     "classifier.select": ("none", "released: the last weights"),
     "explainer.num_bins": (10, "section 2.1 and Table 1: steps of a tenth"),
     "explainer.filters": (
@@ -63,8 +63,8 @@ PUBLISHED = {
     "explainer.first_moment": (0.0, "released"),
     "explainer.second_moment": (0.9, "released"),
     "explainer.sampling": ("equal", "released: bins of equal size"),
-    "explainer.num_steps": (20_000, "released: 100,000 updates of the discriminator"),
-    "explainer.batch_size": (32, "released"),
+    "explainer.run.num_steps": (20_000, "released: 100,000 updates of the discriminator"),
+    "explainer.run.batch_size": (32, "released"),
     "explainer.select": ("none", "released: the last weights"),
     "calibrated": (5000, "released: 5,000 of each bin for Young"),
     "vae.filters": (
@@ -75,8 +75,8 @@ PUBLISHED = {
     "vae.beta": (0.1, "appendix A.2: LynnHo's default"),
     "vae.learning_rate": (2e-4, "appendix A.2: LynnHo's default"),
     "vae.first_moment": (0.5, "appendix A.2: LynnHo's default"),
-    "vae.epochs": (50, "appendix A.2: LynnHo's default"),
-    "vae.batch_size": (64, "appendix A.2: LynnHo's default"),
+    "vae.run.epochs": (50, "appendix A.2: LynnHo's default"),
+    "vae.run.batch_size": (64, "appendix A.2: LynnHo's default"),
     "vae.select": ("none", "appendix A.2: LynnHo's default"),
     "label": ("Smiling", "section 4: the first of the two attributes"),
     "confounder": ("Male", "section 4.4: all smiling images are of male faces"),
@@ -124,13 +124,14 @@ SET_BY_THE_RUN = {  # by the images, by epochs, or of another kind of image alon
     "work",
     "classifier.num_classes",
     "classifier.in_channels",
-    "classifier.num_steps",
-    "classifier.evaluate_every",
+    "classifier.run.num_steps",
+    "classifier.run.evaluate_every",
     "explainer.in_channels",
+    "explainer.run.epochs",
     "vae.size",
     "vae.in_channels",
-    "vae.num_steps",
-    "vae.evaluate_every",
+    "vae.run.num_steps",
+    "vae.run.evaluate_every",
     "chapters",
 }
 WITHOUT_EFFECT = {
@@ -140,9 +141,10 @@ WITHOUT_EFFECT = {
     "log_every",
     "checkpoint_every",
     "evaluate_every",
+    "steps_per_epoch",
     "nesterov",
 }
-WITHOUT_EFFECT |= {"peak"}  # of schedules and rules that are not used
+WITHOUT_EFFECT |= {"turn", "smallest"}  # of schedules and rules that are not used
 
 
 def leaves(value, name=""):

@@ -61,6 +61,7 @@ from experiments.shared import array_store
 from experiments.shared.image_set import ImageSet, StoredImages
 from experiments.shared.interval_claims import ONE_TRAINING
 from experiments.shared.stages import Workspace
+from trainers import with_run
 
 RNG = np.random.default_rng(0)
 NUMBER, BINS = 16, 10
@@ -227,7 +228,7 @@ def test_explanations_of_another_query_are_neither_close_nor_verified(tmp_path):
 
 
 def test_the_search_of_xgem_ends_at_the_other_decision(tmp_path, monkeypatch):
-    monkeypatch.setattr(module.vae_trainer, "train", lambda *args, **options: FlatCoder())
+    monkeypatch.setattr(module, "train", lambda *args, **options: FlatCoder())
     means = np.where(np.arange(NUMBER) % 2, 0.3, 0.7)
     subject = subject_of(means)
     search = dataclasses.replace(CONFIG.xgem, num_steps=80, learning_rate=0.1, weight=1.0)
@@ -245,17 +246,14 @@ def test_the_search_of_xgem_ends_at_the_other_decision(tmp_path, monkeypatch):
 
 
 def test_a_training_of_xgem_has_the_epochs_of_the_training_images(tmp_path, monkeypatch):
-    def train(settings, *args, **options):
-        assert (settings.num_steps, settings.size, settings.in_channels) == (
-            3 * (NUMBER // 5),
-            (4, 4),
-            1,
-        )
+    def train(trainer, settings, *args, **options):
+        assert trainer.name == "vae" and settings.run.num_steps == 3 * (NUMBER // 5)
+        assert (settings.size, settings.in_channels) == ((4, 4), 1)
         raise StopIteration
 
-    monkeypatch.setattr(module.vae_trainer, "train", train)
+    monkeypatch.setattr(module, "train", train)
     config = dataclasses.replace(
-        CONFIG, vae=dataclasses.replace(CONFIG.vae, num_steps=0, epochs=3, batch_size=5)
+        CONFIG, vae=with_run(CONFIG.vae, num_steps=0, epochs=3, batch_size=5)
     )
     with pytest.raises(StopIteration):
         xgem_sweep(subject_of(MEANS), config, Workspace(tmp_path))

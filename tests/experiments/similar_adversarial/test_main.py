@@ -56,18 +56,16 @@ def test_every_preset_knows_its_name():
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_are_trained_as_table_1_says(name):
     base = DEMO.similar_adversarial
-    settings = settings_of(name, base, duo_batch_size=base.batch_size // 4)
+    settings = settings_of(name, base, duo_batch_size=base.run.batch_size // 4)
     assert settings.weights.adversarial_class == base.weights.adversarial_class
     kind = "naive" if name == NAIVE else name.split()[0].lower()
     share = 4 if kind == "duo" else 1
-    assert (settings.generator, settings.batch_size) == (kind, base.batch_size // share)
+    assert (settings.generator, settings.run.batch_size) == (kind, base.run.batch_size // share)
     # Every row sees as many images, looks at itself after as many, and waits as long for a lower
     # loss.
-    for steps in ("num_steps", "evaluate_every", "checkpoint_every"):
-        assert getattr(settings, steps) == share * getattr(base, steps)
-    assert settings.optimiser == dataclasses.replace(
-        base.optimiser, steps_per_epoch=share * base.optimiser.steps_per_epoch
-    )
+    for steps in ("num_steps", "steps_per_epoch", "evaluate_every", "checkpoint_every"):
+        assert getattr(settings.run, steps) == share * getattr(base.run, steps)
+    assert settings.optimiser == base.optimiser
     assert len(settings.head_filters) == (1 if "AE1" in name else 2)
     if name != NAIVE:
         shared = {"similar_class": 1.0, "adversarial_class": 1.0}

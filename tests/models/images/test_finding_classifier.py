@@ -11,8 +11,9 @@ from flax import nnx
 from cfx_jax.attributions import grad_cam, guided_backprop
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
-from cfx_jax.models import EfficientNet, FindingClassifier, ResNet, Stage, guided, parts, per_image
-from trainers import classifier as trainer
+from cfx_jax.models import EfficientNet, ResNet, Stage, guided, parts, per_image
+from cfx_jax.models.images.finding_classifier import FindingClassifier
+from trainers import classifier, load, train, with_run
 
 IMAGES = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype(np.float32)
 
@@ -135,10 +136,8 @@ def test_it_trains_with_weighted_classes_and_comes_back(tmp_path: Path) -> None:
         1,
     )
     images = images.astype(np.float32)
-    config = trainer.Config(
-        in_channels=1,
-        balanced=False,
-        weighted=True,
+    config = with_run(
+        classifier.Config(in_channels=1, balanced=False, weighted=True),
         num_steps=4,
         batch_size=16,
         eval_batch_size=32,
@@ -150,6 +149,7 @@ def test_it_trains_with_weighted_classes_and_comes_back(tmp_path: Path) -> None:
         np.arange(32),
         {"image": images, "label": labels},
     )
-    model = trainer.train(config, *data, tmp_path, model=small, progress=False)
-    loaded = trainer.load(tmp_path, model=small)
-    np.testing.assert_array_equal(loaded(images), model(images))  # type: ignore[operator]
+    trainer = classifier.TRAINER
+    model = train(trainer, config, *data, tmp_path, model=small, progress=False)
+    loaded = load(trainer, tmp_path, model=small)
+    np.testing.assert_array_equal(loaded(images), model(images))

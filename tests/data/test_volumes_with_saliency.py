@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from cfx_jax.data import ArraySource
+from cfx_jax.data import ArraySource, SaliencySource
 from cfx_jax.errors import InputError
-from trainers.saliency_source import SaliencySource
 
 VOLUMES = np.random.default_rng(0).random((3, 4, 6, 5, 2), dtype=np.float32)
 SOURCE = ArraySource(VOLUMES, np.array([0, 1, 1]), ("a", "b"))

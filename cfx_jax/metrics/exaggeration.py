@@ -1,0 +1,55 @@
+"""How far explanations by progressive exaggeration reach (Singla et al. 2020, section 4.1), in one
+number each, to compare states of one training by.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Int
+
+from cfx_jax.metrics.compatibility import flipped
+from cfx_jax.metrics.ranks import rank_correlation
+
+_FINEST_PSNR = 60.0
+"""Decibels; images of 8 bits tell no more."""
+
+
+def score_exaggerations(
+    explained: Mapping[str, np.ndarray], decisions: Int[np.ndarray, " n"]
+) -> dict[str, float]:
+    """How far the explanations of images for all bins of a probability reach.
+
+    Args:
+        explained: ``probability`` ``(n,)`` of class 1; ``desired`` and ``achieved`` ``(n, k)``, for
+            each bin; ``psnr`` ``(n,)`` of the drawing for the image's own bin, in decibels;
+            ``spread`` ``(n,)``, the mean magnitude of the difference between the drawings for the
+            last and the first bin.
+        decisions: the classifier's on each image, 0 or 1; both occur.
+
+    Returns:
+        Each a mean over the two decisions: ``compatibility``, the magnitude of achieved
+        minus desired; ``crossed``, the share of images whose decision turns over at the
+        opposite extreme bin; ``psnr`` in decibels, of an image at most 60;
+        ``spread``, about 0 where the bin has no effect. Besides
+        ``rank_correlation`` of achieved and desired, 0 where all achieved are alike; and
+        ``score``, crossed times psnr.
+    """
+    achieved = explained["achieved"]  # (n, k)
+    opposite = np.where(decisions == 1, 0, achieved.shape[1] - 1)
+    extreme = np.take_along_axis(achieved, opposite[:, None], axis=1)[:, 0]
+    of_images = {
+        "compatibility": np.abs(achieved - explained["desired"]).mean(axis=1),
+        "crossed": flipped(explained["probability"], extreme),
+        "psnr": np.minimum(explained["psnr"], _FINEST_PSNR),
+        "spread": explained["spread"],
+    }
+    means = {
+        name: float(np.mean([values[decisions == c].mean() for c in (0, 1)]))
+        for name, values in of_images.items()
+    }
+    correlation = rank_correlation(explained["desired"].ravel(), achieved.ravel())
+    score = means["crossed"] * means["psnr"]
+    return means | {
+        "rank_correlation": float(np.nan_to_num(correlation)),
+        "score": score,
+    }

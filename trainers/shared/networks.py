@@ -1,0 +1,138 @@
+"""A Flax NNX network taken apart and put together again, and one step down the gradient.
+
+A training moves a ``State``: parameters, other variables and the optimiser's state, all pytrees.
+The static part of the network, its graph, is known from the function that makes it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from flax import nnx
+from jax import Array
+from jaxtyping import Float, PRNGKeyArray
+
+from cfx_jax.models import per_image
+from cfx_jax.models.views.per_image import in_inference_mode
+
+ModelFactory = Callable[[nnx.Rngs], nnx.Module]
+Batch = Mapping[str, Array]
+Step = Callable[["State", PRNGKeyArray, Batch], tuple["State", dict[str, Array]]]
+Evaluate = Callable[["State"], dict[str, float]]
+Loss = Callable[[Any, PRNGKeyArray, Batch], Mapping[str, Array]]
+"""``(network, key, batch) -> metrics``, scalars with ``loss`` among them."""
+
+
+class State(NamedTuple):
+    """What a training changes.
+
+    Attributes:
+        params: the parameters, an ``nnx.State``.
+        rest: the other variables, batch statistics above all.
+        opt_state: the optimiser's state, or one for each part of the network.
+    """
+
+    params: Any
+    rest: Any
+    opt_state: Any
+
+
+def graph_of(model: ModelFactory) -> Any:
+    """The static part of the network that a factory makes, without computing weights."""
+    abstract = nnx.eval_shape(lambda: model(nnx.Rngs(0)))
+    return nnx.split(abstract, nnx.Param, ...)[0]
+
+
+def variables_of(network: nnx.Module) -> tuple[Any, Any]:
+    """The parameters, and the other variables (batch statistics, counters of dropout)."""
+    variables = nnx.state(network, nnx.Param, ...)
+    return variables[0], variables[1]
+
+
+def training_view(graphdef: Any, params: Any, rest: Any) -> nnx.Module:
+    """A network of its own variables that uses and updates batch statistics, with dropout on."""
+    network = nnx.merge(graphdef, params, rest, copy=True)
+    return nnx.view(
+        network, use_running_average=False, deterministic=False, raise_if_not_found=False
+    )
+
+
+def evaluation_view(graphdef: Any, params: Any, rest: Any) -> nnx.Module:
+    """A network of its own variables that uses its running statistics, with dropout off."""
+    return in_inference_mode(nnx.merge(graphdef, params, rest, copy=True))
+
+
+def trained_network(model: ModelFactory, state: State) -> Any:
+    """The network that a factory makes, with the variables of a state, in evaluation mode."""
+    return evaluation_view(graph_of(model), state.params, state.rest)
+
+
+def classifier_of(
+    graphdef: Any, params: Any, rest: Any
+) -> Callable[[Float[Array, "h w c"]], Float[Array, " k"]]:
+    """The network in evaluation mode as a function of one image, a pytree."""
+    return per_image(evaluation_view(graphdef, params, rest))
+
+
+def join_parts(parts: Mapping[str, nnx.State]) -> nnx.State:
+    """The parameters of a network from those of its parts, as ``variables_of`` gives them.
+
+    A state with states inside of it is another pytree than one with dictionaries, for which a step
+    would compile anew.
+    """
+    return nnx.State({name: part.raw_mapping for name, part in parts.items()})
+
+
+def first_state(
+    network: nnx.Module,
+    optimiser: optax.GradientTransformation | Mapping[str, optax.GradientTransformation],
+) -> State:
+    """The state before the first step.
+
+    Args:
+        network: with its initial weights.
+        optimiser: moves all parameters; or one for each part of the network, by its name.
+    """
+    params, rest = variables_of(network)
+    if isinstance(optimiser, Mapping):
+        moments = {part: rule.init(params[part]) for part, rule in optimiser.items()}
+        return State(params, rest, moments)
+    return State(params, rest, optimiser.init(params))
+
+
+def descend(
+    optimiser: optax.GradientTransformation, params: Any, opt_state: Any, gradients: Any
+) -> tuple[Any, Any]:
+    """One update: the new parameters, and the optimiser's new state."""
+    updates, opt_state = optimiser.update(gradients, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state
+
+
+def descent_step(
+    model: ModelFactory, optimiser: optax.GradientTransformation, compute_loss: Loss
+) -> Step:
+    """One step down the gradient of the loss, with the network in training mode.
+
+    Args:
+        model: makes the network.
+        optimiser: moves its weights.
+        compute_loss: gives the loss and the metrics of the step.
+
+    Returns:
+        Pure ``step(state, key, batch) -> (state, metrics)``, the metrics those of the loss.
+    """
+    graphdef = graph_of(model)
+
+    def step(state: State, key: PRNGKeyArray, batch: Batch) -> tuple[State, dict[str, Array]]:
+        def loss_of(params: Any) -> tuple[Array, tuple[Any, dict[str, Array]]]:
+            network = training_view(graphdef, params, state.rest)
+            metrics = dict(compute_loss(network, key, batch))
+            # Batch statistics have moved in the forward pass.
+            return metrics["loss"], (variables_of(network)[1], metrics)
+
+        gradients, (rest, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
+        params, opt_state = descend(optimiser, state.params, state.opt_state, gradients)
+        return State(params, rest, opt_state), metrics
+
+    return step
