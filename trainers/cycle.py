@@ -46,7 +46,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, cycle_terms, discriminator_terms
 from cfx_jax.models import Discriminator, UNetGenerator
 from cfx_jax.models.generators.unet import PUBLISHED_FILTERS
-from cfx_jax.models.views.activations import unit_clip_leading_back
+from cfx_jax.models.views import unit_clip_leading_back
 from cfx_jax.objectives import Classifier, decision
 from cfx_jax.parallel import map_examples
 from trainers.shared import (

@@ -44,7 +44,7 @@ from cfx_jax.data import check_saliency, random_volume_flip
 from cfx_jax.errors import InputError
 from cfx_jax.losses import inverse_frequency, multi_task_terms, weighted_cross_entropy
 from cfx_jax.metrics import accuracy, balanced_accuracy
-from cfx_jax.models import HalfBrainLogits, build_volume_model, four_way, warm_start
+from cfx_jax.models import HalfBrainLogits, build_volume_model, joint_decision, warm_start
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
 from trainers.shared import (
@@ -335,7 +335,7 @@ class PredictVolume:
 
 def decide_classes(logits: Logits) -> Int[Array, " b"]:
     """The class that is decided on for each volume; with sides, one of none, left, right, both."""
-    return four_way(logits) if isinstance(logits, HalfBrainLogits) else decision(logits)
+    return joint_decision(logits) if isinstance(logits, HalfBrainLogits) else decision(logits)
 
 
 def compute_terms(

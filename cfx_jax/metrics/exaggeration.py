@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.metrics.compatibility import flipped
+from cfx_jax.metrics.calibration import flipped
 from cfx_jax.metrics.ranks import rank_correlation
 
 _FINEST_PSNR = 60.0

@@ -26,8 +26,8 @@ from experiments.acat.rows import ACAT, FIRST, IN_TABLE_4, WHOLE, Row, fitting, 
 from experiments.acat.scans import Parts, Scans, split_scans
 from experiments.acat.sources import CONTROLS, OURS, PLACES
 from experiments.acat.variances import MEASURED, Variances, variances_of
+from experiments.shared import notify
 from experiments.shared.array_store import Rows, chosen, filled, row_bytes, row_slices
-from experiments.shared.notices import notify
 from experiments.shared.stages import Arrays, Workspace, fingerprint
 from trainers import autoencoder, describe_length, train, volume_classifier, with_run
 from trainers.autoencoder import SliceSource

@@ -16,9 +16,9 @@ from cfx_jax.objectives import Classifier
 from experiments.charachon.augmentation import training_augmentation
 from experiments.charachon.config import GenerationConfig
 from experiments.charachon.images import Data
+from experiments.shared import notify
 from experiments.shared.image_set import decisions, predict
 from experiments.shared.normalisation import fit_to_images
-from experiments.shared.notices import notify
 from experiments.shared.stages import Workspace
 from trainers import ModelFactory, train, weights_digest
 from trainers import classifier as trainer

@@ -18,7 +18,7 @@ from experiments.charachon.augmentation import training_augmentation
 from experiments.charachon.classifier import Network
 from experiments.charachon.config import GenerationConfig
 from experiments.charachon.images import Data
-from experiments.shared.notices import notify
+from experiments.shared import notify
 from experiments.shared.stages import Workspace
 from trainers import describe_length, train
 from trainers import mask_generator as mask_trainer

@@ -8,8 +8,8 @@ from jax.tree_util import Partial
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.callables import call
-from cfx_jax.counterfactuals.fixed_point import fixed_point
-from cfx_jax.models.generators.fixed_point import translation_of
+from cfx_jax.counterfactuals import fixed_point
+from cfx_jax.models import translation_of
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
 from experiments.charachon.augmentation import training_augmentation
@@ -17,7 +17,7 @@ from experiments.charachon.classifier import Network
 from experiments.charachon.generators import PairGenerator, check_pairs
 from experiments.charachon.images import Data
 from experiments.path_attribution.config import Config, FaithfulnessConfig
-from experiments.shared.notices import notify
+from experiments.shared import notify
 from experiments.shared.stages import Workspace
 from trainers import fixed_point as trainer
 from trainers import train

@@ -7,8 +7,7 @@ from typing import NamedTuple
 from jax.tree_util import Partial
 
 from cfx_jax.counterfactuals import SimilarAdversarial, cyce, syce
-from cfx_jax.models import generator_of
-from cfx_jax.models.generators.views import Generator
+from cfx_jax.models import Generator, generator_of
 from experiments.charachon.augmentation import training_augmentation
 from experiments.charachon.classifier import Network
 from experiments.charachon.generators import PairGenerator, check_pairs

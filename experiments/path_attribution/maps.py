@@ -13,10 +13,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.attributions import path_attribution, path_attribution_along
-from cfx_jax.attributions.path import PathAttribution
+from cfx_jax.attributions import PathAttribution, path_attribution, path_attribution_along
 from cfx_jax.maps import channel_sum
-from cfx_jax.models.generators.views import Generator
+from cfx_jax.models import Generator
 from cfx_jax.objectives import Classifier, class_score
 from cfx_jax.parallel import map_examples
 from experiments.path_attribution.grouping import by_decision

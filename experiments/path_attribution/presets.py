@@ -9,8 +9,7 @@ trained once where the images are the same.
 import dataclasses
 from typing import Any
 
-from cfx_jax.losses.cycle import CYCE, SYCE, CycleWeights
-from cfx_jax.losses.fixed_point import FixedPointWeights
+from cfx_jax.losses import CYCE, SYCE, CycleWeights, FixedPointWeights
 from experiments.path_attribution.config import Config, FaithfulnessConfig
 from experiments.shared.times import times
 from experiments.similar_adversarial import presets as shared

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfx_jax.losses.progressive import ProgressiveWeights
+from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import compatibility_curve, rank_correlation
 from cfx_jax.report import Claim, CurvePanel, Line, curve
 from experiments.progressive_exaggeration import published

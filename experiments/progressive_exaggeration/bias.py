@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.progressive import ProgressiveWeights
+from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import Interval, bootstrap_interval
 from cfx_jax.report import Claim, sweep_grid
 from experiments.progressive_exaggeration import published

@@ -20,9 +20,9 @@ from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.progressive_exaggeration.config import Config
 from experiments.progressive_exaggeration.images import Data
+from experiments.shared import notify
 from experiments.shared.image_set import predict
 from experiments.shared.normalisation import fit_to_images
-from experiments.shared.notices import notify
 from experiments.shared.stages import Workspace
 from trainers import count_steps, multi_label, train, weights_digest, with_run
 

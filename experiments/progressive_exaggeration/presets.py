@@ -3,7 +3,7 @@ published setting, and that of the released code."""
 
 import dataclasses
 
-from cfx_jax.losses.progressive import ProgressiveWeights
+from cfx_jax.losses import ProgressiveWeights
 from experiments.progressive_exaggeration.config import Config, HeartConfig, XGEMConfig
 from experiments.shared.times import times
 from trainers import OptimiserSettings, multi_label, progressive, segmentation, vae, with_run

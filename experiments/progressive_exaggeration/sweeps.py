@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals import Exaggeration, Exaggerator, progressive, xgem_batch
 from cfx_jax.data import calibrated_sample, probability_bins
-from cfx_jax.losses.progressive import ProgressiveWeights
+from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import decision_flips
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax

@@ -4,7 +4,7 @@ published setting.
 
 import dataclasses
 
-from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights
+from cfx_jax.losses import SimilarAdversarialWeights
 from experiments.shared.times import times
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.rows import NAIVE, OURS

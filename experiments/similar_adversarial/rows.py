@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
+from cfx_jax.losses import PUBLISHED_WEIGHTS
 from trainers import with_run
 from trainers.similar_adversarial import Config as TrainerConfig
 

@@ -13,7 +13,7 @@ from flax import nnx
 from toy_training import with_options
 
 from cfx_jax.data import ArraySource
-from cfx_jax.models.generators.layers.spectral_norm import SpectralLinear
+from cfx_jax.models.generators.layers import SpectralLinear
 from trainers import Inputs
 from trainers.progressive import Config, Networks
 

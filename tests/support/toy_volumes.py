@@ -12,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from cfx_jax.data import ArraySource, SaliencySource
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits
+from cfx_jax.models import HalfBrainLogits
 
 SIDES = ("none", "left", "right", "both")
 

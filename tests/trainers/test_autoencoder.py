@@ -30,8 +30,7 @@ from trainers.autoencoder import (
     make_evaluate,
     make_step,
 )
-from trainers.shared.networks import evaluation_view, graph_of, training_view, variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import evaluation_view, graph_of, restore_config, training_view, variables_of
 
 
 class Line(nnx.Module):

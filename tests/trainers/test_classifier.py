@@ -25,7 +25,7 @@ from cfx_jax.losses import cross_entropy
 from cfx_jax.models import EfficientNet, Stage
 from trainers import Inputs, OptimiserSettings, load, train
 from trainers.classifier import FINE_TUNING, TRAINER, Config, init, make_evaluate, make_step
-from trainers.shared.networks import graph_of, training_view, variables_of
+from trainers.shared import graph_of, training_view, variables_of
 
 INPUTS = Inputs(validation=validation(), model=net)
 SGD = OptimiserSettings(rule="sgd", learning_rate=0.01)

@@ -22,12 +22,12 @@ from toy_training import bits, images_and_labels, source, validation, with_optio
 
 from cfx_jax.counterfactuals import cyce, syce
 from cfx_jax.data import ArraySource
-from cfx_jax.diagnosis.generators import check_generators, generator_answers
+from cfx_jax.diagnosis import check_generators, generator_answers
 from cfx_jax.errors import InputError
-from cfx_jax.losses.cycle import CYCE, SYCE, cycle_terms, discriminator_terms
+from cfx_jax.losses import CYCE, SYCE, cycle_terms, discriminator_terms
+from cfx_jax.models import generator_of
 from cfx_jax.models.generators.unet import LinearHead
-from cfx_jax.models.generators.views import generator_of
-from cfx_jax.models.views.activations import unit_clip
+from cfx_jax.models.views import unit_clip
 from cfx_jax.training import load_config
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, PlateauSettings, load, train
@@ -42,8 +42,7 @@ from trainers.cycle import (
     make_step,
     measure_answers,
 )
-from trainers.shared.networks import evaluation_view, graph_of, variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import evaluation_view, graph_of, restore_config, variables_of
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
 RATE = PlateauSettings(1e-2, patience=1, smallest=1e-3)

@@ -20,15 +20,10 @@ import toy_training
 from flax import nnx
 from toy_training import bits, images_and_labels, source, validation, with_options
 
-from cfx_jax.counterfactuals.fixed_point import fixed_point
+from cfx_jax.counterfactuals import fixed_point
 from cfx_jax.errors import InputError
-from cfx_jax.losses.fixed_point import (
-    FixedPointWeights,
-    Translations,
-    critic_terms,
-    fixed_point_terms,
-)
-from cfx_jax.models.generators.fixed_point import Verdict, translation_of
+from cfx_jax.losses import FixedPointWeights, Translations, critic_terms, fixed_point_terms
+from cfx_jax.models import Verdict, translation_of
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, OptimiserSettings, load, train
 from trainers.fixed_point import (
@@ -41,8 +36,7 @@ from trainers.fixed_point import (
     make_step,
     measure_answers,
 )
-from trainers.shared.networks import evaluation_view, graph_of, variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import evaluation_view, graph_of, restore_config, variables_of
 
 PATTERN = np.sign(3.5 - np.arange(8))[None, :, None].astype(np.float32)
 

@@ -17,7 +17,7 @@ from toy_training import bits, with_options
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
-from cfx_jax.losses.mask_generator import MaskGeneratorWeights, blend, random_backgrounds
+from cfx_jax.losses import MaskGeneratorWeights, blend, random_backgrounds
 from cfx_jax.models import FindingClassifier, ResNet, per_image
 from cfx_jax.parallel import data_mesh, replicate, shard
 from cfx_jax.training.workdir import prepare_workdir
@@ -32,7 +32,7 @@ from trainers.mask_generator import (
     make_step,
     measure_answers,
 )
-from trainers.shared.settings import restore_config
+from trainers.shared import restore_config
 
 
 @cache

@@ -29,8 +29,7 @@ from trainers.multi_label import (
     make_step,
     score_labels,
 )
-from trainers.shared.networks import variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import restore_config, variables_of
 
 ADAM = OptimiserSettings(rule="adamw", learning_rate=3e-2)
 

@@ -32,11 +32,11 @@ from toy_progressive import (
 )
 from toy_training import bits
 
-from cfx_jax.counterfactuals.progressive import progressive
+from cfx_jax.counterfactuals import progressive
 from cfx_jax.errors import InputError
-from cfx_jax.losses.progressive import ProgressiveWeights
-from cfx_jax.models.generators.layers.spectral_norm import power_step
-from cfx_jax.models.generators.progressive import ProgressiveGenerator, exaggerator_of
+from cfx_jax.losses import ProgressiveWeights
+from cfx_jax.models import ProgressiveGenerator, exaggerator_of
+from cfx_jax.models.generators.layers import power_step
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, load, train, with_run
 from trainers.progressive import (
@@ -52,14 +52,14 @@ from trainers.progressive import (
     make_optimiser,
     make_step,
 )
-from trainers.shared.networks import (
+from trainers.shared import (
     evaluation_view,
     graph_of,
+    restore_config,
     trained_network,
     training_view,
     variables_of,
 )
-from trainers.shared.settings import restore_config
 
 ONLY_COMPATIBILITY = ProgressiveWeights(adversarial=0.0, reconstruction=0.0, cycle=0.0)
 

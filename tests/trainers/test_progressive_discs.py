@@ -14,7 +14,7 @@ from toy_training import with_options
 from cfx_jax.callables import call
 from cfx_jax.counterfactuals import progressive
 from cfx_jax.data import ArraySource
-from cfx_jax.losses.progressive import ProgressiveWeights
+from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import rank_correlation
 from cfx_jax.models import exaggerator_of
 from cfx_jax.parallel import map_examples

@@ -20,8 +20,7 @@ from cfx_jax.models import per_image
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, load, train
 from trainers.segmentation import TRAINER, Config, init, make_evaluate, make_step
-from trainers.shared.networks import variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import restore_config, variables_of
 
 
 def discs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

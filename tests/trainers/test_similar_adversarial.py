@@ -20,16 +20,15 @@ import toy_training
 from flax import nnx
 from toy_training import bits, images_and_labels, source, validation, with_options
 
-from cfx_jax.counterfactuals.similar_adversarial import naive_adversarial, similar_adversarial
+from cfx_jax.counterfactuals import naive_adversarial, similar_adversarial
 from cfx_jax.errors import InputError
-from cfx_jax.losses.similar_adversarial import SimilarAdversarialWeights, naive_adversarial_terms
-from cfx_jax.models.generators.unet import LinearHead, UNetGenerator
-from cfx_jax.models.generators.views import generator_of
+from cfx_jax.losses import SimilarAdversarialWeights, naive_adversarial_terms
+from cfx_jax.models import UNetGenerator, generator_of
+from cfx_jax.models.generators.unet import LinearHead
 from cfx_jax.training import load_config
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, PlateauSettings, load, train
-from trainers.shared.networks import evaluation_view, graph_of, variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import evaluation_view, graph_of, restore_config, variables_of
 from trainers.similar_adversarial import (
     TRAINER,
     Config,

@@ -34,7 +34,7 @@ from trainers import (
     vae,
     volume_classifier,
 )
-from trainers.shared.networks import State
+from trainers.shared import State
 
 PATH = trainers.__path__
 IMAGES = jax.ShapeDtypeStruct((8, 8, 8, 1), np.float32)

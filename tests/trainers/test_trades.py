@@ -29,7 +29,7 @@ from cfx_jax.losses import cross_entropy, kl_divergence, trades_attack
 from cfx_jax.metrics import robustly_correct
 from cfx_jax.models import per_image
 from trainers import Inputs, classifier, load, train
-from trainers.shared.networks import classifier_of, graph_of, training_view, variables_of
+from trainers.shared import classifier_of, graph_of, training_view, variables_of
 from trainers.trades import TRAINER, AttackConfig, Config, attack, init, make_step
 
 ATTACK = AttackConfig(radius=RADIUS, num_steps=5)

@@ -21,8 +21,7 @@ from toy_training import bits, with_options
 from cfx_jax.errors import InputError
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, load, train, with_run
-from trainers.shared.networks import graph_of, training_view, variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import graph_of, restore_config, training_view, variables_of
 from trainers.vae import TRAINER, Config, check, init, make_evaluate, make_step
 
 

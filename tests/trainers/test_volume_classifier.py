@@ -20,11 +20,10 @@ from toy_volumes import data, dropping, guided, slices, two_headed, validation
 
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
-from cfx_jax.models.volumes.half_brain import HalfBrainLogits
+from cfx_jax.models import HalfBrainLogits
 from cfx_jax.training.workdir import prepare_workdir
 from trainers import Inputs, OptimiserSettings, Trainer, load, train, with_run
-from trainers.shared.networks import graph_of, training_view, variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import graph_of, restore_config, training_view, variables_of
 from trainers.volume_classifier import (
     FROM_BASELINE,
     TRAINER,

@@ -14,9 +14,15 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_images
 from cfx_jax.counterfactuals import decided_class
 from cfx_jax.counterfactuals.progressive import check_two_classes, class_1_probability
-from cfx_jax.data import bin_counts, labels_of, load_arrays, probability_bins, training_batches
-from cfx_jax.data.pipeline import AugmentItem
-from cfx_jax.data.source import check_indices
+from cfx_jax.data import (
+    AugmentItem,
+    bin_counts,
+    check_indices,
+    labels_of,
+    load_arrays,
+    probability_bins,
+    training_batches,
+)
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples

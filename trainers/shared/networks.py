@@ -14,7 +14,7 @@ from jax import Array
 from jaxtyping import Float, PRNGKeyArray
 
 from cfx_jax.models import per_image
-from cfx_jax.models.views.per_image import in_inference_mode
+from cfx_jax.models.views import in_inference_mode
 
 ModelFactory = Callable[[nnx.Rngs], nnx.Module]
 Batch = Mapping[str, Array]

@@ -40,8 +40,8 @@ from experiments.charachon.generators import MaskMaker, check_pairs
 from experiments.charachon.images import Data, annotated, brackets, load_images
 from experiments.charachon.localisation import localise
 from experiments.charachon.quality import measure_quality
+from experiments.shared import keep_notices
 from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.notices import keep_notices
 from experiments.shared.stages import Workspace
 from experiments.similar_adversarial.boxes import boxes_of
 from trainers import Inputs, RunSettings

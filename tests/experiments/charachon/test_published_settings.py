@@ -14,7 +14,7 @@ import pytest
 from jax.tree_util import Partial
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
+from cfx_jax.losses import PUBLISHED_WEIGHTS
 from experiments.charachon import generators
 from experiments.charachon.images import shares
 from experiments.path_attribution import generators as cycle_generators

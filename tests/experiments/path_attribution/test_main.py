@@ -15,7 +15,7 @@ from cfx_jax.attributions import path_attribution_along
 from cfx_jax.counterfactuals import syce, syce_latent_path
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from cfx_jax.models.generators.views import Generator
+from cfx_jax.models import Generator
 from cfx_jax.objectives import class_score
 from experiments.charachon.localisation import localise
 from experiments.path_attribution import generators as path_generators
@@ -45,9 +45,9 @@ from experiments.path_attribution.tables import (
     truth_table,
     values_of,
 )
+from experiments.shared import keep_notices
 from experiments.shared.image_set import ImageSet, StoredImages
 from experiments.shared.interval_claims import ONE_TRAINING
-from experiments.shared.notices import keep_notices
 from experiments.shared.results import results_folder
 from experiments.shared.stages import Workspace
 

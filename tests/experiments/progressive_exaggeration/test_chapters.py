@@ -14,7 +14,7 @@ from jax.tree_util import Partial
 
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
-from cfx_jax.losses.progressive import ProgressiveWeights
+from cfx_jax.losses import ProgressiveWeights
 from cfx_jax.metrics import paired_difference_interval
 from cfx_jax.report import read_key
 from experiments import score_votes

@@ -12,8 +12,8 @@ from scipy import stats
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.heart import organs
-from experiments.progressive_exaggeration.heart.chapter import Heart, all_series
+from experiments.progressive_exaggeration.heart import Heart, organs
+from experiments.progressive_exaggeration.heart.chapter import all_series
 from experiments.progressive_exaggeration.heart.claims import claims
 from experiments.progressive_exaggeration.heart.figures import heart_outlines
 from experiments.progressive_exaggeration.heart.groups import (

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from experiments.shared import array_store
+from experiments.shared import Workspace, array_store
 from experiments.shared.array_store import PART_BYTES, chosen, filled, row_slices, stored
-from experiments.shared.workspace import Workspace
 from trainers import digest
 
 VALUES = np.random.default_rng(0).normal(size=(7, 2, 3)).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import experiments
-from cfx_jax.metrics.statistics import Interval
+from cfx_jax.metrics import Interval
 from experiments.shared import MORE, ONE_TRAINING, Statement, of_one_training
 
 TARGET = Statement("1", "A claim.", kind="target")

@@ -9,7 +9,8 @@ from image_folders import write_folder
 from cfx_jax.data import shared_copies, split
 from cfx_jax.errors import InputError
 from experiments.prepare_fundus import find_photographs
-from experiments.shared.folder_images import FOLDER_NOTE, folder_note, load_folder
+from experiments.shared import folder_note, load_folder
+from experiments.shared.folder_images import FOLDER_NOTE
 
 OPTIONS = {"size": 8, "channels": 1, "classes": ("sad", "glad")}
 

@@ -7,9 +7,14 @@ import pytest
 
 from cfx_jax.data import SyntheticBrain
 from cfx_jax.errors import InputError
-from experiments.shared.images import check_no_classes, remaining_share
-from experiments.shared.synthetic_images import draw_fields, draw_images, stored_fields
-from experiments.shared.workspace import Workspace
+from experiments.shared import (
+    Workspace,
+    check_no_classes,
+    draw_fields,
+    draw_images,
+    remaining_share,
+    stored_fields,
+)
 
 OPTIONS = {"num_images": 6, "size": 32, "seed": 3}
 

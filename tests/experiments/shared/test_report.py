@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cfx_jax.metrics.statistics import Interval
+from cfx_jax.metrics import Interval
 from experiments.shared import PaperReport, Statement, keep_notices, notify
 from experiments.shared.notices import kept_notices
 

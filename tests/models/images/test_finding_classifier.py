@@ -11,8 +11,7 @@ from flax import nnx
 from cfx_jax.attributions import grad_cam, guided_backprop
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
-from cfx_jax.models import EfficientNet, ResNet, Stage, guided, parts, per_image
-from cfx_jax.models.images.finding_classifier import FindingClassifier
+from cfx_jax.models import EfficientNet, FindingClassifier, ResNet, Stage, guided, parts, per_image
 from trainers import classifier, load, train, with_run
 
 IMAGES = np.random.default_rng(0).uniform(size=(3, 8, 8, 1)).astype(np.float32)

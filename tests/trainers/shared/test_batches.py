@@ -12,18 +12,17 @@ from cfx_jax.data import ArraySource, training_batches
 from cfx_jax.errors import InputError
 from cfx_jax.models import thresholded
 from trainers import Inputs, RunSettings, source_probabilities
-from trainers.shared.batches import (
+from trainers.shared import (
     RelabelledSource,
+    TrainingBatches,
     binned_batches,
-    check_both_decided,
-    decide_source,
     decide_validation,
     decided_batches,
     labelled_batches,
     target_batches,
     unlabelled_batches,
 )
-from trainers.shared.run import TrainingBatches
+from trainers.shared.batches import check_both_decided, decide_source
 
 RUN = RunSettings(batch_size=4, eval_batch_size=8)
 NUMBERS = np.arange(12)

@@ -4,13 +4,7 @@ import numpy as np
 from flax import nnx
 from toy_training import Net, batch, bits, net
 
-from trainers.shared.networks import (
-    classifier_of,
-    evaluation_view,
-    graph_of,
-    training_view,
-    variables_of,
-)
+from trainers.shared import classifier_of, evaluation_view, graph_of, training_view, variables_of
 
 
 def _model() -> Net:

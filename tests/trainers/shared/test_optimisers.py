@@ -12,7 +12,8 @@ import pytest
 
 from cfx_jax.errors import InputError
 from trainers import OptimiserSettings, PlateauSettings, RunSettings
-from trainers.shared.optimisers import Plateau, RatedBatches, make_optimiser, make_schedule
+from trainers.shared import Plateau, RatedBatches, make_optimiser
+from trainers.shared.optimisers import make_schedule
 
 STEPS = 30
 RUN = RunSettings(num_steps=STEPS, steps_per_epoch=3)

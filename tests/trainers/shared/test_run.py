@@ -11,8 +11,7 @@ from toy_training import OPTIONS, Net, bits, net, source, validation, with_optio
 from cfx_jax.errors import InputError
 from cfx_jax.training import CheckpointStore, load_config
 from trainers import classifier, cycle, load, trades, train, vae
-from trainers.shared.networks import variables_of
-from trainers.shared.settings import restore_config
+from trainers.shared import restore_config, variables_of
 
 DATA = (source(), np.arange(256), validation())
 

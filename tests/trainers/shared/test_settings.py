@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from cfx_jax.errors import InputError
-from trainers import RunSettings, SupervisedConfig, count_steps, images_per_epoch, with_run
+from trainers import (
+    RunSettings,
+    SupervisedConfig,
+    count_steps,
+    describe_length,
+    images_per_epoch,
+    with_run,
+)
 from trainers.classifier import Config
-from trainers.shared.settings import describe_length, restore_config
+from trainers.shared import restore_config
 
 # 75 % of the 42,325 photographs of Boreiko et al.
 PAPER_LABELS = np.repeat([0, 1], [25_338, 6_406])

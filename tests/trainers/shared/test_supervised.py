@@ -27,8 +27,7 @@ from trainers import (
     with_pretrained,
     with_run,
 )
-from trainers.shared import supervised
-from trainers.shared.networks import evaluation_view, graph_of
+from trainers.shared import evaluation_view, graph_of, supervised
 from trainers.shared.supervised import choose_model, init, make_evaluate, score_logits
 
 CONFIG = with_run(SupervisedConfig(), eval_batch_size=50, num_steps=1)
