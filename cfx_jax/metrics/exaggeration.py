@@ -1,5 +1,6 @@
-"""How far explanations by progressive exaggeration reach (Singla et al. 2020, section 4.1), in one
-number each, to compare states of one training by.
+"""Scores of explanations by progressive exaggeration, to compare states of one training.
+
+Each is one number for all images (Singla et al. 2020, section 4.1).
 """
 
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Int
 
-from cfx_jax.metrics.calibration import flipped
+from cfx_jax.metrics.calibration import decision_flips
 from cfx_jax.metrics.ranks import rank_correlation
 
 _FINEST_PSNR = 60.0
@@ -17,7 +18,7 @@ _FINEST_PSNR = 60.0
 def score_exaggerations(
     explained: Mapping[str, np.ndarray], decisions: Int[np.ndarray, " n"]
 ) -> dict[str, float]:
-    """How far the explanations of images for all bins of a probability reach.
+    """Scores how far the explanations of images for all bins of a probability reach.
 
     Args:
         explained: ``probability`` ``(n,)`` of class 1; ``desired`` and ``achieved`` ``(n, k)``, for
@@ -39,7 +40,7 @@ def score_exaggerations(
     extreme = np.take_along_axis(achieved, opposite[:, None], axis=1)[:, 0]
     of_images = {
         "compatibility": np.abs(achieved - explained["desired"]).mean(axis=1),
-        "crossed": flipped(explained["probability"], extreme),
+        "crossed": decision_flips(explained["probability"], extreme),
         "psnr": np.minimum(explained["psnr"], _FINEST_PSNR),
         "spread": explained["spread"],
     }
