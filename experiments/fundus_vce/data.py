@@ -18,12 +18,14 @@ from cfx_jax.data import (
     sometimes,
     split,
 )
+from cfx_jax.data.sets import FundusSet, label_by_grade, label_by_quality
 from cfx_jax.data.user_files import is_folder
 from cfx_jax.data.worlds.fundus import STAGES
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
 from experiments.shared import (
     Arrays,
+    DataKind,
     ImageSet,
     StoredImages,
     Workspace,
@@ -31,6 +33,7 @@ from experiments.shared import (
     folder_note,
     load_folder,
     notify,
+    open_data,
     remaining_share,
 )
 
@@ -106,22 +109,28 @@ def load_sources(config: Config, workspace: Workspace) -> Sources:
     Raises:
         InputError: ``data`` is of no known kind, or its folder cannot be used.
     """
-    kind, _, path = config.data.partition(":")
-    if config.data == "synthetic":
-        return _synthetic(config, workspace)
-    if kind == "folder" and path:
-        size, channels = config.image_size, config.channels
-        images = load_folder(path, size=size, channels=channels, classes=config.classes)
-        return Sources(main=images, note=folder_note(images), published=False)
-    if kind == "fundus" and path:
-        return _photographs(config, Path(path), workspace)
-    raise InputError(
-        f"--data: expected 'synthetic', 'folder:PATH' or 'fundus:PATH', got {config.data!r}"
-    )
+    return open_data(config.data, KINDS, _Request(config, workspace))
 
 
-def _synthetic(config: Config, workspace: Workspace) -> Sources:
+class _Request(NamedTuple):
+    """The settings of the images, and the folder that keeps what is drawn or prepared."""
+
+    config: Config
+    workspace: Workspace
+
+
+def _open_folder(request: _Request, path: str) -> Sources:
+    """A user's images of two classes."""
+    config = request.config
+    size, channels = config.image_size, config.channels
+    images = load_folder(path, size=size, channels=channels, classes=config.classes)
+    return Sources(main=images, note=folder_note(images), published=False)
+
+
+def _open_synthetic(request: _Request, path: str) -> Sources:
     """Images drawn by a program."""
+    del path
+    config, workspace = request
     if config.classes or config.channels != 3:
         raise InputError(
             "--classes, --channels: the synthetic images have their own; leave these out, or give"
@@ -180,10 +189,9 @@ def _draw(name: str, options: Mapping[str, Any], workspace: Workspace) -> ImageS
     return ImageSet.whole(StoredImages(arrays, class_names), ["synthetic", options])
 
 
-def _photographs(config: Config, path: Path, workspace: Workspace) -> Sources:
+def _open_photographs(request: _Request, folder: str) -> Sources:
     """The paper's sets below one folder: kaggle, and where they are messidor, idrid, deepdrid."""
-    from cfx_jax.data.fundus_sets import FundusSet, labelled, quality_labelled
-
+    (config, workspace), path = request, Path(folder)
     if config.channels != 3 or config.classes:
         raise InputError(
             "--channels, --classes: fundus photographs have their own; leave these out"
@@ -201,13 +209,13 @@ def _photographs(config: Config, path: Path, workspace: Workspace) -> Sources:
             notify(f"{name}: no folder {path / name}, its tables are left out")
     sets = {name: FundusSet(name, path / name, prepared, size=config.image_size) for name in names}
     images = {
-        name: ImageSet.whole(labelled(photographs), photographs.identity)
+        name: ImageSet.whole(label_by_grade(photographs), photographs.identity)
         for name, photographs in sets.items()
         if name != "deepdrid"
     }
     if "deepdrid" in sets and config.quality.num_members:
         graded = sets["deepdrid"]
-        images["deepdrid"] = ImageSet.whole(quality_labelled(graded), graded.identity)
+        images["deepdrid"] = ImageSet.whole(label_by_quality(graded), graded.identity)
     dropped = ", ".join(f"{name} {len(photographs.dropped)}" for name, photographs in sets.items())
     return Sources(
         main=images["kaggle"],
@@ -216,6 +224,14 @@ def _photographs(config: Config, path: Path, workspace: Workspace) -> Sources:
         quality=images.get("deepdrid"),
         note=f"Photographs in which no eye was found were dropped: {dropped}.",
     )
+
+
+KINDS = (
+    DataKind("synthetic", _open_synthetic, has_path=False),
+    DataKind("folder", _open_folder),
+    DataKind("fundus", _open_photographs),
+)
+"""The images that ``--data`` may name."""
 
 
 def split_data(config: Config, sources: Sources, kept: Int[np.ndarray, " n"] | None) -> Data:

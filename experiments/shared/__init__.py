@@ -11,6 +11,8 @@ from experiments.shared.claims import of_one_training as of_one_training
 from experiments.shared.claims import paired_claim as paired_claim
 from experiments.shared.claims import runs_claim as runs_claim
 from experiments.shared.claims import unpaired_claim as unpaired_claim
+from experiments.shared.data import DataKind as DataKind
+from experiments.shared.data import open_data as open_data
 from experiments.shared.experiment import results_folder as results_folder
 from experiments.shared.experiment import run_experiment as run_experiment
 from experiments.shared.folder_images import folder_note as folder_note

@@ -16,10 +16,9 @@ from cfx_jax.data import ImageSource, SyntheticBrain, SyntheticChest, SyntheticF
 from cfx_jax.data.worlds.face import ATTRIBUTES
 from cfx_jax.errors import InputError
 from experiments.shared.folder_images import folder_note, load_folder
-from experiments.shared.image_options import check_no_classes
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Arrays, Workspace
+from experiments.shared.images import ImageSet, check_no_classes
 from experiments.shared.synthetic_images import draw_images
+from experiments.shared.workspace import Arrays, Workspace
 
 Request = TypeVar("Request")
 Opened = TypeVar("Opened")
