@@ -10,17 +10,13 @@ from jaxtyping import Float
 
 from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.errors import InputError
-from cfx_jax.metrics import roc_auc
-from cfx_jax.metrics.statistics import Interval, bootstrap_interval
+from cfx_jax.metrics import Interval, bootstrap_interval, roc_auc
 from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
 from cfx_jax.objectives import Classifier
 from experiments.charachon.augmentation import training_augmentation
-from experiments.charachon.config import GenerationConfig
-from experiments.charachon.images import Data
-from experiments.shared.image_set import decisions, predict
-from experiments.shared.normalisation import fit_to_images
-from experiments.shared.notices import notify
-from experiments.shared.stages import Workspace
+from experiments.charachon.config import CharachonConfig
+from experiments.charachon.data import Data
+from experiments.shared import Workspace, decisions, fit_to_images, notify, predict
 from trainers import classifier as trainer
 from trainers.nnx_views import ModelFactory
 from trainers.pretrained import weights_digest
@@ -47,7 +43,7 @@ class Network(NamedTuple):
     identity: object
 
 
-def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace) -> Network:
+def train_classifier(config: CharachonConfig, data: Data, workspace: Workspace) -> Network:
     """Trains the classifier, or reads it from the workspace.
 
     Raises:
@@ -102,32 +98,31 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
     if len(np.unique(decided)) < 2:
         raise InputError(
             f"classifier: expected decisions for both classes on the validation images, got"
-            f" {class_names[decided[0]]!r} for"
-            f" all {len(decided)}: train longer (--classifier.num-steps), or move its threshold"
-            f" with models.thresholded"
+            f" {class_names[decided[0]]!r} for all {len(decided)}: train longer"
+            f" (--classifier.num-steps), or move its threshold with models.thresholded"
         )
 
 
-def start_of(config: GenerationConfig) -> str:
-    """What the classifier's weights were at first, in a sentence for the report."""
+def describe_start(config: CharachonConfig) -> str:
+    """Says in a sentence which weights the classifier's training started from."""
     if config.classifier.weights:
         return f"Its training started from the weights of {Path(config.classifier.weights).name}."
-    return "Its training started from random weights (paper: from ImageNet's; --classifier.weights FILE)."
+    paper = "(paper: from ImageNet's; --classifier.weights FILE)"
+    return f"Its training started from random weights {paper}."
 
 
 def log_odds(logits: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
-    """The log-odds of the finding, which order images as its probability does and do not saturate."""
+    """The log-odds of the finding: they order images as its probability, and do not saturate."""
     return logits[:, 1] - logits[:, 0]
 
 
 def auc_interval(
     logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: np.ndarray | None
 ) -> Interval:
-    """The area under the ROC curve of two logits with its bootstrap interval over images, or groups
-    of them.
+    """The area under the ROC curve of two logits, with its bootstrap interval.
 
-    Every draw has as many images of either class, so the area is defined on each. Where all images
-    are of one class it is not defined, and all three numbers are NaN.
+    Images are drawn, or groups of them, as many of either class in every draw, so the area is
+    defined on each. Where all images are of one class it is not, and all three numbers are NaN.
     """
     if len(np.unique(positive)) < 2:
         return Interval(np.nan, np.nan, np.nan)
@@ -141,8 +136,8 @@ def _auc(values: Float[np.ndarray, "m 2"]) -> float:
     return roc_auc(values[:, 0], values[:, 1])
 
 
-def _factory(config: GenerationConfig, settings: trainer.Config) -> ModelFactory | None:
-    """None for the configuration's own network, which ends in one linear layer."""
+def _factory(config: CharachonConfig, settings: trainer.Config) -> ModelFactory | None:
+    """What builds the network, or None for the trainer's own, which ends in one linear layer."""
     return None if config.head == "linear" else partial(_with_hidden_layer, settings)
 
 

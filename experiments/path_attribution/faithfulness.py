@@ -1,61 +1,34 @@
-"""Table 2 and Figure 2: what the classifier says while the regions of an image are overwritten by
-those of an image of the other class, in the order that each map gives them.
+"""Table 2 and Figure 2: do maps name what the classifier uses?
 
-The overwriting image comes from the independent adversary; the same for all methods. Most relevant
-first gives the AOPC (Samek et al. 2017) and the degradation, least relevant first the preservation;
-the relevance score R joins the last two.
+The regions of an image are overwritten by those of an image of the other class, in the order that a
+map gives them, and the classifier is asked after each step. The overwriting image comes from the
+independent adversary, the same for all methods. Most relevant first gives the AOPC (Samek et al.
+2017) and the degradation, least relevant first the preservation; the relevance score R joins the
+last two.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.attributions import random_map
 from cfx_jax.metrics import (
+    Interval,
     area_over_perturbation_curve,
-    area_under_perturbation_curve,
+    bootstrap_interval,
     relevance_score,
 )
-from cfx_jax.metrics.perturbation import overwrite_with, perturbation_curve
-from cfx_jax.metrics.statistics import Interval, bootstrap_interval
-from cfx_jax.objectives import Classifier, class_score
-from cfx_jax.parallel import map_examples
-from experiments.path_attribution.config import FaithfulnessConfig
-from experiments.path_attribution.published import GROUPS, RANDOM
-from experiments.shared.image_set import PATIENTS
+from experiments.charachon import RANDOM, Setup
+from experiments.path_attribution.adversary import find_turned
+from experiments.path_attribution.images import Explained
+from experiments.path_attribution.published import GROUPS
+from experiments.path_attribution.sweeps import Sweep, random_sweep, regions_replaced, sweep
+from experiments.shared import PATIENTS
+from trainers.identity import digest
 
 _RESAMPLES = 500  # a score of a group is no mean, and takes its time
-_AT_ONCE = 32  # steps of one image that are classified at once
-
-
-class Sweep(NamedTuple):
-    """The probability of the explained class while regions are replaced, (n, steps); the first of
-    the image itself.
-
-    Attributes:
-        degraded: most relevant regions first.
-        preserved: least relevant regions first.
-    """
-
-    degraded: Float[np.ndarray, "n steps"]
-    preserved: Float[np.ndarray, "n steps"]
-
-    @property
-    def areas(self) -> Float[np.ndarray, "n 2"]:
-        """Degradation and preservation of each image, each in [0, 1], higher is better."""
-        return np.stack(
-            [
-                1 - area_under_perturbation_curve(self.degraded),
-                area_under_perturbation_curve(self.preserved),
-            ],
-            axis=1,
-        )
 
 
 class NotMeasured(NamedTuple):
@@ -77,7 +50,7 @@ class Faithfulness(NamedTuple):
         regions: how many regions are replaced after each step, (steps,).
         groups: images that are drawn together, of one patient or of one picture; or None.
         turned: share of the balanced subset whose decision the adversary turns over.
-        group_unit: what the groups are, in words.
+        group_unit: the groups in words.
     """
 
     predicted: Int[np.ndarray, " n"]
@@ -94,22 +67,21 @@ class Faithfulness(NamedTuple):
         )
 
     def relevance(self, method: str, group: str) -> Interval | None:
-        """R of one method and group, with its bootstrap interval; None for fewer than two images."""
+        """R of one method and group with its bootstrap interval; None for fewer than two images."""
         return self._interval(group, self.sweeps[method].areas, _relevance, bounds=(0.0, 1.0))
 
     def relevance_margin(
         self, first: str, others: Sequence[str], group: str, *, sign: int = 1
     ) -> Interval | None:
-        """The least of ``sign`` times R of one method less R of each of some others, on the same
-        images.
+        """The least lead in R of one method on several others, on the same images.
 
-        With sign 1 it is above 0 where the one method is the best of all, with -1 where it is the
-        worst. None for fewer than two images.
+        A lead is ``sign`` times the difference. With sign 1 the least is above 0 where the one
+        method is the best of all, with -1 where it is the worst. None for fewer than two images.
         """
-        areas = np.stack([self.sweeps[each].areas for each in (first, *others)], axis=1)
+        areas = np.stack([self.sweeps[method].areas for method in (first, *others)], axis=1)
 
         def least(drawn: Float[np.ndarray, "m k 2"]) -> float:
-            scores = np.array([_relevance(each) for each in np.moveaxis(drawn, 1, 0)])
+            scores = np.array([_relevance(of_method) for of_method in np.moveaxis(drawn, 1, 0)])
             return float((sign * (scores[0] - scores[1:])).min())
 
         return self._interval(group, areas, least)
@@ -123,9 +95,7 @@ class Faithfulness(NamedTuple):
         return area_over_perturbation_curve(self.sweeps[method].degraded)
 
     def step_of(self, regions: int) -> int:
-        """The first step after which that many regions are replaced; the last where there are not
-        so many.
-        """
+        """The first step after which that many regions are replaced, or the last step."""
         return int(np.searchsorted(self.regions[:-1], regions))
 
     def _interval(
@@ -148,96 +118,75 @@ class Faithfulness(NamedTuple):
         )
 
 
-def sweep(
-    settings: FaithfulnessConfig,
-    classifier: Classifier,
-    images: Float[np.ndarray, "n h w c"],
+def measure_faithfulness(
+    setup: Setup[Any],
+    explained: Explained,
     others: Float[np.ndarray, "n h w c"],
-    maps: Float[np.ndarray, "n h w"],
-    predicted: Int[np.ndarray, " n"],
-    *,
-    batch_size: int,
-    progress: bool | str = False,
-) -> Sweep:
-    """Overwrites every image region by region, in both orders.
+    maps: Mapping[str, Float[np.ndarray, "n h w"]],
+) -> Faithfulness | NotMeasured:
+    """Overwrites the images of the balanced subset in the order of every method's map.
 
     Args:
-        settings: side of the regions and how many go at once.
-        classifier: one image -> two logits.
-        images: in [0, 1].
-        others: what they are overwritten with.
-        maps: one relevance map for each.
-        predicted: the class explained, 0 or 1.
-        batch_size: images classified at once.
-        progress: whether to show a bar; a text is its label.
+        setup: the classifier, and the workspace, which keeps the curves.
+        explained: the images; those whose decision the adversary does not turn over are left out,
+            as configured.
+        others: the adversary of each explained image.
+        maps: by method, of each explained image.
+
+    Returns:
+        The sweeps, or why there are none: an adversary that turns over too few images.
     """
-    curves = map_examples(
-        _Curves(settings.region, settings.regions_per_step),
-        classifier,
-        (images, others, maps, predicted),
-        batch_size=max(1, batch_size // _AT_ONCE),
-        progress=progress,
+    config, _, network, workspace = setup
+    settings, classifier, batch_size = config.faithfulness, network.classifier, config.batch_size
+    rows = explained.perturbed
+    turned = find_turned(
+        settings, classifier, others[rows], explained.predicted[rows], batch_size=batch_size
     )
-    return Sweep(*curves)
+    if turned.too_few:
+        return NotMeasured(turned.too_few)
+    rows = rows[turned.kept]
+    images, predicted = explained.images.arrays["image"][rows], explained.predicted[rows]
+    overwriting = others[rows]
+    shared = [settings, network.identity, explained.images.take(rows).identity, digest(overwriting)]
 
+    def keep(name: str, depends: object, compute: Callable[[], Sweep]) -> Sweep:
+        identity = [*shared, depends]
+        return Sweep(**workspace.cached(f"sweep {name}", identity, lambda: compute()._asdict()))
 
-def random_sweep(
-    settings: FaithfulnessConfig,
-    classifier: Classifier,
-    images: Float[np.ndarray, "n h w c"],
-    others: Float[np.ndarray, "n h w c"],
-    predicted: Int[np.ndarray, " n"],
-    *,
-    seed: int,
-    batch_size: int,
-) -> Sweep:
-    """The mean sweep of several random maps of each image; arguments as ``sweep``."""
-    found = []
-    for key in jax.random.split(jax.random.key(seed), settings.num_random):
-        keys = jax.random.split(key, len(images))
-        maps = np.asarray(jax.vmap(random_map)(keys, jnp.asarray(images[..., :1])))[..., 0]
-        found.append(
-            sweep(settings, classifier, images, others, maps, predicted, batch_size=batch_size)
+    randomly = partial(
+        random_sweep,
+        settings,
+        classifier,
+        images,
+        overwriting,
+        predicted,
+        seed=config.seed,
+        batch_size=batch_size,
+    )
+    sweeps = {RANDOM: keep(RANDOM, config.seed, randomly)}
+    for name, values in maps.items():
+        ranked = values[rows]
+        by_map = partial(
+            sweep,
+            settings,
+            classifier,
+            images,
+            overwriting,
+            ranked,
+            predicted,
+            batch_size=batch_size,
+            progress=name,
         )
-    return Sweep(*np.mean(found, axis=0))
-
-
-def regions_replaced(settings: FaithfulnessConfig, image_size: int) -> Int[np.ndarray, " steps"]:
-    """How many regions are replaced after each step of the full sweep over a square image."""
-    total = (-(-image_size // settings.region)) ** 2
-    return np.minimum(
-        np.arange(-(-total // settings.regions_per_step) + 1) * settings.regions_per_step, total
+        sweeps[name] = keep(name, digest(ranked), by_map)
+    return Faithfulness(
+        predicted,
+        sweeps,
+        regions_replaced(settings, images.shape[1]),
+        explained.groups_of(rows),
+        turned.share,
+        explained.group_unit,
     )
 
 
 def _relevance(areas: Float[np.ndarray, "n 2"]) -> float:
     return relevance_score(*areas.T)
-
-
-@dataclass(frozen=True)
-class _Curves:
-    region: int
-    regions_per_step: int
-
-    def __call__(
-        self, classifier: Classifier, example: tuple[Array, Array, Array, Array]
-    ) -> tuple[Float[Array, " steps"], Float[Array, " steps"]]:
-        image, other, relevance, predicted = example
-        probability, replace = (
-            class_score(classifier, predicted, of="probability"),
-            overwrite_with(other),
-        )
-        degraded, preserved = (
-            perturbation_curve(
-                probability,
-                image,
-                relevance,
-                replace,
-                order=order,
-                region=self.region,
-                regions_per_step=self.regions_per_step,
-                steps_per_batch=_AT_ONCE,
-            )
-            for order in ("most_relevant_first", "least_relevant_first")
-        )
-        return degraded, preserved

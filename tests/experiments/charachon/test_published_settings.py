@@ -1,5 +1,4 @@
-"""Every number of the ``paper`` presets of the two experiments on generated images, beside where it
-is published.
+"""Every number of the ``paper`` presets of Charachon's experiments, beside where it is published.
 
 I: Charachon et al. 2020 (ICPR). II: Charachon et al. 2021 ("Visual explanation by unifying ...").
 "released": read in code, named by its repository.
@@ -13,15 +12,13 @@ import pytest
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
-from experiments.charachon import generators
-from experiments.charachon.images import shares
+from experiments.charachon import Setup, generators, split_shares
 from experiments.path_attribution import generators as cycle_generators
 from experiments.path_attribution.presets import PAPER as PATH
-from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.shared import ImageSet, StoredImages, Workspace
 from experiments.shared.normalisation import fit_to_images
-from experiments.shared.stages import Workspace
 from experiments.similar_adversarial.presets import PAPER as SIMILAR
-from experiments.similar_adversarial.rows import NAIVE, NAMES, settings_of
+from experiments.similar_adversarial.rows import NAIVE, NAMES, row_settings
 from trainers import cycle as cycle_trainer
 from trainers import similar_adversarial as pair_trainer
 from trainers.epochs import by_steps, length_of
@@ -296,9 +293,9 @@ def test_published_splits_are_those_of_the_set_that_is_named(preset):
         ("rsna:/x", (1_495 / 14_863, 1_451 / 14_863)),
         ("msd:/x", (48 / 484, 73 / 484)),
     ):
-        assert shares(dataclasses.replace(preset, data=data)) == parts
-    assert shares(dataclasses.replace(preset, data="folder:/x")) == (0.1, 0.1)
-    assert shares(dataclasses.replace(preset, data="msd:/x", test=0.3)) == (48 / 484, 0.3)
+        assert split_shares(dataclasses.replace(preset, data=data)) == parts
+    assert split_shares(dataclasses.replace(preset, data="folder:/x")) == (0.1, 0.1)
+    assert split_shares(dataclasses.replace(preset, data="msd:/x", test=0.3)) == (48 / 484, 0.3)
 
 
 class Stop(Exception):
@@ -306,7 +303,7 @@ class Stop(Exception):
 
 
 def settings_run(monkeypatch, trainer, begin):
-    """The settings that a training runs with, once all lengths are counted out; no network is made."""
+    """The settings that a training runs with once all lengths are counted; no network is made."""
     seen = []
 
     def run(name, config, *given, **options):
@@ -364,10 +361,10 @@ def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_bat
         fitted = fit_to_images(preset.classifier, data.train, workspace)
         assert (fitted.num_steps, fitted.evaluate_every) == (50 * classifier, classifier)
     for row in NAMES:
-        settings = settings_of(
+        settings = row_settings(
             row, SIMILAR.similar_adversarial, duo_batch_size=SIMILAR.duo_batch_size
         )
-        given = (row, settings, SIMILAR, data, NETWORK, workspace)
+        given = (row, settings, Setup(SIMILAR, data, NETWORK, workspace))
         run = settings_run(
             monkeypatch,
             pair_trainer,
@@ -389,7 +386,7 @@ def test_an_epoch_of_syce_ends_with_the_rarer_decision(monkeypatch, tmp_path):
     decided = RelabelledSource(data.train.source, np.arange(400), data.train.labels, ("0", "1"))
     monkeypatch.setattr(cycle_trainer, "decided_source", lambda *given, **options: decided)
     for settings in (PATH.syce, PATH.cyce):
-        given = (settings, PATH, data, NETWORK, Workspace(tmp_path))
+        given = (settings, Setup(PATH, data, NETWORK, Workspace(tmp_path)))
         run = settings_run(
             monkeypatch, cycle_trainer, lambda given=given: cycle_generators.train_cycle(*given)
         )
@@ -402,7 +399,7 @@ def test_an_epoch_of_syce_ends_with_the_rarer_decision(monkeypatch, tmp_path):
 
 def test_numbers_of_steps_that_are_told_stay(monkeypatch, tmp_path):
     told = dataclasses.replace(SIMILAR.similar_adversarial, num_steps=7)
-    given = (NAIVE, told, SIMILAR, data_of(100, 40), NETWORK, Workspace(tmp_path))
+    given = (NAIVE, told, Setup(SIMILAR, data_of(100, 40), NETWORK, Workspace(tmp_path)))
     run = settings_run(
         monkeypatch, pair_trainer, lambda: generators.train_similar_adversarial(*given)
     )

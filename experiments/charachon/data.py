@@ -1,6 +1,4 @@
-"""The images: drawn by a program, of the papers' own sets, or a user's folder; split once and for
-all.
-"""
+"""The images, split once: drawn by a program, of the papers' own sets, or of a user's folder."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,12 +8,16 @@ from jaxtyping import Int
 
 from cfx_jax.data import SyntheticBrain, SyntheticChest, split
 from cfx_jax.errors import InputError
-from experiments.charachon.config import GenerationConfig
-from experiments.shared.folder_images import folder_note, load_folder
-from experiments.shared.image_options import check_no_classes, remaining_share
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Workspace
-from experiments.shared.synthetic_images import draw_images
+from experiments.charachon.config import CharachonConfig
+from experiments.shared import (
+    ImageSet,
+    Workspace,
+    check_no_classes,
+    draw_images,
+    folder_note,
+    load_folder,
+    remaining_share,
+)
 
 _WORLDS = {"chest": SyntheticChest, "brain": SyntheticBrain}
 _PAIR = ("image", "label", "lesion_mask", "counterfactual", "counterfactual_lesion_mask")
@@ -51,14 +53,15 @@ class Data(NamedTuple):
 
     @property
     def groups(self) -> np.ndarray | None:
-        """Test images that are drawn together: those of one patient, or copies of one picture; None
-        where none are.
+        """The group of each test image: its patient, or the picture that it copies.
+
+        Intervals draw the images of a group together. None where all images differ.
         """
         return self.test.groups
 
     @property
     def group_unit(self) -> str:
-        """What the groups are, in words."""
+        """The groups in words: patients, or different images."""
         return self.test.group_unit
 
     @property
@@ -68,26 +71,26 @@ class Data(NamedTuple):
 
     @property
     def identity(self) -> object:
-        """What all images depend on."""
+        """All that the images depend on."""
         return [part.identity for part in (self.train, self.validation, self.test)]
 
 
 class _Source(NamedTuple):
-    """All images of one kind, and a note."""
+    """All images of one kind before they are split, and a note."""
 
     images: ImageSet
     note: str
 
 
-def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
-    """Opens or draws the images and splits them.
+def load_images(config: CharachonConfig, workspace: Workspace) -> Data:
+    """Opens or draws the images, and splits them.
 
     Raises:
         InputError: ``data`` is of no known kind, or its folder cannot be used; shares that leave
             nothing for training, or a part without images of some class.
     """
     kind, _, path = config.data.partition(":")
-    validation, test = shares(config)
+    validation, test = split_shares(config)
     rest = remaining_share(validation=validation, test=test)
     source = _open(config, kind, path, workspace)
     positions = _split(config, source, {"train": rest, "validation": validation, "test": test})
@@ -104,10 +107,8 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
     )
 
 
-def shares(config: GenerationConfig) -> tuple[float, float]:
-    """The shares of images, or patients, for validation and test: those told, or of the published
-    split.
-    """
+def split_shares(config: CharachonConfig) -> tuple[float, float]:
+    """The shares of images, or patients, for validation and test: as configured or as published."""
     validation, test = _SHARES.get(config.data.partition(":")[0], (0.1, 0.1))
     return (
         validation if config.validation is None else config.validation,
@@ -115,16 +116,17 @@ def shares(config: GenerationConfig) -> tuple[float, float]:
     )
 
 
-def brackets(data: Data) -> str:
-    """What the brackets of tables are, in a sentence: intervals over what was drawn independently."""
-    return f"Brackets: 95 % bootstrap intervals over {'images' if data.groups is None else data.group_unit}."
+def describe_brackets(data: Data) -> str:
+    """Says in a sentence what the brackets of tables are: intervals over images or groups."""
+    unit = "images" if data.groups is None else data.group_unit
+    return f"Brackets: 95 % bootstrap intervals over {unit}."
 
 
-def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
-    """Positions within the test set of the images that explanations are compared on.
+def find_annotated(config: CharachonConfig, data: Data) -> Int[np.ndarray, " n"]:
+    """Finds the test images that explanations are compared on, as positions in the test set.
 
-    The first images of the finding with a non-empty annotation, whatever the classifier says of
-    them.
+    They are the first images of the finding with a non-empty annotation, whatever the classifier
+    says of them.
 
     Raises:
         InputError: fewer than two.
@@ -135,13 +137,12 @@ def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
     if min(len(usable), config.num_explained) < 2:
         raise InputError(
             f"--num-explained: expected at least two annotated test images, got {len(usable)} of"
-            f" which"
-            f" {config.num_explained} are wanted: raise it, or --test"
+            f" which {config.num_explained} are wanted: raise it, or --test"
         )
     return usable[: config.num_explained]
 
 
-def _open(config: GenerationConfig, kind: str, path: str, workspace: Workspace) -> _Source:
+def _open(config: CharachonConfig, kind: str, path: str, workspace: Workspace) -> _Source:
     if config.data in _WORLDS:
         return _synthetic(config, workspace)
     if kind in _OPENERS and path:
@@ -152,7 +153,7 @@ def _open(config: GenerationConfig, kind: str, path: str, workspace: Workspace) 
     )
 
 
-def _synthetic(config: GenerationConfig, workspace: Workspace) -> _Source:
+def _synthetic(config: CharachonConfig, workspace: Workspace) -> _Source:
     check_no_classes(config.classes, config.data)
     options = {"num_images": config.num_images, "size": config.image_size, "seed": config.seed}
     images, _ = draw_images(
@@ -161,13 +162,13 @@ def _synthetic(config: GenerationConfig, workspace: Workspace) -> _Source:
     return _Source(images, f"Synthetic {config.data} images: drawn by a program, of no patient.")
 
 
-def _folder(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
+def _folder(config: CharachonConfig, path: str, workspace: Workspace) -> _Source:
     del workspace
     images = load_folder(path, size=config.image_size, channels=1, classes=config.classes)
     return _Source(images, folder_note(images))
 
 
-def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
+def _rsna(config: CharachonConfig, path: str, workspace: Workspace) -> _Source:
     from cfx_jax.data.radiology_sets import RSNAPneumonia
 
     check_no_classes(config.classes, config.data)
@@ -176,28 +177,25 @@ def _rsna(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
     return _Source(ImageSet.whole(source, source.identity), note)
 
 
-def _msd(config: GenerationConfig, path: str, workspace: Workspace) -> _Source:
+def _msd(config: CharachonConfig, path: str, workspace: Workspace) -> _Source:
     from cfx_jax.data.radiology_sets import MSDBrainTumour
 
     check_no_classes(config.classes, config.data)
     source = MSDBrainTumour(path, workspace.root / "sets", size=config.image_size)
-    note = f"Medical Segmentation Decathlon, brain; {source.left_out} slices that show nothing were left out."
+    left_out = f"{source.left_out} slices that show nothing were left out"
+    note = f"Medical Segmentation Decathlon, brain; {left_out}."
     return _Source(ImageSet.whole(source, source.identity), note)
 
 
-_OPENERS: Mapping[str, Callable[[GenerationConfig, str, Workspace], _Source]] = {
+_OPENERS: Mapping[str, Callable[[CharachonConfig, str, Workspace], _Source]] = {
     "folder": _folder,
     "rsna": _rsna,
     "msd": _msd,
 }
 
 
-def _split(
-    config: GenerationConfig, source: _Source, shares: Mapping[str, float]
-) -> dict[str, Any]:
-    """By patient as the published lists where patients are known, else as many of each label in
-    every part.
-    """
+def _split(config: CharachonConfig, source: _Source, shares: Mapping[str, float]) -> dict[str, Any]:
+    """Splits by patient as published where patients are known, else with equal shares of labels."""
     images = source.images
     if images.patients is None:
         return split(images.labels, shares, seed=config.seed, groups=images.copies)
@@ -207,10 +205,9 @@ def _split(
 
 
 def _check_classes(name: str, part: ImageSet) -> None:
-    missing = [each for label, each in enumerate(part.class_names) if label not in part.labels]
+    missing = [name for label, name in enumerate(part.class_names) if label not in part.labels]
     if missing:
         raise InputError(
             f"the {name} part has {len(part)} images and none of class {', '.join(missing)}: give"
-            f" more images of it, or a"
-            f" larger share by --{name}"
+            f" more images of it, or a larger share by --{name}"
         )
