@@ -74,13 +74,7 @@ def baselines(setup: Setup[Any], masks: MaskMaker) -> list[Method]:
             [known, config.num_nodes],
         ),
         Method(GRAD_CAM, _grad_cam, network.parts, known),
-        Method(
-            BBMP,
-            deletion.finish,
-            classifier,
-            [known, deletion.problem],
-            make_problem=deletion,
-        ),
+        Method(BBMP, deletion.finish, classifier, [known, deletion.problem], make_problem=deletion),
         Method(
             PERCEPTUAL,
             perceptual.finish,

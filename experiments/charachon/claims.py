@@ -1,42 +1,85 @@
-"""A claim about several measures at once: it holds where the least of their means is above 0."""
+"""What a paper says or shows, and how it is settled."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.metrics import bootstrap_interval
+from cfx_jax.metrics import Interval, bootstrap_interval
 from cfx_jax.report import Claim
-from experiments.shared import claim, counted
+from cfx_jax.report.claims import Kind
+from experiments.shared import claim, counted, paired_claim
+
+ABOVE_ZERO: Mapping[str, Any] = {"minimum": 0.0, "strict": True}
+"""The bound of a difference, of a claim that one is better than the other."""
 
 
-def least_claim(
-    name: str,
-    text: str,
-    paper: Mapping[str, float],
-    ours: Mapping[str, float],
-    leads: Float[np.ndarray, "n m"],
-    statistic: str,
-    *,
-    groups: np.ndarray | None,
-    group_unit: str,
-    unit: str = "images",
-    **options: Any,
-) -> Claim:
-    """A claim that one method leads in every measure, or leads every other method.
+class Statement(NamedTuple):
+    """What a paper says or shows, which makes a claim once it is settled.
 
-    Args:
-        name, text, paper, ours, options: as in ``interval_claims.claim``.
-        leads: the lead of each image in each measure, or on each other method.
-        statistic: what the least mean lead is of, in words.
-        groups: images that are drawn together, or None.
-        group_unit: the groups in words.
-        unit: the images in words.
+    Attributes:
+        name: of the claim.
+        text: the claim in a sentence.
+        place: where the paper says or shows it.
+        kind: "statement" of the paper, "ordering" read off its tables, or "target" of ours.
     """
-    interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups)
-    of = f"{statistic}, over {counted(len(leads), unit, groups, group_unit)}"
-    return claim(name, text, paper, ours, interval, of, **options)
+
+    name: str
+    text: str
+    place: str = ""
+    kind: Kind = "statement"
+
+    def settle(
+        self,
+        paper: Mapping[str, float | None],
+        ours: Mapping[str, float],
+        interval: Interval,
+        statistic: str,
+        **bounds: Any,
+    ) -> Claim:
+        """The claim, by an interval of any statistic; arguments as ``experiments.shared.claim``."""
+        where: dict[str, Any] = {"kind": self.kind, "place": self.place}
+        return claim(self.name, self.text, paper, ours, interval, statistic, **where, **bounds)
+
+    def settle_pair(
+        self,
+        paper: Mapping[str, float | None],
+        ours: Mapping[str, Float[np.ndarray, " n"]],
+        statistic: str,
+        **options: Any,
+    ) -> Claim:
+        """The claim, by a mean difference; arguments as ``experiments.shared.paired_claim``."""
+        where: dict[str, Any] = {"kind": self.kind, "place": self.place}
+        return paired_claim(self.name, self.text, paper, ours, statistic, **where, **options)
+
+    def settle_least(
+        self,
+        paper: Mapping[str, float | None],
+        ours: Mapping[str, float],
+        leads: Float[np.ndarray, "n m"],
+        statistic: str,
+        *,
+        groups: np.ndarray | None,
+        group_unit: str,
+        unit: str = "images",
+        **bounds: Any,
+    ) -> Claim:
+        """The claim that one method leads in every measure, or leads every other method.
+
+        Args:
+            paper: the paper's figures by name.
+            ours: our figures by name.
+            leads: the lead of each image in each measure, or on each other method.
+            statistic: what the least mean lead is of, in words.
+            groups: images that are drawn together, or None.
+            group_unit: the groups in words.
+            unit: the images in words.
+            bounds: of the least mean lead.
+        """
+        interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups)
+        of = f"{statistic}, over {counted(len(leads), unit, groups, group_unit)}"
+        return self.settle(paper, ours, interval, of, **bounds)
 
 
 def _least_mean(leads: Float[np.ndarray, "n m"]) -> float:

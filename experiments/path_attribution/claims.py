@@ -16,7 +16,7 @@ from jaxtyping import Float
 from cfx_jax.metrics import relevance_score
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
-from experiments.charachon import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, least_claim
+from experiments.charachon import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Statement
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import (
@@ -30,7 +30,7 @@ from experiments.path_attribution.published import (
 )
 from experiments.path_attribution.study import Study
 from experiments.path_attribution.tables import values_of
-from experiments.shared import PATIENTS, claim, counted, of_one_training, paired_claim
+from experiments.shared import PATIENTS, counted, of_one_training
 
 _PAR = 0.02  # ours; the largest difference that Table 1 shows between SyCE's v1 and E is 0.015
 _COMPETITIVE_R = 0.03  # the largest lead that Table 2 shows of v1 or v2 over v2,k, rounded up
@@ -83,10 +83,11 @@ class Comparison(NamedTuple):
     strict: bool = True
     sign: int = 1
 
-    def claim_name(self, measure: str) -> str:
-        """The name of the claim by one measure."""
+    def statement(self, measure: str, text: str = "") -> Statement:
+        """The statement that is settled by one measure, with a further sentence."""
         rival = f" / {self.others[0]}" if len(self.others) == 1 else ""
-        return f"{self.name} {measure} {self.first}{rival}"
+        name = f"{self.name} {measure} {self.first}{rival}"
+        return Statement(name, self.text + text, self.place, self.kind)
 
     @property
     def rival(self) -> str:
@@ -98,12 +99,6 @@ class Comparison(NamedTuple):
     def methods(self) -> tuple[str, ...]:
         """All methods that are compared."""
         return self.first, *self.others
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Kind, place and bound, as ``interval_claims.claim`` takes them."""
-        where = {"kind": self.kind, "place": self.place}
-        return {**where, "minimum": self.minimum, "strict": self.strict}
 
 
 def make_claims(study: Study) -> list[Claim]:
@@ -123,15 +118,23 @@ def judge(
         faithfulness: the sweeps of every method, or why there are none.
         note: what a reader must know to judge them.
     """
-    claims = [
-        _localisation_claim(task, scores, row, comparison)
-        for row in (() if scores is None else scores.values)
-        for comparison in _localisation_comparisons(task, row[0])
-    ]
-    claims += _relevance_claims(task, faithfulness)
-    claims += _perturbation_claims(faithfulness)
+    claims: list[Claim | None] = []
+    if scores is not None:
+        for row in scores.values:
+            comparisons = _localisation_comparisons(task, row[0])
+            claims += [_localisation_claim(task, scores, row, made) for made in comparisons]
+    by_relevance, by_perturbation = _relevance_comparisons(task), _perturbation_comparisons()
+    if isinstance(faithfulness, NotMeasured):
+        statements = [made.statement(f"R {made.group}") for made in by_relevance]
+        statements += [made.statement("AOPC") for made in by_perturbation]
+        claims += [_undecided(statement, faithfulness) for statement in statements]
+    else:
+        claims += [_relevance_claim(task, faithfulness, made) for made in by_relevance]
+        claims += [_perturbation_claim(faithfulness, made) for made in by_perturbation]
     return of_one_training(
-        dataclasses.replace(made, note=" ".join(filter(None, (note, made.note)))) for made in claims
+        dataclasses.replace(made, note=" ".join(filter(None, (note, made.note))))
+        for made in claims
+        if made is not None
     )
 
 
@@ -180,26 +183,25 @@ def _localisation_claim(
     task: str | None, scores: Scores, row: tuple[str, float], comparison: Comparison
 ) -> Claim:
     """A claim about one row of Table 1: more IoU, or less FDR."""
-    measure, percentile = row
-    values, paper = scores.values[row], published.localisation(task, measure, percentile)
-    statistic = f"{measure} at percentile {percentile:g}"
-    options, first, others = comparison.options, comparison.first, comparison.others
-    shared = (
-        comparison.claim_name(f"{measure} {percentile:g}"),
-        f"{comparison.text} {statistic}.",
-        _select(paper, comparison.methods),
-    )
-    groups = {"groups": scores.groups, "group_unit": scores.group_unit}
+    (measure, percentile), values = row, scores.values[row]
+    at = f"{measure} at percentile {percentile:g}"
+    statement = comparison.statement(f"{measure} {percentile:g}", f" {at}.")
+    paper = _select(published.localisation(task, *row), comparison.methods)
+    first, others, least = comparison.first, comparison.others, comparison.minimum
+    options: dict[str, Any] = {
+        "groups": scores.groups,
+        "group_unit": scores.group_unit,
+        "strict": comparison.strict,
+    }
     if len(others) == 1:
-        if measure == FDR:
-            options["maximum"] = -options.pop("minimum")
         pair = {method: values[method] for method in comparison.methods}
-        return paired_claim(*shared, pair, statistic, **groups, **options)
+        bound = {"minimum": least} if measure == IOU else {"maximum": -least}
+        return statement.settle_pair(paper, pair, at, **options, **bound)
     sign = 1 if measure == IOU else -1
     leads = sign * np.stack([values[first] - values[other] for other in others], axis=1)
     ours = {method: float(values[method].mean()) for method in comparison.methods}
-    of = f"{statistic}; least lead of {first} over {len(others)} others"
-    return least_claim(*shared, ours, leads, of, **groups, **options)
+    of = f"{at}; least lead of {first} over {len(others)} others"
+    return statement.settle_least(paper, ours, leads, of, minimum=least, **options)
 
 
 def _relevance_comparisons(task: str | None) -> Iterator[Comparison]:
@@ -270,73 +272,54 @@ def _competitive(measure: str, margin: float, place: str) -> Iterator[Comparison
         yield Comparison("O11", first, (second,), text, place, minimum=-margin, strict=False)
 
 
-def _relevance_claims(task: str | None, found: Faithfulness | NotMeasured) -> Iterator[Claim]:
-    """The claims about the relevance score; none for a group of fewer than two images."""
-    for comparison in _relevance_comparisons(task):
-        name = comparison.claim_name(f"R {comparison.group}")
-        if isinstance(found, NotMeasured):
-            yield _undecided(name, comparison, found)
-            continue
-        first, others, group = comparison.first, comparison.others, comparison.group
-        interval = found.relevance_margin(first, others, group, sign=comparison.sign)
-        if interval is None:
-            continue
-        chosen = found.group(group)
-        groups = None if found.groups is None else found.groups[chosen]
-        rival = comparison.rival
-        minus = f"{first} minus {rival}"
-        if comparison.sign == -1:
-            minus = f"{rival} of the differences to {first}"
-        images = counted(int(chosen.sum()), "images", groups, found.group_unit)
-        yield claim(
-            name,
-            comparison.text,
-            _select(published.relevance(task, group), comparison.methods),
-            {method: _relevance(found, method, group) for method in comparison.methods},
-            interval,
-            f"relevance score R; {minus}, over {images}",
-            **comparison.options,
-        )
+def _relevance_claim(task: str | None, found: Faithfulness, comparison: Comparison) -> Claim | None:
+    """A claim about the relevance score; None for a group of fewer than two images."""
+    first, rival, group = comparison.first, comparison.rival, comparison.group
+    interval = found.relevance_margin(first, comparison.others, group, sign=comparison.sign)
+    if interval is None:
+        return None
+    chosen = found.group(group)
+    groups = None if found.groups is None else found.groups[chosen]
+    images = counted(int(chosen.sum()), "images", groups, found.group_unit)
+    above, below = f"{first} minus {rival}", f"{rival} of the differences to {first}"
+    return comparison.statement(f"R {group}").settle(
+        _select(published.relevance(task, group), comparison.methods),
+        {name: relevance_score(*found.sweeps[name].areas[chosen].T) for name in comparison.methods},
+        interval,
+        f"relevance score R; {above if comparison.sign == 1 else below}, over {images}",
+        minimum=comparison.minimum,
+        strict=comparison.strict,
+    )
 
 
-def _perturbation_claims(found: Faithfulness | NotMeasured) -> Iterator[Claim]:
-    for comparison in _perturbation_comparisons():
-        name = comparison.claim_name("AOPC")
-        if isinstance(found, NotMeasured):
-            yield _undecided(name, comparison, found)
-            continue
-        first = comparison.first
-        reached = {method: found.above_random(method)[:, -1] for method in comparison.methods}
-        leads = np.stack([reached[first] - reached[other] for other in comparison.others], axis=1)
-        yield least_claim(
-            name,
-            comparison.text,
-            {},
-            {method: float(values.mean()) for method, values in reached.items()},
-            leads,
-            f"AOPC over the full sweep less that of random maps; {first} minus {comparison.rival}",
-            groups=found.groups,
-            group_unit=found.group_unit,
-            **comparison.options,
-        )
+def _perturbation_claim(found: Faithfulness, comparison: Comparison) -> Claim:
+    """A claim about the AOPC over the full sweep."""
+    first, rival = comparison.first, comparison.rival
+    reached = {method: found.above_random(method)[:, -1] for method in comparison.methods}
+    return comparison.statement("AOPC").settle_least(
+        {},
+        {method: float(values.mean()) for method, values in reached.items()},
+        np.stack([reached[first] - reached[other] for other in comparison.others], axis=1),
+        f"AOPC over the full sweep less that of random maps; {first} minus {rival}",
+        groups=found.groups,
+        group_unit=found.group_unit,
+        minimum=comparison.minimum,
+        strict=comparison.strict,
+    )
 
 
-def _undecided(name: str, comparison: Comparison, why: NotMeasured) -> Claim:
+def _undecided(statement: Statement, why: NotMeasured) -> Claim:
     return Claim(
-        id=name,
-        text=comparison.text,
+        id=statement.name,
+        text=statement.text,
         paper={},
         ours={},
         interval=None,
         verdict="undecided",
-        kind=comparison.kind,
-        place=comparison.place,
+        kind=statement.kind,
+        place=statement.place,
         note=why.reason,
     )
-
-
-def _relevance(found: Faithfulness, method: str, group: str) -> float:
-    return relevance_score(*found.sweeps[method].areas[found.group(group)].T)
 
 
 def _uses(first: str, than: str, group: str) -> str:

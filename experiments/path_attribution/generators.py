@@ -59,12 +59,7 @@ def train_cycle(settings: cycle.Config, setup: Setup[Any]) -> CycleGenerators:
     images, method = setup.data.validation.arrays["image"], settings.method
     settings = dataclasses.replace(settings, size=images.shape[1:3], in_channels=images.shape[-1])
     trained, identity = train_generators(
-        cycle,
-        settings,
-        setup,
-        stage=method,
-        name=_NAMES[method],
-        length=length_of(settings),
+        cycle, settings, setup, stage=method, name=_NAMES[method], length=length_of(settings)
     )
     parts = generator_of(trained[0]), generator_of(trained[1])
     explain = Partial(_METHODS[method], parts, setup.network.classifier)

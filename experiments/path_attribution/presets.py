@@ -204,7 +204,7 @@ PAPER = extend(
     ),
     percentiles=(),  # II, Table 1: by task, see published.PERCENTILES
     faithfulness=FaithfulnessConfig(
-        num_images=1000,  # II, 4.3
+        num_images=1000  # II, 4.3
     ),
     batch_size=64,  # ours
 )

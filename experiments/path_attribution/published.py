@@ -19,14 +19,7 @@ GENERATORS = ("CyCE", "SyCE")
 """The methods with a pair of images that the paper weighs by the path between them."""
 VARIANTS = ("E", "v1", "v2", "v2,k")
 """The difference of the images, and E_FI^v1, E_FI^v2 and its smoothed version."""
-STATE_OF_THE_ART = (
-    GRADIENT,
-    INTEGRATED_GRADIENTS,
-    GRAD_CAM,
-    BBMP,
-    MASK_GENERATOR,
-    "SAGen E",
-)
+STATE_OF_THE_ART = (GRADIENT, INTEGRATED_GRADIENTS, GRAD_CAM, BBMP, MASK_GENERATOR, "SAGen E")
 """Of Table 1, in its order; BBMP is its MPert."""
 METHODS = (
     *STATE_OF_THE_ART,

@@ -26,9 +26,11 @@ class Boxes(NamedTuple):
 
     def statistics(self) -> dict[str, tuple[float, ...]]:
         """Least, largest, mean and median of height, width and area."""
-        measures = {"min": np.min, "max": np.max, "mean": np.mean, "median": np.median}
         sizes = (self.height, self.width, self.area)
-        return {name: tuple(float(of(size)) for size in sizes) for name, of in measures.items()}
+        return {
+            name: tuple(float(getattr(np, name)(size)) for size in sizes)
+            for name in ("min", "max", "mean", "median")
+        }
 
 
 def find_boxes(images: ImageSet, annotation: str) -> Boxes | None:

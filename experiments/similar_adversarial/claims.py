@@ -8,6 +8,7 @@ bound. ``comparisons`` tests them.
 
 import dataclasses
 from collections.abc import Iterator
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,12 @@ from experiments.charachon import (
     PAIRS,
     PERCEPTUAL,
     SMOOTH_GRAD,
+    Statement,
 )
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.comparisons import (
     ALIKE,
+    FASTER,
     Lead,
     adversarial_area_claim,
     alike_claim,
@@ -38,20 +41,12 @@ from experiments.similar_adversarial.comparisons import (
     speed_claim,
     trained_claim,
 )
-from experiments.similar_adversarial.rows import (
-    AE1,
-    AE1_TV,
-    AE1_W,
-    AE2_W,
-    DUO,
-    DUO_TV,
-    NAIVE,
-    OURS,
-)
+from experiments.similar_adversarial.rows import AE1, AE1_TV, AE1_W, AE2_W, DUO, DUO_TV, NAIVE, OURS
 from experiments.similar_adversarial.study import Study, nearest, with_averages
 
 _OVER_TRAININGS = ("11", "12", "16a", "17b", "17c", "17d", "17e")
 """How the names of claims about ways to train begin."""
+_LEAST_AREA = 0.997
 _NEAR, _FAR = 90.0, 98.0  # percentiles that the paper names
 _GENERATORS = "section V-A"
 _LOCALISATION = "section V-B"
@@ -176,129 +171,126 @@ def _notes(study: Study, claim: Claim) -> tuple[str, ...]:
     )
 
 
-def _place(name: str, sentence: Sentence) -> str:
-    unlike = _NOT_SHOWN.get(name)
-    return sentence.place if unlike is None else f"{sentence.place} (its own {unlike})"
+def _statement(name: str, sentence: Sentence, text: str) -> Statement:
+    unlike = _NOT_SHOWN.get(name.split()[0])
+    place = sentence.place if unlike is None else f"{sentence.place} (its own {unlike})"
+    return Statement(name, f"{sentence.text}: {text}", place)
 
 
-def _likeness_claims(study: Study) -> list[Claim]:
+def _likeness_claims(study: Study) -> Iterator[Claim]:
     """O11, by PSNR, and by SSIM of similar images: only these its three digits tell apart."""
-    return [
-        likeness_claim(
-            study,
-            f"{name}{end}",
-            ways,
-            measure,
-            sentence.pair,
-            sentence.text,
-            _place(name, sentence),
-        )
-        for sentence in LIKENESS
-        for name, ways in sentence.ways.items()
-        for end, measure in (("", "PSNR"), (" SSIM", "SSIM"))
-        if {*ways} <= study.first.quality.keys() and (not end or sentence.pair == _SIMILAR)
-    ]
+    for sentence in LIKENESS:
+        measures = {"": "PSNR", " SSIM": "SSIM"} if sentence.pair == _SIMILAR else {"": "PSNR"}
+        for (name, ways), (end, measure) in product(sentence.ways.items(), measures.items()):
+            if {*ways} <= study.first.quality.keys():
+                (better, worse), pair = ways, sentence.pair
+                text = f"{better} has a higher {measure} ({pair}) than {worse}."
+                statement = _statement(name + end, sentence, text)
+                yield likeness_claim(study, statement, ways, measure, pair)
 
 
 def _training_claims(study: Study) -> Iterator[Claim]:
     """O12: ways to train."""
     percentiles = study.setup.config.percentiles
-    known = with_averages(list(study.first.generators))
+    known = {*with_averages(list(study.first.generators))}
     for sentence in TRAINING:
         for name, (better, worse) in sentence.ways.items():
-            if {better, worse} <= {*known}:
-                lead, text = (
-                    Lead(better, worse, percentiles),
-                    f"{sentence.text}: {better} is better",
-                )
-                text += f" than {worse} at every percentile and in both areas."
-                yield trained_claim(study, name, lead, text, _place(name, sentence))
-    if {AE1_TV, DUO_TV} <= {*known}:
-        lead = Lead(AE1_TV, DUO_TV, percentiles, areas=False)
-        yield alike_claim(study, "12g", lead, "Table VI")
+            if {better, worse} <= known:
+                text = f"{better} is better than {worse} at every percentile and in both areas."
+                statement = _statement(name, sentence, text)
+                yield trained_claim(study, statement, Lead(better, worse, percentiles))
+    if {AE1_TV, DUO_TV} <= known:
+        text = f"{AE1_TV} and {DUO_TV} overlap alike at every percentile, to {ALIKE:g}."
+        statement = Statement("12g", text, "Table VI", "ordering")
+        yield alike_claim(study, statement, Lead(AE1_TV, DUO_TV, percentiles, areas=False))
 
 
 def _map_claims(study: Study) -> Iterator[Claim]:
     """O13 to O16: averaging over augmentations, and the paper's best against other methods."""
-    every = study.setup.config.percentiles
-    far, near = nearest(every, _FAR), nearest(every, _NEAR)
-    best, names = OURS + AVERAGED, study.first.localisation
+    names, every = study.first.localisation, study.setup.config.percentiles
+    far, near, best = nearest(every, _FAR), nearest(every, _NEAR), OURS + AVERAGED
 
+    place = f"{_LOCALISATION} ('all localization scores improve')"
     for name in [name for name in names if name + AVERAGED in names]:
-        text = (
-            f"Averaging over augmentations improves {name} at every percentile and in both areas."
-        )
-        place = f"{_LOCALISATION} ('all localization scores improve')"
-        yield map_claim(study, f"13 {name}", Lead(name + AVERAGED, name, every), text, place)
+        text = f"Averaging over augmentations improves {name} at every percentile"
+        statement = Statement(f"13 {name}", text + _in_areas(True), place)
+        yield map_claim(study, statement, Lead(name + AVERAGED, name, every))
 
-    wide = [at for at in every if at <= 95]
     for name in _OTHERS:
-        areas, said = name not in _WITHOUT_AREAS, name in (MASK_GENERATOR, BBMP)
-        text = f"{OURS} is better than {name} at the percentiles up to 95{_in_areas(areas)}."
-        tables = "Tables VIII and IX" if areas else "Table VIII"
-        kind, place = ("statement", _LOCALISATION) if said else ("ordering", tables)
-        yield map_claim(study, f"14a {name}", Lead(OURS, name, wide, areas), text, place, kind)
+        areas = name not in _WITHOUT_AREAS
+        text = f"{OURS} is better than {name} at the percentiles up to 95"
+        statement = Statement(f"14a {name}", text + _in_areas(areas), _LOCALISATION)
+        if name not in (MASK_GENERATOR, BBMP):
+            tables = "Tables VIII and IX" if areas else "Table VIII"
+            statement = statement._replace(place=tables, kind="ordering")
+        lead = Lead(OURS, name, [at for at in every if at <= 95], areas)
+        yield map_claim(study, statement, lead)
     place = f"{_LOCALISATION} ('only Mask Generator and Gradient outperform or compete')"
-    text = f"At {far:g} the Mask Generator is better."
-    yield overlap_claim(study, "14b", (MASK_GENERATOR, OURS), far, text, place)
-    text = f"At {far:g} the gradient is as good, to {ALIKE:g}."
-    yield overlap_claim(study, "14c", (GRADIENT, OURS), far, text, place, to=ALIKE)
+    statement = Statement("14b", f"At {far:g} the Mask Generator is better.", place)
+    yield overlap_claim(study, statement, (MASK_GENERATOR, OURS), far)
+    statement = Statement("14c", f"At {far:g} the gradient is as good, to {ALIKE:g}.", place)
+    yield overlap_claim(study, statement, (GRADIENT, OURS), far, minimum=-ALIKE, maximum=ALIKE)
 
-    widest = [at for at in every if at <= 90]
+    place = f"{_LOCALISATION}, last paragraph"
     for name in (GRADIENT, GRAD_CAM, MASK_GENERATOR, NAIVE):
         text = f"Averaged, {OURS} is better than {name} up to percentile 90 and in both areas."
-        place = f"{_LOCALISATION}, last paragraph; Tables X and XI"
-        yield map_claim(study, f"15a {name}", Lead(best, name + AVERAGED, widest), text, place)
+        statement = Statement(f"15a {name}", text, f"{place}; Tables X and XI")
+        lead = Lead(best, name + AVERAGED, [at for at in every if at <= 90])
+        yield map_claim(study, statement, lead)
     for at in [at for at in every if at > 90]:
-        text, place = f"Averaged, the Mask Generator is better at {at:g}.", "last paragraph"
-        methods = (MASK_GENERATOR + AVERAGED, best)
-        yield overlap_claim(study, f"15b {at:g}", methods, at, text, f"{_LOCALISATION}, {place}")
+        statement = Statement(
+            f"15b {at:g}", f"Averaged, the Mask Generator is better at {at:g}.", place
+        )
+        yield overlap_claim(study, statement, (MASK_GENERATOR + AVERAGED, best), at)
     text = f"Averaged, the gradient is better at {far:g}."
-    methods = (GRADIENT + AVERAGED, best)
-    yield overlap_claim(study, "15c", methods, far, text, "Table X", "ordering")
+    statement = Statement("15c", text, "Table X", "ordering")
+    yield overlap_claim(study, statement, (GRADIENT + AVERAGED, best), far)
+    place = f"{_LOCALISATION} ('outperforms all the others')"
     for name in published.STATE_OF_THE_ART:
         areas = name not in _WITHOUT_AREAS
-        text = (
-            f"Averaged, {OURS} is better than plain {name} at every percentile{_in_areas(areas)}."
-        )
-        place = f"{_LOCALISATION} ('outperforms all the others')"
-        yield map_claim(study, f"15d {name}", Lead(best, name, every, areas), text, place)
+        text = f"Averaged, {OURS} is better than plain {name} at every percentile"
+        statement = Statement(f"15d {name}", text + _in_areas(areas), place)
+        yield map_claim(study, statement, Lead(best, name, every, areas))
 
-    text, place = f"{NAIVE} is worse than {OURS} in every measure.", "('much poorer results')"
-    yield trained_claim(study, "16a", Lead(OURS, NAIVE, every), text, f"{_LOCALISATION} {place}")
+    place = f"{_LOCALISATION} ('much poorer results')"
+    statement = Statement("16a", f"{NAIVE} is worse than {OURS} in every measure.", place)
+    yield trained_claim(study, statement, Lead(OURS, NAIVE, every))
     for name in [name for name in (*_OTHERS, NAIVE, OURS) if name != PERCEPTUAL]:
-        text, methods = f"Perceptual perturbation overlaps less than {name}.", (name, PERCEPTUAL)
-        yield overlap_claim(study, f"16b {name}", methods, near, text, "Table VIII", "ordering")
+        text = f"Perceptual perturbation overlaps less than {name}."
+        statement = Statement(f"16b {name}", text, "Table VIII", "ordering")
+        yield overlap_claim(study, statement, (name, PERCEPTUAL), near)
     yield random_claim(study, "16d")
-    for fast in (OURS, MASK_GENERATOR):
-        for slow in (BBMP, PERCEPTUAL):
-            yield speed_claim(study, f"16c {fast} {slow}", fast, slow, "Tables IX and XI")
+    place = "Tables IX and XI; the factor is ours"
+    for fast, slow in product((OURS, MASK_GENERATOR), (BBMP, PERCEPTUAL)):
+        text = f"{fast} explains at least {FASTER:g} times as fast as {slow}."
+        statement = Statement(f"16c {fast} {slow}", text, place, "ordering")
+        yield speed_claim(study, statement, fast, slow)
 
 
 def _in_areas(areas: bool) -> str:
-    return " and in both areas" if areas else ""
+    return " and in both areas." if areas else "."
 
 
 def _decision_claims(study: Study) -> Iterator[Claim]:
     """O17: the classifier's answers to the generated images."""
-    names = list(study.first.quality)
-    for name in names:
-        if name != NAIVE and np.isfinite(study.first.quality[name].auc_similar.estimate):
-            place = f"{_GENERATORS} ('almost reaches 1'); the bound is the least of Table IV"
-            yield similar_area_claim(study, f"17a {name}", name, place)
-    if len(np.unique(study.first.quality[names[0]].decided)) < 2:
+    quality = study.first.quality
+    place = f"{_GENERATORS} ('almost reaches 1'); the bound is the least of Table IV"
+    for name in quality:
+        if name != NAIVE and np.isfinite(quality[name].auc_similar.estimate):
+            text = f"Similar images of {name} are decided as the images are: AUC_s of at least"
+            statement = Statement(f"17a {name}", f"{text} {_LEAST_AREA:g}.", place)
+            yield similar_area_claim(study, statement, name, _LEAST_AREA)
+    if len(np.unique(next(iter(quality.values())).decided)) < 2:
         return  # the areas need images of both decisions
-    for number, extreme, word in (("17b", AE1_TV, "most"), ("17c", DUO_TV, "fewest")):
-        if extreme in names:
-            text = f"{extreme} turns the {word} decisions over, by AUC_a."
-            others, sign = [name for name in names if name != extreme], 1 if word == "most" else -1
-            yield adversarial_area_claim(
-                study, number, extreme, others, text, "Table IV", "ordering", sign
-            )
+    for number, name, word, sign in (("17b", AE1_TV, "most", 1), ("17c", DUO_TV, "fewest", -1)):
+        if name in quality:
+            text = f"{name} turns the {word} decisions over, by AUC_a."
+            statement = Statement(number, text, "Table IV", "ordering")
+            others = [other for other in quality if other != name]
+            yield adversarial_area_claim(study, statement, name, others, sign)
     rivals = (("17d", NAIVE, "even outperform the naive approach"), ("17e", DUO_TV, "Single"))
-    for number, rival, quote in rivals:
-        for name in [name for name in names if "Single" in name or "(W" in name]:
-            if rival in names:
-                text = f"{name} turns more decisions over than {rival}, by AUC_a."
-                place = f"{_GENERATORS} ('{quote}')"
-                yield adversarial_area_claim(study, f"{number} {name}", name, [rival], text, place)
+    for number, rival, quote in [row for row in rivals if row[1] in quality]:
+        for name in [name for name in quality if "Single" in name or "(W" in name]:
+            text = f"{name} turns more decisions over than {rival}, by AUC_a."
+            statement = Statement(f"{number} {name}", text, f"{_GENERATORS} ('{quote}')")
+            yield adversarial_area_claim(study, statement, name, [rival])

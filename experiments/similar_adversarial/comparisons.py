@@ -8,17 +8,17 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs, roc_auc
 from cfx_jax.report import Claim
-from cfx_jax.report.claims import Kind
-from experiments.charachon import RANDOM, Localisation, Quality, least_claim
-from experiments.shared import claim, counted, paired_claim, runs_claim
+from experiments.charachon import ABOVE_ZERO, RANDOM, Localisation, Quality, Statement
+from experiments.shared import counted, runs_claim
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.rows import OURS
-from experiments.similar_adversarial.study import Marked, Study
+from experiments.similar_adversarial.study import Study
 
 ALIKE = 0.01
 """Difference of two IoUs that are called equal."""
 
-_FASTER = 10.0  # "orders of magnitude"
+FASTER = 10.0
+"""Ratio of two times that are called "orders of magnitude" apart."""
 _FEWEST_TIMINGS = 6  # as ``metrics.bootstrap_interval`` asks of images
 
 
@@ -52,10 +52,18 @@ class Lead(NamedTuple):
             if first is not None and second is not None
         }
 
+    def __str__(self) -> str:
+        return f"{self.better} minus {self.worse}"
+
     def of(self, localisation: Mapping[str, Localisation]) -> Float[np.ndarray, "n m"]:
         """The lead in each of n images and m measures."""
         better, worse = (self._values(localisation[name]) for name in (self.better, self.worse))
         return better - worse
+
+    def means(self, leads: Sequence[Float[np.ndarray, "n m"]]) -> dict[str, float]:
+        """The mean leads over runs and images, by measure."""
+        means = np.mean([of_run.mean(axis=0) for of_run in leads], axis=0)
+        return dict(zip(self.measures, means.tolist(), strict=True))
 
     def _printed(self, name: str) -> list[float | None]:
         areas = published.AUC.get(name, (None, None)) if self.areas else ()
@@ -66,54 +74,33 @@ class Lead(NamedTuple):
         return np.stack([*(localised.iou[at] for at in self.percentiles), *areas], axis=1)
 
 
-def map_claim(
-    study: Study, name: str, lead: Lead, text: str, place: str, kind: Kind = "statement"
-) -> Claim:
+def map_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
     """A claim that the maps of one method are better in every measure, over images."""
-    leads, marked = lead.of(study.first.localisation), _marked(study)
-    return least_claim(
-        name,
-        text,
+    leads = lead.of(study.first.localisation)
+    return statement.settle_least(
         lead.printed,
-        dict(zip(lead.measures, leads.mean(axis=0).tolist(), strict=True)),
+        lead.means([leads]),
         leads,
-        f"least of the mean differences, {lead.better} minus {lead.worse}",
-        groups=marked.groups,
-        group_unit=marked.images.group_unit,
+        f"least of the mean differences, {lead}",
         unit="annotated test images",
-        kind=kind,
-        place=place,
-        minimum=0.0,
-        strict=True,
+        **_grouping(study),
+        **ABOVE_ZERO,
     )
 
 
 def overlap_claim(
-    study: Study,
-    name: str,
-    methods: tuple[str, str],
-    percentile: float,
-    text: str,
-    place: str,
-    kind: Kind = "statement",
-    *,
-    to: float | None = None,
+    study: Study, statement: Statement, methods: tuple[str, str], percentile: float, **bounds: float
 ) -> Claim:
     """A claim about the IoU of two methods at one percentile, over images.
 
-    The first method has the higher IoU, or with ``to`` one that differs by no more than that.
+    Without bounds, the first is to be better.
     """
-    bounds = {"minimum": 0.0, "strict": True} if to is None else {"minimum": -to, "maximum": to}
-    return _paired_claim(
-        study,
-        name,
-        text,
+    return statement.settle_pair(
         {method: published.IOU[method].get(percentile) for method in methods},
         {method: study.first.localisation[method].iou[percentile] for method in methods},
         f"IoU at percentile {percentile:g}",
-        kind=kind,
-        place=place,
-        **bounds,
+        **_grouping(study),
+        **(bounds or ABOVE_ZERO),
     )
 
 
@@ -121,89 +108,66 @@ def random_claim(study: Study, name: str) -> Claim:
     """The claim, not of the paper, that its best method is better than a random map."""
     areas = {method: study.first.localisation[method].auc for method in (OURS, RANDOM)}
     text = f"{OURS} is better than a random map (ours; the paper does not compare)."
-    return _paired_claim(study, name, text, {}, areas, "total AUC", minimum=0.0, strict=True)
+    statement = Statement(name, text, kind="target")
+    return statement.settle_pair({}, areas, "total AUC", **_grouping(study), **ABOVE_ZERO)
 
 
-def trained_claim(study: Study, name: str, lead: Lead, text: str, place: str) -> Claim:
+def trained_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
     """A claim that one way to train gives better maps in every measure, over trainings."""
     leads = [lead.of(run.localisation) for run in study.runs]
-    statistic = f"least of the mean differences, {lead.better} minus {lead.worse}"
-    return _runs_claim(
-        study, name, text, lead, leads, leads, statistic, kind="statement", place=place, strict=True
-    )
+    of = f"least of the mean differences, {lead}, over {_count_runs(study)}"
+    interval = _least_over_runs(study, leads)
+    return statement.settle(lead.printed, lead.means(leads), interval, of, **ABOVE_ZERO)
 
 
-def alike_claim(study: Study, name: str, lead: Lead, place: str) -> Claim:
-    """A claim that the maps of two ways to train overlap alike at every percentile."""
+def alike_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
+    """A claim that the maps of two ways to train are alike in every measure, over trainings."""
     leads = [lead.of(run.localisation) for run in study.runs]
-    left = [np.concatenate([ALIKE + values, ALIKE - values], axis=1) for values in leads]
-    statistic = (
-        f"what is least left of {ALIKE:g} by the mean differences of IoU, {lead.better} minus"
-        f" {lead.worse}"
-    )
-    text = f"{lead.better} and {lead.worse} overlap alike at every percentile, to {ALIKE:g}."
-    return _runs_claim(
-        study, name, text, lead, leads, left, statistic, kind="ordering", place=place
-    )
+    left = [np.concatenate([ALIKE + of_run, ALIKE - of_run], axis=1) for of_run in leads]
+    of = f"what is least left of {ALIKE:g} by the mean differences of IoU, {lead}"
+    of += f", over {_count_runs(study)}"
+    interval = _least_over_runs(study, left)
+    return statement.settle(lead.printed, lead.means(leads), interval, of, minimum=0.0)
 
 
 def likeness_claim(
-    study: Study,
-    name: str,
-    ways: tuple[str, str],
-    measure: str,
-    pair: str,
-    sentence: str,
-    place: str,
+    study: Study, statement: Statement, ways: tuple[str, str], measure: str, pair: str
 ) -> Claim:
     """A claim that one way to train makes two images more alike, over trainings and images."""
-    better, worse = ways
     printed = published.PSNR if measure == "PSNR" else published.SSIM
 
     def values(quality: Quality) -> Float[np.ndarray, " n"]:
         return (quality.psnr if measure == "PSNR" else quality.ssim)[pair]
 
     return runs_claim(
-        name,
-        f"{sentence}: {better} has a higher {measure} ({pair}) than {worse}.",
+        statement.name,
+        statement.text,
         {way: printed[way][pair] for way in ways},
         {way: [values(run.quality[way]) for run in study.runs] for way in ways},
         f"{measure} ({pair})",
-        kind="statement",
-        place=place,
+        kind=statement.kind,
+        place=statement.place,
         cases=_cases(study, study.groups),
         unit="test images" if study.groups is None else study.group_unit,
-        minimum=0.0,
-        strict=True,
+        **ABOVE_ZERO,
     )
 
 
-def similar_area_claim(study: Study, name: str, generator: str, place: str) -> Claim:
+def similar_area_claim(study: Study, statement: Statement, generator: str, least: float) -> Claim:
     """A claim that similar images are decided as the images are, over images."""
     quality = study.first.quality[generator]
     images = counted(len(quality.decided), "test images", study.groups, study.group_unit)
-    return claim(
-        name,
-        f"Similar images of {generator} are decided as the images are: AUC_s of at least 0.997.",
+    return statement.settle(
         {"AUC_s": published.TABLE_4[generator][0]},
         {"AUC_s": quality.auc_similar.estimate},
         quality.auc_similar,
         f"AUC_s over {images}",
-        kind="statement",
-        place=place,
-        minimum=0.997,
+        minimum=least,
     )
 
 
 def adversarial_area_claim(
-    study: Study,
-    name: str,
-    generator: str,
-    others: Sequence[str],
-    text: str,
-    place: str,
-    kind: Kind = "statement",
-    sign: int = 1,
+    study: Study, statement: Statement, generator: str, others: Sequence[str], sign: int = 1
 ) -> Claim:
     """A claim that one generator turns more decisions over than every other, over trainings.
 
@@ -214,99 +178,48 @@ def adversarial_area_claim(
     areas = np.array([[_adversarial_area(run.quality[way]) for way in names] for run in study.runs])
     margins = sign * (areas[:, :1] - areas[:, 1:])
     images = len(study.first.quality[generator].decided)
-    return claim(
-        name,
-        text,
+    return statement.settle(
         {way: published.TABLE_4[way][1] for way in names},
         dict(zip(names, areas.mean(axis=0).tolist(), strict=True)),
         _least_interval([interval_over_runs(margin[:, None]) for margin in margins.T]),
         f"least margin of AUC_a, over {len(areas)} runs, with the {images} test images held fixed",
-        kind=kind,
-        place=place,
-        minimum=0.0,
-        strict=True,
+        **ABOVE_ZERO,
     )
 
 
-def speed_claim(study: Study, name: str, fast: str, slow: str, place: str) -> Claim:
-    """A claim that a trained generator explains far faster than a search."""
-    maps = study.first.maps
-    timings = {method: maps[method].timings for method in (fast, slow)}
-    return claim(
-        name,
-        f"{fast} explains at least {_FASTER:g} times as fast as {slow}.",
-        {method: published.SECONDS[method] for method in timings},
-        {method: maps[method].seconds for method in timings},
-        _ratio_interval(timings[slow], timings[fast]),
-        f"ratio of the median seconds for one image, of {len(timings[slow])} and"
-        f" {len(timings[fast])} timed batches",
-        kind="ordering",
-        place=f"{place}; the factor is ours",
-        minimum=_FASTER,
+def speed_claim(study: Study, statement: Statement, fast: str, slow: str) -> Claim:
+    """A claim that one method explains far faster than another."""
+    maps, seconds = study.first.maps, published.SECONDS
+    timings = [maps[method].timings for method in (slow, fast)]
+    return statement.settle(
+        {method: seconds[method] for method in (fast, slow)},
+        {method: maps[method].seconds for method in (fast, slow)},
+        _ratio_interval(*timings),
+        f"ratio of the median seconds for one image, of {len(timings[0])} and {len(timings[1])}"
+        " timed batches",
+        minimum=FASTER,
     )
 
 
-def _paired_claim(
-    study: Study,
-    name: str,
-    text: str,
-    paper: Mapping[str, float | None],
-    ours: Mapping[str, Float[np.ndarray, " n"]],
-    statistic: str,
-    **options: Any,
-) -> Claim:
-    """A claim about the mean difference of two methods, paired over the marked images."""
-    marked = _marked(study)
-    return paired_claim(
-        name,
-        text,
-        paper,
-        ours,
-        statistic,
-        groups=marked.groups,
-        group_unit=marked.images.group_unit,
-        **options,
-    )
-
-
-def _runs_claim(
-    study: Study,
-    name: str,
-    text: str,
-    lead: Lead,
-    leads: Sequence[Float[np.ndarray, "n m"]],
-    tested: Sequence[Float[np.ndarray, "n k"]],
-    statistic: str,
-    **options: Any,
-) -> Claim:
-    """A claim about two ways to train, settled by the least mean of what is tested, over runs."""
-    marked, runs = _marked(study), len(study.runs)
-    cases = _cases(study, marked.groups)
-    columns = range(tested[0].shape[1])
-    intervals = [
-        interval_over_runs([run[:, column] for run in tested], cases=cases) for column in columns
-    ]
-    number, unit = (
-        (len(marked.images), "annotated test images")
-        if marked.groups is None
-        else (len(np.unique(marked.groups)), study.group_unit)
-    )
-    means = np.mean([values.mean(axis=0) for values in leads], axis=0)
-    return claim(
-        name,
-        text,
-        lead.printed,
-        dict(zip(lead.measures, means.tolist(), strict=True)),
-        _least_interval(intervals),
-        f"{statistic}, over {runs} runs and {number} {unit}",
-        minimum=0.0,
-        **options,
-    )
-
-
-def _marked(study: Study) -> Marked:
+def _grouping(study: Study) -> dict[str, Any]:
+    """How the marked images are drawn."""
     assert study.marked is not None
-    return study.marked
+    return {"groups": study.marked.groups, "group_unit": study.marked.images.group_unit}
+
+
+def _count_runs(study: Study) -> str:
+    """How many trainings and marked images or groups there are, in words."""
+    assert study.marked is not None
+    images, groups = study.marked.images, study.marked.groups
+    grouped = groups is not None and f"{len(np.unique(groups))} {study.group_unit}"
+    return f"{len(study.runs)} runs and {grouped or f'{len(images)} annotated test images'}"
+
+
+def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -> Interval:
+    """The interval of the least mean of several measures, of values for each training."""
+    cases = _cases(study, study.marked_groups)
+    by_measure = zip(*(of_run.T for of_run in values), strict=True)
+    return _least_interval([interval_over_runs(list(runs), cases=cases) for runs in by_measure])
 
 
 def _cases(study: Study, groups: np.ndarray | None) -> list[np.ndarray] | None:

@@ -16,16 +16,7 @@ from experiments.charachon import (
     PERCEPTUAL,
     SMOOTH_GRAD,
 )
-from experiments.similar_adversarial.rows import (
-    AE1,
-    AE1_TV,
-    AE1_W,
-    AE2_W,
-    DUO,
-    DUO_TV,
-    NAIVE,
-    OURS,
-)
+from experiments.similar_adversarial.rows import AE1, AE1_TV, AE1_W, AE2_W, DUO, DUO_TV, NAIVE, OURS
 
 PERCENTILES = (80.0, 85.0, 90.0, 95.0, 98.0)
 CLASSIFIER_AUC = 0.974

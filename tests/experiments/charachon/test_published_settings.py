@@ -203,11 +203,7 @@ SHARED_OURS = {
     "results",
     "work",
 }
-IN_I_OURS = {
-    "classifier.weighted",
-    "batch_size",
-    "num_shown",
-}
+IN_I_OURS = {"classifier.weighted", "batch_size", "num_shown"}
 CYCLE_OURS = {
     "size",
     "in_channels",
