@@ -61,7 +61,6 @@ def find_turned(
     classifier: Classifier,
     others: Float[np.ndarray, "n h w c"],
     predicted: Int[np.ndarray, " n"],
-    *,
     batch_size: int,
 ) -> Turned:
     """Finds the images whose adversary has the other decision, and says so where they are too few.

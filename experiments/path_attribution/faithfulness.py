@@ -24,7 +24,7 @@ from experiments.charachon import RANDOM, Setup
 from experiments.path_attribution.adversary import find_turned
 from experiments.path_attribution.images import Explained
 from experiments.path_attribution.published import GROUPS
-from experiments.path_attribution.sweeps import Sweep, random_sweep, regions_replaced, sweep
+from experiments.path_attribution.sweeps import Overwriting, Sweep, regions_replaced
 from experiments.shared import PATIENTS
 from trainers.identity import digest
 
@@ -137,51 +137,36 @@ def measure_faithfulness(
         The sweeps, or why there are none: an adversary that turns over too few images.
     """
     config, _, network, workspace = setup
-    settings, classifier, batch_size = config.faithfulness, network.classifier, config.batch_size
-    rows = explained.perturbed
-    turned = find_turned(
-        settings, classifier, others[rows], explained.predicted[rows], batch_size=batch_size
-    )
+    settings, batch_size, rows = config.faithfulness, config.batch_size, explained.perturbed
+    predicted = explained.predicted[rows]
+    turned = find_turned(settings, network.classifier, others[rows], predicted, batch_size)
     if turned.too_few:
         return NotMeasured(turned.too_few)
-    rows = rows[turned.kept]
-    images, predicted = explained.images.arrays["image"][rows], explained.predicted[rows]
-    overwriting = others[rows]
-    shared = [settings, network.identity, explained.images.take(rows).identity, digest(overwriting)]
+    rows, predicted = rows[turned.kept], predicted[turned.kept]
+    images = explained.images.take(rows)
+    overwriting = Overwriting(
+        settings,
+        network.classifier,
+        explained.images.arrays["image"][rows],
+        others[rows],
+        predicted,
+        batch_size,
+    )
+    shared = [settings, network.identity, images.identity, digest(overwriting.others)]
 
     def keep(name: str, depends: object, compute: Callable[[], Sweep]) -> Sweep:
         identity = [*shared, depends]
         return Sweep(**workspace.cached(f"sweep {name}", identity, lambda: compute()._asdict()))
 
-    randomly = partial(
-        random_sweep,
-        settings,
-        classifier,
-        images,
-        overwriting,
-        predicted,
-        seed=config.seed,
-        batch_size=batch_size,
-    )
+    randomly = partial(overwriting.sweep_randomly, config.seed)
     sweeps = {RANDOM: keep(RANDOM, config.seed, randomly)}
     for name, values in maps.items():
-        ranked = values[rows]
-        by_map = partial(
-            sweep,
-            settings,
-            classifier,
-            images,
-            overwriting,
-            ranked,
-            predicted,
-            batch_size=batch_size,
-            progress=name,
-        )
-        sweeps[name] = keep(name, digest(ranked), by_map)
+        by_map = partial(overwriting.sweep, values[rows], progress=name)
+        sweeps[name] = keep(name, digest(values[rows]), by_map)
     return Faithfulness(
         predicted,
         sweeps,
-        regions_replaced(settings, images.shape[1]),
+        regions_replaced(settings, images.shape[0]),
         explained.groups_of(rows),
         turned.share,
         explained.group_unit,

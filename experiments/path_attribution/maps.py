@@ -52,59 +52,71 @@ def smoothing_sigma(image_size: int) -> float:
     return _SIGMA_AT_224 * image_size / 224
 
 
+class Integration(NamedTuple):
+    """How the integrals along paths are computed.
+
+    Attributes:
+        num_nodes: nodes of the path (paper: 50).
+        sigma: standard deviation of the smoothing in pixels.
+        batch_size: images differentiated at once, those on the paths.
+    """
+
+    num_nodes: int
+    sigma: float
+    batch_size: int
+
+    @property
+    def paths(self) -> int:
+        """How many paths are computed at once."""
+        return max(1, self.batch_size // self.num_nodes)
+
+
 def integrate_straight(
+    integration: Integration,
     classifier: Classifier,
     pairs: Pairs,
     *,
-    num_nodes: int,
-    sigma: float,
-    batch_size: int,
     progress: bool | str = False,
 ) -> Arrays:
     """Computes the maps on the straight path of each pair.
 
     Args:
+        integration: nodes and smoothing.
         classifier: one image -> two logits.
         pairs: (n, h, w, c) each, in [0, 1].
-        num_nodes: nodes of the path (paper: 50).
-        sigma: standard deviation of the smoothing in pixels.
-        batch_size: images differentiated at once, those on the paths.
         progress: whether to show a bar; a text is its label.
 
     Returns:
         The arrays of ``PathMaps``, by variant, and ``residual`` and ``change``.
     """
     return map_examples(
-        _Straight(num_nodes, sigma),
+        _Straight(integration),
         classifier,
         (pairs.similar, pairs.adversarial),
-        batch_size=_count_paths(batch_size, num_nodes),
+        batch_size=integration.paths,
         progress=progress,
     )
 
 
 def integrate_own_path(
+    integration: Integration,
     classifier: Classifier,
     generators: tuple[Generator, Generator],
     images: Float[np.ndarray, "n h w c"],
     pairs: Pairs,
     decided: Int[np.ndarray, " n"],
-    *,
-    num_nodes: int,
-    sigma: float,
-    batch_size: int,
 ) -> Arrays:
     """Computes the maps on the path of SyCE's own images between x_s and x_a.
 
     The generator of the decided class makes these images.
 
     Args:
+        integration: nodes and smoothing.
         classifier: one image -> two logits.
         generators: g_0 and g_1 of SyCE.
         images: (n, h, w, c) in [0, 1].
         pairs: x_s and x_a of each, by these generators.
         decided: the classifier's decision on each image.
-        num_nodes, sigma, batch_size: as in ``integrate_straight``.
 
     Returns:
         As ``integrate_straight``.
@@ -112,10 +124,10 @@ def integrate_own_path(
 
     def compute(decision: int, rows: np.ndarray) -> Arrays:
         return map_examples(
-            _OwnPath(num_nodes, sigma),
+            _OwnPath(integration),
             (classifier, generators[decision]),
             (images[rows], pairs.adversarial[rows]),
-            batch_size=_count_paths(batch_size, num_nodes),
+            batch_size=integration.paths,
         )
 
     return group_by_decision(decided, compute)
@@ -143,30 +155,24 @@ def group_by_decision(
     return {name: np.concatenate([part[name] for part in parts.values()])[order] for name in names}
 
 
-def _count_paths(batch_size: int, num_nodes: int) -> int:
-    return max(1, batch_size // num_nodes)
-
-
 @dataclass(frozen=True)
 class _Straight:
-    num_nodes: int
-    sigma: float
+    integration: Integration
 
     def __call__(self, classifier: Classifier, pair: tuple[Array, Array]) -> dict[str, Array]:
         # All nodes at once, so that XLA finds out that the maps share their gradients and computes
         # them once.
         score = class_score(classifier, 1, of="probability")
         attributions = {
-            name: path_attribution(score, *pair, num_steps=self.num_nodes, **options)
-            for name, options in _options(self.sigma).items()
+            name: path_attribution(score, *pair, num_steps=self.integration.num_nodes, **options)
+            for name, options in _options(self.integration.sigma).items()
         }
         return _arrays(attributions, score(pair[1]) - score(pair[0]))
 
 
 @dataclass(frozen=True)
 class _OwnPath:
-    num_nodes: int
-    sigma: float
+    integration: Integration
 
     def __call__(
         self, shared: tuple[Classifier, Generator], example: tuple[Array, Array]
@@ -177,9 +183,9 @@ class _OwnPath:
         ends = generator.encode(adversarial), generator.encode(image)
         attributions = {
             name: path_attribution_along(
-                score, generator.decode, *ends, num_steps=self.num_nodes, **options
+                score, generator.decode, *ends, num_steps=self.integration.num_nodes, **options
             )
-            for name, options in _options(self.sigma).items()
+            for name, options in _options(self.integration.sigma).items()
             if name != "E"
         }
         end, start = (score(generator.decode(latent)) for latent in reversed(ends))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -31,6 +31,7 @@ from experiments.path_attribution.faithfulness import (
 from experiments.path_attribution.generators import CycleGenerators, Pairs, make_pairs, train_cycle
 from experiments.path_attribution.images import Explained, choose_images
 from experiments.path_attribution.maps import (
+    Integration,
     PathMaps,
     integrate_own_path,
     integrate_straight,
@@ -130,28 +131,23 @@ def _integrate(
 ) -> dict[str, PathMaps]:
     """The maps of each generator's pairs on the straight path, and of SyCE's on its own path."""
     config, _, network, workspace = setup
-    settings: dict[str, Any] = {
-        "num_nodes": config.num_nodes,
-        "sigma": smoothing_sigma(config.image_size),
-        "batch_size": config.batch_size,
-    }
-    shared = [network.identity, explained.images.identity, config.num_nodes, settings["sigma"]]
+    sigma = smoothing_sigma(config.image_size)
+    integration = Integration(config.num_nodes, sigma, config.batch_size)
+    shared = [network.identity, explained.images.identity, config.num_nodes, sigma]
 
-    def keep(name: str, generator: PairGenerator, compute: Callable[..., Arrays]) -> PathMaps:
-        depends, computed = [generator.identity, *shared], partial(compute, **settings)
-        return PathMaps.of(workspace.cached(f"paths {name}", depends, computed))
+    def keep(name: str, generator: PairGenerator, compute: Callable[[], Arrays]) -> PathMaps:
+        depends = [generator.identity, *shared]
+        return PathMaps.of(workspace.cached(f"paths {name}", depends, compute))
 
     paths = {}
     for generator in generators:
         name = generator.name
-        straight = partial(integrate_straight, network.classifier, pairs[name])
+        straight = partial(integrate_straight, integration, network.classifier, pairs[name])
         paths[name] = keep(name, generator, partial(straight, progress=f"paths of {name}"))
-    images, ends = explained.images.arrays["image"], pairs[syce.pair.name]
-    along = partial(
-        integrate_own_path, network.classifier, syce.parts, images, ends, explained.predicted
-    )
-    name = f"{syce.pair.name} own path"
-    return paths | {name: keep(name, syce.pair, along)}
+    name, images = f"{syce.pair.name} own path", explained.images.arrays["image"]
+    own_path = partial(integrate_own_path, integration, network.classifier, syce.parts)
+    compute = partial(own_path, images, pairs[syce.pair.name], explained.predicted)
+    return paths | {name: keep(name, syce.pair, compute)}
 
 
 def _state_of_the_art(setup: Setup[Config], explained: Explained) -> dict[str, np.ndarray]:

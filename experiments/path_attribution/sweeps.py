@@ -38,58 +38,44 @@ class Sweep(NamedTuple):
         return np.stack([1 - below, above], axis=1)
 
 
-def sweep(
-    settings: FaithfulnessConfig,
-    classifier: Classifier,
-    images: Float[np.ndarray, "n h w c"],
-    others: Float[np.ndarray, "n h w c"],
-    maps: Float[np.ndarray, "n h w"],
-    predicted: Int[np.ndarray, " n"],
-    *,
-    batch_size: int,
-    progress: bool | str = False,
-) -> Sweep:
-    """Overwrites every image region by region, in both orders.
+class Overwriting(NamedTuple):
+    """Images that are overwritten region by region, in a map's order and in the reverse order.
 
-    Args:
-        settings: side of the regions and how many go at once.
+    Attributes:
+        settings: side of the regions, how many go at once, how many random maps there are.
         classifier: one image -> two logits.
         images: in [0, 1].
         others: what they are overwritten with.
-        maps: one relevance map for each.
         predicted: the class explained, 0 or 1.
         batch_size: images classified at once.
-        progress: whether to show a bar; a text is its label.
     """
-    curves = map_examples(
-        _Curves(settings.region, settings.regions_per_step),
-        classifier,
-        (images, others, maps, predicted),
-        batch_size=max(1, batch_size // _AT_ONCE),
-        progress=progress,
-    )
-    return Sweep(*curves)
 
+    settings: FaithfulnessConfig
+    classifier: Classifier
+    images: Float[np.ndarray, "n h w c"]
+    others: Float[np.ndarray, "n h w c"]
+    predicted: Int[np.ndarray, " n"]
+    batch_size: int
 
-def random_sweep(
-    settings: FaithfulnessConfig,
-    classifier: Classifier,
-    images: Float[np.ndarray, "n h w c"],
-    others: Float[np.ndarray, "n h w c"],
-    predicted: Int[np.ndarray, " n"],
-    *,
-    seed: int,
-    batch_size: int,
-) -> Sweep:
-    """The mean sweep of several random maps of each image; arguments as ``sweep``."""
-    sweeps = []
-    for key in jax.random.split(jax.random.key(seed), settings.num_random):
-        keys = jax.random.split(key, len(images))
-        maps = np.asarray(jax.vmap(random_map)(keys, jnp.asarray(images[..., :1])))[..., 0]
-        sweeps.append(
-            sweep(settings, classifier, images, others, maps, predicted, batch_size=batch_size)
+    def sweep(self, maps: Float[np.ndarray, "n h w"], *, progress: bool | str = False) -> Sweep:
+        """Overwrites every image in the order of its map; a text of ``progress`` labels a bar."""
+        curves = map_examples(
+            _Curves(self.settings.region, self.settings.regions_per_step),
+            self.classifier,
+            (self.images, self.others, maps, self.predicted),
+            batch_size=max(1, self.batch_size // _AT_ONCE),
+            progress=progress,
         )
-    return Sweep(*np.mean(sweeps, axis=0))
+        return Sweep(*curves)
+
+    def sweep_randomly(self, seed: int) -> Sweep:
+        """The mean sweep of several random maps of each image."""
+        sweeps = []
+        for key in jax.random.split(jax.random.key(seed), self.settings.num_random):
+            keys = jax.random.split(key, len(self.images))
+            maps = jax.vmap(random_map)(keys, jnp.asarray(self.images[..., :1]))
+            sweeps.append(self.sweep(np.asarray(maps)[..., 0]))
+        return Sweep(*np.mean(sweeps, axis=0))
 
 
 def regions_replaced(settings: FaithfulnessConfig, image_size: int) -> Int[np.ndarray, " steps"]:

@@ -32,6 +32,7 @@ from experiments.path_attribution.faithfulness import (
 from experiments.path_attribution.generators import Pairs, make_pairs
 from experiments.path_attribution.images import choose_images
 from experiments.path_attribution.maps import (
+    Integration,
     group_by_decision,
     integrate_own_path,
     integrate_straight,
@@ -39,7 +40,7 @@ from experiments.path_attribution.maps import (
 )
 from experiments.path_attribution.presets import PRESETS, SMOKE
 from experiments.path_attribution.published import FDR, IOU, METHODS
-from experiments.path_attribution.sweeps import Sweep, random_sweep, regions_replaced, sweep
+from experiments.path_attribution.sweeps import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.tables import (
     perturbation_table,
     relevance_table,
@@ -56,6 +57,7 @@ from experiments.shared import (
 )
 
 SETTINGS = FaithfulnessConfig(region=2, num_random=3, aopc=(4, 16))
+INTEGRATION = Integration(num_nodes=4, sigma=0.5, batch_size=8)
 WEIGHTS = np.random.default_rng(0).uniform(0, 1, (8, 8, 1)).astype(np.float32)
 
 
@@ -189,7 +191,7 @@ def test_a_subset_of_no_image_is_named():
 
 def test_straight_maps_of_a_linear_score_are_squares_times_weights():
     pairs = Pairs(images(), images(seed=1))
-    found = integrate_straight(CLASSIFIER, pairs, num_nodes=40, sigma=0.5, batch_size=80)
+    found = integrate_straight(Integration(40, 0.5, 80), CLASSIFIER, pairs)
     change = pairs.adversarial - pairs.similar
     np.testing.assert_allclose(found["E"], np.abs(change)[..., 0], atol=1e-6)
     share = found["v1"] / np.maximum((change**2 * WEIGHTS)[..., 0], 1e-9)
@@ -242,9 +244,7 @@ def test_syces_own_path_is_that_of_the_library():
     assert set(decided) == {0, 1}
     ends = [syce(CURVED, CLASSIFIER, jnp.asarray(each)) for each in given]
     pairs = Pairs(*(np.stack([getattr(each, name) for each in ends]) for name in Pairs._fields))
-    own = integrate_own_path(
-        CLASSIFIER, CURVED, given, pairs, decided, num_nodes=4, sigma=0.5, batch_size=8
-    )
+    own = integrate_own_path(INTEGRATION, CLASSIFIER, CURVED, given, pairs, decided)
     score = class_score(CLASSIFIER, 1, of="probability")
     for row in (np.argmin(decided), np.argmax(decided)):
         path = syce_latent_path(CURVED, CLASSIFIER, jnp.asarray(given[row]))
@@ -260,10 +260,8 @@ def test_the_own_path_of_linear_generators_is_the_straight_one():
     decided = np.arange(len(given)) % 2
     ends = Pairs(pairs.similar, pairs.similar)
     coders = (_coder(2.0), _coder(4.0))
-    own = integrate_own_path(
-        CLASSIFIER, coders, given, ends, decided, num_nodes=4, sigma=0.5, batch_size=8
-    )
-    found = integrate_straight(CLASSIFIER, pairs, num_nodes=4, sigma=0.5, batch_size=8)
+    own = integrate_own_path(INTEGRATION, CLASSIFIER, coders, given, ends, decided)
+    found = integrate_straight(INTEGRATION, CLASSIFIER, pairs)
     for variant in ("v1", "v2", "v2,k"):
         np.testing.assert_allclose(own[variant], found[variant], rtol=1e-4, atol=1e-7)
 
@@ -277,10 +275,9 @@ def test_the_true_relevance_is_found_the_most_faithful():
     predicted = np.ones(len(given), int)
     others = np.zeros_like(given)
     truth = (given * WEIGHTS)[..., 0]
-    options = {"predicted": predicted, "batch_size": 64}
-    true = sweep(SETTINGS, CLASSIFIER, given, others, truth, **options)
-    wrong = sweep(SETTINGS, CLASSIFIER, given, others, -truth, **options)
-    chance = random_sweep(SETTINGS, CLASSIFIER, given, others, seed=0, **options)
+    overwriting = Overwriting(SETTINGS, CLASSIFIER, given, others, predicted, batch_size=64)
+    true, wrong = overwriting.sweep(truth), overwriting.sweep(-truth)
+    chance = overwriting.sweep_randomly(seed=0)
     assert true.degraded.shape == (6, 17)
     assert (true.areas > chance.areas).all() and (chance.areas > wrong.areas).all()
     np.testing.assert_allclose(true.degraded[:, -1], true.preserved[:, -1], atol=1e-6)
