@@ -1,4 +1,4 @@
-"""What Charachon's two experiments share: images, classifier, generators, maps and measurements."""
+"""The common part of Charachon's experiments: images, classifier, generators, maps, measures."""
 
 from experiments.charachon.attributions import AVERAGED as AVERAGED
 from experiments.charachon.attributions import Maps as Maps

@@ -1,4 +1,4 @@
-"""What a paper says or shows, and how it is settled."""
+"""The statements of a paper, and the intervals that settle them."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ ABOVE_ZERO: Mapping[str, Any] = {"minimum": 0.0, "strict": True}
 
 
 class Statement(NamedTuple):
-    """What a paper says or shows, which makes a claim once it is settled.
+    """A sentence or a printed ordering of a paper, which makes a claim once it is settled.
 
     Attributes:
         name: of the claim.

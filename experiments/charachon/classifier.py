@@ -23,7 +23,7 @@ from trainers.pretrained import weights_digest
 
 
 class Network(NamedTuple):
-    """The trained classifier.
+    """The trained classifier, and its answers to the test images.
 
     Attributes:
         model: of batches of images, in evaluation mode.
@@ -137,7 +137,7 @@ def _auc(values: Float[np.ndarray, "m 2"]) -> float:
 
 
 def _factory(config: CharachonConfig, settings: trainer.Config) -> ModelFactory | None:
-    """What builds the network, or None for the trainer's own, which ends in one linear layer."""
+    """Chooses the factory of the network: None for the trainer's own, with one linear layer."""
     return None if config.head == "linear" else partial(_with_hidden_layer, settings)
 
 

@@ -35,7 +35,7 @@ _SHARES = {"rsna": (1_495 / 14_863, 1_451 / 14_863), "msd": (48 / 484, 73 / 484)
 
 
 class Data(NamedTuple):
-    """The image sets.
+    """The images in three parts, and what a reader must know of them.
 
     Attributes:
         train, validation, test: disjoint parts, by patient where patients are known, each shuffled.

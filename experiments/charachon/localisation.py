@@ -1,4 +1,4 @@
-"""How well maps agree with annotations, for each image and method.
+"""The agreement of maps with annotations, for each image and method.
 
 Charachon et al. 2021 print under the name "FNR" the share of a thresholded map that lies outside of
 the annotation, which is its false discovery rate (FDR).
@@ -22,7 +22,7 @@ _PARTIAL = 80  # lowest percentile of the partial area
 
 
 class Localisation(NamedTuple):
-    """How one method's maps agree with the annotations, by percentile and image, or by image.
+    """The agreement of one method's maps, by percentile and image, or by image.
 
     Attributes:
         iou, fdr, recall: of the pixels at or above each percentile, (n,).

@@ -1,4 +1,4 @@
-"""How good a generator's images are: their classes, and how near they are to image and truth."""
+"""The quality of generated images: their classes, and their nearness to image and truth."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ PAIRS = ("x, x_s", "x, x_a", "x_s, x_a")
 
 
 class Quality(NamedTuple):
-    """What one generator reaches on the n test images.
+    """The quality of one generator's images on the n test images.
 
     Attributes:
         decided: the classifier's decision on each image, (n,).

@@ -1,4 +1,4 @@
-"""What every stage of the two experiments works with."""
+"""The settings, images and classifier that every stage of the two experiments needs."""
 
 from typing import Generic, NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ C = TypeVar("C", bound=CharachonConfig)
 
 
 class Setup(NamedTuple, Generic[C]):
-    """What every stage works with.
+    """The settings, images and classifier that every stage needs.
 
     Attributes:
         config: of the run.

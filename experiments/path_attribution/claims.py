@@ -1,4 +1,4 @@
-"""What the paper says and shows, each with an interval over images and a verdict.
+"""The claims of the paper, each with an interval over images and a verdict.
 
 O1 to O5 are about Table 1, row by row; O6 to O9 about Table 2; O10 about Figure 2; O11 about both
 of the latter. Where a map is compared with several others, the statistic is the least of its
@@ -151,7 +151,7 @@ def _scores(study: Study) -> Scores | None:
 
 
 def _localisation_comparisons(task: str | None, measure: str) -> Iterator[Comparison]:
-    """O1 to O5, for one measure of Table 1."""
+    """The comparisons on Table 1, by one of its measures (O1 to O5)."""
 
     def better(name: str, first: str, second: str, place: str = _LOCALISATION) -> Comparison:
         text = f"{first} maps localise better than {second} maps."
@@ -205,7 +205,7 @@ def _localisation_claim(
 
 
 def _relevance_comparisons(task: str | None) -> Iterator[Comparison]:
-    """O6 to O9 and O11, on Table 2."""
+    """The comparisons on Table 2 (O6 to O9, O11)."""
 
     def leads(name: str, first: str, second: str, group: str, place: str = "Table 2") -> Comparison:
         text = _uses(first, f"more than what {second} maps name", group)
@@ -247,7 +247,7 @@ def _relevance_comparisons(task: str | None) -> Iterator[Comparison]:
 
 
 def _perturbation_comparisons() -> Iterator[Comparison]:
-    """O10 and O11, on the AOPC over the full sweep."""
+    """The comparisons on Figure 2, by the AOPC over the full sweep (O10, O11)."""
     for generator, variant in product(GENERATORS, _WEIGHED):
         first, second = f"{generator} {variant}", f"{generator} E"
         text = f"Overwriting in the order of {first} maps lowers the score more than in that of"
@@ -264,7 +264,7 @@ def _perturbation_comparisons() -> Iterator[Comparison]:
 
 
 def _competitive(measure: str, margin: float, place: str) -> Iterator[Comparison]:
-    """O11: smoothed maps are hardly below those that are not."""
+    """The comparisons of smoothed maps with others: they are hardly below (O11)."""
     for generator, variant in product(GENERATORS, ("v1", "v2")):
         first, second = f"{generator} v2,k", f"{generator} {variant}"
         text = f"{first} maps are competitive with {second} maps in the {measure}: not below by"
@@ -272,19 +272,22 @@ def _competitive(measure: str, margin: float, place: str) -> Iterator[Comparison
         yield Comparison("O11", first, (second,), text, place, minimum=-margin, strict=False)
 
 
-def _relevance_claim(task: str | None, found: Faithfulness, comparison: Comparison) -> Claim | None:
+def _relevance_claim(
+    task: str | None, faithfulness: Faithfulness, comparison: Comparison
+) -> Claim | None:
     """A claim about the relevance score; None for a group of fewer than two images."""
-    first, rival, group = comparison.first, comparison.rival, comparison.group
-    interval = found.relevance_margin(first, comparison.others, group, sign=comparison.sign)
+    first, others, rival = comparison.first, comparison.others, comparison.rival
+    group, sweeps = comparison.group, faithfulness.sweeps
+    interval = faithfulness.relevance_margin(first, others, group, sign=comparison.sign)
     if interval is None:
         return None
-    chosen = found.group(group)
-    groups = None if found.groups is None else found.groups[chosen]
-    images = counted(int(chosen.sum()), "images", groups, found.group_unit)
+    chosen = faithfulness.group(group)
+    groups = None if faithfulness.groups is None else faithfulness.groups[chosen]
+    images = counted(int(chosen.sum()), "images", groups, faithfulness.group_unit)
     above, below = f"{first} minus {rival}", f"{rival} of the differences to {first}"
     return comparison.statement(f"R {group}").settle(
         _select(published.relevance(task, group), comparison.methods),
-        {name: relevance_score(*found.sweeps[name].areas[chosen].T) for name in comparison.methods},
+        {name: relevance_score(*sweeps[name].areas[chosen].T) for name in comparison.methods},
         interval,
         f"relevance score R; {above if comparison.sign == 1 else below}, over {images}",
         minimum=comparison.minimum,
@@ -292,17 +295,17 @@ def _relevance_claim(task: str | None, found: Faithfulness, comparison: Comparis
     )
 
 
-def _perturbation_claim(found: Faithfulness, comparison: Comparison) -> Claim:
+def _perturbation_claim(faithfulness: Faithfulness, comparison: Comparison) -> Claim:
     """A claim about the AOPC over the full sweep."""
     first, rival = comparison.first, comparison.rival
-    reached = {method: found.above_random(method)[:, -1] for method in comparison.methods}
+    reached = {method: faithfulness.above_random(method)[:, -1] for method in comparison.methods}
     return comparison.statement("AOPC").settle_least(
         {},
         {method: float(values.mean()) for method, values in reached.items()},
         np.stack([reached[first] - reached[other] for other in comparison.others], axis=1),
         f"AOPC over the full sweep less that of random maps; {first} minus {rival}",
-        groups=found.groups,
-        group_unit=found.group_unit,
+        groups=faithfulness.groups,
+        group_unit=faithfulness.group_unit,
         minimum=comparison.minimum,
         strict=comparison.strict,
     )

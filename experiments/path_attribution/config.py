@@ -9,7 +9,7 @@ from trainers import cycle, fixed_point
 
 @dataclass(frozen=True)
 class FaithfulnessConfig:
-    """How images are overwritten, region by region: does a map name what the classifier uses?"""
+    """The overwriting of regions, which shows whether a map names what the classifier uses."""
 
     num_images: int = 1000
     """Test images, half of each label, or fewer where there are not so many (paper: 1000)."""

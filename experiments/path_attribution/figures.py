@@ -144,7 +144,7 @@ def _saliency_row(study: Study, row: int, shown: list[SaliencyMap]) -> SaliencyR
 
 
 def _adversaries(study: Study, name: str, rows: Int[np.ndarray, " m"]) -> list[CounterfactualPanel]:
-    """What one generator makes of some images, with the classifier's probability of its class."""
+    """The adversaries of some images, with the classifier's probability of their class."""
     images = study.pairs[name].adversarial[rows]
     targets = 1 - study.explained.predicted[rows]
     logits = map_examples(call, study.setup.network.classifier, images)

@@ -53,7 +53,7 @@ def smoothing_sigma(image_size: int) -> float:
 
 
 class Integration(NamedTuple):
-    """How the integrals along paths are computed.
+    """The settings of the integrals along paths.
 
     Attributes:
         num_nodes: nodes of the path (paper: 50).
@@ -67,7 +67,7 @@ class Integration(NamedTuple):
 
     @property
     def paths(self) -> int:
-        """How many paths are computed at once."""
+        """The number of paths computed at once."""
         return max(1, self.batch_size // self.num_nodes)
 
 

@@ -1,4 +1,4 @@
-"""What the tables, figures and claims are made from, each stage kept by what it depends on."""
+"""The study: all that is trained and measured, each stage kept by what it depends on."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -41,7 +41,7 @@ from experiments.shared import Arrays, Workspace
 
 
 class Study(NamedTuple):
-    """Everything measured.
+    """The results of all trainings and measurements.
 
     Attributes:
         setup: the configuration, the images and the classifier.
@@ -79,7 +79,7 @@ class Study(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What a reader must know beside every table and figure."""
+        """The note that stands beside every table and figure."""
         return self.setup.data.note
 
     @property

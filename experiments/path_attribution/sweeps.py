@@ -79,7 +79,7 @@ class Overwriting(NamedTuple):
 
 
 def regions_replaced(settings: FaithfulnessConfig, image_size: int) -> Int[np.ndarray, " steps"]:
-    """How many regions are replaced after each step of the full sweep over a square image."""
+    """The number of regions replaced after each step of the full sweep over a square image."""
     total = (-(-image_size // settings.region)) ** 2
     return np.minimum(
         np.arange(-(-total // settings.regions_per_step) + 1) * settings.regions_per_step, total

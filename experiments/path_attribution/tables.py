@@ -48,7 +48,7 @@ def values_of(localised: Localisation, measure: str, percentile: float) -> np.nd
 
 
 def coverage_table(study: Study) -> Table:
-    """What IoU and FDR leave out: recall, the share of pixels kept, areas over all thresholds."""
+    """The measures beside IoU and FDR: recall, share of pixels kept, areas over all thresholds."""
     columns = ["map", "AUC_Loc", "partial AUC_Loc"]
     columns += [f"{name} {at:g}" for name in ("recall", "kept") for at in study.percentiles]
     rows: list[list[Any]] = []
@@ -93,7 +93,7 @@ def perturbation_table(faithfulness: Faithfulness, regions: Iterable[int]) -> Ta
 
 
 def generator_table(study: Study) -> Table:
-    """What every generator reaches on the test images, and what is found wrong with it."""
+    """The quality of every generator on the test images, and what is wrong with it."""
     images = study.explained.images.arrays["image"]
     columns = ["generator", "turned", "kept", "AUC_a", "AUC_s"]
     columns += [*(f"PSNR {pair}" for pair in PAIRS), "findings"]
@@ -120,7 +120,7 @@ def generator_table(study: Study) -> Table:
 
 
 def truth_table(study: Study) -> Table | None:
-    """How near adversaries are to the true counterfactual; None where it is not known.
+    """The nearness of adversaries to the true counterfactual; None where it is not known.
 
     It is their PSNR where either has a lesion, and elsewhere.
     """
@@ -131,7 +131,7 @@ def truth_table(study: Study) -> Table | None:
 
 
 def residual_table(study: Study) -> Table:
-    """How exact the integrals are: residuals beside changes of the score, their sums."""
+    """The exactness of integrals: residuals beside the changes of the score, their sums."""
     rows: list[list[Any]] = []
     for name, path in study.paths.items():
         residual = np.abs(path.residual)

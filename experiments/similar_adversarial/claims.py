@@ -1,4 +1,4 @@
-"""What the paper says and shows, each with an interval and a verdict.
+"""The claims of the paper, each with an interval and a verdict.
 
 Claims about ways to train (11, 12, 16a, 17b to 17e) compare generators over several trainings and
 stay undecided with one; the others are about the maps and images of the first training, over
@@ -157,7 +157,7 @@ def make_claims(study: Study) -> list[Claim]:
 
 
 def _notes(study: Study, claim: Claim) -> tuple[str, ...]:
-    """What a reader must know: of the data, the trainings, and generators that have collapsed."""
+    """Notes of the data, the trainings, and generators that have collapsed."""
     collapsed = [
         name
         for name, generator in study.first.generators.items()
@@ -178,7 +178,7 @@ def _statement(name: str, sentence: Sentence, text: str) -> Statement:
 
 
 def _likeness_claims(study: Study) -> Iterator[Claim]:
-    """O11, by PSNR, and by SSIM of similar images: only these its three digits tell apart."""
+    """Judges O11 by PSNR, and by SSIM of similar images: only these its three digits tell apart."""
     for sentence in LIKENESS:
         measures = {"": "PSNR", " SSIM": "SSIM"} if sentence.pair == _SIMILAR else {"": "PSNR"}
         for (name, ways), (end, measure) in product(sentence.ways.items(), measures.items()):
@@ -190,7 +190,7 @@ def _likeness_claims(study: Study) -> Iterator[Claim]:
 
 
 def _training_claims(study: Study) -> Iterator[Claim]:
-    """O12: ways to train."""
+    """Judges what is said of ways to train (O12)."""
     percentiles = study.setup.config.percentiles
     known = {*with_averages(list(study.first.generators))}
     for sentence in TRAINING:
@@ -206,7 +206,7 @@ def _training_claims(study: Study) -> Iterator[Claim]:
 
 
 def _map_claims(study: Study) -> Iterator[Claim]:
-    """O13 to O16: averaging over augmentations, and the paper's best against other methods."""
+    """Judges averaging over augmentations (O13), and the best against others (O14 to O16)."""
     names, every = study.first.localisation, study.setup.config.percentiles
     far, near, best = nearest(every, _FAR), nearest(every, _NEAR), OURS + AVERAGED
 
@@ -272,7 +272,7 @@ def _in_areas(areas: bool) -> str:
 
 
 def _decision_claims(study: Study) -> Iterator[Claim]:
-    """O17: the classifier's answers to the generated images."""
+    """Judges what the classifier answers to the generated images (O17)."""
     quality = study.first.quality
     place = f"{_GENERATORS} ('almost reaches 1'); the bound is the least of Table IV"
     for name in quality:

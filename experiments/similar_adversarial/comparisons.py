@@ -1,4 +1,4 @@
-"""How a claim compares two methods or two ways to train, and the interval that settles it."""
+"""The comparisons of two methods, or of two ways to train, that settle the claims."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ _FEWEST_TIMINGS = 6  # as ``metrics.bootstrap_interval`` asks of images
 
 
 class Lead(NamedTuple):
-    """How far one method leads another, in the IoU at several percentiles and in both areas.
+    """The lead of one method over another, in the IoU at several percentiles and in both areas.
 
     Attributes:
         better, worse: the two methods.
@@ -202,13 +202,13 @@ def speed_claim(study: Study, statement: Statement, fast: str, slow: str) -> Cla
 
 
 def _grouping(study: Study) -> dict[str, Any]:
-    """How the marked images are drawn."""
+    """The groups in which the marked images are drawn."""
     assert study.marked is not None
     return {"groups": study.marked.groups, "group_unit": study.marked.images.group_unit}
 
 
 def _count_runs(study: Study) -> str:
-    """How many trainings and marked images or groups there are, in words."""
+    """The numbers of trainings and of marked images or groups, in words."""
     assert study.marked is not None
     images, groups = study.marked.images, study.marked.groups
     grouped = groups is not None and f"{len(np.unique(groups))} {study.group_unit}"

@@ -1,4 +1,4 @@
-"""What is trained and measured, before anything is written."""
+"""The study: all that is trained and measured, before anything is written."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ class Run(NamedTuple):
 
 
 class Study(NamedTuple):
-    """Everything measured.
+    """The results of all trainings and measurements.
 
     Attributes:
         setup: the configuration, the images and the classifier.
@@ -85,7 +85,7 @@ class Study(NamedTuple):
 
     @property
     def first(self) -> Run:
-        """The first training."""
+        """The first training, which tables and figures show."""
         return self.runs[0]
 
     @property
@@ -95,7 +95,7 @@ class Study(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What a reader must know beside every table and figure."""
+        """The note that stands beside every table and figure."""
         return self.setup.data.note
 
     @property

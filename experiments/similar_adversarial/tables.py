@@ -17,7 +17,7 @@ AVERAGED = with_averages(published.AVERAGED_TOO)
 
 
 def summary_tables(study: Study) -> Iterator[Table | str]:
-    """What is printed at the end of a run."""
+    """The tables that are printed at the end of a run."""
     yield decisions_table(study)
     yield similarity_table(study)
     if study.marked is not None:
@@ -76,7 +76,7 @@ def similarity_table(study: Study) -> Table:
 
 
 def truth_table(study: Study) -> Table | None:
-    """How near adversarial images come to the true counterfactuals; None where none are known."""
+    """The nearness of adversarial images to true counterfactuals; None where none are known."""
     if not study.first.quality[OURS].to_truth:
         return None
     rows = truth_rows(study.first.quality, study.groups)
@@ -120,7 +120,7 @@ def area_table(study: Study, names: Sequence[str], *, timed: bool) -> Table:
 
 
 def thresholded_table(study: Study, names: Sequence[str], percentile: float) -> Table:
-    """What else there is to know of thresholded maps, and the IoU where the finding is detected."""
+    """Further measures of thresholded maps, and the IoU where the finding is detected."""
     assert study.marked is not None
     rows: list[list[Any]] = []
     for name in names:
