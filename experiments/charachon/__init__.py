@@ -24,6 +24,7 @@ from experiments.charachon.classifier import Network as Network
 from experiments.charachon.classifier import describe_start as describe_start
 from experiments.charachon.config import CharachonConfig as CharachonConfig
 from experiments.charachon.data import Data as Data
+from experiments.charachon.data import Groups as Groups
 from experiments.charachon.data import describe_brackets as describe_brackets
 from experiments.charachon.data import find_annotated as find_annotated
 from experiments.charachon.data import load_images as load_images

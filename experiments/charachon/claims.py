@@ -9,7 +9,8 @@ from jaxtyping import Float
 from cfx_jax.metrics import Interval, bootstrap_interval
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
-from experiments.shared import claim, counted, paired_claim
+from experiments.charachon.data import Groups
+from experiments.shared import claim, paired_claim
 
 ABOVE_ZERO: Mapping[str, Any] = {"minimum": 0.0, "strict": True}
 """The bound of a difference, of a claim that one is better than the other."""
@@ -47,10 +48,13 @@ class Statement(NamedTuple):
         paper: Mapping[str, float | None],
         ours: Mapping[str, Float[np.ndarray, " n"]],
         statistic: str,
-        **options: Any,
+        *,
+        groups: Groups,
+        **bounds: Any,
     ) -> Claim:
         """The claim, by a mean difference; arguments as ``experiments.shared.paired_claim``."""
         where: dict[str, Any] = {"kind": self.kind, "place": self.place}
+        options = {"groups": groups.names, "group_unit": groups.unit, **bounds}
         return paired_claim(self.name, self.text, paper, ours, statistic, **where, **options)
 
     def settle_least(
@@ -60,8 +64,7 @@ class Statement(NamedTuple):
         leads: Float[np.ndarray, "n m"],
         statistic: str,
         *,
-        groups: np.ndarray | None,
-        group_unit: str,
+        groups: Groups,
         unit: str = "images",
         **bounds: Any,
     ) -> Claim:
@@ -72,13 +75,12 @@ class Statement(NamedTuple):
             ours: our figures by name.
             leads: the lead of each image in each measure, or on each other method.
             statistic: what the least mean lead is of, in words.
-            groups: images that are drawn together, or None.
-            group_unit: the groups in words.
+            groups: images that are drawn together.
             unit: the images in words.
             bounds: of the least mean lead.
         """
-        interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups)
-        of = f"{statistic}, over {counted(len(leads), unit, groups, group_unit)}"
+        interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups.names)
+        of = f"{statistic}, over {groups.describe(len(leads), unit)}"
         return self.settle(paper, ours, interval, of, **bounds)
 
 

@@ -15,7 +15,7 @@ from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
 from cfx_jax.objectives import Classifier
 from experiments.charachon.augmentation import training_augmentation
 from experiments.charachon.config import CharachonConfig
-from experiments.charachon.data import Data
+from experiments.charachon.data import Data, Groups
 from experiments.shared import Workspace, decisions, fit_to_images, notify, predict
 from trainers import classifier as trainer
 from trainers.nnx_views import ModelFactory
@@ -117,7 +117,7 @@ def log_odds(logits: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
 
 
 def auc_interval(
-    logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: np.ndarray | None
+    logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: Groups
 ) -> Interval:
     """The area under the ROC curve of two logits, with its bootstrap interval.
 
@@ -127,9 +127,8 @@ def auc_interval(
     if len(np.unique(positive)) < 2:
         return Interval(np.nan, np.nan, np.nan)
     values = np.stack([log_odds(logits), positive.astype(float)], axis=1)
-    return bootstrap_interval(
-        values, statistic=_auc, groups=groups, strata=positive, bounds=(0.0, 1.0), num_resamples=500
-    )
+    options: dict[str, Any] = {"groups": groups.names, "strata": positive, "bounds": (0.0, 1.0)}
+    return bootstrap_interval(values, statistic=_auc, num_resamples=500, **options)
 
 
 def _auc(values: Float[np.ndarray, "m 2"]) -> float:

@@ -4,15 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from cfx_jax.data import SyntheticBrain, SyntheticChest, split
 from cfx_jax.errors import InputError
 from experiments.charachon.config import CharachonConfig
 from experiments.shared import (
+    PATIENTS,
     ImageSet,
     Workspace,
     check_no_classes,
+    counted,
     draw_images,
     folder_note,
     load_folder,
@@ -34,6 +36,26 @@ _ANNOTATIONS = {
 _SHARES = {"rsna": (1_495 / 14_863, 1_451 / 14_863), "msd": (48 / 484, 73 / 484)}
 
 
+class Groups(NamedTuple):
+    """The images that intervals draw together: those of one patient, or copies of one picture.
+
+    Attributes:
+        names: the group of each image, (n,); None where all images are drawn alone.
+        unit: the groups in words.
+    """
+
+    names: np.ndarray | None = None
+    unit: str = PATIENTS
+
+    def of(self, rows: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"]) -> "Groups":
+        """The groups of some of the images."""
+        return self if self.names is None else self._replace(names=self.names[rows])
+
+    def describe(self, number: int, unit: str = "images") -> str:
+        """A number of images, and of how many groups they are, in words."""
+        return counted(number, unit, self.names, self.unit)
+
+
 class Data(NamedTuple):
     """The images in three parts, and what a reader must know of them.
 
@@ -52,17 +74,9 @@ class Data(NamedTuple):
     note: str
 
     @property
-    def groups(self) -> np.ndarray | None:
-        """The group of each test image: its patient, or the picture that it copies.
-
-        Intervals draw the images of a group together. None where all images differ.
-        """
-        return self.test.groups
-
-    @property
-    def group_unit(self) -> str:
-        """The groups in words: patients, or different images."""
-        return self.test.group_unit
+    def groups(self) -> Groups:
+        """The groups of the test images."""
+        return Groups(self.test.groups, self.test.group_unit)
 
     @property
     def finding(self) -> int:
@@ -118,7 +132,7 @@ def split_shares(config: CharachonConfig) -> tuple[float, float]:
 
 def describe_brackets(data: Data) -> str:
     """Says in a sentence what the brackets of tables are: intervals over images or groups."""
-    unit = "images" if data.groups is None else data.group_unit
+    unit = "images" if data.groups.names is None else data.groups.unit
     return f"Brackets: 95 % bootstrap intervals over {unit}."
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import bootstrap_interval
+from experiments.charachon.data import Groups
 from experiments.charachon.quality import Quality
 
 
@@ -17,22 +18,21 @@ def mean_cell(values: Float[np.ndarray, " n"]) -> float | None:
 
 
 def interval_cell(
-    values: Float[np.ndarray, " n"], groups: np.ndarray | None = None
+    values: Float[np.ndarray, " n"], groups: Groups
 ) -> tuple[float, ...] | float | None:
     """The mean over the images where a value is defined, with its interval where there are two.
 
     Args:
         values: one number for each image, NaN or infinite where it is not defined.
-        groups: images that are drawn together, or None.
+        groups: images that are drawn together.
     """
     defined = np.isfinite(values)
     if defined.sum() < 2:
         return mean_cell(values)
-    chosen = None if groups is None else groups[defined]
-    return tuple(bootstrap_interval(values[defined], groups=chosen))
+    return tuple(bootstrap_interval(values[defined], groups=groups.of(defined).names))
 
 
-def truth_rows(quality: Mapping[str, Quality], groups: np.ndarray | None) -> list[list[Any]]:
+def truth_rows(quality: Mapping[str, Quality], groups: Groups) -> list[list[Any]]:
     """PSNR to the true counterfactual, inside and outside of the lesion: one row for a generator.
 
     The last row is that of the image itself, which outside equals its true counterfactual.

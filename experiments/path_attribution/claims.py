@@ -16,7 +16,14 @@ from jaxtyping import Float
 from cfx_jax.metrics import relevance_score
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
-from experiments.charachon import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Statement
+from experiments.charachon import (
+    GRAD_CAM,
+    GRADIENT,
+    INTEGRATED_GRADIENTS,
+    RANDOM,
+    Groups,
+    Statement,
+)
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import (
@@ -30,7 +37,7 @@ from experiments.path_attribution.published import (
 )
 from experiments.path_attribution.study import Study
 from experiments.path_attribution.tables import values_of
-from experiments.shared import PATIENTS, counted, of_one_training
+from experiments.shared import of_one_training
 
 _PAR = 0.02  # ours; the largest difference that Table 1 shows between SyCE's v1 and E is 0.015
 _COMPETITIVE_R = 0.03  # the largest lead that Table 2 shows of v1 or v2 over v2,k, rounded up
@@ -48,13 +55,11 @@ class Scores(NamedTuple):
 
     Attributes:
         values: ``{(measure, percentile): {method: (n,)}}``, finite.
-        groups: images that are drawn together, of one patient or of one picture; or None.
-        group_unit: the groups in words.
+        groups: images that are drawn together.
     """
 
     values: Mapping[tuple[str, float], Mapping[str, Float[np.ndarray, " n"]]]
-    groups: np.ndarray | None = None
-    group_unit: str = PATIENTS
+    groups: Groups = Groups()
 
 
 class Comparison(NamedTuple):
@@ -147,7 +152,7 @@ def _scores(study: Study) -> Scores | None:
         for row in product((IOU, FDR), study.percentiles)
     }
     explained = study.explained
-    return Scores(values, explained.groups_of(explained.localised), explained.group_unit)
+    return Scores(values, explained.groups.of(explained.localised))
 
 
 def _localisation_comparisons(task: str | None, measure: str) -> Iterator[Comparison]:
@@ -188,15 +193,11 @@ def _localisation_claim(
     statement = comparison.statement(f"{measure} {percentile:g}", f" {at}.")
     paper = _select(published.localisation(task, *row), comparison.methods)
     first, others, least = comparison.first, comparison.others, comparison.minimum
-    options: dict[str, Any] = {
-        "groups": scores.groups,
-        "group_unit": scores.group_unit,
-        "strict": comparison.strict,
-    }
+    options: dict[str, Any] = {"groups": scores.groups, "strict": comparison.strict}
     if len(others) == 1:
         pair = {method: values[method] for method in comparison.methods}
-        bound = {"minimum": least} if measure == IOU else {"maximum": -least}
-        return statement.settle_pair(paper, pair, at, **options, **bound)
+        options |= {"minimum": least} if measure == IOU else {"maximum": -least}
+        return statement.settle_pair(paper, pair, at, **options)
     sign = 1 if measure == IOU else -1
     leads = sign * np.stack([values[first] - values[other] for other in others], axis=1)
     ours = {method: float(values[method].mean()) for method in comparison.methods}
@@ -282,8 +283,7 @@ def _relevance_claim(
     if interval is None:
         return None
     chosen = faithfulness.group(group)
-    groups = None if faithfulness.groups is None else faithfulness.groups[chosen]
-    images = counted(int(chosen.sum()), "images", groups, faithfulness.group_unit)
+    images = faithfulness.groups.of(chosen).describe(int(chosen.sum()))
     above, below = f"{first} minus {rival}", f"{rival} of the differences to {first}"
     return comparison.statement(f"R {group}").settle(
         _select(published.relevance(task, group), comparison.methods),
@@ -305,7 +305,6 @@ def _perturbation_claim(faithfulness: Faithfulness, comparison: Comparison) -> C
         np.stack([reached[first] - reached[other] for other in comparison.others], axis=1),
         f"AOPC over the full sweep less that of random maps; {first} minus {rival}",
         groups=faithfulness.groups,
-        group_unit=faithfulness.group_unit,
         minimum=comparison.minimum,
         strict=comparison.strict,
     )

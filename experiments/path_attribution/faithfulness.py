@@ -20,12 +20,11 @@ from cfx_jax.metrics import (
     bootstrap_interval,
     relevance_score,
 )
-from experiments.charachon import RANDOM, Setup
+from experiments.charachon import RANDOM, Groups, Setup
 from experiments.path_attribution.adversary import find_turned
 from experiments.path_attribution.images import Explained
 from experiments.path_attribution.published import GROUPS
 from experiments.path_attribution.sweeps import Overwriting, Sweep, regions_replaced
-from experiments.shared import PATIENTS
 from trainers.identity import digest
 
 _RESAMPLES = 500  # a score of a group is no mean, and takes its time
@@ -48,17 +47,15 @@ class Faithfulness(NamedTuple):
         predicted: the classifier's decision on each image, which is the class explained, (n,).
         sweeps: by method; "Random" is the mean of several random maps.
         regions: how many regions are replaced after each step, (steps,).
-        groups: images that are drawn together, of one patient or of one picture; or None.
+        groups: images that are drawn together.
         turned: share of the balanced subset whose decision the adversary turns over.
-        group_unit: the groups in words.
     """
 
     predicted: Int[np.ndarray, " n"]
     sweeps: Mapping[str, Sweep]
     regions: Int[np.ndarray, " steps"]
-    groups: np.ndarray | None = None
+    groups: Groups = Groups()
     turned: float = 1.0
-    group_unit: str = PATIENTS
 
     def group(self, name: str) -> Bool[np.ndarray, " n"]:
         """The images of one group of Table 2: "ALL", or "0" or "1" for the predicted class."""
@@ -106,7 +103,7 @@ class Faithfulness(NamedTuple):
         bounds: tuple[float, float] | None = None,
     ) -> Interval | None:
         chosen = self.group(group)
-        groups = None if self.groups is None else self.groups[chosen]
+        groups = self.groups.of(chosen).names
         if len(np.unique(np.flatnonzero(chosen) if groups is None else groups)) < 2:
             return None
         return bootstrap_interval(
@@ -167,9 +164,8 @@ def measure_faithfulness(
         predicted,
         sweeps,
         regions_replaced(settings, images.shape[0]),
-        explained.groups_of(rows),
+        explained.groups.of(rows),
         turned.share,
-        explained.group_unit,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int
 
 from cfx_jax.errors import InputError
-from experiments.charachon import Setup, find_annotated
+from experiments.charachon import Groups, Setup, find_annotated
 from experiments.shared import ImageSet, decisions, predict, probabilities
 
 
@@ -20,8 +20,7 @@ class Explained(NamedTuple):
         localised: rows with an annotation, on which Table 1 is measured; none where the images have
             no annotations.
         perturbed: rows of the balanced subset of Table 2 and Figure 2.
-        groups: images that are drawn together, of one patient or of one picture; or None.
-        group_unit: the groups in words.
+        groups: images that are drawn together.
     """
 
     images: ImageSet
@@ -29,12 +28,7 @@ class Explained(NamedTuple):
     predicted: Int[np.ndarray, " n"]
     localised: Int[np.ndarray, " m"]
     perturbed: Int[np.ndarray, " k"]
-    groups: np.ndarray | None
-    group_unit: str
-
-    def groups_of(self, rows: Int[np.ndarray, " m"]) -> np.ndarray | None:
-        """The groups of some of the images."""
-        return None if self.groups is None else self.groups[rows]
+    groups: Groups
 
 
 def choose_images(setup: Setup[Any]) -> Explained:
@@ -56,8 +50,7 @@ def choose_images(setup: Setup[Any]) -> Explained:
         decisions(logits),
         np.searchsorted(positions, marked),
         np.searchsorted(positions, perturbed),
-        images.groups,
-        images.group_unit,
+        Groups(images.groups, images.group_unit),
     )
 
 

@@ -72,11 +72,7 @@ class Integration(NamedTuple):
 
 
 def integrate_straight(
-    integration: Integration,
-    classifier: Classifier,
-    pairs: Pairs,
-    *,
-    progress: bool | str = False,
+    integration: Integration, classifier: Classifier, pairs: Pairs, *, progress: bool | str = False
 ) -> Arrays:
     """Computes the maps on the straight path of each pair.
 

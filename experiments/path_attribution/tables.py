@@ -27,7 +27,7 @@ def summary_tables(study: Study) -> Iterator[Table]:
 
 def localisation_table(study: Study) -> Table:
     """Table 1: IoU and FDR of every map at every percentile, with intervals over images."""
-    groups = study.explained.groups_of(study.explained.localised)
+    groups = study.explained.groups.of(study.explained.localised).names
     kinds = [(measure, at) for measure in (IOU, FDR) for at in study.percentiles]
     columns = ["map"]
     for measure, at in kinds:
@@ -81,7 +81,7 @@ def perturbation_table(faithfulness: Faithfulness, regions: Iterable[int]) -> Ta
     """The AOPC less that of random maps, up to several numbers of regions."""
     steps = dict.fromkeys(faithfulness.step_of(number) for number in regions)
     columns = [f"AOPC less random, {faithfulness.regions[step]} regions" for step in steps]
-    chance, groups, rows = faithfulness.aopc(RANDOM), faithfulness.groups, []
+    chance, groups, rows = faithfulness.aopc(RANDOM), faithfulness.groups.names, []
     for method in faithfulness.sweeps:
         aopc = faithfulness.aopc(method)
         cells = [

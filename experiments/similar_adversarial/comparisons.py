@@ -1,15 +1,15 @@
 """The comparisons of two methods, or of two ways to train, that settle the claims."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs, roc_auc
 from cfx_jax.report import Claim
-from experiments.charachon import ABOVE_ZERO, RANDOM, Localisation, Quality, Statement
-from experiments.shared import counted, runs_claim
+from experiments.charachon import ABOVE_ZERO, RANDOM, Groups, Localisation, Quality, Statement
+from experiments.shared import runs_claim
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.rows import OURS
 from experiments.similar_adversarial.study import Study
@@ -83,7 +83,7 @@ def map_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
         leads,
         f"least of the mean differences, {lead}",
         unit="annotated test images",
-        **_grouping(study),
+        groups=study.marked_groups,
         **ABOVE_ZERO,
     )
 
@@ -99,7 +99,7 @@ def overlap_claim(
         {method: published.IOU[method].get(percentile) for method in methods},
         {method: study.first.localisation[method].iou[percentile] for method in methods},
         f"IoU at percentile {percentile:g}",
-        **_grouping(study),
+        groups=study.marked_groups,
         **(bounds or ABOVE_ZERO),
     )
 
@@ -109,7 +109,7 @@ def random_claim(study: Study, name: str) -> Claim:
     areas = {method: study.first.localisation[method].auc for method in (OURS, RANDOM)}
     text = f"{OURS} is better than a random map (ours; the paper does not compare)."
     statement = Statement(name, text, kind="target")
-    return statement.settle_pair({}, areas, "total AUC", **_grouping(study), **ABOVE_ZERO)
+    return statement.settle_pair({}, areas, "total AUC", groups=study.marked_groups, **ABOVE_ZERO)
 
 
 def trained_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
@@ -148,7 +148,7 @@ def likeness_claim(
         kind=statement.kind,
         place=statement.place,
         cases=_cases(study, study.groups),
-        unit="test images" if study.groups is None else study.group_unit,
+        unit="test images" if study.groups.names is None else study.groups.unit,
         **ABOVE_ZERO,
     )
 
@@ -156,7 +156,7 @@ def likeness_claim(
 def similar_area_claim(study: Study, statement: Statement, generator: str, least: float) -> Claim:
     """A claim that similar images are decided as the images are, over images."""
     quality = study.first.quality[generator]
-    images = counted(len(quality.decided), "test images", study.groups, study.group_unit)
+    images = study.groups.describe(len(quality.decided), "test images")
     return statement.settle(
         {"AUC_s": published.TABLE_4[generator][0]},
         {"AUC_s": quality.auc_similar.estimate},
@@ -201,18 +201,13 @@ def speed_claim(study: Study, statement: Statement, fast: str, slow: str) -> Cla
     )
 
 
-def _grouping(study: Study) -> dict[str, Any]:
-    """The groups in which the marked images are drawn."""
-    assert study.marked is not None
-    return {"groups": study.marked.groups, "group_unit": study.marked.images.group_unit}
-
-
 def _count_runs(study: Study) -> str:
     """The numbers of trainings and of marked images or groups, in words."""
     assert study.marked is not None
-    images, groups = study.marked.images, study.marked.groups
-    grouped = groups is not None and f"{len(np.unique(groups))} {study.group_unit}"
-    return f"{len(study.runs)} runs and {grouped or f'{len(images)} annotated test images'}"
+    number, unit = len(study.marked.images), "annotated test images"
+    if study.marked.groups.names is not None:
+        number, unit = len(np.unique(study.marked.groups.names)), study.marked.groups.unit
+    return f"{len(study.runs)} runs and {number} {unit}"
 
 
 def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -> Interval:
@@ -222,9 +217,9 @@ def _least_over_runs(study: Study, values: Sequence[Float[np.ndarray, "n m"]]) -
     return _least_interval([interval_over_runs(list(runs), cases=cases) for runs in by_measure])
 
 
-def _cases(study: Study, groups: np.ndarray | None) -> list[np.ndarray] | None:
+def _cases(study: Study, groups: Groups) -> list[np.ndarray] | None:
     """The names of the cases of each run."""
-    return None if groups is None else [groups] * len(study.runs)
+    return None if groups.names is None else [groups.names] * len(study.runs)
 
 
 def _least_interval(intervals: Sequence[Interval]) -> Interval:

@@ -10,6 +10,7 @@ from jaxtyping import Bool
 from cfx_jax.errors import InputError
 from experiments.charachon import (
     AVERAGED,
+    Groups,
     Localisation,
     Maps,
     Method,
@@ -42,14 +43,14 @@ class Marked(NamedTuple):
         images: the images.
         annotation: what is marked on each, (n, h, w).
         detected: whether the classifier finds the finding in each, (n,).
-        groups: those that are drawn together, of one patient or of one picture; or None.
+        groups: those that are drawn together.
         boxes: what Table III is made from, of all test images; or None.
     """
 
     images: ImageSet
     annotation: Bool[np.ndarray, "n h w"]
     detected: Bool[np.ndarray, " n"]
-    groups: np.ndarray | None
+    groups: Groups
     boxes: Boxes | None
 
 
@@ -99,19 +100,14 @@ class Study(NamedTuple):
         return self.setup.data.note
 
     @property
-    def groups(self) -> np.ndarray | None:
-        """Test images that are drawn together, of one patient or of one picture; or None."""
+    def groups(self) -> Groups:
+        """The test images that are drawn together."""
         return self.setup.data.groups
 
     @property
-    def marked_groups(self) -> np.ndarray | None:
-        """The groups of the marked images, or None."""
-        return None if self.marked is None else self.marked.groups
-
-    @property
-    def group_unit(self) -> str:
-        """The groups in words."""
-        return self.setup.data.group_unit
+    def marked_groups(self) -> Groups:
+        """The marked images that are drawn together."""
+        return Groups() if self.marked is None else self.marked.groups
 
 
 def run_study(config: Config, workspace: Workspace) -> Study:
@@ -154,7 +150,7 @@ def _mark(setup: Setup[Config], annotation: str) -> Marked:
         data.test.take(positions),
         data.test.arrays[annotation][positions].astype(bool),
         logits[positions, data.finding] >= logits[positions, 0],
-        None if data.groups is None else data.groups[positions],
+        data.groups.of(positions),
         find_boxes(data.test, annotation),
     )
 

@@ -24,6 +24,7 @@ from experiments.charachon import (
     RANDOM,
     CharachonConfig,
     Data,
+    Groups,
     MaskMaker,
     Method,
     Network,
@@ -101,9 +102,9 @@ def test_a_folder_with_copies_is_split_by_label_and_has_pictures_but_no_patients
     for part, share in ((data.train, 0.3), (data.validation, 0.2), (data.test, 0.5)):
         assert np.abs(np.bincount(part.labels) - share * np.array([30, 40])).max() <= 2
     assert (
-        data.groups is not None
+        data.groups.names is not None
         and data.test.patients is None
-        and data.group_unit == "different images"
+        and data.groups.unit == "different images"
     )
     assert describe_brackets(data).endswith("over different images.")
     pictures = [
@@ -122,7 +123,7 @@ def test_radiographs_are_split_by_image_and_marked_by_boxes(tmp_path):
     )
     data = load_images(config, Workspace(tmp_path / "w"))
     assert len(data.train) + len(data.validation) + len(data.test) == 12
-    assert data.groups is None and data.annotation == "annotation_mask"
+    assert data.groups.names is None and data.annotation == "annotation_mask"
     assert (
         data.test.arrays["annotation_mask"].any((1, 2)).tolist() == (data.test.labels == 1).tolist()
     )
@@ -142,9 +143,9 @@ def test_slices_are_split_by_patient(tmp_path):
     ]
     assert [len(each) for each in whose] == [2, 1, 1] and len(set.union(*whose)) == 4
     assert (
-        set(data.groups) == whose[2]
-        and len(data.groups) == len(data.test)
-        and data.group_unit == "patients"
+        set(data.groups.names) == whose[2]
+        and len(data.groups.names) == len(data.test)
+        and data.groups.unit == "patients"
     )
     assert data.annotation == "lesion_mask"
 
@@ -190,20 +191,19 @@ def test_a_classifier_of_one_class_is_found_and_named():
 
 def test_the_area_of_a_perfect_score_is_one_and_that_of_one_class_undefined():
     logits, truth = np.array([[0, -2], [0, -1], [0, 1], [0, 2.0]]), np.array([0, 0, 1, 1])
-    assert auc_interval(logits, truth == 1, None).estimate == 1
-    assert np.isnan(auc_interval(logits, truth == 2, None).estimate)
+    assert auc_interval(logits, truth == 1, Groups()).estimate == 1
+    assert np.isnan(auc_interval(logits, truth == 2, Groups()).estimate)
 
 
 def test_the_interval_of_an_area_is_of_draws_with_both_classes():
     # One positive above 8 of 10 others: with it in every draw the area is the mean of ten 0s and 1s
     # drawn again.
     scores, truth = np.array([*range(8), 9, 10, 8]), np.arange(11) == 10
-    found = auc_interval(np.stack([np.zeros(11), scores], axis=1), truth, None)
+    found = auc_interval(np.stack([np.zeros(11), scores], axis=1), truth, Groups())
     low, high = stats.binom.ppf([0.025, 0.975], 10, 0.8) / 10
     assert found.estimate == 0.8 and found[1:] == pytest.approx((low, high), abs=0.1)
-    perfect = auc_interval(
-        np.stack([np.zeros(80), np.arange(80)], axis=1), np.arange(80) >= 40, None
-    )
+    scores = np.stack([np.zeros(80), np.arange(80)], axis=1)
+    perfect = auc_interval(scores, np.arange(80) >= 40, Groups())
     assert perfect.estimate == perfect.high == 1 and perfect.low == pytest.approx(
         40 / (40 + 1.96**2), abs=1e-3
     )
@@ -211,7 +211,9 @@ def test_the_interval_of_an_area_is_of_draws_with_both_classes():
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(60) % 2, 2) == 1
     logits = np.stack([np.zeros(120), np.repeat(rng.normal(size=60), 2) + truth], axis=1)
-    alone, together = (auc_interval(logits, truth, each) for each in (None, np.arange(120) // 2))
+    alone, together = (
+        auc_interval(logits, truth, Groups(names)) for names in (None, np.arange(120) // 2)
+    )
     assert together.high - together.low > 1.2 * (alone.high - alone.low)
 
 

@@ -17,7 +17,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
 from cfx_jax.models.generators.views import Generator
 from cfx_jax.objectives import class_score
-from experiments.charachon import RANDOM, Setup, localise
+from experiments.charachon import RANDOM, Groups, Setup, localise
 from experiments.path_attribution import generators as path_generators
 from experiments.path_attribution import published
 from experiments.path_attribution.__main__ import main
@@ -322,7 +322,7 @@ def test_nearness_to_the_truth_is_drawn_by_group():
     quality = SimpleNamespace(
         to_truth={"inside": values, "outside": values}, image_to_truth={"inside": values}
     )
-    setup = SimpleNamespace(data=SimpleNamespace(groups=groups))
+    setup = SimpleNamespace(data=SimpleNamespace(groups=Groups(groups)))
     rows = truth_table(SimpleNamespace(quality={"SyCE": quality}, setup=setup))[1]
     assert rows[1][1] == tuple(bootstrap_interval(values[4:], groups=groups[4:]))
     assert rows[0][1] == rows[1][2] == rows[1][1] != tuple(bootstrap_interval(values[4:]))
@@ -529,8 +529,8 @@ def test_perturbation_claims_follow_the_curves():
 
 
 def test_images_of_one_patient_are_drawn_together_and_counted():
-    found = made_up({"SyCE v2,k": 0.6}, count=40)._replace(groups=np.arange(40) // 10)
-    scores = _scores({})._replace(groups=np.arange(30) // 10)
+    found = made_up({"SyCE v2,k": 0.6}, count=40)._replace(groups=Groups(np.arange(40) // 10))
+    scores = _scores({})._replace(groups=Groups(np.arange(30) // 10))
     made = {each.id: each for each in judge("brain", scores, found, note="")}
     assert made["O6 R ALL SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O10 AOPC SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
@@ -538,8 +538,11 @@ def test_images_of_one_patient_are_drawn_together_and_counted():
     assert {made[name].verdict for name in ("O6 R ALL SyCE v2,k / SyCE E", "O5 IoU 98 SyCE E")} == {
         "undecided"
     }
-    copies = {"group_unit": "different images"}
-    made = judge("brain", scores._replace(**copies), found._replace(**copies), note="")
+    made_up_copies, copies = (
+        given._replace(groups=given.groups._replace(unit="different images"))
+        for given in (found, scores)
+    )
+    made = judge("brain", copies, made_up_copies, note="")
     assert not any("patient" in each.statistic + each.note for each in made)
 
 

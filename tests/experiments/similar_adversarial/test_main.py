@@ -19,6 +19,7 @@ from experiments.charachon import (
     AVERAGED,
     PAIRS,
     RANDOM,
+    Groups,
     Localisation,
     Maps,
     PairGenerator,
@@ -186,8 +187,8 @@ def made_up_study(changes=None, *, runs=RUNS):
         ),
         "made up",
     )
-    data = SimpleNamespace(note="Made up.", groups=None, group_unit="patients")
-    marked = Marked(images, everywhere, label == 1, None, None)
+    data = SimpleNamespace(note="Made up.", groups=Groups())
+    marked = Marked(images, everywhere, label == 1, Groups(), None)
     made = tuple(run_of(seed, iou, areas, seconds) for seed in range(runs))
     return Study(Setup(DEMO, data, None, None), made, marked)
 
@@ -265,8 +266,8 @@ def test_what_the_paper_says_of_training_needs_several_trainings():
 def test_images_of_one_patient_are_drawn_together():
     study = made_up_study()
     whose = np.arange(COUNT) // 4
-    study = study._replace(marked=study.marked._replace(groups=whose))
-    study.setup.data.groups = np.arange(20_000) // 10
+    study = study._replace(marked=study.marked._replace(groups=Groups(whose)))
+    study.setup.data.groups = Groups(np.arange(20_000) // 10)
     found = {each.id: each for each in make_claims(study)}
     assert found["13 Gradient"].statistic.endswith("over 20 annotated test images of 5 patients")
     assert (
@@ -275,8 +276,10 @@ def test_images_of_one_patient_are_drawn_together():
     )
     assert found["12a"].statistic.endswith("over 3 runs and 5 patients")
     assert found["11a"].statistic.endswith("over 3 runs and 2000 patients")
-    study.setup.data.group_unit = "different images"
-    study.marked.images.source.copies = whose
+    copies = {"unit": "different images"}
+    study.setup.data.groups = study.setup.data.groups._replace(**copies)
+    groups = study.marked.groups._replace(**copies)
+    study = study._replace(marked=study.marked._replace(groups=groups))
     assert not any("patient" in each.statistic + each.note for each in make_claims(study))
 
 
