@@ -1,5 +1,4 @@
-"""Prepares a folder of photographs of the eye: even contrast, the eye's circle, a tight square
-crop.
+"""Prepares photographs of the eye: even contrast, the eye's circle, a tight square crop.
 
 ``python -m experiments.prepare_fundus --source FOLDER --out FOLDER``; the same command again goes
 on where it stopped.
@@ -22,16 +21,12 @@ _NAMED = 10  # dropped photographs that are printed
 
 @dataclass(frozen=True)
 class Config:
-    """Finds every photograph below a folder and writes it cropped to the eye, with the mask of the
-    eye.
-    """
+    """Writes every photograph below a folder cropped to the eye, with the mask of the eye."""
 
     source: Path
     """Folder of photographs (PNG, JPEG, TIFF, BMP or WebP), searched with all its sub-folders."""
     out: Path
-    """Folder to write to; keeps the sub-folders, so class folders stay class folders, below
-    out/images.
-    """
+    """Folder to write to; sub-folders, such as class folders, are kept below out/images."""
     size: int = 224
     """Side of the images written, in pixels (paper: 224)."""
     clahe: bool = True

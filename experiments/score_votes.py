@@ -4,7 +4,7 @@ python -m experiments.score_votes --key results/progressive_exaggeration/demo/hu
 --votes anna.json ben.json
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,9 +26,7 @@ from cfx_jax.report import (
 )
 from experiments.progressive_exaggeration import published
 from experiments.progressive_exaggeration.published import plain
-from experiments.shared import cli
-from experiments.shared.interval_claims import unpaired_claim
-from experiments.shared.presenter import Table
+from experiments.shared import AT_LEAST, MORE, Statement, Table, cli
 
 _COLUMNS = [
     "items",
@@ -40,47 +38,34 @@ _COLUMNS = [
     "paper kappa",
     "agreement",
 ]
-_ABOVE: dict[str, Any] = {"minimum": 0.0, "strict": True}
 
 
 class _Ordering(NamedTuple):
-    """What the paper says of two kinds of items: the first is answered rightly more often."""
+    """A claim of the paper that the first of two kinds of items is answered rightly more often."""
 
-    name: str
-    text: str
+    statement: Statement
     kinds: tuple[str, str]
-    place: str
-    bounds: dict[str, Any]
+    bounds: Mapping[str, Any]
 
 
 def _orderings(categories: Sequence[str]) -> list[_Ordering]:
-    """C10 for each label that Task 1 was asked of, C11 and C12."""
-    asked = sorted(
-        {
-            each[: -len(" easy")]
-            for each in categories
-            if each.startswith("task 1") and each.endswith(" easy")
-        }
+    """The orderings C10, for each label that Task 1 was asked of, C11 and C12."""
+    third, fourth = (
+        f"section 4.6, {number} paragraph, and Table 4" for number in ("third", "fourth")
     )
-    place = "section 4.6, third paragraph, and Table 4"
-    easier = "The extremes of a series are easier to tell apart than other pairs"
-    found = [
-        _Ordering(
-            f"C10{each.removeprefix('task 1')}",
-            f"{easier}, {each}.",
-            (f"{each} easy", f"{each} hard"),
-            place,
-            _ABOVE,
-        )
-        for each in asked
-    ]
+    easy = {name for name in categories if name.startswith("task 1") and name.endswith(" easy")}
+    orderings = []
+    for task in sorted(name.removesuffix(" easy") for name in easy):
+        text = f"The extremes of a series are easier to tell apart than other pairs, {task}."
+        statement = Statement(f"C10{task.removeprefix('task 1')}", text, third)
+        orderings.append(_Ordering(statement, (f"{task} easy", f"{task} hard"), MORE))
     smile = "A change of the smile is recognised more often than one of bangs."
-    place = "section 4.6, fourth paragraph, and Table 4"
     alone = "Where the classifier is unbiased the label alone is named at least as often."
+    statements = Statement("C11", smile, fourth), Statement("C12", alone, fourth)
     return [
-        *found,
-        _Ordering("C11", smile, ("task 2 smiling", "task 2 bangs"), place, _ABOVE),
-        _Ordering("C12", alone, ("task 3 unbiased", "task 3 biased"), place, {"minimum": 0.0}),
+        *orderings,
+        _Ordering(statements[0], ("task 2 smiling", "task 2 bangs"), MORE),
+        _Ordering(statements[1], ("task 3 unbiased", "task 3 biased"), AT_LEAST),
     ]
 
 
@@ -115,9 +100,9 @@ def main(config: Config) -> None:
 def vote_table(key: Key, votes: Votes) -> Table:
     """Table 4: each kind of item, each task, and all, beside the paper's."""
     rows: list[list[Any]] = []
-    for name, chosen in _groups(key):
-        options = max(len(key.options[each]) for each in chosen)
-        score = score_votes(votes.votes[chosen], key.truth[chosen], num_options=options)
+    for name, items in _groups(key):
+        options = max(len(key.options[item]) for item in items)
+        score = score_votes(votes.votes[items], key.truth[items], num_options=options)
         paper = published.votes(name)
         cells = [
             score.num_items,
@@ -133,45 +118,34 @@ def vote_table(key: Key, votes: Votes) -> Table:
 
 
 def vote_claims(key: Key, votes: Votes) -> list[Claim]:
-    """C10, C11 and C12, of those whose items there are; intervals are over items."""
+    """Claims C10, C11 and C12 where their items were asked; intervals are over items."""
     options = max(map(len, key.options))
-    right = (majority_vote(count_votes(votes.votes, num_categories=options)) == key.truth).astype(
-        float
-    )
-    categories = np.array([plain(each) for each in key.categories])
-    found = []
-    for each in _orderings(categories.tolist()):
-        ours = {kind: right[categories == kind] for kind in each.kinds}
+    majority = majority_vote(count_votes(votes.votes, num_categories=options))
+    is_hit = (majority == key.truth).astype(float)
+    categories = np.array([plain(name) for name in key.categories])
+    claims = []
+    for ordering in _orderings(categories.tolist()):
+        ours = {kind: is_hit[categories == kind] for kind in ordering.kinds}
         if all(len(values) for values in ours.values()):
-            papers = {kind: published.votes(kind).accuracy for kind in each.kinds}
+            papers = {kind: published.votes(kind).accuracy for kind in ordering.kinds}
             paper = {kind: value for kind, value in papers.items() if value is not None}
-            claim = unpaired_claim(
-                each.name,
-                each.text,
-                paper,
-                ours,
-                "accuracy",
-                kind="statement",
-                place=each.place,
-                unit="items",
-                **each.bounds,
+            claim = ordering.statement.settle_unpaired(
+                paper, ours, "accuracy", unit="items", **ordering.bounds
             )
-            found.append(claim)
-    return found
+            claims.append(claim)
+    return claims
 
 
 def _groups(key: Key) -> list[tuple[str, np.ndarray]]:
-    """Positions of the items of each category, and of those whose categories begin alike: "task 2",
-    "task 1 smiling".
-    """
-    categories = [plain(each) for each in key.categories]
-    begun = {" ".join(each.split()[:2]) for each in categories}
-    begun |= {each.rpartition(" ")[0] for each in categories if each.startswith("task 1 ")}
-    names = [*sorted(set(categories)), *sorted(begun - set(categories))]
-    members = {
-        name: [each == name or each.startswith(f"{name} ") for each in categories] for name in names
-    }
-    return [(name, np.flatnonzero(members[name])) for name in names]
+    """The items of each category, and of those that begin alike, as "task 2", "task 1 smiling"."""
+    categories = [plain(name) for name in key.categories]
+    beginnings = {" ".join(name.split()[:2]) for name in categories}
+    beginnings |= {name.rpartition(" ")[0] for name in categories if name.startswith("task 1 ")}
+    names = [*sorted(set(categories)), *sorted(beginnings - set(categories))]
+    return [
+        (name, np.flatnonzero([f"{category} ".startswith(f"{name} ") for category in categories]))
+        for name in names
+    ]
 
 
 if __name__ == "__main__":

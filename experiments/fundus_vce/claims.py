@@ -7,32 +7,25 @@ both classes, are averaged before anything is drawn.
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 
-from cfx_jax.attributions import vce_saliency
-from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.metrics import Interval, balanced_accuracy, bootstrap_interval
 from cfx_jax.report import Claim
-from cfx_jax.report.claims import Kind
 from experiments.fundus_vce import published
-from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.evaluate import Evaluation, Evaluations
-from experiments.fundus_vce.explain import Studied
-from experiments.fundus_vce.intervals import balanced_difference_interval
-from experiments.fundus_vce.localise import ABLATIONS, GUIDED, INTEGRATED, Localised, vce_method
-from experiments.shared.image_set import ImageSet
-from experiments.shared.interval_claims import (
-    claim,
-    counted,
-    mean_claim,
-    of_one_training,
-    paired_claim,
+from experiments.fundus_vce.evaluation import Evaluation, balanced_difference_interval
+from experiments.fundus_vce.localisation import (
+    ABLATIONS,
+    GUIDED,
+    INTEGRATED,
+    Localised,
+    vce_method,
 )
+from experiments.fundus_vce.study import Study
+from experiments.shared import AT_LEAST, MORE, ImageSet, Statement, counted, of_one_training
 
 _VISIBLE = 1 / 255  # a pixel is changed where a channel moves by more than one grey level
 _TOP = 0.01  # share of pixels whose part of the change's energy measures sparsity
@@ -44,189 +37,130 @@ _ALIKE = 0.01
 _ON_PAR = 0.03
 _FEWEST = 10  # images, or groups of them, below which nothing is decided
 
-
 _Grouped: TypeAlias = ImageSet | Evaluation
 """Images that know which of them are drawn together."""
 
 
-def claims(
-    config: Config,
-    data: Data,
-    evaluations: Evaluations,
-    studied: Studied,
-    localised: Localised | None,
-) -> list[Claim]:
-    """All claims that these data can test; on a user's own images they are targets, without the
-    paper's figures.
+def make_claims(study: Study) -> list[Claim]:
+    """All claims that these data can test.
+
+    On a user's own images they are targets, without the paper's figures.
     """
-    found = [each for place in data.tests for each in _accuracy_claims(evaluations, place)]
+    claims = [claim for place in study.data.tests for claim in _accuracy_claims(study, place)]
+    localised = study.localised
     if localised is not None:
-        found += _overlap_claims(localised)
-    found += _confidence_claims(config, data, studied)
-    found += _size_claims(config, data, studied)
-    found.append(_saturation_claim(config, data, studied))
+        claims += [*_better_than_plain(localised), *_as_good_as_robust(localised)]
+        claims += _order_of_methods(localised)
+    claims += [*_confidence_claims(study), *_size_claims(study), _saturation_claim(study)]
     if localised is not None:
-        found += _on_par_claims(localised)
-    if not data.published:
-        found = [dataclasses.replace(each, paper={}, kind="target", place="") for each in found]
-    return of_one_training(found)
+        claims += _on_par_claims(localised)
+    if not study.data.published:
+        claims = [dataclasses.replace(made, paper={}, kind="target", place="") for made in claims]
+    return of_one_training(claims)
 
 
-def _enough(found: Claim, values: Float[np.ndarray, " n"], of: _Grouped) -> Claim:
+def _enough(made: Claim, images: _Grouped) -> Claim:
     """The claim, undecided where it rests on too few images or groups of them."""
-    number, unit = (
-        (len(values), "images") if of.groups is None else (len(np.unique(of.groups)), of.group_unit)
-    )
-    if number >= _FEWEST or found.interval is None:
-        return found
-    unknown = Interval(found.interval[0], np.nan, np.nan)
+    if images.groups is None:
+        number, unit = len(images.labels), "images"
+    else:
+        number, unit = len(np.unique(images.groups)), images.group_unit
+    if number >= _FEWEST or made.interval is None:
+        return made
+    unknown = Interval(made.interval[0], np.nan, np.nan)
     note = f"{number} {unit} are too few to decide"
-    return dataclasses.replace(found, interval=unknown, verdict="undecided", note=note)
+    return dataclasses.replace(made, interval=unknown, verdict="undecided", note=note)
 
 
-def _paired(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    ours: Mapping[str, np.ndarray],
-    statistic: str,
-    *,
-    of: _Grouped,
-    **options: Any,
-) -> Claim:
-    """``paired_claim`` over groups of images, undecided where they are few."""
-    found = paired_claim(
-        name, text, paper, ours, statistic, groups=of.groups, group_unit=of.group_unit, **options
-    )
-    return _enough(found, next(iter(ours.values())), of)
+def _settle(images: _Grouped, how: Callable[..., Claim], *given: Any, **bounds: Any) -> Claim:
+    """The claim over groups of images, undecided where they are few.
+
+    Args:
+        images: that know their groups.
+        how: ``settle_pair`` or ``settle_mean`` of a statement, and what these are given.
+        bounds: of the statistic.
+    """
+    made = how(*given, groups=images.groups, group_unit=images.group_unit, **bounds)
+    return _enough(made, images)
 
 
-def _mean(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    values: np.ndarray,
-    statistic: str,
-    *,
-    of: _Grouped,
-    **options: Any,
-) -> Claim:
-    """``mean_claim`` over groups of images, undecided where they are few."""
-    found = mean_claim(
-        name, text, paper, values, statistic, groups=of.groups, group_unit=of.group_unit, **options
-    )
-    return _enough(found, values, of)
+# ---- Claims 1 to 3: accuracy on one test set
 
 
-def _accuracy_claims(evaluations: Evaluations, place: str) -> list[Claim]:
+class _Lead(NamedTuple):
+    """A lead of one classifier over another, in a column of Table 1."""
+
+    measure: str
+    first: str
+    second: str
+    minimum: float
+
+
+_FIRST_PARAGRAPH, _SECOND_PARAGRAPH = (
+    "section 3.1, first paragraph",
+    "section 3.1, second paragraph",
+)
+_LEADS = {
+    _Lead("accuracy", "ensemble", "plain", -0.02): Statement(
+        "1a",
+        "The ensemble is about as accurate as the plain model: at most 2 points below.",
+        _SECOND_PARAGRAPH,
+    ),
+    _Lead("balanced", "ensemble", "plain", -0.02): Statement(
+        "1b",
+        "The ensemble's balanced accuracy is at most 2 points below the plain model's.",
+        "Table 1",
+        "ordering",
+    ),
+    _Lead("robust", "robust", "ensemble", 0.2): Statement(
+        "2a",
+        "The robust model is far more robust than the ensemble: by more than 20 points.",
+        "Table 1",
+        "ordering",
+    ),
+    _Lead("robust", "ensemble", "plain", 0.0): Statement(
+        "2b", "The ensemble is more robust than the plain model.", _SECOND_PARAGRAPH
+    ),
+    _Lead("accuracy", "plain", "robust", 0.0): Statement(
+        "3a", "The robust model is less accurate than the plain model.", "Table 1", "ordering"
+    ),
+    _Lead("accuracy", "plain", "robust", 0.1): Statement(
+        "3b",
+        "The robust model is less accurate than the plain model by more than 10 points.",
+        _FIRST_PARAGRAPH,
+    ),
+}
+
+
+def _accuracy_claims(study: Study, place: str) -> Iterator[Claim]:
     """Claims 1 to 3 on one test set."""
-    of = _Pairs({name: evaluations[place, name] for name in ("plain", "robust", "ensemble")}, place)
-    return [
-        of.difference(
-            "1a",
-            "The ensemble is about as accurate as the plain model: at most 2 points below.",
-            "accuracy",
-            "ensemble",
-            "plain",
-            minimum=-0.02,
-            kind="statement",
-            said="section 3.1, second paragraph",
-        ),
-        of.difference(
-            "1b",
-            "The ensemble's balanced accuracy is at most 2 points below the plain model's.",
-            "balanced",
-            "ensemble",
-            "plain",
-            minimum=-0.02,
-            said="Table 1",
-        ),
-        of.difference(
-            "2a",
-            "The robust model is far more robust than the ensemble: by more than 20 points.",
-            "robust",
-            "robust",
-            "ensemble",
-            minimum=0.2,
-            said="Table 1",
-        ),
-        of.difference(
-            "2b",
-            "The ensemble is more robust than the plain model.",
-            "robust",
-            "ensemble",
-            "plain",
-            minimum=0.0,
-            kind="statement",
-            said="section 3.1, second paragraph",
-        ),
-        of.difference(
-            "3a",
-            "The robust model is less accurate than the plain model.",
-            "accuracy",
-            "plain",
-            "robust",
-            minimum=0.0,
-            said="Table 1",
-        ),
-        of.difference(
-            "3b",
-            "The robust model is less accurate than the plain model by more than 10 points.",
-            "accuracy",
-            "plain",
-            "robust",
-            minimum=0.1,
-            kind="statement",
-            said="section 3.1, first paragraph",
-        ),
-    ]
+    end = "" if place == "test" else f" ({place})"
+    for lead, statement in _LEADS.items():
+        named = statement._replace(name=statement.name + end, text=statement.text + end)
+        yield _accuracy_claim(study, place, named, lead)
 
 
-class _Pairs:
-    """Differences between classifiers on the same images of one test set."""
-
-    def __init__(self, measures: Mapping[str, Evaluation], place: str) -> None:
-        self._measures, self._place = measures, place
-
-    def difference(
-        self,
-        name: str,
-        text: str,
-        measure: str,
-        first: str,
-        second: str,
-        *,
-        minimum: float,
-        said: str,
-        kind: Kind = "ordering",
-    ) -> Claim:
-        end = "" if self._place == "test" else f" ({self._place})"
-        one, other = (_answers(self._measures[each], measure) for each in (first, second))
-        images = self._measures[first].attacked if measure == "robust" else self._measures[first]
-        paper = {
-            each: published.TABLE_1[self._place][each][measure] / 100 for each in (first, second)
-        }
-        statistic = f"{published.KINDS[measure]} (claimed: above {minimum:g})"
-        options: dict[str, Any] = {
-            "kind": kind,
-            "place": said,
-            "minimum": minimum,
-            "strict": minimum >= 0,
-        }
-        name, text = name + end, text + end
-        if measure != "balanced":
-            ours = {first: one.astype(float), second: other.astype(float)}
-            return _paired(name, text, paper, ours, statistic, of=images, **options)
-        interval = balanced_difference_interval(one, other, images.label, images.groups)
-        means = {
-            each: balanced_accuracy(a, images.label) for each, a in ((first, one), (second, other))
-        }
-        over = counted(len(one), "images", images.groups, images.group_unit)
-        statistic += (
-            f"; {first} minus {second}, paired over {over}, as many of each class in every draw"
-        )
-        found = claim(name, text, paper, means, interval, statistic, **options)
-        return _enough(found, one, images)
+def _accuracy_claim(study: Study, place: str, statement: Statement, lead: _Lead) -> Claim:
+    """A claim that one classifier leads another on the same images."""
+    measure, pair = lead.measure, (lead.first, lead.second)
+    images = study.evaluations[place, lead.first]
+    images = images.attacked if measure == "robust" else images
+    answers = {name: _answers(study.evaluations[place, name], measure) for name in pair}
+    paper = {name: published.TABLE_1[place][name][measure] / 100 for name in pair}
+    statistic = f"{published.KINDS[measure]} (claimed: above {lead.minimum:g})"
+    bounds: dict[str, Any] = {"minimum": lead.minimum, "strict": lead.minimum >= 0}
+    if measure != "balanced":
+        ours = {name: correct.astype(float) for name, correct in answers.items()}
+        return _settle(images, statement.settle_pair, paper, ours, statistic, **bounds)
+    one, other = answers.values()
+    interval = balanced_difference_interval(one, other, images.labels, images.groups)
+    means = {name: balanced_accuracy(correct, images.labels) for name, correct in answers.items()}
+    over = counted(len(images.labels), "images", images.groups, images.group_unit)
+    statistic += (
+        f"; {lead.first} minus {lead.second}, paired over {over}, as many of each class in every"
+        " draw"
+    )
+    return _enough(statement.settle(paper, means, interval, statistic, **bounds), images)
 
 
 def _answers(evaluation: Evaluation, measure: str) -> np.ndarray:
@@ -234,289 +168,214 @@ def _answers(evaluation: Evaluation, measure: str) -> np.ndarray:
     return evaluation.robust if measure == "robust" else evaluation.correct
 
 
-def _overlap_claims(localised: Localised) -> list[Claim]:
-    """Claims 4 and 5."""
-    return [
-        *_better_than_plain(localised),
-        *_as_good_as_robust(localised),
-        *_order_of_methods(localised),
-    ]
+# ---- Claims 4, 5 and 9: overlap of maps with lesions
 
 
-def _better_than_plain(localised: Localised) -> list[Claim]:
-    return [
-        _between_maps(
-            localised,
+def _better_than_plain(localised: Localised) -> Iterator[Claim]:
+    """Claim 4: maps of the robust model and of the ensemble are better than the plain model's."""
+    methods = (*localised.methods, *ABLATIONS)
+    for better, method in itertools.product(("robust", "ensemble"), methods):
+        statement = Statement(
             f"4 {method} {better}",
             f"{method} maps of the {better} model overlap the lesions more than those of the plain"
             f" model.",
-            {better: (better, method), "plain": ("plain", method)},
-            **_said_of(better, method),
-            minimum=0.0,
-            strict=True,
+            _place_of_better(better, method),
+            "target" if method in ABLATIONS else "statement",
         )
-        for better, method in itertools.product(
-            ("robust", "ensemble"), (*localised.methods, *ABLATIONS)
-        )
-    ]
+        pair = {better: (better, method), "plain": ("plain", method)}
+        yield _between_maps(localised, statement, pair, **MORE)
 
 
-def _said_of(better: str, method: str) -> dict[str, str]:
+def _place_of_better(better: str, method: str) -> str:
     """Where the paper says that a model's maps are better than the plain one's."""
     if method in ABLATIONS:
-        return {"kind": "target"}
+        return ""
     if better == "ensemble":
-        return {"kind": "statement", "place": "Table 2, caption"}
-    if method in (GUIDED, INTEGRATED):
-        return {"kind": "statement", "place": "section 3.1, first paragraph"}
-    return {"kind": "statement", "place": "Figure 1, caption"}
+        return "Table 2, caption"
+    return _FIRST_PARAGRAPH if method in (GUIDED, INTEGRATED) else "Figure 1, caption"
 
 
-def _as_good_as_robust(localised: Localised) -> list[Claim]:
-    return [
-        _between_maps(
-            localised,
+def _as_good_as_robust(localised: Localised) -> Iterator[Claim]:
+    """Claim 4: maps of the ensemble are as good as the robust model's."""
+    for method in localised.methods:
+        statement = Statement(
             f"4 {method} equal",
             f"{method} maps of the ensemble overlap the lesions as well as those of the robust"
             f" model, to {_ALIKE:g}.",
-            {each: (each, method) for each in ("ensemble", "robust")},
-            kind="statement",
-            place="section 3.1, second paragraph",
-            minimum=-_ALIKE,
+            _SECOND_PARAGRAPH,
         )
-        for method in localised.methods
-    ]
+        pair = {name: (name, method) for name in ("ensemble", "robust")}
+        yield _between_maps(localised, statement, pair, minimum=-_ALIKE)
 
 
-def _order_of_methods(localised: Localised) -> list[Claim]:
-    sparse, *others = (each for each in localised.methods if each not in (GUIDED, INTEGRATED))
-    table: dict[str, Any] = {"kind": "ordering", "place": "Table 2"}
-    best: dict[str, Any] = {
-        "kind": "statement",
-        "place": "section 3.2",
-    }  # "produced the best quality of T-VSMs"
-    order = [
-        (GUIDED, INTEGRATED, table),
-        (INTEGRATED, sparse, table),
-        *((sparse, each, best) for each in others),
-    ]
-    return [
-        _between_maps(
-            localised,
+def _order_of_methods(localised: Localised) -> Iterator[Claim]:
+    """Claim 5: guided backprop, then integrated gradients, the sparsest norm, other norms."""
+    sparse, *others = (name for name in localised.methods if name not in (GUIDED, INTEGRATED))
+    order = [(GUIDED, INTEGRATED, "Table 2"), (INTEGRATED, sparse, "Table 2")]
+    # "produced the best quality of T-VSMs"
+    order += [(sparse, other, "section 3.2") for other in others]
+    for name, (first, second, place) in itertools.product(("robust", "ensemble"), order):
+        statement = Statement(
             f"5 {first} {second} {name}",
             f"For the {name} model, {first} maps overlap the lesions at least as much as {second}"
             f" maps.",
-            {first: (name, first), second: (name, second)},
-            **said,
-            minimum=0.0,
+            place,
+            "ordering" if place == "Table 2" else "statement",
         )
-        for name, (first, second, said) in itertools.product(("robust", "ensemble"), order)
-    ]
+        pair = {first: (name, first), second: (name, second)}
+        yield _between_maps(localised, statement, pair, **AT_LEAST)
 
 
-def _on_par_claims(localised: Localised) -> list[Claim]:
+def _on_par_claims(localised: Localised) -> Iterator[Claim]:
     """Claim 9: the paper's conclusion from Table 2, with the norm that was chosen."""
-    method = vce_method(localised.norm)
-    return [
-        _between_maps(
-            localised,
+    method, others = vce_method(localised.norm), (GUIDED, INTEGRATED)
+    for name, other in itertools.product(("plain", "robust", "ensemble"), others):
+        statement = Statement(
             f"9 {method} {other} {name}",
             f"For the {name} model, {method} maps are on par with {other}: their overlaps differ by"
             f" at most {_ON_PAR:g}.",
-            {method: (name, method), other: (name, other)},
-            kind="statement",
-            place="section 2.5, last paragraph",
-            minimum=-_ON_PAR,
-            maximum=_ON_PAR,
+            "section 2.5, last paragraph",
         )
-        for name, other in itertools.product(("plain", "robust", "ensemble"), (GUIDED, INTEGRATED))
-    ]
+        pair = {method: (name, method), other: (name, other)}
+        yield _between_maps(localised, statement, pair, minimum=-_ON_PAR, maximum=_ON_PAR)
 
 
 def _between_maps(
-    localised: Localised, name: str, text: str, pair: Mapping[str, tuple[str, str]], **options: Any
+    localised: Localised, statement: Statement, pair: Mapping[str, tuple[str, str]], **bounds: Any
 ) -> Claim:
     """A claim about the overlap of two kinds of maps, given as ``{name: (classifier, method)}``."""
-    paper = {each: published.overlap(*key) for each, key in pair.items()}
-    ours = {each: localised.iou[key] for each, key in pair.items()}
-    return _paired(name, text, paper, ours, "IoU", of=localised.images, **options)
+    paper = {label: published.overlap(*key) for label, key in pair.items()}
+    ours = {label: localised.iou[key] for label, key in pair.items()}
+    return _settle(localised.images, statement.settle_pair, paper, ours, "IoU", **bounds)
 
 
-class _Sample:
-    """The images that claims are about, of those studied, in numbers."""
-
-    def __init__(self, studied: Studied) -> None:
-        self._studied, self._part = studied, slice(0, studied.sample)
-        self.images = studied.images.take(np.arange(studied.sample))
-        self.labels = self.images.labels
-
-    def predicted(self, name: str) -> np.ndarray:
-        return self._studied.predicted(name)[self._part]
-
-    def probability(self, found: Counterfactual) -> np.ndarray:
-        return np.asarray(found.probability)[self._part]
-
-    def change(self, found: Counterfactual) -> np.ndarray:
-        return np.asarray(
-            vce_saliency(self.images.arrays["image"], np.asarray(found.image)[self._part])
-        )
+# ---- Claims 6 to 8: counterfactuals of test images
 
 
-def _confidence_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
+def _confidence_claims(study: Study) -> Iterator[Claim]:
     """Claim 6, along the sweep of the ensemble."""
-    settings, finding, sample = config.explanations, data.finding, _Sample(studied)
-    norm, healthy = settings.norms[-1], 0
-    values = {key: sample.probability(found) for key, found in studied.sweep.items()}
+    settings, sample = study.config.explanations, study.explained.without_failures()
+    finding, healthy, named = study.data.finding, 0, study.data.class_names
+    norm, small = settings.norms[-1], settings.sweep[0]
+    values = {key: np.asarray(reached.probability) for key, reached in sample.sweep.items()}
     falls = [
         values[after, target] - values[before, target]
         for before, after in itertools.pairwise(settings.sweep)
-        for target in range(len(data.class_names))
+        for target in range(len(named))
     ]
     steady = np.min(falls, axis=0) >= -_SLACK
-    right = np.flatnonzero((sample.labels == finding) & (sample.predicted("ensemble") == finding))
-    small, named = settings.sweep[0], data.class_names
-    found = [
-        _mean(
+    yield _settle(
+        sample.images,
+        Statement(
             "6a",
             f"The confidence in the target does not fall as the radius grows (l{norm:g},"
             f" ensemble).",
-            {"share of images": 1.0},
-            steady.astype(float),
-            f"share of images without a fall by more than {_SLACK:g} in either direction (claimed:"
-            f" at least 0.95)",
-            kind="ordering",
-            place="Figures 3, 6 and 7",
-            of=sample.images,
-            minimum=0.95,
-        )
-    ]
-    if not len(right):
-        return found
-    flipped = sample.probability(studied.vce["ensemble", norm, healthy])[right]
-    shown = sample.images.take(right)
-    return [
-        *found,
-        _paired(
+            "Figures 3, 6 and 7",
+            "ordering",
+        ).settle_mean,
+        {"share of images": 1.0},
+        steady.astype(float),
+        f"share of images without a fall by more than {_SLACK:g} in either direction (claimed:"
+        f" at least 0.95)",
+        minimum=0.95,
+    )
+    is_hit = sample.predicted("ensemble") == sample.images.labels
+    rows = np.flatnonzero(is_hit & (sample.images.labels == finding))
+    if not len(rows):
+        return
+    shown = sample.images.take(rows)
+    yield _settle(
+        shown,
+        Statement(
             "6b",
             f"For images of {named[finding]} rightly classified, enhancing the class saturates no"
             f" later than flipping it.",
-            {"enhanced": 1.0, "flipped": 0.74},
-            {"enhanced": values[small, finding][right], "flipped": values[small, healthy][right]},
-            f"probability of the target at l{norm:g}, ε = {small:g}",
-            kind="ordering",
-            place="Figure 3",
-            of=shown,
-            minimum=0.0,
-        ),
-        _mean(
+            "Figure 3",
+            "ordering",
+        ).settle_pair,
+        {"enhanced": 1.0, "flipped": 0.74},
+        {"enhanced": values[small, finding][rows], "flipped": values[small, healthy][rows]},
+        f"probability of the target at l{norm:g}, ε = {small:g}",
+        **AT_LEAST,
+    )
+    yield _settle(
+        shown,
+        Statement(
             "6c",
-            f"At l{norm:g}, ε = {studied.radii[norm]:g} the flip from {named[finding]} to"
+            f"At l{norm:g}, ε = {sample.radii[norm]:g} the flip from {named[finding]} to"
             f" {named[healthy]} stays below 1.",
-            {"Figure 2": 0.92, "Figure 4": 0.86, "Figure 5": 0.82},
-            flipped,
-            "mean probability of the target (claimed: at most 0.99)",
-            of=shown,
-            maximum=0.99,
-        ),
-    ]
+            kind="target",
+        ).settle_mean,
+        {"Figure 2": 0.92, "Figure 4": 0.86, "Figure 5": 0.82},
+        np.asarray(sample.vce["ensemble", norm, healthy].probability)[rows],
+        "mean probability of the target (claimed: at most 0.99)",
+        maximum=0.99,
+    )
 
 
-def _size_claims(config: Config, data: Data, studied: Studied) -> list[Claim]:
+def _size_claims(study: Study) -> Iterator[Claim]:
     """Claim 7: how large and how sparse changes are, mean over the targets of each image."""
-    settings, sample, targets = config.explanations, _Sample(studied), range(len(data.class_names))
-
-    def measured(measure: Any, founds: Sequence[Counterfactual]) -> np.ndarray:
-        return np.mean([measure(sample.change(found)) for found in founds], axis=0)
-
+    settings, sample = study.config.explanations, study.explained.without_failures()
+    targets, norm = range(len(study.data.class_names)), settings.norms[-1]
     swept = {
-        f"ε = {radius:g}": [studied.sweep[radius, target] for target in targets]
+        f"ε = {radius:g}": [sample.sweep[radius, target] for target in targets]
         for radius in (settings.sweep[-1], settings.sweep[0])
     }
-    norm = settings.norms[-1]
-    found = [
-        _paired(
-            name,
-            text,
-            {},
-            {radius: measured(measure, changes) for radius, changes in swept.items()},
-            f"{of}, l{norm:g}, mean over the targets",
-            kind="statement",
-            place=place,
-            of=sample.images,
-            minimum=0,
-            strict=True,
-        )
-        for name, text, measure, of, place in (
-            (
-                "7a",
-                "The change grows with the radius.",
-                _length,
-                "l2 norm of the change",
-                "Figure 3, caption",
-            ),
-            (
-                "7b",
-                "The changed area grows with the radius.",
-                _area,
-                "share of pixels changed visibly",
-                "section 3.4",
-            ),
-        )
-    ]
+    grows = Statement("7a", "The change grows with the radius.", "Figure 3, caption")
+    wider = Statement("7b", "The changed area grows with the radius.", "section 3.4")
+    for statement, measure, words in (
+        (grows, _length, "l2 norm of the change"),
+        (wider, _area, "share of pixels changed visibly"),
+    ):
+        sizes = {radius: sample.mean_size(measure, changes) for radius, changes in swept.items()}
+        statistic = f"{words}, l{norm:g}, mean over the targets"
+        yield _settle(sample.images, statement.settle_pair, {}, sizes, statistic, **MORE)
     sparsity = {
-        p: measured(_top_share, [studied.vce["ensemble", p, target] for target in targets])
+        p: sample.mean_size(_top_share, [sample.vce["ensemble", p, target] for target in targets])
         for p in settings.norms
     }
-    found += [
-        _paired(
-            f"7c l{p:g} l{q:g}",
-            f"Changes in l{p:g} are sparser than in l{q:g}.",
-            {},
-            {f"l{p:g}": sparsity[p], f"l{q:g}": sparsity[q]},
-            f"share of the change's energy in {_TOP:.0%} of the pixels, mean over the targets",
-            kind="statement",
-            place="section 3.2",
-            of=sample.images,
-            minimum=0,
-            strict=True,
-        )
-        for p, q in itertools.pairwise(settings.norms)
-    ]
-    return found
+    statistic = f"share of the change's energy in {_TOP:.0%} of the pixels, mean over the targets"
+    for p, q in itertools.pairwise(settings.norms):
+        one, other, place = f"l{p:g}", f"l{q:g}", "section 3.2"
+        text = f"Changes in {one} are sparser than in {other}."
+        statement = Statement(f"7c {one} {other}", text, place)
+        shares = {one: sparsity[p], other: sparsity[q]}
+        yield _settle(sample.images, statement.settle_pair, {}, shares, statistic, **MORE)
 
 
-def _saturation_claim(config: Config, data: Data, studied: Studied) -> Claim:
+def _saturation_claim(study: Study) -> Claim:
     """Claim 8, a target: the paper shows one such image, in Figure 1."""
-    p, sample = config.explanations.norms[0], _Sample(studied)
-    targets = range(len(data.class_names))
-    reached = np.mean(
-        [sample.probability(studied.vce["plain", p, target]) for target in targets], axis=0
-    )
-    interval = bootstrap_interval(reached, groups=sample.images.groups, bounds=(0.0, 1.0))
-    found = claim(
-        "8",
+    p, sample = study.config.explanations.norms[0], study.explained.without_failures()
+    images, targets = sample.images, range(len(study.data.class_names))
+    reached = np.mean([sample.vce["plain", p, target].probability for target in targets], axis=0)
+    text = (
         "Counterfactuals of the plain model are confident too: confidence does not tell the models"
-        " apart.",
+        " apart."
+    )
+    made = Statement("8", text, kind="target").settle(
         {vce_method(p): 1.0},
         {"mean": float(reached.mean())},
-        interval,
-        f"probability of the target at l{p:g}, ε = {studied.radii[p]:g}, mean over the targets"
+        bootstrap_interval(reached, groups=images.groups, bounds=(0.0, 1.0)),
+        f"probability of the target at l{p:g}, ε = {sample.radii[p]:g}, mean over the targets"
         f" (claimed: at least 0.95),"
-        f" over {counted(len(reached), 'images', sample.images.groups, sample.images.group_unit)}",
+        f" over {counted(len(reached), 'images', images.groups, images.group_unit)}",
         minimum=0.95,
     )
-    return _enough(found, reached, sample.images)
+    return _enough(made, images)
 
 
-def _length(change: np.ndarray) -> np.ndarray:
+def _length(change: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
+    """The l2 norm of each change."""
     return np.sqrt(np.square(change).sum((1, 2, 3)))
 
 
-def _area(change: np.ndarray) -> np.ndarray:
+def _area(change: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
+    """The share of pixels that are changed visibly."""
     return (np.abs(change).max(axis=-1) > _VISIBLE).mean(axis=(1, 2))
 
 
-def _top_share(change: np.ndarray) -> np.ndarray:
+def _top_share(change: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
+    """The share of each change's energy in the pixels that change most."""
     energy = np.sort(np.square(change).sum(axis=-1).reshape(len(change), -1), axis=1)
     top = energy[:, -max(1, round(_TOP * energy.shape[1])) :].sum(axis=1)
     return top / np.maximum(energy.sum(axis=1), np.finfo(energy.dtype).tiny)

@@ -1,4 +1,4 @@
-"""What the experiment can be told."""
+"""The settings of the experiment, as ``--help`` shows them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -77,6 +77,11 @@ class ExplanationConfig:
     """Test images of each class whose counterfactuals the claims are about, at least 2."""
     num_shown: int = 4
     """Of those, how many of each class are in the overview figures."""
+
+    @property
+    def radius_by_norm(self) -> dict[float, float]:
+        """The radius for each norm."""
+        return dict(zip(self.norms, self.radii, strict=True))
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,72 @@
-"""The images of the experiment, filtered and split once and for all."""
+"""The images of the experiment: opened or drawn, filtered and split, augmented in training."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 
-from cfx_jax.data import split
+from cfx_jax.data import (
+    SyntheticFundus,
+    color_jitter,
+    compose,
+    random_affine,
+    random_crop,
+    random_flip,
+    sometimes,
+    split,
+)
+from cfx_jax.data.user_files import is_folder
+from cfx_jax.data.worlds.fundus import STAGES
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.quality import Quality
-from experiments.fundus_vce.sources import Sources
-from experiments.shared.image_options import remaining_share
-from experiments.shared.image_set import ImageSet
+from experiments.shared import (
+    Arrays,
+    ImageSet,
+    StoredImages,
+    Workspace,
+    draw_fields,
+    folder_note,
+    load_folder,
+    notify,
+    remaining_share,
+)
+
+_FUNDUS_PAGE = "README.md, section 'The paper's data sets', says where to get each set"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The image sets of the experiment; those other than ``main`` may be missing.
+
+    Attributes:
+        main: to be split into training, validation, calibration and test.
+        external: another set with the same two classes, for tests only.
+        lesions: images of the finding with lesion masks.
+        quality: images labelled ungradable (0) or gradable (1).
+        note: what a reader must know beside every figure.
+        published: whether the images are the paper's or drawn after them, so that its figures may
+            stand beside ours.
+    """
+
+    main: ImageSet
+    external: ImageSet | None = None
+    lesions: ImageSet | None = None
+    quality: ImageSet | None = None
+    note: str = ""
+    published: bool = True
+
+    @property
+    def identity(self) -> object:
+        """Everything that the images of all sets depend on."""
+        sets = (self.main, self.external, self.lesions, self.quality)
+        return [images and images.identity for images in sets]
 
 
 class Data(NamedTuple):
-    """The image sets.
+    """The image sets as they are trained and tested on.
 
     Attributes:
         train, validation, temperature, test: disjoint parts of the main source, by person where
@@ -44,32 +96,144 @@ class Data(NamedTuple):
     @property
     def tests(self) -> dict[str, ImageSet]:
         """The sets that classifiers are tested on, by name."""
-        return (
-            {"test": self.test}
-            if self.external is None
-            else {"test": self.test, "external": self.external}
+        sets = {"test": self.test, "external": self.external}
+        return {name: images for name, images in sets.items() if images is not None}
+
+
+def load_sources(config: Config, workspace: Workspace) -> Sources:
+    """Opens or draws the images.
+
+    Raises:
+        InputError: ``data`` is of no known kind, or its folder cannot be used.
+    """
+    kind, _, path = config.data.partition(":")
+    if config.data == "synthetic":
+        return _synthetic(config, workspace)
+    if kind == "folder" and path:
+        size, channels = config.image_size, config.channels
+        images = load_folder(path, size=size, channels=channels, classes=config.classes)
+        return Sources(main=images, note=folder_note(images), published=False)
+    if kind == "fundus" and path:
+        return _photographs(config, Path(path), workspace)
+    raise InputError(
+        f"--data: expected 'synthetic', 'folder:PATH' or 'fundus:PATH', got {config.data!r}"
+    )
+
+
+def _synthetic(config: Config, workspace: Workspace) -> Sources:
+    """Images drawn by a program."""
+    if config.classes or config.channels != 3:
+        raise InputError(
+            "--classes, --channels: the synthetic images have their own; leave these out, or give"
+            " --data"
         )
+    worlds = _worlds(config)
+    sets: dict[str, Any] = {
+        name: _draw(name, options, workspace) for name, options in worlds.items()
+    }
+    return Sources(**sets, note="Synthetic data: drawn by a program, no patient's eye.")
 
 
-def split_data(config: Config, sources: Sources, quality: Quality | None) -> Data:
+def _worlds(config: Config) -> dict[str, dict[str, Any]]:
+    """The options of ``SyntheticFundus`` for each image set."""
+    given, scored = config.synthetic, config.localisation
+    worlds: dict[str, dict[str, Any]] = {
+        "main": {
+            "num_images": given.num_images,
+            "severity": given.severity,
+            "ungradable": given.ungradable,
+        },
+        "external": {"num_images": given.num_external, "severity": given.external_severity},
+        "lesions": {
+            # Twice as many as are wanted, since mild eyes are left out.
+            "num_images": 2 * (scored.num_tuning + scored.num_scored) + 2,
+            "severity": given.severity,
+            "prevalence": 1.0,
+        },
+        "quality": {"num_images": config.quality.num_images, "ungradable": 0.5},
+    }
+    if not config.quality.num_members:
+        worlds["main"]["ungradable"] = 0.0
+        del worlds["quality"]
+    for number, options in enumerate(worlds.values()):
+        options.update(size=config.image_size, seed=4 * config.seed + number)
+    return worlds
+
+
+def _draw(name: str, options: Mapping[str, Any], workspace: Workspace) -> ImageSet:
+    """One set of synthetic images."""
+
+    def draw() -> Arrays:
+        fields = ("image", "label", "lesion_mask", "eye_mask", "gradable", "factors")
+        arrays = draw_fields(SyntheticFundus, options, fields)
+        stage = arrays.pop("factors")["stage"]
+        return {**arrays, "stage": stage}
+
+    arrays = workspace.cached(f"synthetic-{name}", options, draw)
+    class_names = SyntheticFundus.class_names
+    if name == "lesions":
+        # Moderate and severe eyes: those of IDRiD, whose place they take, are of grade 2 and more.
+        is_chosen = arrays["stage"] > STAGES.index("mild")
+        arrays = {field: values[is_chosen] for field, values in arrays.items()}
+    if name == "quality":
+        arrays["label"], class_names = arrays["gradable"], ("ungradable", "gradable")
+    return ImageSet.whole(StoredImages(arrays, class_names), ["synthetic", options])
+
+
+def _photographs(config: Config, path: Path, workspace: Workspace) -> Sources:
+    """The paper's sets below one folder: kaggle, and where they are messidor, idrid, deepdrid."""
+    from cfx_jax.data.fundus_sets import FundusSet, labelled, quality_labelled
+
+    if config.channels != 3 or config.classes:
+        raise InputError(
+            "--channels, --classes: fundus photographs have their own; leave these out"
+        )
+    if not is_folder(path):
+        raise InputError(
+            f"--data: expected the folder that holds kaggle, messidor, ..., '{path}' is none:"
+            f" {_FUNDUS_PAGE}"
+        )
+    names, prepared = ["kaggle"], workspace.root / "sets"
+    for name in ("messidor", "idrid", "deepdrid"):
+        if (path / name).exists():
+            names.append(name)
+        else:
+            notify(f"{name}: no folder {path / name}, its tables are left out")
+    sets = {name: FundusSet(name, path / name, prepared, size=config.image_size) for name in names}
+    images = {
+        name: ImageSet.whole(labelled(photographs), photographs.identity)
+        for name, photographs in sets.items()
+        if name != "deepdrid"
+    }
+    if "deepdrid" in sets and config.quality.num_members:
+        graded = sets["deepdrid"]
+        images["deepdrid"] = ImageSet.whole(quality_labelled(graded), graded.identity)
+    dropped = ", ".join(f"{name} {len(photographs.dropped)}" for name, photographs in sets.items())
+    return Sources(
+        main=images["kaggle"],
+        external=images.get("messidor"),
+        lesions=images.get("idrid"),
+        quality=images.get("deepdrid"),
+        note=f"Photographs in which no eye was found were dropped: {dropped}.",
+    )
+
+
+def split_data(config: Config, sources: Sources, kept: Int[np.ndarray, " n"] | None) -> Data:
     """Splits the gradable images of the main source, and picks the images with lesions.
+
+    Args:
+        config: of the experiment.
+        sources: all images.
+        kept: positions of the gradable images of the main source; None for all of them.
 
     Raises:
         InputError: shares that leave nothing for training, or a part that would hold images of one
             class only.
     """
-    shares = {
-        "validation": config.validation,
-        "temperature": config.temperature,
-        "test": config.test,
-    }
-    rest = remaining_share(**shares)
-    everything = sources.main
-    kept = everything.indices if quality is None else quality.kept
-    gradable = everything.take(kept)
-    positions = split(
-        gradable.labels, {"train": rest, **shares}, seed=config.seed, groups=gradable.groups
-    )
+    shares = {name: getattr(config, name) for name in ("validation", "temperature", "test")}
+    shares = {"train": remaining_share(**shares), **shares}
+    gradable = sources.main.take(sources.main.indices if kept is None else kept)
+    positions = split(gradable.labels, shares, seed=config.seed, groups=gradable.groups)
     rng = np.random.default_rng(config.seed)
     parts = {name: gradable.take(rng.permutation(items)) for name, items in positions.items()}
     for name, part in parts.items():
@@ -78,7 +242,7 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
     return Data(
         **parts,
         external=sources.external,
-        lesions=_with_lesions(config, sources, len(names) - 1),
+        lesions=_with_lesions(config, sources.lesions, len(names) - 1),
         class_names=names,
         note=sources.note,
         published=sources.published,
@@ -86,33 +250,42 @@ def split_data(config: Config, sources: Sources, quality: Quality | None) -> Dat
 
 
 def _check_classes(name: str, part: ImageSet) -> None:
-    present = np.unique(part.labels)
-    if len(present) < len(part.class_names):
-        missing = ", ".join(
-            each for label, each in enumerate(part.class_names) if label not in present
-        )
+    absent = np.setdiff1d(np.arange(len(part.class_names)), part.labels)
+    if len(absent):
+        missing = ", ".join(part.class_names[label] for label in absent)
         raise InputError(
             f"the {name} part has {len(part)} images and none of class {missing}: give more images"
-            f" of it, or a larger share"
-            f" by --{name}"
+            f" of it, or a larger share by --{name}"
         )
 
 
-def _with_lesions(config: Config, sources: Sources, finding: int) -> ImageSet | None:
-    """Shuffled images of the finding whose mask is not empty, as many as are tuned on and scored;
-    None where none is.
-    """
-    everything = sources.lesions
-    if everything is None:
+def _with_lesions(config: Config, images: ImageSet | None, finding: int) -> ImageSet | None:
+    """Shuffled images of the finding with a mask, as many as are tuned on and scored; or None."""
+    if images is None:
         return None
-    arrays = everything.arrays
+    arrays, tuned = images.arrays, config.localisation.num_tuning
     usable = np.flatnonzero((arrays["label"] == finding) & arrays["lesion_mask"].any((1, 2)))
-    wanted = config.localisation.num_tuning + config.localisation.num_scored
+    wanted = tuned + config.localisation.num_scored
     chosen = np.random.default_rng(config.seed).permutation(usable)[:wanted]
-    if len(chosen) <= config.localisation.num_tuning + 1:
+    if len(chosen) <= tuned + 1:
         raise InputError(
-            f"--localisation.num-tuning: expected at least two images left to score, {len(chosen)}"
-            f" images with lesions"
-            f" are there and {config.localisation.num_tuning} are tuned on: lower it"
+            f"--localisation.num-tuning: expected at least two images left to score,"
+            f" {len(chosen)} images with lesions are there and {tuned} are tuned on: lower it"
         )
-    return everything.take(chosen)
+    return images.take(chosen)
+
+
+def augmentation(config: Config) -> Callable[..., np.ndarray] | None:
+    """The augmentation that the configuration names, for its image size."""
+    if config.augmentation == "none":
+        return None
+    if config.augmentation == "light":
+        return compose(random_flip("horizontal"), random_crop(padding=config.image_size // 16))
+    everything = compose(
+        random_crop(padding=round(config.image_size * 33 / 224)),
+        color_jitter(brightness=(0.5, 0.9), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15),
+        random_flip("horizontal"),
+        random_flip("vertical"),
+        random_affine(degrees=15, translate=0.048),
+    )
+    return sometimes(everything, probability=0.9)

@@ -1,4 +1,4 @@
-"""The paper's Figures 1 to 7 in kind, overview grids, curves and the animation.
+"""Figures 1 to 7 of the paper in kind, overview grids, curves and the animation.
 
 Which image a figure shows is decided by the order of the shuffled set and by the classifiers'
 predictions alone, never by how the counterfactual looks. So Figures 4 and 5 show images that the
@@ -6,16 +6,13 @@ classifier gets wrong, where the paper shows counterfactuals with artefacts that
 """
 
 import itertools
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from cfx_jax.attributions import vce_saliency
 from cfx_jax.counterfactuals import Counterfactual
-from cfx_jax.maps import channel_sum
-from cfx_jax.metrics.statistics import bootstrap_interval
+from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import (
     AnimationPanel,
     CounterfactualPanel,
@@ -30,241 +27,229 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.explain import Studied
-from experiments.fundus_vce.localise import Localised, threshold, vce_method
-from experiments.fundus_vce.search import part_of
-from experiments.fundus_vce.train import NAMES
-from experiments.shared.image_set import decisions
-from experiments.shared.presenter import Figure
+from experiments.fundus_vce.classifiers import NAMES
+from experiments.fundus_vce.localisation import Localised, change_map, threshold, vce_method
+from experiments.fundus_vce.study import Study
+from experiments.shared import PaperReport, decisions
 
 
 class Gallery(NamedTuple):
-    """What the figures are drawn from, and where to."""
+    """The figures of counterfactuals, added to a report; ``quantile`` thresholds their maps."""
 
-    folder: Path
-    config: Config
-    data: Data
-    studied: Studied
+    report: PaperReport
+    study: Study
     quantile: float
 
-    def numbered(self) -> tuple[list[Figure], list[str]]:
-        """Figures 2 to 7, and sentences about those that are left out since no studied image is of
-        their kind.
-        """
-        drawn, missing = [], []
+    def draw_numbered(self) -> list[str]:
+        """Draws Figures 2 to 7; returns sentences about those without an image of their kind."""
+        missing = []
         for number, (draw, row, subject) in self._subjects().items():
             if row is None:
-                beginning = f"There is no Figure {number}: no" if self.data.published else "No"
+                is_papers = self.study.data.published
+                beginning = f"There is no Figure {number}: no" if is_papers else "No"
                 missing.append(f"{beginning} test image is {subject}.")
             else:
-                drawn.append(draw(number, row, subject))
-        return drawn, list(dict.fromkeys(missing))
+                draw(number, row, subject)
+        return list(dict.fromkeys(missing))
 
-    def _subjects(self) -> dict[int, tuple[Callable[[int, int, str], Figure], int | None, str]]:
+    def _subjects(self) -> dict[int, tuple[Callable[[int, int, str], None], int | None, str]]:
         """By number of the figure: how it is drawn, the image that it shows, and what that is."""
-        finding, predicted = self.data.finding, self.studied.predicted("ensemble")
-        labels, named = self.studied.images.labels, self.data.class_names
+        explained, finding = self.study.explained, self.study.data.finding
+        predicted, labels = explained.predicted("ensemble"), explained.images.labels
+        healthy_name, finding_name = self._names[0], self._names[finding]
 
         def first(label: int, decided: int) -> int | None:
             rows = np.flatnonzero((labels == label) & (predicted == decided))
             return int(rows[0]) if len(rows) else None
 
-        right = f"an image of {named[finding]}, rightly classified by the ensemble"
-        missed = f"an image of {named[finding]} that the ensemble takes for {named[0]}"
-        alarm = f"an image of {named[0]} that the ensemble takes for {named[finding]}"
+        hit = f"an image of {finding_name}, rightly classified by the ensemble"
+        missed = f"an image of {finding_name} that the ensemble takes for {healthy_name}"
+        alarm = f"an image of {healthy_name} that the ensemble takes for {finding_name}"
+        clear = f"an image of {healthy_name}, rightly classified by the ensemble"
         return {
-            2: (self._norms, first(finding, finding), right),
-            3: (self._sweep, first(finding, finding), right),
-            4: (self._norms, first(finding, 0), missed),
-            5: (self._norms, first(0, finding), alarm),
-            6: (
-                self._sweep,
-                first(0, 0),
-                f"an image of {named[0]}, rightly classified by the ensemble",
-            ),
-            7: (self._sweep, first(finding, 0), missed),
+            2: (self._draw_norms, first(finding, finding), hit),
+            3: (self._draw_sweep, first(finding, finding), hit),
+            4: (self._draw_norms, first(finding, 0), missed),
+            5: (self._draw_norms, first(0, finding), alarm),
+            6: (self._draw_sweep, first(0, 0), clear),
+            7: (self._draw_sweep, first(finding, 0), missed),
         }
 
-    def overview(self) -> list[Figure]:
-        """The counterfactuals of every classifier towards every class, for a few images of each
-        class.
-        """
-        labels, count = self._sample_labels, self.config.explanations.num_shown
-        shown = np.concatenate(
-            [np.flatnonzero(labels == label)[:count] for label in np.unique(labels)]
-        )
-        found = []
-        for name, (target, goal) in itertools.product(NAMES, enumerate(self.data.class_names)):
-            rows = [
-                self._row(int(each), name, self._norm_panels(int(each), name, target))
-                for each in shown
+    def draw_overview(self) -> None:
+        """Draws counterfactuals of every classifier and target, for a few images of each class."""
+        labels, settings = self._sample_labels, self.study.config.explanations
+        members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        shown = np.concatenate([rows[: settings.num_shown] for rows in members]).tolist()
+        for name, (target, goal) in itertools.product(NAMES, enumerate(self._names)):
+            self.report.draw(
+                f"figure_overview_{name}_{target}.png",
+                counterfactual_grid,
+                [self._row(row, name, self._norm_panels(row, name, target)) for row in shown],
+                title=f"{name} classifier, towards {goal}",
+                caption=f"Counterfactuals of the {name} classifier towards {goal}.",
+                alt=f"Grid: test images, their counterfactuals in norms {settings.norms}, and the"
+                " differences.",
+            )
+
+    def draw_confidence(self) -> None:
+        """Draws the ensemble's mean confidence in each target along the radius."""
+        settings, images = self.study.config.explanations, self.study.explained.images
+        radii, panels = (0.0, *settings.sweep), []
+        for label, name in enumerate(self._names):
+            rows = np.flatnonzero(self._sample_labels == label)
+            groups = None if images.groups is None else images.groups[rows]
+            lines = [
+                _banded(f"towards {goal}", radii, self._confidences(target)[:, rows], groups)
+                for target, goal in enumerate(self._names)
             ]
-            path = self.folder / f"figure_overview_{name}_{target}.png"
-            counterfactual_grid(
-                path, rows, title=f"{name} classifier, towards {goal}", note=self.data.note
+            panel = CurvePanel(
+                lines=lines,
+                x_label="ε",
+                y_label="p(target)",
+                title=f"images of {name}",
+                y_range=(0.0, 1.02),
             )
-            alt = f"Grid: test images, their counterfactuals in norms {self.config.explanations.norms}, and the differences."
-            found.append(
-                Figure(path, f"Counterfactuals of the {name} classifier towards {goal}.", alt)
-            )
-        return found
-
-    def confidence(self) -> Figure:
-        """The ensemble's mean confidence in each target along the radius."""
-        settings, labels = self.config.explanations, self._sample_labels
-        images = self.studied.images
-        panels = []
-        for label, name in enumerate(self.data.class_names):
-            lines = []
-            for target, goal in enumerate(self.data.class_names):
-                found = [self.studied.sweep[radius, target] for radius in settings.sweep]
-                chosen = np.flatnonzero(labels == label)
-                start = np.asarray(found[0].initial_probability)[chosen]
-                values = [start, *(np.asarray(each.probability)[chosen] for each in found)]
-                groups = None if images.groups is None else images.groups[chosen]
-                lines.append(_banded(f"towards {goal}", (0.0, *settings.sweep), values, groups))
-            title = f"images of {name}"
-            panels.append(
-                CurvePanel(
-                    lines=lines, x_label="ε", y_label="p(target)", title=title, y_range=(0.0, 1.02)
-                )
-            )
-        path = self.folder / "figure_confidence.png"
+            panels.append(panel)
         unit = "images" if images.groups is None else images.group_unit
-        curve(path, panels, band=f"95 % interval over {unit}", note=self.data.note)
-        norm = settings.norms[-1]
-        return Figure(
-            path,
-            f"Confidence of the ensemble in the target along the radius, l{norm:g}.",
-            "Lines that rise from the original's probability towards 1 as the radius grows.",
+        self.report.draw(
+            "figure_confidence.png",
+            curve,
+            panels,
+            band=f"95 % interval over {unit}",
+            caption="Confidence of the ensemble in the target along the radius,"
+            f" l{settings.norms[-1]:g}.",
+            alt="Lines that rise from the original's probability towards 1 as the radius grows.",
         )
 
-    def morph(self) -> Figure:
-        """The ensemble's counterfactuals of one image of each class towards the other, and further
-        into its own.
-        """
-        settings, labels, panels = self.config.explanations, self.studied.images.labels, []
-        names = self.data.class_names
+    def animate_radius(self) -> None:
+        """Animates one image of each class towards the other class, and further into its own."""
+        settings, explained = self.study.config.explanations, self.study.explained
+        images, names, panels = explained.images, self._names, []
         for label, target in itertools.product(range(len(names)), repeat=2):
-            row = int(np.flatnonzero(labels == label)[0])
-            states = [self.studied.sweep[radius, target] for radius in settings.sweep]
-            original = self.studied.images.arrays["image"][row]
-            start = float(states[0].initial_probability[row])
-            probabilities = [start, *(float(state.probability[row]) for state in states)]
-            panels.append(
-                AnimationPanel(
-                    frames=np.stack(
-                        [original, *(np.asarray(state.image[row]) for state in states)]
-                    ),
-                    title=f"{names[label]} → {names[target]}",
-                    captions=[f"p({names[target]}) = {each:.2f}" for each in probabilities],
-                )
+            row = int(np.flatnonzero(images.labels == label)[0])
+            states = [explained.sweep[radius, target].image[row] for radius in settings.sweep]
+            probabilities = self._confidences(target)[:, row]
+            panel = AnimationPanel(
+                frames=np.stack([images.arrays["image"][row], *map(np.asarray, states)]),
+                title=f"{names[label]} → {names[target]}",
+                captions=[f"p({names[target]}) = {value:.2f}" for value in probabilities],
             )
-        captions = [f"l{settings.norms[-1]:g}, ε = {radius:g}" for radius in (0, *settings.sweep)]
-        path = self.folder / "animation_radius.gif"
-        animate(path, panels, captions=captions, frame_ms=500, smooth=True, note=self.data.note)
-        return Figure(
-            path,
-            "Counterfactuals of the ensemble along the radius.",
-            "Images that morph into a class.",
+            panels.append(panel)
+        norm = f"l{settings.norms[-1]:g}"
+        self.report.draw(
+            "animation_radius.gif",
+            animate,
+            panels,
+            captions=[f"{norm}, ε = {radius:g}" for radius in (0, *settings.sweep)],
+            frame_ms=500,
+            smooth=True,
+            caption="Counterfactuals of the ensemble along the radius.",
+            alt="Images that morph into a class.",
         )
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.study.data.class_names
 
     @property
     def _sample_labels(self) -> np.ndarray:
-        """Of the images that were chosen by their order alone."""
-        return self.studied.images.labels[: self.studied.sample]
+        """The labels of the images that were chosen by their order alone."""
+        explained = self.study.explained
+        return explained.images.labels[: explained.sample]
 
-    def _norms(self, number: int, row: int, subject: str) -> Figure:
-        rows = [
-            self._row(row, "ensemble", self._norm_panels(row, "ensemble", target))
+    def _confidences(self, target: int) -> np.ndarray:
+        """The ensemble's confidence in a target, at each image and along the sweep (radii, n)."""
+        explained, radii = self.study.explained, self.study.config.explanations.sweep
+        states = [explained.sweep[radius, target] for radius in radii]
+        reached = [np.asarray(state.probability) for state in states]
+        return np.stack([np.asarray(states[0].initial_probability), *reached])
+
+    def _draw_norms(self, number: int, row: int, subject: str) -> None:
+        """Draws an image's counterfactuals in all norms, towards both classes."""
+        panels = [self._norm_panels(row, "ensemble", target) for target in self._targets]
+        norms = ", ".join(f"l{p:g}" for p in self.study.config.explanations.norms)
+        caption = f"its counterfactuals by the ensemble in {norms}, towards both classes"
+        self._draw(number, row, panels, f"{subject}, and {caption}")
+
+    def _draw_sweep(self, number: int, row: int, subject: str) -> None:
+        """Draws an image's counterfactuals along the radius, towards both classes."""
+        settings, swept = self.study.config.explanations, self.study.explained.sweep
+        panels = [
+            [
+                self._panel(row, swept[radius, target], target, f"ε = {radius:g}")
+                for radius in settings.sweep
+            ]
             for target in self._targets
         ]
-        norms = ", ".join(f"l{p:g}" for p in self.config.explanations.norms)
-        return self._drawn(
-            number,
-            rows,
-            f"{subject}, and its counterfactuals by the ensemble in {norms}, towards both classes",
-        )
-
-    def _sweep(self, number: int, row: int, subject: str) -> Figure:
-        settings = self.config.explanations
-        rows = [
-            self._row(
-                row,
-                "ensemble",
-                [
-                    self._panel(row, self.studied.sweep[each, target], target, f"ε = {each:g}")
-                    for each in settings.sweep
-                ],
-            )
-            for target in self._targets
-        ]
-        what = f"its l{settings.norms[-1]:g} counterfactuals by the ensemble with growing radius, towards both classes"
-        return self._drawn(number, rows, f"{subject}, and {what}")
+        norm = f"l{settings.norms[-1]:g}"
+        caption = f"its {norm} counterfactuals by the ensemble with growing radius"
+        self._draw(number, row, panels, f"{subject}, and {caption}, towards both classes")
 
     @property
     def _targets(self) -> tuple[int, ...]:
-        """The finding first, as in the paper."""
-        return tuple(reversed(range(len(self.data.class_names))))
+        """The targets, the finding first, as in the paper."""
+        return tuple(reversed(range(len(self._names))))
 
-    def _drawn(self, number: int, rows: Sequence[CounterfactualRow], caption: str) -> Figure:
-        path = self.folder / f"figure_{number}.png"
-        counterfactual_grid(path, rows, note=self.data.note)
-        alt = "Grid: the original, counterfactuals with the confidence in their target, differences, and what was kept."
-        return Figure(path, _captioned(number, self.data, f"{caption}."), alt)
+    def _draw(
+        self, number: int, row: int, panels: list[list[CounterfactualPanel]], caption: str
+    ) -> None:
+        """Draws one of the numbered figures, with a row of panels for each target."""
+        self.report.draw(
+            f"figure_{number}.png",
+            counterfactual_grid,
+            [self._row(row, "ensemble", towards) for towards in panels],
+            caption=_captioned(number, self.study, f"{caption}."),
+            alt="Grid: the original, counterfactuals with the confidence in their target,"
+            " differences, and what was kept.",
+        )
 
     def _norm_panels(self, row: int, name: str, target: int) -> list[CounterfactualPanel]:
+        explained = self.study.explained
         return [
-            self._panel(row, self.studied.vce[name, p, target], target, f"l{p:g}, ε = {radius:g}")
-            for p, radius in self.studied.radii.items()
+            self._panel(row, explained.vce[name, p, target], target, f"l{p:g}, ε = {radius:g}")
+            for p, radius in explained.radii.items()
         ]
 
     def _panel(
-        self, row: int, found: Counterfactual, target: int, title: str
+        self, row: int, reached: Counterfactual, target: int, title: str
     ) -> CounterfactualPanel:
-        arrays = self.studied.images.arrays
-        image, changed = arrays["image"][row], np.asarray(found.image[row])
+        arrays = self.study.explained.images.arrays
+        image, changed = arrays["image"][row], np.asarray(reached.image[row])
         eye = arrays["eye_mask"][row] if "eye_mask" in arrays else np.ones(image.shape[:2], bool)
-        change = np.asarray(channel_sum(vce_saliency(image, changed)))
+        change = change_map(image, changed)
         return CounterfactualPanel(
             image=changed,
-            target=self.data.class_names[target],
-            probability=float(found.probability[row]),
+            target=self._names[target],
+            probability=float(reached.probability[row]),
             name=title,
             saliency=threshold(change[None], eye[None], self.quantile)[0],
         )
 
     def _row(self, row: int, name: str, panels: list[CounterfactualPanel]) -> CounterfactualRow:
-        arrays, probability = self.studied.images.arrays, self.studied.probability[name][row]
+        explained = self.study.explained
+        arrays, probability = explained.images.arrays, explained.probability[name][row]
         predicted = int(decisions(probability))
+        mask = arrays["lesion_mask"][row] if "lesion_mask" in arrays else None
         return CounterfactualRow(
             original=arrays["image"][row],
-            label=self.data.class_names[int(arrays["label"][row])],
-            predicted=self.data.class_names[predicted],
+            label=self._names[int(arrays["label"][row])],
+            predicted=self._names[predicted],
             probability=float(probability[predicted]),
             counterfactuals=panels,
-            mask=arrays["lesion_mask"][row]
-            if "lesion_mask" in arrays and arrays["lesion_mask"][row].any()
-            else None,
+            mask=mask if mask is not None and mask.any() else None,
         )
 
 
-_IN_PLACE_OF = {
-    4: "counterfactuals with visible artefacts, of a rightly classified image",
-    5: "counterfactuals with visible artefacts, of a rightly classified image",
-}
+_IN_PLACE_OF = "counterfactuals with visible artefacts, of a rightly classified image"
+_FAILURES = (4, 5)
 
 
-def _captioned(number: int, data: Data, text: str) -> str:
-    """A caption that begins with the paper's figure, and with what that shows where ours is another
-    kind of failure.
-    """
-    if not data.published:
+def _captioned(number: int, study: Study, text: str) -> str:
+    """A caption that says which of the paper's figures this is like, or stands in place of."""
+    if not study.data.published:
         return text[0].upper() + text[1:]
-    if number in _IN_PLACE_OF:
-        return f"In place of the paper's Figure {number} ({_IN_PLACE_OF[number]}): {text}"
+    if number in _FAILURES:
+        return f"In place of the paper's Figure {number} ({_IN_PLACE_OF}): {text}"
     return f"As the paper's Figure {number}: {text}"
 
 
@@ -275,116 +260,103 @@ def typical_image(localised: Localised) -> tuple[int, str]:
     first that the ensemble does; else the first.
     """
     norm = next(iter(localised.radii))
-    right = {
-        name: np.asarray(localised.vce[name, norm].initial_probability) > 0.5 for name in NAMES
-    }
+    hits = {name: np.asarray(localised.vce[name, norm].initial_probability) > 0.5 for name in NAMES}
     for names, words in (
         (NAMES, "rightly classified by all classifiers"),
         (("ensemble",), "which the ensemble gets right"),
     ):
-        rows = np.flatnonzero(np.all([right[name] for name in names], axis=0))
+        rows = np.flatnonzero(np.all([hits[name] for name in names], axis=0))
         if len(rows):
             return int(rows[0]), words
     return 0, "which the ensemble gets wrong, as it does all that were scored"
 
 
-def figure_1(folder: Path, data: Data, localised: Localised) -> list[Figure]:
-    """One image of the finding: the maps of every classifier, and the counterfactuals that they
-    come from.
-    """
+def draw_figure_1(report: PaperReport, study: Study, localised: Localised) -> None:
+    """Draws one image of the finding: the maps of every classifier, and their counterfactuals."""
     shown, words = typical_image(localised)
-    image, mask = (
-        localised.images.arrays["image"][shown],
-        localised.images.arrays["lesion_mask"][shown],
+    goal = study.data.class_names[study.data.finding]
+    methods = (*localised.methods[:2], vce_method(localised.norm))
+    report.draw(
+        "figure_1_maps.png",
+        saliency_grid,
+        [_saliency_row(localised, shown, methods)],
+        _columns(methods),
+        caption=_captioned(
+            1, study, f"thresholded maps towards {goal} of an image of {goal}, {words}."
+        ),
+        alt="One image with the outline of its lesions, and the pixels that each method keeps for"
+        " each classifier.",
     )
-    norm = localised.norm
-    methods = (*localised.methods[:2], vce_method(norm))
-    maps = _saliency_row(localised, shown, methods)
-    path = folder / "figure_1_maps.png"
-    saliency_grid(path, [maps], _columns(methods), note=data.note)
-    goal, rows = data.class_names[data.finding], []
-    for name in NAMES:
-        found = part_of(localised.vce[name, norm], slice(shown, shown + 1))
-        before = float(found.initial_probability[0])
-        panel = CounterfactualPanel(
-            image=np.asarray(found.image[0]),
-            target=goal,
-            probability=float(found.probability[0]),
-            name=f"l{norm:g}, ε = {localised.radii[norm]:g}",
-            saliency=localised.kept[name, vce_method(norm)][shown],
-            iou=_share(localised.iou[name, vce_method(norm)][shown]),
-        )
-        rows.append(
-            CounterfactualRow(
-                original=image,
-                label=goal,
-                predicted=goal if before > 0.5 else data.class_names[0],
-                probability=max(before, 1 - before),
-                counterfactuals=[panel],
-                mask=mask,
-                name=name,
-            )
-        )
-    changed = folder / "figure_1_counterfactuals.png"
-    counterfactual_grid(changed, rows, note=data.note)
-    return [
-        Figure(
-            path,
-            _captioned(1, data, f"thresholded maps towards {goal} of an image of {goal}, {words}."),
-            "One image with the outline of its lesions, and the pixels that each method keeps for"
-            " each classifier.",
+    report.draw(
+        "figure_1_counterfactuals.png",
+        counterfactual_grid,
+        [_counterfactual_row(study, localised, shown, name) for name in NAMES],
+        caption=_captioned(
+            1, study, f"the counterfactuals of that image towards {goal} behind the last maps."
         ),
-        Figure(
-            changed,
-            _captioned(
-                1, data, f"the counterfactuals of that image towards {goal} behind the last maps."
-            ),
-            "One row for each classifier: the image, its counterfactual, the difference, the kept"
-            " pixels.",
-        ),
-    ]
-
-
-def maps_figure(folder: Path, data: Data, localised: Localised, *, count: int) -> Figure:
-    """The thresholded maps of every classifier and method for several images with lesions."""
-    rows = [
-        _saliency_row(localised, row, localised.methods)
-        for row in range(min(count, len(localised.images)))
-    ]
-    path = folder / "figure_maps.png"
-    saliency_grid(path, rows, _columns(localised.methods), note=data.note)
-    return Figure(
-        path,
-        f"Thresholded maps towards {data.class_names[data.finding]}, with the outline of the"
-        f" lesions.",
-        "Grid: images with lesions, and the pixels that each method keeps for each classifier.",
+        alt="One row for each classifier: the image, its counterfactual, the difference, the kept"
+        " pixels.",
     )
 
 
-def tuning_figure(folder: Path, config: Config, data: Data, localised: Localised) -> Figure:
-    """The overlap on the tuning images at every threshold."""
-    quantiles = config.localisation.quantiles
-    lines = [
-        Line(name=method, x=quantiles, y=values)
-        for method, values in localised.tuned_quantiles.items()
-    ]
-    path = folder / "figure_tuning.png"
-    curve(path, [CurvePanel(lines=lines, x_label="quantile", y_label="mean IoU")], note=data.note)
-    return Figure(
-        path,
-        f"Overlap on the {config.localisation.num_tuning} tuning images against the threshold, mean"
-        f" over the classifiers;"
-        " the counterfactuals with the radii chosen before.",
-        "One line for each method.",
+def _counterfactual_row(
+    study: Study, localised: Localised, shown: int, name: str
+) -> CounterfactualRow:
+    """A scored image and its counterfactual by one classifier, in the chosen norm."""
+    norm, names, arrays = localised.norm, study.data.class_names, localised.images.arrays
+    goal, reached = names[study.data.finding], localised.vce[name, norm]
+    before, key = float(reached.initial_probability[shown]), (name, vce_method(norm))
+    panel = CounterfactualPanel(
+        image=np.asarray(reached.image[shown]),
+        target=goal,
+        probability=float(reached.probability[shown]),
+        name=f"l{norm:g}, ε = {localised.radii[norm]:g}",
+        saliency=localised.kept[key][shown],
+        iou=_share(localised.iou[key][shown]),
+    )
+    return CounterfactualRow(
+        original=arrays["image"][shown],
+        label=goal,
+        predicted=goal if before > 0.5 else names[0],
+        probability=max(before, 1 - before),
+        counterfactuals=[panel],
+        mask=arrays["lesion_mask"][shown],
+        name=name,
+    )
+
+
+def draw_maps(report: PaperReport, study: Study, localised: Localised) -> None:
+    """Draws the thresholded maps of every classifier and method for several images with lesions."""
+    count = min(2 * study.config.explanations.num_shown, len(localised.images))
+    methods, goal = localised.methods, study.data.class_names[study.data.finding]
+    report.draw(
+        "figure_maps.png",
+        saliency_grid,
+        [_saliency_row(localised, row, methods) for row in range(count)],
+        _columns(methods),
+        caption=f"Thresholded maps towards {goal}, with the outline of the lesions.",
+        alt="Grid: images with lesions, and the pixels that each method keeps for each classifier.",
+    )
+
+
+def draw_tuning(report: PaperReport, study: Study, localised: Localised) -> None:
+    """Draws the overlap on the tuning images at every threshold."""
+    settings, curves = study.config.localisation, localised.tuned_quantiles
+    lines = [Line(name=name, x=settings.quantiles, y=overlap) for name, overlap in curves.items()]
+    report.draw(
+        "figure_tuning.png",
+        curve,
+        [CurvePanel(lines=lines, x_label="quantile", y_label="mean IoU")],
+        caption=f"Overlap on the {settings.num_tuning} tuning images against the threshold, mean"
+        " over the classifiers; the counterfactuals with the radii chosen before.",
+        alt="One line for each method.",
     )
 
 
 def _saliency_row(localised: Localised, row: int, methods: Sequence[str]) -> SaliencyRow:
-    arrays = localised.images.arrays
+    arrays, kept, iou = localised.images.arrays, localised.kept, localised.iou
     maps = [
-        SaliencyMap(
-            values=localised.kept[key][row].astype(float), iou=_share(localised.iou[key][row])
-        )
+        SaliencyMap(values=kept[key][row].astype(float), iou=_share(iou[key][row]))
         for key in itertools.product(NAMES, methods)
     ]
     return SaliencyRow(original=arrays["image"][row], maps=maps, mask=arrays["lesion_mask"][row])
@@ -397,10 +369,11 @@ def _columns(methods: Sequence[str]) -> list[MapColumn]:
 
 
 def _banded(
-    name: str, x: Sequence[float], values: Sequence[np.ndarray], groups: np.ndarray | None
+    name: str, x: Sequence[float], values: Iterable[np.ndarray], groups: np.ndarray | None
 ) -> Line:
-    found = [bootstrap_interval(each, groups=groups, bounds=(0.0, 1.0)) for each in values]
-    estimate, low, high = zip(*found, strict=True)
+    """A line of means with a band of their intervals."""
+    intervals = [bootstrap_interval(one, groups=groups, bounds=(0.0, 1.0)) for one in values]
+    estimate, low, high = zip(*intervals, strict=True)
     return Line(name=name, x=x, y=estimate, low=low, high=high)
 
 

@@ -1,5 +1,4 @@
-"""The quality filter: several EfficientNets learn which photographs can be graded, and leave out
-those that cannot.
+"""The quality filter, several EfficientNets that learn which photographs can be graded.
 
 As in the paper, which trained an ensemble of EfficientNets on the ISBI 2020 challenge's quality
 labels and reports its accuracy there (87.50 %). Here the labelled images are split by patient where
@@ -13,17 +12,22 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.data import split
-from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.models import ensemble, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.intervals import balanced_interval
-from experiments.fundus_vce.sources import Sources
-from experiments.shared.image_set import ImageSet, decisions, predict
-from experiments.shared.normalisation import fit_to_images
-from experiments.shared.notices import notify
-from experiments.shared.stages import Workspace
-from trainers import classifier as trainer
+from experiments.fundus_vce.data import Sources
+from experiments.fundus_vce.evaluation import balanced_interval
+from experiments.shared import (
+    Arrays,
+    ImageSet,
+    Workspace,
+    decisions,
+    fit_to_images,
+    notify,
+    predict,
+    train_network,
+)
+from trainers import classifier
 from trainers.pretrained import weights_digest
 
 _USELESS = ": it is no better than chance on held-out images and was not applied"
@@ -31,7 +35,7 @@ _SHARES = {"train": 0.65, "validation": 0.15, "test": 0.2}
 
 
 class Quality(NamedTuple):
-    """What the filter did.
+    """The images that the filter keeps, and how often it is right.
 
     Attributes:
         kept: positions of the images of the main source that can be graded; all of them where the
@@ -53,71 +57,58 @@ class Quality(NamedTuple):
 
 
 def filter_gradable(config: Config, sources: Sources, workspace: Workspace) -> Quality | None:
-    """Trains the filter, measures it, and applies it; None where there are no images with a known
-    quality.
-    """
-    labelled, everything = sources.quality, sources.main
+    """Trains the filter, measures it, and applies it; None without images of known quality."""
+    labelled, photographs = sources.quality, sources.main
     if labelled is None or not config.quality.num_members:
         return None
     positions = split(labelled.labels, _SHARES, seed=config.seed, groups=labelled.groups)
     parts = {name: labelled.take(items) for name, items in positions.items()}
     members, networks = _train(config, parts, workspace)
+    joined, test = ensemble(members), parts["test"]
 
-    def compute() -> dict[str, np.ndarray]:
+    def compute() -> Arrays:
         return {
-            "kept": np.flatnonzero(
-                decisions(predict(ensemble(members), everything, progress="quality"))
-            ),
-            "single": np.stack([_correct(each, parts["test"]) for each in members]),
-            "correct": _correct(ensemble(members), parts["test"]),
+            "kept": np.flatnonzero(decisions(predict(joined, photographs, progress="quality"))),
+            "single": np.stack([_correct(member, test) for member in members]),
+            "correct": _correct(joined, test),
         }
 
-    found, truth = (
-        workspace.cached("quality", [networks, everything.identity], compute),
-        parts["test"].labels,
-    )
-    groups = parts["test"].groups
-    useful = is_useful(found["correct"], truth, groups)
-    kept = found["kept"] if useful else everything.indices
-    said = f"quality filter: {len(kept)} of {len(everything)} images kept"
+    answers = workspace.cached("quality", [networks, photographs.identity], compute)
+    useful = is_useful(answers["correct"], test.labels, test.groups)
+    kept = answers["kept"] if useful else photographs.indices
+    message = f"quality filter: {len(kept)} of {len(photographs)} images kept"
     if useful:
-        print(said, flush=True)
+        print(message, flush=True)
     else:
-        notify(said + _USELESS)
-    return Quality(kept, useful, found["correct"], truth, found["single"], groups)
+        notify(message + _USELESS)
+    return Quality(kept, useful, answers["correct"], test.labels, answers["single"], test.groups)
 
 
 def is_useful(
     correct: Bool[np.ndarray, " n"], label: Int[np.ndarray, " n"], groups: np.ndarray | None
 ) -> bool:
-    """Whether the interval of a filter's balanced accuracy on held-out images lies above one half,
-    which is chance.
-    """
+    """Whether the interval of a filter's balanced accuracy lies above one half, which is chance."""
     return balanced_interval(correct, label, groups).low > 0.5
 
 
 def _train(
     config: Config, parts: dict[str, ImageSet], workspace: Workspace
 ) -> tuple[list[Classifier], object]:
-    settings = fit_to_images(config.quality.training, parts["train"], workspace)
-    identity = [
-        settings,
-        weights_digest(settings.weights),
-        *(part.identity for part in parts.values()),
-    ]
+    """The networks of the filter, and what their weights depend on."""
+    train = parts["train"]
+    settings = fit_to_images(config.quality.training, train, workspace)
+    identity = [settings, weights_digest(settings.weights)]
+    identity += [part.identity for part in parts.values()]
     members: list[Classifier] = []
     for number in range(config.quality.num_members):
         chosen = dataclasses.replace(settings, seed=settings.seed + number)
         folder = workspace.folder("quality-network", [identity, number])
-        print(f"quality network {number + 1}: {chosen.num_steps} steps in {folder}", flush=True)
-        validation = parts["validation"].arrays
-        model = trainer.train(
-            chosen, parts["train"].source, parts["train"].indices, validation, folder
-        )
-        check_diagnosis(per_image(model), validation["image"][:4], show=notify)
+        name = f"quality network {number + 1}"
+        model = train_network(name, classifier, chosen, train, parts["validation"], folder)
         members.append(per_image(model))
     return members, [identity, len(members)]
 
 
-def _correct(classifier: Classifier, images: ImageSet) -> Float[np.ndarray, " n"]:
-    return decisions(predict(classifier, images)) == images.labels
+def _correct(network: Classifier, images: ImageSet) -> Float[np.ndarray, " n"]:
+    """Whether a network is right about each image."""
+    return decisions(predict(network, images)) == images.labels

@@ -1,4 +1,4 @@
-"""The tables: ours, with the paper's figures beside them."""
+"""The tables: our figures, with the paper's beside them."""
 
 from typing import Any
 
@@ -6,69 +6,74 @@ import numpy as np
 
 from cfx_jax.metrics import accuracy
 from experiments.fundus_vce import published
-from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.evaluate import Evaluation, Evaluations
-from experiments.fundus_vce.intervals import balanced_interval, share_interval
-from experiments.fundus_vce.localise import ABLATIONS, Localised
+from experiments.fundus_vce.classifiers import NAMES
+from experiments.fundus_vce.evaluation import Evaluation, balanced_interval, share_interval
+from experiments.fundus_vce.localisation import ABLATIONS, Localised
 from experiments.fundus_vce.quality import Quality
-from experiments.fundus_vce.train import NAMES
-from experiments.shared.image_set import PATIENTS
-from experiments.shared.presenter import Table
+from experiments.fundus_vce.study import Study
+from experiments.shared import PATIENTS, Table
+
+Rows = list[list[Any]]
 
 
-def accuracy_table(evaluations: Evaluations, place: str, *, with_paper: bool = True) -> Table:
-    """Table 1 on one test set: one row for each classifier, with 95 % intervals over groups of
-    images where they are known.
+def summary_tables(study: Study) -> list[Table]:
+    """The tables that the console shows."""
+    tables = [accuracy_table(study, place) for place in study.data.tests]
+    tables += [] if study.localised is None else [overlap_table(study.localised)]
+    return tables + ([] if study.quality is None else [quality_table(study.quality)])
 
-    Args:
-        evaluations: of the classifiers.
-        place: the test set.
-        with_paper: whether the paper's rows follow.
+
+def accuracy_table(study: Study, place: str) -> Table:
+    """Table 1 on one test set: a row for each classifier, with 95 % intervals.
+
+    Intervals are over groups of images where they are known. The paper's rows follow where the
+    images are the paper's or drawn after them.
     """
-    rows = [[name, *_accuracies(evaluations[place, name])] for name in NAMES]
-    labels = evaluations[place, "plain"].label
-    attacked = evaluations[place, "plain"].attacked.label
-    commonest = np.bincount(labels).argmax()
-    always = [accuracy(each == commonest) for each in (labels, attacked)]
+    plain = study.evaluations[place, "plain"]
+    rows: Rows = [[name, *_accuracies(study.evaluations[place, name])] for name in NAMES]
+    commonest = np.bincount(plain.labels).argmax()
+    always = [accuracy(labels == commonest) for labels in (plain.labels, plain.attacked.labels)]
     rows.append(["always the commoner class", always[0], 0.5, always[1], 0.5])
-    paper = published.TABLE_1[place] if with_paper else {}
-    rows += [
-        [f"paper: {name}", *(row[kind] / 100 for kind in published.KINDS), None]
-        for name, row in paper.items()
-    ]
+    paper = published.TABLE_1[place] if study.data.published else {}
+    for name, figures in paper.items():
+        rows.append([f"paper: {name}", *(figures[kind] / 100 for kind in published.KINDS), None])
     return ["classifier", *published.KINDS.values(), "balanced robust accuracy"], rows
 
 
 def _accuracies(evaluation: Evaluation) -> list[Any]:
+    """Accuracy and balanced accuracy, clean and under attack, each with its interval."""
     attacked = evaluation.attacked
     return [
-        tuple(share_interval(evaluation.correct, evaluation.groups)),
-        tuple(balanced_interval(evaluation.correct, evaluation.label, evaluation.groups)),
-        tuple(share_interval(evaluation.robust, attacked.groups)),
-        tuple(balanced_interval(evaluation.robust, attacked.label, attacked.groups)),
+        *_shares(evaluation.correct, evaluation.labels, evaluation.groups),
+        *_shares(evaluation.robust, attacked.labels, attacked.groups),
     ]
 
 
-def group_unit(data: Data) -> str | None:
-    """What groups of images are in words, patients where any part knows them; None where no part
-    has groups.
-    """
+def _shares(answers: np.ndarray, labels: np.ndarray, groups: np.ndarray | None) -> list[Any]:
+    """The share of right answers and the mean share over the classes, each with its interval."""
+    balanced = balanced_interval(answers, labels, groups)
+    return [tuple(share_interval(answers, groups)), tuple(balanced)]
+
+
+def group_unit(study: Study) -> str | None:
+    """The groups of images in words, patients where any part knows them; None without groups."""
+    data = study.data
     parts = (data.train, data.validation, data.temperature, *data.tests.values())
     units = [images.group_unit for images in parts if images.groups is not None]
     return PATIENTS if PATIENTS in units else units[0] if units else None
 
 
-def images_table(data: Data) -> Table:
-    """How many images of each class every part has, and of how many groups where any part has them."""
-    sets = {
+def images_table(study: Study) -> Table:
+    """Images of each class in every part, and groups of images where any part has groups."""
+    data, unit = study.data, group_unit(study)
+    parts = {
         "training": data.train,
         "validation": data.validation,
         "calibration": data.temperature,
         **data.tests,
     }
-    unit = group_unit(data)
-    rows: list[list[Any]] = []
-    for name, images in sets.items():
+    rows: Rows = []
+    for name, images in parts.items():
         counts = np.bincount(images.labels, minlength=len(data.class_names))
         number = None if images.groups is None else len(np.unique(images.groups))
         rows.append([name, *map(int, counts), *([] if unit is None else [number])])
@@ -78,33 +83,33 @@ def images_table(data: Data) -> Table:
 def overlap_table(localised: Localised) -> Table:
     """Table 2: mean and standard deviation over images of the IoU with the lesion masks."""
     methods = localised.methods
-    rows: list[list[Any]] = [
-        [name, *(_spread(localised.iou[name, each]) for each in methods)] for name in NAMES
-    ]
-    rows.append(["pixels at random", *(float(np.mean(localised.chance[each])) for each in methods)])
-    rows += [
-        [f"paper: {name}", *(published.TABLE_2[name].get(each) for each in methods)]
-        for name in NAMES
-    ]
+    rows = _overlaps(localised, methods)
+    chances = (float(np.mean(localised.chance[method])) for method in methods)
+    rows.append(["pixels at random", *chances])
+    for name in NAMES:
+        paper = published.TABLE_2[name]
+        rows.append([f"paper: {name}", *(paper.get(method) for method in methods)])
     return ["IoU", *methods], rows
 
 
 def ablation_table(localised: Localised) -> Table:
-    """The released scripts' variants of guided backprop and integrated gradients beside the methods
-    as defined.
-    """
-    methods = [each for variant, method in ABLATIONS.items() for each in (method, variant)]
-    rows: list[list[Any]] = [
-        [name, *(_spread(localised.iou[name, each]) for each in methods)] for name in NAMES
-    ]
-    return ["IoU", *methods], rows
+    """Guided backprop and integrated gradients as defined, and as in the released scripts."""
+    methods = tuple(name for variant, method in ABLATIONS.items() for name in (method, variant))
+    return ["IoU", *methods], _overlaps(localised, methods)
+
+
+def _overlaps(localised: Localised, methods: tuple[str, ...]) -> Rows:
+    """A row for each classifier, with mean and standard deviation of the IoU of each method."""
+    return [[name, *(_spread(localised.iou[name, method]) for method in methods)] for name in NAMES]
+
+
+def _spread(values: np.ndarray) -> tuple[float, float]:
+    return float(np.nanmean(values)), float(np.nanstd(values))
 
 
 def tuning_table(localised: Localised) -> Table:
-    """The ensemble's IoU on the tuning images for every norm and radius, at the best threshold, and
-    what was chosen.
-    """
-    rows: list[list[Any]] = [
+    """The ensemble's IoU on the tuning images for every norm and radius, and what was chosen."""
+    rows: Rows = [
         [f"l{p:g}, ε = {radius:g}", value, _choice(localised, p, radius)]
         for (p, radius), value in localised.tuned.items()
     ]
@@ -120,19 +125,10 @@ def _choice(localised: Localised, p: float, radius: float) -> str:
 
 def quality_table(quality: Quality) -> Table:
     """How often the quality filter is right on held-out labelled images."""
-    rows: list[list[Any]] = [
-        [f"network {number + 1}", *_gradability(quality, each)]
-        for number, each in enumerate(quality.single)
+    answers = {f"network {number + 1}": correct for number, correct in enumerate(quality.single)}
+    rows: Rows = [
+        [name, *_shares(correct, quality.label, quality.groups)]
+        for name, correct in {**answers, "ensemble": quality.correct}.items()
     ]
-    rows.append(["ensemble", *_gradability(quality, quality.correct)])
     rows.append(["paper: ensemble", published.GRADABILITY, None])
     return ["quality filter", "gradability accuracy", "balanced"], rows
-
-
-def _gradability(quality: Quality, correct: np.ndarray) -> list[Any]:
-    of = balanced_interval(correct, quality.label, quality.groups)
-    return [tuple(share_interval(correct, quality.groups)), tuple(of)]
-
-
-def _spread(values: np.ndarray) -> tuple[float, float]:
-    return float(np.nanmean(values)), float(np.nanstd(values))

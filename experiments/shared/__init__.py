@@ -1,6 +1,9 @@
 """What experiments share: images, stages and their results, claims, the report, and one run."""
 
+from experiments.shared.claims import AT_LEAST as AT_LEAST
+from experiments.shared.claims import MORE as MORE
 from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
+from experiments.shared.claims import Statement as Statement
 from experiments.shared.claims import claim as claim
 from experiments.shared.claims import counted as counted
 from experiments.shared.claims import mean_claim as mean_claim
@@ -21,7 +24,6 @@ from experiments.shared.images import decisions as decisions
 from experiments.shared.images import predict as predict
 from experiments.shared.images import probabilities as probabilities
 from experiments.shared.images import remaining_share as remaining_share
-from experiments.shared.normalisation import fit_to_images as fit_to_images
 from experiments.shared.notices import keep_notices as keep_notices
 from experiments.shared.notices import notify as notify
 from experiments.shared.report import Figure as Figure
@@ -31,6 +33,8 @@ from experiments.shared.schedule import training_schedule as training_schedule
 from experiments.shared.synthetic_images import draw_fields as draw_fields
 from experiments.shared.synthetic_images import draw_images as draw_images
 from experiments.shared.synthetic_images import stored_fields as stored_fields
+from experiments.shared.training import fit_to_images as fit_to_images
+from experiments.shared.training import train_network as train_network
 from experiments.shared.workspace import Arrays as Arrays
 from experiments.shared.workspace import Workspace as Workspace
 from experiments.shared.workspace import fingerprint as fingerprint

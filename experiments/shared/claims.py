@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -21,164 +21,196 @@ ONE_TRAINING = "Of one training of each network: other trainings are not drawn."
 """The note of claims about networks that were trained once: their intervals are over images alone.
 """
 
+MORE: Mapping[str, Any] = {"minimum": 0.0, "strict": True}
+"""The bounds of a claim that the first is larger than the second."""
 
-def claim(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    ours: Mapping[str, Any],
-    interval: Interval,
-    statistic: str,
-    *,
-    kind: Kind = "target",
-    place: str = "",
-    note: str = "",
-    **bounds: Any,
-) -> Claim:
-    """A claim about any statistic of which an interval is known.
+AT_LEAST: Mapping[str, Any] = {"minimum": 0.0}
+"""The bounds of a claim that the first is at least as large as the second."""
 
-    Args:
+
+class Statement(NamedTuple):
+    """What a paper says or shows, or a target of ours, which makes a claim once it is settled.
+
+    Attributes:
         name: the claim's short name.
         text: the claim in a sentence.
-        paper: the paper's figures by name.
-        ours: our figures by name.
-        interval: of the statistic.
-        statistic: what the interval is of.
+        place: where the paper says or shows it; needed unless it is a target.
         kind: "statement" of the paper, "ordering" read off its tables, or "target" of ours; see
             ``report.Claim``.
-        place: where the paper says or shows it; needed unless it is a target.
-        note: what a reader must know to judge it.
-        bounds: ``minimum``, ``maximum``, ``strict`` of the statistic, as in ``report.verdict``.
     """
-    return Claim(
-        id=name,
-        text=text,
-        paper=paper,
-        ours=ours,
-        interval=interval,
-        verdict=verdict(interval, **bounds),
-        kind=kind,
-        place=place,
-        statistic=statistic,
-        note=note,
-    )
 
+    name: str
+    text: str
+    place: str = ""
+    kind: Kind = "statement"
 
-def paired_claim(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    ours: Mapping[str, Float[np.ndarray, " n"]],
-    statistic: str,
-    *,
-    groups: np.ndarray | None = None,
-    unit: str = "images",
-    group_unit: str = "patients",
-    **options: Any,
-) -> Claim:
-    """A claim about the mean difference of two measures on the same images.
+    def settle(
+        self,
+        paper: Mapping[str, Any],
+        ours: Mapping[str, Any],
+        interval: Interval,
+        statistic: str,
+        *,
+        note: str = "",
+        **bounds: Any,
+    ) -> Claim:
+        """The claim, settled by any statistic of which an interval is known.
 
-    Args:
-        name, text, paper: as in ``claim``.
-        ours: two measures by name, the first less the second; finite, one number for each image.
-        statistic: what they measure.
-        groups: whom each image shows, where several show one; they are drawn together.
-        unit: what the numbers are of, in words.
-        group_unit: what the groups are, in words.
-        options: ``kind``, ``place`` and bounds of the difference, as in ``claim``.
+        Args:
+            paper: the paper's figures by name.
+            ours: our figures by name.
+            interval: of the statistic.
+            statistic: what the interval is of.
+            note: what a reader must know to judge it.
+            bounds: ``minimum``, ``maximum``, ``strict`` of the statistic, as in ``report.verdict``.
+        """
+        return Claim(
+            id=self.name,
+            text=self.text,
+            paper=paper,
+            ours=ours,
+            interval=interval,
+            verdict=verdict(interval, **bounds),
+            kind=self.kind,
+            place=self.place,
+            statistic=statistic,
+            note=note,
+        )
 
-    Raises:
-        InputError: no image, or values that are not finite.
-    """
-    (first, second), (one, other) = ours.keys(), ours.values()
-    interval = paired_difference_interval(one, other, groups=groups)
-    drawn = counted(len(one), unit, groups, group_unit)
-    statistic += f"; {first} minus {second}, paired over {drawn}"
-    return claim(name, text, paper, _means(ours), interval, statistic, **options)
+    def settle_pair(
+        self,
+        paper: Mapping[str, Any],
+        ours: Mapping[str, Float[np.ndarray, " n"]],
+        statistic: str,
+        *,
+        groups: np.ndarray | None = None,
+        unit: str = "images",
+        group_unit: str = "patients",
+        **bounds: Any,
+    ) -> Claim:
+        """The claim, settled by the mean difference of two measures on the same images.
 
+        Args:
+            paper, bounds: as in ``settle``.
+            ours: two measures by name, the first less the second; finite, one number for each
+                image.
+            statistic: what they measure.
+            groups: whom each image shows, where several show one; they are drawn together.
+            unit: what the numbers are of, in words.
+            group_unit: what the groups are, in words.
 
-def mean_claim(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    values: Float[np.ndarray, " n"],
-    statistic: str,
-    *,
-    groups: np.ndarray | None = None,
-    unit: str = "images",
-    group_unit: str = "patients",
-    **options: Any,
-) -> Claim:
-    """A claim about the mean of one measure over images; arguments and errors as ``paired_claim``.
+        Raises:
+            InputError: no image, or values that are not finite.
+        """
+        (first, second), (one, other) = ours.keys(), ours.values()
+        interval = paired_difference_interval(one, other, groups=groups)
+        drawn = counted(len(one), unit, groups, group_unit)
+        statistic += f"; {first} minus {second}, paired over {drawn}"
+        return self.settle(paper, _means(ours), interval, statistic, **bounds)
 
-    Differences of two measures belong to ``paired_claim``: where they are all 0 or 1 they would
-    count as answers here.
-    """
-    interval = bootstrap_interval(values, groups=groups)
-    statistic += f", over {counted(len(values), unit, groups, group_unit)}"
-    ours = {"mean": float(values.mean())}
-    return claim(name, text, paper, ours, interval, statistic, **options)
+    def settle_mean(
+        self,
+        paper: Mapping[str, Any],
+        values: Float[np.ndarray, " n"],
+        statistic: str,
+        *,
+        groups: np.ndarray | None = None,
+        unit: str = "images",
+        group_unit: str = "patients",
+        **bounds: Any,
+    ) -> Claim:
+        """The claim, settled by the mean of one measure over images; otherwise as ``settle_pair``.
 
+        Differences of two measures belong to ``settle_pair``: where they are all 0 or 1 they would
+        count as answers here.
+        """
+        interval = bootstrap_interval(values, groups=groups)
+        statistic += f", over {counted(len(values), unit, groups, group_unit)}"
+        return self.settle(paper, {"mean": float(values.mean())}, interval, statistic, **bounds)
 
-def unpaired_claim(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    ours: Mapping[str, Float[np.ndarray, " n"]],
-    statistic: str,
-    *,
-    unit: str = "images",
-    **options: Any,
-) -> Claim:
-    """A claim about the difference of the means of one measure on two sets of images.
+    def settle_unpaired(
+        self,
+        paper: Mapping[str, Any],
+        ours: Mapping[str, Float[np.ndarray, " n"]],
+        statistic: str,
+        *,
+        unit: str = "images",
+        **bounds: Any,
+    ) -> Claim:
+        """The claim, settled by the difference of the means of a measure on two sets of images.
 
-    Arguments are as in ``paired_claim``.
+        Arguments are as in ``settle_pair``.
 
-    Raises:
-        InputError: a set without images, or values that are not finite.
-    """
-    (first, second), (one, other) = ours.keys(), ours.values()
-    interval = unpaired_difference_interval(one, other)
-    statistic += f"; {first} minus {second}, of {len(one)} and {len(other)} {unit}"
-    return claim(name, text, paper, _means(ours), interval, statistic, **options)
+        Raises:
+            InputError: a set without images, or values that are not finite.
+        """
+        (first, second), (one, other) = ours.keys(), ours.values()
+        interval = unpaired_difference_interval(one, other)
+        statistic += f"; {first} minus {second}, of {len(one)} and {len(other)} {unit}"
+        return self.settle(paper, _means(ours), interval, statistic, **bounds)
 
+    def settle_runs(
+        self,
+        paper: Mapping[str, Any],
+        ours: Mapping[str, Sequence[Float[np.ndarray, " cases"]]],
+        statistic: str,
+        *,
+        cases: Sequence[Shaped[np.ndarray, " cases"]] | None = None,
+        unit: str = "scans",
+        **bounds: Any,
+    ) -> Claim:
+        """The claim, settled by the mean difference of two methods trained in the same runs.
 
-def runs_claim(
-    name: str,
-    text: str,
-    paper: Mapping[str, Any],
-    ours: Mapping[str, Sequence[Float[np.ndarray, " cases"]]],
-    statistic: str,
-    *,
-    cases: Sequence[Shaped[np.ndarray, " cases"]] | None = None,
-    unit: str = "scans",
-    **options: Any,
-) -> Claim:
-    """A claim about the mean difference of two methods that were trained in the same runs.
+        Args:
+            paper, statistic, bounds: as in ``settle_pair``.
+            ours: two methods by name, the first less the second: for each run, one number for each
+                test case, the same cases for both methods.
+            cases: for each run, the names of the cases; None where all runs are tested on the same
+                ones.
+            unit: what the cases are, in words.
 
-    Args:
-        name, text, paper, statistic, options: as in ``paired_claim``.
-        ours: two methods by name, the first less the second: for each run, one number for each test
-            case, the same cases for both methods.
-        cases: for each run, the names of the cases; None where all runs are tested on the same
-            ones.
-        unit: what the cases are, in words.
+        Returns:
+            The claim, with the interval of ``metrics.interval_over_runs``.
 
-    Returns:
-        The claim, with the interval of ``metrics.interval_over_runs``.
+        Raises:
+            InputError: as ``metrics.interval_over_runs``.
+        """
+        (first, second), (one, other) = ours.keys(), ours.values()
+        differences = [
+            np.asarray(a, float) - np.asarray(b, float) for a, b in zip(one, other, strict=True)
+        ]
+        interval = interval_over_runs(differences, cases=cases)
+        number = len(differences[0]) if cases is None else len(np.unique(np.concatenate(cases)))
+        statistic += f"; {first} minus {second}, over {len(differences)} runs and {number} {unit}"
+        means = {
+            label: float(np.mean([np.mean(run) for run in runs])) for label, runs in ours.items()
+        }
+        return self.settle(paper, means, interval, statistic, **bounds)
 
-    Raises:
-        InputError: as ``metrics.interval_over_runs``.
-    """
-    (first, second), (one, other) = ours.keys(), ours.values()
-    differences = [
-        np.asarray(a, float) - np.asarray(b, float) for a, b in zip(one, other, strict=True)
-    ]
-    interval = interval_over_runs(differences, cases=cases)
-    number = len(np.unique(np.concatenate(cases))) if cases is not None else len(differences[0])
-    statistic += f"; {first} minus {second}, over {len(differences)} runs and {number} {unit}"
-    means = {label: float(np.mean([np.mean(run) for run in runs])) for label, runs in ours.items()}
-    return claim(name, text, paper, means, interval, statistic, **options)
+    def settle_least(
+        self,
+        paper: Mapping[str, Any],
+        ours: Mapping[str, float],
+        leads: Float[np.ndarray, "n m"],
+        statistic: str,
+        *,
+        groups: np.ndarray | None = None,
+        unit: str = "images",
+        group_unit: str = "patients",
+        **bounds: Any,
+    ) -> Claim:
+        """The claim that one method leads in every measure, or leads every other method.
+
+        Args:
+            paper, ours: as in ``settle``.
+            leads: the lead of each image in each measure, or on each other method.
+            statistic: what the least mean lead is of, in words.
+            groups, unit, group_unit: as in ``settle_pair``.
+            bounds: of the least mean lead.
+        """
+        interval = bootstrap_interval(leads, statistic=_least_mean, groups=groups)
+        statistic += f", over {counted(len(leads), unit, groups, group_unit)}"
+        return self.settle(paper, ours, interval, statistic, **bounds)
 
 
 def of_one_training(claims: Iterable[Claim]) -> list[Claim]:
@@ -196,3 +228,45 @@ def counted(number: int, unit: str, groups: np.ndarray | None, group_unit: str) 
 
 def _means(ours: Mapping[str, Float[np.ndarray, " n"]]) -> dict[str, float]:
     return {label: float(np.mean(values)) for label, values in ours.items()}
+
+
+def _least_mean(leads: Float[np.ndarray, "n m"]) -> float:
+    return float(leads.mean(axis=0).min())
+
+
+# The former functions, until every paper makes its claims from statements.
+
+
+def claim(
+    name: str, text: str, *given: Any, kind: Kind = "target", place: str = "", **options: Any
+) -> Claim:
+    """As ``Statement.settle``."""
+    return Statement(name, text, place, kind).settle(*given, **options)
+
+
+def paired_claim(
+    name: str, text: str, *given: Any, kind: Kind = "target", place: str = "", **options: Any
+) -> Claim:
+    """As ``Statement.settle_pair``."""
+    return Statement(name, text, place, kind).settle_pair(*given, **options)
+
+
+def mean_claim(
+    name: str, text: str, *given: Any, kind: Kind = "target", place: str = "", **options: Any
+) -> Claim:
+    """As ``Statement.settle_mean``."""
+    return Statement(name, text, place, kind).settle_mean(*given, **options)
+
+
+def unpaired_claim(
+    name: str, text: str, *given: Any, kind: Kind = "target", place: str = "", **options: Any
+) -> Claim:
+    """As ``Statement.settle_unpaired``."""
+    return Statement(name, text, place, kind).settle_unpaired(*given, **options)
+
+
+def runs_claim(
+    name: str, text: str, *given: Any, kind: Kind = "target", place: str = "", **options: Any
+) -> Claim:
+    """As ``Statement.settle_runs``."""
+    return Statement(name, text, place, kind).settle_runs(*given, **options)

@@ -3,7 +3,7 @@
 import platform
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,6 +74,30 @@ class PaperReport:
         note = self.note if note is None else note
         write_table(self.folder / name, columns, rows, digits=digits, note=note)
         self._page.table(columns, rows, digits=digits, caption=caption)
+
+    def draw(
+        self,
+        name: str,
+        function: Callable[..., object],
+        *content: Any,
+        caption: str,
+        alt: str,
+        **options: Any,
+    ) -> None:
+        """Draws a figure or an animation with the report's note, and adds it.
+
+        Args:
+            name: of the file; ``.gif`` for an animation.
+            function: draws it, ``(path, *content, note=..., **options)``, such as ``curve``.
+            content: what is drawn.
+            caption: on the page.
+            alt: what is to be seen in it, in words.
+            options: of the function.
+        """
+        path = self.folder / name
+        function(path, *content, note=self.note, **options)
+        add = self._page.animation if path.suffix == ".gif" else self._page.figure
+        add(path, caption=caption, alt=alt)
 
     def figures(self, *figures: Figure) -> None:
         """Adds figures that are drawn already."""

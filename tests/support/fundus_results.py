@@ -3,11 +3,12 @@
 import numpy as np
 
 from cfx_jax.counterfactuals import Counterfactual
+from experiments.fundus_vce.counterfactuals import Explained
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.evaluate import Evaluation
-from experiments.fundus_vce.explain import Studied
-from experiments.fundus_vce.localise import ABLATIONS, Localised
-from experiments.shared.image_set import ImageSet, StoredImages
+from experiments.fundus_vce.evaluation import Evaluation
+from experiments.fundus_vce.localisation import ABLATIONS, Localised
+from experiments.fundus_vce.study import Study
+from experiments.shared import ImageSet, StoredImages
 
 NAMES = ("plain", "robust", "ensemble")
 METHODS = ("GBP", "IG", "VCE l1.5", "VCE l2", "VCE l4")
@@ -32,6 +33,11 @@ def image_set(labels, *, patients=None, class_names=("healthy", "DR"), image=Non
         else Photographs(arrays, class_names, patients)
     )
     return ImageSet.whole(source, "made by hand")
+
+
+def study(config, images, measured, shown=None, maps=None):
+    """A study whose data, evaluations, explained images and maps are made by hand."""
+    return Study(config, None, None, images, None, measured, maps, shown)
 
 
 def data(test, *, external=None, lesions=None, published=True):
@@ -75,8 +81,8 @@ def localised(means, *, n=41, spread=0.02, norm=1.5, patients=None, **changed):
     iou = {}
     for shift, (name, row) in enumerate(means.items()):
         for step, (method, mean) in enumerate(zip(METHODS, row, strict=True)):
-            own = 0.1 * np.roll(noise, 7 * shift + 3 * step)
-            iou[name, method] = mean + noise + own
+            of_map = 0.1 * np.roll(noise, 7 * shift + 3 * step)
+            iou[name, method] = mean + noise + of_map
         iou.update({(name, variant): iou[name, method] for variant, method in ABLATIONS.items()})
     images = image_set(
         np.ones(n, int), patients=patients, lesion_mask=np.ones((n, SIDE, SIDE), bool)
@@ -115,10 +121,10 @@ def changed(image, size, share=1.0):
     return image + mark[None, :, :, None] * factor[:, None, None, None]
 
 
-def studied(
+def explained(
     labels, *, predicted=None, extra=0, sweep=None, vce=None, patients=None, sizes=(0.1, 0.2)
 ):
-    """Studied images: ``sweep`` and ``vce`` give probabilities, the sweep's change grows by
+    """Explained images: ``sweep`` and ``vce`` give probabilities, the sweep's change grows by
     ``sizes``.
 
     Args:
@@ -140,7 +146,7 @@ def studied(
     radii = (0.1, 0.2)
     decided = labels if predicted is None else np.asarray(predicted)
     probability = np.stack([1 - decided, decided], axis=1) * 0.8 + 0.1
-    return Studied(
+    return Explained(
         images,
         n - extra,
         {1.5: 30.0, 2.0: 6.0, 4.0: 0.2},

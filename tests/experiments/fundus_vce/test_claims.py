@@ -6,21 +6,21 @@ from functools import partial
 
 import numpy as np
 import pytest
-from fundus_results import data, evaluations, image_set, localised, studied
+from fundus_results import data, evaluations, explained, image_set, localised, study
 
 from cfx_jax.metrics import balanced_accuracy, paired_difference_interval
 from experiments.fundus_vce import claims as module
-from experiments.fundus_vce import intervals, published
+from experiments.fundus_vce import evaluation, published
 from experiments.fundus_vce.config import Config, ExplanationConfig
-from experiments.shared import interval_claims
+from experiments.shared import claims as shared_claims
 
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     """Enough for verdicts that are not close."""
     for place, names in (
-        (interval_claims, ("bootstrap_interval", "paired_difference_interval")),
-        (intervals, ("bootstrap_interval",)),
+        (shared_claims, ("bootstrap_interval", "paired_difference_interval")),
+        (evaluation, ("bootstrap_interval",)),
         (module, ("bootstrap_interval",)),
     ):
         for name in names:
@@ -33,10 +33,15 @@ PAPER = {"plain": (90, 15), "robust": (75, 70), "ensemble": (90, 20)}
 TABLE_2 = {name: tuple(mean for mean, _ in row.values()) for name, row in published.TABLE_2.items()}
 
 
+def judge(images, measured, shown=None, maps=None):
+    shown = explained(LABELS) if shown is None else shown
+    return module.make_claims(study(CONFIG, images, measured, shown, maps))
+
+
 def claimed(*, shares=None, found=None, maps=None, images=None, **options):
     measured = evaluations(**(shares or PAPER), **options)
     test = images or image_set(LABELS)
-    made = module.claims(CONFIG, data(test), measured, found or studied(LABELS), maps)
+    made = judge(data(test), measured, found, maps)
     return {each.id: each for each in made}
 
 
@@ -101,13 +106,7 @@ def test_the_papers_own_accuracies_do_not_fail_its_claims(place):
     }
     measured = evaluations(**PAPER) | evaluations(place, n=2000, **shares)
     test = image_set(LABELS)
-    made = module.claims(
-        CONFIG,
-        data(test, external=test if place != "test" else None),
-        measured,
-        studied(LABELS),
-        None,
-    )
+    made = judge(data(test, external=test if place != "test" else None), measured)
     found = {
         each.id: each.verdict
         for each in made
@@ -143,12 +142,12 @@ def test_balanced_accuracy_weighs_the_classes_alike():
         right[300 : 300 + missed] = False  # of the rarer class alone
         decided = np.where(right, label, 1 - label)
         measured["test", name] = one._replace(
-            label=label, probability=np.stack([1 - decided, decided], axis=1)
+            labels=label, probability=np.stack([1 - decided, decided], axis=1)
         )
     measured["test", "robust"] = measured["test", "plain"]._replace(
         robust=measured["test", "robust"].robust
     )
-    made = module.claims(CONFIG, data(image_set(LABELS)), measured, studied(LABELS), None)
+    made = judge(data(image_set(LABELS)), measured)
     found = {each.id: each for each in made}
     assert found["1a"].interval[0] == pytest.approx(-0.1)
     assert found["1b"].interval[0] == pytest.approx(-0.2)
@@ -163,12 +162,7 @@ def test_balanced_accuracy_weighs_the_classes_alike():
 def test_the_external_set_has_claims_of_its_own():
     test = image_set(LABELS)
     measured = evaluations(**PAPER) | evaluations("external", **(PAPER | {"ensemble": (70, 20)}))
-    found = {
-        each.id: each
-        for each in module.claims(
-            CONFIG, data(test, external=test), measured, studied(LABELS), None
-        )
-    }
+    found = {each.id: each for each in judge(data(test, external=test), measured)}
     assert (found["1a"].verdict, found["1a (external)"].verdict) == ("holds", "fails")
     assert found["1a (external)"].paper == {"ensemble": 0.879, "plain": 0.895}
 
@@ -191,9 +185,7 @@ def test_copies_are_no_patients():
     }
     maps = localised(TABLE_2)
     maps.images.source.copies = np.arange(41) // 2
-    found = module.claims(
-        CONFIG, data(image_set(labels), published=False), alike, studied(LABELS), maps
-    )
+    found = judge(data(image_set(labels), published=False), alike, maps=maps)
     told = [each.statistic + each.note for each in found]
     assert not any("patient" in each for each in told)
     assert sum("of 10 different images" in each for each in told) == 6
@@ -271,7 +263,7 @@ def test_maps_of_one_patients_images_are_drawn_together():
 
 @pytest.mark.parametrize(("step", "expected"), [(0.05, "undecided"), (-0.05, "fails")])
 def test_confidence_that_falls_is_no_confidence_that_grows(step, expected):
-    sample = studied(LABELS, sweep=lambda radius, target: np.full(40, 0.6 + step * radius))
+    sample = explained(LABELS, sweep=lambda radius, target: np.full(40, 0.6 + step * radius))
     claim = claimed(found=sample)["6a"]
     assert (
         claim.verdict == expected
@@ -280,7 +272,7 @@ def test_confidence_that_falls_is_no_confidence_that_grows(step, expected):
 
 
 def test_one_target_that_falls_is_enough():
-    sample = studied(
+    sample = explained(
         LABELS, sweep=lambda radius, target: np.full(40, 0.6 + (0.1 - 0.2 * target) * radius)
     )
     assert claimed(found=sample)["6a"].interval[0] == 0.0
@@ -294,7 +286,7 @@ def test_enhancing_is_compared_with_flipping_at_the_smallest_radius(enhanced, fl
         value = (enhanced if target == 1 else flipped) if radius == 0 else 0.5
         return value + 0.001 * (1 - 2 * target) * np.arange(40) / 40
 
-    claim = claimed(found=studied(LABELS, sweep=sweep))["6b"]
+    claim = claimed(found=explained(LABELS, sweep=sweep))["6b"]
     assert claim.verdict == expected and "paired over 20 images" in claim.statistic
     assert claim.ours["enhanced"] == pytest.approx(enhanced, abs=1e-3)
 
@@ -304,16 +296,16 @@ def test_flips_are_those_of_the_last_norm_towards_healthy():
         of = {("ensemble", 4.0, 0): 0.9}
         return of.get((name, p, target), 1.0) + 0.001 * np.arange(40) / 40 - 0.001
 
-    claim = claimed(found=studied(LABELS, vce=vce))["6c"]
+    claim = claimed(found=explained(LABELS, vce=vce))["6c"]
     assert claim.verdict == "holds" and claim.ours["mean"] == pytest.approx(0.9, abs=2e-3)
-    claim = claimed(found=studied(LABELS, vce=lambda *_: 1 - 0.001 * np.arange(40) / 40))["6c"]
+    claim = claimed(found=explained(LABELS, vce=lambda *_: 1 - 0.001 * np.arange(40) / 40))["6c"]
     assert claim.verdict == "fails"
 
 
 def test_images_that_are_wrongly_classified_are_no_examples_of_flips():
     predicted = LABELS.copy()
     predicted[20:28] = 0
-    found = claimed(found=studied(LABELS, predicted=predicted))
+    found = claimed(found=explained(LABELS, predicted=predicted))
     assert (
         "paired over 12 images" in found["6b"].statistic
         and "over 12 images" in found["6c"].statistic
@@ -322,7 +314,7 @@ def test_images_that_are_wrongly_classified_are_no_examples_of_flips():
 
 @pytest.mark.parametrize(("sizes", "expected"), [((0.1, 0.2), "holds"), ((0.2, 0.1), "fails")])
 def test_the_change_is_compared_between_the_ends_of_the_sweep(sizes, expected):
-    claim = claimed(found=studied(LABELS, sizes=sizes))["7a"]
+    claim = claimed(found=explained(LABELS, sizes=sizes))["7a"]
     assert claim.verdict == expected and tuple(claim.ours) == ("ε = 0.2", "ε = 0.1")
     length = sizes[1] * np.sqrt(4 * 4 * 3) * np.mean(1 + 0.01 * np.arange(40))
     assert claim.ours["ε = 0.2"] == pytest.approx(length, rel=1e-5)
@@ -330,7 +322,7 @@ def test_the_change_is_compared_between_the_ends_of_the_sweep(sizes, expected):
 
 
 def test_a_pixel_is_changed_by_more_than_one_grey_level():
-    found = claimed(found=studied(LABELS, sizes=(0.9 / 255 / 1.4, 2 / 255)))["7b"]
+    found = claimed(found=explained(LABELS, sizes=(0.9 / 255 / 1.4, 2 / 255)))["7b"]
     assert found.ours == {"ε = 0.2": 1.0, "ε = 0.1": 0.0}
 
 
@@ -345,12 +337,12 @@ def test_confidence_of_the_plain_model_is_that_of_the_plain_model(reached, expec
     def vce(name, p, target):
         return (reached if (name, p) == ("plain", 1.5) else 0.5) + 0.001 * np.arange(40) / 40
 
-    claim = claimed(found=studied(LABELS, vce=vce))["8"]
+    claim = claimed(found=explained(LABELS, vce=vce))["8"]
     assert claim.verdict == expected and "over 40 images" in claim.statistic
 
 
 def test_certainty_in_every_image_is_no_certainty_about_all():
-    claim = claimed(found=studied(LABELS, vce=lambda *_: np.ones(40)))["8"]
+    claim = claimed(found=explained(LABELS, vce=lambda *_: np.ones(40)))["8"]
     assert claim.interval[0] == claim.interval[2] == 1 and claim.interval[1] == pytest.approx(
         0.912, abs=1e-3
     )
@@ -359,7 +351,7 @@ def test_certainty_in_every_image_is_no_certainty_about_all():
 
 def test_failures_that_figures_show_are_not_in_the_sample():
     labels = np.append(LABELS, 1)
-    sample = studied(
+    sample = explained(
         labels, extra=1, vce=lambda *_: np.append(np.full(40, 0.99) - 1e-4 * np.arange(40), 0.0)
     )
     claim = claimed(found=sample)["8"]
@@ -368,7 +360,7 @@ def test_failures_that_figures_show_are_not_in_the_sample():
 
 def test_few_images_decide_nothing():
     labels = np.repeat([0, 1], 4)
-    found = claimed(found=studied(labels), maps=localised(TABLE_2, n=9))
+    found = claimed(found=explained(labels), maps=localised(TABLE_2, n=9))
     for name in ("4 IG robust", "6a", "6b", "7a", "8", "9 VCE l1.5 IG robust"):
         assert found[name].verdict == "undecided", name
         assert "too few to decide" in found[name].note and np.isnan(found[name].interval[1])
@@ -388,9 +380,7 @@ def test_claims_of_the_paper_are_told_from_orderings_and_targets():
 
 def test_on_images_of_ones_own_there_are_targets_without_the_papers_figures():
     test = image_set(LABELS, class_names=("no_tumor", "tumor"))
-    made = module.claims(
-        CONFIG, data(test, published=False), evaluations(**PAPER), studied(LABELS), None
-    )
+    made = judge(data(test, published=False), evaluations(**PAPER))
     assert {(each.kind, each.place) for each in made} == {("target", "")} and not any(
         each.paper for each in made
     )

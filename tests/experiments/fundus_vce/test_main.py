@@ -15,11 +15,9 @@ from image_folders import write_folder
 
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.__main__ import main
-from experiments.fundus_vce.data import split_data
+from experiments.fundus_vce.data import load_sources, split_data
 from experiments.fundus_vce.presets import DEMO, PRESETS, SMOKE
-from experiments.fundus_vce.sources import load_sources
-from experiments.shared.results import results_folder
-from experiments.shared.stages import Workspace
+from experiments.shared import Workspace, results_folder
 
 ROOT = Path(__file__).parents[3]
 NO_FILTER = dataclasses.replace(SMOKE, quality=dataclasses.replace(SMOKE.quality, num_members=0))

@@ -19,9 +19,9 @@ from fundus_layouts import (
 from cfx_jax.errors import InputError
 from experiments.fundus_vce.__main__ import main
 from experiments.fundus_vce.config import LocalisationConfig
+from experiments.fundus_vce.data import load_sources
 from experiments.fundus_vce.presets import SMOKE
-from experiments.fundus_vce.sources import load_sources
-from experiments.shared.stages import Workspace
+from experiments.shared import Workspace
 
 EYES = [photograph(index) for index in range(12)]
 

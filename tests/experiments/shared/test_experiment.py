@@ -10,7 +10,7 @@ import pytest
 
 import experiments.shared
 from cfx_jax.errors import InputError
-from experiments.shared import PaperReport, mean_claim, results_folder, run_experiment
+from experiments.shared import PaperReport, Statement, results_folder, run_experiment
 from experiments.shared.experiment import draw_once
 
 
@@ -68,10 +68,10 @@ def run(config, study, **options):
         drawn.append(config.radius)
         return PaperReport(folder, "Toy", introduction="", note=scores.note).finish(claims, config)
 
-    drawn = []
+    drawn, half = [], Statement("1", "Half.", kind="target")
     parts = {
         "study": lambda config, workspace: Scores(study(config, workspace), config.radius),
-        "claims": lambda scores: [mean_claim("1", "Half.", {}, scores.values, "share", minimum=0)],
+        "claims": lambda scores: [half.settle_mean({}, scores.values, "share", minimum=0)],
         "write_report": write_report,
         "tables": lambda scores: ["A sentence.", (["mean"], [[float(scores.values.mean())]])],
         "code": [experiments.shared],

@@ -5,10 +5,12 @@ import json
 import warnings
 
 import jax
+import numpy as np
 import pytest
+from PIL import Image
 
 from cfx_jax.metrics.statistics import Interval
-from experiments.shared import PaperReport, claim, keep_notices, notify
+from experiments.shared import PaperReport, Statement, keep_notices, notify
 from experiments.shared.notices import kept_notices
 
 
@@ -25,7 +27,8 @@ def test_a_report_writes_tables_claims_and_the_page(tmp_path):
     report.section("Numbers")
     report.table("table_1", (["name", "size"], [["a", 1.0]]), "Sizes.")
     report.table("table_2", (["name"], [["b"]]), "Names.", note="real")
-    tested = claim("1", "Small.", {}, {"x": 2.0}, Interval(2.0, 1.5, 2.5), "ratio", maximum=1.0)
+    statement, interval = Statement("1", "Small.", kind="target"), Interval(2.0, 1.5, 2.5)
+    tested = statement.settle({}, {"x": 2.0}, interval, "ratio", maximum=1.0)
     page = report.finish([tested], Settings())
     assert "*made up*" in (tmp_path / "table_1.md").read_text()
     assert "*real*" in (tmp_path / "table_2.md").read_text()
@@ -56,3 +59,19 @@ def test_the_report_of_any_experiment_has_its_warnings_and_says_what_made_it(tmp
     )
     assert f"JAX {jax.__version__}" in pages[1] and "python -m" in pages[1]
     assert kept_notices() == ()
+
+
+def test_a_figure_is_drawn_with_the_reports_note_and_an_animation_with_its_button(tmp_path):
+    report, notes = PaperReport(tmp_path, "Title", introduction="", note="made up"), []
+
+    def draw(path, image, *, note, scale):
+        notes.append(note)
+        Image.fromarray(np.full((4, 4), scale * image, np.uint8)).save(path)
+
+    report.section("Figures")
+    for name in ("figure_1.png", "animation.gif"):
+        report.draw(name, draw, 2, scale=10, caption=f"This is {name}.", alt="Grey.")
+    page = report.finish([], Settings()).read_text()
+    assert notes == ["made up"] * 2 and (tmp_path / "figure_1.png").exists()
+    assert "This is figure_1.png." in page and "This is animation.gif." in page
+    assert "image/gif" in page and "image/png" in page

@@ -2,24 +2,26 @@
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
-from cfx_jax.data import color_jitter, compose, random_affine, random_crop, random_flip, sometimes
-from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.metrics import balanced_accuracy, fit_temperature, temperature_at_edge
 from cfx_jax.models import calibrated, ensemble, guided, per_image
 from cfx_jax.objectives import Classifier
 from experiments.fundus_vce.config import Config
-from experiments.fundus_vce.data import Data
-from experiments.shared.image_set import ImageSet, decisions, predict
-from experiments.shared.normalisation import fit_to_images
-from experiments.shared.notices import notify
-from experiments.shared.stages import Workspace
+from experiments.fundus_vce.data import Data, augmentation
+from experiments.shared import (
+    ImageSet,
+    Workspace,
+    decisions,
+    fit_to_images,
+    notify,
+    predict,
+    train_network,
+)
 from trainers import classifier as plain_trainer
 from trainers import trades
 from trainers.pretrained import weights_digest
@@ -58,26 +60,25 @@ def train(config: Config, data: Data, workspace: Workspace) -> Classifiers:
     plain, validation = _train_plain(config, training)
     models = {"plain": plain, "robust": training.run("robust", trades, config.robust)}
     temperatures = {name: _temperature(config, name, model, data) for name, model in models.items()}
+    guided_models = {name: guided(model) for name, model in models.items()}
+    stem_guided = {name: guided(model, part="stem") for name, model in models.items()}
     plain_settings = [config.plain, config.fine_tune and config.fine_tuning, config.plain_weights]
-    identity = [plain_settings, config.robust, *training.depends]
     return Classifiers(
         ordinary=_join(models, temperatures),
-        guided=_join({name: guided(model) for name, model in models.items()}, temperatures),
-        stem_guided=_join(
-            {name: guided(model, part="stem") for name, model in models.items()}, temperatures
-        ),
+        guided=_join(guided_models, temperatures),
+        stem_guided=_join(stem_guided, temperatures),
         temperatures=temperatures,
         validation=validation,
         settings={
             field: training.fitted(getattr(config, field))
             for field in ("plain", "fine_tuning", "robust")
         },
-        identity=identity,
+        identity=[plain_settings, config.robust, *training.depends],
     )
 
 
 class _Training(NamedTuple):
-    """What all trainings share."""
+    """The images and settings that all trainings share."""
 
     config: Config
     data: Data
@@ -85,58 +86,57 @@ class _Training(NamedTuple):
 
     @property
     def depends(self) -> list[object]:
-        weights = [
-            weights_digest(training.weights) for training in (self.config.plain, self.config.robust)
-        ]
+        """Everything that weights depend on, beside the settings of a training."""
+        trainings = (self.config.plain, self.config.robust)
         return [
             self.data.train.identity,
             self.data.validation.identity,
             self.config.augmentation,
-            weights,
+            [weights_digest(training.weights) for training in trainings],
         ]
 
-    def fitted(self, chosen: SupervisedConfig) -> SupervisedConfig:
+    def fitted(self, settings: SupervisedConfig) -> SupervisedConfig:
         """A training's settings with what the training images decide."""
-        return fit_to_images(chosen, self.data.train, self.workspace)
+        return fit_to_images(settings, self.data.train, self.workspace)
 
     def run(
         self, name: str, trainer: Any, chosen: SupervisedConfig, *, start: nnx.Module | None = None
     ) -> nnx.Module:
-        """One training; ``start`` is the model of the one before, whose settings belong to this
-        one's name too.
+        """Trains a network.
+
+        Args:
+            name: of the stage.
+            trainer: the module of the trainer.
+            chosen: its settings.
+            start: the network of the training before, whose settings belong to this one's name too;
+                None for new weights.
         """
         images = self.data.train
         settings = self.fitted(chosen)
         before = None if start is None else self.config.plain
         folder = self.workspace.folder(name, [settings, before, *self.depends])
-        print(f"{name} classifier: {settings.num_steps} steps in {folder}", flush=True)
-        validation, augment = self.data.validation.arrays, augmentation(self.config)
-        model = trainer.train(
+        return train_network(
+            f"{name} classifier",
+            trainer,
             settings,
-            images.source,
-            images.indices,
-            validation,
+            images,
+            self.data.validation,
             folder,
             start=start,
-            augment=augment,
+            augment=augmentation(self.config),
         )
-        check_diagnosis(per_image(model), validation["image"][:4], show=notify)
-        return model
 
 
 def _train_plain(config: Config, training: _Training) -> tuple[nnx.Module, dict[str, float]]:
-    """The plain network, and what it was chosen by."""
+    """The plain network, and the validation scores by which it was chosen."""
     first = training.run("plain", plain_trainer, config.plain)
     if not config.fine_tune:
         return first, {}
     if config.plain_weights == "last":
         released = dataclasses.replace(config.fine_tuning, select="none")
         return training.run("fine-tuned", plain_trainer, released, start=first), {}
-    models = {
-        "first": first,
-        "fine-tuned": training.run("fine-tuned", plain_trainer, config.fine_tuning, start=first),
-    }
-    images = training.data.validation
+    second = training.run("fine-tuned", plain_trainer, config.fine_tuning, start=first)
+    models, images = {"first": first, "fine-tuned": second}, training.data.validation
     scores = {name: _balanced_accuracy(model, images) for name, model in models.items()}
     return models[best_training(scores)], scores
 
@@ -147,12 +147,12 @@ def best_training(scores: Mapping[str, float]) -> str:
 
 
 def _balanced_accuracy(model: nnx.Module, images: ImageSet) -> float:
-    return balanced_accuracy(
-        decisions(predict(per_image(model), images)) == images.labels, images.labels
-    )
+    decided = decisions(predict(per_image(model), images))
+    return balanced_accuracy(decided == images.labels, images.labels)
 
 
 def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict[str, Classifier]:
+    """The calibrated networks and their ensemble."""
     members = {
         name: calibrated(per_image(model), temperatures[name]) for name, model in models.items()
     }
@@ -160,9 +160,10 @@ def _join(models: dict[str, nnx.Module], temperatures: dict[str, float]) -> dict
 
 
 def _temperature(config: Config, name: str, model: nnx.Module, data: Data) -> float:
+    """The temperature that calibrates a network."""
     images, method = data.temperature, config.calibration
     logits = jnp.asarray(predict(per_image(model), images))
-    with warnings.catch_warnings():  # what it warns of is said below, with the network's name
+    with warnings.catch_warnings():  # it is warned of below, with the network's name
         warnings.filterwarnings("ignore", message="fit_temperature")
         value = fit_temperature(logits, jnp.asarray(images.labels), method=method)
     warn_at_edge(name, value, len(images), method=method)
@@ -176,23 +177,6 @@ def warn_at_edge(
     if temperature_at_edge(temperature, method=method):
         notify(
             f"warning: the temperature of the {name} network, {temperature:.3g}, is at the edge of"
-            f" its grid: {num_images}"
-            " calibration images do not determine it; its probabilities, robust accuracy and"
-            " counterfactuals may mislead"
+            f" its grid: {num_images} calibration images do not determine it; its probabilities,"
+            " robust accuracy and counterfactuals may mislead"
         )
-
-
-def augmentation(config: Config) -> Callable[..., np.ndarray] | None:
-    """The augmentation that the configuration names, for its image size."""
-    if config.augmentation == "none":
-        return None
-    if config.augmentation == "light":
-        return compose(random_flip("horizontal"), random_crop(padding=config.image_size // 16))
-    everything = compose(
-        random_crop(padding=round(config.image_size * 33 / 224)),
-        color_jitter(brightness=(0.5, 0.9), contrast=(0.5, 2.5), saturation=(0.5, 1.5), hue=0.15),
-        random_flip("horizontal"),
-        random_flip("vertical"),
-        random_affine(degrees=15, translate=0.048),
-    )
-    return sometimes(everything, probability=0.9)

@@ -8,33 +8,40 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fundus_results import SIDE, Photographs, data, evaluations, image_set, localised, studied
+from fundus_results import (
+    SIDE,
+    Photographs,
+    data,
+    evaluations,
+    explained,
+    image_set,
+    localised,
+    study,
+)
 from jax.tree_util import Partial
 
 from cfx_jax.counterfactuals import Counterfactual
 from cfx_jax.metrics import paired_difference_interval, wilson_interval
-from experiments.fundus_vce import evaluate as evaluating
-from experiments.fundus_vce import figures, quality, tables, train
-from experiments.fundus_vce import localise as localising
+from experiments.fundus_vce import classifiers as training
+from experiments.fundus_vce import evaluation, figures, localisation, quality, tables
+from experiments.fundus_vce.classifiers import Classifiers, best_training, warn_at_edge
 from experiments.fundus_vce.config import (
     Config,
     ExplanationConfig,
     LocalisationConfig,
     RobustAccuracyConfig,
 )
-from experiments.fundus_vce.data import split_data
-from experiments.fundus_vce.evaluate import Evaluation, evaluate
-from experiments.fundus_vce.explain import explain, studied_positions
-from experiments.fundus_vce.intervals import balanced_difference_interval
-from experiments.fundus_vce.localise import choose_quantiles, choose_radii, localise
-from experiments.fundus_vce.quality import Quality, filter_gradable, is_useful
-from experiments.fundus_vce.search import Search
-from experiments.fundus_vce.sources import Sources
-from experiments.fundus_vce.train import Classifiers, best_training, warn_at_edge
-from experiments.shared.image_set import ImageSet
-from experiments.shared.notices import keep_notices, notify
-from experiments.shared.provenance import provenance
-from experiments.shared.stages import Workspace
+from experiments.fundus_vce.counterfactuals import Search, choose_positions, explain
+from experiments.fundus_vce.data import Sources, split_data
+from experiments.fundus_vce.evaluation import (
+    Evaluation,
+    balanced_difference_interval,
+    evaluate,
+)
+from experiments.fundus_vce.localisation import choose_quantiles, choose_radii, localise
+from experiments.fundus_vce.quality import filter_gradable, is_useful
+from experiments.shared import ImageSet, Workspace, keep_notices, notify
+from experiments.shared.report import provenance
 
 SHAPE = (SIDE, SIDE, 3)
 NAMES = ("plain", "robust", "ensemble")
@@ -87,10 +94,10 @@ def test_a_decision_at_one_half_is_for_the_finding():
 
 
 def test_the_attack_is_all_that_robust_accuracy_is_computed_by():
-    names = tuple(each.__name__ for each in evaluating.ATTACK)
+    names = tuple(each.__name__ for each in evaluation.ATTACK)
     assert {"cfx_jax.metrics.robustness", "cfx_jax.models.views.ensemble"} <= set(names)
     without = ("cfx_jax.checks", "cfx_jax.errors", "cfx_jax.parallel")  # give no numbers
-    used = {str(getattr(each, "__module__", "")) for each in vars(evaluating.ATTACK[0]).values()}
+    used = {str(getattr(each, "__module__", "")) for each in vars(evaluation.ATTACK[0]).values()}
     used = {each for each in used if each.startswith("cfx_jax.") and each not in without}
     assert len(used) > 3 and all(each.startswith(names) for each in used)
 
@@ -98,7 +105,7 @@ def test_the_attack_is_all_that_robust_accuracy_is_computed_by():
 @pytest.mark.parametrize(("asked", "attacked"), [(6, 6), (1000, 20), (0, 20)])
 def test_patients_go_from_the_source_to_the_evaluation(tmp_path, monkeypatch, asked, attacked):
     monkeypatch.setattr(
-        evaluating, "robustly_correct", lambda *given, **_: np.ones(len(given[2]), bool)
+        evaluation, "robustly_correct", lambda *given, **_: np.ones(len(given[2]), bool)
     )
     images = images_of(24)
     source = Photographs(dict(images.arrays), images.class_names, np.arange(24) // 2)
@@ -123,8 +130,7 @@ def test_a_split_by_patient_is_by_patient_after_the_filter_too():
     )
     kept = np.flatnonzero(np.arange(120) % 5 != 0)
     config = Config(validation=0.25, temperature=0.15, test=0.25)
-    given = Quality(kept, True, np.ones(4), np.ones(4), np.ones((1, 4)))
-    parts = split_data(config, Sources(main), given)
+    parts = split_data(config, Sources(main), kept)
     held = [set(patients[part.indices]) for part in parts[:4]]
     assert sum(map(len, held)) == len(set.union(*held)) == 60
     assert sorted(np.concatenate([part.indices for part in parts[:4]])) == sorted(kept)
@@ -197,8 +203,8 @@ def test_the_plain_network_is_that_of_best_balanced_validation_accuracy(monkeypa
             asked.append((name, chosen.select, start))
             return name
 
-    monkeypatch.setattr(train, "_balanced_accuracy", lambda model, images: given[model])
-    model, found = train._train_plain(Config(), Training())
+    monkeypatch.setattr(training, "_balanced_accuracy", lambda model, images: given[model])
+    model, found = training._train_plain(Config(), Training())
     assert {"plain": "first", "fine-tuned": "fine-tuned"}[model] == best_training(found) == taken
     assert found == {"first": scores[0], "fine-tuned": scores[1]}
     assert asked == [
@@ -206,9 +212,9 @@ def test_the_plain_network_is_that_of_best_balanced_validation_accuracy(monkeypa
         ("fine-tuned", "balanced_accuracy", "plain"),
     ]
     asked.clear()
-    assert train._train_plain(Config(plain_weights="last"), Training()) == ("fine-tuned", {})
+    assert training._train_plain(Config(plain_weights="last"), Training()) == ("fine-tuned", {})
     assert asked[1] == ("fine-tuned", "none", "plain")
-    assert train._train_plain(Config(fine_tune=False), Training()) == ("plain", {})
+    assert training._train_plain(Config(fine_tune=False), Training()) == ("plain", {})
 
 
 @pytest.mark.parametrize(
@@ -355,7 +361,7 @@ def test_images_are_studied_by_their_order_and_failures_come_after_them():
     right = np.array([True, True, False, True, False, False, True, False])
     decided = np.where(right, label, 1 - label)
     one = Evaluation(label, np.stack([1 - decided, decided], axis=1), right)
-    positions, sample = studied_positions(one, 2)
+    positions, sample = choose_positions(one, 2)
     assert (
         positions.tolist() == [1, 3, 0, 2, 5] and sample == 4
     )  # 2 is missed and studied already, 5 is a false alarm
@@ -377,7 +383,7 @@ def test_radii_are_chosen_for_each_norm_and_the_norm_by_its_best_radius():
     assert choose_radii({(1.5, 1.0): 0.2, (1.5, 2.0): 0.2}) == ({1.5: 1.0}, 1.5)
 
 
-def test_thresholds_are_chosen_for_guided_backprop_integrated_gradients_and_all_counterfactuals_together():
+def test_thresholds_are_chosen_for_each_gradient_method_and_for_all_counterfactuals_together():
     settings = LocalisationConfig(quantiles=(0.8, 0.9, 0.95))
     curves = {
         "GBP": np.array([1, 2, 3]),
@@ -428,13 +434,13 @@ def test_chance_is_the_expected_intersection_over_the_expected_union():
     masks[0, :2] = True  # 8 pixels
     kept[0, 0] = True  # 4 of them
     lesions[0, :, 0] = True  # 4 pixels, 2 within the mask
-    assert localising.chance(kept, masks, lesions) == pytest.approx([1 / (4 + 4 - 1)])
+    assert localisation.chance(kept, masks, lesions) == pytest.approx([1 / (4 + 4 - 1)])
 
 
 def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(localising, "_NODES_AT_ONCE", 4)
+    monkeypatch.setattr(localisation, "_NODES_AT_ONCE", 4)
     n, tuning = 6, 2
     eye = np.ones((n, SIDE, SIDE), bool)
     eye[:, -1] = False
@@ -504,7 +510,8 @@ def test_maps_are_thresholded_and_scored_on_images_that_nothing_was_chosen_on(
 
 def test_the_table_of_accuracies_has_every_classifiers_own_numbers():
     found = evaluations(n=200, plain=(90, 20), robust=(70, 60), ensemble=(80, 30))
-    columns, rows = tables.accuracy_table(found, "test")
+    measured = study(Config(), data(image_set([0, 1])), found)
+    columns, rows = tables.accuracy_table(measured, "test")
     ours = {row[0]: row[1:] for row in rows}
     assert columns == [
         "classifier",
@@ -519,17 +526,27 @@ def test_the_table_of_accuracies_has_every_classifiers_own_numbers():
     assert [ours["plain"][column][0] for column in range(4)] == pytest.approx([0.9, 0.9, 0.2, 0.2])
     assert ours["always the commoner class"] == [0.5, 0.5, 0.5, 0.5]
     assert ours["paper: ensemble"] == pytest.approx([0.897, 0.852, 0.194, None], abs=1e-9)
-    assert len(tables.accuracy_table(found, "test", with_paper=False)[1]) == 4
+    users = study(Config(), data(image_set([0, 1]), published=False), found)
+    assert len(tables.accuracy_table(users, "test")[1]) == 4
+
+
+def test_the_console_shows_the_tables_of_what_was_measured():
+    found = evaluations(**dict.fromkeys(NAMES, (80, 30)))
+    alone = study(Config(), data(image_set([0, 1])), found)
+    maps = localised({"plain": (0.1,) * 5, "robust": (0.2,) * 5, "ensemble": (0.3,) * 5})
+    assert tables.summary_tables(alone) == [tables.accuracy_table(alone, "test")]
+    both = tables.summary_tables(alone._replace(localised=maps))
+    assert [columns[0] for columns, _ in both] == ["classifier", "IoU"]
 
 
 def test_the_table_of_images_counts_classes_and_patients():
     test = image_set([0, 1, 1, 1], patients=["a", "a", "b", "c"])
-    columns, rows = tables.images_table(data(test))
+    columns, rows = tables.images_table(study(Config(), data(test), {}))
     assert columns == ["images", "healthy", "DR", "patients"] and rows[-1] == ["test", 1, 3, 3]
-    columns, rows = tables.images_table(data(image_set([0, 1])))
+    columns, rows = tables.images_table(study(Config(), data(image_set([0, 1])), {}))
     assert columns == ["images", "healthy", "DR"] and rows[0] == ["training", 1, 1]
     test.source.copies, test.source.patients = np.array([0, 0, 2, 3]), None
-    assert tables.images_table(data(test))[0][-1] == "different images"
+    assert tables.images_table(study(Config(), data(test), {}))[0][-1] == "different images"
 
 
 def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():
@@ -552,11 +569,17 @@ def test_the_table_of_overlaps_has_mean_and_deviation_of_every_map():
     assert variants[0] == ["IoU", "GBP", "GBP, stem only", "IG", "IG, mean gradient"]
 
 
-def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path, monkeypatch):
+def test_figures_of_failures_show_failures_and_the_others_do_not(monkeypatch):
     labels, predicted = np.array([0, 0, 1, 1, 1, 0]), np.array([0, 0, 0, 1, 1, 1])
-    found = studied(labels, predicted=predicted, extra=1)
-    gallery = figures.Gallery(tmp_path, Config(), data(image_set([0, 1])), found, 0.9)
-    subjects = {number: (row, words) for number, (_, row, words) in gallery._subjects().items()}
+    found = explained(labels, predicted=predicted, extra=1)
+    images = data(image_set([0, 1]))
+
+    def gallery(shown, images=images):
+        return figures.Gallery(None, study(Config(), images, {}, shown), 0.9)
+
+    subjects = {
+        number: (row, words) for number, (_, row, words) in gallery(found)._subjects().items()
+    }
     assert {number: row for number, (row, _) in subjects.items()} == {
         2: 3,
         3: 3,
@@ -567,18 +590,21 @@ def test_figures_of_failures_show_failures_and_the_others_do_not(tmp_path, monke
     }
     assert subjects[4][1] == "an image of DR that the ensemble takes for healthy"
     assert subjects[5][1] == "an image of healthy that the ensemble takes for DR"
-    alone = figures.Gallery(tmp_path, Config(), data(image_set([0, 1])), studied(labels), 0.9)
+    alone = gallery(explained(labels))
     assert [number for number, (_, row, _) in alone._subjects().items() if row is None] == [4, 5, 7]
-    monkeypatch.setattr(figures.Gallery, "_norms", lambda *_: "norms")
-    monkeypatch.setattr(figures.Gallery, "_sweep", lambda *_: "sweep")
-    drawn, missing = alone.numbered()
-    assert drawn == ["norms", "sweep", "sweep"] and missing[0].startswith(
-        "There is no Figure 4: no test image is an image of DR"
-    )
-    own = alone._replace(data=alone.data._replace(published=False))
-    assert len(own.numbered()[1]) == 2 and own.numbered()[1][0].startswith(
-        "No test image is an image of DR that"
-    )
+    drawn = []
+    for kind in ("norms", "sweep"):
+        monkeypatch.setattr(
+            figures.Gallery,
+            f"_draw_{kind}",
+            lambda *given, kind=kind: drawn.append((kind, *given[1:2])),
+        )
+    missing = alone.draw_numbered()
+    assert drawn == [("norms", 2), ("sweep", 3), ("sweep", 6)]
+    assert missing[0].startswith("There is no Figure 4: no test image is an image of DR")
+    of_a_user = gallery(explained(labels), images._replace(published=False)).draw_numbered()
+    assert len(of_a_user) == 2
+    assert of_a_user[0].startswith("No test image is an image of DR that")
 
 
 def test_figure_1_shows_an_image_that_all_classifiers_get_right():
@@ -601,9 +627,10 @@ def test_figure_1_shows_an_image_that_all_classifiers_get_right():
 
 
 def test_captions_say_where_a_figure_is_another_kind_of_failure_than_the_papers():
-    of = data(image_set([0, 1]))
+    of = study(Config(), data(image_set([0, 1])), {})
+    users = of._replace(data=of.data._replace(published=False))
     assert figures._captioned(3, of, "an image.") == "As the paper's Figure 3: an image."
     assert figures._captioned(4, of, "an image.").startswith(
         "In place of the paper's Figure 4 (counterfactuals with visible"
     )
-    assert figures._captioned(4, of._replace(published=False), "an image.") == "An image."
+    assert figures._captioned(4, users, "an image.") == "An image."

@@ -10,7 +10,8 @@ which classifier it does not say.
 
 import itertools
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,18 +25,20 @@ from cfx_jax.maps import channel_sum, quantile_threshold
 from cfx_jax.metrics import intersection_over_union
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.parallel import map_examples
+from experiments.fundus_vce.classifiers import NAMES
 from experiments.fundus_vce.config import Config, LocalisationConfig
+from experiments.fundus_vce.counterfactuals import Search, select
 from experiments.fundus_vce.data import Data
-from experiments.fundus_vce.search import Search, part_of
-from experiments.fundus_vce.train import NAMES
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Arrays
+from experiments.shared import ImageSet
 
 GUIDED, INTEGRATED = "GBP", "IG"
 STEM_GUIDED, MEAN_GRADIENT = "GBP, stem only", "IG, mean gradient"
 ABLATIONS = {STEM_GUIDED: GUIDED, MEAN_GRADIENT: INTEGRATED}
 """The released scripts' variants, with the method whose threshold they share."""
 _MAPS_AT_ONCE, _NODES_AT_ONCE = 4, 25  # one hundred images of 224 pixels, 9 GB for a ResNet-50
+
+Maps = Mapping[tuple[str, str], np.ndarray]
+"""``{(classifier, method): (n, h, w)}``."""
 
 
 class Localised(NamedTuple):
@@ -66,38 +69,33 @@ class Localised(NamedTuple):
     tuned: Mapping[tuple[float, float], float]
     tuned_quantiles: Mapping[str, np.ndarray]
     offered_quantiles: tuple[float, ...]
-    kept: Mapping[tuple[str, str], np.ndarray]
+    kept: Maps
     iou: Mapping[tuple[str, str], np.ndarray]
     chance: Mapping[str, np.ndarray]
     vce: Mapping[tuple[str, float], Counterfactual]
 
     @property
     def edges(self) -> list[str]:
-        """The choices, in words, that lie at an end of what was offered, beyond which a better one
-        may lie.
-        """
-        found = [
-            vce_method(p) + f", ε = {radius:g}"
+        """The choices, in words, at an end of what was offered: a better one may lie beyond."""
+        radii = [
+            f"{vce_method(p)}, ε = {radius:g}"
             for p, radius in self.radii.items()
             if self.is_edge(p, radius)
         ]
-        return found + [
-            f"threshold {self.quantiles[each]:g} of {each}"
-            for each in self.methods
-            if self._is_last(each)
+        return radii + [
+            f"threshold {self.quantiles[method]:g} of {method}"
+            for method in self.methods
+            if method in self.tuned_quantiles
+            and _is_end(self.quantiles[method], self.offered_quantiles)
         ]
 
     def is_edge(self, p: float, radius: float) -> bool:
         """Whether a radius is the least or the largest of several that were offered for a norm."""
-        offered = [each for norm, each in self.tuned if norm == p]
-        return len(offered) > 1 and radius in (min(offered), max(offered))
+        return _is_end(radius, [offered for norm, offered in self.tuned if norm == p])
 
-    def _is_last(self, method: str) -> bool:
-        number = len(self.offered_quantiles) if method in self.tuned_quantiles else 0
-        return number > 1 and self.quantiles[method] in (
-            min(self.offered_quantiles),
-            max(self.offered_quantiles),
-        )
+
+def _is_end(value: float, offered: list[float] | tuple[float, ...]) -> bool:
+    return len(offered) > 1 and value in (min(offered), max(offered))
 
 
 def vce_method(p: float) -> str:
@@ -111,25 +109,24 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
         return None
     count = config.localisation.num_tuning
     tuning, scored = np.arange(count), np.arange(count, len(data.lesions))
-    maps = _Maps(config, data.lesions, data.finding, search)
-    tuned = _overlaps_of_radii(config, maps, tuning)
-    given = dict(zip(config.explanations.norms, config.explanations.radii, strict=True))
-    radii, norm = choose_radii(tuned) if tuned else (given, config.explanations.norms[0])
+    maker = _MapMaker(config, data.lesions, data.finding, search)
+    tuned = _overlaps_of_radii(maker, tuning)
+    given = config.explanations.radius_by_norm, config.explanations.norms[0]
+    radii, norm = choose_radii(tuned) if tuned else given
     vce = {
-        (name, p): maps.counterfactuals(name, p, radius)
-        for name in NAMES
-        for p, radius in radii.items()
+        (name, p): maker.counterfactuals(name, p, radius)
+        for name, (p, radius) in itertools.product(NAMES, radii.items())
     }
-    saliency = maps.attributions() | {
-        (name, vce_method(p)): maps.changes(found) for (name, p), found in vce.items()
+    saliency = maker.attributions() | {
+        (name, vce_method(p)): maker.changes(reached) for (name, p), reached in vce.items()
     }
     methods = (GUIDED, INTEGRATED, *map(vce_method, radii))
-    curves = _overlaps_of_quantiles(config, maps, saliency, methods, tuning)
+    curves = _overlaps_of_quantiles(maker, saliency, methods, tuning)
     quantiles = choose_quantiles(config.localisation, methods, curves)
     masks, lesions = (data.lesions.arrays[field][scored] for field in ("eye_mask", "lesion_mask"))
     kept = {
-        (name, each): threshold(found[scored], masks, quantiles[each])
-        for (name, each), found in saliency.items()
+        (name, method): threshold(maps[scored], masks, quantiles[method])
+        for (name, method), maps in saliency.items()
     }
     return Localised(
         images=data.lesions.take(scored),
@@ -141,21 +138,25 @@ def localise(config: Config, data: Data, search: Search) -> Localised | None:
         tuned_quantiles=curves,
         offered_quantiles=config.localisation.quantiles,
         kept=kept,
-        iou={key: intersection_over_union(each, lesions) for key, each in kept.items()},
+        iou={key: intersection_over_union(maps, lesions) for key, maps in kept.items()},
         chance={method: chance(kept["ensemble", method], masks, lesions) for method in quantiles},
-        vce={key: part_of(found, scored) for key, found in vce.items()},
+        vce={key: select(reached, scored) for key, reached in vce.items()},
     )
 
 
 def threshold(
     saliency: Float[np.ndarray, "n h w"], masks: Bool[np.ndarray, "n h w"], quantile: float
 ) -> Bool[np.ndarray, "n h w"]:
-    """The pixels of maps at or above a quantile of each, within masks."""
-    return np.asarray(_threshold(jnp.asarray(saliency), jnp.asarray(masks), quantile))
+    """The pixels of maps at or above a quantile of their map, within masks."""
+    one = jax.vmap(lambda saliency, mask: quantile_threshold(saliency, quantile, mask=mask))
+    return np.asarray(one(jnp.asarray(saliency), jnp.asarray(masks)))
 
 
-def _threshold(saliency: Array, masks: Array, quantile: float) -> Array:
-    return jax.vmap(lambda one, mask: quantile_threshold(one, quantile, mask=mask))(saliency, masks)
+def change_map(
+    image: Float[np.ndarray, "*n h w c"], counterfactual: Float[np.ndarray, "*n h w c"]
+) -> Float[np.ndarray, "*n h w"]:
+    """The map of a counterfactual: by how much each pixel changes, summed over channels."""
+    return np.asarray(channel_sum(vce_saliency(image, counterfactual)))
 
 
 def chance(
@@ -163,15 +164,13 @@ def chance(
     masks: Bool[np.ndarray, "n h w"],
     lesions: Bool[np.ndarray, "n h w"],
 ) -> Float[np.ndarray, " n"]:
-    """The overlap of as many pixels drawn at random within the mask: expected intersection over
-    expected union.
-    """
-    number, place, truth = (each.sum((1, 2)) for each in (kept, masks, lesions & masks))
+    """The overlap of as many pixels at random in the mask: expected intersection over union."""
+    number, place, truth = (pixels.sum((1, 2)) for pixels in (kept, masks, lesions & masks))
     common = number * truth / place
     return common / (number + lesions.sum((1, 2)) - common)
 
 
-class _Maps(NamedTuple):
+class _MapMaker(NamedTuple):
     """The maps of all images with lesions, towards the finding, summed over channels."""
 
     config: Config
@@ -179,86 +178,72 @@ class _Maps(NamedTuple):
     finding: int
     search: Search
 
-    @property
-    def targets(self) -> np.ndarray:
-        return np.full(len(self.images), self.finding)
-
     def counterfactuals(
         self, name: str, p: float, radius: float, positions: np.ndarray | None = None
     ) -> Counterfactual:
+        """A classifier's counterfactuals in one norm; of some images, or all."""
         chosen = np.arange(len(self.images)) if positions is None else positions
-        count = len(chosen)
-        targets, radii = np.full(count, self.finding), np.full(count, radius)
+        targets, radii = np.full(len(chosen), self.finding), np.full(len(chosen), radius)
         return self.search.find(
             "lesions", self.images, chosen, targets, classifier=name, p=p, radii=radii
         )
 
     def changes(
-        self, found: Counterfactual, positions: np.ndarray | None = None
+        self, reached: Counterfactual, positions: np.ndarray | None = None
     ) -> Float[np.ndarray, "n h w"]:
+        """The maps of counterfactuals: by how much each pixel changes."""
         chosen = slice(None) if positions is None else positions
-        return np.asarray(
-            channel_sum(vce_saliency(self.images.arrays["image"][chosen], np.asarray(found.image)))
-        )
+        return change_map(self.images.arrays["image"][chosen], np.asarray(reached.image))
 
     def attributions(self) -> dict[tuple[str, str], Float[np.ndarray, "n h w"]]:
+        """The maps of guided backprop and integrated gradients, and of their variants."""
         nodes, classifiers = self.config.explanations.integration_steps, self.search.classifiers
-        makers = {
+        makers: dict[str, tuple[Any, Mapping[str, Classifier]]] = {
             "guided": (_guided_maps, classifiers.guided),
             "stem": (_stem_guided_maps, classifiers.stem_guided),
             "integrated": (_IntegratedMaps(nodes), classifiers.ordinary),
         }
         depends = [classifiers.identity, classifiers.temperatures, nodes, self.images.identity]
-        found = {}
+        examples = self.images.arrays["image"], np.full(len(self.images), self.finding)
+        saliency = {}
         for name, (stage, (maker, views)) in itertools.product(NAMES, makers.items()):
-
-            def compute(name=name, stage=stage, maker=maker, views=views) -> Arrays:  # type: ignore[no-untyped-def]
-                examples, label = (
-                    (self.images.arrays["image"], self.targets),
-                    f"{stage} maps of {name}",
-                )
-                return map_examples(
-                    maker, views[name], examples, batch_size=_MAPS_AT_ONCE, progress=label
-                )
-
-            maps = self.search.workspace.cached(
-                f"maps-{stage}-{name}", [depends, name, stage], compute
+            compute = partial(
+                map_examples,
+                maker,
+                views[name],
+                examples,
+                batch_size=_MAPS_AT_ONCE,
+                progress=f"{stage} maps of {name}",
             )
-            found.update({(name, method): each for method, each in maps.items()})
-        return found
+            stage_depends = [depends, name, stage]
+            maps = self.search.workspace.cached(f"maps-{stage}-{name}", stage_depends, compute)
+            saliency.update({(name, method): values for method, values in maps.items()})
+        return saliency
 
     def overlap(
         self, saliency: Float[np.ndarray, "n h w"], positions: np.ndarray, quantile: float
     ) -> float:
         """The mean overlap of the maps of some images at one threshold."""
-        masks, lesions = (
-            self.images.arrays[field][positions] for field in ("eye_mask", "lesion_mask")
-        )
-        return float(
-            np.mean(intersection_over_union(threshold(saliency, masks, quantile), lesions))
-        )
+        arrays = self.images.arrays
+        kept = threshold(saliency, arrays["eye_mask"][positions], quantile)
+        return float(np.mean(intersection_over_union(kept, arrays["lesion_mask"][positions])))
 
 
-def _overlaps_of_radii(
-    config: Config, maps: _Maps, tuning: np.ndarray
-) -> dict[tuple[float, float], float]:
-    """For every (norm, radius) the ensemble's overlap on the tuning images at its best threshold;
-    empty without any.
-    """
-    settings, overlaps = config.localisation, {}
-    given = dict(zip(config.explanations.norms, config.explanations.radii, strict=True))
+def _overlaps_of_radii(maker: _MapMaker, tuning: np.ndarray) -> dict[tuple[float, float], float]:
+    """The ensemble's overlap on the tuning images at its best threshold, by norm and radius."""
+    settings, overlaps = maker.config.localisation, {}
+    given = maker.config.explanations.radius_by_norm
     for p, factor in itertools.product(given, settings.radius_factors if len(tuning) else ()):
         radius = factor * given[p]
-        changes = maps.changes(maps.counterfactuals("ensemble", p, radius, tuning), tuning)
+        changes = maker.changes(maker.counterfactuals("ensemble", p, radius, tuning), tuning)
         overlaps[p, radius] = max(
-            maps.overlap(changes, tuning, each) for each in settings.quantiles
+            maker.overlap(changes, tuning, quantile) for quantile in settings.quantiles
         )
     return overlaps
 
 
 def choose_radii(overlaps: Mapping[tuple[float, float], float]) -> tuple[dict[float, float], float]:
-    """For each norm the radius of highest overlap, and the norm whose radius has the highest of
-    all.
+    """Chooses for each norm the radius of highest overlap, and the norm of the best radius.
 
     Args:
         overlaps: ``{(norm, radius): overlap}`` on the tuning images.
@@ -271,21 +256,15 @@ def choose_radii(overlaps: Mapping[tuple[float, float], float]) -> tuple[dict[fl
 
 
 def _overlaps_of_quantiles(
-    config: Config,
-    maps: _Maps,
-    saliency: Mapping[tuple[str, str], np.ndarray],
-    methods: tuple[str, ...],
-    tuning: np.ndarray,
+    maker: _MapMaker, saliency: Maps, methods: tuple[str, ...], tuning: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The overlap on the tuning images of every method at every threshold, mean over the
-    classifiers; empty without any.
-    """
+    """Each method's overlap on the tuning images at every threshold, mean over the classifiers."""
     curves: dict[str, np.ndarray] = {}
     for method in methods if len(tuning) else ():
         overlaps = [
             [
-                maps.overlap(saliency[name, method][tuning], tuning, each)
-                for each in config.localisation.quantiles
+                maker.overlap(saliency[name, method][tuning], tuning, quantile)
+                for quantile in maker.config.localisation.quantiles
             ]
             for name in NAMES
         ]
@@ -296,8 +275,7 @@ def _overlaps_of_quantiles(
 def choose_quantiles(
     settings: LocalisationConfig, methods: tuple[str, ...], curves: Mapping[str, np.ndarray]
 ) -> dict[str, float]:
-    """One threshold for guided backprop, one for integrated gradients, one for the counterfactuals
-    of all norms.
+    """Chooses a threshold for guided backprop, one for integrated gradients, one for all norms.
 
     Args:
         settings: the thresholds that are offered, and those to take where nothing was measured.
@@ -308,7 +286,7 @@ def choose_quantiles(
     Returns:
         A threshold for each method and for each variant in ``ABLATIONS``, which has its method's.
     """
-    vce = tuple(each for each in methods if each not in (GUIDED, INTEGRATED))
+    vce = tuple(method for method in methods if method not in (GUIDED, INTEGRATED))
     given = {
         (GUIDED,): settings.quantile_guided,
         (INTEGRATED,): settings.quantile_integrated,
@@ -330,17 +308,14 @@ def _stem_guided_maps(classifier: Classifier, example: tuple[Array, Array]) -> d
 
 
 class _IntegratedMaps(NamedTuple):
-    """Integrated gradients from black with and without the multiplication by the image, from one
-    set of gradients.
-    """
+    """Integrated gradients from black, with and without the image as factor, of one integral."""
 
     num_steps: int
 
     def __call__(self, classifier: Classifier, example: tuple[Array, Array]) -> dict[str, Array]:
         image, target = example
-        score = _log_probability(classifier, target)
         mean = integrated_gradients(
-            score,
+            _log_probability(classifier, target),
             image,
             num_steps=self.num_steps,
             nodes_per_batch=_NODES_AT_ONCE,

@@ -1,0 +1,206 @@
+"""Counterfactuals of test images towards both classes, for the figures and the claims."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+
+from cfx_jax.attributions import vce_saliency
+from cfx_jax.counterfactuals import Counterfactual, VCEProblem, vce_batch
+from experiments.fundus_vce.classifiers import NAMES, Classifiers
+from experiments.fundus_vce.config import Config
+from experiments.fundus_vce.data import Data
+from experiments.fundus_vce.evaluation import Evaluation, Evaluations
+from experiments.shared import Arrays, ImageSet, Workspace, decisions
+
+
+class Search(NamedTuple):
+    """The search for counterfactuals of a list of examples, kept in the workspace."""
+
+    config: Config
+    classifiers: Classifiers
+    workspace: Workspace
+
+    def find(
+        self,
+        stage: str,
+        images: ImageSet,
+        positions: Int[np.ndarray, " n"],
+        targets: Int[np.ndarray, " n"],
+        *,
+        classifier: str,
+        p: float,
+        radii: Float[np.ndarray, " n"],
+    ) -> Counterfactual:
+        """Finds the counterfactuals of some images, within the eye where an eye mask is known.
+
+        Args:
+            stage: name of what they are for.
+            images: the set from which examples are taken.
+            positions: of the examples, repeated where one has several targets or radii.
+            targets: a class for each.
+            classifier: its name.
+            p: norm of the change.
+            radii: one for each.
+        """
+        settings = self.config.explanations
+        # The norms that have a projection are searched by APGD, which has no oracle.
+        after_oracle = settings.mask_after_oracle and not VCEProblem(p).uses_apgd
+
+        def compute() -> Arrays:
+            arrays = images.arrays
+            return vce_batch(
+                self.classifiers.ordinary[classifier],
+                arrays["image"][positions],
+                targets,
+                p=p,
+                radius=radii,
+                masks=arrays["eye_mask"][positions] if "eye_mask" in arrays else None,
+                num_steps=settings.num_steps,
+                mask_after_oracle=after_oracle,
+                key=jax.random.key(self.config.seed),
+                batch_size=self.config.batch_size,
+                progress=f"l{p:g} counterfactuals of {classifier}",
+            )._asdict()
+
+        depends = [
+            self.classifiers.identity,
+            self.classifiers.temperatures,
+            classifier,
+            p,
+            radii.tolist(),
+            targets.tolist(),
+            images.take(positions).identity,
+            settings.num_steps,
+            after_oracle,
+            self.config.seed,
+        ]
+        arrays = self.workspace.cached(f"vce-{stage}-{classifier}-l{p:g}", depends, compute)
+        return Counterfactual(**arrays)
+
+
+def select(counterfactuals: Counterfactual, rows: slice | np.ndarray) -> Counterfactual:
+    """Some rows of counterfactuals."""
+    return Counterfactual(*(values[rows] for values in counterfactuals))
+
+
+class Explained(NamedTuple):
+    """Test images and their counterfactuals.
+
+    Attributes:
+        images: the first of each class, by the order of the shuffled test set alone; after them,
+            for figures of failures, the first of each class that the ensemble takes for another,
+            where it is not among them.
+        sample: how many of the images the first rule chose: those that claims are about.
+        radii: the radius of each norm p.
+        probability: ``{classifier: (n, k)}`` of each class at the originals.
+        vce: ``{(classifier, p, target): Counterfactual}``, arrays with leading axis n.
+        sweep: ``{(radius, target): Counterfactual}`` of the ensemble in the last norm.
+    """
+
+    images: ImageSet
+    sample: int
+    radii: dict[float, float]
+    probability: dict[str, np.ndarray]
+    vce: dict[tuple[str, float, int], Counterfactual]
+    sweep: dict[tuple[float, int], Counterfactual]
+
+    def predicted(self, name: str) -> np.ndarray:
+        """The class that a classifier gives each original (n,)."""
+        return decisions(self.probability[name])
+
+    def without_failures(self) -> "Explained":
+        """The images that claims are about, which were chosen by their order alone."""
+        rows = np.arange(self.sample)
+        return self._replace(
+            images=self.images.take(rows),
+            probability={name: values[rows] for name, values in self.probability.items()},
+            vce={key: select(reached, rows) for key, reached in self.vce.items()},
+            sweep={key: select(reached, rows) for key, reached in self.sweep.items()},
+        )
+
+    def change(self, reached: Counterfactual) -> np.ndarray:
+        """How far counterfactuals are from their originals, signed (n, h, w, c)."""
+        return np.asarray(vce_saliency(self.images.arrays["image"], np.asarray(reached.image)))
+
+    def mean_size(
+        self,
+        measure: Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, " n"]],
+        counterfactuals: Sequence[Counterfactual],
+    ) -> Float[np.ndarray, " n"]:
+        """A measure of each image's changes, mean over its counterfactuals."""
+        return np.mean([measure(self.change(reached)) for reached in counterfactuals], axis=0)
+
+
+def explain(
+    config: Config,
+    data: Data,
+    evaluations: Evaluations,
+    search: Search,
+    radii: Mapping[float, float] | None = None,
+) -> Explained:
+    """Finds counterfactuals of test images, for every classifier, norm and target.
+
+    Args:
+        config: of the experiment.
+        data: whose test images are explained.
+        evaluations: of the classifiers on them.
+        search: finds counterfactuals.
+        radii: for each norm the radius, such as the one chosen on the tuning images; None for the
+            configured ones.
+    """
+    settings = config.explanations
+    chosen = settings.radius_by_norm if radii is None else dict(radii)
+    positions, sample = choose_positions(evaluations["test", "ensemble"], settings.num_studied)
+    images = data.test.take(positions)
+    targets = range(len(data.class_names))
+    vce = {}
+    for name, (p, radius) in itertools.product(NAMES, chosen.items()):
+        towards = _towards_all(search, images, targets, name, p, (radius,))
+        vce.update({(name, p, target): towards[radius, target] for target in targets})
+    return Explained(
+        images,
+        sample,
+        chosen,
+        {name: evaluations["test", name].probability[positions] for name in NAMES},
+        vce,
+        _towards_all(search, images, targets, "ensemble", settings.norms[-1], settings.sweep),
+    )
+
+
+def _towards_all(
+    search: Search, images: ImageSet, targets: range, name: str, p: float, radii: tuple[float, ...]
+) -> dict[tuple[float, int], Counterfactual]:
+    """Counterfactuals of every image for every radius and target, as one list of examples."""
+    keys, count = list(itertools.product(radii, targets)), len(images)
+    rows = np.arange(count)
+    counterfactuals = search.find(
+        "studied",
+        images,
+        np.tile(rows, len(keys)),
+        np.repeat([target for _, target in keys], count),
+        classifier=name,
+        p=p,
+        radii=np.repeat([radius for radius, _ in keys], count),
+    )
+    return {key: select(counterfactuals, n * count + rows) for n, key in enumerate(keys)}
+
+
+def choose_positions(ensemble: Evaluation, count: int) -> tuple[np.ndarray, int]:
+    """Chooses the first test images of each class, then the first that the ensemble gets wrong.
+
+    Args:
+        ensemble: its answers on the test images.
+        count: images of each class.
+
+    Returns:
+        Positions in the test set, and how many of them the first rule chose.
+    """
+    members = [ensemble.labels == label for label in np.unique(ensemble.labels)]
+    first = np.concatenate([np.flatnonzero(member)[:count] for member in members])
+    failures = [np.flatnonzero(member & ~ensemble.correct)[:1] for member in members]
+    added = [position for position in np.concatenate(failures) if position not in first]
+    return np.concatenate([first, np.asarray(added, int)]), len(first)
