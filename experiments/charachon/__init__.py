@@ -18,8 +18,6 @@ from experiments.charachon.baselines import PERCEPTUAL as PERCEPTUAL
 from experiments.charachon.baselines import RANDOM as RANDOM
 from experiments.charachon.baselines import SMOOTH_GRAD as SMOOTH_GRAD
 from experiments.charachon.baselines import baselines as baselines
-from experiments.charachon.claims import ABOVE_ZERO as ABOVE_ZERO
-from experiments.charachon.claims import Statement as Statement
 from experiments.charachon.classifier import Network as Network
 from experiments.charachon.classifier import describe_start as describe_start
 from experiments.charachon.config import CharachonConfig as CharachonConfig

@@ -8,7 +8,6 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import Interval, bootstrap_interval, roc_auc
 from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
@@ -16,7 +15,7 @@ from cfx_jax.objectives import Classifier
 from experiments.charachon.augmentation import training_augmentation
 from experiments.charachon.config import CharachonConfig
 from experiments.charachon.data import Data, Groups
-from experiments.shared import Workspace, decisions, fit_to_images, notify, predict
+from experiments.shared import Workspace, decisions, fit_to_images, predict, train_network
 from trainers import classifier as trainer
 from trainers.nnx_views import ModelFactory
 from trainers.pretrained import weights_digest
@@ -60,20 +59,17 @@ def train_classifier(config: CharachonConfig, data: Data, workspace: Workspace) 
         data.validation.identity,
         config.augmentation,
     ]
-    folder = workspace.folder("classifier", identity)
-    print(f"classifier: {settings.num_steps} steps in {folder}", flush=True)
-    validation = data.validation.arrays
-    model = trainer.train(
+    model = train_network(
+        "classifier",
+        trainer,
         settings,
-        data.train.source,
-        data.train.indices,
-        validation,
-        folder,
+        data.train,
+        data.validation,
+        workspace.folder("classifier", identity),
         model=_factory(config, settings),
         augment=training_augmentation(config),
     )
     classifier = per_image(model)
-    check_diagnosis(classifier, validation["image"][:4], show=notify)
     check_decides_both(predict(classifier, data.validation), data.class_names)
     stored = workspace.cached(
         "logits",

@@ -51,6 +51,11 @@ class Groups(NamedTuple):
         """The groups of some of the images."""
         return self if self.names is None else self._replace(names=self.names[rows])
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The groups as the ``settle`` methods of ``Statement`` take them."""
+        return {"groups": self.names, "group_unit": self.unit}
+
     def describe(self, number: int, unit: str = "images") -> str:
         """A number of images, and of how many groups they are, in words."""
         return counted(number, unit, self.names, self.unit)

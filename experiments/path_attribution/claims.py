@@ -8,7 +8,7 @@ margins, so none is chosen after the fact.
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -16,14 +16,7 @@ from jaxtyping import Float
 from cfx_jax.metrics import relevance_score
 from cfx_jax.report import Claim
 from cfx_jax.report.claims import Kind
-from experiments.charachon import (
-    GRAD_CAM,
-    GRADIENT,
-    INTEGRATED_GRADIENTS,
-    RANDOM,
-    Groups,
-    Statement,
-)
+from experiments.charachon import GRAD_CAM, GRADIENT, INTEGRATED_GRADIENTS, RANDOM, Groups
 from experiments.path_attribution import published
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
 from experiments.path_attribution.published import (
@@ -37,7 +30,7 @@ from experiments.path_attribution.published import (
 )
 from experiments.path_attribution.study import Study
 from experiments.path_attribution.tables import values_of
-from experiments.shared import of_one_training
+from experiments.shared import Statement, of_one_training
 
 _PAR = 0.02  # ours; the largest difference that Table 1 shows between SyCE's v1 and E is 0.015
 _COMPETITIVE_R = 0.03  # the largest lead that Table 2 shows of v1 or v2 over v2,k, rounded up
@@ -193,7 +186,7 @@ def _localisation_claim(
     statement = comparison.statement(f"{measure} {percentile:g}", f" {at}.")
     paper = _select(published.localisation(task, *row), comparison.methods)
     first, others, least = comparison.first, comparison.others, comparison.minimum
-    options: dict[str, Any] = {"groups": scores.groups, "strict": comparison.strict}
+    options = {**scores.groups.options, "strict": comparison.strict}
     if len(others) == 1:
         pair = {method: values[method] for method in comparison.methods}
         options |= {"minimum": least} if measure == IOU else {"maximum": -least}
@@ -304,7 +297,7 @@ def _perturbation_claim(faithfulness: Faithfulness, comparison: Comparison) -> C
         {method: float(values.mean()) for method, values in reached.items()},
         np.stack([reached[first] - reached[other] for other in comparison.others], axis=1),
         f"AOPC over the full sweep less that of random maps; {first} minus {rival}",
-        groups=faithfulness.groups,
+        **faithfulness.groups.options,
         minimum=comparison.minimum,
         strict=comparison.strict,
     )

@@ -5,7 +5,6 @@ classifier's decisions alone, never by how a map looks.
 """
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
@@ -28,14 +27,14 @@ from cfx_jax.report import (
 from experiments.path_attribution.faithfulness import Faithfulness
 from experiments.path_attribution.published import GENERATORS, METHODS, STATE_OF_THE_ART, VARIANTS
 from experiments.path_attribution.study import Study
-from experiments.shared import Figure, probabilities
+from experiments.shared import PaperReport, probabilities
 
 _REGULARISED = "v2,k"
 _COMPARED = list(product(GENERATORS, ("E", _REGULARISED)))
 _WITHOUT_ANNOTATION = 95.0  # percentile of the maps shown where no table names one
 
 
-def maps(folder: Path, study: Study) -> Figure:
+def draw_maps(report: PaperReport, study: Study) -> None:
     """Draws Figure 1: the difference and its regularised weighting for both generators."""
     rows = [
         _saliency_row(
@@ -45,18 +44,19 @@ def maps(folder: Path, study: Study) -> Figure:
         )
         for row in _choose_images(study)
     ]
-    path = folder / "figure_1_maps.png"
-    columns = [MapColumn(model=generator, method=variant) for generator, variant in _COMPARED]
-    saliency_grid(path, rows, columns, style="heat", note=study.note)
-    return Figure(
-        path,
-        f"As the paper's Figure 1: the difference E and the regularised map {_REGULARISED} of CyCE"
-        " and SyCE.",
-        "Grid: images of the finding, where it is, and four maps of each.",
+    report.draw(
+        "figure_1_maps.png",
+        saliency_grid,
+        rows,
+        [MapColumn(model=generator, method=variant) for generator, variant in _COMPARED],
+        caption="As the paper's Figure 1: the difference E and the regularised map"
+        f" {_REGULARISED} of CyCE and SyCE.",
+        alt="Grid: images of the finding, where it is, and four maps of each.",
+        style="heat",
     )
 
 
-def all_maps(folder: Path, study: Study) -> Figure:
+def draw_all_maps(report: PaperReport, study: Study) -> None:
     """Draws the highest pixels of every map of Table 1."""
     percentile = max(study.percentiles, default=_WITHOUT_ANNOTATION)
     positions = _choose_images(study)
@@ -69,16 +69,17 @@ def all_maps(folder: Path, study: Study) -> Figure:
             iou = None if mask is None else float(intersection_over_union(pixels, mask))
             shown.append(SaliencyMap(values=pixels.astype(float), iou=iou))
         rows.append(_saliency_row(study, row, shown))
-    path = folder / "figure_all_maps.png"
-    saliency_grid(path, rows, [_column(method) for method in METHODS], note=study.note)
-    return Figure(
-        path,
-        f"The pixels at or above percentile {percentile:g} of every map of Table 1.",
-        "Grid: images of the finding, and the pixels that each method keeps.",
+    report.draw(
+        "figure_all_maps.png",
+        saliency_grid,
+        rows,
+        [_column(method) for method in METHODS],
+        caption=f"The pixels at or above percentile {percentile:g} of every map of Table 1.",
+        alt="Grid: images of the finding, and the pixels that each method keeps.",
     )
 
 
-def pairs(folder: Path, study: Study) -> Figure:
+def draw_pairs(report: PaperReport, study: Study) -> None:
     """Draws the adversaries of every generator, and the one that overwrites regions."""
     data, explained, rows = study.setup.data, study.explained, []
     positions = _choose_images(study)
@@ -95,29 +96,29 @@ def pairs(folder: Path, study: Study) -> Figure:
                 mask=_mask(study, row),
             )
         )
-    path = folder / "figure_generated.png"
-    counterfactual_grid(path, rows, note=study.note)
-    return Figure(
-        path,
-        "Adversarial images x_a of every generator. The last is the independent adversary, whose"
-        " regions overwrite those of the image in Table 2 and Figure 2; no map is made from it.",
-        "Grid: images of the finding, their adversaries, and the differences.",
+    report.draw(
+        "figure_generated.png",
+        counterfactual_grid,
+        rows,
+        caption="Adversarial images x_a of every generator. The last is the independent adversary,"
+        " whose regions overwrite those of the image in Table 2 and Figure 2; no map is made from"
+        " it.",
+        alt="Grid: images of the finding, their adversaries, and the differences.",
     )
 
 
-def perturbation(folder: Path, study: Study, faithfulness: Faithfulness) -> Figure:
+def draw_perturbation(report: PaperReport, faithfulness: Faithfulness) -> None:
     """Draws Figure 2: the AOPC of every method, less that of random maps."""
     compared = [f"{generator} {variant}" for generator, variant in _COMPARED]
     methods = {made: [f"{made} {variant}" for variant in VARIANTS] for made in GENERATORS}
     methods["state of the art"] = [*STATE_OF_THE_ART, *compared]
-    panels = [_panel(faithfulness, title, names) for title, names in methods.items()]
-    path = folder / "figure_2_aopc.png"
-    curve(path, panels, note=study.note)
-    return Figure(
-        path,
-        "As the paper's Figure 2: AOPC less that of random maps, mean over"
+    report.draw(
+        "figure_2_aopc.png",
+        curve,
+        [_panel(faithfulness, title, names) for title, names in methods.items()],
+        caption="As the paper's Figure 2: AOPC less that of random maps, mean over"
         f" {len(faithfulness.predicted)} images; higher is better.",
-        "Three plots of lines that rise with the number of overwritten regions and fall again"
+        alt="Three plots of lines that rise with the number of overwritten regions and fall again"
         " towards its end.",
     )
 

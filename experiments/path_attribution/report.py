@@ -5,8 +5,14 @@ from pathlib import Path
 
 from cfx_jax.report import Claim
 from experiments.charachon import describe_brackets, describe_start
-from experiments.path_attribution import figures, published, tables
+from experiments.path_attribution import published, tables
 from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
+from experiments.path_attribution.figures import (
+    draw_all_maps,
+    draw_maps,
+    draw_pairs,
+    draw_perturbation,
+)
 from experiments.path_attribution.maps import smoothing_sigma
 from experiments.path_attribution.study import Study
 from experiments.shared import PaperReport
@@ -56,7 +62,7 @@ def _generators(report: PaperReport, study: Study) -> None:
             " the pixels that are lesion in either and over the others, mean over the test images."
             " Outside, the image itself equals its true counterfactual.",
         )
-    report.figures(figures.pairs(report.folder, study))
+    draw_pairs(report, study)
 
 
 def _localisation(report: PaperReport, study: Study) -> None:
@@ -76,7 +82,8 @@ def _localisation(report: PaperReport, study: Study) -> None:
             " where maps have ties; and the area under precision against recall over all"
             " thresholds, and over those from percentile 80 up.",
         )
-    report.figures(figures.maps(report.folder, study), figures.all_maps(report.folder, study))
+    draw_maps(report, study)
+    draw_all_maps(report, study)
 
 
 def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness) -> None:
@@ -100,7 +107,7 @@ def _faithfulness(report: PaperReport, study: Study, faithfulness: Faithfulness)
         " 0.07 to 0.12 in the paper). Compare the order of the maps with the paper's, not the"
         f" level. {brackets}",
     )
-    report.figures(figures.perturbation(report.folder, study, faithfulness))
+    draw_perturbation(report, faithfulness)
     report.table(
         "table_aopc",
         tables.perturbation_table(faithfulness, settings.aopc),

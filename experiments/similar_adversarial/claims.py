@@ -24,8 +24,8 @@ from experiments.charachon import (
     PAIRS,
     PERCEPTUAL,
     SMOOTH_GRAD,
-    Statement,
 )
+from experiments.shared import Statement
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.comparisons import (
     ALIKE,

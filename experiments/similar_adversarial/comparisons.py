@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import Interval, bootstrap_interval, interval_over_runs, roc_auc
 from cfx_jax.report import Claim
-from experiments.charachon import ABOVE_ZERO, RANDOM, Groups, Localisation, Quality, Statement
-from experiments.shared import runs_claim
+from experiments.charachon import RANDOM, Groups, Localisation, Quality
+from experiments.shared import AT_LEAST, MORE, Statement
 from experiments.similar_adversarial import published
 from experiments.similar_adversarial.rows import OURS
 from experiments.similar_adversarial.study import Study
@@ -83,8 +83,8 @@ def map_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
         leads,
         f"least of the mean differences, {lead}",
         unit="annotated test images",
-        groups=study.marked_groups,
-        **ABOVE_ZERO,
+        **study.marked_groups.options,
+        **MORE,
     )
 
 
@@ -99,8 +99,8 @@ def overlap_claim(
         {method: published.IOU[method].get(percentile) for method in methods},
         {method: study.first.localisation[method].iou[percentile] for method in methods},
         f"IoU at percentile {percentile:g}",
-        groups=study.marked_groups,
-        **(bounds or ABOVE_ZERO),
+        **study.marked_groups.options,
+        **(bounds or MORE),
     )
 
 
@@ -109,7 +109,7 @@ def random_claim(study: Study, name: str) -> Claim:
     areas = {method: study.first.localisation[method].auc for method in (OURS, RANDOM)}
     text = f"{OURS} is better than a random map (ours; the paper does not compare)."
     statement = Statement(name, text, kind="target")
-    return statement.settle_pair({}, areas, "total AUC", groups=study.marked_groups, **ABOVE_ZERO)
+    return statement.settle_pair({}, areas, "total AUC", **study.marked_groups.options, **MORE)
 
 
 def trained_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
@@ -117,7 +117,7 @@ def trained_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
     leads = [lead.of(run.localisation) for run in study.runs]
     of = f"least of the mean differences, {lead}, over {_count_runs(study)}"
     interval = _least_over_runs(study, leads)
-    return statement.settle(lead.printed, lead.means(leads), interval, of, **ABOVE_ZERO)
+    return statement.settle(lead.printed, lead.means(leads), interval, of, **MORE)
 
 
 def alike_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
@@ -127,7 +127,7 @@ def alike_claim(study: Study, statement: Statement, lead: Lead) -> Claim:
     of = f"what is least left of {ALIKE:g} by the mean differences of IoU, {lead}"
     of += f", over {_count_runs(study)}"
     interval = _least_over_runs(study, left)
-    return statement.settle(lead.printed, lead.means(leads), interval, of, minimum=0.0)
+    return statement.settle(lead.printed, lead.means(leads), interval, of, **AT_LEAST)
 
 
 def likeness_claim(
@@ -139,17 +139,13 @@ def likeness_claim(
     def values(quality: Quality) -> Float[np.ndarray, " n"]:
         return (quality.psnr if measure == "PSNR" else quality.ssim)[pair]
 
-    return runs_claim(
-        statement.name,
-        statement.text,
+    return statement.settle_runs(
         {way: printed[way][pair] for way in ways},
         {way: [values(run.quality[way]) for run in study.runs] for way in ways},
         f"{measure} ({pair})",
-        kind=statement.kind,
-        place=statement.place,
         cases=_cases(study, study.groups),
         unit="test images" if study.groups.names is None else study.groups.unit,
-        **ABOVE_ZERO,
+        **MORE,
     )
 
 
@@ -183,7 +179,7 @@ def adversarial_area_claim(
         dict(zip(names, areas.mean(axis=0).tolist(), strict=True)),
         _least_interval([interval_over_runs(margin[:, None]) for margin in margins.T]),
         f"least margin of AUC_a, over {len(areas)} runs, with the {images} test images held fixed",
-        **ABOVE_ZERO,
+        **MORE,
     )
 
 

@@ -4,7 +4,6 @@ Which images they show is decided by the order of the shuffled test set alone.
 """
 
 import itertools
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -26,7 +25,7 @@ from cfx_jax.report import (
 )
 from experiments import charachon
 from experiments.charachon import AVERAGED
-from experiments.shared import Figure
+from experiments.shared import PaperReport
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study
 
@@ -44,7 +43,7 @@ _SHOWN = (
 _THRESHOLD = 95.0
 
 
-def pairs(folder: Path, study: Study, name: str) -> Figure:
+def draw_pairs(report: PaperReport, study: Study, name: str) -> None:
     """Draws images with the similar and the adversarial image of one generator, as Figure 2."""
     data, rows = study.setup.data, []
     arrays, positions = data.test.arrays, _choose_images(study)
@@ -59,18 +58,18 @@ def pairs(folder: Path, study: Study, name: str) -> Figure:
         mask = None if data.annotation is None else arrays[data.annotation][position]
         mask = mask if mask is not None and mask.any() else None
         rows.append(_pair_row(study, image, int(arrays["label"][position]), generated, mask))
-    path = folder / f"figure_2_{'naive' if name == NAIVE else 'pairs'}.png"
-    counterfactual_grid(path, rows, note=study.note)
-    return Figure(
-        path,
-        f"As the paper's Figure 2: test images and what {name} makes of them, with the probability"
-        f" of {data.class_names[-1]} and the PSNR to the original.",
-        "Grid: originals, generated images with probabilities, and their differences from the"
+    report.draw(
+        f"figure_2_{'naive' if name == NAIVE else 'pairs'}.png",
+        counterfactual_grid,
+        rows,
+        caption=f"As the paper's Figure 2: test images and what {name} makes of them, with the"
+        f" probability of {data.class_names[-1]} and the PSNR to the original.",
+        alt="Grid: originals, generated images with probabilities, and their differences from the"
         " original.",
     )
 
 
-def maps(folder: Path, study: Study, marked: Marked) -> list[Figure]:
+def draw_maps(report: PaperReport, study: Study, marked: Marked) -> None:
     """Draws maps of several methods, raw and thresholded, as Figures 3 and 4.
 
     Figure 3 is of images with one marked region, Figure 4 of images with several.
@@ -78,18 +77,19 @@ def maps(folder: Path, study: Study, marked: Marked) -> list[Figure]:
     regions = np.array([ndimage.label(mask)[1] for mask in marked.annotation])
     subjects = ((3, regions == 1, "one marked region"), (4, regions > 1, "several marked regions"))
     styles = (("heat", "raw"), ("overlay", f"the pixels from percentile {_THRESHOLD:g} up"))
-    columns, figures = [MapColumn(model="", method=name) for name in _SHOWN], []
+    columns = [MapColumn(model="", method=name) for name in _SHOWN]
     for (number, fits, subject), (style, how) in itertools.product(subjects, styles):
         rows = np.flatnonzero(fits)[: study.setup.config.num_shown].tolist()
-        if not rows:
-            continue
-        path = folder / f"figure_{number}_{style}.png"
-        grid = [_map_row(study, marked, row, style) for row in rows]
-        saliency_grid(path, grid, columns, style=style, note=study.note)
-        caption = f"As the paper's Figure {number}: maps of images with {subject}, {how}."
-        alt = "Grid: images with their annotation, and one map for each method."
-        figures.append(Figure(path, caption, alt))
-    return figures
+        if rows:
+            report.draw(
+                f"figure_{number}_{style}.png",
+                saliency_grid,
+                [_map_row(study, marked, row, style) for row in rows],
+                columns,
+                caption=f"As the paper's Figure {number}: maps of images with {subject}, {how}.",
+                alt="Grid: images with their annotation, and one map for each method.",
+                style=style,
+            )
 
 
 def _choose_images(study: Study) -> np.ndarray:

@@ -6,7 +6,8 @@ from pathlib import Path
 from cfx_jax.report import Claim
 from experiments.charachon import describe_brackets, describe_start
 from experiments.shared import PaperReport
-from experiments.similar_adversarial import figures, published, tables
+from experiments.similar_adversarial import published, tables
+from experiments.similar_adversarial.figures import draw_maps, draw_pairs
 from experiments.similar_adversarial.rows import NAIVE, OURS
 from experiments.similar_adversarial.study import Marked, Study, nearest, with_averages
 
@@ -70,7 +71,8 @@ def _generators(report: PaperReport, study: Study, beside: str) -> None:
             " finding and outside, where the original equals its true counterfactual. Not in the"
             f" paper. {brackets} {beside}",
         )
-    report.figures(*(figures.pairs(report.folder, study, name) for name in (OURS, NAIVE)))
+    for name in (OURS, NAIVE):
+        draw_pairs(report, study, name)
 
 
 def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str) -> None:
@@ -122,4 +124,4 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
         f" {int(marked.detected.sum())} images in which the classifier finds the finding. Not in"
         f" the paper. {beside}",
     )
-    report.figures(*figures.maps(report.folder, study, marked))
+    draw_maps(report, study, marked)

@@ -9,14 +9,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from published_settings import check_published
 
 from cfx_jax.errors import InputError
 from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
 from experiments.charachon import Setup, generators, split_shares
 from experiments.path_attribution import generators as cycle_generators
 from experiments.path_attribution.presets import PAPER as PATH
-from experiments.shared import ImageSet, StoredImages, Workspace
-from experiments.shared.normalisation import fit_to_images
+from experiments.shared import ImageSet, StoredImages, Workspace, fit_to_images
 from experiments.similar_adversarial.presets import PAPER as SIMILAR
 from experiments.similar_adversarial.rows import NAIVE, NAMES, row_settings
 from trainers import cycle as cycle_trainer
@@ -241,15 +241,6 @@ IN_II_OURS |= {f"{name}.{each}" for name in ("syce", "cyce") for each in CYCLE_O
 IN_II_OURS |= {f"adversary.{each}" for each in ADVERSARY_OURS}
 
 
-def numbers_of(config, prefix=""):
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from numbers_of(value, f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}", value
-
-
 @pytest.mark.parametrize(
     ("preset", "table", "ours"),
     [
@@ -261,9 +252,7 @@ def numbers_of(config, prefix=""):
 def test_every_number_of_a_paper_preset_has_its_published_value_or_is_named_as_ours(
     preset, table, ours
 ):
-    found, published = dict(numbers_of(preset)), {name: value for name, (value, _) in table.items()}
-    assert found.keys() == published.keys() | ours and not published.keys() & ours
-    assert {name: value for name, value in published.items() if found[name] != value} == {}
+    check_published(preset, table, ours)
     assert all(place.startswith(("I, ", "I:", "II, ", "released: ")) for _, place in table.values())
 
 
@@ -352,7 +341,7 @@ def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_bat
 ):
     data, workspace = data_of(count, ill), Workspace(tmp_path)
     moments = {"mean": np.array([0.5]), "std": np.array([0.25])}
-    monkeypatch.setattr("experiments.shared.normalisation._moments", lambda images: moments)
+    monkeypatch.setattr("experiments.shared.training._moments", lambda images: moments)
     for preset in (SIMILAR, PATH):
         fitted = fit_to_images(preset.classifier, data.train, workspace)
         assert (fitted.num_steps, fitted.evaluate_every) == (50 * classifier, classifier)

@@ -66,7 +66,7 @@ def few_resamples(monkeypatch):
     monkeypatch.setattr("experiments.path_attribution.faithfulness._RESAMPLES", 100)
     few = {"num_resamples": 200}
     monkeypatch.setattr(
-        "experiments.charachon.claims.bootstrap_interval", partial(bootstrap_interval, **few)
+        "experiments.shared.claims.bootstrap_interval", partial(bootstrap_interval, **few)
     )
     fewer = partial(paired_difference_interval, **few)
     monkeypatch.setattr("experiments.shared.claims.paired_difference_interval", fewer)

@@ -41,7 +41,7 @@ PERCENTILES = published.PERCENTILES
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     few = {"num_resamples": 200}
-    for place in ("charachon.claims", "charachon.tables", "similar_adversarial.comparisons"):
+    for place in ("shared.claims", "charachon.tables", "similar_adversarial.comparisons"):
         monkeypatch.setattr(
             f"experiments.{place}.bootstrap_interval", partial(bootstrap_interval, **few)
         )
