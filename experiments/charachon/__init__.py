@@ -1,3 +1,45 @@
-"""What the experiments on generated images share: images, classifier, generators, baselines and
-measurements.
-"""
+"""The common part of Charachon's experiments: images, classifier, generators, maps, measures."""
+
+from experiments.charachon.attributions import AVERAGED as AVERAGED
+from experiments.charachon.attributions import Maps as Maps
+from experiments.charachon.attributions import Method as Method
+from experiments.charachon.attributions import averaged_method as averaged_method
+from experiments.charachon.attributions import make_maps as make_maps
+from experiments.charachon.attributions import pair_method as pair_method
+from experiments.charachon.augmentation import averaging_ranges as averaging_ranges
+from experiments.charachon.augmentation import training_augmentation as training_augmentation
+from experiments.charachon.baselines import BBMP as BBMP
+from experiments.charachon.baselines import GRAD_CAM as GRAD_CAM
+from experiments.charachon.baselines import GRADIENT as GRADIENT
+from experiments.charachon.baselines import INPUT_GRADIENT as INPUT_GRADIENT
+from experiments.charachon.baselines import INTEGRATED_GRADIENTS as INTEGRATED_GRADIENTS
+from experiments.charachon.baselines import MASK_GENERATOR as MASK_GENERATOR
+from experiments.charachon.baselines import PERCEPTUAL as PERCEPTUAL
+from experiments.charachon.baselines import RANDOM as RANDOM
+from experiments.charachon.baselines import SMOOTH_GRAD as SMOOTH_GRAD
+from experiments.charachon.baselines import baselines as baselines
+from experiments.charachon.classifier import Network as Network
+from experiments.charachon.classifier import describe_start as describe_start
+from experiments.charachon.config import CharachonConfig as CharachonConfig
+from experiments.charachon.data import Data as Data
+from experiments.charachon.data import Groups as Groups
+from experiments.charachon.data import describe_brackets as describe_brackets
+from experiments.charachon.data import find_annotated as find_annotated
+from experiments.charachon.data import load_images as load_images
+from experiments.charachon.data import split_shares as split_shares
+from experiments.charachon.generators import MaskMaker as MaskMaker
+from experiments.charachon.generators import PairGenerator as PairGenerator
+from experiments.charachon.generators import check_pairs as check_pairs
+from experiments.charachon.generators import train_generators as train_generators
+from experiments.charachon.generators import train_mask_generator as train_mask_generator
+from experiments.charachon.generators import train_similar_adversarial as train_similar_adversarial
+from experiments.charachon.localisation import Localisation as Localisation
+from experiments.charachon.localisation import localise as localise
+from experiments.charachon.quality import PAIRS as PAIRS
+from experiments.charachon.quality import Quality as Quality
+from experiments.charachon.quality import measure_quality as measure_quality
+from experiments.charachon.setup import Setup as Setup
+from experiments.charachon.setup import prepare as prepare
+from experiments.charachon.tables import interval_cell as interval_cell
+from experiments.charachon.tables import mean_cell as mean_cell
+from experiments.charachon.tables import truth_rows as truth_rows

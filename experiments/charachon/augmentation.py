@@ -1,15 +1,15 @@
-"""The moves of images: those of the trainings, and those over which explanations are averaged."""
+"""The moves of images: for the trainings, and for maps that are averaged over moved images."""
 
 from cfx_jax.attributions import AugmentationRanges
 from cfx_jax.data import Transform, compose, random_affine, random_crop, random_flip
-from experiments.charachon.config import GenerationConfig
+from experiments.charachon.config import CharachonConfig
 
 _SIZE = 224  # of the images that the paper's shifts are given for
 _PUBLISHED = AugmentationRanges()
 
 
-def training_augmentation(config: GenerationConfig) -> Transform | None:
-    """The augmentation that the configuration names, for its image size."""
+def training_augmentation(config: CharachonConfig) -> Transform | None:
+    """The augmentation that the configuration names, in pixels of its image size."""
     if config.augmentation == "none":
         return None
     if config.augmentation == "light":
@@ -22,13 +22,12 @@ def training_augmentation(config: GenerationConfig) -> Transform | None:
     return compose(moves, random_flip("vertical"))
 
 
-def averaging_ranges(config: GenerationConfig) -> AugmentationRanges:
-    """The ranges of table II, shifts in proportion to the image size; with the flips that the
-    networks were trained on.
+def averaging_ranges(config: CharachonConfig) -> AugmentationRanges:
+    """The ranges of table II, with the flips that the networks were trained on.
 
-    Table II flips in both directions. ``published`` does too, although the paper trains on vertical
-    flips alone; with the other augmentations a flip that no network has seen would measure the
-    networks, not the averaging.
+    Shifts are in proportion to the image size. Table II flips in both directions. ``published``
+    does too, although the paper trains on vertical flips alone; with the other augmentations a flip
+    that no network has seen would measure the networks, not the averaging.
     """
     shift = _PUBLISHED.height_shift * config.image_size / _SIZE
     return AugmentationRanges(

@@ -8,24 +8,20 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float
 
-from cfx_jax.diagnosis import check_diagnosis
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import Interval, bootstrap_interval, roc_auc
 from cfx_jax.models import FindingClassifier, Parts, build, parts, per_image
 from cfx_jax.objectives import Classifier
 from experiments.charachon.augmentation import training_augmentation
-from experiments.charachon.config import GenerationConfig
-from experiments.charachon.images import Data
-from experiments.shared import notify
-from experiments.shared.image_set import decisions, predict
-from experiments.shared.normalisation import fit_to_images
-from experiments.shared.stages import Workspace
-from trainers import ModelFactory, train, weights_digest
+from experiments.charachon.config import CharachonConfig
+from experiments.charachon.data import Data, Groups
+from experiments.shared import Workspace, decisions, fit_to_images, predict, train_network
+from trainers import ModelFactory, weights_digest
 from trainers import classifier as trainer
 
 
 class Network(NamedTuple):
-    """The trained classifier.
+    """The trained classifier, and its answers to the test images.
 
     Attributes:
         model: of batches of images, in evaluation mode.
@@ -45,7 +41,7 @@ class Network(NamedTuple):
     identity: object
 
 
-def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace) -> Network:
+def train_classifier(config: CharachonConfig, data: Data, workspace: Workspace) -> Network:
     """Trains the classifier, or reads it from the workspace.
 
     Raises:
@@ -62,21 +58,17 @@ def train_classifier(config: GenerationConfig, data: Data, workspace: Workspace)
         data.validation.identity,
         config.augmentation,
     ]
-    folder = workspace.folder("classifier", identity)
-    print(f"classifier: {settings.run.num_steps} steps in {folder}", flush=True)
-    validation = data.validation.arrays
-    model = train(
+    model = train_network(
+        "classifier",
         trainer.TRAINER,
         settings,
-        data.train.source,
-        data.train.indices,
-        validation,
-        folder,
+        data.train,
+        data.validation,
+        workspace.folder("classifier", identity),
         model=_factory(config, settings),
         augment=training_augmentation(config),
     )
     classifier = per_image(model)
-    check_diagnosis(classifier, validation["image"][:4], show=notify)
     check_decides_both(predict(classifier, data.validation), data.class_names)
     stored = workspace.cached(
         "logits",
@@ -101,47 +93,45 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
     if len(np.unique(decided)) < 2:
         raise InputError(
             f"classifier: expected decisions for both classes on the validation images, got"
-            f" {class_names[decided[0]]!r} for"
-            f" all {len(decided)}: train longer (--classifier.run.num-steps), or move its threshold"
-            f" with models.thresholded"
+            f" {class_names[decided[0]]!r} for all {len(decided)}: train longer"
+            f" (--classifier.run.num-steps), or move its threshold with models.thresholded"
         )
 
 
-def start_of(config: GenerationConfig) -> str:
-    """What the classifier's weights were at first, in a sentence for the report."""
+def describe_start(config: CharachonConfig) -> str:
+    """Says in a sentence which weights the classifier's training started from."""
     if config.classifier.weights:
         return f"Its training started from the weights of {Path(config.classifier.weights).name}."
-    return "Its training started from random weights (paper: from ImageNet's; --classifier.weights FILE)."
+    paper = "(paper: from ImageNet's; --classifier.weights FILE)"
+    return f"Its training started from random weights {paper}."
 
 
 def log_odds(logits: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
-    """The log-odds of the finding, which order images as its probability does and do not saturate."""
+    """The log-odds of the finding: they order images as its probability, and do not saturate."""
     return logits[:, 1] - logits[:, 0]
 
 
 def auc_interval(
-    logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: np.ndarray | None
+    logits: Float[np.ndarray, "n 2"], positive: np.ndarray, groups: Groups
 ) -> Interval:
-    """The area under the ROC curve of two logits with its bootstrap interval over images, or groups
-    of them.
+    """The area under the ROC curve of two logits, with its bootstrap interval.
 
-    Every draw has as many images of either class, so the area is defined on each. Where all images
-    are of one class it is not defined, and all three numbers are NaN.
+    Images are drawn, or groups of them, as many of either class in every draw, so the area is
+    defined on each. Where all images are of one class it is not, and all three numbers are NaN.
     """
     if len(np.unique(positive)) < 2:
         return Interval(np.nan, np.nan, np.nan)
     values = np.stack([log_odds(logits), positive.astype(float)], axis=1)
-    return bootstrap_interval(
-        values, statistic=_auc, groups=groups, strata=positive, bounds=(0.0, 1.0), num_resamples=500
-    )
+    options: dict[str, Any] = {"groups": groups.names, "strata": positive, "bounds": (0.0, 1.0)}
+    return bootstrap_interval(values, statistic=_auc, num_resamples=500, **options)
 
 
 def _auc(values: Float[np.ndarray, "m 2"]) -> float:
     return roc_auc(values[:, 0], values[:, 1])
 
 
-def _factory(config: GenerationConfig, settings: trainer.Config) -> ModelFactory | None:
-    """None for the configuration's own network, which ends in one linear layer."""
+def _factory(config: CharachonConfig, settings: trainer.Config) -> ModelFactory | None:
+    """Chooses the factory of the network: None for the trainer's own, with one linear layer."""
     return None if config.head == "linear" else partial(_with_hidden_layer, settings)
 
 

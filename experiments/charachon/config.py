@@ -1,4 +1,4 @@
-"""What the experiments on generated images can all be told."""
+"""The settings that both experiments have."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,10 +9,8 @@ from trainers.similar_adversarial import Config as SimilarAdversarialConfig
 
 
 @dataclass(frozen=True)
-class GenerationConfig:
-    """Images, a classifier, the generators that both experiments train, and how explanations are
-    measured.
-    """
+class CharachonConfig:
+    """Images, classifier, the generators that both experiments train, and how maps are measured."""
 
     preset: Literal["smoke", "demo", "images", "paper"] = "demo"
     """smoke: proves that everything runs. demo: synthetic images, minutes on two cores. images: a

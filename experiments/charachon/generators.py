@@ -1,10 +1,8 @@
-"""The generators that both experiments train, each kept by what it depends on, and what is wrong
-with them.
-"""
+"""The generators that both experiments train, each kept by what it depends on and checked."""
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax import Array
@@ -15,13 +13,9 @@ from cfx_jax.counterfactuals import SimilarAdversarial, naive_adversarial, simil
 from cfx_jax.diagnosis import Finding, GeneratorAnswers, diagnose_generators, generator_answers
 from cfx_jax.models import generator_of, per_image
 from experiments.charachon.augmentation import training_augmentation
-from experiments.charachon.classifier import Network
-from experiments.charachon.config import GenerationConfig
-from experiments.charachon.images import Data
+from experiments.charachon.setup import Setup
 from experiments.shared import notify
-from experiments.shared.stages import Workspace
-from trainers import describe_length, train
-from trainers import mask_generator as mask_trainer
+from trainers import Trainer, describe_length, mask_generator, train
 from trainers import similar_adversarial as pair_trainer
 
 _CHECKED = 512  # validation images on which generators are checked
@@ -63,66 +57,102 @@ class MaskMaker(NamedTuple):
 
 
 def train_similar_adversarial(
-    name: str,
-    settings: pair_trainer.Config,
-    config: GenerationConfig,
-    data: Data,
-    network: Network,
-    workspace: Workspace,
+    name: str, settings: pair_trainer.Config, setup: Setup[Any]
 ) -> PairGenerator:
-    """Trains a pair of generators, or reads it from the workspace, and prints what is wrong with
-    it.
+    """Trains a generator of pairs, or reads it from the workspace, and checks it.
 
     Args:
         name: what tables call it.
         settings: of the training; channels are set by the images.
-        config: names the augmentation.
-        data: the images.
-        network: the classifier, frozen.
-        workspace: keeps the weights.
+        setup: the images and the classifier.
     """
-    settings = dataclasses.replace(settings, in_channels=data.validation.arrays["image"].shape[-1])
+    channels = setup.data.validation.arrays["image"].shape[-1]
+    settings = dataclasses.replace(settings, in_channels=channels)
+    model, identity = train_generators(
+        pair_trainer.TRAINER, settings, setup, stage="similar_adversarial", name=name
+    )
+    method = naive_adversarial if settings.generator == "naive" else similar_adversarial
+    return check_pairs(name, Partial(method, generator_of(model)), identity, setup)
+
+
+def train_mask_generator(setup: Setup[Any]) -> MaskMaker:
+    """Trains the Mask Generator on the classifier's own encoder, or reads it from the workspace.
+
+    Raises:
+        InputError: the classifier is no residual network.
+    """
+    settings = setup.config.mask_generator
+    model, identity = train_generators(
+        mask_generator.TRAINER,
+        settings,
+        setup,
+        stage="mask_generator",
+        name="Mask Generator",
+        encoder=setup.network.model,
+    )
+    return MaskMaker(per_image(model), identity)
+
+
+def train_generators(
+    trainer: Trainer[Any],
+    settings: Any,
+    setup: Setup[Any],
+    *,
+    stage: str,
+    name: str,
+    **networks: Any,
+) -> tuple[Any, object]:
+    """Trains generators for the frozen classifier, or reads them from the workspace.
+
+    Args:
+        trainer: of ``trainers``.
+        settings: the trainer's configuration.
+        setup: the images, the classifier and the augmentation.
+        stage: of the workspace.
+        name: what tables call the generators.
+        networks: further networks that the trainer is given.
+
+    Returns:
+        What the trainer returns, and what its weights depend on.
+
+    Raises:
+        InputError: as the trainer.
+    """
+    config, data, network, workspace = setup
     identity = [settings, network.identity, config.augmentation]
-    folder = workspace.folder("similar_adversarial", identity)
+    folder = workspace.folder(stage, identity)
     print(f"{name}: {describe_length(settings.run)} in {folder}", flush=True)
-    validation = {"image": data.validation.arrays["image"]}
-    model = train(
-        pair_trainer.TRAINER,
+    trained = train(
+        trainer,
         settings,
         data.train.source,
         data.train.indices,
-        validation,
+        {"image": data.validation.arrays["image"]},
         folder,
         classifier=network.classifier,
         augment=training_augmentation(config),
+        **networks,
     )
-    method = naive_adversarial if settings.generator == "naive" else similar_adversarial
-    return check_pairs(
-        name, Partial(method, generator_of(model)), identity, config, data, network, workspace
-    )
+    return trained, identity
 
 
 def check_pairs(
     name: str,
     explain: Callable[[Float[Array, "h w c"]], SimilarAdversarial],
     identity: object,
-    config: GenerationConfig,
-    data: Data,
-    network: Network,
-    workspace: Workspace,
+    setup: Setup[Any],
 ) -> PairGenerator:
-    """Measures any pair generator on validation images and prints what is wrong with it; nothing is
-    stopped.
+    """Measures a generator of pairs on validation images, and prints what is wrong with it.
+
+    Nothing is stopped by what is wrong.
 
     Args:
         name: what tables call it.
         explain: one image -> ``SimilarAdversarial``, a pytree.
         identity: what its weights depend on.
-        config: how many images are computed at once.
-        data: the images.
-        network: the classifier.
-        workspace: keeps the answers.
+        setup: the images and the classifier.
     """
+    config, data, network, workspace = setup
 
     def measure() -> dict[str, np.ndarray]:
         images = data.validation.arrays["image"][:_CHECKED]
@@ -130,36 +160,9 @@ def check_pairs(
             explain, network.classifier, images, batch_size=config.batch_size
         )._asdict()
 
-    answers = GeneratorAnswers(
-        **workspace.cached(f"answers {name}", [identity, data.validation.identity], measure)
-    )
+    depends = [identity, data.validation.identity]
+    answers = GeneratorAnswers(**workspace.cached(f"answers {name}", depends, measure))
     findings = diagnose_generators(answers)
     for finding in findings:
         notify(f"{name}: {finding.severity}: {finding.message}")
     return PairGenerator(name, explain, answers, findings, identity)
-
-
-def train_mask_generator(
-    config: GenerationConfig, data: Data, network: Network, workspace: Workspace
-) -> MaskMaker:
-    """Trains the Mask Generator on the classifier's own encoder, or reads it from the workspace.
-
-    Raises:
-        InputError: the classifier is no residual network.
-    """
-    settings = config.mask_generator
-    identity = [settings, network.identity, config.augmentation]
-    folder = workspace.folder("mask_generator", identity)
-    print(f"Mask Generator: {settings.run.num_steps} steps in {folder}", flush=True)
-    model = train(
-        mask_trainer.TRAINER,
-        settings,
-        data.train.source,
-        data.train.indices,
-        {"image": data.validation.arrays["image"]},
-        folder,
-        classifier=network.classifier,
-        encoder=network.model,
-        augment=training_augmentation(config),
-    )
-    return MaskMaker(per_image(model), identity)

@@ -1,4 +1,4 @@
-"""How well maps meet what is annotated, for each image and method.
+"""The agreement of maps with annotations, for each image and method.
 
 Charachon et al. 2021 print under the name "FNR" the share of a thresholded map that lies outside of
 the annotation, which is its false discovery rate (FDR).
@@ -22,7 +22,7 @@ _PARTIAL = 80  # lowest percentile of the partial area
 
 
 class Localisation(NamedTuple):
-    """One method against the annotations; by percentile and image, or by image.
+    """The agreement of one method's maps, by percentile and image, or by image.
 
     Attributes:
         iou, fdr, recall: of the pixels at or above each percentile, (n,).
@@ -52,12 +52,12 @@ def localise(
         annotation: none of them empty.
         percentiles: thresholds, each in [0, 100].
     """
-    above = {each: above_percentile(maps, each) for each in percentiles}
+    masks = {percentile: above_percentile(maps, percentile) for percentile in percentiles}
     return Localisation(
-        iou={each: intersection_over_union(mask, annotation) for each, mask in above.items()},
-        fdr={each: false_discovery_rate(mask, annotation) for each, mask in above.items()},
-        recall={each: recall(mask, annotation) for each, mask in above.items()},
-        kept={each: mask.mean(axis=(1, 2)) for each, mask in above.items()},
+        iou={at: intersection_over_union(mask, annotation) for at, mask in masks.items()},
+        fdr={at: false_discovery_rate(mask, annotation) for at, mask in masks.items()},
+        recall={at: recall(mask, annotation) for at, mask in masks.items()},
+        kept={at: mask.mean(axis=(1, 2)) for at, mask in masks.items()},
         auc=localisation_auc(maps, annotation),
         partial_auc=localisation_auc(maps, annotation, lowest=_PARTIAL),
     )

@@ -1,5 +1,4 @@
-"""How good the two images of a generator are: what the classifier says of them, how near they are
-to the image, and how near to the true counterfactual where that is known."""
+"""The quality of generated images: their classes, and their nearness to image and truth."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,15 +9,14 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int
 
-from cfx_jax.metrics import Interval, psnr, psnr_of_mse, ssim
+from cfx_jax.metrics import Interval, psnr, ssim
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from experiments.charachon.classifier import Network, auc_interval, log_odds
-from experiments.charachon.config import GenerationConfig
+from experiments.charachon.classifier import auc_interval, log_odds
+from experiments.charachon.data import Data
 from experiments.charachon.generators import PairGenerator
-from experiments.charachon.images import Data
-from experiments.shared.image_set import decisions
-from experiments.shared.stages import Arrays, Workspace
+from experiments.charachon.setup import Setup
+from experiments.shared import Arrays, decisions
 
 _HIGHEST = 100.0  # PSNR that equal images are given
 
@@ -27,7 +25,7 @@ PAIRS = ("x, x_s", "x, x_a", "x_s, x_a")
 
 
 class Quality(NamedTuple):
-    """One generator on the test images; (n,) is one number for each.
+    """The quality of one generator's images on the n test images.
 
     Attributes:
         decided: the classifier's decision on each image, (n,).
@@ -56,22 +54,14 @@ class Quality(NamedTuple):
     image_to_truth: dict[str, Float[np.ndarray, " n"]]
 
 
-def measure_quality(
-    generator: PairGenerator,
-    config: GenerationConfig,
-    data: Data,
-    network: Network,
-    workspace: Workspace,
-) -> Quality:
-    """Measures a generator on all test images.
+def measure_quality(generator: PairGenerator, setup: Setup[Any]) -> Quality:
+    """Measures a generator on all test images, and keeps the result in the workspace.
 
     Args:
         generator: of pairs; any that ``check_pairs`` gives.
-        config: how many images are computed at once.
-        data: the images.
-        network: the classifier.
-        workspace: keeps the result.
+        setup: the images, the classifier, and how many images are computed at once.
     """
+    config, data, network, workspace = setup
 
     def compute() -> Arrays:
         shared = (network.classifier, generator.explain)
@@ -81,19 +71,20 @@ def measure_quality(
         )
 
     depends = [generator.identity, network.identity, data.test.identity]
-    found = workspace.cached(f"quality {generator.name}", depends, compute)
-    decided, similar, adversarial = (decisions(each) for each in np.moveaxis(found["logits"], 1, 0))
+    arrays = workspace.cached(f"quality {generator.name}", depends, compute)
+    logits = arrays["logits"]  # (n, 3, 2): of the image, the similar and the adversarial one
+    decided, similar, adversarial = decisions(logits).T
     return Quality(
         decided=decided,
-        adversarial_odds=log_odds(found["logits"][:, 2]),
-        auc_similar=auc_interval(found["logits"][:, 1], decided == 1, data.groups),
-        auc_adversarial=auc_interval(found["logits"][:, 2], decided == 0, data.groups),
+        adversarial_odds=log_odds(logits[:, 2]),
+        auc_similar=auc_interval(logits[:, 1], decided == 1, data.groups),
+        auc_adversarial=auc_interval(logits[:, 2], decided == 0, data.groups),
         kept=(similar == decided).astype(float),
         turned=(adversarial != decided).astype(float),
-        ssim={name: found["ssim"][:, column] for column, name in enumerate(PAIRS)},
-        psnr={name: found["psnr"][:, column] for column, name in enumerate(PAIRS)},
-        to_truth={name: found[name] for name in ("inside", "outside") if name in found},
-        image_to_truth={"inside": found["image_inside"]} if "image_inside" in found else {},
+        ssim=dict(zip(PAIRS, arrays["ssim"].T, strict=True)),
+        psnr=dict(zip(PAIRS, arrays["psnr"].T, strict=True)),
+        to_truth={name: arrays[name] for name in ("inside", "outside") if name in arrays},
+        image_to_truth={"inside": arrays["image_inside"]} if "image_inside" in arrays else {},
     )
 
 
@@ -113,17 +104,17 @@ def _measure(
     image = example["image"]
     similar, adversarial = explain(image)
     pairs = ((image, similar), (image, adversarial), (similar, adversarial))
-    found = {
+    measures = {
         "logits": jax.vmap(classifier)(jnp.stack([image, similar, adversarial])),
         "ssim": jnp.stack([ssim(*pair) for pair in pairs]),
         "psnr": jnp.stack([jnp.minimum(psnr(*pair), _HIGHEST) for pair in pairs]),
     }
     if "counterfactual" in example:
         truth, lesion = example["counterfactual"], example["lesion"][..., None]
-        found["inside"] = _masked_psnr(adversarial, truth, lesion)
-        found["outside"] = _masked_psnr(adversarial, truth, ~lesion)
-        found["image_inside"] = _masked_psnr(image, truth, lesion)
-    return found
+        measures["inside"] = _masked_psnr(adversarial, truth, lesion)
+        measures["outside"] = _masked_psnr(adversarial, truth, ~lesion)
+        measures["image_inside"] = _masked_psnr(image, truth, lesion)
+    return measures
 
 
 def _masked_psnr(
@@ -131,4 +122,4 @@ def _masked_psnr(
 ) -> Float[Array, ""]:
     """The PSNR over the pixels of a mask; NaN where it is empty."""
     squares = jnp.where(mask, jnp.square(first - second), 0)
-    return jnp.minimum(psnr_of_mse(squares.sum() / (mask.sum() * first.shape[-1])), _HIGHEST)
+    return jnp.minimum(-10 * jnp.log10(squares.sum() / (mask.sum() * first.shape[-1])), _HIGHEST)

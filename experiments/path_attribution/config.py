@@ -1,17 +1,15 @@
-"""What the experiment can be told, besides what the experiments on generated images share."""
+"""The settings of the experiment, beside those that both of Charachon's experiments have."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.charachon.config import GenerationConfig
+from experiments.charachon import CharachonConfig
 from trainers import cycle, fixed_point
 
 
 @dataclass(frozen=True)
 class FaithfulnessConfig:
-    """How images are overwritten, region by region, to see whether a map names what the classifier
-    uses.
-    """
+    """The overwriting of regions, which shows whether a map names what the classifier uses."""
 
     num_images: int = 1000
     """Test images, half of each label, or fewer where there are not so many (paper: 1000)."""
@@ -39,10 +37,8 @@ class FaithfulnessConfig:
 
 
 @dataclass(frozen=True)
-class Config(GenerationConfig):
-    """Trains a classifier, generators of three kinds and an adversary, weighs differences by paths,
-    reports what holds.
-    """
+class Config(CharachonConfig):
+    """Trains a classifier, generators of three kinds, an adversary; weighs differences by paths."""
 
     percentiles: tuple[float, ...] = ()
     """Thresholds of the maps in Table 1. Empty: the paper's, 90, 95 and 98 for chests, 98 and 99

@@ -1,23 +1,23 @@
-"""The generators of SyCE and CyCE, trained and checked."""
+"""The generators of SyCE and CyCE, trained and checked; and the pairs of images that they make."""
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from jax.tree_util import Partial
+from jaxtyping import Float
 
+from cfx_jax.callables import call
 from cfx_jax.counterfactuals import SimilarAdversarial, cyce, syce
 from cfx_jax.models import Generator, generator_of
-from experiments.charachon.augmentation import training_augmentation
-from experiments.charachon.classifier import Network
-from experiments.charachon.generators import PairGenerator, check_pairs
-from experiments.charachon.images import Data
-from experiments.path_attribution.config import Config
-from experiments.shared.stages import Workspace
-from trainers import cycle, describe_length, train
+from cfx_jax.parallel import map_examples
+from experiments.charachon import PairGenerator, Setup, check_pairs, train_generators
+from experiments.path_attribution.images import Explained
+from experiments.shared import Arrays
+from trainers import cycle
 
-NAMES = {"syce": "SyCE", "cyce": "CyCE"}
-"""What tables call the methods of ``trainers.cycle``."""
+_NAMES = {"syce": "SyCE", "cyce": "CyCE"}  # what tables call the methods of the trainer
 _METHODS: dict[str, Callable[..., SimilarAdversarial]] = {"syce": syce, "cyce": cyce}
 
 
@@ -33,40 +33,44 @@ class CycleGenerators(NamedTuple):
     parts: tuple[Generator, Generator]
 
 
-def train_cycle(
-    settings: cycle.Config, config: Config, data: Data, network: Network, workspace: Workspace
-) -> CycleGenerators:
-    """Trains the generators of SyCE or CyCE, or reads them from the workspace, and prints what is
-    wrong with them.
+class Pairs(NamedTuple):
+    """The ends of the paths of many images, each (n, h, w, c) in [0, 1].
+
+    Attributes:
+        similar: x_s, or the image itself where a method has no other.
+        adversarial: x_a.
+    """
+
+    similar: Float[np.ndarray, "n h w c"]
+    adversarial: Float[np.ndarray, "n h w c"]
+
+
+def train_cycle(settings: cycle.Config, setup: Setup[Any]) -> CycleGenerators:
+    """Trains the generators of SyCE or CyCE, or reads them from the workspace, and checks them.
 
     Args:
-        settings: of the training; its method is what tables call it, size and channels are set by
-            the images.
-        config: names the augmentation.
-        data: the images.
-        network: the classifier, frozen; its decisions group the images.
-        workspace: keeps the weights.
+        settings: of the training; size and channels are set by the images.
+        setup: the images and the classifier, whose decisions group the images.
 
     Raises:
         InputError: as ``trainers.train``.
     """
-    images, name = data.validation.arrays["image"], NAMES[settings.method]
+    images, method = setup.data.validation.arrays["image"], settings.method
     settings = dataclasses.replace(settings, size=images.shape[1:3], in_channels=images.shape[-1])
-    identity = [settings, network.identity, config.augmentation]
-    folder = workspace.folder(settings.method, identity)
-    print(f"{name}: {describe_length(settings.run)} in {folder}", flush=True)
-    trained = train(
-        cycle.TRAINER,
-        settings,
-        data.train.source,
-        data.train.indices,
-        {"image": images},
-        folder,
-        classifier=network.classifier,
-        augment=training_augmentation(config),
+    trained, identity = train_generators(
+        cycle.TRAINER, settings, setup, stage=method, name=_NAMES[method]
     )
     parts = generator_of(trained[0]), generator_of(trained[1])
-    explain = Partial(_METHODS[settings.method], parts, network.classifier)
-    return CycleGenerators(
-        check_pairs(name, explain, identity, config, data, network, workspace), parts
-    )
+    explain = Partial(_METHODS[method], parts, setup.network.classifier)
+    return CycleGenerators(check_pairs(_NAMES[method], explain, identity, setup), parts)
+
+
+def make_pairs(generator: PairGenerator, explained: Explained, setup: Setup[Any]) -> Pairs:
+    """Makes the pairs of the explained images: (x_s, x_a), or (x, x_a) where there is no x_s."""
+
+    def make() -> Arrays:
+        images, batch_size = explained.images.arrays["image"], setup.config.batch_size
+        return map_examples(call, generator.explain, images, batch_size=batch_size)._asdict()
+
+    depends = [generator.identity, explained.images.identity]
+    return Pairs(**setup.workspace.cached(f"pairs {generator.name}", depends, make))

@@ -1,19 +1,25 @@
-"""The experiment's presets: a smoke test, a demonstration for two cores, a user's folder, and the
-published setting.
+"""The experiment's presets: what both of Charachon's experiments share, and what this one adds.
 
-What both experiments on generated images train, they train alike: the classifier, Single AE2 (W,TV)
-and the Mask Generator of one preset are those of ``experiments.similar_adversarial``, and are
-trained once where the images are the same.
+Places of published numbers are as in ``experiments.charachon.presets``; FPGAN is the adversary's
+code (mahfuzmohammad/Fixed-Point-GAN).
 """
 
 import dataclasses
 from typing import Any
 
 from cfx_jax.losses import CYCE, SYCE, CycleWeights, FixedPointWeights
+from experiments.charachon import presets
+from experiments.charachon.presets import extend
 from experiments.path_attribution.config import Config, FaithfulnessConfig
-from experiments.shared.times import times
-from experiments.similar_adversarial import presets as shared
-from trainers import PlateauSettings, cycle, fixed_point, with_run
+from experiments.shared import training_schedule
+from trainers import (
+    OptimiserSettings,
+    PlateauSettings,
+    RunSettings,
+    cycle,
+    fixed_point,
+    with_run,
+)
 
 # The demonstration's numbers that were chosen by trial, all in one place.
 _CYCE_STEPS, _SYCE_STEPS = 400, 700  # in batches of 8 of each decision
@@ -62,14 +68,15 @@ def _cycle(
         # generators reach.
         select="answers",
     )
-    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
+    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
 
 
 def _adversary(
     num_steps: int, batch_size: int, evaluate_every: int, **networks: Any
 ) -> fixed_point.Config:
-    """The adversary, smaller and for fewer steps than released; clipped, so that it can leave a
-    pixel as it is.
+    """The adversary, smaller and for fewer steps than released.
+
+    It is clipped, so that it can leave a pixel as it is.
     """
     released = fixed_point.Config()
     config = dataclasses.replace(
@@ -81,28 +88,20 @@ def _adversary(
         select="turned",
         **networks,
     )
-    return with_run(config, batch_size=batch_size, **times(num_steps, evaluate_every))
+    return with_run(config, batch_size=batch_size, **training_schedule(num_steps, evaluate_every))
 
 
 _TINY: dict[str, Any] = {"filters": (4, 8), "discriminator_filters": (4,)}
 
-SMOKE = Config(
-    preset="smoke",
-    image_size=32,
-    num_images=400,
-    validation=0.16,
-    test=0.16,
-    classifier=shared.SMOKE.classifier,
-    similar_adversarial=shared.SMOKE.similar_adversarial,
-    mask_generator=shared.SMOKE.mask_generator,
+SMOKE = extend(
+    Config,
+    presets.SMOKE,
     # "together" compiles in half the time.
     syce=_cycle(cycle.Config(update="together"), SYCE, 2, 2, 2, **_TINY),
     cyce=_cycle(cycle.CYCE_CONFIG, CYCE, 2, 2, 2, **_TINY),
     adversary=_adversary(
         2, 2, 2, filters=4, num_halvings=1, num_blocks=1, critic_filters=4, critic_depth=2
     ),
-    num_nodes=3,
-    num_perturbation_steps=3,
     num_explained=6,
     faithfulness=FaithfulnessConfig(
         num_images=8,
@@ -113,56 +112,112 @@ SMOKE = Config(
         least_turned=0.0,
         unturned="keep",
     ),
-    batch_size=8,
     num_shown=1,
 )
 
-DEMO = Config(
-    preset="demo",
-    test=shared.DEMO.test,
-    classifier=shared.DEMO.classifier,
-    similar_adversarial=shared.DEMO.similar_adversarial,
-    mask_generator=shared.DEMO.mask_generator,
+_DEMO: dict[str, Any] = {
     # Released: separated, two updates in turn, whose step takes twice as long to compile. The
     # numbers above are of one.
-    syce=_cycle(cycle.Config(update="together"), _SYCE, _SYCE_STEPS, 8, 100),
-    cyce=_cycle(cycle.CYCE_CONFIG, _CYCE, _CYCE_STEPS, 8, 100),
-    adversary=_adversary(_ADVERSARY_STEPS, 4, 100, **_ADVERSARY),
-    num_explained=100,
+    "syce": _cycle(cycle.Config(update="together"), _SYCE, _SYCE_STEPS, 8, 100),
+    "cyce": _cycle(cycle.CYCE_CONFIG, _CYCE, _CYCE_STEPS, 8, 100),
+    "adversary": _adversary(_ADVERSARY_STEPS, 4, 100, **_ADVERSARY),
+    "num_explained": 100,
     # 4 pixels at 64 are 14 at 224: 256 regions, of which AOPC counts an eighth and all, as 100 and
     # 784 at 224.
-    faithfulness=FaithfulnessConfig(
+    "faithfulness": FaithfulnessConfig(
         num_images=_OVERWRITTEN, region=4, regions_per_step=8, aopc=(32, 256)
     ),
-    batch_size=32,
-)
-
-IMAGES = dataclasses.replace(
-    DEMO,
-    preset="images",
-    data="folder:PATH",
-    classifier=shared.IMAGES.classifier,
-    similar_adversarial=shared.IMAGES.similar_adversarial,
-)
-
-_LARGE: dict[str, Any] = {
-    "filters": (16, 32, 64, 128, 256),
-    "discriminator_filters": (32, 64, 128, 256, 512),
+    "batch_size": 32,
 }
 
-PAPER = Config(
-    preset="paper",
-    data="rsna:PATH",
-    image_size=224,
-    validation=None,
-    test=None,
-    augmentation="published",
-    classifier=dataclasses.replace(shared.PAPER.classifier, weighted=True),
-    head="finding",
-    syce=with_run(dataclasses.replace(cycle.Config(), **_LARGE), batch_size=16),
-    cyce=with_run(dataclasses.replace(cycle.CYCE_CONFIG, **_LARGE), batch_size=16),
-    num_explained=10_000,
-    batch_size=64,
+DEMO = extend(Config, presets.DEMO, **_DEMO)
+
+IMAGES = extend(Config, presets.IMAGES, **_DEMO)
+
+_CYCLE_PAPER: dict[str, Any] = {
+    "filters": (16, 32, 64, 128, 256),  # ours, for 224 pixels
+    "discriminator_filters": (32, 64, 128, 256, 512),  # ours, for 224 pixels
+    "residual": False,  # cGAN
+    "penalty": 1.0,  # cGAN
+    "optimiser": PlateauSettings(
+        learning_rate=1e-4,  # cGAN
+        factor=0.3,  # cGAN
+        patience=4,  # cGAN
+        smallest=1e-5,  # cGAN
+    ),
+    "select": "loss",  # cGAN
+    "run": RunSettings(
+        epochs=60,  # cGAN
+        batch_size=16,  # ours
+        eval_batch_size=64,  # ours
+    ),
+}
+
+PAPER = extend(
+    Config,
+    presets.PAPER,
+    # II, 4.1: weighted binary cross-entropy; by inverse frequency, ours
+    classifier=dataclasses.replace(presets.PAPER.classifier, weighted=True),
+    head="finding",  # II, 4.1: dropout 0.3, 128, 1
+    syce=cycle.Config(
+        method="syce",  # II, 4.2 (3)
+        weights=CycleWeights(
+            symmetric=10.0,  # cGAN
+            cyclic=2.0,  # cGAN
+            adversarial_class=0.2,  # cGAN
+            symmetric_class=0.01,  # cGAN
+            cyclic_class=0.005,  # cGAN
+            realness=0.25,  # cGAN
+        ),
+        update="separated",  # cGAN
+        **_CYCLE_PAPER,
+    ),
+    cyce=cycle.Config(
+        method="cyce",  # II, 4.2 (3)
+        weights=CycleWeights(
+            symmetric=0.0,  # cGAN
+            cyclic=10.0,  # cGAN
+            adversarial_class=0.2,  # cGAN
+            symmetric_class=0.0,  # cGAN
+            cyclic_class=0.005,  # cGAN
+            realness=0.25,  # cGAN
+        ),
+        update="together",  # cGAN
+        **_CYCLE_PAPER,
+    ),
+    adversary=with_run(
+        fixed_point.Config(
+            filters=64,  # FPGAN
+            num_halvings=2,  # FPGAN
+            num_blocks=6,  # FPGAN
+            limit="tanh",  # FPGAN
+            critic_filters=64,  # FPGAN
+            critic_depth=6,  # FPGAN
+            weights=FixedPointWeights(
+                realness=1.0,  # FPGAN
+                domain=1.0,  # FPGAN
+                reconstruction=10.0,  # FPGAN
+                identity=10.0,  # FPGAN, CelebA
+            ),
+            penalty=10.0,  # FPGAN
+            critic_steps=5,  # FPGAN
+            optimiser=OptimiserSettings(
+                rule="adam",  # FPGAN
+                learning_rate=1e-4,  # FPGAN
+                momentum=0.5,  # FPGAN
+                schedule="line",  # FPGAN
+                turn=0.5,  # FPGAN
+            ),
+            select="none",  # FPGAN
+        ),
+        num_steps=40_000,  # FPGAN: 200,000 updates of the critic, whatever the set
+        batch_size=8,  # FPGAN: 16 of both decisions
+    ),
+    percentiles=(),  # II, Table 1: by task, see published.PERCENTILES
+    faithfulness=FaithfulnessConfig(
+        num_images=1000  # II, 4.3
+    ),
+    batch_size=64,  # ours
 )
 
 PRESETS = {"smoke": SMOKE, "demo": DEMO, "images": IMAGES, "paper": PAPER}

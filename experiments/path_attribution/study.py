@@ -1,45 +1,51 @@
-"""Everything that the tables, figures and claims are made from, each stage kept by what it depends
-on.
-"""
+"""The study: all that is trained and measured, each stage kept by what it depends on."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from experiments.charachon.attributions import baselines, maps
-from experiments.charachon.classifier import Network, train_classifier
-from experiments.charachon.generators import (
+from experiments.charachon import (
+    Localisation,
     PairGenerator,
+    Quality,
+    Setup,
+    baselines,
+    localise,
+    make_maps,
+    measure_quality,
+    prepare,
     train_mask_generator,
     train_similar_adversarial,
 )
-from experiments.charachon.images import Data
-from experiments.charachon.localisation import Localisation, localise
-from experiments.charachon.quality import Quality, measure_quality
 from experiments.path_attribution import published
 from experiments.path_attribution.adversary import train_adversary
 from experiments.path_attribution.config import Config
-from experiments.path_attribution.explained import Explained, choose
-from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
-from experiments.path_attribution.generators import CycleGenerators, train_cycle
-from experiments.path_attribution.maps import OWN_PATH, PathMaps, along_own_path, sigma_of, straight
-from experiments.path_attribution.measure import measure
-from experiments.path_attribution.pairs import Pairs, pairs_of
-from experiments.path_attribution.published import STATE_OF_THE_ART
-from experiments.shared.stages import Workspace
-
-_SAGEN = "SAGen"
-_SYCE_OWN = f"SyCE {OWN_PATH}"
+from experiments.path_attribution.faithfulness import (
+    Faithfulness,
+    NotMeasured,
+    measure_faithfulness,
+)
+from experiments.path_attribution.generators import CycleGenerators, Pairs, make_pairs, train_cycle
+from experiments.path_attribution.images import Explained, choose_images
+from experiments.path_attribution.maps import (
+    Integration,
+    PathMaps,
+    integrate_own_path,
+    integrate_straight,
+    smoothing_sigma,
+)
+from experiments.shared import Arrays, Workspace
 
 
 class Study(NamedTuple):
-    """What was found.
+    """The results of all trainings and measurements.
 
     Attributes:
-        network: the classifier.
-        explained: the images.
+        setup: the configuration, the images and the classifier.
+        explained: the images that are explained.
         generators: CyCE, SyCE, SAGen and the adversary, in this order.
         quality: what each reaches on all test images, by name.
         pairs: the images that each makes of the explained images, by name.
@@ -51,7 +57,7 @@ class Study(NamedTuple):
         faithfulness: the sweeps of every method, or why there are none.
     """
 
-    network: Network
+    setup: Setup[Config]
     explained: Explained
     generators: tuple[PairGenerator, ...]
     quality: Mapping[str, Quality]
@@ -64,120 +70,101 @@ class Study(NamedTuple):
 
     @property
     def identity(self) -> object:
-        """What all of it depends on, besides the configuration."""
+        """All that the results depend on, beside the configuration."""
         return [
-            self.network.identity,
-            [each.identity for each in self.generators],
+            self.setup.network.identity,
+            [generator.identity for generator in self.generators],
             self.explained.images.identity,
         ]
 
+    @property
+    def note(self) -> str:
+        """The note that stands beside every table and figure."""
+        return self.setup.data.note
 
-def study(config: Config, data: Data, workspace: Workspace) -> Study:
+    @property
+    def task(self) -> str | None:
+        """The paper's task, whose figures stand beside ours; None for other images."""
+        return published.task_of(self.setup.config.data)
+
+
+def run_study(config: Config, workspace: Workspace) -> Study:
     """Trains what is to be trained, makes every map, and measures it.
 
     Raises:
         InputError: as the trainers; images or classifiers that nothing can be measured with.
     """
-    network = train_classifier(config, data, workspace)
-    cyce, syce = (
-        train_cycle(each, config, data, network, workspace) for each in (config.cyce, config.syce)
-    )
-    sagen = train_similar_adversarial(
-        _SAGEN, config.similar_adversarial, config, data, network, workspace
-    )
-    adversary = train_adversary(config, data, network, workspace)
+    setup = prepare(config, workspace)
+    cyce, syce = (train_cycle(settings, setup) for settings in (config.cyce, config.syce))
+    sagen = train_similar_adversarial("SAGen", config.similar_adversarial, setup)
+    adversary = train_adversary(setup)
     generators = (cyce.pair, syce.pair, sagen, adversary)
-    quality = {
-        each.name: measure_quality(each, config, data, network, workspace) for each in generators
-    }
-    explained = choose(config, data, network.classifier)
-    pairs = {
-        each.name: pairs_of(each, explained, batch_size=config.batch_size, workspace=workspace)
-        for each in generators
-    }
-    paths = _paths(
-        config, network, explained, syce, (cyce.pair, syce.pair, sagen), pairs, workspace
-    )
-    found = _state_of_the_art(config, data, network, explained, workspace)
-    found |= {
-        f"{name} {variant}": values
-        for name, each in paths.items()
-        for variant, values in each.maps.items()
-    }
-    percentiles = config.percentiles or published.PERCENTILES.get(
-        published.task_of(config.data) or "", ()
-    )
-    others = pairs[adversary.name].adversarial
+    quality = {made.name: measure_quality(made, setup) for made in generators}
+    explained = choose_images(setup)
+    pairs = {made.name: make_pairs(made, explained, setup) for made in generators}
+    paths = _integrate(setup, explained, syce, generators[:3], pairs)
+    maps = _state_of_the_art(setup, explained)
+    for name, made in paths.items():
+        maps |= {f"{name} {variant}": values for variant, values in made.maps.items()}
+    task = published.task_of(config.data) or ""
+    percentiles = config.percentiles or published.PERCENTILES.get(task, ())
     return Study(
-        network,
+        setup,
         explained,
         generators,
         quality,
         pairs,
         paths,
-        found,
+        maps,
         percentiles,
-        _localisation(data, explained, found, percentiles),
-        measure(config, network, explained, others, found, workspace),
+        _localise(setup, explained, maps, percentiles),
+        measure_faithfulness(setup, explained, pairs[adversary.name].adversarial, maps),
     )
 
 
-def _paths(
-    config: Config,
-    network: Network,
+def _integrate(
+    setup: Setup[Config],
     explained: Explained,
     syce: CycleGenerators,
     generators: tuple[PairGenerator, ...],
     pairs: Mapping[str, Pairs],
-    workspace: Workspace,
 ) -> dict[str, PathMaps]:
-    """The maps of each pair on the straight path, and SyCE's on its own."""
-    sigma, classifier = sigma_of(config.image_size), network.classifier
-    settings: dict[str, Any] = {
-        "num_nodes": config.num_nodes,
-        "sigma": sigma,
-        "batch_size": config.batch_size,
-    }
-    depends = [network.identity, explained.images.identity, config.num_nodes, sigma]
-    found = {}
-    for each in generators:
+    """The maps of each generator's pairs on the straight path, and of SyCE's on its own path."""
+    config, _, network, workspace = setup
+    sigma = smoothing_sigma(config.image_size)
+    integration = Integration(config.num_nodes, sigma, config.batch_size)
+    shared = [network.identity, explained.images.identity, config.num_nodes, sigma]
 
-        def compute(name: str = each.name) -> dict[str, np.ndarray]:
-            return straight(classifier, pairs[name], progress=f"paths of {name}", **settings)
+    def keep(name: str, generator: PairGenerator, compute: Callable[[], Arrays]) -> PathMaps:
+        depends = [generator.identity, *shared]
+        return PathMaps.of(workspace.cached(f"paths {name}", depends, compute))
 
-        found[each.name] = PathMaps.of(
-            workspace.cached(f"paths {each.name}", [each.identity, *depends], compute)
-        )
-
-    def along() -> dict[str, np.ndarray]:
-        images, ends = explained.images.arrays["image"], pairs[syce.pair.name]
-        return along_own_path(classifier, syce.parts, images, ends, explained.predicted, **settings)
-
-    found[_SYCE_OWN] = PathMaps.of(
-        workspace.cached(f"paths {_SYCE_OWN}", [syce.pair.identity, *depends], along)
-    )
-    return found
+    paths = {}
+    for generator in generators:
+        name = generator.name
+        straight = partial(integrate_straight, integration, network.classifier, pairs[name])
+        paths[name] = keep(name, generator, partial(straight, progress=f"paths of {name}"))
+    name, images = f"{syce.pair.name} own path", explained.images.arrays["image"]
+    own_path = partial(integrate_own_path, integration, network.classifier, syce.parts)
+    compute = partial(own_path, images, pairs[syce.pair.name], explained.predicted)
+    return paths | {name: keep(name, syce.pair, compute)}
 
 
-def _state_of_the_art(
-    config: Config, data: Data, network: Network, explained: Explained, workspace: Workspace
-) -> dict[str, np.ndarray]:
-    """The maps of the methods that the paper compares with, without those of generators of pairs."""
-    masks = train_mask_generator(config, data, network, workspace)
-    chosen = [each for each in baselines(config, network, masks) if each.name in STATE_OF_THE_ART]
-    return {each.name: maps(each, explained.images, config, workspace).values for each in chosen}
+def _state_of_the_art(setup: Setup[Config], explained: Explained) -> dict[str, np.ndarray]:
+    """The maps of the methods that the paper compares with, but for those of pairs of images."""
+    methods = baselines(setup, train_mask_generator(setup))
+    chosen = [method for method in methods if method.name in published.STATE_OF_THE_ART]
+    return {method.name: make_maps(method, explained.images, setup).values for method in chosen}
 
 
-def _localisation(
-    data: Data,
+def _localise(
+    setup: Setup[Config],
     explained: Explained,
-    found: Mapping[str, np.ndarray],
+    maps: Mapping[str, np.ndarray],
     percentiles: tuple[float, ...],
 ) -> dict[str, Localisation]:
-    if data.annotation is None:
+    if setup.data.annotation is None:
         return {}
     rows = explained.localised
-    annotation = explained.images.arrays[data.annotation][rows]
-    return {
-        method: localise(values[rows], annotation, percentiles) for method, values in found.items()
-    }
+    annotation = explained.images.arrays[setup.data.annotation][rows]
+    return {name: localise(values[rows], annotation, percentiles) for name, values in maps.items()}

@@ -1,185 +1,140 @@
 """The tables: ours, with the paper's figures beside them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from experiments.charachon.localisation import Localisation
-from experiments.charachon.quality import PAIRS, Quality
+from experiments.charachon import PAIRS, RANDOM, Localisation, mean_cell, truth_rows
 from experiments.path_attribution import published
-from experiments.path_attribution.faithfulness import Faithfulness
-from experiments.path_attribution.published import FDR, GROUPS, IOU, RANDOM
+from experiments.path_attribution.faithfulness import Faithfulness, NotMeasured
+from experiments.path_attribution.published import FDR, GROUPS, IOU
 from experiments.path_attribution.study import Study
-from experiments.shared.presenter import Table
+from experiments.shared import Table
 
 _CHANGED = PAIRS[1]  # x, x_a
 
 
-def localisation_table(task: str | None, study: Study) -> Table:
-    """Table 1: IoU and FDR of every map at every percentile, with 95 % bootstrap intervals over
-    images.
-    """
-    columns, groups = ["map"], study.explained.groups_of(study.explained.localised)
-    kinds = [(measure, each) for measure in (IOU, FDR) for each in study.percentiles]
-    for measure, percentile in kinds:
-        columns += [f"{measure} {percentile:g}", f"paper {measure} {percentile:g}"]
+def summary_tables(study: Study) -> Iterator[Table]:
+    """The tables that are printed at the end of a run."""
+    yield generator_table(study)
+    if study.localisation:
+        yield localisation_table(study)
+    if not isinstance(study.faithfulness, NotMeasured):
+        yield relevance_table(study.task, study.faithfulness)
+
+
+def localisation_table(study: Study) -> Table:
+    """Table 1: IoU and FDR of every map at every percentile, with intervals over images."""
+    groups = study.explained.groups.of(study.explained.localised).names
+    kinds = [(measure, at) for measure in (IOU, FDR) for at in study.percentiles]
+    columns = ["map"]
+    for measure, at in kinds:
+        columns += [f"{measure} {at:g}", f"paper {measure} {at:g}"]
     rows = []
-    for method, found in study.localisation.items():
+    for method, localised in study.localisation.items():
         row: list[Any] = [method]
-        for measure, percentile in kinds:
-            interval = bootstrap_interval(values_of(found, measure, percentile), groups=groups)
-            row += [tuple(interval), published.localisation(task, measure, percentile).get(method)]
+        for measure, at in kinds:
+            interval = bootstrap_interval(values_of(localised, measure, at), groups=groups)
+            row += [tuple(interval), published.localisation(study.task, measure, at).get(method)]
         rows.append(row)
     return columns, rows
 
 
+def values_of(localised: Localisation, measure: str, percentile: float) -> np.ndarray:
+    """IoU or FDR of each image (n,)."""
+    return (localised.iou if measure == IOU else localised.fdr)[percentile]
+
+
 def coverage_table(study: Study) -> Table:
-    """What IoU and FDR leave out: recall, the share of pixels kept, and the area over all
-    thresholds.
-    """
+    """The measures beside IoU and FDR: recall, share of pixels kept, areas over all thresholds."""
     columns = ["map", "AUC_Loc", "partial AUC_Loc"]
-    columns += [f"{name} {each:g}" for name in ("recall", "kept") for each in study.percentiles]
+    columns += [f"{name} {at:g}" for name in ("recall", "kept") for at in study.percentiles]
     rows: list[list[Any]] = []
-    for method, found in study.localisation.items():
-        values = [found.auc, found.partial_auc]
-        values += [by[each] for by in (found.recall, found.kept) for each in study.percentiles]
-        rows.append([method, *(float(each.mean()) for each in values)])
+    for method, localised in study.localisation.items():
+        measures = (localised.recall, localised.kept)
+        values = [localised.auc, localised.partial_auc]
+        values += [measure[at] for measure in measures for at in study.percentiles]
+        rows.append([method, *(float(value.mean()) for value in values)])
     return columns, rows
 
 
-def values_of(found: Localisation, measure: str, percentile: float) -> np.ndarray:
-    """IoU or FDR of each image (n,)."""
-    return (found.iou if measure == IOU else found.fdr)[percentile]
-
-
-def relevance_table(task: str | None, found: Faithfulness) -> Table:
+def relevance_table(task: str | None, faithfulness: Faithfulness) -> Table:
     """Table 2: R of every method and group, with 95 % bootstrap intervals over images."""
     columns = ["map"]
     for group in GROUPS:
         columns += [f"R {group}", f"paper R {group}"]
     columns += ["degradation ALL", "preservation ALL"]
     rows = []
-    for method, swept in found.sweeps.items():
+    for method, swept in faithfulness.sweeps.items():
         row: list[Any] = [method]
         for group in GROUPS:
-            interval = found.relevance(method, group)
-            row += [
-                None if interval is None else tuple(interval),
-                published.relevance(task, group).get(method),
-            ]
+            interval = faithfulness.relevance(method, group)
+            paper = published.relevance(task, group).get(method)
+            row += [None if interval is None else tuple(interval), paper]
         rows.append([*row, *map(float, swept.areas.mean(axis=0))])
     return columns, rows
 
 
-def perturbation_table(found: Faithfulness, regions: Iterable[int]) -> Table:
+def perturbation_table(faithfulness: Faithfulness, regions: Iterable[int]) -> Table:
     """The AOPC less that of random maps, up to several numbers of regions."""
-    steps = dict.fromkeys(found.step_of(each) for each in regions)
-    columns = ["map", *(f"AOPC less random, {found.regions[step]} regions" for step in steps)]
-    rows = []
-    for method in found.sweeps:
-        own, chance = found.aopc(method), found.aopc(RANDOM)
+    steps = dict.fromkeys(faithfulness.step_of(number) for number in regions)
+    columns = [f"AOPC less random, {faithfulness.regions[step]} regions" for step in steps]
+    chance, groups, rows = faithfulness.aopc(RANDOM), faithfulness.groups.names, []
+    for method in faithfulness.sweeps:
+        aopc = faithfulness.aopc(method)
         cells = [
-            tuple(paired_difference_interval(own[:, step], chance[:, step], groups=found.groups))
+            tuple(paired_difference_interval(aopc[:, step], chance[:, step], groups=groups))
             for step in steps
         ]
         rows.append([method, *([None] * len(cells) if method == RANDOM else cells)])
-    return columns, rows
+    return ["map", *columns], rows
 
 
 def generator_table(study: Study) -> Table:
-    """What every generator reaches on all test images, and what is wrong with it on the validation
-    images.
-    """
+    """The quality of every generator on the test images, and what is wrong with it."""
     images = study.explained.images.arrays["image"]
-    columns = [
-        "generator",
-        "turned",
-        "kept",
-        "AUC_a",
-        "AUC_s",
-        *(f"PSNR {each}" for each in PAIRS),
-        "findings",
-    ]
+    columns = ["generator", "turned", "kept", "AUC_a", "AUC_s"]
+    columns += [*(f"PSNR {pair}" for pair in PAIRS), "findings"]
     rows: list[list[Any]] = []
-    for each in study.generators:
-        quality = study.quality[each.name]
-        # Without an image x_s of its own x_s is x.
-        own = not np.array_equal(study.pairs[each.name].similar, images)
+    for generator in study.generators:
+        quality = study.quality[generator.name]
+        # A method without a similar image x_s has the image x itself in its place.
+        has_similar = not np.array_equal(study.pairs[generator.name].similar, images)
         rows.append(
             [
-                each.name,
+                generator.name,
                 float(quality.turned.mean()),
-                float(quality.kept.mean()) if own else None,
+                float(quality.kept.mean()) if has_similar else None,
                 tuple(quality.auc_adversarial),
-                tuple(quality.auc_similar) if own else None,
-                *(_mean(quality.psnr[pair]) if own or pair == _CHANGED else None for pair in PAIRS),
-                each.remarks,
+                tuple(quality.auc_similar) if has_similar else None,
+                *(
+                    mean_cell(quality.psnr[pair]) if has_similar or pair == _CHANGED else None
+                    for pair in PAIRS
+                ),
+                generator.remarks,
             ]
         )
     return columns, rows
 
 
-def truth_table(study: Study, groups: np.ndarray | None = None) -> Table:
-    """How near adversaries are to the true counterfactual: PSNR where either has a lesion, and
-    elsewhere.
+def truth_table(study: Study) -> Table | None:
+    """The nearness of adversaries to the true counterfactual; None where it is not known.
 
-    Args:
-        study: what was found.
-        groups: the test images that are drawn together, or None.
+    It is their PSNR where either has a lesion, and elsewhere.
     """
-    columns = ["x_a of", "PSNR inside the lesion", "PSNR outside"]
-    first = next(iter(study.quality.values()))
-    rows: list[list[Any]] = [
-        ["the image itself", _mean_interval(first.image_to_truth["inside"], groups), None]
-    ]
-    for name, quality in study.quality.items():
-        rows.append(
-            [
-                name,
-                *(_mean_interval(quality.to_truth[each], groups) for each in ("inside", "outside")),
-            ]
-        )
-    return columns, rows
-
-
-def has_truth(found: Quality) -> bool:
-    """Whether true counterfactuals are known."""
-    return bool(found.to_truth)
+    if not next(iter(study.quality.values())).to_truth:
+        return None
+    *generators, image = truth_rows(study.quality, study.setup.data.groups)
+    return ["x_a of", "PSNR inside the lesion", "PSNR outside"], [image, *generators]
 
 
 def residual_table(study: Study) -> Table:
-    """How exact the integrals are: completeness residuals beside the changes of the score that they
-    should sum up to.
-    """
+    """The exactness of integrals: residuals beside the changes of the score, their sums."""
     rows: list[list[Any]] = []
-    for name, found in study.paths.items():
-        residual = np.abs(found.residual)
-        rows.append(
-            [
-                name,
-                float(np.abs(found.change).mean()),
-                float(residual.mean()),
-                float(residual.max()),
-            ]
-        )
+    for name, path in study.paths.items():
+        residual = np.abs(path.residual)
+        change = float(np.abs(path.change).mean())
+        rows.append([name, change, float(residual.mean()), float(residual.max())])
     return ["path of", "mean |change of the score|", "mean |residual|", "largest |residual|"], rows
-
-
-def _mean(values: np.ndarray) -> float | None:
-    """Over the images where it is finite: without a lesion there is no PSNR inside of it."""
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else None
-
-
-def _mean_interval(
-    values: np.ndarray, groups: np.ndarray | None
-) -> tuple[float, ...] | float | None:
-    """Over the images where it is finite, drawn by group."""
-    finite = np.isfinite(values)
-    if finite.sum() < 2:
-        return _mean(values)
-    return tuple(
-        bootstrap_interval(values[finite], groups=None if groups is None else groups[finite])
-    )

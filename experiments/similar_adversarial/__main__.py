@@ -3,52 +3,42 @@
 python -m experiments.similar_adversarial --preset demo
 python -m experiments.similar_adversarial --preset images --data folder:PATH --classes healthy sick
 python -m experiments.similar_adversarial --preset paper --data rsna:PATH
-"""
 
-from pathlib import Path
+A classifier is trained, then eight ways to train generators of a similar image, which is decided as
+the image is, and an adversarial one, which is not. What the two differ in explains the decision.
+
+Demo: 25 minutes on two CPU cores, on synthetic brain slices of 64 pixels. Expect of the eight
+generators 90 to 95 % of decisions turned over by the adversarial image, 96 to 98.5 % kept by the
+similar one; IoU of the maps at percentile 98: Single AE2 (W,TV) 0.41, averaged over augmentations
+0.42; gradient 0.25, averaged 0.53.
+
+Paper: a GPU; eight trainings of 70 epochs of 11,917 images of 224 pixels (not run yet).
+"""
 
 import experiments.charachon
 import experiments.similar_adversarial
-from cfx_jax.report import format_claims, format_table
-from experiments.charachon.classifier import train_classifier
-from experiments.charachon.images import load_images
-from experiments.shared import cli
-from experiments.shared.results import alone, draw_once, drawing_digest, results_folder
-from experiments.shared.stages import Workspace, fingerprint
-from experiments.similar_adversarial import tables
-from experiments.similar_adversarial.claims import claims as make_claims
+from experiments.shared import cli, run_experiment
+from experiments.similar_adversarial.claims import make_claims
 from experiments.similar_adversarial.config import Config
-from experiments.similar_adversarial.present import Presenter
 from experiments.similar_adversarial.presets import PRESETS
+from experiments.similar_adversarial.report import write_report
 from experiments.similar_adversarial.study import run_study
+from experiments.similar_adversarial.tables import summary_tables
 
 
-@alone("similar_adversarial", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
-    workspace = Workspace(Path(config.work) / "generation")
-    data = load_images(config, workspace)
-    network = train_classifier(config, data, workspace)
-    study = run_study(config, data, network, workspace)
-    claims = make_claims(config, data, study)
-    folder = results_folder("similar_adversarial", config, PRESETS)
-
-    def draw() -> None:
-        presenter = Presenter(folder, config, data, network, study)
-        presenter.generators()
-        presenter.localisation()
-        presenter.finish(claims, config)
-
-    code = drawing_digest(experiments.charachon, experiments.similar_adversarial)
-    draw_once(folder, config, fingerprint([config, network.identity, data.identity, code]), draw)
-    found = [tables.decisions_table(study), tables.similarity_table(study)]
-    if study.localised is not None:
-        found.append(
-            tables.overlap_table(study.localised, tables.compared_names(), config.percentiles)
-        )
-    print("", *(format_table(*table) for table in found), format_claims(claims), sep="\n\n")
-    print(f"\nAUC of the classifier: {network.auc.estimate:.3f}. {data.note}")
-    print(f"Report: {(folder / 'report.html').resolve()}")
+    run_experiment(
+        "similar_adversarial",
+        config,
+        PRESETS,
+        study=run_study,
+        claims=make_claims,
+        write_report=write_report,
+        tables=summary_tables,
+        code=[experiments.charachon, experiments.similar_adversarial],
+        work="generation",
+    )
 
 
 if __name__ == "__main__":

@@ -1,21 +1,13 @@
 """The boxes of Table III: how large what is annotated is."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy import ndimage
 
 from cfx_jax.data import load_arrays
-from experiments.shared.image_set import ImageSet
-
-_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {
-    "min": np.min,
-    "max": np.max,
-    "mean": np.mean,
-    "median": np.median,
-}
+from experiments.shared import ImageSet
 
 
 class Boxes(NamedTuple):
@@ -32,20 +24,17 @@ class Boxes(NamedTuple):
     area: Float[np.ndarray, " n"]
     drawn: bool
 
-    def statistics(self) -> dict[str, tuple[float, float, float]]:
+    def statistics(self) -> dict[str, tuple[float, ...]]:
         """Least, largest, mean and median of height, width and area."""
+        sizes = (self.height, self.width, self.area)
         return {
-            name: (
-                float(measure(self.height)),
-                float(measure(self.width)),
-                float(measure(self.area)),
-            )
-            for name, measure in _STATISTICS.items()
+            name: tuple(float(getattr(np, name)(size)) for size in sizes)
+            for name in ("min", "max", "mean", "median")
         }
 
 
-def boxes_of(images: ImageSet, annotation: str) -> Boxes | None:
-    """The boxes on some images; None where there is none.
+def find_boxes(images: ImageSet, annotation: str) -> Boxes | None:
+    """Finds the boxes on some images; None where there is none.
 
     Args:
         images: with ``boxes`` (n, k, 4), y0, x0, y1, x1, half-open and padded with zeros, or with
@@ -55,14 +44,14 @@ def boxes_of(images: ImageSet, annotation: str) -> Boxes | None:
     height, width = images.arrays["image"].shape[1:3]
     drawn = "boxes" in images.source[int(images.indices[0])]
     if drawn:
-        boxes = np.asarray(
-            load_arrays(images.source, images.indices, fields=("boxes",))["boxes"]
-        ).reshape(-1, 4)
+        boxes = load_arrays(images.source, images.indices, fields=("boxes",))["boxes"]
     else:
-        found = [ndimage.find_objects(ndimage.label(mask)[0]) for mask in images.arrays[annotation]]
-        boxes = np.array(
-            [(y.start, x.start, y.stop, x.stop) for regions in found for y, x in regions]
-        ).reshape(-1, 4)
+        masks = images.arrays[annotation]
+        regions = [
+            region for mask in masks for region in ndimage.find_objects(ndimage.label(mask)[0])
+        ]
+        boxes = np.array([(y.start, x.start, y.stop, x.stop) for y, x in regions])
+    boxes = np.asarray(boxes).reshape(-1, 4)
     sides = (boxes[:, 2:] - boxes[:, :2]).astype(float)
     sides = sides[sides.min(axis=1) > 0]
     if not len(sides):

@@ -1,15 +1,14 @@
-"""What the experiment can be told, besides what the experiments on generated images share."""
+"""The settings of the experiment, beside those that both of Charachon's experiments have."""
 
 from dataclasses import dataclass
 
-from experiments.charachon.config import GenerationConfig
+from experiments.charachon import CharachonConfig
 from experiments.similar_adversarial.rows import NAMES
 
 
 @dataclass(frozen=True)
-class Config(GenerationConfig):
-    """Trains a classifier and generators of every kind, compares their explanations with others',
-    reports what holds.
+class Config(CharachonConfig):
+    """Trains a classifier and generators of every kind, compares their maps with others' maps.
 
     Of ``similar_adversarial`` the two class weights hold for every row of the paper's table I; the
     other weights are that row's.

@@ -1,7 +1,10 @@
-"""The figures printed in Charachon et al. 2020, "Combining Similarity and Adversarial Learning to
-Generate Visual Explanation", shown beside ours."""
+"""The figures printed in the paper, shown beside ours.
 
-from experiments.charachon.attributions import (
+Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
+Explanation: Application to Medical Image Classification", ICPR.
+"""
+
+from experiments.charachon import (
     AVERAGED,
     BBMP,
     GRAD_CAM,
@@ -9,11 +12,11 @@ from experiments.charachon.attributions import (
     INPUT_GRADIENT,
     INTEGRATED_GRADIENTS,
     MASK_GENERATOR,
+    PAIRS,
     PERCEPTUAL,
     SMOOTH_GRAD,
 )
-from experiments.charachon.quality import PAIRS
-from experiments.similar_adversarial.rows import NAIVE, OURS
+from experiments.similar_adversarial.rows import AE1, AE1_TV, AE1_W, AE2_W, DUO, DUO_TV, NAIVE, OURS
 
 PERCENTILES = (80.0, 85.0, 90.0, 95.0, 98.0)
 CLASSIFIER_AUC = 0.974
@@ -43,25 +46,25 @@ TABLE_3 = {
 
 TABLE_4: dict[str, tuple[float | None, float]] = {
     NAIVE: (None, 0.939),
-    "Duo AE (TV)": (1.0, 0.905),
-    "Duo AE (W,TV)": (1.0, 0.958),
-    "Single AE1 (TV)": (1.0, 0.961),
-    "Single AE1 (W)": (0.998, 0.952),
-    "Single AE1 (W,TV)": (0.997, 0.944),
-    "Single AE2 (W)": (0.998, 0.949),
-    "Single AE2 (W,TV)": (0.998, 0.952),
+    DUO_TV: (1.0, 0.905),
+    DUO: (1.0, 0.958),
+    AE1_TV: (1.0, 0.961),
+    AE1_W: (0.998, 0.952),
+    AE1: (0.997, 0.944),
+    AE2_W: (0.998, 0.949),
+    OURS: (0.998, 0.952),
 }
 """AUC_s and AUC_a."""
 
 _TABLE_5 = {
     NAIVE: (None, None, 0.994, 41.92, None, None),
-    "Duo AE (TV)": (0.996, 44.07, 0.987, 39.47, 0.994, 43.89),
-    "Duo AE (W,TV)": (0.995, 41.99, 0.987, 39.08, 0.995, 44.26),
-    "Single AE1 (TV)": (0.997, 44.57, 0.989, 40.67, 0.996, 45.25),
-    "Single AE1 (W)": (0.994, 42.73, 0.993, 41.85, 0.999, 52.59),
-    "Single AE1 (W,TV)": (0.992, 41.79, 0.991, 41.35, 0.999, 54.55),
-    "Single AE2 (W)": (0.995, 43.61, 0.994, 42.42, 0.999, 52.26),
-    "Single AE2 (W,TV)": (0.995, 43.88, 0.994, 42.63, 0.999, 51.93),
+    DUO_TV: (0.996, 44.07, 0.987, 39.47, 0.994, 43.89),
+    DUO: (0.995, 41.99, 0.987, 39.08, 0.995, 44.26),
+    AE1_TV: (0.997, 44.57, 0.989, 40.67, 0.996, 45.25),
+    AE1_W: (0.994, 42.73, 0.993, 41.85, 0.999, 52.59),
+    AE1: (0.992, 41.79, 0.991, 41.35, 0.999, 54.55),
+    AE2_W: (0.995, 43.61, 0.994, 42.42, 0.999, 52.26),
+    OURS: (0.995, 43.88, 0.994, 42.63, 0.999, 51.93),
 }
 SSIM = {name: dict(zip(PAIRS, row[0::2], strict=True)) for name, row in _TABLE_5.items()}
 PSNR = {name: dict(zip(PAIRS, row[1::2], strict=True)) for name, row in _TABLE_5.items()}
@@ -77,24 +80,24 @@ _IOU = {
     PERCEPTUAL: (0.133, 0.125, 0.110, 0.080, 0.045),
     MASK_GENERATOR: (0.222, 0.219, 0.208, 0.169, 0.103),
     NAIVE: (0.177, 0.173, 0.158, 0.118, 0.064),
-    "Duo AE (TV)": (0.190, 0.182, 0.164, 0.122, 0.070),
-    "Duo AE (W,TV)": (0.188, 0.184, 0.170, 0.132, 0.079),
-    "Single AE1 (TV)": (0.187, 0.182, 0.166, 0.127, 0.075),
-    "Single AE1 (W)": (0.227, 0.222, 0.204, 0.157, 0.090),
-    "Single AE1 (W,TV)": (0.234, 0.235, 0.220, 0.171, 0.099),
-    "Single AE2 (W)": (0.240, 0.245, 0.229, 0.172, 0.095),
-    "Single AE2 (W,TV)": (0.248, 0.250, 0.232, 0.173, 0.097),
+    DUO_TV: (0.190, 0.182, 0.164, 0.122, 0.070),
+    DUO: (0.188, 0.184, 0.170, 0.132, 0.079),
+    AE1_TV: (0.187, 0.182, 0.166, 0.127, 0.075),
+    AE1_W: (0.227, 0.222, 0.204, 0.157, 0.090),
+    AE1: (0.234, 0.235, 0.220, 0.171, 0.099),
+    AE2_W: (0.240, 0.245, 0.229, 0.172, 0.095),
+    OURS: (0.248, 0.250, 0.232, 0.173, 0.097),
     GRADIENT + AVERAGED: (0.256, 0.252, 0.236, 0.190, 0.117),
     GRAD_CAM + AVERAGED: (0.271, 0.263, 0.244, 0.190, 0.105),
     MASK_GENERATOR + AVERAGED: (0.259, 0.264, 0.259, 0.221, 0.137),
     NAIVE + AVERAGED: (0.239, 0.230, 0.208, 0.156, 0.087),
-    "Duo AE (TV)" + AVERAGED: (0.243, 0.232, 0.206, 0.156, 0.085),
-    "Duo AE (W,TV)" + AVERAGED: (0.263, 0.253, 0.227, 0.166, 0.093),
-    "Single AE1 (TV)" + AVERAGED: (0.262, 0.249, 0.218, 0.156, 0.086),
-    "Single AE1 (W)" + AVERAGED: (0.262, 0.254, 0.233, 0.181, 0.105),
-    "Single AE1 (W,TV)" + AVERAGED: (0.268, 0.261, 0.240, 0.188, 0.112),
-    "Single AE2 (W)" + AVERAGED: (0.288, 0.288, 0.268, 0.204, 0.115),
-    "Single AE2 (W,TV)" + AVERAGED: (0.292, 0.292, 0.272, 0.206, 0.115),
+    DUO_TV + AVERAGED: (0.243, 0.232, 0.206, 0.156, 0.085),
+    DUO + AVERAGED: (0.263, 0.253, 0.227, 0.166, 0.093),
+    AE1_TV + AVERAGED: (0.262, 0.249, 0.218, 0.156, 0.086),
+    AE1_W + AVERAGED: (0.262, 0.254, 0.233, 0.181, 0.105),
+    AE1 + AVERAGED: (0.268, 0.261, 0.240, 0.188, 0.112),
+    AE2_W + AVERAGED: (0.288, 0.288, 0.268, 0.204, 0.115),
+    OURS + AVERAGED: (0.292, 0.292, 0.272, 0.206, 0.115),
 }
 IOU = {name: dict(zip(PERCENTILES, row, strict=True)) for name, row in _IOU.items()}
 """Tables VI, VIII and X."""
@@ -107,22 +110,22 @@ AUC: dict[str, tuple[float, float]] = {
     PERCEPTUAL: (0.180, 0.084),
     MASK_GENERATOR: (0.327, 0.226),
     NAIVE: (0.238, 0.145),
-    "Duo AE (W,TV)": (0.257, 0.162),
-    "Single AE1 (TV)": (0.253, 0.157),
-    "Single AE1 (W)": (0.310, 0.220),
-    "Single AE1 (W,TV)": (0.325, 0.239),
-    "Single AE2 (W)": (0.325, 0.248),
-    "Single AE2 (W,TV)": (0.339, 0.256),
+    DUO: (0.257, 0.162),
+    AE1_TV: (0.253, 0.157),
+    AE1_W: (0.310, 0.220),
+    AE1: (0.325, 0.239),
+    AE2_W: (0.325, 0.248),
+    OURS: (0.339, 0.256),
     GRADIENT + AVERAGED: (0.374, 0.274),
     GRAD_CAM + AVERAGED: (0.397, 0.302),
     MASK_GENERATOR + AVERAGED: (0.404, 0.308),
     NAIVE + AVERAGED: (0.325, 0.232),
-    "Duo AE (W,TV)" + AVERAGED: (0.362, 0.263),
-    "Single AE1 (TV)" + AVERAGED: (0.353, 0.254),
-    "Single AE1 (W)" + AVERAGED: (0.370, 0.274),
-    "Single AE1 (W,TV)" + AVERAGED: (0.381, 0.287),
-    "Single AE2 (W)" + AVERAGED: (0.405, 0.322),
-    "Single AE2 (W,TV)" + AVERAGED: (0.412, 0.328),
+    DUO + AVERAGED: (0.362, 0.263),
+    AE1_TV + AVERAGED: (0.353, 0.254),
+    AE1_W + AVERAGED: (0.370, 0.274),
+    AE1 + AVERAGED: (0.381, 0.287),
+    AE2_W + AVERAGED: (0.405, 0.322),
+    OURS + AVERAGED: (0.412, 0.328),
 }
 """Total and partial AUC of Tables VII, IX and XI; Grad-CAM's total is .324 in Table IX and .326 in
 Table XI.

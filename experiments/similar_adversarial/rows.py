@@ -8,13 +8,17 @@ from trainers.similar_adversarial import Config as TrainerConfig
 
 NAIVE = "Adv. AE (TV)"
 """The adversarial generator alone, the naive formulation."""
-OURS = "Single AE2 (W,TV)"
-"""The paper's best, and the one compared with other methods."""
+DUO_TV, DUO = "Duo AE (TV)", "Duo AE (W,TV)"
+"""Two networks, without and with weights drawn together."""
+AE1_TV, AE1_W, AE1 = "Single AE1 (TV)", "Single AE1 (W)", "Single AE1 (W,TV)"
+"""One network with two heads of one layer: TV, with total variation; W, weights drawn together."""
+AE2_W, OURS = "Single AE2 (W)", "Single AE2 (W,TV)"
+"""One network with two heads of two layers. The last is the paper's best, compared with others."""
 NAMES = (NAIVE, *PUBLISHED_WEIGHTS)
 """Every row, in the order of the paper's tables."""
 
 
-def settings_of(name: str, base: TrainerConfig, *, duo_batch_size: int) -> TrainerConfig:
+def row_settings(name: str, base: TrainerConfig, *, duo_batch_size: int) -> TrainerConfig:
     """The training of one row; every row sees as many images.
 
     Args:
@@ -29,7 +33,8 @@ def settings_of(name: str, base: TrainerConfig, *, duo_batch_size: int) -> Train
     """
     if name == NAIVE:
         return dataclasses.replace(base, generator="naive")
-    classes = {each: getattr(base.weights, each) for each in ("similar_class", "adversarial_class")}
+    names = ("similar_class", "adversarial_class")
+    classes = {name: getattr(base.weights, name) for name in names}
     weights = dataclasses.replace(PUBLISHED_WEIGHTS[name], **classes)
     if name.startswith("Duo"):
         return dataclasses.replace(

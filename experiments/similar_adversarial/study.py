@@ -1,220 +1,183 @@
-"""What is trained and measured, before anything is written."""
+"""The study: all that is trained and measured, before anything is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
 
 from cfx_jax.errors import InputError
-from experiments.charachon.attributions import (
+from experiments.charachon import (
     AVERAGED,
+    Groups,
+    Localisation,
     Maps,
     Method,
-    averaged,
-    baselines,
-    maps,
-    pair_method,
-)
-from experiments.charachon.augmentation import averaging_ranges
-from experiments.charachon.classifier import Network
-from experiments.charachon.generators import (
     PairGenerator,
+    Quality,
+    Setup,
+    averaged_method,
+    averaging_ranges,
+    baselines,
+    find_annotated,
+    localise,
+    make_maps,
+    measure_quality,
+    pair_method,
+    prepare,
     train_mask_generator,
     train_similar_adversarial,
 )
-from experiments.charachon.images import Data, annotated
-from experiments.charachon.localisation import Localisation, localise
-from experiments.charachon.quality import Quality, measure_quality
-from experiments.shared.image_set import PATIENTS, ImageSet
-from experiments.shared.stages import Workspace
-from experiments.similar_adversarial.boxes import Boxes, boxes_of
+from experiments.shared import ImageSet, Workspace
+from experiments.similar_adversarial.boxes import Boxes, find_boxes
 from experiments.similar_adversarial.config import Config
 from experiments.similar_adversarial.published import AVERAGED_TOO
-from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, settings_of
+from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, row_settings
 from trainers import with_run
 
 
-class Localised(NamedTuple):
-    """Maps against annotations.
+class Marked(NamedTuple):
+    """The test images that maps are compared on, each with an annotation.
 
     Attributes:
-        images: annotated test images.
-        annotation: of each, (n, h, w).
-        groups: those that are drawn together, of one patient or of one picture; or None.
-        right: whether the classifier finds the finding in each, (n,).
-        maps: by method.
-        found: by method.
+        images: the images.
+        annotation: what is marked on each, (n, h, w).
+        detected: whether the classifier finds the finding in each, (n,).
+        groups: those that are drawn together.
+        boxes: what Table III is made from, of all test images; or None.
     """
 
     images: ImageSet
     annotation: Bool[np.ndarray, "n h w"]
-    groups: np.ndarray | None
-    right: Bool[np.ndarray, " n"]
-    maps: dict[str, Maps]
-    found: dict[str, Localisation]
+    detected: Bool[np.ndarray, " n"]
+    groups: Groups
+    boxes: Boxes | None
 
 
 class Run(NamedTuple):
-    """One training of each generator; by row of the paper's tables.
+    """One training of each generator, and what it gives.
 
     Attributes:
-        quality: of each.
-        found: of the maps of each, plain and averaged (with the end of the name); empty where
-            nothing is annotated.
+        generators: by row of the paper's tables.
+        quality: by row of the paper's tables.
+        maps: by method, plain and averaged (with the end of the name): of the generators, and in
+            the first training of the other methods too; empty where nothing is annotated.
+        localisation: by method, of these maps.
     """
 
-    quality: dict[str, Quality]
-    found: dict[str, Localisation]
+    generators: Mapping[str, PairGenerator]
+    quality: Mapping[str, Quality]
+    maps: Mapping[str, Maps]
+    localisation: Mapping[str, Localisation]
 
 
 class Study(NamedTuple):
-    """Everything measured.
+    """The results of all trainings and measurements.
 
     Attributes:
-        generators: by row of the paper's tables, of the first training.
-        quality: of each.
-        localised: None where nothing is annotated.
-        groups: test images that are drawn together, of one patient or of one picture; or None.
-        group_unit: what the groups are, in words.
-        further: the trainings after the first.
-        boxes: what Table III is made from; None where nothing is annotated.
+        setup: the configuration, the images and the classifier.
+        runs: the trainings; tables and figures show the first.
+        marked: None where nothing is annotated.
     """
 
-    generators: dict[str, PairGenerator]
-    quality: dict[str, Quality]
-    localised: Localised | None
-    groups: np.ndarray | None = None
-    further: tuple[Run, ...] = ()
-    boxes: Boxes | None = None
-    group_unit: str = PATIENTS
+    setup: Setup[Config]
+    runs: tuple[Run, ...]
+    marked: Marked | None
 
     @property
-    def runs(self) -> tuple[Run, ...]:
-        """Every training."""
-        return Run(
-            self.quality, {} if self.localised is None else self.localised.found
-        ), *self.further
+    def first(self) -> Run:
+        """The first training, which tables and figures show."""
+        return self.runs[0]
+
+    @property
+    def identity(self) -> object:
+        """All that the results depend on, beside the configuration."""
+        return [self.setup.network.identity, self.setup.data.identity]
+
+    @property
+    def note(self) -> str:
+        """The note that stands beside every table and figure."""
+        return self.setup.data.note
+
+    @property
+    def groups(self) -> Groups:
+        """The test images that are drawn together."""
+        return self.setup.data.groups
+
+    @property
+    def marked_groups(self) -> Groups:
+        """The marked images that are drawn together."""
+        return Groups() if self.marked is None else self.marked.groups
 
 
-def run_study(config: Config, data: Data, network: Network, workspace: Workspace) -> Study:
-    """Trains the generators, measures their images, and compares explanations where findings are
-    annotated.
+def run_study(config: Config, workspace: Workspace) -> Study:
+    """Trains classifier and generators, measures images, and compares maps where any is annotated.
 
     Raises:
-        InputError: unknown generators, or the naive one or the paper's best left out; no training.
+        InputError: images that cannot be used, a classifier that cannot be explained; unknown
+            generators, or the naive one or the paper's best left out; no training.
     """
     _check_generators(config.generators)
     if config.num_runs < 1:
         raise InputError(f"--num-runs: expected at least 1, got {config.num_runs}")
-    generators = _trained(config, data, network, workspace, run=0)
-    quality = _qualities(generators, config, data, network, workspace)
-    further = tuple(
-        _run(config, data, network, workspace, run) for run in range(1, config.num_runs)
-    )
-    if data.annotation is None:
-        return Study(generators, quality, None, data.groups, further, None, data.group_unit)
-    localised = _localise(config, data, network, generators, workspace)
-    boxes = boxes_of(data.test, data.annotation)
-    return Study(generators, quality, localised, data.groups, further, boxes, data.group_unit)
+    setup = prepare(config, workspace)
+    marked = None if setup.data.annotation is None else _mark(setup, setup.data.annotation)
+    runs = tuple(_run(setup, marked, number) for number in range(config.num_runs))
+    return Study(setup, runs, marked)
 
 
-def _trained(
-    config: Config, data: Data, network: Network, workspace: Workspace, *, run: int
-) -> dict[str, PairGenerator]:
-    base = with_run(config.similar_adversarial, seed=config.similar_adversarial.run.seed + run)
-    rows = {
-        name: settings_of(name, base, duo_batch_size=config.duo_batch_size)
-        for name in config.generators
-    }
-    return {
-        name: train_similar_adversarial(name, each, config, data, network, workspace)
-        for name, each in rows.items()
-    }
-
-
-def _qualities(
-    generators: dict[str, PairGenerator],
-    config: Config,
-    data: Data,
-    network: Network,
-    workspace: Workspace,
-) -> dict[str, Quality]:
-    return {
-        name: measure_quality(each, config, data, network, workspace)
-        for name, each in generators.items()
-    }
-
-
-def _run(config: Config, data: Data, network: Network, workspace: Workspace, run: int) -> Run:
-    """A training after the first."""
-    generators = _trained(config, data, network, workspace, run=run)
-    quality = _qualities(generators, config, data, network, workspace)
-    if data.annotation is None:
-        return Run(quality, {})
-    methods = [pair_method(each) for each in generators.values()]
-    images, annotation = _annotated(config, data)
-    made = {
-        each.name: maps(each, images, config, workspace)
-        for each in [*methods, *averaged_methods(config, methods)]
-    }
-    return Run(
-        quality,
-        {
-            name: localise(each.values, annotation, config.percentiles)
-            for name, each in made.items()
-        },
-    )
-
-
-def averaged_methods(config: Config, methods: Sequence[Method]) -> list[Method]:
+def averaged_methods(setup: Setup[Config], methods: Sequence[Method]) -> list[Method]:
     """The methods of Tables VI and X that are averaged over augmentations, so averaged."""
-    chosen = [each for each in methods if each.name in (*AVERAGED_TOO, *config.generators)]
-    return [averaged(each, averaging_ranges(config), num=config.num_averaged) for each in chosen]
-
-
-def _localise(
-    config: Config,
-    data: Data,
-    network: Network,
-    generators: dict[str, PairGenerator],
-    workspace: Workspace,
-) -> Localised:
-    masks = train_mask_generator(config, data, network, workspace)
-    methods = [*baselines(config, network, masks), *map(pair_method, generators.values())]
-    methods += averaged_methods(config, methods)
-    positions = annotated(config, data)
-    logits = network.logits[positions]
-    images, annotation = _annotated(config, data)
-    made = {each.name: maps(each, images, config, workspace) for each in methods}
-    return Localised(
-        images,
-        annotation,
-        None if data.groups is None else data.groups[positions],
-        logits[:, data.finding] >= logits[:, 0],
-        made,
-        {
-            name: localise(each.values, annotation, config.percentiles)
-            for name, each in made.items()
-        },
-    )
-
-
-def _annotated(config: Config, data: Data) -> tuple[ImageSet, Bool[np.ndarray, "n h w"]]:
-    """The images that explanations are compared on, and what is marked on each."""
-    assert data.annotation is not None
-    positions = annotated(config, data)
-    return data.test.take(positions), data.test.arrays[data.annotation][positions].astype(bool)
+    names, ranges = (*AVERAGED_TOO, *setup.config.generators), averaging_ranges(setup.config)
+    chosen = [method for method in methods if method.name in names]
+    return [averaged_method(method, ranges, num=setup.config.num_averaged) for method in chosen]
 
 
 def nearest(percentiles: Sequence[float], percentile: float) -> float:
     """The one of some percentiles next to that which the paper names."""
-    return min(percentiles, key=lambda each: abs(each - percentile))
+    return min(percentiles, key=lambda at: abs(at - percentile))
 
 
 def with_averages(names: Sequence[str]) -> list[str]:
     """Names of methods, then those of their averages."""
     return [*names, *(name + AVERAGED for name in names)]
+
+
+def _mark(setup: Setup[Config], annotation: str) -> Marked:
+    data, logits = setup.data, setup.network.logits
+    positions = find_annotated(setup.config, data)
+    return Marked(
+        data.test.take(positions),
+        data.test.arrays[annotation][positions].astype(bool),
+        logits[positions, data.finding] >= logits[positions, 0],
+        data.groups.of(positions),
+        find_boxes(data.test, annotation),
+    )
+
+
+def _run(setup: Setup[Config], marked: Marked | None, number: int) -> Run:
+    """One training of each generator; the seeds of trainings differ by their numbers."""
+    config = setup.config
+    base = with_run(config.similar_adversarial, seed=config.similar_adversarial.run.seed + number)
+    generators = {
+        name: train_similar_adversarial(
+            name, row_settings(name, base, duo_batch_size=config.duo_batch_size), setup
+        )
+        for name in config.generators
+    }
+    quality = {name: measure_quality(pairs, setup) for name, pairs in generators.items()}
+    if marked is None:
+        return Run(generators, quality, {}, {})
+    methods = [pair_method(pairs) for pairs in generators.values()]
+    if number == 0:
+        methods = [*baselines(setup, train_mask_generator(setup)), *methods]
+    methods += averaged_methods(setup, methods)
+    maps = {method.name: make_maps(method, marked.images, setup) for method in methods}
+    localisation = {
+        name: localise(made.values, marked.annotation, config.percentiles)
+        for name, made in maps.items()
+    }
+    return Run(generators, quality, maps, localisation)
 
 
 def _check_generators(names: Sequence[str]) -> None:

@@ -1,5 +1,7 @@
-"""The baselines of the experiments on generated images as they are wired, against closed forms and
-the library's functions; and the moves of the images, against the published ranges."""
+"""The baselines of Charachon's experiments as wired, against closed forms and the library.
+
+And the moves of the images, against the published ranges.
+"""
 
 import dataclasses
 
@@ -17,7 +19,7 @@ from cfx_jax.attributions import mask_perturbation, perceptual_perturbation
 from cfx_jax.maps import smooth
 from cfx_jax.models import Parts, ResNet, per_image
 from cfx_jax.objectives import class_score, decision, negative_margin
-from experiments.charachon.attributions import (
+from experiments.charachon import (
     BBMP,
     GRAD_CAM,
     GRADIENT,
@@ -25,17 +27,18 @@ from experiments.charachon.attributions import (
     INTEGRATED_GRADIENTS,
     PERCEPTUAL,
     SMOOTH_GRAD,
+    CharachonConfig,
+    MaskMaker,
     Method,
+    Network,
+    Setup,
+    averaging_ranges,
     baselines,
-    first_activations,
-    maps,
+    make_maps,
+    training_augmentation,
 )
-from experiments.charachon.augmentation import averaging_ranges, training_augmentation
-from experiments.charachon.classifier import Network
-from experiments.charachon.config import GenerationConfig
-from experiments.charachon.generators import MaskMaker
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.stages import Workspace
+from experiments.charachon.baselines import first_activations
+from experiments.shared import ImageSet, StoredImages, Workspace
 
 COUNT, SIZE = 6, 8
 SHOWN = images(COUNT)
@@ -44,7 +47,7 @@ SLOPES = np.broadcast_to(
 )  # of the linear classifier's logit 1
 SCORES = (SLOPES * SHOWN).sum((1, 2, 3))
 LOG_ODDS = 2 * SCORES
-CONFIG = GenerationConfig(
+CONFIG = CharachonConfig(
     image_size=SIZE,
     num_nodes=200,
     num_samples=2000,
@@ -75,15 +78,14 @@ def network(model=None):
 
 
 def found(name, workspace, *, model=None, config=CONFIG):
-    methods = {
-        each.name: each
-        for each in baselines(config, network(model), MaskMaker(Partial(_first), "made up"))
-    }
+    setup = Setup(config, None, network(model), Workspace(workspace))
+    masks = MaskMaker(Partial(_first), "made up")
+    methods = {method.name: method for method in baselines(setup, masks)}
     shown = ImageSet.whole(
         StoredImages({"image": SHOWN, "label": np.zeros(COUNT, int)}, ("healthy", "sick")),
         "made up",
     )
-    return maps(methods[name], shown, config, Workspace(workspace)).values
+    return make_maps(methods[name], shown, setup).values
 
 
 def _first(image):
@@ -177,9 +179,8 @@ def test_maps_of_many_images_are_those_of_each_and_every_batch_is_timed(tmp_path
     )
     for size, timings in ((4, 2), (5, 2), (2, 3), (9, 1)):
         config = dataclasses.replace(CONFIG, batch_size=size)
-        made = maps(
-            Method("red", _red, None, "made up"), shown, config, Workspace(tmp_path / str(size))
-        )
+        setup = Setup(config, None, None, Workspace(tmp_path / str(size)))
+        made = make_maps(Method("red", _red, None, "made up"), shown, setup)
         np.testing.assert_array_equal(made.values, SHOWN[..., 0])
         assert made.timings.shape == (timings,) and made.timings.min() > 0
         assert made.seconds == np.median(made.timings)
@@ -196,7 +197,7 @@ def _moves(augmentation, *, size=48, count=300):
 
     The channels of the moved image are the coordinates of its pixels in the image before, which
     tells the move."""
-    transform = training_augmentation(GenerationConfig(image_size=size, augmentation=augmentation))
+    transform = training_augmentation(CharachonConfig(image_size=size, augmentation=augmentation))
     rows, columns = np.mgrid[:size, :size] / (size - 1)
     image = np.stack([columns, rows, np.ones((size, size))], axis=-1).astype(np.float32)
     rng, centre, found = np.random.default_rng(0), (size - 1) / 2, []
@@ -230,7 +231,7 @@ def test_training_moves_have_the_ranges_of_table_ii():
 
 
 def test_averaging_has_the_ranges_of_table_ii():
-    ranges = averaging_ranges(GenerationConfig(image_size=224, augmentation="published"))
+    ranges = averaging_ranges(CharachonConfig(image_size=224, augmentation="published"))
     assert (ranges.rotation, ranges.height_shift, ranges.width_shift, ranges.zoom) == (
         5,
         10,

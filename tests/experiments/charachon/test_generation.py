@@ -1,6 +1,4 @@
-"""What the experiments on generated images share: images and their split, maps, localisation, names
-of what is wrong.
-"""
+"""What Charachon's experiments share: images and their split, maps, localisation, what is wrong."""
 
 import dataclasses
 
@@ -21,33 +19,39 @@ from cfx_jax.counterfactuals import SimilarAdversarial
 from cfx_jax.errors import InputError
 from cfx_jax.models import FindingClassifier, build, parts, per_image
 from cfx_jax.models.weights.torchvision_names import torchvision_name
-from experiments.charachon import classifier as classifiers
-from experiments.charachon.attributions import (
+from experiments.charachon import (
     GRADIENT,
     MASK_GENERATOR,
     RANDOM,
+    CharachonConfig,
+    Data,
+    Groups,
+    MaskMaker,
     Method,
-    averaged,
+    Network,
+    Setup,
+    averaged_method,
+    averaging_ranges,
     baselines,
-    first_activations,
-    maps,
+    check_pairs,
+    describe_brackets,
+    find_annotated,
+    load_images,
+    localise,
+    make_maps,
+    measure_quality,
     pair_method,
+    training_augmentation,
 )
-from experiments.charachon.augmentation import averaging_ranges, training_augmentation
-from experiments.charachon.classifier import Network, auc_interval, check_decides_both
-from experiments.charachon.config import GenerationConfig
-from experiments.charachon.generators import MaskMaker, check_pairs
-from experiments.charachon.images import Data, annotated, brackets, load_images
-from experiments.charachon.localisation import localise
-from experiments.charachon.quality import measure_quality
-from experiments.shared import keep_notices
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.stages import Workspace
-from experiments.similar_adversarial.boxes import boxes_of
+from experiments.charachon import classifier as classifiers
+from experiments.charachon.baselines import first_activations
+from experiments.charachon.classifier import auc_interval, check_decides_both
+from experiments.shared import ImageSet, StoredImages, Workspace, keep_notices
+from experiments.similar_adversarial.boxes import find_boxes
 from trainers import Inputs, RunSettings
 from trainers.classifier import Config as ClassifierConfig
 
-CONFIG = GenerationConfig(image_size=32, num_images=60, num_explained=3, batch_size=4)
+CONFIG = CharachonConfig(image_size=32, num_images=60, num_explained=3, batch_size=4)
 
 
 def stored(arrays, origin="made up"):
@@ -99,11 +103,11 @@ def test_a_folder_with_copies_is_split_by_label_and_has_pictures_but_no_patients
     for part, share in ((data.train, 0.3), (data.validation, 0.2), (data.test, 0.5)):
         assert np.abs(np.bincount(part.labels) - share * np.array([30, 40])).max() <= 2
     assert (
-        data.groups is not None
+        data.groups.names is not None
         and data.test.patients is None
-        and data.group_unit == "different images"
+        and data.groups.unit == "different images"
     )
-    assert brackets(data).endswith("over different images.")
+    assert describe_brackets(data).endswith("over different images.")
     pictures = [
         set(part.source.copies[part.indices]) for part in (data.train, data.validation, data.test)
     ]
@@ -120,11 +124,11 @@ def test_radiographs_are_split_by_image_and_marked_by_boxes(tmp_path):
     )
     data = load_images(config, Workspace(tmp_path / "w"))
     assert len(data.train) + len(data.validation) + len(data.test) == 12
-    assert data.groups is None and data.annotation == "annotation_mask"
+    assert data.groups.names is None and data.annotation == "annotation_mask"
     assert (
         data.test.arrays["annotation_mask"].any((1, 2)).tolist() == (data.test.labels == 1).tolist()
     )
-    boxes = boxes_of(data.test, "annotation_mask")
+    boxes = find_boxes(data.test, "annotation_mask")
     assert boxes.drawn and len(boxes.height) == (data.test.labels == 1).sum()
     assert set(boxes.height) == set(boxes.width) == {20} and set(boxes.area) == {
         100 * 20**2 / 32**2
@@ -140,9 +144,9 @@ def test_slices_are_split_by_patient(tmp_path):
     ]
     assert [len(each) for each in whose] == [2, 1, 1] and len(set.union(*whose)) == 4
     assert (
-        set(data.groups) == whose[2]
-        and len(data.groups) == len(data.test)
-        and data.group_unit == "patients"
+        set(data.groups.names) == whose[2]
+        and len(data.groups.names) == len(data.test)
+        and data.groups.unit == "patients"
     )
     assert data.annotation == "lesion_mask"
 
@@ -170,12 +174,12 @@ def test_explained_are_the_first_annotated_images_of_the_finding():
     mask = np.zeros((6, 8, 8), bool)
     mask[[1, 2, 4, 5], 2, 2] = True
     data = data_of({"image": images(6), "label": np.array([1, 1, 0, 1, 1, 1]), "lesion_mask": mask})
-    assert annotated(CONFIG, data).tolist() == [1, 4, 5]
+    assert find_annotated(CONFIG, data).tolist() == [1, 4, 5]
     with pytest.raises(
         InputError,
         match=r"--num-explained: expected at least two annotated test images, got 3 of which 1",
     ):
-        annotated(dataclasses.replace(CONFIG, num_explained=1), data)
+        find_annotated(dataclasses.replace(CONFIG, num_explained=1), data)
 
 
 def test_a_classifier_of_one_class_is_found_and_named():
@@ -188,20 +192,19 @@ def test_a_classifier_of_one_class_is_found_and_named():
 
 def test_the_area_of_a_perfect_score_is_one_and_that_of_one_class_undefined():
     logits, truth = np.array([[0, -2], [0, -1], [0, 1], [0, 2.0]]), np.array([0, 0, 1, 1])
-    assert auc_interval(logits, truth == 1, None).estimate == 1
-    assert np.isnan(auc_interval(logits, truth == 2, None).estimate)
+    assert auc_interval(logits, truth == 1, Groups()).estimate == 1
+    assert np.isnan(auc_interval(logits, truth == 2, Groups()).estimate)
 
 
 def test_the_interval_of_an_area_is_of_draws_with_both_classes():
     # One positive above 8 of 10 others: with it in every draw the area is the mean of ten 0s and 1s
     # drawn again.
     scores, truth = np.array([*range(8), 9, 10, 8]), np.arange(11) == 10
-    found = auc_interval(np.stack([np.zeros(11), scores], axis=1), truth, None)
+    found = auc_interval(np.stack([np.zeros(11), scores], axis=1), truth, Groups())
     low, high = stats.binom.ppf([0.025, 0.975], 10, 0.8) / 10
     assert found.estimate == 0.8 and found[1:] == pytest.approx((low, high), abs=0.1)
-    perfect = auc_interval(
-        np.stack([np.zeros(80), np.arange(80)], axis=1), np.arange(80) >= 40, None
-    )
+    scores = np.stack([np.zeros(80), np.arange(80)], axis=1)
+    perfect = auc_interval(scores, np.arange(80) >= 40, Groups())
     assert perfect.estimate == perfect.high == 1 and perfect.low == pytest.approx(
         40 / (40 + 1.96**2), abs=1e-3
     )
@@ -209,7 +212,9 @@ def test_the_interval_of_an_area_is_of_draws_with_both_classes():
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(60) % 2, 2) == 1
     logits = np.stack([np.zeros(120), np.repeat(rng.normal(size=60), 2) + truth], axis=1)
-    alone, together = (auc_interval(logits, truth, each) for each in (None, np.arange(120) // 2))
+    alone, together = (
+        auc_interval(logits, truth, Groups(names)) for names in (None, np.arange(120) // 2)
+    )
     assert together.high - together.low > 1.2 * (alone.high - alone.low)
 
 
@@ -233,7 +238,7 @@ def test_a_classifier_starts_from_the_weights_of_a_file(head, monkeypatch, tmp_p
         weights=str(tmp_path / "imagenet.safetensors"),
         run=RunSettings(num_steps=1, batch_size=2, evaluate_every=1),
     )
-    monkeypatch.setattr(classifiers, "train", _start_alone)
+    monkeypatch.setattr("experiments.shared.training.train", _start_alone)
     config = dataclasses.replace(CONFIG, head=head, classifier=trained)
     arrays = {"image": images(4, size=32), "label": np.arange(4) % 2}
     with pytest.raises(_Started) as reached:
@@ -253,9 +258,9 @@ def test_a_classifier_starts_from_the_weights_of_a_file(head, monkeypatch, tmp_p
         np.asarray(block[...]), np.asarray(colours.stages[1][0].conv1.kernel[...])
     )
     assert isinstance(model, FindingClassifier) == (head == "finding")
-    assert "imagenet.safetensors" in classifiers.start_of(
+    assert "imagenet.safetensors" in classifiers.describe_start(
         config
-    ) and "random" in classifiers.start_of(CONFIG)
+    ) and "random" in classifiers.describe_start(CONFIG)
 
 
 class _Started(Exception):
@@ -268,8 +273,8 @@ class _Started(Exception):
 
 def _start_alone(trainer, settings, *given, model=None, **options):
     inputs = Inputs(model=model)
-    first = trainer.init(jax.random.key(0), settings, inputs)
-    raise _Started(settings, trainer.finish(settings, inputs, first))
+    state = trainer.init(jax.random.key(0), settings, inputs)
+    raise _Started(settings, trainer.finish(settings, inputs, state))
 
 
 def torchvision_tensors(model):
@@ -284,19 +289,19 @@ def torchvision_tensors(model):
 
 
 def test_maps_are_made_once_and_random_ones_differ(tmp_path):
-    shown, workspace = stored({"image": images(3), "label": np.zeros(3, int)}), Workspace(tmp_path)
+    shown = stored({"image": images(3), "label": np.zeros(3, int)})
     network = network_of(np.zeros((3, 2)), Partial(linear_classifier))
-    methods = {
-        each.name: each for each in baselines(CONFIG, network, MaskMaker(Partial(_mask), "made up"))
-    }
+    setup = Setup(CONFIG, None, network, Workspace(tmp_path))
+    maker = MaskMaker(Partial(_mask), "made up")
+    methods = {method.name: method for method in baselines(setup, maker)}
     gradients, masks, noise = (
-        maps(methods[name], shown, CONFIG, workspace) for name in (GRADIENT, MASK_GENERATOR, RANDOM)
+        make_maps(methods[name], shown, setup) for name in (GRADIENT, MASK_GENERATOR, RANDOM)
     )
     slopes = np.broadcast_to(2 * np.abs(np.linspace(1, -1, 8)), (3, 8, 8))
     np.testing.assert_allclose(gradients.values, slopes, atol=1e-5)
     np.testing.assert_array_equal(masks.values, shown.arrays["image"][..., 0])
     assert not np.allclose(noise.values[0], noise.values[1]) and noise.seconds > 0
-    again = maps(methods[RANDOM], shown, CONFIG, workspace)
+    again = make_maps(methods[RANDOM], shown, setup)
     np.testing.assert_array_equal(again.values, noise.values)
     assert again.seconds == noise.seconds
 
@@ -320,11 +325,11 @@ def test_every_baseline_gives_maps(residual, tmp_path):
         residual, per_image(residual), parts(residual), np.zeros((2, 2)), None, "untrained"
     )
     shown = stored({"image": images(2, size=32), "label": np.array([0, 1])})
-    for each in baselines(config, network, MaskMaker(Partial(_mask), "made up")):
-        found = maps(each, shown, config, Workspace(tmp_path)).values
-        assert found.shape == (2, 32, 32) and found.min() >= 0 and np.isfinite(found).all(), (
-            each.name
-        )
+    setup = Setup(config, None, network, Workspace(tmp_path))
+    for method in baselines(setup, MaskMaker(Partial(_mask), "made up")):
+        values = make_maps(method, shown, setup).values
+        assert values.shape == (2, 32, 32) and values.min() >= 0, method.name
+        assert np.isfinite(values).all(), method.name
 
 
 @pytest.mark.slow
@@ -354,8 +359,8 @@ def test_averaging_an_equivariant_map_without_moves_returns_it(tmp_path):
         vertical_flip=True,
     )
     plain, mean = (
-        maps(each, shown, CONFIG, Workspace(tmp_path)).values
-        for each in (method, averaged(method, nothing, num=3))
+        make_maps(each, shown, Setup(CONFIG, None, None, Workspace(tmp_path))).values
+        for each in (method, averaged_method(method, nothing, num=3))
     )
     np.testing.assert_allclose(mean, plain, atol=1e-6)
 
@@ -391,16 +396,15 @@ def test_quality_knows_the_truth_and_findings_have_names(tmp_path):
     }
     data, network = data_of(arrays), network_of(np.zeros((8, 2)), Partial(linear_classifier))
     with keep_notices() as notices:
-        generator = check_pairs(
-            "corner", Partial(_corner), "made up", CONFIG, data, network, Workspace(tmp_path)
-        )
+        setup = Setup(CONFIG, data, network, Workspace(tmp_path))
+        generator = check_pairs("corner", Partial(_corner), "made up", setup)
     assert (
         notices
         == [f"corner: {finding.severity}: {finding.message}" for finding in generator.findings]
         != []
     )
     assert "turned" in generator.remarks and "collapsed" not in generator.remarks
-    found = measure_quality(generator, CONFIG, data, network, Workspace(tmp_path))
+    found = measure_quality(generator, setup)
     np.testing.assert_array_equal(found.psnr["x, x_s"], 100)
     np.testing.assert_allclose(found.to_truth["inside"], 100)
     inside = np.square(image - truth)[:, :2, :2, 0].mean((1, 2))

@@ -1,5 +1,4 @@
-"""Every number of the ``paper`` presets of the two experiments on generated images, beside where it
-is published.
+"""Every number of the ``paper`` presets of Charachon's experiments, beside where it is published.
 
 I: Charachon et al. 2020 (ICPR). II: Charachon et al. 2021 ("Visual explanation by unifying ...").
 "released": read in code, named by its repository.
@@ -12,18 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.tree_util import Partial
+from published_settings import check_published
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses import PUBLISHED_WEIGHTS
-from experiments.charachon import generators
-from experiments.charachon.images import shares
+from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
+from experiments.charachon import Setup, generators, split_shares
 from experiments.path_attribution import generators as cycle_generators
 from experiments.path_attribution.presets import PAPER as PATH
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.normalisation import fit_to_images
-from experiments.shared.stages import Workspace
+from experiments.shared import ImageSet, StoredImages, Workspace, fit_to_images
 from experiments.similar_adversarial.presets import PAPER as SIMILAR
-from experiments.similar_adversarial.rows import NAIVE, NAMES, settings_of
+from experiments.similar_adversarial.rows import NAIVE, NAMES, row_settings
 from trainers import count_steps, describe_length, with_run
 from trainers import cycle as cycle_trainer
 from trainers import similar_adversarial as pair_trainer
@@ -40,7 +37,7 @@ SHARED = {
         "I, IV-B names the moves; ranges: Table II, which is of prediction",
     ),
     "classifier.model": ("resnet50", "I, IV-B; II, 4.1"),
-    "classifier.optimiser.rule": ("adamw", "I, IV-B; II, 4.1: Adam"),
+    "classifier.optimiser.rule": ("adamw", "I, IV-B; II, 4.1: Adam, without weight decay"),
     "classifier.optimiser.learning_rate": (1e-4, "I, IV-B; II, 4.1"),
     "classifier.run.epochs": (50, "I, IV-B; not in II"),
     "classifier.run.batch_size": (32, "I, IV-B; not in II"),
@@ -142,7 +139,6 @@ ADVERSARY = {
     "optimiser.rule": ("adam", FPGAN),
     "optimiser.schedule": ("line", FPGAN),
     "optimiser.turn": (0.5, FPGAN),
-    "optimiser.weight_decay": (0.0, FPGAN),
     "run.num_steps": (40_000, f"{FPGAN}: 200,000 updates of the critic, whatever the set"),
     "run.batch_size": (8, f"{FPGAN}: 16 of both decisions"),
     "select": ("none", FPGAN),
@@ -214,11 +210,7 @@ SHARED_OURS = {
     "results",
     "work",
 }
-IN_I_OURS = {
-    "classifier.weighted",
-    "batch_size",
-    "num_shown",
-}
+IN_I_OURS = {"classifier.weighted", "batch_size", "num_shown"}
 CYCLE_OURS = {
     "size",
     "in_channels",
@@ -238,6 +230,7 @@ ADVERSARY_OURS = {
     "in_channels",
     "weights.decision",
     "optimiser.nesterov",
+    "optimiser.weight_decay",
     "optimiser.smallest",
     "run.epochs",
     "run.steps_per_epoch",
@@ -261,15 +254,6 @@ IN_II_OURS |= {f"{name}.{each}" for name in ("syce", "cyce") for each in CYCLE_O
 IN_II_OURS |= {f"adversary.{each}" for each in ADVERSARY_OURS}
 
 
-def numbers_of(config, prefix=""):
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from numbers_of(value, f"{prefix}{field.name}.")
-        else:
-            yield f"{prefix}{field.name}", value
-
-
 @pytest.mark.parametrize(
     ("preset", "table", "ours"),
     [
@@ -281,9 +265,7 @@ def numbers_of(config, prefix=""):
 def test_every_number_of_a_paper_preset_has_its_published_value_or_is_named_as_ours(
     preset, table, ours
 ):
-    found, published = dict(numbers_of(preset)), {name: value for name, (value, _) in table.items()}
-    assert found.keys() == published.keys() | ours and not published.keys() & ours
-    assert {name: value for name, value in published.items() if found[name] != value} == {}
+    check_published(preset, table, ours)
     assert all(place.startswith(("I, ", "I:", "II, ", "released: ")) for _, place in table.values())
 
 
@@ -309,9 +291,9 @@ def test_published_splits_are_those_of_the_set_that_is_named(preset):
         ("rsna:/x", (1_495 / 14_863, 1_451 / 14_863)),
         ("msd:/x", (48 / 484, 73 / 484)),
     ):
-        assert shares(dataclasses.replace(preset, data=data)) == parts
-    assert shares(dataclasses.replace(preset, data="folder:/x")) == (0.1, 0.1)
-    assert shares(dataclasses.replace(preset, data="msd:/x", test=0.3)) == (48 / 484, 0.3)
+        assert split_shares(dataclasses.replace(preset, data=data)) == parts
+    assert split_shares(dataclasses.replace(preset, data="folder:/x")) == (0.1, 0.1)
+    assert split_shares(dataclasses.replace(preset, data="msd:/x", test=0.3)) == (48 / 484, 0.3)
 
 
 class Stop(Exception):
@@ -319,23 +301,16 @@ class Stop(Exception):
 
 
 def settings_run(monkeypatch, module, begin):
-    """The settings that a training runs with, once all lengths are counted; no network is made."""
+    """The settings that a training runs with once all lengths are counted; no network is made."""
 
     def stop(config, inputs):
         raise Stop(config)
 
-    counting = dataclasses.replace(
-        module.TRAINER, make_evaluate=lambda config, inputs: None, make_step=stop
-    )
-    monkeypatch.setattr(module, "TRAINER", counting)
+    parts = {"make_evaluate": lambda config, inputs: None, "make_step": stop}
+    monkeypatch.setattr(module, "TRAINER", dataclasses.replace(module.TRAINER, **parts))
     with pytest.raises(Stop) as stopped:
         begin()
     return stopped.value.args[0]
-
-
-def mean_logits(image):
-    """Two logits by the mean of an image."""
-    return jnp.stack([jnp.zeros(()), image.mean() - 0.5])
 
 
 class Virtual:
@@ -361,6 +336,11 @@ def data_of(count, ill):
     )
 
 
+def mean_logits(image):
+    """Two logits by the mean of an image."""
+    return jnp.stack([jnp.zeros(()), image.mean() - 0.5])
+
+
 NETWORK = SimpleNamespace(identity="none", classifier=Partial(mean_logits), model=None)
 
 
@@ -375,23 +355,22 @@ def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_bat
 ):
     data, workspace = data_of(count, ill), Workspace(tmp_path)
     moments = {"mean": np.array([0.5]), "std": np.array([0.25])}
-    monkeypatch.setattr("experiments.shared.normalisation._moments", lambda images: moments)
+    monkeypatch.setattr("experiments.shared.training._moments", lambda images: moments)
     for preset in (SIMILAR, PATH):
         fitted = fit_to_images(preset.classifier, data.train, workspace)
-        assert fitted.run.num_steps == 50 * classifier
-        assert fitted.run.evaluate_every == classifier
+        assert (fitted.run.num_steps, fitted.run.evaluate_every) == (50 * classifier, classifier)
     for row in NAMES:
-        settings = settings_of(
+        settings = row_settings(
             row, SIMILAR.similar_adversarial, duo_batch_size=SIMILAR.duo_batch_size
         )
-        given = (row, settings, SIMILAR, data, NETWORK, workspace)
-        config = settings_run(
+        given = (row, settings, Setup(SIMILAR, data, NETWORK, workspace))
+        settings = settings_run(
             monkeypatch,
             pair_trainer,
             lambda given=given: generators.train_similar_adversarial(*given),
         )
-        run = config.run
         epoch, batch = (duo, 4) if row.startswith("Duo") else (single, 8)
+        run = settings.run
         assert (run.batch_size, run.num_steps, run.evaluate_every) == (batch, 70 * epoch, epoch), (
             row
         )
@@ -399,30 +378,33 @@ def test_trainings_last_as_many_epochs_as_published_whatever_the_set_and_the_bat
         assert (
             0 <= count - run.num_steps * run.batch_size / 70 < batch
         )  # whole batches leave out less than one
-        assert config.generator == ("naive" if row == NAIVE else row.split()[0].lower())
+        assert settings.generator == ("naive" if row == NAIVE else row.split()[0].lower())
 
 
 def test_an_epoch_of_syce_ends_with_the_rarer_decision(monkeypatch, tmp_path):
     data = data_of(400, 100)
-    labels = data.train.labels
-    monkeypatch.setattr("trainers.shared.batches.decide_source", lambda *given, **options: labels)
+    decisions = data.train.labels
+    monkeypatch.setattr("trainers.shared.batches.decide_source", lambda *given, **other: decisions)
     for settings in (PATH.syce, PATH.cyce):
-        given = (settings, PATH, data, NETWORK, Workspace(tmp_path))
-        config = settings_run(
+        given = (settings, Setup(PATH, data, NETWORK, Workspace(tmp_path)))
+        settings = settings_run(
             monkeypatch, cycle_trainer, lambda given=given: cycle_generators.train_cycle(*given)
         )
-        assert (config.run.num_steps, config.run.evaluate_every) == (60 * (100 // 16), 100 // 16)
-        assert config.size == (4, 4)
+        assert (settings.run.num_steps, settings.run.evaluate_every, settings.size) == (
+            60 * (100 // 16),
+            100 // 16,
+            (4, 4),
+        )
 
 
 def test_numbers_of_steps_that_are_told_stay(monkeypatch, tmp_path):
     told = with_run(SIMILAR.similar_adversarial, num_steps=7)
-    given = (NAIVE, told, SIMILAR, data_of(100, 40), NETWORK, Workspace(tmp_path))
-    run = settings_run(
+    given = (NAIVE, told, Setup(SIMILAR, data_of(100, 40), NETWORK, Workspace(tmp_path)))
+    settings = settings_run(
         monkeypatch, pair_trainer, lambda: generators.train_similar_adversarial(*given)
-    ).run
-    assert (run.num_steps, run.evaluate_every) == (7, 100 // 8)
+    )
+    assert (settings.run.num_steps, settings.run.evaluate_every) == (7, 100 // 8)
     with pytest.raises(InputError, match=r"epochs: expected enough for one of 12 steps, got 0\.01"):
         count_steps(with_run(told, num_steps=0, epochs=0.01), num_images=8 * 12)
-    assert describe_length(told.run) == "7 steps"
-    assert describe_length(SIMILAR.similar_adversarial.run) == "70 epochs"
+    lengths = [describe_length(config.run) for config in (told, SIMILAR.similar_adversarial)]
+    assert lengths == ["7 steps", "70 epochs"]

@@ -15,43 +15,49 @@ from cfx_jax.attributions import path_attribution_along
 from cfx_jax.counterfactuals import syce, syce_latent_path
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from cfx_jax.models import Generator
+from cfx_jax.models.generators.views import Generator
 from cfx_jax.objectives import class_score
-from experiments.charachon.localisation import localise
+from experiments.charachon import RANDOM, Groups, Setup, localise
 from experiments.path_attribution import generators as path_generators
 from experiments.path_attribution import published
 from experiments.path_attribution.__main__ import main
-from experiments.path_attribution.adversary import turned_over
-from experiments.path_attribution.claims import Scores, claims
+from experiments.path_attribution.adversary import find_turned
+from experiments.path_attribution.claims import Scores, judge
 from experiments.path_attribution.config import FaithfulnessConfig
-from experiments.path_attribution.explained import choose
 from experiments.path_attribution.faithfulness import (
     Faithfulness,
     NotMeasured,
-    Sweep,
-    random_sweep,
-    regions_replaced,
-    sweep,
+    measure_faithfulness,
 )
-from experiments.path_attribution.grouping import by_decision
-from experiments.path_attribution.maps import along_own_path, sigma_of, straight
-from experiments.path_attribution.measure import measure
-from experiments.path_attribution.pairs import Pairs, pairs_of
+from experiments.path_attribution.generators import Pairs, make_pairs
+from experiments.path_attribution.images import choose_images
+from experiments.path_attribution.maps import (
+    Integration,
+    group_by_decision,
+    integrate_own_path,
+    integrate_straight,
+    smoothing_sigma,
+)
 from experiments.path_attribution.presets import PRESETS, SMOKE
-from experiments.path_attribution.published import FDR, IOU, METHODS, RANDOM
+from experiments.path_attribution.published import FDR, IOU, METHODS
+from experiments.path_attribution.sweeps import Overwriting, Sweep, regions_replaced
 from experiments.path_attribution.tables import (
     perturbation_table,
     relevance_table,
     truth_table,
     values_of,
 )
-from experiments.shared import keep_notices
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.interval_claims import ONE_TRAINING
-from experiments.shared.results import results_folder
-from experiments.shared.stages import Workspace
+from experiments.shared import (
+    ONE_TRAINING,
+    ImageSet,
+    StoredImages,
+    Workspace,
+    keep_notices,
+    results_folder,
+)
 
 SETTINGS = FaithfulnessConfig(region=2, num_random=3, aopc=(4, 16))
+INTEGRATION = Integration(num_nodes=4, sigma=0.5, batch_size=8)
 WEIGHTS = np.random.default_rng(0).uniform(0, 1, (8, 8, 1)).astype(np.float32)
 
 
@@ -60,10 +66,10 @@ def few_resamples(monkeypatch):
     monkeypatch.setattr("experiments.path_attribution.faithfulness._RESAMPLES", 100)
     few = {"num_resamples": 200}
     monkeypatch.setattr(
-        "experiments.path_attribution.claims.bootstrap_interval", partial(bootstrap_interval, **few)
+        "experiments.shared.claims.bootstrap_interval", partial(bootstrap_interval, **few)
     )
     fewer = partial(paired_difference_interval, **few)
-    monkeypatch.setattr("experiments.shared.interval_claims.paired_difference_interval", fewer)
+    monkeypatch.setattr("experiments.shared.claims.paired_difference_interval", fewer)
 
 
 def linear(weights, image):
@@ -134,9 +140,10 @@ def test_groups_are_put_together_in_the_order_of_the_images():
         asked.append(decision)
         return {"value": 10.0 * decision + rows}
 
-    np.testing.assert_array_equal(by_decision(decided, compute)["value"], [10, 1, 2, 13, 4])
+    np.testing.assert_array_equal(group_by_decision(decided, compute)["value"], [10, 1, 2, 13, 4])
     assert asked == [0, 1]
-    np.testing.assert_array_equal(by_decision(np.ones(3, int), compute)["value"], [10, 11, 12])
+    alike = group_by_decision(np.ones(3, int), compute)["value"]
+    np.testing.assert_array_equal(alike, [10, 11, 12])
 
 
 class Toy(NamedTuple):
@@ -156,16 +163,20 @@ def toy(count=20, *, annotation="lesion_mask"):
     return Toy(ImageSet.whole(StoredImages(arrays, ("healthy", "ill")), "toy"), annotation)
 
 
+def setup_of(config, data, workspace=None):
+    return Setup(config, data, SimpleNamespace(classifier=CLASSIFIER, identity="linear"), workspace)
+
+
 def test_the_images_explained_are_those_annotated_and_a_balanced_subset():
     config = dataclasses.replace(
         SMOKE, num_explained=3, faithfulness=FaithfulnessConfig(num_images=6)
     )
-    found = choose(config, toy(), CLASSIFIER)
+    found = choose_images(setup_of(config, toy()))
     assert found.images.indices.tolist() == [0, 1, 2, 3, 4, 8, 12]
     assert found.images.indices[found.localised].tolist() == [4, 8, 12]
     assert found.images.indices[found.perturbed].tolist() == [0, 1, 2, 3, 4, 8]
     np.testing.assert_array_equal(found.predicted, found.probability >= 0.5)
-    without = choose(config, toy(annotation=None), CLASSIFIER)
+    without = choose_images(setup_of(config, toy(annotation=None)))
     assert len(without.localised) == 0 and without.images.indices.tolist() == [0, 1, 2, 3, 4, 8]
 
 
@@ -175,12 +186,12 @@ def test_a_subset_of_no_image_is_named():
         InputError,
         match=r"--faithfulness\.num-images: expected at least one test image of each label, got",
     ):
-        choose(config, toy(annotation=None), CLASSIFIER)
+        choose_images(setup_of(config, toy(annotation=None)))
 
 
 def test_straight_maps_of_a_linear_score_are_squares_times_weights():
     pairs = Pairs(images(), images(seed=1))
-    found = straight(CLASSIFIER, pairs, num_nodes=40, sigma=0.5, batch_size=80)
+    found = integrate_straight(Integration(40, 0.5, 80), CLASSIFIER, pairs)
     change = pairs.adversarial - pairs.similar
     np.testing.assert_allclose(found["E"], np.abs(change)[..., 0], atol=1e-6)
     share = found["v1"] / np.maximum((change**2 * WEIGHTS)[..., 0], 1e-9)
@@ -190,8 +201,8 @@ def test_straight_maps_of_a_linear_score_are_squares_times_weights():
 
 
 def test_smoothing_scales_with_the_image():
-    assert sigma_of(224) == 2.0
-    assert sigma_of(56) == 0.5
+    assert smoothing_sigma(224) == 2.0
+    assert smoothing_sigma(56) == 0.5
 
 
 def bend(power, image):
@@ -209,14 +220,12 @@ def test_pairs_are_made_by_the_generator_of_the_decision(method, monkeypatch, tm
         StoredImages({"image": given, "label": np.arange(8) % 2}, ("healthy", "ill")), "toy"
     )
     data = SimpleNamespace(train=shown, validation=shown)
-    network = SimpleNamespace(classifier=CLASSIFIER, identity="linear")
-    monkeypatch.setattr(path_generators, "train", lambda *given, **options: (0, 1))
+    setup = setup_of(SMOKE, data, Workspace(tmp_path))
+    monkeypatch.setattr(path_generators, "train_generators", lambda *given, **_: ((0, 1), "made"))
     monkeypatch.setattr(path_generators, "generator_of", lambda number: CURVED[number])
     settings = SMOKE.syce if method == "syce" else SMOKE.cyce
-    trained = path_generators.train_cycle(settings, SMOKE, data, network, Workspace(tmp_path))
-    found = pairs_of(
-        trained.pair, SimpleNamespace(images=shown), batch_size=4, workspace=Workspace(tmp_path)
-    )
+    trained = path_generators.train_cycle(settings, setup)
+    found = make_pairs(trained.pair, SimpleNamespace(images=shown), setup)
     # By hand: log-odds 4 * (weighted mean of image - 1/2), g_c(x) = (x^p_c)^0.4.
     weighted = ((given - 0.5) * WEIGHTS).sum((1, 2, 3))
     assert (weighted > 0).any() and (weighted < 0).any()
@@ -235,9 +244,7 @@ def test_syces_own_path_is_that_of_the_library():
     assert set(decided) == {0, 1}
     ends = [syce(CURVED, CLASSIFIER, jnp.asarray(each)) for each in given]
     pairs = Pairs(*(np.stack([getattr(each, name) for each in ends]) for name in Pairs._fields))
-    own = along_own_path(
-        CLASSIFIER, CURVED, given, pairs, decided, num_nodes=4, sigma=0.5, batch_size=8
-    )
+    own = integrate_own_path(INTEGRATION, CLASSIFIER, CURVED, given, pairs, decided)
     score = class_score(CLASSIFIER, 1, of="probability")
     for row in (np.argmin(decided), np.argmax(decided)):
         path = syce_latent_path(CURVED, CLASSIFIER, jnp.asarray(given[row]))
@@ -253,10 +260,8 @@ def test_the_own_path_of_linear_generators_is_the_straight_one():
     decided = np.arange(len(given)) % 2
     ends = Pairs(pairs.similar, pairs.similar)
     coders = (_coder(2.0), _coder(4.0))
-    own = along_own_path(
-        CLASSIFIER, coders, given, ends, decided, num_nodes=4, sigma=0.5, batch_size=8
-    )
-    found = straight(CLASSIFIER, pairs, num_nodes=4, sigma=0.5, batch_size=8)
+    own = integrate_own_path(INTEGRATION, CLASSIFIER, coders, given, ends, decided)
+    found = integrate_straight(INTEGRATION, CLASSIFIER, pairs)
     for variant in ("v1", "v2", "v2,k"):
         np.testing.assert_allclose(own[variant], found[variant], rtol=1e-4, atol=1e-7)
 
@@ -270,10 +275,9 @@ def test_the_true_relevance_is_found_the_most_faithful():
     predicted = np.ones(len(given), int)
     others = np.zeros_like(given)
     truth = (given * WEIGHTS)[..., 0]
-    options = {"predicted": predicted, "batch_size": 64}
-    true = sweep(SETTINGS, CLASSIFIER, given, others, truth, **options)
-    wrong = sweep(SETTINGS, CLASSIFIER, given, others, -truth, **options)
-    chance = random_sweep(SETTINGS, CLASSIFIER, given, others, seed=0, **options)
+    overwriting = Overwriting(SETTINGS, CLASSIFIER, given, others, predicted, batch_size=64)
+    true, wrong = overwriting.sweep(truth), overwriting.sweep(-truth)
+    chance = overwriting.sweep_randomly(seed=0)
     assert true.degraded.shape == (6, 17)
     assert (true.areas > chance.areas).all() and (chance.areas > wrong.areas).all()
     np.testing.assert_allclose(true.degraded[:, -1], true.preserved[:, -1], atol=1e-6)
@@ -318,7 +322,8 @@ def test_nearness_to_the_truth_is_drawn_by_group():
     quality = SimpleNamespace(
         to_truth={"inside": values, "outside": values}, image_to_truth={"inside": values}
     )
-    rows = truth_table(SimpleNamespace(quality={"SyCE": quality}), groups)[1]
+    setup = SimpleNamespace(data=SimpleNamespace(groups=Groups(groups)))
+    rows = truth_table(SimpleNamespace(quality={"SyCE": quality}, setup=setup))[1]
     assert rows[1][1] == tuple(bootstrap_interval(values[4:], groups=groups[4:]))
     assert rows[0][1] == rows[1][2] == rows[1][1] != tuple(bootstrap_interval(values[4:]))
 
@@ -344,10 +349,10 @@ def test_relevance_is_that_of_the_predicted_class_alone():
 
 def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
     others = np.stack([np.full((8, 8, 1), value, np.float32) for value in (0.1, 0.9, 0.1, 0.9)])
-    network, ones = _Network(), np.ones(4, int)
+    ones = np.ones(4, int)
     chosen = dataclasses.replace(SETTINGS, least_turned=0.9)
     with keep_notices() as notices:
-        found = turned_over(chosen, network, others, ones, batch_size=4)
+        found = find_turned(chosen, CLASSIFIER, others, ones, batch_size=4)
     assert found.share == 0.5 and notices == [f"adversary: {found.too_few}"]
     assert (
         "turns over the decision on 50% of the 4 images that are overwritten, fewer than 90%: "
@@ -355,17 +360,17 @@ def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
     )
     assert found.too_few in capsys.readouterr().out
     one = others[[1, 1, 1, 0]]  # none is required, but two are needed where the others are dropped
-    missing = turned_over(
-        dataclasses.replace(chosen, least_turned=0), network, one, ones, batch_size=4
+    missing = find_turned(
+        dataclasses.replace(chosen, least_turned=0), CLASSIFIER, one, ones, batch_size=4
     )
     assert "25% of the 4 images that are overwritten, fewer than two: " in missing.too_few
     explained = SimpleNamespace(perturbed=np.arange(4), predicted=ones)
     config = dataclasses.replace(SMOKE, faithfulness=chosen)
-    missing = measure(config, network, explained, others, {}, None)
+    missing = measure_faithfulness(setup_of(config, None), explained, others, {})
     assert missing == NotMeasured(found.too_few)
     scores = _scores({})
-    made = claims("brain", scores, missing, note="synthetic")
-    ids = [each.id for each in claims("brain", scores, made_up({}), note="synthetic")]
+    made = judge("brain", scores, missing, note="synthetic")
+    ids = [each.id for each in judge("brain", scores, made_up({}), note="synthetic")]
     assert [each.id for each in made] == ids
     without = [each for each in made if " R " in each.id or " AOPC " in each.id]
     assert len(without) > 30 and {(each.verdict, each.interval) for each in without} == {
@@ -384,25 +389,20 @@ def test_a_weak_adversary_leaves_out_what_needs_it_and_says_why(capsys):
 
 def test_an_adversary_that_turns_over_enough_drops_the_rest_or_keeps_it(capsys):
     others = np.stack([np.full((8, 8, 1), value, np.float32) for value in (0.1, 0.9, 0.1, 0.9)])
-    network = _Network()
     chosen = dataclasses.replace(SETTINGS, least_turned=0.5)
-    found = turned_over(chosen, network, others, np.ones(4, int), batch_size=4)
+    found = find_turned(chosen, CLASSIFIER, others, np.ones(4, int), batch_size=4)
     assert found.share == 0.5 and found.kept.tolist() == [0, 2]
     assert (
         "the decision on 2 of 4 images is not turned over; they are left out"
         in capsys.readouterr().out
     )
     kept = dataclasses.replace(chosen, unturned="keep")
-    assert turned_over(kept, network, others, np.ones(4, int), batch_size=4).kept.tolist() == [
+    assert find_turned(kept, CLASSIFIER, others, np.ones(4, int), batch_size=4).kept.tolist() == [
         0,
         1,
         2,
         3,
     ]
-
-
-class _Network:
-    classifier = CLASSIFIER
 
 
 def _found(made):
@@ -441,7 +441,7 @@ def test_what_the_paper_says_and_shows_of_places_holds_on_its_own_table(task):
         for measure in (IOU, FDR)
         for percentile in published.PERCENTILES[task]
     }
-    made = claims(task, Scores(values), NotMeasured("none"), note="")
+    made = judge(task, Scores(values), NotMeasured("none"), note="")
     found = {each.id: each for each in made if each.interval is not None}
     assert {name for name, each in found.items() if each.verdict != "holds"} == NOT_SHOWN[task]
     assert {each.kind for each in found.values()} == {"statement", "ordering"}
@@ -457,7 +457,7 @@ def test_what_the_paper_says_and_shows_of_places_holds_on_its_own_table(task):
         == "IoU at percentile 98; least lead of SyCE v2,k over 13 others, over 30 images"
     )
     reverse = {row: {name: 1 - each for name, each in by.items()} for row, by in values.items()}
-    made = claims(task, Scores(reverse), NotMeasured("none"), note="")
+    made = judge(task, Scores(reverse), NotMeasured("none"), note="")
     wrong = {each.id for each in made if each.interval is not None and each.verdict == "holds"}
     # Only what is on par either way.
     assert {name[:2] for name in wrong} <= {"O3"} and all("SyCE v1" in name for name in wrong)
@@ -479,7 +479,7 @@ def test_what_the_paper_says_and_shows_of_relevance_holds_on_its_own_table(task,
     levels = published.relevance(task, group)
     made = {
         each.id: each
-        for each in claims(task, None, sweeps_of(levels), note="")
+        for each in judge(task, None, sweeps_of(levels), note="")
         if f" R {group} " in each.id
     }
     tied = {"O7 R ALL CyCE v2,k / CyCE v2"} if (task, group) == ("pneumonia", "ALL") else set()
@@ -492,7 +492,7 @@ def test_what_the_paper_says_and_shows_of_relevance_holds_on_its_own_table(task,
     reverse = sweeps_of({name: 1 - level for name, level in levels.items()})
     made = {
         each.id: each.verdict
-        for each in claims(task, None, reverse, note="")
+        for each in judge(task, None, reverse, note="")
         if f" R {group} " in each.id
     }
     assert {
@@ -506,7 +506,7 @@ def test_perturbation_claims_follow_the_curves():
         "SAGen E": 0.2,
     }
     lead |= {"CyCE v1": -0.2, "CyCE v2": 0.25, "CyCE v2,k": 0.24, RANDOM: -0.5}
-    made = {each.id: each for each in claims("brain", None, made_up(lead), note="synthetic")}
+    made = {each.id: each for each in judge("brain", None, made_up(lead), note="synthetic")}
     assert made["O10 AOPC SyCE v2,k / SyCE E"].verdict == "holds"
     assert made["O10 AOPC CyCE v1 / CyCE E"].verdict == "fails"
     assert made["O11 AOPC CyCE v2,k / CyCE v2"].verdict == "holds"  # behind, but competitive
@@ -518,28 +518,31 @@ def test_perturbation_claims_follow_the_curves():
     ):
         assert made[name].verdict == "holds", name
     rival = lead | {"Gradient": 0.9}
-    made = {each.id: each for each in claims("brain", None, made_up(rival), note="")}
+    made = {each.id: each for each in judge("brain", None, made_up(rival), note="")}
     assert (
         made["O10 best AOPC SyCE v2,k"].verdict
         == made["O10 best of all AOPC SyCE v2,k"].verdict
         == "fails"
     )
-    others = claims(None, None, made_up(lead), note="")
+    others = judge(None, None, made_up(lead), note="")
     assert not any(each.id.startswith("O8") for each in others)
 
 
 def test_images_of_one_patient_are_drawn_together_and_counted():
-    found = made_up({"SyCE v2,k": 0.6}, count=40)._replace(groups=np.arange(40) // 10)
-    scores = _scores({})._replace(groups=np.arange(30) // 10)
-    made = {each.id: each for each in claims("brain", scores, found, note="")}
+    found = made_up({"SyCE v2,k": 0.6}, count=40)._replace(groups=Groups(np.arange(40) // 10))
+    scores = _scores({})._replace(groups=Groups(np.arange(30) // 10))
+    made = {each.id: each for each in judge("brain", scores, found, note="")}
     assert made["O6 R ALL SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O10 AOPC SyCE v2,k / SyCE E"].statistic.endswith("over 40 images of 4 patients")
     assert made["O5 IoU 98 SyCE E"].statistic.endswith("over 30 images of 3 patients")
     assert {made[name].verdict for name in ("O6 R ALL SyCE v2,k / SyCE E", "O5 IoU 98 SyCE E")} == {
         "undecided"
     }
-    copies = {"group_unit": "different images"}
-    made = claims("brain", scores._replace(**copies), found._replace(**copies), note="")
+    made_up_copies, copies = (
+        given._replace(groups=given.groups._replace(unit="different images"))
+        for given in (found, scores)
+    )
+    made = judge("brain", copies, made_up_copies, note="")
     assert not any("patient" in each.statistic + each.note for each in made)
 
 
@@ -550,7 +553,7 @@ def test_relevance_claims_need_two_images_of_a_group():
         name: Sweep(*(each[chosen] for each in swept)) for name, swept in found.sweeps.items()
     }
     ids = _found(
-        claims("brain", None, Faithfulness(found.predicted[chosen], sweeps, found.regions), note="")
+        judge("brain", None, Faithfulness(found.predicted[chosen], sweeps, found.regions), note="")
     )
     assert "O6 R 0 SyCE v1 / SyCE E" in ids and "O6 R 1 SyCE v1 / SyCE E" not in ids
 

@@ -5,6 +5,7 @@ slow, whole runs.
 import dataclasses
 import json
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,23 +13,27 @@ from image_folders import write_folder
 
 from cfx_jax.diagnosis import Finding
 from cfx_jax.errors import InputError
-from cfx_jax.losses import PUBLISHED_WEIGHTS
+from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
 from cfx_jax.metrics import Interval, bootstrap_interval, paired_difference_interval
-from experiments.charachon.attributions import AVERAGED, RANDOM, Maps
-from experiments.charachon.generators import PairGenerator
-from experiments.charachon.images import Data
-from experiments.charachon.localisation import Localisation
-from experiments.charachon.quality import PAIRS, Quality
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.results import results_folder
-from experiments.shared.stages import Workspace
+from experiments.charachon import (
+    AVERAGED,
+    PAIRS,
+    RANDOM,
+    Groups,
+    Localisation,
+    Maps,
+    PairGenerator,
+    Quality,
+    Setup,
+)
+from experiments.shared import ImageSet, StoredImages, Workspace, results_folder
 from experiments.similar_adversarial import published, tables
 from experiments.similar_adversarial.__main__ import main
-from experiments.similar_adversarial.boxes import boxes_of
-from experiments.similar_adversarial.claims import claims
+from experiments.similar_adversarial.boxes import find_boxes
+from experiments.similar_adversarial.claims import make_claims
 from experiments.similar_adversarial.presets import DEMO, PRESETS, SMOKE
-from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, settings_of
-from experiments.similar_adversarial.study import Localised, Run, Study, run_study
+from experiments.similar_adversarial.rows import NAIVE, NAMES, OURS, row_settings
+from experiments.similar_adversarial.study import Marked, Run, Study, run_study
 
 PERCENTILES = published.PERCENTILES
 
@@ -36,12 +41,12 @@ PERCENTILES = published.PERCENTILES
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     few = {"num_resamples": 200}
-    for place in ("claims.bootstrap_interval", "tables.bootstrap_interval"):
+    for place in ("shared.claims", "charachon.tables", "similar_adversarial.comparisons"):
         monkeypatch.setattr(
-            f"experiments.similar_adversarial.{place}", partial(bootstrap_interval, **few)
+            f"experiments.{place}.bootstrap_interval", partial(bootstrap_interval, **few)
         )
     fewer = partial(paired_difference_interval, **few)
-    monkeypatch.setattr("experiments.shared.interval_claims.paired_difference_interval", fewer)
+    monkeypatch.setattr("experiments.shared.claims.paired_difference_interval", fewer)
 
 
 COUNT = 20
@@ -56,14 +61,14 @@ def test_every_preset_knows_its_name():
 @pytest.mark.parametrize("name", NAMES)
 def test_rows_are_trained_as_table_1_says(name):
     base = DEMO.similar_adversarial
-    settings = settings_of(name, base, duo_batch_size=base.run.batch_size // 4)
+    settings = row_settings(name, base, duo_batch_size=base.run.batch_size // 4)
     assert settings.weights.adversarial_class == base.weights.adversarial_class
     kind = "naive" if name == NAIVE else name.split()[0].lower()
     share = 4 if kind == "duo" else 1
     assert (settings.generator, settings.run.batch_size) == (kind, base.run.batch_size // share)
     # Every row sees as many images, looks at itself after as many, and waits as long for a lower
     # loss.
-    for steps in ("num_steps", "steps_per_epoch", "evaluate_every", "checkpoint_every"):
+    for steps in ("num_steps", "evaluate_every", "checkpoint_every", "steps_per_epoch"):
         assert getattr(settings.run, steps) == share * getattr(base.run, steps)
     assert settings.optimiser == base.optimiser
     assert len(settings.head_filters) == (1 if "AE1" in name else 2)
@@ -78,7 +83,7 @@ def test_rows_are_trained_as_table_1_says(name):
 def test_unknown_generators_are_refused(tmp_path):
     for names in (("Trio AE",), (OURS,)):
         with pytest.raises(InputError, match="--generators: expected some of Adv"):
-            run_study(dataclasses.replace(DEMO, generators=names), None, None, Workspace(tmp_path))
+            run_study(dataclasses.replace(DEMO, generators=names), Workspace(tmp_path))
 
 
 def test_results_of_other_settings_have_a_folder_of_their_own():
@@ -148,12 +153,17 @@ def quality(rng, name):
     )
 
 
-def run_of(seed, iou, areas):
+def run_of(seed, iou, areas, seconds):
     rng = np.random.default_rng(seed)
     found = {
         name: localisation(rng, levels, areas.get(name, (0.2, 0.1))) for name, levels in iou.items()
     }
-    return Run({name: quality(rng, name) for name in PLAIN}, found)
+    collapsed = Finding("collapsed", "error", "all alike")
+    generators = {
+        name: PairGenerator(name, None, None, (collapsed,) if name == NAIVE else (), None)
+        for name in NAMES
+    }
+    return Run(generators, {name: quality(rng, name) for name in PLAIN}, seconds, found)
 
 
 def made_up_study(changes=None, *, runs=RUNS):
@@ -165,7 +175,9 @@ def made_up_study(changes=None, *, runs=RUNS):
         | {RANDOM: (0.05, 0.02)}
         | {name: (level, level) for name, level in (changes or {}).items()}
     )
-    first, *further = (run_of(seed, iou, areas) for seed in range(runs))
+    everywhere = np.ones((COUNT, 4, 4), bool)
+    times = np.linspace(0.9, 1.1, 7)
+    seconds = {name: Maps(everywhere, published.SECONDS.get(name, 1.0) * times) for name in iou}
     label = np.arange(COUNT) % 2
     images = ImageSet.whole(
         StoredImages(
@@ -173,19 +185,10 @@ def made_up_study(changes=None, *, runs=RUNS):
         ),
         "made up",
     )
-    everywhere = np.ones((COUNT, 4, 4), bool)
-    times = np.linspace(0.9, 1.1, 7)
-    seconds = {
-        name: Maps(everywhere, published.SECONDS.get(name, 1.0) * times) for name in first.found
-    }
-    localised = Localised(images, everywhere, None, label == 1, seconds, first.found)
-    collapsed = Finding("collapsed", "error", "all alike")
-    generators = {
-        name: PairGenerator(name, None, None, (collapsed,) if name == NAIVE else (), None)
-        for name in NAMES
-    }
-    data = Data(images, images, images, images.class_names, "lesion_mask", "Made up.")
-    return data, Study(generators, first.quality, localised, None, tuple(further))
+    data = SimpleNamespace(note="Made up.", groups=Groups())
+    marked = Marked(images, everywhere, label == 1, Groups(), None)
+    made = tuple(run_of(seed, iou, areas, seconds) for seed in range(runs))
+    return Study(Setup(DEMO, data, None, None), made, marked)
 
 
 NOT_SHOWN = {"11h", "12d", "12f", "12j", "12m"}
@@ -193,8 +196,8 @@ NOT_SHOWN = {"11h", "12d", "12f", "12j", "12m"}
 
 
 def test_what_the_paper_says_and_shows_holds_on_its_own_tables():
-    data, study = made_up_study()
-    found = {each.id: each for each in claims(DEMO, data, study)}
+    study = made_up_study()
+    found = {each.id: each for each in make_claims(study)}
     assert {name for name, each in found.items() if each.verdict != "holds"} == NOT_SHOWN
     assert all("does not show it" in found[name].place for name in NOT_SHOWN)
     assert {name for name, each in found.items() if each.kind == "target"} == {"16d"}
@@ -223,10 +226,10 @@ def test_what_the_paper_says_and_shows_holds_on_its_own_tables():
 
 def test_the_reverse_of_the_papers_tables_makes_no_claim_of_order_hold():
     levels = {name: 0.3 - row[90.0] for name, row in published.IOU.items()}
-    data, study = made_up_study(levels)
+    study = made_up_study(levels)
     found = {
         each.id: each.verdict
-        for each in claims(DEMO, data, study)
+        for each in make_claims(study)
         if each.id[:2] in ("12", "13", "14", "15", "16")
     }
     of_others = {
@@ -243,8 +246,8 @@ def test_the_reverse_of_the_papers_tables_makes_no_claim_of_order_hold():
 
 
 def test_what_the_paper_says_of_training_needs_several_trainings():
-    data, study = made_up_study(runs=1)
-    found = claims(DEMO, data, study)
+    study = made_up_study(runs=1)
+    found = make_claims(study)
     undecided = {each.id for each in found if each.verdict == "undecided"}
     of_training = {
         each.id
@@ -259,12 +262,11 @@ def test_what_the_paper_says_of_training_needs_several_trainings():
 
 
 def test_images_of_one_patient_are_drawn_together():
-    data, study = made_up_study()
+    study = made_up_study()
     whose = np.arange(COUNT) // 4
-    study = study._replace(
-        localised=study.localised._replace(groups=whose), groups=np.arange(20_000) // 10
-    )
-    found = {each.id: each for each in claims(DEMO, data, study)}
+    study = study._replace(marked=study.marked._replace(groups=Groups(whose)))
+    study.setup.data.groups = Groups(np.arange(20_000) // 10)
+    found = {each.id: each for each in make_claims(study)}
     assert found["13 Gradient"].statistic.endswith("over 20 annotated test images of 5 patients")
     assert (
         found["14b"].statistic.endswith("20 images of 5 patients")
@@ -272,23 +274,23 @@ def test_images_of_one_patient_are_drawn_together():
     )
     assert found["12a"].statistic.endswith("over 3 runs and 5 patients")
     assert found["11a"].statistic.endswith("over 3 runs and 2000 patients")
-    study = study._replace(group_unit="different images")
-    study.localised.images.source.copies = whose
-    assert not any("patient" in each.statistic + each.note for each in claims(DEMO, data, study))
+    copies = {"unit": "different images"}
+    study.setup.data.groups = study.setup.data.groups._replace(**copies)
+    groups = study.marked.groups._replace(**copies)
+    study = study._replace(marked=study.marked._replace(groups=groups))
+    assert not any("patient" in each.statistic + each.note for each in make_claims(study))
 
 
 def test_a_speed_needs_several_timings():
-    data, study = made_up_study()
-    few = {
-        name: each._replace(timings=each.timings[:5]) for name, each in study.localised.maps.items()
-    }
-    found = claims(DEMO, data, study._replace(localised=study.localised._replace(maps=few)))
+    study = made_up_study()
+    few = {name: made._replace(timings=made.timings[:5]) for name, made in study.first.maps.items()}
+    found = make_claims(study._replace(runs=(study.first._replace(maps=few), *study.runs[1:])))
     assert {each.verdict for each in found if each.id.startswith("16c")} == {"undecided"}
 
 
 def test_tables_show_ours_above_the_papers():
-    _, study = made_up_study()
-    columns, rows = tables.overlap_table(study.localised, tables.compared_names(), PERCENTILES)
+    study = made_up_study()
+    columns, rows = tables.overlap_table(study, tables.COMPARED)
     assert columns[1:] == ["IoU 80", "IoU 85", "IoU 90", "IoU 95", "IoU 98"]
     named = {row[0]: row for row in rows}
     assert (
@@ -297,7 +299,7 @@ def test_tables_show_ours_above_the_papers():
     assert f"paper: {RANDOM}" not in named
     _, rows = tables.decisions_table(study)
     assert rows[0][0] == NAIVE and rows[0][1] is None and rows[0][-1] == "collapsed"
-    _, rows = tables.area_table(study.localised, tables.compared_names(), timed=True)
+    _, rows = tables.area_table(study, tables.COMPARED, timed=True)
     named = {row[0]: row for row in rows}
     assert named["BBMP"][3] == pytest.approx(17.14) and named["paper: BBMP"][1:] == [
         0.326,
@@ -314,7 +316,7 @@ def test_boxes_are_measured_as_drawn_or_around_regions():
         "label": np.array([1, 0, 1]),
         "lesion_mask": masks,
     }
-    found = boxes_of(
+    found = find_boxes(
         ImageSet.whole(StoredImages(arrays, ("normal", "opacity")), "made up"), "lesion_mask"
     )
     assert (found.height.tolist(), found.width.tolist(), found.drawn) == (
@@ -326,7 +328,7 @@ def test_boxes_are_measured_as_drawn_or_around_regions():
     # Boxes that touch are one region, but two boxes where they are known.
     boxes = np.zeros((3, 2, 4), int)
     boxes[0] = [[1, 2, 4, 7], [4, 2, 6, 7]]
-    found = boxes_of(
+    found = find_boxes(
         ImageSet.whole(StoredImages(arrays | {"boxes": boxes}, ("normal", "opacity")), "made up"),
         "lesion_mask",
     )
@@ -341,7 +343,7 @@ def test_boxes_are_measured_as_drawn_or_around_regions():
     ]
     empty = arrays | {"lesion_mask": np.zeros_like(masks)}
     assert (
-        boxes_of(
+        find_boxes(
             ImageSet.whole(StoredImages(empty, ("normal", "opacity")), "made up"), "lesion_mask"
         )
         is None

@@ -1,15 +1,13 @@
 """The test images that are explained: those with an annotation, and as many of either label."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
 from cfx_jax.errors import InputError
-from cfx_jax.objectives import Classifier
-from experiments.charachon.images import Data, annotated
-from experiments.path_attribution.config import Config
-from experiments.shared.image_set import ImageSet, decisions, predict, probabilities
+from experiments.charachon import Groups, Setup, find_annotated
+from experiments.shared import ImageSet, decisions, predict, probabilities
 
 
 class Explained(NamedTuple):
@@ -22,8 +20,7 @@ class Explained(NamedTuple):
         localised: rows with an annotation, on which Table 1 is measured; none where the images have
             no annotations.
         perturbed: rows of the balanced subset of Table 2 and Figure 2.
-        groups: images that are drawn together, of one patient or of one picture; or None.
-        group_unit: what the groups are, in words.
+        groups: images that are drawn together.
     """
 
     images: ImageSet
@@ -31,45 +28,40 @@ class Explained(NamedTuple):
     predicted: Int[np.ndarray, " n"]
     localised: Int[np.ndarray, " m"]
     perturbed: Int[np.ndarray, " k"]
-    groups: np.ndarray | None
-    group_unit: str
-
-    def groups_of(self, rows: Int[np.ndarray, " m"]) -> np.ndarray | None:
-        """The groups of some of the images."""
-        return None if self.groups is None else self.groups[rows]
+    groups: Groups
 
 
-def choose(config: Config, data: Data, classifier: Classifier) -> Explained:
+def choose_images(setup: Setup[Any]) -> Explained:
     """Chooses the images by their labels, annotations and the order of the shuffled test set alone.
 
     Raises:
         InputError: fewer than two annotated images where there are annotations, or none of some
             label.
     """
-    marked = annotated(config, data) if data.annotation is not None else np.empty(0, np.int64)
-    perturbed = _balanced(data.test.labels, config.faithfulness.num_images)
+    config, data, network, _ = setup
+    marked = np.empty(0, np.int64) if data.annotation is None else find_annotated(config, data)
+    perturbed = _balance(data.test.labels, config.faithfulness.num_images)
     positions = np.union1d(marked, perturbed)
     images = data.test.take(positions)
-    logits = predict(classifier, images)
+    logits = predict(network.classifier, images)
     return Explained(
         images,
         probabilities(logits)[:, data.finding],
         decisions(logits),
         np.searchsorted(positions, marked),
         np.searchsorted(positions, perturbed),
-        images.groups,
-        images.group_unit,
+        Groups(images.groups, images.group_unit),
     )
 
 
-def _balanced(labels: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " m"]:
+def _balance(labels: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " m"]:
     """The first positions of either label, as many of one as of the other, at most ``count``."""
     positions = [np.flatnonzero(labels == label) for label in (0, 1)]
     half = min(count // 2, *map(len, positions))
     if half < 1:
         raise InputError(
             f"--faithfulness.num-images: expected at least one test image of each label, got"
-            f" {count // 2} wanted of"
-            f" {len(positions[0])} and {len(positions[1])}: raise it, or --test"
+            f" {count // 2} wanted of {len(positions[0])} and {len(positions[1])}: raise it, or"
+            f" --test"
         )
-    return np.sort(np.concatenate([each[:half] for each in positions]))
+    return np.sort(np.concatenate([of_label[:half] for of_label in positions]))

@@ -1,20 +1,16 @@
-"""The images: drawn by a program, of the papers' own sets, or a user's folder; split once and for
-all.
-"""
+"""The images, split once: drawn by a program, of the papers' own sets, or of a user's folder."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from cfx_jax.data import split, split_patients
 from cfx_jax.errors import InputError
-from experiments.charachon.config import GenerationConfig
+from experiments.charachon.config import CharachonConfig
+from experiments.shared import PATIENTS, ImageSet, Workspace, counted, remaining_share
 from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, ImageRequest, open_data
-from experiments.shared.image_options import remaining_share
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Workspace
 
 KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER)
 """The images that ``--data`` may name."""
@@ -24,8 +20,33 @@ KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER)
 _SHARES = {"rsna": (1_495 / 14_863, 1_451 / 14_863), "msd": (48 / 484, 73 / 484)}
 
 
+class Groups(NamedTuple):
+    """The images that intervals draw together: those of one patient, or copies of one picture.
+
+    Attributes:
+        names: the group of each image, (n,); None where all images are drawn alone.
+        unit: the groups in words.
+    """
+
+    names: np.ndarray | None = None
+    unit: str = PATIENTS
+
+    def of(self, rows: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"]) -> "Groups":
+        """The groups of some of the images."""
+        return self if self.names is None else self._replace(names=self.names[rows])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The groups as the ``settle`` methods of ``Statement`` take them."""
+        return {"groups": self.names, "group_unit": self.unit}
+
+    def describe(self, number: int, unit: str = "images") -> str:
+        """A number of images, and of how many groups they are, in words."""
+        return counted(number, unit, self.names, self.unit)
+
+
 class Data(NamedTuple):
-    """The image sets.
+    """The images in three parts, and what a reader must know of them.
 
     Attributes:
         train, validation, test: disjoint parts, by patient where patients are known, each shuffled.
@@ -42,16 +63,9 @@ class Data(NamedTuple):
     note: str
 
     @property
-    def groups(self) -> np.ndarray | None:
-        """Test images that are drawn together: those of one patient, or copies of one picture; None
-        where none are.
-        """
-        return self.test.groups
-
-    @property
-    def group_unit(self) -> str:
-        """What the groups are, in words."""
-        return self.test.group_unit
+    def groups(self) -> Groups:
+        """The groups of the test images."""
+        return Groups(self.test.groups, self.test.group_unit)
 
     @property
     def finding(self) -> int:
@@ -60,26 +74,25 @@ class Data(NamedTuple):
 
     @property
     def identity(self) -> object:
-        """What all images depend on."""
+        """All that the images depend on."""
         return [part.identity for part in (self.train, self.validation, self.test)]
 
 
-def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
-    """Opens or draws the images and splits them.
+def load_images(config: CharachonConfig, workspace: Workspace) -> Data:
+    """Opens or draws the images, and splits them.
 
     Raises:
         InputError: ``data`` is of no known kind, or its folder cannot be used; shares that leave
             nothing for training, or a part without images of some class.
     """
-    validation, test = shares(config)
+    validation, test = split_shares(config)
     rest = remaining_share(validation=validation, test=test)
     request = ImageRequest(
         workspace, config.image_size, config.num_images, config.seed, classes=config.classes
     )
     opened = open_data(config.data, KINDS, request)
-    positions = _split(
-        config, opened.images, {"train": rest, "validation": validation, "test": test}
-    )
+    shares = {"train": rest, "validation": validation, "test": test}
+    positions = _split(config, opened.images, shares)
     rng = np.random.default_rng(config.seed)
     shuffled = {name: rng.permutation(items) for name, items in positions.items()}
     parts = {name: opened.images.take(items) for name, items in shuffled.items()}
@@ -93,10 +106,8 @@ def load_images(config: GenerationConfig, workspace: Workspace) -> Data:
     )
 
 
-def shares(config: GenerationConfig) -> tuple[float, float]:
-    """The shares of images, or patients, for validation and test: those told, or of the published
-    split.
-    """
+def split_shares(config: CharachonConfig) -> tuple[float, float]:
+    """The shares of images, or patients, for validation and test: as configured or as published."""
     validation, test = _SHARES.get(config.data.partition(":")[0], (0.1, 0.1))
     return (
         validation if config.validation is None else config.validation,
@@ -104,16 +115,17 @@ def shares(config: GenerationConfig) -> tuple[float, float]:
     )
 
 
-def brackets(data: Data) -> str:
-    """What the brackets of tables are, in a sentence: intervals over what was drawn independently."""
-    return f"Brackets: 95 % bootstrap intervals over {'images' if data.groups is None else data.group_unit}."
+def describe_brackets(data: Data) -> str:
+    """Says in a sentence what the brackets of tables are: intervals over images or groups."""
+    unit = "images" if data.groups.names is None else data.groups.unit
+    return f"Brackets: 95 % bootstrap intervals over {unit}."
 
 
-def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
-    """Positions within the test set of the images that explanations are compared on.
+def find_annotated(config: CharachonConfig, data: Data) -> Int[np.ndarray, " n"]:
+    """Finds the test images that explanations are compared on, as positions in the test set.
 
-    The first images of the finding with a non-empty annotation, whatever the classifier says of
-    them.
+    They are the first images of the finding with a non-empty annotation, whatever the classifier
+    says of them.
 
     Raises:
         InputError: fewer than two.
@@ -124,28 +136,24 @@ def annotated(config: GenerationConfig, data: Data) -> Int[np.ndarray, " n"]:
     if min(len(usable), config.num_explained) < 2:
         raise InputError(
             f"--num-explained: expected at least two annotated test images, got {len(usable)} of"
-            f" which"
-            f" {config.num_explained} are wanted: raise it, or --test"
+            f" which {config.num_explained} are wanted: raise it, or --test"
         )
     return usable[: config.num_explained]
 
 
 def _split(
-    config: GenerationConfig, images: ImageSet, shares: Mapping[str, float]
+    config: CharachonConfig, images: ImageSet, shares: Mapping[str, float]
 ) -> dict[str, Any]:
-    """By patient as the published lists where patients are known, else as many of each label in
-    every part.
-    """
+    """Splits by patient as published where patients are known, else with equal shares of labels."""
     if images.patients is None:
         return split(images.labels, shares, seed=config.seed, groups=images.copies)
     return split_patients(images.patients, shares, seed=config.seed)
 
 
 def _check_classes(name: str, part: ImageSet) -> None:
-    missing = [each for label, each in enumerate(part.class_names) if label not in part.labels]
+    missing = [name for label, name in enumerate(part.class_names) if label not in part.labels]
     if missing:
         raise InputError(
             f"the {name} part has {len(part)} images and none of class {', '.join(missing)}: give"
-            f" more images of it, or a"
-            f" larger share by --{name}"
+            f" more images of it, or a larger share by --{name}"
         )

@@ -1,0 +1,36 @@
+"""The settings, images and classifier that every stage of the two experiments needs."""
+
+from typing import Generic, NamedTuple, TypeVar
+
+from experiments.charachon.classifier import Network, train_classifier
+from experiments.charachon.config import CharachonConfig
+from experiments.charachon.data import Data, load_images
+from experiments.shared import Workspace
+
+C = TypeVar("C", bound=CharachonConfig)
+
+
+class Setup(NamedTuple, Generic[C]):
+    """The settings, images and classifier that every stage needs.
+
+    Attributes:
+        config: of the run.
+        data: the images.
+        network: the classifier that is explained, frozen.
+        workspace: keeps trained weights and computed arrays.
+    """
+
+    config: C
+    data: Data
+    network: Network
+    workspace: Workspace
+
+
+def prepare(config: C, workspace: Workspace) -> Setup[C]:
+    """Loads the images and trains the classifier.
+
+    Raises:
+        InputError: images that cannot be used, or a classifier that cannot be explained.
+    """
+    data = load_images(config, workspace)
+    return Setup(config, data, train_classifier(config, data, workspace), workspace)
