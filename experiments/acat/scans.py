@@ -11,8 +11,8 @@ from cfx_jax.data.sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from experiments.acat.config import Config
 from experiments.acat.facts import FactsOfScans, Heads, MaskedChests, SomeFacts, StoredFacts
+from experiments.shared import DataKind, open_data
 from experiments.shared.array_store import filled
-from experiments.shared.data import DataKind, open_data
 from experiments.shared.image_options import remaining_share
 from experiments.shared.image_set import StoredImages
 from experiments.shared.stages import Arrays, Workspace

@@ -12,8 +12,7 @@ from jaxtyping import Float
 
 from cfx_jax.attributions import AugmentationRanges, augment_average
 from cfx_jax.maps import channel_sum
-from cfx_jax.optimise import solve
-from cfx_jax.optimise.algorithm import MakeProblem
+from cfx_jax.optimise import MakeProblem, solve
 from cfx_jax.parallel import map_examples, progress_bar
 from experiments.charachon.generators import PairGenerator
 from experiments.charachon.setup import Setup

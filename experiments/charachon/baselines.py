@@ -21,14 +21,14 @@ from cfx_jax.attributions import (
     gradient,
     input_x_gradient,
     integrated_gradients,
+    perceptual_objective,
     random_map,
     smooth_grad,
 )
-from cfx_jax.attributions.perceptual_perturbation import perceptual_objective
 from cfx_jax.maps import channel_sum, smooth
 from cfx_jax.models import FindingClassifier, Parts, ResNet
 from cfx_jax.models.layers import normalise
-from cfx_jax.models.views.per_image import in_inference_mode
+from cfx_jax.models.views import in_inference_mode
 from cfx_jax.objectives import Classifier, class_score, decision, negative_margin
 from cfx_jax.optimise import Problem, Result, best_so_far, from_optax
 from experiments.charachon.attributions import Image, Map, Method

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Int
 from cfx_jax.data import split, split_patients
 from cfx_jax.errors import InputError
 from experiments.charachon.config import CharachonConfig
-from experiments.shared import PATIENTS, ImageSet, Workspace, counted, remaining_share
-from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, ImageRequest, open_data
+from experiments.shared import PATIENTS, ImageSet, Workspace, counted, open_data, remaining_share
+from experiments.shared.data import BRAIN, CHEST, FOLDER, MSD, RSNA, ImageRequest
 
 KINDS = (CHEST, BRAIN, RSNA, MSD, FOLDER)
 """The images that ``--data`` may name."""

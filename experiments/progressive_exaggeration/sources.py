@@ -1,6 +1,7 @@
 """The images that ``--data`` may name, with all their labels, before they are split."""
 
 from experiments.progressive_exaggeration.config import Config
+from experiments.shared import open_data
 from experiments.shared.data import (
     CELEBA,
     CHEXPERT,
@@ -9,7 +10,6 @@ from experiments.shared.data import (
     HEARTS,
     ImageRequest,
     OpenedImages,
-    open_data,
 )
 from experiments.shared.stages import Workspace
 

@@ -14,7 +14,7 @@ from jax.tree_util import Partial
 from published_settings import check_published
 
 from cfx_jax.errors import InputError
-from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
+from cfx_jax.losses import PUBLISHED_WEIGHTS
 from experiments.charachon import Setup, generators, split_shares
 from experiments.path_attribution import generators as cycle_generators
 from experiments.path_attribution.presets import PAPER as PATH

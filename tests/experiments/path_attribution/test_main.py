@@ -15,7 +15,7 @@ from cfx_jax.attributions import path_attribution_along
 from cfx_jax.counterfactuals import syce, syce_latent_path
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import bootstrap_interval, paired_difference_interval
-from cfx_jax.models.generators.views import Generator
+from cfx_jax.models import Generator
 from cfx_jax.objectives import class_score
 from experiments.charachon import RANDOM, Groups, Setup, localise
 from experiments.path_attribution import generators as path_generators

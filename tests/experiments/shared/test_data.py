@@ -6,6 +6,7 @@ import radiology_layouts
 from image_folders import write_folder
 
 from cfx_jax.errors import InputError
+from experiments.shared import DataKind, open_data
 from experiments.shared.data import (
     BRAIN,
     CELEBA,
@@ -16,9 +17,7 @@ from experiments.shared.data import (
     HEARTS,
     MSD,
     RSNA,
-    DataKind,
     ImageRequest,
-    open_data,
 )
 from experiments.shared.stages import Workspace
 

@@ -13,7 +13,7 @@ from image_folders import write_folder
 
 from cfx_jax.diagnosis import Finding
 from cfx_jax.errors import InputError
-from cfx_jax.losses.similar_adversarial import PUBLISHED_WEIGHTS
+from cfx_jax.losses import PUBLISHED_WEIGHTS
 from cfx_jax.metrics import Interval, bootstrap_interval, paired_difference_interval
 from experiments.charachon import (
     AVERAGED,
