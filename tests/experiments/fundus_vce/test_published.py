@@ -21,14 +21,14 @@ TRAINING = {
         (0.30146, 0.21559, 0.16516),
         "code: model_normalization.py; measured on the training images instead",
     ),
-    "optimiser.name": ("sgd", "code: defaults of the command line"),
+    "optimiser.rule": ("sgd", "code: defaults of the command line"),
     "optimiser.momentum": (0.9, "code: defaults of the command line"),
     "optimiser.weight_decay": (5e-4, "code: defaults of the command line"),
-    "optimiser.peak": (
+    "optimiser.turn": (
         1 / 3,
         "code: robust_finetuning: epoch 1 of 3; of the triangle only",
     ),
-    "evaluate_every": (0, "code: each epoch"),
+    "run.evaluate_every": (0, "code: each epoch"),
     "optimiser.nesterov": (True, "code: defaults of the command line"),
 }
 RESNET = TRAINING | {
@@ -43,8 +43,8 @@ TRAININGS = {
     | {
         "optimiser.learning_rate": (0.01, "section 2.2, second paragraph"),
         "optimiser.schedule": ("cosine", "section 2.2, second paragraph"),
-        "epochs": (500, "section 2.2, second paragraph"),
-        "batch_size": (128, "section 2.2, second paragraph"),
+        "run.epochs": (500, "section 2.2, second paragraph"),
+        "run.batch_size": (128, "section 2.2, second paragraph"),
         "balanced": (True, "section 2.2, second paragraph: oversampling of the DR cases"),
     },
     "fine_tuning": RESNET
@@ -55,7 +55,7 @@ TRAININGS = {
             "triangle",
             "section 2.2, second paragraph: cyclic triangle, one cycle",
         ),
-        "epochs": (3, "section 2.2, second paragraph"),
+        "run.epochs": (3, "section 2.2, second paragraph"),
     },
     "robust": TRAINING
     | {
@@ -109,14 +109,17 @@ PUBLISHED = {
 }
 # The settings that neither the paper nor its code gives, of the trainings and beside them.
 OURS_OF_TRAININGS = {
-    "quality.training": "model weights optimiser.learning_rate optimiser.schedule epochs batch_size"
-    " balanced select weighted",
+    "quality.training": "model weights optimiser.learning_rate optimiser.schedule run.epochs"
+    " run.batch_size balanced select weighted",
     "plain": "",
-    "fine_tuning": "batch_size balanced",
-    "robust": "optimiser.learning_rate optimiser.schedule epochs batch_size balanced select"
+    "fine_tuning": "run.batch_size balanced",
+    "robust": "optimiser.learning_rate optimiser.schedule run.epochs run.batch_size balanced select"
     " attack.start",
 }
-OF_EVERY_TRAINING = "num_steps checkpoint_every log_every eval_batch_size seed"
+OF_EVERY_TRAINING = (
+    "run.num_steps run.steps_per_epoch run.checkpoint_every run.log_every run.eval_batch_size"
+    " run.seed optimiser.smallest"
+)
 OURS = {
     f"{name}.{setting}"
     for name, settings in OURS_OF_TRAININGS.items()

@@ -1,14 +1,12 @@
 """Trainings of classifiers: settings that the images decide, and the check of the network."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from flax import nnx
 
 from cfx_jax.errors import InputError
 from experiments.shared import ImageSet, StoredImages, Workspace, fit_to_images, train_network
-from trainers import classifier
+from trainers import classifier, with_run
 
 IMAGES = np.random.default_rng(0).uniform(size=(20, 8, 8, 3)).astype(np.float32)
 
@@ -20,9 +18,9 @@ def images():
 
 
 def test_a_training_is_normalised_by_its_images(images, tmp_path):
-    settings = classifier.Config(num_steps=3, in_channels=1)
+    settings = with_run(classifier.Config(in_channels=1), num_steps=3)
     fitted = fit_to_images(settings, images, Workspace(tmp_path))
-    assert (fitted.num_classes, fitted.in_channels, fitted.num_steps) == (2, 3, 3)
+    assert (fitted.num_classes, fitted.in_channels, fitted.run.num_steps) == (2, 3, 3)
     np.testing.assert_allclose(fitted.mean, IMAGES.mean((0, 1, 2)), atol=1e-4)
     np.testing.assert_allclose(fitted.std, IMAGES.std((0, 1, 2)), atol=1e-4)
 
@@ -40,20 +38,22 @@ class Network(nnx.Module):
 
 @pytest.mark.parametrize("factor", [1.0, 0.0])
 def test_a_network_is_trained_on_its_images_and_one_that_ignores_them_is_refused(
-    images, tmp_path, capsys, factor
+    images, tmp_path, monkeypatch, capsys, factor
 ):
     calls = []
 
-    def train(settings, source, indices, validation, folder, *, augment):
+    def train(trainer, settings, source, indices, validation, folder, *, augment):
         calls.append((source, indices.tolist(), len(validation["label"]), folder, augment))
         return Network(factor)
 
-    part, settings = images.take(np.arange(12)), SimpleNamespace(num_steps=7)
+    part, settings = images.take(np.arange(12)), with_run(classifier.Config(), num_steps=7)
     validation = images.take(np.arange(12, 20))
 
     def make():
-        trainer = SimpleNamespace(train=train)
-        return train_network("toy", trainer, settings, part, validation, tmp_path, augment="none")
+        given = settings, part, validation, tmp_path
+        return train_network("toy", classifier.TRAINER, *given, augment="none")
+
+    monkeypatch.setattr("experiments.shared.training.train", train)
 
     if factor:
         assert isinstance(make(), Network)
