@@ -26,6 +26,7 @@ PACKAGES = (
     "parallel",
     "checks",
     "diagnosis",
+    "generators",
     "registration",
     "report",
 )
@@ -38,6 +39,7 @@ FLAX_FREE = (
     "maps",
     "metrics",
     "diagnosis",
+    "generators",
     "registration",
 )
 
