@@ -69,10 +69,7 @@ def test_a_collapsed_generator_is_named_though_it_turns_every_decision_over():
     assert found.turned.tolist() == [1, 1] and found.kept.tolist() == [0, 1]
     names = [each.name for each in diagnose_generators(found)]
     assert names == ["collapsed", "kept"]
-    message = (
-        rf"the {found.num_images[0]} images decided 0 that differ among each other, got 0\.0% .*"
-        r" a collapse: raise"
-    )
+    message = rf"the {found.num_images[0]} images decided 0 that differ among each other, got 0\.0% .* a collapse: raise"
     with pytest.raises(InputError, match=message):
         check_generators(found)
 
