@@ -50,3 +50,6 @@ from cfx_jax.data.worlds import SyntheticChest as SyntheticChest
 from cfx_jax.data.worlds import SyntheticCT as SyntheticCT
 from cfx_jax.data.worlds import SyntheticFaces as SyntheticFaces
 from cfx_jax.data.worlds import SyntheticFundus as SyntheticFundus
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

@@ -1,5 +1,6 @@
 """Numbers that judge a classifier or an explanation."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.metrics.activations import pre_activation_variances as pre_activation_variances
 from cfx_jax.metrics.agreement import cohen_kappa as cohen_kappa
 from cfx_jax.metrics.agreement import count_votes as count_votes
@@ -89,3 +90,5 @@ from cfx_jax.metrics.votes import VoteScore as VoteScore
 from cfx_jax.metrics.votes import agreement_word as agreement_word
 from cfx_jax.metrics.votes import score_votes as score_votes
 from cfx_jax.metrics.votes import score_votes_by_category as score_votes_by_category
+
+__all__, __dir__ = _public(globals())

@@ -5,6 +5,7 @@ library explains.
 """
 
 from cfx_jax.callables import as_pytree as as_pytree
+from cfx_jax.faces import public as _public
 from cfx_jax.models.generators import AE1_HEAD as AE1_HEAD
 from cfx_jax.models.generators import AE2_HEAD as AE2_HEAD
 from cfx_jax.models.generators import VAE as VAE
@@ -90,3 +91,5 @@ from cfx_jax.models.weights import import_weights as import_weights
 from cfx_jax.models.weights import read_tensors as read_tensors
 from cfx_jax.models.weights import reshaped as reshaped
 from cfx_jax.models.weights import warm_start as warm_start
+
+__all__, __dir__ = _public(globals())

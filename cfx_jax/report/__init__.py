@@ -6,6 +6,7 @@ by a program is marked as such: give ``note`` (drawn below figures and animation
 tables and at the head of the page) wherever it is used.
 """
 
+from cfx_jax.faces import public as _public
 from cfx_jax.report.animation import AnimationPanel as AnimationPanel
 from cfx_jax.report.animation import animate as animate
 from cfx_jax.report.answer_key import Key as Key
@@ -38,3 +39,5 @@ from cfx_jax.report.table import format_table as format_table
 from cfx_jax.report.table import write_table as write_table
 from cfx_jax.report.vote_files import Votes as Votes
 from cfx_jax.report.vote_files import read_votes as read_votes
+
+__all__, __dir__ = _public(globals())

@@ -1,5 +1,6 @@
 """Training that can be stopped at any moment and goes on as if it had not been."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.training.checkpoint import Checkpoint as Checkpoint
 from cfx_jax.training.checkpoint import CheckpointStore as CheckpointStore
 from cfx_jax.training.clock import Durations as Durations
@@ -7,3 +8,5 @@ from cfx_jax.training.loop import FitResult as FitResult
 from cfx_jax.training.loop import fit as fit
 from cfx_jax.training.metrics_writer import MetricsWriter as MetricsWriter
 from cfx_jax.training.workdir import load_config as load_config
+
+__all__, __dir__ = _public(globals())

@@ -10,3 +10,6 @@ from cfx_jax.data.face_sets.celeba import FaceRecord as FaceRecord
 from cfx_jax.data.face_sets.celeba import crop_face as crop_face
 from cfx_jax.data.face_sets.celeba import read_celeba as read_celeba
 from cfx_jax.data.face_sets.source import CelebA as CelebA
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

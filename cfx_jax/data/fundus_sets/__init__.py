@@ -17,3 +17,6 @@ from cfx_jax.data.fundus_sets.labelled import quality_labelled as quality_labell
 from cfx_jax.data.fundus_sets.messidor import read_messidor as read_messidor
 from cfx_jax.data.fundus_sets.record import FundusRecord as FundusRecord
 from cfx_jax.data.fundus_sets.source import FundusSet as FundusSet
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

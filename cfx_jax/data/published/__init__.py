@@ -12,3 +12,6 @@ from cfx_jax.data.published.source import StoredSet as StoredSet
 from cfx_jax.data.published.source import open_or_build as open_or_build
 from cfx_jax.data.published.tables import read_rows as read_rows
 from cfx_jax.data.published.tables import whole_number as whole_number
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

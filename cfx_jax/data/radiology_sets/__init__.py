@@ -23,3 +23,6 @@ from cfx_jax.data.radiology_sets.rsna import ChestRecord as ChestRecord
 from cfx_jax.data.radiology_sets.rsna import read_rsna as read_rsna
 from cfx_jax.data.radiology_sets.source import MSDBrainTumour as MSDBrainTumour
 from cfx_jax.data.radiology_sets.source import RSNAPneumonia as RSNAPneumonia
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

@@ -29,7 +29,7 @@ def split_patients(
 
     Example:
         >>> split_patients(["a", "a", "b", "c"], {"train": 2 / 3, "test": 1 / 3}, seed=0)
-        {'train': array([2, 3]), 'test': array([0, 1])}
+        {'train': array([0, 1, 3]), 'test': array([2])}
     """
     names, patient_of = np.unique(np.asarray(patients), return_inverse=True)
     parts = split(np.zeros(len(names), np.int64), shares, seed=seed)

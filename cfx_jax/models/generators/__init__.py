@@ -1,5 +1,6 @@
 """Networks that draw images: generators, their critics, autoencoders, segmenters."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.models.generators.discriminator import Discriminator as Discriminator
 from cfx_jax.models.generators.fixed_point import FixedPointTranslator as FixedPointTranslator
 from cfx_jax.models.generators.fixed_point import PatchCritic as PatchCritic
@@ -23,3 +24,5 @@ from cfx_jax.models.generators.unet import UNetGenerator as UNetGenerator
 from cfx_jax.models.generators.vae import VAE as VAE
 from cfx_jax.models.generators.views import Generator as Generator
 from cfx_jax.models.generators.views import generator_of as generator_of
+
+__all__, __dir__ = _public(globals())

@@ -2,6 +2,7 @@
 bottlenecks.
 """
 
+from cfx_jax.faces import public as _public
 from cfx_jax.models.layers.blocks import BasicBlock as BasicBlock
 from cfx_jax.models.layers.blocks import BottleneckBlock as BottleneckBlock
 from cfx_jax.models.layers.convolution import Activation as Activation
@@ -22,3 +23,5 @@ from cfx_jax.models.layers.normalisation import normalise as normalise
 from cfx_jax.models.layers.stems import ConvolutionStem as ConvolutionStem
 from cfx_jax.models.layers.stems import ImagenetStem as ImagenetStem
 from cfx_jax.models.layers.stems import PatchStem as PatchStem
+
+__all__, __dir__ = _public(globals())

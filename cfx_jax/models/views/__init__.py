@@ -1,5 +1,6 @@
 """Views of a model: one image at a time, calibrated, in an ensemble, with other activations."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.models.views.activations import guided_relu as guided_relu
 from cfx_jax.models.views.calibrated import Calibrated as Calibrated
 from cfx_jax.models.views.calibrated import calibrated as calibrated
@@ -15,3 +16,5 @@ from cfx_jax.models.views.pre_activations import pre_activations as pre_activati
 from cfx_jax.models.views.thresholded import Thresholded as Thresholded
 from cfx_jax.models.views.thresholded import thresholded as thresholded
 from cfx_jax.models.views.two_logits import two_logits as two_logits
+
+__all__, __dir__ = _public(globals())

@@ -1,5 +1,6 @@
 """Networks of volumes: stacks of slices and their saliency (ACAT and its competitors)."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.models.volumes.acat import ACAT as ACAT
 from cfx_jax.models.volumes.build import build_acat as build_acat
 from cfx_jax.models.volumes.build import build_slice_wise as build_slice_wise
@@ -25,3 +26,5 @@ from cfx_jax.models.volumes.trunks import Trunk as Trunk
 from cfx_jax.models.volumes.trunks import resnet50_stages as resnet50_stages
 from cfx_jax.models.volumes.trunks import resnet_small_stages as resnet_small_stages
 from cfx_jax.models.volumes.with_saliency import with_saliency as with_saliency
+
+__all__, __dir__ = _public(globals())

@@ -1,6 +1,7 @@
 """Figures of images, maps and curves, written as PNG files: what goes in is described by small
 records of arrays."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.report.figures.counterfactual_grid import counterfactual_grid as counterfactual_grid
 from cfx_jax.report.figures.curve import curve as curve
 from cfx_jax.report.figures.lines import CurvePanel as CurvePanel
@@ -13,3 +14,5 @@ from cfx_jax.report.figures.rows import SaliencyRow as SaliencyRow
 from cfx_jax.report.figures.saliency_grid import saliency_grid as saliency_grid
 from cfx_jax.report.figures.sweep_grid import Outlines as Outlines
 from cfx_jax.report.figures.sweep_grid import sweep_grid as sweep_grid
+
+__all__, __dir__ = _public(globals())

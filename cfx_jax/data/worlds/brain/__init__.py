@@ -23,3 +23,6 @@ from cfx_jax.data.worlds.brain.tumours import add_tumour as add_tumour
 from cfx_jax.data.worlds.brain.tumours import sample_tumour as sample_tumour
 from cfx_jax.data.worlds.brain.tumours import tumour_cover as tumour_cover
 from cfx_jax.data.worlds.brain.ventricles import add_ventricles as add_ventricles
+from cfx_jax.faces import public as _public
+
+__all__, __dir__ = _public(globals())

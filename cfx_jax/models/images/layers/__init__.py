@@ -1,5 +1,6 @@
 """Layers of the networks of images."""
 
+from cfx_jax.faces import public as _public
 from cfx_jax.models.images.layers.inception import ConvolutionUnit as ConvolutionUnit
 from cfx_jax.models.images.layers.inception import InceptionBlock as InceptionBlock
 from cfx_jax.models.images.layers.inception import Pool as Pool
@@ -7,3 +8,5 @@ from cfx_jax.models.images.layers.inception import Unit as Unit
 from cfx_jax.models.images.layers.inception import pooled as pooled
 from cfx_jax.models.images.layers.mbconv import MBConv as MBConv
 from cfx_jax.models.images.layers.mbconv import SqueezeExcitation as SqueezeExcitation
+
+__all__, __dir__ = _public(globals())
