@@ -23,6 +23,7 @@ PACKAGES = (
     "parallel",
     "checks",
     "diagnosis",
+    "generators",
     "registration",
     "report",
 )
@@ -35,6 +36,7 @@ FLAX_FREE = (
     "maps",
     "metrics",
     "diagnosis",
+    "generators",
     "registration",
 )
 

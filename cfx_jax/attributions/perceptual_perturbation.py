@@ -115,7 +115,7 @@ def perceptual_objective(
 ) -> Score:
     """The objective that ``perceptual_perturbation`` minimises, such as for ``optimise.drive``.
 
-    Arguments as ``perceptual_perturbation``.
+    Arguments and errors as ``perceptual_perturbation``.
 
     Returns:
         A function of the changed image, at least 0.
