@@ -16,8 +16,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.counterfactuals import Exaggerator, probability_bin
-from cfx_jax.counterfactuals.progressive import class_1_probability
+from cfx_jax.counterfactuals import Exaggerator, class_1_probability, probability_bin
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.progressive_exaggeration.images import Data, Part

@@ -12,8 +12,7 @@ from jaxtyping import Float, Int, Num
 
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_images
-from cfx_jax.counterfactuals import decided_class
-from cfx_jax.counterfactuals.progressive import check_two_classes, class_1_probability
+from cfx_jax.counterfactuals import check_two_classes, class_1_probability, decided_class
 from cfx_jax.data import (
     AugmentItem,
     bin_counts,

@@ -97,9 +97,9 @@ def test_the_attack_is_all_that_robust_accuracy_is_computed_by():
     names = tuple(each.__name__ for each in evaluation.ATTACK)
     assert {"cfx_jax.metrics.robustness", "cfx_jax.models.views.ensemble"} <= set(names)
     without = ("cfx_jax.checks", "cfx_jax.errors", "cfx_jax.parallel")  # give no numbers
-    used = {str(getattr(each, "__module__", "")) for each in vars(evaluation.ATTACK[0]).values()}
-    used = {each for each in used if each.startswith("cfx_jax.") and each not in without}
-    assert len(used) > 3 and all(each.startswith(names) for each in used)
+    used = {str(getattr(value, "__module__", "")) for value in vars(evaluation.ATTACK[0]).values()}
+    used = {name for name in used if name.startswith("cfx_jax.") and not name.startswith(without)}
+    assert len(used) > 3 and all(name.startswith(names) for name in used)
 
 
 @pytest.mark.parametrize(("asked", "attacked"), [(6, 6), (1000, 20), (0, 20)])
