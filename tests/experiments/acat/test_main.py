@@ -1,116 +1,111 @@
-"""ACAT's experiment: its presets, tables and claims on made-up numbers; and, slow, a whole smoke
-run.
-"""
+"""ACAT's presets, tables and claims on made-up numbers, and, slow, smoke runs."""
 
 import dataclasses
 import json
-from math import sqrt
+import math
 
 import jax
 import numpy as np
 import pytest
+from published_settings import check_published
 
 from cfx_jax.errors import InputError
 from cfx_jax.report import write_claims, write_table
 from experiments.acat import claims, published, tables
 from experiments.acat.__main__ import main
 from experiments.acat.config import Config
-from experiments.acat.detection import Detection
-from experiments.acat.facts import StoredFacts
+from experiments.acat.data import UNKNOWN, Scans, StoredFacts, load_scans, split_scans
+from experiments.acat.detection import FIELDS, OVERLAPS, Detection
+from experiments.acat.map_names import GRADIENT, METHODS, OURS, RANDOM, REFERENCES, WITH_ACAT
+from experiments.acat.networks import (
+    ACAT,
+    ACAT_NETWORK,
+    BASELINE,
+    GROUPS,
+    IN_TABLE_4,
+    SCRATCH,
+    choose_networks,
+)
 from experiments.acat.presets import DEMO, PRESETS, SMOKE, TRIED_SEEDS
-from experiments.acat.rows import ACAT, BASELINE, GROUPS, IN_TABLE_4, SCRATCH, WHOLE, rows_of
-from experiments.acat.scans import UNKNOWN, Scans, load_scans, split_scans
-from experiments.acat.scores import FIELDS
-from experiments.acat.sources import DETECTORS, GRADIENT, OURS, RANDOM, REFERENCES, WITH_ACAT
-from experiments.acat.study import Answers, Run, Study
+from experiments.acat.searches import Traces
+from experiments.acat.study import KindStudy, Run
+from experiments.acat.training import Answers
 from experiments.acat.variances import Variances
-from experiments.shared.stages import Workspace
+from experiments.shared import Workspace
 from trainers import volume_classifier
 from trainers.epochs import by_steps
 
 RNG = np.random.default_rng(0)
 PAPER = PRESETS["paper"]
 SIDES = ("none", "left", "right", "both")
-OF_EPOCHS, RELEASED, OURS_ALONE = (
-    "follows the epochs",
-    "released code",
-    "no result depends on it, or ours",
-)
+RELEASED, LATER = "released code", "alessandro-f/Dif-fuse, the first author's later code"
+TRAININGS = ("baseline", "from_baseline", "autoencoder")
 PUBLISHED = {
+    "data": (("mosmed:PATH", "ist3:PATH"), "section 4.1"),
     "shape": ((11, 128, 128), "appendix C"),
     "ist3_shape": ((11, 500, 400), "appendix C, 400 x 500"),
     "train": (0.7, "section 4.1"),
     "test": (0.15, "section 4.1"),
     "seeds": ((0, 1, 2), "section 4.1, three runs"),
+    "trunks": (("half_brain", "slice_resnet50"), "section 4.2 and appendix B"),
+    "rows": (tuple(GROUPS), "sections 4.3 to 4.7, appendices D and I, released code"),
     "training_sizes": ((50, 100, 200, 300, 500), "Table 4"),
     "baseline.epochs": (200, "appendix C"),
-    "from_baseline.epochs": (100, "appendix C"),
-    "autoencoder.epochs": (200, "the first author's later code, alessandro-f/Dif-fuse"),
-    "baseline.num_classes": (2, "section 4.3, chests"),
-    "baseline.in_channels": (1, "section 4.1, computed tomography"),
-    "baseline.num_slices": (11, "appendix C"),
+    "baseline.horizontal_flip": (True, RELEASED),
+    "baseline.vertical_flip": (True, RELEASED),
     "baseline.optimiser.learning_rate": (1e-4, RELEASED),
-    "baseline.optimiser.smallest": (1e-7, RELEASED),
-    "baseline.optimiser.weight_decay": (5e-5, RELEASED),
-    "baseline.batch_size": (8, RELEASED),
-    "from_baseline.num_classes": (2, "section 4.3, chests"),
-    "from_baseline.in_channels": (1, "section 4.1, computed tomography"),
-    "from_baseline.num_slices": (11, "appendix C"),
+    "baseline.select": ("accuracy", RELEASED),
+    "from_baseline.epochs": (100, "appendix C"),
+    "from_baseline.horizontal_flip": (False, RELEASED),
+    "from_baseline.vertical_flip": (False, RELEASED),
     "from_baseline.optimiser.learning_rate": (1e-5, RELEASED),
-    "from_baseline.optimiser.smallest": (1e-7, RELEASED),
-    "from_baseline.optimiser.weight_decay": (5e-5, RELEASED),
-    "from_baseline.batch_size": (8, RELEASED),
+    **{
+        f"{training}.{name}": value
+        for training in TRAININGS[:2]
+        for name, value in {
+            "num_classes": (2, "section 4.3, chests"),
+            "in_channels": (1, "section 4.1, computed tomography"),
+            "num_slices": (11, "appendix C"),
+            "weighted": (True, RELEASED),
+            "optimiser.smallest": (1e-7, RELEASED),
+            "optimiser.weight_decay": (5e-5, RELEASED),
+            "batch_size": (8, RELEASED),
+        }.items()
+    },
     "autoencoder.width": (128, RELEASED),
     "autoencoder.filters": ((6, 12, 16), "appendix B, three blocks; released code"),
     "autoencoder.decoder_filters": ((16, 12, 12), "appendix B, three blocks; released code"),
-    "autoencoder.optimiser.learning_rate": (3e-4, "alessandro-f/Dif-fuse"),
-    "autoencoder.optimiser.smallest": (1e-7, "alessandro-f/Dif-fuse"),
-    "autoencoder.optimiser.weight_decay": (0.0, "alessandro-f/Dif-fuse"),
-    "autoencoder.batch_size": (64, "alessandro-f/Dif-fuse"),
+    "autoencoder.norms": (True, RELEASED),
+    "autoencoder.optimiser.learning_rate": (3e-4, LATER),
+    "autoencoder.optimiser.smallest": (1e-7, LATER),
+    "autoencoder.optimiser.weight_decay": (0.0, LATER),
+    "autoencoder.epochs": (200, LATER),
+    "autoencoder.batch_size": (64, LATER),
+    "autoencoder.select": ("psnr", RELEASED),
     "search.penalty": (100.0, "section 3.2, after equation 4"),
+    "search.reference": ("reconstruction", RELEASED),
     "search.num_steps": (20, "section 3.2, after equation 4"),
     "search.step_size": (0.1, RELEASED),
+    "search.proximal": (False, RELEASED),
+    "search.quotient": (None, "section 3.2: the penalty is given"),
+    "acat_detects": (True, "section 4.4, 68.55 %"),
     "unbounded_steps": ((10.0, 3.0, 1.0, 0.1, 0.01), "appendix F, Figure 6"),
     **{
-        f"{training}.{name}": (0, OF_EPOCHS)
-        for training in ("baseline", "from_baseline", "autoencoder")
+        f"{training}.{name}": (0, "follows the epochs")
+        for training in TRAININGS
         for name in ("num_steps", "evaluate_every", "checkpoint_every", "optimiser.epoch")
     },
-    **{
-        f"{training}.{name}": (None, OURS_ALONE)
-        for training in ("baseline", "from_baseline", "autoencoder")
-        for name in ("eval_batch_size", "log_every", "seed")
-    },
-    **{
-        name: (None, OURS_ALONE)
-        for name in ("search.minimum_psnr", "num_detected", "num_shown", "batch_size", "seed")
-    },
-    **{name: (None, "synthetic worlds only") for name in ("num_scans", "num_located", "severity")},
 }
-"""Every number of the preset, or None where the paper has none, with its place."""
+OURS_ALONE = {
+    *("preset", "results", "work", "num_scans", "num_located", "severity", "seed", "batch_size"),
+    *("search.minimum_psnr", "num_detected", "num_shown", "from_baseline.select"),
+    *(f"{name}.{of}" for name in TRAININGS[:2] for of in ("model", "saliency", "sides")),
+    *(f"{name}.{of}" for name in TRAININGS for of in ("eval_batch_size", "log_every", "seed")),
+}
 
 
-def numbers_of(value, name=""):
-    """The numbers, and tuples of numbers, of a nested dict by their dotted names."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from numbers_of(inner, f"{name}.{key}" if name else key)
-    elif not isinstance(value, bool) and np.asarray(value).dtype.kind in "if":
-        yield name, value
-
-
-def test_every_number_of_the_paper_preset_is_the_published_one():
-    found = dict(numbers_of(dataclasses.asdict(PAPER)))
-    assert found.keys() == PUBLISHED.keys()
-    assert {name: found[name] for name, (value, _) in PUBLISHED.items() if value is not None} == {
-        name: value for name, (value, _) in PUBLISHED.items() if value is not None
-    }
-    assert all(place for _, place in PUBLISHED.values())
-    assert PAPER.trunks == ("half_brain", "slice_resnet50") and PAPER.search.quotient is None
-    assert set(PAPER.rows) == set(GROUPS) and [each.partition(":")[0] for each in PAPER.data] == [
-        "mosmed",
-        "ist3",
-    ]
+def test_the_paper_preset_has_every_published_value():
+    check_published(PAPER, PUBLISHED, OURS_ALONE)
 
 
 def test_every_preset_knows_its_name_and_reports_on_a_fresh_world():
@@ -158,52 +153,31 @@ def made_up_scans(labels, *, sides=True, groups=None):
         labels,
         classes,
         sides,
-        groups,
         facts,
-        None,
-        None,
-        "made up",
-        None,
+        note="made up",
+        identity=None,
+        groups=groups,
     )
 
 
 def made_up_detection(hits, *, units=None, overlaps=None):
     """Scores by method on as many scans as the first has; what is not given hits nowhere."""
     number = len(hits[OURS])
-    nothing = dict.fromkeys(FIELDS, np.full(number, np.nan))
-    scores = {
-        name: nothing | {"hits": np.zeros(number), "flat": np.zeros(number)}
-        for name in (*DETECTORS, *REFERENCES)
-    }
+    unknown = dict.fromkeys(FIELDS, np.full(number, np.nan)) | {"flat": np.zeros(number)}
+    scores = {name: unknown | {"hits": np.zeros(number)} for name in (*METHODS, *REFERENCES)}
     for name, values in hits.items():
-        scores[name] = (
-            scores[name] | {"hits": np.asarray(values, float)}
-            if name in scores
-            else {
-                **nothing,
-                "hits": np.asarray(values, float),
-                "flat": np.zeros(number),
-            }
-        )
+        scores[name] = scores.get(name, unknown) | {"hits": np.asarray(values, float)}
     for name, values in (overlaps or {}).items():
-        scores[name] |= dict.fromkeys(
-            ("macro_iou", "macro_dice", "dice", "kappa"), np.asarray(values, float)
-        )
+        scores[name] |= dict.fromkeys(OVERLAPS, np.asarray(values, float))
     units = np.arange(number) if units is None else units
-    trace = np.tile(np.linspace(0.9, 0.1, 21), (number, 1))
-    factors = np.tile([1.0, -1.0], (number, 1))
-    likeness = {name: np.ones(number) for name in DETECTORS}
-    return Detection(
-        units,
-        scores,
-        likeness,
-        units,
-        trace,
+    traces = Traces(
+        np.tile(np.linspace(0.9, 0.1, 21), (number, 1)),
         np.full(number, 0.6),
-        factors,
+        np.tile([1.0, -1.0], (number, 1)),
         np.full((number, 2), 0.6),
-        None,
     )
+    likeness = {name: np.ones(number) for name in METHODS}
+    return Detection(units, scores, likeness, units, traces, None)
 
 
 def answers_of(seed, labels, decided, *, sizes=None, units=None):
@@ -236,10 +210,9 @@ def made_up_study(*counts_right, sides=True, hits=(1, 1, 1, 0, 1, 1), smaller=No
                 None,
             )
         )
-    rows = rows_of(Config(rows=()))
-    return Study(
-        made_up_scans(labels, sides=sides), rows, {}, tuple(runs), smaller or {}, 30.0, 0, None
-    )
+    rows = choose_networks(Config(rows=()))
+    scans = made_up_scans(labels, sides=sides)
+    return KindStudy(scans, rows, {}, tuple(runs), smaller or {}, 30.0, 0, None)
 
 
 def row_of(table, name):
@@ -271,7 +244,7 @@ def test_differences_of_networks_have_the_spread_of_the_runs():
 
 
 def verdicts(study):
-    return {each.id.removesuffix(" (made up)"): each for each in claims.claims(study)}
+    return {each.id.removesuffix(" (made up)"): each for each in claims.claims_of_kind(study)}
 
 
 def test_claims_hold_where_the_runs_agree():
@@ -309,7 +282,7 @@ def test_claims_say_whose_they_are():
 def test_claims_draw_patients_and_not_scans():
     study = made_up_study(38, 45, 47)
     pairs = [
-        run._replace(detection=run.detection._replace(trace_units=np.arange(6) // 2))
+        run._replace(detection=run.detection._replace(search_units=np.arange(6) // 2))
         for run in study.runs
     ]
     found = verdicts(study._replace(runs=tuple(pairs)))["Figure 5, latent shift"]
@@ -331,7 +304,7 @@ def test_tables_of_maps_give_counts_and_references():
     assert (ours["hits"], ours["scans"], ours["flat"], ours["likeness"]) == (10, 12, 0, 1.0)
     assert ours["paper"] == pytest.approx(0.6505) and ours["inside the lesion"] is None
     assert row_of(tables.hit_table(study), RANDOM)["hit score"] == 0
-    assert WITH_ACAT not in tables.detection_rows(study)
+    assert WITH_ACAT not in tables.compared_maps(study)
     found = row_of(tables.reach_table(study), OURS)
     assert found["below 0.2"].estimate == 1 and found["after one step"] == pytest.approx(0.86)
 
@@ -346,8 +319,8 @@ def test_sensitivities_are_means_over_runs_with_counts():
     ]
     cells = row_of(tables.sensitivity_table(study._replace(runs=tuple(runs))), BASELINE)
     assert (cells["sensitivity"], cells["specificity"]) == (0.5, 0.75)
-    assert cells["SE"] == pytest.approx(0.25 / sqrt(2)) and cells["SE of it"] == pytest.approx(
-        0.25 / sqrt(2)
+    assert cells["SE"] == pytest.approx(0.25 / math.sqrt(2)) and cells["SE of it"] == pytest.approx(
+        0.25 / math.sqrt(2)
     )
     assert [cells[name] for name in ("TP", "FN", "TN", "FP")] == [4, 4, 3, 1]
     assert cells["paper"] == pytest.approx(0.7308) and cells["paper specificity"] == pytest.approx(
@@ -403,7 +376,7 @@ def test_smaller_trainings_have_a_table_and_claims():
     assert cells["accuracy of 50 scans"] == pytest.approx(3 / 8) and cells[
         "paper 50"
     ] == pytest.approx(0.3484)
-    assert cells["SE of 50 scans"] == pytest.approx(np.std([4 / 8, 3 / 8, 2 / 8]) / sqrt(3))
+    assert cells["SE of 50 scans"] == pytest.approx(np.std([4 / 8, 3 / 8, 2 / 8]) / math.sqrt(3))
     found = verdicts(study)
     assert found["Table 4, 50 scans, baseline"].ours == {ACAT: 1.0, BASELINE: 3 / 8}
     assert (
@@ -434,7 +407,8 @@ def test_sources_of_maps_rank_by_accuracy_as_by_hits():
         "latent shift": "maps: latent shift",
         "Grad-CAM": "maps: Grad-CAM",
     }
-    study, runs = made_up_study(38, 45, 47)._replace(rows=rows_of(Config(rows=("sources",)))), []
+    networks, runs = choose_networks(Config(rows=("sources",))), []
+    study = made_up_study(38, 45, 47)._replace(networks=networks)
     for seed, run in enumerate(study.runs):
         share = {OURS: 6, "gradient": 5, "latent shift": 4, "Grad-CAM": 3}
         if seed == 2:  # in the last run the two in the middle change places
@@ -465,7 +439,7 @@ def test_overlaps_are_claims_of_chests():
     study = made_up_study(38, 45, 47, sides=False)
     runs = []
     for seed, run in enumerate(study.runs):
-        overlaps = {name: 0.5 + 0.01 * np.arange(6) for name in DETECTORS}
+        overlaps = {name: 0.5 + 0.01 * np.arange(6) for name in METHODS}
         overlaps[OURS] = 0.6 + 0.01 * np.arange(6) + 0.01 * seed
         overlaps[RANDOM] = np.full(6, 0.7)
         runs.append(
@@ -492,7 +466,7 @@ def test_overlaps_are_claims_of_chests():
 
 @pytest.mark.parametrize("sides", [True, False])
 def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
-    rng, rows = np.random.default_rng(0), rows_of(PAPER)
+    rng, rows = np.random.default_rng(0), choose_networks(PAPER)
     sizes = np.tile(np.arange(5), 10)
     labels = np.where(sizes > 0, 1, 0)
 
@@ -504,8 +478,8 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
     everything, few = [row.name for row in rows], IN_TABLE_4
     runs = []
     for seed in range(3):
-        scores = {name: rng.random(6) for name in (*DETECTORS, WITH_ACAT, RANDOM)}
-        overlaps = {name: rng.random(6) for name in (*DETECTORS, RANDOM)}
+        scores = {name: rng.random(6) for name in (*METHODS, WITH_ACAT, RANDOM)}
+        overlaps = {name: rng.random(6) for name in (*METHODS, RANDOM)}
         variances = {
             name: Variances(*rng.uniform(1, 2, (2, 7))) for name in (BASELINE, ACAT, SCRATCH)
         }
@@ -522,8 +496,9 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
         for size in PAPER.training_sizes
         if sides
     }
-    study = Study(made_up_scans(labels, sides=sides), rows, {}, tuple(runs), smaller, 30.0, 0, None)
-    made = claims.claims(study)
+    scans = made_up_scans(labels, sides=sides)
+    study = KindStudy(scans, rows, {}, tuple(runs), smaller, 30.0, 0, None)
+    made = claims.claims_of_kind(study)
     write_claims(tmp_path / "claims.json", made)  # refuses ids that are used twice
     about = " ".join(each.id for each in made)
     printed = (
@@ -598,7 +573,7 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
 
 def test_rows_are_the_groups_between_baseline_and_acat():
     config = Config(rows=("components", "controls"))
-    names = [row.name for row in rows_of(config)]
+    names = [row.name for row in choose_networks(config)]
     assert names[0] == BASELINE and names[-1] == ACAT and len(names) == 2 + 3 + 6
     assert set(published.ACCURACY) <= {
         BASELINE,
@@ -635,7 +610,7 @@ def test_impossible_scans_are_refused(tmp_path, options, message):
 
 def test_impossible_options_are_refused():
     with pytest.raises(InputError, match="--rows: expected one of 'competitors'"):
-        rows_of(Config(rows=("rivals of",)))
+        choose_networks(Config(rows=("rivals of",)))
     with pytest.raises(InputError, match="--train, --test: expected a sum below 1"):
         split_scans(
             dataclasses.replace(SMOKE, train=0.9, test=0.2), made_up_scans(np.zeros(9, int)), 0
@@ -701,7 +676,7 @@ def test_a_smoke_run_of_chests_compares_maps_with_masks(tmp_path):
 def test_the_published_acat_takes_two_steps_at_full_size():
     config = dataclasses.replace(PAPER.from_baseline, saliency=True, num_slices=PAPER.shape[0])
     config = by_steps(config, num_images=298)
-    factory = WHOLE.factory("slice_resnet50", PAPER.shape)
+    factory = ACAT_NETWORK.factory("slice_resnet50", PAPER.shape)
     batch = {
         "image": RNG.random((config.batch_size, *PAPER.shape, 1), np.float32),
         "saliency": RNG.random((config.batch_size, *PAPER.shape, 1), np.float32),

@@ -1,6 +1,4 @@
-"""What ACAT's experiment makes of scans, on an autoencoder and a classifier that can be followed on
-paper.
-"""
+"""ACAT's searches, maps and scores, on an autoencoder and a classifier followed on paper."""
 
 import dataclasses
 
@@ -17,31 +15,18 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.counterfactuals import latent_shift_batch
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig
-from experiments.acat.detection import detect, explain_all
-from experiments.acat.facts import StoredFacts
-from experiments.acat.maps import (
-    ControlMaps,
-    Explained,
-    attention_maps,
-    detected,
-    detected_with,
-    reached,
-    search,
-    walk,
-)
-from experiments.acat.presets import SMOKE
-from experiments.acat.scans import Scans
-from experiments.acat.scores import references, same_side, score
-from experiments.acat.sources import (
+from experiments.acat.data import Scans, StoredFacts
+from experiments.acat.detection import detect, explain_all, same_side, score, score_references
+from experiments.acat.map_names import (
     BRIGHTEST,
     CHANGE,
     CONSTANT,
     DARKEST,
-    DETECTORS,
     GRAD_CAM,
     GRADIENT,
     INTEGRATED,
     LATENT_SHIFT,
+    METHODS,
     NO_BOUND,
     NOISE,
     OURS,
@@ -51,7 +36,10 @@ from experiments.acat.sources import (
     WITH_ACAT,
     ZERO,
 )
-from experiments.shared.stages import Workspace
+from experiments.acat.maps import ControlMaps, attention_maps, explain, explain_network
+from experiments.acat.presets import SMOKE
+from experiments.acat.searches import Explained, Traces, remove_finding, search, walk
+from experiments.shared import Workspace
 
 SLICES, STEPS, STEP, QUOTIENT, CURVATURE = 3, 4, 0.1, 0.02, 0.8
 ENTRIES = SLICES * toy_coder.LATENT
@@ -180,15 +168,15 @@ def test_attention_maps_of_a_gradient_are_scaled_to_one():
 
 
 def test_detection_explains_the_finding_towards_none():
-    found = detected(EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
-    assert set(found.maps) == set(DETECTORS)
+    found = explain(EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
+    assert set(found.maps) == set(METHODS)
     for place, volume in enumerate(VOLUMES):
         bounded, free = (descent(volume, 0, penalty) for penalty in (QUOTIENT * ENTRIES, 0.0))
         np.testing.assert_allclose(found.maps[OURS][place], change(bounded), atol=1e-3)
         np.testing.assert_allclose(found.maps[NO_BOUND][place], change(free), atol=1e-3)
         # The probability of the finding, 1, falls; that of the target, 0, is the rest.
         finding = [1 - probability_of(each, 0) for each in bounded]
-        np.testing.assert_allclose(found.reached.trace[place], finding, atol=1e-5)
+        np.testing.assert_allclose(found.traces.trace[place], finding, atol=1e-5)
         assert finding[-1] < finding[0]
         np.testing.assert_allclose(
             found.counterfactual[place].reshape(SLICES, -1), drawn(bounded[-1]), atol=1e-4
@@ -211,8 +199,8 @@ def test_detection_explains_the_finding_towards_none():
 
 
 def test_latent_shift_lowers_the_finding_and_its_sweep_says_so():
-    found = reached(EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
-    maps = detected(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[LATENT_SHIFT]
+    found = Traces.of(*remove_finding(EXPLAINED, VOLUMES, SETTINGS, batch_size=3))
+    maps = explain(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[LATENT_SHIFT]
     shifted = latent_shift_batch(CODER, toy_coder.classifier, VOLUMES, np.zeros(3, int))
     np.testing.assert_allclose(found.shifted, 1 - shifted.probability, atol=1e-6)
     for place, volume in enumerate(VOLUMES):
@@ -229,7 +217,7 @@ def test_latent_shift_lowers_the_finding_and_its_sweep_says_so():
 
 
 def test_grad_cam_of_a_slice_leaves_the_others_as_they_are():
-    found = detected(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[GRAD_CAM]
+    found = explain(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[GRAD_CAM]
     for place, volume in enumerate(VOLUMES):
         # The logit's slope by a map of slice i is w_i times 3 or 2, over 16 pixels.
         image = volume[..., 0]
@@ -261,7 +249,7 @@ class Gated(nnx.Module):
 
 
 def test_a_network_that_takes_maps_keeps_each_scans_own_one_while_it_is_searched():
-    found = detected_with(Gated(), EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
+    found = explain_network(Gated(), EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
     for place, volume in enumerate(VOLUMES):
         own = np.mean(
             [change(descent(volume, target, QUOTIENT * ENTRIES)) for target in (0, 1)], axis=0
@@ -286,13 +274,12 @@ def made_up_scans(*, located):
         labels,
         labels,
         ("no", "yes"),
-        False,
-        groups,
-        facts,
-        others,
-        None,
-        "",
-        None,
+        sides=False,
+        facts=facts,
+        note="",
+        identity=None,
+        groups=groups,
+        located=others,
     )
 
 
@@ -310,20 +297,20 @@ def test_detection_is_of_located_scans_or_of_the_tests_positive_ones(tmp_path, l
         [1 - probability_of(each, 0) for each in descent(volume, 0, QUOTIENT * ENTRIES)]
         for volume in searched
     ]
-    np.testing.assert_allclose(found.trace, expected, atol=1e-5)
-    assert list(found.trace_units) == ["p3", "p0", "p1"]
+    np.testing.assert_allclose(found.traces.trace, expected, atol=1e-5)
+    assert list(found.search_units) == ["p3", "p0", "p1"]
     assert list(found.units) == ([0, 1, 2] if located else ["p3", "p0", "p1"])
     for place, volume in enumerate(explained):
         mask = volume[..., 0] > (0.8 if located else 0.9)
         dice = volume_overlap(change(descent(volume, 0, QUOTIENT * ENTRIES)), mask).dice
         assert found.scores[OURS]["dice"][place] == pytest.approx(float(dice))
-    given = detected_with(Gated(), EXPLAINED, explained, SETTINGS, batch_size=3)
+    given = explain_network(Gated(), EXPLAINED, explained, SETTINGS, batch_size=3)
     masks = explained[..., 0] > (0.8 if located else 0.9)
     np.testing.assert_allclose(found.scores[WITH_ACAT]["dice"], volume_overlap(given, masks).dice)
-    assert found.known("kappa") and not found.known("hits")
+    assert found.is_known("kappa") and not found.is_known("hits")
     # Read from its files, without a search.
     again = detect(config, scans, None, Gated(), test, Workspace(tmp_path), **options)
-    np.testing.assert_array_equal(again.trace, found.trace)
+    np.testing.assert_array_equal(again.traces.trace, found.traces.trace)
 
 
 def test_control_maps_say_nothing_of_their_scans():
@@ -396,7 +383,7 @@ def test_a_map_is_scored_by_territory_lesion_and_overlap():
 
 
 def test_references_need_no_network():
-    found = references(head_facts(), np.random.default_rng(0))
+    found = score_references(head_facts(), np.random.default_rng(0))
     assert set(found) == {RANDOM, DARKEST, BRIGHTEST, CHANGE} and {*found, CONSTANT} == set(
         REFERENCES
     )
@@ -408,7 +395,7 @@ def test_references_need_no_network():
     assert found[CHANGE]["hits"] == 1 and found[CHANGE]["dice"] == 1
     np.testing.assert_array_equal(same_side(ATLAS, 4), ATLAS > 3)
     bare = {"image": head_facts()["image"], "lesion_mask": head_facts()["lesion_mask"]}
-    assert references(bare, np.random.default_rng(0)) == {}
+    assert score_references(bare, np.random.default_rng(0)) == {}
 
 
 def test_every_scan_is_explained_and_scored_with_its_own_facts():
@@ -417,7 +404,9 @@ def test_every_scan_is_explained_and_scored_with_its_own_facts():
     facts = StoredFacts(
         {"image": VOLUMES, "atlas": atlas, "organ": atlas > 0, "territory": territories}
     )
-    found = explain_all(EXPLAINED, facts, SETTINGS, batch_size=3, num_shown=2, steps=(30.0,))
+    options = {"num_shown": 2, "unbounded_steps": (30.0,), "batch_size": 3}
+    config = dataclasses.replace(SMOKE, search=SETTINGS, **options)
+    found = explain_all(EXPLAINED, facts, config)
     for place, volume in enumerate(VOLUMES):
         saliency = change(descent(volume, 0, QUOTIENT * ENTRIES))
         expected = atlas[place].ravel()[saliency.argmax()] == territories[place]
@@ -425,13 +414,16 @@ def test_every_scan_is_explained_and_scored_with_its_own_facts():
     np.testing.assert_array_equal(found[f"{CONSTANT}/hits"], [0, 1, 1])
     np.testing.assert_allclose(found[f"{OURS}/likeness"], 1)
     assert found["trace"].shape == (3, STEPS + 1) and np.isnan(found[f"{OURS}/kappa"]).all()
-    assert found["shown/maps"].shape == (2, len(DETECTORS), 4, 4) and found[
-        "shown/walks"
-    ].shape == (2, 1, 4, 4)
+    assert found["shown/maps"].shape == (2, len(METHODS), 4, 4) and found["shown/walks"].shape == (
+        2,
+        1,
+        4,
+        4,
+    )
     # Without a mask the middle slice is shown, and maps are means over slices.
     np.testing.assert_array_equal(found["shown/slices"], [1, 1])
     np.testing.assert_array_equal(found["shown/image"], VOLUMES[:2, 1, :, :, 0])
     ours = change(descent(VOLUMES[1], 0, QUOTIENT * ENTRIES))
     np.testing.assert_allclose(
-        found["shown/maps"][1, DETECTORS.index(OURS)], ours.mean(axis=0), atol=1e-3
+        found["shown/maps"][1, METHODS.index(OURS)], ours.mean(axis=0), atol=1e-3
     )
