@@ -91,6 +91,7 @@ _ACCURACY_PLACES: Mapping[str, str] = {
 
 
 def accuracy_claims(study: KindStudy) -> Iterator[Claim]:
+    """Claims that ACAT is right more often than another network."""
     for name in study.names:
         place = _ACCURACY_PLACES.get(name)
         if place is None or study.place not in published.ACCURACY.get(name, {}):
@@ -106,7 +107,7 @@ def accuracy_claims(study: KindStudy) -> Iterator[Claim]:
 
 
 def best_claims(study: KindStudy) -> Iterator[Claim]:
-    """Appendix I, where the paper counts the runs of both sets together."""
+    """The claim of appendix I, where the paper counts the runs of both sets together."""
     counts, number = count_best_runs(study), len(study.runs)
     if set(counts) == {BASELINE, ACAT}:
         return
@@ -126,7 +127,7 @@ def best_claims(study: KindStudy) -> Iterator[Claim]:
 
 
 def dropout_claims(study: KindStudy) -> Iterator[Claim]:
-    """Section 4.7."""
+    """Claims of section 4.7, dropout in place of attention."""
     for name in filter(study.has, _names("dropout")):
         statement = Statement(
             f"{name}, below the baseline",
@@ -138,7 +139,7 @@ def dropout_claims(study: KindStudy) -> Iterator[Claim]:
 
 
 def controls_claims(study: KindStudy) -> Iterator[Claim]:
-    """Targets of ours: that it is ACAT's maps that help, and that any maps could."""
+    """Targets of ours, that it is ACAT's maps that help, and that any maps could."""
     for name in filter(study.has, _names("controls")):
         if name != TRUE_PLACES:
             text = f"ACAT is right more often than the control '{name}'."
@@ -162,7 +163,7 @@ _RIVALS = (
 
 
 def rivals_claims(study: KindStudy) -> Iterator[Claim]:
-    """Table 6: competitors with other maps, on chests."""
+    """Claims of Table 6, on chests, about competitors with other maps."""
     for pair in _RIVALS:
         if study.place != CHESTS or not study.has(*pair):
             continue
@@ -191,7 +192,7 @@ _BEST_BY_SIZE = {  # of the large ones, in which ACAT is worse, before ACAT
 
 
 def sizes_claims(study: KindStudy) -> Iterator[Claim]:
-    """Table 1, on heads."""
+    """Claims of Table 1, on heads, by the size of the infarct."""
     if study.place != HEADS:
         return
     by_size = {size: _select_sizes(study, (size,)) for size in _BEST_BY_SIZE}
@@ -218,7 +219,7 @@ def sizes_claims(study: KindStudy) -> Iterator[Claim]:
 
 
 def _larger(study: KindStudy) -> Iterator[Claim]:
-    """That larger infarcts are found more often, of the runs that have both."""
+    """The claim that larger infarcts are found more often, of the runs that have both."""
     large, small = (
         [
             answers.select(np.isin(answers.sizes, sizes)).is_correct(BASELINE).mean(keepdims=True)
@@ -264,7 +265,7 @@ _RATES = {  # of a column of Table 7: 0 sensitivity, 1 specificity
 
 
 def rates_claims(study: KindStudy) -> Iterator[Claim]:
-    """Table 7, on chests."""
+    """Claims of Table 7, on chests, about sensitivity and specificity."""
     for (one, other, column), place in _RATES.items():
         pair, is_positive = (one, other), column == 0
         if study.place != CHESTS or not study.has(*pair):
@@ -295,7 +296,7 @@ def rates_claims(study: KindStudy) -> Iterator[Claim]:
 
 
 def variances_claims(study: KindStudy) -> Iterator[Claim]:
-    """Table 3, on heads: how many times as large the baseline's variances are.
+    """Claims of Table 3, on heads, about how many times as large the baseline's variances are.
 
     The numbers are decimal logarithms of ratios, means over layers, by run.
     """
@@ -349,7 +350,7 @@ _BEST_BY_TRAINING = {
 
 
 def training_sizes_claims(study: KindStudy) -> Iterator[Claim]:
-    """Table 4."""
+    """Claims of Table 4, by the number of training scans."""
     for size, pair in _BEST_BY_TRAINING.items():
         runs, (best, following) = study.smaller.get(size, ()), pair
         if not runs or not set(pair) <= set(runs[0].decided):

@@ -65,7 +65,7 @@ def _balanced(answers: Answers, name: str) -> float:
 
 
 def count_best_runs(study: KindStudy) -> dict[str, int]:
-    """In how many runs each of the paper's networks is the best; equals count for all."""
+    """In how many runs a network of the paper is the best of them; equals count for all."""
     names = [name for name in IN_TABLE_4 if study.has(name)]
     accuracies = np.array(
         [[answers.is_correct(name).mean() for name in names] for answers in study.answers]
@@ -123,8 +123,8 @@ def sensitivity_table(study: KindStudy) -> Table:
 def _tells(answers: Answers, name: str, has_finding: bool) -> Bool[np.ndarray, " m"]:
     """Whether a network is right about the scans with a finding, or about those without."""
     chosen = (answers.labels > 0) == has_finding
-    is_right: Bool[np.ndarray, " m"] = (answers.decided[name] > 0)[chosen] == has_finding
-    return is_right
+    correct: Bool[np.ndarray, " m"] = (answers.decided[name] > 0)[chosen] == has_finding
+    return correct
 
 
 def compared_maps(study: KindStudy) -> list[str]:

@@ -115,23 +115,11 @@ def test_every_preset_knows_its_name_and_reports_on_a_fresh_world():
 
 def test_the_printed_figures_are_the_papers():
     # Sums of the columns as they stand in the paper, for misprints here.
-    columns = [published.BY_TRAINING[name] for name in published.BY_TRAINING]
-    assert [round(sum(each[size] for each in columns), 2) for size in (50, 100, 200, 300, 500)] == [
-        285.98,
-        293.48,
-        332.34,
-        354.55,
-        487.95,
-    ]
-    assert [
-        round(sum(row[size] for row in published.BY_SIZE.values()), 2) for size in range(5)
-    ] == [
-        644.87,
-        195.99,
-        417.01,
-        529.54,
-        665.57,
-    ]
+    by_training, by_size = published.BY_TRAINING.values(), published.BY_SIZE.values()
+    sums = [round(sum(row[size] for row in by_training), 2) for size in (50, 100, 200, 300, 500)]
+    assert sums == [285.98, 293.48, 332.34, 354.55, 487.95]
+    sums = [round(sum(row[size] for row in by_size), 2) for size in range(5)]
+    assert sums == [644.87, 195.99, 417.01, 529.54, 665.57]
     # All but two rows of Tables 6 and 7 are counts of 3 x 64 scans, 78 of them with a finding.
     odd = {"SMIC, latent shift", "SalClassNet, gradient"}
     for name, (sensitivity, specificity) in published.SENSITIVITY.items():
@@ -191,22 +179,23 @@ def answers_of(seed, labels, decided, *, sizes=None, units=None):
 
 
 def made_up_study(*counts_right, sides=True, hits=(1, 1, 1, 0, 1, 1), smaller=None):
-    """Runs of 64 scans without a finding; the baseline is right about so many of them, ACAT about
-    all but one, another one in each run; maps of latent counterfactuals hit as given, the others
-    never."""
+    """Runs of 64 scans without a finding, by how many of them the baseline is right about.
+
+    ACAT is right about all but one, another one in each run; maps of latent counterfactuals hit as
+    given, the others never.
+    """
     labels, runs = np.zeros(64, int), []
-    for seed, right in enumerate(counts_right):
+    for seed, count in enumerate(counts_right):
         decided = {
-            BASELINE: np.where(np.arange(64) < right, 0, 1),
+            BASELINE: np.where(np.arange(64) < count, 0, 1),
             ACAT: (np.arange(64) == seed).astype(int),
         }
         units = 64 * seed + np.arange(64)
-        found = np.roll(hits, seed)
         runs.append(
             Run(
                 answers_of(seed, labels, decided, units=units),
                 {},
-                made_up_detection({OURS: found}),
+                made_up_detection({OURS: np.roll(hits, seed)}),
                 None,
             )
         )
@@ -243,21 +232,21 @@ def test_differences_of_networks_have_the_spread_of_the_runs():
     assert np.isnan([same.low, same.high]).all()
 
 
-def verdicts(study):
-    return {each.id.removesuffix(" (made up)"): each for each in claims.claims_of_kind(study)}
+def claims_by_id(study):
+    return {claim.id.removesuffix(" (made up)"): claim for claim in claims.claims_of_kind(study)}
 
 
 def test_claims_hold_where_the_runs_agree():
-    found = verdicts(made_up_study(38, 45, 47, 40))
-    assert found["accuracy, baseline"].verdict == found["Table 1, size 0"].verdict == "holds"
+    judged = claims_by_id(made_up_study(38, 45, 47, 40))
+    assert judged["accuracy, baseline"].verdict == judged["Table 1, size 0"].verdict == "holds"
     assert (
-        found["hit score, gradient"].verdict == "holds"
+        judged["hit score, gradient"].verdict == "holds"
     )  # the same scans in all runs, another one missed in each
-    assert found["Figure 5, latent shift"].verdict == "holds"
+    assert judged["Figure 5, latent shift"].verdict == "holds"
     # Six searches that all reach it: Wilson's interval ends at 0.61, so 90 % are not shown.
-    assert found["Figure 5, reached"].verdict == "undecided"
-    assert verdicts(made_up_study(38, 38))["accuracy, baseline"].verdict == "undecided"
-    one_run = verdicts(made_up_study(38))
+    assert judged["Figure 5, reached"].verdict == "undecided"
+    assert claims_by_id(made_up_study(38, 38))["accuracy, baseline"].verdict == "undecided"
+    one_run = claims_by_id(made_up_study(38))
     assert {
         one_run[name].verdict
         for name in ("accuracy, baseline", "Table 1, size 0", "hit score, gradient")
@@ -265,18 +254,13 @@ def test_claims_hold_where_the_runs_agree():
 
 
 def test_claims_say_whose_they_are():
-    found = verdicts(made_up_study(38, 45, 47))
-    assert (found["accuracy, baseline"].kind, found["accuracy, baseline"].place) == (
-        "statement",
-        "section 4.3",
-    )
-    assert (
-        found["Table 1, size 0"].kind == "statement"
-        and found["Figure 5, latent shift"].place == "appendix F"
-    )
-    assert found["Figure 5, reached"].kind == found[f"hit score, {RANDOM}"].kind == "target"
-    assert found["hit score, gradient"].paper == {OURS: 0.6505, GRADIENT: 0.6129}
-    assert found["accuracy, baseline"].paper == pytest.approx({ACAT: 0.7255, BASELINE: 0.7139})
+    judged = claims_by_id(made_up_study(38, 45, 47))
+    assert judged["accuracy, baseline"].kind == judged["Table 1, size 0"].kind == "statement"
+    assert judged["accuracy, baseline"].place == "section 4.3"
+    assert judged["Figure 5, latent shift"].place == "appendix F"
+    assert judged["Figure 5, reached"].kind == judged[f"hit score, {RANDOM}"].kind == "target"
+    assert judged["hit score, gradient"].paper == {OURS: 0.6505, GRADIENT: 0.6129}
+    assert judged["accuracy, baseline"].paper == pytest.approx({ACAT: 0.7255, BASELINE: 0.7139})
 
 
 def test_claims_draw_patients_and_not_scans():
@@ -285,8 +269,8 @@ def test_claims_draw_patients_and_not_scans():
         run._replace(detection=run.detection._replace(search_units=np.arange(6) // 2))
         for run in study.runs
     ]
-    found = verdicts(study._replace(runs=tuple(pairs)))["Figure 5, latent shift"]
-    assert "18 searches of 3 patients" in found.statistic and found.verdict != "fails"
+    claim = claims_by_id(study._replace(runs=tuple(pairs)))["Figure 5, latent shift"]
+    assert "18 searches of 3 patients" in claim.statistic and claim.verdict != "fails"
 
 
 def test_scans_of_unknown_size_are_not_among_the_healthy():
@@ -305,8 +289,8 @@ def test_tables_of_maps_give_counts_and_references():
     assert ours["paper"] == pytest.approx(0.6505) and ours["inside the lesion"] is None
     assert row_of(tables.hit_table(study), RANDOM)["hit score"] == 0
     assert WITH_ACAT not in tables.compared_maps(study)
-    found = row_of(tables.reach_table(study), OURS)
-    assert found["below 0.2"].estimate == 1 and found["after one step"] == pytest.approx(0.86)
+    cells = row_of(tables.reach_table(study), OURS)
+    assert cells["below 0.2"].estimate == 1 and cells["after one step"] == pytest.approx(0.86)
 
 
 def test_sensitivities_are_means_over_runs_with_counts():
@@ -314,8 +298,8 @@ def test_sensitivities_are_means_over_runs_with_counts():
     decided = [np.array([1, 1, 1, 0, 0, 1]), np.array([1, 0, 0, 0, 0, 0])]
     study = made_up_study(38, 45, sides=False)
     runs = [
-        run._replace(answers=answers_of(seed, labels, {BASELINE: each, ACAT: labels}))
-        for seed, (run, each) in enumerate(zip(study.runs, decided, strict=True))
+        run._replace(answers=answers_of(seed, labels, {BASELINE: classes, ACAT: labels}))
+        for seed, (run, classes) in enumerate(zip(study.runs, decided, strict=True))
     ]
     cells = row_of(tables.sensitivity_table(study._replace(runs=tuple(runs))), BASELINE)
     assert (cells["sensitivity"], cells["specificity"]) == (0.5, 0.75)
@@ -326,9 +310,9 @@ def test_sensitivities_are_means_over_runs_with_counts():
     assert cells["paper"] == pytest.approx(0.7308) and cells["paper specificity"] == pytest.approx(
         0.6403
     )
-    found = verdicts(study._replace(runs=tuple(runs)))
-    assert found["Table 7, sensitivity, baseline and ACAT"].interval[0] == -0.5
-    assert found["Table 7, specificity, ACAT and baseline"].interval[0] == 0.25
+    judged = claims_by_id(study._replace(runs=tuple(runs)))
+    assert judged["Table 7, sensitivity, baseline and ACAT"].interval[0] == -0.5
+    assert judged["Table 7, specificity, ACAT and baseline"].interval[0] == 0.25
 
 
 def test_variances_are_compared_by_their_ratio_from_the_second_layer_on():
@@ -346,19 +330,19 @@ def test_variances_are_compared_by_their_ratio_from_the_second_layer_on():
             made_up_study(38, 45, 47).runs, (8, 10, 12), (5, 10, 20), strict=True
         )
     ]
-    found = verdicts(made_up_study(38, 45, 47)._replace(runs=tuple(runs)))
-    assert found["Table 3, plain"].interval[0] == pytest.approx(np.log10([8, 10, 12]).mean())
-    assert found["Table 3, plain"].verdict == "holds"
+    judged = claims_by_id(made_up_study(38, 45, 47)._replace(runs=tuple(runs)))
+    assert judged["Table 3, plain"].interval[0] == pytest.approx(np.log10([8, 10, 12]).mean())
+    assert judged["Table 3, plain"].verdict == "holds"
     # Under noise the ratio is 50, 100 and 200 times as large.
     assert (
-        found["Table 3, noisy"].ours["log10 of the ratio"] == pytest.approx(2)
-        and found["Table 3, noisy"].verdict == "holds"
+        judged["Table 3, noisy"].ours["log10 of the ratio"] == pytest.approx(2)
+        and judged["Table 3, noisy"].verdict == "holds"
     )
     # The paper's seven layers, by hand from the second on.
     plain = np.log10(
         [17.68 / 0.03, 7.22 / 0.09, 0.97 / 0.04, 1.91 / 0.15, 3.05 / 0.05, 0.23 / 0.17]
     ).mean()
-    assert found["Table 3, plain"].paper["log10 of the ratio"] == pytest.approx(plain)
+    assert judged["Table 3, plain"].paper["log10 of the ratio"] == pytest.approx(plain)
 
 
 def test_smaller_trainings_have_a_table_and_claims():
@@ -377,11 +361,11 @@ def test_smaller_trainings_have_a_table_and_claims():
         "paper 50"
     ] == pytest.approx(0.3484)
     assert cells["SE of 50 scans"] == pytest.approx(np.std([4 / 8, 3 / 8, 2 / 8]) / math.sqrt(3))
-    found = verdicts(study)
-    assert found["Table 4, 50 scans, baseline"].ours == {ACAT: 1.0, BASELINE: 3 / 8}
+    judged = claims_by_id(study)
+    assert judged["Table 4, 50 scans, baseline"].ours == {ACAT: 1.0, BASELINE: 3 / 8}
     assert (
-        found["Table 4, 50 scans, baseline"].kind == "ordering"
-        and "Table 4, 50 scans, best" not in found
+        judged["Table 4, 50 scans, baseline"].kind == "ordering"
+        and "Table 4, 50 scans, best" not in judged
     )
 
 
@@ -394,8 +378,8 @@ def test_acat_as_classifier_is_compared_with_the_baselines_maps():
             WITH_ACAT: np.roll([1, 1, 1, 1, 1, 0], seed),
         }
         runs.append(run._replace(detection=made_up_detection(hits)))
-    found = verdicts(study._replace(runs=tuple(runs)))[f"hit score, {WITH_ACAT}"]
-    assert found.paper == {WITH_ACAT: 0.6855, OURS: 0.6505} and found.verdict == "holds"
+    claim = claims_by_id(study._replace(runs=tuple(runs)))[f"hit score, {WITH_ACAT}"]
+    assert claim.paper == {WITH_ACAT: 0.6855, OURS: 0.6505} and claim.verdict == "holds"
     assert row_of(tables.hit_table(study._replace(runs=tuple(runs))), WITH_ACAT)[
         "hit score"
     ] == pytest.approx(5 / 6)
@@ -413,26 +397,26 @@ def test_sources_of_maps_rank_by_accuracy_as_by_hits():
         share = {OURS: 6, "gradient": 5, "latent shift": 4, "Grad-CAM": 3}
         if seed == 2:  # in the last run the two in the middle change places
             share |= {"gradient": 4, "latent shift": 5}
-        hits = {source: (np.arange(6) < each - 1).astype(int) for source, each in share.items()}
+        hits = {source: (np.arange(6) < number - 1).astype(int) for source, number in share.items()}
         order = (BASELINE, *names.values(), ACAT)
-        right = {
+        correct = {
             BASELINE: 30,
             ACAT: 60,
             "maps: gradient": 50,
             "maps: latent shift": 45,
             "maps: Grad-CAM": 35,
         }
-        decided = {name: (np.arange(64) >= right[name]).astype(int) for name in order}
+        decided = {name: (np.arange(64) >= correct[name]).astype(int) for name in order}
         answers = answers_of(seed, np.zeros(64, int), decided)
         runs.append(run._replace(answers=answers, detection=made_up_detection(hits)))
-    found = verdicts(study._replace(runs=tuple(runs)))
+    judged = claims_by_id(study._replace(runs=tuple(runs)))
     # Spearman's coefficient of four with two neighbours exchanged: 1 - 6 * 2 / 60.
-    assert found["section 4.5, order of sources"].interval[0] == pytest.approx((1 + 1 + 0.8) / 3)
-    assert found["section 4.5, order of sources"].verdict == "holds"
+    assert judged["section 4.5, order of sources"].interval[0] == pytest.approx((1 + 1 + 0.8) / 3)
+    assert judged["section 4.5, order of sources"].verdict == "holds"
     assert {
         "section 4.5, maps: gradient over maps: latent shift",
         "section 4.5, maps: latent shift over maps: Grad-CAM",
-    } <= set(found)
+    } <= set(judged)
 
 
 def test_overlaps_are_claims_of_chests():
@@ -446,14 +430,14 @@ def test_overlaps_are_claims_of_chests():
             run._replace(detection=made_up_detection({OURS: np.full(6, np.nan)}, overlaps=overlaps))
         )
     study = study._replace(runs=tuple(runs))
-    found = verdicts(study)
+    judged = claims_by_id(study)
     assert (
-        found["Table 5, gradient"].interval[0] == pytest.approx(0.11)
-        and found["Table 5, gradient"].verdict == "holds"
+        judged["Table 5, gradient"].interval[0] == pytest.approx(0.11)
+        and judged["Table 5, gradient"].verdict == "holds"
     )
     assert (
-        found[f"Table 5, {RANDOM}"].kind == "target"
-        and found[f"Table 5, {RANDOM}"].verdict == "fails"
+        judged[f"Table 5, {RANDOM}"].kind == "target"
+        and judged[f"Table 5, {RANDOM}"].verdict == "fails"
     )
     cells = row_of(tables.overlap_table(study), OURS)
     assert (
@@ -461,7 +445,7 @@ def test_overlaps_are_claims_of_chests():
         and cells["paper Dice"] == 0.5372
         and cells["scans"] == 18
     )
-    assert not any(name.startswith("hit score") for name in found)
+    assert not any(name.startswith("hit score") for name in judged)
 
 
 @pytest.mark.parametrize("sides", [True, False])
@@ -500,7 +484,7 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
     study = KindStudy(scans, rows, {}, tuple(runs), smaller, 30.0, 0, None)
     made = claims.claims_of_kind(study)
     write_claims(tmp_path / "claims.json", made)  # refuses ids that are used twice
-    about = " ".join(each.id for each in made)
+    about = " ".join(claim.id for claim in made)
     printed = (
         "accuracy, SMIC",
         "dropout 0.2, below the baseline",
@@ -524,8 +508,8 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
     assert all(name in about for name in (*printed, *(of_heads if sides else of_chests)))
     assert not any(name in about for name in (of_chests if sides else of_heads[:3]))
     told = {
-        each.id.removesuffix(" (made up)"): (each.kind, each.place.partition(" (")[0])
-        for each in made
+        claim.id.removesuffix(" (made up)"): (claim.kind, claim.place.partition(" (")[0])
+        for claim in made
     }
     assert told["accuracy, SMIC"] == ("statement", "section 4.3")
     # Section 4.3 names the sizes on which ACAT is best; that the baseline is on the others is the
@@ -543,19 +527,19 @@ def test_a_study_of_all_networks_makes_every_claim_and_table(sides, tmp_path):
     expected = expected if sides else of_chests
     assert {name: told[name] for name in expected} == expected
     held = [
-        each.statistic
-        for each in made
-        if each.id.startswith(("Table 1, larger", "Table 3", "section 4.5, order"))
+        claim.statistic
+        for claim in made
+        if claim.id.startswith(("Table 1, larger", "Table 3", "section 4.5, order"))
     ]
     assert len(held) == (4 if sides else 1) and all(
-        "test images held fixed" in each for each in held
+        "test images held fixed" in statistic for statistic in held
     )
     # What is said to be the paper's agrees with the figures that it prints, as shares.
-    for each in made:
-        figures = [value for value in each.paper.values() if not isinstance(value, str)]
-        assert each.paper or each.kind == "target", each.id
-        assert all(0 < value <= 1 for value in figures) or "log10" in each.statistic, each.id
-        assert len(figures) < 2 or figures[0] > figures[1], each.id
+    for claim in made:
+        figures = [value for value in claim.paper.values() if not isinstance(value, str)]
+        assert claim.paper or claim.kind == "target", claim.id
+        assert all(0 < value <= 1 for value in figures) or "log10" in claim.statistic, claim.id
+        assert len(figures) < 2 or figures[0] > figures[1], claim.id
     makers = [
         tables.accuracy_table,
         tables.sensitivity_table,
@@ -638,18 +622,18 @@ def test_a_smoke_run_of_heads_writes_everything_and_a_second_start_reads_it(tmp_
         "7_sensitivity",
         "hits",
     )
-    assert {f"table_{each}_stroke.csv" for each in names} <= written
+    assert {f"table_{name}_stroke.csv" for name in names} <= written
     names = ("2_attention", "3_maps", "5_searches", "6_steps", "6_images", "7_counterfactuals")
-    assert {f"figure_{each}_stroke.png" for each in names} | {
+    assert {f"figure_{name}_stroke.png" for name in names} | {
         "report.html",
         "claims.json",
     } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
     assert {"accuracy, baseline (stroke)", "Figure 5, reached (stroke)"} <= {
-        each["id"] for each in made
+        claim["id"] for claim in made
     }
-    assert all("Synthetic" in each["note"] for each in made)
-    assert all(each["place"] for each in made if each["kind"] != "target")
+    assert all("Synthetic" in claim["note"] for claim in made)
+    assert all(claim["place"] for claim in made if claim["kind"] != "target")
     capsys.readouterr()
     main(config)
     assert "..." not in capsys.readouterr().out
@@ -662,13 +646,13 @@ def test_a_smoke_run_of_chests_compares_maps_with_masks(tmp_path):
     (folder,) = (tmp_path / "r" / "acat").iterdir()
     written = {path.name for path in folder.iterdir()}
     names = {"2_accuracy", "3_variances", "5_overlap", "7_sensitivity"}
-    assert {f"table_{each}_lung.csv" for each in names} | {
+    assert {f"table_{name}_lung.csv" for name in names} | {
         "figure_3_maps_lung.png",
         "report.html",
     } <= written
     made = json.loads((folder / "claims.json").read_text())["claims"]
     assert {"accuracy, baseline (lung)", "Figure 5, reached (lung)"} <= {
-        each["id"] for each in made
+        claim["id"] for claim in made
     }
 
 

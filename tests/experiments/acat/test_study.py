@@ -74,7 +74,7 @@ class Toy(nnx.Module):
 
 
 class Call(NamedTuple):
-    """What a training was given."""
+    """The arguments of a training."""
 
     config: object
     source: object
@@ -180,7 +180,7 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     )
     for name, maps in given.items():
         np.testing.assert_array_equal(by_name[name].validation["saliency"], maps[split.validation])
-    # Each network is asked about the test scans, with the maps that are its own.
+    # Each network is asked about the test scans, with its maps.
     answers = results.runs[0].answers
     np.testing.assert_array_equal(answers.labels, LABELS[split.test])
     np.testing.assert_array_equal(
@@ -216,7 +216,7 @@ def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tm
         (call.config.num_steps, call.config.epochs) == (0, 2) for call in (acat, smaller_acat)
     )
     assert smaller_acat.start is smaller.model and acat.start is first.model
-    # Its maps are those of its own baseline, of the scans that it uses.
+    # Its maps are made by its baseline, of the scans that it uses.
     explained = Explained(
         per_image(LesionHead(smaller.model)), *parts(LesionHead(smaller.model)), CODER
     )
