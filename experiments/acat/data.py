@@ -230,13 +230,7 @@ def _stroke(config: Config, workspace: Workspace) -> Scans:
         arrays["organ"] = arrays["atlas"] > 0
     note = "Synthetic CT of heads: drawn by a program, of no patient."
     return _as_scans(
-        drawn,
-        located,
-        name="stroke",
-        class_names=_SIDES,
-        sides=True,
-        note=note,
-        identity=identity,
+        drawn, located, name="stroke", class_names=_SIDES, sides=True, note=note, identity=identity
     )
 
 
@@ -247,13 +241,7 @@ def _lung(config: Config, workspace: Workspace) -> Scans:
     note = "Synthetic CT of chests: drawn by a program, of no patient."
     classes = ("clear", "ground glass")
     return _as_scans(
-        drawn,
-        located,
-        name="lung",
-        class_names=classes,
-        sides=False,
-        note=note,
-        identity=identity,
+        drawn, located, name="lung", class_names=classes, sides=False, note=note, identity=identity
     )
 
 

@@ -250,11 +250,7 @@ def _show(
         return volumes[np.arange(len(facts)), slices]
 
     take_steps = partial(
-        walk,
-        explained,
-        images,
-        num_steps=config.search.num_steps,
-        batch_size=config.batch_size,
+        walk, explained, images, num_steps=config.search.num_steps, batch_size=config.batch_size
     )
     walks = [take_steps(step_size) for step_size in config.unbounded_steps]
     pictures = [at_slices(steps.image[..., 0]) for steps in walks]
