@@ -1,3 +1,1 @@
-"""ACAT: adversarial counterfactual attention for classification and detection (Fontanella et al.,
-ICML 2023).
-"""
+"""ACAT: adversarial counterfactual attention (Fontanella et al., ICML 2023)."""

@@ -1,56 +1,41 @@
-"""ACAT: adversarial counterfactual attention for classification and detection (Fontanella et al.,
-ICML 2023).
+"""Adversarial counterfactual attention, ACAT (Fontanella et al., ICML 2023).
 
 python -m experiments.acat --preset demo
 python -m experiments.acat --preset paper --data mosmed:PATH ist3:PATH
+
+Latent counterfactuals of a baseline show where a finding is; ACAT, a network that attends to those
+places, is to classify scans better, and its maps are to point into the lesion more often.
+
+demo: 2 CPU cores, about 30 minutes, synthetic heads and chests. Expect accuracies of about 0.70 for
+ACAT and 0.74 for the baseline on heads, 0.87 and 0.90 on chests (measured in the world of seed 0;
+the preset's is another), which three runs of 36 scans do not tell apart; a hit score of 0.4, which
+is chance; and searches that bring the probability of the finding below 0.2 in nearly all scans.
+paper: a GPU. The paper prints 0.7255 for ACAT and 0.7139 for the baseline on heads, 0.7084 and
+0.6771 on chests, and a hit score of 0.6505.
 """
 
-from pathlib import Path
-
 import experiments.acat
-from cfx_jax.report import format_claims, format_table
-from experiments.acat import tables
-from experiments.acat.claims import claims as make_claims
+from experiments.acat.claims import make_claims
 from experiments.acat.config import Config
-from experiments.acat.present import Presenter
 from experiments.acat.presets import PRESETS
-from experiments.acat.scans import load_scans
-from experiments.acat.study import planned, study
-from experiments.shared import cli
-from experiments.shared.results import alone, draw_once, drawing_digest, results_folder
-from experiments.shared.stages import Workspace, fingerprint
+from experiments.acat.report import write_report
+from experiments.acat.study import run_study
+from experiments.acat.tables import summary_tables
+from experiments.shared import cli, run_experiment
 
 
-@alone("acat", PRESETS)
 def main(config: Config) -> None:
     """Runs every stage that has no result yet, then writes the report and prints the tables."""
-    workspace = Workspace(Path(config.work) / "acat")
-    loaded = [load_scans(config, kind, workspace) for kind in config.data]
-    plans = [
-        planned(config, scans) for scans in loaded
-    ]  # of all kinds, before the first is trained on
-    studies = [
-        study(config, scans, workspace, plan=plan)
-        for scans, plan in zip(loaded, plans, strict=True)
-    ]
-    claims = [claim for each in studies for claim in make_claims(each)]
-    folder = results_folder("acat", config, PRESETS)
-
-    def draw() -> None:
-        presenter = Presenter(folder, config, studies)
-        presenter.everything()
-        presenter.finish(claims, config)
-
-    code = drawing_digest(experiments.acat)
-    draw_once(
-        folder, config, fingerprint([config, [each.identity for each in studies], code]), draw
+    run_experiment(
+        "acat",
+        config,
+        PRESETS,
+        study=run_study,
+        claims=make_claims,
+        write_report=write_report,
+        tables=summary_tables,
+        code=[experiments.acat],
     )
-    for each in studies:
-        print(f"\n{each.scans.note}\n", format_table(*tables.accuracy_table(each)), sep="\n")
-        if all(run.detection.known("hits") for run in each.runs):
-            print("", format_table(*tables.hit_table(each)), sep="\n")
-        print("", format_table(*tables.reach_table(each)), sep="\n")
-    print("", format_claims(claims), f"\nReport: {(folder / 'report.html').resolve()}", sep="\n")
 
 
 if __name__ == "__main__":

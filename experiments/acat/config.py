@@ -1,4 +1,4 @@
-"""What the experiment can be told."""
+"""The settings of the experiment, as ``--help`` shows them."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -31,9 +31,8 @@ class SearchConfig:
     proximal: bool = False
     """Whether the penalty is treated exactly (ours)."""
     minimum_psnr: float = 20.0
-    """Decibels below which a scan is not explained, since the autoencoder shows another one; its
-    map is 0 (ours).
-    """
+    """Decibels below which a scan is not explained, since the autoencoder shows another one; then
+    its map is 0 (ours)."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +46,10 @@ class Config:
     """One report section each: 'stroke' and 'lung', synthetic worlds; 'mosmed:PATH' and
     'ist3:PATH', the paper's sets as they are downloaded."""
     shape: tuple[int, int, int] = (11, 128, 128)
-    """Slices, rows and columns of a scan of a synthetic world and of MosMed (paper: 11 of 128x128).
-    """
+    """Slices, rows and columns of a synthetic scan and of MosMed's (paper: 11 of 128x128)."""
     ist3_shape: tuple[int, int, int] = (11, 500, 400)
-    """The same of IST-3's scans (paper: 11 of 400x500; here 500 are the rows, since heads are
-    longer than wide).
-    """
+    """Slices, rows and columns of IST-3's scans (paper: 11 of 400x500; here 500 are the rows, since
+    heads are longer than wide)."""
     num_scans: int = 426
     """Scans of a synthetic world, over all parts."""
     num_located: int = 50
@@ -67,7 +64,7 @@ class Config:
     test: float = 0.15
     """Share of scans for all reported figures (paper: 0.15); the rest selects weights."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """Runs, each with a split and initial weights of its own (paper: three)."""
+    """Seeds of the runs, which split the scans and draw initial weights (paper: three)."""
     trunks: tuple[str, str] = ("half_brain", "slice_resnet50")
     """Networks of heads and of chests, as in cfx_jax.models.build_volume_model."""
     rows: tuple[str, ...] = ("competitors",)
@@ -86,25 +83,21 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     """The search of counterfactuals."""
     num_detected: int = 1000
-    """Positive test scans of each run that are searched, and explained where none are located, at
-    most.
-    """
+    """Positive test scans of a run that are searched, at most; and explained, where none are
+    located."""
     acat_detects: bool = True
-    """Whether scans with a finding of known place are explained with ACAT as classifier too
-    (section 4.4), one by one.
-    """
+    """Whether scans with a finding of known place are explained with ACAT as classifier too, one by
+    one (section 4.4)."""
     unbounded_steps: tuple[float, ...] = (10.0, 3.0, 1.0, 0.1, 0.01)
-    """Sizes of the steps of the searches without a bound of Figure 6, down the probability of the
-    finding (published).
-    """
+    """Sizes of the steps without a bound of Figure 6, down the probability of the finding
+    (published)."""
     num_shown: int = 3
     """Scans in figures."""
     batch_size: int = 8
     """Scans at once; changes results by rounding only."""
     seed: int = 0
-    """Seed of the synthetic scans. Presets' numbers are chosen on the validation scans of worlds of
-    other seeds.
-    """
+    """Seed of the synthetic scans; presets' numbers are chosen on the validation scans of worlds of
+    other seeds."""
     results: str = "results"
     """Folder of the report, in RESULTS/EXPERIMENT/PRESET."""
     work: str = "work"

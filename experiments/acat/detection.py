@@ -1,51 +1,63 @@
-"""How well maps find the finding: the hit score by territories (section 4.4), the overlap with
-masks (Table 5), and whether the searches reach their target at all (Figure 5).
+"""How well maps find the finding, and whether searches reach their target at all.
 
-Scans are explained a few at a time, and only scores are kept of them, but for those that are shown.
+Maps are judged by the hit score of territories (section 4.4) and by their overlap with masks (Table
+5), searches by the probability that they reach (Figure 5). Scans are explained a few at a time, and
+only scores are kept of them, but for those that are shown.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from flax import nnx
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from cfx_jax.metrics import rank_correlation
-from experiments.acat.config import Config, SearchConfig
-from experiments.acat.facts import FactsOfScans, SomeFacts
-from experiments.acat.maps import Detected, Explained, detected, detected_with, reached, walk
-from experiments.acat.scans import Scans, located_in
-from experiments.acat.scores import FIELDS, references, score
-from experiments.acat.sources import CONSTANT, DETECTORS, OURS, REFERENCES, WITH_ACAT
-from experiments.shared.array_store import row_bytes, row_slices
-from experiments.shared.stages import Arrays, Workspace
-
-_SHOWN = (
-    "image",
-    "mask",
-    "reconstruction",
-    "counterfactual",
-    "change",
-    "maps",
-    "walks",
-    "walk_traces",
-    "initial",
-    "trace",
+from cfx_jax.arrays import AnyArray
+from cfx_jax.metrics import hit_score, rank_correlation, volume_overlap
+from experiments.acat.config import Config
+from experiments.acat.data import ChosenFacts, FactsOfScans, Scans
+from experiments.acat.map_names import (
+    BRIGHTEST,
+    CHANGE,
+    CONSTANT,
+    DARKEST,
+    METHODS,
+    OURS,
+    RANDOM,
+    REFERENCES,
+    WITH_ACAT,
 )
+from experiments.acat.maps import Explanations, explain, explain_network
+from experiments.acat.searches import Explained, Traces, remove_finding, walk
+from experiments.shared import Arrays, Workspace
+from experiments.shared.array_store import row_bytes, row_slices
+
+_ARTERIES = 3  # territories of a side
+
+OVERLAPS = ("macro_iou", "macro_dice", "dice", "kappa")
+"""The scores of overlap, which are fields of ``VolumeOverlap``."""
+
+FIELDS = ("hits", "inside", "flat", *OVERLAPS)
+"""The scores of a map, NaN where the truth is not known.
+
+``hits`` says whether the highest voxel lies in the lesion's territory, ``inside`` whether it lies
+in the lesion itself, ``flat`` whether there is no highest voxel.
+"""
 
 
 class Shown(NamedTuple):
-    """The first of the explained scans, for figures: one slice of each, that with most of the
-    lesion, or the middle one.
+    """The first of the explained scans, for figures, in one slice.
+
+    That is the slice with most of the lesion, or the middle one where no lesion is known.
 
     Attributes:
         slices: its number (k,).
         image, mask, reconstruction, counterfactual, change: there (k, h, w); the mask is empty
             where none is known, the change is the map of latent counterfactuals.
-        maps: by each of ``DETECTORS``, the mean over slices (k, m, h, w).
-        walks: by each of ``--unbounded-steps``, where the probability of the finding is lowest (k,
-            j, h, w).
+        maps: by ``METHODS``, the mean over slices (k, m, h, w).
+        walks: by ``--unbounded-steps``, where the probability of the finding is lowest (k, j, h,
+            w).
         walk_traces: that probability (k, j, steps + 1).
         initial: that of the scan itself (k,).
         trace: that along the search of latent counterfactuals (k, steps + 1).
@@ -68,30 +80,24 @@ class Detection(NamedTuple):
     """The maps of one run against the truth.
 
     Attributes:
-        units: whom each explained scan shows (n,): the located ones, or the positive ones of the
-            test.
-        scores: by method or reference, each of ``scores.FIELDS`` (n,).
-        likeness: by method, each map's rank correlation with that of latent counterfactuals (n,),
-            NaN for flat ones.
-        trace_units: whom each searched scan shows (m,): the positive ones of the test.
-        trace: of these, the probability of the finding after each step of the search, at the
-            reconstruction first (m, steps + 1).
-        shifted: that of the best latent shift (m,).
-        factors, sweep: as ``Reached`` has them (m, q).
+        units: the patients of the explained scans (n,), which are the located ones, or the positive
+            ones of the test.
+        scores: by method or reference, the ``FIELDS`` of its maps (n,).
+        likeness: by method, the rank correlation of its maps with those of latent counterfactuals
+            (n,), NaN for flat ones.
+        search_units: the patients of the searched scans (m,), the positive ones of the test.
+        traces: of these searches.
         shown: the first of the explained scans.
     """
 
     units: np.ndarray
     scores: Mapping[str, Mapping[str, Float[np.ndarray, " n"]]]
     likeness: Mapping[str, Float[np.ndarray, " n"]]
-    trace_units: np.ndarray
-    trace: Float[np.ndarray, "m steps"]
-    shifted: Float[np.ndarray, " m"]
-    factors: Float[np.ndarray, "m q"]
-    sweep: Float[np.ndarray, "m q"]
+    search_units: np.ndarray
+    traces: Traces
     shown: Shown
 
-    def known(self, field: str) -> bool:
+    def is_known(self, field: str) -> bool:
         """Whether the truth that a field is measured by is known of any scan."""
         return bool(np.isfinite(self.scores[OURS][field]).any())
 
@@ -107,8 +113,7 @@ def detect(
     depends: object,
     depends_acat: object,
 ) -> Detection:
-    """Explains the located scans, or the positive ones of the test, by every method, and searches
-    the latter.
+    """Explains the located scans, or the positive test scans, and searches the latter.
 
     Args:
         config: of the run.
@@ -117,211 +122,255 @@ def detect(
         acat: volumes and maps -> two logits, to be explained too; None for not.
         test: positions of the test scans, at least one of which has a finding.
         workspace: keeps the scores.
-        depends: what the baseline and the autoencoder depend on.
-        depends_acat: what ACAT depends on.
+        depends: all that the baseline and the autoencoder depend on.
+        depends_acat: all that ACAT depends on.
     """
     examples = test[scans.positive[test]][: config.num_detected]
-    facts = located_in(scans, examples)
-    which = [
-        depends,
-        config.search,
-        config.batch_size,
-        examples.tolist() if scans.located is None else len(facts),
-    ]
-    settings = config.search
-
-    def explain() -> Arrays:
-        return explain_all(
-            explained,
-            facts,
-            settings,
-            batch_size=config.batch_size,
-            num_shown=config.num_shown,
-            steps=config.unbounded_steps,
-        )
-
-    def explain_with_acat() -> Arrays:
-        assert acat is not None
-        parts = []
-        for group in _groups(facts):
-            maps = detected_with(
-                acat, explained, _images(group), settings, batch_size=config.batch_size
-            )
-            parts.append(
-                _stacked(
-                    [score(saliency, each) for saliency, each in zip(maps, group, strict=True)]
-                )
-            )
-        return {name: np.concatenate([part[name] for part in parts]) for name in FIELDS}
-
-    def search() -> Arrays:
-        found = [
-            reached(explained, _images(group), settings, batch_size=config.batch_size)._asdict()
-            for group in _groups(SomeFacts(scans.facts, examples.tolist()))
-        ]
-        return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
-
-    shown = [config.num_shown, config.unbounded_steps]
-    found = workspace.cached(f"detected {scans.name}", [which, shown], explain)
-    scores = _by_name(found, FIELDS)
+    facts, is_located = scans.explained_facts(examples), scans.located is not None
+    which = [depends, config.search, config.batch_size]
+    which += [len(facts) if is_located else examples.tolist()]
+    arrays = workspace.cached(
+        f"detected {scans.name}",
+        [which, [config.num_shown, config.unbounded_steps]],
+        lambda: explain_all(explained, facts, config),
+    )
+    scores: dict[str, Mapping[str, np.ndarray]] = {
+        name: {field: arrays[f"{name}/{field}"] for field in FIELDS}
+        for name in (*METHODS, *REFERENCES)
+    }
     if acat is not None:
         scores[WITH_ACAT] = workspace.cached(
-            f"detected with ACAT {scans.name}", [which, depends_acat], explain_with_acat
+            f"detected with ACAT {scans.name}",
+            [which, depends_acat],
+            lambda: _explain_acat(acat, explained, facts, config),
         )
-    searched = (
-        found
-        if scans.located is None
-        else workspace.cached(f"searched {scans.name}", [which, examples.tolist()], search)
-    )
+    searches = arrays
+    if is_located:
+        tested = ChosenFacts(scans.facts, examples.tolist())
+        searches = workspace.cached(
+            f"searched {scans.name}",
+            [which, examples.tolist()],
+            lambda: _search_all(explained, tested, config),
+        )
     return Detection(
-        scans.units(examples) if scans.located is None else np.arange(len(facts)),
+        np.arange(len(facts)) if is_located else scans.units(examples),
         scores,
-        {name: found[f"{name}/likeness"] for name in DETECTORS},
+        {name: arrays[f"{name}/likeness"] for name in METHODS},
         scans.units(examples),
-        searched["trace"],
-        searched["shifted"],
-        searched["factors"],
-        searched["sweep"],
-        Shown(found["shown/slices"], *(found[f"shown/{name}"] for name in _SHOWN)),
+        Traces(*(searches[field] for field in Traces._fields)),
+        Shown(*(arrays[f"shown/{field}"] for field in Shown._fields)),
     )
 
 
-def explain_all(
-    explained: Explained,
-    facts: FactsOfScans,
-    settings: SearchConfig,
-    *,
-    batch_size: int,
-    num_shown: int,
-    steps: tuple[float, ...],
-) -> Arrays:
-    """Scores of every method and reference on every scan, the searches, and what is shown of the
-    first scans.
+def explain_all(explained: Explained, facts: FactsOfScans, config: Config) -> Arrays:
+    """Explains scans with a finding by every method, and scores the maps.
 
     Args:
         explained: the classifier and the autoencoder.
-        facts: of scans with a finding.
-        settings: of the searches.
-        batch_size: scans at once.
-        num_shown: how many of the first are kept for figures, of those explained at once.
-        steps: of the walks without a bound.
+        facts: of the scans.
+        config: of the run.
 
     Returns:
-        ``METHOD/FIELD`` for each of ``DETECTORS`` and ``REFERENCES`` and each of ``scores.FIELDS``,
-        and of the former ``METHOD/likeness`` (n,); the fields of ``Reached``; and ``shown/FIELD``
-        for those of ``Shown``.
+        ``NAME/FIELD`` for all ``METHODS`` and ``REFERENCES`` and all ``FIELDS``, and for
+        methods ``NAME/likeness`` (n,); the fields of ``Traces``; and ``shown/FIELD`` for those of
+        ``Shown``.
     """
     rng, parts = np.random.default_rng(0), []
     shown: Arrays = {}
     for group in _groups(facts):
-        found = detected(explained, _images(group), settings, batch_size=batch_size)
+        images = _images(group)
+        result = explain(explained, images, config.search, batch_size=config.batch_size)
         if not shown:
-            shown = _shown(
-                explained, group[:num_shown], found, settings, batch_size=batch_size, steps=steps
-            )
-        rows = [_of_scan(found, place, each, rng) for place, each in enumerate(group)]
-        parts.append(_stacked(rows) | found.reached._asdict())
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            shown = _show(explained, group[: config.num_shown], result, config)
+        rows = [_score_scan(result, place, scan, rng) for place, scan in enumerate(group)]
+        parts.append(_stack(rows) | result.traces._asdict())
     territories = np.array([int(facts[place].get("territory", 0)) for place in range(len(facts))])
-    return (
-        whole | _constant(territories) | {f"shown/{name}": value for name, value in shown.items()}
-    )
+    shown = {f"shown/{name}": values for name, values in shown.items()}
+    return _join(parts) | _score_constant(territories) | shown
 
 
-def _of_scan(
-    found: Detected, place: int, facts: Mapping[str, Any], rng: np.random.Generator
+def _explain_acat(
+    acat: nnx.Module, explained: Explained, facts: FactsOfScans, config: Config
+) -> Arrays:
+    """The scores of the maps of ACAT as classifier."""
+    parts = []
+    for group in _groups(facts):
+        images = _images(group)
+        maps = explain_network(acat, explained, images, config.search, batch_size=config.batch_size)
+        parts.append(_stack([score(*pair) for pair in zip(maps, group, strict=True)]))
+    return _join(parts)
+
+
+def _search_all(explained: Explained, facts: FactsOfScans, config: Config) -> Arrays:
+    """The fields of ``Traces`` of scans."""
+    parts = []
+    for group in _groups(facts):
+        images = _images(group)
+        searches = remove_finding(explained, images, config.search, batch_size=config.batch_size)
+        parts.append(Traces.of(*searches)._asdict())
+    return _join(parts)
+
+
+def _score_scan(
+    result: Explanations, place: int, facts: Mapping[str, Any], rng: np.random.Generator
 ) -> dict[str, float]:
-    maps = {name: values[place] for name, values in found.maps.items()}
+    """The scores of all maps of one scan, and of the references."""
+    maps = {name: values[place] for name, values in result.maps.items()}
     scores = {name: score(saliency, facts) for name, saliency in maps.items()}
-    nothing = dict.fromkeys(FIELDS, np.nan)
-    scores |= {name: nothing for name in REFERENCES} | references(facts, rng)
+    unknown = dict.fromkeys(FIELDS, np.nan)
+    scores |= {name: unknown for name in REFERENCES} | score_references(facts, rng)
     likeness = {
         f"{name}/likeness": float(rank_correlation(maps[OURS].ravel(), saliency.ravel()))
         for name, saliency in maps.items()
     }
     return {
-        f"{name}/{field}": each[field] for name, each in scores.items() for field in FIELDS
+        f"{name}/{field}": values[field] for name, values in scores.items() for field in FIELDS
     } | likeness
 
 
-def _constant(territories: Int[np.ndarray, " n"]) -> Arrays:
-    """What always pointing at the territory that is the most frequent among the scans would hit."""
-    known = territories > 0
-    hits = np.full(len(territories), np.nan)
-    if known.any():
-        hits[known] = territories[known] == np.bincount(territories[known]).argmax()
-    nothing = np.full(len(territories), np.nan)
-    return {f"{CONSTANT}/{field}": hits if field == "hits" else nothing for field in FIELDS}
+def _score_constant(territories: Int[np.ndarray, " n"]) -> Arrays:
+    """The hits of always pointing at the territory that is the most frequent among the scans."""
+    is_known = territories > 0
+    scores = {f"{CONSTANT}/{field}": np.full(len(territories), np.nan) for field in FIELDS}
+    if is_known.any():
+        commonest = np.bincount(territories[is_known]).argmax()
+        scores[f"{CONSTANT}/hits"][is_known] = territories[is_known] == commonest
+    return scores
 
 
-def _shown(
-    explained: Explained,
-    facts: list[Mapping[str, Any]],
-    found: Detected,
-    settings: SearchConfig,
-    *,
-    batch_size: int,
-    steps: tuple[float, ...],
+def _show(
+    explained: Explained, facts: list[Mapping[str, Any]], result: Explanations, config: Config
 ) -> Arrays:
-    count, images = len(facts), _images(facts)
-    masks = [
-        np.asarray(each.get("lesion_mask", np.zeros(each["image"].shape[:3])), np.float32)
-        for each in facts
-    ]
-    slices = np.array([fullest(mask) for mask in masks])
+    """The fields of ``Shown``."""
+    images = _images(facts)
+    masks = np.stack([lesion_mask(scan) for scan in facts])
+    slices = np.array([fullest_slice(mask) for mask in masks])
 
-    def of_slice(volumes: Float[np.ndarray, "n s h w"]) -> Float[np.ndarray, "k h w"]:
-        return np.stack(
-            [volume[number] for volume, number in zip(volumes[:count], slices, strict=True)]
-        )
+    def at_slices(volumes: Float[np.ndarray, "n s h w"]) -> Float[np.ndarray, "k h w"]:
+        return volumes[np.arange(len(facts)), slices]
 
-    walks = [
-        walk(explained, images, step, num_steps=settings.num_steps, batch_size=batch_size)
-        for step in steps
-    ]
-    shape, length = images.shape[2:4], settings.num_steps + 1
+    take_steps = partial(
+        walk, explained, images, num_steps=config.search.num_steps, batch_size=config.batch_size
+    )
+    walks = [take_steps(step_size) for step_size in config.unbounded_steps]
+    pictures = [at_slices(steps.image[..., 0]) for steps in walks]
+    shape, length = (-1, len(facts), *images.shape[2:4]), config.search.num_steps + 1
     return {
         "slices": slices,
-        "image": of_slice(images[..., 0]),
-        "mask": of_slice(np.stack(masks)),
-        "reconstruction": of_slice(found.reconstruction[..., 0]),
-        "counterfactual": of_slice(found.counterfactual[..., 0]),
-        "change": of_slice(found.maps[OURS]),
-        "maps": np.stack([found.maps[name][:count].mean(axis=1) for name in DETECTORS], axis=1),
-        "walks": np.array([of_slice(each.image[..., 0]) for each in walks])
-        .reshape(-1, count, *shape)
+        "image": at_slices(images[..., 0]),
+        "mask": at_slices(masks),
+        "reconstruction": at_slices(result.reconstruction[..., 0]),
+        "counterfactual": at_slices(result.counterfactual[..., 0]),
+        "change": at_slices(result.maps[OURS]),
+        "maps": np.stack(
+            [result.maps[name][: len(facts)].mean(axis=1) for name in METHODS], axis=1
+        ),
+        "walks": np.array(pictures).reshape(shape).swapaxes(0, 1),
+        "walk_traces": np.array([steps.trace for steps in walks])
+        .reshape(-1, len(facts), length)
         .swapaxes(0, 1),
-        "walk_traces": np.array([each.trace for each in walks])
-        .reshape(-1, count, length)
-        .swapaxes(0, 1),
-        "initial": found.initial[:count],
-        "trace": found.reached.trace[:count],
+        "initial": result.initial[: len(facts)],
+        "trace": result.traces.trace[: len(facts)],
     }
 
 
-def fullest(mask: Float[np.ndarray, "s h w"]) -> int:
+def lesion_mask(facts: Mapping[str, Any]) -> Float[np.ndarray, "s h w"]:
+    """The lesion's voxels as 1, the others as 0; empty where the lesion is not known."""
+    nothing = np.zeros(facts["image"].shape[:3])
+    return np.asarray(facts.get("lesion_mask", nothing), np.float32)
+
+
+def fullest_slice(mask: Float[np.ndarray, "s h w"]) -> int:
     """The slice with most of a mask, or the middle one of an empty one."""
     areas = mask.sum(axis=(1, 2))
     return int(areas.argmax()) if areas.any() else len(mask) // 2
 
 
 def _groups(facts: FactsOfScans) -> Iterator[list[Mapping[str, Any]]]:
-    """Facts, read as many at a time as may be in memory together."""
+    """Yields the facts, as many at a time as may be in memory together."""
     shape = (len(facts), *facts[0]["image"].shape)
     for part in row_slices(len(facts), row_bytes(shape)):
         yield [facts[row] for row in range(part.start, part.stop)]
 
 
 def _images(facts: list[Mapping[str, Any]]) -> Float[np.ndarray, "n s h w 1"]:
-    return np.stack([each["image"] for each in facts])
+    return np.stack([scan["image"] for scan in facts])
 
 
-def _stacked(rows: list[dict[str, float]]) -> Arrays:
+def _stack(rows: list[dict[str, float]]) -> Arrays:
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def _by_name(found: Arrays, fields: tuple[str, ...]) -> dict[str, Mapping[str, np.ndarray]]:
-    return {
-        name: {field: found[f"{name}/{field}"] for field in fields}
-        for name in (*DETECTORS, *REFERENCES)
-    }
+def _join(parts: list[Arrays]) -> Arrays:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+# ---- Scores of single maps
+
+
+def score(saliency: Float[np.ndarray, "s h w"], facts: Mapping[str, Any]) -> dict[str, float]:
+    """The ``FIELDS`` of a map.
+
+    Overlaps are taken on the grid of the published scan, where its mask is known.
+    """
+    scores = dict.fromkeys(FIELDS, np.nan)
+    scores["flat"] = float(saliency.min() == saliency.max())
+    if facts.get("territory", 0) > 0:
+        scores["hits"] = _hits(saliency, facts["atlas"], facts["territory"])
+    mask, native = facts.get("lesion_mask"), facts.get("native")
+    if mask is not None and np.any(mask):
+        scores["inside"] = _hits(saliency, np.asarray(mask, int), 1)
+    if native is not None:
+        return scores | _overlap(native.on_grid(saliency), native.mask)
+    return scores if mask is None else scores | _overlap(saliency, mask)
+
+
+def score_references(
+    facts: Mapping[str, Any], rng: np.random.Generator
+) -> dict[str, dict[str, float]]:
+    """The scores of the ``REFERENCES`` that the facts allow, by name, but for ``CONSTANT``.
+
+    A random voxel is one of the organ; in a head with a known territory, of the lesion's side of
+    it. Its hits are the share of these voxels that would be hits. Its overlap is that of as many
+    voxels drawn without replacement.
+    """
+    image, organ = facts["image"][..., 0], facts.get("organ")
+    scores = {}
+    if organ is not None and np.any(organ):
+        scores[RANDOM] = _score_random(facts, rng)
+        scores[DARKEST] = score(np.where(organ, 1 - image, 0), facts)
+        scores[BRIGHTEST] = score(np.where(organ, image, 0), facts)
+    if "counterfactual" in facts:
+        scores[CHANGE] = score(np.abs(image - facts["counterfactual"][..., 0]), facts)
+    return scores
+
+
+def _score_random(facts: Mapping[str, Any], rng: np.random.Generator) -> dict[str, float]:
+    organ: Bool[np.ndarray, "s h w"] = np.asarray(facts["organ"], bool)
+    scores = score(np.where(organ, rng.uniform(0.5, 1, organ.shape), 0), facts)
+    territory, mask = facts.get("territory", 0), facts.get("lesion_mask")
+    near = organ
+    if territory > 0:
+        near = organ & same_side(facts["atlas"], territory)
+        scores["hits"] = float((facts["atlas"][near] == territory).mean())
+    if mask is not None and np.any(mask):
+        scores["inside"] = float(np.asarray(mask, bool)[near].mean())
+    return scores
+
+
+def same_side(atlas: Int[np.ndarray, "s h w"], territory: int) -> Bool[np.ndarray, "s h w"]:
+    """The voxels of the territories on the same side of the brain as one territory."""
+    return (atlas > 0) & ((atlas.astype(int) - 1) // _ARTERIES == (territory - 1) // _ARTERIES)
+
+
+def _hits(
+    saliency: Float[np.ndarray, "s h w"], atlas: Int[np.ndarray, "s h w"], number: int
+) -> float:
+    return hit_score(saliency[None], atlas[None], np.array([number])).score
+
+
+def _overlap(
+    saliency: Float[AnyArray, "s h w"], mask: Bool[np.ndarray, "s h w"]
+) -> dict[str, float]:
+    overlap = volume_overlap(np.asarray(saliency), np.asarray(mask, bool))
+    return {name: float(getattr(overlap, name)) for name in OVERLAPS}

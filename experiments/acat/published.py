@@ -1,8 +1,8 @@
-"""The figures that Fontanella et al. 2023 print, in percent unless said otherwise."""
+"""The figures that Fontanella et al. 2023 print, in per cent unless said otherwise."""
 
 from collections.abc import Mapping
 
-from experiments.acat.sources import (
+from experiments.acat.map_names import (
     GRAD_CAM,
     GRAD_CAM_PP,
     GRADIENT,

@@ -1,65 +1,34 @@
-"""Every run of one kind of scans: the baseline, the maps that it leads to, and the networks that
-use them.
-"""
+"""The study of Fontanella et al. 2023: every run of every kind of scans."""
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from flax import nnx
-from jax import Array
 from jaxtyping import Bool, Float, Int
 
-from cfx_jax.counterfactuals import find_unexplainable, reconstruction_psnr
-from cfx_jax.data import SaliencySource, resize_labels
-from cfx_jax.errors import InputError
-from cfx_jax.models import LesionHead, coder_of, parts, per_image
-from cfx_jax.parallel import map_examples
+from cfx_jax.data import resize_labels
 from experiments.acat.config import Config
-from experiments.acat.detection import Detection, detect, fullest
-from experiments.acat.lengths import by_share
-from experiments.acat.maps import ControlMaps, Explained, attention_maps
-from experiments.acat.rows import ACAT, FIRST, IN_TABLE_4, WHOLE, Row, fitting, rows_of
-from experiments.acat.scans import Parts, Scans, split_scans
-from experiments.acat.sources import CONTROLS, OURS, PLACES
-from experiments.acat.variances import MEASURED, Variances, variances_of
-from experiments.shared import notify
-from experiments.shared.array_store import Rows, chosen, filled, row_bytes, row_slices
-from experiments.shared.stages import Arrays, Workspace, fingerprint
-from trainers import autoencoder, describe_length, train, volume_classifier, with_run
-from trainers.autoencoder import SliceSource
-from trainers.volume_classifier import PredictVolume, decide_classes
-
-_MASKS = ("early", "middle", "late")
-
-
-class Answers(NamedTuple):
-    """What the networks of one run say of its test scans.
-
-    Attributes:
-        seed: of the split and of all trainings.
-        labels: of the test scans (n,).
-        sizes: of their findings (n,).
-        units: whom they show (n,).
-        decided: by the name of the row, the class that the network names (n,).
-    """
-
-    seed: int
-    labels: Int[np.ndarray, " n"]
-    sizes: Int[np.ndarray, " n"]
-    units: np.ndarray
-    decided: Mapping[str, Int[np.ndarray, " n"]]
-
-    def right(self, name: str) -> Bool[np.ndarray, " n"]:
-        """Whether a network is right about each test scan."""
-        return self.decided[name] == self.labels
+from experiments.acat.data import Scans, load_scans
+from experiments.acat.detection import Detection, detect, fullest_slice, lesion_mask
+from experiments.acat.map_names import OURS
+from experiments.acat.networks import ACAT, ACAT_NETWORK, IN_TABLE_4, MASKS, Network
+from experiments.acat.published import CHESTS, HEADS
+from experiments.acat.training import (
+    Answers,
+    Bench,
+    Plan,
+    Task,
+    plan_trainings,
+    set_up,
+    train_networks,
+)
+from experiments.acat.variances import MEASURED, Variances, measure_variances
+from experiments.shared import Arrays, Workspace, notify
+from experiments.shared.array_store import Rows
 
 
 class Attention(NamedTuple):
-    """Where ACAT looks in the first positive test scans (Figure 2), one slice of each.
+    """The masks of ACAT for the first positive test scans (Figure 2), in one slice.
 
     Attributes:
         slices: its number (k,).
@@ -75,7 +44,7 @@ class Attention(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run.
+    """The results of one run.
 
     Attributes:
         answers: of all networks.
@@ -90,23 +59,23 @@ class Run(NamedTuple):
     attention: Attention
 
 
-class Study(NamedTuple):
-    """All runs of one kind of scans.
+class KindStudy(NamedTuple):
+    """The results of all runs of one kind of scans.
 
     Attributes:
         scans: all of them.
-        rows: the networks.
+        networks: that were trained.
         left_out: networks that the configuration names and that cannot be trained on these scans,
             and why.
         runs: in the order of the seeds.
         smaller: Table 4, the answers of all runs by the number of training scans.
         psnr: of the autoencoder's reconstructions of all scans, in decibels, the mean.
         refused: how many scans the autoencoder does not show well enough to be explained.
-        identity: what all of it depends on.
+        identity: all that the results depend on.
     """
 
     scans: Scans
-    rows: tuple[Row, ...]
+    networks: tuple[Network, ...]
     left_out: Mapping[str, str]
     runs: tuple[Run, ...]
     smaller: Mapping[int, tuple[Answers, ...]]
@@ -114,391 +83,197 @@ class Study(NamedTuple):
     refused: int
     identity: object
 
-
-class _Task(NamedTuple):
-    """One run's training scans: ``share`` is that of its parts' training scans."""
-
-    seed: int
-    split: Parts
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What a run's stages share."""
-
-    config: Config
-    scans: Scans
-    workspace: Workspace
-    coder: Any
-    coder_identity: object
-    refused: Bool[np.ndarray, " n"]
+    @property
+    def place(self) -> str:
+        """The set of the paper that the scans stand for."""
+        return HEADS if self.scans.sides else CHESTS
 
     @property
-    def trunk(self) -> str:
-        return _trunk(self.config, self.scans)
+    def names(self) -> tuple[str, ...]:
+        """The names of the networks that were trained."""
+        return tuple(network.name for network in self.networks)
 
-    @cached_property
-    def explained_by(self) -> str:
-        """What maps depend on beside the baseline."""
-        return fingerprint([self.coder_identity, self.config.search])
+    def has(self, *names: str) -> bool:
+        """Whether networks were trained."""
+        return set(names) <= set(self.names)
+
+    @property
+    def answers(self) -> list[Answers]:
+        """The answers of all runs."""
+        return [run.answers for run in self.runs]
+
+    def is_correct(self, name: str) -> list[Bool[np.ndarray, " n"]]:
+        """Whether a network names the class of a test scan, for all runs."""
+        return [answers.is_correct(name) for answers in self.answers]
+
+    def is_known(self, field: str) -> bool:
+        """Whether the truth that a field of maps is measured by is known in all runs."""
+        return all(run.detection.is_known(field) for run in self.runs)
+
+    def scores(self, method: str, field: str) -> list[Float[np.ndarray, " n"]]:
+        """The scores of explained scans whose truth is known, for all runs."""
+        return [
+            run.detection.scores[method][field][_is_finite(run, method, field)] for run in self.runs
+        ]
+
+    def has_scores(self, method: str, field: str) -> bool:
+        """Whether there are scores of a method in all runs."""
+        return all(len(values) for values in self.scores(method, field))
+
+    def units(self, method: str, field: str) -> list[np.ndarray]:
+        """The patients of the explained scans whose truth is known, for all runs."""
+        return [run.detection.units[_is_finite(run, method, field)] for run in self.runs]
+
+    def join_searches(self, field: str) -> Float[np.ndarray, "n ..."]:
+        """A field of ``Traces`` of all runs."""
+        return np.concatenate([getattr(run.detection.traces, field) for run in self.runs])
+
+    @property
+    def search_units(self) -> np.ndarray:
+        """The patients of the searched scans of all runs."""
+        return np.concatenate([run.detection.search_units for run in self.runs])
 
 
-class Plan(NamedTuple):
-    """What a study will train.
+def _is_finite(run: Run, method: str, field: str) -> Bool[np.ndarray, " n"]:
+    return np.isfinite(run.detection.scores[method][field])
+
+
+class Study(NamedTuple):
+    """The results of the study.
 
     Attributes:
-        rows, left_out: as ``Study`` has them.
-        tasks: of the runs.
-        smaller: those of Table 4, by the number of training scans.
+        config: of the run.
+        kinds: of all kinds of scans.
     """
 
-    rows: tuple[Row, ...]
-    left_out: Mapping[str, str]
-    tasks: tuple[_Task, ...]
-    smaller: Mapping[int, tuple[_Task, ...]]
+    config: Config
+    kinds: tuple[KindStudy, ...]
+
+    @property
+    def identity(self) -> object:
+        """Everything that the results depend on, beside the configuration."""
+        return [kind.identity for kind in self.kinds]
+
+    @property
+    def note(self) -> str:
+        """The note that stands beside every table and figure."""
+        return " ".join(kind.scans.note for kind in self.kinds)
 
 
-def planned(config: Config, scans: Scans) -> Plan:
-    """Finds out what can be trained on scans, before anything is.
+def run_study(config: Config, workspace: Workspace) -> Study:
+    """Trains the networks, makes the maps, and measures both, or reads what earlier runs computed.
 
     Raises:
-        InputError: networks that do not fit the scans at all; shares of parts, or numbers of
-            training scans, that there are not; no scan with a finding to be tested on.
+        InputError: as ``plan_trainings``, the trainers and the searches.
     """
-    rows, left_out = fitting(
-        rows_of(config), _trunk(config, scans), scans.shape, has_places=scans.places is not None
-    )
-    tasks = tuple(_Task(seed, split_scans(config, scans, seed)) for seed in config.seeds)
-    for task in tasks:
-        if not scans.positive[task.split.test].any():
-            raise InputError(
-                f"--test: expected a scan of {scans.name} with a finding among the test scans, got"
-                f" none"
-            )
-    sizes = config.training_sizes if scans.sides else ()
-    return Plan(
-        rows,
-        left_out,
-        tasks,
-        {size: tuple(_with_fewer(task, size) for task in tasks) for size in sizes},
+    kinds = [load_scans(config, kind, workspace) for kind in config.data]
+    # All kinds are planned before the first is trained on.
+    plans = [plan_trainings(config, scans) for scans in kinds]
+    return Study(
+        config,
+        tuple(
+            study_kind(config, scans, plan, workspace)
+            for scans, plan in zip(kinds, plans, strict=True)
+        ),
     )
 
 
-def study(config: Config, scans: Scans, workspace: Workspace, *, plan: Plan | None = None) -> Study:
-    """Trains what is to be trained, makes the maps, and measures both.
+def study_kind(config: Config, scans: Scans, plan: Plan, workspace: Workspace) -> KindStudy:
+    """Trains and measures on scans of one kind.
 
     Args:
         config: of the run.
-        scans: of one kind.
+        scans: of the kind.
+        plan: of their trainings.
         workspace: keeps the results.
-        plan: from ``planned`` for these scans; None makes it.
-
-    Raises:
-        InputError: as ``planned``, the trainers and the searches.
     """
-    rows, left_out, tasks, smaller_tasks = planned(config, scans) if plan is None else plan
-    for name, reason in left_out.items():
+    networks = plan.networks
+    for name, reason in plan.left_out.items():
         notify(f"{scans.name}: {name} is left out: {reason}")
-    model, identity = _train_autoencoder(config, scans, workspace)
-    coder = coder_of(model)
-    shown = workspace.cached(
-        f"reconstruction {scans.name}",
-        [identity, config.search.minimum_psnr],
-        lambda: _shown(config, scans, coder),
-    )
-    bench = _Bench(config, scans, workspace, coder, identity, shown["refused"])
-    runs = tuple(_run(bench, rows, task) for task in tasks)
-    few = tuple(row for row in rows if row.name in IN_TABLE_4)
+    bench = set_up(config, scans, workspace)
+    runs = tuple(_run(bench, networks, task) for task in plan.tasks)
+    few = tuple(network for network in networks if network.name in IN_TABLE_4)
     smaller = {
-        size: tuple(_fit_all(bench, few, task).answers for task in of_size)
-        for size, of_size in smaller_tasks.items()
+        size: tuple(train_networks(bench, few, task).answers for task in tasks)
+        for size, tasks in plan.smaller.items()
     }
-    depends = [identity, [_depends(bench, rows, task) for task in tasks], list(smaller)]
-    psnr, number = float(shown["psnr"].mean()), int(shown["refused"].sum())
-    return Study(scans, rows, left_out, runs, smaller, psnr, number, depends)
+    tasks = [_task_identity(bench, networks, task) for task in plan.tasks]
+    return KindStudy(
+        scans,
+        networks,
+        plan.left_out,
+        runs,
+        smaller,
+        psnr=float(bench.psnr.mean()),
+        refused=int(bench.refused.sum()),
+        identity=[bench.coder_identity, tasks, list(smaller)],
+    )
 
 
-def _trunk(config: Config, scans: Scans) -> str:
-    return config.trunks[0 if scans.sides else 1]
+def _task_identity(bench: Bench, networks: tuple[Network, ...], task: Task) -> object:
+    """All that the results of a run depend on, beside the autoencoder."""
+    config = bench.config
+    settings = [config.search, config.num_shown, config.unbounded_steps, config.acat_detects]
+    trainings = [[network, bench.settings(network, task)] for network in networks]
+    return [bench.baseline_identity(task), trainings, settings]
 
 
-def _with_fewer(task: _Task, size: int) -> _Task:
-    """The same run with some of its training scans, for as many epochs."""
-    train = task.split.train
-    if not 0 < size <= len(train):
-        raise InputError(
-            f"--training-sizes: expected 1 to {len(train)}, the training scans, got {size}"
-        )
-    fewer = np.random.default_rng(task.seed).permutation(train)[:size]
-    return _Task(task.seed, task.split._replace(train=fewer), size / len(train))
-
-
-def _train_autoencoder(
-    config: Config, scans: Scans, workspace: Workspace
-) -> tuple[nnx.Module, object]:
-    """Of all scans, as in the paper: it takes no labels. Some of the slices choose its weights."""
-    slices = SliceSource(scans.source, scans.shape[0])
-    settings = config.autoencoder
-    validation = split_scans(config, scans, config.seeds[0]).validation
-    identity = [settings, scans.identity, validation.tolist()]
-    folder = workspace.folder(f"autoencoder-{scans.name}", identity)
-    print(f"autoencoder of {scans.name}: {describe_length(settings.run)} in {folder}", flush=True)
-    held_out = _part(workspace, scans, validation)
-    images = held_out.reshape(-1, *held_out.shape[2:])
-    data = slices, np.arange(len(slices)), {"image": images}
-    return train(autoencoder.TRAINER, settings, *data, folder), identity
-
-
-def _part(
-    workspace: Workspace, scans: Scans, positions: Int[np.ndarray, " m"]
-) -> Float[np.ndarray, "m s h w 1"]:
-    """Some of the images."""
-    folder = workspace.folder(f"part-{scans.name}", [scans.identity, positions.tolist()])
-    return chosen(scans.images, positions, folder)
-
-
-def _shown(config: Config, scans: Scans, coder: Any) -> Arrays:
-    """How well the autoencoder shows each scan, and which of them cannot be explained by way of it."""
-    options: dict[str, Any] = {"batch_size": config.batch_size}
-    psnr, objections = [], []
-    for part in row_slices(len(scans.images), row_bytes(scans.images.shape)):
-        images = np.asarray(scans.images[part])
-        psnr.append(map_examples(_psnr, coder, images, **options))
-        found = find_unexplainable(
-            coder, images, minimum_psnr=config.search.minimum_psnr, **options
-        )
-        objections.append(np.isin(np.arange(len(images)), list(found)))
-    return {"psnr": np.concatenate(psnr), "refused": np.concatenate(objections)}
-
-
-class _Fitted(NamedTuple):
-    """All networks of a task.
-
-    Attributes:
-        models: by the name of the row, in evaluation mode.
-        maps: those that they were trained with, by source (n, s, h, w, 1).
-        explained: the baseline.
-        answers: of all networks.
-    """
-
-    models: Mapping[str, nnx.Module]
-    maps: Mapping[str, Rows]
-    explained: Explained
-    answers: Answers
-
-
-def _run(bench: _Bench, rows: tuple[Row, ...], task: _Task) -> Run:
+def _run(bench: Bench, networks: tuple[Network, ...], task: Task) -> Run:
     config, scans, test = bench.config, bench.scans, task.split.test
-    fitted = _fit_all(bench, rows, task)
-    depends = [_baseline_identity(bench, task), bench.coder_identity]
-    depends_acat = [depends, _training(bench, WHOLE, task), config.search]
+    trained = train_networks(bench, networks, task)
+    depends = [bench.baseline_identity(task), bench.coder_identity]
+    depends_acat = [depends, bench.settings(ACAT_NETWORK, task), config.search]
     variances = {
-        row.name: variances_of(
-            fitted.models[row.name],
-            (scans.images, fitted.maps[row.maps]) if row.maps else (scans.images,),
+        network.name: measure_variances(
+            trained.models[network.name],
+            (scans.images, trained.maps[network.maps]) if network.maps else (scans.images,),
             test,
             bench.workspace,
-            name=f"{scans.name}-{row.name}",
-            depends=[depends, row, _training(bench, row, task), config.search],
+            name=f"{scans.name}-{network.name}",
+            depends=[depends, network, bench.settings(network, task), config.search],
         )
-        for row in rows
-        if row.name in MEASURED
+        for network in networks
+        if network.name in MEASURED
     }
-    acat = fitted.models[ACAT]
+    acat = trained.models[ACAT]
     detection = detect(
         config,
         scans,
-        fitted.explained,
-        _of_finding(bench, acat) if config.acat_detects else None,
+        trained.explained,
+        bench.as_classifier(acat) if config.acat_detects else None,
         test,
         bench.workspace,
         depends=depends,
         depends_acat=depends_acat,
     )
     examples = test[scans.positive[test]][: config.num_shown]
-    shown = bench.workspace.cached(
+    attention = bench.workspace.cached(
         f"attention {scans.name}",
         [depends_acat, examples.tolist()],
-        lambda: _attended(scans, acat, fitted.maps[OURS], examples),
+        lambda: _attend(scans, acat, trained.maps[OURS], examples),
     )
-    return Run(fitted.answers, variances, detection, Attention(**shown))
+    return Run(trained.answers, variances, detection, Attention(**attention))
 
 
-def _attended(scans: Scans, acat: Any, maps: Rows, examples: Int[np.ndarray, " k"]) -> Arrays:
+def _attend(scans: Scans, acat: Any, maps: Rows, examples: Int[np.ndarray, " k"]) -> Arrays:
     """The fields of ``Attention``."""
     saliency = np.asarray(maps[examples], np.float32)
-    masks, found = acat.masks(saliency), []
+    masks, rows = acat.masks(saliency), []
     for place, example in enumerate(examples):
         facts = scans.facts[int(example)]
-        lesion = np.asarray(facts.get("lesion_mask", np.zeros(scans.shape)), np.float32)
-        number = fullest(lesion)
-        size = lesion.shape[1:]
-        found.append(
-            {
-                "slices": np.array(number),
-                "image": np.asarray(facts["image"][number, ..., 0]),
-                "lesion": lesion[number],
-                "saliency": saliency[place, number, ..., 0],
-                "masks": np.stack(
-                    [
-                        resize_labels(
-                            np.asarray(masks[name][place, number : number + 1, ..., 0]), size
-                        )[0]
-                        for name in _MASKS
-                    ]
-                ),
-            }
-        )
-    return {name: np.stack([each[name] for each in found]) for name in found[0]}
-
-
-def _fit_all(bench: _Bench, rows: tuple[Row, ...], task: _Task) -> _Fitted:
-    """Every network, the maps that they were trained with, and the baseline as what is explained."""
-    scans, test = bench.scans, task.split.test
-    first, answer = _fit(bench, FIRST, task, None, None)
-    explained = _explained(first, bench)
-    maps: dict[str, Rows] = {}
-
-    def maps_of(source: str) -> Rows:
-        if source not in maps:
-            maps[source] = _maps(bench, explained, source, task, maps_of)
-        return maps[source]
-
-    models, answers = {FIRST.name: first}, {FIRST.name: answer}
-    for row in rows[1:]:
-        given = maps_of(row.maps) if row.maps else None
-        models[row.name], answers[row.name] = _fit(bench, row, task, first, given)
-    return _Fitted(
-        models,
-        maps,
-        explained,
-        Answers(task.seed, scans.labels[test], scans.sizes[test], scans.units(test), answers),
-    )
-
-
-def _maps(bench: _Bench, explained: Explained, source: str, task: _Task, maps_of: Any) -> Rows:
-    if source == PLACES:
-        assert bench.scans.places is not None
-        return bench.scans.places
-    return (
-        ControlMaps(source, maps_of(OURS), seed=task.seed)
-        if source in CONTROLS
-        else _attention(bench, explained, source, task)
-    )
-
-
-def _fit(
-    bench: _Bench, row: Row, task: _Task, start: nnx.Module | None, maps: Rows | None
-) -> tuple[nnx.Module, Int[np.ndarray, " n"]]:
-    """Trains one network and asks it about the test scans."""
-    config, scans, workspace = _training(bench, row, task), bench.scans, bench.workspace
-    start = start if row.starts else None
-    skip = row.skipped(bench.trunk, scans.shape) if row.starts else ()
-    identity = [config, row, skip, _baseline_identity(bench, task)]
-    identity += [] if maps is None else [bench.explained_by]
-    name = f"{scans.name}-{row.name.replace(' ', '_').replace(':', '').replace(',', '')}"
-    folder = workspace.folder(name, identity)
-    print(
-        f"{scans.name}, run {task.seed}, {row.name}: {describe_length(config.run)} in {folder}",
-        flush=True,
-    )
-    held_out = task.split.validation
-    validation = {"image": _part(workspace, scans, held_out), "label": scans.labels[held_out]}
-    if maps is not None:
-        of_maps = workspace.folder(
-            f"part-maps-{scans.name}", [row.maps, task.seed, identity[3:], held_out.tolist()]
-        )
-        validation["saliency"] = chosen(maps, held_out, of_maps)
-    model = train(
-        volume_classifier.TRAINER,
-        config,
-        scans.source if maps is None else SaliencySource(scans.source, maps),
-        task.split.train,
-        validation,
-        folder,
-        model=row.factory(bench.trunk, scans.shape),
-        start=start,
-        skip=skip,
-    )
-    predict = PredictVolume.of(config)
-
-    def decide() -> Arrays:
-        found = []
-        for rows in row_slices(len(task.split.test), row_bytes(scans.images.shape)):
-            part = task.split.test[rows]
-            arrays = {"image": np.asarray(scans.images[part])}
-            arrays |= {} if maps is None else {"saliency": np.asarray(maps[part])}
-            logits = map_examples(predict, model, arrays, batch_size=bench.config.batch_size)
-            found.append(np.asarray(decide_classes(logits)))
-        return {"decided": np.concatenate(found)}
-
-    return model, workspace.cached(f"decided {name}", identity, decide)["decided"]
-
-
-def _training(bench: _Bench, row: Row, task: _Task) -> volume_classifier.Config:
-    settings = bench.config.from_baseline if row.starts else bench.config.baseline
-    config = dataclasses.replace(
-        by_share(settings, task.share),
-        saliency=bool(row.maps),
-        sides=bench.scans.sides,
-        num_classes=2,
-        num_slices=bench.scans.shape[0],
-        vertical_flip=settings.vertical_flip and not bench.scans.sides,  # no head lies face down
-    )
-    return with_run(config, seed=task.seed)
-
-
-def _attention(bench: _Bench, explained: Explained, source: str, task: _Task) -> Rows:
-    """The maps of all scans that the task uses, in a file; of those that cannot be explained they
-    are 0.
-    """
-    images, settings = bench.scans.images, bench.config.search
-    folder = bench.workspace.folder(f"maps-{bench.scans.name}", _maps_identity(bench, source, task))
-    used = np.sort(np.concatenate(task.split))
-
-    def make(rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m s h w 1"]:
-        volumes = np.asarray(images[rows])
-        return attention_maps(
-            source, explained, volumes, settings, batch_size=bench.config.batch_size
-        )[..., None]
-
-    label = f"run {task.seed}: maps by {source}"
-    return filled(folder, images.shape, make, wanted=used[~bench.refused[used]], label=label)
-
-
-def _of_finding(bench: _Bench, model: Any) -> Any:
-    """A network as a classifier of a finding and none."""
-    return LesionHead(model) if bench.scans.sides else model
-
-
-def _explained(model: Any, bench: _Bench) -> Explained:
-    network = _of_finding(bench, model)
-    return Explained(per_image(network), *parts(network), bench.coder)
-
-
-def _baseline_identity(bench: _Bench, task: _Task) -> object:
-    split = [each.tolist() for each in task.split]
-    return [_training(bench, FIRST, task), bench.trunk, bench.scans.identity, split]
-
-
-def _maps_identity(bench: _Bench, source: str, task: _Task) -> object:
-    return [source, bench.explained_by, _baseline_identity(bench, task)]
-
-
-def _depends(bench: _Bench, rows: tuple[Row, ...], task: _Task) -> object:
-    settings = [
-        bench.config.search,
-        bench.config.num_shown,
-        bench.config.unbounded_steps,
-        bench.config.acat_detects,
-    ]
-    return [
-        _baseline_identity(bench, task),
-        [[row, _training(bench, row, task)] for row in rows],
-        settings,
-    ]
-
-
-def _psnr(coder: Any, volume: Float[Array, "s h w 1"]) -> Float[Array, ""]:
-    return reconstruction_psnr(volume, coder.decode(coder.encode(volume)))
+        lesion = lesion_mask(facts)
+        number = fullest_slice(lesion)
+        of_slice = slice(number, number + 1)
+        resized = [
+            resize_labels(np.asarray(masks[name][place, of_slice, ..., 0]), lesion.shape[1:])[0]
+            for name in MASKS
+        ]
+        row = {
+            "slices": np.array(number),
+            "image": np.asarray(facts["image"][number, ..., 0]),
+            "lesion": lesion[number],
+            "saliency": saliency[place, number, ..., 0],
+            "masks": np.stack(resized),
+        }
+        rows.append(row)
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

@@ -1,6 +1,6 @@
-"""The paper's tables of one kind of scans, each with the counts that it is made from."""
+"""The paper's tables of one kind of scans, with the counts that they are made from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,285 +14,193 @@ from cfx_jax.metrics import (
     mean_and_standard_error,
 )
 from experiments.acat import published
-from experiments.acat.published import REACHED
-from experiments.acat.rows import BASELINE, GROUPS, IN_TABLE_4
-from experiments.acat.scans import UNKNOWN
-from experiments.acat.sources import DETECTORS, OURS, REFERENCES, WITH_ACAT
-from experiments.acat.study import Answers, Study
+from experiments.acat.data import UNKNOWN
+from experiments.acat.detection import OVERLAPS
+from experiments.acat.map_names import LATENT_SHIFT, METHODS, OURS, REFERENCES, WITH_ACAT
+from experiments.acat.networks import BASELINE, IN_TABLE_4
+from experiments.acat.published import CHESTS, REACHED
+from experiments.acat.study import Answers, KindStudy, Study
 from experiments.acat.variances import Variances
-from experiments.shared.presenter import Table
+from experiments.shared import Table
+
+Rows = list[list[Any]]
 
 
-def accuracy_table(study: Study) -> Table:
+def summary_tables(study: Study) -> list[Table | str]:
+    """The tables that the console shows, and the note of every kind of scans."""
+    tables: list[Table | str] = []
+    for kind in study.kinds:
+        tables += [kind.scans.note, accuracy_table(kind)]
+        tables += [hit_table(kind)] if kind.is_known("hits") else []
+        tables.append(reach_table(kind))
+    return tables
+
+
+def accuracy_table(study: KindStudy) -> Table:
     """Table 2, and the rows of the ablations."""
-    place = place_of(study)
-    columns = [
-        "network",
-        "accuracy",
-        "SE",
-        "paper",
-        "right",
-        "scans",
-        "balanced",
-        "less baseline",
-        "best in runs",
-    ]
-    rows: list[list[Any]] = []
-    best = best_of_runs(study)
-    for row in study.rows:
-        right = right_of(study, row.name)
-        runs = mean_and_standard_error(np.array([each.mean() for each in right]), ddof=0)
-        paper = _share(published.ACCURACY.get(row.name, {}).get(place))
-        against = None if row.name == BASELINE else less_than(study, row.name, BASELINE)
-        balanced = float(np.mean([_balanced(answers, row.name) for answers in answers_of(study)]))
-        counts = [int(sum(each.sum() for each in right)), sum(map(len, right))]
-        rows.append(
-            [
-                row.name,
-                runs.mean,
-                runs.standard_error,
-                paper,
-                *counts,
-                balanced,
-                against,
-                best.get(row.name),
-            ]
-        )
+    columns = ["network", "accuracy", "SE", "paper", "right", "scans", "balanced"]
+    columns += ["less baseline", "best in runs"]
+    rows: Rows = []
+    best = count_best_runs(study)
+    for name in study.names:
+        correct = study.is_correct(name)
+        paper = _share(published.ACCURACY.get(name, {}).get(study.place))
+        counts = [int(sum(values.sum() for values in correct)), sum(map(len, correct))]
+        balanced = float(np.mean([_balanced(answers, name) for answers in study.answers]))
+        difference = None if name == BASELINE else compare(study, name, BASELINE)
+        cells = [paper, *counts, balanced, difference, best.get(name)]
+        rows.append([name, *_over_runs(correct), *cells])
     return columns, rows
 
 
-def best_of_runs(study: Study) -> dict[str, int]:
-    """In how many runs each of the paper's networks is the best of them; equals count for each."""
-    names = [name for name in IN_TABLE_4 if name in {row.name for row in study.rows}]
+def _over_runs(values: Sequence[np.ndarray]) -> list[float]:
+    """The mean over runs of the mean over scans, and its standard error as the paper has it."""
+    means = np.array([scans.mean() for scans in values])
+    return [*mean_and_standard_error(means, ddof=0)]
+
+
+def _balanced(answers: Answers, name: str) -> float:
+    correct, labels = answers.is_correct(name), answers.labels
+    return float(np.mean([correct[labels == label].mean() for label in np.unique(labels)]))
+
+
+def count_best_runs(study: KindStudy) -> dict[str, int]:
+    """In how many runs a network of the paper is the best of them; equals count for all."""
+    names = [name for name in IN_TABLE_4 if study.has(name)]
     accuracies = np.array(
-        [[answers.right(name).mean() for name in names] for answers in answers_of(study)]
+        [[answers.is_correct(name).mean() for name in names] for answers in study.answers]
     )
     is_best = accuracies == accuracies.max(axis=1, keepdims=True)
     return {name: int(count) for name, count in zip(names, is_best.sum(axis=0), strict=True)}
 
 
-def less_than(study: Study, one: str, other: str) -> Interval:
+def compare(study: KindStudy, one: str, other: str) -> Interval:
     """How much more often a network is right than another one, over runs and scans."""
-    differences = [
-        a.astype(float) - b
-        for a, b in zip(right_of(study, one), right_of(study, other), strict=True)
-    ]
-    return interval_over_runs(differences, cases=units_of(study))
+    pairs = zip(study.is_correct(one), study.is_correct(other), strict=True)
+    differences = [first.astype(float) - second for first, second in pairs]
+    return interval_over_runs(differences, cases=[answers.units for answers in study.answers])
 
 
-def size_table(study: Study) -> Table:
+def size_table(study: KindStudy) -> Table:
     """Table 1: accuracy by the size of the infarct."""
-    sizes = np.concatenate([answers.sizes for answers in answers_of(study)])
-    kinds = [int(each) for each in np.unique(sizes)]
+    sizes = np.concatenate([answers.sizes for answers in study.answers])
+    kinds = [int(size) for size in np.unique(sizes)]
+    printed = [size for size in kinds if size != UNKNOWN]
     names = {0: "none", UNKNOWN: "size not known"}
-    columns = [
-        "network",
-        *(
-            f"{names.get(each, f'size {each}')} ({int((sizes == each).sum())} scans)"
-            for each in kinds
-        ),
-    ]
-    columns += [f"paper {names.get(each, each)}" for each in kinds if each != UNKNOWN]
-    rows: list[list[Any]] = []
-    for row in study.rows:
-        right, paper = np.concatenate(right_of(study, row.name)), published.BY_SIZE.get(row.name)
-        own = [float(right[sizes == each].mean()) for each in kinds]
-        printed = [
-            None if paper is None else paper[each] / 100 for each in kinds if each != UNKNOWN
-        ]
-        rows.append([row.name, *own, *printed])
+    columns = ["network"]
+    for size in kinds:
+        number = int((sizes == size).sum())
+        columns.append(f"{names.get(size, f'size {size}')} ({number} scans)")
+    columns += [f"paper {names.get(size, size)}" for size in printed]
+    rows: Rows = []
+    for name in study.names:
+        correct, paper = np.concatenate(study.is_correct(name)), published.BY_SIZE.get(name)
+        ours = [float(correct[sizes == size].mean()) for size in kinds]
+        theirs = [None if paper is None else paper[size] / 100 for size in printed]
+        rows.append([name, *ours, *theirs])
     return columns, rows
 
 
-def sensitivity_table(study: Study) -> Table:
-    """Tables 6 and 7: of a finding, whichever; means and standard errors over runs as the paper has
-    them, and counts.
-    """
-    columns = [
-        "network",
-        "sensitivity",
-        "SE",
-        "paper",
-        "specificity",
-        "SE of it",
-        "paper specificity",
-    ]
-    columns += ["TP", "FN", "TN", "FP"]
-    rows: list[list[Any]] = []
-    for row in study.rows:
-        paper = (
-            published.SENSITIVITY.get(row.name, (None, None))
-            if _is_of_chests(study)
-            else (None, None)
-        )
+def sensitivity_table(study: KindStudy) -> Table:
+    """Tables 6 and 7: sensitivity and specificity of any finding, with counts."""
+    columns = ["network", "sensitivity", "SE", "paper", "specificity", "SE of it"]
+    columns += ["paper specificity", "TP", "FN", "TN", "FP"]
+    is_positive = np.concatenate([answers.labels > 0 for answers in study.answers])
+    printed = published.SENSITIVITY if study.place == CHESTS else {}
+    rows: Rows = []
+    for name in study.names:
         cells: list[Any] = []
-        for has_finding, printed in zip((True, False), paper, strict=True):
-            found = [_found(answers, row.name, has_finding) for answers in answers_of(study)]
-            cells += [
-                *mean_and_standard_error(np.array([each.mean() for each in found]), ddof=0),
-                _share(printed),
-            ]
-        decided, positive = (
-            np.concatenate([answers.decided[row.name] > 0 for answers in answers_of(study)]),
-            np.concatenate([answers.labels > 0 for answers in answers_of(study)]),
-        )
-        counts = decision_counts(decided, positive)
-        rows.append(
-            [
-                row.name,
-                *cells,
-                counts.true_positives,
-                counts.false_negatives,
-                counts.true_negatives,
-                counts.false_positives,
-            ]
-        )
+        for has_finding, paper in zip((True, False), printed.get(name, (None, None)), strict=True):
+            correct = [_tells(answers, name, has_finding) for answers in study.answers]
+            cells += [*_over_runs(correct), _share(paper)]
+        decided = np.concatenate([answers.decided[name] > 0 for answers in study.answers])
+        counts = decision_counts(decided, is_positive)
+        cells += [counts.true_positives, counts.false_negatives]
+        rows.append([name, *cells, counts.true_negatives, counts.false_positives])
     return columns, rows
 
 
-def _found(answers: Answers, name: str, has_finding: bool) -> Bool[np.ndarray, " m"]:
-    """Of the scans with a finding, or of those without, whether a network says so."""
+def _tells(answers: Answers, name: str, has_finding: bool) -> Bool[np.ndarray, " m"]:
+    """Whether a network is right about the scans with a finding, or about those without."""
     chosen = (answers.labels > 0) == has_finding
-    found: Bool[np.ndarray, " m"] = (answers.decided[name] > 0)[chosen] == has_finding
-    return found
+    correct: Bool[np.ndarray, " m"] = (answers.decided[name] > 0)[chosen] == has_finding
+    return correct
 
 
-def detection_rows(study: Study) -> list[str]:
-    """What is compared with the truth, as the tables of maps list it: methods, ACAT's own maps, and
-    references.
-    """
+def compared_maps(study: KindStudy) -> list[str]:
+    """The methods, ACAT as classifier, and the references, as the tables of maps list them."""
     known = study.runs[0].detection.scores
-    return [name for name in (*DETECTORS, WITH_ACAT, *REFERENCES) if name in known]
+    return [name for name in (*METHODS, WITH_ACAT, *REFERENCES) if name in known]
 
 
-def hit_table(study: Study) -> Table:
-    """The hit score of every method, and how much its maps are like those of latent
-    counterfactuals.
-    """
-    columns = [
-        "method",
-        "hit score",
-        "SE",
-        "paper",
-        "hits",
-        "scans",
-        "flat",
-        "inside the lesion",
-        "likeness",
-    ]
-    rows: list[list[Any]] = []
-    for method in detection_rows(study):
-        hits = known_scores(study, method, "hits")
-        if not all(map(len, hits)):
+def hit_table(study: KindStudy) -> Table:
+    """The hit score of every method, and how much its maps are like latent counterfactuals'."""
+    columns = ["method", "hit score", "SE", "paper", "hits", "scans", "flat"]
+    columns += ["inside the lesion", "likeness"]
+    rows: Rows = []
+    for method in compared_maps(study):
+        if not study.has_scores(method, "hits"):
             continue
-        runs = mean_and_standard_error(np.array([each.mean() for each in hits]), ddof=0)
-        number = float(sum(each.sum() for each in hits))
-        counts = [int(number) if number.is_integer() else number, sum(map(len, hits))]
-        flat = int(sum(each.sum() for each in known_scores(study, method, "flat")))
-        inside = np.concatenate(known_scores(study, method, "inside"))
+        hits = study.scores(method, "hits")
+        number = float(sum(values.sum() for values in hits))
+        cells = [_share(published.HITS.get(method))]
+        cells += [int(number) if number.is_integer() else number, sum(map(len, hits))]
+        flat = int(sum(values.sum() for values in study.scores(method, "flat")))
+        inside = np.concatenate(study.scores(method, "inside"))
         likeness = [run.detection.likeness.get(method, np.zeros(0)) for run in study.runs]
-        rows.append(
-            [
-                method,
-                runs.mean,
-                runs.standard_error,
-                _share(published.HITS.get(method)),
-                *counts,
-                flat if method in (*DETECTORS, WITH_ACAT) else None,
-                float(inside.mean()) if len(inside) else None,
-                _mean_of_known(np.concatenate(likeness)),
-            ]
-        )
+        cells.append(flat if method in (*METHODS, WITH_ACAT) else None)
+        cells += [_mean_of_known(inside), _mean_of_known(np.concatenate(likeness))]
+        rows.append([method, *_over_runs(hits), *cells])
     return columns, rows
 
 
-def overlap_table(study: Study) -> Table:
+def overlap_table(study: KindStudy) -> Table:
     """Table 5, and what its means over lesion and background hide."""
-    columns = [
-        "method",
-        "IoU",
-        "SE",
-        "paper IoU",
-        "Dice",
-        "SE of it",
-        "paper Dice",
-        "lesion Dice",
-        "kappa",
-        "scans",
-    ]
-    rows: list[list[Any]] = []
-    for method in detection_rows(study):
-        paper = (
-            published.OVERLAP.get(method, (None, None)) if _is_of_chests(study) else (None, None)
-        )
-        values = {
-            name: known_scores(study, method, name)
-            for name in ("macro_iou", "macro_dice", "dice", "kappa")
-        }
-        if not all(map(len, values["kappa"])):
+    columns = ["method", "IoU", "SE", "paper IoU", "Dice", "SE of it", "paper Dice"]
+    columns += ["lesion Dice", "kappa", "scans"]
+    printed = published.OVERLAP if study.place == CHESTS else {}
+    rows: Rows = []
+    for method in compared_maps(study):
+        if not study.has_scores(method, "kappa"):
             continue
-        cells: list[Any] = []
-        for name, printed in zip(("macro_iou", "macro_dice"), paper, strict=True):
-            cells += [
-                *mean_and_standard_error(np.array([each.mean() for each in values[name]]), ddof=0),
-                printed,
-            ]
-        lesion, kappa = (by_unit(study, method, name) for name in ("dice", "kappa"))
-        rows.append([method, *cells, lesion, kappa, int(sum(map(len, values["kappa"])))])
+        iou, dice, _, kappa = (study.scores(method, field) for field in OVERLAPS)
+        paper_iou, paper_dice = printed.get(method, (None, None))
+        cells = [*_over_runs(iou), paper_iou, *_over_runs(dice), paper_dice]
+        intervals = [mean_over_scans(study, method, field) for field in ("dice", "kappa")]
+        rows.append([method, *cells, *intervals, int(sum(map(len, kappa)))])
     return columns, rows
 
 
-def by_unit(study: Study, method: str, field: str) -> Interval:
-    """The mean of a score over all explained scans of all runs; those that show the same are drawn
-    together.
+def mean_over_scans(study: KindStudy, method: str, field: str) -> Interval:
+    """The mean of a score over all explained scans of all runs.
+
+    Scans of one patient, or one scan in several runs, are drawn together.
     """
-    values = np.concatenate(known_scores(study, method, field))
-    return bootstrap_interval(values, groups=np.concatenate(known_units(study, method, field)))
+    values = np.concatenate(study.scores(method, field))
+    return bootstrap_interval(values, groups=np.concatenate(study.units(method, field)))
 
 
-def reach_table(study: Study) -> Table:
-    """Figure 5 in numbers: the probability of the finding that each search reaches."""
-    columns = [
-        "search",
-        "scans",
-        "at the reconstruction",
-        "after one step",
-        "reached",
-        f"below {REACHED}",
-    ]
-    trace, shifted, units = reached_by(study)
-    start = float(trace[:, 0].mean())
-    rows: list[list[Any]] = []
-    for name, values, first in (
-        (OURS, trace[:, -1], float(trace[:, 1].mean())),
-        ("latent shift", shifted, None),
+def reach_table(study: KindStudy) -> Table:
+    """Figure 5 in numbers: the probability of the finding that a search reaches."""
+    columns = ["search", "scans", "at the reconstruction", "after one step", "reached"]
+    trace, units = study.join_searches("trace"), study.search_units
+    start, first = (float(values.mean()) for values in trace.T[:2])
+    rows: Rows = []
+    for name, values, after_one in (
+        (OURS, trace[:, -1], first),
+        (LATENT_SHIFT, study.join_searches("shifted"), None),
     ):
-        below = bootstrap_interval((values < REACHED).astype(float), groups=units)
-        rows.append(
-            [name, len(values), start, first, bootstrap_interval(values, groups=units), below]
-        )
-    return columns, rows
+        is_below = (values < REACHED).astype(float)
+        intervals = [bootstrap_interval(shares, groups=units) for shares in (values, is_below)]
+        rows.append([name, len(values), start, after_one, *intervals])
+    return [*columns, f"below {REACHED}"], rows
 
 
-def reached_by(
-    study: Study,
-) -> tuple[Float[np.ndarray, "n steps"], Float[np.ndarray, " n"], np.ndarray]:
-    """The traces of all runs, what latent shift reaches, and whom the scans show."""
-    found = [run.detection for run in study.runs]
-    parts = (
-        [each.trace for each in found],
-        [each.shifted for each in found],
-        [each.trace_units for each in found],
-    )
-    trace, shifted, units = map(np.concatenate, parts)
-    return trace, shifted, units
-
-
-def variance_table(study: Study) -> Table:
+def variance_table(study: KindStudy) -> Table:
     """Table 3: the mean over runs; the paper's layers are those of its network for heads."""
     runs = [run.variances for run in study.runs]
     columns = ["convolution"]
-    rows: list[list[Any]] = [[str(number + 1)] for number in range(len(runs[0][BASELINE].plain))]
+    rows: Rows = [[str(number + 1)] for number in range(len(runs[0][BASELINE].plain))]
     for kind in Variances._fields:
         for name in runs[0]:
             columns.append(f"{name}, {kind}")
@@ -304,87 +212,25 @@ def variance_table(study: Study) -> Table:
     return columns, rows
 
 
-def training_size_table(study: Study) -> Table:
+def training_size_table(study: KindStudy) -> Table:
     """Table 4: accuracy by the number of training scans, with standard errors over runs."""
-    sizes = list(study.smaller)
-    columns = [
-        "network",
-        *(f"{each} of {size} scans" for size in sizes for each in ("accuracy", "SE")),
-    ]
-    columns += [f"paper {size}" for size in sizes]
-    rows: list[list[Any]] = []
+    columns = ["network"]
+    for size in study.smaller:
+        columns += [f"{measure} of {size} scans" for measure in ("accuracy", "SE")]
+    columns += [f"paper {size}" for size in study.smaller]
+    rows: Rows = []
     for name in next(iter(study.smaller.values()))[0].decided:
-        own: list[float] = []
+        cells: list[Any] = []
         for runs in study.smaller.values():
-            own += mean_and_standard_error(
-                np.array([answers.right(name).mean() for answers in runs]), ddof=0
-            )
+            cells += _over_runs([answers.is_correct(name) for answers in runs])
         paper = published.BY_TRAINING.get(name, {}) if study.scans.sides else {}
-        rows.append([name, *own, *(_share(paper.get(size)) for size in sizes)])
+        rows.append([name, *cells, *(_share(paper.get(size)) for size in study.smaller)])
     return columns, rows
 
 
-def answers_of(study: Study) -> list[Answers]:
-    """Of every run."""
-    return [run.answers for run in study.runs]
-
-
-def right_of(study: Study, name: str) -> list[Bool[np.ndarray, " n"]]:
-    """Whether a network is right about each test scan, for each run."""
-    return [answers.right(name) for answers in answers_of(study)]
-
-
-def units_of(study: Study) -> list[np.ndarray]:
-    """Whom each test scan shows, for each run."""
-    return [answers.units for answers in answers_of(study)]
-
-
-def known_scores(study: Study, method: str, field: str) -> list[Float[np.ndarray, " n"]]:
-    """A score of each explained scan whose truth is known, for each run."""
-    return _of_known(study, method, field, lambda run: run.scores[method][field])
-
-
-def known_units(study: Study, method: str, field: str) -> list[np.ndarray]:
-    """Whom these scans show, for each run."""
-    return _of_known(study, method, field, lambda run: run.units)
-
-
-def _of_known(
-    study: Study, method: str, field: str, values: Callable[[Any], np.ndarray]
-) -> list[np.ndarray]:
-    found = [run.detection for run in study.runs]
-    return [values(each)[np.isfinite(each.scores[method][field])] for each in found]
-
-
-def place_of(study: Study) -> str:
-    """Which of the paper's sets the scans stand for."""
-    return published.HEADS if study.scans.sides else published.CHESTS
-
-
-def names_of(study: Study) -> set[str]:
-    """The networks that were trained."""
-    return {row.name for row in study.rows}
-
-
-def controls_of(study: Study) -> Sequence[str]:
-    """What the paper lacks among them."""
-    return [row.name for row in GROUPS["controls"] if row.name in names_of(study)]
-
-
-def _is_of_chests(study: Study) -> bool:
-    return place_of(study) == published.CHESTS
-
-
-def _balanced(answers: Answers, name: str) -> float:
-    right = answers.right(name)
-    return float(
-        np.mean([right[answers.labels == each].mean() for each in np.unique(answers.labels)])
-    )
-
-
 def _mean_of_known(values: Float[np.ndarray, " n"]) -> float | None:
-    known = np.isfinite(values)
-    return float(values[known].mean()) if known.any() else None
+    is_known = np.isfinite(values)
+    return float(values[is_known].mean()) if is_known.any() else None
 
 
 def _share(percent: float | None) -> float | None:

@@ -1,5 +1,4 @@
-"""Table 3: how much what convolutions give varies from scan to scan, on plain scans and on scans
-with noise.
+"""Variances of what convolutions give, from scan to scan, on plain and on noisy scans (Table 3).
 
 The paper compares networks that were trained from scratch; ``--rows scratch`` trains such an ACAT
 beside the baseline, which always is.
@@ -15,18 +14,18 @@ from jaxtyping import Float, Int
 
 from cfx_jax.metrics import pre_activation_variances
 from cfx_jax.models import pre_activations
-from experiments.acat.rows import ACAT, BASELINE, SCRATCH
+from experiments.acat.networks import ACAT, BASELINE, SCRATCH
+from experiments.shared import Arrays, Workspace
 from experiments.shared.array_store import Rows
-from experiments.shared.stages import Arrays, Workspace
 
 MEASURED = (BASELINE, ACAT, SCRATCH)
-"""Networks that are measured, where they are trained."""
+"""The networks that are measured, where they are trained."""
 _AT_ONCE = 8
 _PART = "trunk"  # the layers that all networks share
 
 
 class Variances(NamedTuple):
-    """Of each convolution of the trunk, in the order in which they are applied.
+    """The variances of all convolutions of the trunk, in the order in which they are applied.
 
     Attributes:
         plain, noisy: on plain scans, and with standard normal noise added, the same for every
@@ -37,7 +36,7 @@ class Variances(NamedTuple):
     noisy: Float[np.ndarray, " layers"]
 
 
-def variances_of(
+def measure_variances(
     model: nnx.Module,
     arrays: tuple[Rows, ...],
     positions: Int[np.ndarray, " n"],
@@ -54,18 +53,18 @@ def variances_of(
         positions: of the scans on which it is measured.
         workspace: keeps the result.
         name: of the network.
-        depends: what its weights and the maps depend on.
+        depends: all that its weights and the maps depend on.
     """
 
     def compute() -> Arrays:
         capture = pre_activations(model, part=_PART)
-        run = jax.jit(lambda capture, *given: capture(*given))
-        found = {}
+        run = jax.jit(lambda capture, *inputs: capture(*inputs))
+        variances = {}
         for kind in Variances._fields:
             batches = _batches(arrays, positions, noisy=kind == "noisy")
             values = pre_activation_variances(run(capture, *batch) for batch in batches)
-            found[kind] = np.array(list(values.values()))
-        return found
+            variances[kind] = np.array(list(values.values()))
+        return variances
 
     return Variances(**workspace.cached(f"variances {name}", depends, compute))
 
@@ -73,9 +72,10 @@ def variances_of(
 def _batches(
     arrays: tuple[Rows, ...], positions: Int[np.ndarray, " n"], *, noisy: bool
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """Volumes, with the same noise for every network, and their maps."""
+    """Yields volumes, with the same noise for every network, and their maps."""
     rng = np.random.default_rng(0)
     for first in range(0, len(positions), _AT_ONCE):
-        volumes, *maps = (np.asarray(each[positions[first : first + _AT_ONCE]]) for each in arrays)
+        rows = positions[first : first + _AT_ONCE]
+        volumes, *maps = (np.asarray(values[rows]) for values in arrays)
         noise = rng.normal(size=volumes.shape).astype(np.float32) if noisy else np.float32(0)
         yield volumes + noise, *maps

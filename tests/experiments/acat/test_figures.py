@@ -1,17 +1,17 @@
-"""What ACAT's figures are drawn from, on made-up numbers."""
+"""The content of ACAT's figures, on made-up numbers."""
 
 import numpy as np
 import pytest
 
 from experiments.acat import figures
 from experiments.acat.config import Config
+from experiments.acat.data import Scans, StoredFacts
 from experiments.acat.detection import Detection, Shown
-from experiments.acat.facts import StoredFacts
-from experiments.acat.figures import Gallery
-from experiments.acat.rows import rows_of
-from experiments.acat.scans import Scans
-from experiments.acat.sources import DETECTORS
-from experiments.acat.study import Attention, Run, Study
+from experiments.acat.map_names import METHODS
+from experiments.acat.networks import choose_networks
+from experiments.acat.searches import Traces
+from experiments.acat.study import Attention, KindStudy, Run
+from experiments.shared import PaperReport
 
 RNG = np.random.default_rng(0)
 STEPS = (3.0, 0.1)
@@ -26,7 +26,7 @@ SHOWN = Shown(
     reconstruction=IMAGE - 0.1,
     counterfactual=IMAGE + 0.9,
     change=RNG.random((2, 5, 5)),
-    maps=RNG.random((2, len(DETECTORS), 5, 5)),
+    maps=RNG.random((2, len(METHODS), 5, 5)),
     walks=RNG.random((2, 2, 5, 5)),
     walk_traces=np.array([[[0.9, 0.3, 0.4], [0.9, 0.8, 0.7]], [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]]),
     initial=np.array([0.95, 0.85]),
@@ -43,74 +43,52 @@ ATTENTION = Attention(
 
 @pytest.fixture
 def drawn(monkeypatch, tmp_path):
-    """A gallery of one run, and what its figures hand over to be drawn, by the name of the file."""
-    found = {}
+    """A report, a study of one run, and what its figures hand over to be drawn, by file name."""
+    content = {}
     for name in ("saliency_grid", "counterfactual_grid", "curve"):
         monkeypatch.setattr(
-            figures, name, lambda path, *what, **options: found.update({path.stem: what})
+            figures, name, lambda path, *parts, **options: content.update({path.stem: parts})
         )
-    detection = Detection(
-        np.arange(2), {}, {}, np.arange(2), TRACE, TRACE[:, 0], FACTORS, SWEEP, SHOWN
-    )
+    report = PaperReport(tmp_path, "title", introduction="", note="")
+    monkeypatch.setattr(report, "figures", lambda *figures: None)
+    traces = Traces(TRACE, TRACE[:, 0], FACTORS, SWEEP)
+    detection = Detection(np.arange(2), {}, {}, np.arange(2), traces, SHOWN)
     images = np.zeros((2, 3, 5, 5, 1), np.float32)
     labels, facts = np.ones(2, int), StoredFacts({"image": images})
     scans = Scans(
-        "made up",
-        images,
-        labels,
-        labels,
-        ("no", "yes"),
-        False,
-        None,
-        facts,
-        None,
-        None,
-        "a note",
-        None,
+        "made up", images, labels, labels, ("no", "yes"), False, facts, note="a note", identity=None
     )
-    study = Study(
-        scans,
-        rows_of(Config(rows=())),
-        {},
-        (Run(None, {}, detection, ATTENTION),),
-        {},
-        30.0,
-        0,
-        None,
-    )
-    return Gallery(tmp_path, study, STEPS), found
+    networks, runs = choose_networks(Config(rows=())), (Run(None, {}, detection, ATTENTION),)
+    return report, KindStudy(scans, networks, {}, runs, {}, 30.0, 0, None), content
 
 
 def test_figure_2_shows_the_map_and_the_three_masks(drawn):
-    gallery, found = drawn
-    gallery.attention()
-    (rows, columns), (row,) = (
-        found["figure_2_attention_made up"],
-        found["figure_2_attention_made up"][0],
-    )
-    assert len(rows) == 1 and [each.method for each in columns[1:]] == ["early", "middle", "late"]
+    report, study, content = drawn
+    figures.draw_attention(report, study)
+    (row,), columns = content["figure_2_attention_made up"]
+    assert [column.method for column in columns[1:]] == ["early", "middle", "late"]
     kept = np.asarray(row.maps[0].values)
     assert np.count_nonzero(kept) == 2  # of 25 voxels those above the 95th percentile
     assert set(kept[kept > 0]) == set(np.sort(ATTENTION.saliency[0].ravel())[-2:])
-    for each, mask in zip(row.maps[1:], ATTENTION.masks[0], strict=True):
-        np.testing.assert_array_equal(each.values, mask)
+    for saliency, mask in zip(row.maps[1:], ATTENTION.masks[0], strict=True):
+        np.testing.assert_array_equal(saliency.values, mask)
     assert row.mask is None and row.name == "scan 1, slice 3"
 
 
 def test_figures_3_and_4_show_the_means_of_maps_over_slices(drawn):
-    gallery, found = drawn
-    gallery.maps()
-    rows, columns = found["figure_3_maps_made up"]
-    assert [each.method for each in columns] == list(DETECTORS) and len(rows) == 2
-    np.testing.assert_array_equal([each.values for each in rows[1].maps], SHOWN.maps[1])
+    report, study, content = drawn
+    figures.draw_maps(report, study)
+    rows, columns = content["figure_3_maps_made up"]
+    assert [column.method for column in columns] == list(METHODS) and len(rows) == 2
+    np.testing.assert_array_equal([saliency.values for saliency in rows[1].maps], SHOWN.maps[1])
     np.testing.assert_array_equal(rows[0].mask, MASK[0])
     assert rows[1].mask is None
 
 
 def test_figure_5_has_the_probability_by_the_factor_and_by_the_step(drawn):
-    gallery, found = drawn
-    gallery.searches()
-    ((shift, search),) = found["figure_5_searches_made up"]
+    report, study, content = drawn
+    figures.draw_searches(report, study)
+    ((shift, search),) = content["figure_5_searches_made up"]
     median, first, second = shift.lines
     np.testing.assert_allclose(median.x, np.log10([1e-5, 2e-5]))
     np.testing.assert_allclose([median.y, first.y, second.y], [[0.6, 0.4], [0.8, 0.6], [0.4, 0.2]])
@@ -119,21 +97,23 @@ def test_figure_5_has_the_probability_by_the_factor_and_by_the_step(drawn):
 
 
 def test_figure_6_shows_each_size_of_steps_where_the_probability_is_lowest(drawn):
-    gallery, found = drawn
-    assert len(gallery.walks()) == 2
-    ((panel,),) = found["figure_6_steps_made up"]
+    report, study, content = drawn
+    figures.draw_walks(report, study, STEPS)
+    ((panel,),) = content["figure_6_steps_made up"]
     assert [line.name for line in panel.lines] == ["h = -3", "h = -0.1"]
     np.testing.assert_array_equal(panel.lines[0].y, SHOWN.walk_traces[0, 0])
-    ((row,),) = found["figure_6_images_made up"]
-    assert [each.probability for each in row.counterfactuals] == pytest.approx([0.7, 0.3])
+    ((row,),) = content["figure_6_images_made up"]
+    assert [panel.probability for panel in row.counterfactuals] == pytest.approx([0.7, 0.3])
     np.testing.assert_allclose(row.counterfactuals[1].image[..., 0], SHOWN.walks[0, 1], rtol=1e-6)
-    assert gallery._replace(steps=()).walks() == []
+    content.clear()
+    figures.draw_walks(report, study, ())
+    assert not content
 
 
 def test_figure_7_shows_counterfactuals_and_what_the_search_reached(drawn):
-    gallery, found = drawn
-    gallery.counterfactuals()
-    (rows,) = found["figure_7_counterfactuals_made up"]
+    report, study, content = drawn
+    figures.draw_counterfactuals(report, study)
+    (rows,) = content["figure_7_counterfactuals_made up"]
     assert [row.probability for row in rows] == [0.95, 0.85]
     assert [row.counterfactuals[0].probability for row in rows] == pytest.approx([0.9, 0.4])
     np.testing.assert_array_equal(

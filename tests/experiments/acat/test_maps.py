@@ -1,6 +1,4 @@
-"""What ACAT's experiment makes of scans, on an autoencoder and a classifier that can be followed on
-paper.
-"""
+"""ACAT's searches, maps and scores, on an autoencoder and a classifier followed on paper."""
 
 import dataclasses
 
@@ -17,41 +15,26 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.counterfactuals import latent_shift_batch
 from cfx_jax.metrics import volume_overlap
 from experiments.acat.config import SearchConfig
+from experiments.acat.data import Scans, StoredFacts
 from experiments.acat.detection import detect, explain_all
-from experiments.acat.facts import StoredFacts
-from experiments.acat.maps import (
-    ControlMaps,
-    Explained,
-    attention_maps,
-    detected,
-    detected_with,
-    reached,
-    search,
-    walk,
-)
-from experiments.acat.presets import SMOKE
-from experiments.acat.scans import Scans
-from experiments.acat.scores import references, same_side, score
-from experiments.acat.sources import (
-    BRIGHTEST,
-    CHANGE,
+from experiments.acat.map_names import (
     CONSTANT,
-    DARKEST,
-    DETECTORS,
     GRAD_CAM,
     GRADIENT,
     INTEGRATED,
     LATENT_SHIFT,
+    METHODS,
     NO_BOUND,
     NOISE,
     OURS,
-    RANDOM,
-    REFERENCES,
     SHUFFLED,
     WITH_ACAT,
     ZERO,
 )
-from experiments.shared.stages import Workspace
+from experiments.acat.maps import ControlMaps, attention_maps, explain, explain_network
+from experiments.acat.presets import SMOKE
+from experiments.acat.searches import Explained, Traces, remove_finding, search, walk
+from experiments.shared import Workspace
 
 SLICES, STEPS, STEP, QUOTIENT, CURVATURE = 3, 4, 0.1, 0.02, 0.8
 ENTRIES = SLICES * toy_coder.LATENT
@@ -85,8 +68,9 @@ EXPLAINED = Explained(*map(as_pytree, (toy_coder.classifier, features, head)), C
 
 
 def probability_of(latent, target, gain=1.0):
-    """On paper, in float64: of what the decoder draws of a latent; ``gain`` is a factor on the
-    classifier's evidence.
+    """The probability of what the decoder draws of a latent, on paper, in float64.
+
+    ``gain`` is a factor on the classifier's evidence.
     """
     evidence = (
         gain
@@ -98,7 +82,7 @@ def probability_of(latent, target, gain=1.0):
 
 
 def slope_of_cross_entropy(latent, target, gain=1.0):
-    """On paper: of ``-log p(target)`` by the latent."""
+    """The slope of ``-log p(target)`` by the latent, on paper."""
     straight = latent @ toy_coder.BASIS.astype(np.float64)
     by_pixel = (
         gain * toy_coder.STEEPNESS * toy_coder.WEIGHTS / SLICES * (1 + 2 * CURVATURE * straight)
@@ -112,7 +96,7 @@ def slope_of_cross_entropy(latent, target, gain=1.0):
 
 
 def descent(volume, target, penalty, gain=1.0):
-    """On paper, in float64: the latents of the search, the first being the volume's own."""
+    """The latents of the search, the volume's first, on paper, in float64."""
     latents = [np.asarray(toy_coder.encode(jnp.asarray(volume)), np.float64)]
     for _ in range(STEPS):
         slope = slope_of_cross_entropy(latents[-1], target, gain)
@@ -127,9 +111,7 @@ def drawn(latent):
 
 
 def change(latents, reference=None):
-    """How far the last of some latents is drawn from the first, or from a reference, over the
-    largest such.
-    """
+    """How far the last latent is drawn from the first, or from a reference, over the largest."""
     difference = np.abs(
         (drawn(latents[0]) if reference is None else reference) - drawn(latents[-1])
     )
@@ -146,12 +128,12 @@ def change(latents, reference=None):
 )
 @pytest.mark.parametrize("target", [0, 1])
 def test_a_search_takes_the_steps_of_equation_4(settings, options, penalty, target):
-    found = search(EXPLAINED, VOLUMES, target, settings, batch_size=3, **options)
+    result = search(EXPLAINED, VOLUMES, target, settings, batch_size=3, **options)
     for place, volume in enumerate(VOLUMES):
         latents = descent(volume, target, penalty)
-        np.testing.assert_allclose(found.latent[place], latents[-1], atol=2e-5)
-        expected = [probability_of(each, target) for each in latents]
-        np.testing.assert_allclose(found.trace[place], expected, atol=1e-5)
+        np.testing.assert_allclose(result.latent[place], latents[-1], atol=2e-5)
+        expected = [probability_of(latent, target) for latent in latents]
+        np.testing.assert_allclose(result.trace[place], expected, atol=1e-5)
 
 
 def test_a_second_search_traces_nothing():
@@ -164,91 +146,97 @@ def test_a_second_search_traces_nothing():
 @pytest.mark.parametrize("reference", ["reconstruction", "original"])
 def test_attention_maps_are_means_of_both_targets_changes(reference):
     settings = SearchConfig(quotient=QUOTIENT, num_steps=STEPS, step_size=STEP, reference=reference)
-    found = attention_maps(OURS, EXPLAINED, VOLUMES, settings, batch_size=3)
+    maps = attention_maps(OURS, EXPLAINED, VOLUMES, settings, batch_size=3)
     for place, volume in enumerate(VOLUMES):
         original = (
             volume.reshape(SLICES, -1).astype(np.float64) if reference == "original" else None
         )
         both = [change(descent(volume, target, QUOTIENT * ENTRIES), original) for target in (0, 1)]
-        np.testing.assert_allclose(found[place], np.mean(both, axis=0), atol=1e-3)
+        np.testing.assert_allclose(maps[place], np.mean(both, axis=0), atol=1e-3)
 
 
 def test_attention_maps_of_a_gradient_are_scaled_to_one():
-    found = attention_maps(GRADIENT, EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
+    maps = attention_maps(GRADIENT, EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
     weights = np.abs(toy_coder.WEIGHTS).reshape(4, 4) / np.abs(toy_coder.WEIGHTS).max()
-    np.testing.assert_allclose(found, np.broadcast_to(weights, (3, SLICES, 4, 4)), atol=1e-5)
+    np.testing.assert_allclose(maps, np.broadcast_to(weights, (3, SLICES, 4, 4)), atol=1e-5)
 
 
 def test_detection_explains_the_finding_towards_none():
-    found = detected(EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
-    assert set(found.maps) == set(DETECTORS)
+    result = explain(EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
+    assert set(result.maps) == set(METHODS)
     for place, volume in enumerate(VOLUMES):
         bounded, free = (descent(volume, 0, penalty) for penalty in (QUOTIENT * ENTRIES, 0.0))
-        np.testing.assert_allclose(found.maps[OURS][place], change(bounded), atol=1e-3)
-        np.testing.assert_allclose(found.maps[NO_BOUND][place], change(free), atol=1e-3)
+        np.testing.assert_allclose(result.maps[OURS][place], change(bounded), atol=1e-3)
+        np.testing.assert_allclose(result.maps[NO_BOUND][place], change(free), atol=1e-3)
         # The probability of the finding, 1, falls; that of the target, 0, is the rest.
-        finding = [1 - probability_of(each, 0) for each in bounded]
-        np.testing.assert_allclose(found.reached.trace[place], finding, atol=1e-5)
+        finding = [1 - probability_of(latent, 0) for latent in bounded]
+        np.testing.assert_allclose(result.traces.trace[place], finding, atol=1e-5)
         assert finding[-1] < finding[0]
         np.testing.assert_allclose(
-            found.counterfactual[place].reshape(SLICES, -1), drawn(bounded[-1]), atol=1e-4
+            result.counterfactual[place].reshape(SLICES, -1), drawn(bounded[-1]), atol=1e-4
         )
         np.testing.assert_allclose(
-            found.reconstruction[place].reshape(SLICES, -1), drawn(bounded[0]), atol=1e-4
+            result.reconstruction[place].reshape(SLICES, -1), drawn(bounded[0]), atol=1e-4
         )
         evidence = (
             toy_coder.STEEPNESS * (volume.reshape(-1, 16).mean(axis=0) - 0.5) @ toy_coder.WEIGHTS
         )
-        assert found.initial[place] == pytest.approx(expit(evidence), abs=1e-5)
+        assert result.initial[place] == pytest.approx(expit(evidence), abs=1e-5)
         slope = toy_coder.STEEPNESS * np.abs(toy_coder.WEIGHTS).reshape(4, 4) / SLICES
         np.testing.assert_allclose(
-            found.maps[GRADIENT][place], np.broadcast_to(slope, (SLICES, 4, 4)), rtol=1e-4
+            result.maps[GRADIENT][place], np.broadcast_to(slope, (SLICES, 4, 4)), rtol=1e-4
         )
         above_black = (
             toy_coder.STEEPNESS * np.abs(volume[..., 0] * toy_coder.WEIGHTS.reshape(4, 4)) / SLICES
         )
-        np.testing.assert_allclose(found.maps[INTEGRATED][place], above_black, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(
+            result.maps[INTEGRATED][place], above_black, rtol=1e-3, atol=1e-5
+        )
 
 
 def test_latent_shift_lowers_the_finding_and_its_sweep_says_so():
-    found = reached(EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
-    maps = detected(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[LATENT_SHIFT]
+    result = Traces.of(*remove_finding(EXPLAINED, VOLUMES, SETTINGS, batch_size=3))
+    maps = explain(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[LATENT_SHIFT]
     shifted = latent_shift_batch(CODER, toy_coder.classifier, VOLUMES, np.zeros(3, int))
-    np.testing.assert_allclose(found.shifted, 1 - shifted.probability, atol=1e-6)
+    np.testing.assert_allclose(result.shifted, 1 - shifted.probability, atol=1e-6)
     for place, volume in enumerate(VOLUMES):
         start = descent(volume, 0, 0.0)[0]
         p = probability_of(start, 0)
         slope = -p * slope_of_cross_entropy(start, 0)  # of the probability itself
-        expected = [1 - probability_of(start + each * slope, 0) for each in found.factors[place]]
-        np.testing.assert_allclose(found.sweep[place], expected, atol=1e-4)
+        expected = [
+            1 - probability_of(start + factor * slope, 0) for factor in result.factors[place]
+        ]
+        np.testing.assert_allclose(result.sweep[place], expected, atol=1e-4)
         difference = np.abs(
             drawn(start) - np.asarray(shifted.image[place]).reshape(SLICES, -1)
         ).reshape(SLICES, 4, 4)
         np.testing.assert_allclose(maps[place], difference / difference.max(), atol=1e-3)
-    assert (found.shifted <= found.trace[:, 0]).all()
+    assert (result.shifted <= result.trace[:, 0]).all()
 
 
 def test_grad_cam_of_a_slice_leaves_the_others_as_they_are():
-    found = detected(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[GRAD_CAM]
+    maps = explain(EXPLAINED, VOLUMES, SETTINGS, batch_size=3).maps[GRAD_CAM]
     for place, volume in enumerate(VOLUMES):
         # The logit's slope by a map of slice i is w_i times 3 or 2, over 16 pixels.
         image = volume[..., 0]
         weighted = WEIGHTS_OF_SLICES[:, None, None] * (3 * image + 2 * (1 - image)) / 16
-        np.testing.assert_allclose(found[place], np.maximum(weighted, 0), atol=1e-5)
+        np.testing.assert_allclose(maps[place], np.maximum(weighted, 0), atol=1e-5)
 
 
 def test_a_walk_goes_down_the_probability_and_keeps_its_lowest_point():
-    found = walk(EXPLAINED, VOLUMES, 30.0, num_steps=STEPS, batch_size=3)
+    result = walk(EXPLAINED, VOLUMES, 30.0, num_steps=STEPS, batch_size=3)
     for place, volume in enumerate(VOLUMES):
         latents = [descent(volume, 0, 0.0)[0]]
         for _ in range(STEPS):
             p = probability_of(latents[-1], 1)
             # The slope of log p is that of the cross-entropy with the other sign.
             latents.append(latents[-1] - 30.0 * p * -slope_of_cross_entropy(latents[-1], 1))
-        probabilities = [probability_of(each, 1) for each in latents]
-        np.testing.assert_allclose(found.trace[place], probabilities, atol=1e-3)
+        probabilities = [probability_of(latent, 1) for latent in latents]
+        np.testing.assert_allclose(result.trace[place], probabilities, atol=1e-3)
         lowest = latents[int(np.argmin(probabilities))]
-        np.testing.assert_allclose(found.image[place].reshape(SLICES, -1), drawn(lowest), atol=1e-3)
+        np.testing.assert_allclose(
+            result.image[place].reshape(SLICES, -1), drawn(lowest), atol=1e-3
+        )
 
 
 class Gated(nnx.Module):
@@ -261,15 +249,15 @@ class Gated(nnx.Module):
 
 
 def test_a_network_that_takes_maps_keeps_each_scans_own_one_while_it_is_searched():
-    found = detected_with(Gated(), EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
+    maps = explain_network(Gated(), EXPLAINED, VOLUMES, SETTINGS, batch_size=3)
     for place, volume in enumerate(VOLUMES):
-        own = np.mean(
+        given = np.mean(
             [change(descent(volume, target, QUOTIENT * ENTRIES)) for target in (0, 1)], axis=0
         )
         both = [
-            change(descent(volume, target, QUOTIENT * ENTRIES, own.mean())) for target in (0, 1)
+            change(descent(volume, target, QUOTIENT * ENTRIES, given.mean())) for target in (0, 1)
         ]
-        np.testing.assert_allclose(found[place], np.mean(both, axis=0), atol=2e-3)
+        np.testing.assert_allclose(maps[place], np.mean(both, axis=0), atol=2e-3)
 
 
 def made_up_scans(*, located):
@@ -286,13 +274,12 @@ def made_up_scans(*, located):
         labels,
         labels,
         ("no", "yes"),
-        False,
-        groups,
-        facts,
-        others,
-        None,
-        "",
-        None,
+        sides=False,
+        facts=facts,
+        note="",
+        identity=None,
+        groups=groups,
+        located=others,
     )
 
 
@@ -303,27 +290,27 @@ def test_detection_is_of_located_scans_or_of_the_tests_positive_ones(tmp_path, l
     )
     scans, test = made_up_scans(located=located), np.array([7, 4, 1, 0, 3, 5])
     options = {"depends": 0, "depends_acat": 1}
-    found = detect(config, scans, EXPLAINED, Gated(), test, Workspace(tmp_path), **options)
+    result = detect(config, scans, EXPLAINED, Gated(), test, Workspace(tmp_path), **options)
     searched = scans.images[[7, 1, 3]]  # the first three of the test with a finding
     explained = VOLUMES if located else searched
     expected = [
-        [1 - probability_of(each, 0) for each in descent(volume, 0, QUOTIENT * ENTRIES)]
+        [1 - probability_of(latent, 0) for latent in descent(volume, 0, QUOTIENT * ENTRIES)]
         for volume in searched
     ]
-    np.testing.assert_allclose(found.trace, expected, atol=1e-5)
-    assert list(found.trace_units) == ["p3", "p0", "p1"]
-    assert list(found.units) == ([0, 1, 2] if located else ["p3", "p0", "p1"])
+    np.testing.assert_allclose(result.traces.trace, expected, atol=1e-5)
+    assert list(result.search_units) == ["p3", "p0", "p1"]
+    assert list(result.units) == ([0, 1, 2] if located else ["p3", "p0", "p1"])
     for place, volume in enumerate(explained):
         mask = volume[..., 0] > (0.8 if located else 0.9)
         dice = volume_overlap(change(descent(volume, 0, QUOTIENT * ENTRIES)), mask).dice
-        assert found.scores[OURS]["dice"][place] == pytest.approx(float(dice))
-    given = detected_with(Gated(), EXPLAINED, explained, SETTINGS, batch_size=3)
+        assert result.scores[OURS]["dice"][place] == pytest.approx(float(dice))
+    given = explain_network(Gated(), EXPLAINED, explained, SETTINGS, batch_size=3)
     masks = explained[..., 0] > (0.8 if located else 0.9)
-    np.testing.assert_allclose(found.scores[WITH_ACAT]["dice"], volume_overlap(given, masks).dice)
-    assert found.known("kappa") and not found.known("hits")
+    np.testing.assert_allclose(result.scores[WITH_ACAT]["dice"], volume_overlap(given, masks).dice)
+    assert result.is_known("kappa") and not result.is_known("hits")
     # Read from its files, without a search.
     again = detect(config, scans, None, Gated(), test, Workspace(tmp_path), **options)
-    np.testing.assert_array_equal(again.trace, found.trace)
+    np.testing.assert_array_equal(again.traces.trace, result.traces.trace)
 
 
 def test_control_maps_say_nothing_of_their_scans():
@@ -347,91 +334,28 @@ def test_control_maps_say_nothing_of_their_scans():
     assert len(noise) == 5 and not np.array_equal(drawn_noise[0], drawn_noise[1])
 
 
-ATLAS = np.array([[[1, 1, 2, 4], [1, 1, 2, 4], [3, 3, 0, 4], [3, 3, 0, 6]]])
-"""One slice: territories 1 to 3 are of the left side, 4 to 6 of the right."""
-
-
-def head_facts(territory=1, **more):
-    image = np.full((1, 4, 4, 1), 0.5, np.float32)
-    image[0, 0, 0], image[0, 0, 2] = 0.2, 0.9
-    mask = np.zeros((1, 4, 4), bool)
-    mask[0, 0, :2] = True
-    facts = {
-        "image": image,
-        "atlas": ATLAS,
-        "organ": ATLAS > 0,
-        "territory": territory,
-        "lesion_mask": mask,
-    }
-    return (
-        facts
-        | {"counterfactual": np.where(mask[..., None], image + 0.25, image).astype(np.float32)}
-        | more
-    )
-
-
-def pointing_at(row, column, shape=(1, 4, 4)):
-    saliency = np.linspace(0, 0.5, np.prod(shape)).reshape(shape)
-    saliency[0, row, column] = 1
-    return saliency
-
-
-def test_a_map_is_scored_by_territory_lesion_and_overlap():
-    found = score(pointing_at(1, 0), head_facts())
-    assert (found["hits"], found["inside"], found["flat"]) == (
-        1,
-        0,
-        0,
-    )  # the territory, but not the lesion
-    assert score(pointing_at(0, 1), head_facts())["inside"] == 1
-    assert score(pointing_at(3, 0), head_facts())["hits"] == 0
-    flat = score(np.zeros((1, 4, 4)), head_facts())
-    assert (flat["hits"], flat["flat"]) == (0, 1)
-    # The two highest voxels, one of them in the mask of two: 13 + 1 right of 16.
-    one_of_two = pointing_at(0, 0)
-    one_of_two[0, 3, 3] = 0.9
-    found = score(one_of_two, head_facts())
-    assert found["dice"] == 0.5 and found["macro_dice"] == pytest.approx((0.5 + 26 / 28) / 2)
-    assert np.isnan(score(one_of_two, head_facts(territory=0))["hits"])
-
-
-def test_references_need_no_network():
-    found = references(head_facts(), np.random.default_rng(0))
-    assert set(found) == {RANDOM, DARKEST, BRIGHTEST, CHANGE} and {*found, CONSTANT} == set(
-        REFERENCES
-    )
-    # Ten voxels of the left side, four of territory 1, two of them in the lesion.
-    assert found[RANDOM]["hits"] == pytest.approx(0.4) and found[RANDOM]["inside"] == pytest.approx(
-        0.2
-    )
-    assert found[DARKEST]["hits"] == 1 and found[BRIGHTEST]["hits"] == 0
-    assert found[CHANGE]["hits"] == 1 and found[CHANGE]["dice"] == 1
-    np.testing.assert_array_equal(same_side(ATLAS, 4), ATLAS > 3)
-    bare = {"image": head_facts()["image"], "lesion_mask": head_facts()["lesion_mask"]}
-    assert references(bare, np.random.default_rng(0)) == {}
-
-
 def test_every_scan_is_explained_and_scored_with_its_own_facts():
     territories = np.array([1, 2, 2])
     atlas = np.broadcast_to(np.where(np.arange(4) < 2, 1, 2), (3, SLICES, 4, 4)).astype(np.uint8)
     facts = StoredFacts(
         {"image": VOLUMES, "atlas": atlas, "organ": atlas > 0, "territory": territories}
     )
-    found = explain_all(EXPLAINED, facts, SETTINGS, batch_size=3, num_shown=2, steps=(30.0,))
+    options = {"num_shown": 2, "unbounded_steps": (30.0,), "batch_size": 3}
+    config = dataclasses.replace(SMOKE, search=SETTINGS, **options)
+    arrays = explain_all(EXPLAINED, facts, config)
     for place, volume in enumerate(VOLUMES):
         saliency = change(descent(volume, 0, QUOTIENT * ENTRIES))
         expected = atlas[place].ravel()[saliency.argmax()] == territories[place]
-        assert found[f"{OURS}/hits"][place] == expected
-    np.testing.assert_array_equal(found[f"{CONSTANT}/hits"], [0, 1, 1])
-    np.testing.assert_allclose(found[f"{OURS}/likeness"], 1)
-    assert found["trace"].shape == (3, STEPS + 1) and np.isnan(found[f"{OURS}/kappa"]).all()
-    assert found["shown/maps"].shape == (2, len(DETECTORS), 4, 4) and found[
-        "shown/walks"
-    ].shape == (2, 1, 4, 4)
+        assert arrays[f"{OURS}/hits"][place] == expected
+    np.testing.assert_array_equal(arrays[f"{CONSTANT}/hits"], [0, 1, 1])
+    np.testing.assert_allclose(arrays[f"{OURS}/likeness"], 1)
+    assert arrays["trace"].shape == (3, STEPS + 1) and np.isnan(arrays[f"{OURS}/kappa"]).all()
+    assert arrays["shown/maps"].shape == (2, len(METHODS), 4, 4)
+    assert arrays["shown/walks"].shape == (2, 1, 4, 4)
     # Without a mask the middle slice is shown, and maps are means over slices.
-    np.testing.assert_array_equal(found["shown/slices"], [1, 1])
-    np.testing.assert_array_equal(found["shown/image"], VOLUMES[:2, 1, :, :, 0])
+    np.testing.assert_array_equal(arrays["shown/slices"], [1, 1])
+    np.testing.assert_array_equal(arrays["shown/image"], VOLUMES[:2, 1, :, :, 0])
     ours = change(descent(VOLUMES[1], 0, QUOTIENT * ENTRIES))
     np.testing.assert_allclose(
-        found["shown/maps"][1, DETECTORS.index(OURS)], ours.mean(axis=0), atol=1e-3
+        arrays["shown/maps"][1, METHODS.index(OURS)], ours.mean(axis=0), atol=1e-3
     )

@@ -1,6 +1,4 @@
-"""The order of ACAT's study: which network is trained on what, with which maps, and asked about
-which scans.
-"""
+"""The order of ACAT's study: what a network is trained on, with which maps, and asked about."""
 
 import dataclasses
 from typing import NamedTuple
@@ -15,15 +13,16 @@ from cfx_jax.callables import as_pytree
 from cfx_jax.errors import InputError
 from cfx_jax.models import HalfBrainLogits, LesionHead, parts, per_image
 from experiments.acat import study as studies
+from experiments.acat import training
 from experiments.acat.config import SearchConfig
-from experiments.acat.facts import SomeFacts, StoredFacts
-from experiments.acat.maps import Explained, attention_maps
+from experiments.acat.data import ChosenFacts, Scans, StoredFacts, split_scans
+from experiments.acat.map_names import OURS
+from experiments.acat.maps import attention_maps
+from experiments.acat.networks import ACAT, AS_LONG, BASELINE
 from experiments.acat.presets import SMOKE
-from experiments.acat.rows import ACAT, AS_LONG, BASELINE
-from experiments.acat.scans import Scans, split_scans
-from experiments.acat.sources import OURS
+from experiments.acat.searches import Explained
 from experiments.acat.variances import Variances
-from experiments.shared.stages import Workspace
+from experiments.shared import Workspace
 from trainers import autoencoder, with_run
 from trainers.volume_classifier import FROM_BASELINE
 
@@ -52,7 +51,7 @@ LABELS = np.arange(NUMBER) % 3
 
 
 class Toy(nnx.Module):
-    """Two logits of the mean slice, with or without a map, and a side that is always the right one."""
+    """Two logits of the mean slice, with or without a map, and always the right side."""
 
     def __init__(self, gain):
         self.gain = nnx.Param(jnp.asarray(gain))
@@ -76,7 +75,7 @@ class Toy(nnx.Module):
 
 
 class Call(NamedTuple):
-    """What a training was given."""
+    """The arguments of a training."""
 
     config: object
     source: object
@@ -90,23 +89,23 @@ class Call(NamedTuple):
 @pytest.fixture
 def calls(monkeypatch):
     """Trainings of the study in their order; each gives a network of its own."""
-    found = []
+    calls = []
 
-    def train(trainer, *given, model=None, start=None, skip=()):
+    def train(trainer, *inputs, model=None, start=None, skip=()):
         if trainer is autoencoder.TRAINER:
-            found.append(given)
+            calls.append(inputs)
             return None
-        config, source, indices, validation, _ = given
-        made = Toy(1.0 + 0.5 * len(found))
-        found.append(Call(config, source, indices, validation, start, skip, made))
+        config, source, indices, validation, _ = inputs
+        made = Toy(1.0 + 0.5 * len(calls))
+        calls.append(Call(config, source, indices, validation, start, skip, made))
         return made
 
-    monkeypatch.setattr(studies, "train", train)
-    monkeypatch.setattr(studies, "coder_of", lambda model: CODER)
+    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(training, "coder_of", lambda model: CODER)
     monkeypatch.setattr(
-        studies, "variances_of", lambda *given, **options: Variances(np.ones(2), np.ones(2))
+        studies, "measure_variances", lambda *inputs, **options: Variances(np.ones(2), np.ones(2))
     )
-    return found
+    return calls
 
 
 def scans():
@@ -118,14 +117,18 @@ def scans():
         LABELS,
         LABELS,
         names,
-        True,
-        None,
-        facts,
-        SomeFacts(facts, [1, 2, 4, 7]),
-        PLACES,
-        "",
-        "toy",
+        sides=True,
+        facts=facts,
+        note="",
+        identity="toy",
+        located=ChosenFacts(facts, [1, 2, 4, 7]),
+        places=PLACES,
     )
+
+
+def run(config, folder):
+    plan = training.plan_trainings(config, scans())
+    return studies.study_kind(config, scans(), plan, Workspace(folder))
 
 
 def decided_by(model, *inputs):
@@ -136,10 +139,10 @@ def decided_by(model, *inputs):
 
 
 def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, tmp_path):
-    found = studies.study(CONFIG, scans(), Workspace(tmp_path))
+    results = run(CONFIG, tmp_path)
     split = split_scans(CONFIG, scans(), 3)
-    coder, first, *rest = calls[: 2 + len(found.rows) - 1]
-    assert [row.name for row in found.rows] == [
+    coder, first, *rest = calls[: 2 + len(results.networks) - 1]
+    assert [network.name for network in results.networks] == [
         BASELINE,
         AS_LONG,
         "slice attention alone",
@@ -159,7 +162,7 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
         np.testing.assert_array_equal(call.validation["image"], IMAGES[split.validation])
         np.testing.assert_array_equal(call.validation["label"], LABELS[split.validation])
         assert call.config.sides and call.config.run.seed == 3 and call.skip == ()
-    by_name = dict(zip([row.name for row in found.rows[1:]], rest, strict=True))
+    by_name = dict(zip([network.name for network in results.networks[1:]], rest, strict=True))
     assert not by_name[AS_LONG].config.saliency and "saliency" not in by_name[AS_LONG].validation
     explained = Explained(
         per_image(LesionHead(first.model)), *parts(LesionHead(first.model)), CODER
@@ -181,8 +184,8 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     )
     for name, maps in given.items():
         np.testing.assert_array_equal(by_name[name].validation["saliency"], maps[split.validation])
-    # Each network is asked about the test scans, with the maps that are its own.
-    answers = found.runs[0].answers
+    # Each network is asked about the test scans, with its maps.
+    answers = results.runs[0].answers
     np.testing.assert_array_equal(answers.labels, LABELS[split.test])
     np.testing.assert_array_equal(
         answers.decided[BASELINE], decided_by(first.model, IMAGES[split.test])
@@ -190,10 +193,10 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
     for name, maps in given.items():
         expected = decided_by(by_name[name].model, IMAGES[split.test], maps[split.test])
         np.testing.assert_array_equal(answers.decided[name], expected)
-    assert found.refused == 1
+    assert results.refused == 1
     # Figure 2 is of the first test scan with a finding, in the slice with most of it.
     place = split.test[LABELS[split.test] > 0][0]
-    attention = found.runs[0].attention
+    attention = results.runs[0].attention
     number = int(PLACES[place].sum(axis=(1, 2, 3)).argmax())
     np.testing.assert_array_equal(attention.slices, [number])
     np.testing.assert_allclose(
@@ -203,7 +206,7 @@ def test_every_network_gets_its_scans_its_maps_and_the_baselines_weights(calls, 
 
 def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tmp_path):
     config = dataclasses.replace(CONFIG, rows=(), from_baseline=with_run(FROM_BASELINE, epochs=2))
-    found = studies.study(config, scans(), Workspace(tmp_path))
+    results = run(config, tmp_path)
     split = split_scans(CONFIG, scans(), 3)
     _, first, acat, smaller, smaller_acat = calls
     assert set(smaller.train) < set(split.train) and len(smaller.train) == 6
@@ -216,7 +219,7 @@ def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tm
         for call in (acat, smaller_acat)
     )
     assert smaller_acat.start is smaller.model and acat.start is first.model
-    # Its maps are those of its own baseline, of the scans that it uses.
+    # Its maps are made by its baseline, of the scans that it uses.
     explained = Explained(
         per_image(LesionHead(smaller.model)), *parts(LesionHead(smaller.model)), CODER
     )
@@ -225,7 +228,7 @@ def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tm
         np.testing.assert_allclose(
             smaller_acat.source[int(place)]["saliency"], expected[place], atol=1e-6
         )
-    (answers,) = found.smaller[6]
+    (answers,) = results.smaller[6]
     assert set(answers.decided) == {BASELINE, ACAT}
     np.testing.assert_array_equal(
         answers.decided[BASELINE], decided_by(smaller.model, IMAGES[split.test])
@@ -233,9 +236,9 @@ def test_smaller_trainings_are_a_part_of_the_larger_for_as_many_epochs(calls, tm
     with pytest.raises(
         InputError, match=r"--training-sizes: expected 1 to 12, the training scans, got 13"
     ):
-        studies.planned(dataclasses.replace(CONFIG, training_sizes=(13,)), scans())
+        training.plan_trainings(dataclasses.replace(CONFIG, training_sizes=(13,)), scans())
     with pytest.raises(
         InputError,
         match="--test: expected a scan of toy with a finding among the test scans, got none",
     ):
-        studies.planned(CONFIG, scans()._replace(labels=np.zeros(NUMBER, int)))
+        training.plan_trainings(CONFIG, scans()._replace(labels=np.zeros(NUMBER, int)))

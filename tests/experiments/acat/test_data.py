@@ -1,6 +1,4 @@
-"""The scans of ACAT's experiment: read as they are needed, with what is known of each, and networks
-that fit them.
-"""
+"""The scans of ACAT's experiment, read as they are needed, and the networks that fit them."""
 
 import dataclasses
 import tracemalloc
@@ -15,16 +13,25 @@ from cfx_jax.data import check_saliency, to_native_grid
 from cfx_jax.data.sets import IST3, MosMed
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import volume_overlap
-from experiments.acat.facts import SomeFacts
-from experiments.acat.lengths import by_share
+from experiments.acat.data import UNKNOWN, ChosenFacts, load_scans, split_scans
+from experiments.acat.detection import score
+from experiments.acat.map_names import OURS
+from experiments.acat.networks import (
+    ACAT,
+    ACAT_NETWORK,
+    BASELINE,
+    BASELINE_NETWORK,
+    GROUPS,
+    VIT,
+    Network,
+    choose_networks,
+    select_fitting,
+)
 from experiments.acat.presets import PRESETS, SMOKE
-from experiments.acat.rows import ACAT, BASELINE, FIRST, GROUPS, VIT, WHOLE, Row, fitting, rows_of
-from experiments.acat.scans import UNKNOWN, load_scans, split_scans
-from experiments.acat.scores import score
-from experiments.acat.sources import OURS
-from experiments.acat.study import study
+from experiments.acat.study import study_kind
+from experiments.acat.training import by_share, plan_trainings
+from experiments.shared import Workspace
 from experiments.shared.array_store import filled, row_bytes, row_slices
-from experiments.shared.stages import Workspace
 from trainers import count_steps, digest
 
 SHAPE = (3, 16, 16)
@@ -74,11 +81,11 @@ def test_a_study_of_ist3_runs_where_scans_lack_an_atlas(heads):
     folder, workspace = heads
     config = tiny(seeds=(1,), acat_detects=False, unbounded_steps=(), train=0.4, test=0.4)
     scans = load_scans(config, f"ist3:{folder}", workspace)
-    found = study(config, scans, workspace)
-    run = found.runs[0]
+    results = study_kind(config, scans, plan_trainings(config, scans), workspace)
+    run = results.runs[0]
     test = split_scans(config, scans, 1).test
     positive = test[scans.positive[test]]
-    known = np.array([scans.facts[int(each)]["territory"] > 0 for each in positive])
+    known = np.array([scans.facts[int(place)]["territory"] > 0 for place in positive])
     assert 0 < known.sum() < len(known)
     np.testing.assert_array_equal(np.isfinite(run.detection.scores[OURS]["hits"]), known)
     np.testing.assert_array_equal(run.detection.units, scans.groups[positive])
@@ -97,9 +104,10 @@ def test_table_5_is_scored_on_the_grid_of_the_published_scan(tmp_path):
     facts, saliency = scans.located[1], np.random.default_rng(0).random(SHAPE).astype(np.float32)
     native = to_native_grid(saliency, source.places(1), tuple(source.native_shapes[1]))
     expected = volume_overlap(native, source.native_marks(1) > 0)
-    found = score(saliency, facts)
-    assert found["macro_dice"] == expected.macro_dice and found["macro_iou"] == expected.macro_iou
-    assert found["dice"] != volume_overlap(saliency, facts["lesion_mask"]).dice
+    scores = score(saliency, facts)
+    assert scores["macro_dice"] == expected.macro_dice
+    assert scores["macro_iou"] == expected.macro_iou
+    assert scores["dice"] != volume_overlap(saliency, facts["lesion_mask"]).dice
     assert len(scans.located) == 2 and scans.places is None and list(scans.sizes) == [0, 0, 2, 3, 4]
 
 
@@ -118,9 +126,9 @@ def test_worlds_know_where_findings_are_or_would_be(tmp_path):
 def test_no_more_than_a_few_of_the_published_scans_are_in_memory_together():
     for shape, number in ((PRESETS["paper"].ist3_shape, 5868), (PRESETS["paper"].shape, 426)):
         parts = list(row_slices(number, row_bytes((number, *shape, 1))))
-        assert max(each.stop - each.start for each in parts) * np.prod(shape) * 4 <= 2**26
+        assert max(part.stop - part.start for part in parts) * np.prod(shape) * 4 <= 2**26
         np.testing.assert_array_equal(
-            np.concatenate([np.arange(number)[each] for each in parts]), np.arange(number)
+            np.concatenate([np.arange(number)[part] for part in parts]), np.arange(number)
         )
 
 
@@ -137,7 +145,7 @@ def test_a_validation_set_in_a_file_is_looked_at_without_a_copy(tmp_path):
 
 
 def test_facts_of_some_scans_are_those_of_their_positions():
-    assert list(SomeFacts([{"a": 1}, {"a": 2}, {"a": 3}], [2, 0])) == [{"a": 3}, {"a": 1}]
+    assert list(ChosenFacts([{"a": 1}, {"a": 2}, {"a": 3}], [2, 0])) == [{"a": 3}, {"a": 1}]
 
 
 @pytest.mark.parametrize(("number", "epoch"), [(298, 37), (4108, 513), (50, 6), (500, 62)])
@@ -147,36 +155,35 @@ def test_trainings_last_for_the_published_epochs_whatever_the_number_of_scans(nu
         assert (
             by_share(settings, 0.3) == settings
         )  # Table 4's sizes are counted out as all others are
-        found = count_steps(settings, num_images=number).run
-        assert (found.num_steps, found.steps_per_epoch) == (epochs * epoch, epoch)
-        assert found.evaluate_every == found.checkpoint_every == epoch
+        counted = count_steps(settings, num_images=number).run
+        assert (counted.num_steps, counted.steps_per_epoch) == (epochs * epoch, epoch)
+        assert counted.evaluate_every == counted.checkpoint_every == epoch
         assert (
-            0 <= number - found.num_steps * found.batch_size / epochs < 8
+            0 <= number - counted.num_steps * counted.batch_size / epochs < 8
         )  # whole batches leave out less than one
     assert count_steps(SMOKE.baseline, num_images=number) == SMOKE.baseline
 
 
 def test_fewer_scans_are_seen_as_often():
-    found = by_share(PRESETS["demo"].baseline, 0.25).run
-    assert (found.num_steps, found.evaluate_every, found.steps_per_epoch) == (75, 12, 12)
+    counted = by_share(PRESETS["demo"].baseline, 0.25).run
+    assert (counted.num_steps, counted.evaluate_every, counted.steps_per_epoch) == (75, 12, 12)
     assert by_share(SMOKE.baseline, 0.01).run.num_steps == 1
     assert by_share(SMOKE.baseline, 1.0) == SMOKE.baseline
 
 
 def test_networks_that_cannot_see_the_scans_are_named_before_any_is_trained():
-    asked = rows_of(dataclasses.replace(PRESETS["paper"], rows=("competitors", "controls")))
+    asked = choose_networks(dataclasses.replace(PRESETS["paper"], rows=("competitors", "controls")))
     rows = [row for row in asked if row.name in (BASELINE, VIT, "maps: true places", ACAT)]
-    kept, left_out = fitting(rows, "half_brain", PRESETS["paper"].ist3_shape, has_places=False)
+    shape = PRESETS["paper"].ist3_shape
+    kept, left_out = select_fitting(rows, "half_brain", shape, has_places=False)
     assert set(left_out) == {"maps: true places"} and len(kept) == len(rows) - 1
-    kept, left_out = fitting(rows, "half_brain", (11, 128, 128), has_places=True)
-    assert (
-        set(left_out) == {VIT} and "divide by the patch of 50 pixels, got 128x128" in left_out[VIT]
-    )
-    with pytest.raises(
-        InputError,
-        match=r"--trunks: expected networks of scans of .*, got one where baseline fails",
-    ):
-        fitting((FIRST, WHOLE), "half_brain_small", (3, 16, 15), has_places=True)
+    kept, left_out = select_fitting(rows, "half_brain", (11, 128, 128), has_places=True)
+    assert set(left_out) == {VIT}
+    assert "divide by the patch of 50 pixels, got 128x128" in left_out[VIT]
+    rows = BASELINE_NETWORK, ACAT_NETWORK
+    message = r"--trunks: expected networks of scans of .*, got one where baseline fails"
+    with pytest.raises(InputError, match=message):
+        select_fitting(rows, "half_brain_small", (3, 16, 15), has_places=True)
 
 
 @pytest.mark.parametrize(
@@ -188,14 +195,13 @@ def test_networks_that_cannot_see_the_scans_are_named_before_any_is_trained():
 )
 def test_only_the_first_kernel_of_sal_class_net_starts_at_random(trunk, kernel):
     rows = {row.name: row for row in GROUPS["competitors"]}
-    assert rows["SalClassNet"].skipped(trunk, (11, 128, 128)) == (kernel,)
-    assert WHOLE.skipped(trunk, (11, 128, 128)) == ()
+    assert rows["SalClassNet"].fresh_arrays(trunk, (11, 128, 128)) == (kernel,)
+    assert ACAT_NETWORK.fresh_arrays(trunk, (11, 128, 128)) == ()
 
 
 def test_hsm_is_the_papers_and_the_released_one_is_a_row_of_its_own():
     rows = {row.name: row for group in GROUPS.values() for row in group}
-    assert (
-        rows["HSM"] == Row("HSM", "hallucinated_saliency") and rows["HSM released"].method == "hsm"
-    )
+    assert rows["HSM"] == Network("HSM", "hallucinated_saliency")
+    assert rows["HSM released"].architecture == "hsm"
     detector = rows["HSM"].shapes("half_brain_small", (3, 32, 32)).detector
     assert sum(isinstance(layer, nnx.Conv) for _, layer in nnx.iter_modules(detector)) == 4

@@ -1,0 +1,367 @@
+"""The scans with all that is known of them: synthetic ones, or the paper's sets."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from cfx_jax.data import SyntheticCT, load_arrays, split, to_native_grid
+from cfx_jax.data.sets import IST3, MosMed
+from cfx_jax.errors import InputError
+from experiments.acat.config import Config
+from experiments.shared import (
+    Arrays,
+    DataKind,
+    StoredImages,
+    Workspace,
+    open_data,
+    remaining_share,
+    stored_fields,
+)
+from experiments.shared.array_store import filled
+
+UNKNOWN = -1
+"""The size of a finding of which no size is known."""
+_SIDES = ("none", "left", "right", "both")
+
+
+class FactsOfScans(Protocol):
+    """The facts of several scans, by their positions, read when they are asked for.
+
+    The facts of a scan are a dict of ``image`` (s, h, w, 1) and, where they are known:
+
+    - ``territory``, the number of the lesion's territory, or 0;
+    - ``atlas`` (s, h, w), the number of each voxel's territory;
+    - ``lesion_mask`` and ``organ`` (s, h, w), the voxels of the lesion, of the brain or the lung;
+    - ``counterfactual`` (s, h, w, 1), the same scan without its finding;
+    - ``native``, the mask on the grid of the published scan.
+    """
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> Mapping[str, Any]: ...
+
+
+class Native(NamedTuple):
+    """A mask on the grid of the published scan.
+
+    Attributes:
+        mask: (n, H, W).
+        places: of the slices that networks see, among these n.
+    """
+
+    mask: Bool[np.ndarray, "n H W"]
+    places: Int[np.ndarray, " s"]
+
+    def on_grid(self, saliency: Float[np.ndarray, "s h w"]) -> Float[np.ndarray, "n H W"]:
+        """A map of the slices that networks see, on the same grid."""
+        return to_native_grid(saliency, self.places, self.mask.shape)
+
+
+class StoredFacts:
+    """Facts in memory, arrays by their names with the scans as leading axis."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        self._arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self._arrays["image"])
+
+    def __getitem__(self, position: int) -> Mapping[str, Any]:
+        return {name: values[position] for name, values in self._arrays.items()}
+
+
+class MosMedFacts:
+    """The facts of MosMed's masked scans."""
+
+    def __init__(self, source: MosMed) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, position: int) -> Mapping[str, Any]:
+        item = self._source[position]
+        native = Native(self._source.native_marks(position) > 0, self._source.places(position))
+        return {"image": item["image"], "lesion_mask": item["lesion_mask"], "native": native}
+
+
+class IST3Facts:
+    """The facts of IST-3's scans.
+
+    Without an atlas, neither a voxel nor the lesion belongs to a territory.
+    """
+
+    def __init__(self, source: IST3, images: Float[np.ndarray, "n s h w 1"]) -> None:
+        self._source, self._images = source, images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, position: int) -> Mapping[str, Any]:
+        image = np.asarray(self._images[position])
+        has_atlas = bool(self._source.has_atlas[position])
+        atlas: UInt8[np.ndarray, "s h w"] = (
+            self._source.marks(position) if has_atlas else np.zeros(image.shape[:3], np.uint8)
+        )
+        territory = int(self._source.territories[position])
+        is_known = bool((atlas == territory).any()) and territory > 0
+        return {
+            "image": image,
+            "atlas": atlas,
+            "organ": atlas > 0,
+            "territory": territory if is_known else 0,
+        }
+
+
+class ChosenFacts:
+    """The facts of chosen scans, by their positions among all."""
+
+    def __init__(self, facts: FactsOfScans, positions: Sequence[int]) -> None:
+        self._facts, self._positions = facts, positions
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, position: int) -> Mapping[str, Any]:
+        return self._facts[self._positions[position]]
+
+
+class Scans(NamedTuple):
+    """Scans of one kind, in memory or in a file that is read as it is needed.
+
+    Attributes:
+        name: of the kind, as in ``--data``, without a path.
+        images: (n, s, h, w, 1) in [0, 1].
+        labels: (n,), the class that networks name.
+        sizes: (n,), of an infarct or the grade of a lung; 0 without a finding, ``UNKNOWN`` where
+            only the finding is known.
+        class_names: of the labels.
+        sides: whether the label is the side of the lesion, and networks see half a slice at a time.
+        facts: of the same scans.
+        note: what a reader must know beside every figure.
+        identity: all that the scans depend on.
+        groups: whom each scan shows, where several show one; or None.
+        located: the facts of further scans with a finding, on which maps are compared with the
+            truth; or None, where they are compared on the test scans.
+        places: where the finding is, or would be in a scan without one (n, s, h, w, 1), 1 there and
+            0 elsewhere; None where it is not known.
+    """
+
+    name: str
+    images: Float[np.ndarray, "n s h w 1"]
+    labels: Int[np.ndarray, " n"]
+    sizes: Int[np.ndarray, " n"]
+    class_names: tuple[str, ...]
+    sides: bool
+    facts: FactsOfScans
+    note: str
+    identity: object
+    groups: np.ndarray | None = None
+    located: FactsOfScans | None = None
+    places: Float[np.ndarray, "n s h w 1"] | None = None
+
+    @property
+    def positive(self) -> Bool[np.ndarray, " n"]:
+        """Whether a scan has a finding."""
+        return self.labels > 0
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows and columns of a scan."""
+        slices, rows, columns = self.images.shape[1:4]
+        return slices, rows, columns
+
+    @property
+    def source(self) -> StoredImages:
+        """The scans as trainers take them."""
+        return StoredImages({"image": self.images, "label": self.labels}, self.class_names)
+
+    def units(self, positions: Int[np.ndarray, " m"]) -> np.ndarray:
+        """The patients of scans, or the scans' positions where no patients are known."""
+        return positions if self.groups is None else self.groups[positions]
+
+    def explained_facts(self, positions: Int[np.ndarray, " m"]) -> FactsOfScans:
+        """The facts of the scans whose maps are compared with the truth.
+
+        Args:
+            positions: of these scans, where none are located.
+        """
+        return ChosenFacts(self.facts, positions.tolist()) if self.located is None else self.located
+
+
+class Parts(NamedTuple):
+    """The positions of one run's scans.
+
+    Attributes:
+        train, validation, test: disjoint.
+    """
+
+    train: Int[np.ndarray, " a"]
+    validation: Int[np.ndarray, " b"]
+    test: Int[np.ndarray, " c"]
+
+
+def load_scans(config: Config, kind: str, workspace: Workspace) -> Scans:
+    """Opens or draws the scans of one kind.
+
+    Raises:
+        InputError: no such kind, or its folder cannot be used.
+    """
+    return open_data(kind, KINDS, _Request(config, workspace))
+
+
+def split_scans(config: Config, scans: Scans, seed: int) -> Parts:
+    """The parts of one run, in which classes have the same shares.
+
+    Raises:
+        InputError: shares that leave nothing for the validation.
+    """
+    rest = remaining_share(train=config.train, test=config.test)
+    shares = {"train": config.train, "validation": rest, "test": config.test}
+    return Parts(**split(scans.labels, shares, seed=seed, groups=scans.groups))
+
+
+class _Request(NamedTuple):
+    """The settings of the scans, and the folder that keeps what is drawn or prepared."""
+
+    config: Config
+    workspace: Workspace
+
+
+def _stroke(request: _Request, path: str) -> Scans:
+    del path
+    names = {"side": "label", "infarct_size": "size", "territory_mask": "atlas"}
+    names["territory"] = "territory"
+    drawn, located, identity = _draw_world(*request, "stroke", names, {})
+    for arrays in (drawn, located):
+        arrays["organ"] = arrays["atlas"] > 0
+    note = "Synthetic CT of heads: drawn by a program, of no patient."
+    return _as_scans(
+        drawn, located, name="stroke", class_names=_SIDES, sides=True, note=note, identity=identity
+    )
+
+
+def _lung(request: _Request, path: str) -> Scans:
+    del path
+    names = {"label": "label", "grade": "size", "lung_mask": "organ"}
+    faint = {"finding_shares": (1.0, 0.0, 0.0, 0.0)}
+    drawn, located, identity = _draw_world(*request, "lung", names, faint)
+    note = "Synthetic CT of chests: drawn by a program, of no patient."
+    classes = ("clear", "ground glass")
+    return _as_scans(
+        drawn, located, name="lung", class_names=classes, sides=False, note=note, identity=identity
+    )
+
+
+def _as_scans(drawn: Arrays, located: Arrays, **options: Any) -> Scans:
+    """The scans of a synthetic world; the options are further fields of ``Scans``."""
+    places = drawn["lesion_mask"] | drawn["counterfactual_lesion_mask"]
+    return Scans(
+        images=drawn["image"],
+        labels=drawn["label"],
+        sizes=drawn["size"],
+        facts=StoredFacts(drawn),
+        located=StoredFacts(located),
+        places=places[..., None].astype(np.float32),
+        **options,
+    )
+
+
+def _draw_world(
+    config: Config,
+    workspace: Workspace,
+    kind: str,
+    names: Mapping[str, str],
+    located: Mapping[str, Any],
+) -> tuple[Arrays, Arrays, object]:
+    """The scans of a world, the located ones of the world of the next seed, and their identity.
+
+    Args:
+        config: of the run.
+        workspace: keeps the scans.
+        kind: of the world.
+        names: of the world's fields, and what they are called here.
+        located: options of the world of located scans.
+    """
+    slices, rows, columns = config.shape
+    if rows != columns:
+        raise InputError(
+            f"--shape: expected square slices of a synthetic world, got {rows} rows and {columns}"
+            f" columns"
+        )
+    common = {"kind": kind, "size": rows, "num_slices": slices, "severity": config.severity}
+    scans = {"num_images": config.num_scans, **common, "seed": config.seed}
+    further = {"num_images": config.num_located, **common, "seed": config.seed + 1}
+    further |= {"prevalence": 1.0, **located}
+    fields = ("image", "lesion_mask", "counterfactual", "counterfactual_lesion_mask", *names)
+
+    def draw(options: Mapping[str, Any]) -> Arrays:
+        arrays = stored_fields(kind, SyntheticCT, options, fields, workspace)
+        return {names.get(name, name): arrays[name] for name in arrays if name in fields}
+
+    return draw(scans), draw(further), ["synthetic", scans, further]
+
+
+def _mosmed(request: _Request, path: str) -> Scans:
+    config, workspace = request
+    labelled, masked = (
+        MosMed(path, workspace.root / "sets", part=part, shape=config.shape)
+        for part in ("labelled", "masked")
+    )
+    images = _store_images(labelled, config.shape, workspace)
+    return Scans(
+        name="mosmed",
+        images=images,
+        labels=labelled.labels,
+        sizes=labelled.grades,
+        class_names=tuple(labelled.class_names),
+        sides=False,
+        facts=StoredFacts({"image": images}),
+        located=MosMedFacts(masked),
+        note=f"MosMed; {labelled.left_out} studies are in neither part.",
+        identity=[labelled.identity, masked.identity],
+    )
+
+
+def _ist3(request: _Request, path: str) -> Scans:
+    config, workspace = request
+    source = IST3(path, workspace.root / "sets", shape=config.ist3_shape)
+    images = _store_images(source, config.ist3_shape, workspace)
+    is_unknown = (source.sides > 0) & (source.infarct_sizes == 0)
+    known = int(np.sum(source.has_atlas & (source.territories > 0)))
+    return Scans(
+        name="ist3",
+        images=images,
+        labels=source.sides,
+        sizes=np.where(is_unknown, UNKNOWN, source.infarct_sizes),
+        class_names=_SIDES,
+        sides=True,
+        groups=np.asarray(source.patients),
+        facts=IST3Facts(source, images),
+        note=f"IST-3; {known} of {len(source)} scans have an atlas and a territory of the lesion.",
+        identity=source.identity,
+    )
+
+
+def _store_images(
+    source: Any, shape: tuple[int, int, int], workspace: Workspace
+) -> Float[np.ndarray, "n s h w 1"]:
+    """All images of a set, in a file that is read as they are needed."""
+
+    def read(rows: Int[np.ndarray, " m"]) -> np.ndarray:
+        images: np.ndarray = load_arrays(source, rows, fields=("image",))["image"]
+        return images
+
+    folder = workspace.folder(f"images-{source.name.replace(' ', '_')}", source.identity)
+    return filled(folder, (len(source), *shape, 1), read, label="reading scans")
+
+
+KINDS = (
+    DataKind("stroke", _stroke, has_path=False),
+    DataKind("lung", _lung, has_path=False),
+    DataKind("mosmed", _mosmed),
+    DataKind("ist3", _ist3),
+)
+"""The scans that ``--data`` may name."""
