@@ -17,6 +17,7 @@ WITH_EXAMPLES = (
     "counterfactuals",
     "geometry",
     "maps",
+    "metrics",
     "objectives",
     "optimise",
     "registration",

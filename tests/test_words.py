@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("cfx_jax", "trainers", "experiments")
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 FEWEST_WORDS = 4
-NO_SUBJECT = {"What", "Those", "These", "Of", "Which", "That", "Whose", "Some", "Others"}
+NO_SUBJECT = {"What", "Those", "These", "Of", "Which", "That", "Whose", "Others"}
 EMPTY_NAMES = {"each", "found", "whole"}
 
 

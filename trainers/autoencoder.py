@@ -138,7 +138,7 @@ def build(config: Config, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
-    """Batches of ``image``."""
+    """Makes batches of ``image``."""
     return unlabelled_batches(config.run, inputs)
 
 

@@ -134,7 +134,7 @@ CYCE_CONFIG = Config(method="cyce", weights=CYCE, update="together")
 
 
 class Networks(nnx.Module):
-    """What is trained: each list has the network of class 0 and that of class 1.
+    """The trained networks: each list has the network of class 0 and that of class 1.
 
     Args:
         generators: g_0 and g_1; g_c turns over what is decided c.
@@ -284,7 +284,7 @@ def measure_answers(
     adversarial: tuple[Float[Array, "b h w c"], Float[Array, "b 2"]],
     returned: tuple[Float[Array, "b h w c"], Float[Array, "b 2"]],
 ) -> dict[str, Array]:
-    """What the generated images of one decision reach.
+    """Measures what the generated images of one decision reach.
 
     Args:
         decided: the decision, 0 or 1.
@@ -335,7 +335,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
 
 
 def finish(config: Config, inputs: Inputs, state: State) -> tuple[nnx.Module, nnx.Module]:
-    """g_0 and g_1."""
+    """The trained generators, g_0 and g_1."""
     networks = trained_network(inputs.choose(build, config), state)
     return networks.generators[0], networks.generators[1]
 

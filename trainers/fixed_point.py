@@ -120,7 +120,7 @@ class Config:
 
 
 class Networks(nnx.Module):
-    """What is trained.
+    """The networks that are trained.
 
     Args:
         translator: ``(images, domain) -> images``.
@@ -256,7 +256,7 @@ def measure_answers(
     predicted: Int[Array, " b"],
     logits: tuple[Float[Array, "b 2"], Float[Array, "b 2"]],
 ) -> dict[str, Array]:
-    """What translations reach.
+    """Measures what translations reach.
 
     Args:
         images: in [0, 1].

@@ -174,7 +174,7 @@ def measure_answers(
     preserved_logits: Float[Array, "b k"],
     destroyed_logits: Float[Array, "b k"],
 ) -> dict[str, Array]:
-    """What masks reach, as shares.
+    """Measures what masks reach, as shares.
 
     Args:
         decided: the classifier's decision on each image.
@@ -219,7 +219,7 @@ def make_evaluate(config: Config, inputs: Inputs) -> Evaluate:
 
 
 def finish(config: Config, inputs: Inputs, state: State) -> MaskGenerator:
-    """The generator."""
+    """The trained generator of masks."""
     return _split(config, inputs).with_decoder(state.params)
 
 

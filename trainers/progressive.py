@@ -173,7 +173,7 @@ x for x_t.
 
 
 class Networks(nnx.Module):
-    """What is trained.
+    """The networks that are trained.
 
     Args:
         generator: has ``encode(images, bins)``, ``decode(latent, bins)`` and ``num_bins``.
@@ -401,7 +401,7 @@ TRAINER = Trainer(
 def _explain(
     shared: tuple[Exaggerator, Classifier], image: Float[Array, "h w c"]
 ) -> dict[str, AnyArray]:
-    """What ``score_exaggerations`` needs of the explanation of one image."""
+    """Explains one image, and measures what ``score_exaggerations`` needs."""
     explained = progressive(*shared, image)
     squared = jnp.square(explained.images[explained.source_bin] - image).mean()
     return {

@@ -229,7 +229,7 @@ def measure_answers(
     adversarial_logits: Float[Array, "b k"],
     adversarial: Float[Array, "b h w c"],
 ) -> dict[str, Array]:
-    """What the generated images reach, as shares.
+    """Measures what the generated images reach, as shares.
 
     Args:
         logits: the classifier's, of the images.

@@ -63,7 +63,7 @@ from trainers.shared.supervised import make_evaluate as make_clean_evaluate
 
 @dataclass(frozen=True)
 class AttackConfig:
-    """The inner maximisation."""
+    """Settings of the inner maximisation."""
 
     p: float = 2.0
     """Norm of the ball, 2 or inf (paper: 2)."""

@@ -108,7 +108,7 @@ def check(config: Config, inputs: Inputs) -> None:
 
 
 def make_batches(config: Config, inputs: Inputs) -> TrainingBatches:
-    """Batches of ``image``."""
+    """Makes batches of ``image``."""
     return unlabelled_batches(config.run, inputs)
 
 

@@ -297,7 +297,7 @@ class PredictVolume:
 
     @classmethod
     def of(cls, config: Config) -> "PredictVolume":
-        """What the networks of a configuration predict."""
+        """Reads what the networks of a configuration predict."""
         return cls(config.saliency, config.sides, config.num_classes)
 
     def __call__(self, network: Any, example: Mapping[str, Array]) -> Logits:

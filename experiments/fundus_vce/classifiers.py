@@ -100,7 +100,7 @@ class _Training(NamedTuple):
     def run(
         self, name: str, trainer: Any, chosen: SupervisedConfig, *, start: nnx.Module | None = None
     ) -> nnx.Module:
-        """Trains a network.
+        """Trains one of the networks.
 
         Args:
             name: of the stage.

@@ -55,7 +55,7 @@ class RobustAccuracyConfig:
 
 @dataclass(frozen=True)
 class ExplanationConfig:
-    """Which counterfactuals and maps are made."""
+    """Settings of the counterfactuals and maps."""
 
     norms: tuple[float, ...] = (1.5, 2.0, 4.0)
     """Norms p of the counterfactuals (paper: 1.5, 2, 4)."""

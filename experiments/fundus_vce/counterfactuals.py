@@ -83,7 +83,7 @@ class Search(NamedTuple):
 
 
 def select(counterfactuals: Counterfactual, rows: slice | np.ndarray) -> Counterfactual:
-    """Some rows of counterfactuals."""
+    """Takes some rows of counterfactuals."""
     return Counterfactual(*(values[rows] for values in counterfactuals))
 
 

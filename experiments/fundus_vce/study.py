@@ -42,7 +42,7 @@ class Study(NamedTuple):
 
     @property
     def note(self) -> str:
-        """What a reader must know beside every table and figure."""
+        """The sentence that a reader must know beside every table and figure."""
         return self.data.note
 
 

@@ -21,7 +21,7 @@ NAME = "adversary"
 
 
 class Turned(NamedTuple):
-    """Which of some images the adversary turns over.
+    """The images that the adversary turns over.
 
     Attributes:
         share: of all of them.

@@ -35,7 +35,7 @@ class Rows(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of all rows."""
+        """The shape of all rows."""
 
     def __len__(self) -> int: ...
 

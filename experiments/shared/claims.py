@@ -29,7 +29,7 @@ AT_LEAST: Mapping[str, Any] = {"minimum": 0.0}
 
 
 class Statement(NamedTuple):
-    """What a paper says or shows, or a target of ours, which makes a claim once it is settled.
+    """A sentence of a paper, or a target of ours, which makes a claim once it is settled.
 
     Attributes:
         name: the claim's short name.

@@ -46,7 +46,7 @@ class Study(Protocol):
 
     @property
     def note(self) -> str:
-        """What a reader must know beside every table and figure."""
+        """The sentence that a reader must know beside every table and figure."""
 
 
 C = TypeVar("C", bound=Settings)

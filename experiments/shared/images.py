@@ -87,7 +87,7 @@ class ImageSet:
 
     @property
     def copies(self) -> np.ndarray | None:
-        """Which images equal each other; None where the source does not know, or no two are equal.
+        """The groups of images that equal each other; None where the source does not know, or no two are equal.
 
         Copies of one picture say nothing of persons: two pictures may show one person.
         """
@@ -100,7 +100,7 @@ class ImageSet:
 
     @property
     def group_unit(self) -> str:
-        """What the groups are, in words."""
+        """The kind of the groups, in words."""
         return COPIES if self.patients is None and self.copies is not None else PATIENTS
 
     def _shared(self, name: str) -> np.ndarray | None:

@@ -137,7 +137,7 @@ class PaperReport:
 
 
 def provenance() -> str:
-    """What made a report: the day in UTC, versions, devices, and the command line as typed."""
+    """The origin of a report: the day in UTC, versions, devices, and the command line as typed."""
     command = shlex.join(["python", "-m", *_module(), *sys.argv[1:]])
     devices = f"{jax.device_count()} {jax.devices()[0].device_kind}"
     versions = (

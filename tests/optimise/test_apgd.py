@@ -125,7 +125,7 @@ def test_l1_step_reduction_follows_the_sparsity_of_the_best_point():
 def test_norms_without_a_projection_name_frank_wolfe():
     with pytest.raises(
         InputError,
-        match=r"whose p is 1, 2 or inf, which have a projection, got p = 1\.5: use auto_frank_wolfe",
+        match=r"1, 2 or inf, which have a projection, got p = 1\.5: use auto_frank_wolfe",
     ):
         apgd(lp_ball_in_box(CENTER, 0.1, 1.5), num_steps=10)
 

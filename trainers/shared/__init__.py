@@ -1,4 +1,4 @@
-"""What the trainings share: settings, networks, optimisers, batches, and the run itself."""
+"""Parts that the trainings share: settings, networks, optimisers, batches, and the run itself."""
 
 from trainers.shared.batches import RelabelledSource as RelabelledSource
 from trainers.shared.batches import binned_batches as binned_batches

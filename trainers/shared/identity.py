@@ -1,4 +1,4 @@
-"""What a training depends on besides its configuration, in few words that show a change."""
+"""All that a training depends on besides its configuration, in few words that show a change."""
 
 import hashlib
 from collections.abc import Callable

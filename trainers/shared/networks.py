@@ -25,7 +25,7 @@ Loss = Callable[[Any, PRNGKeyArray, Batch], Mapping[str, Array]]
 
 
 class State(NamedTuple):
-    """What a training changes.
+    """The state that a training changes.
 
     Attributes:
         params: the parameters, an ``nnx.State``.

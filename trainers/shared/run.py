@@ -48,11 +48,11 @@ from trainers.shared.settings import RunConfig, count_steps, restore_config
 
 
 class TrainerConfig(RunConfig, Protocol):
-    """What every configuration of a trainer has; it is a frozen dataclass."""
+    """The fields that every configuration of a trainer has; it is a frozen dataclass."""
 
     @property
     def select(self) -> str:
-        """What the kept weights are selected by."""
+        """The metric by which the kept weights are selected."""
 
 
 C = TypeVar("C", bound=TrainerConfig)
@@ -60,7 +60,7 @@ C = TypeVar("C", bound=TrainerConfig)
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a training is given besides its configuration; each is described at ``train``.
+    """All that a training is given besides its configuration; each is described at ``train``.
 
     Attributes:
         source, train_indices, validation, targets: the data.
@@ -236,7 +236,7 @@ def load(
     encoder: nnx.Module | None = None,
     unfinished: bool = False,
 ) -> Any:
-    """What a training gave, from its folder.
+    """Loads the result of a training from its folder.
 
     Args:
         trainer: that of the training.
@@ -298,7 +298,7 @@ def _check_batch_size(batch_size: int, mesh: Mesh) -> None:
 
 
 def _describe_inputs(inputs: Inputs) -> dict[str, str]:
-    """What a training depends on besides its configuration, in few words."""
+    """Describes all that a training depends on besides its configuration, in few words."""
     depends = {
         "source": f"{type(inputs.source).__name__} of {len(inputs.source)}",
         "train_indices": digest(inputs.train_indices),

@@ -1,4 +1,4 @@
-"""What the trainings of a classifier of images share: settings, first state and validation."""
+"""Parts that the trainings of a classifier of images share: settings, first state and validation."""
 
 import os
 from collections.abc import Mapping
@@ -42,7 +42,7 @@ _COLOURS = 3
 
 @dataclass(frozen=True)
 class SupervisedConfig:
-    """What every training of a classifier has to say. Defaults: Boreiko et al. 2022."""
+    """Settings that every training of a classifier has. Defaults: Boreiko et al. 2022."""
 
     model: str = "resnet50"
     """Name of the architecture, as in cfx_jax.models.images.build (paper: ResNet-50)."""
