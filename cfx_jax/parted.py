@@ -19,7 +19,7 @@ from jax import Array
 from jax.tree_util import Partial
 
 from cfx_jax.errors import InputError
-from cfx_jax.fingerprints import Fingerprint, fingerprint
+from cfx_jax.program_fingerprints import Fingerprint, fingerprint
 
 _PURE, _BESIDE = (
     frozenset({"cfx_jax", "jax", "optax", "flax"}),

@@ -5,10 +5,10 @@ Each framework has a file, is an extra, and is imported when it is used.
 
 from cfx_jax.adapters.equinox import from_equinox as from_equinox
 from cfx_jax.adapters.exported import from_exported as from_exported
-from cfx_jax.adapters.facts import Inputs as Inputs
-from cfx_jax.adapters.facts import Outputs as Outputs
 from cfx_jax.adapters.flax import from_linen as from_linen
 from cfx_jax.adapters.flax import from_nnx as from_nnx
+from cfx_jax.adapters.inputs_outputs import Inputs as Inputs
+from cfx_jax.adapters.inputs_outputs import Outputs as Outputs
 from cfx_jax.adapters.keras import from_keras as from_keras
 from cfx_jax.adapters.torch import from_torch as from_torch
 from cfx_jax.adapters.torch import load_torch as load_torch

@@ -11,7 +11,7 @@ from jax.custom_batching import custom_vmap
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
-from cfx_jax.adapters.facts import Inputs, Outputs, classifier_of
+from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
 from cfx_jax.errors import InputError, import_extra
 
 

@@ -8,7 +8,7 @@ from flax import linen, nnx
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
-from cfx_jax.adapters.facts import Inputs, Outputs, classifier_of
+from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
 from cfx_jax.errors import InputError
 from cfx_jax.models import per_image
 

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float, Int
 
-from cfx_jax.adapters.facts import Inputs, Outputs, classifier_of
+from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
 from cfx_jax.checks import check_choice
 from cfx_jax.errors import InputError, import_extra
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.data.grey_values import Window, check_window, full_scale, unit_grey
+from cfx_jax.data.display_window import Window, check_window, full_scale, unit_grey
 from cfx_jax.data.user_files import (
     DamagedFile,
     check_unpacked,

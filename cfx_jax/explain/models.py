@@ -6,15 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cfx_jax.adapters import (
-    Inputs,
-    Outputs,
-    from_exported,
-    from_keras,
-    from_torch,
-    load_torch,
-)
-from cfx_jax.adapters.facts import classifier_of
+from cfx_jax.adapters import Inputs, Outputs, from_exported, from_keras, from_torch, load_torch
+from cfx_jax.adapters.inputs_outputs import classifier_of
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
 

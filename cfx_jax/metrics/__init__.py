@@ -71,6 +71,8 @@ from cfx_jax.metrics.parameter_randomisation import ParameterRandomisation as Pa
 from cfx_jax.metrics.parameter_randomisation import (
     parameter_randomisation as parameter_randomisation,
 )
+from cfx_jax.metrics.proportions import Interval as Interval
+from cfx_jax.metrics.proportions import wilson_interval as wilson_interval
 from cfx_jax.metrics.ranks import midranks as midranks
 from cfx_jax.metrics.ranks import rank_correlation as rank_correlation
 from cfx_jax.metrics.robustness import robustly_correct as robustly_correct
@@ -78,8 +80,6 @@ from cfx_jax.metrics.scan_localisation import HitScore as HitScore
 from cfx_jax.metrics.scan_localisation import VolumeOverlap as VolumeOverlap
 from cfx_jax.metrics.scan_localisation import hit_score as hit_score
 from cfx_jax.metrics.scan_localisation import volume_overlap as volume_overlap
-from cfx_jax.metrics.shares import Interval as Interval
-from cfx_jax.metrics.shares import wilson_interval as wilson_interval
 from cfx_jax.metrics.significance import McNemar as McNemar
 from cfx_jax.metrics.significance import PairedTest as PairedTest
 from cfx_jax.metrics.significance import TTest as TTest

@@ -27,8 +27,7 @@ from jaxtyping import Float, Num, Shaped
 
 from cfx_jax.errors import InputError, import_extra
 from cfx_jax.metrics.arrays import as_numbers, as_vector, check_same_shape
-from cfx_jax.metrics.resampling import Units
-from cfx_jax.metrics.shares import (
+from cfx_jax.metrics.proportions import (
     Interval,
     check_level,
     difference_of_shares,
@@ -36,6 +35,7 @@ from cfx_jax.metrics.shares import (
     newcombe_interval,
     wilson_interval,
 )
+from cfx_jax.metrics.resampling import Units
 
 Statistic = Literal["mean", "median"] | Callable[[Any], Any]
 

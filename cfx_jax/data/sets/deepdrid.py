@@ -21,8 +21,8 @@ with the l or r of the name (patients 56, 77, 164, 167), so the filled one count
 from collections.abc import Iterator
 from pathlib import Path
 
+from cfx_jax.data.sets.stored.fundus_records import FundusRecord, fundus_spec
 from cfx_jax.data.sets.stored.listing import check_entries, inner_folder
-from cfx_jax.data.sets.stored.photographs import FundusRecord, fundus_spec
 from cfx_jax.data.sets.stored.tables import read_rows, whole_number
 from cfx_jax.errors import InputError
 

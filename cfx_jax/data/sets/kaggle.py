@@ -19,8 +19,8 @@ The test part may be left out, both its table and its folder.
 from collections.abc import Iterator
 from pathlib import Path
 
+from cfx_jax.data.sets.stored.fundus_records import FundusRecord, fundus_spec
 from cfx_jax.data.sets.stored.listing import check_entries
-from cfx_jax.data.sets.stored.photographs import FundusRecord, fundus_spec
 from cfx_jax.data.sets.stored.tables import read_rows, whole_number
 from cfx_jax.errors import InputError
 

@@ -24,8 +24,8 @@ patients: each photograph counts as a patient, so use the set as a whole, for te
 
 from pathlib import Path
 
+from cfx_jax.data.sets.stored.fundus_records import FundusRecord, fundus_spec
 from cfx_jax.data.sets.stored.listing import check_entries
-from cfx_jax.data.sets.stored.photographs import FundusRecord, fundus_spec
 from cfx_jax.data.sets.stored.tables import read_rows, whole_number
 from cfx_jax.data.sources.file_tree import natural_key
 from cfx_jax.data.user_files import is_folder

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from cfx_jax.data.grey_values import Window, scale_values
+from cfx_jax.data.display_window import Window, scale_values
 from cfx_jax.data.sources.picture_headers import DECODED, READERS, START, kind_of, read_header
 from cfx_jax.data.sources.picture_headers import SUFFIXES as SUFFIXES
 from cfx_jax.data.sources.resizing import resize

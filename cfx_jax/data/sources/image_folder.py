@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from cfx_jax.data.display_window import Window, check_window
 from cfx_jax.data.duplicates import fingerprint, first_copies
-from cfx_jax.data.grey_values import Window, check_window
 from cfx_jax.data.sources.class_folders import choose_classes, describe, find_classes
 from cfx_jax.data.sources.decoding import decode_image, is_faint, quiet_opencv, unit_range
 from cfx_jax.data.sources.file_tree import FileTree

@@ -7,7 +7,7 @@ from set_layouts import FUNDUS, SIZE, writer_of_photographs
 
 from cfx_jax.data import load_arrays, sets, split, training_batches
 from cfx_jax.data.sets import FundusSet, label_by_grade, label_by_quality
-from cfx_jax.data.sets.stored import photographs
+from cfx_jax.data.sets.stored import fundus_records as photographs
 from cfx_jax.errors import InputError
 
 

@@ -5,7 +5,7 @@ import pytest
 from jax.tree_util import Partial
 
 from cfx_jax.adapters import Inputs, Outputs
-from cfx_jax.adapters.facts import classifier_of
+from cfx_jax.adapters.inputs_outputs import classifier_of
 from cfx_jax.errors import InputError
 
 IMAGE = np.random.default_rng(0).uniform(size=(6, 4, 3)).astype(np.float32)

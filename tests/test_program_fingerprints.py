@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cfx_jax.fingerprints import fingerprint
+from cfx_jax.program_fingerprints import fingerprint
 from cfx_jax.programs import compiled
 
 X = jnp.arange(4.0).reshape(2, 2, 1) / 4
