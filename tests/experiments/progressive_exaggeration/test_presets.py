@@ -6,7 +6,7 @@ import math
 import pytest
 
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.ablation import BASE, NO_RECONSTRUCTION
+from experiments.progressive_exaggeration.chapters.ablation import BASE, NO_RECONSTRUCTION
 from experiments.progressive_exaggeration.presets import PRESETS
 from trainers.progressive import CODE_HEAD
 
