@@ -149,9 +149,9 @@ def load_images(config: Config, workspace: Workspace) -> Data:
     apart = config.data in WORLDS and config.test_seed != config.seed
     if apart:
         number = max(1, round(config.num_images * config.test))
-        own = dataclasses.replace(config, num_images=config.num_images - number)
+        main = dataclasses.replace(config, num_images=config.num_images - number)
         fresh = dataclasses.replace(config, num_images=number, seed=config.test_seed)
-        sources = [_chosen(config, open_images(world, workspace)) for world in (own, fresh)]
+        sources = [_chosen(config, open_images(world, workspace)) for world in (main, fresh)]
         shares = {name: shares[name] / (1 - config.test) for name in ("train", "validation")}
     else:
         sources = [_chosen(config, open_images(config, workspace))]

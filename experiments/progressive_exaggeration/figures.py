@@ -59,12 +59,12 @@ def draw_compatibility(report: PaperReport, study: LabelStudy) -> None:
 def _panel(sweeps: Sweeps) -> CurvePanel:
     """A line for each range of the queries' own probability, beside the perfect one."""
     series = sweeps.series
-    own, desired = np.asarray(series.probability), np.asarray(series.desired)
+    probability, desired = np.asarray(series.probability), np.asarray(series.desired)
     achieved = np.asarray(series.probabilities)
     lines = [Line(name="perfect", x=desired[0], y=desired[0])]
     lines += [
         _mean_line(f"query {low:.1f} to {high:.1f}", desired[chosen], achieved[chosen])
-        for low, high, chosen in ranges(own)
+        for low, high, chosen in ranges(probability)
         if chosen.any()
     ]
     return CurvePanel(

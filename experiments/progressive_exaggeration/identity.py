@@ -186,10 +186,10 @@ def identity_of(
 
     def compute() -> Arrays:
         bins, size = range(sweeps.series.images.shape[1]), features.batch_size * 10
-        own = latents_of_queries(sweeps, queries, batch_size=size)
+        latents = latents_of_queries(sweeps, queries, batch_size=size)
         # One bin after the other: the latents of all are gigabytes.
         close = [
-            latent_space_closeness(own, latents_of_bin(sweeps, bin, batch_size=size))
+            latent_space_closeness(latents, latents_of_bin(sweeps, bin, batch_size=size))
             for bin in bins
         ]
         return {"values": np.stack(close, axis=1)}
@@ -197,9 +197,12 @@ def identity_of(
     close = workspace.cached("closeness", [sweeps.identity, queries.identity], compute)["values"]
     if verifier is None:
         return Identity(close, None)
-    own, explanations = verifier.features.of_images(queries), verifier.features.of_sweeps(sweeps)
+    vectors, explanations = (
+        verifier.features.of_images(queries),
+        verifier.features.of_sweeps(sweeps),
+    )
     same = [
-        same_identity(own, explanations[:, bin], threshold=verifier.threshold)
+        same_identity(vectors, explanations[:, bin], threshold=verifier.threshold)
         for bin in range(explanations.shape[1])
     ]
     return Identity(close, np.stack(same, axis=1))

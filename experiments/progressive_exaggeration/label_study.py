@@ -84,13 +84,13 @@ def study_label(config: Config, data: Data, workspace: Workspace) -> LabelStudy:
         InputError: as the trainers; classifiers that nothing can be explained of.
     """
     recogniser = recognised_by(config, workspace)  # first: it is the user's, and may be mistaken
-    own = labelled(config, data, data.label)
-    network, judge = (train_network(name, config, own, workspace) for name in (EXPLAINED, JUDGE))
-    subject = subject_of(config, own, network, own.explained)
+    known = labelled(config, data, data.label)
+    network, judge = (train_network(name, config, known, workspace) for name in (EXPLAINED, JUDGE))
+    subject = subject_of(config, known, network, known.explained)
     explainer = train_explainer(config.explainer, subject, config, workspace)
     sweeps = sweep(explainer, subject, config, workspace), xgem_sweep(subject, config, workspace)
     features = features_by(config, judge, workspace)
-    verifier = verifier_of(own, features, recogniser, seed=config.seed)
+    verifier = verifier_of(known, features, recogniser, seed=config.seed)
     seen = seen_by(judge, sweeps[0], config, workspace)[..., subject.label]
     measures = measure(subject, sweeps, features, verifier, seed=config.seed)
     return LabelStudy(

@@ -156,7 +156,7 @@ def measure_cells(measures: Measures, paper: published.Row | None) -> list[Any]:
     Beside each figure stands the paper's.
     """
     identity, distances = measures.identity[OURS], measures.distances.cells
-    own: list[Any] = [distances[group, OURS].interval for group in (PRESENT, ABSENT, OVERALL)]
-    own.append(share_of(identity.closeness, measures.groups))
-    own.append(None if identity.verified is None else share_of(identity.verified, measures.groups))
-    return [cell for pair in zip(own, paper or (None,) * len(own), strict=True) for cell in pair]
+    ours: list[Any] = [distances[group, OURS].interval for group in (PRESENT, ABSENT, OVERALL)]
+    ours.append(share_of(identity.closeness, measures.groups))
+    ours.append(None if identity.verified is None else share_of(identity.verified, measures.groups))
+    return [cell for pair in zip(ours, paper or (None,) * len(ours), strict=True) for cell in pair]

@@ -64,17 +64,17 @@ def reach_table(study: LabelStudy) -> Table:
 def compatibility_table(study: LabelStudy) -> Table:
     """Figure 3 in numbers: the mean probability reached, by the query's and by the desired one."""
     series = study.sweeps[0].series
-    own, desired = np.asarray(series.probability), np.asarray(series.desired)
+    probability, desired = np.asarray(series.probability), np.asarray(series.desired)
     columns = ["query's probability", "queries", *(f"desired {value:.2f}" for value in desired[0])]
     rows: list[list[Any]] = []
-    for low, high, chosen in ranges(own):
+    for low, high, chosen in ranges(probability):
         if chosen.any():
             curve = compatibility_curve(
                 desired[chosen].ravel(), np.asarray(series.probabilities)[chosen].ravel()
             )
             rows.append([f"{low:.1f} to {high:.1f}", int(chosen.sum()), *map(float, curve.mean)])
     seen = study.seen_by_judge.mean(axis=0)
-    rows.append(["all, by the second classifier", len(own), *map(float, seen)])
+    rows.append(["all, by the second classifier", len(probability), *map(float, seen)])
     return columns, rows
 
 

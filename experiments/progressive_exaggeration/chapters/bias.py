@@ -341,15 +341,15 @@ def _explained(
     study: LabelStudy, name: str, chosen: Int[np.ndarray, " m"]
 ) -> tuple[Subject, Explainer]:
     data = study.every_label
-    own = data.of((data.label,), data.label)
-    trained_on = own._replace(train=own.train.take(chosen))
+    alone = data.of((data.label,), data.label)
+    trained_on = alone._replace(train=alone.train.take(chosen))
     config = study.config
     # Validation images do not carry the bias, and would select the weights that have least of it.
     last = dataclasses.replace(config.classifier, select="none")
     network = train_network(
         name, dataclasses.replace(config, classifier=last), trained_on, study.workspace
     )
-    subject = Subject(own, network, 0, study.subject.queries)
+    subject = Subject(alone, network, 0, study.subject.queries)
     start = study.explainer if config.bias_warm_start else None
     return subject, further_explainer(
         subject, config, study.workspace, weights=_weights(config), start=start

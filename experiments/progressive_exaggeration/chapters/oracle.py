@@ -133,5 +133,5 @@ def _own_bin(
     shared: tuple[Exaggerator, Classifier], image: Float[jax.Array, "h w c"]
 ) -> tuple[Float[jax.Array, "h w c"], Int[jax.Array, ""]]:
     explainer, classifier = shared
-    own = probability_bin(class_1_probability(classifier, image), num_bins=explainer.num_bins)
-    return explainer.decode(explainer.encode(image, own), own), own
+    bin = probability_bin(class_1_probability(classifier, image), num_bins=explainer.num_bins)
+    return explainer.decode(explainer.encode(image, bin), bin), bin

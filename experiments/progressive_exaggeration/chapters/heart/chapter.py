@@ -163,19 +163,19 @@ def _series(
 
 def _chests(study: LabelStudy) -> tuple[Subject, Sweeps]:
     """Radiographs of the synthetic chest world with their explanations."""
-    own = study.config.heart
+    settings = study.config.heart
     config = dataclasses.replace(
         study.config,
         data="chest",
         classes=(),
         labels=(),
         label="cardiomegaly",
-        image_size=own.image_size,
-        num_images=own.num_images,
+        image_size=settings.image_size,
+        num_images=settings.num_images,
         mirrored=False,  # hearts have a side
         calibrated=0,  # the world has few images
-        classifier=own.classifier,
-        explainer=own.explainer,
+        classifier=settings.classifier,
+        explainer=settings.explainer,
     )
     data = load_images(config, study.workspace)
     network = train_network(EXPLAINED, config, data, study.workspace)
