@@ -96,10 +96,10 @@ class Sweeps(NamedTuple):
                 np.asarray(self.series.images[rows])[np.arange(rows.stop - rows.start), bins[rows]],
             )
 
-    def parts(self) -> Iterator[slice]:
-        """Rows of queries whose series may be in memory at once."""
+    def parts(self, first: int = 0) -> Iterator[slice]:
+        """Rows of queries, from one on, whose series may be in memory at once."""
         images = self.series.images
-        return row_slices(len(images), images[0].nbytes)
+        return row_slices(len(images), images[0].nbytes, first=first)
 
     def first(self, number: int) -> Int[np.ndarray, " m"]:
         """Positions of the first queries, half of either decision, which figures show."""
@@ -274,9 +274,11 @@ def _kept(
     """The series of all queries, written a part at a time; only their images stay on disk."""
     row_bytes = 4 * config.explainer.num_bins * math.prod(queries.shape)
 
-    def parts() -> Iterator[Arrays]:
-        with progress_bar(len(queries), stage) as bar:
-            for rows in row_slices(len(queries), row_bytes, multiple=config.batch_size):
+    def parts(first: int) -> Iterator[Arrays]:
+        with progress_bar(len(queries) - first, stage) as bar:
+            for rows in row_slices(
+                len(queries), row_bytes, multiple=config.batch_size, first=first
+            ):
                 yield {
                     name: np.asarray(values)
                     for name, values in compute(queries.read(rows))._asdict().items()

@@ -81,12 +81,14 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Labe
         [explainer.identity for _, explainer in explained],
     ]
 
-    def compute() -> Iterator[Arrays]:
-        for images in plain.images.chunks():
+    def compute(first: int) -> Iterator[Arrays]:
+        for images in plain.images.take(np.arange(first, len(plain))).chunks():
             yield {"image": images}
+        start = len(plain)
         for images, chosen in drawn:
-            for rows in row_slices(len(chosen), images[0].nbytes):
+            for rows in row_slices(len(chosen), images[0].nbytes, first=max(first - start, 0)):
                 yield {"image": images[chosen[rows]]}
+            start += len(chosen)
 
     arrays = stored(study.workspace, "with drawings", origin, len(labels), compute)
     source = StoredImages({**arrays, "label": labels[:, confounder]}, ("no", "yes"))
@@ -105,8 +107,8 @@ def _drawn(
         study.config.batch_size * explainer.explain.num_bins,
     )
 
-    def compute() -> Iterator[Arrays]:
-        for pixels in part.images.chunks():
+    def compute(first: int) -> Iterator[Arrays]:
+        for pixels in part.images.take(np.arange(first, len(part))).chunks():
             images, bins = map_examples(_own_bin, shared, pixels, batch_size=at_once)
             yield {"image": np.clip(images, 0, 1), "bin": bins}
 

@@ -184,9 +184,9 @@ def map_saliency(study: LabelStudy) -> Saliency:
     number, (height, width, _) = len(subject.queries), subject.queries.shape
     row_bytes = 4 * height * width * 16  # the images, and the maps of every method
 
-    def compute_maps() -> Iterator[Arrays]:
+    def compute_maps(first: int) -> Iterator[Arrays]:
         extremes = np.concatenate([part.mean(axis=-1) for part in differences(study.sweeps[0])])
-        for rows in row_slices(number, row_bytes, multiple=study.config.batch_size):
+        for rows in row_slices(number, row_bytes, multiple=study.config.batch_size, first=first):
             images = subject.queries.read(rows)
             others = other_maps(subject, images, study.config.batch_size)
             keys = jax.random.split(jax.random.key(study.config.seed), number)[rows]

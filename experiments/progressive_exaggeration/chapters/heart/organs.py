@@ -84,13 +84,13 @@ def find_hearts(
             "queries": np.concatenate([_organs(model, pixels) for pixels in queries.chunks()]),
         }
 
-    def explanations_segmented() -> Iterator[Arrays]:
-        for _, images in _images(sweeps, queries, "segmentation"):
+    def explanations_segmented(first: int) -> Iterator[Arrays]:
+        for _, images in _images(sweeps, queries, "segmentation", first):
             organs = _organs(model, images.reshape(-1, *images.shape[2:]))
             yield {"explanations": organs.reshape(*images.shape[:4], len(ORGANS))}
 
-    def explanations_registered() -> Iterator[Arrays]:
-        for rows, images in _images(sweeps, queries, "registration"):
+    def explanations_registered(first: int) -> Iterator[Arrays]:
+        for rows, images in _images(sweeps, queries, "registration", first):
             yield {
                 "explanations": move(queries.read(rows), stored_queries["queries"][rows], images)
             }
@@ -105,11 +105,11 @@ def find_hearts(
 
 
 def _images(
-    sweeps: Sweeps, queries: ImageSet, stage: str
+    sweeps: Sweeps, queries: ImageSet, stage: str, first: int
 ) -> Iterator[tuple[slice, Float[np.ndarray, "m k h w c"]]]:
-    """Yields rows of queries, with their explanations and last their true counterfactuals."""
-    with progress_bar(len(queries), stage) as bar:
-        for rows in sweeps.parts():
+    """Yields rows from one on, with the explanations and last the true counterfactuals."""
+    with progress_bar(len(queries) - first, stage) as bar:
+        for rows in sweeps.parts(first):
             explanations = np.clip(sweeps.series.images[rows], 0, 1)
             counterfactuals = queries.read(rows, field="counterfactual")
             yield rows, np.concatenate([explanations, counterfactuals[:, None]], axis=1)
