@@ -1,4 +1,5 @@
-"""Table 4: a questionnaire for people, made from explanations, with its key;
+"""Table 4: a questionnaire for people, made from explanations, with its key.
+
 ``experiments.score_votes`` scores the answers.
 
 Task 1: in which of two drawings of one query is there more of the label? An easy pair are the two
@@ -37,7 +38,7 @@ class Item(NamedTuple):
 
     Attributes:
         question: without an id, which would tell the kind.
-        truth: the right option.
+        truth: the correct option.
         category: what results are grouped by.
     """
 
@@ -67,14 +68,14 @@ def write_human_study(folder: Path, study: LabelStudy, chapters: Mapping[str, Ch
     for name in _of_the_paper(explained, published.ASKED_FOR_ORDER, at_least=1) or [
         study.data.label
     ]:
-        items += _more(name, explained[name], of_order, rng)
+        items += _order_items(name, explained[name], of_order, rng)
     if len(explained) > 1:
         asked = _of_the_paper(explained, tuple(published.ASKED_FOR_CHANGE), at_least=2) or list(
             explained
         )
-        items += _which({name: explained[name] for name in asked}, of_change, rng)
+        items += _change_items({name: explained[name] for name in asked}, of_change, rng)
     if isinstance(bias, Bias):
-        items += _alone(bias, of_bias, rng)
+        items += _bias_items(bias, of_bias, rng)
     drawn = rng.permutation(len(items))  # ids follow this order, not that of the tasks
     questions = [_named(items[item].question, place) for place, item in enumerate(drawn)]
     write_key(
@@ -103,7 +104,9 @@ def _of_the_paper(
     return names if len(names) >= at_least else []
 
 
-def _more(name: str, sweeps: Sweeps, number: int, rng: np.random.Generator) -> Iterator[Item]:
+def _order_items(
+    name: str, sweeps: Sweeps, number: int, rng: np.random.Generator
+) -> Iterator[Item]:
     """The questions of Task 1: which of two images has more of a label?"""
     bins = sweeps.series.images.shape[1]
     for row in _queries(sweeps, number, rng):
@@ -115,7 +118,7 @@ def _more(name: str, sweeps: Sweeps, number: int, rng: np.random.Generator) -> I
             order = rng.permutation([low, high])
             question = Question(
                 id="item",
-                images=_drawn(sweeps, row, order),
+                images=_images(sweeps, row, order),
                 prompt=f"In which of the two images is there more of: {plain(name)}?",
                 options=("A", "B"),
                 captions=("A", "B"),
@@ -123,7 +126,7 @@ def _more(name: str, sweeps: Sweeps, number: int, rng: np.random.Generator) -> I
             yield Item(question, int(order[1] == high), f"task 1 {plain(name)} {kind}")
 
 
-def _which(
+def _change_items(
     explained: Mapping[str, Sweeps], number: int, rng: np.random.Generator
 ) -> Iterator[Item]:
     """The questions of Task 2: which label is changing in a series?"""
@@ -133,7 +136,7 @@ def _which(
             yield Item(_series(sweeps, row, options), truth, f"task 2 {plain(name)}")
 
 
-def _alone(bias: Bias, number: int, rng: np.random.Generator) -> Iterator[Item]:
+def _bias_items(bias: Bias, number: int, rng: np.random.Generator) -> Iterator[Item]:
     """The questions of Task 3: is it the label alone that changes?"""
     label = plain(bias.study.data.label)
     options = [label, f"{label} and {plain(bias.confounder)}"]
@@ -147,7 +150,7 @@ def _series(sweeps: Sweeps, row: int, options: Sequence[str]) -> Question:
     bins = sweeps.series.images.shape[1]
     chosen = np.linspace(0, bins - 1, min(_SHOWN, bins)).round().astype(int)
     return Question(
-        id="item", images=_drawn(sweeps, row, chosen), prompt="What is changing?", options=options
+        id="item", images=_images(sweeps, row, chosen), prompt="What is changing?", options=options
     )
 
 
@@ -160,7 +163,7 @@ def _queries(sweeps: Sweeps, number: int, rng: np.random.Generator) -> list[int]
     return [int(row) for row in np.sort(rng.choice(total, min(number, total), replace=False))]
 
 
-def _drawn(
+def _images(
     sweeps: Sweeps, row: int, bins: Sequence[int] | np.ndarray
 ) -> Float[np.ndarray, "n h w c"]:
     return np.clip(sweeps.series.images[row][np.asarray(bins)], 0, 1)

@@ -75,9 +75,7 @@ def size_figure(
 def sweep_figure(
     folder: Path, subject: Subject, sweeps: Sweeps, hearts: Hearts, num_shown: int, note: str
 ) -> Figure:
-    """The series of some radiographs, the first ones of either decision, with their registered
-    hearts and these' sizes.
-    """
+    """The series of the first radiographs of either decision, with registered hearts and sizes."""
     path, rows = folder / "figure_2_heart_sweeps.png", sweeps.first(num_shown)
     series = drawn_series(sweeps, subject.queries, rows)
     sweep_grid(
