@@ -1,210 +1,235 @@
-"""What the paper says and what its tables show of the explained label, each with an interval over
-queries and a verdict.
+"""The paper's statements and orderings of the explained label, each with an interval and a verdict.
 
-Claims of the kind "target" are bounds of ours: the paper prints no number for them.
+Intervals are over queries. Claims of the kind "target" are bounds of ours: the paper prints no
+number for them.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
-from cfx_jax.metrics import bootstrap_interval
+from cfx_jax.metrics import Interval, bootstrap_interval
 from cfx_jax.report import Claim
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.chapters import Chapter
+from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.measures import correlation, own_psnr
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
 from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import OURS, XGEM
-from experiments.progressive_exaggeration.tables import correlation, own_psnr
-from experiments.shared.interval_claims import claim, mean_claim, of_one_training, paired_claim
+from experiments.shared import AT_LEAST, MORE, Statement, of_one_training
 
-_DATA_CONSISTENCY = "section 4.1, data consistency, and Table 1"
 _DRAWS = 1000
+_DATA_CONSISTENCY = "section 4.1, data consistency, and Table 1"
 _IDENTITY = "section 4.1, identity preservation, and Table 2"
+_COMPATIBILITY = "section 4.1, compatibility with the black-box, and the caption of Figure 3"
 
 
-def claims(study: Study, chapters: Iterable[Chapter]) -> list[Claim]:
+def make_claims(study: Study) -> list[Claim]:
     """All claims that these data can test, in reading order."""
-    found = [*_distances(study), *_groups(study), *_identity(study), *_reach(study)]
-    found += [each for chapter in chapters for each in chapter.claims()]
-    found = [
-        each if each.note else dataclasses.replace(each, note=study.data.note) for each in found
+    label = study.label
+    claims = [*_nearer_than_xgem(label), *_order_of_groups(label)]
+    claims += [*_closeness(label), *_verification(label), *_reach(label)]
+    claims += [claim for chapter in study.chapters.values() for claim in chapter.claims()]
+    claims = [
+        claim if claim.note else dataclasses.replace(claim, note=study.note) for claim in claims
     ]
-    return of_one_training(found)
+    return of_one_training(claims)
 
 
-def _distances(study: Study) -> Iterator[Claim]:
-    """C1."""
+def _nearer_than_xgem(study: LabelStudy) -> Iterator[Claim]:
+    """Yields C1 for each group: the paper's method has a smaller distance than xGEM."""
     for group in GROUPS:
-        interval = study.measures.distances.difference((group, OURS), (group, XGEM))
-        if interval is None:
-            continue
-        paper = published.distances(study.data.label, group)
-        yield claim(
+        printed = published.distances(study.data.label, group)
+        statement = Statement(
             f"C1 {group}",
             f"Explanations by {OURS} are nearer to real images than those by {XGEM}, {group}.",
-            {} if paper is None else {OURS: paper[1], XGEM: paper[0]},
-            {
-                name: study.measures.distances.found[group, name].interval.estimate
-                for name in (OURS, XGEM)
-            },
-            interval,
-            f"Fréchet distance of features of {study.features.name}; {OURS} minus {XGEM},"
-            f" {_drawn(study, group, group)}",
-            kind="statement",
-            place=_DATA_CONSISTENCY,
-            maximum=0.0,
-            strict=True,
+            _DATA_CONSISTENCY,
         )
+        paper = {} if printed is None else {OURS: printed[1], XGEM: printed[0]}
+        yield from _nearer(study, statement, paper, {OURS: (group, OURS), XGEM: (group, XGEM)})
 
 
-def _groups(study: Study) -> Iterator[Claim]:
-    """C2."""
-    found = {group: study.measures.distances.found[group, OURS].interval for group in GROUPS}
+def _order_of_groups(study: LabelStudy) -> Iterator[Claim]:
+    """Yields C2 for each pair of groups: one has a smaller distance than the other."""
     for near, far in ((OVERALL, PRESENT), (PRESENT, ABSENT)):
-        interval = study.measures.distances.difference((near, OURS), (far, OURS))
-        if interval is None:
-            continue
-        paper = {group: published.distances(study.data.label, group) for group in (near, far)}
-        yield claim(
+        printed = {group: published.distances(study.data.label, group) for group in (near, far)}
+        statement = Statement(
             f"C2 {near}",
             f"Explanations by {OURS} are nearer to real images {near} than {far}.",
-            {group: both[1] for group, both in paper.items() if both is not None},
-            {group: found[group].estimate for group in (near, far)},
-            interval,
-            f"Fréchet distance of features of {study.features.name}; {near} minus {far},"
-            f" {_drawn(study, near, far)}",
-            kind="ordering",
-            place="Table 1",
-            maximum=0.0,
-            strict=True,
+            "Table 1",
+            "ordering",
         )
+        paper = {group: pair[1] for group, pair in printed.items() if pair is not None}
+        yield from _nearer(study, statement, paper, {near: (near, OURS), far: (far, OURS)})
 
 
-def _drawn(study: Study, *groups: str) -> str:
-    """What the interval of a difference of groups is over."""
-    number = min(study.measures.distances.found[each, OURS].num_units for each in groups)
-    return f"{number} {study.subject.unit} drawn with all their explanations"
+def _nearer(
+    study: LabelStudy,
+    statement: Statement,
+    paper: dict[str, float],
+    compared: dict[str, tuple[str, str]],
+) -> Iterator[Claim]:
+    """Yields the claim that one distance is below another, where both are known.
+
+    Args:
+        study: of the label.
+        statement: of the paper.
+        paper: its distances, by name.
+        compared: group and method of the two distances, by name, the nearer one first.
+    """
+    distances = study.measures.distances
+    (first, second), (near, far) = compared, compared.values()
+    interval = distances.difference(near, far)
+    if interval is None:
+        return
+    number = min(distances.cells[group, OURS].num_units for group, _ in compared.values())
+    yield statement.settle(
+        paper,
+        {name: distances.cells[cell].interval.estimate for name, cell in compared.items()},
+        interval,
+        f"Fréchet distance of features of {study.features.name}; {first} minus {second},"
+        f" {number} {study.subject.unit} drawn with all their explanations",
+        maximum=0.0,
+        strict=True,
+    )
 
 
-def _identity(study: Study) -> Iterator[Claim]:
-    """C4 and C5."""
-    ours, other = (study.measures.identity[name] for name in (OURS, XGEM))
-    paper = published.closeness(study.data.label)
-    close = {XGEM: other.closeness.mean(axis=1), OURS: ours.closeness.mean(axis=1)}
-    chest = published.of_chest(study.data.label)
-    first, second = (OURS, XGEM) if chest else (XGEM, OURS)
-    yield paired_claim(
+def _closeness(study: LabelStudy) -> Iterator[Claim]:
+    """Yields C4: one method's explanations are at least as close to their queries."""
+    is_chest, printed = (
+        published.of_chest(study.data.label),
+        published.closeness(study.data.label),
+    )
+    first, second = (OURS, XGEM) if is_chest else (XGEM, OURS)
+    yield Statement(
         "C4",
-        f"On {'radiographs' if chest else 'faces'}, explanations by {first} are at least as close"
-        f" to their queries as those"
-        f" by {second}.",
-        {} if paper is None else {XGEM: paper[0], OURS: paper[1]},
-        {first: close[first], second: close[second]},
+        f"On {'radiographs' if is_chest else 'faces'}, explanations by {first} are at least as"
+        f" close to their queries as those by {second}.",
+        "Table 2",
+        "ordering",
+    ).settle_pair(
+        {} if printed is None else {XGEM: printed[0], OURS: printed[1]},
+        {name: study.measures.identity[name].closeness.mean(axis=1) for name in (first, second)},
         "latent space closeness",
-        kind="ordering",
-        place="Table 2",
-        minimum=0.0,
+        **AT_LEAST,
         **study.subject.units,
     )
-    if study.verifier is not None and ours.verified is not None and other.verified is not None:
-        paper = published.verification(study.data.label)
-        yield paired_claim(
-            "C5",
-            f"Explanations by {OURS} show the same person more often than those by {XGEM}.",
-            {} if paper is None else {OURS: paper[1], XGEM: paper[0]},
-            {OURS: ours.verified.mean(axis=1), XGEM: other.verified.mean(axis=1)},
-            f"share verified by {study.verifier.who}",
-            kind="statement",
-            place=_IDENTITY,
-            minimum=0.0,
-            strict=True,
-            **study.subject.units,
-        )
 
 
-def _reach(study: Study) -> Iterator[Claim]:
-    """Figure 3, and targets of ours for what an explanation must do to be one."""
-    ours = study.sweeps[0]
-    desired, achieved = np.asarray(ours.found.desired), np.asarray(ours.found.probabilities)
-    interval = correlation(desired, achieved, study.subject.groups)
-    over = f"Spearman's correlation over all pairs of desired and achieved, of {len(desired)} queries drawn with all bins"
-    place = "section 4.1, compatibility with the black-box, and the caption of Figure 3"
-    yield claim(
-        "Figure 3 correlation",
-        "The probability that is reached correlates positively with the one that was asked for.",
-        {},
-        {"rank correlation": interval.estimate},
-        interval,
-        over,
-        kind="statement",
-        place=place,
+def _verification(study: LabelStudy) -> Iterator[Claim]:
+    """Yields C5, where there is a verifier: the paper's method shows the same person more often."""
+    printed = published.verification(study.data.label)
+    verified = {
+        name: answers.mean(axis=1)
+        for name in (OURS, XGEM)
+        if (answers := study.measures.identity[name].verified) is not None
+    }
+    if study.verifier is None or len(verified) < 2:
+        return
+    yield Statement(
+        "C5",
+        f"Explanations by {OURS} show the same person more often than those by {XGEM}.",
+        _IDENTITY,
+    ).settle_pair(
+        {} if printed is None else {OURS: printed[1], XGEM: printed[0]},
+        verified,
+        f"share verified by {study.verifier.who}",
+        **MORE,
+        **study.subject.units,
+    )
+
+
+def _reach(study: LabelStudy) -> Iterator[Claim]:
+    """Yields Figure 3's claims, and targets of ours for what an explanation must do to be one."""
+    ours, units = study.sweeps[0], study.subject.units
+    desired, achieved = np.asarray(ours.series.desired), np.asarray(ours.series.probabilities)
+    rank = correlation(desired, achieved, study.subject.groups)
+    yield _correlates(
+        Statement(
+            "Figure 3 correlation",
+            "The probability that is reached correlates positively with the one that was asked"
+            " for.",
+            _COMPATIBILITY,
+        ),
+        rank,
+        len(desired),
         minimum=0.0,
         strict=True,
     )
-    yield _rises(study, achieved, place)
-    yield claim(
-        "correlation of 0.8",
-        "The correlation of the probabilities that are reached and asked for is at least 0.8.",
-        {},
-        {"rank correlation": interval.estimate},
-        interval,
-        over,
+    yield _rises(study, achieved)
+    yield _correlates(
+        Statement(
+            "correlation of 0.8",
+            "The correlation of the probabilities that are reached and asked for is at least 0.8.",
+            kind="target",
+        ),
+        rank,
+        len(desired),
         minimum=0.8,
     )
-    yield mean_claim(
+    yield Statement(
         "turned over",
         "At the opposite extreme at least 80 % of the decisions are turned over.",
-        {},
-        ours.crossed,
-        "share of queries",
-        minimum=0.8,
-        **study.subject.units,
-    )
-    yield mean_claim(
+        kind="target",
+    ).settle_mean({}, ours.crossed, "share of queries", minimum=0.8, **units)
+    yield Statement(
         "own bin",
         "Drawn for its own bin, an image comes back with at least 22 dB.",
-        {},
-        own_psnr(study, ours),
-        "PSNR in decibels",
-        minimum=22.0,
-        **study.subject.units,
+        kind="target",
+    ).settle_mean(
+        {}, own_psnr(study.subject.queries, ours), "PSNR in decibels", minimum=22.0, **units
     )
     seen = study.seen_by_judge
-    yield paired_claim(
+    yield Statement(
         "second classifier",
         "A classifier that the explainer was not trained against sees the change too: its"
-        " probability rises by more than a"
-        " half from the lowest bin to the highest.",
+        " probability rises by more than a half from the lowest bin to the highest.",
+        kind="target",
+    ).settle_pair(
         {},
         {"highest bin": seen[:, -1], "lowest bin": seen[:, 0]},
         "its probability",
         minimum=0.5,
-        **study.subject.units,
+        **units,
     )
 
 
-def _rises(study: Study, achieved: np.ndarray, place: str) -> Claim:
-    """The mean curve, from each bin to the next: the claim is as sure as its least sure step."""
+def _correlates(
+    statement: Statement, rank: Interval, number: int, *, minimum: float, strict: bool = False
+) -> Claim:
+    """The claim that the rank correlation of desired and achieved probability has a least value."""
+    return statement.settle(
+        {},
+        {"rank correlation": rank.estimate},
+        rank,
+        "Spearman's correlation over all pairs of desired and achieved, of"
+        f" {number} queries drawn with all bins",
+        minimum=minimum,
+        strict=strict,
+    )
+
+
+def _rises(study: LabelStudy, achieved: Float[np.ndarray, "n k"]) -> Claim:
+    """Figure 3's mean curve rises; the claim is as sure as its least sure step."""
     steps = np.diff(achieved, axis=1)
     interval = bootstrap_interval(
         steps, statistic=_least_step, num_resamples=_DRAWS, groups=study.subject.groups
     )
-    return claim(
+    return Statement(
         "Figure 3 rises",
         "The mean probability that is reached rises from every bin to the next.",
+        _COMPATIBILITY,
+    ).settle(
         {},
         {"least step": interval.estimate},
         interval,
         f"least of the {steps.shape[1]} steps of the mean curve, over {len(steps)} queries drawn"
-        f" with all bins",
-        kind="statement",
-        place=place,
-        minimum=0.0,
-        strict=True,
+        " with all bins",
+        **MORE,
     )
 
 
-def _least_step(steps: np.ndarray) -> float:
+def _least_step(steps: Float[np.ndarray, "n m"]) -> float:
     return float(steps.mean(axis=0).min())

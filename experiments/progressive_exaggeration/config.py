@@ -1,4 +1,4 @@
-"""What the experiment can be told."""
+"""The settings of the experiment."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -11,9 +11,7 @@ from trainers.vae import Config as VAEConfig
 
 @dataclass(frozen=True)
 class XGEMConfig:
-    """The search of xGEM in the latents of a variational autoencoder; the paper says nothing of it
-    (all ours).
-    """
+    """The search of xGEM in the latents of a variational autoencoder (all ours)."""
 
     num_steps: int = 150
     """Steps of Adam, at most."""
@@ -27,9 +25,11 @@ class XGEMConfig:
 
 @dataclass(frozen=True)
 class HeartConfig:
-    """The chapter "heart": synthetic radiographs with a classifier and an explainer of their own,
-    unless ``data`` is 'chest' itself; and a segmentation (of which the paper says no more than
-    UNet)."""
+    """The chapter "heart": synthetic radiographs, their classifier, explainer and segmentation.
+
+    Where ``data`` is 'chest' itself, the study's own images, classifier and explainer are taken. Of
+    the segmentation the paper says no more than UNet.
+    """
 
     image_size: int = 128
     """Height and width of the radiographs, in pixels (paper: 128)."""

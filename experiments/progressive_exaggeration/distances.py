@@ -19,12 +19,11 @@ from jaxtyping import Bool, Float, Int, Shaped
 from cfx_jax.metrics import Gaussian, Interval, frechet_distance, gaussian_distance, gaussian_of
 from cfx_jax.metrics.arrays import as_rows
 from experiments.progressive_exaggeration.published import ABSENT, GROUPS, OVERALL, PRESENT
-from experiments.shared.stages import Arrays
+from experiments.shared import Arrays
 
 _FEWEST = 20  # images of a group from which a distance is computed
-_FEWEST_UNITS = (
-    6  # queries from which an interval is computed, as in ``metrics.bootstrap_interval``
-)
+# queries from which an interval is computed, as in ``metrics.bootstrap_interval``
+_FEWEST_UNITS = 6
 _DRAWS = 200
 
 Draws = Float[np.ndarray, " draws"]
@@ -46,7 +45,7 @@ class Cloud(NamedTuple):
     units: Shaped[np.ndarray, " n"]
 
     def take(self, rows: Int[np.ndarray, " m"]) -> "Cloud":
-        """Some of the images, by their positions."""
+        """The images at these positions."""
         return Cloud(*(values[rows] for values in self))
 
     def numbered(self, units: Shaped[np.ndarray, " units"]) -> "Cloud":
@@ -62,8 +61,9 @@ class Cloud(NamedTuple):
         )
 
     def gaussian(self, counts: Int[np.ndarray, " units"]) -> Gaussian | None:
-        """Of the images, where each numbered unit comes so often; None where hardly any image is
-        left.
+        """The Gaussian of the images, where each numbered unit comes so often.
+
+        None is returned where hardly any image is left.
         """
         of_images = counts[self.units]
         return gaussian_of(self.values, counts=of_images) if of_images.sum() > 1 else None
@@ -92,28 +92,30 @@ class Distance(NamedTuple):
 
 
 class Distances(NamedTuple):
-    """Table 1.
+    """Table 1, in distances and their draws.
 
     Attributes:
-        found: by group and method.
+        cells: by group and method.
         real: by group, the distance of two halves of the real images.
     """
 
-    found: Mapping[tuple[str, str], Distance]
+    cells: Mapping[tuple[str, str], Distance]
     real: Mapping[str, float]
 
     def difference(self, first: tuple[str, str], second: tuple[str, str]) -> Interval | None:
-        """The distance of one group and method less that of another, paired by queries; None where
-        one has none.
+        """The distance of one group and method less that of another, paired by queries.
+
+        None is returned where one has no distance.
         """
-        one, other = self.found[first], self.found[second]
+        one, other = self.cells[first], self.cells[second]
         interval = interval_of(one.draws - other.draws, min(one.num_units, other.num_units))
         return None if np.isnan(interval.estimate) else interval
 
 
 class _Chosen(NamedTuple):
-    """What the distances of a group are of: real images, and as many of each method, their units
-    numbered.
+    """The images that a group's distances are between: real ones, and as many of each method.
+
+    Their units are numbered.
     """
 
     real: Cloud
@@ -122,7 +124,10 @@ class _Chosen(NamedTuple):
     def drawn(
         self, real_counts: Int[np.ndarray, " units"], fake_counts: Int[np.ndarray, " units"]
     ) -> dict[str, float]:
-        """By method, where each unit comes so often; NaN where hardly any image is left."""
+        """The distance of each method, where each unit comes so often.
+
+        It is NaN where hardly any image is left.
+        """
         real = self.real.gaussian(real_counts)
         drawn = {}
         for name, cloud in self.fakes.items():
@@ -186,10 +191,10 @@ def distances(
 
 
 def interval_of(draws: Draws, num_units: int) -> Interval:
-    """The first value with the spread of the others around their own mean: draws add to the
-    distance.
+    """The first value, with the spread of the others around their own mean.
 
-    NaN ends for fewer than six units, and where a draw has no distance.
+    Draws add to the distance, so their mean is taken off. The ends are NaN for fewer than six
+    units, and where a draw has no distance.
     """
     low, high = np.nan, np.nan
     if num_units >= _FEWEST_UNITS:
@@ -200,8 +205,9 @@ def interval_of(draws: Draws, num_units: int) -> Interval:
 def _draws(
     chosen: Mapping[str, _Chosen], num_real: int, num_fake: int, rng: np.random.Generator
 ) -> Arrays:
-    """Of every distance, with the same units in all of them; the first is of the images as they
-    are.
+    """The draws of every distance, with the same units in all of them.
+
+    The first draw is of the images as they are.
     """
     values: dict[str, list[float]] = {}
     for draw in range(1 + _DRAWS):

@@ -1,4 +1,4 @@
-"""Images as vectors: what Fréchet distances, closeness and verification compare."""
+"""Images as vectors, which Fréchet distances, closeness and verification compare."""
 
 import hashlib
 import importlib
@@ -17,18 +17,17 @@ from cfx_jax.models import (
     extract_features,
     inception_extractor,
 )
+from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.network import Network
 from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Workspace
+from experiments.shared import ImageSet, Workspace
 
 Vectors = Callable[[Float[np.ndarray, "n h w c"]], Float[np.ndarray, "n d"]]
 """Images in [0, 1] -> a vector for each."""
 
 
 class Features(NamedTuple):
-    """What turns images into vectors, which are kept in the workspace.
+    """A function from images to vectors, which are kept in the workspace.
 
     Attributes:
         name: stands beside every figure.
@@ -45,20 +44,20 @@ class Features(NamedTuple):
     workspace: Workspace
 
     def of_images(self, images: ImageSet) -> Float[np.ndarray, "n d"]:
-        """Those of real images."""
+        """The vectors of real images."""
         return self._of("images", images.identity, images.chunks())
 
     def of_counterfactuals(self, images: ImageSet) -> Float[np.ndarray, "n d"] | None:
-        """Those of the images' true counterfactuals, where they are known."""
+        """The vectors of the images' true counterfactuals; None where these are not known."""
         if "counterfactual" not in images.source[int(images.indices[0])]:
             return None
         return self._of("counterfactuals", images.identity, images.chunks(field="counterfactual"))
 
-    def of_sweeps(self, found: Sweeps) -> Float[np.ndarray, "n k d"]:
-        """Those of every image of every series."""
-        images = np.asarray(found.found.images)  # a view of what lies on disk
-        parts = (images[rows].reshape(-1, *images.shape[2:]) for rows in found.parts())
-        return self._of(found.name, found.identity, parts).reshape(*images.shape[:2], -1)
+    def of_sweeps(self, sweeps: Sweeps) -> Float[np.ndarray, "n k d"]:
+        """The vectors of every image of every series."""
+        images = np.asarray(sweeps.series.images)  # a view of what lies on disk
+        parts = (images[rows].reshape(-1, *images.shape[2:]) for rows in sweeps.parts())
+        return self._of(sweeps.name, sweeps.identity, parts).reshape(*images.shape[:2], -1)
 
     def _of(
         self, name: str, depends: object, parts: Iterable[np.ndarray]
@@ -68,7 +67,7 @@ class Features(NamedTuple):
         return self.workspace.cached(
             f"features {name}",
             identity,
-            lambda: {"values": np.concatenate([self.vectors(each) for each in parts])},
+            lambda: {"values": np.concatenate([self.vectors(part) for part in parts])},
         )["values"]
 
 
@@ -127,14 +126,15 @@ def _extracted(extractor: FeatureExtractor, batch_size: int) -> Vectors:
 
 def _recognised(function: Callable[[np.ndarray], np.ndarray]) -> Vectors:
     def vectors(images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n d"]:
-        found = np.asarray(function(np.clip(images, 0, 1)))
-        if found.ndim != 2 or len(found) != len(images) or not np.isfinite(found).all():
+        values = np.asarray(function(np.clip(images, 0, 1)))
+        finite = np.isfinite(values).all()
+        if values.ndim != 2 or len(values) != len(images) or not finite:
             raise InputError(
                 f"--recogniser: expected finite vectors (n, d) of n = {len(images)} images, got"
-                f" shape {found.shape}"
-                f"{'' if np.isfinite(found).all() else ' with numbers that are not finite'}:"
+                f" shape {values.shape}"
+                f"{'' if finite else ' with numbers that are not finite'}:"
                 f" correct the function"
             )
-        return found
+        return values
 
     return vectors

@@ -1,4 +1,5 @@
-"""Table 4: a questionnaire for people, made from explanations, with its key;
+"""Table 4: a questionnaire for people, made from explanations, with its key.
+
 ``experiments.score_votes`` scores the answers.
 
 Task 1: in which of two drawings of one query is there more of the label? An easy pair are the two
@@ -22,11 +23,11 @@ from jaxtyping import Float
 
 from cfx_jax.report import Question, write_key, write_questionnaire
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.attributes import Attributes
-from experiments.progressive_exaggeration.bias import BIASED, UNBIASED, Bias
 from experiments.progressive_exaggeration.chapters import Chapter
+from experiments.progressive_exaggeration.chapters.attributes import Attributes
+from experiments.progressive_exaggeration.chapters.bias import BIASED, UNBIASED, Bias
+from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.progressive_exaggeration.published import plain
-from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.sweeps import Sweeps
 
 _SHOWN = 5  # images of a series
@@ -37,7 +38,7 @@ class Item(NamedTuple):
 
     Attributes:
         question: without an id, which would tell the kind.
-        truth: the right option.
+        truth: the correct option.
         category: what results are grouped by.
     """
 
@@ -46,7 +47,7 @@ class Item(NamedTuple):
     category: str
 
 
-def write_human_study(folder: Path, study: Study, chapters: Mapping[str, Chapter]) -> Path:
+def write_human_study(folder: Path, study: LabelStudy, chapters: Mapping[str, Chapter]) -> Path:
     """Writes ``questionnaire.html`` for the raters and ``key.json`` for who asks them.
 
     Args:
@@ -62,26 +63,26 @@ def write_human_study(folder: Path, study: Study, chapters: Mapping[str, Chapter
     attributes, bias = chapters.get("attributes"), chapters.get("bias")
     explained = {study.data.label: study.sweeps[0]}
     if isinstance(attributes, Attributes):
-        explained |= {name: each.sweeps for name, each in attributes.found.items()}
+        explained |= {name: label.sweeps for name, label in attributes.labels.items()}
     items: list[Item] = []
     for name in _of_the_paper(explained, published.ASKED_FOR_ORDER, at_least=1) or [
         study.data.label
     ]:
-        items += _more(name, explained[name], of_order, rng)
+        items += _order_items(name, explained[name], of_order, rng)
     if len(explained) > 1:
         asked = _of_the_paper(explained, tuple(published.ASKED_FOR_CHANGE), at_least=2) or list(
             explained
         )
-        items += _which({name: explained[name] for name in asked}, of_change, rng)
+        items += _change_items({name: explained[name] for name in asked}, of_change, rng)
     if isinstance(bias, Bias):
-        items += _alone(bias, of_bias, rng)
+        items += _bias_items(bias, of_bias, rng)
     drawn = rng.permutation(len(items))  # ids follow this order, not that of the tasks
-    questions = [_named(items[each].question, place) for place, each in enumerate(drawn)]
+    questions = [_named(items[item].question, place) for place, item in enumerate(drawn)]
     write_key(
         folder / "key.json",
         questions,
-        truth=[items[each].truth for each in drawn],
-        categories=[items[each].category for each in drawn],
+        truth=[items[item].truth for item in drawn],
+        categories=[items[item].category for item in drawn],
     )
     return write_questionnaire(
         folder / "questionnaire.html",
@@ -99,14 +100,16 @@ def _of_the_paper(
     explained: Mapping[str, Sweeps], labels: Sequence[str], *, at_least: int
 ) -> list[str]:
     """The explained labels that the paper asks of, in its order; none where they are too few."""
-    found = [name for label in labels for name in explained if plain(name) == label]
-    return found if len(found) >= at_least else []
+    names = [name for label in labels for name in explained if plain(name) == label]
+    return names if len(names) >= at_least else []
 
 
-def _more(name: str, found: Sweeps, number: int, rng: np.random.Generator) -> Iterator[Item]:
-    """Task 1."""
-    bins = found.found.images.shape[1]
-    for row in _queries(found, number, rng):
+def _order_items(
+    name: str, sweeps: Sweeps, number: int, rng: np.random.Generator
+) -> Iterator[Item]:
+    """The questions of Task 1: which of two images has more of a label?"""
+    bins = sweeps.series.images.shape[1]
+    for row in _queries(sweeps, number, rng):
         hard = np.sort(rng.choice(bins, 2, replace=False))
         for kind, (low, high) in {
             "easy": (0, bins - 1),
@@ -115,7 +118,7 @@ def _more(name: str, found: Sweeps, number: int, rng: np.random.Generator) -> It
             order = rng.permutation([low, high])
             question = Question(
                 id="item",
-                images=_drawn(found, row, order),
+                images=_images(sweeps, row, order),
                 prompt=f"In which of the two images is there more of: {plain(name)}?",
                 options=("A", "B"),
                 captions=("A", "B"),
@@ -123,31 +126,31 @@ def _more(name: str, found: Sweeps, number: int, rng: np.random.Generator) -> It
             yield Item(question, int(order[1] == high), f"task 1 {plain(name)} {kind}")
 
 
-def _which(
+def _change_items(
     explained: Mapping[str, Sweeps], number: int, rng: np.random.Generator
 ) -> Iterator[Item]:
-    """Task 2."""
+    """The questions of Task 2: which label is changing in a series?"""
     options = [published.ASKED_FOR_CHANGE.get(plain(name), plain(name)) for name in explained]
-    for truth, (name, found) in enumerate(explained.items()):
-        for row in _queries(found, number, rng):
-            yield Item(_series(found, row, options), truth, f"task 2 {plain(name)}")
+    for truth, (name, sweeps) in enumerate(explained.items()):
+        for row in _queries(sweeps, number, rng):
+            yield Item(_series(sweeps, row, options), truth, f"task 2 {plain(name)}")
 
 
-def _alone(bias: Bias, number: int, rng: np.random.Generator) -> Iterator[Item]:
-    """Task 3."""
+def _bias_items(bias: Bias, number: int, rng: np.random.Generator) -> Iterator[Item]:
+    """The questions of Task 3: is it the label alone that changes?"""
     label = plain(bias.study.data.label)
     options = [label, f"{label} and {plain(bias.confounder)}"]
     for name in (BIASED, UNBIASED):
-        sweeps = bias.found[name].sweeps
+        sweeps = bias.explanations[name].sweeps
         for row in _queries(sweeps, number, rng):
             yield Item(_series(sweeps, row, options), 0, f"task 3 {name}")
 
 
-def _series(found: Sweeps, row: int, options: Sequence[str]) -> Question:
-    bins = found.found.images.shape[1]
+def _series(sweeps: Sweeps, row: int, options: Sequence[str]) -> Question:
+    bins = sweeps.series.images.shape[1]
     chosen = np.linspace(0, bins - 1, min(_SHOWN, bins)).round().astype(int)
     return Question(
-        id="item", images=_drawn(found, row, chosen), prompt="What is changing?", options=options
+        id="item", images=_images(sweeps, row, chosen), prompt="What is changing?", options=options
     )
 
 
@@ -155,12 +158,12 @@ def _named(question: Question, place: int) -> Question:
     return dataclasses.replace(question, id=f"item {place + 1}")
 
 
-def _queries(found: Sweeps, number: int, rng: np.random.Generator) -> list[int]:
-    total = len(np.asarray(found.found.probability))
-    return [int(each) for each in np.sort(rng.choice(total, min(number, total), replace=False))]
+def _queries(sweeps: Sweeps, number: int, rng: np.random.Generator) -> list[int]:
+    total = len(np.asarray(sweeps.series.probability))
+    return [int(row) for row in np.sort(rng.choice(total, min(number, total), replace=False))]
 
 
-def _drawn(
-    found: Sweeps, row: int, bins: Sequence[int] | np.ndarray
+def _images(
+    sweeps: Sweeps, row: int, bins: Sequence[int] | np.ndarray
 ) -> Float[np.ndarray, "n h w c"]:
-    return np.clip(found.found.images[row][np.asarray(bins)], 0, 1)
+    return np.clip(sweeps.series.images[row][np.asarray(bins)], 0, 1)

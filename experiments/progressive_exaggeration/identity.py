@@ -19,11 +19,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.metrics import cosine_distance, latent_space_closeness, same_identity
 from cfx_jax.parallel import map_examples
+from experiments.progressive_exaggeration.data import Data, Part
 from experiments.progressive_exaggeration.features import Features
-from experiments.progressive_exaggeration.images import Data, Part
 from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Arrays, Workspace
+from experiments.shared import Arrays, ImageSet, Workspace
 
 _PUBLISHED = 0.5
 """Cosine distance below which networks trained on VGGFace2 see one person (section 4.1)."""
@@ -41,9 +40,7 @@ class Pairs(NamedTuple):
     different: Float[np.ndarray, " m"]
 
     def error(self, threshold: float) -> float:
-        """The mean of the share of pairs of one person that are refused and of those of two that
-        pass.
-        """
+        """The mean of two shares: pairs of one person that are refused, pairs of two that pass."""
         return float(((self.same >= threshold).mean() + (self.different < threshold).mean()) / 2)
 
 
@@ -65,19 +62,22 @@ class Verifier(NamedTuple):
 
     @property
     def who(self) -> str:
-        """Whose judgement it is, in words."""
+        """The name of the judge, in words."""
         return "the stand-in" if self.stand_in else self.features.name
 
     @property
     def description(self) -> str:
-        """What a reader must know of it."""
-        told = (
+        """The verifier in a sentence, with its threshold and its error."""
+        error = (
             ""
             if self.error is None
             else f", where {self.error:.1%} of real test pairs of either kind are judged wrongly"
         )
-        of = "a stand-in for a network that recognises faces: " if self.stand_in else ""
-        return f"'verified' is by {of}the cosine distance of {self.features.name}, below {self.threshold:.3g}{told}."
+        kind = "a stand-in for a network that recognises faces: " if self.stand_in else ""
+        return (
+            f"'verified' is by {kind}the cosine distance of {self.features.name}, below"
+            f" {self.threshold:.3g}{error}."
+        )
 
 
 class Identity(NamedTuple):
@@ -96,8 +96,9 @@ class Identity(NamedTuple):
 def verifier_of(
     data: Data, features: Features, recogniser: Features | None, *, seed: int
 ) -> Verifier | None:
-    """The recogniser with the published threshold, or a stand-in; None where no pair of images of
-    one person is known.
+    """The recogniser with the published threshold, or a stand-in.
+
+    There is no stand-in, but None, where no pair of images of one person is known.
 
     Args:
         data: validation images give a stand-in its threshold, test images the error.
@@ -119,8 +120,10 @@ def verifier_of(
 
 
 def real_pairs(part: Part, features: Features, *, seed: int) -> Pairs | None:
-    """Pairs of one person, by the people or by the true counterfactuals, and as many of two; None
-    where neither is known.
+    """Pairs of images of one person, and as many of two people.
+
+    One person's images are known by the people's names or by the true counterfactuals; None is
+    returned where neither is known.
 
     Args:
         part: the images, with whom they show.
@@ -157,15 +160,15 @@ def two_images_of_each(
 def equal_error_threshold(pairs: Pairs) -> float:
     """The threshold at which both kinds of error are as nearly as possible equally frequent."""
     candidates = np.unique(np.concatenate([pairs.same, pairs.different]))
-    refused = np.array([(pairs.same >= each).mean() for each in candidates])
-    passed = np.array([(pairs.different < each).mean() for each in candidates])
+    refused = np.array([(pairs.same >= limit).mean() for limit in candidates])
+    passed = np.array([(pairs.different < limit).mean() for limit in candidates])
     return max(
         float(candidates[np.abs(refused - passed).argmin()]), float(np.finfo(np.float64).tiny)
     )
 
 
 def identity_of(
-    found: Sweeps,
+    sweeps: Sweeps,
     queries: ImageSet,
     features: Features,
     verifier: Verifier | None,
@@ -174,7 +177,7 @@ def identity_of(
     """Both measures of one method.
 
     Args:
-        found: its series.
+        sweeps: its series.
         queries: the images that they explain.
         features: say how many images are encoded at once.
         verifier: as ``verifier_of`` gives it, or None.
@@ -182,48 +185,54 @@ def identity_of(
     """
 
     def compute() -> Arrays:
-        bins, size = range(found.found.images.shape[1]), features.batch_size * 10
-        own = latents_of_queries(found, queries, batch_size=size)
+        bins, size = range(sweeps.series.images.shape[1]), features.batch_size * 10
+        latents = latents_of_queries(sweeps, queries, batch_size=size)
         # One bin after the other: the latents of all are gigabytes.
         close = [
-            latent_space_closeness(own, latents_of_bin(found, each, batch_size=size))
-            for each in bins
+            latent_space_closeness(latents, latents_of_bin(sweeps, bin, batch_size=size))
+            for bin in bins
         ]
         return {"values": np.stack(close, axis=1)}
 
-    close = workspace.cached("closeness", [found.identity, queries.identity], compute)["values"]
+    close = workspace.cached("closeness", [sweeps.identity, queries.identity], compute)["values"]
     if verifier is None:
         return Identity(close, None)
-    own, explanations = verifier.features.of_images(queries), verifier.features.of_sweeps(found)
+    vectors, explanations = (
+        verifier.features.of_images(queries),
+        verifier.features.of_sweeps(sweeps),
+    )
     same = [
-        same_identity(own, explanations[:, each], threshold=verifier.threshold)
-        for each in range(explanations.shape[1])
+        same_identity(vectors, explanations[:, bin], threshold=verifier.threshold)
+        for bin in range(explanations.shape[1])
     ]
     return Identity(close, np.stack(same, axis=1))
 
 
 def latents_of_queries(
-    found: Sweeps, queries: ImageSet, *, batch_size: int
+    sweeps: Sweeps, queries: ImageSet, *, batch_size: int
 ) -> Float[np.ndarray, "n d"]:
     """The latents E(x) of the queries, encoded with their own bins."""
-    own_bins = np.asarray(found.found.source_bin)
+    own_bins = np.asarray(sweeps.series.source_bin)
     encoded = [
         map_examples(
-            _encode, found.encode, (queries.read(rows), own_bins[rows]), batch_size=batch_size
+            _encode, sweeps.encode, (queries.read(rows), own_bins[rows]), batch_size=batch_size
         )
-        for rows in found.parts()
+        for rows in sweeps.parts()
     ]
     return np.concatenate(encoded)
 
 
-def latents_of_bin(found: Sweeps, bin: int, *, batch_size: int) -> Float[np.ndarray, "n d"]:
+def latents_of_bin(sweeps: Sweeps, bin: int, *, batch_size: int) -> Float[np.ndarray, "n d"]:
     """The latents E(x_delta) of the explanations for one bin.
 
     An encoder that is told a bin is told that of the query, as where the training encodes
     explanations for its cycle.
     """
-    images, own_bins = np.asarray(found.found.images)[:, bin], np.asarray(found.found.source_bin)
-    return map_examples(_encode, found.encode, (images, own_bins), batch_size=batch_size)
+    images, own_bins = (
+        np.asarray(sweeps.series.images)[:, bin],
+        np.asarray(sweeps.series.source_bin),
+    )
+    return map_examples(_encode, sweeps.encode, (images, own_bins), batch_size=batch_size)
 
 
 def _encode(

@@ -107,13 +107,15 @@ def plain(label: str) -> str:
 
 def attribute(label: str) -> Row | None:
     """Table 5: a label's row; None for one that is not in it."""
-    found = _SIX.get(plain(label))
-    return None if found is None else _shares(found)
+    row = _SIX.get(plain(label))
+    return None if row is None else _shares(row)
 
 
 def ablation(label: str, factors: tuple[float, float, float]) -> Row | None:
-    """Table 6, whose label is "young": the row of the factors that the weights of adversary,
-    classifier and reconstruction are multiplied by; None for another label."""
+    """Table 6, whose label is "young": the row of some factors; None for another label.
+
+    Factors multiply the weights of adversary, classifier and reconstruction.
+    """
     return _shares(_ABLATION[factors]) if plain(label) == YOUNG else None
 
 
@@ -155,8 +157,9 @@ def of_chest(label: str) -> bool:
 
 
 def distances(label: str, group: str) -> tuple[float, float] | None:
-    """Table 1: xGEM's and their own Fréchet distance of a group; None for a label that is not in
-    it.
+    """Table 1: the Fréchet distances of a group, xGEM's and the paper's own.
+
+    None is returned for a label that is not in the table.
     """
     return _DISTANCES.get(plain(label), {}).get(group)
 
@@ -173,5 +176,5 @@ def verification(label: str) -> tuple[float, float] | None:
 
 def _share(label: str, column: int) -> tuple[float, float] | None:
     rows: Mapping[str, tuple[tuple[float, float] | None, ...]] = _IDENTITY
-    found = rows.get(plain(label), (None, None))[column]
-    return None if found is None else (found[0] / 100, found[1] / 100)
+    pair = rows.get(plain(label), (None, None))[column]
+    return None if pair is None else (pair[0] / 100, pair[1] / 100)

@@ -1,4 +1,4 @@
-"""What is explained: one label of a classifier, on test images of either decision."""
+"""The label of a classifier that is explained, on test images of either decision."""
 
 from typing import Any, NamedTuple
 
@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from cfx_jax.errors import InputError
 from cfx_jax.objectives import Classifier
+from experiments.progressive_exaggeration.classifiers import Network
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.images import Data
-from experiments.progressive_exaggeration.network import Network
-from experiments.shared.image_set import ImageSet
+from experiments.progressive_exaggeration.data import Data
+from experiments.shared import ImageSet
 
 
 class Subject(NamedTuple):
@@ -36,35 +36,36 @@ class Subject(NamedTuple):
 
     @property
     def identity(self) -> object:
-        """What the classifier's answers depend on."""
+        """Everything that the classifier's answers depend on."""
         return [self.network.identity, self.label]
 
     @property
     def probability(self) -> Float[np.ndarray, " n"]:
-        """Of the label, for every test image."""
+        """The probability of the label, for every test image."""
         return np.asarray(jax.nn.sigmoid(self.network.logits[:, self.label]))
 
     @property
     def query_labels(self) -> Int[np.ndarray, "n k"]:
-        """What the data say of each query: 0 or 1 for each label."""
+        """The true labels of each query, 0 or 1."""
         return self.data.test.labels[self.data.test.rows_of(self.queries)]
 
     @property
     def groups(self) -> Shaped[np.ndarray, " n"] | None:
-        """The queries that are drawn together, of one person or one picture; None where every query
-        is one of its own.
+        """The group of each query, of one person or one picture, whose queries are drawn together.
+
+        None is returned where every query is a group of its own.
         """
         groups = self.data.test.groups
         return None if groups is None else groups[self.data.test.rows_of(self.queries)]
 
     @property
     def unit(self) -> str:
-        """What is drawn, in words."""
+        """The units that intervals are over, in words."""
         return "queries" if self.groups is None else self.data.test.group_unit
 
     @property
     def units(self) -> dict[str, Any]:
-        """What intervals are over, as the options of claims."""
+        """The units that intervals are over, as options of claims."""
         return {"groups": self.groups, "unit": "queries", "group_unit": self.data.test.group_unit}
 
 
@@ -75,23 +76,23 @@ def subject_of(config: Config, data: Data, network: Network, label: int) -> Subj
         InputError: a classifier that never decides on one of the two.
     """
     decided = network.logits[:, label] >= 0
-    each = min(config.num_explained // 2, int(decided.sum()), int((~decided).sum()))
-    if each == 0:
+    number = min(config.num_explained // 2, int(decided.sum()), int((~decided).sum()))
+    if number == 0:
         raise InputError(
             f"classifier of {data.names[label]!r}: expected decisions both ways on the test images,"
-            f" got"
-            f" {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer"
+            f" got {'yes' if decided[0] else 'no'} for all {len(decided)}: train longer"
             " (--classifier.run.num-steps)"
         )
     return Subject(
-        data, network, label, data.test.images.take(np.sort(first_of_either(decided, each)))
+        data, network, label, data.test.images.take(np.sort(first_of_either(decided, number)))
     )
 
 
-def first_of_either(decided: Bool[np.ndarray, " n"], each: int) -> Int[np.ndarray, " m"]:
-    """Positions of the first images of either decision, ``each`` at most, those without the label
-    before the others.
+def first_of_either(decided: Bool[np.ndarray, " n"], number: int) -> Int[np.ndarray, " m"]:
+    """Positions of the first images of either decision, at most ``number`` of each.
+
+    The images without the label come before the others.
     """
     return np.concatenate(
-        [np.flatnonzero(decided == decision)[:each] for decision in (False, True)]
+        [np.flatnonzero(decided == decision)[:number] for decision in (False, True)]
     )

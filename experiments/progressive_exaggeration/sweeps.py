@@ -1,5 +1,6 @@
-"""The explanations of the test images: by the trained explainer, and by xGEM in the latents of an
-autoencoder.
+"""The explanations of the test images, by the trained explainer and by xGEM.
+
+xGEM searches in the latents of an autoencoder.
 """
 
 import dataclasses
@@ -22,12 +23,11 @@ from cfx_jax.metrics import decision_flips
 from cfx_jax.models import exaggerator_of, generator_of
 from cfx_jax.optimise import from_optax
 from cfx_jax.parallel import map_examples, progress_bar
+from experiments.progressive_exaggeration.classifiers import Network, augmentation
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.network import Network, augmentation
 from experiments.progressive_exaggeration.subject import Subject, first_of_either
+from experiments.shared import Arrays, ImageSet, Workspace
 from experiments.shared.array_store import row_slices, stored
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Arrays, Workspace
 from trainers import count_steps, source_probabilities, train, vae, with_run
 from trainers import progressive as explainer_trainer
 
@@ -36,7 +36,7 @@ _VALIDATED = 128  # images that an explainer draws for all bins in each of its v
 
 
 class Explainer(NamedTuple):
-    """A trained explainer.
+    """A trained explainer of one label.
 
     Attributes:
         generator: in evaluation mode.
@@ -57,54 +57,52 @@ class Sweeps(NamedTuple):
 
     Attributes:
         name: of the method.
-        found: with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read where they
+        series: with leading axis n; ``images`` (n, k, h, w, c) lie on disk and are read where they
             are used.
         identity: what all of it depends on.
         encode: one image and its bin -> its latent in the method's own coder, a pytree.
     """
 
     name: str
-    found: Exaggeration
+    series: Exaggeration
     identity: object
     encode: Callable[..., Any]
 
     @property
     def decided(self) -> Bool[np.ndarray, " n"]:
         """Whether the classifier decides that each query has the label."""
-        return np.asarray(self.found.probability) >= 0.5
+        return np.asarray(self.series.probability) >= 0.5
 
     @property
     def opposite(self) -> Int[np.ndarray, " n"]:
         """The bin at the opposite extreme of each query's decision."""
-        return np.where(self.decided, 0, self.found.images.shape[1] - 1)
+        return np.where(self.decided, 0, self.series.images.shape[1] - 1)
 
     @property
     def crossed(self) -> Float[np.ndarray, " n"]:
         """1 where the decision turns over at the opposite extreme, else 0."""
         extreme = np.take_along_axis(
-            np.asarray(self.found.probabilities), self.opposite[:, None], axis=1
+            np.asarray(self.series.probabilities), self.opposite[:, None], axis=1
         )[:, 0]
-        return decision_flips(np.asarray(self.found.probability), extreme).astype(float)
+        return decision_flips(np.asarray(self.series.probability), extreme).astype(float)
 
     def drawn(
         self, bins: Int[np.ndarray, " n"]
     ) -> Iterator[tuple[slice, Float[np.ndarray, "m h w c"]]]:
-        """The image of each query for a bin of its own, a part of the queries at a time with its
-        rows.
-        """
+        """Yields the image of each query for a bin of its own, and its rows, some at a time."""
         for rows in self.parts():
             yield (
                 rows,
-                np.asarray(self.found.images[rows])[np.arange(rows.stop - rows.start), bins[rows]],
+                np.asarray(self.series.images[rows])[np.arange(rows.stop - rows.start), bins[rows]],
             )
 
-    def parts(self) -> Iterator[slice]:
-        """Rows of queries whose series may be in memory at once."""
-        images = self.found.images
-        return row_slices(len(images), images[0].nbytes)
+    def parts(self, first: int = 0) -> Iterator[slice]:
+        """Rows of queries, from one on, whose series may be in memory at once."""
+        images = self.series.images
+        return row_slices(len(images), images[0].nbytes, first=first)
 
     def first(self, number: int) -> Int[np.ndarray, " m"]:
-        """Positions of the first queries, half of them of either decision: those that figures show."""
+        """Positions of the first queries, half of either decision, which figures show."""
         return first_of_either(self.decided, number // 2)
 
 
@@ -152,8 +150,9 @@ def train_explainer(
 def training_images(
     subject: Subject, config: Config, num_bins: int, workspace: Workspace
 ) -> ImageSet:
-    """The images that an explainer is trained on: all training images, or those on which the
-    classifier is calibrated.
+    """The images that an explainer is trained on.
+
+    They are all training images, or those on which the classifier is calibrated.
 
     Args:
         subject: whose classifier gives the bins and whose label is the truth.
@@ -217,12 +216,12 @@ def sweep(
     def compute(pixels: Float[np.ndarray, "m h w c"]) -> Exaggeration:
         return map_examples(call, explain, pixels, batch_size=config.batch_size)
 
-    found = _kept("sweeps", identity, subject.queries, compute, config, workspace)
-    return Sweeps(name, found, identity, explainer.explain.encode)
+    series = _kept("sweeps", identity, subject.queries, compute, config, workspace)
+    return Sweeps(name, series, identity, explainer.explain.encode)
 
 
 def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps:
-    """The series of xGEM for every query; its autoencoder is trained, or read from the workspace."""
+    """Trains the autoencoder of xGEM, or reads it, and gives the series of every query."""
     data = subject.data
     height, width, channels = data.validation.images.shape
     settings = dataclasses.replace(config.vae, size=(height, width), in_channels=channels)
@@ -260,8 +259,8 @@ def xgem_sweep(subject: Subject, config: Config, workspace: Workspace) -> Sweeps
             batch_size=config.batch_size,
         ).series
 
-    found = _kept("xGEM", identity, subject.queries, compute, config, workspace)
-    return Sweeps(XGEM, found, identity, Partial(_mean_latent, generator_of(model).encode))
+    series = _kept("xGEM", identity, subject.queries, compute, config, workspace)
+    return Sweeps(XGEM, series, identity, Partial(_mean_latent, generator_of(model).encode))
 
 
 def _kept(
@@ -272,12 +271,14 @@ def _kept(
     config: Config,
     workspace: Workspace,
 ) -> Exaggeration:
-    """The series of all queries, made and written a part at a time; only their images stay on disk."""
+    """The series of all queries, written a part at a time; only their images stay on disk."""
     row_bytes = 4 * config.explainer.num_bins * math.prod(queries.shape)
 
-    def parts() -> Iterator[Arrays]:
-        with progress_bar(len(queries), stage) as bar:
-            for rows in row_slices(len(queries), row_bytes, multiple=config.batch_size):
+    def parts(first: int) -> Iterator[Arrays]:
+        with progress_bar(len(queries) - first, stage) as bar:
+            for rows in row_slices(
+                len(queries), row_bytes, multiple=config.batch_size, first=first
+            ):
                 yield {
                     name: np.asarray(values)
                     for name, values in compute(queries.read(rows))._asdict().items()
@@ -286,26 +287,29 @@ def _kept(
 
     arrays = stored(workspace, stage, identity, len(queries), parts)
     return Exaggeration(
-        **{name: each if name == "images" else np.array(each) for name, each in arrays.items()}
+        **{
+            name: values if name == "images" else np.array(values)
+            for name, values in arrays.items()
+        }
     )
 
 
 def seen_by(
-    judge: Network, found: Sweeps, config: Config, workspace: Workspace
+    judge: Network, sweeps: Sweeps, config: Config, workspace: Workspace
 ) -> Float[np.ndarray, "n k labels"]:
-    """What a classifier that the explainer was not trained against says of every image: the
-    probability of each label.
+    """The probabilities that another classifier gives all labels, for every image of every series.
+
+    The explainer was not trained against that classifier.
     """
 
     def compute() -> Arrays:
-        images = np.asarray(
-            found.found.images
-        )  # a view of what lies on disk; batches are read one by one
+        # A view of what lies on disk: batches are read one by one.
+        images = np.asarray(sweeps.series.images)
         flat = images.reshape(-1, *images.shape[2:])
         values = judge.probabilities(flat, batch_size=config.batch_size * images.shape[1])
         return {"values": values.reshape(*images.shape[:2], -1)}
 
-    return workspace.cached("judged", [judge.identity, found.identity], compute)["values"]
+    return workspace.cached("judged", [judge.identity, sweeps.identity], compute)["values"]
 
 
 def _mean_latent(
@@ -316,17 +320,16 @@ def _mean_latent(
     return mean
 
 
-def spread(found: Sweeps) -> Float[np.ndarray, " n"]:
-    """The mean magnitude of the difference between the two extremes of each query; about 0 where
-    the bin has no effect.
+def spread(sweeps: Sweeps) -> Float[np.ndarray, " n"]:
+    """The mean magnitude of the difference between the two extremes of each query.
+
+    It is about 0 where the bin has no effect.
     """
-    return np.concatenate([each.mean((1, 2, 3)) for each in differences(found)])
+    return np.concatenate([part.mean((1, 2, 3)) for part in differences(sweeps)])
 
 
-def differences(found: Sweeps) -> Iterator[Float[np.ndarray, "m h w c"]]:
-    """The magnitude of the difference between the two extremes of each query, a part of the queries
-    at a time.
-    """
-    for rows in found.parts():
-        images = found.found.images[rows]
+def differences(sweeps: Sweeps) -> Iterator[Float[np.ndarray, "m h w c"]]:
+    """Yields the magnitude of the difference between the two extremes, some queries at a time."""
+    for rows in sweeps.parts():
+        images = sweeps.series.images[rows]
         yield np.abs(images[:, -1] - images[:, 0])

@@ -47,17 +47,19 @@ def stored(
     stage: str,
     depends: Any,
     number: int,
-    compute: Callable[[], Iterable[Arrays]],
+    compute: Callable[[int], Iterable[Arrays]],
 ) -> Arrays:
     """The arrays of a stage as memory maps, computed only where they are not there yet.
+
+    A stopped run goes on where it was.
 
     Args:
         workspace: whose folder of the stage holds them.
         stage: its name.
         depends: all that its result depends on.
         number: rows of every array, over all parts.
-        compute: makes the parts in their order, the same arrays in each, with leading axis. Where
-            it was stopped it starts from the first row; ``filled`` goes on.
+        compute: the first row that is not written yet -> the parts from there on in their order,
+            the same arrays in each, with leading axis.
 
     Returns:
         By name, read-only; rows are read from disk where they are used.
@@ -73,7 +75,7 @@ def stored(
             store = _read(folder, number, quiet=True)  # another process may have made it meanwhile
             if store is None or not store.written.all():
                 print(f"{stage} ...", flush=True)
-                _write_parts(folder, number, compute())
+                _write_parts(folder, store, number, compute)
         store = _opened(folder, number)
     return store.arrays
 
@@ -136,7 +138,9 @@ def chosen(values: Rows, rows: Int[np.ndarray, " m"], folder: Path) -> np.ndarra
     return filled(folder, shape, lambda part: np.asarray(values[rows[part]], np.float32))
 
 
-def row_slices(number: int, row_bytes: int, *, multiple: int = 1) -> Iterator[slice]:
+def row_slices(
+    number: int, row_bytes: int, *, multiple: int = 1, first: int = 0
+) -> Iterator[slice]:
     """Consecutive rows whose bytes are at most ``PART_BYTES``, at least one row in each.
 
     Args:
@@ -144,9 +148,10 @@ def row_slices(number: int, row_bytes: int, *, multiple: int = 1) -> Iterator[sl
         row_bytes: of one row.
         multiple: that the number of rows in a part, but for the last, is to be of, such as a batch;
             at least so many.
+        first: the row where the first part starts.
     """
     size = max(1, PART_BYTES // max(1, row_bytes * multiple)) * multiple
-    return (slice(start, min(start + size, number)) for start in range(0, number, size))
+    return (slice(start, min(start + size, number)) for start in range(first, number, size))
 
 
 def row_bytes(shape: Sequence[int], dtype: Any = np.float32) -> int:
@@ -214,10 +219,12 @@ def _created(folder: Path, number: int, layout: Layout) -> _Store:
     return _opened(folder, number, layout)
 
 
-def _write_parts(folder: Path, number: int, parts: Iterable[Arrays]) -> None:
-    store: _Store | None = None
-    first = 0
-    for part in parts:
+def _write_parts(
+    folder: Path, store: _Store | None, number: int, compute: Callable[[int], Iterable[Arrays]]
+) -> None:
+    """Writes the parts that a store lacks; there is no store before the first part."""
+    first = 0 if store is None else int(np.argmin(store.written))
+    for part in compute(first):
         if store is None:
             layout = {
                 name: ((number, *values.shape[1:]), values.dtype) for name, values in part.items()

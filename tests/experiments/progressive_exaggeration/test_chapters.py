@@ -19,35 +19,39 @@ from cfx_jax.metrics import paired_difference_interval
 from cfx_jax.report import read_key
 from experiments import score_votes
 from experiments.progressive_exaggeration import human_study
-from experiments.progressive_exaggeration.ablation import BASE, NO_RECONSTRUCTION, SETTINGS, scaled
-from experiments.progressive_exaggeration.attributes import Attributes, Explained
-from experiments.progressive_exaggeration.bias import (
+from experiments.progressive_exaggeration.chapters.ablation import (
+    BASE,
+    NO_RECONSTRUCTION,
+    SETTINGS,
+    scaled,
+)
+from experiments.progressive_exaggeration.chapters.attributes import Attributes, Explained
+from experiments.progressive_exaggeration.chapters.bias import (
     BIASED,
     UNBIASED,
     Bias,
     Shown,
     confounded_and_not,
 )
-from experiments.progressive_exaggeration.discrimination import Discrimination, Turned
-from experiments.progressive_exaggeration.human_study import write_human_study
-from experiments.progressive_exaggeration.images import Data, Part, load_images
-from experiments.progressive_exaggeration.network import Network
-from experiments.progressive_exaggeration.oracle import balanced, with_drawings
-from experiments.progressive_exaggeration.presets import SMOKE
-from experiments.progressive_exaggeration.saliency import (
+from experiments.progressive_exaggeration.chapters.discrimination import Discrimination, Turned
+from experiments.progressive_exaggeration.chapters.oracle import balanced, with_drawings
+from experiments.progressive_exaggeration.chapters.saliency import (
     GRAD_CAM,
     GRADIENT,
     INTEGRATED,
     RANDOM,
     Saliency,
+    map_saliency,
     other_maps,
-    saliency,
 )
-from experiments.progressive_exaggeration.study import Study
+from experiments.progressive_exaggeration.classifiers import Network
+from experiments.progressive_exaggeration.data import Data, Part, load_images
+from experiments.progressive_exaggeration.human_study import write_human_study
+from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.presets import SMOKE
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, Explainer, Sweeps
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.stages import Workspace
+from experiments.shared import ImageSet, StoredImages, Workspace
 
 RNG = np.random.default_rng(0)
 NUMBER, BINS = 40, 10
@@ -76,7 +80,7 @@ def made_up_study(tmp_path, **options):
     sweeps = made_up_sweeps()
     subject = Subject(data, network, 0, images)
     seen = np.zeros((NUMBER, BINS))
-    return Study(
+    return LabelStudy(
         config,
         Workspace(tmp_path),
         data,
@@ -149,10 +153,10 @@ def test_the_confounding_metric_is_the_share_of_changed_queries(tmp_path):
 
 def test_the_table_says_how_often_the_oracle_is_right(tmp_path):
     found = made_up_bias(made_up_study(tmp_path), flips=0.75)
-    astray = found.found[UNBIASED]._replace(
+    astray = found.explanations[UNBIASED]._replace(
         reconstructions=found.truth ^ (np.arange(NUMBER) < NUMBER / 4)
     )
-    columns, rows = found._replace(found={**found.found, UNBIASED: astray}).table()
+    columns, rows = found._replace(explanations={**found.explanations, UNBIASED: astray}).table()
     right = {(row[0], row[2]): row[columns.index("oracle right")] for row in rows}
     assert {each: value.estimate for each, value in right.items() if value is not None} == {
         (BIASED, "of the own bin"): 1,
@@ -323,15 +327,17 @@ def test_our_map_is_where_the_extremes_differ_and_accuracy_begins_with_the_queri
     study = made_up_study(tmp_path)._replace(
         config=config, subject=subject, sweeps=(found, found), judge=subject.network
     )
-    made = saliency(study)
+    made = map_saliency(study)
     expected = np.zeros((6, 8, 8))
     expected[np.arange(6), np.arange(6), 0] = 0.05 * np.arange(1, 7)
     np.testing.assert_allclose(made.maps[OURS], expected, atol=1e-6)
-    assert tuple(made.maps) == tuple(made.right) == (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
+    assert (
+        tuple(made.maps) == tuple(made.accuracy) == (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
+    )
     assert len({made.maps[RANDOM][query].tobytes() for query in range(6)}) == 6
     # Logits are above 0 for every image: right of the bright ones alone, before any pixel is
     # replaced.
-    for right in made.right.values():
+    for right in made.accuracy.values():
         np.testing.assert_array_equal(right[:, 0], labels)
 
 

@@ -12,11 +12,11 @@ from scipy import stats
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration import published
-from experiments.progressive_exaggeration.heart import Heart, organs
-from experiments.progressive_exaggeration.heart.chapter import all_series
-from experiments.progressive_exaggeration.heart.claims import claims
-from experiments.progressive_exaggeration.heart.figures import heart_outlines
-from experiments.progressive_exaggeration.heart.groups import (
+from experiments.progressive_exaggeration.chapters.heart import Heart, organs
+from experiments.progressive_exaggeration.chapters.heart.chapter import all_series
+from experiments.progressive_exaggeration.chapters.heart.claims import make_claims
+from experiments.progressive_exaggeration.chapters.heart.figures import heart_outlines
+from experiments.progressive_exaggeration.chapters.heart.groups import (
     ENLARGED,
     GROUPS,
     NORMAL,
@@ -26,14 +26,14 @@ from experiments.progressive_exaggeration.heart.groups import (
     difference,
     groups,
 )
-from experiments.progressive_exaggeration.heart.masks import (
+from experiments.progressive_exaggeration.chapters.heart.masks import (
     classes_of,
     has_hearts,
     largest,
     organs_of,
     sizes_of,
 )
-from experiments.progressive_exaggeration.heart.organs import (
+from experiments.progressive_exaggeration.chapters.heart.organs import (
     REGISTERED,
     SEGMENTED,
     WAYS,
@@ -41,13 +41,13 @@ from experiments.progressive_exaggeration.heart.organs import (
     find_hearts,
     move,
 )
-from experiments.progressive_exaggeration.heart.series import (
+from experiments.progressive_exaggeration.chapters.heart.series import (
     Series,
     correlation,
     correlation_per_query,
     errors,
 )
-from experiments.progressive_exaggeration.heart.tables import (
+from experiments.progressive_exaggeration.chapters.heart.tables import (
     MEASURES,
     bin_table,
     comparison_table,
@@ -55,13 +55,11 @@ from experiments.progressive_exaggeration.heart.tables import (
     group_table,
     size_table,
 )
-from experiments.progressive_exaggeration.images import Data, Part, load_images
+from experiments.progressive_exaggeration.data import Data, Part, load_images
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.presenter import Presenter
-from experiments.shared.stages import Workspace
+from experiments.shared import ImageSet, PaperReport, StoredImages, Workspace
 
 BINS = (np.arange(10) + 0.5) / 10
 
@@ -93,7 +91,7 @@ def made_up(rise, *, number=40, probability=(0.05, 0.95), achieved=0.97, noise=0
 
 
 def verdicts(series):
-    return {each.id: each.verdict for each in claims({SEGMENTED: series, REGISTERED: series})}
+    return {each.id: each.verdict for each in make_claims({SEGMENTED: series, REGISTERED: series})}
 
 
 def squares(*corners, size=16, side=4):
@@ -210,10 +208,10 @@ def test_comparisons_are_the_t_tests_of_scipy():
     ]
     found = list(comparisons(series))
     np.testing.assert_allclose(
-        [each.found.t for each in found], [each.statistic for each in expected]
+        [each.result.t for each in found], [each.statistic for each in expected]
     )
     np.testing.assert_allclose(
-        [each.found.p_value for each in found], [each.pvalue for each in expected]
+        [each.result.p_value for each in found], [each.pvalue for each in expected]
     )
     pairs = [(TO_ENLARGED, NORMAL), (TO_NORMAL, ENLARGED)] + 2 * [
         (TO_NORMAL, NORMAL),
@@ -424,10 +422,10 @@ def test_hearts_in_the_figure_are_those_that_registration_moves(tmp_path):
 
 
 def test_every_table_and_figure_says_how_well_hearts_are_found(tmp_path):
-    presenter = Presenter(tmp_path / "report", "Made up", introduction="", note="Synthetic faces.")
-    perfect(chest_data(tmp_path)).present(presenter)
-    presenter.finish([], SMOKE)
-    tables = {path.stem: path.read_text() for path in presenter.folder.glob("*.md")}
+    report = PaperReport(tmp_path / "report", "Made up", introduction="", note="Synthetic faces.")
+    perfect(chest_data(tmp_path)).write(report)
+    report.finish([], SMOKE)
+    tables = {path.stem: path.read_text() for path in report.folder.glob("*.md")}
     assert tables.keys() == {
         "figure_4a_heart",
         "table_heart_size",
@@ -439,7 +437,7 @@ def test_every_table_and_figure_says_how_well_hearts_are_found(tmp_path):
     assert all(
         "Synthetic chest" in text and "lungs 1.000, heart 1.000" in text for text in tables.values()
     )
-    assert {path.name for path in presenter.folder.glob("*.png")} == {
+    assert {path.name for path in report.folder.glob("*.png")} == {
         "figure_4_heart.png",
         "figure_2_heart_sweeps.png",
     }

@@ -10,14 +10,13 @@ import pytest
 from cfx_jax.counterfactuals import Exaggeration
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.__main__ import main
-from experiments.progressive_exaggeration.images import Data, Part, load_images
-from experiments.progressive_exaggeration.network import Network
+from experiments.progressive_exaggeration.classifiers import Network
+from experiments.progressive_exaggeration.data import Data, Part, load_images
+from experiments.progressive_exaggeration.measures import ranges, remarks
 from experiments.progressive_exaggeration.presets import PRESETS, SMOKE
 from experiments.progressive_exaggeration.subject import Subject, subject_of
 from experiments.progressive_exaggeration.sweeps import Sweeps, spread
-from experiments.progressive_exaggeration.tables import ranges, remarks
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.stages import Workspace
+from experiments.shared import ImageSet, StoredImages, Workspace
 
 RNG = np.random.default_rng(0)
 
@@ -95,7 +94,9 @@ def test_what_the_data_say_of_queries_follows_them_through_the_shuffle():
 
 def test_figures_show_the_first_queries_of_either_decision():
     found = made_up(1.0)
-    swapped = found._replace(found=found.found._replace(probability=np.array([0.9, 0.5, 0.4, 0.8])))
+    swapped = found._replace(
+        series=found.series._replace(probability=np.array([0.9, 0.5, 0.4, 0.8]))
+    )
     np.testing.assert_array_equal(swapped.first(2), [2, 0])
     np.testing.assert_array_equal(swapped.first(5), [2, 0, 1])
 

@@ -22,11 +22,13 @@ from cfx_jax.errors import InputError
 from cfx_jax.metrics import frechet_distance, gaussian_of
 from experiments.progressive_exaggeration import distances as table_1
 from experiments.progressive_exaggeration import sweeps as module
-from experiments.progressive_exaggeration.attributes import Attributes, Explained
 from experiments.progressive_exaggeration.chapters import check_chapters
-from experiments.progressive_exaggeration.claims import claims
+from experiments.progressive_exaggeration.chapters.attributes import Attributes, Explained
+from experiments.progressive_exaggeration.chapters.discrimination import turned_over
+from experiments.progressive_exaggeration.claims import make_claims
+from experiments.progressive_exaggeration.classifiers import Network, labelled
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.discrimination import turned
+from experiments.progressive_exaggeration.data import Data, Part, load_images
 from experiments.progressive_exaggeration.distances import Cloud, distances
 from experiments.progressive_exaggeration.features import Features, recognised_by
 from experiments.progressive_exaggeration.identity import (
@@ -40,11 +42,11 @@ from experiments.progressive_exaggeration.identity import (
     two_images_of_each,
     verifier_of,
 )
-from experiments.progressive_exaggeration.images import Data, Part, load_images
-from experiments.progressive_exaggeration.network import Network, labelled
-from experiments.progressive_exaggeration.present import chosen_on
+from experiments.progressive_exaggeration.label_study import LabelStudy
+from experiments.progressive_exaggeration.measures import Measures, measure, own_psnr
 from experiments.progressive_exaggeration.presets import SMOKE
-from experiments.progressive_exaggeration.study import Measures, Study, measure
+from experiments.progressive_exaggeration.report import chosen_on
+from experiments.progressive_exaggeration.study import Study
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import (
     OURS,
@@ -56,11 +58,8 @@ from experiments.progressive_exaggeration.sweeps import (
     training_images,
     xgem_sweep,
 )
-from experiments.progressive_exaggeration.tables import distance_table, identity_table, own_psnr
-from experiments.shared import array_store
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.interval_claims import ONE_TRAINING
-from experiments.shared.stages import Workspace
+from experiments.progressive_exaggeration.tables import distance_table, identity_table
+from experiments.shared import ONE_TRAINING, ImageSet, StoredImages, Workspace, array_store
 from trainers import with_run
 
 RNG = np.random.default_rng(0)
@@ -141,32 +140,35 @@ def features(workspace, vectors=lambda images: images.reshape(len(images), -1)):
 
 def test_each_bin_of_a_sweep_is_the_query_with_the_probability_of_that_bin(tmp_path):
     subject, found = sweep_of(tmp_path)
-    assert isinstance(found.found.images, np.memmap) and found.found.images.shape == (
+    assert isinstance(found.series.images, np.memmap) and found.series.images.shape == (
         NUMBER,
         BINS,
         4,
         4,
         1,
     )
-    np.testing.assert_allclose(found.found.probabilities, np.tile(CENTRES, (NUMBER, 1)), atol=1e-5)
-    np.testing.assert_allclose(found.found.desired, np.tile(CENTRES, (NUMBER, 1)), atol=1e-6)
-    np.testing.assert_allclose(found.found.probability, MEANS, atol=1e-5)
-    np.testing.assert_array_equal(found.found.source_bin, np.floor(10 * MEANS))
+    np.testing.assert_allclose(found.series.probabilities, np.tile(CENTRES, (NUMBER, 1)), atol=1e-5)
+    np.testing.assert_allclose(found.series.desired, np.tile(CENTRES, (NUMBER, 1)), atol=1e-6)
+    np.testing.assert_allclose(found.series.probability, MEANS, atol=1e-5)
+    np.testing.assert_array_equal(found.series.source_bin, np.floor(10 * MEANS))
     expected = patterns()[:, None] + CENTRES[:, None, None, None]
-    np.testing.assert_allclose(found.found.images, expected, atol=1e-6)
+    np.testing.assert_allclose(found.series.images, expected, atol=1e-6)
     np.testing.assert_allclose(spread(found), 0.9, atol=1e-5)
-    study = _study(subject, found, found, np.zeros((NUMBER, BINS)), None)
     away = np.square(MEANS - CENTRES[np.floor(10 * MEANS).astype(int)])
     np.testing.assert_allclose(
-        own_psnr(study, found), -10 * np.log10(np.maximum(away, 1e-6)), atol=0.05
+        own_psnr(subject.queries, found), -10 * np.log10(np.maximum(away, 1e-6)), atol=0.05
     )
 
 
 def test_the_decision_of_each_query_is_judged_at_the_bin_of_its_own(tmp_path):
     subject, found = sweep_of(tmp_path)
-    np.testing.assert_array_equal(turned(subject, found, found.opposite), 1)
-    np.testing.assert_array_equal(turned(subject, found, np.asarray(found.found.source_bin)), 0)
-    np.testing.assert_array_equal(turned(subject, found, np.full(NUMBER, 9))[:, 0], MEANS < 0.5)
+    np.testing.assert_array_equal(turned_over(subject, found, found.opposite), 1)
+    np.testing.assert_array_equal(
+        turned_over(subject, found, np.asarray(found.series.source_bin)), 0
+    )
+    np.testing.assert_array_equal(
+        turned_over(subject, found, np.full(NUMBER, 9))[:, 0], MEANS < 0.5
+    )
 
 
 def by_hand(images, probability, *, encode=None, name=OURS):
@@ -234,7 +236,7 @@ def test_the_search_of_xgem_ends_at_the_other_decision(tmp_path, monkeypatch):
     search = dataclasses.replace(CONFIG.xgem, num_steps=80, learning_rate=0.1, weight=1.0)
     found = xgem_sweep(subject, dataclasses.replace(CONFIG, xgem=search), Workspace(tmp_path))
     np.testing.assert_array_equal(found.crossed, 1)
-    achieved = np.asarray(found.found.probabilities)
+    achieved = np.asarray(found.series.probabilities)
     # Of the bins on the other side of the decision each is reached, in their order; where the
     # series begins it stays.
     rising = np.abs(achieved - CENTRES) < 0.06
@@ -270,8 +272,8 @@ def test_distances_are_of_the_explanations_in_their_group(tmp_path, monkeypatch)
     near = np.stack([low, high], axis=1)
     ours = by_hand(near, means, encode=Partial(_told))
     other = by_hand(near + 1, means, name=XGEM, encode=Partial(_told))
-    shown = Exaggeration(near + 1, np.asarray(ours.found.probabilities), *other.found[2:])
-    other = other._replace(found=shown)
+    shown = Exaggeration(near + 1, np.asarray(ours.series.probabilities), *other.series[2:])
+    other = other._replace(series=shown)
     measures = measure(subject, (ours, other), features(workspace), None, seed=0)
     monkeypatch.setattr(table_1, "_draws", None)  # those of the same units are kept
     with pytest.raises(TypeError, match="not callable"):
@@ -284,10 +286,10 @@ def test_distances_are_of_the_explanations_in_their_group(tmp_path, monkeypatch)
         )
     again = measure(subject, (ours, other), features(workspace), None, seed=0).distances
     np.testing.assert_array_equal(
-        again.found["present", XGEM].draws, measures.distances.found["present", XGEM].draws
+        again.cells["present", XGEM].draws, measures.distances.cells["present", XGEM].draws
     )
     for group in ("present", "absent"):
-        found = {name: measures.distances.found[group, name] for name in (OURS, XGEM)}
+        found = {name: measures.distances.cells[group, name] for name in (OURS, XGEM)}
         assert found[OURS].interval.estimate < 0.01
         assert found[XGEM].interval.estimate == pytest.approx(16, rel=0.01)
         # Each query has one explanation in the group, so as many queries as images.
@@ -314,7 +316,7 @@ def test_ten_copies_of_a_query_tell_no_more_than_the_query():
 
     def width(values, units):
         found = distances(real, {"ours": Cloud(values, np.full(len(values), 0.95), units)}, seed=0)
-        interval = found.found["present", "ours"].interval
+        interval = found.cells["present", "ours"].interval
         return interval.high - interval.low
 
     alone, together = width(once, np.arange(40)), width(copies, np.repeat(np.arange(40), 10))
@@ -357,7 +359,7 @@ def test_few_queries_have_a_distance_without_an_interval():
     rng = np.random.default_rng(4)
     real = Cloud(rng.normal(size=(60, 2)), np.full(60, 0.95), np.arange(60))
     fake = Cloud(rng.normal(size=(60, 2)), np.full(60, 0.95), np.arange(60) % 5)
-    found = distances(real, {"ours": fake}, seed=0).found["present", "ours"]
+    found = distances(real, {"ours": fake}, seed=0).cells["present", "ours"]
     assert (
         np.isfinite(found.interval.estimate)
         and np.isnan(found.interval[1:]).all()
@@ -366,7 +368,7 @@ def test_few_queries_have_a_distance_without_an_interval():
 
 
 def _study(subject, ours, other, seen, measures, verifier=None):
-    return Study(
+    return LabelStudy(
         CONFIG,
         None,
         subject.data,
@@ -415,7 +417,7 @@ def _settled(tmp_path, *, better, people=None):
     used = features(Workspace(tmp_path))
     verifier = verifier_of(subject.data, used, used, seed=0)
     study = _study(subject, ours, ours._replace(name=XGEM), achieved, measures, verifier)
-    return study, {each.id: each for each in claims(study, [])}
+    return study, {each.id: each for each in make_claims(Study(study, {}))}
 
 
 @pytest.mark.parametrize(("better", "verdict"), [(True, "holds"), (False, "fails")])
@@ -737,10 +739,10 @@ def test_series_are_never_in_memory_as_a_whole(tmp_path, monkeypatch):
         identity_of(found, subject.queries, own, None, workspace)
         (
             spread(found),
-            turned(subject, found, found.opposite),
-            own_psnr(_study(subject, found, found, None, None), found),
+            turned_over(subject, found, found.opposite),
+            own_psnr(subject.queries, found),
         )
-        return found.found.images.nbytes
+        return found.series.images.nbytes
 
     assert go(Workspace(tmp_path / "first")) == number * BINS * size**2 * bytes_of_pixel
     tracemalloc.start()  # what is compiled is, by now

@@ -1,6 +1,4 @@
-"""The classifier that is explained, with one sigmoid for each of its labels, and a second one that
-judges explanations.
-"""
+"""The classifier that is explained, one sigmoid a label, and a second one as a judge."""
 
 import dataclasses
 from typing import NamedTuple
@@ -19,11 +17,8 @@ from cfx_jax.models import one_label, per_image
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.images import Data
-from experiments.shared import notify
-from experiments.shared.image_set import predict
-from experiments.shared.normalisation import fit_to_images
-from experiments.shared.stages import Workspace
+from experiments.progressive_exaggeration.data import Data
+from experiments.shared import Workspace, fit_to_images, notify, predict
 from trainers import count_steps, multi_label, train, weights_digest, with_run
 
 EXPLAINED, JUDGE, ORACLE = "classifier", "judge", "oracle"
@@ -58,7 +53,7 @@ class Network(NamedTuple):
     def probabilities(
         self, images: Float[np.ndarray, "n h w c"], *, batch_size: int
     ) -> Float[np.ndarray, "n k"]:
-        """Of each label, for every image; so many images at once."""
+        """The probability of each label for every image, ``batch_size`` images at once."""
         return np.asarray(
             jax.nn.sigmoid(map_examples(call, self.outputs, images, batch_size=batch_size))
         )
@@ -115,13 +110,16 @@ def train_network(name: str, config: Config, data: Data, workspace: Workspace) -
         lambda: {"logits": predict(per_image(model), data.test.images, progress="test")},
     )
     auc = np.array(
-        [roc_auc(*each) for each in zip(stored["logits"].T, data.test.labels.T, strict=True)]
+        [
+            roc_auc(logits, truth)
+            for logits, truth in zip(stored["logits"].T, data.test.labels.T, strict=True)
+        ]
     )
     return Network(model, stored["logits"], auc, identity)
 
 
 def labelled(config: Config, data: Data, label: str) -> Data:
-    """The images with the labels of the classifier by which a label is explained: it alone, or all."""
+    """The images with the labels of one explained label's classifier: it alone, or all."""
     return data.of((label,) if config.one_label else data.names, label)
 
 
@@ -141,7 +139,7 @@ def augmentation(config: Config) -> Transform | None:
 
 
 def _with_noise(transform: Transform | None, most: float) -> Transform | None:
-    """A classifier's: then noise of at most this standard deviation."""
+    """The augmentation of a classifier: noise of at most this standard deviation comes last."""
     if not most:
         return transform
     noise = random_noise(scale=(0.0, most))

@@ -1,5 +1,4 @@
-"""The oracle of the confounding metric: a classifier that says which images show the confounder,
-drawings too.
+"""The oracle of the confounding metric: a classifier of the confounder, on drawings too.
 
 Deviation: the paper's is trained on real images alone. Such a one may take drawings as such for
 images with the confounder, or for images without it, and then measures the drawing. Half of what
@@ -19,14 +18,13 @@ from jaxtyping import Bool, Float, Int
 from cfx_jax.counterfactuals import Exaggerator, class_1_probability, probability_bin
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
-from experiments.progressive_exaggeration.images import Data, Part
-from experiments.progressive_exaggeration.network import ORACLE, Network, train_network
-from experiments.progressive_exaggeration.study import Study
+from experiments.progressive_exaggeration.classifiers import ORACLE, Network, train_network
+from experiments.progressive_exaggeration.data import Data, Part
+from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Explainer
+from experiments.shared import Arrays, ImageSet, StoredImages
 from experiments.shared.array_store import row_slices, stored
-from experiments.shared.image_set import ImageSet, StoredImages
-from experiments.shared.stages import Arrays
 
 # images of a part, of which the drawings are as many: together 3 GB at 128 x 128 x 3, on disk
 _MOST = 8192
@@ -34,7 +32,7 @@ _MOST = 8192
 Explained = Sequence[tuple[Subject, Explainer]]
 
 
-def train_oracle(study: Study, known: Data, explained: Explained) -> Network:
+def train_oracle(study: LabelStudy, known: Data, explained: Explained) -> Network:
     """Trains a classifier of the confounder on images and drawings, or reads it from the workspace.
 
     Args:
@@ -44,8 +42,8 @@ def train_oracle(study: Study, known: Data, explained: Explained) -> Network:
         explained: whose explainers draw.
     """
     parts = (
-        with_drawings(each, known.explained, explained, study)
-        for each in (known.train, known.validation)
+        with_drawings(part, known.explained, explained, study)
+        for part in (known.train, known.validation)
     )
     train, validation = parts
     return train_network(
@@ -53,7 +51,7 @@ def train_oracle(study: Study, known: Data, explained: Explained) -> Network:
     )
 
 
-def with_drawings(part: Part, confounder: int, explained: Explained, study: Study) -> Part:
+def with_drawings(part: Part, confounder: int, explained: Explained, study: LabelStudy) -> Part:
     """The first images of a part, and then as many drawings of them; on disk.
 
     Args:
@@ -67,12 +65,12 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Stud
         plain.take(np.arange(len(plain))[turn :: len(explained)]) for turn in range(len(explained))
     ]
     drawn = [
-        _drawn(each, confounder, *own, study) for each, own in zip(turns, explained, strict=True)
+        _drawn(turn, confounder, *pair, study) for turn, pair in zip(turns, explained, strict=True)
     ]
     labels = np.concatenate(
         [
             plain.labels,
-            *(each.labels[chosen] for each, (_, chosen) in zip(turns, drawn, strict=True)),
+            *(turn.labels[chosen] for turn, (_, chosen) in zip(turns, drawn, strict=True)),
         ]
     )
     origin = [
@@ -82,12 +80,14 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Stud
         [explainer.identity for _, explainer in explained],
     ]
 
-    def compute() -> Iterator[Arrays]:
-        for images in plain.images.chunks():
+    def compute(first: int) -> Iterator[Arrays]:
+        for images in plain.images.take(np.arange(first, len(plain))).chunks():
             yield {"image": images}
+        start = len(plain)
         for images, chosen in drawn:
-            for rows in row_slices(len(chosen), images[0].nbytes):
+            for rows in row_slices(len(chosen), images[0].nbytes, first=max(first - start, 0)):
                 yield {"image": images[chosen[rows]]}
+            start += len(chosen)
 
     arrays = stored(study.workspace, "with drawings", origin, len(labels), compute)
     source = StoredImages({**arrays, "label": labels[:, confounder]}, ("no", "yes"))
@@ -95,17 +95,19 @@ def with_drawings(part: Part, confounder: int, explained: Explained, study: Stud
 
 
 def _drawn(
-    part: Part, confounder: int, subject: Subject, explainer: Explainer, study: Study
+    part: Part, confounder: int, subject: Subject, explainer: Explainer, study: LabelStudy
 ) -> tuple[Float[np.ndarray, "n h w c"], Int[np.ndarray, " m"]]:
-    """Drawings of images for their own bins, and a balanced choice of as many; where that leaves
-    some out, others come again."""
+    """Drawings of images for their own bins, and positions of as many, balanced by the confounder.
+
+    Where the balance leaves some drawings out, others come again.
+    """
     shared, at_once = (
         (explainer.explain, subject.classifier),
         study.config.batch_size * explainer.explain.num_bins,
     )
 
-    def compute() -> Iterator[Arrays]:
-        for pixels in part.images.chunks():
+    def compute(first: int) -> Iterator[Arrays]:
+        for pixels in part.images.take(np.arange(first, len(part))).chunks():
             images, bins = map_examples(_own_bin, shared, pixels, batch_size=at_once)
             yield {"image": np.clip(images, 0, 1), "bin": bins}
 
@@ -116,12 +118,13 @@ def _drawn(
 
 
 def balanced(bins: Int[np.ndarray, " n"], has: Bool[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
-    """Positions, in their order, of as many images with the confounder as without in every bin: the
-    first ones of either.
+    """Positions of as many images with the confounder as without, in every bin, in their order.
+
+    The first ones of either kind are taken.
     """
     chosen = np.zeros(len(bins), bool)
-    for each in np.unique(bins):
-        kinds = [np.flatnonzero((bins == each) & (has == kind)) for kind in (False, True)]
+    for bin in np.unique(bins):
+        kinds = [np.flatnonzero((bins == bin) & (has == kind)) for kind in (False, True)]
         for kind in kinds:
             chosen[kind[: min(map(len, kinds))]] = True
     return np.flatnonzero(chosen)
@@ -131,5 +134,5 @@ def _own_bin(
     shared: tuple[Exaggerator, Classifier], image: Float[jax.Array, "h w c"]
 ) -> tuple[Float[jax.Array, "h w c"], Int[jax.Array, ""]]:
     explainer, classifier = shared
-    own = probability_bin(class_1_probability(classifier, image), num_bins=explainer.num_bins)
-    return explainer.decode(explainer.encode(image, own), own), own
+    bin = probability_bin(class_1_probability(classifier, image), num_bins=explainer.num_bins)
+    return explainer.decode(explainer.encode(image, bin), bin), bin

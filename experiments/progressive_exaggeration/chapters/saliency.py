@@ -1,5 +1,4 @@
-"""Figures 5 and 4c: where the two extremes of a sweep differ, and what of the classifier's accuracy
-hangs on these pixels.
+"""Figures 5 and 4c: where the extremes of a sweep differ, and the accuracy without these pixels.
 
 The map is the magnitude of the difference of the drawings for the highest and the lowest bin.
 Pixels go, the most relevant first, and uniform noise takes their places (Samek et al. 2017); the
@@ -40,13 +39,11 @@ from cfx_jax.report import (
     curve,
     saliency_grid,
 )
-from experiments.progressive_exaggeration.study import Study
+from experiments.progressive_exaggeration.label_study import LabelStudy
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import OURS, differences
+from experiments.shared import AT_LEAST, Arrays, PaperReport, Statement, Table
 from experiments.shared.array_store import row_slices, stored
-from experiments.shared.interval_claims import paired_claim
-from experiments.shared.presenter import Figure, Presenter, Table
-from experiments.shared.stages import Arrays
 
 GRADIENT, INTEGRATED, GRAD_CAM, RANDOM = "gradient", "integrated gradients", "Grad-CAM", "random"
 METHODS = (OURS, GRADIENT, INTEGRATED, GRAD_CAM, RANDOM)
@@ -57,91 +54,90 @@ _PLACE = "section 4.3, second paragraph, and Figure 4c"
 
 
 class Saliency(NamedTuple):
-    """Every method on every query.
+    """The maps of every query by every method.
 
     Attributes:
         study: of the label.
         maps: by method, (n, h, w), at least 0.
-        right: by method, the share of draws in which the classifier is right (n, steps + 1), the
-            first of the image itself.
+        accuracy: by method, the share of draws in which the classifier is correct (n, steps + 1),
+            the first of the image itself.
     """
 
-    study: Study
+    study: LabelStudy
     maps: Mapping[str, Float[np.ndarray, "n h w"]]
-    right: Mapping[str, Float[np.ndarray, "n steps"]]
+    accuracy: Mapping[str, Float[np.ndarray, "n steps"]]
 
     @property
-    def dependencies(self) -> object:
-        """What all of it depends on."""
-        return self.study.dependencies
+    def identity(self) -> object:
+        """Everything that the results depend on."""
+        return self.study.identity
 
     def area(self, method: str) -> Float[np.ndarray, " n"]:
         """The area under each query's curve, in [0, 1]; lower where the pixels matter more."""
-        return area_under_perturbation_curve(self.right[method])
+        return area_under_perturbation_curve(self.accuracy[method])
 
-    def present(self, presenter: Presenter) -> None:
-        """Writes its section."""
-        presenter.report.section("Where it changes")
-        presenter.figures(self._maps(presenter), self._curves(presenter))
-        presenter.table(
+    def write(self, report: PaperReport) -> None:
+        """Writes the chapter's section of the report."""
+        report.section("Where it changes")
+        self._draw_maps(report)
+        self._draw_curves(report)
+        report.table(
             "figure_4c_perturbation",
             self._table(),
             "Figure 4c in numbers: accuracy on the queries after a share of their pixels, the most"
-            " relevant first, has been"
-            f" replaced by uniform noise, mean of {_DRAWS} draws; and the area under that curve,"
-            f" lower is better. Brackets:"
-            " 95 % intervals over queries.",
+            f" relevant first, has been replaced by uniform noise, mean of {_DRAWS} draws; and the"
+            " area under that curve, lower is better. Brackets: 95 % intervals over queries.",
         )
 
     def claims(self) -> Iterator[Claim]:
-        """Figure 4c's."""
-        statistic = "area under accuracy against the share of pixels replaced"
-        areas = {method: self.area(method) for method in self.right}
-        yield paired_claim(
+        """Yields the claims of Figure 4c: against random maps, and against gradient methods."""
+        areas = {method: self.area(method) for method in self.accuracy}
+        yield Statement(
             "Figure 4c random",
             "Accuracy falls faster than when pixels are replaced at random.",
+            _PLACE,
+        ).settle_pair(
             {},
             {OURS: areas[OURS], RANDOM: areas[RANDOM]},
-            statistic,
-            kind="statement",
-            place=_PLACE,
+            "area under accuracy against the share of pixels replaced",
             maximum=0.0,
             strict=True,
             **self.study.subject.units,
         )
         others = np.mean([areas[method] for method in (GRADIENT, INTEGRATED, GRAD_CAM)], axis=0)
         gain = areas[RANDOM] - others
-        yield paired_claim(
+        yield Statement(
             "Figure 4c others",
             "Accuracy falls about as fast as by gradient methods: at least by half of what these"
-            " gain over random, on the"
-            " mean.",
+            " gain over random, on the mean.",
+            _PLACE,
+        ).settle_pair(
             {},
             {OURS: areas[RANDOM] - areas[OURS], "half the mean gain of the others": gain / 2},
             "gain over random; that half is enough is ours",
-            kind="statement",
-            place=_PLACE,
-            minimum=0.0,
+            **AT_LEAST,
             **self.study.subject.units,
         )
 
     def _table(self) -> Table:
+        """Figure 4c in numbers: the mean accuracy of each method, and the area under it."""
         shown = range(0, _STEPS + 1, 4)
-        columns = ["method", *(f"{each / _STEPS:.0%} replaced" for each in shown), "area"]
+        columns = ["method", *(f"{step / _STEPS:.0%} replaced" for step in shown), "area"]
         rows: list[list[Any]] = []
-        for method, right in self.right.items():
-            accuracy = right.mean(axis=0)
+        for method, accuracy in self.accuracy.items():
+            mean = accuracy.mean(axis=0)
             area = bootstrap_interval(
                 self.area(method), groups=self.study.subject.groups, bounds=(0, 1)
             )
-            rows.append([method, *(float(accuracy[each]) for each in shown), area])
+            rows.append([method, *(float(mean[step]) for step in shown), area])
         return columns, rows
 
-    def _curves(self, presenter: Presenter) -> Figure:
-        path = presenter.folder / "figure_4c_perturbation.png"
+    def _draw_curves(self, report: PaperReport) -> None:
+        """Draws Figure 4c: a line for each method."""
         share = np.arange(_STEPS + 1) / _STEPS
         lines = [
-            Line(name=method, x=share, y=right.mean(axis=0)) for method, right in self.right.items()
+            Line(name=method, x=share, y=accuracy.mean(axis=0))
+            for method, accuracy in self.accuracy.items()
         ]
         panel = CurvePanel(
             lines=lines,
@@ -149,16 +145,19 @@ class Saliency(NamedTuple):
             y_label="accuracy",
             y_range=(-0.02, 1.02),
         )
-        curve(path, [panel], panel_size=(4.2, 2.6), note=presenter.note)
-        return Figure(
-            path,
-            "As the paper's Figure 4c: accuracy against the share of pixels replaced, the most"
-            " relevant first.",
-            "Lines that fall from the left to the right, the faster the better the map.",
+        report.draw(
+            "figure_4c_perturbation.png",
+            curve,
+            [panel],
+            panel_size=(4.2, 2.6),
+            caption="As the paper's Figure 4c: accuracy against the share of pixels replaced, the"
+            " most relevant first.",
+            alt="Lines that fall from the left to the right, the faster the better the map.",
         )
 
-    def _maps(self, presenter: Presenter) -> Figure:
-        path, queries = presenter.folder / "figure_5_saliency.png", self.study.subject.queries
+    def _draw_maps(self, report: PaperReport) -> None:
+        """Draws Figure 5: the maps of some queries by every method."""
+        queries = self.study.subject.queries
         rows = [
             SaliencyRow(
                 original=queries.read(np.array([row]))[0],
@@ -167,42 +166,44 @@ class Saliency(NamedTuple):
             )
             for row in self.study.sweeps[0].first(self.study.config.num_shown)
         ]
-        columns = [MapColumn(model="the classifier", method=method) for method in self.maps]
-        saliency_grid(path, rows, columns, style="heat", note=presenter.note)
-        return Figure(
-            path,
-            "As the paper's Figure 5: the difference of the two extremes beside other methods'"
-            " maps.",
-            "Grid: queries and their maps; bright where a method finds what matters.",
+        report.draw(
+            "figure_5_saliency.png",
+            saliency_grid,
+            rows,
+            [MapColumn(model="the classifier", method=method) for method in self.maps],
+            style="heat",
+            caption="As the paper's Figure 5: the difference of the two extremes beside other"
+            " methods' maps.",
+            alt="Grid: queries and their maps; bright where a method finds what matters.",
         )
 
 
-def saliency(study: Study) -> Saliency:
+def map_saliency(study: LabelStudy) -> Saliency:
     """Makes the maps of all queries and replaces their pixels."""
     subject = study.subject
     number, (height, width, _) = len(subject.queries), subject.queries.shape
     row_bytes = 4 * height * width * 16  # the images, and the maps of every method
 
-    def compute_maps() -> Iterator[Arrays]:
-        extremes = np.concatenate([each.mean(axis=-1) for each in differences(study.sweeps[0])])
-        for rows in row_slices(number, row_bytes, multiple=study.config.batch_size):
+    def compute_maps(first: int) -> Iterator[Arrays]:
+        extremes = np.concatenate([part.mean(axis=-1) for part in differences(study.sweeps[0])])
+        for rows in row_slices(number, row_bytes, multiple=study.config.batch_size, first=first):
             images = subject.queries.read(rows)
             others = other_maps(subject, images, study.config.batch_size)
             keys = jax.random.split(jax.random.key(study.config.seed), number)[rows]
             yield {OURS: extremes[rows], **others, RANDOM: _noise(keys, images)}
 
-    depends = [study.dependencies, study.config.seed]
+    depends = [study.identity, study.config.seed]
     maps = stored(study.workspace, "saliency", depends, number, compute_maps)
     truth = subject.query_labels[:, subject.label] == 1
 
-    def compute_right() -> Arrays:
+    def compute_accuracy() -> Arrays:
         return {
-            method: _right(subject, maps[method], truth, seed=study.config.seed, name=method)
+            method: _accuracy(subject, maps[method], truth, seed=study.config.seed, name=method)
             for method in METHODS
         }
 
-    right = study.workspace.cached("perturbation", [*depends, _STEPS, _DRAWS], compute_right)
-    in_order = ({method: found[method] for method in METHODS} for found in (maps, right))
+    accuracy = study.workspace.cached("perturbation", [*depends, _STEPS, _DRAWS], compute_accuracy)
+    in_order = ({method: values[method] for method in METHODS} for values in (maps, accuracy))
     return Saliency(study, *in_order)
 
 
@@ -234,7 +235,7 @@ def _noise(keys: Array, images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarra
     return np.asarray(jax.vmap(random_map)(keys, jnp.asarray(images[..., :1])))[..., 0]
 
 
-def _right(
+def _accuracy(
     subject: Subject,
     maps: Float[np.ndarray, "n h w"],
     truth: Bool[np.ndarray, " n"],
@@ -242,10 +243,10 @@ def _right(
     seed: int,
     name: str,
 ) -> Float[np.ndarray, "n steps"]:
-    """Mean over draws of noise, of which each image has its own."""
+    """The mean accuracy over draws of noise, of which each image has its own."""
     number, (height, width, channels) = len(maps), subject.queries.shape
-    steps = _Right(-(-height * width // _STEPS))
-    found = []
+    steps = _Correct(-(-height * width // _STEPS))
+    accuracy = []
     with progress_bar(number, name) as bar:
         for rows in row_slices(number, 4 * height * width * (channels + 1), multiple=_AT_ONCE):
             images, draws = subject.queries.read(rows), []
@@ -253,14 +254,14 @@ def _right(
                 keys = np.asarray(jax.random.key_data(jax.random.split(key, number)))[rows]
                 given = images, np.asarray(maps[rows]), keys, truth[rows].astype(np.int32)
                 draws.append(map_examples(steps, subject.classifier, given, batch_size=_AT_ONCE))
-            found.append(np.mean(draws, axis=0))
+            accuracy.append(np.mean(draws, axis=0))
             bar.update(rows.stop - rows.start)
-    return np.concatenate(found)
+    return np.concatenate(accuracy)
 
 
 @dataclass(frozen=True)
-class _Right:
-    """Whether the classifier is right after each step; hashable by value."""
+class _Correct:
+    """Whether the classifier is correct after each step; hashable by value."""
 
     pixels_per_step: int
 
@@ -270,11 +271,11 @@ class _Right:
         image, relevance, key, truth = given
         noise = jax.random.uniform(jax.random.wrap_key_data(key), image.shape)
 
-        def right(image: Array) -> Array:
+        def correct(image: Array) -> Array:
             return (decision(classifier(image)) == truth).astype(jnp.float32)
 
         return perturbation_curve(
-            right,
+            correct,
             image,
             relevance,
             overwrite_with(noise),

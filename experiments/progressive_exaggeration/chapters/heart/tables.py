@@ -7,16 +7,21 @@ import numpy as np
 from jaxtyping import Float
 
 from cfx_jax.metrics import HeartSize, bootstrap_interval
-from experiments.progressive_exaggeration.heart.groups import GROUPS, PUBLISHED, comparisons, groups
-from experiments.progressive_exaggeration.heart.masks import ORGANS
-from experiments.progressive_exaggeration.heart.series import (
+from experiments.progressive_exaggeration.chapters.heart.groups import (
+    GROUPS,
+    PUBLISHED,
+    comparisons,
+    groups,
+)
+from experiments.progressive_exaggeration.chapters.heart.masks import ORGANS
+from experiments.progressive_exaggeration.chapters.heart.series import (
     Series,
     correlation,
     correlation_per_query,
     errors,
     interval_of,
 )
-from experiments.shared.presenter import Table
+from experiments.shared import Table
 
 AllSeries = Mapping[tuple[str, str], Series]
 """By way of finding the heart and measure of its size, without gaps."""
@@ -36,42 +41,44 @@ def size_table(series: AllSeries, num_queries: int) -> Table:
         "error of the way",
     ]
     rows = []
-    for (way, measure), each in series.items():
-        off = errors(each)
-        figures = [correlation(each), correlation_per_query(each), *map(interval_of, off)]
-        rows.append([way, spoken(measure), *figures, len(off.query), num_queries - each.number])
+    for (way, measure), sizes in series.items():
+        off = errors(sizes)
+        figures = [correlation(sizes), correlation_per_query(sizes), *map(interval_of, off)]
+        rows.append([way, spoken(measure), *figures, len(off.query), num_queries - sizes.number])
     return [*columns, "decided rightly", "left out"], rows
 
 
 def bin_table(series: AllSeries, desired: Float[np.ndarray, " k"]) -> Table:
     """Figure 4a in numbers: the mean size for each desired probability."""
-    columns = ["hearts", "size", *(f"desired {each:.2f}" for each in desired)]
+    columns = ["hearts", "size", *(f"desired {value:.2f}" for value in desired)]
     rows = [
         [
             way,
             spoken(measure),
-            *(each.explanations.mean(axis=0).tolist() if each.number else [None] * len(desired)),
+            *(sizes.explanations.mean(axis=0).tolist() if sizes.number else [None] * len(desired)),
         ]
-        for (way, measure), each in series.items()
+        for (way, measure), sizes in series.items()
     ]
     return columns, rows
 
 
 def group_table(series: AllSeries) -> Table:
     """Figure 4b in numbers: mean and standard deviation of the sizes in each group."""
-    found = {f"{spoken(measure)}, {way}": groups(each) for (way, measure), each in series.items()}
+    by_column = {
+        f"{spoken(measure)}, {way}": groups(sizes) for (way, measure), sizes in series.items()
+    }
     rows = []
     for name in GROUPS:
         cells = [
-            (float(each[name].mean()), float(each[name].std())) if len(each[name]) else None
-            for each in found.values()
+            (float(sizes[name].mean()), float(sizes[name].std())) if len(sizes[name]) else None
+            for sizes in by_column.values()
         ]
-        rows.append([name, max(len(each[name]) for each in found.values()), *cells])
-    return ["group", "images", *found], rows
+        rows.append([name, max(len(sizes[name]) for sizes in by_column.values()), *cells])
+    return ["group", "images", *by_column], rows
 
 
 def comparison_table(series: AllSeries, measure: str) -> Table:
-    """The paper's t-tests."""
+    """The paper's t-tests between the groups, by one measure of size."""
     columns = [
         "hearts",
         "first",
@@ -85,14 +92,12 @@ def comparison_table(series: AllSeries, measure: str) -> Table:
         "paper's p",
     ]
     rows: list[list[Any]] = []
-    for (way, each_measure), each in series.items():
-        if each_measure != measure:
+    for (way, name), sizes in series.items():
+        if name != measure:
             continue
-        for first, second, kind, found in comparisons(each):
+        for first, second, kind, test in comparisons(sizes):
             numbers = (
-                [None] * 5
-                if found is None
-                else [*found[:4], " and ".join(map(str, found.num_images))]
+                [None] * 5 if test is None else [*test[:4], " and ".join(map(str, test.num_images))]
             )
             rows.append([way, first, second, kind, *numbers, PUBLISHED[first, second]])
     return columns, rows
@@ -101,8 +106,8 @@ def comparison_table(series: AllSeries, measure: str) -> Table:
 def dice_table(dice: Float[np.ndarray, "m 2"]) -> Table:
     """How well the segmentation finds the organs of test images."""
     rows = [
-        [organ, bootstrap_interval(dice[:, each], bounds=(0, 1)), len(dice)]
-        for each, organ in enumerate(ORGANS)
+        [organ, bootstrap_interval(dice[:, number], bounds=(0, 1)), len(dice)]
+        for number, organ in enumerate(ORGANS)
     ]
     return ["organ", "Dice", "test images"], rows
 

@@ -1,4 +1,4 @@
-"""What the chapter says of its tables and figures."""
+"""The captions of the chapter's tables and figures."""
 
 EXPLANATION = (
     "A network that is trained on true masks segments lungs and heart. Hearts of explanations are"

@@ -7,14 +7,13 @@ from jaxtyping import Bool, Int
 
 from cfx_jax.errors import import_extra
 from cfx_jax.metrics import HeartSize, heart_size
-from experiments.shared.image_set import ImageSet
+from experiments.shared import ImageSet
 
 ORGANS = ("lungs", "heart")
 """In the order of the classes of a pixel, after the background; the heart hides the lungs."""
 
-_LEAST = (
-    0.25  # a second lung is at least so large as a share of the first; anything smaller is astray
-)
+# A second lung is at least so large, as a share of the first; anything smaller is astray.
+_LEAST = 0.25
 
 
 def has_hearts(images: ImageSet) -> bool:
@@ -27,8 +26,7 @@ def has_hearts(images: ImageSet) -> bool:
 def classes_of(
     arrays: Mapping[str, np.ndarray], *, heart: str = "heart_mask"
 ) -> Int[np.ndarray, "n h w"]:
-    """The class of each pixel by the true masks: 0 the background, 1 the lungs, 2 the heart over
-    them.
+    """The class of each pixel by the true masks: 0 background, 1 lungs, 2 the heart over them.
 
     Args:
         arrays: of an image set.
@@ -49,12 +47,15 @@ def organs_of(classes: Int[np.ndarray, "n h w"]) -> Bool[np.ndarray, "n h w 2"]:
     Kept is one heart, and of the lungs what hangs together with it, or the two largest parts: a
     large heart cuts corners of the left lung off.
     """
-    found = [((each == 1) & largest(each > 0, 2), largest(each == 2, 1)) for each in classes]
-    return np.moveaxis(np.asarray(found), 1, -1)
+    organs = [((map == 1) & largest(map > 0, 2), largest(map == 2, 1)) for map in classes]
+    return np.moveaxis(np.asarray(organs), 1, -1)
 
 
 def largest(mask: Bool[np.ndarray, "h w"], number: int) -> Bool[np.ndarray, "h w"]:
-    """The largest connected parts of a mask, at most so many, each at least a quarter of the first."""
+    """The largest connected parts of a mask, at most so many.
+
+    Each of them is at least a quarter of the first.
+    """
     parts, count = import_extra("scipy.ndimage", "clearing segmentations").label(mask)
     if count == 0:
         return mask
@@ -64,13 +65,14 @@ def largest(mask: Bool[np.ndarray, "h w"], number: int) -> Bool[np.ndarray, "h w
 
 
 def sizes_of(organs: Bool[np.ndarray, "*batch h w 2"]) -> HeartSize:
-    """Area and cardiothoracic ratio; the thorax is the box around lungs and heart, and NaN stands
-    where no lung is found.
+    """The area and the cardiothoracic ratio; the thorax is the box around lungs and heart.
+
+    NaN stands where no lung is found.
     """
-    found = organs[..., 0].any(axis=(-2, -1), keepdims=True)
-    return heart_size(organs[..., 1], np.logical_and(organs.any(axis=-1), found))
+    has_lung = organs[..., 0].any(axis=(-2, -1), keepdims=True)
+    return heart_size(organs[..., 1], np.logical_and(organs.any(axis=-1), has_lung))
 
 
 def true_sizes(images: ImageSet, *, heart: str = "heart_mask") -> HeartSize:
-    """Those of the true masks."""
+    """The sizes of the hearts of the true masks."""
     return sizes_of(true_organs(images, heart=heart))

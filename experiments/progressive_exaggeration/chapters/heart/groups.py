@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from cfx_jax.errors import import_extra
 from cfx_jax.metrics import Interval, TTest, dependent_t_test, independent_t_test
-from experiments.progressive_exaggeration.heart.series import Series
+from experiments.progressive_exaggeration.chapters.heart.series import Series
 
 _LOW, _HIGH = 0.1, 0.9
 
@@ -28,9 +28,7 @@ PUBLISHED = {
     (TO_NORMAL, NORMAL): "above 0.01",
     (TO_ENLARGED, ENLARGED): "below 0.01",
 }
-"""The paper's p-values; its text treats the last one as not rejecting equality, which contradicts
-the number.
-"""
+"""The paper's p-values; its text takes the last one for equality, against the number."""
 
 
 class Moved(NamedTuple):
@@ -53,13 +51,13 @@ class Comparison(NamedTuple):
     Attributes:
         first, second: their names.
         kind: of the test.
-        found: of the first less the second; None where one has fewer than two images.
+        result: of the first less the second; None where one has fewer than two images.
     """
 
     first: str
     second: str
     kind: str
-    found: TTest | None
+    result: TTest | None
 
 
 def moved(series: Series, *, enlarged: bool) -> Moved:
@@ -103,19 +101,19 @@ def comparisons(series: Series) -> Iterator[Comparison]:
 
 
 def difference(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"]) -> Interval | None:
-    """The difference of the means of two samples with Welch's 95 % interval; None where one has
-    fewer than two images.
+    """The difference of the means of two samples with Welch's 95 % interval.
 
-    NaN ends where neither sample has a spread: it cannot show how far its mean may be off.
+    None is returned where a sample has fewer than two images. The ends are NaN where neither
+    sample has a spread: it cannot show how far its mean may be off.
     """
-    found = _test(independent_t_test, first, second)
-    if found is None:
+    result = _test(independent_t_test, first, second)
+    if result is None:
         return None
-    error = float(np.sqrt(sum(each.var(ddof=1) / len(each) for each in (first, second))))
+    error = float(np.sqrt(sum(sample.var(ddof=1) / len(sample) for sample in (first, second))))
     mean = float(first.mean() - second.mean())
     if error == 0:
         return Interval(mean, float("nan"), float("nan"))
-    share = import_extra("scipy.stats", "t-tests").t.ppf(0.975, found.degrees_of_freedom)
+    share = import_extra("scipy.stats", "t-tests").t.ppf(0.975, result.degrees_of_freedom)
     return Interval(mean, mean - float(share) * error, mean + float(share) * error)
 
 

@@ -1,6 +1,4 @@
-"""Sizes of hearts as bare numbers: against the probability that was asked for, and against the true
-counterfactuals'.
-"""
+"""Sizes of hearts as numbers: by the desired probability, and by the true counterfactuals."""
 
 from typing import Any, NamedTuple
 
@@ -36,12 +34,12 @@ class Series(NamedTuple):
     labels: Int[np.ndarray, " n"]
 
     def of(self, chosen: Bool[np.ndarray, " n"]) -> "Series":
-        """Some of the queries."""
-        return Series(*(each[chosen] for each in self))
+        """The series of the chosen queries."""
+        return Series(*(values[chosen] for values in self))
 
     @property
     def number(self) -> int:
-        """Of queries."""
+        """The number of queries."""
         return len(self.queries)
 
     @property
@@ -62,8 +60,7 @@ class Series(NamedTuple):
 
 
 class Errors(NamedTuple):
-    """How far sizes are from those of the true counterfactuals, of queries that were decided
-    rightly.
+    """The errors of sizes, against the true counterfactuals, of queries that were decided rightly.
 
     Attributes:
         explanation: at the opposite extreme, both found in the same way (m,).
@@ -79,41 +76,42 @@ class Errors(NamedTuple):
 def errors(series: Series) -> Errors:
     """The errors of a series without gaps."""
     rightly = series.decided_rightly
-    found = rightly.counterfactuals
+    goal = rightly.counterfactuals
     return Errors(
-        *(
-            np.abs(each)
-            for each in (rightly.opposite - found, rightly.queries - found, found - rightly.known)
-        )
+        np.abs(rightly.opposite - goal),
+        np.abs(rightly.queries - goal),
+        np.abs(goal - rightly.known),
     )
 
 
 def correlation(series: Series) -> Interval | None:
-    """Spearman's correlation of size and desired probability over all pairs, 0 where no size
-    differs.
+    """Spearman's correlation of size and desired probability over all pairs.
 
-    Queries are drawn again for its interval; None for fewer than two.
+    It is 0 where no size differs. Queries are drawn again for its interval; None for fewer than
+    two.
     """
     pairs = np.stack([series.desired, series.explanations], axis=-1)
     return interval_of(pairs, statistic=_over_pairs, num_resamples=_DRAWS)
 
 
 def correlation_per_query(series: Series) -> Interval | None:
-    """The mean of the correlations within each query's series, 0 where its size stays; None for
-    fewer than two queries.
+    """The mean of the correlations within each query's series, 0 where its size stays.
+
+    None is returned for fewer than two queries.
     """
     pairs = zip(series.desired, series.explanations, strict=True)
     # A statistic of ours: correlations that are all 0 or 1 are no answers.
     return interval_of(
-        np.array([_rank_correlation(*each) for each in pairs]),
+        np.array([_rank_correlation(desired, sizes) for desired, sizes in pairs]),
         statistic=np.mean,
         bounds=(-1.0, 1.0),
     )
 
 
 def interval_of(values: Float[np.ndarray, "n ..."], **options: Any) -> Interval | None:
-    """The bootstrap interval of a statistic, the mean unless another is named; None for fewer than
-    two images.
+    """The bootstrap interval of a statistic, the mean unless another is named.
+
+    None is returned for fewer than two images.
     """
     return bootstrap_interval(values, **options) if len(values) > 1 else None
 

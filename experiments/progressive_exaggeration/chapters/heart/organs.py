@@ -20,18 +20,17 @@ from cfx_jax.metrics import dice
 from cfx_jax.models import per_image
 from cfx_jax.parallel import map_examples, progress_bar
 from cfx_jax.registration import register, warp
-from experiments.progressive_exaggeration.heart.masks import (
+from experiments.progressive_exaggeration.chapters.heart.masks import (
     ORGANS,
     classes_of,
     organs_of,
     true_organs,
 )
-from experiments.progressive_exaggeration.images import Data
+from experiments.progressive_exaggeration.data import Data
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
+from experiments.shared import Arrays, ImageSet, Workspace
 from experiments.shared.array_store import stored
-from experiments.shared.image_set import ImageSet
-from experiments.shared.stages import Arrays, Workspace
 from trainers import segmentation, train
 
 SEGMENTED, REGISTERED = "segmented", "registered"
@@ -57,14 +56,14 @@ class Hearts(NamedTuple):
 
 
 def find_hearts(
-    settings: segmentation.Config, subject: Subject, found: Sweeps, workspace: Workspace
+    settings: segmentation.Config, subject: Subject, sweeps: Sweeps, workspace: Workspace
 ) -> Hearts:
     """Trains a segmentation, or reads it from the workspace, and finds the organs of every image.
 
     Args:
         settings: of the training; classes and channels are set by the images.
         subject: what is explained, on images with masks of heart and lungs.
-        found: the explanations.
+        sweeps: the explanations.
         workspace: keeps weights and masks.
     """
     data, queries = subject.data, subject.queries
@@ -72,25 +71,26 @@ def find_hearts(
         settings, num_classes=1 + len(ORGANS), in_channels=data.validation.images.shape[-1]
     )
     trained = [settings, data.train.images.identity, data.validation.images.identity]
-    identity = [trained, data.test.images.identity, found.identity]
+    identity = [trained, data.test.images.identity, sweeps.identity]
     model = _train(settings, data, workspace, trained)
 
     def segmented() -> Arrays:
         tested, truth = _organs(model, data.test.pixels), true_organs(data.test.images)
         return {
             "dice": np.stack(
-                [dice(tested[..., each], truth[..., each]) for each in range(len(ORGANS))], axis=-1
+                [dice(tested[..., organ], truth[..., organ]) for organ in range(len(ORGANS))],
+                axis=-1,
             ),
             "queries": np.concatenate([_organs(model, pixels) for pixels in queries.chunks()]),
         }
 
-    def explanations_segmented() -> Iterator[Arrays]:
-        for _, images in _images(found, queries, "segmentation"):
+    def explanations_segmented(first: int) -> Iterator[Arrays]:
+        for _, images in _images(sweeps, queries, "segmentation", first):
             organs = _organs(model, images.reshape(-1, *images.shape[2:]))
             yield {"explanations": organs.reshape(*images.shape[:4], len(ORGANS))}
 
-    def explanations_registered() -> Iterator[Arrays]:
-        for rows, images in _images(found, queries, "registration"):
+    def explanations_registered(first: int) -> Iterator[Arrays]:
+        for rows, images in _images(sweeps, queries, "registration", first):
             yield {
                 "explanations": move(queries.read(rows), stored_queries["queries"][rows], images)
             }
@@ -105,14 +105,12 @@ def find_hearts(
 
 
 def _images(
-    found: Sweeps, queries: ImageSet, stage: str
+    sweeps: Sweeps, queries: ImageSet, stage: str, first: int
 ) -> Iterator[tuple[slice, Float[np.ndarray, "m k h w c"]]]:
-    """The explanations of some queries, and last their true counterfactuals, with their rows: a
-    part at a time.
-    """
-    with progress_bar(len(queries), stage) as bar:
-        for rows in found.parts():
-            explanations = np.clip(found.found.images[rows], 0, 1)
+    """Yields rows from one on, with the explanations and last the true counterfactuals."""
+    with progress_bar(len(queries) - first, stage) as bar:
+        for rows in sweeps.parts(first):
+            explanations = np.clip(sweeps.series.images[rows], 0, 1)
             counterfactuals = queries.read(rows, field="counterfactual")
             yield rows, np.concatenate([explanations, counterfactuals[:, None]], axis=1)
             bar.update(rows.stop - rows.start)
@@ -130,10 +128,10 @@ def move(
         organs: of the queries.
         images: of each query, in [0, 1].
     """
-    each = images.shape[1]
+    number = images.shape[1]
     examples = (
-        np.repeat(queries, each, 0),
-        np.repeat(organs, each, 0),
+        np.repeat(queries, number, 0),
+        np.repeat(organs, number, 0),
         images.reshape(-1, *images.shape[2:]),
     )
     moved = map_examples(_moved, (), examples, batch_size=_BATCH)

@@ -8,15 +8,20 @@ from jaxtyping import Float
 
 from cfx_jax.metrics import bootstrap_interval
 from cfx_jax.report import CurvePanel, Line, Outlines, curve, sweep_grid
-from experiments.progressive_exaggeration.figures import shown
-from experiments.progressive_exaggeration.heart.groups import groups
-from experiments.progressive_exaggeration.heart.masks import sizes_of
-from experiments.progressive_exaggeration.heart.organs import REGISTERED, SEGMENTED, WAYS, Hearts
-from experiments.progressive_exaggeration.heart.series import Series
-from experiments.progressive_exaggeration.heart.tables import MEASURES, AllSeries, spoken
+from experiments.progressive_exaggeration.chapters.heart.groups import groups
+from experiments.progressive_exaggeration.chapters.heart.masks import sizes_of
+from experiments.progressive_exaggeration.chapters.heart.organs import (
+    REGISTERED,
+    SEGMENTED,
+    WAYS,
+    Hearts,
+)
+from experiments.progressive_exaggeration.chapters.heart.series import Series
+from experiments.progressive_exaggeration.chapters.heart.tables import MEASURES, AllSeries, spoken
+from experiments.progressive_exaggeration.figures import drawn_series
 from experiments.progressive_exaggeration.subject import Subject
 from experiments.progressive_exaggeration.sweeps import Sweeps
-from experiments.shared.presenter import Figure
+from experiments.shared import Figure
 
 _SHARES = np.linspace(0, 1, 11)
 
@@ -68,13 +73,11 @@ def size_figure(
 
 
 def sweep_figure(
-    folder: Path, subject: Subject, found: Sweeps, hearts: Hearts, num_shown: int, note: str
+    folder: Path, subject: Subject, sweeps: Sweeps, hearts: Hearts, num_shown: int, note: str
 ) -> Figure:
-    """The series of some radiographs, the first ones of either decision, with their registered
-    hearts and these' sizes.
-    """
-    path, rows = folder / "figure_2_heart_sweeps.png", found.first(num_shown)
-    series = shown(found, subject.queries, rows)
+    """The series of the first radiographs of either decision, with registered hearts and sizes."""
+    path, rows = folder / "figure_2_heart_sweeps.png", sweeps.first(num_shown)
+    series = drawn_series(sweeps, subject.queries, rows)
     sweep_grid(
         path,
         series,
@@ -108,5 +111,7 @@ def heart_outlines(hearts: Hearts, row: int) -> Outlines:
 def _risen(way: str, series: Series, desired: Float[np.ndarray, " k"]) -> Iterator[Line]:
     """The mean size by bin, where there are enough queries for a band."""
     if series.number > 1:
-        mean, low, high = np.transpose([bootstrap_interval(each) for each in series.explanations.T])
+        mean, low, high = np.transpose(
+            [bootstrap_interval(sizes) for sizes in series.explanations.T]
+        )
         yield Line(name=way, x=desired, y=mean, low=low, high=high)

@@ -1,4 +1,4 @@
-"""The images with their labels, split once and for all."""
+"""The images that ``--data`` may name, with their labels, split once and for all."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,17 +11,29 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import split
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.config import Config
-from experiments.progressive_exaggeration.sources import WORLDS, open_images
-from experiments.shared.data import OpenedImages
-from experiments.shared.image_options import remaining_share
-from experiments.shared.image_set import COPIES, ImageSet
-from experiments.shared.stages import Workspace
+from experiments.shared import COPIES, ImageSet, Workspace, remaining_share
+from experiments.shared.data import (
+    CELEBA,
+    CHEXPERT,
+    FACES,
+    FOLDER,
+    HEARTS,
+    ImageRequest,
+    OpenedImages,
+    open_data,
+)
 
-_FRESH = "Test images are of a world of their own, seed {0.test_seed}; all others of that of seed {0.seed}."
+KINDS = (FACES, HEARTS, CELEBA, CHEXPERT, FOLDER)
+WORLDS = tuple(kind.name for kind in KINDS if not kind.has_path)
+"""The synthetic worlds, by ``data``."""
+_FRESH = (
+    "Test images are of a world of their own, seed {0.test_seed}; all others of that of seed"
+    " {0.seed}."
+)
 
 
 class Part(NamedTuple):
-    """Some of the images, shuffled.
+    """A part of the images, shuffled.
 
     Attributes:
         images: with their positions in the source.
@@ -38,14 +50,12 @@ class Part(NamedTuple):
 
     @property
     def groups(self) -> Shaped[np.ndarray, " n"] | None:
-        """The images that are drawn together: those of one person, else copies of one picture; None
-        where none are.
-        """
+        """The group of each image: its person, else its picture; None where all differ."""
         return self.images.copies if self.people is None else self.people
 
     @property
     def group_unit(self) -> str:
-        """What the groups are, in words."""
+        """The kind of the groups, in words."""
         return COPIES if self.people is None else "people"
 
     @property
@@ -54,18 +64,18 @@ class Part(NamedTuple):
         return self.images.arrays["image"]
 
     def take(self, positions: Int[np.ndarray, " m"]) -> "Part":
-        """Some of these images, in the order of the positions."""
+        """The images at these positions, in their order."""
         people = None if self.people is None else self.people[positions]
         return Part(self.images.take(positions), self.labels[positions], people)
 
     def rows_of(self, images: ImageSet) -> Int[np.ndarray, " m"]:
-        """Where some of these images are among them."""
+        """The rows of images that are among these."""
         row = {int(index): row for row, index in enumerate(self.images.indices)}
         return np.array([row[int(index)] for index in images.indices], int)
 
 
 class Data(NamedTuple):
-    """The image sets.
+    """The image sets with their labels.
 
     Attributes:
         train, validation, test: disjoint, by patient where patients are known.
@@ -85,20 +95,20 @@ class Data(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The explained label."""
+        """The name of the explained label."""
         return self.names[self.explained]
 
     @property
     def identity(self) -> object:
-        """What all images depend on."""
+        """Everything that the images depend on."""
         return [part.images.identity for part in (self.train, self.validation, self.test)]
 
     def of(self, labels: Sequence[str], explained: str) -> "Data":
         """The same images with some of the labels, of which one is explained."""
-        columns = [self.names.index(each) for each in labels]
+        columns = [self.names.index(label) for label in labels]
         parts = (self.train, self.validation, self.test)
         train, validation, test = (
-            Part(each.images, each.labels[:, columns], each.people) for each in parts
+            Part(part.images, part.labels[:, columns], part.people) for part in parts
         )
         spoken = explained.replace("_", " ")
         class_names = self.class_names if explained == self.label else (f"not {spoken}", spoken)
@@ -106,9 +116,29 @@ class Data(NamedTuple):
         return Data(train, validation, test, tuple(labels), class_names, position, self.note)
 
 
+def open_images(config: Config, workspace: Workspace) -> OpenedImages:
+    """Opens or draws all images, before they are split.
+
+    Raises:
+        InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the
+            images do not have, where they have several.
+    """
+    request = ImageRequest(
+        workspace,
+        config.image_size,
+        config.num_images,
+        config.seed,
+        channels=config.channels,
+        classes=config.classes,
+        label=config.label,
+    )
+    return open_data(config.data, KINDS, request)
+
+
 def load_images(config: Config, workspace: Workspace) -> Data:
-    """Opens or draws the images and splits them; the test images of a synthetic world are of a
-    world of their own.
+    """Opens or draws the images and splits them.
+
+    The test images of a synthetic world are of a world of their own.
 
     Raises:
         InputError: ``data`` is of no known kind, or its folder cannot be used; a label that the
@@ -119,9 +149,9 @@ def load_images(config: Config, workspace: Workspace) -> Data:
     apart = config.data in WORLDS and config.test_seed != config.seed
     if apart:
         number = max(1, round(config.num_images * config.test))
-        own = dataclasses.replace(config, num_images=config.num_images - number)
+        main = dataclasses.replace(config, num_images=config.num_images - number)
         fresh = dataclasses.replace(config, num_images=number, seed=config.test_seed)
-        sources = [_chosen(config, open_images(each, workspace)) for each in (own, fresh)]
+        sources = [_chosen(config, open_images(world, workspace)) for world in (main, fresh)]
         shares = {name: shares[name] / (1 - config.test) for name in ("train", "validation")}
     else:
         sources = [_chosen(config, open_images(config, workspace))]
@@ -140,7 +170,7 @@ def load_images(config: Config, workspace: Workspace) -> Data:
 
 
 def _explained(config: Config, source: OpenedImages) -> int:
-    """Position of the explained label; of a single one the name is not asked for."""
+    """The position of the explained label; a single label needs no name."""
     if len(source.names) == 1:
         return 0
     check_choice(config.label, source.names, name="--label")
@@ -153,9 +183,9 @@ def _part(source: OpenedImages, items: Int[np.ndarray, " n"]) -> Part:
 
 
 def _chosen(config: Config, source: OpenedImages) -> OpenedImages:
-    """Those labels of a source that the classifier is to have."""
-    for each in config.labels:
-        check_choice(each, source.names, name="--labels")
+    """The source with the labels that the classifier is to have."""
+    for label in config.labels:
+        check_choice(label, source.names, name="--labels")
     if not config.labels:
         return source
     if config.label not in config.labels:
@@ -163,5 +193,5 @@ def _chosen(config: Config, source: OpenedImages) -> OpenedImages:
             f"--labels: expected {config.label!r}, which is explained, among them, got"
             f" {config.labels}"
         )
-    columns = [source.names.index(each) for each in config.labels]
+    columns = [source.names.index(label) for label in config.labels]
     return source._replace(labels=source.labels[:, columns], names=config.labels)
