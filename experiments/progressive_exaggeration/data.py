@@ -11,7 +11,7 @@ from cfx_jax.checks import check_choice
 from cfx_jax.data import split
 from cfx_jax.errors import InputError
 from experiments.progressive_exaggeration.config import Config
-from experiments.shared import COPIES, ImageSet, Workspace, remaining_share
+from experiments.shared import COPIES, ImageSet, Workspace, open_data, remaining_share
 from experiments.shared.data import (
     CELEBA,
     CHEXPERT,
@@ -20,7 +20,6 @@ from experiments.shared.data import (
     HEARTS,
     ImageRequest,
     OpenedImages,
-    open_data,
 )
 
 KINDS = (FACES, HEARTS, CELEBA, CHEXPERT, FOLDER)

@@ -4,13 +4,8 @@ from experiments.shared.claims import AT_LEAST as AT_LEAST
 from experiments.shared.claims import MORE as MORE
 from experiments.shared.claims import ONE_TRAINING as ONE_TRAINING
 from experiments.shared.claims import Statement as Statement
-from experiments.shared.claims import claim as claim
 from experiments.shared.claims import counted as counted
-from experiments.shared.claims import mean_claim as mean_claim
 from experiments.shared.claims import of_one_training as of_one_training
-from experiments.shared.claims import paired_claim as paired_claim
-from experiments.shared.claims import runs_claim as runs_claim
-from experiments.shared.claims import unpaired_claim as unpaired_claim
 from experiments.shared.data import DataKind as DataKind
 from experiments.shared.data import open_data as open_data
 from experiments.shared.experiment import results_folder as results_folder

@@ -52,7 +52,7 @@ def test_a_claim_about_trainings_counts_runs():
     )
 
 
-VALUES = {"mean_claim": 3, "settle_mean": 1, "bootstrap_interval": 0}
+VALUES = {"settle_mean": 1, "bootstrap_interval": 0}
 """Where functions that take answers have them."""
 
 

@@ -6,7 +6,7 @@ import radiology_layouts
 from image_folders import write_folder
 
 from cfx_jax.errors import InputError
-from experiments.shared import DataKind, open_data
+from experiments.shared import DataKind, Workspace, open_data
 from experiments.shared.data import (
     BRAIN,
     CELEBA,
@@ -19,7 +19,6 @@ from experiments.shared.data import (
     RSNA,
     ImageRequest,
 )
-from experiments.shared.stages import Workspace
 
 KINDS = (
     DataKind("drawn", lambda request, path: ("drawn", request, path), has_path=False),
