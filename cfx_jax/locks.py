@@ -187,9 +187,8 @@ def _message(place: Path, holder: dict[str, Any]) -> str:
         who = f"pid {holder.get('pid', 'unknown')} on {holder.get('host', 'an unknown host')}"
     return (
         f"another process {holder.get('doing', 'works')} here, {who}, since"
-        f" {holder.get('since', 'just now')}: wait until it"
-        f" has ended or choose another folder than {place}; if it does not run any more, delete"
-        f" {place / _NAME}"
+        f" {holder.get('since', 'just now')}: wait until it has ended or choose another folder than"
+        f" {place}; if it does not run any more, delete {place / _NAME}"
     )
 
 

@@ -178,7 +178,7 @@ def _check_map(saliency: AnyArray) -> None:
     check_array(saliency, name="saliency")
     if saliency.ndim not in (2, 3, 4):
         raise InputError(
-            f"saliency: expected one map (h, w), (h, w, c) or (s, h, w, c), got shape"
+            "saliency: expected one map (h, w), (h, w, c) or (s, h, w, c), got shape"
             f" {saliency.shape}: use jax.vmap"
         )
 

@@ -89,9 +89,9 @@ def decision(logits: Float[_A, "*b k"]) -> Int[_A, "*b"]:
     """
     if not jnp.ndim(logits) or logits.shape[-1] < 2:
         raise InputError(
-            f"logits: expected two and more classes to decide between, got shape"
+            "logits: expected two and more classes to decide between, got shape"
             f" {jnp.shape(logits)}: models.two_logits makes a classifier of two classes of a"
-            f" network with one logit"
+            " network with one logit"
         )
     if logits.shape[-1] == 2:
         return (logits[..., 1] >= logits[..., 0]).astype(jnp.int32)

@@ -49,9 +49,8 @@ def start_distributed(
     except (ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"start_distributed: expected to be the first use of JAX and, outside of a cluster, to"
-            f" get all arguments, "
-            f"got {coordinator=}, {num_processes=}, {index=}: {reason}"
+            "start_distributed: expected to be the first use of JAX and, outside of a cluster, to"
+            f" get all arguments, got {coordinator=}, {num_processes=}, {index=}: {reason}"
         ) from error
 
 
@@ -85,7 +84,7 @@ def shard(tree: Any, mesh: Mesh) -> Any:
     if length % mesh.size:
         raise InputError(
             f"shard: expected a multiple of {mesh.size} devices, got {length} examples: pad the"
-            f" batch"
+            " batch"
         )
     return jax.tree.map(lambda leaf: _place(leaf, NamedSharding(mesh, PartitionSpec(AXIS))), tree)
 
@@ -215,7 +214,7 @@ def num_examples(examples: Any) -> int:
     }
     if len(lengths) != 1 or None in lengths:
         raise InputError(
-            f"examples: expected leaves with one common leading axis, got lengths"
+            "examples: expected leaves with one common leading axis, got lengths"
             f" {sorted(map(str, lengths))}"
         )
     (length,) = lengths

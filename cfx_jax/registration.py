@@ -140,7 +140,7 @@ def warp(
     """
     if jnp.ndim(picture) not in (2, 3) or jnp.shape(displacement) != (*jnp.shape(picture)[:2], 2):
         raise InputError(
-            f"displacement: expected (h, w, 2) for a picture (h, w) or (h, w, c), got shapes"
+            "displacement: expected (h, w, 2) for a picture (h, w) or (h, w, c), got shapes"
             f" {jnp.shape(displacement)}, {jnp.shape(picture)}"
         )
     picture = jnp.asarray(picture)
@@ -149,7 +149,7 @@ def warp(
     if not jnp.issubdtype(picture.dtype, jnp.floating):
         raise InputError(
             f"picture: expected an image (float) or a mask (bool), got {picture.dtype}: compare"
-            f" labels first"
+            " labels first"
         )
     rows, columns = jnp.indices(picture.shape[:2])
     places = [rows + displacement[..., 0], columns + displacement[..., 1]]

@@ -60,12 +60,12 @@ def find_photographs(source: Path, out: Path) -> list[Job]:
     if not is_folder(source):
         raise InputError(
             f"--source: expected a folder of photographs, but '{source}' is none: check the"
-            f" spelling"
+            " spelling"
         )
     if out.resolve().is_relative_to(source.resolve()):
         raise InputError(
             f"--out: expected a folder outside of --source, got '{out}': its images would be read"
-            f" again"
+            " again"
         )
     names, left_out = find_images(FileTree(source))
     if left_out:

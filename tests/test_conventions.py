@@ -130,10 +130,9 @@ def test_methods_import_no_flax_no_data_and_no_files(package):
     import sys
 
     code = (
-        f"import sys, cfx_jax.{package};"
-        "bad = [m for m in ('flax', 'grain', 'orbax', 'cv2', 'matplotlib', 'PIL', 'tyro',"
-        " 'cfx_jax.models', 'cfx_jax.data',"
-        " 'cfx_jax.training', 'cfx_jax.report') if m in sys.modules]; print(','.join(bad))"
+        f"import sys, cfx_jax.{package};bad = [m for m in ('flax', 'grain', 'orbax', 'cv2',"
+        " 'matplotlib', 'PIL', 'tyro', 'cfx_jax.models', 'cfx_jax.data', 'cfx_jax.training',"
+        " 'cfx_jax.report') if m in sys.modules]; print(','.join(bad))"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -54,13 +54,13 @@ def from_exported(
         )
     if len(exported.in_avals) != 1 or len(exported.out_avals) != 1:
         raise InputError(
-            f"exported: expected a function of images alone that gives one array, got"
+            "exported: expected a function of images alone that gives one array, got"
             f" {len(exported.in_avals)} arguments and {len(exported.out_avals)} results"
         )
     if not exported.has_vjp():
         raise InputError(
-            "exported: expected a function with its derivative, got one without: serialise it"
-            " with serialize(vjp_order=1)"
+            "exported: expected a function with its derivative, got one without: serialise it with"
+            " serialize(vjp_order=1)"
         )
     batched = Partial(_values, _Exported(exported))
     return classifier_of(batched, inputs or Inputs(), outputs or Outputs())

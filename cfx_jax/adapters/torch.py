@@ -79,7 +79,7 @@ def from_torch(
         module = module.module()
     if not isinstance(module, torch.nn.Module):
         raise InputError(
-            f"module: expected a torch.nn.Module, a TorchScript module or an exported program, got"
+            "module: expected a torch.nn.Module, a TorchScript module or an exported program, got"
             f" {type(module).__name__}: load weights into their network first"
         )
     module = _in_evaluation_mode(module)
@@ -105,7 +105,7 @@ def load_torch(path: str | Path) -> Any:
     version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
     if version < _OLDEST:
         raise InputError(
-            f"torch: expected version 2.6 or newer, whose files of weights run no code, got"
+            "torch: expected version 2.6 or newer, whose files of weights run no code, got"
             f" {torch.__version__}: run `pip install --upgrade torch`"
         )
     path = Path(path)
@@ -131,8 +131,8 @@ def _why_not_loaded(torch: Any, path: Path, error: Exception) -> str:
         )
     kind = "weights alone" if isinstance(content, dict) else type(content).__name__
     return (
-        f"{expected} {kind}: build their network, load_state_dict(torch.load(..., "
-        "weights_only=True)), and give the network"
+        f"{expected} {kind}: build their network, load_state_dict(torch.load(...,"
+        " weights_only=True)), and give the network"
     )
 
 

@@ -54,7 +54,7 @@ def _check_scalar(value: Any, image: Float[Array, "*s h w c"]) -> None:
         kind = "image" if image.ndim == 3 else "volume"
         raise InputError(
             f"score: expected one {kind} {image.shape} -> scalar, got shape {jnp.shape(value)}:"
-            f" objectives.class_score makes a score of a classifier, jax.vmap explains a batch"
+            " objectives.class_score makes a score of a classifier, jax.vmap explains a batch"
         )
 
 

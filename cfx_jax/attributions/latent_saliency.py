@@ -112,7 +112,7 @@ def _difference(reference: Array, counterfactual: Array, *, name: str) -> Float[
     if is_concrete(difference) and not np.isfinite(np.asarray(difference)).all():
         raise InputError(
             f"{name}: expected finite values, got NaN or infinity: lower the step size of the"
-            f" search"
+            " search"
         )
     return difference
 

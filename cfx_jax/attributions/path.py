@@ -229,6 +229,6 @@ def _check_decoder(decode: Callable[[Any], Array], latent: Any) -> None:
     shape = getattr(shape_of(decode, latent), "shape", None)
     if shape is None or len(shape) not in (3, 4):
         raise InputError(
-            f"decode: expected one latent -> image (h, w, c) or volume (s, h, w, c), got shape"
+            "decode: expected one latent -> image (h, w, c) or volume (s, h, w, c), got shape"
             f" {shape}"
         )

@@ -31,7 +31,7 @@ def check_target(target: int | AnyArray, num_classes: int, *, name: str = "targe
     if shape != ():
         raise InputError(
             f"{name}: expected one class, 0..{num_classes - 1}, got shape {shape}: give a single"
-            f" integer"
+            " integer"
         )
     check_classes(target, num_classes, name=name)
 
@@ -122,14 +122,13 @@ def number_of_logits(logits: Any) -> int:
         else:
             advice = "wrap a batched model with models.per_image"
         raise InputError(
-            f"classifier: expected one image -> logits (k,) with k >= 2, got"
-            f" {shape if shape is not None else type(logits)}"
-            f": {advice}"
+            "classifier: expected one image -> logits (k,) with k >= 2, got"
+            f" {shape if shape is not None else type(logits)}: {advice}"
         )
     if not jnp.issubdtype(dtype, jnp.floating):
         raise InputError(
             f"classifier: expected logits of a floating-point dtype, got {dtype}: whole numbers"
-            f" have no gradient; return the values before they are rounded or compared"
+            " have no gradient; return the values before they are rounded or compared"
         )
     return shape[0]
 
@@ -162,7 +161,7 @@ def check_classifier(
         bad = int((~np.isfinite(logits).all(axis=1)).sum())
         raise InputError(
             f"classifier: expected finite logits, got NaN or infinity on {bad} of {len(logits)}"
-            f" images: check the weights and the normalisation inside the model"
+            " images: check the weights and the normalisation inside the model"
         )
     if (logits >= 0).all() and np.allclose(logits.sum(axis=1), 1, atol=1e-4):
         raise InputError(

@@ -148,8 +148,7 @@ def check_number_or_one_each(value: float | AnyArray, count: int, *, name: str) 
     if np.shape(value) not in ((), (count,)):
         raise InputError(
             f"{name}: expected one number, or one for each of the {count} images, shape ({count},),"
-            f" got shape"
-            f" {np.shape(value)}"
+            f" got shape {np.shape(value)}"
         )
     _check_all_positive(value, name)
 

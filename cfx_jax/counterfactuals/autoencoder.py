@@ -108,8 +108,8 @@ def as_autoencoder(
         return Autoencoder(encode, decode)
     if image.ndim != 4 or latent.shape[:1] != image.shape[:1]:
         raise InputError(
-            "slices_per_batch: expected None unless a volume (s, h, w, c) has latents (s, ...), got"
-            f" an image of shape {image.shape} with latents of shape {latent.shape}"
+            "slices_per_batch: expected None unless a volume (s, h, w, c) has latents (s, ...),"
+            f" got an image of shape {image.shape} with latents of shape {latent.shape}"
         )
     by_slices = _BySlices(slices_per_batch)
     return Autoencoder(Partial(by_slices, encode), Partial(by_slices, decode))

@@ -141,12 +141,12 @@ def _objection(low: float, high: float, psnr: float, minimum: float) -> str | No
     if low == high:
         return (
             f"image: expected something to see, got the value {low:g} everywhere: look at the file,"
-            f" or leave it out"
+            " or leave it out"
         )
     # A reconstruction with NaN is below every bound.
     if not psnr >= minimum:
         return (
             f"reconstruction: expected a PSNR of at least {minimum:g} dB, got {psnr:.2f} dB: train"
-            f" the autoencoder longer, or leave the image out"
+            " the autoencoder longer, or leave the image out"
         )
     return None

@@ -109,5 +109,5 @@ def check_two_classes(classifier: Classifier, image: Float[AnyArray, "h w c"]) -
     if classes != 2:
         raise InputError(
             f"classifier: expected two logits, whose class 1 is explained, got {classes}:"
-            f" models.one_label explains one label of a network of several"
+            " models.one_label explains one label of a network of several"
         )

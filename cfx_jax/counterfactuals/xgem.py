@@ -349,7 +349,7 @@ def _as_search_models(
     latent = shape_of(encode, images[0])
     if not hasattr(latent, "shape"):
         raise InputError(
-            f"coder: expected encode to give one array or a tuple of them, got"
+            "coder: expected encode to give one array or a tuple of them, got"
             f" {type(latent).__name__}"
         )
     check_generated(lambda x: models.decode(models.encode(x)), images[0], 1)

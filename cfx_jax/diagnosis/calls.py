@@ -41,8 +41,8 @@ def diagnose_calls(case: Case) -> Iterator[Finding]:
         again = np.asarray(case.classifier(jnp.asarray(case.images[0])), np.float64)
     except Exception as error:
         message = (
-            "classifier: expected one image -> logits also outside of jit, got"
-            f" {one_line(error)}: mend the classifier"
+            f"classifier: expected one image -> logits also outside of jit, got {one_line(error)}:"
+            " mend the classifier"
         )
         yield Finding("raises", "error", message)
         return
@@ -68,9 +68,9 @@ def _compare_with_vmap(
     off = np.asarray([not _alike(*pair, _BATCHED) for pair in zip(together, alone, strict=True)])
     if off.any():
         message = (
-            f"classifier: expected the logits of single calls under jax.vmap, got others on"
-            f" {share(off)}: look for random"
-            " numbers of NumPy, Python state that changes between calls, and low precision"
+            "classifier: expected the logits of single calls under jax.vmap, got others on"
+            f" {share(off)}: look for random numbers of NumPy, Python state that changes between"
+            " calls, and low precision"
         )
         yield Finding("vmap", "warning", message, indices(off))
 

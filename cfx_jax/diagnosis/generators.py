@@ -193,24 +193,21 @@ def _findings(
     if spread < least_spread:
         message = (
             f"generator: expected adversarial images of {where} that differ among each other, got"
-            f" {spread:.1%} of the"
-            " images' own variance, a collapse: raise the weights of reconstruction, or lower the"
-            " learning rate, and train"
-            " anew"
+            f" {spread:.1%} of the images' own variance, a collapse: raise the weights of"
+            " reconstruction, or lower the learning rate, and train anew"
         )
         yield Finding("collapsed", "error", message)
     if turned < least_turned:
         message = (
             f"generator: expected the decision turned over on at least {least_turned:.1%} of"
-            f" {where}, got {turned:.1%}:"
-            " train longer, or raise the weight of `adversarial_class`"
+            f" {where}, got {turned:.1%}: train longer, or raise the weight of `adversarial_class`"
         )
         yield Finding("turned", "error", message)
     if kept < least_kept:
         message = (
-            f"generator: expected similar images with the same decision for at least"
-            f" {least_kept:.1%} of {where}, got"
-            f" {kept:.1%}: train longer, or raise the weights of similar images and of their class"
+            "generator: expected similar images with the same decision for at least"
+            f" {least_kept:.1%} of {where}, got {kept:.1%}: train longer, or raise the weights of"
+            " similar images and of their class"
         )
         yield Finding("kept", "error", message)
 

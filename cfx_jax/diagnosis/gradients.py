@@ -33,15 +33,14 @@ def diagnose_gradients(case: Case) -> Iterator[Finding]:
     if infinite.any():
         message = (
             f"classifier: expected finite gradients, got NaN or infinity on {share(infinite)}: look"
-            f" for roots, logarithms"
-            " and divisions at 0, also where jnp.where discards them"
+            " for roots, logarithms and divisions at 0, also where jnp.where discards them"
         )
         yield Finding("gradient", "error", message, indices(infinite))
     if zero.any():
         message = (
-            f"classifier: expected gradients that are not zero, got 0 at every pixel on"
-            f" {share(zero)}: look for rounding,"
-            " argmax and stop_gradient, and for activations that are off or saturated"
+            "classifier: expected gradients that are not zero, got 0 at every pixel on"
+            f" {share(zero)}: look for rounding, argmax and stop_gradient, and for activations that"
+            " are off or saturated"
         )
         yield Finding("zero_gradient", "error" if zero.all() else "warning", message, indices(zero))
 

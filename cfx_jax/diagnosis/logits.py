@@ -35,8 +35,8 @@ def diagnose_logits(case: Case) -> Iterator[Finding]:
     if _is_constant(everything):
         message = (
             "classifier: expected logits that depend on the image, got the same for all images and"
-            " for noise: look for"
-            " weights that are zero or not loaded, and for a model made for values in 0..255"
+            " for noise: look for weights that are zero or not loaded, and for a model made for"
+            " values in 0..255"
         )
         yield Finding("constant", "error", message)
     yield from _diagnose_scale(logits, everything)
@@ -57,17 +57,15 @@ def _diagnose_scale(
     ):
         message = (
             "classifier: expected logits (0, z) of two classes with z of either sign, got z in [0,"
-            " 1] on all images and on"
-            " noise: if z is a probability, return the value before the sigmoid"
+            " 1] on all images and on noise: if z is a probability, return the value before the"
+            " sigmoid"
         )
         yield Finding("probability", "warning", message)
     if np.allclose(jax.nn.logsumexp(logits, axis=1), 0, atol=1e-4):
         message = (
             "classifier: expected logits, got log-probabilities, as of an ensemble: right for every"
-            " probability, but maps"
-            " of one logit, such as Grad-CAM, are maps of its log-probability; return the values"
-            " before the log-softmax if"
-            " there are any"
+            " probability, but maps of one logit, such as Grad-CAM, are maps of its"
+            " log-probability; return the values before the log-softmax if there are any"
         )
         yield Finding("log_probabilities", "warning", message)
 
@@ -94,18 +92,15 @@ def _diagnose_probabilities(case: Case, logits: Float[np.ndarray, "n k"]) -> Ite
     rounded = (probability == 0) | (probability == 1)
     if rounded.any():
         message = (
-            f"classifier: expected probabilities between 0 and 1, got 0 or 1 by rounding on"
-            f" {share(rounded)}: the"
-            " probability's gradient vanishes there, and at 1 that of its logarithm; explain"
-            " objectives.log_odds, or"
-            " calibrate the classifier"
+            "classifier: expected probabilities between 0 and 1, got 0 or 1 by rounding on"
+            f" {share(rounded)}: the probability's gradient vanishes there, and at 1 that of its"
+            " logarithm; explain objectives.log_odds, or calibrate the classifier"
         )
         yield Finding("saturated", "warning", message, indices(rounded))
     reached = (probability > 0.5) | (predicted == explained)
     if case.targets is not None and reached.any():
         message = (
-            f"targets: expected classes that are not predicted yet, got the predicted class on"
-            f" {share(reached)}: choose"
-            " another where the class is to change"
+            "targets: expected classes that are not predicted yet, got the predicted class on"
+            f" {share(reached)}: choose another where the class is to change"
         )
         yield Finding("reached", "warning", message, indices(reached))

@@ -215,8 +215,8 @@ class Explanations:
             cautions.append(
                 f"A random start repeats {np.mean(repeated):.2f} of a counterfactual's change on"
                 " average (cosine; 1 is all of it): the changes are mostly noise, as those of"
-                " networks without robust training are. Take a robust network, or an ensemble"
-                " with one."
+                " networks without robust training are. Take a robust network, or an ensemble with"
+                " one."
             )
         return cautions
 

@@ -191,8 +191,8 @@ METHODS: dict[str, Method] = {
         Method(
             "integrated_gradients",
             False,
-            "The mean gradient on the way from black to the image, times the image (Sundararajan"
-            " et al. 2017).",
+            "The mean gradient on the way from black to the image, times the image (Sundararajan et"
+            " al. 2017).",
             _integrated_gradients,
             lambda settings: settings.num_nodes,
         ),

@@ -208,7 +208,7 @@ def _project_magnitudes(
         return _shrink_to(jnp.minimum(room, radius), size, radius)
     raise InputError(
         f"project: there is no exact projection onto the l{p:g} ball, it exists for p in 1, 2, inf:"
-        f" use Auto-Frank-Wolfe (optimise.auto_frank_wolfe), which needs the linear oracle only"
+        " use Auto-Frank-Wolfe (optimise.auto_frank_wolfe), which needs the linear oracle only"
     )
 
 

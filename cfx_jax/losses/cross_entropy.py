@@ -85,7 +85,6 @@ def inverse_frequency(labels: Int[np.ndarray, " n"], num_classes: int) -> Float[
     if not counts.all() or len(counts) > num_classes:
         raise InputError(
             f"labels: expected images of each of the {num_classes} classes, got {counts.tolist()}:"
-            f" leave out the weights,"
-            " or add images"
+            " leave out the weights, or add images"
         )
     return (len(labels) / (num_classes * counts)).astype(np.float32)

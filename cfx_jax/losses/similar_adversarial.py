@@ -197,7 +197,7 @@ def soft_class_terms(
     if logits.shape[-1] != 2:
         raise InputError(
             f"logits: expected two classes, got {logits.shape[-1]}: give a margin above 0 for the"
-            f" loss of equation 10"
+            " loss of equation 10"
         )
     target = jax.lax.stop_gradient(jax.nn.softmax(logits))
     return _cross_entropy(target, similar_logits), _cross_entropy(

@@ -51,7 +51,7 @@ def pre_activation_variances(
     if count < 2:
         raise InputError(
             f"batches: expected the values of at least two images, got {count}: variance needs a"
-            f" spread"
+            " spread"
         )
     return {
         name: float(np.mean(layer.squares / layer.num_images)) for name, layer in moments.items()
@@ -93,5 +93,5 @@ def _check_values(name: str, before: _Moments | None, values: np.ndarray) -> Non
     if not np.isfinite(values).all():
         raise InputError(
             f"{name}: expected finite values, got NaN or infinity: check the network on these"
-            f" images"
+            " images"
         )

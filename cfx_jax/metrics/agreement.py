@@ -78,13 +78,13 @@ def count_votes(
     votes = np.asarray(votes)
     if votes.ndim != 2 or votes.size == 0:
         raise InputError(
-            f"votes: expected one category for each item and rater (n, raters), got shape"
+            "votes: expected one category for each item and rater (n, raters), got shape"
             f" {votes.shape}"
         )
     if not np.issubdtype(votes.dtype, np.integer):
         raise InputError(
             f"votes: expected integers in 0..{num_categories - 1}, got dtype {votes.dtype}: give"
-            f" the number of each category"
+            " the number of each category"
         )
     if votes.min() < 0 or votes.max() >= num_categories:
         raise InputError(
@@ -120,7 +120,7 @@ def fleiss_kappa(counts: Int[np.ndarray, "n k"]) -> float:
     raters = counts.sum(axis=1)
     if raters.min() < 2 or raters.min() != raters.max():
         raise InputError(
-            f"counts: expected the same number of raters, at least 2, for each item, got"
+            "counts: expected the same number of raters, at least 2, for each item, got"
             f" {raters.min()} to {raters.max()}"
         )
     agreeing = (counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))

@@ -64,7 +64,7 @@ def as_categories(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.n
     if missing:
         raise InputError(
             f"{name}: expected a category for every item, got NaN or None for {missing}: leave"
-            f" these out"
+            " these out"
         )
     other = next(
         (item for item in items if not isinstance(item, Real) or not float(item).is_integer()), None
@@ -72,7 +72,7 @@ def as_categories(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.n
     if other is not None:
         raise InputError(
             f"{name}: expected categories that are all whole numbers or all names, got {other!r}:"
-            f" convert them to one kind"
+            " convert them to one kind"
         )
     return np.asarray([int(item) for item in items])
 
@@ -94,7 +94,7 @@ def check_same_kind(first: np.ndarray, second: np.ndarray, *, names: tuple[str, 
         kinds = ["names" if array.dtype.kind == "U" else "numbers" for array in (first, second)]
         raise InputError(
             f"{names[1]}: expected {kinds[0]}, as {names[0]} has, got {kinds[1]}: convert them to"
-            f" one kind"
+            " one kind"
         )
 
 
@@ -116,7 +116,7 @@ def as_decisions(values: Shaped[np.ndarray, " n"], *, name: str) -> Bool[np.ndar
     if other.size:
         raise InputError(
             f"{name}: expected 0 and 1 (or booleans), got {other[0]:g}: compare with a threshold or"
-            f" a class"
+            " a class"
         )
     return numbers.astype(bool)
 
@@ -157,7 +157,7 @@ def as_probabilities(
     if numbers.size and (numbers.min() < -_ROUNDING or numbers.max() > 1 + _ROUNDING):
         raise InputError(
             f"{name}: expected probabilities in [0, 1], got [{numbers.min():g}, {numbers.max():g}]:"
-            f" apply sigmoid or softmax"
+            " apply sigmoid or softmax"
         )
     return numbers.clip(0, 1)
 

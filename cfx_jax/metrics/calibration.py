@@ -136,8 +136,8 @@ def fit_temperature(
     if temperature_at_edge(temperature, method=method):
         warnings.warn(
             f"fit_temperature: the best temperature by {method!r} is {temperature:.3g}, at the edge"
-            f" of what is searched: the"
-            f" {len(labels)} images do not determine it (all right, or no better than chance)",
+            f" of what is searched: the {len(labels)} images do not determine it (all right, or no"
+            " better than chance)",
             stacklevel=2,
         )
     return temperature
@@ -350,7 +350,7 @@ def _as_scores(name: str, scores: Float[AnyArray, "n k"]) -> Float[Array, "n k"]
     if not jnp.issubdtype(scores.dtype, jnp.floating):
         raise InputError(
             f"{name}: expected floating-point numbers, got dtype {scores.dtype}: give the model's"
-            f" own"
+            " own"
         )
     return scores.astype(jnp.promote_types(scores.dtype, jnp.float32))
 
@@ -380,6 +380,6 @@ def _check_distributions(probabilities: Array, *, precision: float) -> None:
     if not abs(worst - 1) < max(1e-3, precision * probabilities.shape[1]):
         raise InputError(
             f"probabilities: expected rows that sum to 1, got a sum of {worst:g}: apply softmax to"
-            f" logits"
+            " logits"
         )
     as_probabilities(np.asarray(probabilities), name="probabilities")

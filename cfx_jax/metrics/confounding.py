@@ -101,7 +101,7 @@ def class_discrimination_matrix(
     before, after = np.asarray(before), np.asarray(after)
     if before.ndim != 2 or after.ndim != 3 or before.shape != after.shape[1:] or after.size == 0:
         raise InputError(
-            f"after: expected (targets, n, k) with before (n, k), none of them 0, got shapes"
+            "after: expected (targets, n, k) with before (n, k), none of them 0, got shapes"
             f" {after.shape}, {before.shape}"
         )
     return np.stack(

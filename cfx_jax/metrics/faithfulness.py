@@ -224,8 +224,7 @@ def relevance_score(
     if areas[0].shape != areas[1].shape or areas[0].ndim != 1 or not areas[0].size:
         raise InputError(
             "degradation, preservation: expected one number for each of the same images (n,), got"
-            " shapes "
-            f"{areas[0].shape}, {areas[1].shape}"
+            f" shapes {areas[0].shape}, {areas[1].shape}"
         )
     # Probabilities computed as exp(log p) pass 1 by rounding.
     if not all(((area > -1e-5) & (area < 1 + 1e-5)).all() for area in areas):

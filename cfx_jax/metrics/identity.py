@@ -209,6 +209,6 @@ def _directions(rows: np.ndarray, name: str) -> np.ndarray:
     if not norms.all():
         raise InputError(
             f"{name}: expected embeddings with a direction, got {int((norms == 0).sum())} that are"
-            f" all zero"
+            " all zero"
         )
     return rows / norms

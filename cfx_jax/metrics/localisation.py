@@ -101,7 +101,7 @@ def top_pixels(maps: Maps, counts: int | Int[np.ndarray, "*batch"]) -> Masks:
     if not np.issubdtype(counts.dtype, np.integer):
         raise InputError(
             f"counts: expected integers, got dtype {counts.dtype}: use top_pixels(maps,"
-            f" mask.sum((-2, -1)))"
+            " mask.sum((-2, -1)))"
         )
     if ((counts < 0) | (counts > size)).any():
         raise InputError(
@@ -335,7 +335,7 @@ def relevance_mass(maps: Maps, truth: Masks) -> PerImage:
     if maps.min(initial=0) < 0:
         raise InputError(
             f"maps: expected values of at least 0, got {maps.min():g}: sum absolute values"
-            f" (channel_sum)"
+            " (channel_sum)"
         )
     share = ratio((maps * truth).sum(axis=SPACE), maps.sum(axis=SPACE))
     return np.where(truth.any(axis=SPACE), share, np.nan)

@@ -201,14 +201,13 @@ def _members(parameters: Any, groups: Sequence[str] | None) -> dict[str, list[in
 def _as_rows(maps: np.ndarray, when: str) -> Float[np.ndarray, "n p"]:
     if maps.ndim < 3:
         raise InputError(
-            f"attribution: expected a map (h, w) or (h, w, c) of each image, got shape"
+            "attribution: expected a map (h, w) or (h, w, c) of each image, got shape"
             f" {maps.shape[1:]}"
         )
     if not np.isfinite(maps).all():
         raise InputError(
             f"attribution: expected finite maps, got NaN or infinity {when}: leave out of the"
-            f" parameters what must stay"
-            " positive, or pass draw='permutation'"
+            " parameters what must stay positive, or pass draw='permutation'"
         )
     return maps.reshape(len(maps), -1)
 

@@ -136,8 +136,7 @@ def hit_score(
     if atlas.ndim != 4 or territories.shape != atlas.shape[:1] or not len(atlas):
         raise InputError(
             "territories: expected one number for each of at least one scan of the atlas (n, s, h,"
-            " w), got shapes"
-            f" {territories.shape} and {atlas.shape}"
+            f" w), got shapes {territories.shape} and {atlas.shape}"
         )
     check_same_shape(atlas, np.asarray(volumes), names=("atlas", "volumes"))
     maps, truth = (
@@ -157,6 +156,5 @@ def _check_territories(
     if absent.size:
         raise InputError(
             f"territories: expected numbers that the atlas has, got {territories[absent[0]]} for"
-            f" scan {absent[0]}, which"
-            " has no such voxel: leave scans without a lesion out"
+            f" scan {absent[0]}, which has no such voxel: leave scans without a lesion out"
         )

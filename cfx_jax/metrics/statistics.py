@@ -380,7 +380,7 @@ def _check_values(values: np.ndarray) -> None:
     if bad:
         raise InputError(
             f"values must be finite, {bad} of {values.size} are not: leave those images out and say"
-            f" how many"
+            " how many"
         )
 
 
@@ -389,7 +389,7 @@ def _check_statistics(drawn: list[float]) -> None:
     if bad:
         raise InputError(
             f"the statistic was not finite in {bad} of {len(drawn)} resamples: use one defined on"
-            f" every draw"
+            " every draw"
         )
 
 
@@ -398,7 +398,7 @@ def _named_cases(values: list[np.ndarray], cases: Sequence[np.ndarray] | None) -
         lengths = {len(run) for run in values}
         if len(lengths) > 1:
             raise InputError(
-                f"cases: expected names, as the trainings have different numbers of cases:"
+                "cases: expected names, as the trainings have different numbers of cases:"
                 f" {lengths}"
             )
         return [np.arange(len(run)) for run in values]

@@ -93,9 +93,8 @@ def inception_extractor(weights_file: str | os.PathLike[str]) -> FeatureExtracto
     tensors = read_tensors(weights_file)
     if _LAST_LAYER not in tensors:
         raise InputError(
-            f"weights_file: expected Inception-v3's tensors by torchvision's names, got none called"
-            f" {_LAST_LAYER!r}"
-            f" in {weights_file}"
+            "weights_file: expected Inception-v3's tensors by torchvision's names, got none called"
+            f" {_LAST_LAYER!r} in {weights_file}"
         )
     num_classes = len(tensors[_LAST_LAYER])
     network: Network = "fid" if num_classes == _OUTPUTS_OF_2015 else "torchvision"

@@ -65,7 +65,7 @@ def apgd(
     """
     if not isinstance(constraint, ConstraintSet):
         raise InputError(
-            f"constraint: expected a set, as of geometry.lp_ball_in_box, got"
+            "constraint: expected a set, as of geometry.lp_ball_in_box, got"
             f" {type(constraint).__name__}"
         )
     check_num_steps(num_steps)
@@ -73,7 +73,7 @@ def apgd(
     check_at_least(oscillation, 0, name="oscillation")
     if constraint.p not in (1, 2, float("inf")):
         raise InputError(
-            f"constraint: expected a set whose p is 1, 2 or inf, which have a projection, got p ="
+            "constraint: expected a set whose p is 1, 2 or inf, which have a projection, got p ="
             f" {constraint.p:g}: use auto_frank_wolfe"
         )
     if constraint.p == 1:

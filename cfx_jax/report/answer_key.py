@@ -132,8 +132,7 @@ def _check_item(item: Any, path: str | os.PathLike[str]) -> dict[str, Any]:
     if not 0 <= item["truth"] < len(item["options"]):
         raise InputError(
             f"'{path}' is damaged, the truth of '{item['id']}' must be one of its options"
-            f" 0..{len(item['options']) - 1},"
-            f" got {item['truth']}: {_ADVICE}"
+            f" 0..{len(item['options']) - 1}, got {item['truth']}: {_ADVICE}"
         )
     return item
 

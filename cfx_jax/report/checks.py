@@ -161,7 +161,7 @@ def _check_range(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind != "f":
         raise InputError(
             f"{name} must be floating point in [0, 1], got {array.dtype}: divide 8-bit values by"
-            f" 255"
+            " 255"
         )
     if not np.isfinite(array).all():
         raise InputError(f"{name} must be finite, it holds NaN or infinity")

@@ -57,8 +57,7 @@ class Question:
         if len(self.captions) not in (0, len(images)):
             raise InputError(
                 f"question '{self.id}' needs one caption for each of its {len(images)} images or"
-                f" none, got"
-                f" {len(self.captions)}"
+                f" none, got {len(self.captions)}"
             )
 
 

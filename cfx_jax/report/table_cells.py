@@ -129,7 +129,7 @@ def numbers(cell: Any) -> list[Any]:
     parts = list(cell) if isinstance(cell, tuple) else [cell]
     if not 1 <= len(parts) <= 3 or not all(_is_number(part) for part in parts):
         raise InputError(
-            f"a cell is a string, a number, None, (mean, std) or (estimate, low, high), got"
+            "a cell is a string, a number, None, (mean, std) or (estimate, low, high), got"
             f" {cell!r}"
         )
     return parts

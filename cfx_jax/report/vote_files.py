@@ -82,7 +82,7 @@ def _check_raters(files: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         twice = ", ".join(f"'{path}'" for path, document in files if document["rater"] == name)
         raise InputError(
             f"{twice} are all by the rater {name!r}: give one file per rater, or rename one in its"
-            f" file"
+            " file"
         )
 
 
@@ -95,7 +95,7 @@ def _check_questionnaire(files: Sequence[tuple[str, Mapping[str, Any]]], key: Ke
         if document["questionnaire"] != wanted:
             raise InputError(
                 f"the votes in '{path}' are of another questionnaire than {whose}: leave that file"
-                f" out"
+                " out"
             )
 
 
@@ -108,7 +108,7 @@ def _votes(path: str, document: Mapping[str, Any]) -> list[dict[str, Any]]:
     if missing:
         raise InputError(
             f"'{path}' is incomplete, {missing} of {len(votes)} items have no vote: let its rater"
-            f" finish"
+            " finish"
         )
     return votes
 

@@ -165,8 +165,7 @@ class CheckpointStore:
             reasons = "; ".join(f"step {step}: {reason}" for step, reason in damaged.items())
             raise InputError(
                 f"none of the checkpoints in {self._folder} can be read ({reasons}): restore them"
-                f" from a"
-                f" copy, or delete {self.workdir} to start anew"
+                f" from a copy, or delete {self.workdir} to start anew"
             )
         return None
 
@@ -270,8 +269,7 @@ def _check_leaves(folder: Path, stored: Mapping[str, str], wanted: Mapping[str, 
         raise InputError(
             f"{folder} does not fit this model: {name} was {stored.get(name, 'absent')}, now"
             f" {wanted.get(name, 'absent')}{more}: build the model that was trained, or choose"
-            f" another"
-            " workdir"
+            " another workdir"
         )
 
 

@@ -42,8 +42,8 @@ class Durations(NamedTuple):
     def __str__(self) -> str:
         return (
             f"after the first step: {self.steps:.1f} s in steps, {self.waiting:.1f} s waiting for"
-            f" data, logs and checkpoints"
-            f" ({self.share_waiting:.1%} of both), {self.evaluation:.1f} s in evaluations"
+            f" data, logs and checkpoints ({self.share_waiting:.1%} of both), {self.evaluation:.1f}"
+            " s in evaluations"
         )
 
 

@@ -40,7 +40,7 @@ class MetricsWindow:
         if "loss" not in metrics:
             raise InputError(
                 f"step: expected a metric called 'loss', got {', '.join(metrics) or 'none'}: return"
-                f" it"
+                " it"
             )
         self._fetch()
         self._pending = step, metrics

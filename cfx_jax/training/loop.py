@@ -277,13 +277,13 @@ def _check_kept(before: _Kind, after: _Kind) -> None:
         given, got = (kind.leaves.get(names[0], "absent") for kind in (before, after))
         raise InputError(
             f"step: expected {names[0]} of the state to stay {given}, got {got}: return it as it"
-            f" came"
+            " came"
         )
     if before.structure != after.structure:
         raise InputError(
             "step: expected the state back in the containers that it came in, got others of the"
-            " same arrays, such as an"
-            " nnx.State in the place of a dict: return those of the first state"
+            " same arrays, such as an nnx.State in the place of a dict: return those of the first"
+            " state"
         )
 
 
@@ -293,7 +293,7 @@ def _next(batches: Batches, index: int, num_steps: int, mesh: Mesh | None) -> An
     except StopIteration:
         raise InputError(
             f"batches: ended after {index} of {num_steps} steps: pass an iterator that repeats the"
-            f" data"
+            " data"
         ) from None
     if mesh is None:
         return batch

@@ -140,8 +140,7 @@ def _check_unused(folder: Path) -> None:
     if foreign:
         raise InputError(
             f"workdir: {folder} holds other files ({', '.join(foreign[:3])}) and no training of"
-            f" this library:"
-            " choose an empty or new folder"
+            " this library: choose an empty or new folder"
         )
 
 
@@ -154,8 +153,7 @@ def _check_same(folder: Path, stored: Mapping[str, Any], given: Mapping[str, Any
         )
         raise InputError(
             f"workdir: {folder} holds a training of another configuration ({differing}): choose"
-            f" another"
-            " workdir or delete this one"
+            " another workdir or delete this one"
         )
 
 

@@ -289,7 +289,7 @@ def _draw_world(
     if rows != columns:
         raise InputError(
             f"--shape: expected square slices of a synthetic world, got {rows} rows and {columns}"
-            f" columns"
+            " columns"
         )
     common = {"kind": kind, "size": rows, "num_slices": slices, "severity": config.severity}
     scans = {"num_images": config.num_scans, **common, "seed": config.seed}

@@ -128,7 +128,7 @@ def search_claims(study: KindStudy) -> Iterator[Claim]:
     yield Statement(
         "Figure 5, reached",
         f"{OURS.capitalize()} bring the probability of the finding below {REACHED} in 90 % of"
-        f" positive scans.",
+        " positive scans.",
         kind="target",
     ).settle_mean({}, below[OURS], statistic, minimum=0.9, **groups)
     yield Statement(

@@ -170,8 +170,8 @@ def rivals_claims(study: KindStudy) -> Iterator[Claim]:
         better, worse = pair
         statement = Statement(
             f"Table 6, {better}",
-            f"'{better}' is right more often than '{worse}'; where none are named, maps are"
-            f" latent counterfactuals'.",
+            f"'{better}' is right more often than '{worse}'; where none are named, maps are latent"
+            " counterfactuals'.",
             "appendix I, first paragraph",
         )
         yield settle_accuracy(statement, study.answers, pair, printed_accuracies(CHESTS, *pair))
@@ -209,8 +209,8 @@ def sizes_claims(study: KindStudy) -> Iterator[Claim]:
             continue
         statement = Statement(
             f"Table 1, size {size}, best",
-            f"Of heads {_of_size(size)}, {best} tells more than {following}, which comes next"
-            f" in the paper.",
+            f"Of heads {_of_size(size)}, {best} tells more than {following}, which comes next in"
+            " the paper.",
             _TABLE_1 if best == ACAT else "Table 1",
             "statement" if best == ACAT else "ordering",
         )
@@ -357,8 +357,8 @@ def training_sizes_claims(study: KindStudy) -> Iterator[Claim]:
             continue
         statement = Statement(
             f"Table 4, {size} scans, best",
-            f"With {size} training scans {best} is right more often than {following}, the next"
-            f" best in the paper.",
+            f"With {size} training scans {best} is right more often than {following}, the next best"
+            " in the paper.",
             "Table 4 and appendix D",
         )
         yield _settle_column(statement, runs, pair, size, published.BY_TRAINING)

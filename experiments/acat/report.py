@@ -114,8 +114,8 @@ def _maps(report: PaperReport, study: KindStudy) -> None:
             tables.overlap_table(study),
             "Table 5: overlap of as many of the highest voxels as the mask has with the mask, on"
             " the published scan's own grid where there is one; IoU and Dice as means over lesion"
-            " and background, for which chance is 0.5, with SE over runs; lesion Dice and kappa are"
-            f" 0 by chance, with intervals over scans. {_REFERENCES}",
+            " and background, for which chance is 0.5, with SE over runs; lesion Dice and kappa"
+            f" are 0 by chance, with intervals over scans. {_REFERENCES}",
         )
     figures.draw_counterfactuals(report, study)
 

@@ -88,7 +88,7 @@ def plan_trainings(config: Config, scans: Scans) -> Plan:
         if not scans.positive[task.split.test].any():
             raise InputError(
                 f"--test: expected a scan of {scans.name} with a finding among the test scans, got"
-                f" none"
+                " none"
             )
     sizes = config.training_sizes if scans.sides else ()
     smaller = {size: tuple(_take_fewer(task, size) for task in tasks) for size in sizes}

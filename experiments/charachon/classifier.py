@@ -92,9 +92,9 @@ def check_decides_both(logits: Float[np.ndarray, "n 2"], class_names: tuple[str,
     decided = decisions(logits)
     if len(np.unique(decided)) < 2:
         raise InputError(
-            f"classifier: expected decisions for both classes on the validation images, got"
+            "classifier: expected decisions for both classes on the validation images, got"
             f" {class_names[decided[0]]!r} for all {len(decided)}: train longer"
-            f" (--classifier.run.num-steps), or move its threshold with models.thresholded"
+            " (--classifier.run.num-steps), or move its threshold with models.thresholded"
         )
 
 

@@ -178,7 +178,7 @@ def _better_than_plain(localised: Localised) -> Iterator[Claim]:
         statement = Statement(
             f"4 {method} {better}",
             f"{method} maps of the {better} model overlap the lesions more than those of the plain"
-            f" model.",
+            " model.",
             _place_of_better(better, method),
             "target" if method in ABLATIONS else "statement",
         )
@@ -218,7 +218,7 @@ def _order_of_methods(localised: Localised) -> Iterator[Claim]:
         statement = Statement(
             f"5 {first} {second} {name}",
             f"For the {name} model, {first} maps overlap the lesions at least as much as {second}"
-            f" maps.",
+            " maps.",
             place,
             "ordering" if place == "Table 2" else "statement",
         )
@@ -269,14 +269,14 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
         Statement(
             "6a",
             f"The confidence in the target does not fall as the radius grows (l{norm:g},"
-            f" ensemble).",
+            " ensemble).",
             "Figures 3, 6 and 7",
             "ordering",
         ).settle_mean,
         {"share of images": 1.0},
         steady.astype(float),
-        f"share of images without a fall by more than {_SLACK:g} in either direction (claimed:"
-        f" at least 0.95)",
+        f"share of images without a fall by more than {_SLACK:g} in either direction (claimed: at"
+        " least 0.95)",
         minimum=0.95,
     )
     is_hit = sample.predicted("ensemble") == sample.images.labels
@@ -289,7 +289,7 @@ def _confidence_claims(study: Study) -> Iterator[Claim]:
         Statement(
             "6b",
             f"For images of {named[finding]} rightly classified, enhancing the class saturates no"
-            f" later than flipping it.",
+            " later than flipping it.",
             "Figure 3",
             "ordering",
         ).settle_pair,
@@ -357,8 +357,8 @@ def _saturation_claim(study: Study) -> Claim:
         {"mean": float(reached.mean())},
         bootstrap_interval(reached, groups=images.groups, bounds=(0.0, 1.0)),
         f"probability of the target at l{p:g}, ε = {sample.radii[p]:g}, mean over the targets"
-        f" (claimed: at least 0.95),"
-        f" over {counted(len(reached), 'images', images.groups, images.group_unit)}",
+        " (claimed: at least 0.95), over"
+        f" {counted(len(reached), 'images', images.groups, images.group_unit)}",
         minimum=0.95,
     )
     return _enough(made, images)

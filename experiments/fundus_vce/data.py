@@ -285,8 +285,8 @@ def _with_lesions(config: Config, images: ImageSet | None, finding: int) -> Imag
     chosen = np.random.default_rng(config.seed).permutation(usable)[:wanted]
     if len(chosen) <= tuned + 1:
         raise InputError(
-            f"--localisation.num-tuning: expected at least two images left to score,"
-            f" {len(chosen)} images with lesions are there and {tuned} are tuned on: lower it"
+            f"--localisation.num-tuning: expected at least two images left to score, {len(chosen)}"
+            f" images with lesions are there and {tuned} are tuned on: lower it"
         )
     return images.take(chosen)
 

@@ -77,9 +77,8 @@ def _classifiers(report: PaperReport, study: Study) -> None:
         unit = "images" if images.groups is None else images.group_unit
         caption = (
             f"{as_papers}{place} set: accuracy on {len(images)} images; robust accuracy on"
-            f" {attacked} of them: l2 radius {settings.radius:g}, APGD with"
-            f" {settings.num_restarts} restarts of {settings.num_steps} steps. Brackets:"
-            f" 95 % intervals over {unit}."
+            f" {attacked} of them: l2 radius {settings.radius:g}, APGD with {settings.num_restarts}"
+            f" restarts of {settings.num_steps} steps. Brackets: 95 % intervals over {unit}."
         )
         report.table(f"table_1_accuracy_{place}", tables.accuracy_table(study, place), caption)
     validation = study.classifiers.validation
@@ -109,13 +108,13 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
     report.table(
         "table_2_overlap",
         tables.overlap_table(localised),
-        f"As the paper's Table 2: intersection over union of thresholded maps with the lesion"
+        "As the paper's Table 2: intersection over union of thresholded maps with the lesion"
         f" masks, mean ± standard deviation over {len(localised.images)} images. {norm}Radii:"
         f" {_radii(localised.radii)}. Thresholds (quantiles): {_listed(quantiles, 'g')}.",
     )
     if localised.edges:
         report.text(
-            f"Warning: at the edge of what was offered on the tuning images, so that a better"
+            "Warning: at the edge of what was offered on the tuning images, so that a better"
             f" choice may lie beyond: {'; '.join(localised.edges)}."
         )
     figures.draw_figure_1(report, study, localised)
@@ -130,9 +129,9 @@ def _localisation(report: PaperReport, study: Study, localised: Localised) -> No
         report.table(
             "table_tuning",
             tables.tuning_table(localised),
-            f"Choice of the radii and of the norm: IoU of the ensemble on"
+            "Choice of the radii and of the norm: IoU of the ensemble on"
             f" {study.config.localisation.num_tuning} images that are not scored, each at its best"
-            f" threshold.",
+            " threshold.",
         )
         figures.draw_tuning(report, study, localised)
 
@@ -151,8 +150,8 @@ def _counterfactuals(report: PaperReport, study: Study) -> None:
     gallery = figures.Gallery(report, study, quantile)
     report.section(
         "Counterfactuals",
-        "The most confident image of a class within a small distance of the original. Blue and red:"
-        f" what was taken away and added. Radii, {chosen}: {_radii(study.explained.radii)}.",
+        "The most confident image of a class within a small distance of the original. Blue and"
+        f" red: what was taken away and added. Radii, {chosen}: {_radii(study.explained.radii)}.",
     )
     missing = gallery.draw_numbered()
     if missing:

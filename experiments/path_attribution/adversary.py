@@ -79,8 +79,7 @@ def find_turned(
             f"The independent adversary turns over the decision on {share:.0%} of the {len(turned)}"
             f" images that are overwritten, fewer than {least}: relevance scores and AOPC are left"
             " out. Train it longer (--adversary.run.num-steps), raise the price of its classifier"
-            " term (--adversary.weights.decision), or accept fewer by"
-            " --faithfulness.least-turned."
+            " term (--adversary.weights.decision), or accept fewer by --faithfulness.least-turned."
         )
         notify(f"{NAME}: {too_few}")
         return Turned(share, np.flatnonzero(turned), too_few)

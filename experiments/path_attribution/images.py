@@ -60,8 +60,8 @@ def _balance(labels: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " m"]
     half = min(count // 2, *map(len, positions))
     if half < 1:
         raise InputError(
-            f"--faithfulness.num-images: expected at least one test image of each label, got"
+            "--faithfulness.num-images: expected at least one test image of each label, got"
             f" {count // 2} wanted of {len(positions[0])} and {len(positions[1])}: raise it, or"
-            f" --test"
+            " --test"
         )
     return np.sort(np.concatenate([of_label[:half] for of_label in positions]))

@@ -89,8 +89,8 @@ def _nearer(
         paper,
         {name: distances.cells[cell].interval.estimate for name, cell in compared.items()},
         interval,
-        f"Fréchet distance of features of {study.features.name}; {first} minus {second},"
-        f" {number} {study.subject.unit} drawn with all their explanations",
+        f"Fréchet distance of features of {study.features.name}; {first} minus {second}, {number}"
+        f" {study.subject.unit} drawn with all their explanations",
         maximum=0.0,
         strict=True,
     )
@@ -204,8 +204,8 @@ def _correlates(
         {},
         {"rank correlation": rank.estimate},
         rank,
-        "Spearman's correlation over all pairs of desired and achieved, of"
-        f" {number} queries drawn with all bins",
+        f"Spearman's correlation over all pairs of desired and achieved, of {number} queries drawn"
+        " with all bins",
         minimum=minimum,
         strict=strict,
     )

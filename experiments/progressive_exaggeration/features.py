@@ -99,7 +99,7 @@ def recognised_by(config: Config, workspace: Workspace) -> Features | None:
     module_name, _, function_name = config.recogniser.partition(":")
     if not module_name or not function_name:
         raise InputError(
-            f"--recogniser: expected MODULE:FUNCTION, such as faces:embed, got"
+            "--recogniser: expected MODULE:FUNCTION, such as faces:embed, got"
             f" {config.recogniser!r}"
         )
     try:
@@ -107,7 +107,7 @@ def recognised_by(config: Config, workspace: Workspace) -> Features | None:
     except ImportError as error:
         raise InputError(
             f"--recogniser: {module_name!r} cannot be imported ({error}): start where it lies, or"
-            f" install it"
+            " install it"
         ) from error
     function = getattr(module, function_name, None)
     if not callable(function):
@@ -131,9 +131,8 @@ def _recognised(function: Callable[[np.ndarray], np.ndarray]) -> Vectors:
         if values.ndim != 2 or len(values) != len(images) or not finite:
             raise InputError(
                 f"--recogniser: expected finite vectors (n, d) of n = {len(images)} images, got"
-                f" shape {values.shape}"
-                f"{'' if finite else ' with numbers that are not finite'}:"
-                f" correct the function"
+                f" shape {values.shape}{'' if finite else ' with numbers that are not finite'}:"
+                " correct the function"
             )
         return values
 

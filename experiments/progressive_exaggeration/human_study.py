@@ -89,8 +89,8 @@ def write_human_study(folder: Path, study: LabelStudy, chapters: Mapping[str, Ch
         questions,
         title="What is changing in these images?",
         introduction="A program has drawn these images. Choose the answer that fits best; there is"
-        " no time limit.\n\n"
-        "When all questions are answered, save your answers and send the file to who asked you.",
+        " no time limit.\n\nWhen all questions are answered, save your answers and send the file to"
+        " who asked you.",
         note=study.data.note,
         smooth=True,
     )

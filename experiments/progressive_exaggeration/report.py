@@ -53,10 +53,10 @@ def _sweeps(report: PaperReport, study: LabelStudy) -> None:
         "table_reach",
         tables.reach_table(study),
         "On all queries: Spearman's correlation of desired and achieved probability and their mean"
-        " difference, the share of decisions turned over at the opposite extreme, PSNR in dB of the"
-        " drawing for the query's own bin, and the mean difference of the two extremes. Findings:"
-        " an explainer that turns over few decisions has collapsed. Brackets: 95 % intervals over"
-        f" {_unit(study)}.",
+        " difference, the share of decisions turned over at the opposite extreme, PSNR in dB of"
+        " the drawing for the query's own bin, and the mean difference of the two extremes."
+        " Findings: an explainer that turns over few decisions has collapsed. Brackets: 95 %"
+        f" intervals over {_unit(study)}.",
     )
     figures.draw_compatibility(report, study)
     report.table(
@@ -77,8 +77,8 @@ def _distances(report: PaperReport, study: LabelStudy) -> None:
         " the classifier makes of the explanations: present is a probability of at least 0.9,"
         " absent below 0.1. 'images' are compared, of each kind, which are 'of queries'; 'reached'"
         " are all that a method has in the group. The last column is the distance of two halves of"
-        " the real images. Brackets: 95 % bootstrap intervals; drawn again are"
-        f" {_unit(study)}, each with all of its explanations, and real images.",
+        f" the real images. Brackets: 95 % bootstrap intervals; drawn again are {_unit(study)},"
+        " each with all of its explanations, and real images.",
     )
 
 
@@ -109,8 +109,8 @@ def _classifiers(report: PaperReport, study: LabelStudy) -> None:
     report.table(
         "table_reliability",
         tables.reliability_table(study),
-        f"How often test images for which the classifier says a probability of"
-        f" {study.data.label!r} have it; Brier score {brier:.3f}.",
+        f"How often test images for which the classifier says a probability of {study.data.label!r}"
+        f" have it; Brier score {brier:.3f}.",
     )
 
 

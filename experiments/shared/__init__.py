@@ -1,4 +1,4 @@
-"""Parts that experiments share: images, stages and their results, claims, the report, and one run."""
+"""Parts that experiments share: images, stages and their results, claims, report, one run."""
 
 from experiments.shared.claims import AT_LEAST as AT_LEAST
 from experiments.shared.claims import MORE as MORE

@@ -58,8 +58,8 @@ def load_folder(path: str, *, size: int, channels: int, classes: Sequence[str]) 
     if len(folder.class_names) != 2:
         raise InputError(
             f"--data: expected two classes, found {len(folder.class_names)}"
-            f" ({', '.join(folder.class_names)}): choose two,"
-            f" e.g. --classes {folder.class_names[0]} {folder.class_names[1]}"
+            f" ({', '.join(folder.class_names)}): choose two, e.g. --classes"
+            f" {folder.class_names[0]} {folder.class_names[1]}"
         )
     source = FolderImages(folder)
     fingerprints = np.frombuffer(b"".join(folder.fingerprints), np.uint8)

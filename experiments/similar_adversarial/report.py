@@ -81,7 +81,7 @@ def _localisation(report: PaperReport, study: Study, marked: Marked, beside: str
     flawed = [f"{name} ({made.remarks})" for name, made in generators.items() if made.findings]
     report.section(
         "Where the maps point",
-        f"Generators with remarks in Table IV, whose maps mean little:"
+        "Generators with remarks in Table IV, whose maps mean little:"
         f" {', '.join(flawed) or 'none'}.",
     )
     if marked.boxes is not None:

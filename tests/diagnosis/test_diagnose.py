@@ -138,8 +138,7 @@ def test_dropout_in_training_mode_is_random_and_untraceable():
     assert "expected a model that a call leaves as it is" in untraceable.message
     assert random.message == (
         "classifier: expected the same logits of the same image, got others at the second call: a"
-        " model in training mode"
-        " does so; models.per_image(model) is in inference mode"
+        " model in training mode does so; models.per_image(model) is in inference mode"
     )
 
 
@@ -220,8 +219,7 @@ def test_a_sigmoid_in_place_of_a_logit_is_a_warning():
     )
     assert finding.message == (
         "classifier: expected logits (0, z) of two classes with z of either sign, got z in [0, 1]"
-        " on all images and on"
-        " noise: if z is a probability, return the value before the sigmoid"
+        " on all images and on noise: if z is a probability, return the value before the sigmoid"
     )
 
 
@@ -280,8 +278,7 @@ def test_targets_that_are_reached_are_found():
     assert finding.images == (0, 2)
     assert finding.message == (
         "targets: expected classes that are not predicted yet, got the predicted class on 2 of 3"
-        " images: choose another"
-        " where the class is to change"
+        " images: choose another where the class is to change"
     )
 
 

@@ -144,8 +144,8 @@ def test_inception_features_from_a_file_are_those_of_its_network(network, save, 
 def test_files_of_other_networks_are_refused(save, tmp_path):
     save({"conv1.weight": np.zeros(3, np.float32)}, tmp_path / "a.safetensors")
     message = (
-        "weights_file: expected Inception-v3's tensors by torchvision's names, got none"
-        " called 'fc.weight' in .*a.safe"
+        "weights_file: expected Inception-v3's tensors by torchvision's names, got none called"
+        " 'fc.weight' in .*a.safe"
     )
     with pytest.raises(InputError, match=message):
         inception_extractor(tmp_path / "a.safetensors")

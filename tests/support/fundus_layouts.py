@@ -104,8 +104,8 @@ def write_idrid(folder, lesions, write=touch, write_mask=touch):
 
 DEEPDRID_COLUMNS = (
     "patient_id,image_id,image_path,Overall"
-    " quality,left_eye_DR_Level,right_eye_DR_Level,patient_DR_Level,Clarity,"
-    "Field definition,Artifact"
+    " quality,left_eye_DR_Level,right_eye_DR_Level,patient_DR_Level,Clarity,Field"
+    " definition,Artifact"
 )
 TRAINING = {  # rows of the published table, with a patient whose columns disagree with the names
     "4_l1": r"4,4_l1,\regular-fundus-training\4\4_l1.jpg,0,3,,4,6,6,8",

@@ -89,6 +89,5 @@ def test_nothing_is_divided_by_no_time() -> None:
     assert Durations().share_waiting == 0
     assert str(Durations(steps=9.0, waiting=1.0, evaluation=2.5)) == (
         "after the first step: 9.0 s in steps, 1.0 s waiting for data, logs and checkpoints (10.0%"
-        " of both), 2.5 s in"
-        " evaluations"
+        " of both), 2.5 s in evaluations"
     )

@@ -359,7 +359,7 @@ def _map_source(
     batch_size: int,
     mesh: Mesh | None,
 ) -> np.ndarray:
-    """The values that a function of classifier and image gives at items, a few batches in memory at once."""
+    """Maps a function of classifier and image over items, a few batches in memory at once."""
     positions, size = check_indices(source, indices), _BATCHES_READ * batch_size
     parts = (positions[first : first + size] for first in range(0, len(positions), size))
     images = (load_arrays(source, part, fields=("image",))["image"] for part in parts)

@@ -51,9 +51,8 @@ class Discriminator(nnx.Module):
     ) -> None:
         if not filters or min(*filters, *size, in_channels) < 1:
             raise InputError(
-                f"discriminator: expected at least one filter and numbers of at least 1, got"
-                f" filters {tuple(filters)},"
-                f" size {tuple(size)}, in_channels {in_channels}"
+                "discriminator: expected at least one filter and numbers of at least 1, got"
+                f" filters {tuple(filters)}, size {tuple(size)}, in_channels {in_channels}"
             )
         self.size, self.in_channels, self.act = tuple(size), in_channels, act
         channels = (in_channels, *filters)

@@ -192,8 +192,7 @@ class PatchCritic(nnx.Module):
         if min(size) < 2**depth:
             raise InputError(
                 f"size: expected at least {2**depth} pixels a side, since the critic halves them"
-                f" {depth} times, got"
-                f" {size[0]}x{size[1]}: give a smaller depth"
+                f" {depth} times, got {size[0]}x{size[1]}: give a smaller depth"
             )
         widths = [in_channels, *(filters * 2**level for level in range(depth))]
         make = partial(Halving, use_bias=True, kernel_init=_uniform, rngs=rngs)

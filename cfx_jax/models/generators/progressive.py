@@ -288,9 +288,8 @@ def exaggerator_of(model: nnx.Module) -> Exaggerator:
     missing = [name for name in ("encode", "decode", "num_bins") if not hasattr(model, name)]
     if not isinstance(model, nnx.Module) or missing:
         raise InputError(
-            f"model: expected an NNX module with encode, decode and num_bins, as"
-            f" ProgressiveGenerator, got"
-            f" {type(model).__name__}"
+            "model: expected an NNX module with encode, decode and num_bins, as"
+            f" ProgressiveGenerator, got {type(model).__name__}"
         )
     view: Any = in_inference_mode(model)
     return Exaggerator(Partial(_encode_one, view), Partial(_decode_one, view), view.num_bins)
@@ -319,8 +318,7 @@ def _check_bins(bins: Int[Array, " b"], number: int, num_bins: int) -> None:
     if jnp.shape(bins) != (number,) or not jnp.issubdtype(jnp.result_type(bins), jnp.integer):
         raise InputError(
             f"bins: expected an integer for each of the {number} images, got"
-            f" {jnp.result_type(bins)} of shape"
-            f" {jnp.shape(bins)}"
+            f" {jnp.result_type(bins)} of shape {jnp.shape(bins)}"
         )
     if not is_concrete(bins):
         return

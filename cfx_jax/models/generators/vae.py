@@ -61,8 +61,7 @@ class VAE(nnx.Module):
         if any(side < 1 or side % divisor for side in size):
             raise InputError(
                 f"size: expected sides that divide by {divisor}, since {len(filters)} filters halve"
-                f" the maps as often,"
-                f" got {size[0]}x{size[1]}"
+                f" the maps as often, got {size[0]}x{size[1]}"
             )
         self.size, self.in_channels = tuple(size), in_channels
         self.smallest = (size[0] // divisor, size[1] // divisor, filters[-1])

@@ -68,7 +68,7 @@ def coding_view(model: nnx.Module) -> Any:
     methods = [callable(getattr(model, name, None)) for name in ("encode", "decode")]
     if not isinstance(model, nnx.Module) or not all(methods):
         raise InputError(
-            f"model: expected an NNX module with the methods encode and decode, got"
+            "model: expected an NNX module with the methods encode and decode, got"
             f" {type(model).__name__}"
         )
     return in_inference_mode(model)

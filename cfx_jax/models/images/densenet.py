@@ -117,8 +117,8 @@ class DenseNet(nnx.Module):
         if min(x.shape[1:3]) < 2**halvings:
             raise InputError(
                 f"images: expected at least {4 * 2**halvings} pixels a side for {halvings + 1}"
-                f" dense blocks, got"
-                f" {images.shape[1]}x{images.shape[2]}: enlarge them, or use fewer blocks"
+                f" dense blocks, got {images.shape[1]}x{images.shape[2]}: enlarge them, or use"
+                " fewer blocks"
             )
         for index, block in enumerate(self.blocks):
             if index:

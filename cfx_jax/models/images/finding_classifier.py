@@ -51,8 +51,7 @@ class FindingClassifier(nnx.Module):
         if not callable(getattr(backbone, "features", None)) or channels is None:
             raise InputError(
                 "backbone: expected a network with `features` and a linear `head`, as models.build"
-                " gives, got"
-                f" {type(backbone).__name__}"
+                f" gives, got {type(backbone).__name__}"
             )
         if width < 1 or not 0 <= dropout < 1:
             raise InputError(

@@ -116,8 +116,7 @@ class InceptionV3(nnx.Module):
         if min(images.shape[1:3]) < SMALLEST_SIDE:
             raise InputError(
                 f"images: expected at least {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels for"
-                f" Inception-v3,"
-                f" got shape {images.shape}"
+                f" Inception-v3, got shape {images.shape}"
             )
         for name in self.order:
             x = self.layers[name](x)

@@ -101,14 +101,13 @@ def check_images(images: jax.Array, channels: int) -> None:
     """
     if images.ndim != 4:
         raise InputError(
-            f"images: expected a batch (b, h, w, {channels}), got shape {images.shape}: "
-            "models.per_image(model) takes one image"
+            f"images: expected a batch (b, h, w, {channels}), got shape {images.shape}:"
+            " models.per_image(model) takes one image"
         )
     if images.shape[-1] != channels or min(images.shape[1:3]) < SMALLEST_SIDE:
         raise InputError(
             f"images: expected (b, h, w, {channels}) of at least {SMALLEST_SIDE}x{SMALLEST_SIDE}"
-            f" pixels, "
-            f"got shape {images.shape}: channels come last"
+            f" pixels, got shape {images.shape}: channels come last"
         )
     if not jnp.issubdtype(images.dtype, jnp.floating):
         raise InputError(
@@ -133,8 +132,8 @@ def check_sides(
     if any(side % divisor for side in images.shape[1:3]):
         raise InputError(
             f"images: expected sides that divide by {divisor}, since the network halves them"
-            f" {num_halvings} times, got"
-            f" {images.shape[1]}x{images.shape[2]} pixels: resize or pad them{instead}"
+            f" {num_halvings} times, got {images.shape[1]}x{images.shape[2]} pixels: resize or pad"
+            f" them{instead}"
         )
 
 

@@ -35,7 +35,7 @@ class Ensemble:
         shapes = {member.shape for member in logits}
         if len(shapes) > 1:
             raise InputError(
-                f"classifiers: expected the same number of classes from each, got logits"
+                "classifiers: expected the same number of classes from each, got logits"
                 f" {sorted(shapes)}"
             )
         log_probabilities = jax.nn.log_softmax(jnp.stack(logits), axis=-1)

@@ -36,8 +36,8 @@ class OneLabel:
         if jnp.ndim(logits) != 1 or len(logits) <= self.label:
             raise InputError(
                 f"network: expected one image -> one logit for each label, more than {self.label}"
-                f" of them, got shape"
-                f" {jnp.shape(logits)}: wrap a model of batches with models.per_image"
+                f" of them, got shape {jnp.shape(logits)}: wrap a model of batches with"
+                " models.per_image"
             )
         return jnp.stack([jnp.zeros_like(logits[0]), logits[self.label]])
 

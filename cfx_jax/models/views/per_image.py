@@ -100,8 +100,8 @@ def parts(model: nnx.Module) -> Parts:
     if missing:
         raise InputError(
             f"model: expected the methods features and classify, {type(model).__name__} has no"
-            f" {' and no '.join(missing)}:"
-            " give attributions two functions of your own, image -> maps and maps -> logits"
+            f" {' and no '.join(missing)}: give attributions two functions of your own, image ->"
+            " maps and maps -> logits"
         )
     view = in_inference_mode(model)
     return Parts(Partial(_features_of_one, view), Partial(_classify_features_of_one, view))
@@ -114,7 +114,7 @@ def _classify_one(
     if isinstance(logits, tuple):
         raise InputError(
             f"model: expected a batch of images -> logits, got {len(logits)} arrays:"
-            f" models.generator_of takes generators"
+            " models.generator_of takes generators"
         )
     return logits[0]
 
@@ -155,8 +155,8 @@ def guided(model: Model, *, part: str | None = None) -> Model:
     paths = [path for path, module in nnx.iter_modules(model) if hasattr(module, "act")]
     if not paths:
         raise InputError(
-            f"model: {type(model).__name__} has no activation attribute `act` to replace: "
-            "store the activation as `self.act = nnx.relu` and call `self.act(x)`"
+            f"model: {type(model).__name__} has no activation attribute `act` to replace: store the"
+            " activation as `self.act = nnx.relu` and call `self.act(x)`"
         )
     if part is None:
         return nnx.with_attributes(model, act=guided_relu)

@@ -87,7 +87,7 @@ def pre_activations(model: nnx.Module, *, part: str | None = None) -> PreActivat
     if not isinstance(model, nnx.Module):
         raise InputError(
             f"model: expected an NNX model of batches, got {type(model).__name__}: give the model,"
-            f" no view"
+            " no view"
         )
     names = tuple(path for path, module in nnx.iter_modules(model) if isinstance(module, _LAYERS))
     if not names:

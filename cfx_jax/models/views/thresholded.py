@@ -71,9 +71,8 @@ def _remap(
     logits = classifier(image)
     if logits.shape != (2,):
         raise InputError(
-            f"classifier: expected two logits, since one threshold parts two classes, got"
-            f" {logits.shape}: models.two_logits"
-            " makes them of one"
+            "classifier: expected two logits, since one threshold parts two classes, got"
+            f" {logits.shape}: models.two_logits makes them of one"
         )
     odds = log_odds(logits, 1)
     # The class below its threshold has p / (2 t); the other's is taken from it, so that nothing

@@ -43,7 +43,7 @@ def _with_zero(
     if jnp.shape(logit) not in ((), (1,)):
         raise InputError(
             f"network: expected one image -> one logit, shape () or (1,), got {jnp.shape(logit)}: a"
-            f" network of several"
-            " logits is a classifier already; wrap one of batches with models.per_image"
+            " network of several logits is a classifier already; wrap one of batches with"
+            " models.per_image"
         )
     return jnp.append(jnp.zeros_like(logit), logit)

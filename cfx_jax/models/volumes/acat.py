@@ -176,7 +176,7 @@ def _check_trunks(trunk: Trunk, saliency_trunk: Trunk | None, num_stages: int) -
     if len(trunk.stages) != NUM_STAGES:
         raise InputError(
             f"trunk: expected {NUM_STAGES} stages, got {len(trunk.stages)}: make it without"
-            f" num_stages"
+            " num_stages"
         )
     count = 0 if saliency_trunk is None else len(saliency_trunk.stages)
     if count != num_stages:
@@ -190,6 +190,5 @@ def _check_trunks(trunk: Trunk, saliency_trunk: Trunk | None, num_stages: int) -
     ):
         raise InputError(
             f"saliency_trunk: expected one channel and the trunk's split {trunk.split!r}, got"
-            f" {saliency_trunk.in_channels}"
-            f" and {saliency_trunk.split!r}"
+            f" {saliency_trunk.in_channels} and {saliency_trunk.split!r}"
         )

@@ -52,8 +52,8 @@ class HSM(SaliencyAided):
         )
         if shape != expected:
             raise InputError(
-                "saliency_trunk: expected (input channels, stages, output channels) of"
-                f" {expected}, got {shape}: build it as the trunk, with in_channels=1"
+                f"saliency_trunk: expected (input channels, stages, output channels) of {expected},"
+                f" got {shape}: build it as the trunk, with in_channels=1"
             )
 
     def features(

@@ -36,9 +36,8 @@ class SalClassNet(SaliencyAided):
         super().__init__(trunk, head)
         if trunk.in_channels < 2:
             raise InputError(
-                f"trunk: expected at least 2 input channels, those of the volume and its saliency,"
-                f" got {trunk.in_channels}:"
-                " build it with in_channels=2"
+                "trunk: expected at least 2 input channels, those of the volume and its saliency,"
+                f" got {trunk.in_channels}: build it with in_channels=2"
             )
 
     def features(

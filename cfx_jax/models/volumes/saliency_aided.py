@@ -84,6 +84,5 @@ def check_saliency(volumes: Float[Array, "b s h w c"], saliency: Float[Array, "b
     if saliency.shape[:-1] != volumes.shape[:-1]:
         raise InputError(
             f"saliency: expected one value for each voxel, shape {(*volumes.shape[:-1], 1)}, got"
-            f" {saliency.shape}: make the"
-            " map on the very slices and pixels that the network sees"
+            f" {saliency.shape}: make the map on the very slices and pixels that the network sees"
         )

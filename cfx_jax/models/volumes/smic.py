@@ -93,10 +93,8 @@ class _StagesGate(nnx.Module):
         if (trunk.in_channels, len(trunk.widths), trunk.widths[-1]) != (1, len(widths), widths[-1]):
             raise InputError(
                 f"saliency_trunk: expected {len(widths)} stages of 1 input channel that end in"
-                f" {widths[-1]} channels, got"
-                f" {len(trunk.widths)} of {trunk.in_channels} that end in {trunk.widths[-1]}: build"
-                f" it as the trunk, with"
-                f" num_stages={len(widths)}"
+                f" {widths[-1]} channels, got {len(trunk.widths)} of {trunk.in_channels} that end"
+                f" in {trunk.widths[-1]}: build it as the trunk, with num_stages={len(widths)}"
             )
         self.trunk = trunk
 

@@ -63,6 +63,6 @@ def _classify_one(
     if isinstance(logits, tuple):
         raise InputError(
             f"model: expected volumes and saliency maps -> logits, got {len(logits)} heads:"
-            f" models.LesionHead has one"
+            " models.LesionHead has one"
         )
     return logits[0]

@@ -79,7 +79,7 @@ def _check_kept(keep: Collection[str], names: set[str]) -> None:
     for layer in keep:
         if not any(_is_of(name, [layer]) for name in names):
             raise InputError(
-                f"keep: expected torchvision's names of layers of the model, such as ('fc',), got"
+                "keep: expected torchvision's names of layers of the model, such as ('fc',), got"
                 f" {layer!r}"
             )
 
@@ -94,8 +94,8 @@ def _check_names(expected: set[str], given: set[str]) -> None:
         got = " and ".join(problems)
         raise InputError(
             f"tensors: expected the {len(expected)} of this architecture by torchvision's names,"
-            f" got {got}:"
-            " give the file of this very architecture, and name a layer of another size in `keep`"
+            f" got {got}: give the file of this very architecture, and name a layer of another size"
+            " in `keep`"
         )
 
 
@@ -106,8 +106,8 @@ def _in_flax_layout(name: str, tensor: np.ndarray, shape: tuple[int, ...]) -> ja
     if moved.shape != shape:
         raise InputError(
             f"tensors: expected {name} of shape {shape} in Flax's order of axes, got {moved.shape}:"
-            f" is it another width,"
-            " another number of classes (name its layer in `keep`) or of channels?"
+            " is it another width, another number of classes (name its layer in `keep`) or of"
+            " channels?"
         )
     # A copy: JAX may share the memory of a NumPy array, which a PyTorch network in training writes
     # to.

@@ -149,8 +149,7 @@ def _check_version(version: str) -> None:
         wanted = ".".join(map(str, _SAFE_TORCH))
         raise InputError(
             f"PyTorch: expected version {wanted} or newer, which reads a file without running what"
-            f" is in it, got {version}:"
-            " update it, or convert the file to .safetensors"
+            f" is in it, got {version}: update it, or convert the file to .safetensors"
         )
 
 
@@ -194,7 +193,7 @@ def _damaged(file: Path, error: Exception) -> InputError:
 def _no_state_dict(file: Path, content: str) -> InputError:
     return InputError(
         f"path: expected a state dict, got {content} in {file}: load it in PyTorch and save its"
-        f" state_dict() instead"
+        " state_dict() instead"
     )
 
 

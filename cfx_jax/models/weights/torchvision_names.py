@@ -50,8 +50,8 @@ def torchvision_name(model: nnx.Module, path: Sequence[object]) -> str:
             layer = _densenet_layer(model, where)
         case _:
             raise InputError(
-                "model: expected one of ResNet, EfficientNet, InceptionV3, DenseNet,"
-                f" got {type(model).__name__}: torchvision has no names for it"
+                "model: expected one of ResNet, EfficientNet, InceptionV3, DenseNet, got"
+                f" {type(model).__name__}: torchvision has no names for it"
             )
     return f"{layer}.{_ARRAYS[leaf]}"
 

@@ -61,9 +61,8 @@ def warm_start(model: Model, source: nnx.Module, *, skip: Collection[str] = ()) 
     if not shared:
         raise InputError(
             f"source: expected parts that {type(model).__name__} has too, such as"
-            f" {next(iter(variables), None)}, got"
-            f" {type(source).__name__} with {next(iter(given), None)}: give the baseline of the"
-            f" same architecture"
+            f" {next(iter(variables), None)}, got {type(source).__name__} with"
+            f" {next(iter(given), None)}: give the baseline of the same architecture"
         )
     _check_shapes(sorted(shared), variables, given)
     for name in shared:
@@ -122,7 +121,5 @@ def _check_shapes(
         if variables[name].shape != given[name].shape:
             raise InputError(
                 f"source: expected {name} of shape {variables[name].shape}, got"
-                f" {given[name].shape}: name"
-                f" the part in `skip` if it"
-                " is to be of another size"
+                f" {given[name].shape}: name the part in `skip` if it is to be of another size"
             )

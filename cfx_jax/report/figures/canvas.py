@@ -50,7 +50,7 @@ class Canvas:
         if affordable < _LEAST_DPI:
             raise InputError(
                 f"a figure of {width:.0f} x {height:.0f} inches is too large: use several with"
-                f" fewer rows"
+                " fewer rows"
             )
         figure = import_extra("matplotlib.figure", "drawing figures")
         self.figure = figure.Figure(

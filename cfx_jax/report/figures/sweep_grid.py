@@ -103,9 +103,8 @@ def sweep_grid(
         panel_size=panel_size,
         title=title,
         legend="Above each image: the probability asked for, and the one that the classifier gives;"
-        " framed by [ ] the"
-        " query's own bin. Right: magnitude of the difference of the two extremes, on its own"
-        " scale."
+        " framed by [ ] the query's own bin. Right: magnitude of the difference of the two"
+        " extremes, on its own scale."
         + ("" if outlines is None else f" Outlined, with its size in parentheses: {outlined}."),
         note=note,
     )
@@ -123,8 +122,8 @@ def _check_outlines(sweep: Sweep, outlines: Outlines | None) -> None:
     ):
         raise InputError(
             f"outlines: expected masks {expected} of a sweep and {expected[1:]} of its query with"
-            f" {expected[0]} sizes, got"
-            f" {shape}, {np.shape(outlines.query)} and sizes of shape {np.shape(outlines.sizes)}"
+            f" {expected[0]} sizes, got {shape}, {np.shape(outlines.query)} and sizes of shape"
+            f" {np.shape(outlines.sizes)}"
         )
 
 

@@ -142,7 +142,7 @@ class Bias(NamedTuple):
         return Statement(
             f"C7 to {class_name}",
             f"Explanations to {class_name!r} of the biased classifier change the confounder more"
-            f" often.",
+            " often.",
             _PLACE,
         ).settle_pair(
             self._printed(1, target),
@@ -157,7 +157,7 @@ class Bias(NamedTuple):
         return Statement(
             f"C8 to {class_name}",
             f"Explanations to {class_name!r} of the unbiased classifier show the confounder about"
-            f" as often as not.",
+            " as often as not.",
             _PLACE,
         ).settle_mean(
             self._printed(0, target, UNBIASED),
@@ -173,7 +173,7 @@ class Bias(NamedTuple):
         return Statement(
             "C9",
             f"Explanations to {self.study.data.class_names[0]!r} of the biased classifier mostly"
-            f" lack the confounder.",
+            " lack the confounder.",
             _PLACE,
         ).settle_mean(
             self._printed(0, 0, BIASED),

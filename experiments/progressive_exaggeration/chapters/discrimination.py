@@ -71,7 +71,7 @@ class Discrimination(NamedTuple):
             yield Statement(
                 f"Figure 7 {name}",
                 f"Explaining {name!r} turns its own decision over more often than those of other"
-                f" labels.",
+                " labels.",
                 kind="target",
             ).settle_pair(
                 {},

@@ -70,7 +70,7 @@ def _check_discriminated(config: Config, data: Data) -> None:
     names = config.discriminated or data.names
     if len(names) < 2:
         raise InputError(
-            f"--discriminated: expected two labels or more of one classifier, got"
+            "--discriminated: expected two labels or more of one classifier, got"
             f" {', '.join(names)}: leave the chapter 'discrimination' out"
         )
 
@@ -80,7 +80,7 @@ def _check_human_items(config: Config) -> None:
     tasks = zip(config.human_items, possible, strict=True)
     if not any(number and can_ask for number, can_ask in tasks):
         raise InputError(
-            f"--human-items: expected queries of a task that the chapters can ask, got"
+            "--human-items: expected queries of a task that the chapters can ask, got"
             f" {config.human_items}: Task 2 needs the chapter 'attributes', Task 3 'bias'"
         )
 

@@ -161,9 +161,9 @@ def test_a_lost_file_and_a_new_mask_are_made_again(jobs, tmp_path):
 def test_a_killed_process_leaves_no_broken_file_and_goes_on(jobs, tmp_path):
     many = [Job(f"{n}", jobs[n % 4].image) for n in range(60)]
     code = (
-        "import sys; from pathlib import Path; from cfx_jax.data.fundus import Job, prepare_files;"
-        f"jobs = [Job(str(n), Path(sys.argv[1]) / f'{{n % 4}}.png') for n in range({len(many)})];"
-        "prepare_files(jobs, Path(sys.argv[2]), size=32, progress=False)"
+        "import sys; from pathlib import Path; from cfx_jax.data.fundus import Job,"
+        f" prepare_files;jobs = [Job(str(n), Path(sys.argv[1]) / f'{{n % 4}}.png') for n in"
+        f" range({len(many)})];prepare_files(jobs, Path(sys.argv[2]), size=32, progress=False)"
     )
     out = tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "given"), str(out)])

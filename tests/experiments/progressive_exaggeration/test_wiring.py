@@ -562,10 +562,8 @@ def test_the_threshold_stands_where_both_errors_are_alike():
 
 def test_a_users_recogniser_is_found_and_its_mistakes_are_told(tmp_path, monkeypatch):
     (tmp_path / "my_faces.py").write_text(
-        "import numpy as np\n"
-        "def embed(images):\n    return images.mean((1, 2))\n"
-        "def wrong(images):\n    return images.mean()[None]\n"
-        "size = 3\n"
+        "import numpy as np\ndef embed(images):\n    return images.mean((1, 2))\ndef"
+        " wrong(images):\n    return images.mean()[None]\nsize = 3\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     config, workspace = Config(recogniser="my_faces:embed"), Workspace(tmp_path)

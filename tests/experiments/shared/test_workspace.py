@@ -156,9 +156,8 @@ def test_a_stage_that_another_process_makes_is_one_line(tmp_path):
 
 def test_what_killed_processes_left_is_removed_at_the_next_start(tmp_path):
     code = (
-        "import os, sys; from cfx_jax.files import replacing\n"
-        "with replacing(sys.argv[1]) as temporary: temporary.write_text('half');"
-        " os.kill(os.getpid(), 9)"
+        "import os, sys; from cfx_jax.files import replacing\nwith replacing(sys.argv[1]) as"
+        " temporary: temporary.write_text('half'); os.kill(os.getpid(), 9)"
     )
     subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "stage-1" / "arrays.npz")], check=False

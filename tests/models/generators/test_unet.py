@@ -206,8 +206,7 @@ def test_impossible_sizes_are_refused(options, message):
         (
             (1, 8, 10, 1),
             "sides that divide by 4, since the network halves them 2 times, got 8x10 pixels: resize"
-            " or pad them, or give"
-            " fewer `filters`",
+            " or pad them, or give fewer `filters`",
         ),
         ((1, 8, 8, 3), r"images: expected \(b, h, w, 1\) .*, got shape \(1, 8, 8, 3\)"),
         ((8, 8, 1), r"images: expected a batch \(b, h, w, 1\), got shape \(8, 8, 1\)"),

@@ -141,8 +141,8 @@ def test_networks_saved_after_parallel_training_keep_their_names(torch, tmp_path
 def test_whole_pickled_models_are_refused(torch, tmp_path):
     file = saved(torch, torch.nn.Linear(2, 3), tmp_path / "a.pt")
     message = (
-        "path: expected a state dict, got a whole pickled model in .*a.pt: load it in"
-        " PyTorch and save its state_dict"
+        "path: expected a state dict, got a whole pickled model in .*a.pt: load it in PyTorch and"
+        " save its state_dict"
     )
     with pytest.raises(InputError, match=message):
         read_tensors(file)
@@ -228,8 +228,8 @@ def test_a_missing_library_is_named(monkeypatch, tmp_path, library, suffix):
     monkeypatch.setitem(sys.modules, library, None)
     (tmp_path / f"a{suffix}").write_bytes(b"")
     message = (
-        f"the package '{library}' is needed for reading .* and is not installed: run `pip"
-        f" install {library}`"
+        f"the package '{library}' is needed for reading .* and is not installed: run `pip install"
+        f" {library}`"
     )
     with pytest.raises(InputError, match=message):
         read_tensors(tmp_path / f"a{suffix}")

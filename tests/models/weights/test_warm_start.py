@@ -95,8 +95,8 @@ def test_other_shapes_are_refused_by_name():
 
 def test_a_source_with_nothing_in_common_is_refused():
     message = (
-        "source: expected parts that Small has too, such as head.bias, got Other with"
-        " layer.bias: give the baseline"
+        "source: expected parts that Small has too, such as head.bias, got Other with layer.bias:"
+        " give the baseline"
     )
     with pytest.raises(InputError, match=message):
         warm_start(Small(1), Other())

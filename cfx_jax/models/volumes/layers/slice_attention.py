@@ -65,8 +65,7 @@ class SliceAttention(nnx.Module):
         if features.shape[1] != self.num_slices:
             raise InputError(
                 f"volumes: expected {self.num_slices} slices, for which the slice attention was"
-                f" made, got"
-                f" {features.shape[1]}: choose that many slices of each volume"
+                f" made, got {features.shape[1]}: choose that many slices of each volume"
             )
         hidden = nnx.leaky_relu(
             self.hidden(features.reshape(len(features), -1)), negative_slope=0.01

@@ -36,8 +36,7 @@ def check_volumes(
     if volumes.ndim != 5:
         raise InputError(
             f"{name}: expected a batch (b, s, h, w, {channels}), got shape {volumes.shape}:"
-            f" models.per_image(model) takes"
-            " one volume"
+            " models.per_image(model) takes one volume"
         )
     if (
         volumes.shape[-1] != channels
@@ -46,8 +45,8 @@ def check_volumes(
     ):
         raise InputError(
             f"{name}: expected (b, s, h, w, {channels}) of at least one slice and"
-            f" {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels,"
-            f" got shape {volumes.shape}: channels come last"
+            f" {SMALLEST_SIDE}x{SMALLEST_SIDE} pixels, got shape {volumes.shape}: channels come"
+            " last"
         )
     if not jnp.issubdtype(volumes.dtype, jnp.floating):
         raise InputError(
@@ -78,9 +77,8 @@ def fold_slices(volumes: Float[Array, "b s h w c"], split: Split) -> Float[Array
         return volumes.reshape(-1, height, width, channels)
     if width % 2:
         raise InputError(
-            f"volumes: expected an even number of columns, since the network sees half a slice at a"
-            f" time, got {width}:"
-            " resize or pad the slices"
+            "volumes: expected an even number of columns, since the network sees half a slice at a"
+            f" time, got {width}: resize or pad the slices"
         )
     right, left = jnp.split(volumes, 2, axis=3)
     halves = jnp.stack([jnp.flip(right, axis=3), left], axis=2)

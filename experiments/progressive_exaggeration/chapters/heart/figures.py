@@ -64,10 +64,9 @@ def size_figure(
     return Figure(
         path,
         "As the paper's Figure 4: (a) mean size of the heart in the explanations against the"
-        " desired probability of"
-        " cardiomegaly, and the mean true sizes of normal and enlarged hearts; (b) the sizes in"
-        " four groups, segmented:"
-        " real hearts that the classifier is sure of, and their explanations for the opposite.",
+        " desired probability of cardiomegaly, and the mean true sizes of normal and enlarged"
+        " hearts; (b) the sizes in four groups, segmented: real hearts that the classifier is sure"
+        " of, and their explanations for the opposite.",
         "Line plots; where explanations show what cardiomegaly is, the first two rise.",
     )
 
@@ -89,8 +88,8 @@ def sweep_figure(
     return Figure(
         path,
         "The series of some radiographs, as in the paper's Figure 2: hearts are outlined, segmented"
-        " in the query and moved"
-        " along by its registration to each explanation, with their sizes in parentheses.",
+        " in the query and moved along by its registration to each explanation, with their sizes in"
+        " parentheses.",
         "Grid: radiographs, and the same one drawn for rising probabilities of cardiomegaly, hearts"
         " outlined.",
     )

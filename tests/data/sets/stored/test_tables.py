@@ -85,8 +85,8 @@ def test_numbers_formulas_and_texts_of_all_kinds_come_from_an_xlsx_file_as_text(
         '<row r="3"><c r="B3" t="n"><v>7</v></c></row>'
     )
     texts = (
-        "<si><r><t>ima</t></r><r><t xml:space='preserve'>ge </t></r>"
-        "<rPh sb='0' eb='1'><t>hint</t></rPh></si>"
+        "<si><r><t>ima</t></r><r><t xml:space='preserve'>ge </t></r><rPh sb='0'"
+        " eb='1'><t>hint</t></rPh></si>"
     )
     file = with_sheet(tmp_path / "a.xlsx", cells, head='<dimension ref="A1"/>', texts=texts)
     assert rows(file) == [{"image": "2.5", "level": "two"}, {"image": "", "level": "7"}]

@@ -182,8 +182,7 @@ def test_items_can_be_read_into_arrays():
         (
             {"confounder": 0.5, "attribute": "no_beard"},
             "confounder: expected None with attribute 'no_beard', which is bound to gender anyway,"
-            " got 0.5: leave it "
-            "out, or choose one of smiling, young, black_hair, bangs",
+            " got 0.5: leave it out, or choose one of smiling, young, black_hair, bangs",
         ),
         ({"seed": -1}, "seed and index: expected 0 or more, got -1 and 0"),
         ({"num_images": 0}, "num_images: expected at least 1, got 0"),
