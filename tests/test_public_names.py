@@ -12,7 +12,7 @@ ROOT = Path(cfx_jax.__file__).parent
 FACES = [
     ".".join(path.parent.relative_to(ROOT.parent).parts)
     for path in sorted(ROOT.rglob("__init__.py"))
-    if path.parent != ROOT and "import" in path.read_text(encoding="utf-8")
+    if path.parent != ROOT and "\nfrom " in path.read_text(encoding="utf-8")
 ]
 
 

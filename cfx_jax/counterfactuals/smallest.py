@@ -45,6 +45,10 @@ from cfx_jax.optimise import run
 from cfx_jax.parallel import map_examples
 from cfx_jax.programs import compiled
 
+PROBABILITY = 0.9
+"""The probability that the target class is to reach."""
+TOLERANCE = 0.05
+"""The width of the bracket, as a share of the radius, at which a bisection ends."""
 _MOST_BISECTIONS = 24
 
 
@@ -93,8 +97,8 @@ def smallest_counterfactual(
     *,
     p: float,
     largest_radius: float | Float[Array, ""],
-    probability: float = 0.9,
-    tolerance: float = 0.05,
+    probability: float = PROBABILITY,
+    tolerance: float = TOLERANCE,
     mask: Bool[Array, "h w"] | None = None,
     num_steps: int = VCEProblem.num_steps,
     key: PRNGKeyArray | None = None,
@@ -149,8 +153,8 @@ def smallest_counterfactual_batch(
     *,
     p: float,
     largest_radius: float,
-    probability: float = 0.9,
-    tolerance: float = 0.05,
+    probability: float = PROBABILITY,
+    tolerance: float = TOLERANCE,
     num_steps: int = VCEProblem.num_steps,
     key: PRNGKeyArray | None = None,
     batch_size: int | None = None,
