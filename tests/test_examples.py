@@ -34,7 +34,7 @@ def examples():
             module = importlib.import_module(".".join(parts))
             face = importlib.import_module(".".join(parts[:2]))
             # A reader has imported these, and the names of the package.
-            known = {**vars(module), **vars(face), "jax": jax, "jnp": jnp, "np": np}
+            known = {**vars(face), **vars(module), "jax": jax, "jnp": jnp, "np": np}
             found = doctest.DocTestFinder().find(module, globs=known)
             yield from ((test.name, test) for test in found if test.examples)
 
@@ -47,7 +47,8 @@ def test_example_gives_what_it_says(name):
     output = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     runner.run(EXAMPLES[name], out=output.append)
-    assert runner.tries and not runner.failures, "".join(output)
+    is_skipped = all(doctest.SKIP in line.options for line in EXAMPLES[name].examples)
+    assert (runner.tries or is_skipped) and not runner.failures, "".join(output)
 
 
 @pytest.mark.parametrize("package", WITH_EXAMPLES)

@@ -86,7 +86,7 @@ def explain(
         ...     evidence = image[:2].sum() - image[2:].sum()
         ...     return jnp.stack([-evidence, evidence])
         >>> images = np.linspace(0.3, 0.7, 32, dtype=np.float32).reshape(2, 4, 4, 1)
-        >>> answers = explain(classifier, images, methods=["vce"], num_steps=3)
+        >>> answers = explain(classifier, images, methods=["vce"], radius=2.0, num_steps=3)
         >>> answers.pictures["vce"].shape, answers.scores["vce"]["valid"].tolist()
         ((2, 4, 4, 1), [1.0, 1.0])
     """

@@ -52,8 +52,10 @@ def read_pictures(
             without ``size``.
 
     Example:
-        >>> from pydicom.data import get_testdata_file
-        >>> path = get_testdata_file("CT_small.dcm")
+        >>> import tempfile
+        >>> import cv2
+        >>> path = Path(tempfile.mkdtemp()) / "grey.png"
+        >>> written = cv2.imwrite(str(path), np.zeros((8, 6, 3), np.uint8))
         >>> read_pictures([path], size=(32, 32)).images.shape
         (1, 32, 32, 1)
     """
