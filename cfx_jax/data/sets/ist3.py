@@ -134,7 +134,8 @@ class IST3(StoredScans):
             read=functools.partial(read_ist3, columns=columns),
             examples=functools.partial(_examples, has_air=has_air),
         )
-        if has_air and not self._facts("has_air").all():
+        # Sets that were stored by earlier versions do not say, and pass.
+        if has_air and not all(facts.get("has_air", True) for facts in self._metadata["facts"]):
             raise InputError(
                 f"has_air: expected False, with which '{work_folder}' was filled, got True: give"
                 " has_air=False, or another work_folder to look for air"
