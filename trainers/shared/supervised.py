@@ -1,4 +1,4 @@
-"""Parts that the trainings of an image classifier share: settings, first state, validation."""
+"""Parts that trainings of image classifiers share: settings, first state and validation."""
 
 import os
 from collections.abc import Mapping
