@@ -58,7 +58,7 @@ def augment_average(
 
     Raises:
         InputError: no valid image, ``num`` below 0, ``samples_per_batch`` below 1, or an
-            explanation of another size.
+            explanation that has not the height and width of the image.
 
     Example:
         >>> image = jnp.full((4, 4, 1), 0.5)

@@ -43,7 +43,7 @@ def check_score(score: Score, image: Float[Array, "*s h w c"]) -> None:
     """Checks that a score of an image or volume is a scalar, without computing it.
 
     Raises:
-        InputError: it is no function, or gives another shape.
+        InputError: the score is no function, or gives no scalar.
     """
     check_callable(score, name="score", gives="one image or volume -> scalar")
     _check_scalar(shape_of(score, image), image)

@@ -7,7 +7,9 @@ from cfx_jax.attributions.gradient import Score, gradient
 
 
 def input_x_gradient(score: Score, image: Float[Array, "*s h w c"]) -> Float[Array, "*s h w c"]:
-    """The image times the gradient of a score: the first-order effect of painting each pixel black.
+    """The image times the gradient of a score.
+
+    A value is what the score loses, to first order, when the pixel is painted black.
 
     Args:
         score: one image, or volume, -> scalar.

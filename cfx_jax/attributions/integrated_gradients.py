@@ -75,8 +75,9 @@ def integrated_gradients(
         gradient, for whose product with ``image - baseline`` the same holds.
 
     Raises:
-        InputError: no valid image or volume, a score that is no scalar, a baseline of another shape
-            or not finite, an unknown rule, ``num_steps`` or ``nodes_per_batch`` below 1.
+        InputError: no valid image or volume, a score that is no scalar, a baseline that is not
+            finite or whose shape does not fit the image, an unknown rule,
+            ``num_steps`` or ``nodes_per_batch`` below 1.
 
     Example:
         >>> image = jnp.array([[0.25, 0.5]])[..., None]

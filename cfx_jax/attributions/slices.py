@@ -88,7 +88,7 @@ def of_slice(
         One image, in the slice's place -> what ``function`` gives.
 
     Raises:
-        InputError: no valid volume, or an index outside of it.
+        InputError: no valid volume, or an index outside of the volume.
 
     Example:
         >>> volume = jnp.full((3, 2, 2, 1), 0.25)

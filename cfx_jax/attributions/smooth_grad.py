@@ -37,7 +37,7 @@ def smooth_grad(
     Args:
         key: source of the noise; sample i depends on the key and i only.
         attribution: one image, or volume, -> map, such as ``lambda x: gradient(score, x)``; any
-            other of this package will do.
+            attribution that accepts values outside [0, 1] will do.
         image: an image, or a volume ``(s, h, w, c)``; values in [0, 1].
         num_samples: number of noisy copies, at least 1.
         sigma: standard deviation of the Gaussian noise, above 0, in the units of the image; the
@@ -49,8 +49,8 @@ def smooth_grad(
         The mean map, signed where the attribution is.
 
     Raises:
-        InputError: no valid image or volume, ``num_samples`` or ``samples_per_batch`` below 1,
-            sigma not above 0.
+        InputError: no valid image or volume, a key that is none, an attribution that is no
+            callable, ``num_samples`` or ``samples_per_batch`` below 1, sigma not above 0.
 
     Example:
         >>> image = jnp.full((2, 2, 1), 0.5)

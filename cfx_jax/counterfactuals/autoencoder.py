@@ -90,9 +90,9 @@ def as_autoencoder(
         The parts; results and derivatives do not depend on ``slices_per_batch``.
 
     Raises:
-        InputError: a latent that is no array, a decoder that gives anything else than one image of
-            the image's shape, ``slices_per_batch`` below 1, for an image, or for a coder whose
-            latents do not have the slices in front.
+        InputError: a latent that is no array, a decoder that does not give one image of the
+            image's shape, ``slices_per_batch`` below 1, or ``slices_per_batch`` for an image or for
+            a coder whose latents do not have the slices in front.
     """
     check_count(slices_per_batch, name="slices_per_batch", or_none=True)
     for part in ("encode", "decode"):

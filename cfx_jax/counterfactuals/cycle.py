@@ -59,8 +59,9 @@ def cyce(
         Under ``vmap`` both generators are computed.
 
     Raises:
-        InputError: no valid image, another number of classes or generators, a classifier that gives
-            probabilities or NaN, or a generator that gives no image of the image's shape.
+        InputError: no valid image, a classifier that has not two classes or gives probabilities or
+            NaN, a number of generators other than two, or a generator that gives no image of
+            the image's shape.
 
     Example:
         >>> generators = [lambda image: image + 0.25, lambda image: image / 2]

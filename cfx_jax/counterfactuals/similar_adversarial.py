@@ -3,10 +3,11 @@
 Charachon et al. 2020, "Combining Similarity and Adversarial Learning to Generate Visual
 Explanation", equations 1 to 3.
 
-The difference of an image and its adversary holds what the generator could not redraw; that of two
-generated images, of which one keeps the classifier's decision and the other turns it over, does
-not. The pair is also a pair of ends for ``attributions.path_attribution``, which weighs the
-difference by what the classifier made of it.
+The generator gives two images: a similar one, which keeps the classifier's decision, and an
+adversarial one, which turns it over. Their difference is the explanation. The difference of the
+image itself and the adversarial image would also show what the generator could not redraw. The two
+images are also ends of a path for ``attributions.path_attribution``, which weighs their difference
+by the classifier's gradients along the path.
 """
 
 from collections.abc import Callable
@@ -28,8 +29,8 @@ class SimilarAdversarial(NamedTuple):
 
     Attributes:
         similar: (h, w, c) in [0, 1], which the classifier decides as it does the image; the image
-            itself in the methods that have no other.
-        adversarial: (h, w, c) in [0, 1], which it decides the other way.
+            itself where a method generates no similar image.
+        adversarial: (h, w, c) in [0, 1], which the classifier decides the other way.
     """
 
     similar: Float[Array, "*batch h w c"]
@@ -55,7 +56,7 @@ def similar_adversarial(
         The pair; composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, or a generator that gives anything else than two images of its
+        InputError: no valid image, or a generator that does not give two images of the image's
             shape.
 
     Example:
@@ -82,7 +83,7 @@ def naive_adversarial(
         The pair, its first the image; composes with jit, vmap and pmap.
 
     Raises:
-        InputError: no valid image, or a generator that gives anything else than one image of its
+        InputError: no valid image, or a generator that does not give one image of the image's
             shape.
 
     Example:

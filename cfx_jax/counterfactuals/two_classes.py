@@ -24,7 +24,7 @@ def decided_class(classifier: Classifier, image: Float[Array, "h w c"]) -> Int[A
         0 or 1, int32.
 
     Raises:
-        InputError: another number of classes.
+        InputError: the classifier has not two classes.
 
     Example:
         >>> int(decided_class(lambda image: jnp.stack([0.5, image.mean()]), jnp.ones((2, 2, 1))))
@@ -97,7 +97,7 @@ def check_two_classes(classifier: Classifier, image: Float[AnyArray, "h w c"]) -
     """Checks that a classifier has the two classes between which the probability of class 1 rises.
 
     Raises:
-        InputError: another number of classes.
+        InputError: the classifier has not two classes.
 
     Example:
         >>> check_two_classes(lambda image: jnp.zeros(3), jnp.ones((2, 2, 1)))

@@ -169,8 +169,9 @@ def vce(
 
     Raises:
         InputError: an image outside [0, 1] or not float, a target that is no class, radius not
-            above 0, p < 1, a mask of another shape, ``method="apgd"`` for a norm without
-            projection, a classifier that returns no logits but probabilities, NaN or another shape.
+            above 0, p < 1, a mask whose shape does not fit the image, ``method="apgd"`` for a norm
+            without projection, a classifier that returns probabilities, NaN or anything else than
+            logits ``(k,)``.
 
     Example:
         >>> def classifier(image):

@@ -211,8 +211,8 @@ def xgem(
         The counterfactual, how it came about, and the series.
 
     Raises:
-        InputError: no valid image, another number of classes, a classifier that gives probabilities
-            or NaN, a latent that is no array, a decoder that gives no image of the image's shape,
+        InputError: no valid image, a classifier that has not two classes or gives probabilities or
+            NaN, a latent that is no array, a decoder that gives no image of the image's shape,
             or an option out of its range.
 
     Example:

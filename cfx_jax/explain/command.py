@@ -116,6 +116,7 @@ def _pictures(options: argparse.Namespace) -> Pictures:
 
 
 def _target(text: str) -> str | int:
+    """A class by its number or name, or ``runner_up``; ``explain`` reads it in ``_targets``."""
     return int(text) if text.isdecimal() else text
 
 

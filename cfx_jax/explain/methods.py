@@ -15,7 +15,7 @@ from cfx_jax.attributions import (
     smooth_grad,
 )
 from cfx_jax.checks import check_count, check_norm, check_positive
-from cfx_jax.counterfactuals import smallest_counterfactual, vce
+from cfx_jax.counterfactuals import VCEProblem, smallest_counterfactual, vce
 from cfx_jax.geometry import lp_norm
 from cfx_jax.objectives import Classifier, class_score
 
@@ -44,7 +44,7 @@ class Settings:
     radius: float
     largest_radius: float
     probability: float = 0.9
-    num_steps: int = 75
+    num_steps: int = VCEProblem.num_steps
     num_nodes: int = 50
     num_samples: int = 50
 
@@ -213,7 +213,8 @@ METHODS: dict[str, Method] = {
         Method(
             "input_x_gradient",
             False,
-            "The image times the gradient: the first-order effect of painting a pixel black.",
+            "The image times the gradient: what the log-odds of the predicted class lose, to first"
+            " order, when a pixel is painted black.",
             _input_x_gradient,
             lambda settings: 1,
         ),

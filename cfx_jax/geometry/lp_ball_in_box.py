@@ -95,8 +95,9 @@ def lp_ball_in_box(
         Gaussian (other p), then clipped.
 
     Raises:
-        InputError: p < 1, radius not above 0, a centre outside the box, a mask of another shape, an
-            unknown ``projection``; and ``project`` itself where p has no projection.
+        InputError: p < 1, radius not above 0, a centre outside the box, a mask whose shape does
+            not fit the centre, an unknown ``projection``; and ``project`` itself where p has
+            no projection.
 
     Example:
         >>> ball = lp_ball_in_box(jnp.array([[0.0, 0.5]])[..., None], 0.5, 2)

@@ -68,7 +68,7 @@ def count_votes(
         ``(n, num_categories)`` counts, each row with the number of raters as its sum.
 
     Raises:
-        InputError: the votes have another rank, or name no category.
+        InputError: the votes have not two axes, or a vote is no category.
 
     >>> count_votes(np.array([[0, 0, 1], [1, 1, 1]]), num_categories=2)
     array([[2, 1],

@@ -27,7 +27,7 @@ def as_vector(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.ndarr
         name: how an error message calls the values.
 
     Raises:
-        InputError: the array has another rank, or no image.
+        InputError: the array has not one axis, or no image.
 
     >>> as_vector([0.2, 0.7], name="scores")
     array([0.2, 0.7])
@@ -49,7 +49,7 @@ def as_categories(values: Shaped[np.ndarray, " n"], *, name: str) -> Shaped[np.n
         name: how an error message calls the categories.
 
     Raises:
-        InputError: the array has another rank or no item, numbers stand among names, an item has no
+        InputError: the array has not one axis or no item, numbers stand among names, an item has no
             category (NaN, None), or a number is not whole.
 
     >>> as_categories([0.0, 2.0], name="first")
@@ -88,7 +88,7 @@ def check_same_kind(first: np.ndarray, second: np.ndarray, *, names: tuple[str, 
         names: how an error message calls the two.
 
     Raises:
-        InputError: one array holds numbers, the other names.
+        InputError: one array holds numbers and the other array holds names.
     """
     if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
         kinds = ["names" if array.dtype.kind == "U" else "numbers" for array in (first, second)]
@@ -106,7 +106,7 @@ def as_decisions(values: Shaped[np.ndarray, " n"], *, name: str) -> Bool[np.ndar
         name: how an error message calls the decisions.
 
     Raises:
-        InputError: the array has another rank, no image, or another value.
+        InputError: the array has not one axis, no image, or a value other than 0 and 1.
 
     >>> as_decisions([1, 0], name="correct")
     array([ True, False])
@@ -129,7 +129,7 @@ def as_numbers(values: Shaped[np.ndarray, " n"], *, name: str) -> Float[np.ndarr
         name: how an error message calls the numbers.
 
     Raises:
-        InputError: the array has another rank, no image, NaN or infinity.
+        InputError: the array has not one axis, no image, or has NaN or infinity.
 
     >>> as_numbers([1, 2], name="scores")
     array([1., 2.])
@@ -173,7 +173,8 @@ def as_rows(
         at_least: the smallest number of images.
 
     Raises:
-        InputError: the array has another rank, too few images, no numbers, NaN or infinity.
+        InputError: the array has not two axes, too few images, no column, or has NaN or
+            infinity.
 
     >>> as_rows([[1, 2], [3, 4]], name="features")
     array([[1., 2.],
@@ -224,8 +225,8 @@ def as_mask(mask: Shaped[np.ndarray, "*batch h w"], *, name: str) -> Bool[np.nda
         name: how an error message calls the mask.
 
     Raises:
-        InputError: the array has fewer than two axes, no pixel, or another value than 0 and 1, as
-            a map without a threshold has.
+        InputError: the array has fewer than two axes, no pixel, or a value other than 0 and 1, as a
+            map without a threshold has.
 
     >>> as_mask([[0, 1]], name="truth")
     array([[False,  True]])

@@ -22,8 +22,7 @@ def frechet_distance(first: Float[np.ndarray, "n d"], second: Float[np.ndarray, 
     """Computes the squared Fréchet distance of two sets of features.
 
     It is that of two Gaussians with the sets' means and covariances, ``|mu1 - mu2|^2 + tr(S1 + S2 -
-    2 (S1 S2)^(1/2))``. With ``S = R' R``, the trace of the root is the sum of the singular values
-    of ``R1 R2'``, which needs no root of a matrix and is exact for fewer images than features.
+    2 (S1 S2)^(1/2))``.
 
     Args:
         first: the features of each image of one set, at least two images.
@@ -88,6 +87,8 @@ def gaussian_distance(first: Gaussian, second: Gaussian) -> float:
     9.0
     """
     shift = first.mean - second.mean
+    # With S = R' R, the trace of (S1 S2)^(1/2) is the sum of the singular values of R1 R2'. This
+    # needs no root of a matrix, and is exact for fewer images than features.
     overlap = np.linalg.svd(first.root @ second.root.T, compute_uv=False).sum()
     distance = shift @ shift + np.sum(first.root**2) + np.sum(second.root**2) - 2 * overlap
     return max(float(distance), 0.0)  # rounding may leave -1e-15 where the two are equal

@@ -49,7 +49,8 @@ def overwrite_with(other: float | Float[Array, "h w c"]) -> Replace:
         The operator, for ``perturbation_curve``.
 
     Raises:
-        InputError: a value lies outside of [0, 1]; when applied, the image has another shape.
+        InputError: a value lies outside of [0, 1]; when the operator is applied, ``other``
+            has not the shape of the image.
 
     >>> replace = overwrite_with(0.0)
     >>> replace(jnp.ones((1, 2, 1)), jnp.array([[True, False]])).ravel().tolist()
@@ -107,8 +108,8 @@ def perturbation_curve(
         The outputs with a leading axis of ``num_steps + 1``, the first of the image itself.
 
     Raises:
-        InputError: the image is not valid, the map has another shape or NaN, or a number or the
-            order is not possible.
+        InputError: the image is not valid, the map has NaN or not the height and width of the
+            image, or a number or the order is not possible.
 
     >>> image, relevance = jnp.ones((1, 2, 1)), jnp.array([[0.0, 1.0]])
     >>> perturbation_curve(jnp.sum, image, relevance, overwrite_with(0.5), region=1).tolist()

@@ -84,7 +84,7 @@ def top_pixels(maps: Maps, counts: int | Int[np.ndarray, "*batch"]) -> Masks:
         True where kept.
 
     Raises:
-        InputError: the counts are no integers, have another shape than the batch or lie outside of
+        InputError: the counts are no integers, have not the shape of the batch or lie outside of
             [0, h * w], or a map has NaN or infinity.
 
     >>> top_pixels(np.array([[0.1, 0.9], [0.9, 0.5]]), 1)

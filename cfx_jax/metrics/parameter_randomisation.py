@@ -84,9 +84,9 @@ def parameter_randomisation(
         The correlations with the original map, for each stage and image.
 
     Raises:
-        InputError: an image lies outside of [0, 1], the targets are of another number, a group
-            names no leaf or shares one with another, the draw is unknown, or the attribution's
-            result is no map or not finite.
+        InputError: an image lies outside of [0, 1], there are not as many targets as images, a
+            group names no leaf or shares one with another group, the draw is unknown, or
+            the attribution's result is no map or not finite.
 
     >>> def attribution(weights, image):
     ...     return image * weights["head"]  # gradient times input of a linear classifier

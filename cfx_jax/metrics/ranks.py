@@ -16,7 +16,7 @@ def midranks(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         ``(n,)`` ranks in [1, n] with sum n (n + 1) / 2.
 
     Raises:
-        InputError: the array has another rank, no value, NaN or infinity.
+        InputError: the array has not one axis, no value, or has NaN or infinity.
 
     >>> midranks(np.array([0.3, 0.1, 0.3]))
     array([2.5, 1. , 2.5])

@@ -154,8 +154,8 @@ def robustly_correct(
 
     Raises:
         InputError: an image lies outside of [0, 1], a label is no class, the radius is not above 0,
-            ``p`` is another number, there is no restart, or a surrogate has another number of
-            classes.
+            ``p`` is neither 1, 2 nor inf, there is no restart, or a surrogate has not as
+            many classes as the classifier.
 
     >>> def classifier(image):  # decides on class 1 where the mean is above 0.5
     ...     return jnp.stack([0.5 - image.mean(), image.mean() - 0.5])

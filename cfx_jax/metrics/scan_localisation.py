@@ -70,8 +70,8 @@ def volume_overlap(
         ``numpy.nanmean``.
 
     Raises:
-        InputError: there are fewer than three axes or no voxel, the shapes differ, a volume has NaN
-            or infinity, or the truth has other values than 0 and 1.
+        InputError: there are fewer than three axes or no voxel, the shapes differ, a
+            volume has NaN or infinity, or the truth has other values than 0 and 1.
 
     >>> truth = np.array([[[1, 0], [0, 0]], [[1, 0], [0, 0]]])
     >>> overlap = volume_overlap(truth * 0.9, truth)
@@ -125,8 +125,8 @@ def hit_score(
         The score and its counts.
 
     Raises:
-        InputError: there is no scan, an array has another rank, the shapes differ, a volume has NaN
-            or infinity, or a scan has no voxel of its territory.
+        InputError: there is no scan, an array has a wrong number of axes, the shapes differ, a
+            volume has NaN or infinity, or a scan has no voxel of its territory.
 
     >>> volume = np.array([[[[0.1, 0.8], [0.2, 0.3]]]])
     >>> hit_score(volume, np.array([[[[1, 2], [1, 2]]]]), np.array([2])).score

@@ -259,7 +259,8 @@ def mean_and_standard_error(runs: Float[np.ndarray, " runs"], *, ddof: int = 1) 
         The mean and its standard error, 0 for equal runs.
 
     Raises:
-        InputError: there are no more runs than ``ddof``, another ``ddof``, NaN or infinity.
+        InputError: there are no more runs than ``ddof``, ``ddof`` is neither 0 nor 1, or a
+            number is NaN or infinite.
 
     >>> mean_and_standard_error(np.array([0.5, 0.75, 1.0])).mean
     0.75
@@ -300,7 +301,8 @@ def interval_over_runs(
 
     Raises:
         InputError: there is no training, a training without cases, trainings of different numbers
-            of cases without names, names of another shape, or a level out of range.
+            of cases without names, not one name for each case, or a
+            level out of range.
 
     Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components";
     both factors as random effects, the residual counted twice, which makes the interval never too

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 
 from cfx_jax.optimise.algorithm import Objective
 
-OSCILLATION = 0.75
+IMPROVING_SHARE = 0.75
 """The published share of improving steps at or below which the step is halved."""
 
 

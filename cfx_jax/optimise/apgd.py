@@ -16,7 +16,7 @@ from cfx_jax.checks import check_at_least, check_num_steps
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet
 from cfx_jax.geometry.lp_ball import unit_direction
-from cfx_jax.optimise.adaptive_step import OSCILLATION, Search, adapt, begin, observe
+from cfx_jax.optimise.adaptive_step import IMPROVING_SHARE, Search, adapt, begin, observe
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 from cfx_jax.optimise.apgd_l1 import apgd_l1
 
@@ -33,7 +33,7 @@ def apgd(
     *,
     num_steps: int,
     momentum: float = 0.75,
-    oscillation: float = OSCILLATION,
+    oscillation: float = IMPROVING_SHARE,
 ) -> Algorithm:
     """Auto-PGD over a constraint set whose norm is 1, 2 or inf.
 
@@ -53,8 +53,8 @@ def apgd(
         The algorithm; its solution is the best iterate, the start included.
 
     Raises:
-        InputError: another norm (use ``auto_frank_wolfe``), ``num_steps`` below 1, or another
-            option out of its range.
+        InputError: a norm without projection (use ``auto_frank_wolfe``), ``num_steps`` below
+            1, ``momentum`` or ``oscillation`` below 0.
 
     Example:
         >>> from cfx_jax.geometry import lp_ball_in_box

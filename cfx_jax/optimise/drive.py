@@ -46,7 +46,8 @@ def solve(
         As ``drive``; the loops agree up to rounding.
 
     Raises:
-        InputError: an unknown loop, an invalid batch size, examples of different lengths or none.
+        InputError: an unknown loop, an invalid batch size, examples whose leaves differ in length,
+            or no example.
 
     Example:
         >>> descent = gradient_descent(num_steps=2, step_size=0.25)
@@ -92,7 +93,7 @@ def drive(
         The answers, stacked over examples, as NumPy arrays.
 
     Raises:
-        InputError: an invalid batch size, examples of different lengths or none.
+        InputError: an invalid batch size, examples whose leaves differ in length, or no example.
 
     Example:
         >>> descent = gradient_descent(num_steps=2, step_size=0.25)

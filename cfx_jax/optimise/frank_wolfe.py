@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from cfx_jax.checks import check_at_least, check_num_steps, check_positive, is_concrete
 from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet
-from cfx_jax.optimise.adaptive_step import OSCILLATION, Search, adapt, begin, observe
+from cfx_jax.optimise.adaptive_step import IMPROVING_SHARE, Search, adapt, begin, observe
 from cfx_jax.optimise.algorithm import Algorithm, Objective
 
 
@@ -34,7 +34,7 @@ def auto_frank_wolfe(
     num_steps: int,
     step_size: float = 0.75,
     momentum: float = 0.0,
-    oscillation: float = OSCILLATION,
+    oscillation: float = IMPROVING_SHARE,
     update_mask: Bool[Array, "*shape"] | None = None,
 ) -> Algorithm:
     """Auto-Frank-Wolfe over a constraint set of any norm.

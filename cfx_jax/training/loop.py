@@ -76,7 +76,7 @@ def fit(
     evaluate_every: int | None = None,
     select: str | None = None,
     ties: Ties = "earlier",
-    checkpoint_every: int = 500,
+    checkpoint_every: int,
     log_every: int = 50,
     mesh: Mesh | None = None,
     progress: bool = True,

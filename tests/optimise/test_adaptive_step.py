@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cfx_jax.optimise.adaptive_step import OSCILLATION, adapt, begin, checkpoints, observe
+from cfx_jax.optimise.adaptive_step import IMPROVING_SHARE, adapt, begin, checkpoints, observe
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def play(trace, num_steps=75):
 
     def body(search, index):
         observed, _ = observe(search, objective, index.astype(jnp.float32))
-        search = adapt(observed, num_steps=num_steps, oscillation=OSCILLATION)
+        search = adapt(observed, num_steps=num_steps, oscillation=IMPROVING_SHARE)
         return search, search.step_size
 
     _, sizes = jax.lax.scan(

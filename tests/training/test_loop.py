@@ -252,6 +252,7 @@ def test_the_state_given_is_not_consumed_and_the_step_is_compiled_once(tmp_path:
         num_steps=6,
         workdir=tmp_path,
         config={},
+        checkpoint_every=6,
         progress=False,
     )
     np.testing.assert_array_equal(state.weights, np.ones(8))

@@ -38,7 +38,8 @@ class RunSettings:
     """Steps between evaluations on the validation set; 0 for one epoch."""
     checkpoint_every: int = 0
     """Steps between checkpoints, 0 for one epoch; at most so much is lost when the training is
-    stopped."""
+    stopped. progressive, fixed_point, vae, mask_generator, segmentation and multi_label set their
+    own."""
     log_every: int = 50
     """Steps between lines of metrics."""
     seed: int = 0

@@ -18,6 +18,7 @@ from cfx_jax.checks import check_classes, check_images
 from cfx_jax.errors import InputError
 from cfx_jax.metrics import accuracy, balanced_accuracy
 from cfx_jax.models import FindingClassifier, build, import_weights, read_tensors
+from cfx_jax.models.weights.alternative_names import by_torchvision_names
 from cfx_jax.models.weights.torchvision_names import torchvision_name
 from cfx_jax.objectives import decision
 from cfx_jax.parallel import map_examples
@@ -87,9 +88,10 @@ def choose_model(config: SupervisedConfig, inputs: Inputs) -> ModelFactory:
 
 
 def init(key: PRNGKeyArray, config: SupervisedConfig, inputs: Inputs) -> State:
-    """The state before the first step: weights of the start, of the file, or random ones.
+    """The state before the first step: weights of ``inputs.start``, of the file, or random ones.
 
-    A file of weights is not read again where a training goes on from a checkpoint.
+    Where a training goes on from a checkpoint, the weights of the file are not imported again. The
+    file must still be there: every start compares its digest with the first start's.
 
     Raises:
         InputError: an unknown network, optimiser or schedule; as ``with_pretrained``.
@@ -141,7 +143,8 @@ def check_data(config: SupervisedConfig, inputs: Inputs) -> None:
     """Checks that classes and channels of the data are those of the configuration.
 
     Raises:
-        InputError: naming what differs, or two starts at once.
+        InputError: the data has another number of classes or channels than the configuration, or
+            both a file of weights and a model to start from are given.
     """
     names = inputs.source.class_names
     if len(names) != config.num_classes:
@@ -161,7 +164,7 @@ def check_channels(config: SupervisedConfig, inputs: Inputs) -> None:
     """Checks that the configuration's own network takes the channels of the images.
 
     Raises:
-        InputError: another number of channels.
+        InputError: the images have another number of channels than ``in_channels``.
     """
     channels = np.shape(inputs.validation["image"])[-1]
     if inputs.model is None and channels != config.in_channels:
@@ -177,7 +180,7 @@ def make_batches(config: SupervisedConfig, inputs: Inputs) -> TrainingBatches:
 
 
 def describe_weights(config: SupervisedConfig) -> dict[str, str]:
-    """The file that a training starts from, told by its bytes; empty where there is none."""
+    """The digest of the file that a training starts from; empty where there is none."""
     return {"start": f"file {weights_digest(config.weights)}"} if config.weights else {}
 
 
@@ -189,16 +192,17 @@ def finish(config: SupervisedConfig, inputs: Inputs, state: State) -> nnx.Module
 def with_pretrained(model: Model, file: str | os.PathLike[str]) -> Model:
     """A copy of a network whose layers have the weights of a file, but for the last layer.
 
-    A model of grey images takes the sum of a convolution's three kernels of colour, which gives
-    what a grey image in three equal channels gives. Images are normalised as the model does it:
-    give their own mean and deviation.
+    A model of grey images takes the sum of a convolution's three kernels of colour. It gives what
+    the network of the file gives for the grey image in three equal channels, if that normalises
+    all three channels alike. The model keeps its own normalisation: build it with the mean and the
+    deviation of your images.
 
     Args:
         model: a ``ResNet``, ``EfficientNet``, ``InceptionV3`` or ``DenseNet``, or a
             ``FindingClassifier`` over one, whose own layers after the feature maps keep their
             weights; it is not changed.
-        file: of tensors by torchvision's names, as ``models.read_tensors`` takes it: torchvision's
-            or timm's ResNet-50.
+        file: of tensors by names that ``models.import_weights`` knows, as ``models.read_tensors``
+            takes it, such as torchvision's ResNet-50 or timm's EfficientNet-B0.
 
     Returns:
         The copy, in the mode of ``model``.
@@ -219,7 +223,7 @@ def with_pretrained(model: Model, file: str | os.PathLike[str]) -> Model:
 
 
 def weights_digest(file: str | os.PathLike[str]) -> str:
-    """Twelve hexadecimal digits that differ wherever a file's content does.
+    """The first twelve hexadecimal digits of the SHA-256 of a file's content.
 
     Args:
         file: as in ``with_pretrained``; an empty name for no file, whose digest is empty.
@@ -258,6 +262,7 @@ def _build(config: SupervisedConfig, rngs: nnx.Rngs) -> nnx.Module:
 
 
 def _import(network: Any, tensors: Mapping[str, np.ndarray]) -> Any:
+    tensors = by_torchvision_names(network, tensors)
     variables = nnx.to_flat_state(nnx.state(network, (nnx.Param, nnx.BatchStat)))
     shapes = {torchvision_name(network, path): value.shape for path, value in variables}
     last = torchvision_name(network, ("head", "kernel")).removesuffix(".weight")

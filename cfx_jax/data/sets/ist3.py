@@ -101,15 +101,16 @@ class IST3(StoredScans):
         raw_folder, work_folder, progress: see ``StoredSet``; raw files as ``read_ist3``.
         shape: numbers of slices, rows and columns of an item.
         columns: names of the table's columns, see ``read_ist3``.
-        has_air: whether the scans show the air around the head; False where it has been blackened,
-            see ``hounsfield_units``.
+        has_air: whether the scans show the air around the head, see ``hounsfield_units``; False
+            where it has been blackened. It changes no image, only what is refused.
 
     Attributes:
         class_names: ("no lesion", "lesion").
         labels, sides, infarct_sizes, territories, patients, names, native_shapes: of each item.
         has_atlas: of each item, whether ``marks`` and ``native_marks`` give the number of each
             voxel's territory.
-        identity: see ``StoredSet``, which tells the errors too.
+        identity: see ``StoredSet``, which tells the errors too; with ``has_air`` a set that was
+            stored without it is refused.
     """
 
     class_names = ("no lesion", "lesion")
@@ -133,6 +134,12 @@ class IST3(StoredScans):
             read=functools.partial(read_ist3, columns=columns),
             examples=functools.partial(_examples, has_air=has_air),
         )
+        # Sets that were stored by earlier versions do not say, and pass.
+        if has_air and not all(facts.get("has_air", True) for facts in self._metadata["facts"]):
+            raise InputError(
+                f"has_air: expected False, with which '{work_folder}' was filled, got True: give"
+                " has_air=False, or another work_folder to look for air"
+            )
         self.sides, self.infarct_sizes, self.territories = (
             self._facts(key).astype(np.int64) for key in ("side", "infarct_size", "territory")
         )
@@ -206,9 +213,10 @@ def _examples(
     record: StrokeRecord, shape: tuple[int, int, int], *, has_air: bool = True
 ) -> list[Example]:
     most_marks = len(TERRITORIES)
-    return [
-        scan_example(record, shape, window=BRAIN, most_marks=most_marks, page=PAGE, has_air=has_air)
-    ]
+    example = scan_example(
+        record, shape, window=BRAIN, most_marks=most_marks, page=PAGE, has_air=has_air
+    )
+    return [example._replace(facts={**example.facts, "has_air": has_air})]
 
 
 SPEC = scan_spec("ist3", read_ist3, _examples, page=PAGE, stored_name="ist3_scans")

@@ -203,3 +203,17 @@ def test_scans_without_air_are_read_where_that_is_said(tmp_path):
     ):
         IST3(raw, tmp_path / "work", shape=SHAPE, progress=False)
     assert len(IST3(raw, tmp_path / "work", shape=SHAPE, has_air=False, progress=False)) == 5
+    for folder in (raw, None):
+        with pytest.raises(
+            InputError, match=r"has_air: expected False, with which '.*work' was fi"
+        ):
+            IST3(folder, tmp_path / "work", shape=SHAPE, progress=False)
+
+
+def test_scans_that_were_stored_with_air_may_be_opened_without_a_look_for_it(tmp_path):
+    raw = layouts.write_ist3(tmp_path / "raw")
+    with_air, without = (
+        IST3(raw, tmp_path / "work", shape=SHAPE, has_air=has_air, progress=False)
+        for has_air in (True, False)
+    )
+    assert with_air.identity == without.identity and len(without) == 5

@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.special import expit
 from small_classifiers import images, linear_classifier
 
-from cfx_jax.attributions import mask_perturbation, perceptual_perturbation
+from cfx_jax.attributions import AugmentationRanges, mask_perturbation, perceptual_perturbation
 from cfx_jax.maps import smooth
 from cfx_jax.models import Parts, ResNet, per_image
 from cfx_jax.objectives import class_score, decision, negative_margin
@@ -239,6 +239,7 @@ def test_averaging_has_the_ranges_of_table_ii():
         (0.9, 1.0),
     )
     assert (ranges.horizontal_flip, ranges.vertical_flip) == (True, True)
+    assert ranges == AugmentationRanges()
 
 
 @pytest.mark.parametrize("name", [GRADIENT, GRAD_CAM])

@@ -16,7 +16,7 @@ from toy_training import OPTIONS, bits, images_and_labels, net, source, validati
 from cfx_jax import files
 from cfx_jax.data import ArraySource
 from cfx_jax.errors import InputError
-from cfx_jax.models import FindingClassifier, ResNet
+from cfx_jax.models import EfficientNet, FindingClassifier, ResNet, Stage
 from trainers import (
     Inputs,
     OptimiserSettings,
@@ -176,6 +176,58 @@ def test_feature_maps_are_those_of_the_file_and_the_last_layers_stay(
     colours = np.broadcast_to(images, (2, 32, 32, 3))  # a grey image in three equal channels
     expected = network.features(nchw(colours)).detach().numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(view.features(jnp.asarray(images)), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(loaded.head.kernel[...], model.head.kernel[...])
+
+
+def norm_shapes(name: str, width: int) -> dict[str, tuple[int, ...]]:
+    arrays = ("weight", "bias", "running_mean", "running_var")
+    return {f"{name}.{array}": (width,) for array in arrays}
+
+
+def efficientnet(channels: int) -> EfficientNet:
+    return EfficientNet(
+        stages=(Stage(1, 3, 1, 4, 1),),
+        stem_width=4,
+        top_width=8,
+        num_classes=2,
+        in_channels=channels,
+        rngs=nnx.Rngs(0),
+    )
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("channels", [3, 1])
+def test_an_efficientnet_starts_from_a_file_by_timms_names(
+    tmp_path: Path, channels: int, hidden: bool
+) -> None:
+    safetensors = pytest.importorskip("safetensors.numpy", reason="needs safetensors")
+    shapes = {
+        "conv_stem.weight": (4, 3, 3, 3),
+        **norm_shapes("bn1", 4),
+        "blocks.0.0.conv_dw.weight": (4, 1, 3, 3),
+        **norm_shapes("blocks.0.0.bn1", 4),
+        "blocks.0.0.se.conv_reduce.weight": (1, 4, 1, 1),
+        "blocks.0.0.se.conv_reduce.bias": (1,),
+        "blocks.0.0.se.conv_expand.weight": (4, 1, 1, 1),
+        "blocks.0.0.se.conv_expand.bias": (4,),
+        "blocks.0.0.conv_pw.weight": (4, 4, 1, 1),
+        **norm_shapes("blocks.0.0.bn2", 4),
+        "conv_head.weight": (8, 4, 1, 1),
+        **norm_shapes("bn2", 8),
+        "classifier.weight": (10, 8),
+        "classifier.bias": (10,),
+    }
+    rng = np.random.default_rng(0)
+    tensors = {name: rng.uniform(0.5, 1.5, size).astype("f4") for name, size in shapes.items()}
+    safetensors.save_file(tensors, tmp_path / "timm.safetensors")
+    model: Any = efficientnet(channels)
+    if hidden:
+        model = FindingClassifier(model, rngs=nnx.Rngs(2))
+    loaded: Any = with_pretrained(model, tmp_path / "timm.safetensors")
+    kernel = tensors["conv_stem.weight"].transpose(2, 3, 1, 0)
+    expected = kernel if channels == 3 else kernel.sum(axis=2, keepdims=True)
+    found = (loaded.backbone if hidden else loaded).stem.conv.kernel[...]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
     np.testing.assert_array_equal(loaded.head.kernel[...], model.head.kernel[...])
 
 

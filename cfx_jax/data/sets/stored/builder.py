@@ -40,7 +40,7 @@ class PublishedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         size: side of the prepared images in pixels; of volumes, the numbers of slices, rows and
             columns.
         progress: whether to show progress bars.
-        changes: fields of the set's ``spec`` that are another here.
+        changes: fields of the set's ``spec`` to replace.
         options: what else TFDS's builders take.
     """
 

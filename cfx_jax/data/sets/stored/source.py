@@ -25,15 +25,15 @@ class StoredSet:
         work_folder: where the prepared images are kept, for all sets and sizes.
         size: side of the images in pixels; of volumes, the numbers of slices, rows and columns.
         progress: whether to show progress bars while images are prepared.
-        part: the part of the set that is used, where ``identity`` must tell it.
-        changes: fields of ``spec`` that are another here.
+        part: name of the subset; becomes part of ``name`` and so of ``identity``.
+        changes: fields of ``spec`` to replace.
 
     Attributes:
         name: the set's name, and its part where it has one.
         size: as given.
-        left_out: how many images of the set are no items.
-        identity: a fingerprint of the set's facts, what was dropped, the options and the size; for
-            caches of results.
+        left_out: how many images of the set are not stored; a class that counts otherwise says so.
+        identity: a fingerprint of the set's facts, what was dropped, the name, the size, and the
+            options by which a class chooses items or labels; for caches of results.
 
     Raises:
         InputError: the raw folder lacks something that the set has, or differs from the one that
@@ -85,15 +85,15 @@ class StoredSet:
             )
 
     def _keep(self, kept: Bool[np.ndarray, " n"]) -> None:
-        """Makes those of the items that are kept the only ones."""
+        """Drops all items but those where ``kept`` is True."""
         self._indices = self._indices[kept]
 
     def _example(self, index: int) -> dict[str, Any]:
-        """All that is stored of one item; texts are bytes, images of 8 bits."""
+        """All that is stored of one item; texts are bytes, images have 8 bits."""
         return self._examples[int(self._indices[index])]
 
     def _decode(self, kind: Kind | Integers, value: Any) -> Any:
-        """A value as it was before it was stored."""
+        """A value as it was before it was stored; images come back rounded to 8 bits."""
         if kind in (Kind.GREY, Kind.COLOUR):
             image = unit_range(value)
             return image.reshape(*self.size, 1) if isinstance(self.size, tuple) else image
@@ -108,4 +108,5 @@ class StoredSet:
         return np.array([facts[key] for facts in self._metadata["facts"]])[self._indices]
 
     def _add_to_identity(self, *options: object) -> None:
+        """Makes ``identity`` depend on options that choose items or labels of what is stored."""
         self.identity = hashlib.sha256(repr((self.identity, *options)).encode()).hexdigest()

@@ -34,7 +34,7 @@ def read_rows(table: Path, columns: Sequence[str], *, page: str) -> Iterator[dic
         raise InputError(
             f"expected the labels in '{table}', which does not exist: download them from {page}"
         )
-    header, *rows = [[value.strip() for value in row] for row in _cells(table)] or [[]]
+    header, *rows = [[value.strip() for value in row] for row in _read_table(table)] or [[]]
     missing = [column for column in columns if column not in header]
     if missing:
         raise InputError(
@@ -48,7 +48,8 @@ def whole_number(row: Mapping[str, str], column: str, *, highest: int, table: Pa
     """A value of 0 to ``highest`` from a row; Excel's numbers, e.g. "2.0", are understood.
 
     Raises:
-        InputError: the value is another, or none; the message names the table.
+        InputError: the text is empty or is no number of 0 to ``highest``; the message names the
+            table.
     """
     text = row[column]
     values = {form: value for value in range(highest + 1) for form in (f"{value}", f"{value}.0")}
@@ -66,8 +67,8 @@ def one_of(
     """A value from a row that must be one of those given.
 
     Raises:
-        InputError: the value is another; the message names the table, and the row by the column
-            ``key``.
+        InputError: the value is not among ``values``; the message names the table, and the row by
+            the column ``key``.
     """
     if row[column] not in values:
         expected = ", ".join(value or "nothing" for value in values)
@@ -78,7 +79,7 @@ def one_of(
     return row[column]
 
 
-def _cells(table: Path) -> list[list[str]]:
+def _read_table(table: Path) -> list[list[str]]:
     """All values as text, row by row."""
     suffix = table.suffix.lower()
 
@@ -89,34 +90,38 @@ def _cells(table: Path) -> list[list[str]]:
             )
         return InputError(f"'{table}' is no csv file in UTF-8 ({reason}): save it as one")
 
-    cells = {".xls": _cells_of_xls, ".xlsx": _cells_of_xlsx}.get(suffix, _cells_of_csv)
-    with damage(refusal):
+    read = {".xls": _rows_of_xls, ".xlsx": _rows_of_xlsx}.get(suffix, _rows_of_csv)
+    with damage(lambda reason: InputError(f"'{table}' {reason}")):
         check_unpacked(table.stat().st_size)
-        return _check_size(cells(table))
+    with damage(refusal):
+        return _as_text_within_limits(read(table), table)
 
 
-def _check_size(rows: Iterable[Sequence[object]]) -> list[list[str]]:
-    """The rows as text, each up to its last value.
+def _as_text_within_limits(rows: Iterable[Sequence[object]], table: Path) -> list[list[str]]:
+    """All values as text, row by row; a value that is missing is empty.
 
     Raises:
-        DamagedFile: there are more than a table of labels can have. A few bytes can place a value
-            in a row or a column far away, and those between are filled up.
+        InputError: there are more rows or cells than a table of labels can have. A few bytes can
+            place a value in a row or a column far away, and those between are filled up.
     """
-    kept, cells = list[list[str]](), 0
+    kept, num_cells = list[list[str]](), 0
     for number, row in enumerate(rows):
-        cells += len(row)
-        if number >= _MOST_ROWS or cells > _MOST_CELLS:
-            raise DamagedFile(f"has more than {_MOST_ROWS:,} rows or {_MOST_CELLS:,} cells")
+        num_cells += len(row)
+        if number >= _MOST_ROWS or num_cells > _MOST_CELLS:
+            raise InputError(
+                f"'{table}': expected at most {_MOST_ROWS:,} rows and {_MOST_CELLS:,} cells, got"
+                " more: is it the table of labels?"
+            )
         kept.append(["" if value is None else str(value) for value in row])
     return kept
 
 
-def _cells_of_csv(table: Path) -> Iterator[list[str]]:
+def _rows_of_csv(table: Path) -> Iterator[list[str]]:
     with table.open(encoding="utf-8-sig", newline="") as lines:
         yield from csv.reader(lines)
 
 
-def _cells_of_xls(table: Path) -> Iterator[list[object]]:
+def _rows_of_xls(table: Path) -> Iterator[list[object]]:
     xlrd = import_extra("xlrd", "reading xls files")
     with open(os.devnull, "w") as silent, xlrd.open_workbook(table, logfile=silent) as book:
         sheet = book.sheet_by_index(0)
@@ -124,7 +129,7 @@ def _cells_of_xls(table: Path) -> Iterator[list[object]]:
             yield sheet.row_values(row)
 
 
-def _cells_of_xlsx(table: Path) -> Iterator[Sequence[object]]:
+def _rows_of_xlsx(table: Path) -> Iterator[Sequence[object]]:
     """Each row up to its last value; of a formula, the value that Excel stored."""
     openpyxl = import_extra("openpyxl", "reading xlsx files")
     with table.open("rb") as stream:

@@ -25,10 +25,11 @@ _RATES = (
     (13.0, 6.5, 2.0, 1.4),
 )
 _FEWEST_MICROANEURYSMS = 3  # so that every DR eye shows something
-_DOT_TINT = np.array([0.70, 0.24, 0.26], np.float32)  # share of the light that blood lets through
-_BLOT_TINT = np.array([0.62, 0.22, 0.24], np.float32)
-_HARD = np.array([1.0, 0.90, 0.50], np.float32)
-_SOFT = np.array([0.95, 0.86, 0.66], np.float32)
+# Tints: the share of red, green and blue light that blood lets through.
+_MICROANEURYSM_TINT = np.array([0.70, 0.24, 0.26], np.float32)
+_HAEMORRHAGE_TINT = np.array([0.62, 0.22, 0.24], np.float32)
+_HARD_COLOUR = np.array([1.0, 0.90, 0.50], np.float32)
+_SOFT_COLOUR = np.array([0.95, 0.86, 0.66], np.float32)
 
 
 class Lesions(NamedTuple):
@@ -62,10 +63,10 @@ def add_lesions(
     image: Float[np.ndarray, "h w 3"], lesions: Lesions, frame: Frame
 ) -> Float[np.ndarray, "h w 3"]:
     """Lays the findings on a retina: blood dims what lies below it, exudates cover it."""
-    image = cover(image, opacity(frame, lesions.soft_exudates, soft=True), _SOFT)
-    image = dim(image, opacity(frame, lesions.haemorrhages), _BLOT_TINT)
-    image = dim(image, opacity(frame, lesions.microaneurysms), _DOT_TINT)
-    return cover(image, opacity(frame, lesions.hard_exudates), _HARD)
+    image = cover(image, opacity(frame, lesions.soft_exudates, soft=True), _SOFT_COLOUR)
+    image = dim(image, opacity(frame, lesions.haemorrhages), _HAEMORRHAGE_TINT)
+    image = dim(image, opacity(frame, lesions.microaneurysms), _MICROANEURYSM_TINT)
+    return cover(image, opacity(frame, lesions.hard_exudates), _HARD_COLOUR)
 
 
 def _microaneurysms(rng: np.random.Generator, anatomy: Anatomy, number: int, fade: float) -> Spots:
