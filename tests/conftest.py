@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
             jax.config.jax_persistent_cache_min_compile_time_secs
         ),
         "JAX_DISABLE_MOST_OPTIMIZATIONS": str(quick),
+        "KERAS_BACKEND": "jax",  # Keras reads it when it is imported
     }
 
 
