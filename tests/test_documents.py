@@ -1,8 +1,8 @@
 """The documents are right: their blocks run, and what they name exists.
 
 Every Python block of the README and of the guides is run as it stands, block after block of one
-document in one namespace. One that cannot be has the comment ``<!-- not run: REASON -->`` before it;
-of such a block the syntax and the imports are checked.
+document in one namespace. One that cannot be run has the comment ``<!-- not run: REASON -->``
+before it; of such a block the syntax and the imports are checked.
 """
 
 import ast
@@ -95,7 +95,7 @@ def test_relative_links_lead_somewhere(path: Path):
 
 
 def inline_codes(path: Path) -> list[str]:
-    """What a document sets in backticks within its text; one that is broken over lines is joined."""
+    """What a document sets in backticks within its text, joined where it is broken over lines."""
     return [" ".join(code.split()) for code in _CODE.findall(_FENCE.sub("", path.read_text()))]
 
 
