@@ -24,7 +24,7 @@ def test_the_search_in_pytorch_finds_the_gradients_end_of_the_ball():
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2, bias=False))
     network[1].weight.data *= 0.01  # far from certain: a certain network has no gradient
     images = torch.full((1, 3, 8, 8), 0.5)
-    best = bridges._search(network, images, torch.tensor([1]), 20)
+    best = bridges._search(network, images, torch.tensor([1]), 60)
     change = np.asarray(best)[0].ravel() - 0.5
     weights = (network[1].weight[1] - network[1].weight[0]).detach().numpy()
     expected = np.clip(6 * weights / np.linalg.norm(weights), -0.5, 0.5)
