@@ -16,7 +16,7 @@ from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice, check_integer
-from cfx_jax.errors import InputError
+from cfx_jax.errors import InputError, reason_of
 
 Batched = Callable[[Float[Array, "n ..."]], Any]
 """A model of batches: images in its own layout -> values ``(n, k)`` or ``(n,)``."""
@@ -166,7 +166,7 @@ def classifier_of(batched: Batched, inputs: Inputs, outputs: Outputs) -> Partial
 def _classify(
     batched: Batched, inputs: Inputs, outputs: Outputs, image: Float[Array, "h w c"]
 ) -> Float[Array, " k"]:
-    values = batched(inputs.prepare(image))
+    values = _called(batched, inputs.prepare(image))
     if not hasattr(values, "shape") or values.shape[:1] != (1,):
         got = getattr(values, "shape", type(values).__name__)
         raise InputError(
@@ -174,6 +174,20 @@ def _classify(
             " model that returns one array"
         )
     return outputs.logits(values[0].astype(jnp.float32))
+
+
+def _called(batched: Batched, images: Float[Array, "1 ..."]) -> Any:
+    try:
+        return batched(images)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        # JAX's own errors say that a program cannot be traced, and are handled by their type.
+        is_of_jax = isinstance(error, (jax.errors.JAXTypeError, jax.errors.JAXIndexError))
+        if isinstance(error, InputError) or is_of_jax or "callback: Traceback" in str(error):
+            raise
+        raise InputError(
+            f"model: expected one of images {images.shape}, but it raised {type(error).__name__}:"
+            f" {reason_of(error)}: give Inputs(layout=, channels=, size=)"
+        ) from error
 
 
 def _with_channels(image: Float[Array, "h w c"], channels: int | None) -> Float[Array, "h w c"]:

@@ -121,3 +121,10 @@ def test_facts_in_lists_and_arrays_compare_by_value(make):
     given = Inputs(mean=make([0.1, 0.2, 0.3]), std=make([1.0, 2.0, 4.0]), size=[4, 4])
     expected = Inputs(mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 4.0), size=(4, 4))
     assert given == expected and hash(given) == hash(expected)
+
+
+def test_what_a_model_raises_of_wrong_images_is_one_line():
+    with pytest.raises(InputError, match=r"model: expected one of images \(1, .*raised TypeError"):
+        classifier_of(Partial(lambda x: x.reshape(1, -1) @ jnp.ones((7, 2))), Inputs(), Outputs())(
+            jnp.zeros((2, 2, 3))
+        )
