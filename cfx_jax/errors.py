@@ -17,6 +17,31 @@ class InputError(ValueError):
         super().__init__(" ".join(message.splitlines()))
 
 
+def reason_of(error: BaseException) -> str:
+    """The one line of an error that says what is wrong.
+
+    JAX puts the traceback of a callback before what the callback has raised.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        Its first line, or what stands behind such a traceback; 300 characters at most.
+
+    Example:
+        >>> reason_of(RuntimeError('callback: Traceback (...):\\n  File "a.py", line 1\\nE: no'))
+        'E: no'
+    """
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    frames = [number for number, line in enumerate(lines) if line.startswith('  File "')]
+    if "Traceback (" not in lines[0] or not frames:
+        return lines[0].strip()[:300]
+    behind = [line for line in lines[frames[-1] + 1 :] if not line.startswith("    ")]
+    return (behind or lines)[0].removeprefix("InputError: ")[:300]
+
+
 def import_extra(module: str, purpose: str) -> ModuleType:
     """Imports a library that only some uses need.
 

@@ -5,17 +5,18 @@ The library explains classifiers of one float32 image ``(h, w, c)`` in [0, 1] th
 values become logits. Both are part of the classifier, so that all gradients are by the image.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
 from cfx_jax.checks import check_choice, check_integer
-from cfx_jax.errors import InputError
+from cfx_jax.errors import InputError, reason_of
 
 Batched = Callable[[Float[Array, "n ..."]], Any]
 """A model of batches: images in its own layout -> values ``(n, k)`` or ``(n,)``."""
@@ -43,8 +44,8 @@ class Inputs:
         std: divided by, likewise.
 
     Raises:
-        InputError: an unknown layout, channels other than 1 and 3, an empty range, a standard
-            deviation of 0.
+        InputError: an unknown layout, channels other than 1 and 3, a size that is not two
+            integers, an empty range, a standard deviation of 0, numbers that are not finite.
     """
 
     layout: str = "channels_last"
@@ -56,8 +57,14 @@ class Inputs:
 
     def __post_init__(self) -> None:
         check_choice(self.layout, _LAYOUTS, name="layout")
-        if self.channels not in (None, 1, 3):
-            raise InputError(f"channels: expected 1, 3 or None, got {self.channels}")
+        if self.channels not in (None, 1, 3) or self.channels is True:
+            raise InputError(f"channels: expected 1, 3 or None, got {self.channels!r}")
+        if self.size is not None:
+            object.__setattr__(self, "size", _sides(self.size))
+        for name in ("value_range", "mean", "std"):
+            object.__setattr__(self, name, _numbers(getattr(self, name), name))
+        if not isinstance(self.value_range, tuple) or len(self.value_range) != 2:
+            raise InputError(f"value_range: expected two numbers, got {self.value_range}")
         if self.value_range[0] == self.value_range[1]:
             raise InputError(f"value_range: expected two different values, got {self.value_range}")
         if 0 in (self.std if isinstance(self.std, tuple) else (self.std,)):
@@ -73,9 +80,11 @@ class Inputs:
             ``(1, c, h, w)`` or ``(1, h, w, c)``, by ``layout``.
 
         Raises:
-            InputError: an image of other channels than 1, 3 or ``channels``, or of other channels
-                than ``mean`` and ``std`` have.
+            InputError: no image, one of other channels than 1, 3 or ``channels``, or of other
+                channels than ``mean`` and ``std`` have.
         """
+        if image.ndim != 3:
+            raise InputError(f"image: expected shape (h, w, c), got {image.shape}")
         values = _with_channels(image, self.channels)
         if self.size is not None and values.shape[:2] != self.size:
             shape = (*self.size, values.shape[2])
@@ -157,7 +166,7 @@ def classifier_of(batched: Batched, inputs: Inputs, outputs: Outputs) -> Partial
 def _classify(
     batched: Batched, inputs: Inputs, outputs: Outputs, image: Float[Array, "h w c"]
 ) -> Float[Array, " k"]:
-    values = batched(inputs.prepare(image))
+    values = _called(batched, inputs.prepare(image))
     if not hasattr(values, "shape") or values.shape[:1] != (1,):
         got = getattr(values, "shape", type(values).__name__)
         raise InputError(
@@ -165,6 +174,20 @@ def _classify(
             " model that returns one array"
         )
     return outputs.logits(values[0].astype(jnp.float32))
+
+
+def _called(batched: Batched, images: Float[Array, "1 ..."]) -> Any:
+    try:
+        return batched(images)
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        # JAX's own errors say that a program cannot be traced, and are handled by their type.
+        is_of_jax = isinstance(error, (jax.errors.JAXTypeError, jax.errors.JAXIndexError))
+        if isinstance(error, InputError) or is_of_jax or "callback: Traceback" in str(error):
+            raise
+        raise InputError(
+            f"model: expected one of images {images.shape}, but it raised {type(error).__name__}:"
+            f" {reason_of(error)}: give Inputs(layout=, channels=, size=)"
+        ) from error
 
 
 def _with_channels(image: Float[Array, "h w c"], channels: int | None) -> Float[Array, "h w c"]:
@@ -177,6 +200,26 @@ def _with_channels(image: Float[Array, "h w c"], channels: int | None) -> Float[
     raise InputError(
         f"image: expected {channels} channels, or 1 or 3 to make them of, got {image.shape[2]}"
     )
+
+
+def _sides(size: Any) -> tuple[int, int]:
+    sides = tuple(size) if isinstance(size, Sequence) and not isinstance(size, str) else ()
+    if len(sides) != 2:
+        raise InputError(f"size: expected height and width in pixels, got {size!r}")
+    for side in sides:
+        check_integer(side, name="size", at_least=1)
+    return int(sides[0]), int(sides[1])
+
+
+def _numbers(given: Any, name: str) -> float | tuple[float, ...]:
+    """One number, or several as a tuple, which compares by value."""
+    try:
+        values = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if values.ndim > 1 or not values.size or not np.isfinite(values).all():
+        raise InputError(f"{name}: expected one finite number or one per channel, got {given!r}")
+    return tuple(values.tolist()) if values.ndim else values.item()
 
 
 def _per_channel(

@@ -1,5 +1,7 @@
 """Keras 3 networks as classifiers, with the backends JAX and PyTorch."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ def from_keras(
         >>> from_keras(keras.Sequential(layers))(jnp.ones((4, 4, 3))).shape
         (2,)
     """
+    if "keras" not in sys.modules:
+        os.environ.setdefault("KERAS_BACKEND", "jax")  # Keras reads it when it is imported
     keras = import_extra("keras", "Keras networks")
     if isinstance(model, (str, Path)):
         model = _load(keras, Path(model))

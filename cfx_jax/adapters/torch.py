@@ -13,13 +13,14 @@ On other devices than CPU and CUDA the callback is not available. It gives first
 reverse mode only, which is what the methods of this library need.
 """
 
+import copy
 import itertools
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from jaxtyping import Array, Float, Int
 
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
 from cfx_jax.checks import check_choice
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.errors import InputError, import_extra, reason_of
 
 _BRIDGES = ("callback", "jax")
 _OLDEST = (2, 6)
@@ -50,19 +51,23 @@ def from_torch(
 
     Args:
         module: an ``nn.Module``, a TorchScript module or an exported program: images
-            ``(n, c, h, w)`` -> values ``(n, k)``. One in training mode is copied and the copy set
-            to evaluation mode; the given one stays as it is.
+            ``(n, c, h, w)`` -> values ``(n, k)``. Of one in training mode, a copy with the same
+            weights is set to evaluation mode; the given one stays as it is. One that takes single
+            images only, such as a program exported with one, is called for each image.
         inputs: how it expects its images; None: channels first, values in [0, 1] as they are.
         outputs: what its values mean; None: logits.
         bridge: ``"callback"`` or ``"jax"``, see the head of this file.
 
     Returns:
         The classifier, image ``(h, w, c)`` -> logits ``(k,)``. Weights that change in the module
-        later change the classifier of the callback, not that of ``"jax"``.
+        later change the classifier of the callback, not that of ``"jax"``, and not that of a
+        TorchScript module in training mode.
 
     Raises:
         InputError: an unknown bridge, no module, PyTorch or torchax not installed; when called,
-            images that the module cannot take and values of another shape.
+            images that the module cannot take, values of another shape, and a gradient of a module
+            that has none. JAX wraps what the module raises while a program runs in an error of its
+            own.
 
     Example:
         >>> import pytest; torch = pytest.importorskip("torch")
@@ -82,7 +87,7 @@ def from_torch(
             "module: expected a torch.nn.Module, a TorchScript module or an exported program, got"
             f" {type(module).__name__}: load weights into their network first"
         )
-    module = _in_evaluation_mode(module)
+    module = _in_evaluation_mode(torch, module)
     batched = _translated(module) if bridge == "jax" else Partial(_values, _Network(module))
     return classifier_of(batched, inputs or Inputs(layout="channels_first"), outputs or Outputs())
 
@@ -136,12 +141,45 @@ def _why_not_loaded(torch: Any, path: Path, error: Exception) -> str:
     )
 
 
-def _in_evaluation_mode(module: Any) -> Any:
+def _in_evaluation_mode(torch: Any, module: Any) -> Any:
     if not any(part.training for part in module.modules()):
         return module
-    import copy
+    if isinstance(module, torch.jit.ScriptModule):
+        return copy.deepcopy(module).eval()
+    tensors = itertools.chain(module.parameters(), module.buffers())
+    shared = {id(tensor): tensor for tensor in tensors}  # copied by reference
+    return copy.deepcopy(module, shared).eval()
 
-    return copy.deepcopy(module).eval()
+
+def _called(function: Any, *arguments: Any, images: str = "its images") -> Any:
+    """Calls the network; what it raises becomes one line."""
+    try:
+        return function(*arguments)
+    except InputError:
+        raise
+    except Exception as error:  # whatever a module raises of images it does not take
+        raise InputError(
+            f"module: expected a network of {images}, but it raised"
+            f" {type(error).__name__}: {reason_of(error)}: give Inputs(layout=, channels=, size=)"
+        ) from None
+
+
+def _in_one_line(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of the network by which ``_called`` calls it."""
+
+    @wraps(method)
+    def call(*arguments: Any) -> Any:
+        return _called(method, *arguments)
+
+    return call
+
+
+class _Facts(NamedTuple):
+    """The shape of one image's values, whether they have a gradient, and of batches too."""
+
+    shape: tuple[int, ...]
+    has_gradient: bool
+    takes_batches: bool
 
 
 class _Graph(NamedTuple):
@@ -161,42 +199,56 @@ class _Network:
         self._graphs: OrderedDict[int, _Graph] = OrderedDict()
         self._tickets = itertools.count(1)
         self._lock = threading.Lock()
-        self._shapes: dict[tuple[int, ...], tuple[int, ...]] = {}
+        self._facts: dict[tuple[int, ...], _Facts] = {}
 
-    def value_shape(self, sample: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of the values of one image of a shape, by a call on zeros."""
-        if sample not in self._shapes:
-            try:
-                with self._torch.no_grad():
-                    values = self._run(self._torch.zeros((1, *sample)))
-            except Exception as error:
-                first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    def facts(self, sample: tuple[int, ...]) -> _Facts:
+        """What the network makes of images of a shape, by calls on zeros."""
+        if sample not in self._facts:
+            zeros = self._torch.zeros((1, *sample))
+            values = _called(self._run_recorded, zeros, images=f"images {(1, *sample)}")
+            shape = tuple(values.shape)
+            if shape[:1] != (1,):
                 raise InputError(
-                    f"module: expected a network of images {(1, *sample)}, but it raised"
-                    f" {type(error).__name__}: {first[:200]}: give Inputs(layout=, channels=,"
-                    " size=)"
-                ) from error
-            self._shapes[sample] = tuple(values.shape[1:])
-        return self._shapes[sample]
+                    f"module: expected images (n, ...) -> values (n, k), got {shape} for one image:"
+                    " wrap the network so that it returns its logits"
+                )
+            self._facts[sample] = _Facts(
+                shape[1:], values.requires_grad, self._takes_batches(sample, shape[1:])
+            )
+        return self._facts[sample]
 
+    def _takes_batches(self, sample: tuple[int, ...], values: tuple[int, ...]) -> bool:
+        try:
+            shape = tuple(self._run_recorded(self._torch.zeros((2, *sample))).shape)
+        except Exception:  # whatever a network of single images raises
+            return False
+        if shape != (2, *values):
+            raise InputError(
+                f"module: expected images (n, ...) -> values (n, k), got {shape} for two images:"
+                " wrap the network so that each image has its values"
+            )
+        return True
+
+    @_in_one_line
     def forward(self, _context: Any, out: Any, batch: Any) -> None:
         """Writes the values of a batch."""
         images = self._images(batch)
         with self._torch.no_grad():
             self._write(out, self._run(images))
 
+    @_in_one_line
     def forward_for_gradient(self, _context: Any, out: Any, batch: Any) -> None:
         """Writes the values of a batch and a ticket, by which the gradient finds the graph."""
-        images = self._images(batch).clone().requires_grad_()
-        values = self._run(images)
+        graph = self._graph(self._images(batch))
         with self._lock:
             ticket = next(self._tickets) % 2**31
-            self._graphs[ticket] = _Graph(images, values)
+            self._graphs[ticket] = graph
             while len(self._graphs) > _MOST_GRAPHS:
                 self._graphs.popitem(last=False)
-        self._write(out[0], values.detach())
+        self._write(out[0], graph.values.detach())
         self._torch.from_dlpack(out[1]).fill_(ticket)
 
+    @_in_one_line
     def pull_back(self, _context: Any, out: Any, batch: Any, ticket: Any, weights: Any) -> None:
         """Writes the gradient by the images of the values' sum, weighted with ``weights``."""
         torch, images = self._torch, self._images(batch)
@@ -204,13 +256,21 @@ class _Network:
         with self._lock:
             graph = self._graphs.pop(tickets[0], None) if len(tickets) == 1 else None
         if graph is None or not torch.equal(graph.batch.detach(), images):
-            inputs = images.clone().requires_grad_()
-            graph = _Graph(inputs, self._run(inputs))
+            graph = self._graph(images)
         seen = torch.from_dlpack(weights).to(graph.values.device, graph.values.dtype)
         (gradient,) = torch.autograd.grad(
             graph.values, graph.batch, seen.reshape(graph.values.shape)
         )
         self._write(out, gradient)
+
+    def _graph(self, images: Any) -> _Graph:
+        with self._torch.inference_mode(False):  # whatever the caller has set
+            batch = images.clone()
+            return _Graph(batch, self._run_recorded(batch))
+
+    def _run_recorded(self, batch: Any) -> Any:
+        with self._torch.inference_mode(False), self._torch.enable_grad():
+            return self._run(batch.requires_grad_())
 
     def _images(self, batch: Any) -> Any:
         values = self._torch.from_dlpack(batch)
@@ -220,12 +280,25 @@ class _Network:
         weight = next(self.module.parameters(), None)
         if weight is not None:
             images = images.to(weight.device, weight.dtype)
+        if self.module.training:
+            raise InputError(
+                "module: expected evaluation mode, got one set to training mode after from_torch:"
+                " call module.eval(), or from_torch again"
+            )
+        facts = self._facts.get(tuple(images.shape[1:]))
+        if facts is None or facts.takes_batches or len(images) == 1:
+            return self._values(images)
+        return self._torch.cat([self._values(image[None]) for image in images])
+
+    def _values(self, images: Any) -> Any:
         values = self.module(images)
         if not isinstance(values, self._torch.Tensor):
             raise InputError(
                 f"module: expected one tensor of values, got {type(values).__name__}: wrap the"
                 " network so that it returns its logits"
             )
+        if values.is_complex() or values.dtype == self._torch.bool:
+            raise InputError(f"module: expected real values, got {values.dtype}")
         return values
 
     def _write(self, out: Any, values: Any) -> None:
@@ -248,6 +321,11 @@ def _call_forward(
 ) -> tuple[Float[Array, "n *k"], tuple[Array, Int[Array, " n"]]]:
     tickets = jax.ShapeDtypeStruct(batch.shape[:1], jnp.int32)
     shapes = (_values_of(network, batch), tickets)
+    if not network.facts(batch.shape[1:]).has_gradient:
+        raise InputError(
+            "module: expected values with a gradient by the images, got values without: look for"
+            " detach, no_grad, argmax and round in its forward pass"
+        )
     values, ticket = _callback(network.forward_for_gradient, shapes, batch)
     return values, (batch, ticket)
 
@@ -269,7 +347,7 @@ def _callback(function: Any, shapes: Any, *arrays: Array) -> Any:
 
 
 def _values_of(network: _Network, batch: Float[Array, "n c h w"]) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((len(batch), *network.value_shape(batch.shape[1:])), batch.dtype)
+    return jax.ShapeDtypeStruct((len(batch), *network.facts(batch.shape[1:]).shape), batch.dtype)
 
 
 def _translated(module: Any) -> Partial:
@@ -280,19 +358,22 @@ def _translated(module: Any) -> Partial:
         with _named_overloads(torch):
             torchax = import_extra("torchax", "the bridge 'jax'")
             weights, function = torchax.extract_jax(module)
-    return Partial(_call_translated, _Translated(function), weights)
+    first = next((name for name, _ in module.named_parameters()), None)
+    return Partial(_call_translated, _Translated(function, first), weights)
 
 
 @register_static
 class _Translated:
     """A translated forward pass; equal to itself alone."""
 
-    def __init__(self, function: Any) -> None:
-        self.function = function
+    def __init__(self, function: Any, first_weight: str | None) -> None:
+        self.function, self.first_weight = function, first_weight
 
 
 def _call_translated(translated: _Translated, weights: Any, batch: Array) -> Array:
-    return translated.function(weights, (batch,))
+    if translated.first_weight in weights:
+        batch = batch.astype(weights[translated.first_weight].dtype)
+    return _called(translated.function, weights, (batch,), images=f"images {batch.shape}")
 
 
 @contextmanager

@@ -254,10 +254,11 @@ def _search(
     by_itself = initial <= wanted.value
     last = lax.while_loop(lambda state: is_wide(state) & ~by_itself, halve, first)
     reached = last.value <= wanted.value
+    stays = by_itself | ~(last.value < initial)  # also where the search met a gradient of NaN
     answer = SmallestCounterfactual(
-        jnp.where(by_itself, example.image, last.image),
-        jnp.where(by_itself, 0, last.high),
-        jnp.exp(-jnp.where(by_itself, initial, last.value)),
+        jnp.where(stays, example.image, last.image),
+        jnp.where(stays, 0, last.high),
+        jnp.exp(-jnp.where(stays, initial, last.value)),
         jnp.exp(-initial),
         reached | by_itself,
         jnp.where(by_itself, 0, jnp.where(reached, last.low, example.radius)),

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cfx_jax.callables import as_pytree, call
-from cfx_jax.errors import InputError
+from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
 
@@ -66,13 +66,12 @@ def findings_of(
 
 
 def one_line(error: Exception) -> str:
-    """Gives an exception's class and the first line of its message.
+    """Gives an exception's class and what it says is wrong (``errors.reason_of``).
 
     >>> one_line(ValueError("first line"))
     'ValueError (first line)'
     """
-    lines = str(error).splitlines()
-    return type(error).__name__ + (f" ({lines[0]})" if lines else "")
+    return type(error).__name__ + (f" ({reason_of(error)})" if str(error) else "")
 
 
 def share(shown: Bool[np.ndarray, " n"]) -> str:

@@ -10,9 +10,9 @@ import jax
 
 from cfx_jax.adapters import Inputs, Outputs
 from cfx_jax.diagnosis import diagnose
-from cfx_jax.errors import InputError
+from cfx_jax.errors import InputError, reason_of
 from cfx_jax.explain.explain import explain
-from cfx_jax.explain.explanations import load_explanations
+from cfx_jax.explain.explanations import load_explanations, prepare_folder
 from cfx_jax.explain.methods import METHODS, Settings
 from cfx_jax.explain.models import load_model
 from cfx_jax.explain.pictures import Pictures, read_pictures
@@ -35,12 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"cfx: {error}", file=sys.stderr)
         return 2
+    except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
+        if type(error) is ValueError and "callback: Traceback" not in str(error):
+            raise  # else out of memory, or a model that raises while a program runs
+        print(f"cfx: {reason_of(error)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0
 
 
 def _explain(options: argparse.Namespace) -> None:
+    if not 0 <= options.seed < 2**32:
+        raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
+    prepare_folder(options.out, _PAGE, replace=options.replace)
     pictures = _pictures(options)
     classifier = _classifier(options)
     answers = explain(
@@ -128,6 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("explain", help="explain a model's decisions on images")
     _add_model(command)
     command.add_argument("--out", type=Path, default=Path("explanations"), help="folder to write")
+    command.add_argument(
+        "--replace", action="store_true", help="write over the explanations in that folder"
+    )
     command.add_argument(
         "--methods",
         nargs="+",

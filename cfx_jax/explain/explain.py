@@ -11,11 +11,19 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree, call
-from cfx_jax.checks import check_choice, check_images, check_integer, check_targets
+from cfx_jax.checks import (
+    check_choice,
+    check_images,
+    check_integer,
+    check_key,
+    check_positive,
+    check_targets,
+)
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.explain.explanations import Explanations
 from cfx_jax.explain.methods import METHODS, Example, Settings
+from cfx_jax.explain.printing import printable
 from cfx_jax.explain.radii import automatic_radius
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import map_examples
@@ -92,14 +100,16 @@ def explain(
     """
     images = np.asarray(images)
     check_images(images)
-    for method in methods:
-        check_choice(method, tuple(METHODS), name="methods")
-    radius = automatic_radius(images.shape[1:], p) if isinstance(radius, str) else radius
+    check_key(key, or_none=True)
+    _check_methods(methods)
+    names = _names(names, len(images))
+    radius = _radius(radius, images.shape[1:], p)
     settings = Settings(p, radius, _WIDER * radius, probability, num_steps, num_nodes, num_samples)
     warnings = _diagnosed(classifier, images)
     held = as_pytree(classifier)
     devices: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh}
     logits = map_examples(call, held, images, **devices)
+    _check_logits(logits, names)
     class_names = _class_names(classes, logits.shape[1])
     chosen = _targets(targets, logits, class_names)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(
@@ -119,7 +129,7 @@ def explain(
     }
     return Explanations(
         images=images,
-        names=_names(names, len(images)),
+        names=names,
         classes=class_names,
         logits=logits,
         targets=chosen,
@@ -139,22 +149,55 @@ def _diagnosed(classifier: Classifier, images: Float[np.ndarray, "n h w c"]) -> 
     return tuple(finding.message for finding in findings)
 
 
+def _check_methods(methods: Sequence[str]) -> None:
+    if isinstance(methods, str) or not methods:
+        raise InputError(f"methods: expected one or more names in a list, got {methods!r}")
+    for method in methods:
+        check_choice(method, tuple(METHODS), name="methods")
+
+
+def _radius(radius: float | str, shape: tuple[int, ...], p: float) -> float:
+    if isinstance(radius, str):
+        check_choice(radius, ("auto",), name="radius")
+        return automatic_radius(shape, p)
+    check_positive(radius, name="radius")
+    return float(radius)
+
+
+def _check_logits(logits: Float[np.ndarray, "n k"], names: tuple[str, ...]) -> None:
+    """A diagnosis looks at the first images; this at all."""
+    wrong = np.flatnonzero(~np.isfinite(logits).all(1))
+    if len(wrong):
+        raise InputError(
+            f"classifier: expected finite logits, got NaN or infinity on {len(wrong)} of"
+            f" {len(logits)} images, the first of them {names[wrong[0]]}: leave these images out"
+            " or mend the model"
+        )
+
+
 def _class_names(classes: Sequence[str] | None, count: int) -> tuple[str, ...]:
     if classes is None:
         return tuple(f"class {number}" for number in range(count))
+    _check_texts(classes, "classes")
     if len(classes) != count or len(set(classes)) != count:
         raise InputError(
             f"classes: expected {count} different names, one for each logit, got {list(classes)}"
         )
-    return tuple(classes)
+    return tuple(map(printable, classes))
 
 
 def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     if names is None:
         return tuple(f"image {number}" for number in range(count))
+    _check_texts(names, "names")
     if len(names) != count:
         raise InputError(f"names: expected {count}, one for each image, got {len(names)}")
-    return tuple(names)
+    return tuple(map(printable, names))
+
+
+def _check_texts(texts: Sequence[str], name: str) -> None:
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"{name}: expected texts in a list, got {texts!r}")
 
 
 def _targets(
@@ -162,7 +205,7 @@ def _targets(
 ) -> Int[np.ndarray, " n"]:
     if isinstance(targets, str) and targets == "runner_up":
         return np.argsort(logits, axis=1, kind="stable")[:, -2]
-    if isinstance(targets, (str, int, np.integer)):
+    if np.ndim(targets) == 0:
         targets = [targets] * len(logits)
     numbers = [_number(target, classes) for target in targets]
     return np.asarray(check_targets(np.array(numbers), len(classes), count=len(logits)))

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from cfx_jax.errors import InputError
 from cfx_jax.explain.methods import METHODS, Settings
-from cfx_jax.files import read_json, replacing, write_text
+from cfx_jax.files import digest, read_json, replacing, write_text
 from cfx_jax.maps import channel_sum
 from cfx_jax.report import (
     CounterfactualPanel,
@@ -186,15 +186,11 @@ class Explanations:
             for method, scores in self.scores.items()
             for name, values in scores.items()
         }
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{folder}: expected a folder to write to: {error.strerror}"
-            ) from error
+        _make(folder)
         with replacing(folder / _ARRAYS) as path, path.open("wb") as file:
             np.savez_compressed(file, **arrays)
         facts = {
+            "arrays": digest(folder / _ARRAYS),
             "names": self.names,
             "classes": self.classes,
             "warnings": self.warnings,
@@ -321,6 +317,36 @@ class Explanations:
         ]
 
 
+def prepare_folder(folder: Path, *others: str, replace: bool) -> None:
+    """Makes sure, before a long computation, that its results can be saved and nothing is lost.
+
+    Args:
+        folder: made where it is missing.
+        others: names of files that are to be written beside the explanations.
+        replace: whether files of these names may be there.
+
+    Raises:
+        InputError: a folder that cannot be written, or that holds explanations already.
+    """
+    held = [name for name in (_ARRAYS, _FACTS, *others) if (folder / name).exists()]
+    if held and not replace:
+        raise InputError(
+            f"{folder}: expected a folder without explanations, found {held[0]}: choose another"
+            " one, or give --replace"
+        )
+    _make(folder)
+    with replacing(folder / ".writable") as path:
+        path.touch()
+    (folder / ".writable").unlink(missing_ok=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: expected a folder to write to: {error.strerror}") from error
+
+
 def load_explanations(folder: str | os.PathLike[str]) -> Explanations:
     """Reads what ``Explanations.save`` kept.
 
@@ -336,6 +362,11 @@ def load_explanations(folder: str | os.PathLike[str]) -> Explanations:
     folder = Path(folder)
     facts = read_json(folder / _FACTS, advice="explain the images again")
     try:
+        if facts.get("arrays", "") not in ("", digest(folder / _ARRAYS)):
+            raise InputError(
+                f"{folder}: expected saved explanations of one run, got files of two, or a damaged"
+                " one: explain the images again"
+            )
         with np.load(folder / _ARRAYS, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         scores: dict[str, dict[str, np.ndarray]] = {}
@@ -369,7 +400,7 @@ def load_explanations(folder: str | os.PathLike[str]) -> Explanations:
 
 
 def _draw(axes: Any, picture: Float[np.ndarray, "h w c"], title: str, is_map: bool = False) -> None:
-    axes.set_title(title, fontsize=8)
+    axes.set_title(title, fontsize=8, parse_math=False)
     axes.set_axis_off()
     if is_map:
         values = np.asarray(channel_sum(picture))

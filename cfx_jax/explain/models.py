@@ -1,14 +1,16 @@
 """A classifier by its name on the command line: a function of a module, or a file."""
 
 import importlib
+import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cfx_jax.adapters import Inputs, Outputs, from_exported, from_keras, from_torch, load_torch
 from cfx_jax.adapters.inputs_outputs import classifier_of
-from cfx_jax.errors import InputError
+from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import Classifier
 
 _FILES: dict[str, Callable[..., Classifier]] = {
@@ -40,7 +42,7 @@ def load_model(
         The classifier, image ``(h, w, c)`` -> logits ``(k,)``.
 
     Raises:
-        InputError: no such module, function or file, or a file of another kind.
+        InputError: no such module, function or file, a file of another kind, or code that raises.
     """
     facts = {"inputs": inputs, "outputs": outputs}
     module, colon, function = name.partition(":")
@@ -58,6 +60,8 @@ def _function(module: str, name: str) -> Callable[[], Any]:
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
+    if not all(part.isidentifier() for part in (*module.split("."), name)):
+        raise InputError(f"model: expected module:function, got {module}:{name}")
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -66,19 +70,35 @@ def _function(module: str, name: str) -> Callable[[], Any]:
         raise InputError(
             f"model: expected a module that can be imported from {folder}, got {module}"
         ) from error
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
+        raise _failure(module, error) from error
     function = getattr(loaded, name, None)
     if not callable(function):
         raise InputError(f"model: expected a function {name} in {module}, found none")
     return function
 
 
+def _failure(name: str, error: BaseException) -> InputError:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return InputError(
+        f"model: expected {name} to run, but it raised {type(error).__name__}: {reason_of(error)}"
+        f" ({Path(place.filename).name}, line {place.lineno})"
+    )
+
+
 def _made(function: Callable[[], Any], name: str, facts: dict[str, Any]) -> Classifier:
     try:
-        model = function()
+        inspect.signature(function).bind()
     except TypeError as error:
-        if "argument" not in str(error):
-            raise
         raise InputError(f"model: expected a function without arguments, got {name}") from error
+    except ValueError:  # a function of C says nothing on its arguments
+        pass
+    try:
+        model = function()
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a user's function raises
+        raise _failure(name, error) from error
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(model, torch.nn.Module):
         return from_torch(model, **facts)

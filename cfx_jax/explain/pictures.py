@@ -14,6 +14,8 @@ from cfx_jax.data.sources.resizing import resize
 from cfx_jax.errors import InputError
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}
+_LONGEST = 2**14
+"""Pixels of the longest side that pictures are resized to."""
 _DICOM = {".dcm", ".dicom"}
 
 
@@ -48,8 +50,8 @@ def read_pictures(
         The pictures. A file that is damaged is skipped and told.
 
     Raises:
-        InputError: no such file, no pictures, none that can be read, or pictures of several sizes
-            without ``size``.
+        InputError: a size out of range, no such file, no pictures, none that can be read, or
+            pictures of several sizes without ``size``.
 
     Example:
         >>> import tempfile
@@ -59,6 +61,8 @@ def read_pictures(
         >>> read_pictures([path], size=(32, 32)).images.shape
         (1, 32, 32, 1)
     """
+    if size is not None and not all(1 <= side <= _LONGEST for side in size):
+        raise InputError(f"size: expected sides of 1 to {_LONGEST} pixels, got {tuple(size)}")
     files = [file for path in paths for file in _files(Path(path))]
     if not files:
         known = ", ".join(sorted(suffix[1:] for suffix in _PICTURES | _DICOM))

@@ -87,6 +87,15 @@ def test_a_classifier_is_one_of_one_image_and_its_weights_are_leaves():
         (lambda: Inputs(channels=4), "channels: expected 1, 3 or None, got 4"),
         (lambda: Inputs(value_range=(1, 1)), "value_range: expected two different values"),
         (lambda: Inputs(std=(1.0, 0.0, 1.0)), "std: expected values other than 0"),
+        (lambda: Inputs(size=4), "size: expected height and width"),
+        (lambda: Inputs(size=(0, 4)), "size: expected an integer of at least 1"),
+        (lambda: Inputs(size=(4.5, 4)), "size: expected an integer"),
+        (lambda: Inputs(size=(4, 4, 3)), "size: expected height and width"),
+        (lambda: Inputs(value_range=(0, 1, 2)), "value_range: expected two numbers"),
+        (lambda: Inputs(value_range=255), "value_range: expected two numbers"),
+        (lambda: Inputs(mean="a"), "mean: expected one finite number"),
+        (lambda: Inputs(std=float("nan")), "std: expected one finite number"),
+        (lambda: Inputs().prepare(jnp.zeros((2, 2))), "image: expected shape (h, w, c)"),
         (lambda: Outputs("softmax"), "kind: expected one of 'logits'"),
         (lambda: Outputs(label=-1), "label"),
         (lambda: Outputs(label=3).logits(jnp.zeros(3)), "label: expected below 3, got 3"),
@@ -105,3 +114,17 @@ def test_wrong_facts_are_named(make, message):
 def test_models_that_give_no_values_of_a_batch_are_named(values):
     with pytest.raises(InputError, match="model: expected images"):
         classifier_of(Partial(values), Inputs(), Outputs())(IMAGE)
+
+
+@pytest.mark.parametrize("make", [list, np.array])
+def test_facts_in_lists_and_arrays_compare_by_value(make):
+    given = Inputs(mean=make([0.1, 0.2, 0.3]), std=make([1.0, 2.0, 4.0]), size=[4, 4])
+    expected = Inputs(mean=(0.1, 0.2, 0.3), std=(1.0, 2.0, 4.0), size=(4, 4))
+    assert given == expected and hash(given) == hash(expected)
+
+
+def test_what_a_model_raises_of_wrong_images_is_one_line():
+    with pytest.raises(InputError, match=r"model: expected one of images \(1, .*raised TypeError"):
+        classifier_of(Partial(lambda x: x.reshape(1, -1) @ jnp.ones((7, 2))), Inputs(), Outputs())(
+            jnp.zeros((2, 2, 3))
+        )

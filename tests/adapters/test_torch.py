@@ -1,3 +1,4 @@
+import copy
 from importlib.util import find_spec
 
 import jax
@@ -9,7 +10,7 @@ from compilations import counted_compilations
 from cfx_jax.adapters import Inputs, Outputs, from_torch, load_torch
 from cfx_jax.attributions import integrated_gradients
 from cfx_jax.counterfactuals import vce, vce_batch
-from cfx_jax.errors import InputError
+from cfx_jax.errors import InputError, reason_of
 from cfx_jax.objectives import class_score
 
 torch = pytest.importorskip("torch", reason="the extra 'parity' is not installed")
@@ -163,3 +164,101 @@ def test_wrong_networks_are_named(network, classifier):
         from_torch(network, bridge="onnx")
     with pytest.raises(InputError, match="Inputs"):
         classifier(IMAGES[0, :4])  # the linear layer has other sizes
+
+
+class Wrapped(torch.nn.Module):
+    """A network with another end."""
+
+    def __init__(self, network, end):
+        super().__init__()
+        self.network, self.end = network, end
+
+    def forward(self, images):
+        return self.end(self.network(images))
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (lambda values: (values, values), "^module: expected one tensor of values, got tuple"),
+        (lambda values: values.sum(), "for one image"),
+        (lambda values: values[0], "for one image"),
+        (lambda values: values.mean(0, keepdim=True), "for two images"),
+        (lambda values: values + 1j, "real values"),
+    ],
+)
+def test_values_that_are_not_of_each_image_are_named(network, end, message):
+    with pytest.raises(InputError, match=message):
+        jax.vmap(from_torch(Wrapped(network, end), inputs=INPUTS))(IMAGES)
+
+
+def test_values_without_a_gradient_are_named(network):
+    classifier = from_torch(Wrapped(network, lambda values: values.detach()), inputs=INPUTS)
+    np.testing.assert_allclose(classifier(IMAGES[0]), by_torch(network, IMAGES)[0][0], atol=1e-5)
+    with pytest.raises(InputError, match="expected values with a gradient"):
+        jax.grad(lambda image: classifier(image)[0])(IMAGES[0])
+
+
+def test_what_a_module_raises_later_has_its_reason_in_one_line(network):
+    def end(values):
+        if calls:
+            raise RuntimeError("first line\nsecond line")
+        return values
+
+    calls = []
+    module = Wrapped(network, end)
+    classifier = jax.jit(from_torch(module, inputs=INPUTS))
+    jax.block_until_ready(classifier(IMAGES[0]))
+    calls.append(1)
+    with pytest.raises((ValueError, jax.errors.JaxRuntimeError)) as caught:
+        jax.block_until_ready(classifier(IMAGES[0]))
+    reason = reason_of(caught.value)
+    assert "module: expected" in reason and "RuntimeError: first line" in reason
+
+
+@pytest.mark.parametrize("mode", ["no_grad", "inference_mode"])
+def test_gradients_are_right_where_pytorch_records_none(network, classifier, mode):
+    expected = by_torch(network, IMAGES)[1]
+    slope = jax.vmap(jax.grad(lambda image: jax.nn.log_softmax(classifier(image))[2]))
+    with getattr(torch, mode)():
+        np.testing.assert_allclose(slope(IMAGES), expected, atol=1e-6)
+
+
+def test_a_copy_in_evaluation_mode_follows_the_training(network):
+    module = copy.deepcopy(network)
+    classifier = from_torch(module, inputs=INPUTS)
+    classify = jax.jit(jax.vmap(classifier))
+    classify(IMAGES)
+    with torch.no_grad():
+        module[0].weight.mul_(2.0)
+        module[1].running_mean.add_(0.5)
+    np.testing.assert_allclose(classify(IMAGES), by_torch(module, IMAGES)[0], atol=1e-5)
+
+
+def test_a_module_set_to_training_mode_later_is_told(network):
+    module = copy.deepcopy(network).eval()
+    classifier = jax.jit(from_torch(module, inputs=INPUTS))
+    jax.block_until_ready(classifier(IMAGES[0]))
+    module.train()
+    with pytest.raises((ValueError, jax.errors.JaxRuntimeError), match="expected evaluation mode"):
+        jax.block_until_ready(classifier(IMAGES[0]))
+
+
+def test_a_program_of_one_image_explains_many(network):
+    logits, gradients = by_torch(network, IMAGES)
+    program = torch.export.export(network.eval(), (torch.zeros((1, 3, 8, 8)),))
+    network.train()
+    classifier = from_torch(program, inputs=INPUTS)
+    np.testing.assert_allclose(jax.vmap(classifier)(IMAGES), logits, atol=1e-5)
+    slope = jax.vmap(jax.grad(lambda image: jax.nn.log_softmax(classifier(image))[2]))
+    np.testing.assert_allclose(slope(IMAGES), gradients, atol=1e-6)
+
+
+@pytest.mark.parametrize("bridge", ["callback", "jax"])
+def test_networks_in_half_precision(network, bridge):
+    if bridge == "jax" and find_spec("torchax") is None:
+        pytest.skip("the extra 'parity' is not installed")
+    half = copy.deepcopy(network).to(torch.bfloat16)
+    logits = jax.vmap(from_torch(half, inputs=INPUTS, bridge=bridge))(IMAGES)
+    assert logits.dtype == jnp.float32
+    np.testing.assert_allclose(logits, by_torch(network, IMAGES)[0], atol=0.05)

@@ -106,6 +106,17 @@ def test_nan_logits_give_nan():
     assert not answer.reached and np.isnan(answer.radius) and np.isnan(answer.image).all()
 
 
+def test_an_image_with_a_gradient_of_nan_stays_as_it_is():
+    def broken(image):
+        value = jnp.sqrt(image[0, 0, 0] - image[0, 0, 0])
+        return jnp.stack([jnp.zeros_like(value), value])
+
+    answer = smallest_counterfactual(broken, IMAGES[0], 1, p=2, **SETTINGS)
+    assert not answer.reached and answer.radius == 0
+    np.testing.assert_allclose(answer.probability, 0.5)
+    np.testing.assert_array_equal(answer.image, IMAGES[0])
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

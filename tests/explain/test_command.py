@@ -21,6 +21,9 @@ def number():
 
 def needs(argument):
     return argument
+
+def raises():
+    raise RuntimeError("first line")
 """
 
 
@@ -33,6 +36,7 @@ def folder(tmp_path, monkeypatch):
         cv2.imwrite(str(tmp_path / "images" / name), picture)
     (tmp_path / "images/damaged.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (tmp_path / "own_model.py").write_text(MODEL)
+    (tmp_path / "wrong_model.py").write_text("def f(:")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
@@ -60,6 +64,31 @@ def test_one_command_from_a_model_and_a_folder_to_a_page(folder, capsys):
     assert (folder / "out/page.html").exists()
 
 
+def test_explanations_are_replaced_on_demand_only(folder, capsys):
+    options = ("--images", "images", "--out", "out", "--methods", "gradient")
+    assert run(*EXPLAIN, *options) == 0
+    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+    assert run(*EXPLAIN, *options, "--size", 6, 6) == 2
+    assert "give --replace" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
+    assert run(*EXPLAIN, *options, "--size", 6, 6, "--replace") == 0
+    assert load_explanations("out").images.shape[1:3] == (6, 6)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_model_is_loaded(folder, capsys):
+    options = ("--images", "images", "--out", "own_model.py/below")
+    assert run("explain", "--model", "own_model:raises", *options) == 2
+    assert "expected a folder to write to" in capsys.readouterr().err
+
+
+def test_names_of_files_that_are_no_text(folder):
+    picture = (folder / "images/2.png").read_bytes()
+    with open(b"images/\xff\n.png", "wb") as file:
+        file.write(picture)
+    assert run(*EXPLAIN, "--images", "images", "--methods", "gradient") == 0
+    assert len(load_explanations("explanations").names) == 4
+
+
 def test_grey_images_of_one_size(folder):
     options = ("--images", "images/2.png", "images/a", "--size", 6, 4, "--channels", 1)
     assert run(*EXPLAIN, *options, "--methods", "gradient") == 0
@@ -83,6 +112,14 @@ def test_methods_are_listed_with_their_price(capsys):
         (("--model", "no_module:classifier"), "expected a module that can be imported"),
         (("--model", "own_model:number"), "to return a classifier, got int"),
         (("--model", "own_model:needs"), "expected a function without arguments"),
+        (("--model", "own_model:raises"), "raised RuntimeError: first line (own_model.py, line"),
+        (("--model", ":"), "expected module:function"),
+        (("--model", "..own_model:classifier"), "expected module:function"),
+        (("--model", "wrong_model:f"), "expected wrong_model to run, but it raised SyntaxError"),
+        (("--size", "0", "5"), "size: expected sides of 1 to 16384 pixels, got (0, 5)"),
+        (("--size", "1000000", "1000000"), "size: expected sides"),
+        (("--seed", str(2**80)), "seed: expected a number from 0"),
+        (("--probability", "2"), "probability: expected a value between 0 and 1"),
         (("--model", "model.onnx"), "expected module:function or a file"),
         (("--model", "own_model:classifier", "--mean", "0.5"), "no settings of inputs"),
         (("--images", "nowhere"), "images: expected a file or a folder, found none"),

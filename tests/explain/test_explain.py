@@ -116,6 +116,36 @@ def test_saved_explanations_come_back(answers, tmp_path):
         load_explanations(tmp_path / "none")
 
 
+def test_files_of_two_runs_are_told(answers, tmp_path):
+    """As a run leaves them that is killed while it writes over an earlier one."""
+    answers.save(tmp_path / "one")
+    explain(CLASSIFIER, 1 - IMAGES, methods=["gradient"]).save(tmp_path / "other")
+    name = "explanations.npz"
+    (tmp_path / "one" / name).write_bytes((tmp_path / "other" / name).read_bytes())
+    with pytest.raises(InputError, match="of one run, got files of two"):
+        load_explanations(tmp_path / "one")
+
+
+def test_names_of_any_characters_are_drawn_and_kept(tmp_path):
+    names = ["a\nb", "\udcff", "$x_{", "<script>alert()</script>", "ü"]
+    options = {"names": names, "classes": ["$^", "\udcff", "<b>"]}
+    answers = explain(CLASSIFIER, IMAGES, methods=["gradient"], **options)
+    assert load_explanations(answers.save(tmp_path)).names == answers.names
+    assert answers.names[2:] == tuple(names[2:])
+    assert "<script>alert" not in answers.report(tmp_path / "page.html").read_text()
+    answers.show(count=5).savefig(tmp_path / "figure.png")
+
+
+def test_one_image_without_logits_behind_the_diagnosed_ones_is_told():
+    images = np.concatenate([IMAGES, IMAGES, np.full((1, 6, 6, 1), 0.99, np.float32)])
+
+    def classifier(image):
+        return jnp.where(image.mean() > 0.9, jnp.nan, CLASSIFIER(image))
+
+    with pytest.raises(InputError, match="on 1 of 11 images, the first of them image 10"):
+        explain(classifier, images, methods=["gradient"])
+
+
 def test_the_page_shows_every_image_method_and_word(answers, tmp_path):
     text = answers.report(tmp_path / "page.html").read_text()
     for word in (*answers.names, *METHODS, "healthy", "smallest radius", "completeness residual"):
@@ -135,6 +165,16 @@ def test_the_radius_follows_the_size():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"methods": "vce"}, "methods: expected one or more names in a list, got 'vce'"),
+        ({"methods": []}, "methods: expected one or more"),
+        ({"classes": [1, 2, 3]}, "classes: expected texts"),
+        ({"names": [None] * 5}, "names: expected texts"),
+        ({"targets": None}, "targets: expected an integer"),
+        ({"targets": 1.0}, "targets: expected an integer"),
+        ({"radius": "large"}, "radius: expected one of 'auto'"),
+        ({"radius": None}, "radius: expected a real number"),
+        ({"probability": 1.5}, "probability: expected a value between 0 and 1"),
+        ({"key": 3}, "key"),
         ({"methods": ["lime"]}, "methods: expected one of 'vce'"),
         ({"classes": ["a", "b"]}, "classes: expected 3 different names"),
         ({"classes": CLASSES, "targets": "ill"}, "targets: expected one of 'healthy'"),

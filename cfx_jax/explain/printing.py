@@ -1,0 +1,18 @@
+"""Names that can be printed, stored and drawn."""
+
+_INSTEAD = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(name: str) -> str:
+    """A name with a replacement character for each one that cannot be printed.
+
+    Such are ends of lines, and bytes of a file's name that are no text.
+
+    Args:
+        name: any text.
+
+    Example:
+        >>> printable("a\\nb") == "a\\N{REPLACEMENT CHARACTER}b"
+        True
+    """
+    return "".join(letter if letter.isprintable() else _INSTEAD for letter in name)
