@@ -202,7 +202,7 @@ class _Network:
         self._facts: dict[tuple[int, ...], _Facts] = {}
 
     def facts(self, sample: tuple[int, ...]) -> _Facts:
-        """What the network makes of images of a shape, by calls on zeros."""
+        """Looks at the values of images of a shape, by calls on zeros."""
         if sample not in self._facts:
             zeros = self._torch.zeros((1, *sample))
             values = _called(self._run_recorded, zeros, images=f"images {(1, *sample)}")
