@@ -15,7 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Int, PRNGKeyArray
 
+from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import check_count
 from cfx_jax.errors import InputError, import_extra
@@ -201,6 +203,24 @@ def map_examples(
 @jax.jit
 def _map_batch(fn: Callable[[Any, Any], Any], shared: Any, examples: Any) -> Any:
     return jax.vmap(fn, (None, 0))(shared, examples)
+
+
+def example_keys(key: PRNGKeyArray, indices: Int[AnyArray, " n"]) -> PRNGKeyArray:
+    """The keys of examples, each from the key and the example's index alone, whatever the batch.
+
+    Args:
+        key: of all examples.
+        indices: of the examples.
+
+    Returns:
+        One key for each index, ``(n,)``.
+
+    Example:
+        >>> keys = example_keys(jax.random.key(0), jnp.arange(3))
+        >>> bool(keys[2] == jax.random.fold_in(jax.random.key(0), 2))
+        True
+    """
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.asarray(indices))
 
 
 def num_examples(examples: Any) -> int:

@@ -12,7 +12,7 @@ from jax.tree_util import Partial, register_static
 from jaxtyping import Array, Float
 
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.errors import InputError, import_extra, reason_of
 
 
 def from_exported(
@@ -79,8 +79,9 @@ def _deserialise(content: bytearray, name: str) -> export.Exported:
     try:
         return export.deserialize(content)
     except Exception as error:  # whatever JAX raises of other bytes
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{name}: expected bytes of jax.export, got: {first[:200]}") from error
+        raise InputError(
+            f"{name}: expected bytes of jax.export, got: {reason_of(error)}"
+        ) from error
 
 
 @register_static

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from cfx_jax.adapters.inputs_outputs import Inputs, Outputs, classifier_of
 from cfx_jax.adapters.torch import from_torch
-from cfx_jax.errors import InputError, import_extra
+from cfx_jax.errors import InputError, import_extra, reason_of
 
 
 def from_keras(
@@ -74,8 +74,7 @@ def _load(keras: Any, path: Path) -> Any:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever Keras raises of a damaged file
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: expected a .keras file, got: {first[:200]}") from error
+        raise InputError(f"{path}: expected a .keras file, got: {reason_of(error)}") from error
 
 
 @register_static

@@ -19,6 +19,7 @@ from cfx_jax.checks.images import check_images_or_volumes as check_images_or_vol
 from cfx_jax.checks.images import check_unit_range as check_unit_range
 from cfx_jax.checks.images import check_volume as check_volume
 from cfx_jax.checks.options import check_at_least as check_at_least
+from cfx_jax.checks.options import check_between_0_and_1 as check_between_0_and_1
 from cfx_jax.checks.options import check_callable as check_callable
 from cfx_jax.checks.options import check_choice as check_choice
 from cfx_jax.checks.options import check_count as check_count

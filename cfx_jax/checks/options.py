@@ -111,6 +111,21 @@ def check_positive(value: float | AnyArray, *, name: str) -> None:
     _check_all_positive(value, name)
 
 
+def check_between_0_and_1(value: object, *, name: str) -> None:
+    """Checks that a number lies between 0 and 1, which are no valid values themselves.
+
+    Args:
+        value: what was given, a Python or NumPy number.
+        name: what the message calls it.
+
+    Raises:
+        InputError: no real number, or one out of that range.
+    """
+    check_real(value, name=name)
+    if not 0 < value < 1:  # type: ignore[operator]
+        raise InputError(f"{name}: expected a value between 0 and 1, got {value}")
+
+
 def check_at_least(
     value: float | AnyArray, least: float, *, name: str, below: float = math.inf
 ) -> None:

@@ -27,22 +27,21 @@ from jaxtyping import Bool, Float, Int, PRNGKeyArray
 from cfx_jax.arrays import AnyArray
 from cfx_jax.callables import as_pytree
 from cfx_jax.checks import (
+    check_between_0_and_1,
     check_classifier,
     check_image,
     check_images,
     check_key,
     check_positive,
-    check_real,
     check_target,
     check_targets,
     num_classes,
 )
 from cfx_jax.counterfactuals.vce import VCEExample, VCEProblem
-from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import run
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import example_keys, map_examples
 from cfx_jax.programs import compiled
 
 PROBABILITY = 0.9
@@ -198,11 +197,7 @@ def smallest_counterfactual_batch(
     problem = VCEProblem(p=p, num_steps=num_steps)
     wanted = _wanted(probability, tolerance, images.dtype)
     radii = np.full(len(images), largest_radius, images.dtype)
-    keys = (
-        key
-        if key is None
-        else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(images)))
-    )
+    keys = None if key is None else example_keys(key, jnp.arange(len(images)))
 
     examples: Any = (images, targets, radii, None, keys)
 
@@ -272,7 +267,5 @@ def _search(
 
 def _wanted(probability: float, tolerance: float, dtype: np.dtype) -> _Wanted:
     for value, name in ((probability, "probability"), (tolerance, "tolerance")):
-        check_real(value, name=name)
-        if not 0 < value < 1:
-            raise InputError(f"{name}: expected a value between 0 and 1, got {value}")
+        check_between_0_and_1(value, name=name)
     return _Wanted(jnp.asarray(-math.log(probability), dtype), jnp.asarray(tolerance, dtype))

@@ -39,6 +39,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.geometry import ConstraintSet, lp_ball_in_box
 from cfx_jax.objectives import Classifier, negative_log_probability
 from cfx_jax.optimise import Algorithm, Problem, Result, apgd, auto_frank_wolfe, run, solve
+from cfx_jax.parallel import example_keys
 from cfx_jax.programs import compiled
 
 _APGD_NORMS = (1, 2, math.inf)
@@ -254,11 +255,7 @@ def vce_batch(
         p=p, num_steps=num_steps, method=method, mask_after_oracle=mask_after_oracle
     )
     radii = jnp.broadcast_to(jnp.asarray(radius, images.dtype), (len(images),))
-    keys = (
-        None
-        if key is None
-        else jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(images)))
-    )
+    keys = None if key is None else example_keys(key, jnp.arange(len(images)))
     fields: Any = (images, targets, radii, masks, keys)
     return solve(
         problem,

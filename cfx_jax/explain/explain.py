@@ -26,7 +26,7 @@ from cfx_jax.explain.methods import METHODS, Example, Settings
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.radii import automatic_radius
 from cfx_jax.objectives import Classifier
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import example_keys, map_examples
 
 _DIAGNOSED = 8
 """Images that a diagnosis looks at."""
@@ -112,9 +112,7 @@ def explain(
     _check_logits(logits, names)
     class_names = _class_names(classes, logits.shape[1])
     chosen = _targets(targets, logits, class_names)
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(
-        jax.random.key(0) if key is None else key, jnp.arange(len(images))
-    )
+    keys = example_keys(jax.random.key(0) if key is None else key, jnp.arange(len(images)))
     arrays: Any = (images, logits.argmax(1), chosen, keys)
     examples = Example(*arrays)
     outcomes = {

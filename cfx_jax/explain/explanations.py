@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from cfx_jax.errors import InputError
+from cfx_jax.errors import InputError, reason_of
 from cfx_jax.explain.methods import METHODS, Settings
 from cfx_jax.files import digest, read_json, replacing, write_text
 from cfx_jax.maps import channel_sum
@@ -393,9 +393,9 @@ def load_explanations(folder: str | os.PathLike[str]) -> Explanations:
     except InputError:
         raise
     except Exception as error:  # whatever NumPy and zipfile raise of a damaged file
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{folder}: expected saved explanations, got: {first[:160]}: explain the images again"
+            f"{folder}: expected saved explanations, got: {reason_of(error)}: explain the images"
+            " again"
         ) from error
 
 

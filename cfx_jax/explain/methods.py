@@ -14,9 +14,8 @@ from cfx_jax.attributions import (
     integrated_gradients_and_residual,
     smooth_grad,
 )
-from cfx_jax.checks import check_count, check_norm, check_positive, check_real
+from cfx_jax.checks import check_between_0_and_1, check_count, check_norm, check_positive
 from cfx_jax.counterfactuals import VCEProblem, smallest_counterfactual, vce
-from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_norm
 from cfx_jax.objectives import Classifier, class_score
 
@@ -53,11 +52,7 @@ class Settings:
         check_norm(self.p)
         check_positive(self.radius, name="radius")
         check_positive(self.largest_radius, name="largest_radius")
-        check_real(self.probability, name="probability")
-        if not 0 < self.probability < 1:
-            raise InputError(
-                f"probability: expected a value between 0 and 1, got {self.probability}"
-            )
+        check_between_0_and_1(self.probability, name="probability")
         for name in ("num_steps", "num_nodes", "num_samples"):
             check_count(getattr(self, name), name=name)
 

@@ -34,7 +34,7 @@ from cfx_jax.errors import InputError
 from cfx_jax.geometry import lp_ball_in_box
 from cfx_jax.objectives import Classifier, log_odds, negative_margin
 from cfx_jax.optimise import Problem, Result, apgd, solve
-from cfx_jax.parallel import map_examples
+from cfx_jax.parallel import example_keys, map_examples
 
 _MARGIN, _LOG_ODDS = -2, -1
 """Aims that name no class: to lower the margin, and the log-odds of the label."""
@@ -188,9 +188,7 @@ def robustly_correct(
             if not count:
                 return standing
             index = _fill_batch(np.flatnonzero(standing), largest=largest)
-            keys = jax.vmap(jax.random.fold_in, (None, 0))(
-                jax.random.fold_in(key, restart), jnp.asarray(index)
-            )
+            keys = example_keys(jax.random.fold_in(key, restart), index)
             radii = jnp.full(len(index), radius, images.dtype)
             fields: Any = (images[index], labels[index], aims[index], radii, keys)
             values = solve(
