@@ -3,9 +3,17 @@
 from cfx_jax.explain.explain import explain as explain
 from cfx_jax.explain.explanations import Explanations as Explanations
 from cfx_jax.explain.explanations import load_explanations as load_explanations
+from cfx_jax.explain.generators import ALL_METHODS as ALL_METHODS
+from cfx_jax.explain.generators import GENERATOR_METHODS as GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS as METHODS
 from cfx_jax.explain.methods import Settings as Settings
 from cfx_jax.explain.radii import automatic_radius as automatic_radius
+from cfx_jax.explain.sweeps import write_sweeps as write_sweeps
+from cfx_jax.explain.trained_generators import Network as Network
+from cfx_jax.explain.trained_generators import TrainedGenerator as TrainedGenerator
+from cfx_jax.explain.trained_generators import load_generator as load_generator
+from cfx_jax.explain.trained_generators import save_generator as save_generator
+from cfx_jax.explain.trained_generators import trained_generator as trained_generator
 from cfx_jax.faces import public as _public
 
 __all__, __dir__ = _public(globals())

@@ -2,22 +2,30 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
 
 import jax
 
-from cfx_jax.adapters import Inputs, Outputs
 from cfx_jax.diagnosis import diagnose
-from cfx_jax.errors import InputError, reason_of
+from cfx_jax.errors import InputError
 from cfx_jax.explain.explain import explain
 from cfx_jax.explain.explanations import load_explanations, prepare_folder
+from cfx_jax.explain.generators import GENERATOR_METHODS
 from cfx_jax.explain.methods import METHODS, Settings
-from cfx_jax.explain.models import load_model
-from cfx_jax.explain.pictures import Pictures, read_pictures
+from cfx_jax.explain.mistakes import status_of
+from cfx_jax.explain.options import (
+    add_model_options,
+    classifier_of_options,
+    pictures_of_options,
+)
+from cfx_jax.explain.sweeps import write_sweeps
+from cfx_jax.explain.trained_generators import load_generator
 
-_PAGE = "page.html"
+_PAGE, _KNOB = "page.html", "knob.html"
+_SWEEPS = 20
+"""Images of which the page with the knob has sweeps: it holds all of their drawings."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,28 +37,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except InputError as error:
-        print(f"cfx: {error}", file=sys.stderr)
-        return 2
-    except (jax.errors.JaxRuntimeError, MemoryError, ValueError) as error:
-        if type(error) is ValueError and "callback: Traceback" not in str(error):
-            raise  # else out of memory, or a model that raises while a program runs
-        print(f"cfx: {reason_of(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    further = _further_commands()
+    if arguments and arguments[0] in further:
+        return int(further[arguments[0]].load()(arguments[1:]))
+    options = _parser(further).parse_args(arguments)
+    return status_of(lambda: options.run(options), program="cfx")
+
+
+def _further_commands() -> dict[str, EntryPoint]:
+    """The commands that other installed packages offer: functions of arguments -> exit status."""
+    return {entry.name: entry for entry in entry_points(group="cfx_jax.commands")}
 
 
 def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
-    prepare_folder(options.out, _PAGE, replace=options.replace)
-    pictures = _pictures(options)
-    classifier = _classifier(options)
+    generators = [load_generator(folder) for folder in options.generator]
+    sweeping = [generator for generator in generators if generator.method == "progressive"]
+    pages = (_PAGE, _KNOB) if sweeping else (_PAGE,)
+    prepare_folder(options.out, *pages, replace=options.replace)
+    pictures = pictures_of_options(options)
+    classifier = classifier_of_options(options)
     answers = explain(
         classifier,
         pictures.images,
@@ -62,6 +70,7 @@ def _explain(options: argparse.Namespace) -> None:
         radius="auto" if options.radius is None else options.radius,
         probability=options.probability,
         num_steps=options.num_steps,
+        generators=generators,
         key=jax.random.key(options.seed),
         batch_size=options.batch_size,
         progress=True,
@@ -72,11 +81,22 @@ def _explain(options: argparse.Namespace) -> None:
         answers.names, answers.predictions, answers.targets, strict=True
     ):
         print(f"{name}: {answers.classes[decided]}, explained towards {answers.classes[target]}")
+    for generator in sweeping:
+        count = min(len(answers), _SWEEPS)
+        knob = write_sweeps(
+            folder / _KNOB,
+            generator,
+            classifier,
+            answers.images[:count],
+            names=answers.names[:count],
+            batch_size=options.batch_size,
+        )
+        print(f"Probability as a knob, for the first {count} images: {knob.resolve()}")
     print(f"Page: {page.resolve()}")
 
 
 def _check(options: argparse.Namespace) -> None:
-    findings = diagnose(_classifier(options), _pictures(options).images)
+    findings = diagnose(classifier_of_options(options), pictures_of_options(options).images)
     for finding in findings:
         print(f"{finding.severity}: {finding.message}")
     if not findings:
@@ -92,35 +112,14 @@ def _methods(options: argparse.Namespace) -> None:
         kind = "counterfactual" if method.is_counterfactual else "map"
         print(f"{method.name} ({kind}, about {method.num_gradients(settings)} gradients an image)")
         print(f"    {method.summary}")
+    for method in GENERATOR_METHODS.values():
+        kind = "counterfactual" if method.is_counterfactual else "map"
+        print(f"{method.name} ({kind} by a generator of `cfx train`, no gradients)")
+        print(f"    {method.summary}")
 
 
 def _report(options: argparse.Namespace) -> None:
     print(f"Page: {load_explanations(options.folder).report(options.folder / _PAGE).resolve()}")
-
-
-def _classifier(options: argparse.Namespace) -> Any:
-    inputs: dict[str, Any] = {
-        "layout": options.layout,
-        "value_range": options.value_range and tuple(options.value_range),
-        "mean": options.mean and tuple(options.mean),
-        "std": options.std and tuple(options.std),
-    }
-    given = {name: value for name, value in inputs.items() if value is not None}
-    if given and "layout" not in given:
-        is_torch = options.model.endswith((".pt", ".pth", ".ts", ".pt2")) or ":" in options.model
-        given["layout"] = "channels_first" if is_torch else "channels_last"
-    outputs = None
-    if options.outputs is not None or options.label is not None:
-        outputs = Outputs(options.outputs or "logits", options.label)
-    return load_model(options.model, inputs=Inputs(**given) if given else None, outputs=outputs)
-
-
-def _pictures(options: argparse.Namespace) -> Pictures:
-    size = options.size and tuple(options.size)
-    pictures = read_pictures(options.images, size=size, channels=options.channels)
-    for line in pictures.skipped:
-        print(f"skipped: {line}", file=sys.stderr)
-    return pictures
 
 
 def _target(text: str) -> str | int:
@@ -128,13 +127,15 @@ def _target(text: str) -> str | int:
     return int(text) if text.isdecimal() else text
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(further: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="cfx", description="Explains an image classifier by what would have to change."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name in further:
+        commands.add_parser(name, help=f"see cfx {name} --help")
     command = commands.add_parser("explain", help="explain a model's decisions on images")
-    _add_model(command)
+    add_model_options(command)
     command.add_argument("--out", type=Path, default=Path("explanations"), help="folder to write")
     command.add_argument(
         "--replace", action="store_true", help="write over the explanations in that folder"
@@ -151,6 +152,13 @@ def _parser() -> argparse.ArgumentParser:
         default="runner_up",
         help="class to reach, by name or number; runner_up: the second most probable",
     )
+    command.add_argument(
+        "--generator",
+        nargs="+",
+        default=[],
+        metavar="WORKDIR",
+        help="explain by these generators too: the --out of cfx train",
+    )
     command.add_argument("--classes", nargs="+", help="names of the classes, in order")
     command.add_argument("--norm", type=float, default=2.0, help="p of the lp norm, or inf")
     command.add_argument("--radius", type=float, help="largest change; default: by the image size")
@@ -160,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0, help="of what is random")
     command.set_defaults(run=_explain)
     command = commands.add_parser("check", help="look for faults of a model on images")
-    _add_model(command)
+    add_model_options(command)
     command.set_defaults(run=_check)
     command = commands.add_parser("methods", help="list the methods and what they cost")
     command.set_defaults(run=_methods)
@@ -168,16 +176,3 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("folder", type=Path, help="what --out was")
     command.set_defaults(run=_report)
     return parser
-
-
-def _add_model(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--model", required=True, help="module:function, .pt, .pt2, .keras, .jax")
-    command.add_argument("--images", nargs="+", required=True, help="files and folders")
-    command.add_argument("--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"))
-    command.add_argument("--channels", type=int, choices=(1, 3), help="of the model's images")
-    command.add_argument("--layout", choices=("channels_first", "channels_last"))
-    command.add_argument("--value-range", nargs=2, type=float, metavar=("BLACK", "WHITE"))
-    command.add_argument("--mean", nargs="+", type=float, help="subtracted, for each channel")
-    command.add_argument("--std", nargs="+", type=float, help="divided by, for each channel")
-    command.add_argument("--outputs", choices=("logits", "probabilities", "log_probabilities"))
-    command.add_argument("--label", type=int, help="of a model of several labels")

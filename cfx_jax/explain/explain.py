@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,9 +23,11 @@ from cfx_jax.checks import (
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError
 from cfx_jax.explain.explanations import Explanations
+from cfx_jax.explain.generators import ALL_METHODS, as_trained, draw_generators
 from cfx_jax.explain.methods import METHODS, Example, Settings
 from cfx_jax.explain.printing import printable
 from cfx_jax.explain.radii import automatic_radius
+from cfx_jax.explain.trained_generators import TrainedGenerator
 from cfx_jax.objectives import Classifier
 from cfx_jax.parallel import example_keys, map_examples
 
@@ -48,6 +51,7 @@ def explain(
     num_steps: int = Settings.num_steps,
     num_nodes: int = Settings.num_nodes,
     num_samples: int = Settings.num_samples,
+    generators: Sequence[TrainedGenerator | str | Path] = (),
     key: PRNGKeyArray | None = None,
     batch_size: int | None = None,
     mesh: jax.sharding.Mesh | None = None,
@@ -75,6 +79,9 @@ def explain(
         num_steps: of a search for a counterfactual.
         num_nodes: of integrated gradients.
         num_samples: of SmoothGrad.
+        generators: trained on this classifier's decisions, or the folders of such (``cfx train``);
+            each adds a picture and a map, whose targets are its sides, see
+            ``cfx_jax/explain/generators.py``. Classes that are not named take their names.
         key: for what is random; image i takes ``fold_in(key, i)``. None: ``jax.random.key(0)``.
         batch_size: images computed at once; None takes all. Changes nothing but memory and speed.
         mesh: the devices; None takes all.
@@ -84,8 +91,8 @@ def explain(
         The explanations.
 
     Raises:
-        InputError: images that are none, unknown methods, classes that do not exist, or whatever
-            else ``diagnose`` finds wrong.
+        InputError: images that are none, unknown methods, classes that do not exist, a generator of
+            another classifier, or whatever else ``diagnose`` finds wrong.
 
     Example:
         >>> import jax.numpy as jnp, numpy as np
@@ -101,7 +108,7 @@ def explain(
     images = np.asarray(images)
     check_images(images)
     check_key(key, or_none=True)
-    _check_methods(methods)
+    _check_methods(methods, generators)
     names = _names(names, len(images))
     radius = _radius(radius, images.shape[1:], p)
     settings = Settings(p, radius, _WIDER * radius, probability, num_steps, num_nodes, num_samples)
@@ -110,20 +117,23 @@ def explain(
     devices: dict[str, Any] = {"batch_size": batch_size, "mesh": mesh}
     logits = map_examples(call, held, images, **devices)
     _check_logits(logits, names)
-    class_names = _class_names(classes, logits.shape[1])
+    trained = [as_trained(generator) for generator in generators]
+    class_names = _class_names(_named(classes, trained), logits.shape[1])
+    drawings = draw_generators(trained, held, shape=images.shape[1:], classes=class_names)
     chosen = _targets(targets, logits, class_names)
     keys = example_keys(jax.random.key(0) if key is None else key, jnp.arange(len(images)))
     arrays: Any = (images, logits.argmax(1), chosen, keys)
     examples = Example(*arrays)
+    computed_with: dict[str, Any] = dict.fromkeys(methods, held) | drawings
     outcomes = {
         name: map_examples(
-            partial(METHODS[name].compute, settings),
-            held,
+            partial(ALL_METHODS[name].compute, settings),
+            shared,
             examples,
             progress=name if progress else False,
             **devices,
         )
-        for name in methods
+        for name, shared in computed_with.items()
     }
     return Explanations(
         images=images,
@@ -147,8 +157,16 @@ def _diagnosed(classifier: Classifier, images: Float[np.ndarray, "n h w c"]) -> 
     return tuple(finding.message for finding in findings)
 
 
-def _check_methods(methods: Sequence[str]) -> None:
-    if isinstance(methods, str) or not methods:
+def _named(
+    classes: Sequence[str] | None, generators: Sequence[TrainedGenerator]
+) -> Sequence[str] | None:
+    return generators[0].classes if classes is None and generators else classes
+
+
+def _check_methods(methods: Sequence[str], generators: Sequence[Any]) -> None:
+    if isinstance(generators, (str, Path)):
+        raise InputError(f"generators: expected a list, got {str(generators)!r}")
+    if isinstance(methods, str) or not (methods or generators):
         raise InputError(f"methods: expected one or more names in a list, got {methods!r}")
     for method in methods:
         check_choice(method, tuple(METHODS), name="methods")

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cfx_jax.errors import InputError, reason_of
-from cfx_jax.explain.methods import METHODS, Settings
+from cfx_jax.explain.generators import ALL_METHODS
+from cfx_jax.explain.methods import Settings
 from cfx_jax.files import digest, read_json, replacing, write_text
 from cfx_jax.maps import channel_sum
 from cfx_jax.report import (
@@ -42,6 +43,7 @@ _HEADINGS = {
     "repeated": "repeated by a random start",
     "radius": "smallest radius",
     "residual": "completeness residual",
+    "redrawing": "PSNR of the redrawn image (dB)",
 }
 _WORDS = """- prediction: the class with the highest probability.
 - target: the class that a counterfactual is made for.
@@ -52,6 +54,8 @@ _WORDS = """- prediction: the class with the highest probability.
 1 is the same change, 0 has nothing in common with it.
 - smallest radius: the least norm of a change with which the target reaches the wanted probability;
 inf where no change within the largest radius does.
+- PSNR of the redrawn image: how like the image a generator's drawing of it is when nothing is to
+change, in dB; below about 25 dB part of what differs is only redrawn.
 - completeness residual: the sum of a map minus the rise of the score that it explains; 0 is exact.
 - map: red raises the predicted class's score, blue lowers it."""
 
@@ -148,7 +152,7 @@ class Explanations:
         for line, number in zip(axes, rows, strict=True):
             _draw(line[0], self.images[number], f"{self.names[number]}: {self._decision(number)}")
             for place, method in zip(line[1:], self.pictures, strict=True):
-                is_map = not METHODS[method].is_counterfactual
+                is_map = not ALL_METHODS[method].is_counterfactual
                 title = method if is_map else f"{method} → {self.classes[self.targets[number]]}"
                 _draw(place, self.pictures[method][number], title, is_map=is_map)
         return figure
@@ -234,10 +238,12 @@ class Explanations:
         return columns, rows
 
     def _add_counterfactuals(self, page: Report, folder: Path) -> None:
-        methods = [name for name in self.pictures if METHODS[name].is_counterfactual]
+        methods = [name for name in self.pictures if ALL_METHODS[name].is_counterfactual]
         if not methods:
             return
-        page.section("Counterfactuals", "\n".join(f"- {n}: {METHODS[n].summary}" for n in methods))
+        page.section(
+            "Counterfactuals", "\n".join(f"- {n}: {ALL_METHODS[n].summary}" for n in methods)
+        )
         for number, part in enumerate(self._parts()):
             rows = [self._counterfactual_row(image, methods) for image in part]
             path = counterfactual_grid(folder / f"counterfactuals_{number}.png", rows)
@@ -270,10 +276,10 @@ class Explanations:
         )
 
     def _add_maps(self, page: Report, folder: Path) -> None:
-        methods = [name for name in self.pictures if not METHODS[name].is_counterfactual]
+        methods = [name for name in self.pictures if not ALL_METHODS[name].is_counterfactual]
         if not methods:
             return
-        page.section("Maps", "\n".join(f"- {n}: {METHODS[n].summary}" for n in methods))
+        page.section("Maps", "\n".join(f"- {n}: {ALL_METHODS[n].summary}" for n in methods))
         columns = [MapColumn(model="", method=method) for method in methods]
         for number, part in enumerate(self._parts()):
             rows = [self._map_row(image, methods) for image in part]

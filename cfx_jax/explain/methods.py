@@ -123,7 +123,7 @@ def _vce(settings: Settings, classifier: Classifier, example: Example) -> Outcom
     again = search(example.key) - image  # from a random start within the ball
     return Outcome(
         changed,
-        _scores(classifier, example, changed, settings.p)
+        change_scores(classifier, example, changed, settings.p)
         | {"repeated": _cosine(changed - image, again)},
     )
 
@@ -140,7 +140,7 @@ def _smallest(settings: Settings, classifier: Classifier, example: Example) -> O
     )
     radius = jnp.where(answer.reached, answer.radius, jnp.inf)
     changed = jnp.asarray(answer.image)
-    scores = _scores(classifier, example, changed, settings.p)
+    scores = change_scores(classifier, example, changed, settings.p)
     return Outcome(changed, scores | {"radius": radius})
 
 
@@ -223,9 +223,21 @@ METHODS: dict[str, Method] = {
 }
 
 
-def _scores(
+def change_scores(
     classifier: Classifier, example: Example, changed: Float[Array, "h w c"], p: float
 ) -> dict[str, Float[Array, ""]]:
+    """The numbers that every counterfactual is told with.
+
+    Args:
+        classifier: one image -> logits.
+        example: the image and the target.
+        changed: the counterfactual.
+        p: norm of the distance.
+
+    Returns:
+        The target's probability; 1 where the target is decided, else 0; the norm of the change; the
+        share of pixels that change visibly.
+    """
     change = changed - example.image
     logits = classifier(changed)
     return {

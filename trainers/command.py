@@ -1,0 +1,217 @@
+"""The command ``cfx train``, from a clone ``python -m trainers``: trains on a user's own model."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import field, make_dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cfx_jax.data import ArraySource, load_arrays, split
+from cfx_jax.diagnosis import diagnose, diagnose_generators
+from cfx_jax.errors import InputError, import_extra
+from cfx_jax.explain.mistakes import status_of
+from cfx_jax.explain.options import (
+    add_model_options,
+    classifier_of_options,
+    pictures_of_options,
+)
+from cfx_jax.objectives import Classifier
+
+from .explainers import RECIPES, Sides, train_explainer
+from .shared import source_logits
+
+_DIAGNOSED = 8
+"""Images that the diagnosis of the model looks at."""
+_MOST_VALIDATION = 1000
+"""Validation images are held in memory; more would tell no more."""
+
+
+class Decided(NamedTuple):
+    """A user's images with what the model makes of them.
+
+    Attributes:
+        source: random-access, its items with ``image``.
+        logits: of the model, (n, k).
+        classes: names of its classes.
+    """
+
+    source: Any
+    logits: Float[np.ndarray, "n k"]
+    classes: tuple[str, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains what the command line says; a mistake of the user's is one line and the status 2.
+
+    Args:
+        arguments: of the command line, after ``train``; None takes the process's.
+
+    Returns:
+        The exit status.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    return status_of(
+        lambda: _run(arguments),
+        program="cfx train",
+        stopped="stopped: start the same command again to go on",
+    )
+
+
+def _run(arguments: Sequence[str]) -> None:
+    asked = next((name for name in arguments if name in RECIPES), None)
+    if asked and {"-h", "--help"} & {*arguments}:
+        print(_parser().format_help())
+        _config(asked, ["--help"])
+    options, settings = _parser().parse_known_args(arguments)
+    _train(options, _config(options.name, settings))
+
+
+def _train(options: argparse.Namespace, config: Any) -> None:
+    classifier = classifier_of_options(options)
+    images = _decide(options, classifier, batch_size=config.run.eval_batch_size)
+    sides = choose_sides(options.target, options.between, images.classes)
+    places = _places_on(sides, images.logits)
+    chosen = _is_of_side_1(sides, images.logits[places])
+    parts = split(
+        chosen.astype(int),
+        {"train": 1 - options.validation, "validation": options.validation},
+        seed=config.run.seed,
+    )
+    held_out = places[parts["validation"]][:_MOST_VALIDATION]
+    generator, answers = train_explainer(
+        options.name,
+        classifier,
+        images.source,
+        places[parts["train"]],
+        load_arrays(images.source, held_out, fields=("image",))["image"],
+        options.out,
+        config=config,
+        classes=images.classes,
+        sides=sides,
+        model=options.model,
+    )
+    for side, name in enumerate(generator.side_names):
+        print(
+            f"Of {answers.num_images[side]} validation images decided {name},"
+            f" {answers.turned[side]:.0%} are drawn so that they are decided otherwise;"
+            f" {answers.kept[side]:.0%} of those drawn anew keep the decision."
+        )
+    for finding in diagnose_generators(answers):
+        print(f"{finding.severity}: {finding.message}")
+    print(f"Explain by it: cfx explain --generator {options.out} --model {options.model} ...")
+
+
+def choose_sides(
+    target: str | None, between: Sequence[str] | None, classes: Sequence[str]
+) -> Sides:
+    """The two sides that a generator goes between.
+
+    Args:
+        target: a class, by name or number, that is side 1 against all others.
+        between: two classes, that are side 0 and side 1.
+        classes: names of the model's classes.
+
+    Returns:
+        The classes of side 0 and of side 1; of a model of two classes these, in their order, where
+        nothing is given.
+
+    Raises:
+        InputError: no such class, one class twice, or more than two classes and nothing given.
+
+    >>> choose_sides("sick", None, ("healthy", "sick", "unclear"))
+    ((0, 2), (1,))
+    """
+    if target is not None and between is not None:
+        raise InputError("target: expected --target or --between, got both: leave one out")
+    if between is not None:
+        first, second = (_number(name, classes) for name in between)
+        if first == second:
+            raise InputError(f"between: expected two classes, got {between[0]} twice")
+        return (first,), (second,)
+    if target is not None:
+        chosen = _number(target, classes)
+        return tuple(number for number in range(len(classes)) if number != chosen), (chosen,)
+    if len(classes) == 2:
+        return (0,), (1,)
+    raise InputError(
+        f"target: expected two classes, and the model has {len(classes)}"
+        f" ({', '.join(classes)}): give --target CLASS, against all others, or --between A B"
+    )
+
+
+def _number(name: str, classes: Sequence[str]) -> int:
+    if name in classes:
+        return list(classes).index(name)
+    if name.isdecimal() and int(name) < len(classes):
+        return int(name)
+    raise InputError(f"target: expected one of {', '.join(classes)}, or its number, got {name}")
+
+
+def _decide(options: argparse.Namespace, classifier: Classifier, *, batch_size: int) -> Decided:
+    """Reads the images, looks for faults of the model, and computes its decisions."""
+    pictures = pictures_of_options(options)
+    for finding in diagnose(classifier, pictures.images[:_DIAGNOSED]):
+        if finding.severity == "error":
+            raise InputError(finding.message)
+        print(f"{finding.severity}: {finding.message}", file=sys.stderr)
+    unknown = np.zeros(len(pictures.images), np.int64)
+    source = ArraySource(pictures.images, unknown, ("not known", "not asked for"))
+    places = np.arange(len(source))
+    logits = source_logits(classifier, source, places, batch_size=batch_size)
+    return Decided(source, logits, _class_names(options.classes, logits.shape[1]))
+
+
+def _class_names(given: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    if given is None:
+        return tuple(f"class {number}" for number in range(count))
+    if len(given) != count or len(set(given)) != count:
+        raise InputError(
+            f"classes: expected {count} different names, one for each logit, got {list(given)}"
+        )
+    return tuple(given)
+
+
+def _places_on(sides: Sides, logits: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " m"]:
+    """The images that the model decides for a class of either side."""
+    places = np.flatnonzero(np.isin(logits.argmax(1), [*sides[0], *sides[1]]))
+    if len(places) < len(logits):
+        print(f"{len(logits) - len(places)} images of other classes are left out.")
+    if not len(places):
+        raise InputError("images: expected some that are decided for one of the classes, got none")
+    return places
+
+
+def _is_of_side_1(sides: Sides, logits: Float[np.ndarray, "n k"]) -> np.ndarray:
+    joined = [np.logaddexp.reduce(logits[:, list(side)], axis=1) for side in sides]
+    return joined[1] >= joined[0]
+
+
+def _config(name: str, arguments: Sequence[str]) -> Any:
+    """The configuration of a recipe: its own, with the settings of the command line."""
+    tyro, own = import_extra("tyro", "the command line"), RECIPES[name].config
+    kind = make_dataclass("Settings", [("config", type(own), field(default=own))])
+    return tyro.cli(kind, args=list(arguments), prog=f"cfx train {name}").config
+
+
+def _parser() -> argparse.ArgumentParser:
+    recipes = "\n".join(f"  {name}: {recipe.summary}" for name, recipe in RECIPES.items())
+    parser = argparse.ArgumentParser(
+        prog="cfx train",
+        description="Trains a generator on the decisions of your own model.",
+        epilog=f"NAME:\n{recipes}\n\nEvery setting of the training is an option --config.SETTING;"
+        " cfx train NAME --help lists them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("name", metavar="NAME", choices=tuple(RECIPES), help="one of those below")
+    parser.add_argument("--out", type=Path, required=True, metavar="WORKDIR", help="its folder")
+    add_model_options(parser)
+    parser.add_argument("--classes", nargs="+", help="names of the classes, in order")
+    parser.add_argument("--target", metavar="CLASS", help="side 1, against all other classes")
+    parser.add_argument("--between", nargs=2, metavar="CLASS", help="side 0 and side 1")
+    parser.add_argument("--validation", type=float, default=0.2, help="share of images held out")
+    return parser
