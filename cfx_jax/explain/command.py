@@ -9,15 +9,18 @@ from typing import Any
 import jax
 
 from cfx_jax.adapters import Inputs, Outputs
+from cfx_jax.data import ImageCollection, open_images
 from cfx_jax.diagnosis import diagnose
 from cfx_jax.errors import InputError, reason_of
 from cfx_jax.explain.explain import explain
-from cfx_jax.explain.explanations import load_explanations, prepare_folder
+from cfx_jax.explain.explanations import Explanations, load_explanations, prepare_folder
 from cfx_jax.explain.methods import METHODS, Settings
 from cfx_jax.explain.models import load_model
-from cfx_jax.explain.pictures import Pictures, read_pictures
+from cfx_jax.explain.pictures import LoadedImages, load_images, write_volumes
 
 _PAGE = "page.html"
+_CHECKED = 64
+"""Images that ``cfx check`` looks at."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,15 +52,16 @@ def _explain(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: expected a number from 0 to {2**32 - 1}, got {options.seed}")
     prepare_folder(options.out, _PAGE, replace=options.replace)
-    pictures = _pictures(options)
+    collection = _pictures(options)
+    loaded = _load(collection)
     classifier = _classifier(options)
     answers = explain(
         classifier,
-        pictures.images,
+        loaded.images,
         methods=options.methods,
         targets=_target(options.target),
-        classes=options.classes,
-        names=pictures.names,
+        classes=collection.class_names if options.classes else None,
+        names=[collection.names[place] for place in loaded.places],
         p=options.norm,
         radius="auto" if options.radius is None else options.radius,
         probability=options.probability,
@@ -68,6 +72,7 @@ def _explain(options: argparse.Namespace) -> None:
     )
     folder = answers.save(options.out)
     page = answers.report(folder / _PAGE)
+    _write_volumes(folder, collection, loaded, answers)
     for name, decided, target in zip(
         answers.names, answers.predictions, answers.targets, strict=True
     ):
@@ -76,7 +81,7 @@ def _explain(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    findings = diagnose(_classifier(options), _pictures(options).images)
+    findings = diagnose(_classifier(options), _load(_pictures(options), most=_CHECKED).images)
     for finding in findings:
         print(f"{finding.severity}: {finding.message}")
     if not findings:
@@ -115,12 +120,51 @@ def _classifier(options: argparse.Namespace) -> Any:
     return load_model(options.model, inputs=Inputs(**given) if given else None, outputs=outputs)
 
 
-def _pictures(options: argparse.Namespace) -> Pictures:
-    size = options.size and tuple(options.size)
-    pictures = read_pictures(options.images, size=size, channels=options.channels)
+def _pictures(options: argparse.Namespace) -> ImageCollection:
+    """The user's images; what is found and what is skipped is printed."""
+    pictures = open_images(
+        options.images,
+        size=options.size and tuple(options.size),
+        channels=options.channels,
+        window=_window(options.window),
+        classes=options.classes or (),
+        groups=options.groups,
+        progress=True,
+    )
     for line in pictures.skipped:
         print(f"skipped: {line}", file=sys.stderr)
+    for line in pictures.notes:
+        print(line, file=sys.stderr)
     return pictures
+
+
+def _load(collection: ImageCollection, *, most: int | None = None) -> LoadedImages:
+    loaded = load_images(collection, most=most)
+    for line in loaded.damaged:
+        print(f"skipped: {line}", file=sys.stderr)
+    return loaded
+
+
+def _write_volumes(
+    folder: Path, collection: ImageCollection, loaded: LoadedImages, answers: Explanations
+) -> None:
+    """Maps and counterfactuals of slices as volumes, where the images are those of volumes."""
+    for name, pictures in answers.pictures.items():
+        changes = METHODS[name].is_counterfactual
+        values = pictures - answers.images if changes else pictures
+        by_place = {name: dict(zip(loaded.places.tolist(), values, strict=True))}
+        for path in write_volumes(folder, collection, by_place, changes=changes):
+            print(f"Volume: {path.resolve()}")
+
+
+def _window(words: Sequence[str] | None) -> Any:
+    """The option ``--window``: two numbers, or one of the words of ``open_images``."""
+    if words is None:
+        return "file"
+    try:
+        return words[0] if len(words) == 1 else tuple(float(word) for word in words)
+    except ValueError as error:
+        raise InputError(f"--window: expected CENTER WIDTH, got {' '.join(words)}") from error
 
 
 def _target(text: str) -> str | int:
@@ -151,7 +195,6 @@ def _parser() -> argparse.ArgumentParser:
         default="runner_up",
         help="class to reach, by name or number; runner_up: the second most probable",
     )
-    command.add_argument("--classes", nargs="+", help="names of the classes, in order")
     command.add_argument("--norm", type=float, default=2.0, help="p of the lp norm, or inf")
     command.add_argument("--radius", type=float, help="largest change; default: by the image size")
     command.add_argument("--probability", type=float, default=0.9, help="wanted by 'smallest'")
@@ -172,8 +215,36 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", required=True, help="module:function, .pt, .pt2, .keras, .jax")
-    command.add_argument("--images", nargs="+", required=True, help="files and folders")
-    command.add_argument("--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"))
+    command.add_argument(
+        "--images",
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="files, folders, zips, csv:FILE (path, label, group, split, mask); pictures, DICOM,"
+        " NIfTI",
+    )
+    command.add_argument(
+        "--size", nargs=2, type=int, metavar=("HEIGHT", "WIDTH"), help="resize images to this"
+    )
+    command.add_argument(
+        "--window",
+        nargs="+",
+        metavar="NUMBER",
+        help="CENTER WIDTH of the values to show; or values: each image's own; full: all;"
+        " default: as the file says",
+    )
+    command.add_argument(
+        "--groups",
+        metavar="HOW",
+        help="images that belong together: folder, column:NAME, or a pattern such as '(p[0-9]+)'",
+    )
+    command.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="CLASS",
+        help="names of the model's classes in order; NAME, FOLDER=NAME or FOLDER+FOLDER=NAME where"
+        " images lie in folders of their class",
+    )
     command.add_argument("--channels", type=int, choices=(1, 3), help="of the model's images")
     command.add_argument("--layout", choices=("channels_first", "channels_last"))
     command.add_argument("--value-range", nargs=2, type=float, metavar=("BLACK", "WHITE"))
